@@ -1,0 +1,67 @@
+//! The codecs: each turns the bytes of one frame into stored samples. One row of [`CODECS`] a codec.
+
+mod native;
+mod rle;
+
+use crate::error::Result;
+use crate::frame::{Decoded, FrameBytes, FrameInfo};
+use crate::limits::Limits;
+use crate::sink::Sink;
+use crate::syntax::TransferSyntax;
+
+/// Order of an RLE sample's byte planes. Only `Big` is conformant (PS3.5 G.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SegmentByteOrder {
+    /// Most significant byte first, as the standard has it.
+    #[default]
+    Big,
+    /// Least significant byte first, as some files have it.
+    Little,
+}
+
+/// What a codec may know beside the frame's bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The transfer syntax that the data set names.
+    pub syntax: TransferSyntax,
+    /// The checked attributes.
+    pub info: &'a FrameInfo,
+    /// The budget for scratch.
+    pub limits: &'a Limits,
+    /// Order of an RLE sample's byte planes.
+    pub segment_byte_order: SegmentByteOrder,
+}
+
+/// Bytes of one frame → stored samples in the sink, planar configuration 0.
+pub trait Codec: Sync {
+    /// Its name, one word.
+    fn name(&self) -> &'static str;
+
+    /// The transfer syntaxes that it decodes.
+    fn syntaxes(&self) -> &'static [TransferSyntax];
+
+    /// Whether `fragment` is the first of a frame: tells frames apart where no offset table does.
+    fn starts_frame(&self, fragment: &[u8], info: &FrameInfo) -> bool;
+
+    /// Decodes one frame: exactly `info.pixels()` pixels are committed to `sink`, or an error is returned.
+    /// `scratch` is the thread's own; it keeps its size from frame to frame.
+    ///
+    /// # Errors
+    /// Every kind but `Output`; offsets are from the start of the frame.
+    fn decode(
+        &self,
+        frame: FrameBytes<'_>,
+        context: &Context<'_>,
+        scratch: &mut Vec<u8>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Decoded>;
+}
+
+/// The register: a new codec is one more row.
+pub const CODECS: &[&dyn Codec] = &[&native::Native, &rle::Rle];
+
+/// The codec of a transfer syntax.
+#[must_use]
+pub fn codec_for(syntax: TransferSyntax) -> Option<&'static dyn Codec> {
+    CODECS.iter().copied().find(|codec| codec.syntaxes().contains(&syntax))
+}

@@ -1,0 +1,121 @@
+//! Native samples (PS3.5 8.1, 8.2): little or big endian, packed bits, planes, colour differences at half resolution.
+
+use super::{Codec, Context};
+use crate::error::{Result, truncated, unsupported};
+use crate::frame::{Decoded, FrameBytes, FrameInfo};
+use crate::kernel::{align, bits, interleave, ybr};
+use crate::sink::Sink;
+use crate::syntax::TransferSyntax;
+
+pub(super) struct Native;
+
+/// Bits of one native frame.
+pub(crate) fn frame_bits(info: &FrameInfo) -> u64 {
+    let samples = if info.is_native_422() { info.pixels() as u64 * 2 } else { info.samples() as u64 };
+    samples * u64::from(info.attributes().bits_allocated)
+}
+
+impl Codec for Native {
+    fn name(&self) -> &'static str {
+        "native"
+    }
+
+    fn syntaxes(&self) -> &'static [TransferSyntax] {
+        &[
+            TransferSyntax::IMPLICIT_VR_LITTLE_ENDIAN,
+            TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
+            TransferSyntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+            TransferSyntax::EXPLICIT_VR_BIG_ENDIAN,
+            TransferSyntax::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN,
+        ]
+    }
+
+    fn starts_frame(&self, fragment: &[u8], info: &FrameInfo) -> bool {
+        fragment.len() as u64 * 8 >= frame_bits(info)
+    }
+
+    fn decode(
+        &self,
+        frame: FrameBytes<'_>,
+        context: &Context<'_>,
+        _scratch: &mut Vec<u8>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Decoded> {
+        let info = context.info;
+        let needed =
+            usize::try_from((frame_bits(info) + u64::from(frame.offset_bits)).div_ceil(8)).unwrap_or(usize::MAX);
+        let Some(src) = frame.bytes.get(..needed) else {
+            return Err(truncated(format!("{} bytes found, {needed} expected", frame.bytes.len()), "PS3.5 8.1.1")
+                .at(frame.bytes.len()));
+        };
+        let swap = context.syntax.is_big_endian();
+        if info.is_bit_packed() {
+            unpack(src, frame.offset_bits, sink)?;
+        } else if info.is_native_422() {
+            expand_422(src, swap, info, sink)?;
+        } else if info.samples_per_pixel() > 1 && info.attributes().planar_configuration == 1 {
+            interleave_planes(src, swap, info, sink)?;
+        } else {
+            sink.write(src, swap)?;
+        }
+        Ok(Decoded { path: sink.tier().name(), ..Decoded::default() })
+    }
+}
+
+fn unpack(src: &[u8], offset_bits: u32, sink: &mut Sink<'_>) -> Result<()> {
+    let mut at = offset_bits as usize;
+    while sink.pixels_left() > 0 {
+        let tier = sink.tier();
+        let block = sink.block(usize::MAX);
+        let pixels = block.len();
+        bits::unpack(src.get(at / 8..).unwrap_or_default(), (at % 8) as u32, block, tier);
+        sink.commit(pixels)?;
+        at += pixels;
+    }
+    Ok(())
+}
+
+/// A pair of pixels shares its colour differences, so a block holds whole pairs.
+fn expand_422(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Sink<'_>) -> Result<()> {
+    if !info.pixels().is_multiple_of(2) {
+        return Err(unsupported("YBR_FULL_422 with an odd number of pixels", "PS3.3 C.7.6.3.1.2"));
+    }
+    let n = info.sample_bytes();
+    let mut rest = src;
+    while sink.pixels_left() > 0 {
+        let tier = sink.tier();
+        let block = sink.block(usize::MAX);
+        let pairs = block.len() / (6 * n);
+        let block = block.get_mut(..pairs * 6 * n).unwrap_or_default();
+        let (part, after) = rest.split_at_checked(pairs * 4 * n).unwrap_or((rest, &[]));
+        ybr::expand_422(part, n, block, tier);
+        if swap {
+            align::swap(block, n);
+        }
+        sink.commit(pairs * 2)?;
+        rest = after;
+    }
+    Ok(())
+}
+
+fn interleave_planes(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Sink<'_>) -> Result<()> {
+    let n = info.sample_bytes();
+    let planes: Vec<&[u8]> = src.chunks_exact(info.pixels() * n).collect();
+    let mut parts = Vec::with_capacity(planes.len());
+    let mut at = 0;
+    while sink.pixels_left() > 0 {
+        let tier = sink.tier();
+        // In blocks even where the whole frame may be had: the planes are far apart.
+        let block = sink.block(16 * 1024);
+        let pixels = block.len() / (n * planes.len());
+        parts.clear();
+        parts.extend(planes.iter().filter_map(|plane| plane.get(at * n..(at + pixels) * n)));
+        interleave::interleave(&parts, n, block, tier);
+        if swap {
+            align::swap(block, n);
+        }
+        sink.commit(pixels)?;
+        at += pixels;
+    }
+    Ok(())
+}

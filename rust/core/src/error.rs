@@ -1,0 +1,134 @@
+//! What went wrong, by whose fault, and where.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Who is at fault, which also decides whether another decoder may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The bytes end before the image does.
+    Truncated,
+    /// The bytes break a rule of their format.
+    Malformed,
+    /// An attribute says one thing, the codestream another.
+    Mismatch,
+    /// Valid, but nothing here decodes it. The only kind after which another decoder is asked.
+    Unsupported,
+    /// The budget does not allow it.
+    LimitExceeded,
+    /// The caller's request or output cannot hold the result.
+    Output,
+    /// The caller asked to stop.
+    Interrupted,
+}
+
+impl ErrorKind {
+    /// Every kind, for tables and tests.
+    pub const ALL: [Self; 7] = [
+        Self::Truncated,
+        Self::Malformed,
+        Self::Mismatch,
+        Self::Unsupported,
+        Self::LimitExceeded,
+        Self::Output,
+        Self::Interrupted,
+    ];
+
+    /// The name that users see as `.kind`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Truncated => "Truncated",
+            Self::Malformed => "Malformed",
+            Self::Mismatch => "Mismatch",
+            Self::Unsupported => "Unsupported",
+            Self::LimitExceeded => "LimitExceeded",
+            Self::Output => "Output",
+            Self::Interrupted => "Interrupted",
+        }
+    }
+}
+
+/// One failure: kind, one lower-case line that says found and expected, clause, and byte offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecodeError {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    clause: &'static str,
+    offset: Option<u64>,
+}
+
+/// The result of everything that reads bytes.
+pub type Result<T, E = DecodeError> = std::result::Result<T, E>;
+
+impl DecodeError {
+    /// An error of `kind`; `clause` names the rule (for example `PS3.5 Annex G.5`), or is empty.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>, clause: &'static str) -> Self {
+        Self { kind, message: message.into(), clause, offset: None }
+    }
+
+    /// The same error at `offset` bytes from the start of the frame.
+    #[must_use]
+    pub fn at(mut self, offset: usize) -> Self {
+        self.offset = Some(offset as u64);
+        self
+    }
+
+    /// Who is at fault.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The rule that was broken, or an empty text.
+    #[must_use]
+    pub const fn clause(&self) -> &'static str {
+        self.clause
+    }
+
+    /// Bytes from the start of the frame.
+    #[must_use]
+    pub const fn offset(&self) -> Option<u64> {
+        self.offset
+    }
+
+    /// What was found and what was expected, without clause and offset.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+macro_rules! shorthand {
+    ($($(#[$doc:meta])* $name:ident => $kind:ident;)*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name(message: impl Into<Cow<'static, str>>, clause: &'static str) -> DecodeError {
+            DecodeError::new(ErrorKind::$kind, message, clause)
+        }
+    )*};
+}
+shorthand! {
+    truncated => Truncated;
+    malformed => Malformed;
+    mismatch => Mismatch;
+    unsupported => Unsupported;
+    limit_exceeded => LimitExceeded;
+    output => Output;
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(offset) = self.offset {
+            write!(f, " at byte {offset}")?;
+        }
+        if !self.clause.is_empty() {
+            write!(f, " ({})", self.clause)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for DecodeError {}

@@ -1,0 +1,17 @@
+//! The hot loops. They see slices and numbers, never an attribute or a codestream.
+//!
+//! Each kernel is a façade that picks the body for a [`Tier`]; every tier gives the same bytes. Raw samples
+//! travel as bytes in native (little-endian) order together with the size of one sample, so that one
+//! buffer serves every depth.
+
+#[cfg(target_endian = "big")]
+compile_error!("samples are moved as little-endian bytes; on a big-endian target use the NumPy backend");
+
+pub(crate) mod align;
+pub(crate) mod bits;
+pub(crate) mod convert;
+pub(crate) mod cpu;
+pub(crate) mod interleave;
+pub(crate) mod ybr;
+
+pub use cpu::Tier;

@@ -1,0 +1,243 @@
+//! Where a codec's samples go: a typed window that finishes them block by block while they are in cache.
+//!
+//! ```text
+//! codec ── block(n) ──► bytes of the next n pixels ──► commit(n): stored bits → colour → (convert) ──► out
+//!      └── write(src) ─► the same for samples that already lie somewhere, in one pass
+//! ```
+//!
+//! Where nothing has to be converted the block *is* the output; else it is scratch that stays in cache.
+
+use crate::error::{DecodeError, ErrorKind, Result, output};
+use crate::frame::{FrameInfo, SamplesMut, StoredBits};
+use crate::kernel::convert::{Rescale, SampleType, convert};
+use crate::kernel::{Tier, align, ybr};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Samples of a block that is finished in cache: at most 64 KiB of 16-bit samples.
+const BLOCK_SAMPLES: usize = 32 * 1024;
+/// Output bytes between two looks at the interrupt.
+const BEAT_BYTES: usize = 4 << 20;
+
+/// What happens to stored samples on their way out.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Finish {
+    /// Convert 8-bit `YBR_FULL` to RGB.
+    pub ybr_to_rgb: bool,
+    /// Rescale to modality values.
+    pub rescale: Option<Rescale>,
+}
+
+/// Lets a caller stop a decode from outside.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Set by whoever wants all threads of the call to stop.
+    pub stop: &'a AtomicBool,
+    /// Asked by the calling thread now and then; `true` stops the call.
+    pub poll: Option<&'a dyn Fn() -> bool>,
+}
+
+impl Watch<'_> {
+    /// Looks whether to stop.
+    ///
+    /// # Errors
+    /// `Interrupted`.
+    pub fn beat(&self) -> Result<()> {
+        if self.poll.is_some_and(|poll| poll()) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(DecodeError::new(ErrorKind::Interrupted, "interrupted", ""));
+        }
+        Ok(())
+    }
+}
+
+/// The way from a codec to the output of one frame.
+pub struct Sink<'a> {
+    out: SamplesMut<'a>,
+    staging: &'a mut Vec<u64>,
+    watch: Watch<'a>,
+    stored: Option<StoredBits>,
+    finish: Finish,
+    from: SampleType,
+    /// Whether samples go through staging because the output has another type.
+    staged: bool,
+    sample_bytes: usize,
+    samples_per_pixel: usize,
+    /// Samples committed so far.
+    done: usize,
+    beat_bytes: usize,
+    tier: Tier,
+}
+
+impl<'a> Sink<'a> {
+    /// A way to `out`, which holds exactly the samples of one frame.
+    ///
+    /// # Errors
+    /// `Output` if `out` cannot hold the result.
+    pub fn new(
+        info: &FrameInfo,
+        finish: Finish,
+        out: SamplesMut<'a>,
+        staging: &'a mut Vec<u64>,
+        watch: Watch<'a>,
+        tier: Tier,
+    ) -> Result<Self> {
+        if out.len() != info.samples() {
+            return Err(output(format!("output holds {} samples, the frame has {}", out.len(), info.samples()), ""));
+        }
+        let from = sample_type(info);
+        if finish.rescale.is_some() && info.samples_per_pixel() != 1 {
+            return Err(output("rescale of an image with more than one sample per pixel", "PS3.3 C.11.1"));
+        }
+        if finish.ybr_to_rgb && (info.samples_per_pixel() != 3 || info.sample_bytes() != 1) {
+            return Err(output("YBR_FULL to RGB needs three samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
+        }
+        let same = out.sample_bytes() == info.sample_bytes() && out.is_float() == info.is_float();
+        let wider = !info.is_float()
+            && !out.is_float()
+            && out.sample_bytes() > info.sample_bytes()
+            && (out.is_signed() || !info.is_signed());
+        let fits = same && (info.is_float() || out.is_signed() == info.is_signed());
+        if finish.rescale.is_none() && !fits && !wider {
+            return Err(output(format!("output of {} cannot hold samples of {from:?}", out.type_name()), ""));
+        }
+        Ok(Self {
+            staged: finish.rescale.is_some() || !fits,
+            out,
+            staging,
+            watch,
+            stored: info.stored_bits(),
+            finish,
+            from,
+            sample_bytes: info.sample_bytes(),
+            samples_per_pixel: info.samples_per_pixel(),
+            done: 0,
+            beat_bytes: 0,
+            tier,
+        })
+    }
+
+    /// Pixels that have not been committed.
+    #[must_use]
+    pub fn pixels_left(&self) -> usize {
+        (self.out.len() - self.done) / self.samples_per_pixel
+    }
+
+    /// Which instructions kernels may use.
+    #[must_use]
+    pub const fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    /// Bytes for the next pixels, `at_most` or fewer (never 0 while pixels are left): stored samples,
+    /// planar configuration 0, native byte order. What they hold before is of no meaning.
+    pub fn block(&mut self, at_most: usize) -> &mut [u8] {
+        let mut pixels = at_most.min(self.pixels_left());
+        if self.staged || self.stored.is_some() || self.finish.ybr_to_rgb {
+            pixels = pixels.min(BLOCK_SAMPLES / self.samples_per_pixel);
+        }
+        let samples = pixels * self.samples_per_pixel;
+        self.window(samples)
+    }
+
+    /// Takes the first `pixels` pixels of the last block as written.
+    ///
+    /// # Errors
+    /// `Output` if a value cannot be held exactly, `Interrupted`.
+    pub fn commit(&mut self, pixels: usize) -> Result<()> {
+        let samples = pixels * self.samples_per_pixel;
+        if let Some(stored) = self.stored {
+            let (sample_bytes, tier) = (self.sample_bytes, self.tier);
+            align::align(self.window(samples), sample_bytes, stored, tier);
+        }
+        self.pass_on(samples)
+    }
+
+    /// Writes samples that already lie in `src`, whole pixels; the bytes of each are reversed when `swap`.
+    /// More than what is left is not taken.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn write(&mut self, src: &[u8], swap: bool) -> Result<()> {
+        let (sample_bytes, stored, tier) = (self.sample_bytes, self.stored, self.tier);
+        for part in src.chunks(BLOCK_SAMPLES / self.samples_per_pixel * self.samples_per_pixel * sample_bytes) {
+            let samples = (part.len() / sample_bytes).min(self.out.len() - self.done);
+            let part = part.get(..samples * sample_bytes).unwrap_or(part);
+            if self.staged && !swap && stored.is_none() {
+                self.convert(part, samples)?;
+                self.advance(samples)?;
+                continue;
+            }
+            align::align_copy(part, self.window(samples), sample_bytes, swap, stored, tier);
+            self.pass_on(samples)?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of the next `samples` samples: the output itself, or staging.
+    fn window(&mut self, samples: usize) -> &mut [u8] {
+        let bytes = samples * self.sample_bytes;
+        if self.staged {
+            let words = bytes.div_ceil(8);
+            if self.staging.len() < words {
+                self.staging.resize(words, 0);
+            }
+            bytemuck::cast_slice_mut(self.staging).get_mut(..bytes).unwrap_or_default()
+        } else {
+            let start = self.done * self.sample_bytes;
+            self.out.bytes_mut().get_mut(start..start + bytes).unwrap_or_default()
+        }
+    }
+
+    /// What comes after the stored bits are right.
+    fn pass_on(&mut self, samples: usize) -> Result<()> {
+        if self.finish.ybr_to_rgb {
+            let tier = self.tier;
+            ybr::full_to_rgb(self.window(samples), tier);
+        }
+        if self.staged {
+            let staging = std::mem::take(self.staging);
+            let bytes = bytemuck::cast_slice(&staging).get(..samples * self.sample_bytes).unwrap_or_default();
+            let converted = self.convert(bytes, samples);
+            *self.staging = staging;
+            converted?;
+        }
+        self.advance(samples)
+    }
+
+    fn convert(&mut self, src: &[u8], samples: usize) -> Result<()> {
+        let (from, rescale, tier, done) = (self.from, self.finish.rescale, self.tier, self.done);
+        let Some(window) = self.out.window(done, done + samples) else { return Ok(()) };
+        let name = window.type_name();
+        convert(src, from, rescale, window, tier).map_err(|index| {
+            output(format!("the value of sample {} is not exact in {name}", done + index), "PS3.3 C.11.1")
+        })
+    }
+
+    fn advance(&mut self, samples: usize) -> Result<()> {
+        self.done += samples;
+        self.beat_bytes += samples * self.sample_bytes;
+        if self.beat_bytes >= BEAT_BYTES {
+            self.beat_bytes = 0;
+            self.watch.beat()?;
+        }
+        Ok(())
+    }
+}
+
+/// How the stored samples of a frame are read.
+fn sample_type(info: &FrameInfo) -> SampleType {
+    match (info.sample_bytes(), info.is_signed(), info.is_float()) {
+        (4, _, true) => SampleType::F32,
+        (_, _, true) => SampleType::F64,
+        (1, false, _) => SampleType::U8,
+        (1, true, _) => SampleType::I8,
+        (2, false, _) => SampleType::U16,
+        (2, true, _) => SampleType::I16,
+        (4, false, _) => SampleType::U32,
+        (4, true, _) => SampleType::I32,
+        (_, false, _) => SampleType::U64,
+        (_, true, _) => SampleType::I64,
+    }
+}

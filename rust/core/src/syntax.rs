@@ -1,0 +1,138 @@
+//! The transfer syntaxes that carry images (PS3.6 Annex A), with the standard's keywords.
+
+use std::fmt;
+
+/// One transfer syntax of PS3.6 Annex A.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TransferSyntax {
+    uid: &'static str,
+    keyword: &'static str,
+    encapsulated: bool,
+}
+
+macro_rules! syntaxes {
+    ($($name:ident => $uid:literal, $keyword:literal, $form:ident;)*) => {
+        #[allow(missing_docs, reason = "each constant is its keyword in PS3.6 Annex A")]
+        impl TransferSyntax {
+            $(pub const $name: Self = Self { uid: $uid, keyword: $keyword, encapsulated: syntaxes!(@ $form) };)*
+
+            /// Every row of the table, in the order of the UIDs.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+        }
+    };
+    (@ encapsulated) => { true };
+    (@ native) => { false };
+}
+
+syntaxes! {
+    IMPLICIT_VR_LITTLE_ENDIAN => "1.2.840.10008.1.2", "ImplicitVRLittleEndian", native;
+    EXPLICIT_VR_LITTLE_ENDIAN => "1.2.840.10008.1.2.1", "ExplicitVRLittleEndian", native;
+    ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN => "1.2.840.10008.1.2.1.98", "EncapsulatedUncompressedExplicitVRLittleEndian", encapsulated;
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN => "1.2.840.10008.1.2.1.99", "DeflatedExplicitVRLittleEndian", native;
+    EXPLICIT_VR_BIG_ENDIAN => "1.2.840.10008.1.2.2", "ExplicitVRBigEndian", native;
+    JPEG_BASELINE_8BIT => "1.2.840.10008.1.2.4.50", "JPEGBaseline8Bit", encapsulated;
+    JPEG_EXTENDED_12BIT => "1.2.840.10008.1.2.4.51", "JPEGExtended12Bit", encapsulated;
+    JPEG_EXTENDED35 => "1.2.840.10008.1.2.4.52", "JPEGExtended35", encapsulated;
+    JPEG_SPECTRAL_SELECTION_NON_HIERARCHICAL68 => "1.2.840.10008.1.2.4.53", "JPEGSpectralSelectionNonHierarchical68", encapsulated;
+    JPEG_SPECTRAL_SELECTION_NON_HIERARCHICAL79 => "1.2.840.10008.1.2.4.54", "JPEGSpectralSelectionNonHierarchical79", encapsulated;
+    JPEG_FULL_PROGRESSION_NON_HIERARCHICAL1012 => "1.2.840.10008.1.2.4.55", "JPEGFullProgressionNonHierarchical1012", encapsulated;
+    JPEG_FULL_PROGRESSION_NON_HIERARCHICAL1113 => "1.2.840.10008.1.2.4.56", "JPEGFullProgressionNonHierarchical1113", encapsulated;
+    JPEG_LOSSLESS => "1.2.840.10008.1.2.4.57", "JPEGLossless", encapsulated;
+    JPEG_LOSSLESS_NON_HIERARCHICAL15 => "1.2.840.10008.1.2.4.58", "JPEGLosslessNonHierarchical15", encapsulated;
+    JPEG_EXTENDED_HIERARCHICAL1618 => "1.2.840.10008.1.2.4.59", "JPEGExtendedHierarchical1618", encapsulated;
+    JPEG_EXTENDED_HIERARCHICAL1719 => "1.2.840.10008.1.2.4.60", "JPEGExtendedHierarchical1719", encapsulated;
+    JPEG_SPECTRAL_SELECTION_HIERARCHICAL2022 => "1.2.840.10008.1.2.4.61", "JPEGSpectralSelectionHierarchical2022", encapsulated;
+    JPEG_SPECTRAL_SELECTION_HIERARCHICAL2123 => "1.2.840.10008.1.2.4.62", "JPEGSpectralSelectionHierarchical2123", encapsulated;
+    JPEG_FULL_PROGRESSION_HIERARCHICAL2426 => "1.2.840.10008.1.2.4.63", "JPEGFullProgressionHierarchical2426", encapsulated;
+    JPEG_FULL_PROGRESSION_HIERARCHICAL2527 => "1.2.840.10008.1.2.4.64", "JPEGFullProgressionHierarchical2527", encapsulated;
+    JPEG_LOSSLESS_HIERARCHICAL28 => "1.2.840.10008.1.2.4.65", "JPEGLosslessHierarchical28", encapsulated;
+    JPEG_LOSSLESS_HIERARCHICAL29 => "1.2.840.10008.1.2.4.66", "JPEGLosslessHierarchical29", encapsulated;
+    JPEG_LOSSLESS_SV1 => "1.2.840.10008.1.2.4.70", "JPEGLosslessSV1", encapsulated;
+    JPEG_LS_LOSSLESS => "1.2.840.10008.1.2.4.80", "JPEGLSLossless", encapsulated;
+    JPEG_LS_NEAR_LOSSLESS => "1.2.840.10008.1.2.4.81", "JPEGLSNearLossless", encapsulated;
+    JPEG2000_LOSSLESS => "1.2.840.10008.1.2.4.90", "JPEG2000Lossless", encapsulated;
+    JPEG2000 => "1.2.840.10008.1.2.4.91", "JPEG2000", encapsulated;
+    JPEG2000_MC_LOSSLESS => "1.2.840.10008.1.2.4.92", "JPEG2000MCLossless", encapsulated;
+    JPEG2000_MC => "1.2.840.10008.1.2.4.93", "JPEG2000MC", encapsulated;
+    JPIP_REFERENCED => "1.2.840.10008.1.2.4.94", "JPIPReferenced", encapsulated;
+    JPIP_REFERENCED_DEFLATE => "1.2.840.10008.1.2.4.95", "JPIPReferencedDeflate", encapsulated;
+    MPEG2_MPML => "1.2.840.10008.1.2.4.100", "MPEG2MPML", encapsulated;
+    MPEG2_MPMLF => "1.2.840.10008.1.2.4.100.1", "MPEG2MPMLF", encapsulated;
+    MPEG2_MPHL => "1.2.840.10008.1.2.4.101", "MPEG2MPHL", encapsulated;
+    MPEG2_MPHLF => "1.2.840.10008.1.2.4.101.1", "MPEG2MPHLF", encapsulated;
+    MPEG4_HP41 => "1.2.840.10008.1.2.4.102", "MPEG4HP41", encapsulated;
+    MPEG4_HP41_F => "1.2.840.10008.1.2.4.102.1", "MPEG4HP41F", encapsulated;
+    MPEG4_HP41_BD => "1.2.840.10008.1.2.4.103", "MPEG4HP41BD", encapsulated;
+    MPEG4_HP41_BDF => "1.2.840.10008.1.2.4.103.1", "MPEG4HP41BDF", encapsulated;
+    MPEG4_HP422_D => "1.2.840.10008.1.2.4.104", "MPEG4HP422D", encapsulated;
+    MPEG4_HP422_DF => "1.2.840.10008.1.2.4.104.1", "MPEG4HP422DF", encapsulated;
+    MPEG4_HP423_D => "1.2.840.10008.1.2.4.105", "MPEG4HP423D", encapsulated;
+    MPEG4_HP423_DF => "1.2.840.10008.1.2.4.105.1", "MPEG4HP423DF", encapsulated;
+    MPEG4_HP42_STEREO => "1.2.840.10008.1.2.4.106", "MPEG4HP42STEREO", encapsulated;
+    MPEG4_HP42_STEREOF => "1.2.840.10008.1.2.4.106.1", "MPEG4HP42STEREOF", encapsulated;
+    HEVC_MP51 => "1.2.840.10008.1.2.4.107", "HEVCMP51", encapsulated;
+    HEVC_M10P51 => "1.2.840.10008.1.2.4.108", "HEVCM10P51", encapsulated;
+    JPEGXL_LOSSLESS => "1.2.840.10008.1.2.4.110", "JPEGXLLossless", encapsulated;
+    JPEGXL_JPEG_RECOMPRESSION => "1.2.840.10008.1.2.4.111", "JPEGXLJPEGRecompression", encapsulated;
+    JPEGXL => "1.2.840.10008.1.2.4.112", "JPEGXL", encapsulated;
+    HTJ2K_LOSSLESS => "1.2.840.10008.1.2.4.201", "HTJ2KLossless", encapsulated;
+    HTJ2K_LOSSLESS_RPCL => "1.2.840.10008.1.2.4.202", "HTJ2KLosslessRPCL", encapsulated;
+    HTJ2K => "1.2.840.10008.1.2.4.203", "HTJ2K", encapsulated;
+    JPIP_HTJ2K_REFERENCED => "1.2.840.10008.1.2.4.204", "JPIPHTJ2KReferenced", encapsulated;
+    JPIP_HTJ2K_REFERENCED_DEFLATE => "1.2.840.10008.1.2.4.205", "JPIPHTJ2KReferencedDeflate", encapsulated;
+    RLE_LOSSLESS => "1.2.840.10008.1.2.5", "RLELossless", encapsulated;
+    DEFLATED_IMAGE_FRAME_COMPRESSION => "1.2.840.10008.1.2.8.1", "DeflatedImageFrameCompression", encapsulated;
+}
+
+impl TransferSyntax {
+    /// The row of `uid`; trailing NUL or space padding (PS3.5 Section 9.1) is ignored.
+    #[must_use]
+    pub fn from_uid(uid: &str) -> Option<Self> {
+        let uid = uid.trim_end_matches(['\0', ' ']);
+        Self::ALL.iter().copied().find(|row| row.uid == uid)
+    }
+
+    /// The UID as text.
+    #[must_use]
+    pub const fn uid(self) -> &'static str {
+        self.uid
+    }
+
+    /// The keyword of PS3.6 Annex A.
+    #[must_use]
+    pub const fn keyword(self) -> &'static str {
+        self.keyword
+    }
+
+    /// Whether Pixel Data is a sequence of fragments (PS3.5 A.4) rather than samples.
+    #[must_use]
+    pub const fn is_encapsulated(self) -> bool {
+        self.encapsulated
+    }
+
+    /// Whether samples of more than one byte have their most significant byte first.
+    #[must_use]
+    pub fn is_big_endian(self) -> bool {
+        self == Self::EXPLICIT_VR_BIG_ENDIAN
+    }
+}
+
+impl fmt::Debug for TransferSyntax {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.keyword, self.uid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uids_are_found_with_and_without_padding() {
+        assert_eq!(TransferSyntax::from_uid("1.2.840.10008.1.2.5\0"), Some(TransferSyntax::RLE_LOSSLESS));
+        assert_eq!(TransferSyntax::from_uid("1.2.840.10008.1.2.55"), None);
+        for row in TransferSyntax::ALL {
+            assert_eq!(TransferSyntax::from_uid(row.uid()), Some(*row));
+        }
+    }
+}
