@@ -8,6 +8,7 @@
 pub mod codec;
 pub mod error;
 pub mod frame;
+pub mod frames;
 mod kernel;
 pub mod limits;
 pub mod sink;

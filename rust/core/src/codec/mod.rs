@@ -3,11 +3,14 @@
 mod native;
 mod rle;
 
+pub(crate) use native::frame_bits as native_frame_bits;
+
 use crate::error::Result;
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::sink::Sink;
 use crate::syntax::TransferSyntax;
+use std::fmt;
 
 /// Order of an RLE sample's byte planes. Only `Big` is conformant (PS3.5 G.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +58,12 @@ pub trait Codec: Sync {
         scratch: &mut Vec<u8>,
         sink: &mut Sink<'_>,
     ) -> Result<Decoded>;
+}
+
+impl fmt::Debug for dyn Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// The register: a new codec is one more row.

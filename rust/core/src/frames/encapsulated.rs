@@ -1,0 +1,423 @@
+//! Frames of an encapsulated value (PS3.5 A.4): items with fragments, found through the offset tables or without.
+//!
+//! An offset table is only believed where the items agree with it: a frame's fragments must fill the
+//! way from its offset to the next one. Where they do not, the items are walked once and frames are told
+//! apart by their number, or by how they begin.
+
+use super::PixelData;
+use crate::codec::Codec;
+use crate::error::{Result, malformed, truncated};
+use crate::frame::{FrameBytes, FrameInfo, Tolerated};
+use crate::limits::Limits;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+const CLAUSE: &str = "PS3.5 A.4";
+const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
+const SEQUENCE_DELIMITER: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
+const HEADER_BYTES: usize = 8;
+
+/// Where to look for the frames; a table is read only at the frame that is asked for.
+#[derive(Debug)]
+pub(super) struct Encapsulated {
+    info: FrameInfo,
+    codec: &'static dyn Codec,
+    declared: usize,
+    /// Whether the Extended Offset Table has an entry for every frame.
+    extended: bool,
+    /// The data of the Basic Offset Table item, empty where it cannot be of use.
+    basic: Range<usize>,
+    /// Offset of the first byte after the Basic Offset Table item.
+    first_item: usize,
+    /// What walking all items found, once a table was no help.
+    items: OnceLock<Result<Items>>,
+}
+
+/// The fragments of all frames, and where each frame ends among them.
+#[derive(Debug, Clone)]
+struct Items {
+    fragments: Vec<Range<usize>>,
+    ends: Vec<usize>,
+}
+
+impl Encapsulated {
+    pub(super) fn new(
+        data: PixelData<'_>,
+        declared: usize,
+        info: &FrameInfo,
+        codec: &'static dyn Codec,
+        tolerated: &mut Vec<Tolerated>,
+    ) -> Result<(Self, usize)> {
+        let basic =
+            item(data.value, 0)?.ok_or_else(|| truncated("the basic offset table item is missing", CLAUSE).at(0))?;
+        let first_item = basic.end;
+        let mut table =
+            Self { info: *info, codec, declared, extended: true, basic, first_item, items: OnceLock::new() };
+        let extended_frames = data.extended.map_or(0, |extended| {
+            let (offsets, lengths) = (extended.offsets.len(), extended.lengths.len());
+            if offsets == lengths && offsets % 8 == 0 { offsets / 8 } else { 0 }
+        });
+        table.extended = extended_frames >= declared;
+        if table.extended && table.leads_to(data, extended_frames, Self::extended_place) {
+            note_more(declared, extended_frames, tolerated);
+            return Ok((table, extended_frames));
+        }
+        table.extended = false;
+        if data.extended.is_some_and(|extended| !extended.offsets.is_empty()) {
+            let what = "the extended offset table does not lead to the frames, not used";
+            tolerated.push(Tolerated::new(what, "PS3.3 C.7.6.3.1.8"));
+        }
+        let basic_frames = table.basic.len() / 4;
+        if basic_frames >= declared && table.leads_to(data, basic_frames, Self::basic_place) {
+            note_more(declared, basic_frames, tolerated);
+            return Ok((table, basic_frames));
+        }
+        if !table.basic.is_empty() {
+            tolerated.push(wrong_table());
+        }
+        table.basic = 0..0;
+        let frames = table.items(data.value)?.ends.len();
+        note_more(declared, frames, tolerated);
+        Ok((table, frames))
+    }
+
+    /// The bytes of frame `index`.
+    pub(super) fn frame<'a>(
+        &self,
+        data: PixelData<'a>,
+        index: usize,
+        limits: &Limits,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<FrameBytes<'a>> {
+        if self.extended {
+            if let Some(place) = self.extended_place(data, index) {
+                return join(data.value, &place?, limits, scratch);
+            }
+        } else if let Some(place) = self.basic_place(data, index) {
+            return join(data.value, &place?, limits, scratch);
+        }
+        let Items { fragments, ends } = self.items(data.value)?;
+        let start = index.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+        let place = ends.get(index).and_then(|end| fragments.get(start..*end)).unwrap_or_default();
+        join(data.value, place, limits, scratch)
+    }
+
+    /// What was found only when a frame was looked for.
+    pub(super) fn tolerated(&self) -> Option<Tolerated> {
+        ((self.extended || !self.basic.is_empty()) && self.items.get().is_some()).then(wrong_table)
+    }
+
+    /// Whether a table with `frames` entries can be believed: with one entry a frame each is checked when it is
+    /// asked for; frames that the data set does not know of have to be there.
+    fn leads_to(
+        &self,
+        data: PixelData<'_>,
+        frames: usize,
+        place: fn(&Self, PixelData<'_>, usize) -> Option<Result<Place>>,
+    ) -> bool {
+        frames > 0 && (frames == self.declared || (0..frames).all(|index| place(self, data, index).is_some()))
+    }
+
+    /// The data of the item that the Extended Offset Table names, or `None` if it is not there.
+    fn extended_place(&self, data: PixelData<'_>, index: usize) -> Option<Result<Place>> {
+        let extended = data.extended?;
+        let entry = |table: &[u8], index: usize| {
+            let entry = table.as_chunks::<8>().0.get(index)?;
+            usize::try_from(u64::from_le_bytes(*entry)).ok()
+        };
+        let offset = entry(extended.offsets, index)?;
+        let length = entry(extended.lengths, index)?;
+        let before = index.checked_sub(1).and_then(|before| entry(extended.offsets, before));
+        let rising = if index == 0 { offset == 0 } else { before.is_some_and(|before| before < offset) };
+        let found = item(data.value, self.first_item.checked_add(offset)?).ok()??;
+        // A length is that of the codestream: it leaves out the pad byte, never more (PS3.3 C.7.6.3.1.8).
+        let fits = length == found.len() || length + 1 == found.len();
+        (rising && fits).then(|| Ok(std::iter::once(found.start..found.start + length).collect()))
+    }
+
+    /// The fragments from frame `index`'s entry in the Basic Offset Table to the next, or `None` if the items disagree.
+    /// Once its first item is there, what is broken behind it is the frame's own error.
+    fn basic_place(&self, data: PixelData<'_>, index: usize) -> Option<Result<Place>> {
+        let offsets = data.value.get(self.basic.clone())?.as_chunks::<4>().0;
+        let place = |index: usize| Some(self.first_item + u32::from_le_bytes(*offsets.get(index)?) as usize);
+        let mut at = place(index)?;
+        let rising = if index == 0 { at == self.first_item } else { place(index - 1)? < at };
+        let end = place(index + 1);
+        if !rising || end.is_some_and(|end| end <= at) {
+            return None;
+        }
+        let first = item(data.value, at);
+        if !matches!(first, Ok(Some(_)))
+            && !first.as_ref().is_err_and(|error| error.kind() == crate::ErrorKind::Truncated)
+        {
+            return None;
+        }
+        let mut fragments = Vec::with_capacity(1);
+        while end.is_none_or(|end| at < end) {
+            match item(data.value, at) {
+                Ok(Some(fragment)) => {
+                    at = fragment.end;
+                    fragments.push(fragment);
+                }
+                Ok(None) => break,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        end.is_none_or(|end| at == end).then_some(Ok(fragments))
+    }
+
+    fn items(&self, value: &[u8]) -> Result<&Items> {
+        let walked = self.items.get_or_init(|| {
+            let fragments = walk(value, self.first_item)?;
+            let starts = |fragment: &[u8]| self.codec.starts_frame(fragment, &self.info);
+            let ends = group(value, &fragments, self.declared, &starts)?;
+            Ok(Items { fragments, ends })
+        });
+        walked.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// The fragments of one frame.
+type Place = Vec<Range<usize>>;
+
+fn wrong_table() -> Tolerated {
+    Tolerated::new("the basic offset table does not lead to the frames, not used", CLAUSE).at(HEADER_BYTES)
+}
+
+/// Fragments as one piece: the fragment itself where there is one.
+fn join<'a>(
+    value: &'a [u8],
+    fragments: &[Range<usize>],
+    limits: &Limits,
+    scratch: &'a mut Vec<u8>,
+) -> Result<FrameBytes<'a>> {
+    let bytes = |fragment: &Range<usize>| value.get(fragment.clone()).unwrap_or_default();
+    if let [fragment] = fragments {
+        return Ok(bytes(fragment).into());
+    }
+    let total: usize = fragments.iter().map(ExactSizeIterator::len).sum();
+    if scratch.capacity() < total {
+        limits.reserve(total)?;
+    }
+    scratch.clear();
+    scratch.reserve(total);
+    fragments.iter().for_each(|fragment| scratch.extend_from_slice(bytes(fragment)));
+    Ok(scratch.as_slice().into())
+}
+
+/// The data of the item whose tag is at `at`; `None` at the end of the value or at the sequence delimiter.
+fn item(value: &[u8], at: usize) -> Result<Option<Range<usize>>> {
+    let rest = value.get(at..).unwrap_or_default();
+    if rest.is_empty() || rest.starts_with(&SEQUENCE_DELIMITER) {
+        return Ok(None);
+    }
+    let Some((header, data)) = rest.split_first_chunk::<HEADER_BYTES>() else {
+        // Some writers pad the whole value instead of the last fragment.
+        if rest.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        return Err(truncated(format!("{} bytes found, an item header of 8 expected", rest.len()), CLAUSE).at(at));
+    };
+    let [t0, t1, t2, t3, l0, l1, l2, l3] = *header;
+    if [t0, t1, t2, t3] != ITEM {
+        return Err(malformed(
+            format!("tag ({t1:02X}{t0:02X},{t3:02X}{t2:02X}) found, an item (FFFE,E000) expected"),
+            CLAUSE,
+        )
+        .at(at));
+    }
+    let length = u32::from_le_bytes([l0, l1, l2, l3]);
+    if length == u32::MAX {
+        return Err(malformed("an item of undefined length, fragments have explicit lengths", CLAUSE).at(at + 4));
+    }
+    let start = at + HEADER_BYTES;
+    if length as usize > data.len() {
+        return Err(
+            truncated(format!("an item of {length} bytes found, {} are left", data.len()), CLAUSE).at(value.len())
+        );
+    }
+    Ok(Some(start..start + length as usize))
+}
+
+/// All fragments from `first_item` on.
+fn walk(value: &[u8], first_item: usize) -> Result<Vec<Range<usize>>> {
+    let mut fragments = Vec::new();
+    let mut at = first_item;
+    while let Some(fragment) = item(value, at)? {
+        at = fragment.end;
+        fragments.push(fragment);
+    }
+    Ok(fragments)
+}
+
+/// Where each frame ends among the fragments.
+fn group(
+    value: &[u8],
+    fragments: &[Range<usize>],
+    declared: usize,
+    starts_frame: &dyn Fn(&[u8]) -> bool,
+) -> Result<Vec<usize>> {
+    if fragments.len() < declared {
+        let text = format!("{} fragments found, {declared} frames expected", fragments.len());
+        return Err(truncated(text, CLAUSE).at(value.len()));
+    }
+    if fragments.len() == declared {
+        return Ok((1..=declared).collect());
+    }
+    let mut ends: Vec<usize> = fragments
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter(|(_, fragment)| value.get((*fragment).clone()).is_some_and(starts_frame))
+        .map(|(index, _)| index)
+        .collect();
+    ends.push(fragments.len());
+    if ends.len() < declared {
+        let text =
+            format!("{} fragments found for {declared} frames, only {} can be told apart", fragments.len(), ends.len());
+        return Err(malformed(text, CLAUSE));
+    }
+    Ok(ends)
+}
+
+fn note_more(declared: usize, frames: usize, tolerated: &mut Vec<Tolerated>) {
+    if frames > declared {
+        tolerated.push(Tolerated::new(format!("number of frames is {declared}, {frames} are there"), "PS3.3 C.7.6.6"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ExtendedOffsets;
+    use super::*;
+    use crate::{Attributes, ErrorKind, PhotometricInterpretation, SampleKind};
+
+    fn push_item(value: &mut Vec<u8>, data: &[u8]) {
+        value.extend(ITEM);
+        value.extend((data.len() as u32).to_le_bytes());
+        value.extend(data);
+    }
+
+    fn value(offsets: &[u32], fragments: &[&[u8]]) -> Vec<u8> {
+        let mut value = Vec::new();
+        push_item(&mut value, &offsets.iter().flat_map(|offset| offset.to_le_bytes()).collect::<Vec<_>>());
+        fragments.iter().for_each(|fragment| push_item(&mut value, fragment));
+        value
+    }
+
+    /// Frames of these tests begin with an S.
+    struct BeginsWithS;
+
+    impl Codec for BeginsWithS {
+        fn name(&self) -> &'static str {
+            "s"
+        }
+        fn syntaxes(&self) -> &'static [crate::TransferSyntax] {
+            &[]
+        }
+        fn starts_frame(&self, fragment: &[u8], _info: &FrameInfo) -> bool {
+            fragment.first() == Some(&b'S')
+        }
+        fn decode(
+            &self,
+            _frame: FrameBytes<'_>,
+            _context: &crate::Context<'_>,
+            _scratch: &mut Vec<u8>,
+            _sink: &mut crate::sink::Sink<'_>,
+        ) -> Result<crate::Decoded> {
+            Ok(crate::Decoded::default())
+        }
+    }
+
+    /// All frames, asked for last to first, and how many departures were noted.
+    fn open(value: &[u8], declared: usize, extended: Option<ExtendedOffsets<'_>>) -> Result<(Vec<Vec<u8>>, usize)> {
+        let info = FrameInfo::new(Attributes {
+            rows: 1,
+            columns: 1,
+            samples_per_pixel: 1,
+            bits_allocated: 8,
+            bits_stored: 8,
+            high_bit: 7,
+            sample_kind: SampleKind::Unsigned,
+            planar_configuration: 0,
+            photometric_interpretation: PhotometricInterpretation::Other,
+        })?;
+        let mut tolerated = Vec::new();
+        let data = PixelData { value, extended };
+        let (table, frames) = Encapsulated::new(data, declared, &info, &BeginsWithS, &mut tolerated)?;
+        let frame =
+            |index| table.frame(data, index, &Limits::unbounded(), &mut Vec::new()).map(|frame| frame.bytes.to_vec());
+        let mut frames = (0..frames).rev().map(frame).collect::<Result<Vec<_>>>()?;
+        frames.reverse();
+        tolerated.extend(table.tolerated());
+        Ok((frames, tolerated.len()))
+    }
+
+    #[test]
+    fn a_right_table_leads_to_frames_of_any_number_of_fragments() {
+        let value = value(&[0, 20], &[b"S1", b"aa", b"S2", b"bb"]);
+        assert_eq!(open(&value, 2, None).unwrap(), (vec![b"S1aa".to_vec(), b"S2bb".to_vec()], 0));
+    }
+
+    #[test]
+    fn a_wrong_table_is_not_believed() {
+        for offsets in [&[0, 12][..], &[2, 20], &[0, 0], &[20, 0], &[0], &[0, 10, 20, 30, 40], &[0, 4_000_000_000]] {
+            let value = value(offsets, &[b"S1", b"aa", b"S2", b"bb"]);
+            assert_eq!(open(&value, 2, None).unwrap(), (vec![b"S1aa".to_vec(), b"S2bb".to_vec()], 1), "{offsets:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_table_the_number_or_the_beginnings_tell_frames_apart() {
+        assert_eq!(open(&value(&[], &[b"xx", b"yy"]), 2, None).unwrap(), (vec![b"xx".to_vec(), b"yy".to_vec()], 0));
+        assert_eq!(open(&value(&[], &[b"S1", b"yy"]), 1, None).unwrap(), (vec![b"S1yy".to_vec()], 0));
+        assert_eq!(open(&value(&[], &[b"S1", b"S2"]), 1, None).unwrap(), (vec![b"S1".to_vec(), b"S2".to_vec()], 1));
+        let error = open(&value(&[], &[b"aa", b"bb", b"cc"]), 2, None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed);
+        let error = open(&value(&[], &[b"S1"]), 2, None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated);
+    }
+
+    #[test]
+    fn the_extended_table_comes_first_and_leaves_out_padding() {
+        let value = value(&[], &[b"S1a\0", b"S2"]);
+        let le = |numbers: &[u64]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<_>>();
+        let right = (le(&[0, 12]), le(&[3, 2]));
+        let extended = ExtendedOffsets { offsets: &right.0, lengths: &right.1 };
+        assert_eq!(open(&value, 2, Some(extended)).unwrap(), (vec![b"S1a".to_vec(), b"S2".to_vec()], 0));
+        for (offsets, lengths) in
+            [(&[0, 13][..], &[3, 2][..]), (&[0, 12], &[3]), (&[0, 12], &[3, 9]), (&[0, u64::MAX], &[3, 2])]
+        {
+            let wrong = (le(offsets), le(lengths));
+            let extended = ExtendedOffsets { offsets: &wrong.0, lengths: &wrong.1 };
+            let (frames, tolerated) = open(&value, 2, Some(extended)).unwrap();
+            assert!(frames[0].starts_with(b"S1a") && frames[1] == b"S2" && tolerated == 1, "{offsets:?} {lengths:?}");
+        }
+    }
+
+    #[test]
+    fn every_prefix_is_an_error_or_lacks_what_the_codec_needs() {
+        for offsets in [&[][..], &[0, 20]] {
+            let value = value(offsets, &[b"S1", b"aa", b"S2", b"bb"]);
+            for end in 0..value.len() {
+                if let Ok((frames, _)) = open(&value[..end], 2, None) {
+                    let whole = frames[0] == b"S1aa" && frames[1] == b"S2bb";
+                    let refused = frames.iter().any(|frame| frame.len() < 4 || frame[0] != b'S');
+                    assert!(!whole && refused, "{end} {frames:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_delimiter_and_padding_end_the_items() {
+        let mut value = value(&[], &[b"S1"]);
+        value.extend([0]);
+        assert!(open(&value, 1, None).is_ok());
+        value.pop();
+        value.extend(SEQUENCE_DELIMITER);
+        value.extend([0; 4]);
+        value.extend(b"what follows is not looked at");
+        assert_eq!(open(&value, 1, None).unwrap().0, [b"S1".to_vec()]);
+    }
+}

@@ -1,0 +1,141 @@
+//! Where the frames of a Pixel Data value lie, and how many of them are decoded at once.
+//!
+//! ```text
+//! value ──► FrameTable ── frame(index) ──► FrameBytes ──► decode_frame ──► window of out
+//!           native: arithmetic                             (run: on several threads)
+//!           encapsulated: offset tables, checked; else the items themselves
+//! ```
+
+mod encapsulated;
+mod native;
+mod run;
+
+pub use run::{FrameError, Output, Summary, decode_frames};
+
+use crate::codec::Codec;
+use crate::error::{Result, output};
+use crate::frame::{FrameBytes, FrameInfo, Tolerated};
+use crate::limits::Limits;
+use encapsulated::Encapsulated;
+use native::NativeFrames;
+
+/// A Pixel Data value and the tables that may come with it.
+#[derive(Debug, Clone, Copy)]
+pub struct PixelData<'a> {
+    /// The value: samples, or items from the Basic Offset Table on.
+    pub value: &'a [u8],
+    /// The Extended Offset Table.
+    pub extended: Option<ExtendedOffsets<'a>>,
+}
+
+/// Where each frame's bytes lie in one Pixel Data value.
+#[derive(Debug)]
+pub struct FrameTable {
+    places: Places,
+    frames: usize,
+    tolerated: Vec<Tolerated>,
+}
+
+#[derive(Debug)]
+enum Places {
+    /// The value is the bytes of one frame.
+    Whole,
+    Native(NativeFrames),
+    Encapsulated(Encapsulated),
+}
+
+/// The Extended Offset Table (7FE0,0001) and its Lengths (7FE0,0002), as bytes in little-endian order (PS3.3 C.7.6.3.1.8).
+#[derive(Debug, Clone, Copy)]
+pub struct ExtendedOffsets<'a> {
+    /// One 64-bit offset a frame, from the first byte after the Basic Offset Table item.
+    pub offsets: &'a [u8],
+    /// One 64-bit length a frame.
+    pub lengths: &'a [u8],
+}
+
+impl FrameTable {
+    /// The table of a value that is one frame's bytes.
+    #[must_use]
+    pub const fn whole() -> Self {
+        Self { places: Places::Whole, frames: 1, tolerated: Vec::new() }
+    }
+
+    /// The table of a native value. `number_of_frames` is what the data set says, 0 or `None` for one;
+    /// `word_swapped` is set for 8-bit samples and packed bits as OW in big endian (PS3.5 8.1.1 and 7.3).
+    ///
+    /// # Errors
+    /// `Truncated` if the value ends before that many frames do, `Mismatch` if its length contradicts `YBR_FULL_422`.
+    pub fn native(info: &FrameInfo, value: &[u8], number_of_frames: Option<u32>, word_swapped: bool) -> Result<Self> {
+        let mut tolerated = Vec::new();
+        let declared = declared(number_of_frames, &mut tolerated);
+        let (places, frames) = NativeFrames::new(info, value.len(), declared, word_swapped, &mut tolerated)?;
+        Ok(Self { places: Places::Native(places), frames, tolerated })
+    }
+
+    /// The table of an encapsulated value (PS3.5 A.4): from the Basic Offset Table item on.
+    /// `codec` tells frames apart where no table does.
+    ///
+    /// # Errors
+    /// `Truncated` or `Malformed` if the items do not hold as many frames as the data set says.
+    pub fn encapsulated(
+        info: &FrameInfo,
+        data: PixelData<'_>,
+        number_of_frames: Option<u32>,
+        codec: &'static dyn Codec,
+    ) -> Result<Self> {
+        let mut tolerated = Vec::new();
+        let declared = declared(number_of_frames, &mut tolerated);
+        let (places, frames) = Encapsulated::new(data, declared, info, codec, &mut tolerated)?;
+        Ok(Self { places: Places::Encapsulated(places), frames, tolerated })
+    }
+
+    /// How many frames are there.
+    #[must_use]
+    pub const fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// What was not as the standard wants it, as far as frames have been looked for.
+    #[must_use]
+    pub fn tolerated(&self) -> Vec<Tolerated> {
+        let late = match &self.places {
+            Places::Encapsulated(items) => items.tolerated(),
+            _ => None,
+        };
+        self.tolerated.iter().cloned().chain(late).collect()
+    }
+
+    /// The bytes of frame `index` of `data`, which the table was made from; they are put together in
+    /// `scratch` only where they do not lie in one piece.
+    ///
+    /// # Errors
+    /// `Output` if there is no such frame; `Truncated` or `Malformed` if its items are broken.
+    pub fn frame<'a>(
+        &self,
+        data: PixelData<'a>,
+        index: usize,
+        limits: &Limits,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<FrameBytes<'a>> {
+        if index >= self.frames {
+            return Err(output(format!("frame {index} asked for, there are {}", self.frames), ""));
+        }
+        match &self.places {
+            Places::Whole => Ok(data.value.into()),
+            Places::Native(native) => native.frame(data.value, index, limits, scratch),
+            Places::Encapsulated(items) => items.frame(data, index, limits, scratch),
+        }
+    }
+}
+
+/// Number of Frames (0028,0008) as it is used: absent means one, and so does the 0 that some files have.
+fn declared(number_of_frames: Option<u32>, tolerated: &mut Vec<Tolerated>) -> usize {
+    match number_of_frames {
+        Some(0) => {
+            tolerated.push(Tolerated::new("number of frames 0 found, taken as 1", "PS3.3 C.7.6.6"));
+            1
+        }
+        Some(n) => n as usize,
+        None => 1,
+    }
+}

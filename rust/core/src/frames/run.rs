@@ -1,0 +1,291 @@
+//! Many frames of one object into one output, on as many threads as are wanted.
+
+use super::{FrameTable, PixelData};
+use crate::error::{DecodeError, Result, output};
+use crate::frame::{SamplesMut, Tolerated};
+use crate::kernel::convert::Rescale;
+use crate::sink::Watch;
+use crate::{Job, Workspace, decode_frame};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Below this many bytes of output a second thread costs more than it gives.
+const THREAD_BYTES: usize = 512 * 1024;
+
+/// An error and the frame that it happened in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrameError {
+    /// Index of the frame in the object.
+    pub index: usize,
+    /// What went wrong.
+    pub error: DecodeError,
+}
+
+/// What is known after all frames are decoded.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Which instructions decoded them.
+    pub path: &'static str,
+    /// The departures of the first frame that has any, with its index.
+    pub tolerated: Vec<(usize, Tolerated)>,
+}
+
+/// Where the frames go and what becomes of each.
+pub struct Output<'a> {
+    /// Memory for exactly all frames asked for, one after the other.
+    pub samples: SamplesMut<'a>,
+    /// Rescale of each frame asked for; empty where all have that of the job's options.
+    pub rescales: &'a [Rescale],
+}
+
+/// Decodes the frames `indices` of `data`, in that order, into `out`.
+///
+/// At most `threads` threads take part, the calling one among them; only it asks `poll` whether to stop.
+///
+/// # Errors
+/// That of the first frame in the order asked for that has one. `out` holds nothing of meaning then.
+pub fn decode_frames(
+    job: &Job<'_>,
+    table: &FrameTable,
+    data: PixelData<'_>,
+    indices: &[usize],
+    out: Output<'_>,
+    threads: usize,
+    poll: &dyn Fn() -> bool,
+) -> Result<Summary, FrameError> {
+    let first = indices.first().copied().unwrap_or(0);
+    let frame_samples = job.info.samples();
+    if indices.len().checked_mul(frame_samples) != Some(out.samples.len()) {
+        let text =
+            format!("output holds {} samples, {} frames of {frame_samples} expected", out.samples.len(), indices.len());
+        return Err(FrameError { index: first, error: output(text, "") });
+    }
+    let bytes = out.samples.len() * out.samples.sample_bytes();
+    let threads = threads.min(indices.len()).min(bytes / THREAD_BYTES).max(1);
+    let stop = AtomicBool::new(false);
+    let queue = Queue {
+        next: Mutex::new(Next { position: 0, rest: Some(out.samples) }),
+        indices,
+        frame_samples,
+        failed: AtomicBool::new(false),
+    };
+    let work = |watch: Watch<'_>| work(job, table, data, out.rescales, &queue, watch);
+    let parts = if threads == 1 {
+        vec![work(Watch { stop: &stop, poll: Some(poll) })]
+    } else {
+        std::thread::scope(|scope| {
+            let spawned: Vec<_> =
+                (1..threads).map(|_| scope.spawn(|| work(Watch { stop: &stop, poll: None }))).collect();
+            let mut parts = vec![work(Watch { stop: &stop, poll: Some(poll) })];
+            for thread in spawned {
+                match thread.join() {
+                    Ok(part) => parts.push(part),
+                    // A bug: the caller's guard reports it.
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            parts
+        })
+    };
+    merge(parts)
+}
+
+/// The frames that no thread has taken yet, first to last.
+struct Queue<'a, 'o> {
+    next: Mutex<Next<'o>>,
+    indices: &'a [usize],
+    frame_samples: usize,
+    failed: AtomicBool,
+}
+
+struct Next<'o> {
+    position: usize,
+    rest: Option<SamplesMut<'o>>,
+}
+
+impl<'o> Queue<'_, 'o> {
+    /// Position, index and window of the next frame. None is given out after a failure: all frames before it
+    /// are already in somebody's hands, so that the first error is always found.
+    fn take(&self) -> Option<(usize, usize, SamplesMut<'o>)> {
+        if self.failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let position = next.position;
+        let index = *self.indices.get(position)?;
+        let (window, rest) = next.rest.take()?.split_at(self.frame_samples)?;
+        next.rest = Some(rest);
+        next.position += 1;
+        Some((position, index, window))
+    }
+}
+
+#[derive(Default)]
+struct Part {
+    path: &'static str,
+    error: Option<(usize, FrameError)>,
+    tolerated: Option<(usize, usize, Vec<Tolerated>)>,
+}
+
+fn work(
+    job: &Job<'_>,
+    table: &FrameTable,
+    data: PixelData<'_>,
+    rescales: &[Rescale],
+    queue: &Queue<'_, '_>,
+    watch: Watch<'_>,
+) -> Part {
+    let mut part = Part::default();
+    let mut workspace = Workspace::default();
+    let mut joined = Vec::new();
+    let mut job = *job;
+    while let Some((position, index, window)) = queue.take() {
+        if let Some(rescale) = rescales.get(position) {
+            job.options.finish.rescale = Some(*rescale);
+        }
+        let decoded = watch
+            .beat()
+            .and_then(|()| table.frame(data, index, job.limits, &mut joined))
+            .and_then(|src| decode_frame(&job, src, window, &mut workspace, watch));
+        match decoded {
+            Ok(decoded) => {
+                part.path = decoded.path;
+                if part.tolerated.is_none() && !decoded.tolerated.is_empty() {
+                    part.tolerated = Some((position, index, decoded.tolerated));
+                }
+            }
+            Err(error) => {
+                queue.failed.store(true, Ordering::Relaxed);
+                part.error = Some((position, FrameError { index, error }));
+            }
+        }
+    }
+    part
+}
+
+fn merge(parts: Vec<Part>) -> Result<Summary, FrameError> {
+    let mut summary = Summary::default();
+    let mut error: Option<(usize, FrameError)> = None;
+    let mut tolerated: Option<(usize, usize, Vec<Tolerated>)> = None;
+    for part in parts {
+        if !part.path.is_empty() {
+            summary.path = part.path;
+        }
+        error = [error, part.error].into_iter().flatten().min_by_key(|(position, _)| *position);
+        tolerated = [tolerated, part.tolerated].into_iter().flatten().min_by_key(|(position, ..)| *position);
+    }
+    if let Some((_, error)) = error {
+        return Err(error);
+    }
+    summary.tolerated =
+        tolerated.map(|(_, index, what)| what.into_iter().map(|what| (index, what)).collect()).unwrap_or_default();
+    Ok(summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Attributes, ErrorKind, FrameInfo, Limits, Options, PhotometricInterpretation, SampleKind, TransferSyntax,
+    };
+
+    fn info(side: u32) -> FrameInfo {
+        FrameInfo::new(Attributes {
+            rows: side,
+            columns: side,
+            samples_per_pixel: 1,
+            bits_allocated: 16,
+            bits_stored: 12,
+            high_bit: 11,
+            sample_kind: SampleKind::Signed,
+            planar_configuration: 0,
+            photometric_interpretation: PhotometricInterpretation::Other,
+        })
+        .unwrap()
+    }
+
+    fn run(
+        info: &FrameInfo,
+        value: &[u8],
+        frames: u32,
+        indices: &[usize],
+        out: SamplesMut<'_>,
+        threads: usize,
+        poll: &dyn Fn() -> bool,
+    ) -> Result<Summary, FrameError> {
+        let table = FrameTable::native(info, value, Some(frames), false).unwrap();
+        let limits = Limits::unbounded();
+        let job = Job {
+            syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
+            info,
+            limits: &limits,
+            options: Options::default(),
+        };
+        let data = PixelData { value, extended: None };
+        decode_frames(&job, &table, data, indices, Output { samples: out, rescales: &[] }, threads, poll)
+    }
+
+    #[test]
+    fn frames_come_in_the_order_asked_for_on_any_number_of_threads() {
+        let info = info(400);
+        let value: Vec<u8> = (0..8u16).flat_map(|frame| [frame | 0xF000; 160_000]).flat_map(u16::to_le_bytes).collect();
+        let indices = [3, 1, 7, 7, 0];
+        for threads in 1..4 {
+            let mut out = vec![-1_i16; 5 * 160_000];
+            run(&info, &value, 8, &indices, SamplesMut::I16(&mut out), threads, &|| false).unwrap();
+            for (frame, index) in out.chunks_exact(160_000).zip(indices) {
+                assert!(frame.iter().all(|sample| *sample == index as i16));
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_error_in_order_is_reported_and_a_wrong_output_refused() {
+        let info = info(400);
+        let value = vec![0; 2 * 320_000];
+        let mut out = vec![0_i16; 3 * 160_000];
+        for threads in 1..4 {
+            let error = run(&info, &value, 2, &[0, 5, 9], SamplesMut::I16(&mut out), threads, &|| false).unwrap_err();
+            assert_eq!((error.index, error.error.kind()), (5, ErrorKind::Output));
+        }
+        let error = run(&info, &value, 2, &[0], SamplesMut::I16(&mut out), 1, &|| false).unwrap_err();
+        assert_eq!(error.error.kind(), ErrorKind::Output);
+        let error =
+            run(&info, &value, 2, &[0, 1], SamplesMut::U16(&mut vec![0; 2 * 160_000]), 1, &|| false).unwrap_err();
+        assert_eq!(error.error.kind(), ErrorKind::Output);
+    }
+
+    #[test]
+    fn a_poll_that_says_so_stops_all_threads() {
+        let info = info(400);
+        let value = vec![0; 8 * 320_000];
+        for threads in 1..3 {
+            let mut out = vec![0_i16; 8 * 160_000];
+            let error = run(&info, &value, 8, &[0, 1, 2, 3, 4, 5, 6, 7], SamplesMut::I16(&mut out), threads, &|| true)
+                .unwrap_err();
+            assert_eq!(error.error.kind(), ErrorKind::Interrupted);
+        }
+    }
+
+    #[test]
+    fn samples_widen_and_rescale_on_their_way() {
+        let info = info(3);
+        let value: Vec<u8> = (0..9_u16).map(|i| 0xF800 | i).flat_map(u16::to_le_bytes).collect();
+        let mut wide = [0_i64; 9];
+        run(&info, &value, 1, &[0], SamplesMut::I64(&mut wide), 1, &|| false).unwrap();
+        assert_eq!(wide[..3], [-2048, -2047, -2046]);
+        let table = FrameTable::native(&info, &value, None, false).unwrap();
+        let limits = Limits::unbounded();
+        let job = Job {
+            syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
+            info: &info,
+            limits: &limits,
+            options: Options::default(),
+        };
+        let mut out = [0_f32; 9];
+        let rescales = [Rescale { slope: 0.5, intercept: 1.0 }];
+        let output = Output { samples: SamplesMut::F32(&mut out), rescales: &rescales };
+        decode_frames(&job, &table, PixelData { value: &value, extended: None }, &[0], output, 1, &|| false).unwrap();
+        assert_eq!(out[..3], [-1023.0, -1022.5, -1022.0]);
+    }
+}
