@@ -1,0 +1,56 @@
+"""The compiled extension. `_fallback` has the same names in plain NumPy."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+ERROR_KINDS: list[str]
+CPU_PATH: str
+
+# Frame index or None, one line, clause, byte offset or None.
+Note = tuple[int | None, str, str, int | None]
+
+class Frames:
+    def __new__(
+        cls,
+        transfer_syntax: str,
+        value: bytes,
+        *,
+        rows: int,
+        columns: int,
+        samples_per_pixel: int,
+        bits_allocated: int,
+        bits_stored: int,
+        high_bit: int,
+        pixel_representation: int,
+        planar_configuration: int,
+        photometric_interpretation: str,
+        is_float: bool = False,
+        number_of_frames: int | None = None,
+        extended_offsets: tuple[bytes, bytes] | None = None,
+        word_swapped: bool = False,
+        whole: bool = False,
+    ) -> Frames: ...
+    def __len__(self) -> int: ...
+    def notes(self) -> list[Note]: ...
+    def decode_into(
+        self,
+        out: npt.NDArray[Any],
+        indices: Sequence[int],
+        *,
+        threads: int = 1,
+        strict: bool = False,
+        ybr_to_rgb: bool = False,
+        rescales: Sequence[tuple[float, float]] | None = None,
+        max_bytes: int | None = None,
+        segment_byte_order: str = "big",
+    ) -> tuple[str, list[Note]]: ...
+    def frame_bytes(self, index: int) -> tuple[bytes, int]: ...
+
+def transfer_syntaxes() -> list[tuple[str, str, str | None]]: ...
+def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -> None: ...
+def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None: ...
+def rescale_into(src: npt.NDArray[Any], slope: float, intercept: float, out: npt.NDArray[Any]) -> None: ...

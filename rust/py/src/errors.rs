@@ -1,0 +1,64 @@
+//! The one way from a core error to a Python exception.
+
+use dicoxide_core::{DecodeError, ErrorKind, frames::FrameError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+/// A core error with what the core does not know about it.
+pub(crate) struct Failure<'a> {
+    pub(crate) error: &'a DecodeError,
+    pub(crate) transfer_syntax: Option<&'a str>,
+    pub(crate) frame_index: Option<usize>,
+}
+
+impl<'a> Failure<'a> {
+    pub(crate) fn of(error: &'a DecodeError) -> Self {
+        Self { error, transfer_syntax: None, frame_index: None }
+    }
+
+    pub(crate) fn in_frame(failed: &'a FrameError, transfer_syntax: &'a str) -> Self {
+        Self { error: &failed.error, transfer_syntax: Some(transfer_syntax), frame_index: Some(failed.index) }
+    }
+}
+
+impl From<Failure<'_>> for PyErr {
+    /// Builds the class of `dicoxide.errors` that stands for the kind.
+    fn from(failure: Failure<'_>) -> Self {
+        let class = match failure.error.kind() {
+            ErrorKind::Truncated => "TruncatedFrameError",
+            ErrorKind::Malformed | ErrorKind::Mismatch => "CorruptFrameError",
+            ErrorKind::Unsupported => "UnsupportedError",
+            ErrorKind::LimitExceeded => "LimitError",
+            ErrorKind::Output => return pyo3::exceptions::PyValueError::new_err(failure.error.to_string()),
+            _ => "DecodeError",
+        };
+        Python::attach(|py| {
+            let built = (|| {
+                let details = PyDict::new(py);
+                details.set_item("kind", failure.error.kind().name())?;
+                details.set_item("clause", failure.error.clause())?;
+                details.set_item("offset", failure.error.offset())?;
+                details.set_item("transfer_syntax", failure.transfer_syntax)?;
+                details.set_item("frame_index", failure.frame_index)?;
+                let class = py.import("dicoxide.errors")?.getattr(class)?;
+                class.call((failure.error.to_string(),), Some(&details))
+            })();
+            match built {
+                Ok(exception) => Self::from_value(exception),
+                Err(error) => error,
+            }
+        })
+    }
+}
+
+/// An `InternalError`: a panic that was caught.
+pub(crate) fn internal(py: Python<'_>, what: &str) -> PyErr {
+    let built = py
+        .import("dicoxide.errors")
+        .and_then(|module| module.getattr("InternalError"))
+        .and_then(|class| class.call1((format!("a bug in dicoxide, please report it: {what}"),)));
+    match built {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,35 @@
+//! The extension `dicoxide._core`: moves data across between Python and the core, decides nothing.
+
+mod errors;
+mod frames;
+mod guard;
+mod samples;
+
+use pyo3::prelude::*;
+
+/// What the Python package is built on; its public face is `dicoxide`.
+#[pymodule(gil_used = false)]
+mod _core {
+    use super::*;
+    use dicoxide_core::{ErrorKind, Tier, TransferSyntax, codec};
+
+    #[pymodule_export]
+    use super::frames::Frames;
+
+    /// Version, kinds of errors and the CPU path, for `doctor` and the tests.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("ERROR_KINDS", ErrorKind::ALL.map(ErrorKind::name).to_vec())?;
+        module.add("CPU_PATH", Tier::best().name())
+    }
+
+    /// The register: (UID, keyword, name of the codec or None) of every image transfer syntax.
+    #[pyfunction]
+    fn transfer_syntaxes() -> Vec<(&'static str, &'static str, Option<&'static str>)> {
+        TransferSyntax::ALL
+            .iter()
+            .map(|syntax| (syntax.uid(), syntax.keyword(), codec::codec_for(*syntax).map(|codec| codec.name())))
+            .collect()
+    }
+}
