@@ -34,6 +34,10 @@ impl Codec for Native {
         fragment.len() as u64 * 8 >= frame_bits(info)
     }
 
+    fn least_bytes(&self, info: &FrameInfo) -> u64 {
+        frame_bits(info).div_ceil(8)
+    }
+
     fn decode(
         &self,
         frame: FrameBytes<'_>,

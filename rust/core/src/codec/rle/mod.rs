@@ -21,6 +21,10 @@ impl Codec for Rle {
         true
     }
 
+    fn least_bytes(&self, _info: &FrameInfo) -> u64 {
+        0
+    }
+
     fn decode(
         &self,
         _frame: FrameBytes<'_>,
