@@ -29,8 +29,8 @@ impl Codec for Rle {
         header::is_plausible(fragment, segment_count(info))
     }
 
-    fn least_bytes(&self, _info: &FrameInfo) -> u64 {
-        0
+    fn least_bytes(&self, info: &FrameInfo) -> u64 {
+        recipe::least_bytes(info)
     }
 
     fn decode(
