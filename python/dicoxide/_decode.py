@@ -353,7 +353,6 @@ def _fill(
     """Let the core decode `indices` into `target`."""
     spec = source.spec
     is_ybr = spec.samples_per_pixel == 3 and spec.photometric_interpretation in ("YBR_FULL", "YBR_FULL_422")
-    known = len(opened.notes())
     _, notes = opened.decode_into(
         target,
         indices,
@@ -363,7 +362,7 @@ def _fill(
         rescales=rescales or None,
         max_bytes=None if max_bytes is None else max_bytes - target.nbytes,
     )
-    _warn([*opened.notes()[known:], *notes])
+    _warn(notes)
 
 
 def _finish_elsewhere(

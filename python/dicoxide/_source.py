@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from dicoxide._frame import FrameSpec
@@ -16,6 +18,7 @@ from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
 
 Readable: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Dataset"
 
@@ -23,7 +26,6 @@ IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_PIXEL_TAGS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
 _EXTENDED_OFFSET_TABLE = 0x7FE00001
 _EXTENDED_OFFSET_TABLE_LENGTHS = 0x7FE00002
 
@@ -150,78 +152,93 @@ def _dataset(src: Any) -> Dataset:
 
 
 def _describe(dataset: Dataset) -> Source:
-    from pydicom.tag import Tag
-
-    tags = [tag for tag in _PIXEL_TAGS if tag in dataset]
-    if len(tags) != 1:
-        found = " and ".join(_PIXEL_TAGS[tag] for tag in tags) or "none"
+    pixel_tags, tags = _tags()
+    present = [tag for tag in pixel_tags if tag in dataset]
+    if len(present) != 1:
+        found = " and ".join(pixel_tags[tag] for tag in present) or "none"
         raise CorruptFrameError(
             f"one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected, found {found}",
             kind="Mismatch",
             clause="PS3.3 C.7.6.3",
         )
-    keyword = _PIXEL_TAGS[tags[0]]
+    pixel_tag = present[0]
+    pixel_keyword = pixel_tags[pixel_tag]
     uid = _transfer_syntax(dataset)
-    pixel_tag = Tag(tags[0])
-    read = _Attributes(dataset, uid)
-    samples_per_pixel = read.number("SamplesPerPixel", 0x00280002)
-    is_float = keyword != "PixelData"
-    bits_allocated = read.number("BitsAllocated", 0x00280100)
-    bits_stored = None if is_float else read.number("BitsStored", 0x00280101)
+    read = {keyword: _value(dataset, tag) for keyword, tag in tags.items()}
+
+    def number(keyword: str, default: int | None = -1) -> Any:
+        """The value of a US or IS attribute; an attribute without a default has to be there."""
+        value = read[keyword]
+        if value is None or value == "":
+            if default == -1:
+                raise _attribute_error(keyword, "is missing", uid)
+            return default
+        try:
+            found = int(value)
+        except (TypeError, ValueError):
+            found = -1
+        if found < 0:
+            raise _attribute_error(keyword, f"is {value!r}, a number expected", uid)
+        return found
+
+    if not read["PhotometricInterpretation"]:
+        raise _attribute_error("PhotometricInterpretation", "is missing", uid)
+    samples_per_pixel = number("SamplesPerPixel")
+    is_float = pixel_keyword != "PixelData"
     spec = FrameSpec(
         transfer_syntax=uid,
-        rows=read.number("Rows", 0x00280010),
-        columns=read.number("Columns", 0x00280011),
+        rows=number("Rows"),
+        columns=number("Columns"),
         samples_per_pixel=samples_per_pixel,
-        bits_allocated=bits_allocated,
-        bits_stored=bits_stored,
-        high_bit=None if is_float else read.number("HighBit", 0x00280102, optional=True),
-        pixel_representation=0 if is_float else read.number("PixelRepresentation", 0x00280103),
-        planar_configuration=read.number("PlanarConfiguration", 0x00280006) if samples_per_pixel > 1 else 0,
-        photometric_interpretation=read.text("PhotometricInterpretation", 0x00280004),
-        pixel_keyword=keyword,
+        bits_allocated=number("BitsAllocated"),
+        bits_stored=None if is_float else number("BitsStored"),
+        high_bit=None if is_float else number("HighBit", None),
+        pixel_representation=0 if is_float else number("PixelRepresentation"),
+        planar_configuration=number("PlanarConfiguration") if samples_per_pixel > 1 else 0,
+        photometric_interpretation=str(read["PhotometricInterpretation"]),
+        pixel_keyword=pixel_keyword,
     )
-    number_of_frames = read.number("NumberOfFrames", 0x00280008, optional=True)
-    element = dataset.get_item(pixel_tag)
-    return Source(dataset, spec, number_of_frames, pixel_tag, None if element is None else element.VR)
+    element: Any = dataset.get_item(pixel_tag)
+    return Source(dataset, spec, number("NumberOfFrames", None), pixel_tag, element.VR)
 
 
-class _Attributes:
-    """Reads attributes that decoding depends on, naming the one that is missing or no number."""
+@cache
+def _tags() -> tuple[dict[BaseTag, str], dict[str, BaseTag]]:
+    """Pixel data elements, and attributes that decoding depends on, as pydicom looks them up fastest."""
+    from pydicom.tag import Tag
 
-    def __init__(self, dataset: Dataset, transfer_syntax: str) -> None:
-        self._dataset = dataset
-        self._transfer_syntax = transfer_syntax
+    keywords = (
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "PlanarConfiguration",
+        "NumberOfFrames",
+        "Rows",
+        "Columns",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+    )
+    pixel_keywords = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+    return {Tag(keyword): keyword for keyword in pixel_keywords}, {keyword: Tag(keyword) for keyword in keywords}
 
-    def number(self, keyword: str, tag: int, *, optional: bool = False) -> Any:
-        value = self._value(tag)
-        if value is None or value == "":
-            if optional:
-                return None
-            raise self._error(f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X}) is missing")
-        try:
-            number = int(value)
-        except (TypeError, ValueError):
-            number = -1
-        if number < 0:
-            raise self._error(f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X}) is {value!r}, a number expected")
-        return number
 
-    def text(self, keyword: str, tag: int) -> str:
-        value = self._value(tag)
-        if not value:
-            raise self._error(f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X}) is missing")
-        return str(value)
+def _value(dataset: Dataset, tag: BaseTag) -> Any:
+    """The value of an element, or None; one that has not been converted yet is converted by the data set."""
+    element: Any = dataset.get_item(tag)
+    if element is None:
+        return None
+    try:
+        return dataset[tag].value if element.is_raw else element.value
+    except (ValueError, TypeError, struct.error, NotImplementedError) as error:
+        raise _attribute_error(str(tag), f"cannot be read: {error}", "") from error
 
-    def _value(self, tag: int) -> Any:
-        element = self._dataset.get(tag)
-        return None if element is None else element.value
 
-    def _error(self, message: str) -> CorruptFrameError:
-        clause = "PS3.3 C.7.6.3"
-        return CorruptFrameError(
-            f"{message} ({clause})", kind="Mismatch", clause=clause, transfer_syntax=self._transfer_syntax
-        )
+def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFrameError:
+    clause = "PS3.3 C.7.6.3"
+    return CorruptFrameError(
+        f"{keyword} {what} ({clause})", kind="Mismatch", clause=clause, transfer_syntax=transfer_syntax or None
+    )
 
 
 def _transfer_syntax(dataset: Dataset) -> str:

@@ -94,9 +94,9 @@ impl Frames {
         self.table.frames()
     }
 
-    /// What was not as the standard wants it, as far as frames have been looked for.
+    /// What was not as the standard wants it when the frames were opened.
     fn notes(&self) -> Vec<Note> {
-        self.table.tolerated().into_iter().map(|tolerated| note(None, tolerated)).collect()
+        self.table.tolerated().iter().map(|tolerated| note(None, tolerated.clone())).collect()
     }
 
     /// Refuses frames that are too short to be what they are said to be: to be asked before their samples are allocated.
@@ -143,7 +143,7 @@ impl Frames {
             decode_frames(&job, &self.table, data, &indices, output, threads, poll)
         })?
         .map_err(|error| PyErr::from(Failure::in_frame(&error, self.syntax.uid())))?;
-        let notes = summary.tolerated.into_iter().map(|(index, tolerated)| note(Some(index), tolerated)).collect();
+        let notes = summary.tolerated.into_iter().map(|(index, tolerated)| note(index, tolerated)).collect();
         Ok((summary.path, notes))
     }
 

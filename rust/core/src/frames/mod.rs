@@ -95,14 +95,18 @@ impl FrameTable {
         self.frames
     }
 
-    /// What was not as the standard wants it, as far as frames have been looked for.
+    /// What was not as the standard wants it when the table was made.
     #[must_use]
-    pub fn tolerated(&self) -> Vec<Tolerated> {
-        let late = match &self.places {
+    pub fn tolerated(&self) -> &[Tolerated] {
+        &self.tolerated
+    }
+
+    /// What turned out only when frames were looked for.
+    fn tolerated_late(&self) -> Option<Tolerated> {
+        match &self.places {
             Places::Encapsulated(items) => items.tolerated(),
             _ => None,
-        };
-        self.tolerated.iter().cloned().chain(late).collect()
+        }
     }
 
     /// The bytes of frame `index` of `data`, which the table was made from; they are put together in
