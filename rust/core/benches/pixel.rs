@@ -2,6 +2,7 @@
 //!
 //! Each answer is checked before it is timed. Throughput counts output bytes.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+#![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "sizes are chosen here")]
 #![allow(clippy::unwrap_used, reason = "a bench that cannot run should stop")]
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};

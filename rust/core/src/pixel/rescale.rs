@@ -54,7 +54,7 @@ mod tests {
     fn parts_meet_without_a_gap() {
         let stop = AtomicBool::new(false);
         let watch = Watch { stop: &stop, poll: None };
-        let src: Vec<u16> = (0..BEAT_BYTES as u32 / 2 + 5).map(|i| (i % 4096) as u16).collect();
+        let src: Vec<u16> = (0..4096_u16).cycle().take(BEAT_BYTES / 2 + 5).collect();
         for tier in Tier::available() {
             let mut out = vec![0.0; src.len()];
             rescale_into(Samples::U16(&src), RESCALE, SamplesMut::F32(&mut out), watch, tier).unwrap();
