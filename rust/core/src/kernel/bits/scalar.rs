@@ -1,7 +1,10 @@
 //! Eight samples at a time, as one 64-bit word.
 
 /// Eight bytes of 0 and 1 for every value of a packed byte.
-static UNPACKED: [[u8; 8]; 256] = {
+static UNPACKED: [[u8; 8]; 256] = unpacked();
+
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
+const fn unpacked() -> [[u8; 8]; 256] {
     let mut table = [[0; 8]; 256];
     let mut value = 0;
     while value < 256 {
@@ -13,9 +16,25 @@ static UNPACKED: [[u8; 8]; 256] = {
         value += 1;
     }
     table
-};
+}
 
 pub(super) fn unpack(src: &[u8], offset_bits: u32, out: &mut [u8]) {
+    if offset_bits == 0 {
+        return unpack_bytes(src, 0, out);
+    }
+    // Whole words first: one shift serves eight bytes. The ninth byte's low bits fill the word's top.
+    let words = out.as_chunks_mut::<8>().0.as_chunks_mut::<8>().0;
+    let done = words.len();
+    let ninths = src.iter().skip(8).step_by(8);
+    for ((word, ninth), eights) in src.as_chunks::<8>().0.iter().zip(ninths).zip(words) {
+        let word = u64::from_le_bytes(*word) >> offset_bits | u64::from(*ninth) << (64 - offset_bits);
+        eights.iter_mut().zip(word.to_le_bytes()).for_each(|(eight, byte)| *eight = eight_samples(byte));
+    }
+    unpack_bytes(src.get(done * 8..).unwrap_or_default(), offset_bits, out.get_mut(done * 64..).unwrap_or_default());
+}
+
+/// Byte by byte.
+fn unpack_bytes(src: &[u8], offset_bits: u32, out: &mut [u8]) {
     let (eights, rest) = out.as_chunks_mut::<8>();
     let tail = src.get(eights.len()..).unwrap_or_default();
     if offset_bits == 0 {

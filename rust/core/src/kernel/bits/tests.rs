@@ -1,4 +1,5 @@
 //! Every tier against one bit at a time.
+#![allow(clippy::cast_possible_truncation, reason = "casts whose range the test itself chooses")]
 
 use super::*;
 use proptest::prelude::*;

@@ -62,7 +62,7 @@ pub(crate) fn convert(
     mut out: SamplesMut<'_>,
     tier: Tier,
 ) -> Result<(), usize> {
-    if rescale.is_none() && from == type_of(&out) {
+    if rescale.is_none() && from == out.sample_type() {
         out.bytes_mut().copy_from_slice(src);
         return Ok(());
     }
@@ -91,20 +91,4 @@ fn from_integer<S: Integer>(
 
 fn from_float<S: Float>(src: &[u8], rescale: Option<Rescale>, out: SamplesMut<'_>, tier: Tier) -> Result<(), usize> {
     dispatch!(tier, from_float::<S>(src, rescale, out))
-}
-
-/// The type of the samples that `out` holds.
-const fn type_of(out: &SamplesMut<'_>) -> SampleType {
-    match out {
-        SamplesMut::U8(_) => SampleType::U8,
-        SamplesMut::I8(_) => SampleType::I8,
-        SamplesMut::U16(_) => SampleType::U16,
-        SamplesMut::I16(_) => SampleType::I16,
-        SamplesMut::U32(_) => SampleType::U32,
-        SamplesMut::I32(_) => SampleType::I32,
-        SamplesMut::U64(_) => SampleType::U64,
-        SamplesMut::I64(_) => SampleType::I64,
-        SamplesMut::F32(_) => SampleType::F32,
-        SamplesMut::F64(_) => SampleType::F64,
-    }
 }

@@ -78,6 +78,7 @@ macro_rules! sample {
             }
 
             #[inline(always)]
+            #[allow(clippy::cast_possible_truncation, reason = "2^64 and less")]
             fn to_exact_f64(self) -> f64 {
                 let exact: fn(Self) -> bool = $exact;
                 if exact(self) { self as f64 } else { f64::NAN }

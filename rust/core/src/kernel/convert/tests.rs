@@ -1,4 +1,5 @@
 //! Every tier and every pair of types against one sample at a time in `i128` and `f64`.
+#![allow(clippy::cast_possible_truncation, reason = "casts whose range the test itself chooses")]
 
 use super::SampleType::*;
 use super::*;

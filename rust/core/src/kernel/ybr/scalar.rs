@@ -16,6 +16,7 @@ pub(super) fn expand_422<const N: usize>(src: &[u8], out: &mut [u8]) {
 }
 
 /// What red adds to Y for every Cr, what blue adds for every Cb: `thousandths` × (value - 128) / 1000, rounded half up.
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
 const fn table(thousandths: i32) -> [i16; 256] {
     let mut table = [0; 256];
     let mut value = 0;

@@ -1,4 +1,5 @@
 //! Every tier against the exact rational conversion, and against fused `float32` arithmetic bit by bit.
+#![allow(clippy::cast_possible_truncation, reason = "casts whose range the test itself chooses")]
 
 use super::*;
 use proptest::prelude::*;

@@ -95,6 +95,7 @@ fn wide(bytes: __m256i) -> [__m256i; 2] {
 
 /// Where sample `k` of pixel `i` lies in its 16 bytes: (3 i + k) mod 16. No two fall on one place, so that
 /// the three vectors can be blended first and then shuffled once.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn places(k: u8) -> [u8; 16] {
     let (mut places, mut i) = ([0; 16], 0);
     while i < 16 {
@@ -105,6 +106,7 @@ const fn places(k: u8) -> [u8; 16] {
 }
 
 /// The inverse: which pixel's sample `k` lies at a place (3 × 11 mod 16 is 1).
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn pixels_at(k: u8) -> [u8; 16] {
     let (mut pixels, mut place) = ([0; 16], 0);
     while place < 16 {
@@ -115,6 +117,7 @@ const fn pixels_at(k: u8) -> [u8; 16] {
 }
 
 /// 0xFF at the places that are `k` mod 3.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn thirds(k: u8) -> [u8; 16] {
     let (mut thirds, mut place) = ([0; 16], k);
     while place < 16 {
