@@ -76,7 +76,16 @@ def dataset(
         ds.BitsStored = stored
         ds.HighBit = stored - 1 if high_bit is None else high_bit
         ds.PixelRepresentation = int(array.dtype.kind == "i")
-    _set_pixels(ds, frames, colour == "YBR_FULL_422", ow, garbage, table, fragments, style)
+    _set_pixels(
+        ds,
+        frames,
+        ybr_422=colour == "YBR_FULL_422",
+        ow=ow,
+        garbage=garbage,
+        table=table,
+        fragments=fragments,
+        style=style,
+    )
     for keyword, value in (attributes or {}).items():
         setattr(ds, keyword, value)
     return ds
@@ -85,6 +94,7 @@ def dataset(
 def _set_pixels(
     ds: Dataset,
     frames: Array,
+    *,
     ybr_422: bool,
     ow: bool | None,
     garbage: Array | None,

@@ -61,10 +61,7 @@ def encode(
         samples = subsample_422(samples)
     elif planar_configuration == 1:
         samples = np.moveaxis(samples, -1, 1)
-    if bits_allocated == 1:
-        value = pack(samples.reshape(-1).tolist())
-    else:
-        value = samples.astype(whole).tobytes()
+    value = pack(samples.reshape(-1).tolist()) if bits_allocated == 1 else samples.astype(whole).tobytes()
     if pad and len(value) % 2:
         value += b"\0"
     if ow and big_endian and bits_allocated <= 8:
@@ -73,6 +70,6 @@ def encode(
 
 
 def pack(bits: list[int]) -> bytes:
-    """Eight bits to a byte, the first of them least significant; frames follow each other without a gap (PS3.5 8.1.1)."""
+    """Eight bits to a byte, the first of them least significant; frames have no gap between (PS3.5 8.1.1)."""
     number = sum(bit << at for at, bit in enumerate(bits))
     return number.to_bytes(-(-len(bits) // 8), "little")

@@ -98,6 +98,17 @@ class Frames:
         """What was not as the standard wants it, as far as frames have been looked for."""
         return [(None, *note) for note in self._places.tolerated]
 
+    def check(self, indices: Sequence[int]) -> None:
+        """Refuse frames that are too short to be what they are said to be, before their samples are allocated."""
+        self._require(indices)
+        least = 0 if self._codec == "rle" else -(-self._info.native_frame_bits // 8)
+        for index in indices:
+            with self._told(self._syntax, index):
+                found = len(self._joined(index, Budget(None))[0])
+                if found < least:
+                    text = f"{found} bytes found, a frame of this size has at least {least}"
+                    raise fault("Truncated", text, "PS3.5 Annex A", found)
+
     def decode_into(
         self,
         out: npt.NDArray[Any],
@@ -115,9 +126,7 @@ class Frames:
         ``rescales`` has (slope, intercept) of each frame asked for, or one for all. Returned are the CPU path and
         what was tolerated in the first frame that has anything to tolerate.
         """
-        for index in indices:
-            if not 0 <= index < len(self):
-                raise IndexError(f"frame {index} asked for, there are {len(self)}")
+        self._require(indices)
         _samples.check_memory(out)
         frame_samples = self._info.samples
         if out.size != len(indices) * frame_samples:
@@ -153,6 +162,11 @@ class Frames:
             raise fault("Output", f"frame {index} asked for, there are {len(self)}")
         with self._told(self._syntax):
             return self._joined(index, Budget(None))
+
+    def _require(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            if not 0 <= index < len(self):
+                raise IndexError(f"frame {index} asked for, there are {len(self)}")
 
     def _joined(self, index: int, budget: Budget) -> tuple[bytes, int]:
         pieces, offset_bits = self._places.frame(index)
@@ -192,8 +206,11 @@ def transfer_syntaxes() -> list[tuple[str, str, str | None]]:
 def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -> None:
     """Bits of ``src`` from ``offset_bits`` on, least significant first, to bytes of 0 and 1 (PS3.5 8.1.1)."""
     _check_bytes(out)
-    if offset_bits < 0 or offset_bits + out.size > 8 * len(src):
-        raise ValueError(f"{8 * len(src)} bits found, bits {offset_bits} to {offset_bits + out.size} asked for")
+    if offset_bits < 0:
+        raise fault("Output", f"bit offset {offset_bits} found, 0 or more expected")
+    if offset_bits + out.size > 8 * len(src):
+        text = f"{8 * len(src)} bits found, {offset_bits + out.size} expected"
+        raise fault("Truncated", text, "PS3.5 8.1.1", len(src))
     bits = np.unpackbits(np.frombuffer(src, np.uint8), count=offset_bits + out.size, bitorder="little")
     out.reshape(-1)[:] = bits[offset_bits:]
 
