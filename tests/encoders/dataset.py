@@ -20,6 +20,7 @@ from encoders import encapsulate, native, rle
 Array = npt.NDArray[Any]
 
 IMPLICIT_VR = "1.2.840.10008.1.2"
+ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 
 
 def _four_axes(array: Array, samples_per_pixel: int) -> Array:
@@ -103,11 +104,22 @@ def _set_pixels(
     style: str,
 ) -> None:
     uid, allocated = ds.file_meta.TransferSyntaxUID, ds.BitsAllocated
-    if uid == RLELossless:
-        stored = frames
-        if allocated > 1:
-            stored = native.cells(frames, allocated, ds.BitsStored, ds.HighBit, garbage).astype(f"u{allocated // 8}")
-        coded = [rle.encode(frame, allocated, style) for frame in stored]
+    layout = {
+        "bits_stored": ds.get("BitsStored"),
+        "high_bit": ds.get("HighBit"),
+        "planar_configuration": ds.get("PlanarConfiguration", 0),
+        "ybr_422": ybr_422,
+    }
+    if uid in (RLELossless, ENCAPSULATED_UNCOMPRESSED):
+        if uid == RLELossless:
+            stored = native.cells(frames, allocated, ds.BitsStored, ds.HighBit, garbage)
+            coded = [rle.encode(frame, allocated, style) for frame in stored.astype(f"u{max(1, allocated // 8)}")]
+        else:
+            around = [None] * len(frames) if garbage is None else [noise[None] for noise in garbage]
+            coded = [
+                native.encode(frame[None], allocated, garbage=noise, pad=False, **layout)
+                for frame, noise in zip(frames, around, strict=True)
+            ]
         whole = encapsulate.encapsulate(coded, table=table, fragments=fragments)
         ds.PixelData = whole.value
         ds["PixelData"].VR = "OB"
@@ -121,13 +133,10 @@ def _set_pixels(
     value = native.encode(
         frames,
         allocated,
-        bits_stored=ds.get("BitsStored"),
-        high_bit=ds.get("HighBit"),
-        planar_configuration=ds.get("PlanarConfiguration", 0),
         big_endian=big_endian,
         ow=as_words,
-        ybr_422=ybr_422,
         garbage=garbage,
+        **layout,
     )
     if frames.dtype.kind == "f":
         keyword = "FloatPixelData" if frames.dtype.itemsize == 4 else "DoubleFloatPixelData"
