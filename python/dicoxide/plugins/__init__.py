@@ -1,5 +1,9 @@
 """Placeholder until the plugins land."""
+
+
 def enable(): ...
 def disable(): ...
 def enabled(): ...
+
+
 pydicom_handler = None
