@@ -145,5 +145,37 @@ fn native(c: &mut Criterion) {
     }
 }
 
-criterion_group!(pixel, bit_packing, rescaling, colour, native);
+/// Colour differences at half resolution, three bytes out for two in.
+fn expansion(c: &mut Criterion) {
+    let mut group = c.benchmark_group("native");
+    let stop = AtomicBool::new(false);
+    let limits = Limits::default();
+    let syntax = TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN;
+    for size in SIZES {
+        let (rows, columns) = (512, size / 512 / 12 * 4);
+        let info = FrameInfo::new(Attributes {
+            rows: rows as u32,
+            columns: columns as u32,
+            samples_per_pixel: 3,
+            bits_allocated: 8,
+            bits_stored: 8,
+            high_bit: 7,
+            sample_kind: SampleKind::Unsigned,
+            planar_configuration: 0,
+            photometric_interpretation: PhotometricInterpretation::YbrFull422,
+        })
+        .unwrap();
+        let src = noise(rows * columns * 2);
+        let pair = |[y0, y1, cb, cr]: &[u8; 4]| [*y0, *cb, *cr, *y1, *cb, *cr];
+        let expected: Vec<u8> = src.as_chunks().0.iter().flat_map(pair).collect();
+        tiers(&mut group, "8 bits, 4:2:2", &expected, |out, tier| {
+            let job = Job { syntax, info: &info, limits: &limits, options: Options { tier, ..Options::default() } };
+            let watch = Watch { stop: &stop, poll: None };
+            let frame = FrameBytes::from(black_box(&src[..]));
+            decode_frame(&job, frame, SamplesMut::U8(out), &mut Workspace::default(), watch).unwrap();
+        });
+    }
+}
+
+criterion_group!(pixel, bit_packing, rescaling, colour, native, expansion);
 criterion_main!(pixel);
