@@ -52,24 +52,45 @@ pub(crate) fn fill(
     ahead: Option<Ahead<'_>>,
     tier: Tier,
 ) -> bool {
-    loop {
-        *at = steps(src, *at, out, want, ahead, tier);
-        if at.out >= want {
-            return true;
-        }
+    *at = steps(src, src.len(), *at, out, want, ahead, tier);
+    if at.out < want && src.len() < at.src + STEP_SRC {
+        *at = last_steps(src, *at, out, want, tier);
+    }
+    while at.out < want {
         let Some(next) = scalar::exact_step(src, *at, out) else { return false };
         *at = next;
     }
+    true
 }
 
-/// As many fast steps as there is room for.
-fn steps(src: &[u8], at: Position, out: &mut [u8], want: usize, ahead: Option<Ahead<'_>>, tier: Tier) -> Position {
+/// The fast steps that are left where less than [`STEP_SRC`] bytes of `src` are: in a copy with room behind it,
+/// as far as steps don't pass the end of `src`.
+fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier) -> Position {
+    let rest = src.get(at.src..).unwrap_or_default();
+    let mut copy = [0; 2 * STEP_SRC];
+    for (to, from) in copy.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let now = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, None, tier);
+    Position { src: at.src + now.src, ..now }
+}
+
+/// As many fast steps as there is room for, within `src[..end]`.
+fn steps(
+    src: &[u8],
+    end: usize,
+    at: Position,
+    out: &mut [u8],
+    want: usize,
+    ahead: Option<Ahead<'_>>,
+    tier: Tier,
+) -> Position {
     #[cfg(target_arch = "x86_64")]
     if tier.is_v3() {
         // SAFETY: holding a v3 Tier proves detection.
         #[allow(unsafe_code)]
-        return unsafe { x86::steps(src, at, out, want, ahead) };
+        return unsafe { x86::steps(src, end, at, out, want, ahead) };
     }
     let _ = (ahead, tier);
-    scalar::steps(src, at, out, want)
+    scalar::steps(src, end, at, out, want)
 }

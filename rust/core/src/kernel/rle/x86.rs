@@ -5,16 +5,32 @@ use std::arch::x86_64::*;
 
 /// As [`super::scalar::steps`].
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-pub(super) fn steps(src: &[u8], at: Position, out: &mut [u8], want: usize, ahead: Option<Ahead<'_>>) -> Position {
+pub(super) fn steps(
+    src: &[u8],
+    end: usize,
+    at: Position,
+    out: &mut [u8],
+    want: usize,
+    ahead: Option<Ahead<'_>>,
+) -> Position {
     match ahead {
-        Some(ahead) => run::<true>(src, at, out, want, ahead),
-        None => run::<false>(src, at, out, want, Ahead::default()),
+        _ if end < src.len() => run::<false, true>(src, end, at, out, want, Ahead::default()),
+        Some(ahead) => run::<true, false>(src, end, at, out, want, ahead),
+        None => run::<false, false>(src, end, at, out, want, Ahead::default()),
     }
 }
 
+/// `BOUNDED`: whether a step may pass `end`.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-fn run<const AHEAD: bool>(src: &[u8], at: Position, out: &mut [u8], want: usize, ahead: Ahead<'_>) -> Position {
+fn run<const AHEAD: bool, const BOUNDED: bool>(
+    src: &[u8],
+    end: usize,
+    at: Position,
+    out: &mut [u8],
+    want: usize,
+    ahead: Ahead<'_>,
+) -> Position {
     let (Some(last_src), Some(last_out)) = (src.len().checked_sub(STEP_SRC), out.len().checked_sub(STEP_OUT)) else {
         return at;
     };
@@ -23,24 +39,24 @@ fn run<const AHEAD: bool>(src: &[u8], at: Position, out: &mut [u8], want: usize,
         return at;
     }
     let (first_src, first_out) = (src.as_ptr(), out.as_mut_ptr());
-    let (last_src, end_out) = (first_src.wrapping_add(last_src), first_out.wrapping_add(end_out));
+    let (last_src, end_src) = (first_src.wrapping_add(last_src), first_src.wrapping_add(end));
+    let end_out = first_out.wrapping_add(end_out);
     let (mut src, mut out) = (first_src.wrapping_add(at.src), first_out.wrapping_add(at.out));
     while src <= last_src && out < end_out {
         if AHEAD {
-            prefetch(
-                ahead
-                    .block
-                    .as_ptr()
-                    .wrapping_add((out.addr().wrapping_sub(first_out.addr())).wrapping_mul(ahead.stride)),
-            );
+            let made = out.addr().wrapping_sub(first_out.addr());
+            prefetch(ahead.block.as_ptr().wrapping_add(made.wrapping_mul(ahead.stride)));
         }
-        // SAFETY: the loop's condition leaves STEP_SRC bytes of the segment from `src` on, and STEP_OUT from `out` on.
+        // SAFETY: the loop's condition leaves STEP_SRC bytes of `src` from here on, and STEP_OUT of `out`.
         #[allow(unsafe_code)]
         let (used, made) = unsafe { step(src, out) };
+        if BOUNDED && src.wrapping_add(used) > end_src {
+            break;
+        }
         src = src.wrapping_add(used);
         out = out.wrapping_add(made);
     }
-    Position { src: src.addr() - first_src.addr(), out: out.addr() - first_out.addr() }
+    Position { src: src.addr().wrapping_sub(first_src.addr()), out: out.addr().wrapping_sub(first_out.addr()) }
 }
 
 /// An optional literal run and the replicate run after it: bytes used, at most 131, and made, at most [`STEP_OUT`].
