@@ -40,19 +40,21 @@ pub(crate) struct Ahead<'a> {
     pub(crate) stride: usize,
 }
 
+/// What makes it faster and changes nothing else.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Hints<'a> {
+    /// Where to, next.
+    pub(crate) ahead: Option<Ahead<'a>>,
+    /// Whether replicate runs of more than 64 bytes are common.
+    pub(crate) long_runs: bool,
+}
+
 /// Decodes whole runs of `src` from `at` on until `out[..want]` is complete; `false` if `src` ends first.
 ///
 /// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at.out` counts all
 /// of it. Beyond `at.out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
-pub(crate) fn fill(
-    src: &[u8],
-    at: &mut Position,
-    out: &mut [u8],
-    want: usize,
-    ahead: Option<Ahead<'_>>,
-    tier: Tier,
-) -> bool {
-    *at = steps(src, src.len(), *at, out, want, ahead, tier);
+pub(crate) fn fill(src: &[u8], at: &mut Position, out: &mut [u8], want: usize, hints: Hints<'_>, tier: Tier) -> bool {
+    *at = steps(src, src.len(), *at, out, want, hints, tier);
     if at.out < want && src.len() < at.src + STEP_SRC {
         *at = last_steps(src, *at, out, want, tier);
     }
@@ -71,26 +73,18 @@ fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier)
     for (to, from) in copy.iter_mut().zip(rest) {
         *to = *from;
     }
-    let now = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, None, tier);
+    let now = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, Hints::default(), tier);
     Position { src: at.src + now.src, ..now }
 }
 
 /// As many fast steps as there is room for, within `src[..end]`.
-fn steps(
-    src: &[u8],
-    end: usize,
-    at: Position,
-    out: &mut [u8],
-    want: usize,
-    ahead: Option<Ahead<'_>>,
-    tier: Tier,
-) -> Position {
+fn steps(src: &[u8], end: usize, at: Position, out: &mut [u8], want: usize, hints: Hints<'_>, tier: Tier) -> Position {
     #[cfg(target_arch = "x86_64")]
     if tier.is_v3() {
         // SAFETY: holding a v3 Tier proves detection.
         #[allow(unsafe_code)]
-        return unsafe { x86::steps(src, end, at, out, want, ahead) };
+        return unsafe { x86::steps(src, end, at, out, want, hints) };
     }
-    let _ = (ahead, tier);
+    let _ = (hints, tier);
     scalar::steps(src, end, at, out, want)
 }

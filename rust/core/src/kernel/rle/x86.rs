@@ -1,29 +1,25 @@
 //! x86-64-v3: the step of [`super::scalar`] on pointers, its bounds checked once a step and not once an access.
 
-use super::{Ahead, Position, STEP_OUT, STEP_SRC};
+use super::{Ahead, Hints, Position, STEP_OUT, STEP_SRC};
 use std::arch::x86_64::*;
 
 /// As [`super::scalar::steps`].
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-pub(super) fn steps(
-    src: &[u8],
-    end: usize,
-    at: Position,
-    out: &mut [u8],
-    want: usize,
-    ahead: Option<Ahead<'_>>,
-) -> Position {
-    match ahead {
-        _ if end < src.len() => run::<false, true>(src, end, at, out, want, Ahead::default()),
-        Some(ahead) => run::<true, false>(src, end, at, out, want, ahead),
-        None => run::<false, false>(src, end, at, out, want, Ahead::default()),
+pub(super) fn steps(src: &[u8], end: usize, at: Position, out: &mut [u8], want: usize, hints: Hints<'_>) -> Position {
+    let none = Ahead::default();
+    match (hints.ahead, hints.long_runs) {
+        _ if end < src.len() => run::<false, true, false>(src, end, at, out, want, none),
+        (Some(ahead), false) => run::<true, false, false>(src, end, at, out, want, ahead),
+        (Some(ahead), true) => run::<true, false, true>(src, end, at, out, want, ahead),
+        (None, false) => run::<false, false, false>(src, end, at, out, want, none),
+        (None, true) => run::<false, false, true>(src, end, at, out, want, none),
     }
 }
 
-/// `BOUNDED`: whether a step may pass `end`.
+/// `AHEAD`: whether to prefetch; `BOUNDED`: whether a step may pass `end`; `LONG`: see [`step`].
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-fn run<const AHEAD: bool, const BOUNDED: bool>(
+fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool>(
     src: &[u8],
     end: usize,
     at: Position,
@@ -49,7 +45,7 @@ fn run<const AHEAD: bool, const BOUNDED: bool>(
         }
         // SAFETY: the loop's condition leaves STEP_SRC bytes of `src` from here on, and STEP_OUT of `out`.
         #[allow(unsafe_code)]
-        let (used, made) = unsafe { step(src, out) };
+        let (used, made) = unsafe { step::<LONG>(src, out) };
         if BOUNDED && src.wrapping_add(used) > end_src {
             break;
         }
@@ -60,13 +56,14 @@ fn run<const AHEAD: bool, const BOUNDED: bool>(
 }
 
 /// An optional literal run and the replicate run after it: bytes used, at most 131, and made, at most [`STEP_OUT`].
+/// `LONG` sets 128 bytes at once, so that no branch asks whether a replicate run is longer than 64.
 ///
 /// # Safety
 /// [`STEP_SRC`] bytes can be read from `src` on, [`STEP_OUT`] be written from `out` on, and they don't overlap.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 #[allow(unsafe_code)]
-unsafe fn step(src: *const u8, out: *mut u8) -> (usize, usize) {
+unsafe fn step<const LONG: bool>(src: *const u8, out: *mut u8) -> (usize, usize) {
     // SAFETY: a literal run has at most 128 bytes, from src + 1 and to out. So the second header is at most at
     // src + 129 and its value at src + 130 < STEP_SRC; the replicate run begins at most at out + 128, and
     // at most 128 bytes are set there, which ends at STEP_OUT. Each copy ends at src + 129 or before.
@@ -89,16 +86,22 @@ unsafe fn step(src: *const u8, out: *mut u8) -> (usize, usize) {
         let out = out.add(literal);
         set_32(out, value);
         set_32(out.add(32), value);
+        if LONG {
+            set_32(out.add(64), value);
+            set_32(out.add(96), value);
+        }
         let length = 1isize.wrapping_sub(header).cast_unsigned();
-        if length.wrapping_sub(2) > 62 {
+        if length.wrapping_sub(2) > if LONG { 126 } else { 62 } {
             if header >= 0 {
                 return (span, literal);
             }
             if header == -128 {
                 return (span.wrapping_add(1), literal);
             }
-            set_32(out.add(64), value);
-            set_32(out.add(96), value);
+            if !LONG {
+                set_32(out.add(64), value);
+                set_32(out.add(96), value);
+            }
         }
         (span.wrapping_add(2), literal.wrapping_add(length))
     }
