@@ -82,6 +82,8 @@ def images(
     values = random_values(rng, (frames, rows, columns, samples), stored, dtype)
     if samples == 3 and rows * columns % 2 == 0 and kind == "u" and syntax != RLELossless and draw(st.booleans()):
         options["photometric_interpretation"] = "YBR_FULL_422"
+        if pydicom:
+            options["planar_configuration"] = 0
         values = native.share_colour(values)
     elif kind != "f" and draw(st.booleans()):
         options["garbage"] = rng.integers(0, 2**64, values.shape, np.uint64)
