@@ -12,6 +12,7 @@ pub(crate) mod bits;
 pub(crate) mod convert;
 pub(crate) mod cpu;
 pub(crate) mod interleave;
+pub(crate) mod rle;
 pub(crate) mod ybr;
 
 pub use cpu::Tier;

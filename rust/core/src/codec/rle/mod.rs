@@ -1,10 +1,18 @@
-//! RLE Lossless (PS3.5 Annex G).
+//! RLE Lossless (PS3.5 Annex G): every byte of a pixel in a segment of its own, coded as PackBits.
+
+mod header;
+mod recipe;
+mod scan;
+#[cfg(test)]
+mod tests;
 
 use super::{Codec, Context};
-use crate::error::{Result, unsupported};
+use crate::error::Result;
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::sink::Sink;
 use crate::syntax::TransferSyntax;
+use header::Header;
+use recipe::{Recipe, segment_count};
 
 pub(super) struct Rle;
 
@@ -17,17 +25,22 @@ impl Codec for Rle {
         &[TransferSyntax::RLE_LOSSLESS]
     }
 
-    fn starts_frame(&self, _fragment: &[u8], _info: &FrameInfo) -> bool {
-        true
+    fn starts_frame(&self, fragment: &[u8], info: &FrameInfo) -> bool {
+        header::is_plausible(fragment, segment_count(info))
     }
 
     fn decode(
         &self,
-        _frame: FrameBytes<'_>,
-        _context: &Context<'_>,
-        _scratch: &mut Vec<u8>,
-        _sink: &mut Sink<'_>,
+        frame: FrameBytes<'_>,
+        context: &Context<'_>,
+        scratch: &mut Vec<u8>,
+        sink: &mut Sink<'_>,
     ) -> Result<Decoded> {
-        Err(unsupported("RLE is on its way", "PS3.5 Annex G"))
+        let header = Header::parse(frame.bytes, segment_count(context.info))?;
+        let recipe = Recipe::new(frame.bytes, &header, context)?;
+        let path = sink.tier().name();
+        let mut tolerated = header.tolerated;
+        tolerated.extend(scan::scan(&recipe, context.limits, scratch, sink)?);
+        Ok(Decoded { path, tolerated, ..Decoded::default() })
     }
 }

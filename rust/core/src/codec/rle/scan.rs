@@ -1,0 +1,159 @@
+//! Segments → samples, block by block (PS3.5 G.2, G.3.2).
+//!
+//! ```text
+//! segment ─ fill ─► scratch plane │ block of samples │ what the last run gave too much │ room for a step │
+//! segment ─ fill ─► scratch plane │       ⋮ interleave ──► sink        └── moved to the front of the next block
+//! ```
+
+use super::header::MAX_SEGMENTS;
+use super::recipe::{Recipe, Segment};
+use crate::error::{DecodeError, Result, truncated};
+use crate::frame::Tolerated;
+use crate::kernel::rle::{Position, STEP_OUT};
+use crate::kernel::{bits, interleave, rle};
+use crate::limits::Limits;
+use crate::sink::Sink;
+
+/// Bytes of one plane that are decoded before planes are put together: all planes of a block stay in L1 or L2.
+const BLOCK_BYTES: usize = 16 * 1024;
+/// Scratch planes are this much further apart, so that they don't compete for the same cache sets.
+const APART: usize = 64;
+
+/// Decodes all segments and says which were not as the standard wants them.
+///
+/// # Errors
+/// `Truncated` if a segment ends before its plane, `LimitExceeded`, and the sink's own.
+pub(super) fn scan(
+    recipe: &Recipe<'_>,
+    limits: &Limits,
+    scratch: &mut Vec<u8>,
+    sink: &mut Sink<'_>,
+) -> Result<Vec<Tolerated>> {
+    let ends = match recipe.planes() {
+        [segment] if recipe.bit_packed => packed_bits(segment, recipe, limits, scratch, sink)?,
+        [segment] => match straight(segment, recipe, sink)? {
+            Some(ends) => ends,
+            None => blocks(recipe, limits, scratch, sink)?,
+        },
+        _ => blocks(recipe, limits, scratch, sink)?,
+    };
+    if recipe.planes().iter().zip(ends).all(|(segment, end)| end.out == 0 && segment.ends_after(end.src)) {
+        return Ok(Vec::new());
+    }
+    recipe.segments().filter_map(|segment| segment.survey(recipe.plane_bytes).transpose()).collect()
+}
+
+/// Where each segment stands: `out` counts from the end of what the sink has.
+type Positions = [Position; MAX_SEGMENTS];
+
+/// One plane of bytes, decoded into the output itself. `None` where the sink has no room for all of it at once.
+fn straight(segment: &Segment<'_>, recipe: &Recipe<'_>, sink: &mut Sink<'_>) -> Result<Option<Positions>> {
+    let tier = sink.tier();
+    let out = sink.block(recipe.plane_bytes);
+    if out.len() != recipe.plane_bytes {
+        return Ok(None);
+    }
+    let mut at = Position::default();
+    while at.out < recipe.plane_bytes {
+        let want = recipe.plane_bytes.min(at.out.saturating_add(BLOCK_BYTES));
+        if !rle::fill(segment.bytes, &mut at, out, want, tier) {
+            return Err(cut(recipe));
+        }
+    }
+    sink.commit(recipe.plane_bytes)?;
+    let mut ends = [Position::default(); MAX_SEGMENTS];
+    ends[0] = Position { out: at.out - recipe.plane_bytes, ..at };
+    Ok(Some(ends))
+}
+
+/// Any number of planes, by way of scratch.
+fn blocks(recipe: &Recipe<'_>, limits: &Limits, scratch: &mut Vec<u8>, sink: &mut Sink<'_>) -> Result<Positions> {
+    let count = recipe.planes().len();
+    let (pitch, scratch) = planes_of(scratch, count, recipe, limits)?;
+    let mut positions = [Position::default(); MAX_SEGMENTS];
+    while sink.pixels_left() > 0 {
+        let tier = sink.tier();
+        let block = sink.block(BLOCK_BYTES);
+        let pixels = block.len() / count;
+        for ((segment, at), plane) in recipe.planes().iter().zip(&mut positions).zip(scratch.chunks_exact_mut(pitch)) {
+            if !rle::fill(segment.bytes, at, plane, pixels, tier) {
+                return Err(cut(recipe));
+            }
+        }
+        let mut parts: [&[u8]; MAX_SEGMENTS] = [&[]; MAX_SEGMENTS];
+        for (part, plane) in parts.iter_mut().zip(scratch.chunks_exact(pitch)) {
+            *part = plane.get(..pixels).unwrap_or_default();
+        }
+        interleave::interleave(parts.get(..count).unwrap_or_default(), 1, block, tier);
+        sink.commit(pixels)?;
+        for (at, plane) in positions.iter_mut().zip(scratch.chunks_exact_mut(pitch)) {
+            keep_rest(at, plane, pixels);
+        }
+    }
+    Ok(positions)
+}
+
+/// One plane of bits: eight pixels a byte, one run of bits over the whole frame.
+fn packed_bits(
+    segment: &Segment<'_>,
+    recipe: &Recipe<'_>,
+    limits: &Limits,
+    scratch: &mut Vec<u8>,
+    sink: &mut Sink<'_>,
+) -> Result<Positions> {
+    let (_, plane) = planes_of(scratch, 1, recipe, limits)?;
+    let mut at = Position::default();
+    let mut offset_bits = 0;
+    while sink.pixels_left() > 0 {
+        let tier = sink.tier();
+        let block = sink.block(BLOCK_BYTES * 8 - offset_bits);
+        let pixels = block.len();
+        let bits = offset_bits + pixels;
+        if !rle::fill(segment.bytes, &mut at, plane, bits.div_ceil(8), tier) {
+            return Err(cut(recipe));
+        }
+        // At most 7, by the remainder below.
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 7")]
+        bits::unpack(plane, offset_bits as u32, block, tier);
+        sink.commit(pixels)?;
+        offset_bits = bits % 8;
+        keep_rest(&mut at, plane, bits / 8);
+    }
+    let mut ends = [Position::default(); MAX_SEGMENTS];
+    ends[0] = Position { out: at.out - usize::from(offset_bits > 0), ..at };
+    Ok(ends)
+}
+
+/// Scratch of `count` planes with room for a block, the carry and one step, and how far the planes are apart.
+fn planes_of<'s>(
+    scratch: &'s mut Vec<u8>,
+    count: usize,
+    recipe: &Recipe<'_>,
+    limits: &Limits,
+) -> Result<(usize, &'s mut [u8])> {
+    let pitch = recipe.plane_bytes.min(BLOCK_BYTES).next_multiple_of(64) + STEP_OUT + APART;
+    let needed = pitch * count;
+    if scratch.len() < needed {
+        limits.reserve(needed - scratch.len())?;
+        scratch.resize(needed, 0);
+    }
+    Ok((pitch, scratch.get_mut(..needed).unwrap_or_default()))
+}
+
+/// Moves what was decoded beyond `taken` to the front of `plane`.
+fn keep_rest(at: &mut Position, plane: &mut [u8], taken: usize) {
+    let rest = at.out.saturating_sub(taken);
+    if plane.get(taken..taken + rest).is_some() {
+        plane.copy_within(taken..taken + rest, 0);
+    }
+    at.out = rest;
+}
+
+/// The error of the first segment that is cut short. Blocks come upon them in another order, so that is found
+/// out here: it is the same however the frame was decoded.
+fn cut(recipe: &Recipe<'_>) -> DecodeError {
+    recipe
+        .segments()
+        .find_map(|segment| segment.survey(recipe.plane_bytes).err())
+        .unwrap_or_else(|| truncated("a segment ends before its plane", "PS3.5 Annex G.3.2"))
+}

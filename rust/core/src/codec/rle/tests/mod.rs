@@ -1,0 +1,204 @@
+//! Against a naive decoder, over frames of a test-only encoder: every tier, values and errors.
+
+mod oracle;
+mod refusals;
+
+use crate::*;
+use oracle::{Outcome, Rng, Style, encode, oracle, plane};
+use proptest::prelude::*;
+use std::sync::atomic::AtomicBool;
+
+const BIG: SegmentByteOrder = SegmentByteOrder::Big;
+
+/// Attributes of a frame whose samples fill their bytes.
+fn info(rows: u32, columns: u32, samples_per_pixel: u32, bits_allocated: u32) -> FrameInfo {
+    FrameInfo::new(Attributes {
+        rows,
+        columns,
+        samples_per_pixel,
+        bits_allocated,
+        bits_stored: bits_allocated,
+        high_bit: bits_allocated - 1,
+        sample_kind: SampleKind::Unsigned,
+        planar_configuration: 0,
+        photometric_interpretation: PhotometricInterpretation::Other,
+    })
+    .unwrap()
+}
+
+/// A byte of the output that no decoder has touched.
+const UNTOUCHED: u8 = 0xa5;
+
+fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, tier: Tier) -> Result<(Vec<u8>, Decoded)> {
+    let limits = Limits::unbounded();
+    let options = Options { segment_byte_order: order, tier, ..Options::default() };
+    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
+    let mut words = vec![u64::from_ne_bytes([UNTOUCHED; 8]); (info.samples() * info.sample_bytes()).div_ceil(8)];
+    let out = match info.sample_bytes() {
+        1 => SamplesMut::U8(&mut bytemuck::cast_slice_mut(&mut words)[..info.samples()]),
+        2 => SamplesMut::U16(&mut bytemuck::cast_slice_mut(&mut words)[..info.samples()]),
+        4 => SamplesMut::U32(&mut bytemuck::cast_slice_mut(&mut words)[..info.samples()]),
+        _ => SamplesMut::U64(&mut words),
+    };
+    let watch = Watch { stop: &AtomicBool::new(false), poll: None };
+    let decoded = decode_frame(&job, frame.into(), out, &mut Workspace::default(), watch)?;
+    let bytes: &[u8] = bytemuck::cast_slice(&words);
+    assert!(bytes[info.samples() * info.sample_bytes()..].iter().all(|byte| *byte == UNTOUCHED));
+    Ok((bytes[..info.samples() * info.sample_bytes()].to_vec(), decoded))
+}
+
+/// The same by way of an output of another type, so that the sink gives blocks.
+fn decode_staged(frame: &[u8], info: &FrameInfo, tier: Tier) -> Result<Vec<u8>> {
+    let limits = Limits::unbounded();
+    let options = Options { tier, ..Options::default() };
+    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
+    let mut out = vec![0u64; info.samples()];
+    let watch = Watch { stop: &AtomicBool::new(false), poll: None };
+    decode_frame(&job, frame.into(), SamplesMut::U64(&mut out), &mut Workspace::default(), watch)?;
+    Ok(out.iter().flat_map(|sample| sample.to_le_bytes()[..info.sample_bytes()].to_vec()).collect())
+}
+
+/// Every tier and path gives what the oracle gives; the first message is returned.
+fn check(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder) -> Outcome {
+    let expected = oracle(frame, info, order == SegmentByteOrder::Big);
+    let mut messages = Vec::new();
+    for tier in Tier::available() {
+        match (&expected, decode(frame, info, order, tier)) {
+            (Outcome::Samples { bytes, noted }, Ok((found, decoded))) => {
+                assert!(found == *bytes, "{} {:?}", tier.name(), info.attributes());
+                let at: Vec<u64> = decoded.tolerated.iter().filter_map(|tolerated| tolerated.offset).collect();
+                assert_eq!(at, *noted, "{:?}", decoded.tolerated);
+                assert_eq!(decoded.path, tier.name());
+                messages.push(format!("{:?}", decoded.tolerated));
+            }
+            (Outcome::Error { kind, at }, Err(error)) => {
+                assert_eq!((*kind, Some(*at)), (error.kind(), error.offset()), "{error}");
+                messages.push(error.to_string());
+            }
+            (expected, found) => panic!("{}: {expected:?} expected, {found:?} found", tier.name()),
+        }
+        if order == SegmentByteOrder::Big {
+            match (&expected, decode_staged(frame, info, tier)) {
+                (Outcome::Samples { bytes, .. }, Ok(found)) => assert!(found == *bytes),
+                (Outcome::Error { .. }, Err(error)) => messages.push(error.to_string()),
+                (expected, found) => panic!("{}: {expected:?} expected, {found:?} found", tier.name()),
+            }
+        }
+    }
+    if matches!(expected, Outcome::Error { .. }) {
+        messages.dedup();
+        assert_eq!(messages.len(), 1, "{messages:?}");
+    }
+    expected
+}
+
+const LAYOUTS: [(u32, u32); 12] =
+    [(1, 8), (1, 1), (1, 16), (3, 8), (4, 8), (2, 8), (3, 16), (1, 32), (1, 64), (3, 32), (2, 16), (4, 16)];
+
+fn plane_bytes(info: &FrameInfo) -> usize {
+    if info.is_bit_packed() { info.pixels().div_ceil(8) } else { info.pixels() }
+}
+
+fn random_frame(info: &FrameInfo, style: Style, rng: &mut Rng) -> Vec<u8> {
+    let planes: Vec<Vec<u8>> =
+        (0..info.samples_per_pixel() * info.sample_bytes()).map(|_| plane(plane_bytes(info), rng)).collect();
+    encode(&planes, style, rng)
+}
+
+proptest! {
+    #[test]
+    fn good_frames((samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]), rows in 1u32..40,
+                   columns in prop_oneof![1u32..70, 300u32..1500], style in Style::any(), seed: u64) {
+        let info = info(rows, columns, samples_per_pixel, bits);
+        let frame = random_frame(&info, style, &mut Rng(seed));
+        prop_assert!(super::Rle.starts_frame(&frame, &info));
+        for order in [BIG, SegmentByteOrder::Little] {
+            let outcome = check(&frame, &info, order);
+            let Outcome::Samples { noted, .. } = outcome else { panic!("{outcome:?}") };
+            prop_assert_eq!(noted, Vec::<u64>::new());
+        }
+    }
+
+    #[test]
+    fn damaged_frames((samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]), rows in 1u32..20,
+                      columns in 1u32..200, style in Style::any(), seed: u64) {
+        let info = info(rows, columns, samples_per_pixel, bits);
+        let mut rng = Rng(seed);
+        let mut frame = random_frame(&info, style, &mut rng);
+        for _ in 0..1 + rng.below(4) {
+            match rng.below(8) {
+                0 => frame.truncate(rng.below(frame.len() + 1)),
+                1 => frame.extend((0..1 + rng.below(300)).map(|i| (i * 7) as u8)),
+                2 if frame.len() > 64 => {
+                    let at = 64 + rng.below(frame.len() - 64);
+                    frame.drain(at..(at + 1 + rng.below(200)).min(frame.len()));
+                }
+                3 => {
+                    let at = rng.below(64.min(frame.len()) + 1);
+                    if let Some(byte) = frame.get_mut(at) { *byte = byte.wrapping_add(rng.below(3) as u8).wrapping_sub(1); }
+                }
+                _ => {
+                    let at = rng.below(frame.len() + 1);
+                    if let Some(byte) = frame.get_mut(at) { *byte = rng.below(256) as u8; }
+                }
+            }
+        }
+        check(&frame, &info, BIG);
+    }
+
+    #[test]
+    fn random_segments((samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]), rows in 1u32..20,
+                       columns in 1u32..200, seed: u64) {
+        let info = info(rows, columns, samples_per_pixel, bits);
+        let mut rng = Rng(seed);
+        let count = info.samples_per_pixel() * info.sample_bytes();
+        let extra = rng.below(40);
+        let segments: Vec<Vec<u8>> =
+            (0..count).map(|_| (0..1 + plane_bytes(&info) / 50 + extra).map(|_| rng.below(256) as u8).collect()).collect();
+        check(&oracle::frame(&segments), &info, BIG);
+    }
+}
+
+#[test]
+fn sizes_around_blocks() {
+    let mut rng = Rng(7);
+    for pixels in [16 * 1024, 8 * 1024, 32 * 1024, 16 * 1024 * 8] {
+        for columns in [pixels - 1, pixels, pixels + 1].into_iter().filter(|columns| *columns < 65_536) {
+            for (samples_per_pixel, bits) in LAYOUTS {
+                for style in [Style::PYDICOM, Style::LITERALS] {
+                    let info = info(1, columns, samples_per_pixel, bits);
+                    check(&random_frame(&info, style, &mut rng), &info, BIG);
+                }
+            }
+        }
+    }
+    let info = info(1025, 128, 1, 1);
+    check(&random_frame(&info, Style::PYDICOM, &mut rng), &info, BIG);
+}
+
+#[test]
+fn every_prefix_is_refused() {
+    let mut rng = Rng(3);
+    for (samples_per_pixel, bits) in LAYOUTS {
+        let info = info(7, 93, samples_per_pixel, bits);
+        let frame = random_frame(&info, Style::PYDICOM, &mut rng);
+        let last = frame.len() - 1;
+        for length in 0..last {
+            let outcome = check(&frame[..length], &info, BIG);
+            assert!(matches!(outcome, Outcome::Error { .. }), "{length} of {}", frame.len());
+        }
+    }
+}
+
+#[test]
+fn stored_bits_come_out_right() {
+    let mut attributes = *info(30, 40, 1, 16).attributes();
+    (attributes.bits_stored, attributes.high_bit, attributes.sample_kind) = (12, 11, SampleKind::Unsigned);
+    let info = FrameInfo::new(attributes).unwrap();
+    let frame = random_frame(&info, Style::PYDICOM, &mut Rng(5));
+    let Outcome::Samples { bytes, .. } = oracle(&frame, &info, true) else { panic!() };
+    let masked: Vec<u8> = bytes.chunks(2).flat_map(|sample| [sample[0], sample[1] & 15]).collect();
+    for tier in Tier::available() {
+        assert_eq!(decode(&frame, &info, BIG, tier).unwrap().0, masked);
+    }
+}

@@ -1,0 +1,183 @@
+//! What is refused, what is tolerated, and how it is said.
+
+use super::oracle::frame;
+use super::{BIG, check, decode, info};
+use crate::*;
+
+fn error(bytes: &[u8], info: &FrameInfo) -> String {
+    check(bytes, info, BIG);
+    decode(bytes, info, BIG, Tier::best()).unwrap_err().to_string()
+}
+
+fn noted(bytes: &[u8], info: &FrameInfo) -> Vec<String> {
+    check(bytes, info, BIG);
+    let (_, decoded) = decode(bytes, info, BIG, Tier::best()).unwrap();
+    decoded.tolerated.into_iter().map(|tolerated| tolerated.into_error().to_string()).collect()
+}
+
+/// A header of `words`, and then `bytes`.
+fn raw(words: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let mut frame: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    frame.resize(64, 0);
+    frame.extend(bytes);
+    frame
+}
+
+#[test]
+fn headers() {
+    let one = info(2, 2, 1, 8);
+    let two = info(2, 2, 1, 16);
+    let cases = [
+        (error(&[], &one), "RLE header of 0 bytes found, 64 expected at byte 0 (PS3.5 Annex G.5)"),
+        (error(&[1; 63], &one), "RLE header of 63 bytes found, 64 expected at byte 63 (PS3.5 Annex G.5)"),
+        (error(&raw(&[0], &[]), &one), "number of segments 0 found, 1 to 15 expected at byte 0 (PS3.5 Annex G.5)"),
+        (error(&raw(&[16], &[]), &one), "number of segments 16 found, 1 to 15 expected at byte 0 (PS3.5 Annex G.5)"),
+        (
+            error(&raw(&[2, 64, 66], &[0; 4]), &one),
+            "number of segments 2 found, 1 expected: samples per pixel x bytes per sample at byte 0 (PS3.5 Annex G.2)",
+        ),
+        (
+            error(&raw(&[1, 63], &[0xfd, 0]), &one),
+            "offset 63 of segment 1 found, 64 to 65 expected at byte 4 (PS3.5 Annex G.5)",
+        ),
+        (
+            error(&raw(&[2, 64, 64], &[0xfd, 0, 0xfd, 0]), &two),
+            "offset 64 of segment 2 found, 65 to 67 expected at byte 8 (PS3.5 Annex G.5)",
+        ),
+        (
+            error(&raw(&[2, 64, u32::MAX], &[0xfd, 0, 0xfd, 0]), &two),
+            "offset 4294967295 of segment 2 found, 65 to 67 expected at byte 8 (PS3.5 Annex G.5)",
+        ),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn cut_segments() {
+    let info = info(2, 4, 1, 8);
+    let cases: [(&[u8], &str); 4] = [
+        (&[0x80], "segment 1 ends after 0 of 8 decoded bytes at byte 65 (PS3.5 Annex G.3.2)"),
+        (&[0xfd, 1, 0xff, 2], "segment 1 ends after 6 of 8 decoded bytes at byte 68 (PS3.5 Annex G.3.2)"),
+        (&[0xfd, 1, 0xfe], "replicate run passes the end of segment 1 at byte 67 (PS3.5 Annex G.3.2)"),
+        (&[7, 1, 2], "literal run of 8 bytes passes the end of segment 1 after 2 at byte 67 (PS3.5 Annex G.3.2)"),
+    ];
+    for (segment, expected) in cases {
+        assert_eq!(error(&frame(&[segment.to_vec()]), &info), expected);
+    }
+}
+
+#[test]
+fn a_cut_first_segment_is_named_before_a_cut_second() {
+    let info = info(4, 4, 1, 16);
+    let cut = || vec![0xfd, 1];
+    assert_eq!(
+        error(&frame(&[cut(), cut()]), &info),
+        "segment 1 ends after 4 of 16 decoded bytes at byte 66 (PS3.5 Annex G.3.2)"
+    );
+}
+
+#[test]
+fn a_bomb_is_refused_before_memory_is_taken() {
+    let info = info(65_535, 65_535, 1, 1);
+    let limits = Limits::new(Some(0));
+    let options = Options::default();
+    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
+    let context = codec::Context { syntax: job.syntax, info: &info, limits: &limits, segment_byte_order: BIG };
+    let bytes = frame(&[vec![0x81, 0]]);
+    let header = super::super::header::Header::parse(&bytes, 1).unwrap();
+    let found = super::super::recipe::Recipe::new(&bytes, &header, &context).unwrap_err();
+    assert_eq!(
+        found.to_string(),
+        "segment 1 of 2 bytes found, at least 8388353 expected for 536854529 decoded bytes at byte 66 (PS3.5 Annex G.3)"
+    );
+}
+
+#[test]
+fn scratch_is_paid_for_and_bounded() {
+    let info = info(100, 1000, 3, 32);
+    let bytes = frame(&vec![[0x81, 7].repeat(800); 12]);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    for (max_bytes, fits) in [(12 * 17 * 1024, true), (12 * 16 * 1024, false)] {
+        let limits = Limits::new(Some(max_bytes));
+        let job =
+            Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options: Options::default() };
+        let mut out = vec![0u32; info.samples()];
+        let watch = Watch { stop: &stop, poll: None };
+        let result = decode_frame(&job, bytes[..].into(), SamplesMut::U32(&mut out), &mut Workspace::default(), watch);
+        assert_eq!(result.err().map(|error| error.kind()), (!fits).then_some(ErrorKind::LimitExceeded));
+    }
+}
+
+#[test]
+fn what_is_tolerated() {
+    let info = info(2, 4, 1, 8);
+    let one = |segment: &[u8]| noted(&frame(&[segment.to_vec()]), &info);
+    let none: [&str; 0] = [];
+    assert_eq!(one(&[0xf9, 5]), none);
+    assert_eq!(one(&[0xfa, 5, 0, 6]), none);
+    assert_eq!(one(&[0xff, 5, 5, 1, 2, 3, 4, 5, 6, 0]), none);
+    assert_eq!(one(&[0xf8, 5]), ["run of segment 1 passes the end of its plane by 1 at byte 64 (PS3.5 Annex G.3)"]);
+    assert_eq!(
+        one(&[0xfb, 5, 3, 1, 2, 3, 4]),
+        ["run of segment 1 passes the end of its plane by 2 at byte 66 (PS3.5 Annex G.3)"]
+    );
+    assert_eq!(one(&[0xf9, 5, 0]), ["1 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]);
+    assert_eq!(one(&[0xf9, 5, 0x80]), ["1 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]);
+    assert_eq!(one(&[0xf9, 5, 0, 0]), ["2 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]);
+    assert_eq!(
+        noted(&raw(&[1, 66, 9], &[0, 0, 0xf9, 5]), &info),
+        [
+            "segment 1 starts at byte 66, not right after the header at byte 4 (PS3.5 Annex G.4)",
+            "unused segment offset is not zero at byte 8 (PS3.5 Annex G.5)"
+        ]
+    );
+}
+
+#[test]
+fn long_ends_are_told_apart_where_steps_are_fast() {
+    // The plane ends with a literal run; what follows is long enough for a step to take a run of it.
+    let info = info(1, 300, 1, 16);
+    let mut segment = [0x81, 7].repeat(2);
+    segment.push(43);
+    segment.extend(0..44);
+    segment.extend([0x81, 9].repeat(100));
+    assert_eq!(
+        noted(&frame(&[segment.clone(), segment]), &info),
+        [
+            "200 bytes follow the last run of segment 1 at byte 113 (PS3.5 Annex G.3)",
+            "200 bytes follow the last run of segment 2 at byte 362 (PS3.5 Annex G.3)"
+        ]
+    );
+}
+
+#[test]
+fn strict_refuses_what_is_tolerated() {
+    let info = info(2, 4, 1, 8);
+    let limits = Limits::unbounded();
+    let options = Options { strict: true, ..Options::default() };
+    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
+    let mut out = [0; 8];
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let watch = Watch { stop: &stop, poll: None };
+    let bytes = frame(&[vec![0xf8, 5]]);
+    let error = decode_frame(&job, bytes[..].into(), SamplesMut::U8(&mut out), &mut Workspace::default(), watch);
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Malformed);
+}
+
+#[test]
+fn frames_are_told_from_fragments() {
+    let starts = |bytes: &[u8], info: &FrameInfo| {
+        codec::codec_for(TransferSyntax::RLE_LOSSLESS).unwrap().starts_frame(bytes, info)
+    };
+    let two = info(2, 2, 1, 16);
+    assert!(starts(&raw(&[2, 64, 66], &[]), &two));
+    assert!(starts(&raw(&[2, 64, 1_000_000], &[1, 2]), &two));
+    assert!(!starts(&raw(&[2, 64, 66], &[])[..63], &two));
+    assert!(!starts(&raw(&[2, 65, 66], &[]), &two));
+    assert!(!starts(&raw(&[2, 64, 64], &[]), &two));
+    assert!(!starts(&raw(&[2, 64, 66, 1], &[]), &two));
+    assert!(!starts(&raw(&[1, 64], &[]), &two));
+    assert!(!starts(&raw(&[16, 64], &[]), &info(2, 2, 4, 32)));
+}

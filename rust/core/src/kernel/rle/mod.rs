@@ -1,0 +1,58 @@
+//! PackBits runs → bytes (PS3.5 G.3).
+//!
+//! The fast body takes a pair of runs a step, without a branch on their kind:
+//!
+//! ```text
+//! src  │header│ literal … │header│value│ …      one step: [a literal run] + a replicate run
+//! out  │ literal … │ value value value … │      32 bytes are always copied, then 64 are always set
+//! ```
+//!
+//! It stops where a step might read or write too far; an exact step takes over there. Errors and the end of
+//! a segment are met by exact steps alone, so they are the same on every tier.
+
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use super::Tier;
+
+/// Bytes of `src` that a step may read: two headers, a literal of 128 and the value of a replicate run, rounded up.
+const STEP_SRC: usize = 140;
+/// Bytes of `out` that a step may write: a literal of 128 and a replicate run of 128.
+pub(crate) const STEP_OUT: usize = 256;
+
+/// How far a segment is decoded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Bytes of the segment that were used.
+    pub(crate) src: usize,
+    /// Bytes that were made of them.
+    pub(crate) out: usize,
+}
+
+/// Decodes whole runs of `src` from `at` on until `out[..want]` is complete; `false` if `src` ends first.
+///
+/// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at.out` counts all
+/// of it. Beyond `at.out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
+pub(crate) fn fill(src: &[u8], at: &mut Position, out: &mut [u8], want: usize, tier: Tier) -> bool {
+    loop {
+        *at = steps(src, *at, out, want, tier);
+        if at.out >= want {
+            return true;
+        }
+        let Some(next) = scalar::exact_step(src, *at, out) else { return false };
+        *at = next;
+    }
+}
+
+/// As many fast steps as there is room for.
+fn steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier) -> Position {
+    #[cfg(target_arch = "x86_64")]
+    if tier.is_v3() {
+        // SAFETY: holding a v3 Tier proves detection.
+        #[allow(unsafe_code)]
+        return unsafe { x86::steps(src, at, out, want) };
+    }
+    let _ = tier;
+    scalar::steps(src, at, out, want)
+}
