@@ -1,0 +1,10 @@
+"""dicoxide behind pydicom: a decoder plugin, its place in pydicom's order, and the handler of the older interface.
+
+Nothing here imports pydicom before it is asked to do something with it; ``pydicom_v3`` is imported by pydicom.
+"""
+
+from __future__ import annotations
+
+from dicoxide.plugins._order import disable, enable, enabled
+
+__all__ = ["disable", "enable", "enabled"]
