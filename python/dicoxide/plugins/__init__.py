@@ -5,6 +5,7 @@ Nothing here imports pydicom before it is asked to do something with it; ``pydic
 
 from __future__ import annotations
 
+from dicoxide.plugins import pydicom_v2 as pydicom_handler
 from dicoxide.plugins._order import disable, enable, enabled
 
-__all__ = ["disable", "enable", "enabled"]
+__all__ = ["disable", "enable", "enabled", "pydicom_handler"]

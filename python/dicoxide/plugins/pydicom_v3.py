@@ -134,6 +134,8 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
         photometric_interpretation=photometric_interpretation,
         whole=True,
     )
+    # Refuses frames too short for what they are said to be before memory is taken for it.
+    frames.check([0])
     sample_bytes = (bits_allocated + 7) // 8
     frame = bytearray(runner.rows * runner.columns * samples_per_pixel * sample_bytes)
     kind = "i" if pixel_representation == 1 and bits_allocated > 1 else "u"

@@ -3,6 +3,10 @@
 use crate::error::{DecodeError, Result, malformed, unsupported};
 use std::borrow::Cow;
 
+mod samples;
+
+pub use samples::{Samples, SamplesMut};
+
 /// Photometric Interpretation (0028,0004) as far as decoding depends on it (PS3.3 C.7.6.3.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhotometricInterpretation {
@@ -228,86 +232,6 @@ pub struct FrameBytes<'a> {
 impl<'a> From<&'a [u8]> for FrameBytes<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self { bytes, offset_bits: 0 }
-    }
-}
-
-macro_rules! samples_mut {
-    ($($variant:ident $type:ident $name:literal),*) => {
-        /// Typed memory of the caller that samples are written to, in native byte order.
-        #[derive(Debug)]
-        #[allow(missing_docs, reason = "each variant is its element type")]
-        pub enum SamplesMut<'a> {
-            $($variant(&'a mut [$type])),*
-        }
-
-        impl<'a> SamplesMut<'a> {
-            /// How many samples fit.
-            #[must_use]
-            pub fn len(&self) -> usize {
-                match self { $(Self::$variant(s) => s.len()),* }
-            }
-
-            /// Whether no sample fits.
-            #[must_use]
-            pub fn is_empty(&self) -> bool {
-                self.len() == 0
-            }
-
-            /// Bytes of one sample.
-            #[must_use]
-            pub fn sample_bytes(&self) -> usize {
-                match self { $(Self::$variant(_) => size_of::<$type>()),* }
-            }
-
-            /// The element type's name as NumPy spells it.
-            #[must_use]
-            pub fn type_name(&self) -> &'static str {
-                match self { $(Self::$variant(_) => $name),* }
-            }
-
-            /// The same memory for a shorter time.
-            pub fn reborrow(&mut self) -> SamplesMut<'_> {
-                match self { $(Self::$variant(s) => SamplesMut::$variant(s)),* }
-            }
-
-            /// The first `at` samples and the rest, or `None` if there are fewer.
-            #[must_use]
-            pub fn split_at(self, at: usize) -> Option<(Self, Self)> {
-                match self {
-                    $(Self::$variant(s) => s.split_at_mut_checked(at).map(|(a, b)| (Self::$variant(a), Self::$variant(b)))),*
-                }
-            }
-
-            /// The samples from `start` to `end`, or `None` outside.
-            #[must_use]
-            pub fn window(&mut self, start: usize, end: usize) -> Option<SamplesMut<'_>> {
-                match self { $(Self::$variant(s) => s.get_mut(start..end).map(SamplesMut::$variant)),* }
-            }
-
-            /// The memory as bytes.
-            #[must_use]
-            pub fn bytes_mut(&mut self) -> &mut [u8] {
-                match self { $(Self::$variant(s) => bytemuck::cast_slice_mut(s)),* }
-            }
-        }
-    };
-}
-samples_mut!(
-    U8 u8 "uint8", I8 i8 "int8", U16 u16 "uint16", I16 i16 "int16", U32 u32 "uint32", I32 i32 "int32",
-    U64 u64 "uint64", I64 i64 "int64", F32 f32 "float32", F64 f64 "float64"
-);
-
-impl SamplesMut<'_> {
-    /// Whether the element type is a floating-point one.
-    #[must_use]
-    pub fn is_float(&self) -> bool {
-        matches!(self, Self::F32(_) | Self::F64(_))
-    }
-
-    /// Whether the element type is a signed integer.
-    #[must_use]
-    pub fn is_signed(&self) -> bool {
-        matches!(self, Self::I8(_) | Self::I16(_) | Self::I32(_) | Self::I64(_))
     }
 }
 

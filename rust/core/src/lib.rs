@@ -11,13 +11,14 @@ pub mod frame;
 pub mod frames;
 mod kernel;
 pub mod limits;
+pub mod pixel;
 pub mod sink;
 pub mod syntax;
 
 pub use codec::{Codec, Context, SegmentByteOrder};
 pub use error::{DecodeError, ErrorKind, Result};
 pub use frame::{
-    Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind, SamplesMut, Tolerated,
+    Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind, Samples, SamplesMut, Tolerated,
 };
 pub use kernel::Tier;
 pub use kernel::convert::Rescale;

@@ -3,8 +3,8 @@
 use crate::errors::Failure;
 use crate::guard::detached;
 use crate::samples::ArrayMut;
-use dicoxide_core::codec::codec_for;
-use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, decode_frames};
+use dicoxide_core::codec::{Codec, codec_for};
+use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
     SampleKind, SegmentByteOrder, Tolerated, TransferSyntax,
@@ -24,6 +24,7 @@ pub(crate) struct Frames {
     value: Py<PyBytes>,
     extended: Option<(Py<PyBytes>, Py<PyBytes>)>,
     table: FrameTable,
+    codec: &'static dyn Codec,
 }
 
 /// What is noted of a departure: frame index or None, text, clause, byte offset or None.
@@ -85,7 +86,7 @@ impl Frames {
             table.map(|table| (info, table))
         });
         let (info, table) = table.map_err(|error| failed(&error, transfer_syntax))?;
-        Ok(Self { syntax, info, value: value.unbind(), extended: extended_offsets, table })
+        Ok(Self { syntax, info, value: value.unbind(), extended: extended_offsets, table, codec })
     }
 
     /// How many frames are there.
@@ -93,9 +94,16 @@ impl Frames {
         self.table.frames()
     }
 
-    /// What was not as the standard wants it, as far as frames have been looked for.
+    /// What was not as the standard wants it when the frames were opened.
     fn notes(&self) -> Vec<Note> {
-        self.table.tolerated().into_iter().map(|tolerated| note(None, tolerated)).collect()
+        self.table.tolerated().iter().map(|tolerated| note(None, tolerated.clone())).collect()
+    }
+
+    /// Refuses frames that are too short to be what they are said to be: to be asked before their samples are allocated.
+    fn check(&self, py: Python<'_>, indices: Vec<usize>) -> PyResult<()> {
+        self.require(&indices)?;
+        check_frames(&self.table, self.data(py), &indices, &self.info, self.codec)
+            .map_err(|error| Failure::in_frame(&error, self.syntax.uid()).into())
     }
 
     /// Decodes the frames `indices` into `out`; returns the CPU path and what was tolerated in them.
@@ -114,9 +122,7 @@ impl Frames {
         max_bytes: Option<u64>,
         segment_byte_order: &str,
     ) -> PyResult<(&'static str, Vec<Note>)> {
-        if let Some(index) = indices.iter().find(|index| **index >= self.table.frames()) {
-            return Err(PyIndexError::new_err(format!("frame {index} asked for, there are {}", self.table.frames())));
-        }
+        self.require(&indices)?;
         let rescales: Vec<Rescale> =
             rescales.unwrap_or_default().into_iter().map(|(slope, intercept)| Rescale { slope, intercept }).collect();
         let limits = Limits::new(max_bytes);
@@ -137,7 +143,7 @@ impl Frames {
             decode_frames(&job, &self.table, data, &indices, output, threads, poll)
         })?
         .map_err(|error| PyErr::from(Failure::in_frame(&error, self.syntax.uid())))?;
-        let notes = summary.tolerated.into_iter().map(|(index, tolerated)| note(Some(index), tolerated)).collect();
+        let notes = summary.tolerated.into_iter().map(|(index, tolerated)| note(index, tolerated)).collect();
         Ok((summary.path, notes))
     }
 
@@ -153,6 +159,14 @@ impl Frames {
 }
 
 impl Frames {
+    fn require(&self, indices: &[usize]) -> PyResult<()> {
+        let frames = self.table.frames();
+        match indices.iter().find(|index| **index >= frames) {
+            Some(index) => Err(PyIndexError::new_err(format!("frame {index} asked for, there are {frames}"))),
+            None => Ok(()),
+        }
+    }
+
     fn data<'a>(&'a self, py: Python<'a>) -> PixelData<'a> {
         let extended = self
             .extended

@@ -3,6 +3,7 @@
 mod errors;
 mod frames;
 mod guard;
+mod pixels;
 mod samples;
 
 use pyo3::prelude::*;
@@ -15,6 +16,8 @@ mod _core {
 
     #[pymodule_export]
     use super::frames::Frames;
+    #[pymodule_export]
+    use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
 
     /// Version, kinds of errors and the CPU path, for `doctor` and the tests.
     #[pymodule_init]

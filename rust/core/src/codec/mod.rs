@@ -46,6 +46,9 @@ pub trait Codec: Sync {
     /// Whether `fragment` is the first of a frame: tells frames apart where no offset table does.
     fn starts_frame(&self, fragment: &[u8], info: &FrameInfo) -> bool;
 
+    /// The fewest bytes that a frame can have: what is shorter is refused before its samples are allocated.
+    fn least_bytes(&self, info: &FrameInfo) -> u64;
+
     /// Decodes one frame: exactly `info.pixels()` pixels are committed to `sink`, or an error is returned.
     /// `scratch` is the thread's own; it keeps its size from frame to frame.
     ///

@@ -34,6 +34,10 @@ impl Codec for Native {
         fragment.len() as u64 * 8 >= frame_bits(info)
     }
 
+    fn least_bytes(&self, info: &FrameInfo) -> u64 {
+        frame_bits(info).div_ceil(8)
+    }
+
     fn decode(
         &self,
         frame: FrameBytes<'_>,
@@ -90,7 +94,7 @@ fn expand_422(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Sink<'_>) -> 
         let (part, after) = rest.split_at_checked(pairs * 4 * n).unwrap_or((rest, &[]));
         ybr::expand_422(part, n, block, tier);
         if swap {
-            align::swap(block, n);
+            align::swap(block, n, tier);
         }
         sink.commit(pairs * 2)?;
         rest = after;
@@ -112,7 +116,7 @@ fn interleave_planes(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Sink<'
         parts.extend(planes.iter().filter_map(|plane| plane.get(at * n..(at + pixels) * n)));
         interleave::interleave(&parts, n, block, tier);
         if swap {
-            align::swap(block, n);
+            align::swap(block, n, tier);
         }
         sink.commit(pixels)?;
         at += pixels;

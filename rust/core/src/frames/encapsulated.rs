@@ -318,6 +318,9 @@ mod tests {
         fn starts_frame(&self, fragment: &[u8], _info: &FrameInfo) -> bool {
             fragment.first() == Some(&b'S')
         }
+        fn least_bytes(&self, _info: &FrameInfo) -> u64 {
+            0
+        }
         fn decode(
             &self,
             _frame: FrameBytes<'_>,

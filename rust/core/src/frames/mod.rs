@@ -13,7 +13,7 @@ mod run;
 pub use run::{FrameError, Output, Summary, decode_frames};
 
 use crate::codec::Codec;
-use crate::error::{Result, output};
+use crate::error::{Result, output, truncated};
 use crate::frame::{FrameBytes, FrameInfo, Tolerated};
 use crate::limits::Limits;
 use encapsulated::Encapsulated;
@@ -95,14 +95,18 @@ impl FrameTable {
         self.frames
     }
 
-    /// What was not as the standard wants it, as far as frames have been looked for.
+    /// What was not as the standard wants it when the table was made.
     #[must_use]
-    pub fn tolerated(&self) -> Vec<Tolerated> {
-        let late = match &self.places {
+    pub fn tolerated(&self) -> &[Tolerated] {
+        &self.tolerated
+    }
+
+    /// What turned out only when frames were looked for.
+    fn tolerated_late(&self) -> Option<Tolerated> {
+        match &self.places {
             Places::Encapsulated(items) => items.tolerated(),
             _ => None,
-        };
-        self.tolerated.iter().cloned().chain(late).collect()
+        }
     }
 
     /// The bytes of frame `index` of `data`, which the table was made from; they are put together in
@@ -126,6 +130,33 @@ impl FrameTable {
             Places::Encapsulated(items) => items.frame(data, index, limits, scratch),
         }
     }
+}
+
+/// Refuses frames that are too short to be what they are said to be, before memory is taken for their samples.
+///
+/// # Errors
+/// `Truncated` for the first such frame of `indices`, and whatever [`FrameTable::frame`] finds.
+pub fn check_frames(
+    table: &FrameTable,
+    data: PixelData<'_>,
+    indices: &[usize],
+    info: &FrameInfo,
+    codec: &dyn Codec,
+) -> Result<(), FrameError> {
+    let least = codec.least_bytes(info);
+    let limits = Limits::unbounded();
+    let mut joined = Vec::new();
+    for &index in indices {
+        let found = table.frame(data, index, &limits, &mut joined).and_then(|frame| match frame.bytes.len() {
+            found if (found as u64) < least => {
+                let text = format!("{found} bytes found, a frame of this size has at least {least}");
+                Err(truncated(text, "PS3.5 Annex A").at(found))
+            }
+            _ => Ok(()),
+        });
+        found.map_err(|error| FrameError { index, error })?;
+    }
+    Ok(())
 }
 
 /// Number of Frames (0028,0008) as it is used: absent means one, and so does the 0 that some files have.

@@ -26,8 +26,8 @@ pub struct FrameError {
 pub struct Summary {
     /// Which instructions decoded them.
     pub path: &'static str,
-    /// The departures of the first frame that has any, with its index.
-    pub tolerated: Vec<(usize, Tolerated)>,
+    /// The departures of the first frame that has any, with its index, and of the offset table, without.
+    pub tolerated: Vec<(Option<usize>, Tolerated)>,
 }
 
 /// Where the frames go and what becomes of each.
@@ -87,7 +87,12 @@ pub fn decode_frames(
             parts
         })
     };
-    merge(parts)
+    let mut summary = merge(parts)?;
+    match table.tolerated_late() {
+        Some(late) if job.options.strict => return Err(FrameError { index: first, error: late.into_error() }),
+        late => summary.tolerated.extend(late.map(|late| (None, late))),
+    }
+    Ok(summary)
 }
 
 /// The frames that no thread has taken yet, first to last.
@@ -177,8 +182,9 @@ fn merge(parts: Vec<Part>) -> Result<Summary, FrameError> {
     if let Some((_, error)) = error {
         return Err(error);
     }
-    summary.tolerated =
-        tolerated.map(|(_, index, what)| what.into_iter().map(|what| (index, what)).collect()).unwrap_or_default();
+    summary.tolerated = tolerated
+        .map(|(_, index, what)| what.into_iter().map(|what| (Some(index), what)).collect())
+        .unwrap_or_default();
     Ok(summary)
 }
 

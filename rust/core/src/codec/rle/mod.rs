@@ -29,6 +29,10 @@ impl Codec for Rle {
         header::is_plausible(fragment, segment_count(info))
     }
 
+    fn least_bytes(&self, info: &FrameInfo) -> u64 {
+        recipe::least_bytes(info)
+    }
+
     fn decode(
         &self,
         frame: FrameBytes<'_>,

@@ -1,6 +1,6 @@
 //! Header + attributes → what the loop needs: which segment is which byte of a pixel (PS3.5 G.2).
 
-use super::header::{Header, MAX_SEGMENTS};
+use super::header::{HEADER_BYTES, Header, MAX_SEGMENTS};
 use crate::codec::{Context, SegmentByteOrder};
 use crate::error::{Result, truncated};
 use crate::frame::{FrameInfo, Tolerated};
@@ -35,6 +35,17 @@ pub(super) fn segment_count(info: &FrameInfo) -> usize {
     info.samples_per_pixel() * info.sample_bytes()
 }
 
+/// Bytes that every segment decodes to.
+fn plane_bytes(info: &FrameInfo) -> usize {
+    if info.is_bit_packed() { info.pixels().div_ceil(8) } else { info.pixels() }
+}
+
+/// Header and segments, where every run is as long as can be.
+pub(super) fn least_bytes(info: &FrameInfo) -> u64 {
+    let segment_bytes = plane_bytes(info).div_ceil(MAX_EXPANSION) as u64;
+    HEADER_BYTES as u64 + segment_count(info) as u64 * segment_bytes
+}
+
 impl<'a> Recipe<'a> {
     /// Puts the segments in the order of a pixel's bytes.
     ///
@@ -43,7 +54,7 @@ impl<'a> Recipe<'a> {
     pub(super) fn new(frame: &'a [u8], header: &Header, context: &Context<'_>) -> Result<Self> {
         let info = context.info;
         let bit_packed = info.is_bit_packed();
-        let plane_bytes = if bit_packed { info.pixels().div_ceil(8) } else { info.pixels() };
+        let plane_bytes = plane_bytes(info);
         let sample_bytes = info.sample_bytes();
         let mut recipe =
             Self { planes: [Segment::default(); MAX_SEGMENTS], count: header.ranges().len(), plane_bytes, bit_packed };

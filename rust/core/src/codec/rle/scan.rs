@@ -9,7 +9,7 @@ use super::header::MAX_SEGMENTS;
 use super::recipe::{Recipe, Segment};
 use crate::error::{DecodeError, Result, truncated};
 use crate::frame::Tolerated;
-use crate::kernel::rle::{Position, STEP_OUT};
+use crate::kernel::rle::{Ahead, Position, STEP_OUT};
 use crate::kernel::{bits, interleave, rle};
 use crate::limits::Limits;
 use crate::sink::Sink;
@@ -56,7 +56,7 @@ fn straight(segment: &Segment<'_>, recipe: &Recipe<'_>, sink: &mut Sink<'_>) -> 
     let mut at = Position::default();
     while at.out < recipe.plane_bytes {
         let want = recipe.plane_bytes.min(at.out.saturating_add(BLOCK_BYTES));
-        if !rle::fill(segment.bytes, &mut at, out, want, tier) {
+        if !rle::fill(segment.bytes, &mut at, out, want, None, tier) {
             return Err(cut(recipe));
         }
     }
@@ -76,7 +76,7 @@ fn blocks(recipe: &Recipe<'_>, limits: &Limits, scratch: &mut Vec<u8>, sink: &mu
         let block = sink.block(BLOCK_BYTES);
         let pixels = block.len() / count;
         for ((segment, at), plane) in recipe.planes().iter().zip(&mut positions).zip(scratch.chunks_exact_mut(pitch)) {
-            if !rle::fill(segment.bytes, at, plane, pixels, tier) {
+            if !rle::fill(segment.bytes, at, plane, pixels, Some(Ahead { block, stride: count }), tier) {
                 return Err(cut(recipe));
             }
         }
@@ -109,7 +109,7 @@ fn packed_bits(
         let block = sink.block(BLOCK_BYTES * 8 - offset_bits);
         let pixels = block.len();
         let bits = offset_bits + pixels;
-        if !rle::fill(segment.bytes, &mut at, plane, bits.div_ceil(8), tier) {
+        if !rle::fill(segment.bytes, &mut at, plane, bits.div_ceil(8), None, tier) {
             return Err(cut(recipe));
         }
         // At most 7, by the remainder below.

@@ -30,13 +30,30 @@ pub(crate) struct Position {
     pub(crate) out: usize,
 }
 
+/// Where the decoded bytes will go next: byte i to `block[i * stride]`. The fast body asks for that memory while it
+/// decodes, so that it is there when the planes are put together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ahead<'a> {
+    /// The memory.
+    pub(crate) block: &'a [u8],
+    /// How far apart the bytes of one plane are there.
+    pub(crate) stride: usize,
+}
+
 /// Decodes whole runs of `src` from `at` on until `out[..want]` is complete; `false` if `src` ends first.
 ///
 /// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at.out` counts all
 /// of it. Beyond `at.out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
-pub(crate) fn fill(src: &[u8], at: &mut Position, out: &mut [u8], want: usize, tier: Tier) -> bool {
+pub(crate) fn fill(
+    src: &[u8],
+    at: &mut Position,
+    out: &mut [u8],
+    want: usize,
+    ahead: Option<Ahead<'_>>,
+    tier: Tier,
+) -> bool {
     loop {
-        *at = steps(src, *at, out, want, tier);
+        *at = steps(src, *at, out, want, ahead, tier);
         if at.out >= want {
             return true;
         }
@@ -46,13 +63,13 @@ pub(crate) fn fill(src: &[u8], at: &mut Position, out: &mut [u8], want: usize, t
 }
 
 /// As many fast steps as there is room for.
-fn steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier) -> Position {
+fn steps(src: &[u8], at: Position, out: &mut [u8], want: usize, ahead: Option<Ahead<'_>>, tier: Tier) -> Position {
     #[cfg(target_arch = "x86_64")]
     if tier.is_v3() {
         // SAFETY: holding a v3 Tier proves detection.
         #[allow(unsafe_code)]
-        return unsafe { x86::steps(src, at, out, want) };
+        return unsafe { x86::steps(src, at, out, want, ahead) };
     }
-    let _ = tier;
+    let _ = (ahead, tier);
     scalar::steps(src, at, out, want)
 }

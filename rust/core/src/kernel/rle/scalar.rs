@@ -20,8 +20,10 @@ pub(super) fn steps(src: &[u8], mut at: Position, out: &mut [u8], want: usize) -
 #[expect(clippy::indexing_slicing, reason = "a run has at most 128 bytes, so the compiler drops every check")]
 fn step(src: &[u8; STEP_SRC], out: &mut [u8; STEP_OUT]) -> (usize, usize) {
     let header = usize::from(src[0]);
-    // A replicate run in the first place is a literal run of nothing, without a header.
-    let (literal, span) = if header < 0x80 { (header + 1, header + 2) } else { (0, 0) };
+    // A replicate run in the first place is a literal run of nothing, without a header: no branch tells them
+    // apart, for no predictor could.
+    let is_literal = (header >> 7).wrapping_sub(1);
+    let (literal, span) = ((header + 1) & is_literal & 0xff, (header + 2) & is_literal & 0xff);
     out[..32].copy_from_slice(&src[1..33]);
     if literal > 32 {
         out[32..128].copy_from_slice(&src[33..129]);

@@ -1,9 +1,120 @@
-//! x86-64-v3.
+//! x86-64-v3: the step of [`super::scalar`] on pointers, its bounds checked once a step and not once an access.
 
-use super::{Position, scalar};
+use super::{Ahead, Position, STEP_OUT, STEP_SRC};
+use std::arch::x86_64::*;
 
-/// As [`scalar::steps`].
+/// As [`super::scalar::steps`].
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-pub(super) fn steps(src: &[u8], at: Position, out: &mut [u8], want: usize) -> Position {
-    scalar::steps(src, at, out, want)
+pub(super) fn steps(src: &[u8], at: Position, out: &mut [u8], want: usize, ahead: Option<Ahead<'_>>) -> Position {
+    match ahead {
+        Some(ahead) => run::<true>(src, at, out, want, ahead),
+        None => run::<false>(src, at, out, want, Ahead::default()),
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+fn run<const AHEAD: bool>(src: &[u8], at: Position, out: &mut [u8], want: usize, ahead: Ahead<'_>) -> Position {
+    let (Some(last_src), Some(last_out)) = (src.len().checked_sub(STEP_SRC), out.len().checked_sub(STEP_OUT)) else {
+        return at;
+    };
+    let end_out = want.min(last_out + 1);
+    if at.src > last_src || at.out >= end_out {
+        return at;
+    }
+    let (first_src, first_out) = (src.as_ptr(), out.as_mut_ptr());
+    let (last_src, end_out) = (first_src.wrapping_add(last_src), first_out.wrapping_add(end_out));
+    let (mut src, mut out) = (first_src.wrapping_add(at.src), first_out.wrapping_add(at.out));
+    while src <= last_src && out < end_out {
+        if AHEAD {
+            prefetch(
+                ahead
+                    .block
+                    .as_ptr()
+                    .wrapping_add((out.addr().wrapping_sub(first_out.addr())).wrapping_mul(ahead.stride)),
+            );
+        }
+        // SAFETY: the loop's condition leaves STEP_SRC bytes of the segment from `src` on, and STEP_OUT from `out` on.
+        #[allow(unsafe_code)]
+        let (used, made) = unsafe { step(src, out) };
+        src = src.wrapping_add(used);
+        out = out.wrapping_add(made);
+    }
+    Position { src: src.addr() - first_src.addr(), out: out.addr() - first_out.addr() }
+}
+
+/// An optional literal run and the replicate run after it: bytes used, at most 131, and made, at most [`STEP_OUT`].
+///
+/// # Safety
+/// [`STEP_SRC`] bytes can be read from `src` on, [`STEP_OUT`] be written from `out` on, and they don't overlap.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[allow(unsafe_code)]
+unsafe fn step(src: *const u8, out: *mut u8) -> (usize, usize) {
+    // SAFETY: a literal run has at most 128 bytes, from src + 1 and to out. So the second header is at most at
+    // src + 129 and its value at src + 130 < STEP_SRC; the replicate run begins at most at out + 128, and
+    // at most 128 bytes are set there, which ends at STEP_OUT. Each copy ends at src + 129 or before.
+    unsafe {
+        let header = isize::from(src.read().cast_signed());
+        // A replicate run in the first place is a literal run of nothing, without a header: no branch tells them
+        // apart, for no predictor could.
+        let is_literal = !(header >> 63);
+        let literal = (header.wrapping_add(1) & is_literal).cast_unsigned();
+        let span = (header.wrapping_add(2) & is_literal).cast_unsigned();
+        let second = src.add(span);
+        copy_32(src.add(1), out);
+        if literal > 32 {
+            copy_32(src.add(33), out.add(32));
+            copy_32(src.add(65), out.add(64));
+            copy_32(src.add(97), out.add(96));
+        }
+        let (header, value) =
+            (isize::from(second.read().cast_signed()), _mm256_set1_epi8(second.add(1).read().cast_signed()));
+        let out = out.add(literal);
+        set_32(out, value);
+        set_32(out.add(32), value);
+        let length = 1isize.wrapping_sub(header).cast_unsigned();
+        if length.wrapping_sub(2) > 62 {
+            if header >= 0 {
+                return (span, literal);
+            }
+            if header == -128 {
+                return (span.wrapping_add(1), literal);
+            }
+            set_32(out.add(64), value);
+            set_32(out.add(96), value);
+        }
+        (span.wrapping_add(2), literal.wrapping_add(length))
+    }
+}
+
+/// # Safety
+/// 32 bytes can be read from `src` on and be written from `out` on.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[allow(unsafe_code)]
+unsafe fn copy_32(src: *const u8, out: *mut u8) {
+    // SAFETY: the caller's.
+    unsafe { _mm256_storeu_si256(out.cast(), _mm256_loadu_si256(src.cast())) }
+}
+
+/// # Safety
+/// 32 bytes can be written from `out` on.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[allow(unsafe_code)]
+unsafe fn set_32(out: *mut u8, value: __m256i) {
+    // SAFETY: the caller's.
+    unsafe { _mm256_storeu_si256(out.cast(), value) }
+}
+
+/// Asks for a line of memory that will be written; any address will do.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+fn prefetch(line: *const u8) {
+    // SAFETY: a prefetch reads nothing and faults nowhere.
+    #[allow(unsafe_code)]
+    unsafe {
+        _mm_prefetch::<_MM_HINT_ET0>(line.cast());
+    }
 }

@@ -1,0 +1,65 @@
+# Every command of the project; `make help` prints them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+# A newer pip than the one a fresh interpreter brings installs dependency groups (PEP 735).
+PIP := $(RUN) -m pip --quiet --disable-pip-version-check
+EXTENSION := $(VENV)/.built
+SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build release fmt lint test bench demo fuzz docs clean peers
+
+help:  ## Print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready  ## Make the virtual environment with all that tests and lints need
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+	$(PIP) install 'maturin>=1.9,<2' --group test --group lint --group demo --group bench
+	@touch $@
+
+build: $(EXTENSION)  ## Build the extension, optimised, into the virtual environment
+$(EXTENSION): $(VENV)/.ready $(SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+release: $(VENV)/.ready  ## Build wheel and source distribution into dist/
+	$(BIN)/maturin build --release --locked --sdist --out dist
+
+fmt: $(VENV)/.ready  ## Format all sources
+	cargo fmt --all
+	$(BIN)/ruff format python tests benches
+	$(BIN)/ruff check --fix-only --quiet python tests benches
+
+lint: build  ## Check formats, lints, types and stubs
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked --quiet
+	$(BIN)/ruff format --check python tests benches
+	$(BIN)/ruff check python tests benches
+	$(BIN)/mypy
+
+test: build  ## Run all tests, Rust and Python
+	cargo test --workspace --locked --quiet
+	$(RUN) -m pytest
+
+peers: $(VENV)/.ready  ## Install the decoders that benches and tests compare with
+	$(PIP) install --group peers
+
+bench: build peers  ## Measure against the peers, answers checked
+	$(RUN) -m pytest benches --benchmark-columns=median,iqr,rounds --benchmark-group-by=group
+
+demo: build  ## Decode the real images that pydicom ships, check every value, show the speed
+	$(RUN) benches/demo.py
+
+fuzz: build  ## Decode hostile bytes for S seconds: make fuzz S=60
+	DICOXIDE_FUZZ_SECONDS=$(or $(S),60) cargo test --release --locked -p dicoxide-core --test hostile
+
+docs: $(VENV)/.ready  ## Build the Rust documentation
+	cargo doc --no-deps --document-private-items --workspace --locked
+
+clean:  ## Remove what was built
+	rm -rf target $(VENV) dist demo-output python/dicoxide/_core*.so

@@ -1,0 +1,39 @@
+"""Which decoder takes which transfer syntax, and why."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dicoxide import _delegate
+from dicoxide._backend import backend, core
+
+
+class Capability(NamedTuple):
+    """Who decodes a transfer syntax."""
+
+    keyword: str
+    """The keyword of PS3.6 Annex A."""
+    decoder: str | None
+    """``"dicoxide"``, the name of the pydicom plugin that is asked first, or None."""
+    why: str
+    """One line."""
+
+
+def capabilities() -> dict[str, Capability]:
+    """Tell for every image transfer syntax of PS3.6 Annex A who decodes it.
+
+    Returns
+    -------
+    dict of str to Capability
+        By UID, in the order of the UIDs.
+    """
+    found = {}
+    for uid, keyword, codec in core.transfer_syntaxes():
+        if codec is not None:
+            entry = Capability(keyword, "dicoxide", f"codec {codec}, backend {backend}")
+        elif plugins := _delegate.available(uid):
+            entry = Capability(keyword, plugins[0], f"no codec here; pydicom has {', '.join(plugins)}")
+        else:
+            entry = Capability(keyword, None, _delegate.why_not(uid))
+        found[uid] = entry
+    return found

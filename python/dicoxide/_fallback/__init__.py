@@ -1,0 +1,237 @@
+"""The names of the compiled extension `_core` in plain NumPy: slower, and the oracle of its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dicoxide._fallback import _rle, _samples, _syntaxes
+from dicoxide._fallback._faults import ERROR_KINDS, Budget, Tolerated, fault
+from dicoxide._fallback._frames import Encapsulated, Native, Whole
+from dicoxide._fallback._info import FrameInfo
+from dicoxide.errors import DecodeError
+
+__all__ = [
+    "CPU_PATH",
+    "ERROR_KINDS",
+    "Frames",
+    "pack_bits_into",
+    "rescale_into",
+    "transfer_syntaxes",
+    "unpack_bits_into",
+]
+
+try:
+    __version__ = version("dicoxide")
+except PackageNotFoundError:
+    __version__ = "0+unknown"
+
+CPU_PATH = "numpy"
+
+# Frame index or None, one line, clause, byte offset or None.
+Note = tuple[int | None, str, str, int | None]
+
+
+class Frames:
+    """The frames of one Pixel Data value: where they lie, and their decoding.
+
+    ``value`` is the element's value (encapsulated values from the Basic Offset Table item on); with ``whole`` it is
+    the bytes of one frame.
+    """
+
+    def __init__(
+        self,
+        transfer_syntax: str,
+        value: bytes,
+        *,
+        rows: int,
+        columns: int,
+        samples_per_pixel: int,
+        bits_allocated: int,
+        bits_stored: int,
+        high_bit: int,
+        pixel_representation: int,
+        planar_configuration: int,
+        photometric_interpretation: str,
+        is_float: bool = False,
+        number_of_frames: int | None = None,
+        extended_offsets: tuple[bytes, bytes] | None = None,
+        word_swapped: bool = False,
+        whole: bool = False,
+    ) -> None:
+        self._syntax = uid = transfer_syntax.rstrip("\0 ")
+        with self._told(transfer_syntax):
+            codec = _syntaxes.codec_name(uid)
+            if codec is None:
+                text = f"no codec for transfer syntax {_syntaxes.KEYWORDS.get(uid, transfer_syntax)}"
+                raise fault("Unsupported", text, "PS3.5 Annex A")
+            self._codec = codec
+            self._info = info = FrameInfo(
+                rows=rows,
+                columns=columns,
+                samples_per_pixel=samples_per_pixel,
+                bits_allocated=bits_allocated,
+                bits_stored=bits_stored,
+                high_bit=high_bit,
+                pixel_representation=pixel_representation,
+                planar_configuration=planar_configuration,
+                photometric_interpretation=photometric_interpretation,
+                is_float=is_float,
+            )
+            self._places: Whole | Native | Encapsulated
+            if whole:
+                self._places = Whole(value)
+            elif uid in _syntaxes.ENCAPSULATED:
+                self._places = Encapsulated(value, extended_offsets, number_of_frames, self._starts_frame)
+            else:
+                self._places = Native(value, info, number_of_frames, word_swapped)
+
+    def __len__(self) -> int:
+        return self._places.count
+
+    def notes(self) -> list[Note]:
+        """What was not as the standard wants it, as far as frames have been looked for."""
+        return [(None, *note) for note in self._places.tolerated]
+
+    def check(self, indices: Sequence[int]) -> None:
+        """Refuse frames that are too short to be what they are said to be, before their samples are allocated."""
+        self._require(indices)
+        least = 0 if self._codec == "rle" else -(-self._info.native_frame_bits // 8)
+        for index in indices:
+            with self._told(self._syntax, index):
+                found = len(self._joined(index, Budget(None))[0])
+                if found < least:
+                    text = f"{found} bytes found, a frame of this size has at least {least}"
+                    raise fault("Truncated", text, "PS3.5 Annex A", found)
+
+    def decode_into(
+        self,
+        out: npt.NDArray[Any],
+        indices: Sequence[int],
+        *,
+        threads: int = 1,
+        strict: bool = False,
+        ybr_to_rgb: bool = False,
+        rescales: Sequence[tuple[float, float]] | None = None,
+        max_bytes: int | None = None,
+        segment_byte_order: str = "big",
+    ) -> tuple[str, list[Note]]:
+        """Decode the frames ``indices`` into ``out``.
+
+        ``rescales`` has (slope, intercept) of each frame asked for, or one for all. Returned are the CPU path and
+        what was tolerated in the first frame that has anything to tolerate.
+        """
+        self._require(indices)
+        _samples.check_memory(out)
+        frame_samples = self._info.samples
+        if out.size != len(indices) * frame_samples:
+            text = f"output holds {out.size} samples, {len(indices)} frames of {frame_samples} expected"
+            raise fault("Output", text)
+        if rescales and len(rescales) not in (1, len(indices)):
+            raise fault("Output", f"{len(rescales)} rescales found, 1 or {len(indices)} expected")
+        each: list[tuple[float, float] | None] = [*rescales] if rescales else [None]
+        if len(each) == 1:
+            each *= len(indices)
+        budget = Budget(max_bytes)
+        notes: list[Note] = []
+        windows = out.reshape(len(indices), frame_samples)
+        for index, window, coefficients in zip(indices, windows, each, strict=True):
+            with self._told(self._syntax, index):
+                src, offset_bits = self._joined(index, budget)
+                _samples.check_output(window, self._info, coefficients is not None, ybr_to_rgb)
+                samples, tolerated = self._decode(src, offset_bits, segment_byte_order, budget)
+                if ybr_to_rgb:
+                    samples = _samples.ybr_full_to_rgb(samples)
+                if coefficients is None:
+                    window[:] = samples
+                else:
+                    _samples.rescale(samples, *coefficients, window)
+                if tolerated and strict:
+                    raise fault("Malformed", *tolerated[0])
+            notes = notes or [(index, *note) for note in tolerated]
+        return CPU_PATH, notes
+
+    def frame_bytes(self, index: int) -> tuple[bytes, int]:
+        """The bytes of frame ``index``, fragments joined, and how many bits of the first are the frame's before."""
+        if not 0 <= index < len(self):
+            raise fault("Output", f"frame {index} asked for, there are {len(self)}")
+        with self._told(self._syntax):
+            return self._joined(index, Budget(None))
+
+    def _require(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            if not 0 <= index < len(self):
+                raise IndexError(f"frame {index} asked for, there are {len(self)}")
+
+    def _joined(self, index: int, budget: Budget) -> tuple[bytes, int]:
+        pieces, offset_bits = self._places.frame(index)
+        if len(pieces) != 1:
+            budget.reserve(sum(map(len, pieces)))
+        return b"".join(pieces), offset_bits
+
+    def _decode(
+        self, src: bytes, offset_bits: int, segment_byte_order: str, budget: Budget
+    ) -> tuple[npt.NDArray[Any], list[Tolerated]]:
+        if self._codec == "rle":
+            return _rle.decode(src, self._info, segment_byte_order, budget)
+        big_endian = self._syntax == _syntaxes.EXPLICIT_VR_BIG_ENDIAN
+        return _samples.decode_native(src, offset_bits, self._info, big_endian), []
+
+    def _starts_frame(self, fragment: bytes) -> bool:
+        if self._codec == "rle":
+            return _rle.starts_frame(fragment, self._info)
+        return len(fragment) * 8 >= self._info.native_frame_bits
+
+    @contextmanager
+    def _told(self, transfer_syntax: str, frame_index: int | None = None) -> Iterator[None]:
+        """Adds to an error what only the caller of the decoder knows."""
+        try:
+            yield
+        except DecodeError as error:
+            error.transfer_syntax, error.frame_index = transfer_syntax, frame_index
+            raise
+
+
+def transfer_syntaxes() -> list[tuple[str, str, str | None]]:
+    """UID, keyword and name of the codec, or None, of every image transfer syntax."""
+    uids = sorted(_syntaxes.KEYWORDS, key=lambda uid: [int(part) for part in uid.split(".")])
+    return [(uid, _syntaxes.KEYWORDS[uid], _syntaxes.codec_name(uid)) for uid in uids]
+
+
+def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -> None:
+    """Bits of ``src`` from ``offset_bits`` on, least significant first, to bytes of 0 and 1 (PS3.5 8.1.1)."""
+    _check_bytes(out)
+    if offset_bits < 0:
+        raise fault("Output", f"bit offset {offset_bits} found, 0 or more expected")
+    if offset_bits + out.size > 8 * len(src):
+        text = f"{8 * len(src)} bits found, {offset_bits + out.size} expected"
+        raise fault("Truncated", text, "PS3.5 8.1.1", len(src))
+    bits = np.unpackbits(np.frombuffer(src, np.uint8), count=offset_bits + out.size, bitorder="little")
+    out.reshape(-1)[:] = bits[offset_bits:]
+
+
+def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
+    """``src`` (0 is 0, anything else is 1) eight to a byte, least significant bit first (PS3.5 8.1.1)."""
+    _check_bytes(out)
+    if out.size != -(-src.size // 8):
+        raise ValueError(f"output holds {out.size} bytes, {-(-src.size // 8)} expected for {src.size} bits")
+    out.reshape(-1)[:] = np.packbits(src != 0, bitorder="little")
+
+
+def rescale_into(src: npt.NDArray[Any], slope: float, intercept: float, out: npt.NDArray[Any]) -> None:
+    """``src`` * slope + intercept into ``out``: rounded once to a float; exact in an integer, or refused."""
+    _samples.check_memory(out)
+    if src.size != out.size:
+        raise ValueError(f"output holds {out.size} samples, {src.size} expected")
+    _samples.rescale(src.reshape(-1), slope, intercept, out.reshape(-1))
+
+
+def _check_bytes(out: npt.NDArray[np.uint8]) -> None:
+    _samples.check_memory(out)
+    if out.dtype != np.uint8:
+        raise ValueError(f"output of {out.dtype} found, uint8 expected")

@@ -1,0 +1,52 @@
+"""Errors and notes, worded as the compiled core words them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
+
+ERROR_KINDS = ["Truncated", "Malformed", "Mismatch", "Unsupported", "LimitExceeded", "Output", "Interrupted"]
+
+_CLASSES: dict[str, type[DecodeError]] = {
+    "Truncated": TruncatedFrameError,
+    "Malformed": CorruptFrameError,
+    "Mismatch": CorruptFrameError,
+    "Unsupported": UnsupportedError,
+    "LimitExceeded": LimitError,
+}
+
+
+def fault(kind: str, what: str, clause: str = "", offset: int | None = None) -> ValueError:
+    """The exception that stands for ``kind``; the caller's own faults are a plain ``ValueError``."""
+    text = what
+    if offset is not None:
+        text += f" at byte {offset}"
+    if clause:
+        text += f" ({clause})"
+    if kind == "Output":
+        return ValueError(text)
+    return _CLASSES[kind](text, kind=kind, clause=clause, offset=offset)
+
+
+class Tolerated(NamedTuple):
+    """A departure from the standard that did not keep the samples from being exact."""
+
+    what: str
+    clause: str
+    offset: int | None = None
+
+
+class Budget:
+    """Scratch that one call may take."""
+
+    def __init__(self, max_bytes: int | None) -> None:
+        self._max_bytes = max_bytes
+        self._reserved = 0
+
+    def reserve(self, scratch_bytes: int) -> None:
+        """Ask for scratch before it is allocated; what one frame has used serves the next."""
+        self._reserved = max(self._reserved, scratch_bytes)
+        if self._max_bytes is not None and self._reserved > self._max_bytes:
+            text = f"{self._reserved} bytes of output and scratch needed, max_bytes is {self._max_bytes}"
+            raise fault("LimitExceeded", text)

@@ -1,0 +1,106 @@
+"""The Image Pixel attributes, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dicoxide._fallback._faults import fault
+
+_MODULE = "PS3.3 C.7.6.3"
+_CELL = "PS3.5 8.1.1"
+
+
+@dataclass(frozen=True)
+class FrameInfo:
+    """What the data set says of every frame."""
+
+    rows: int
+    columns: int
+    samples_per_pixel: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    pixel_representation: int
+    planar_configuration: int
+    photometric_interpretation: str
+    is_float: bool
+
+    def __post_init__(self) -> None:
+        if not self.is_float and self.pixel_representation not in (0, 1):
+            raise fault(
+                "Malformed", f"pixel representation {self.pixel_representation} found, 0 or 1 expected", _MODULE
+            )
+        if not (1 <= self.rows <= 65535 and 1 <= self.columns <= 65535):
+            text = f"rows {self.rows} and columns {self.columns} found, 1 to 65535 expected"
+            raise fault("Malformed", text, _MODULE)
+        if not 1 <= self.samples_per_pixel <= 4:
+            raise fault("Malformed", f"samples per pixel {self.samples_per_pixel} found, 1 to 4 expected", _MODULE)
+        if self.planar_configuration not in (0, 1):
+            raise fault(
+                "Malformed", f"planar configuration {self.planar_configuration} found, 0 or 1 expected", _MODULE
+            )
+        self._check_bits()
+
+    def _check_bits(self) -> None:
+        allocated, stored, high = self.bits_allocated, self.bits_stored, self.high_bit
+        if allocated != 1 and (allocated <= 0 or allocated % 8):
+            raise fault("Malformed", f"bits allocated {allocated} found, 1 or a multiple of 8 expected", _CELL)
+        if allocated not in ((32, 64) if self.is_float else (1, 8, 16, 32, 64)):
+            raise fault("Unsupported", f"bits allocated {allocated} has no array type", _CELL)
+        if not self.is_float:
+            if not 1 <= stored <= allocated:
+                text = f"bits stored {stored} found, 1 to bits allocated {allocated} expected"
+                raise fault("Malformed", text, _CELL)
+            if not stored - 1 <= high < allocated:
+                text = f"high bit {high} found, {stored - 1} to {allocated - 1} expected"
+                raise fault("Malformed", f"{text} with bits stored {stored} of {allocated}", _CELL)
+        if allocated == 1 and self.samples_per_pixel != 1:
+            raise fault("Unsupported", "bits allocated 1 with more than one sample per pixel", _CELL)
+
+    @property
+    def pixels(self) -> int:
+        return self.rows * self.columns
+
+    @property
+    def samples(self) -> int:
+        return self.pixels * self.samples_per_pixel
+
+    @property
+    def is_bit_packed(self) -> bool:
+        return self.bits_allocated == 1
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one decoded sample; a packed bit becomes a byte."""
+        return max(1, self.bits_allocated // 8)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the decoded samples."""
+        signed = self.pixel_representation == 1 and not self.is_bit_packed
+        return np.dtype(f"{'f' if self.is_float else 'i' if signed else 'u'}{self.sample_bytes}")
+
+    @property
+    def is_native_422(self) -> bool:
+        """Whether a native frame has its colour differences at half the horizontal resolution."""
+        return self.samples_per_pixel == 3 and self.photometric_interpretation.strip("\0 ") == "YBR_FULL_422"
+
+    @property
+    def native_frame_bits(self) -> int:
+        samples = self.pixels * 2 if self.is_native_422 else self.samples
+        return samples * self.bits_allocated
+
+    def aligned(self, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Right-align the stored values of unsigned ``cells``, clear or sign-extend above (PS3.5 8.1.1)."""
+        if not self.is_float and self.bits_stored < self.bits_allocated:
+            of = cells.dtype.type
+            cells = cells >> of(self.high_bit + 1 - self.bits_stored) & of((1 << self.bits_stored) - 1)
+            if self.pixel_representation == 1:
+                # Two's complement modulo 2^bits: flip the sign bit, then take its weight away again.
+                sign = of(1 << self.bits_stored - 1)
+                cells = (cells ^ sign) - sign
+        return cells.view(self.dtype)

@@ -1,0 +1,69 @@
+"""The transfer syntaxes that carry images (PS3.6 Annex A), with the standard's keywords."""
+
+from __future__ import annotations
+
+NATIVE = {
+    "1.2.840.10008.1.2": "ImplicitVRLittleEndian",
+    "1.2.840.10008.1.2.1": "ExplicitVRLittleEndian",
+    "1.2.840.10008.1.2.1.99": "DeflatedExplicitVRLittleEndian",
+    "1.2.840.10008.1.2.2": "ExplicitVRBigEndian",
+}
+
+ENCAPSULATED = {
+    "1.2.840.10008.1.2.1.98": "EncapsulatedUncompressedExplicitVRLittleEndian",
+    "1.2.840.10008.1.2.4.50": "JPEGBaseline8Bit",
+    "1.2.840.10008.1.2.4.51": "JPEGExtended12Bit",
+    "1.2.840.10008.1.2.4.52": "JPEGExtended35",
+    "1.2.840.10008.1.2.4.53": "JPEGSpectralSelectionNonHierarchical68",
+    "1.2.840.10008.1.2.4.54": "JPEGSpectralSelectionNonHierarchical79",
+    "1.2.840.10008.1.2.4.55": "JPEGFullProgressionNonHierarchical1012",
+    "1.2.840.10008.1.2.4.56": "JPEGFullProgressionNonHierarchical1113",
+    "1.2.840.10008.1.2.4.57": "JPEGLossless",
+    "1.2.840.10008.1.2.4.58": "JPEGLosslessNonHierarchical15",
+    "1.2.840.10008.1.2.4.59": "JPEGExtendedHierarchical1618",
+    "1.2.840.10008.1.2.4.60": "JPEGExtendedHierarchical1719",
+    "1.2.840.10008.1.2.4.61": "JPEGSpectralSelectionHierarchical2022",
+    "1.2.840.10008.1.2.4.62": "JPEGSpectralSelectionHierarchical2123",
+    "1.2.840.10008.1.2.4.63": "JPEGFullProgressionHierarchical2426",
+    "1.2.840.10008.1.2.4.64": "JPEGFullProgressionHierarchical2527",
+    "1.2.840.10008.1.2.4.65": "JPEGLosslessHierarchical28",
+    "1.2.840.10008.1.2.4.66": "JPEGLosslessHierarchical29",
+    "1.2.840.10008.1.2.4.70": "JPEGLosslessSV1",
+    "1.2.840.10008.1.2.4.80": "JPEGLSLossless",
+    "1.2.840.10008.1.2.4.81": "JPEGLSNearLossless",
+    "1.2.840.10008.1.2.4.90": "JPEG2000Lossless",
+    "1.2.840.10008.1.2.4.91": "JPEG2000",
+    "1.2.840.10008.1.2.4.92": "JPEG2000MCLossless",
+    "1.2.840.10008.1.2.4.93": "JPEG2000MC",
+    "1.2.840.10008.1.2.4.94": "JPIPReferenced",
+    "1.2.840.10008.1.2.4.95": "JPIPReferencedDeflate",
+    "1.2.840.10008.1.2.4.100": "MPEG2MPML",
+    "1.2.840.10008.1.2.4.100.1": "MPEG2MPMLF",
+    "1.2.840.10008.1.2.4.101": "MPEG2MPHL",
+    "1.2.840.10008.1.2.4.101.1": "MPEG2MPHLF",
+    "1.2.840.10008.1.2.4.102": "MPEG4HP41",
+    "1.2.840.10008.1.2.4.102.1": "MPEG4HP41F",
+    "1.2.840.10008.1.2.4.103": "MPEG4HP41BD",
+    "1.2.840.10008.1.2.4.103.1": "MPEG4HP41BDF",
+    "1.2.840.10008.1.2.4.104": "MPEG4HP422D",
+    "1.2.840.10008.1.2.4.104.1": "MPEG4HP422DF",
+    "1.2.840.10008.1.2.4.105": "MPEG4HP423D",
+    "1.2.840.10008.1.2.4.105.1": "MPEG4HP423DF",
+    "1.2.840.10008.1.2.4.106": "MPEG4HP42STEREO",
+    "1.2.840.10008.1.2.4.106.1": "MPEG4HP42STEREOF",
+    "1.2.840.10008.1.2.4.107": "HEVCMP51",
+    "1.2.840.10008.1.2.4.108": "HEVCM10P51",
+    "1.2.840.10008.1.2.4.110": "JPEGXLLossless",
+}
+
+KEYWORDS = NATIVE | ENCAPSULATED
+EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+
+
+def codec_name(uid: str) -> str | None:
+    """The decoder of a transfer syntax."""
+    if uid == RLE_LOSSLESS:
+        return "rle"
+    return "native" if uid in NATIVE or uid == ENCAPSULATED_UNCOMPRESSED else None

@@ -1,0 +1,100 @@
+"""What a frame is said to be: the Image Pixel attributes, as flat keywords."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dicoxide.errors import UnsupportedError
+
+_FLOAT_BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameSpec:
+    """The Image Pixel attributes that decoding depends on (PS3.3 C.7.6.3).
+
+    Parameters
+    ----------
+    transfer_syntax : str
+        UID of the transfer syntax.
+    rows, columns : int
+        Rows (0028,0010) and Columns (0028,0011), in pixels.
+    samples_per_pixel : int
+        Samples per Pixel (0028,0002).
+    bits_allocated : int
+        Bits Allocated (0028,0100): 1, 8, 16, 32 or 64.
+    bits_stored : int, optional
+        Bits Stored (0028,0101); all of `bits_allocated` by default.
+    high_bit : int, optional
+        High Bit (0028,0102); ``bits_stored - 1`` by default.
+    pixel_representation : int
+        Pixel Representation (0028,0103): 0 unsigned, 1 two's complement.
+    planar_configuration : int
+        Planar Configuration (0028,0006) of native samples: 0 or 1.
+    photometric_interpretation : str
+        Photometric Interpretation (0028,0004).
+    pixel_keyword : str
+        ``"PixelData"``, ``"FloatPixelData"`` or ``"DoubleFloatPixelData"``.
+    """
+
+    transfer_syntax: str
+    rows: int
+    columns: int
+    samples_per_pixel: int = 1
+    bits_allocated: int = 16
+    bits_stored: int | None = None
+    high_bit: int | None = None
+    pixel_representation: int = 0
+    planar_configuration: int = 0
+    photometric_interpretation: str = "MONOCHROME2"
+    pixel_keyword: str = "PixelData"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the samples are floating-point numbers."""
+        return self.pixel_keyword in _FLOAT_BITS
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one frame: (rows, columns) or (rows, columns, samples)."""
+        if self.samples_per_pixel == 1:
+            return (self.rows, self.columns)
+        return (self.rows, self.columns, self.samples_per_pixel)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the stored values, in native byte order; uint8 for Bits Allocated 1."""
+        if self.is_float:
+            return np.dtype(f"f{_FLOAT_BITS[self.pixel_keyword] // 8}")
+        if self.bits_allocated == 1:
+            return np.dtype(np.uint8)
+        try:
+            return np.dtype(f"{'ui'[self.pixel_representation == 1]}{self.bits_allocated // 8}")
+        except TypeError:
+            raise UnsupportedError(
+                f"bits allocated {self.bits_allocated} has no array type (PS3.5 8.1.1)",
+                kind="Unsupported",
+                clause="PS3.5 8.1.1",
+                transfer_syntax=self.transfer_syntax,
+            ) from None
+
+    def core_attributes(self) -> dict[str, Any]:
+        """The keywords that `core.Frames` takes."""
+        bits_allocated = _FLOAT_BITS.get(self.pixel_keyword, self.bits_allocated)
+        bits_stored = bits_allocated if self.bits_stored is None or self.is_float else self.bits_stored
+        high_bit = bits_stored - 1 if self.high_bit is None or self.is_float else self.high_bit
+        return {
+            "rows": self.rows,
+            "columns": self.columns,
+            "samples_per_pixel": self.samples_per_pixel,
+            "bits_allocated": bits_allocated,
+            "bits_stored": bits_stored,
+            "high_bit": high_bit,
+            "pixel_representation": self.pixel_representation,
+            "planar_configuration": self.planar_configuration,
+            "photometric_interpretation": self.photometric_interpretation,
+            "is_float": self.is_float,
+        }

@@ -1,0 +1,279 @@
+"""Where pixel data come from: a path, bytes, a binary file or a pydicom Dataset, all read into one `Source`.
+
+pydicom reads the header; its public interface alone is used.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+
+from dicoxide._frame import FrameSpec
+from dicoxide.errors import CorruptFrameError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
+
+Readable: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Dataset"
+
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+_EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_EXTENDED_OFFSET_TABLE = 0x7FE00001
+_EXTENDED_OFFSET_TABLE_LENGTHS = 0x7FE00002
+
+# Values above this many bytes stay in the file until they are asked for, so that a mapped view never reads them.
+_DEFER_BYTES = 1 << 16
+
+
+@dataclass(slots=True)
+class Source:
+    """One object with pixel data: what its frames are, and the element value that holds them."""
+
+    dataset: Dataset
+    spec: FrameSpec
+    number_of_frames: int | None
+    pixel_tag: Any
+    value_representation: str | None
+
+    @property
+    def value(self) -> bytes:
+        """The pixel data element's value; a copy where it could change while it is decoded."""
+        value = self.dataset[self.pixel_tag].value
+        if type(value) is bytes:
+            return value
+        if value is None:
+            return b""
+        if isinstance(value, io.BufferedIOBase):
+            position = value.tell()
+            try:
+                return value.read()
+            finally:
+                value.seek(position)
+        return bytes(value)
+
+    @property
+    def value_offset(self) -> int | None:
+        """Where the value lies in the file it was read from, if it has been left there."""
+        element = self.dataset.get_item(self.pixel_tag, keep_deferred=True)
+        left = getattr(element, "value", b"") is None and self.spec.transfer_syntax != DEFLATED
+        return getattr(element, "value_tell", None) if left else None
+
+    @property
+    def value_bytes(self) -> int:
+        """Length of the value."""
+        if self.value_offset is None:
+            return len(self.value)
+        return int(self.dataset.get_item(self.pixel_tag, keep_deferred=True).length)  # type: ignore[union-attr]
+
+    @property
+    def word_swapped(self) -> bool:
+        """Whether samples of a byte or a bit lie in 16-bit big-endian words (OW: PS3.5 7.3 and 8.1.1)."""
+        return (
+            self.spec.transfer_syntax == _EXPLICIT_BIG_ENDIAN
+            and self.spec.bits_allocated <= 8
+            and self.value_representation == "OW"
+        )
+
+    @property
+    def extended_offsets(self) -> tuple[bytes, bytes] | None:
+        """The Extended Offset Table and its Lengths (PS3.3 C.7.6.3.1.8), if both are there."""
+        offsets = self.dataset.get(_EXTENDED_OFFSET_TABLE)
+        lengths = self.dataset.get(_EXTENDED_OFFSET_TABLE_LENGTHS)
+        if offsets is None or lengths is None:
+            return None
+        return bytes(offsets.value or b""), bytes(lengths.value or b"")
+
+    @property
+    def has_modality_lut(self) -> bool:
+        """Whether a Modality LUT Sequence stands in place of a rescale."""
+        return bool(self.dataset.get("ModalityLUTSequence"))
+
+    def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
+        """(slope, intercept) of each frame of `indices`, or one for all; an empty list where there is none.
+
+        Pixel Value Transformation of the frame's functional groups comes first, then that of the shared ones,
+        then the data set's own attributes (PS3.3 C.7.6.16.2.9 and C.11.1).
+        """
+        per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence")
+        shared = self.dataset.get("SharedFunctionalGroupsSequence")
+        fallback = _transformation(shared[0] if shared else None) or _pair(self.dataset)
+        if not per_frame:
+            return [] if fallback is None else [fallback]
+        pairs = []
+        for index in indices:
+            group = per_frame[index] if index < len(per_frame) else None
+            pairs.append(_transformation(group) or fallback)
+        if all(pair is None for pair in pairs):
+            return []
+        first = pairs[0]
+        if first is not None and all(pair == first for pair in pairs):
+            return [first]
+        return [pair or (1.0, 0.0) for pair in pairs]
+
+
+def open_source(src: Readable) -> Source:
+    """Read the header of `src`.
+
+    Raises
+    ------
+    CorruptFrameError
+        If attributes that decoding needs are missing or no numbers.
+    TypeError
+        If `src` is nothing that can be read.
+    """
+    return _describe(_dataset(src))
+
+
+def _dataset(src: Any) -> Dataset:
+    if hasattr(src, "file_meta") or (hasattr(src, "get_item") and hasattr(src, "group_dataset")):
+        return src  # type: ignore[no-any-return]
+
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        if isinstance(src, (bytes, bytearray, memoryview)):
+            return dcmread(io.BytesIO(src), force=True)
+        if isinstance(src, (str, os.PathLike)):
+            return dcmread(src, force=True, defer_size=_DEFER_BYTES)
+        if hasattr(src, "read"):
+            return dcmread(src, force=True)
+    except (InvalidDicomError, EOFError) as error:
+        raise CorruptFrameError(f"not a DICOM file: {error}", clause="PS3.10 7") from error
+    raise TypeError(f"src must be a path, bytes, a binary file or a pydicom Dataset, not {type(src).__name__}")
+
+
+def _describe(dataset: Dataset) -> Source:
+    pixel_tags, tags = _tags()
+    present = [tag for tag in pixel_tags if tag in dataset]
+    if len(present) != 1:
+        found = " and ".join(pixel_tags[tag] for tag in present) or "none"
+        raise CorruptFrameError(
+            f"one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected, found {found}",
+            kind="Mismatch",
+            clause="PS3.3 C.7.6.3",
+        )
+    pixel_tag = present[0]
+    pixel_keyword = pixel_tags[pixel_tag]
+    uid = _transfer_syntax(dataset)
+    read = {keyword: _value(dataset, tag) for keyword, tag in tags.items()}
+
+    def number(keyword: str, default: int | None = -1) -> Any:
+        """The value of a US or IS attribute; an attribute without a default has to be there."""
+        value = read[keyword]
+        if value is None or value == "":
+            if default == -1:
+                raise _attribute_error(keyword, "is missing", uid)
+            return default
+        try:
+            found = int(value)
+        except (TypeError, ValueError):
+            found = -1
+        if found < 0:
+            raise _attribute_error(keyword, f"is {value!r}, a number expected", uid)
+        return found
+
+    if not read["PhotometricInterpretation"]:
+        raise _attribute_error("PhotometricInterpretation", "is missing", uid)
+    samples_per_pixel = number("SamplesPerPixel")
+    is_float = pixel_keyword != "PixelData"
+    spec = FrameSpec(
+        transfer_syntax=uid,
+        rows=number("Rows"),
+        columns=number("Columns"),
+        samples_per_pixel=samples_per_pixel,
+        bits_allocated=number("BitsAllocated"),
+        bits_stored=None if is_float else number("BitsStored"),
+        high_bit=None if is_float else number("HighBit", None),
+        pixel_representation=0 if is_float else number("PixelRepresentation"),
+        planar_configuration=number("PlanarConfiguration") if samples_per_pixel > 1 else 0,
+        photometric_interpretation=str(read["PhotometricInterpretation"]),
+        pixel_keyword=pixel_keyword,
+    )
+    element: Any = dataset.get_item(pixel_tag)
+    return Source(dataset, spec, number("NumberOfFrames", None), pixel_tag, element.VR)
+
+
+@cache
+def _tags() -> tuple[dict[BaseTag, str], dict[str, BaseTag]]:
+    """Pixel data elements, and attributes that decoding depends on, as pydicom looks them up fastest."""
+    from pydicom.tag import Tag
+
+    keywords = (
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "PlanarConfiguration",
+        "NumberOfFrames",
+        "Rows",
+        "Columns",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+    )
+    pixel_keywords = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+    return {Tag(keyword): keyword for keyword in pixel_keywords}, {keyword: Tag(keyword) for keyword in keywords}
+
+
+def _value(dataset: Dataset, tag: BaseTag) -> Any:
+    """The value of an element, or None; one that has not been converted yet is converted by the data set."""
+    element: Any = dataset.get_item(tag)
+    if element is None:
+        return None
+    try:
+        return dataset[tag].value if element.is_raw else element.value
+    except (ValueError, TypeError, struct.error, NotImplementedError) as error:
+        raise _attribute_error(str(tag), f"cannot be read: {error}", "") from error
+
+
+def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFrameError:
+    clause = "PS3.3 C.7.6.3"
+    return CorruptFrameError(
+        f"{keyword} {what} ({clause})", kind="Mismatch", clause=clause, transfer_syntax=transfer_syntax or None
+    )
+
+
+def _transfer_syntax(dataset: Dataset) -> str:
+    """UID of the transfer syntax; where the file meta lack it, that of the encoding that was read."""
+    meta = getattr(dataset, "file_meta", None)
+    uid = None if meta is None else meta.get("TransferSyntaxUID")
+    if uid:
+        return str(uid)
+    is_implicit, is_little = getattr(dataset, "original_encoding", (None, None))
+    element = dataset.get_item("PixelData")
+    if getattr(element, "is_undefined_length", False):
+        raise UnsupportedError(
+            "encapsulated pixel data without a transfer syntax UID (PS3.10 7.1)", kind="Unsupported", clause="PS3.10 7.1"
+        )
+    if is_little is False:
+        return _EXPLICIT_BIG_ENDIAN
+    return EXPLICIT if is_implicit is False else IMPLICIT
+
+
+def _transformation(group: Any) -> tuple[float, float] | None:
+    """Rescale of one item of a functional groups sequence."""
+    items = None if group is None else group.get("PixelValueTransformationSequence")
+    return _pair(items[0]) if items else None
+
+
+def _pair(dataset: Dataset) -> tuple[float, float] | None:
+    """(slope, intercept) where both are there, as pydicom has it."""
+    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+    if slope in (None, "") or intercept in (None, ""):
+        return None
+    try:
+        return float(slope), float(intercept)
+    except (TypeError, ValueError):
+        raise CorruptFrameError(
+            f"Rescale Slope {slope!r} and Rescale Intercept {intercept!r} found, numbers expected (PS3.3 C.11.1)",
+            kind="Mismatch",
+            clause="PS3.3 C.11.1",
+        ) from None

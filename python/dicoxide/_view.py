@@ -1,0 +1,113 @@
+"""`copy=False`: native samples as a read-only view of where they lie."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dicoxide._frame import FrameSpec
+from dicoxide._source import DEFLATED, IMPLICIT, EXPLICIT, Source
+from dicoxide.errors import TruncatedFrameError
+
+# Samples that are compared at once, so that the check needs little memory.
+_CHECK_SAMPLES = 1 << 20
+
+
+def samples(src: Any, source: Source, *, raw: bool) -> npt.NDArray[Any]:
+    """All frames that are there, (frames, rows, columns[, samples]), read-only, bits above the stored ones included.
+
+    Raises
+    ------
+    ValueError
+        If the samples are not laid out as :func:`dicoxide.decode` gives them.
+    TruncatedFrameError
+        If there are fewer frames than the data set says.
+    """
+    spec = source.spec
+    _require_plain(spec, raw=raw)
+    flat = _flat(src, source)
+    frame_samples = math.prod(spec.shape)
+    declared = source.number_of_frames or 1
+    count = flat.size // frame_samples
+    if count < declared:
+        raise TruncatedFrameError(
+            f"{count} frames found, {declared} expected (PS3.5 8.1.1)",
+            kind="Truncated",
+            clause="PS3.5 8.1.1",
+            offset=flat.nbytes,
+            transfer_syntax=spec.transfer_syntax,
+        )
+    # One byte too many is padding, even where it is as large as a frame (PS3.5 8.1.1).
+    expected_bytes = declared * frame_samples * spec.dtype.itemsize
+    if source.value_bytes <= expected_bytes + expected_bytes % 2:
+        count = declared
+    every = flat[: count * frame_samples].reshape(count, *spec.shape)
+    every.flags.writeable = False
+    return every
+
+
+def aligned(every: npt.NDArray[Any], spec: FrameSpec, indices: Sequence[int], has_axis: bool) -> npt.NDArray[Any]:
+    """The frames `indices` of `every`, whose values must already be what masking and sign extension make of them.
+
+    Raises
+    ------
+    ValueError
+        If they are not, or if the frames are not one view.
+    """
+    if not has_axis:
+        chosen = every[indices[0]]
+    elif isinstance(indices, range):
+        chosen = every[indices.start : indices.stop if indices.stop >= 0 else None : indices.step]
+    else:
+        raise ValueError("copy=False gives frames by index or slice, others are not one view")
+    _require_aligned(chosen, spec)
+    return chosen
+
+
+def _require_plain(spec: FrameSpec, *, raw: bool) -> None:
+    reason = None
+    if spec.transfer_syntax not in (IMPLICIT, EXPLICIT, DEFLATED):
+        reason = "its samples are encoded or in another byte order"
+    elif sys.byteorder != "little":
+        reason = "this machine has another byte order"
+    elif spec.bits_allocated == 1:
+        reason = "its samples are packed bits"
+    elif spec.samples_per_pixel > 1:
+        if spec.photometric_interpretation == "YBR_FULL_422":
+            reason = "its colour differences are at half resolution"
+        elif spec.planar_configuration == 1:
+            reason = "its samples lie in planes"
+        elif spec.photometric_interpretation == "YBR_FULL" and not raw:
+            reason = "it is converted to RGB"
+    if reason:
+        raise ValueError(f"copy=False cannot view this source: {reason}")
+
+
+def _flat(src: Any, source: Source) -> npt.NDArray[Any]:
+    dtype = source.spec.dtype
+    offset = source.value_offset if isinstance(src, (str, os.PathLike)) else None
+    if offset is None:
+        value = source.value
+        return np.frombuffer(value, dtype, len(value) // dtype.itemsize)
+    count = source.value_bytes // dtype.itemsize
+    mapped = np.memmap(src, np.uint8, "r", offset=offset, shape=(count * dtype.itemsize,))
+    return np.asarray(mapped).view(dtype)
+
+
+def _require_aligned(values: npt.NDArray[Any], spec: FrameSpec) -> None:
+    if spec.is_float or spec.bits_stored is None or spec.bits_stored == spec.bits_allocated:
+        return
+    if spec.high_bit not in (None, spec.bits_stored - 1):
+        raise ValueError("copy=False cannot view this source: its values do not start at bit 0")
+    spare = spec.bits_allocated - spec.bits_stored
+    step = max(1, _CHECK_SAMPLES // max(1, math.prod(values.shape[1:])))
+    for start in range(0, len(values), step):
+        part = values[start : start + step]
+        if not np.array_equal((part << spare) >> spare, part):
+            raise ValueError("copy=False cannot view this source: bits above the stored ones are in use")

@@ -1,0 +1,143 @@
+//! Kernels of samples → samples: every tier beside a memcpy of the same output bytes, in L2 and beyond it.
+//!
+//! Each answer is checked before it is timed. Throughput counts output bytes.
+#![allow(missing_docs, reason = "criterion's macros make undocumented items")]
+#![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "sizes are chosen here")]
+#![allow(clippy::unwrap_used, reason = "a bench that cannot run should stop")]
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use dicoxide_core::frame::{PhotometricInterpretation, SampleKind};
+use dicoxide_core::pixel::{bits, rescale, ybr};
+use dicoxide_core::{
+    Attributes, FrameBytes, FrameInfo, Job, Limits, Options, Rescale, Samples, SamplesMut, Tier, TransferSyntax, Watch,
+    Workspace, decode_frame,
+};
+use std::hint::black_box;
+use std::sync::atomic::AtomicBool;
+
+/// Output bytes: within L2 of every machine in use, and beyond it.
+const SIZES: [usize; 2] = [256 << 10, 16 << 20];
+
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+/// Times `run` for every tier after it has made `expected`, then a memcpy of as many bytes.
+fn tiers<T: Copy + PartialEq + Default>(
+    group: &mut Group<'_>,
+    name: &str,
+    expected: &[T],
+    run: impl Fn(&mut [T], Tier),
+) {
+    group.throughput(Throughput::Bytes(size_of_val(expected) as u64));
+    let mut out = vec![T::default(); expected.len()];
+    for tier in Tier::available() {
+        run(&mut out, tier);
+        assert!(out == expected, "{name}, {}", tier.name());
+        let id = format!("{name}/{}/{}", tier.name(), size_of_val(expected));
+        group.bench_function(id, |b| b.iter(|| run(black_box(&mut out), tier)));
+    }
+    let id = format!("{name}/memcpy/{}", size_of_val(expected));
+    group.bench_function(id, |b| b.iter(|| black_box(&mut out).copy_from_slice(black_box(expected))));
+}
+
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let step = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(step).take(len).collect()
+}
+
+fn bit_packing(c: &mut Criterion) {
+    let mut group = c.benchmark_group("bits");
+    for size in SIZES {
+        let src = noise(size / 8 + 1);
+        for offset in [0, 3] {
+            let expected: Vec<u8> = (offset..offset + size).map(|i| src[i / 8] >> (i % 8) & 1).collect();
+            tiers(&mut group, &format!("unpack from {offset}"), &expected, |out, tier| {
+                bits::unpack_bits_into(black_box(&src), offset, out, tier).unwrap();
+            });
+        }
+        let expected = &src[..size / 8];
+        let samples: Vec<u8> = (0..size).map(|i| src[i / 8] >> (i % 8) & 1).collect();
+        tiers(&mut group, "pack", expected, |out, tier| {
+            bits::pack_bits_into(black_box(&samples), out, tier).unwrap();
+        });
+    }
+}
+
+fn rescaling(c: &mut Criterion) {
+    let mut group = c.benchmark_group("rescale");
+    let stop = AtomicBool::new(false);
+    let watch = Watch { stop: &stop, poll: None };
+    let (integers, fractions) =
+        (Rescale { slope: 1.0, intercept: -1024.0 }, Rescale { slope: 0.123_456_7, intercept: -3.3 });
+    for size in SIZES {
+        let src: Vec<i16> = noise(size / 2).as_chunks().0.iter().map(|b| i16::from_le_bytes(*b) / 32).collect();
+        let floats = Samples::I16(&src[..size / 4]);
+        for (name, rescale) in [("int16 to float32, 1x-1024", integers), ("int16 to float32, fractions", fractions)] {
+            let value = |x: &i16| (f64::from(*x) * rescale.slope + rescale.intercept) as f32;
+            let expected: Vec<f32> = src[..size / 4].iter().map(value).collect();
+            tiers(&mut group, name, &expected, |out, tier| {
+                rescale::rescale_into(black_box(floats), rescale, SamplesMut::F32(out), watch, tier).unwrap();
+            });
+        }
+        let expected: Vec<i16> = src.iter().map(|x| x - 1024).collect();
+        tiers(&mut group, "int16 to int16, 1x-1024", &expected, |out, tier| {
+            rescale::rescale_into(black_box(Samples::I16(&src)), integers, SamplesMut::I16(out), watch, tier).unwrap();
+        });
+    }
+}
+
+fn colour(c: &mut Criterion) {
+    let mut group = c.benchmark_group("ybr");
+    for size in SIZES {
+        // Greys stay what they are, so that the conversion may be timed over and over in place.
+        let greys: Vec<u8> = noise(size / 3).into_iter().flat_map(|y| [y, 128, 128]).collect();
+        let rgb: Vec<u8> = greys.as_chunks::<3>().0.iter().flat_map(|[y, ..]| [*y; 3]).collect();
+        tiers(&mut group, "full to rgb, with a copy", &rgb, |out, tier| {
+            out.copy_from_slice(black_box(&greys));
+            ybr::full_to_rgb(out, tier).unwrap();
+        });
+    }
+}
+
+/// Native frames through the sink: a frame of 16 bits is what memory allows, and 12 bits should be as well.
+fn native(c: &mut Criterion) {
+    let mut group = c.benchmark_group("native");
+    let stop = AtomicBool::new(false);
+    let limits = Limits::default();
+    for size in SIZES {
+        let src = noise(size);
+        for (name, bits_stored, syntax) in [
+            ("16 bits", 16, TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN),
+            ("12 bits", 12, TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN),
+            ("12 bits, big endian", 12, TransferSyntax::EXPLICIT_VR_BIG_ENDIAN),
+        ] {
+            let info = FrameInfo::new(Attributes {
+                rows: 512,
+                columns: (size / 1024) as u32,
+                samples_per_pixel: 1,
+                bits_allocated: 16,
+                bits_stored,
+                high_bit: bits_stored - 1,
+                sample_kind: SampleKind::Signed,
+                planar_configuration: 0,
+                photometric_interpretation: PhotometricInterpretation::Other,
+            })
+            .unwrap();
+            let read = if syntax.is_big_endian() { i16::from_be_bytes } else { i16::from_le_bytes };
+            let unused = 16 - bits_stored;
+            let expected: Vec<i16> = src.as_chunks().0.iter().map(|b| read(*b) << unused >> unused).collect();
+            tiers(&mut group, name, &expected, |out, tier| {
+                let job = Job { syntax, info: &info, limits: &limits, options: Options { tier, ..Options::default() } };
+                let watch = Watch { stop: &stop, poll: None };
+                let frame = FrameBytes::from(black_box(&src[..]));
+                decode_frame(&job, frame, SamplesMut::I16(out), &mut Workspace::default(), watch).unwrap();
+            });
+        }
+    }
+}
+
+criterion_group!(pixel, bit_packing, rescaling, colour, native);
+criterion_main!(pixel);

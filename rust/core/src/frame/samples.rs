@@ -1,0 +1,132 @@
+//! Typed memory: one variant for each element type of NumPy that samples have.
+
+use crate::kernel::convert::SampleType;
+
+macro_rules! samples {
+    ($($variant:ident $type:ident $name:literal),*) => {
+        /// Typed memory of the caller that samples are read from, in native byte order.
+        #[derive(Debug, Clone, Copy)]
+        #[allow(missing_docs, reason = "each variant is its element type")]
+        pub enum Samples<'a> {
+            $($variant(&'a [$type])),*
+        }
+
+        impl<'a> Samples<'a> {
+            /// How many samples there are.
+            #[must_use]
+            pub const fn len(&self) -> usize {
+                match self { $(Self::$variant(s) => s.len()),* }
+            }
+
+            /// Whether there is no sample.
+            #[must_use]
+            pub const fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Bytes of one sample.
+            #[must_use]
+            pub const fn sample_bytes(&self) -> usize {
+                match self { $(Self::$variant(_) => size_of::<$type>()),* }
+            }
+
+            /// The element type's name as NumPy spells it.
+            #[must_use]
+            pub const fn type_name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name),* }
+            }
+
+            /// The memory as bytes.
+            #[must_use]
+            pub fn bytes(&self) -> &'a [u8] {
+                match self { $(Self::$variant(s) => bytemuck::cast_slice(s)),* }
+            }
+
+            /// How the bytes of a sample are read.
+            pub(crate) const fn sample_type(&self) -> SampleType {
+                match self { $(Self::$variant(_) => SampleType::$variant),* }
+            }
+        }
+
+        /// Typed memory of the caller that samples are written to, in native byte order.
+        #[derive(Debug)]
+        #[allow(missing_docs, reason = "each variant is its element type")]
+        pub enum SamplesMut<'a> {
+            $($variant(&'a mut [$type])),*
+        }
+
+        impl<'a> SamplesMut<'a> {
+            /// How many samples fit.
+            #[must_use]
+            pub fn len(&self) -> usize {
+                match self { $(Self::$variant(s) => s.len()),* }
+            }
+
+            /// Whether no sample fits.
+            #[must_use]
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// Bytes of one sample.
+            #[must_use]
+            pub fn sample_bytes(&self) -> usize {
+                match self { $(Self::$variant(_) => size_of::<$type>()),* }
+            }
+
+            /// The element type's name as NumPy spells it.
+            #[must_use]
+            pub fn type_name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $name),* }
+            }
+
+            /// How the bytes of a sample are read.
+            pub(crate) const fn sample_type(&self) -> SampleType {
+                match self { $(Self::$variant(_) => SampleType::$variant),* }
+            }
+
+            /// The same memory for a shorter time.
+            pub fn reborrow(&mut self) -> SamplesMut<'_> {
+                match self { $(Self::$variant(s) => SamplesMut::$variant(s)),* }
+            }
+
+            /// The first `at` samples and the rest, or `None` if there are fewer.
+            #[must_use]
+            pub fn split_at(self, at: usize) -> Option<(Self, Self)> {
+                match self {
+                    $(Self::$variant(s) => s.split_at_mut_checked(at).map(|(a, b)| (Self::$variant(a), Self::$variant(b)))),*
+                }
+            }
+
+            /// The samples from `start` to `end`, or `None` outside.
+            #[must_use]
+            pub fn window(&mut self, start: usize, end: usize) -> Option<SamplesMut<'_>> {
+                match self { $(Self::$variant(s) => s.get_mut(start..end).map(SamplesMut::$variant)),* }
+            }
+
+            /// The memory as bytes.
+            #[must_use]
+            pub fn bytes_mut(&mut self) -> &mut [u8] {
+                match self { $(Self::$variant(s) => bytemuck::cast_slice_mut(s)),* }
+            }
+        }
+    };
+}
+samples!(
+    U8 u8 "uint8", I8 i8 "int8", U16 u16 "uint16", I16 i16 "int16", U32 u32 "uint32", I32 i32 "int32",
+    U64 u64 "uint64", I64 i64 "int64", F32 f32 "float32", F64 f64 "float64"
+);
+
+impl SamplesMut<'_> {
+    /// Whether the element type is a floating-point one.
+    #[must_use]
+    pub fn is_float(&self) -> bool {
+        matches!(self, Self::F32(_) | Self::F64(_))
+    }
+
+    /// Whether the element type is a signed integer.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        matches!(self, Self::I8(_) | Self::I16(_) | Self::I32(_) | Self::I64(_))
+    }
+}

@@ -1,0 +1,55 @@
+//! Every tier against one bit at a time.
+#![allow(clippy::cast_possible_truncation, reason = "casts whose range the test itself chooses")]
+
+use super::*;
+use proptest::prelude::*;
+
+fn unpacked(src: &[u8], offset_bits: usize, count: usize) -> Vec<u8> {
+    (offset_bits..offset_bits + count).map(|i| src[i / 8] >> (i % 8) & 1).collect()
+}
+
+/// The one runner: every tier unpacks as the oracle does, and packing takes it back.
+fn check(src: &[u8], offset_bits: usize, count: usize) {
+    // Exactly the bytes that hold the bits: a tier must not want more.
+    let src = &src[..(offset_bits + count).div_ceil(8)];
+    let expected = unpacked(src, offset_bits, count);
+    for tier in Tier::available() {
+        let mut samples = vec![0xA5; count];
+        unpack(src, offset_bits as u32, &mut samples, tier);
+        assert_eq!(samples, expected, "unpack, offset {offset_bits}, {}", tier.name());
+        let mut bytes = vec![0xA5; count.div_ceil(8)];
+        pack(&samples, &mut bytes, tier);
+        let mut again = unpacked(&bytes, 0, bytes.len() * 8);
+        assert!(again.drain(count..).all(|unused| unused == 0));
+        assert_eq!(again, expected, "pack, {}", tier.name());
+    }
+}
+
+#[test]
+fn every_offset_and_length() {
+    let noise: Vec<u8> = (0_u32..120).map(|i| (i.wrapping_mul(2_654_435_769) >> 24) as u8).collect();
+    for offset_bits in 0..8 {
+        for count in 0..600 {
+            check(&noise, offset_bits, count);
+        }
+    }
+}
+
+#[test]
+fn anything_but_zero_is_one() {
+    let src: Vec<u8> = (0..=255).cycle().take(256 + 13).collect();
+    for tier in Tier::available() {
+        let mut bytes = vec![0; src.len().div_ceil(8)];
+        pack(&src, &mut bytes, tier);
+        let expected: Vec<u8> = src.iter().map(|sample| u8::from(*sample != 0)).collect();
+        assert_eq!(unpacked(&bytes, 0, src.len()), expected);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes(src in prop::collection::vec(any::<u8>(), 1..300), offset_bits in 0_usize..8, less in 0_usize..8) {
+        let count = (src.len() * 8 - offset_bits).saturating_sub(less);
+        check(&src, offset_bits, count);
+    }
+}

@@ -1,0 +1,237 @@
+//! Every tier and every pair of types against one sample at a time in `i128` and `f64`.
+#![allow(clippy::cast_possible_truncation, reason = "casts whose range the test itself chooses")]
+
+use super::SampleType::*;
+use super::*;
+use proptest::prelude::*;
+
+const TYPES: [SampleType; 10] = [U8, I8, U16, I16, U32, I32, U64, I64, F32, F64];
+
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Integer(i128),
+    Float(f64),
+}
+use Number::{Float as Real, Integer as Whole};
+
+/// Bytes, least and greatest value; the latter are of no meaning for floats.
+fn range(of: SampleType) -> (usize, i128, i128) {
+    let signed = |bytes: usize| (bytes, -(1_i128 << (bytes * 8 - 1)), (1_i128 << (bytes * 8 - 1)) - 1);
+    let unsigned = |bytes: usize| (bytes, 0, (1_i128 << (bytes * 8)) - 1);
+    match of {
+        U8 => unsigned(1),
+        I8 => signed(1),
+        U16 => unsigned(2),
+        I16 => signed(2),
+        U32 => unsigned(4),
+        I32 => signed(4),
+        U64 => unsigned(8),
+        I64 => signed(8),
+        F32 => (4, 0, 0),
+        F64 => (8, 0, 0),
+    }
+}
+
+fn is_float(of: SampleType) -> bool {
+    matches!(of, F32 | F64)
+}
+
+fn bytes_of(number: Number, of: SampleType) -> Vec<u8> {
+    match (number, of) {
+        (Real(x), F32) => (x as f32).to_le_bytes().to_vec(),
+        (Real(x), _) => x.to_le_bytes().to_vec(),
+        (Whole(x), F32) => (x as f32).to_le_bytes().to_vec(),
+        (Whole(x), F64) => (x as f64).to_le_bytes().to_vec(),
+        (Whole(x), _) => x.to_le_bytes()[..range(of).0].to_vec(),
+    }
+}
+
+/// The output, or `None` where it is refused.
+fn oracle(x: Number, rescale: Option<Rescale>, to: SampleType) -> Option<Number> {
+    if let (Whole(x), None, true) = (x, rescale, is_float(to)) {
+        return Some(Whole(x));
+    }
+    let Rescale { slope, intercept } = rescale.unwrap_or(Rescale { slope: 1.0, intercept: -0.0 });
+    let (_, least, greatest) = range(to);
+    let integral = |v: f64| v.fract() == 0.0 && v.abs() < 2_f64.powi(63);
+    if let (Whole(x), false, true) = (x, is_float(to), integral(slope) && integral(intercept)) {
+        let y = x * slope as i128 + intercept as i128;
+        return (least..=greatest).contains(&y).then_some(Whole(y));
+    }
+    let (wide, inexact) = match x {
+        Whole(x) => (x as f64, x as f64 as i128 != x),
+        Real(x) => (x, false),
+    };
+    let product = wide * slope;
+    let y = product + intercept;
+    if is_float(to) {
+        return Some(Real(y));
+    }
+    let held = !inexact && y.is_finite() && y.fract() == 0.0 && y.abs() <= 2_f64.powi(53);
+    (held && (least..=greatest).contains(&(y as i128))).then_some(Whole(y as i128))
+}
+
+fn samples_mut(memory: &mut [u64], of: SampleType, len: usize) -> SamplesMut<'_> {
+    match of {
+        U8 => SamplesMut::U8(&mut bytemuck::cast_slice_mut(memory)[..len]),
+        I8 => SamplesMut::I8(&mut bytemuck::cast_slice_mut(memory)[..len]),
+        U16 => SamplesMut::U16(&mut bytemuck::cast_slice_mut(memory)[..len]),
+        I16 => SamplesMut::I16(&mut bytemuck::cast_slice_mut(memory)[..len]),
+        U32 => SamplesMut::U32(&mut bytemuck::cast_slice_mut(memory)[..len]),
+        I32 => SamplesMut::I32(&mut bytemuck::cast_slice_mut(memory)[..len]),
+        U64 => SamplesMut::U64(&mut memory[..len]),
+        I64 => SamplesMut::I64(&mut bytemuck::cast_slice_mut(memory)[..len]),
+        F32 => SamplesMut::F32(&mut bytemuck::cast_slice_mut(memory)[..len]),
+        F64 => SamplesMut::F64(&mut bytemuck::cast_slice_mut(memory)[..len]),
+    }
+}
+
+/// Bits, with one pattern for all that is not a number: which of them comes out is not specified.
+fn bits(sample: &[u8], of: SampleType) -> Vec<u8> {
+    let nan = match of {
+        F32 => f32::from_le_bytes(sample.try_into().unwrap()).is_nan(),
+        F64 => f64::from_le_bytes(sample.try_into().unwrap()).is_nan(),
+        _ => false,
+    };
+    if nan { vec![0xFF; sample.len()] } else { sample.to_vec() }
+}
+
+/// The one runner. Floats of `F32` are rounded to it first.
+fn check(numbers: &[Number], from: SampleType, rescale: Option<Rescale>, to: SampleType) {
+    let numbers: Vec<Number> = numbers
+        .iter()
+        .map(|number| match number {
+            Real(x) if from == F32 => Real(f64::from(*x as f32)),
+            other => *other,
+        })
+        .collect();
+    // One byte further than aligned: nothing promises more.
+    let mut src = vec![0];
+    src.extend(numbers.iter().flat_map(|number| bytes_of(*number, from)));
+    let expected: Vec<Option<Number>> = numbers.iter().map(|number| oracle(*number, rescale, to)).collect();
+    let refused = expected.iter().position(Option::is_none);
+    for tier in Tier::available() {
+        let mut memory = vec![0xA5A5_A5A5_A5A5_A5A5; numbers.len()];
+        let result = convert(&src[1..], from, rescale, samples_mut(&mut memory, to, numbers.len()), tier);
+        let what = format!("{from:?} to {to:?}, {rescale:?}, {}", tier.name());
+        assert_eq!(result, refused.map_or(Ok(()), Err), "{what}");
+        if refused.is_some() {
+            continue;
+        }
+        let out = bytemuck::cast_slice::<u64, u8>(&memory).chunks(range(to).0);
+        for ((x, y), found) in numbers.iter().zip(&expected).zip(out) {
+            let expected = bytes_of(y.unwrap(), to);
+            assert_eq!(bits(found, to), bits(&expected, to), "{x:?}: {what}");
+        }
+    }
+}
+
+/// Values where something changes, as far as `of` holds them.
+fn edges(of: SampleType) -> Vec<Number> {
+    let powers = [0, 7, 8, 15, 16, 23, 24, 31, 32, 52, 53, 54, 62, 63].map(|n| 1_i128 << n);
+    let near = powers.into_iter().flat_map(|p| [p - 1, p, p + 1]).flat_map(|v| [v, -v]);
+    let (_, least, greatest) = range(of);
+    if is_float(of) {
+        let special = [-0.0, 0.5, -2.5, 1e-310, 1e300, f64::MAX, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+        return near.map(|v| Real(v as f64)).chain(special.map(Real)).collect();
+    }
+    let ends = [least, least + 1, greatest - 1, greatest];
+    near.chain(ends).filter(|v| (least..=greatest).contains(v)).map(Whole).collect()
+}
+
+/// Slopes and intercepts that choose each of the ways.
+fn rescales() -> Vec<Option<Rescale>> {
+    let pairs = [
+        (1.0, 0.0),
+        (1.0, -1024.0),
+        (1.0, -0.0),
+        (-1.0, -0.0),
+        (-1.0, 0.0),
+        (2.0, 1.0),
+        (0.5, 0.0),
+        (0.25, -0.125),
+        (0.1, 0.3),
+        (1.0 / 3.0, 1e-9),
+        (256.0, 16.0),
+        (257.0, -3.0),
+        (65_536.0, -1.0),
+        (0.0, 5.0),
+        (-0.0, 0.0),
+        (4_611_686_018_427_387_904.0, -4_611_686_018_427_387_904.0),
+        (9_223_372_036_854_774_784.0, 9_223_372_036_854_774_784.0),
+        (1.0, 9_223_372_036_854_775_808.0),
+        (1e300, 0.0),
+        (1e-300, 0.0),
+        (f64::NAN, 0.0),
+        (1.0, f64::NAN),
+        (f64::INFINITY, 0.0),
+        (0.0, f64::NEG_INFINITY),
+    ];
+    let some = pairs.into_iter().map(|(slope, intercept)| Some(Rescale { slope, intercept }));
+    std::iter::once(None).chain(some).collect()
+}
+
+#[test]
+fn every_pair_of_types_at_every_edge() {
+    for from in TYPES {
+        let edges = edges(from);
+        for to in TYPES {
+            for rescale in rescales() {
+                check(&edges, from, rescale, to);
+                edges.iter().for_each(|edge| check(&[*edge], from, rescale, to));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_16_bit_sample() {
+    let signed: Vec<Number> = (-32_768..32_768).map(Whole).collect();
+    let unsigned: Vec<Number> = (0..65_536).map(Whole).collect();
+    for rescale in rescales() {
+        check(&signed, I16, rescale, F32);
+        check(&unsigned, U16, rescale, F32);
+    }
+}
+
+#[test]
+fn the_first_refused_sample_is_named() {
+    for bad in [0, 1, 1023, 1024, 2047, 3000] {
+        let mut samples = vec![Whole(100); 3001];
+        samples[bad] = Whole(32_767);
+        samples[3000] = Whole(32_767);
+        check(&samples, I16, Some(Rescale { slope: 1.0, intercept: 1.0 }), I16);
+        check(&samples, I16, Some(Rescale { slope: 0.5, intercept: 0.0 }), I16);
+    }
+}
+
+fn number(of: SampleType, raw: u64) -> Number {
+    match of {
+        F32 => Real(f64::from(f32::from_bits(raw as u32))),
+        F64 => Real(f64::from_bits(raw)),
+        _ => {
+            let (bytes, least, _) = range(of);
+            Whole(least + i128::from(raw & (u64::MAX >> (64 - bytes * 8))))
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_samples(
+        raw in prop::collection::vec(any::<u64>(), 0..300),
+        from in prop::sample::select(TYPES.to_vec()),
+        to in prop::sample::select(TYPES.to_vec()),
+        rescale in prop_oneof![
+            prop::sample::select(rescales()),
+            (any::<f64>(), any::<f64>()).prop_map(|(slope, intercept)| Some(Rescale { slope, intercept })),
+            (-300_i32..300, -5000_i32..5000, 0_i32..12).prop_map(|(a, b, k)| {
+                let scale = 2_f64.powi(-k);
+                Some(Rescale { slope: f64::from(a) * scale, intercept: f64::from(b) * scale })
+            }),
+        ],
+    ) {
+        let numbers: Vec<Number> = raw.into_iter().map(|raw| number(from, raw)).collect();
+        check(&numbers, from, rescale, to);
+    }
+}

@@ -1,0 +1,15 @@
+//! The portable loops compiled for x86-64-v3. FMA is not among its features here, so none is contracted.
+
+use super::sample::{Float, Integer};
+use super::{Rescale, scalar};
+use crate::frame::SamplesMut;
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+pub(super) fn from_integer<S: Integer>(src: &[u8], rescale: Option<Rescale>, out: SamplesMut<'_>) -> Result<(), usize> {
+    scalar::from_integer::<S>(src, rescale, out)
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+pub(super) fn from_float<S: Float>(src: &[u8], rescale: Option<Rescale>, out: SamplesMut<'_>) -> Result<(), usize> {
+    scalar::from_float::<S>(src, rescale, out)
+}

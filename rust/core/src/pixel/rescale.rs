@@ -1,0 +1,95 @@
+//! Stored values → output values.
+
+use crate::error::{Result, output};
+use crate::frame::{Samples, SamplesMut};
+use crate::kernel::convert::convert;
+use crate::{Rescale, Tier, Watch};
+
+/// Output bytes between two looks at the watch.
+const BEAT_BYTES: usize = 4 << 20;
+
+/// Writes `stored × slope + intercept` for every sample of `src` into `out`, of as many samples.
+///
+/// To floats, product and sum are rounded to `float64` as NumPy does it, then once to the output type. To integers
+/// the values are exact; where slope and intercept are integers too, up to the ends of the 64-bit types.
+///
+/// # Errors
+/// `Output` where the lengths differ, or where an integer output does not hold the value of a sample (the message
+/// names the first); `Interrupted`. `out` holds nothing of meaning then.
+///
+/// # Standard
+/// PS3.3 C.11.1.
+pub fn rescale_into(
+    src: Samples<'_>,
+    rescale: Rescale,
+    mut out: SamplesMut<'_>,
+    watch: Watch<'_>,
+    tier: Tier,
+) -> Result<()> {
+    let clause = "PS3.3 C.11.1";
+    if src.len() != out.len() {
+        return Err(output(format!("output holds {} samples, {} expected", out.len(), src.len()), clause));
+    }
+    let (name, from) = (out.type_name(), src.sample_type());
+    let at_once = BEAT_BYTES / out.sample_bytes();
+    for (index, part) in src.bytes().chunks(at_once * src.sample_bytes()).enumerate() {
+        watch.beat()?;
+        let start = index * at_once;
+        let Some(window) = out.window(start, start + part.len() / src.sample_bytes()) else { break };
+        convert(part, from, Some(rescale), window, tier)
+            .map_err(|at| output(format!("the value of sample {} is not exact in {name}", start + at), clause))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+    use std::sync::atomic::AtomicBool;
+
+    const RESCALE: Rescale = Rescale { slope: 1.0, intercept: -1024.0 };
+
+    #[test]
+    fn parts_meet_without_a_gap() {
+        let stop = AtomicBool::new(false);
+        let watch = Watch { stop: &stop, poll: None };
+        let src: Vec<u16> = (0..4096_u16).cycle().take(BEAT_BYTES / 2 + 5).collect();
+        for tier in Tier::available() {
+            let mut out = vec![0.0; src.len()];
+            rescale_into(Samples::U16(&src), RESCALE, SamplesMut::F32(&mut out), watch, tier).unwrap();
+            assert!(src.iter().zip(&out).all(|(x, y)| f32::from(*x) - 1024.0 == *y));
+        }
+    }
+
+    #[test]
+    fn refusals_name_the_sample_of_all() {
+        let stop = AtomicBool::new(false);
+        let watch = Watch { stop: &stop, poll: None };
+        let mut src = vec![1024_u16; BEAT_BYTES + 10];
+        src[BEAT_BYTES + 3] = 0;
+        let mut out = vec![0_u8; src.len()];
+        let result = rescale_into(Samples::U16(&src), RESCALE, SamplesMut::U8(&mut out), watch, Tier::PORTABLE);
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Output);
+        assert_eq!(error.message(), format!("the value of sample {} is not exact in uint8", BEAT_BYTES + 3));
+        let result = rescale_into(Samples::U16(&[1]), RESCALE, SamplesMut::U8(&mut []), watch, Tier::PORTABLE);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Output);
+    }
+
+    #[test]
+    fn a_watch_stops_it_between_parts() {
+        let stop = AtomicBool::new(false);
+        let looks = std::cell::Cell::new(0);
+        let poll = || {
+            looks.set(looks.get() + 1);
+            looks.get() == 2
+        };
+        let watch = Watch { stop: &stop, poll: Some(&poll) };
+        let src = vec![1_i16; BEAT_BYTES];
+        let mut out = vec![0.0_f32; src.len()];
+        let result = rescale_into(Samples::I16(&src), RESCALE, SamplesMut::F32(&mut out), watch, Tier::PORTABLE);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Interrupted);
+        assert_eq!((out[BEAT_BYTES / 4 - 1], out[BEAT_BYTES / 4]), (-1023.0, 0.0));
+    }
+}

@@ -1,0 +1,55 @@
+//! Samples → samples, for arrays that Python already holds.
+
+use crate::errors::Failure;
+use crate::guard::detached;
+use crate::samples::{ArrayMut, ArrayRef};
+use dicoxide_core::pixel::{bits, rescale};
+use dicoxide_core::{DecodeError, Rescale, SamplesMut, Tier, Watch};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::sync::atomic::AtomicBool;
+
+/// Unpacks as many bits as `out` has items, from bit `offset_bits` of `src` on.
+#[pyfunction]
+pub(crate) fn unpack_bits_into(src: &Bound<'_, PyBytes>, offset_bits: usize, out: &Bound<'_, PyAny>) -> PyResult<()> {
+    let packed = src.as_bytes();
+    with_bytes(out, |samples| bits::unpack_bits_into(packed, offset_bits, samples, Tier::best()))
+}
+
+/// Packs all samples of `src` into `out`.
+#[pyfunction]
+pub(crate) fn pack_bits_into(src: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> PyResult<()> {
+    let src = ArrayRef::new(src)?;
+    let unpacked = src.samples()?;
+    with_bytes(out, |packed| bits::pack_bits_into(unpacked.bytes(), packed, Tier::best()))
+}
+
+/// Rescales all samples of `src` into `out`.
+#[pyfunction]
+pub(crate) fn rescale_into(
+    py: Python<'_>,
+    src: &Bound<'_, PyAny>,
+    slope: f64,
+    intercept: f64,
+    out: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    let src = ArrayRef::new(src)?;
+    let mut out = ArrayMut::new(out)?;
+    let (stored, samples) = (src.samples()?, out.samples()?);
+    let rescale = Rescale { slope, intercept };
+    detached(py, |poll| {
+        let watch = Watch { stop: &AtomicBool::new(false), poll: Some(poll) };
+        rescale::rescale_into(stored, rescale, samples, watch, Tier::best())
+    })?
+    .map_err(|error| Failure::of(&error).into())
+}
+
+fn with_bytes(out: &Bound<'_, PyAny>, work: impl FnOnce(&mut [u8]) -> Result<(), DecodeError> + Send) -> PyResult<()> {
+    let py = out.py();
+    let mut out = ArrayMut::new(out)?;
+    let SamplesMut::U8(samples) = out.samples()? else {
+        return Err(PyValueError::new_err("out must be an ndarray of uint8"));
+    };
+    detached(py, |_| work(samples))?.map_err(|error| Failure::of(&error).into())
+}
