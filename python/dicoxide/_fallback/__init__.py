@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dicoxide._fallback import _rle, _samples, _syntaxes
 from dicoxide._fallback._faults import ERROR_KINDS, Budget, Tolerated, fault
-from dicoxide._fallback._frames import Encapsulated, Native, Whole
+from dicoxide._fallback._frames import Encapsulated, Native, Places, Whole
 from dicoxide._fallback._info import FrameInfo
 from dicoxide.errors import DecodeError
 
@@ -83,7 +83,7 @@ class Frames:
                 photometric_interpretation=photometric_interpretation,
                 is_float=is_float,
             )
-            self._places: Whole | Native | Encapsulated
+            self._places: Places
             if whole:
                 self._places = Whole(value)
             elif uid in _syntaxes.ENCAPSULATED:
@@ -95,13 +95,13 @@ class Frames:
         return self._places.count
 
     def notes(self) -> list[Note]:
-        """What was not as the standard wants it, as far as frames have been looked for."""
+        """What was not as the standard wants it when the frames were opened."""
         return [(None, *note) for note in self._places.tolerated]
 
     def check(self, indices: Sequence[int]) -> None:
         """Refuse frames that are too short to be what they are said to be, before their samples are allocated."""
         self._require(indices)
-        least = 0 if self._codec == "rle" else -(-self._info.native_frame_bits // 8)
+        least = _rle.least_bytes(self._info) if self._codec == "rle" else -(-self._info.native_frame_bits // 8)
         for index in indices:
             with self._told(self._syntax, index):
                 found = len(self._joined(index, Budget(None))[0])
@@ -124,7 +124,7 @@ class Frames:
         """Decode the frames ``indices`` into ``out``.
 
         ``rescales`` has (slope, intercept) of each frame asked for, or one for all. Returned are the CPU path and
-        what was tolerated in the first frame that has anything to tolerate.
+        what was tolerated in the first frame that has anything to tolerate, and of the offset table.
         """
         self._require(indices)
         _samples.check_memory(out)
@@ -154,6 +154,11 @@ class Frames:
                 if tolerated and strict:
                     raise fault("Malformed", *tolerated[0])
             notes = notes or [(index, *note) for note in tolerated]
+        if (late := self._places.tolerated_late()) is not None:
+            if strict:
+                with self._told(self._syntax, indices[0] if indices else 0):
+                    raise fault("Malformed", *late)
+            notes.append((None, *late))
         return CPU_PATH, notes
 
     def frame_bytes(self, index: int) -> tuple[bytes, int]:
