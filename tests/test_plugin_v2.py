@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import dicoxide
 import numpy as np
 import pydicom
 import pytest
+from conftest import PYDICOM_FILES, SHARED
 from dicoxide.errors import CorruptFrameError
 from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, IMPLICIT_VR, dataset, random_values
 from pydicom import dcmread
@@ -106,11 +106,8 @@ def test_what_is_unsupported_is_left_to_the_other_handlers(handlers: list[Any]) 
 
 
 def files() -> list[Path]:
-    """pydicom's images, and more where DICOXIDE_TEST_DATA says."""
-    roots = [Path(pydicom.__file__).parent / "data" / "test_files"]
-    if more := os.environ.get("DICOXIDE_TEST_DATA"):
-        roots.append(Path(more))
-    return sorted(path for root in roots for path in root.rglob("*") if path.is_file())
+    """pydicom's images, and the folder of more real images where it is there."""
+    return sorted(path for root in (PYDICOM_FILES, SHARED) for path in root.rglob("*") if path.is_file())
 
 
 def test_as_pydicoms_own_handlers(handlers: list[Any]) -> None:
