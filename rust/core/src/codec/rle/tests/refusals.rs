@@ -99,7 +99,7 @@ fn scratch_is_paid_for_and_bounded() {
     let info = info(100, 1000, 3, 32);
     let bytes = frame(&vec![[0x81, 7].repeat(800); 12]);
     let stop = std::sync::atomic::AtomicBool::new(false);
-    for (max_bytes, fits) in [(12 * 17 * 1024, true), (12 * 16 * 1024, false)] {
+    for (max_bytes, fits) in [(12 * 9 * 1024, true), (12 * 8 * 1024, false)] {
         let limits = Limits::new(Some(max_bytes));
         let job =
             Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options: Options::default() };
