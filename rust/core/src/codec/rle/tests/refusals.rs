@@ -153,6 +153,21 @@ fn long_ends_are_told_apart_where_steps_are_fast() {
 }
 
 #[test]
+fn a_no_op_behind_the_last_run_is_not_part_of_it() {
+    let info = info(1, 20, 1, 16);
+    for padding in [0, 300] {
+        let mut segment = vec![19];
+        segment.extend(0..20);
+        segment.push(0x80);
+        segment.extend(vec![0x80; padding]);
+        assert_eq!(
+            noted(&frame(&[segment.clone(), segment]), &info).first().map(String::as_str),
+            Some(&*format!("{} bytes follow the last run of segment 1 at byte 85 (PS3.5 Annex G.3)", padding + 1))
+        );
+    }
+}
+
+#[test]
 fn strict_refuses_what_is_tolerated() {
     let info = info(2, 4, 1, 8);
     let limits = Limits::unbounded();
