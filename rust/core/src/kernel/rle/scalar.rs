@@ -36,7 +36,8 @@ fn step(src: &[u8; STEP_SRC], out: &mut [u8; STEP_OUT]) -> (usize, usize) {
     match header {
         0xc1.. => {}
         0x81.. => out[literal + 64..literal + 128].fill(value),
-        0x80 => return (span + 1, literal),
+        // After a literal run it is left to the next step, for it may lie behind the last run of the plane.
+        0x80 => return (span.max(1), literal),
         _ => return (span, literal),
     }
     (span + 2, literal + 257 - header)

@@ -96,7 +96,8 @@ unsafe fn step<const LONG: bool>(src: *const u8, out: *mut u8) -> (usize, usize)
                 return (span, literal);
             }
             if header == -128 {
-                return (span.wrapping_add(1), literal);
+                // After a literal run it is left to the next step, for it may lie behind the last run of the plane.
+                return (span.max(1), literal);
             }
             if !LONG {
                 set_32(out.add(64), value);
