@@ -275,7 +275,6 @@ class TestRle:
         opened = frames(RLELossless, coded, attributes, high_bit=31, pixel_representation=1, whole=True)
         out, notes = decode(opened, "i4", values.size, segment_byte_order="little" if little else "big")
         np.testing.assert_array_equal(out[0], values.reshape(-1))
-        # No-ops may stand before a pad byte, after the plane is complete: the encoder does not do so.
         assert notes == []
 
     @pytest.mark.parametrize(
