@@ -120,6 +120,7 @@ class Frames:
         rescales: Sequence[tuple[float, float]] | None = None,
         max_bytes: int | None = None,
         segment_byte_order: str = "big",
+        portable: bool = False,
     ) -> tuple[str, list[Note]]:
         """Decode the frames ``indices`` into ``out``.
 

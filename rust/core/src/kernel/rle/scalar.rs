@@ -2,13 +2,16 @@
 
 use super::{Position, STEP_OUT, STEP_SRC};
 
-/// As many steps as there is room for, until `out[..want]` is complete.
+/// As many steps as there is room for, until `out[..want]` is complete; none that uses more than `src[..end]`.
 #[inline(always)]
-pub(super) fn steps(src: &[u8], mut at: Position, out: &mut [u8], want: usize) -> Position {
+pub(super) fn steps(src: &[u8], end: usize, mut at: Position, out: &mut [u8], want: usize) -> Position {
     while at.out < want {
         let Some(src) = src.get(at.src..).and_then(|rest| rest.first_chunk()) else { break };
         let Some(out) = out.get_mut(at.out..).and_then(|rest| rest.first_chunk_mut()) else { break };
         let (used, made) = step(src, out);
+        if used > end - at.src {
+            break;
+        }
         at.src += used;
         at.out += made;
     }
