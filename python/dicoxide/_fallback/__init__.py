@@ -215,8 +215,8 @@ def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -
     if offset_bits < 0:
         raise fault("Output", f"bit offset {offset_bits} found, 0 or more expected")
     if offset_bits + out.size > 8 * len(src):
-        text = f"{8 * len(src)} bits found, {offset_bits + out.size} expected"
-        raise fault("Truncated", text, "PS3.5 8.1.1", len(src))
+        text = f"{max(0, 8 * len(src) - offset_bits)} bits found from bit {offset_bits} on, {out.size} expected"
+        raise fault("Truncated", text, "PS3.5 8.1.1")
     bits = np.unpackbits(np.frombuffer(src, np.uint8), count=offset_bits + out.size, bitorder="little")
     out.reshape(-1)[:] = bits[offset_bits:]
 
@@ -225,7 +225,8 @@ def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> No
     """``src`` (0 is 0, anything else is 1) eight to a byte, least significant bit first (PS3.5 8.1.1)."""
     _check_bytes(out)
     if out.size != -(-src.size // 8):
-        raise ValueError(f"output holds {out.size} bytes, {-(-src.size // 8)} expected for {src.size} bits")
+        text = f"output holds {out.size} bytes, the packed samples have {-(-src.size // 8)}"
+        raise fault("Output", text, "PS3.5 8.1.1")
     out.reshape(-1)[:] = np.packbits(src != 0, bitorder="little")
 
 
@@ -233,7 +234,7 @@ def rescale_into(src: npt.NDArray[Any], slope: float, intercept: float, out: npt
     """``src`` * slope + intercept into ``out``: rounded once to a float; exact in an integer, or refused."""
     _samples.check_memory(out)
     if src.size != out.size:
-        raise ValueError(f"output holds {out.size} samples, {src.size} expected")
+        raise fault("Output", f"output holds {out.size} samples, {src.size} expected", "PS3.3 C.11.1")
     _samples.rescale(src.reshape(-1), slope, intercept, out.reshape(-1))
 
 
