@@ -133,7 +133,7 @@ unsafe fn set_32(out: *mut u8, value: __m256i) {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 fn prefetch(line: *const u8) {
     // SAFETY: a prefetch reads nothing and faults nowhere.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, unused_unsafe, reason = "whether the intrinsic is unsafe depends on the compiler's version")]
     unsafe {
         _mm_prefetch::<_MM_HINT_ET0>(line.cast());
     }
