@@ -1,0 +1,228 @@
+"""Where dicoxide stands among pydicom's decoder plugins."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dicoxide._backend import core
+
+if TYPE_CHECKING:
+    from pydicom.pixels.decoders.base import Decoder
+
+__all__ = ["disable", "enable", "enabled"]
+
+_LABEL = "dicoxide"
+_KEYWORDS = {uid: keyword for uid, keyword, _ in core.transfer_syntaxes()}
+_PLUGIN = ("dicoxide.plugins.pydicom_v3", "decode_frame")
+
+_lock = threading.RLock()
+# Who wants dicoxide enabled: `enable()` itself, and each open `enabled()`.
+_holders: set[object] = set()
+_FOR_GOOD = object()
+# UID: the labels as they were before, in pydicom's order.
+_before: dict[str, list[str]] = {}
+# UIDs that pydicom had no decoder for, and those that it had no name for.
+_made: set[str] = set()
+_named: set[str] = set()
+
+
+def enable() -> None:
+    """Make dicoxide the first plugin of every pydicom decoder whose transfer syntax it decodes.
+
+    May be called again: what changed meanwhile is put right. Plugins that others added stay, behind it; one that
+    pydicom could not add again (its module and name do not lead to it) stays where it is.
+
+    Warns
+    -----
+    RuntimeWarning
+        If this pydicom does not keep its plugins as known here: dicoxide is then asked last.
+    """
+    with _lock:
+        _hold(_FOR_GOOD)
+
+
+def disable() -> None:
+    """Restore pydicom's decoders exactly as they were before :func:`enable`.
+
+    Plugins that others added since stay, at the end. Without effect where dicoxide is not enabled.
+    """
+    with _lock:
+        _holders.clear()
+        _restore()
+
+
+@contextmanager
+def enabled() -> Iterator[None]:
+    """Enable dicoxide within a ``with`` block, for all threads.
+
+    May be nested; where dicoxide was enabled before, it stays so.
+
+    Examples
+    --------
+    >>> with dicoxide.enabled():  # doctest: +SKIP
+    ...     pixels = ds.pixel_array
+    """
+    holder = object()
+    with _lock:
+        _hold(holder)
+    try:
+        yield
+    finally:
+        with _lock:
+            if holder in _holders:
+                _holders.discard(holder)
+                if not _holders:
+                    _restore()
+
+
+def _hold(holder: object) -> None:
+    from dicoxide.plugins.pydicom_v3 import DECODER_DEPENDENCIES
+
+    _holders.add(holder)
+    try:
+        for uid in DECODER_DEPENDENCIES:
+            decoder = _decoder_for(uid)
+            if decoder is not None:
+                _put_first(decoder)
+    except BaseException:
+        _holders.discard(holder)
+        if not _holders:
+            _restore()
+        raise
+
+
+def _put_first(decoder: Decoder) -> None:
+    _before.setdefault(decoder.UID, list(_order_of(decoder) or decoder.available_plugins))
+    if _LABEL not in decoder.available_plugins:
+        decoder.add_plugin(_LABEL, _PLUGIN)
+    plugins = _order_of(decoder)
+    if plugins is None:
+        warnings.warn(
+            f"this pydicom does not keep its plugins as known here: dicoxide is asked last for {decoder.UID.name}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return
+    others = [label for label in plugins if label != _LABEL]
+    # Behind the last one that cannot be moved, so that the order before can always be had again.
+    place = max((at + 1 for at, label in enumerate(others) if _origin(decoder, plugins[label]) is None), default=0)
+    _arrange(decoder, [*others[:place], _LABEL, *others[place:]])
+
+
+def _restore() -> None:
+    from pydicom.pixels import get_decoder
+
+    while _before:
+        uid, before = _before.popitem()
+        try:
+            decoder = get_decoder(uid)
+        except NotImplementedError:
+            # Somebody else took it away.
+            continue
+        now = list(_order_of(decoder) or decoder.available_plugins)
+        kept = [label for label in before if label in now]
+        added = [label for label in now if label not in before and label != _LABEL]
+        ours = [] if _LABEL in before or _LABEL not in now else [_LABEL]
+        # Ours goes last, so that there is always one that decodes.
+        _arrange(decoder, [*ours, *kept, *added])
+        if _LABEL not in before and _LABEL in decoder.available_plugins:
+            decoder.remove_plugin(_LABEL)
+        if uid in _made and not decoder.available_plugins:
+            _forget_decoder(uid)
+    _made.clear()
+    _named.clear()
+
+
+def _order_of(decoder: Decoder) -> dict[str, Callable[..., Any]] | None:
+    """The plugins of `decoder` by label, in the order in which they are tried; None if that cannot be known.
+
+    ``available_plugins`` is sorted: pydicom says the order nowhere in public.
+    """
+    plugins = getattr(decoder, "_available", None)
+    if not isinstance(plugins, dict) or tuple(sorted(plugins)) != decoder.available_plugins:
+        return None
+    return plugins.copy()
+
+
+def _origin(decoder: Decoder, function: Callable[..., Any]) -> tuple[str, str] | None:
+    """The module and the name that pydicom would find `function` by, or None."""
+    module, name = getattr(function, "__module__", None), getattr(function, "__name__", None)
+    if module is None or name is None:
+        return None
+    found = sys.modules.get(module)
+    try:
+        same = getattr(found, name, None) is function and bool(found.is_available(decoder.UID))  # type: ignore[union-attr]
+    except Exception:
+        return None
+    return (module, name) if same else None
+
+
+def _arrange(decoder: Decoder, wanted: list[str]) -> None:
+    """Bring the plugins into the order `wanted` by moving as few as possible to the end, one by one.
+
+    Nothing is moved if one of them could not be added again.
+    """
+    plugins = _order_of(decoder)
+    if plugins is None or sorted(plugins) != sorted(wanted):
+        return
+    place = next(
+        place
+        for place in range(len(wanted), -1, -1)
+        if [label for label in plugins if label not in wanted[place:]] == wanted[:place]
+    )
+    moves = [(label, _origin(decoder, plugins[label])) for label in wanted[place:]]
+    if any(origin is None for _, origin in moves):
+        return
+    for label, origin in moves:
+        if origin is not None:
+            decoder.remove_plugin(label)
+            decoder.add_plugin(label, origin)
+
+
+def _decoder_for(uid: str) -> Decoder | None:
+    """The decoder of a transfer syntax; where pydicom has none, one is made that only dicoxide is in.
+
+    pydicom has no public way to add or to take away a decoder: its private table, and its dictionary of UIDs where
+    the UID is newer than that, are read and changed here and in `_forget_decoder` alone.
+    """
+    from pydicom import uid as uids
+    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders import base
+
+    try:
+        return get_decoder(uid)
+    except NotImplementedError:
+        pass
+    table = getattr(base, "_PIXEL_DATA_DECODERS", None)
+    names = getattr(uids, "UID_dictionary", None)
+    if not isinstance(table, dict) or not isinstance(names, dict):
+        warnings.warn(
+            f"this pydicom does not keep its decoders as known here: none added for {uid}", RuntimeWarning, stacklevel=4
+        )
+        return None
+    if uid not in names:
+        _named.add(uid)
+        # Columns: name, type, information, retired, keyword (PS3.6 Annex A).
+        names[uid] = (_KEYWORDS.get(uid, uid), "Transfer Syntax", "", "", _KEYWORDS.get(uid, ""))
+    decoder = base.Decoder(uids.UID(uid))
+    # Filled before anybody can find it.
+    decoder.add_plugin(_LABEL, _PLUGIN)
+    _before.setdefault(uid, [])
+    _made.add(uid)
+    table[decoder.UID] = (decoder, "3.0")
+    return decoder
+
+
+def _forget_decoder(uid: str) -> None:
+    """Undo `_decoder_for`."""
+    from pydicom import uid as uids
+    from pydicom.pixels.decoders import base
+
+    getattr(base, "_PIXEL_DATA_DECODERS", {}).pop(uid, None)
+    if uid in _named:
+        getattr(uids, "UID_dictionary", {}).pop(uid, None)
