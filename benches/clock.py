@@ -53,6 +53,9 @@ def in_turns(
     return took
 
 
-def medians(took: Mapping[Key, list[float]]) -> dict[Key, float]:
-    """Median of each key's seconds."""
-    return {key: statistics.median(seconds) for key, seconds in took.items()}
+class Times(dict[Key, float]):
+    """Median seconds by key, and the best beside them: a quiet machine would come near the best."""
+
+    def __init__(self, took: Mapping[Key, list[float]]) -> None:
+        super().__init__((key, statistics.median(seconds)) for key, seconds in took.items())
+        self.best = {key: min(seconds) for key, seconds in took.items()}

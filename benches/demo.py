@@ -9,9 +9,7 @@ import contextlib
 import logging
 import math
 import os
-import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import generated
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from clock import Times, in_turns
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
@@ -99,17 +98,10 @@ class LeftOut:
         return isinstance(self.error, dicoxide.UnsupportedError) or self.error.kind == "Fallback"
 
 
-def median_ms(*calls: Callable[[], object], at_least_ms: float = 60.0, rounds: int = 31) -> list[float]:
-    """Median time of each call: in turns, so that what slows the machine slows all of them."""
-    times: list[list[float]] = [[] for _ in calls]
-    for done in range(rounds):
-        for call, mine in zip(calls, times, strict=True):
-            start = time.perf_counter_ns()
-            call()
-            mine.append((time.perf_counter_ns() - start) / 1e6)
-        if done >= 2 and min(map(sum, times)) >= at_least_ms:
-            break
-    return [statistics.median(mine) for mine in times]
+def median_ms(*calls: Callable[[], object], rounds: int = 31) -> list[float]:
+    """Median time of each call, taken in turns."""
+    took = Times(in_turns(dict(enumerate(calls)), rounds, at_least_seconds=0.06))
+    return [took[index] * 1e3 for index in range(len(calls))]
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Ours against theirs in one process, in turns, every answer checked: medians, and ratios of medians.
 
+Best times stand beside the medians: where they tell another story, the machine was busy.
+
 python benches/ratios.py [--rounds N] [--json FILE] [table ...]
 """
 
@@ -82,13 +84,14 @@ def print_claims(claims: Sequence[Claim]) -> None:
         (
             claim.what,
             f"{claim.measured:.2f} {claim.unit}",
+            "" if claim.best is None else f"{claim.best:.2f}",
             f"{'≤' if claim.at_most else '≥'} {claim.target:g} {claim.unit}",
             "pass" if claim.holds else "FAIL",
         )
         for claim in claims
     ]
     print("\nTargets\n")
-    print_rows(("what", "measured", "target", ""), rows)
+    print_rows(("what", "measured", "best", "target", ""), rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
