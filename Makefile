@@ -55,8 +55,8 @@ bench: build peers  ## Measure against the peers, answers checked
 demo: build  ## Decode the real images that pydicom ships, check every value, show the speed
 	$(RUN) benches/demo.py
 
-fuzz: build  ## Decode hostile bytes for S seconds: make fuzz S=60
-	DICOXIDE_FUZZ_SECONDS=$(or $(S),60) cargo test --release --locked -p dicoxide-core --test hostile
+fuzz:  ## Decode hostile bytes for S seconds: make fuzz S=60
+	DICOXIDE_FUZZ_SECONDS=$(or $(S),60) cargo test --release --locked -p dicoxide-fuzz -- --nocapture
 
 docs: $(VENV)/.ready  ## Build the Rust documentation
 	cargo doc --no-deps --document-private-items --workspace --locked

@@ -48,6 +48,7 @@ class Frames:
         rescales: Sequence[tuple[float, float]] | None = None,
         max_bytes: int | None = None,
         segment_byte_order: str = "big",
+        portable: bool = False,
     ) -> tuple[str, list[Note]]: ...
     def frame_bytes(self, index: int) -> tuple[bytes, int]: ...
 

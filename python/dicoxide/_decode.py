@@ -1,36 +1,24 @@
-"""Pixel data → ndarray: plan the output, let the core fill it, hand to pydicom what the core does not decode."""
+"""The direct interface: pixel data in, ndarray out."""
 
 from __future__ import annotations
 
 import math
-import operator
-import os
-import sys
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide import _delegate, _view
+from dicoxide import _notes, _view
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
-from dicoxide._pixels import exact_copy, rescale_into
-from dicoxide._source import Readable, Source, open_source
-from dicoxide.errors import CorruptFrameError, LimitError, NonConformantWarning, UnsupportedError
+from dicoxide._image import Image
+from dicoxide._request import Array, FrameIndex, select, target_array, thread_count
+from dicoxide._source import Readable, open_source
 
-if TYPE_CHECKING:
-    from dicoxide._core import Frames, Note
-
-Array: TypeAlias = npt.NDArray[Any]
-FrameIndex: TypeAlias = "int | slice | Iterable[int] | None"
-
-# What `iter_frames` has decoded before it is asked for: at most this many bytes, one frame at least.
+# What `iter_frames` holds that has been decoded before it is asked for: at most this, one frame at least.
 _AHEAD_BYTES = 64 << 20
-
-_PACKAGE = os.path.dirname(__file__)
 
 
 def decode(
@@ -104,40 +92,10 @@ def decode(
         if out is not None or rescale or dtype is not None:
             raise ValueError("copy=False gives a view of the source: out, rescale and dtype do not go with it")
         samples = _view.samples(src, source, raw=raw)
-        return _view.aligned(samples, source.spec, *_select(len(samples), frames))
-    if rescale and source.spec.samples_per_pixel != 1:
-        raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
-    try:
-        opened = _open_frames(source, strict=strict)
-    except UnsupportedError as unsupported:
-        if not fallback:
-            raise
-        stored = _delegate.decode(source, unsupported, frames, raw=raw)
-        return _finish_elsewhere(source, stored, frames, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
-    indices, has_axis = _select(len(opened), frames)
-    opened.check(indices)
-    shape = (len(indices), *source.spec.shape) if has_axis else source.spec.shape
-    target = _target(shape, source.spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
-    if rescale and source.has_modality_lut:
-        stored = np.empty(shape, source.spec.dtype)
-        _fill(source, opened, stored, indices, threads=threads, strict=strict, max_bytes=max_bytes)
-        exact_copy(_delegate.modality_lut(stored, source.dataset), target)
-        return target
-    rescales = source.rescales(indices) if rescale else []
-    if rescale and not rescales and target.dtype != source.spec.dtype:
-        rescales = [(1.0, 0.0)]
-    _fill(
-        source,
-        opened,
-        target,
-        indices,
-        threads=threads,
-        strict=strict,
-        raw=raw,
-        rescales=rescales,
-        max_bytes=max_bytes,
+        return _view.aligned(samples, source.spec, *select(len(samples), frames))
+    return Image(source, strict=strict, fallback=fallback).decode(
+        frames, out, rescale=rescale, dtype=dtype, raw=raw, threads=threads, max_bytes=max_bytes
     )
-    return target
 
 
 def iter_frames(
@@ -170,53 +128,40 @@ def iter_frames(
         When the frame that cannot be decoded is reached.
     """
     source = open_source(src)
-    options: dict[str, Any] = {
-        "rescale": rescale,
-        "dtype": dtype,
-        "raw": raw,
-        "threads": threads,
-        "strict": strict,
-        "max_bytes": max_bytes,
-        "fallback": fallback,
-    }
-    try:
-        count = len(_open_frames(source, strict=strict))
-    except UnsupportedError:
-        if not fallback:
-            raise
-        count = source.number_of_frames or 1
-    indices, _ = _select(count, frames if frames is not None else slice(None))
-    return _ahead(source, indices, options)
+    image = Image(source, strict=strict, fallback=fallback)
+    indices, _ = select(image.number_of_frames, slice(None) if frames is None else frames)
+    item = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize
+    at_once = max(1, min(thread_count(threads), _AHEAD_BYTES // (2 * math.prod(source.spec.shape) * item)))
+    options = {"rescale": rescale, "dtype": dtype, "raw": raw, "threads": threads, "max_bytes": max_bytes}
+    return _ahead(image, indices, at_once, options)
 
 
-def _ahead(source: Source, indices: Sequence[int], options: dict[str, Any]) -> Iterator[Array]:
+def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str, Any]) -> Iterator[Array]:
     """Yield frame after frame while the next few are decoded on another thread."""
-    item = np.dtype(options["dtype"] or "f8").itemsize if options["rescale"] else source.spec.dtype.itemsize
-    frame_bytes = math.prod(source.spec.shape) * item
-    at_once = max(1, min(_threads(options["threads"]), _AHEAD_BYTES // (2 * frame_bytes)))
-    batches = [indices[start : start + at_once] for start in range(0, len(indices), at_once)]
 
-    def decode_batch(batch: Sequence[int]) -> tuple[list[Array], Exception | None]:
+    def decode_batch(batch: Sequence[int]) -> tuple[Iterable[Array], Exception | None]:
         try:
-            return list(decode(source, frames=batch, **options)), None
+            return image.decode(batch, **options), None
         except Exception as error:
             if len(batch) == 1:
                 return [], error
         # The frames before the broken one are still good.
-        done: list[Array] = []
+        good: list[Array] = []
         for index in batch:
             try:
-                done.append(decode(source, frames=index, **options))
+                good.append(image.decode(index, **options))
             except Exception as error:
-                return done, error
-        return done, None
+                return good, error
+        return good, None
 
+    batches = [indices[start : start + at_once] for start in range(0, len(indices), at_once)]
     with ThreadPoolExecutor(1, thread_name_prefix="dicoxide") as executor:
         upcoming = executor.submit(decode_batch, batches[0]) if batches else None
-        for following in [*batches[1:], None] if batches else []:
+        for position in range(len(batches)):
             assert upcoming is not None
             decoded, error = upcoming.result()
-            upcoming = None if following is None or error else executor.submit(decode_batch, following)
+            is_last = error is not None or position + 1 == len(batches)
+            upcoming = None if is_last else executor.submit(decode_batch, batches[position + 1])
             yield from decoded
             if error is not None:
                 raise error
@@ -252,9 +197,9 @@ def decode_frame(src: bytes | bytearray | memoryview, frame: FrameSpec, out: Arr
     """
     opened = core.Frames(frame.transfer_syntax, bytes(src), whole=True, **frame.core_attributes())
     opened.check([0])
-    target = _target(frame.shape, frame.dtype, out)
+    target = target_array(frame.shape, frame.dtype, out)
     _, notes = opened.decode_into(target, [0])
-    _warn(notes)
+    _notes.warn(notes)
     return target
 
 
@@ -308,168 +253,7 @@ def rle_decode(
     )
     opened = core.Frames(frame.transfer_syntax, bytes(src), whole=True, **frame.core_attributes())
     opened.check([0])
-    target = _target(frame.shape, frame.dtype, out)
+    target = target_array(frame.shape, frame.dtype, out)
     _, notes = opened.decode_into(target, [0], segment_byte_order=segment_byte_order)
-    _warn(notes)
+    _notes.warn(notes)
     return target
-
-
-def _open_frames(source: Source, *, strict: bool) -> Frames:
-    """The object's frames; departures found so far are warned of, or are errors."""
-    spec = source.spec
-    opened = core.Frames(
-        spec.transfer_syntax,
-        source.value,
-        **spec.core_attributes(),
-        number_of_frames=source.number_of_frames,
-        extended_offsets=source.extended_offsets,
-        word_swapped=source.word_swapped,
-    )
-    notes = opened.notes()
-    if spec.high_bit is not None and spec.bits_stored is not None and spec.high_bit != spec.bits_stored - 1:
-        text = f"high bit {spec.high_bit} found, {spec.bits_stored - 1} expected with bits stored {spec.bits_stored}"
-        notes.append((None, text, "PS3.5 8.1.1", None))
-    if notes and strict:
-        _, text, clause, offset = notes[0]
-        raise CorruptFrameError(
-            _line(notes[0]), clause=clause, offset=offset, transfer_syntax=spec.transfer_syntax
-        )
-    _warn(notes)
-    return opened
-
-
-def _fill(
-    source: Source,
-    opened: Frames,
-    target: Array,
-    indices: Sequence[int],
-    *,
-    threads: int | None,
-    strict: bool,
-    raw: bool = True,
-    rescales: list[tuple[float, float]] | None = None,
-    max_bytes: int | None,
-) -> None:
-    """Let the core decode `indices` into `target`."""
-    spec = source.spec
-    is_ybr = spec.samples_per_pixel == 3 and spec.photometric_interpretation in ("YBR_FULL", "YBR_FULL_422")
-    _, notes = opened.decode_into(
-        target,
-        indices,
-        threads=_threads(threads),
-        strict=strict,
-        ybr_to_rgb=is_ybr and not raw,
-        rescales=rescales or None,
-        max_bytes=None if max_bytes is None else max_bytes - target.nbytes,
-    )
-    _warn(notes)
-
-
-def _finish_elsewhere(
-    source: Source,
-    stored: Array,
-    frames: FrameIndex,
-    out: Array | None,
-    *,
-    rescale: bool,
-    dtype: npt.DTypeLike | None,
-    max_bytes: int | None,
-) -> Array:
-    """What another decoder gave, in the type and place that the caller wants."""
-    if out is None and not rescale and dtype is None and (max_bytes is None or stored.nbytes <= max_bytes):
-        return stored
-    target = _target(stored.shape, stored.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
-    if not rescale:
-        target[...] = stored
-        return target
-    if source.has_modality_lut:
-        exact_copy(_delegate.modality_lut(stored, source.dataset), target)
-        return target
-    several = stored.ndim > len(source.spec.shape)
-    indices, _ = _select(stored.shape[0] if several and frames is None else source.number_of_frames or 1, frames)
-    rescales = source.rescales(indices) or [(1.0, 0.0)]
-    if len(rescales) == 1:
-        rescale_into(stored, *rescales[0], target)
-    else:
-        for frame, pair, window in zip(stored, rescales, target, strict=True):
-            rescale_into(frame, *pair, window)
-    return target
-
-
-def _select(number_of_frames: int, frames: FrameIndex) -> tuple[Sequence[int], bool]:
-    """The indices asked for, none negative, and whether the result has a frame axis."""
-    if frames is None:
-        return range(number_of_frames), number_of_frames > 1
-    if isinstance(frames, slice):
-        return range(*frames.indices(number_of_frames)), True
-    if isinstance(frames, Iterable):
-        return [_index(number_of_frames, index) for index in frames], True
-    return [_index(number_of_frames, frames)], False
-
-
-def _index(number_of_frames: int, index: int) -> int:
-    position = operator.index(index)
-    if not -number_of_frames <= position < number_of_frames:
-        raise IndexError(f"frame {position} asked for, there are {number_of_frames}")
-    return position % number_of_frames
-
-
-def _target(
-    shape: tuple[int, ...],
-    stored: np.dtype[Any],
-    out: Array | None,
-    *,
-    rescale: bool = False,
-    dtype: npt.DTypeLike | None = None,
-    max_bytes: int | None = None,
-) -> Array:
-    """The array to decode into: the caller's, checked, or a fresh one that the budget allows."""
-    wanted = None if dtype is None else np.dtype(dtype)
-    if out is not None:
-        if not isinstance(out, np.ndarray):
-            raise ValueError(f"out must be an ndarray, not {type(out).__name__}")
-        if wanted is not None and wanted != out.dtype:
-            raise ValueError(f"out is of {out.dtype}, dtype says {wanted}")
-        if out.shape != shape:
-            raise ValueError(f"out has shape {out.shape}, the result {shape}")
-        if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned and out.dtype.isnative):
-            raise ValueError("out must be C-contiguous, aligned, writable and in native byte order")
-        wanted = out.dtype
-    elif wanted is None:
-        wanted = np.dtype(np.float32) if rescale else stored
-    if rescale:
-        if not (wanted.kind in "iu" or wanted in (np.dtype(np.float32), np.dtype(np.float64))) or not wanted.isnative:
-            raise ValueError(f"rescale gives float32, float64 or an integer type in native byte order, not {wanted}")
-    elif wanted != stored and not (
-        wanted.kind in "iu" and stored.kind in "iu" and wanted.isnative and np.can_cast(stored, wanted, "safe")
-    ):
-        raise ValueError(f"the result is of {stored}; {wanted} is not that or a wider integer type")
-    if max_bytes is not None and (needed := math.prod(shape) * wanted.itemsize) > max_bytes:
-        raise LimitError(f"{needed} bytes of output needed, max_bytes is {max_bytes}", kind="LimitExceeded")
-    return np.empty(shape, wanted) if out is None else out
-
-
-def _threads(threads: int | None) -> int:
-    if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if operator.index(threads) < 1:
-        raise ValueError(f"threads is at least 1, not {threads}")
-    return threads
-
-
-def _line(note: Note) -> str:
-    index, text, clause, offset = note
-    where = "" if index is None else f"frame {index}: "
-    at = "" if offset is None else f" at byte {offset}"
-    return f"{where}{text}{at} ({clause})"
-
-
-def _warn(notes: Sequence[Note]) -> None:
-    """One warning a departure, at the line outside of this package that asked for the frames."""
-    if not notes:
-        return
-    level, caller = 1, sys._getframe()
-    while caller.f_back is not None and caller.f_code.co_filename.startswith(_PACKAGE):
-        level, caller = level + 1, caller.f_back
-    for note in notes:
-        warnings.warn(_line(note), NonConformantWarning, stacklevel=level)

@@ -2,48 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from dicoxide.errors import DecodeError, UnsupportedError
+from dicoxide._request import Array, FrameIndex, select
+from dicoxide.errors import DecodeError, LimitError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from dicoxide._source import Source
 
-Array = npt.NDArray[Any]
 
-
-def decode(source: Source, unsupported: UnsupportedError, frames: Any, *, raw: bool) -> Array:
+def decode(
+    source: Source, unsupported: UnsupportedError, frames: FrameIndex, *, raw: bool, max_bytes: int | None
+) -> Array:
     """Decode with the decoders that pydicom knows; the shapes are those of :func:`dicoxide.decode`.
 
     Raises
     ------
     UnsupportedError
-        The given one, if pydicom has no decoder either.
+        The given one, if pydicom does not decode it either.
     """
-    if not available(source.spec.transfer_syntax):
-        raise unsupported
+    spec = source.spec
     count = source.number_of_frames or 1
-    if frames is None:
-        return _native_order(_pixel_array(source, None, raw))
-    if isinstance(frames, slice):
-        indices: Iterable[int] = range(*frames.indices(count))
-    elif isinstance(frames, Iterable):
-        indices = frames
-    else:
-        return _native_order(_pixel_array(source, _index(frames, count), raw))
-    decoded = [_native_order(_pixel_array(source, _index(index, count), raw)) for index in indices]
-    return np.stack(decoded) if decoded else np.empty((0, *source.spec.shape), source.spec.dtype)
+    indices, has_axis = select(count, frames)
+    if max_bytes is not None:
+        needed = len(indices) * math.prod(spec.shape) * spec.dtype.itemsize
+        if needed > max_bytes:
+            raise LimitError(f"{needed} bytes of output needed, max_bytes is {max_bytes}", kind="LimitExceeded")
+    try:
+        if frames is None:
+            return _native_order(_pixel_array(source, None, raw))
+        decoded = [_native_order(_pixel_array(source, index, raw)) for index in indices]
+    except NotImplementedError as error:
+        raise unsupported from error
+    if not has_axis:
+        return decoded[0]
+    return np.stack(decoded) if decoded else np.empty((0, *spec.shape), spec.dtype)
 
 
 def available(transfer_syntax: str) -> tuple[str, ...]:
     """Names of the decoding plugins, other than ours, that pydicom has for a transfer syntax."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     try:
         decoder = get_decoder(transfer_syntax)
@@ -56,7 +59,7 @@ def available(transfer_syntax: str) -> tuple[str, ...]:
 
 def why_not(transfer_syntax: str) -> str:
     """What keeps pydicom from decoding a transfer syntax, in one line."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     try:
         missing = get_decoder(transfer_syntax).missing_dependencies
@@ -67,23 +70,17 @@ def why_not(transfer_syntax: str) -> str:
 
 def modality_lut(stored: Array, dataset: Dataset) -> Array:
     """The Modality LUT Sequence of `dataset` applied to stored values (PS3.3 C.11.1)."""
-    from pydicom.pixels import apply_modality_lut
+    from pydicom.pixels.processing import apply_modality_lut
 
     return apply_modality_lut(stored, dataset)
 
 
-def _index(index: int, count: int) -> int:
-    if not -count <= index < count:
-        raise IndexError(f"frame {index} asked for, there are {count}")
-    return index % count
-
-
 def _pixel_array(source: Source, index: int | None, raw: bool) -> Array:
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels.utils import pixel_array
 
     try:
         return pixel_array(source.dataset, index=index, raw=raw)
-    except (IndexError, MemoryError, NotImplementedError):
+    except (MemoryError, NotImplementedError):
         raise
     except Exception as error:
         raise DecodeError(

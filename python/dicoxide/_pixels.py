@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dicoxide._backend import core
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 Array = npt.NDArray[Any]
 
@@ -16,7 +19,7 @@ __all__ = ["exact_copy", "pack_bits", "rescale", "rescale_into", "unpack_bits"]
 
 
 def unpack_bits(
-    src: bytes | bytearray | memoryview | Array,
+    src: Buffer,
     count: int | None = None,
     offset_bits: int = 0,
     *,

@@ -71,7 +71,7 @@ class Source:
         """Length of the value."""
         if self.value_offset is None:
             return len(self.value)
-        return int(self.dataset.get_item(self.pixel_tag, keep_deferred=True).length)  # type: ignore[union-attr]
+        return int(self.dataset.get_item(self.pixel_tag, keep_deferred=True).length)
 
     @property
     def word_swapped(self) -> bool:
@@ -198,7 +198,7 @@ def _describe(dataset: Dataset) -> Source:
         photometric_interpretation=str(read["PhotometricInterpretation"]),
         pixel_keyword=pixel_keyword,
     )
-    element: Any = dataset.get_item(pixel_tag)
+    element: Any = dataset.get_item(pixel_tag, keep_deferred=True)
     return Source(dataset, spec, number("NumberOfFrames", None), pixel_tag, element.VR)
 
 
@@ -248,10 +248,12 @@ def _transfer_syntax(dataset: Dataset) -> str:
     if uid:
         return str(uid)
     is_implicit, is_little = getattr(dataset, "original_encoding", (None, None))
-    element = dataset.get_item("PixelData")
+    element = dataset.get_item("PixelData", keep_deferred=True)
     if getattr(element, "is_undefined_length", False):
         raise UnsupportedError(
-            "encapsulated pixel data without a transfer syntax UID (PS3.10 7.1)", kind="Unsupported", clause="PS3.10 7.1"
+            "encapsulated pixel data without a transfer syntax UID (PS3.10 7.1)",
+            kind="Unsupported",
+            clause="PS3.10 7.1",
         )
     if is_little is False:
         return _EXPLICIT_BIG_ENDIAN

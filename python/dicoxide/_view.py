@@ -97,7 +97,8 @@ def _flat(src: Any, source: Source) -> npt.NDArray[Any]:
         return np.frombuffer(value, dtype, len(value) // dtype.itemsize)
     count = source.value_bytes // dtype.itemsize
     mapped = np.memmap(src, np.uint8, "r", offset=offset, shape=(count * dtype.itemsize,))
-    return np.asarray(mapped).view(dtype)
+    view: npt.NDArray[Any] = np.asarray(mapped).view(dtype)
+    return view
 
 
 def _require_aligned(values: npt.NDArray[Any], spec: FrameSpec) -> None:

@@ -49,7 +49,9 @@ def images(
     ``kinds`` are unsigned, integer with sign, float and bit; ``pydicom`` keeps to what it decodes, and decodes right.
     """
     syntax = draw(st.sampled_from(syntaxes))
-    kind = draw(st.sampled_from(kinds.replace("f", "") if syntax == RLELossless else kinds))
+    encapsulated = syntax in (RLELossless, ENCAPSULATED_UNCOMPRESSED)
+    # Float Pixel Data is never encapsulated (PS3.5 A.4).
+    kind = draw(st.sampled_from(kinds.replace("f", "") if encapsulated else kinds))
     allocated = 1 if kind == "b" else draw(st.sampled_from([32, 64] if kind == "f" else [8, 16, 16, 32, 64]))
     most = 1 if kind == "b" else min(4, 15 * 8 // allocated) if syntax == RLELossless else 4
     samples = draw(st.sampled_from([count for count in (1, 3, 1, 3, 4, 2)[: 2 if pydicom else 6] if count <= most]))
@@ -69,7 +71,7 @@ def images(
     }
     if syntax == ExplicitVRBigEndian and allocated <= 8:
         options["ow"] = draw(st.booleans())
-    if syntax in (RLELossless, ENCAPSULATED_UNCOMPRESSED):
+    if encapsulated:
         options["table"] = draw(st.sampled_from(["none", "basic", "wrong", "extended"]))
     if syntax == RLELossless:
         options["style"] = draw(st.sampled_from(sorted(rle.STYLES)))
@@ -80,6 +82,8 @@ def images(
     values = random_values(rng, (frames, rows, columns, samples), stored, dtype)
     if samples == 3 and rows * columns % 2 == 0 and kind == "u" and syntax != RLELossless and draw(st.booleans()):
         options["photometric_interpretation"] = "YBR_FULL_422"
+        if pydicom:
+            options["planar_configuration"] = 0
         values = native.share_colour(values)
     elif kind != "f" and draw(st.booleans()):
         options["garbage"] = rng.integers(0, 2**64, values.shape, np.uint64)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dicoxide._fallback import _rle, _samples, _syntaxes
 from dicoxide._fallback._faults import ERROR_KINDS, Budget, Tolerated, fault
-from dicoxide._fallback._frames import Encapsulated, Native, Whole
+from dicoxide._fallback._frames import Encapsulated, Native, Places, Whole
 from dicoxide._fallback._info import FrameInfo
 from dicoxide.errors import DecodeError
 
@@ -83,7 +83,7 @@ class Frames:
                 photometric_interpretation=photometric_interpretation,
                 is_float=is_float,
             )
-            self._places: Whole | Native | Encapsulated
+            self._places: Places
             if whole:
                 self._places = Whole(value)
             elif uid in _syntaxes.ENCAPSULATED:
@@ -95,13 +95,13 @@ class Frames:
         return self._places.count
 
     def notes(self) -> list[Note]:
-        """What was not as the standard wants it, as far as frames have been looked for."""
+        """What was not as the standard wants it when the frames were opened."""
         return [(None, *note) for note in self._places.tolerated]
 
     def check(self, indices: Sequence[int]) -> None:
         """Refuse frames that are too short to be what they are said to be, before their samples are allocated."""
         self._require(indices)
-        least = 0 if self._codec == "rle" else -(-self._info.native_frame_bits // 8)
+        least = _rle.least_bytes(self._info) if self._codec == "rle" else -(-self._info.native_frame_bits // 8)
         for index in indices:
             with self._told(self._syntax, index):
                 found = len(self._joined(index, Budget(None))[0])
@@ -120,11 +120,12 @@ class Frames:
         rescales: Sequence[tuple[float, float]] | None = None,
         max_bytes: int | None = None,
         segment_byte_order: str = "big",
+        portable: bool = False,
     ) -> tuple[str, list[Note]]:
         """Decode the frames ``indices`` into ``out``.
 
         ``rescales`` has (slope, intercept) of each frame asked for, or one for all. Returned are the CPU path and
-        what was tolerated in the first frame that has anything to tolerate.
+        what was tolerated in the first frame that has anything to tolerate, and of the offset table.
         """
         self._require(indices)
         _samples.check_memory(out)
@@ -154,6 +155,11 @@ class Frames:
                 if tolerated and strict:
                     raise fault("Malformed", *tolerated[0])
             notes = notes or [(index, *note) for note in tolerated]
+        if (late := self._places.tolerated_late()) is not None:
+            if strict:
+                with self._told(self._syntax, indices[0] if indices else 0):
+                    raise fault("Malformed", *late)
+            notes.append((None, *late))
         return CPU_PATH, notes
 
     def frame_bytes(self, index: int) -> tuple[bytes, int]:
@@ -209,8 +215,8 @@ def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -
     if offset_bits < 0:
         raise fault("Output", f"bit offset {offset_bits} found, 0 or more expected")
     if offset_bits + out.size > 8 * len(src):
-        text = f"{8 * len(src)} bits found, {offset_bits + out.size} expected"
-        raise fault("Truncated", text, "PS3.5 8.1.1", len(src))
+        text = f"{max(0, 8 * len(src) - offset_bits)} bits found from bit {offset_bits} on, {out.size} expected"
+        raise fault("Truncated", text, "PS3.5 8.1.1")
     bits = np.unpackbits(np.frombuffer(src, np.uint8), count=offset_bits + out.size, bitorder="little")
     out.reshape(-1)[:] = bits[offset_bits:]
 
@@ -219,7 +225,8 @@ def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> No
     """``src`` (0 is 0, anything else is 1) eight to a byte, least significant bit first (PS3.5 8.1.1)."""
     _check_bytes(out)
     if out.size != -(-src.size // 8):
-        raise ValueError(f"output holds {out.size} bytes, {-(-src.size // 8)} expected for {src.size} bits")
+        text = f"output holds {out.size} bytes, the packed samples have {-(-src.size // 8)}"
+        raise fault("Output", text, "PS3.5 8.1.1")
     out.reshape(-1)[:] = np.packbits(src != 0, bitorder="little")
 
 
@@ -227,7 +234,7 @@ def rescale_into(src: npt.NDArray[Any], slope: float, intercept: float, out: npt
     """``src`` * slope + intercept into ``out``: rounded once to a float; exact in an integer, or refused."""
     _samples.check_memory(out)
     if src.size != out.size:
-        raise ValueError(f"output holds {out.size} samples, {src.size} expected")
+        raise fault("Output", f"output holds {out.size} samples, {src.size} expected", "PS3.3 C.11.1")
     _samples.rescale(src.reshape(-1), slope, intercept, out.reshape(-1))
 
 

@@ -19,32 +19,46 @@ _ENCAPSULATED = "PS3.5 A.4"
 _NUMBER = "PS3.3 C.7.6.6"
 
 
-def declared_frames(number_of_frames: int | None, tolerated: list[Tolerated]) -> int:
+def _declared_frames(number_of_frames: int | None, tolerated: list[Tolerated]) -> int:
     """Number of Frames (0028,0008) as it is used: absent means one, and so does the 0 that some files have."""
     if number_of_frames == 0:
         tolerated.append(Tolerated("number of frames 0 found, taken as 1", _NUMBER))
     return number_of_frames or 1
 
 
-class Whole:
-    """A value that is the bytes of one frame."""
+class Places:
+    """Where frames lie: how many there are, and what was noted when the table was made."""
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self) -> None:
         self.count = 1
         self.tolerated: list[Tolerated] = []
-        self._value = value
 
     def frame(self, index: int) -> tuple[list[bytes], int]:
         """The pieces of frame ``index``, and the bits of its first byte that belong to the frame before."""
+        raise NotImplementedError
+
+    def tolerated_late(self) -> Tolerated | None:
+        """What turned out only when frames were looked for."""
+        return None
+
+
+class Whole(Places):
+    """A value that is the bytes of one frame."""
+
+    def __init__(self, value: bytes) -> None:
+        super().__init__()
+        self._value = value
+
+    def frame(self, index: int) -> tuple[list[bytes], int]:
         return [self._value], 0
 
 
-class Native:
+class Native(Places):
     """Frames one after the other, without gaps (PS3.5 8.1.1)."""
 
     def __init__(self, value: bytes, info: FrameInfo, number_of_frames: int | None, word_swapped: bool) -> None:
-        self.tolerated: list[Tolerated] = []
-        self.count = declared = declared_frames(number_of_frames, self.tolerated)
+        super().__init__()
+        self.count = declared = _declared_frames(number_of_frames, self.tolerated)
         self._value, self._bits, self._word_swapped = value, info.native_frame_bits, word_swapped
         clause = "PS3.5 8.1.1"
         found, expected = len(value), -(-self._bits * declared // 8)
@@ -68,7 +82,6 @@ class Native:
             self.tolerated.append(Tolerated(what, "PS3.5 7.1.1"))
 
     def frame(self, index: int) -> tuple[list[bytes], int]:
-        """The pieces of frame ``index``, and the bits of its first byte that belong to the frame before."""
         start, end = self._bits * index // 8, -(-self._bits * (index + 1) // 8)
         if not self._word_swapped:
             return [self._value[start:end]], self._bits * index % 8
@@ -82,7 +95,7 @@ class Native:
         return [bytes(swapped[start - first : end - first])], self._bits * index % 8
 
 
-class Encapsulated:
+class Encapsulated(Places):
     """Frames in items (PS3.5 A.4).
 
     An offset table is believed as far as the items agree with it, frame by frame. Else all items are walked, and
@@ -97,8 +110,8 @@ class Encapsulated:
         starts_frame: Callable[[bytes], bool],
     ) -> None:
         self._value, self._starts_frame = value, starts_frame
-        self._notes: list[Tolerated] = []
-        self._declared = declared_frames(number_of_frames, self._notes)
+        super().__init__()
+        self._declared = _declared_frames(number_of_frames, self.tolerated)
         basic = _item(value, 0)
         if basic is None:
             raise fault("Truncated", "the basic offset table item is missing", _ENCAPSULATED, 0)
@@ -117,25 +130,21 @@ class Encapsulated:
         else:
             if offsets:
                 what = "the extended offset table does not lead to the frames, not used"
-                self._notes.append(Tolerated(what, "PS3.3 C.7.6.3.1.8"))
+                self.tolerated.append(Tolerated(what, "PS3.3 C.7.6.3.1.8"))
             if self._leads_to(len(self._basic), self._basic_place):
                 self._place, self.count = self._basic_place, len(self._basic)
             else:
                 if basic[0] < basic[1]:
-                    self._notes.append(_WRONG_TABLE)
+                    self.tolerated.append(_WRONG_TABLE)
                 self.count = len(self._walk())
         if self.count > self._declared:
             what = f"number of frames is {self._declared}, {self.count} are there"
-            self._notes.append(Tolerated(what, _NUMBER))
+            self.tolerated.append(Tolerated(what, _NUMBER))
 
-    @property
-    def tolerated(self) -> list[Tolerated]:
-        """What was noted so far; a table may turn out wrong only when a frame is looked for."""
-        late = [_WRONG_TABLE] if self._place and self._was_walked else []
-        return self._notes + late
+    def tolerated_late(self) -> Tolerated | None:
+        return _WRONG_TABLE if self._place and self._was_walked else None
 
     def frame(self, index: int) -> tuple[list[bytes], int]:
-        """The fragments of frame ``index``; no bits of its first byte belong to the frame before."""
         place = self._place(index) if self._place else None
         if place is None:
             place = self._walk()[index]

@@ -23,6 +23,16 @@ def _plane_bytes(info: FrameInfo) -> int:
     return -(-info.pixels // 8) if info.is_bit_packed else info.pixels
 
 
+def _least_segment_bytes(info: FrameInfo) -> int:
+    """Two bytes make 128 at most."""
+    return -(-_plane_bytes(info) // 64)
+
+
+def least_bytes(info: FrameInfo) -> int:
+    """The fewest bytes that a frame can have."""
+    return _HEADER.size + _segment_count(info) * _least_segment_bytes(info)
+
+
 def starts_frame(fragment: bytes, info: FrameInfo) -> bool:
     """Whether ``fragment`` begins with the RLE Header that an encoder writes."""
     if len(fragment) < _HEADER.size:
@@ -38,10 +48,9 @@ def decode(
 ) -> tuple[npt.NDArray[Any], list[Tolerated]]:
     """The samples of one frame, planar configuration 0, and what was tolerated."""
     ranges, tolerated = _read_header(src, _segment_count(info))
-    plane_bytes = _plane_bytes(info)
+    plane_bytes, least = _plane_bytes(info), _least_segment_bytes(info)
     for number, (start, end) in enumerate(ranges, 1):
-        # Two bytes make 128 at most: what cannot be there takes no memory.
-        least = -(-plane_bytes // 64)
+        # What cannot be there takes no memory.
         if end - start < least:
             text = f"segment {number} of {end - start} bytes found, at least {least} expected"
             raise fault("Truncated", f"{text} for {plane_bytes} decoded bytes", "PS3.5 Annex G.3", end)

@@ -77,14 +77,15 @@ def rescale(samples: Samples, slope: float, intercept: float, out: Samples) -> N
         if out.dtype.kind == "f":
             out[...] = (samples.astype(np.float64) * slope + intercept).astype(out.dtype)
             return
-        if _needs_wide_integers(samples.dtype, slope, intercept):
+        whole = samples.dtype.kind in "iu" and _is_whole(slope) and _is_whole(intercept)
+        if whole and _largest(samples.dtype, slope, intercept) > _EXACT_IN_FLOAT64:
             values = samples.astype(object) * int(slope) + int(intercept)
             exact = np.ones(values.shape, bool)
         else:
             cells = samples.astype(np.float64)
             values = cells * slope + intercept
             exact = (np.abs(values) <= _EXACT_IN_FLOAT64) & (np.floor(values) == values)
-            if samples.dtype.kind in "iu" and samples.dtype.itemsize == 8:
+            if not whole and samples.dtype.kind in "iu" and samples.dtype.itemsize == 8:
                 exact &= cells.astype(object) == samples.astype(object)
         limits = np.iinfo(out.dtype)
         exact &= ((values >= limits.min) & (values <= limits.max)).astype(bool)
@@ -94,10 +95,11 @@ def rescale(samples: Samples, slope: float, intercept: float, out: Samples) -> N
         out[...] = values.astype(out.dtype)
 
 
-def _needs_wide_integers(dtype: np.dtype[Any], slope: float, intercept: float) -> bool:
-    """Whether whole numbers * slope + intercept are whole numbers that float64 may not hold."""
-    if dtype.kind == "f" or not (float(slope).is_integer() and float(intercept).is_integer()):
-        return False
-    largest = max(-np.iinfo(dtype).min, np.iinfo(dtype).max)
-    is_held = max(abs(slope), abs(intercept)) < 2.0**63
-    return is_held and int(largest) * abs(int(slope)) + abs(int(intercept)) > _EXACT_IN_FLOAT64
+def _is_whole(coefficient: float) -> bool:
+    return float(coefficient).is_integer() and abs(coefficient) < 2.0**63
+
+
+def _largest(dtype: np.dtype[Any], slope: float, intercept: float) -> int:
+    """No value of an integer type is farther from zero after its rescale."""
+    limits = np.iinfo(dtype)
+    return max(-int(limits.min), int(limits.max)) * abs(int(slope)) + abs(int(intercept))

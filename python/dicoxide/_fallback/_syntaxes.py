@@ -54,6 +54,15 @@ ENCAPSULATED = {
     "1.2.840.10008.1.2.4.107": "HEVCMP51",
     "1.2.840.10008.1.2.4.108": "HEVCM10P51",
     "1.2.840.10008.1.2.4.110": "JPEGXLLossless",
+    "1.2.840.10008.1.2.4.111": "JPEGXLJPEGRecompression",
+    "1.2.840.10008.1.2.4.112": "JPEGXL",
+    "1.2.840.10008.1.2.4.201": "HTJ2KLossless",
+    "1.2.840.10008.1.2.4.202": "HTJ2KLosslessRPCL",
+    "1.2.840.10008.1.2.4.203": "HTJ2K",
+    "1.2.840.10008.1.2.4.204": "JPIPHTJ2KReferenced",
+    "1.2.840.10008.1.2.4.205": "JPIPHTJ2KReferencedDeflate",
+    "1.2.840.10008.1.2.5": "RLELossless",
+    "1.2.840.10008.1.2.8.1": "DeflatedImageFrameCompression",
 }
 
 KEYWORDS = NATIVE | ENCAPSULATED

@@ -115,7 +115,7 @@ def _put_first(decoder: Decoder) -> None:
 
 
 def _restore() -> None:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     while _before:
         uid, before = _before.popitem()
@@ -191,11 +191,10 @@ def _decoder_for(uid: str) -> Decoder | None:
     the UID is newer than that, are read and changed here and in `_forget_decoder` alone.
     """
     from pydicom import uid as uids
-    from pydicom.pixels import get_decoder
     from pydicom.pixels.decoders import base
 
     try:
-        return get_decoder(uid)
+        return base.get_decoder(uid)
     except NotImplementedError:
         pass
     table = getattr(base, "_PIXEL_DATA_DECODERS", None)

@@ -80,7 +80,7 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray | bytes:
     Returns
     -------
     bytearray
-        Exactly rows × columns × samples of Bits Allocated (8 bits where that is 1), little-endian, planar
+        Exactly one frame of samples of Bits Allocated (8 bits where that is 1), little-endian, planar
         configuration 0, bits as they are in the codestream: pydicom masks and extends the sign itself. No colour
         is converted. What is not supported is what the next plugin answered.
 
@@ -180,7 +180,8 @@ def reporter(runner: Any) -> Callable[[str, Any], None]:
         # 3.1 keeps which plugin decoded each frame.
         runner.set_frame_option(runner.index, "decoding_plugin", LABEL)
         return lambda name, value: runner.set_frame_option(runner.index, name, value)
-    return lambda name, value: runner.set_option(name, value)
+    set_option: Callable[[str, Any], None] = runner.set_option
+    return set_option
 
 
 def _stated(memory: _Memory, name: str, value: Any) -> Any:
@@ -223,7 +224,7 @@ def _ask_the_next(src: bytes, runner: DecodeRunner) -> bytes | bytearray | None:
     for function in functions:
         try:
             return function(src, runner)
-        except Exception:  # noqa: PERF203, S112
+        except Exception:
             # pydicom asks it once more and shows why it failed.
             continue
     return None
@@ -245,7 +246,7 @@ def _stop_the_others(runner: DecodeRunner) -> None:
 
 
 def _decoders_of_the_syntax(runner: DecodeRunner) -> object:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     return getattr(get_decoder(runner.transfer_syntax), "_available", None)
 

@@ -92,11 +92,17 @@ fn rescaling(c: &mut Criterion) {
 fn colour(c: &mut Criterion) {
     let mut group = c.benchmark_group("ybr");
     for size in SIZES {
-        // Greys stay what they are, so that the conversion may be timed over and over in place.
-        let greys: Vec<u8> = noise(size / 3).into_iter().flat_map(|y| [y, 128, 128]).collect();
-        let rgb: Vec<u8> = greys.as_chunks::<3>().0.iter().flat_map(|[y, ..]| [*y; 3]).collect();
-        tiers(&mut group, "full to rgb, with a copy", &rgb, |out, tier| {
-            out.copy_from_slice(black_box(&greys));
+        // No pixel here is a tie, where the formula in float64 would not do for an oracle.
+        let src: Vec<u8> =
+            noise(size / 3 * 3).iter().enumerate().map(|(i, v)| if i % 3 == 1 { v & !3 } else { *v }).collect();
+        let rgb = |[y, cb, cr]: &[u8; 3]| {
+            let (y, cb, cr) = (f64::from(*y), f64::from(*cb) - 128.0, f64::from(*cr) - 128.0);
+            [y + 1.402 * cr, y - (0.114 * 1.772 * cb + 0.299 * 1.402 * cr) / 0.587, y + 1.772 * cb]
+                .map(|v| (v + 0.5).floor().clamp(0.0, 255.0) as u8)
+        };
+        let expected: Vec<u8> = src.as_chunks::<3>().0.iter().flat_map(rgb).collect();
+        tiers(&mut group, "full to rgb, with a copy", &expected, |out, tier| {
+            out.copy_from_slice(black_box(&src));
             ybr::full_to_rgb(out, tier).unwrap();
         });
     }
@@ -139,5 +145,37 @@ fn native(c: &mut Criterion) {
     }
 }
 
-criterion_group!(pixel, bit_packing, rescaling, colour, native);
+/// Colour differences at half resolution, three bytes out for two in.
+fn expansion(c: &mut Criterion) {
+    let mut group = c.benchmark_group("native");
+    let stop = AtomicBool::new(false);
+    let limits = Limits::default();
+    let syntax = TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN;
+    for size in SIZES {
+        let (rows, columns) = (512, size / 512 / 12 * 4);
+        let info = FrameInfo::new(Attributes {
+            rows: rows as u32,
+            columns: columns as u32,
+            samples_per_pixel: 3,
+            bits_allocated: 8,
+            bits_stored: 8,
+            high_bit: 7,
+            sample_kind: SampleKind::Unsigned,
+            planar_configuration: 0,
+            photometric_interpretation: PhotometricInterpretation::YbrFull422,
+        })
+        .unwrap();
+        let src = noise(rows * columns * 2);
+        let pair = |[y0, y1, cb, cr]: &[u8; 4]| [*y0, *cb, *cr, *y1, *cb, *cr];
+        let expected: Vec<u8> = src.as_chunks().0.iter().flat_map(pair).collect();
+        tiers(&mut group, "8 bits, 4:2:2", &expected, |out, tier| {
+            let job = Job { syntax, info: &info, limits: &limits, options: Options { tier, ..Options::default() } };
+            let watch = Watch { stop: &stop, poll: None };
+            let frame = FrameBytes::from(black_box(&src[..]));
+            decode_frame(&job, frame, SamplesMut::U8(out), &mut Workspace::default(), watch).unwrap();
+        });
+    }
+}
+
+criterion_group!(pixel, bit_packing, rescaling, colour, native, expansion);
 criterion_main!(pixel);

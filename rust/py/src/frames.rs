@@ -7,7 +7,7 @@ use dicoxide_core::codec::{Codec, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
-    SampleKind, SegmentByteOrder, Tolerated, TransferSyntax,
+    SampleKind, SegmentByteOrder, Tier, Tolerated, TransferSyntax,
 };
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -107,9 +107,10 @@ impl Frames {
     }
 
     /// Decodes the frames `indices` into `out`; returns the CPU path and what was tolerated in them.
-    /// `rescales` has (slope, intercept) of each frame asked for, or one for all.
+    /// `rescales` has (slope, intercept) of each frame asked for, or one for all; `portable` keeps to the instructions
+    /// that every CPU has.
     #[pyo3(signature = (out, indices, *, threads=1, strict=false, ybr_to_rgb=false, rescales=None, max_bytes=None,
-        segment_byte_order="big"))]
+        segment_byte_order="big", portable=false))]
     fn decode_into(
         &self,
         py: Python<'_>,
@@ -121,6 +122,7 @@ impl Frames {
         rescales: Option<Vec<(f64, f64)>>,
         max_bytes: Option<u64>,
         segment_byte_order: &str,
+        portable: bool,
     ) -> PyResult<(&'static str, Vec<Note>)> {
         self.require(&indices)?;
         let rescales: Vec<Rescale> =
@@ -133,7 +135,8 @@ impl Frames {
             each => (None, each),
         };
         let finish = Finish { ybr_to_rgb, rescale };
-        let options = Options { finish, segment_byte_order, strict, ..Options::default() };
+        let tier = if portable { Tier::PORTABLE } else { Tier::best() };
+        let options = Options { finish, segment_byte_order, strict, tier };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
         let data = self.data(py);

@@ -92,12 +92,15 @@ impl Tier {
 /// Calls the body of a kernel that fits a tier: `dispatch!(tier, name(arguments))` is `x86::name` or `scalar::name`.
 macro_rules! dispatch {
     ($tier:expr, $name:ident $(::<$($generic:ty),*>)? ($($argument:expr),* $(,)?)) => {{
+        let tier: $crate::kernel::Tier = $tier;
         #[cfg(target_arch = "x86_64")]
-        if $crate::kernel::Tier::is_v3($tier) {
+        if tier.is_v3() {
             // SAFETY: holding a v3 Tier proves detection of every feature that x86::* are compiled with.
             #[allow(unsafe_code)]
             return unsafe { x86::$name$(::<$($generic),*>)?($($argument),*) };
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = tier;
         scalar::$name$(::<$($generic),*>)?($($argument),*)
     }};
 }

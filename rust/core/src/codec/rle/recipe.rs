@@ -8,6 +8,9 @@ use crate::frame::{FrameInfo, Tolerated};
 /// A replicate run makes 128 bytes of two: no segment yields more than this for each of its bytes.
 const MAX_EXPANSION: usize = 64;
 
+/// A segment this many times smaller than its plane is mostly long replicate runs.
+const LONG_RUNS: usize = 5;
+
 /// One byte plane, compressed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Segment<'a> {
@@ -104,6 +107,11 @@ impl Segment<'_> {
             Some([0]) => self.bytes.len().is_multiple_of(2) || (self.offset + self.bytes.len()).is_multiple_of(2),
             _ => false,
         }
+    }
+
+    /// Whether most of its bytes come from replicate runs of many.
+    pub(super) fn has_long_runs(&self, plane_bytes: usize) -> bool {
+        self.bytes.len() < plane_bytes / LONG_RUNS
     }
 
     /// Walks the runs, without their values, until they make `plane_bytes` bytes: says where the segment

@@ -9,13 +9,15 @@ use super::header::MAX_SEGMENTS;
 use super::recipe::{Recipe, Segment};
 use crate::error::{DecodeError, Result, truncated};
 use crate::frame::Tolerated;
-use crate::kernel::rle::{Ahead, Position, STEP_OUT};
+use crate::kernel::rle::{Ahead, Hints, Position, STEP_OUT};
 use crate::kernel::{bits, interleave, rle};
 use crate::limits::Limits;
 use crate::sink::Sink;
 
 /// Bytes of one plane that are decoded before planes are put together: all planes of a block stay in L1 or L2.
-const BLOCK_BYTES: usize = 16 * 1024;
+const BLOCK_BYTES: usize = 8 * 1024;
+/// Output of this size and more is not in L2 when it is written.
+const PREFETCH_BYTES: usize = 1 << 20;
 /// Scratch planes are this much further apart, so that they don't compete for the same cache sets.
 const APART: usize = 64;
 
@@ -53,10 +55,11 @@ fn straight(segment: &Segment<'_>, recipe: &Recipe<'_>, sink: &mut Sink<'_>) -> 
     if out.len() != recipe.plane_bytes {
         return Ok(None);
     }
+    let hints = Hints { ahead: None, long_runs: segment.has_long_runs(recipe.plane_bytes) };
     let mut at = Position::default();
     while at.out < recipe.plane_bytes {
         let want = recipe.plane_bytes.min(at.out.saturating_add(BLOCK_BYTES));
-        if !rle::fill(segment.bytes, &mut at, out, want, None, tier) {
+        if !rle::fill(segment.bytes, &mut at, out, want, hints, tier) {
             return Err(cut(recipe));
         }
     }
@@ -71,12 +74,17 @@ fn blocks(recipe: &Recipe<'_>, limits: &Limits, scratch: &mut Vec<u8>, sink: &mu
     let count = recipe.planes().len();
     let (pitch, scratch) = planes_of(scratch, count, recipe, limits)?;
     let mut positions = [Position::default(); MAX_SEGMENTS];
+    let prefetch = recipe.plane_bytes * count >= PREFETCH_BYTES;
     while sink.pixels_left() > 0 {
         let tier = sink.tier();
         let block = sink.block(BLOCK_BYTES);
         let pixels = block.len() / count;
         for ((segment, at), plane) in recipe.planes().iter().zip(&mut positions).zip(scratch.chunks_exact_mut(pitch)) {
-            if !rle::fill(segment.bytes, at, plane, pixels, Some(Ahead { block, stride: count }), tier) {
+            let hints = Hints {
+                ahead: prefetch.then_some(Ahead { block, stride: count }),
+                long_runs: segment.has_long_runs(recipe.plane_bytes),
+            };
+            if !rle::fill(segment.bytes, at, plane, pixels, hints, tier) {
                 return Err(cut(recipe));
             }
         }
@@ -109,7 +117,7 @@ fn packed_bits(
         let block = sink.block(BLOCK_BYTES * 8 - offset_bits);
         let pixels = block.len();
         let bits = offset_bits + pixels;
-        if !rle::fill(segment.bytes, &mut at, plane, bits.div_ceil(8), None, tier) {
+        if !rle::fill(segment.bytes, &mut at, plane, bits.div_ceil(8), Hints::default(), tier) {
             return Err(cut(recipe));
         }
         // At most 7, by the remainder below.

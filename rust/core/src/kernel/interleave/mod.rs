@@ -12,9 +12,7 @@ use super::Tier;
 /// together: 1 for the byte planes of RLE.
 pub(crate) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], tier: Tier) {
     let done = vectors(planes, sample_bytes, out, tier);
-    if done == 0 {
-        scalar::interleave(planes, sample_bytes, out);
-    } else if let Some(out) = out.get_mut(done * planes.len()..).filter(|out| !out.is_empty()) {
+    if let Some(out) = out.get_mut(done * planes.len()..).filter(|out| !out.is_empty()) {
         scalar::rest(planes, sample_bytes, done, out);
     }
 }
@@ -27,8 +25,8 @@ fn vectors(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], tier: Tier) ->
         #[allow(unsafe_code)]
         return unsafe { x86::interleave(planes, sample_bytes, out) };
     }
-    let _ = (planes, sample_bytes, out, tier);
-    0
+    let _ = tier;
+    scalar::interleave(planes, sample_bytes, out)
 }
 
 #[cfg(test)]

@@ -40,36 +40,51 @@ pub(crate) struct Ahead<'a> {
     pub(crate) stride: usize,
 }
 
+/// What makes it faster and changes nothing else.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Hints<'a> {
+    /// Where to, next.
+    pub(crate) ahead: Option<Ahead<'a>>,
+    /// Whether replicate runs of more than 64 bytes are common.
+    pub(crate) long_runs: bool,
+}
+
 /// Decodes whole runs of `src` from `at` on until `out[..want]` is complete; `false` if `src` ends first.
 ///
 /// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at.out` counts all
 /// of it. Beyond `at.out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
-pub(crate) fn fill(
-    src: &[u8],
-    at: &mut Position,
-    out: &mut [u8],
-    want: usize,
-    ahead: Option<Ahead<'_>>,
-    tier: Tier,
-) -> bool {
-    loop {
-        *at = steps(src, *at, out, want, ahead, tier);
-        if at.out >= want {
-            return true;
-        }
+pub(crate) fn fill(src: &[u8], at: &mut Position, out: &mut [u8], want: usize, hints: Hints<'_>, tier: Tier) -> bool {
+    *at = steps(src, src.len(), *at, out, want, hints, tier);
+    if at.out < want && src.len() < at.src + STEP_SRC {
+        *at = last_steps(src, *at, out, want, tier);
+    }
+    while at.out < want {
         let Some(next) = scalar::exact_step(src, *at, out) else { return false };
         *at = next;
     }
+    true
 }
 
-/// As many fast steps as there is room for.
-fn steps(src: &[u8], at: Position, out: &mut [u8], want: usize, ahead: Option<Ahead<'_>>, tier: Tier) -> Position {
+/// The fast steps that are left where less than [`STEP_SRC`] bytes of `src` are: in a copy with room behind it,
+/// as far as steps don't pass the end of `src`.
+fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier) -> Position {
+    let rest = src.get(at.src..).unwrap_or_default();
+    let mut copy = [0; 2 * STEP_SRC];
+    for (to, from) in copy.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let now = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, Hints::default(), tier);
+    Position { src: at.src + now.src, ..now }
+}
+
+/// As many fast steps as there is room for, within `src[..end]`.
+fn steps(src: &[u8], end: usize, at: Position, out: &mut [u8], want: usize, hints: Hints<'_>, tier: Tier) -> Position {
     #[cfg(target_arch = "x86_64")]
     if tier.is_v3() {
         // SAFETY: holding a v3 Tier proves detection.
         #[allow(unsafe_code)]
-        return unsafe { x86::steps(src, at, out, want, ahead) };
+        return unsafe { x86::steps(src, end, at, out, want, hints) };
     }
-    let _ = (ahead, tier);
-    scalar::steps(src, at, out, want)
+    let _ = (hints, tier);
+    scalar::steps(src, end, at, out, want)
 }

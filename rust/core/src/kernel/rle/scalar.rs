@@ -2,13 +2,16 @@
 
 use super::{Position, STEP_OUT, STEP_SRC};
 
-/// As many steps as there is room for, until `out[..want]` is complete.
+/// As many steps as there is room for, until `out[..want]` is complete; none that uses more than `src[..end]`.
 #[inline(always)]
-pub(super) fn steps(src: &[u8], mut at: Position, out: &mut [u8], want: usize) -> Position {
+pub(super) fn steps(src: &[u8], end: usize, mut at: Position, out: &mut [u8], want: usize) -> Position {
     while at.out < want {
         let Some(src) = src.get(at.src..).and_then(|rest| rest.first_chunk()) else { break };
         let Some(out) = out.get_mut(at.out..).and_then(|rest| rest.first_chunk_mut()) else { break };
         let (used, made) = step(src, out);
+        if used > end - at.src {
+            break;
+        }
         at.src += used;
         at.out += made;
     }
@@ -33,7 +36,8 @@ fn step(src: &[u8; STEP_SRC], out: &mut [u8; STEP_OUT]) -> (usize, usize) {
     match header {
         0xc1.. => {}
         0x81.. => out[literal + 64..literal + 128].fill(value),
-        0x80 => return (span + 1, literal),
+        // After a literal run it is left to the next step, for it may lie behind the last run of the plane.
+        0x80 => return (span.max(1), literal),
         _ => return (span, literal),
     }
     (span + 2, literal + 257 - header)

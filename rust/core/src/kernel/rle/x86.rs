@@ -1,20 +1,32 @@
 //! x86-64-v3: the step of [`super::scalar`] on pointers, its bounds checked once a step and not once an access.
 
-use super::{Ahead, Position, STEP_OUT, STEP_SRC};
+use super::{Ahead, Hints, Position, STEP_OUT, STEP_SRC};
 use std::arch::x86_64::*;
 
 /// As [`super::scalar::steps`].
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-pub(super) fn steps(src: &[u8], at: Position, out: &mut [u8], want: usize, ahead: Option<Ahead<'_>>) -> Position {
-    match ahead {
-        Some(ahead) => run::<true>(src, at, out, want, ahead),
-        None => run::<false>(src, at, out, want, Ahead::default()),
+pub(super) fn steps(src: &[u8], end: usize, at: Position, out: &mut [u8], want: usize, hints: Hints<'_>) -> Position {
+    let none = Ahead::default();
+    match (hints.ahead, hints.long_runs) {
+        _ if end < src.len() => run::<false, true, false>(src, end, at, out, want, none),
+        (Some(ahead), false) => run::<true, false, false>(src, end, at, out, want, ahead),
+        (Some(ahead), true) => run::<true, false, true>(src, end, at, out, want, ahead),
+        (None, false) => run::<false, false, false>(src, end, at, out, want, none),
+        (None, true) => run::<false, false, true>(src, end, at, out, want, none),
     }
 }
 
+/// `AHEAD`: whether to prefetch; `BOUNDED`: whether a step may pass `end`; `LONG`: see [`step`].
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-fn run<const AHEAD: bool>(src: &[u8], at: Position, out: &mut [u8], want: usize, ahead: Ahead<'_>) -> Position {
+fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool>(
+    src: &[u8],
+    end: usize,
+    at: Position,
+    out: &mut [u8],
+    want: usize,
+    ahead: Ahead<'_>,
+) -> Position {
     let (Some(last_src), Some(last_out)) = (src.len().checked_sub(STEP_SRC), out.len().checked_sub(STEP_OUT)) else {
         return at;
     };
@@ -23,34 +35,35 @@ fn run<const AHEAD: bool>(src: &[u8], at: Position, out: &mut [u8], want: usize,
         return at;
     }
     let (first_src, first_out) = (src.as_ptr(), out.as_mut_ptr());
-    let (last_src, end_out) = (first_src.wrapping_add(last_src), first_out.wrapping_add(end_out));
+    let (last_src, end_src) = (first_src.wrapping_add(last_src), first_src.wrapping_add(end));
+    let end_out = first_out.wrapping_add(end_out);
     let (mut src, mut out) = (first_src.wrapping_add(at.src), first_out.wrapping_add(at.out));
     while src <= last_src && out < end_out {
         if AHEAD {
-            prefetch(
-                ahead
-                    .block
-                    .as_ptr()
-                    .wrapping_add((out.addr().wrapping_sub(first_out.addr())).wrapping_mul(ahead.stride)),
-            );
+            let made = out.addr().wrapping_sub(first_out.addr());
+            prefetch(ahead.block.as_ptr().wrapping_add(made.wrapping_mul(ahead.stride)));
         }
-        // SAFETY: the loop's condition leaves STEP_SRC bytes of the segment from `src` on, and STEP_OUT from `out` on.
+        // SAFETY: the loop's condition leaves STEP_SRC bytes of `src` from here on, and STEP_OUT of `out`.
         #[allow(unsafe_code)]
-        let (used, made) = unsafe { step(src, out) };
+        let (used, made) = unsafe { step::<LONG>(src, out) };
+        if BOUNDED && src.wrapping_add(used) > end_src {
+            break;
+        }
         src = src.wrapping_add(used);
         out = out.wrapping_add(made);
     }
-    Position { src: src.addr() - first_src.addr(), out: out.addr() - first_out.addr() }
+    Position { src: src.addr().wrapping_sub(first_src.addr()), out: out.addr().wrapping_sub(first_out.addr()) }
 }
 
 /// An optional literal run and the replicate run after it: bytes used, at most 131, and made, at most [`STEP_OUT`].
+/// `LONG` sets 128 bytes at once, so that no branch asks whether a replicate run is longer than 64.
 ///
 /// # Safety
 /// [`STEP_SRC`] bytes can be read from `src` on, [`STEP_OUT`] be written from `out` on, and they don't overlap.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 #[allow(unsafe_code)]
-unsafe fn step(src: *const u8, out: *mut u8) -> (usize, usize) {
+unsafe fn step<const LONG: bool>(src: *const u8, out: *mut u8) -> (usize, usize) {
     // SAFETY: a literal run has at most 128 bytes, from src + 1 and to out. So the second header is at most at
     // src + 129 and its value at src + 130 < STEP_SRC; the replicate run begins at most at out + 128, and
     // at most 128 bytes are set there, which ends at STEP_OUT. Each copy ends at src + 129 or before.
@@ -73,16 +86,23 @@ unsafe fn step(src: *const u8, out: *mut u8) -> (usize, usize) {
         let out = out.add(literal);
         set_32(out, value);
         set_32(out.add(32), value);
+        if LONG {
+            set_32(out.add(64), value);
+            set_32(out.add(96), value);
+        }
         let length = 1isize.wrapping_sub(header).cast_unsigned();
-        if length.wrapping_sub(2) > 62 {
+        if length.wrapping_sub(2) > if LONG { 126 } else { 62 } {
             if header >= 0 {
                 return (span, literal);
             }
             if header == -128 {
-                return (span.wrapping_add(1), literal);
+                // After a literal run it is left to the next step, for it may lie behind the last run of the plane.
+                return (span.max(1), literal);
             }
-            set_32(out.add(64), value);
-            set_32(out.add(96), value);
+            if !LONG {
+                set_32(out.add(64), value);
+                set_32(out.add(96), value);
+            }
         }
         (span.wrapping_add(2), literal.wrapping_add(length))
     }

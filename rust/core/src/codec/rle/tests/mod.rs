@@ -172,8 +172,10 @@ fn sizes_around_blocks() {
             }
         }
     }
-    let info = info(1025, 128, 1, 1);
-    check(&random_frame(&info, Style::PYDICOM, &mut rng), &info, BIG);
+    for (rows, columns) in [(8, 8191), (8, 8192), (8, 8193), (1025, 128), (5, 52_429)] {
+        let info = info(rows, columns, 1, 1);
+        check(&random_frame(&info, Style::PYDICOM, &mut rng), &info, BIG);
+    }
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn scratch_is_paid_for_and_bounded() {
     let info = info(100, 1000, 3, 32);
     let bytes = frame(&vec![[0x81, 7].repeat(800); 12]);
     let stop = std::sync::atomic::AtomicBool::new(false);
-    for (max_bytes, fits) in [(12 * 17 * 1024, true), (12 * 16 * 1024, false)] {
+    for (max_bytes, fits) in [(12 * 9 * 1024, true), (12 * 8 * 1024, false)] {
         let limits = Limits::new(Some(max_bytes));
         let job =
             Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options: Options::default() };
@@ -150,6 +150,21 @@ fn long_ends_are_told_apart_where_steps_are_fast() {
             "200 bytes follow the last run of segment 2 at byte 362 (PS3.5 Annex G.3)"
         ]
     );
+}
+
+#[test]
+fn a_no_op_behind_the_last_run_is_not_part_of_it() {
+    let info = info(1, 20, 1, 16);
+    for padding in [0, 300] {
+        let mut segment = vec![19];
+        segment.extend(0..20);
+        segment.push(0x80);
+        segment.extend(vec![0x80; padding]);
+        assert_eq!(
+            noted(&frame(&[segment.clone(), segment]), &info).first().map(String::as_str),
+            Some(&*format!("{} bytes follow the last run of segment 1 at byte 85 (PS3.5 Annex G.3)", padding + 1))
+        );
+    }
 }
 
 #[test]

@@ -1,0 +1,43 @@
+"""Departures from the standard that are tolerated: one warning each, or an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dicoxide.errors import CorruptFrameError, NonConformantWarning
+
+if TYPE_CHECKING:
+    from dicoxide._core import Note
+
+_PACKAGE = os.path.dirname(__file__)
+
+
+def _line(note: Note) -> str:
+    index, text, clause, offset = note
+    where = "" if index is None else f"frame {index}: "
+    at = "" if offset is None else f" at byte {offset}"
+    return f"{where}{text}{at} ({clause})"
+
+
+def warn(notes: Sequence[Note]) -> None:
+    """One warning a departure, at the line outside of this package that asked for the frames."""
+    if not notes:
+        return
+    level, caller = 1, sys._getframe()
+    while caller.f_back is not None and caller.f_code.co_filename.startswith(_PACKAGE):
+        level, caller = level + 1, caller.f_back
+    for note in notes:
+        warnings.warn(_line(note), NonConformantWarning, stacklevel=level)
+
+
+def refuse(notes: Sequence[Note], transfer_syntax: str) -> None:
+    """Raise the first departure, if there is one."""
+    for note in notes:
+        index, _, clause, offset = note
+        raise CorruptFrameError(
+            _line(note), clause=clause, offset=offset, transfer_syntax=transfer_syntax, frame_index=index
+        )

@@ -1,0 +1,148 @@
+//! RLE Lossless: constructed frames of a few kinds, every tier. Every answer is checked before it is timed.
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dicoxide_core::{
+    Attributes, FrameInfo, Job, Limits, Options, PhotometricInterpretation, SampleKind, SamplesMut, Tier,
+    TransferSyntax, Watch, Workspace, decode_frame,
+};
+use std::hint::black_box;
+use std::sync::atomic::AtomicBool;
+
+struct Frame {
+    name: &'static str,
+    info: FrameInfo,
+    bytes: Vec<u8>,
+    samples: Vec<u8>,
+}
+
+/// A frame whose samples are `value(x, y, sample, noise)`, `bits_allocated` bits each.
+fn frame(
+    name: &'static str,
+    (rows, columns, samples_per_pixel, bits_allocated): (u32, u32, u32, u32),
+    value: impl Fn(u32, u32, u32, u32) -> u32,
+) -> Frame {
+    let info = FrameInfo::new(Attributes {
+        rows,
+        columns,
+        samples_per_pixel,
+        bits_allocated,
+        bits_stored: bits_allocated,
+        high_bit: bits_allocated - 1,
+        sample_kind: SampleKind::Unsigned,
+        planar_configuration: 0,
+        photometric_interpretation: PhotometricInterpretation::Other,
+    })
+    .expect("attributes of a valid image");
+    let n = info.sample_bytes();
+    let mut noise = 1u32;
+    let mut samples = Vec::new();
+    for at in 0..rows * columns * samples_per_pixel {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let (pixel, sample) = (at / samples_per_pixel, at % samples_per_pixel);
+        samples.extend(&value(pixel % columns, pixel / columns, sample, noise >> 24).to_le_bytes()[..n]);
+    }
+    let pixel_bytes = info.samples_per_pixel() * n;
+    let segments: Vec<Vec<u8>> = (0..pixel_bytes)
+        .map(|index| {
+            let byte = index / n * n + n - 1 - index % n;
+            let plane: Vec<u8> = samples.iter().skip(byte).step_by(pixel_bytes).copied().collect();
+            plane.chunks(columns as usize).flat_map(runs).collect()
+        })
+        .collect();
+    let mut bytes = u32::try_from(pixel_bytes).expect("at most 15").to_le_bytes().to_vec();
+    let mut offset = 64;
+    for segment in &segments {
+        bytes.extend(u32::try_from(offset).expect("a small frame").to_le_bytes());
+        offset += segment.len();
+    }
+    bytes.resize(64, 0);
+    bytes.extend(segments.concat());
+    Frame { name, info, bytes, samples }
+}
+
+/// PackBits: replicate runs from three equal bytes on.
+fn runs(row: &[u8]) -> Vec<u8> {
+    let same = |at: usize| row[at..].iter().take(128).take_while(|byte| **byte == row[at]).count();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < row.len() {
+        let mut length = same(at);
+        if length > 2 {
+            out.extend([(257 - length) as u8, row[at]]);
+        } else {
+            length = (at..row.len()).take(128).take_while(|at| same(*at) < 3).count();
+            out.push((length - 1) as u8);
+            out.extend(&row[at..at + length]);
+        }
+        at += length;
+    }
+    out
+}
+
+fn frames() -> Vec<Frame> {
+    let disc =
+        |x: u32, y: u32, size: u32| x.abs_diff(size / 2).pow(2) + y.abs_diff(size / 2).pow(2) < (size * 2 / 5).pow(2);
+    vec![
+        frame(
+            "ct_512x512_u16",
+            (512, 512, 1, 16),
+            |x, y, _, noise| {
+                if disc(x, y, 512) { 1000 + x / 4 + noise / 8 } else { 0 }
+            },
+        ),
+        frame("cr_2048x2048_u16", (2048, 2048, 1, 16), |x, y, _, noise| 500 + x / 8 + y / 16 + noise / 64),
+        frame("photo_480x640_rgb_u8", (480, 640, 3, 8), |x, y, sample, noise| {
+            (x / 6 + y / 9 + sample * 40 + u32::from(noise < 60) * noise / 8) & 255
+        }),
+        frame("flat_480x640_rgb_u8", (480, 640, 3, 8), |x, y, sample, _| {
+            (x / 80 * 31 + y / 60 * 7 + sample * 85) & 255
+        }),
+        frame(
+            "us_600x800_u8",
+            (600, 800, 1, 8),
+            |x, y, _, noise| {
+                if disc(x, y, 600) { noise / 4 * u32::from(noise > 180) } else { 0 }
+            },
+        ),
+        frame(
+            "dose_256x256_u32",
+            (256, 256, 1, 32),
+            |x, y, _, noise| if disc(x, y, 256) { x * y * 400 + noise } else { 0 },
+        ),
+        frame("bars_256x256_rgb_u16", (256, 256, 3, 16), |x, _, sample, _| (x / 32 * 8191 + sample * 257) & 0xffff),
+        frame("bars_256x256_rgb_u32", (256, 256, 3, 32), |x, _, sample, _| (x / 32).wrapping_mul(0x0123_4567) + sample),
+    ]
+}
+
+fn decode(frame: &Frame, tier: Tier, words: &mut [u64], workspace: &mut Workspace) {
+    let out = match frame.info.sample_bytes() {
+        1 => SamplesMut::U8(bytemuck::cast_slice_mut(words)),
+        2 => SamplesMut::U16(bytemuck::cast_slice_mut(words)),
+        _ => SamplesMut::U32(bytemuck::cast_slice_mut(words)),
+    };
+    let limits = Limits::unbounded();
+    let options = Options { tier, ..Options::default() };
+    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &frame.info, limits: &limits, options };
+    let watch = Watch { stop: &AtomicBool::new(false), poll: None };
+    decode_frame(&job, black_box(&frame.bytes[..]).into(), out, workspace, watch).expect("a good frame");
+}
+
+fn bench(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("rle");
+    for frame in frames() {
+        group.throughput(Throughput::Bytes(frame.samples.len() as u64));
+        let mut words = vec![0u64; frame.samples.len() / 8];
+        for tier in Tier::available() {
+            let mut workspace = Workspace::default();
+            decode(&frame, tier, &mut words, &mut workspace);
+            assert!(bytemuck::cast_slice::<_, u8>(&words) == frame.samples, "{} {}", frame.name, tier.name());
+            group.bench_function(BenchmarkId::new(frame.name, tier.name()), |bencher| {
+                bencher.iter(|| decode(&frame, tier, &mut words, &mut workspace));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

@@ -1,0 +1,153 @@
+//! What has to hold for any bytes: plain functions from bytes to nothing that panic where it does not.
+//!
+//! The first bytes choose codec, attributes and options, so that a codec is tried from the day it is registered.
+
+#![allow(clippy::panic, clippy::missing_panics_doc, reason = "a property fails by panicking")]
+
+use dicoxide_core::codec::{CODECS, codec_for};
+use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
+use dicoxide_core::{
+    Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
+    SampleKind, SamplesMut, SegmentByteOrder, Tier, TransferSyntax,
+};
+
+/// Bytes that choose what is tried; the rest is what is decoded.
+pub const CHOICE_BYTES: usize = 12;
+/// Samples of all frames of one try: properties are to be tried often.
+const MOST_SAMPLES: usize = 1 << 16;
+
+/// What the first bytes choose.
+struct Choice {
+    syntax: TransferSyntax,
+    info: FrameInfo,
+    options: Options,
+    number_of_frames: Option<u32>,
+    word_swapped: bool,
+}
+
+/// Any value decodes to the same samples, or fails with the same error, on every CPU path and number of threads;
+/// a failure is no bug, and what is noted ends up the same too.
+pub fn decoding_agrees(bytes: &[u8]) {
+    let Some((choice, value)) = choose(bytes) else { return };
+    // Where the choice says so, the last bytes are an Extended Offset Table of two frames.
+    let (value, extended) = match value.split_last_chunk::<32>() {
+        Some((value, table)) if choice.word_swapped && choice.syntax.is_encapsulated() => {
+            let (offsets, lengths) = table.split_at(16);
+            (value, Some(ExtendedOffsets { offsets, lengths }))
+        }
+        _ => (value, None),
+    };
+    let data = PixelData { value, extended };
+    let Some(expected) = outcome(&choice, data, Tier::PORTABLE, 1) else { return };
+    for tier in Tier::available() {
+        for threads in [1, 2] {
+            assert_eq!(outcome(&choice, data, tier, threads).as_ref(), Some(&expected), "{} {threads}", tier.name());
+        }
+    }
+}
+
+/// Samples and notes, or the frame and its error.
+type Outcome = Result<(Vec<u64>, String), (usize, DecodeError)>;
+
+fn outcome(choice: &Choice, data: PixelData<'_>, tier: Tier, threads: usize) -> Option<Outcome> {
+    let codec = codec_for(choice.syntax)?;
+    let Choice { info, number_of_frames, .. } = choice;
+    let table = if choice.syntax.is_encapsulated() {
+        FrameTable::encapsulated(info, data, *number_of_frames, codec)
+    } else {
+        FrameTable::native(info, data.value, *number_of_frames, choice.word_swapped)
+    };
+    let table = match table {
+        Ok(table) => table,
+        Err(error) => return Some(Err((0, checked(error, data.value.len())))),
+    };
+    let indices: Vec<usize> = (0..table.frames()).rev().collect();
+    let samples = info.samples().checked_mul(indices.len()).filter(|samples| *samples <= MOST_SAMPLES)?;
+    let limits = Limits::new(Some(1 << 24));
+    let job = Job { syntax: choice.syntax, info, limits: &limits, options: Options { tier, ..choice.options } };
+    let mut memory = vec![0_u64; samples];
+    let decoded = check_frames(&table, data, &indices, info, codec).and_then(|()| {
+        let output = Output { samples: typed(&mut memory, info, &choice.options), rescales: &[] };
+        decode_frames(&job, &table, data, &indices, output, threads, &|| false)
+    });
+    Some(match decoded {
+        Ok(summary) => Ok((memory, format!("{:?} {:?}", table.tolerated(), summary.tolerated))),
+        Err(failed) => Err((failed.index, checked(failed.error, data.value.len()))),
+    })
+}
+
+/// Errors tell a place that is there, in one line.
+fn checked(error: DecodeError, value_bytes: usize) -> DecodeError {
+    assert!(error.offset().is_none_or(|offset| offset <= value_bytes as u64), "{error}");
+    assert!(!error.to_string().contains('\n') && error.kind() != ErrorKind::Interrupted, "{error}");
+    error
+}
+
+/// The first samples' worth of `memory`, one word a sample whatever its type: what lies behind them stays 0.
+fn typed<'a>(memory: &'a mut [u64], info: &FrameInfo, options: &Options) -> SamplesMut<'a> {
+    fn first<T: bytemuck::Pod>(memory: &mut [u64]) -> &mut [T] {
+        let samples = memory.len();
+        bytemuck::cast_slice_mut(memory).get_mut(..samples).unwrap_or_default()
+    }
+    if options.finish.rescale.is_some() {
+        return SamplesMut::F64(first(memory));
+    }
+    match (info.sample_bytes(), info.is_signed(), info.is_float()) {
+        (4, _, true) => SamplesMut::F32(first(memory)),
+        (_, _, true) => SamplesMut::F64(first(memory)),
+        (1, false, _) => SamplesMut::U8(first(memory)),
+        (1, true, _) => SamplesMut::I8(first(memory)),
+        (2, false, _) => SamplesMut::U16(first(memory)),
+        (2, true, _) => SamplesMut::I16(first(memory)),
+        (4, false, _) => SamplesMut::U32(first(memory)),
+        (4, true, _) => SamplesMut::I32(first(memory)),
+        (_, false, _) => SamplesMut::U64(first(memory)),
+        (_, true, _) => SamplesMut::I64(first(memory)),
+    }
+}
+
+/// Attributes mostly as images have them, so that most tries get to a codec's loop.
+fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
+    let (head, value) = bytes.split_first_chunk::<CHOICE_BYTES>()?;
+    let [codec, syntax, rows, columns, samples, allocated, stored, shift, kind, frames, options, term] = *head;
+    let codec = CODECS.get(usize::from(codec) % CODECS.len())?;
+    let syntaxes = codec.syntaxes();
+    let syntax = *syntaxes.get(usize::from(syntax) % syntaxes.len())?;
+    let sample_kind = match kind % 8 {
+        0 => SampleKind::Float,
+        1..4 => SampleKind::Signed,
+        _ => SampleKind::Unsigned,
+    };
+    let bits_allocated = match allocated % 8 {
+        0 => 1,
+        1..3 => 8,
+        3..6 => 16,
+        6 => 32,
+        _ => 64,
+    };
+    let bits_stored = u32::from(stored) % (bits_allocated + 1);
+    let attributes = Attributes {
+        rows: u32::from(rows),
+        columns: u32::from(columns),
+        samples_per_pixel: u32::from(samples % 5),
+        bits_allocated,
+        bits_stored,
+        high_bit: (bits_stored + u32::from(shift % 4)).saturating_sub(1),
+        sample_kind,
+        planar_configuration: u32::from(options & 1),
+        photometric_interpretation: PhotometricInterpretation::from_term(match term % 4 {
+            0 => "YBR_FULL",
+            1 => "YBR_FULL_422",
+            _ => "MONOCHROME2",
+        }),
+    };
+    let info = FrameInfo::new(attributes).ok()?;
+    let finish = Finish {
+        ybr_to_rgb: options & 2 != 0,
+        rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
+    };
+    let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
+    let options = Options { finish, segment_byte_order, strict: options & 32 != 0, tier: Tier::PORTABLE };
+    let number_of_frames = (frames & 128 == 0).then_some(u32::from(frames % 8));
+    Some((Choice { syntax, info, options, number_of_frames, word_swapped: term & 4 != 0 }, value))
+}

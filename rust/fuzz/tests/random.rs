@@ -1,0 +1,128 @@
+//! The properties on random and mutated bytes, for `DICOXIDE_FUZZ_SECONDS` seconds (1 by default).
+
+use dicoxide_fuzz::{CHOICE_BYTES, decoding_agrees};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+/// Xorshift: the same tries on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end as u64).unwrap()
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[0]
+    }
+}
+
+/// Runs of both kinds until `plane` bytes are made.
+fn segment(random: &mut Random, plane: usize) -> Vec<u8> {
+    let (mut made, mut segment) = (0, Vec::new());
+    while made < plane {
+        let longest = if random.byte() < 32 { 128 } else { 9 };
+        let length = (1 + random.below(longest)).min(plane - made);
+        if random.byte() < 128 || length == 1 {
+            segment.push(u8::try_from(length - 1).unwrap());
+            segment.extend((0..length).map(|_| random.byte()));
+        } else {
+            segment.extend([u8::try_from(257 - length).unwrap(), random.byte()]);
+        }
+        made += length;
+    }
+    segment
+}
+
+/// A good RLE frame of `segments` planes of `plane` bytes.
+fn rle(random: &mut Random, segments: usize, plane: usize) -> Vec<u8> {
+    let segments: Vec<Vec<u8>> = (0..segments).map(|_| segment(random, plane)).collect();
+    let mut frame = u32::try_from(segments.len()).unwrap().to_le_bytes().to_vec();
+    let mut offset = 64;
+    for segment in &segments {
+        frame.extend(u32::try_from(offset).unwrap().to_le_bytes());
+        offset += segment.len();
+    }
+    frame.resize(64, 0);
+    frame.extend(segments.concat());
+    frame
+}
+
+/// A good object: the choice, and a value that fits it.
+fn object(random: &mut Random) -> Vec<u8> {
+    let mut head = [0; CHOICE_BYTES];
+    head.fill_with(|| random.byte());
+    let (rows, columns) = (1 + random.below(40), 1 + random.below(60));
+    (head[2], head[3]) = (u8::try_from(rows).unwrap(), u8::try_from(columns).unwrap());
+    let samples = [1, 3, 1, 2, 4][random.below(5)];
+    head[4] = samples;
+    let bytes = match head[5] % 8 {
+        0..3 => 1,
+        3..6 => 2,
+        6 => 4,
+        _ => 8,
+    };
+    head[6] = u8::try_from(8 * bytes - random.below(2) * 3).unwrap();
+    let frames = 1 + random.below(3);
+    head[9] = u8::try_from(frames).unwrap();
+    let pixels = rows * columns;
+    let mut value = Vec::new();
+    if head[0] % 2 == 0 {
+        value.extend((0..frames * pixels * usize::from(samples) * bytes).map(|_| random.byte()));
+    } else {
+        let plane = if head[5] % 8 == 0 { pixels.div_ceil(8) } else { pixels };
+        value.extend([0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0]);
+        for _ in 0..frames {
+            let mut frame = rle(random, usize::from(samples) * bytes, plane);
+            frame.resize(frame.len().next_multiple_of(2), 0);
+            value.extend([0xFE, 0xFF, 0, 0xE0]);
+            value.extend(u32::try_from(frame.len()).unwrap().to_le_bytes());
+            value.extend(frame);
+        }
+    }
+    head.into_iter().chain(value).collect()
+}
+
+fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
+    for _ in 0..random.below(4) {
+        let from = if random.byte() < 128 { 0 } else { CHOICE_BYTES };
+        let near = if random.byte() < 128 { bytes.len() } else { (from + 100).min(bytes.len()) };
+        let at = from + random.below((near - from).max(1));
+        match random.below(5) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at.min(bytes.len()), random.byte()),
+            2 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+            3 if at < bytes.len() => bytes[at] = [0, 1, 0x7F, 0x80, 0x81, 0xFF][random.below(6)],
+            _ if at < bytes.len() => drop(bytes.remove(at)),
+            _ => {}
+        }
+        bytes.resize(bytes.len().max(CHOICE_BYTES + 1), 0);
+    }
+}
+
+#[test]
+fn decoding_agrees_on_anything() {
+    let seconds = std::env::var("DICOXIDE_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let seed =
+        std::env::var("DICOXIDE_FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0x0DC0_071D_E000_0001);
+    let mut random = Random(seed);
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut tries = 0_u64;
+    while Instant::now() < end {
+        let mut bytes = object(&mut random);
+        mutate(&mut random, &mut bytes);
+        if catch_unwind(AssertUnwindSafe(|| decoding_agrees(&bytes))).is_err() {
+            panic!("a property failed on try {tries}, bytes {bytes:?}");
+        }
+        tries += 1;
+    }
+    println!("{tries} tries");
+    assert!(tries > 0);
+}

@@ -1,0 +1,212 @@
+"""pydicom's tables before, while and after dicoxide is enabled."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import dicoxide
+import numpy as np
+import pytest
+from dicoxide.plugins import _order, pydicom_v3
+from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset
+from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders import base
+from pydicom.uid import UID, RLELossless, UID_dictionary
+
+JPEG_XL = "1.2.840.10008.1.2.4.110"
+
+
+def tables() -> dict[str, list[tuple[str, Any]]]:
+    return {uid: list(row[0]._available.items()) for uid, row in base._PIXEL_DATA_DECODERS.items()}
+
+
+def labels(uid: str = RLELossless) -> list[str]:
+    return list(get_decoder(uid)._available)
+
+
+@pytest.fixture(autouse=True)
+def before() -> Iterator[dict[str, list[tuple[str, Any]]]]:
+    found = tables()
+    yield found
+    dicoxide.disable()
+    assert tables() == found
+
+
+@pytest.fixture
+def plugin() -> Iterator[ModuleType]:
+    """A plugin of somebody else's, that pydicom can import."""
+    module: Any = ModuleType("somebodys_plugin")
+
+    def decode(src: bytes, runner: Any) -> bytearray:
+        raise NotImplementedError
+
+    decode.__module__ = module.__name__
+    module.decode, module.is_available, module.DECODER_DEPENDENCIES = decode, lambda uid: True, {}
+    sys.modules[module.__name__] = module
+    yield module
+    del sys.modules[module.__name__]
+
+
+def test_first_everywhere_and_back(before: dict[str, Any]) -> None:
+    assert dicoxide.enable() is None
+    dicoxide.enable()
+    for uid in pydicom_v3.DECODER_DEPENDENCIES:
+        assert labels(uid)[0] == "dicoxide"
+    assert labels()[1:] == [label for label, _ in before[RLELossless]]
+    dicoxide.disable()
+    assert tables() == before
+    dicoxide.disable()
+
+
+def test_decoder_that_pydicom_does_not_have() -> None:
+    image = np.arange(20, dtype=np.uint16).reshape(4, 5)
+    ds = dataset(image, ENCAPSULATED_UNCOMPRESSED)
+    with dicoxide.enabled():
+        assert np.array_equal(ds.pixel_array, image)
+    with pytest.raises(NotImplementedError):
+        get_decoder(ENCAPSULATED_UNCOMPRESSED)
+
+
+def test_uid_that_pydicom_has_no_name_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    if JPEG_XL in UID_dictionary:
+        pytest.skip("this pydicom knows JPEG XL")
+    monkeypatch.setitem(pydicom_v3.DECODER_DEPENDENCIES, UID(JPEG_XL), ())
+    with dicoxide.enabled():
+        assert get_decoder(JPEG_XL).is_encapsulated
+        assert labels(JPEG_XL) == ["dicoxide"]
+    assert JPEG_XL not in UID_dictionary
+
+
+def test_contexts_nest(before: dict[str, Any]) -> None:
+    with dicoxide.enabled():
+        with dicoxide.enabled():
+            assert labels()[0] == "dicoxide"
+        assert labels()[0] == "dicoxide"
+    assert tables() == before
+    dicoxide.enable()
+    with dicoxide.enabled():
+        pass
+    assert labels()[0] == "dicoxide"
+
+
+def test_contexts_that_overlap(before: dict[str, Any]) -> None:
+    first, second = dicoxide.enabled(), dicoxide.enabled()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert labels()[0] == "dicoxide"
+    second.__exit__(None, None, None)
+    assert tables() == before
+
+
+def test_disable_within_a_context_is_final(before: dict[str, Any]) -> None:
+    with dicoxide.enabled():
+        dicoxide.disable()
+        assert tables() == before
+    assert tables() == before
+
+
+def test_context_ends_with_an_exception(before: dict[str, Any]) -> None:
+    with pytest.raises(KeyError), dicoxide.enabled():
+        raise KeyError
+    assert tables() == before
+
+
+def test_plugins_added_meanwhile_stay(before: dict[str, Any], plugin: ModuleType) -> None:
+    decoder = get_decoder(RLELossless)
+    dicoxide.enable()
+    decoder.add_plugin("theirs", (plugin.__name__, "decode"))
+    dicoxide.enable()
+    made = get_decoder(ENCAPSULATED_UNCOMPRESSED)
+    made.add_plugin("theirs", (plugin.__name__, "decode"))
+    dicoxide.disable()
+    try:
+        assert labels() == [*(label for label, _ in before[RLELossless]), "theirs"]
+        assert labels(ENCAPSULATED_UNCOMPRESSED) == ["theirs"]
+    finally:
+        decoder.remove_plugin("theirs")
+        del base._PIXEL_DATA_DECODERS[UID(ENCAPSULATED_UNCOMPRESSED)]
+
+
+def test_plugin_removed_meanwhile_stays_away(plugin: ModuleType) -> None:
+    decoder = get_decoder(RLELossless)
+    decoder.add_plugin("theirs", (plugin.__name__, "decode"))
+    with dicoxide.enabled():
+        decoder.remove_plugin("theirs")
+        decoder.remove_plugin("dicoxide")
+    assert "theirs" not in labels()
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_plugin_that_cannot_be_found_again_stays(place: int) -> None:
+    decoder = get_decoder(RLELossless)
+    original = decoder._available.copy()
+    order = list(original.items())
+    order.insert(place, ("lost", lambda src, runner: bytearray()))
+    decoder._available.clear()
+    decoder._available.update(order)
+    try:
+        names = [label for label, _ in order]
+        with dicoxide.enabled():
+            assert labels() == [*names[: place + 1], "dicoxide", *names[place + 1 :]]
+        assert list(decoder._available.items()) == order
+    finally:
+        decoder._available.clear()
+        decoder._available.update(original)
+
+
+def test_ours_added_by_the_user_before_is_put_back(before: dict[str, Any]) -> None:
+    decoder = get_decoder(RLELossless)
+    decoder.add_plugin("dicoxide", _order._PLUGIN)
+    names = labels()
+    with dicoxide.enabled():
+        assert labels()[0] == "dicoxide"
+    assert labels() == names
+    decoder.remove_plugin("dicoxide")
+
+
+def test_never_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder = get_decoder(RLELossless)
+    remove = type(decoder).remove_plugin
+
+    def watched(self: Any, label: str) -> None:
+        remove(self, label)
+        assert self is not decoder or self.available_plugins
+
+    monkeypatch.setattr(type(decoder), "remove_plugin", watched)
+    with dicoxide.enabled():
+        pass
+
+
+def test_order_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch, before: dict[str, Any]) -> None:
+    monkeypatch.setattr(_order, "_order_of", lambda decoder: None)
+    with pytest.warns(RuntimeWarning, match="asked last"):
+        dicoxide.enable()
+    assert labels()[-1] == "dicoxide"
+    dicoxide.disable()
+    assert tables() == before
+
+
+def test_table_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = base._PIXEL_DATA_DECODERS
+    known = {uid: row[0] for uid, row in kept.items()}
+
+    def get(uid: str) -> Any:
+        if uid in known:
+            return known[UID(uid)]
+        raise NotImplementedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(base, "get_decoder", get)
+        patch.setattr(base, "_PIXEL_DATA_DECODERS", None)
+        with pytest.warns(RuntimeWarning, match="none added for"), dicoxide.enabled():
+            assert next(iter(known[RLELossless]._available)) == "dicoxide"
+
+
+def test_import_leaves_pydicom_alone() -> None:
+    code = "import dicoxide, sys; sys.exit('pydicom' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

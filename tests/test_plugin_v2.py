@@ -1,0 +1,137 @@
+"""The v2 handler against the values that were encoded, and against pydicom's own handlers."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dicoxide
+import numpy as np
+import pydicom
+import pytest
+from conftest import PYDICOM_FILES, SHARED
+from dicoxide.errors import CorruptFrameError
+from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, IMPLICIT_VR, dataset, random_values
+from pydicom import dcmread
+from pydicom.pixel_data_handlers import numpy_handler, rle_handler
+from pydicom.uid import JPEG2000, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
+
+rng = np.random.default_rng(6)
+handler = dicoxide.pydicom_handler
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[list[Any]]:
+    before = list(pydicom.config.pixel_data_handlers)
+    pydicom.config.pixel_data_handlers[:] = [handler]
+    yield pydicom.config.pixel_data_handlers
+    pydicom.config.pixel_data_handlers[:] = before
+
+
+def v2(ds: Any) -> np.ndarray[Any, Any]:
+    ds.pixel_array_options(use_v2_backend=True)
+    return ds.pixel_array  # type: ignore[no-any-return]
+
+
+def test_the_seven_names() -> None:
+    assert handler.HANDLER_NAME == "dicoxide"
+    assert set(handler.DEPENDENCIES) == {"numpy"}
+    assert handler.is_available()
+    assert all(map(handler.supports_transfer_syntax, (RLELossless, ExplicitVRBigEndian, IMPLICIT_VR)))
+    assert not handler.supports_transfer_syntax("1.2.3")
+    ds = dataset(np.zeros((2, 2), np.uint8), RLELossless)
+    assert not handler.needs_to_convert_to_RGB(ds)
+    assert not handler.should_change_PhotometricInterpretation_to_RGB(ds)
+    assert handler.get_pixeldata(ds).shape == (4,)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4"])
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("planar", [0, 1])
+@pytest.mark.parametrize(
+    "uid", [IMPLICIT_VR, ExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless, ENCAPSULATED_UNCOMPRESSED]
+)
+def test_values_and_data_set(uid: str, planar: int, frames: int, samples: int, dtype: str) -> None:
+    shape = (frames, 5, 6, samples) if samples > 1 else (frames, 5, 6)
+    images = random_values(rng, shape, np.dtype(dtype).itemsize * 8, dtype)
+    ds = dataset(images, uid, samples_per_pixel=samples, planar_configuration=planar, table="basic")
+    before = copy.deepcopy(ds)
+    found = v2(ds)
+    assert found.dtype == images.dtype
+    assert np.array_equal(found, images[0] if frames == 1 else images)
+    assert ds == before
+    assert ds.file_meta == before.file_meta
+
+
+def test_masked_and_extended() -> None:
+    values = random_values(rng, (2, 4, 4), 12, "i2")
+    garbage = rng.integers(0, 16, (2, 4, 4), dtype=np.uint16) << 12
+    ds = dataset(values, bits_stored=12, garbage=garbage)
+    assert np.array_equal(v2(ds), values)
+
+
+def test_bit_images() -> None:
+    images = rng.integers(0, 2, (3, 5, 7), dtype=np.uint8)
+    for uid in (ExplicitVRLittleEndian, RLELossless):
+        assert np.array_equal(v2(dataset(images, uid, bits_allocated=1, table="basic")), images)
+
+
+def test_colour_is_not_converted() -> None:
+    images = rng.integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
+    ds = dataset(images, RLELossless, samples_per_pixel=3, photometric_interpretation="YBR_FULL", table="basic")
+    assert np.array_equal(v2(ds), images)
+
+
+def test_exactly_number_of_frames() -> None:
+    images = rng.integers(0, 256, (3, 4, 6), dtype=np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = v2(dataset(images, ExplicitVRLittleEndian, number_of_frames=2))
+    assert np.array_equal(found, images[:2])
+    with pytest.raises(CorruptFrameError):
+        v2(dataset(images, RLELossless, number_of_frames=4, table="basic"))
+
+
+def test_what_is_unsupported_is_left_to_the_other_handlers(handlers: list[Any]) -> None:
+    ds = dataset(np.zeros((2, 2), np.uint8), RLELossless)
+    ds.file_meta.TransferSyntaxUID = JPEG2000
+    if handler.supports_transfer_syntax(JPEG2000):
+        pytest.skip("there is a codec for JPEG 2000")
+    with pytest.raises(NotImplementedError):
+        v2(ds)
+
+
+def files() -> list[Path]:
+    """pydicom's images, and the folder of more real images where it is there."""
+    return sorted(path for root in (PYDICOM_FILES, SHARED) for path in root.rglob("*") if path.is_file())
+
+
+def test_as_pydicoms_own_handlers(handlers: list[Any]) -> None:
+    compared = 0
+    for path in files():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                ds = dcmread(path)
+                handlers[:] = [numpy_handler, rle_handler]
+                expected = v2(ds)
+                # Those do not mask.
+                if ds.get("BitsStored", ds.BitsAllocated) != ds.BitsAllocated:
+                    shift = ds.BitsAllocated - ds.BitsStored
+                    expected = (expected << shift) >> shift
+            except Exception:
+                continue
+            handlers[:] = [handler]
+            ds = dcmread(path)
+            before = copy.deepcopy(ds)
+            found = v2(ds)
+            assert ds == before, path
+        assert found.dtype == expected.dtype.newbyteorder("="), path
+        assert np.array_equal(found, expected, equal_nan=found.dtype.kind == "f"), path
+        compared += 1
+    if compared == 0:
+        pytest.skip("pydicom is installed without its test files")

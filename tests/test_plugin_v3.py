@@ -1,0 +1,262 @@
+"""The decoder plugin: its values through pydicom, both ways of reporting, and what follows an error."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import dicoxide
+import numpy as np
+import pytest
+from dicoxide.errors import CorruptFrameError, NonConformantWarning, UnsupportedError
+from dicoxide.plugins import pydicom_v3
+from encoders import rle
+from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
+from encoders.encapsulate import encapsulate
+from pydicom.pixels import get_decoder, iter_pixels, pixel_array
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+
+rng = np.random.default_rng(5)
+
+
+@pytest.fixture(autouse=True)
+def _enabled() -> Iterator[None]:
+    with dicoxide.enabled():
+        yield
+
+
+class Runner30:
+    """What the plugin uses of pydicom 3.0's runner."""
+
+    def __init__(self, options: dict[str, Any], uid: str = RLELossless) -> None:
+        self.transfer_syntax = uid
+        self.options = options
+        self.reported: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["options"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def get_option(self, name: str, default: Any = None) -> Any:
+        return self.options.get(name, default)
+
+    def set_option(self, name: str, value: Any) -> None:
+        self.reported[name] = value
+        self.options[name] = value
+
+
+class Runner31(Runner30):
+    """pydicom 3.1's: what `set_option` says has no effect on the frame that is being decoded."""
+
+    index = 3
+
+    def set_option(self, name: str, value: Any) -> None:
+        raise AssertionError("not for a frame")
+
+    def set_frame_option(self, index: int, name: str, value: Any) -> None:
+        assert index == self.index
+        self.reported[name] = value
+
+
+def encoded(image: np.ndarray[Any, Any], bits_allocated: int, **others: Any) -> bytes:
+    return rle.encode(image if image.ndim == 3 else image[..., None], bits_allocated, **others)
+
+
+def options(array: np.ndarray[Any, Any], bits_allocated: int, **others: Any) -> dict[str, Any]:
+    return {
+        "rows": array.shape[0],
+        "columns": array.shape[1],
+        "samples_per_pixel": 1 if array.ndim == 2 else array.shape[2],
+        "bits_allocated": bits_allocated,
+        "bits_stored": bits_allocated,
+        "pixel_representation": 0,
+        "planar_configuration": 1,
+        "photometric_interpretation": "RGB" if array.ndim == 3 else "MONOCHROME2",
+        **others,
+    }
+
+
+def test_plugin_has_the_three_names_for_every_encapsulated_codec() -> None:
+    assert RLELossless in pydicom_v3.DECODER_DEPENDENCIES
+    assert ENCAPSULATED_UNCOMPRESSED in pydicom_v3.DECODER_DEPENDENCIES
+    assert ExplicitVRLittleEndian not in pydicom_v3.DECODER_DEPENDENCIES
+    assert all(pydicom_v3.is_available(uid) for uid in pydicom_v3.DECODER_DEPENDENCIES)
+    assert not pydicom_v3.is_available(ExplicitVRLittleEndian)
+
+
+@pytest.mark.parametrize("kind", [Runner30, Runner31])
+def test_each_dialect_is_told_of_interleaved_samples(kind: type[Runner30]) -> None:
+    image = rng.integers(0, 2**16, (3, 5, 3), dtype=np.uint16)
+    runner = kind(options(image, 16))
+    frame = pydicom_v3.decode_frame(encoded(image, 16), runner)  # type: ignore[arg-type]
+    assert isinstance(frame, bytearray)
+    assert bytes(frame) == image.astype("<u2").tobytes()
+    assert runner.reported.pop("decoding_plugin", "dicoxide") == "dicoxide"
+    assert runner.reported == {"planar_configuration": 0}
+
+
+@pytest.mark.parametrize("kind", [Runner30, Runner31])
+def test_each_dialect_is_told_of_unpacked_bits_frame_after_frame(kind: type[Runner30]) -> None:
+    image = rng.integers(0, 2, (5, 7), dtype=np.uint8)
+    src = encoded(image, 1)
+    runner = kind(options(image, 1))
+    for _ in range(3):
+        frame = pydicom_v3.decode_frame(src, runner)  # type: ignore[arg-type]
+        assert bytes(frame) == image.tobytes()
+        assert runner.reported["bits_allocated"] == 8
+
+
+def test_unused_bits_are_left_to_pydicom() -> None:
+    image = rng.integers(0, 2**16, (4, 4), dtype=np.uint16)
+    runner = Runner30(options(image, 16, bits_stored=12, pixel_representation=1))
+    assert bytes(pydicom_v3.decode_frame(encoded(image, 16), runner)) == image.astype("<u2").tobytes()  # type: ignore[arg-type]
+    ds = dataset(image & 0x0FFF, RLELossless, bits_stored=12, garbage=image & 0xF000)
+    assert np.array_equal(ds.pixel_array, image & 0x0FFF)
+    assert np.array_equal(pixel_array(ds, correct_unused_bits=False), image)
+
+
+@pytest.mark.parametrize("option", [{"rle_segment_order": "<"}, {"byteorder": ">"}])
+def test_segments_in_little_endian_order(option: dict[str, str]) -> None:
+    image = rng.integers(0, 2**32, (4, 5), dtype=np.uint32)
+    runner = Runner30(options(image, 32, **option))
+    src = encoded(image, 32, little=True)
+    assert bytes(pydicom_v3.decode_frame(src, runner)) == image.astype("<u4").tobytes()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4"])
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize("uid", [RLELossless, ENCAPSULATED_UNCOMPRESSED])
+def test_through_pydicom(uid: str, frames: int, samples: int, dtype: str) -> None:
+    shape = (frames, 5, 6, samples) if samples > 1 else (frames, 5, 6)
+    bits = np.dtype(dtype).itemsize * 8
+    images = random_values(rng, shape, bits, dtype)
+    ds = dataset(images, uid, samples_per_pixel=samples, table="basic")
+    expected = images[0] if frames == 1 else images
+    assert ds.pixel_array.dtype == images.dtype
+    assert np.array_equal(ds.pixel_array, expected)
+    for index in range(frames):
+        assert np.array_equal(pixel_array(ds, index=index), images[index])
+    assert np.array_equal(np.stack(list(iter_pixels(ds))), images)
+    assert np.array_equal(pixel_array(ds, decoding_plugin="dicoxide"), expected)
+
+
+def test_planes_in_encapsulated_uncompressed() -> None:
+    images = rng.integers(0, 256, (3, 4, 6, 3), dtype=np.uint8)
+    ds = dataset(images, ENCAPSULATED_UNCOMPRESSED, samples_per_pixel=3, planar_configuration=1, table="basic")
+    assert np.array_equal(ds.pixel_array, images)
+    assert np.array_equal(np.stack(list(iter_pixels(ds, indices=[2, 0, 1, 1]))), images[[2, 0, 1, 1]])
+
+
+def test_half_resolution_colour_in_encapsulated_uncompressed_is_converted_as_native() -> None:
+    images = np.repeat(rng.integers(0, 256, (2, 4, 3, 3), dtype=np.uint8), 2, axis=2)
+    colour = {"samples_per_pixel": 3, "photometric_interpretation": "YBR_FULL_422"}
+    ds = dataset(images, ENCAPSULATED_UNCOMPRESSED, table="basic", **colour)
+    native = dataset(images, ExplicitVRLittleEndian, **colour)
+    assert np.array_equal(ds.pixel_array, native.pixel_array)
+    assert np.array_equal(pixel_array(ds, raw=True), pixel_array(native, raw=True))
+
+
+def test_bit_images_through_pydicom() -> None:
+    images = rng.integers(0, 2, (3, 5, 7), dtype=np.uint8)
+    ds = dataset(images, RLELossless, bits_allocated=1, table="basic")
+    assert np.array_equal(ds.pixel_array, images)
+    assert np.array_equal(np.stack(list(iter_pixels(ds))), images)
+    assert np.array_equal(pixel_array(ds, index=1), images[1])
+
+
+def corrupt() -> Any:
+    ds = dataset(rng.integers(0, 2**16, (3, 4, 4), dtype=np.uint16), RLELossless, table="basic")
+    value = bytearray(ds.PixelData)
+    # Basic Offset Table item with three offsets, then the first frame's item: its number of segments.
+    value[8 + 12 + 8] = 0
+    ds.PixelData = bytes(value)
+    return ds
+
+
+def test_no_other_plugin_guesses_at_a_corrupt_frame(caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[str] = []
+    decoder = get_decoder(RLELossless)
+
+    def guess(src: bytes, runner: Any) -> bytearray:
+        asked.append("guess")
+        return bytearray(32)
+
+    decoder._available["guess"] = guess  # type: ignore[assignment]
+    try:
+        for call in (lambda: corrupt().pixel_array, lambda: pixel_array(corrupt(), index=0)):
+            with caplog.at_level(logging.CRITICAL), pytest.raises(RuntimeError, match=r"dicoxide: .*segments"):
+                call()
+        assert asked == []
+        # Only the call's own plugins were changed.
+        assert decoder._available["guess"] is guess
+        assert np.array_equal(pixel_array(corrupt(), index=1).shape, (4, 4))
+    finally:
+        del decoder._available["guess"]
+
+
+def test_a_corrupt_frame_raises_ours() -> None:
+    runner = Runner30(options(np.zeros((4, 4), np.uint16), 16))
+    with pytest.raises(CorruptFrameError):
+        pydicom_v3.decode_frame(bytes(64), runner)  # type: ignore[arg-type]
+
+
+def test_what_is_unsupported_is_passed_on_quietly(caplog: pytest.LogCaptureFixture) -> None:
+    # Bits Allocated 24 has no array type here; pydicom's own plugin decodes it to bytes.
+    segment = rle.encode_segment(bytes(range(6)))
+    src = rle.assemble([segment] * 3)
+    arguments = {**options(np.zeros((2, 3)), 24), "number_of_frames": 1, "pixel_keyword": "PixelData"}
+    arguments["planar_configuration"] = 0
+    value = encapsulate([src]).value
+    frame, _ = get_decoder(RLELossless).as_buffer(value, **arguments)
+    assert bytes(frame) == bytes(value for value in range(6) for _ in range(3))
+    assert not caplog.records
+    with caplog.at_level(logging.CRITICAL), pytest.raises(RuntimeError, match="dicoxide: bits allocated 24"):
+        get_decoder(RLELossless).as_buffer(value, decoding_plugin="dicoxide", **arguments)
+
+
+def test_unsupported_is_raised_where_nobody_is_left() -> None:
+    runner = Runner30(options(np.zeros((2, 3)), 24))
+    with pytest.raises(UnsupportedError):
+        pydicom_v3.decode_frame(bytes(64), runner)  # type: ignore[arg-type]
+
+    def refuses(src: bytes, runner: Any) -> bytearray:
+        raise RuntimeError
+
+    runner._decoders = {"dicoxide": pydicom_v3.decode_frame, "x": refuses}
+    with pytest.raises(UnsupportedError):
+        pydicom_v3.decode_frame(bytes(64), runner)  # type: ignore[arg-type]
+    runner._decoders["y"] = lambda src, runner: bytearray(b"yes")
+    assert pydicom_v3.decode_frame(bytes(64), runner) == b"yes"  # type: ignore[arg-type]
+
+
+def test_departures_are_warned_of_once_a_call() -> None:
+    image = rng.integers(0, 256, (4, 4), dtype=np.uint8)
+    src = rle.assemble([rle.encode_segment(image.tobytes()) + b"\0\7\0\7"])
+    runner: Any = Runner30(options(image, 8))
+    with pytest.warns(NonConformantWarning, match="Annex G"):
+        assert bytes(pydicom_v3.decode_frame(src, runner)) == image.tobytes()
+    # Here warnings are errors.
+    assert bytes(pydicom_v3.decode_frame(src, runner)) == image.tobytes()
+
+
+def test_dialect_is_chosen_by_the_class() -> None:
+    told: list[tuple[Any, ...]] = []
+    old = type("Old", (), {"set_option": lambda self, *a: told.append(a)})()
+    new = type("New", (), {"set_frame_option": lambda self, *a: told.append(a), "index": 7})()
+    pydicom_v3.reporter(old)("bits_allocated", 8)
+    pydicom_v3.reporter(new)("bits_allocated", 8)
+    assert told == [("bits_allocated", 8), (7, "decoding_plugin", "dicoxide"), (7, "bits_allocated", 8)]
+
+
+def test_bytearray_source() -> None:
+    image = rng.integers(0, 256, (4, 4), dtype=np.uint8)
+    runner = Runner30(options(image, 8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frame = pydicom_v3.decode_frame(bytearray(encoded(image, 8)), runner)  # type: ignore[arg-type]
+    assert bytes(frame) == image.tobytes()

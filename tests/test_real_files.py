@@ -1,0 +1,109 @@
+"""Real images: every value is that of pydicom, and of the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from conftest import Reference, manifest, pydicom_files, shared_files
+
+import dicoxide
+
+OURS = {uid for uid, capability in dicoxide.capabilities().items() if capability.decoder == "dicoxide"}
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+# What pydicom refuses and we read, and why we may.
+WE_READ = {
+    # PS3.5 G: packed bits are one segment of bytes; pydicom wants Bits Allocated to be a multiple of 8.
+    "liver_rle.dcm",
+    # No file meta: the encoding that the data set was read in is the transfer syntax.
+    "OT-PAL-8-face.dcm",
+}
+# What neither reads, and what we say.
+NOBODY_READS = {
+    "MR_truncated.dcm": "8130 bytes found, 8192 expected",
+    "badVR.dcm": "NumberOfFrames",
+    "meta_missing_tsyntax.dcm": "is missing",
+    "nested_priv_SQ.dcm": "is missing",
+}
+
+
+def read(path: Path) -> Any:
+    """The data set, if it has pixel data in a transfer syntax of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ds = pydicom.dcmread(path, force=True)
+        except Exception:
+            return None
+        if not any(keyword in ds for keyword in PIXELS):
+            return None
+        uid = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
+        return ds if uid is None or uid in OURS else None
+
+
+def decoded_by_pydicom(ds: Any) -> Any:
+    logging.disable(logging.CRITICAL)
+    try:
+        return ds.pixel_array
+    except Exception:
+        return None
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "path", [path for path in pydicom_files() + shared_files() if read(path) is not None], ids=lambda path: path.name
+)
+def test_decode_equals_pydicom(path: Path) -> None:
+    ds = read(path)
+    reference = decoded_by_pydicom(ds)
+    if reference is None and path.name not in WE_READ:
+        with pytest.raises(dicoxide.CorruptFrameError, match=NOBODY_READS[path.name]):
+            dicoxide.decode(ds, fallback=False)
+        return
+    ours = dicoxide.decode(ds, fallback=False)
+    assert ours.dtype.isnative
+    if reference is None:
+        return
+    assert path.name not in WE_READ
+    assert ours.shape == reference.shape
+    assert ours.dtype == reference.dtype.newbyteorder("=")
+    assert np.array_equal(ours, reference, equal_nan=reference.dtype.kind == "f")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("row", [row for row in manifest() if row.uid in OURS], ids=lambda row: row.path.name)
+def test_decode_equals_manifest(row: Reference) -> None:
+    stored = dicoxide.decode(row.path, raw=True, fallback=False)
+    assert stored.shape == row.shape
+    # References are raw values: colour as it is stored.
+    little_endian = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
+    assert hashlib.sha256(little_endian.tobytes()).hexdigest()[:32] == row.sha256
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_RLE.dcm", "SC_rgb_rle_2frame.dcm", "liver_1frame.dcm"])
+def test_every_kind_of_source_gives_the_same(name: str) -> None:
+    path = next(path for path in pydicom_files() if path.name == name)
+    reference = pydicom.dcmread(path).pixel_array
+    data = path.read_bytes()
+    for src in (path, str(path), data, bytearray(data), memoryview(data)):
+        assert np.array_equal(dicoxide.decode(src), reference)
+    with path.open("rb") as file:
+        assert np.array_equal(dicoxide.decode(file), reference)
+
+
+def test_liver_rle_equals_the_same_object_as_native_bits(shared: Path) -> None:
+    """The packed-bit RLE object is the native one, compressed."""
+    folder = shared / "files" / "pydicom+pydicom-data" / "data_store" / "data"
+    if not (folder / "liver_rle.dcm").is_file():
+        pytest.skip("liver_rle.dcm is not among the shared images")
+    assert np.array_equal(dicoxide.decode(folder / "liver_rle.dcm"), dicoxide.decode(folder / "liver.dcm"))

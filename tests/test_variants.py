@@ -1,0 +1,141 @@
+"""One meaning, three ways: the compiled core on every CPU path and the NumPy backend, bit for bit, errors alike."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from encoders import cases, dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.uid import RLELossless
+
+from dicoxide import _fallback
+from dicoxide.errors import DecodeError
+
+_core = pytest.importorskip("dicoxide._core", reason="the compiled extension is not there")
+
+MANY = settings(max_examples=int(os.environ.get("DICOXIDE_EXAMPLES", "300")), deadline=None)
+
+
+def outcome(core: Any, arguments: dict[str, Any], dtype: Any, **options: Any) -> Any:
+    """The samples and what was noted, or all that an error tells."""
+    arguments = dict(arguments)
+    try:
+        frames = core.Frames(arguments.pop("transfer_syntax"), arguments.pop("value"), **arguments)
+        indices = list(range(len(frames)))
+        samples = arguments["rows"] * arguments["columns"] * arguments["samples_per_pixel"]
+        if len(indices) * samples > 1 << 20:
+            return "large"
+        frames.check(indices)
+        out = np.zeros(len(indices) * samples, dtype)
+        notes = [*frames.notes(), *frames.decode_into(out, indices, **options)[1]]
+    except DecodeError as error:
+        return type(error), error.kind, error.clause, error.offset, error.frame_index
+    except ValueError as error:
+        return type(error)
+    return out.tobytes(), [(index, clause, offset) for index, _, clause, offset in notes]
+
+
+def assert_same(arguments: dict[str, Any], dtype: Any, **options: Any) -> None:
+    expected = outcome(_fallback, arguments, dtype, **options)
+    assert outcome(_core, arguments, dtype, **options) == expected
+    assert outcome(_core, arguments, dtype, portable=True, **options) == expected
+
+
+@MANY
+@given(cases.images(max_side=40))
+def test_what_encoders_make(case: cases.Case) -> None:
+    arguments = dataset.frames_of(case.dataset)
+    assert_same(arguments, case.values.dtype)
+    samples, _ = outcome(_core, arguments, case.values.dtype)
+    assert samples == case.values.tobytes()
+
+
+@MANY
+@given(cases.images(kinds="ui"), st.sampled_from([(1.0, -1024.0), (0.25, 3.0), (0.1, 0.0), (0.0, 7.0), (-2.0, 1e9)]))
+def test_rescaled(case: cases.Case, pair: tuple[float, float]) -> None:
+    arguments = dataset.frames_of(case.dataset)
+    for dtype in (np.float32, np.float64, np.int32, np.uint8, np.int64):
+        assert_same(arguments, dtype, rescales=[pair])
+
+
+@MANY
+@given(cases.images(kinds="u"))
+def test_colour_converted(case: cases.Case) -> None:
+    assert_same(dataset.frames_of(case.dataset), case.values.dtype, ybr_to_rgb=True)
+
+
+@MANY
+@given(cases.images(), st.sampled_from(["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]))
+def test_into_another_type(case: cases.Case, dtype: str) -> None:
+    assert_same(dataset.frames_of(case.dataset), dtype)
+
+
+@MANY
+@given(cases.images(), st.integers(0, 2**32), st.booleans())
+def test_mutated_bytes(case: cases.Case, seed: int, strict: bool) -> None:
+    arguments = dataset.frames_of(case.dataset)
+    rng = random.Random(seed)
+    value = bytearray(arguments["value"])
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        place = rng.randrange(min(len(value), 100) if rng.random() < 0.5 else len(value))
+        match rng.randrange(4):
+            case 0:
+                value[place] ^= 1 << rng.randrange(8)
+            case 1:
+                value[place] = rng.choice([0, 1, 0x7F, 0x80, 0x81, 0xFF])
+            case 2:
+                del value[place : place + rng.choice([1, 2, 8])]
+            case 3:
+                value[place:place] = rng.randbytes(rng.choice([1, 2, 8]))
+        value = value or bytearray(1)
+    assert_same(arguments | {"value": bytes(value)}, case.values.dtype, strict=strict)
+
+
+@settings(max_examples=20, deadline=None)
+@given(cases.images(syntaxes=(RLELossless,), max_side=5))
+def test_every_prefix(case: cases.Case) -> None:
+    arguments = dataset.frames_of(case.dataset)
+    value = arguments["value"]
+    for end in range(len(value)):
+        assert_same(arguments | {"value": value[:end]}, case.values.dtype)
+
+
+def test_every_kind_of_error_has_a_class() -> None:
+    assert _core.ERROR_KINDS == _fallback.ERROR_KINDS
+    assert _core.transfer_syntaxes() == _fallback.transfer_syntaxes()
+
+
+@pytest.mark.parametrize(("variable", "value", "path"), [("DICOXIDE_CPU", "portable", "portable")])
+def test_the_cpu_path_can_be_forced(variable: str, value: str, path: str) -> None:
+    code = "import dicoxide._core as core; print(core.CPU_PATH)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {variable: value}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == path
+
+
+def test_the_backend_can_be_forced_and_says_so() -> None:
+    code = (
+        "import warnings; warnings.simplefilter('error', RuntimeWarning)\n"
+        "try: import dicoxide\n"
+        "except RuntimeWarning as warning: print(warning)\n"
+        "warnings.simplefilter('ignore'); import dicoxide; print(dicoxide.backend)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"DICOXIDE_PURE_PYTHON": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "dicoxide decodes in plain NumPy, slowly: DICOXIDE_PURE_PYTHON is set",
+        "numpy",
+    ]
