@@ -1,0 +1,119 @@
+"""Images that are made rather than found: for sizes that no file at hand has.
+
+Values are CT-like: constant outside of the field of view, noisy air, smooth tissue with noise, hard edges of bone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
+
+Array = npt.NDArray[Any]
+
+
+def ct_frames(count: int, rows: int = 512, columns: int = 512, *, seed: int = 1) -> npt.NDArray[np.uint16]:
+    """(count, rows, columns) of values of 12 bits, each frame another one."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j].astype(np.float32)
+    frames = np.zeros((count, rows, columns), np.uint16)
+    noise = random.standard_normal((rows, columns), np.float32)
+    for index in range(count):
+        at = index / max(1, count)
+        body = (x / 0.85) ** 2 + (y / (0.55 + 0.1 * at)) ** 2 < 1
+        lungs = ((np.abs(x) - 0.4) / 0.22) ** 2 + ((y + 0.05) / (0.4 - 0.2 * at)) ** 2 < 1
+        spine = (x / 0.1) ** 2 + ((y - 0.35) / 0.1) ** 2 < 1
+        vessel = ((x - 0.1 * at) / 0.16) ** 2 + ((y + 0.05) / 0.2) ** 2 < 1
+        values = np.where(body, 1040 + 40 * np.cos(3 * x + 4 * at) * np.cos(2 * y), 24)
+        values[lungs & body] = 180
+        values[vessel] = 1220
+        values[spine] = 1900
+        # Another shift of one field of noise: as good as fresh noise, and much faster.
+        shifted = np.roll(noise, tuple(random.integers(0, rows, 2)), (0, 1))
+        values += shifted * np.where(body, 14, 5)
+        values[x**2 + y**2 > 1] = 0
+        np.clip(values, 0, 4095, out=values)
+        frames[index] = values
+    return frames
+
+
+def rle_frame(frame: Array) -> bytes:
+    """One RLE Lossless frame of (rows, columns[, samples]) (PS3.5 Annex G), most significant byte plane first."""
+    itemsize = frame.dtype.itemsize
+    samples = frame.reshape(*frame.shape[:2], -1)
+    big_endian = np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder(">"))).view(np.uint8)
+    big_endian = big_endian.reshape(*samples.shape, itemsize)
+    segments = [
+        pack_bits_rle(big_endian[:, :, sample, byte]) for sample in range(samples.shape[2]) for byte in range(itemsize)
+    ]
+    offsets = 64 + np.cumsum([0, *map(len, segments[:-1])])
+    header = np.zeros(16, "<u4")
+    header[0] = len(segments)
+    header[1 : 1 + len(segments)] = offsets
+    return header.tobytes() + b"".join(segments)
+
+
+def pack_bits_rle(plane: Array) -> bytes:
+    """One segment of a byte plane (rows, columns): replicates of at least 3, no run across rows (PS3.5 G.3.1)."""
+    rows, columns = plane.shape
+    flat = plane.reshape(-1)
+    is_start = np.ones((rows, columns), bool)
+    is_start[:, 1:] = plane[:, 1:] != plane[:, :-1]
+    starts = np.flatnonzero(is_start)
+    lengths = np.diff(starts, append=flat.size)
+    replicates = lengths >= 3
+    # Neighbouring short runs of a row are one literal.
+    joins = np.zeros(starts.size, bool)
+    joins[1:] = ~replicates[1:] & ~replicates[:-1] & (starts[1:] % columns != 0)
+    starts, replicates = starts[~joins], replicates[~joins]
+    lengths = np.diff(starts, append=flat.size)
+    # No run is longer than 128.
+    parts = -(-lengths // 128)
+    within = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+    starts = np.repeat(starts, parts) + 128 * within
+    lengths = np.minimum(128, np.repeat(lengths, parts) - 128 * within)
+    replicates = np.repeat(replicates, parts)
+    sizes = np.where(replicates, 2, 1 + lengths)
+    at = np.cumsum(sizes) - sizes
+    # An even number of bytes (PS3.5 G.3.2).
+    total = int(sizes.sum())
+    packed = np.zeros(total + total % 2, np.uint8)
+    packed[at] = np.where(replicates, 257 - lengths, lengths - 1).astype(np.uint8)
+    packed[at[replicates] + 1] = flat[starts[replicates]]
+    literal_starts, literal_lengths = starts[~replicates], lengths[~replicates]
+    ramp = np.arange(literal_lengths.sum()) - np.repeat(np.cumsum(literal_lengths) - literal_lengths, literal_lengths)
+    packed[np.repeat(at[~replicates] + 1, literal_lengths) + ramp] = flat[
+        np.repeat(literal_starts, literal_lengths) + ramp
+    ]
+    return packed.tobytes()
+
+
+def dataset(frames: Array, *, rle: bool = False, bits_stored: int | None = None) -> Dataset:
+    """A data set of (frames, rows, columns) of 16 bits, or of 1 bit where they are Boolean."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = RLELossless if rle else ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = CTImageStorage
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = generate_uid()
+    ds.Modality = "CT"
+    ds.NumberOfFrames, ds.Rows, ds.Columns = frames.shape
+    ds.SamplesPerPixel = 1
+    ds.PhotometricInterpretation = "MONOCHROME2"
+    ds.BitsAllocated = 1 if frames.dtype == bool else frames.dtype.itemsize * 8
+    ds.BitsStored = bits_stored or ds.BitsAllocated
+    ds.HighBit = ds.BitsStored - 1
+    ds.PixelRepresentation = int(frames.dtype.kind == "i")
+    ds.RescaleSlope, ds.RescaleIntercept = "1", "-1024"
+    if rle:
+        ds.PixelData = encapsulate([rle_frame(frame) for frame in frames])
+        ds["PixelData"].VR = "OB"
+    else:
+        packed = np.packbits(frames, bitorder="little") if frames.dtype == bool else frames
+        value = packed.tobytes()
+        ds.PixelData = value + b"\0" * (len(value) % 2)
+        ds["PixelData"].VR = "OW"
+    return ds

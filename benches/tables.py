@@ -1,0 +1,411 @@
+"""The measurements behind `ratios.py`: each table runs ours and theirs in turns, and checks every answer."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import adapters
+import corpus
+import dicoxide
+import generated
+import numpy as np
+import numpy.typing as npt
+from clock import Times, in_turns
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_rescale, pixel_array
+
+Array = npt.NDArray[Any]
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One line of the speed table: a measured number and the one to reach."""
+
+    what: str
+    measured: float
+    target: float
+    best: float | None = None
+    """The same from the best times: far from `measured` where the machine was busy."""
+    unit: str = "×"
+    at_most: bool = False
+    """Whether the number must not be above the target, rather than not below."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the target is reached."""
+        return self.measured <= self.target if self.at_most else self.measured >= self.target
+
+
+@dataclass
+class Table:
+    """Rows as measured and the claims that they decide."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: list[tuple[str | float, ...]] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    skipped: str | None = None
+
+    def race(self, what: str, took: Times[Any], ours: Any, theirs: Any, target: float | None) -> tuple[float, float]:
+        """Add a row of two keys' medians; with a target, a claim too. Returns the ratios of medians and of bests."""
+        ratio, best = took[theirs] / took[ours], took.best[theirs] / took.best[ours]
+        self.rows.append((what, took[ours] * 1e3, took[theirs] * 1e3, ratio, best))
+        if target is not None:
+            self.claims.append(Claim(what, ratio, target, best))
+        return ratio, best
+
+
+def equals(expected: Array, result: Any) -> None:
+    """Stop the run where an answer is wrong: its time would mean nothing."""
+    if not (isinstance(result, np.ndarray) and result.shape == expected.shape and np.array_equal(result, expected)):
+        raise AssertionError("a wrong answer was measured")
+
+
+def missing(*decoders: adapters.RleDecoder) -> str | None:
+    """Why a table cannot be made."""
+    return next((reason for decoder in decoders if (reason := decoder.missing())), None)
+
+
+def rle(rounds: int) -> Table:
+    """RLE into warm memory on one thread: one decode a visit, from file to file, so that no predictor learns a frame.
+
+    Colour is interleaved by us, and left in planes by the peers.
+    """
+    table = Table(
+        "RLE frame into warm out, one thread (decoded MB/s; imagecodecs with or without out=, the better)",
+        (
+            "frame",
+            "KiB",
+            "here",
+            "imagecodecs",
+            "pylibjpeg-rle",
+            "× imagecodecs",
+            "× best",
+            "× pylibjpeg-rle",
+            "× best",
+        ),
+    )
+    decoders = (adapters.OURS, adapters.IMAGECODECS, adapters.IMAGECODECS_OUT, adapters.PYLIBJPEG_RLE)
+    table.skipped = missing(*decoders)
+    if table.skipped:
+        return table
+    frames = corpus.rle_frames()
+    calls: dict[tuple[int, int], Callable[[], Any]] = {}
+    outs = [np.empty_like(frame.reference) for frame in frames]
+    for index, frame in enumerate(frames):
+        for who, decoder in enumerate(decoders):
+            calls[index, who] = decoder.bind(frame, outs[index])
+
+    def before(key: tuple[int, int]) -> None:
+        # Output and source are in the cache as they are after whatever a program did with them last.
+        outs[key[0]].reshape(-1).view(np.uint8).fill(0xAA)
+        sum(frames[key[0]].src[::64])
+
+    def check(key: tuple[int, int], result: Any) -> None:
+        if not decoders[key[1]].is_right(frames[key[0]], result):
+            raise AssertionError(f"{decoders[key[1]].name} gave wrong values for {frames[key[0]].name}")
+
+    took = Times(in_turns(calls, rounds, before=before, check=check))
+    ratios = {}
+    for index, frame in enumerate(frames):
+        ours, imagecodecs, pylibjpeg = (_seconds(took, index, *who) for who in ((0,), (1, 2), (3,)))
+        best = [_seconds(took.best, index, *who) for who in ((0,), (1, 2), (3,))]
+        ratios[frame] = np.array([imagecodecs / ours, best[1] / best[0], pylibjpeg / ours, best[2] / best[0]])
+        speeds = (frame.reference.nbytes / seconds / 1e6 for seconds in (ours, imagecodecs, pylibjpeg))
+        table.rows.append((frame.name, frame.reference.nbytes / 1024, *speeds, *ratios[frame].tolist()))
+    large = np.array([ratios[frame] for frame in frames if frame.is_large()])
+    small = np.array([ratios[frame] for frame in frames if not frame.is_large()])
+    mean, worst = np.exp(np.log(large).mean(0)).tolist(), large.min(0).tolist()
+    table.claims += [
+        Claim("RLE ≥ 256 KiB, geometric mean over imagecodecs", mean[0], 3.5, mean[1]),
+        Claim("RLE ≥ 256 KiB, geometric mean over pylibjpeg-rle", mean[2], 6.0, mean[3]),
+        Claim("RLE ≥ 256 KiB, worst file over imagecodecs", worst[0], 1.25, worst[1]),
+    ]
+    if small.size:
+        worst = small.min(0).tolist()
+        table.claims.append(Claim("RLE < 256 KiB, worst file over imagecodecs", worst[0], 1.25, worst[1]))
+    return table
+
+
+def _seconds(took: Mapping[tuple[int, int], float], index: int, *whom: int) -> float:
+    return min(took[index, who] for who in whom)
+
+
+def pixel_array_plugin(rounds: int) -> Table:
+    """`ds.pixel_array` with our plugin, against the fastest plugin that pydicom finds today."""
+    table = Table(
+        "ds.pixel_array of one RLE frame, 1024 × 1024, 16 bit (ms)", ("frame", "here", "pylibjpeg-rle", "×", "× best")
+    )
+    table.skipped = missing(adapters.PYLIBJPEG_RLE)
+    if table.skipped:
+        return table
+    found = [frame for frame in corpus.rle_frames() if frame.real and frame.reference.shape == (1024, 1024)]
+    made = generated.ct_frames(1, 1024, 1024)[0]
+    found.append(corpus.RleFrame("generated CT", generated.rle_frame(made), 16, made, real=False))
+    with dicoxide.enabled():
+        for frame in found:
+            ds = generated.dataset(frame.reference[None], rle=True)
+            took = _plugin_race(ds, frame.reference, rounds)
+            table.race(f"ds.pixel_array after enable(), {frame.name}", took, "", "pylibjpeg", 2.5)
+    return table
+
+
+def _plugin_race(ds: Dataset, expected: Array, rounds: int) -> Times[str]:
+    calls = dict.fromkeys(("", "pylibjpeg"), lambda: ds.pixel_array)
+    return Times(
+        in_turns(
+            calls,
+            rounds,
+            # Also forgets the array of the call before.
+            before=lambda plugin: ds.pixel_array_options(decoding_plugin=plugin),
+            check=lambda _, result: equals(expected, result),
+        )
+    )
+
+
+def native(rounds: int) -> Table:
+    """12 bits stored in 16, uncompressed: what only masking and copying cost."""
+    table = Table("Native, 12 in 16 bit, 512 × 512 (ms)", ("what", "here", "pydicom", "×", "× best"))
+    frames = generated.ct_frames(200)
+    many, one = (generated.dataset(some, bits_stored=12) for some in (frames, frames[:1]))
+    out = np.empty_like(frames)
+    took = Times(
+        in_turns(
+            {
+                "warm": lambda: dicoxide.decode(many, out=out, threads=1),
+                "fresh": lambda: dicoxide.decode(many),
+                "pydicom": lambda: pixel_array(many),
+            },
+            max(5, rounds // 3),
+            check=lambda _, result: equals(frames, result),
+        )
+    )
+    table.race("native 200 frames, warm out, 1 thread", took, "warm", "pydicom", 2.5)
+    table.race("native 200 frames, fresh, all cores", took, "fresh", "pydicom", 2.5)
+    took = Times(
+        in_turns(
+            {"ours": lambda: dicoxide.decode(one), "pydicom": lambda: pixel_array(one)},
+            rounds * 10,
+            check=lambda _, result: equals(frames[0], result),
+        )
+    )
+    table.race("native, one frame", took, "ours", "pydicom", 2.5)
+    # Frames all over the file, the same ones for both.
+    indices = {who: itertools.cycle(range(0, 200, 37)) for who in ("ours", "pydicom")}
+    current = dict.fromkeys(indices, 0)
+
+    def before(who: str) -> None:
+        current[who] = next(indices[who])
+
+    took = Times(
+        in_turns(
+            {
+                "ours": lambda: dicoxide.decode(many, frames=current["ours"]),
+                "pydicom": lambda: pixel_array(many, index=current["pydicom"]),
+            },
+            rounds * 10,
+            before=before,
+            check=lambda who, result: equals(frames[current[who]], result),
+        )
+    )
+    table.race("native, one frame of 200 by index", took, "ours", "pydicom", 3.0)
+    return table
+
+
+def bits(rounds: int) -> Table:
+    """Bits Allocated 1: `np.unpackbits` allocates its result always, which is all that it offers."""
+    table = Table("Packed bits (ms)", ("what", "here", "theirs", "×", "× best"))
+    level_2 = os.sysconf("SC_LEVEL2_CACHE_SIZE") if "SC_LEVEL2_CACHE_SIZE" in getattr(os, "sysconf_names", {}) else 0
+    level_2 = level_2 if level_2 > 0 else MIB
+    random = np.random.default_rng(1)
+    inside, beyond = [], []
+    for kib in (16, 64, 256, 1024, 8192, 65536):
+        samples = random.integers(0, 2, kib << 10, dtype=np.uint8)
+        packed = np.packbits(samples, bitorder="little")
+        src, out = packed.tobytes(), np.empty_like(samples)
+        fits = samples.nbytes + packed.nbytes <= level_2
+        took = Times(
+            in_turns(
+                {
+                    "ours": lambda src=src, out=out: dicoxide.unpack_bits(src, out.size, out=out),
+                    "numpy": lambda packed=packed: np.unpackbits(packed, bitorder="little"),
+                },
+                rounds * 10 if fits else rounds,
+                check=lambda _, result, samples=samples: equals(samples, result),
+            )
+        )
+        what = f"unpack_bits to {kib} KiB, {'within' if fits else 'beyond'} L2, over np.unpackbits"
+        (inside if fits else beyond).append(table.race(what, took, "ours", "numpy", None))
+    inside, beyond = ([min(ratios) for ratios in zip(*some, strict=True)] for some in (inside, beyond))
+    table.claims += [
+        Claim("unpack_bits within L2, least over np.unpackbits", inside[0], 2.0, inside[1]),
+        Claim("unpack_bits beyond L2, least over np.unpackbits", beyond[0], 1.0, beyond[1]),
+    ]
+    # 511 × 511 samples: no frame but every eighth begins on a byte.
+    frames = random.integers(0, 2, (16, 511, 511), dtype=np.uint8).astype(bool)
+    ds = generated.dataset(frames)
+    src, count, index = ds.PixelData, 511 * 511, 3
+    expected = frames[index].astype(np.uint8)
+    start, offset = divmod(index * count, 8)
+    window = src[start : start + -(-(offset + count) // 8)]
+    out = np.empty((511, 511), np.uint8)
+
+    def pydicom_way() -> Array:
+        unpacked = np.unpackbits(np.frombuffer(window, np.uint8), bitorder="little")
+        return unpacked[offset : offset + count].reshape(511, 511)
+
+    calls = {
+        "ours": lambda: dicoxide.unpack_bits(window, count, offset, out=out),
+        "pydicom": pydicom_way,
+        "ours, frame": lambda: dicoxide.decode(ds, frames=index),
+        "pydicom, frame": lambda: pixel_array(ds, index=index),
+    }
+    took = Times(in_turns(calls, rounds * 10, check=lambda _, result: equals(expected, result)))
+    table.race("unpack_bits off the byte grid, 511 × 511, over pydicom's way", took, "ours", "pydicom", 3.0)
+    table.race("decode(ds, frames=3) off the byte grid", took, "ours, frame", "pydicom, frame", None)
+    return table
+
+
+def rescale(rounds: int) -> Table:
+    """int16 to float32, into warm memory; pydicom's way is float64 and fresh memory always."""
+    table = Table("Rescale of 100 × 512 × 512 int16 (ms)", ("what", "here", "theirs", "×", "× best"))
+    stored = generated.ct_frames(100).astype(np.int16)
+    ds = generated.dataset(stored)
+    expected = (stored.astype(np.float64) * 1 - 1024).astype(np.float32)
+    out, copied = np.empty_like(expected), np.empty_like(expected)
+
+    def copy() -> Array:
+        np.copyto(copied, expected)
+        return copied
+
+    took = Times(
+        in_turns(
+            {
+                "ours": lambda: dicoxide.rescale(stored, 1, -1024, out=out),
+                "pydicom": lambda: apply_rescale(stored, ds),
+                "copy": copy,
+            },
+            max(5, rounds // 2),
+            check=lambda _, result: equals(expected, result),
+        )
+    )
+    table.race("rescale int16 → float32, warm out, over apply_rescale", took, "ours", "pydicom", 4.0)
+    table.race("rescale int16 → float32, share of np.copyto's speed", took, "ours", "copy", 0.8)
+    return table
+
+
+def threads(rounds: int) -> Table:
+    """Frames across cores."""
+    table = Table("RLE, 50 × 512 × 512, 16 bit, warm out (ms)", ("what", "2 threads", "1 thread", "×", "× best"))
+    frames = generated.ct_frames(50)
+    ds = generated.dataset(frames, rle=True, bits_stored=12)
+    out = np.empty_like(frames)
+    took = Times(
+        in_turns(
+            {count: lambda count=count: dicoxide.decode(ds, out=out, threads=count) for count in (1, 2)},
+            rounds,
+            before=lambda _: out.fill(0xAAAA),
+            check=lambda _, result: equals(frames, result),
+        )
+    )
+    table.race("RLE 50 frames, 2 threads over 1", took, 2, 1, 1.8)
+    return table
+
+
+def imports(rounds: int) -> Table:
+    """Whole processes: start, import, end."""
+    table = Table("Import (ms)", ("what", "median", "best"))
+
+    def start(code: str) -> Callable[[], object]:
+        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
+
+    took = Times(
+        in_turns(
+            {
+                "numpy": start("import numpy"),
+                "dicoxide": start("import dicoxide, sys; sys.exit('pydicom' in sys.modules)"),
+            },
+            rounds,
+        )
+    )
+    table.rows += [(f"import {name}", seconds * 1e3, took.best[name] * 1e3) for name, seconds in took.items()]
+    over, best = ((times["dicoxide"] - times["numpy"]) * 1e3 for times in (took, took.best))
+    table.claims.append(Claim("import dicoxide, longer than import numpy", over, 20, best, unit="ms", at_most=True))
+    return table
+
+
+# Peak memory is asked for before and after, so that what the imports took does not count. The kernel's own account of
+# the address space comes first: what getrusage tells of a new process may be the peak of the one that started it.
+_PEAK = """
+import json, resource, sys
+import numpy as np, pydicom, dicoxide
+from pydicom.pixels import pixel_array
+path, way, small = sys.argv[1:]
+dicoxide.decode(small), pixel_array(small)
+out = np.ones((200, 512, 512), np.uint16) if way == "out" else None
+def peak():
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+before = peak()
+if way == "pydicom": result = pixel_array(path)
+elif way == "out": result = dicoxide.decode(path, out=out)
+else: result = dicoxide.decode(path)
+print(json.dumps([peak() - before, int(result[::50, ::7, ::7].sum(dtype=np.int64))]))
+"""
+
+
+def memory(rounds: int) -> Table:
+    """Peak resident memory of a decode from a path, each in a process of its own; the median of three."""
+    table = Table("Peak memory, native 200 × 512 × 512 from a path (MB)", ("what", "MB", "of file + array"))
+    try:
+        import resource  # noqa: F401
+    except ImportError:
+        table.skipped = "this platform does not tell"
+        return table
+    frames = generated.ct_frames(200)
+    expected = int(frames[::50, ::7, ::7].sum(dtype=np.int64))
+    with tempfile.TemporaryDirectory() as folder:
+        path, small = Path(folder) / "large.dcm", Path(folder) / "small.dcm"
+        generated.dataset(frames, bits_stored=12).save_as(path, enforce_file_format=True)
+        generated.dataset(frames[:1], bits_stored=12).save_as(small, enforce_file_format=True)
+        file_bytes, both_bytes = path.stat().st_size, path.stat().st_size + frames.nbytes
+        peaks = {}
+        for way in ("fresh", "out", "pydicom"):
+            command = [sys.executable, "-c", _PEAK, str(path), way, str(small)]
+            answers = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(3)]
+            if any(total != expected for _, total in answers):
+                raise AssertionError("a wrong answer was measured")
+            peaks[way] = statistics.median(peak for peak, _ in answers)
+    names = {"fresh": "decode(path)", "out": "decode(path, out=)", "pydicom": "pydicom's pixel_array(path)"}
+    table.rows += [(names[way], peak / 1e6, peak / both_bytes) for way, peak in peaks.items()]
+    table.claims += [
+        Claim("peak memory of decode(path), of file + array", peaks["fresh"] / both_bytes, 1.1, at_most=True),
+        Claim("peak memory of decode(path, out=), of file", peaks["out"] / file_bytes, 1.1, at_most=True),
+    ]
+    return table
+
+
+TABLES: dict[str, Callable[[int], Table]] = {
+    "rle": rle,
+    "pixel_array": pixel_array_plugin,
+    "native": native,
+    "bits": bits,
+    "rescale": rescale,
+    "threads": threads,
+    "import": imports,
+    "memory": memory,
+}
