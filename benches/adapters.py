@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import dicoxide
-import generated
 import numpy as np
 import numpy.typing as npt
-from corpus import RleFrame
 from pydicom.encaps import encapsulate
+
+import dicoxide
+import generated
+from corpus import RleFrame
 
 Array = npt.NDArray[Any]
 Call = Callable[[], Any]

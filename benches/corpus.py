@@ -10,13 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import generated
 import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.encaps import generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.uid import RLELossless
+
+import generated
 
 Array = npt.NDArray[Any]
 

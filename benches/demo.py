@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dicoxide
-import generated
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from clock import Times, in_turns
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
 from pydicom.uid import UID, RLELossless
+
+import dicoxide
+import generated
+from clock import Times, in_turns
 
 Array = npt.NDArray[Any]
 

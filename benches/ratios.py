@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import dicoxide
 import numpy as np
+
+import dicoxide
 from tables import TABLES, Claim, Table
 
 PEERS = ("pydicom", "imagecodecs", "pylibjpeg-rle", "python-gdcm", "dicomsdl")

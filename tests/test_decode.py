@@ -8,15 +8,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import dicoxide
 import numpy as np
 import pydicom
 import pytest
-from dicoxide import NonConformantWarning
-from encoders.dataset import dataset, to_bytes
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
+
+import dicoxide
+from dicoxide import NonConformantWarning
+from encoders.dataset import dataset, to_bytes
 
 RNG = np.random.default_rng(7)
 FRAMES = RNG.integers(-2048, 2048, (6, 5, 7), dtype=np.int16)

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-import dicoxide
 import numpy as np
 import pytest
-from dicoxide.plugins import _order, pydicom_v3
-from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset
 from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders import base
 from pydicom.uid import UID, RLELossless, UID_dictionary
+
+import dicoxide
+from dicoxide.plugins import _order, pydicom_v3
+from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset
 
 JPEG_XL = "1.2.840.10008.1.2.4.110"
 

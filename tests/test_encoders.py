@@ -9,12 +9,13 @@ import struct
 import numpy as np
 import pydicom
 import pytest
-from encoders import cases, dataset, encapsulate, native, rle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+
+from encoders import cases, dataset, encapsulate, native, rle
 
 QUICK = settings(max_examples=100, deadline=None)
 

@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.pixels import convert_color_space, pixel_array
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+
 from dicoxide import _fallback
 from dicoxide.errors import (
     CorruptFrameError,
@@ -17,10 +22,6 @@ from dicoxide.errors import (
     UnsupportedError,
 )
 from encoders import cases, dataset, encapsulate, native, rle
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pydicom.pixels import convert_color_space, pixel_array
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 MANY = settings(max_examples=300, deadline=None)
 QUICK = settings(max_examples=60, deadline=None)

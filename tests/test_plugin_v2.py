@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dicoxide
 import numpy as np
 import pydicom
 import pytest
-from conftest import PYDICOM_FILES, SHARED
-from dicoxide.errors import CorruptFrameError
-from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, IMPLICIT_VR, dataset, random_values
 from pydicom import dcmread
 from pydicom.pixel_data_handlers import numpy_handler, rle_handler
 from pydicom.uid import JPEG2000, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
+
+import dicoxide
+from conftest import PYDICOM_FILES, SHARED
+from dicoxide.errors import CorruptFrameError
+from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, IMPLICIT_VR, dataset, random_values
 
 rng = np.random.default_rng(6)
 handler = dicoxide.pydicom_handler

@@ -7,16 +7,17 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-import dicoxide
 import numpy as np
 import pytest
+from pydicom.pixels import get_decoder, iter_pixels, pixel_array
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+
+import dicoxide
 from dicoxide.errors import CorruptFrameError, NonConformantWarning, UnsupportedError
 from dicoxide.plugins import pydicom_v3
 from encoders import rle
 from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
 from encoders.encapsulate import encapsulate
-from pydicom.pixels import get_decoder, iter_pixels, pixel_array
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 rng = np.random.default_rng(5)
 

@@ -8,10 +8,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import dicoxide
 import numpy as np
 import pydicom
 import pytest
+from pydicom.pixels import apply_modality_lut
+
+import dicoxide
 from conftest import Reference, manifest, pydicom_files, shared_files
 
 OURS = {uid for uid, capability in dicoxide.capabilities().items() if capability.decoder == "dicoxide"}
@@ -47,6 +49,14 @@ def read(path: Path) -> Any:
         return ds if uid is None or uid in OURS else None
 
 
+def rescaled(path: Path) -> bool:
+    """Whether it is a monochrome image of ours with a rescale or a Modality LUT of its own."""
+    ds = read(path)
+    if ds is None or ds.get("SamplesPerPixel") != 1 or decoded_by_pydicom(ds) is None:
+        return False
+    return "RescaleSlope" in ds or "ModalityLUTSequence" in ds
+
+
 def decoded_by_pydicom(ds: Any) -> Any:
     logging.disable(logging.CRITICAL)
     try:
@@ -76,6 +86,22 @@ def test_decode_equals_pydicom(path: Path) -> None:
     assert ours.shape == reference.shape
     assert ours.dtype == reference.dtype.newbyteorder("=")
     assert np.array_equal(ours, reference, equal_nan=reference.dtype.kind == "f")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "path", [path for path in pydicom_files() + shared_files() if rescaled(path)], ids=lambda path: path.name
+)
+def test_rescale_equals_pydicom(path: Path) -> None:
+    ds = pydicom.dcmread(path, force=True)
+    values = apply_modality_lut(ds.pixel_array, ds)
+    assert np.array_equal(dicoxide.decode(ds, rescale=True), values.astype(np.float32))
+    assert np.array_equal(dicoxide.decode(ds, rescale=True, dtype="float64"), values)
+    if np.array_equal(values, values.astype(np.int32)):
+        assert np.array_equal(dicoxide.decode(ds, rescale=True, dtype="int32"), values)
+    else:
+        with pytest.raises(ValueError, match="not exact"):
+            dicoxide.decode(ds, rescale=True, dtype="int32")
 
 
 @pytest.mark.filterwarnings("ignore")

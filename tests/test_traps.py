@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from encoders import encapsulate, rle
-from encoders.dataset import dataset, random_values
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 import dicoxide
 from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError
+from encoders import encapsulate, rle
+from encoders.dataset import dataset, random_values
 
 RNG = np.random.default_rng(11)
 

@@ -1,5 +1,14 @@
 //! The properties on random and mutated bytes, for `DICOXIDE_FUZZ_SECONDS` seconds (1 by default).
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "what it makes is its own"
+)]
+
 use dicoxide_fuzz::{CHOICE_BYTES, decoding_agrees};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};

@@ -31,6 +31,7 @@ pub(crate) struct Frames {
 type Note = (Option<usize>, String, &'static str, Option<u64>);
 
 #[pymethods]
+#[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
 impl Frames {
     #[new]
     #[pyo3(signature = (transfer_syntax, value, *, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,

@@ -72,7 +72,8 @@ fn unpack(src: &[u8], offset_bits: u32, sink: &mut Sink<'_>) -> Result<()> {
         let tier = sink.tier();
         let block = sink.block(usize::MAX);
         let pixels = block.len();
-        bits::unpack(src.get(at / 8..).unwrap_or_default(), (at % 8) as u32, block, tier);
+        let within = u32::try_from(at % 8).unwrap_or_default();
+        bits::unpack(src.get(at / 8..).unwrap_or_default(), within, block, tier);
         sink.commit(pixels)?;
         at += pixels;
     }

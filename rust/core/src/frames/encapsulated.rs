@@ -305,7 +305,7 @@ mod tests {
 
     fn push_item(value: &mut Vec<u8>, data: &[u8]) {
         value.extend(ITEM);
-        value.extend((data.len() as u32).to_le_bytes());
+        value.extend(u32::try_from(data.len()).unwrap().to_le_bytes());
         value.extend(data);
     }
 

@@ -244,7 +244,7 @@ mod tests {
             let mut out = vec![-1_i16; 5 * 160_000];
             run(&info, &value, 8, &indices, SamplesMut::I16(&mut out), threads, &|| false).unwrap();
             for (frame, index) in out.chunks_exact(160_000).zip(indices) {
-                assert!(frame.iter().all(|sample| *sample == index as i16));
+                assert!(frame.iter().all(|sample| usize::try_from(*sample) == Ok(index)));
             }
         }
     }
