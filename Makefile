@@ -41,6 +41,7 @@ lint: build  ## Check formats, lints, types and stubs
 	$(BIN)/ruff format --check python tests benches
 	$(BIN)/ruff check python tests benches
 	$(BIN)/mypy
+	$(RUN) -m mypy.stubtest dicoxide._core
 
 test: build  ## Run all tests, Rust and Python
 	cargo test --workspace --locked --quiet

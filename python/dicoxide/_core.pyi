@@ -1,18 +1,29 @@
 """The compiled extension. `_fallback` has the same names in plain NumPy."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
+
+from dicoxide._notes import Note as _Note
 
 __version__: str
 ERROR_KINDS: list[str]
 CPU_PATH: str
 
-# Frame index or None, one line, clause, byte offset or None.
-Note = tuple[int | None, str, str, int | None]
+__all__ = [
+    "CPU_PATH",
+    "ERROR_KINDS",
+    "Frames",
+    "__version__",
+    "pack_bits_into",
+    "rescale_into",
+    "transfer_syntaxes",
+    "unpack_bits_into",
+]
 
+@final
 class Frames:
     def __new__(
         cls,
@@ -35,7 +46,7 @@ class Frames:
         whole: bool = False,
     ) -> Frames: ...
     def __len__(self) -> int: ...
-    def notes(self) -> list[Note]: ...
+    def notes(self) -> list[_Note]: ...
     def check(self, indices: Sequence[int]) -> None: ...
     def decode_into(
         self,
@@ -49,7 +60,7 @@ class Frames:
         max_bytes: int | None = None,
         segment_byte_order: str = "big",
         portable: bool = False,
-    ) -> tuple[str, list[Note]]: ...
+    ) -> tuple[str, list[_Note]]: ...
     def frame_bytes(self, index: int) -> tuple[bytes, int]: ...
 
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]: ...

@@ -6,12 +6,12 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from dicoxide.errors import CorruptFrameError, NonConformantWarning
 
-if TYPE_CHECKING:
-    from dicoxide._core import Note
+# Frame index or None, one line, clause, byte offset or None.
+Note: TypeAlias = tuple[int | None, str, str, int | None]
 
 _PACKAGE = os.path.dirname(__file__)
 
