@@ -8,16 +8,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import dicoxide
 import numpy as np
 import pydicom
 import pytest
+from dicoxide import NonConformantWarning
 from encoders.dataset import dataset, to_bytes
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
-
-import dicoxide
-from dicoxide import NonConformantWarning
 
 RNG = np.random.default_rng(7)
 FRAMES = RNG.integers(-2048, 2048, (6, 5, 7), dtype=np.int16)
@@ -493,7 +492,7 @@ def test_capabilities_name_a_decoder_or_say_why_not() -> None:
     assert found[RLELossless].decoder == "dicoxide"
     assert found["1.2.840.10008.1.2.4.100"].decoder is None
     assert all(capability.why for capability in found.values())
-    assert all("dicoxide" == c.decoder for uid, c in found.items() if uid in SYNTAXES)
+    assert all(c.decoder == "dicoxide" for uid, c in found.items() if uid in SYNTAXES)
 
 
 def test_the_data_set_is_not_changed() -> None:

@@ -8,12 +8,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import dicoxide
 import numpy as np
 import pydicom
 import pytest
 from conftest import Reference, manifest, pydicom_files, shared_files
-
-import dicoxide
 
 OURS = {uid for uid, capability in dicoxide.capabilities().items() if capability.decoder == "dicoxide"}
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")

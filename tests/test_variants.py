@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dicoxide import _fallback
+from dicoxide.errors import DecodeError
 from encoders import cases, dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import RLELossless
-
-from dicoxide import _fallback
-from dicoxide.errors import DecodeError
 
 _core = pytest.importorskip("dicoxide._core", reason="the compiled extension is not there")
 

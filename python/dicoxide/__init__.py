@@ -4,7 +4,6 @@
 pydicom's own ``pixel_array``.
 """
 
-from dicoxide import plugins as _plugins
 from dicoxide._backend import backend, core
 from dicoxide._capabilities import Capability, capabilities
 from dicoxide._decode import decode, decode_frame, iter_frames, rle_decode

@@ -7,27 +7,28 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-backend: Literal["rust", "numpy"]
+from dicoxide._notes import stack_level
 
-if os.environ.get("DICOXIDE_PURE_PYTHON", "") not in ("", "0"):
+backend: Literal["rust", "numpy"] = "rust"
+why = ""
+
+if TYPE_CHECKING:
+    from dicoxide import _core as core
+elif os.environ.get("DICOXIDE_PURE_PYTHON", "") not in ("", "0"):
     from dicoxide import _fallback as core
 
-    backend = "numpy"
-    _reason = "DICOXIDE_PURE_PYTHON is set"
+    backend, why = "numpy", "DICOXIDE_PURE_PYTHON is set"
 else:
     try:
-        from dicoxide import _core as core  # type: ignore[no-redef]
-
-        backend = "rust"
+        from dicoxide import _core as core
     except ImportError as error:
         from dicoxide import _fallback as core
 
-        backend = "numpy"
-        _reason = f"the compiled extension cannot be imported ({error})"
+        backend, why = "numpy", f"the compiled extension cannot be imported ({error})"
 
 if backend == "numpy":
-    warnings.warn(f"dicoxide decodes in plain NumPy, slowly: {_reason}", RuntimeWarning, stacklevel=3)
+    warnings.warn(f"dicoxide decodes in plain NumPy, slowly: {why}", RuntimeWarning, stacklevel=stack_level())
 
 __all__ = ["backend", "core"]

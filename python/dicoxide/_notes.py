@@ -25,13 +25,16 @@ def _line(note: Note) -> str:
 
 def warn(notes: Sequence[Note]) -> None:
     """One warning a departure, at the line outside of this package that asked for the frames."""
-    if not notes:
-        return
-    level, caller = 1, sys._getframe()
-    while caller.f_back is not None and caller.f_code.co_filename.startswith(_PACKAGE):
-        level, caller = level + 1, caller.f_back
     for note in notes:
-        warnings.warn(_line(note), NonConformantWarning, stacklevel=level)
+        warnings.warn(_line(note), NonConformantWarning, stacklevel=stack_level())
+
+
+def stack_level() -> int:
+    """The `stacklevel` for the function that asks, of the line outside of this package that led there."""
+    level, caller = 1, sys._getframe(1)
+    while caller.f_back is not None and caller.f_code.co_filename.startswith((_PACKAGE, "<frozen importlib")):
+        level, caller = level + 1, caller.f_back
+    return level
 
 
 def refuse(notes: Sequence[Note], transfer_syntax: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicoxide._frame import FrameSpec
-from dicoxide._source import DEFLATED, IMPLICIT, EXPLICIT, Source
+from dicoxide._source import DEFLATED, EXPLICIT, IMPLICIT, Source
 from dicoxide.errors import TruncatedFrameError
 
 # Samples that are compared at once, so that the check needs little memory.
@@ -61,7 +61,7 @@ def aligned(every: npt.NDArray[Any], spec: FrameSpec, indices: Sequence[int], ha
         If they are not, or if the frames are not one view.
     """
     if not has_axis:
-        chosen = every[indices[0]]
+        chosen: npt.NDArray[Any] = every[indices[0]]
     elif isinstance(indices, range):
         chosen = every[indices.start : indices.stop if indices.stop >= 0 else None : indices.step]
     else:

@@ -129,8 +129,7 @@ class Encapsulated(Places):
             self._place, self.count = self._extended_place, len(self._extended)
         else:
             if offsets:
-                what = "the extended offset table does not lead to the frames, not used"
-                self.tolerated.append(Tolerated(what, "PS3.3 C.7.6.3.1.8"))
+                self.tolerated.append(_WRONG_EXTENDED_TABLE)
             if self._leads_to(len(self._basic), self._basic_place):
                 self._place, self.count = self._basic_place, len(self._basic)
             else:
@@ -142,7 +141,9 @@ class Encapsulated(Places):
             self.tolerated.append(Tolerated(what, _NUMBER))
 
     def tolerated_late(self) -> Tolerated | None:
-        return _WRONG_TABLE if self._place and self._was_walked else None
+        if not (self._place and self._was_walked):
+            return None
+        return _WRONG_EXTENDED_TABLE if self._place == self._extended_place else _WRONG_TABLE
 
     def frame(self, index: int) -> tuple[list[bytes], int]:
         place = self._place(index) if self._place else None
@@ -224,6 +225,9 @@ class Encapsulated(Places):
         return self._walked
 
 
+_WRONG_EXTENDED_TABLE = Tolerated(
+    "the extended offset table does not lead to the frames, not used", "PS3.3 C.7.6.3.1.8"
+)
 _WRONG_TABLE = Tolerated("the basic offset table does not lead to the frames, not used", _ENCAPSULATED, 8)
 
 

@@ -1,5 +1,13 @@
 //! RLE Lossless: constructed frames of a few kinds, every tier. Every answer is checked before it is timed.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    reason = "a bench makes its own input, and is to stop where that is wrong"
+)]
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dicoxide_core::{
     Attributes, FrameInfo, Job, Limits, Options, PhotometricInterpretation, SampleKind, SamplesMut, Tier,

@@ -64,8 +64,7 @@ impl Encapsulated {
         }
         table.extended = false;
         if data.extended.is_some_and(|extended| !extended.offsets.is_empty()) {
-            let what = "the extended offset table does not lead to the frames, not used";
-            tolerated.push(Tolerated::new(what, "PS3.3 C.7.6.3.1.8"));
+            tolerated.push(wrong_extended_table());
         }
         let basic_frames = table.basic.len() / 4;
         if basic_frames >= declared && table.leads_to(data, basic_frames, Self::basic_place) {
@@ -104,7 +103,8 @@ impl Encapsulated {
 
     /// What was found only when a frame was looked for.
     pub(super) fn tolerated(&self) -> Option<Tolerated> {
-        ((self.extended || !self.basic.is_empty()) && self.items.get().is_some()).then(wrong_table)
+        let table = if self.extended { wrong_extended_table } else { wrong_table };
+        ((self.extended || !self.basic.is_empty()) && self.items.get().is_some()).then(table)
     }
 
     /// Whether a table with `frames` entries can be believed: with one entry a frame each is checked when it is
@@ -179,6 +179,10 @@ impl Encapsulated {
 
 /// The fragments of one frame.
 type Place = Vec<Range<usize>>;
+
+fn wrong_extended_table() -> Tolerated {
+    Tolerated::new("the extended offset table does not lead to the frames, not used", "PS3.3 C.7.6.3.1.8")
+}
 
 fn wrong_table() -> Tolerated {
     Tolerated::new("the basic offset table does not lead to the frames, not used", CLAUSE).at(HEADER_BYTES)

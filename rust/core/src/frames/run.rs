@@ -60,6 +60,10 @@ pub fn decode_frames(
             format!("output holds {} samples, {} frames of {frame_samples} expected", out.samples.len(), indices.len());
         return Err(FrameError { index: first, error: output(text, "") });
     }
+    if !out.rescales.is_empty() && out.rescales.len() != indices.len() {
+        let text = format!("{} rescales found, one for each of {} frames expected", out.rescales.len(), indices.len());
+        return Err(FrameError { index: first, error: output(text, "PS3.3 C.11.1") });
+    }
     let bytes = out.samples.len() * out.samples.sample_bytes();
     let threads = threads.min(indices.len()).min(bytes / THREAD_BYTES).max(1);
     let stop = AtomicBool::new(false);

@@ -14,13 +14,12 @@ const CLAUSE: &str = "PS3.5 8.1.1";
 /// # Standard
 /// PS3.5 8.1.1.
 pub fn unpack_bits_into(src: &[u8], offset_bits: usize, out: &mut [u8], tier: Tier) -> Result<()> {
-    let src = src.get(offset_bits / 8..).unwrap_or_default();
+    let found = (src.len() as u128 * 8).saturating_sub(offset_bits as u128);
     let within = offset_bits % 8;
-    if (src.len() as u64 * 8) < out.len() as u64 + within as u64 {
-        let found = (src.len() * 8).saturating_sub(within);
+    let Some(src) = src.get(offset_bits / 8..).filter(|_| found >= out.len() as u128) else {
         let message = format!("{found} bits found from bit {offset_bits} on, {} expected", out.len());
         return Err(truncated(message, CLAUSE));
-    }
+    };
     #[allow(clippy::cast_possible_truncation, reason = "below 8")]
     bits::unpack(src, within as u32, out, tier);
     Ok(())

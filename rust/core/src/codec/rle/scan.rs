@@ -9,15 +9,15 @@ use super::header::MAX_SEGMENTS;
 use super::recipe::{Recipe, Segment};
 use crate::error::{DecodeError, Result, truncated};
 use crate::frame::Tolerated;
-use crate::kernel::rle::{Ahead, Hints, Position, STEP_OUT};
+use crate::kernel::rle::{Hints, Position, STEP_OUT};
 use crate::kernel::{bits, interleave, rle};
 use crate::limits::Limits;
 use crate::sink::Sink;
 
 /// Bytes of one plane that are decoded before planes are put together: all planes of a block stay in L1 or L2.
 const BLOCK_BYTES: usize = 8 * 1024;
-/// Output of this size and more is not in L2 when it is written.
-const PREFETCH_BYTES: usize = 1 << 20;
+/// Output of this size and more is seldom in L2 when it is written.
+const PREFETCH_BYTES: usize = 1 << 18;
 /// Scratch planes are this much further apart, so that they don't compete for the same cache sets.
 const APART: usize = 64;
 
@@ -55,13 +55,10 @@ fn straight(segment: &Segment<'_>, recipe: &Recipe<'_>, sink: &mut Sink<'_>) -> 
     if out.len() != recipe.plane_bytes {
         return Ok(None);
     }
-    let hints = Hints { ahead: None, long_runs: segment.has_long_runs(recipe.plane_bytes) };
+    let hints = Hints { ahead: &[], long_runs: segment.has_long_runs(recipe.plane_bytes) };
     let mut at = Position::default();
-    while at.out < recipe.plane_bytes {
-        let want = recipe.plane_bytes.min(at.out.saturating_add(BLOCK_BYTES));
-        if !rle::fill(segment.bytes, &mut at, out, want, hints, tier) {
-            return Err(cut(recipe));
-        }
+    if !rle::fill(segment.bytes, &mut at, out, recipe.plane_bytes, hints, tier) {
+        return Err(cut(recipe));
     }
     sink.commit(recipe.plane_bytes)?;
     let mut ends = [Position::default(); MAX_SEGMENTS];
@@ -79,9 +76,11 @@ fn blocks(recipe: &Recipe<'_>, limits: &Limits, scratch: &mut Vec<u8>, sink: &mu
         let tier = sink.tier();
         let block = sink.block(BLOCK_BYTES);
         let pixels = block.len() / count;
-        for ((segment, at), plane) in recipe.planes().iter().zip(&mut positions).zip(scratch.chunks_exact_mut(pitch)) {
+        let share = if prefetch { pixels } else { 0 };
+        let planes = recipe.planes().iter().zip(&mut positions).zip(scratch.chunks_exact_mut(pitch));
+        for (index, ((segment, at), plane)) in planes.enumerate() {
             let hints = Hints {
-                ahead: prefetch.then_some(Ahead { block, stride: count }),
+                ahead: block.get(index * share..(index + 1) * share).unwrap_or_default(),
                 long_runs: segment.has_long_runs(recipe.plane_bytes),
             };
             if !rle::fill(segment.bytes, at, plane, pixels, hints, tier) {

@@ -34,6 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(clippy::cast_possible_truncation, reason = "any byte will do")]
     fn every_tier_puts_samples_side_by_side() {
         for count in 1..=15 {
             for sample_bytes in [1, 2, 4, 8] {

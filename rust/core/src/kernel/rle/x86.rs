@@ -1,18 +1,20 @@
 //! x86-64-v3: the step of [`super::scalar`] on pointers, its bounds checked once a step and not once an access.
 
-use super::{Ahead, Hints, Position, STEP_OUT, STEP_SRC};
+use super::{Hints, Position, STEP_OUT, STEP_SRC};
 use std::arch::x86_64::*;
+
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
 
 /// As [`super::scalar::steps`].
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 pub(super) fn steps(src: &[u8], end: usize, at: Position, out: &mut [u8], want: usize, hints: Hints<'_>) -> Position {
-    let none = Ahead::default();
-    match (hints.ahead, hints.long_runs) {
-        _ if end < src.len() => run::<false, true, false>(src, end, at, out, want, none),
-        (Some(ahead), false) => run::<true, false, false>(src, end, at, out, want, ahead),
-        (Some(ahead), true) => run::<true, false, true>(src, end, at, out, want, ahead),
-        (None, false) => run::<false, false, false>(src, end, at, out, want, none),
-        (None, true) => run::<false, false, true>(src, end, at, out, want, none),
+    match (!hints.ahead.is_empty(), hints.long_runs) {
+        _ if end < src.len() => run::<false, true, false>(src, end, at, out, want, &[]),
+        (true, false) => run::<true, false, false>(src, end, at, out, want, hints.ahead),
+        (true, true) => run::<true, false, true>(src, end, at, out, want, hints.ahead),
+        (false, false) => run::<false, false, false>(src, end, at, out, want, &[]),
+        (false, true) => run::<false, false, true>(src, end, at, out, want, &[]),
     }
 }
 
@@ -25,7 +27,7 @@ fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool>(
     at: Position,
     out: &mut [u8],
     want: usize,
-    ahead: Ahead<'_>,
+    ahead: &[u8],
 ) -> Position {
     let (Some(last_src), Some(last_out)) = (src.len().checked_sub(STEP_SRC), out.len().checked_sub(STEP_OUT)) else {
         return at;
@@ -38,10 +40,14 @@ fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool>(
     let (last_src, end_src) = (first_src.wrapping_add(last_src), first_src.wrapping_add(end));
     let end_out = first_out.wrapping_add(end_out);
     let (mut src, mut out) = (first_src.wrapping_add(at.src), first_out.wrapping_add(at.out));
+    let mut line = ahead.as_ptr();
+    let end_ahead = line.wrapping_add(ahead.len());
     while src <= last_src && out < end_out {
         if AHEAD {
-            let made = out.addr().wrapping_sub(first_out.addr());
-            prefetch(ahead.block.as_ptr().wrapping_add(made.wrapping_mul(ahead.stride)));
+            for _ in 0..if LONG { 2 } else { 1 } {
+                prefetch(line);
+                line = line.wrapping_add(LINE_BYTES).min(end_ahead);
+            }
         }
         // SAFETY: the loop's condition leaves STEP_SRC bytes of `src` from here on, and STEP_OUT of `out`.
         #[allow(unsafe_code)]
@@ -133,7 +139,7 @@ unsafe fn set_32(out: *mut u8, value: __m256i) {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 fn prefetch(line: *const u8) {
     // SAFETY: a prefetch reads nothing and faults nowhere.
-    #[allow(unsafe_code)]
+    #[allow(unsafe_code, unused_unsafe, reason = "whether the intrinsic is unsafe depends on the compiler's version")]
     unsafe {
         _mm_prefetch::<_MM_HINT_ET0>(line.cast());
     }

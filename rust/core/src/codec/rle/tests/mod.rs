@@ -1,5 +1,7 @@
 //! Against a naive decoder, over frames of a test-only encoder: every tier, values and errors.
 
+#![allow(clippy::cast_possible_truncation, reason = "test frames are small")]
+
 mod oracle;
 mod refusals;
 

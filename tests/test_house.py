@@ -1,0 +1,177 @@
+"""The rules of the house that a machine can see; ARCHITECTURE.md says why they are."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PYTHON = ROOT / "python" / "dicoxide"
+CORE = ROOT / "rust" / "core" / "src"
+
+
+def modules() -> list[Path]:
+    return sorted(PYTHON.rglob("*.py"))
+
+
+def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
+    """Modules that a file imports, as dotted names; only those of importing it with `top_level`."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level else list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def name(path: Path) -> str:
+    return path.relative_to(PYTHON).as_posix()
+
+
+def test_only_the_backend_module_names_the_extension() -> None:
+    runtime = {name(path) for path in modules() if "dicoxide._core" in set(imports(path, top_level=True))}
+    assert runtime == set()
+    assert "from dicoxide import _core" in (PYTHON / "_backend.py").read_text()
+    others = [path for path in modules() if re.search(r"import _core\b", path.read_text())]
+    assert [name(path) for path in others] == ["_backend.py"]
+
+
+def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
+    users = {name(path) for path in modules() if any(module.startswith("pydicom") for module in imports(path))}
+    assert users <= {
+        "_source.py",
+        "_delegate.py",
+        "plugins/_order.py",
+        "plugins/pydicom_v2.py",
+        "plugins/pydicom_v3.py",
+    }
+    for path in modules():
+        # pydicom itself imports this one.
+        if name(path) != "plugins/pydicom_v3.py":
+            assert not any(module.startswith("pydicom") for module in imports(path, top_level=True)), name(path)
+
+
+def test_importing_dicoxide_imports_neither_pydicom_nor_much_else() -> None:
+    code = "import sys, numpy; before = set(sys.modules); import dicoxide; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    new = {module.partition(".")[0] for module in done.stdout.split()}
+    assert not new & {"pydicom", "PIL", "pandas", "asyncio", "multiprocessing", "http"}
+
+
+def test_the_fallback_is_plain_numpy() -> None:
+    for path in (PYTHON / "_fallback").glob("*.py"):
+        for module in imports(path):
+            root = module.partition(".")[0]
+            assert root in {"numpy", "dicoxide", "__future__"} or root in sys.stdlib_module_names, (path.name, module)
+            assert not module.startswith("dicoxide.") or module.startswith(("dicoxide._fallback", "dicoxide.errors"))
+
+
+def test_errors_know_nobody() -> None:
+    assert not [module for module in imports(PYTHON / "errors.py") if module.startswith("dicoxide")]
+
+
+# Who may use whom inside the core: a room, and the rooms that it may name.
+ROOMS = {
+    "error": set(),
+    "syntax": set(),
+    "limits": {"error"},
+    "frame": {"error", "kernel"},
+    "kernel": {"frame"},
+    "sink": {"error", "frame", "kernel"},
+    "pixel": {"error", "frame", "kernel", "sink"},
+    "codec": {"error", "frame", "kernel", "limits", "sink", "syntax"},
+    "frames": {"codec", "error", "frame", "kernel", "limits", "sink"},
+}
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_rooms_of_the_core_name_only_those_below(room: str) -> None:
+    single = CORE / f"{room}.rs"
+    files = ([single] if single.exists() else []) + sorted((CORE / room).rglob("*.rs"))
+    assert files
+    reexported = {
+        "Tier": "kernel",
+        "Rescale": "kernel",
+        "Watch": "sink",
+        "Finish": "sink",
+        "Job": "frames",
+        "Workspace": "frames",
+        "decode_frame": "frames",
+        "Options": "frames",
+    }
+    for path in files:
+        text = path.read_text().split("#[cfg(test)]")[0]
+        named = set(re.findall(r"\bcrate::([a-z_]+)::", text))
+        for group in re.findall(r"\bcrate::\{([^}]*)\}", text):
+            for item in re.split(r",\s*", group.strip().rstrip(",")):
+                named.add(reexported.get(item.partition("::")[0], item.partition("::")[0]))
+        for item in re.findall(r"\bcrate::([A-Z]\w+)", text):
+            named.add(reexported.get(item, "frame"))
+        named = {item if item in ROOMS else "frame" if item[:1].isupper() else item for item in named}
+        if path.name == "tests.rs":
+            continue
+        assert named - {room, "dispatch"} <= ROOMS[room], path
+
+
+def test_no_codec_knows_another() -> None:
+    codecs = [path for path in (CORE / "codec").iterdir() if path.stem not in {"mod", "jpeg"}]
+    for path in codecs:
+        files = [path] if path.is_file() else list(path.rglob("*.rs"))
+        for other in codecs:
+            if other != path:
+                assert not any(re.search(rf"codec::{other.stem}\b|super::{other.stem}\b", f.read_text()) for f in files)
+
+
+def test_unsafe_has_one_room() -> None:
+    for path in (ROOT / "rust").rglob("*.rs"):
+        if "target" in path.parts:
+            continue
+        code = re.sub(r"//.*", "", path.read_text())
+        if re.search(r"\bunsafe\b(?!_)", code):
+            where = path.relative_to(CORE).as_posix()
+            assert where == "kernel/cpu.rs" or re.fullmatch(r"kernel/\w+/(x86|mod)\.rs", where), where
+
+
+def test_every_public_name_is_documented_and_typed() -> None:
+    import dicoxide
+
+    for public in dicoxide.__all__:
+        value = getattr(dicoxide, public)
+        assert value.__doc__, public
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                assert node.returns is not None, (path.name, node.name)
+
+
+SOURCES = [
+    path
+    for pattern in ("*.py", "*.pyi", "*.rs", "*.md", "*.toml", "Makefile", "run")
+    for path in ROOT.rglob(pattern)
+    if not {"target", ".venv", ".git", "node_modules"} & set(path.parts)
+]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_leave_nothing_for_later(path: Path) -> None:
+    text = path.read_text()
+    if path == Path(__file__):
+        return
+    assert not re.search(r"\b(TODO|FIXME|XXX)\b|todo!\(|unimplemented!\(", text)
+    assert not re.search(r"/(work|tmp|root|home)/\w", text), "a path of one machine"
+
+
+def test_files_are_as_long_as_one_reads_at_once() -> None:
+    # Each that is longer says why here.
+    allowed: dict[str, str] = {}
+    for path in [*modules(), *(ROOT / "rust").rglob("src/**/*.rs")]:
+        if "target" not in path.parts and path.relative_to(ROOT).as_posix() not in allowed:
+            assert len(path.read_text().splitlines()) <= 450, path
