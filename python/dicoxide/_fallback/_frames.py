@@ -167,7 +167,7 @@ class Encapsulated(Places):
     def _extended_place(self, index: int) -> list[Range] | None:
         """The item that the Extended Offset Table names, or None if it is not there (PS3.3 C.7.6.3.1.8)."""
         offset, length = self._extended[index]
-        if offset != 0 if index == 0 else offset <= self._extended[index - 1][0]:
+        if self._extended[0][0] != 0 or (index > 0 and offset <= self._extended[index - 1][0]):
             return None
         try:
             found = _item(self._value, self._first_item + offset)
@@ -182,7 +182,7 @@ class Encapsulated(Places):
         """The fragments from an entry of the Basic Offset Table to the next, or None if the items disagree."""
         offset = self._basic[index]
         after = self._basic[index + 1] if index + 1 < len(self._basic) else None
-        rising = offset == 0 if index == 0 else self._basic[index - 1] < offset
+        rising = self._basic[0] == 0 and (index == 0 or self._basic[index - 1] < offset)
         if not rising or (after is not None and after <= offset):
             return None
         start = self._first_item + offset
@@ -201,7 +201,8 @@ class Encapsulated(Places):
             at = fragment[1]
             if end is not None and at >= end:
                 break
-        return fragments if end is None or at == end else None
+        begins_within = any(self._starts_frame(self._value[start:end]) for start, end in fragments[1:])
+        return fragments if (end is None or at == end) and not begins_within else None
 
     def _walk(self) -> list[list[Range]]:
         """The fragments of each frame, found without a table."""

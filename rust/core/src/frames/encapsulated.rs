@@ -127,21 +127,22 @@ impl Encapsulated {
         };
         let offset = entry(extended.offsets, index)?;
         let length = entry(extended.lengths, index)?;
-        let before = index.checked_sub(1).and_then(|before| entry(extended.offsets, before));
-        let rising = if index == 0 { offset == 0 } else { before.is_some_and(|before| before < offset) };
+        let before = index.checked_sub(1).map(|before| entry(extended.offsets, before));
+        let rising = entry(extended.offsets, 0) == Some(0) && before.is_none_or(|before| before < Some(offset));
         let found = item(data.value, self.first_item.checked_add(offset)?).ok()??;
         // A length is that of the codestream: it leaves out the pad byte, never more (PS3.3 C.7.6.3.1.8).
         let fits = length == found.len() || length + 1 == found.len();
         (rising && fits).then(|| Ok(std::iter::once(found.start..found.start + length).collect()))
     }
 
-    /// The fragments from frame `index`'s entry in the Basic Offset Table to the next, or `None` if the items disagree.
+    /// The fragments from frame `index`'s entry in the Basic Offset Table to the next, or `None` if the items disagree:
+    /// no item there, none that ends at the next entry, or another frame beginning in between.
     /// Once its first item is there, what is broken behind it is the frame's own error.
     fn basic_place(&self, data: PixelData<'_>, index: usize) -> Option<Result<Place>> {
         let offsets = data.value.get(self.basic.clone())?.as_chunks::<4>().0;
         let place = |index: usize| Some(self.first_item + u32::from_le_bytes(*offsets.get(index)?) as usize);
         let mut at = place(index)?;
-        let rising = if index == 0 { at == self.first_item } else { place(index - 1)? < at };
+        let rising = place(0)? == self.first_item && index.checked_sub(1).is_none_or(|before| place(before) < Some(at));
         let end = place(index + 1);
         if !rising || end.is_some_and(|end| end <= at) {
             return None;
@@ -163,14 +164,20 @@ impl Encapsulated {
                 Err(error) => return Some(Err(error)),
             }
         }
-        end.is_none_or(|end| at == end).then_some(Ok(fragments))
+        let begins_within =
+            |fragment: &Range<usize>| data.value.get(fragment.clone()).is_some_and(|it| self.starts_frame(it));
+        let is_whole = end.is_none_or(|end| at == end) && !fragments.iter().skip(1).any(begins_within);
+        is_whole.then_some(Ok(fragments))
+    }
+
+    fn starts_frame(&self, fragment: &[u8]) -> bool {
+        self.codec.starts_frame(fragment, &self.info)
     }
 
     fn items(&self, value: &[u8]) -> Result<&Items> {
         let walked = self.items.get_or_init(|| {
             let fragments = walk(value, self.first_item)?;
-            let starts = |fragment: &[u8]| self.codec.starts_frame(fragment, &self.info);
-            let ends = group(value, &fragments, self.declared, &starts)?;
+            let ends = group(value, &fragments, self.declared, &|fragment| self.starts_frame(fragment))?;
             Ok(Items { fragments, ends })
         });
         walked.as_ref().map_err(Clone::clone)

@@ -1,0 +1,340 @@
+"""What other decoders get wrong or refuse: a test for every trap known, with what the standard says."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from encoders import encapsulate, rle
+from encoders.dataset import dataset, random_values
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+
+import dicoxide
+from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError
+
+RNG = np.random.default_rng(11)
+
+
+def image(dtype: str, samples: int = 1, rows: int = 7, columns: int = 9) -> np.ndarray:
+    return random_values(RNG, (rows, columns, samples), np.dtype(dtype).itemsize * 8, dtype)
+
+
+def rle_decode(src: bytes, frame: np.ndarray, **options: Any) -> np.ndarray:
+    rows, columns, samples = frame.shape
+    decoded = dicoxide.rle_decode(src, rows, columns, samples, frame.dtype.itemsize * 8, **options)
+    return decoded.reshape(frame.shape)
+
+
+class TestRle:
+    """PS3.5 Annex G."""
+
+    @pytest.mark.parametrize("style", sorted(rle.STYLES))
+    @pytest.mark.parametrize(("dtype", "samples"), [("u1", 1), ("u1", 3), ("u2", 3), ("u4", 1), ("u4", 3), ("u8", 1)])
+    def test_every_depth_mono_and_colour(self, dtype: str, samples: int, style: str) -> None:
+        # Runs cross row ends: a segment is one run of bytes over the whole frame (G.3).
+        frame = image(dtype, samples, 61, 67)
+        for options in ({}, {"pad": False}, {"no_ops": True}):
+            assert np.array_equal(rle_decode(rle.encode(frame, frame.itemsize * 8, style, **options), frame), frame)
+
+    @pytest.mark.parametrize("oversize", [1, 2, 60])
+    def test_a_run_that_passes_the_end_of_its_plane_is_tolerated_and_told(self, oversize: int) -> None:
+        frame = np.repeat(image("u2", 1, 3, 4), 9, axis=0)
+        frame[-1] = frame[-1, -1]
+        src = rle.encode(frame, 16, oversize=oversize)
+        with pytest.warns(NonConformantWarning, match=f"passes the end of its plane by {oversize}"):
+            assert np.array_equal(rle_decode(src, frame), frame)
+        spec = dicoxide.FrameSpec(transfer_syntax=RLELossless, rows=27, columns=4, bits_allocated=16)
+        with pytest.warns(NonConformantWarning):
+            dicoxide.decode_frame(src, spec)
+
+    def test_bytes_behind_the_last_run_are_tolerated_but_told_unless_they_pad(self) -> None:
+        # A segment of odd length is padded with one zero byte (G.3.1).
+        plane = rle.literal(b"abc")
+        expected = np.frombuffer(b"abc", np.uint8).reshape(1, 3)
+        odd = rle.assemble([plane + b"\0\0"])
+        assert np.array_equal(dicoxide.rle_decode(rle.assemble([plane]), 1, 3, bits_allocated=8), expected)
+        assert np.array_equal(dicoxide.rle_decode(rle.assemble([plane[:0] + plane]), 1, 3, bits_allocated=8), expected)
+        for extra in (b"\0\0\0", b"\x05", b"\x80\x80"):
+            with pytest.warns(NonConformantWarning, match="follow the last run"):
+                decoded = dicoxide.rle_decode(rle.assemble([plane + extra]), 1, 3, bits_allocated=8)
+            assert np.array_equal(decoded, expected)
+        with pytest.warns(NonConformantWarning):
+            dicoxide.rle_decode(odd, 1, 3, bits_allocated=8)
+
+    def test_a_segment_cut_short_is_an_error_with_the_place(self) -> None:
+        frame = image("u2", 1, 40, 50)
+        src = rle.encode(frame, 16)
+        with pytest.raises(TruncatedFrameError) as caught:
+            rle_decode(src[:-20], frame)
+        assert caught.value.offset == len(src) - 20
+        assert caught.value.clause.startswith("PS3.5 Annex G.3")
+        segments = [rle.encode_segment(plane) for plane in rle.planes(frame, 16)]
+        segments[0] = segments[0][: len(segments[0]) // 2]
+        with pytest.raises(TruncatedFrameError) as caught:
+            rle_decode(rle.assemble(segments), frame)
+        assert caught.value.offset == 64 + len(segments[0])
+
+    def test_segments_in_little_endian_order_are_an_option(self) -> None:
+        for dtype in ("u2", "u4"):
+            frame = image(dtype, 3)
+            src = rle.encode(frame, frame.itemsize * 8, little=True)
+            assert np.array_equal(rle_decode(src, frame, segment_byte_order="little"), frame)
+            assert np.array_equal(rle_decode(src, frame), frame.byteswap())
+        with pytest.raises(ValueError, match="segment_byte_order"):
+            rle_decode(src, frame, segment_byte_order="<")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        ("field", "value", "offset"),
+        [
+            (0, 0, 0),
+            (0, 1, 0),
+            (0, 3, 0),
+            (0, 16, 0),
+            (0, 2**32 - 1, 0),
+            (1, 63, 4),
+            (1, 0, 4),
+            (2, 64, 8),
+            (2, 65, None),
+            (2, 2**31, 8),
+            (2, 2**32 - 1, 8),
+        ],
+    )
+    def test_a_header_that_no_frame_has(self, field: int, value: int, offset: int | None) -> None:
+        frame = image("u2")
+        src = bytearray(rle.encode(frame, 16))
+        struct.pack_into("<L", src, 4 * field, value)
+        with pytest.raises(CorruptFrameError) as caught:
+            rle_decode(bytes(src), frame)
+        assert "Annex G" in caught.value.clause
+        if offset is not None:
+            assert caught.value.offset == offset
+
+    def test_a_frame_shorter_than_its_header(self) -> None:
+        for length in (0, 1, 4, 63):
+            with pytest.raises(TruncatedFrameError):
+                dicoxide.rle_decode(bytes([1, *bytes(62)])[:length], 1, 1, bits_allocated=8)
+
+    def test_a_number_of_segments_that_is_another_image(self) -> None:
+        frame = image("u1", 3)
+        src = rle.encode(frame, 8)
+        with pytest.raises(CorruptFrameError, match="number of segments 3 found, 1 expected"):
+            dicoxide.rle_decode(src, 7, 9, 1, 8)
+        with pytest.raises(CorruptFrameError, match="number of segments 3 found, 6 expected"):
+            dicoxide.rle_decode(src, 7, 9, 3, 16)
+
+    def test_packed_bits_are_one_segment_of_bytes(self) -> None:
+        # G.2: the segment holds the bytes of the frame; Bits Allocated 1 packs eight pixels in each (8.1.1).
+        bits = (RNG.random((3, 61, 67)) < 0.3).astype(np.uint8)
+        for style in sorted(rle.STYLES):
+            ds = dataset(bits, RLELossless, bits_allocated=1, style=style)
+            assert np.array_equal(dicoxide.decode(ds), bits)
+            assert np.array_equal(dicoxide.decode(ds, frames=2), bits[2])
+
+    def test_a_bomb_is_refused_before_memory_is_taken(self) -> None:
+        # A replicate run makes 128 bytes of two: no more than 64 for each byte.
+        src = rle.assemble([rle.replicate(7, 128) * 10])
+        assert (dicoxide.rle_decode(src, 10, 128, bits_allocated=8) == 7).all()
+        with pytest.raises(TruncatedFrameError, match="at least"):
+            dicoxide.rle_decode(src, 65535, 65535, bits_allocated=8)
+
+    def test_planar_configuration_does_not_matter(self) -> None:
+        # Segments are planes whatever the attribute says (G.2).
+        frame = image("u1", 3)
+        for said in (0, 1):
+            ds = dataset(frame, RLELossless, samples_per_pixel=3, planar_configuration=said)
+            assert np.array_equal(dicoxide.decode(ds), frame)
+
+
+class TestFrames:
+    """PS3.5 A.4 and 8.1.1."""
+
+    FRAMES = RNG.integers(0, 4096, (5, 6, 7), dtype=np.uint16)
+
+    @pytest.mark.parametrize("table", ["none", "basic", "wrong", "extended"])
+    def test_offset_tables(self, table: str) -> None:
+        ds = dataset(self.FRAMES, RLELossless, table=table)
+        if table == "wrong":
+            with pytest.warns(NonConformantWarning, match="basic offset table"):
+                assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
+        else:
+            assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
+
+    def test_every_table_shifted_to_somewhere_else(self) -> None:
+        frames = [rle.encode(frame[..., None], 16) for frame in self.FRAMES]
+        ds = dataset(self.FRAMES, RLELossless)
+        for shift in (-2, 2, 8, len(frames[0]) + 8, 100_000):
+            right = encapsulate.encapsulate(frames, table="basic").value
+            offsets = struct.unpack_from("<5L", right, 8)
+            wrong = [max(0, offset + shift) for offset in offsets]
+            ds.PixelData = right[:8] + struct.pack("<5L", *wrong) + right[28:]
+            with pytest.warns(NonConformantWarning, match="basic offset table"):
+                assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
+
+    def test_an_extended_table_that_leads_elsewhere(self) -> None:
+        ds = dataset(self.FRAMES, RLELossless, table="extended")
+        ds.ExtendedOffsetTable = struct.pack("<5Q", *range(0, 10, 2))
+        with pytest.warns(NonConformantWarning, match="extended offset table"):
+            assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
+        ds.ExtendedOffsetTable = struct.pack("<3Q", 0, 1, 2)
+        with pytest.warns(NonConformantWarning, match="extended offset table"):
+            assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
+
+    @pytest.mark.parametrize("fragments", [2, 5])
+    def test_a_frame_in_many_fragments(self, fragments: int) -> None:
+        frames = np.repeat(np.repeat(self.FRAMES, 9, axis=1), 2, axis=2)
+        ds = dataset(frames, RLELossless, table="basic", fragments=fragments)
+        assert np.array_equal(dicoxide.decode(ds), frames)
+        ds = dataset(frames, RLELossless, table="none", fragments=fragments)
+        assert np.array_equal(dicoxide.decode(ds), frames)
+        one = dataset(frames[0], RLELossless, table="none", fragments=fragments)
+        assert np.array_equal(dicoxide.decode(one), frames[0])
+
+    def test_fragments_that_cannot_be_told_apart(self) -> None:
+        ds = dataset(self.FRAMES, RLELossless)
+        ds.PixelData = encapsulate.encapsulate([bytes(70)] * 3, fragments=3).value
+        with pytest.raises(CorruptFrameError, match="can be told apart"):
+            dicoxide.decode(ds)
+
+    def test_one_frame_by_index_does_not_need_the_others(self) -> None:
+        ds = dataset(self.FRAMES, RLELossless, table="basic")
+        value = bytearray(ds.PixelData)
+        last = struct.unpack_from("<5L", value, 8)[4] + 28
+        value[last + 8 :] = bytes(len(value) - last - 8)
+        ds.PixelData = bytes(value)
+        for index in range(4):
+            assert np.array_equal(dicoxide.decode(ds, frames=index), self.FRAMES[index])
+        with pytest.raises(CorruptFrameError) as caught:
+            dicoxide.decode(ds)
+        assert caught.value.frame_index == 4
+
+    def test_number_of_frames_too_small_without_a_table(self) -> None:
+        # Each fragment begins as an RLE frame does, so there are as many frames.
+        ds = dataset(self.FRAMES, RLELossless, number_of_frames=2)
+        with pytest.warns(NonConformantWarning, match="number of frames is 2, 5 are there"):
+            assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
+
+    def test_number_of_frames_zero_is_one(self) -> None:
+        ds = dataset(self.FRAMES[0])
+        ds.NumberOfFrames = 0
+        with pytest.warns(NonConformantWarning, match="number of frames 0"):
+            assert np.array_equal(dicoxide.decode(ds), self.FRAMES[0])
+
+    def test_packed_bits_that_do_not_start_on_a_byte(self) -> None:
+        bits = (RNG.random((7, 3, 5)) < 0.5).astype(np.uint8)
+        ds = dataset(bits, bits_allocated=1)
+        assert np.array_equal(dicoxide.decode(ds), bits)
+        for index in range(7):
+            assert np.array_equal(dicoxide.decode(ds, frames=index), bits[index])
+        # pydicom cannot read one such frame by index (pydicom#2134).
+        assert np.array_equal(ds.pixel_array, bits)
+
+    def test_an_object_of_more_than_2_31_bytes(self) -> None:
+        # `bytes(n)` takes zeroed pages from the system, which provides only those that are touched.
+        ds = dataset(np.zeros((1, 1), np.uint16))
+        ds.Rows = ds.Columns = 1024
+        ds.NumberOfFrames = count = 2**31 // (1024 * 1024 * 2) + 2
+        ds.PixelData = bytes(count * 1024 * 1024 * 2)
+        assert dicoxide.decode(ds, frames=[-1, 0, -2]).shape == (3, 1024, 1024)
+        ds.NumberOfFrames = count + 1
+        with pytest.raises(TruncatedFrameError) as caught:
+            dicoxide.decode(ds, frames=-1)
+        assert caught.value.offset == len(ds.PixelData) > 2**31
+
+
+class TestSamples:
+    """PS3.5 8.1.1, 8.2 and 7.3; PS3.3 C.7.6.3."""
+
+    @pytest.mark.parametrize("samples", [1, 3])
+    def test_bytes_as_big_endian_words_of_odd_frames(self, samples: int) -> None:
+        frames = random_values(RNG, (3, 3, 5, samples), 8, "u1")
+        ds = dataset(frames if samples > 1 else frames[..., 0], ExplicitVRBigEndian, samples_per_pixel=samples, ow=True)
+        expected = frames if samples > 1 else frames[..., 0]
+        assert np.array_equal(dicoxide.decode(ds), expected)
+        assert np.array_equal(ds.pixel_array, expected)
+        for index in range(3):
+            assert np.array_equal(dicoxide.decode(ds, frames=index), expected[index])
+
+    def test_packed_bits_as_big_endian_words(self) -> None:
+        # 7.3: the bytes of a word are swapped whatever is packed in it; pydicom takes them as they lie.
+        bits = (RNG.random((3, 5, 7)) < 0.5).astype(np.uint8)
+        for as_words in (True, False):
+            ds = dataset(bits, ExplicitVRBigEndian, bits_allocated=1, ow=as_words)
+            assert np.array_equal(dicoxide.decode(ds), bits)
+
+    @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
+    @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless])
+    def test_garbage_beside_the_stored_bits(self, syntax: str, dtype: str) -> None:
+        width = np.dtype(dtype).itemsize * 8
+        for stored, high_bit in ((width - 3, width - 4), (1, 0), (width - 3, width - 1), (2, 4)):
+            values = random_values(RNG, (4, 6), stored, dtype)
+            ds = dataset(
+                values,
+                syntax,
+                bits_stored=stored,
+                high_bit=high_bit,
+                garbage=RNG.integers(0, 2**64, (1, 4, 6, 1), np.uint64),
+            )
+            if high_bit == stored - 1:
+                decoded = dicoxide.decode(ds)
+                assert np.array_equal(ds.pixel_array, values)
+            else:
+                # 8.1.1: the value ends at High Bit; pydicom always takes the lowest bits.
+                with pytest.warns(NonConformantWarning, match="high bit"):
+                    decoded = dicoxide.decode(ds)
+            assert decoded.dtype == dtype
+            assert np.array_equal(decoded, values)
+
+    @pytest.mark.parametrize("dtype", ["f4", "f8"])
+    @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+    def test_float_and_double_float_pixel_data(self, syntax: str, dtype: str) -> None:
+        values = np.array([[[0.0, -0.0, 1.5], [np.inf, -np.inf, np.nan]]] * 2, dtype)
+        values[1] *= -1
+        ds = dataset(values, syntax)
+        assert dicoxide.decode(ds).tobytes() == values.tobytes()
+        assert np.array_equal(dicoxide.decode(ds, frames=1), values[1], equal_nan=True)
+        assert np.array_equal(dicoxide.decode(ds, rescale=True, dtype=dtype), values, equal_nan=True)
+
+    def test_a_missing_pad_byte(self) -> None:
+        frame = image("u1", 1, 3, 3)[..., 0]
+        ds = dataset(frame)
+        assert len(ds.PixelData) == 10
+        ds.PixelData = ds.PixelData[:-1]
+        with pytest.warns(NonConformantWarning, match="pad byte is missing"):
+            assert np.array_equal(dicoxide.decode(ds), frame)
+
+    @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+    @pytest.mark.parametrize("dtype", ["u1", "u2"])
+    def test_colour_differences_at_half_resolution(self, syntax: str, dtype: str) -> None:
+        # C.7.6.3.1.2: Y0 Y1 Cb Cr, two thirds of the bytes.
+        full = random_values(RNG, (2, 4, 6, 3), np.dtype(dtype).itemsize * 8, dtype)
+        full[..., 1::2, 1:] = full[..., ::2, 1:]
+        ds = dataset(full, syntax, samples_per_pixel=3, photometric_interpretation="YBR_FULL_422")
+        assert len(ds.PixelData) == full.nbytes * 2 // 3
+        assert np.array_equal(dicoxide.decode(ds, raw=True), full)
+        if dtype == "u1":
+            assert np.array_equal(dicoxide.decode(ds), ds.pixel_array)
+
+    def test_colour_at_full_resolution_that_says_half(self) -> None:
+        full = random_values(RNG, (4, 6, 3), 8, "u1")
+        ds = dataset(full, samples_per_pixel=3, photometric_interpretation="RGB")
+        ds.PhotometricInterpretation = "YBR_FULL_422"
+        with pytest.raises(CorruptFrameError, match="half resolution"):
+            dicoxide.decode(ds)
+
+    def test_unknown_photometric_interpretation_changes_no_value(self) -> None:
+        frame = image("u1", 3)
+        for term in ("CMYK", "YBR_ICT", "YBR_RCT", "RGB ", "HSV", "unknown"):
+            ds = dataset(frame, samples_per_pixel=3)
+            ds["PhotometricInterpretation"]._value = term
+            assert np.array_equal(dicoxide.decode(ds), frame)
+
+    def test_planes_and_pixels(self) -> None:
+        for dtype in ("u1", "u2", "i2", "u4"):
+            frames = random_values(RNG, (2, 40, 30, 3), np.dtype(dtype).itemsize * 8, dtype)
+            for planar in (0, 1):
+                for syntax in (ExplicitVRLittleEndian, ExplicitVRBigEndian):
+                    ds = dataset(frames, syntax, samples_per_pixel=3, planar_configuration=planar)
+                    assert np.array_equal(dicoxide.decode(ds), frames)
+                    assert np.array_equal(ds.pixel_array, frames)
