@@ -20,7 +20,8 @@ from pathlib import Path
 
 import dicoxide
 import numpy as np
-from tables import TABLES, Claim, Table
+from claims import Claim, Table
+from tables import TABLES
 
 PEERS = ("pydicom", "imagecodecs", "pylibjpeg-rle", "python-gdcm", "dicomsdl")
 

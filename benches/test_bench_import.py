@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import processes
 import pytest
-import tables
 
 
 @pytest.mark.parametrize("what", ["numpy", "dicoxide"])
 def test_import(benchmark, what: str) -> None:
     benchmark.group = "import"
-    with tables.import_commands() as commands:
+    with processes.import_commands() as commands:
         benchmark.pedantic(commands[what], rounds=7, iterations=1)
