@@ -10,10 +10,10 @@ EXTENSION := $(VENV)/.built
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release fmt lint test bench demo fuzz docs clean peers
+.PHONY: help setup build release fmt lint test bench bench-ratios demo fuzz docs clean peers
 
 help:  ## Print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## Make the virtual environment with all that tests and lints need
 $(VENV)/.ready: pyproject.toml
@@ -53,6 +53,9 @@ peers: $(VENV)/.ready  ## Install the decoders that benches and tests compare wi
 
 bench: build peers  ## Measure against the peers, answers checked
 	$(RUN) -m pytest benches --benchmark-columns=median,iqr,rounds --benchmark-group-by=group
+
+bench-ratios: build peers  ## Measure against the peers in turns, in one process; print the targets: ARGS="rle --rounds 99"
+	$(RUN) benches/ratios.py $(ARGS)
 
 demo: build  ## Decode the real images that pydicom ships, check every value, show the speed
 	$(RUN) benches/demo.py

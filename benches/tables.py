@@ -2,69 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-import json
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-from pydicom.dataset import Dataset
-from pydicom.pixels import apply_rescale, pixel_array
 
 import adapters
 import corpus
 import dicoxide
 import generated
+import numpy as np
+import numpy.typing as npt
+import processes
+from claims import Claim, Table
 from clock import Times, in_turns
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_rescale, pixel_array
 
 Array = npt.NDArray[Any]
 MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One line of the speed table: a measured number and the one to reach."""
-
-    what: str
-    measured: float
-    target: float
-    best: float | None = None
-    """The same from the best times: far from `measured` where the machine was busy."""
-    unit: str = "×"
-    at_most: bool = False
-    """Whether the number must not be above the target, rather than not below."""
-
-    @property
-    def holds(self) -> bool:
-        """Whether the target is reached."""
-        return self.measured <= self.target if self.at_most else self.measured >= self.target
-
-
-@dataclass
-class Table:
-    """Rows as measured and the claims that they decide."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: list[tuple[str | float, ...]] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
-    skipped: str | None = None
-
-    def race(self, what: str, took: Times[Any], ours: Any, theirs: Any, target: float | None) -> tuple[float, float]:
-        """Add a row of two keys' medians; with a target, a claim too. Returns the ratios of medians and of bests."""
-        ratio, best = took[theirs] / took[ours], took.best[theirs] / took.best[ours]
-        self.rows.append((what, took[ours] * 1e3, took[theirs] * 1e3, ratio, best))
-        if target is not None:
-            self.claims.append(Claim(what, ratio, target, best))
-        return ratio, best
 
 
 def equals(expected: Array, result: Any) -> None:
@@ -79,9 +38,10 @@ def missing(*decoders: adapters.RleDecoder) -> str | None:
 
 
 def rle(rounds: int) -> Table:
-    """RLE into warm memory on one thread: one decode a visit, from file to file, so that no predictor learns a frame.
+    """RLE into warm memory on one thread, from file to file: nobody decodes a frame that it has just decoded.
 
-    Colour is interleaved by us, and left in planes by the peers.
+    So no branch predictor learns one frame by heart; and as every decoder goes through all files before the next has
+    its turn, none finds a frame as another has left it. Colour is interleaved by us, and left in planes by the peers.
     """
     table = Table(
         "RLE frame into warm out, one thread (decoded MB/s; imagecodecs with or without out=, the better)",
@@ -104,14 +64,14 @@ def rle(rounds: int) -> Table:
     frames = corpus.rle_frames()
     calls: dict[tuple[int, int], Callable[[], Any]] = {}
     outs = [np.empty_like(frame.reference) for frame in frames]
-    for index, frame in enumerate(frames):
-        for who, decoder in enumerate(decoders):
+    for who, decoder in enumerate(decoders):
+        for index, frame in enumerate(frames):
             calls[index, who] = decoder.bind(frame, outs[index])
 
     def before(key: tuple[int, int]) -> None:
-        # Output and source are in the cache as they are after whatever a program did with them last.
+        # Source and output are in the cache, as after reading the one and using the other.
         outs[key[0]].reshape(-1).view(np.uint8).fill(0xAA)
-        sum(frames[key[0]].src[::64])
+        zlib.crc32(frames[key[0]].src)
 
     def check(key: tuple[int, int], result: Any) -> None:
         if not decoders[key[1]].is_right(frames[key[0]], result):
@@ -224,11 +184,19 @@ def native(rounds: int) -> Table:
     return table
 
 
+def level_2_bytes() -> int:
+    """Size of a core's second cache; 1 MiB where the system does not tell."""
+    try:
+        text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
+        return int(text.removesuffix("K")) << 10
+    except (OSError, ValueError):
+        return MIB
+
+
 def bits(rounds: int) -> Table:
     """Bits Allocated 1: `np.unpackbits` allocates its result always, which is all that it offers."""
     table = Table("Packed bits (ms)", ("what", "here", "theirs", "×", "× best"))
-    level_2 = os.sysconf("SC_LEVEL2_CACHE_SIZE") if "SC_LEVEL2_CACHE_SIZE" in getattr(os, "sysconf_names", {}) else 0
-    level_2 = level_2 if level_2 > 0 else MIB
+    level_2 = level_2_bytes()
     random = np.random.default_rng(1)
     inside, beyond = [], []
     for kib in (16, 64, 256, 1024, 8192, 65536):
@@ -236,6 +204,12 @@ def bits(rounds: int) -> Table:
         packed = np.packbits(samples, bitorder="little")
         src, out = packed.tobytes(), np.empty_like(samples)
         fits = samples.nbytes + packed.nbytes <= level_2
+
+        def before(who: str, src: bytes = src, out: Array = out) -> None:
+            # The output of either is in the cache: NumPy's, too, gets the memory that was freed last.
+            (out if who == "ours" else np.empty_like(out)).fill(0xAA)
+            zlib.crc32(src)
+
         took = Times(
             in_turns(
                 {
@@ -243,6 +217,7 @@ def bits(rounds: int) -> Table:
                     "numpy": lambda packed=packed: np.unpackbits(packed, bitorder="little"),
                 },
                 rounds * 10 if fits else rounds,
+                before=before,
                 check=lambda _, result, samples=samples: equals(samples, result),
             )
         )
@@ -307,96 +282,28 @@ def rescale(rounds: int) -> Table:
 
 
 def threads(rounds: int) -> Table:
-    """Frames across cores."""
+    """Frames across cores, and what the machine has to give: two threads that only hash, beside one that does both."""
     table = Table("RLE, 50 × 512 × 512, 16 bit, warm out (ms)", ("what", "2 threads", "1 thread", "×", "× best"))
     frames = generated.ct_frames(50)
     ds = generated.dataset(frames, rle=True, bits_stored=12)
     out = np.empty_like(frames)
-    took = Times(
-        in_turns(
-            {count: lambda count=count: dicoxide.decode(ds, out=out, threads=count) for count in (1, 2)},
-            rounds,
-            before=lambda _: out.fill(0xAAAA),
-            check=lambda _, result: equals(frames, result),
-        )
-    )
-    table.race("RLE 50 frames, 2 threads over 1", took, 2, 1, 1.8)
-    return table
+    hashed = bytes(8 * MIB)
 
+    def hash_twice(count: int) -> None:
+        with ThreadPoolExecutor(count) as executor:
+            list(executor.map(hashlib.sha256, [hashed, hashed]))
 
-def imports(rounds: int) -> Table:
-    """Whole processes: start, import, end."""
-    table = Table("Import (ms)", ("what", "median", "best"))
+    def check(key: tuple[str, int], result: object) -> None:
+        if key[0] == "ours":
+            equals(frames, result)
 
-    def start(code: str) -> Callable[[], object]:
-        return lambda: subprocess.run([sys.executable, "-c", code], check=True)
-
-    took = Times(
-        in_turns(
-            {
-                "numpy": start("import numpy"),
-                "dicoxide": start("import dicoxide, sys; sys.exit('pydicom' in sys.modules)"),
-            },
-            rounds,
-        )
-    )
-    table.rows += [(f"import {name}", seconds * 1e3, took.best[name] * 1e3) for name, seconds in took.items()]
-    over, best = ((times["dicoxide"] - times["numpy"]) * 1e3 for times in (took, took.best))
-    table.claims.append(Claim("import dicoxide, longer than import numpy", over, 20, best, unit="ms", at_most=True))
-    return table
-
-
-# Peak memory is asked for before and after, so that what the imports took does not count. The kernel's own account of
-# the address space comes first: what getrusage tells of a new process may be the peak of the one that started it.
-_PEAK = """
-import json, resource, sys
-import numpy as np, pydicom, dicoxide
-from pydicom.pixels import pixel_array
-path, way, small = sys.argv[1:]
-dicoxide.decode(small), pixel_array(small)
-out = np.ones((200, 512, 512), np.uint16) if way == "out" else None
-def peak():
-    try:
-        with open("/proc/self/status") as status:
-            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-before = peak()
-if way == "pydicom": result = pixel_array(path)
-elif way == "out": result = dicoxide.decode(path, out=out)
-else: result = dicoxide.decode(path)
-print(json.dumps([peak() - before, int(result[::50, ::7, ::7].sum(dtype=np.int64))]))
-"""
-
-
-def memory(rounds: int) -> Table:
-    """Peak resident memory of a decode from a path, each in a process of its own; the median of three."""
-    table = Table("Peak memory, native 200 × 512 × 512 from a path (MB)", ("what", "MB", "of file + array"))
-    try:
-        import resource  # noqa: F401
-    except ImportError:
-        table.skipped = "this platform does not tell"
-        return table
-    frames = generated.ct_frames(200)
-    expected = int(frames[::50, ::7, ::7].sum(dtype=np.int64))
-    with tempfile.TemporaryDirectory() as folder:
-        path, small = Path(folder) / "large.dcm", Path(folder) / "small.dcm"
-        generated.dataset(frames, bits_stored=12).save_as(path, enforce_file_format=True)
-        generated.dataset(frames[:1], bits_stored=12).save_as(small, enforce_file_format=True)
-        file_bytes, both_bytes = path.stat().st_size, path.stat().st_size + frames.nbytes
-        peaks = {}
-        for way in ("fresh", "out", "pydicom"):
-            command = [sys.executable, "-c", _PEAK, str(path), way, str(small)]
-            answers = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(3)]
-            if any(total != expected for _, total in answers):
-                raise AssertionError("a wrong answer was measured")
-            peaks[way] = statistics.median(peak for peak, _ in answers)
-    names = {"fresh": "decode(path)", "out": "decode(path, out=)", "pydicom": "pydicom's pixel_array(path)"}
-    table.rows += [(names[way], peak / 1e6, peak / both_bytes) for way, peak in peaks.items()]
-    table.claims += [
-        Claim("peak memory of decode(path), of file + array", peaks["fresh"] / both_bytes, 1.1, at_most=True),
-        Claim("peak memory of decode(path, out=), of file", peaks["out"] / file_bytes, 1.1, at_most=True),
-    ]
+    calls: dict[tuple[str, int], Callable[[], object]] = {}
+    for count in (1, 2):
+        calls["ours", count] = lambda count=count: dicoxide.decode(ds, out=out, threads=count)
+        calls["sha256", count] = lambda count=count: hash_twice(count)
+    took = Times(in_turns(calls, rounds, before=lambda _: out.fill(0xAAAA), check=check))
+    table.race("RLE 50 frames, 2 threads over 1", took, ("ours", 2), ("ours", 1), 1.8)
+    table.race("hashing, 2 threads over 1: what is free of the machine", took, ("sha256", 2), ("sha256", 1), None)
     return table
 
 
@@ -407,6 +314,6 @@ TABLES: dict[str, Callable[[int], Table]] = {
     "bits": bits,
     "rescale": rescale,
     "threads": threads,
-    "import": imports,
-    "memory": memory,
+    "import": processes.imports,
+    "memory": processes.memory,
 }

@@ -1,0 +1,31 @@
+"""Stored values to output values."""
+
+from __future__ import annotations
+
+import dicoxide
+import generated
+import numpy as np
+import pytest
+from pydicom.pixels import apply_rescale
+
+
+@pytest.mark.parametrize("way", ["dicoxide, warm out", "dicoxide, fresh", "pydicom", "np.copyto of the result"])
+def test_rescale(benchmark, native_frames, way: str) -> None:
+    benchmark.group = "rescale 100 × 512 × 512, int16 to float32"
+    stored = native_frames[:100].astype(np.int16)
+    ds = generated.dataset(stored[:1])
+    expected = (stored.astype(np.float64) - 1024).astype(np.float32)
+    out = np.zeros_like(expected)
+
+    def copy():
+        np.copyto(out, expected)
+        return out
+
+    ways = {
+        "dicoxide, warm out": lambda: dicoxide.rescale(stored, 1, -1024, out=out),
+        "dicoxide, fresh": lambda: dicoxide.rescale(stored, 1, -1024),
+        "pydicom": lambda: apply_rescale(stored, ds),
+        "np.copyto of the result": copy,
+    }
+    assert np.array_equal(ways[way](), expected)
+    benchmark(ways[way])
