@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +18,11 @@ from dicoxide._source import Readable, open_source
 
 # What `iter_frames` holds that has been decoded before it is asked for: at most this, one frame at least.
 _AHEAD_BYTES = 64 << 20
+
+# Frames with more samples than this are checked before memory is taken for them.
+_LARGE_SAMPLES = 1 << 20
+
+_RLE_LOSSLESS = "1.2.840.10008.1.2.5"
 
 
 def decode(
@@ -138,6 +142,7 @@ def iter_frames(
 
 def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str, Any]) -> Iterator[Array]:
     """Yield frame after frame while the next few are decoded on another thread."""
+    from concurrent.futures import ThreadPoolExecutor
 
     def decode_batch(batch: Sequence[int]) -> tuple[Iterable[Array], Exception | None]:
         try:
@@ -195,11 +200,10 @@ def decode_frame(src: bytes | bytearray | memoryview, frame: FrameSpec, out: Arr
     ----------
     PS3.5 Section 8 and Annex A.
     """
-    opened = core.Frames(frame.transfer_syntax, bytes(src), whole=True, **frame.core_attributes())
-    opened.check([0])
-    target = target_array(frame.shape, frame.dtype, out)
-    _, notes = opened.decode_into(target, [0])
-    _notes.warn(notes)
+    attributes = frame.core_attributes()
+    data = src if type(src) is bytes else bytes(src)
+    target = _one_frame(out, frame.shape, frame.dtype, frame.transfer_syntax, data, attributes)
+    _notes.warn(core.decode_frame_into(target, frame.transfer_syntax, data, **attributes))
     return target
 
 
@@ -244,16 +248,38 @@ def rle_decode(
     """
     if segment_byte_order not in ("big", "little"):
         raise ValueError(f"segment_byte_order is 'big' or 'little', not {segment_byte_order!r}")
-    frame = FrameSpec(
-        transfer_syntax="1.2.840.10008.1.2.5",
-        rows=rows,
-        columns=columns,
-        samples_per_pixel=samples_per_pixel,
-        bits_allocated=bits_allocated,
+    data = src if type(src) is bytes else bytes(src)
+    # Flat, as small frames decode in less time than it takes to describe them.
+    stored_bits = (bits_allocated, bits_allocated, bits_allocated - 1)
+    shape = (rows, columns) if samples_per_pixel == 1 else (rows, columns, samples_per_pixel)
+    if out is None:
+        spec = FrameSpec(
+            transfer_syntax=_RLE_LOSSLESS,
+            rows=rows,
+            columns=columns,
+            samples_per_pixel=samples_per_pixel,
+            bits_allocated=bits_allocated,
+        )
+        out = _one_frame(None, shape, spec.dtype, _RLE_LOSSLESS, data, spec.core_attributes())
+    elif getattr(out, "shape", None) != shape:
+        raise ValueError(f"out has shape {getattr(out, 'shape', None)}, the result {shape}")
+    notes = core.decode_frame_into(
+        out, _RLE_LOSSLESS, data, rows, columns, samples_per_pixel, *stored_bits, 0, 0, "", False, segment_byte_order
     )
-    opened = core.Frames(frame.transfer_syntax, bytes(src), whole=True, **frame.core_attributes())
-    opened.check([0])
-    target = target_array(frame.shape, frame.dtype, out)
-    _, notes = opened.decode_into(target, [0], segment_byte_order=segment_byte_order)
-    _notes.warn(notes)
-    return target
+    if notes:
+        _notes.warn(notes)
+    return out
+
+
+def _one_frame(
+    out: Array | None,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    transfer_syntax: str,
+    src: bytes,
+    attributes: dict[str, Any],
+) -> Array:
+    """The array for one frame; a fresh one that is large only where `src` is long enough to be such a frame."""
+    if out is None and math.prod(shape) > _LARGE_SAMPLES:
+        core.Frames(transfer_syntax, src, whole=True, **attributes).check([0])
+    return target_array(shape, dtype, out)

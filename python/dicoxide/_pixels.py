@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,17 +52,18 @@ def unpack_bits(
     PS3.5 8.1.1.
     """
     data = src if type(src) is bytes else bytes(memoryview(src))
-    offset_bits = operator.index(offset_bits)
-    available = len(data) * 8 - offset_bits
-    if offset_bits < 0 or available < 0:
+    if offset_bits < 0 or offset_bits > len(data) * 8:
         raise ValueError(f"offset_bits is {offset_bits}, src has {len(data) * 8} bits")
     if count is None:
-        count = available if out is None else out.size
-    if operator.index(count) < 0:
+        count = len(data) * 8 - offset_bits if out is None else out.size
+    elif count < 0:
         raise ValueError(f"count is {count}, 0 or more expected")
-    target = _target(out, (count,), np.dtype(np.uint8))
-    core.unpack_bits_into(data, offset_bits, target)
-    return target
+    if out is None:
+        out = np.empty(count, np.uint8)
+    elif out.size != count:
+        raise ValueError(f"out must be an ndarray of uint8 and {count} items, found {out.size}")
+    core.unpack_bits_into(data, offset_bits, out)
+    return out
 
 
 def pack_bits(src: npt.ArrayLike, *, out: npt.NDArray[np.uint8] | None = None) -> npt.NDArray[np.uint8]:

@@ -20,6 +20,7 @@ __all__ = [
     "CPU_PATH",
     "ERROR_KINDS",
     "Frames",
+    "decode_frame_into",
     "pack_bits_into",
     "rescale_into",
     "transfer_syntaxes",
@@ -201,6 +202,46 @@ class Frames:
         except DecodeError as error:
             error.transfer_syntax, error.frame_index = transfer_syntax, frame_index
             raise
+
+
+def decode_frame_into(
+    out: npt.NDArray[Any],
+    transfer_syntax: str,
+    src: bytes,
+    rows: int,
+    columns: int,
+    samples_per_pixel: int,
+    bits_allocated: int,
+    bits_stored: int,
+    high_bit: int,
+    pixel_representation: int,
+    planar_configuration: int,
+    photometric_interpretation: str,
+    is_float: bool = False,
+    segment_byte_order: str = "big",
+) -> list[Note]:
+    """Decode the bytes of one frame into ``out``; returned is what was tolerated."""
+    frames = Frames(
+        transfer_syntax,
+        src,
+        rows=rows,
+        columns=columns,
+        samples_per_pixel=samples_per_pixel,
+        bits_allocated=bits_allocated,
+        bits_stored=bits_stored,
+        high_bit=high_bit,
+        pixel_representation=pixel_representation,
+        planar_configuration=planar_configuration,
+        photometric_interpretation=photometric_interpretation,
+        is_float=is_float,
+        whole=True,
+    )
+    try:
+        _, notes = frames.decode_into(out, [0], segment_byte_order=segment_byte_order)
+    except DecodeError as error:
+        error.frame_index = None
+        raise
+    return [(None, *note[1:]) for note in notes]
 
 
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]:

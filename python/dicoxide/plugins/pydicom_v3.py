@@ -28,6 +28,9 @@ __all__ = ["DECODER_DEPENDENCIES", "decode_frame", "is_available"]
 
 LABEL = "dicoxide"
 
+# Frames with more samples than this are checked before memory is taken for them.
+_LARGE_SAMPLES = 1 << 20
+
 # PS3.5 A.1, A.2, A.3 and A.5: pydicom reads these itself, they never reach a plugin.
 _NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 _ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
@@ -119,28 +122,29 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
         memory, "photometric_interpretation", str(runner.get_option("photometric_interpretation", ""))
     )
     pixel_representation = int(runner.get_option("pixel_representation") or 0)
-    frames = core.Frames(
-        str(uid),
-        bytes(src),
-        rows=runner.rows,
-        columns=runner.columns,
-        samples_per_pixel=samples_per_pixel,
-        bits_allocated=bits_allocated,
-        # As if all bits were stored: pydicom shifts unused bits out itself, or leaves them where it is told to.
-        bits_stored=bits_allocated,
-        high_bit=bits_allocated - 1,
-        pixel_representation=pixel_representation,
-        planar_configuration=planar_configuration if samples_per_pixel > 1 else 0,
-        photometric_interpretation=photometric_interpretation,
-        whole=True,
-    )
-    # Refuses frames too short for what they are said to be before memory is taken for it.
-    frames.check([0])
     sample_bytes = (bits_allocated + 7) // 8
-    frame = bytearray(runner.rows * runner.columns * samples_per_pixel * sample_bytes)
     kind = "i" if pixel_representation == 1 and bits_allocated > 1 else "u"
+    samples_count = runner.rows * runner.columns * samples_per_pixel
+    attributes = {
+        "rows": runner.rows,
+        "columns": runner.columns,
+        "samples_per_pixel": samples_per_pixel,
+        "bits_allocated": bits_allocated,
+        # As if all bits were stored: pydicom shifts unused bits out itself, or leaves them where it is told to.
+        "bits_stored": bits_allocated,
+        "high_bit": bits_allocated - 1,
+        "pixel_representation": pixel_representation,
+        "planar_configuration": planar_configuration if samples_per_pixel > 1 else 0,
+        "photometric_interpretation": photometric_interpretation,
+    }
+    if samples_count > _LARGE_SAMPLES or sample_bytes not in (1, 2, 4, 8):
+        # Refuses what no array holds, and before memory is taken for it a frame too short for what it is said to be.
+        core.Frames(str(uid), bytes(src), whole=True, **attributes).check([0])
+    frame = bytearray(samples_count * sample_bytes)
     samples = np.frombuffer(frame, dtype=f"{kind}{sample_bytes}")
-    _, notes = frames.decode_into(samples, [0], segment_byte_order=_segment_byte_order(runner))
+    notes = core.decode_frame_into(
+        samples, str(uid), bytes(src), **attributes, segment_byte_order=_segment_byte_order(runner)
+    )
     if sys.byteorder == "big":
         # pydicom takes the bytes in the transfer syntax's order, which is little-endian (PS3.5 A.4).
         samples.byteswap(inplace=True)

@@ -1,17 +1,19 @@
 //! The frames of one object, as Python holds them.
 
 use crate::errors::Failure;
-use crate::guard::detached;
+use crate::guard::{detached, guarded};
 use crate::samples::ArrayMut;
 use dicoxide_core::codec::{Codec, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
-    SampleKind, SegmentByteOrder, Tier, Tolerated, TransferSyntax,
+    SampleKind, SegmentByteOrder, Tier, Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
 };
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::cell::RefCell;
+use std::sync::atomic::AtomicBool;
 
 /// The frames of one Pixel Data value: where they lie, and their decoding.
 ///
@@ -40,14 +42,14 @@ impl Frames {
     fn new(
         transfer_syntax: &str,
         value: Bound<'_, PyBytes>,
-        rows: u32,
-        columns: u32,
-        samples_per_pixel: u32,
-        bits_allocated: u32,
-        bits_stored: u32,
-        high_bit: u32,
-        pixel_representation: u32,
-        planar_configuration: u32,
+        rows: i64,
+        columns: i64,
+        samples_per_pixel: i64,
+        bits_allocated: i64,
+        bits_stored: i64,
+        high_bit: i64,
+        pixel_representation: i64,
+        planar_configuration: i64,
         photometric_interpretation: &str,
         is_float: bool,
         number_of_frames: Option<u32>,
@@ -56,27 +58,24 @@ impl Frames {
         whole: bool,
     ) -> PyResult<Self> {
         let py = value.py();
-        let attributes = Attributes {
+        let stated = Stated {
             rows,
             columns,
             samples_per_pixel,
             bits_allocated,
             bits_stored,
             high_bit,
-            sample_kind: sample_kind(is_float, pixel_representation)
-                .map_err(|error| failed(&error, transfer_syntax))?,
+            pixel_representation,
             planar_configuration,
-            photometric_interpretation: PhotometricInterpretation::from_term(photometric_interpretation),
+            photometric_interpretation,
+            is_float,
         };
-        let known = TransferSyntax::from_uid(transfer_syntax);
-        let (syntax, codec) = known
-            .and_then(|syntax| codec_for(syntax).map(|codec| (syntax, codec)))
-            .ok_or_else(|| failed(&unsupported(transfer_syntax, known), transfer_syntax))?;
+        let (syntax, codec) = find_codec(transfer_syntax).map_err(|error| failed(&error, transfer_syntax))?;
         let extended = extended_offsets
             .as_ref()
             .map(|(offsets, lengths)| ExtendedOffsets { offsets: offsets.as_bytes(py), lengths: lengths.as_bytes(py) });
         let data = PixelData { value: value.as_bytes(), extended };
-        let table = FrameInfo::new(attributes).and_then(|info| {
+        let table = stated.checked().and_then(|info| {
             let table = if whole {
                 Ok(FrameTable::whole())
             } else if syntax.is_encapsulated() {
@@ -129,15 +128,13 @@ impl Frames {
         let rescales: Vec<Rescale> =
             rescales.unwrap_or_default().into_iter().map(|(slope, intercept)| Rescale { slope, intercept }).collect();
         let limits = Limits::new(max_bytes);
-        let segment_byte_order =
-            if segment_byte_order == "little" { SegmentByteOrder::Little } else { SegmentByteOrder::Big };
         let (rescale, rescales) = match rescales.as_slice() {
             [all] => (Some(*all), &[][..]),
             each => (None, each),
         };
         let finish = Finish { ybr_to_rgb, rescale };
         let tier = if portable { Tier::PORTABLE } else { Tier::best() };
-        let options = Options { finish, segment_byte_order, strict, tier };
+        let options = Options { finish, segment_byte_order: order(segment_byte_order), strict, tier };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
         let data = self.data(py);
@@ -184,22 +181,118 @@ fn failed(error: &DecodeError, transfer_syntax: &str) -> PyErr {
     Failure { transfer_syntax: Some(transfer_syntax), ..Failure::of(error) }.into()
 }
 
-fn unsupported(uid: &str, known: Option<TransferSyntax>) -> DecodeError {
-    let name = known.map_or(uid, |syntax| syntax.keyword());
-    DecodeError::new(ErrorKind::Unsupported, format!("no codec for transfer syntax {name}"), "PS3.5 Annex A")
+/// The codec of a transfer syntax, or `Unsupported`.
+fn find_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec), DecodeError> {
+    let known = TransferSyntax::from_uid(uid);
+    known.and_then(|syntax| codec_for(syntax).map(|codec| (syntax, codec))).ok_or_else(|| {
+        let name = known.map_or(uid, |syntax| syntax.keyword());
+        DecodeError::new(ErrorKind::Unsupported, format!("no codec for transfer syntax {name}"), "PS3.5 Annex A")
+    })
 }
 
-fn sample_kind(is_float: bool, pixel_representation: u32) -> Result<SampleKind, DecodeError> {
-    match (is_float, pixel_representation) {
-        (true, _) => Ok(SampleKind::Float),
-        (false, 0) => Ok(SampleKind::Unsigned),
-        (false, 1) => Ok(SampleKind::Signed),
-        (false, other) => Err(DecodeError::new(
-            ErrorKind::Malformed,
-            format!("pixel representation {other} found, 0 or 1 expected"),
-            "PS3.3 C.7.6.3",
-        )),
+/// The attributes as Python states them.
+struct Stated<'a> {
+    rows: i64,
+    columns: i64,
+    samples_per_pixel: i64,
+    bits_allocated: i64,
+    bits_stored: i64,
+    high_bit: i64,
+    pixel_representation: i64,
+    planar_configuration: i64,
+    photometric_interpretation: &'a str,
+    is_float: bool,
+}
+
+impl Stated<'_> {
+    fn checked(&self) -> Result<FrameInfo, DecodeError> {
+        let refused = |text: String| DecodeError::new(ErrorKind::Malformed, text, "PS3.3 C.7.6.3");
+        let number = |name: &str, value: i64| {
+            u32::try_from(value).map_err(|_| refused(format!("{name} {value} found, a number of 32 bits expected")))
+        };
+        FrameInfo::new(Attributes {
+            rows: number("rows", self.rows)?,
+            columns: number("columns", self.columns)?,
+            samples_per_pixel: number("samples per pixel", self.samples_per_pixel)?,
+            bits_allocated: number("bits allocated", self.bits_allocated)?,
+            bits_stored: number("bits stored", self.bits_stored)?,
+            high_bit: number("high bit", self.high_bit)?,
+            sample_kind: match (self.is_float, self.pixel_representation) {
+                (true, _) => SampleKind::Float,
+                (false, 0) => SampleKind::Unsigned,
+                (false, 1) => SampleKind::Signed,
+                (false, other) => {
+                    return Err(refused(format!("pixel representation {other} found, 0 or 1 expected")));
+                }
+            },
+            planar_configuration: number("planar configuration", self.planar_configuration)?,
+            photometric_interpretation: PhotometricInterpretation::from_term(self.photometric_interpretation),
+        })
     }
+}
+
+thread_local! {
+    /// Small frames decode in less time than scratch takes to allocate.
+    static WORKSPACE: RefCell<Workspace> = RefCell::default();
+}
+
+/// Decodes the bytes of one frame into `out`; returns what was tolerated. In one call, because small frames decode in
+/// less time than two calls take.
+#[pyfunction]
+#[pyo3(signature = (out, transfer_syntax, src, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,
+    pixel_representation, planar_configuration, photometric_interpretation, is_float=false, segment_byte_order="big"))]
+#[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
+pub(crate) fn decode_frame_into(
+    out: &Bound<'_, PyAny>,
+    transfer_syntax: &str,
+    src: &Bound<'_, PyBytes>,
+    rows: i64,
+    columns: i64,
+    samples_per_pixel: i64,
+    bits_allocated: i64,
+    bits_stored: i64,
+    high_bit: i64,
+    pixel_representation: i64,
+    planar_configuration: i64,
+    photometric_interpretation: &str,
+    is_float: bool,
+    segment_byte_order: &str,
+) -> PyResult<Vec<Note>> {
+    let stated = Stated {
+        rows,
+        columns,
+        samples_per_pixel,
+        bits_allocated,
+        bits_stored,
+        high_bit,
+        pixel_representation,
+        planar_configuration,
+        photometric_interpretation,
+        is_float,
+    };
+    let found = find_codec(transfer_syntax).and_then(|(syntax, _)| stated.checked().map(|info| (syntax, info)));
+    let (syntax, info) = found.map_err(|error| failed(&error, transfer_syntax))?;
+    let mut out = ArrayMut::new(out)?;
+    let samples = out.samples()?;
+    let bytes = src.as_bytes();
+    let options = Options { segment_byte_order: order(segment_byte_order), ..Options::default() };
+    let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
+    let decoded = guarded(src.py(), work_bytes, |poll| {
+        let limits = Limits::unbounded();
+        let job = Job { syntax, info: &info, limits: &limits, options };
+        let watch = Watch { stop: &AtomicBool::new(false), poll: Some(poll) };
+        // Taken, not borrowed: a signal handler may decode too.
+        let mut workspace = WORKSPACE.take();
+        let decoded = decode_frame(&job, bytes.into(), samples, &mut workspace, watch);
+        WORKSPACE.set(workspace);
+        decoded
+    })?
+    .map_err(|error| failed(&error, transfer_syntax))?;
+    Ok(decoded.tolerated.into_iter().map(|tolerated| note(None, tolerated)).collect())
+}
+
+fn order(segment_byte_order: &str) -> SegmentByteOrder {
+    if segment_byte_order == "little" { SegmentByteOrder::Little } else { SegmentByteOrder::Big }
 }
 
 fn note(index: Option<usize>, tolerated: Tolerated) -> Note {

@@ -1,7 +1,7 @@
 //! Samples → samples, for arrays that Python already holds.
 
 use crate::errors::Failure;
-use crate::guard::detached;
+use crate::guard::{detached, guarded};
 use crate::samples::{ArrayMut, ArrayRef};
 use dicoxide_core::pixel::{bits, rescale};
 use dicoxide_core::{DecodeError, Rescale, SamplesMut, Tier, Watch};
@@ -51,5 +51,6 @@ fn with_bytes(out: &Bound<'_, PyAny>, work: impl FnOnce(&mut [u8]) -> Result<(),
     let SamplesMut::U8(samples) = out.samples()? else {
         return Err(PyValueError::new_err("out must be an ndarray of uint8"));
     };
-    detached(py, |_| work(samples))?.map_err(|error| Failure::of(&error).into())
+    let work_bytes = samples.len();
+    guarded(py, work_bytes, |_| work(samples))?.map_err(|error| Failure::of(&error).into())
 }
