@@ -4,6 +4,8 @@
 pydicom's own ``pixel_array``.
 """
 
+from typing import TYPE_CHECKING
+
 from dicoxide._backend import backend, core
 from dicoxide._capabilities import Capability, capabilities
 from dicoxide._decode import decode, decode_frame, iter_frames, rle_decode
@@ -18,7 +20,9 @@ from dicoxide.errors import (
     TruncatedFrameError,
     UnsupportedError,
 )
-from dicoxide.plugins import disable, enable, enabled, pydicom_handler
+
+if TYPE_CHECKING:
+    from dicoxide.plugins import disable, enable, enabled, pydicom_handler
 
 __version__: str = core.__version__
 
@@ -47,3 +51,18 @@ __all__ = [
     "rle_decode",
     "unpack_bits",
 ]
+
+_OF_PLUGINS = ("disable", "enable", "enabled", "pydicom_handler")
+
+
+def __getattr__(name: str) -> object:
+    # Only who puts us behind pydicom pays for it.
+    if name in _OF_PLUGINS:
+        from dicoxide import plugins
+
+        return getattr(plugins, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from dicoxide import _notes, _view
 from dicoxide._backend import core
@@ -15,6 +14,9 @@ from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
 from dicoxide._request import Array, FrameIndex, select, target_array, thread_count
 from dicoxide._source import Readable, open_source
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 # What `iter_frames` holds that has been decoded before it is asked for: at most this, one frame at least.
 _AHEAD_BYTES = 64 << 20

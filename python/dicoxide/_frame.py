@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,8 +11,8 @@ from dicoxide.errors import UnsupportedError
 _FLOAT_BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameSpec:
+# A tuple, as it is made for every object that is decoded, and as `dataclasses` take long to import.
+class FrameSpec(NamedTuple):
     """The Image Pixel attributes that decoding depends on (PS3.3 C.7.6.3).
 
     Parameters

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from dicoxide import _delegate, _notes
 from dicoxide._backend import core
@@ -16,6 +15,8 @@ from dicoxide._source import Source
 from dicoxide.errors import UnsupportedError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from dicoxide._core import Frames
 
 _YBR = ("YBR_FULL", "YBR_FULL_422")

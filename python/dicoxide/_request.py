@@ -6,14 +6,16 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from dicoxide.errors import LimitError
 
-Array: TypeAlias = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Array: TypeAlias = "npt.NDArray[Any]"
 FrameIndex: TypeAlias = "int | slice | Iterable[int] | None"
 
 

@@ -9,7 +9,6 @@ import io
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
@@ -33,15 +32,24 @@ _EXTENDED_OFFSET_TABLE_LENGTHS = 0x7FE00002
 _DEFER_BYTES = 1 << 16
 
 
-@dataclass(slots=True)
 class Source:
     """One object with pixel data: what its frames are, and the element value that holds them."""
 
-    dataset: Dataset
-    spec: FrameSpec
-    number_of_frames: int | None
-    pixel_tag: Any
-    value_representation: str | None
+    __slots__ = ("dataset", "number_of_frames", "pixel_tag", "spec", "value_representation")
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        spec: FrameSpec,
+        number_of_frames: int | None,
+        pixel_tag: BaseTag,
+        value_representation: str | None,
+    ) -> None:
+        self.dataset = dataset
+        self.spec = spec
+        self.number_of_frames = number_of_frames
+        self.pixel_tag = pixel_tag
+        self.value_representation = value_representation
 
     @property
     def value(self) -> bytes:
@@ -71,7 +79,8 @@ class Source:
         """Length of the value."""
         if self.value_offset is None:
             return len(self.value)
-        return int(self.dataset.get_item(self.pixel_tag, keep_deferred=True).length)
+        element: Any = self.dataset.get_item(self.pixel_tag, keep_deferred=True)
+        return int(element.length)
 
     @property
     def word_swapped(self) -> bool:

@@ -6,14 +6,16 @@ import math
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from dicoxide._frame import FrameSpec
 from dicoxide._source import DEFLATED, EXPLICIT, IMPLICIT, Source
 from dicoxide.errors import TruncatedFrameError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 # Samples that are compared at once, so that the check needs little memory.
 _CHECK_SAMPLES = 1 << 20
