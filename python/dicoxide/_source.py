@@ -10,7 +10,7 @@ import os
 import struct
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 from dicoxide._frame import FrameSpec
 from dicoxide.errors import CorruptFrameError, UnsupportedError
@@ -25,8 +25,7 @@ IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_EXTENDED_OFFSET_TABLE = 0x7FE00001
-_EXTENDED_OFFSET_TABLE_LENGTHS = 0x7FE00002
+_NATIVE = frozenset({IMPLICIT, EXPLICIT, DEFLATED, _EXPLICIT_BIG_ENDIAN})
 
 # Values above this many bytes stay in the file until they are asked for, so that a mapped view never reads them.
 _DEFER_BYTES = 1 << 16
@@ -94,11 +93,13 @@ class Source:
     @property
     def extended_offsets(self) -> tuple[bytes, bytes] | None:
         """The Extended Offset Table and its Lengths (PS3.3 C.7.6.3.1.8), if both are there."""
-        offsets = self.dataset.get(_EXTENDED_OFFSET_TABLE)
-        lengths = self.dataset.get(_EXTENDED_OFFSET_TABLE_LENGTHS)
+        if self.spec.transfer_syntax in _NATIVE:
+            return None
+        tags = _tags()
+        offsets, lengths = _value(self.dataset, tags.extended_offsets), _value(self.dataset, tags.extended_lengths)
         if offsets is None or lengths is None:
             return None
-        return bytes(offsets.value or b""), bytes(lengths.value or b"")
+        return bytes(offsets), bytes(lengths)
 
     @property
     def has_modality_lut(self) -> bool:
@@ -161,19 +162,19 @@ def _dataset(src: Any) -> Dataset:
 
 
 def _describe(dataset: Dataset) -> Source:
-    pixel_tags, tags = _tags()
-    present = [tag for tag in pixel_tags if tag in dataset]
+    tags = _tags()
+    present = [tag for tag in tags.pixels if tag in dataset]
     if len(present) != 1:
-        found = " and ".join(pixel_tags[tag] for tag in present) or "none"
+        found = " and ".join(tags.pixels[tag] for tag in present) or "none"
         raise CorruptFrameError(
             f"one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected, found {found}",
             kind="Mismatch",
             clause="PS3.3 C.7.6.3",
         )
     pixel_tag = present[0]
-    pixel_keyword = pixel_tags[pixel_tag]
+    pixel_keyword = tags.pixels[pixel_tag]
     uid = _transfer_syntax(dataset)
-    read = {keyword: _value(dataset, tag) for keyword, tag in tags.items()}
+    read = {keyword: _value(dataset, tag) for keyword, tag in tags.attributes.items()}
 
     def number(keyword: str, default: int | None = -1) -> Any:
         """The value of a US or IS attribute; an attribute without a default has to be there."""
@@ -211,12 +212,21 @@ def _describe(dataset: Dataset) -> Source:
     return Source(dataset, spec, number("NumberOfFrames", None), pixel_tag, element.VR)
 
 
+class _Tags(NamedTuple):
+    """Elements as pydicom looks them up fastest."""
+
+    pixels: dict[BaseTag, str]
+    attributes: dict[str, BaseTag]
+    transfer_syntax: BaseTag
+    extended_offsets: BaseTag
+    extended_lengths: BaseTag
+
+
 @cache
-def _tags() -> tuple[dict[BaseTag, str], dict[str, BaseTag]]:
-    """Pixel data elements, and attributes that decoding depends on, as pydicom looks them up fastest."""
+def _tags() -> _Tags:
     from pydicom.tag import Tag
 
-    keywords = (
+    attributes = (
         "SamplesPerPixel",
         "PhotometricInterpretation",
         "PlanarConfiguration",
@@ -228,8 +238,13 @@ def _tags() -> tuple[dict[BaseTag, str], dict[str, BaseTag]]:
         "HighBit",
         "PixelRepresentation",
     )
-    pixel_keywords = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-    return {Tag(keyword): keyword for keyword in pixel_keywords}, {keyword: Tag(keyword) for keyword in keywords}
+    return _Tags(
+        pixels={Tag(keyword): keyword for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")},
+        attributes={keyword: Tag(keyword) for keyword in attributes},
+        transfer_syntax=Tag("TransferSyntaxUID"),
+        extended_offsets=Tag("ExtendedOffsetTable"),
+        extended_lengths=Tag("ExtendedOffsetTableLengths"),
+    )
 
 
 def _value(dataset: Dataset, tag: BaseTag) -> Any:
@@ -253,7 +268,7 @@ def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFr
 def _transfer_syntax(dataset: Dataset) -> str:
     """UID of the transfer syntax; where the file meta lack it, that of the encoding that was read."""
     meta = getattr(dataset, "file_meta", None)
-    uid = None if meta is None else meta.get("TransferSyntaxUID")
+    uid = None if meta is None else _value(meta, _tags().transfer_syntax)
     if uid:
         return str(uid)
     is_implicit, is_little = getattr(dataset, "original_encoding", (None, None))
