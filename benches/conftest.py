@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import adapters
-import corpus
-import dicoxide
-import generated
 import numpy as np
 import numpy.typing as npt
 import pytest
 from pydicom.dataset import Dataset
+
+import adapters
+import corpus
+import dicoxide
+import generated
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

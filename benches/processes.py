@@ -12,8 +12,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import generated
 import numpy as np
+
+import generated
 from claims import Claim, Table
 from clock import Times, in_turns
 

@@ -19,14 +19,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-<<<<<<< HEAD
 
 import dicoxide
-from tables import TABLES, Claim, Table
-=======
 from claims import Claim, Table
 from tables import TABLES
->>>>>>> demo
 
 PEERS = ("pydicom", "imagecodecs", "pylibjpeg-rle", "python-gdcm", "dicomsdl")
 

@@ -10,17 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_rescale, pixel_array
+
 import adapters
 import corpus
 import dicoxide
 import generated
-import numpy as np
-import numpy.typing as npt
 import processes
 from claims import Claim, Table
 from clock import Times, in_turns
-from pydicom.dataset import Dataset
-from pydicom.pixels import apply_rescale, pixel_array
 
 Array = npt.NDArray[Any]
 MIB = 1 << 20

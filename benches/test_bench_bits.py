@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dicoxide
 import numpy as np
 import pytest
+
+import dicoxide
 
 
 @pytest.mark.parametrize("who", ["dicoxide", "numpy"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import processes
 import pytest
+
+import processes
 
 
 @pytest.mark.parametrize("what", ["numpy", "dicoxide"])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dicoxide
 import numpy as np
 import pytest
 from pydicom.pixels import pixel_array
+
+import dicoxide
 
 WAYS = {
     "dicoxide, warm out, 1 thread": lambda ds, out: dicoxide.decode(ds, out=out, threads=1),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 
-import dicoxide
-import generated
 import numpy as np
 import pytest
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import RLELossless
+
+import dicoxide
+import generated
 
 SIDE = 1024
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dicoxide
-import generated
 import numpy as np
 import pytest
 from pydicom.pixels import apply_rescale
+
+import dicoxide
+import generated
 
 
 @pytest.mark.parametrize("way", ["dicoxide, warm out", "dicoxide, fresh", "pydicom", "np.copyto of the result"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+
 import adapters
 import corpus
 import dicoxide
-import numpy as np
-import pytest
 
 
 def test_rle_frame(benchmark, rle_decoder: adapters.RleDecoder, rle_frame: corpus.RleFrame) -> None:
