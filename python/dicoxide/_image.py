@@ -76,7 +76,15 @@ class Image:
         if rescale and not rescales and target.dtype != spec.dtype:
             rescales = [(1.0, 0.0)]
         ybr_to_rgb = not raw and spec.samples_per_pixel == 3 and spec.photometric_interpretation in _YBR
-        self._fill(target, indices, threads=threads, ybr_to_rgb=ybr_to_rgb, rescales=rescales, budget=budget)
+        self._fill(
+            target,
+            indices,
+            threads=threads,
+            ybr_to_rgb=ybr_to_rgb,
+            rescales=rescales,
+            is_warm=out is not None,
+            budget=budget,
+        )
         return target
 
     def _open(self) -> Frames:
@@ -110,6 +118,7 @@ class Image:
         budget: int | None,
         ybr_to_rgb: bool = False,
         rescales: list[tuple[float, float]] | None = None,
+        is_warm: bool = False,
     ) -> None:
         """Let the core decode `indices` into `target`."""
         assert self._frames is not None
@@ -121,6 +130,7 @@ class Image:
             ybr_to_rgb=ybr_to_rgb,
             rescales=rescales or None,
             max_bytes=budget,
+            is_warm=is_warm,
         )
         _notes.warn(notes)
 

@@ -135,17 +135,17 @@ def rescale(
     if wanted.kind not in "iu" and wanted not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"rescale gives float32, float64 or an integer type, not {wanted}")
     target = _target(out, arr.shape, wanted)
-    rescale_into(arr, slope, intercept, target)
+    rescale_into(arr, slope, intercept, target, is_warm=out is not None)
     return target
 
 
-def rescale_into(stored: Array, slope: float, intercept: float, target: Array) -> None:
-    """Rescale `stored` of any layout into `target`, which is checked."""
+def rescale_into(stored: Array, slope: float, intercept: float, target: Array, *, is_warm: bool = False) -> None:
+    """Rescale `stored` of any layout into `target`, which is checked, and written to before if it `is_warm`."""
     if stored.dtype.kind not in "iuf" or stored.dtype.itemsize not in (1, 2, 4, 8) or stored.dtype == np.float16:
         raise ValueError(f"values of {stored.dtype} cannot be rescaled, integers or floats expected")
     if not stored.dtype.isnative:
         stored = stored.astype(stored.dtype.newbyteorder("="))
-    core.rescale_into(np.ascontiguousarray(stored), float(slope), float(intercept), target)
+    core.rescale_into(np.ascontiguousarray(stored), float(slope), float(intercept), target, is_warm)
 
 
 def exact_copy(values: Array, target: Array) -> None:

@@ -121,6 +121,7 @@ class Frames:
         rescales: Sequence[tuple[float, float]] | None = None,
         max_bytes: int | None = None,
         segment_byte_order: str = "big",
+        is_warm: bool = False,
         portable: bool = False,
     ) -> tuple[str, list[Note]]:
         """Decode the frames ``indices`` into ``out``.
@@ -271,7 +272,9 @@ def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> No
     out.reshape(-1)[:] = np.packbits(src != 0, bitorder="little")
 
 
-def rescale_into(src: npt.NDArray[Any], slope: float, intercept: float, out: npt.NDArray[Any]) -> None:
+def rescale_into(
+    src: npt.NDArray[Any], slope: float, intercept: float, out: npt.NDArray[Any], is_warm: bool = False
+) -> None:
     """``src`` * slope + intercept into ``out``: rounded once to a float; exact in an integer, or refused."""
     _samples.check_memory(out)
     if src.size != out.size:

@@ -23,10 +23,10 @@ pub use frame::{
 pub use kernel::Tier;
 pub use kernel::convert::Rescale;
 pub use limits::Limits;
-pub use sink::{Finish, Watch};
+pub use sink::{Finish, Store, Watch};
 pub use syntax::TransferSyntax;
 
-use sink::Sink;
+use sink::{Sink, Staging};
 
 /// How one frame is to be decoded, beside what it is.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +63,7 @@ pub struct Job<'a> {
 /// Scratch of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    staging: Vec<u64>,
+    staging: Staging,
     scratch: Vec<u8>,
 }
 

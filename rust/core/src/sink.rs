@@ -10,13 +10,35 @@
 use crate::error::{DecodeError, ErrorKind, Result, output};
 use crate::frame::{FrameInfo, SamplesMut, StoredBits};
 use crate::kernel::convert::{Rescale, SampleType, convert};
-use crate::kernel::{Tier, align, ybr};
+use crate::kernel::{Tier, align, stream, ybr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Samples of a block that is finished in cache: at most 64 KiB of 16-bit samples.
 const BLOCK_SAMPLES: usize = 32 * 1024;
+/// Warm output of at least this many bytes is streamed past the caches, which hold none of it by the time it is read.
+const STREAM_BYTES: usize = 32 << 20;
+/// Samples of a block that is converted and then streamed: it is read again at once, so it stays in the first cache.
+pub(crate) const STREAMED_SAMPLES: usize = 4 * 1024;
 /// Output bytes between two looks at the interrupt.
 const BEAT_BYTES: usize = 4 << 20;
+
+/// Where the output's bytes end up first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Store {
+    /// In the caches, as far as they go.
+    #[default]
+    Cached,
+    /// In memory: for output larger than the caches that has been written to before.
+    Streamed,
+}
+
+impl Store {
+    /// What suits an output of `bytes` bytes, which has been written to before if it `is_warm`.
+    #[must_use]
+    pub const fn of(bytes: usize, is_warm: bool) -> Self {
+        if is_warm && bytes >= STREAM_BYTES { Self::Streamed } else { Self::Cached }
+    }
+}
 
 /// What happens to stored samples on their way out.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -25,6 +47,15 @@ pub struct Finish {
     pub ybr_to_rgb: bool,
     /// Rescale to modality values.
     pub rescale: Option<Rescale>,
+    /// Where the output's bytes end up first.
+    pub store: Store,
+}
+
+/// Scratch of a sink, reused from frame to frame.
+#[derive(Debug, Default)]
+pub struct Staging {
+    stored: Vec<u64>,
+    converted: Vec<u64>,
 }
 
 /// Lets a caller stop a decode from outside.
@@ -55,7 +86,7 @@ impl Watch<'_> {
 /// The way from a codec to the output of one frame.
 pub struct Sink<'a> {
     out: SamplesMut<'a>,
-    staging: &'a mut Vec<u64>,
+    staging: &'a mut Staging,
     watch: Watch<'a>,
     stored: Option<StoredBits>,
     finish: Finish,
@@ -79,7 +110,7 @@ impl<'a> Sink<'a> {
         info: &FrameInfo,
         finish: Finish,
         out: SamplesMut<'a>,
-        staging: &'a mut Vec<u64>,
+        staging: &'a mut Staging,
         watch: Watch<'a>,
         tier: Tier,
     ) -> Result<Self> {
@@ -135,7 +166,7 @@ impl<'a> Sink<'a> {
     pub fn block(&mut self, at_most: usize) -> &mut [u8] {
         let mut pixels = at_most.min(self.pixels_left());
         if self.staged || self.stored.is_some() || self.finish.ybr_to_rgb {
-            pixels = pixels.min(BLOCK_SAMPLES / self.samples_per_pixel);
+            pixels = pixels.min(self.block_pixels());
         }
         let samples = pixels * self.samples_per_pixel;
         self.window(samples)
@@ -161,33 +192,57 @@ impl<'a> Sink<'a> {
     /// As [`Self::commit`].
     pub fn write(&mut self, src: &[u8], swap: bool) -> Result<()> {
         let (sample_bytes, stored, tier) = (self.sample_bytes, self.stored, self.tier);
-        for part in src.chunks(BLOCK_SAMPLES / self.samples_per_pixel * self.samples_per_pixel * sample_bytes) {
+        let is_finished = !swap && stored.is_none();
+        // What is not read again may be large: it only has to look at the watch now and then.
+        let pixels =
+            if self.is_streamed() { BEAT_BYTES / sample_bytes / self.samples_per_pixel } else { self.block_pixels() };
+        for part in src.chunks(pixels * self.samples_per_pixel * sample_bytes) {
             let samples = (part.len() / sample_bytes).min(self.out.len() - self.done);
             let part = part.get(..samples * sample_bytes).unwrap_or(part);
-            if self.staged && !swap && stored.is_none() {
+            if self.staged && is_finished {
                 self.convert(part, samples)?;
                 self.advance(samples)?;
-                continue;
+            } else if self.is_streamed() && is_finished {
+                stream::copy(part, self.out_window(samples), tier);
+                self.advance(samples)?;
+            } else if let Some(stored) = stored.filter(|_| self.is_streamed() && sample_bytes == 2 && !swap) {
+                stream::align16(part, self.out_window(samples), stored, tier);
+                self.advance(samples)?;
+            } else {
+                align::align_copy(part, self.window(samples), sample_bytes, swap, stored, tier);
+                self.pass_on(samples)?;
             }
-            align::align_copy(part, self.window(samples), sample_bytes, swap, stored, tier);
-            self.pass_on(samples)?;
         }
         Ok(())
     }
 
+    /// Pixels that are finished at once.
+    fn block_pixels(&self) -> usize {
+        let samples = match self.finish.store {
+            Store::Streamed if self.staged => STREAMED_SAMPLES,
+            _ => BLOCK_SAMPLES,
+        };
+        samples / self.samples_per_pixel
+    }
+
+    /// Whether finished samples go straight to an output that is streamed to.
+    fn is_streamed(&self) -> bool {
+        self.finish.store == Store::Streamed && !self.staged && !self.finish.ybr_to_rgb
+    }
+
     /// The bytes of the next `samples` samples: the output itself, or staging.
     fn window(&mut self, samples: usize) -> &mut [u8] {
-        let bytes = samples * self.sample_bytes;
         if self.staged {
-            let words = bytes.div_ceil(8);
-            if self.staging.len() < words {
-                self.staging.resize(words, 0);
-            }
-            bytemuck::cast_slice_mut(self.staging).get_mut(..bytes).unwrap_or_default()
+            bytes_of(&mut self.staging.stored, samples * self.sample_bytes)
         } else {
-            let start = self.done * self.sample_bytes;
-            self.out.bytes_mut().get_mut(start..start + bytes).unwrap_or_default()
+            self.out_window(samples)
         }
+    }
+
+    /// The bytes of the output's next `samples` samples, where they are of the stored type.
+    fn out_window(&mut self, samples: usize) -> &mut [u8] {
+        let start = self.done * self.sample_bytes;
+        self.out.bytes_mut().get_mut(start..start + samples * self.sample_bytes).unwrap_or_default()
     }
 
     /// What comes after the stored bits are right.
@@ -197,10 +252,9 @@ impl<'a> Sink<'a> {
             ybr::full_to_rgb(self.window(samples), tier);
         }
         if self.staged {
-            let staging = std::mem::take(self.staging);
-            let bytes = bytemuck::cast_slice(&staging).get(..samples * self.sample_bytes).unwrap_or_default();
-            let converted = self.convert(bytes, samples);
-            *self.staging = staging;
+            let mut stored = std::mem::take(&mut self.staging.stored);
+            let converted = self.convert(bytes_of(&mut stored, samples * self.sample_bytes), samples);
+            self.staging.stored = stored;
             converted?;
         }
         self.advance(samples)
@@ -208,11 +262,14 @@ impl<'a> Sink<'a> {
 
     fn convert(&mut self, src: &[u8], samples: usize) -> Result<()> {
         let (from, rescale, tier, done) = (self.from, self.finish.rescale, self.tier, self.done);
-        let Some(window) = self.out.window(done, done + samples) else { return Ok(()) };
+        let Some(mut window) = self.out.window(done, done + samples) else { return Ok(()) };
         let name = window.type_name();
-        convert(src, from, rescale, window, tier).map_err(|index| {
-            output(format!("the value of sample {} is not exact in {name}", done + index), "PS3.3 C.11.1")
-        })
+        let inexact =
+            |index| output(format!("the value of sample {} is not exact in {name}", done + index), "PS3.3 C.11.1");
+        if self.finish.store == Store::Cached {
+            return convert(src, from, rescale, window, tier).map_err(inexact);
+        }
+        convert_streamed(src, from, rescale, &mut window, &mut self.staging.converted, tier).map_err(inexact)
     }
 
     fn advance(&mut self, samples: usize) -> Result<()> {
@@ -224,6 +281,35 @@ impl<'a> Sink<'a> {
         }
         Ok(())
     }
+}
+
+/// Converts through `scratch`, so that `out` is only ever streamed to.
+///
+/// # Errors
+/// The index of the first sample that an integer output does not hold exactly.
+pub(crate) fn convert_streamed(
+    src: &[u8],
+    from: SampleType,
+    rescale: Option<Rescale>,
+    out: &mut SamplesMut<'_>,
+    scratch: &mut Vec<u64>,
+    tier: Tier,
+) -> Result<(), usize> {
+    let samples = out.len();
+    bytes_of(scratch, samples * out.sample_bytes());
+    let Some(mut converted) = out.like(scratch, samples) else { return Ok(()) };
+    convert(src, from, rescale, converted.reborrow(), tier)?;
+    stream::copy(converted.bytes_mut(), out.bytes_mut(), tier);
+    Ok(())
+}
+
+/// The first `bytes` bytes of `memory`, which grows to hold them.
+fn bytes_of(memory: &mut Vec<u64>, bytes: usize) -> &mut [u8] {
+    let words = bytes.div_ceil(8);
+    if memory.len() < words {
+        memory.resize(words, 0);
+    }
+    bytemuck::cast_slice_mut(memory).get_mut(..bytes).unwrap_or_default()
 }
 
 /// How the stored samples of a frame are read.

@@ -8,7 +8,7 @@ use dicoxide_core::codec::{CODECS, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
-    SampleKind, SamplesMut, SegmentByteOrder, Tier, TransferSyntax,
+    SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, TransferSyntax,
 };
 
 /// Bytes that choose what is tried; the rest is what is decoded.
@@ -67,7 +67,7 @@ fn outcome(choice: &Choice, data: PixelData<'_>, tier: Tier, threads: usize) -> 
     let job = Job { syntax: choice.syntax, info, limits: &limits, options: Options { tier, ..choice.options } };
     let mut memory = vec![0_u64; samples];
     let decoded = check_frames(&table, data, &indices, info, codec).and_then(|()| {
-        let output = Output { samples: typed(&mut memory, info, &choice.options), rescales: &[] };
+        let output = Output { samples: typed(&mut memory, info, &choice.options), rescales: &[], is_warm: false };
         decode_frames(&job, &table, data, &indices, output, threads, &|| false)
     });
     Some(match decoded {
@@ -145,6 +145,7 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let finish = Finish {
         ybr_to_rgb: options & 2 != 0,
         rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
+        store: if options & 64 == 0 { Store::Cached } else { Store::Streamed },
     };
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
     let options = Options { finish, segment_byte_order, strict: options & 32 != 0, tier: Tier::PORTABLE };

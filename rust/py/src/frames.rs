@@ -7,7 +7,7 @@ use dicoxide_core::codec::{Codec, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
-    SampleKind, SegmentByteOrder, Tier, Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
+    SampleKind, SegmentByteOrder, Store, Tier, Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
 };
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -107,10 +107,11 @@ impl Frames {
     }
 
     /// Decodes the frames `indices` into `out`; returns the CPU path and what was tolerated in them.
-    /// `rescales` has (slope, intercept) of each frame asked for, or one for all; `portable` keeps to the instructions
+    /// `rescales` has (slope, intercept) of each frame asked for, or one for all; `is_warm` says that `out` has been
+    /// written to before, which only changes how it is stored to; `portable` keeps to the instructions
     /// that every CPU has.
     #[pyo3(signature = (out, indices, *, threads=1, strict=false, ybr_to_rgb=false, rescales=None, max_bytes=None,
-        segment_byte_order="big", portable=false))]
+        segment_byte_order="big", is_warm=false, portable=false))]
     fn decode_into(
         &self,
         py: Python<'_>,
@@ -122,6 +123,7 @@ impl Frames {
         rescales: Option<Vec<(f64, f64)>>,
         max_bytes: Option<u64>,
         segment_byte_order: &str,
+        is_warm: bool,
         portable: bool,
     ) -> PyResult<(&'static str, Vec<Note>)> {
         self.require(&indices)?;
@@ -132,7 +134,7 @@ impl Frames {
             [all] => (Some(*all), &[][..]),
             each => (None, each),
         };
-        let finish = Finish { ybr_to_rgb, rescale };
+        let finish = Finish { ybr_to_rgb, rescale, store: Store::Cached };
         let tier = if portable { Tier::PORTABLE } else { Tier::best() };
         let options = Options { finish, segment_byte_order: order(segment_byte_order), strict, tier };
         let mut out = ArrayMut::new(out)?;
@@ -140,7 +142,7 @@ impl Frames {
         let data = self.data(py);
         let summary = detached(py, |poll| {
             let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
-            let output = Output { samples, rescales };
+            let output = Output { samples, rescales, is_warm };
             decode_frames(&job, &self.table, data, &indices, output, threads, poll)
         })?
         .map_err(|error| PyErr::from(Failure::in_frame(&error, self.syntax.uid())))?;

@@ -27,12 +27,14 @@ pub(crate) fn pack_bits_into(src: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> 
 
 /// Rescales all samples of `src` into `out`.
 #[pyfunction]
+#[pyo3(signature = (src, slope, intercept, out, is_warm=false))]
 pub(crate) fn rescale_into(
     py: Python<'_>,
     src: &Bound<'_, PyAny>,
     slope: f64,
     intercept: f64,
     out: &Bound<'_, PyAny>,
+    is_warm: bool,
 ) -> PyResult<()> {
     let src = ArrayRef::new(src)?;
     let mut out = ArrayMut::new(out)?;
@@ -40,7 +42,7 @@ pub(crate) fn rescale_into(
     let rescale = Rescale { slope, intercept };
     detached(py, |poll| {
         let watch = Watch { stop: &AtomicBool::new(false), poll: Some(poll) };
-        rescale::rescale_into(stored, rescale, samples, watch, Tier::best())
+        rescale::rescale_into(stored, rescale, samples, is_warm, watch, Tier::best())
     })?
     .map_err(|error| Failure::of(&error).into())
 }

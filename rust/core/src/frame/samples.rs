@@ -104,6 +104,15 @@ macro_rules! samples {
                 match self { $(Self::$variant(s) => s.get_mut(start..end).map(SamplesMut::$variant)),* }
             }
 
+            /// The first `samples` of the same type in other memory, or `None` if it holds fewer.
+            pub(crate) fn like<'b>(&self, memory: &'b mut [u64], samples: usize) -> Option<SamplesMut<'b>> {
+                match self {
+                    $(Self::$variant(_) => {
+                        bytemuck::cast_slice_mut::<u64, $type>(memory).get_mut(..samples).map(SamplesMut::$variant)
+                    })*
+                }
+            }
+
             /// The memory as bytes.
             #[must_use]
             pub fn bytes_mut(&mut self) -> &mut [u8] {

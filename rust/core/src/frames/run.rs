@@ -4,7 +4,7 @@ use super::{FrameTable, PixelData};
 use crate::error::{DecodeError, Result, output};
 use crate::frame::{SamplesMut, Tolerated};
 use crate::kernel::convert::Rescale;
-use crate::sink::Watch;
+use crate::sink::{Store, Watch};
 use crate::{Job, Workspace, decode_frame};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -36,6 +36,8 @@ pub struct Output<'a> {
     pub samples: SamplesMut<'a>,
     /// Rescale of each frame asked for; empty where all have that of the job's options.
     pub rescales: &'a [Rescale],
+    /// Whether the memory has been written to before, as far as the caller knows.
+    pub is_warm: bool,
 }
 
 /// Decodes the frames `indices` of `data`, in that order, into `out`.
@@ -66,6 +68,8 @@ pub fn decode_frames(
     }
     let bytes = out.samples.len() * out.samples.sample_bytes();
     let threads = threads.min(indices.len()).min(bytes / THREAD_BYTES).max(1);
+    let mut job = *job;
+    job.options.finish.store = Store::of(bytes, out.is_warm);
     let stop = AtomicBool::new(false);
     let queue = Queue {
         next: Mutex::new(Next { position: 0, rest: Some(out.samples) }),
@@ -73,7 +77,7 @@ pub fn decode_frames(
         frame_samples,
         failed: AtomicBool::new(false),
     };
-    let work = |watch: Watch<'_>| work(job, table, data, out.rescales, &queue, watch);
+    let work = |watch: Watch<'_>| work(&job, table, data, out.rescales, &queue, watch);
     let parts = if threads == 1 {
         vec![work(Watch { stop: &stop, poll: Some(poll) })]
     } else {
@@ -232,7 +236,7 @@ mod tests {
             options: Options::default(),
         };
         let data = PixelData { value, extended: None };
-        decode_frames(&job, &table, data, indices, Output { samples: out, rescales: &[] }, threads, poll)
+        decode_frames(&job, &table, data, indices, Output { samples: out, rescales: &[], is_warm: true }, threads, poll)
     }
 
     #[test]
@@ -294,7 +298,7 @@ mod tests {
         };
         let mut out = [0_f32; 9];
         let rescales = [Rescale { slope: 0.5, intercept: 1.0 }];
-        let output = Output { samples: SamplesMut::F32(&mut out), rescales: &rescales };
+        let output = Output { samples: SamplesMut::F32(&mut out), rescales: &rescales, is_warm: false };
         decode_frames(&job, &table, PixelData { value: &value, extended: None }, &[0], output, 1, &|| false).unwrap();
         assert_eq!(out[..3], [-1023.0, -1022.5, -1022.0]);
     }

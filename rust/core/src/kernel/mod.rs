@@ -13,6 +13,7 @@ pub(crate) mod convert;
 pub(crate) mod cpu;
 pub(crate) mod interleave;
 pub(crate) mod rle;
+pub(crate) mod stream;
 pub(crate) mod ybr;
 
 pub use cpu::Tier;

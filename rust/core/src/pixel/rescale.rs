@@ -3,6 +3,7 @@
 use crate::error::{Result, output};
 use crate::frame::{Samples, SamplesMut};
 use crate::kernel::convert::convert;
+use crate::sink::{STREAMED_SAMPLES, Store, convert_streamed};
 use crate::{Rescale, Tier, Watch};
 
 /// Output bytes between two looks at the watch.
@@ -12,6 +13,7 @@ const BEAT_BYTES: usize = 4 << 20;
 ///
 /// To floats, product and sum are rounded to `float64` as NumPy does it, then once to the output type. To integers
 /// the values are exact; where slope and intercept are integers too, up to the ends of the 64-bit types.
+/// `is_warm` says that `out` has been written to before, which only changes how it is stored to.
 ///
 /// # Errors
 /// `Output` where the lengths differ, or where an integer output does not hold the value of a sample (the message
@@ -23,6 +25,7 @@ pub fn rescale_into(
     src: Samples<'_>,
     rescale: Rescale,
     mut out: SamplesMut<'_>,
+    is_warm: bool,
     watch: Watch<'_>,
     tier: Tier,
 ) -> Result<()> {
@@ -31,13 +34,23 @@ pub fn rescale_into(
         return Err(output(format!("output holds {} samples, {} expected", out.len(), src.len()), clause));
     }
     let (name, from) = (out.type_name(), src.sample_type());
-    let at_once = BEAT_BYTES / out.sample_bytes();
+    let refused = |at| output(format!("the value of sample {at} is not exact in {name}"), clause);
+    let store = Store::of(out.len() * out.sample_bytes(), is_warm);
+    let at_once = if store == Store::Streamed { STREAMED_SAMPLES } else { BEAT_BYTES / out.sample_bytes() };
+    let mut scratch = Vec::new();
+    let mut beat_bytes = 0;
     for (index, part) in src.bytes().chunks(at_once * src.sample_bytes()).enumerate() {
-        watch.beat()?;
         let start = index * at_once;
-        let Some(window) = out.window(start, start + part.len() / src.sample_bytes()) else { break };
-        convert(part, from, Some(rescale), window, tier)
-            .map_err(|at| output(format!("the value of sample {} is not exact in {name}", start + at), clause))?;
+        let Some(mut window) = out.window(start, start + part.len() / src.sample_bytes()) else { break };
+        if index * at_once * window.sample_bytes() >= beat_bytes {
+            beat_bytes += BEAT_BYTES;
+            watch.beat()?;
+        }
+        match store {
+            Store::Cached => convert(part, from, Some(rescale), window, tier),
+            Store::Streamed => convert_streamed(part, from, Some(rescale), &mut window, &mut scratch, tier),
+        }
+        .map_err(|at| refused(start + at))?;
     }
     Ok(())
 }
@@ -57,8 +70,20 @@ mod tests {
         let src: Vec<u16> = (0..4096_u16).cycle().take(BEAT_BYTES / 2 + 5).collect();
         for tier in Tier::available() {
             let mut out = vec![0.0; src.len()];
-            rescale_into(Samples::U16(&src), RESCALE, SamplesMut::F32(&mut out), watch, tier).unwrap();
+            rescale_into(Samples::U16(&src), RESCALE, SamplesMut::F32(&mut out), false, watch, tier).unwrap();
             assert!(src.iter().zip(&out).all(|(x, y)| f32::from(*x) - 1024.0 == *y));
+        }
+    }
+
+    #[test]
+    fn large_warm_output_has_the_same_values() {
+        let stop = AtomicBool::new(false);
+        let watch = Watch { stop: &stop, poll: None };
+        let src: Vec<u16> = (0..4096_u16).cycle().take((32 << 20) / 4 + 77).collect();
+        for tier in Tier::available() {
+            let mut out = vec![0.0; src.len() + 1];
+            rescale_into(Samples::U16(&src), RESCALE, SamplesMut::F32(&mut out[1..]), true, watch, tier).unwrap();
+            assert!(src.iter().zip(&out[1..]).all(|(x, y)| f32::from(*x) - 1024.0 == *y));
         }
     }
 
@@ -69,11 +94,11 @@ mod tests {
         let mut src = vec![1024_u16; BEAT_BYTES + 10];
         src[BEAT_BYTES + 3] = 0;
         let mut out = vec![0_u8; src.len()];
-        let result = rescale_into(Samples::U16(&src), RESCALE, SamplesMut::U8(&mut out), watch, Tier::PORTABLE);
+        let result = rescale_into(Samples::U16(&src), RESCALE, SamplesMut::U8(&mut out), false, watch, Tier::PORTABLE);
         let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Output);
         assert_eq!(error.message(), format!("the value of sample {} is not exact in uint8", BEAT_BYTES + 3));
-        let result = rescale_into(Samples::U16(&[1]), RESCALE, SamplesMut::U8(&mut []), watch, Tier::PORTABLE);
+        let result = rescale_into(Samples::U16(&[1]), RESCALE, SamplesMut::U8(&mut []), false, watch, Tier::PORTABLE);
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Output);
     }
 
@@ -88,7 +113,7 @@ mod tests {
         let watch = Watch { stop: &stop, poll: Some(&poll) };
         let src = vec![1_i16; BEAT_BYTES];
         let mut out = vec![0.0_f32; src.len()];
-        let result = rescale_into(Samples::I16(&src), RESCALE, SamplesMut::F32(&mut out), watch, Tier::PORTABLE);
+        let result = rescale_into(Samples::I16(&src), RESCALE, SamplesMut::F32(&mut out), false, watch, Tier::PORTABLE);
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Interrupted);
         assert_eq!((out[BEAT_BYTES / 4 - 1], out[BEAT_BYTES / 4]), (-1023.0, 0.0));
     }

@@ -1,0 +1,61 @@
+//! Stores past the caches, for output that is larger than they are.
+//!
+//! An ordinary store reads the line that it writes to. On warm memory beyond the caches, stores that do not were
+//! 1.5 to 1.9 times as fast; on fresh pages, which the system has just zeroed in cache, they were slower.
+
+mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use super::{Tier, cpu::dispatch};
+use crate::frame::StoredBits;
+
+/// Copies `src` to `out`, of equal length, without bringing `out` into the caches where the CPU can.
+pub(crate) fn copy(src: &[u8], out: &mut [u8], tier: Tier) {
+    dispatch!(tier, copy(src, out));
+}
+
+/// Samples of 16 bits from `src` to `out`, of equal length, right-aligned as [`super::align::align_copy`] does it.
+pub(crate) fn align16(src: &[u8], out: &mut [u8], stored: StoredBits, tier: Tier) {
+    dispatch!(tier, align16(src, out, stored));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::align;
+
+    #[test]
+    fn samples_are_aligned_as_elsewhere() {
+        let src: Vec<u8> = (0..120_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+        for (start, end) in [(0, 120_000), (2, 119_998), (10, 70), (16, 16_400), (0, 0), (4, 6)] {
+            for (shift, bits, signed) in [(0, 12, false), (0, 12, true), (4, 12, false), (3, 5, true), (0, 1, true)] {
+                let stored = StoredBits { shift, bits, signed };
+                let mut expected = vec![7; end - start];
+                align::align_copy(&src[start..end], &mut expected, 2, false, Some(stored), Tier::PORTABLE);
+                for tier in Tier::available() {
+                    let mut memory = vec![7_u16; 60_001];
+                    let out: &mut [u8] = bytemuck::cast_slice_mut(&mut memory);
+                    align16(&src[start..end], &mut out[2..2 + end - start], stored, tier);
+                    assert_eq!(out[2..2 + end - start], expected);
+                    assert!(out[..2].iter().chain(&out[2 + end - start..]).all(|byte| [0, 7].contains(byte)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_length_at_any_place_is_copied() {
+        let src: Vec<u8> = (0..=255).cycle().take(41_000).collect();
+        for tier in Tier::available() {
+            for (start, length) in
+                (0..70).flat_map(|start| [0, 1, 31, 32, 33, 63, 64, 500, 40_000].map(|length| (start, length)))
+            {
+                let mut out = vec![7; 41_000];
+                copy(&src[start / 2..start / 2 + length], &mut out[start..start + length], tier);
+                assert_eq!(out[start..start + length], src[start / 2..start / 2 + length]);
+                assert!(out[..start].iter().chain(&out[start + length..]).all(|byte| *byte == 7));
+            }
+        }
+    }
+}
