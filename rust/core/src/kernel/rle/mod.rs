@@ -7,6 +7,9 @@
 //! out  │ literal … │ value value value … │      32 bytes are always copied, then 64 are always set
 //! ```
 //!
+//! Where an encoder leaves many literal runs behind literal runs, a step takes one run of either kind instead, by a
+//! blend of both, and two segments in turn.
+//!
 //! It stops where a step might read or write too far; an exact step takes over there. Errors and the end of
 //! a segment are met by exact steps alone, so they are the same on every tier.
 
@@ -30,29 +33,83 @@ pub(crate) struct Position {
     pub(crate) out: usize,
 }
 
-/// What makes it faster and changes nothing else.
+/// One segment on its way into a plane.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Hints<'a> {
-    /// Memory that will be written next. The fast body asks for it, line by line, while it decodes.
-    pub(crate) ahead: &'a [u8],
+pub(crate) struct Lane<'a> {
+    src: &'a [u8],
+    at: Position,
     /// Whether replicate runs of more than 64 bytes are common.
-    pub(crate) long_runs: bool,
+    long_runs: bool,
+    /// Fillings that are still to be made one run a step.
+    single: u8,
 }
 
-/// Decodes whole runs of `src` from `at` on until `out[..want]` is complete; `false` if `src` ends first.
-///
-/// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at.out` counts all
-/// of it. Beyond `at.out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
-pub(crate) fn fill(src: &[u8], at: &mut Position, out: &mut [u8], want: usize, hints: Hints<'_>, tier: Tier) -> bool {
-    *at = steps(src, src.len(), *at, out, want, hints, tier);
-    if at.out < want && src.len() < at.src + STEP_SRC {
-        *at = last_steps(src, *at, out, want, tier);
+/// Literal runs that follow a literal run cost a pair step that the predictor does not foresee. Where one comes to
+/// fewer bytes than this, a step that takes one run of either kind is faster.
+const ODD_BYTES: usize = 48;
+/// Fillings until it is measured again whether that is so.
+const ODD_FILLINGS: u8 = 7;
+
+impl<'a> Lane<'a> {
+    /// At the start of `src`; `long_runs`: whether replicate runs of more than 64 bytes are common.
+    pub(crate) fn new(src: &'a [u8], long_runs: bool) -> Self {
+        Self { src, long_runs, ..Self::default() }
     }
-    while at.out < want {
-        let Some(next) = scalar::exact_step(src, *at, out) else { return false };
-        *at = next;
+
+    /// How far it is.
+    pub(crate) fn at(&self) -> Position {
+        self.at
     }
-    true
+
+    /// Takes away the first `out` bytes that were made.
+    pub(crate) fn take(&mut self, out: usize) {
+        self.at.out = self.at.out.saturating_sub(out);
+    }
+
+    /// Decodes whole runs until `out[..want]` is complete; `false` if the segment ends first.
+    ///
+    /// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at().out` counts all
+    /// of it. Beyond `at().out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
+    /// `ahead` is memory that will be written next: the fast body asks for it, line by line, while it decodes.
+    pub(crate) fn fill(&mut self, out: &mut [u8], want: usize, ahead: &[u8], tier: Tier) -> bool {
+        let src = self.src;
+        if self.single > 0 {
+            self.single -= 1;
+            single_steps([(self, out)], want, tier);
+        } else {
+            let from = self.at.out;
+            let hints = Hints { ahead, long_runs: self.long_runs };
+            let (at, odd) = steps(src, src.len(), self.at, out, want, hints, tier);
+            self.at = at;
+            if odd * ODD_BYTES > at.out - from {
+                self.single = ODD_FILLINGS;
+            }
+        }
+        if self.at.out < want && src.len() < self.at.src + STEP_SRC {
+            self.at = last_steps(src, self.at, out, want, tier);
+        }
+        while self.at.out < want {
+            let Some(next) = scalar::exact_step(src, self.at, out) else { return false };
+            self.at = next;
+        }
+        true
+    }
+}
+
+/// Takes `lanes` towards `want` by twos, where it is one run a step for both: neither waits for the other.
+/// Each is to be filled up afterwards. Its plane is the piece of `planes` at its place, `pitch` bytes long.
+pub(crate) fn fill_by_twos(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: usize, want: usize, tier: Tier) {
+    let mut odd = lanes.iter_mut().zip(planes.chunks_exact_mut(pitch)).filter(|(lane, _)| lane.single > 0);
+    while let (Some(first), Some(second)) = (odd.next(), odd.next()) {
+        single_steps([first, second], want, tier);
+    }
+}
+
+/// What makes the fast body faster and changes nothing else: see [`Lane`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Hints<'a> {
+    ahead: &'a [u8],
+    long_runs: bool,
 }
 
 /// The fast steps that are left where less than [`STEP_SRC`] bytes of `src` are: in a copy with room behind it,
@@ -63,12 +120,20 @@ fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier)
     for (to, from) in copy.iter_mut().zip(rest) {
         *to = *from;
     }
-    let now = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, Hints::default(), tier);
+    let (now, _) = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, Hints::default(), tier);
     Position { src: at.src + now.src, ..now }
 }
 
-/// As many fast steps as there is room for, within `src[..end]`.
-fn steps(src: &[u8], end: usize, at: Position, out: &mut [u8], want: usize, hints: Hints<'_>, tier: Tier) -> Position {
+/// As many fast steps as there is room for, within `src[..end]`; and how many literal runs followed a literal run.
+fn steps(
+    src: &[u8],
+    end: usize,
+    at: Position,
+    out: &mut [u8],
+    want: usize,
+    hints: Hints<'_>,
+    tier: Tier,
+) -> (Position, usize) {
     #[cfg(target_arch = "x86_64")]
     if tier.is_v3() {
         // SAFETY: holding a v3 Tier proves detection.
@@ -76,7 +141,19 @@ fn steps(src: &[u8], end: usize, at: Position, out: &mut [u8], want: usize, hint
         return unsafe { x86::steps(src, end, at, out, want, hints) };
     }
     let _ = (hints, tier);
-    scalar::steps(src, end, at, out, want)
+    // The portable body has no other step to count for.
+    (scalar::steps(src, end, at, out, want), 0)
+}
+
+/// Steps of one run, lane by lane in turn, as long as every lane has room for one.
+fn single_steps<const N: usize>(lanes: [(&mut Lane<'_>, &mut [u8]); N], want: usize, tier: Tier) {
+    #[cfg(target_arch = "x86_64")]
+    if tier.is_v3() {
+        // SAFETY: holding a v3 Tier proves detection.
+        #[allow(unsafe_code)]
+        return unsafe { x86::single_steps(lanes, want) };
+    }
+    let _ = (lanes, want, tier);
 }
 
 #[cfg(test)]
