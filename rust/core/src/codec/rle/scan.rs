@@ -9,7 +9,7 @@ use super::header::MAX_SEGMENTS;
 use super::recipe::{Recipe, Segment};
 use crate::error::{DecodeError, Result, truncated};
 use crate::frame::Tolerated;
-use crate::kernel::rle::{Lane, Position, STEP_OUT, fill_by_twos};
+use crate::kernel::rle::{Lane, Position, STEP_OUT, fill_together};
 use crate::kernel::{bits, interleave};
 use crate::limits::Limits;
 use crate::sink::Sink;
@@ -81,7 +81,7 @@ fn blocks(recipe: &Recipe<'_>, limits: &Limits, scratch: &mut Vec<u8>, sink: &mu
         let block = sink.block(BLOCK_BYTES);
         let pixels = block.len() / count;
         let share = if prefetch { pixels } else { 0 };
-        fill_by_twos(lanes, scratch, pitch, pixels, tier);
+        fill_together(lanes, scratch, pitch, pixels, tier);
         for (index, (lane, plane)) in lanes.iter_mut().zip(scratch.chunks_exact_mut(pitch)).enumerate() {
             let ahead = block.get(index * share..(index + 1) * share).unwrap_or_default();
             if !lane.fill(plane, pixels, ahead, tier) {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Where an encoder leaves many literal runs behind literal runs, a step takes one run of either kind instead, by a
-//! blend of both, and two segments in turn.
+//! blend of both, and two or three segments in turn.
 //!
 //! It stops where a step might read or write too far; an exact step takes over there. Errors and the end of
 //! a segment are met by exact steps alone, so they are the same on every tier.
@@ -42,6 +42,8 @@ pub(crate) struct Lane<'a> {
     long_runs: bool,
     /// Fillings that are still to be made one run a step.
     single: u8,
+    /// Whether hardly any run is a replicate run. The predictor foresees that, so alone the lane is left to pair steps.
+    literal: bool,
 }
 
 /// Literal runs that follow a literal run cost a pair step that the predictor does not foresee. Where one comes to
@@ -73,17 +75,20 @@ impl<'a> Lane<'a> {
     /// `ahead` is memory that will be written next: the fast body asks for it, line by line, while it decodes.
     pub(crate) fn fill(&mut self, out: &mut [u8], want: usize, ahead: &[u8], tier: Tier) -> bool {
         let src = self.src;
-        if self.single > 0 {
+        let measured = self.single == 0;
+        if !measured {
             self.single -= 1;
-            single_steps([(self, out)], want, tier);
-        } else {
-            let from = self.at.out;
-            let hints = Hints { ahead, long_runs: self.long_runs };
-            let (at, odd) = steps(src, src.len(), self.at, out, want, hints, tier);
-            self.at = at;
-            if odd * ODD_BYTES > at.out - from {
-                self.single = ODD_FILLINGS;
+            if !self.literal {
+                single_steps([(self, out)], want, tier);
             }
+        }
+        let from = self.at;
+        let hints = Hints { ahead, long_runs: self.long_runs };
+        let (at, odd) = steps(src, src.len(), from, out, want, hints, tier);
+        self.at = at;
+        if measured && odd * ODD_BYTES > at.out - from.out {
+            self.single = ODD_FILLINGS;
+            self.literal = at.src - from.src > at.out - from.out;
         }
         if self.at.out < want && src.len() < self.at.src + STEP_SRC {
             self.at = last_steps(src, self.at, out, want, tier);
@@ -96,12 +101,18 @@ impl<'a> Lane<'a> {
     }
 }
 
-/// Takes `lanes` towards `want` by twos, where it is one run a step for both: neither waits for the other.
-/// Each is to be filled up afterwards. Its plane is the piece of `planes` at its place, `pitch` bytes long.
-pub(crate) fn fill_by_twos(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: usize, want: usize, tier: Tier) {
+/// Takes `lanes` towards `want` by twos and threes, where it is one run a step for each: none waits for the others.
+/// All are to be filled up afterwards. A lane's plane is the piece of `planes` at its place, `pitch` bytes long.
+pub(crate) fn fill_together(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: usize, want: usize, tier: Tier) {
+    let mut left = lanes.iter().filter(|lane| lane.single > 0).count();
     let mut odd = lanes.iter_mut().zip(planes.chunks_exact_mut(pitch)).filter(|(lane, _)| lane.single > 0);
-    while let (Some(first), Some(second)) = (odd.next(), odd.next()) {
-        single_steps([first, second], want, tier);
+    while left > 1 {
+        let (Some(first), Some(second)) = (odd.next(), odd.next()) else { return };
+        left -= 2;
+        match if left == 1 { odd.next() } else { None } {
+            Some(third) => return single_steps([first, second, third], want, tier),
+            None => single_steps([first, second], want, tier),
+        }
     }
 }
 
