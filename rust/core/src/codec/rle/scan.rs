@@ -16,6 +16,8 @@ use crate::sink::Sink;
 
 /// Bytes of one plane that are decoded before planes are put together: all planes of a block stay in L1 or L2.
 const BLOCK_BYTES: usize = 8 * 1024;
+/// Bytes of a plane without others, between two looks at how its runs follow each other.
+const STRAIGHT_BYTES: usize = 16 * 1024;
 /// Output of this size and more is seldom in L2 when it is written.
 const PREFETCH_BYTES: usize = 1 << 18;
 /// Scratch planes are this much further apart, so that they don't compete for the same cache sets.
@@ -39,10 +41,15 @@ pub(super) fn scan(
         },
         _ => blocks(recipe, limits, scratch, sink)?,
     };
-    if recipe.planes().iter().zip(ends).all(|(segment, end)| end.out == 0 && segment.ends_after(end.src)) {
-        return Ok(Vec::new());
+    let mut tolerated = Vec::new();
+    for (plane, segment) in recipe.segments() {
+        tolerated.extend(match ends.get(plane) {
+            // The plane ended with a run.
+            Some(Position { src, out: 0 }) => segment.rest_after(*src),
+            _ => segment.survey(recipe.plane_bytes)?,
+        });
     }
-    recipe.segments().filter_map(|segment| segment.survey(recipe.plane_bytes).transpose()).collect()
+    Ok(tolerated)
 }
 
 /// Where each segment stands: `out` counts from the end of what the sink has.
@@ -56,8 +63,8 @@ fn straight(segment: &Segment<'_>, recipe: &Recipe<'_>, sink: &mut Sink<'_>) -> 
         return Ok(None);
     }
     let mut lane = lane(segment, recipe);
-    for end in (0..recipe.plane_bytes).step_by(BLOCK_BYTES) {
-        if !lane.fill(out, recipe.plane_bytes.min(end + BLOCK_BYTES), &[], tier) {
+    for end in (0..recipe.plane_bytes).step_by(STRAIGHT_BYTES) {
+        if !lane.fill(out, recipe.plane_bytes.min(end + STRAIGHT_BYTES), &[], tier) {
             return Err(cut(recipe));
         }
     }
@@ -177,6 +184,6 @@ fn keep_rest(lane: &mut Lane<'_>, plane: &mut [u8], taken: usize) {
 fn cut(recipe: &Recipe<'_>) -> DecodeError {
     recipe
         .segments()
-        .find_map(|segment| segment.survey(recipe.plane_bytes).err())
+        .find_map(|(_, segment)| segment.survey(recipe.plane_bytes).err())
         .unwrap_or_else(|| truncated("a segment ends before its plane", "PS3.5 Annex G.3.2"))
 }

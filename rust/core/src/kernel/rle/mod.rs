@@ -40,8 +40,10 @@ pub(crate) struct Lane<'a> {
     at: Position,
     /// Whether replicate runs of more than 64 bytes are common.
     long_runs: bool,
-    /// Fillings that are still to be made one run a step.
-    single: u8,
+    /// Fillings until it is measured again how runs follow each other.
+    unmeasured: u8,
+    /// Whether literal runs follow literal runs so often that a step is to take one run.
+    odd: bool,
     /// Whether hardly any run is a replicate run. The predictor foresees that, so alone the lane is left to pair steps.
     literal: bool,
 }
@@ -50,12 +52,17 @@ pub(crate) struct Lane<'a> {
 /// fewer bytes than this, a step that takes one run of either kind is faster.
 const ODD_BYTES: usize = 48;
 /// Fillings until it is measured again whether that is so.
-const ODD_FILLINGS: u8 = 7;
+const UNMEASURED: u8 = 7;
 
 impl<'a> Lane<'a> {
     /// At the start of `src`; `long_runs`: whether replicate runs of more than 64 bytes are common.
     pub(crate) fn new(src: &'a [u8], long_runs: bool) -> Self {
         Self { src, long_runs, ..Self::default() }
+    }
+
+    /// Whether the next filling is made one run a step.
+    fn is_odd(&self) -> bool {
+        self.odd && self.unmeasured > 0
     }
 
     /// How far it is.
@@ -75,20 +82,20 @@ impl<'a> Lane<'a> {
     /// `ahead` is memory that will be written next: the fast body asks for it, line by line, while it decodes.
     pub(crate) fn fill(&mut self, out: &mut [u8], want: usize, ahead: &[u8], tier: Tier) -> bool {
         let src = self.src;
-        let measured = self.single == 0;
-        if !measured {
-            self.single -= 1;
-            if !self.literal {
-                single_steps([(self, out)], want, tier);
-            }
+        if self.is_odd() && !self.literal {
+            single_steps([(self, out)], want, tier);
         }
         let from = self.at;
-        let hints = Hints { ahead, long_runs: self.long_runs };
+        let measured = self.unmeasured == 0;
+        let hints = Hints { ahead, long_runs: self.long_runs, measured };
         let (at, odd) = steps(src, src.len(), from, out, want, hints, tier);
         self.at = at;
-        if measured && odd * ODD_BYTES > at.out - from.out {
-            self.single = ODD_FILLINGS;
+        if measured {
+            self.odd = odd * ODD_BYTES > at.out - from.out;
             self.literal = at.src - from.src > at.out - from.out;
+            self.unmeasured = UNMEASURED;
+        } else {
+            self.unmeasured -= 1;
         }
         if self.at.out < want && src.len() < self.at.src + STEP_SRC {
             self.at = last_steps(src, self.at, out, want, tier);
@@ -104,8 +111,8 @@ impl<'a> Lane<'a> {
 /// Takes `lanes` towards `want` by twos and threes, where it is one run a step for each: none waits for the others.
 /// All are to be filled up afterwards. A lane's plane is the piece of `planes` at its place, `pitch` bytes long.
 pub(crate) fn fill_together(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: usize, want: usize, tier: Tier) {
-    let mut left = lanes.iter().filter(|lane| lane.single > 0).count();
-    let mut odd = lanes.iter_mut().zip(planes.chunks_exact_mut(pitch)).filter(|(lane, _)| lane.single > 0);
+    let mut left = lanes.iter().filter(|lane| lane.is_odd()).count();
+    let mut odd = lanes.iter_mut().zip(planes.chunks_exact_mut(pitch)).filter(|(lane, _)| lane.is_odd());
     while left > 1 {
         let (Some(first), Some(second)) = (odd.next(), odd.next()) else { return };
         left -= 2;
@@ -121,6 +128,8 @@ pub(crate) fn fill_together(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: us
 struct Hints<'a> {
     ahead: &'a [u8],
     long_runs: bool,
+    /// Whether literal runs after literal runs are counted.
+    measured: bool,
 }
 
 /// The fast steps that are left where less than [`STEP_SRC`] bytes of `src` are: in a copy with room behind it,
@@ -135,7 +144,8 @@ fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier)
     Position { src: at.src + now.src, ..now }
 }
 
-/// As many fast steps as there is room for, within `src[..end]`; and how many literal runs followed a literal run.
+/// As many fast steps as there is room for, within `src[..end]`; and, if `measured`, how many literal runs
+/// followed a literal run.
 fn steps(
     src: &[u8],
     end: usize,
@@ -184,18 +194,79 @@ mod tests {
             let room = random(900);
             let want = random(room + 1);
             let start = Position { src: random(src.len() + 1), out: random(room + 1) };
-            let hints = Hints { ahead: &[], long_runs: random(2) == 0 };
+            let lane = Lane {
+                at: start,
+                unmeasured: random(2) as u8,
+                odd: random(2) == 0,
+                literal: random(2) == 0,
+                ..Lane::new(&src, random(2) == 0)
+            };
             let mut first = None;
             for tier in Tier::available() {
                 let mut memory = vec![0xa5; room + 600];
-                let mut at = start;
-                let whole = fill(&src, &mut at, &mut memory[300..300 + room], want, hints, tier);
+                let mut lane = lane;
+                let whole = lane.fill(&mut memory[300..300 + room], want, &[], tier);
+                let at = lane.at();
                 assert!(at.src <= src.len());
                 assert!(memory[..300 + start.out].iter().all(|byte| *byte == 0xa5));
                 assert!(memory[300 + room..].iter().all(|byte| *byte == 0xa5));
-                let made = memory[300 + start.out..300 + at.out.min(room)].to_vec();
-                let found = (whole, whole.then_some((at, made)));
+                // A step of two runs may be one run ahead of a step of one.
+                let mut walked = start;
+                while walked.out < at.out || walked.src < at.src {
+                    walked = scalar::exact_step(&src, walked, &mut []).unwrap();
+                }
+                assert_eq!(walked, at);
+                let made = memory[300 + start.out..300 + at.out.min(want).max(start.out)].to_vec();
+                let found = (whole, whole.then_some(made));
                 assert_eq!(*first.get_or_insert(found.clone()), found);
+            }
+        }
+    }
+
+    #[test]
+    #[allow(clippy::cast_possible_truncation, reason = "any byte will do")]
+    fn lanes_do_not_disturb_each_other() {
+        const PITCH: usize = 4096 + STEP_OUT;
+        let mut state = 1u32;
+        let mut random = |bound: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % bound
+        };
+        for _ in 0..400 {
+            let count = 1 + random(6);
+            // Headers of short literal runs are likelier than not, so that most lanes turn odd at once.
+            let segments: Vec<Vec<u8>> = (0..count)
+                .map(|_| {
+                    let (bound, least) = [(8, 0), (16, 248), (256, 0)][random(3)];
+                    (0..random(30_000)).map(|_| (random(bound) as u8).wrapping_add(least)).collect()
+                })
+                .collect();
+            let mut first = None;
+            for tier in Tier::available() {
+                let mut lanes: Vec<Lane<'_>> = segments.iter().map(|src| Lane::new(src, false)).collect();
+                let mut planes = vec![0; count * PITCH];
+                let mut found = vec![Vec::new(); count];
+                for _ in 0..12 {
+                    fill_together(&mut lanes, &mut planes, PITCH, 4096, tier);
+                    for ((lane, plane), found) in lanes.iter_mut().zip(planes.chunks_exact_mut(PITCH)).zip(&mut found) {
+                        if lane.fill(plane, 4096, &[], tier) {
+                            found.extend_from_slice(&plane[..4096]);
+                            lane.take(4096);
+                            plane.copy_within(4096..4096 + lane.at().out, 0);
+                        }
+                    }
+                }
+                for (found, src) in found.iter().zip(&segments) {
+                    let (mut at, mut out) = (Position::default(), vec![0; 13 * 4096]);
+                    while at.out < 12 * 4096
+                        && let Some(next) = scalar::exact_step(src, at, &mut out)
+                    {
+                        at = next;
+                    }
+                    assert!(found.len() == at.out.min(12 * 4096) / 4096 * 4096);
+                    assert!(*found == out[..found.len()]);
+                }
+                assert!(*first.get_or_insert(found.clone()) == found);
             }
         }
     }

@@ -22,19 +22,25 @@ pub(super) fn steps(
     want: usize,
     hints: Hints<'_>,
 ) -> (Position, usize) {
-    match (!hints.ahead.is_empty(), hints.long_runs) {
-        _ if end < src.len() => run::<false, true, false>(src, end, at, out, want, &[]),
-        (true, false) => run::<true, false, false>(src, end, at, out, want, hints.ahead),
-        (true, true) => run::<true, false, true>(src, end, at, out, want, hints.ahead),
-        (false, false) => run::<false, false, false>(src, end, at, out, want, &[]),
-        (false, true) => run::<false, false, true>(src, end, at, out, want, &[]),
+    let Hints { ahead, long_runs, measured } = hints;
+    match (!ahead.is_empty(), long_runs, measured) {
+        _ if end < src.len() => run::<false, true, false, false>(src, end, at, out, want, &[]),
+        (true, false, false) => run::<true, false, false, false>(src, end, at, out, want, ahead),
+        (true, true, false) => run::<true, false, true, false>(src, end, at, out, want, ahead),
+        (false, false, false) => run::<false, false, false, false>(src, end, at, out, want, &[]),
+        (false, true, false) => run::<false, false, true, false>(src, end, at, out, want, &[]),
+        (true, false, true) => run::<true, false, false, true>(src, end, at, out, want, ahead),
+        (true, true, true) => run::<true, false, true, true>(src, end, at, out, want, ahead),
+        (false, false, true) => run::<false, false, false, true>(src, end, at, out, want, &[]),
+        (false, true, true) => run::<false, false, true, true>(src, end, at, out, want, &[]),
     }
 }
 
-/// `AHEAD`: whether to prefetch; `BOUNDED`: whether a step may pass `end`; `LONG`: see [`step`].
-#[inline]
+/// `AHEAD`: whether to prefetch; `BOUNDED`: whether a step may pass `end`; `LONG` and `MEASURED`: see [`step`].
+/// Out of line, so that each has the registers to itself.
+#[inline(never)]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool>(
+fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool, const MEASURED: bool>(
     src: &[u8],
     end: usize,
     at: Position,
@@ -65,7 +71,7 @@ fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool>(
         }
         // SAFETY: the loop's condition leaves STEP_SRC bytes of `src` from here on, and STEP_OUT of `out`.
         #[allow(unsafe_code)]
-        let (used, made) = unsafe { step::<LONG>(src, out, &mut odd) };
+        let (used, made) = unsafe { step::<LONG, MEASURED>(src, out, &mut odd) };
         if BOUNDED && src.wrapping_add(used) > end_src {
             break;
         }
@@ -78,7 +84,7 @@ fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool>(
 }
 
 /// An optional literal run and the replicate run after it: bytes used, at most 131, and made, at most [`STEP_OUT`].
-/// `odd` counts the literal runs that are met in the place of the replicate run.
+/// With `MEASURED`, `odd` counts the literal runs that are met in the place of the replicate run.
 /// `LONG` sets 128 bytes at once, so that no branch asks whether a replicate run is longer than 64.
 ///
 /// # Safety
@@ -86,7 +92,11 @@ fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool>(
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 #[allow(unsafe_code)]
-unsafe fn step<const LONG: bool>(src: *const u8, out: *mut u8, odd: &mut usize) -> (usize, usize) {
+unsafe fn step<const LONG: bool, const MEASURED: bool>(
+    src: *const u8,
+    out: *mut u8,
+    odd: &mut usize,
+) -> (usize, usize) {
     // SAFETY: a literal run has at most 128 bytes, from src + 1 and to out. So the second header is at most at
     // src + 129 and its value at src + 130 < STEP_SRC; the replicate run begins at most at out + 128, and
     // at most 128 bytes are set there, which ends at STEP_OUT. Each copy ends at src + 129 or before.
@@ -116,7 +126,9 @@ unsafe fn step<const LONG: bool>(src: *const u8, out: *mut u8, odd: &mut usize) 
         let length = 1isize.wrapping_sub(header).cast_unsigned();
         if length.wrapping_sub(2) > if LONG { 126 } else { 62 } {
             if header >= 0 {
-                *odd = odd.wrapping_add(1);
+                if MEASURED {
+                    *odd = odd.wrapping_add(1);
+                }
                 return (span, literal);
             }
             if header == -128 {
