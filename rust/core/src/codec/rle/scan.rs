@@ -17,7 +17,7 @@ use crate::sink::Sink;
 /// Bytes of one plane that are decoded before planes are put together: all planes of a block stay in L1 or L2.
 const BLOCK_BYTES: usize = 8 * 1024;
 /// Bytes of a plane without others, between two looks at how its runs follow each other.
-const STRAIGHT_BYTES: usize = 16 * 1024;
+const STRAIGHT_BYTES: usize = 64 * 1024;
 /// Output of this size and more is seldom in L2 when it is written.
 const PREFETCH_BYTES: usize = 1 << 18;
 /// Scratch planes are this much further apart, so that they don't compete for the same cache sets.

@@ -37,8 +37,7 @@ pub(super) fn steps(
 }
 
 /// `AHEAD`: whether to prefetch; `BOUNDED`: whether a step may pass `end`; `LONG` and `MEASURED`: see [`step`].
-/// Out of line, so that each has the registers to itself.
-#[inline(never)]
+#[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool, const MEASURED: bool>(
     src: &[u8],
