@@ -137,8 +137,8 @@ struct Hints<'a> {
 fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier) -> Position {
     let rest = src.get(at.src..).unwrap_or_default();
     let mut copy = [0; 2 * STEP_SRC];
-    for (to, from) in copy.iter_mut().zip(rest) {
-        *to = *from;
+    if let Some(to) = copy.get_mut(..rest.len()) {
+        to.copy_from_slice(rest);
     }
     let (now, _) = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, Hints::default(), tier);
     Position { src: at.src + now.src, ..now }
