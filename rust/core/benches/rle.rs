@@ -29,6 +29,16 @@ fn frame(
     (rows, columns, samples_per_pixel, bits_allocated): (u32, u32, u32, u32),
     value: impl Fn(u32, u32, u32, u32) -> u32,
 ) -> Frame {
+    frame_of(name, (rows, columns, samples_per_pixel, bits_allocated), value, runs)
+}
+
+/// The same, its rows coded by `encode`.
+fn frame_of(
+    name: &'static str,
+    (rows, columns, samples_per_pixel, bits_allocated): (u32, u32, u32, u32),
+    value: impl Fn(u32, u32, u32, u32) -> u32,
+    encode: impl Fn(&[u8]) -> Vec<u8>,
+) -> Frame {
     let info = FrameInfo::new(Attributes {
         rows,
         columns,
@@ -54,7 +64,7 @@ fn frame(
         .map(|index| {
             let byte = index / n * n + n - 1 - index % n;
             let plane: Vec<u8> = samples.iter().skip(byte).step_by(pixel_bytes).copied().collect();
-            plane.chunks(columns as usize).flat_map(runs).collect()
+            plane.chunks(columns as usize).flat_map(&encode).collect()
         })
         .collect();
     let mut bytes = u32::try_from(pixel_bytes).expect("at most 15").to_le_bytes().to_vec();
@@ -85,6 +95,42 @@ fn runs(row: &[u8]) -> Vec<u8> {
         at += length;
     }
     out
+}
+
+/// PackBits of an odd encoder: literal runs of at most eight bytes back to back, replicate runs from two equal bytes on.
+fn short_runs(row: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < row.len() {
+        let same = row[at..].iter().take(128).take_while(|byte| **byte == row[at]).count();
+        // Lengths without a pattern that could be foreseen.
+        let most = 1 + at.wrapping_mul(2_654_435_761) / 65_536 % 8;
+        let length = row[at..].windows(2).take(most).take_while(|pair| pair[0] != pair[1]).count().max(1);
+        if same > 1 {
+            out.extend([(257 - same) as u8, row[at]]);
+            at += same;
+        } else {
+            out.push((length - 1) as u8);
+            out.extend(&row[at..at + length]);
+            at += length;
+        }
+    }
+    out
+}
+
+fn short_literals() -> Vec<Frame> {
+    let value = |_, _, _, noise: u32| if noise < 180 { noise * 257 } else { 0x4242 };
+    vec![
+        frame_of("short_literals_512x512_u8", (512, 512, 1, 8), value, short_runs),
+        frame_of("short_literals_512x512_u16", (512, 512, 1, 16), value, short_runs),
+        frame_of("short_literals_480x640_rgb_u8", (480, 640, 3, 8), value, short_runs),
+        frame_of(
+            "short_literals_low_byte_512x512_u16",
+            (512, 512, 1, 16),
+            |x, _, _, noise| x / 100 * 256 + if noise < 180 { noise } else { 0x42 },
+            short_runs,
+        ),
+    ]
 }
 
 fn frames() -> Vec<Frame> {
@@ -119,6 +165,8 @@ fn frames() -> Vec<Frame> {
         ),
         frame("bars_256x256_rgb_u16", (256, 256, 3, 16), |x, _, sample, _| (x / 32 * 8191 + sample * 257) & 0xffff),
         frame("bars_256x256_rgb_u32", (256, 256, 3, 32), |x, _, sample, _| (x / 32).wrapping_mul(0x0123_4567) + sample),
+        frame("tiny_10x10_u32", (10, 10, 1, 32), |x, y, _, noise| x * y * 400 + noise),
+        frame("tiny_100x100_rgb_u8", (100, 100, 3, 8), |_, y, sample, _| y / 10 * 25 + sample),
     ]
 }
 
@@ -137,7 +185,7 @@ fn decode(frame: &Frame, tier: Tier, words: &mut [u64], workspace: &mut Workspac
 
 fn bench(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rle");
-    for frame in frames() {
+    for frame in frames().into_iter().chain(short_literals()) {
         group.throughput(Throughput::Bytes(frame.samples.len() as u64));
         let mut words = vec![0u64; frame.samples.len() / 8];
         for tier in Tier::available() {

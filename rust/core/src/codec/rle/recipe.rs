@@ -93,20 +93,25 @@ impl<'a> Recipe<'a> {
         self.planes.get(..self.count).unwrap_or_default()
     }
 
-    /// The segments in the order of the header.
-    pub(super) fn segments(&self) -> impl Iterator<Item = &Segment<'a>> {
-        (1..=self.count).filter_map(|number| self.planes().iter().find(|segment| segment.number == number))
+    /// The segments in the order of the header, each with its place among the planes.
+    pub(super) fn segments(&self) -> impl Iterator<Item = (usize, &Segment<'a>)> {
+        (1..=self.count)
+            .filter_map(|number| self.planes().iter().enumerate().find(|(_, segment)| segment.number == number))
     }
 }
 
 impl Segment<'_> {
-    /// Whether nothing but the pad byte that makes it even follows its first `used` bytes (PS3.5 G.3).
-    pub(super) fn ends_after(&self, used: usize) -> bool {
-        match self.bytes.get(used..) {
-            Some([]) => true,
-            Some([0]) => self.bytes.len().is_multiple_of(2) || (self.offset + self.bytes.len()).is_multiple_of(2),
-            _ => false,
-        }
+    /// What follows the last run, if `used` bytes are all that the plane took: nothing but the pad byte that makes
+    /// the segment even is as it should be (PS3.5 G.3).
+    pub(super) fn rest_after(&self, used: usize) -> Option<Tolerated> {
+        let padded = self.bytes.len().is_multiple_of(2) || (self.offset + self.bytes.len()).is_multiple_of(2);
+        let rest = match self.bytes.get(used..)? {
+            [] => return None,
+            [0] if padded => return None,
+            rest => rest.len(),
+        };
+        let what = format!("{rest} bytes follow the last run of segment {}", self.number);
+        Some(Tolerated::new(what, "PS3.5 Annex G.3").at(self.offset + used))
     }
 
     /// Whether most of its bytes come from replicate runs of many.
@@ -148,9 +153,6 @@ impl Segment<'_> {
                 return Ok(Some(Tolerated::new(what, "PS3.5 Annex G.3").at(self.offset + run_at)));
             }
         }
-        Ok((!self.ends_after(at)).then(|| {
-            let what = format!("{} bytes follow the last run of segment {number}", self.bytes.len() - at);
-            Tolerated::new(what, "PS3.5 Annex G.3").at(self.offset + at)
-        }))
+        Ok(self.rest_after(at))
     }
 }

@@ -9,13 +9,15 @@ use super::header::MAX_SEGMENTS;
 use super::recipe::{Recipe, Segment};
 use crate::error::{DecodeError, Result, truncated};
 use crate::frame::Tolerated;
-use crate::kernel::rle::{Hints, Position, STEP_OUT};
-use crate::kernel::{bits, interleave, rle};
+use crate::kernel::rle::{Lane, Position, STEP_OUT, fill_together};
+use crate::kernel::{bits, interleave};
 use crate::limits::Limits;
 use crate::sink::Sink;
 
 /// Bytes of one plane that are decoded before planes are put together: all planes of a block stay in L1 or L2.
 const BLOCK_BYTES: usize = 8 * 1024;
+/// Bytes of a plane without others, between two looks at how its runs follow each other.
+const STRAIGHT_BYTES: usize = 64 * 1024;
 /// Output of this size and more is seldom in L2 when it is written.
 const PREFETCH_BYTES: usize = 1 << 18;
 /// Scratch planes are this much further apart, so that they don't compete for the same cache sets.
@@ -39,10 +41,15 @@ pub(super) fn scan(
         },
         _ => blocks(recipe, limits, scratch, sink)?,
     };
-    if recipe.planes().iter().zip(ends).all(|(segment, end)| end.out == 0 && segment.ends_after(end.src)) {
-        return Ok(Vec::new());
+    let mut tolerated = Vec::new();
+    for (plane, segment) in recipe.segments() {
+        tolerated.extend(match ends.get(plane) {
+            // The plane ended with a run.
+            Some(Position { src, out: 0 }) => segment.rest_after(*src),
+            _ => segment.survey(recipe.plane_bytes)?,
+        });
     }
-    recipe.segments().filter_map(|segment| segment.survey(recipe.plane_bytes).transpose()).collect()
+    Ok(tolerated)
 }
 
 /// Where each segment stands: `out` counts from the end of what the sink has.
@@ -55,35 +62,36 @@ fn straight(segment: &Segment<'_>, recipe: &Recipe<'_>, sink: &mut Sink<'_>) -> 
     if out.len() != recipe.plane_bytes {
         return Ok(None);
     }
-    let hints = Hints { ahead: &[], long_runs: segment.has_long_runs(recipe.plane_bytes) };
-    let mut at = Position::default();
-    if !rle::fill(segment.bytes, &mut at, out, recipe.plane_bytes, hints, tier) {
-        return Err(cut(recipe));
+    let mut lane = lane(segment, recipe);
+    for end in (0..recipe.plane_bytes).step_by(STRAIGHT_BYTES) {
+        if !lane.fill(out, recipe.plane_bytes.min(end + STRAIGHT_BYTES), &[], tier) {
+            return Err(cut(recipe));
+        }
     }
     sink.commit(recipe.plane_bytes)?;
-    let mut ends = [Position::default(); MAX_SEGMENTS];
-    ends[0] = Position { out: at.out - recipe.plane_bytes, ..at };
-    Ok(Some(ends))
+    lane.take(recipe.plane_bytes);
+    Ok(Some(one(&lane)))
 }
 
 /// Any number of planes, by way of scratch.
 fn blocks(recipe: &Recipe<'_>, limits: &Limits, scratch: &mut Vec<u8>, sink: &mut Sink<'_>) -> Result<Positions> {
     let count = recipe.planes().len();
     let (pitch, scratch) = planes_of(scratch, count, recipe, limits)?;
-    let mut positions = [Position::default(); MAX_SEGMENTS];
+    let mut lanes = [Lane::default(); MAX_SEGMENTS];
+    for (to, segment) in lanes.iter_mut().zip(recipe.planes()) {
+        *to = lane(segment, recipe);
+    }
+    let lanes = lanes.get_mut(..count).unwrap_or_default();
     let prefetch = recipe.plane_bytes * count >= PREFETCH_BYTES;
     while sink.pixels_left() > 0 {
         let tier = sink.tier();
         let block = sink.block(BLOCK_BYTES);
         let pixels = block.len() / count;
         let share = if prefetch { pixels } else { 0 };
-        let planes = recipe.planes().iter().zip(&mut positions).zip(scratch.chunks_exact_mut(pitch));
-        for (index, ((segment, at), plane)) in planes.enumerate() {
-            let hints = Hints {
-                ahead: block.get(index * share..(index + 1) * share).unwrap_or_default(),
-                long_runs: segment.has_long_runs(recipe.plane_bytes),
-            };
-            if !rle::fill(segment.bytes, at, plane, pixels, hints, tier) {
+        fill_together(lanes, scratch, pitch, pixels, tier);
+        for (index, (lane, plane)) in lanes.iter_mut().zip(scratch.chunks_exact_mut(pitch)).enumerate() {
+            let ahead = block.get(index * share..(index + 1) * share).unwrap_or_default();
+            if !lane.fill(plane, pixels, ahead, tier) {
                 return Err(cut(recipe));
             }
         }
@@ -93,11 +101,15 @@ fn blocks(recipe: &Recipe<'_>, limits: &Limits, scratch: &mut Vec<u8>, sink: &mu
         }
         interleave::interleave(parts.get(..count).unwrap_or_default(), 1, block, tier);
         sink.commit(pixels)?;
-        for (at, plane) in positions.iter_mut().zip(scratch.chunks_exact_mut(pitch)) {
-            keep_rest(at, plane, pixels);
+        for (lane, plane) in lanes.iter_mut().zip(scratch.chunks_exact_mut(pitch)) {
+            keep_rest(lane, plane, pixels);
         }
     }
-    Ok(positions)
+    let mut ends = [Position::default(); MAX_SEGMENTS];
+    for (end, lane) in ends.iter_mut().zip(lanes) {
+        *end = lane.at();
+    }
+    Ok(ends)
 }
 
 /// One plane of bits: eight pixels a byte, one run of bits over the whole frame.
@@ -109,14 +121,14 @@ fn packed_bits(
     sink: &mut Sink<'_>,
 ) -> Result<Positions> {
     let (_, plane) = planes_of(scratch, 1, recipe, limits)?;
-    let mut at = Position::default();
+    let mut lane = lane(segment, recipe);
     let mut offset_bits = 0;
     while sink.pixels_left() > 0 {
         let tier = sink.tier();
         let block = sink.block(BLOCK_BYTES * 8 - offset_bits);
         let pixels = block.len();
         let bits = offset_bits + pixels;
-        if !rle::fill(segment.bytes, &mut at, plane, bits.div_ceil(8), Hints::default(), tier) {
+        if !lane.fill(plane, bits.div_ceil(8), &[], tier) {
             return Err(cut(recipe));
         }
         // At most 7, by the remainder below.
@@ -124,11 +136,10 @@ fn packed_bits(
         bits::unpack(plane, offset_bits as u32, block, tier);
         sink.commit(pixels)?;
         offset_bits = bits % 8;
-        keep_rest(&mut at, plane, bits / 8);
+        keep_rest(&mut lane, plane, bits / 8);
     }
-    let mut ends = [Position::default(); MAX_SEGMENTS];
-    ends[0] = Position { out: at.out - usize::from(offset_bits > 0), ..at };
-    Ok(ends)
+    lane.take(usize::from(offset_bits > 0));
+    Ok(one(&lane))
 }
 
 /// Scratch of `count` planes with room for a block, the carry and one step, and how far the planes are apart.
@@ -147,13 +158,25 @@ fn planes_of<'s>(
     Ok((pitch, scratch.get_mut(..needed).unwrap_or_default()))
 }
 
+/// A segment at its start.
+fn lane<'a>(segment: &Segment<'a>, recipe: &Recipe<'_>) -> Lane<'a> {
+    Lane::new(segment.bytes, segment.has_long_runs(recipe.plane_bytes))
+}
+
+/// Where the only segment stands.
+fn one(lane: &Lane<'_>) -> Positions {
+    let mut ends = [Position::default(); MAX_SEGMENTS];
+    ends[0] = lane.at();
+    ends
+}
+
 /// Moves what was decoded beyond `taken` to the front of `plane`.
-fn keep_rest(at: &mut Position, plane: &mut [u8], taken: usize) {
-    let rest = at.out.saturating_sub(taken);
+fn keep_rest(lane: &mut Lane<'_>, plane: &mut [u8], taken: usize) {
+    lane.take(taken);
+    let rest = lane.at().out;
     if plane.get(taken..taken + rest).is_some() {
         plane.copy_within(taken..taken + rest, 0);
     }
-    at.out = rest;
 }
 
 /// The error of the first segment that is cut short. Blocks come upon them in another order, so that is found
@@ -161,6 +184,6 @@ fn keep_rest(at: &mut Position, plane: &mut [u8], taken: usize) {
 fn cut(recipe: &Recipe<'_>) -> DecodeError {
     recipe
         .segments()
-        .find_map(|segment| segment.survey(recipe.plane_bytes).err())
+        .find_map(|(_, segment)| segment.survey(recipe.plane_bytes).err())
         .unwrap_or_else(|| truncated("a segment ends before its plane", "PS3.5 Annex G.3.2"))
 }

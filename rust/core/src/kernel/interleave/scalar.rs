@@ -76,23 +76,16 @@ fn four(a: &[u8; TURN], b: &[u8; TURN], c: &[u8; TURN], d: &[u8; TURN]) -> [u32;
     quads
 }
 
-/// Two pixels of four bytes each lose their fourth; what is left is stored as eight bytes, of which the next pair
-/// overwrites two.
+/// Four samples of each plane are a word, and four pixels are three words: their bytes are masked into place.
 #[inline(always)]
 fn three([a, b, c]: [&[u8; TURN]; 3], out: &mut [u8; 3 * TURN]) {
-    let mut words = [0; TURN / 2];
-    for (word, pair) in words.iter_mut().zip(four(a, b, c, &[0; TURN]).as_chunks::<2>().0) {
-        let [first, second] = pair;
-        *word = u64::from(*first) | u64::from(*second) << 24;
-    }
-    let mut room = [0; 3 * TURN + 2];
-    for (index, word) in words.iter().enumerate() {
-        if let Some(place) = room.get_mut(index * 6..index * 6 + 8) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-    }
-    if let Some(pixels) = room.first_chunk() {
-        *out = *pixels;
+    let words = a.as_chunks().0.iter().zip(b.as_chunks().0).zip(c.as_chunks().0);
+    for (out, ((a, b), c)) in out.as_chunks_mut::<4>().0.as_chunks_mut().0.iter_mut().zip(words) {
+        let (a, b, c) = (u32::from_le_bytes(*a), u32::from_le_bytes(*b), u32::from_le_bytes(*c));
+        let first = a & 0xff | (b & 0xff) << 8 | (c & 0xff) << 16 | a << 16 & 0xff00_0000;
+        let second = b >> 8 & 0xff | c & 0xff00 | a & 0xff_0000 | b << 8 & 0xff00_0000;
+        let third = c >> 16 & 0xff | a >> 16 & 0xff00 | b >> 8 & 0xff_0000 | c & 0xff00_0000;
+        *out = [first.to_le_bytes(), second.to_le_bytes(), third.to_le_bytes()];
     }
 }
 

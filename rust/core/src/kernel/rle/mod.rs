@@ -7,6 +7,9 @@
 //! out  │ literal … │ value value value … │      32 bytes are always copied, then 64 are always set
 //! ```
 //!
+//! Where an encoder leaves many literal runs behind literal runs, a step takes one run of either kind instead, by a
+//! blend of both, and two or three segments in turn.
+//!
 //! It stops where a step might read or write too far; an exact step takes over there. Errors and the end of
 //! a segment are met by exact steps alone, so they are the same on every tier.
 
@@ -30,29 +33,103 @@ pub(crate) struct Position {
     pub(crate) out: usize,
 }
 
-/// What makes it faster and changes nothing else.
+/// One segment on its way into a plane.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Hints<'a> {
-    /// Memory that will be written next. The fast body asks for it, line by line, while it decodes.
-    pub(crate) ahead: &'a [u8],
+pub(crate) struct Lane<'a> {
+    src: &'a [u8],
+    at: Position,
     /// Whether replicate runs of more than 64 bytes are common.
-    pub(crate) long_runs: bool,
+    long_runs: bool,
+    /// Fillings until it is measured again how runs follow each other.
+    unmeasured: u8,
+    /// Whether literal runs follow literal runs so often that a step is to take one run.
+    odd: bool,
+    /// Whether hardly any run is a replicate run. The predictor foresees that, so alone the lane is left to pair steps.
+    literal: bool,
 }
 
-/// Decodes whole runs of `src` from `at` on until `out[..want]` is complete; `false` if `src` ends first.
-///
-/// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at.out` counts all
-/// of it. Beyond `at.out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
-pub(crate) fn fill(src: &[u8], at: &mut Position, out: &mut [u8], want: usize, hints: Hints<'_>, tier: Tier) -> bool {
-    *at = steps(src, src.len(), *at, out, want, hints, tier);
-    if at.out < want && src.len() < at.src + STEP_SRC {
-        *at = last_steps(src, *at, out, want, tier);
+/// Literal runs that follow a literal run cost a pair step that the predictor does not foresee. Where one comes to
+/// fewer bytes than this, a step that takes one run of either kind is faster.
+const ODD_BYTES: usize = 48;
+/// Fillings until it is measured again whether that is so.
+const UNMEASURED: u8 = 7;
+
+impl<'a> Lane<'a> {
+    /// At the start of `src`; `long_runs`: whether replicate runs of more than 64 bytes are common.
+    pub(crate) fn new(src: &'a [u8], long_runs: bool) -> Self {
+        Self { src, long_runs, ..Self::default() }
     }
-    while at.out < want {
-        let Some(next) = scalar::exact_step(src, *at, out) else { return false };
-        *at = next;
+
+    /// Whether the next filling is made one run a step.
+    fn is_odd(&self) -> bool {
+        self.odd && self.unmeasured > 0
     }
-    true
+
+    /// How far it is.
+    pub(crate) fn at(&self) -> Position {
+        self.at
+    }
+
+    /// Takes away the first `out` bytes that were made.
+    pub(crate) fn take(&mut self, out: usize) {
+        self.at.out = self.at.out.saturating_sub(out);
+    }
+
+    /// Decodes whole runs until `out[..want]` is complete; `false` if the segment ends first.
+    ///
+    /// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at().out` counts all
+    /// of it. Beyond `at().out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
+    /// `ahead` is memory that will be written next: the fast body asks for it, line by line, while it decodes.
+    pub(crate) fn fill(&mut self, out: &mut [u8], want: usize, ahead: &[u8], tier: Tier) -> bool {
+        let src = self.src;
+        if self.is_odd() && !self.literal {
+            single_steps([(self, out)], want, tier);
+        }
+        let from = self.at;
+        let measured = self.unmeasured == 0;
+        let hints = Hints { ahead, long_runs: self.long_runs, measured };
+        let (at, odd) = steps(src, src.len(), from, out, want, hints, tier);
+        self.at = at;
+        if measured {
+            self.odd = odd * ODD_BYTES > at.out - from.out;
+            self.literal = at.src - from.src > at.out - from.out;
+            self.unmeasured = UNMEASURED;
+        } else {
+            self.unmeasured -= 1;
+        }
+        if self.at.out < want && src.len() < self.at.src + STEP_SRC {
+            self.at = last_steps(src, self.at, out, want, tier);
+        }
+        while self.at.out < want {
+            let Some(next) = scalar::exact_step(src, self.at, out) else { return false };
+            self.at = next;
+        }
+        true
+    }
+}
+
+/// Takes `lanes` towards `want` by twos and threes, where it is one run a step for each: none waits for the others.
+/// All are to be filled up afterwards. A lane's plane is the piece of `planes` at its place, `pitch` bytes long.
+pub(crate) fn fill_together(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: usize, want: usize, tier: Tier) {
+    let mut left = lanes.iter().filter(|lane| lane.is_odd()).count();
+    let mut odd = lanes.iter_mut().zip(planes.chunks_exact_mut(pitch)).filter(|(lane, _)| lane.is_odd());
+    while left > 1 {
+        let (Some(first), Some(second)) = (odd.next(), odd.next()) else { return };
+        left -= 2;
+        match if left == 1 { odd.next() } else { None } {
+            Some(third) => return single_steps([first, second, third], want, tier),
+            None => single_steps([first, second], want, tier),
+        }
+    }
+}
+
+/// What makes the fast body faster and changes nothing else: see [`Lane`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Hints<'a> {
+    ahead: &'a [u8],
+    long_runs: bool,
+    /// Whether literal runs after literal runs are counted.
+    measured: bool,
 }
 
 /// The fast steps that are left where less than [`STEP_SRC`] bytes of `src` are: in a copy with room behind it,
@@ -60,15 +137,24 @@ pub(crate) fn fill(src: &[u8], at: &mut Position, out: &mut [u8], want: usize, h
 fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier) -> Position {
     let rest = src.get(at.src..).unwrap_or_default();
     let mut copy = [0; 2 * STEP_SRC];
-    for (to, from) in copy.iter_mut().zip(rest) {
-        *to = *from;
+    if let Some(to) = copy.get_mut(..rest.len()) {
+        to.copy_from_slice(rest);
     }
-    let now = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, Hints::default(), tier);
+    let (now, _) = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, Hints::default(), tier);
     Position { src: at.src + now.src, ..now }
 }
 
-/// As many fast steps as there is room for, within `src[..end]`.
-fn steps(src: &[u8], end: usize, at: Position, out: &mut [u8], want: usize, hints: Hints<'_>, tier: Tier) -> Position {
+/// As many fast steps as there is room for, within `src[..end]`; and, if `measured`, how many literal runs
+/// followed a literal run.
+fn steps(
+    src: &[u8],
+    end: usize,
+    at: Position,
+    out: &mut [u8],
+    want: usize,
+    hints: Hints<'_>,
+    tier: Tier,
+) -> (Position, usize) {
     #[cfg(target_arch = "x86_64")]
     if tier.is_v3() {
         // SAFETY: holding a v3 Tier proves detection.
@@ -76,7 +162,19 @@ fn steps(src: &[u8], end: usize, at: Position, out: &mut [u8], want: usize, hint
         return unsafe { x86::steps(src, end, at, out, want, hints) };
     }
     let _ = (hints, tier);
-    scalar::steps(src, end, at, out, want)
+    // The portable body has no other step to count for.
+    (scalar::steps(src, end, at, out, want), 0)
+}
+
+/// Steps of one run, lane by lane in turn, as long as every lane has room for one.
+fn single_steps<const N: usize>(lanes: [(&mut Lane<'_>, &mut [u8]); N], want: usize, tier: Tier) {
+    #[cfg(target_arch = "x86_64")]
+    if tier.is_v3() {
+        // SAFETY: holding a v3 Tier proves detection.
+        #[allow(unsafe_code)]
+        return unsafe { x86::single_steps(lanes, want) };
+    }
+    let _ = (lanes, want, tier);
 }
 
 #[cfg(test)]
@@ -96,18 +194,79 @@ mod tests {
             let room = random(900);
             let want = random(room + 1);
             let start = Position { src: random(src.len() + 1), out: random(room + 1) };
-            let hints = Hints { ahead: &[], long_runs: random(2) == 0 };
+            let lane = Lane {
+                at: start,
+                unmeasured: random(2) as u8,
+                odd: random(2) == 0,
+                literal: random(2) == 0,
+                ..Lane::new(&src, random(2) == 0)
+            };
             let mut first = None;
             for tier in Tier::available() {
                 let mut memory = vec![0xa5; room + 600];
-                let mut at = start;
-                let whole = fill(&src, &mut at, &mut memory[300..300 + room], want, hints, tier);
+                let mut lane = lane;
+                let whole = lane.fill(&mut memory[300..300 + room], want, &[], tier);
+                let at = lane.at();
                 assert!(at.src <= src.len());
                 assert!(memory[..300 + start.out].iter().all(|byte| *byte == 0xa5));
                 assert!(memory[300 + room..].iter().all(|byte| *byte == 0xa5));
-                let made = memory[300 + start.out..300 + at.out.min(room)].to_vec();
-                let found = (whole, whole.then_some((at, made)));
+                // A step of two runs may be one run ahead of a step of one.
+                let mut walked = start;
+                while walked.out < at.out || walked.src < at.src {
+                    walked = scalar::exact_step(&src, walked, &mut []).unwrap();
+                }
+                assert_eq!(walked, at);
+                let made = memory[300 + start.out..300 + at.out.min(want).max(start.out)].to_vec();
+                let found = (whole, whole.then_some(made));
                 assert_eq!(*first.get_or_insert(found.clone()), found);
+            }
+        }
+    }
+
+    #[test]
+    #[allow(clippy::cast_possible_truncation, reason = "any byte will do")]
+    fn lanes_do_not_disturb_each_other() {
+        const PITCH: usize = 4096 + STEP_OUT;
+        let mut state = 1u32;
+        let mut random = |bound: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % bound
+        };
+        for _ in 0..400 {
+            let count = 1 + random(6);
+            // Headers of short literal runs are likelier than not, so that most lanes turn odd at once.
+            let segments: Vec<Vec<u8>> = (0..count)
+                .map(|_| {
+                    let (bound, least) = [(8, 0), (16, 248), (256, 0)][random(3)];
+                    (0..random(30_000)).map(|_| (random(bound) as u8).wrapping_add(least)).collect()
+                })
+                .collect();
+            let mut first = None;
+            for tier in Tier::available() {
+                let mut lanes: Vec<Lane<'_>> = segments.iter().map(|src| Lane::new(src, false)).collect();
+                let mut planes = vec![0; count * PITCH];
+                let mut found = vec![Vec::new(); count];
+                for _ in 0..12 {
+                    fill_together(&mut lanes, &mut planes, PITCH, 4096, tier);
+                    for ((lane, plane), found) in lanes.iter_mut().zip(planes.chunks_exact_mut(PITCH)).zip(&mut found) {
+                        if lane.fill(plane, 4096, &[], tier) {
+                            found.extend_from_slice(&plane[..4096]);
+                            lane.take(4096);
+                            plane.copy_within(4096..4096 + lane.at().out, 0);
+                        }
+                    }
+                }
+                for (found, src) in found.iter().zip(&segments) {
+                    let (mut at, mut out) = (Position::default(), vec![0; 13 * 4096]);
+                    while at.out < 12 * 4096
+                        && let Some(next) = scalar::exact_step(src, at, &mut out)
+                    {
+                        at = next;
+                    }
+                    assert!(found.len() == at.out.min(12 * 4096) / 4096 * 4096);
+                    assert!(*found == out[..found.len()]);
+                }
+                assert!(*first.get_or_insert(found.clone()) == found);
             }
         }
     }

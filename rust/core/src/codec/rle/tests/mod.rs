@@ -167,7 +167,7 @@ fn sizes_around_blocks() {
     for pixels in [16 * 1024, 8 * 1024, 32 * 1024, 16 * 1024 * 8] {
         for columns in [pixels - 1, pixels, pixels + 1].into_iter().filter(|columns| *columns < 65_536) {
             for (samples_per_pixel, bits) in LAYOUTS {
-                for style in [Style::PYDICOM, Style::LITERALS] {
+                for style in [Style::PYDICOM, Style::LITERALS, Style::ODD, Style::MIXED, Style::SHORT] {
                     let info = info(1, columns, samples_per_pixel, bits);
                     check(&random_frame(&info, style, &mut rng), &info, BIG);
                 }
@@ -177,6 +177,26 @@ fn sizes_around_blocks() {
     for (rows, columns) in [(8, 8191), (8, 8192), (8, 8193), (1025, 128), (5, 52_429)] {
         let info = info(rows, columns, 1, 1);
         check(&random_frame(&info, Style::PYDICOM, &mut rng), &info, BIG);
+    }
+}
+
+/// Frames of many blocks, so that the step for odd encoders is taken, measured again and left.
+#[test]
+fn odd_encoders() {
+    let mut rng = Rng(11);
+    for (samples_per_pixel, bits) in LAYOUTS {
+        let info = info(9, 13_001, samples_per_pixel, bits);
+        for style in [Style::ODD, Style::MIXED, Style::SHORT] {
+            let mut frame = random_frame(&info, style, &mut rng);
+            check(&frame, &info, BIG);
+            for _ in 0..4 {
+                let at = 64 + rng.below(frame.len() - 64);
+                frame[at] = rng.below(256) as u8;
+            }
+            check(&frame, &info, BIG);
+            frame.truncate(frame.len() - 1 - rng.below(frame.len() / 4));
+            check(&frame, &info, BIG);
+        }
     }
 }
 
