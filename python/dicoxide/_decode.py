@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from dicoxide import _notes, _view
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
-from dicoxide._request import Array, FrameIndex, select, target_array, thread_count
+from dicoxide._request import Array, FrameIndex, byte_limit, owned_bytes, select, target_array, thread_count
 from dicoxide._source import Readable, open_source
 
 # What `iter_frames` holds that has been decoded before it is asked for: at most this, one frame at least.
@@ -80,6 +81,10 @@ def decode(
         If the pixel data cannot be decoded; its subclasses tell why.
     IndexError
         If there is no such frame.
+    OSError
+        If a file cannot be read.
+    TypeError
+        If an argument is of no type that is taken.
     ValueError
         If `out`, `dtype` or `copy` ask for what the values do not allow.
 
@@ -91,7 +96,7 @@ def decode(
     if not copy:
         if out is not None or rescale or dtype is not None:
             raise ValueError("copy=False gives a view of the source: out, rescale and dtype do not go with it")
-        samples = _view.samples(src, source, raw=raw)
+        samples = _view.samples(src, source, raw=raw, strict=strict)
         return _view.aligned(samples, source.spec, *select(len(samples), frames))
     return Image(source, strict=strict, fallback=fallback).decode(
         frames, out, rescale=rescale, dtype=dtype, raw=raw, threads=threads, max_bytes=max_bytes
@@ -115,7 +120,7 @@ def iter_frames(
     Parameters
     ----------
     src, frames, rescale, dtype, raw, threads, strict, max_bytes, fallback
-        As for :func:`decode`; `max_bytes` bounds what is held at once.
+        As for :func:`decode`; `max_bytes` bounds what is held at once, but for one frame decoded ahead.
 
     Yields
     ------
@@ -131,7 +136,10 @@ def iter_frames(
     image = Image(source, strict=strict, fallback=fallback)
     indices, _ = select(image.number_of_frames, slice(None) if frames is None else frames)
     item = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize
-    at_once = max(1, min(thread_count(threads), _AHEAD_BYTES // (2 * math.prod(source.spec.shape) * item)))
+    frame_bytes = max(1, math.prod(source.spec.shape) * item)
+    limit = byte_limit(max_bytes)
+    ahead_bytes = _AHEAD_BYTES if limit is None else min(limit, _AHEAD_BYTES)
+    at_once = max(1, min(thread_count(threads), ahead_bytes // (2 * frame_bytes)))
     options = {"rescale": rescale, "dtype": dtype, "raw": raw, "threads": threads, "max_bytes": max_bytes}
     return _ahead(image, indices, at_once, options)
 
@@ -154,12 +162,14 @@ def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str
                 return good, error
         return good, None
 
+    # A forked child has the iterator, but not its thread.
+    process = os.getpid()
     batches = [indices[start : start + at_once] for start in range(0, len(indices), at_once)]
     with ThreadPoolExecutor(1, thread_name_prefix="dicoxide") as executor:
         upcoming = executor.submit(decode_batch, batches[0]) if batches else None
         for position in range(len(batches)):
             assert upcoming is not None
-            decoded, error = upcoming.result()
+            decoded, error = upcoming.result() if os.getpid() == process else decode_batch(batches[position])
             is_last = error is not None or position + 1 == len(batches)
             upcoming = None if is_last else executor.submit(decode_batch, batches[position + 1])
             yield from decoded
@@ -195,7 +205,7 @@ def decode_frame(src: bytes | bytearray | memoryview, frame: FrameSpec, out: Arr
     ----------
     PS3.5 Section 8 and Annex A.
     """
-    opened = core.Frames(frame.transfer_syntax, bytes(src), whole=True, **frame.core_attributes())
+    opened = core.Frames(frame.transfer_syntax, owned_bytes(src), whole=True, **frame.core_attributes())
     opened.check([0])
     target = target_array(frame.shape, frame.dtype, out)
     _, notes = opened.decode_into(target, [0])
@@ -251,7 +261,7 @@ def rle_decode(
         samples_per_pixel=samples_per_pixel,
         bits_allocated=bits_allocated,
     )
-    opened = core.Frames(frame.transfer_syntax, bytes(src), whole=True, **frame.core_attributes())
+    opened = core.Frames(frame.transfer_syntax, owned_bytes(src), whole=True, **frame.core_attributes())
     opened.check([0])
     target = target_array(frame.shape, frame.dtype, out)
     _, notes = opened.decode_into(target, [0], segment_byte_order=segment_byte_order)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from dicoxide.errors import UnsupportedError
+from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 _FLOAT_BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 
@@ -85,8 +86,8 @@ class FrameSpec:
         """The keywords that `core.Frames` takes."""
         bits_allocated = _FLOAT_BITS.get(self.pixel_keyword, self.bits_allocated)
         bits_stored = bits_allocated if self.bits_stored is None or self.is_float else self.bits_stored
-        high_bit = bits_stored - 1 if self.high_bit is None or self.is_float else self.high_bit
-        return {
+        high_bit = max(0, bits_stored - 1) if self.high_bit is None or self.is_float else self.high_bit
+        numbers = {
             "rows": self.rows,
             "columns": self.columns,
             "samples_per_pixel": self.samples_per_pixel,
@@ -95,6 +96,16 @@ class FrameSpec:
             "high_bit": high_bit,
             "pixel_representation": self.pixel_representation,
             "planar_configuration": self.planar_configuration,
+        }
+        for name, number in numbers.items():
+            if not 0 <= operator.index(number) < 1 << 32:
+                raise CorruptFrameError(
+                    f"{name.replace('_', ' ')} {number} found, a number of 32 bits expected (PS3.3 C.7.6.3)",
+                    clause="PS3.3 C.7.6.3",
+                    transfer_syntax=self.transfer_syntax,
+                )
+        return {
+            **numbers,
             "photometric_interpretation": self.photometric_interpretation,
             "is_float": self.is_float,
         }
