@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dicoxide._request import Array, FrameIndex, select
-from dicoxide.errors import DecodeError, LimitError, UnsupportedError
+from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -69,10 +69,22 @@ def why_not(transfer_syntax: str) -> str:
 
 
 def modality_lut(stored: Array, dataset: Dataset) -> Array:
-    """The Modality LUT Sequence of `dataset` applied to stored values (PS3.3 C.11.1)."""
+    """The Modality LUT Sequence of `dataset` applied to stored values (PS3.3 C.11.1).
+
+    Raises
+    ------
+    CorruptFrameError
+        If pydicom finds no table in it.
+    """
     from pydicom.pixels.processing import apply_modality_lut
 
-    return apply_modality_lut(stored, dataset)
+    try:
+        return apply_modality_lut(stored, dataset)
+    except MemoryError:
+        raise
+    except Exception as error:
+        clause = "PS3.3 C.11.1"
+        raise CorruptFrameError(f"the Modality LUT cannot be applied: {error} ({clause})", clause=clause) from error
 
 
 def _pixel_array(source: Source, index: int | None, raw: bool) -> Array:

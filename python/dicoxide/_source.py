@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import io
 import os
-import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from dicoxide._frame import FrameSpec
-from dicoxide.errors import CorruptFrameError, UnsupportedError
+from dicoxide._request import owned_bytes
+from dicoxide.errors import CorruptFrameError, DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from pydicom.tag import BaseTag
+    from typing_extensions import Buffer
 
-Readable: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Dataset"
+Readable: TypeAlias = "str | os.PathLike[str] | Buffer | BinaryIO | Dataset"
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_NATIVE = (IMPLICIT, EXPLICIT, DEFLATED, _EXPLICIT_BIG_ENDIAN)
 _EXTENDED_OFFSET_TABLE = 0x7FE00001
 _EXTENDED_OFFSET_TABLE_LENGTHS = 0x7FE00002
 
@@ -46,9 +49,8 @@ class Source:
     @property
     def value(self) -> bytes:
         """The pixel data element's value; a copy where it could change while it is decoded."""
-        value = self.dataset[self.pixel_tag].value
-        if type(value) is bytes:
-            return value
+        with _reading("the pixel data"):
+            value = self.dataset[self.pixel_tag].value
         if value is None:
             return b""
         if isinstance(value, io.BufferedIOBase):
@@ -57,7 +59,7 @@ class Source:
                 return value.read()
             finally:
                 value.seek(position)
-        return bytes(value)
+        return self._bytes_of(value)
 
     @property
     def value_offset(self) -> int | None:
@@ -89,12 +91,13 @@ class Source:
         lengths = self.dataset.get(_EXTENDED_OFFSET_TABLE_LENGTHS)
         if offsets is None or lengths is None:
             return None
-        return bytes(offsets.value or b""), bytes(lengths.value or b"")
+        return self._bytes_of(offsets.value or b""), self._bytes_of(lengths.value or b"")
 
     @property
     def has_modality_lut(self) -> bool:
         """Whether a Modality LUT Sequence stands in place of a rescale."""
-        return bool(self.dataset.get("ModalityLUTSequence"))
+        with _reading("the Modality LUT Sequence", also=(OSError,)):
+            return bool(self.dataset.get("ModalityLUTSequence"))
 
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         """(slope, intercept) of each frame of `indices`, or one for all; an empty list where there is none.
@@ -102,6 +105,10 @@ class Source:
         Pixel Value Transformation of the frame's functional groups comes first, then that of the shared ones,
         then the data set's own attributes (PS3.3 C.7.6.16.2.9 and C.11.1).
         """
+        with _reading("the rescale attributes", also=(OSError,)):
+            return self._rescales(indices)
+
+    def _rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence")
         shared = self.dataset.get("SharedFunctionalGroupsSequence")
         fallback = _transformation(shared[0] if shared else None) or _pair(self.dataset)
@@ -118,6 +125,15 @@ class Source:
             return [first]
         return [pair or (1.0, 0.0) for pair in pairs]
 
+    def _bytes_of(self, value: Any) -> bytes:
+        """The bytes that `value` is; a number is none, though ``bytes`` would make zeros of it."""
+        try:
+            return owned_bytes(value)
+        except TypeError:
+            raise _attribute_error(
+                self.spec.pixel_keyword, f"holds {type(value).__name__}, bytes expected", self.spec.transfer_syntax
+            ) from None
+
 
 def open_source(src: Readable) -> Source:
     """Read the header of `src`.
@@ -125,7 +141,9 @@ def open_source(src: Readable) -> Source:
     Raises
     ------
     CorruptFrameError
-        If attributes that decoding needs are missing or no numbers.
+        If attributes that decoding needs are missing or no numbers, or the file is no DICOM file.
+    OSError
+        If the file cannot be read.
     TypeError
         If `src` is nothing that can be read.
     """
@@ -137,18 +155,36 @@ def _dataset(src: Any) -> Dataset:
         return src  # type: ignore[no-any-return]
 
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
 
-    try:
-        if isinstance(src, (bytes, bytearray, memoryview)):
-            return dcmread(io.BytesIO(src), force=True)
-        if isinstance(src, (str, os.PathLike)):
+    if isinstance(src, (str, os.PathLike)):
+        with _reading("the file"):
             return dcmread(src, force=True, defer_size=_DEFER_BYTES)
-        if hasattr(src, "read"):
-            return dcmread(src, force=True)
-    except (InvalidDicomError, EOFError) as error:
-        raise CorruptFrameError(f"not a DICOM file: {error}", clause="PS3.10 7") from error
-    raise TypeError(f"src must be a path, bytes, a binary file or a pydicom Dataset, not {type(src).__name__}")
+    if not hasattr(src, "read"):
+        try:
+            src = io.BytesIO(owned_bytes(src))
+        except TypeError:
+            raise TypeError(
+                f"src must be a path, bytes, a binary file or a pydicom Dataset, not {type(src).__name__}"
+            ) from None
+    with _reading("the file"):
+        return dcmread(src, force=True)
+
+
+@contextmanager
+def _reading(what: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """What pydicom raises where it reads broken bytes is their fault; what the system raises, unless `also`, is not.
+
+    pydicom converts elements when they are asked for, and has no class for what can go wrong then.
+    """
+    try:
+        yield
+    except (DecodeError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and not isinstance(error, also):
+            raise
+        text = " ".join(str(error).split())
+        raise CorruptFrameError(f"{what} cannot be read: {text} (PS3.10 7)", clause="PS3.10 7") from error
 
 
 def _describe(dataset: Dataset) -> Source:
@@ -175,9 +211,10 @@ def _describe(dataset: Dataset) -> Source:
             return default
         try:
             found = int(value)
-        except (TypeError, ValueError):
-            found = -1
-        if found < 0:
+            is_count = 0 <= found < 1 << 32 and (isinstance(value, str) or found == value)
+        except (TypeError, ValueError, OverflowError):
+            is_count = False
+        if not is_count:
             raise _attribute_error(keyword, f"is {value!r}, a number expected", uid)
         return found
 
@@ -199,7 +236,24 @@ def _describe(dataset: Dataset) -> Source:
         pixel_keyword=pixel_keyword,
     )
     element: Any = dataset.get_item(pixel_tag, keep_deferred=True)
+    if uid in _NATIVE and _has_undefined_length(element) and _begins_with_item(element.value):
+        raise CorruptFrameError(
+            "encapsulated pixel data found, native ones expected of the transfer syntax (PS3.5 A.4)",
+            kind="Mismatch",
+            clause="PS3.5 A.4",
+            transfer_syntax=uid,
+        )
     return Source(dataset, spec, number("NumberOfFrames", None), pixel_tag, element.VR)
+
+
+def _has_undefined_length(element: Any) -> bool:
+    """Whether the element was read, or is to be written, as items up to a delimiter."""
+    return bool(getattr(element, "is_undefined_length", False)) or getattr(element, "length", 0) == 0xFFFFFFFF
+
+
+def _begins_with_item(value: Any) -> bool:
+    """Whether `value` is items; samples that somebody set in their place often keep the undefined length."""
+    return isinstance(value, (bytes, bytearray)) and value[:4] in (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 
 
 @cache
@@ -228,10 +282,8 @@ def _value(dataset: Dataset, tag: BaseTag) -> Any:
     element: Any = dataset.get_item(tag)
     if element is None:
         return None
-    try:
+    with _reading(f"element {tag}", also=(OSError,)):
         return dataset[tag].value if element.is_raw else element.value
-    except (ValueError, TypeError, struct.error, NotImplementedError) as error:
-        raise _attribute_error(str(tag), f"cannot be read: {error}", "") from error
 
 
 def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFrameError:
@@ -244,12 +296,13 @@ def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFr
 def _transfer_syntax(dataset: Dataset) -> str:
     """UID of the transfer syntax; where the file meta lack it, that of the encoding that was read."""
     meta = getattr(dataset, "file_meta", None)
-    uid = None if meta is None else meta.get("TransferSyntaxUID")
+    with _reading("the transfer syntax UID"):
+        uid = None if meta is None else meta.get("TransferSyntaxUID")
     if uid:
-        return str(uid)
+        # pydicom strips the padding of what it reads, not of what it is given.
+        return str(uid).rstrip("\0 ")
     is_implicit, is_little = getattr(dataset, "original_encoding", (None, None))
-    element = dataset.get_item("PixelData", keep_deferred=True)
-    if getattr(element, "is_undefined_length", False):
+    if _has_undefined_length(dataset.get_item("PixelData", keep_deferred=True)):
         raise UnsupportedError(
             "encapsulated pixel data without a transfer syntax UID (PS3.10 7.1)",
             kind="Unsupported",
