@@ -11,6 +11,7 @@ import dicoxide
 import numpy as np
 import pydicom
 import pytest
+from conftest import PYDICOM_FILES
 from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError, UnsupportedError
 from encoders.dataset import dataset, to_bytes
 from pydicom.dataelem import RawDataElement
@@ -92,6 +93,18 @@ class TestAttributes:
         ds = dataset(FRAMES, attributes={"ModalityLUTSequence": [Dataset()]})
         with pytest.raises(CorruptFrameError, match="Modality LUT"):
             dicoxide.decode(ds, rescale=True)
+
+    @pytest.mark.parametrize(("slope", "intercept"), [("2", ""), ("", "-1024")])
+    def test_half_a_rescale_is_no_identity(self, slope: str, intercept: str) -> None:
+        ds = dataset(FRAMES, attributes={"RescaleSlope": slope, "RescaleIntercept": intercept})
+        with pytest.raises(CorruptFrameError, match="Rescale"):
+            dicoxide.decode(ds, rescale=True)
+
+    def test_frames_that_other_decoders_would_take_memory_for(self) -> None:
+        ds = pydicom.dcmread(PYDICOM_FILES / "test_files" / "SC_rgb_jpeg_dcmtk.dcm")
+        ds.NumberOfFrames = 5_000_000
+        with pytest.raises(TruncatedFrameError, match="1 fragments found, 5000000 frames expected"):
+            dicoxide.decode(ds)
 
 
 class TestTransferSyntax:

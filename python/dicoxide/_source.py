@@ -320,9 +320,10 @@ def _transformation(group: Any) -> tuple[float, float] | None:
 
 
 def _pair(dataset: Dataset) -> tuple[float, float] | None:
-    """(slope, intercept) where both are there, as pydicom has it."""
+    """(slope, intercept) where both are there, as pydicom has it; one of them without a value is no identity."""
     slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    if slope in (None, "") or intercept in (None, ""):
+    absent = "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset
+    if absent or (slope in (None, "") and intercept in (None, "")):
         return None
     try:
         return float(slope), float(intercept)
