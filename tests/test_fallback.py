@@ -544,9 +544,9 @@ class TestOutput:
     def test_limit(self) -> None:
         coded = encapsulate.encapsulate([bytes(200)], fragments=2)
         opened = frames(dataset.ENCAPSULATED_UNCOMPRESSED, coded.value, rows=10, columns=20)
-        decode(opened, "u1", 200, max_bytes=200)
-        with pytest.raises(LimitError, match="200 bytes of output and scratch needed, max_bytes is 199") as error:
-            decode(opened, "u1", 200, max_bytes=199)
+        decode(opened, "u1", 200, max_bytes=400)
+        with pytest.raises(LimitError, match="400 bytes of output and scratch needed, max_bytes is 399") as error:
+            decode(opened, "u1", 200, max_bytes=399)
         assert facts(error) == ("LimitExceeded", None)
 
     def test_the_notes_are_those_of_the_first_frame_that_has_any(self) -> None:

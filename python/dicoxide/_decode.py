@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +13,7 @@ from dicoxide import _notes, _view
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
-from dicoxide._request import Array, FrameIndex, select, target_array, thread_count
+from dicoxide._request import Array, FrameIndex, byte_limit, owned_bytes, select, target_array, thread_count
 from dicoxide._source import Readable, open_source
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ def decode(
         If the pixel data cannot be decoded; its subclasses tell why.
     IndexError
         If there is no such frame.
+    OSError
+        If a file cannot be read.
+    TypeError
+        If an argument is of no type that is taken.
     ValueError
         If `out`, `dtype` or `copy` ask for what the values do not allow.
 
@@ -97,7 +102,7 @@ def decode(
     if not copy:
         if out is not None or rescale or dtype is not None:
             raise ValueError("copy=False gives a view of the source: out, rescale and dtype do not go with it")
-        samples = _view.samples(src, source, raw=raw)
+        samples = _view.samples(src, source, raw=raw, strict=strict)
         return _view.aligned(samples, source.spec, *select(len(samples), frames))
     return Image(source, strict=strict, fallback=fallback).decode(
         frames, out, rescale=rescale, dtype=dtype, raw=raw, threads=threads, max_bytes=max_bytes
@@ -121,7 +126,7 @@ def iter_frames(
     Parameters
     ----------
     src, frames, rescale, dtype, raw, threads, strict, max_bytes, fallback
-        As for :func:`decode`; `max_bytes` bounds what is held at once.
+        As for :func:`decode`; `max_bytes` bounds what is held at once, but for one frame decoded ahead.
 
     Yields
     ------
@@ -137,7 +142,10 @@ def iter_frames(
     image = Image(source, strict=strict, fallback=fallback)
     indices, _ = select(image.number_of_frames, slice(None) if frames is None else frames)
     item = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize
-    at_once = max(1, min(thread_count(threads), _AHEAD_BYTES // (2 * math.prod(source.spec.shape) * item)))
+    frame_bytes = max(1, math.prod(source.spec.shape) * item)
+    limit = byte_limit(max_bytes)
+    ahead_bytes = _AHEAD_BYTES if limit is None else min(limit, _AHEAD_BYTES)
+    at_once = max(1, min(thread_count(threads), ahead_bytes // (2 * frame_bytes)))
     options = {"rescale": rescale, "dtype": dtype, "raw": raw, "threads": threads, "max_bytes": max_bytes}
     return _ahead(image, indices, at_once, options)
 
@@ -161,12 +169,14 @@ def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str
                 return good, error
         return good, None
 
+    # A forked child has the iterator, but not its thread.
+    process = os.getpid()
     batches = [indices[start : start + at_once] for start in range(0, len(indices), at_once)]
     with ThreadPoolExecutor(1, thread_name_prefix="dicoxide") as executor:
         upcoming = executor.submit(decode_batch, batches[0]) if batches else None
         for position in range(len(batches)):
             assert upcoming is not None
-            decoded, error = upcoming.result()
+            decoded, error = upcoming.result() if os.getpid() == process else decode_batch(batches[position])
             is_last = error is not None or position + 1 == len(batches)
             upcoming = None if is_last else executor.submit(decode_batch, batches[position + 1])
             yield from decoded
@@ -203,7 +213,7 @@ def decode_frame(src: bytes | bytearray | memoryview, frame: FrameSpec, out: Arr
     PS3.5 Section 8 and Annex A.
     """
     attributes = frame.core_attributes()
-    data = src if type(src) is bytes else bytes(src)
+    data = owned_bytes(src)
     target = _one_frame(out, frame.shape, frame.dtype, frame.transfer_syntax, data, attributes)
     _notes.warn(core.decode_frame_into(target, frame.transfer_syntax, data, **attributes))
     return target
@@ -250,7 +260,7 @@ def rle_decode(
     """
     if segment_byte_order not in ("big", "little"):
         raise ValueError(f"segment_byte_order is 'big' or 'little', not {segment_byte_order!r}")
-    data = src if type(src) is bytes else bytes(src)
+    data = owned_bytes(src)
     # Flat, as small frames decode in less time than it takes to describe them.
     stored_bits = (bits_allocated, bits_allocated, bits_allocated - 1)
     shape = (rows, columns) if samples_per_pixel == 1 else (rows, columns, samples_per_pixel)

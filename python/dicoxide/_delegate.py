@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dicoxide._request import Array, FrameIndex, select
-from dicoxide.errors import DecodeError, LimitError, UnsupportedError
+from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -33,6 +33,7 @@ def decode(
         needed = len(indices) * math.prod(spec.shape) * spec.dtype.itemsize
         if needed > max_bytes:
             raise LimitError(f"{needed} bytes of output needed, max_bytes is {max_bytes}", kind="LimitExceeded")
+    _require_fragments(source, count)
     try:
         if frames is None:
             return _native_order(_pixel_array(source, None, raw))
@@ -69,10 +70,43 @@ def why_not(transfer_syntax: str) -> str:
 
 
 def modality_lut(stored: Array, dataset: Dataset) -> Array:
-    """The Modality LUT Sequence of `dataset` applied to stored values (PS3.3 C.11.1)."""
+    """The Modality LUT Sequence of `dataset` applied to stored values (PS3.3 C.11.1).
+
+    Raises
+    ------
+    CorruptFrameError
+        If pydicom finds no table in it.
+    """
     from pydicom.pixels.processing import apply_modality_lut
 
-    return apply_modality_lut(stored, dataset)
+    try:
+        return apply_modality_lut(stored, dataset)
+    except MemoryError:
+        raise
+    except Exception as error:
+        clause = "PS3.3 C.11.1"
+        raise CorruptFrameError(f"the Modality LUT cannot be applied: {error} ({clause})", clause=clause) from error
+
+
+def _require_fragments(source: Source, count: int) -> None:
+    """Refuse fewer fragments than frames: pydicom takes the memory for all frames before it looks for them."""
+    from pydicom.encaps import parse_fragments
+    from pydicom.uid import UID
+
+    uid, clause = source.spec.transfer_syntax, "PS3.5 A.4"
+    if not UID(uid).is_transfer_syntax or not UID(uid).is_encapsulated:
+        return
+    value = source.value
+    try:
+        # The Basic Offset Table is an item too.
+        found = parse_fragments(value)[0] - 1
+    except Exception as error:
+        raise CorruptFrameError(
+            f"the items cannot be read: {error} ({clause})", clause=clause, transfer_syntax=uid
+        ) from error
+    if found < count:
+        text = f"{max(0, found)} fragments found, {count} frames expected ({clause})"
+        raise TruncatedFrameError(text, clause=clause, offset=len(value), transfer_syntax=uid)
 
 
 def _pixel_array(source: Source, index: int | None, raw: bool) -> Array:
@@ -84,7 +118,7 @@ def _pixel_array(source: Source, index: int | None, raw: bool) -> Array:
         raise
     except Exception as error:
         raise DecodeError(
-            f"pydicom's decoders failed: {error}",
+            f"pydicom's decoders failed: {' '.join(str(error).split())}",
             kind="Fallback",
             transfer_syntax=source.spec.transfer_syntax,
             frame_index=index,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dicoxide.errors import UnsupportedError
+from dicoxide.errors import CorruptFrameError, UnsupportedError
 
+_INTEGER_BITS = (8, 16, 32, 64)
 _FLOAT_BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 
 
@@ -70,22 +72,28 @@ class FrameSpec(NamedTuple):
             return np.dtype(f"f{_FLOAT_BITS[self.pixel_keyword] // 8}")
         if self.bits_allocated == 1:
             return np.dtype(np.uint8)
-        try:
+        if self.bits_allocated in _INTEGER_BITS:
             return np.dtype(f"{'ui'[self.pixel_representation == 1]}{self.bits_allocated // 8}")
-        except TypeError:
-            raise UnsupportedError(
-                f"bits allocated {self.bits_allocated} has no array type (PS3.5 8.1.1)",
-                kind="Unsupported",
-                clause="PS3.5 8.1.1",
+        clause = "PS3.5 8.1.1"
+        if self.bits_allocated <= 0 or self.bits_allocated % 8:
+            raise CorruptFrameError(
+                f"bits allocated {self.bits_allocated} found, 1 or a multiple of 8 expected ({clause})",
+                clause=clause,
                 transfer_syntax=self.transfer_syntax,
-            ) from None
+            )
+        raise UnsupportedError(
+            f"bits allocated {self.bits_allocated} has no array type ({clause})",
+            kind="Unsupported",
+            clause=clause,
+            transfer_syntax=self.transfer_syntax,
+        )
 
     def core_attributes(self) -> dict[str, Any]:
         """The keywords that `core.Frames` takes."""
         bits_allocated = _FLOAT_BITS.get(self.pixel_keyword, self.bits_allocated)
         bits_stored = bits_allocated if self.bits_stored is None or self.is_float else self.bits_stored
-        high_bit = bits_stored - 1 if self.high_bit is None or self.is_float else self.high_bit
-        return {
+        high_bit = max(0, bits_stored - 1) if self.high_bit is None or self.is_float else self.high_bit
+        numbers = {
             "rows": self.rows,
             "columns": self.columns,
             "samples_per_pixel": self.samples_per_pixel,
@@ -94,6 +102,16 @@ class FrameSpec(NamedTuple):
             "high_bit": high_bit,
             "pixel_representation": self.pixel_representation,
             "planar_configuration": self.planar_configuration,
+        }
+        for name, number in numbers.items():
+            if not 0 <= operator.index(number) < 1 << 32:
+                raise CorruptFrameError(
+                    f"{name.replace('_', ' ')} {number} found, a number of 32 bits expected (PS3.3 C.7.6.3)",
+                    clause="PS3.3 C.7.6.3",
+                    transfer_syntax=self.transfer_syntax,
+                )
+        return {
+            **numbers,
             "photometric_interpretation": self.photometric_interpretation,
             "is_float": self.is_float,
         }

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dicoxide import _delegate, _notes
 from dicoxide._backend import core
 from dicoxide._pixels import exact_copy, rescale_into
-from dicoxide._request import Array, FrameIndex, select, target_array, thread_count
+from dicoxide._request import Array, FrameIndex, byte_limit, select, target_array, thread_count
 from dicoxide._source import Source
 from dicoxide.errors import UnsupportedError
 
@@ -58,6 +56,7 @@ class Image:
     ) -> Array:
         """Decode `frames`; see :func:`dicoxide.decode`."""
         source, spec = self._source, self._source.spec
+        max_bytes = byte_limit(max_bytes)
         if rescale and spec.samples_per_pixel != 1:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
         if self._frames is None:
@@ -66,10 +65,10 @@ class Image:
         self._frames.check(indices)
         shape = (len(indices), *spec.shape) if has_axis else spec.shape
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
-        budget = None if max_bytes is None else max_bytes - target.nbytes
         if rescale and source.has_modality_lut:
-            stored = np.empty(shape, spec.dtype)
-            self._fill(stored, indices, threads=threads, budget=budget)
+            left = None if max_bytes is None else max_bytes - target.nbytes
+            stored = target_array(shape, spec.dtype, None, max_bytes=left)
+            self._fill(stored, indices, threads=threads, max_bytes=left)
             exact_copy(_delegate.modality_lut(stored, source.dataset), target)
             return target
         rescales = source.rescales(indices) if rescale else []
@@ -83,7 +82,7 @@ class Image:
             ybr_to_rgb=ybr_to_rgb,
             rescales=rescales,
             is_warm=out is not None,
-            budget=budget,
+            max_bytes=max_bytes,
         )
         return target
 
@@ -115,7 +114,7 @@ class Image:
         indices: Sequence[int],
         *,
         threads: int | None,
-        budget: int | None,
+        max_bytes: int | None,
         ybr_to_rgb: bool = False,
         rescales: list[tuple[float, float]] | None = None,
         is_warm: bool = False,
@@ -129,7 +128,7 @@ class Image:
             strict=self._strict,
             ybr_to_rgb=ybr_to_rgb,
             rescales=rescales or None,
-            max_bytes=budget,
+            max_bytes=max_bytes,
             is_warm=is_warm,
         )
         _notes.warn(notes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from dicoxide._backend import core
+from dicoxide._request import owned_bytes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -51,9 +52,11 @@ def unpack_bits(
     ----------
     PS3.5 8.1.1.
     """
-    data = src if type(src) is bytes else bytes(memoryview(src))
+    data = owned_bytes(src)
     if offset_bits < 0 or offset_bits > len(data) * 8:
         raise ValueError(f"offset_bits is {offset_bits}, src has {len(data) * 8} bits")
+    if out is not None and not isinstance(out, np.ndarray):
+        raise ValueError(f"out must be an ndarray of uint8, not {type(out).__name__}")
     if count is None:
         count = len(data) * 8 - offset_bits if out is None else out.size
     elif count < 0:
@@ -129,6 +132,9 @@ def rescale(
     ----------
     PS3.3 C.11.1.
     """
+    arr = np.asarray(arr)
+    if out is not None and not isinstance(out, np.ndarray):
+        raise ValueError(f"out must be an ndarray, not {type(out).__name__}")
     if out is not None and dtype is not None and out.dtype != np.dtype(dtype):
         raise ValueError(f"out is of {out.dtype}, dtype says {np.dtype(dtype)}")
     wanted = np.dtype(np.float32 if dtype is None else dtype) if out is None else out.dtype
@@ -158,8 +164,10 @@ def exact_copy(values: Array, target: Array) -> None:
 def _target(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     if out is None:
         return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise ValueError(f"out must be an ndarray, not {type(out).__name__}")
     fits = out.shape == shape or (len(shape) == 1 and out.size == shape[0])
-    if not (isinstance(out, np.ndarray) and fits and out.dtype == dtype and out.dtype.isnative):
+    if not (fits and out.dtype == dtype and out.dtype.isnative):
         raise ValueError(f"out must be an ndarray of {dtype} and shape {shape}, found {out.dtype} and {out.shape}")
     if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
         raise ValueError("out must be C-contiguous, aligned and writable")

@@ -73,10 +73,24 @@ def target_array(
     return np.empty(shape, wanted) if out is None else out
 
 
+def owned_bytes(src: Any) -> bytes:
+    """The bytes of a bytes-like object, a copy where they could change; a number is a TypeError, not so many zeros."""
+    return src if type(src) is bytes else bytes(memoryview(src))
+
+
+def byte_limit(max_bytes: int | None) -> int | None:
+    """`max_bytes` as a number that the core can hold."""
+    if max_bytes is None:
+        return None
+    if operator.index(max_bytes) < 0:
+        raise ValueError(f"max_bytes is at least 0, not {max_bytes}")
+    return min(operator.index(max_bytes), 1 << 62)
+
+
 def thread_count(threads: int | None) -> int:
     """Most threads to use: those the process may run on, where the caller does not say."""
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if operator.index(threads) < 1:
         raise ValueError(f"threads is at least 1, not {threads}")
-    return threads
+    return min(operator.index(threads), 1 << 30)

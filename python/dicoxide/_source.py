@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import io
 import os
-import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 from dicoxide._frame import FrameSpec
-from dicoxide.errors import CorruptFrameError, UnsupportedError
+from dicoxide._request import owned_bytes
+from dicoxide.errors import CorruptFrameError, DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from pydicom.tag import BaseTag
+    from typing_extensions import Buffer
 
-Readable: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Dataset"
+Readable: TypeAlias = "str | os.PathLike[str] | Buffer | BinaryIO | Dataset"
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -53,9 +55,8 @@ class Source:
     @property
     def value(self) -> bytes:
         """The pixel data element's value; a copy where it could change while it is decoded."""
-        value = self.dataset[self.pixel_tag].value
-        if type(value) is bytes:
-            return value
+        with _reading("the pixel data"):
+            value = self.dataset[self.pixel_tag].value
         if value is None:
             return b""
         if isinstance(value, io.BufferedIOBase):
@@ -64,7 +65,7 @@ class Source:
                 return value.read()
             finally:
                 value.seek(position)
-        return bytes(value)
+        return self._bytes_of(value)
 
     @property
     def value_offset(self) -> int | None:
@@ -99,12 +100,13 @@ class Source:
         offsets, lengths = _value(self.dataset, tags.extended_offsets), _value(self.dataset, tags.extended_lengths)
         if offsets is None or lengths is None:
             return None
-        return bytes(offsets), bytes(lengths)
+        return self._bytes_of(offsets), self._bytes_of(lengths)
 
     @property
     def has_modality_lut(self) -> bool:
         """Whether a Modality LUT Sequence stands in place of a rescale."""
-        return bool(self.dataset.get("ModalityLUTSequence"))
+        with _reading("the Modality LUT Sequence", also=(OSError,)):
+            return bool(self.dataset.get("ModalityLUTSequence"))
 
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         """(slope, intercept) of each frame of `indices`, or one for all; an empty list where there is none.
@@ -112,6 +114,10 @@ class Source:
         Pixel Value Transformation of the frame's functional groups comes first, then that of the shared ones,
         then the data set's own attributes (PS3.3 C.7.6.16.2.9 and C.11.1).
         """
+        with _reading("the rescale attributes", also=(OSError,)):
+            return self._rescales(indices)
+
+    def _rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence")
         shared = self.dataset.get("SharedFunctionalGroupsSequence")
         fallback = _transformation(shared[0] if shared else None) or _pair(self.dataset)
@@ -128,6 +134,15 @@ class Source:
             return [first]
         return [pair or (1.0, 0.0) for pair in pairs]
 
+    def _bytes_of(self, value: Any) -> bytes:
+        """The bytes that `value` is; a number is none, though ``bytes`` would make zeros of it."""
+        try:
+            return owned_bytes(value)
+        except TypeError:
+            raise _attribute_error(
+                self.spec.pixel_keyword, f"holds {type(value).__name__}, bytes expected", self.spec.transfer_syntax
+            ) from None
+
 
 def open_source(src: Readable) -> Source:
     """Read the header of `src`.
@@ -135,7 +150,9 @@ def open_source(src: Readable) -> Source:
     Raises
     ------
     CorruptFrameError
-        If attributes that decoding needs are missing or no numbers.
+        If attributes that decoding needs are missing or no numbers, or the file is no DICOM file.
+    OSError
+        If the file cannot be read.
     TypeError
         If `src` is nothing that can be read.
     """
@@ -147,18 +164,40 @@ def _dataset(src: Any) -> Dataset:
         return src  # type: ignore[no-any-return]
 
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
 
-    try:
-        if isinstance(src, (bytes, bytearray, memoryview)):
-            return dcmread(io.BytesIO(src), force=True)
-        if isinstance(src, (str, os.PathLike)):
+    if isinstance(src, (str, os.PathLike)):
+        with _reading("the file"):
             return dcmread(src, force=True, defer_size=_DEFER_BYTES)
-        if hasattr(src, "read"):
-            return dcmread(src, force=True)
-    except (InvalidDicomError, EOFError) as error:
-        raise CorruptFrameError(f"not a DICOM file: {error}", clause="PS3.10 7") from error
-    raise TypeError(f"src must be a path, bytes, a binary file or a pydicom Dataset, not {type(src).__name__}")
+    if not hasattr(src, "read"):
+        try:
+            src = io.BytesIO(owned_bytes(src))
+        except TypeError:
+            raise TypeError(
+                f"src must be a path, bytes, a binary file or a pydicom Dataset, not {type(src).__name__}"
+            ) from None
+    with _reading("the file"):
+        return dcmread(src, force=True)
+
+
+@contextmanager
+def _reading(what: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """What pydicom raises where it reads broken bytes is their fault; what the system raises, unless `also`, is not.
+
+    pydicom converts elements when they are asked for, and has no class for what can go wrong then.
+    """
+    try:
+        yield
+    except (DecodeError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and not isinstance(error, also):
+            raise
+        raise _unreadable(what, error) from error
+
+
+def _unreadable(what: str, error: Exception) -> CorruptFrameError:
+    text = " ".join(str(error).split())
+    return CorruptFrameError(f"{what} cannot be read: {text} (PS3.10 7)", clause="PS3.10 7")
 
 
 def _describe(dataset: Dataset) -> Source:
@@ -185,9 +224,10 @@ def _describe(dataset: Dataset) -> Source:
             return default
         try:
             found = int(value)
-        except (TypeError, ValueError):
-            found = -1
-        if found < 0:
+            is_count = 0 <= found < 1 << 32 and (isinstance(value, str) or found == value)
+        except (TypeError, ValueError, OverflowError):
+            is_count = False
+        if not is_count:
             raise _attribute_error(keyword, f"is {value!r}, a number expected", uid)
         return found
 
@@ -209,7 +249,24 @@ def _describe(dataset: Dataset) -> Source:
         pixel_keyword=pixel_keyword,
     )
     element: Any = dataset.get_item(pixel_tag, keep_deferred=True)
+    if uid in _NATIVE and _has_undefined_length(element) and _begins_with_item(element.value):
+        raise CorruptFrameError(
+            "encapsulated pixel data found, native ones expected of the transfer syntax (PS3.5 A.4)",
+            kind="Mismatch",
+            clause="PS3.5 A.4",
+            transfer_syntax=uid,
+        )
     return Source(dataset, spec, number("NumberOfFrames", None), pixel_tag, element.VR)
+
+
+def _has_undefined_length(element: Any) -> bool:
+    """Whether the element was read, or is to be written, as items up to a delimiter."""
+    return bool(getattr(element, "is_undefined_length", False)) or getattr(element, "length", 0) == 0xFFFFFFFF
+
+
+def _begins_with_item(value: Any) -> bool:
+    """Whether `value` is items; samples that somebody set in their place often keep the undefined length."""
+    return isinstance(value, (bytes, bytearray)) and value[:4] in (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 
 
 class _Tags(NamedTuple):
@@ -249,13 +306,15 @@ def _tags() -> _Tags:
 
 def _value(dataset: Dataset, tag: BaseTag) -> Any:
     """The value of an element, or None; one that has not been converted yet is converted by the data set."""
-    element: Any = dataset.get_item(tag)
-    if element is None:
-        return None
     try:
+        element: Any = dataset.get_item(tag)
+        if element is None:
+            return None
         return dataset[tag].value if element.is_raw else element.value
-    except (ValueError, TypeError, struct.error, NotImplementedError) as error:
-        raise _attribute_error(str(tag), f"cannot be read: {error}", "") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _unreadable(f"element {tag}", error) from error
 
 
 def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFrameError:
@@ -270,10 +329,10 @@ def _transfer_syntax(dataset: Dataset) -> str:
     meta = getattr(dataset, "file_meta", None)
     uid = None if meta is None else _value(meta, _tags().transfer_syntax)
     if uid:
-        return str(uid)
+        # pydicom strips the padding of what it reads, not of what it is given.
+        return str(uid).rstrip("\0 ")
     is_implicit, is_little = getattr(dataset, "original_encoding", (None, None))
-    element = dataset.get_item("PixelData", keep_deferred=True)
-    if getattr(element, "is_undefined_length", False):
+    if _has_undefined_length(dataset.get_item("PixelData", keep_deferred=True)):
         raise UnsupportedError(
             "encapsulated pixel data without a transfer syntax UID (PS3.10 7.1)",
             kind="Unsupported",
@@ -291,9 +350,10 @@ def _transformation(group: Any) -> tuple[float, float] | None:
 
 
 def _pair(dataset: Dataset) -> tuple[float, float] | None:
-    """(slope, intercept) where both are there, as pydicom has it."""
+    """(slope, intercept) where both are there, as pydicom has it; one of them without a value is no identity."""
     slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    if slope in (None, "") or intercept in (None, ""):
+    absent = "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset
+    if absent or (slope in (None, "") and intercept in (None, "")):
         return None
     try:
         return float(slope), float(intercept)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dicoxide import _notes
+from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
 from dicoxide._source import DEFLATED, EXPLICIT, IMPLICIT, Source
 from dicoxide.errors import TruncatedFrameError
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 _CHECK_SAMPLES = 1 << 20
 
 
-def samples(src: Any, source: Source, *, raw: bool) -> npt.NDArray[Any]:
+def samples(src: Any, source: Source, *, raw: bool, strict: bool) -> npt.NDArray[Any]:
     """All frames that are there, (frames, rows, columns[, samples]), read-only, bits above the stored ones included.
 
     Raises
@@ -30,8 +32,12 @@ def samples(src: Any, source: Source, *, raw: bool) -> npt.NDArray[Any]:
         If the samples are not laid out as :func:`dicoxide.decode` gives them.
     TruncatedFrameError
         If there are fewer frames than the data set says.
+    CorruptFrameError
+        If attributes are what no image has, or, with `strict`, if there are other bytes than those of the frames.
     """
     spec = source.spec
+    # The core checks the attributes.
+    core.Frames(spec.transfer_syntax, b"", whole=True, **spec.core_attributes())
     _require_plain(spec, raw=raw)
     flat = _flat(src, source)
     frame_samples = math.prod(spec.shape)
@@ -47,8 +53,13 @@ def samples(src: Any, source: Source, *, raw: bool) -> npt.NDArray[Any]:
         )
     # One byte too many is padding, even where it is as large as a frame (PS3.5 8.1.1).
     expected_bytes = declared * frame_samples * spec.dtype.itemsize
-    if source.value_bytes <= expected_bytes + expected_bytes % 2:
+    value_bytes = source.value_bytes
+    if value_bytes <= expected_bytes + expected_bytes % 2:
         count = declared
+    notes = _departures(source, count, value_bytes, expected_bytes)
+    if strict:
+        _notes.refuse(notes, spec.transfer_syntax)
+    _notes.warn(notes)
     every = flat[: count * frame_samples].reshape(count, *spec.shape)
     every.flags.writeable = False
     return every
@@ -70,6 +81,21 @@ def aligned(every: npt.NDArray[Any], spec: FrameSpec, indices: Sequence[int], ha
         raise ValueError("copy=False gives frames by index or slice, others are not one view")
     _require_aligned(chosen, spec)
     return chosen
+
+
+def _departures(source: Source, count: int, value_bytes: int, expected_bytes: int) -> list[_notes.Note]:
+    """What the core notes of such a value."""
+    notes: list[_notes.Note] = []
+    if source.number_of_frames == 0:
+        notes.append((None, "number of frames 0 found, taken as 1", "PS3.3 C.7.6.6", None))
+    declared = source.number_of_frames or 1
+    if count > declared:
+        notes.append((None, f"number of frames is {declared}, {count} are there", "PS3.5 8.1.1", None))
+    elif value_bytes > expected_bytes + expected_bytes % 2:
+        notes.append((None, f"{value_bytes - expected_bytes} bytes after the last frame", "PS3.5 8.1.1", None))
+    elif value_bytes % 2:
+        notes.append((None, "the value has odd length: its trailing pad byte is missing", "PS3.5 7.1.1", None))
+    return notes
 
 
 def _require_plain(spec: FrameSpec, *, raw: bool) -> None:
@@ -97,7 +123,11 @@ def _flat(src: Any, source: Source) -> npt.NDArray[Any]:
     if offset is None:
         value = source.value
         return np.frombuffer(value, dtype, len(value) // dtype.itemsize)
-    count = source.value_bytes // dtype.itemsize
+    # A file that ends early is found out by the number of frames that are left.
+    value_bytes = min(source.value_bytes, max(0, os.stat(src).st_size - offset))
+    count = value_bytes // dtype.itemsize
+    if count == 0:
+        return np.empty(0, dtype)
     mapped = np.memmap(src, np.uint8, "r", offset=offset, shape=(count * dtype.itemsize,))
     view: npt.NDArray[Any] = np.asarray(mapped).view(dtype)
     return view

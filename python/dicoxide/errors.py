@@ -25,7 +25,8 @@ class DecodeError(ValueError):
     Attributes
     ----------
     kind : str
-        ``"Truncated"``, ``"Malformed"``, ``"Mismatch"``, ``"Unsupported"``, ``"LimitExceeded"`` or ``"Internal"``.
+        ``"Truncated"``, ``"Malformed"``, ``"Mismatch"``, ``"Unsupported"``, ``"LimitExceeded"``, ``"Internal"``, or
+        ``"Fallback"`` where another decoder of pydicom's failed.
     clause : str
         The rule that was broken, for example ``"PS3.5 Annex G.3.2"``; may be empty.
     offset : int or None
@@ -36,18 +37,20 @@ class DecodeError(ValueError):
         Index of the frame in the object.
     """
 
+    _KIND = "Malformed"
+
     def __init__(
         self,
         message: str = "",
         *,
-        kind: str = "Malformed",
+        kind: str | None = None,
         clause: str = "",
         offset: int | None = None,
         transfer_syntax: str | None = None,
         frame_index: int | None = None,
     ) -> None:
         super().__init__(message)
-        self.kind = kind
+        self.kind = self._KIND if kind is None else kind
         self.clause = clause
         self.offset = offset
         self.transfer_syntax = transfer_syntax
@@ -64,17 +67,25 @@ class CorruptFrameError(DecodeError):
 class TruncatedFrameError(CorruptFrameError):
     """The bytes end before the image does."""
 
+    _KIND = "Truncated"
+
 
 class UnsupportedError(DecodeError, NotImplementedError):
     """Valid, but not decoded here. The only error after which another decoder is asked."""
+
+    _KIND = "Unsupported"
 
 
 class LimitError(DecodeError, MemoryError):
     """The result, or what it takes to make it, is larger than allowed."""
 
+    _KIND = "LimitExceeded"
+
 
 class InternalError(DecodeError):
     """A bug in dicoxide: please report it."""
+
+    _KIND = "Internal"
 
 
 class NonConformantWarning(UserWarning):

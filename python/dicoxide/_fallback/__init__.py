@@ -140,7 +140,8 @@ class Frames:
         each: list[tuple[float, float] | None] = [*rescales] if rescales else [None]
         if len(each) == 1:
             each *= len(indices)
-        budget = Budget(max_bytes)
+        with self._told(self._syntax, indices[0] if indices else 0):
+            budget = Budget(max_bytes, out.nbytes)
         notes: list[Note] = []
         windows = out.reshape(len(indices), frame_samples)
         for index, window, coefficients in zip(indices, windows, each, strict=True):

@@ -38,15 +38,18 @@ class Tolerated(NamedTuple):
 
 
 class Budget:
-    """Scratch that one call may take."""
+    """Scratch that one call may take beside its output."""
 
-    def __init__(self, max_bytes: int | None) -> None:
+    def __init__(self, max_bytes: int | None, output_bytes: int = 0) -> None:
         self._max_bytes = max_bytes
+        self._output_bytes = output_bytes
         self._reserved = 0
+        self.reserve(0)
 
     def reserve(self, scratch_bytes: int) -> None:
         """Ask for scratch before it is allocated; what one frame has used serves the next."""
         self._reserved = max(self._reserved, scratch_bytes)
-        if self._max_bytes is not None and self._reserved > self._max_bytes:
-            text = f"{self._reserved} bytes of output and scratch needed, max_bytes is {self._max_bytes}"
+        needed = self._output_bytes + self._reserved
+        if self._max_bytes is not None and needed > self._max_bytes:
+            text = f"{needed} bytes of output and scratch needed, max_bytes is {self._max_bytes}"
             raise fault("LimitExceeded", text)

@@ -79,12 +79,13 @@ fn rescaling(c: &mut Criterion) {
             let value = |x: &i16| (f64::from(*x) * rescale.slope + rescale.intercept) as f32;
             let expected: Vec<f32> = src[..size / 4].iter().map(value).collect();
             tiers(&mut group, name, &expected, |out, tier| {
-                rescale::rescale_into(black_box(floats), rescale, SamplesMut::F32(out), watch, tier).unwrap();
+                rescale::rescale_into(black_box(floats), rescale, SamplesMut::F32(out), false, watch, tier).unwrap();
             });
         }
         let expected: Vec<i16> = src.iter().map(|x| x - 1024).collect();
         tiers(&mut group, "int16 to int16, 1x-1024", &expected, |out, tier| {
-            rescale::rescale_into(black_box(Samples::I16(&src)), integers, SamplesMut::I16(out), watch, tier).unwrap();
+            rescale::rescale_into(black_box(Samples::I16(&src)), integers, SamplesMut::I16(out), false, watch, tier)
+                .unwrap();
         });
     }
 }

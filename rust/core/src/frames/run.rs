@@ -67,6 +67,7 @@ pub fn decode_frames(
         return Err(FrameError { index: first, error: output(text, "PS3.3 C.11.1") });
     }
     let bytes = out.samples.len() * out.samples.sample_bytes();
+    job.limits.reserve(bytes).map_err(|error| FrameError { index: first, error })?;
     let threads = threads.min(indices.len()).min(bytes / THREAD_BYTES).max(1);
     let mut job = *job;
     job.options.finish.store = Store::of(bytes, out.is_warm);
@@ -82,8 +83,12 @@ pub fn decode_frames(
         vec![work(Watch { stop: &stop, poll: Some(poll) })]
     } else {
         std::thread::scope(|scope| {
-            let spawned: Vec<_> =
-                (1..threads).map(|_| scope.spawn(|| work(Watch { stop: &stop, poll: None }))).collect();
+            // Where the system gives no more threads, fewer do the work.
+            let spawned: Vec<_> = (1..threads)
+                .map_while(|_| {
+                    std::thread::Builder::new().spawn_scoped(scope, || work(Watch { stop: &stop, poll: None })).ok()
+                })
+                .collect();
             let mut parts = vec![work(Watch { stop: &stop, poll: Some(poll) })];
             for thread in spawned {
                 match thread.join() {

@@ -49,7 +49,9 @@ fn stream(src: &[u8], out: &mut [u8], whole: impl Fn(__m256i) -> __m256i, rest: 
         for half in (0..PAGE_HALVES).step_by(2) {
             for page in 0..PAGES {
                 for place in [page * PAGE_HALVES + half, page * PAGE_HALVES + half + 1] {
-                    store(&mut out[place], whole(load(&src[place])));
+                    if let (Some(out), Some(src)) = (out.get_mut(place), src.get(place)) {
+                        store(out, whole(load(src)));
+                    }
                 }
             }
         }

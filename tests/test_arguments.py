@@ -1,0 +1,112 @@
+"""Arguments of any size and kind, limits, and what the system does not give."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+
+import dicoxide
+from dicoxide import CorruptFrameError, LimitError, TruncatedFrameError, UnsupportedError
+from encoders.dataset import dataset
+
+RNG = np.random.default_rng(23)
+FRAMES = RNG.integers(0, 4096, (3, 40, 60), dtype=np.uint16)
+
+
+class TestArguments:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"rows": -1},
+            {"rows": 1 << 40},
+            {"bits_allocated": -8},
+            {"bits_allocated": 0},
+            {"bits_stored": 0},
+            {"high_bit": -1},
+            {"pixel_representation": -1},
+        ],
+    )
+    def test_frame_specs(self, change: dict[str, int]) -> None:
+        spec = dicoxide.FrameSpec(**{"transfer_syntax": ExplicitVRLittleEndian, "rows": 2, "columns": 2, **change})
+        with pytest.raises(CorruptFrameError) as caught:
+            dicoxide.decode_frame(bytes(16), spec)
+        assert caught.value.kind == "Malformed"
+
+    def test_numbers_of_any_size(self) -> None:
+        ds = dataset(FRAMES)
+        assert np.array_equal(dicoxide.decode(ds, threads=1 << 70, max_bytes=1 << 70), FRAMES)
+        with pytest.raises(ValueError, match="at least 0"):
+            dicoxide.decode(ds, max_bytes=-1)
+        with pytest.raises(TypeError):
+            dicoxide.decode(ds, max_bytes=1.5)  # type: ignore[arg-type]
+
+    def test_an_out_that_is_no_array(self) -> None:
+        for out in ([0] * 8, bytearray(8)):
+            with pytest.raises(ValueError, match="must be an ndarray"):
+                dicoxide.unpack_bits(b"\1", out=out)  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="must be an ndarray"):
+                dicoxide.pack_bits(np.ones(8), out=out)  # type: ignore[arg-type]
+            with pytest.raises(ValueError, match="must be an ndarray"):
+                dicoxide.rescale(np.ones(8), 1, 0, out=out)  # type: ignore[arg-type]
+
+    def test_the_limit_that_is_told_is_the_one_that_was_set(self) -> None:
+        with pytest.raises(LimitError, match=f"max_bytes is {FRAMES.nbytes}"):
+            dicoxide.decode(dataset(FRAMES, RLELossless), max_bytes=FRAMES.nbytes)
+
+    def test_frames_ahead_are_within_the_limit(self) -> None:
+        frames = np.zeros((20, 256, 256), np.uint16)
+        ds = dataset(frames)
+        tracemalloc.start()
+        try:
+            for _ in dicoxide.iter_frames(ds, threads=20, max_bytes=frames[0].nbytes):
+                pass
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 8 * frames[0].nbytes
+
+
+def test_kinds_of_errors_that_nobody_named() -> None:
+    kinds = {
+        error: error("").kind for error in (dicoxide.InternalError, TruncatedFrameError, UnsupportedError, LimitError)
+    }
+    assert list(kinds.values()) == ["Internal", "Truncated", "Unsupported", "LimitExceeded"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_iterator_goes_on_in_a_forked_child() -> None:
+    frames = dicoxide.iter_frames(dataset(FRAMES), threads=1)
+    assert np.array_equal(next(frames), FRAMES[0])
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if np.array_equal(next(frames), FRAMES[1]) and np.array_equal(next(frames), FRAMES[2]) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert np.array_equal(next(frames), FRAMES[1])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS as on Linux")
+def test_threads_that_the_system_does_not_give() -> None:
+    code = """
+import resource
+import dicoxide, numpy as np
+frames = np.ones((64, 1024, 1024), np.uint8)
+spec = dict(rows=1024, columns=1024, samples_per_pixel=1, bits_allocated=8, bits_stored=8, high_bit=7,
+            pixel_representation=0, planar_configuration=0, photometric_interpretation="MONOCHROME2")
+opened = dicoxide._backend.core.Frames("1.2.840.10008.1.2.1", frames.tobytes(), number_of_frames=64, **spec)
+out = np.zeros_like(frames)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (16 << 20), resource.RLIM_INFINITY))
+opened.decode_into(out, list(range(64)), threads=64)
+assert out.min() == 1
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

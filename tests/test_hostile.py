@@ -1,0 +1,179 @@
+"""Data sets and files that are not what they should be: a documented error each, never other values."""
+
+from __future__ import annotations
+
+import array
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.tag import Tag
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
+
+import dicoxide
+from conftest import PYDICOM_FILES
+from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError, UnsupportedError
+from encoders.dataset import dataset, to_bytes
+
+RNG = np.random.default_rng(23)
+FRAMES = RNG.integers(0, 4096, (3, 40, 60), dtype=np.uint16)
+
+
+def with_raw(keyword: str, representation: str, value: bytes) -> Dataset:
+    """Three frames, one element as a file with broken bytes would have it."""
+    ds = dataset(FRAMES)
+    tag = Tag(keyword)
+    ds._dict[tag] = RawDataElement(tag, representation, len(value), value, 0, False, True)
+    return ds
+
+
+def with_value(keyword: str, value: Any) -> Dataset:
+    """Three frames, one element with a value that pydicom would not set."""
+    ds = dataset(FRAMES)
+    ds[keyword]._value = value
+    return ds
+
+
+class TestAttributes:
+    @pytest.mark.filterwarnings("ignore::UserWarning")
+    @pytest.mark.parametrize("value", [b"1A", b"-3", b"99999999999999999999", b"4294967296", b"inf", b"3\\3", b"3.5"])
+    def test_number_of_frames_that_is_no_number(self, value: bytes) -> None:
+        for options in ({}, {"copy": False}):
+            with pytest.raises(CorruptFrameError):
+                dicoxide.decode(with_raw("NumberOfFrames", "IS", value), **options)
+        with pytest.raises(CorruptFrameError):
+            dicoxide.iter_frames(with_raw("NumberOfFrames", "IS", value))
+
+    @pytest.mark.parametrize("keyword", ["Rows", "BitsStored", "HighBit", "PixelRepresentation"])
+    def test_numbers_that_are_none(self, keyword: str) -> None:
+        for ds in (
+            with_raw(keyword, "US", b"\4"),
+            with_raw(keyword, "ZZ", b"\4\0"),
+            with_value(keyword, 3.5),
+            with_value(keyword, 1 << 40),
+            with_value(keyword, float("inf")),
+        ):
+            for options in ({}, {"copy": False}):
+                with pytest.raises(CorruptFrameError):
+                    dicoxide.decode(ds, **options)
+
+    @pytest.mark.parametrize(
+        ("keyword", "value"),
+        [("Rows", 0), ("BitsStored", 17), ("BitsStored", 0), ("SamplesPerPixel", 5), ("PixelRepresentation", 2)],
+    )
+    def test_a_view_checks_what_decode_checks(self, keyword: str, value: int) -> None:
+        with pytest.raises(CorruptFrameError) as wanted:
+            dicoxide.decode(with_value(keyword, value))
+        with pytest.raises(CorruptFrameError) as caught:
+            dicoxide.decode(with_value(keyword, value), copy=False)
+        assert str(caught.value) == str(wanted.value)
+
+    @pytest.mark.parametrize("value", ["abc", 3 * 40 * 60 * 2, 10**15, [b"ab", b"cd"], object()])
+    def test_pixel_data_that_are_no_bytes(self, value: Any) -> None:
+        for options in ({}, {"copy": False}):
+            with pytest.raises(CorruptFrameError, match="bytes expected"):
+                dicoxide.decode(with_value("PixelData", value), **options)
+
+    @pytest.mark.parametrize(
+        "keyword", ["PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", "ModalityLUTSequence"]
+    )
+    def test_sequences_that_are_none(self, keyword: str) -> None:
+        with pytest.raises(CorruptFrameError):
+            dicoxide.decode(with_raw(keyword, "SQ", b"\1\2\3\4"), rescale=True)
+        with pytest.raises(CorruptFrameError):
+            dicoxide.decode(with_raw(keyword, "LO", b"abcd"), rescale=True)
+
+    def test_modality_lut_without_a_table(self) -> None:
+        ds = dataset(FRAMES, attributes={"ModalityLUTSequence": [Dataset()]})
+        with pytest.raises(CorruptFrameError, match="Modality LUT"):
+            dicoxide.decode(ds, rescale=True)
+
+    @pytest.mark.parametrize(("slope", "intercept"), [("2", ""), ("", "-1024")])
+    def test_half_a_rescale_is_no_identity(self, slope: str, intercept: str) -> None:
+        ds = dataset(FRAMES, attributes={"RescaleSlope": slope, "RescaleIntercept": intercept})
+        with pytest.raises(CorruptFrameError, match="Rescale"):
+            dicoxide.decode(ds, rescale=True)
+
+    def test_frames_that_other_decoders_would_take_memory_for(self) -> None:
+        ds = pydicom.dcmread(PYDICOM_FILES / "test_files" / "SC_rgb_jpeg_dcmtk.dcm")
+        ds.NumberOfFrames = 5_000_000
+        with pytest.raises(TruncatedFrameError, match="1 fragments found, 5000000 frames expected"):
+            dicoxide.decode(ds)
+
+
+class TestTransferSyntax:
+    @pytest.mark.parametrize("padding", [" ", "\0"])
+    def test_padding_of_the_uid_changes_nothing(self, padding: str) -> None:
+        # 8-bit samples as OW: their bytes are swapped in big endian.
+        samples = RNG.integers(0, 256, (4, 6), dtype=np.uint8)
+        ds = dataset(samples, ExplicitVRBigEndian, ow=True)
+        ds.file_meta["TransferSyntaxUID"]._value = ExplicitVRBigEndian + padding
+        assert np.array_equal(dicoxide.decode(ds), samples)
+
+    def test_items_are_never_taken_for_native_samples(self) -> None:
+        ds = pydicom.dcmread(io.BytesIO(to_bytes(dataset(FRAMES, RLELossless))))
+        bare = DicomBytesIO()
+        bare.is_little_endian, bare.is_implicit_VR = True, False
+        write_dataset(bare, ds)
+        for options in ({}, {"copy": False}):
+            with pytest.raises(UnsupportedError, match="without a transfer syntax"):
+                dicoxide.decode(bare.getvalue(), **options)
+            ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+            with pytest.raises(CorruptFrameError, match="native ones expected") as caught:
+                dicoxide.decode(ds, **options)
+            assert caught.value.kind == "Mismatch"
+        # Samples that were set in their place are samples.
+        ds.PixelData = FRAMES.tobytes()
+        assert np.array_equal(dicoxide.decode(ds), FRAMES)
+
+
+class TestSources:
+    def test_whatever_is_bytes_like(self) -> None:
+        data = to_bytes(dataset(FRAMES))
+        for src in (np.frombuffer(data, np.uint8), array.array("B", data), memoryview(data + data)[: len(data)]):
+            assert np.array_equal(dicoxide.decode(src), FRAMES)
+        encoded = FRAMES[0].tobytes()
+        spec = dicoxide.FrameSpec(transfer_syntax=ExplicitVRLittleEndian, rows=40, columns=60)
+        for src in (FRAMES[0], encoded, bytearray(encoded), memoryview(encoded)):
+            assert np.array_equal(dicoxide.decode_frame(src, spec), FRAMES[0])
+
+    @pytest.mark.parametrize("src", [None, 5, 10**15, ["a"], object()])
+    def test_what_is_no_source(self, src: Any) -> None:
+        spec = dicoxide.FrameSpec(transfer_syntax=ExplicitVRLittleEndian, rows=2, columns=2)
+        with pytest.raises(TypeError):
+            dicoxide.decode(src)
+        with pytest.raises(TypeError):
+            dicoxide.decode_frame(src, spec)
+        with pytest.raises(TypeError):
+            dicoxide.rle_decode(src, 2, 2)
+
+    @pytest.mark.parametrize("cut", [8, 100])
+    def test_a_deflated_file_that_ends_early(self, cut: int) -> None:
+        with pytest.raises(CorruptFrameError, match="cannot be read"):
+            dicoxide.decode(to_bytes(dataset(FRAMES, DeflatedExplicitVRLittleEndian))[:-cut])
+
+    def test_a_view_of_a_file_that_ends_early(self, tmp_path: Path) -> None:
+        path = tmp_path / "short.dcm"
+        data = to_bytes(dataset(np.repeat(FRAMES, 20, axis=2)))
+        for cut in (1, 1000, len(data) // 2):
+            path.write_bytes(data[:-cut])
+            with pytest.raises(TruncatedFrameError):
+                dicoxide.decode(path, copy=False)
+
+    def test_a_view_tells_of_departures(self, tmp_path: Path) -> None:
+        path = tmp_path / "more.dcm"
+        path.write_bytes(to_bytes(dataset(np.repeat(FRAMES, 20, axis=2), number_of_frames=2)))
+        with pytest.warns(NonConformantWarning) as wanted:
+            expected = dicoxide.decode(path)
+        with pytest.warns(NonConformantWarning) as told:
+            assert np.array_equal(dicoxide.decode(path, copy=False), expected)
+        assert [str(one.message) for one in told] == [str(one.message) for one in wanted]
+        with pytest.raises(CorruptFrameError):
+            dicoxide.decode(path, copy=False, strict=True)
