@@ -30,7 +30,6 @@ class Frames:
         cls,
         transfer_syntax: str,
         value: bytes,
-        *,
         rows: int,
         columns: int,
         samples_per_pixel: int,

@@ -11,9 +11,18 @@ import numpy as np
 
 from dicoxide import _notes, _view
 from dicoxide._backend import core
-from dicoxide._frame import FrameSpec
+from dicoxide._frame import CoreAttributes, FrameSpec
 from dicoxide._image import Image
-from dicoxide._request import Array, FrameIndex, byte_limit, owned_bytes, select, target_array, thread_count
+from dicoxide._request import (
+    LARGE_SAMPLES,
+    Array,
+    FrameIndex,
+    byte_limit,
+    owned_bytes,
+    select,
+    target_array,
+    thread_count,
+)
 from dicoxide._source import Readable, open_source
 
 if TYPE_CHECKING:
@@ -21,9 +30,6 @@ if TYPE_CHECKING:
 
 # What `iter_frames` holds that has been decoded before it is asked for: at most this, one frame at least.
 _AHEAD_BYTES = 64 << 20
-
-# Frames with more samples than this are checked before memory is taken for them.
-_LARGE_SAMPLES = 1 << 20
 
 _RLE_LOSSLESS = "1.2.840.10008.1.2.5"
 
@@ -212,10 +218,10 @@ def decode_frame(src: bytes | bytearray | memoryview, frame: FrameSpec, out: Arr
     ----------
     PS3.5 Section 8 and Annex A.
     """
-    attributes = frame.core_attributes()
+    attributes = frame.checked().core_attributes()
     data = owned_bytes(src)
     target = _one_frame(out, frame.shape, frame.dtype, frame.transfer_syntax, data, attributes)
-    _notes.warn(core.decode_frame_into(target, frame.transfer_syntax, data, **attributes))
+    _notes.warn(core.decode_frame_into(target, frame.transfer_syntax, data, *attributes))
     return target
 
 
@@ -272,7 +278,7 @@ def rle_decode(
             samples_per_pixel=samples_per_pixel,
             bits_allocated=bits_allocated,
         )
-        out = _one_frame(None, shape, spec.dtype, _RLE_LOSSLESS, data, spec.core_attributes())
+        out = _one_frame(None, shape, spec.dtype, _RLE_LOSSLESS, data, spec.checked().core_attributes())
     elif getattr(out, "shape", None) != shape:
         raise ValueError(f"out has shape {getattr(out, 'shape', None)}, the result {shape}")
     notes = core.decode_frame_into(
@@ -289,9 +295,9 @@ def _one_frame(
     dtype: np.dtype[Any],
     transfer_syntax: str,
     src: bytes,
-    attributes: dict[str, Any],
+    attributes: CoreAttributes,
 ) -> Array:
     """The array for one frame; a fresh one that is large only where `src` is long enough to be such a frame."""
-    if out is None and math.prod(shape) > _LARGE_SAMPLES:
-        core.Frames(transfer_syntax, src, whole=True, **attributes).check([0])
+    if out is None and math.prod(shape) > LARGE_SAMPLES:
+        core.Frames(transfer_syntax, src, *attributes, whole=True).check([0])
     return target_array(shape, dtype, out)

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
+# Rows, columns, samples per pixel, bits allocated, bits stored, high bit, pixel representation, planar configuration,
+# photometric interpretation, whether float.
+CoreAttributes: TypeAlias = tuple[int, int, int, int, int, int, int, int, str, bool]
+
+_NUMBERS = (
+    "rows",
+    "columns",
+    "samples_per_pixel",
+    "bits_allocated",
+    "bits_stored",
+    "high_bit",
+    "pixel_representation",
+    "planar_configuration",
+)
 _INTEGER_BITS = (8, 16, 32, 64)
 _FLOAT_BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 
@@ -88,30 +102,36 @@ class FrameSpec(NamedTuple):
             transfer_syntax=self.transfer_syntax,
         )
 
-    def core_attributes(self) -> dict[str, Any]:
-        """The keywords that `core.Frames` takes."""
-        bits_allocated = _FLOAT_BITS.get(self.pixel_keyword, self.bits_allocated)
-        bits_stored = bits_allocated if self.bits_stored is None or self.is_float else self.bits_stored
-        high_bit = max(0, bits_stored - 1) if self.high_bit is None or self.is_float else self.high_bit
-        numbers = {
-            "rows": self.rows,
-            "columns": self.columns,
-            "samples_per_pixel": self.samples_per_pixel,
-            "bits_allocated": bits_allocated,
-            "bits_stored": bits_stored,
-            "high_bit": high_bit,
-            "pixel_representation": self.pixel_representation,
-            "planar_configuration": self.planar_configuration,
-        }
-        for name, number in numbers.items():
-            if not 0 <= operator.index(number) < 1 << 32:
+    def core_attributes(self) -> CoreAttributes:
+        """What `core.Frames` takes after syntax and value, in its order; the core checks it."""
+        if self.is_float:
+            bits_allocated = bits_stored = _FLOAT_BITS[self.pixel_keyword]
+            high_bit = bits_stored - 1
+        else:
+            bits_allocated = self.bits_allocated
+            bits_stored = bits_allocated if self.bits_stored is None else self.bits_stored
+            high_bit = max(0, bits_stored - 1) if self.high_bit is None else self.high_bit
+        return (
+            self.rows,
+            self.columns,
+            self.samples_per_pixel,
+            bits_allocated,
+            bits_stored,
+            high_bit,
+            self.pixel_representation,
+            self.planar_configuration,
+            self.photometric_interpretation,
+            self.is_float,
+        )
+
+    def checked(self) -> FrameSpec:
+        """The same, if all numbers are ones that an attribute can hold."""
+        for name in _NUMBERS:
+            number = getattr(self, name)
+            if number is not None and not 0 <= operator.index(number) < 1 << 32:
                 raise CorruptFrameError(
                     f"{name.replace('_', ' ')} {number} found, a number of 32 bits expected (PS3.3 C.7.6.3)",
                     clause="PS3.3 C.7.6.3",
                     transfer_syntax=self.transfer_syntax,
                 )
-        return {
-            **numbers,
-            "photometric_interpretation": self.photometric_interpretation,
-            "is_float": self.is_float,
-        }
+        return self

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dicoxide import _delegate, _notes
 from dicoxide._backend import core
 from dicoxide._pixels import exact_copy, rescale_into
-from dicoxide._request import Array, FrameIndex, byte_limit, select, target_array, thread_count
+from dicoxide._request import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, thread_count
 from dicoxide._source import Source
 from dicoxide.errors import UnsupportedError
 
@@ -62,8 +63,9 @@ class Image:
         if self._frames is None:
             return self._decode_elsewhere(frames, out, rescale=rescale, dtype=dtype, raw=raw, max_bytes=max_bytes)
         indices, has_axis = select(self.number_of_frames, frames)
-        self._frames.check(indices)
         shape = (len(indices), *spec.shape) if has_axis else spec.shape
+        if math.prod(shape) > LARGE_SAMPLES:
+            self._frames.check(indices)
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
         if rescale and source.has_modality_lut:
             left = None if max_bytes is None else max_bytes - target.nbytes
@@ -92,10 +94,10 @@ class Image:
         frames = core.Frames(
             spec.transfer_syntax,
             source.value,
-            **spec.core_attributes(),
-            number_of_frames=source.number_of_frames,
-            extended_offsets=source.extended_offsets,
-            word_swapped=source.word_swapped,
+            *spec.core_attributes(),
+            source.number_of_frames,
+            source.extended_offsets,
+            source.word_swapped,
         )
         notes = frames.notes()
         if spec.high_bit is not None and spec.bits_stored is not None and spec.high_bit != spec.bits_stored - 1:
@@ -103,9 +105,10 @@ class Image:
                 f"high bit {spec.high_bit} found, {spec.bits_stored - 1} expected with bits stored {spec.bits_stored}"
             )
             notes.append((None, text, "PS3.5 8.1.1", None))
-        if self._strict:
-            _notes.refuse(notes, spec.transfer_syntax)
-        _notes.warn(notes)
+        if notes:
+            if self._strict:
+                _notes.refuse(notes, spec.transfer_syntax)
+            _notes.warn(notes)
         return frames
 
     def _fill(
@@ -124,14 +127,15 @@ class Image:
         _, notes = self._frames.decode_into(
             target,
             indices,
-            threads=thread_count(threads),
+            threads=1 if len(indices) == 1 and threads is None else thread_count(threads),
             strict=self._strict,
             ybr_to_rgb=ybr_to_rgb,
             rescales=rescales or None,
             max_bytes=max_bytes,
             is_warm=is_warm,
         )
-        _notes.warn(notes)
+        if notes:
+            _notes.warn(notes)
 
     def _decode_elsewhere(
         self,

@@ -19,10 +19,16 @@ Array: TypeAlias = "npt.NDArray[Any]"
 FrameIndex: TypeAlias = "int | slice | Iterable[int] | None"
 
 
+# Frames with more samples than this are checked before memory is taken for them.
+LARGE_SAMPLES = 1 << 20
+
+
 def select(number_of_frames: int, frames: FrameIndex) -> tuple[Sequence[int], bool]:
     """The indices asked for, none negative, and whether the result has a frame axis."""
     if frames is None:
         return range(number_of_frames), number_of_frames > 1
+    if type(frames) is int:
+        return [index_of(number_of_frames, frames)], False
     if isinstance(frames, slice):
         return range(*frames.indices(number_of_frames)), True
     if isinstance(frames, Iterable):

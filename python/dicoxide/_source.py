@@ -36,27 +36,29 @@ _DEFER_BYTES = 1 << 16
 class Source:
     """One object with pixel data: what its frames are, and the element value that holds them."""
 
-    __slots__ = ("dataset", "number_of_frames", "pixel_tag", "spec", "value_representation")
+    __slots__ = ("_element", "dataset", "number_of_frames", "pixel_tag", "spec", "value_representation")
 
     def __init__(
-        self,
-        dataset: Dataset,
-        spec: FrameSpec,
-        number_of_frames: int | None,
-        pixel_tag: BaseTag,
-        value_representation: str | None,
+        self, dataset: Dataset, spec: FrameSpec, number_of_frames: int | None, pixel_tag: BaseTag, element: Any
     ) -> None:
         self.dataset = dataset
         self.spec = spec
         self.number_of_frames = number_of_frames
         self.pixel_tag = pixel_tag
-        self.value_representation = value_representation
+        self.value_representation: str | None = element.VR
+        self._element = element
 
     @property
     def value(self) -> bytes:
         """The pixel data element's value; a copy where it could change while it is decoded."""
-        with _reading("the pixel data"):
-            value = self.dataset[self.pixel_tag].value
+        element = self._element
+        if element.is_raw:
+            with _reading("the pixel data"):
+                value = self.dataset[self.pixel_tag].value
+        else:
+            value = element.value
+        if type(value) is bytes:
+            return value
         if value is None:
             return b""
         if isinstance(value, io.BufferedIOBase):
@@ -218,6 +220,8 @@ def _describe(dataset: Dataset) -> Source:
     def number(keyword: str, default: int | None = -1) -> Any:
         """The value of a US or IS attribute; an attribute without a default has to be there."""
         value = read[keyword]
+        if type(value) is int and 0 <= value < 1 << 32:
+            return value
         if value is None or value == "":
             if default == -1:
                 raise _attribute_error(keyword, "is missing", uid)
@@ -256,7 +260,7 @@ def _describe(dataset: Dataset) -> Source:
             clause="PS3.5 A.4",
             transfer_syntax=uid,
         )
-    return Source(dataset, spec, number("NumberOfFrames", None), pixel_tag, element.VR)
+    return Source(dataset, spec, number("NumberOfFrames", None), pixel_tag, element)
 
 
 def _has_undefined_length(element: Any) -> bool:

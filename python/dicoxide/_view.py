@@ -37,7 +37,7 @@ def samples(src: Any, source: Source, *, raw: bool, strict: bool) -> npt.NDArray
     """
     spec = source.spec
     # The core checks the attributes.
-    core.Frames(spec.transfer_syntax, b"", whole=True, **spec.core_attributes())
+    core.Frames(spec.transfer_syntax, b"", *spec.core_attributes(), whole=True)
     _require_plain(spec, raw=raw)
     flat = _flat(src, source)
     frame_samples = math.prod(spec.shape)

@@ -49,7 +49,6 @@ class Frames:
         self,
         transfer_syntax: str,
         value: bytes,
-        *,
         rows: int,
         columns: int,
         samples_per_pixel: int,

@@ -17,6 +17,7 @@ import numpy as np
 from pydicom.uid import UID
 
 from dicoxide._backend import core
+from dicoxide._request import LARGE_SAMPLES
 from dicoxide.errors import DecodeError, NonConformantWarning, UnsupportedError
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["DECODER_DEPENDENCIES", "decode_frame", "is_available"]
 
 LABEL = "dicoxide"
-
-# Frames with more samples than this are checked before memory is taken for them.
-_LARGE_SAMPLES = 1 << 20
 
 # PS3.5 A.1, A.2, A.3 and A.5: pydicom reads these itself, they never reach a plugin.
 _NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
@@ -137,7 +135,7 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
         "planar_configuration": planar_configuration if samples_per_pixel > 1 else 0,
         "photometric_interpretation": photometric_interpretation,
     }
-    if samples_count > _LARGE_SAMPLES or sample_bytes not in (1, 2, 4, 8):
+    if samples_count > LARGE_SAMPLES or sample_bytes not in (1, 2, 4, 8):
         # Refuses what no array holds, and before memory is taken for it a frame too short for what it is said to be.
         core.Frames(str(uid), bytes(src), whole=True, **attributes).check([0])
     frame = bytearray(samples_count * sample_bytes)

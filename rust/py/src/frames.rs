@@ -36,7 +36,7 @@ type Note = (Option<usize>, String, &'static str, Option<u64>);
 #[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
 impl Frames {
     #[new]
-    #[pyo3(signature = (transfer_syntax, value, *, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,
+    #[pyo3(signature = (transfer_syntax, value, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,
         pixel_representation, planar_configuration, photometric_interpretation, is_float=false, number_of_frames=None,
         extended_offsets=None, word_swapped=false, whole=false))]
     fn new(
