@@ -98,8 +98,7 @@ class Source:
         """The Extended Offset Table and its Lengths (PS3.3 C.7.6.3.1.8), if both are there."""
         if self.spec.transfer_syntax in _NATIVE:
             return None
-        tags = _tags()
-        offsets, lengths = _value(self.dataset, tags.extended_offsets), _value(self.dataset, tags.extended_lengths)
+        offsets, lengths = _values(self.dataset, _tags().extended).values()
         if offsets is None or lengths is None:
             return None
         return self._bytes_of(offsets), self._bytes_of(lengths)
@@ -215,7 +214,7 @@ def _describe(dataset: Dataset) -> Source:
     pixel_tag = present[0]
     pixel_keyword = tags.pixels[pixel_tag]
     uid = _transfer_syntax(dataset)
-    read = {keyword: _value(dataset, tag) for keyword, tag in tags.attributes.items()}
+    read = _values(dataset, tags.attributes)
 
     def number(keyword: str, default: int | None = -1) -> Any:
         """The value of a US or IS attribute; an attribute without a default has to be there."""
@@ -278,47 +277,55 @@ class _Tags(NamedTuple):
 
     pixels: dict[BaseTag, str]
     attributes: dict[str, BaseTag]
-    transfer_syntax: BaseTag
-    extended_offsets: BaseTag
-    extended_lengths: BaseTag
+    transfer_syntax: dict[str, BaseTag]
+    extended: dict[str, BaseTag]
 
 
 @cache
 def _tags() -> _Tags:
     from pydicom.tag import Tag
 
-    attributes = (
-        "SamplesPerPixel",
-        "PhotometricInterpretation",
-        "PlanarConfiguration",
-        "NumberOfFrames",
-        "Rows",
-        "Columns",
-        "BitsAllocated",
-        "BitsStored",
-        "HighBit",
-        "PixelRepresentation",
-    )
+    def by_keyword(*keywords: str) -> dict[str, BaseTag]:
+        return {keyword: Tag(keyword) for keyword in keywords}
+
     return _Tags(
         pixels={Tag(keyword): keyword for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")},
-        attributes={keyword: Tag(keyword) for keyword in attributes},
-        transfer_syntax=Tag("TransferSyntaxUID"),
-        extended_offsets=Tag("ExtendedOffsetTable"),
-        extended_lengths=Tag("ExtendedOffsetTableLengths"),
+        attributes=by_keyword(
+            "SamplesPerPixel",
+            "PhotometricInterpretation",
+            "PlanarConfiguration",
+            "NumberOfFrames",
+            "Rows",
+            "Columns",
+            "BitsAllocated",
+            "BitsStored",
+            "HighBit",
+            "PixelRepresentation",
+        ),
+        transfer_syntax=by_keyword("TransferSyntaxUID"),
+        extended=by_keyword("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
     )
 
 
-def _value(dataset: Dataset, tag: BaseTag) -> Any:
-    """The value of an element, or None; one that has not been converted yet is converted by the data set."""
+def _values(dataset: Dataset, tags: dict[str, BaseTag]) -> dict[str, Any]:
+    """The value of each element, or None; one that has not been converted yet is converted by the data set."""
+    get_item = dataset.get_item
+    values: dict[str, Any] = {}
+    tag = None
     try:
-        element: Any = dataset.get_item(tag)
-        if element is None:
-            return None
-        return dataset[tag].value if element.is_raw else element.value
+        for keyword, tag in tags.items():
+            element: Any = get_item(tag)
+            if element is None:
+                values[keyword] = None
+            elif element.is_raw:
+                values[keyword] = dataset[tag].value
+            else:
+                values[keyword] = element.value
     except MemoryError:
         raise
     except Exception as error:
         raise _unreadable(f"element {tag}", error) from error
+    return values
 
 
 def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFrameError:
@@ -331,7 +338,7 @@ def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFr
 def _transfer_syntax(dataset: Dataset) -> str:
     """UID of the transfer syntax; where the file meta lack it, that of the encoding that was read."""
     meta = getattr(dataset, "file_meta", None)
-    uid = None if meta is None else _value(meta, _tags().transfer_syntax)
+    uid = None if meta is None else _values(meta, _tags().transfer_syntax)["TransferSyntaxUID"]
     if uid:
         # pydicom strips the padding of what it reads, not of what it is given.
         return str(uid).rstrip("\0 ")
