@@ -137,8 +137,10 @@ def test_unsafe_has_one_room() -> None:
             continue
         code = re.sub(r"//.*", "", path.read_text())
         if re.search(r"\bunsafe\b(?!_)", code):
-            where = path.relative_to(CORE).as_posix()
-            assert where == "kernel/cpu.rs" or re.fullmatch(r"kernel/\w+/(x86|mod)\.rs", where), where
+            where = path.relative_to(ROOT / "rust").as_posix()
+            # The binding's one place is memory that the interpreter hands out unfilled.
+            allowed = r"core/src/kernel/(cpu\.rs|\w+/(x86|mod)\.rs)|py/src/samples\.rs"
+            assert re.fullmatch(allowed, where), where
 
 
 def test_every_public_name_is_documented_and_typed() -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "ERROR_KINDS",
     "Frames",
     "__version__",
+    "decode_frame_bytearray",
     "decode_frame_into",
     "pack_bits_into",
     "rescale_into",
@@ -80,6 +81,21 @@ def decode_frame_into(
     is_float: bool = False,
     segment_byte_order: str = "big",
 ) -> list[_Note]: ...
+def decode_frame_bytearray(
+    transfer_syntax: str,
+    src: bytes,
+    rows: int,
+    columns: int,
+    samples_per_pixel: int,
+    bits_allocated: int,
+    bits_stored: int,
+    high_bit: int,
+    pixel_representation: int,
+    planar_configuration: int,
+    photometric_interpretation: str,
+    is_float: bool = False,
+    segment_byte_order: str = "big",
+) -> tuple[bytearray, list[_Note]]: ...
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]: ...
 def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -> None: ...
 def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None: ...

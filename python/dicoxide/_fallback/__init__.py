@@ -20,6 +20,7 @@ __all__ = [
     "CPU_PATH",
     "ERROR_KINDS",
     "Frames",
+    "decode_frame_bytearray",
     "decode_frame_into",
     "pack_bits_into",
     "rescale_into",
@@ -243,6 +244,45 @@ def decode_frame_into(
         error.frame_index = None
         raise
     return [(None, *note[1:]) for note in notes]
+
+
+def decode_frame_bytearray(
+    transfer_syntax: str,
+    src: bytes,
+    rows: int,
+    columns: int,
+    samples_per_pixel: int,
+    bits_allocated: int,
+    bits_stored: int,
+    high_bit: int,
+    pixel_representation: int,
+    planar_configuration: int,
+    photometric_interpretation: str,
+    is_float: bool = False,
+    segment_byte_order: str = "big",
+) -> tuple[bytearray, list[Note]]:
+    """Decode the bytes of one frame into a fresh bytearray; returned is that and what was tolerated."""
+    attributes = (
+        rows,
+        columns,
+        samples_per_pixel,
+        bits_allocated,
+        bits_stored,
+        high_bit,
+        pixel_representation,
+        planar_configuration,
+        photometric_interpretation,
+        is_float,
+    )
+    frames = Frames(transfer_syntax, src, *attributes, whole=True)
+    try:
+        frames.check([0])
+    except DecodeError as error:
+        error.frame_index = None
+        raise
+    out = np.empty(frames._info.samples, frames._info.dtype)
+    notes = decode_frame_into(out, transfer_syntax, src, *attributes, segment_byte_order)
+    return bytearray(out.astype(out.dtype.newbyteorder("<"), copy=False).tobytes()), notes
 
 
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]:

@@ -6,18 +6,15 @@ Every encapsulated transfer syntax that the core has a codec for is offered; a n
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 from pydicom.uid import UID
 
 from dicoxide._backend import core
-from dicoxide._request import LARGE_SAMPLES
 from dicoxide.errors import DecodeError, NonConformantWarning, UnsupportedError
 
 if TYPE_CHECKING:
@@ -120,32 +117,21 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
         memory, "photometric_interpretation", str(runner.get_option("photometric_interpretation", ""))
     )
     pixel_representation = int(runner.get_option("pixel_representation") or 0)
-    sample_bytes = (bits_allocated + 7) // 8
-    kind = "i" if pixel_representation == 1 and bits_allocated > 1 else "u"
-    samples_count = runner.rows * runner.columns * samples_per_pixel
-    attributes = {
-        "rows": runner.rows,
-        "columns": runner.columns,
-        "samples_per_pixel": samples_per_pixel,
-        "bits_allocated": bits_allocated,
-        # As if all bits were stored: pydicom shifts unused bits out itself, or leaves them where it is told to.
-        "bits_stored": bits_allocated,
-        "high_bit": bits_allocated - 1,
-        "pixel_representation": pixel_representation,
-        "planar_configuration": planar_configuration if samples_per_pixel > 1 else 0,
-        "photometric_interpretation": photometric_interpretation,
-    }
-    if samples_count > LARGE_SAMPLES or sample_bytes not in (1, 2, 4, 8):
-        # Refuses what no array holds, and before memory is taken for it a frame too short for what it is said to be.
-        core.Frames(str(uid), bytes(src), whole=True, **attributes).check([0])
-    frame = bytearray(samples_count * sample_bytes)
-    samples = np.frombuffer(frame, dtype=f"{kind}{sample_bytes}")
-    notes = core.decode_frame_into(
-        samples, str(uid), bytes(src), **attributes, segment_byte_order=_segment_byte_order(runner)
+    # As if all bits were stored: pydicom shifts unused bits out itself, or leaves them where it is told to.
+    frame, notes = core.decode_frame_bytearray(
+        str(uid),
+        src if type(src) is bytes else bytes(src),
+        runner.rows,
+        runner.columns,
+        samples_per_pixel,
+        bits_allocated,
+        bits_allocated,
+        bits_allocated - 1,
+        pixel_representation,
+        planar_configuration if samples_per_pixel > 1 else 0,
+        photometric_interpretation,
+        segment_byte_order=_segment_byte_order(runner),
     )
-    if sys.byteorder == "big":
-        # pydicom takes the bytes in the transfer syntax's order, which is little-endian (PS3.5 A.4).
-        samples.byteswap(inplace=True)
 
     report = reporter(runner)
     for name, before, after in (

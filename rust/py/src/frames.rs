@@ -2,16 +2,16 @@
 
 use crate::errors::Failure;
 use crate::guard::{detached, guarded};
-use crate::samples::ArrayMut;
+use crate::samples::{self, ArrayMut};
 use dicoxide_core::codec::{Codec, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
-    SampleKind, SegmentByteOrder, Store, Tier, Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
+    SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
 };
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyByteArray, PyBytes};
 use std::cell::RefCell;
 use std::sync::atomic::AtomicBool;
 
@@ -272,25 +272,88 @@ pub(crate) fn decode_frame_into(
         photometric_interpretation,
         is_float,
     };
-    let found = find_codec(transfer_syntax).and_then(|(syntax, _)| stated.checked().map(|info| (syntax, info)));
-    let (syntax, info) = found.map_err(|error| failed(&error, transfer_syntax))?;
-    let mut out = ArrayMut::new(out)?;
-    let samples = out.samples()?;
-    let bytes = src.as_bytes();
-    let options = Options { segment_byte_order: order(segment_byte_order), ..Options::default() };
-    let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
-    let decoded = guarded(src.py(), work_bytes, |poll| {
-        let limits = Limits::unbounded();
-        let job = Job { syntax, info: &info, limits: &limits, options };
-        let watch = Watch { stop: &AtomicBool::new(false), poll: Some(poll) };
-        // Taken, not borrowed: a signal handler may decode too.
-        let mut workspace = WORKSPACE.take();
-        let decoded = decode_frame(&job, bytes.into(), samples, &mut workspace, watch);
-        WORKSPACE.set(workspace);
-        decoded
-    })?
-    .map_err(|error| failed(&error, transfer_syntax))?;
-    Ok(decoded.tolerated.into_iter().map(|tolerated| note(None, tolerated)).collect())
+    let frame = OneFrame::new(transfer_syntax, &stated)?;
+    frame.decode(src, ArrayMut::new(out)?.samples()?, segment_byte_order)
+}
+
+/// Decodes the bytes of one frame into a fresh bytearray of exactly its samples, little-endian; returns that and what
+/// was tolerated. A frame too short for what it is said to be is refused before memory is taken.
+#[pyfunction]
+#[pyo3(signature = (transfer_syntax, src, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,
+    pixel_representation, planar_configuration, photometric_interpretation, is_float=false, segment_byte_order="big"))]
+#[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
+pub(crate) fn decode_frame_bytearray<'py>(
+    transfer_syntax: &str,
+    src: &Bound<'py, PyBytes>,
+    rows: i64,
+    columns: i64,
+    samples_per_pixel: i64,
+    bits_allocated: i64,
+    bits_stored: i64,
+    high_bit: i64,
+    pixel_representation: i64,
+    planar_configuration: i64,
+    photometric_interpretation: &str,
+    is_float: bool,
+    segment_byte_order: &str,
+) -> PyResult<(Bound<'py, PyByteArray>, Vec<Note>)> {
+    let stated = Stated {
+        rows,
+        columns,
+        samples_per_pixel,
+        bits_allocated,
+        bits_stored,
+        high_bit,
+        pixel_representation,
+        planar_configuration,
+        photometric_interpretation,
+        is_float,
+    };
+    let frame = OneFrame::new(transfer_syntax, &stated)?;
+    let data = PixelData { value: src.as_bytes(), extended: None };
+    check_frames(&FrameTable::whole(), data, &[0], &frame.info, frame.codec)
+        .map_err(|failed| self::failed(&failed.error, transfer_syntax))?;
+    let out = samples::unfilled_bytearray(src.py(), frame.info.samples() * frame.info.sample_bytes())?;
+    let notes = samples::with_samples(&out, &frame.info, |samples| frame.decode(src, samples, segment_byte_order))?;
+    Ok((out, notes))
+}
+
+/// What is decoded when there is one frame.
+struct OneFrame {
+    syntax: TransferSyntax,
+    codec: &'static dyn Codec,
+    info: FrameInfo,
+}
+
+impl OneFrame {
+    fn new(transfer_syntax: &str, stated: &Stated<'_>) -> PyResult<Self> {
+        let found = find_codec(transfer_syntax)
+            .and_then(|(syntax, codec)| stated.checked().map(|info| Self { syntax, codec, info }));
+        found.map_err(|error| failed(&error, transfer_syntax))
+    }
+
+    fn decode(
+        &self,
+        src: &Bound<'_, PyBytes>,
+        samples: SamplesMut<'_>,
+        segment_byte_order: &str,
+    ) -> PyResult<Vec<Note>> {
+        let bytes = src.as_bytes();
+        let options = Options { segment_byte_order: order(segment_byte_order), ..Options::default() };
+        let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
+        let decoded = guarded(src.py(), work_bytes, |poll| {
+            let limits = Limits::unbounded();
+            let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
+            let watch = Watch { stop: &AtomicBool::new(false), poll: Some(poll) };
+            // Taken, not borrowed: a signal handler may decode too.
+            let mut workspace = WORKSPACE.take();
+            let decoded = decode_frame(&job, bytes.into(), samples, &mut workspace, watch);
+            WORKSPACE.set(workspace);
+            decoded
+        })?
+        .map_err(|error| failed(&error, self.syntax.uid()))?;
+        Ok(decoded.tolerated.into_iter().map(|tolerated| note(None, tolerated)).collect())
+    }
 }
 
 fn order(segment_byte_order: &str) -> SegmentByteOrder {

@@ -1,12 +1,14 @@
 //! NumPy arrays as the core's typed windows.
 
-use dicoxide_core::{Samples, SamplesMut};
+use bytemuck::try_cast_slice_mut;
+use dicoxide_core::{FrameInfo, Samples, SamplesMut};
 use numpy::{
     BorrowError, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn,
     PyUntypedArray, PyUntypedArrayMethods,
 };
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyByteArray;
 
 macro_rules! arrays {
     ($(#[$doc:meta])* $name:ident, $held:ident, $borrow:ident, $samples:ident, $slice:ident, $role:literal, [$($mutable:tt)?];
@@ -53,3 +55,41 @@ arrays!(
     U8 u8 b'u', I8 i8 b'i', U16 u16 b'u', I16 i16 b'i', U32 u32 b'u', I32 i32 b'i', U64 u64 b'u', I64 i64 b'i', F32 f32 b'f',
     F64 f64 b'f'
 );
+
+/// A bytearray of `len` bytes of any value: to be filled, or dropped, before anybody sees it.
+pub(crate) fn unfilled_bytearray(py: Python<'_>, len: usize) -> PyResult<Bound<'_, PyByteArray>> {
+    let size =
+        isize::try_from(len).map_err(|_| PyMemoryError::new_err("one frame is larger than the address space"))?;
+    // SAFETY: without a source the interpreter hands out a new bytearray of that size, or null with an error set,
+    // which `from_owned_ptr_or_err` takes.
+    #[allow(unsafe_code)]
+    let made =
+        unsafe { Bound::from_owned_ptr_or_err(py, pyo3::ffi::PyByteArray_FromStringAndSize(std::ptr::null(), size)) };
+    Ok(made?.cast_into::<PyByteArray>()?)
+}
+
+/// Lends the memory of a new bytearray as samples of `info`'s type.
+pub(crate) fn with_samples<T>(
+    out: &Bound<'_, PyByteArray>,
+    info: &FrameInfo,
+    work: impl FnOnce(SamplesMut<'_>) -> PyResult<T>,
+) -> PyResult<T> {
+    // SAFETY: nobody else has seen the bytearray, so it is neither resized nor read meanwhile; its memory comes from
+    // the interpreter, for which any value is a byte.
+    #[allow(unsafe_code)]
+    let bytes = unsafe { out.as_bytes_mut() };
+    let misaligned = |_| PyMemoryError::new_err("the interpreter's memory is not aligned for samples");
+    let samples = match (info.sample_bytes(), info.is_signed(), info.is_float()) {
+        (4, _, true) => SamplesMut::F32(try_cast_slice_mut(bytes).map_err(misaligned)?),
+        (_, _, true) => SamplesMut::F64(try_cast_slice_mut(bytes).map_err(misaligned)?),
+        (1, false, _) => SamplesMut::U8(bytes),
+        (1, true, _) => SamplesMut::I8(try_cast_slice_mut(bytes).map_err(misaligned)?),
+        (2, false, _) => SamplesMut::U16(try_cast_slice_mut(bytes).map_err(misaligned)?),
+        (2, true, _) => SamplesMut::I16(try_cast_slice_mut(bytes).map_err(misaligned)?),
+        (4, false, _) => SamplesMut::U32(try_cast_slice_mut(bytes).map_err(misaligned)?),
+        (4, true, _) => SamplesMut::I32(try_cast_slice_mut(bytes).map_err(misaligned)?),
+        (_, false, _) => SamplesMut::U64(try_cast_slice_mut(bytes).map_err(misaligned)?),
+        (_, true, _) => SamplesMut::I64(try_cast_slice_mut(bytes).map_err(misaligned)?),
+    };
+    work(samples)
+}
