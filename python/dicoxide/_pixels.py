@@ -52,18 +52,16 @@ def unpack_bits(
     ----------
     PS3.5 8.1.1.
     """
-    data = owned_bytes(src)
+    data = src if type(src) is bytes else owned_bytes(src)
     if offset_bits < 0 or offset_bits > len(data) * 8:
         raise ValueError(f"offset_bits is {offset_bits}, src has {len(data) * 8} bits")
-    if out is not None and not isinstance(out, np.ndarray):
-        raise ValueError(f"out must be an ndarray of uint8, not {type(out).__name__}")
-    if count is None:
-        count = len(data) * 8 - offset_bits if out is None else out.size
-    elif count < 0:
+    if count is not None and count < 0:
         raise ValueError(f"count is {count}, 0 or more expected")
     if out is None:
-        out = np.empty(count, np.uint8)
-    elif out.size != count:
+        out = np.empty(len(data) * 8 - offset_bits if count is None else count, np.uint8)
+    elif not isinstance(out, np.ndarray):
+        raise ValueError(f"out must be an ndarray of uint8, not {type(out).__name__}")
+    elif count is not None and out.size != count:
         raise ValueError(f"out must be an ndarray of uint8 and {count} items, found {out.size}")
     core.unpack_bits_into(data, offset_bits, out)
     return out

@@ -14,8 +14,8 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
-use super::Tier;
 use super::cpu::dispatch;
+use super::{Tier, samples_ahead};
 use crate::frame::StoredBits;
 
 /// Puts every sample of `samples` (`sample_bytes` = 1, 2, 4 or 8 bytes each) right-aligned, in place.
@@ -34,8 +34,18 @@ pub(crate) fn align_copy(
 ) {
     match (swap && sample_bytes > 1, stored) {
         (false, None) => out.copy_from_slice(src),
-        (swap, stored) => dispatch!(tier, align_copy(src, out, sample_bytes, swap, stored)),
+        (swap, stored) => {
+            let ahead = samples_ahead(out, sample_bytes) * sample_bytes;
+            let (src_head, src) = src.split_at(ahead);
+            let (head, out) = out.split_at_mut(ahead);
+            scalar::align_copy(src_head, head, sample_bytes, swap, stored);
+            aligned_copy(src, out, sample_bytes, swap, stored, tier);
+        }
     }
+}
+
+fn aligned_copy(src: &[u8], out: &mut [u8], sample_bytes: usize, swap: bool, stored: Option<StoredBits>, tier: Tier) {
+    dispatch!(tier, align_copy(src, out, sample_bytes, swap, stored))
 }
 
 /// Reverses the bytes of every sample.

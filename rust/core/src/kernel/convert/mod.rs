@@ -17,8 +17,8 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
-use super::Tier;
 use super::cpu::dispatch;
+use super::{Tier, samples_ahead};
 use crate::frame::SamplesMut;
 use sample::{Float, Integer};
 
@@ -46,6 +46,17 @@ pub(crate) enum SampleType {
     F64,
 }
 
+impl SampleType {
+    const fn sample_bytes(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 => 1,
+            Self::U16 | Self::I16 => 2,
+            Self::U32 | Self::I32 | Self::F32 => 4,
+            Self::U64 | Self::I64 | Self::F64 => 8,
+        }
+    }
+}
+
 /// Converts all of `src` (samples of type `from`, native order) into `out`, of as many samples.
 ///
 /// Without `rescale` a plain cast: one rounding to a float, and to an integer the same value.
@@ -66,6 +77,26 @@ pub(crate) fn convert(
         out.bytes_mut().copy_from_slice(src);
         return Ok(());
     }
+    let sample_bytes = out.sample_bytes();
+    let ahead = samples_ahead(out.bytes_mut(), sample_bytes);
+    let (Some((src_head, src)), Some((head, out))) =
+        (src.split_at_checked(ahead * from.sample_bytes()), out.split_at(ahead))
+    else {
+        return Ok(());
+    };
+    if ahead > 0 {
+        aligned(src_head, from, rescale, head, tier)?;
+    }
+    aligned(src, from, rescale, out, tier).map_err(|index| ahead + index)
+}
+
+fn aligned(
+    src: &[u8],
+    from: SampleType,
+    rescale: Option<Rescale>,
+    out: SamplesMut<'_>,
+    tier: Tier,
+) -> Result<(), usize> {
     match from {
         SampleType::U8 => from_integer::<u8>(src, rescale, out, tier),
         SampleType::I8 => from_integer::<i8>(src, rescale, out, tier),
