@@ -193,20 +193,21 @@ impl<'a> Sink<'a> {
     pub fn write(&mut self, src: &[u8], swap: bool) -> Result<()> {
         let (sample_bytes, stored, tier) = (self.sample_bytes, self.stored, self.tier);
         let is_finished = !swap && stored.is_none();
+        let is_direct = !self.staged && !self.finish.ybr_to_rgb;
+        let is_streamed = self.is_streamed();
         // What is not read again may be large: it only has to look at the watch now and then.
-        let pixels =
-            if self.is_streamed() { BEAT_BYTES / sample_bytes / self.samples_per_pixel } else { self.block_pixels() };
+        let pixels = if is_streamed { BEAT_BYTES / sample_bytes / self.samples_per_pixel } else { self.block_pixels() };
         for part in src.chunks(pixels * self.samples_per_pixel * sample_bytes) {
             let samples = (part.len() / sample_bytes).min(self.out.len() - self.done);
             let part = part.get(..samples * sample_bytes).unwrap_or(part);
             if self.staged && is_finished {
                 self.convert(part, samples)?;
                 self.advance(samples)?;
-            } else if self.is_streamed() && is_finished {
+            } else if is_streamed && is_finished {
                 stream::copy(part, self.out_window(samples), tier);
                 self.advance(samples)?;
-            } else if let Some(stored) = stored.filter(|_| self.is_streamed() && sample_bytes == 2 && !swap) {
-                stream::align16(part, self.out_window(samples), stored, tier);
+            } else if let Some(stored) = stored.filter(|_| is_direct && sample_bytes == 2 && !swap) {
+                stream::align16(part, self.out_window(samples), stored, is_streamed, tier);
                 self.advance(samples)?;
             } else {
                 align::align_copy(part, self.window(samples), sample_bytes, swap, stored, tier);

@@ -1,6 +1,7 @@
-//! Stores past the caches, for output that is larger than they are.
+//! From memory to memory, for input and output that are larger than the caches.
 //!
-//! An ordinary store reads the line that it writes to. On warm memory beyond the caches, stores that do not were
+//! Reading four pages in turn was 1.35 times as fast as one after the other: the CPU does not look ahead across their
+//! borders. An ordinary store reads the line that it writes to. On warm memory beyond the caches, stores that do not were
 //! 1.5 to 1.9 times as fast; on fresh pages, which the system has just zeroed in cache, they were slower.
 
 mod scalar;
@@ -15,9 +16,10 @@ pub(crate) fn copy(src: &[u8], out: &mut [u8], tier: Tier) {
     dispatch!(tier, copy(src, out));
 }
 
-/// Samples of 16 bits from `src` to `out`, of equal length, right-aligned as [`super::align::align_copy`] does it.
-pub(crate) fn align16(src: &[u8], out: &mut [u8], stored: StoredBits, tier: Tier) {
-    dispatch!(tier, align16(src, out, stored));
+/// Samples of 16 bits from `src` to `out`, of equal length, right-aligned as [`super::align::align_copy`] does it;
+/// without bringing `out` into the caches if they are to be `past_caches`.
+pub(crate) fn align16(src: &[u8], out: &mut [u8], stored: StoredBits, past_caches: bool, tier: Tier) {
+    dispatch!(tier, align16(src, out, stored, past_caches));
 }
 
 #[cfg(test)]
@@ -34,11 +36,13 @@ mod tests {
                 let mut expected = vec![7; end - start];
                 align::align_copy(&src[start..end], &mut expected, 2, false, Some(stored), Tier::PORTABLE);
                 for tier in Tier::available() {
-                    let mut memory = vec![7_u16; 60_001];
-                    let out: &mut [u8] = bytemuck::cast_slice_mut(&mut memory);
-                    align16(&src[start..end], &mut out[2..2 + end - start], stored, tier);
-                    assert_eq!(out[2..2 + end - start], expected);
-                    assert!(out[..2].iter().chain(&out[2 + end - start..]).all(|byte| [0, 7].contains(byte)));
+                    for past_caches in [false, true] {
+                        let mut memory = vec![7_u16; 60_001];
+                        let out: &mut [u8] = bytemuck::cast_slice_mut(&mut memory);
+                        align16(&src[start..end], &mut out[2..2 + end - start], stored, past_caches, tier);
+                        assert_eq!(out[2..2 + end - start], expected);
+                        assert!(out[..2].iter().chain(&out[2 + end - start..]).all(|byte| [0, 7].contains(byte)));
+                    }
                 }
             }
         }
