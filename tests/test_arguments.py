@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 import dicoxide
 from dicoxide import CorruptFrameError, LimitError, TruncatedFrameError, UnsupportedError
-from encoders.dataset import dataset
+from encoders.dataset import dataset, to_bytes
 
 RNG = np.random.default_rng(23)
 FRAMES = RNG.integers(0, 4096, (3, 40, 60), dtype=np.uint16)
@@ -110,3 +110,41 @@ assert out.min() == 1
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+class TestSmallPrint:
+    def test_a_view_of_bytes_is_a_view_of_those_bytes(self) -> None:
+        data = to_bytes(dataset(FRAMES))
+        view = dicoxide.decode(data, copy=False)
+        assert np.array_equal(view, FRAMES)
+        assert np.shares_memory(view, np.frombuffer(data, np.uint8))
+        assert not view.flags.writeable
+
+    def test_a_frame_that_is_kept_keeps_no_other(self) -> None:
+        frames = list(dicoxide.iter_frames(dataset(FRAMES), threads=2))
+        assert all(frame.base is None or frame.base.size == frame.size for frame in frames)
+
+    @pytest.mark.parametrize("slope", ["nan", "inf"])
+    def test_a_slope_that_is_no_number(self, slope: str) -> None:
+        ds = dataset(FRAMES, attributes={"RescaleIntercept": "0"})
+        ds.RescaleSlope = 1
+        ds["RescaleSlope"]._value = float(slope)
+        with pytest.raises(CorruptFrameError, match="numbers expected"):
+            dicoxide.decode(ds, rescale=True)
+
+    def test_samples_to_pack(self) -> None:
+        assert dicoxide.pack_bits(b"\1\0\1\1").tolist() == [0b1101]
+        for src in (None, "abc", [object()]):
+            with pytest.raises(ValueError, match="cannot be packed"):
+                dicoxide.pack_bits(src)  # type: ignore[arg-type]
+
+    def test_input_and_output_in_the_same_memory(self) -> None:
+        values = np.zeros(100, np.float32)
+        if dicoxide.backend == "rust":
+            with pytest.raises(ValueError, match="in use"):
+                dicoxide.rescale(values, 2, 0, out=values)
+
+    def test_a_pixel_keyword_that_is_none(self) -> None:
+        spec = dicoxide.FrameSpec(transfer_syntax=ExplicitVRLittleEndian, rows=2, columns=2, pixel_keyword="Pixels")
+        with pytest.raises(ValueError, match="pixel_keyword"):
+            dicoxide.decode_frame(bytes(8), spec)

@@ -162,7 +162,9 @@ def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str
 
     def decode_batch(batch: Sequence[int]) -> tuple[Iterable[Array], Exception | None]:
         try:
-            return image.decode(batch, **options), None
+            decoded = image.decode(batch, **options)
+            # Copies, so that a frame that is kept does not keep the others alive.
+            return (decoded if len(batch) == 1 else [frame.copy() for frame in decoded]), None
         except Exception as error:
             if len(batch) == 1:
                 return [], error
@@ -266,9 +268,7 @@ def rle_decode(
     """
     if segment_byte_order not in ("big", "little"):
         raise ValueError(f"segment_byte_order is 'big' or 'little', not {segment_byte_order!r}")
-    data = owned_bytes(src)
-    # Flat, as small frames decode in less time than it takes to describe them.
-    stored_bits = (bits_allocated, bits_allocated, bits_allocated - 1)
+    data = src if type(src) is bytes else owned_bytes(src)
     shape = (rows, columns) if samples_per_pixel == 1 else (rows, columns, samples_per_pixel)
     if out is None:
         spec = FrameSpec(
@@ -279,10 +279,24 @@ def rle_decode(
             bits_allocated=bits_allocated,
         )
         out = _one_frame(None, shape, spec.dtype, _RLE_LOSSLESS, data, spec.checked().core_attributes())
-    elif getattr(out, "shape", None) != shape:
-        raise ValueError(f"out has shape {getattr(out, 'shape', None)}, the result {shape}")
+    elif type(out) is not np.ndarray or out.shape != shape:
+        target_array(shape, np.dtype(np.uint8), out)
+    # Flat, as small frames decode in less time than it takes to describe them.
     notes = core.decode_frame_into(
-        out, _RLE_LOSSLESS, data, rows, columns, samples_per_pixel, *stored_bits, 0, 0, "", False, segment_byte_order
+        out,
+        _RLE_LOSSLESS,
+        data,
+        rows,
+        columns,
+        samples_per_pixel,
+        bits_allocated,
+        bits_allocated,
+        bits_allocated - 1,
+        0,
+        0,
+        "",
+        False,
+        segment_byte_order,
     )
     if notes:
         _notes.warn(notes)

@@ -126,6 +126,8 @@ class FrameSpec(NamedTuple):
 
     def checked(self) -> FrameSpec:
         """The same, if all numbers are ones that an attribute can hold."""
+        if self.pixel_keyword != "PixelData" and not self.is_float:
+            raise ValueError(f"pixel_keyword is {self.pixel_keyword!r}, {('PixelData', *_FLOAT_BITS)} expected")
         for name in _NUMBERS:
             number = getattr(self, name)
             if number is not None and not 0 <= operator.index(number) < 1 << 32:

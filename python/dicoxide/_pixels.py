@@ -67,12 +67,12 @@ def unpack_bits(
     return out
 
 
-def pack_bits(src: npt.ArrayLike, *, out: npt.NDArray[np.uint8] | None = None) -> npt.NDArray[np.uint8]:
+def pack_bits(src: Buffer | npt.ArrayLike, *, out: npt.NDArray[np.uint8] | None = None) -> npt.NDArray[np.uint8]:
     """Pack samples into bits, least significant bit first.
 
     Parameters
     ----------
-    src : array-like
+    src : array-like or bytes-like
         Samples of any shape, in C order; 0 becomes 0, anything else 1.
     out : ndarray, optional
         Where to pack to: uint8, C-contiguous, writable, one item for every eight samples.
@@ -86,7 +86,9 @@ def pack_bits(src: npt.ArrayLike, *, out: npt.NDArray[np.uint8] | None = None) -
     ----------
     PS3.5 8.1.1.
     """
-    samples = np.asarray(src)
+    samples = np.frombuffer(src, np.uint8) if isinstance(src, (bytes, bytearray, memoryview)) else np.asarray(src)
+    if samples.dtype.kind not in "buif":
+        raise ValueError(f"samples of {samples.dtype} cannot be packed, integers, floats or bools expected")
     if samples.dtype != np.uint8:
         samples = samples != 0
     flat = np.ascontiguousarray(samples).view(np.uint8).reshape(-1)

@@ -6,6 +6,7 @@ pydicom reads the header; its public interface alone is used.
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,12 @@ class Source:
         element = self.dataset.get_item(self.pixel_tag, keep_deferred=True)
         left = getattr(element, "value", b"") is None and self.spec.transfer_syntax != DEFLATED
         return getattr(element, "value_tell", None) if left else None
+
+    @property
+    def value_place(self) -> int | None:
+        """Where the value lies in what was read, as far as pydicom still tells; None for a deflated data set."""
+        element = self._element
+        return element.value_tell if element.is_raw and self.spec.transfer_syntax != DEFLATED else None
 
     @property
     def value_bytes(self) -> int:
@@ -367,10 +374,13 @@ def _pair(dataset: Dataset) -> tuple[float, float] | None:
     if absent or (slope in (None, "") and intercept in (None, "")):
         return None
     try:
-        return float(slope), float(intercept)
+        pair = float(slope), float(intercept)
     except (TypeError, ValueError):
+        pair = math.nan, math.nan
+    if not (math.isfinite(pair[0]) and math.isfinite(pair[1])):
         raise CorruptFrameError(
             f"Rescale Slope {slope!r} and Rescale Intercept {intercept!r} found, numbers expected (PS3.3 C.11.1)",
             kind="Mismatch",
             clause="PS3.3 C.11.1",
-        ) from None
+        )
+    return pair

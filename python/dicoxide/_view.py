@@ -122,7 +122,14 @@ def _flat(src: Any, source: Source) -> npt.NDArray[Any]:
     offset = source.value_offset if isinstance(src, (str, os.PathLike)) else None
     if offset is None:
         value = source.value
-        return np.frombuffer(value, dtype, len(value) // dtype.itemsize)
+        count = len(value) // dtype.itemsize
+        place = source.value_place
+        if place is not None and not (hasattr(src, "read") or hasattr(src, "get_item")):
+            try:
+                return np.frombuffer(src, dtype, count, place)
+            except (TypeError, ValueError):
+                pass  # not in one piece: what pydicom read of it is viewed
+        return np.frombuffer(value, dtype, count)
     # A file that ends early is found out by the number of frames that are left.
     value_bytes = min(source.value_bytes, max(0, os.stat(src).st_size - offset))
     count = value_bytes // dtype.itemsize

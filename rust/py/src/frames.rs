@@ -9,7 +9,7 @@ use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
     SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
 };
-use pyo3::exceptions::PyIndexError;
+use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 use std::cell::RefCell;
@@ -136,7 +136,7 @@ impl Frames {
         };
         let finish = Finish { ybr_to_rgb, rescale, store: Store::Cached };
         let tier = if portable { Tier::PORTABLE } else { Tier::best() };
-        let options = Options { finish, segment_byte_order: order(segment_byte_order), strict, tier };
+        let options = Options { finish, segment_byte_order: order(segment_byte_order)?, strict, tier };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
         let data = self.data(py);
@@ -339,7 +339,7 @@ impl OneFrame {
         segment_byte_order: &str,
     ) -> PyResult<Vec<Note>> {
         let bytes = src.as_bytes();
-        let options = Options { segment_byte_order: order(segment_byte_order), ..Options::default() };
+        let options = Options { segment_byte_order: order(segment_byte_order)?, ..Options::default() };
         let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
         let decoded = guarded(src.py(), work_bytes, |poll| {
             let limits = Limits::unbounded();
@@ -356,8 +356,12 @@ impl OneFrame {
     }
 }
 
-fn order(segment_byte_order: &str) -> SegmentByteOrder {
-    if segment_byte_order == "little" { SegmentByteOrder::Little } else { SegmentByteOrder::Big }
+fn order(segment_byte_order: &str) -> PyResult<SegmentByteOrder> {
+    match segment_byte_order {
+        "big" => Ok(SegmentByteOrder::Big),
+        "little" => Ok(SegmentByteOrder::Little),
+        other => Err(PyValueError::new_err(format!("segment_byte_order is 'big' or 'little', not '{other}'"))),
+    }
 }
 
 fn note(index: Option<usize>, tolerated: Tolerated) -> Note {

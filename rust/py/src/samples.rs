@@ -22,7 +22,12 @@ macro_rules! arrays {
             /// Borrows `array`.
             pub(crate) fn new(array: &Bound<'py, PyAny>) -> PyResult<Self> {
                 let other = || PyValueError::new_err(concat!($role, " must be an ndarray of integers or floats in native byte order"));
-                let refused = |error: BorrowError| PyValueError::new_err(format!("{} cannot be used: {error}", $role));
+                let refused = |error: BorrowError| {
+                    PyValueError::new_err(match error {
+                        BorrowError::NotWriteable => concat!($role, " is read-only"),
+                        _ => concat!($role, " is in use: by another call, or as the other array of this one"),
+                    })
+                };
                 let dtype = array.cast::<PyUntypedArray>().map_err(|_| other())?.dtype();
                 match (dtype.kind(), dtype.itemsize()) {
                     $(($kind, size) if size == size_of::<$type>() => {
