@@ -79,6 +79,8 @@ pub fn decode_frames(
         failed: AtomicBool::new(false),
     };
     let work = |watch: Watch<'_>| work(&job, table, data, out.rescales, &queue, watch);
+    // Before the others start: they may leave the calling thread no frame to ask between.
+    Watch { stop: &stop, poll: Some(poll) }.beat().map_err(|error| FrameError { index: first, error })?;
     let parts = if threads == 1 {
         vec![work(Watch { stop: &stop, poll: Some(poll) })]
     } else {
