@@ -105,7 +105,11 @@ def test_rescale_equals_pydicom(path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("row", [row for row in manifest() if row.uid in OURS], ids=lambda row: row.path.name)
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=row.path.name) for row in manifest() if row.uid in OURS]
+    or [pytest.param(None, id="none", marks=pytest.mark.skip("the shared images are not there"))],
+)
 def test_decode_equals_manifest(row: Reference) -> None:
     stored = dicoxide.decode(row.path, raw=True, fallback=False)
     assert stored.shape == row.shape
