@@ -16,6 +16,17 @@ pub const CHOICE_BYTES: usize = 12;
 /// Samples of all frames of one try: properties are to be tried often.
 const MOST_SAMPLES: usize = 1 << 16;
 
+/// How far a try got, so that a campaign can tell that it tries something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tried {
+    /// The choice is no image, or one too large to be tried often.
+    Nothing,
+    /// All ways gave the same error.
+    Refused,
+    /// All ways gave the same samples.
+    Decoded,
+}
+
 /// What the first bytes choose.
 struct Choice {
     syntax: TransferSyntax,
@@ -27,8 +38,8 @@ struct Choice {
 
 /// Any value decodes to the same samples, or fails with the same error, on every CPU path and number of threads;
 /// a failure is no bug, and what is noted ends up the same too.
-pub fn decoding_agrees(bytes: &[u8]) {
-    let Some((choice, value)) = choose(bytes) else { return };
+pub fn decoding_agrees(bytes: &[u8]) -> Tried {
+    let Some((choice, value)) = choose(bytes) else { return Tried::Nothing };
     // Where the choice says so, the last bytes are an Extended Offset Table of two frames.
     let (value, extended) = match value.split_last_chunk::<32>() {
         Some((value, table)) if choice.word_swapped && choice.syntax.is_encapsulated() => {
@@ -38,12 +49,13 @@ pub fn decoding_agrees(bytes: &[u8]) {
         _ => (value, None),
     };
     let data = PixelData { value, extended };
-    let Some(expected) = outcome(&choice, data, Tier::PORTABLE, 1) else { return };
+    let Some(expected) = outcome(&choice, data, Tier::PORTABLE, 1) else { return Tried::Nothing };
     for tier in Tier::available() {
         for threads in [1, 2] {
             assert_eq!(outcome(&choice, data, tier, threads).as_ref(), Some(&expected), "{} {threads}", tier.name());
         }
     }
+    if expected.is_ok() { Tried::Decoded } else { Tried::Refused }
 }
 
 /// Samples and notes, or the frame and its error.

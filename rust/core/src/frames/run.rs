@@ -70,7 +70,9 @@ pub fn decode_frames(
     job.limits.reserve(bytes).map_err(|error| FrameError { index: first, error })?;
     let threads = threads.min(indices.len()).min(bytes / THREAD_BYTES).max(1);
     let mut job = *job;
-    job.options.finish.store = Store::of(bytes, out.is_warm);
+    if Store::of(bytes, out.is_warm) == Store::Streamed {
+        job.options.finish.store = Store::Streamed;
+    }
     let stop = AtomicBool::new(false);
     let queue = Queue {
         next: Mutex::new(Next { position: 0, rest: Some(out.samples) }),
