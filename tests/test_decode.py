@@ -216,9 +216,10 @@ class TestView:
                 assert not view.flags.writeable
                 assert not view.flags.owndata
 
-    def test_a_mapped_view_shows_the_file(self, tmp_path: Path) -> None:
-        path = tmp_path / "big.dcm"
-        path.write_bytes(to_bytes(dataset(np.zeros((400, 400), np.uint16))))
+    @pytest.mark.parametrize("side", [4, 400])
+    def test_a_mapped_view_shows_the_file(self, tmp_path: Path, side: int) -> None:
+        path = tmp_path / "image.dcm"
+        path.write_bytes(to_bytes(dataset(np.zeros((side, side), np.uint16))))
         view = dicoxide.decode(path, copy=False)
         with path.open("r+b") as file:
             file.seek(-2, io.SEEK_END)

@@ -71,13 +71,6 @@ class Source:
         return self._bytes_of(value)
 
     @property
-    def value_offset(self) -> int | None:
-        """Where the value lies in the file it was read from, if it has been left there."""
-        element = self.dataset.get_item(self.pixel_tag, keep_deferred=True)
-        left = getattr(element, "value", b"") is None and self.spec.transfer_syntax != DEFLATED
-        return getattr(element, "value_tell", None) if left else None
-
-    @property
     def value_place(self) -> int | None:
         """Where the value lies in what was read, as far as pydicom still tells; None for a deflated data set."""
         element = self._element
@@ -85,11 +78,9 @@ class Source:
 
     @property
     def value_bytes(self) -> int:
-        """Length of the value."""
-        if self.value_offset is None:
-            return len(self.value)
-        element: Any = self.dataset.get_item(self.pixel_tag, keep_deferred=True)
-        return int(element.length)
+        """Length of the value, which may still be in the file."""
+        element = self._element
+        return int(element.length) if element.is_raw and element.value is None else len(self.value)
 
     @property
     def word_swapped(self) -> bool:

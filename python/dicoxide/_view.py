@@ -119,25 +119,24 @@ def _require_plain(spec: FrameSpec, *, raw: bool) -> None:
 
 def _flat(src: Any, source: Source) -> npt.NDArray[Any]:
     dtype = source.spec.dtype
-    offset = source.value_offset if isinstance(src, (str, os.PathLike)) else None
-    if offset is None:
-        value = source.value
-        count = len(value) // dtype.itemsize
-        place = source.value_place
-        if place is not None and not (hasattr(src, "read") or hasattr(src, "get_item")):
-            try:
-                return np.frombuffer(src, dtype, count, place)
-            except (TypeError, ValueError):
-                pass  # not in one piece: what pydicom read of it is viewed
-        return np.frombuffer(value, dtype, count)
-    # A file that ends early is found out by the number of frames that are left.
-    value_bytes = min(source.value_bytes, max(0, os.stat(src).st_size - offset))
-    count = value_bytes // dtype.itemsize
-    if count == 0:
-        return np.empty(0, dtype)
-    mapped = np.memmap(src, np.uint8, "r", offset=offset, shape=(count * dtype.itemsize,))
-    view: npt.NDArray[Any] = np.asarray(mapped).view(dtype)
-    return view
+    place = source.value_place
+    if place is not None and isinstance(src, (str, os.PathLike)):
+        # A file that ends early is found out by the number of frames that are left.
+        value_bytes = min(source.value_bytes, max(0, os.stat(src).st_size - place))
+        count = value_bytes // dtype.itemsize
+        if count == 0:
+            return np.empty(0, dtype)
+        mapped = np.memmap(src, np.uint8, "r", offset=place, shape=(count * dtype.itemsize,))
+        view: npt.NDArray[Any] = np.asarray(mapped).view(dtype)
+        return view
+    value = source.value
+    count = len(value) // dtype.itemsize
+    if place is not None and not (hasattr(src, "read") or hasattr(src, "get_item")):
+        try:
+            return np.frombuffer(src, dtype, count, place)
+        except (TypeError, ValueError):
+            pass  # not in one piece: what pydicom read of it is viewed
+    return np.frombuffer(value, dtype, count)
 
 
 def _require_aligned(values: npt.NDArray[Any], spec: FrameSpec) -> None:

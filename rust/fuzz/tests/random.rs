@@ -117,8 +117,9 @@ fn make_sensible(random: &mut Random, head: &mut [u8; CHOICE_BYTES], samples: u8
         head[10] |= rescale;
     }
     // Neither colour differences at half resolution nor an Extended Offset Table.
-    head[11] = if head[0] % 2 == 0 { (random.byte() & 4) | 2 } else { 2 };
-    if head[0] % 2 == 0 && head[1] % 5 == 4 {
+    let is_native = head[0].is_multiple_of(2);
+    head[11] = if is_native { (random.byte() & 4) | 2 } else { 2 };
+    if is_native && head[1] % 5 == 4 {
         // Encapsulated Uncompressed: the value has no items around it.
         head[1] = 0;
     }
