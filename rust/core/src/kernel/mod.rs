@@ -11,6 +11,7 @@ pub(crate) mod align;
 pub(crate) mod bits;
 pub(crate) mod convert;
 pub(crate) mod cpu;
+pub(crate) mod difference;
 pub(crate) mod interleave;
 pub(crate) mod rle;
 pub(crate) mod stream;
