@@ -13,11 +13,9 @@ pub(crate) mod convert;
 pub(crate) mod cpu;
 pub(crate) mod difference;
 pub(crate) mod interleave;
-#[cfg_attr(not(test), expect(dead_code))]
 pub(crate) mod predict;
 pub(crate) mod rle;
 pub(crate) mod stream;
-#[cfg_attr(not(test), expect(dead_code))]
 pub(crate) mod stuffing;
 pub(crate) mod ybr;
 

@@ -92,7 +92,8 @@ impl Header {
 fn rest_after_eoi(bytes: &[u8], at: usize) -> Option<Tolerated> {
     let (_, end) = read_marker(bytes, at).ok()?;
     match bytes.get(end..)? {
-        [] | [0] => None,
+        [] => None,
+        [_] if bytes.len().is_multiple_of(2) => None,
         rest => {
             let text = format!("{} bytes follow the EOI marker", rest.len());
             Some(Tolerated::new(text, "PS3.5 A.4").at(end))

@@ -114,7 +114,7 @@ impl Table {
     }
 
     /// The symbol at the top of `window`, however long: its bits and its difference.
-    fn symbol(&self, window: u64) -> Option<(u32, u16)> {
+    pub(crate) fn symbol(&self, window: u64) -> Option<(u32, u16)> {
         let top = (window >> 48) as u32;
         let length = (1_u32..=16).find(|length| self.ends.get(*length as usize).is_some_and(|end| top < *end))?;
         let place = self.places.get(length as usize)? + i32::try_from(top >> (16 - length)).ok()?;
@@ -175,6 +175,11 @@ impl<'a> Task<'a> {
     /// Differences made when the last unassigned code had been met, 0 if none was.
     pub(crate) const fn unassigned(&self) -> usize {
         self.unassigned
+    }
+
+    /// The differences made.
+    pub(crate) fn differences(&self) -> &[u16] {
+        self.out.get(..self.made).unwrap_or_default()
     }
 
     /// Takes one code; `false` at the end.
