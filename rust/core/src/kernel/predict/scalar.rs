@@ -51,9 +51,15 @@ fn by_value<const N: usize>(rows: &mut [u16], above: &[u16], selection_value: u8
         (5, _) => each(rows, above, |row, above| {
             line::<N>(row, above, |d, a, b, c| a.wrapping_add(d.wrapping_add(half_difference(b, c))));
         }),
-        (6, 1) => skewed(rows, above, sixth),
+        (6, 1) => {
+            let (rows, above) = fours(rows, above, sixth);
+            each(rows, above, |row, above| line::<1>(row, above, sixth));
+        }
         (6, _) => each(rows, above, |row, above| line::<N>(row, above, sixth)),
-        (_, 1) => skewed(rows, above, seventh),
+        (_, 1) => {
+            let (rows, above) = fours(rows, above, seventh);
+            each(rows, above, |row, above| line::<1>(row, above, seventh));
+        }
         (_, _) => each(rows, above, |row, above| line::<N>(row, above, seventh)),
     }
 }
@@ -86,10 +92,14 @@ pub(super) fn each<'a>(rows: &'a mut [u16], mut above: &'a [u16], mut line: impl
     }
 }
 
-/// Rows of one component in groups of four whose chains overlap.
+/// Rows of one component in groups of four whose chains overlap. Returns the rows that are left and the one above them.
 #[inline(always)]
-fn skewed(rows: &mut [u16], above: &[u16], sample: impl Fn(u16, u16, u16, u16) -> u16 + Copy) {
-    let (rest, above) = groups::<4>(rows, above, sample, |group, above| {
+pub(super) fn fours<'a>(
+    rows: &'a mut [u16],
+    above: &'a [u16],
+    sample: impl Fn(u16, u16, u16, u16) -> u16 + Copy,
+) -> (&'a mut [u16], &'a [u16]) {
+    groups::<4>(rows, above, sample, |group, above| {
         let Skewed { lines: [row0, row1, row2, row3], left, corner } = group;
         let ([mut a0, mut a1, mut a2, mut a3], [mut c0, mut c1, mut c2, mut c3]) = (left, corner);
         let steps = row0.len().min(above.len());
@@ -101,8 +111,7 @@ fn skewed(rows: &mut [u16], above: &[u16], sample: impl Fn(u16, u16, u16, u16) -
             [c0, c1, c2, c3] = [b0, b1, b2, b3];
         }
         steps
-    });
-    each(rest, above, |row, above| line::<1>(row, above, sample));
+    })
 }
 
 /// `R` rows, each a sample behind the one above it.
@@ -196,7 +205,7 @@ fn half_difference(a: u16, b: u16) -> u16 {
 }
 
 #[inline(always)]
-fn add(row: &mut [u16], prediction: &[u16]) {
+pub(super) fn add(row: &mut [u16], prediction: &[u16]) {
     for (sample, prediction) in row.iter_mut().zip(prediction) {
         *sample = sample.wrapping_add(*prediction);
     }

@@ -29,15 +29,23 @@ pub(super) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection
         (1, 4) => scalar::each(rows, above, |row, above| fourth(row, above)),
         (1, 5) => scalar::each(rows, above, |row, above| fifth(row, above)),
         (1, 6) => {
-            let (rest, above) =
-                scalar::groups::<ROWS>(rows, above, scalar::sixth, |group, above| skewed::<true>(group, above));
-            scalar::rows(rest, above, 1, 6);
+            let whole = |group: Skewed<'_, ROWS>, above: &[u16]| skewed::<true>(group, above);
+            let (rows, above) = scalar::groups(rows, above, scalar::sixth, whole);
+            let (rows, above) = scalar::fours(rows, above, scalar::sixth);
+            halves::<1, true>(rows, above);
         }
         (1, 7) => {
-            let (rest, above) =
-                scalar::groups::<ROWS>(rows, above, scalar::seventh, |group, above| skewed::<false>(group, above));
-            scalar::rows(rest, above, 1, 7);
+            let whole = |group: Skewed<'_, ROWS>, above: &[u16]| skewed::<false>(group, above);
+            let (rows, above) = scalar::groups(rows, above, scalar::seventh, whole);
+            let (rows, above) = scalar::fours(rows, above, scalar::seventh);
+            halves::<1, false>(rows, above);
         }
+        (2, 6) => halves::<2, true>(rows, above),
+        (2, 7) => halves::<2, false>(rows, above),
+        (3, 6) => halves::<3, true>(rows, above),
+        (3, 7) => halves::<3, false>(rows, above),
+        (4, 6) => halves::<4, true>(rows, above),
+        (4, 7) => halves::<4, false>(rows, above),
         _ => scalar::rows(rows, above, components, selection_value),
     }
 }
@@ -196,6 +204,42 @@ fn skewed<const SIXTH: bool>(mut group: Skewed<'_, ROWS>, above: &[u16]) -> usiz
     turns * ROWS
 }
 
+/// Row by row, one lane a component: two instructions wait for the pixel to the left.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+fn halves<const N: usize, const SIXTH: bool>(rows: &mut [u16], above: &[u16]) {
+    let ones = _mm_set1_epi16(-1);
+    scalar::each(rows, above, |row, above| {
+        let (pixels, rest) = row.as_chunks_mut::<N>();
+        let (above, above_rest) = above.as_chunks::<N>();
+        let mut places = pixels.iter_mut().zip(above);
+        let Some((first, above)) = places.next() else { return scalar::add(rest, above_rest) };
+        scalar::add(first, above);
+        let (mut left, mut corner) = (load_pixel(first), load_pixel(above));
+        if !SIXTH {
+            left = _mm_xor_si128(left, ones);
+        }
+        let mut next = |difference: __m128i, b: __m128i| {
+            if SIXTH {
+                let difference = _mm_xor_si128(difference, _mm_set1_epi16(i16::MIN));
+                let half = _mm_avg_epu16(left, _mm_xor_si128(corner, ones));
+                left = _mm_add_epi16(half, _mm_add_epi16(difference, b));
+                corner = b;
+                left
+            } else {
+                left = _mm_sub_epi16(_mm_avg_epu16(left, _mm_xor_si128(b, ones)), difference);
+                _mm_xor_si128(left, ones)
+            }
+        };
+        for (pixel, above) in places {
+            let samples = next(load_pixel(pixel), load_pixel(above));
+            store_pixel(pixel, samples);
+        }
+        let samples = next(load_pixel(rest), load_pixel(above_rest));
+        store_pixel(rest, samples);
+    });
+}
+
 /// Lane i of vector k to lane k of vector i.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
@@ -247,5 +291,24 @@ fn store_half(place: &mut [u16; ROWS], samples: __m128i) {
     #[allow(unsafe_code)]
     unsafe {
         _mm_storeu_si128(place.as_mut_ptr().cast(), samples);
+    }
+}
+
+/// Up to four samples in the lower lanes.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+fn load_pixel(samples: &[u16]) -> __m128i {
+    let bits = samples.iter().rev().fold(0, |bits, sample| bits << u16::BITS | u64::from(*sample));
+    _mm_cvtsi64_si128(bits.cast_signed())
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[expect(clippy::cast_possible_truncation, reason = "the lowest of the samples")]
+fn store_pixel(place: &mut [u16], samples: __m128i) {
+    let mut bits = _mm_cvtsi128_si64(samples).cast_unsigned();
+    for sample in place {
+        *sample = bits as u16;
+        bits >>= u16::BITS;
     }
 }
