@@ -48,6 +48,7 @@ fn by_value<const N: usize>(rows: &mut [u16], above: &[u16], selection_value: u8
         (4, _) => each(rows, above, |row, above| {
             line::<N>(row, above, |d, a, b, c| a.wrapping_add(d.wrapping_add(b).wrapping_sub(c)));
         }),
+        (5, 1) => each(rows, above, sums_and_halves),
         (5, _) => each(rows, above, |row, above| {
             line::<N>(row, above, |d, a, b, c| a.wrapping_add(d.wrapping_add(half_difference(b, c))));
         }),
@@ -81,6 +82,17 @@ pub(super) fn seventh(difference: u16, a: u16, b: u16, _: u16) -> u16 {
 fn sums_and_above(row: &mut [u16], above: &[u16]) {
     sums(row, [0]);
     add(row, above);
+}
+
+/// Selection value 5: x is the running sum of the differences and (Rb - Rc) >> 1, which are known before.
+#[inline(always)]
+fn sums_and_halves(row: &mut [u16], above: &[u16]) {
+    let (Some((first, rest)), Some((above0, below))) = (row.split_first_mut(), above.split_first()) else { return };
+    *first = first.wrapping_add(*above0);
+    for ((difference, b), c) in rest.iter_mut().zip(below).zip(above) {
+        *difference = difference.wrapping_add(half_difference(*b, *c));
+    }
+    sums(row, [0]);
 }
 
 /// Calls `line` for each row and the one above it, which is as long.

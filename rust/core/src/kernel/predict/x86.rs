@@ -1,5 +1,5 @@
-//! One component: running sums 16 at a time, and halves of what is to the left by eight rows at a time.
-//! For the rest, the portable loops compiled for x86-64-v3.
+//! Running sums of one component by 16 samples, halves of what is to the left by eight rows or by pixels; for the rest
+//! the portable loops compiled for x86-64-v3.
 
 use super::scalar::{self, Skewed};
 use std::arch::x86_64::*;

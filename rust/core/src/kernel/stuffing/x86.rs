@@ -41,22 +41,22 @@ pub(super) fn unstuff(src: &[u8], out: &mut [u8]) -> usize {
         let bytes = load(bytes);
         let stuffed = _mm256_and_si256(is_ff(load(before)), _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
         let mut stuffed = _mm256_movemask_epi8(stuffed).cast_unsigned();
-        at += VECTOR;
-        written += VECTOR - stuffed.count_ones() as usize;
         store(place, 0, bytes);
         let mut skipped = 0;
         loop {
             let index = stuffed.trailing_zeros() as usize;
             let Some(behind) = window.get(index + 2..).and_then(|window| window.first_chunk()) else { break };
             store(place, index - skipped, load(behind));
-            skipped += 1;
+            skipped += usize::from(stuffed != 0);
             stuffed &= stuffed.wrapping_sub(1);
             if stuffed == 0 {
                 break;
             }
         }
+        at += VECTOR;
+        written += VECTOR - skipped;
     }
-    scalar::unstuff_from(src, out, at, written)
+    scalar::unstuff_behind(src, out, at - 1, written)
 }
 
 #[inline]
