@@ -19,8 +19,10 @@ __all__ = [
     "__version__",
     "decode_frame_bytearray",
     "decode_frame_into",
+    "jpeg_lossless_encode",
     "pack_bits_into",
     "rescale_into",
+    "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
 ]
@@ -104,3 +106,14 @@ def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> No
 def rescale_into(
     src: npt.NDArray[Any], slope: float, intercept: float, out: npt.NDArray[Any], is_warm: bool = False
 ) -> None: ...
+def jpeg_lossless_encode(
+    src: npt.NDArray[Any],
+    rows: int,
+    columns: int,
+    samples_per_pixel: int,
+    selection_value: int,
+    point_transform: int,
+    restart_interval: int,
+    precision: int | None,
+) -> bytes: ...
+def rle_encode(src: npt.NDArray[Any], rows: int, columns: int, samples_per_pixel: int) -> bytes: ...

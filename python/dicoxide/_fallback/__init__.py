@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicoxide._fallback import _rle, _samples, _syntaxes
+from dicoxide._fallback._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._fallback._faults import ERROR_KINDS, Budget, Tolerated, fault
 from dicoxide._fallback._frames import Encapsulated, Native, Places, Whole
 from dicoxide._fallback._info import FrameInfo
@@ -23,8 +24,10 @@ __all__ = [
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_dimensions",
+    "jpeg_lossless_encode",
     "pack_bits_into",
     "rescale_into",
+    "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
 ]
