@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.pixels import pixel_array
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import corpus
@@ -70,9 +69,11 @@ class JpegLosslessFrame:
 def real_frames() -> tuple[JpegLosslessFrame, ...]:
     """The first frame of every JPEG Lossless file at hand, largest first.
 
-    The reference is what libjpeg-turbo gives, or else this package; where the manifest has a checksum, which at least
-    two decoders agree upon, all frames of the file together must have it.
+    The reference is what libjpeg-turbo gives, or else this package; without either there is nothing to measure. Where
+    the manifest has a checksum, which at least two decoders agree upon, all frames of the file together must have it.
     """
+    if _decoder() is None:
+        return ()
     rows = corpus.manifest()
     frames = [_read(row) for row in rows if row["uid"] in (JPEGLossless, JPEGLosslessSV1) and row["sha256"]]
     frames += [_read_bare(row) for row in rows if row["kind"] == "jpg" and row["jpeg_sof"] == "C3"]
@@ -129,21 +130,23 @@ def _read_unlisted(path: Path) -> JpegLosslessFrame | None:
     meta = getattr(ds, "file_meta", {})
     if meta.get("TransferSyntaxUID") not in (JPEGLossless, JPEGLosslessSV1):
         return None
-    count = int(ds.get("NumberOfFrames") or 1)
-    src = next(generate_frames(ds.PixelData, number_of_frames=count))
-    expected = pixel_array(ds, raw=True, index=0)
-    decoded = _decode(src)
-    if not np.array_equal(decoded.astype(expected.dtype), expected):
-        raise AssertionError(f"{path.name}: the reference differs from pydicom")
-    return _frame(path.name, src, decoded)
+    src = next(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
+    return _frame(path.name, src, _decode(src))
 
 
 def _decode(src: bytes) -> Array:
+    decoder = _decoder()
+    if decoder is None:
+        raise AssertionError("no decoder is here to make a reference")
+    return decoder(src)
+
+
+def _decoder() -> Callable[[bytes], Array] | None:
     try:
         from imagecodecs import jpeg8_decode
     except ImportError:
-        return dicoxide.jpeg_lossless_decode(src)
-    return jpeg8_decode(src)
+        return dicoxide.jpeg_lossless_decode if dicoxide.backend == "rust" else None
+    return jpeg8_decode
 
 
 def _frame(name: str, src: bytes, decoded: Array, is_wg04: bool = False) -> JpegLosslessFrame:

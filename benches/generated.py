@@ -100,6 +100,11 @@ def jpeg_lossless_frame(frame: Array, precision: int, selection_value: int = 1) 
     return jpeg8_encode(frame, lossless=True, predictor=selection_value, bitspersample=precision)
 
 
+def jpeg_lossless_12(frame: Array) -> bytes:
+    """The same of 12 bits, by the first predictor."""
+    return jpeg_lossless_frame(frame, 12)
+
+
 def dataset(
     frames: Array,
     *,

@@ -21,7 +21,7 @@ def mr() -> Array:
 
 
 def nm(count: int) -> Array:
-    """Nuclear medicine, (count, 64, 64) of 16 bits: counts of few events, most of them in the middle."""
+    """Nuclear medicine, (count, 64, 64) of 12 bits: counts of few events, most of them in the middle."""
     x, y = _grid(64, 64)
     random = np.random.default_rng(1)
     turning = np.linspace(0, 2 * np.pi, count, endpoint=False)[:, None, None]
