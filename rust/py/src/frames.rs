@@ -136,7 +136,7 @@ impl Frames {
         };
         let finish = Finish { ybr_to_rgb, rescale, store: Store::Cached };
         let tier = if portable { Tier::PORTABLE } else { Tier::best() };
-        let options = Options { finish, segment_byte_order: order(segment_byte_order)?, strict, tier };
+        let options = Options { finish, segment_byte_order: order(segment_byte_order)?, strict, tier, way: None };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
         let data = self.data(py);
