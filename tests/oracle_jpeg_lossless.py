@@ -346,6 +346,11 @@ class Decoder:
                 return rb + ((ra - rc) >> 1)
         return (ra + rb) >> 1
 
+    def leave(self, bits: Bits) -> None:
+        self.at, left = bits.end()
+        if left:
+            self.notes.append("bytes left before a marker")
+
     def finish(self) -> Decoded:
         planes = [component.lines for component in self.components]
         values = np.array(planes, np.uint8 if self.precision <= 8 else np.uint16)
