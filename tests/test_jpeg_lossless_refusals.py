@@ -126,7 +126,7 @@ MALFORMED = {
     "a table defined too late": SOI + FRAME + SCAN + TABLES + DATA + EOI,
     # B.2.4.2, C.2.
     "more codes than bits allow": lossless(tables=dht([(0, Table((3, *[0] * 15), (0, 1, 2)))])),
-    "more codes of sixteen bits than are left": lossless(tables=dht([(0, Table((*[1] * 15, 3), tuple(range(18))))])),
+    "more codes of sixteen bits than are left": lossless(tables=dht([(0, Table((*[1] * 15, 3), (*range(17), 0)))])),
     "code counts of more than 256": lossless(
         tables=dht([(0, Table((*[0] * 12, 255, 255, 0, 0), tuple(range(17)) * 30))])
     ),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLossless
 
-from encoders import jpeg_lossless
+from encoders import encapsulate, jpeg_lossless
 from encoders.dataset import dataset
 
 Array = npt.NDArray[Any]
@@ -64,6 +64,11 @@ class Frame:
             bits_stored=self.precision,
             coded=[self.src],
         )
+
+
+def wrapped(src: bytes) -> bytes:
+    """The Pixel Data value of a single frame."""
+    return encapsulate.encapsulate([src]).value
 
 
 def scan_layouts(components: int) -> list[list[list[int]]]:
