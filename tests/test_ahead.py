@@ -148,9 +148,7 @@ def test_options_that_are_reported() -> None:
     halves = np.repeat(rng.integers(0, 256, (4, 4, 3, 3), dtype=np.uint8), 2, axis=2)
     assert_same(dataset(halves, ENCAPSULATED_UNCOMPRESSED, table="basic", **colour))
     planes = rng.integers(0, 256, (4, 4, 6, 3), dtype=np.uint8)
-    assert_same(
-        dataset(planes, ENCAPSULATED_UNCOMPRESSED, samples_per_pixel=3, planar_configuration=1, table="basic")
-    )
+    assert_same(dataset(planes, ENCAPSULATED_UNCOMPRESSED, samples_per_pixel=3, planar_configuration=1, table="basic"))
 
 
 @settings(max_examples=40, deadline=None)
