@@ -163,7 +163,7 @@ def _version(package: str) -> str | None:
 
 def _decoders() -> list[tuple[str, str]]:
     """Name and version of the packages here that decode too; a package that is there twice counts once."""
-    found = {}
+    found: dict[str, str] = {}
     for distribution in metadata.distributions():
         name = (distribution.metadata["Name"] or "").lower().replace("_", "-")
         if name in _DECODERS or name.startswith(_FAMILY):
