@@ -47,7 +47,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { finish: Finish::default(), segment_byte_order: SegmentByteOrder::Big, strict: false, tier: Tier::best(), way: None }
+        Self {
+            finish: Finish::default(),
+            segment_byte_order: SegmentByteOrder::Big,
+            strict: false,
+            tier: Tier::best(),
+            way: None,
+        }
     }
 }
 
