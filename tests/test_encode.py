@@ -57,13 +57,16 @@ def decode_jpeg_lossless(src: bytes, expected: Array) -> Array:
 
 
 def assert_jpeg_lossless(image: Array, precision: int | None = None, **parameters: int) -> bytes:
-    """Encode and decode: by the codec, and by libjpeg-turbo where it is there."""
+    """Encode and decode: by both of our ways to the codec, and by libjpeg-turbo where it is there."""
     encoded = dicoxide.jpeg_lossless_encode(image, precision=precision, **parameters)
     mask = (1 << (precision or image.dtype.itemsize * 8)) - 1
     point_transform = parameters.get("point_transform", 0)
     expected = (image.astype(np.int64) & mask) >> point_transform << point_transform
     expected = expected.astype(np.uint8 if mask < 256 and image.dtype.itemsize == 1 else np.uint16)
     np.testing.assert_array_equal(decode_jpeg_lossless(encoded, expected), expected)
+    found = dicoxide.jpeg_lossless_decode(encoded)
+    assert found.dtype == (np.uint8 if mask < 256 else np.uint16)
+    np.testing.assert_array_equal(found.reshape(expected.shape), expected)
     if (imagecodecs := _imagecodecs()) is not None:
         found = imagecodecs.jpeg8_decode(encoded).reshape(expected.shape)
         np.testing.assert_array_equal(found, expected)
