@@ -109,7 +109,10 @@ def test_every_prefix(case: cases.Case) -> None:
 
 def test_every_kind_of_error_has_a_class() -> None:
     assert _core.ERROR_KINDS == _fallback.ERROR_KINDS
-    assert _core.transfer_syntaxes() == _fallback.transfer_syntaxes()
+    for ours, plain in zip(_core.transfer_syntaxes(), _fallback.transfer_syntaxes(), strict=True):
+        # NumPy alone decodes some of the syntaxes, none by another name.
+        assert plain[:2] == ours[:2]
+        assert plain[2] in (ours[2], None)
 
 
 @pytest.mark.parametrize(("variable", "value", "path"), [("DICOXIDE_CPU", "portable", "portable")])

@@ -19,8 +19,10 @@ __all__ = [
     "__version__",
     "decode_frame_bytearray",
     "decode_frame_into",
+    "jpeg_lossless_encode",
     "pack_bits_into",
     "rescale_into",
+    "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
 ]
@@ -62,6 +64,7 @@ class Frames:
         segment_byte_order: str = "big",
         is_warm: bool = False,
         portable: bool = False,
+        way: str | None = None,
     ) -> tuple[str, list[_Note]]: ...
     def frame_bytes(self, index: int) -> tuple[bytes, int]: ...
 
@@ -96,9 +99,21 @@ def decode_frame_bytearray(
     is_float: bool = False,
     segment_byte_order: str = "big",
 ) -> tuple[bytearray, list[_Note]]: ...
+def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]: ...
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]: ...
 def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -> None: ...
 def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None: ...
 def rescale_into(
     src: npt.NDArray[Any], slope: float, intercept: float, out: npt.NDArray[Any], is_warm: bool = False
 ) -> None: ...
+def jpeg_lossless_encode(
+    src: npt.NDArray[Any],
+    rows: int,
+    columns: int,
+    samples_per_pixel: int,
+    selection_value: int,
+    point_transform: int,
+    restart_interval: int,
+    precision: int | None,
+) -> bytes: ...
+def rle_encode(src: npt.NDArray[Any], rows: int, columns: int, samples_per_pixel: int) -> bytes: ...

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicoxide._fallback import _rle, _samples, _syntaxes
+from dicoxide._fallback._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._fallback._faults import ERROR_KINDS, Budget, Tolerated, fault
 from dicoxide._fallback._frames import Encapsulated, Native, Places, Whole
 from dicoxide._fallback._info import FrameInfo
@@ -22,8 +23,11 @@ __all__ = [
     "Frames",
     "decode_frame_bytearray",
     "decode_frame_into",
+    "jpeg_lossless_dimensions",
+    "jpeg_lossless_encode",
     "pack_bits_into",
     "rescale_into",
+    "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
 ]
@@ -123,6 +127,7 @@ class Frames:
         segment_byte_order: str = "big",
         is_warm: bool = False,
         portable: bool = False,
+        way: str | None = None,
     ) -> tuple[str, list[Note]]:
         """Decode the frames ``indices`` into ``out``.
 
@@ -283,6 +288,11 @@ def decode_frame_bytearray(
     out = np.empty(frames._info.samples, frames._info.dtype)
     notes = decode_frame_into(out, transfer_syntax, src, *attributes, segment_byte_order)
     return bytearray(out.astype(out.dtype.newbyteorder("<"), copy=False).tobytes()), notes
+
+
+def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]:
+    """Refused: JPEG Lossless is decoded by the compiled extension alone."""
+    raise fault("Unsupported", "JPEG Lossless needs the compiled extension of dicoxide", "ITU-T T.81 Annex H")
 
 
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]:

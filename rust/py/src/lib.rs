@@ -1,5 +1,6 @@
 //! The extension `dicoxide._core`: moves data across between Python and the core, decides nothing.
 
+mod encode;
 mod errors;
 mod frames;
 mod guard;
@@ -15,7 +16,9 @@ mod _core {
     use dicoxide_core::{ErrorKind, Tier, TransferSyntax, codec};
 
     #[pymodule_export]
-    use super::frames::{Frames, decode_frame_bytearray, decode_frame_into};
+    use super::encode::{jpeg_lossless_encode, rle_encode};
+    #[pymodule_export]
+    use super::frames::{Frames, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
 

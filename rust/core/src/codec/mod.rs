@@ -6,6 +6,7 @@ mod native;
 mod rle;
 mod way;
 
+pub use jpeg_lossless::{Dimensions as JpegLosslessDimensions, dimensions as jpeg_lossless_dimensions};
 pub(crate) use native::frame_bits as native_frame_bits;
 pub use way::Way;
 

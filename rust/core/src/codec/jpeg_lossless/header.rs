@@ -60,10 +60,7 @@ impl Header {
     /// # Errors
     /// `Unsupported` for other processes than the lossless one with Huffman coding; `Truncated` and `Malformed`.
     pub(super) fn parse(bytes: &[u8], tier: Tier) -> Result<Self> {
-        if !bytes.starts_with(&[0xFF, SOI]) {
-            return Err(malformed("no SOI marker FFD8 at the start", "ITU-T T.81 B.2.1").at(0));
-        }
-        let mut reader = Reader::default();
+        let mut reader = Reader::begin(bytes)?;
         let mut tolerated = Vec::new();
         let mut at = 2;
         loop {
@@ -88,6 +85,44 @@ impl Header {
     }
 }
 
+/// The size of a codestream's image, as the codestream has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dimensions {
+    /// Number of lines.
+    pub rows: u16,
+    /// Samples per line.
+    pub columns: u16,
+    /// Components.
+    pub components: usize,
+    /// Bits of a sample, 2 to 16.
+    pub precision: u8,
+}
+
+/// Reads as much of a codestream as says how large its image is.
+///
+/// # Errors
+/// As decoding it would fail.
+///
+/// # Standard
+/// ITU-T T.81 B.2.2, B.2.5.
+pub fn dimensions(bytes: &[u8]) -> Result<Dimensions> {
+    let tier = Tier::best();
+    let mut reader = Reader::begin(bytes)?;
+    let mut at = 2;
+    while reader.frame.is_none()
+        && let (marker, next) = read_marker(bytes, at)?
+        && let Some(next) = reader.take(bytes, marker, next, tier)?
+    {
+        at = next;
+    }
+    let (frame, lines) = match reader.frame {
+        Some(frame) if frame.lines > 0 => (frame.clone(), frame.lines),
+        _ => Header::parse(bytes, tier).map(|header| (header.frame, header.lines))?,
+    };
+    let FrameHeader { columns, precision, ref components, .. } = frame;
+    Ok(Dimensions { rows: lines, columns, components: components.len(), precision })
+}
+
 /// What follows EOI, whose marker is at `at` or after fill bytes, beyond the byte that makes the length even.
 fn rest_after_eoi(bytes: &[u8], at: usize) -> Option<Tolerated> {
     let (_, end) = read_marker(bytes, at).ok()?;
@@ -102,6 +137,13 @@ fn rest_after_eoi(bytes: &[u8], at: usize) -> Option<Tolerated> {
 }
 
 impl Reader {
+    fn begin(bytes: &[u8]) -> Result<Self> {
+        if bytes.starts_with(&[0xFF, SOI]) {
+            return Ok(Self::default());
+        }
+        Err(malformed("no SOI marker FFD8 at the start", "ITU-T T.81 B.2.1").at(0))
+    }
+
     /// Takes the marker and what belongs to it; returns the offset behind, or `None` at EOI.
     fn take(&mut self, bytes: &[u8], marker: Marker, next: usize, tier: Tier) -> Result<Option<usize>> {
         let Marker { code, offset } = marker;

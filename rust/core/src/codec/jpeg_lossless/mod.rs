@@ -15,6 +15,7 @@ use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::sink::Sink;
 use crate::syntax::TransferSyntax;
 use header::Header;
+pub use header::{Dimensions, dimensions};
 use recipe::{Recipe, Tables};
 use scan::Room;
 

@@ -105,10 +105,9 @@ impl Proven {
         let rotated = rotated(tables, self.made);
         let end = chunk.at();
         let mut dropped = [0; MOST_FOLLOWED];
-        let (Some(mut ours), Some(mut theirs)) = (
-            Task::new(&rotated, bits, self.at, end, room),
-            Task::new(tables, bits, start, end, &mut dropped),
-        ) else {
+        let (Some(mut ours), Some(mut theirs)) =
+            (Task::new(&rotated, bits, self.at, end, room), Task::new(tables, bits, start, end, &mut dropped))
+        else {
             return false;
         };
         // Where both stand at the same place, and the same table is next, they stay together.

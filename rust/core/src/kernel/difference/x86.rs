@@ -8,8 +8,8 @@
 use super::{LENGTH, MISSES, Table, Task, WINDOW_BITS, scalar};
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64,
-    _mm256_set1_epi32, _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_srli_epi32, _mm256_srlv_epi32, _mm256_storeu_si256,
-    _mm256_sub_epi32,
+    _mm256_set1_epi32, _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_srli_epi32, _mm256_srlv_epi32,
+    _mm256_storeu_si256, _mm256_sub_epi32,
 };
 
 /// Tasks in lock-step: more than four do not fit the registers.

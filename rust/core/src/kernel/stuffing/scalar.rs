@@ -1,15 +1,15 @@
-//! Blocks that the compiler compares as vectors; byte by byte only where a block has what is looked for.
+//! Blocks that the compiler makes vectors of, and words of eight bytes.
 
-/// Bytes of a block.
+/// Bytes of a block, which is compared as vectors, and of a word.
 const BLOCK: usize = 16;
+const WORD: usize = size_of::<u64>();
 
 #[inline(always)]
 pub(super) fn find_marker(src: &[u8], from: usize) -> Option<usize> {
     let bytes = src.get(from..)?;
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
     let (next_blocks, _) = bytes.get(1..)?.as_chunks::<BLOCK>();
-    let is_marker = |byte: u8, next: u8| (byte == 0xFF) & (next != 0);
-    let clean = blocks.iter().zip(next_blocks).take_while(|(block, next)| !any(block, next, is_marker)).count();
+    let clean = blocks.iter().zip(next_blocks).take_while(|(block, next)| !any_marker(block, next)).count();
     let at = from + clean * BLOCK;
     let bytes = src.get(at..)?;
     let next = bytes.get(1..).unwrap_or_default().iter().copied().chain([0xFF]);
@@ -17,45 +17,79 @@ pub(super) fn find_marker(src: &[u8], from: usize) -> Option<usize> {
 }
 
 #[inline(always)]
-fn any(block: &[u8; BLOCK], next: &[u8; BLOCK], pair: impl Fn(u8, u8) -> bool) -> bool {
-    block.iter().zip(next).fold(false, |found, (byte, next)| found | pair(*byte, *next))
+fn is_marker(byte: u8, next: u8) -> bool {
+    (byte == 0xFF) & (next != 0)
+}
+
+#[inline(always)]
+fn any_marker(block: &[u8; BLOCK], next: &[u8; BLOCK]) -> bool {
+    block.iter().zip(next).fold(false, |found, (byte, next)| found | is_marker(*byte, *next))
 }
 
 #[inline(always)]
 pub(super) fn unstuff(src: &[u8], out: &mut [u8]) -> usize {
-    unstuff_from(src, out, 0, 0)
+    let (Some(first), Some(place)) = (src.first(), out.first_mut()) else { return 0 };
+    *place = *first;
+    unstuff_behind(src, out, 0, 1)
 }
 
-/// What is left of `src` from `at` on, to `out` from `written` on, which is not behind `at`.
+/// What follows index `before` of `src`, to `out` from `written` on.
+///
+/// Each turn stores a word as it is, and again from behind each stuffed 00 in it.
 #[inline(always)]
-pub(super) fn unstuff_from(src: &[u8], out: &mut [u8], at: usize, mut written: usize) -> usize {
-    let mut last = at.checked_sub(1).and_then(|at| src.get(at)).copied().unwrap_or(0);
-    let (blocks, rest) = src.get(at..).unwrap_or_default().as_chunks::<BLOCK>();
-    for block in blocks {
-        let [.., block_last] = block;
-        let [_, next @ ..] = block;
-        let stuffed = (last == 0xFF) & (block.first() == Some(&0))
-            | block.iter().zip(next).fold(false, |found, (byte, next)| found | (*byte == 0xFF) & (*next == 0));
-        if stuffed {
-            written = bytes(block, out, last, written);
-        } else if let Some(out) = out.get_mut(written..).and_then(|out| out.first_chunk_mut()) {
-            *out = *block;
-            written += BLOCK;
+pub(super) fn unstuff_behind(src: &[u8], out: &mut [u8], mut before: usize, mut written: usize) -> usize {
+    while let Some(window) = src.get(before..).and_then(|src| src.first_chunk::<{ 2 * WORD + 2 }>())
+        && let Some(place) = out.get_mut(written..).and_then(|out| out.first_chunk_mut::<{ 2 * WORD }>())
+    {
+        let (befores, bytes) = (word(window, 0), word(window, 1));
+        set(place, 0, bytes);
+        let mut skipped = 0;
+        if has_zero(!befores) {
+            let mut stuffed = zeros(!befores) & zeros(bytes);
+            while stuffed != 0 {
+                let index = stuffed.trailing_zeros() as usize / 8;
+                set(place, index - skipped, word(window, index + 2));
+                skipped += 1;
+                stuffed &= stuffed.wrapping_sub(1);
+            }
         }
-        last = *block_last;
+        before += WORD;
+        written += WORD - skipped;
     }
-    bytes(rest, out, last, written)
-}
-
-/// Byte by byte without a branch that depends on them; `last` is the byte before `src`.
-#[inline(always)]
-fn bytes(src: &[u8], out: &mut [u8], mut last: u8, mut written: usize) -> usize {
-    for byte in src {
-        if let Some(out) = out.get_mut(written) {
-            *out = *byte;
-        }
-        written += usize::from((last != 0xFF) | (*byte != 0));
-        last = *byte;
+    let is_kept = |pair: &(&u8, &u8)| !matches!(pair, (0xFF, 0));
+    let befores = src.get(before..).unwrap_or_default();
+    let bytes = befores.get(1..).unwrap_or_default();
+    for (_, byte) in befores.iter().zip(bytes).filter(is_kept) {
+        let Some(place) = out.get_mut(written) else { break };
+        *place = *byte;
+        written += 1;
     }
     written
+}
+
+#[inline(always)]
+fn word(window: &[u8; 2 * WORD + 2], at: usize) -> u64 {
+    window.get(at..).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+#[inline(always)]
+fn set(place: &mut [u8; 2 * WORD], at: usize, word: u64) {
+    if let Some(place) = place.get_mut(at..).and_then(|place| place.first_chunk_mut()) {
+        *place = word.to_le_bytes();
+    }
+}
+
+const ONES: u64 = u64::MAX / 0xFF;
+
+/// Whether any byte is 0.
+#[inline(always)]
+fn has_zero(word: u64) -> bool {
+    word.wrapping_sub(ONES) & !word & (ONES << 7) != 0
+}
+
+/// The top bit of each byte that is 0.
+#[inline(always)]
+fn zeros(word: u64) -> u64 {
+    let low = ONES * 0x7F;
+    !((word & low).wrapping_add(low) | word | low)
 }
