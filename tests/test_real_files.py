@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from pydicom.pixels import apply_modality_lut
+from pydicom.pixels import apply_modality_lut, get_decoder
 
 import dicoxide
 from conftest import Reference, manifest, pydicom_files, shared_files
@@ -57,6 +57,12 @@ def rescaled(path: Path) -> bool:
     return "RescaleSlope" in ds or "ModalityLUTSequence" in ds
 
 
+def pydicom_has_a_decoder(ds: Any) -> bool:
+    """Whether pydicom decodes the transfer syntax at all, for which it may need packages that are not here."""
+    uid = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
+    return uid is None or not uid.is_encapsulated or get_decoder(uid).is_available
+
+
 def decoded_by_pydicom(ds: Any) -> Any:
     logging.disable(logging.CRITICAL)
     try:
@@ -74,13 +80,14 @@ def decoded_by_pydicom(ds: Any) -> Any:
 def test_decode_equals_pydicom(path: Path) -> None:
     ds = read(path)
     reference = decoded_by_pydicom(ds)
-    if reference is None and path.name not in WE_READ:
+    if reference is None and path.name not in WE_READ and pydicom_has_a_decoder(ds):
         with pytest.raises(dicoxide.CorruptFrameError, match=NOBODY_READS[path.name]):
             dicoxide.decode(ds, fallback=False)
         return
     ours = dicoxide.decode(ds, fallback=False)
     assert ours.dtype.isnative
     if reference is None:
+        # Others have said what the values are: the manifest has them.
         return
     assert path.name not in WE_READ
     assert ours.shape == reference.shape

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydicom.uid import RLELossless
+from pydicom.uid import JPEGLossless, RLELossless
 
 from dicoxide import _fallback
 from dicoxide.errors import DecodeError
-from encoders import cases, dataset
+from encoders import cases, dataset, lossless_cases
+from encoders.lossless_cases import picture
 
 _core = pytest.importorskip("dicoxide._core", reason="the compiled extension is not there")
 
@@ -107,12 +108,96 @@ def test_every_prefix(case: cases.Case) -> None:
         assert_same(arguments | {"value": value[:end]}, case.values.dtype)
 
 
+def assert_paths_agree(arguments: dict[str, Any], dtype: Any, **options: Any) -> Any:
+    """What one decoder's CPU paths make of it, where NumPy has no codec."""
+    expected = outcome(_core, arguments, dtype, portable=True, **options)
+    for threads in (1, 2):
+        assert outcome(_core, arguments, dtype, threads=threads, **options) == expected
+    return expected
+
+
+@MANY
+@given(lossless_cases.frames(max_side=40), st.booleans())
+def test_lossless_jpeg(frame: lossless_cases.Frame, strict: bool) -> None:
+    arguments = dataset.frames_of(frame.dataset)
+    samples, notes = assert_paths_agree(arguments, frame.values.dtype, strict=strict)
+    assert samples == frame.values.tobytes()
+    assert notes == []
+    if frame.values.ndim == 2:
+        assert_paths_agree(arguments, np.float32, rescales=[(0.1, -3.0)])
+    assert_paths_agree(arguments, np.int32)
+
+
+def mutated(src: bytes, rng: random.Random) -> bytes:
+    """A frame with some bytes changed, most of them where it is not all entropy-coded data."""
+    value = bytearray(src)
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        place = rng.randrange(min(len(value), 80) if rng.random() < 0.3 else len(value))
+        match rng.randrange(4):
+            case 0:
+                value[place] ^= 1 << rng.randrange(8)
+            case 1:
+                value[place] = rng.choice([0, 1, 0x7F, 0x80, 0xD0, 0xFF])
+            case 2:
+                del value[place : place + rng.choice([1, 2, 8, 100])]
+            case 3:
+                value[place:place] = rng.randbytes(rng.choice([1, 2, 8]))
+        value = value or bytearray(1)
+    return bytes(value)
+
+
+@MANY
+@given(lossless_cases.frames(max_side=40), st.integers(0, 2**32), st.booleans())
+def test_mutated_lossless_jpeg(frame: lossless_cases.Frame, seed: int, strict: bool) -> None:
+    ds = frame.dataset
+    broken = lossless_cases.wrapped(mutated(frame.src, random.Random(seed)))
+    assert_paths_agree(dataset.frames_of(ds) | {"value": broken}, frame.values.dtype, strict=strict)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_large_lossless_jpeg_and_its_mutations(seed: int) -> None:
+    # Large enough for every path, and of every density.
+    rng = np.random.default_rng(seed)
+    precision = int(rng.choice([8, 10, 12, 16]))
+    kind = lossless_cases.KINDS[seed % 4]
+    values = picture(rng, (int(rng.integers(100, 500)), int(rng.integers(100, 500))), precision, kind)
+    options = {
+        "selection_value": seed % 7 + 1,
+        "tables": ("optimal", "fixed", "skewed", "flat")[seed // 4 % 4],
+        "restart_interval": values.shape[1] * (0, 0, 0, 7)[seed // 10],
+    }
+    frame = lossless_cases.Frame(values, precision, options)
+    arguments = dataset.frames_of(frame.dataset)
+    assert assert_paths_agree(arguments, values.dtype) == (values.tobytes(), [])
+    for at in range(8):
+        broken = lossless_cases.wrapped(mutated(frame.src, random.Random(100 * seed + at)))
+        assert_paths_agree(arguments | {"value": broken}, values.dtype)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_frames_of_lossless_jpeg_side_by_side(seed: int) -> None:
+    # Whatever is decoded in step with a broken frame is told of as if it were alone.
+    rng, dice = np.random.default_rng(seed), random.Random(seed)
+    values = np.stack([picture(rng, (60, 50), 12, lossless_cases.KINDS[seed % 4]) for _ in range(9)])
+    frames = [lossless_cases.Frame(one, 12, {"selection_value": seed % 7 + 1}).src for one in values]
+    ds = dataset.dataset(values, JPEGLossless, bits_stored=12, coded=frames, table="basic")
+    assert assert_paths_agree(dataset.frames_of(ds), np.uint16) == (values.tobytes(), [])
+    for broken in dice.sample(range(9), 4):
+        changed = [mutated(src, dice) if index == broken else src for index, src in enumerate(frames)]
+        ds = dataset.dataset(values, JPEGLossless, bits_stored=12, coded=changed, table="basic")
+        assert_paths_agree(dataset.frames_of(ds), np.uint16)
+
+
 def test_every_kind_of_error_has_a_class() -> None:
     assert _core.ERROR_KINDS == _fallback.ERROR_KINDS
-    for ours, plain in zip(_core.transfer_syntaxes(), _fallback.transfer_syntaxes(), strict=True):
-        # NumPy alone decodes some of the syntaxes, none by another name.
-        assert plain[:2] == ours[:2]
-        assert plain[2] in (ours[2], None)
+
+
+def test_numpy_decodes_some_of_what_the_core_does() -> None:
+    core, fallback = _core.transfer_syntaxes(), _fallback.transfer_syntaxes()
+    assert [row[:2] for row in core] == [row[:2] for row in fallback]
+    more = {ours for (_, _, ours), (_, _, theirs) in zip(core, fallback, strict=True) if ours != theirs}
+    assert all(theirs in (ours, None) for (_, _, ours), (_, _, theirs) in zip(core, fallback, strict=True))
+    assert more == {"jpeg_lossless"}
 
 
 @pytest.mark.parametrize(("variable", "value", "path"), [("DICOXIDE_CPU", "portable", "portable")])

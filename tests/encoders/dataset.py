@@ -11,11 +11,13 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    JPEGLossless,
+    JPEGLosslessSV1,
     RLELossless,
     SecondaryCaptureImageStorage,
 )
 
-from encoders import encapsulate, native, rle
+from encoders import encapsulate, jpeg_lossless, native, rle
 
 Array = npt.NDArray[Any]
 
@@ -46,12 +48,13 @@ def dataset(
     table: str = "none",
     fragments: int = 1,
     style: str = "greedy",
+    coded: list[bytes] | None = None,
     attributes: dict[str, Any] | None = None,
 ) -> Dataset:
     """A Secondary Capture of ``array``: (rows, columns[, samples]), or with a frame axis before.
 
     Integers are Pixel Data, signed ones with Pixel Representation 1; floats are Float or Double Float Pixel Data.
-    ``attributes`` are set last, by keyword.
+    ``coded`` are the frames as some encoder made them; ``attributes`` are set last, by keyword.
     """
     frames = _four_axes(array, samples_per_pixel)
     allocated = array.dtype.itemsize * 8 if bits_allocated is None else bits_allocated
@@ -86,6 +89,7 @@ def dataset(
         table=table,
         fragments=fragments,
         style=style,
+        coded=coded,
     )
     for keyword, value in (attributes or {}).items():
         setattr(ds, keyword, value)
@@ -102,6 +106,7 @@ def _set_pixels(
     table: str,
     fragments: int,
     style: str,
+    coded: list[bytes] | None,
 ) -> None:
     uid, allocated = ds.file_meta.TransferSyntaxUID, ds.BitsAllocated
     layout = {
@@ -110,8 +115,15 @@ def _set_pixels(
         "planar_configuration": ds.get("PlanarConfiguration", 0),
         "ybr_422": ybr_422,
     }
-    if uid in (RLELossless, ENCAPSULATED_UNCOMPRESSED):
-        if uid == RLELossless:
+    if coded is not None or uid in (RLELossless, ENCAPSULATED_UNCOMPRESSED, JPEGLossless, JPEGLosslessSV1):
+        if coded is not None:
+            pass
+        elif uid in (JPEGLossless, JPEGLosslessSV1):
+            stored = native.cells(frames, allocated, ds.BitsStored, ds.HighBit, garbage).astype(np.int64)
+            # The bits around the stored ones are coded too where there are any.
+            precision = allocated if garbage is not None else max(2, ds.HighBit + 1)
+            coded = [jpeg_lossless.encode(frame, precision=precision) for frame in stored]
+        elif uid == RLELossless:
             stored = native.cells(frames, allocated, ds.BitsStored, ds.HighBit, garbage)
             coded = [rle.encode(frame, allocated, style) for frame in stored.astype(f"u{max(1, allocated // 8)}")]
         else:

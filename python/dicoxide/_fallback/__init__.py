@@ -170,6 +170,31 @@ class Frames:
             notes.append((None, *late))
         return CPU_PATH, notes
 
+    def decode_bytearrays(
+        self, indices: Sequence[int], *, threads: int = 1, segment_byte_order: str = "big"
+    ) -> list[tuple[bytearray, list[Note]] | None]:
+        """Decode the frames ``indices``, each into a bytearray; None in place of a frame that has an error."""
+        self._require(indices)
+        found: list[tuple[bytearray, list[Note]] | None] = []
+        for index in indices:
+            try:
+                self.check([index])
+                out = np.empty(self._info.samples, self._info.dtype)
+                src, offset_bits = self._joined(index, Budget(None))
+                out[:], tolerated = self._decode(src, offset_bits, segment_byte_order, Budget(None, out.nbytes))
+            except DecodeError:
+                found.append(None)
+            else:
+                found.append((_little_endian(out), [(None, *note) for note in tolerated]))
+        return found
+
+    def is_frame(self, index: int, src: bytes) -> bool:
+        """Whether the bytes of frame ``index``, fragments joined, are ``src``."""
+        try:
+            return self._joined(index, Budget(None)) == (src, 0)
+        except DecodeError:
+            return False
+
     def frame_bytes(self, index: int) -> tuple[bytes, int]:
         """The bytes of frame ``index``, fragments joined, and how many bits of the first are the frame's before."""
         if not 0 <= index < len(self):
@@ -287,7 +312,7 @@ def decode_frame_bytearray(
         raise
     out = np.empty(frames._info.samples, frames._info.dtype)
     notes = decode_frame_into(out, transfer_syntax, src, *attributes, segment_byte_order)
-    return bytearray(out.astype(out.dtype.newbyteorder("<"), copy=False).tobytes()), notes
+    return _little_endian(out), notes
 
 
 def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]:
@@ -330,6 +355,10 @@ def rescale_into(
     if src.size != out.size:
         raise fault("Output", f"output holds {out.size} samples, {src.size} expected", "PS3.3 C.11.1")
     _samples.rescale(src.reshape(-1), slope, intercept, out.reshape(-1))
+
+
+def _little_endian(samples: npt.NDArray[Any]) -> bytearray:
+    return bytearray(samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
 def _check_bytes(out: npt.NDArray[np.uint8]) -> None:

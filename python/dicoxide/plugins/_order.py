@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from dicoxide._backend import core
+from dicoxide._request import thread_count
+from dicoxide.plugins import _ahead
 
 if TYPE_CHECKING:
     from pydicom.pixels.common import CoderBase
@@ -23,8 +25,8 @@ _PLUGIN = ("dicoxide.plugins.pydicom_v3", "decode_frame")
 _ENCODER_PLUGIN = ("dicoxide.plugins.pydicom_v3_encoder", "encode_frame")
 
 _lock = threading.RLock()
-# Who wants dicoxide enabled: `enable()` itself, and each open `enabled()`.
-_holders: set[object] = set()
+# Who wants dicoxide enabled, the latest last: `enable()` itself, and each open `enabled()`; and on how many threads.
+_holders: dict[object, int | None] = {}
 _FOR_GOOD = object()
 # Whether it is an encoder, and UID: the labels as they were before, in pydicom's order.
 _before: dict[tuple[bool, str], list[str]] = {}
@@ -33,19 +35,33 @@ _made: set[str] = set()
 _named: set[str] = set()
 
 
-def enable() -> None:
+def enable(*, threads: int | None = None) -> None:
     """Make dicoxide the first plugin of every pydicom decoder and encoder whose transfer syntax it knows.
 
     May be called again: what changed meanwhile is put right. Plugins that others added stay, behind it; one that
     pydicom could not add again (its module and name do not lead to it) stays where it is.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Where pydicom goes through all frames of an object (``pixel_array``, ``iter_pixels``), decode the next ones on
+        that many threads, ahead of their turns. Values, warnings and errors stay the same. At most 1 MiB a thread is
+        held ahead, or one frame a thread where that is more, and never more than 64 MiB. None leaves it as it is: 1,
+        nothing ahead, unless it was set before.
+
+    Raises
+    ------
+    ValueError
+        If `threads` is less than 1.
 
     Warns
     -----
     RuntimeWarning
         If this pydicom does not keep its plugins as known here: dicoxide is then asked last.
     """
+    count = None if threads is None else thread_count(threads)
     with _lock:
-        _hold(_FOR_GOOD)
+        _hold(_FOR_GOOD, count)
 
 
 def disable() -> None:
@@ -55,14 +71,20 @@ def disable() -> None:
     """
     with _lock:
         _holders.clear()
+        _set_threads()
         _restore()
 
 
 @contextmanager
-def enabled() -> Iterator[None]:
+def enabled(*, threads: int | None = None) -> Iterator[None]:
     """Enable dicoxide within a ``with`` block, for all threads.
 
-    May be nested; where dicoxide was enabled before, it stays so.
+    May be nested; where dicoxide was enabled before, it stays so, on as many threads as then.
+
+    Parameters
+    ----------
+    threads : int, optional
+        As for :func:`enable`. Of what is open at a time, the latest that says a number counts.
 
     Examples
     --------
@@ -70,23 +92,32 @@ def enabled() -> Iterator[None]:
     ...     pixels = ds.pixel_array
     """
     holder = object()
+    count = None if threads is None else thread_count(threads)
     with _lock:
-        _hold(holder)
+        _hold(holder, count)
     try:
         yield
     finally:
         with _lock:
             if holder in _holders:
-                _holders.discard(holder)
-                if not _holders:
-                    _restore()
+                _release(holder)
 
 
-def _hold(holder: object) -> None:
+def is_enabled() -> bool:
+    """Whether somebody enabled dicoxide and nobody disabled it."""
+    return bool(_holders)
+
+
+def _hold(holder: object, threads: int | None) -> None:
     from dicoxide.plugins.pydicom_v3 import DECODER_DEPENDENCIES
     from dicoxide.plugins.pydicom_v3_encoder import ENCODER_DEPENDENCIES
 
-    _holders.add(holder)
+    before = _holders.copy()
+    if threads is not None:
+        _holders.pop(holder, None)
+        _holders[holder] = threads
+    else:
+        _holders.setdefault(holder, None)
     try:
         for uid in DECODER_DEPENDENCIES:
             decoder = _decoder_for(uid)
@@ -97,10 +128,23 @@ def _hold(holder: object) -> None:
             with suppress(NotImplementedError):
                 _put_first(_coder(uid, is_encoder=True), is_encoder=True)
     except BaseException:
-        _holders.discard(holder)
+        _holders.clear()
+        _holders.update(before)
         if not _holders:
             _restore()
         raise
+    _set_threads()
+
+
+def _release(holder: object) -> None:
+    del _holders[holder]
+    _set_threads()
+    if not _holders:
+        _restore()
+
+
+def _set_threads() -> None:
+    _ahead.set_threads(next((count for count in reversed(_holders.values()) if count is not None), 1))
 
 
 def _coder(uid: str, *, is_encoder: bool) -> CoderBase:

@@ -1,5 +1,6 @@
 //! The extension `dicoxide._core`: moves data across between Python and the core, decides nothing.
 
+mod ahead;
 mod encode;
 mod errors;
 mod frames;

@@ -1,0 +1,87 @@
+"""Huffman tables of JPEG (ITU-T T.81 Annexes C and K.2), good ones and odd ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Table:
+    """Number of codes of each length 1 to 16, and the symbols in the order of their codes (C.1)."""
+
+    bits: tuple[int, ...]
+    values: tuple[int, ...]
+
+    def codes(self) -> dict[int, tuple[int, int]]:
+        """Code and its length of each symbol (C.2, figures C.1 and C.2)."""
+        out, code, at = {}, 0, 0
+        for length, count in enumerate(self.bits, 1):
+            for value in self.values[at : at + count]:
+                out[value] = code, length
+                code += 1
+            at += count
+            code <<= 1
+        return out
+
+    def arrays(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Code and length by symbol; one without a code must not be looked up."""
+        code = np.zeros(256, np.int64)
+        length = np.full(256, -(1 << 40), np.int64)
+        for value, (bits, count) in self.codes().items():
+            code[value], length[value] = bits, count
+        return code, length
+
+
+# K.3.1, with five more categories behind the last.
+FIXED = Table((0, 1, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0), tuple(range(17)))
+# All of five bits: fifteen of the thirty-two codes mean nothing.
+FLAT = Table((0, 0, 0, 0, 17, *[0] * 11), tuple(range(17)))
+# Fourteen codes of one to fourteen bits, three of sixteen; the all-ones code stays free.
+SKEWED = (*[1] * 14, 0, 3)
+
+
+def table_for(name: str, categories: npt.NDArray[Any]) -> Table:
+    """The table of that name for these symbols."""
+    if name == "fixed":
+        return FIXED
+    if name == "flat":
+        return FLAT
+    counts = np.bincount(categories, minlength=17).tolist()
+    if name == "skewed":
+        # Those that come most often have the longest codes.
+        return Table(SKEWED, tuple(sorted(range(17), key=lambda value: counts[value])))
+    assert name == "optimal"
+    return optimal(counts)
+
+
+def optimal(counts: list[int]) -> Table:
+    """The shortest code that K.2 finds: none longer than 16 bits, none all ones."""
+    used = [value for value, count in enumerate(counts) if count]
+    # One symbol more, the rarest of all, takes the code of all ones and is dropped afterwards.
+    groups = [(count, -1, [value]) for value, count in enumerate(counts) if count] + [(1, -2, [len(counts)])]
+    lengths = dict.fromkeys([*used, len(counts)], 0)
+    while len(groups) > 1:
+        groups.sort(key=lambda group: (-group[0], -group[1], -max(group[2])))
+        (count, _, some), (more, _, others) = groups.pop(), groups.pop()
+        for value in some + others:
+            lengths[value] += 1
+        groups.append((count + more, -1, some + others))
+    bits = [0] * 64
+    for length in lengths.values():
+        bits[length] += 1
+    # Figure K.3: two codes too long become one shorter by one, and two one longer than a shorter one.
+    for length in range(63, 16, -1):
+        while bits[length]:
+            shorter = max(at for at in range(1, length - 1) if bits[at])
+            bits[length] -= 2
+            bits[length - 1] += 1
+            bits[shorter + 1] += 2
+            bits[shorter] -= 1
+    longest = max(at for at in range(17) if bits[at])
+    bits[longest] -= 1
+    # Figure K.4: the order of the lengths before they were limited.
+    return Table(tuple(bits[1:17]), tuple(sorted(used, key=lambda value: (lengths[value], value))))

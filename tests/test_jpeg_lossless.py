@@ -1,0 +1,323 @@
+"""JPEG Lossless through every public door: what the test encoder made comes back, in shape, type and value."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.pixels import convert_color_space, iter_pixels, pixel_array
+from pydicom.uid import JPEGLossless, JPEGLosslessSV1
+
+import dicoxide
+from encoders import jpeg_lossless, lossless_cases
+from encoders.dataset import dataset, to_bytes
+from encoders.lossless_cases import picture
+
+pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
+
+MANY = settings(max_examples=int(os.environ.get("DICOXIDE_EXAMPLES", "300")), deadline=None)
+RNG = np.random.default_rng(41)
+SYNTAXES = [JPEGLossless, JPEGLosslessSV1]
+
+
+def assert_equal(found: Any, expected: Any) -> None:
+    assert found.dtype == expected.dtype
+    assert found.dtype.isnative
+    assert found.shape == expected.shape
+    assert np.array_equal(found, expected)
+
+
+class TestStream:
+    """`jpeg_lossless_decode`: all is said by the stream."""
+
+    @MANY
+    @given(lossless_cases.frames())
+    def test_every_frame_comes_back(self, frame: lossless_cases.Frame) -> None:
+        assert_equal(dicoxide.jpeg_lossless_decode(frame.src), frame.values)
+
+    @settings(max_examples=60, deadline=None)
+    @given(lossless_cases.frames(max_side=70))
+    def test_larger_ones_too(self, frame: lossless_cases.Frame) -> None:
+        assert_equal(dicoxide.jpeg_lossless_decode(frame.src), frame.values)
+
+    @pytest.mark.parametrize("precision", range(2, 17))
+    def test_every_precision_selection_value_and_point_transform(self, precision: int) -> None:
+        for selection_value, kind in itertools.product(range(1, 8), lossless_cases.KINDS):
+            samples = picture(RNG, (33, 41), precision, kind)
+            for shift in {0, 1, precision // 2, precision - 1}:
+                src = jpeg_lossless.encode(
+                    samples, precision=precision, selection_value=selection_value, point_transform=shift
+                )
+                assert_equal(dicoxide.jpeg_lossless_decode(src), samples >> shift << shift)
+
+    @pytest.mark.parametrize("selection_value", range(1, 8))
+    @pytest.mark.parametrize("columns", [1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000])
+    def test_every_width(self, columns: int, selection_value: int) -> None:
+        for rows in (1, 2, 3, 5, 17):
+            samples = picture(RNG, (rows, columns), 12)
+            src = jpeg_lossless.encode(samples, precision=12, selection_value=selection_value)
+            assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
+
+    def test_the_widest_and_the_highest(self) -> None:
+        for shape in ((1, 65535), (65535, 1), (2, 65535)):
+            samples = picture(RNG, shape, 10)
+            for selection_value in (1, 4, 7):
+                src = jpeg_lossless.encode(samples, precision=10, selection_value=selection_value)
+                assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
+
+    @pytest.mark.parametrize("components", [2, 3, 4])
+    @pytest.mark.parametrize("selection_value", range(1, 8))
+    def test_components_in_every_layout_of_scans(self, components: int, selection_value: int) -> None:
+        for precision in (8, 12):
+            samples = picture(RNG, (19, 23, components), precision)
+            for scans, lines in itertools.product(lossless_cases.scan_layouts(components), (0, 1, 4)):
+                src = jpeg_lossless.encode(
+                    samples,
+                    precision=precision,
+                    selection_value=selection_value,
+                    restart_interval=lines * 23,
+                    scans=scans,
+                )
+                assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
+
+    def test_out(self) -> None:
+        samples = picture(RNG, (20, 30), 12)
+        src = jpeg_lossless.encode(samples, precision=12)
+        for dtype in ("u2", "u4", "i4", "u8", "i8"):
+            out = np.full((20, 30), 99, dtype)
+            assert dicoxide.jpeg_lossless_decode(src, out=out) is out
+            assert np.array_equal(out, samples)
+        colour = picture(RNG, (20, 30, 3), 8)
+        out = np.zeros((20, 30, 3), np.uint8)
+        assert dicoxide.jpeg_lossless_decode(jpeg_lossless.encode(colour), out=out) is out
+        assert np.array_equal(out, colour)
+        read_only = np.zeros((20, 30), np.uint16)
+        read_only.flags.writeable = False
+        for wrong in (
+            np.zeros((30, 20), np.uint16),
+            np.zeros((20, 30), np.uint8),
+            np.zeros((20, 30), np.float32),
+            np.zeros((20, 60), np.uint16)[:, ::2],
+            np.zeros((20, 30), ">u2"),
+            read_only,
+        ):
+            with pytest.raises(ValueError) as caught:
+                dicoxide.jpeg_lossless_decode(src, out=wrong)
+            assert not isinstance(caught.value, dicoxide.DecodeError)
+
+    def test_whatever_is_bytes_like(self) -> None:
+        samples = picture(RNG, (20, 30), 12)
+        src = jpeg_lossless.encode(samples, precision=12)
+        for like in (bytearray(src), memoryview(src), np.frombuffer(src, np.uint8), memoryview(src + src)[: len(src)]):
+            assert_equal(dicoxide.jpeg_lossless_decode(like), samples)
+        for nothing in (None, 5, "ab", ["a"]):
+            with pytest.raises(TypeError):
+                dicoxide.jpeg_lossless_decode(nothing)  # type: ignore[arg-type]
+
+
+class TestObject:
+    """`decode` and `decode_frame`: what the data set says is held against the stream."""
+
+    @MANY
+    @given(lossless_cases.frames(), st.sampled_from(SYNTAXES))
+    def test_every_frame_comes_back(self, frame: lossless_cases.Frame, syntax: str) -> None:
+        ds = frame.dataset
+        ds.file_meta.TransferSyntaxUID = syntax
+        assert_equal(dicoxide.decode(ds, fallback=False), frame.values)
+        spec = dicoxide.FrameSpec(
+            transfer_syntax=syntax,
+            rows=ds.Rows,
+            columns=ds.Columns,
+            samples_per_pixel=ds.SamplesPerPixel,
+            bits_allocated=ds.BitsAllocated,
+            bits_stored=ds.BitsStored,
+            photometric_interpretation=ds.PhotometricInterpretation,
+        )
+        assert_equal(dicoxide.decode_frame(frame.src, spec), frame.values)
+
+    def test_a_file(self) -> None:
+        samples = picture(RNG, (20, 30), 12)
+        ds = dataset(samples, JPEGLosslessSV1, bits_stored=12)
+        assert_equal(dicoxide.decode(to_bytes(ds)), samples)
+
+    def test_the_register_names_it(self) -> None:
+        for syntax in SYNTAXES:
+            assert dicoxide.capabilities()[syntax].decoder == "dicoxide"
+
+    @pytest.mark.parametrize("precision", range(2, 17))
+    def test_signed_samples(self, precision: int) -> None:
+        # The stream codes bits; what they mean is said by Pixel Representation (PS3.5 8.2.1).
+        half = 1 << precision - 1
+        dtype = "i1" if precision <= 8 else "i2"
+        values = RNG.integers(-half, half, (15, 16)).astype(dtype)
+        src = jpeg_lossless.encode(values, precision=precision, selection_value=4)
+        ds = dataset(values, JPEGLossless, bits_stored=precision, coded=[src])
+        assert_equal(dicoxide.decode(ds), values)
+
+    @pytest.mark.parametrize("signed", [False, True])
+    def test_bits_stored_and_the_precision_may_differ(self, signed: bool) -> None:
+        coded = picture(RNG, (15, 16), 12, "noise")
+        src = jpeg_lossless.encode(coded, precision=12)
+        dtype = "i2" if signed else "u2"
+        for stored in range(1, 17):
+            # PS3.5 8.1.1: bits above High Bit are no part of the value; a stream has none above its precision.
+            unused = 16 - stored
+            expected = (coded << unused).astype(dtype) >> unused
+            ds = dataset(expected, JPEGLossless, bits_stored=stored, coded=[src])
+            assert_equal(dicoxide.decode(ds), expected)
+
+    @pytest.mark.parametrize(
+        ("precision", "allocated"), [(8, 16), (6, 8), (2, 8), (2, 16), (12, 32), (16, 32), (5, 64)]
+    )
+    def test_precision_below_bits_allocated(self, precision: int, allocated: int) -> None:
+        samples = picture(RNG, (15, 16), precision, "noise")
+        expected = samples.astype(f"u{allocated // 8}")
+        coded = [jpeg_lossless.encode(samples, precision=precision)]
+        for stored in (precision, allocated):
+            ds = dataset(expected, JPEGLossless, bits_stored=stored, coded=coded)
+            assert_equal(dicoxide.decode(ds), expected)
+
+    def test_planar_configuration_does_not_matter(self) -> None:
+        # PS3.5 8.2.1: how components are coded is said by the stream.
+        samples = picture(RNG, (14, 15, 3), 8)
+        for said, interleaved in itertools.product((0, 1), (True, False)):
+            coded = [jpeg_lossless.encode(samples, interleaved=interleaved)]
+            ds = dataset(samples, JPEGLossless, samples_per_pixel=3, planar_configuration=said, coded=coded)
+            assert_equal(dicoxide.decode(ds), samples)
+
+    def test_colour_is_converted_as_the_data_set_says(self) -> None:
+        samples = picture(RNG, (14, 16, 3), 8, "noise")
+        # The pairs that pydicom's matrix product may round either way.
+        samples[(abs(samples[..., 1] - 128.0) == 50) & (abs(samples[..., 2] - 128.0) == 50)] = 0
+        for said in ("YBR_FULL", "YBR_FULL_422"):
+            # PS3.5 8.2.1: 4:2:2 is in the stream or nowhere; this one has all samples.
+            ds = dataset(samples, JPEGLossless, samples_per_pixel=3, coded=[jpeg_lossless.encode(samples)])
+            ds.PhotometricInterpretation = said
+            assert_equal(dicoxide.decode(ds, raw=True), samples)
+            assert_equal(dicoxide.decode(ds), convert_color_space(samples, "YBR_FULL", "RGB"))
+
+    def test_rescale_on_the_way_is_rescale_afterwards(self) -> None:
+        for precision, dtype in ((8, "u1"), (12, "u2"), (16, "i2")):
+            values = picture(RNG, (70, 80), precision).astype(dtype)
+            src = jpeg_lossless.encode(values, precision=precision, selection_value=6)
+            attributes = {"RescaleSlope": "0.3", "RescaleIntercept": "-1024"}
+            ds = dataset(values, JPEGLossless, bits_stored=precision, coded=[src], attributes=attributes)
+            for wanted in ("float32", "float64"):
+                after = dicoxide.rescale(dicoxide.decode(ds), 0.3, -1024, dtype=wanted)
+                assert_equal(dicoxide.decode(ds, rescale=True, dtype=wanted), after)
+            ds.RescaleSlope = "1"
+            expected = values.astype("int32") - 1024
+            assert_equal(dicoxide.decode(ds, rescale=True, dtype="int32"), expected)
+
+    def test_out_of_another_type(self) -> None:
+        for precision, dtype in ((8, "u1"), (12, "u2"), (16, "i2")):
+            values = picture(RNG, (3, 40, 50), precision).astype(dtype)
+            coded = [jpeg_lossless.encode(frame, precision=precision) for frame in values]
+            ds = dataset(values, JPEGLossless, bits_stored=precision, coded=coded)
+            for wider in (dtype, "i4", "i8"):
+                out = np.empty(values.shape, wider)
+                assert dicoxide.decode(ds, out=out) is out
+                assert np.array_equal(out, values)
+
+    @pytest.mark.parametrize("table", ["none", "basic", "extended"])
+    def test_frames_and_their_items(self, table: str) -> None:
+        values = picture(RNG, (5, 11, 13), 12)
+        ds = dataset(values, JPEGLossless, bits_stored=12, table=table)
+        assert_equal(dicoxide.decode(ds), values)
+        assert_equal(dicoxide.decode(ds, frames=[4, 0, 2]), values[[4, 0, 2]])
+        assert_equal(np.stack(list(dicoxide.iter_frames(ds))), values)
+
+    @pytest.mark.parametrize("fragments", [2, 3, 7])
+    def test_a_frame_in_many_fragments(self, fragments: int) -> None:
+        # PS3.5 A.4: fragments are cut anywhere, so between 0xFF and its zero too.
+        values = picture(RNG, (4, 31, 33), 12, "noise")
+        for table in ("basic", "none"):
+            ds = dataset(values, JPEGLossless, bits_stored=12, table=table, fragments=fragments)
+            assert_equal(dicoxide.decode(ds), values)
+        one = dataset(values[0], JPEGLossless, bits_stored=12, fragments=fragments)
+        assert_equal(dicoxide.decode(one), values[0])
+
+
+class TestPydicom:
+    """The plugin and the v2 handler."""
+
+    @pytest.fixture
+    def _enabled(self) -> Iterator[None]:
+        with dicoxide.enabled():
+            yield
+
+    @pytest.mark.usefixtures("_enabled")
+    @settings(max_examples=60, deadline=None)
+    @given(lossless_cases.frames(), st.sampled_from(SYNTAXES))
+    def test_plugin(self, frame: lossless_cases.Frame, syntax: str) -> None:
+        # pydicom knows one sample and three.
+        samples = frame.values if frame.values.ndim == 2 or frame.values.shape[2] == 3 else frame.values[..., 0]
+        ds = dataset(
+            samples,
+            syntax,
+            samples_per_pixel=1 if samples.ndim == 2 else 3,
+            bits_stored=frame.precision,
+            coded=[frame.src if samples is frame.values else jpeg_lossless.encode(samples, precision=frame.precision)],
+        )
+        with warnings.catch_warnings():
+            # Small frames may be as long as native ones, of which pydicom warns.
+            warnings.filterwarnings("ignore", message="The number of bytes of compressed")
+            assert_equal(pixel_array(ds, decoding_plugin="dicoxide"), samples)
+
+    @pytest.mark.usefixtures("_enabled")
+    @pytest.mark.parametrize("signed", [False, True])
+    @pytest.mark.parametrize(("precision", "allocated"), [(8, 8), (8, 16), (6, 8), (12, 16), (16, 16), (12, 32)])
+    def test_plugin_frames(self, precision: int, allocated: int, signed: bool) -> None:
+        half = 1 << precision - 1 if signed else 0
+        values = picture(RNG, (3, 17, 19), precision, "noise").astype("i8") - half
+        values = values.astype(f"{'i' if signed else 'u'}{allocated // 8}")
+        coded = [jpeg_lossless.encode(frame, precision=precision) for frame in values]
+        ds = dataset(values, JPEGLossless, bits_stored=precision, coded=coded, table="basic")
+        assert_equal(ds.pixel_array, values)
+        assert_equal(pixel_array(ds, index=1), values[1])
+        assert_equal(np.stack(list(iter_pixels(ds, indices=[2, 0]))), values[[2, 0]])
+
+    @pytest.mark.usefixtures("_enabled")
+    def test_plugin_colour(self) -> None:
+        values = picture(RNG, (3, 17, 19, 3), 8)
+        for interleaved, planar in itertools.product((True, False), (0, 1)):
+            coded = [jpeg_lossless.encode(frame, interleaved=interleaved) for frame in values]
+            ds = dataset(
+                values,
+                JPEGLosslessSV1,
+                samples_per_pixel=3,
+                planar_configuration=planar,
+                coded=coded,
+                table="basic",
+            )
+            assert_equal(ds.pixel_array, values)
+            assert_equal(pixel_array(ds, index=2), values[2])
+
+    def test_handler(self) -> None:
+        before = list(pydicom.config.pixel_data_handlers)
+        pydicom.config.pixel_data_handlers[:] = [dicoxide.pydicom_handler]
+        try:
+            for precision, allocated, signed, samples in itertools.product((6, 8, 12), (8, 16), (False, True), (1, 3)):
+                if precision > allocated:
+                    continue
+                shape = (3, 17, 19, 3) if samples == 3 else (3, 17, 19)
+                half = 1 << precision - 1 if signed else 0
+                values = picture(RNG, shape, precision, "noise").astype("i8") - half
+                values = values.astype(f"{'i' if signed else 'u'}{allocated // 8}")
+                coded = [jpeg_lossless.encode(frame, precision=precision) for frame in values]
+                ds = dataset(
+                    values, JPEGLossless, samples_per_pixel=samples, bits_stored=precision, coded=coded, table="basic"
+                )
+                ds.pixel_array_options(use_v2_backend=True)
+                assert_equal(ds.pixel_array, values)
+        finally:
+            pydicom.config.pixel_data_handlers[:] = before
+        assert all(map(dicoxide.pydicom_handler.supports_transfer_syntax, SYNTAXES))

@@ -1,0 +1,251 @@
+"""JPEG Lossless objects of many frames, and frames large enough for every path: the same samples, the same errors."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import JPEGLossless
+
+import dicoxide
+import oracle_jpeg_lossless as oracle
+from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError
+from encoders import jpeg_lossless
+from encoders.dataset import dataset
+from encoders.lossless_cases import KINDS, picture
+
+pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
+
+THREADS = [1, 2, 4, None]
+COUNT = 37
+
+
+@functools.cache
+def series(rows: int = 24, columns: int = 25) -> tuple[Any, list[bytes]]:
+    """Frames with nothing in common but their size and precision: predictor, tables, restarts, kind of image."""
+    rng = np.random.default_rng(59)
+    names = ["optimal", "fixed", "flat", "skewed"]
+    values, coded = [], []
+    for index in range(COUNT):
+        values.append(picture(rng, (rows, columns), 12, KINDS[index % 4]))
+        coded.append(
+            jpeg_lossless.encode(
+                values[-1],
+                precision=12,
+                selection_value=index % 7 + 1,
+                restart_interval=columns * (index % 5),
+                tables=names[index // 4 % 4],
+                use_dnl=index % 11 == 3,
+                wrap_bits=12 if index % 6 == 5 else 16,
+            )
+        )
+    return np.stack(values), coded
+
+
+def of(values: Any, coded: list[bytes], **options: Any) -> Dataset:
+    return dataset(values, JPEGLossless, bits_stored=12, coded=coded, table="basic", **options)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_frames_with_nothing_in_common(threads: int | None) -> None:
+    values, coded = series()
+    found = dicoxide.decode(of(values, coded), threads=threads)
+    assert np.array_equal(found, values)
+    for frame, src in zip(found, coded, strict=True):
+        assert np.array_equal(frame, oracle.decode(src).values)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 7, 8, 9])
+def test_few_frames_of_one_kind(count: int, threads: int | None) -> None:
+    rng = np.random.default_rng(count)
+    for selection_value, kind in itertools.product((1, 4, 6, 7), KINDS):
+        values = picture(rng, (count, 40, 41), 12, "noise") if kind == "noise" else None
+        if values is None:
+            values = np.stack([picture(rng, (40, 41), 12, kind) for _ in range(count)])
+        coded = [jpeg_lossless.encode(one, precision=12, selection_value=selection_value) for one in values]
+        assert np.array_equal(dicoxide.decode(of(values, coded), threads=threads), values)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("broken", [0, 1, 18, COUNT - 1])
+def test_one_corrupt_frame_is_named(broken: int, threads: int | None) -> None:
+    values, coded = series()
+    changed = list(coded)
+    # Behind the headers, a marker where samples belong.
+    start = changed[broken].index(b"\xff\xda") + 12
+    changed[broken] = changed[broken][:start] + b"\xff\xd9" + changed[broken][start + 2 :]
+    ds = of(values, changed)
+    with pytest.raises(CorruptFrameError) as caught:
+        dicoxide.decode(ds, threads=threads)
+    assert caught.value.frame_index == broken
+    assert caught.value.transfer_syntax == JPEGLossless
+    assert caught.value.offset is not None
+    others = [index for index in range(COUNT) if index != broken]
+    assert np.array_equal(dicoxide.decode(ds, frames=others, threads=threads), values[others])
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_the_first_of_many_errors_is_the_one(threads: int | None) -> None:
+    values, coded = series()
+    changed = list(coded)
+    for broken in (30, 11, 12, 20):
+        changed[broken] = changed[broken][:-20] + b"\xff\xd9"
+    ds = of(values, changed)
+    for wanted, first in ((None, 11), ([30, 11, 2], 30), ([5, 20, 12], 20), (slice(13, None), 20)):
+        with pytest.raises(CorruptFrameError) as caught:
+            dicoxide.decode(ds, frames=wanted, threads=threads)
+        assert caught.value.frame_index == first
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_errors_are_those_of_a_frame_alone(threads: int | None) -> None:
+    # Decoding frames side by side changes nothing in what is told of one.
+    values, coded = series()
+    for broken, cut in itertools.product((3, 10), (1, 7, 60)):
+        changed = list(coded)
+        changed[broken] = coded[broken][: -2 - cut]
+        changed[broken] += b"\0" * (len(changed[broken]) % 2)
+        with pytest.raises(CorruptFrameError) as together:
+            dicoxide.decode(of(values, changed), threads=threads)
+        with pytest.raises(CorruptFrameError) as alone:
+            dicoxide.decode(of(values[:1], [changed[broken]]))
+        assert type(together.value) is type(alone.value)
+        assert str(together.value).rpartition(": ")[2] == str(alone.value).rpartition(": ")[2]
+        assert (together.value.kind, together.value.clause) == (alone.value.kind, alone.value.clause)
+        assert together.value.offset == alone.value.offset
+        assert together.value.frame_index == broken
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_departures_are_told_once(threads: int | None) -> None:
+    values, coded = series()
+    changed = [src[:-2] if index in (6, 20) else src for index, src in enumerate(coded)]
+    ds = of(values, changed)
+    with pytest.warns(NonConformantWarning) as told:
+        assert np.array_equal(dicoxide.decode(ds, threads=threads), values)
+    assert len(told) == 1
+    with pytest.raises(CorruptFrameError) as caught:
+        dicoxide.decode(ds, threads=threads, strict=True)
+    assert caught.value.frame_index == 6
+
+
+def test_iter_frames_and_single_ones() -> None:
+    values, coded = series()
+    ds = of(values, coded)
+    for threads in THREADS:
+        for index, frame in enumerate(dicoxide.iter_frames(ds, threads=threads)):
+            assert np.array_equal(frame, values[index])
+    for index in (0, 3, -1, 17):
+        assert np.array_equal(dicoxide.decode(ds, frames=index), values[index])
+
+
+def test_frames_without_any_table() -> None:
+    values, coded = series()
+    ds = of(values, coded)
+    ds.PixelData = dataset(values, JPEGLossless, bits_stored=12, coded=coded, table="none").PixelData
+    assert np.array_equal(dicoxide.decode(ds), values)
+
+
+def test_number_of_frames_too_small_without_a_table() -> None:
+    # Each fragment begins with SOI, so that there are as many frames.
+    values, coded = series()
+    ds = dataset(values, JPEGLossless, bits_stored=12, coded=coded, number_of_frames=5)
+    with pytest.warns(NonConformantWarning, match=f"number of frames is 5, {COUNT} are there"):
+        assert np.array_equal(dicoxide.decode(ds), values)
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_rescale_of_many_frames(threads: int | None) -> None:
+    values, coded = series()
+    ds = of(values, coded, attributes={"RescaleSlope": "0.7", "RescaleIntercept": "-5"})
+    expected = dicoxide.rescale(values, 0.7, -5)
+    assert np.array_equal(dicoxide.decode(ds, rescale=True, threads=threads), expected)
+    out = np.empty(values.shape, np.float64)
+    assert dicoxide.decode(ds, rescale=True, threads=threads, out=out) is out
+    assert np.array_equal(out, dicoxide.rescale(values, 0.7, -5, dtype="float64"))
+
+
+@functools.cache
+def large(components: int, precision: int) -> Any:
+    rng = np.random.default_rng(61)
+    if components > 1:
+        return picture(rng, (700, 701, components), precision)
+    return picture(rng, (2050, 2051) if precision == 12 else (900, 901), precision)
+
+
+@pytest.mark.parametrize("selection_value", range(1, 8))
+@pytest.mark.parametrize(("components", "precision"), [(1, 12), (1, 16), (1, 8), (3, 8), (3, 12)])
+def test_a_large_frame(components: int, precision: int, selection_value: int) -> None:
+    values = large(components, precision)
+    src = jpeg_lossless.encode(values, precision=precision, selection_value=selection_value)
+    ds = dataset(values, JPEGLossless, samples_per_pixel=components, bits_stored=precision, coded=[src])
+    assert np.array_equal(dicoxide.jpeg_lossless_decode(src), values)
+    out = np.zeros(values.shape, values.dtype)
+    for threads in (1, 2, 4):
+        out[:] = 0
+        assert np.array_equal(dicoxide.decode(ds, threads=threads, out=out), values)
+    if components == 1:
+        ds.RescaleSlope, ds.RescaleIntercept = "0.5", "-1000"
+        expected = dicoxide.rescale(values, 0.5, -1000)
+        assert np.array_equal(dicoxide.decode(ds, rescale=True, threads=2), expected)
+
+
+@pytest.mark.parametrize(
+    "options", [{"restart_interval": 2051}, {"restart_interval": 2051 * 100}, {"tables": "skewed"}]
+)
+def test_a_large_frame_in_other_ways(options: dict[str, Any]) -> None:
+    values = large(1, 12)
+    for selection_value in (1, 5, 7):
+        src = jpeg_lossless.encode(values, precision=12, selection_value=selection_value, **options)
+        for threads in (1, 2):
+            ds = of(values, [src])
+            assert np.array_equal(dicoxide.decode(ds, threads=threads), values)
+
+
+@pytest.mark.parametrize("kind", ["blank beside noise", "constant", "noise"])
+def test_large_frames_of_uneven_density(kind: str) -> None:
+    # The number of bits a sample changes within the frame: what is guessed of the one part is wrong for the other.
+    rng = np.random.default_rng(67)
+    values = picture(rng, (1500, 1400), 16, "constant" if kind != "noise" else "noise")
+    if kind == "blank beside noise":
+        values[400:800] = picture(rng, (400, 1400), 16, "noise")
+        values[1200:, ::3] = 0
+    for selection_value in (1, 2, 6):
+        src = jpeg_lossless.encode(values, selection_value=selection_value)
+        ds = dataset(values, JPEGLossless, coded=[src])
+        for threads in (1, 2):
+            assert np.array_equal(dicoxide.decode(ds, threads=threads), values)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_frame_cut_anywhere(threads: int) -> None:
+    # Errors too are those of decoding one sample after the other.
+    values = large(1, 12)
+    src = jpeg_lossless.encode(values, precision=12)
+    for part in (0.0001, 0.1, 0.37, 0.5, 0.99, 0.999999):
+        cut = src[: int(len(src) * part) & ~1]
+        with pytest.raises(TruncatedFrameError) as caught:
+            dicoxide.decode(of(values, [cut]), threads=threads)
+        assert caught.value.offset is not None
+        # Where there are fewer bits than samples, no sample is looked at.
+        assert len(cut) - 2 <= caught.value.offset <= len(cut) or part < 0.2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_frame_with_a_code_that_means_nothing(threads: int) -> None:
+    values = large(1, 12)
+    src = jpeg_lossless.encode(values, precision=12, tables="flat")
+    offsets = []
+    for part in (0.2, 0.5, 0.9):
+        place = int(len(src) * part)
+        # 64 bits of ones hold a code of five ones wherever codes begin.
+        changed = src[:place] + b"\xfe\xff\0\xff\0\xff\0\xff\0" + src[place + 9 :]
+        with pytest.raises(CorruptFrameError) as caught:
+            dicoxide.decode(of(values, [changed]), threads=threads)
+        offsets.append((caught.value.offset or 0) - place)
+    assert all(-1 <= offset <= 9 for offset in offsets), offsets

@@ -1,0 +1,155 @@
+"""JPEG Lossless frames cut anywhere and changed anywhere: what the oracle says, or an error of ours; nothing else."""
+
+from __future__ import annotations
+
+import os
+import random
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import dicoxide
+import oracle_jpeg_lossless as oracle
+from dicoxide import DecodeError, InternalError, LimitError, NonConformantWarning
+from encoders import jpeg_lossless, lossless_cases
+from encoders.lossless_cases import picture
+
+pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
+
+MANY = settings(max_examples=int(os.environ.get("DICOXIDE_EXAMPLES", "300")), deadline=None)
+RNG = np.random.default_rng(53)
+
+
+def decode(src: bytes) -> Any:
+    """Samples and whether something was tolerated, or the error."""
+    failed: DecodeError | None = None
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            samples = dicoxide.jpeg_lossless_decode(src)
+        except DecodeError as error:
+            failed = error
+    if failed:
+        assert not isinstance(failed, InternalError | LimitError)
+        assert failed.offset is None or 0 <= failed.offset <= len(src)
+        assert failed.clause
+        return failed
+    assert all(issubclass(one.category, NonConformantWarning) for one in told)
+    return samples, bool(told)
+
+
+GOOD = {
+    "mono": jpeg_lossless.encode(picture(RNG, (9, 11), 12), precision=12),
+    "constant": jpeg_lossless.encode(np.full((30, 40), 7, np.uint8)),
+    "restarts": jpeg_lossless.encode(picture(RNG, (9, 11), 8), restart_interval=22, selection_value=7),
+    "colour": jpeg_lossless.encode(picture(RNG, (5, 7, 3), 8), tables=["optimal"] * 3),
+    "scans": jpeg_lossless.encode(picture(RNG, (5, 7, 3), 8), interleaved=False, redefine=True),
+    "lines": jpeg_lossless.encode(picture(RNG, (5, 7, 3), 10), precision=10, interleaved=False, use_dnl=True),
+    "long codes": jpeg_lossless.encode(picture(RNG, (9, 11), 16, "noise"), tables="skewed", selection_value=4),
+    "fill bytes": jpeg_lossless.encode(picture(RNG, (9, 11), 12), precision=12, fill_bytes=3, restart_interval=11),
+    "stuffed": jpeg_lossless.encode(np.tile(np.array([0, 65535], np.uint16), (10, 6)), tables="skewed"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_every_prefix_is_an_error_unless_only_eoi_is_missing(name: str) -> None:
+    src = GOOD[name]
+    expected, tolerated = decode(src)
+    assert not tolerated
+    assert np.array_equal(expected, oracle.decode(src).values)
+    # Fill bytes belong to the marker behind them.
+    samples_end = len(src[:-2].rstrip(b"\xff"))
+    for end in range(len(src)):
+        found = decode(src[:end])
+        if end < samples_end:
+            assert isinstance(found, dicoxide.CorruptFrameError), end
+            assert found.offset is not None
+            assert found.offset <= end
+        else:
+            assert np.array_equal(found[0], expected)
+            assert found[1]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_every_suffix_is_an_error(name: str) -> None:
+    src = GOOD[name]
+    for start in range(1, len(src) + 1):
+        assert isinstance(decode(src[start:]), dicoxide.CorruptFrameError), start
+
+
+MARKERS = [0, 0xC3, 0xC4, 0xD0, 0xD7, 0xD9, 0xDA, 0xDC, 0xDD, 0xE0, 0xFF]
+
+
+def mutated(src: bytes, rng: random.Random) -> bytes:
+    value = bytearray(src)
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        place = rng.randrange(min(len(value), 80) if rng.random() < 0.5 else len(value))
+        match rng.randrange(6):
+            case 0:
+                value[place] ^= 1 << rng.randrange(8)
+            case 1:
+                value[place] = rng.choice([0, 1, 2, 0x10, 0x11, 0x7F, 0x80, 0xFE, 0xFF])
+            case 2:
+                del value[place : place + rng.choice([1, 2, 8])]
+            case 3:
+                value[place:place] = rng.randbytes(rng.choice([1, 2, 8]))
+            case 4:
+                value[place:place] = bytes(
+                    [0xFF, rng.choice([0, 0xC3, 0xC4, 0xD0, 0xD7, 0xD9, 0xDA, 0xDC, 0xDD, 0xFF])]
+                )
+            case 5:
+                # A piece of it somewhere else.
+                start = rng.randrange(len(value))
+                value[place:place] = value[start : start + rng.randrange(1, 40)]
+        value = value or bytearray(1)
+    return bytes(value)
+
+
+def assert_as_the_oracle(src: bytes) -> None:
+    found = decode(src)
+    try:
+        expected = oracle.decode(src)
+    except oracle.BadError as error:
+        refusal = str(error)
+    else:
+        assert not isinstance(found, DecodeError), f"{found!r}, the oracle decodes with {expected.notes}"
+        assert np.array_equal(found[0], expected.values)
+        assert found[0].dtype == expected.values.dtype
+        assert found[1] == bool(expected.notes), f"the oracle noted {expected.notes}"
+        return
+    assert isinstance(found, DecodeError), f"decoded, the oracle says {refusal}"
+
+
+@MANY
+@given(lossless_cases.frames(), st.integers(0, 2**32))
+def test_mutated_frames(frame: lossless_cases.Frame, seed: int) -> None:
+    assert_as_the_oracle(mutated(frame.src, random.Random(seed)))
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_mutations_of_good_frames(name: str) -> None:
+    rng = random.Random(name)
+    for _ in range(int(os.environ.get("DICOXIDE_EXAMPLES", "300"))):
+        src = mutated(GOOD[name], rng)
+        try:
+            assert_as_the_oracle(src)
+        except AssertionError as error:
+            raise AssertionError(f"{src!r}") from error
+
+
+@MANY
+@given(st.binary(max_size=200))
+def test_bytes_of_nothing(src: bytes) -> None:
+    assert isinstance(decode(src), DecodeError)
+    assert isinstance(decode(b"\xff\xd8" + src), DecodeError)
+
+
+@MANY
+@given(lossless_cases.frames(), st.binary(max_size=300))
+def test_headers_and_then_anything(frame: lossless_cases.Frame, rest: bytes) -> None:
+    src = frame.src
+    assert_as_the_oracle(src[: src.index(b"\xff\xda") + 20] + rest)

@@ -1,0 +1,118 @@
+"""Real JPEG Lossless streams, bare ones too: equal to decoders by others, or refused for a reason in the standard."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.encaps import generate_frames
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEGLossless, JPEGLosslessSV1
+
+import dicoxide
+import oracle_jpeg_lossless as oracle
+from conftest import SHARED
+from dicoxide import UnsupportedError
+
+pytestmark = [
+    pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless"),
+    # Some of these have a byte behind EOI that is no padding.
+    pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning"),
+]
+
+
+def rows() -> list[dict[str, str]]:
+    table = SHARED / "MANIFEST.csv"
+    if not table.is_file():
+        return []
+    with table.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def parameters(found: list[dict[str, str]]) -> list[Any]:
+    nothing = pytest.param(None, id="none", marks=pytest.mark.skip("the shared images are not there"))
+    return [pytest.param(SHARED / row["path"], id=Path(row["path"]).name) for row in found] or [nothing]
+
+
+OBJECTS = parameters([row for row in rows() if row["uid"] in (JPEGLossless, JPEGLosslessSV1)])
+BARE = parameters([row for row in rows() if not row["uid"] and row["jpeg_sof"] == "C3"])
+OTHERS = parameters([row for row in rows() if not row["uid"] and row["jpeg_sof"] in ("C0", "C1", "C2")])
+
+
+def frames(path: Path) -> tuple[Any, list[bytes]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds = pydicom.dcmread(path, force=True)
+        return ds, list(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
+
+
+@pytest.mark.parametrize("path", OBJECTS)
+def test_streams_equal_the_oracle(path: Path) -> None:
+    _, streams = frames(path)
+    for src in streams[:2]:
+        found = dicoxide.jpeg_lossless_decode(src)
+        if found.size <= 600_000:
+            expected = oracle.decode(src).values
+            assert found.dtype == expected.dtype
+            assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("path", OBJECTS)
+def test_streams_equal_libjpeg_turbo(path: Path) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs", reason="a decoder to compare with")
+    _, streams = frames(path)
+    for src in streams:
+        # Without fill bytes or padding it has nothing to stumble over.
+        found = dicoxide.jpeg_lossless_decode(src)
+        as_it_is = {"colorspace": "RGB", "outcolorspace": "RGB"} if found.ndim == 3 else {}
+        expected = imagecodecs.jpeg8_decode(src[: src.rindex(b"\xff\xd9") + 2], **as_it_is)
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("path", OBJECTS)
+def test_objects_equal_gdcm(path: Path) -> None:
+    pytest.importorskip("gdcm", reason="a decoder to compare with")
+    ds, _ = frames(path)
+    decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
+    if "gdcm" not in decoder.available_plugins:
+        pytest.skip("pydicom does not take this GDCM")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected, _ = decoder.as_array(ds, raw=True, decoding_plugin="gdcm")
+    assert np.array_equal(dicoxide.decode(ds, raw=True, fallback=False), expected)
+
+
+def test_a_gradient_with_and_without_point_transform(shared: Path) -> None:
+    found = {path.name: path for path in shared.rglob("gradient_ls*.jpg")}
+    if len(found) != 2:
+        pytest.skip("the gradients are not among the shared images")
+    whole = dicoxide.jpeg_lossless_decode(found["gradient_ls.jpg"].read_bytes())
+    assert whole.dtype == np.uint16
+    coarse = dicoxide.jpeg_lossless_decode(found["gradient_ls_pt.jpg"].read_bytes())
+    # Four bits are not coded; what comes back has zeros in their place.
+    assert np.array_equal(coarse, whole >> 4 << 4)
+
+
+@pytest.mark.parametrize("path", BARE)
+def test_bare_streams_equal_the_oracle_or_are_refused_as_by_it(path: Path) -> None:
+    src = path.read_bytes()
+    if path.name == "O1.JPG":
+        # T.83: three components of different size.
+        with pytest.raises(UnsupportedError) as caught:
+            dicoxide.jpeg_lossless_decode(src)
+        assert caught.value.clause == "ITU-T T.81 A.1.1"
+        with pytest.raises(oracle.BadError, match="unsupported"):
+            oracle.decode(src)
+        return
+    assert np.array_equal(dicoxide.jpeg_lossless_decode(src), oracle.decode(src).values)
+
+
+@pytest.mark.parametrize("path", OTHERS)
+def test_other_processes_are_left_to_others(path: Path) -> None:
+    with pytest.raises(UnsupportedError):
+        dicoxide.jpeg_lossless_decode(path.read_bytes())

@@ -1,0 +1,363 @@
+"""JPEG Lossless frames that are none: an error that says whose fault it is, which clause is broken, and where."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.uid import JPEGLossless, JPEGLosslessSV1
+
+import dicoxide
+import oracle_jpeg_lossless as oracle
+from dicoxide import CorruptFrameError, DecodeError, TruncatedFrameError, UnsupportedError
+from encoders import jpeg_lossless
+from encoders.dataset import dataset
+from encoders.huffman import FIXED, FLAT, Table
+from encoders.jpeg_lossless import APP0, EOI, SOI, dht, dnl, dri, segment, sof, sos
+from encoders.lossless_cases import picture
+
+pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
+
+RNG = np.random.default_rng(47)
+ROWS, COLUMNS = 4, 6
+SAMPLES = picture(RNG, (ROWS, COLUMNS), 8, "noise")
+FRAME = sof(8, ROWS, COLUMNS, [1])
+TABLES = dht([(0, FIXED)])
+SCAN = sos([(1, 0)], 1, 0)
+RGB = picture(RNG, (ROWS, COLUMNS, 3), 8, "noise")
+RGB_FRAME = sof(8, ROWS, COLUMNS, [1, 2, 3])
+
+
+def entropy(samples: Any = SAMPLES, lines: int = 0, table: Table = FIXED) -> list[bytes]:
+    """The entropy-coded segments of one component or three, between its restart markers."""
+    planes = [samples] if samples.ndim == 2 else [samples[..., component] for component in range(3)]
+    coded = [jpeg_lossless.symbols(jpeg_lossless.differences(plane.astype(int), 128, 1, lines)) for plane in planes]
+    step = (lines or ROWS) * COLUMNS
+    return [
+        jpeg_lossless.Interval(
+            [((kind[at : at + step], more[at : at + step]), table) for kind, more in coded]
+        ).entropy()
+        for at in range(0, ROWS * COLUMNS, step)
+    ]
+
+
+DATA = entropy()[0]
+RGB_DATA = entropy(RGB)[0]
+PLANES = [entropy(RGB[..., component])[0] for component in range(3)]
+RESTARTS = entropy(lines=1)
+
+
+def restarted(*markers: int) -> bytes:
+    """The samples with a restart a line, and these markers between the lines."""
+    marks = [bytes([0xFF, marker]) for marker in markers]
+    parts = [part + mark for part, mark in zip(RESTARTS, [*marks, b""], strict=True)]
+    return SOI + dri(COLUMNS) + FRAME + TABLES + SCAN + b"".join(parts) + EOI
+
+
+def lossless(frame: bytes = FRAME, tables: bytes = TABLES, scan: bytes = SCAN, data: bytes = DATA) -> bytes:
+    return SOI + frame + tables + scan + data + EOI
+
+
+def assert_told(error: DecodeError, src: bytes, *, has_offset: bool = True) -> None:
+    assert error.clause.startswith(("ITU-T T.81", "PS3.5", "PS3.3"))
+    assert str(error).endswith(f"({error.clause})")
+    assert "\n" not in str(error)
+    assert str(error)[0] == str(error)[0].lower() or str(error).startswith(("SO", "DH", "DR", "DN", "EOI", "RST"))
+    if has_offset or error.offset is not None:
+        assert error.offset is not None
+        assert 0 <= error.offset <= len(src)
+    assert pickle.loads(pickle.dumps(error)).__dict__ == error.__dict__
+
+
+def test_the_parts_make_a_frame() -> None:
+    assert np.array_equal(dicoxide.jpeg_lossless_decode(lossless()), SAMPLES)
+    assert np.array_equal(dicoxide.jpeg_lossless_decode(restarted(0xD0, 0xD1, 0xD2)), SAMPLES)
+    scan = sos([(1, 0), (2, 0), (3, 0)], 1, 0)
+    assert np.array_equal(dicoxide.jpeg_lossless_decode(lossless(RGB_FRAME, scan=scan, data=RGB_DATA)), RGB)
+
+
+MALFORMED = {
+    # B.2.1: a frame begins with SOI.
+    "another beginning": b"\0\0" + lossless(),
+    "no SOI": lossless()[2:],
+    "two SOI": SOI + lossless(),
+    "no marker where one belongs": SOI + b"ab" + lossless()[2:],
+    "EOI at once": SOI + EOI,
+    "no frame header": SOI + TABLES + SCAN + DATA + EOI,
+    "no scan": SOI + FRAME + TABLES + EOI,
+    # B.1.1.4: a length counts itself.
+    "a segment of length 1": SOI + b"\xff\xe0\0\1" + lossless()[2:],
+    "a segment of length 0": SOI + b"\xff\xfe\0\0" + lossless()[2:],
+    # Table B.2: P is 2 to 16, X at least 1, Nf at least 1.
+    "precision 0": lossless(sof(0, ROWS, COLUMNS, [1])),
+    "precision 1": lossless(sof(1, ROWS, COLUMNS, [1])),
+    "precision 17": lossless(sof(17, ROWS, COLUMNS, [1])),
+    "no columns": lossless(sof(8, ROWS, 0, [1])),
+    "no components": lossless(sof(8, ROWS, COLUMNS, [])),
+    "a frame header too short": lossless(segment(0xC3, FRAME[4:-1])),
+    "a frame header too long": lossless(segment(0xC3, FRAME[4:] + b"\0")),
+    "a frame header of nothing": lossless(segment(0xC3, b"")),
+    "two frame headers": lossless(FRAME + FRAME),
+    # B.2.2: identifiers are unique, factors 1 to 4.
+    "two components of one identifier": lossless(sof(8, ROWS, COLUMNS, [1, 2, 1])),
+    "sampling factor 0": lossless(sof(8, ROWS, COLUMNS, [1], sampling=[(0, 1)])),
+    "sampling factor 5": lossless(sof(8, ROWS, COLUMNS, [1], sampling=[(1, 5)])),
+    # Table B.3.
+    "a scan of an unknown component": lossless(scan=sos([(2, 0)], 1, 0)),
+    "a scan of no component": lossless(scan=sos([], 1, 0)),
+    "a component twice in a scan": lossless(RGB_FRAME, scan=sos([(1, 0), (1, 0), (3, 0)], 1, 0), data=RGB_DATA),
+    "a scan header too short": lossless(scan=segment(0xDA, SCAN[4:-1])),
+    "a scan header too long": lossless(scan=segment(0xDA, SCAN[4:] + b"\0")),
+    "a scan header of nothing": lossless(scan=segment(0xDA, b"")),
+    "five components in a scan": lossless(scan=sos([(1, 0)] * 5, 1, 0)),
+    # Table B.3, H.1.2.1: 0 is for differential frames.
+    "selection value 0": lossless(scan=sos([(1, 0)], 0, 0)),
+    "selection value 8": lossless(scan=sos([(1, 0)], 8, 0)),
+    "selection value 255": lossless(scan=sos([(1, 0)], 255, 0)),
+    "a point transform of all bits": lossless(scan=sos([(1, 0)], 1, 8)),
+    "a point transform of more than all bits": lossless(scan=sos([(1, 0)], 1, 15)),
+    "a point transform of all of twelve bits": lossless(sof(12, ROWS, COLUMNS, [1]), scan=sos([(1, 0)], 1, 12)),
+    # B.2.4.2: what a scan uses was defined before.
+    "a table that is not there": lossless(scan=sos([(1, 1)], 1, 0)),
+    "no table at all": lossless(tables=b""),
+    "a table defined too late": SOI + FRAME + SCAN + TABLES + DATA + EOI,
+    # B.2.4.2, C.2.
+    "more codes than bits allow": lossless(tables=dht([(0, Table((3, *[0] * 15), (0, 1, 2)))])),
+    "more codes of sixteen bits than are left": lossless(tables=dht([(0, Table((*[1] * 15, 3), (*range(17), 0)))])),
+    "code counts of more than 256": lossless(
+        tables=dht([(0, Table((*[0] * 12, 255, 255, 0, 0), tuple(range(17)) * 30))])
+    ),
+    "fewer values than codes": lossless(tables=segment(0xC4, TABLES[4:-1])),
+    "half a table more": lossless(tables=segment(0xC4, TABLES[4:] + b"\0\1\1")),
+    "table destination 4": lossless(tables=dht([(4, FIXED)]) + TABLES),
+    "table class 2": lossless(tables=dht([(0x20, FIXED)]) + TABLES),
+    # B.2.4.4, H.1.1.
+    "a restart interval within a line": lossless(dri(COLUMNS - 1) + FRAME),
+    "a restart interval of a line and a half": lossless(dri(COLUMNS * 3 // 2) + FRAME),
+    "a restart interval of three bytes": lossless(segment(0xDD, b"\0\6\0") + FRAME),
+    "a restart interval of one byte": lossless(segment(0xDD, b"\6") + FRAME),
+    # B.1.1.3, E.1.4.
+    "restarts that begin with the second": restarted(0xD1, 0xD2, 0xD3),
+    "a restart marker twice": restarted(0xD0, 0xD0, 0xD2),
+    "a restart marker that is another marker": restarted(0xD0, 0xD1, 0xD9),
+    "restarts without an interval": lossless(data=b"".join([*RESTARTS[:1], b"\xff\xd0", *RESTARTS[1:]])),
+    "an interval without restarts": SOI + dri(COLUMNS) + FRAME + TABLES + SCAN + b"".join(RESTARTS) + EOI,
+    # B.2.5.
+    "no number of lines": lossless(sof(8, 0, COLUMNS, [1])),
+    "no lines": lossless(sof(8, 0, COLUMNS, [1]), data=DATA + dnl(0)),
+    "more lines than there are": lossless(sof(8, 0, COLUMNS, [1]), data=DATA + dnl(ROWS + 1)),
+    "a number of lines of three bytes": lossless(sof(8, 0, COLUMNS, [1]), data=DATA + segment(0xDC, b"\0\4\0")),
+    # A.2, B.2.3: a component is coded in one scan.
+    "a component in no scan": lossless(RGB_FRAME, data=PLANES[0]),
+    "a component in two scans": lossless(RGB_FRAME, data=PLANES[0] + SCAN + PLANES[0]),
+    "the only component in two scans": lossless(data=DATA + SCAN + DATA),
+    # B.1.1.5.
+    "a marker within the samples": lossless(data=DATA[:9] + APP0 + DATA[9:]),
+    "EOI within the samples": lossless(data=DATA[:9]),
+    "reserved marker": SOI + b"\xff\x02\0\2" + lossless()[2:],
+    "restart marker among the segments": SOI + b"\xff\xd0" + lossless()[2:],
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed(name: str) -> None:
+    src = MALFORMED[name]
+    with pytest.raises(oracle.BadError):
+        oracle.decode(src)
+    with pytest.raises(CorruptFrameError) as caught:
+        dicoxide.jpeg_lossless_decode(src)
+    assert caught.value.kind in ("Malformed", "Truncated", "Mismatch")
+    assert_told(caught.value, src)
+    for syntax in (JPEGLossless, JPEGLosslessSV1):
+        spec = dicoxide.FrameSpec(transfer_syntax=syntax, rows=ROWS, columns=COLUMNS, bits_allocated=16)
+        with pytest.raises(CorruptFrameError) as again:
+            dicoxide.decode_frame(src, spec)
+        assert_told(again.value, src)
+        assert again.value.transfer_syntax == syntax
+
+
+UNSUPPORTED = {
+    # Table B.1: all processes but the fourteenth with Huffman coding.
+    **{
+        f"process of marker {marker:02X}": lossless(sof(8, ROWS, COLUMNS, [1], marker=marker))
+        for marker in (0xC0, 0xC1, 0xC2, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
+    },
+    "hierarchical": SOI + sof(8, ROWS, COLUMNS, [1], marker=0xDE) + lossless()[2:],
+    "expanded": SOI + segment(0xDF, b"\x11") + lossless()[2:],
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_other_processes_are_left_to_others(name: str) -> None:
+    src = UNSUPPORTED[name]
+    with pytest.raises(UnsupportedError) as caught:
+        dicoxide.jpeg_lossless_decode(src)
+    assert caught.value.kind == "Unsupported"
+    assert caught.value.clause.startswith("ITU-T T.81")
+    for syntax in (JPEGLossless, JPEGLosslessSV1):
+        with pytest.raises(UnsupportedError):
+            dicoxide.decode(dataset(SAMPLES, syntax, coded=[src]), fallback=False)
+
+
+@pytest.mark.parametrize("factors", [[(2, 1), (1, 1), (1, 1)], [(1, 1), (1, 2), (1, 1)], [(1, 1), (3, 1), (1, 4)]])
+def test_components_of_different_size_are_left_to_others(factors: list[tuple[int, int]]) -> None:
+    # A.1.1: legal in T.81, as in stream O1 of T.83; an image of DICOM has all samples of each pixel.
+    frame = sof(8, ROWS, COLUMNS, [1, 2, 3], sampling=factors)
+    src = lossless(frame, scan=sos([(1, 0), (2, 0), (3, 0)], 1, 0), data=RGB_DATA)
+    with pytest.raises(UnsupportedError) as caught:
+        dicoxide.jpeg_lossless_decode(src)
+    assert caught.value.clause == "ITU-T T.81 A.1.1"
+    with pytest.raises(UnsupportedError):
+        dicoxide.decode(dataset(RGB, JPEGLossless, samples_per_pixel=3, coded=[src]), fallback=False)
+
+
+def test_more_components_than_an_image_has() -> None:
+    # Table B.2 allows 255.
+    with pytest.raises(DecodeError) as caught:
+        dicoxide.jpeg_lossless_decode(lossless(sof(8, ROWS, COLUMNS, [1, 2, 3, 4, 5])))
+    assert_told(caught.value, bytes(100))
+
+
+@pytest.mark.parametrize("used", [True, False])
+@pytest.mark.parametrize("category", [17, 18, 255])
+def test_categories_over_sixteen(category: int, used: bool) -> None:
+    # H.1.2.2, table H.2.
+    bits, values = (0, 2, *[0] * 14), ((category, 0) if used else (0, category))
+    src = lossless(tables=dht([(0, Table(bits, values))]), data=bytes(6))
+    with pytest.raises(CorruptFrameError) as caught:
+        dicoxide.jpeg_lossless_decode(src)
+    assert caught.value.kind == "Malformed"
+    assert_told(caught.value, src)
+
+
+@pytest.mark.parametrize("place", [0, 1, 7, 23])
+def test_a_code_that_no_symbol_has(place: int) -> None:
+    # C.2: incomplete tables are usual; only one who meets such a code has met an error.
+    rows, columns = 8, 9
+    table = Table((0, 0, 0, 0, 17, *[0] * 11), tuple(range(17)))
+    codes = [0b00001] * (rows * columns)
+    codes[place] = 0b11111
+    data = jpeg_lossless.pack(np.repeat(codes, 2), np.tile([5, 1], rows * columns))
+    src = lossless(sof(8, rows, columns, [1]), dht([(0, table)]), data=data)
+    with pytest.raises(CorruptFrameError) as caught:
+        dicoxide.jpeg_lossless_decode(src)
+    assert caught.value.kind == "Malformed"
+    assert_told(caught.value, src)
+    start = src.index(SCAN) + len(SCAN)
+    stuffed = data[: place * 6 // 8].count(b"\xff\0")
+    assert caught.value.offset in range(start + place * 6 // 8 + stuffed, start + place * 6 // 8 + stuffed + 3)
+
+
+class TestCutShort:
+    @pytest.mark.parametrize("cut", [1, 2, 5, 20])
+    def test_the_offset_is_where_the_bytes_end(self, cut: int) -> None:
+        # The entropy-coded data alone are cut: EOI is gone with them.
+        src = (SOI + FRAME + TABLES + SCAN + DATA)[:-cut]
+        with pytest.raises(TruncatedFrameError) as caught:
+            dicoxide.jpeg_lossless_decode(src)
+        assert caught.value.kind == "Truncated"
+        assert caught.value.clause.startswith("ITU-T T.81")
+        assert caught.value.offset is not None
+        assert len(src) - 2 <= caught.value.offset <= len(src)
+
+    def test_within_the_headers(self) -> None:
+        src = SOI + FRAME + TABLES + SCAN
+        for end in range(len(src)):
+            with pytest.raises(TruncatedFrameError) as caught:
+                dicoxide.jpeg_lossless_decode(src[:end])
+            assert_told(caught.value, src[:end])
+
+    def test_more_samples_than_bits(self) -> None:
+        # A sample has at least one bit: no memory is taken for an image that cannot be there.
+        for rows, columns in ((65535, 65535), (ROWS, 65535), (65535, COLUMNS)):
+            src = lossless(sof(16, rows, columns, [1]))
+            with pytest.raises(CorruptFrameError) as caught:
+                dicoxide.jpeg_lossless_decode(src)
+            assert_told(caught.value, src)
+        four = lossless(sof(16, 65535, 65535, [1, 2, 3, 4]), scan=sos([(at, 0) for at in (1, 2, 3, 4)], 1, 0))
+        spec = dicoxide.FrameSpec(JPEGLossless, 65535, 65535, 4)
+        with pytest.raises(CorruptFrameError):
+            dicoxide.decode_frame(four, spec)
+
+    def test_one_bit_a_sample_is_enough(self) -> None:
+        flat = np.full((64, 64), 128, np.uint8)
+        src = jpeg_lossless.encode(flat)
+        assert len(src) - src.index(b"\xff\xda") == 10 + 512 + 2
+        assert np.array_equal(dicoxide.jpeg_lossless_decode(src), flat)
+        with pytest.raises(CorruptFrameError):
+            dicoxide.jpeg_lossless_decode(src[:-3] + src[-2:])
+
+
+class TestMismatch:
+    """The data set says one thing, the stream another."""
+
+    def refused(self, **changed: Any) -> None:
+        said = {"rows": ROWS, "columns": COLUMNS, "samples_per_pixel": 1, "bits_allocated": 16} | changed
+        spec = dicoxide.FrameSpec(transfer_syntax=JPEGLossless, **said)
+        with pytest.raises(CorruptFrameError) as caught:
+            dicoxide.decode_frame(self.src, spec)
+        assert caught.value.kind == "Mismatch"
+        assert_told(caught.value, self.src)
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"rows": ROWS + 1},
+            {"rows": ROWS - 1},
+            {"columns": COLUMNS + 1},
+            {"columns": COLUMNS - 1},
+            {"rows": COLUMNS, "columns": ROWS},
+            {"samples_per_pixel": 3},
+        ],
+    )
+    def test_size(self, changed: dict[str, int]) -> None:
+        for self.src in (lossless(), restarted(0xD0, 0xD1, 0xD2)):
+            self.refused(**changed)
+
+    def test_components(self) -> None:
+        self.src = lossless(RGB_FRAME, scan=sos([(1, 0), (2, 0), (3, 0)], 1, 0), data=RGB_DATA)
+        for samples in (1, 2, 4):
+            self.refused(samples_per_pixel=samples)
+
+    def test_lines_that_follow_the_scan(self) -> None:
+        self.src = jpeg_lossless.encode(SAMPLES, use_dnl=True)
+        self.refused(rows=ROWS + 1)
+        self.refused(rows=ROWS - 1)
+
+    def test_precision_above_bits_allocated(self) -> None:
+        for precision, allocated in ((9, 8), (16, 8), (12, 8), (2, 1)):
+            samples = picture(RNG, (ROWS, COLUMNS), precision)
+            self.src = jpeg_lossless.encode(samples, precision=precision)
+            self.refused(bits_allocated=allocated)
+
+    def test_another_number_of_lines_behind_the_scan(self) -> None:
+        src = jpeg_lossless.encode(SAMPLES)
+        for lines in (ROWS - 1, ROWS + 1):
+            with pytest.raises(CorruptFrameError) as caught:
+                dicoxide.jpeg_lossless_decode(src[:-2] + dnl(lines) + src[-2:])
+            assert caught.value.offset is not None
+
+
+def test_float_pixel_data_are_never_lossless_jpeg() -> None:
+    ds = dataset(np.zeros((ROWS, COLUMNS), np.float32), JPEGLossless, coded=[lossless()])
+    ds.FloatPixelData = ds.PixelData
+    del ds.PixelData
+    with pytest.raises(DecodeError):
+        dicoxide.decode(ds, fallback=False)
+
+
+def test_the_length_of_a_segment_that_passes_the_end() -> None:
+    for length in (3, 100, 65535):
+        src = SOI + b"\xff\xe0" + struct.pack(">H", length)
+        with pytest.raises(TruncatedFrameError):
+            dicoxide.jpeg_lossless_decode(src)
+
+
+def test_tables_are_checked_whether_used_or_not() -> None:
+    broken = dht([(2, Table((3, *[0] * 15), (0, 1, 2)))])
+    with pytest.raises(CorruptFrameError):
+        dicoxide.jpeg_lossless_decode(lossless(tables=TABLES + broken))
+    assert np.array_equal(dicoxide.jpeg_lossless_decode(lossless(tables=dht([(2, FLAT)]) + TABLES)), SAMPLES)

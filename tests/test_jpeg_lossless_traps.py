@@ -1,0 +1,335 @@
+"""JPEG Lossless frames that some decoder gets wrong or refuses, each with what the standard says (ITU-T T.81)."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.uid import JPEGLossless, JPEGLosslessSV1
+
+import dicoxide
+import oracle_jpeg_lossless as oracle
+from dicoxide import CorruptFrameError, NonConformantWarning
+from encoders import encapsulate, huffman, jpeg_lossless
+from encoders.dataset import dataset
+from encoders.lossless_cases import picture
+
+pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
+
+RNG = np.random.default_rng(43)
+MONO = picture(RNG, (21, 23), 12, "noise")
+RGB = picture(RNG, (21, 23, 3), 8, "noise")
+
+
+def assert_decodes(src: bytes, expected: Any) -> None:
+    """To these values, as the oracle does, without a word."""
+    assert np.array_equal(oracle.decode(src).values, expected)
+    found = dicoxide.jpeg_lossless_decode(src)
+    assert found.dtype == expected.dtype
+    assert np.array_equal(found, expected)
+
+
+def assert_tolerated(src: bytes, expected: Any) -> None:
+    """To these values, with a warning; an error where the caller is strict."""
+    with pytest.warns(NonConformantWarning, match="T.81|PS3.5"):
+        assert np.array_equal(dicoxide.jpeg_lossless_decode(src), expected)
+    samples = 1 if expected.ndim == 2 else expected.shape[2]
+    # An item has an even number of bytes, so that one zero more may be there.
+    ds = dataset(expected, JPEGLossless, samples_per_pixel=samples, coded=[src])
+    with pytest.warns(NonConformantWarning, match="T.81|PS3.5"):
+        assert np.array_equal(dicoxide.decode(ds), expected)
+    with pytest.raises(CorruptFrameError) as caught:
+        dicoxide.decode(ds, strict=True)
+    assert caught.value.clause
+    assert caught.value.offset is not None
+
+
+class TestDifferences:
+    @pytest.mark.parametrize("precision", [2, 5, 8, 10, 12, 15, 16])
+    @pytest.mark.parametrize("selection_value", range(1, 8))
+    def test_prediction_and_difference_add_up_beyond_a_sample(self, selection_value: int, precision: int) -> None:
+        # H.1.2.1: modulo 2^16; a sample is the lowest P bits of that. Clamping makes such frames white.
+        for kind in ("noise", "extremes", "smooth"):
+            samples = picture(RNG, (21, 23), precision, kind)
+            for lines in (0, 2):
+                src = jpeg_lossless.encode(
+                    samples,
+                    precision=precision,
+                    selection_value=selection_value,
+                    restart_interval=lines * 23,
+                    wrap_bits=precision,
+                )
+                assert_decodes(src, samples)
+
+    def test_a_prediction_is_made_of_what_was_rebuilt_not_of_what_comes_out(self) -> None:
+        # H.1.2.1: arithmetic is modulo 2^16 throughout, so the neighbour of a sample of eight bits may be 260.
+        samples = np.array([[250, 4, 4, 250], [4, 250, 4, 4]], np.uint8)
+        for selection_value in range(1, 8):
+            assert_decodes(jpeg_lossless.encode(samples, wrap_bits=8, selection_value=selection_value), samples)
+
+    @pytest.mark.parametrize("selection_value", range(1, 8))
+    def test_category_sixteen_has_no_additional_bits(self, selection_value: int) -> None:
+        # H.1.2.2, table H.2: it stands for one difference, 32768.
+        samples = np.array([[0, 32768, 0, 32768], [32768, 0, 65535, 32767], [65535, 1, 32769, 1]], np.uint16)
+        src = jpeg_lossless.encode(samples, selection_value=selection_value)
+        assert 16 in jpeg_lossless.symbols(jpeg_lossless.differences(samples.astype(int), 32768, selection_value))[0]
+        assert_decodes(src, samples)
+        alternating = np.tile(np.array([[0, 32768]], np.uint16), (40, 33))
+        assert_decodes(jpeg_lossless.encode(alternating, selection_value=selection_value), alternating)
+
+    @pytest.mark.parametrize("selection_value", range(1, 8))
+    def test_halves_are_rounded_down(self, selection_value: int) -> None:
+        # H.1.2.1: a division by two is an arithmetic shift, of negative numbers too.
+        samples = picture(RNG, (40, 50), 16, "noise")
+        assert_decodes(jpeg_lossless.encode(samples, selection_value=selection_value), samples)
+
+    @pytest.mark.parametrize("precision", [8, 12, 16])
+    def test_the_point_transform_is_undone_on_output_only(self, precision: int) -> None:
+        # A.4, H.1.2.1: prediction is from what was coded, and begins with 2^(P-Pt-1).
+        samples = picture(RNG, (21, 23), precision, "noise")
+        for selection_value, shift, lines in itertools.product((1, 4, 5, 6, 7), range(precision), (0, 3)):
+            src = jpeg_lossless.encode(
+                samples,
+                precision=precision,
+                selection_value=selection_value,
+                point_transform=shift,
+                restart_interval=lines * 23,
+            )
+            assert_decodes(src, samples >> shift << shift)
+
+    def test_scans_may_have_a_point_transform_and_a_predictor_each(self) -> None:
+        # B.2.3: both are parameters of a scan.
+        src = jpeg_lossless.encode(RGB, interleaved=False, selection_value=[1, 7, 4], point_transform=[0, 2, 5])
+        assert_decodes(src, np.stack([RGB[..., 0], RGB[..., 1] >> 2 << 2, RGB[..., 2] >> 5 << 5], -1))
+
+    @pytest.mark.parametrize("selection_value", range(1, 8))
+    @pytest.mark.parametrize("lines", [1, 2, 3, 20, 21, 22])
+    def test_a_restart_begins_as_a_frame_does(self, lines: int, selection_value: int) -> None:
+        # H.1.2.1: 2^(P-Pt-1) for its first sample, the sample before for its first line.
+        for samples, precision in ((MONO, 12), (RGB, 8)):
+            src = jpeg_lossless.encode(
+                samples, precision=precision, selection_value=selection_value, restart_interval=lines * 23
+            )
+            assert (b"\xff\xd0" in src) == (lines < 21)
+            assert_decodes(src, samples)
+
+    def test_restart_markers_count_modulo_eight_from_each_scan_on(self) -> None:
+        # B.1.1.3, E.1.4: RST0 to RST7, beginning anew in each scan.
+        assert_decodes(jpeg_lossless.encode(RGB, interleaved=False, restart_interval=23), RGB)
+
+    def test_precisions_from_two_to_sixteen(self) -> None:
+        for precision in range(2, 17):
+            samples = picture(RNG, (9, 9), precision, "noise")
+            assert_decodes(jpeg_lossless.encode(samples, precision=precision), samples)
+            assert dicoxide.jpeg_lossless_decode(jpeg_lossless.encode(samples, precision=precision)).dtype == (
+                np.uint8 if precision <= 8 else np.uint16
+            )
+
+
+class TestMarkers:
+    def test_no_eoi(self) -> None:
+        # B.2.1 wants one; all samples are there.
+        assert_tolerated(jpeg_lossless.encode(MONO, precision=12, eoi=False), MONO)
+        assert_tolerated(jpeg_lossless.encode(RGB, interleaved=False, eoi=False), RGB)
+        assert_tolerated(jpeg_lossless.encode(RGB, eoi=False) + b"\xff", RGB)
+
+    @pytest.mark.parametrize("count", [1, 2, 7, 100])
+    def test_fill_bytes_before_markers(self, count: int) -> None:
+        # B.1.1.2: any number of 0xFF before any marker, those of restarts and the one behind the last sample too.
+        for samples, precision in ((MONO, 12), (RGB, 8)):
+            src = jpeg_lossless.encode(samples, precision=precision, fill_bytes=count, restart_interval=46)
+            assert_decodes(src, samples)
+            assert_decodes(
+                jpeg_lossless.encode(
+                    samples, precision=precision, fill_bytes=count, interleaved=False, redefine=True, use_dnl=True
+                ),
+                samples,
+            )
+
+    @pytest.mark.parametrize("lines", [0, 1, 5])
+    def test_the_number_of_lines_behind_the_first_scan(self, lines: int) -> None:
+        # B.2.5: 0 lines in the frame header, and a DNL segment.
+        for samples, precision in ((MONO, 12), (RGB, 8)):
+            for interleaved in (True, False):
+                src = jpeg_lossless.encode(
+                    samples,
+                    precision=precision,
+                    use_dnl=True,
+                    interleaved=interleaved,
+                    restart_interval=lines * 23,
+                    selection_value=5,
+                )
+                assert_decodes(src, samples)
+                count = 1 if samples.ndim == 2 else 3
+                ds = dataset(samples, JPEGLossless, samples_per_pixel=count, bits_stored=precision, coded=[src])
+                assert np.array_equal(dicoxide.decode(ds), samples)
+
+    def test_the_number_of_lines_said_twice(self) -> None:
+        # B.2.5: the segment may follow though the frame header said it.
+        src = jpeg_lossless.encode(MONO, precision=12)
+        assert_decodes(src[:-2] + jpeg_lossless.dnl(21) + src[-2:], MONO)
+
+    @pytest.mark.parametrize("extra", [jpeg_lossless.APP0, jpeg_lossless.APP14, jpeg_lossless.COMMENT])
+    def test_application_data_and_comments_are_skipped_wherever_they_are(self, extra: bytes) -> None:
+        # B.2.4: before the frame header, before a scan header.
+        src = jpeg_lossless.encode(RGB, interleaved=False, redefine=True, segments=extra * 3)
+        assert_decodes(src.replace(b"\xff\xc4", extra + b"\xff\xc4"), RGB)
+        assert_decodes(src.replace(b"\xff\xda", extra + b"\xff\xda"), RGB)
+        large = jpeg_lossless.segment(0xE1, b"\xff\xd8\xff\xc3\xff\xd9" * 10000)
+        assert_decodes(jpeg_lossless.encode(RGB, segments=large), RGB)
+
+    def test_an_empty_segment(self) -> None:
+        src = jpeg_lossless.encode(MONO, precision=12, segments=jpeg_lossless.segment(0xFE, b""))
+        assert_decodes(src, MONO)
+
+    def test_quantization_tables_mean_nothing_here(self) -> None:
+        # B.2.4: tables and miscellaneous segments may stand before any frame; the lossless process uses no such table.
+        table = jpeg_lossless.segment(0xDB, bytes(65))
+        assert_decodes(jpeg_lossless.encode(MONO, precision=12, segments=table), MONO)
+
+    def test_one_zero_after_eoi_pads(self) -> None:
+        # PS3.5 A.4: fragments have an even number of bytes.
+        assert_decodes(jpeg_lossless.encode(MONO, precision=12, trailing=b"\0"), MONO)
+
+    @pytest.mark.parametrize(
+        "trailing", [b"\0\0", b"\xff", b" ", b"\0" * 1000, b"abc", b"\xff\xd9", b"\xff\xd8\xff\xc3"]
+    )
+    def test_bytes_after_eoi(self, trailing: bytes) -> None:
+        for samples, precision in ((MONO, 12), (RGB, 8)):
+            assert_tolerated(jpeg_lossless.encode(samples, precision=precision, trailing=trailing), samples)
+
+    def test_bytes_between_the_last_sample_and_the_next_marker(self) -> None:
+        # B.1.1.5: an entropy-coded segment is what its samples need, filled up to a byte.
+        for left in (b"\0", b"\xff\0", b"abcdef", b"\0" * 100):
+            src = jpeg_lossless.encode(MONO, precision=12)
+            assert_tolerated(src[:-2] + left + src[-2:], MONO)
+
+    def test_the_bits_that_fill_the_last_byte_are_not_looked_at(self) -> None:
+        # F.1.2.3 wants ones; some write zeros.
+        for columns in range(1, 20):
+            samples = picture(RNG, (5, columns), 12, "noise")
+            src = jpeg_lossless.encode(samples, precision=12, restart_interval=columns, pad_bit=0)
+            assert_decodes(src, samples)
+
+    def test_a_restart_interval_may_be_taken_back(self) -> None:
+        # B.2.4.4: an interval of 0 disables restarts, for the scans that follow.
+        first = jpeg_lossless.encode(RGB, interleaved=False, segments=jpeg_lossless.dri(23 * 4))
+        assert_decodes(first.replace(b"\xff\xc3", jpeg_lossless.dri(0) + b"\xff\xc3", 1), RGB)
+
+
+class TestScansAndTables:
+    @pytest.mark.parametrize("scans", [[[0], [1], [2]], [[2], [1], [0]], [[0], [1, 2]], [[0, 2], [1]]])
+    def test_components_in_scans_of_their_own(self, scans: list[list[int]]) -> None:
+        # B.2.3: a scan names its components; their order in the frame header is the order of the samples.
+        for redefine in (True, False):
+            assert_decodes(jpeg_lossless.encode(RGB, scans=scans, redefine=redefine), RGB)
+
+    @pytest.mark.parametrize("ids", [(1, 2, 3), (0, 1, 2), (82, 71, 66), (3, 2, 1), (255, 0, 128), (200, 150, 50)])
+    def test_identifiers_mean_no_colour(self, ids: tuple[int, int, int]) -> None:
+        # Colour is said by the data set (PS3.5 8.2.1), not by identifiers, nor by APP0 or APP14.
+        for extra in (b"", jpeg_lossless.APP0, jpeg_lossless.APP14, jpeg_lossless.APP14[:-1] + b"\1"):
+            src = jpeg_lossless.encode(RGB, component_ids=ids, segments=extra)
+            assert_decodes(src, RGB)
+            ds = dataset(RGB, JPEGLosslessSV1, samples_per_pixel=3, coded=[src])
+            assert np.array_equal(dicoxide.decode(ds), RGB)
+
+    def test_tables_of_every_sort_and_place(self) -> None:
+        # B.2.4.2: four destinations; C.2: few codes of many lengths, most of them incomplete.
+        names = ["optimal", "fixed", "flat", "skewed"]
+        four = picture(RNG, (21, 23, 4), 10, "noise")
+        for order in itertools.permutations(range(4)):
+            src = jpeg_lossless.encode(four, precision=10, tables=[names[at] for at in order], table_ids=order)
+            assert_decodes(src, four)
+        for name in names:
+            assert_decodes(jpeg_lossless.encode(MONO, precision=12, tables=name), MONO)
+
+    def test_tables_before_the_frame_header_between_scans_and_in_one_segment_or_many(self) -> None:
+        # B.2.4: tables may be anywhere before the scan that uses them; later ones replace earlier ones.
+        for options in (
+            {"dht_first": True},
+            {"dht_first": True, "tables": ["optimal"] * 3},
+            {"tables": ["optimal", "skewed", "flat"], "one_dht": False},
+            {"tables": ["flat", "skewed", "optimal"], "one_dht": True, "table_ids": [3, 1, 2]},
+            {"interleaved": False, "redefine": True},
+            {"interleaved": False, "redefine": True, "tables": ["flat", "skewed", "optimal"], "table_ids": [2, 2, 2]},
+        ):
+            assert_decodes(jpeg_lossless.encode(RGB, **options), RGB)  # type: ignore[arg-type]
+
+    def test_a_table_that_is_replaced_before_it_is_used(self) -> None:
+        extra = jpeg_lossless.dht([(0, huffman.FLAT), (3, huffman.FIXED), (0, huffman.FIXED)])
+        assert_decodes(jpeg_lossless.encode(MONO, precision=12, segments=extra), MONO)
+
+    def test_a_table_of_one_symbol(self) -> None:
+        # One code of one bit, 0: a bit a sample.
+        flat = np.full((50, 60), 2048, np.uint16)
+        src = jpeg_lossless.encode(flat, precision=12)
+        assert_decodes(src, flat)
+        single = huffman.Table((*[0] * 15, 1), (0,))
+        assert_decodes(jpeg_lossless.encode(flat, precision=12, tables=single), flat)
+
+    def test_a_table_with_no_code_of_up_to_eight_bits(self) -> None:
+        table = huffman.Table((*[0] * 15, 17), tuple(reversed(range(17))))
+        assert_decodes(jpeg_lossless.encode(MONO, precision=12, tables=table), MONO)
+
+    def test_a_table_whose_last_code_is_all_ones(self) -> None:
+        # C.2 keeps it free, so that one who uses it departs from the standard; what it means is plain all the same.
+        table = huffman.Table((*[1] * 15, 2), tuple(range(17)))
+        src = jpeg_lossless.encode(picture(RNG, (5, 5), 16, "extremes"), tables=table)
+        expected = oracle.decode(src).values
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NonConformantWarning)
+            assert np.array_equal(dicoxide.jpeg_lossless_decode(src), expected)
+
+    def test_long_codes_with_many_additional_bits(self) -> None:
+        # The longest symbols: sixteen bits of code, fifteen more.
+        samples = picture(RNG, (40, 50), 16, "noise")
+        for selection_value in range(1, 8):
+            src = jpeg_lossless.encode(samples, tables="skewed", selection_value=selection_value)
+            assert len(src) > samples.size * 3
+            assert_decodes(src, samples)
+
+    def test_bytes_of_all_ones(self) -> None:
+        # B.1.1.5: a zero behind each 0xFF; here nearly every byte is one.
+        table = huffman.Table((0, 0, 1, 0, 0, 0, 0, 16, *[0] * 8), (3, *range(3), *range(4, 17)))
+        samples = np.cumsum(np.full((30, 40), 7), 1).astype(np.uint16) % 4096
+        src = jpeg_lossless.encode(samples, precision=12, tables=table)
+        assert_decodes(src, samples)
+        ones = np.tile(np.array([0, 65535], np.uint16), (30, 20))
+        fixed = jpeg_lossless.encode(ones, tables=huffman.Table((0, 0, 0, 15, 2, *[0] * 11), tuple(range(17))))
+        assert_decodes(fixed, ones)
+
+
+class TestTransferSyntax:
+    """The stream decides, not the UID that it comes under."""
+
+    @pytest.mark.parametrize("syntax", [JPEGLossless, JPEGLosslessSV1])
+    @pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
+    def test_any_selection_value_under_either_syntax(self, syntax: str) -> None:
+        for selection_value in range(1, 8):
+            src = jpeg_lossless.encode(MONO, precision=12, selection_value=selection_value)
+            ds = dataset(MONO, syntax, bits_stored=12, coded=[src])
+            assert np.array_equal(dicoxide.decode(ds), MONO)
+
+    def test_frames_of_odd_length(self) -> None:
+        # PS3.5 A.4: the item is padded; what pads is no part of the frame.
+        lengths = set()
+        for columns in range(20, 30):
+            samples = picture(RNG, (4, 5, columns), 12)
+            coded = [jpeg_lossless.encode(frame, precision=12) for frame in samples]
+            lengths |= {len(frame) % 2 for frame in coded}
+            ds = dataset(samples, JPEGLossless, bits_stored=12, coded=coded)
+            assert np.array_equal(dicoxide.decode(ds, strict=True), samples)
+        assert lengths == {0, 1}
+
+    def test_a_frame_cut_within_a_marker_and_within_a_stuffed_byte(self) -> None:
+        samples = np.tile(np.array([0, 65535], np.uint16), (30, 20))
+        src = jpeg_lossless.encode(samples, tables="skewed")
+        src += b"\0" * (len(src) % 2)
+        for cut in range(2, len(src), 2):
+            value = encapsulate.item(b"") + encapsulate.item(src[:cut]) + encapsulate.item(src[cut:])
+            ds = dataset(samples, JPEGLossless, coded=[src])
+            ds.PixelData = value
+            assert np.array_equal(dicoxide.decode(ds), samples)
