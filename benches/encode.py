@@ -35,7 +35,7 @@ def _race(
             equals(frame, decode(bytes(result)))
         sizes[name] = len(result)
 
-    return Times(in_turns(calls, rounds, check=check)), sizes
+    return Times(in_turns(calls, rounds, check=check, cpu=True)), sizes
 
 
 def jpeg_lossless(rounds: int) -> Table:
