@@ -18,19 +18,21 @@ const LANES: usize = 4;
 const STAGED: usize = 192;
 /// Slots below the last one, which the lower half of a window's store may touch, and an overlong read.
 const BELOW: usize = 16;
+/// Slots of a lane.
+const LANE_SLOTS: usize = BELOW + STAGED;
 /// A task with fewer refills left is finished alone.
 const FEW: usize = 4;
 
 /// What lanes have found and not yet made differences of, last symbol first.
 #[repr(C, align(64))]
 struct Stage {
-    windows: [[u32; BELOW + STAGED]; LANES],
-    entries: [[u32; BELOW + STAGED]; LANES],
+    windows: [[u32; LANE_SLOTS]; LANES],
+    entries: [[u32; LANE_SLOTS]; LANES],
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 pub(super) fn run(tasks: &mut [Task<'_>]) {
-    let mut stage = Stage { windows: [[0; BELOW + STAGED]; LANES], entries: [[0; BELOW + STAGED]; LANES] };
+    let mut stage = Stage { windows: [[0; LANE_SLOTS]; LANES], entries: [[0; LANE_SLOTS]; LANES] };
     let mut waiting = tasks.iter_mut();
     // The tasks in the lanes, without gaps.
     let mut active: [Option<&mut Task<'_>>; LANES] = [const { None }; LANES];
@@ -103,59 +105,68 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
     stage: &mut Stage,
 ) -> usize {
     let tables: [[&Table; S]; N] = std::array::from_fn(|lane| std::array::from_fn(|symbol| lanes[lane].tables[symbol]));
-    let bases: [*const u8; N] = std::array::from_fn(|lane| lanes[lane].bits.as_ptr());
-    let mut at: [usize; N] = std::array::from_fn(|lane| lanes[lane].at);
-    let windows = stage.windows.as_mut_ptr().cast::<u32>();
-    let entries = stage.entries.as_mut_ptr().cast::<u32>();
-    let mut slot = BELOW + STAGED;
-    let mut last = slot - refills * S;
+    // Positions as bits of the address space: one register a lane.
+    let bases: [usize; N] = std::array::from_fn(|lane| lanes[lane].bits.as_ptr().expose_provenance() << 3);
+    let mut at: [usize; N] = std::array::from_fn(|lane| bases[lane].wrapping_add(lanes[lane].at));
+    let stage_at = std::ptr::from_mut(stage).cast::<u32>();
+    // SAFETY: both stay within the windows of the first lane, as refills * S <= STAGED.
+    let (first, mut last) =
+        unsafe { (stage_at.add(LANE_SLOTS), stage_at.add(LANE_SLOTS).sub(refills.min(STAGED / S) * S)) };
+    let mut slot = first;
     while slot != last {
-        // SAFETY: `refills` was taken from Task::refills and is taken anew after every miss, so at[lane] + 56 <= end of
-        // the task, behind which Task::new made sure of PAD_BYTES bytes.
+        // SAFETY: `refills` was taken from Task::refills and is taken anew after every miss, so the position is at least
+        // 56 bits before the end of the task, behind which Task::new made sure of PAD_BYTES bytes.
         let mut window: [u64; N] = std::array::from_fn(|lane| unsafe {
-            bases[lane].add(at[lane] >> 3).cast::<u64>().read_unaligned().swap_bytes() << (at[lane] & 7)
+            let from = std::ptr::with_exposed_provenance::<u64>(at[lane] >> 3);
+            from.read_unaligned().swap_bytes() << (at[lane] & 7)
         });
         let mut sum = [0_u32; N];
         for symbol in 0..S {
             for lane in 0..N {
                 let table = if ONE_TABLE { tables[0][0] } else { tables[lane][symbol] };
                 let entry = table.entries[(window[lane] >> 52) as usize];
-                let to = lane * (BELOW + STAGED) + slot - symbol - 1;
-                // SAFETY: lane < LANES and BELOW <= slot - symbol - 1 < BELOW + STAGED, as `last` >= BELOW and slots are
-                // taken S at a time; the window's lower half goes to the slot below, which is staged next.
+                // SAFETY: `slot` goes down from the end of a lane's BELOW + STAGED slots by STAGED at most, so that it and
+                // the slot below, which takes the window's lower half and is staged next, belong to the lane.
                 unsafe {
-                    windows.add(to - 1).cast::<u64>().write_unaligned(window[lane]);
-                    entries.add(to).write(entry);
+                    slot.add(lane * LANE_SLOTS).sub(symbol + 2).cast::<u64>().write_unaligned(window[lane]);
+                    slot.add((LANES + lane) * LANE_SLOTS).sub(symbol + 1).write(entry);
                 }
                 window[lane] <<= entry & 63;
                 sum[lane] = sum[lane].wrapping_add(entry);
             }
         }
-        if sum.iter().fold(0, |all, sum| all | sum) & MISSES != 0 {
-            let mut left = (slot - last) / S - 1;
+        // SAFETY: as above; it ends at `last`.
+        slot = unsafe { slot.sub(S) };
+        if sum.iter().fold(0, |all, sum| all | sum) & MISSES == 0 {
             for lane in 0..N {
-                if sum[lane] & MISSES != 0 {
-                    let made = lanes[lane].made + (BELOW + STAGED - slot);
-                    let staged = &mut stage.entries[lane][slot - S..slot];
-                    at[lane] = step::<S>(lanes[lane], at[lane], made, staged);
-                    left = left.min(lanes[lane].end.saturating_sub(at[lane]) / WINDOW_BITS);
-                } else {
-                    at[lane] += (sum[lane] & LENGTH) as usize;
-                }
+                at[lane] = at[lane].wrapping_add((sum[lane] & LENGTH) as usize);
             }
-            slot -= S;
-            last = slot - left * S;
             continue;
         }
+        let mut left = STAGED;
         for lane in 0..N {
-            at[lane] += (sum[lane] & LENGTH) as usize;
+            let task = &mut *lanes[lane];
+            let before = at[lane].wrapping_sub(bases[lane]);
+            let behind = if sum[lane] & MISSES == 0 {
+                before + (sum[lane] & LENGTH) as usize
+            } else {
+                // SAFETY: both pointers are into the stage.
+                let staged = unsafe { first.offset_from(slot) }.unsigned_abs();
+                let made = task.made + staged - S;
+                let entries = &mut stage.entries[lane][LANE_SLOTS - staged..LANE_SLOTS - staged + S];
+                step::<S>(task, before, made, entries)
+            };
+            at[lane] = bases[lane].wrapping_add(behind);
+            left = left.min(task.end.saturating_sub(behind) / WINDOW_BITS);
         }
-        slot -= S;
+        // SAFETY: both pointers are into the stage; `last` only gets nearer.
+        last = unsafe { slot.sub(left.min(slot.offset_from(last).unsigned_abs() / S) * S) };
     }
     for lane in 0..N {
-        lanes[lane].at = at[lane];
+        lanes[lane].at = at[lane].wrapping_sub(bases[lane]);
     }
-    (BELOW + STAGED - slot) / S
+    // SAFETY: both pointers are into the stage.
+    unsafe { first.offset_from(slot) }.unsigned_abs() / S
 }
 
 /// The symbols of one group that cannot all be had by probes: staged as differences without further bits.
@@ -177,8 +188,8 @@ fn step<const S: usize>(task: &mut Task<'_>, mut at: usize, made: usize, staged:
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 #[inline]
 #[allow(unsafe_code)]
-fn make(windows: &[u32; BELOW + STAGED], entries: &[u32; BELOW + STAGED], out: &mut [u16]) {
-    let mut slot = BELOW + STAGED;
+fn make(windows: &[u32; LANE_SLOTS], entries: &[u32; LANE_SLOTS], out: &mut [u16]) {
+    let mut slot = LANE_SLOTS;
     let (whole, rest) = out.as_chunks_mut::<16>();
     for chunk in whole {
         slot -= 16;
@@ -197,7 +208,7 @@ fn make(windows: &[u32; BELOW + STAGED], entries: &[u32; BELOW + STAGED], out: &
 /// The differences of the 16 symbols of slots `slot` to `slot + 15`, last slot first.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 #[inline]
-fn sixteen(windows: &[u32; BELOW + STAGED], entries: &[u32; BELOW + STAGED], slot: usize) -> __m256i {
+fn sixteen(windows: &[u32; LANE_SLOTS], entries: &[u32; LANE_SLOTS], slot: usize) -> __m256i {
     let (windows, entries) = (&windows[slot..slot + 16], &entries[slot..slot + 16]);
     let (low, high) = (eight(&windows[..8], &entries[..8]), eight(&windows[8..], &entries[8..]));
     let packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0b11_01_10_00);
