@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dicoxide._backend import backend, core
 from dicoxide._capabilities import Capability, capabilities
-from dicoxide._decode import decode, decode_frame, iter_frames, rle_decode
+from dicoxide._decode import decode, decode_frame, iter_frames, jpeg_lossless_decode, rle_decode
 from dicoxide._frame import FrameSpec
 from dicoxide._pixels import pack_bits, rescale, unpack_bits
 from dicoxide.errors import (
@@ -45,6 +45,7 @@ __all__ = [
     "enable",
     "enabled",
     "iter_frames",
+    "jpeg_lossless_decode",
     "pack_bits",
     "pydicom_handler",
     "rescale",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _AHEAD_BYTES = 64 << 20
 
 _RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+_JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57"
 
 
 def decode(
@@ -298,6 +299,47 @@ def rle_decode(
         False,
         segment_byte_order,
     )
+    if notes:
+        _notes.warn(notes)
+    return out
+
+
+def jpeg_lossless_decode(src: bytes | bytearray | memoryview, out: Array | None = None) -> Array:
+    """Decode one JPEG Lossless codestream.
+
+    Parameters
+    ----------
+    src : bytes-like
+        A codestream of process 14 (SOF3), any selection value. Zeros behind it are no harm.
+    out : ndarray, optional
+        Where to decode to: the result's shape, C-contiguous, writable, of the result's type or a wider integer one.
+
+    Returns
+    -------
+    ndarray
+        (rows, columns[, components]) as the codestream says, uint8 where its precision is 8 bits or less, else
+        uint16, native byte order. The point transform is undone; no colour is converted and no bit masked.
+
+    Raises
+    ------
+    CorruptFrameError
+        If the codestream breaks a rule of its format.
+    TruncatedFrameError
+        If it ends before its samples do.
+    UnsupportedError
+        If it is of another process (also arithmetic coding and hierarchical ones), or has sampling factors.
+
+    References
+    ----------
+    ITU-T T.81 Annex H; PS3.5 A.4.1.
+    """
+    data = src if type(src) is bytes else owned_bytes(src)
+    rows, columns, components, precision = core.jpeg_lossless_dimensions(data)
+    bits = 8 if precision <= 8 else 16
+    shape = (rows, columns) if components == 1 else (rows, columns, components)
+    attributes = (rows, columns, components, bits, bits, bits - 1, 0, 0, "", False)
+    out = _one_frame(out, shape, np.dtype(f"u{bits // 8}"), _JPEG_LOSSLESS, data, attributes)
+    notes = core.decode_frame_into(out, _JPEG_LOSSLESS, data, *attributes)
     if notes:
         _notes.warn(notes)
     return out

@@ -22,6 +22,7 @@ __all__ = [
     "Frames",
     "decode_frame_bytearray",
     "decode_frame_into",
+    "jpeg_lossless_dimensions",
     "pack_bits_into",
     "rescale_into",
     "transfer_syntaxes",
@@ -123,6 +124,7 @@ class Frames:
         segment_byte_order: str = "big",
         is_warm: bool = False,
         portable: bool = False,
+        way: str | None = None,
     ) -> tuple[str, list[Note]]:
         """Decode the frames ``indices`` into ``out``.
 
@@ -283,6 +285,11 @@ def decode_frame_bytearray(
     out = np.empty(frames._info.samples, frames._info.dtype)
     notes = decode_frame_into(out, transfer_syntax, src, *attributes, segment_byte_order)
     return bytearray(out.astype(out.dtype.newbyteorder("<"), copy=False).tobytes()), notes
+
+
+def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]:
+    """Refused: JPEG Lossless is decoded by the compiled extension alone."""
+    raise fault("Unsupported", "JPEG Lossless needs the compiled extension of dicoxide", "ITU-T T.81 Annex H")
 
 
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]:

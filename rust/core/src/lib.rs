@@ -15,7 +15,7 @@ pub mod pixel;
 pub mod sink;
 pub mod syntax;
 
-pub use codec::{Codec, Context, SegmentByteOrder};
+pub use codec::{Codec, Context, SegmentByteOrder, Way};
 pub use error::{DecodeError, ErrorKind, Result};
 pub use frame::{
     Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind, Samples, SamplesMut, Tolerated,
@@ -26,6 +26,7 @@ pub use limits::Limits;
 pub use sink::{Finish, Store, Watch};
 pub use syntax::TransferSyntax;
 
+use codec::Scratch;
 use sink::{Sink, Staging};
 
 /// How one frame is to be decoded, beside what it is.
@@ -39,11 +40,19 @@ pub struct Options {
     pub strict: bool,
     /// Which instructions are used.
     pub tier: Tier,
+    /// Which way through entropy-coded data, where it is not the fastest one of the tier.
+    pub way: Option<Way>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { finish: Finish::default(), segment_byte_order: SegmentByteOrder::Big, strict: false, tier: Tier::best() }
+        Self {
+            finish: Finish::default(),
+            segment_byte_order: SegmentByteOrder::Big,
+            strict: false,
+            tier: Tier::best(),
+            way: None,
+        }
     }
 }
 
@@ -64,7 +73,7 @@ pub struct Job<'a> {
 #[derive(Debug, Default)]
 pub struct Workspace {
     staging: Staging,
-    scratch: Vec<u8>,
+    scratch: Scratch,
 }
 
 /// Decodes one frame into `out`, which holds exactly its samples: planar configuration 0, right-aligned,
@@ -88,8 +97,9 @@ pub fn decode_frame(
             "PS3.5 Annex A",
         ));
     };
-    let Options { finish, segment_byte_order, strict, tier } = job.options;
-    let context = Context { syntax: job.syntax, info: job.info, limits: job.limits, segment_byte_order };
+    let Options { finish, segment_byte_order, strict, tier, way } = job.options;
+    let way = way.unwrap_or_else(|| Way::best(tier));
+    let context = Context { syntax: job.syntax, info: job.info, limits: job.limits, segment_byte_order, way };
     let Workspace { staging, scratch } = workspace;
     let mut sink = Sink::new(job.info, finish, out, staging, watch, tier)?;
     let decoded = codec.decode(src, &context, scratch, &mut sink)?;

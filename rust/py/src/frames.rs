@@ -3,11 +3,12 @@
 use crate::errors::Failure;
 use crate::guard::{detached, guarded};
 use crate::samples::{self, ArrayMut};
-use dicoxide_core::codec::{Codec, codec_for};
+use dicoxide_core::codec::{self, Codec, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
-    SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
+    SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, Tolerated, TransferSyntax, Watch, Way, Workspace,
+    decode_frame,
 };
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
@@ -109,9 +110,9 @@ impl Frames {
     /// Decodes the frames `indices` into `out`; returns the CPU path and what was tolerated in them.
     /// `rescales` has (slope, intercept) of each frame asked for, or one for all; `is_warm` says that `out` has been
     /// written to before, which only changes how it is stored to; `portable` keeps to the instructions
-    /// that every CPU has.
+    /// that every CPU has; `way` forces one through entropy-coded data (`serial`, `lanes` or `speculative`).
     #[pyo3(signature = (out, indices, *, threads=1, strict=false, ybr_to_rgb=false, rescales=None, max_bytes=None,
-        segment_byte_order="big", is_warm=false, portable=false))]
+        segment_byte_order="big", is_warm=false, portable=false, way=None))]
     fn decode_into(
         &self,
         py: Python<'_>,
@@ -125,6 +126,7 @@ impl Frames {
         segment_byte_order: &str,
         is_warm: bool,
         portable: bool,
+        way: Option<&str>,
     ) -> PyResult<(&'static str, Vec<Note>)> {
         self.require(&indices)?;
         let rescales: Vec<Rescale> =
@@ -136,7 +138,13 @@ impl Frames {
         };
         let finish = Finish { ybr_to_rgb, rescale, store: Store::Cached };
         let tier = if portable { Tier::PORTABLE } else { Tier::best() };
-        let options = Options { finish, segment_byte_order: order(segment_byte_order)?, strict, tier };
+        let options = Options {
+            finish,
+            segment_byte_order: order(segment_byte_order)?,
+            strict,
+            tier,
+            way: way.map(way_named).transpose()?,
+        };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
         let data = self.data(py);
@@ -356,12 +364,25 @@ impl OneFrame {
     }
 }
 
+/// What a lossless JPEG codestream says of itself: rows, columns, components, precision.
+#[pyfunction]
+pub(crate) fn jpeg_lossless_dimensions(src: &Bound<'_, PyBytes>) -> PyResult<(u16, u16, usize, u8)> {
+    let found = codec::jpeg_lossless_dimensions(src.as_bytes());
+    let found = found.map_err(|error| failed(&error, TransferSyntax::JPEG_LOSSLESS.uid()))?;
+    Ok((found.rows, found.columns, found.components, found.precision))
+}
+
 fn order(segment_byte_order: &str) -> PyResult<SegmentByteOrder> {
     match segment_byte_order {
         "big" => Ok(SegmentByteOrder::Big),
         "little" => Ok(SegmentByteOrder::Little),
         other => Err(PyValueError::new_err(format!("segment_byte_order is 'big' or 'little', not '{other}'"))),
     }
+}
+
+fn way_named(name: &str) -> PyResult<Way> {
+    let found = Way::ALL.into_iter().find(|way| way.name() == name);
+    found.ok_or_else(|| PyValueError::new_err(format!("way is 'serial', 'lanes' or 'speculative', not '{name}'")))
 }
 
 fn note(index: Option<usize>, tolerated: Tolerated) -> Note {

@@ -15,7 +15,7 @@ mod _core {
     use dicoxide_core::{ErrorKind, Tier, TransferSyntax, codec};
 
     #[pymodule_export]
-    use super::frames::{Frames, decode_frame_bytearray, decode_frame_into};
+    use super::frames::{Frames, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
 

@@ -1,15 +1,21 @@
 //! The codecs: each turns the bytes of one frame into stored samples. One row of [`CODECS`] a codec.
 
+mod jpeg;
+mod jpeg_lossless;
 mod native;
 mod rle;
+mod way;
 
+pub use jpeg_lossless::{Dimensions as JpegLosslessDimensions, dimensions as jpeg_lossless_dimensions};
 pub(crate) use native::frame_bits as native_frame_bits;
+pub use way::Way;
 
 use crate::error::Result;
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::sink::Sink;
 use crate::syntax::TransferSyntax;
+use std::any::Any;
 use std::fmt;
 
 /// Order of an RLE sample's byte planes. Only `Big` is conformant (PS3.5 G.2).
@@ -33,6 +39,22 @@ pub struct Context<'a> {
     pub limits: &'a Limits,
     /// Order of an RLE sample's byte planes.
     pub segment_byte_order: SegmentByteOrder,
+    /// Which way through entropy-coded data.
+    pub way: Way,
+}
+
+/// What a codec keeps from frame to frame of one thread: of whatever type it wants.
+#[derive(Debug, Default)]
+pub struct Scratch(Option<Box<dyn Any + Send>>);
+
+impl Scratch {
+    /// Lends out what the codec left here, or a fresh one.
+    pub(crate) fn with<T: Any + Send + Default, R>(&mut self, work: impl FnOnce(&mut T) -> R) -> R {
+        let mut own: Box<T> = self.0.take().and_then(|kept| kept.downcast().ok()).unwrap_or_default();
+        let result = work(&mut own);
+        self.0 = Some(own);
+        result
+    }
 }
 
 /// Bytes of one frame → stored samples in the sink, planar configuration 0.
@@ -58,7 +80,7 @@ pub trait Codec: Sync {
         &self,
         frame: FrameBytes<'_>,
         context: &Context<'_>,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<Decoded>;
 }
@@ -70,7 +92,7 @@ impl fmt::Debug for dyn Codec {
 }
 
 /// The register: a new codec is one more row.
-pub const CODECS: &[&dyn Codec] = &[&native::Native, &rle::Rle];
+pub const CODECS: &[&dyn Codec] = &[&native::Native, &rle::Rle, &jpeg_lossless::JpegLossless];
 
 /// The codec of a transfer syntax.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Native samples (PS3.5 8.1, 8.2): little or big endian, packed bits, planes, colour differences at half resolution.
 
-use super::{Codec, Context};
+use super::{Codec, Context, Scratch};
 use crate::error::{Result, truncated, unsupported};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::kernel::{align, bits, interleave, ybr};
@@ -42,7 +42,7 @@ impl Codec for Native {
         &self,
         frame: FrameBytes<'_>,
         context: &Context<'_>,
-        _scratch: &mut Vec<u8>,
+        _: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<Decoded> {
         let info = context.info;

@@ -11,9 +11,12 @@ pub(crate) mod align;
 pub(crate) mod bits;
 pub(crate) mod convert;
 pub(crate) mod cpu;
+pub(crate) mod difference;
 pub(crate) mod interleave;
+pub(crate) mod predict;
 pub(crate) mod rle;
 pub(crate) mod stream;
+pub(crate) mod stuffing;
 pub(crate) mod ybr;
 
 pub use cpu::Tier;

@@ -6,7 +6,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use super::{Codec, Context};
+use super::{Codec, Context, Scratch};
 use crate::error::Result;
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::sink::Sink;
@@ -37,14 +37,14 @@ impl Codec for Rle {
         &self,
         frame: FrameBytes<'_>,
         context: &Context<'_>,
-        scratch: &mut Vec<u8>,
+        scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<Decoded> {
         let header = Header::parse(frame.bytes, segment_count(context.info))?;
         let recipe = Recipe::new(frame.bytes, &header, context)?;
         let path = sink.tier().name();
         let mut tolerated = header.tolerated;
-        tolerated.extend(scan::scan(&recipe, context.limits, scratch, sink)?);
+        tolerated.extend(scratch.with(|planes| scan::scan(&recipe, context.limits, planes, sink))?);
         Ok(Decoded { path, tolerated, ..Decoded::default() })
     }
 }

@@ -1,0 +1,91 @@
+//! Streams → samples in the sink, rows at a time.
+
+use super::recipe::{Recipe, Tables};
+use super::speculate::Regions;
+use super::stream::{Memory, Stream, WINDOW_BYTES, advance};
+use super::verdict::verdict;
+use crate::codec::{Context, Way};
+use crate::error::Result;
+use crate::frame::Tolerated;
+use crate::kernel::{Tier, predict};
+use crate::sink::Sink;
+
+/// What the loop works in, reused from frame to frame.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    memories: Vec<Memory>,
+    regions: Regions,
+}
+
+/// Decodes all scans; says which way it went, and what was not as the standard wants it.
+///
+/// # Errors
+/// `Malformed` for a code without a value, `Truncated` if the data end too early, `LimitExceeded`, and the sink's own.
+pub(super) fn scan(
+    recipe: &Recipe<'_>,
+    tables: &Tables,
+    room: &mut Room,
+    context: &Context<'_>,
+    sink: &mut Sink<'_>,
+) -> Result<(Way, Vec<Tolerated>)> {
+    let (tier, way, limits) = (sink.tier(), context.way, context.limits);
+    let Room { memories, regions } = room;
+    memories.resize_with(memories.len().max(recipe.scans.len()), Memory::default);
+    let longest = recipe.scans.iter().flat_map(|scan| &scan.segments).map(ExactSizeIterator::len).max().unwrap_or(0);
+    let may_speculate = way == Way::Speculative && recipe.scans.len() == 1;
+    let mut regions = (may_speculate && regions.grow(longest.min(WINDOW_BYTES) * 8, limits)).then_some(regions);
+    let mut streams = Vec::with_capacity(recipe.scans.len());
+    for (scan, memory) in recipe.scans.iter().zip(memories) {
+        streams.push(Stream::new(recipe, scan, tables.at(&scan.tables), memory, limits, tier)?);
+    }
+    while sink.pixels_left() > 0 {
+        advance(&mut streams, regions.as_deref_mut(), way, tier);
+        if streams.iter().any(Stream::has_failed) {
+            return Err(verdict(recipe, tables));
+        }
+        emit(recipe, &mut streams, tier, sink)?;
+    }
+    let went = if streams.iter().any(Stream::has_speculated) { way } else { way.min(Way::Lanes) };
+    Ok((went, streams.into_iter().filter_map(Stream::tolerated).collect()))
+}
+
+/// Stores the rows that are ready in all streams.
+fn emit(recipe: &Recipe<'_>, streams: &mut [Stream<'_>], tier: Tier, sink: &mut Sink<'_>) -> Result<()> {
+    let rows = streams.iter().map(Stream::ready_rows).min().unwrap_or(0);
+    let (mut done, end) = (0, rows * recipe.columns);
+    while done < end {
+        let block = sink.block(end - done);
+        let pixels = block.len() / (recipe.components * recipe.sample_bytes);
+        for stream in streams.iter() {
+            store(recipe, stream, done, pixels, block, tier);
+        }
+        sink.commit(pixels)?;
+        done += pixels;
+    }
+    for stream in streams {
+        stream.take(rows);
+    }
+    Ok(())
+}
+
+/// Stores `pixels` pixels of one scan, from the pixel `first` of its ready rows on, to the places of its components.
+fn store(recipe: &Recipe<'_>, stream: &Stream<'_>, first: usize, pixels: usize, block: &mut [u8], tier: Tier) {
+    let (scan, bytes) = (stream.scan(), recipe.sample_bytes);
+    let (own, all) = (scan.components.len(), recipe.components);
+    let samples = stream.samples(first * own..(first + pixels) * own);
+    let (shift, mask) = (scan.point_transform, recipe.mask);
+    if own == all {
+        return predict::store(samples, shift, mask, block, bytes, 1, tier);
+    }
+    for (place, component) in scan.components.iter().enumerate() {
+        let Some(out) = block.get_mut(component * bytes..) else { return };
+        if own == 1 {
+            predict::store(samples, shift, mask, out, bytes, all, tier);
+            continue;
+        }
+        // Some but not all components in one scan: seldom enough to go pixel by pixel.
+        for (sample, out) in samples.iter().skip(place).step_by(own).zip(out.chunks_mut(all * bytes)) {
+            predict::store(&[*sample], shift, mask, out, bytes, 1, tier);
+        }
+    }
+}

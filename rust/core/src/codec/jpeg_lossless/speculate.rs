@@ -1,0 +1,137 @@
+//! Chunks of one long segment, decoded in lock-step before it is known where their first code begins.
+//!
+//! Huffman codes fall into step by themselves (Klein and Wiseman 2003): a decoder that starts in the middle of a code
+//! soon stands where a code begins. So each chunk is decoded from its first bit on; then, from first to last, the
+//! codes of the chunk before are followed into it until both ways meet. All before that place is dropped, and
+//! all behind it is what a decoder from the start would have made.
+//!
+//! ```text
+//! chunk 0  ├─────────────────┼──┐ followed
+//! chunk 1                    ├ ─┴──────────────┼──┐
+//! chunk 2                      dropped         ├ ─┴───────────
+//! ```
+
+use crate::kernel::Tier;
+use crate::kernel::difference::{self, Table, Task};
+use crate::limits::Limits;
+use std::ops::Range;
+
+/// Bits of a chunk: short ones cost more in following, long ones leave lanes idle at the end.
+const LEAST_CHUNK_BITS: usize = 4 * 1024;
+const MOST_CHUNK_BITS: usize = 32 * 1024;
+/// Lanes that the chunks are for.
+const LANES: usize = 4;
+/// Differences between the regions of two chunks, so that they don't compete for the same cache sets.
+const APART: usize = 5 * 32;
+/// Codes that are followed until the chunk is given up: most meet within 20.
+const MOST_FOLLOWED: usize = 2000;
+
+/// Room for the differences of chunks.
+#[derive(Debug, Default)]
+pub(super) struct Regions(Vec<u16>);
+
+impl Regions {
+    /// Makes room for the chunks of so many bits; `false` where the budget does not allow it.
+    pub(super) fn grow(&mut self, bits: usize, limits: &Limits) -> bool {
+        let chunks = chunks(bits);
+        let needed = chunks * (bits / chunks.max(1) + APART);
+        let more = needed.saturating_sub(self.0.len());
+        let is_allowed = limits.reserve(more * size_of::<u16>()).is_ok();
+        if is_allowed {
+            self.0.resize(self.0.len() + more, 0);
+        }
+        is_allowed
+    }
+}
+
+/// How many chunks so many bits are cut into: whole rounds of the lanes.
+fn chunks(bits: usize) -> usize {
+    if bits < LANES * LEAST_CHUNK_BITS {
+        bits / LEAST_CHUNK_BITS
+    } else {
+        bits.div_ceil(MOST_CHUNK_BITS).next_multiple_of(LANES)
+    }
+}
+
+/// Decodes the codes of `bits` that begin within `range`, at most as many as `out` holds.
+///
+/// Returns how many differences are in `out`, and the position of the next code: what a decoder from the start of the range
+/// would have come to, though not always all that there is.
+pub(super) fn speculate(
+    tables: &[&Table],
+    bits: &[u8],
+    range: Range<usize>,
+    out: &mut [u16],
+    regions: &mut Regions,
+    tier: Tier,
+) -> (usize, usize) {
+    let count = chunks(range.len());
+    if count < 2 {
+        return (0, range.start);
+    }
+    let chunk_bits = range.len() / count;
+    // As many differences as a chunk of one-bit codes has.
+    let regions = regions.0.chunks_exact_mut(chunk_bits + APART);
+    let starts: Vec<usize> = (0..count).map(|index| range.start + index * chunk_bits).collect();
+    let mut tasks: Vec<Task<'_>> = starts
+        .iter()
+        .zip(regions)
+        .filter_map(|(start, region)| Task::new(tables, bits, *start, start + chunk_bits, region))
+        .collect();
+    difference::run(&mut tasks, tier);
+    let mut proven = Proven { made: 0, at: range.start };
+    for (task, start) in tasks.iter().zip(starts) {
+        if !proven.join(task, start, tables, bits, out) {
+            break;
+        }
+    }
+    (proven.made, proven.at)
+}
+
+/// What has been proven from the start on.
+struct Proven {
+    made: usize,
+    at: usize,
+}
+
+impl Proven {
+    /// Goes on to the end of the chunk that starts at `start`; `false` if it is not known to be right.
+    fn join(&mut self, chunk: &Task<'_>, start: usize, tables: &[&Table], bits: &[u8], out: &mut [u16]) -> bool {
+        // The chunk before was cut.
+        if self.at < start {
+            return false;
+        }
+        let Some(room) = out.get_mut(self.made..) else { return false };
+        let rotated = rotated(tables, self.made);
+        let end = chunk.at();
+        let mut dropped = [0; MOST_FOLLOWED];
+        let (Some(mut ours), Some(mut theirs)) =
+            (Task::new(&rotated, bits, self.at, end, room), Task::new(tables, bits, start, end, &mut dropped))
+        else {
+            return false;
+        };
+        // Where both stand at the same place, and the same table is next, they stay together.
+        while ours.at() != theirs.at() || (self.made + ours.made()) % tables.len() != theirs.made() % tables.len() {
+            let behind = if ours.at() <= theirs.at() { &mut ours } else { &mut theirs };
+            if !behind.step() || ours.unassigned() > 0 || ours.made() >= MOST_FOLLOWED {
+                return false;
+            }
+        }
+        let (followed, skipped) = (ours.made(), theirs.made());
+        let Some(right) = chunk.differences().get(skipped..) else { return false };
+        let from = self.made + followed;
+        if chunk.unassigned() > skipped {
+            return false;
+        }
+        let Some(to) = out.get_mut(from..from + right.len()) else { return false };
+        to.copy_from_slice(right);
+        self.made = from + right.len();
+        self.at = end;
+        true
+    }
+}
+
+/// The tables in the order in which they are next after `made` symbols.
+pub(super) fn rotated<'t>(tables: &[&'t Table], made: usize) -> Vec<&'t Table> {
+    tables.iter().cycle().skip(made % tables.len().max(1)).take(tables.len()).copied().collect()
+}

@@ -1,0 +1,54 @@
+//! Which way through the entropy-coded data is taken, where a codec has several.
+
+use crate::kernel::Tier;
+use std::sync::OnceLock;
+
+/// How entropy-coded data are gone through. It never changes a value or an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Code after code.
+    Serial,
+    /// What is independent (frames, scans, restart intervals) in lock-step.
+    Lanes,
+    /// Besides, chunks of one long segment in lock-step: their beginnings are guessed, and proven afterwards.
+    Speculative,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Serial, Self::Lanes, Self::Speculative];
+
+    /// The fastest one for a tier, or the one that the environment variable `DICOXIDE_LANES` forces.
+    #[must_use]
+    pub fn best(tier: Tier) -> Self {
+        static FORCED: OnceLock<Option<Way>> = OnceLock::new();
+        let forced = FORCED.get_or_init(|| {
+            let name = std::env::var("DICOXIDE_LANES").ok()?;
+            Self::ALL.into_iter().find(|way| way.name() == name)
+        });
+        // One after the other, chunks gain nothing.
+        forced.unwrap_or(if tier == Tier::PORTABLE { Self::Serial } else { Self::Speculative })
+    }
+
+    /// `serial`, `lanes` or `speculative`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Serial => "serial",
+            Self::Lanes => "lanes",
+            Self::Speculative => "speculative",
+        }
+    }
+
+    /// The name together with that of a tier.
+    pub(crate) fn path(self, tier: Tier) -> &'static str {
+        match (tier == Tier::PORTABLE, self) {
+            (true, Self::Serial) => "portable, serial",
+            (true, Self::Lanes) => "portable, lanes",
+            (true, Self::Speculative) => "portable, speculative",
+            (false, Self::Serial) => "x86-64-v3, serial",
+            (false, Self::Lanes) => "x86-64-v3, lanes",
+            (false, Self::Speculative) => "x86-64-v3, speculative",
+        }
+    }
+}

@@ -1,0 +1,113 @@
+use super::*;
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+}
+
+/// Counts that make codes of which none is the beginning of another, and a category for each.
+fn any_table(random: &mut Random) -> ([u8; 16], Vec<u8>) {
+    let mut counts = [0_u8; 16];
+    let mut room = 1_usize;
+    for (index, count) in counts.iter_mut().enumerate() {
+        room *= 2;
+        let most = if index == 15 { room } else { room.saturating_sub(1) };
+        let wanted = random.below(4).min(most);
+        *count = wanted as u8;
+        room = (room - wanted).min(64);
+    }
+    let total: usize = counts.iter().map(|count| usize::from(*count)).sum();
+    (counts, (0..total).map(|_| random.below(17) as u8).collect())
+}
+
+/// Straight from Figures C.1, C.2 and F.12: the difference and its bits.
+fn slowly(counts: &[u8; 16], categories: &[u8], bit: &dyn Fn(usize) -> u32, at: usize) -> Option<(usize, u16)> {
+    let (mut code, mut first, mut place) = (0_u32, 0_u32, 0_usize);
+    for length in 1..=16 {
+        code = code << 1 | bit(at + length - 1);
+        first <<= 1;
+        let count = u32::from(counts[length - 1]);
+        if code < first + count {
+            let category = usize::from(categories[place + (code - first) as usize]);
+            if category == 16 {
+                return Some((length, 32768));
+            }
+            let further = (0..category).fold(0_i64, |sum, index| sum << 1 | i64::from(bit(at + length + index)));
+            let half = if category == 0 { 0 } else { 1_i64 << (category - 1) };
+            let difference = if further < half { further + 1 - (1_i64 << category) } else { further };
+            return Some((length + category, difference.rem_euclid(65536) as u16));
+        }
+        first += count;
+        place += count as usize;
+    }
+    None
+}
+
+#[test]
+fn every_tier_decodes_what_the_figures_say() {
+    let mut random = Random(0x1234_5678_9abc_def1);
+    for round in 0..400 {
+        let group = 2 + round % 3;
+        let cycle = [1, if group == 3 { 3 } else { 2 }][random.below(2)];
+        let specs: Vec<_> = (0..cycle).map(|_| any_table(&mut random)).collect();
+        let tables: Vec<Table> =
+            specs.iter().map(|(counts, categories)| Table::new(*counts, categories, group)).collect();
+        let tables: Vec<&Table> = tables.iter().collect();
+        let streams: Vec<Vec<u8>> = (0..1 + random.below(6))
+            .map(|_| {
+                let mask = [0xFF, 0x77, 0x11, 0][random.below(4)];
+                (0..PAD_BYTES + random.below(3000)).map(|_| random.next() as u8 & mask).collect()
+            })
+            .collect();
+        let limits: Vec<(usize, usize, usize)> = streams
+            .iter()
+            .map(|stream| (random.below(40), random.below(stream.len() * 8), random.below(9000)))
+            .collect();
+        for tier in Tier::available() {
+            let mut outs: Vec<Vec<u16>> = limits.iter().map(|(.., room)| vec![0; *room]).collect();
+            let mut tasks: Vec<Task<'_>> = streams
+                .iter()
+                .zip(&limits)
+                .zip(&mut outs)
+                .map(|((stream, (at, end, _)), out)| Task::new(&tables, stream, *at, *end, out).unwrap())
+                .collect();
+            run(&mut tasks, tier);
+            for (task, (stream, (at, end, room))) in tasks.iter().zip(streams.iter().zip(&limits)) {
+                let bit = |at: usize| stream.get(at / 8).map_or(0, |byte| u32::from(byte >> (7 - at % 8) & 1));
+                let end = *end.min(&((stream.len() - PAD_BYTES) * 8));
+                let (mut at, mut made, mut unassigned) = (*at, 0, 0);
+                while at < end && made < *room {
+                    let (counts, categories) = &specs[made % cycle];
+                    let (bits, difference) = slowly(counts, categories, &bit, at).unwrap_or_else(|| {
+                        unassigned = made + 1;
+                        (1, 0)
+                    });
+                    assert_eq!(task.out[made], difference, "{round} {made}");
+                    at += bits;
+                    made += 1;
+                }
+                assert_eq!((task.at(), task.made(), task.unassigned()), (at, made, unassigned));
+            }
+        }
+    }
+}
+
+#[test]
+fn tables_of_other_groups_are_refused() {
+    let counts = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let (two, three) = (Table::new(counts, &[0, 1], 2), Table::new(counts, &[0, 1], 3));
+    assert!(Task::new(&[], &[0; 99], 0, 8, &mut []).is_none());
+    assert!(Task::new(&[&two, &three], &[0; 99], 0, 8, &mut []).is_none());
+    assert!(Task::new(&[&two, &two, &two], &[0; 99], 0, 8, &mut []).is_none());
+    assert!(Task::new(&[&three, &three, &three], &[0; 99], 0, 8, &mut []).is_some());
+}

@@ -1,0 +1,217 @@
+//! Up to four tasks in lock-step: scalar instructions find the symbols, AVX2 makes differences of them.
+//!
+//! ```text
+//! lane    window of each symbol (top 32 bits) ──► stage.windows ─┐
+//!         its entry                           ──► stage.entries ─┴─ 8 at once ──► differences
+//! ```
+
+use super::{LENGTH, MISSES, Table, Task, WINDOW_BITS, scalar};
+use std::arch::x86_64::{
+    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64,
+    _mm256_set1_epi32, _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_srli_epi32, _mm256_srlv_epi32,
+    _mm256_storeu_si256, _mm256_sub_epi32,
+};
+
+/// Tasks in lock-step: more than four do not fit the registers.
+const LANES: usize = 4;
+/// Symbols of a lane that are staged before differences are made: a multiple of 16 and of every group.
+const STAGED: usize = 192;
+/// Slots below the last one, which the lower half of a window's store may touch, and an overlong read.
+const BELOW: usize = 16;
+/// A task with fewer refills left is finished alone.
+const FEW: usize = 4;
+
+/// What lanes have found and not yet made differences of, last symbol first.
+#[repr(C, align(64))]
+struct Stage {
+    windows: [[u32; BELOW + STAGED]; LANES],
+    entries: [[u32; BELOW + STAGED]; LANES],
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+pub(super) fn run(tasks: &mut [Task<'_>]) {
+    let mut stage = Stage { windows: [[0; BELOW + STAGED]; LANES], entries: [[0; BELOW + STAGED]; LANES] };
+    let mut waiting = tasks.iter_mut();
+    // The tasks in the lanes, without gaps.
+    let mut active: [Option<&mut Task<'_>>; LANES] = [const { None }; LANES];
+    loop {
+        for lane in &mut active {
+            *lane = lane.take().and_then(unfinished).or_else(|| waiting.by_ref().find_map(unfinished));
+        }
+        active.sort_by_key(Option::is_none);
+        let Some(group) = active.iter().flatten().next().map(|task| task.group()) else { return };
+        match group {
+            4 => batch_of::<4>(&mut active, &mut stage),
+            3 => batch_of::<3>(&mut active, &mut stage),
+            _ => batch_of::<2>(&mut active, &mut stage),
+        }
+    }
+}
+
+/// The task if it is long enough for a lane; else it is finished.
+fn unfinished<'t, 'a>(task: &'t mut Task<'a>) -> Option<&'t mut Task<'a>> {
+    if task.refills() < FEW {
+        scalar::finish(task);
+        return None;
+    }
+    Some(task)
+}
+
+/// One batch of as many lanes as there are; tasks with another group than the first's go alone.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+fn batch_of<const S: usize>(active: &mut [Option<&mut Task<'_>>; LANES], stage: &mut Stage) {
+    let count = active.iter().take_while(|task| task.as_ref().is_some_and(|task| task.group() == S)).count();
+    match (count, active) {
+        (4, [Some(a), Some(b), Some(c), Some(d)]) => batch::<4, S>([a, b, c, d], stage),
+        (3, [Some(a), Some(b), Some(c), _]) => batch::<3, S>([a, b, c], stage),
+        (2, [Some(a), Some(b), ..]) => batch::<2, S>([a, b], stage),
+        (_, [Some(a), ..]) => batch::<1, S>([a], stage),
+        _ => {}
+    }
+}
+
+/// As many symbols of each lane as all have room for.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+fn batch<const N: usize, const S: usize>(mut lanes: [&mut Task<'_>; N], stage: &mut Stage) {
+    let refills = lanes.iter().map(|task| task.refills()).min().unwrap_or(0).min(STAGED / S);
+    let first = lanes[0].tables[0];
+    let is_one_table = lanes.iter().all(|task| task.tables.iter().all(|table| std::ptr::eq(*table, first)));
+    let done = if is_one_table {
+        find::<N, S, true>(&mut lanes, refills, stage)
+    } else {
+        find::<N, S, false>(&mut lanes, refills, stage)
+    };
+    for (lane, task) in lanes.into_iter().enumerate() {
+        let made = task.made;
+        task.made += done * S;
+        let (Some(out), Some(windows), Some(entries)) =
+            (task.out.get_mut(made..made + done * S), stage.windows.get(lane), stage.entries.get(lane))
+        else {
+            return;
+        };
+        make(windows, entries, out);
+    }
+}
+
+/// Stages the symbols of up to `refills` refills of each lane; returns how many were made.
+#[inline(always)]
+#[allow(unsafe_code)]
+fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
+    lanes: &mut [&mut Task<'_>; N],
+    refills: usize,
+    stage: &mut Stage,
+) -> usize {
+    let tables: [[&Table; S]; N] = std::array::from_fn(|lane| std::array::from_fn(|symbol| lanes[lane].tables[symbol]));
+    let bases: [*const u8; N] = std::array::from_fn(|lane| lanes[lane].bits.as_ptr());
+    let mut at: [usize; N] = std::array::from_fn(|lane| lanes[lane].at);
+    let windows = stage.windows.as_mut_ptr().cast::<u32>();
+    let entries = stage.entries.as_mut_ptr().cast::<u32>();
+    let mut slot = BELOW + STAGED;
+    let mut last = slot - refills * S;
+    while slot != last {
+        // SAFETY: `refills` was taken from Task::refills and is taken anew after every miss, so at[lane] + 56 <= end of
+        // the task, behind which Task::new made sure of PAD_BYTES bytes.
+        let mut window: [u64; N] = std::array::from_fn(|lane| unsafe {
+            bases[lane].add(at[lane] >> 3).cast::<u64>().read_unaligned().swap_bytes() << (at[lane] & 7)
+        });
+        let mut sum = [0_u32; N];
+        for symbol in 0..S {
+            for lane in 0..N {
+                let table = if ONE_TABLE { tables[0][0] } else { tables[lane][symbol] };
+                let entry = table.entries[(window[lane] >> 52) as usize];
+                let to = lane * (BELOW + STAGED) + slot - symbol - 1;
+                // SAFETY: lane < LANES and BELOW <= slot - symbol - 1 < BELOW + STAGED, as `last` >= BELOW and slots are
+                // taken S at a time; the window's lower half goes to the slot below, which is staged next.
+                unsafe {
+                    windows.add(to - 1).cast::<u64>().write_unaligned(window[lane]);
+                    entries.add(to).write(entry);
+                }
+                window[lane] <<= entry & 63;
+                sum[lane] = sum[lane].wrapping_add(entry);
+            }
+        }
+        if sum.iter().fold(0, |all, sum| all | sum) & MISSES != 0 {
+            let mut left = (slot - last) / S - 1;
+            for lane in 0..N {
+                if sum[lane] & MISSES != 0 {
+                    let made = lanes[lane].made + (BELOW + STAGED - slot);
+                    let staged = &mut stage.entries[lane][slot - S..slot];
+                    at[lane] = step::<S>(lanes[lane], at[lane], made, staged);
+                    left = left.min(lanes[lane].end.saturating_sub(at[lane]) / WINDOW_BITS);
+                } else {
+                    at[lane] += (sum[lane] & LENGTH) as usize;
+                }
+            }
+            slot -= S;
+            last = slot - left * S;
+            continue;
+        }
+        for lane in 0..N {
+            at[lane] += (sum[lane] & LENGTH) as usize;
+        }
+        slot -= S;
+    }
+    for lane in 0..N {
+        lanes[lane].at = at[lane];
+    }
+    (BELOW + STAGED - slot) / S
+}
+
+/// The symbols of one group that cannot all be had by probes: staged as differences without further bits.
+#[cold]
+#[inline(never)]
+fn step<const S: usize>(task: &mut Task<'_>, mut at: usize, made: usize, staged: &mut [u32]) -> usize {
+    for (index, (to, table)) in staged.iter_mut().rev().zip(task.tables).enumerate().take(S) {
+        let (bits, difference) = table.symbol(super::window(task.bits, at)).unwrap_or_else(|| {
+            task.unassigned = made + index + 1;
+            (1, 0)
+        });
+        at += bits as usize;
+        *to = u32::from(difference) << 16;
+    }
+    at
+}
+
+/// Differences of what is staged, first symbol first.
+#[inline(always)]
+#[allow(unsafe_code)]
+fn make(windows: &[u32; BELOW + STAGED], entries: &[u32; BELOW + STAGED], out: &mut [u16]) {
+    let mut slot = BELOW + STAGED;
+    let (whole, rest) = out.as_chunks_mut::<16>();
+    for chunk in whole {
+        slot -= 16;
+        let differences = sixteen(windows, entries, slot);
+        // SAFETY: chunk is 32 bytes.
+        unsafe { _mm256_storeu_si256(chunk.as_mut_ptr().cast(), differences) };
+    }
+    if !rest.is_empty() {
+        let mut last = [0_u16; 16];
+        // SAFETY: last is 32 bytes.
+        unsafe { _mm256_storeu_si256(last.as_mut_ptr().cast(), sixteen(windows, entries, slot - 16)) };
+        rest.iter_mut().zip(last).for_each(|(to, difference)| *to = difference);
+    }
+}
+
+/// The differences of the 16 symbols of slots `slot` to `slot + 15`, last slot first.
+#[inline(always)]
+#[allow(unsafe_code)]
+fn sixteen(windows: &[u32; BELOW + STAGED], entries: &[u32; BELOW + STAGED], slot: usize) -> __m256i {
+    let (windows, entries) = (&windows[slot..slot + 16], &entries[slot..slot + 16]);
+    // SAFETY: both slices are 64 bytes; the instructions are those of the tier.
+    unsafe {
+        let eight = |index: usize| {
+            let window = _mm256_loadu_si256(windows.as_ptr().add(index).cast());
+            let entry = _mm256_loadu_si256(entries.as_ptr().add(index).cast());
+            let length = _mm256_and_si256(entry, _mm256_set1_epi32(63));
+            // A shift by 32, where the length is 0, leaves the bias alone.
+            let further = _mm256_srlv_epi32(window, _mm256_sub_epi32(_mm256_set1_epi32(32), length));
+            let difference = _mm256_add_epi32(further, _mm256_srli_epi32(entry, 16));
+            _mm256_and_si256(difference, _mm256_set1_epi32(0xFFFF))
+        };
+        let packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(eight(0), eight(8)), 0b11_01_10_00);
+        let backwards = _mm256_setr_epi8(
+            14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1, 14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1,
+        );
+        _mm256_permute4x64_epi64(_mm256_shuffle_epi8(packed, backwards), 0b01_00_11_10)
+    }
+}
