@@ -226,7 +226,8 @@ class Decoder:
             if payload[at] in [component.number for component in self.components]:
                 raise BadError("malformed", "two components of one identifier", self.at)
             self.components.append(Component(payload[at]))
-        if any(payload[at + 1] != 0x11 for at in range(6, len(payload), 3)):
+        # A.1.1: factors are relative to each other, so that those of a single component say nothing.
+        if len(self.components) > 1 and any(payload[at + 1] != 0x11 for at in range(6, len(payload), 3)):
             raise BadError("unsupported", "sampling factors other than one", self.at)
         self.has_frame = True
 

@@ -245,6 +245,13 @@ class TestScansAndTables:
             ds = dataset(RGB, JPEGLosslessSV1, samples_per_pixel=3, coded=[src])
             assert np.array_equal(dicoxide.decode(ds, fallback=False), RGB)
 
+    @pytest.mark.parametrize("factors", [0x22, 0x14, 0x41, 0x33])
+    def test_sampling_factors_of_a_single_component(self, factors: int) -> None:
+        # A.1.1: they are relative to those of the others; A.2.2: alone in its scan a component goes line by line.
+        src = bytearray(jpeg_lossless.encode(MONO, precision=12, restart_interval=23))
+        src[src.index(b"\xff\xc3") + 11] = factors
+        assert_decodes(bytes(src), MONO)
+
     def test_tables_of_every_sort_and_place(self) -> None:
         # B.2.4.2: four destinations; C.2: few codes of many lengths, most of them incomplete.
         names = ["optimal", "fixed", "flat", "skewed"]
