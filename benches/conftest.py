@@ -10,7 +10,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 import adapters
+import adapters_jpeg
 import corpus
+import corpus_jpeg
 import dicoxide
 import generated
 
@@ -36,6 +38,21 @@ def rle_frame(request: pytest.FixtureRequest) -> corpus.RleFrame:
     return request.param
 
 
+@pytest.fixture(params=[*adapters_jpeg.CODECS, *adapters_jpeg.FILES], ids=lambda decoder: decoder.bind.__name__[1:])
+def jpeg_decoder(request: pytest.FixtureRequest) -> adapters_jpeg.JpegLosslessDecoder:
+    """Ours and each peer for JPEG Lossless; one that is not installed is skipped with the reason."""
+    decoder: adapters_jpeg.JpegLosslessDecoder = request.param
+    if reason := decoder.missing():
+        pytest.skip(reason)
+    return decoder
+
+
+@pytest.fixture(params=corpus_jpeg.real_frames(), ids=lambda frame: frame.name)
+def jpeg_frame(request: pytest.FixtureRequest) -> corpus_jpeg.JpegLosslessFrame:
+    """Each real JPEG Lossless frame at hand."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def native_frames() -> npt.NDArray[Any]:
     """(200, 512, 512) of 12 bits in 16."""
@@ -53,6 +70,14 @@ def rle_series() -> tuple[Dataset, npt.NDArray[Any]]:
     """50 frames of 512 × 512, 16 bit, RLE; and their values."""
     frames = generated.ct_frames(50)
     return generated.dataset(frames, rle=True, bits_stored=12), frames
+
+
+@pytest.fixture(scope="session")
+def jpeg_series() -> tuple[Dataset, npt.NDArray[Any]]:
+    """50 frames of 512 × 512, 12 bit, JPEG Lossless; and their values."""
+    pytest.importorskip("imagecodecs", reason="imagecodecs, which encodes, is not installed")
+    frames = generated.ct_frames(50)
+    return generated.dataset(frames, jpeg_lossless=generated.jpeg_lossless_12, bits_stored=12), frames
 
 
 @pytest.fixture(scope="session")

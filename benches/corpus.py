@@ -69,8 +69,9 @@ def rle_frames() -> tuple[RleFrame, ...]:
     The reference is what pydicom's own decoder gives; where the manifest has a checksum, agreed on by at least two
     decoders, that must be the checksum of it.
     """
-    rows = _manifest_rows()
-    paths = rows or dict.fromkeys(sorted(PYDICOM_FILES.glob("*[rR][lL][eE]*.dcm")), "")
+    rows = manifest()
+    paths = {SHARED / row["path"]: row["sha256"] for row in rows if row["uid"] == RLELossless and row["sha256"]}
+    paths = paths or dict.fromkeys(sorted(PYDICOM_FILES.glob("*[rR][lL][eE]*.dcm")), "")
     frames = [_read(path, sha256) for path, sha256 in paths.items()]
     if not any(frame.is_large() for frame in frames):
         for side in (512, 1024):
@@ -79,26 +80,26 @@ def rle_frames() -> tuple[RleFrame, ...]:
     return tuple(sorted(frames, key=lambda frame: -frame.reference.nbytes))
 
 
-def _manifest_rows() -> dict[Path, str]:
+def manifest() -> list[dict[str, str]]:
+    """Rows of the table of real images; none where there is no such folder."""
     table = SHARED / "MANIFEST.csv"
     if not table.is_file():
-        return {}
+        return []
     with table.open(newline="") as file:
-        return {
-            SHARED / row["path"]: row["sha256"]
-            for row in csv.DictReader(file)
-            if row["uid"] == RLELossless and row["sha256"]
-        }
+        return list(csv.DictReader(file))
+
+
+def checksum(values: Array, length: int) -> str:
+    """As in the manifest: of the little-endian values, so many digits."""
+    little_endian = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return hashlib.sha256(little_endian.tobytes()).hexdigest()[:length]
 
 
 def _read(path: Path, sha256: str) -> RleFrame:
     ds = pydicom.dcmread(path)
     every = pixel_array(ds, raw=True, decoding_plugin="pydicom")
-    if sha256:
-        little_endian = np.ascontiguousarray(every, every.dtype.newbyteorder("<"))
-        found = hashlib.sha256(little_endian.tobytes()).hexdigest()[: len(sha256)]
-        if found != sha256:
-            raise AssertionError(f"{path.name}: the reference differs from the manifest")
+    if sha256 and checksum(every, len(sha256)) != sha256:
+        raise AssertionError(f"{path.name}: the reference differs from the manifest")
     count = int(ds.get("NumberOfFrames") or 1)
     reference = np.ascontiguousarray(every if count == 1 else every[0])
     src = next(iter(generate_frames(ds.PixelData, number_of_frames=count)))

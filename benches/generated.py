@@ -5,13 +5,14 @@ Values are CT-like: constant outside of the field of view, noisy air, smooth tis
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEGLossless, RLELossless, generate_uid
 
 Array = npt.NDArray[Any]
 
@@ -92,11 +93,32 @@ def pack_bits_rle(plane: Array) -> bytes:
     return packed.tobytes()
 
 
-def dataset(frames: Array, *, rle: bool = False, bits_stored: int | None = None) -> Dataset:
-    """A data set of (frames, rows, columns) of 16 bits, or of 1 bit where they are Boolean."""
+def jpeg_lossless_frame(frame: Array, precision: int, selection_value: int = 1) -> bytes:
+    """One JPEG Lossless frame of (rows, columns[, 3]) by libjpeg-turbo: optimal Huffman tables, no colour transform."""
+    from imagecodecs import jpeg8_encode
+
+    return jpeg8_encode(frame, lossless=True, predictor=selection_value, bitspersample=precision)
+
+
+def jpeg_lossless_12(frame: Array) -> bytes:
+    """The same of 12 bits, by the first predictor."""
+    return jpeg_lossless_frame(frame, 12)
+
+
+def dataset(
+    frames: Array,
+    *,
+    rle: bool = False,
+    jpeg_lossless: Callable[[Array], bytes] | None = None,
+    bits_stored: int | None = None,
+) -> Dataset:
+    """A data set of (frames, rows, columns) of 16 bits, or of 1 bit where they are Boolean; perhaps compressed.
+
+    ``jpeg_lossless`` is the encoder of one frame.
+    """
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = RLELossless if rle else ExplicitVRLittleEndian
+    ds.file_meta.TransferSyntaxUID = RLELossless if rle else JPEGLossless if jpeg_lossless else ExplicitVRLittleEndian
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = CTImageStorage
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = generate_uid()
     ds.Modality = "CT"
@@ -108,8 +130,9 @@ def dataset(frames: Array, *, rle: bool = False, bits_stored: int | None = None)
     ds.HighBit = ds.BitsStored - 1
     ds.PixelRepresentation = int(frames.dtype.kind == "i")
     ds.RescaleSlope, ds.RescaleIntercept = "1", "-1024"
-    if rle:
-        ds.PixelData = encapsulate([rle_frame(frame) for frame in frames])
+    encode = rle_frame if rle else jpeg_lossless
+    if encode:
+        ds.PixelData = encapsulate([encode(frame) for frame in frames])
         ds["PixelData"].VR = "OB"
     else:
         packed = np.packbits(frames, bitorder="little") if frames.dtype == bool else frames

@@ -3,12 +3,15 @@
 Best times stand beside the medians: where they tell another story, the machine was busy.
 
 python benches/ratios.py [--rounds N] [--json FILE] [table ...]
+
+A name also takes the tables that it begins: `jpeg_lossless` is all that is measured of JPEG Lossless.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -21,10 +24,13 @@ from pathlib import Path
 import numpy as np
 
 import dicoxide
+import encode
+import jpeg_lossless
+import tables
 from claims import Claim, Table
-from tables import TABLES
 
-PEERS = ("pydicom", "imagecodecs", "pylibjpeg-rle", "python-gdcm", "dicomsdl")
+PEERS = ("pydicom", "imagecodecs", "pylibjpeg-rle", "pylibjpeg-libjpeg", "python-gdcm", "dicomsdl", "SimpleITK")
+TABLES = {**tables.TABLES, **jpeg_lossless.TABLES, **encode.TABLES}
 
 
 def surroundings() -> dict[str, str | int | None]:
@@ -103,21 +109,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=31, help="rounds of in-turn measurement (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write rows, claims and versions to FILE")
     options = parser.parse_args(arguments)
-    if unknown := set(options.tables) - set(TABLES):
-        parser.error(f"no such table: {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
+    chosen = {begin: [name for name in TABLES if f"{name}_".startswith(f"{begin}_")] for begin in options.tables}
+    if unknown := [begin for begin, names in chosen.items() if not names]:
+        parser.error(f"no such table: {', '.join(unknown)}; there are {', '.join(TABLES)}")
+    names = list(dict.fromkeys(itertools.chain(*chosen.values()))) or list(TABLES)
     # Some real files are not quite conformant: told once a file, here of no interest.
     warnings.simplefilter("ignore", dicoxide.NonConformantWarning)
     around = surroundings()
     print(", ".join(f"{name} {value}" for name, value in around.items() if value is not None))
     measured = {}
-    for name in options.tables or TABLES:
+    for name in names:
         measured[name] = TABLES[name](options.rounds)
         print_table(measured[name])
     claims = [claim for table in measured.values() for claim in table.claims]
     print_claims(claims)
     if options.json:
-        tables = {name: asdict(table) for name, table in measured.items()}
-        document = {"surroundings": around, "rounds": options.rounds, "tables": tables}
+        rows = {name: asdict(table) for name, table in measured.items()}
+        document = {"surroundings": around, "rounds": options.rounds, "tables": rows}
         options.json.write_text(json.dumps(document, indent=1) + "\n")
     return int(not all(claim.holds for claim in claims))
 

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_rescale, pixel_array
 
 import adapters
+import adapters_jpeg
 import corpus
 import dicoxide
 import generated
@@ -33,7 +34,7 @@ def equals(expected: Array, result: Any) -> None:
         raise AssertionError("a wrong answer was measured")
 
 
-def missing(*decoders: adapters.RleDecoder) -> str | None:
+def missing(*decoders: adapters.RleDecoder | adapters_jpeg.JpegLosslessDecoder) -> str | None:
     """Why a table cannot be made."""
     return next((reason for decoder in decoders if (reason := decoder.missing())), None)
 

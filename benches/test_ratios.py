@@ -7,11 +7,10 @@ import json
 import pytest
 
 import ratios
-from tables import TABLES
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", ratios.TABLES)
 def test_table(name: str, tmp_path, capsys) -> None:
     ratios.main(["--rounds", "1", "--json", str(tmp_path / "measured.json"), name])
     measured = json.loads((tmp_path / "measured.json").read_text())

@@ -53,18 +53,29 @@ def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
         "plugins/_order.py",
         "plugins/pydicom_v2.py",
         "plugins/pydicom_v3.py",
+        "plugins/pydicom_v3_encoder.py",
     }
     for path in modules():
-        # pydicom itself imports this one.
-        if name(path) != "plugins/pydicom_v3.py":
+        # pydicom itself imports these.
+        if name(path) not in ("plugins/pydicom_v3.py", "plugins/pydicom_v3_encoder.py"):
             assert not any(module.startswith("pydicom") for module in imports(path, top_level=True)), name(path)
+
+
+def test_commands_are_on_top() -> None:
+    below = {"_backend", "_capabilities", "_decode", "_delegate", "_image", "_pixels", "_request", "cli", "plugins"}
+    for path in modules():
+        of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
+        if path.parent.name == "cli":
+            assert of_ours - {"errors"} <= below, path
+        elif name(path) != "__main__.py":
+            assert "cli" not in of_ours, path
 
 
 def test_importing_dicoxide_imports_neither_pydicom_nor_much_else() -> None:
     code = "import sys, numpy; before = set(sys.modules); import dicoxide; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     new = {module.partition(".")[0] for module in done.stdout.split()}
-    assert not new & {"pydicom", "PIL", "pandas", "asyncio", "multiprocessing", "http"}
+    assert not new & {"pydicom", "PIL", "pandas", "argparse", "asyncio", "multiprocessing", "http"}
 
 
 def test_the_fallback_is_plain_numpy() -> None:
@@ -89,6 +100,7 @@ ROOMS = {
     "sink": {"error", "frame", "kernel"},
     "pixel": {"error", "frame", "kernel", "sink"},
     "codec": {"error", "frame", "kernel", "limits", "sink", "syntax"},
+    "encode": {"error", "frame", "sink"},
     "frames": {"codec", "error", "frame", "kernel", "limits", "sink"},
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dicoxide._backend import backend, core
 from dicoxide._capabilities import Capability, capabilities
 from dicoxide._decode import decode, decode_frame, iter_frames, jpeg_lossless_decode, rle_decode
+from dicoxide._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._frame import FrameSpec
 from dicoxide._pixels import pack_bits, rescale, unpack_bits
 from dicoxide.errors import (
@@ -46,10 +47,12 @@ __all__ = [
     "enabled",
     "iter_frames",
     "jpeg_lossless_decode",
+    "jpeg_lossless_encode",
     "pack_bits",
     "pydicom_handler",
     "rescale",
     "rle_decode",
+    "rle_encode",
     "unpack_bits",
 ]
 

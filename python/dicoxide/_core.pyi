@@ -19,8 +19,10 @@ __all__ = [
     "__version__",
     "decode_frame_bytearray",
     "decode_frame_into",
+    "jpeg_lossless_encode",
     "pack_bits_into",
     "rescale_into",
+    "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
 ]
@@ -64,6 +66,10 @@ class Frames:
         portable: bool = False,
         way: str | None = None,
     ) -> tuple[str, list[_Note]]: ...
+    def decode_bytearrays(
+        self, indices: Sequence[int], *, threads: int = 1, segment_byte_order: str = "big"
+    ) -> list[tuple[bytearray, list[_Note]] | None]: ...
+    def is_frame(self, index: int, src: bytes) -> bool: ...
     def frame_bytes(self, index: int) -> tuple[bytes, int]: ...
 
 def decode_frame_into(
@@ -104,3 +110,14 @@ def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> No
 def rescale_into(
     src: npt.NDArray[Any], slope: float, intercept: float, out: npt.NDArray[Any], is_warm: bool = False
 ) -> None: ...
+def jpeg_lossless_encode(
+    src: npt.NDArray[Any],
+    rows: int,
+    columns: int,
+    samples_per_pixel: int,
+    selection_value: int,
+    point_transform: int,
+    restart_interval: int,
+    precision: int | None,
+) -> bytes: ...
+def rle_encode(src: npt.NDArray[Any], rows: int, columns: int, samples_per_pixel: int) -> bytes: ...

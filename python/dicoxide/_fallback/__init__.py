@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicoxide._fallback import _rle, _samples, _syntaxes
+from dicoxide._fallback._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._fallback._faults import ERROR_KINDS, Budget, Tolerated, fault
 from dicoxide._fallback._frames import Encapsulated, Native, Places, Whole
 from dicoxide._fallback._info import FrameInfo
@@ -23,8 +24,10 @@ __all__ = [
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_dimensions",
+    "jpeg_lossless_encode",
     "pack_bits_into",
     "rescale_into",
+    "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
 ]
@@ -167,6 +170,31 @@ class Frames:
             notes.append((None, *late))
         return CPU_PATH, notes
 
+    def decode_bytearrays(
+        self, indices: Sequence[int], *, threads: int = 1, segment_byte_order: str = "big"
+    ) -> list[tuple[bytearray, list[Note]] | None]:
+        """Decode the frames ``indices``, each into a bytearray; None in place of a frame that has an error."""
+        self._require(indices)
+        found: list[tuple[bytearray, list[Note]] | None] = []
+        for index in indices:
+            try:
+                self.check([index])
+                out = np.empty(self._info.samples, self._info.dtype)
+                src, offset_bits = self._joined(index, Budget(None))
+                out[:], tolerated = self._decode(src, offset_bits, segment_byte_order, Budget(None, out.nbytes))
+            except DecodeError:
+                found.append(None)
+            else:
+                found.append((_little_endian(out), [(None, *note) for note in tolerated]))
+        return found
+
+    def is_frame(self, index: int, src: bytes) -> bool:
+        """Whether the bytes of frame ``index``, fragments joined, are ``src``."""
+        try:
+            return self._joined(index, Budget(None)) == (src, 0)
+        except DecodeError:
+            return False
+
     def frame_bytes(self, index: int) -> tuple[bytes, int]:
         """The bytes of frame ``index``, fragments joined, and how many bits of the first are the frame's before."""
         if not 0 <= index < len(self):
@@ -284,7 +312,7 @@ def decode_frame_bytearray(
         raise
     out = np.empty(frames._info.samples, frames._info.dtype)
     notes = decode_frame_into(out, transfer_syntax, src, *attributes, segment_byte_order)
-    return bytearray(out.astype(out.dtype.newbyteorder("<"), copy=False).tobytes()), notes
+    return _little_endian(out), notes
 
 
 def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]:
@@ -327,6 +355,10 @@ def rescale_into(
     if src.size != out.size:
         raise fault("Output", f"output holds {out.size} samples, {src.size} expected", "PS3.3 C.11.1")
     _samples.rescale(src.reshape(-1), slope, intercept, out.reshape(-1))
+
+
+def _little_endian(samples: npt.NDArray[Any]) -> bytearray:
+    return bytearray(samples.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes())
 
 
 def _check_bytes(out: npt.NDArray[np.uint8]) -> None:

@@ -1,4 +1,4 @@
-"""Where dicoxide stands among pydicom's decoder plugins."""
+"""Where dicoxide stands among pydicom's decoder and encoder plugins."""
 
 from __future__ import annotations
 
@@ -6,61 +6,85 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from dicoxide._backend import core
+from dicoxide._request import thread_count
+from dicoxide.plugins import _ahead
 
 if TYPE_CHECKING:
-    from pydicom.pixels.decoders.base import Decoder
+    from pydicom.pixels.common import CoderBase
 
 __all__ = ["disable", "enable", "enabled"]
 
 _LABEL = "dicoxide"
 _KEYWORDS = {uid: keyword for uid, keyword, _ in core.transfer_syntaxes()}
+# Of a decoder and of an encoder: the module and the name that pydicom finds the plugin by.
 _PLUGIN = ("dicoxide.plugins.pydicom_v3", "decode_frame")
+_ENCODER_PLUGIN = ("dicoxide.plugins.pydicom_v3_encoder", "encode_frame")
 
 _lock = threading.RLock()
-# Who wants dicoxide enabled: `enable()` itself, and each open `enabled()`.
-_holders: set[object] = set()
+# Who wants dicoxide enabled, the latest last: `enable()` itself, and each open `enabled()`; and on how many threads.
+_holders: dict[object, int | None] = {}
 _FOR_GOOD = object()
-# UID: the labels as they were before, in pydicom's order.
-_before: dict[str, list[str]] = {}
+# Whether it is an encoder, and UID: the labels as they were before, in pydicom's order.
+_before: dict[tuple[bool, str], list[str]] = {}
 # UIDs that pydicom had no decoder for, and those that it had no name for.
 _made: set[str] = set()
 _named: set[str] = set()
 
 
-def enable() -> None:
-    """Make dicoxide the first plugin of every pydicom decoder whose transfer syntax it decodes.
+def enable(*, threads: int | None = None) -> None:
+    """Make dicoxide the first plugin of every pydicom decoder and encoder whose transfer syntax it knows.
 
     May be called again: what changed meanwhile is put right. Plugins that others added stay, behind it; one that
     pydicom could not add again (its module and name do not lead to it) stays where it is.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Where pydicom goes through all frames of an object (``pixel_array``, ``iter_pixels``), decode the next ones on
+        that many threads, ahead of their turns. Values, warnings and errors stay the same. At most 1 MiB a thread is
+        held ahead, or one frame a thread where that is more, and never more than 64 MiB. None leaves it as it is: 1,
+        nothing ahead, unless it was set before.
+
+    Raises
+    ------
+    ValueError
+        If `threads` is less than 1.
 
     Warns
     -----
     RuntimeWarning
         If this pydicom does not keep its plugins as known here: dicoxide is then asked last.
     """
+    count = None if threads is None else thread_count(threads)
     with _lock:
-        _hold(_FOR_GOOD)
+        _hold(_FOR_GOOD, count)
 
 
 def disable() -> None:
-    """Restore pydicom's decoders exactly as they were before :func:`enable`.
+    """Restore pydicom's decoders and encoders exactly as they were before :func:`enable`.
 
     Plugins that others added since stay, at the end. Without effect where dicoxide is not enabled.
     """
     with _lock:
         _holders.clear()
+        _set_threads()
         _restore()
 
 
 @contextmanager
-def enabled() -> Iterator[None]:
+def enabled(*, threads: int | None = None) -> Iterator[None]:
     """Enable dicoxide within a ``with`` block, for all threads.
 
-    May be nested; where dicoxide was enabled before, it stays so.
+    May be nested; where dicoxide was enabled before, it stays so, on as many threads as then.
+
+    Parameters
+    ----------
+    threads : int, optional
+        As for :func:`enable`. Of what is open at a time, the latest that says a number counts.
 
     Examples
     --------
@@ -68,106 +92,138 @@ def enabled() -> Iterator[None]:
     ...     pixels = ds.pixel_array
     """
     holder = object()
+    count = None if threads is None else thread_count(threads)
     with _lock:
-        _hold(holder)
+        _hold(holder, count)
     try:
         yield
     finally:
         with _lock:
             if holder in _holders:
-                _holders.discard(holder)
-                if not _holders:
-                    _restore()
+                _release(holder)
 
 
-def _hold(holder: object) -> None:
+def is_enabled() -> bool:
+    """Whether somebody enabled dicoxide and nobody disabled it."""
+    return bool(_holders)
+
+
+def _hold(holder: object, threads: int | None) -> None:
     from dicoxide.plugins.pydicom_v3 import DECODER_DEPENDENCIES
+    from dicoxide.plugins.pydicom_v3_encoder import ENCODER_DEPENDENCIES
 
-    _holders.add(holder)
+    before = _holders.copy()
+    if threads is not None:
+        _holders.pop(holder, None)
+        _holders[holder] = threads
+    else:
+        _holders.setdefault(holder, None)
     try:
         for uid in DECODER_DEPENDENCIES:
             decoder = _decoder_for(uid)
             if decoder is not None:
-                _put_first(decoder)
+                _put_first(decoder, is_encoder=False)
+        for uid in ENCODER_DEPENDENCIES:
+            # Where pydicom has no encoder, nobody would ask for one.
+            with suppress(NotImplementedError):
+                _put_first(_coder(uid, is_encoder=True), is_encoder=True)
     except BaseException:
-        _holders.discard(holder)
+        _holders.clear()
+        _holders.update(before)
         if not _holders:
             _restore()
         raise
+    _set_threads()
 
 
-def _put_first(decoder: Decoder) -> None:
-    _before.setdefault(decoder.UID, list(_order_of(decoder) or decoder.available_plugins))
-    if _LABEL not in decoder.available_plugins:
-        decoder.add_plugin(_LABEL, _PLUGIN)
-    plugins = _order_of(decoder)
+def _release(holder: object) -> None:
+    del _holders[holder]
+    _set_threads()
+    if not _holders:
+        _restore()
+
+
+def _set_threads() -> None:
+    _ahead.set_threads(next((count for count in reversed(_holders.values()) if count is not None), 1))
+
+
+def _coder(uid: str, *, is_encoder: bool) -> CoderBase:
+    """pydicom's encoder or decoder of a transfer syntax; a NotImplementedError where there is none."""
+    from pydicom.pixels import decoders, encoders
+
+    return encoders.base.get_encoder(uid) if is_encoder else decoders.base.get_decoder(uid)
+
+
+def _put_first(coder: CoderBase, *, is_encoder: bool) -> None:
+    _before.setdefault((is_encoder, str(coder.UID)), list(_order_of(coder) or coder.available_plugins))
+    if _LABEL not in coder.available_plugins:
+        coder.add_plugin(_LABEL, _ENCODER_PLUGIN if is_encoder else _PLUGIN)
+    plugins = _order_of(coder)
     if plugins is None:
         warnings.warn(
-            f"this pydicom does not keep its plugins as known here: dicoxide is asked last for {decoder.UID.name}",
+            f"this pydicom does not keep its plugins as known here: dicoxide is asked last for {coder.UID.name}",
             RuntimeWarning,
             stacklevel=4,
         )
         return
     others = [label for label in plugins if label != _LABEL]
     # Behind the last one that cannot be moved, so that the order before can always be had again.
-    place = max((at + 1 for at, label in enumerate(others) if _origin(decoder, plugins[label]) is None), default=0)
-    _arrange(decoder, [*others[:place], _LABEL, *others[place:]])
+    place = max((at + 1 for at, label in enumerate(others) if _origin(coder, plugins[label]) is None), default=0)
+    _arrange(coder, [*others[:place], _LABEL, *others[place:]])
 
 
 def _restore() -> None:
-    from pydicom.pixels.decoders.base import get_decoder
-
     while _before:
-        uid, before = _before.popitem()
+        (is_encoder, uid), before = _before.popitem()
         try:
-            decoder = get_decoder(uid)
+            coder = _coder(uid, is_encoder=is_encoder)
         except NotImplementedError:
             # Somebody else took it away.
             continue
-        now = list(_order_of(decoder) or decoder.available_plugins)
+        now = list(_order_of(coder) or coder.available_plugins)
         kept = [label for label in before if label in now]
         added = [label for label in now if label not in before and label != _LABEL]
         ours = [] if _LABEL in before or _LABEL not in now else [_LABEL]
-        # Ours goes last, so that there is always one that decodes.
-        _arrange(decoder, [*ours, *kept, *added])
-        if _LABEL not in before and _LABEL in decoder.available_plugins:
-            decoder.remove_plugin(_LABEL)
-        if uid in _made and not decoder.available_plugins:
+        # Ours goes last, so that there is always one that answers.
+        _arrange(coder, [*ours, *kept, *added])
+        if _LABEL not in before and _LABEL in coder.available_plugins:
+            coder.remove_plugin(_LABEL)
+        if not is_encoder and uid in _made and not coder.available_plugins:
             _forget_decoder(uid)
     _made.clear()
     _named.clear()
 
 
-def _order_of(decoder: Decoder) -> dict[str, Callable[..., Any]] | None:
-    """The plugins of `decoder` by label, in the order in which they are tried; None if that cannot be known.
+def _order_of(coder: CoderBase) -> dict[str, Callable[..., Any]] | None:
+    """The plugins of `coder` by label, in the order in which they are tried; None if that cannot be known.
 
     ``available_plugins`` is sorted: pydicom says the order nowhere in public.
     """
-    plugins = getattr(decoder, "_available", None)
-    if not isinstance(plugins, dict) or tuple(sorted(plugins)) != decoder.available_plugins:
+    plugins = getattr(coder, "_available", None)
+    if not isinstance(plugins, dict) or tuple(sorted(plugins)) != coder.available_plugins:
         return None
     return plugins.copy()
 
 
-def _origin(decoder: Decoder, function: Callable[..., Any]) -> tuple[str, str] | None:
+def _origin(coder: CoderBase, function: Callable[..., Any]) -> tuple[str, str] | None:
     """The module and the name that pydicom would find `function` by, or None."""
     module, name = getattr(function, "__module__", None), getattr(function, "__name__", None)
     if module is None or name is None:
         return None
     found = sys.modules.get(module)
     try:
-        same = getattr(found, name, None) is function and bool(found.is_available(decoder.UID))  # type: ignore[union-attr]
+        same = getattr(found, name, None) is function and bool(found.is_available(coder.UID))  # type: ignore[union-attr]
     except Exception:
         return None
     return (module, name) if same else None
 
 
-def _arrange(decoder: Decoder, wanted: list[str]) -> None:
+def _arrange(coder: CoderBase, wanted: list[str]) -> None:
     """Bring the plugins into the order `wanted` by moving as few as possible to the end, one by one.
 
     Nothing is moved if one of them could not be added again.
     """
-    plugins = _order_of(decoder)
+    plugins = _order_of(coder)
     if plugins is None or sorted(plugins) != sorted(wanted):
         return
     place = next(
@@ -175,16 +231,16 @@ def _arrange(decoder: Decoder, wanted: list[str]) -> None:
         for place in range(len(wanted), -1, -1)
         if [label for label in plugins if label not in wanted[place:]] == wanted[:place]
     )
-    moves = [(label, _origin(decoder, plugins[label])) for label in wanted[place:]]
+    moves = [(label, _origin(coder, plugins[label])) for label in wanted[place:]]
     if any(origin is None for _, origin in moves):
         return
     for label, origin in moves:
         if origin is not None:
-            decoder.remove_plugin(label)
-            decoder.add_plugin(label, origin)
+            coder.remove_plugin(label)
+            coder.add_plugin(label, origin)
 
 
-def _decoder_for(uid: str) -> Decoder | None:
+def _decoder_for(uid: str) -> CoderBase | None:
     """The decoder of a transfer syntax; where pydicom has none, one is made that only dicoxide is in.
 
     pydicom has no public way to add or to take away a decoder: its private table, and its dictionary of UIDs where
@@ -211,7 +267,7 @@ def _decoder_for(uid: str) -> Decoder | None:
     decoder = base.Decoder(uids.UID(uid))
     # Filled before anybody can find it.
     decoder.add_plugin(_LABEL, _PLUGIN)
-    _before.setdefault(uid, [])
+    _before.setdefault((False, uid), [])
     _made.add(uid)
     table[decoder.UID] = (decoder, "3.0")
     return decoder

@@ -16,6 +16,7 @@ from pydicom.uid import UID
 
 from dicoxide._backend import core
 from dicoxide.errors import DecodeError, NonConformantWarning, UnsupportedError
+from dicoxide.plugins._ahead import Ahead
 
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
@@ -58,6 +59,7 @@ class _Memory:
     # Option: its value in the data set, and what was reported in its place.
     reported: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     warned: bool = False
+    ahead: Ahead = field(default_factory=Ahead)
 
 
 # A runner is made for each call of pydicom's and lives as long as it.
@@ -109,7 +111,7 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray | bytes:
 
 
 def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
-    uid = runner.transfer_syntax
+    uid = str(runner.transfer_syntax)
     samples_per_pixel = runner.samples_per_pixel
     bits_allocated = _stated(memory, "bits_allocated", runner.bits_allocated)
     planar_configuration = _stated(memory, "planar_configuration", runner.get_option("planar_configuration") or 0)
@@ -118,9 +120,7 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
     )
     pixel_representation = int(runner.get_option("pixel_representation") or 0)
     # As if all bits were stored: pydicom shifts unused bits out itself, or leaves them where it is told to.
-    frame, notes = core.decode_frame_bytearray(
-        str(uid),
-        src if type(src) is bytes else bytes(src),
+    attributes = (
         runner.rows,
         runner.columns,
         samples_per_pixel,
@@ -130,8 +130,12 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
         pixel_representation,
         planar_configuration if samples_per_pixel > 1 else 0,
         photometric_interpretation,
-        segment_byte_order=_segment_byte_order(runner),
+        False,
     )
+    data = src if type(src) is bytes else bytes(src)
+    order = _segment_byte_order(runner)
+    decoded = memory.ahead.take(data, runner, uid, attributes, order)
+    frame, notes = decoded or core.decode_frame_bytearray(uid, data, *attributes, order)
 
     report = reporter(runner)
     for name, before, after in (

@@ -3,9 +3,10 @@
 //! One door: [`decode_frame`]. A codec of the register ([`codec::CODECS`]) turns the bytes of one frame
 //! into stored samples; the [`sink::Sink`] finishes them (stored bits, colour, rescale) while they are in
 //! cache and stores them once. [`frames`] knows where the frames of a Pixel Data value lie and decodes
-//! many of them on several threads.
+//! many of them on several threads. [`encode`] is the way back.
 
 pub mod codec;
+pub mod encode;
 pub mod error;
 pub mod frame;
 pub mod frames;

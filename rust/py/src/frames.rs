@@ -1,8 +1,9 @@
 //! The frames of one object, as Python holds them.
 
+use crate::ahead::{Window, decode_each};
 use crate::errors::Failure;
 use crate::guard::{detached, guarded};
-use crate::samples::{self, ArrayMut};
+use crate::samples::{ArrayMut, Unfilled};
 use dicoxide_core::codec::{self, Codec, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
@@ -156,6 +157,51 @@ impl Frames {
         .map_err(|error| PyErr::from(Failure::in_frame(&error, self.syntax.uid())))?;
         let notes = summary.tolerated.into_iter().map(|(index, tolerated)| note(index, tolerated)).collect();
         Ok((summary.path, notes))
+    }
+
+    /// Decodes the frames `indices`, each into a bytearray, as `decode_frame_bytearray` does; None in place of a frame
+    /// that has an error.
+    #[pyo3(signature = (indices, *, threads=1, segment_byte_order="big"))]
+    fn decode_bytearrays<'py>(
+        &self,
+        py: Python<'py>,
+        indices: Vec<usize>,
+        threads: usize,
+        segment_byte_order: &str,
+    ) -> PyResult<Vec<Option<(Bound<'py, PyByteArray>, Vec<Note>)>>> {
+        self.require(&indices)?;
+        let options = Options { segment_byte_order: order(segment_byte_order)?, ..Options::default() };
+        let data = self.data(py);
+        let mut outputs = Vec::with_capacity(indices.len());
+        for index in &indices {
+            let is_possible = check_frames(&self.table, data, &[*index], &self.info, self.codec).is_ok();
+            outputs.push(if is_possible { Some(Unfilled::new(py, &self.info)?) } else { None });
+        }
+        let mut windows = Vec::with_capacity(indices.len());
+        for (position, (output, index)) in outputs.iter_mut().zip(&indices).enumerate() {
+            if let Some(output) = output {
+                windows.push(Window { position, index: *index, samples: output.samples(&self.info)? });
+            }
+        }
+        let decoded = detached(py, |poll| {
+            let limits = Limits::unbounded();
+            let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
+            decode_each(&job, &self.table, data, windows, threads, poll)
+        })?;
+        let mut notes: Vec<Option<Vec<Note>>> = indices.iter().map(|_| None).collect();
+        for (position, tolerated) in decoded {
+            if let Some(place) = notes.get_mut(position) {
+                *place = Some(tolerated.into_iter().map(|tolerated| note(None, tolerated)).collect());
+            }
+        }
+        Ok(outputs.into_iter().zip(notes).map(|(output, notes)| Some((output?.filled(), notes?))).collect())
+    }
+
+    /// Whether the bytes of frame `index`, fragments joined, are `src`.
+    fn is_frame(&self, py: Python<'_>, index: usize, src: &Bound<'_, PyBytes>) -> bool {
+        let mut joined = Vec::new();
+        let frame = self.table.frame(self.data(py), index, &Limits::unbounded(), &mut joined);
+        frame.is_ok_and(|frame| frame.offset_bits == 0 && frame.bytes == src.as_bytes())
     }
 
     /// The bytes of frame `index` as they are, fragments joined; and the bits of the first byte that belong to the frame before.
@@ -321,9 +367,9 @@ pub(crate) fn decode_frame_bytearray<'py>(
     let data = PixelData { value: src.as_bytes(), extended: None };
     check_frames(&FrameTable::whole(), data, &[0], &frame.info, frame.codec)
         .map_err(|failed| self::failed(&failed.error, transfer_syntax))?;
-    let out = samples::unfilled_bytearray(src.py(), frame.info.samples() * frame.info.sample_bytes())?;
-    let notes = samples::with_samples(&out, &frame.info, |samples| frame.decode(src, samples, segment_byte_order))?;
-    Ok((out, notes))
+    let mut out = Unfilled::new(src.py(), &frame.info)?;
+    let notes = frame.decode(src, out.samples(&frame.info)?, segment_byte_order)?;
+    Ok((out.filled(), notes))
 }
 
 /// What is decoded when there is one frame.

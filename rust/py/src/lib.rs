@@ -1,5 +1,7 @@
 //! The extension `dicoxide._core`: moves data across between Python and the core, decides nothing.
 
+mod ahead;
+mod encode;
 mod errors;
 mod frames;
 mod guard;
@@ -14,6 +16,8 @@ mod _core {
     use super::*;
     use dicoxide_core::{ErrorKind, Tier, TransferSyntax, codec};
 
+    #[pymodule_export]
+    use super::encode::{jpeg_lossless_encode, rle_encode};
     #[pymodule_export]
     use super::frames::{Frames, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
     #[pymodule_export]

@@ -61,40 +61,46 @@ arrays!(
     F64 f64 b'f'
 );
 
-/// A bytearray of `len` bytes of any value: to be filled, or dropped, before anybody sees it.
-pub(crate) fn unfilled_bytearray(py: Python<'_>, len: usize) -> PyResult<Bound<'_, PyByteArray>> {
-    let size =
-        isize::try_from(len).map_err(|_| PyMemoryError::new_err("one frame is larger than the address space"))?;
-    // SAFETY: without a source the interpreter hands out a new bytearray of that size, or null with an error set,
-    // which `from_owned_ptr_or_err` takes.
-    #[allow(unsafe_code)]
-    let made =
-        unsafe { Bound::from_owned_ptr_or_err(py, pyo3::ffi::PyByteArray_FromStringAndSize(std::ptr::null(), size)) };
-    Ok(made?.cast_into::<PyByteArray>()?)
-}
+/// A new bytearray of exactly one frame's samples, of any value: to be filled, or dropped, before anybody sees it.
+pub(crate) struct Unfilled<'py>(Bound<'py, PyByteArray>);
 
-/// Lends the memory of a new bytearray as samples of `info`'s type.
-pub(crate) fn with_samples<T>(
-    out: &Bound<'_, PyByteArray>,
-    info: &FrameInfo,
-    work: impl FnOnce(SamplesMut<'_>) -> PyResult<T>,
-) -> PyResult<T> {
-    // SAFETY: nobody else has seen the bytearray, so it is neither resized nor read meanwhile; its memory comes from
-    // the interpreter, for which any value is a byte.
-    #[allow(unsafe_code)]
-    let bytes = unsafe { out.as_bytes_mut() };
-    let misaligned = |_| PyMemoryError::new_err("the interpreter's memory is not aligned for samples");
-    let samples = match (info.sample_bytes(), info.is_signed(), info.is_float()) {
-        (4, _, true) => SamplesMut::F32(try_cast_slice_mut(bytes).map_err(misaligned)?),
-        (_, _, true) => SamplesMut::F64(try_cast_slice_mut(bytes).map_err(misaligned)?),
-        (1, false, _) => SamplesMut::U8(bytes),
-        (1, true, _) => SamplesMut::I8(try_cast_slice_mut(bytes).map_err(misaligned)?),
-        (2, false, _) => SamplesMut::U16(try_cast_slice_mut(bytes).map_err(misaligned)?),
-        (2, true, _) => SamplesMut::I16(try_cast_slice_mut(bytes).map_err(misaligned)?),
-        (4, false, _) => SamplesMut::U32(try_cast_slice_mut(bytes).map_err(misaligned)?),
-        (4, true, _) => SamplesMut::I32(try_cast_slice_mut(bytes).map_err(misaligned)?),
-        (_, false, _) => SamplesMut::U64(try_cast_slice_mut(bytes).map_err(misaligned)?),
-        (_, true, _) => SamplesMut::I64(try_cast_slice_mut(bytes).map_err(misaligned)?),
-    };
-    work(samples)
+impl<'py> Unfilled<'py> {
+    /// Takes the memory.
+    pub(crate) fn new(py: Python<'py>, info: &FrameInfo) -> PyResult<Self> {
+        let size = isize::try_from(info.samples() * info.sample_bytes())
+            .map_err(|_| PyMemoryError::new_err("one frame is larger than the address space"))?;
+        // SAFETY: without a source the interpreter hands out a new bytearray of that size, or null with an error set,
+        // which `from_owned_ptr_or_err` takes.
+        #[allow(unsafe_code)]
+        let made = unsafe {
+            Bound::from_owned_ptr_or_err(py, pyo3::ffi::PyByteArray_FromStringAndSize(std::ptr::null(), size))
+        };
+        Ok(Self(made?.cast_into::<PyByteArray>()?))
+    }
+
+    /// Its memory as samples of `info`'s type.
+    pub(crate) fn samples(&mut self, info: &FrameInfo) -> PyResult<SamplesMut<'_>> {
+        // SAFETY: nobody else has seen the bytearray, and `self` is borrowed, so it is neither resized nor read
+        // meanwhile; its memory comes from the interpreter, for which any value is a byte.
+        #[allow(unsafe_code)]
+        let bytes = unsafe { self.0.as_bytes_mut() };
+        let misaligned = |_| PyMemoryError::new_err("the interpreter's memory is not aligned for samples");
+        Ok(match (info.sample_bytes(), info.is_signed(), info.is_float()) {
+            (4, _, true) => SamplesMut::F32(try_cast_slice_mut(bytes).map_err(misaligned)?),
+            (_, _, true) => SamplesMut::F64(try_cast_slice_mut(bytes).map_err(misaligned)?),
+            (1, false, _) => SamplesMut::U8(bytes),
+            (1, true, _) => SamplesMut::I8(try_cast_slice_mut(bytes).map_err(misaligned)?),
+            (2, false, _) => SamplesMut::U16(try_cast_slice_mut(bytes).map_err(misaligned)?),
+            (2, true, _) => SamplesMut::I16(try_cast_slice_mut(bytes).map_err(misaligned)?),
+            (4, false, _) => SamplesMut::U32(try_cast_slice_mut(bytes).map_err(misaligned)?),
+            (4, true, _) => SamplesMut::I32(try_cast_slice_mut(bytes).map_err(misaligned)?),
+            (_, false, _) => SamplesMut::U64(try_cast_slice_mut(bytes).map_err(misaligned)?),
+            (_, true, _) => SamplesMut::I64(try_cast_slice_mut(bytes).map_err(misaligned)?),
+        })
+    }
+
+    /// Hands it out, now that it is filled.
+    pub(crate) fn filled(self) -> Bound<'py, PyByteArray> {
+        self.0
+    }
 }

@@ -41,7 +41,7 @@ pub(super) struct Recipe<'a> {
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) components: usize,
-    /// Bytes of a decoded sample, 1 or 2.
+    /// Bytes of a decoded sample: 1, 2, or more than the samples fill.
     pub(super) sample_bytes: usize,
     /// The low P bits.
     pub(super) mask: u16,
@@ -137,8 +137,8 @@ fn check_attributes(header: &Header, info: &FrameInfo) -> Result<()> {
         let found = u32::try_from(frame.components.len()).unwrap_or(u32::MAX);
         return differ("number of components", found, attributes.samples_per_pixel, frame.offset + 5);
     }
-    if info.is_float() || !matches!(attributes.bits_allocated, 8 | 16) {
-        let text = format!("bits allocated {} found, 8 or 16 integer bits expected", attributes.bits_allocated);
+    if info.is_float() || info.is_bit_packed() {
+        let text = format!("bits allocated {} found, 8 or more integer bits expected", attributes.bits_allocated);
         return Err(unsupported(text, "PS3.5 8.2.1"));
     }
     if u32::from(frame.precision) > attributes.bits_allocated {

@@ -56,6 +56,10 @@ fn emit(recipe: &Recipe<'_>, streams: &mut [Stream<'_>], tier: Tier, sink: &mut 
     while done < end {
         let block = sink.block(end - done);
         let pixels = block.len() / (recipe.components * recipe.sample_bytes);
+        if recipe.sample_bytes > 2 {
+            // Samples have 16 bits at most: what is above them is 0.
+            block.fill(0);
+        }
         for stream in streams.iter() {
             store(recipe, stream, done, pixels, block, tier);
         }
@@ -70,21 +74,24 @@ fn emit(recipe: &Recipe<'_>, streams: &mut [Stream<'_>], tier: Tier, sink: &mut 
 
 /// Stores `pixels` pixels of one scan, from the pixel `first` of its ready rows on, to the places of its components.
 fn store(recipe: &Recipe<'_>, stream: &Stream<'_>, first: usize, pixels: usize, block: &mut [u8], tier: Tier) {
-    let (scan, bytes) = (stream.scan(), recipe.sample_bytes);
+    let scan = stream.scan();
     let (own, all) = (scan.components.len(), recipe.components);
+    // A wider sample is one of 16 bits with room behind it.
+    let bytes = recipe.sample_bytes.min(2);
+    let apart = recipe.sample_bytes / bytes;
     let samples = stream.samples(first * own..(first + pixels) * own);
     let (shift, mask) = (scan.point_transform, recipe.mask);
     if own == all {
-        return predict::store(samples, shift, mask, block, bytes, 1, tier);
+        return predict::store(samples, shift, mask, block, bytes, apart, tier);
     }
     for (place, component) in scan.components.iter().enumerate() {
-        let Some(out) = block.get_mut(component * bytes..) else { return };
+        let Some(out) = block.get_mut(component * bytes * apart..) else { return };
         if own == 1 {
-            predict::store(samples, shift, mask, out, bytes, all, tier);
+            predict::store(samples, shift, mask, out, bytes, all * apart, tier);
             continue;
         }
         // Some but not all components in one scan: seldom enough to go pixel by pixel.
-        for (sample, out) in samples.iter().skip(place).step_by(own).zip(out.chunks_mut(all * bytes)) {
+        for (sample, out) in samples.iter().skip(place).step_by(own).zip(out.chunks_mut(all * bytes * apart)) {
             predict::store(&[*sample], shift, mask, out, bytes, 1, tier);
         }
     }

@@ -1,0 +1,367 @@
+"""JPEG Lossless: ours against the peers, from a codestream, from a file, from a data set and from many frames.
+
+GB/s counts two bytes a sample at every precision. It tells the machine as much as the decoder: targets are ratios.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels import get_decoder, pixel_array
+from pydicom.uid import JPEGLossless
+
+import adapters_jpeg
+import dicoxide
+import generated
+import phantoms
+from adapters_jpeg import OURS, TURBO, TURBO_OUT, JpegLosslessDecoder
+from claims import Claim, Table
+from clock import Times, in_turns
+from corpus_jpeg import JpegLosslessFrame, generated_frame, real_frames
+from tables import equals, missing
+
+Array = npt.NDArray[Any]
+Ratios = tuple[float, float]
+
+TURBOS = (TURBO, TURBO_OUT)
+VS_TURBO = (OURS, *TURBOS)
+
+
+def from_frame_to_frame(
+    frames: Sequence[JpegLosslessFrame], decoders: Sequence[JpegLosslessDecoder], rounds: int
+) -> Times[tuple[int, JpegLosslessDecoder]]:
+    """Seconds by frame and decoder, into warm memory where a decoder takes it; a peer that errs is left out.
+
+    Every decoder goes through all frames before the next has its turn, so that none decodes what it has just decoded
+    and no branch predictor learns one frame by heart.
+    """
+    outs = [np.zeros_like(frame.reference) for frame in frames]
+    calls = {}
+    for decoder in decoders:
+        for index, frame in enumerate(frames):
+            # A failure of ours ends the run.
+            if decoder.module == "dicoxide" or decoder.verdict(frame) is None:
+                calls[index, decoder] = decoder.bind(frame, outs[index])
+
+    def before(key: tuple[int, JpegLosslessDecoder]) -> None:
+        # Source and output are in the cache, as after reading the one and using the other.
+        outs[key[0]].reshape(-1).view(np.uint8).fill(0xAA)
+        zlib.crc32(frames[key[0]].src)
+
+    def check(key: tuple[int, JpegLosslessDecoder], result: object) -> None:
+        if not key[1].is_right(frames[key[0]], result):
+            raise AssertionError(f"{key[1].name} gave wrong values for {frames[key[0]].name}")
+
+    return Times(in_turns(calls, rounds, before=before, check=check))
+
+
+def over_turbo(took: Times[tuple[int, JpegLosslessDecoder]], index: int) -> Ratios:
+    """How many times as fast as libjpeg-turbo, with or without `out=`: by medians, and by best times."""
+    ratios = [min(of[index, turbo] for turbo in TURBOS) / of[index, OURS] for of in (took, took.best)]
+    return ratios[0], ratios[1]
+
+
+def geometric_mean(ratios: Sequence[Ratios]) -> list[float]:
+    """Of medians and of bests."""
+    return np.exp(np.log(np.array(ratios)).mean(0)).tolist()
+
+
+def real(rounds: int) -> Table:
+    """Whole calls on real frames, on one thread."""
+    table = Table(
+        "JPEG Lossless, real frame into warm out, one thread (GB/s; libjpeg-turbo with or without out=, the better)",
+        ("frame", "bits", "SV", "bits/sample", "here", "libjpeg-turbo", "× libjpeg-turbo", "× best"),
+    )
+    table.skipped = missing(*VS_TURBO)
+    if table.skipped:
+        return table
+    frames = real_frames()
+    took = from_frame_to_frame(frames, VS_TURBO, rounds)
+    wg04, others = [], []
+    for index, frame in enumerate(frames):
+        ratios = over_turbo(took, index)
+        (wg04 if frame.is_wg04 else others).append(ratios)
+        seconds = took[index, OURS], min(took[index, turbo] for turbo in TURBOS)
+        speeds = (frame.counted_bytes / some / 1e9 for some in seconds)
+        name = f"{frame.name} (WG04)" if frame.is_wg04 else frame.name
+        about = (name, str(frame.precision), str(frame.selection_value), frame.bits_a_sample)
+        table.rows.append((*about, *speeds, *ratios))
+    if wg04:
+        mean, worst = geometric_mean(wg04), np.array(wg04).min(0).tolist()
+        table.claims += [
+            Claim("JPEG Lossless, WG04 frames, geometric mean over libjpeg-turbo", mean[0], 5.0, mean[1]),
+            Claim("JPEG Lossless, worst WG04 frame over libjpeg-turbo", worst[0], 3.0, worst[1]),
+        ]
+    if others:
+        worst = np.array(others).min(0).tolist()
+        table.claims.append(Claim("JPEG Lossless, worst other real frame over libjpeg-turbo", worst[0], 2.0, worst[1]))
+    return table
+
+
+def peers(rounds: int) -> Table:
+    """Every other decoder that is installed, on the same frames: codecs from bytes, readers from a file."""
+    found = {}
+    for group in (adapters_jpeg.CODECS, adapters_jpeg.FILES):
+        found[group[0]] = [decoder for decoder in group[1:] if decoder != TURBO_OUT and not decoder.missing()]
+    codecs, readers = ([decoder.name for decoder in some] for some in found.values())
+    table = Table(
+        "JPEG Lossless, every decoder, one thread (MB/s; × is over the quickest beside it)",
+        ("frame", "here", *codecs, "×", "here from a file", *readers, "×"),
+    )
+    table.skipped = missing(OURS)
+    if table.skipped:
+        return table
+    frames = real_frames()
+    decoders = [decoder for ours, some in found.items() for decoder in (ours, *some)]
+    took = from_frame_to_frame(frames, decoders, max(3, rounds // 6))
+    for index, frame in enumerate(frames):
+        row: list[str | float] = [frame.name]
+        for ours, some in found.items():
+            seconds = {decoder: took[index, decoder] for decoder in (ours, *some) if (index, decoder) in took}
+            for decoder in (ours, *some):
+                at = seconds.get(decoder)
+                row.append(frame.counted_bytes / at / 1e6 if at else decoder.verdict(frame) or "")
+            row.append(min((seconds[decoder] for decoder in some if decoder in seconds), default=0) / seconds[ours])
+        table.rows.append(tuple(row))
+    for ours, some in found.items():
+        for decoder in some:
+            indices = [index for index in range(len(frames)) if (index, decoder) in took]
+            worst, best = (min(of[index, decoder] / of[index, ours] for index in indices) for of in (took, took.best))
+            way = "from a file" if ours in adapters_jpeg.FILES else "from its bytes"
+            what = f"JPEG Lossless, worst frame {way} over {decoder.name}"
+            table.claims.append(Claim(what, worst, 2.0, best))
+    return table
+
+
+# Kind, selection value, how many times libjpeg-turbo, GB/s.
+GOALS: tuple[tuple[str, int, float | None, float | None], ...] = (
+    *(("CT 512 × 512", value, 5.0, 1.0) for value in (1, 2, 3, 4, 5)),
+    *(("CT 512 × 512", value, None, 0.7) for value in (6, 7)),
+    ("CT 512 × 512, as a window shows it", 1, 5.0, 1.0),
+    ("MR 256 × 256", 1, 5.0, 1.0),
+    ("XA 1024 × 1024", 1, 5.0, 1.0),
+    ("CR 2140 × 1760", 1, None, 0.9),
+    ("MG 4084 × 3328", 1, None, 0.9),
+    ("noise 512 × 512", 1, None, 0.5),
+    ("US 480 × 640 RGB", 1, 3.0, None),
+    ("nearly constant 512 × 512", 1, 2.0, None),
+)
+
+
+def goals(rounds: int) -> Table:
+    """Whole calls on generated frames of every kind, on one thread."""
+    table = Table(
+        "JPEG Lossless, generated frame into warm out, one thread (decoded GB/s)",
+        ("frame", "bits", "bits/sample", "here", "goal", "libjpeg-turbo", "× libjpeg-turbo", "× best"),
+    )
+    table.skipped = missing(*VS_TURBO)
+    if table.skipped:
+        return table
+    frames = [generated_frame(kind, value) for kind, value, _, _ in GOALS]
+    took = from_frame_to_frame(frames, VS_TURBO, rounds)
+    for index, (frame, (kind, value, times, speed)) in enumerate(zip(frames, GOALS, strict=True)):
+        name, ratios = f"{kind}, SV{value}", over_turbo(took, index)
+        theirs = min(took[index, turbo] for turbo in TURBOS)
+        speeds = (frame.counted_bytes / took[index, OURS] / 1e9, speed or "", frame.counted_bytes / theirs / 1e9)
+        table.rows.append((name, str(frame.precision), frame.bits_a_sample, *speeds, *ratios))
+        if times is not None:
+            table.claims.append(Claim(f"JPEG Lossless, {name}, over libjpeg-turbo", ratios[0], times, ratios[1]))
+    return table
+
+
+# What is forced on a process, and how many times as fast as libjpeg-turbo it has to be.
+PATHS: dict[str, tuple[dict[str, str], float | None]] = {
+    "portable": ({"DICOXIDE_CPU": "portable"}, 3.0),
+    "serial": ({"DICOXIDE_LANES": "serial"}, None),
+    "lanes": ({"DICOXIDE_LANES": "lanes"}, None),
+    "speculative": ({"DICOXIDE_LANES": "speculative"}, None),
+}
+
+
+def path_ratios(rounds: int) -> list[tuple[str, float, Ratios]]:
+    """Name, our GB/s, and the ratios on frames of every size: to be called where an environment forces a path."""
+    frames = [frame for frame in real_frames() if frame.is_wg04]
+    frames += [generated_frame(kind) for kind in ("CT 512 × 512", "MR 256 × 256", "CR 2140 × 1760")]
+    took = from_frame_to_frame(frames, VS_TURBO, rounds)
+    return [
+        (frame.name, frame.counted_bytes / took[index, OURS] / 1e9, over_turbo(took, index))
+        for index, frame in enumerate(frames)
+    ]
+
+
+def paths(rounds: int) -> Table:
+    """Each path in a process of its own, where an environment variable forces it."""
+    table = Table(
+        "JPEG Lossless by path, one thread (GB/s, and × libjpeg-turbo in the same process)",
+        ("frame", *(title for path in PATHS for title in (path, "×"))),
+    )
+    table.skipped = missing(*VS_TURBO)
+    if table.skipped:
+        return table
+    code = f"import json, jpeg_lossless; print(json.dumps(jpeg_lossless.path_ratios({max(3, rounds // 2)})))"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    rows: dict[str, list[str | float]] = {}
+    for path, (forced, target) in PATHS.items():
+        variables = {**os.environ, **forced, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        measured = json.loads(subprocess.run(command, check=True, env=variables, stdout=subprocess.PIPE).stdout)
+        for name, speed, ratios in measured:
+            rows.setdefault(name, [name]).extend((speed, ratios[0]))
+        mean = geometric_mean([ratios for *_, ratios in measured])
+        rows.setdefault("geometric mean", ["geometric mean"]).extend(("", mean[0]))
+        if target is not None:
+            what = f"JPEG Lossless, {path}, geometric mean over libjpeg-turbo"
+            table.claims.append(Claim(what, mean[0], target, mean[1]))
+    table.rows += [tuple(rows[name]) for name in sorted(rows, key="geometric mean".__eq__)]
+    return table
+
+
+def plugin(rounds: int) -> Table:
+    """`ds.pixel_array` with our plugin, against those that pydicom finds today."""
+    table = Table(
+        "ds.pixel_array of one JPEG Lossless frame, CT 512 × 512 (ms)",
+        ("frame and plugin", "here", "theirs", "×", "× best"),
+    )
+    table.skipped = missing(OURS, TURBO)
+    if table.skipped:
+        return table
+    available = get_decoder(JPEGLossless).available_plugins
+    rivals = {name: target for name, target in (("gdcm", 8.0), ("pylibjpeg", 12.0)) if name in available}
+    found = [frame for frame in real_frames() if frame.name == "CT1_JPLL"] + [generated_frame("CT 512 × 512")]
+    with dicoxide.enabled():
+        for frame in found:
+            ds = frame.dataset
+            took = Times(
+                in_turns(
+                    dict.fromkeys(("", *rivals), lambda ds=ds: ds.pixel_array),
+                    rounds,
+                    # Also forgets the array of the call before.
+                    before=lambda plugin, ds=ds: ds.pixel_array_options(decoding_plugin=plugin),
+                    check=lambda _, result, frame=frame: equals(frame.reference, result),
+                )
+            )
+            for rival, target in rivals.items():
+                what = f"ds.pixel_array after enable(), {frame.name}, over {rival}"
+                table.race(what, took, "", rival, target)
+    return table
+
+
+@cache
+def ct_series() -> tuple[Dataset, Array]:
+    """200 frames of 512 × 512, 12 bits."""
+    frames = generated.ct_frames(200)
+    return generated.dataset(frames, jpeg_lossless=generated.jpeg_lossless_12, bits_stored=12), frames
+
+
+def series(rounds: int) -> Table:
+    """Many frames: on one thread against libjpeg-turbo, on all cores against pydicom."""
+    table = Table("JPEG Lossless, many frames (ms)", ("what", "here", "theirs", "×", "× best"))
+    table.skipped = missing(OURS, TURBO)
+    if table.skipped:
+        return table
+    ds, frames = ct_series()
+    out = np.zeros_like(frames)
+    few = max(3, rounds // 6)
+    calls: dict[Any, Callable[[], object]] = {"fresh": lambda: dicoxide.decode(ds)}
+    for rival in ("gdcm", "pylibjpeg"):
+        if rival in get_decoder(JPEGLossless).available_plugins:
+            calls[rival] = lambda rival=rival: pixel_array(ds, decoding_plugin=rival)
+    took = Times(in_turns(calls, few, check=lambda _, result: equals(frames, result)))
+    for rival, target in (("gdcm", 25.0), ("pylibjpeg", None)):
+        if rival in calls:
+            what = f"decode(ds), 200 × 512 × 512, all cores, over pydicom with {rival}"
+            table.race(what, took, "fresh", rival, target)
+    took = _threads_and_turbo(ds, frames, out, few)
+    what = "200 × 512 × 512, warm out, 1 thread, over libjpeg-turbo frame by frame"
+    table.race(what, took, 1, "turbo", 5.0)
+    table.race("200 × 512 × 512, warm out, 2 threads over 1", took, 2, 1, 1.9)
+    speed, best = (frames.size * 2 / of[1] / 1e9 for of in (took, took.best))
+    table.rows.append(("the same on 1 thread in GB/s, and the goal", speed, 1.2, speed / 1.2, best / 1.2))
+    small = phantoms.nm(500)
+    ds = generated.dataset(small, jpeg_lossless=generated.jpeg_lossless_12, bits_stored=12)
+    took = _threads_and_turbo(ds, small, np.zeros_like(small), rounds)
+    what = "500 × 64 × 64, warm out, 1 thread, over libjpeg-turbo frame by frame"
+    table.race(what, took, 1, "turbo", 5.0)
+    table.race("500 × 64 × 64, warm out, 2 threads over 1", took, 2, 1, None)
+    large = generated_frame("MG 4084 × 3328")
+    took = _threads_and_turbo(large.dataset, large.reference, np.zeros_like(large.reference), few)
+    table.race("one frame of 4084 × 3328, warm out, 2 threads over 1", took, 2, 1, None)
+    return table
+
+
+def _threads_and_turbo(ds: Dataset, frames: Array, out: Array, rounds: int) -> Times[Any]:
+    from imagecodecs import jpeg8_decode
+
+    sources = list(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
+    each = out if len(sources) > 1 else out[None]
+
+    def turbo() -> Array:
+        for index, src in enumerate(sources):
+            jpeg8_decode(src, out=each[index])
+        return out
+
+    calls: dict[Any, Callable[[], Array]] = {"turbo": turbo}
+    for count in (1, 2):
+        calls[count] = lambda count=count: dicoxide.decode(ds, out=out, threads=count)
+    return Times(
+        in_turns(calls, rounds, before=lambda _: out.fill(0xAAAA), check=lambda _, result: equals(frames, result))
+    )
+
+
+def fused(rounds: int) -> Table:
+    """Rescale on the way out, against decoding alone."""
+    table = Table("JPEG Lossless and rescale in one (ms)", ("what", "with", "without", "× time", "× best"))
+    table.skipped = missing(OURS, TURBO)
+    if table.skipped:
+        return table
+    many, frames = ct_series()
+    one = generated.dataset(frames[:1], jpeg_lossless=generated.jpeg_lossless_12, bits_stored=12)
+    del one.NumberOfFrames
+    for name, ds, stored, some in (
+        ("512 × 512", one, frames[0], rounds * 3),
+        ("200 × 512 × 512", many, frames, max(5, rounds // 3)),
+    ):
+        values = stored.astype(np.float32) - 1024
+        outs = {"stored": np.zeros_like(stored), "rescaled": np.zeros_like(values)}
+        expected = {"stored": stored, "rescaled": values}
+        took = Times(
+            in_turns(
+                {
+                    ("stored", "fresh"): lambda ds=ds: dicoxide.decode(ds),
+                    ("rescaled", "fresh"): lambda ds=ds: dicoxide.decode(ds, rescale=True),
+                    ("stored", "warm"): lambda ds=ds, outs=outs: dicoxide.decode(ds, out=outs["stored"]),
+                    ("rescaled", "warm"): lambda ds=ds, outs=outs: dicoxide.decode(
+                        ds, rescale=True, out=outs["rescaled"]
+                    ),
+                },
+                some,
+                check=lambda key, result, expected=expected: equals(expected[key[0]], result),
+            )
+        )
+        for memory, call in (("fresh", "decode(ds, rescale=True)"), ("warm", "decode(ds, rescale=True, out=)")):
+            longer, best = (of["rescaled", memory] / of["stored", memory] for of in (took, took.best))
+            what = f"{call} over decode(ds{', out=' if memory == 'warm' else ''}), {name}"
+            table.rows.append((what, took["rescaled", memory] * 1e3, took["stored", memory] * 1e3, longer, best))
+            table.claims.append(Claim(what, longer, 1.25, best, at_most=True))
+    return table
+
+
+TABLES: dict[str, Callable[[int], Table]] = {
+    "jpeg_lossless": real,
+    "jpeg_lossless_peers": peers,
+    "jpeg_lossless_goals": goals,
+    "jpeg_lossless_paths": paths,
+    "jpeg_lossless_pixel_array": plugin,
+    "jpeg_lossless_series": series,
+    "jpeg_lossless_rescale": fused,
+}

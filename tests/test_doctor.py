@@ -1,0 +1,150 @@
+"""The command line, and what ``doctor`` tells."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dicoxide
+from conftest import ROOT
+from dicoxide import cli
+from dicoxide.cli import doctor
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dicoxide", *arguments]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+def test_json_is_one_document_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    found = json.loads(captured.out)
+    assert found == doctor.report()
+    assert found["dicoxide"] == dicoxide.__version__
+    assert found["backend"] == dicoxide.backend
+    assert found["pydicom"] == metadata.version("pydicom")
+    told = {entry.pop("uid"): entry for entry in found["transfer_syntaxes"]}
+    assert told == {uid: entry._asdict() for uid, entry in dicoxide.capabilities().items()}
+
+
+def test_what_others_print_goes_to_the_error_stream(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def noisy() -> dict[str, Any]:
+        print("hello from a plugin")
+        return {"dicoxide": "1"}
+
+    monkeypatch.setattr(doctor, "report", noisy)
+    assert cli.main(["doctor", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "hello from a plugin\n"
+    assert json.loads(captured.out) == {"dicoxide": "1"}
+
+
+def test_text_has_what_json_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    found = doctor.report()
+    for row in (*found["transfer_syntaxes"], *found["decoders"], *found["plugins"]):
+        for value in row.values():
+            assert not isinstance(value, str) or value in out
+    for key in ("dicoxide", "python", "numpy", "pydicom", "backend", "cpu_path"):
+        assert found[key] in out
+    assert not any(line != line.rstrip() for line in out.splitlines())
+
+
+def test_text_where_nothing_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    found = doctor.report() | {"decoders": [], "plugins": []}
+    monkeypatch.setattr(doctor, "report", lambda: found)
+    assert cli.main(["doctor"]) == 0
+    assert capsys.readouterr().out.count("\n  none\n") == 2
+
+
+def test_plugins_of_pydicom_with_their_packages() -> None:
+    plugins = {plugin["name"]: plugin for plugin in doctor.report()["plugins"]}
+    assert "dicoxide" not in plugins
+    own = plugins["pydicom"]
+    assert own["version"] == metadata.version("pydicom")
+    assert "1.2.840.10008.1.2.5" in own["transfer_syntaxes"]
+    for plugin in plugins.values():
+        assert plugin["version"] == metadata.version(plugin["package"])
+
+
+def test_whether_it_is_enabled(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not doctor.report()["enabled"]
+    with dicoxide.enabled(threads=3):
+        found = doctor.report()
+        assert (found["enabled"], found["enabled_threads"]) == (True, 3)
+        cli.main(["doctor"])
+    assert re.search(r"enabled +yes\b", capsys.readouterr().out)
+
+
+def test_forced_paths_are_told() -> None:
+    done = run("doctor", "--json", DICOXIDE_CPU="portable", DICOXIDE_PURE_PYTHON="0")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert (found["backend"], found["cpu_path"]) == ("rust", "portable")
+    done = run("doctor", "--json", DICOXIDE_PURE_PYTHON="1", PYTHONWARNINGS="default")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert (found["backend"], found["cpu_path"]) == ("numpy", "numpy")
+    assert found["backend_why"] == "DICOXIDE_PURE_PYTHON is set"
+    assert "plain NumPy" in done.stderr
+    done = run("doctor", DICOXIDE_CPU="fastest")
+    assert "DICOXIDE_CPU=portable" in done.stdout
+    assert "set to 'fastest'" in done.stdout
+
+
+def test_every_variable_is_one_that_something_reads() -> None:
+    sources = [*ROOT.glob("rust/core/src/**/*.rs"), *ROOT.glob("python/dicoxide/*.py")]
+    text = "".join(path.read_text() for path in sources)
+    read = set(re.findall(r'(?:var_os|environ\.get)\("(DICOXIDE_\w+)"', text))
+    assert {variable["name"] for variable in doctor.report()["environment"]} == read
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    for variable in doctor.report()["environment"]:
+        assert variable["name"] in told
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["doctor", "--no-such-option"], ["doctor", "surplus"]])
+def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    assert exit_.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("usage: dicoxide")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--help"], ["--version"]])
+def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    assert exit_.value.code == 0
+    assert "dicoxide" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_a_reader_that_stops_early() -> None:
+    end, start = os.pipe()
+    os.close(end)
+    with os.fdopen(start, "wb") as out:
+        command = [sys.executable, "-m", "dicoxide", "doctor"]
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_console_script() -> None:
+    scripts = re.search(r"\[project\.scripts\]\n(.*)", (ROOT / "pyproject.toml").read_text())
+    assert scripts is not None
+    assert scripts[1] == 'dicoxide = "dicoxide.cli:main"'
+    assert Path(cli.__file__).parent.name == "cli"
