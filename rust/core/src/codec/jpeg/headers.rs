@@ -110,9 +110,9 @@ impl ScanHeader {
         for _ in 0..count {
             let offset = parameters.at();
             let id = parameters.byte()?;
-            let (dc_table, _) = parameters.halves()?;
-            if dc_table > 3 {
-                let text = format!("table {dc_table} found, 0 to 3 expected");
+            let (dc_table, ac_table) = parameters.halves()?;
+            if dc_table > 3 || ac_table > 3 {
+                let text = format!("tables {dc_table} and {ac_table} found, 0 to 3 expected");
                 return Err(malformed(text, clause).at(offset + 1));
             }
             if components.iter().any(|other| other.id == id) {

@@ -5,7 +5,7 @@ use crate::codec::jpeg::huffman::{HuffmanTable, HuffmanTables};
 use crate::codec::jpeg::marker::{
     self, DAC, DHP, DHT, DNL, DRI, EOI, EXP, Marker, Parameters, RST0, SOF3, SOF55, SOI, SOS, read_marker,
 };
-use crate::error::{DecodeError, Result, malformed, truncated, unsupported};
+use crate::error::{DecodeError, ErrorKind, Result, malformed, truncated, unsupported};
 use crate::frame::Tolerated;
 use crate::kernel::{Tier, stuffing};
 use std::ops::Range;
@@ -65,16 +65,20 @@ impl Header {
         let mut at = 2;
         loop {
             let before = at;
-            let step = read_marker(bytes, at).and_then(|(marker, next)| reader.take(bytes, marker, next, tier));
-            match step {
+            let marker = read_marker(bytes, at);
+            let is_marker = marker.is_ok();
+            match marker.and_then(|(marker, next)| reader.take(bytes, marker, next, tier)) {
                 Ok(Some(next)) => at = next,
                 Ok(None) => {
                     tolerated.extend(rest_after_eoi(bytes, before));
                     break;
                 }
-                // All samples are there: what is wrong is the end.
-                Err(_) if reader.is_complete() => {
-                    let text = format!("{} bytes follow the last scan, no EOI marker FFD9", bytes.len() - before);
+                // All samples are there: what is missing is the end.
+                Err(error) if reader.is_complete() && (!is_marker || error.kind() == ErrorKind::Truncated) => {
+                    let text = match bytes.len() - before {
+                        0 => "no EOI marker FFD9 behind the last scan".to_owned(),
+                        rest => format!("no EOI marker FFD9 behind the last scan, but {rest} bytes"),
+                    };
                     tolerated.push(Tolerated::new(text, "ITU-T T.81 B.2.1").at(before));
                     break;
                 }
@@ -138,10 +142,11 @@ fn rest_after_eoi(bytes: &[u8], at: usize) -> Option<Tolerated> {
 
 impl Reader {
     fn begin(bytes: &[u8]) -> Result<Self> {
-        if bytes.starts_with(&[0xFF, SOI]) {
-            return Ok(Self::default());
+        match bytes {
+            [0xFF, SOI, ..] => Ok(Self::default()),
+            [] | [0xFF] => Err(truncated("the frame ends in the SOI marker FFD8", "ITU-T T.81 B.2.1").at(bytes.len())),
+            _ => Err(malformed("no SOI marker FFD8 at the start", "ITU-T T.81 B.2.1").at(0)),
         }
-        Err(malformed("no SOI marker FFD8 at the start", "ITU-T T.81 B.2.1").at(0))
     }
 
     /// Takes the marker and what belongs to it; returns the offset behind, or `None` at EOI.
@@ -174,8 +179,9 @@ impl Reader {
             SOS => {
                 let (parameters, next) = read("SOS")?;
                 let (scan, next) = self.scan(bytes, ScanHeader::parse(parameters)?, next, offset, tier)?;
+                let next = if self.scans.is_empty() { self.number_of_lines(bytes, next)? } else { next };
                 self.scans.push(scan);
-                if self.scans.len() == 1 { self.number_of_lines(bytes, next)? } else { next }
+                next
             }
             _ if marker::is_skipped(code) => read("a marker segment")?.1,
             _ => return Err(self.refused(code).at(offset)),
@@ -231,6 +237,10 @@ impl Reader {
             let text = format!("selection value {selection_value} found, 1 to 7 expected");
             return Err(malformed(text, "ITU-T T.81 H.1.2.1").at(header.offset));
         }
+        if (header.spectral_end, header.approximation_high) != (0, 0) {
+            let text = format!("Se {} and Ah {} found, 0 expected", header.spectral_end, header.approximation_high);
+            return Err(malformed(text, clause).at(header.offset + 1));
+        }
         if point_transform >= frame.precision {
             let text = format!("point transform {point_transform} found, less than precision expected");
             return Err(malformed(text, clause).at(header.offset + 2));
@@ -248,7 +258,7 @@ impl Reader {
     /// The table that a scan's component names.
     fn table(&self, destination: u8, offset: usize) -> Result<HuffmanTable> {
         let Some((table, values_at)) = self.tables.dc(destination) else {
-            let text = format!("Huffman table {destination} is not defined");
+            let text = format!("no Huffman table {destination} is defined");
             return Err(malformed(text, "ITU-T T.81 B.2.4.2").at(offset + 1));
         };
         if let Some(index) = table.values.iter().position(|value| *value > MAX_CATEGORY) {

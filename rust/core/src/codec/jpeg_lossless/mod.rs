@@ -60,7 +60,10 @@ impl Codec for JpegLossless {
             let mut recipe = Recipe::new(frame.bytes, header, context, tables)?;
             let mut tolerated = std::mem::take(&mut recipe.tolerated);
             let (way, rest) = scan::scan(&recipe, tables, room, context, sink)?;
-            tolerated.extend(rest);
+            if tolerated.is_empty() {
+                // Without an end, what lies before it has been told of.
+                tolerated.extend(rest);
+            }
             Ok(Decoded { precision: Some(precision), path: way.path(sink.tier()), tolerated })
         })
     }

@@ -137,16 +137,16 @@ fn check_attributes(header: &Header, info: &FrameInfo) -> Result<()> {
         let found = u32::try_from(frame.components.len()).unwrap_or(u32::MAX);
         return differ("number of components", found, attributes.samples_per_pixel, frame.offset + 5);
     }
-    if info.is_float() || info.is_bit_packed() {
-        let text = format!("bits allocated {} found, 8 or more integer bits expected", attributes.bits_allocated);
-        return Err(unsupported(text, "PS3.5 8.2.1"));
-    }
     if u32::from(frame.precision) > attributes.bits_allocated {
         let text = format!(
             "precision {} found in the codestream, bits allocated {} in the data set",
             frame.precision, attributes.bits_allocated
         );
         return Err(mismatch(text, "PS3.5 8.2.1").at(frame.offset));
+    }
+    if info.is_float() || info.is_bit_packed() {
+        let text = format!("bits allocated {} found, 8 or more integer bits expected", attributes.bits_allocated);
+        return Err(unsupported(text, "PS3.5 8.2.1"));
     }
     Ok(())
 }
