@@ -17,8 +17,6 @@ SOI, EOI, SOS, DHT, DRI, DNL, TEM = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD, 0xDC, 0x01
 OTHER_PROCESSES = {*range(0xC0, 0xD0), 0xDE, 0xDF, 0xF7} - {0xC3, DHT, 0xC8}
 # Application data, comments, quantization tables, what is reserved for extensions.
 SKIPPED = {*range(0xE0, 0xFF), 0xDB} - {0xF7}
-# What speaks of the image, so that it is not passed over even where all samples are there.
-OF_THE_IMAGE = {0xC3, SOS, DNL}
 
 
 class BadError(Exception):
@@ -170,9 +168,9 @@ class Decoder:
                 code = self.marker()
                 if code != EOI:
                     self.one(code)
-            except BadError:
-                # All samples are there, so that nothing is lost but EOI.
-                if not done or code in OF_THE_IMAGE:
+            except BadError as error:
+                # All samples are there: where no marker follows, or half a segment, nothing is lost but EOI.
+                if not done or (code >= 0 and error.kind != "truncated"):
                     raise
                 self.notes.append("no EOI")
                 return self.finish()
@@ -186,7 +184,7 @@ class Decoder:
         return self.has_frame and all(component.lines is not None for component in self.components)
 
     def one(self, code: int) -> None:
-        if code == 0xC3:
+        if code == 0xC3 and not self.has_frame:
             self.frame(self.payload())
         elif code == DHT:
             self.huffman(self.payload())
@@ -208,8 +206,6 @@ class Decoder:
             raise BadError("malformed", f"marker {code:02X}", self.at)
 
     def frame(self, payload: bytes) -> None:
-        if self.has_frame:
-            raise BadError("malformed", "two frame headers", self.at)
         if len(payload) < 6 or len(payload) != 6 + 3 * payload[5]:
             raise BadError("malformed", "length of SOF3", self.at)
         self.precision = payload[0]
@@ -257,13 +253,13 @@ class Decoder:
             if not place or place[0] <= last or self.components[place[0]].lines is not None:
                 raise BadError("malformed", "components of a scan", self.at)
             last = place[0]
+            # The low half is Ta, 0 to 3, of no meaning here.
             table = self.tables.get(payload[at + 1] >> 4)
-            if table is None or max(table.values) > 16:
+            if table is None or max(table.values) > 16 or payload[at + 1] & 15 > 3:
                 raise BadError("malformed", "no such table, or one of categories over 16", self.at)
             chosen.append((self.components[last], table))
-        # Ta, Se and Ah have no meaning here: zero by table B.3, and not looked at.
-        selection_value, shift = payload[-3], payload[-1] & 15
-        if not 1 <= selection_value <= 7 or shift >= self.precision:
+        selection_value, spectral_end, shift = payload[-3], payload[-2], payload[-1] & 15
+        if not 1 <= selection_value <= 7 or spectral_end or payload[-1] >> 4 or shift >= self.precision:
             raise BadError("malformed", "parameters of SOS", self.at)
         if self.interval % self.columns:
             raise BadError("malformed", "restart interval within a line", self.at)

@@ -119,6 +119,9 @@ MALFORMED = {
     "a point transform of all bits": lossless(scan=sos([(1, 0)], 1, 8)),
     "a point transform of more than all bits": lossless(scan=sos([(1, 0)], 1, 15)),
     "a point transform of all of twelve bits": lossless(sof(12, ROWS, COLUMNS, [1]), scan=sos([(1, 0)], 1, 12)),
+    # Table B.3: what has no meaning is zero.
+    "an end of spectral selection": lossless(scan=sos([(1, 0)], 1, 0, se=63)),
+    "an earlier approximation": lossless(scan=sos([(1, 0)], 1, 0, ah=1)),
     # B.2.4.2: what a scan uses was defined before.
     "a table that is not there": lossless(scan=sos([(1, 1)], 1, 0)),
     "no table at all": lossless(tables=b""),
@@ -264,7 +267,7 @@ class TestCutShort:
 
     def test_within_the_headers(self) -> None:
         src = SOI + FRAME + TABLES + SCAN
-        for end in range(2, len(src)):
+        for end in range(len(src)):
             with pytest.raises(TruncatedFrameError) as caught:
                 dicoxide.jpeg_lossless_decode(src[:end])
             assert_told(caught.value, src[:end])
