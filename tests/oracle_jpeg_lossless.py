@@ -150,6 +150,8 @@ class Decoder:
         code = 0xFF
         while code == 0xFF:
             code = self.take(1)[0]
+        if code == 0:
+            raise BadError("malformed", "no marker", self.at - 1)
         return code
 
     def payload(self) -> bytes:
