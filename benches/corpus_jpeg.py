@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -126,9 +127,11 @@ def _read_bare(row: dict[str, str]) -> JpegLosslessFrame | None:
 
 
 def _read_unlisted(path: Path) -> JpegLosslessFrame | None:
-    ds = pydicom.dcmread(path, force=True)
+    # Some of them are not quite conformant, and some are no images.
+    with warnings.catch_warnings(action="ignore"):
+        ds = pydicom.dcmread(path, force=True)
     meta = getattr(ds, "file_meta", {})
-    if meta.get("TransferSyntaxUID") not in (JPEGLossless, JPEGLosslessSV1):
+    if meta.get("TransferSyntaxUID") not in (JPEGLossless, JPEGLosslessSV1) or "PixelData" not in ds:
         return None
     src = next(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
     return _frame(path.name, src, _decode(src))

@@ -6,6 +6,7 @@ Runs with NumPy, pydicom and Pillow alone; what other decoders are installed is 
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import os
@@ -256,11 +257,8 @@ def series() -> Iterator[tuple[str, Dataset, Array]]:
     frames = generated.ct_frames(50)
     yield "RLE Lossless", generated.dataset(frames, rle=True, bits_stored=12), frames
     if dicoxide.capabilities()[JPEGLossless].decoder == "dicoxide":
-        yield (
-            "JPEG Lossless",
-            generated.dataset(frames, jpeg_lossless=dicoxide.jpeg_lossless_encode, bits_stored=12),
-            frames,
-        )
+        encode = functools.partial(dicoxide.jpeg_lossless_encode, precision=12)
+        yield "JPEG Lossless", generated.dataset(frames, jpeg_lossless=encode, bits_stored=12), frames
 
 
 def show_series(name: str, ds: Dataset, frames: Array) -> bool:

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -63,7 +63,7 @@ def from_frame_to_frame(
         if not key[1].is_right(frames[key[0]], result):
             raise AssertionError(f"{key[1].name} gave wrong values for {frames[key[0]].name}")
 
-    return Times(in_turns(calls, rounds, before=before, check=check))
+    return Times(in_turns(calls, rounds, before=before, check=check, cpu=True))
 
 
 def over_turbo(took: Times[tuple[int, JpegLosslessDecoder]], index: int) -> Ratios:
@@ -119,7 +119,7 @@ def peers(rounds: int) -> Table:
         "JPEG Lossless, every decoder, one thread (MB/s; × is over the quickest beside it)",
         ("frame", "here", *codecs, "×", "here from a file", *readers, "×"),
     )
-    table.skipped = missing(OURS)
+    table.skipped = missing(OURS) or (None if codecs else "no other codec is installed")
     if table.skipped:
         return table
     frames = real_frames()
@@ -132,15 +132,13 @@ def peers(rounds: int) -> Table:
             for decoder in (ours, *some):
                 at = seconds.get(decoder)
                 row.append(frame.counted_bytes / at / 1e6 if at else decoder.verdict(frame) or "")
-            row.append(min((seconds[decoder] for decoder in some if decoder in seconds), default=0) / seconds[ours])
+            quickest = min((seconds[decoder] for decoder in some if decoder in seconds), default=None)
+            row.append(quickest / seconds[ours] if quickest else "")
         table.rows.append(tuple(row))
-    for ours, some in found.items():
-        for decoder in some:
-            indices = [index for index in range(len(frames)) if (index, decoder) in took]
-            worst, best = (min(of[index, decoder] / of[index, ours] for index in indices) for of in (took, took.best))
-            way = "from a file" if ours in adapters_jpeg.FILES else "from its bytes"
-            what = f"JPEG Lossless, worst frame {way} over {decoder.name}"
-            table.claims.append(Claim(what, worst, 2.0, best))
+    for decoder in found[OURS]:
+        indices = [index for index in range(len(frames)) if (index, decoder) in took]
+        worst, best = (min(of[index, decoder] / of[index, OURS] for index in indices) for of in (took, took.best))
+        table.claims.append(Claim(f"JPEG Lossless, worst frame over {decoder.name}", worst, 2.0, best))
     return table
 
 
@@ -248,6 +246,7 @@ def plugin(rounds: int) -> Table:
                     # Also forgets the array of the call before.
                     before=lambda plugin, ds=ds: ds.pixel_array_options(decoding_plugin=plugin),
                     check=lambda _, result, frame=frame: equals(frame.reference, result),
+                    cpu=True,
                 )
             )
             for rival, target in rivals.items():
@@ -270,7 +269,6 @@ def series(rounds: int) -> Table:
     if table.skipped:
         return table
     ds, frames = ct_series()
-    out = np.zeros_like(frames)
     few = max(3, rounds // 6)
     calls: dict[Any, Callable[[], object]] = {"fresh": lambda: dicoxide.decode(ds)}
     for rival in ("gdcm", "pylibjpeg"):
@@ -281,28 +279,24 @@ def series(rounds: int) -> Table:
         if rival in calls:
             what = f"decode(ds), 200 × 512 × 512, all cores, over pydicom with {rival}"
             table.race(what, took, "fresh", rival, target)
-    took = _threads_and_turbo(ds, frames, out, few)
-    what = "200 × 512 × 512, warm out, 1 thread, over libjpeg-turbo frame by frame"
-    table.race(what, took, 1, "turbo", 5.0)
-    table.race("200 × 512 × 512, warm out, 2 threads over 1", took, 2, 1, 1.9)
-    speed, best = (frames.size * 2 / of[1] / 1e9 for of in (took, took.best))
+    speed, best = _one_and_two(table, "200 × 512 × 512", ds, frames, few, 5.0, 1.9)
     table.rows.append(("the same on 1 thread in GB/s, and the goal", speed, 1.2, speed / 1.2, best / 1.2))
     small = phantoms.nm(500)
     ds = generated.dataset(small, jpeg_lossless=generated.jpeg_lossless_12, bits_stored=12)
-    took = _threads_and_turbo(ds, small, np.zeros_like(small), rounds)
-    what = "500 × 64 × 64, warm out, 1 thread, over libjpeg-turbo frame by frame"
-    table.race(what, took, 1, "turbo", 5.0)
-    table.race("500 × 64 × 64, warm out, 2 threads over 1", took, 2, 1, None)
+    _one_and_two(table, "500 × 64 × 64", ds, small, rounds, 5.0, None)
     large = generated_frame("MG 4084 × 3328")
-    took = _threads_and_turbo(large.dataset, large.reference, np.zeros_like(large.reference), few)
-    table.race("one frame of 4084 × 3328, warm out, 2 threads over 1", took, 2, 1, None)
+    _one_and_two(table, "one frame of 4084 × 3328", large.dataset, large.reference, few, None, None)
     return table
 
 
-def _threads_and_turbo(ds: Dataset, frames: Array, out: Array, rounds: int) -> Times[Any]:
+def _one_and_two(
+    table: Table, name: str, ds: Dataset, frames: Array, rounds: int, over_turbo: float | None, over_one: float | None
+) -> tuple[float, float]:
+    """Rows of one thread over libjpeg-turbo and of two threads over one; GB/s of one, by median and at best."""
     from imagecodecs import jpeg8_decode
 
     sources = list(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
+    out = np.zeros_like(frames)
     each = out if len(sources) > 1 else out[None]
 
     def turbo() -> Array:
@@ -310,12 +304,23 @@ def _threads_and_turbo(ds: Dataset, frames: Array, out: Array, rounds: int) -> T
             jpeg8_decode(src, out=each[index])
         return out
 
-    calls: dict[Any, Callable[[], Array]] = {"turbo": turbo}
-    for count in (1, 2):
-        calls[count] = lambda count=count: dicoxide.decode(ds, out=out, threads=count)
-    return Times(
-        in_turns(calls, rounds, before=lambda _: out.fill(0xAAAA), check=lambda _, result: equals(frames, result))
-    )
+    def race(calls: Mapping[Any, Callable[[], Array]], cpu: bool) -> Times[Any]:
+        return Times(
+            in_turns(
+                calls,
+                rounds,
+                before=lambda _: out.fill(0xAAAA),
+                check=lambda _, result: equals(frames, result),
+                cpu=cpu,
+            )
+        )
+
+    ours = {count: lambda count=count: dicoxide.decode(ds, out=out, threads=count) for count in (1, 2)}
+    took = race({1: ours[1], "turbo": turbo}, cpu=True)
+    table.race(f"{name}, warm out, 1 thread, over libjpeg-turbo frame by frame", took, 1, "turbo", over_turbo)
+    both = race(ours, cpu=False)
+    table.race(f"{name}, warm out, 2 threads over 1", both, 2, 1, over_one)
+    return frames.size * 2 / took[1] / 1e9, frames.size * 2 / took.best[1] / 1e9
 
 
 def fused(rounds: int) -> Table:

@@ -32,8 +32,11 @@ rng = np.random.default_rng(8)
 
 
 @pytest.fixture(autouse=True)
-def _disabled() -> Iterator[None]:
-    yield
+def _every_codec(request: pytest.FixtureRequest) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if request.function is not test_codecs_that_it_would_not_pay_for:
+            patch.setattr(_ahead, "_AT_MEMORY_SPEED", frozenset())
+        yield
     dicoxide.disable()
     assert _ahead.threads() == 1
 
@@ -128,7 +131,7 @@ def test_frames_are_decoded_ahead_and_equal(table: str, fragments: int, batches:
     with dicoxide.enabled(threads=2):
         if (table, fragments) != ("none", 2):
             assert np.array_equal(pixel_array(ds), stored)
-            assert sum(batches, []) == list(range(1, 9))
+            assert list(itertools.chain(*batches)) == list(range(1, 9))
     assert_same(ds)
 
 
@@ -226,6 +229,14 @@ def test_memory_is_bounded(batches: list[list[int]], monkeypatch: pytest.MonkeyP
         assert batches == []
 
 
+@pytest.mark.parametrize("uid", [RLELossless, ENCAPSULATED_UNCOMPRESSED])
+def test_codecs_that_it_would_not_pay_for(uid: str, batches: list[list[int]]) -> None:
+    stored = images()
+    with dicoxide.enabled(threads=2):
+        assert np.array_equal(pixel_array(dataset(stored, uid, table="basic")), stored)
+    assert batches == []
+
+
 def test_a_jump_ends_it(batches: list[list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
     stored = images(9)
     monkeypatch.setattr(_ahead, "_THREAD_BYTES", 1)
@@ -265,7 +276,7 @@ def test_runners_that_do_not_show_their_frames(
         runner = kind(options(stored[0], 16, **shown))
         frames = [pydicom_v3.decode_frame(src, runner) for src in generate_frames(ds.PixelData, number_of_frames=5)]  # type: ignore[arg-type]
     assert b"".join(frames) == stored.astype("<u2").tobytes()
-    assert sum(batches, []) == ([1, 2, 3, 4] if lacks is None else [])
+    assert list(itertools.chain(*batches)) == ([1, 2, 3, 4] if lacks is None else [])
 
 
 @pytest.mark.parametrize("shown", [{"src": bytearray(80)}, {"src": b""}, {"number_of_frames": "5"}, {"rows": 4}])
@@ -300,20 +311,22 @@ def test_options_that_change_on_the_way(batches: list[list[int]]) -> None:
 def test_a_batch_that_fails_altogether(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = images(5)
     frames = core.Frames
+    asked: list[Any] = []
+
+    def fails(*arguments: Any, **others: Any) -> None:
+        asked.append(arguments)
+        raise MemoryError
 
     class Failing:
         def __new__(cls, *arguments: Any) -> Any:
             opened = frames(*arguments)
             methods = {"__len__": lambda self: len(opened), "is_frame": lambda self, *a: opened.is_frame(*a)}
-            return type("Frames", (), methods | {"decode_bytearrays": cls.fails})()
-
-        @staticmethod
-        def fails(self: Any, *arguments: Any, **others: Any) -> None:
-            raise MemoryError
+            return type("Frames", (), methods | {"decode_bytearrays": fails})()
 
     monkeypatch.setattr(_ahead, "core", type("Core", (), {"Frames": Failing}))
     with dicoxide.enabled(threads=2):
         assert np.array_equal(pixel_array(dataset(stored, RLELossless, table="basic")), stored)
+    assert len(asked) == 1
 
 
 def test_number_of_threads() -> None:

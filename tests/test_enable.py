@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders import base
+from pydicom.pixels.encoders import base as encoders
 from pydicom.uid import UID, RLELossless, UID_dictionary
 
 import dicoxide
@@ -22,7 +23,11 @@ JPEG_XL = "1.2.840.10008.1.2.4.110"
 
 
 def tables() -> dict[str, list[tuple[str, Any]]]:
-    return {uid: list(row[0]._available.items()) for uid, row in base._PIXEL_DATA_DECODERS.items()}
+    """The plugins of every decoder, and of every encoder under its UID with a mark."""
+    decoders = {str(uid): list(row[0]._available.items()) for uid, row in base._PIXEL_DATA_DECODERS.items()}
+    return decoders | {
+        f"{uid} encoder": list(row[0]._available.items()) for uid, row in encoders._PIXEL_DATA_ENCODERS.items()
+    }
 
 
 def labels(uid: str = RLELossless) -> list[str]:
@@ -61,6 +66,34 @@ def test_first_everywhere_and_back(before: dict[str, Any]) -> None:
     dicoxide.disable()
     assert tables() == before
     dicoxide.disable()
+
+
+def test_first_among_encoders_and_back(before: dict[str, Any], plugin: ModuleType) -> None:
+    encoder = encoders.get_encoder(RLELossless)
+    original = encoder._available.copy()
+    dicoxide.enable()
+    assert list(encoder._available) == ["dicoxide", *original]
+    assert not [
+        uid
+        for uid, row in encoders._PIXEL_DATA_ENCODERS.items()
+        if uid != RLELossless and "dicoxide" in row[0]._available
+    ]
+    encoder.add_plugin("theirs", (plugin.__name__, "decode"))
+    dicoxide.disable()
+    try:
+        assert list(encoder._available.items()) == [*original.items(), ("theirs", plugin.decode)]
+    finally:
+        encoder.remove_plugin("theirs")
+    assert tables() == before
+
+
+def test_encoder_that_pydicom_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(encoders._PIXEL_DATA_ENCODERS, RLELossless)
+    with dicoxide.enabled():
+        assert labels()[0] == "dicoxide"
+        assert RLELossless not in encoders._PIXEL_DATA_ENCODERS
+    monkeypatch.undo()
+    assert "dicoxide" not in encoders.get_encoder(RLELossless)._available
 
 
 def test_decoder_that_pydicom_does_not_have() -> None:

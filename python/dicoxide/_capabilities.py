@@ -7,6 +7,8 @@ from typing import NamedTuple
 from dicoxide import _delegate
 from dicoxide._backend import backend, core
 
+_NOT_HERE = "no codec here" if backend == "rust" else "no codec in plain NumPy, the compiled extension may have one"
+
 
 class Capability(NamedTuple):
     """Who decodes a transfer syntax."""
@@ -32,8 +34,8 @@ def capabilities() -> dict[str, Capability]:
         if codec is not None:
             entry = Capability(keyword, "dicoxide", f"codec {codec}, backend {backend}")
         elif plugins := _delegate.available(uid):
-            entry = Capability(keyword, plugins[0], f"no codec here; pydicom has {', '.join(plugins)}")
+            entry = Capability(keyword, plugins[0], f"{_NOT_HERE}; pydicom has {', '.join(plugins)}")
         else:
-            entry = Capability(keyword, None, _delegate.why_not(uid))
+            entry = Capability(keyword, None, f"{_NOT_HERE}; {_delegate.why_not(uid)}")
         found[uid] = entry
     return found

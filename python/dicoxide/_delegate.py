@@ -65,8 +65,8 @@ def why_not(transfer_syntax: str) -> str:
     try:
         missing = get_decoder(transfer_syntax).missing_dependencies
     except NotImplementedError:
-        return "no codec here, and pydicom has no decoder for it"
-    return f"no codec here; pydicom's plugins are not installed: {'; '.join(missing)}"
+        return "pydicom has no decoder for it"
+    return f"pydicom's plugins are not installed: {'; '.join(missing)}"
 
 
 def modality_lut(stored: Array, dataset: Dataset) -> Array:

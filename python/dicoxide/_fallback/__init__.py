@@ -73,8 +73,8 @@ class Frames:
         with self._told(transfer_syntax):
             codec = _syntaxes.codec_name(uid)
             if codec is None:
-                text = f"no codec for transfer syntax {_syntaxes.KEYWORDS.get(uid, transfer_syntax)}"
-                raise fault("Unsupported", text, "PS3.5 Annex A")
+                text = f"no codec for transfer syntax {_syntaxes.KEYWORDS.get(uid, transfer_syntax)} in plain NumPy"
+                raise fault("Unsupported", f"{text}, the compiled extension may have one", "PS3.5 Annex A")
             self._codec = codec
             self._info = info = FrameInfo(
                 rows=rows,

@@ -29,12 +29,14 @@ def jpeg_lossless_encode(
 
 def rle_encode(src: npt.NDArray[Any], rows: int, columns: int, samples_per_pixel: int) -> bytes:
     """RLE Header and segments of one frame."""
-    for name, value in (("rows", rows), ("columns", columns), ("samples per pixel", samples_per_pixel)):
-        if value == 0:
-            raise fault("Output", f"{name} 0 found, at least 1 expected")
+    for name, value in (("rows", rows), ("columns", columns)):
+        if not 1 <= value <= 65535:
+            raise fault("Output", f"{name} {value} found, 1 to 65535 expected", "PS3.3 C.7.6.3")
+    if samples_per_pixel == 0:
+        raise fault("Output", "samples per pixel 0 found, at least 1 expected")
     if src.size != rows * columns * samples_per_pixel:
-        text = f"{src.size} samples found, {rows} rows x {columns} columns x {samples_per_pixel} samples per pixel expected"
-        raise fault("Output", text)
+        expected = f"{rows} rows x {columns} columns x {samples_per_pixel} samples per pixel expected"
+        raise fault("Output", f"{src.size} samples found, {expected}")
     if src.dtype.kind not in "iu":
         raise fault("Output", f"samples of {src.dtype} found, integers expected", "PS3.5 Annex G.2")
     count = samples_per_pixel * src.dtype.itemsize

@@ -31,6 +31,7 @@ class _Variable(NamedTuple):
 
 _VARIABLES = (
     _Variable("DICOXIDE_CPU", ("portable",), "no instructions beyond the baseline"),
+    _Variable("DICOXIDE_LANES", ("serial", "lanes", "speculative"), "one way through entropy-coded data"),
     _Variable("DICOXIDE_PURE_PYTHON", ("1",), "the NumPy backend"),
 )
 
@@ -163,7 +164,7 @@ def _version(package: str) -> str | None:
 
 def _decoders() -> list[tuple[str, str]]:
     """Name and version of the packages here that decode too; a package that is there twice counts once."""
-    found = {}
+    found: dict[str, str] = {}
     for distribution in metadata.distributions():
         name = (distribution.metadata["Name"] or "").lower().replace("_", "-")
         if name in _DECODERS or name.startswith(_FAMILY):

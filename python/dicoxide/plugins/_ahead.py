@@ -23,6 +23,11 @@ __all__ = ["Ahead", "set_threads", "threads"]
 
 Decoded: TypeAlias = "tuple[bytearray, list[Note]]"
 
+# Codecs as fast as memory is copied. Fetching the bytes of their frames once more, comparing them, and reading frames
+# that another core wrote takes longer than a second thread saves.
+_AT_MEMORY_SPEED = frozenset({"native", "rle"})
+_CODECS = {uid: codec for uid, _, codec in core.transfer_syntaxes()}
+
 # A thread has this much to do at least, so that starting it pays; and this much is held ahead at most.
 _THREAD_BYTES = 1 << 20
 _AHEAD_BYTES = 64 << 20
@@ -100,7 +105,9 @@ class Ahead:
 
 
 def _open(runner: Any, uid: str, attributes: CoreAttributes) -> Frames | None:
-    """The frames that `runner` goes through; None where this pydicom, or this run, does not show them."""
+    """The frames that `runner` goes through; None where that would not pay, or the runner does not show them."""
+    if _CODECS.get(uid) in _AT_MEMORY_SPEED:
+        return None
     try:
         value, count, extended = runner.src, runner.number_of_frames, runner.extended_offsets
         # Anything else could change, or move with pydicom's own reading.

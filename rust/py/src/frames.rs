@@ -34,6 +34,9 @@ pub(crate) struct Frames {
 /// What is noted of a departure: frame index or None, text, clause, byte offset or None.
 type Note = (Option<usize>, String, &'static str, Option<u64>);
 
+/// One frame's samples, and what was tolerated in it.
+type Decoded<'py> = (Bound<'py, PyByteArray>, Vec<Note>);
+
 #[pymethods]
 #[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
 impl Frames {
@@ -168,7 +171,7 @@ impl Frames {
         indices: Vec<usize>,
         threads: usize,
         segment_byte_order: &str,
-    ) -> PyResult<Vec<Option<(Bound<'py, PyByteArray>, Vec<Note>)>>> {
+    ) -> PyResult<Vec<Option<Decoded<'py>>>> {
         self.require(&indices)?;
         let options = Options { segment_byte_order: order(segment_byte_order)?, ..Options::default() };
         let data = self.data(py);
@@ -350,7 +353,7 @@ pub(crate) fn decode_frame_bytearray<'py>(
     photometric_interpretation: &str,
     is_float: bool,
     segment_byte_order: &str,
-) -> PyResult<(Bound<'py, PyByteArray>, Vec<Note>)> {
+) -> PyResult<Decoded<'py>> {
     let stated = Stated {
         rows,
         columns,

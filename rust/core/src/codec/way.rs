@@ -23,8 +23,8 @@ impl Way {
     pub fn best(tier: Tier) -> Self {
         static FORCED: OnceLock<Option<Way>> = OnceLock::new();
         let forced = FORCED.get_or_init(|| {
-            let name = std::env::var("DICOXIDE_LANES").ok()?;
-            Self::ALL.into_iter().find(|way| way.name() == name)
+            let name = std::env::var_os("DICOXIDE_LANES")?;
+            Self::ALL.into_iter().find(|way| name == way.name())
         });
         // One after the other, chunks gain nothing.
         forced.unwrap_or(if tier == Tier::PORTABLE { Self::Serial } else { Self::Speculative })

@@ -29,17 +29,14 @@ pub struct Image<'a> {
 }
 
 impl Image<'_> {
-    /// Refuses an image that is not made of that many samples, or has none.
-    fn check(&self) -> Result<()> {
-        for (name, value) in
-            [("rows", self.rows), ("columns", self.columns), ("samples per pixel", self.samples_per_pixel)]
-        {
-            if value == 0 {
-                return Err(output(format!("{name} 0 found, at least 1 expected"), ""));
-            }
+    /// Rows and columns, of an image that is made of that many samples and has some.
+    fn size(&self) -> Result<(u16, u16)> {
+        let (rows, columns) = (side("rows", self.rows)?, side("columns", self.columns)?);
+        if self.samples_per_pixel == 0 {
+            return Err(output("samples per pixel 0 found, at least 1 expected", ""));
         }
-        let expected = u64::from(self.columns) * u64::from(self.rows);
-        if expected.checked_mul(u64::from(self.samples_per_pixel)) != Some(self.samples.len() as u64) {
+        let pixels = u64::from(rows) * u64::from(columns);
+        if pixels.checked_mul(u64::from(self.samples_per_pixel)) != Some(self.samples.len() as u64) {
             return Err(output(
                 format!(
                     "{} samples found, {} rows x {} columns x {} samples per pixel expected",
@@ -51,13 +48,20 @@ impl Image<'_> {
                 "",
             ));
         }
-        Ok(())
+        Ok((rows, columns))
     }
 
     /// Samples of one row.
     const fn row_samples(&self) -> usize {
         self.columns as usize * self.samples_per_pixel as usize
     }
+}
+
+fn side(name: &str, value: u32) -> Result<u16> {
+    u16::try_from(value)
+        .ok()
+        .filter(|side| *side > 0)
+        .ok_or_else(|| output(format!("{name} {value} found, 1 to 65535 expected"), "PS3.3 C.7.6.3"))
 }
 
 /// Looks at the watch every few MiB.

@@ -25,7 +25,7 @@ const SLACK: usize = 2 * LONGEST_RUN;
 /// # Standard
 /// PS3.5 Annex G.
 pub fn rle(image: &Image<'_>, watch: Watch<'_>) -> Result<Vec<u8>> {
-    image.check()?;
+    image.size()?;
     if matches!(image.samples, Samples::F32(_) | Samples::F64(_)) {
         let text = format!("samples of {} found, integers expected", image.samples.type_name());
         return Err(output(text, "PS3.5 Annex G.2"));

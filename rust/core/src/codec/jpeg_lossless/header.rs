@@ -1,6 +1,6 @@
 //! Codestream → what it says of itself: frame header, scans with their tables, and where their entropy-coded data lie.
 
-use crate::codec::jpeg::headers::{FrameHeader, ScanHeader, number};
+use crate::codec::jpeg::headers::{FrameHeader, MAX_SCAN_COMPONENTS, ScanHeader, number};
 use crate::codec::jpeg::huffman::{HuffmanTable, HuffmanTables};
 use crate::codec::jpeg::marker::{
     self, DAC, DHP, DHT, DNL, DRI, EOI, EXP, Marker, Parameters, RST0, SOF3, SOF55, SOI, SOS, read_marker,
@@ -161,6 +161,10 @@ impl Reader {
                 if !(2..=16).contains(&frame.precision) {
                     let text = format!("precision {} found, 2 to 16 expected", frame.precision);
                     return Err(malformed(text, "ITU-T T.81 B.2.2").at(frame.offset));
+                }
+                if frame.components.len() > MAX_SCAN_COMPONENTS {
+                    let text = format!("{} components found, 1 to 4 expected", frame.components.len());
+                    return Err(unsupported(text, "PS3.3 C.7.6.3.1.1").at(frame.offset + 5));
                 }
                 self.lines = (frame.lines, frame.offset + 1);
                 self.frame = Some(frame);

@@ -9,8 +9,8 @@ const LONGEST: usize = 16;
 pub(super) type Counts = [u64; CATEGORIES];
 
 /// Extra bits after the code of a category: the one difference of category 16 needs none (T.81 H.1.2.2).
-pub(super) const fn extra_bits(category: usize) -> u32 {
-    if category < 16 { category as u32 } else { 0 }
+pub(super) fn extra_bits(category: usize) -> u32 {
+    u32::try_from(category).unwrap_or(0) % 16
 }
 
 /// One table: how many codes of each length, and the categories from the shortest code on.

@@ -21,7 +21,7 @@ pub(super) struct Recipe<'a> {
 
 impl<'a> Recipe<'a> {
     pub(super) fn new(image: &Image<'a>, parameters: Parameters) -> Result<Self> {
-        image.check()?;
+        let (rows, columns) = image.size()?;
         let type_bits = match image.samples {
             Samples::U8(_) | Samples::I8(_) => 8,
             Samples::U16(_) | Samples::I16(_) => 16,
@@ -30,16 +30,13 @@ impl<'a> Recipe<'a> {
                 return Err(output(text, "ITU-T T.81 Table B.2"));
             }
         };
-        let size = |name: &'static str, value: u32| {
-            u16::try_from(value).map_err(|_| out_of_range(name, value, 1, 65535, "ITU-T T.81 Table B.2"))
-        };
         let frame = "ITU-T T.81 Table B.2";
         let scan = "ITU-T T.81 Table B.3";
         let precision = within("precision", parameters.precision.unwrap_or(type_bits), 2, 16, frame)?;
         let recipe = Self {
             samples: image.samples,
-            rows: size("rows", image.rows)?,
-            columns: size("columns", image.columns)?,
+            rows,
+            columns,
             // One scan holds four at most.
             components: within("samples per pixel", image.samples_per_pixel, 1, 4, scan)?,
             precision,
@@ -49,7 +46,7 @@ impl<'a> Recipe<'a> {
                 out_of_range("restart interval", parameters.restart_interval, 0, 65535, "ITU-T T.81 B.2.4.4")
             })?,
         };
-        if recipe.restart_interval % recipe.columns != 0 {
+        if !recipe.restart_interval.is_multiple_of(recipe.columns) {
             let text = format!(
                 "restart interval {} found, a multiple of the {} columns expected",
                 recipe.restart_interval, recipe.columns

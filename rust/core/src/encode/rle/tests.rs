@@ -69,7 +69,8 @@ fn what_has_no_such_frame_is_refused() {
     refused(encode(Samples::U8(&[]), 1, 0, 1), "columns 0");
     refused(encode(Samples::U8(&[]), 1, 1, 0), "samples per pixel 0");
     refused(encode(Samples::U8(&[1, 2]), 1, 1, 1), "2 samples found");
-    refused(encode(Samples::U8(&[1]), u32::MAX, u32::MAX, u32::MAX), "1 samples found");
+    refused(encode(Samples::U8(&[1]), 65535, 65535, u32::MAX), "1 samples found");
+    refused(encode(Samples::U8(&[1]), u32::MAX, 1, 1), "1 to 65535 expected");
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl Codec for BeginsWithS {
         &self,
         _frame: FrameBytes<'_>,
         _context: &crate::Context<'_>,
-        _scratch: &mut Vec<u8>,
+        _scratch: &mut crate::codec::Scratch,
         _sink: &mut crate::sink::Sink<'_>,
     ) -> Result<crate::Decoded> {
         Ok(crate::Decoded::default())

@@ -26,8 +26,11 @@ const MAX_GROUP: usize = 4;
 /// The category whose difference is 32768, without further bits.
 const NO_FURTHER_BITS: u32 = 16;
 
-/// Bit 8 of an entry: not to be had by one probe. Bits 0 to 5 are the length, bits 16 to 31 the bias.
+/// Bit 8 of an entry: longer than its share of a refill, or more than one probe tells. Bits 0 to 5 are the length,
+/// bits 11 to 15 that of a symbol longer than its share, bits 16 to 31 the bias.
 const MISS: u32 = 1 << 8;
+/// Where the length of a symbol is that is longer than its share.
+const LONG_AT: u32 = 11;
 /// Misses of a group of entries, summed.
 const MISSES: u32 = 7 << 8;
 /// Length of a group of entries, summed.
@@ -88,9 +91,10 @@ impl Table {
         let further = if category == NO_FURTHER_BITS { 0 } else { category };
         let total = length + further;
         let known = length + u32::from(further > 0);
-        if known > INDEX_BITS || total > longest {
+        if known > INDEX_BITS {
             return;
         }
+        let length = if total > longest { MISS | total << LONG_AT } else { total };
         let prefix = code << further;
         for sign in 0..=u32::from(further > 0) {
             // What the first further bit says is positive stays as it is, else 1 - 2^category is added (F.2.2.1).
@@ -103,7 +107,7 @@ impl Table {
             let index = if further > 0 { code << 1 | sign } else { code } << (INDEX_BITS - known);
             let span = index as usize..(index as usize) + (1 << (INDEX_BITS - known));
             if let Some(entries) = self.entries.get_mut(span) {
-                entries.fill(total | bias << 16);
+                entries.fill(length | bias << 16);
             }
         }
     }
@@ -113,7 +117,21 @@ impl Table {
         self.group
     }
 
-    /// The symbol at the top of `window`, however long: its bits and its difference.
+    /// The symbol at the top of `window`: its bits and its difference, `None` for a code that no value is assigned to.
+    #[inline(always)]
+    fn probe(&self, window: u64) -> Option<(u32, u16)> {
+        let entry = self.entries.get((window >> 52) as usize).copied().unwrap_or(MISS);
+        let length = if entry & MISS == 0 { entry & 63 } else { entry >> LONG_AT & 31 };
+        if length == 0 {
+            return self.symbol(window);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "differences are modulo 2^16")]
+        Some((length, ((window >> (64 - length)) as u16).wrapping_add((entry >> 16) as u16)))
+    }
+
+    /// The same, code length by code length.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn symbol(&self, window: u64) -> Option<(u32, u16)> {
         let top = (window >> 48) as u32;
         let length = (1_u32..=16).find(|length| self.ends.get(*length as usize).is_some_and(|end| top < *end))?;
@@ -183,13 +201,14 @@ impl<'a> Task<'a> {
     }
 
     /// Takes one code; `false` at the end.
+    #[inline]
     pub(crate) fn step(&mut self) -> bool {
         if self.at >= self.end {
             return false;
         }
         let Some(table) = self.tables.get(self.made % self.group()) else { return false };
         let Some(to) = self.out.get_mut(self.made) else { return false };
-        let (bits, difference) = table.symbol(window(self.bits, self.at)).unwrap_or_else(|| {
+        let (bits, difference) = table.probe(window(self.bits, self.at)).unwrap_or_else(|| {
             self.unassigned = self.made + 1;
             (1, 0)
         });

@@ -94,7 +94,8 @@ fn batch<const N: usize, const S: usize>(mut lanes: [&mut Task<'_>; N], stage: &
 }
 
 /// Stages the symbols of up to `refills` refills of each lane; returns how many were made.
-#[inline(always)]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[inline]
 #[allow(unsafe_code)]
 fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
     lanes: &mut [&mut Task<'_>; N],
@@ -162,7 +163,7 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
 #[inline(never)]
 fn step<const S: usize>(task: &mut Task<'_>, mut at: usize, made: usize, staged: &mut [u32]) -> usize {
     for (index, (to, table)) in staged.iter_mut().rev().zip(task.tables).enumerate().take(S) {
-        let (bits, difference) = table.symbol(super::window(task.bits, at)).unwrap_or_else(|| {
+        let (bits, difference) = table.probe(super::window(task.bits, at)).unwrap_or_else(|| {
             task.unassigned = made + index + 1;
             (1, 0)
         });
@@ -173,7 +174,8 @@ fn step<const S: usize>(task: &mut Task<'_>, mut at: usize, made: usize, staged:
 }
 
 /// Differences of what is staged, first symbol first.
-#[inline(always)]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[inline]
 #[allow(unsafe_code)]
 fn make(windows: &[u32; BELOW + STAGED], entries: &[u32; BELOW + STAGED], out: &mut [u16]) {
     let mut slot = BELOW + STAGED;
@@ -193,25 +195,30 @@ fn make(windows: &[u32; BELOW + STAGED], entries: &[u32; BELOW + STAGED], out: &
 }
 
 /// The differences of the 16 symbols of slots `slot` to `slot + 15`, last slot first.
-#[inline(always)]
-#[allow(unsafe_code)]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[inline]
 fn sixteen(windows: &[u32; BELOW + STAGED], entries: &[u32; BELOW + STAGED], slot: usize) -> __m256i {
     let (windows, entries) = (&windows[slot..slot + 16], &entries[slot..slot + 16]);
-    // SAFETY: both slices are 64 bytes; the instructions are those of the tier.
-    unsafe {
-        let eight = |index: usize| {
-            let window = _mm256_loadu_si256(windows.as_ptr().add(index).cast());
-            let entry = _mm256_loadu_si256(entries.as_ptr().add(index).cast());
-            let length = _mm256_and_si256(entry, _mm256_set1_epi32(63));
-            // A shift by 32, where the length is 0, leaves the bias alone.
-            let further = _mm256_srlv_epi32(window, _mm256_sub_epi32(_mm256_set1_epi32(32), length));
-            let difference = _mm256_add_epi32(further, _mm256_srli_epi32(entry, 16));
-            _mm256_and_si256(difference, _mm256_set1_epi32(0xFFFF))
-        };
-        let packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(eight(0), eight(8)), 0b11_01_10_00);
-        let backwards = _mm256_setr_epi8(
-            14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1, 14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1,
-        );
-        _mm256_permute4x64_epi64(_mm256_shuffle_epi8(packed, backwards), 0b01_00_11_10)
-    }
+    let (low, high) = (eight(&windows[..8], &entries[..8]), eight(&windows[8..], &entries[8..]));
+    let packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0b11_01_10_00);
+    let backwards = _mm256_setr_epi8(
+        14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1, 14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1,
+    );
+    _mm256_permute4x64_epi64(_mm256_shuffle_epi8(packed, backwards), 0b01_00_11_10)
+}
+
+/// The differences of 8 symbols, each in 32 bits.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[inline]
+#[allow(unsafe_code)]
+fn eight(windows: &[u32], entries: &[u32]) -> __m256i {
+    let (windows, entries) = (&windows[..8], &entries[..8]);
+    // SAFETY: both are 32 bytes.
+    let (window, entry) =
+        unsafe { (_mm256_loadu_si256(windows.as_ptr().cast()), _mm256_loadu_si256(entries.as_ptr().cast())) };
+    let length = _mm256_and_si256(entry, _mm256_set1_epi32(63));
+    // A shift by 32, where the length is 0, leaves the bias alone.
+    let further = _mm256_srlv_epi32(window, _mm256_sub_epi32(_mm256_set1_epi32(32), length));
+    let difference = _mm256_add_epi32(further, _mm256_srli_epi32(entry, 16));
+    _mm256_and_si256(difference, _mm256_set1_epi32(0xFFFF))
 }

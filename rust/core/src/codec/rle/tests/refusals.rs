@@ -84,7 +84,13 @@ fn a_bomb_is_refused_before_memory_is_taken() {
     let limits = Limits::new(Some(0));
     let options = Options::default();
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
-    let context = codec::Context { syntax: job.syntax, info: &info, limits: &limits, segment_byte_order: BIG };
+    let context = codec::Context {
+        syntax: job.syntax,
+        info: &info,
+        limits: &limits,
+        segment_byte_order: BIG,
+        way: codec::Way::Serial,
+    };
     let bytes = frame(&[vec![0x81, 0]]);
     let header = super::super::header::Header::parse(&bytes, 1).unwrap();
     let found = super::super::recipe::Recipe::new(&bytes, &header, &context).unwrap_err();

@@ -1,0 +1,462 @@
+"""What is encoded, decoded by others and by ourselves; what cannot be encoded, refused."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.pixels import get_encoder, pixel_array
+from pydicom.pixels.decoders import rle as pydicom_rle
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLossless, RLELossless
+
+import dicoxide
+from conftest import PYDICOM_FILES
+from dicoxide import _fallback
+from encoders.dataset import dataset
+
+MANY = settings(max_examples=200, deadline=None)
+QUICK = settings(max_examples=60, deadline=None)
+
+needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="only the compiled extension encodes JPEG Lossless")
+Array = np.ndarray[Any, Any]
+
+
+def noise(shape: tuple[int, ...], precision: int, seed: int = 0, dtype: Any = None) -> Array:
+    """Values of `precision` bits, of the smallest type that holds them."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 1 << precision, shape).astype(dtype or (np.uint8 if precision <= 8 else np.uint16))
+
+
+def extremes(shape: tuple[int, ...], precision: int) -> Array:
+    """A checkerboard of the least and the greatest value: the greatest differences there are."""
+    image = np.indices(shape).sum(axis=0) % 2 * ((1 << precision) - 1)
+    return image.astype(np.uint8 if precision <= 8 else np.uint16)
+
+
+def decode_jpeg_lossless(src: bytes, expected: Array) -> Array:
+    """By the codec, as the stored values of a frame like `expected`."""
+    rows, columns, *samples = expected.shape
+    bits = expected.dtype.itemsize * 8
+    frame = dicoxide.FrameSpec(
+        transfer_syntax=JPEGLossless,
+        rows=rows,
+        columns=columns,
+        samples_per_pixel=samples[0] if samples else 1,
+        bits_allocated=bits,
+        bits_stored=bits,
+        high_bit=bits - 1,
+    )
+    return dicoxide.decode_frame(src, frame).reshape(expected.shape)
+
+
+def assert_jpeg_lossless(image: Array, precision: int | None = None, **parameters: int) -> bytes:
+    """Encode and decode: by both of our ways to the codec, and by libjpeg-turbo where it is there."""
+    encoded = dicoxide.jpeg_lossless_encode(image, precision=precision, **parameters)
+    mask = (1 << (precision or image.dtype.itemsize * 8)) - 1
+    point_transform = parameters.get("point_transform", 0)
+    expected = (image.astype(np.int64) & mask) >> point_transform << point_transform
+    expected = expected.astype(np.uint8 if mask < 256 and image.dtype.itemsize == 1 else np.uint16)
+    np.testing.assert_array_equal(decode_jpeg_lossless(encoded, expected), expected)
+    found = dicoxide.jpeg_lossless_decode(encoded)
+    assert found.dtype == (np.uint8 if mask < 256 else np.uint16)
+    np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+    if (imagecodecs := _imagecodecs()) is not None:
+        found = imagecodecs.jpeg8_decode(encoded).reshape(expected.shape)
+        np.testing.assert_array_equal(found, expected)
+    return encoded
+
+
+def _imagecodecs() -> Any:
+    try:
+        import imagecodecs
+    except ImportError:
+        return None
+    return imagecodecs if imagecodecs.JPEG8.available else None
+
+
+@needs_core
+class TestJpegLossless:
+    """ITU-T T.81 Annex H."""
+
+    @pytest.mark.parametrize("selection_value", range(1, 8))
+    @pytest.mark.parametrize("precision", range(2, 17))
+    def test_every_precision_and_predictor(self, precision: int, selection_value: int) -> None:
+        shape = (9, 13)
+        for image in (noise(shape, precision), extremes(shape, precision), np.zeros(shape, np.uint16)):
+            assert_jpeg_lossless(image, precision, selection_value=selection_value)
+
+    @pytest.mark.parametrize("precision", [2, 8, 12, 16])
+    def test_every_point_transform(self, precision: int) -> None:
+        for point_transform in range(precision):
+            assert_jpeg_lossless(noise((6, 7), precision), precision, point_transform=point_transform)
+            assert_jpeg_lossless(
+                noise((6, 7), precision),
+                precision,
+                point_transform=point_transform,
+                selection_value=7,
+                restart_interval=14,
+            )
+
+    @pytest.mark.parametrize("samples", [1, 2, 3, 4])
+    @pytest.mark.parametrize("selection_value", range(1, 8))
+    @pytest.mark.parametrize("interval_rows", [0, 1, 3, 8, 9, 100])
+    def test_restart_intervals_and_components(self, samples: int, selection_value: int, interval_rows: int) -> None:
+        image = noise((19, 11, samples), 16)
+        image[..., 0] //= 99
+        encoded = assert_jpeg_lossless(image, selection_value=selection_value, restart_interval=11 * interval_rows)
+        scan = encoded[encoded.index(b"\xff\xda") :]
+        markers = [byte for mark, byte in pairwise(scan) if mark == 0xFF and 0xD0 <= byte <= 0xD7]
+        expected = -(-19 // interval_rows) - 1 if interval_rows else 0
+        assert markers == [0xD0 + index % 8 for index in range(expected)]
+
+    @pytest.mark.parametrize(
+        "shape", [(1, 1), (1, 2), (2, 1), (1, 65535), (65535, 1), (3, 4, 1), (1, 1, 3), (5, 1, 4), (65535, 1, 3)]
+    )
+    def test_sizes_at_the_edge(self, shape: tuple[int, ...]) -> None:
+        for selection_value in (1, 4, 6):
+            assert_jpeg_lossless(noise(shape, 12), 12, selection_value=selection_value)
+
+    def test_categories_of_every_length(self) -> None:
+        # Each category four times as often as the next: the longest codes, beside the shortest.
+        steps = np.concatenate([np.full(3**power, 1 << (10 - power)) for power in range(11)])
+        image = np.cumsum(np.random.default_rng(1).permutation(steps)).astype(np.uint16)
+        image = image[: image.size // 85 * 85].reshape(-1, 85)
+        assert_jpeg_lossless(image)
+        assert_jpeg_lossless(np.stack([image, image[::-1], image // 5], axis=-1))
+
+    @pytest.mark.parametrize(
+        ("dtype", "precision"), [(np.int8, 8), (np.int8, 11), (np.int16, 16), (np.int16, 12), (np.int16, 2)]
+    )
+    def test_signed_samples_are_their_bits(self, dtype: Any, precision: int) -> None:
+        low = max(-(1 << (precision - 1)), np.iinfo(dtype).min)
+        image = np.random.default_rng(3).integers(low, -low, (20, 30)).astype(dtype)
+        image[0, 0] = low
+        encoded = dicoxide.jpeg_lossless_encode(image, precision=precision)
+        frame = dicoxide.FrameSpec(
+            transfer_syntax=JPEGLossless,
+            rows=20,
+            columns=30,
+            bits_allocated=8 if precision <= 8 else 16,
+            bits_stored=precision,
+            high_bit=precision - 1,
+            pixel_representation=1,
+        )
+        np.testing.assert_array_equal(dicoxide.decode_frame(encoded, frame), image)
+
+    def test_any_layout_of_the_array(self) -> None:
+        image = noise((12, 16), 16)
+        expected = dicoxide.jpeg_lossless_encode(image)
+        assert dicoxide.jpeg_lossless_encode(image.astype(">u2")) == expected
+        assert dicoxide.jpeg_lossless_encode(np.asfortranarray(image)) == expected
+        assert dicoxide.jpeg_lossless_encode(np.repeat(image, 2, axis=1)[:, ::2]) == expected
+        read_only = image.copy()
+        read_only.flags.writeable = False
+        assert dicoxide.jpeg_lossless_encode(read_only) == expected
+
+    def test_another_decoder(self) -> None:
+        imagecodecs = pytest.importorskip("imagecodecs")
+        for precision in range(2, 17):
+            for selection_value in range(1, 8):
+                image = noise((16, 24), precision, selection_value)
+                encoded = dicoxide.jpeg_lossless_encode(image, selection_value, precision=precision)
+                np.testing.assert_array_equal(imagecodecs.ljpeg_decode(encoded), image)
+
+    def test_no_larger_than_another_encoder(self) -> None:
+        imagecodecs = pytest.importorskip("imagecodecs")
+        rows, columns = np.indices((200, 300))
+        rng = np.random.default_rng(5)
+        for precision, spread in ((8, 2), (12, 12), (16, 60)):
+            image = (rows + columns) * (1 << precision) // 600 + rng.normal(0, spread, rows.shape)
+            image = image.clip(0, (1 << precision) - 1).astype(np.uint8 if precision == 8 else np.uint16)
+            theirs = imagecodecs.ljpeg_encode(image, bitspersample=precision)
+            assert len(dicoxide.jpeg_lossless_encode(image, 6, precision=precision)) <= len(theirs)
+
+    @MANY
+    @given(st.data())
+    def test_any_image(self, data: st.DataObject) -> None:
+        precision = data.draw(st.integers(2, 16))
+        shape = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 4)))
+        top = (1 << precision) - 1
+        values = st.sampled_from([0, 1, top // 2, top // 2 + 1, top]) | st.integers(0, top)
+        count = int(np.prod(shape))
+        few = data.draw(st.lists(values, min_size=1, max_size=24))
+        image = np.resize(np.array(few, np.uint16 if precision > 8 else np.uint8), count).reshape(shape)
+        assert_jpeg_lossless(
+            image,
+            precision,
+            selection_value=data.draw(st.integers(1, 7)),
+            point_transform=data.draw(st.integers(0, precision - 1)),
+            restart_interval=shape[1] * data.draw(st.integers(0, 25)),
+        )
+
+    @pytest.mark.parametrize(
+        ("parameters", "words"),
+        [
+            ({"selection_value": 0}, "selection value 0 found, 1 to 7 expected"),
+            ({"selection_value": 8}, "selection value 8 found"),
+            ({"selection_value": -1}, "selection value -1 found"),
+            ({"selection_value": 1 << 40}, "selection value"),
+            ({"point_transform": 8}, "point transform 8 found, 0 to 7 expected"),
+            ({"point_transform": 4, "precision": 4}, "0 to 3 expected"),
+            ({"restart_interval": 4}, "multiple of the 3 columns expected"),
+            ({"restart_interval": 65538}, "0 to 65535 expected"),
+            ({"precision": 1}, "precision 1 found, 2 to 16 expected"),
+            ({"precision": 17}, "precision 17 found"),
+            ({"precision": 4}, r"value 99 of sample 4 needs more than the 4 bits of the precision \(ITU-T T.81 A.1\)"),
+        ],
+    )
+    def test_parameters_that_are_refused(self, parameters: dict[str, int], words: str) -> None:
+        image = np.array([[1, 2, 15], [4, 99, 6]], np.uint8)
+        with pytest.raises(ValueError, match=words) as caught:
+            dicoxide.jpeg_lossless_encode(image, **parameters)
+        assert not isinstance(caught.value, dicoxide.DecodeError)
+
+    @pytest.mark.parametrize("name", ["selection_value", "point_transform", "restart_interval", "precision"])
+    def test_parameters_are_integers(self, name: str) -> None:
+        with pytest.raises(TypeError):
+            dicoxide.jpeg_lossless_encode(np.zeros((2, 2), np.uint8), **{name: 8.0})  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        "image",
+        [
+            np.zeros((2, 2), np.uint32),
+            np.zeros((2, 2), np.float32),
+            np.zeros((2, 2), bool),
+            np.zeros(4, np.uint8),
+            np.zeros((2, 2, 2, 2), np.uint8),
+            np.zeros((2, 2, 5), np.uint8),
+            np.zeros((0, 2), np.uint8),
+            np.zeros((2, 0), np.uint8),
+            np.zeros((2, 2, 0), np.uint8),
+            np.zeros((65536, 1), np.uint8),
+            np.zeros((1, 65536), np.uint8),
+        ],
+        ids=lambda image: f"{image.dtype}-{image.shape}",
+    )
+    def test_images_that_are_refused(self, image: Array) -> None:
+        with pytest.raises(ValueError, match="expected"):
+            dicoxide.jpeg_lossless_encode(image)
+
+    def test_the_interpreter_goes_on(self) -> None:
+        image = noise((2000, 2000), 12)
+        ticks, done = [], threading.Event()
+
+        def tick() -> None:
+            while not done.is_set():
+                ticks.append(time.perf_counter())
+                time.sleep(0.001)
+
+        thread = threading.Thread(target=tick)
+        thread.start()
+        dicoxide.jpeg_lossless_encode(image)
+        before = len(ticks)
+        dicoxide.jpeg_lossless_encode(image)
+        after = len(ticks)
+        done.set()
+        thread.join()
+        assert after > before
+
+
+def test_jpeg_lossless_needs_the_extension() -> None:
+    with pytest.raises(dicoxide.UnsupportedError, match="compiled extension"):
+        _fallback.jpeg_lossless_encode(np.zeros((1, 1), np.uint8), 1, 1, 1, 1, 0, 0, None)
+
+
+INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
+
+
+def assert_rle(image: Array) -> bytes:
+    """Encode and decode: by the codec, and by pydicom's decoder."""
+    rows, columns, *samples = image.shape
+    count, bits = (samples or [1])[0], image.dtype.itemsize * 8
+    encoded = dicoxide.rle_encode(image)
+    unsigned = image.view(f"u{image.dtype.itemsize}").reshape(rows, columns, count)
+    found = dicoxide.rle_decode(encoded, rows, columns, count, bits)
+    np.testing.assert_array_equal(found.reshape(unsigned.shape), unsigned)
+    # pydicom leaves the planes of colour apart.
+    planes = np.frombuffer(pydicom_rle._rle_decode_frame(encoded, rows, columns, count, bits, ">"), f"<u{bits // 8}")
+    if planes.size == unsigned.size:
+        np.testing.assert_array_equal(planes.reshape(count, rows, columns).transpose(1, 2, 0), unsigned)
+    assert len(encoded) % 2 == 0
+    core = _fallback.rle_encode(np.ascontiguousarray(image), rows, columns, count)
+    assert core == encoded
+    return encoded
+
+
+class TestRle:
+    """PS3.5 Annex G."""
+
+    @pytest.mark.parametrize(
+        ("dtype", "samples"),
+        [(dtype, samples) for dtype in INTEGERS for samples in (1, 2, 3) if np.dtype(dtype).itemsize * samples <= 15],
+    )
+    def test_every_type(self, dtype: Any, samples: int) -> None:
+        rng = np.random.default_rng(0)
+        info = np.iinfo(dtype)
+        assert_rle(rng.integers(info.min, info.max, (7, 300, samples), dtype, endpoint=True))
+        assert_rle(np.repeat(rng.integers(-3 if info.min else 0, 3, (9, 40, samples)), 5, axis=1).astype(dtype))
+
+    @pytest.mark.parametrize(
+        "shape", [(1, 1), (1, 2), (3, 1), (1, 128), (2, 129), (1, 130), (2, 257, 3), (2, 3, 1), (1, 65535)]
+    )
+    def test_sizes_at_the_edge(self, shape: tuple[int, ...]) -> None:
+        assert_rle(np.zeros(shape, np.uint16))
+        assert_rle(noise(shape, 16))
+        assert_rle(noise(shape, 1))
+
+    @MANY
+    @given(
+        st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9) | st.integers(100, 300)), min_size=1),
+        st.integers(1, 400),
+    )
+    def test_any_runs(self, runs: list[tuple[int, int]], columns: int) -> None:
+        row = np.concatenate([np.full(count, value, np.uint8) for value, count in runs])
+        image = np.resize(row, (-(-row.size // columns), columns))
+        encoded = assert_rle(image)
+        assert len(encoded) <= len(_pydicom_rle(image))
+        assert_rows_end_runs(encoded[64:], *image.shape)
+
+    @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm", "ExplVR_BigEnd.dcm", "SC_rgb_rle.dcm"])
+    def test_real_images(self, name: str) -> None:
+        image = pixel_array(PYDICOM_FILES / "test_files" / name, raw=True)
+        assert len(assert_rle(image)) <= len(_pydicom_rle(image.astype(image.dtype.newbyteorder("="))))
+
+    @pytest.mark.parametrize("encode", [dicoxide.rle_encode, dicoxide.jpeg_lossless_encode])
+    @pytest.mark.parametrize("shape", [(), (4,), (2, 2, 2, 2)])
+    def test_shapes_that_are_refused(self, encode: Any, shape: tuple[int, ...]) -> None:
+        with pytest.raises(ValueError, match="shape"):
+            encode(np.zeros(shape, np.uint8))
+
+    @pytest.mark.parametrize(
+        ("image", "words"),
+        [
+            (np.zeros((2, 2), np.float32), "integers expected"),
+            (np.zeros((2, 2), bool), "integers expected"),
+            (np.zeros((2, 2), object), "integers expected"),
+            (np.zeros((2, 2, 16), np.uint8), r"16 segments found, at most 15 expected: .* \(PS3.5 Annex G.5\)"),
+            (np.zeros((2, 2, 2), np.uint64), "16 segments found"),
+            (np.zeros((65536, 1), np.uint8), "rows 65536 found, 1 to 65535 expected"),
+            (np.zeros((1, 65536), np.uint8), "columns 65536 found"),
+            (np.zeros((0, 2), np.uint8), "rows 0 found"),
+            (np.zeros((2, 0), np.uint8), "columns 0 found"),
+            (np.zeros((2, 2, 0), np.uint8), "samples per pixel 0 found"),
+        ],
+        ids=lambda value: f"{value.dtype}-{value.shape}" if isinstance(value, np.ndarray) else "",
+    )
+    def test_images_that_are_refused(self, image: Array, words: str) -> None:
+        with pytest.raises(ValueError, match=words):
+            dicoxide.rle_encode(image)
+        if image.dtype.kind in "iuf":
+            rows, columns, *samples = image.shape
+            with pytest.raises(ValueError, match=words):
+                _fallback.rle_encode(image, rows, columns, samples[0] if samples else 1)
+
+    def test_number_of_samples_is_checked_below(self) -> None:
+        from dicoxide._backend import core
+
+        for encode in (core.rle_encode, _fallback.rle_encode):
+            with pytest.raises(ValueError, match="4 samples found, 2 rows x 3 columns x 1 samples per pixel expected"):
+                encode(np.zeros((2, 2), np.uint8), 2, 3, 1)
+
+
+def assert_rows_end_runs(segment: bytes, rows: int, columns: int) -> None:
+    """No run crosses the end of a row (PS3.5 G.3.1)."""
+    at = 0
+    for _ in range(rows):
+        made = 0
+        while made < columns:
+            header = segment[at]
+            assert header != 128
+            made += header + 1 if header < 128 else 257 - header
+            at += header + 2 if header < 128 else 2
+        assert made == columns
+    assert segment[at:] in (b"", b"\0")
+
+
+def _pydicom_rle(image: Array) -> bytes:
+    ds = of_pydicom(image)
+    return get_encoder(RLELossless).encode(ds, encoding_plugin="pydicom")
+
+
+def of_pydicom(image: Array, **options: Any) -> Dataset:
+    """A native data set of one frame, unless `options` say otherwise."""
+    samples_per_pixel = image.shape[2] if image.ndim == 3 and "number_of_frames" not in options else 1
+    return dataset(image, ExplicitVRLittleEndian, samples_per_pixel=samples_per_pixel, **options)
+
+
+class TestPlugin:
+    """``ds.compress`` of pydicom."""
+
+    @pytest.mark.parametrize("shape", [(12, 17), (9, 8, 3)])
+    @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+    def test_compress(self, shape: tuple[int, ...], dtype: Any) -> None:
+        image = noise(shape, 4, dtype=dtype)
+        ds = of_pydicom(image)
+        with dicoxide.enabled():
+            ds.compress(RLELossless)
+        assert dicoxide.rle_encode(image) in ds.PixelData
+        ds._pixel_array = None
+        np.testing.assert_array_equal(pixel_array(ds, decoding_plugin="pydicom", raw=True), image)
+        np.testing.assert_array_equal(dicoxide.decode(ds, raw=True), image)
+
+    def test_by_name(self) -> None:
+        image = noise((20, 20), 12).astype(np.int16) - 2000
+        ds = of_pydicom(image)
+        with pytest.raises(ValueError, match="No plugin named"):
+            ds.compress(RLELossless, encoding_plugin="dicoxide")
+        with dicoxide.enabled():
+            ds.compress(RLELossless, encoding_plugin="dicoxide")
+            np.testing.assert_array_equal(ds.pixel_array, image)
+
+    def test_of_an_array(self) -> None:
+        image = noise((3, 10, 11), 12)
+        ds = of_pydicom(image, bits_stored=12, high_bit=11, number_of_frames=3)
+        with dicoxide.enabled():
+            ds.compress(RLELossless, image, encoding_plugin="dicoxide")
+        np.testing.assert_array_equal(pixel_array(ds, decoding_plugin="pydicom"), image)
+
+    def test_stored_in_fewer_bytes_than_allocated(self) -> None:
+        # pydicom hands over one byte of two; the data set goes on to say two.
+        image = noise((10, 12), 7).astype(np.int16) - 64
+        for source in (None, image):
+            coded = of_pydicom(image, bits_stored=8, high_bit=7)
+            with dicoxide.enabled():
+                coded.compress(RLELossless, source, encoding_plugin="dicoxide")
+            np.testing.assert_array_equal(pixel_array(coded, decoding_plugin="pydicom"), image)
+
+    def test_planes(self) -> None:
+        image = noise((6, 5, 3), 8)
+        ds = of_pydicom(image, planar_configuration=1)
+        with dicoxide.enabled():
+            ds.compress(RLELossless, encoding_plugin="dicoxide")
+        np.testing.assert_array_equal(pixel_array(ds, decoding_plugin="pydicom", raw=True), image)
+
+    def test_big_endian_buffer(self) -> None:
+        image = noise((6, 5), 12)
+        options = {
+            "rows": 6,
+            "columns": 5,
+            "samples_per_pixel": 1,
+            "bits_allocated": 16,
+            "bits_stored": 12,
+            "pixel_representation": 0,
+            "number_of_frames": 1,
+            "photometric_interpretation": "MONOCHROME2",
+        }
+        with dicoxide.enabled():
+            encoder = get_encoder(RLELossless)
+            encoded = encoder.encode(
+                image.astype(">u2").tobytes(), encoding_plugin="dicoxide", byteorder=">", **options
+            )
+        assert encoded == dicoxide.rle_encode(image)
+
+    def test_pydicom_has_no_encoder_for_jpeg_lossless(self) -> None:
+        with dicoxide.enabled(), pytest.raises(NotImplementedError):
+            of_pydicom(noise((2, 2), 8)).compress(JPEGLossless)
