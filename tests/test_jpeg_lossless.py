@@ -17,6 +17,7 @@ from pydicom.pixels import convert_color_space, iter_pixels, pixel_array
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
+import oracle_jpeg_lossless as oracle
 from encoders import jpeg_lossless, lossless_cases
 from encoders.dataset import dataset, to_bytes
 from encoders.lossless_cases import picture
@@ -142,6 +143,21 @@ class TestObject:
             photometric_interpretation=ds.PhotometricInterpretation,
         )
         assert_equal(dicoxide.decode_frame(frame.src, spec), frame.values)
+
+    @MANY
+    @given(lossless_cases.frames())
+    def test_what_is_encoded_here_decodes_by_the_standard(self, frame: lossless_cases.Frame) -> None:
+        options = {
+            "selection_value": 1 + frame.precision % 7,
+            "point_transform": frame.options["point_transform"],
+            "restart_interval": frame.options["restart_interval"],
+        }
+        samples = frame.samples if frame.samples.ndim == 2 or frame.samples.shape[2] == 3 else frame.samples[..., 0]
+        src = dicoxide.jpeg_lossless_encode(samples, precision=frame.precision, **options)
+        decoded = oracle.decode(src)
+        assert decoded.notes == []
+        shift = options["point_transform"]
+        assert_equal(decoded.values, samples >> shift << shift)
 
     def test_a_file(self) -> None:
         samples = picture(RNG, (20, 30), 12)
