@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 SOI, EOI, SOS, DHT, DRI, DNL, TEM = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD, 0xDC, 0x01
 # SOF3 apart: other processes, arithmetic coding, hierarchical frames and their DHP and EXP, arithmetic conditioning.
-OTHER_PROCESSES = {*range(0xC0, 0xD0), 0xDE, 0xDF} - {0xC3, DHT, 0xC8}
-SKIPPED = {*range(0xE0, 0xF0), 0xFE, 0xDB}
+OTHER_PROCESSES = {*range(0xC0, 0xD0), 0xDE, 0xDF, 0xF7} - {0xC3, DHT, 0xC8}
+# Application data, comments, quantization tables, what is reserved for extensions.
+SKIPPED = {*range(0xE0, 0xFF), 0xDB} - {0xF7}
 
 
 class BadError(Exception):
@@ -149,6 +150,8 @@ class Decoder:
         code = 0xFF
         while code == 0xFF:
             code = self.take(1)[0]
+        if code == 0:
+            raise BadError("malformed", "no marker", self.at - 1)
         return code
 
     def payload(self) -> bytes:
@@ -160,34 +163,30 @@ class Decoder:
     def run(self) -> Decoded:
         if self.take(2) != b"\xff\xd8":
             raise BadError("malformed", "no SOI", 0)
-        while True:
-            if self.done() and not self.ends():
-                break
-            code = self.marker()
-            if code == EOI:
-                break
-            self.one(code)
+        code = -1
+        while code != EOI:
+            done, code = self.done(), -1
+            try:
+                code = self.marker()
+                if code != EOI:
+                    self.one(code)
+            except BadError as error:
+                # All samples are there: where no marker follows, or half a segment, nothing is lost but EOI.
+                if not done or (code >= 0 and error.kind != "truncated"):
+                    raise
+                self.notes.append("no EOI")
+                return self.finish()
         if not self.done():
             raise BadError("truncated", "EOI before all components are decoded", self.at)
-        rest = self.src[self.at :]
-        if rest not in (b"", b"\0"):
+        if self.src[self.at :] not in (b"", b"\0"):
             self.notes.append("bytes after EOI")
         return self.finish()
 
     def done(self) -> bool:
         return self.has_frame and all(component.lines is not None for component in self.components)
 
-    def ends(self) -> bool:
-        """Whether a marker follows; all samples are there, so that nothing is lost without."""
-        rest = self.src[self.at :]
-        if rest.lstrip(b"\xff")[:1] in (b"", b"\0") or rest[:1] != b"\xff":
-            self.notes.append("no EOI")
-            self.at = len(self.src)
-            return False
-        return True
-
     def one(self, code: int) -> None:
-        if code == 0xC3:
+        if code == 0xC3 and not self.has_frame:
             self.frame(self.payload())
         elif code == DHT:
             self.huffman(self.payload())
@@ -209,8 +208,6 @@ class Decoder:
             raise BadError("malformed", f"marker {code:02X}", self.at)
 
     def frame(self, payload: bytes) -> None:
-        if self.has_frame:
-            raise BadError("malformed", "two frame headers", self.at)
         if len(payload) < 6 or len(payload) != 6 + 3 * payload[5]:
             raise BadError("malformed", "length of SOF3", self.at)
         self.precision = payload[0]
@@ -227,7 +224,8 @@ class Decoder:
             if payload[at] in [component.number for component in self.components]:
                 raise BadError("malformed", "two components of one identifier", self.at)
             self.components.append(Component(payload[at]))
-        if any(payload[at + 1] != 0x11 for at in range(6, len(payload), 3)):
+        # A.1.1: factors are relative to each other, so that those of a single component say nothing.
+        if len(self.components) > 1 and any(payload[at + 1] != 0x11 for at in range(6, len(payload), 3)):
             raise BadError("unsupported", "sampling factors other than one", self.at)
         self.has_frame = True
 
@@ -237,12 +235,11 @@ class Decoder:
             kind, place = divmod(payload[at], 16)
             bits = list(payload[at + 1 : at + 17])
             values = list(payload[at + 17 : at + 17 + sum(bits)])
-            if len(bits) < 16 or len(values) < sum(bits) or kind > 1 or place > 3 or sum(bits) > 256:
+            if len(bits) < 16 or len(values) < sum(bits) or kind > 1 or place > 3 or not 1 <= sum(bits) <= 256:
                 raise BadError("malformed", "Huffman table", self.at)
+            table = Tables(bits, values)
             if kind == 0:
-                if max(values, default=0) > 16:
-                    raise BadError("malformed", "a category over 16", self.at)
-                self.tables[place] = Tables(bits, values)
+                self.tables[place] = table
             at += 17 + sum(bits)
 
     def scan(self, payload: bytes) -> None:
@@ -258,12 +255,13 @@ class Decoder:
             if not place or place[0] <= last or self.components[place[0]].lines is not None:
                 raise BadError("malformed", "components of a scan", self.at)
             last = place[0]
-            if payload[at + 1] & 15 or payload[at + 1] >> 4 not in self.tables:
-                raise BadError("malformed", "no such table", self.at)
-            chosen.append((self.components[last], self.tables[payload[at + 1] >> 4]))
-        selection_value, spectral_end, approximation = payload[-3:]
-        shift = approximation & 15
-        if not 1 <= selection_value <= 7 or spectral_end or approximation >> 4 or shift >= self.precision:
+            # The low half is Ta, 0 to 3, of no meaning here.
+            table = self.tables.get(payload[at + 1] >> 4)
+            if table is None or max(table.values) > 16 or payload[at + 1] & 15 > 3:
+                raise BadError("malformed", "no such table, or one of categories over 16", self.at)
+            chosen.append((self.components[last], table))
+        selection_value, spectral_end, shift = payload[-3], payload[-2], payload[-1] & 15
+        if not 1 <= selection_value <= 7 or spectral_end or payload[-1] >> 4 or shift >= self.precision:
             raise BadError("malformed", "parameters of SOS", self.at)
         if self.interval % self.columns:
             raise BadError("malformed", "restart interval within a line", self.at)
@@ -290,14 +288,9 @@ class Decoder:
         return lines
 
     def take_dnl(self) -> None:
-        before = self.at
-        try:
-            if self.marker() != DNL:
-                self.at = before
-                return
-        except BadError:
-            self.at = before
+        if self.src[self.at :].lstrip(b"\xff")[:1] != bytes([DNL]):
             return
+        self.marker()
         payload = self.payload()
         if len(payload) != 2 or int.from_bytes(payload, "big") != self.rows:
             raise BadError("malformed", "another number of lines", self.at)
@@ -329,6 +322,8 @@ class Decoder:
             for line, plane in zip(now, planes, strict=True):
                 plane.append(line)
         self.leave(bits)
+        if self.src[self.at :].lstrip(b"\xff")[:1] in [bytes([0xD0 + number]) for number in range(8)]:
+            raise BadError("malformed", "a restart behind the last sample", self.at)
         for plane, (component, _) in zip(planes, chosen, strict=True):
             component.lines = [[(value << shift) % (1 << self.precision) for value in line] for line in plane]
 

@@ -115,7 +115,7 @@ def test_differences_may_wrap_at_sixteen_bits_only() -> None:
         ("malformed", b"\xff\xd9"),
         ("truncated", b"\xff\xd8"),
         ("unsupported", jpeg_lossless.SOI + jpeg_lossless.sof(8, 1, 1, [1], marker=0xCB)),
-        ("unsupported", jpeg_lossless.SOI + jpeg_lossless.sof(8, 1, 1, [1], sampling=[(2, 1)])),
+        ("unsupported", jpeg_lossless.SOI + jpeg_lossless.sof(8, 1, 1, [1, 2], sampling=[(2, 1), (1, 1)])),
         ("malformed", jpeg_lossless.SOI + jpeg_lossless.dht([(0, huffman.Table((3, *[0] * 15), (0, 1, 2)))])),
         ("malformed", jpeg_lossless.SOI + jpeg_lossless.dnl(3)),
     ],

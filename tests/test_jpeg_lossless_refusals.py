@@ -65,7 +65,6 @@ def assert_told(error: DecodeError, src: bytes, *, has_offset: bool = True) -> N
     assert error.clause.startswith(("ITU-T T.81", "PS3.5", "PS3.3"))
     assert str(error).endswith(f"({error.clause})")
     assert "\n" not in str(error)
-    assert str(error)[0] == str(error)[0].lower() or str(error).startswith(("SO", "DH", "DR", "DN", "EOI", "RST"))
     if has_offset or error.offset is not None:
         assert error.offset is not None
         assert 0 <= error.offset <= len(src)
@@ -120,6 +119,9 @@ MALFORMED = {
     "a point transform of all bits": lossless(scan=sos([(1, 0)], 1, 8)),
     "a point transform of more than all bits": lossless(scan=sos([(1, 0)], 1, 15)),
     "a point transform of all of twelve bits": lossless(sof(12, ROWS, COLUMNS, [1]), scan=sos([(1, 0)], 1, 12)),
+    # Table B.3: what has no meaning is zero.
+    "an end of spectral selection": lossless(scan=sos([(1, 0)], 1, 0, se=63)),
+    "an earlier approximation": lossless(scan=sos([(1, 0)], 1, 0, ah=1)),
     # B.2.4.2: what a scan uses was defined before.
     "a table that is not there": lossless(scan=sos([(1, 1)], 1, 0)),
     "no table at all": lossless(tables=b""),
@@ -218,7 +220,7 @@ def test_more_components_than_an_image_has() -> None:
     # Table B.2 allows 255.
     with pytest.raises(DecodeError) as caught:
         dicoxide.jpeg_lossless_decode(lossless(sof(8, ROWS, COLUMNS, [1, 2, 3, 4, 5])))
-    assert_told(caught.value, bytes(100))
+    assert_told(caught.value, bytes(100), has_offset=False)
 
 
 @pytest.mark.parametrize("used", [True, False])
@@ -240,7 +242,7 @@ def test_a_code_that_no_symbol_has(place: int) -> None:
     table = Table((0, 0, 0, 0, 17, *[0] * 11), tuple(range(17)))
     codes = [0b00001] * (rows * columns)
     codes[place] = 0b11111
-    data = jpeg_lossless.pack(np.repeat(codes, 2), np.tile([5, 1], rows * columns))
+    data = jpeg_lossless.pack(np.stack([codes, np.ones_like(codes)], 1).reshape(-1), np.tile([5, 1], rows * columns))
     src = lossless(sof(8, rows, columns, [1]), dht([(0, table)]), data=data)
     with pytest.raises(CorruptFrameError) as caught:
         dicoxide.jpeg_lossless_decode(src)
@@ -328,7 +330,7 @@ class TestMismatch:
         self.refused(rows=ROWS - 1)
 
     def test_precision_above_bits_allocated(self) -> None:
-        for precision, allocated in ((9, 8), (16, 8), (12, 8), (2, 1)):
+        for precision, allocated in ((9, 8), (16, 8), (12, 8)):
             samples = picture(RNG, (ROWS, COLUMNS), precision)
             self.src = jpeg_lossless.encode(samples, precision=precision)
             self.refused(bits_allocated=allocated)

@@ -110,10 +110,12 @@ def test_every_prefix(case: cases.Case) -> None:
 
 
 def assert_paths_agree(arguments: dict[str, Any], dtype: Any, **options: Any) -> Any:
-    """What one decoder's CPU paths make of it, where NumPy has no codec."""
-    expected = outcome(_core, arguments, dtype, portable=True, **options)
-    for threads in (1, 2):
-        assert outcome(_core, arguments, dtype, threads=threads, **options) == expected
+    """What the core makes of it on every CPU path and every way through the data, where NumPy has no codec."""
+    expected = outcome(_core, arguments, dtype, portable=True, way="serial", **options)
+    for way in (None, "serial", "lanes", "speculative"):
+        assert outcome(_core, arguments, dtype, way=way, **options) == expected
+        assert outcome(_core, arguments, dtype, way=way, portable=True, **options) == expected
+    assert outcome(_core, arguments, dtype, threads=2, **options) == expected
     return expected
 
 
