@@ -196,16 +196,17 @@ class TestMarkers:
             assert_decodes(jpeg_lossless.encode(MONO[:, :columns], precision=12, trailing=b"\0"), MONO[:, :columns])
 
     def test_one_byte_after_eoi_that_is_no_zero(self) -> None:
-        # PS3.5 A.4 pads with zero; some write 0xFF or a blank.
+        # PS3.5 A.4 pads with zero. NEMA's own compression samples have 0xFF or a blank in its place, which hurts nobody;
+        # where the length is even without it, it pads nothing.
         for columns in range(20, 30):
             for trailing in (b"\xff", b" "):
                 src = jpeg_lossless.encode(MONO[:, :columns], precision=12, trailing=trailing)
-                with pytest.warns(NonConformantWarning):
-                    assert np.array_equal(dicoxide.jpeg_lossless_decode(src), MONO[:, :columns])
+                if len(src) % 2 == 0:
+                    assert_decodes(src, MONO[:, :columns])
+                else:
+                    assert_tolerated(src, MONO[:, :columns])
 
-    @pytest.mark.parametrize(
-        "trailing", [b"\0\0", b"\xff", b" ", b"\0" * 1000, b"abc", b"\xff\xd9", b"\xff\xd8\xff\xc3"]
-    )
+    @pytest.mark.parametrize("trailing", [b"\0\0", b"\xff\xff", b"\0" * 1000, b"abc", b"\xff\xd9", b"\xff\xd8\xff\xc3"])
     def test_bytes_after_eoi(self, trailing: bytes) -> None:
         for samples, precision in ((MONO, 12), (RGB, 8)):
             assert_tolerated(jpeg_lossless.encode(samples, precision=precision, trailing=trailing), samples)

@@ -127,11 +127,24 @@ pub fn dimensions(bytes: &[u8]) -> Result<Dimensions> {
     Ok(Dimensions { rows: lines, columns, components: components.len(), precision })
 }
 
-/// What follows EOI, whose marker is at `at` or after fill bytes, beyond the byte that makes the length even.
+/// Refuses components of different sizes. One alone is as large as the image, whatever its factors (A.2.2).
+fn check_sampling(frame: &FrameHeader) -> Result<()> {
+    match frame.components.iter().find(|component| component.sampling != (1, 1)) {
+        Some(other) if frame.components.len() > 1 => {
+            let (horizontal, vertical) = other.sampling;
+            let text = format!("sampling factors {horizontal} and {vertical} of a component found, 1 and 1 expected");
+            Err(unsupported(text, "ITU-T T.81 A.1.1").at(other.offset + 1))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What follows EOI, whose marker is at `at` or after fill bytes, beyond a zero or the byte that makes the length even:
+/// encoders are known that leave FF or a blank there.
 fn rest_after_eoi(bytes: &[u8], at: usize) -> Option<Tolerated> {
     let (_, end) = read_marker(bytes, at).ok()?;
     match bytes.get(end..)? {
-        [] => None,
+        [] | [0] => None,
         [_] if bytes.len().is_multiple_of(2) => None,
         rest => {
             let text = format!("{} bytes follow the EOI marker", rest.len());
@@ -166,6 +179,7 @@ impl Reader {
                     let text = format!("{} components found, 1 to 4 expected", frame.components.len());
                     return Err(unsupported(text, "PS3.3 C.7.6.3.1.1").at(frame.offset + 5));
                 }
+                check_sampling(&frame)?;
                 self.lines = (frame.lines, frame.offset + 1);
                 self.frame = Some(frame);
                 next

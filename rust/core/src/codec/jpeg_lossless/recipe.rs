@@ -87,19 +87,12 @@ impl<'a> Recipe<'a> {
     /// Holds the header against the attributes.
     ///
     /// # Errors
-    /// `Mismatch` where they contradict each other, `Unsupported` for sampling factors, `Truncated` where the data
-    /// are too short to hold the samples however they are coded.
+    /// `Mismatch` where they contradict each other, `Truncated` where the data are too short to hold the samples however
+    /// they are coded.
     pub(super) fn new(frame: &'a [u8], header: Header, context: &Context<'_>, tables: &mut Tables) -> Result<Self> {
         let info = context.info;
         check_attributes(&header, info)?;
         let components = header.frame.components.len();
-        if components > 1
-            && let Some(other) = header.frame.components.iter().find(|component| component.sampling != (1, 1))
-        {
-            let (horizontal, vertical) = other.sampling;
-            let text = format!("sampling factors {horizontal} and {vertical} of a component found, 1 and 1 expected");
-            return Err(unsupported(text, "ITU-T T.81 A.1.1").at(other.offset + 1));
-        }
         let (rows, columns) = (usize::from(header.lines), usize::from(header.frame.columns));
         let precision = header.frame.precision;
         let mut recipe = Self {
