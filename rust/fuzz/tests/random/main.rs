@@ -9,7 +9,11 @@
     reason = "what it makes is its own"
 )]
 
-use dicoxide_fuzz::{CHOICE_BYTES, Tried, decoding_agrees};
+mod jpeg_lossless;
+
+use dicoxide_core::codec::CODECS;
+use dicoxide_fuzz::{CHOICE_BYTES, MOST_SAMPLES_OF_WAYS, Tried, decoding_agrees, decoding_gives};
+use jpeg_lossless::Shape;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -64,15 +68,29 @@ fn rle(random: &mut Random, segments: usize, plane: usize) -> Vec<u8> {
     frame
 }
 
-/// A good object: the choice, and a value that fits it.
-fn object(random: &mut Random) -> Vec<u8> {
+/// The name of the codec that an object chooses.
+fn codec_of(head: &[u8]) -> &'static str {
+    CODECS[usize::from(head[0]) % CODECS.len()].name()
+}
+
+/// A good object: the choice, and a value that fits it; and its samples where they are known and nothing is made of them.
+fn object(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
     let mut head = [0; CHOICE_BYTES];
     head.fill_with(|| random.byte());
-    let (rows, columns) = (1 + random.below(40), 1 + random.below(60));
-    (head[2], head[3]) = (u8::try_from(rows).unwrap(), u8::try_from(columns).unwrap());
+    let codec = codec_of(&head);
     let is_packed = head[5] % 8 == 0;
     let samples = if is_packed { 1 } else { [1, 3, 1, 2, 4][random.below(5)] };
     head[4] = samples;
+    let mut frames = 1 + random.below(3);
+    let (rows, columns) = if codec == "jpeg_lossless" && random.byte() < 6 {
+        let (rows, columns) = large(random, usize::from(samples));
+        frames = frames.min(MOST_SAMPLES_OF_WAYS / (rows * columns * usize::from(samples))).max(1);
+        (rows, columns)
+    } else {
+        (1 + random.below(40), 1 + random.below(60))
+    };
+    (head[2], head[3]) = (rows.to_le_bytes()[0], columns.to_le_bytes()[0]);
+    head[9] = u8::try_from(frames | (rows >> 8) << 3 | (columns >> 8) << 5).unwrap();
     let bytes = match head[5] % 8 {
         0..3 => 1,
         3..6 => 2,
@@ -81,31 +99,54 @@ fn object(random: &mut Random) -> Vec<u8> {
     };
     let spare = if is_packed { 0 } else { 3 * random.below(2) };
     head[6] = if is_packed { 1 } else { u8::try_from(8 * bytes - spare).unwrap() };
-    make_sensible(random, &mut head, samples, bytes, spare);
-    let frames = 1 + random.below(3);
-    head[9] = u8::try_from(frames).unwrap();
+    let is_sensible = make_sensible(random, &mut head, samples, bytes, spare);
     let pixels = rows * columns;
     let mut value = Vec::new();
-    if head[0] % 2 == 0 {
+    if codec == "native" {
         value.extend((0..frames * pixels * usize::from(samples) * bytes).map(|_| random.byte()));
-    } else {
-        let plane = if head[5] % 8 == 0 { pixels.div_ceil(8) } else { pixels };
-        value.extend([0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0]);
-        for _ in 0..frames {
-            let mut frame = rle(random, usize::from(samples) * bytes, plane);
-            frame.resize(frame.len().next_multiple_of(2), 0);
+        return (head.into_iter().chain(value).collect(), None);
+    }
+    value.extend([0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0]);
+    let mut expected = Vec::new();
+    for _ in 0..frames {
+        let mut frame = if codec == "rle" {
+            let plane = if is_packed { pixels.div_ceil(8) } else { pixels };
+            rle(random, usize::from(samples) * bytes, plane)
+        } else {
+            let shape = Shape { rows, columns, components: usize::from(samples), bits: 8 * bytes };
+            let frame = jpeg_lossless::frame(random, shape);
+            expected.extend(frame.samples);
+            frame.bytes
+        };
+        frame.resize(frame.len().next_multiple_of(2), 0);
+        let most = if codec == "jpeg_lossless" && random.byte() < 30 {
+            2 + 2 * random.below(frame.len())
+        } else {
+            frame.len()
+        };
+        for fragment in frame.chunks(most) {
             value.extend([0xFE, 0xFF, 0, 0xE0]);
-            value.extend(u32::try_from(frame.len()).unwrap().to_le_bytes());
-            value.extend(frame);
+            value.extend(u32::try_from(fragment.len()).unwrap().to_le_bytes());
+            value.extend(fragment);
         }
     }
-    head.into_iter().chain(value).collect()
+    let (has_finish, is_strict, is_float) = (head[10] & 14 != 0, head[10] & 32 != 0, head[8] % 8 == 0);
+    let is_known = codec == "jpeg_lossless" && is_sensible && spare == 0;
+    let is_known = is_known && !is_packed && !has_finish && !is_strict && !is_float;
+    (head.into_iter().chain(value).collect(), is_known.then_some(expected))
+}
+
+/// Rows and columns of an image that fills several windows.
+fn large(random: &mut Random, samples: usize) -> (usize, usize) {
+    let columns = [1 + random.below(1023), 300, 1023][random.below(3)];
+    let most = (MOST_SAMPLES_OF_WAYS / samples / columns).min([400, 1023][random.below(2)]);
+    (1 + random.below(most), columns)
 }
 
 /// Most objects ask for what can be had; what is left as it was drawn asks for the rest.
-fn make_sensible(random: &mut Random, head: &mut [u8; CHOICE_BYTES], samples: u8, bytes: usize, spare: usize) {
+fn make_sensible(random: &mut Random, head: &mut [u8; CHOICE_BYTES], samples: u8, bytes: usize, spare: usize) -> bool {
     if random.byte() < 40 {
-        return;
+        return false;
     }
     head[7] = u8::try_from(random.below(spare + 1)).unwrap();
     head[8] = if bytes >= 4 { random.byte() } else { [1, 4][random.below(2)] };
@@ -117,12 +158,13 @@ fn make_sensible(random: &mut Random, head: &mut [u8; CHOICE_BYTES], samples: u8
         head[10] |= rescale;
     }
     // Neither colour differences at half resolution nor an Extended Offset Table.
-    let is_native = head[0].is_multiple_of(2);
+    let is_native = codec_of(head) == "native";
     head[11] = if is_native { (random.byte() & 4) | 2 } else { 2 };
     if is_native && head[1] % 5 == 4 {
         // Encapsulated Uncompressed: the value has no items around it.
         head[1] = 0;
     }
+    true
 }
 
 fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
@@ -142,6 +184,16 @@ fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
     }
 }
 
+/// How often a codec was tried, and what came of it.
+#[derive(Debug, Clone, Default)]
+struct Counts {
+    tries: u64,
+    refused: u64,
+    decoded: u64,
+    /// Decoded to the samples that were known before.
+    known: u64,
+}
+
 #[test]
 fn decoding_agrees_on_anything() {
     let seconds = std::env::var("DICOXIDE_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
@@ -149,18 +201,35 @@ fn decoding_agrees_on_anything() {
         std::env::var("DICOXIDE_FUZZ_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0x0DC0_071D_E000_0001);
     let mut random = Random(seed);
     let end = Instant::now() + Duration::from_secs(seconds);
-    let (mut tries, mut refused, mut decoded) = (0_u64, 0_u64, 0_u64);
-    while Instant::now() < end {
-        let mut bytes = object(&mut random);
+    // Of each codec.
+    let mut counts = vec![Counts::default(); CODECS.len()];
+    while Instant::now() < end || counts.iter().any(|counts| counts.tries < 50) {
+        let state = random.0;
+        let (good, expected) = object(&mut random);
+        let mut bytes = good.clone();
         mutate(&mut random, &mut bytes);
-        match catch_unwind(AssertUnwindSafe(|| decoding_agrees(&bytes))) {
+        let expected = expected.filter(|_| bytes == good);
+        let counts = &mut counts[usize::from(bytes[0]) % CODECS.len()];
+        counts.tries += 1;
+        let tried = catch_unwind(AssertUnwindSafe(|| match &expected {
+            None => decoding_agrees(&bytes),
+            Some(expected) => {
+                decoding_gives(&bytes, expected);
+                counts.known += 1;
+                Tried::Decoded
+            }
+        }));
+        match tried {
             Ok(Tried::Nothing) => {}
-            Ok(Tried::Refused) => refused += 1,
-            Ok(Tried::Decoded) => decoded += 1,
-            Err(_) => panic!("a property failed on try {tries}, bytes {bytes:?}"),
+            Ok(Tried::Refused) => counts.refused += 1,
+            Ok(Tried::Decoded) => counts.decoded += 1,
+            Err(_) if bytes.len() < 4096 => panic!("a property failed, DICOXIDE_FUZZ_SEED={state}, bytes {bytes:?}"),
+            Err(_) => panic!("a property failed, DICOXIDE_FUZZ_SEED={state}, {} bytes", bytes.len()),
         }
-        tries += 1;
     }
-    println!("{tries} tries: {decoded} decoded, {refused} refused");
-    assert!(decoded * 5 > tries && refused * 5 > tries, "{tries} tries: {decoded} decoded, {refused} refused");
+    for (codec, counts) in CODECS.iter().zip(counts) {
+        println!("{}: {counts:?}", codec.name());
+        let Counts { tries, refused, decoded, .. } = counts;
+        assert!(decoded * 5 > tries && refused * 5 > tries, "{}: {counts:?}", codec.name());
+    }
 }
