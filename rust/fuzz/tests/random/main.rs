@@ -130,7 +130,7 @@ fn object(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
         }
         frame.resize(frame.len().next_multiple_of(2), 0);
         let is_cut_up = codec == "jpeg_lossless" && random.byte() < 30;
-        let most = if is_cut_up { 2 + 2 * random.below(frame.len() / 2 + 1) } else { frame.len().max(2) };
+        let most = if is_cut_up { 4 + 2 * random.below(frame.len() / 2 + 1) } else { frame.len().max(2) };
         for fragment in frame.chunks(most) {
             value.extend([0xFE, 0xFF, 0, 0xE0]);
             value.extend(u32::try_from(fragment.len()).unwrap().to_le_bytes());
