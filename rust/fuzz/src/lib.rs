@@ -17,6 +17,8 @@ pub const CHOICE_BYTES: usize = 12;
 const MOST_SAMPLES: usize = 1 << 16;
 /// The same for a codec that has several ways through the data: only large frames tell them apart.
 pub const MOST_SAMPLES_OF_WAYS: usize = 1 << 20;
+/// Enough for the scratch of any try.
+const AMPLE_BYTES: u64 = 1 << 24;
 
 /// How far a try got, so that a campaign can tell that it tries something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,8 @@ struct Choice {
     word_swapped: bool,
     /// Whether the codec looks at [`Options::way`].
     has_ways: bool,
+    /// Bytes of budget beyond the output.
+    spare_bytes: u64,
 }
 
 /// Any value decodes to the same samples, or fails with the same error, on every CPU path, way through the data and
@@ -86,7 +90,9 @@ fn agreed(bytes: &[u8]) -> Option<(FrameInfo, Outcome)> {
     let first = Path { tier: Tier::PORTABLE, way: choice.has_ways.then_some(Way::Serial), threads: 1 };
     let expected = outcome(&choice, data, first)?;
     for tier in Tier::available() {
-        for path in paths(tier, choice.has_ways).filter(|path| *path != first) {
+        // Several threads need more of a tight budget than one.
+        let is_ample = choice.spare_bytes == AMPLE_BYTES;
+        for path in paths(tier, choice.has_ways).filter(|path| *path != first && (is_ample || path.threads == 1)) {
             assert_eq!(outcome(&choice, data, path).as_ref(), Some(&expected), "{} {path:?}", tier.name());
         }
     }
@@ -126,7 +132,9 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     let indices: Vec<usize> = (0..table.frames()).rev().collect();
     let most = if choice.has_ways { MOST_SAMPLES_OF_WAYS } else { MOST_SAMPLES };
     let samples = info.samples().checked_mul(indices.len()).filter(|samples| *samples <= most)?;
-    let limits = Limits::new(Some(1 << 24));
+    // What the first of several frames takes beyond its need, a later one may need.
+    let spare_bytes = if indices.len() > 1 { AMPLE_BYTES } else { choice.spare_bytes };
+    let limits = Limits::new(Some((samples * info.sample_bytes()) as u64 + spare_bytes));
     let Path { tier, way, threads } = path;
     let job = Job { syntax: choice.syntax, info, limits: &limits, options: Options { tier, way, ..choice.options } };
     let mut memory = vec![0_u64; samples];
@@ -212,10 +220,12 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
         rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
         store: if options & 64 == 0 { Store::Cached } else { Store::Streamed },
     };
+    let is_tight = has_ways && options & 128 != 0;
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
     let options = Options { finish, segment_byte_order, strict: options & 32 != 0, tier: Tier::PORTABLE, way: None };
     // The bits in between are those of rows and columns.
     let number_of_frames = (frames & 128 == 0).then_some(u32::from(frames % 8));
     let word_swapped = term & 4 != 0;
-    Some((Choice { syntax, info, options, number_of_frames, word_swapped, has_ways }, value))
+    let spare_bytes = if is_tight { u64::from(term) << 12 } else { AMPLE_BYTES };
+    Some((Choice { syntax, info, options, number_of_frames, word_swapped, has_ways, spare_bytes }, value))
 }

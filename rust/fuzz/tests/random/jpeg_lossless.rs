@@ -251,6 +251,35 @@ struct Scan<'a> {
     interval_rows: usize,
 }
 
+/// Appends SOF3.
+fn frame_header(
+    random: &mut Random,
+    out: &mut Vec<u8>,
+    shape: Shape,
+    precision: usize,
+    lines: [u8; 2],
+    id: &dyn Fn(usize) -> u8,
+) {
+    let mut parameters = vec![u8::try_from(precision).unwrap()];
+    parameters.extend(lines);
+    parameters.extend(u16::try_from(shape.columns).unwrap().to_be_bytes());
+    parameters.push(u8::try_from(shape.components).unwrap());
+    for component in 0..shape.components {
+        // One component alone may say what it likes.
+        let sampling = if shape.components == 1 { [0x11, 0x22, 0x41][random.below(3)] } else { 0x11 };
+        parameters.extend([id(component), sampling, random.byte()]);
+    }
+    segment(random, out, 0xC3, &parameters);
+}
+
+/// Rows of a restart interval, or 0 for none.
+fn interval(random: &mut Random, shape: Shape) -> usize {
+    let most = (65_535 / shape.columns).min(shape.rows + 1);
+    let rows = if random.byte() < 90 { 1 + random.below(most) } else { 0 };
+    // Small ones, too, where there are many rows.
+    if random.byte() < 60 { rows.min(1 + random.below(4)) } else { rows }
+}
+
 /// A good frame.
 pub(crate) fn frame(random: &mut Random, shape: Shape) -> Frame {
     let Shape { rows, columns, components, bits } = shape;
@@ -268,17 +297,8 @@ pub(crate) fn frame(random: &mut Random, shape: Shape) -> Frame {
     }
     let has_open_lines = random.byte() < 30;
     let lines = u16::try_from(rows).unwrap().to_be_bytes();
-    let mut parameters = vec![u8::try_from(precision).unwrap()];
-    parameters.extend(if has_open_lines { [0, 0] } else { lines });
-    parameters.extend(u16::try_from(columns).unwrap().to_be_bytes());
-    parameters.push(u8::try_from(components).unwrap());
-    for component in 0..components {
-        // One component alone may say what it likes.
-        let sampling = if components == 1 { [0x11, 0x22, 0x41][random.below(3)] } else { 0x11 };
-        parameters.extend([id(component), sampling, random.byte()]);
-    }
-    segment(random, &mut out, 0xC3, &parameters);
-    let mut interval = 0;
+    frame_header(random, &mut out, shape, precision, if has_open_lines { [0, 0] } else { lines }, &id);
+    let mut defined = 0;
     for (index, components_of_scan) in scans(random, components).iter().enumerate() {
         let destinations: Vec<usize> = match random.below(3) {
             0 => vec![random.below(4); components_of_scan.len()],
@@ -286,13 +306,10 @@ pub(crate) fn frame(random: &mut Random, shape: Shape) -> Frame {
         };
         skipped(random, &mut out);
         define(random, &mut out, &mut tables, &destinations, style);
-        let most = (65_535 / columns).min(rows + 1);
-        let interval_rows = if random.byte() < 90 && most > 0 { 1 + random.below(most) } else { 0 };
-        // Small ones, too, where there are many rows.
-        let interval_rows = if random.byte() < 60 { interval_rows.min(1 + random.below(4)) } else { interval_rows };
-        if interval_rows * columns != interval || random.byte() < 10 {
-            interval = interval_rows * columns;
-            segment(random, &mut out, 0xDD, &u16::try_from(interval).unwrap().to_be_bytes());
+        let interval_rows = interval(random, shape);
+        if interval_rows * columns != defined || random.byte() < 10 {
+            defined = interval_rows * columns;
+            segment(random, &mut out, 0xDD, &u16::try_from(defined).unwrap().to_be_bytes());
         }
         skipped(random, &mut out);
         let selection_value = 1 + random.below(7) as u8;

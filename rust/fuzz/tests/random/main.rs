@@ -137,7 +137,7 @@ fn object(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
             value.extend(fragment);
         }
     }
-    let (has_finish, is_strict, is_float) = (head[10] & 14 != 0, head[10] & 32 != 0, head[8] % 8 == 0);
+    let (has_finish, is_strict, is_float) = (head[10] & 14 != 0, head[10] & (32 | 128) != 0, head[8] % 8 == 0);
     let is_known = codec == "jpeg_lossless" && is_sensible && !is_spoilt && spare == 0;
     let is_known = is_known && !is_packed && !has_finish && !is_strict && !is_float;
     (head.into_iter().chain(value).collect(), is_known.then_some(expected))
@@ -157,8 +157,11 @@ fn make_sensible(random: &mut Random, head: &mut [u8; CHOICE_BYTES], samples: u8
     }
     head[7] = u8::try_from(random.below(spare + 1)).unwrap();
     head[8] = if bytes >= 4 { random.byte() } else { [1, 4][random.below(2)] };
-    let (ybr_to_rgb, rescale, strict) = (2, 12, 32);
+    let (ybr_to_rgb, rescale, strict, tight) = (2, 12, 32, 128);
     head[10] &= !(ybr_to_rgb | rescale | strict);
+    if random.byte() < 200 {
+        head[10] &= !tight;
+    }
     if samples == 3 && bytes == 1 {
         head[10] |= random.byte() & ybr_to_rgb;
     } else if samples == 1 && random.byte() < 100 {
@@ -166,7 +169,7 @@ fn make_sensible(random: &mut Random, head: &mut [u8; CHOICE_BYTES], samples: u8
     }
     // Neither colour differences at half resolution nor an Extended Offset Table.
     let is_native = codec_of(head) == "native";
-    head[11] = if is_native { (random.byte() & 4) | 2 } else { 2 };
+    head[11] = if is_native { (random.byte() & 4) | 2 } else { (random.byte() & !7) | 2 };
     if is_native && head[1] % 5 == 4 {
         // Encapsulated Uncompressed: the value has no items around it.
         head[1] = 0;
