@@ -68,3 +68,6 @@ impl Codec for JpegLossless {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,6 @@ impl Proven {
 pub(super) fn rotated<'t>(tables: &[&'t Table], made: usize) -> Vec<&'t Table> {
     tables.iter().cycle().skip(made % tables.len().max(1)).take(tables.len()).copied().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,6 +249,10 @@ impl<'a> Stream<'a> {
         let room_at = self.room_at();
         let done = self.symbols_of(self.segment) - self.left;
         let [piece] = self.pieces.as_mut_slice() else { return };
+        // With less room than there may be codes, the same chunks would be decoded over and over again.
+        if piece.symbols < self.left.min(piece.end.saturating_sub(piece.at)) {
+            return;
+        }
         let tables = rotated(&self.tables, done);
         let Memory { window, differences } = &mut *self.memory;
         let Some(out) = differences.get_mut(room_at..room_at + piece.symbols) else { return };

@@ -22,6 +22,8 @@ const BELOW: usize = 16;
 const LANE_SLOTS: usize = BELOW + STAGED;
 /// A task with fewer refills left is finished alone.
 const FEW: usize = 4;
+/// Bits of the longest symbol: a code of 16, and 15 further ones.
+const LONGEST: usize = 31;
 
 /// What lanes have found and not yet made differences of, last symbol first.
 #[repr(C, align(64))]
@@ -74,7 +76,8 @@ fn batch_of<const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage) {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage) {
     let Some(lanes) = lanes.first_chunk_mut::<N>() else { return };
-    let refills = lanes.iter().map(|task| task.refills()).min().unwrap_or(0).min(STAGED / S);
+    let refills = lanes.iter().map(|task| task.refills().min(groups::<S>(task, task.at))).min().unwrap_or(0);
+    let refills = refills.min(STAGED / S);
     let first = lanes[0].tables[0];
     let is_one_table = lanes.iter().all(|task| task.tables.iter().all(|table| std::ptr::eq(*table, first)));
     let done = if is_one_table {
@@ -92,6 +95,13 @@ fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mu
         };
         make(windows, entries, out);
     }
+}
+
+/// Groups from `at` on of which every code begins before the end: the last one's, too, where all are the longest.
+#[inline(always)]
+fn groups<const S: usize>(task: &Task<'_>, at: usize) -> usize {
+    let spare = (LONGEST * (S - 1) + 1).saturating_sub(WINDOW_BITS);
+    task.end.saturating_sub(at + spare) / WINDOW_BITS
 }
 
 /// Stages the symbols of up to `refills` refills of each lane; returns how many were made.
@@ -116,7 +126,7 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
     let index_at = std::hint::black_box(u64::BITS - INDEX_BITS) & 63;
     let mut slot = first;
     while slot != last {
-        // SAFETY: `refills` was taken from Task::refills and is taken anew after every miss, so the position is at least
+        // SAFETY: `refills` is no more than `groups`, which are counted anew after every miss, so the position is at least
         // 56 bits before the end of the task, behind which Task::new made sure of PAD_BYTES bytes.
         let mut window: [u64; N] = std::array::from_fn(|lane| unsafe {
             let from = std::ptr::with_exposed_provenance::<u64>(at[lane] >> 3);
@@ -155,11 +165,12 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
                 // SAFETY: both pointers are into the stage.
                 let staged = unsafe { first.offset_from(slot) }.unsigned_abs();
                 let made = task.made + staged - S;
-                let entries = &mut stage.entries[lane][LANE_SLOTS - staged..LANE_SLOTS - staged + S];
+                // SAFETY: the lane's entries of this group, which nothing else refers to.
+                let entries = unsafe { std::slice::from_raw_parts_mut(slot.add((LANES + lane) * LANE_SLOTS), S) };
                 step::<S>(task, before, made, entries)
             };
             at[lane] = bases[lane].wrapping_add(behind);
-            left = left.min(task.end.saturating_sub(behind) / WINDOW_BITS);
+            left = left.min(groups::<S>(task, behind));
         }
         // SAFETY: both pointers are into the stage; `last` only gets nearer.
         last = unsafe { slot.sub(left.min(slot.offset_from(last).unsigned_abs() / S) * S) };
