@@ -1,5 +1,6 @@
 //! What a budget may and may not change.
 
+use super::stream::WINDOW_BYTES;
 use crate::*;
 use std::sync::atomic::AtomicBool;
 
@@ -68,8 +69,8 @@ fn with_little_room_no_chunk_is_decoded_ahead() {
     assert_eq!(path(1 << 24).unwrap(), "portable, speculative");
     // Enough for the rest, but not for all differences of a window.
     assert_eq!(path(100_000).unwrap(), "portable, lanes");
-    let chunks_fit = 34 * 1024 + 3 * 400 + 2 * (32 * 1024 * 8 + 16 * 1024);
-    for max_bytes in (40_000..chunks_fit).step_by(9973) {
+    let chunks_fit = WINDOW_BYTES + 3 * 400 + 2 * (WINDOW_BYTES * 8 + 16 * 1024);
+    for max_bytes in (WINDOW_BYTES + 8_000..chunks_fit).step_by(9973) {
         assert!(path(max_bytes).is_ok(), "{max_bytes}");
     }
 }
