@@ -160,7 +160,8 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
         store: if options & 64 == 0 { Store::Cached } else { Store::Streamed },
     };
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
-    let options = Options { finish, segment_byte_order, strict: options & 32 != 0, tier: Tier::PORTABLE, way: None };
+    let strict = options & 32 != 0;
+    let options = Options { finish, segment_byte_order, strict, tier: Tier::PORTABLE, ..Options::default() };
     let number_of_frames = (frames & 128 == 0).then_some(u32::from(frames % 8));
     Some((Choice { syntax, info, options, number_of_frames, word_swapped: term & 4 != 0 }, value))
 }

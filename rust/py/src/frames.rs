@@ -148,6 +148,7 @@ impl Frames {
             strict,
             tier,
             way: way.map(way_named).transpose()?,
+            ..Options::default()
         };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
