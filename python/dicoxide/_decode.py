@@ -74,7 +74,8 @@ def decode(
     raw : bool
         Do not convert ``YBR_FULL`` and ``YBR_FULL_422`` to RGB.
     threads : int, optional
-        Most threads to decode on: all cores by default, 1 for the calling thread only.
+        Most threads to decode on: all cores by default, 1 for the calling thread only. Frames are shared out among
+        them; where there are fewer, several decode one large frame of JPEG Lossless together.
     strict : bool
         Treat what is tolerated, and noted as `NonConformantWarning`, as an error.
     max_bytes : int, optional

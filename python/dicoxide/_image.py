@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dicoxide import _delegate, _notes
 from dicoxide._backend import core
 from dicoxide._pixels import exact_copy, rescale_into
-from dicoxide._request import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, thread_count
+from dicoxide._request import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
 from dicoxide._source import Source
 from dicoxide.errors import UnsupportedError
 
@@ -127,7 +127,7 @@ class Image:
         _, notes = self._frames.decode_into(
             target,
             indices,
-            threads=1 if len(indices) == 1 and threads is None else thread_count(threads),
+            threads=threads_for(threads, len(indices), target.size),
             strict=self._strict,
             ybr_to_rgb=ybr_to_rgb,
             rescales=rescales or None,

@@ -21,6 +21,8 @@ FrameIndex: TypeAlias = "int | slice | Iterable[int] | None"
 
 # Frames with more samples than this are checked before memory is taken for them.
 LARGE_SAMPLES = 1 << 20
+# One frame with more samples than this may be worth a second thread, if its codec has use for one.
+_THREADED_SAMPLES = 1 << 18
 
 
 def select(number_of_frames: int, frames: FrameIndex) -> tuple[Sequence[int], bool]:
@@ -100,3 +102,10 @@ def thread_count(threads: int | None) -> int:
     if operator.index(threads) < 1:
         raise ValueError(f"threads is at least 1, not {threads}")
     return min(operator.index(threads), 1 << 30)
+
+
+def threads_for(threads: int | None, frames: int, samples: int) -> int:
+    """Most threads to use for so many frames of so many samples together."""
+    # Asking the system takes as long as decoding a small frame.
+    is_small = frames == 1 and samples <= _THREADED_SAMPLES
+    return 1 if is_small and threads is None else thread_count(threads)

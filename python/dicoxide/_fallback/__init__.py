@@ -290,6 +290,7 @@ def decode_frame_bytearray(
     photometric_interpretation: str,
     is_float: bool = False,
     segment_byte_order: str = "big",
+    threads: int = 1,
 ) -> tuple[bytearray, list[Note]]:
     """Decode the bytes of one frame into a fresh bytearray; returned is that and what was tolerated."""
     attributes = (

@@ -45,7 +45,8 @@ def enable(*, threads: int | None = None) -> None:
     ----------
     threads : int, optional
         Where pydicom goes through all frames of an object (``pixel_array``, ``iter_pixels``), decode the next ones on
-        that many threads, ahead of their turns. Values, warnings and errors stay the same. At most 1 MiB a thread is
+        that many threads, ahead of their turns; one large frame of JPEG Lossless is decoded on them at once. Values,
+        warnings and errors stay the same. At most 1 MiB a thread is
         held ahead, or one frame a thread where that is more, and never more than 64 MiB. None leaves it as it is: 1,
         nothing ahead, unless it was set before.
 

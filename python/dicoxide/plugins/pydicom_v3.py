@@ -16,7 +16,7 @@ from pydicom.uid import UID
 
 from dicoxide._backend import core
 from dicoxide.errors import DecodeError, NonConformantWarning, UnsupportedError
-from dicoxide.plugins._ahead import Ahead
+from dicoxide.plugins._ahead import Ahead, threads
 
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
@@ -135,7 +135,7 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
     data = src if type(src) is bytes else bytes(src)
     order = _segment_byte_order(runner)
     decoded = memory.ahead.take(data, runner, uid, attributes, order)
-    frame, notes = decoded or core.decode_frame_bytearray(uid, data, *attributes, order)
+    frame, notes = decoded or core.decode_frame_bytearray(uid, data, *attributes, order, threads())
 
     report = reporter(runner)
     for name, before, after in (

@@ -43,6 +43,8 @@ pub struct Options {
     pub tier: Tier,
     /// Which way through entropy-coded data, where it is not the fastest one of the tier.
     pub way: Option<Way>,
+    /// Most threads to decode one frame on, the calling one among them. It changes no value, note or error.
+    pub threads: usize,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             strict: false,
             tier: Tier::best(),
             way: None,
+            threads: 1,
         }
     }
 }
@@ -98,9 +101,9 @@ pub fn decode_frame(
             "PS3.5 Annex A",
         ));
     };
-    let Options { finish, segment_byte_order, strict, tier, way } = job.options;
+    let Options { finish, segment_byte_order, strict, tier, way, threads } = job.options;
     let way = way.unwrap_or_else(Way::best);
-    let context = Context { syntax: job.syntax, info: job.info, limits: job.limits, segment_byte_order, way };
+    let context = Context { syntax: job.syntax, info: job.info, limits: job.limits, segment_byte_order, way, threads };
     let Workspace { staging, scratch } = workspace;
     let mut sink = Sink::new(job.info, finish, out, staging, watch, tier)?;
     let decoded = codec.decode(src, &context, scratch, &mut sink)?;

@@ -222,7 +222,8 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     };
     let is_tight = has_ways && options & 128 != 0;
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
-    let options = Options { finish, segment_byte_order, strict: options & 32 != 0, tier: Tier::PORTABLE, way: None };
+    let strict = options & 32 != 0;
+    let options = Options { finish, segment_byte_order, strict, tier: Tier::PORTABLE, ..Options::default() };
     // The bits in between are those of rows and columns.
     let number_of_frames = (frames & 128 == 0).then_some(u32::from(frames % 8));
     let word_swapped = term & 4 != 0;

@@ -30,6 +30,9 @@ pub(crate) fn decode_each(
     poll: &dyn Fn() -> bool,
 ) -> Vec<(usize, Vec<Tolerated>)> {
     let bytes: usize = windows.iter().map(|window| window.samples.len() * window.samples.sample_bytes()).sum();
+    let mut job = *job;
+    // Threads that no frame is left for help with those that there are.
+    job.options.threads = (threads / windows.len().max(1)).max(1);
     let threads = threads.min(windows.len()).min(bytes / THREAD_BYTES).max(1);
     let stop = AtomicBool::new(false);
     let queue = Mutex::new(windows.into_iter());
@@ -44,7 +47,7 @@ pub(crate) fn decode_each(
             };
             let frame = table
                 .frame(data, index, job.limits, &mut joined)
-                .and_then(|src| decode_frame(job, src, samples, &mut workspace, watch));
+                .and_then(|src| decode_frame(&job, src, samples, &mut workspace, watch));
             decoded.extend(frame.map(|frame| (position, frame.tolerated)));
         }
     };

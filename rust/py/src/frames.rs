@@ -148,6 +148,7 @@ impl Frames {
             strict,
             tier,
             way: way.map(way_named).transpose()?,
+            ..Options::default()
         };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
@@ -330,14 +331,16 @@ pub(crate) fn decode_frame_into(
         is_float,
     };
     let frame = OneFrame::new(transfer_syntax, &stated)?;
-    frame.decode(src, ArrayMut::new(out)?.samples()?, segment_byte_order)
+    frame.decode(src, ArrayMut::new(out)?.samples()?, segment_byte_order, 1)
 }
 
 /// Decodes the bytes of one frame into a fresh bytearray of exactly its samples, little-endian; returns that and what
-/// was tolerated. A frame too short for what it is said to be is refused before memory is taken.
+/// was tolerated. A frame too short for what it is said to be is refused before memory is taken. A large one may be
+/// decoded on `threads` threads.
 #[pyfunction]
 #[pyo3(signature = (transfer_syntax, src, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,
-    pixel_representation, planar_configuration, photometric_interpretation, is_float=false, segment_byte_order="big"))]
+    pixel_representation, planar_configuration, photometric_interpretation, is_float=false, segment_byte_order="big",
+    threads=1))]
 #[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
 pub(crate) fn decode_frame_bytearray<'py>(
     transfer_syntax: &str,
@@ -353,6 +356,7 @@ pub(crate) fn decode_frame_bytearray<'py>(
     photometric_interpretation: &str,
     is_float: bool,
     segment_byte_order: &str,
+    threads: usize,
 ) -> PyResult<Decoded<'py>> {
     let stated = Stated {
         rows,
@@ -371,7 +375,7 @@ pub(crate) fn decode_frame_bytearray<'py>(
     check_frames(&FrameTable::whole(), data, &[0], &frame.info, frame.codec)
         .map_err(|failed| self::failed(&failed.error, transfer_syntax))?;
     let mut out = Unfilled::new(src.py(), &frame.info)?;
-    let notes = frame.decode(src, out.samples(&frame.info)?, segment_byte_order)?;
+    let notes = frame.decode(src, out.samples(&frame.info)?, segment_byte_order, threads)?;
     Ok((out.filled(), notes))
 }
 
@@ -394,9 +398,10 @@ impl OneFrame {
         src: &Bound<'_, PyBytes>,
         samples: SamplesMut<'_>,
         segment_byte_order: &str,
+        threads: usize,
     ) -> PyResult<Vec<Note>> {
         let bytes = src.as_bytes();
-        let options = Options { segment_byte_order: order(segment_byte_order)?, ..Options::default() };
+        let options = Options { segment_byte_order: order(segment_byte_order)?, threads, ..Options::default() };
         let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
         let decoded = guarded(src.py(), work_bytes, |poll| {
             let limits = Limits::unbounded();

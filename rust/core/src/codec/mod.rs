@@ -41,6 +41,8 @@ pub struct Context<'a> {
     pub segment_byte_order: SegmentByteOrder,
     /// Which way through entropy-coded data.
     pub way: Way,
+    /// Most threads to decode the frame on, the calling one among them.
+    pub threads: usize,
 }
 
 /// What a codec keeps from frame to frame of one thread: of whatever type it wants.

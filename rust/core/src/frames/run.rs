@@ -68,8 +68,11 @@ pub fn decode_frames(
     }
     let bytes = out.samples.len() * out.samples.sample_bytes();
     job.limits.reserve(bytes).map_err(|error| FrameError { index: first, error })?;
-    let threads = threads.min(indices.len()).min(bytes / THREAD_BYTES).max(1);
     let mut job = *job;
+    let each = threads / indices.len().max(1);
+    let threads = threads.min(indices.len()).min(bytes / THREAD_BYTES).max(1);
+    // Threads that no frame is left for help with those that there are.
+    job.options.threads = each.max(1);
     if Store::of(bytes, out.is_warm) == Store::Streamed {
         job.options.finish.store = Store::Streamed;
     }

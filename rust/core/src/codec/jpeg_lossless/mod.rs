@@ -2,6 +2,7 @@
 //!
 //! The codestream decides, not the transfer syntax: .70 promises selection value 1, but any is decoded.
 
+mod ahead;
 mod header;
 mod recipe;
 mod scan;

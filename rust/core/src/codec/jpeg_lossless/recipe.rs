@@ -112,6 +112,14 @@ impl<'a> Recipe<'a> {
     }
 }
 
+impl Recipe<'_> {
+    /// Symbols of a segment of `scan`, 0 behind the last.
+    pub(super) fn symbols(&self, scan: &ScanRecipe, segment: usize) -> usize {
+        let rows = self.rows.saturating_sub(segment.saturating_mul(scan.segment_rows)).min(scan.segment_rows);
+        rows * self.columns * scan.components.len()
+    }
+}
+
 /// What the codestream and the data set both say.
 fn check_attributes(header: &Header, info: &FrameInfo) -> Result<()> {
     let attributes = info.attributes();

@@ -1,9 +1,10 @@
 //! Streams → samples in the sink, rows at a time.
 
+use super::ahead::{self, Crew};
 use super::recipe::{Recipe, Tables};
 use super::speculate::Regions;
 use super::stream::{Memory, Stream, WINDOW_BYTES, advance};
-use super::verdict::verdict;
+use super::verdict::{before_output, verdict};
 use crate::codec::{Context, Way};
 use crate::error::Result;
 use crate::frame::Tolerated;
@@ -15,6 +16,7 @@ use crate::sink::Sink;
 pub(super) struct Room {
     memories: Vec<Memory>,
     regions: Regions,
+    pub(super) crew: Crew,
 }
 
 /// Decodes all scans; says which way it went, and what was not as the standard wants it.
@@ -29,7 +31,7 @@ pub(super) fn scan(
     sink: &mut Sink<'_>,
 ) -> Result<(Way, Vec<Tolerated>)> {
     let (tier, way, limits) = (sink.tier(), context.way, context.limits);
-    let Room { memories, regions } = room;
+    let Room { memories, regions, crew } = room;
     memories.resize_with(memories.len().max(recipe.scans.len()), Memory::default);
     let mut streams = Vec::with_capacity(recipe.scans.len());
     for (scan, memory) in recipe.scans.iter().zip(memories) {
@@ -39,12 +41,18 @@ pub(super) fn scan(
     let longest = recipe.scans.iter().flat_map(|scan| &scan.segments).map(ExactSizeIterator::len).max().unwrap_or(0);
     let may_speculate = way == Way::Speculative && recipe.scans.len() == 1;
     let mut regions = (may_speculate && regions.grow(longest.min(WINDOW_BYTES) * 8, limits)).then_some(regions);
-    while sink.pixels_left() > 0 {
+    let mut emit = |streams: &mut [Stream<'_>]| {
+        let emitted = emit(recipe, streams, tier, sink).map(|()| sink.pixels_left() > 0);
+        emitted.map_err(|error| before_output(error, recipe, tables))
+    };
+    if let ([stream], Some(regions)) = (streams.as_mut_slice(), regions.as_deref_mut()) {
+        ahead::decode(recipe, tables, stream, (crew, regions), (context, tier), &mut emit)?;
+    }
+    while !streams.iter().any(Stream::has_failed) && emit(&mut streams)? {
         advance(&mut streams, regions.as_deref_mut(), way, tier);
-        if streams.iter().any(Stream::has_failed) {
-            return Err(verdict(recipe, tables));
-        }
-        emit(recipe, &mut streams, tier, sink)?;
+    }
+    if streams.iter().any(Stream::has_failed) {
+        return Err(verdict(recipe, tables));
     }
     let went = if streams.iter().any(Stream::has_speculated) { way } else { way.min(Way::Lanes) };
     Ok((went, streams.into_iter().filter_map(Stream::tolerated).collect()))

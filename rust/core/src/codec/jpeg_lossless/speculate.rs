@@ -24,7 +24,7 @@ const LANES: usize = 4;
 /// Differences between the regions of two chunks, so that they don't compete for the same cache sets.
 const APART: usize = 5 * 32;
 /// Codes that are followed until the chunk is given up: most meet within 20.
-const MOST_FOLLOWED: usize = 2000;
+pub(super) const MOST_FOLLOWED: usize = 2000;
 
 /// Room for the differences of chunks.
 #[derive(Debug, Default)]
@@ -53,21 +53,32 @@ fn chunks(bits: usize) -> usize {
     }
 }
 
-/// Decodes the codes of `bits` that begin within `range`, at most as many as `out` holds.
-///
-/// Returns how many differences are in `out`, and the position of the next code: what a decoder from the start of the range
-/// would have come to, though not always all that there is.
+/// What chunks have come to, as a decoder from the start of the first one would have, though not always all that there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Proven {
+    /// Differences, first to last in `out`.
+    pub(super) made: usize,
+    /// Position of the next code.
+    pub(super) at: usize,
+    /// Differences made when the last unassigned code had been met, 0 if none was.
+    pub(super) unassigned: usize,
+}
+
+/// Decodes the codes of `bits` that begin within `range`, at most as many as `out` holds. Where the first chunk is as much
+/// a guess as the others (`is_guess`), unassigned codes are met in it without being errors, and are told of.
 pub(super) fn speculate(
     tables: &[&Table],
     bits: &[u8],
     range: Range<usize>,
+    is_guess: bool,
     out: &mut [u16],
     regions: &mut Regions,
     tier: Tier,
-) -> (usize, usize) {
+) -> Proven {
+    let mut proven = Proven { made: 0, at: range.start, unassigned: 0 };
     let count = chunks(range.len());
     if count < 2 {
-        return (0, range.start);
+        return proven;
     }
     let chunk_bits = range.len() / count;
     // As many differences as a chunk of one-bit codes has.
@@ -79,19 +90,16 @@ pub(super) fn speculate(
         .filter_map(|(start, region)| Task::new(tables, bits, *start, start + chunk_bits, region))
         .collect();
     difference::run(&mut tasks, tier);
-    let mut proven = Proven { made: 0, at: range.start };
+    if let (true, Some(first)) = (is_guess, tasks.first()) {
+        proven.unassigned = first.unassigned();
+    }
     for (task, start) in tasks.iter().zip(starts) {
         if !proven.join(task, start, tables, bits, out) {
             break;
         }
     }
-    (proven.made, proven.at)
-}
-
-/// What has been proven from the start on.
-struct Proven {
-    made: usize,
-    at: usize,
+    proven.unassigned = proven.unassigned.min(proven.made);
+    proven
 }
 
 impl Proven {
@@ -110,17 +118,11 @@ impl Proven {
         else {
             return false;
         };
-        // Where both stand at the same place, and the same table is next, they stay together.
-        while ours.at() != theirs.at() || (self.made + ours.made()) % tables.len() != theirs.made() % tables.len() {
-            let behind = if ours.at() <= theirs.at() { &mut ours } else { &mut theirs };
-            if !behind.step() || ours.unassigned() > 0 || ours.made() >= MOST_FOLLOWED {
-                return false;
-            }
-        }
-        let (followed, skipped) = (ours.made(), theirs.made());
+        let Some((followed, skipped)) = meet(&mut ours, &mut theirs, self.made, tables.len()) else { return false };
         let Some(right) = chunk.differences().get(skipped..) else { return false };
         let from = self.made + followed;
-        if chunk.unassigned() > skipped {
+        let allowed = if self.made == 0 { self.unassigned } else { 0 };
+        if chunk.unassigned() > skipped.max(allowed) {
             return false;
         }
         let Some(to) = out.get_mut(from..from + right.len()) else { return false };
@@ -129,6 +131,18 @@ impl Proven {
         self.at = end;
         true
     }
+}
+
+/// Takes both on until they meet: where both stand at the same place, and the same of `cycle` tables is next, they stay
+/// together. Returns how many codes each of them took, or `None` where that is not soon. `phase` symbols are before ours.
+pub(super) fn meet(ours: &mut Task<'_>, theirs: &mut Task<'_>, phase: usize, cycle: usize) -> Option<(usize, usize)> {
+    while ours.at() != theirs.at() || (phase + ours.made()) % cycle != theirs.made() % cycle {
+        let is_on = if ours.at() <= theirs.at() { ours.step() } else { theirs.step() };
+        if !is_on || ours.unassigned() > 0 || ours.made() >= MOST_FOLLOWED {
+            return None;
+        }
+    }
+    Some((ours.made(), theirs.made()))
 }
 
 /// The tables in the order in which they are next after `made` symbols.

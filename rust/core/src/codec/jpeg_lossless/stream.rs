@@ -7,7 +7,7 @@
 //! ```
 
 use super::recipe::{Recipe, ScanRecipe};
-use super::speculate::{Regions, rotated, speculate};
+use super::speculate::{Proven, Regions, rotated, speculate};
 use crate::codec::Way;
 use crate::error::Result;
 use crate::frame::Tolerated;
@@ -21,7 +21,7 @@ pub(super) const WINDOW_BYTES: usize = 48 * 1024;
 /// Differences made at once, if a row is not longer: as many as a window has bits.
 const ROOM: usize = WINDOW_BYTES * 8;
 /// No code begins in the last bits of a window while more of the segment is to come.
-const HELD_BACK_BITS: usize = 64;
+pub(super) const HELD_BACK_BITS: usize = 64;
 
 /// Memory of a stream, reused from frame to frame.
 #[derive(Debug, Default)]
@@ -247,7 +247,7 @@ impl<'a> Stream<'a> {
     /// Cuts the only piece into chunks and decodes as many as prove right; what is left of it is the piece then.
     fn speculate(&mut self, regions: &mut Regions) {
         let room_at = self.room_at();
-        let done = self.symbols_of(self.segment) - self.left;
+        let done = self.done();
         let [piece] = self.pieces.as_mut_slice() else { return };
         // With less room than there may be codes, the same chunks would be decoded over and over again.
         if piece.symbols < self.left.min(piece.end.saturating_sub(piece.at)) {
@@ -258,7 +258,8 @@ impl<'a> Stream<'a> {
         let Some(out) = differences.get_mut(room_at..room_at + piece.symbols) else { return };
         // The last bits are no codes, perhaps.
         let end = if piece.is_last { piece.end.saturating_sub(HELD_BACK_BITS) } else { piece.end };
-        let (symbols, at) = speculate(&tables, window, piece.at..end.max(piece.at), out, regions, self.tier);
+        let proven = speculate(&tables, window, piece.at..end.max(piece.at), false, out, regions, self.tier);
+        let Proven { made: symbols, at, .. } = proven;
         self.has_speculated |= symbols > 0;
         piece.at = at;
         piece.symbols -= symbols;
@@ -269,7 +270,7 @@ impl<'a> Stream<'a> {
     /// The tasks that the pieces are.
     fn tasks(&mut self) -> impl Iterator<Item = Task<'_>> {
         let room_at = self.room_at();
-        let done = self.symbols_of(self.segment) - self.left;
+        let done = self.done();
         let Memory { window, differences } = &mut *self.memory;
         let window = window.as_slice();
         let mut room = differences.get_mut(room_at..).unwrap_or_default();
@@ -299,8 +300,7 @@ impl<'a> Stream<'a> {
             self.at = made.at;
             if self.left == 0 {
                 let rest = if piece.is_last { (piece.end - made.at) / 8 } else { self.stuffed.len() };
-                self.note_rest(rest);
-                self.begin_segment(self.segment + 1);
+                self.end_segment(rest);
             }
         }
         self.pieces = pieces;
@@ -315,8 +315,54 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// The segment at hand.
+    pub(super) const fn segment(&self) -> usize {
+        self.segment
+    }
+
+    /// Symbols that are wanted of the segment at hand.
+    pub(super) const fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Symbols of it that are there.
+    pub(super) fn done(&self) -> usize {
+        self.symbols_of(self.segment) - self.left
+    }
+
+    /// Whether a whole window always finds room, once the rows that are ready have been taken away.
+    pub(super) fn has_ample_room(&self) -> bool {
+        self.memory.differences.len() >= 2 * self.row + ROOM.min(self.row * self.rows)
+    }
+
+    /// Room for the differences that are wanted of the segment at hand, or for as many as there is room for.
+    pub(super) fn room(&mut self) -> &mut [u16] {
+        let room_at = self.room_at();
+        let room = self.memory.differences.get_mut(room_at..).unwrap_or_default();
+        let wanted = self.left.min(room.len());
+        room.get_mut(..wanted).unwrap_or_default()
+    }
+
+    /// Takes the first `symbols` of the room as written, at most as many as are left.
+    pub(super) fn took(&mut self, symbols: usize, is_speculated: bool) {
+        self.made += symbols;
+        self.left -= symbols;
+        self.has_speculated |= is_speculated && symbols > 0;
+    }
+
+    /// Goes on to the next segment; `rest` bytes of this one are not needed.
+    pub(super) fn end_segment(&mut self, rest: usize) {
+        self.note_rest(rest);
+        self.begin_segment(self.segment + 1);
+    }
+
+    /// Gives up: the data are not what they have to be.
+    pub(super) const fn fail(&mut self) {
+        self.has_failed = true;
+    }
+
     /// Makes samples of the differences of whole rows.
-    fn predict(&mut self) {
+    pub(super) fn predict(&mut self) {
         let ScanRecipe { components, selection_value, initial, segment_rows, .. } = self.scan;
         let components = components.len();
         while self.made >= self.row {

@@ -71,6 +71,6 @@ fn with_little_room_no_chunk_is_decoded_ahead() {
     assert_eq!(path(100_000).unwrap(), "portable, lanes");
     let chunks_fit = WINDOW_BYTES + 3 * 400 + 2 * (WINDOW_BYTES * 8 + 16 * 1024);
     for max_bytes in (WINDOW_BYTES + 8_000..chunks_fit).step_by(9973) {
-        assert!(path(max_bytes).is_ok(), "{max_bytes}");
+        assert!(path(max_bytes as u64).is_ok(), "{max_bytes}");
     }
 }

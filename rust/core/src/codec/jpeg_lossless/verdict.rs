@@ -4,7 +4,7 @@
 //! set up. What is said is said here, in the order of the codestream, so it is the same on every path.
 
 use super::recipe::{Recipe, ScanRecipe, Tables};
-use crate::error::{DecodeError, Result, malformed, truncated};
+use crate::error::{DecodeError, ErrorKind, Result, malformed, truncated};
 use crate::kernel::difference::Table;
 use std::ops::Range;
 
@@ -13,16 +13,27 @@ const LONGEST_CODE: usize = 16;
 
 /// The first error of the codestream.
 pub(super) fn verdict(recipe: &Recipe<'_>, tables: &Tables) -> DecodeError {
-    let found = recipe.scans.iter().try_for_each(|scan| check_scan(recipe, scan, &tables.at(&scan.tables)));
     // Without an error there would have been no need to ask.
-    found.err().unwrap_or_else(|| malformed("samples are missing", "ITU-T T.81 H.1.2.2").at(recipe.frame.len()))
+    found(recipe, tables)
+        .unwrap_or_else(|| malformed("samples are missing", "ITU-T T.81 H.1.2.2").at(recipe.frame.len()))
+}
+
+/// What is told where the output cannot hold a value: that, unless the codestream has an error, wherever it is. Which of
+/// both the loop comes upon first depends on how much it decodes at once.
+pub(super) fn before_output(error: DecodeError, recipe: &Recipe<'_>, tables: &Tables) -> DecodeError {
+    match error.kind() {
+        ErrorKind::Output => found(recipe, tables).unwrap_or(error),
+        _ => error,
+    }
+}
+
+fn found(recipe: &Recipe<'_>, tables: &Tables) -> Option<DecodeError> {
+    recipe.scans.iter().find_map(|scan| check_scan(recipe, scan, &tables.at(&scan.tables)).err())
 }
 
 fn check_scan(recipe: &Recipe<'_>, scan: &ScanRecipe, tables: &[&Table]) -> Result<()> {
-    let row = recipe.columns * scan.components.len();
     for (index, segment) in scan.segments.iter().enumerate() {
-        let rows = recipe.rows.saturating_sub(index * scan.segment_rows).min(scan.segment_rows);
-        check_segment(recipe.frame, segment, rows * row, tables)?;
+        check_segment(recipe.frame, segment, recipe.symbols(scan, index), tables)?;
     }
     Ok(())
 }

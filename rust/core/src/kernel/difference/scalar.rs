@@ -58,7 +58,7 @@ fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>]) {
         let bits = lanes.each_ref().map(|task| task.bits);
         let tables: [[&Table; S]; N] =
             lanes.each_ref().map(|task| task.tables.first_chunk().copied().unwrap_or([task.tables[0]; S]));
-        let mut outs: [&mut [[u16; S]]; N] =
+        let outs: [&mut [[u16; S]]; N] =
             lanes.each_mut().map(|task| task.out.get_mut(task.made..).unwrap_or_default().as_chunks_mut().0);
         let refills = outs.iter().map(|out| out.len()).min().unwrap_or(0).min(refills);
         while done < refills && !missed {

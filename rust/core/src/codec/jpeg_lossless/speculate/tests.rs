@@ -70,10 +70,10 @@ fn proven(tables: &[Table], bytes: &[u8], range: Range<usize>, room: usize) -> u
             let mut regions = Regions::default();
             assert!(regions.grow(range.len(), &Limits::unbounded()));
             let mut out = vec![0; room];
-            let found = speculate(&tables, bytes, range.clone(), &mut out, &mut regions, tier);
-            assert_eq!(out[..found.0], right[..found.0]);
-            assert_eq!(found.1, ends[found.0]);
-            found
+            let found = speculate(&tables, bytes, range.clone(), false, &mut out, &mut regions, tier);
+            assert_eq!(out[..found.made], right[..found.made]);
+            assert_eq!(found.at, ends[found.made]);
+            (found.made, found.at)
         })
         .collect();
     assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{found:?}");
@@ -160,6 +160,7 @@ fn short_data_are_not_cut_up() {
     assert_eq!(chunks(LANES * LEAST_CHUNK_BITS), LANES);
     assert!(!Regions::default().grow(1 << 16, &Limits::new(Some(1000))));
     let table = Table::new(ORDINARY.0, ORDINARY.1, 4);
-    let found = speculate(&[&table], &[0; 99], 3..600, &mut [0; 999], &mut Regions::default(), Tier::best());
-    assert_eq!(found, (0, 3));
+    let mut regions = Regions::default();
+    let found = speculate(&[&table], &[0; 99], 3..600, false, &mut [0; 999], &mut regions, Tier::best());
+    assert_eq!((found.made, found.at), (0, 3));
 }

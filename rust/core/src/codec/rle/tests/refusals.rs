@@ -90,6 +90,7 @@ fn a_bomb_is_refused_before_memory_is_taken() {
         limits: &limits,
         segment_byte_order: BIG,
         way: codec::Way::Serial,
+        threads: 1,
     };
     let bytes = frame(&[vec![0x81, 0]]);
     let header = super::super::header::Header::parse(&bytes, 1).unwrap();
