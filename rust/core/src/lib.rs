@@ -76,7 +76,7 @@ pub struct Job<'a> {
 /// Scratch of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    staging: Staging,
+    stagings: Vec<Staging>,
     scratch: Scratch,
 }
 
@@ -95,18 +95,29 @@ pub fn decode_frame(
     workspace: &mut Workspace,
     watch: Watch<'_>,
 ) -> Result<Decoded> {
-    let Some(codec) = codec::codec_for(job.syntax) else {
-        return Err(error::unsupported(
-            format!("no codec for transfer syntax {}", job.syntax.keyword()),
-            "PS3.5 Annex A",
-        ));
-    };
-    let Options { finish, segment_byte_order, strict, tier, way, threads } = job.options;
+    let codec = find_codec(job.syntax)?;
+    let Workspace { stagings, scratch } = workspace;
+    stagings.resize_with(stagings.len().max(1), Staging::default);
+    let Some(staging) = stagings.first_mut() else { return Err(error::limit_exceeded("no room for staging", "")) };
+    let mut sink = Sink::new(job.info, job.options.finish, out, staging, watch, job.options.tier)?;
+    let decoded = codec.decode(src, &context_of(job), scratch, &mut sink)?;
+    finished(decoded, &sink, job.options.strict)
+}
+
+fn find_codec(syntax: TransferSyntax) -> Result<&'static dyn Codec> {
+    codec::codec_for(syntax).ok_or_else(|| {
+        error::unsupported(format!("no codec for transfer syntax {}", syntax.keyword()), "PS3.5 Annex A")
+    })
+}
+
+fn context_of<'a>(job: &Job<'a>) -> Context<'a> {
+    let Options { segment_byte_order, way, threads, .. } = job.options;
     let way = way.unwrap_or_else(Way::best);
-    let context = Context { syntax: job.syntax, info: job.info, limits: job.limits, segment_byte_order, way, threads };
-    let Workspace { staging, scratch } = workspace;
-    let mut sink = Sink::new(job.info, finish, out, staging, watch, tier)?;
-    let decoded = codec.decode(src, &context, scratch, &mut sink)?;
+    Context { syntax: job.syntax, info: job.info, limits: job.limits, segment_byte_order, way, threads }
+}
+
+/// What a codec gives back, if it is the whole frame and nothing was tolerated that may not be.
+fn finished(decoded: Decoded, sink: &Sink<'_>, strict: bool) -> Result<Decoded> {
     if sink.pixels_left() > 0 {
         return Err(error::truncated(format!("{} pixels of the frame are missing", sink.pixels_left()), ""));
     }
@@ -114,4 +125,52 @@ pub fn decode_frame(
         Some(tolerated) if strict => Err(tolerated.clone().into_error()),
         _ => Ok(decoded),
     }
+}
+
+/// One of the frames that are decoded together.
+pub(crate) struct OneOfMany<'a> {
+    pub(crate) src: FrameBytes<'a>,
+    pub(crate) out: SamplesMut<'a>,
+    pub(crate) rescale: Option<Rescale>,
+}
+
+/// Decodes several frames, in lock-step where the codec knows how to. Each has its own result, as if it were alone.
+pub(crate) fn decode_together(
+    job: &Job<'_>,
+    frames: Vec<OneOfMany<'_>>,
+    workspace: &mut Workspace,
+    watch: Watch<'_>,
+) -> Vec<Result<Decoded>> {
+    let codec = match find_codec(job.syntax) {
+        Ok(codec) => codec,
+        Err(error) => return frames.iter().map(|_| Err(error.clone())).collect(),
+    };
+    // Most codecs go frame by frame.
+    let frames = match <[_; 1]>::try_from(frames) {
+        Ok([OneOfMany { src, out, rescale }]) => {
+            let finish = Finish { rescale, ..job.options.finish };
+            let job = Job { options: Options { finish, ..job.options }, ..*job };
+            return vec![decode_frame(&job, src, out, workspace, watch)];
+        }
+        Err(frames) => frames,
+    };
+    let Workspace { stagings, scratch } = workspace;
+    stagings.resize_with(stagings.len().max(frames.len()), Staging::default);
+    let mut opened = Vec::with_capacity(frames.len());
+    let mut refused = Vec::new();
+    for (place, (OneOfMany { src, out, rescale }, staging)) in frames.into_iter().zip(stagings).enumerate() {
+        let finish = Finish { rescale, ..job.options.finish };
+        match Sink::new(job.info, finish, out, staging, watch, job.options.tier) {
+            Ok(sink) => opened.push((src, sink)),
+            Err(error) => refused.push((place, Err(error))),
+        }
+    }
+    let decoded = codec.decode_together(&context_of(job), scratch, &mut opened);
+    let whole = decoded.into_iter().zip(&opened);
+    let mut results: Vec<_> =
+        whole.map(|(decoded, (_, sink))| decoded.and_then(|it| finished(it, sink, job.options.strict))).collect();
+    for (place, refused) in refused {
+        results.insert(place.min(results.len()), refused);
+    }
+    results
 }

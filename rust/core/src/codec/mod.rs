@@ -85,6 +85,21 @@ pub trait Codec: Sync {
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<Decoded>;
+
+    /// How many frames it decodes faster together than alone; 1 where that gains nothing.
+    fn together(&self, _: &FrameInfo) -> usize {
+        1
+    }
+
+    /// Decodes frames of one object, each as [`Self::decode`] would: as many results, in their order.
+    fn decode_together(
+        &self,
+        context: &Context<'_>,
+        scratch: &mut Scratch,
+        frames: &mut [(FrameBytes<'_>, Sink<'_>)],
+    ) -> Vec<Result<Decoded>> {
+        frames.iter_mut().map(|(frame, sink)| self.decode(*frame, context, scratch, sink)).collect()
+    }
 }
 
 impl fmt::Debug for dyn Codec {

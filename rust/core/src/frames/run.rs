@@ -1,11 +1,12 @@
 //! Many frames of one object into one output, on as many threads as are wanted.
 
 use super::{FrameTable, PixelData};
+use crate::codec::codec_for;
 use crate::error::{DecodeError, Result, output};
 use crate::frame::{SamplesMut, Tolerated};
 use crate::kernel::convert::Rescale;
 use crate::sink::{Store, Watch};
-use crate::{Job, Workspace, decode_frame};
+use crate::{Job, OneOfMany, Workspace, decode_together};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -81,6 +82,7 @@ pub fn decode_frames(
         next: Mutex::new(Next { position: 0, rest: Some(out.samples) }),
         indices,
         frame_samples,
+        threads,
         failed: AtomicBool::new(false),
     };
     let work = |watch: Watch<'_>| work(&job, table, data, out.rescales, &queue, watch);
@@ -120,6 +122,7 @@ struct Queue<'a, 'o> {
     next: Mutex<Next<'o>>,
     indices: &'a [usize],
     frame_samples: usize,
+    threads: usize,
     failed: AtomicBool,
 }
 
@@ -128,20 +131,31 @@ struct Next<'o> {
     rest: Option<SamplesMut<'o>>,
 }
 
+/// A frame in somebody's hands: its position among those asked for, its index in the object, where it goes.
+struct Taken<'o> {
+    position: usize,
+    index: usize,
+    window: SamplesMut<'o>,
+}
+
 impl<'o> Queue<'_, 'o> {
-    /// Position, index and window of the next frame. None is given out after a failure: all frames before it
-    /// are already in somebody's hands, so that the first error is always found.
-    fn take(&self) -> Option<(usize, usize, SamplesMut<'o>)> {
+    /// The next frames, `at_most` of them and no more than a thread's share of what is left. None is given out after
+    /// a failure: all frames before it are already in somebody's hands, so that the first error is always found.
+    fn take(&self, at_most: usize, taken: &mut Vec<Taken<'o>>) -> bool {
         if self.failed.load(Ordering::Relaxed) {
-            return None;
+            return false;
         }
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let position = next.position;
-        let index = *self.indices.get(position)?;
-        let (window, rest) = next.rest.take()?.split_at(self.frame_samples)?;
-        next.rest = Some(rest);
-        next.position += 1;
-        Some((position, index, window))
+        let left = self.indices.get(next.position..).unwrap_or_default();
+        for index in left.iter().take(at_most.min(left.len().div_ceil(self.threads))) {
+            let Some((window, rest)) = next.rest.take().and_then(|rest| rest.split_at(self.frame_samples)) else {
+                break;
+            };
+            taken.push(Taken { position: next.position, index: *index, window });
+            next.rest = Some(rest);
+            next.position += 1;
+        }
+        !taken.is_empty()
     }
 }
 
@@ -162,30 +176,47 @@ fn work(
 ) -> Part {
     let mut part = Part::default();
     let mut workspace = Workspace::default();
-    let mut joined = Vec::new();
-    let mut job = *job;
-    while let Some((position, index, window)) = queue.take() {
-        if let Some(rescale) = rescales.get(position) {
-            job.options.finish.rescale = Some(*rescale);
-        }
-        let decoded = watch
-            .beat()
-            .and_then(|()| table.frame(data, index, job.limits, &mut joined))
-            .and_then(|src| decode_frame(&job, src, window, &mut workspace, watch));
-        match decoded {
-            Ok(decoded) => {
-                part.path = decoded.path;
-                if part.tolerated.is_none() && !decoded.tolerated.is_empty() {
-                    part.tolerated = Some((position, index, decoded.tolerated));
+    let at_once = codec_for(job.syntax).map_or(1, |codec| codec.together(job.info)).max(1);
+    let mut joined = vec![Vec::new(); at_once];
+    let mut taken = Vec::with_capacity(at_once);
+    let mut places = Vec::with_capacity(at_once);
+    while queue.take(at_once, &mut taken) {
+        let mut frames = Vec::with_capacity(taken.len());
+        places.clear();
+        for (Taken { position, index, window }, joined) in taken.drain(..).zip(&mut joined) {
+            match watch.beat().and_then(|()| table.frame(data, index, job.limits, joined)) {
+                Ok(src) => {
+                    let rescale = rescales.get(position).copied().or(job.options.finish.rescale);
+                    frames.push(OneOfMany { src, out: window, rescale });
+                    places.push((position, index));
                 }
+                Err(error) => part.fail(queue, position, index, error),
             }
-            Err(error) => {
-                queue.failed.store(true, Ordering::Relaxed);
-                part.error = Some((position, FrameError { index, error }));
+        }
+        let decoded = decode_together(job, frames, &mut workspace, watch);
+        for ((position, index), decoded) in places.iter().zip(decoded) {
+            match decoded {
+                Ok(decoded) => {
+                    part.path = decoded.path;
+                    if part.tolerated.is_none() && !decoded.tolerated.is_empty() {
+                        part.tolerated = Some((*position, *index, decoded.tolerated));
+                    }
+                }
+                Err(error) => part.fail(queue, *position, *index, error),
             }
         }
     }
     part
+}
+
+impl Part {
+    /// Keeps the first error, and stops all threads from taking more frames.
+    fn fail(&mut self, queue: &Queue<'_, '_>, position: usize, index: usize, error: DecodeError) {
+        queue.failed.store(true, Ordering::Relaxed);
+        if self.error.as_ref().is_none_or(|(first, _)| position < *first) {
+            self.error = Some((position, FrameError { index, error }));
+        }
+    }
 }
 
 fn merge(parts: Vec<Part>) -> Result<Summary, FrameError> {

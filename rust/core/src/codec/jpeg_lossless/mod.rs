@@ -10,9 +10,9 @@ mod speculate;
 mod stream;
 mod verdict;
 
-use super::{Codec, Context, Scratch};
+use super::{Codec, Context, Scratch, Way};
 use crate::error::Result;
-use crate::frame::{Decoded, FrameBytes, FrameInfo};
+use crate::frame::{Decoded, FrameBytes, FrameInfo, Tolerated};
 use crate::sink::Sink;
 use crate::syntax::TransferSyntax;
 use header::Header;
@@ -21,6 +21,11 @@ use recipe::{Recipe, Tables};
 use scan::Room;
 
 pub(super) struct JpegLossless;
+
+/// Frames of up to so many samples are decoded together: chunks of their own would be too short to gain much.
+const SMALL_SAMPLES: usize = 1 << 16;
+/// So many at once: twice the lanes, so that one that ends early leaves none idle.
+const TOGETHER: usize = 8;
 
 /// What is kept from frame to frame.
 #[derive(Debug, Default)]
@@ -54,20 +59,49 @@ impl Codec for JpegLossless {
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<Decoded> {
-        let header = Header::parse(frame.bytes, sink.tier())?;
-        let precision = header.frame.precision.into();
         scratch.with(|Kept { tables, room }| {
             tables.shrink();
-            let mut recipe = Recipe::new(frame.bytes, header, context, tables)?;
-            let mut tolerated = std::mem::take(&mut recipe.tolerated);
-            let (way, rest) = scan::scan(&recipe, tables, room, context, sink)?;
-            if tolerated.is_empty() {
-                // Without an end, what lies before it has been told of.
-                tolerated.extend(rest);
-            }
-            Ok(Decoded { precision: Some(precision), path: way.path(sink.tier()), tolerated })
+            let recipe = open(frame, context, tables, sink)?;
+            let scanned = scan::scan(&recipe, tables, room, context, sink);
+            close(recipe, scanned, sink)
         })
     }
+
+    fn together(&self, info: &FrameInfo) -> usize {
+        if info.samples() <= SMALL_SAMPLES { TOGETHER } else { 1 }
+    }
+
+    fn decode_together(
+        &self,
+        context: &Context<'_>,
+        scratch: &mut Scratch,
+        frames: &mut [(FrameBytes<'_>, Sink<'_>)],
+    ) -> Vec<Result<Decoded>> {
+        if frames.len() == 1 || context.way == Way::Serial {
+            return frames.iter_mut().map(|(frame, sink)| self.decode(*frame, context, scratch, sink)).collect();
+        }
+        scratch.with(|Kept { tables, room }| {
+            tables.shrink();
+            let recipes: Vec<_> = frames.iter().map(|(frame, sink)| open(*frame, context, tables, sink)).collect();
+            let scanned = scan::scan_together(&recipes, tables, room, context, frames);
+            let closed = recipes.into_iter().zip(scanned).zip(frames);
+            closed.map(|((recipe, scanned), (_, sink))| close(recipe?, scanned, sink)).collect()
+        })
+    }
+}
+
+/// Header and recipe of one frame.
+fn open<'a>(frame: FrameBytes<'a>, context: &Context<'_>, tables: &mut Tables, sink: &Sink<'_>) -> Result<Recipe<'a>> {
+    let header = Header::parse(frame.bytes, sink.tier())?;
+    Recipe::new(frame.bytes, header, context, tables)
+}
+
+/// What is told of a frame that was scanned.
+fn close(recipe: Recipe<'_>, scanned: Result<(Way, Vec<Tolerated>)>, sink: &Sink<'_>) -> Result<Decoded> {
+    let (way, rest) = scanned?;
+    // Without an end, what lies before it has been told of.
+    let tolerated = if recipe.tolerated.is_empty() { rest } else { recipe.tolerated };
+    Ok(Decoded { precision: Some(recipe.precision), path: way.path(sink.tier()), tolerated })
 }
 
 #[cfg(test)]

@@ -43,7 +43,8 @@ pub(super) struct Recipe<'a> {
     pub(super) components: usize,
     /// Bytes of a decoded sample: 1, 2, or more than the samples fill.
     pub(super) sample_bytes: usize,
-    /// The low P bits.
+    /// P, and the low P bits.
+    pub(super) precision: u32,
     pub(super) mask: u16,
     pub(super) scans: Vec<ScanRecipe>,
     pub(super) tolerated: Vec<Tolerated>,
@@ -101,6 +102,7 @@ impl<'a> Recipe<'a> {
             columns,
             components,
             sample_bytes: info.sample_bytes(),
+            precision: precision.into(),
             mask: u16::MAX >> (16 - precision.clamp(1, 16)),
             scans: Vec::with_capacity(header.scans.len()),
             tolerated: header.tolerated,

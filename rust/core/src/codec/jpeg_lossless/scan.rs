@@ -7,7 +7,7 @@ use super::stream::{Memory, Stream, WINDOW_BYTES, advance};
 use super::verdict::{before_output, verdict};
 use crate::codec::{Context, Way};
 use crate::error::Result;
-use crate::frame::Tolerated;
+use crate::frame::{FrameBytes, Tolerated};
 use crate::kernel::{Tier, predict};
 use crate::sink::Sink;
 
@@ -56,6 +56,68 @@ pub(super) fn scan(
     }
     let went = if streams.iter().any(Stream::has_speculated) { way } else { way.min(Way::Lanes) };
     Ok((went, streams.into_iter().filter_map(Stream::tolerated).collect()))
+}
+
+/// Decodes frames in lock-step, without chunks: as [`scan`] does each. Where there is no recipe there is nothing to be had.
+pub(super) fn scan_together(
+    recipes: &[Result<Recipe<'_>>],
+    tables: &Tables,
+    room: &mut Room,
+    context: &Context<'_>,
+    frames: &mut [(FrameBytes<'_>, Sink<'_>)],
+) -> Vec<Result<(Way, Vec<Tolerated>)>> {
+    let way = context.way.min(Way::Lanes);
+    let tier = frames.first().map_or(Tier::PORTABLE, |(_, sink)| sink.tier());
+    let mut results: Vec<Result<(Way, Vec<Tolerated>)>> = recipes.iter().map(|_| Ok((way, Vec::new()))).collect();
+    let scans = recipes.iter().flatten().map(|recipe| recipe.scans.len()).sum();
+    room.memories.resize_with(room.memories.len().max(scans), Memory::default);
+    let mut memories = room.memories.iter_mut();
+    // Of each frame in work, its place; and its streams, one frame's behind the other's.
+    let mut working: Vec<usize> = Vec::new();
+    let mut streams: Vec<Stream<'_>> = Vec::new();
+    for (place, (recipe, result)) in recipes.iter().zip(&mut results).enumerate() {
+        let Ok(recipe) = recipe else { continue };
+        let own: Result<Vec<_>> = recipe
+            .scans
+            .iter()
+            .zip(&mut memories)
+            .map(|(scan, memory)| Stream::new(recipe, scan, tables.at(&scan.tables), memory, context.limits, tier))
+            .collect();
+        match own {
+            Ok(own) => {
+                working.push(place);
+                streams.extend(own);
+            }
+            Err(error) => *result = Err(error),
+        }
+    }
+    while !working.is_empty() {
+        advance(&mut streams, None, way, tier);
+        let mut rest = Vec::with_capacity(streams.len());
+        let mut all = streams.into_iter();
+        working.retain(|place| {
+            let (Some(Ok(recipe)), Some((_, sink)), Some(result)) =
+                (recipes.get(*place), frames.get_mut(*place), results.get_mut(*place))
+            else {
+                return false;
+            };
+            let mut own: Vec<Stream<'_>> = all.by_ref().take(recipe.scans.len()).collect();
+            let emitted = if own.iter().any(Stream::has_failed) {
+                Err(verdict(recipe, tables))
+            } else {
+                emit(recipe, &mut own, tier, sink).map_err(|error| before_output(error, recipe, tables))
+            };
+            let is_done = emitted.is_err() || sink.pixels_left() == 0;
+            if is_done {
+                *result = emitted.map(|()| (way, own.into_iter().filter_map(Stream::tolerated).collect()));
+            } else {
+                rest.append(&mut own);
+            }
+            !is_done
+        });
+        streams = rest;
+    }
+    results
 }
 
 /// Stores the rows that are ready in all streams.
