@@ -8,8 +8,8 @@
 //! ```
 //!
 //! The calling thread goes from stretch to stretch: from where it knows that a code begins it follows the codes until it
-//! meets those that were found from the guessed start. Where it does not, it decodes the stretch itself, so no data make
-//! it do more than twice the work. Restart intervals that are short begin at known places: many are one stretch.
+//! meets those that were found from the guessed start. Where it does not, it decodes the stretch itself; and all of them
+//! where that happens often, so that no data take much longer than on one thread. Restart intervals that are short begin at known places: many are one stretch.
 
 mod queue;
 #[cfg(test)]
@@ -30,6 +30,10 @@ use std::ops::Range;
 const LEAST_BYTES: usize = 256 * 1024;
 /// Each thread has at least this much to do.
 const THREAD_BYTES: usize = 128 * 1024;
+/// One thread makes all the samples, which is a fifth to a quarter of the work: more threads than these only wait.
+const MOST_THREADS: usize = 6;
+/// How many more stretches may prove wrong than right until the calling thread goes on alone.
+const MOST_MISSED: usize = 4;
 /// Bytes of a stretch.
 const STRETCH_BYTES: usize = WINDOW_BYTES;
 /// Segments up to this many bytes are decoded side by side, whole.
@@ -123,7 +127,7 @@ pub(super) fn decode<'a>(
 ) -> Result<()> {
     let scan = stream.scan();
     let bytes: usize = scan.segments.iter().map(ExactSizeIterator::len).sum();
-    let threads = context.threads.min(bytes / THREAD_BYTES);
+    let threads = context.threads.min(bytes / THREAD_BYTES).min(MOST_THREADS);
     let is_worth_it = context.way == Way::Speculative && threads > 1 && bytes >= LEAST_BYTES;
     if !is_worth_it || !stream.has_ample_room() || !crew.grow(threads, context.limits) {
         return Ok(());
@@ -141,7 +145,7 @@ pub(super) fn decode<'a>(
             .map_while(|regions| std::thread::Builder::new().spawn_scoped(scope, || help(work, queue, regions)).ok())
             .collect();
         let closing = Closing { queue, always: true };
-        let result = Consumer { work, stream, regions, over: 0 }.consume(queue, own, emit);
+        let result = Consumer { work, stream, regions, over: 0, missed: 0 }.consume(queue, own, emit);
         drop(closing);
         for helper in helpers {
             if let Err(panic) = helper.join() {
@@ -309,6 +313,8 @@ struct Consumer<'c, 'a> {
     regions: &'c mut Regions,
     /// Bits of the stretch at hand that belong to the last code of the one before.
     over: usize,
+    /// Stretches that have proven wrong, less those that have proven right.
+    missed: usize,
 }
 
 impl<'a> Consumer<'_, 'a> {
@@ -322,7 +328,12 @@ impl<'a> Consumer<'_, 'a> {
         let mut stretches = self.work.stretches.iter().enumerate();
         let mut next = stretches.next();
         while let Some((index, stretch)) = next {
-            match queue.turn() {
+            // There are data whose codes never fall into step: to guess is to work twice then.
+            let is_alone = self.missed > MOST_MISSED;
+            if is_alone {
+                queue.close();
+            }
+            match if is_alone { Turn::Own } else { queue.turn() } {
                 Turn::Meanwhile(index, mut slot) => {
                     slot.decode(self.work, index, self.regions);
                     queue.hand_over(index, slot);
@@ -371,8 +382,11 @@ impl<'a> Consumer<'_, 'a> {
                 }
                 let data_end = self.work.scan.segments.get(*segment).map_or(bytes.end, |segment| segment.end);
                 let is_last = bytes.end == data_end;
-                let at = if is_decoded { self.join(slot, is_last) } else { self.over };
-                self.decode_rest(slot, at, is_last);
+                let found = if is_decoded { self.join(slot, is_last) } else { None };
+                if is_decoded {
+                    self.missed = if found.is_some() { self.missed.saturating_sub(1) } else { self.missed + 1 };
+                }
+                self.decode_rest(slot, found.unwrap_or(self.over), is_last);
             }
             Stretch::Part { .. } => {}
         }
@@ -395,36 +409,27 @@ impl<'a> Consumer<'_, 'a> {
     }
 
     /// Follows the codes into a stretch until they meet those that were found in it, and takes the rest of them; returns
-    /// the position of the next code.
-    fn join(&mut self, slot: &Slot, is_last: bool) -> usize {
+    /// the position of the next code, or `None` where nothing is taken.
+    fn join(&mut self, slot: &Slot, is_last: bool) -> Option<usize> {
         let Work { tables, .. } = *self.work;
         let found = &slot.found;
-        let bits = slot.bits.get(..slot.filled).unwrap_or_default();
+        let bits = slot.bits.get(..slot.filled)?;
         let end = end_of_codes(slot.end, is_last);
         let phase = self.stream.done();
         let mut dropped = [0; MOST_FOLLOWED];
-        let room = self.stream.room();
-        let (Some(mut ours), Some(mut theirs)) = (
-            Task::new(&rotated(tables, phase), bits, self.over, end, room),
-            Task::new(tables, bits, 0, end, &mut dropped),
-        ) else {
-            return self.over;
-        };
-        let Some((followed, skipped)) = meet(&mut ours, &mut theirs, phase, tables.len()) else { return self.over };
-        let (Some(right), Some(to)) =
-            (slot.differences.get(skipped..found.made), self.stream.room().get_mut(followed..))
-        else {
-            return self.over;
-        };
+        let mut ours = Task::new(&rotated(tables, phase), bits, self.over, end, self.stream.room())?;
+        let mut theirs = Task::new(tables, bits, 0, end, &mut dropped)?;
+        let (followed, skipped) = meet(&mut ours, &mut theirs, phase, tables.len())?;
         if found.unassigned > skipped {
-            return self.over;
+            return None;
         }
+        let right = slot.differences.get(skipped..found.made)?;
+        let to = self.stream.room().get_mut(followed..)?;
         // Where more is there than is wanted, the segment does not end here.
         let wanted = right.len().min(to.len());
-        let (Some(right), Some(to)) = (right.get(..wanted), to.get_mut(..wanted)) else { return self.over };
-        to.copy_from_slice(right);
+        to.get_mut(..wanted)?.copy_from_slice(right.get(..wanted)?);
         self.stream.took(followed + wanted, true);
-        found.at
+        Some(found.at)
     }
 
     /// Decodes the codes of a stretch from `at` on.
