@@ -102,7 +102,7 @@ pub fn decode_frame(
         ));
     };
     let Options { finish, segment_byte_order, strict, tier, way, threads } = job.options;
-    let way = way.unwrap_or_else(|| Way::best(tier));
+    let way = way.unwrap_or_else(Way::best);
     let context = Context { syntax: job.syntax, info: job.info, limits: job.limits, segment_byte_order, way, threads };
     let Workspace { staging, scratch } = workspace;
     let mut sink = Sink::new(job.info, finish, out, staging, watch, tier)?;

@@ -8,13 +8,17 @@ use dicoxide_core::codec::{CODECS, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
-    SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, TransferSyntax,
+    SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, TransferSyntax, Way,
 };
 
 /// Bytes that choose what is tried; the rest is what is decoded.
 pub const CHOICE_BYTES: usize = 12;
 /// Samples of all frames of one try: properties are to be tried often.
 const MOST_SAMPLES: usize = 1 << 16;
+/// The same for a codec that has several ways through the data: only large frames tell them apart.
+pub const MOST_SAMPLES_OF_WAYS: usize = 1 << 20;
+/// Enough for the scratch of any try.
+const AMPLE_BYTES: u64 = 1 << 24;
 
 /// How far a try got, so that a campaign can tell that it tries something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +38,46 @@ struct Choice {
     options: Options,
     number_of_frames: Option<u32>,
     word_swapped: bool,
+    /// Whether the codec looks at [`Options::way`].
+    has_ways: bool,
+    /// Bytes of budget beyond the output.
+    spare_bytes: u64,
 }
 
-/// Any value decodes to the same samples, or fails with the same error, on every CPU path and number of threads;
-/// a failure is no bug, and what is noted ends up the same too.
+/// Any value decodes to the same samples, or fails with the same error, on every CPU path, way through the data and
+/// number of threads; a failure is no bug, and what is noted ends up the same too.
 pub fn decoding_agrees(bytes: &[u8]) -> Tried {
-    let Some((choice, value)) = choose(bytes) else { return Tried::Nothing };
+    match agreed(bytes) {
+        None => Tried::Nothing,
+        Some((_, Err(_))) => Tried::Refused,
+        Some((_, Ok(_))) => Tried::Decoded,
+    }
+}
+
+/// The same, and the samples are `expected`: the bits of each as a number, in the order of the value.
+pub fn decoding_gives(bytes: &[u8], expected: &[u64]) {
+    let Some((info, outcome)) = agreed(bytes) else { panic!("nothing was tried") };
+    let memory = match outcome {
+        Ok((memory, _)) => memory,
+        Err((frame, error)) => panic!("frame {frame} was refused: {error}"),
+    };
+    let samples = bytemuck::cast_slice::<u64, u8>(&memory).chunks_exact(info.sample_bytes()).map(|bytes| {
+        let mut word = [0; 8];
+        word.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
+        u64::from_le_bytes(word)
+    });
+    let samples: Vec<u64> = samples.take(memory.len()).collect();
+    // The last frame was asked for first.
+    let samples = samples.chunks(info.samples()).rev().flatten();
+    if let Some(at) = samples.clone().zip(expected).position(|(found, expected)| found != expected) {
+        panic!("sample {at} is {:?}, {:?} expected", samples.clone().nth(at), expected.get(at));
+    }
+    assert_eq!(samples.count(), expected.len(), "samples");
+}
+
+/// What all paths give.
+fn agreed(bytes: &[u8]) -> Option<(FrameInfo, Outcome)> {
+    let (choice, value) = choose(bytes)?;
     // Where the choice says so, the last bytes are an Extended Offset Table of two frames.
     let (value, extended) = match value.split_last_chunk::<32>() {
         Some((value, table)) if choice.word_swapped && choice.syntax.is_encapsulated() => {
@@ -49,19 +87,37 @@ pub fn decoding_agrees(bytes: &[u8]) -> Tried {
         _ => (value, None),
     };
     let data = PixelData { value, extended };
-    let Some(expected) = outcome(&choice, data, Tier::PORTABLE, 1) else { return Tried::Nothing };
+    let first = Path { tier: Tier::PORTABLE, way: choice.has_ways.then_some(Way::Serial), threads: 1 };
+    let expected = outcome(&choice, data, first)?;
     for tier in Tier::available() {
-        for threads in [1, 2] {
-            assert_eq!(outcome(&choice, data, tier, threads).as_ref(), Some(&expected), "{} {threads}", tier.name());
+        // Several threads need more of a tight budget than one.
+        let is_ample = choice.spare_bytes == AMPLE_BYTES;
+        for path in paths(tier, choice.has_ways).filter(|path| *path != first && (is_ample || path.threads == 1)) {
+            assert_eq!(outcome(&choice, data, path).as_ref(), Some(&expected), "{} {path:?}", tier.name());
         }
     }
-    if expected.is_ok() { Tried::Decoded } else { Tried::Refused }
+    Some((choice.info, expected))
+}
+
+/// How a try goes about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Path {
+    tier: Tier,
+    way: Option<Way>,
+    threads: usize,
+}
+
+/// All paths of a tier: threads have the way that is chosen for them.
+fn paths(tier: Tier, has_ways: bool) -> impl Iterator<Item = Path> {
+    let ways = Way::ALL.into_iter().filter(move |_| has_ways).map(Some);
+    let alone = ways.chain((!has_ways).then_some(None)).map(move |way| Path { tier, way, threads: 1 });
+    alone.chain([Path { tier, way: None, threads: 2 }])
 }
 
 /// Samples and notes, or the frame and its error.
 type Outcome = Result<(Vec<u64>, String), (usize, DecodeError)>;
 
-fn outcome(choice: &Choice, data: PixelData<'_>, tier: Tier, threads: usize) -> Option<Outcome> {
+fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> {
     let codec = codec_for(choice.syntax)?;
     let Choice { info, number_of_frames, .. } = choice;
     let table = if choice.syntax.is_encapsulated() {
@@ -74,9 +130,13 @@ fn outcome(choice: &Choice, data: PixelData<'_>, tier: Tier, threads: usize) -> 
         Err(error) => return Some(Err((0, checked(error, data.value.len())))),
     };
     let indices: Vec<usize> = (0..table.frames()).rev().collect();
-    let samples = info.samples().checked_mul(indices.len()).filter(|samples| *samples <= MOST_SAMPLES)?;
-    let limits = Limits::new(Some(1 << 24));
-    let job = Job { syntax: choice.syntax, info, limits: &limits, options: Options { tier, ..choice.options } };
+    let most = if choice.has_ways { MOST_SAMPLES_OF_WAYS } else { MOST_SAMPLES };
+    let samples = info.samples().checked_mul(indices.len()).filter(|samples| *samples <= most)?;
+    // What the first of several frames takes beyond its need, a later one may need.
+    let spare_bytes = if indices.len() > 1 { AMPLE_BYTES } else { choice.spare_bytes };
+    let limits = Limits::new(Some((samples * info.sample_bytes()) as u64 + spare_bytes));
+    let Path { tier, way, threads } = path;
+    let job = Job { syntax: choice.syntax, info, limits: &limits, options: Options { tier, way, ..choice.options } };
     let mut memory = vec![0_u64; samples];
     let decoded = check_frames(&table, data, &indices, info, codec).and_then(|()| {
         let output = Output { samples: typed(&mut memory, info, &choice.options), rescales: &[], is_warm: false };
@@ -123,6 +183,7 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let (head, value) = bytes.split_first_chunk::<CHOICE_BYTES>()?;
     let [codec, syntax, rows, columns, samples, allocated, stored, shift, kind, frames, options, term] = *head;
     let codec = CODECS.get(usize::from(codec) % CODECS.len())?;
+    let has_ways = codec.name() == "jpeg_lossless";
     let syntaxes = codec.syntaxes();
     let syntax = *syntaxes.get(usize::from(syntax) % syntaxes.len())?;
     let sample_kind = match kind % 8 {
@@ -139,8 +200,8 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     };
     let bits_stored = u32::from(stored) % (bits_allocated + 1);
     let attributes = Attributes {
-        rows: u32::from(rows),
-        columns: u32::from(columns),
+        rows: u32::from(rows) + 256 * u32::from(frames >> 3 & 3),
+        columns: u32::from(columns) + 256 * u32::from(frames >> 5 & 3),
         samples_per_pixel: u32::from(samples % 5),
         bits_allocated,
         bits_stored,
@@ -159,9 +220,13 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
         rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
         store: if options & 64 == 0 { Store::Cached } else { Store::Streamed },
     };
+    let is_tight = has_ways && options & 128 != 0;
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
     let strict = options & 32 != 0;
     let options = Options { finish, segment_byte_order, strict, tier: Tier::PORTABLE, ..Options::default() };
+    // The bits in between are those of rows and columns.
     let number_of_frames = (frames & 128 == 0).then_some(u32::from(frames % 8));
-    Some((Choice { syntax, info, options, number_of_frames, word_swapped: term & 4 != 0 }, value))
+    let word_swapped = term & 4 != 0;
+    let spare_bytes = if is_tight { u64::from(term) << 12 } else { AMPLE_BYTES };
+    Some((Choice { syntax, info, options, number_of_frames, word_swapped, has_ways, spare_bytes }, value))
 }

@@ -18,16 +18,15 @@ impl Way {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Serial, Self::Lanes, Self::Speculative];
 
-    /// The fastest one for a tier, or the one that the environment variable `DICOXIDE_LANES` forces.
+    /// The fastest one, or the one that the environment variable `DICOXIDE_LANES` forces.
     #[must_use]
-    pub fn best(tier: Tier) -> Self {
+    pub fn best() -> Self {
         static FORCED: OnceLock<Option<Way>> = OnceLock::new();
         let forced = FORCED.get_or_init(|| {
             let name = std::env::var_os("DICOXIDE_LANES")?;
             Self::ALL.into_iter().find(|way| name == way.name())
         });
-        // One after the other, chunks gain nothing.
-        forced.unwrap_or(if tier == Tier::PORTABLE { Self::Serial } else { Self::Speculative })
+        forced.unwrap_or(Self::Speculative)
     }
 
     /// `serial`, `lanes` or `speculative`.

@@ -5,3 +5,6 @@
 pub(super) mod headers;
 pub(super) mod huffman;
 pub(super) mod marker;
+
+#[cfg(test)]
+mod tests;

@@ -69,3 +69,6 @@ impl Codec for JpegLossless {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

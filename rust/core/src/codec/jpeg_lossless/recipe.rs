@@ -191,13 +191,15 @@ fn scan_recipe(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &
 /// Symbols of one refill: as many as seldom need more bits than a refill gives, and whole cycles of tables.
 fn group(cycle: usize, bits: u64, samples: u64) -> usize {
     let fits = match bits * 2 / samples.max(1) {
-        0..14 => 4,
+        0..3 => 8,
+        3..14 => 4,
         14..19 => 3,
         _ => 2,
     };
     match cycle {
         1 => fits,
         2 => fits & !1,
-        other => other,
+        3 => 3,
+        _ => fits.max(4),
     }
 }

@@ -33,13 +33,14 @@ pub(super) fn scan(
     let (tier, way, limits) = (sink.tier(), context.way, context.limits);
     let Room { memories, regions, crew } = room;
     memories.resize_with(memories.len().max(recipe.scans.len()), Memory::default);
-    let longest = recipe.scans.iter().flat_map(|scan| &scan.segments).map(ExactSizeIterator::len).max().unwrap_or(0);
-    let may_speculate = way == Way::Speculative && recipe.scans.len() == 1;
-    let mut regions = (may_speculate && regions.grow(longest.min(WINDOW_BYTES) * 8, limits)).then_some(regions);
     let mut streams = Vec::with_capacity(recipe.scans.len());
     for (scan, memory) in recipe.scans.iter().zip(memories) {
         streams.push(Stream::new(recipe, scan, tables.at(&scan.tables), memory, limits, tier)?);
     }
+    // Last of all, and only if the budget has room for it: what can be done without it must not fail with it.
+    let longest = recipe.scans.iter().flat_map(|scan| &scan.segments).map(ExactSizeIterator::len).max().unwrap_or(0);
+    let may_speculate = way == Way::Speculative && recipe.scans.len() == 1;
+    let mut regions = (may_speculate && regions.grow(longest.min(WINDOW_BYTES) * 8, limits)).then_some(regions);
     let mut emit = |streams: &mut [Stream<'_>]| {
         let emitted = emit(recipe, streams, tier, sink).map(|()| sink.pixels_left() > 0);
         emitted.map_err(|error| before_output(error, recipe, tables))

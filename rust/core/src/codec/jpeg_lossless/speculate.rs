@@ -18,7 +18,7 @@ use std::ops::Range;
 
 /// Bits of a chunk: short ones cost more in following, long ones leave lanes idle at the end.
 const LEAST_CHUNK_BITS: usize = 4 * 1024;
-const MOST_CHUNK_BITS: usize = 32 * 1024;
+const MOST_CHUNK_BITS: usize = 48 * 1024;
 /// Lanes that the chunks are for.
 const LANES: usize = 4;
 /// Differences between the regions of two chunks, so that they don't compete for the same cache sets.
@@ -149,3 +149,6 @@ pub(super) fn meet(ours: &mut Task<'_>, theirs: &mut Task<'_>, phase: usize, cyc
 pub(super) fn rotated<'t>(tables: &[&'t Table], made: usize) -> Vec<&'t Table> {
     tables.iter().cycle().skip(made % tables.len().max(1)).take(tables.len()).copied().collect()
 }
+
+#[cfg(test)]
+mod tests;

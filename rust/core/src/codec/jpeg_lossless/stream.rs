@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use std::ops::Range;
 
 /// Bytes of a window, without padding.
-pub(super) const WINDOW_BYTES: usize = 32 * 1024;
+pub(super) const WINDOW_BYTES: usize = 48 * 1024;
 /// Differences made at once, if a row is not longer: as many as a window has bits.
 const ROOM: usize = WINDOW_BYTES * 8;
 /// No code begins in the last bits of a window while more of the segment is to come.
@@ -249,6 +249,10 @@ impl<'a> Stream<'a> {
         let room_at = self.room_at();
         let done = self.done();
         let [piece] = self.pieces.as_mut_slice() else { return };
+        // With less room than there may be codes, the same chunks would be decoded over and over again.
+        if piece.symbols < self.left.min(piece.end.saturating_sub(piece.at)) {
+            return;
+        }
         let tables = rotated(&self.tables, done);
         let Memory { window, differences } = &mut *self.memory;
         let Some(out) = differences.get_mut(room_at..room_at + piece.symbols) else { return };
@@ -389,7 +393,11 @@ pub(super) fn advance(streams: &mut [Stream<'_>], regions: Option<&mut Regions>,
         stream.speculate(regions);
     }
     let mut tasks: Vec<Task<'_>> = streams.iter_mut().flat_map(Stream::tasks).collect();
-    difference::run(&mut tasks, if way == Way::Serial { Tier::PORTABLE } else { tier });
+    if way == Way::Serial {
+        tasks.iter_mut().for_each(|task| difference::run(std::slice::from_mut(task), Tier::PORTABLE));
+    } else {
+        difference::run(&mut tasks, tier);
+    }
     let made: Vec<Made> = tasks.iter().map(Made::of).collect();
     let mut made = made.as_slice();
     for stream in streams {

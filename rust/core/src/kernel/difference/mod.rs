@@ -22,24 +22,26 @@ const WINDOW_BITS: usize = 56;
 /// Bytes behind the end of a task's bits that a window may read.
 pub(crate) const PAD_BYTES: usize = 16;
 /// Most symbols of one refill.
-const MAX_GROUP: usize = 4;
+const MAX_GROUP: usize = 8;
+/// How many symbols a refill may be for.
+const GROUPS: [usize; 4] = [2, 3, 4, 8];
 /// The category whose difference is 32768, without further bits.
 const NO_FURTHER_BITS: u32 = 16;
 
-/// Bit 8 of an entry: longer than its share of a refill, or more than one probe tells. Bits 0 to 5 are the length,
-/// bits 11 to 15 that of a symbol longer than its share, bits 16 to 31 the bias.
-const MISS: u32 = 1 << 8;
-/// Where the length of a symbol is that is longer than its share.
+/// Bits 0 to 5 of an entry are the length; this one is of what is longer than its share of a refill, or not told by one
+/// probe. Behind it nothing is left of a window, and so of the mark that tells how much of it was taken.
+const MISS: u32 = 63;
+/// Bits 11 to 15 are the length of a symbol that is longer than its share, bits 16 to 31 the bias.
 const LONG_AT: u32 = 11;
-/// Misses of a group of entries, summed.
-const MISSES: u32 = 7 << 8;
-/// Length of a group of entries, summed.
-const LENGTH: u32 = 0xFF;
+/// What is set at the bottom of a window: the zeros below it are the bits that were taken, 64 after a miss.
+const MARK: u64 = 1;
+/// Set in the bits taken after a miss, and in no other number of bits.
+const MISSED: u32 = 64;
 
 /// A Huffman table, ready for probing.
 pub(crate) struct Table {
     entries: Box<[u32; 1 << INDEX_BITS]>,
-    /// Symbols of one refill, 2 to 4; none that is in `entries` is longer than its share of a window.
+    /// Symbols of one refill; none that is in `entries` is longer than its share of a window.
     group: usize,
     /// Of each length, where codes up to that length end, as 16 bits.
     ends: [u32; 17],
@@ -55,9 +57,9 @@ impl fmt::Debug for Table {
 }
 
 impl Table {
-    /// The table with `counts` codes of 1 to 16 bits, for `group` symbols a refill (2 to 4).
+    /// The table with `counts` codes of 1 to 16 bits, for `group` symbols a refill, or the next number below that there is code for.
     pub(crate) fn new(counts: [u8; 16], categories: &[u8], group: usize) -> Self {
-        let group = group.clamp(2, MAX_GROUP);
+        let group = GROUPS.into_iter().rev().find(|fits| *fits <= group).unwrap_or(2);
         let longest = (WINDOW_BITS / group) as u32;
         let mut table = Self {
             entries: Box::new([MISS; 1 << INDEX_BITS]),
@@ -121,7 +123,7 @@ impl Table {
     #[inline(always)]
     fn probe(&self, window: u64) -> Option<(u32, u16)> {
         let entry = self.entries.get((window >> 52) as usize).copied().unwrap_or(MISS);
-        let length = if entry & MISS == 0 { entry & 63 } else { entry >> LONG_AT & 31 };
+        let length = if entry & 63 == MISS { entry >> LONG_AT & 31 } else { entry & 63 };
         if length == 0 {
             return self.symbol(window);
         }

@@ -1,63 +1,95 @@
-//! One task at a time.
+//! Up to three tasks in turn, so that none waits for the look-up of another.
 
-use super::{LENGTH, MISSES, Task, window};
+use super::{Table, Task, WINDOW_BITS, window};
+
+/// More lanes do not fit the registers of a baseline CPU.
+const LANES: usize = 3;
 
 pub(super) fn run(tasks: &mut [Task<'_>]) {
-    for task in tasks {
-        finish(task);
+    let mut waiting = tasks.iter_mut();
+    let mut lanes: Vec<&mut Task<'_>> = Vec::with_capacity(LANES);
+    loop {
+        lanes.retain(|task| task.refills() > 0);
+        let room = LANES - lanes.len();
+        lanes.extend(waiting.by_ref().filter(|task| task.refills() > 0).take(room));
+        match lanes.first().map(|task| task.group()) {
+            None => break,
+            Some(8) => batch_of::<8>(&mut lanes),
+            Some(4) => batch_of::<4>(&mut lanes),
+            Some(3) => batch_of::<3>(&mut lanes),
+            Some(_) => batch_of::<2>(&mut lanes),
+        }
     }
+    tasks.iter_mut().for_each(finish);
 }
 
 /// Takes a task to its end.
 #[inline(always)]
 pub(super) fn finish(task: &mut Task<'_>) {
-    match task.group() {
-        4 => groups::<4>(task),
-        3 => groups::<3>(task),
-        _ => groups::<2>(task),
+    while task.refills() > 0 {
+        match task.group() {
+            8 => batch::<1, 8>(&mut [task]),
+            4 => batch::<1, 4>(&mut [task]),
+            3 => batch::<1, 3>(&mut [task]),
+            _ => batch::<1, 2>(&mut [task]),
+        }
     }
     while task.step() {}
 }
 
-/// Groups of symbols, one refill each.
+/// One batch of as many lanes as there are; those with another group than the first wait.
+fn batch_of<const S: usize>(lanes: &mut [&mut Task<'_>]) {
+    match lanes.iter().take_while(|task| task.group() == S).count() {
+        1 => batch::<1, S>(lanes),
+        2 => batch::<2, S>(lanes),
+        _ => batch::<LANES, S>(lanes),
+    }
+}
+
+/// As many groups of the first N lanes as all have room for, or up to a symbol that one probe does not tell.
 #[inline(always)]
-fn groups<const S: usize>(task: &mut Task<'_>) {
-    let Some(tables) = task.tables.first_chunk::<S>().copied() else { return };
-    loop {
-        let refills = task.refills();
-        if refills == 0 {
-            return;
+fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>]) {
+    let Some(lanes) = lanes.first_chunk_mut::<N>() else { return };
+    let refills = lanes.iter().map(|task| task.refills()).min().unwrap_or(0);
+    let mut done = 0;
+    let mut missed = false;
+    {
+        let mut at = lanes.each_ref().map(|task| task.at);
+        let bits = lanes.each_ref().map(|task| task.bits);
+        let tables: [[&Table; S]; N] =
+            lanes.each_ref().map(|task| task.tables.first_chunk().copied().unwrap_or([task.tables[0]; S]));
+        let outs: [&mut [[u16; S]]; N] =
+            lanes.each_mut().map(|task| task.out.get_mut(task.made..).unwrap_or_default().as_chunks_mut().0);
+        let refills = outs.iter().map(|out| out.len()).min().unwrap_or(0).min(refills);
+        while done < refills && !missed {
+            let mut windows: [u64; N] = std::array::from_fn(|lane| window(bits[lane], at[lane]));
+            let mut taken = [0_u32; N];
+            for symbol in 0..S {
+                for lane in 0..N {
+                    let entry = tables[lane][symbol].entries[(windows[lane] >> 52) as usize];
+                    let length = entry & 63;
+                    let further = windows[lane].wrapping_shr(length.wrapping_neg()) as u16;
+                    outs[lane][done][symbol] = further.wrapping_add((entry >> 16) as u16);
+                    windows[lane] = windows[lane].wrapping_shl(length);
+                    taken[lane] = taken[lane].wrapping_add(length);
+                }
+            }
+            missed = taken.iter().any(|taken| *taken as usize > WINDOW_BITS);
+            if !missed {
+                for lane in 0..N {
+                    at[lane] += taken[lane] as usize;
+                }
+                done += 1;
+            }
         }
-        let bits = task.bits;
-        let Some(out) = task.out.get_mut(task.made..).map(|out| out.as_chunks_mut::<S>().0) else { return };
-        let mut at = task.at;
-        let mut done = 0;
-        for differences in out.iter_mut().take(refills) {
-            let mut window = window(bits, at);
-            let mut sum = 0_u32;
-            for (difference, table) in differences.iter_mut().zip(tables) {
-                // The index is 12 bits, as the table has entries.
-                let entry = table.entries.get((window >> 52) as usize).copied().unwrap_or(0);
-                #[expect(clippy::cast_possible_truncation, reason = "differences are modulo 2^16")]
-                let further = window.wrapping_shr(entry.wrapping_neg() & 63) as u16;
-                #[expect(clippy::cast_possible_truncation, reason = "16 bits are left")]
-                let bias = (entry >> 16) as u16;
-                *difference = further.wrapping_add(bias);
-                window = window.wrapping_shl(entry & 63);
-                sum = sum.wrapping_add(entry);
-            }
-            if sum & MISSES != 0 {
-                break;
-            }
-            at += (sum & LENGTH) as usize;
-            done += S;
+        for (lane, at) in lanes.iter_mut().zip(at) {
+            lane.at = at;
         }
-        task.at = at;
-        task.made += done;
-        if done < refills * S {
-            for _ in 0..S {
-                task.step();
-            }
+    }
+    for lane in lanes {
+        lane.made += done * S;
+        if missed {
+            (0..S).for_each(|_| _ = lane.step());
         }
     }
 }

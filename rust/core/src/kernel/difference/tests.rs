@@ -57,7 +57,7 @@ fn slowly(counts: &[u8; 16], categories: &[u8], bit: &dyn Fn(usize) -> u32, at: 
 fn every_tier_decodes_what_the_figures_say() {
     let mut random = Random(0x1234_5678_9abc_def1);
     for round in 0..400 {
-        let group = 2 + round % 3;
+        let group = [2, 3, 4, 8][round % 4];
         let cycle = [1, if group == 3 { 3 } else { 2 }][random.below(2)];
         let specs: Vec<_> = (0..cycle).map(|_| any_table(&mut random)).collect();
         let tables: Vec<Table> =
@@ -110,4 +110,53 @@ fn tables_of_other_groups_are_refused() {
     assert!(Task::new(&[&two, &three], &[0; 99], 0, 8, &mut []).is_none());
     assert!(Task::new(&[&two, &two, &two], &[0; 99], 0, 8, &mut []).is_none());
     assert!(Task::new(&[&three, &three, &three], &[0; 99], 0, 8, &mut []).is_some());
+}
+
+/// Symbols whose codes are chosen, not their bits: long ones are as frequent as short ones.
+fn dense(random: &mut Random, specs: &[([u8; 16], Vec<u8>)], symbols: usize) -> Vec<u8> {
+    let mut bits = Vec::new();
+    for symbol in 0..symbols {
+        let (counts, categories) = &specs[symbol % specs.len()];
+        let place = random.below(categories.len());
+        let (mut code, mut before) = (0_usize, 0_usize);
+        for (length, count) in (1..).zip(counts.map(usize::from)) {
+            if place < before + count {
+                code += place - before;
+                bits.extend((0..length).rev().map(|bit| code >> bit & 1 == 1));
+                break;
+            }
+            code = (code + count) << 1;
+            before += count;
+        }
+        let further = usize::from(categories[place]) % 16;
+        bits.extend((0..further).map(|_| random.below(2) == 1));
+    }
+    let byte = |bits: &[bool]| bits.iter().enumerate().fold(0, |byte, (at, bit)| byte | u8::from(*bit) << (7 - at));
+    bits.chunks(8).map(byte).collect()
+}
+
+#[test]
+fn long_codes_near_the_end_begin_before_it_on_every_tier() {
+    let mut random = Random(0x0F1E_2D3C_4B5A_6978);
+    for round in 0..2000 {
+        let group = 2 + round % 3;
+        let mut counts = [0; 16];
+        counts[random.below(3)] = 1;
+        counts[8 + random.below(8)] = 1 + random.below(4) as u8;
+        let total: u8 = counts.iter().sum();
+        let spec = (counts, (0..total).map(|_| [15, 14, 12, 3][random.below(4)]).collect::<Vec<u8>>());
+        let table = Table::new(spec.0, &spec.1, group);
+        let stream = dense(&mut random, std::slice::from_ref(&spec), 60);
+        let end = random.below((stream.len() - PAD_BYTES) * 8);
+        let ends: Vec<(usize, usize, Vec<u16>)> = Tier::available()
+            .into_iter()
+            .map(|tier| {
+                let mut out = vec![0; 99];
+                let mut tasks = [Task::new(&[&table], &stream, 0, end, &mut out).unwrap()];
+                run(&mut tasks, tier);
+                (tasks[0].at(), tasks[0].made(), tasks[0].differences().to_vec())
+            })
+            .collect();
+        assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "{round}: {ends:?}");
+    }
 }

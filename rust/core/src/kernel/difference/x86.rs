@@ -5,7 +5,7 @@
 //!         its entry                           ──► stage.entries ─┴─ 8 at once ──► differences
 //! ```
 
-use super::{LENGTH, MISSES, Table, Task, WINDOW_BITS, scalar};
+use super::{INDEX_BITS, MARK, MISSED, Task, WINDOW_BITS, scalar};
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64,
     _mm256_set1_epi32, _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_srli_epi32, _mm256_srlv_epi32,
@@ -22,6 +22,8 @@ const BELOW: usize = 16;
 const LANE_SLOTS: usize = BELOW + STAGED;
 /// A task with fewer refills left is finished alone.
 const FEW: usize = 4;
+/// Bits of the longest symbol: a code of 16, and 15 further ones.
+const LONGEST: usize = 31;
 
 /// What lanes have found and not yet made differences of, last symbol first.
 #[repr(C, align(64))]
@@ -34,18 +36,17 @@ struct Stage {
 pub(super) fn run(tasks: &mut [Task<'_>]) {
     let mut stage = Stage { windows: [[0; LANE_SLOTS]; LANES], entries: [[0; LANE_SLOTS]; LANES] };
     let mut waiting = tasks.iter_mut();
-    // The tasks in the lanes, without gaps.
-    let mut active: [Option<&mut Task<'_>>; LANES] = [const { None }; LANES];
+    let mut lanes: Vec<&mut Task<'_>> = Vec::with_capacity(LANES);
     loop {
-        for lane in &mut active {
-            *lane = lane.take().and_then(unfinished).or_else(|| waiting.by_ref().find_map(unfinished));
-        }
-        active.sort_by_key(Option::is_none);
-        let Some(group) = active.iter().flatten().next().map(|task| task.group()) else { return };
-        match group {
-            4 => batch_of::<4>(&mut active, &mut stage),
-            3 => batch_of::<3>(&mut active, &mut stage),
-            _ => batch_of::<2>(&mut active, &mut stage),
+        lanes = lanes.into_iter().filter_map(unfinished).collect();
+        let room = LANES - lanes.len();
+        lanes.extend(waiting.by_ref().filter_map(unfinished).take(room));
+        match lanes.first().map(|task| task.group()) {
+            None => return,
+            Some(8) => batch_of::<8>(&mut lanes, &mut stage),
+            Some(4) => batch_of::<4>(&mut lanes, &mut stage),
+            Some(3) => batch_of::<3>(&mut lanes, &mut stage),
+            Some(_) => batch_of::<2>(&mut lanes, &mut stage),
         }
     }
 }
@@ -59,31 +60,32 @@ fn unfinished<'t, 'a>(task: &'t mut Task<'a>) -> Option<&'t mut Task<'a>> {
     Some(task)
 }
 
-/// One batch of as many lanes as there are; tasks with another group than the first's go alone.
+/// One batch of as many lanes as there are; those with another group than the first wait.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-fn batch_of<const S: usize>(active: &mut [Option<&mut Task<'_>>; LANES], stage: &mut Stage) {
-    let count = active.iter().take_while(|task| task.as_ref().is_some_and(|task| task.group() == S)).count();
-    match (count, active) {
-        (4, [Some(a), Some(b), Some(c), Some(d)]) => batch::<4, S>([a, b, c, d], stage),
-        (3, [Some(a), Some(b), Some(c), _]) => batch::<3, S>([a, b, c], stage),
-        (2, [Some(a), Some(b), ..]) => batch::<2, S>([a, b], stage),
-        (_, [Some(a), ..]) => batch::<1, S>([a], stage),
-        _ => {}
+fn batch_of<const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage) {
+    match lanes.iter().take_while(|task| task.group() == S).count() {
+        1 => batch::<1, S>(lanes, stage),
+        2 => batch::<2, S>(lanes, stage),
+        3 => batch::<3, S>(lanes, stage),
+
+        _ => batch::<4, S>(lanes, stage),
     }
 }
 
-/// As many symbols of each lane as all have room for.
+/// As many symbols of the first N lanes as all have room for.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-fn batch<const N: usize, const S: usize>(mut lanes: [&mut Task<'_>; N], stage: &mut Stage) {
-    let refills = lanes.iter().map(|task| task.refills()).min().unwrap_or(0).min(STAGED / S);
+fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage) {
+    let Some(lanes) = lanes.first_chunk_mut::<N>() else { return };
+    let refills = lanes.iter().map(|task| task.refills().min(groups::<S>(task, task.at))).min().unwrap_or(0);
+    let refills = refills.min(STAGED / S);
     let first = lanes[0].tables[0];
     let is_one_table = lanes.iter().all(|task| task.tables.iter().all(|table| std::ptr::eq(*table, first)));
     let done = if is_one_table {
-        find::<N, S, true>(&mut lanes, refills, stage)
+        find::<N, S, true>(lanes, refills, stage)
     } else {
-        find::<N, S, false>(&mut lanes, refills, stage)
+        find::<N, S, false>(lanes, refills, stage)
     };
-    for (lane, task) in lanes.into_iter().enumerate() {
+    for (lane, task) in lanes.iter_mut().enumerate() {
         let made = task.made;
         task.made += done * S;
         let (Some(out), Some(windows), Some(entries)) =
@@ -95,6 +97,13 @@ fn batch<const N: usize, const S: usize>(mut lanes: [&mut Task<'_>; N], stage: &
     }
 }
 
+/// Groups from `at` on of which every code begins before the end: the last one's, too, where all are the longest.
+#[inline(always)]
+fn groups<const S: usize>(task: &Task<'_>, at: usize) -> usize {
+    let spare = (LONGEST * (S - 1) + 1).saturating_sub(WINDOW_BITS);
+    task.end.saturating_sub(at + spare) / WINDOW_BITS
+}
+
 /// Stages the symbols of up to `refills` refills of each lane; returns how many were made.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
 #[inline]
@@ -104,7 +113,8 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
     refills: usize,
     stage: &mut Stage,
 ) -> usize {
-    let tables: [[&Table; S]; N] = std::array::from_fn(|lane| std::array::from_fn(|symbol| lanes[lane].tables[symbol]));
+    let tables: [[*const u32; S]; N] =
+        std::array::from_fn(|lane| std::array::from_fn(|symbol| lanes[lane].tables[symbol].entries.as_ptr()));
     // Positions as bits of the address space: one register a lane.
     let bases: [usize; N] = std::array::from_fn(|lane| lanes[lane].bits.as_ptr().expose_provenance() << 3);
     let mut at: [usize; N] = std::array::from_fn(|lane| bases[lane].wrapping_add(lanes[lane].at));
@@ -112,19 +122,21 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
     // SAFETY: both stay within the windows of the first lane, as refills * S <= STAGED.
     let (first, mut last) =
         unsafe { (stage_at.add(LANE_SLOTS), stage_at.add(LANE_SLOTS).sub(refills.min(STAGED / S) * S)) };
+    // In a register, so that a shift need not destroy what it shifts.
+    let index_at = std::hint::black_box(u64::BITS - INDEX_BITS) & 63;
     let mut slot = first;
     while slot != last {
-        // SAFETY: `refills` was taken from Task::refills and is taken anew after every miss, so the position is at least
+        // SAFETY: `refills` is no more than `groups`, which are counted anew after every miss, so the position is at least
         // 56 bits before the end of the task, behind which Task::new made sure of PAD_BYTES bytes.
         let mut window: [u64; N] = std::array::from_fn(|lane| unsafe {
             let from = std::ptr::with_exposed_provenance::<u64>(at[lane] >> 3);
-            from.read_unaligned().swap_bytes() << (at[lane] & 7)
+            from.read_unaligned().swap_bytes() << (at[lane] & 7) | MARK
         });
-        let mut sum = [0_u32; N];
         for symbol in 0..S {
             for lane in 0..N {
                 let table = if ONE_TABLE { tables[0][0] } else { tables[lane][symbol] };
-                let entry = table.entries[(window[lane] >> 52) as usize];
+                // SAFETY: 12 bits are left, and a table has as many entries.
+                let entry = unsafe { *table.add((window[lane] >> index_at) as usize) };
                 // SAFETY: `slot` goes down from the end of a lane's BELOW + STAGED slots by STAGED at most, so that it and
                 // the slot below, which takes the window's lower half and is staged next, belong to the lane.
                 unsafe {
@@ -132,14 +144,14 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
                     slot.add((LANES + lane) * LANE_SLOTS).sub(symbol + 1).write(entry);
                 }
                 window[lane] <<= entry & 63;
-                sum[lane] = sum[lane].wrapping_add(entry);
             }
         }
         // SAFETY: as above; it ends at `last`.
         slot = unsafe { slot.sub(S) };
-        if sum.iter().fold(0, |all, sum| all | sum) & MISSES == 0 {
+        let taken: [u32; N] = std::array::from_fn(|lane| window[lane].trailing_zeros());
+        if taken.iter().fold(0, |all, taken| all | taken) & MISSED == 0 {
             for lane in 0..N {
-                at[lane] = at[lane].wrapping_add((sum[lane] & LENGTH) as usize);
+                at[lane] = at[lane].wrapping_add(taken[lane] as usize);
             }
             continue;
         }
@@ -147,17 +159,18 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
         for lane in 0..N {
             let task = &mut *lanes[lane];
             let before = at[lane].wrapping_sub(bases[lane]);
-            let behind = if sum[lane] & MISSES == 0 {
-                before + (sum[lane] & LENGTH) as usize
+            let behind = if taken[lane] & MISSED == 0 {
+                before + taken[lane] as usize
             } else {
                 // SAFETY: both pointers are into the stage.
                 let staged = unsafe { first.offset_from(slot) }.unsigned_abs();
                 let made = task.made + staged - S;
-                let entries = &mut stage.entries[lane][LANE_SLOTS - staged..LANE_SLOTS - staged + S];
+                // SAFETY: the lane's entries of this group, which nothing else refers to.
+                let entries = unsafe { std::slice::from_raw_parts_mut(slot.add((LANES + lane) * LANE_SLOTS), S) };
                 step::<S>(task, before, made, entries)
             };
             at[lane] = bases[lane].wrapping_add(behind);
-            left = left.min(task.end.saturating_sub(behind) / WINDOW_BITS);
+            left = left.min(groups::<S>(task, behind));
         }
         // SAFETY: both pointers are into the stage; `last` only gets nearer.
         last = unsafe { slot.sub(left.min(slot.offset_from(last).unsigned_abs() / S) * S) };

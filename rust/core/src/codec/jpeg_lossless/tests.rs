@@ -1,0 +1,76 @@
+//! What a budget may and may not change.
+
+use super::stream::WINDOW_BYTES;
+use crate::*;
+use std::sync::atomic::AtomicBool;
+
+const ROWS: u16 = 300;
+const COLUMNS: u16 = 200;
+
+/// A frame of noise: fifteen codes of 4 bits, for the categories 0 to 14.
+fn frame() -> Vec<u8> {
+    let mut frame = vec![0xFF, 0xD8, 0xFF, 0xC3, 0, 11, 16];
+    frame.extend([ROWS.to_be_bytes(), COLUMNS.to_be_bytes()].concat());
+    frame.extend([1, 1, 0x11, 0, 0xFF, 0xC4, 0, 34, 0]);
+    frame.extend([0, 0, 0, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    frame.extend(0..15);
+    frame.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 0, 0]);
+    let mut state = 0x0123_4567_89AB_CDEF_u64;
+    // No bits make the one code that stands for nothing.
+    frame.extend((0..u32::from(ROWS) * u32::from(COLUMNS) * 2).map(|_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0] & 0xBB & 0xEE
+    }));
+    frame.extend([0xFF, 0xD9]);
+    frame
+}
+
+fn decode(frame: &[u8], max_bytes: u64, tier: Tier, way: Way) -> Result<(Vec<u16>, &'static str)> {
+    let info = FrameInfo::new(Attributes {
+        rows: ROWS.into(),
+        columns: COLUMNS.into(),
+        samples_per_pixel: 1,
+        bits_allocated: 16,
+        bits_stored: 16,
+        high_bit: 15,
+        sample_kind: SampleKind::Unsigned,
+        planar_configuration: 0,
+        photometric_interpretation: PhotometricInterpretation::Other,
+    })?;
+    let limits = Limits::new(Some(max_bytes));
+    let options = Options { tier, way: Some(way), ..Options::default() };
+    let job = Job { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options };
+    let mut out = vec![0; info.samples()];
+    let watch = Watch { stop: &AtomicBool::new(false), poll: None };
+    let decoded = decode_frame(&job, frame.into(), SamplesMut::U16(&mut out), &mut Workspace::default(), watch)?;
+    Ok((out, decoded.path))
+}
+
+#[test]
+fn a_budget_that_is_enough_one_way_is_enough_every_way() {
+    let frame = frame();
+    for max_bytes in (0..1_500_000).step_by(14_983) {
+        let expected = decode(&frame, max_bytes, Tier::PORTABLE, Way::Serial).map(|(samples, _)| samples);
+        for tier in Tier::available() {
+            for way in Way::ALL {
+                let found = decode(&frame, max_bytes, tier, way).map(|(samples, _)| samples);
+                assert!(found == expected, "{max_bytes} {way:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn with_little_room_no_chunk_is_decoded_ahead() {
+    let frame = frame();
+    let path = |max_bytes| decode(&frame, max_bytes, Tier::PORTABLE, Way::Speculative).map(|(_, path)| path);
+    assert_eq!(path(1 << 24).unwrap(), "portable, speculative");
+    // Enough for the rest, but not for all differences of a window.
+    assert_eq!(path(100_000).unwrap(), "portable, lanes");
+    let chunks_fit = WINDOW_BYTES + 3 * 400 + 2 * (WINDOW_BYTES * 8 + 16 * 1024);
+    for max_bytes in (WINDOW_BYTES + 8_000..chunks_fit).step_by(9973) {
+        assert!(path(max_bytes as u64).is_ok(), "{max_bytes}");
+    }
+}
