@@ -8,38 +8,34 @@
 //! ```
 //!
 //! The calling thread goes from stretch to stretch: from where it knows that a code begins it follows the codes until it
-//! meets those that were found from the guessed start. Where it does not, it decodes the stretch itself, so no data make
-//! it do more than twice the work. Restart intervals that are short begin at known places: many are one stretch.
+//! meets those that were found from the guessed start. Where it does not, it decodes the stretch itself; and all of them
+//! where that happens often, so that no data take much longer than on one thread. Restart intervals that are short begin
+//! at known places: many are one stretch.
 
 mod queue;
+mod stretch;
 #[cfg(test)]
 mod tests;
 
-use super::recipe::{Recipe, ScanRecipe, Tables};
-use super::speculate::{MOST_FOLLOWED, Proven, Regions, meet, rotated, speculate};
-use super::stream::{HELD_BACK_BITS, Stream, WINDOW_BYTES};
+use super::recipe::{Recipe, Tables};
+use super::speculate::{MOST_FOLLOWED, Regions, meet, rotated, speculate};
+use super::stream::Stream;
 use crate::codec::{Context, Way};
 use crate::error::Result;
-use crate::kernel::difference::{self, PAD_BYTES, Table, Task};
-use crate::kernel::{Tier, stuffing};
+use crate::kernel::Tier;
+use crate::kernel::difference::{self, Task};
 use crate::limits::Limits;
 use queue::{Closing, Queue, Turn};
-use std::ops::Range;
+use stretch::{BITS_BYTES, DIFFERENCES, SHORT_BYTES, Slot, Stretch, Work, cut, end_of_codes};
 
 /// Fewer bytes of data are one thread's: starting another takes as long as decoding a third of them.
 const LEAST_BYTES: usize = 256 * 1024;
 /// Each thread has at least this much to do.
 const THREAD_BYTES: usize = 128 * 1024;
-/// Bytes of a stretch.
-const STRETCH_BYTES: usize = WINDOW_BYTES;
-/// Segments up to this many bytes are decoded side by side, whole.
-const SHORT_BYTES: usize = STRETCH_BYTES / 4;
-/// Bytes behind a stretch, stuffing among them, that its last code may reach into: it has 32 bits at most.
-const BEHIND_BYTES: usize = 2 * size_of::<u32>() + 1;
-/// Room for the bytes of a stretch: a 00 may come with its last FF, and vectors are moved.
-const BITS_BYTES: usize = STRETCH_BYTES + BEHIND_BYTES + 4 * PAD_BYTES;
-/// Room for the differences of a stretch: a code has one bit at least.
-const DIFFERENCES: usize = STRETCH_BYTES * 8;
+/// One thread makes all the samples, which is a fifth to a quarter of the work: more threads than these only wait.
+const MOST_THREADS: usize = 6;
+/// How many more stretches may prove wrong than right until the calling thread goes on alone.
+const MOST_MISSED: usize = 4;
 
 /// What the threads work in, reused from frame to frame.
 #[derive(Debug, Default)]
@@ -66,48 +62,6 @@ impl Crew {
     }
 }
 
-/// A stretch of the data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Stretch {
-    /// Whole segments.
-    Segments(Range<usize>),
-    /// Bytes of the frame that belong to one segment.
-    Part { segment: usize, bytes: Range<usize> },
-}
-
-/// A stretch, decoded.
-#[derive(Debug)]
-struct Slot {
-    bits: Vec<u8>,
-    differences: Vec<u16>,
-    /// Bytes in `bits`, padding among them, and the position behind the stretch's own.
-    filled: usize,
-    end: usize,
-    /// What was found of a part from its first bit on.
-    found: Proven,
-    /// What was found of whole segments.
-    segments: Vec<Segment>,
-}
-
-/// A whole segment, decoded.
-#[derive(Debug, Clone, Copy)]
-struct Segment {
-    made: usize,
-    at: usize,
-    end: usize,
-    is_assigned: bool,
-}
-
-/// What all threads know.
-#[derive(Clone, Copy)]
-struct Work<'w> {
-    recipe: &'w Recipe<'w>,
-    scan: &'w ScanRecipe,
-    tables: &'w [&'w Table],
-    stretches: &'w [Stretch],
-    tier: Tier,
-}
-
 /// Decodes the scan of `stream` on several threads, if there are some to be had and the data are worth it; else nothing
 /// is done. `emit` takes rows away that are ready, and says whether more are wanted. The stream fails where it would on one thread.
 ///
@@ -123,7 +77,7 @@ pub(super) fn decode<'a>(
 ) -> Result<()> {
     let scan = stream.scan();
     let bytes: usize = scan.segments.iter().map(ExactSizeIterator::len).sum();
-    let threads = context.threads.min(bytes / THREAD_BYTES);
+    let threads = context.threads.min(bytes / THREAD_BYTES).min(MOST_THREADS);
     let is_worth_it = context.way == Way::Speculative && threads > 1 && bytes >= LEAST_BYTES;
     if !is_worth_it || !stream.has_ample_room() || !crew.grow(threads, context.limits) {
         return Ok(());
@@ -141,7 +95,7 @@ pub(super) fn decode<'a>(
             .map_while(|regions| std::thread::Builder::new().spawn_scoped(scope, || help(work, queue, regions)).ok())
             .collect();
         let closing = Closing { queue, always: true };
-        let result = Consumer { work, stream, regions, over: 0 }.consume(queue, own, emit);
+        let result = Consumer { work, stream, regions, over: 0, missed: 0 }.consume(queue, own, emit);
         drop(closing);
         for helper in helpers {
             if let Err(panic) = helper.join() {
@@ -164,144 +118,6 @@ fn help(work: &Work<'_>, queue: &Queue<Slot>, regions: &mut Regions) {
     }
 }
 
-/// Cuts segments into stretches of about the same size; short ones are put together.
-fn cut(frame: &[u8], segments: &[Range<usize>]) -> Vec<Stretch> {
-    let mut stretches = Vec::new();
-    let mut room = 0;
-    for (segment, bytes) in segments.iter().enumerate() {
-        if bytes.len() <= SHORT_BYTES {
-            match stretches.last_mut() {
-                Some(Stretch::Segments(group)) if bytes.len() + PAD_BYTES <= room => group.end = segment + 1,
-                _ => {
-                    stretches.push(Stretch::Segments(segment..segment + 1));
-                    room = STRETCH_BYTES;
-                }
-            }
-            room -= bytes.len() + PAD_BYTES;
-            continue;
-        }
-        let parts = bytes.len().div_ceil(STRETCH_BYTES);
-        let (least, longer) = (bytes.len() / parts, bytes.len() % parts);
-        let mut start = bytes.start;
-        for part in 1..=parts {
-            let mut end = bytes.start + part * least + part.min(longer);
-            if part < parts && frame.get(..end).is_some_and(|data| data.ends_with(&[0xFF])) {
-                // The 00 behind it comes with it.
-                end += 1;
-            }
-            stretches.push(Stretch::Part { segment, bytes: start..end });
-            start = end;
-        }
-    }
-    stretches
-}
-
-impl Slot {
-    fn new() -> Self {
-        Self {
-            bits: vec![0; BITS_BYTES],
-            differences: vec![0; DIFFERENCES],
-            filled: 0,
-            end: 0,
-            found: Proven { made: 0, at: 0, unassigned: 0 },
-            segments: Vec::new(),
-        }
-    }
-
-    /// Decodes a stretch from its first bit on.
-    fn decode(&mut self, work: &Work<'_>, index: usize, regions: &mut Regions) {
-        match work.stretches.get(index) {
-            Some(Stretch::Segments(segments)) => self.decode_segments(work, segments.clone()),
-            Some(Stretch::Part { segment, bytes }) => self.decode_part(work, *segment, bytes.clone(), regions),
-            None => {}
-        }
-    }
-
-    /// Decodes whole segments, whose lengths and beginnings are known.
-    fn decode_segments(&mut self, work: &Work<'_>, segments: Range<usize>) {
-        let Self { bits, differences, filled, segments: found, .. } = self;
-        found.clear();
-        *filled = 0;
-        for bytes in work.scan.segments.get(segments.clone()).unwrap_or_default() {
-            let at = *filled * 8;
-            *filled += work.unstuff(bytes.clone(), bits, *filled);
-            found.push(Segment { made: 0, at, end: *filled * 8, is_assigned: true });
-            *filled += pad(bits, *filled);
-        }
-        let mut room = differences.as_mut_slice();
-        let bits = bits.as_slice();
-        let mut tasks: Vec<Task<'_>> = Vec::with_capacity(found.len());
-        for (index, segment) in segments.zip(found.iter()) {
-            // More than there are bits are missing anyway.
-            let symbols = work.recipe.symbols(work.scan, index).min(segment.end - segment.at);
-            let Some((out, rest)) = std::mem::take(&mut room).split_at_mut_checked(symbols) else { break };
-            room = rest;
-            tasks.extend(Task::new(work.tables, bits, segment.at, segment.end, out));
-        }
-        difference::run(&mut tasks, work.tier);
-        for (segment, task) in found.iter_mut().zip(&tasks) {
-            (segment.made, segment.at, segment.is_assigned) = (task.made(), task.at(), task.unassigned() == 0);
-        }
-    }
-
-    /// Decodes a part of a segment as if a code began at its first bit.
-    fn decode_part(&mut self, work: &Work<'_>, segment: usize, bytes: Range<usize>, regions: &mut Regions) {
-        let is_guess = !work.is_first(segment, &bytes);
-        let is_last = self.fill(work, segment, bytes);
-        let bits = self.bits.get(..self.filled).unwrap_or_default();
-        let end = end_of_codes(self.end, is_last);
-        let out = &mut self.differences;
-        self.found = speculate(work.tables, bits, 0..end, is_guess, out, regions, work.tier);
-        let found = &mut self.found;
-        let room = out.get_mut(found.made..).unwrap_or_default();
-        if let Some(mut task) = Task::new(&rotated(work.tables, found.made), bits, found.at, end, room) {
-            difference::run(std::slice::from_mut(&mut task), work.tier);
-            if task.unassigned() > 0 {
-                found.unassigned = found.made + task.unassigned();
-            }
-            found.made += task.made();
-            found.at = task.at();
-        }
-    }
-
-    /// Brings a part of a segment in, and what its last code may reach into; says whether the segment ends with it.
-    fn fill(&mut self, work: &Work<'_>, segment: usize, bytes: Range<usize>) -> bool {
-        let end_of_data = work.scan.segments.get(segment).map_or(bytes.end, |segment| segment.end);
-        let behind = bytes.end..end_of_data.min(bytes.end + BEHIND_BYTES);
-        let is_last = behind.is_empty();
-        let own = work.unstuff(bytes, &mut self.bits, 0);
-        self.end = own * 8;
-        let filled = own + work.unstuff(behind, &mut self.bits, own);
-        self.filled = filled + pad(&mut self.bits, filled);
-        is_last
-    }
-}
-
-impl Work<'_> {
-    fn unstuff(&self, bytes: Range<usize>, out: &mut [u8], to: usize) -> usize {
-        let (Some(src), Some(out)) = (self.recipe.frame.get(bytes), out.get_mut(to..)) else { return 0 };
-        stuffing::unstuff(src, out, self.tier)
-    }
-
-    /// Whether a segment begins with `bytes`.
-    fn is_first(&self, segment: usize, bytes: &Range<usize>) -> bool {
-        self.scan.segments.get(segment).is_some_and(|segment| segment.start == bytes.start)
-    }
-}
-
-/// Zeros behind what has been unstuffed.
-fn pad(bits: &mut [u8], from: usize) -> usize {
-    if let Some(pad) = bits.get_mut(from..from + PAD_BYTES) {
-        pad.fill(0);
-    }
-    PAD_BYTES
-}
-
-/// Where no code is guessed to begin any more: the last bits of a segment are none, perhaps.
-const fn end_of_codes(end: usize, is_last: bool) -> usize {
-    if is_last { end.saturating_sub(HELD_BACK_BITS) } else { end }
-}
-
 /// The calling thread: it knows where the next code begins.
 struct Consumer<'c, 'a> {
     work: &'c Work<'c>,
@@ -309,6 +125,8 @@ struct Consumer<'c, 'a> {
     regions: &'c mut Regions,
     /// Bits of the stretch at hand that belong to the last code of the one before.
     over: usize,
+    /// Stretches that have proven wrong, less those that have proven right.
+    missed: usize,
 }
 
 impl<'a> Consumer<'_, 'a> {
@@ -322,7 +140,12 @@ impl<'a> Consumer<'_, 'a> {
         let mut stretches = self.work.stretches.iter().enumerate();
         let mut next = stretches.next();
         while let Some((index, stretch)) = next {
-            match queue.turn() {
+            // There are data whose codes never fall into step: to guess is to work twice then.
+            let is_alone = self.missed > MOST_MISSED;
+            if is_alone {
+                queue.close();
+            }
+            match if is_alone { Turn::Own } else { queue.turn() } {
                 Turn::Meanwhile(index, mut slot) => {
                     slot.decode(self.work, index, self.regions);
                     queue.hand_over(index, slot);
@@ -371,8 +194,11 @@ impl<'a> Consumer<'_, 'a> {
                 }
                 let data_end = self.work.scan.segments.get(*segment).map_or(bytes.end, |segment| segment.end);
                 let is_last = bytes.end == data_end;
-                let at = if is_decoded { self.join(slot, is_last) } else { self.over };
-                self.decode_rest(slot, at, is_last);
+                let found = if is_decoded { self.join(slot, is_last) } else { None };
+                if is_decoded {
+                    self.missed = if found.is_some() { self.missed.saturating_sub(1) } else { self.missed + 1 };
+                }
+                self.decode_rest(slot, found.unwrap_or(self.over), is_last);
             }
             Stretch::Part { .. } => {}
         }
@@ -395,36 +221,27 @@ impl<'a> Consumer<'_, 'a> {
     }
 
     /// Follows the codes into a stretch until they meet those that were found in it, and takes the rest of them; returns
-    /// the position of the next code.
-    fn join(&mut self, slot: &Slot, is_last: bool) -> usize {
+    /// the position of the next code, or `None` where nothing is taken.
+    fn join(&mut self, slot: &Slot, is_last: bool) -> Option<usize> {
         let Work { tables, .. } = *self.work;
         let found = &slot.found;
-        let bits = slot.bits.get(..slot.filled).unwrap_or_default();
+        let bits = slot.bits.get(..slot.filled)?;
         let end = end_of_codes(slot.end, is_last);
         let phase = self.stream.done();
         let mut dropped = [0; MOST_FOLLOWED];
-        let room = self.stream.room();
-        let (Some(mut ours), Some(mut theirs)) = (
-            Task::new(&rotated(tables, phase), bits, self.over, end, room),
-            Task::new(tables, bits, 0, end, &mut dropped),
-        ) else {
-            return self.over;
-        };
-        let Some((followed, skipped)) = meet(&mut ours, &mut theirs, phase, tables.len()) else { return self.over };
-        let (Some(right), Some(to)) =
-            (slot.differences.get(skipped..found.made), self.stream.room().get_mut(followed..))
-        else {
-            return self.over;
-        };
+        let mut ours = Task::new(&rotated(tables, phase), bits, self.over, end, self.stream.room())?;
+        let mut theirs = Task::new(tables, bits, 0, end, &mut dropped)?;
+        let (followed, skipped) = meet(&mut ours, &mut theirs, phase, tables.len())?;
         if found.unassigned > skipped {
-            return self.over;
+            return None;
         }
+        let right = slot.differences.get(skipped..found.made)?;
+        let to = self.stream.room().get_mut(followed..)?;
         // Where more is there than is wanted, the segment does not end here.
         let wanted = right.len().min(to.len());
-        let (Some(right), Some(to)) = (right.get(..wanted), to.get_mut(..wanted)) else { return self.over };
-        to.copy_from_slice(right);
+        to.get_mut(..wanted)?.copy_from_slice(right.get(..wanted)?);
         self.stream.took(followed + wanted, true);
-        found.at
+        Some(found.at)
     }
 
     /// Decodes the codes of a stretch from `at` on.

@@ -2,13 +2,16 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "any bits will do")]
 
+use super::stretch::STRETCH_BYTES;
 use super::*;
 use crate::codec::jpeg_lossless::Kept;
 use crate::kernel::convert::Rescale;
+use crate::kernel::difference::PAD_BYTES;
 use crate::{
     Attributes, DecodeError, ErrorKind, FrameInfo, Job, Options, PhotometricInterpretation, SampleKind, SamplesMut,
     Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
 };
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 struct Random(u64);
