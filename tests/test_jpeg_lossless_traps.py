@@ -196,8 +196,8 @@ class TestMarkers:
             assert_decodes(jpeg_lossless.encode(MONO[:, :columns], precision=12, trailing=b"\0"), MONO[:, :columns])
 
     def test_one_byte_after_eoi_that_is_no_zero(self) -> None:
-        # PS3.5 A.4 pads with zero. NEMA's own compression samples have 0xFF or a blank in its place, which hurts nobody;
-        # where the length is even without it, it pads nothing.
+        # PS3.5 A.4 pads with zero. NEMA's own compression samples have 0xFF or a blank in its place, which hurts
+        # nobody; where the length is even without it, it pads nothing.
         for columns in range(20, 30):
             for trailing in (b"\xff", b" "):
                 src = jpeg_lossless.encode(MONO[:, :columns], precision=12, trailing=trailing)

@@ -60,7 +60,7 @@ impl Table {
     /// The table with `counts` codes of 1 to 16 bits, for `group` symbols a refill, or the next number below that there is code for.
     pub(crate) fn new(counts: [u8; 16], categories: &[u8], group: usize) -> Self {
         let group = GROUPS.into_iter().rev().find(|fits| *fits <= group).unwrap_or(2);
-        let longest = (WINDOW_BITS / group) as u32;
+        let longest = u32::try_from(WINDOW_BITS / group).unwrap_or(0);
         let mut table = Self {
             entries: Box::new([MISS; 1 << INDEX_BITS]),
             group,
@@ -142,10 +142,10 @@ impl Table {
         if category == 0 || category == NO_FURTHER_BITS {
             return Some((length, if category == 0 { 0 } else { 1 << 15 }));
         }
-        let further = (window << length >> (64 - category)) as u32;
-        let base = if further >> (category - 1) == 0 { 1_u32.wrapping_sub(1 << category) } else { 0 };
-        #[expect(clippy::cast_possible_truncation, reason = "differences are modulo 2^16")]
-        Some((length + category, further.wrapping_add(base) as u16))
+        #[expect(clippy::cast_possible_truncation, reason = "15 bits at most, and differences are modulo 2^16")]
+        let further = (window << length >> (64 - category)) as u16;
+        let base = if further >> (category - 1) == 0 { 1_u16.wrapping_sub(1 << category) } else { 0 };
+        Some((length + category, further.wrapping_add(base)))
     }
 }
 

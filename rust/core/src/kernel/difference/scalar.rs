@@ -1,5 +1,8 @@
 //! Up to three tasks in turn, so that none waits for the look-up of another.
 
+#![allow(clippy::indexing_slicing, reason = "lanes and symbols count up to the lengths of their arrays")]
+#![allow(clippy::cast_possible_truncation, reason = "differences are modulo 2^16, an index is 12 bits")]
+
 use super::{Table, Task, WINDOW_BITS, window};
 
 /// More lanes do not fit the registers of a baseline CPU.

@@ -1,3 +1,5 @@
+#![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "what it makes is its own")]
+
 use super::*;
 
 struct Random(u64);

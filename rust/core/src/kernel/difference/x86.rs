@@ -5,6 +5,9 @@
 //!         its entry                           ──► stage.entries ─┴─ 8 at once ──► differences
 //! ```
 
+#![allow(clippy::indexing_slicing, reason = "lanes and symbols count up to the lengths of their arrays")]
+#![allow(clippy::cast_possible_truncation, reason = "differences are modulo 2^16, an index is 12 bits")]
+
 use super::{INDEX_BITS, MARK, MISSED, Task, WINDOW_BITS, scalar};
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64,
