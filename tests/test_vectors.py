@@ -1,7 +1,7 @@
 """Small real images kept for good: every sample, by its digest. The manifest says why each is here.
 
 ``sha256_raw`` is over the C-contiguous little-endian values of ``decode(path, raw=True)``; each was equal to what
-pydicom gave, and that of ``liver_rle.dcm``, which pydicom refuses, to the same object in native bits.
+pydicom gave (by gdcm and pylibjpeg where it is compressed by JPEG), and that of ``liver_rle.dcm``, which pydicom refuses, to the same object in native bits.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ ROWS = list(csv.DictReader((FOLDER / "manifest.csv").read_text().splitlines()))
 @pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["file"])
 def test_vector(row: dict[str, str]) -> None:
+    if dicoxide.backend == "numpy" and "JPEG Lossless" in row["why"]:
+        pytest.skip("JPEG Lossless needs the compiled extension")
     stored = dicoxide.decode(FOLDER / row["file"], raw=True, fallback=False)
     assert " ".join(map(str, stored.shape)) == row["shape"]
     assert stored.dtype == row["dtype"]

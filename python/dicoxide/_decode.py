@@ -311,7 +311,7 @@ def jpeg_lossless_decode(src: bytes | bytearray | memoryview, out: Array | None 
     Parameters
     ----------
     src : bytes-like
-        A codestream of process 14 (SOF3), any selection value. Zeros behind it are no harm.
+        A codestream of process 14 (SOF3), any selection value. A padding byte behind it is no harm.
     out : ndarray, optional
         Where to decode to: the result's shape, C-contiguous, writable, of the result's type or a wider integer one.
 
@@ -339,7 +339,10 @@ def jpeg_lossless_decode(src: bytes | bytearray | memoryview, out: Array | None 
     bits = 8 if precision <= 8 else 16
     shape = (rows, columns) if components == 1 else (rows, columns, components)
     attributes = (rows, columns, components, bits, bits, bits - 1, 0, 0, "", False)
-    out = _one_frame(out, shape, np.dtype(f"u{bits // 8}"), _JPEG_LOSSLESS, data, attributes)
+    if out is None:
+        out = _one_frame(None, shape, np.dtype(f"u{bits // 8}"), _JPEG_LOSSLESS, data, attributes)
+    elif type(out) is not np.ndarray or out.shape != shape:
+        target_array(shape, np.dtype(f"u{bits // 8}"), out)
     notes = core.decode_frame_into(out, _JPEG_LOSSLESS, data, *attributes)
     if notes:
         _notes.warn(notes)

@@ -13,6 +13,8 @@ pub mod frames;
 mod kernel;
 pub mod limits;
 pub mod pixel;
+#[cfg(test)]
+mod random;
 pub mod sink;
 pub mod syntax;
 

@@ -1,21 +1,7 @@
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "what it makes is its own")]
 
 use super::*;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-}
+use crate::random::Random;
 
 /// Counts that make codes of which none is the beginning of another, and a category for each.
 fn any_table(random: &mut Random) -> ([u8; 16], Vec<u8>) {

@@ -7,27 +7,13 @@ use super::*;
 use crate::codec::jpeg_lossless::Kept;
 use crate::kernel::convert::Rescale;
 use crate::kernel::difference::PAD_BYTES;
+use crate::random::Random;
 use crate::{
     Attributes, DecodeError, ErrorKind, FrameInfo, Job, Options, PhotometricInterpretation, SampleKind, SamplesMut,
     Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
 };
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-}
 
 /// A code for each of the categories, in their order: so many bits long each.
 struct Codes {

@@ -2,23 +2,9 @@
 
 use super::*;
 use crate::kernel::difference::PAD_BYTES;
+use crate::random::Random;
 
 const SYMBOLS: usize = 60_000;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % end as u64).unwrap()
-    }
-}
 
 /// Counts of codes, and their categories.
 type Spec<'a> = ([u8; 16], &'a [u8]);
