@@ -19,6 +19,7 @@ __all__ = [
     "__version__",
     "decode_frame_bytearray",
     "decode_frame_into",
+    "jpeg_lossless_dimensions",
     "jpeg_lossless_encode",
     "pack_bits_into",
     "rescale_into",
