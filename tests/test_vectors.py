@@ -1,7 +1,8 @@
 """Small real images kept for good: every sample, by its digest. The manifest says why each is here.
 
 ``sha256_raw`` is over the C-contiguous little-endian values of ``decode(path, raw=True)``; each was equal to what
-pydicom gave (by gdcm and pylibjpeg where it is compressed by JPEG), and that of ``liver_rle.dcm``, which pydicom refuses, to the same object in native bits.
+pydicom gave (by gdcm and by pylibjpeg where it is JPEG), and that of ``liver_rle.dcm``, which pydicom refuses, to the
+same object in native bits.
 """
 
 from __future__ import annotations
