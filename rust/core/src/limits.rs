@@ -23,6 +23,12 @@ impl Limits {
         Self { max_bytes, reserved: AtomicU64::new(0) }
     }
 
+    /// Whether there is a budget at all.
+    #[must_use]
+    pub const fn is_bounded(&self) -> bool {
+        self.max_bytes.is_some()
+    }
+
     /// Takes `bytes` out of the budget.
     ///
     /// # Errors

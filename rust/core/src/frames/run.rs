@@ -7,11 +7,17 @@ use crate::frame::{SamplesMut, Tolerated};
 use crate::kernel::convert::Rescale;
 use crate::sink::{Store, Watch};
 use crate::{Job, OneOfMany, Workspace, decode_together};
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Below this many bytes of output a second thread costs more than it gives.
 const THREAD_BYTES: usize = 512 * 1024;
+
+thread_local! {
+    /// Of the calling thread: fresh pages cost a frame of usual size more than half its decoding.
+    static WORKSPACE: RefCell<Workspace> = RefCell::default();
+}
 
 /// An error and the frame that it happened in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,20 +91,25 @@ pub fn decode_frames(
         threads,
         failed: AtomicBool::new(false),
     };
-    let work = |watch: Watch<'_>| work(&job, table, data, out.rescales, &queue, watch);
+    let work =
+        |workspace: &mut Workspace, watch: Watch<'_>| work(&job, table, data, out.rescales, &queue, workspace, watch);
     // Before the others start: they may leave the calling thread no frame to ask between.
     Watch { stop: &stop, poll: Some(poll) }.beat().map_err(|error| FrameError { index: first, error })?;
+    // Taken, not borrowed: `poll` may run what decodes too. A budget counts from nothing.
+    let mut workspace = if job.limits.is_bounded() { Workspace::default() } else { WORKSPACE.take() };
     let parts = if threads == 1 {
-        vec![work(Watch { stop: &stop, poll: Some(poll) })]
+        vec![work(&mut workspace, Watch { stop: &stop, poll: Some(poll) })]
     } else {
         std::thread::scope(|scope| {
             // Where the system gives no more threads, fewer do the work.
             let spawned: Vec<_> = (1..threads)
                 .map_while(|_| {
-                    std::thread::Builder::new().spawn_scoped(scope, || work(Watch { stop: &stop, poll: None })).ok()
+                    std::thread::Builder::new()
+                        .spawn_scoped(scope, || work(&mut Workspace::default(), Watch { stop: &stop, poll: None }))
+                        .ok()
                 })
                 .collect();
-            let mut parts = vec![work(Watch { stop: &stop, poll: Some(poll) })];
+            let mut parts = vec![work(&mut workspace, Watch { stop: &stop, poll: Some(poll) })];
             for thread in spawned {
                 match thread.join() {
                     Ok(part) => parts.push(part),
@@ -109,6 +120,9 @@ pub fn decode_frames(
             parts
         })
     };
+    if !job.limits.is_bounded() {
+        WORKSPACE.set(workspace);
+    }
     let mut summary = merge(parts)?;
     match table.tolerated_late() {
         Some(late) if job.options.strict => return Err(FrameError { index: first, error: late.into_error() }),
@@ -172,10 +186,10 @@ fn work(
     data: PixelData<'_>,
     rescales: &[Rescale],
     queue: &Queue<'_, '_>,
+    workspace: &mut Workspace,
     watch: Watch<'_>,
 ) -> Part {
     let mut part = Part::default();
-    let mut workspace = Workspace::default();
     let at_once = codec_for(job.syntax).map_or(1, |codec| codec.together(job.info)).max(1);
     let mut joined = vec![Vec::new(); at_once];
     let mut taken = Vec::with_capacity(at_once);
@@ -193,7 +207,7 @@ fn work(
                 Err(error) => part.fail(queue, position, index, error),
             }
         }
-        let decoded = decode_together(job, frames, &mut workspace, watch);
+        let decoded = decode_together(job, frames, workspace, watch);
         for ((position, index), decoded) in places.iter().zip(decoded) {
             match decoded {
                 Ok(decoded) => {

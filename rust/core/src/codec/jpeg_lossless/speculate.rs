@@ -11,6 +11,7 @@
 //! chunk 2                      dropped         ├ ─┴───────────
 //! ```
 
+use super::stream::grow;
 use crate::kernel::Tier;
 use crate::kernel::difference::{self, Table, Task};
 use crate::limits::Limits;
@@ -35,12 +36,7 @@ impl Regions {
     pub(super) fn grow(&mut self, bits: usize, limits: &Limits) -> bool {
         let chunks = chunks(bits);
         let needed = chunks * (bits / chunks.max(1) + APART);
-        let more = needed.saturating_sub(self.0.len());
-        let is_allowed = limits.reserve(more * size_of::<u16>()).is_ok();
-        if is_allowed {
-            self.0.resize(self.0.len() + more, 0);
-        }
-        is_allowed
+        grow(&mut self.0, needed, limits).is_ok()
     }
 }
 

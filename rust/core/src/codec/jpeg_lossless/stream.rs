@@ -407,11 +407,12 @@ pub(super) fn advance(streams: &mut [Stream<'_>], regions: Option<&mut Regions>,
     }
 }
 
-/// Makes `memory` at least `items` long.
-fn grow<T: Clone + Default>(memory: &mut Vec<T>, items: usize, limits: &Limits) -> Result<()> {
+/// Makes `memory` at least `items` long; what it held is lost.
+pub(super) fn grow<T: Clone + Default>(memory: &mut Vec<T>, items: usize, limits: &Limits) -> Result<()> {
     if memory.len() < items {
         limits.reserve((items - memory.len()) * size_of::<T>())?;
-        memory.resize(items, T::default());
+        // Fresh pages that read as zero cost nothing until they are used, and few of these are.
+        *memory = vec![T::default(); items];
     }
     Ok(())
 }
