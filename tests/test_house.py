@@ -118,6 +118,8 @@ def test_rooms_of_the_core_name_only_those_below(room: str) -> None:
         "Job": "frames",
         "Workspace": "frames",
         "decode_frame": "frames",
+        "decode_together": "frames",
+        "OneOfMany": "frames",
         "Options": "frames",
     }
     for path in files:
