@@ -178,7 +178,9 @@ class Decoder:
                 return self.finish()
         if not self.done():
             raise BadError("truncated", "EOI before all components are decoded", self.at)
-        if self.src[self.at :] not in (b"", b"\0"):
+        rest = self.src[self.at :]
+        # One byte is padding if it is zero, or makes the length even (PS3.5 A.4).
+        if len(rest) > 1 or (rest not in (b"", b"\0") and len(self.src) % 2 == 1):
             self.notes.append("bytes after EOI")
         return self.finish()
 
