@@ -19,7 +19,7 @@ use std::ops::Range;
 
 /// Bits of a chunk: short ones cost more in following, long ones leave lanes idle at the end.
 const LEAST_CHUNK_BITS: usize = 4 * 1024;
-const MOST_CHUNK_BITS: usize = 48 * 1024;
+const MOST_CHUNK_BITS: usize = 32 * 1024;
 /// Lanes that the chunks are for.
 const LANES: usize = 4;
 /// Differences between the regions of two chunks, so that they don't compete for the same cache sets.

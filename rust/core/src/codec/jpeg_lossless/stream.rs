@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use std::ops::Range;
 
 /// Bytes of a window, without padding.
-pub(super) const WINDOW_BYTES: usize = 48 * 1024;
+pub(super) const WINDOW_BYTES: usize = 32 * 1024;
 /// Differences made at once, if a row is not longer: as many as a window has bits.
 const ROOM: usize = WINDOW_BYTES * 8;
 /// No code begins in the last bits of a window while more of the segment is to come.
