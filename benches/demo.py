@@ -68,7 +68,8 @@ class Decoded:
     decoded_by: str
     exact: bool
     here_ms: float
-    pydicom_ms: float
+    # None where no plugin of pydicom's decodes it: there is nothing to compare with.
+    pydicom_ms: float | None
 
     @property
     def syntax(self) -> str:
@@ -157,6 +158,10 @@ def decode_all(images: list[tuple[str, Dataset]]) -> tuple[list[Decoded], list[L
             except dicoxide.DecodeError as error:
                 left_out.append(LeftOut(name, ds, error, is_decoded_elsewhere(ds)))
                 continue
+            if not is_decoded_elsewhere(ds):
+                (here_ms,) = median_ms(lambda ds=ds: dicoxide.decode(ds))
+                decoded.append(Decoded(name, ds, array, "dicoxide", True, here_ms, None))
+                continue
             exact = same(array, pixel_array(ds))
             here_ms, pydicom_ms = median_ms(lambda ds=ds: dicoxide.decode(ds), lambda ds=ds: pixel_array(ds))
             decoded.append(Decoded(name, ds, array, taker(ds, array), exact, here_ms, pydicom_ms))
@@ -198,13 +203,17 @@ def print_table(decoded: list[Decoded]) -> None:
     table = []
     for row in fold(decoded):
         first = row[0]
-        here, theirs = sum(one.here_ms for one in row), sum(one.pydicom_ms for one in row)
+        here, theirs = sum(one.here_ms for one in row), sum(one.pydicom_ms or 0 for one in row)
+        alone = first.pydicom_ms is None
         passed_on = first.decoded_by != "dicoxide"
-        small = all(one.pydicom_ms < OVERHEAD_MS or one.array.nbytes < OVERHEAD_BYTES for one in row)
+        small = all((one.pydicom_ms or 0) < OVERHEAD_MS or one.array.nbytes < OVERHEAD_BYTES for one in row)
         ratio = "same" if passed_on else "overhead" if small else f"{theirs / here:.1f}"
         name = first.name if len(row) == 1 else f"{first.name.partition(os.sep)[0]}{os.sep} ({len(row)} files)"
         exact = "yes" if all(one.exact for one in row) else "NO"
-        cells = (name, first.syntax, first.shape, exact, f"{here:.2f}", f"{theirs:.2f}", ratio, first.decoded_by)
+        if alone:
+            exact, ratio = "–", "alone"
+        cost = "–" if alone else f"{theirs:.2f}"
+        cells = (name, first.syntax, first.shape, exact, f"{here:.2f}", cost, ratio, first.decoded_by)
         table.append(cells)
     widths = [max(len(cells[column]) for cells in [header, *table]) for column in range(len(header))]
     right = {4, 5, 6}
@@ -226,6 +235,8 @@ def print_table(decoded: list[Decoded]) -> None:
         print(line(cells))
     print()
     print("  overhead  too little to decode: the time goes into reading attributes")
+    if any(one.pydicom_ms is None for one in decoded):
+        print("  alone     no decoder of pydicom's takes it here: there is nothing to compare with")
     if passed_on:
         print("  same      not decoded here, but by the named plugin of pydicom: equal by construction")
 
@@ -358,7 +369,11 @@ def main() -> int:
     print(f"\nContact sheet: {SHEET}")
     wrong = [one.name for one in decoded if not one.exact] + [one.name for one in left_out if one.decoded_elsewhere]
     ours = sum(one.decoded_by == "dicoxide" for one in decoded)
-    exact = "every value equal to pydicom's" if not wrong else f"DIFFERENT FROM PYDICOM: {', '.join(wrong)}"
+    exact = (
+        "every value equal to pydicom's where it has one"
+        if not wrong
+        else f"DIFFERENT FROM PYDICOM: {', '.join(wrong)}"
+    )
     print(
         f"{len(images)} images: {ours} decoded here, {len(decoded) - ours} by pydicom's plugins, "
         f"{len(left_out)} by nobody; {exact}; series {'exact' if series_exact else 'DIFFERENT'}"
