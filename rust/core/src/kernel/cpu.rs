@@ -57,7 +57,7 @@ impl Tier {
         }
     }
 
-    /// Whether AVX2, BMI1, BMI2, LZCNT and MOVBE may be used.
+    /// Whether AVX2, BMI1, BMI2, LZCNT, MOVBE and POPCNT may be used.
     #[must_use]
     pub(crate) const fn is_v3(self) -> bool {
         !matches!(self.0, Level::Portable)
@@ -69,7 +69,8 @@ impl Tier {
             && is_x86_feature_detected!("bmi1")
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
-            && is_x86_feature_detected!("movbe"))
+            && is_x86_feature_detected!("movbe")
+            && is_x86_feature_detected!("popcnt"))
         .then_some(Self(Level::V3))
     }
 

@@ -11,6 +11,8 @@ use std::ops::Range;
 
 /// Tables that are kept from frame to frame: the frames of an object often share theirs.
 const KEPT_TABLES: usize = 16;
+/// Samples from which on it pays to look for pairs of symbols in a table.
+const PAIRED_SAMPLES: u64 = 1 << 15;
 /// SOI, SOF3, DHT of one code, SOS, without the components.
 const LEAST_HEADER_BYTES: u64 = 2 + 10 + 22 + 8;
 /// What a component adds to SOF3 and SOS.
@@ -19,7 +21,7 @@ const COMPONENT_BYTES: u64 = 3 + 2;
 /// One scan, as its symbols are turned into samples.
 #[derive(Debug)]
 pub(super) struct ScanRecipe {
-    /// First component of the frame that is in the scan, and how many follow each other.
+    /// Which components of the frame are in the scan, in its order.
     pub(super) components: Vec<usize>,
     /// Places in [`Tables`]: of each component, or of all.
     pub(super) tables: Vec<usize>,
@@ -50,19 +52,26 @@ pub(super) struct Recipe<'a> {
     pub(super) tolerated: Vec<Tolerated>,
 }
 
-/// The tables of a thread's last frames.
+/// The tables of a thread's last frames, and of how many samples they were.
 #[derive(Debug, Default)]
-pub(super) struct Tables(Vec<(HuffmanTable, Table)>);
+pub(super) struct Tables(Vec<(HuffmanTable, Table, u64)>);
 
 impl Tables {
-    /// The place of a table, which is made where it is not there yet.
-    fn find(&mut self, wanted: HuffmanTable, group: usize) -> usize {
-        let found = self.0.iter().position(|(have, table)| table.group() == group && *have == wanted);
-        found.unwrap_or_else(|| {
+    /// The place of a table for so many samples more, which is made where it is not there yet.
+    fn find(&mut self, wanted: HuffmanTable, group: usize, samples: u64) -> usize {
+        let found = self.0.iter().position(|(have, table, _)| table.group() == group && *have == wanted);
+        let place = found.unwrap_or_else(|| {
             let table = Table::new(wanted.counts, &wanted.values, group);
-            self.0.push((wanted, table));
+            self.0.push((wanted, table, 0));
             self.0.len() - 1
-        })
+        });
+        if let Some((_, table, all)) = self.0.get_mut(place) {
+            *all += samples;
+            if *all >= PAIRED_SAMPLES {
+                table.pair();
+            }
+        }
+        place
     }
 
     /// Forgets all, if they are many.
@@ -74,7 +83,7 @@ impl Tables {
 
     /// The tables at `places`.
     pub(super) fn at(&self, places: &[usize]) -> Vec<&Table> {
-        places.iter().filter_map(|place| self.0.get(*place)).map(|(_, table)| table).collect()
+        places.iter().filter_map(|place| self.0.get(*place)).map(|(_, table, _)| table).collect()
     }
 }
 
@@ -180,7 +189,7 @@ fn scan_recipe(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &
     let cycle = if is_one_table { 1 } else { scan.tables.len().min(MAX_SCAN_COMPONENTS) };
     let group = group(cycle, bytes * 8, samples);
     Ok(ScanRecipe {
-        tables: scan.tables.into_iter().take(cycle).map(|table| tables.find(table, group)).collect(),
+        tables: scan.tables.into_iter().take(cycle).map(|table| tables.find(table, group, samples)).collect(),
         components: scan.components,
         selection_value: scan.selection_value,
         point_transform: scan.point_transform.into(),
@@ -190,17 +199,17 @@ fn scan_recipe(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &
     })
 }
 
-/// Symbols of one refill: as many as seldom need more bits than a refill gives, and whole cycles of tables.
+/// Probes of one refill: as many as seldom need more bits than a refill gives, and whole cycles of tables.
 fn group(cycle: usize, bits: u64, samples: u64) -> usize {
     let fits = match bits * 2 / samples.max(1) {
         0..3 => 8,
-        3..14 => 4,
-        14..19 => 3,
+        3..12 => 4,
+        12..20 => 3,
         _ => 2,
     };
     match cycle {
         1 => fits,
-        2 => fits & !1,
+        2 => (fits & !1).max(2),
         3 => 3,
         _ => fits.max(4),
     }

@@ -13,7 +13,7 @@
 
 use super::stream::grow;
 use crate::kernel::Tier;
-use crate::kernel::difference::{self, Table, Task};
+use crate::kernel::difference::{self, Table, Task, Walk};
 use crate::limits::Limits;
 use std::ops::Range;
 
@@ -106,15 +106,10 @@ impl Proven {
             return false;
         }
         let Some(room) = out.get_mut(self.made..) else { return false };
-        let rotated = rotated(tables, self.made);
         let end = chunk.at();
-        let mut dropped = [0; MOST_FOLLOWED];
-        let (Some(mut ours), Some(mut theirs)) =
-            (Task::new(&rotated, bits, self.at, end, room), Task::new(tables, bits, start, end, &mut dropped))
-        else {
-            return false;
-        };
-        let Some((followed, skipped)) = meet(&mut ours, &mut theirs, self.made, tables.len()) else { return false };
+        let phase = self.made % tables.len().max(1);
+        let (ours, theirs) = (Walk::new(tables, phase, bits, self.at), Walk::new(tables, 0, bits, start));
+        let Some((followed, skipped)) = meet(ours, theirs, end, room) else { return false };
         let Some(right) = chunk.differences().get(skipped..) else { return false };
         let from = self.made + followed;
         let allowed = if self.made == 0 { self.unassigned } else { 0 };
@@ -129,13 +124,18 @@ impl Proven {
     }
 }
 
-/// Takes both on until they meet: where both stand at the same place, and the same of `cycle` tables is next, they stay
-/// together. Returns how many codes each of them took, or `None` where that is not soon. `phase` symbols are before ours.
-pub(super) fn meet(ours: &mut Task<'_>, theirs: &mut Task<'_>, phase: usize, cycle: usize) -> Option<(usize, usize)> {
-    while ours.at() != theirs.at() || (phase + ours.made()) % cycle != theirs.made() % cycle {
-        let is_on = if ours.at() <= theirs.at() { ours.step() } else { theirs.step() };
-        if !is_on || ours.unassigned() > 0 || ours.made() >= MOST_FOLLOWED {
+/// Takes both on until they meet: where they have the same codes before them, they stay together. Returns how many codes
+/// each of them took, `ours` into `out`, or `None` where they don't meet before `end`, or not soon.
+pub(super) fn meet(mut ours: Walk<'_>, mut theirs: Walk<'_>, end: usize, out: &mut [u16]) -> Option<(usize, usize)> {
+    while !ours.is_where(&theirs) {
+        if ours.at().min(theirs.at()) >= end || ours.made() >= MOST_FOLLOWED {
             return None;
+        }
+        if ours.at() <= theirs.at() {
+            let to = out.get_mut(ours.made())?;
+            *to = ours.step()?;
+        } else {
+            theirs.step();
         }
     }
     Some((ours.made(), theirs.made()))

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 /// Samples of one round: the bits of 16 bytes.
 const ROUND: usize = 128;
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn unpack(src: &[u8], offset_bits: u32, out: &mut [u8]) {
     let (rounds, rest) = out.as_chunks_mut::<ROUND>();
     let whole = rounds.len();
@@ -62,7 +62,7 @@ fn load(bytes: &[u8; 16]) -> __m128i {
     }
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn pack(src: &[u8], out: &mut [u8]) {
     let (vectors, rest) = src.as_chunks::<32>();
     let (words, tail) = out.split_at_mut_checked(vectors.len() * 4).unwrap_or_default();

@@ -3,9 +3,11 @@
 //! ```text
 //! window  │ code │ further bits │ …      one probe by the top 12 bits: the length of both, and a bias, so that
 //!                                        difference = (window >> (64 - length)) + bias   (modulo 2^16)
+//! window  │ symbol │ code │ further … │  where they tell a short symbol and the code behind it, both at once: the
+//!                                        first difference as it is, length and bias of what is left of the second
 //! ```
 //!
-//! Several symbols are taken from one 64-bit window; the fast body takes up to four tasks in lock-step, because
+//! Several probes are made of one 64-bit window; the fast body takes up to four tasks in lock-step, because
 //! a symbol's place is known only when the one before it is. A task ends with the same numbers on every tier.
 
 mod scalar;
@@ -17,31 +19,47 @@ use std::fmt;
 
 /// Bits of a window that find an entry.
 const INDEX_BITS: u32 = 12;
-/// Bits of a window that are good to use after a refill, whatever the position within a byte.
-const WINDOW_BITS: usize = 56;
+/// Most bits of a window that are good to use after a refill; how many depends on the position within a byte.
+const WINDOW_BITS: usize = 63;
+/// What an entry for two symbols may take of a window: its share, of the bits that every refill has.
+const SHARED_BITS: usize = 56;
 /// Bytes behind the end of a task's bits that a window may read.
 pub(crate) const PAD_BYTES: usize = 16;
-/// Most symbols of one refill.
+/// Most probes of one refill.
 const MAX_GROUP: usize = 8;
-/// How many symbols a refill may be for.
+/// How many probes a refill may be for.
 const GROUPS: [usize; 4] = [2, 3, 4, 8];
 /// The category whose difference is 32768, without further bits.
 const NO_FURTHER_BITS: u32 = 16;
 
-/// Bits 0 to 5 of an entry are the length; this one is of what is longer than its share of a refill, or not told by one
-/// probe. Behind it nothing is left of a window, and so of the mark that tells how much of it was taken.
+/// The length of what one probe does not tell. With a symbol before or behind it, nothing is left of a window.
 const MISS: u32 = 63;
-/// Bits 11 to 15 are the length of a symbol that is longer than its share, bits 16 to 31 the bias.
-const LONG_AT: u32 = 11;
-/// What is set at the bottom of a window: the zeros below it are the bits that were taken, 64 after a miss.
+/// Of an entry, bits 0 to 5 are the length of all its symbols and bits 16 to 31 the bias of the last one. This bit is set
+/// if there are two; bits 7 to 15 are the difference of the first one then, else how many bits of an index tell the symbol.
+const PAIR: u32 = 1 << 6;
+const FIRST_AT: u32 = 7;
+const KNOWN_AT: u32 = 7;
+const LAST_AT: u32 = 16;
+/// The first difference of a pair is less than this, and not less than its negative.
+const FIRST_LIMIT: u32 = 1 << 8;
+
+/// What is set at the bottom of a word before its first bits are shifted out: the zeros below it are the bits that were
+/// taken, 64 where that were too many.
 const MARK: u64 = 1;
 /// Set in the bits taken after a miss, and in no other number of bits.
 const MISSED: u32 = 64;
+/// What a code that no value is assigned to counts as: bits and difference.
+const UNASSIGNED: (u32, u16) = (1, 0);
+
+type Entries = [u32; 1 << INDEX_BITS];
 
 /// A Huffman table, ready for probing.
 pub(crate) struct Table {
-    entries: Box<[u32; 1 << INDEX_BITS]>,
-    /// Symbols of one refill; none that is in `entries` is longer than its share of a window.
+    /// One symbol each.
+    singles: Box<Entries>,
+    /// Two symbols, where an index tells both, else one.
+    pairs: Option<Box<Entries>>,
+    /// Probes of one refill.
     group: usize,
     /// Of each length, where codes up to that length end, as 16 bits.
     ends: [u32; 17],
@@ -57,13 +75,13 @@ impl fmt::Debug for Table {
 }
 
 impl Table {
-    /// The table with `counts` codes of 1 to 16 bits, for `group` symbols a refill, or the next number below that there is code for.
+    /// The table with `counts` codes of 1 to 16 bits, for `group` probes a refill, or the next number below that there
+    /// is code for. One probe is one symbol.
     pub(crate) fn new(counts: [u8; 16], categories: &[u8], group: usize) -> Self {
-        let group = GROUPS.into_iter().rev().find(|fits| *fits <= group).unwrap_or(2);
-        let longest = u32::try_from(WINDOW_BITS / group).unwrap_or(0);
         let mut table = Self {
-            entries: Box::new([MISS; 1 << INDEX_BITS]),
-            group,
+            singles: Box::new([MISS; 1 << INDEX_BITS]),
+            pairs: None,
+            group: GROUPS.into_iter().rev().find(|fits| *fits <= group).unwrap_or(2),
             ends: [0; 17],
             places: [0; 17],
             categories: categories.to_vec(),
@@ -77,7 +95,7 @@ impl Table {
             }
             for _ in 0..count {
                 let category = u32::from(categories.get(place).copied().unwrap_or(0));
-                table.enter(code, length, category, longest);
+                table.enter(code, length, category);
                 code += 1;
                 place += 1;
             }
@@ -89,14 +107,12 @@ impl Table {
     }
 
     /// Sets the entries of one code, where its length, its first further bit and its difference are known by the index.
-    fn enter(&mut self, code: u32, length: u32, category: u32, longest: u32) {
+    fn enter(&mut self, code: u32, length: u32, category: u32) {
         let further = if category == NO_FURTHER_BITS { 0 } else { category };
-        let total = length + further;
         let known = length + u32::from(further > 0);
         if known > INDEX_BITS {
             return;
         }
-        let length = if total > longest { MISS | total << LONG_AT } else { total };
         let prefix = code << further;
         for sign in 0..=u32::from(further > 0) {
             // What the first further bit says is positive stays as it is, else 1 - 2^category is added (F.2.2.1).
@@ -108,13 +124,42 @@ impl Table {
             let bias = base.wrapping_sub(prefix) & 0xFFFF;
             let index = if further > 0 { code << 1 | sign } else { code } << (INDEX_BITS - known);
             let span = index as usize..(index as usize) + (1 << (INDEX_BITS - known));
-            if let Some(entries) = self.entries.get_mut(span) {
-                entries.fill(length | bias << 16);
+            if let Some(entries) = self.singles.get_mut(span) {
+                entries.fill((length + further) | known << KNOWN_AT | bias << LAST_AT);
             }
         }
     }
 
-    /// Symbols of one refill.
+    /// From now on one probe is two symbols where both are short enough.
+    pub(crate) fn pair(&mut self) {
+        if self.pairs.is_some() {
+            return;
+        }
+        let longest = u32::try_from(SHARED_BITS / self.group).unwrap_or(0);
+        let mut pairs = self.singles.clone();
+        for (index, (pair, single)) in (0_u32..).zip(pairs.iter_mut().zip(self.singles.iter())) {
+            let length = single & 63;
+            if length >= INDEX_BITS {
+                continue;
+            }
+            let rest = index << length & ((1 << INDEX_BITS) - 1);
+            let second = self.singles.get(rest as usize).copied().unwrap_or(MISS);
+            let (second_length, known) = (second & 63, second >> KNOWN_AT & 15);
+            let first = (index >> (INDEX_BITS - length)).wrapping_add(single >> LAST_AT) & 0xFFFF;
+            let total = length + second_length;
+            let is_small = first.wrapping_add(FIRST_LIMIT) & 0xFFFF < 2 * FIRST_LIMIT;
+            if second_length == MISS || length + known > INDEX_BITS || total > longest || !is_small {
+                continue;
+            }
+            // All of the first symbol is above the second one's bits: what of it a difference would hold is taken away.
+            let above = (index >> (INDEX_BITS - length)) << second_length;
+            let bias = (second >> LAST_AT).wrapping_sub(above) & 0xFFFF;
+            *pair = total | PAIR | (first << FIRST_AT & 0xFFFF) | bias << LAST_AT;
+        }
+        self.pairs = Some(pairs);
+    }
+
+    /// Probes of one refill.
     pub(crate) const fn group(&self) -> usize {
         self.group
     }
@@ -122,13 +167,13 @@ impl Table {
     /// The symbol at the top of `window`: its bits and its difference, `None` for a code that no value is assigned to.
     #[inline(always)]
     fn probe(&self, window: u64) -> Option<(u32, u16)> {
-        let entry = self.entries.get((window >> 52) as usize).copied().unwrap_or(MISS);
-        let length = if entry & 63 == MISS { entry >> LONG_AT & 31 } else { entry & 63 };
-        if length == 0 {
+        let entry = self.singles.get((window >> (64 - INDEX_BITS)) as usize).copied().unwrap_or(MISS);
+        let length = entry & 63;
+        if length == MISS {
             return self.symbol(window);
         }
         #[expect(clippy::cast_possible_truncation, reason = "differences are modulo 2^16")]
-        Some((length, ((window >> (64 - length)) as u16).wrapping_add((entry >> 16) as u16)))
+        Some((length, ((window >> (64 - length)) as u16).wrapping_add((entry >> LAST_AT) as u16)))
     }
 
     /// The same, code length by code length.
@@ -154,12 +199,16 @@ impl Table {
 pub(crate) struct Task<'a> {
     /// The table of each symbol of a group.
     tables: [&'a Table; MAX_GROUP],
+    /// What the probes of a group look at: for pairs there is but one table.
+    entries: [&'a Entries; MAX_GROUP],
     bits: &'a [u8],
     /// Position of the next code, in bits.
     at: usize,
     /// No code begins here or behind.
     end: usize,
     out: &'a mut [u16],
+    /// Which table of the group is next.
+    turn: usize,
     /// Differences made.
     made: usize,
     /// Differences made when the last unassigned code had been met: it counts as one bit with the difference 0.
@@ -178,8 +227,10 @@ impl<'a> Task<'a> {
             }
             *to = *table;
         }
+        let pairs = first.pairs.as_deref().filter(|_| tables.len() == 1);
+        let entries = cycle.map(|table| pairs.unwrap_or(&table.singles));
         let end = end.min(bits.len().saturating_sub(PAD_BYTES) * 8);
-        Some(Self { tables: cycle, bits, at, end, out, made: 0, unassigned: 0 })
+        Some(Self { tables: cycle, entries, bits, at, end, out, turn: 0, made: 0, unassigned: 0 })
     }
 
     /// Position behind the last code.
@@ -208,31 +259,86 @@ impl<'a> Task<'a> {
         if self.at >= self.end {
             return false;
         }
-        let Some(table) = self.tables.get(self.made % self.group()) else { return false };
+        let Some(table) = self.tables.get(self.turn) else { return false };
         let Some(to) = self.out.get_mut(self.made) else { return false };
         let (bits, difference) = table.probe(window(self.bits, self.at)).unwrap_or_else(|| {
             self.unassigned = self.made + 1;
-            (1, 0)
+            UNASSIGNED
         });
         *to = difference;
         self.at += bits as usize;
         self.made += 1;
+        self.turn = next(self.turn, self.group());
         true
     }
 
-    /// Symbols of one refill.
+    /// Probes of one refill.
     const fn group(&self) -> usize {
         self.tables[0].group
     }
 
-    /// Refills that pass neither the end nor the room for differences, if no symbol is longer than its share.
-    fn refills(&self) -> usize {
+    /// Refills of `S` probes that pass neither the end nor the room for differences: two of a probe, if it finds two.
+    #[inline(always)]
+    fn refills<const S: usize>(&self) -> usize {
         let bits = self.end.saturating_sub(self.at) / WINDOW_BITS;
-        bits.min((self.out.len() - self.made) / self.group())
+        bits.min((self.out.len() - self.made) / (2 * S))
+    }
+
+    /// Whether there are so many refills.
+    fn has_refills(&self, refills: usize) -> bool {
+        self.end.saturating_sub(self.at) >= refills * WINDOW_BITS
+            && self.out.len() - self.made >= refills * 2 * self.group()
     }
 }
 
-/// At least [`WINDOW_BITS`] bits from `at` on, left-aligned; zeros behind the end of `bits`.
+/// Codes that are followed one by one.
+#[derive(Debug)]
+pub(crate) struct Walk<'a> {
+    tables: &'a [&'a Table],
+    bits: &'a [u8],
+    at: usize,
+    turn: usize,
+    made: usize,
+}
+
+impl<'a> Walk<'a> {
+    /// Codes of `bits` from position `at` on. `tables` are taken in turn, that of `turn` first.
+    pub(crate) const fn new(tables: &'a [&'a Table], turn: usize, bits: &'a [u8], at: usize) -> Self {
+        Self { tables, bits, at, turn, made: 0 }
+    }
+
+    /// Takes one code: its difference, `None` for an unassigned one, which counts as one bit.
+    #[inline]
+    pub(crate) fn step(&mut self) -> Option<u16> {
+        let symbol = self.tables.get(self.turn)?.probe(window(self.bits, self.at));
+        self.at += symbol.unwrap_or(UNASSIGNED).0 as usize;
+        self.made += 1;
+        self.turn = next(self.turn, self.tables.len());
+        symbol.map(|(_, difference)| difference)
+    }
+
+    /// Position behind the last code.
+    pub(crate) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Codes taken.
+    pub(crate) const fn made(&self) -> usize {
+        self.made
+    }
+
+    /// Whether both have the same codes before them.
+    pub(crate) const fn is_where(&self, other: &Self) -> bool {
+        self.at == other.at && self.turn == other.turn
+    }
+}
+
+/// What comes after `turn` of a cycle.
+const fn next(turn: usize, cycle: usize) -> usize {
+    if turn + 1 < cycle { turn + 1 } else { 0 }
+}
+
+/// At least 57 bits from `at` on, left-aligned; zeros behind the end of `bits`.
 fn window(bits: &[u8], at: usize) -> u64 {
     let rest = bits.get(at / 8..).unwrap_or_default();
     let word = rest.first_chunk().map_or_else(

@@ -18,6 +18,14 @@ fn any_table(random: &mut Random) -> ([u8; 16], Vec<u8>) {
     (counts, (0..total).map(|_| random.below(17) as u8).collect())
 }
 
+fn table(counts: [u8; 16], categories: &[u8], group: usize, has_pairs: bool) -> Table {
+    let mut table = Table::new(counts, categories, group);
+    if has_pairs {
+        table.pair();
+    }
+    table
+}
+
 /// Straight from Figures C.1, C.2 and F.12: the difference and its bits.
 fn slowly(counts: &[u8; 16], categories: &[u8], bit: &dyn Fn(usize) -> u32, at: usize) -> Option<(usize, u16)> {
     let (mut code, mut first, mut place) = (0_u32, 0_u32, 0_usize);
@@ -48,8 +56,9 @@ fn every_tier_decodes_what_the_figures_say() {
         let group = [2, 3, 4, 8][round % 4];
         let cycle = [1, if group == 3 { 3 } else { 2 }][random.below(2)];
         let specs: Vec<_> = (0..cycle).map(|_| any_table(&mut random)).collect();
+        let has_pairs = random.below(2) == 0;
         let tables: Vec<Table> =
-            specs.iter().map(|(counts, categories)| Table::new(*counts, categories, group)).collect();
+            specs.iter().map(|(counts, categories)| table(*counts, categories, group, has_pairs)).collect();
         let tables: Vec<&Table> = tables.iter().collect();
         let streams: Vec<Vec<u8>> = (0..1 + random.below(6))
             .map(|_| {
@@ -133,7 +142,7 @@ fn long_codes_near_the_end_begin_before_it_on_every_tier() {
         counts[8 + random.below(8)] = 1 + random.below(4) as u8;
         let total: u8 = counts.iter().sum();
         let spec = (counts, (0..total).map(|_| [15, 14, 12, 3][random.below(4)]).collect::<Vec<u8>>());
-        let table = Table::new(spec.0, &spec.1, group);
+        let table = table(spec.0, &spec.1, group, random.below(2) == 0);
         let stream = dense(&mut random, std::slice::from_ref(&spec), 60);
         let end = random.below((stream.len() - PAD_BYTES) * 8);
         let ends: Vec<(usize, usize, Vec<u16>)> = Tier::available()
@@ -146,5 +155,35 @@ fn long_codes_near_the_end_begin_before_it_on_every_tier() {
             })
             .collect();
         assert!(ends.windows(2).all(|pair| pair[0] == pair[1]), "{round}: {ends:?}");
+    }
+}
+
+/// Short codes of short differences, and all that an index can begin with: pairs of every kind, on both sides of what fits.
+#[test]
+fn a_pair_is_what_its_two_symbols_are() {
+    let mut random = Random(0x7A31_5C2E_9B04_D18F);
+    for group in GROUPS {
+        let mut found = 0;
+        for _ in 0..30 {
+            let (counts, categories) = any_table(&mut random);
+            let categories: Vec<u8> = categories.iter().map(|category| category % 11).collect();
+            let table = table(counts, &categories, group, true);
+            for (index, entry) in table.pairs.as_deref().unwrap().iter().enumerate() {
+                let window = (index as u64) << (64 - INDEX_BITS) | random.next() >> INDEX_BITS;
+                let Some((length, first)) = table.probe(window) else { continue };
+                if entry & PAIR == 0 {
+                    assert_eq!(*entry, table.singles[index]);
+                    continue;
+                }
+                found += 1;
+                let (rest, second) = table.probe(window << length).unwrap();
+                assert_eq!(entry & 63, length + rest);
+                assert!((entry & 63) as usize <= SHARED_BITS / group);
+                assert_eq!(((*entry as u16).cast_signed() >> FIRST_AT).cast_unsigned(), first);
+                let difference = (window >> (64 - (entry & 63))) as u16;
+                assert_eq!(difference.wrapping_add((entry >> LAST_AT) as u16), second);
+            }
+        }
+        assert!(found > 1000, "{group}: {found}");
     }
 }

@@ -8,12 +8,8 @@
 #![allow(clippy::indexing_slicing, reason = "lanes and symbols count up to the lengths of their arrays")]
 #![allow(clippy::cast_possible_truncation, reason = "differences are modulo 2^16, an index is 12 bits")]
 
-use super::{INDEX_BITS, MARK, MISSED, Task, WINDOW_BITS, scalar};
-use std::arch::x86_64::{
-    __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_packus_epi32, _mm256_permute4x64_epi64,
-    _mm256_set1_epi32, _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_srli_epi32, _mm256_srlv_epi32,
-    _mm256_storeu_si256, _mm256_sub_epi32,
-};
+use super::{FIRST_AT, INDEX_BITS, LAST_AT, MARK, MISSED, PAIR, Task, UNASSIGNED, WINDOW_BITS, scalar};
+use std::arch::x86_64::*;
 
 /// Tasks in lock-step: more than four do not fit the registers.
 const LANES: usize = 4;
@@ -27,6 +23,8 @@ const LANE_SLOTS: usize = BELOW + STAGED;
 const FEW: usize = 4;
 /// Bits of the longest symbol: a code of 16, and 15 further ones.
 const LONGEST: usize = 31;
+/// Probes of a vector.
+const EIGHT: usize = 8;
 
 /// What lanes have found and not yet made differences of, last symbol first.
 #[repr(C, align(64))]
@@ -35,7 +33,7 @@ struct Stage {
     entries: [[u32; LANE_SLOTS]; LANES],
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn run(tasks: &mut [Task<'_>]) {
     let mut stage = Stage { windows: [[0; LANE_SLOTS]; LANES], entries: [[0; LANE_SLOTS]; LANES] };
     let mut waiting = tasks.iter_mut();
@@ -56,7 +54,7 @@ pub(super) fn run(tasks: &mut [Task<'_>]) {
 
 /// The task if it is long enough for a lane; else it is finished.
 fn unfinished<'t, 'a>(task: &'t mut Task<'a>) -> Option<&'t mut Task<'a>> {
-    if task.refills() < FEW {
+    if !task.has_refills(FEW) {
         scalar::finish(task);
         return None;
     }
@@ -64,39 +62,32 @@ fn unfinished<'t, 'a>(task: &'t mut Task<'a>) -> Option<&'t mut Task<'a>> {
 }
 
 /// One batch of as many lanes as there are; those with another group than the first wait.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn batch_of<const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage) {
     match lanes.iter().take_while(|task| task.group() == S).count() {
         1 => batch::<1, S>(lanes, stage),
         2 => batch::<2, S>(lanes, stage),
         3 => batch::<3, S>(lanes, stage),
-
         _ => batch::<4, S>(lanes, stage),
     }
 }
 
-/// As many symbols of the first N lanes as all have room for.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+/// As many probes of the first N lanes as all have room for.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage) {
     let Some(lanes) = lanes.first_chunk_mut::<N>() else { return };
-    let refills = lanes.iter().map(|task| task.refills().min(groups::<S>(task, task.at))).min().unwrap_or(0);
+    let refills = lanes.iter().map(|task| task.refills::<S>().min(groups::<S>(task, task.at))).min().unwrap_or(0);
     let refills = refills.min(STAGED / S);
-    let first = lanes[0].tables[0];
-    let is_one_table = lanes.iter().all(|task| task.tables.iter().all(|table| std::ptr::eq(*table, first)));
+    let first = lanes[0].entries[0];
+    let is_one_table = lanes.iter().all(|task| task.entries.iter().all(|entries| std::ptr::eq(*entries, first)));
     let done = if is_one_table {
         find::<N, S, true>(lanes, refills, stage)
     } else {
         find::<N, S, false>(lanes, refills, stage)
     };
     for (lane, task) in lanes.iter_mut().enumerate() {
-        let made = task.made;
-        task.made += done * S;
-        let (Some(out), Some(windows), Some(entries)) =
-            (task.out.get_mut(made..made + done * S), stage.windows.get(lane), stage.entries.get(lane))
-        else {
-            return;
-        };
-        make(windows, entries, out);
+        let Some(out) = task.out.get_mut(task.made..) else { return };
+        task.made += make(stage, lane, done * S, out);
     }
 }
 
@@ -108,8 +99,8 @@ fn groups<const S: usize>(task: &Task<'_>, at: usize) -> usize {
 }
 
 /// Stages the symbols of up to `refills` refills of each lane; returns how many were made.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+#[inline(never)]
 #[allow(unsafe_code)]
 fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
     lanes: &mut [&mut Task<'_>; N],
@@ -117,23 +108,25 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
     stage: &mut Stage,
 ) -> usize {
     let tables: [[*const u32; S]; N] =
-        std::array::from_fn(|lane| std::array::from_fn(|symbol| lanes[lane].tables[symbol].entries.as_ptr()));
-    // Positions as bits of the address space: one register a lane.
-    let bases: [usize; N] = std::array::from_fn(|lane| lanes[lane].bits.as_ptr().expose_provenance() << 3);
-    let mut at: [usize; N] = std::array::from_fn(|lane| bases[lane].wrapping_add(lanes[lane].at));
+        std::array::from_fn(|lane| std::array::from_fn(|symbol| lanes[lane].entries[symbol].as_ptr()));
+    let starts = lanes.each_ref().map(|task| task.bits.as_ptr());
+    // Of each lane, the byte and the bit in it at which the next refill begins.
+    let mut byte: [*const u8; N] = std::array::from_fn(|lane| starts[lane].wrapping_add(lanes[lane].at / 8));
+    let mut bit: [u32; N] = std::array::from_fn(|lane| (lanes[lane].at % 8) as u32);
     let stage_at = std::ptr::from_mut(stage).cast::<u32>();
     // SAFETY: both stay within the windows of the first lane, as refills * S <= STAGED.
     let (first, mut last) =
         unsafe { (stage_at.add(LANE_SLOTS), stage_at.add(LANE_SLOTS).sub(refills.min(STAGED / S) * S)) };
     // In a register, so that a shift need not destroy what it shifts.
     let index_at = std::hint::black_box(u64::BITS - INDEX_BITS) & 63;
+    let mark = std::hint::black_box(MARK);
     let mut slot = first;
     while slot != last {
-        // SAFETY: `refills` is no more than `groups`, which are counted anew after every miss, so the position is at least
-        // 56 bits before the end of the task, behind which Task::new made sure of PAD_BYTES bytes.
+        // SAFETY: `refills` is no more than `groups`, which are counted anew after every miss, so the position is before
+        // the end of the task, behind which Task::new made sure of PAD_BYTES bytes.
         let mut window: [u64; N] = std::array::from_fn(|lane| unsafe {
-            let from = std::ptr::with_exposed_provenance::<u64>(at[lane] >> 3);
-            from.read_unaligned().swap_bytes() << (at[lane] & 7) | MARK
+            let word = byte[lane].cast::<u64>().read_unaligned().swap_bytes();
+            (word | mark) << bit[lane]
         });
         for symbol in 0..S {
             for lane in 0..N {
@@ -154,98 +147,148 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
         let taken: [u32; N] = std::array::from_fn(|lane| window[lane].trailing_zeros());
         if taken.iter().fold(0, |all, taken| all | taken) & MISSED == 0 {
             for lane in 0..N {
-                at[lane] = at[lane].wrapping_add(taken[lane] as usize);
+                byte[lane] = byte[lane].wrapping_add((taken[lane] >> 3) as usize);
+                bit[lane] = taken[lane] & 7;
             }
             continue;
         }
+        // SAFETY: both pointers are into the stage.
+        let staged = unsafe { first.offset_from(slot) }.unsigned_abs();
         let mut left = STAGED;
         for lane in 0..N {
-            let task = &mut *lanes[lane];
-            let before = at[lane].wrapping_sub(bases[lane]);
+            let at = 8 * (byte[lane].addr() - starts[lane].addr());
             let behind = if taken[lane] & MISSED == 0 {
-                before + taken[lane] as usize
+                at + taken[lane] as usize
             } else {
-                // SAFETY: both pointers are into the stage.
-                let staged = unsafe { first.offset_from(slot) }.unsigned_abs();
-                let made = task.made + staged - S;
-                // SAFETY: the lane's entries of this group, which nothing else refers to.
-                let entries = unsafe { std::slice::from_raw_parts_mut(slot.add((LANES + lane) * LANE_SLOTS), S) };
-                step::<S>(task, before, made, entries)
+                // SAFETY: the lane's entries up to this group, which nothing else refers to.
+                let entries = unsafe { std::slice::from_raw_parts_mut(slot.add((LANES + lane) * LANE_SLOTS), staged) };
+                step::<S>(&mut *lanes[lane], at + bit[lane] as usize, entries)
             };
-            at[lane] = bases[lane].wrapping_add(behind);
-            left = left.min(groups::<S>(task, behind));
+            byte[lane] = starts[lane].wrapping_add(behind / 8);
+            bit[lane] = (behind % 8) as u32;
+            left = left.min(groups::<S>(lanes[lane], behind));
         }
         // SAFETY: both pointers are into the stage; `last` only gets nearer.
         last = unsafe { slot.sub(left.min(slot.offset_from(last).unsigned_abs() / S) * S) };
     }
     for lane in 0..N {
-        lanes[lane].at = at[lane].wrapping_sub(bases[lane]);
+        lanes[lane].at = 8 * (byte[lane].addr() - starts[lane].addr()) + bit[lane] as usize;
     }
     // SAFETY: both pointers are into the stage.
     unsafe { first.offset_from(slot) }.unsigned_abs() / S
 }
 
-/// The symbols of one group that cannot all be had by probes: staged as differences without further bits.
+/// The symbols of a group that cannot all be had by its probes, one a probe: staged as differences without further bits.
+/// The group is the first of `staged`.
 #[cold]
 #[inline(never)]
-fn step<const S: usize>(task: &mut Task<'_>, mut at: usize, made: usize, staged: &mut [u32]) -> usize {
-    for (index, (to, table)) in staged.iter_mut().rev().zip(task.tables).enumerate().take(S) {
+fn step<const S: usize>(task: &mut Task<'_>, mut at: usize, staged: &mut [u32]) -> usize {
+    for (symbol, table) in task.tables.iter().enumerate().take(S) {
         let (bits, difference) = table.probe(super::window(task.bits, at)).unwrap_or_else(|| {
-            task.unassigned = made + index + 1;
-            (1, 0)
+            task.unassigned = task.made + symbol + 1 + symbols(&staged[S..]);
+            UNASSIGNED
         });
         at += bits as usize;
-        *to = u32::from(difference) << 16;
+        staged[S - 1 - symbol] = u32::from(difference) << LAST_AT;
     }
     at
 }
 
-/// Differences of what is staged, first symbol first.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-#[inline]
-#[allow(unsafe_code)]
-fn make(windows: &[u32; LANE_SLOTS], entries: &[u32; LANE_SLOTS], out: &mut [u16]) {
-    let mut slot = LANE_SLOTS;
-    let (whole, rest) = out.as_chunks_mut::<16>();
-    for chunk in whole {
-        slot -= 16;
-        let differences = sixteen(windows, entries, slot);
-        // SAFETY: chunk is 32 bytes.
-        unsafe { _mm256_storeu_si256(chunk.as_mut_ptr().cast(), differences) };
-    }
-    if !rest.is_empty() {
-        let mut last = [0_u16; 16];
-        // SAFETY: last is 32 bytes.
-        unsafe { _mm256_storeu_si256(last.as_mut_ptr().cast(), sixteen(windows, entries, slot - 16)) };
-        rest.iter_mut().zip(last).for_each(|(to, difference)| *to = difference);
-    }
+/// Symbols of staged entries.
+fn symbols(entries: &[u32]) -> usize {
+    entries.iter().map(|entry| 1 + usize::from(*entry & PAIR != 0)).sum()
 }
 
-/// The differences of the 16 symbols of slots `slot` to `slot + 15`, last slot first.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
-#[inline]
-fn sixteen(windows: &[u32; LANE_SLOTS], entries: &[u32; LANE_SLOTS], slot: usize) -> __m256i {
-    let (windows, entries) = (&windows[slot..slot + 16], &entries[slot..slot + 16]);
-    let (low, high) = (eight(&windows[..8], &entries[..8]), eight(&windows[8..], &entries[8..]));
-    let packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0b11_01_10_00);
-    let backwards = _mm256_setr_epi8(
-        14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1, 14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1,
-    );
-    _mm256_permute4x64_epi64(_mm256_shuffle_epi8(packed, backwards), 0b01_00_11_10)
-}
-
-/// The differences of 8 symbols, each in 32 bits.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+/// The differences of the first `probes` probes of a lane: their number, which `out` has room for.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[inline]
 #[allow(unsafe_code)]
-fn eight(windows: &[u32], entries: &[u32]) -> __m256i {
-    let (windows, entries) = (&windows[..8], &entries[..8]);
-    // SAFETY: both are 32 bytes.
+fn make(stage: &Stage, lane: usize, probes: usize, out: &mut [u16]) -> usize {
+    // Eight make 16 at most.
+    let whole = (probes.min(STAGED) / EIGHT).min(out.len() / (2 * EIGHT));
+    let Some(end) = stage.windows.get(lane).map(|windows| windows.as_ptr_range().end) else { return 0 };
+    // All of the stage, by the address of the lane's.
+    let mut windows = std::ptr::from_ref(stage).cast::<u32>().with_addr(end.addr());
+    let mut to = out.as_mut_ptr();
+    for _ in 0..whole {
+        // SAFETY: the slots go down from the end of a lane, by STAGED at most; `out` has room for 16 a turn.
+        unsafe {
+            windows = windows.sub(EIGHT);
+            to = to.add(eight(windows, to));
+        }
+    }
+    // SAFETY: `to` is into `out`, or at its end.
+    let mut made = unsafe { to.offset_from(out.as_ptr()) }.unsigned_abs();
+    let mut done = whole * EIGHT;
+    while done < probes {
+        let mut some = [0; 2 * EIGHT];
+        // SAFETY: `some` is as long as it has to be.
+        unsafe {
+            windows = windows.sub(EIGHT);
+            eight(windows, some.as_mut_ptr());
+        }
+        let (from, count) = (LANE_SLOTS - done, (probes - done).min(EIGHT));
+        let symbols = symbols(&stage.entries[lane][from - count..from]);
+        out[made..made + symbols].copy_from_slice(&some[..symbols]);
+        made += symbols;
+        done += count;
+    }
+    made
+}
+
+/// The differences of eight probes, last one first: their number.
+///
+/// # Safety
+/// `windows` are eight of a stage, whose entries are behind all windows; `out` has room for 16.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+#[inline]
+#[allow(unsafe_code)]
+unsafe fn eight(windows: *const u32, out: *mut u16) -> usize {
+    // SAFETY: as promised.
     let (window, entry) =
-        unsafe { (_mm256_loadu_si256(windows.as_ptr().cast()), _mm256_loadu_si256(entries.as_ptr().cast())) };
-    let length = _mm256_and_si256(entry, _mm256_set1_epi32(63));
-    // A shift by 32, where the length is 0, leaves the bias alone.
-    let further = _mm256_srlv_epi32(window, _mm256_sub_epi32(_mm256_set1_epi32(32), length));
-    let difference = _mm256_add_epi32(further, _mm256_srli_epi32(entry, 16));
-    _mm256_and_si256(difference, _mm256_set1_epi32(0xFFFF))
+        unsafe { (_mm256_loadu_si256(windows.cast()), _mm256_loadu_si256(windows.add(LANES * LANE_SLOTS).cast())) };
+    // By 32 less the length, in two steps: a length of 0 leaves the bias alone, and 31 is the longest.
+    let rest = _mm256_andnot_si256(entry, _mm256_set1_epi32(31));
+    let last = _mm256_srlv_epi32(_mm256_srli_epi32::<1>(window), rest);
+    let last = _mm256_add_epi32(_mm256_slli_epi32::<16>(last), entry);
+    let first = _mm256_srai_epi16::<{ FIRST_AT.cast_signed() }>(entry);
+    let both = _mm256_blend_epi16::<0b1010_1010>(first, last);
+    let pairs = _mm256_slli_epi32::<{ 31 - PAIR.trailing_zeros().cast_signed() }>(entry);
+    let pairs = _mm256_movemask_ps(_mm256_castsi256_ps(pairs)).cast_unsigned() as usize;
+    let (earlier, later) = (pairs >> 4 & 15, pairs & 15);
+    let made = 4 + earlier.count_ones() as usize;
+    // SAFETY: an order is 16 bytes; the first four make 4 to 8, and as many are behind those.
+    unsafe {
+        let order = _mm_load_si128(ORDERS[earlier].0.as_ptr().cast());
+        _mm_storeu_si128(out.cast(), _mm_shuffle_epi8(_mm256_extracti128_si256::<1>(both), order));
+        let order = _mm_load_si128(ORDERS[later].0.as_ptr().cast());
+        _mm_storeu_si128(out.add(made).cast(), _mm_shuffle_epi8(_mm256_castsi256_si128(both), order));
+    }
+    EIGHT + pairs.count_ones() as usize
 }
+
+/// Sixteen bytes, aligned.
+#[repr(C, align(16))]
+struct Order([u8; 16]);
+
+/// For each set of pairs among four probes, last probe first, where the bytes of their differences are.
+static ORDERS: [Order; 16] = {
+    let mut orders = [const { Order([0x80; 16]) }; 16];
+    let mut pairs = 0;
+    while pairs < 16 {
+        let mut made = 0;
+        let mut probe = 4_u8;
+        while probe > 0 {
+            probe -= 1;
+            let mut half = if pairs >> probe & 1 == 1 { 0 } else { 2 };
+            while half < 4 {
+                orders[pairs].0[made] = probe * 4 + half;
+                orders[pairs].0[made + 1] = probe * 4 + half + 1;
+                made += 2;
+                half += 2;
+            }
+        }
+        pairs += 1;
+    }
+    orders
+};

@@ -6,7 +6,7 @@
 use std::arch::x86_64::*;
 
 /// Bytes of each plane that were put into `out`: all whole vectors, or none where there is no body.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8]) -> usize {
     match (planes.len(), sample_bytes) {
         (2, 1) => each(planes, out, |[a, b]| two(a, b)),
@@ -38,7 +38,7 @@ pub(super) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8]) 
 
 /// Weaves whole vectors of `N` planes.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn each<const N: usize>(planes: &[&[u8]], out: &mut [u8], weave: impl Fn([__m256i; N]) -> [__m256i; N]) -> usize {
     let mut sources: [&[[u8; 32]]; N] = [&[]; N];
     for (source, plane) in sources.iter_mut().zip(planes) {
@@ -63,13 +63,13 @@ fn each<const N: usize>(planes: &[&[u8]], out: &mut [u8], weave: impl Fn([__m256
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn two(a: __m256i, b: __m256i) -> [__m256i; 2] {
     [_mm256_unpacklo_epi8(a, b), _mm256_unpackhi_epi8(a, b)]
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn four([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
     let ([a, b], [c, d]) = (two(a, b), two(c, d));
     [_mm256_unpacklo_epi16(a, c), _mm256_unpackhi_epi16(a, c), _mm256_unpacklo_epi16(b, d), _mm256_unpackhi_epi16(b, d)]
@@ -78,7 +78,7 @@ fn four([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
 /// Elements of `SIZE` bytes. One shuffle brings every element of a plane to its place in a 16-byte piece; which of
 /// the three pieces it is for is left to blends, as the places of all are different.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn three<const SIZE: usize>(a: __m256i, b: __m256i, c: __m256i) -> [__m256i; 3] {
     let a = _mm256_shuffle_epi8(a, load(const { &spread(0, SIZE) }));
     let b = _mm256_shuffle_epi8(b, load(const { &spread(1, SIZE) }));
@@ -123,7 +123,7 @@ const fn slots(remainder: usize, size: usize) -> [u8; 32] {
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn load(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: the array has the 32 bytes that are read; no alignment is asked for.
     #[allow(unsafe_code)]
@@ -133,7 +133,7 @@ fn load(bytes: &[u8; 32]) -> __m256i {
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn store(out: &mut [u8; 16], vector: __m128i) {
     // SAFETY: the array has the 16 bytes that are written; no alignment is asked for.
     #[allow(unsafe_code)]

@@ -9,7 +9,7 @@ const LANES: usize = 16;
 /// Rows of a group, and steps of a turn.
 const ROWS: usize = 8;
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn first_row(row: &mut [u16], components: usize, initial: u16) {
     if components != 1 {
         return scalar::first_row(row, components, initial);
@@ -22,7 +22,7 @@ pub(super) fn first_row(row: &mut [u16], components: usize, initial: u16) {
     scalar::first_row(rest, 1, sums.last());
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection_value: u8) {
     match (components, selection_value) {
         (1, 1) => scalar::each(rows, above, |row, above| first(row, above)),
@@ -50,20 +50,20 @@ pub(super) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection
     }
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn store(samples: &[u16], shift: u32, mask: u16, out: &mut [u8], sample_bytes: usize, stride: usize) {
     scalar::store(samples, shift, mask, out, sample_bytes, stride);
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn first(row: &mut [u16], above: &[u16]) {
     first_row(row, 1, above.first().copied().unwrap_or_default());
 }
 
 /// x - Rb = (Ra - Rc) + difference, so x - Rb is the running sum of the differences.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn fourth(row: &mut [u16], above: &[u16]) {
     let (vectors, rest) = row.as_chunks_mut::<LANES>();
     let (above, above_rest) = above.as_chunks::<LANES>();
@@ -80,7 +80,7 @@ fn fourth(row: &mut [u16], above: &[u16]) {
 
 /// The running sum of difference + ((Rb - Rc) >> 1); the first pixel, predicted from above, is as if its Rc were Rb.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn fifth(row: &mut [u16], above: &[u16]) {
     let mut corner = above.first().copied().unwrap_or_default();
     let mut sums = Sums::new(corner);
@@ -108,7 +108,7 @@ fn fifth(row: &mut [u16], above: &[u16]) {
 
 /// `(a - b) >> 1`: the average of a and 65535 - b, rounded up, is that and 2^15.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn half_difference(a: __m256i, b: __m256i) -> __m256i {
     let average = _mm256_avg_epu16(a, _mm256_xor_si256(b, _mm256_set1_epi16(-1)));
     _mm256_xor_si256(average, _mm256_set1_epi16(i16::MIN))
@@ -122,13 +122,13 @@ struct Sums {
 
 impl Sums {
     #[inline]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
     fn new(initial: u16) -> Self {
         Self { last: _mm256_set1_epi16(initial.cast_signed()) }
     }
 
     #[inline]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
     fn next(&mut self, terms: __m256i) -> __m256i {
         let sums = _mm256_add_epi16(terms, _mm256_slli_si256::<2>(terms));
         let sums = _mm256_add_epi16(sums, _mm256_slli_si256::<4>(sums));
@@ -143,7 +143,7 @@ impl Sums {
     }
 
     #[inline]
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the sample of one lane")]
     fn last(&self) -> u16 {
         _mm256_extract_epi16::<0>(self.last) as u16
@@ -153,7 +153,7 @@ impl Sums {
 /// Eight steps a turn, one lane a row: the samples that a step needs from the rows above are those of the step before,
 /// one lane up. Halves of sums round down as complements, whose halves round up: selection value 7 goes on them.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn skewed<const SIXTH: bool>(mut group: Skewed<'_, ROWS>, above: &[u16]) -> usize {
     let ones = _mm_set1_epi16(-1);
     let mut left = load_half(&group.left);
@@ -206,7 +206,7 @@ fn skewed<const SIXTH: bool>(mut group: Skewed<'_, ROWS>, above: &[u16]) -> usiz
 
 /// Row by row, one lane a component: two instructions wait for the pixel to the left.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn halves<const N: usize, const SIXTH: bool>(rows: &mut [u16], above: &[u16]) {
     let ones = _mm_set1_epi16(-1);
     scalar::each(rows, above, |row, above| {
@@ -242,7 +242,7 @@ fn halves<const N: usize, const SIXTH: bool>(rows: &mut [u16], above: &[u16]) {
 
 /// Lane i of vector k to lane k of vector i.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn transposed(rows: [__m128i; ROWS]) -> [__m128i; ROWS] {
     let [a, b, c, d, e, f, g, h] = rows;
     let pair = |a, b| [_mm_unpacklo_epi16(a, b), _mm_unpackhi_epi16(a, b)];
@@ -255,7 +255,7 @@ fn transposed(rows: [__m128i; ROWS]) -> [__m128i; ROWS] {
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn load_vector(samples: &[u16; LANES]) -> __m256i {
     // SAFETY: the array has the 32 bytes that are read; no alignment is asked for.
     #[allow(unsafe_code)]
@@ -265,7 +265,7 @@ fn load_vector(samples: &[u16; LANES]) -> __m256i {
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn store_vector(place: &mut [u16; LANES], samples: __m256i) {
     // SAFETY: the array has the 32 bytes that are written; no alignment is asked for.
     #[allow(unsafe_code)]
@@ -275,7 +275,7 @@ fn store_vector(place: &mut [u16; LANES], samples: __m256i) {
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn load_half(samples: &[u16; ROWS]) -> __m128i {
     // SAFETY: the array has the 16 bytes that are read; no alignment is asked for.
     #[allow(unsafe_code)]
@@ -285,7 +285,7 @@ fn load_half(samples: &[u16; ROWS]) -> __m128i {
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn store_half(place: &mut [u16; ROWS], samples: __m128i) {
     // SAFETY: the array has the 16 bytes that are written; no alignment is asked for.
     #[allow(unsafe_code)]
@@ -296,14 +296,14 @@ fn store_half(place: &mut [u16; ROWS], samples: __m128i) {
 
 /// Up to four samples in the lower lanes.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn load_pixel(samples: &[u16]) -> __m128i {
     let bits = samples.iter().rev().fold(0, |bits, sample| bits << u16::BITS | u64::from(*sample));
     _mm_cvtsi64_si128(bits.cast_signed())
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[expect(clippy::cast_possible_truncation, reason = "the lowest of the samples")]
 fn store_pixel(place: &mut [u16], samples: __m128i) {
     let mut bits = _mm_cvtsi128_si64(samples).cast_unsigned();

@@ -13,7 +13,7 @@ const RUN_SRC: usize = 129;
 const RUN_OUT: usize = 128;
 
 /// As [`super::steps`].
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn steps(
     src: &[u8],
     end: usize,
@@ -38,7 +38,7 @@ pub(super) fn steps(
 
 /// `AHEAD`: whether to prefetch; `BOUNDED`: whether a step may pass `end`; `LONG` and `MEASURED`: see [`step`].
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool, const MEASURED: bool>(
     src: &[u8],
     end: usize,
@@ -89,7 +89,7 @@ fn run<const AHEAD: bool, const BOUNDED: bool, const LONG: bool, const MEASURED:
 /// # Safety
 /// [`STEP_SRC`] bytes can be read from `src` on, [`STEP_OUT`] be written from `out` on, and they don't overlap.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[allow(unsafe_code)]
 unsafe fn step<const LONG: bool, const MEASURED: bool>(
     src: *const u8,
@@ -153,7 +153,7 @@ struct Cursor {
 }
 
 /// As [`super::single_steps`].
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn single_steps<const N: usize>(mut lanes: [(&mut Lane<'_>, &mut [u8]); N], want: usize) {
     const NONE: Cursor = Cursor { src: null(), out: null_mut(), last_src: null(), end_out: null_mut() };
     let mut cursors = [NONE; N];
@@ -191,7 +191,7 @@ pub(super) fn single_steps<const N: usize>(mut lanes: [(&mut Lane<'_>, &mut [u8]
 /// # Safety
 /// [`RUN_SRC`] bytes can be read from `src` on, [`RUN_OUT`] be written from `out` on, and they don't overlap.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[allow(unsafe_code)]
 unsafe fn single_step(src: *const u8, out: *mut u8) -> (usize, usize) {
     // SAFETY: the literal's 128 bytes are read from src + 1 on and end at RUN_SRC; no more than 128 are written.
@@ -225,7 +225,7 @@ unsafe fn single_step(src: *const u8, out: *mut u8) -> (usize, usize) {
 /// # Safety
 /// 32 bytes can be read from `src` on and be written from `out` on.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[allow(unsafe_code)]
 unsafe fn copy_32(src: *const u8, out: *mut u8) {
     // SAFETY: the caller's.
@@ -235,7 +235,7 @@ unsafe fn copy_32(src: *const u8, out: *mut u8) {
 /// # Safety
 /// 32 bytes can be written from `out` on.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[allow(unsafe_code)]
 unsafe fn set_32(out: *mut u8, value: __m256i) {
     // SAFETY: the caller's.
@@ -244,7 +244,7 @@ unsafe fn set_32(out: *mut u8, value: __m256i) {
 
 /// Asks for a line of memory that will be written; any address will do.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn prefetch(line: *const u8) {
     // SAFETY: a prefetch reads nothing and faults nowhere.
     #[allow(unsafe_code, unused_unsafe, reason = "whether the intrinsic is unsafe depends on the compiler's version")]

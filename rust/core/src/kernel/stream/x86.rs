@@ -14,19 +14,19 @@ const CACHE_LINE: usize = 64;
 const PAGE_HALVES: usize = 4096 / size_of::<Half>();
 const PAGES: usize = 4;
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn copy(src: &[u8], out: &mut [u8]) {
     let unchanged = |half: __m256i| half;
     turns::<true>(src, out, unchanged, |src, out| out.copy_from_slice(src));
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn align16(src: &[u8], out: &mut [u8], stored: StoredBits, past_caches: bool) {
     if past_caches { align16_to::<true>(src, out, stored) } else { align16_to::<false>(src, out, stored) }
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn align16_to<const PAST_CACHES: bool>(src: &[u8], out: &mut [u8], stored: StoredBits) {
     let count = |bits: u32| -> __m128i { _mm_cvtsi32_si128(bits.cast_signed()) };
     let (up, down) = (count(16 - stored.shift - stored.bits), count(16 - stored.bits));
@@ -40,7 +40,7 @@ fn align16_to<const PAST_CACHES: bool>(src: &[u8], out: &mut [u8], stored: Store
 
 /// Passes every whole cache line of `out`, by halves, through `whole`, and what is left at both ends through `rest`.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn turns<const PAST_CACHES: bool>(
     src: &[u8],
     out: &mut [u8],

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 /// What one load reads.
 const VECTOR: usize = 32;
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn find_marker(src: &[u8], from: usize) -> Option<usize> {
     const BLOCK: usize = 4 * VECTOR;
     let bytes = src.get(from..)?;
@@ -25,7 +25,7 @@ pub(super) fn find_marker(src: &[u8], from: usize) -> Option<usize> {
 
 /// Each turn stores 32 bytes as they are, and again what follows the first stuffed 00 among them: no branch depends on
 /// whether there is one, only on whether there are more.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn unstuff(src: &[u8], out: &mut [u8]) -> usize {
     let (Some(first), Some(place)) = (src.first(), out.first_mut()) else { return 0 };
     *place = *first;
@@ -60,13 +60,13 @@ pub(super) fn unstuff(src: &[u8], out: &mut [u8]) -> usize {
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn is_ff(bytes: __m256i) -> __m256i {
     _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(-1))
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn load(bytes: &[u8; VECTOR]) -> __m256i {
     // SAFETY: the array has the 32 bytes that are read; no alignment is asked for.
     #[allow(unsafe_code)]
@@ -77,7 +77,7 @@ fn load(bytes: &[u8; VECTOR]) -> __m256i {
 
 /// Stores to `place` from `at` on.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn store(place: &mut [u8; 2 * VECTOR], at: usize, bytes: __m256i) {
     let Some(place) = place.get_mut(at..).and_then(|place| place.first_chunk_mut::<VECTOR>()) else { return };
     // SAFETY: the array has the 32 bytes that are written; no alignment is asked for.

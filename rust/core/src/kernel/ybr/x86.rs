@@ -4,7 +4,7 @@ use super::{GREEN_CB, GREEN_CR, GREEN_HALF, GREEN_LESS, GREEN_SHIFT, scalar};
 use std::arch::x86_64::*;
 
 /// 8 pairs of pixels: 32 bytes in, 48 out. Each 16 bytes out come from 16 that lie together.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn expand_422_bytes(src: &[u8], out: &mut [u8]) {
     // Within bytes 0 to 15, 8 to 23 and 16 to 31 of Y0 Y1 Cb Cr …
     let first = _mm_setr_epi8(0, 2, 3, 1, 2, 3, 4, 6, 7, 5, 6, 7, 8, 10, 11, 9);
@@ -23,7 +23,7 @@ pub(super) fn expand_422_bytes(src: &[u8], out: &mut [u8]) {
     scalar::expand_422_bytes(rest, tail);
 }
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn full_to_rgb(pixels: &mut [u8]) {
     let (rounds, rest) = pixels.as_chunks_mut::<96>();
     for round in rounds {

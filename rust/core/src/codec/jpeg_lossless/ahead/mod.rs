@@ -18,12 +18,12 @@ mod stretch;
 mod tests;
 
 use super::recipe::{Recipe, Tables};
-use super::speculate::{MOST_FOLLOWED, Regions, meet, rotated, speculate};
+use super::speculate::{Regions, meet, rotated, speculate};
 use super::stream::Stream;
 use crate::codec::{Context, Way};
 use crate::error::Result;
 use crate::kernel::Tier;
-use crate::kernel::difference::{self, Task};
+use crate::kernel::difference::{self, Task, Walk};
 use crate::limits::Limits;
 use queue::{Closing, Queue, Turn};
 use stretch::{BITS_BYTES, DIFFERENCES, SHORT_BYTES, Slot, Stretch, Work, cut, end_of_codes};
@@ -227,11 +227,9 @@ impl<'a> Consumer<'_, 'a> {
         let found = &slot.found;
         let bits = slot.bits.get(..slot.filled)?;
         let end = end_of_codes(slot.end, is_last);
-        let phase = self.stream.done();
-        let mut dropped = [0; MOST_FOLLOWED];
-        let mut ours = Task::new(&rotated(tables, phase), bits, self.over, end, self.stream.room())?;
-        let mut theirs = Task::new(tables, bits, 0, end, &mut dropped)?;
-        let (followed, skipped) = meet(&mut ours, &mut theirs, phase, tables.len())?;
+        let phase = self.stream.done() % tables.len().max(1);
+        let (ours, theirs) = (Walk::new(tables, phase, bits, self.over), Walk::new(tables, 0, bits, 0));
+        let (followed, skipped) = meet(ours, theirs, end, self.stream.room())?;
         if found.unassigned > skipped {
             return None;
         }

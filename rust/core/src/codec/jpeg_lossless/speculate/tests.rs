@@ -36,8 +36,13 @@ fn encoded(random: &mut Random, specs: &[Spec<'_>]) -> (Vec<u8>, usize) {
     (bytes, bits.len())
 }
 
-fn tables(specs: &[Spec<'_>], group: usize) -> Vec<Table> {
-    specs.iter().map(|(counts, categories)| Table::new(*counts, categories, group)).collect()
+fn tables(specs: &[Spec<'_>], group: usize, has_pairs: bool) -> Vec<Table> {
+    let mut tables: Vec<Table> =
+        specs.iter().map(|(counts, categories)| Table::new(*counts, categories, group)).collect();
+    if has_pairs {
+        tables.iter_mut().for_each(Table::pair);
+    }
+    tables
 }
 
 /// Checks that what is proven of `range` is right, on every tier; returns how many differences that are.
@@ -77,7 +82,7 @@ fn lanes_meet_and_all_is_proven() {
         [(vec![ORDINARY], 4), (vec![ORDINARY], 2), (vec![ORDINARY, OTHER], 4), (vec![ORDINARY, OTHER, THIRD], 3)]
     {
         let (bytes, end) = encoded(&mut random, &specs);
-        let tables = tables(&specs, group);
+        let tables = tables(&specs, group, random.below(2) == 0);
         // The last chunk ends with a code that begins in it.
         let made = proven(&tables, &bytes, 0..end - 64, SYMBOLS);
         assert!(made > SYMBOLS - 200, "{made}");
@@ -95,7 +100,7 @@ fn lanes_that_never_meet_are_given_up() {
     // All codes of one length, and all assigned: what is out of step stays so, unless chunks begin in step by chance.
     let specs = [(of_five, &[0; 32][..])];
     let (bytes, end) = encoded(&mut random, &specs);
-    let tables = tables(&specs, 4);
+    let tables = tables(&specs, 4, true);
     for cut in 0..40 {
         let range = 0..end - 64 - cut;
         let chunk = range.len() / chunks(range.len());
@@ -114,7 +119,7 @@ fn components_out_of_turn_are_given_up() {
     // Where a code begins is not enough: it has to be that of the same component.
     let specs = [(of_seven, &[0; 128][..]), (of_seven, &[16; 128][..])];
     let (bytes, end) = encoded(&mut random, &specs);
-    let tables = tables(&specs, 2);
+    let tables = tables(&specs, 2, true);
     for cut in 0..80 {
         let range = 0..end - 64 - cut;
         let chunk = range.len() / chunks(range.len());
@@ -129,7 +134,7 @@ fn components_out_of_turn_are_given_up() {
 fn an_unassigned_code_ends_what_is_proven() {
     let mut random = Random(0x1405_7B7E_F767_814F);
     let (good, end) = encoded(&mut random, &[ORDINARY]);
-    let tables = tables(&[ORDINARY], 4);
+    let tables = tables(&[ORDINARY], 4, false);
     for _ in 0..60 {
         let mut bytes = good.clone();
         // No code begins with so many ones.
