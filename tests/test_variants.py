@@ -245,6 +245,21 @@ def test_the_cpu_path_can_be_forced(variable: str, value: str, path: str) -> Non
     assert done.stdout.strip() == path
 
 
+def test_the_cpu_path_cannot_be_one_that_the_cpu_does_not_have() -> None:
+    code = "import dicoxide._core as core; print(core.CPU_PATH)"
+    best, other = (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"DICOXIDE_CPU": value},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for value in ("", "x86-64-v9")
+    )
+    assert best == other
+
+
 def test_the_backend_can_be_forced_and_says_so() -> None:
     code = (
         "import warnings; warnings.simplefilter('error', RuntimeWarning)\n"

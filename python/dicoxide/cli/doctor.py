@@ -30,7 +30,7 @@ class _Variable(NamedTuple):
 
 
 _VARIABLES = (
-    _Variable("DICOXIDE_CPU", ("portable",), "no instructions beyond the baseline"),
+    _Variable("DICOXIDE_CPU", ("portable", "x86-64-v3"), "no instructions beyond the baseline, or beyond AVX2"),
     _Variable("DICOXIDE_LANES", ("serial", "lanes", "speculative"), "one way through entropy-coded data"),
     _Variable("DICOXIDE_PURE_PYTHON", ("1",), "the NumPy backend"),
 )

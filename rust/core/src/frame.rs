@@ -276,7 +276,7 @@ impl Tolerated {
 pub struct Decoded {
     /// Bits of a sample as the codestream states them.
     pub precision: Option<u32>,
-    /// Which instructions decoded it: `portable` or `x86-64-v3`.
+    /// Which instructions decoded it: `portable`, `x86-64-v3` or `x86-64-v4`.
     pub path: &'static str,
     /// What was not as the standard wants it.
     pub tolerated: Vec<Tolerated>,

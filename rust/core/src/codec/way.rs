@@ -41,13 +41,16 @@ impl Way {
 
     /// The name together with that of a tier.
     pub(crate) fn path(self, tier: Tier) -> &'static str {
-        match (tier == Tier::PORTABLE, self) {
-            (true, Self::Serial) => "portable, serial",
-            (true, Self::Lanes) => "portable, lanes",
-            (true, Self::Speculative) => "portable, speculative",
-            (false, Self::Serial) => "x86-64-v3, serial",
-            (false, Self::Lanes) => "x86-64-v3, lanes",
-            (false, Self::Speculative) => "x86-64-v3, speculative",
+        match (tier.name(), self) {
+            ("x86-64-v4", Self::Serial) => "x86-64-v4, serial",
+            ("x86-64-v4", Self::Lanes) => "x86-64-v4, lanes",
+            ("x86-64-v4", Self::Speculative) => "x86-64-v4, speculative",
+            ("x86-64-v3", Self::Serial) => "x86-64-v3, serial",
+            ("x86-64-v3", Self::Lanes) => "x86-64-v3, lanes",
+            ("x86-64-v3", Self::Speculative) => "x86-64-v3, speculative",
+            (_, Self::Serial) => "portable, serial",
+            (_, Self::Lanes) => "portable, lanes",
+            (_, Self::Speculative) => "portable, speculative",
         }
     }
 }

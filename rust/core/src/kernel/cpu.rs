@@ -14,46 +14,54 @@ enum Level {
     Portable,
     #[cfg(target_arch = "x86_64")]
     V3,
+    #[cfg(target_arch = "x86_64")]
+    V4,
 }
 
 const UNKNOWN: u8 = 0;
 const PORTABLE: u8 = 1;
 const V3: u8 = 2;
+const V4: u8 = 3;
 static BEST: AtomicU8 = AtomicU8::new(UNKNOWN);
 
 impl Tier {
     /// What the compiler's baseline target runs; every CPU has it.
     pub const PORTABLE: Self = Self(Level::Portable);
 
-    /// The best tier of this CPU, or the one that the environment variable `DICOXIDE_CPU=portable` forces.
+    /// The best tier of this CPU, or the one that the environment variable `DICOXIDE_CPU` names, if the CPU has it.
     #[must_use]
     pub fn best() -> Self {
-        match BEST.load(Ordering::Relaxed) {
-            UNKNOWN => {
-                let forced = std::env::var_os("DICOXIDE_CPU").is_some_and(|v| v == "portable");
-                let best = if forced { None } else { Self::detect_v3() }.unwrap_or(Self::PORTABLE);
-                BEST.store(if best == Self::PORTABLE { PORTABLE } else { V3 }, Ordering::Relaxed);
-                best
-            }
-            // Only a successful detection stores V3.
-            V3 => Self::from_detected(),
-            _ => Self::PORTABLE,
-        }
+        Self::from_detected(BEST.load(Ordering::Relaxed)).unwrap_or_else(|| {
+            let forced = std::env::var_os("DICOXIDE_CPU").unwrap_or_default();
+            let available = Self::available();
+            let named = available.iter().find(|tier| forced == tier.name());
+            let best = named.or(available.last()).copied().unwrap_or(Self::PORTABLE);
+            BEST.store(best.code(), Ordering::Relaxed);
+            best
+        })
     }
 
     /// Every tier that this CPU runs, portable first: what tests go through.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        std::iter::once(Self::PORTABLE).chain(Self::detect_v3()).collect()
+        let mut tiers = vec![Self::PORTABLE];
+        #[cfg(target_arch = "x86_64")]
+        {
+            tiers.extend(Self::detect_v3());
+            tiers.extend(Self::detect_v4());
+        }
+        tiers
     }
 
-    /// `portable` or `x86-64-v3`.
+    /// `portable`, `x86-64-v3` or `x86-64-v4`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {
             Level::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Level::V3 => "x86-64-v3",
+            #[cfg(target_arch = "x86_64")]
+            Level::V4 => "x86-64-v4",
         }
     }
 
@@ -61,6 +69,13 @@ impl Tier {
     #[must_use]
     pub(crate) const fn is_v3(self) -> bool {
         !matches!(self.0, Level::Portable)
+    }
+
+    /// Whether also AVX-512 F, BW, CD, DQ and VL may be used, and with them VBMI2.
+    #[cfg(target_arch = "x86_64")]
+    #[must_use]
+    pub(crate) const fn is_v4(self) -> bool {
+        matches!(self.0, Level::V4)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -74,24 +89,53 @@ impl Tier {
         .then_some(Self(Level::V3))
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
-    fn detect_v3() -> Option<Self> {
-        None
-    }
-
     #[cfg(target_arch = "x86_64")]
-    const fn from_detected() -> Self {
-        Self(Level::V3)
+    fn detect_v4() -> Option<Self> {
+        let has_v4 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512cd")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi2");
+        Self::detect_v3().filter(|_| has_v4).map(|_| Self(Level::V4))
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
-    const fn from_detected() -> Self {
-        Self::PORTABLE
+    /// What [`BEST`] holds for it.
+    const fn code(self) -> u8 {
+        match self.0 {
+            Level::Portable => PORTABLE,
+            #[cfg(target_arch = "x86_64")]
+            Level::V3 => V3,
+            #[cfg(target_arch = "x86_64")]
+            Level::V4 => V4,
+        }
+    }
+
+    /// The tier of what [`BEST`] holds: only a detection stores one above portable.
+    const fn from_detected(code: u8) -> Option<Self> {
+        match code {
+            PORTABLE => Some(Self::PORTABLE),
+            #[cfg(target_arch = "x86_64")]
+            V3 => Some(Self(Level::V3)),
+            #[cfg(target_arch = "x86_64")]
+            V4 => Some(Self(Level::V4)),
+            _ => None,
+        }
     }
 }
 
-/// Calls the body of a kernel that fits a tier: `dispatch!(tier, name(arguments))` is `x86::name` or `scalar::name`.
+/// Calls the body of a kernel that fits a tier: `dispatch!(tier, name(arguments))` is `x86::name` or `scalar::name`, and
+/// `dispatch!(tier, v4 name(arguments))` may also be `x86_v4::name`.
 macro_rules! dispatch {
+    ($tier:expr, v4 $name:ident ($($argument:expr),* $(,)?)) => {{
+        #[cfg(target_arch = "x86_64")]
+        if $tier.is_v4() {
+            // SAFETY: holding a v4 Tier proves detection of every feature that x86_v4::* are compiled with.
+            #[allow(unsafe_code)]
+            return unsafe { x86_v4::$name($($argument),*) };
+        }
+        $crate::kernel::cpu::dispatch!($tier, $name($($argument),*))
+    }};
     ($tier:expr, $name:ident $(::<$($generic:ty),*>)? ($($argument:expr),* $(,)?)) => {{
         let tier: $crate::kernel::Tier = $tier;
         #[cfg(target_arch = "x86_64")]

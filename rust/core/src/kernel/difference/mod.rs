@@ -13,6 +13,8 @@
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_v4;
 
 use super::Tier;
 use std::fmt;
@@ -354,7 +356,7 @@ fn window(bits: &[u8], at: usize) -> u64 {
 
 /// Takes each of `tasks` to its end.
 pub(crate) fn run(tasks: &mut [Task<'_>], tier: Tier) {
-    super::cpu::dispatch!(tier, run(tasks));
+    super::cpu::dispatch!(tier, v4 run(tasks));
 }
 
 #[cfg(test)]

@@ -14,11 +14,11 @@ use std::arch::x86_64::*;
 /// Tasks in lock-step: more than four do not fit the registers.
 const LANES: usize = 4;
 /// Symbols of a lane that are staged before differences are made: a multiple of 16 and of every group.
-const STAGED: usize = 192;
+pub(super) const STAGED: usize = 192;
 /// Slots below the last one, which the lower half of a window's store may touch, and an overlong read.
 const BELOW: usize = 16;
 /// Slots of a lane.
-const LANE_SLOTS: usize = BELOW + STAGED;
+pub(super) const LANE_SLOTS: usize = BELOW + STAGED;
 /// A task with fewer refills left is finished alone.
 const FEW: usize = 4;
 /// Bits of the longest symbol: a code of 16, and 15 further ones.
@@ -28,13 +28,33 @@ const EIGHT: usize = 8;
 
 /// What lanes have found and not yet made differences of, last symbol first.
 #[repr(C, align(64))]
-struct Stage {
-    windows: [[u32; LANE_SLOTS]; LANES],
-    entries: [[u32; LANE_SLOTS]; LANES],
+pub(super) struct Stage {
+    pub(super) windows: [[u32; LANE_SLOTS]; LANES],
+    pub(super) entries: [[u32; LANE_SLOTS]; LANES],
+}
+
+impl Stage {
+    /// Where the windows of a lane end, as a place in all of the stage.
+    pub(super) fn end(&self, lane: usize) -> Option<*const u32> {
+        let end = self.windows.get(lane)?.as_ptr_range().end;
+        Some(std::ptr::from_ref(self).cast::<u32>().with_addr(end.addr()))
+    }
+
+    /// Where the entry of a slot is, from its window on.
+    pub(super) const ENTRY: usize = LANES * LANE_SLOTS;
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn run(tasks: &mut [Task<'_>]) {
+    run_with(tasks, make);
+}
+
+/// Makes the differences of the first so many probes of a lane: their number, which there is room for.
+pub(super) type Make = unsafe fn(&Stage, usize, usize, &mut [u16]) -> usize;
+
+/// As [`run`], but for what makes differences, which this CPU runs.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+pub(super) fn run_with(tasks: &mut [Task<'_>], make: Make) {
     let mut stage = Stage { windows: [[0; LANE_SLOTS]; LANES], entries: [[0; LANE_SLOTS]; LANES] };
     let mut waiting = tasks.iter_mut();
     let mut lanes: Vec<&mut Task<'_>> = Vec::with_capacity(LANES);
@@ -44,10 +64,10 @@ pub(super) fn run(tasks: &mut [Task<'_>]) {
         lanes.extend(waiting.by_ref().filter_map(unfinished).take(room));
         match lanes.first().map(|task| task.group()) {
             None => return,
-            Some(8) => batch_of::<8>(&mut lanes, &mut stage),
-            Some(4) => batch_of::<4>(&mut lanes, &mut stage),
-            Some(3) => batch_of::<3>(&mut lanes, &mut stage),
-            Some(_) => batch_of::<2>(&mut lanes, &mut stage),
+            Some(8) => batch_of::<8>(&mut lanes, &mut stage, make),
+            Some(4) => batch_of::<4>(&mut lanes, &mut stage, make),
+            Some(3) => batch_of::<3>(&mut lanes, &mut stage, make),
+            Some(_) => batch_of::<2>(&mut lanes, &mut stage, make),
         }
     }
 }
@@ -63,18 +83,18 @@ fn unfinished<'t, 'a>(task: &'t mut Task<'a>) -> Option<&'t mut Task<'a>> {
 
 /// One batch of as many lanes as there are; those with another group than the first wait.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn batch_of<const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage) {
+fn batch_of<const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage, make: Make) {
     match lanes.iter().take_while(|task| task.group() == S).count() {
-        1 => batch::<1, S>(lanes, stage),
-        2 => batch::<2, S>(lanes, stage),
-        3 => batch::<3, S>(lanes, stage),
-        _ => batch::<4, S>(lanes, stage),
+        1 => batch::<1, S>(lanes, stage, make),
+        2 => batch::<2, S>(lanes, stage, make),
+        3 => batch::<3, S>(lanes, stage, make),
+        _ => batch::<4, S>(lanes, stage, make),
     }
 }
 
 /// As many probes of the first N lanes as all have room for.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage) {
+fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage, make: Make) {
     let Some(lanes) = lanes.first_chunk_mut::<N>() else { return };
     let refills = lanes.iter().map(|task| task.refills::<S>().min(groups::<S>(task, task.at))).min().unwrap_or(0);
     let refills = refills.min(STAGED / S);
@@ -87,7 +107,11 @@ fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mu
     };
     for (lane, task) in lanes.iter_mut().enumerate() {
         let Some(out) = task.out.get_mut(task.made..) else { return };
-        task.made += make(stage, lane, done * S, out);
+        // SAFETY: what is made with is what this CPU runs.
+        #[allow(unsafe_code)]
+        unsafe {
+            task.made += make(stage, lane, done * S, out);
+        }
     }
 }
 
@@ -195,46 +219,50 @@ fn step<const S: usize>(task: &mut Task<'_>, mut at: usize, staged: &mut [u32]) 
 }
 
 /// Symbols of staged entries.
-fn symbols(entries: &[u32]) -> usize {
+pub(super) fn symbols(entries: &[u32]) -> usize {
     entries.iter().map(|entry| 1 + usize::from(*entry & PAIR != 0)).sum()
 }
 
-/// The differences of the first `probes` probes of a lane: their number, which `out` has room for.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-#[inline]
-#[allow(unsafe_code)]
-fn make(stage: &Stage, lane: usize, probes: usize, out: &mut [u16]) -> usize {
-    // Eight make 16 at most.
-    let whole = (probes.min(STAGED) / EIGHT).min(out.len() / (2 * EIGHT));
-    let Some(end) = stage.windows.get(lane).map(|windows| windows.as_ptr_range().end) else { return 0 };
-    // All of the stage, by the address of the lane's.
-    let mut windows = std::ptr::from_ref(stage).cast::<u32>().with_addr(end.addr());
-    let mut to = out.as_mut_ptr();
-    for _ in 0..whole {
-        // SAFETY: the slots go down from the end of a lane, by STAGED at most; `out` has room for 16 a turn.
-        unsafe {
-            windows = windows.sub(EIGHT);
-            to = to.add(eight(windows, to));
+/// `make` by `$vector`, which makes the differences of `$probes` probes.
+macro_rules! make_by {
+    ($features:literal, $probes:ident, $vector:ident) => {
+        #[target_feature(enable = $features)]
+        #[allow(unsafe_code)]
+        fn make(stage: &Stage, lane: usize, probes: usize, out: &mut [u16]) -> usize {
+            // A probe makes two at most.
+            let whole = (probes.min(STAGED) / $probes).min(out.len() / (2 * $probes));
+            let Some(mut windows) = stage.end(lane) else { return 0 };
+            let mut to = out.as_mut_ptr();
+            for _ in 0..whole {
+                // SAFETY: the slots go down from the end of a lane, by STAGED at most; `out` has room for two a probe.
+                unsafe {
+                    windows = windows.sub($probes);
+                    to = to.add($vector(windows, to));
+                }
+            }
+            // SAFETY: `to` is into `out`, or at its end.
+            let mut made = unsafe { to.offset_from(out.as_ptr()) }.unsigned_abs();
+            let mut done = whole * $probes;
+            while done < probes.min(STAGED) {
+                let mut some = [0; 2 * $probes];
+                // SAFETY: as above; `some` is as long as it has to be.
+                unsafe {
+                    windows = windows.sub($probes);
+                    $vector(windows, some.as_mut_ptr());
+                }
+                let (from, count) = (LANE_SLOTS - done, (probes - done).min($probes));
+                let symbols = symbols(&stage.entries[lane][from - count..from]);
+                out[made..made + symbols].copy_from_slice(&some[..symbols]);
+                made += symbols;
+                done += count;
+            }
+            made
         }
-    }
-    // SAFETY: `to` is into `out`, or at its end.
-    let mut made = unsafe { to.offset_from(out.as_ptr()) }.unsigned_abs();
-    let mut done = whole * EIGHT;
-    while done < probes {
-        let mut some = [0; 2 * EIGHT];
-        // SAFETY: `some` is as long as it has to be.
-        unsafe {
-            windows = windows.sub(EIGHT);
-            eight(windows, some.as_mut_ptr());
-        }
-        let (from, count) = (LANE_SLOTS - done, (probes - done).min(EIGHT));
-        let symbols = symbols(&stage.entries[lane][from - count..from]);
-        out[made..made + symbols].copy_from_slice(&some[..symbols]);
-        made += symbols;
-        done += count;
-    }
-    made
+    };
 }
+pub(super) use make_by;
+
+make_by!("avx2,bmi1,bmi2,lzcnt,movbe,popcnt", EIGHT, eight);
 
 /// The differences of eight probes, last one first: their number.
 ///
@@ -246,7 +274,7 @@ fn make(stage: &Stage, lane: usize, probes: usize, out: &mut [u16]) -> usize {
 unsafe fn eight(windows: *const u32, out: *mut u16) -> usize {
     // SAFETY: as promised.
     let (window, entry) =
-        unsafe { (_mm256_loadu_si256(windows.cast()), _mm256_loadu_si256(windows.add(LANES * LANE_SLOTS).cast())) };
+        unsafe { (_mm256_loadu_si256(windows.cast()), _mm256_loadu_si256(windows.add(Stage::ENTRY).cast())) };
     // By 32 less the length, in two steps: a length of 0 leaves the bias alone, and 31 is the longest.
     let rest = _mm256_andnot_si256(entry, _mm256_set1_epi32(31));
     let last = _mm256_srlv_epi32(_mm256_srli_epi32::<1>(window), rest);

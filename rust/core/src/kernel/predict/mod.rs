@@ -8,6 +8,8 @@
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_v4;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +21,7 @@ use super::cpu::dispatch;
 ///
 /// `row` holds differences, 1 to 4 `components` interleaved by pixel, and becomes samples.
 pub(crate) fn first_row(row: &mut [u16], components: usize, initial: u16, tier: Tier) {
-    dispatch!(tier, first_row(row, components, initial))
+    dispatch!(tier, v4 first_row(row, components, initial))
 }
 
 /// One or more whole rows below `above`, whose length is that of a row: differences become samples.
@@ -28,7 +30,7 @@ pub(crate) fn first_row(row: &mut [u16], components: usize, initial: u16, tier: 
 /// Samples are kept modulo 2^16 and are 16-bit unsigned as neighbours; halves are rounded down.
 pub(crate) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection_value: u8, tier: Tier) {
     if !above.is_empty() {
-        dispatch!(tier, rows(rows, above, components, selection_value))
+        dispatch!(tier, v4 rows(rows, above, components, selection_value))
     }
 }
 

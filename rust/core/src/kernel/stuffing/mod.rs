@@ -3,6 +3,8 @@
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_v4;
 
 #[cfg(test)]
 mod tests;
@@ -21,5 +23,5 @@ pub(crate) fn find_marker(src: &[u8], from: usize, tier: Tier) -> Option<usize> 
 /// `out` may be overwritten.
 pub(crate) fn unstuff(src: &[u8], out: &mut [u8], tier: Tier) -> usize {
     let src = src.get(..out.len()).unwrap_or(src);
-    dispatch!(tier, unstuff(src, out))
+    dispatch!(tier, v4 unstuff(src, out))
 }
