@@ -12,7 +12,7 @@ use std::ops::Range;
 /// Tables that are kept from frame to frame: the frames of an object often share theirs.
 const KEPT_TABLES: usize = 16;
 /// Samples from which on it pays to look for pairs of symbols in a table.
-const PAIRED_SAMPLES: u64 = 1 << 15;
+const PAIRED_SAMPLES: u64 = 1 << 14;
 /// SOI, SOF3, DHT of one code, SOS, without the components.
 const LEAST_HEADER_BYTES: u64 = 2 + 10 + 22 + 8;
 /// What a component adds to SOF3 and SOS.

@@ -18,6 +18,7 @@ mod x86_v4;
 
 use super::Tier;
 use std::fmt;
+use std::ops::Range;
 
 /// Bits of a window that find an entry.
 const INDEX_BITS: u32 = 12;
@@ -37,10 +38,9 @@ const NO_FURTHER_BITS: u32 = 16;
 /// The length of what one probe does not tell. With a symbol before or behind it, nothing is left of a window.
 const MISS: u32 = 63;
 /// Of an entry, bits 0 to 5 are the length of all its symbols and bits 16 to 31 the bias of the last one. This bit is set
-/// if there are two; bits 7 to 15 are the difference of the first one then, else how many bits of an index tell the symbol.
+/// if there are two; bits 7 to 15 are the difference of the first one then.
 const PAIR: u32 = 1 << 6;
 const FIRST_AT: u32 = 7;
-const KNOWN_AT: u32 = 7;
 const LAST_AT: u32 = 16;
 /// The first difference of a pair is less than this, and not less than its negative.
 const FIRST_LIMIT: u32 = 1 << 8;
@@ -53,6 +53,16 @@ const MISSED: u32 = 64;
 /// What a code that no value is assigned to counts as: bits and difference.
 const UNASSIGNED: (u32, u16) = (1, 0);
 
+/// Entries in a row that are the same: those of one code and one first further bit.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    /// The first of them.
+    index: u32,
+    /// How many bits of an index tell the symbol's length and bias.
+    known: u32,
+    entry: u32,
+}
+
 type Entries = [u32; 1 << INDEX_BITS];
 
 /// A Huffman table, ready for probing.
@@ -61,6 +71,8 @@ pub(crate) struct Table {
     singles: Box<Entries>,
     /// Two symbols, where an index tells both, else one.
     pairs: Option<Box<Entries>>,
+    /// What `singles` is made of.
+    spans: Vec<Span>,
     /// Probes of one refill.
     group: usize,
     /// Of each length, where codes up to that length end, as 16 bits.
@@ -83,6 +95,7 @@ impl Table {
         let mut table = Self {
             singles: Box::new([MISS; 1 << INDEX_BITS]),
             pairs: None,
+            spans: Vec::with_capacity(2 * categories.len()),
             group: GROUPS.into_iter().rev().find(|fits| *fits <= group).unwrap_or(2),
             ends: [0; 17],
             places: [0; 17],
@@ -125,9 +138,11 @@ impl Table {
             };
             let bias = base.wrapping_sub(prefix) & 0xFFFF;
             let index = if further > 0 { code << 1 | sign } else { code } << (INDEX_BITS - known);
-            let span = index as usize..(index as usize) + (1 << (INDEX_BITS - known));
-            if let Some(entries) = self.singles.get_mut(span) {
-                entries.fill((length + further) | known << KNOWN_AT | bias << LAST_AT);
+            let entry = (length + further) | bias << LAST_AT;
+            if let Some(entries) = self.singles.get_mut(index as usize..(index + (1 << (INDEX_BITS - known))) as usize)
+            {
+                entries.fill(entry);
+                self.spans.push(Span { index, known, entry });
             }
         }
     }
@@ -139,24 +154,37 @@ impl Table {
         }
         let longest = u32::try_from(SHARED_BITS / self.group).unwrap_or(0);
         let mut pairs = self.singles.clone();
-        for (index, (pair, single)) in (0_u32..).zip(pairs.iter_mut().zip(self.singles.iter())) {
-            let length = single & 63;
-            if length >= INDEX_BITS {
+        for length in 1..INDEX_BITS {
+            let rest_bits = INDEX_BITS - length;
+            let mut firsts = self.spans.iter().filter(|first| first.entry & 63 == length).peekable();
+            if firsts.peek().is_none() {
                 continue;
             }
-            let rest = index << length & ((1 << INDEX_BITS) - 1);
-            let second = self.singles.get(rest as usize).copied().unwrap_or(MISS);
-            let (second_length, known) = (second & 63, second >> KNOWN_AT & 15);
-            let first = (index >> (INDEX_BITS - length)).wrapping_add(single >> LAST_AT) & 0xFFFF;
-            let total = length + second_length;
-            let is_small = first.wrapping_add(FIRST_LIMIT) & 0xFFFF < 2 * FIRST_LIMIT;
-            if second_length == MISS || length + known > INDEX_BITS || total > longest || !is_small {
-                continue;
+            // Where a second symbol follows, by the rest of the index; its length, and the entry less what the first adds.
+            let fits = |second: &&Span| second.known <= rest_bits && length + (second.entry & 63) <= longest;
+            let seconds = self.spans.iter().filter(fits).map(|second| {
+                let at = (second.index >> length) as usize;
+                (at..at + (1 << (rest_bits - second.known)), second.entry & 63, (second.entry + length) | PAIR)
+            });
+            let seconds: Vec<(Range<usize>, u32, u32)> = seconds.collect();
+            for first in firsts {
+                let least = first.index >> rest_bits;
+                for symbol in least..least + (1 << (length - first.known)) {
+                    let difference = symbol.wrapping_add(first.entry >> LAST_AT) & 0xFFFF;
+                    let place = (symbol << rest_bits) as usize;
+                    let Some(pairs) = pairs.get_mut(place..place + (1 << rest_bits)) else { continue };
+                    if difference.wrapping_add(FIRST_LIMIT) & 0xFFFF >= 2 * FIRST_LIMIT {
+                        continue;
+                    }
+                    for (span, second_length, entry) in &seconds {
+                        // The first symbol is above the second one's bits: what of it a difference would hold is taken away.
+                        let entry = entry.wrapping_sub(symbol << second_length << LAST_AT);
+                        if let Some(pairs) = pairs.get_mut(span.clone()) {
+                            pairs.fill(entry | (difference << FIRST_AT & 0xFFFF));
+                        }
+                    }
+                }
             }
-            // All of the first symbol is above the second one's bits: what of it a difference would hold is taken away.
-            let above = (index >> (INDEX_BITS - length)) << second_length;
-            let bias = (second >> LAST_AT).wrapping_sub(above) & 0xFFFF;
-            *pair = total | PAIR | (first << FIRST_AT & 0xFFFF) | bias << LAST_AT;
         }
         self.pairs = Some(pairs);
     }
