@@ -119,11 +119,11 @@ pub fn dimensions(bytes: &[u8]) -> Result<Dimensions> {
     {
         at = next;
     }
-    let (frame, lines) = match reader.frame {
-        Some(frame) if frame.lines > 0 => (frame.clone(), frame.lines),
-        _ => Header::parse(bytes, tier).map(|header| (header.frame, header.lines))?,
+    let (lines, frame) = match reader.frame {
+        Some(frame) if frame.lines > 0 => (frame.lines, frame),
+        _ => Header::parse(bytes, tier).map(|header| (header.lines, header.frame))?,
     };
-    let FrameHeader { columns, precision, ref components, .. } = frame;
+    let FrameHeader { columns, precision, components, .. } = frame;
     Ok(Dimensions { rows: lines, columns, components: components.len(), precision })
 }
 

@@ -36,6 +36,13 @@ pub(super) struct ScanRecipe {
     pub(super) segments: Vec<Range<usize>>,
 }
 
+impl ScanRecipe {
+    /// Rows of a segment of a scan of `rows`, 0 behind the last.
+    pub(super) fn rows_of(&self, segment: usize, rows: usize) -> usize {
+        rows.saturating_sub(segment.saturating_mul(self.segment_rows)).min(self.segment_rows)
+    }
+}
+
 /// What the loop needs to know of one frame.
 #[derive(Debug)]
 pub(super) struct Recipe<'a> {
@@ -126,8 +133,7 @@ impl<'a> Recipe<'a> {
 impl Recipe<'_> {
     /// Symbols of a segment of `scan`, 0 behind the last.
     pub(super) fn symbols(&self, scan: &ScanRecipe, segment: usize) -> usize {
-        let rows = self.rows.saturating_sub(segment.saturating_mul(scan.segment_rows)).min(scan.segment_rows);
-        rows * self.columns * scan.components.len()
+        scan.rows_of(segment, self.rows) * self.columns * scan.components.len()
     }
 }
 

@@ -176,8 +176,7 @@ impl<'a> Stream<'a> {
     }
 
     fn symbols_of(&self, segment: usize) -> usize {
-        let before = segment.saturating_mul(self.scan.segment_rows);
-        self.rows.saturating_sub(before).min(self.scan.segment_rows) * self.row
+        self.scan.rows_of(segment, self.rows) * self.row
     }
 
     /// Where the room for differences begins.

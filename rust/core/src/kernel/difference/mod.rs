@@ -63,6 +63,26 @@ struct Span {
     entry: u32,
 }
 
+/// The second symbol of pairs whose first ones are of one length.
+struct Second {
+    /// Where it is, by what of an index is behind the first symbol.
+    rest: Range<usize>,
+    length: u32,
+    /// The entry of the pair, less what the first symbol adds.
+    entry: u32,
+}
+
+impl Second {
+    /// Sets the entries of a pair, among those that begin with the bits `symbol`, which make `difference`.
+    fn enter(&self, symbol: u32, difference: u32, entries: &mut [u32]) {
+        // The first symbol is above the bits of this one: what of it a difference would hold is taken away.
+        let entry = self.entry.wrapping_sub(symbol << self.length << LAST_AT);
+        if let Some(entries) = entries.get_mut(self.rest.clone()) {
+            entries.fill(entry | (difference << FIRST_AT & 0xFFFF));
+        }
+    }
+}
+
 type Entries = [u32; 1 << INDEX_BITS];
 
 /// A Huffman table, ready for probing.
@@ -152,7 +172,6 @@ impl Table {
         if self.pairs.is_some() {
             return;
         }
-        let longest = u32::try_from(SHARED_BITS / self.group).unwrap_or(0);
         let mut pairs = self.singles.clone();
         for length in 1..INDEX_BITS {
             let rest_bits = INDEX_BITS - length;
@@ -160,33 +179,34 @@ impl Table {
             if firsts.peek().is_none() {
                 continue;
             }
-            // Where a second symbol follows, by the rest of the index; its length, and the entry less what the first adds.
-            let fits = |second: &&Span| second.known <= rest_bits && length + (second.entry & 63) <= longest;
-            let seconds = self.spans.iter().filter(fits).map(|second| {
-                let at = (second.index >> length) as usize;
-                (at..at + (1 << (rest_bits - second.known)), second.entry & 63, (second.entry + length) | PAIR)
-            });
-            let seconds: Vec<(Range<usize>, u32, u32)> = seconds.collect();
+            let seconds = self.seconds(length);
             for first in firsts {
+                // Each symbol of the span: the bits of its difference that are not known yet count up.
                 let least = first.index >> rest_bits;
                 for symbol in least..least + (1 << (length - first.known)) {
                     let difference = symbol.wrapping_add(first.entry >> LAST_AT) & 0xFFFF;
                     let place = (symbol << rest_bits) as usize;
-                    let Some(pairs) = pairs.get_mut(place..place + (1 << rest_bits)) else { continue };
-                    if difference.wrapping_add(FIRST_LIMIT) & 0xFFFF >= 2 * FIRST_LIMIT {
-                        continue;
-                    }
-                    for (span, second_length, entry) in &seconds {
-                        // The first symbol is above the second one's bits: what of it a difference would hold is taken away.
-                        let entry = entry.wrapping_sub(symbol << second_length << LAST_AT);
-                        if let Some(pairs) = pairs.get_mut(span.clone()) {
-                            pairs.fill(entry | (difference << FIRST_AT & 0xFFFF));
-                        }
+                    if difference.wrapping_add(FIRST_LIMIT) & 0xFFFF < 2 * FIRST_LIMIT
+                        && let Some(rest) = pairs.get_mut(place..place + (1 << rest_bits))
+                    {
+                        seconds.iter().for_each(|second| second.enter(symbol, difference, rest));
                     }
                 }
             }
         }
         self.pairs = Some(pairs);
+    }
+
+    /// What may come behind a first symbol of `length` bits.
+    fn seconds(&self, length: u32) -> Vec<Second> {
+        let (rest_bits, longest) = (INDEX_BITS - length, u32::try_from(SHARED_BITS / self.group).unwrap_or(0));
+        let fits = |second: &&Span| second.known <= rest_bits && length + (second.entry & 63) <= longest;
+        let seconds = self.spans.iter().filter(fits).map(|second| {
+            let at = (second.index >> length) as usize;
+            let rest = at..at + (1 << (rest_bits - second.known));
+            Second { rest, length: second.entry & 63, entry: (second.entry + length) | PAIR }
+        });
+        seconds.collect()
     }
 
     /// Probes of one refill.
