@@ -122,7 +122,8 @@ fn groups<const S: usize>(task: &Task<'_>, at: usize) -> usize {
     task.end.saturating_sub(at + spare) / WINDOW_BITS
 }
 
-/// Stages the symbols of up to `refills` refills of each lane; returns how many were made.
+/// Stages the symbols of up to `refills` refills of each lane; returns how many were made. Never inlined, so that all
+/// registers are its own.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[inline(never)]
 #[allow(unsafe_code)]
@@ -143,6 +144,7 @@ fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
         unsafe { (stage_at.add(LANE_SLOTS), stage_at.add(LANE_SLOTS).sub(refills.min(STAGED / S) * S)) };
     // In a register, so that a shift need not destroy what it shifts.
     let index_at = std::hint::black_box(u64::BITS - INDEX_BITS) & 63;
+    // Not known to the compiler, which would set it before it swaps bytes, and not load and swap in one.
     let mark = std::hint::black_box(MARK);
     let mut slot = first;
     while slot != last {
