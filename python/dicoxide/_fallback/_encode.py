@@ -79,14 +79,12 @@ def _pack(row: npt.NDArray[np.uint8], out: bytearray) -> None:
         while at < stop:
             same = min(stop - at, _LONGEST_RUN)
             open_bytes = at - literal
-            # A literal run may have been filled in the middle of a pair.
-            if same >= 3 or (same == 2 and open_bytes % _LONGEST_RUN == 0):
+            # A pair ends a literal run that is full, or would be in the middle of it.
+            if same >= 3 or (same == 2 and open_bytes % _LONGEST_RUN in (0, _LONGEST_RUN - 1)):
                 _literals(data[literal:at], out)
                 out += bytes((257 - same, data[at]))
                 at += same
                 literal = at
-            elif same == 2 and open_bytes % _LONGEST_RUN == _LONGEST_RUN - 1:
-                at += 1
             else:
                 at += same
     _literals(data[literal:], out)

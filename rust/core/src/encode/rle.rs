@@ -135,6 +135,9 @@ fn pack(row: &[u8], columns: usize, runs: &mut [u8]) -> usize {
             at += same;
         } else {
             let length = literal_bytes(src, most, columns - at);
+            // Half of a pair would begin another literal run: the pair is a run of its own then.
+            let is_cut = length < columns - at && length > 1 && src.get(length - 1) == src.get(length);
+            let length = length - usize::from(is_cut);
             if let Some((header, to)) = to.split_first_mut() {
                 *header = header_of(length - 1);
                 copy(src, to, length);
