@@ -1,12 +1,9 @@
 //! Several frames of one object at once, each into memory of its own.
 
-use dicoxide_core::frames::{FrameTable, PixelData};
+use dicoxide_core::frames::{FrameTable, PixelData, Shares, on_threads};
 use dicoxide_core::{Job, SamplesMut, Tolerated, Watch, Workspace, decode_frame};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
-
-/// Below this many bytes of output a second thread costs more than it gives.
-const THREAD_BYTES: usize = 512 * 1024;
 
 /// A frame to be decoded, and where to.
 pub(crate) struct Window<'a> {
@@ -31,9 +28,8 @@ pub(crate) fn decode_each(
 ) -> Vec<(usize, Vec<Tolerated>)> {
     let bytes: usize = windows.iter().map(|window| window.samples.len() * window.samples.sample_bytes()).sum();
     let mut job = *job;
-    // Threads that no frame is left for help with those that there are.
-    job.options.threads = (threads / windows.len().max(1)).max(1);
-    let threads = threads.min(windows.len()).min(bytes / THREAD_BYTES).max(1);
+    let Shares { threads, each } = Shares::of(threads, windows.len(), bytes);
+    job.options.threads = each;
     let stop = AtomicBool::new(false);
     let queue = Mutex::new(windows.into_iter());
     let work = |watch: Watch<'_>| {
@@ -51,21 +47,10 @@ pub(crate) fn decode_each(
             decoded.extend(frame.map(|frame| (position, frame.tolerated)));
         }
     };
-    std::thread::scope(|scope| {
-        // Where the system gives no more threads, fewer do the work.
-        let spawned: Vec<_> = (1..threads)
-            .map_while(|_| {
-                std::thread::Builder::new().spawn_scoped(scope, || work(Watch { stop: &stop, poll: None })).ok()
-            })
-            .collect();
-        let mut decoded = work(Watch { stop: &stop, poll: Some(poll) });
-        for thread in spawned {
-            match thread.join() {
-                Ok(more) => decoded.extend(more),
-                // A bug: the caller's guard reports it.
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        decoded
-    })
+    let parts = on_threads(
+        threads,
+        || work(Watch { stop: &stop, poll: Some(poll) }),
+        || work(Watch { stop: &stop, poll: None }),
+    );
+    parts.into_iter().flatten().collect()
 }

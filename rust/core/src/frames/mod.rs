@@ -9,8 +9,10 @@
 mod encapsulated;
 mod native;
 mod run;
+mod threads;
 
 pub use run::{FrameError, Output, Summary, decode_frames};
+pub use threads::{Shares, on_threads};
 
 use crate::codec::Codec;
 use crate::error::{Result, output, truncated};

@@ -1,5 +1,6 @@
 //! Many frames of one object into one output, on as many threads as are wanted.
 
+use super::threads::{Shares, on_threads};
 use super::{FrameTable, PixelData};
 use crate::codec::codec_for;
 use crate::error::{DecodeError, Result, output};
@@ -10,9 +11,6 @@ use crate::{Job, OneOfMany, Workspace, decode_together};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-
-/// Below this many bytes of output a second thread costs more than it gives.
-const THREAD_BYTES: usize = 512 * 1024;
 
 thread_local! {
     /// Of the calling thread: fresh pages cost a frame of usual size more than half its decoding.
@@ -76,10 +74,8 @@ pub fn decode_frames(
     let bytes = out.samples.len() * out.samples.sample_bytes();
     job.limits.reserve(bytes).map_err(|error| FrameError { index: first, error })?;
     let mut job = *job;
-    let each = threads / indices.len().max(1);
-    let threads = threads.min(indices.len()).min(bytes / THREAD_BYTES).max(1);
-    // Threads that no frame is left for help with those that there are.
-    job.options.threads = each.max(1);
+    let Shares { threads, each } = Shares::of(threads, indices.len(), bytes);
+    job.options.threads = each;
     if Store::of(bytes, out.is_warm) == Store::Streamed {
         job.options.finish.store = Store::Streamed;
     }
@@ -97,29 +93,11 @@ pub fn decode_frames(
     Watch { stop: &stop, poll: Some(poll) }.beat().map_err(|error| FrameError { index: first, error })?;
     // Taken, not borrowed: `poll` may run what decodes too. A budget counts from nothing.
     let mut workspace = if job.limits.is_bounded() { Workspace::default() } else { WORKSPACE.take() };
-    let parts = if threads == 1 {
-        vec![work(&mut workspace, Watch { stop: &stop, poll: Some(poll) })]
-    } else {
-        std::thread::scope(|scope| {
-            // Where the system gives no more threads, fewer do the work.
-            let spawned: Vec<_> = (1..threads)
-                .map_while(|_| {
-                    std::thread::Builder::new()
-                        .spawn_scoped(scope, || work(&mut Workspace::default(), Watch { stop: &stop, poll: None }))
-                        .ok()
-                })
-                .collect();
-            let mut parts = vec![work(&mut workspace, Watch { stop: &stop, poll: Some(poll) })];
-            for thread in spawned {
-                match thread.join() {
-                    Ok(part) => parts.push(part),
-                    // A bug: the caller's guard reports it.
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            parts
-        })
-    };
+    let parts = on_threads(
+        threads,
+        || work(&mut workspace, Watch { stop: &stop, poll: Some(poll) }),
+        || work(&mut Workspace::default(), Watch { stop: &stop, poll: None }),
+    );
     if !job.limits.is_bounded() {
         WORKSPACE.set(workspace);
     }
