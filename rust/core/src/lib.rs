@@ -78,6 +78,8 @@ pub struct Job<'a> {
 /// Scratch of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
 pub struct Workspace {
+    staging: Staging,
+    /// Of the others of frames that are decoded together.
     stagings: Vec<Staging>,
     scratch: Scratch,
 }
@@ -98,9 +100,7 @@ pub fn decode_frame(
     watch: Watch<'_>,
 ) -> Result<Decoded> {
     let codec = find_codec(job.syntax)?;
-    let Workspace { stagings, scratch } = workspace;
-    stagings.resize_with(stagings.len().max(1), Staging::default);
-    let Some(staging) = stagings.first_mut() else { return Err(error::limit_exceeded("no room for staging", "")) };
+    let Workspace { staging, scratch, .. } = workspace;
     let mut sink = Sink::new(job.info, job.options.finish, out, staging, watch, job.options.tier)?;
     let decoded = codec.decode(src, &context_of(job), scratch, &mut sink)?;
     finished(decoded, &sink, job.options.strict)
@@ -156,8 +156,9 @@ pub(crate) fn decode_together(
         }
         Err(frames) => frames,
     };
-    let Workspace { stagings, scratch } = workspace;
-    stagings.resize_with(stagings.len().max(frames.len()), Staging::default);
+    let Workspace { staging, stagings, scratch } = workspace;
+    stagings.resize_with(stagings.len().max(frames.len().saturating_sub(1)), Staging::default);
+    let stagings = std::iter::once(staging).chain(stagings);
     let mut opened = Vec::with_capacity(frames.len());
     let mut refused = Vec::new();
     for (place, (OneOfMany { src, out, rescale }, staging)) in frames.into_iter().zip(stagings).enumerate() {
