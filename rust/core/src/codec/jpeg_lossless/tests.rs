@@ -27,18 +27,24 @@ fn frame() -> Vec<u8> {
     frame
 }
 
-fn decode(frame: &[u8], max_bytes: u64, tier: Tier, way: Way) -> Result<(Vec<u16>, &'static str)> {
-    let info = FrameInfo::new(Attributes {
-        rows: ROWS.into(),
-        columns: COLUMNS.into(),
-        samples_per_pixel: 1,
+/// Of images of 16-bit samples.
+pub(super) fn info_of(rows: u32, columns: u32, samples_per_pixel: u32) -> FrameInfo {
+    FrameInfo::new(Attributes {
+        rows,
+        columns,
+        samples_per_pixel,
         bits_allocated: 16,
         bits_stored: 16,
         high_bit: 15,
         sample_kind: SampleKind::Unsigned,
         planar_configuration: 0,
         photometric_interpretation: PhotometricInterpretation::Other,
-    })?;
+    })
+    .unwrap()
+}
+
+fn decode(frame: &[u8], max_bytes: u64, tier: Tier, way: Way) -> Result<(Vec<u16>, &'static str)> {
+    let info = info_of(ROWS.into(), COLUMNS.into(), 1);
     let limits = Limits::new(Some(max_bytes));
     let options = Options { tier, way: Some(way), ..Options::default() };
     let job = Job { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options };

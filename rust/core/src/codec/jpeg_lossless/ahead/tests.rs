@@ -5,12 +5,13 @@
 use super::stretch::STRETCH_BYTES;
 use super::*;
 use crate::codec::jpeg_lossless::Kept;
+use crate::codec::jpeg_lossless::tests::info_of;
 use crate::kernel::convert::Rescale;
 use crate::kernel::difference::PAD_BYTES;
 use crate::random::Random;
 use crate::{
-    Attributes, DecodeError, ErrorKind, FrameInfo, Job, Options, PhotometricInterpretation, SampleKind, SamplesMut,
-    Tolerated, TransferSyntax, Watch, Workspace, decode_frame,
+    DecodeError, ErrorKind, FrameInfo, Job, Options, SamplesMut, Tolerated, TransferSyntax, Watch, Workspace,
+    decode_frame,
 };
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -126,18 +127,7 @@ type Outcome = std::result::Result<(Vec<u16>, Vec<Tolerated>), DecodeError>;
 
 impl Frame {
     fn info(&self) -> FrameInfo {
-        FrameInfo::new(Attributes {
-            rows: self.rows as u32,
-            columns: self.columns as u32,
-            samples_per_pixel: self.components as u32,
-            bits_allocated: 16,
-            bits_stored: 16,
-            high_bit: 15,
-            sample_kind: SampleKind::Unsigned,
-            planar_configuration: 0,
-            photometric_interpretation: PhotometricInterpretation::Other,
-        })
-        .unwrap()
+        info_of(self.rows as u32, self.columns as u32, self.components as u32)
     }
 
     /// What comes out, and whether other threads were there to help.
