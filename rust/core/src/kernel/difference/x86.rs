@@ -15,7 +15,7 @@ use std::arch::x86_64::*;
 const LANES: usize = 4;
 /// Symbols of a lane that are staged before differences are made: a multiple of 16 and of every group.
 pub(super) const STAGED: usize = 192;
-/// Slots below the last one, which the lower half of a window's store may touch, and an overlong read.
+/// Slots below the last one, of which the lower half of a window's store touches one.
 const BELOW: usize = 16;
 /// Slots of a lane.
 pub(super) const LANE_SLOTS: usize = BELOW + STAGED;
