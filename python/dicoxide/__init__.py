@@ -6,11 +6,13 @@ pydicom's own ``pixel_array``.
 
 from typing import TYPE_CHECKING
 
+from dicoxide._attributes import Attributes
 from dicoxide._backend import backend, core
 from dicoxide._capabilities import Capability, capabilities
-from dicoxide._decode import decode, decode_frame, iter_frames, jpeg_lossless_decode, rle_decode
+from dicoxide._decode import decode, decode_frame, iter_frames, jpeg_lossless_decode, open, rle_decode
 from dicoxide._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._frame import FrameSpec
+from dicoxide._image import Image
 from dicoxide._pixels import pack_bits, rescale, unpack_bits
 from dicoxide.errors import (
     CorruptFrameError,
@@ -23,15 +25,18 @@ from dicoxide.errors import (
 )
 
 if TYPE_CHECKING:
+    from dicoxide.bulk import decode_many
     from dicoxide.plugins import disable, enable, enabled, pydicom_handler
 
 __version__: str = core.__version__
 
 __all__ = [
+    "Attributes",
     "Capability",
     "CorruptFrameError",
     "DecodeError",
     "FrameSpec",
+    "Image",
     "InternalError",
     "LimitError",
     "NonConformantWarning",
@@ -42,12 +47,14 @@ __all__ = [
     "capabilities",
     "decode",
     "decode_frame",
+    "decode_many",
     "disable",
     "enable",
     "enabled",
     "iter_frames",
     "jpeg_lossless_decode",
     "jpeg_lossless_encode",
+    "open",
     "pack_bits",
     "pydicom_handler",
     "rescale",
@@ -56,15 +63,21 @@ __all__ = [
     "unpack_bits",
 ]
 
-_OF_PLUGINS = ("disable", "enable", "enabled", "pydicom_handler")
+# Only who wants them pays for importing them.
+_LATER = {
+    "decode_many": "bulk",
+    "disable": "plugins",
+    "enable": "plugins",
+    "enabled": "plugins",
+    "pydicom_handler": "plugins",
+}
 
 
 def __getattr__(name: str) -> object:
-    # Only who puts us behind pydicom pays for it.
-    if name in _OF_PLUGINS:
-        from dicoxide import plugins
+    if name in _LATER:
+        from importlib import import_module
 
-        return getattr(plugins, name)
+        return getattr(import_module(f"dicoxide.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

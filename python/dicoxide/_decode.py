@@ -117,6 +117,36 @@ def decode(
     )
 
 
+def open(src: Readable, *, strict: bool = False, fallback: bool = True) -> Image:
+    """Open an object: its header is read, its frames when they are asked for.
+
+    Parameters
+    ----------
+    src, strict, fallback
+        As for :func:`decode`.
+
+    Returns
+    -------
+    Image
+        With ``shape``, ``dtype``, ``number_of_frames``, ``transfer_syntax``, ``attributes`` and ``decode``; indexed by
+        frame, and a context manager.
+
+    Raises
+    ------
+    CorruptFrameError
+        If the header is not that of an image.
+    OSError
+        If a file cannot be read.
+    TypeError
+        If `src` is nothing that can be read.
+
+    References
+    ----------
+    PS3.10 Section 7, PS3.3 C.7.6.3.
+    """
+    return Image(open_source(src), strict=strict, fallback=fallback)
+
+
 def iter_frames(
     src: Readable,
     *,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from dicoxide import _delegate, _notes
 from dicoxide._backend import core
@@ -15,34 +18,103 @@ from dicoxide.errors import UnsupportedError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    from pydicom.dataset import Dataset
 
+    from dicoxide._attributes import Attributes
     from dicoxide._core import Frames
 
 _YBR = ("YBR_FULL", "YBR_FULL_422")
 
 
 class Image:
-    """Pixel data that are decoded by the core, or by pydicom where the core has no codec and `fallback` allows it.
+    """The pixel data of one object: what they are at once, their values when they are asked for.
+
+    :func:`dicoxide.open` makes it. It is indexed by frame, also where there is one: ``image[5]`` is
+    (rows, columns[, samples]), ``image[10:20]`` and ``image[[3, 1, 8]]`` have a frame axis before these;
+    ``numpy.asarray(image)`` is all of it, as :func:`dicoxide.decode` gives it. It may be used by several threads.
 
     Raises
     ------
     DecodeError
-        If the frames cannot be found, or cannot be decoded by anybody here.
+        If the frames cannot be found, or cannot be decoded by anybody here: when they are needed first.
     """
 
     def __init__(self, source: Source, *, strict: bool = False, fallback: bool = True) -> None:
         self._source = source
         self._strict = strict
-        self._frames: Frames | None = None
+        self._fallback = fallback
+
+    @cached_property
+    def _frames(self) -> Frames | None:
+        """The core's frames; None where another decoder of pydicom's takes over."""
         try:
-            self._frames = self._open()
+            return self._open()
         except UnsupportedError as unsupported:
-            if not (fallback and _delegate.available(source.spec.transfer_syntax)):
+            if not (self._fallback and _delegate.available(self.transfer_syntax)):
                 raise
             self._unsupported = unsupported
-            self.number_of_frames = source.number_of_frames or 1
-        else:
-            self.number_of_frames = len(self._frames)
+            return None
+
+    @cached_property
+    def number_of_frames(self) -> int:
+        """How many frames are there, whatever the data set says."""
+        frames = self._frames
+        return (self._source.number_of_frames or 1) if frames is None else len(frames)
+
+    @property
+    def transfer_syntax(self) -> str:
+        """UID of the transfer syntax."""
+        return self._source.spec.transfer_syntax
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of ``decode()``: (rows, columns[, samples]), after the number of frames where it is not one."""
+        count = self.number_of_frames
+        return (count, *self._source.spec.shape) if count > 1 else self._source.spec.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of ``decode()``: that of the stored values, in native byte order."""
+        return self._source.spec.dtype
+
+    @property
+    def attributes(self) -> Attributes:
+        """What decoding, sorting and measuring need of the data set, by keyword."""
+        return self._source.attributes
+
+    def to_pydicom(self) -> Dataset:
+        """The whole data set, as pydicom reads it."""
+        return self._source.dataset
+
+    def close(self) -> None:
+        """Close the file, if one is open; what is decoded stays. Harmless when called again."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.number_of_frames
+
+    def __getitem__(self, frames: int | slice | Iterable[int]) -> Array:
+        return self.decode(frames)
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self.decode(index) for index in range(len(self)))
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("an image is decoded into memory of its own: there is no array without a copy")
+        decoded = self.decode()
+        return decoded if dtype is None else decoded.astype(dtype, copy=False)
+
+    def __repr__(self) -> str:
+        spec = self._source.spec
+        count = self._source.number_of_frames or 1
+        return f"<dicoxide.Image: {count} × {'×'.join(map(str, spec.shape))} of {spec.dtype}, {self.transfer_syntax}>"
 
     def decode(
         self,

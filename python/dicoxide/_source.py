@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
+from dicoxide._attributes import Attributes
 from dicoxide._frame import FrameSpec
 from dicoxide._request import owned_bytes
 from dicoxide.errors import CorruptFrameError, DecodeError, UnsupportedError
@@ -48,6 +49,9 @@ class Source:
         self.pixel_tag = pixel_tag
         self.value_representation: str | None = element.VR
         self._element = element
+
+    def close(self) -> None:
+        """Give back what is open; what pydicom reads is closed already."""
 
     @property
     def value(self) -> bytes:
@@ -102,6 +106,11 @@ class Source:
         return self._bytes_of(offsets), self._bytes_of(lengths)
 
     @property
+    def attributes(self) -> Attributes:
+        """What decoding, sorting and measuring need of the data set."""
+        return Attributes(_DatasetElements(self.dataset))
+
+    @property
     def has_modality_lut(self) -> bool:
         """Whether a Modality LUT Sequence stands in place of a rescale."""
         with _reading("the Modality LUT Sequence", also=(OSError,)):
@@ -141,6 +150,37 @@ class Source:
             raise _attribute_error(
                 self.spec.pixel_keyword, f"holds {type(value).__name__}, bytes expected", self.spec.transfer_syntax
             ) from None
+
+
+class _DatasetElements:
+    """Elements of a pydicom Dataset, as plain Python."""
+
+    __slots__ = ("_dataset",)
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def value(self, tag: int, vr: str) -> Any:
+        if tag not in self._dataset:
+            raise KeyError(tag)
+        with _reading(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X})", also=(OSError,)):
+            value = self._dataset[tag].value
+            if vr == "SQ":
+                return [_DatasetElements(item) for item in value or ()]
+            return [_plain(one) for one in value] if isinstance(value, MutableSequence) else _plain(value)
+
+    def tags(self) -> Iterator[int]:
+        return map(int, self._dataset.keys())
+
+
+def _plain(value: Any) -> Any:
+    """A number or text without the class that pydicom gives it."""
+    if value is None or isinstance(value, bytes):
+        return value
+    for kind in (int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return str(value)
 
 
 def open_source(src: Readable) -> Source:

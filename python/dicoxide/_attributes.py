@@ -1,0 +1,227 @@
+"""The attributes of an object that decoding, sorting and measuring need, as a read-only mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+__all__ = ["Attributes", "Elements"]
+
+
+class Elements(Protocol):
+    """The elements of one data set or item, whoever read them."""
+
+    def value(self, tag: int, vr: str) -> Any:
+        """The value of an element as Python has it; a KeyError where the element is not there.
+
+        Numbers are int and float, text is str, several values a list, the items of a sequence a list of `Elements`;
+        an element without a value is None if it is of numbers, else ``""``. `vr` is that of the data dictionary.
+        """
+
+    def tags(self) -> Iterator[int]:
+        """The tags of the elements that are there, in any order."""
+
+
+class Attributes(Mapping[str, Any]):
+    """Attributes by keyword, those that are there, in the order of their tags.
+
+    Values equal pydicom's, as plain Python: int, float, str, bytes, a list of these where there are several, a list of
+    `Attributes` for a sequence. An attribute without a value is None if its values are numbers, else ``""``.
+    It knows what decoding, sorting and measuring need (`KEYWORDS`); ``Image.to_pydicom()`` has everything.
+    """
+
+    __slots__ = ("_elements",)
+
+    def __init__(self, elements: Elements) -> None:
+        self._elements = elements
+
+    def __getitem__(self, keyword: str) -> Any:
+        tag, vr = _DICTIONARY[keyword]
+        try:
+            value = self._elements.value(tag, vr)
+        except KeyError:
+            raise KeyError(keyword) from None
+        return [Attributes(item) for item in value] if vr == "SQ" else value
+
+    def __contains__(self, keyword: object) -> bool:
+        known = _DICTIONARY.get(keyword)  # type: ignore[call-overload]
+        return known is not None and known[0] in set(self._elements.tags())
+
+    def __iter__(self) -> Iterator[str]:
+        there = set(self._elements.tags())
+        return (keyword for keyword, (tag, _) in _DICTIONARY.items() if tag in there)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"Attributes({dict(self)!r})"
+
+
+# Tag and value representation of PS3.6, in the order of tags.
+_DICTIONARY: dict[str, tuple[int, str]] = {
+    "SpecificCharacterSet": (0x00080005, "CS"),
+    "ImageType": (0x00080008, "CS"),
+    "InstanceCreationDate": (0x00080012, "DA"),
+    "InstanceCreationTime": (0x00080013, "TM"),
+    "SOPClassUID": (0x00080016, "UI"),
+    "SOPInstanceUID": (0x00080018, "UI"),
+    "StudyDate": (0x00080020, "DA"),
+    "SeriesDate": (0x00080021, "DA"),
+    "AcquisitionDate": (0x00080022, "DA"),
+    "ContentDate": (0x00080023, "DA"),
+    "AcquisitionDateTime": (0x0008002A, "DT"),
+    "StudyTime": (0x00080030, "TM"),
+    "SeriesTime": (0x00080031, "TM"),
+    "AcquisitionTime": (0x00080032, "TM"),
+    "ContentTime": (0x00080033, "TM"),
+    "AccessionNumber": (0x00080050, "SH"),
+    "Modality": (0x00080060, "CS"),
+    "Manufacturer": (0x00080070, "LO"),
+    "StudyDescription": (0x00081030, "LO"),
+    "SeriesDescription": (0x0008103E, "LO"),
+    "ManufacturerModelName": (0x00081090, "LO"),
+    "FrameType": (0x00089007, "CS"),
+    "PatientName": (0x00100010, "PN"),
+    "PatientID": (0x00100020, "LO"),
+    "PatientBirthDate": (0x00100030, "DA"),
+    "PatientSex": (0x00100040, "CS"),
+    "PatientAge": (0x00101010, "AS"),
+    "PatientWeight": (0x00101030, "DS"),
+    "BodyPartExamined": (0x00180015, "CS"),
+    "ScanningSequence": (0x00180020, "CS"),
+    "SequenceName": (0x00180024, "SH"),
+    "SliceThickness": (0x00180050, "DS"),
+    "KVP": (0x00180060, "DS"),
+    "RepetitionTime": (0x00180080, "DS"),
+    "EchoTime": (0x00180081, "DS"),
+    "InversionTime": (0x00180082, "DS"),
+    "EchoNumbers": (0x00180086, "IS"),
+    "MagneticFieldStrength": (0x00180087, "DS"),
+    "SpacingBetweenSlices": (0x00180088, "DS"),
+    "EchoTrainLength": (0x00180091, "IS"),
+    "ProtocolName": (0x00181030, "LO"),
+    "TriggerTime": (0x00181060, "DS"),
+    "NominalInterval": (0x00181062, "IS"),
+    "FrameTime": (0x00181063, "DS"),
+    "FrameTimeVector": (0x00181065, "DS"),
+    "GantryDetectorTilt": (0x00181120, "DS"),
+    "ImagerPixelSpacing": (0x00181164, "DS"),
+    "ActualFrameDuration": (0x00181242, "IS"),
+    "FlipAngle": (0x00181314, "DS"),
+    "PatientPosition": (0x00185100, "CS"),
+    "FrameAcquisitionDateTime": (0x00189074, "DT"),
+    "DiffusionDirectionality": (0x00189075, "CS"),
+    "DiffusionGradientDirectionSequence": (0x00189076, "SQ"),
+    "EffectiveEchoTime": (0x00189082, "FD"),
+    "DiffusionBValue": (0x00189087, "FD"),
+    "DiffusionGradientOrientation": (0x00189089, "FD"),
+    "MREchoSequence": (0x00189114, "SQ"),
+    "MRDiffusionSequence": (0x00189117, "SQ"),
+    "CardiacSynchronizationSequence": (0x00189118, "SQ"),
+    "FrameReferenceDateTime": (0x00189151, "DT"),
+    "FrameAcquisitionDuration": (0x00189220, "FD"),
+    "MRImageFrameTypeSequence": (0x00189226, "SQ"),
+    "CTImageFrameTypeSequence": (0x00189329, "SQ"),
+    "StudyInstanceUID": (0x0020000D, "UI"),
+    "SeriesInstanceUID": (0x0020000E, "UI"),
+    "StudyID": (0x00200010, "SH"),
+    "SeriesNumber": (0x00200011, "IS"),
+    "AcquisitionNumber": (0x00200012, "IS"),
+    "InstanceNumber": (0x00200013, "IS"),
+    "ImagePositionPatient": (0x00200032, "DS"),
+    "ImageOrientationPatient": (0x00200037, "DS"),
+    "FrameOfReferenceUID": (0x00200052, "UI"),
+    "TemporalPositionIdentifier": (0x00200100, "IS"),
+    "NumberOfTemporalPositions": (0x00200105, "IS"),
+    "PositionReferenceIndicator": (0x00201040, "LO"),
+    "SliceLocation": (0x00201041, "DS"),
+    "StackID": (0x00209056, "SH"),
+    "InStackPositionNumber": (0x00209057, "UL"),
+    "FrameContentSequence": (0x00209111, "SQ"),
+    "PlanePositionSequence": (0x00209113, "SQ"),
+    "PlaneOrientationSequence": (0x00209116, "SQ"),
+    "TemporalPositionIndex": (0x00209128, "UL"),
+    "NominalCardiacTriggerDelayTime": (0x00209153, "FD"),
+    "FrameAcquisitionNumber": (0x00209156, "US"),
+    "DimensionIndexValues": (0x00209157, "UL"),
+    "DimensionIndexPointer": (0x00209165, "AT"),
+    "FunctionalGroupPointer": (0x00209167, "AT"),
+    "DimensionIndexSequence": (0x00209222, "SQ"),
+    "TemporalPositionSequence": (0x00209310, "SQ"),
+    "FrameLabel": (0x00209453, "LO"),
+    "SamplesPerPixel": (0x00280002, "US"),
+    "PhotometricInterpretation": (0x00280004, "CS"),
+    "PlanarConfiguration": (0x00280006, "US"),
+    "NumberOfFrames": (0x00280008, "IS"),
+    "FrameIncrementPointer": (0x00280009, "AT"),
+    "Rows": (0x00280010, "US"),
+    "Columns": (0x00280011, "US"),
+    "PixelSpacing": (0x00280030, "DS"),
+    "PixelAspectRatio": (0x00280034, "IS"),
+    "BitsAllocated": (0x00280100, "US"),
+    "BitsStored": (0x00280101, "US"),
+    "HighBit": (0x00280102, "US"),
+    "PixelRepresentation": (0x00280103, "US"),
+    "SmallestImagePixelValue": (0x00280106, "US or SS"),
+    "LargestImagePixelValue": (0x00280107, "US or SS"),
+    "PixelPaddingValue": (0x00280120, "US or SS"),
+    "PixelPaddingRangeLimit": (0x00280121, "US or SS"),
+    "BurnedInAnnotation": (0x00280301, "CS"),
+    "WindowCenter": (0x00281050, "DS"),
+    "WindowWidth": (0x00281051, "DS"),
+    "RescaleIntercept": (0x00281052, "DS"),
+    "RescaleSlope": (0x00281053, "DS"),
+    "RescaleType": (0x00281054, "LO"),
+    "WindowCenterWidthExplanation": (0x00281055, "LO"),
+    "VOILUTFunction": (0x00281056, "CS"),
+    "RedPaletteColorLookupTableDescriptor": (0x00281101, "US or SS"),
+    "GreenPaletteColorLookupTableDescriptor": (0x00281102, "US or SS"),
+    "BluePaletteColorLookupTableDescriptor": (0x00281103, "US or SS"),
+    "RedPaletteColorLookupTableData": (0x00281201, "OW"),
+    "GreenPaletteColorLookupTableData": (0x00281202, "OW"),
+    "BluePaletteColorLookupTableData": (0x00281203, "OW"),
+    "LossyImageCompression": (0x00282110, "CS"),
+    "ModalityLUTSequence": (0x00283000, "SQ"),
+    "LUTDescriptor": (0x00283002, "US or SS"),
+    "LUTExplanation": (0x00283003, "LO"),
+    "ModalityLUTType": (0x00283004, "LO"),
+    "LUTData": (0x00283006, "US or OW"),
+    "VOILUTSequence": (0x00283010, "SQ"),
+    "PixelMeasuresSequence": (0x00289110, "SQ"),
+    "FrameVOILUTSequence": (0x00289132, "SQ"),
+    "PixelValueTransformationSequence": (0x00289145, "SQ"),
+    "XOffsetInSlideCoordinateSystem": (0x0040072A, "DS"),
+    "YOffsetInSlideCoordinateSystem": (0x0040073A, "DS"),
+    "ZOffsetInSlideCoordinateSystem": (0x0040074A, "DS"),
+    "RealWorldValueMappingSequence": (0x00409096, "SQ"),
+    "RealWorldValueLastValueMapped": (0x00409211, "US or SS"),
+    "RealWorldValueFirstValueMapped": (0x00409216, "US or SS"),
+    "RealWorldValueIntercept": (0x00409224, "FD"),
+    "RealWorldValueSlope": (0x00409225, "FD"),
+    "TotalPixelMatrixColumns": (0x00480006, "UL"),
+    "TotalPixelMatrixRows": (0x00480007, "UL"),
+    "PlanePositionSlideSequence": (0x0048021A, "SQ"),
+    "ColumnPositionInTotalImagePixelMatrix": (0x0048021E, "SL"),
+    "RowPositionInTotalImagePixelMatrix": (0x0048021F, "SL"),
+    "DetectorInformationSequence": (0x00540022, "SQ"),
+    "TimeSlotVector": (0x00540070, "US"),
+    "SliceVector": (0x00540080, "US"),
+    "NumberOfSlices": (0x00540081, "US"),
+    "TimeSliceVector": (0x00540100, "US"),
+    "NumberOfTimeSlices": (0x00540101, "US"),
+    "Units": (0x00541001, "CS"),
+    "DecayCorrection": (0x00541102, "CS"),
+    "FrameReferenceTime": (0x00541300, "DS"),
+    "ImageIndex": (0x00541330, "US"),
+    "SegmentIdentificationSequence": (0x0062000A, "SQ"),
+    "ReferencedSegmentNumber": (0x0062000B, "US"),
+    "PresentationLUTShape": (0x20500020, "CS"),
+    "DoseUnits": (0x30040002, "CS"),
+    "GridFrameOffsetVector": (0x3004000C, "DS"),
+    "DoseGridScaling": (0x3004000E, "DS"),
+    "SharedFunctionalGroupsSequence": (0x52009229, "SQ"),
+    "PerFrameFunctionalGroupsSequence": (0x52009230, "SQ"),
+}
+
+KEYWORDS = tuple(_DICTIONARY)
