@@ -50,6 +50,7 @@ def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
     assert users <= {
         "_source.py",
         "_delegate.py",
+        "_image.py",
         "plugins/_order.py",
         "plugins/pydicom_v2.py",
         "plugins/pydicom_v3.py",
