@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -43,23 +42,14 @@ class Image:
         self._source = source
         self._strict = strict
         self._fallback = fallback
+        # The core's frames, or why another decoder of pydicom's takes over; None until they are needed.
+        self._opened: Frames | UnsupportedError | None = None
 
-    @cached_property
-    def _frames(self) -> Frames | None:
-        """The core's frames; None where another decoder of pydicom's takes over."""
-        try:
-            return self._open()
-        except UnsupportedError as unsupported:
-            if not (self._fallback and _delegate.available(self.transfer_syntax)):
-                raise
-            self._unsupported = unsupported
-            return None
-
-    @cached_property
+    @property
     def number_of_frames(self) -> int:
         """How many frames are there, whatever the data set says."""
-        frames = self._frames
-        return (self._source.number_of_frames or 1) if frames is None else len(frames)
+        frames = self._frames()
+        return (self._source.number_of_frames or 1) if isinstance(frames, UnsupportedError) else len(frames)
 
     @property
     def transfer_syntax(self) -> str:
@@ -132,17 +122,20 @@ class Image:
         max_bytes = byte_limit(max_bytes)
         if rescale and spec.samples_per_pixel != 1:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
-        if self._frames is None:
-            return self._decode_elsewhere(frames, out, rescale=rescale, dtype=dtype, raw=raw, max_bytes=max_bytes)
-        indices, has_axis = select(self.number_of_frames, frames)
+        opened = self._frames()
+        if isinstance(opened, UnsupportedError):
+            return self._decode_elsewhere(
+                opened, frames, out, rescale=rescale, dtype=dtype, raw=raw, max_bytes=max_bytes
+            )
+        indices, has_axis = select(len(opened), frames)
         shape = (len(indices), *spec.shape) if has_axis else spec.shape
         if math.prod(shape) > LARGE_SAMPLES:
-            self._frames.check(indices)
+            opened.check(indices)
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
         if rescale and source.has_modality_lut:
             left = None if max_bytes is None else max_bytes - target.nbytes
             stored = target_array(shape, spec.dtype, None, max_bytes=left)
-            self._fill(stored, indices, threads=threads, max_bytes=left)
+            self._fill(opened, stored, indices, threads=threads, max_bytes=left)
             exact_copy(_delegate.modality_lut(stored, source.dataset), target)
             return target
         rescales = source.rescales(indices) if rescale else []
@@ -150,6 +143,7 @@ class Image:
             rescales = [(1.0, 0.0)]
         ybr_to_rgb = not raw and spec.samples_per_pixel == 3 and spec.photometric_interpretation in _YBR
         self._fill(
+            opened,
             target,
             indices,
             threads=threads,
@@ -159,6 +153,16 @@ class Image:
             max_bytes=max_bytes,
         )
         return target
+
+    def _frames(self) -> Frames | UnsupportedError:
+        if self._opened is None:
+            try:
+                self._opened = self._open()
+            except UnsupportedError as unsupported:
+                if not (self._fallback and _delegate.available(self.transfer_syntax)):
+                    raise
+                self._opened = unsupported
+        return self._opened
 
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""
@@ -185,6 +189,7 @@ class Image:
 
     def _fill(
         self,
+        opened: Frames,
         target: Array,
         indices: Sequence[int],
         *,
@@ -195,8 +200,7 @@ class Image:
         is_warm: bool = False,
     ) -> None:
         """Let the core decode `indices` into `target`."""
-        assert self._frames is not None
-        _, notes = self._frames.decode_into(
+        _, notes = opened.decode_into(
             target,
             indices,
             threads=threads_for(threads, len(indices), target.size),
@@ -211,6 +215,7 @@ class Image:
 
     def _decode_elsewhere(
         self,
+        unsupported: UnsupportedError,
         frames: FrameIndex,
         out: Array | None,
         *,
@@ -221,7 +226,7 @@ class Image:
     ) -> Array:
         """What pydicom's decoders give, in the type and place that the caller wants."""
         source = self._source
-        stored = _delegate.decode(source, self._unsupported, frames, raw=raw, max_bytes=max_bytes)
+        stored = _delegate.decode(source, unsupported, frames, raw=raw, max_bytes=max_bytes)
         if out is None and not rescale and dtype is None:
             return stored
         target = target_array(stored.shape, stored.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
