@@ -96,13 +96,14 @@ ROOMS = {
     "error": set(),
     "syntax": set(),
     "limits": {"error"},
+    "value": {"error", "limits"},
     "frame": {"error", "kernel"},
     "kernel": {"frame"},
     "sink": {"error", "frame", "kernel"},
     "pixel": {"error", "frame", "kernel", "sink"},
     "codec": {"error", "frame", "kernel", "limits", "sink", "syntax"},
     "encode": {"error", "frame", "sink"},
-    "frames": {"codec", "error", "frame", "kernel", "limits", "sink"},
+    "frames": {"codec", "error", "frame", "kernel", "limits", "sink", "value"},
 }
 
 

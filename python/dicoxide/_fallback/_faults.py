@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
-ERROR_KINDS = ["Truncated", "Malformed", "Mismatch", "Unsupported", "LimitExceeded", "Output", "Interrupted"]
+ERROR_KINDS = ["Truncated", "Malformed", "Mismatch", "Unsupported", "LimitExceeded", "Output", "Interrupted", "Io"]
 
 _CLASSES: dict[str, type[DecodeError]] = {
     "Truncated": TruncatedFrameError,

@@ -21,11 +21,13 @@ pub enum ErrorKind {
     Output,
     /// The caller asked to stop.
     Interrupted,
+    /// The system could not read.
+    Io,
 }
 
 impl ErrorKind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Truncated,
         Self::Malformed,
         Self::Mismatch,
@@ -33,6 +35,7 @@ impl ErrorKind {
         Self::LimitExceeded,
         Self::Output,
         Self::Interrupted,
+        Self::Io,
     ];
 
     /// The name that users see as `.kind`.
@@ -46,6 +49,7 @@ impl ErrorKind {
             Self::LimitExceeded => "LimitExceeded",
             Self::Output => "Output",
             Self::Interrupted => "Interrupted",
+            Self::Io => "Io",
         }
     }
 }
@@ -57,6 +61,7 @@ pub struct DecodeError {
     message: Cow<'static, str>,
     clause: &'static str,
     offset: Option<u64>,
+    errno: Option<i32>,
 }
 
 /// The result of everything that reads bytes.
@@ -66,7 +71,7 @@ impl DecodeError {
     /// An error of `kind`; `clause` names the rule (for example `PS3.5 Annex G.5`), or is empty.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>, clause: &'static str) -> Self {
-        Self { kind, message: message.into(), clause, offset: None }
+        Self { kind, message: message.into(), clause, offset: None, errno: None }
     }
 
     /// The same error at `offset` bytes from the start of the frame.
@@ -74,6 +79,19 @@ impl DecodeError {
     pub fn at(mut self, offset: usize) -> Self {
         self.offset = Some(offset as u64);
         self
+    }
+
+    /// The same error with the number that the system gave it.
+    #[must_use]
+    pub(crate) fn of_system(mut self, error: &std::io::Error) -> Self {
+        self.errno = error.raw_os_error();
+        self
+    }
+
+    /// The system's number of the error, where it is the system's.
+    #[must_use]
+    pub const fn errno(&self) -> Option<i32> {
+        self.errno
     }
 
     /// Who is at fault.

@@ -17,6 +17,7 @@ pub mod pixel;
 mod random;
 pub mod sink;
 pub mod syntax;
+pub mod value;
 
 pub use codec::{Codec, Context, SegmentByteOrder, Way};
 pub use error::{DecodeError, ErrorKind, Result};
@@ -28,6 +29,7 @@ pub use kernel::convert::Rescale;
 pub use limits::Limits;
 pub use sink::{Finish, Store, Watch};
 pub use syntax::TransferSyntax;
+pub use value::{ReadAt, Value};
 
 use codec::Scratch;
 use sink::{Sink, Staging};

@@ -86,7 +86,7 @@ fn agreed(bytes: &[u8]) -> Option<(FrameInfo, Outcome)> {
         }
         _ => (value, None),
     };
-    let data = PixelData { value, extended };
+    let data = PixelData { value: value.into(), extended };
     let first = Path { tier: Tier::PORTABLE, way: choice.has_ways.then_some(Way::Serial), threads: 1 };
     let expected = outcome(&choice, data, first)?;
     for tier in Tier::available() {
@@ -123,7 +123,7 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     let table = if choice.syntax.is_encapsulated() {
         FrameTable::encapsulated(info, data, *number_of_frames, codec)
     } else {
-        FrameTable::native(info, data.value, *number_of_frames, choice.word_swapped)
+        FrameTable::native(info, data.value.len(), *number_of_frames, choice.word_swapped)
     };
     let table = match table {
         Ok(table) => table,

@@ -29,6 +29,7 @@ impl From<Failure<'_>> for PyErr {
             ErrorKind::Malformed | ErrorKind::Mismatch => "CorruptFrameError",
             ErrorKind::Unsupported => "UnsupportedError",
             ErrorKind::LimitExceeded => "LimitError",
+            ErrorKind::Io => return system(failure.error.errno(), failure.error.message()),
             ErrorKind::Output => return pyo3::exceptions::PyValueError::new_err(failure.error.to_string()),
             _ => "DecodeError",
         };
@@ -48,6 +49,15 @@ impl From<Failure<'_>> for PyErr {
                 Err(error) => error,
             }
         })
+    }
+}
+
+/// An `OSError` as the system states it.
+pub(crate) fn system(errno: Option<i32>, message: &str) -> PyErr {
+    match errno {
+        // The interpreter chooses the subclass by the number.
+        Some(errno) => pyo3::exceptions::PyOSError::new_err((errno, message.to_owned())),
+        None => pyo3::exceptions::PyOSError::new_err(message.to_owned()),
     }
 }
 

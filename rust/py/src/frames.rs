@@ -79,14 +79,14 @@ impl Frames {
         let extended = extended_offsets
             .as_ref()
             .map(|(offsets, lengths)| ExtendedOffsets { offsets: offsets.as_bytes(py), lengths: lengths.as_bytes(py) });
-        let data = PixelData { value: value.as_bytes(), extended };
+        let data = PixelData { value: value.as_bytes().into(), extended };
         let table = stated.checked().and_then(|info| {
             let table = if whole {
                 Ok(FrameTable::whole())
             } else if syntax.is_encapsulated() {
                 FrameTable::encapsulated(&info, data, number_of_frames, codec)
             } else {
-                FrameTable::native(&info, data.value, number_of_frames, word_swapped)
+                FrameTable::native(&info, data.value.len(), number_of_frames, word_swapped)
             };
             table.map(|table| (info, table))
         });
@@ -233,7 +233,7 @@ impl Frames {
             .extended
             .as_ref()
             .map(|(offsets, lengths)| ExtendedOffsets { offsets: offsets.as_bytes(py), lengths: lengths.as_bytes(py) });
-        PixelData { value: self.value.as_bytes(py), extended }
+        PixelData { value: self.value.as_bytes(py).into(), extended }
     }
 }
 
@@ -371,7 +371,7 @@ pub(crate) fn decode_frame_bytearray<'py>(
         is_float,
     };
     let frame = OneFrame::new(transfer_syntax, &stated)?;
-    let data = PixelData { value: src.as_bytes(), extended: None };
+    let data = PixelData { value: src.as_bytes().into(), extended: None };
     check_frames(&FrameTable::whole(), data, &[0], &frame.info, frame.codec)
         .map_err(|failed| self::failed(&failed.error, transfer_syntax))?;
     let mut out = Unfilled::new(src.py(), &frame.info)?;

@@ -59,6 +59,9 @@ impl Scratch {
     }
 }
 
+/// By how many bytes codecs tell how a frame begins: the length of an RLE header.
+pub(crate) const HEAD_BYTES: usize = 64;
+
 /// Bytes of one frame → stored samples in the sink, planar configuration 0.
 pub trait Codec: Sync {
     /// Its name, one word.
@@ -67,8 +70,9 @@ pub trait Codec: Sync {
     /// The transfer syntaxes that it decodes.
     fn syntaxes(&self) -> &'static [TransferSyntax];
 
-    /// Whether `fragment` is the first of a frame: tells frames apart where no offset table does.
-    fn starts_frame(&self, fragment: &[u8], info: &FrameInfo) -> bool;
+    /// Whether a fragment of so many bytes is the first of a frame: tells frames apart where no offset table does.
+    /// `head` is how it begins, [`HEAD_BYTES`] of it where it is longer.
+    fn starts_frame(&self, head: &[u8], fragment_bytes: usize, info: &FrameInfo) -> bool;
 
     /// The fewest bytes that a frame can have: what is shorter is refused before its samples are allocated.
     fn least_bytes(&self, info: &FrameInfo) -> u64;

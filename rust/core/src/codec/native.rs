@@ -30,8 +30,8 @@ impl Codec for Native {
         ]
     }
 
-    fn starts_frame(&self, fragment: &[u8], info: &FrameInfo) -> bool {
-        fragment.len() as u64 * 8 >= frame_bits(info)
+    fn starts_frame(&self, _: &[u8], fragment_bytes: usize, info: &FrameInfo) -> bool {
+        fragment_bytes as u64 * 8 >= frame_bits(info)
     }
 
     fn least_bytes(&self, info: &FrameInfo) -> u64 {

@@ -5,10 +5,12 @@
 //! apart by their number, or by how they begin.
 
 use super::PixelData;
-use crate::codec::Codec;
+use crate::codec::{Codec, HEAD_BYTES};
 use crate::error::{Result, malformed, truncated};
 use crate::frame::{FrameBytes, FrameInfo, Tolerated};
 use crate::limits::Limits;
+use crate::value::{Value, room};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -88,17 +90,22 @@ impl Encapsulated {
         limits: &Limits,
         scratch: &'a mut Vec<u8>,
     ) -> Result<FrameBytes<'a>> {
-        if self.extended {
-            if let Some(place) = self.extended_place(data, index) {
-                return join(data.value, &place?, limits, scratch);
-            }
-        } else if let Some(place) = self.basic_place(data, index) {
-            return join(data.value, &place?, limits, scratch);
+        join(data.value, &self.place(data, index)?, limits, scratch)
+    }
+
+    /// How many bytes frame `index` has.
+    pub(super) fn frame_bytes(&self, data: PixelData<'_>, index: usize) -> Result<usize> {
+        Ok(self.place(data, index)?.iter().map(ExactSizeIterator::len).sum())
+    }
+
+    fn place(&self, data: PixelData<'_>, index: usize) -> Result<Cow<'_, [Range<usize>]>> {
+        let of_table = if self.extended { self.extended_place(data, index) } else { self.basic_place(data, index) };
+        if let Some(place) = of_table {
+            return place.map(Cow::Owned);
         }
         let Items { fragments, ends } = self.items(data.value)?;
         let start = index.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-        let place = ends.get(index).and_then(|end| fragments.get(start..*end)).unwrap_or_default();
-        join(data.value, place, limits, scratch)
+        Ok(Cow::Borrowed(ends.get(index).and_then(|end| fragments.get(start..*end)).unwrap_or_default()))
     }
 
     /// What was found only when a frame was looked for.
@@ -139,8 +146,12 @@ impl Encapsulated {
     /// no item there, none that ends at the next entry, or another frame beginning in between.
     /// Once its first item is there, what is broken behind it is the frame's own error.
     fn basic_place(&self, data: PixelData<'_>, index: usize) -> Option<Result<Place>> {
-        let offsets = data.value.get(self.basic.clone())?.as_chunks::<4>().0;
-        let place = |index: usize| Some(self.first_item + u32::from_le_bytes(*offsets.get(index)?) as usize);
+        let place = |index: usize| {
+            let at = index.checked_mul(4).filter(|at| at + 4 <= self.basic.len())?;
+            let mut entry = [0; 4];
+            data.value.read(self.basic.start + at..self.basic.start + at + 4, &mut entry).ok()?;
+            Some(self.first_item + u32::from_le_bytes(entry) as usize)
+        };
         let mut at = place(index)?;
         let rising = place(0)? == self.first_item && index.checked_sub(1).is_none_or(|before| place(before) < Some(at));
         let end = place(index + 1);
@@ -164,20 +175,21 @@ impl Encapsulated {
                 Err(error) => return Some(Err(error)),
             }
         }
-        let begins_within =
-            |fragment: &Range<usize>| data.value.get(fragment.clone()).is_some_and(|it| self.starts_frame(it));
+        let begins_within = |fragment: &Range<usize>| self.starts_frame(data.value, fragment).unwrap_or(false);
         let is_whole = end.is_none_or(|end| at == end) && !fragments.iter().skip(1).any(begins_within);
         is_whole.then_some(Ok(fragments))
     }
 
-    fn starts_frame(&self, fragment: &[u8]) -> bool {
-        self.codec.starts_frame(fragment, &self.info)
+    fn starts_frame(&self, value: Value<'_>, fragment: &Range<usize>) -> Result<bool> {
+        let mut head = [0; HEAD_BYTES];
+        let head = head.get_mut(..fragment.len().min(HEAD_BYTES)).unwrap_or_default();
+        Ok(self.codec.starts_frame(value.head(fragment.start, head)?, fragment.len(), &self.info))
     }
 
-    fn items(&self, value: &[u8]) -> Result<&Items> {
+    fn items(&self, value: Value<'_>) -> Result<&Items> {
         let walked = self.items.get_or_init(|| {
             let fragments = walk(value, self.first_item)?;
-            let ends = group(value, &fragments, self.declared, &|fragment| self.starts_frame(fragment))?;
+            let ends = group(value, &fragments, self.declared, &|fragment| self.starts_frame(value, fragment))?;
             Ok(Items { fragments, ends })
         });
         walked.as_ref().map_err(Clone::clone)
@@ -197,32 +209,32 @@ fn wrong_table() -> Tolerated {
 
 /// Fragments as one piece: the fragment itself where there is one.
 fn join<'a>(
-    value: &'a [u8],
+    value: Value<'a>,
     fragments: &[Range<usize>],
     limits: &Limits,
     scratch: &'a mut Vec<u8>,
 ) -> Result<FrameBytes<'a>> {
-    let bytes = |fragment: &Range<usize>| value.get(fragment.clone()).unwrap_or_default();
     if let [fragment] = fragments {
-        return Ok(bytes(fragment).into());
+        return Ok(value.bytes(fragment.clone(), limits, scratch)?.into());
     }
-    let total: usize = fragments.iter().map(ExactSizeIterator::len).sum();
-    if scratch.capacity() < total {
-        limits.reserve(total)?;
+    let joined = room(scratch, fragments.iter().map(ExactSizeIterator::len).sum(), limits)?;
+    let mut rest = &mut *joined;
+    for fragment in fragments {
+        let Some((part, after)) = rest.split_at_mut_checked(fragment.len()) else { break };
+        value.read(fragment.clone(), part)?;
+        rest = after;
     }
-    scratch.clear();
-    scratch.reserve(total);
-    fragments.iter().for_each(|fragment| scratch.extend_from_slice(bytes(fragment)));
-    Ok(scratch.as_slice().into())
+    Ok((&*joined).into())
 }
 
 /// The data of the item whose tag is at `at`; `None` at the end of the value or at the sequence delimiter.
-fn item(value: &[u8], at: usize) -> Result<Option<Range<usize>>> {
-    let rest = value.get(at..).unwrap_or_default();
+fn item(value: Value<'_>, at: usize) -> Result<Option<Range<usize>>> {
+    let mut header = [0; HEADER_BYTES];
+    let rest = value.head(at, &mut header)?;
     if rest.is_empty() || rest.starts_with(&SEQUENCE_DELIMITER) {
         return Ok(None);
     }
-    let Some((header, data)) = rest.split_first_chunk::<HEADER_BYTES>() else {
+    let Some(header) = rest.first_chunk::<HEADER_BYTES>() else {
         // Some writers pad the whole value instead of the last fragment.
         if rest.iter().all(|byte| *byte == 0) {
             return Ok(None);
@@ -242,16 +254,15 @@ fn item(value: &[u8], at: usize) -> Result<Option<Range<usize>>> {
         return Err(malformed("an item of undefined length, fragments have explicit lengths", CLAUSE).at(at + 4));
     }
     let start = at + HEADER_BYTES;
-    if length as usize > data.len() {
-        return Err(
-            truncated(format!("an item of {length} bytes found, {} are left", data.len()), CLAUSE).at(value.len())
-        );
+    let left = value.len() - at - HEADER_BYTES;
+    if length as usize > left {
+        return Err(truncated(format!("an item of {length} bytes found, {left} are left"), CLAUSE).at(value.len()));
     }
     Ok(Some(start..start + length as usize))
 }
 
 /// All fragments from `first_item` on.
-fn walk(value: &[u8], first_item: usize) -> Result<Vec<Range<usize>>> {
+fn walk(value: Value<'_>, first_item: usize) -> Result<Vec<Range<usize>>> {
     let mut fragments = Vec::new();
     let mut at = first_item;
     while let Some(fragment) = item(value, at)? {
@@ -263,10 +274,10 @@ fn walk(value: &[u8], first_item: usize) -> Result<Vec<Range<usize>>> {
 
 /// Where each frame ends among the fragments.
 fn group(
-    value: &[u8],
+    value: Value<'_>,
     fragments: &[Range<usize>],
     declared: usize,
-    starts_frame: &dyn Fn(&[u8]) -> bool,
+    starts_frame: &dyn Fn(&Range<usize>) -> Result<bool>,
 ) -> Result<Vec<usize>> {
     if fragments.len() < declared {
         let text = format!("{} fragments found, {declared} frames expected", fragments.len());
@@ -275,13 +286,12 @@ fn group(
     if fragments.len() == declared {
         return Ok((1..=declared).collect());
     }
-    let mut ends: Vec<usize> = fragments
-        .iter()
-        .enumerate()
-        .skip(1)
-        .filter(|(_, fragment)| value.get((*fragment).clone()).is_some_and(starts_frame))
-        .map(|(index, _)| index)
-        .collect();
+    let mut ends = Vec::new();
+    for (index, fragment) in fragments.iter().enumerate().skip(1) {
+        if starts_frame(fragment)? {
+            ends.push(index);
+        }
+    }
     ends.push(fragments.len());
     if ends.len() < declared {
         let text =

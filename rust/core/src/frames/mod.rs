@@ -18,6 +18,7 @@ use crate::codec::Codec;
 use crate::error::{Result, output, truncated};
 use crate::frame::{FrameBytes, FrameInfo, Tolerated};
 use crate::limits::Limits;
+use crate::value::Value;
 use encapsulated::Encapsulated;
 use native::NativeFrames;
 
@@ -25,7 +26,7 @@ use native::NativeFrames;
 #[derive(Debug, Clone, Copy)]
 pub struct PixelData<'a> {
     /// The value: samples, or items from the Basic Offset Table on.
-    pub value: &'a [u8],
+    pub value: Value<'a>,
     /// The Extended Offset Table.
     pub extended: Option<ExtendedOffsets<'a>>,
 }
@@ -62,15 +63,20 @@ impl FrameTable {
         Self { places: Places::Whole, frames: 1, tolerated: Vec::new() }
     }
 
-    /// The table of a native value. `number_of_frames` is what the data set says, 0 or `None` for one;
+    /// The table of a native value of so many bytes. `number_of_frames` is what the data set says, 0 or `None` for one;
     /// `word_swapped` is set for 8-bit samples and packed bits as OW in big endian (PS3.5 8.1.1 and 7.3).
     ///
     /// # Errors
     /// `Truncated` if the value ends before that many frames do, `Mismatch` if its length contradicts `YBR_FULL_422`.
-    pub fn native(info: &FrameInfo, value: &[u8], number_of_frames: Option<u32>, word_swapped: bool) -> Result<Self> {
+    pub fn native(
+        info: &FrameInfo,
+        value_bytes: usize,
+        number_of_frames: Option<u32>,
+        word_swapped: bool,
+    ) -> Result<Self> {
         let mut tolerated = Vec::new();
         let declared = declared(number_of_frames, &mut tolerated);
-        let (places, frames) = NativeFrames::new(info, value.len(), declared, word_swapped, &mut tolerated)?;
+        let (places, frames) = NativeFrames::new(info, value_bytes, declared, word_swapped, &mut tolerated)?;
         Ok(Self { places: Places::Native(places), frames, tolerated })
     }
 
@@ -112,7 +118,7 @@ impl FrameTable {
     }
 
     /// The bytes of frame `index` of `data`, which the table was made from; they are put together in
-    /// `scratch` only where they do not lie in one piece.
+    /// `scratch` only where they do not lie in memory in one piece.
     ///
     /// # Errors
     /// `Output` if there is no such frame; `Truncated` or `Malformed` if its items are broken.
@@ -123,14 +129,29 @@ impl FrameTable {
         limits: &Limits,
         scratch: &'a mut Vec<u8>,
     ) -> Result<FrameBytes<'a>> {
-        if index >= self.frames {
-            return Err(output(format!("frame {index} asked for, there are {}", self.frames), ""));
-        }
+        self.require(index)?;
         match &self.places {
-            Places::Whole => Ok(data.value.into()),
+            Places::Whole => Ok(data.value.bytes(0..data.value.len(), limits, scratch)?.into()),
             Places::Native(native) => native.frame(data.value, index, limits, scratch),
             Places::Encapsulated(items) => items.frame(data, index, limits, scratch),
         }
+    }
+
+    /// How many bytes frame `index` has, without reading them; otherwise as [`Self::frame`].
+    fn frame_bytes(&self, data: PixelData<'_>, index: usize) -> Result<usize> {
+        self.require(index)?;
+        match &self.places {
+            Places::Whole => Ok(data.value.len()),
+            Places::Native(native) => native.frame_bytes(data.value.len(), index),
+            Places::Encapsulated(items) => items.frame_bytes(data, index),
+        }
+    }
+
+    fn require(&self, index: usize) -> Result<()> {
+        if index < self.frames {
+            return Ok(());
+        }
+        Err(output(format!("frame {index} asked for, there are {}", self.frames), ""))
     }
 }
 
@@ -146,10 +167,8 @@ pub fn check_frames(
     codec: &dyn Codec,
 ) -> Result<(), FrameError> {
     let least = codec.least_bytes(info);
-    let limits = Limits::unbounded();
-    let mut joined = Vec::new();
     for &index in indices {
-        let found = table.frame(data, index, &limits, &mut joined).and_then(|frame| match frame.bytes.len() {
+        let found = table.frame_bytes(data, index).and_then(|found| match found {
             found if (found as u64) < least => {
                 let text = format!("{found} bytes found, a frame of this size has at least {least}");
                 Err(truncated(text, "PS3.5 Annex A").at(found))

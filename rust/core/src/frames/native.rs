@@ -1,9 +1,11 @@
 //! Frames of a native value: one after the other, each `Rows × Columns × Samples per Pixel × Bits Allocated` bits.
 
 use crate::codec::native_frame_bits;
-use crate::error::{Result, mismatch, truncated};
+use crate::error::{DecodeError, Result, mismatch, truncated};
 use crate::frame::{FrameBytes, FrameInfo, Tolerated};
 use crate::limits::Limits;
+use crate::value::{Value, room};
+use std::ops::Range;
 
 #[derive(Debug)]
 pub(super) struct NativeFrames {
@@ -54,31 +56,47 @@ impl NativeFrames {
 
     pub(super) fn frame<'a>(
         &self,
-        value: &'a [u8],
+        value: Value<'a>,
         index: usize,
         limits: &Limits,
         scratch: &'a mut Vec<u8>,
     ) -> Result<FrameBytes<'a>> {
+        let (place, offset_bits) = self.place(value.len(), index)?;
+        if !self.word_swapped {
+            return Ok(FrameBytes { bytes: value.bytes(place, limits, scratch)?, offset_bits });
+        }
+        // Each pair of bytes is one big-endian word; a frame may begin or end within a pair.
+        let words = place.start & !1..place.end + place.end % 2;
+        if words.end > value.len() {
+            return Err(short(value.len(), index, words.end));
+        }
+        let swapped = room(scratch, words.len(), limits)?;
+        value.read(words.clone(), swapped)?;
+        swapped.as_chunks_mut::<2>().0.iter_mut().for_each(|word| word.swap(0, 1));
+        let bytes = swapped.get(place.start - words.start..place.end - words.start).unwrap_or_default();
+        Ok(FrameBytes { bytes, offset_bits })
+    }
+
+    /// How many bytes a frame has, those that it shares with its neighbours included.
+    pub(super) fn frame_bytes(&self, value_bytes: usize, index: usize) -> Result<usize> {
+        self.place(value_bytes, index).map(|(place, _)| place.len())
+    }
+
+    /// Where a frame lies, and the bits of its first byte that belong to the frame before.
+    fn place(&self, value_bytes: usize, index: usize) -> Result<(Range<usize>, u32)> {
         let start_bit = u128::from(self.frame_bits) * index as u128;
         let end_bit = start_bit + u128::from(self.frame_bits);
         let byte = |bits: u128| usize::try_from(bits).unwrap_or(usize::MAX);
         let (start, end) = (byte(start_bit / 8), byte(end_bit.div_ceil(8)));
-        let offset_bits = (start_bit % 8) as u32;
-        let short = || truncated(format!("{} bytes found, frame {index} ends at {end}", value.len()), CLAUSE);
-        if !self.word_swapped {
-            return Ok(FrameBytes { bytes: value.get(start..end).ok_or_else(short)?, offset_bits });
+        if end > value_bytes {
+            return Err(short(value_bytes, index, end));
         }
-        // Each pair of bytes is one big-endian word; a frame may begin or end within a pair.
-        let (word_start, word_end) = (start & !1, end + end % 2);
-        let words = value.get(word_start..word_end).ok_or_else(short)?;
-        if scratch.capacity() < words.len() {
-            limits.reserve(words.len())?;
-        }
-        scratch.clear();
-        scratch.extend(words.as_chunks::<2>().0.iter().flat_map(|[first, second]| [*second, *first]));
-        let bytes = scratch.get(start - word_start..end - word_start).unwrap_or_default();
-        Ok(FrameBytes { bytes, offset_bits })
+        Ok((start..end, (start_bit % 8) as u32))
     }
+}
+
+fn short(value_bytes: usize, index: usize, end: usize) -> DecodeError {
+    truncated(format!("{value_bytes} bytes found, frame {index} ends at {end}"), CLAUSE)
 }
 
 #[cfg(test)]
@@ -104,8 +122,9 @@ mod tests {
 
     fn bytes_of(table: &FrameTable, value: &[u8], index: usize) -> (Vec<u8>, u32) {
         let mut scratch = Vec::new();
-        let frame =
-            table.frame(PixelData { value, extended: None }, index, &Limits::unbounded(), &mut scratch).unwrap();
+        let frame = table
+            .frame(PixelData { value: value.into(), extended: None }, index, &Limits::unbounded(), &mut scratch)
+            .unwrap();
         (frame.bytes.to_vec(), frame.offset_bits)
     }
 
@@ -113,7 +132,7 @@ mod tests {
     fn frames_of_packed_bits_need_not_start_on_a_byte() {
         let info = info(3, 3, 1, 1, "MONOCHROME2");
         let value = [0xAA, 0xBB, 0xCC, 0xDD];
-        let table = FrameTable::native(&info, &value, Some(3), false).unwrap();
+        let table = FrameTable::native(&info, value.len(), Some(3), false).unwrap();
         assert_eq!(bytes_of(&table, &value, 0), (vec![0xAA, 0xBB], 0));
         assert_eq!(bytes_of(&table, &value, 1), (vec![0xBB, 0xCC], 1));
         assert_eq!(bytes_of(&table, &value, 2), (vec![0xCC, 0xDD], 2));
@@ -125,7 +144,7 @@ mod tests {
         // PS3.5 7.3: OW in big endian swaps each pair, across the border of two frames as well.
         let info = info(1, 3, 1, 8, "MONOCHROME2");
         let value = [2, 1, 4, 3, 6, 5];
-        let table = FrameTable::native(&info, &value, Some(2), true).unwrap();
+        let table = FrameTable::native(&info, value.len(), Some(2), true).unwrap();
         assert_eq!(bytes_of(&table, &value, 0), (vec![1, 2, 3], 0));
         assert_eq!(bytes_of(&table, &value, 1), (vec![4, 5, 6], 0));
     }
@@ -133,19 +152,19 @@ mod tests {
     #[test]
     fn a_short_value_is_truncated_and_a_long_one_has_more_frames() {
         let info = info(2, 2, 1, 16, "MONOCHROME2");
-        let error = FrameTable::native(&info, &[0; 15], Some(2), false).unwrap_err();
+        let error = FrameTable::native(&info, 15, Some(2), false).unwrap_err();
         assert_eq!((error.kind(), error.offset()), (ErrorKind::Truncated, Some(15)));
-        let table = FrameTable::native(&info, &[0; 26], Some(2), false).unwrap();
+        let table = FrameTable::native(&info, 26, Some(2), false).unwrap();
         assert_eq!((table.frames(), table.tolerated().len()), (3, 1));
-        let table = FrameTable::native(&info, &[0; 20], Some(2), false).unwrap();
+        let table = FrameTable::native(&info, 20, Some(2), false).unwrap();
         assert_eq!((table.frames(), table.tolerated().len()), (2, 1));
     }
 
     #[test]
     fn full_resolution_colour_called_422_is_a_mismatch() {
         let info = info(2, 2, 3, 8, "YBR_FULL_422");
-        let error = FrameTable::native(&info, &[0; 12], None, false).unwrap_err();
+        let error = FrameTable::native(&info, 12, None, false).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Mismatch);
-        assert!(FrameTable::native(&info, &[0; 8], None, false).is_ok());
+        assert!(FrameTable::native(&info, 8, None, false).is_ok());
     }
 }

@@ -262,7 +262,7 @@ mod tests {
         threads: usize,
         poll: &dyn Fn() -> bool,
     ) -> Result<Summary, FrameError> {
-        let table = FrameTable::native(info, value, Some(frames), false).unwrap();
+        let table = FrameTable::native(info, value.len(), Some(frames), false).unwrap();
         let limits = Limits::unbounded();
         let job = Job {
             syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
@@ -270,7 +270,7 @@ mod tests {
             limits: &limits,
             options: Options::default(),
         };
-        let data = PixelData { value, extended: None };
+        let data = PixelData { value: value.into(), extended: None };
         decode_frames(&job, &table, data, indices, Output { samples: out, rescales: &[], is_warm: true }, threads, poll)
     }
 
@@ -323,7 +323,7 @@ mod tests {
         let mut wide = [0_i64; 9];
         run(&info, &value, 1, &[0], SamplesMut::I64(&mut wide), 1, &|| false).unwrap();
         assert_eq!(wide[..3], [-2048, -2047, -2046]);
-        let table = FrameTable::native(&info, &value, None, false).unwrap();
+        let table = FrameTable::native(&info, value.len(), None, false).unwrap();
         let limits = Limits::unbounded();
         let job = Job {
             syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
@@ -334,7 +334,16 @@ mod tests {
         let mut out = [0_f32; 9];
         let rescales = [Rescale { slope: 0.5, intercept: 1.0 }];
         let output = Output { samples: SamplesMut::F32(&mut out), rescales: &rescales, is_warm: false };
-        decode_frames(&job, &table, PixelData { value: &value, extended: None }, &[0], output, 1, &|| false).unwrap();
+        decode_frames(
+            &job,
+            &table,
+            PixelData { value: value.as_slice().into(), extended: None },
+            &[0],
+            output,
+            1,
+            &|| false,
+        )
+        .unwrap();
         assert_eq!(out[..3], [-1023.0, -1022.5, -1022.0]);
     }
 }

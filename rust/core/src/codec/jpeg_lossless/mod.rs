@@ -43,9 +43,9 @@ impl Codec for JpegLossless {
         &[TransferSyntax::JPEG_LOSSLESS, TransferSyntax::JPEG_LOSSLESS_SV1]
     }
 
-    fn starts_frame(&self, fragment: &[u8], _: &FrameInfo) -> bool {
+    fn starts_frame(&self, head: &[u8], _: usize, _: &FrameInfo) -> bool {
         // SOI, and the FF of the next marker.
-        fragment.starts_with(&[0xFF, 0xD8, 0xFF])
+        head.starts_with(&[0xFF, 0xD8, 0xFF])
     }
 
     fn least_bytes(&self, info: &FrameInfo) -> u64 {

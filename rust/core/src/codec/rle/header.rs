@@ -81,9 +81,9 @@ impl Header {
     }
 }
 
-/// Whether `fragment` begins with a header as an encoder writes it. Segments may lie in later fragments.
-pub(super) fn is_plausible(fragment: &[u8], expected: usize) -> bool {
-    let Some(Fields { number, offsets }) = fields(fragment) else { return false };
+/// Whether `head` is a header as an encoder writes it. Segments may lie in later fragments.
+pub(super) fn is_plausible(head: &[u8], expected: usize) -> bool {
+    let Some(Fields { number, offsets }) = fields(head) else { return false };
     let Some((used, unused)) = offsets.split_at_checked(expected) else { return false };
     usize::try_from(number) == Ok(expected)
         && used.first().is_some_and(|first| usize::try_from(*first) == Ok(HEADER_BYTES))

@@ -25,8 +25,8 @@ impl Codec for Rle {
         &[TransferSyntax::RLE_LOSSLESS]
     }
 
-    fn starts_frame(&self, fragment: &[u8], info: &FrameInfo) -> bool {
-        header::is_plausible(fragment, segment_count(info))
+    fn starts_frame(&self, head: &[u8], _: usize, info: &FrameInfo) -> bool {
+        header::is_plausible(head, segment_count(info))
     }
 
     fn least_bytes(&self, info: &FrameInfo) -> u64 {

@@ -27,8 +27,8 @@ impl Codec for BeginsWithS {
     fn syntaxes(&self) -> &'static [crate::TransferSyntax] {
         &[]
     }
-    fn starts_frame(&self, fragment: &[u8], _info: &FrameInfo) -> bool {
-        fragment.first() == Some(&b'S')
+    fn starts_frame(&self, head: &[u8], _fragment_bytes: usize, _info: &FrameInfo) -> bool {
+        head.first() == Some(&b'S')
     }
     fn least_bytes(&self, _info: &FrameInfo) -> u64 {
         0
@@ -58,7 +58,7 @@ fn open(value: &[u8], declared: usize, extended: Option<ExtendedOffsets<'_>>) ->
         photometric_interpretation: PhotometricInterpretation::Other,
     })?;
     let mut tolerated = Vec::new();
-    let data = PixelData { value, extended };
+    let data = PixelData { value: value.into(), extended };
     let (table, frames) = Encapsulated::new(data, declared, &info, &BeginsWithS, &mut tolerated)?;
     let frame =
         |index| table.frame(data, index, &Limits::unbounded(), &mut Vec::new()).map(|frame| frame.bytes.to_vec());

@@ -113,7 +113,7 @@ proptest! {
                    columns in prop_oneof![1u32..70, 300u32..1500], style in Style::any(), seed: u64) {
         let info = info(rows, columns, samples_per_pixel, bits);
         let frame = random_frame(&info, style, &mut Rng(seed));
-        prop_assert!(super::Rle.starts_frame(&frame, &info));
+        prop_assert!(super::Rle.starts_frame(&frame, frame.len(), &info));
         for order in [BIG, SegmentByteOrder::Little] {
             let outcome = check(&frame, &info, order);
             let Outcome::Samples { noted, .. } = outcome else { panic!("{outcome:?}") };

@@ -191,7 +191,7 @@ fn strict_refuses_what_is_tolerated() {
 #[test]
 fn frames_are_told_from_fragments() {
     let starts = |bytes: &[u8], info: &FrameInfo| {
-        codec::codec_for(TransferSyntax::RLE_LOSSLESS).unwrap().starts_frame(bytes, info)
+        codec::codec_for(TransferSyntax::RLE_LOSSLESS).unwrap().starts_frame(bytes, bytes.len(), info)
     };
     let two = info(2, 2, 1, 16);
     assert!(starts(&raw(&[2, 64, 66], &[]), &two));
