@@ -1,5 +1,6 @@
 """The compiled extension. `_fallback` has the same names in plain NumPy."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -15,7 +16,9 @@ CPU_PATH: str
 __all__ = [
     "CPU_PATH",
     "ERROR_KINDS",
+    "Elements",
     "Frames",
+    "Object",
     "__version__",
     "decode_frame_bytearray",
     "decode_frame_into",
@@ -27,6 +30,24 @@ __all__ = [
     "transfer_syntaxes",
     "unpack_bits_into",
 ]
+
+_Spec = tuple[str, int, int, int, int, int | None, int | None, int, int, str, str]
+
+@final
+class Object:
+    def __new__(cls, src: str | os.PathLike[str] | bytes, max_bytes: int | None = None) -> Object: ...
+    def spec(self) -> tuple[_Spec, int | None]: ...
+    def frames(self) -> Frames: ...
+    def elements(self) -> Elements: ...
+    def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]: ...
+    def has_modality_lut(self) -> bool: ...
+    def value_place(self) -> tuple[int, int, bool, str | None]: ...
+    def value(self) -> bytes: ...
+
+@final
+class Elements:
+    def tags(self) -> list[int]: ...
+    def get(self, tag: int, is_sequence: bool) -> list[Elements] | tuple[str | None, bytes, bool] | None: ...
 
 @final
 class Frames:

@@ -13,6 +13,7 @@ from dicoxide import _notes, _view
 from dicoxide._backend import core
 from dicoxide._frame import CoreAttributes, FrameSpec
 from dicoxide._image import Image
+from dicoxide._open import open_source
 from dicoxide._request import (
     LARGE_SAMPLES,
     Array,
@@ -23,7 +24,7 @@ from dicoxide._request import (
     target_array,
     thread_count,
 )
-from dicoxide._source import Readable, open_source
+from dicoxide._source import Readable
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dicoxide import _delegate, _notes
-from dicoxide._backend import core
 from dicoxide._pixels import exact_copy, rescale_into
 from dicoxide._request import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
 from dicoxide._source import Source
@@ -78,6 +77,7 @@ class Image:
 
     def close(self) -> None:
         """Close the file, if one is open; what is decoded stays. Harmless when called again."""
+        self._opened = None
         self._source.close()
 
     def __enter__(self) -> Self:
@@ -167,14 +167,7 @@ class Image:
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""
         source, spec = self._source, self._source.spec
-        frames = core.Frames(
-            spec.transfer_syntax,
-            source.value,
-            *spec.core_attributes(),
-            source.number_of_frames,
-            source.extended_offsets,
-            source.word_swapped,
-        )
+        frames = source.frames()
         notes = frames.notes()
         if spec.high_bit is not None and spec.bits_stored is not None and spec.high_bit != spec.bits_stored - 1:
             text = (

@@ -1,417 +1,79 @@
-"""Where pixel data come from: a path, bytes, a binary file or a pydicom Dataset, all read into one `Source`.
-
-pydicom reads the header; its public interface alone is used.
-"""
+"""Where pixel data come from: what all sources have in common."""
 
 from __future__ import annotations
 
-import io
-import math
 import os
-from collections.abc import Iterator, MutableSequence, Sequence
-from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from dicoxide._attributes import Attributes
 from dicoxide._frame import FrameSpec
-from dicoxide._request import owned_bytes
-from dicoxide.errors import CorruptFrameError, DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-    from pydicom.tag import BaseTag
     from typing_extensions import Buffer
+
+    from dicoxide._attributes import Attributes
+    from dicoxide._core import Frames
 
 Readable: TypeAlias = "str | os.PathLike[str] | Buffer | BinaryIO | Dataset"
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
-_EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_NATIVE = frozenset({IMPLICIT, EXPLICIT, DEFLATED, _EXPLICIT_BIG_ENDIAN})
-
-# Values above this many bytes stay in the file until they are asked for, so that a mapped view never reads them.
-_DEFER_BYTES = 1 << 16
 
 
-class Source:
+class Source(ABC):
     """One object with pixel data: what its frames are, and the element value that holds them."""
 
-    __slots__ = ("_element", "dataset", "number_of_frames", "pixel_tag", "spec", "value_representation")
+    __slots__ = ("number_of_frames", "spec")
 
-    def __init__(
-        self, dataset: Dataset, spec: FrameSpec, number_of_frames: int | None, pixel_tag: BaseTag, element: Any
-    ) -> None:
-        self.dataset = dataset
+    def __init__(self, spec: FrameSpec, number_of_frames: int | None) -> None:
         self.spec = spec
         self.number_of_frames = number_of_frames
-        self.pixel_tag = pixel_tag
-        self.value_representation: str | None = element.VR
-        self._element = element
 
-    def close(self) -> None:
-        """Give back what is open; what pydicom reads is closed already."""
+    @abstractmethod
+    def frames(self) -> Frames:
+        """The frames, to be decoded by the core."""
 
     @property
+    @abstractmethod
     def value(self) -> bytes:
         """The pixel data element's value; a copy where it could change while it is decoded."""
-        element = self._element
-        if element.is_raw:
-            with _reading("the pixel data"):
-                value = self.dataset[self.pixel_tag].value
-        else:
-            value = element.value
-        if type(value) is bytes:
-            return value
-        if value is None:
-            return b""
-        if isinstance(value, io.BufferedIOBase):
-            position = value.tell()
-            try:
-                return value.read()
-            finally:
-                value.seek(position)
-        return self._bytes_of(value)
 
     @property
+    @abstractmethod
     def value_place(self) -> int | None:
-        """Where the value lies in what was read, as far as pydicom still tells; None for a deflated data set."""
-        element = self._element
-        return element.value_tell if element.is_raw and self.spec.transfer_syntax != DEFLATED else None
+        """Where the value lies in what was read; None for a deflated data set, and where nobody knows."""
 
     @property
+    @abstractmethod
     def value_bytes(self) -> int:
         """Length of the value, which may still be in the file."""
-        element = self._element
-        return int(element.length) if element.is_raw and element.value is None else len(self.value)
 
     @property
-    def word_swapped(self) -> bool:
-        """Whether samples of a byte or a bit lie in 16-bit big-endian words (OW: PS3.5 7.3 and 8.1.1)."""
-        return (
-            self.spec.transfer_syntax == _EXPLICIT_BIG_ENDIAN
-            and self.spec.bits_allocated <= 8
-            and self.value_representation == "OW"
-        )
-
-    @property
-    def extended_offsets(self) -> tuple[bytes, bytes] | None:
-        """The Extended Offset Table and its Lengths (PS3.3 C.7.6.3.1.8), if both are there."""
-        if self.spec.transfer_syntax in _NATIVE:
-            return None
-        offsets, lengths = _values(self.dataset, _tags().extended).values()
-        if offsets is None or lengths is None:
-            return None
-        return self._bytes_of(offsets), self._bytes_of(lengths)
-
-    @property
+    @abstractmethod
     def attributes(self) -> Attributes:
         """What decoding, sorting and measuring need of the data set."""
-        return Attributes(_DatasetElements(self.dataset))
 
     @property
+    @abstractmethod
     def has_modality_lut(self) -> bool:
         """Whether a Modality LUT Sequence stands in place of a rescale."""
-        with _reading("the Modality LUT Sequence", also=(OSError,)):
-            return bool(self.dataset.get("ModalityLUTSequence"))
 
+    @abstractmethod
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         """(slope, intercept) of each frame of `indices`, or one for all; an empty list where there is none.
 
         Pixel Value Transformation of the frame's functional groups comes first, then that of the shared ones,
         then the data set's own attributes (PS3.3 C.7.6.16.2.9 and C.11.1).
         """
-        with _reading("the rescale attributes", also=(OSError,)):
-            return self._rescales(indices)
 
-    def _rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
-        per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence")
-        shared = self.dataset.get("SharedFunctionalGroupsSequence")
-        fallback = _transformation(shared[0] if shared else None) or _pair(self.dataset)
-        if not per_frame:
-            return [] if fallback is None else [fallback]
-        pairs = []
-        for index in indices:
-            group = per_frame[index] if index < len(per_frame) else None
-            pairs.append(_transformation(group) or fallback)
-        if all(pair is None for pair in pairs):
-            return []
-        first = pairs[0]
-        if first is not None and all(pair == first for pair in pairs):
-            return [first]
-        return [pair or (1.0, 0.0) for pair in pairs]
+    @property
+    @abstractmethod
+    def dataset(self) -> Dataset:
+        """All of it, as pydicom has it."""
 
-    def _bytes_of(self, value: Any) -> bytes:
-        """The bytes that `value` is; a number is none, though ``bytes`` would make zeros of it."""
-        try:
-            return owned_bytes(value)
-        except TypeError:
-            raise _attribute_error(
-                self.spec.pixel_keyword, f"holds {type(value).__name__}, bytes expected", self.spec.transfer_syntax
-            ) from None
-
-
-class _DatasetElements:
-    """Elements of a pydicom Dataset, as plain Python."""
-
-    __slots__ = ("_dataset",)
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    def value(self, tag: int, vr: str) -> Any:
-        if tag not in self._dataset:
-            raise KeyError(tag)
-        with _reading(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X})", also=(OSError,)):
-            value = self._dataset[tag].value
-            if vr == "SQ":
-                return [_DatasetElements(item) for item in value or ()]
-            return [_plain(one) for one in value] if isinstance(value, MutableSequence) else _plain(value)
-
-    def tags(self) -> Iterator[int]:
-        return map(int, self._dataset.keys())
-
-
-def _plain(value: Any) -> Any:
-    """A number or text without the class that pydicom gives it."""
-    if value is None or isinstance(value, bytes):
-        return value
-    for kind in (int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    return str(value)
-
-
-def open_source(src: Readable) -> Source:
-    """Read the header of `src`.
-
-    Raises
-    ------
-    CorruptFrameError
-        If attributes that decoding needs are missing or no numbers, or the file is no DICOM file.
-    OSError
-        If the file cannot be read.
-    TypeError
-        If `src` is nothing that can be read.
-    """
-    return _describe(_dataset(src))
-
-
-def _dataset(src: Any) -> Dataset:
-    if hasattr(src, "file_meta") or (hasattr(src, "get_item") and hasattr(src, "group_dataset")):
-        return src  # type: ignore[no-any-return]
-
-    from pydicom import dcmread
-
-    if isinstance(src, (str, os.PathLike)):
-        with _reading("the file"):
-            return dcmread(src, force=True, defer_size=_DEFER_BYTES)
-    if not hasattr(src, "read"):
-        try:
-            src = io.BytesIO(owned_bytes(src))
-        except TypeError:
-            raise TypeError(
-                f"src must be a path, bytes, a binary file or a pydicom Dataset, not {type(src).__name__}"
-            ) from None
-    with _reading("the file"):
-        return dcmread(src, force=True)
-
-
-@contextmanager
-def _reading(what: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """What pydicom raises where it reads broken bytes is their fault; what the system raises, unless `also`, is not.
-
-    pydicom converts elements when they are asked for, and has no class for what can go wrong then.
-    """
-    try:
-        yield
-    except (DecodeError, MemoryError):
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and not isinstance(error, also):
-            raise
-        raise _unreadable(what, error) from error
-
-
-def _unreadable(what: str, error: Exception) -> CorruptFrameError:
-    text = " ".join(str(error).split())
-    return CorruptFrameError(f"{what} cannot be read: {text} (PS3.10 7)", clause="PS3.10 7")
-
-
-def _describe(dataset: Dataset) -> Source:
-    tags = _tags()
-    present = [tag for tag in tags.pixels if tag in dataset]
-    if len(present) != 1:
-        found = " and ".join(tags.pixels[tag] for tag in present) or "none"
-        raise CorruptFrameError(
-            f"one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected, found {found}",
-            kind="Mismatch",
-            clause="PS3.3 C.7.6.3",
-        )
-    pixel_tag = present[0]
-    pixel_keyword = tags.pixels[pixel_tag]
-    uid = _transfer_syntax(dataset)
-    read = _values(dataset, tags.attributes)
-
-    def number(keyword: str, default: int | None = -1) -> Any:
-        """The value of a US or IS attribute; an attribute without a default has to be there."""
-        value = read[keyword]
-        if type(value) is int and 0 <= value < 1 << 32:
-            return value
-        if value is None or value == "":
-            if default == -1:
-                raise _attribute_error(keyword, "is missing", uid)
-            return default
-        try:
-            found = int(value)
-            is_count = 0 <= found < 1 << 32 and (isinstance(value, str) or found == value)
-        except (TypeError, ValueError, OverflowError):
-            is_count = False
-        if not is_count:
-            raise _attribute_error(keyword, f"is {value!r}, a number expected", uid)
-        return found
-
-    if not read["PhotometricInterpretation"]:
-        raise _attribute_error("PhotometricInterpretation", "is missing", uid)
-    samples_per_pixel = number("SamplesPerPixel")
-    is_float = pixel_keyword != "PixelData"
-    spec = FrameSpec(
-        transfer_syntax=uid,
-        rows=number("Rows"),
-        columns=number("Columns"),
-        samples_per_pixel=samples_per_pixel,
-        bits_allocated=number("BitsAllocated"),
-        bits_stored=None if is_float else number("BitsStored"),
-        high_bit=None if is_float else number("HighBit", None),
-        pixel_representation=0 if is_float else number("PixelRepresentation"),
-        planar_configuration=number("PlanarConfiguration") if samples_per_pixel > 1 else 0,
-        photometric_interpretation=str(read["PhotometricInterpretation"]),
-        pixel_keyword=pixel_keyword,
-    )
-    element: Any = dataset.get_item(pixel_tag, keep_deferred=True)
-    if uid in _NATIVE and _has_undefined_length(element) and _begins_with_item(element.value):
-        raise CorruptFrameError(
-            "encapsulated pixel data found, native ones expected of the transfer syntax (PS3.5 A.4)",
-            kind="Mismatch",
-            clause="PS3.5 A.4",
-            transfer_syntax=uid,
-        )
-    return Source(dataset, spec, number("NumberOfFrames", None), pixel_tag, element)
-
-
-def _has_undefined_length(element: Any) -> bool:
-    """Whether the element was read, or is to be written, as items up to a delimiter."""
-    return bool(getattr(element, "is_undefined_length", False)) or getattr(element, "length", 0) == 0xFFFFFFFF
-
-
-def _begins_with_item(value: Any) -> bool:
-    """Whether `value` is items; samples that somebody set in their place often keep the undefined length."""
-    return isinstance(value, (bytes, bytearray)) and value[:4] in (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
-
-
-class _Tags(NamedTuple):
-    """Elements as pydicom looks them up fastest."""
-
-    pixels: dict[BaseTag, str]
-    attributes: dict[str, BaseTag]
-    transfer_syntax: dict[str, BaseTag]
-    extended: dict[str, BaseTag]
-
-
-@cache
-def _tags() -> _Tags:
-    from pydicom.tag import Tag
-
-    def by_keyword(*keywords: str) -> dict[str, BaseTag]:
-        return {keyword: Tag(keyword) for keyword in keywords}
-
-    return _Tags(
-        pixels={Tag(keyword): keyword for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")},
-        attributes=by_keyword(
-            "SamplesPerPixel",
-            "PhotometricInterpretation",
-            "PlanarConfiguration",
-            "NumberOfFrames",
-            "Rows",
-            "Columns",
-            "BitsAllocated",
-            "BitsStored",
-            "HighBit",
-            "PixelRepresentation",
-        ),
-        transfer_syntax=by_keyword("TransferSyntaxUID"),
-        extended=by_keyword("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
-    )
-
-
-def _values(dataset: Dataset, tags: dict[str, BaseTag]) -> dict[str, Any]:
-    """The value of each element, or None; one that has not been converted yet is converted by the data set."""
-    get_item = dataset.get_item
-    values: dict[str, Any] = {}
-    tag = None
-    try:
-        for keyword, tag in tags.items():
-            element: Any = get_item(tag)
-            if element is None:
-                values[keyword] = None
-            elif element.is_raw:
-                values[keyword] = dataset[tag].value
-            else:
-                values[keyword] = element.value
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise _unreadable(f"element {tag}", error) from error
-    return values
-
-
-def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFrameError:
-    clause = "PS3.3 C.7.6.3"
-    return CorruptFrameError(
-        f"{keyword} {what} ({clause})", kind="Mismatch", clause=clause, transfer_syntax=transfer_syntax or None
-    )
-
-
-def _transfer_syntax(dataset: Dataset) -> str:
-    """UID of the transfer syntax; where the file meta lack it, that of the encoding that was read."""
-    meta = getattr(dataset, "file_meta", None)
-    uid = None if meta is None else _values(meta, _tags().transfer_syntax)["TransferSyntaxUID"]
-    if uid:
-        # pydicom strips the padding of what it reads, not of what it is given.
-        return str(uid).rstrip("\0 ")
-    is_implicit, is_little = getattr(dataset, "original_encoding", (None, None))
-    if _has_undefined_length(dataset.get_item("PixelData", keep_deferred=True)):
-        raise UnsupportedError(
-            "encapsulated pixel data without a transfer syntax UID (PS3.10 7.1)",
-            kind="Unsupported",
-            clause="PS3.10 7.1",
-        )
-    if is_little is False:
-        return _EXPLICIT_BIG_ENDIAN
-    return EXPLICIT if is_implicit is False else IMPLICIT
-
-
-def _transformation(group: Any) -> tuple[float, float] | None:
-    """Rescale of one item of a functional groups sequence."""
-    items = None if group is None else group.get("PixelValueTransformationSequence")
-    return _pair(items[0]) if items else None
-
-
-def _pair(dataset: Dataset) -> tuple[float, float] | None:
-    """(slope, intercept) where both are there, as pydicom has it; one of them without a value is no identity."""
-    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    absent = "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset
-    if absent or (slope in (None, "") and intercept in (None, "")):
-        return None
-    try:
-        pair = float(slope), float(intercept)
-    except (TypeError, ValueError):
-        pair = math.nan, math.nan
-    if not (math.isfinite(pair[0]) and math.isfinite(pair[1])):
-        raise CorruptFrameError(
-            f"Rescale Slope {slope!r} and Rescale Intercept {intercept!r} found, numbers expected (PS3.3 C.11.1)",
-            kind="Mismatch",
-            clause="PS3.3 C.11.1",
-        )
-    return pair
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what is open; what is decoded stays. Harmless when called again."""

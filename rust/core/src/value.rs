@@ -1,6 +1,6 @@
 //! The bytes of a Pixel Data value, wherever they lie: in memory, or where somebody reads them by position.
 
-use crate::error::{DecodeError, ErrorKind, Result, truncated};
+use crate::error::{DecodeError, ErrorKind, Result, limit_exceeded, truncated};
 use crate::limits::Limits;
 use std::fmt;
 use std::ops::Range;
@@ -15,6 +15,11 @@ pub trait ReadAt: Send + Sync {
     /// # Errors
     /// What the system says.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> std::io::Result<usize>;
+
+    /// All of it, where it is in memory anyhow.
+    fn memory(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 impl ReadAt for &[u8] {
@@ -29,6 +34,10 @@ impl ReadAt for &[u8] {
             out.copy_from_slice(from);
         }
         Ok(read)
+    }
+
+    fn memory(&self) -> Option<&[u8]> {
+        Some(self)
     }
 }
 
@@ -134,10 +143,20 @@ impl<'a> Value<'a> {
 pub(crate) fn room<'a>(scratch: &'a mut Vec<u8>, bytes: usize, limits: &Limits) -> Result<&'a mut [u8]> {
     if scratch.len() < bytes {
         limits.reserve(bytes)?;
-        scratch.clear();
-        scratch.resize(bytes, 0);
+        zeros(scratch, bytes)?;
     }
     Ok(scratch.get_mut(..bytes).unwrap_or_default())
+}
+
+/// Makes `bytes` zeros of `memory`.
+///
+/// # Errors
+/// `LimitExceeded` if the system has no memory for them: a length that a sparse file justifies must not end the process.
+pub fn zeros(memory: &mut Vec<u8>, bytes: usize) -> Result<()> {
+    memory.clear();
+    memory.try_reserve_exact(bytes).map_err(|_| limit_exceeded(format!("no memory for {bytes} bytes"), ""))?;
+    memory.resize(bytes, 0);
+    Ok(())
 }
 
 #[cfg(test)]

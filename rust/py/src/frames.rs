@@ -11,10 +11,12 @@ use dicoxide_core::{
     SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, Tolerated, TransferSyntax, Watch, Way, Workspace,
     decode_frame,
 };
+use dicoxide_part10::Image;
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes};
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// The frames of one Pixel Data value: where they lie, and their decoding.
@@ -25,10 +27,17 @@ use std::sync::atomic::AtomicBool;
 pub(crate) struct Frames {
     syntax: TransferSyntax,
     info: FrameInfo,
-    value: Py<PyBytes>,
-    extended: Option<(Py<PyBytes>, Py<PyBytes>)>,
+    value: Held,
     table: FrameTable,
     codec: &'static dyn Codec,
+}
+
+/// Where the value is.
+enum Held {
+    /// In bytes of Python, with the Extended Offset Table.
+    Bytes(Py<PyBytes>, Option<(Py<PyBytes>, Py<PyBytes>)>),
+    /// In an object that was opened.
+    Object(Arc<dicoxide_part10::Object>, Arc<Image>),
 }
 
 /// What is noted of a departure: frame index or None, text, clause, byte offset or None.
@@ -91,7 +100,7 @@ impl Frames {
             table.map(|table| (info, table))
         });
         let (info, table) = table.map_err(|error| failed(&error, transfer_syntax))?;
-        Ok(Self { syntax, info, value: value.unbind(), extended: extended_offsets, table, codec })
+        Ok(Self { syntax, info, value: Held::Bytes(value.unbind(), extended_offsets), table, codec })
     }
 
     /// How many frames are there.
@@ -220,6 +229,13 @@ impl Frames {
 }
 
 impl Frames {
+    /// The frames of an object that was opened.
+    pub(crate) fn of_object(py: Python<'_>, object: Arc<dicoxide_part10::Object>, image: Arc<Image>) -> PyResult<Self> {
+        let opened = detached(py, |_| opened(&object, &image))?;
+        let (syntax, codec, info, table) = opened.map_err(|error| failed(&error, &image.transfer_syntax))?;
+        Ok(Self { syntax, info, value: Held::Object(object, image), table, codec })
+    }
+
     fn require(&self, indices: &[usize]) -> PyResult<()> {
         let frames = self.table.frames();
         match indices.iter().find(|index| **index >= frames) {
@@ -229,16 +245,42 @@ impl Frames {
     }
 
     fn data<'a>(&'a self, py: Python<'a>) -> PixelData<'a> {
-        let extended = self
-            .extended
-            .as_ref()
-            .map(|(offsets, lengths)| ExtendedOffsets { offsets: offsets.as_bytes(py), lengths: lengths.as_bytes(py) });
-        PixelData { value: self.value.as_bytes(py).into(), extended }
+        match &self.value {
+            Held::Bytes(value, extended) => {
+                let extended = extended.as_ref().map(|(offsets, lengths)| ExtendedOffsets {
+                    offsets: offsets.as_bytes(py),
+                    lengths: lengths.as_bytes(py),
+                });
+                PixelData { value: value.as_bytes(py).into(), extended }
+            }
+            Held::Object(object, image) => data_of(object, image),
+        }
     }
 }
 
 fn failed(error: &DecodeError, transfer_syntax: &str) -> PyErr {
     Failure { transfer_syntax: Some(transfer_syntax), ..Failure::of(error) }.into()
+}
+
+/// The pixel data of an object.
+fn data_of<'a>(object: &'a dicoxide_part10::Object, image: &'a Image) -> PixelData<'a> {
+    let extended = image.extended_offsets.as_ref().map(|(offsets, lengths)| ExtendedOffsets { offsets, lengths });
+    PixelData { value: image.value(object), extended }
+}
+
+type Opened = (TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable);
+
+/// Where the frames of an object lie, and who decodes them.
+fn opened(object: &dicoxide_part10::Object, image: &Image) -> Result<Opened, DecodeError> {
+    let (syntax, codec) = find_codec(&image.transfer_syntax)?;
+    let info = image.info()?;
+    let data = data_of(object, image);
+    let table = if syntax.is_encapsulated() {
+        FrameTable::encapsulated(&info, data, image.number_of_frames, codec)?
+    } else {
+        FrameTable::native(&info, data.value.len(), image.number_of_frames, image.word_swapped())?
+    };
+    Ok((syntax, codec, info, table))
 }
 
 /// The codec of a transfer syntax, or `Unsupported`.

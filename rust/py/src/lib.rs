@@ -5,6 +5,7 @@ mod encode;
 mod errors;
 mod frames;
 mod guard;
+mod object;
 mod pixels;
 mod samples;
 
@@ -20,6 +21,8 @@ mod _core {
     use super::encode::{jpeg_lossless_encode, rle_encode};
     #[pymodule_export]
     use super::frames::{Frames, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
+    #[pymodule_export]
+    use super::object::{Elements, Object};
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
 

@@ -1,0 +1,127 @@
+"""Pixel data of files and bytes, which the core reads itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dicoxide._attributes import Attributes
+from dicoxide._backend import core
+from dicoxide._frame import FrameSpec
+from dicoxide._source import Source
+from dicoxide._values import value_of
+from dicoxide.errors import CorruptFrameError
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from dicoxide._core import Elements, Frames, Object
+
+_SPECIFIC_CHARACTER_SET = 0x00080005
+_PIXEL_REPRESENTATION = 0x00280103
+_LUT_DESCRIPTOR = 0x00283002
+
+
+class FileSource(Source):
+    """A file, or the bytes of one, opened."""
+
+    __slots__ = ("_object", "_src")
+
+    def __init__(self, src: str | os.PathLike[str] | bytes, max_bytes: int | None = None) -> None:
+        self._src = src
+        self._object: Object | None = core.Object(src, max_bytes)
+        spec, number_of_frames = self._object.spec()
+        super().__init__(FrameSpec(*spec), number_of_frames)
+
+    @property
+    def _opened(self) -> Object:
+        if self._object is None:
+            raise ValueError("the image is closed")
+        return self._object
+
+    def frames(self) -> Frames:
+        return self._opened.frames()
+
+    @property
+    def value(self) -> bytes:
+        return self._opened.value()
+
+    @property
+    def value_place(self) -> int | None:
+        offset, _, is_there, _ = self._opened.value_place()
+        return offset if is_there else None
+
+    @property
+    def value_bytes(self) -> int:
+        return self._opened.value_place()[1]
+
+    @property
+    def attributes(self) -> Attributes:
+        return Attributes(_FileElements(self._opened.elements(), "", False))
+
+    @property
+    def has_modality_lut(self) -> bool:
+        return self._opened.has_modality_lut()
+
+    def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
+        return self._opened.rescales(indices)
+
+    @property
+    def dataset(self) -> Dataset:
+        from dicoxide._of_dataset import read
+
+        return read(self._src)
+
+    def close(self) -> None:
+        self._object = None
+
+
+class _FileElements:
+    """Elements of a data set or item; what they inherit of the data set around them."""
+
+    __slots__ = ("_character_set", "_elements", "_is_signed")
+
+    def __init__(self, elements: Elements, character_set: str | list[str], is_signed: bool) -> None:
+        self._elements = elements
+        self._character_set = character_set
+        self._is_signed = is_signed
+        if (own := self._own(_SPECIFIC_CHARACTER_SET, "CS")) is not None:
+            self._character_set = own
+        if (own := self._own(_PIXEL_REPRESENTATION, "US")) is not None:
+            self._is_signed = own == 1
+
+    def value(self, tag: int, vr: str) -> Any:
+        found = self._elements.get(tag, vr == "SQ")
+        if found is None:
+            raise KeyError(tag)
+        if isinstance(found, list) != (vr == "SQ"):
+            clause = "PS3.6"
+            what = f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) of VR {vr} expected, found another ({clause})"
+            raise CorruptFrameError(what, kind="Mismatch", clause=clause)
+        if isinstance(found, list):
+            return [_FileElements(item, self._character_set, self._is_signed) for item in found]
+        stated, data, is_big_endian = found
+        if stated is None or stated == "UN":
+            stated = self._resolved(vr) if " or " in vr else vr
+        return value_of(stated, data, is_big_endian, self._character_set)
+
+    def tags(self) -> Iterator[int]:
+        return iter(self._elements.tags())
+
+    def _resolved(self, vr: str) -> str:
+        """Which of two VRs it is (PS3.5 A.1): by the sign of samples, or by the length of a look-up table."""
+        if vr == "US or SS":
+            return "SS" if self._is_signed else "US"
+        descriptor = self._own(_LUT_DESCRIPTOR, "US")
+        return "US" if isinstance(descriptor, list) and descriptor[0] == 1 else "OW"
+
+    def _own(self, tag: int, vr: str) -> Any:
+        """The value of an element of this data set; None where it is not there, or makes no sense."""
+        found = self._elements.get(tag, False)
+        if found is None or isinstance(found, list):
+            return None
+        try:
+            return value_of(vr, found[1], found[2], "")
+        except CorruptFrameError:
+            return None

@@ -1,0 +1,28 @@
+//! dicoxide-part10: a DICOM file → what its image is, and where each frame's bytes lie.
+//!
+//! ```text
+//! ReadAt ──► Object ──► Image ──► FrameInfo, Value ──► dicoxide-core
+//! (file,     elements:  Image Pixel   by position
+//!  memory)   tag, VR,   attributes
+//!            place      └ rescales, items, values: when somebody asks
+//! ```
+//!
+//! The scanner reads headers of elements alone, a few KiB at once, and reads any file that pydicom reads as pydicom
+//! does. It is our own because the crates that parse DICOM lack what is needed here: places of values, reading by
+//! position, and safety with hostile bytes (deep nesting, huge lengths).
+
+mod element;
+mod file;
+mod inflate;
+mod object;
+mod parse;
+mod pixel;
+mod rescale;
+mod scan;
+mod window;
+
+pub use element::{Element, Encoding, Tag, Vr};
+pub use file::OpenFile;
+pub use object::{Item, Object};
+pub use pixel::Image;
+pub use scan::DataSet;

@@ -1,0 +1,193 @@
+//! Opened DICOM objects, and the elements of their data sets, as Python holds them.
+
+use crate::errors::{self, Failure};
+use crate::frames::Frames;
+use crate::guard::detached;
+use dicoxide_core::{DecodeError, Limits, ReadAt, Rescale};
+use dicoxide_part10::{DataSet, Element, Image, Item, OpenFile, Tag};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A DICOM object in a file or in bytes: its header is read, its frames when they are asked for.
+#[pyclass(frozen, module = "dicoxide._core")]
+pub(crate) struct Object {
+    object: Arc<dicoxide_part10::Object>,
+    image: Arc<Image>,
+}
+
+/// What `Object.spec` gives: `FrameSpec`'s fields in their order, and the number of frames as stated.
+type Spec<'a> = ((&'a str, u32, u32, u32, u32, Option<u32>, Option<u32>, u32, u32, &'a str, &'static str), Option<u32>);
+
+#[pymethods]
+impl Object {
+    /// Opens a path, or bytes that hold a file. What a deflated data set inflates to counts against `max_bytes`.
+    #[new]
+    #[pyo3(signature = (src, max_bytes=None))]
+    fn new(py: Python<'_>, src: &Bound<'_, PyAny>, max_bytes: Option<u64>) -> PyResult<Self> {
+        let limits = Limits::new(max_bytes);
+        let opened = match Readable::of(src)? {
+            Readable::Memory(bytes) => detached(py, |_| open(Arc::new(Memory(bytes)), &limits))?,
+            Readable::Path(path) => detached(py, |_| match OpenFile::open(&path) {
+                Ok(file) => Ok(open(Arc::new(file), &limits)),
+                Err(error) => Err((error, path)),
+            })?
+            .map_err(|(error, path)| errors::of_file(py, &error, &path))?,
+        };
+        let (object, image) = opened
+            .map_err(|(error, uid)| PyErr::from(Failure { transfer_syntax: uid.as_deref(), ..Failure::of(&error) }))?;
+        Ok(Self { object, image })
+    }
+
+    /// What the header says of the image.
+    fn spec(&self) -> Spec<'_> {
+        let image = &*self.image;
+        let spec = (
+            image.transfer_syntax.as_str(),
+            image.rows,
+            image.columns,
+            image.samples_per_pixel,
+            image.bits_allocated,
+            image.bits_stored,
+            image.high_bit,
+            image.pixel_representation,
+            image.planar_configuration,
+            image.photometric_interpretation.as_str(),
+            image.pixel_keyword,
+        );
+        (spec, image.number_of_frames)
+    }
+
+    /// Its frames, to be decoded.
+    fn frames(&self, py: Python<'_>) -> PyResult<Frames> {
+        Frames::of_object(py, Arc::clone(&self.object), Arc::clone(&self.image))
+    }
+
+    /// The elements of its data set.
+    fn elements(&self) -> Elements {
+        Elements { object: Arc::clone(&self.object), item: None }
+    }
+
+    /// (slope, intercept) of each frame of `indices`, or one for all; empty where there is none.
+    fn rescales(&self, py: Python<'_>, indices: Vec<usize>) -> PyResult<Vec<(f64, f64)>> {
+        let found = detached(py, |_| self.object.rescales(&indices))?;
+        let pair = |Rescale { slope, intercept }| (slope, intercept);
+        Ok(found.map_err(|error| self.failed(&error))?.into_iter().map(pair).collect())
+    }
+
+    /// Whether a Modality LUT Sequence stands in place of a rescale.
+    fn has_modality_lut(&self) -> PyResult<bool> {
+        self.object.has_modality_lut().map_err(|error| self.failed(&error))
+    }
+
+    /// Where the pixel data element's value lies: offset, length, whether that counts in the file itself, its VR.
+    fn value_place(&self) -> (u64, u64, bool, Option<String>) {
+        let Element { offset, length, vr, .. } = self.image.element;
+        (offset, length, !self.object.is_inflated(), vr.map(name))
+    }
+
+    /// The pixel data element's value.
+    fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let value = detached(py, |_| self.object.read(&self.image.element))?;
+        Ok(PyBytes::new(py, &value.map_err(|error| self.failed(&error))?))
+    }
+}
+
+impl Object {
+    fn failed(&self, error: &DecodeError) -> PyErr {
+        Failure { transfer_syntax: Some(&self.image.transfer_syntax), ..Failure::of(error) }.into()
+    }
+}
+
+/// What Python may give to be opened.
+pub(crate) enum Readable {
+    Memory(PyBackedBytes),
+    Path(PathBuf),
+}
+
+impl Readable {
+    pub(crate) fn of(src: &Bound<'_, PyAny>) -> PyResult<Self> {
+        match src.cast::<PyBytes>() {
+            Ok(bytes) => Ok(Self::Memory(bytes.clone().into())),
+            Err(_) => src.extract().map(Self::Path).map_err(|_| PyTypeError::new_err("src must be a path or bytes")),
+        }
+    }
+}
+
+/// An object and its image, or the error with the transfer syntax as far as it is known.
+type Opened = Result<(Arc<dicoxide_part10::Object>, Arc<Image>), (DecodeError, Option<String>)>;
+
+/// Reads the header of what `bytes` hold.
+pub(crate) fn open(bytes: Arc<dyn ReadAt>, limits: &Limits) -> Opened {
+    let object = dicoxide_part10::Object::open(bytes, limits).map_err(|error| (error, None))?;
+    match object.image() {
+        Ok(image) => Ok((Arc::new(object), Arc::new(image))),
+        Err(error) => Err((error, object.transfer_syntax().map(str::to_owned))),
+    }
+}
+
+/// Bytes of Python, which nobody can change.
+pub(crate) struct Memory(pub(crate) PyBackedBytes);
+
+impl ReadAt for Memory {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> std::io::Result<usize> {
+        (&*self.0).read_at(offset, out)
+    }
+
+    fn memory(&self) -> Option<&[u8]> {
+        Some(&self.0)
+    }
+}
+
+/// The elements of a data set or of an item.
+#[pyclass(frozen, module = "dicoxide._core")]
+pub(crate) struct Elements {
+    object: Arc<dicoxide_part10::Object>,
+    item: Option<Item>,
+}
+
+/// An element as Python takes it: the items of a sequence, or VR, value and whether it is big-endian.
+#[derive(IntoPyObject)]
+pub(crate) enum Found<'py> {
+    Items(Vec<Elements>),
+    Value((Option<String>, Bound<'py, PyBytes>, bool)),
+}
+
+#[pymethods]
+impl Elements {
+    /// The tags that are there, in the order of the file.
+    fn tags(&self) -> Vec<u32> {
+        self.data_set().elements().iter().map(|element| element.tag.0).collect()
+    }
+
+    /// The element of a tag, or None. Where the file does not say what it is, `is_sequence` does.
+    fn get<'py>(&self, py: Python<'py>, tag: u32, is_sequence: bool) -> PyResult<Option<Found<'py>>> {
+        let Some(element) = self.data_set().get(Tag(tag)) else { return Ok(None) };
+        let failed = |error: DecodeError| PyErr::from(Failure::of(&error));
+        if element.vr == Some(*b"SQ") || is_sequence && matches!(element.vr, None | Some([b'U', b'N'])) {
+            let items = self.object.items(element).map_err(failed)?;
+            let items = items.into_iter().map(|item| Self { object: Arc::clone(&self.object), item: Some(item) });
+            return Ok(Some(Found::Items(items.collect())));
+        }
+        let value = self.object.read(element).map_err(failed)?;
+        let value = PyBytes::new(py, &value);
+        Ok(Some(Found::Value((element.vr.map(name), value, element.encoding.is_big_endian))))
+    }
+}
+
+impl Elements {
+    fn data_set(&self) -> &DataSet {
+        self.item.as_ref().map_or_else(|| self.object.data_set(), |item| &item.data_set)
+    }
+}
+
+fn name(vr: [u8; 2]) -> String {
+    vr.iter().copied().map(char::from).collect()
+}
