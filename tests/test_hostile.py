@@ -156,7 +156,7 @@ class TestSources:
 
     @pytest.mark.parametrize("cut", [8, 100])
     def test_a_deflated_file_that_ends_early(self, cut: int) -> None:
-        with pytest.raises(CorruptFrameError, match="cannot be read"):
+        with pytest.raises(CorruptFrameError, match="cannot be read|ends after"):
             dicoxide.decode(to_bytes(dataset(FRAMES, DeflatedExplicitVRLittleEndian))[:-cut])
 
     def test_a_view_of_a_file_that_ends_early(self, tmp_path: Path) -> None:

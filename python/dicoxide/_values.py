@@ -14,7 +14,7 @@ _NUMBERS = frozenset({*_FORMATS, "AT", "DS", "IS"})
 # Bytes of an element that is no text and no number here.
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 # Text in the character set of the data set; of the second, a backslash separates no values.
-_TEXT = frozenset({"LO", "PN", "SH", "UC"})
+_TEXT = frozenset({"LO", "SH", "UC"})
 _LONG_TEXT = frozenset({"LT", "ST", "UT"})
 # Character sets without code extensions (PS3.3 C.12.1.1.2); the default one is read as Latin-1, as pydicom does.
 _CODECS = {
@@ -73,6 +73,9 @@ def _text_value(vr: str, data: bytes, is_big_endian: bool, character_set: str | 
         values = [_number(one, _integer) for one in _split(data.decode("latin_1"))]
     elif vr in _LONG_TEXT:
         values = [_decoded(data, character_set).rstrip("\0 ")]
+    elif vr == "PN":
+        # Component groups that are left out at the end leave their delimiters out too (PS3.5 6.2.1.2).
+        values = [one.rstrip("\0 ").rstrip("=") for one in _decoded(data, character_set).split("\\")]
     elif vr in _TEXT:
         values = [one.rstrip("\0 ") for one in _decoded(data, character_set).split("\\")]
     elif vr == "UR":

@@ -2,22 +2,18 @@
 
 use crate::ahead::{Window, decode_each};
 use crate::errors::Failure;
-use crate::guard::{detached, guarded};
+use crate::guard::detached;
+use crate::opened::{data_of, opened};
 use crate::samples::{ArrayMut, Unfilled};
-use dicoxide_core::codec::{self, Codec, codec_for};
+use crate::stated::{Decoded, Note, Stated, failed, find_codec, note, order, way_named};
+use dicoxide_core::codec::Codec;
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
-use dicoxide_core::{
-    Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
-    SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, Tolerated, TransferSyntax, Watch, Way, Workspace,
-    decode_frame,
-};
+use dicoxide_core::{Finish, FrameInfo, Job, Limits, Options, Rescale, Store, Tier, TransferSyntax};
 use dicoxide_part10::Image;
-use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes};
-use std::cell::RefCell;
+use pyo3::types::PyBytes;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 /// The frames of one Pixel Data value: where they lie, and their decoding.
 ///
@@ -39,13 +35,6 @@ enum Held {
     /// In an object that was opened.
     Object(Arc<dicoxide_part10::Object>, Arc<Image>),
 }
-
-/// What is noted of a departure: frame index or None, text, clause, byte offset or None.
-type Note = (Option<usize>, String, &'static str, Option<u64>);
-
-/// One frame's samples, and what was tolerated in it.
-type Decoded<'py> = (Bound<'py, PyByteArray>, Vec<Note>);
-
 #[pymethods]
 #[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
 impl Frames {
@@ -256,231 +245,4 @@ impl Frames {
             Held::Object(object, image) => data_of(object, image),
         }
     }
-}
-
-fn failed(error: &DecodeError, transfer_syntax: &str) -> PyErr {
-    Failure { transfer_syntax: Some(transfer_syntax), ..Failure::of(error) }.into()
-}
-
-/// The pixel data of an object.
-fn data_of<'a>(object: &'a dicoxide_part10::Object, image: &'a Image) -> PixelData<'a> {
-    let extended = image.extended_offsets.as_ref().map(|(offsets, lengths)| ExtendedOffsets { offsets, lengths });
-    PixelData { value: image.value(object), extended }
-}
-
-type Opened = (TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable);
-
-/// Where the frames of an object lie, and who decodes them.
-fn opened(object: &dicoxide_part10::Object, image: &Image) -> Result<Opened, DecodeError> {
-    let (syntax, codec) = find_codec(&image.transfer_syntax)?;
-    let info = image.info()?;
-    let data = data_of(object, image);
-    let table = if syntax.is_encapsulated() {
-        FrameTable::encapsulated(&info, data, image.number_of_frames, codec)?
-    } else {
-        FrameTable::native(&info, data.value.len(), image.number_of_frames, image.word_swapped())?
-    };
-    Ok((syntax, codec, info, table))
-}
-
-/// The codec of a transfer syntax, or `Unsupported`.
-fn find_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec), DecodeError> {
-    let known = TransferSyntax::from_uid(uid);
-    known.and_then(|syntax| codec_for(syntax).map(|codec| (syntax, codec))).ok_or_else(|| {
-        let name = known.map_or(uid, |syntax| syntax.keyword());
-        DecodeError::new(ErrorKind::Unsupported, format!("no codec for transfer syntax {name}"), "PS3.5 Annex A")
-    })
-}
-
-/// The attributes as Python states them.
-struct Stated<'a> {
-    rows: i64,
-    columns: i64,
-    samples_per_pixel: i64,
-    bits_allocated: i64,
-    bits_stored: i64,
-    high_bit: i64,
-    pixel_representation: i64,
-    planar_configuration: i64,
-    photometric_interpretation: &'a str,
-    is_float: bool,
-}
-
-impl Stated<'_> {
-    fn checked(&self) -> Result<FrameInfo, DecodeError> {
-        let refused = |text: String| DecodeError::new(ErrorKind::Malformed, text, "PS3.3 C.7.6.3");
-        let number = |name: &str, value: i64| {
-            u32::try_from(value).map_err(|_| refused(format!("{name} {value} found, a number of 32 bits expected")))
-        };
-        FrameInfo::new(Attributes {
-            rows: number("rows", self.rows)?,
-            columns: number("columns", self.columns)?,
-            samples_per_pixel: number("samples per pixel", self.samples_per_pixel)?,
-            bits_allocated: number("bits allocated", self.bits_allocated)?,
-            bits_stored: number("bits stored", self.bits_stored)?,
-            high_bit: number("high bit", self.high_bit)?,
-            sample_kind: match (self.is_float, self.pixel_representation) {
-                (true, _) => SampleKind::Float,
-                (false, 0) => SampleKind::Unsigned,
-                (false, 1) => SampleKind::Signed,
-                (false, other) => {
-                    return Err(refused(format!("pixel representation {other} found, 0 or 1 expected")));
-                }
-            },
-            planar_configuration: number("planar configuration", self.planar_configuration)?,
-            photometric_interpretation: PhotometricInterpretation::from_term(self.photometric_interpretation),
-        })
-    }
-}
-
-thread_local! {
-    /// Small frames decode in less time than scratch takes to allocate.
-    static WORKSPACE: RefCell<Workspace> = RefCell::default();
-}
-
-/// Decodes the bytes of one frame into `out`; returns what was tolerated. In one call, because small frames decode in
-/// less time than two calls take.
-#[pyfunction]
-#[pyo3(signature = (out, transfer_syntax, src, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,
-    pixel_representation, planar_configuration, photometric_interpretation, is_float=false, segment_byte_order="big"))]
-#[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
-pub(crate) fn decode_frame_into(
-    out: &Bound<'_, PyAny>,
-    transfer_syntax: &str,
-    src: &Bound<'_, PyBytes>,
-    rows: i64,
-    columns: i64,
-    samples_per_pixel: i64,
-    bits_allocated: i64,
-    bits_stored: i64,
-    high_bit: i64,
-    pixel_representation: i64,
-    planar_configuration: i64,
-    photometric_interpretation: &str,
-    is_float: bool,
-    segment_byte_order: &str,
-) -> PyResult<Vec<Note>> {
-    let stated = Stated {
-        rows,
-        columns,
-        samples_per_pixel,
-        bits_allocated,
-        bits_stored,
-        high_bit,
-        pixel_representation,
-        planar_configuration,
-        photometric_interpretation,
-        is_float,
-    };
-    let frame = OneFrame::new(transfer_syntax, &stated)?;
-    frame.decode(src, ArrayMut::new(out)?.samples()?, segment_byte_order, 1)
-}
-
-/// Decodes the bytes of one frame into a fresh bytearray of exactly its samples, little-endian; returns that and what
-/// was tolerated. A frame too short for what it is said to be is refused before memory is taken. A large one may be
-/// decoded on `threads` threads.
-#[pyfunction]
-#[pyo3(signature = (transfer_syntax, src, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,
-    pixel_representation, planar_configuration, photometric_interpretation, is_float=false, segment_byte_order="big",
-    threads=1))]
-#[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
-pub(crate) fn decode_frame_bytearray<'py>(
-    transfer_syntax: &str,
-    src: &Bound<'py, PyBytes>,
-    rows: i64,
-    columns: i64,
-    samples_per_pixel: i64,
-    bits_allocated: i64,
-    bits_stored: i64,
-    high_bit: i64,
-    pixel_representation: i64,
-    planar_configuration: i64,
-    photometric_interpretation: &str,
-    is_float: bool,
-    segment_byte_order: &str,
-    threads: usize,
-) -> PyResult<Decoded<'py>> {
-    let stated = Stated {
-        rows,
-        columns,
-        samples_per_pixel,
-        bits_allocated,
-        bits_stored,
-        high_bit,
-        pixel_representation,
-        planar_configuration,
-        photometric_interpretation,
-        is_float,
-    };
-    let frame = OneFrame::new(transfer_syntax, &stated)?;
-    let data = PixelData { value: src.as_bytes().into(), extended: None };
-    check_frames(&FrameTable::whole(), data, &[0], &frame.info, frame.codec)
-        .map_err(|failed| self::failed(&failed.error, transfer_syntax))?;
-    let mut out = Unfilled::new(src.py(), &frame.info)?;
-    let notes = frame.decode(src, out.samples(&frame.info)?, segment_byte_order, threads)?;
-    Ok((out.filled(), notes))
-}
-
-/// What is decoded when there is one frame.
-struct OneFrame {
-    syntax: TransferSyntax,
-    codec: &'static dyn Codec,
-    info: FrameInfo,
-}
-
-impl OneFrame {
-    fn new(transfer_syntax: &str, stated: &Stated<'_>) -> PyResult<Self> {
-        let found = find_codec(transfer_syntax)
-            .and_then(|(syntax, codec)| stated.checked().map(|info| Self { syntax, codec, info }));
-        found.map_err(|error| failed(&error, transfer_syntax))
-    }
-
-    fn decode(
-        &self,
-        src: &Bound<'_, PyBytes>,
-        samples: SamplesMut<'_>,
-        segment_byte_order: &str,
-        threads: usize,
-    ) -> PyResult<Vec<Note>> {
-        let bytes = src.as_bytes();
-        let options = Options { segment_byte_order: order(segment_byte_order)?, threads, ..Options::default() };
-        let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
-        let decoded = guarded(src.py(), work_bytes, |poll| {
-            let limits = Limits::unbounded();
-            let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
-            let watch = Watch { stop: &AtomicBool::new(false), poll: Some(poll) };
-            // Taken, not borrowed: a signal handler may decode too.
-            let mut workspace = WORKSPACE.take();
-            let decoded = decode_frame(&job, bytes.into(), samples, &mut workspace, watch);
-            WORKSPACE.set(workspace);
-            decoded
-        })?
-        .map_err(|error| failed(&error, self.syntax.uid()))?;
-        Ok(decoded.tolerated.into_iter().map(|tolerated| note(None, tolerated)).collect())
-    }
-}
-
-/// What a lossless JPEG codestream says of itself: rows, columns, components, precision.
-#[pyfunction]
-pub(crate) fn jpeg_lossless_dimensions(src: &Bound<'_, PyBytes>) -> PyResult<(u16, u16, usize, u8)> {
-    let found = codec::jpeg_lossless_dimensions(src.as_bytes());
-    let found = found.map_err(|error| failed(&error, TransferSyntax::JPEG_LOSSLESS.uid()))?;
-    Ok((found.rows, found.columns, found.components, found.precision))
-}
-
-fn order(segment_byte_order: &str) -> PyResult<SegmentByteOrder> {
-    match segment_byte_order {
-        "big" => Ok(SegmentByteOrder::Big),
-        "little" => Ok(SegmentByteOrder::Little),
-        other => Err(PyValueError::new_err(format!("segment_byte_order is 'big' or 'little', not '{other}'"))),
-    }
-}
-
-fn way_named(name: &str) -> PyResult<Way> {
-    let found = Way::ALL.into_iter().find(|way| way.name() == name);
-    found.ok_or_else(|| PyValueError::new_err(format!("way is 'serial', 'lanes' or 'speculative', not '{name}'")))
-}
-
-fn note(index: Option<usize>, tolerated: Tolerated) -> Note {
-    (index, tolerated.what.into_owned(), tolerated.clause, tolerated.offset)
 }

@@ -6,8 +6,11 @@ mod errors;
 mod frames;
 mod guard;
 mod object;
+mod one;
+mod opened;
 mod pixels;
 mod samples;
+mod stated;
 
 use pyo3::prelude::*;
 
@@ -20,9 +23,11 @@ mod _core {
     #[pymodule_export]
     use super::encode::{jpeg_lossless_encode, rle_encode};
     #[pymodule_export]
-    use super::frames::{Frames, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
+    use super::frames::Frames;
     #[pymodule_export]
     use super::object::{Elements, Object};
+    #[pymodule_export]
+    use super::one::{decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
 
