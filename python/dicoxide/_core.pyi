@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,11 @@ __all__ = [
     "Elements",
     "Frames",
     "Object",
+    "Stop",
     "__version__",
     "decode_frame_bytearray",
     "decode_frame_into",
+    "decode_objects",
     "jpeg_lossless_dimensions",
     "jpeg_lossless_encode",
     "pack_bits_into",
@@ -94,6 +96,23 @@ class Frames:
     def is_frame(self, index: int, src: bytes) -> bool: ...
     def frame_bytes(self, index: int) -> tuple[bytes, int]: ...
 
+@final
+class Stop:
+    def __new__(cls) -> Stop: ...
+    def set(self) -> None: ...
+
+def decode_objects(
+    sources: Sequence[str | os.PathLike[str] | bytes],
+    stop: Stop,
+    *,
+    threads: int,
+    room_bytes: int,
+    frame: int | None = None,
+    rescale: bool = False,
+    type_name: str | None = None,
+    raw: bool = False,
+    max_bytes: int | None = None,
+) -> list[tuple[npt.NDArray[Any], list[_Note]] | Exception | Literal["elsewhere", "later"]]: ...
 def decode_frame_into(
     out: npt.NDArray[Any],
     transfer_syntax: str,

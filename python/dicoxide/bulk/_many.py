@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+import numpy as np
+
+from dicoxide import _notes
+from dicoxide._backend import backend, core
 from dicoxide._decode import decode
-from dicoxide._request import Array, thread_count
-from dicoxide.errors import DecodeError
+from dicoxide._request import byte_limit, owned_bytes, thread_count
 
 if TYPE_CHECKING:
     from dicoxide._source import Readable
 
-__all__ = ["decode_many"]
+__all__ = ["OnError", "decode_many"]
 
 OnError = Literal["raise", "return", "skip"]
+
+_OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "raw", "rescale", "strict"})
+# Decoded samples of one batch, two of which are held at once.
+_ROOM_BYTES = 64 << 20
+# Sources of the first batch and of the largest one, a thread: the first results come soon, later ones without a pause.
+_FIRST_SOURCES = 2
+_MOST_SOURCES = 128
+
+# What may be wrong with a single source, `DecodeError` among it: colour cannot be rescaled, there is no such frame.
+_OF_SOURCES = (ValueError, IndexError, OSError)
+
+# What is still to be done: its place in the order, what the caller gave, what is decoded.
+_Entry: TypeAlias = "tuple[int, Any, Any]"
 
 
 def decode_many(
@@ -37,11 +53,12 @@ def decode_many(
     threads : int, optional
         Most threads to decode on: all cores by default.
     on_error : {"raise", "return", "skip"}
-        What becomes of a `DecodeError` or an `OSError`: it is raised; or given in place of the array; or left out.
+        What becomes of an error of a source (`DecodeError` or another ValueError, IndexError, OSError): it is raised;
+        or given in place of the array; or left out.
     ordered : bool
         Give results in the order of `sources`; with ``False``, as they come.
     **options
-        Those of :func:`decode`, but for `out` and `copy`.
+        Those of :func:`decode`, but for `out` and `copy`; `max_bytes` is for each source.
 
     Yields
     ------
@@ -50,53 +67,161 @@ def decode_many(
 
     Raises
     ------
-    DecodeError, OSError
-        With ``on_error="raise"``: of the first source in order that has one (of the first that is found, where not
-        `ordered`).
+    DecodeError, ValueError, IndexError, OSError
+        With ``on_error="raise"``: that of the first source in order that has one (of the first that is found, where
+        not `ordered`). What comes before it has been given.
     """
-    if on_error not in ("raise", "return", "skip"):
+    if on_error not in get_args(OnError):
         raise ValueError(f"on_error is 'raise', 'return' or 'skip', not {on_error!r}")
-    for name in {"out", "copy"} & options.keys():
-        raise TypeError(f"decode_many takes no {name!r}: each result has memory of its own")
-    return _results(sources, thread_count(threads), on_error, ordered, options)
+    if unknown := sorted(options.keys() - _OPTIONS):
+        raise TypeError(
+            f"decode_many takes no {unknown[0]!r}; of decode's options it takes {', '.join(sorted(_OPTIONS))}"
+        )
+    return _delivered(sources, _Run(thread_count(threads), options), on_error, ordered)
 
 
-def _results(
-    sources: Iterable[Readable], threads: int, on_error: OnError, ordered: bool, options: dict[str, Any]
-) -> Iterator[tuple[Any, Any]]:
-    def one(source: Readable) -> Any:
-        try:
-            return decode(source, threads=1, **options)
-        except (DecodeError, OSError) as error:
-            return error
-
-    process = os.getpid()
-    waiting: deque[tuple[Readable, Future[Any]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="dicoxide") as executor:
-        rest = iter(sources)
-        try:
-            while True:
-                while len(waiting) < 2 * threads:
-                    try:
-                        source = next(rest)
-                    except StopIteration:
-                        break
-                    waiting.append((source, executor.submit(one, source)))
-                if not waiting:
-                    return
-                if not ordered and os.getpid() == process:
-                    done = wait([future for _, future in waiting], return_when=FIRST_COMPLETED).done
-                    place = next(place for place, (_, future) in enumerate(waiting) if future in done)
-                    waiting.rotate(-place)
-                source, future = waiting.popleft()
-                waiting.rotate(place if not ordered else 0)
-                result: Array | Exception = future.result()
-                if not isinstance(result, Exception):
-                    yield source, result
+def _delivered(sources: Iterable[Readable], run: _Run, on_error: OnError, ordered: bool) -> Iterator[tuple[Any, Any]]:
+    done: dict[int, tuple[Any, Any]] = {}
+    first = 0
+    try:
+        for finished in _batches(iter(sources), run):
+            done.update(finished)
+            for place in sorted(done):
+                if ordered and place != first:
+                    break
+                first += 1
+                source, result = done.pop(place)
+                if type(result) is tuple:
+                    array, notes = result
+                    _notes.warn(notes)
+                    yield source, array
                 elif on_error == "raise":
                     raise result
                 elif on_error == "return":
                     yield source, result
+    finally:
+        run.stop.set()
+
+
+def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[Any, Any]]]:
+    """What is done, batch by batch; one is decoded while the one before is in the caller's hands."""
+    process = os.getpid()
+    waiting: deque[_Entry] = deque()
+    count, size = 0, _FIRST_SOURCES * run.threads
+    upcoming: Future[Any] | None = None
+
+    def next_batch() -> list[_Entry]:
+        nonlocal count, size
+        held = sum(len(entry[2]) for entry in waiting if type(entry[2]) is bytes)
+        while len(waiting) < size and held < _ROOM_BYTES:
+            try:
+                source = next(rest)
+            except StopIteration:
+                break
+            data = _readable(source)
+            held += len(data) if type(data) is bytes else 0
+            waiting.append((count, source, data))
+            count += 1
+        size = min(2 * size, _MOST_SOURCES * run.threads)
+        batch = list(waiting)
+        waiting.clear()
+        return batch
+
+    with ThreadPoolExecutor(1, thread_name_prefix="dicoxide") as executor:
+        try:
+            batch = next_batch()
+            while batch:
+                # A forked child has the iterator, but not its thread.
+                is_child = os.getpid() != process
+                finished, later = run(batch) if upcoming is None or is_child else upcoming.result()
+                waiting.extend(later)
+                batch = next_batch()
+                upcoming = None if is_child or not batch else executor.submit(run, batch)
+                yield finished
         finally:
-            for _, future in waiting:
-                future.cancel()
+            run.stop.set()
+
+
+def _readable(source: Any) -> Any:
+    """Path or bytes, as the core reads them; or the source itself."""
+    if isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "get_item") or hasattr(source, "file_meta"):
+        return source
+    if hasattr(source, "read"):
+        return source.read()
+    try:
+        return owned_bytes(source)
+    except TypeError:
+        return source
+
+
+class _Run:
+    """Decodes batches."""
+
+    def __init__(self, threads: int, options: dict[str, Any]) -> None:
+        self.threads = threads
+        self.stop: Any = core.Stop() if backend == "rust" else _NeverAsked()
+        self._options = options
+        self._fast = _fast_options(options)
+
+    def __call__(self, batch: Sequence[_Entry]) -> tuple[dict[int, tuple[Any, Any]], list[_Entry]]:
+        """What is done of a batch, and what there was no room for."""
+        ours: list[_Entry] = []
+        elsewhere: list[_Entry] = []
+        for entry in batch:
+            is_ours = self._fast is not None and isinstance(entry[2], (str, os.PathLike, bytes))
+            (ours if is_ours else elsewhere).append(entry)
+        finished: dict[int, tuple[Any, Any]] = {}
+        later: list[_Entry] = []
+        if ours and self._fast is not None:
+            results = core.decode_objects(
+                [data for _, _, data in ours], self.stop, threads=self.threads, room_bytes=_ROOM_BYTES, **self._fast
+            )
+            for entry, result in zip(ours, results, strict=True):
+                if result == "later":
+                    later.append(entry)
+                elif result == "elsewhere":
+                    elsewhere.append(entry)
+                else:
+                    finished[entry[0]] = entry[1], result
+        if len(elsewhere) == 1:
+            finished[elsewhere[0][0]] = elsewhere[0][1], self._one(elsewhere[0])
+        elif elsewhere:
+            # In parts, as each result stays in memory until the batch is done.
+            part, rest = elsewhere[: 2 * self.threads], elsewhere[2 * self.threads :]
+            later = sorted([*later, *rest], key=lambda entry: entry[0])
+            with ThreadPoolExecutor(self.threads, thread_name_prefix="dicoxide") as executor:
+                for entry, result in zip(part, executor.map(self._one, part), strict=True):
+                    finished[entry[0]] = entry[1], result
+        return finished, later
+
+    def _one(self, entry: _Entry) -> Any:
+        try:
+            return decode(entry[2], threads=1, **self._options), []
+        except _OF_SOURCES as error:
+            return error
+
+
+class _NeverAsked:
+    """Stops nothing: each decoding of the plain backend is one call."""
+
+    def set(self) -> None:
+        pass
+
+
+def _fast_options(options: dict[str, Any]) -> dict[str, Any] | None:
+    """The options as the core takes them, or None where they are left to `decode`."""
+    frames, dtype = options.get("frames"), options.get("dtype")
+    if backend != "rust" or options.get("strict") or not (frames is None or type(frames) is int):
+        return None
+    fast = {
+        "frame": frames,
+        "rescale": bool(options.get("rescale")),
+        "raw": bool(options.get("raw")),
+        "max_bytes": byte_limit(options.get("max_bytes")),
+    }
+    if dtype is not None:
+        wanted = np.dtype(dtype)
+        if not wanted.isnative or wanted.kind not in "iuf" or wanted.name == "float16":
+            return None
+        fast["type_name"] = wanted.name
+    return fast

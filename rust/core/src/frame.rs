@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 mod samples;
 
-pub use samples::{Samples, SamplesMut};
+pub use samples::{Samples, SamplesBuf, SamplesMut};
 
 /// Photometric Interpretation (0028,0004) as far as decoding depends on it (PS3.3 C.7.6.3.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,6 +210,29 @@ impl FrameInfo {
             bits: a.bits_stored,
             signed: self.is_signed(),
         })
+    }
+
+    /// Element type of the stored values, as NumPy spells it.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match (self.sample_bytes(), self.is_signed(), self.is_float()) {
+            (4, _, true) => "float32",
+            (_, _, true) => "float64",
+            (1, false, _) => "uint8",
+            (1, true, _) => "int8",
+            (2, false, _) => "uint16",
+            (2, true, _) => "int16",
+            (4, false, _) => "uint32",
+            (4, true, _) => "int32",
+            (_, false, _) => "uint64",
+            (_, true, _) => "int64",
+        }
+    }
+
+    /// Whether its colour is luminance and two colour differences.
+    #[must_use]
+    pub fn is_ybr(&self) -> bool {
+        self.samples_per_pixel() == 3 && self.attributes.photometric_interpretation != PhotometricInterpretation::Other
     }
 
     /// Whether a native frame has its colour differences at half the horizontal resolution.

@@ -22,7 +22,8 @@ pub mod value;
 pub use codec::{Codec, Context, SegmentByteOrder, Way};
 pub use error::{DecodeError, ErrorKind, Result};
 pub use frame::{
-    Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind, Samples, SamplesMut, Tolerated,
+    Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind, Samples, SamplesBuf, SamplesMut,
+    Tolerated,
 };
 pub use kernel::Tier;
 pub use kernel::convert::Rescale;
@@ -84,6 +85,8 @@ pub struct Workspace {
     /// Of the others of frames that are decoded together.
     stagings: Vec<Staging>,
     scratch: Scratch,
+    /// Bytes of frames that do not lie in memory in one piece.
+    bytes: Vec<Vec<u8>>,
 }
 
 /// Decodes one frame into `out`, which holds exactly its samples: planar configuration 0, right-aligned,
@@ -132,14 +135,18 @@ fn finished(decoded: Decoded, sink: &Sink<'_>, strict: bool) -> Result<Decoded> 
 }
 
 /// One of the frames that are decoded together.
-pub(crate) struct OneOfMany<'a> {
-    pub(crate) src: FrameBytes<'a>,
-    pub(crate) out: SamplesMut<'a>,
-    pub(crate) rescale: Option<Rescale>,
+#[derive(Debug)]
+pub struct OneOfMany<'a> {
+    /// Its bytes.
+    pub src: FrameBytes<'a>,
+    /// Memory for exactly its samples.
+    pub out: SamplesMut<'a>,
+    /// Its own rescale, where the job has none.
+    pub rescale: Option<Rescale>,
 }
 
 /// Decodes several frames, in lock-step where the codec knows how to. Each has its own result, as if it were alone.
-pub(crate) fn decode_together(
+pub fn decode_together(
     job: &Job<'_>,
     frames: Vec<OneOfMany<'_>>,
     workspace: &mut Workspace,
@@ -158,7 +165,7 @@ pub(crate) fn decode_together(
         }
         Err(frames) => frames,
     };
-    let Workspace { staging, stagings, scratch } = workspace;
+    let Workspace { staging, stagings, scratch, .. } = workspace;
     stagings.resize_with(stagings.len().max(frames.len().saturating_sub(1)), Staging::default);
     let stagings = std::iter::once(staging).chain(stagings);
     let mut opened = Vec::with_capacity(frames.len());

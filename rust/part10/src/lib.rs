@@ -7,6 +7,8 @@
 //!            place      └ rescales, items, values: when somebody asks
 //! ```
 //!
+//! [`decode_many`] does so for many files on all cores.
+//!
 //! The scanner reads headers of elements alone, a few KiB at once, and reads any file that pydicom reads as pydicom
 //! does. It is our own because the crates that parse DICOM lack what is needed here: places of values, reading by
 //! position, and safety with hostile bytes (deep nesting, huge lengths).
@@ -14,6 +16,7 @@
 mod element;
 mod file;
 mod inflate;
+mod many;
 mod object;
 mod parse;
 mod pixel;
@@ -23,6 +26,7 @@ mod window;
 
 pub use element::{Element, Encoding, Tag, Vr};
 pub use file::OpenFile;
+pub use many::{Outcome, Picture, Request, Source, decode_many};
 pub use object::{Item, Object};
 pub use pixel::Image;
 pub use scan::DataSet;

@@ -3,9 +3,11 @@
 use crate::element::{Element, Tag};
 use crate::object::Object;
 use crate::parse::{Attribute, Parsed, number, text};
+use dicoxide_core::codec::{Codec, find_codec};
+use dicoxide_core::frames::{ExtendedOffsets, FrameTable, PixelData};
 use dicoxide_core::value::read_exactly;
 use dicoxide_core::{
-    Attributes, DecodeError, ErrorKind, FrameInfo, PhotometricInterpretation, Result, SampleKind, TransferSyntax, Value,
+    Attributes, DecodeError, ErrorKind, FrameInfo, PhotometricInterpretation, Result, SampleKind, TransferSyntax,
 };
 
 const CLAUSE: &str = "PS3.3 C.7.6.3";
@@ -143,8 +145,28 @@ impl Image {
 
     /// The value that holds the frames, where it lies in `object`.
     #[must_use]
-    pub fn value<'a>(&self, object: &'a Object) -> Value<'a> {
-        object.value_of(&self.element)
+    pub fn pixel_data<'a>(&'a self, object: &'a Object) -> PixelData<'a> {
+        let extended = self.extended_offsets.as_ref();
+        PixelData {
+            value: object.value_of(&self.element),
+            extended: extended.map(|(offsets, lengths)| ExtendedOffsets { offsets, lengths }),
+        }
+    }
+
+    /// Who decodes the frames, what each is, and where they lie.
+    ///
+    /// # Errors
+    /// `Unsupported` if no codec takes the transfer syntax; what [`Self::info`] and [`FrameTable`] find.
+    pub fn frames(&self, object: &Object) -> Result<(TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable)> {
+        let (syntax, codec) = find_codec(&self.transfer_syntax)?;
+        let info = self.info()?;
+        let data = self.pixel_data(object);
+        let table = if syntax.is_encapsulated() {
+            FrameTable::encapsulated(&info, data, self.number_of_frames, codec)?
+        } else {
+            FrameTable::native(&info, data.value.len(), self.number_of_frames, self.word_swapped())?
+        };
+        Ok((syntax, codec, info, table))
     }
 
     /// Refuses items in place of samples.

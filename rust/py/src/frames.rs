@@ -3,10 +3,9 @@
 use crate::ahead::{Window, decode_each};
 use crate::errors::Failure;
 use crate::guard::detached;
-use crate::opened::{data_of, opened};
 use crate::samples::{ArrayMut, Unfilled};
-use crate::stated::{Decoded, Note, Stated, failed, find_codec, note, order, way_named};
-use dicoxide_core::codec::Codec;
+use crate::stated::{Decoded, Note, Stated, failed, note, order, way_named};
+use dicoxide_core::codec::{Codec, find_codec};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{Finish, FrameInfo, Job, Limits, Options, Rescale, Store, Tier, TransferSyntax};
 use dicoxide_part10::Image;
@@ -220,7 +219,7 @@ impl Frames {
 impl Frames {
     /// The frames of an object that was opened.
     pub(crate) fn of_object(py: Python<'_>, object: Arc<dicoxide_part10::Object>, image: Arc<Image>) -> PyResult<Self> {
-        let opened = detached(py, |_| opened(&object, &image))?;
+        let opened = detached(py, |_| image.frames(&object))?;
         let (syntax, codec, info, table) = opened.map_err(|error| failed(&error, &image.transfer_syntax))?;
         Ok(Self { syntax, info, value: Held::Object(object, image), table, codec })
     }
@@ -242,7 +241,7 @@ impl Frames {
                 });
                 PixelData { value: value.as_bytes(py).into(), extended }
             }
-            Held::Object(object, image) => data_of(object, image),
+            Held::Object(object, image) => image.pixel_data(object),
         }
     }
 }

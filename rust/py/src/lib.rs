@@ -5,9 +5,9 @@ mod encode;
 mod errors;
 mod frames;
 mod guard;
+mod many;
 mod object;
 mod one;
-mod opened;
 mod pixels;
 mod samples;
 mod stated;
@@ -24,6 +24,8 @@ mod _core {
     use super::encode::{jpeg_lossless_encode, rle_encode};
     #[pymodule_export]
     use super::frames::Frames;
+    #[pymodule_export]
+    use super::many::{Stop, decode_objects};
     #[pymodule_export]
     use super::object::{Elements, Object};
     #[pymodule_export]

@@ -2,8 +2,8 @@
 
 use crate::guard::guarded;
 use crate::samples::{ArrayMut, Unfilled};
-use crate::stated::{Decoded, Note, Stated, failed, find_codec, note, order};
-use dicoxide_core::codec::{self, Codec};
+use crate::stated::{Decoded, Note, Stated, failed, note, order};
+use dicoxide_core::codec::{self, Codec, find_codec};
 use dicoxide_core::frames::{FrameTable, PixelData, check_frames};
 use dicoxide_core::{FrameInfo, Job, Limits, Options, SamplesMut, TransferSyntax, Watch, Workspace, decode_frame};
 use pyo3::prelude::*;

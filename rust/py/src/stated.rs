@@ -1,10 +1,9 @@
 //! What Python states, as the core's types; and what the core notes, as Python has it.
 
 use crate::errors::Failure;
-use dicoxide_core::codec::{Codec, codec_for};
 use dicoxide_core::{
     Attributes, DecodeError, ErrorKind, FrameInfo, PhotometricInterpretation, SampleKind, SegmentByteOrder, Tolerated,
-    TransferSyntax, Way,
+    Way,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -18,15 +17,6 @@ pub(crate) type Decoded<'py> = (Bound<'py, PyByteArray>, Vec<Note>);
 
 pub(crate) fn failed(error: &DecodeError, transfer_syntax: &str) -> PyErr {
     Failure { transfer_syntax: Some(transfer_syntax), ..Failure::of(error) }.into()
-}
-
-/// The codec of a transfer syntax, or `Unsupported`.
-pub(crate) fn find_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec), DecodeError> {
-    let known = TransferSyntax::from_uid(uid);
-    known.and_then(|syntax| codec_for(syntax).map(|codec| (syntax, codec))).ok_or_else(|| {
-        let name = known.map_or(uid, |syntax| syntax.keyword());
-        DecodeError::new(ErrorKind::Unsupported, format!("no codec for transfer syntax {name}"), "PS3.5 Annex A")
-    })
 }
 
 /// The attributes as Python states them.

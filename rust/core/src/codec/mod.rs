@@ -10,7 +10,7 @@ pub use jpeg_lossless::{Dimensions as JpegLosslessDimensions, dimensions as jpeg
 pub(crate) use native::frame_bits as native_frame_bits;
 pub use way::Way;
 
-use crate::error::Result;
+use crate::error::{Result, unsupported};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::sink::Sink;
@@ -114,6 +114,18 @@ impl fmt::Debug for dyn Codec {
 
 /// The register: a new codec is one more row.
 pub const CODECS: &[&dyn Codec] = &[&native::Native, &rle::Rle, &jpeg_lossless::JpegLossless];
+
+/// The transfer syntax of a UID and its codec.
+///
+/// # Errors
+/// `Unsupported` if there is none.
+pub fn find_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec)> {
+    let known = TransferSyntax::from_uid(uid);
+    known.and_then(|syntax| codec_for(syntax).map(|codec| (syntax, codec))).ok_or_else(|| {
+        let name = known.map_or(uid, |syntax| syntax.keyword());
+        unsupported(format!("no codec for transfer syntax {name}"), "PS3.5 Annex A")
+    })
+}
 
 /// The codec of a transfer syntax.
 #[must_use]

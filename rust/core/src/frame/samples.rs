@@ -1,6 +1,7 @@
 //! Typed memory: one variant for each element type of NumPy that samples have.
 
 use crate::kernel::convert::SampleType;
+use std::collections::TryReserveError;
 
 macro_rules! samples {
     ($($variant:ident $type:ident $name:literal),*) => {
@@ -117,6 +118,53 @@ macro_rules! samples {
             #[must_use]
             pub fn bytes_mut(&mut self) -> &mut [u8] {
                 match self { $(Self::$variant(s) => bytemuck::cast_slice_mut(s)),* }
+            }
+        }
+
+        /// Typed memory of its own for samples.
+        #[derive(Debug)]
+        #[allow(missing_docs, reason = "each variant is its element type")]
+        pub enum SamplesBuf {
+            $($variant(Vec<$type>)),*
+        }
+
+        impl SamplesBuf {
+            /// The type that NumPy calls `name`, if there is one.
+            #[must_use]
+            pub fn type_named(name: &str) -> Option<&'static str> {
+                match name {
+                    $($name => Some($name),)*
+                    _ => None,
+                }
+            }
+
+            /// Bytes of so many samples of the type that NumPy calls `name`; `None` if there is no such type, or too many.
+            #[must_use]
+            pub fn bytes_of(name: &str, samples: usize) -> Option<usize> {
+                match name {
+                    $($name => samples.checked_mul(size_of::<$type>()),)*
+                    _ => None,
+                }
+            }
+
+            /// So many zeros of the type that NumPy calls `name`; `None` if there is no such type.
+            ///
+            /// # Errors
+            /// If the system has no memory for them.
+            pub fn zeros(name: &str, samples: usize) -> Result<Option<Self>, TryReserveError> {
+                match name {
+                    $($name => {
+                        // Asked for first: what cannot be had must not end the process.
+                        Vec::<$type>::new().try_reserve_exact(samples)?;
+                        Ok(Some(Self::$variant(vec![<$type>::default(); samples])))
+                    })*
+                    _ => Ok(None),
+                }
+            }
+
+            /// The memory, to be written to.
+            pub fn as_mut(&mut self) -> SamplesMut<'_> {
+                match self { $(Self::$variant(s) => SamplesMut::$variant(s)),* }
             }
         }
     };

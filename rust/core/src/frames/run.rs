@@ -12,6 +12,9 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// Bytes of a frame up to which their memory is kept for the next one.
+const KEPT_BYTES: usize = 4 << 20;
+
 thread_local! {
     /// Of the calling thread: fresh pages cost a frame of usual size more than half its decoding.
     static WORKSPACE: RefCell<Workspace> = RefCell::default();
@@ -169,14 +172,16 @@ fn work(
 ) -> Part {
     let mut part = Part::default();
     let at_once = codec_for(job.syntax).map_or(1, |codec| codec.together(job.info)).max(1);
-    let mut joined = vec![Vec::new(); at_once];
+    // Taken: the workspace is lent to the codec while frames are read from these.
+    let mut bytes = std::mem::take(&mut workspace.bytes);
+    bytes.resize_with(bytes.len().max(at_once), Vec::new);
     let mut taken = Vec::with_capacity(at_once);
     let mut places = Vec::with_capacity(at_once);
     while queue.take(at_once, &mut taken) {
         let mut frames = Vec::with_capacity(taken.len());
         places.clear();
-        for (Taken { position, index, window }, joined) in taken.drain(..).zip(&mut joined) {
-            match watch.beat().and_then(|()| table.frame(data, index, job.limits, joined)) {
+        for (Taken { position, index, window }, bytes) in taken.drain(..).zip(&mut bytes) {
+            match watch.beat().and_then(|()| table.frame(data, index, job.limits, bytes)) {
                 Ok(src) => {
                     let rescale = rescales.get(position).copied().or(job.options.finish.rescale);
                     frames.push(OneOfMany { src, out: window, rescale });
@@ -198,6 +203,9 @@ fn work(
             }
         }
     }
+    // What is large is not worth keeping: reading it takes longer than fresh pages do.
+    bytes.retain(|bytes| bytes.capacity() <= KEPT_BYTES);
+    workspace.bytes = bytes;
     part
 }
 
