@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+import bulk
 import dicoxide
 import encode
 import jpeg_lossless
@@ -30,7 +31,7 @@ import tables
 from claims import Claim, Table
 
 PEERS = ("pydicom", "imagecodecs", "pylibjpeg-rle", "pylibjpeg-libjpeg", "python-gdcm", "dicomsdl", "SimpleITK")
-TABLES = {**tables.TABLES, **jpeg_lossless.TABLES, **encode.TABLES}
+TABLES = {**tables.TABLES, **jpeg_lossless.TABLES, **encode.TABLES, **bulk.TABLES}
 
 
 def surroundings() -> dict[str, str | int | None]:

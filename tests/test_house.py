@@ -104,7 +104,7 @@ ROOMS = {
     "kernel": {"frame"},
     "sink": {"error", "frame", "kernel"},
     "pixel": {"error", "frame", "kernel", "sink"},
-    "codec": {"error", "frame", "kernel", "limits", "sink", "syntax"},
+    "codec": {"error", "frame", "kernel", "limits", "sink", "syntax", "value"},
     "encode": {"error", "frame", "sink"},
     "frames": {"codec", "error", "frame", "kernel", "limits", "sink", "value"},
 }
@@ -124,6 +124,7 @@ def test_rooms_of_the_core_name_only_those_below(room: str) -> None:
         "Workspace": "frames",
         "decode_frame": "frames",
         "decode_together": "frames",
+        "read_frame": "frames",
         "OneOfMany": "frames",
         "Options": "frames",
     }

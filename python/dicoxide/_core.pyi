@@ -14,16 +14,15 @@ ERROR_KINDS: list[str]
 CPU_PATH: str
 
 __all__ = [
+    "Bulk",
     "CPU_PATH",
     "ERROR_KINDS",
     "Elements",
     "Frames",
     "Object",
-    "Stop",
     "__version__",
     "decode_frame_bytearray",
     "decode_frame_into",
-    "decode_objects",
     "jpeg_lossless_dimensions",
     "jpeg_lossless_encode",
     "pack_bits_into",
@@ -97,22 +96,22 @@ class Frames:
     def frame_bytes(self, index: int) -> tuple[bytes, int]: ...
 
 @final
-class Stop:
-    def __new__(cls) -> Stop: ...
-    def set(self) -> None: ...
+class Bulk:
+    def __new__(cls) -> Bulk: ...
+    def stop(self) -> None: ...
+    def decode(
+        self,
+        sources: Sequence[str | os.PathLike[str] | bytes],
+        *,
+        threads: int,
+        room_bytes: int,
+        frame: int | None = None,
+        rescale: bool = False,
+        type_name: str | None = None,
+        raw: bool = False,
+        max_bytes: int | None = None,
+    ) -> list[tuple[npt.NDArray[Any], list[_Note]] | Exception | Literal["elsewhere", "later"]]: ...
 
-def decode_objects(
-    sources: Sequence[str | os.PathLike[str] | bytes],
-    stop: Stop,
-    *,
-    threads: int,
-    room_bytes: int,
-    frame: int | None = None,
-    rescale: bool = False,
-    type_name: str | None = None,
-    raw: bool = False,
-    max_bytes: int | None = None,
-) -> list[tuple[npt.NDArray[Any], list[_Note]] | Exception | Literal["elsewhere", "later"]]: ...
 def decode_frame_into(
     out: npt.NDArray[Any],
     transfer_syntax: str,

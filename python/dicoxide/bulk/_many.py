@@ -23,8 +23,8 @@ __all__ = ["OnError", "decode_many"]
 OnError = Literal["raise", "return", "skip"]
 
 _OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "raw", "rescale", "strict"})
-# Decoded samples of one batch, two of which are held at once.
-_ROOM_BYTES = 64 << 20
+# Decoded samples of one batch, two of which are held at once; a quarter of it a thread where there are more than four.
+_ROOM_BYTES = 16 << 20
 # Sources of the first batch and of the largest one, a thread: the first results come soon, later ones without a pause.
 _FIRST_SOURCES = 2
 _MOST_SOURCES = 128
@@ -100,7 +100,7 @@ def _delivered(sources: Iterable[Readable], run: _Run, on_error: OnError, ordere
                 elif on_error == "return":
                     yield source, result
     finally:
-        run.stop.set()
+        run.stop()
 
 
 def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[Any, Any]]]:
@@ -113,7 +113,7 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
     def next_batch() -> list[_Entry]:
         nonlocal count, size
         held = sum(len(entry[2]) for entry in waiting if type(entry[2]) is bytes)
-        while len(waiting) < size and held < _ROOM_BYTES:
+        while len(waiting) < size and held < run.room_bytes:
             try:
                 source = next(rest)
             except StopIteration:
@@ -139,7 +139,7 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
                 upcoming = None if is_child or not batch else executor.submit(run, batch)
                 yield finished
         finally:
-            run.stop.set()
+            run.stop()
 
 
 def _readable(source: Any) -> Any:
@@ -159,9 +159,15 @@ class _Run:
 
     def __init__(self, threads: int, options: dict[str, Any]) -> None:
         self.threads = threads
-        self.stop: Any = core.Stop() if backend == "rust" else _NeverAsked()
+        self.room_bytes = max(_ROOM_BYTES, threads * _ROOM_BYTES // 4)
+        self._bulk = core.Bulk() if backend == "rust" else None
         self._options = options
         self._fast = _fast_options(options)
+
+    def stop(self) -> None:
+        """Let the batch that is being decoded end soon."""
+        if self._bulk is not None:
+            self._bulk.stop()
 
     def __call__(self, batch: Sequence[_Entry]) -> tuple[dict[int, tuple[Any, Any]], list[_Entry]]:
         """What is done of a batch, and what there was no room for."""
@@ -172,9 +178,9 @@ class _Run:
             (ours if is_ours else elsewhere).append(entry)
         finished: dict[int, tuple[Any, Any]] = {}
         later: list[_Entry] = []
-        if ours and self._fast is not None:
-            results = core.decode_objects(
-                [data for _, _, data in ours], self.stop, threads=self.threads, room_bytes=_ROOM_BYTES, **self._fast
+        if ours and self._bulk is not None and self._fast is not None:
+            results = self._bulk.decode(
+                [data for _, _, data in ours], threads=self.threads, room_bytes=self.room_bytes, **self._fast
             )
             for entry, result in zip(ours, results, strict=True):
                 if result == "later":
@@ -199,13 +205,6 @@ class _Run:
             return decode(entry[2], threads=1, **self._options), []
         except _OF_SOURCES as error:
             return error
-
-
-class _NeverAsked:
-    """Stops nothing: each decoding of the plain backend is one call."""
-
-    def set(self) -> None:
-        pass
 
 
 def _fast_options(options: dict[str, Any]) -> dict[str, Any] | None:

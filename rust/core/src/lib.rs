@@ -111,6 +111,23 @@ pub fn decode_frame(
     finished(decoded, &sink, job.options.strict)
 }
 
+/// Decodes a frame that lies at `place` of `value`, where its codec reads such frames itself.
+pub(crate) fn read_frame(
+    job: &Job<'_>,
+    value: Value<'_>,
+    place: std::ops::Range<usize>,
+    out: SamplesMut<'_>,
+    rescale: Option<Rescale>,
+    workspace: &mut Workspace,
+    watch: Watch<'_>,
+) -> Result<Decoded> {
+    let codec = find_codec(job.syntax)?;
+    let finish = Finish { rescale: rescale.or(job.options.finish.rescale), ..job.options.finish };
+    let mut sink = Sink::new(job.info, finish, out, &mut workspace.staging, watch, job.options.tier)?;
+    let decoded = codec.read(value, place, &context_of(job), &mut sink)?;
+    finished(decoded, &sink, job.options.strict)
+}
+
 fn find_codec(syntax: TransferSyntax) -> Result<&'static dyn Codec> {
     codec::codec_for(syntax).ok_or_else(|| {
         error::unsupported(format!("no codec for transfer syntax {}", syntax.keyword()), "PS3.5 Annex A")

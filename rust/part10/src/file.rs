@@ -2,14 +2,19 @@
 
 use dicoxide_core::ReadAt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
+
+/// How many bytes are read at once when a file is opened, and kept: most headers are shorter, and each of their values
+/// would be a call to the system otherwise.
+const HEAD_BYTES: u64 = 16 * 1024;
 
 /// An open file; its length is what it was when it was opened.
 #[derive(Debug)]
 pub struct OpenFile {
     file: File,
     size: u64,
+    head: Vec<u8>,
 }
 
 impl OpenFile {
@@ -23,7 +28,30 @@ impl OpenFile {
         if metadata.is_dir() {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
-        Ok(Self { size: metadata.len(), file })
+        let size = metadata.len();
+        let mut head = Vec::with_capacity(usize::try_from(HEAD_BYTES.min(size)).unwrap_or(0));
+        (&file).take(HEAD_BYTES.min(size)).read_to_end(&mut head)?;
+        Ok(Self { file, size, head })
+    }
+
+    /// As much of `out` as the head has from `offset` on.
+    fn of_head(&self, offset: u64, out: &mut [u8]) -> usize {
+        let from = usize::try_from(offset).ok().and_then(|offset| self.head.get(offset..)).unwrap_or_default();
+        let there = from.len().min(out.len());
+        if let (Some(out), Some(from)) = (out.get_mut(..there), from.get(..there)) {
+            out.copy_from_slice(from);
+        }
+        there
+    }
+
+    #[cfg(unix)]
+    fn of_file(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.file, out, offset)
+    }
+
+    #[cfg(windows)]
+    fn of_file(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(&self.file, out, offset)
     }
 }
 
@@ -32,13 +60,10 @@ impl ReadAt for OpenFile {
         self.size
     }
 
-    #[cfg(unix)]
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        std::os::unix::fs::FileExt::read_at(&self.file, out, offset)
-    }
-
-    #[cfg(windows)]
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        std::os::windows::fs::FileExt::seek_read(&self.file, out, offset)
+        match self.of_head(offset, out) {
+            0 => self.of_file(offset, out),
+            there => Ok(there),
+        }
     }
 }

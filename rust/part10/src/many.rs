@@ -10,7 +10,6 @@ use dicoxide_core::{
     DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, OneOfMany, Options, ReadAt, Rescale, SamplesBuf, Tolerated,
     TransferSyntax, Watch, Workspace, decode_together,
 };
-use std::collections::TryReserveError;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +40,9 @@ pub struct Request {
     pub room_bytes: u64,
 }
 
+/// Gives memory of so many words, of any value.
+pub type Take<'a> = &'a (dyn Fn(usize) -> Result<Vec<u64>, DecodeError> + Sync);
+
 /// What becomes of an object.
 pub enum Outcome {
     /// Its samples.
@@ -68,10 +70,16 @@ pub struct Picture {
 /// Decodes `sources` as `request` wants, on at most `threads` threads; one outcome each, in their order.
 ///
 /// `poll` is asked now and then by the calling thread; after it has said so, what is not decoded is for later.
-pub fn decode_many(sources: &[Source], request: &Request, threads: usize, poll: &dyn Fn() -> bool) -> Vec<Outcome> {
+pub fn decode_many(
+    sources: &[Source],
+    request: &Request,
+    take: Take<'_>,
+    threads: usize,
+    poll: &dyn Fn() -> bool,
+) -> Vec<Outcome> {
     let Shares { threads, each } = Shares::of(threads, sources.len(), usize::MAX);
     let stop = AtomicBool::new(false);
-    let batch = Batch { sources, request, each, next: AtomicUsize::new(0), taken_bytes: AtomicU64::new(0) };
+    let batch = Batch { sources, request, take, each, next: AtomicUsize::new(0), taken_bytes: AtomicU64::new(0) };
     let parts = on_threads(
         threads,
         || batch.work(Watch { stop: &stop, poll: Some(poll) }),
@@ -89,6 +97,7 @@ pub fn decode_many(sources: &[Source], request: &Request, threads: usize, poll: 
 struct Batch<'a> {
     sources: &'a [Source],
     request: &'a Request,
+    take: Take<'a>,
     each: usize,
     next: AtomicUsize,
     taken_bytes: AtomicU64,
@@ -177,21 +186,23 @@ impl Batch<'_> {
 
     /// Memory for the samples, if there is room for them.
     fn memory(&self, type_name: &str, samples: usize, limits: &Limits) -> Result<SamplesBuf, Outcome> {
-        let too_large = |_: TryReserveError| {
-            let text = format!("no memory for {samples} samples of {type_name}");
-            Outcome::Failed(DecodeError::new(ErrorKind::LimitExceeded, text, ""), None, None)
-        };
-        let Some(bytes) = SamplesBuf::bytes_of(type_name, samples) else { return Err(Outcome::Elsewhere) };
-        if let Err(error) = limits.reserve(bytes) {
-            return Err(Outcome::Failed(error, None, None));
-        }
-        let before = self.taken_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        if before > 0 && before.saturating_add(bytes as u64) > self.request.room_bytes {
+        let mut is_full = false;
+        let made = SamplesBuf::new(type_name, samples, |words| {
+            let bytes = words as u64 * 8;
+            limits.reserve(words * 8)?;
+            let before = self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
+            is_full = before > 0 && before.saturating_add(bytes) > self.request.room_bytes;
+            if is_full { Err(DecodeError::new(ErrorKind::Interrupted, "", "")) } else { (self.take)(words) }
+        });
+        if is_full {
             // Those behind it wait as well.
             self.next.fetch_max(self.sources.len(), Ordering::Relaxed);
             return Err(Outcome::Later);
         }
-        SamplesBuf::zeros(type_name, samples).map_err(too_large)?.ok_or(Outcome::Elsewhere)
+        match made {
+            Ok(made) => made.ok_or(Outcome::Elsewhere),
+            Err(error) => Err(Outcome::Failed(error, None, None)),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ mod _core {
     #[pymodule_export]
     use super::frames::Frames;
     #[pymodule_export]
-    use super::many::{Stop, decode_objects};
+    use super::many::Bulk;
     #[pymodule_export]
     use super::object::{Elements, Object};
     #[pymodule_export]

@@ -1,14 +1,17 @@
 //! NumPy arrays as the core's typed windows.
 
 use bytemuck::try_cast_slice_mut;
-use dicoxide_core::{FrameInfo, Samples, SamplesMut};
+use dicoxide_core::{DecodeError, ErrorKind, FrameInfo, Samples, SamplesBuf, SamplesMut};
+use numpy::ndarray::ArrayViewD;
 use numpy::{
-    BorrowError, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn,
+    BorrowError, Element, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn,
     PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 macro_rules! arrays {
     ($(#[$doc:meta])* $name:ident, $held:ident, $borrow:ident, $samples:ident, $slice:ident, $role:literal, [$($mutable:tt)?];
@@ -102,5 +105,110 @@ impl<'py> Unfilled<'py> {
     /// Hands it out, now that it is filled.
     pub(crate) fn filled(self) -> Bound<'py, PyByteArray> {
         self.0
+    }
+}
+
+/// Memory that arrays had before. Fresh pages cost as much as decoding into them.
+#[derive(Default)]
+pub(crate) struct Used {
+    state: Mutex<Free>,
+}
+
+#[derive(Default)]
+struct Free {
+    memory: VecDeque<Vec<u64>>,
+    bytes: usize,
+    most_bytes: usize,
+}
+
+impl Used {
+    /// Keeps at most so many bytes.
+    pub(crate) fn keep(&self, most_bytes: usize) {
+        self.lock().most_bytes = most_bytes;
+    }
+
+    /// So many words, of any value.
+    pub(crate) fn take(&self, words: usize) -> Result<Vec<u64>, DecodeError> {
+        let mut free = self.lock();
+        // The last is the likeliest to be in a cache.
+        if let Some(found) = free.memory.iter().rposition(|memory| memory.len() == words)
+            && let Some(memory) = free.memory.remove(found)
+        {
+            free.bytes -= memory.len() * 8;
+            return Ok(memory);
+        }
+        drop(free);
+        let mut memory = Vec::<u64>::new();
+        memory.try_reserve_exact(words).map_err(|_| {
+            DecodeError::new(ErrorKind::LimitExceeded, format!("no memory for {} bytes", words * 8), "")
+        })?;
+        drop(memory);
+        // Asked for as zeros, so that the system's own are taken where there are some.
+        Ok(vec![0; words])
+    }
+
+    fn give_back(&self, memory: Vec<u64>) {
+        let mut free = self.lock();
+        free.bytes += memory.len() * 8;
+        free.memory.push_back(memory);
+        while free.bytes > free.most_bytes
+            && let Some(oldest) = free.memory.pop_front()
+        {
+            free.bytes -= oldest.len() * 8;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Free> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an array's memory belongs to: it goes back where it was taken from when nobody holds the array any more.
+#[pyclass(frozen, module = "dicoxide._core")]
+struct Lent {
+    samples: Option<SamplesBuf>,
+    used: Weak<Used>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let (Some(samples), Some(used)) = (self.samples.take(), self.used.upgrade()) {
+            used.give_back(samples.into_memory());
+        }
+    }
+}
+
+/// The samples as an array of `shape`, whose memory goes back to `used` after it.
+pub(crate) fn lent<'py>(
+    py: Python<'py>,
+    samples: SamplesBuf,
+    shape: &[usize],
+    used: &Arc<Used>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    fn typed<'py, T: Element>(
+        samples: &[T],
+        shape: &[usize],
+        owner: &Bound<'py, Lent>,
+    ) -> PyResult<Bound<'py, PyUntypedArray>> {
+        let view = ArrayViewD::from_shape(shape, samples);
+        let view = view.map_err(|error| PyMemoryError::new_err(error.to_string()))?;
+        // SAFETY: `samples` is the memory of `owner`, which is frozen, hands it out to nobody else and keeps it where it
+        // is until it is dropped; the array holds `owner` as its base.
+        #[allow(unsafe_code)]
+        let array = unsafe { PyArrayDyn::borrow_from_array(&view, owner.clone().into_any()) };
+        Ok(array.cast_into()?)
+    }
+    let owner = Bound::new(py, Lent { samples: Some(samples), used: Arc::downgrade(used) })?;
+    match owner.get().samples.as_ref().map_or(Samples::U8(&[]), SamplesBuf::as_ref) {
+        Samples::U8(samples) => typed(samples, shape, &owner),
+        Samples::I8(samples) => typed(samples, shape, &owner),
+        Samples::U16(samples) => typed(samples, shape, &owner),
+        Samples::I16(samples) => typed(samples, shape, &owner),
+        Samples::U32(samples) => typed(samples, shape, &owner),
+        Samples::I32(samples) => typed(samples, shape, &owner),
+        Samples::U64(samples) => typed(samples, shape, &owner),
+        Samples::I64(samples) => typed(samples, shape, &owner),
+        Samples::F32(samples) => typed(samples, shape, &owner),
+        Samples::F64(samples) => typed(samples, shape, &owner),
     }
 }

@@ -15,8 +15,10 @@ use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::sink::Sink;
 use crate::syntax::TransferSyntax;
+use crate::value::Value;
 use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 
 /// Order of an RLE sample's byte planes. Only `Big` is conformant (PS3.5 G.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -89,6 +91,20 @@ pub trait Codec: Sync {
         scratch: &mut Scratch,
         sink: &mut Sink<'_>,
     ) -> Result<Decoded>;
+
+    /// Whether [`Self::read`] decodes such frames.
+    fn reads(&self, _: &FrameInfo) -> bool {
+        false
+    }
+
+    /// Decodes a frame that lies at `place` of a value which is read by position, without a buffer between. Only where
+    /// [`Self::reads`] says so, and as [`Self::decode`] would.
+    ///
+    /// # Errors
+    /// As [`Self::decode`], and `Io`.
+    fn read(&self, _: Value<'_>, _: Range<usize>, context: &Context<'_>, _: &mut Sink<'_>) -> Result<Decoded> {
+        Err(unsupported(format!("{} is not read in pieces", context.syntax.keyword()), ""))
+    }
 
     /// How many frames it decodes faster together than alone; 1 where that gains nothing.
     fn together(&self, _: &FrameInfo) -> usize {

@@ -6,6 +6,8 @@ use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::kernel::{align, bits, interleave, ybr};
 use crate::sink::Sink;
 use crate::syntax::TransferSyntax;
+use crate::value::Value;
+use std::ops::Range;
 
 pub(super) struct Native;
 
@@ -64,7 +66,41 @@ impl Codec for Native {
         }
         Ok(Decoded { path: sink.tier().name(), ..Decoded::default() })
     }
+
+    /// Where each sample stands for itself.
+    fn reads(&self, info: &FrameInfo) -> bool {
+        let is_planar = info.samples_per_pixel() > 1 && info.attributes().planar_configuration == 1;
+        !(info.is_bit_packed() || info.is_native_422() || is_planar)
+    }
+
+    fn read(
+        &self,
+        value: Value<'_>,
+        place: Range<usize>,
+        context: &Context<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Decoded> {
+        let n = context.info.sample_bytes();
+        let pixel_bytes = n * context.info.samples_per_pixel();
+        let tier = sink.tier();
+        let mut at = place.start;
+        while sink.pixels_left() > 0 {
+            // Small enough to be finished in cache.
+            let block = sink.block(READ_BYTES / pixel_bytes);
+            let pixels = block.len() / pixel_bytes;
+            value.read(at..at + block.len(), block)?;
+            at += block.len();
+            if context.syntax.is_big_endian() {
+                align::swap(block, n, tier);
+            }
+            sink.commit(pixels)?;
+        }
+        Ok(Decoded { path: tier.name(), ..Decoded::default() })
+    }
 }
+
+/// What is read of a file at once: much more than a call to the system costs, much less than a cache holds.
+const READ_BYTES: usize = 128 * 1024;
 
 fn unpack(src: &[u8], offset_bits: u32, sink: &mut Sink<'_>) -> Result<()> {
     let mut at = offset_bits as usize;

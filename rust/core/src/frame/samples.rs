@@ -1,7 +1,7 @@
 //! Typed memory: one variant for each element type of NumPy that samples have.
 
+use crate::error::{Result, limit_exceeded};
 use crate::kernel::convert::SampleType;
-use std::collections::TryReserveError;
 
 macro_rules! samples {
     ($($variant:ident $type:ident $name:literal),*) => {
@@ -121,14 +121,27 @@ macro_rules! samples {
             }
         }
 
-        /// Typed memory of its own for samples.
-        #[derive(Debug)]
-        #[allow(missing_docs, reason = "each variant is its element type")]
-        pub enum SamplesBuf {
-            $($variant(Vec<$type>)),*
-        }
-
         impl SamplesBuf {
+            /// Room for so many samples of the type that NumPy calls `name`, in memory that `take` gives: so many
+            /// words, of any value. `None` if there is no such type.
+            ///
+            /// # Errors
+            /// That of `take`; `LimitExceeded` if there are more samples than an address space holds.
+            pub fn new(
+                name: &str,
+                samples: usize,
+                take: impl FnOnce(usize) -> Result<Vec<u64>>,
+            ) -> Result<Option<Self>> {
+                let (type_name, bytes) = match name {
+                    $($name => ($name, samples.checked_mul(size_of::<$type>())),)*
+                    _ => return Ok(None),
+                };
+                let Some(bytes) = bytes else {
+                    return Err(limit_exceeded(format!("{samples} samples are more than an address space holds"), ""));
+                };
+                Ok(Some(Self { memory: take(bytes.div_ceil(8))?, type_name, samples }))
+            }
+
             /// The type that NumPy calls `name`, if there is one.
             #[must_use]
             pub fn type_named(name: &str) -> Option<&'static str> {
@@ -138,33 +151,27 @@ macro_rules! samples {
                 }
             }
 
-            /// Bytes of so many samples of the type that NumPy calls `name`; `None` if there is no such type, or too many.
-            #[must_use]
-            pub fn bytes_of(name: &str, samples: usize) -> Option<usize> {
-                match name {
-                    $($name => samples.checked_mul(size_of::<$type>()),)*
-                    _ => None,
-                }
-            }
-
-            /// So many zeros of the type that NumPy calls `name`; `None` if there is no such type.
-            ///
-            /// # Errors
-            /// If the system has no memory for them.
-            pub fn zeros(name: &str, samples: usize) -> Result<Option<Self>, TryReserveError> {
-                match name {
-                    $($name => {
-                        // Asked for first: what cannot be had must not end the process.
-                        Vec::<$type>::new().try_reserve_exact(samples)?;
-                        Ok(Some(Self::$variant(vec![<$type>::default(); samples])))
-                    })*
-                    _ => Ok(None),
-                }
-            }
-
-            /// The memory, to be written to.
+            /// The samples, to be written to.
             pub fn as_mut(&mut self) -> SamplesMut<'_> {
-                match self { $(Self::$variant(s) => SamplesMut::$variant(s)),* }
+                let Self { memory, type_name, samples } = self;
+                match *type_name {
+                    $($name => SamplesMut::$variant(
+                        bytemuck::cast_slice_mut(memory).get_mut(..*samples).unwrap_or_default(),
+                    ),)*
+                    _ => SamplesMut::U8(&mut []),
+                }
+            }
+
+            /// The samples.
+            #[must_use]
+            pub fn as_ref(&self) -> Samples<'_> {
+                let Self { memory, type_name, samples } = self;
+                match *type_name {
+                    $($name => Samples::$variant(
+                        bytemuck::cast_slice(memory).get(..*samples).unwrap_or_default(),
+                    ),)*
+                    _ => Samples::U8(&[]),
+                }
             }
         }
     };
@@ -173,6 +180,28 @@ samples!(
     U8 u8 "uint8", I8 i8 "int8", U16 u16 "uint16", I16 i16 "int16", U32 u32 "uint32", I32 i32 "int32",
     U64 u64 "uint64", I64 i64 "int64", F32 f32 "float32", F64 f64 "float64"
 );
+
+/// Typed memory of its own for samples. It is words, so that it may be used again for samples of another type.
+#[derive(Debug)]
+pub struct SamplesBuf {
+    memory: Vec<u64>,
+    type_name: &'static str,
+    samples: usize,
+}
+
+impl SamplesBuf {
+    /// Bytes of the memory.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.memory.len() * 8
+    }
+
+    /// The memory, to be used again.
+    #[must_use]
+    pub fn into_memory(self) -> Vec<u64> {
+        self.memory
+    }
+}
 
 impl SamplesMut<'_> {
     /// Whether the element type is a floating-point one.

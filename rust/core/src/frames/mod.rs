@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::value::Value;
 use encapsulated::Encapsulated;
 use native::NativeFrames;
+use std::ops::Range;
 
 /// A Pixel Data value and the tables that may come with it.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +135,22 @@ impl FrameTable {
             Places::Whole => Ok(data.value.bytes(0..data.value.len(), limits, scratch)?.into()),
             Places::Native(native) => native.frame(data.value, index, limits, scratch),
             Places::Encapsulated(items) => items.frame(data, index, limits, scratch),
+        }
+    }
+
+    /// Where frame `index` lies as it is, in a value that is read by position and whose frames `codec` reads itself.
+    fn place_to_read(
+        &self,
+        data: PixelData<'_>,
+        index: usize,
+        info: &FrameInfo,
+        codec: &dyn Codec,
+    ) -> Option<Range<usize>> {
+        match (&self.places, data.value) {
+            (Places::Native(native), Value::Stored { .. }) if codec.reads(info) => {
+                native.plain_place(data.value.len(), index)
+            }
+            _ => None,
         }
     }
 

@@ -82,6 +82,12 @@ impl NativeFrames {
         self.place(value_bytes, index).map(|(place, _)| place.len())
     }
 
+    /// Where a frame lies whose bytes are in the order of the samples, and which begins on a byte.
+    pub(super) fn plain_place(&self, value_bytes: usize, index: usize) -> Option<Range<usize>> {
+        let (place, offset_bits) = self.place(value_bytes, index).ok()?;
+        (!self.word_swapped && offset_bits == 0).then_some(place)
+    }
+
     /// Where a frame lies, and the bits of its first byte that belong to the frame before.
     fn place(&self, value_bytes: usize, index: usize) -> Result<(Range<usize>, u32)> {
         let start_bit = u128::from(self.frame_bits) * index as u128;

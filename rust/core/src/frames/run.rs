@@ -7,7 +7,7 @@ use crate::error::{DecodeError, Result, output};
 use crate::frame::{SamplesMut, Tolerated};
 use crate::kernel::convert::Rescale;
 use crate::sink::{Store, Watch};
-use crate::{Job, OneOfMany, Workspace, decode_together};
+use crate::{Job, OneOfMany, Workspace, decode_together, read_frame};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -181,6 +181,17 @@ fn work(
         let mut frames = Vec::with_capacity(taken.len());
         places.clear();
         for (Taken { position, index, window }, bytes) in taken.drain(..).zip(&mut bytes) {
+            let codec = codec_for(job.syntax);
+            if let Some(place) = codec.and_then(|codec| table.place_to_read(data, index, job.info, codec)) {
+                let rescale = rescales.get(position).copied();
+                let read =
+                    watch.beat().and_then(|()| read_frame(job, data.value, place, window, rescale, workspace, watch));
+                match read {
+                    Ok(decoded) => part.path = decoded.path,
+                    Err(error) => part.fail(queue, position, index, error),
+                }
+                continue;
+            }
             match watch.beat().and_then(|()| table.frame(data, index, job.limits, bytes)) {
                 Ok(src) => {
                     let rescale = rescales.get(position).copied().or(job.options.finish.rescale);
