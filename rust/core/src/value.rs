@@ -148,14 +148,15 @@ pub(crate) fn room<'a>(scratch: &'a mut Vec<u8>, bytes: usize, limits: &Limits) 
     Ok(scratch.get_mut(..bytes).unwrap_or_default())
 }
 
-/// Makes `bytes` zeros of `memory`.
+/// Makes `count` zeros of `memory`.
 ///
 /// # Errors
 /// `LimitExceeded` if the system has no memory for them: a length that a sparse file justifies must not end the process.
-pub fn zeros(memory: &mut Vec<u8>, bytes: usize) -> Result<()> {
+pub fn zeros<T: Copy + Default>(memory: &mut Vec<T>, count: usize) -> Result<()> {
+    let refused = |_| limit_exceeded(format!("no memory for {} bytes", count.saturating_mul(size_of::<T>())), "");
     memory.clear();
-    memory.try_reserve_exact(bytes).map_err(|_| limit_exceeded(format!("no memory for {bytes} bytes"), ""))?;
-    memory.resize(bytes, 0);
+    memory.try_reserve_exact(count).map_err(refused)?;
+    memory.resize(count, T::default());
     Ok(())
 }
 

@@ -4,6 +4,10 @@
 
 #![allow(clippy::panic, clippy::missing_panics_doc, reason = "a property fails by panicking")]
 
+mod part10;
+
+pub use part10::{Opened, opening_agrees};
+
 use dicoxide_core::codec::{CODECS, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{

@@ -58,6 +58,7 @@ pub enum Outcome {
 }
 
 /// Decoded samples.
+#[derive(Debug)]
 pub struct Picture {
     /// The samples of all frames, one after the other.
     pub samples: SamplesBuf,

@@ -215,7 +215,9 @@ fn step_over_commands(window: &mut Window<'_>, start: u64) -> Result<u64> {
     match window.array::<2>(start)? {
         Some([0, 0]) => {
             let end = window.size();
-            Ok(DataSet::read(window, start, end, Encoding::IMPLICIT, Until::OtherGroup(0))?.1)
+            let is_implicit = is_implicit(window, start, Encoding::IMPLICIT, false)?;
+            let encoding = Encoding { is_implicit, ..Encoding::IMPLICIT };
+            Ok(DataSet::read(window, start, end, encoding, Until::OtherGroup(0))?.1)
         }
         _ => Ok(start),
     }

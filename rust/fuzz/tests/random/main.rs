@@ -10,9 +10,12 @@
 )]
 
 mod jpeg_lossless;
+mod part10;
 
 use dicoxide_core::codec::CODECS;
-use dicoxide_fuzz::{CHOICE_BYTES, MOST_SAMPLES_OF_WAYS, Tried, decoding_agrees, decoding_gives};
+use dicoxide_fuzz::{
+    CHOICE_BYTES, MOST_SAMPLES_OF_WAYS, Opened, Tried, decoding_agrees, decoding_gives, opening_agrees,
+};
 use jpeg_lossless::Shape;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -268,4 +271,28 @@ fn decoding_agrees_on_anything() {
         let Counts { tries, refused, decoded, .. } = counts;
         assert!(decoded * 5 > tries && refused * 5 > tries, "{}: {counts:?}", codec.name());
     }
+}
+
+#[test]
+fn any_bytes_open_alike_from_memory_and_by_position() {
+    let budget =
+        Duration::from_secs(std::env::var("DICOXIDE_FUZZ_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(1));
+    let mut random = Random(0x5EED_1E55_0FDA_7A01);
+    let start = Instant::now();
+    let (mut tries, mut images, mut refused) = (0, 0, 0);
+    while start.elapsed() < budget {
+        let mut file = part10::file(&mut random);
+        let is_good = tries % 8 == 0;
+        if !is_good {
+            part10::broken(&mut random, &mut file);
+        }
+        let opened = catch_unwind(AssertUnwindSafe(|| opening_agrees(&file)));
+        let opened = opened.unwrap_or_else(|_| panic!("file {tries}: {file:02x?}"));
+        assert!(!is_good || opened == Opened::Image, "file {tries} is good, and {opened:?}: {file:02x?}");
+        tries += 1;
+        images += usize::from(opened == Opened::Image);
+        refused += usize::from(opened == Opened::Refused);
+    }
+    println!("{tries} files: {images} images, {refused} refused");
+    assert!(images > tries / 8 && refused > 0);
 }
