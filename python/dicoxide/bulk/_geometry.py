@@ -160,7 +160,8 @@ def measure(
 def _spacing_findings(positions: Floats, normal: Floats) -> list[Finding]:
     """Gaps, where a distance is several times the usual one; uneven distances else."""
     steps = np.diff(positions @ normal)
-    usual = float(np.median(steps))
+    # The lower median: of two distances the shorter is no gap.
+    usual = float(np.sort(steps)[(len(steps) - 1) // 2])
     if len(steps) < 2 or usual <= 0:
         return []
     multiples = np.maximum(np.rint(steps / usual), 1)

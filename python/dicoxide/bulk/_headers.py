@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date as calendar
@@ -126,22 +128,30 @@ def find_files(paths: Paths, on_error: Callable[[str, OSError], object]) -> Iter
             current = stack.pop()
             try:
                 status = os.stat(current)
-                is_folder = os.path.isdir(current)
-                if is_folder and (status.st_dev, status.st_ino) not in seen:
-                    seen.add((status.st_dev, status.st_ino))
-                    stack += _children(current)
+                if stat.S_ISDIR(status.st_mode):
+                    if (status.st_dev, status.st_ino) not in seen:
+                        seen.add((status.st_dev, status.st_ino))
+                        stack += _children(current)
+                    continue
+                if not stat.S_ISREG(status.st_mode):
+                    raise OSError(errno.EINVAL, "neither a file nor a folder", current)
             except OSError as error:
                 on_error(current, error)
                 continue
-            if not is_folder:
-                yield current
+            yield current
 
 
 def _children(folder: str) -> list[str]:
     """The entries of a folder, the last first; a dangling link or a pipe is nothing to read."""
+
+    def is_readable(entry: os.DirEntry[str]) -> bool:
+        try:
+            return entry.is_dir() or entry.is_file()
+        except OSError:
+            return False
+
     with os.scandir(folder) as entries:
-        kept = [entry.path for entry in entries if entry.is_dir() or entry.is_file()]
-    return sorted(kept, reverse=True)
+        return sorted((entry.path for entry in entries if is_readable(entry)), reverse=True)
 
 
 def _read_batch(paths: list[str]) -> list[Header | str | Exception]:
