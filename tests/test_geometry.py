@@ -17,7 +17,7 @@ from conftest import PYDICOM_FILES, shared_files
 from dicoxide.bulk import _geometry as geometry
 from dicoxide.bulk import plan_series
 from dicoxide.bulk._headers import _seconds
-from made_series import AXIAL, CORONAL, SAGITTAL, along, image, normal, stack, write_all
+from made_series import AXIAL, CORONAL, SAGITTAL, image, normal, stack, write_all
 
 angles = st.floats(-math.pi, math.pi)
 
