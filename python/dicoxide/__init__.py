@@ -78,10 +78,12 @@ _LATER = {
 
 
 def __getattr__(name: str) -> object:
-    if name in _LATER:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name in _LATER:
         return getattr(import_module(f"dicoxide.{_LATER[name]}"), name)
+    if name == "dask":
+        return import_module("dicoxide.dask")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

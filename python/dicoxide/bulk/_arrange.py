@@ -63,16 +63,21 @@ class _Stack:
             labels = [label(self._slices[index]) for index in chosen.tolist()]
             if _differ_in_place(place, labels):
                 return self._split(chosen, labels, name, part)
+        arranged: list[Arrangement] = []
         if _is_full(place):
-            return (
+            arranged = (
                 self._by_axis(chosen, part, is_crossed=True)
                 or self._by_gradient(chosen, part)
                 or self._by_echo(chosen, part)
                 or self._by_axis(chosen, part, is_crossed=False)
                 or self._by_order(chosen, part)
-                or [self._first_of_each(chosen, part)]
             )
-        return self._by_tag(chosen, part) or self._by_clock(chosen, part) or [self._first_of_each(chosen, part)]
+        return (
+            arranged
+            or self._by_tag(chosen, part)
+            or self._by_clock(chosen, part)
+            or [self._first_of_each(chosen, part)]
+        )
 
     def _split(
         self, chosen: Indices, labels: Sequence[Hashable], name: str, part: Part, *findings: Finding
