@@ -613,7 +613,22 @@ def test_a_file_that_changes_is_an_error(tmp_path: Path) -> None:
     paths[1].unlink()
     with pytest.raises(FileNotFoundError):
         decode_volume(plan)
-    assert isinstance(decode_volume(plan, on_error="return").errors[1], FileNotFoundError)
+    volume = decode_volume(plan, on_error="return")
+    assert isinstance(volume.errors[1], FileNotFoundError)
+    assert volume.attributes["Modality"] == "CT"
+    paths[0].unlink()
+    volume = decode_volume(plan, on_error="return")
+    assert (list(volume.errors), volume.attributes) == ([0, 1], {})
+
+
+def test_broken_attributes_are_not_there(tmp_path: Path) -> None:
+    paths = write_all(stack(3), tmp_path)
+    for path in paths:
+        path.write_bytes(path.read_bytes().replace(b"IS\x02\x002 ", b"IS\x02\x00x "))
+    volume = only(dicoxide.read_series(tmp_path))
+    assert "SeriesNumber" not in volume.attributes
+    assert volume.plan.series_number is None
+    assert volume.attributes["SeriesDescription"] == "made"
 
 
 def test_the_limit_counts_all_arrays(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -24,6 +25,7 @@ from dicoxide.bulk._geometry import (
     tolerance,
 )
 from dicoxide.bulk._headers import AXES, Header, Paths, Slice, survey
+from dicoxide.errors import CorruptFrameError
 
 __all__ = ["Found", "VolumePlan", "plan_series", "read_attributes"]
 
@@ -168,8 +170,13 @@ def read_attributes(plan: VolumePlan) -> dict[str, Any]:
 
 
 def plain_attributes(attributes: Attributes) -> dict[str, Any]:
-    """The same in dicts and lists, which pickle; without the functional groups of single frames."""
-    return {keyword: _plain(value) for keyword, value in attributes.items() if keyword not in _PER_FRAME}
+    """The same in dicts and lists, which pickle; without the functional groups of single frames, or what is broken."""
+    plain = {}
+    for keyword in attributes:
+        if keyword not in _PER_FRAME:
+            with suppress(CorruptFrameError):
+                plain[keyword] = _plain(attributes[keyword])
+    return plain
 
 
 _PER_FRAME = frozenset({"PerFrameFunctionalGroupsSequence"})

@@ -14,7 +14,7 @@ from dicoxide.bulk._geometry import Finding, Floats, Vector
 from dicoxide.bulk._headers import Paths
 from dicoxide.bulk._series import Found, OnError, VolumePlan, plan_series, read_attributes
 from dicoxide.bulk._slices import fill
-from dicoxide.errors import LimitError
+from dicoxide.errors import DecodeError, LimitError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -37,7 +37,7 @@ class Volume:
         numbers.
     attributes : dict
         Those of the file with the first slice, by keyword, as ``dicoxide.open(path).attributes``, without the
-        functional groups of single frames.
+        functional groups of single frames; empty where that file could not be read and errors are returned.
     is_rescaled : bool
         Whether values are modality values and not stored ones.
     errors : dict of int to Exception
@@ -327,7 +327,13 @@ def make_volume(
     if rescale and plan.is_colour:
         text = "an image with several samples per pixel has no modality values: these are the stored ones"
         plan = replace(plan, findings=(*plan.findings, Finding("not_rescaled", text)))
-    return Volume(plan, array, read_attributes(plan), is_rescaled=rescale and not plan.is_colour, errors=errors)
+    try:
+        attributes = read_attributes(plan)
+    except (DecodeError, OSError):
+        if not errors:
+            raise
+        attributes = {}
+    return Volume(plan, array, attributes, is_rescaled=rescale and not plan.is_colour, errors=errors)
 
 
 def decode_slices(
