@@ -325,6 +325,17 @@ def test_dose_grids_lie_by_their_offsets(tmp_path: Path, step: float, start: flo
     np.testing.assert_array_equal(volume.array, dicoxide.decode(path)[:: 1 if step > 0 else -1])
 
 
+def test_dose_grids_may_give_coordinates(tmp_path: Path) -> None:
+    upside_down = [1, 0, 0, 0, -1, 0]
+    offsets = [-20.0, -18.0, -16.0]
+    place = {"ImagePositionPatient": [1, 2, -20], "ImageOrientationPatient": upside_down}
+    path = write(image(NumberOfFrames=3, GridFrameOffsetVector=offsets, **place), tmp_path / "dose")
+    volume = only(dicoxide.read_series(tmp_path))
+    assert volume.origin == (1.0, 2.0, -16.0)
+    np.testing.assert_array_equal(volume.direction[:, 2], (0, 0, -1))
+    np.testing.assert_array_equal(volume.array, dicoxide.decode(path)[::-1])
+
+
 def test_reconstructed_nuclear_medicine_lies_by_its_slice_vector(tmp_path: Path) -> None:
     detector = item(ImagePositionPatient=[0, 0, 50], ImageOrientationPatient=list(AXIAL))
     dataset = image(

@@ -3,7 +3,7 @@
 from dicoxide.bulk._geometry import Finding, Geometry
 from dicoxide.bulk._many import decode_many
 from dicoxide.bulk._series import Found, VolumePlan, plan_series, read_attributes
-from dicoxide.bulk._volume import Volume, decode_slices, decode_volume, read_series
+from dicoxide.bulk._volume import Volume, decode_slices, decode_volume, output_dtype, read_series
 
 __all__ = [
     "Finding",
@@ -14,6 +14,7 @@ __all__ = [
     "decode_many",
     "decode_slices",
     "decode_volume",
+    "output_dtype",
     "plan_series",
     "read_attributes",
     "read_series",

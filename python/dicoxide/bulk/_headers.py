@@ -1,28 +1,26 @@
-"""What sorting needs of each file, and which files of a folder are images."""
+"""What sorting needs of each file."""
 
 from __future__ import annotations
 
-import errno
 import math
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date as calendar
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from dicoxide._decode import open as open_image
 from dicoxide._request import thread_count
+from dicoxide.bulk._folders import Paths, begins_with_element, find_files
 from dicoxide.bulk._geometry import Orientation, Vector, along_normal, is_orientation
 from dicoxide.errors import CorruptFrameError, DecodeError
-
-Paths: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
 
 # Files that one thread reads at a time: asking for the next ones takes longer than a small header.
 _BATCH = 16
 
 # In mm: what is said to lie farther away has no place.
 _FAR = 1e9
+_SAME = 1e-3
 
 _NATIVE = frozenset(f"1.2.840.10008.1.2{tail}" for tail in ("", ".1", ".1.99", ".2"))
 
@@ -118,42 +116,6 @@ def survey(paths: Paths, threads: int | None) -> Survey:
     return found
 
 
-def find_files(paths: Paths, on_error: Callable[[str, OSError], object]) -> Iterator[str]:
-    """Yield files: those named, and all below the folders named, each folder once wherever links lead."""
-    named = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    seen: set[tuple[int, int]] = set()
-    for path in named:
-        stack = [os.fspath(path)]
-        while stack:
-            current = stack.pop()
-            try:
-                status = os.stat(current)
-                if stat.S_ISDIR(status.st_mode):
-                    if (status.st_dev, status.st_ino) not in seen:
-                        seen.add((status.st_dev, status.st_ino))
-                        stack += _children(current)
-                    continue
-                if not stat.S_ISREG(status.st_mode):
-                    raise OSError(errno.EINVAL, "neither a file nor a folder", current)
-            except OSError as error:
-                on_error(current, error)
-                continue
-            yield current
-
-
-def _children(folder: str) -> list[str]:
-    """The entries of a folder, the last first; a dangling link or a pipe is nothing to read."""
-
-    def is_readable(entry: os.DirEntry[str]) -> bool:
-        try:
-            return entry.is_dir() or entry.is_file()
-        except OSError:
-            return False
-
-    with os.scandir(folder) as entries:
-        return sorted((entry.path for entry in entries if is_readable(entry)), reverse=True)
-
-
 def _read_batch(paths: list[str]) -> list[Header | str | Exception]:
     return [_read(path) for path in paths]
 
@@ -166,7 +128,7 @@ def _read(path: str) -> Header | str | Exception:
         with open(path, "rb", buffering=0) as file:
             start = file.read(132)
         has_preamble = start[128:] == b"DICM"
-        if not (has_preamble or _begins_with_element(start)):
+        if not (has_preamble or begins_with_element(start)):
             return "not DICOM"
         return read_header(path)
     except (DecodeError, OSError) as error:
@@ -176,15 +138,6 @@ def _read(path: str) -> Header | str | Exception:
             if _has_no_pixels(error):
                 return "no image"
         return error
-
-
-def _begins_with_element(start: bytes) -> bool:
-    """Whether a data set without preamble may begin so: with group 0002 or 0008, in either byte order."""
-    if len(start) < 8:
-        return False
-    groups = int.from_bytes(start[:2], "little"), int.from_bytes(start[:2], "big")
-    elements = int.from_bytes(start[2:4], "little"), int.from_bytes(start[2:4], "big")
-    return any(group in (2, 8) and element <= 0x0100 for group, element in zip(groups, elements, strict=True))
 
 
 def _has_no_pixels(error: DecodeError) -> bool:
@@ -305,14 +258,16 @@ def _group_values(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _grid_positions(attributes: Mapping[str, Any], values: dict[str, Any], count: int) -> list[dict[str, Any]]:
-    """Positions of the frames of a dose grid: offsets from the first, or coordinates (PS3.3 C.8.8.3.2)."""
+    """Positions of the frames of a dose grid: offsets along the normal, or z of the patient (PS3.3 C.8.8.3.2)."""
     offsets = _numbers(_get(attributes, "GridFrameOffsetVector"), count)
     position = _position(values.get("ImagePositionPatient"))
     orientation = _orientation(values.get("ImageOrientationPatient"))
     if offsets is None or position is None or orientation is None:
         return []
-    # Coordinates begin with that of the first plane; only axial planes may have them.
     start = offsets[0]
+    if start and abs(start - position[2]) < _SAME:
+        x, y, _ = position
+        return [{"ImagePositionPatient": (x, y, z)} for z in offsets]
     return [{"ImagePositionPatient": along_normal(position, orientation, offset - start)} for offset in offsets]
 
 

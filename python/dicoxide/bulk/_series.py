@@ -14,6 +14,7 @@ import numpy as np
 from dicoxide._attributes import Attributes
 from dicoxide._decode import open as open_image
 from dicoxide.bulk._arrange import Arrangement, Part, arrange, name_frames
+from dicoxide.bulk._folders import Paths
 from dicoxide.bulk._geometry import (
     Finding,
     Floats,
@@ -24,7 +25,7 @@ from dicoxide.bulk._geometry import (
     places,
     tolerance,
 )
-from dicoxide.bulk._headers import AXES, Header, Paths, Slice, survey
+from dicoxide.bulk._headers import AXES, Header, Slice, survey
 from dicoxide.errors import CorruptFrameError
 
 __all__ = ["Found", "VolumePlan", "plan_series", "read_attributes"]
@@ -203,7 +204,7 @@ class _Kind(NamedTuple):
 
 _EXPLANATIONS = {
     "mixed_sizes": "images of several sizes",
-    "mixed_values": "images of several kinds of values (colour, MONOCHROME1, floating point)",
+    "mixed_values": "images of several kinds of values (colour, palette, MONOCHROME1, floating point)",
     "missing_geometry": "images with and without a place in the patient",
     "mixed_frames_of_reference": "images of several frames of reference",
     "mixed_stacks": "several stacks",
@@ -270,10 +271,14 @@ def _without_duplicates(headers: Sequence[Header]) -> tuple[list[Header], dict[s
     return kept, duplicates, [uid for uid, count in uids.items() if count > 1]
 
 
+# Stored values of these do not compare with those of other grey images.
+_OF_THEIR_OWN = frozenset({"MONOCHROME1", "PALETTE COLOR"})
+
+
 def _kind(header: Header, one: Slice, orientations: Orientations) -> _Kind:
     has_geometry = _has_place(one)
     is_colour = len(header.shape) > 2
-    photometric = "MONOCHROME1" if header.photometric_interpretation == "MONOCHROME1" else ""
+    photometric = header.photometric_interpretation if header.photometric_interpretation in _OF_THEIR_OWN else ""
     spacing = one.pixel_spacing if has_geometry else None
     return _Kind(
         header.shape,

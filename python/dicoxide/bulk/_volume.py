@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicoxide._request import Array, byte_limit, target_array
+from dicoxide.bulk._folders import Paths
 from dicoxide.bulk._geometry import Finding, Floats, Vector
-from dicoxide.bulk._headers import Paths
 from dicoxide.bulk._series import Found, OnError, VolumePlan, plan_series, read_attributes
 from dicoxide.bulk._slices import fill
 from dicoxide.errors import DecodeError, LimitError
