@@ -281,6 +281,8 @@ def test_colour_is_not_rescaled(tmp_path: Path) -> None:
     bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
     write_all(stack(2, SeriesInstanceUID="1.2.7", **colour, **bits), tmp_path / "colour")
     write_all(stack(2), tmp_path / "grey")
+    (wider,) = dicoxide.read_series(tmp_path / "colour", dtype="u2")
+    assert (wider.dtype, kinds(wider)) == (np.uint16, [])
     volumes = dicoxide.read_series(tmp_path, rescale=True)
     assert [(volume.shape, volume.dtype, volume.is_rescaled) for volume in volumes] == [
         ((2, 5, 7), np.float32, True),
@@ -655,6 +657,8 @@ def test_the_limit_counts_all_arrays(tmp_path: Path) -> None:
 
 def test_plans_decode_in_pieces_and_elsewhere(tmp_path: Path) -> None:
     write_all(repeated(4, [{"EchoTime": 1}, {"EchoTime": 2}]), tmp_path)
+    with pytest.raises(ValueError, match="uint8 is not that"):
+        dicoxide.read_series(tmp_path, dtype="uint8")
     (plan,) = pickle.loads(pickle.dumps(plan_series(tmp_path)))
     whole = decode_volume(plan)
     pieces = [decode_slices(plan, slice(start, start + 3))[0] for start in range(0, 8, 3)]

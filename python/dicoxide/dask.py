@@ -171,7 +171,6 @@ def _lazy(
     """The dask array of a plan."""
     wanted = output_dtype(plan, rescale=rescale, dtype=dtype)
     rescale = rescale and not plan.is_colour
-    target_array((0,), plan.dtype, None, rescale=rescale, dtype=wanted)
     leading = plan.shape[: len(plan.shape) - len(plan.frame_shape)]
     steps = (1,) * (len(leading) - 1) + (slices_per_chunk or _per_chunk(plan.frame_shape, wanted),)
     options = {"rescale": rescale, "strict": strict, "fallback": fallback}

@@ -267,10 +267,20 @@ def read_series(
 
 
 def output_dtype(plan: VolumePlan, *, rescale: bool = False, dtype: npt.DTypeLike | None = None) -> np.dtype[Any]:
-    """Type of the array that a plan is decoded to with these options."""
-    if rescale and not plan.is_colour:
-        return np.dtype(np.float32 if dtype is None else dtype)
-    return plan.dtype if dtype is None or plan.is_colour else np.dtype(dtype)
+    """Type of the array that a plan is decoded to with these options; colour is not rescaled, nor put in another type.
+
+    Raises
+    ------
+    ValueError
+        If `dtype` is none that these values can have.
+    """
+    applies = _applies(plan, rescale)
+    return target_array((0,), plan.dtype, None, rescale=applies, dtype=dtype if applies == rescale else None).dtype
+
+
+def _applies(plan: VolumePlan, rescale: bool) -> bool:
+    """Whether to rescale: colour has no modality values (PS3.3 C.11.1)."""
+    return rescale and not plan.is_colour
 
 
 def output_bytes(plan: VolumePlan, *, rescale: bool = False, dtype: npt.DTypeLike | None = None) -> int:
@@ -324,7 +334,7 @@ def make_volume(
     plan: VolumePlan, array: Any, *, rescale: bool = False, errors: dict[int, Exception] | None = None
 ) -> Volume:
     """The volume of a plan around what was, or will be, decoded with `rescale`."""
-    if rescale and plan.is_colour:
+    if rescale and not _applies(plan, rescale):
         text = "an image with several samples per pixel has no modality values: these are the stored ones"
         plan = replace(plan, findings=(*plan.findings, Finding("not_rescaled", text)))
     try:
@@ -333,7 +343,7 @@ def make_volume(
         if not errors:
             raise
         attributes = {}
-    return Volume(plan, array, attributes, is_rescaled=rescale and not plan.is_colour, errors=errors)
+    return Volume(plan, array, attributes, is_rescaled=_applies(plan, rescale), errors=errors)
 
 
 def decode_slices(
@@ -373,19 +383,19 @@ def decode_slices(
     if step != 1:
         raise ValueError(f"slices have a step of 1, not {step}")
     chosen = plan.slices[start:stop]
-    rescale = rescale and not plan.is_colour
+    applies = _applies(plan, rescale)
     target = target_array(
         (len(chosen), *plan.frame_shape),
         plan.dtype,
         out,
-        rescale=rescale,
-        dtype=None if plan.is_colour else dtype,
+        rescale=applies,
+        dtype=dtype if applies == rescale else None,
         max_bytes=byte_limit(max_bytes),
     )
     errors = fill(
         target,
         [(one.path, one.frame) for one in chosen],
-        rescale=rescale,
+        rescale=applies,
         threads=threads,
         keep_errors=on_error != "raise",
         strict=strict,
