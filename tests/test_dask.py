@@ -113,6 +113,8 @@ def test_what_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
             dicoxide.dask.from_files(path, files_per_chunk=wrong)
     with pytest.raises(ValueError, match="at least one file"):
         dicoxide.dask.from_files([])
+    with pytest.raises(FileNotFoundError):
+        dicoxide.dask.from_files(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="uint8"):
         dicoxide.dask.from_series(write(image(1), tmp_path / "b"), dtype="uint8")
 

@@ -109,6 +109,8 @@ def test_folders_files_and_what_is_no_image(tmp_path: Path) -> None:
     assert numbers(only(dicoxide.read_series(paths[:2]))) == [0, 1]
     assert numbers(only(dicoxide.read_series([tmp_path / "a" / "deep", str(paths[1])]))) == [1, 2, 3]
     assert numbers(only(dicoxide.read_series(str(paths[2])))) == [2]
+    twice = only(dicoxide.read_series([paths[0], tmp_path, paths[0]]))
+    assert (numbers(twice), kinds(twice)) == ([0, 1, 2, 3], [])
     assert dicoxide.read_series(tmp_path / "a" / "notes.txt") == []
 
 
@@ -124,6 +126,7 @@ def test_links_in_circles_and_pipes_do_not_hang(tmp_path: Path) -> None:
     (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "a" / "self").symlink_to(tmp_path / "a" / "self")
     (tmp_path / "b").symlink_to(tmp_path / "a", target_is_directory=True)
+    (tmp_path / "a" / "again").symlink_to(tmp_path / "a" / "000.dcm")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "a" / "pipe")
@@ -605,6 +608,8 @@ def test_broken_headers_are_errors(tmp_path: Path) -> None:
     assert [path for path, _ in volumes.errors] == [str(paths[1])]
     with pytest.raises(FileNotFoundError):
         dicoxide.read_series(tmp_path / "nowhere")
+    with pytest.raises(OSError, match="neither a file nor a folder"):
+        dicoxide.read_series(os.devnull)
 
 
 def test_many_frames_promised_are_not_believed(tmp_path: Path) -> None:

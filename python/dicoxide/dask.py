@@ -17,10 +17,11 @@ import numpy as np
 
 from dicoxide._request import Array, target_array, thread_count
 from dicoxide.bulk._folders import Paths
-from dicoxide.bulk._headers import read_header
+from dicoxide.bulk._headers import Header, read_header
 from dicoxide.bulk._series import Found, OnError, VolumePlan, plan_series
 from dicoxide.bulk._slices import Sources, fill
 from dicoxide.bulk._volume import Volume, make_volume, output_dtype
+from dicoxide.errors import DecodeError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -124,7 +125,7 @@ def from_files(
     if not files:
         raise ValueError("at least one file is needed to know shape and type")
     with ThreadPoolExecutor(min(thread_count(threads), len(files)), thread_name_prefix="dicoxide") as executor:
-        headers = list(executor.map(read_header, files))
+        headers = list(executor.map(_header, files))
     kinds = [(len(header.slices), header.shape, np.dtype(header.dtype).newbyteorder("=")) for header in headers]
     if rescale and any(len(shape) > 2 for _, shape, _ in kinds):
         raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
@@ -158,6 +159,14 @@ def decode_block(
     target = np.empty((len(sources), *frame_shape), dtype)
     fill(target, sources, rescale=rescale, threads=1, keep_errors=False, strict=strict, fallback=fallback)
     return target.reshape(*leading, *frame_shape)
+
+
+def _header(path: str) -> Header:
+    try:
+        return read_header(path)
+    except (DecodeError, OSError) as error:
+        error.add_note(f"of {path}")
+        raise
 
 
 def _lazy(

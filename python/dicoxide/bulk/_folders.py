@@ -12,19 +12,22 @@ Paths: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
 
 
 def find_files(paths: Paths, on_error: Callable[[str, OSError], object]) -> Iterator[str]:
-    """Yield files: those named, and all below the folders named, each folder once wherever links lead."""
+    """Yield files: those named, and all below the folders named; each once, wherever links lead."""
     named = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int] | str] = set()
     for path in named:
         stack = [os.fspath(path)]
         while stack:
             current = stack.pop()
             try:
                 status = os.stat(current)
+                # Some file systems number nothing.
+                identity = (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(current)
+                if identity in seen:
+                    continue
+                seen.add(identity)
                 if stat.S_ISDIR(status.st_mode):
-                    if (status.st_dev, status.st_ino) not in seen:
-                        seen.add((status.st_dev, status.st_ino))
-                        stack += _children(current)
+                    stack += _children(current)
                     continue
                 if not stat.S_ISREG(status.st_mode):
                     raise OSError(errno.EINVAL, "neither a file nor a folder", current)
