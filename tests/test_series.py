@@ -425,6 +425,13 @@ def test_enhanced_dimensions_tell_frames_apart(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volume.array, dicoxide.decode(path)[[3, 4, 5, 0, 1, 2]].reshape(2, 3, 5, 7))
 
 
+def test_frames_at_one_place_that_nothing_tells_apart_are_kept(tmp_path: Path) -> None:
+    path = write(enhanced(enhanced_frames(2) + enhanced_frames(2), SHARED, InstanceNumber=None), tmp_path / "a")
+    volume = only(dicoxide.read_series(tmp_path))
+    assert (volume.axis, kinds(volume)) == ("InstanceNumber", ["unnamed_axis"])
+    np.testing.assert_array_equal(volume.array.reshape(4, 5, 7), dicoxide.decode(path))
+
+
 def test_enhanced_stacks_and_segments_are_apart(tmp_path: Path) -> None:
     def segment(number: int) -> dict[str, Any]:
         return {"SegmentIdentificationSequence": item(ReferencedSegmentNumber=number)}
@@ -495,6 +502,15 @@ def test_diffusion_directions_share_a_b_value(tmp_path: Path) -> None:
     volume = only(dicoxide.read_series(tmp_path))
     assert volume.axis_values == (0, 0, 700, 700)
     assert numbers(volume) == [[10, 11], [30, 31], [20, 21], [0, 1]]
+
+
+def test_copies_are_no_repetitions_of_a_b_value(tmp_path: Path) -> None:
+    for copy in "ab":
+        write_all(repeated(2, [{"DiffusionBValue": 0.0}, {"DiffusionBValue": 700.0}]), tmp_path / copy)
+    volume = only(dicoxide.read_series(tmp_path))
+    assert numbers(volume) == [[0, 1], [10, 11]]
+    (finding,) = volume.findings
+    assert (finding.kind, finding.slices) == ("duplicate_position", (0, 1))
 
 
 def test_magnitude_and_phase_are_apart_each_with_echoes(tmp_path: Path) -> None:

@@ -38,7 +38,27 @@ def arrange(slices: Sequence[Slice], place: Indices) -> list[Arrangement]:
     """
     if not _repeats(place):
         return [Arrangement(np.argsort(place, kind="stable"), (), None, (), ())]
-    return _Stack(slices, place).resolve(np.arange(len(slices)), ())
+    first: dict[Hashable, int] = {}
+    for index, (one, where) in enumerate(zip(slices, place.tolist(), strict=True)):
+        first.setdefault(
+            (where, one.keys, one.gradient, one.dimensions, one.segment, one.image_type, _order(one)), index
+        )
+    kept = np.array(list(first.values()))
+    arranged = _Stack(slices, place).resolve(kept, ())
+    if len(kept) == len(slices):
+        return arranged
+    dropped = np.setdiff1d(np.arange(len(slices)), kept)
+    return [_with_dropped(one, slices, place, dropped) for one in arranged]
+
+
+def _with_dropped(one: Arrangement, slices: Sequence[Slice], place: Indices, dropped: Indices) -> Arrangement:
+    """Name the frames that are left out of a stack in the arrangement that has their places."""
+    levels = place[one.grid.reshape(-1, one.grid.shape[-1])[0]]
+    where = np.flatnonzero(np.isin(levels, place[dropped]))
+    if not len(where):
+        return one
+    frames = [slices[index] for index in dropped.tolist()]
+    return one._replace(findings=(*one.findings, _repeating(frames, tuple(where.tolist()))))
 
 
 def _repeats(place: Indices) -> bool:
@@ -68,14 +88,14 @@ class _Stack:
             arranged = (
                 self._by_axis(chosen, part, is_crossed=True)
                 or self._by_gradient(chosen, part)
-                or self._by_echo(chosen, part)
+                or self._full_parts(chosen, part)
                 or self._by_axis(chosen, part, is_crossed=False)
                 or self._by_order(chosen, part)
             )
         return (
             arranged
-            or self._by_tag(chosen, part)
-            or self._by_clock(chosen, part)
+            or self._incomplete_parts(chosen, part)
+            or self._incomplete_times(chosen, part)
             or [self._first_of_each(chosen, part)]
         )
 
@@ -106,8 +126,10 @@ class _Stack:
         weights = self._keys[chosen, _NAMES.index("DiffusionBValue")]
         if np.isnan(weights).any():
             return []
-        gradients = [self._slices[index].gradient for index in chosen.tolist()]
-        if len({*zip(weights.tolist(), gradients, strict=True)}) < 2:
+        slices = [self._slices[index] for index in chosen.tolist()]
+        gradients = [one.gradient for one in slices]
+        told = {*zip(self._place[chosen].tolist(), weights.tolist(), gradients, map(_order, slices), strict=True)}
+        if len({*zip(weights.tolist(), gradients, strict=True)}) < 2 or len(told) < len(slices):
             return []
         number = {gradient: rank for rank, gradient in enumerate(sorted(set(gradients)))}
         order = np.array([number[gradient] for gradient in gradients])
@@ -118,7 +140,7 @@ class _Stack:
             return []
         return [self._with_axis(grid, part, "DiffusionBValue", values[:, 0])]
 
-    def _by_echo(self, chosen: Indices, part: Part) -> list[Arrangement]:
+    def _full_parts(self, chosen: Indices, part: Part) -> list[Arrangement]:
         """Volumes of their own for each echo (position, b-value) where another attribute tells the rest apart."""
         place = self._place[chosen]
         for name in _SPLITTING:
@@ -145,7 +167,7 @@ class _Stack:
             return [Arrangement(grid, part, name, tuple(map(float, range(len(grid)))), (finding,))]
         return []
 
-    def _by_tag(self, chosen: Indices, part: Part) -> list[Arrangement]:
+    def _incomplete_parts(self, chosen: Indices, part: Part) -> list[Arrangement]:
         """Where frames are missing from a fourth axis: a volume for each of its values."""
         place = self._place[chosen]
         for name in _SPLITTING:
@@ -156,7 +178,7 @@ class _Stack:
                 return self._split(chosen, labels, name, part, Finding("incomplete_axis", text))
         return []
 
-    def _by_clock(self, chosen: Indices, part: Part) -> list[Arrangement]:
+    def _incomplete_times(self, chosen: Indices, part: Part) -> list[Arrangement]:
         """The same for what is compared by order alone: a frame belongs where its time is nearest to the others'."""
         place = self._place[chosen]
         counts = np.bincount(place)
@@ -191,14 +213,13 @@ class _Stack:
         kept = ordered[is_first]
         dropped = [self._slices[index] for index in ordered[~is_first].tolist()]
         repeated = np.unique(place[~is_first])
-        text = f"{len(dropped)} frames repeat a position and nothing tells them apart; left out: {name_frames(dropped)}"
         where = tuple(np.searchsorted(self._place[kept], repeated).tolist())
-        return Arrangement(kept, part, None, (), (Finding("duplicate_position", text, where),))
+        return Arrangement(kept, part, None, (), (_repeating(dropped, where),))
 
     def _instances(self, chosen: Indices) -> Indices:
         """Ranks by instance number, then as they were found."""
         slices = [self._slices[index] for index in chosen.tolist()]
-        order = sorted(range(len(slices)), key=lambda at: (_instance_number(slices[at]), slices[at].frame, at))
+        order = sorted(range(len(slices)), key=lambda at: (_order(slices[at]), at))
         ranks = np.empty(len(slices), np.intp)
         ranks[order] = np.arange(len(slices))
         return ranks
@@ -213,6 +234,11 @@ class _Stack:
         return Arrangement(grid, part, name, tuple((values - start).tolist()), ())
 
 
+def _repeating(dropped: Sequence[Slice], where: tuple[int, ...]) -> Finding:
+    text = f"{len(dropped)} frames repeat a position and nothing tells them apart; left out: {name_frames(dropped)}"
+    return Finding("duplicate_position", text, where)
+
+
 def name_frames(frames: Sequence[Slice], most: int = 8) -> str:
     """The files, and the frames of those that have several, for a message."""
     named = [one.path + (f" frame {one.frame}" if one.frame else "") for one in frames[:most]]
@@ -223,8 +249,8 @@ def _instance_number(one: Slice) -> float:
     return float("inf") if one.instance_number is None else one.instance_number
 
 
-def _order(one: Slice) -> tuple[float, ...] | None:
-    return None if one.instance_number is None else (one.instance_number, one.frame)
+def _order(one: Slice) -> tuple[float, ...]:
+    return (_instance_number(one), one.frame)
 
 
 def _image_type(one: Slice) -> Hashable:
