@@ -208,6 +208,7 @@ def test_one_uid_for_all_is_no_duplicate(tmp_path: Path) -> None:
         ({"PixelSpacing": [0.5, 0.5]}, "mixed_pixel_spacing"),
         ({"FrameOfReferenceUID": "1.2.9"}, "mixed_frames_of_reference"),
         ({"PhotometricInterpretation": "MONOCHROME1"}, "mixed_values"),
+        ({"BitsAllocated": 64, "BitsStored": 64, "HighBit": 63, "PixelRepresentation": 0}, "mixed_values"),
         ({"ImagePositionPatient": None}, "missing_geometry"),
         ({"ImagePositionPatient": [0, 0]}, "missing_geometry"),
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "missing_geometry"),

@@ -193,7 +193,7 @@ class _Kind(NamedTuple):
     """What frames of one volume have in common; each difference within a series is a finding of its name."""
 
     mixed_sizes: tuple[int, ...]
-    mixed_values: tuple[bool, str]
+    mixed_values: tuple[str, str]
     missing_geometry: bool
     mixed_frames_of_reference: str
     mixed_stacks: str
@@ -204,7 +204,7 @@ class _Kind(NamedTuple):
 
 _EXPLANATIONS = {
     "mixed_sizes": "images of several sizes",
-    "mixed_values": "images of several kinds of values (colour, palette, MONOCHROME1, floating point)",
+    "mixed_values": "images of several kinds of values (palette, MONOCHROME1, floating point, 64 bits)",
     "missing_geometry": "images with and without a place in the patient",
     "mixed_frames_of_reference": "images of several frames of reference",
     "mixed_stacks": "several stacks",
@@ -276,13 +276,14 @@ _OF_THEIR_OWN = frozenset({"MONOCHROME1", "PALETTE COLOR"})
 
 
 def _kind(header: Header, one: Slice, orientations: Orientations) -> _Kind:
+    # Integers share the type that holds them all; there is none for the widest, nor for floating point.
+    is_alone = header.dtype[1] == "f" or header.dtype[2:] == "8"
     has_geometry = _has_place(one)
-    is_colour = len(header.shape) > 2
     photometric = header.photometric_interpretation if header.photometric_interpretation in _OF_THEIR_OWN else ""
     spacing = one.pixel_spacing if has_geometry else None
     return _Kind(
         header.shape,
-        (header.dtype[1] == "f", "colour" if is_colour else photometric),
+        (header.dtype if is_alone else "", photometric),
         not has_geometry,
         header.frame_of_reference_uid if has_geometry else "",
         one.stack if has_geometry else "",
