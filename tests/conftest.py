@@ -19,6 +19,10 @@ SHARED = Path(os.environ.get("DICOXIDE_SHARED", ROOT.parent / "shared")) / "data
 PYDICOM_FILES = Path(pydicom.__file__).parent / "data"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a few seconds (-m 'not slow' leaves it out)")
+
+
 @dataclass(frozen=True)
 class Reference:
     """A row of the manifest: what decoders agree on."""

@@ -75,6 +75,22 @@ def test_commands_are_on_top() -> None:
             assert "cli" not in of_ours, path
 
 
+def test_bulk_is_on_top_of_the_direct_interface() -> None:
+    below = {"_attributes", "_decode", "_image", "_request", "_source", "bulk", "errors"}
+    for path in [*(PYTHON / "bulk").glob("*.py"), PYTHON / "dask.py"]:
+        of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
+        assert of_ours <= below, path
+
+
+def test_only_one_module_knows_dask() -> None:
+    users = [
+        name(path)
+        for path in modules()
+        if re.search(r"""import (dask|distributed)\b|_module\("dask""", path.read_text())
+    ]
+    assert users == ["dask.py"]
+
+
 def test_importing_dicoxide_imports_neither_pydicom_nor_much_else() -> None:
     code = "import sys, numpy; before = set(sys.modules); import dicoxide; print(*sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

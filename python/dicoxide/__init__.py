@@ -25,7 +25,7 @@ from dicoxide.errors import (
 )
 
 if TYPE_CHECKING:
-    from dicoxide.bulk import decode_many
+    from dicoxide.bulk import Volume, decode_many, read_series
     from dicoxide.plugins import disable, enable, enabled, pydicom_handler
 
 __version__: str = core.__version__
@@ -42,6 +42,7 @@ __all__ = [
     "NonConformantWarning",
     "TruncatedFrameError",
     "UnsupportedError",
+    "Volume",
     "__version__",
     "backend",
     "capabilities",
@@ -57,6 +58,7 @@ __all__ = [
     "open",
     "pack_bits",
     "pydicom_handler",
+    "read_series",
     "rescale",
     "rle_decode",
     "rle_encode",
@@ -65,19 +67,23 @@ __all__ = [
 
 # Only who wants them pays for importing them.
 _LATER = {
+    "Volume": "bulk",
     "decode_many": "bulk",
     "disable": "plugins",
     "enable": "plugins",
     "enabled": "plugins",
     "pydicom_handler": "plugins",
+    "read_series": "bulk",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name in _LATER:
-        from importlib import import_module
+    from importlib import import_module
 
+    if name in _LATER:
         return getattr(import_module(f"dicoxide.{_LATER[name]}"), name)
+    if name == "dask":
+        return import_module("dicoxide.dask")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

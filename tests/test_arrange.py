@@ -1,0 +1,113 @@
+"""Any frames at any places become volumes in which each frame is once, or it is said that it is left out."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dicoxide.bulk._headers import AXES, Header, Slice
+from dicoxide.bulk._series import VolumePlan, _plans
+from made_series import AXIAL, SAGITTAL
+
+few = st.integers(0, 3)
+key = st.none() | few.map(float)
+position = st.none() | st.tuples(st.sampled_from([0.0, 40.0]), st.just(0.0), few.map(float))
+
+slices = st.builds(
+    Slice,
+    path=st.just(""),
+    frame=st.just(0),
+    sop_instance_uid=st.sampled_from(["", "1", "2"]),
+    instance_number=st.none() | few,
+    position=position,
+    orientation=st.sampled_from([None, AXIAL, AXIAL, AXIAL, SAGITTAL]),
+    pixel_spacing=st.sampled_from([None, (0.5, 0.5), (0.5, 0.5), (1.0, 1.0)]),
+    slice_spacing=st.sampled_from([None, 2.0]),
+    image_type=st.sampled_from([("ORIGINAL", "M"), ("ORIGINAL", "P"), ()]),
+    stack=st.sampled_from(["", "1"]),
+    segment=st.sampled_from([None, None, 1, 2]),
+    keys=st.tuples(*[key for _ in AXES]),
+    gradient=st.sampled_from([(), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]),
+    dimensions=st.sampled_from([(), (1.0, 1.0), (1.0, 2.0)]),
+    rescale=st.sampled_from([None, (1.0, 0.0), (2.0, 0.0)]),
+)
+
+
+def header(path: str, slices: tuple[Slice, ...], **others: Any) -> Header:
+    fields = {
+        "frame_of_reference_uid": "",
+        "photometric_interpretation": "MONOCHROME2",
+        "shape": (4, 4),
+        "dtype": "<i2",
+    }
+    named = {"study_instance_uid": "1", "series_instance_uid": "1.1", "series_number": 1, "modality": "MR"}
+    placed = tuple(one._replace(path=path, frame=frame) for frame, one in enumerate(slices))
+    return Header(path=path, description="", slices=placed, **(fields | named | others))
+
+
+def check(headers: list[Header], plans: list[VolumePlan]) -> None:
+    given_frames = {(one.path, one.frame) for header in headers for one in header.slices}
+    placed = [source for plan in plans for source in plan.sources]
+    assert len(placed) == len(set(placed))
+    assert set(placed) <= given_frames
+    kinds = {finding.kind for plan in plans for finding in plan.findings}
+    if len(placed) < len(given_frames):
+        assert kinds & {"duplicate", "duplicate_position"}
+    for plan in plans:
+        assert int(np.prod(plan.shape[: -len(plan.frame_shape)])) == len(plan.slices)
+        assert len(plan.axis_values) == (plan.shape[0] if plan.axis else 0)
+        for finding in plan.findings:
+            assert all(0 <= index < plan.depth for index in finding.slices), finding
+        if plan.geometry is not None:
+            assert np.isfinite(plan.geometry.affine).all()
+            grid = np.array([one.position for one in plan.slices]).reshape(-1, plan.depth, 3)
+            assert (grid == grid[0]).all()
+            along = grid[0] @ np.cross(plan.slices[0].orientation[:3], plan.slices[0].orientation[3:])
+            assert (np.diff(along) > 0).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(slices, min_size=1, max_size=24), st.booleans())
+def test_no_frame_is_lost_or_twice(some: list[Slice], are_frames: bool) -> None:
+    headers = [header("all", tuple(some))] if are_frames else [header(str(at), (one,)) for at, one in enumerate(some)]
+    check(headers, _plans(headers))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(few, few, few, st.booleans()), min_size=2, max_size=40, unique=True),
+    st.tuples(*[st.sampled_from([None, 0, 1]) for _ in AXES]),
+)
+def test_incomplete_grids_lose_nothing_that_a_tag_tells_apart(some: list[tuple[Any, ...]], which: Any) -> None:
+    plain = Slice("", 0, "", None, None, AXIAL, (1.0, 1.0), 1.0, (), "", None, (), (), (), None)
+    headers = []
+    for at, (z, first, second, _) in enumerate(some):
+        keys = tuple(None if one is None else float((first, second)[one]) for one in which)
+        headers.append(header(str(at), (plain._replace(position=(0.0, 0.0, float(z)), keys=keys),)))
+    plans = _plans(headers)
+    check(headers, plans)
+    tags = which[:4]
+    told = {(z, *((first, second)[one] for one in tags if one is not None)) for z, first, second, _ in some}
+    assert len({source for plan in plans for source in plan.sources}) >= len(told)
+
+
+def test_thousands_of_slices_are_sorted_in_linear_time() -> None:
+    plain = Slice("", 0, "", None, None, AXIAL, (1.0, 1.0), 1.0, ("A",), "", None, (None,) * 8, (), (), None)
+
+    def took(count: int) -> float:
+        headers = []
+        for at in range(count):
+            keys = (float(at % 10), *[None] * 5, float(at), None)
+            one = plain._replace(sop_instance_uid=str(at), instance_number=at, position=(0.0, 0.0, at // 10), keys=keys)
+            headers.append(header(f"{at * 7919 % count:06}", (one,)))
+        begun = time.process_time()
+        (plan,) = _plans(headers)
+        assert plan.shape[:2] == (10, count // 10)
+        return time.process_time() - begun
+
+    took(1000)
+    assert min(took(20_000) for _ in range(3)) < 30 * min(took(2000) for _ in range(5))
