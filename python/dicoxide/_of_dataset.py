@@ -240,7 +240,7 @@ def describe(dataset: Dataset) -> DatasetSource:
         found = " and ".join(tags.pixels[tag] for tag in present) or "none"
         raise CorruptFrameError(
             f"one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected, found {found} (PS3.3 C.7.6.3)",
-            kind="Mismatch",
+            kind="Mismatch" if present else "NoImage",
             clause="PS3.3 C.7.6.3",
         )
     pixel_tag = present[0]

@@ -6,7 +6,17 @@ from typing import NamedTuple
 
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
-ERROR_KINDS = ["Truncated", "Malformed", "Mismatch", "Unsupported", "LimitExceeded", "Output", "Interrupted", "Io"]
+ERROR_KINDS = [
+    "Truncated",
+    "Malformed",
+    "Mismatch",
+    "Unsupported",
+    "LimitExceeded",
+    "Output",
+    "Interrupted",
+    "Io",
+    "NoImage",
+]
 
 _CLASSES: dict[str, type[DecodeError]] = {
     "Truncated": TruncatedFrameError,

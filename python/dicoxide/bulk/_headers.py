@@ -135,14 +135,9 @@ def _read(path: str) -> Header | str | Exception:
         if isinstance(error, CorruptFrameError):
             if not has_preamble:
                 return "not DICOM"
-            if _has_no_pixels(error):
+            if error.kind == "NoImage":
                 return "no image"
         return error
-
-
-def _has_no_pixels(error: DecodeError) -> bool:
-    """Whether the object is sound but no image, for example a report or a structure set."""
-    return error.clause == "PS3.3 C.7.6.3" and str(error).endswith("found none")
 
 
 def read_header(path: str) -> Header:

@@ -23,11 +23,13 @@ pub enum ErrorKind {
     Interrupted,
     /// The system could not read.
     Io,
+    /// The object is sound, but none with an image.
+    NoImage,
 }
 
 impl ErrorKind {
     /// Every kind, for tables and tests.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Truncated,
         Self::Malformed,
         Self::Mismatch,
@@ -36,6 +38,7 @@ impl ErrorKind {
         Self::Output,
         Self::Interrupted,
         Self::Io,
+        Self::NoImage,
     ];
 
     /// The name that users see as `.kind`.
@@ -50,6 +53,7 @@ impl ErrorKind {
             Self::Output => "Output",
             Self::Interrupted => "Interrupted",
             Self::Io => "Io",
+            Self::NoImage => "NoImage",
         }
     }
 }

@@ -191,10 +191,13 @@ fn pixel_data(object: &Object) -> Result<(Element, &'static str)> {
         [one] => Ok(*one),
         others => {
             let keywords: Vec<_> = others.iter().map(|(_, keyword)| *keyword).collect();
-            let found = if keywords.is_empty() { "none".to_owned() } else { keywords.join(" and ") };
+            let (kind, found) = match keywords.as_slice() {
+                [] => (ErrorKind::NoImage, "none".to_owned()),
+                several => (ErrorKind::Mismatch, several.join(" and ")),
+            };
             let what =
                 format!("one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected, found {found}");
-            Err(DecodeError::new(ErrorKind::Mismatch, what, CLAUSE))
+            Err(DecodeError::new(kind, what, CLAUSE))
         }
     }
 }

@@ -26,7 +26,7 @@ impl From<Failure<'_>> for PyErr {
     fn from(failure: Failure<'_>) -> Self {
         let class = match failure.error.kind() {
             ErrorKind::Truncated => "TruncatedFrameError",
-            ErrorKind::Malformed | ErrorKind::Mismatch => "CorruptFrameError",
+            ErrorKind::Malformed | ErrorKind::Mismatch | ErrorKind::NoImage => "CorruptFrameError",
             ErrorKind::Unsupported => "UnsupportedError",
             ErrorKind::LimitExceeded => "LimitError",
             ErrorKind::Io => return system(failure.error.errno(), failure.error.message()),
