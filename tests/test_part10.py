@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +96,146 @@ def test_neither_pydicom_nor_much_else_is_imported_to_decode_a_file() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+CT = next(path for path in FILES if path.name == "CT_small.dcm")
+ENHANCED = next(path for path in FILES if path.name == "emri_small_RLE.dcm")
+
+
+def opened(src: Any) -> Any:
+    return outcome(lambda: (source := open_source(src), plain(source.attributes), source.rescales([0]))[0])
+
+
+class TestHostile:
+    @pytest.mark.parametrize("path", [CT, ENHANCED], ids=lambda path: path.name)
+    def test_every_prefix_is_read_or_refused(self, path: Path) -> None:
+        data = path.read_bytes()
+        header = min(len(data), 7000)
+        for end in [*range(0, header, 7), *range(header, len(data), 997)]:
+            source = opened(data[:end])
+            if not isinstance(source, Exception):
+                found = outcome(lambda source=source: dicoxide._image.Image(source).decode())
+                assert isinstance(found, dicoxide.TruncatedFrameError), end
+
+    @pytest.mark.parametrize("depth", [10, 1000, 200_000])
+    def test_sequences_may_nest_as_deep_as_they_like(self, depth: int) -> None:
+        """No stack is used for them: another reader ends the process at some depth."""
+        data = CT.read_bytes()
+        open_ = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+        close = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
+        at = data.index(b"\x10\x00\x10\x00PN")
+        nested = data[:at] + open_ * depth + close * depth + data[at:]
+        assert np.array_equal(dicoxide.decode(nested), dicoxide.decode(CT))
+        assert isinstance(opened(data[:at] + open_ * depth), dicoxide.TruncatedFrameError)
+        attributes = dicoxide.open(nested).attributes
+        assert attributes["PatientID"] == dicoxide.open(CT).attributes["PatientID"]
+
+    @pytest.mark.parametrize("length", [b"\xf0\xff\xff\xff", b"\xfe\xff\xff\xff", b"\x00\x00\x00\x80"])
+    def test_lengths_beyond_the_file_take_no_memory(self, length: bytes) -> None:
+        data = CT.read_bytes()
+        at = data.index(b"\xe0\x7f\x10\x00OW")
+        found = opened(data[: at + 8] + length + data[at + 12 :])
+        error = outcome(lambda: dicoxide._image.Image(found).decode())
+        # The value is what is there, as pydicom has it.
+        assert isinstance(error, np.ndarray)
+        before = opened(data[:at] + b"\x09\x00\x01\x10OB\0\0" + length + data[at:])
+        assert isinstance(before, dicoxide.CorruptFrameError)
+
+    def test_a_deflated_bomb_ends_at_max_bytes(self) -> None:
+        path = next(path for path in FILES if path.name == "image_dfl.dcm")
+        data = path.read_bytes()
+        at = data.index(b"1.2.840.10008.1.2.1.99") + 22
+        bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
+        many = data[:at] + bomb.compress(bytes(200 << 20)) + bomb.flush()
+        assert len(many) < 1 << 20
+        with pytest.raises(dicoxide.LimitError):
+            dicoxide.decode(many, max_bytes=1 << 20)
+        assert dicoxide.decode(data, max_bytes=4 << 20).shape == dicoxide.decode(data).shape
+
+    def test_a_file_that_shrinks_meanwhile(self, tmp_path: Path) -> None:
+        path = tmp_path / "shrinks.dcm"
+        path.write_bytes(CT.read_bytes())
+        with dicoxide.open(path) as image:
+            assert image.number_of_frames == 1
+            os.truncate(path, 30_000)
+            with pytest.raises(dicoxide.TruncatedFrameError, match="bytes found"):
+                image.decode()
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_what_is_broken_is_read_as_pydicom_reads_it_or_refused(self, seed: int) -> None:
+        random = np.random.default_rng(seed)
+        base = [path.read_bytes() for path in FILES if path.name in MUTATED]
+        agreed = 0
+        for _ in range(250):
+            data = bytearray(base[random.integers(len(base))][:40_000])
+            for _ in range(random.integers(1, 4)):
+                data[random.integers(min(len(data), 5000))] = random.integers(256)
+            found = opened(bytes(data))
+            expected = outcome(lambda data=data: describe(read(bytes(data))))
+            if isinstance(found, Exception) or isinstance(expected, Exception):
+                continue
+            # Text that makes no sense is shown in another way.
+            ours, theirs = found.spec, expected.spec
+            same = {"transfer_syntax": "", "photometric_interpretation": ""}
+            assert ours._replace(**same) == theirs._replace(**same)
+            agreed += 1
+        assert agreed > 50
+
+
+MUTATED = {"CT_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "emri_small_RLE.dcm", "rtdose.dcm"}
+
+
+@pytest.fixture(scope="module", params=["native", "encapsulated"])
+def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 2 GB, sparse."""
+    path = tmp_path_factory.mktemp("large") / f"{request.param}.dcm"
+    side, count = 512, 4096
+    ds = pydicom.dcmread(CT)
+    ds.pop("DataSetTrailingPadding", None)
+    ds.Rows = ds.Columns = side
+    ds.NumberOfFrames = count
+    frame = np.arange(side * side, dtype=np.uint16).reshape(side, side)
+    value = frame.tobytes()
+    if request.param == "native":
+        ds["PixelData"].VR = "OW"
+        ds.PixelData = b""
+        size = len(value) * count
+        starts = [index * len(value) for index in range(count)]
+    else:
+        ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.98"
+        ds.PixelData = pydicom.encaps.encapsulate([b"\0\0"])
+        ds["PixelData"].is_undefined_length = True
+        size = 0
+        starts = [8 + 4 * count + 8 + index * (8 + len(value)) for index in range(count)]
+    head = path.with_suffix(".head")
+    ds.save_as(head, enforce_file_format=True)
+    header = head.read_bytes()
+    at = header.rindex(b"\xe0\x7f\x10\x00") + 12
+    with path.open("wb") as file:
+        if request.param == "native":
+            file.write(header[: at - 4] + size.to_bytes(4, "little"))
+        else:
+            offsets = np.arange(count, dtype="<u4") * (8 + len(value))
+            file.write(header[:at] + b"\xfe\xff\x00\xe0" + (4 * count).to_bytes(4, "little") + offsets.tobytes())
+            for start in starts:
+                file.seek(at + start - 8)
+                file.write(b"\xfe\xff\x00\xe0" + len(value).to_bytes(4, "little"))
+        file.seek(at + starts[2900])
+        file.write(value)
+        file.truncate(at + starts[-1] + len(value))
+    if os.stat(path).st_blocks * 512 > 1 << 30:
+        pytest.skip("the file system has no sparse files")
+    return path
+
+
+def test_one_frame_takes_the_memory_of_one_frame(large: Path) -> None:
+    code = (
+        "import sys, resource, dicoxide\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "before = peak()\n"
+        "frame = dicoxide.decode(sys.argv[1], frames=2900)\n"
+        "with dicoxide.open(sys.argv[1]) as image: again = image[-1196]\n"
+        "print(frame.shape, frame[3, 5], (frame == again).all(), peak() - before < 20)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(large)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["(512,", "512)", str(3 * 512 + 5), "True", "True"]

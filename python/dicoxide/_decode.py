@@ -107,7 +107,7 @@ def decode(
     ----------
     PS3.5 Section 8 and Annex A, PS3.3 C.7.6.3 and C.11.1.
     """
-    source = open_source(src)
+    source = open_source(src, byte_limit(max_bytes))
     if not copy:
         if out is not None or rescale or dtype is not None:
             raise ValueError("copy=False gives a view of the source: out, rescale and dtype do not go with it")
@@ -177,7 +177,7 @@ def iter_frames(
     DecodeError
         When the frame that cannot be decoded is reached.
     """
-    source = open_source(src)
+    source = open_source(src, byte_limit(max_bytes))
     image = Image(source, strict=strict, fallback=fallback)
     indices, _ = select(image.number_of_frames, slice(None) if frames is None else frames)
     item = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize

@@ -1,0 +1,296 @@
+"""`decode_many`: what `decode` gives of each source, in bounded memory, whatever goes wrong with some of them."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLossless, RLELossless
+
+import dicoxide
+from conftest import pydicom_files, shared_files
+from dicoxide import decode_many
+
+FILES = [path for path in pydicom_files() if path.suffix == ".dcm"]
+pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning", "ignore::UserWarning")
+
+
+def image(frame: np.ndarray, uid: str = ExplicitVRLittleEndian, **attributes: Any) -> bytes:
+    """A file of one frame of 12 bits."""
+    ds = Dataset()
+    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = uid
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = "1.2.3"
+    ds.Rows, ds.Columns = frame.shape
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    if uid == ExplicitVRLittleEndian:
+        ds.PixelData = frame.astype("<u2").tobytes()
+        ds["PixelData"].VR = "OW"
+    else:
+        encode = {JPEGLossless: lambda: dicoxide.jpeg_lossless_encode(frame, precision=12)}
+        encode[RLELossless] = lambda: dicoxide.rle_encode(frame)
+        ds.PixelData = encapsulate([encode[uid]()])
+        ds["PixelData"].VR = "OB"
+    file = io.BytesIO()
+    ds.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def frames(count: int, rows: int = 48, columns: int = 64) -> np.ndarray:
+    random = np.random.default_rng(count)
+    ramp = np.add.outer(np.arange(rows), np.arange(columns))
+    return (ramp[None] + random.integers(0, 8, (count, rows, columns))).astype(np.uint16)
+
+
+def one_by_one(sources: list[Any], **options: Any) -> list[Any]:
+    found = []
+    for source in sources:
+        try:
+            found.append(dicoxide.decode(source, **options))
+        except (ValueError, IndexError, OSError) as error:
+            found.append(error)
+    return found
+
+
+def require_same(found: Any, expected: Any) -> None:
+    assert type(found) is type(expected), (found, expected)
+    if isinstance(expected, dicoxide.LimitError):
+        # How much is needed is found out at another moment.
+        assert found.__dict__ == expected.__dict__
+    elif isinstance(expected, Exception):
+        assert (str(found), found.__dict__) == (str(expected), expected.__dict__)
+    else:
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        assert found.flags.writeable
+        assert np.array_equal(found, expected, equal_nan=found.dtype.kind == "f")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"rescale": True},
+        {"rescale": True, "dtype": "float64"},
+        {"rescale": True, "dtype": "int32"},
+        {"frames": 0},
+        {"frames": -1},
+        {"frames": 2},
+        {"frames": slice(1, 3)},
+        {"raw": True},
+        {"strict": True},
+        {"max_bytes": 100_000},
+        {"dtype": "uint32"},
+    ],
+    ids=str,
+)
+def test_each_result_is_that_of_decode(options: dict[str, Any]) -> None:
+    files = [path for path in [*FILES, *shared_files()[::3]] if dicoxide.backend == "rust" or path in FILES]
+    found = list(decode_many(files, on_error="return", fallback=False, **options))
+    assert [source for source, _ in found] == files
+    for (_, result), expected in zip(found, one_by_one(files, fallback=False, **options), strict=True):
+        require_same(result, expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("uid", [ExplicitVRLittleEndian, RLELossless, JPEGLossless])
+def test_many_small_images_in_order(uid: str, threads: int) -> None:
+    if uid == JPEGLossless and dicoxide.backend != "rust":
+        pytest.skip("the NumPy backend has no JPEG Lossless")
+    # Of two sizes, so that not all of them go together.
+    every = [*frames(40), *frames(30, 20, 32), *frames(5)]
+    sources = [image(frame, uid) for frame in every]
+    found = list(decode_many(sources, threads=threads))
+    assert [source for source, _ in found] == sources
+    assert all(np.array_equal(result, frame) for (_, result), frame in zip(found, every, strict=True))
+
+
+def test_a_broken_image_among_those_that_go_together_fails_alone() -> None:
+    every = frames(24)
+    sources: list[bytes] = [
+        image(frame, JPEGLossless if dicoxide.backend == "rust" else RLELossless) for frame in every
+    ]
+    for broken in (0, 7, 23):
+        sources[broken] = sources[broken][:-120]
+    found = [result for _, result in decode_many(sources, on_error="return")]
+    for index, (result, frame) in enumerate(zip(found, every, strict=True)):
+        if index in (0, 7, 23):
+            require_same(result, one_by_one([sources[index]])[0])
+            assert isinstance(result, dicoxide.DecodeError)
+        else:
+            assert np.array_equal(result, frame)
+
+
+class TestErrors:
+    def sources(self, tmp_path: Path) -> list[Any]:
+        good = [image(frame) for frame in frames(6)]
+        (tmp_path / "empty").touch()
+        return [good[0], tmp_path / "missing", good[1], good[2][:-50], tmp_path / "empty", tmp_path, good[3]]
+
+    def test_are_given_in_place_of_arrays(self, tmp_path: Path) -> None:
+        sources = self.sources(tmp_path)
+        found = list(decode_many(sources, on_error="return"))
+        kinds = [type(result).__name__ for _, result in found]
+        assert kinds == [
+            "ndarray",
+            "FileNotFoundError",
+            "ndarray",
+            "TruncatedFrameError",
+            "CorruptFrameError",
+            "IsADirectoryError",
+            "ndarray",
+        ]
+        missing = found[1][1]
+        assert (missing.filename, missing.errno) == (str(tmp_path / "missing"), 2)
+
+    def test_are_skipped(self, tmp_path: Path) -> None:
+        sources = self.sources(tmp_path)
+        found = list(decode_many(sources, on_error="skip"))
+        assert [source for source, _ in found] == [sources[0], sources[2], sources[6]]
+
+    def test_are_raised_after_what_comes_before(self, tmp_path: Path) -> None:
+        results = decode_many(self.sources(tmp_path))
+        assert isinstance(next(results)[1], np.ndarray)
+        with pytest.raises(FileNotFoundError):
+            next(results)
+
+    def test_of_arguments_come_at_once(self) -> None:
+        with pytest.raises(ValueError, match="on_error is"):
+            decode_many([], on_error="ignore")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="takes no 'out'"):
+            decode_many([], out=np.zeros(1))
+        with pytest.raises(ValueError, match="threads is at least 1"):
+            decode_many([], threads=0)
+
+
+def test_sources_of_every_kind() -> None:
+    (frame,) = frames(1)
+    data = image(frame)
+    sources: list[Any] = [data, bytearray(data), memoryview(data), io.BytesIO(data), pydicom.dcmread(io.BytesIO(data))]
+    found = list(decode_many(sources))
+    assert all(source is given for (source, _), given in zip(found, sources, strict=True))
+    assert all(np.array_equal(result, frame) for _, result in found)
+    with pytest.raises(TypeError, match="src must be a path"):
+        list(decode_many([7]))  # type: ignore[list-item]
+
+
+def test_unordered_gives_all() -> None:
+    every = frames(50)
+    sources = [image(frame) for frame in every]
+    found = dict(decode_many(sources, ordered=False, threads=3))
+    assert len(found) == 50
+    assert all(np.array_equal(found[source], frame) for source, frame in zip(sources, every, strict=True))
+
+
+def test_what_is_tolerated_is_told_of_each() -> None:
+    sources = [image(frame, HighBit=15) for frame in frames(2)] + [image(frames(1)[0], NumberOfFrames=0)]
+    with pytest.warns(dicoxide.NonConformantWarning) as caught:
+        list(decode_many(sources))
+    told = [str(warning.message) for warning in caught if warning.category is dicoxide.NonConformantWarning]
+    assert [text.partition(" found")[0] for text in told] == ["high bit 15", "high bit 15", "number of frames 0"]
+
+
+def test_sources_are_asked_for_when_there_is_room(tmp_path: Path) -> None:
+    path = tmp_path / "large.dcm"
+    path.write_bytes(image(np.zeros((1000, 1000), np.uint16)))
+    asked = 0
+
+    def endless() -> Iterator[Path]:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield path
+
+    results = decode_many(endless(), threads=2)
+    for _, _ in zip(range(60), results, strict=False):
+        pass
+    # 2 MB each, of which 16 MiB are decoded at once, and as many before they are asked for.
+    assert asked < 60 + 2 * 256 + 10
+    results.close()  # type: ignore[attr-defined]
+
+
+def test_memory_of_arrays_that_are_kept_is_not_used_again() -> None:
+    every = frames(200)
+    kept = [result for _, result in decode_many([image(frame) for frame in every], threads=2)]
+    assert all(np.array_equal(result, frame) for result, frame in zip(kept, every, strict=True))
+
+
+@pytest.mark.skipif(dicoxide.backend != "rust", reason="the NumPy backend takes new memory each time")
+def test_memory_is_bounded_however_many_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "image.dcm"
+    path.write_bytes(image(np.zeros((512, 512), np.uint16)))
+    code = (
+        "import sys, resource, dicoxide\n"
+        "def peak(count):\n"
+        "    for _ in dicoxide.decode_many([sys.argv[1]] * count, threads=2): pass\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "few = peak(300)\n"
+        "print((peak(2000) - few) / 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 24
+
+
+def test_a_generator_that_is_dropped_leaves_no_thread() -> None:
+    before = threading.active_count()
+    results = decode_many([image(frame) for frame in frames(64)], threads=2)
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_goes_on_with_the_iterator() -> None:
+    every = frames(40)
+    results = decode_many([image(frame) for frame in every], threads=2)
+    next(results)
+    child = os.fork()
+    if not child:
+        try:
+            rest = [result for _, result in results]
+            is_right = len(rest) == 39 and all(np.array_equal(a, b) for a, b in zip(rest, every[1:], strict=True))
+            os._exit(0 if is_right else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert len(list(results)) == 39
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_an_interrupt_ends_it_soon(tmp_path: Path) -> None:
+    path = tmp_path / "large.dcm"
+    path.write_bytes(image(np.zeros((2000, 2000), np.uint16), RLELossless))
+    code = (
+        "import sys, itertools, dicoxide\n"
+        "print('begun', flush=True)\n"
+        "for _ in dicoxide.decode_many(itertools.repeat(sys.argv[1]), threads=2): pass"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    threading.Event().wait(0.5)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGINT, 1, 130)
+    assert b"KeyboardInterrupt" in told
+
+
+def test_no_sources_give_no_results() -> None:
+    assert list(decode_many([])) == []
