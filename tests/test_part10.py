@@ -21,9 +21,7 @@ from dicoxide._of_dataset import describe, read
 from dicoxide._open import open_source
 
 FILES = [*pydicom_files(), *shared_files()]
-pytestmark = pytest.mark.skipif(
-    dicoxide.backend != "rust", reason="pydicom reads files where the extension is not there"
-)
+pytestmark = pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")
 
 # What pydicom refuses to open, or what of its reading decoding refuses, though we read it; and why we may.
 WE_READ: dict[str, str] = {}
