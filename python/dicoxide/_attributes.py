@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
+
+from dicoxide.errors import CorruptFrameError
 
 __all__ = ["Attributes", "Elements"]
 
@@ -17,6 +19,9 @@ class Elements(Protocol):
         Numbers are int and float, text is str, several values a list, the items of a sequence a list of `Elements`;
         an element without a value is None if it is of numbers, else ``""``. `vr` is that of the data dictionary.
         """
+
+    def usual(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
+        """Values of those of (keyword, tag, VR) that are there, and the keywords of those that take a closer look."""
 
     def tags(self) -> Iterator[int]:
         """The tags of the elements that are there, in any order."""
@@ -42,6 +47,16 @@ class Attributes(Mapping[str, Any]):
         except KeyError:
             raise KeyError(keyword) from None
         return [Attributes(item) for item in value] if vr == "SQ" else value
+
+    def some(self, keywords: Iterable[str]) -> dict[str, Any]:
+        """Those of `keywords` that are there; one that is broken counts as not there. Much quicker than one by one."""
+        found, left = self._elements.usual([(keyword, *_DICTIONARY[keyword]) for keyword in keywords])
+        for keyword in left:
+            try:
+                found[keyword] = self[keyword]
+            except CorruptFrameError:
+                continue
+        return found
 
     def __contains__(self, keyword: object) -> bool:
         known = _DICTIONARY.get(keyword)  # type: ignore[call-overload]

@@ -14,9 +14,9 @@ ERROR_KINDS: list[str]
 CPU_PATH: str
 
 __all__ = [
-    "Bulk",
     "CPU_PATH",
     "ERROR_KINDS",
+    "Bulk",
     "Elements",
     "Frames",
     "Object",
@@ -48,6 +48,7 @@ class Object:
 @final
 class Elements:
     def tags(self) -> list[int]: ...
+    def usual(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]: ...
     def get(self, tag: int, is_sequence: bool) -> list[Elements] | tuple[str | None, bytes, bool] | None: ...
 
 @final

@@ -10,7 +10,7 @@ from dicoxide._attributes import Attributes
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
 from dicoxide._source import Source
-from dicoxide._values import value_of
+from dicoxide._values import is_text, value_of
 from dicoxide.errors import CorruptFrameError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class FileSource(Source):
 
     @property
     def attributes(self) -> Attributes:
-        return Attributes(_FileElements(self._opened.elements(), "", False))
+        return Attributes(_FileElements(self._opened.elements()))
 
     @property
     def has_modality_lut(self) -> bool:
@@ -80,16 +80,23 @@ class FileSource(Source):
 class _FileElements:
     """Elements of a data set or item; what they inherit of the data set around them."""
 
-    __slots__ = ("_character_set", "_elements", "_is_signed")
+    __slots__ = ("_around", "_elements")
 
-    def __init__(self, elements: Elements, character_set: str | list[str], is_signed: bool) -> None:
+    def __init__(self, elements: Elements, around: _FileElements | None = None) -> None:
         self._elements = elements
-        self._character_set = character_set
-        self._is_signed = is_signed
-        if (own := self._own(_SPECIFIC_CHARACTER_SET, "CS")) is not None:
-            self._character_set = own
-        if (own := self._own(_PIXEL_REPRESENTATION, "US")) is not None:
-            self._is_signed = own == 1
+        self._around = around
+
+    @property
+    def _character_set(self) -> str | list[str]:
+        own = self._own(_SPECIFIC_CHARACTER_SET, "CS")
+        if own is not None:
+            return own  # type: ignore[no-any-return]
+        return "" if self._around is None else self._around._character_set
+
+    @property
+    def _is_signed(self) -> bool:
+        own = self._own(_PIXEL_REPRESENTATION, "US")
+        return own == 1 if own is not None or self._around is None else self._around._is_signed
 
     def value(self, tag: int, vr: str) -> Any:
         found = self._elements.get(tag, vr == "SQ")
@@ -100,11 +107,15 @@ class _FileElements:
             what = f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) of VR {vr} expected, found another ({clause})"
             raise CorruptFrameError(what, kind="Mismatch", clause=clause)
         if isinstance(found, list):
-            return [_FileElements(item, self._character_set, self._is_signed) for item in found]
+            return [_FileElements(item, self) for item in found]
         stated, data, is_big_endian = found
         if stated is None or stated == "UN":
             stated = self._resolved(vr) if " or " in vr else vr
-        return value_of(stated, data, is_big_endian, self._character_set)
+        character_set = self._character_set if is_text(stated) else ""
+        return value_of(stated, data, is_big_endian, character_set)
+
+    def usual(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
+        return self._elements.usual(wanted)
 
     def tags(self) -> Iterator[int]:
         return iter(self._elements.tags())

@@ -7,7 +7,7 @@ from typing import Any
 
 from dicoxide.errors import CorruptFrameError
 
-__all__ = ["is_number", "value_of"]
+__all__ = ["is_number", "is_text", "value_of"]
 
 _FORMATS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 _NUMBERS = frozenset({*_FORMATS, "AT", "DS", "IS"})
@@ -38,6 +38,11 @@ _CODECS = {
 def is_number(vr: str) -> bool:
     """Whether values of a VR, or of either of two, are numbers."""
     return vr[:2] in _NUMBERS
+
+
+def is_text(vr: str) -> bool:
+    """Whether values of a VR are text in the character set of the data set."""
+    return vr == "PN" or vr in _TEXT or vr in _LONG_TEXT
 
 
 def value_of(vr: str, data: bytes, is_big_endian: bool, character_set: str | list[str]) -> Any:

@@ -26,7 +26,8 @@ class DecodeError(ValueError):
     ----------
     kind : str
         ``"Truncated"``, ``"Malformed"``, ``"Mismatch"``, ``"Unsupported"``, ``"LimitExceeded"``, ``"NoImage"`` where
-        an object is sound but has no pixel data, ``"Internal"``, or ``"Fallback"`` where another decoder of pydicom's failed.
+        an object is sound but has no pixel data, ``"Internal"``, or ``"Fallback"`` where another decoder of pydicom's
+        failed.
     clause : str
         The rule that was broken, for example ``"PS3.5 Annex G.3.2"``; may be empty.
     offset : int or None

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date as calendar
 from typing import Any, NamedTuple
 
+from dicoxide._attributes import Attributes
 from dicoxide._decode import open as open_image
 from dicoxide._request import thread_count
 from dicoxide.bulk._folders import Paths, begins_with_element, find_files
@@ -144,7 +145,9 @@ def read_header(path: str) -> Header:
     """What sorting needs of the file at `path`."""
     with open_image(path) as image:
         attributes = image.attributes
-        count = _integer(_get(attributes, "NumberOfFrames")) or 1
+        values = {keyword: value for keyword, value in attributes.some(_OF_FILE).items() if value not in (None, "")}
+        get = values.get
+        count = _integer(get("NumberOfFrames")) or 1
         if count > 1:
             if image.transfer_syntax not in _NATIVE and count * 8 > os.path.getsize(path):
                 # An item takes eight bytes; nothing else bounds what another decoder will be asked for.
@@ -155,20 +158,20 @@ def read_header(path: str) -> Header:
                     transfer_syntax=image.transfer_syntax,
                 )
             count = image.number_of_frames
-        rows, columns = _integer(_get(attributes, "Rows")) or 0, _integer(_get(attributes, "Columns")) or 0
-        samples = _integer(_get(attributes, "SamplesPerPixel")) or 1
+        rows, columns = _integer(get("Rows")) or 0, _integer(get("Columns")) or 0
+        samples = _integer(get("SamplesPerPixel")) or 1
         return Header(
             path=path,
-            study_instance_uid=_text(_get(attributes, "StudyInstanceUID")),
-            series_instance_uid=_text(_get(attributes, "SeriesInstanceUID")),
-            series_number=_integer(_get(attributes, "SeriesNumber")),
-            modality=_text(_get(attributes, "Modality")),
-            description=_text(_get(attributes, "SeriesDescription")),
-            frame_of_reference_uid=_text(_get(attributes, "FrameOfReferenceUID")),
-            photometric_interpretation=_text(_get(attributes, "PhotometricInterpretation")),
+            study_instance_uid=_text(get("StudyInstanceUID")),
+            series_instance_uid=_text(get("SeriesInstanceUID")),
+            series_number=_integer(get("SeriesNumber")),
+            modality=_text(get("Modality")),
+            description=_text(get("SeriesDescription")),
+            frame_of_reference_uid=_text(get("FrameOfReferenceUID")),
+            photometric_interpretation=_text(get("PhotometricInterpretation")),
             shape=(rows, columns) if samples == 1 else (rows, columns, samples),
             dtype=image.dtype.str,
-            slices=_slices(path, attributes, count),
+            slices=_slices(path, values, count),
         )
 
 
@@ -213,12 +216,22 @@ _TOP = (
 )
 
 
-def _slices(path: str, attributes: Mapping[str, Any], count: int) -> tuple[Slice, ...]:
-    values = {keyword: value for keyword in _TOP if (value := _get(attributes, keyword)) not in (None, "")}
-    shared = _get(attributes, "SharedFunctionalGroupsSequence")
+# All that is read of a file; sequences are looked into only where they are.
+_OF_FILE = (
+    *_TOP,
+    *("StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "SeriesDescription"),
+    *("FrameOfReferenceUID", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GridFrameOffsetVector"),
+    *("DetectorInformationSequence", "SliceVector", "TimeSlotVector", "TimeSliceVector"),
+)
+
+
+def _slices(path: str, attributes: dict[str, Any], count: int) -> tuple[Slice, ...]:
+    values = {keyword: attributes[keyword] for keyword in _TOP if keyword in attributes}
+    shared = attributes.get("SharedFunctionalGroupsSequence")
     if shared:
         values |= _group_values(shared[0])
-    per_frame = _get(attributes, "PerFrameFunctionalGroupsSequence") or []
+    per_frame = attributes.get("PerFrameFunctionalGroupsSequence") or []
     if per_frame:
         groups = (
             values | (_group_values(per_frame[index]) if index < len(per_frame) else {}) for index in range(count)
@@ -236,25 +249,22 @@ def _slices(path: str, attributes: Mapping[str, Any], count: int) -> tuple[Slice
     return tuple(first._replace(frame=index) for index in range(count))
 
 
-def _group_values(item: Mapping[str, Any]) -> dict[str, Any]:
+def _group_values(item: Attributes) -> dict[str, Any]:
     """What the functional groups of one frame, or those that all frames share, say."""
     values: dict[str, Any] = {}
-    for sequence, keywords in _GROUPS.items():
-        items = _get(item, sequence)
+    for sequence, items in item.some(_GROUPS).items():
         if items:
-            for keyword in keywords:
-                value = _get(items[0], keyword)
-                if value not in (None, ""):
-                    values[keyword] = value
+            found = items[0].some(_GROUPS[sequence])
+            values |= {keyword: value for keyword, value in found.items() if value not in (None, "")}
     direction = values.pop("DiffusionGradientDirectionSequence", None)
     if direction:
         values["DiffusionGradientOrientation"] = _get(direction[0], "DiffusionGradientOrientation")
     return values
 
 
-def _grid_positions(attributes: Mapping[str, Any], values: dict[str, Any], count: int) -> list[dict[str, Any]]:
+def _grid_positions(attributes: dict[str, Any], values: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """Positions of the frames of a dose grid: offsets along the normal, or z of the patient (PS3.3 C.8.8.3.2)."""
-    offsets = _numbers(_get(attributes, "GridFrameOffsetVector"), count)
+    offsets = _numbers(attributes.get("GridFrameOffsetVector"), count)
     position = _position(values.get("ImagePositionPatient"))
     orientation = _orientation(values.get("ImageOrientationPatient"))
     if offsets is None or position is None or orientation is None:
@@ -266,10 +276,10 @@ def _grid_positions(attributes: Mapping[str, Any], values: dict[str, Any], count
     return [{"ImagePositionPatient": along_normal(position, orientation, offset - start)} for offset in offsets]
 
 
-def _detector_positions(attributes: Mapping[str, Any], values: dict[str, Any], count: int) -> list[dict[str, Any]]:
+def _detector_positions(attributes: dict[str, Any], values: dict[str, Any], count: int) -> list[dict[str, Any]]:
     """Positions of the frames of reconstructed nuclear medicine (PS3.3 C.8.4.8 and C.8.4.15)."""
-    detectors = _get(attributes, "DetectorInformationSequence")
-    numbers = _numbers(_get(attributes, "SliceVector"), count)
+    detectors = attributes.get("DetectorInformationSequence")
+    numbers = _numbers(attributes.get("SliceVector"), count)
     step = _number(values.get("SpacingBetweenSlices")) or _number(values.get("SliceThickness"))
     if not detectors or len(detectors) != 1 or numbers is None or not step:
         return []
@@ -277,7 +287,7 @@ def _detector_positions(attributes: Mapping[str, Any], values: dict[str, Any], c
     orientation = _orientation(_get(detectors[0], "ImageOrientationPatient"))
     if position is None or orientation is None:
         return []
-    slots = _numbers(_get(attributes, "TimeSlotVector"), count) or _numbers(_get(attributes, "TimeSliceVector"), count)
+    slots = _numbers(attributes.get("TimeSlotVector"), count) or _numbers(attributes.get("TimeSliceVector"), count)
     return [
         {
             "ImagePositionPatient": along_normal(position, orientation, (number - 1) * step),
@@ -337,6 +347,8 @@ def _text(value: Any) -> str:
 
 def _number(value: Any) -> float | None:
     """A finite number, the first one of several."""
+    if value is None:
+        return None
     if isinstance(value, (list, tuple)):
         value = value[0] if value else None
     try:

@@ -11,6 +11,8 @@ const CLAUSE: &str = "PS3.5 7.5";
 #[derive(Debug, Clone, Default)]
 pub struct DataSet {
     elements: Vec<Element>,
+    /// Whether tags ascend, as they should (PS3.5 7.1).
+    is_sorted: bool,
 }
 
 /// What data sets are read of: everything, or as long as a group goes on.
@@ -32,7 +34,7 @@ impl DataSet {
         encoding: Encoding,
         until: Until,
     ) -> Result<(Self, u64)> {
-        let mut elements: Vec<Element> = Vec::new();
+        let mut elements: Vec<Element> = Vec::with_capacity(if until == Until::End { 64 } else { 8 });
         let mut at = start;
         while at < end {
             let Some(header) = element::header(window, at, encoding)? else { break };
@@ -54,12 +56,17 @@ impl DataSet {
             elements.push(Element { tag, vr, encoding, offset, length, is_undefined });
             at = next;
         }
-        Ok((Self { elements }, at))
+        let is_sorted = elements.is_sorted_by(|one, next| one.tag < next.tag);
+        Ok((Self { elements, is_sorted }, at))
     }
 
     /// The element of a tag; the last one where there are several.
     #[must_use]
     pub fn get(&self, tag: Tag) -> Option<&Element> {
+        if self.is_sorted {
+            let place = self.elements.binary_search_by_key(&tag, |element| element.tag).ok()?;
+            return self.elements.get(place);
+        }
         self.elements.iter().rev().find(|element| element.tag == tag)
     }
 

@@ -11,6 +11,7 @@ mod one;
 mod pixels;
 mod samples;
 mod stated;
+mod values;
 
 use pyo3::prelude::*;
 

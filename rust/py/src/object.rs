@@ -3,12 +3,13 @@
 use crate::errors::{self, Failure};
 use crate::frames::Frames;
 use crate::guard::detached;
+use crate::values;
 use dicoxide_core::{DecodeError, Limits, ReadAt, Rescale};
 use dicoxide_part10::{DataSet, Element, Image, Item, OpenFile, Tag};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyBytes, PyDict, PyString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -165,6 +166,33 @@ impl Elements {
     /// The tags that are there, in the order of the file.
     fn tags(&self) -> Vec<u32> {
         self.data_set().elements().iter().map(|element| element.tag.0).collect()
+    }
+
+    /// The values of those elements of `wanted` that are there: by their keywords, of (keyword, tag, VR of the
+    /// dictionary). Where a value takes a closer look, its keyword is in the second place.
+    fn usual<'py>(
+        &self,
+        py: Python<'py>,
+        wanted: Vec<(Bound<'py, PyString>, u32, PyBackedStr)>,
+    ) -> PyResult<(Bound<'py, PyDict>, Vec<Bound<'py, PyString>>)> {
+        let found = PyDict::new(py);
+        let mut left = Vec::new();
+        for (keyword, tag, usual) in wanted {
+            let Some(element) = self.data_set().get(Tag(tag)) else { continue };
+            let vr = element.vr.filter(|vr| vr != b"UN").or_else(|| usual.as_bytes().try_into().ok());
+            let value = match vr {
+                Some(vr) if &vr != b"SQ" => {
+                    let bytes = self.object.read(element).map_err(|error| PyErr::from(Failure::of(&error)))?;
+                    values::usual(py, vr, &bytes, element.encoding.is_big_endian)?
+                }
+                _ => None,
+            };
+            match value {
+                Some(value) => found.set_item(keyword, value)?,
+                None => left.push(keyword),
+            }
+        }
+        Ok((found, left))
     }
 
     /// The element of a tag, or None. Where the file does not say what it is, `is_sequence` does.
