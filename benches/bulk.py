@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import hashlib
+import importlib.util
+import io
+import itertools
+import json
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -21,7 +31,7 @@ from pydicom.uid import ExplicitVRLittleEndian, JPEGLossless, generate_uid
 
 import dicoxide
 import generated
-from claims import Table
+from claims import Claim, Table
 from clock import Times, in_turns
 from tables import equals
 
@@ -108,50 +118,197 @@ def one(rounds: int) -> Table:
     return table
 
 
+@contextlib.contextmanager
+def series(count: int) -> Iterator[tuple[list[str], Array]]:
+    """Files of JPEG Lossless, CT 512 × 512, in a folder of their own; and what is in them."""
+    with tempfile.TemporaryDirectory() as folder:
+        frames = generated.ct_frames(count)
+        paths = [str(Path(folder) / f"{index:04}.dcm") for index in range(count)]
+        for index, path in enumerate(paths):
+            write(Path(path), frames[index], compressed=True, number=index)
+        yield paths, frames
+
+
+def drained(results: Iterable[Array], frames: Array) -> None:
+    """Take results as they come, and look whether they are right."""
+    count = 0
+    for count, result in enumerate(results, 1):
+        equals(frames[count - 1], result)
+    if count != len(frames):
+        raise AssertionError("results are missing")
+
+
 def many(rounds: int) -> Table:
     """Many files, on all cores."""
     table = Table(f"{MANY} files of JPEG Lossless, CT 512 × 512 (ms)", ("what", "here", "theirs", "×", "× best"))
-    with tempfile.TemporaryDirectory() as folder:
-        frames = generated.ct_frames(MANY)
-        paths = [str(Path(folder) / f"{index:04}.dcm") for index in range(MANY)]
-        for index, path in enumerate(paths):
-            write(Path(path), frames[index], compressed=True, number=index)
-
-        def drained(results: Any) -> None:
-            for index, result in enumerate(results):
-                equals(frames[index], result)
+    with series(MANY) as (paths, frames):
 
         def here(threads: int) -> None:
-            drained(array for _, array in dicoxide.decode_many(paths, threads=threads))
+            drained((array for _, array in dicoxide.decode_many(paths, threads=threads)), frames)
 
-        def with_gdcm() -> None:
-            for index, path in enumerate(paths):
-                ds = pydicom.dcmread(path)
-                ds.pixel_array_options(decoding_plugin="gdcm")
-                equals(frames[index], ds.pixel_array)
+        def with_gdcm(path: str) -> Array:
+            ds = pydicom.dcmread(path)
+            ds.pixel_array_options(decoding_plugin="gdcm")
+            return ds.pixel_array
 
         calls: dict[Any, Callable[[], Any]] = {CORES: lambda: here(CORES), 1: lambda: here(1)}
         if "gdcm" in get_decoder(JPEGLossless).available_plugins:
-            calls["gdcm"] = with_gdcm
+            calls["gdcm"] = lambda: drained(map(with_gdcm, paths), frames)
         sdl = dicomsdl_module()
         if sdl is not None:
 
-            def with_dicomsdl() -> None:
-                def decode(path: str) -> Array:
-                    out = np.empty_like(frames[0])
-                    sdl.open(path).copyFrameData(0, out)
-                    return out
+            def with_dicomsdl(path: str) -> Array:
+                out = np.empty_like(frames[0])
+                sdl.open(path).copyFrameData(0, out)
+                return out
 
+            def pooled() -> None:
                 with ThreadPoolExecutor(CORES) as pool:
-                    drained(pool.map(decode, paths))
+                    drained(pool.map(with_dicomsdl, paths), frames)
 
-            calls["dicomsdl"] = with_dicomsdl
+            calls["dicomsdl"] = pooled
         took = Times(in_turns(calls, max(3, rounds // 6)))
         for rival, target in (("gdcm", 20.0), ("dicomsdl", 8.0), (1, 1.7)):
             if rival in calls:
                 name = {"gdcm": "pydicom with gdcm", "dicomsdl": "dicomsdl in as many threads", 1: "one thread"}[rival]
                 table.race(f"decode_many, {CORES} threads, over {name}", took, CORES, rival, target)
+        table.rows.append(("threads of another kind, 2 over 1 (sha256)", *_control(rounds)))
     return table
 
 
-TABLES: dict[str, Callable[[int], Table]] = {"bulk_one": one, "bulk_many": many}
+def _control(rounds: int) -> tuple[float, float, float, float]:
+    """What two threads gain here that share nothing and touch no memory."""
+    block = bytes(4 << 20)
+
+    def hashed(threads: int) -> None:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda _: hashlib.sha256(block).digest(), range(8)))
+
+    took = Times(in_turns({count: lambda count=count: hashed(count) for count in (1, 2)}, max(5, rounds // 3)))
+    return took[2] * 1e3, took[1] * 1e3, took[1] / took[2], took.best[1] / took.best[2]
+
+
+def to_zarr(rounds: int) -> Table:
+    """The command line, against decoding alone."""
+    title = f"dicoxide decode to Zarr, {MANY} files of JPEG Lossless (ms)"
+    table = Table(title, ("what", "command", "decode_many", "× time", "× best"))
+    if importlib.util.find_spec("zarr") is None:
+        table.skipped = "zarr is not installed"
+        return table
+    from dicoxide.cli import main
+
+    with series(MANY) as (paths, frames), tempfile.TemporaryDirectory() as outputs:
+        folder, numbers = str(Path(paths[0]).parent), itertools.count()
+
+        def command() -> str:
+            out = str(Path(outputs) / f"{next(numbers)}.zarr")
+            with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+                if main(["decode", folder, "-o", out]):
+                    raise AssertionError("the command failed")
+            return out
+
+        def check(key: str, result: Any) -> None:
+            import zarr
+
+            if key == "command":
+                (array,) = (array for _, array in zarr.open_group(result, mode="r").arrays())
+                equals(frames, array[:])
+                shutil.rmtree(result)
+
+        calls: dict[str, Callable[[], Any]] = {
+            "command": command,
+            "alone": lambda: drained((array for _, array in dicoxide.decode_many(paths)), frames),
+        }
+        took = Times(in_turns(calls, max(3, rounds // 6), check=check))
+    longer, best = (of["command"] / of["alone"] for of in (took, took.best))
+    what = "dicoxide decode to Zarr over decode_many alone"
+    table.rows.append((what, took["command"] * 1e3, took["alone"] * 1e3, longer, best))
+    table.claims.append(Claim(what, longer, 2.0, best, at_most=True))
+    return table
+
+
+_LARGE = """
+import json, resource, statistics, sys
+import dicoxide
+sys.path.insert(0, sys.argv[2])
+from clock import in_turns
+took = in_turns({index: lambda index=index: dicoxide.decode(sys.argv[1], frames=index) for index in (5, 2900, 4095)}, 7)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+seconds = [some for times in took.values() for some in times]
+print(json.dumps([statistics.median(seconds) * 1e3, max(seconds) * 1e3, peak]))
+"""
+_SMALL = """
+import json, resource, sys
+import dicoxide
+sys.path.insert(0, sys.argv[2])
+from clock import in_turns
+from pathlib import Path
+paths = sorted(map(str, Path(sys.argv[1]).iterdir()))
+def read(count):
+    for _ in dicoxide.decode_many(paths[:count]):
+        pass
+read(1000)
+numbers = []
+for count in (10_000, 100_000):
+    seconds = in_turns({0: lambda: read(count)}, 1)[0][0]
+    numbers.append((seconds / count * 1e6, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+print(json.dumps(numbers))
+"""
+
+
+def _in_process(code: str, path: str) -> Any:
+    command = [sys.executable, "-W", "ignore", "-c", code, path, str(Path(__file__).parent)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def extremes(_: int) -> Table:
+    """A file of 2 GB, of which one frame is wanted; and very many small files. Each in a process of its own."""
+    table = Table("Large and many", ("what", "measured", "unit"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "large.dcm")
+        write(Path(path), np.zeros((512, 512), np.uint16), compressed=False)
+        with open(path, "r+b") as file:
+            data = file.read()
+            at = data.rindex(b"\xe0\x7f\x10\x00") + 8
+            # Number of Frames has four digits where the template has some of its own.
+            file.seek(at)
+            file.write((4096 * (1 << 19)).to_bytes(4, "little"))
+            file.truncate(at + 4 + 4096 * (1 << 19))
+        with warnings.catch_warnings():
+            median, worst, peak = _in_process(_LARGE, path)
+        table.rows += [
+            ("one frame of 4096 in 2 GB, by index, median", median, "ms"),
+            ("the slowest of 21", worst, "ms"),
+            ("peak memory of the process", peak, "MB"),
+        ]
+        table.claims += [
+            Claim("one frame of a file of 2 GB", median, 5.0, unit="ms", at_most=True),
+            Claim("peak memory of that process", peak, 100.0, unit="MB", at_most=True),
+        ]
+    with tempfile.TemporaryDirectory() as folder:
+        first = Path(folder) / "first"
+        write(first, np.zeros((32, 32), np.uint16), compressed=False)
+        data = first.read_bytes()
+        first.unlink()
+        for index in range(100_000):
+            (Path(folder) / f"{index:06}.dcm").write_bytes(data)
+        (few, few_mb), (all_, all_mb) = _in_process(_SMALL, folder)
+        table.rows += [
+            ("10 000 small files, each", few, "µs"),
+            ("100 000 small files, each", all_, "µs"),
+            ("peak memory after 10 000", few_mb, "MB"),
+            ("peak memory after 100 000", all_mb, "MB"),
+        ]
+        table.claims += [
+            Claim("100 000 small files, time of each over that of 10 000", all_ / few, 1.2, at_most=True),
+            Claim("the memory they take more", all_mb - few_mb, 16.0, unit="MB", at_most=True),
+        ]
+    return table
+
+
+TABLES: dict[str, Callable[[int], Table]] = {
+    "bulk_one": one,
+    "bulk_many": many,
+    "bulk_zarr": to_zarr,
+    "bulk_extremes": extremes,
+}

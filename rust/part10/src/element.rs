@@ -92,11 +92,13 @@ pub(crate) struct ElementHeader {
 /// What has no value representation in a data set that has them is taken for implicit VR, as some writers switch; two
 /// letters that are none of PS3.5 6.2 are taken for one with a length of 16 bits.
 pub(crate) fn header(window: &mut Window<'_>, at: u64, encoding: Encoding) -> Result<Option<ElementHeader>> {
-    let Some([t0, t1, t2, t3, v0, v1, l0, l1]) = window.array::<8>(at)? else { return Ok(None) };
+    let bytes = window.peek(at, 12)?;
+    let Some((&[t0, t1, t2, t3, v0, v1, l0, l1], rest)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
     let tag = encoding.tag([t0, t1, t2, t3]);
     let vr = [v0, v1];
     let defined = |length: u32| (length != u32::MAX).then_some(length);
-    let is_stated = !encoding.is_implicit && (is_known(vr) || (*b"AA" <= vr && vr <= *b"ZZ"));
+    // Those of PS3.5 6.2 are among them.
+    let is_stated = !encoding.is_implicit && (*b"AA" <= vr && vr <= *b"ZZ");
     if !is_stated {
         let length = defined(encoding.long([v0, v1, l0, l1]));
         return Ok(Some(ElementHeader { tag, vr: None, length, offset: at + 8 }));
@@ -105,13 +107,18 @@ pub(crate) fn header(window: &mut Window<'_>, at: u64, encoding: Encoding) -> Re
         let length = Some(encoding.short([l0, l1]));
         return Ok(Some(ElementHeader { tag, vr: Some(vr), length, offset: at + 8 }));
     }
-    let Some(length) = window.array::<4>(at + 8)? else { return Ok(None) };
-    Ok(Some(ElementHeader { tag, vr: Some(vr), length: defined(encoding.long(length)), offset: at + 12 }))
+    let Some(length) = rest.first_chunk::<4>() else { return Ok(None) };
+    Ok(Some(ElementHeader { tag, vr: Some(vr), length: defined(encoding.long(*length)), offset: at + 12 }))
 }
 
 /// Whether a value representation's length has 32 bits in explicit VR (PS3.5 7.1.2).
 fn has_long_length(vr: Vr) -> bool {
-    matches!(&vr, b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR" | b"UT" | b"UV")
+    // Most have another first letter.
+    matches!(vr, [b'O' | b'S' | b'U', _])
+        && matches!(
+            &vr,
+            b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR" | b"UT" | b"UV"
+        )
 }
 
 /// Whether it is one of PS3.5 6.2.

@@ -34,7 +34,7 @@ impl DataSet {
         encoding: Encoding,
         until: Until,
     ) -> Result<(Self, u64)> {
-        let mut elements: Vec<Element> = Vec::with_capacity(if until == Until::End { 64 } else { 8 });
+        let mut elements: Vec<Element> = Vec::with_capacity((end.saturating_sub(start) / 32).clamp(4, 256) as usize);
         let mut at = start;
         while at < end {
             let Some(header) = element::header(window, at, encoding)? else { break };

@@ -25,7 +25,17 @@ impl<'a> Window<'a> {
     }
 
     /// The next `count` bytes from `at` on; fewer at the end. `count` is a few bytes.
+    #[inline]
     pub(crate) fn peek(&mut self, at: u64, count: usize) -> Result<&[u8]> {
+        let place = usize::try_from(at.wrapping_sub(self.start)).unwrap_or(usize::MAX);
+        let is_within = place.checked_add(count).is_some_and(|end| end <= self.bytes.len());
+        if !is_within {
+            return self.peek_elsewhere(at, count);
+        }
+        Ok(self.bytes.get(place..).and_then(|rest| rest.get(..count)).unwrap_or_default())
+    }
+
+    fn peek_elsewhere(&mut self, at: u64, count: usize) -> Result<&[u8]> {
         let there = self.size.saturating_sub(at).min(count as u64);
         if at < self.start || at + there > self.start + self.bytes.len() as u64 {
             let bytes = self.size.saturating_sub(at).min(CHUNK_BYTES.max(count as u64));
