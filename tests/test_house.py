@@ -63,13 +63,36 @@ def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
 
 
 def test_commands_are_on_top() -> None:
-    below = {"_backend", "_capabilities", "_decode", "_delegate", "_image", "_pixels", "_request", "cli", "plugins"}
+    below = {
+        "_backend",
+        "_capabilities",
+        "_decode",
+        "_delegate",
+        "_image",
+        "_pixels",
+        "_request",
+        "bulk",
+        "cli",
+        "plugins",
+    }
     for path in modules():
         of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
         if path.parent.name == "cli":
             assert of_ours - {"errors"} <= below, path
         elif name(path) != "__main__.py":
             assert "cli" not in of_ours, path
+
+
+def test_one_module_reads_a_clock() -> None:
+    clocks = {"time", "datetime", "timeit"}
+    users = {name(path) for path in modules() if clocks & {module.partition(".")[0] for module in imports(path)}}
+    assert users == {"bulk/_clock.py"}
+
+
+def test_optional_packages_are_imported_when_they_are_used() -> None:
+    optional = {"zarr", "nibabel", "PIL", "rich", "dask", "distributed"}
+    for path in modules():
+        assert not optional & {module.partition(".")[0] for module in imports(path, top_level=True)}, path
 
 
 def test_importing_dicoxide_imports_neither_pydicom_nor_much_else() -> None:
