@@ -12,11 +12,11 @@ import sys
 from collections.abc import Sequence
 
 from dicoxide._backend import core
-from dicoxide.cli import doctor
+from dicoxide.cli import decode, doctor
 
 __all__ = ["main"]
 
-_COMMANDS = (doctor,)
+_COMMANDS = (decode, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
