@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from importlib import import_module
 from importlib.util import find_spec
 
-__all__ = ["EXTRAS", "FOR_FORMAT", "MissingExtraError", "is_there", "require"]
+__all__ = ["EXTRAS", "FOR_FORMAT", "MissingExtraError", "import_for", "is_there", "require"]
 
 # The name to import, and the extra.
 EXTRAS = {
@@ -34,3 +36,9 @@ def require(*packages: str, what: str) -> None:
         if not is_there(package):
             extra = EXTRAS[package]
             raise MissingExtraError(f'{what} needs the package {package}: pip install "dicoxide[{extra}]"')
+
+
+def import_for(form: str) -> None:
+    """Import what writing a format needs; a failure is for who needs it."""
+    with suppress(Exception):
+        import_module(_MODULES.get(FOR_FORMAT[form], FOR_FORMAT[form]))

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
 import numpy as np
 
 from dicoxide.bulk import _clock
 from dicoxide.bulk._cluster import ClusterError, run_on_cluster
-from dicoxide.bulk._extras import FOR_FORMAT, MissingExtraError, require
+from dicoxide.bulk._extras import FOR_FORMAT, MissingExtraError, import_for, require
 from dicoxide.bulk._failure import Failure
 from dicoxide.bulk._find import Finder
 from dicoxide.bulk._formats import empty_partials
@@ -147,6 +148,9 @@ def _work(arguments: argparse.Namespace, account: _Account) -> None:
     began = _clock.now()
     try:
         with ExitStack() as stack:
+            if arguments.format in FOR_FORMAT and not arguments.dry_run:
+                # It takes as long as reading some thousand headers, and can be done meanwhile.
+                Thread(target=import_for, args=(arguments.format,), daemon=True).start()
             # Who may not write there learns it before anything is read.
             ledger = None
             if not arguments.dry_run:

@@ -16,6 +16,7 @@ from dicoxide import _backend, _delegate
 from dicoxide._backend import core
 from dicoxide._capabilities import capabilities
 from dicoxide._request import thread_count
+from dicoxide.bulk._extras import EXTRAS
 from dicoxide.plugins import _ahead, _order
 
 __all__ = ["add_to", "report"]
@@ -84,6 +85,7 @@ def report() -> dict[str, Any]:
             for name, uids in sorted(plugins.items())
         ],
         "decoders": [{"package": name, "version": version} for name, version in _decoders()],
+        "extras": [{"package": name, "extra": extra, "version": _version(name)} for name, extra in EXTRAS.items()],
         "transfer_syntaxes": [{"uid": uid, **entry._asdict()} for uid, entry in table.items()],
     }
 
@@ -127,6 +129,10 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     )
     yield "\nother decoders"
     yield from _table(*((decoder["package"], decoder["version"]) for decoder in found["decoders"]))
+    yield "\noptional packages"
+    yield from _table(
+        *((one["package"], one["version"] or "not there", f"dicoxide[{one['extra']}]") for one in found["extras"])
+    )
     yield "\ntransfer syntaxes"
     yield from _table(
         *(

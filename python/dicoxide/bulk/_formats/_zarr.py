@@ -13,7 +13,7 @@ from dicoxide.bulk._jobs import Job
 
 __all__ = ["Writer", "begin_group", "end_group"]
 
-_CHUNK_BYTES = 2 << 20
+_CHUNK_BYTES = 4 << 20
 # A frame larger than this is cut into bands of rows.
 _LARGE_FRAME_BYTES = 8 << 20
 # With more chunks than this, many of them go into one file.
@@ -91,7 +91,7 @@ class Writer(_base.Writer):
         """Shapes of chunks and shards; sets `block` to whole ones."""
         count, rows, *rest = self.job.shape
         if self.slice_bytes > _LARGE_FRAME_BYTES:
-            bands = ceil(self.slice_bytes / (2 * _CHUNK_BYTES))
+            bands = ceil(self.slice_bytes / (_CHUNK_BYTES))
             chunk = (1, max(1, ceil(rows / bands)), *rest)
         else:
             chunk = (max(1, min(count, _CHUNK_BYTES // self.slice_bytes)), max(1, rows), *rest)
