@@ -128,11 +128,12 @@ def _options(arguments: argparse.Namespace) -> Options:
     dtype = arguments.dtype
     if dtype is not None:
         try:
-            dtype = np.dtype(dtype).name
+            wanted = np.dtype(dtype)
         except TypeError:
             raise OutputError(f"--dtype {dtype}: no such type") from None
-        if np.dtype(dtype).kind not in "iuf":
+        if wanted.kind not in "iuf":
             raise OutputError(f"--dtype {dtype}: an integer or float type is needed")
+        dtype = wanted.name
     return Options(
         format=arguments.format,
         rescale=arguments.rescale,
