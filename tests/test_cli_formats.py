@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
 
 from clitools import cut_frame, dicoxide_command, stacked, write_series
 from conftest import ROOT
@@ -52,25 +53,23 @@ class TestZarr:
         assert told["attributes"]["Modality"] == "CT"
         assert told["values"] == "stored"
 
-    def test_many_chunks_go_into_shards(self, tmp_path: Path) -> None:
-        ds = pydicom.dcmread(EMRI)
-        expected = ds.pixel_array
-        frames, rows, columns = 300, 1024, 512
-        big = np.zeros((frames, rows, columns), np.uint16)
-        big[:, :64, :64] = np.resize(expected, (frames, 64, 64))
-        ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-        ds.Rows, ds.Columns, ds.NumberOfFrames = rows, columns, frames
-        del ds.PerFrameFunctionalGroupsSequence
-        ds.PixelData = big.tobytes()
-        ds["PixelData"].VR = "OW"
-        ds["PixelData"].is_undefined_length = False
-        ds.save_as(tmp_path / "in.dcm")
-        decode(tmp_path / "in.dcm", tmp_path / "out")
-        ((_, array),) = self.zarr.open_group(tmp_path / "out", mode="r").arrays()
-        assert array.shards is not None
-        assert array.shards[0] % array.chunks[0] == 0
-        np.testing.assert_array_equal(array[:], big)
-        assert sum(1 for path in (tmp_path / "out").rglob("*") if path.is_file()) < 30
+    def test_many_chunks_go_into_shards(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from dicoxide import cli
+        from dicoxide.bulk._formats import _base, _zarr
+
+        monkeypatch.setattr(_base, "BLOCK_BYTES", 3000)
+        monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 500)
+        monkeypatch.setattr(_zarr, "_MANY_CHUNKS", 10)
+        paths = write_series(tmp_path / "in", 47)
+        cut = write_series(tmp_path / "in", 47, series="1.2.3.5", is_jpeg=True)
+        cut_frame(cut[20])
+        assert cli.main(["decode", str(tmp_path / "in"), "-o", str(tmp_path / "out")]) == 1
+        group = self.zarr.open_group(tmp_path / "out", mode="r")
+        array = group["1.2.3.4"]
+        assert (array.chunks, array.shards) == ((2, 12, 10), (12, 12, 10))
+        np.testing.assert_array_equal(array[:], stacked(paths))
+        assert sum(path.is_file() for path in (tmp_path / "out" / "1.2.3.4").rglob("*")) == 5
+        np.testing.assert_array_equal(group["1.2.3.5"][:], stacked(cut[:20] + cut[21:]))
 
     def test_large_frames_are_cut_into_bands(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 2, rows=2500, columns=2001)
@@ -251,9 +250,37 @@ def test_every_format_of_a_mixed_folder(tmp_path: Path, form: str) -> None:
             assert (tmp_path / "out" / output).exists()
 
 
-def test_frames_of_one_file_have_windows_and_places_of_their_own(tmp_path: Path) -> None:
-    decode(EMRI, tmp_path / "out", "--format", "npy")
-    (sidecar,) = (tmp_path / "out").glob("*.json")
-    told = json.loads(sidecar.read_text())
-    assert len(told["positions"]) == 10
-    assert len({tuple(one) for one in told["positions"]}) == 10
+def test_frames_of_one_file_have_places_of_their_own(tmp_path: Path) -> None:
+    (path,) = write_series(tmp_path / "in", 1)
+    ds = pydicom.dcmread(path)
+    pixels = np.arange(4 * 12 * 10, dtype=np.uint16).reshape(4, 12, 10)
+    ds.NumberOfFrames, ds.PixelData = 4, pixels.tobytes()
+    for keyword in (
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+        "PixelSpacing",
+        "RescaleSlope",
+        "RescaleIntercept",
+    ):
+        delattr(ds, keyword)
+    shared, measures, turned = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [0.5, 0.75], 3.0
+    turned.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [turned]
+    ds.SharedFunctionalGroupsSequence = [shared]
+    ds.PerFrameFunctionalGroupsSequence = []
+    for index in range(4):
+        group, plane, values = Dataset(), Dataset(), Dataset()
+        plane.ImagePositionPatient = [0, 0, 4.0 * index]
+        values.RescaleSlope, values.RescaleIntercept = index + 1, -index
+        group.PlanePositionSequence, group.PixelValueTransformationSequence = [plane], [values]
+        ds.PerFrameFunctionalGroupsSequence.append(group)
+    ds.save_as(path)
+    decode(path, tmp_path / "out", "--format", "npy", "--rescale")
+    told = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())
+    assert told["positions"] == [[0, 0, 4.0 * index] for index in range(4)]
+    assert told["RescaleSlope"] == [1, 2, 3, 4]
+    assert told["spacing"] == [4.0, 0.5, 0.75]
+    assert told["affine_lps"] == [[0.75, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]]
+    slopes = np.arange(1, 5)[:, None, None]
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), pixels * slopes - (slopes - 1.0))
