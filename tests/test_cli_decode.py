@@ -289,6 +289,27 @@ def test_what_failed_is_tried_again(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "errors.jsonl").read_text() == ""
 
 
+def test_nothing_old_is_left_of_what_fails_now(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", 1, is_jpeg=True)
+    other = write_series(tmp_path / "in", 2, series="1.2.3.5")
+    out = tmp_path / "out"
+    assert npy(tmp_path / "in", out).code == 0
+    # As if the run had been killed between the array and its line in the journal.
+    journal = (out / "ledger.jsonl").read_text().splitlines(keepends=True)
+    (out / "ledger.jsonl").write_text("".join(line for line in journal if '"1.2.3.4"' not in line))
+    cut_frame(paths[0])
+    assert npy(tmp_path / "in", out, "--resume").code == 1
+    assert sorted(path.name for path in out.glob("1.*")) == ["1.2.3.5.json", "1.2.3.5.npy"]
+    # What is not complete is not taken for finished when its sources are as they were.
+    whole, status = other[0].read_bytes(), other[0].stat()
+    other[0].write_bytes(whole[:-20])
+    assert npy(tmp_path / "in", out, "--resume").code == 1
+    assert len(np.load(out / "1.2.3.5.npy")) == 1
+    other[0].write_bytes(whole)
+    os.utime(other[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert npy(tmp_path / "in", out, "--resume", "--json").document["series"][1]["written"] == 2
+
+
 def test_output_folders_that_are_refused(tmp_path: Path) -> None:
     write_series(tmp_path / "in", 2)
     out = tmp_path / "out"

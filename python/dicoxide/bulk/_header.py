@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -164,9 +165,10 @@ def _numbers(value: Any, count: int) -> tuple[float, ...] | None:
     if not isinstance(value, (list, tuple)) or len(value) != count:
         return None
     try:
-        return tuple(float(one) for one in value)
+        numbers = tuple(float(one) for one in value)
     except (TypeError, ValueError):
         return None
+    return numbers if all(map(math.isfinite, numbers)) else None
 
 
 def _one(value: Any) -> float | None:
@@ -174,9 +176,10 @@ def _one(value: Any) -> float | None:
     if isinstance(value, list):
         value = value[0] if value else None
     try:
-        return None if value in (None, "") else float(value)
+        number = None if value in (None, "") else float(value)
     except (TypeError, ValueError):
         return None
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _number(value: Any) -> int | None:
@@ -194,4 +197,5 @@ def _plain(attributes: Mapping[str, Any], keyword: str) -> Any:
         value = attributes.get(keyword)
     except ValueError:
         return None
-    return None if value in (None, "") or isinstance(value, bytes) else value
+    is_number = not isinstance(value, float) or math.isfinite(value)
+    return None if value in (None, "") or isinstance(value, bytes) or not is_number else value

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 from dicoxide.bulk._failure import Failure
@@ -174,10 +174,15 @@ def _named(stacks: dict[tuple[Any, ...], list[Any]]) -> dict[tuple[Any, ...], tu
         if not series:
             stem += "-" + sha256(own.encode("utf-8", "surrogatepass")).hexdigest()[:8]
         by_stem.setdefault(stem, []).append(key)
-    named = {}
+    named: dict[tuple[Any, ...], tuple[str, list[Any]]] = {}
+    taken = {stem for stem, keys in by_stem.items() if len(keys) == 1}
     for stem, keys in by_stem.items():
-        for number, key in enumerate(keys, 1):
-            named[key] = (stem if len(keys) == 1 else f"{stem}_{number}", stacks[key])
+        if len(keys) == 1:
+            named[keys[0]] = (stem, stacks[keys[0]])
+            continue
+        numbered = (name for number in count(1) if (name := f"{stem}_{number}") not in taken)
+        named.update({key: (name, stacks[key]) for key, name in zip(keys, numbered, strict=False)})
+        taken.update(named[key][0] for key in keys)
     return named
 
 

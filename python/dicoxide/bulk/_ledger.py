@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+from collections.abc import Iterable
 from io import FileIO
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -16,6 +18,9 @@ from typing import Any, Self, TextIO
 from dicoxide.bulk._failure import Failure
 
 __all__ = ["Ledger", "OutputError"]
+
+# What the names of outputs end in, in all formats.
+SUFFIXES = ("", ".json", ".npy", ".nii", ".nii.gz")
 
 _LEDGER, _ERRORS, _LOCK = "ledger.jsonl", "errors.jsonl", ".lock"
 
@@ -46,7 +51,8 @@ class Ledger:
         self.out = out
         # Why the journal could not be written, where the disk is full.
         self.broken: OSError | None = None
-        path = os.path.join(out, _LEDGER)
+        self._path = path = os.path.join(out, _LEDGER)
+        self._head = {"format": form}
         try:
             os.makedirs(out, exist_ok=True)
             there = set(os.listdir(out)) - {_LOCK}
@@ -57,6 +63,7 @@ class Ledger:
         if there and _LEDGER not in there:
             raise OutputError(f"{out} is not empty and holds no ledger.jsonl of an earlier run")
         self._lock = _locked(os.path.join(out, _LOCK), out)
+        self._is_new = not there
         lines = _lines(path) if there else []
         if lines and lines[0].get("format") != form:
             self._lock.close()
@@ -65,7 +72,7 @@ class Ledger:
         try:
             # What cannot be decoded is tried again, so that these are always the failures of the last run.
             self._errors = open(os.path.join(out, _ERRORS), "wb", buffering=0)  # noqa: SIM115
-            self._journal = self._rewritten(path, [{"format": form}, *self._finished.values()])
+            self._journal = self._rewritten(path, [self._head, *self._finished.values()])
         except OSError as error:
             self._lock.close()
             raise OutputError(f"{out}: {(error.strerror or str(error)).lower()}") from error
@@ -85,13 +92,25 @@ class Ledger:
     def is_finished(self, name: str, fingerprint: str) -> bool:
         """Whether the series is there, of the same sources and made in the same way."""
         line = self._finished.get(name)
-        if line is None or line.get("fingerprint") != fingerprint:
+        if line is None or line.get("fingerprint") != fingerprint or not fingerprint:
             return False
         outputs = line.get("outputs")
         return isinstance(outputs, list) and all(os.path.exists(os.path.join(self.out, one)) for one in outputs)
 
-    def finished(self, name: str, fingerprint: str, outputs: list[str], **told: Any) -> None:
-        """Note that a series has appeared."""
+    def begin(self, names: Iterable[str]) -> None:
+        """Remove what there is of series that are to be made again: should that fail, nothing old is left."""
+        if self._is_new:
+            return
+        for name in names:
+            self._finished.pop(name, None)
+            # Also what appeared just before a run was killed, and is in no line.
+            for suffix in SUFFIXES:
+                _remove(os.path.join(self.out, name + suffix))
+        self._journal.close()
+        self._journal = self._rewritten(self._path, [self._head, *self._finished.values()])
+
+    def finished(self, name: str, fingerprint: str | None, outputs: list[str], **told: Any) -> None:
+        """Note that a series has appeared; without a fingerprint, that it is not complete."""
         self._append(self._journal, {"name": name, "fingerprint": fingerprint, "outputs": outputs, **told})
 
     def failed(self, failure: Failure) -> None:
@@ -116,6 +135,13 @@ class Ledger:
             file.writelines(json.dumps(line) + "\n" for line in lines)
         os.replace(fresh, path)
         return open(path, "ab", buffering=0)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        os.unlink(path)
 
 
 def _lines(path: str) -> list[dict[str, Any]]:

@@ -208,14 +208,15 @@ def _decode(arguments: argparse.Namespace, account: _Account, ledger: Ledger) ->
     jobs = [job for job in account.jobs if job.name not in account.resumed]
     frames = sum(len(job.slices) for job in jobs)
     files = sum(len({one.path for one in job.slices}) for job in jobs)
-    if options.format == "zarr":
-        begin_group(out)
     try:
+        ledger.begin(job.name for job in jobs)
+        if options.format == "zarr":
+            begin_group(out)
         with Progress(frames=frames, files=files) as progress:
             how = {"stop_at_failure": arguments.on_error == "raise", "threads": arguments.threads}
             results = (
                 run_on_cluster(jobs, out, options, arguments.dask, report=progress.add, **how)
-                if arguments.dask
+                if arguments.dask and jobs
                 else run(jobs, out, options, report=progress.add, **how)
             )
             try:
@@ -223,17 +224,21 @@ def _decode(arguments: argparse.Namespace, account: _Account, ledger: Ledger) ->
                     account.results[result.name] = result
                     for failure in result.failures:
                         _fail(account, ledger, progress.say, failure)
-                    # One with missing slices is made again, should they be there then.
-                    if result.outputs and not result.failures:
-                        told = {"slices": result.slices}
-                        ledger.finished(result.name, prints[result.name], list(result.outputs), **told)
+                    if result.outputs:
+                        # One with missing slices is made again, should they be there then.
+                        fingerprint = None if result.failures else prints[result.name]
+                        ledger.finished(result.name, fingerprint, list(result.outputs), slices=result.slices)
             finally:
                 results.close()
                 account.frames, account.bytes = progress.frames - progress.errors, progress.bytes
+        empty_partials(out)
+        if options.format == "zarr":
+            end_group(out)
+    except OSError as error:
+        why = f"writing the output folder: {(error.strerror or str(error)).lower()}"
+        _fail(account, ledger, Progress().say, Failure(out, kind="Write", message=why))
     finally:
         empty_partials(out)
-    if options.format == "zarr":
-        end_group(out)
 
 
 def _fail(account: _Account, ledger: Ledger | None, say: Callable[[str], None], failure: Failure) -> None:
@@ -307,6 +312,8 @@ def _tell(account: _Account, is_dry: bool) -> None:
     say = [] if not counts else [counted(counts["files"], "DICOM file")]
     if counts.get("skipped"):
         say.append(f"{counted(counts['skipped'], 'other file')} skipped")
+    if counts.get("duplicates"):
+        say.append(f"{counted(counts['duplicates'], 'file')} met twice")
     statuses = [_status(account, job, is_dry) for job in account.jobs]
     say += [f"{statuses.count(one)} series {one}" for one in dict.fromkeys(statuses)]
     if account.frames:

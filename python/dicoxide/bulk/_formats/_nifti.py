@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from dicoxide._request import Array
+from dicoxide._request import Array, thread_count
 from dicoxide.bulk._formats import _base
 from dicoxide.bulk._jobs import Job
 
@@ -22,6 +23,8 @@ __all__ = ["Writer", "affine_ras"]
 
 # Header and the four bytes that say that no extension follows.
 _HEADER_BYTES = 352
+# What one thread compresses at once; each is a member of the file.
+_MEMBER_BYTES = 4 << 20
 _RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
@@ -35,6 +38,7 @@ class Writer(_base.Writer):
     """Appends to one stream behind a header of constant length, which is written last."""
 
     _file: BinaryIO
+    _threads: ThreadPoolExecutor | None = None
 
     def open(self) -> None:
         self._header(self.job)
@@ -44,12 +48,21 @@ class Writer(_base.Writer):
         self._file.write(self._framed(bytes(_HEADER_BYTES)))
 
     def append(self, block: Array, indices: Sequence[int]) -> None:
-        self._file.write(self._compressed(np.ascontiguousarray(block)))
+        data = block.astype(block.dtype.newbyteorder("<"), order="C", copy=False).data.cast("B")
+        if not self.options.compressed:
+            self._file.write(data)
+            return
+        parts = [data[start : start + _MEMBER_BYTES] for start in range(0, len(data), _MEMBER_BYTES)]
+        if len(parts) > 1 and self._threads is None:
+            self._threads = ThreadPoolExecutor(thread_count(None), thread_name_prefix="dicoxide-gzip")
+        for member in map(_member, parts) if self._threads is None else self._threads.map(_member, parts):
+            self._file.write(member)
 
     def close(self, kept: Job, told: dict[str, Any]) -> list[str]:
         self._file.seek(0)
         self._file.write(self._framed(self._header(kept)))
         self._file.close()
+        self._stop()
         name = self.job.name
         if affine_ras(kept) is None:
             told["findings"].append("the NIfTI file has no position and orientation: sform and qform codes are 0")
@@ -63,7 +76,12 @@ class Writer(_base.Writer):
             # What could not be written is removed anyway.
             with suppress(OSError):
                 self._file.close()
+        self._stop()
         super().abort()
+
+    def _stop(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown()
 
     def _header(self, job: Job) -> bytes:
         import nibabel
@@ -99,12 +117,8 @@ class Writer(_base.Writer):
         """The header as a gzip member that is not compressed, so that its length is always the same."""
         return header if not self.options.compressed else _member(header, 0)
 
-    def _compressed(self, block: Array) -> bytes | memoryview:
-        data = block.astype(block.dtype.newbyteorder("<"), copy=False).data.cast("B")
-        return data if not self.options.compressed else _member(data, 1)
 
-
-def _member(data: bytes | memoryview, level: int) -> bytes:
+def _member(data: bytes | memoryview, level: int = 1) -> bytes:
     """One member of a gzip file (RFC 1952 2.2); several after each other are one stream."""
     stream = zlib.compressobj(level, wbits=31)
     return stream.compress(data) + stream.flush()

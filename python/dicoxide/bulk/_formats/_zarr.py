@@ -73,6 +73,7 @@ class Writer(_base.Writer):
             compressors=codec if self.options.compressed else None,
             dimension_names=("slice", "row", "column", "sample")[: len(self.job.shape)],
             zarr_format=3,
+            attributes=_base.document(self.job, self.options, []),
             # Every chunk is written, also one of zeros: an absent one would mean that something is missing.
             config={"write_empty_chunks": True},
         )
@@ -84,7 +85,7 @@ class Writer(_base.Writer):
     def close(self, kept: Job, told: dict[str, Any]) -> list[str]:
         if kept is not self.job:
             self._array.resize(kept.shape)
-        self._array.update_attributes(told)
+            self._array.update_attributes(told)
         return [self.job.name]
 
     def _layout(self) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
