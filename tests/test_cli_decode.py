@@ -140,11 +140,12 @@ def test_sources_that_are_no_folder_of_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_what_may_not_be_read(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 3)
     write_series(tmp_path / "in" / "closed", 1)
     paths[1].chmod(0)
+    if os.access(paths[1], os.R_OK):
+        pytest.skip("this user reads everything")
     (tmp_path / "in" / "closed").chmod(0)
     try:
         done = npy(tmp_path / "in", tmp_path / "out", "--json")
