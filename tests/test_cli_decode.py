@@ -115,8 +115,11 @@ def test_every_bad_file_is_named_and_the_others_are_done(tmp_path: Path) -> None
 def test_stopping_at_the_first_failure(tmp_path: Path) -> None:
     broken = write_series(tmp_path / "in", 3, is_jpeg=True)
     cut_frame(broken[1])
-    done = npy(tmp_path / "in", tmp_path / "out", "--on-error", "raise")
+    write_series(tmp_path / "in", 2, series="1.2.3.3")
+    write_series(tmp_path / "in", 2, series="1.2.3.5")
+    done = npy(tmp_path / "in", tmp_path / "out", "--on-error", "raise", "--json")
     assert done.code == 1
+    assert [one["status"] for one in done.document["series"]] == ["written", "failed", "not done"]
     assert len(lines(tmp_path / "out" / "errors.jsonl")) == 1
     assert not (tmp_path / "out" / "1.2.3.4.npy").exists()
     (tmp_path / "in" / "empty.dcm").touch()

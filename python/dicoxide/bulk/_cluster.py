@@ -6,7 +6,10 @@ or on two at once, and what is there is the same.
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dicoxide._request import thread_count
@@ -48,7 +51,8 @@ def run_on_cluster(
 
     cluster = None
     if address == "local":
-        cluster = LocalCluster(n_workers=thread_count(threads), threads_per_worker=1, dashboard_address=None)
+        with _without_interrupts():
+            cluster = LocalCluster(n_workers=thread_count(threads), threads_per_worker=1, dashboard_address=None)
     try:
         try:
             client = Client(cluster or address, timeout="10s")
@@ -59,6 +63,19 @@ def run_on_cluster(
     finally:
         if cluster is not None:
             cluster.close()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C while the workers are started, and let them inherit that: this process ends them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def one_job(job: Job, out: str, options: Options, stop_at_failure: bool) -> Result:

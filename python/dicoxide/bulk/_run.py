@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ Report = Callable[[int, int, int, int], None]
 # Blocks that wait to be written: at most so many bytes, and so many of them.
 _WAITING_BYTES = 64 << 20
 _WAITING_COUNT = 64
+_SPARE_COUNT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class _Runner:
         self._waiting: deque[tuple[Future[Result | None], int]] = deque()
         self._waiting_bytes = 0
         self._spare: list[Array] = []
+        self._lock = Lock()
 
     def results(self, jobs: Iterable[Job]) -> Generator[Result, None, None]:
         works = [_Work(job, self._options) for job in jobs]
@@ -141,10 +144,16 @@ class _Runner:
                 current += 1
             self._take(work, index, result, executor)
             if self._stop_at_failure and work.failures:
-                slices.close()
-                yield Result(work.job.name, (), 0, tuple(work.failures))
-                return
-            yield from self._done(wait=self._waiting_bytes > _WAITING_BYTES or len(self._waiting) > _WAITING_COUNT)
+                # Its series is not written, but what is complete already is told.
+                work.is_dead = True
+                self._end(work, executor)
+                current = len(works)
+                break
+            for one in self._done(wait=self._waiting_bytes > _WAITING_BYTES or len(self._waiting) > _WAITING_COUNT):
+                yield one
+                if self._stop_at_failure and one.failures:
+                    return
+        slices.close()
         for work in works[current:]:
             self._end(work, executor)
         while self._waiting:
@@ -198,8 +207,11 @@ class _Runner:
     def _memory(self, count: int, work: _Work) -> Array:
         assert work.writer is not None
         size = count * work.writer.slice_bytes
-        place = next((place for place, spare in enumerate(self._spare) if spare.nbytes >= size), None)
-        flat = np.empty(size, np.uint8) if place is None else self._spare.pop(place)
+        with self._lock:
+            place = next((place for place, spare in enumerate(self._spare) if spare.nbytes >= size), None)
+            flat = None if place is None else self._spare.pop(place)
+        if flat is None:
+            flat = np.empty(size, np.uint8)
         return flat[:size].view(work.writer.dtype).reshape(count, *work.job.slice_shape)
 
     def _flush(self, work: _Work, executor: ThreadPoolExecutor) -> None:
@@ -231,8 +243,9 @@ class _Runner:
             work.writer.append(block[: len(held)], held)
         except Exception as error:
             self._kill(work, error)
-        if len(self._spare) < 3 and block.base is not None:
-            self._spare.append(_flat(block))
+        with self._lock:
+            # The largest few are worth keeping: fresh pages cost about as much as decoding into them.
+            self._spare = sorted([*self._spare, _flat(block)], key=lambda spare: -spare.nbytes)[:_SPARE_COUNT]
 
     def _finish(self, work: _Work) -> Result:
         job, writer = work.job, work.writer
