@@ -293,6 +293,14 @@ def test_what_failed_is_tried_again(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "errors.jsonl").read_text() == ""
 
 
+def test_a_run_that_wrote_nothing_is_none(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    assert npy(tmp_path / "in", tmp_path / "out").code == 1
+    write_series(tmp_path / "in", 2)
+    assert npy(tmp_path / "in", tmp_path / "out").code == 0
+    assert npy(tmp_path / "in", tmp_path / "out").code == 2
+
+
 def test_nothing_old_is_left_of_what_fails_now(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 1, is_jpeg=True)
     other = write_series(tmp_path / "in", 2, series="1.2.3.5")

@@ -17,6 +17,7 @@ from conftest import ROOT
 from dicoxide import cli
 from dicoxide.bulk import _extras
 from dicoxide.cli import _progress
+from dicoxide.cli._words import nothing_on_stdout
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
 
@@ -67,6 +68,17 @@ def test_what_is_no_image_and_what_nobody_decodes(tmp_path: Path) -> None:
     assert "no decoder takes 1.2.840.10008.1.9.1" in done.err
     assert dicoxide_command("info", tmp_path / "gone").code == 1
     assert dicoxide_command("info").code == 2
+
+
+def test_what_others_print_is_no_part_of_the_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    with nothing_on_stdout():
+        os.write(1, b"from C\n")
+        print("from Python")
+        subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+    print("the answer")
+    captured = capfd.readouterr()
+    assert captured.out == "the answer\n"
+    assert sorted(captured.err.splitlines()) == ["from C", "from Python", "from a child"]
 
 
 def test_paths_that_are_no_text(tmp_path: Path) -> None:

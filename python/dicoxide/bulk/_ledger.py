@@ -23,6 +23,7 @@ __all__ = ["Ledger", "OutputError"]
 SUFFIXES = ("", ".json", ".npy", ".nii", ".nii.gz")
 
 _LEDGER, _ERRORS, _LOCK = "ledger.jsonl", "errors.jsonl", ".lock"
+_NOTHING_DONE = {_LEDGER, _ERRORS, ".partial", "zarr.json"}
 
 
 class OutputError(Exception):
@@ -58,10 +59,11 @@ class Ledger:
             there = set(os.listdir(out)) - {_LOCK}
         except OSError as error:
             raise OutputError(f"{out}: {(error.strerror or str(error)).lower()}") from error
-        if there and not resume:
-            raise OutputError(f"{out} is not empty; --resume goes on with an earlier run")
         if there and _LEDGER not in there:
             raise OutputError(f"{out} is not empty and holds no ledger.jsonl of an earlier run")
+        # A run that ended before anything appeared is none.
+        if not resume and not there <= _NOTHING_DONE:
+            raise OutputError(f"{out} is not empty; --resume goes on with an earlier run")
         self._lock = _locked(os.path.join(out, _LOCK), out)
         self._is_new = not there
         lines = _lines(path) if there else []

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
 from dicoxide.bulk._failure import Failure
 
-__all__ = ["Departures", "counted", "failure_line", "numbers_type", "shown"]
+__all__ = ["Departures", "counted", "failure_line", "nothing_on_stdout", "numbers_type", "shown"]
 
 
 def counted(count: int, what: str) -> str:
@@ -45,6 +47,24 @@ def numbers_type(convert: Callable[[str], Any], least: int | None = None) -> Cal
         return value
 
     return checked
+
+
+@contextmanager
+def nothing_on_stdout() -> Iterator[None]:
+    """Send to stderr whatever others print meanwhile, also from C and from processes that are started."""
+    with redirect_stdout(sys.stderr):
+        try:
+            kept = os.dup(1)
+            os.dup2(2, 1)
+        except OSError:
+            # One of them is closed: there is nothing to keep apart.
+            yield
+            return
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 class Departures:

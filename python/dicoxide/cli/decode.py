@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
@@ -28,7 +28,7 @@ from dicoxide.bulk._options import FORMATS, Options
 from dicoxide.bulk._run import Result, run
 from dicoxide.bulk._survey import survey
 from dicoxide.cli._progress import Progress, size_text
-from dicoxide.cli._words import Departures, counted, failure_line, numbers_type, shown
+from dicoxide.cli._words import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
 
 __all__ = ["add_to"]
 
@@ -109,8 +109,7 @@ def _run(arguments: argparse.Namespace) -> int:
             if arguments.dask:
                 require("dask", "distributed", what="--dask")
         account = _Account(None if arguments.out is None else os.path.abspath(arguments.out), options)
-        # Whatever other packages print is no part of the answer.
-        with redirect_stdout(sys.stderr), Departures() as departures:
+        with nothing_on_stdout(), Departures() as departures:
             _work(arguments, account)
         account.departures = departures.counts
     except (ClusterError, MissingExtraError, OutputError) as error:

@@ -6,9 +6,7 @@ import argparse
 import json
 import os
 import platform
-import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from importlib import metadata
 from typing import Any, NamedTuple
 
@@ -17,6 +15,7 @@ from dicoxide._backend import core
 from dicoxide._capabilities import capabilities
 from dicoxide._request import thread_count
 from dicoxide.bulk._extras import EXTRAS
+from dicoxide.cli._words import nothing_on_stdout
 from dicoxide.plugins import _ahead, _order
 
 __all__ = ["add_to", "report"]
@@ -91,8 +90,7 @@ def report() -> dict[str, Any]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # Whatever other packages print when they are imported is no part of the answer.
-    with redirect_stdout(sys.stderr):
+    with nothing_on_stdout():
         found = report()
     if arguments.json:
         print(json.dumps(found, indent=2))

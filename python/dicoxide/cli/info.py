@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from typing import Any
 
 from dicoxide._capabilities import Capability, capabilities
@@ -18,7 +17,7 @@ from dicoxide.bulk._header import Header
 from dicoxide.bulk._jobs import Job, plan
 from dicoxide.bulk._survey import survey
 from dicoxide.cli._progress import Progress
-from dicoxide.cli._words import Departures, counted, failure_line, numbers_type, shown
+from dicoxide.cli._words import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
 
 __all__ = ["add_to", "report"]
 
@@ -75,8 +74,7 @@ def report(sources: list[str], *, every_file: bool = False, threads: int | None 
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # Whatever other packages print when they are imported is no part of the answer.
-    with redirect_stdout(sys.stderr), Departures() as departures:
+    with nothing_on_stdout(), Departures() as departures:
         found = report(arguments.sources, every_file=arguments.files, threads=arguments.threads)
     found["warnings"] = departures.counts
     if arguments.json:
