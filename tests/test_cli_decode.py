@@ -17,6 +17,8 @@ from clitools import Done, cut_frame, dicoxide_command, edited, lines, stacked, 
 from conftest import PYDICOM_FILES, ROOT
 from dicoxide.bulk._find import is_dicom
 
+EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
+
 
 def npy(source: object, out: Path, *more: object) -> Done:
     return dicoxide_command("decode", source, "-o", out, "--format", "npy", *more)
@@ -175,7 +177,7 @@ def test_nothing_at_all_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_a_multi_frame_file_is_a_stack(tmp_path: Path) -> None:
-    source = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
+    source = EMRI
     expected = pydicom.dcmread(source).pixel_array
     assert npy(source, tmp_path / "out").code == 0
     (made,) = (tmp_path / "out").glob("*.npy")
@@ -190,8 +192,27 @@ def test_a_multi_frame_file_is_a_stack(tmp_path: Path) -> None:
     assert done.document["failures"][0]["message"] == "frame 10 asked for, there are 10"
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_names_are_told_apart(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 2)
+    write_series(tmp_path / "b", 3, columns=9, seed=1)
+    write_series(tmp_path / "c", 1, series="1.2.3 4", seed=2)
+    (tmp_path / "d").mkdir()
+    for name in ("x.dcm", "y.dcm"):
+        shutil.copy(EMRI, tmp_path / "d" / name)
+    (nameless,) = write_series(tmp_path / "e", 1, seed=3)
+    edited(nameless, SeriesInstanceUID=None)
+    found = npy(tmp_path, tmp_path / "out", "--json").document
+    names = [one["name"] for one in found["series"]]
+    assert len(set(names)) == 6
+    assert {"1.2.3.4_1", "1.2.3.4_2", "1.2.3_4"} <= set(names)
+    assert [one["slices"] for one in found["series"] if one["modality"] == "MR"] == [10, 10]
+    assert sum(name.startswith(nameless.name) for name in names) == 1
+    assert len(list((tmp_path / "out").glob("*.npy"))) == 6
+
+
 def test_a_broken_frame_leaves_the_others(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "tests" / "vectors" / "emri_small_RLE.dcm", tmp_path / "in.dcm")
+    shutil.copy(EMRI, tmp_path / "in.dcm")
     expected = pydicom.dcmread(tmp_path / "in.dcm").pixel_array
     cut_frame(tmp_path / "in.dcm", 4)
     done = npy(tmp_path / "in.dcm", tmp_path / "out", "--json")

@@ -130,7 +130,7 @@ def plan(headers: Iterable[Header], selection: FrameSelection) -> tuple[list[Job
             left_out += 1
             continue
         series = header.attributes.get("SeriesInstanceUID")
-        own = header.sop_instance_uid or header.file.path if header.is_multi_frame or not series else ""
+        own = header.file.path if header.is_multi_frame or not series else ""
         orientation = header.frames[0].orientation
         direction = None if orientation is None else tuple(round(one, 3) + 0.0 for one in orientation)
         kind = (header.slice_shape, header.dtype, header.attributes.get("PhotometricInterpretation"))
