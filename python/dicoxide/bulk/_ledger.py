@@ -23,7 +23,7 @@ __all__ = ["Ledger", "OutputError"]
 SUFFIXES = ("", ".json", ".npy", ".nii", ".nii.gz")
 
 _LEDGER, _ERRORS, _LOCK = "ledger.jsonl", "errors.jsonl", ".lock"
-_NOTHING_DONE = {_LEDGER, _ERRORS, ".partial", "zarr.json"}
+_NOTHING_DONE = {_LEDGER, _LEDGER + ".new", _ERRORS, ".partial", "zarr.json"}
 
 
 class OutputError(Exception):
@@ -59,14 +59,15 @@ class Ledger:
             there = set(os.listdir(out)) - {_LOCK}
         except OSError as error:
             raise OutputError(f"{out}: {(error.strerror or str(error)).lower()}") from error
-        if there and _LEDGER not in there:
-            raise OutputError(f"{out} is not empty and holds no ledger.jsonl of an earlier run")
         # A run that ended before anything appeared is none.
-        if not resume and not there <= _NOTHING_DONE:
+        is_empty = there <= _NOTHING_DONE
+        if not is_empty and _LEDGER not in there:
+            raise OutputError(f"{out} is not empty and holds no ledger.jsonl of an earlier run")
+        if not is_empty and not resume:
             raise OutputError(f"{out} is not empty; --resume goes on with an earlier run")
         self._lock = _locked(os.path.join(out, _LOCK), out)
         self._is_new = not there
-        lines = _lines(path) if there else []
+        lines = _lines(path) if _LEDGER in there else []
         if lines and lines[0].get("format") != form:
             self._lock.close()
             raise OutputError(f"{out} holds {lines[0].get('format')} of an earlier run, not {form}")
