@@ -19,7 +19,7 @@ setup: $(VENV)/.ready  ## Make the virtual environment with all that tests and l
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
-	$(PIP) install 'maturin>=1.9,<2' --group test --group lint --group demo --group bench
+	$(PIP) install 'maturin>=1.9,<2' --group test --group extras --group lint --group demo --group bench
 	@touch $@
 
 build: $(EXTENSION)  ## Build the extension, optimised, into the virtual environment

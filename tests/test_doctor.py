@@ -55,7 +55,7 @@ def test_text_has_what_json_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor"]) == 0
     out = capsys.readouterr().out
     found = doctor.report()
-    for row in (*found["transfer_syntaxes"], *found["decoders"], *found["plugins"]):
+    for row in (*found["transfer_syntaxes"], *found["extras"], *found["decoders"], *found["plugins"]):
         for value in row.values():
             assert not isinstance(value, str) or value in out
     for key in ("dicoxide", "python", "numpy", "pydicom", "backend", "cpu_path"):

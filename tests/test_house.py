@@ -66,7 +66,18 @@ def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
 
 
 def test_commands_are_on_top() -> None:
-    below = {"_backend", "_capabilities", "_decode", "_delegate", "_image", "_pixels", "_request", "cli", "plugins"}
+    below = {
+        "_backend",
+        "_capabilities",
+        "_decode",
+        "_delegate",
+        "_image",
+        "_pixels",
+        "_request",
+        "bulk",
+        "cli",
+        "plugins",
+    }
     for path in modules():
         of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
         if path.parent.name == "cli":
@@ -89,6 +100,20 @@ def test_only_one_module_knows_dask() -> None:
         if re.search(r"""import (dask|distributed)\b|_module\("dask""", path.read_text())
     ]
     assert users == ["dask.py"]
+
+
+def test_one_module_reads_a_clock() -> None:
+    clocks = {"time", "timeit"}
+    users = {name(path) for path in modules() if clocks & {module.partition(".")[0] for module in imports(path)}}
+    assert users == {"bulk/_clock.py"}
+    # A calendar is no clock, unless it is asked for today.
+    assert not [path for path in modules() if re.search(r"\.(now|utcnow|today)\(", path.read_text())]
+
+
+def test_optional_packages_are_imported_when_they_are_used() -> None:
+    optional = {"zarr", "nibabel", "PIL", "rich", "dask", "distributed"}
+    for path in modules():
+        assert not optional & {module.partition(".")[0] for module in imports(path, top_level=True)}, path
 
 
 def test_importing_dicoxide_imports_neither_pydicom_nor_much_else() -> None:

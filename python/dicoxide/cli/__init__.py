@@ -1,7 +1,8 @@
 """The command line: ``dicoxide``, also ``python -m dicoxide``.
 
 A command is a module of this package with ``add_to(commands)``, which describes it to argparse and sets ``run`` to a
-function that takes the parsed arguments and returns the exit code: 0 all well, 1 some inputs failed, 2 usage.
+function that takes the parsed arguments and returns the exit code: 0 all well, 1 some inputs failed, 2 usage,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import sys
 from collections.abc import Sequence
 
 from dicoxide._backend import core
-from dicoxide.cli import doctor
+from dicoxide.cli import decode, doctor, info
 
 __all__ = ["main"]
 
-_COMMANDS = (doctor,)
+_COMMANDS = (info, decode, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("dicoxide: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:
         # Whoever read has read enough; the interpreter would complain when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,9 +6,7 @@ import argparse
 import json
 import os
 import platform
-import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from importlib import metadata
 from typing import Any, NamedTuple
 
@@ -16,6 +14,8 @@ from dicoxide import _backend, _delegate
 from dicoxide._backend import core
 from dicoxide._capabilities import capabilities
 from dicoxide._request import thread_count
+from dicoxide.bulk._extras import EXTRAS
+from dicoxide.cli._words import nothing_on_stdout
 from dicoxide.plugins import _ahead, _order
 
 __all__ = ["add_to", "report"]
@@ -84,13 +84,13 @@ def report() -> dict[str, Any]:
             for name, uids in sorted(plugins.items())
         ],
         "decoders": [{"package": name, "version": version} for name, version in _decoders()],
+        "extras": [{"package": name, "extra": extra, "version": _version(name)} for name, extra in EXTRAS.items()],
         "transfer_syntaxes": [{"uid": uid, **entry._asdict()} for uid, entry in table.items()],
     }
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # Whatever other packages print when they are imported is no part of the answer.
-    with redirect_stdout(sys.stderr):
+    with nothing_on_stdout():
         found = report()
     if arguments.json:
         print(json.dumps(found, indent=2))
@@ -127,6 +127,10 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     )
     yield "\nother decoders"
     yield from _table(*((decoder["package"], decoder["version"]) for decoder in found["decoders"]))
+    yield "\noptional packages"
+    yield from _table(
+        *((one["package"], one["version"] or "not there", f"dicoxide[{one['extra']}]") for one in found["extras"])
+    )
     yield "\ntransfer syntaxes"
     yield from _table(
         *(

@@ -1,0 +1,308 @@
+"""Jobs into arrays on disk: slices are decoded in order, and written in blocks while the next ones are decoded.
+
+What is held at once is a few blocks, and what `decode_many` decodes ahead, however large a series is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from dicoxide._request import Array, thread_count
+from dicoxide.bulk._deliver import decoded_slices
+from dicoxide.bulk._failure import Failure, failure_of
+from dicoxide.bulk._formats import Writer, open_writer
+from dicoxide.bulk._jobs import Job
+from dicoxide.bulk._options import Options
+
+__all__ = ["Report", "Result", "run"]
+
+# How many frames, files and bytes have been done, and how many of the frames have failed.
+Report = Callable[[int, int, int, int], None]
+
+# Blocks that wait to be written: at most so many bytes, and so many of them.
+_WAITING_BYTES = 64 << 20
+_WAITING_COUNT = 64
+_SPARE_COUNT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a job.
+
+    Attributes
+    ----------
+    name : str
+        Of the job.
+    outputs : tuple of str
+        What has appeared in the output folder; empty where nothing was written.
+    slices : int
+        How many slices were written.
+    failures : tuple of Failure
+        Each slice that is missing, or why there is nothing.
+    """
+
+    name: str
+    outputs: tuple[str, ...]
+    slices: int
+    failures: tuple[Failure, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """A job on its way. `is_dead` and `failures` are also written by the writing thread, one item at a time."""
+
+    job: Job
+    options: Options
+    writer: Writer | None = None
+    block: Array | None = None
+    held: list[int] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    taken: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    is_open: bool = False
+    is_dead: bool = False
+
+
+def run(
+    jobs: Iterable[Job],
+    out: str,
+    options: Options,
+    *,
+    threads: int | None = None,
+    stop_at_failure: bool = False,
+    report: Report | None = None,
+) -> Generator[Result, None, None]:
+    """Decode and write `jobs`; whatever ends it leaves nothing that is not complete.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+        What to make.
+    out : str
+        The output folder, which exists.
+    options : Options
+        How to make it.
+    threads : int, optional
+        Most threads to decode on: all cores by default. One more writes.
+    stop_at_failure : bool
+        Nothing more is begun after the first failure, and its series is not written.
+    report : callable, optional
+        Called with counts of frames, files, bytes and failed frames since it was called last.
+
+    Yields
+    ------
+    Result
+        One a job, in any order; none for jobs that were not finished.
+    """
+    runner = _Runner(out, options, thread_count(threads), stop_at_failure, report or (lambda *_: None))
+    return runner.results(jobs)
+
+
+class _Runner:
+    def __init__(self, out: str, options: Options, threads: int, stop_at_failure: bool, report: Report) -> None:
+        self._out = out
+        self._options = options
+        self._threads = threads
+        self._stop_at_failure = stop_at_failure
+        self._report = report
+        self._waiting: deque[tuple[Future[Result | None], int]] = deque()
+        self._waiting_bytes = 0
+        self._spare: list[Array] = []
+        self._lock = Lock()
+
+    def results(self, jobs: Iterable[Job]) -> Generator[Result, None, None]:
+        works = [_Work(job, self._options) for job in jobs]
+        # Those that `decode_many` takes are in one go, so that many small series are as fast as a large one.
+        order = sorted(
+            range(len(works)), key=lambda place: any(s.frame_index is not None for s in works[place].job.slices)
+        )
+        works = [works[place] for place in order]
+        with ThreadPoolExecutor(1, thread_name_prefix="dicoxide-write") as executor:
+            try:
+                yield from self._results(works, executor)
+            finally:
+                executor.shutdown(wait=True, cancel_futures=True)
+                for work in works:
+                    if work.writer is not None:
+                        work.writer.abort()
+
+    def _results(self, works: list[_Work], executor: ThreadPoolExecutor) -> Iterator[Result]:
+        current = 0
+        places = {id(work): place for place, work in enumerate(works)}
+        slices = decoded_slices([(work.job, work) for work in works], self._options, self._threads)
+        for work, index, result in slices:
+            while current < places[id(work)]:
+                self._end(works[current], executor)
+                current += 1
+            self._take(work, index, result, executor)
+            if self._stop_at_failure and work.failures:
+                # Its series is not written, but what is complete already is told.
+                work.is_dead = True
+                self._end(work, executor)
+                current = len(works)
+                break
+            for one in self._done(wait=self._waiting_bytes > _WAITING_BYTES or len(self._waiting) > _WAITING_COUNT):
+                yield one
+                if self._stop_at_failure and one.failures:
+                    return
+        slices.close()
+        for work in works[current:]:
+            self._end(work, executor)
+        while self._waiting:
+            yield from self._done(wait=True)
+
+    def _done(self, *, wait: bool) -> Iterator[Result]:
+        """Results of what has been written; with `wait`, after the next of it."""
+        while self._waiting and (wait or self._waiting[0][0].done()):
+            wait = False
+            future, size = self._waiting.popleft()
+            result = future.result()
+            self._waiting_bytes -= size
+            if result is not None:
+                yield result
+
+    def _take(self, work: _Work, index: int, result: Array | Exception, executor: ThreadPoolExecutor) -> None:
+        """One slice into its block."""
+        slices = work.job.slices
+        work.taken = index + 1
+        if work.is_dead:
+            self._count(work, index, 0)
+            return
+        if work.writer is None:
+            try:
+                work.writer = open_writer(self._out, work.job, work.options)
+            except Exception as error:
+                self._kill(work, error)
+                self._count(work, index, 0)
+                return
+        failure = _refused(work.job, index, result, work.writer.dtype)
+        if failure is not None:
+            work.failures.append(failure)
+            self._count(work, index, 0)
+            return
+        assert not isinstance(result, Exception)
+        if work.block is None:
+            size = min(work.writer.block, len(slices) - len(work.kept))
+            work.block = self._memory(size, work)
+        work.block[len(work.held)] = result
+        work.held.append(index)
+        work.kept.append(index)
+        self._count(work, index, result.nbytes)
+        if len(work.held) == len(work.block):
+            self._flush(work, executor)
+
+    def _count(self, work: _Work, index: int, size: int) -> None:
+        slices = work.job.slices
+        is_last = index + 1 == len(slices) or slices[index + 1].path != slices[index].path
+        self._report(1, int(is_last), size, int(size == 0))
+
+    def _memory(self, count: int, work: _Work) -> Array:
+        assert work.writer is not None
+        size = count * work.writer.slice_bytes
+        with self._lock:
+            place = next((place for place, spare in enumerate(self._spare) if spare.nbytes >= size), None)
+            flat = None if place is None else self._spare.pop(place)
+        if flat is None:
+            flat = np.empty(size, np.uint8)
+        return flat[:size].view(work.writer.dtype).reshape(count, *work.job.slice_shape)
+
+    def _flush(self, work: _Work, executor: ThreadPoolExecutor) -> None:
+        block, held = work.block, work.held
+        if block is None or not held:
+            return
+        work.block, work.held = None, []
+        self._submit(executor.submit(self._append, work, block, held), block.nbytes)
+
+    def _end(self, work: _Work, executor: ThreadPoolExecutor) -> None:
+        """No more slices of the job come."""
+        left = work.job.slices[work.taken :]
+        if left:
+            self._report(len(left), len({one.path for one in left}), 0, len(left))
+        self._flush(work, executor)
+        self._submit(executor.submit(self._finish, work), 0)
+
+    def _submit(self, future: Future[Result | None], size: int) -> None:
+        self._waiting.append((future, size))
+        self._waiting_bytes += size
+
+    def _append(self, work: _Work, block: Array, held: list[int]) -> None:
+        if work.is_dead or work.writer is None:
+            return
+        try:
+            if not work.is_open:
+                work.is_open = True
+                work.writer.open()
+            work.writer.append(block[: len(held)], held)
+        except Exception as error:
+            self._kill(work, error)
+        with self._lock:
+            # The largest few are worth keeping: fresh pages cost about as much as decoding into them.
+            self._spare = sorted([*self._spare, _flat(block)], key=lambda spare: -spare.nbytes)[:_SPARE_COUNT]
+
+    def _finish(self, work: _Work) -> Result:
+        job, writer = work.job, work.writer
+        outputs: list[str] = []
+        if not work.is_dead and work.is_open and writer is not None:
+            try:
+                kept = job.keeping(work.kept)
+                outputs = writer.finish(kept, [failure.as_json() for failure in work.failures])
+            except Exception as error:
+                self._kill(work, error)
+        if writer is not None and not outputs:
+            writer.abort()
+        work.writer = None
+        return Result(job.name, tuple(outputs), len(work.kept) if outputs else 0, tuple(work.failures))
+
+    def _kill(self, work: _Work, error: Exception) -> None:
+        """The series cannot be written; its other slices are not decoded."""
+        work.is_dead = True
+        if isinstance(error, OSError):
+            said = (error.strerror or str(error)).lower()
+            work.failures.append(
+                Failure(
+                    work.job.slices[0].path, kind="Write", message=f"writing the series: {said}", series=work.job.name
+                )
+            )
+        else:
+            work.failures.append(failure_of(error, work.job.slices[0].path, series=work.job.name))
+        if work.writer is not None:
+            work.writer.abort()
+
+
+def _flat(block: Array) -> Array:
+    while isinstance(block.base, np.ndarray):
+        block = block.base
+    return block
+
+
+def _refused(job: Job, index: int, result: Array | Exception, dtype: np.dtype[np.generic]) -> Failure | None:
+    """Why the slice cannot be taken."""
+    one = job.slices[index]
+    known: dict[str, Any] = {
+        "sop_instance_uid": one.sop_instance_uid,
+        "transfer_syntax": one.transfer_syntax,
+        "frame_index": one.frame_index,
+        "series": job.name,
+    }
+    try:
+        status = os.stat(one.path)
+        has_changed = (status.st_size, status.st_mtime_ns) != (one.size, one.mtime_ns)
+    except OSError:
+        has_changed = not isinstance(result, OSError)
+    if has_changed:
+        return Failure(one.path, kind="Changed", message="the file has changed while it was read", **known)
+    if isinstance(result, Exception):
+        return failure_of(result, one.path, **known)
+    if result.shape != job.slice_shape or not np.can_cast(result.dtype, dtype, "safe"):
+        found = f"{'×'.join(map(str, result.shape))} of {result.dtype} found"
+        wanted = f"{'×'.join(map(str, job.slice_shape))} of {dtype} expected"
+        return Failure(one.path, kind="Mismatch", message=f"{found}, {wanted} of the header", **known)
+    return None

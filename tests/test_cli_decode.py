@@ -1,0 +1,449 @@
+"""``dicoxide decode``: sources, failures, the ledger, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+
+from clitools import Done, cut_frame, dicoxide_command, edited, lines, stacked, write_series
+from conftest import PYDICOM_FILES, ROOT
+from dicoxide.bulk._find import is_dicom
+
+EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
+
+
+def npy(source: object, out: Path, *more: object) -> Done:
+    return dicoxide_command("decode", source, "-o", out, "--format", "npy", *more)
+
+
+def test_a_folder_of_series(tmp_path: Path) -> None:
+    first = write_series(tmp_path / "in" / "a" / "deep", 5)
+    second = write_series(tmp_path / "in" / "b", 3, series="1.2.3.5", seed=1, suffix="", is_jpeg=True)
+    (tmp_path / "in" / "notes.txt").write_text("no image")
+    (tmp_path / "in" / "empty").touch()
+    done = npy(tmp_path / "in", tmp_path / "out", "--json")
+    assert done.code == 0, done.err
+    found = done.document
+    assert (found["files"], found["skipped"], found["frames"]) == (8, 2, 8)
+    assert [(one["name"], one["status"], one["written"]) for one in found["series"]] == [
+        ("1.2.3.4", "written", 5),
+        ("1.2.3.5", "written", 3),
+    ]
+    for name, paths in (("1.2.3.4", first), ("1.2.3.5", second)):
+        array = np.load(tmp_path / "out" / f"{name}.npy")
+        assert array.dtype == np.uint16
+        np.testing.assert_array_equal(array, stacked(paths))
+        told = json.loads((tmp_path / "out" / f"{name}.json").read_text())
+        assert told["sources"] == [str(path) for path in paths]
+        assert told["sop_instance_uids"] == [f"{name}.{index + 1}" for index in range(len(paths))]
+        assert told["RescaleIntercept"] == [-1024.0] * len(paths)
+        assert told["spacing"] == [2.5, 0.5, 0.75]
+        assert told["affine_lps"] == [[0.75, 0, 0, -10], [0, 0.5, 0, -20], [0, 0, 2.5, 0], [0, 0, 0, 1]]
+        assert told["missing"] == []
+    assert (tmp_path / "out" / "errors.jsonl").read_text() == ""
+    assert not (tmp_path / "out" / ".partial").exists()
+
+
+@pytest.mark.parametrize("pattern", ["in/*.dcm", "in/**", "i[n]"])
+def test_globs_are_ours_to_expand(tmp_path: Path, pattern: str) -> None:
+    paths = write_series(tmp_path / "in", 3)
+    done = dicoxide_command("decode", pattern, "-o", "out", "--format", "npy", cwd=tmp_path)
+    assert done.code == 0, done.err
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
+
+
+def test_a_pattern_or_a_path_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", 2)
+    done = dicoxide_command(
+        "decode", tmp_path / "in", tmp_path / "gone", tmp_path / "*.nothing", "-o", tmp_path / "out", "--format", "npy"
+    )
+    assert done.code == 1
+    assert {(Path(one["path"]).name, one["kind"]) for one in lines(tmp_path / "out" / "errors.jsonl")} == {
+        ("gone", "Unreadable"),
+        ("*.nothing", "Unreadable"),
+    }
+    assert (tmp_path / "out" / "1.2.3.4.npy").exists()
+
+
+def test_every_bad_file_is_named_and_the_others_are_done(tmp_path: Path) -> None:
+    good = write_series(tmp_path / "in", 4)
+    broken = write_series(tmp_path / "in" / "broken", 3, series="1.2.3.9", is_jpeg=True)
+    cut_frame(broken[1])
+    (tmp_path / "in" / "empty.dcm").touch()
+    (tmp_path / "in" / "garbage.dcm").write_bytes(bytes(range(256)) * 8)
+    (other,) = write_series(tmp_path / "other", 1, series="1.2.3.8")
+    (tmp_path / "in" / "cut.dcm").write_bytes(other.read_bytes()[:-50])
+    shutil.copy(get_testdata_file("rtstruct.dcm"), tmp_path / "in")
+    done = npy(tmp_path / "in", tmp_path / "out", "--json")
+    assert done.code == 1
+    failures = {Path(one["path"]).name: one for one in lines(tmp_path / "out" / "errors.jsonl")}
+    assert failures == {Path(one["path"]).name: one for one in done.document["failures"]}
+    kinds = {name: one["kind"] for name, one in failures.items()}
+    assert kinds.pop("cut.dcm") in {"Truncated", "Malformed", "Mismatch"}
+    assert kinds == {
+        broken[1].name: "Truncated",
+        "empty.dcm": "NotDicom",
+        "garbage.dcm": "NotDicom",
+        "rtstruct.dcm": "NoImage",
+    }
+    truncated = failures[broken[1].name]
+    assert truncated["sop_instance_uid"] == "1.2.3.9.2"
+    assert truncated["transfer_syntax"] == "1.2.840.10008.1.2.4.70"
+    assert truncated["clause"]
+    assert truncated["series"] == "1.2.3.9"
+    assert set(truncated) >= {"offset", "frame_index", "message"}
+    for name in failures:
+        assert name in done.err
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(good))
+    # Without the slice that failed: no hole, and it is named.
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.9.npy"), stacked([broken[0], broken[2]]))
+    told = json.loads((tmp_path / "out" / "1.2.3.9.json").read_text())
+    assert [one["path"] for one in told["missing"]] == [str(broken[1])]
+    assert told["sop_instance_uids"] == ["1.2.3.9.1", "1.2.3.9.3"]
+    assert told["spacing"][0] == 5.0
+    assert told["findings"] == ["1 of 3 slices are missing"]
+    statuses = {one["name"]: one["status"] for one in done.document["series"]}
+    assert statuses == {"1.2.3.4": "written", "1.2.3.8": "failed", "1.2.3.9": "incomplete"}
+
+
+def test_stopping_at_the_first_failure(tmp_path: Path) -> None:
+    broken = write_series(tmp_path / "in", 3, is_jpeg=True)
+    cut_frame(broken[1])
+    write_series(tmp_path / "in", 2, series="1.2.3.3")
+    write_series(tmp_path / "in", 2, series="1.2.3.5")
+    done = npy(tmp_path / "in", tmp_path / "out", "--on-error", "raise", "--json")
+    assert done.code == 1
+    assert [one["status"] for one in done.document["series"]] == ["written", "failed", "not done"]
+    assert len(lines(tmp_path / "out" / "errors.jsonl")) == 1
+    assert not (tmp_path / "out" / "1.2.3.4.npy").exists()
+    (tmp_path / "in" / "empty.dcm").touch()
+    done = npy(tmp_path / "in", tmp_path / "out", "--on-error", "raise", "--resume", "--json")
+    assert done.code == 1
+    assert [one["kind"] for one in done.document["failures"]] == ["NotDicom"]
+
+
+def test_sources_that_are_no_folder_of_files(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", 2)
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "up").symlink_to(tmp_path)
+    (tmp_path / "in" / "again.dcm").symlink_to(paths[0])
+    (tmp_path / "in" / "dangling.dcm").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "in" / "pipe")
+    shutil.copy(PYDICOM_FILES / "test_files" / "dicomdirtests" / "DICOMDIR", tmp_path / "in" / "index")
+    done = npy(tmp_path / "in", tmp_path / "out", "--json")
+    found = done.document
+    assert (found["files"], found["skipped"], found["dicomdirs"], found["duplicates"]) == (2, 1, 1, 1)
+    assert [(Path(one["path"]).name, one["kind"]) for one in found["failures"]] == [("dangling.dcm", "Unreadable")]
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
+
+
+def test_what_may_not_be_read(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", 3)
+    write_series(tmp_path / "in" / "closed", 1)
+    paths[1].chmod(0)
+    if os.access(paths[1], os.R_OK):
+        pytest.skip("this user reads everything")
+    (tmp_path / "in" / "closed").chmod(0)
+    try:
+        done = npy(tmp_path / "in", tmp_path / "out", "--json")
+    finally:
+        (tmp_path / "in" / "closed").chmod(0o700)
+    assert done.code == 1
+    assert {one["path"] for one in done.document["failures"]} == {str(paths[1]), str(tmp_path / "in" / "closed")}
+    assert {one["kind"] for one in done.document["failures"]} == {"Unreadable"}
+    assert len(np.load(tmp_path / "out" / "1.2.3.4.npy")) == 2
+
+
+def test_the_output_folder_is_not_a_source(tmp_path: Path) -> None:
+    write_series(tmp_path, 2)
+    assert npy(tmp_path, tmp_path / "out").code == 0
+    shutil.copy(get_testdata_file("MR_small.dcm"), tmp_path / "out" / "x.dcm")
+    assert npy(tmp_path, tmp_path / "out", "--resume", "--json").document["files"] == 2
+
+
+def test_nothing_at_all_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    done = npy(tmp_path / "in", tmp_path / "out")
+    assert done.code == 1
+    assert "no DICOM files" in done.err
+
+
+def test_a_multi_frame_file_is_a_stack(tmp_path: Path) -> None:
+    source = EMRI
+    expected = pydicom.dcmread(source).pixel_array
+    assert npy(source, tmp_path / "out").code == 0
+    (made,) = (tmp_path / "out").glob("*.npy")
+    np.testing.assert_array_equal(np.load(made), expected)
+    assert npy(source, tmp_path / "some", "--frames", "0,-1,3:6").code == 0
+    (made,) = (tmp_path / "some").glob("*.npy")
+    np.testing.assert_array_equal(np.load(made), expected[[0, 9, 3, 4, 5]])
+    told = json.loads(made.with_suffix(".json").read_text())
+    assert told["frame_indices"] == [0, 9, 3, 4, 5]
+    done = npy(source, tmp_path / "none", "--frames", "10", "--json")
+    assert done.code == 1
+    assert done.document["failures"][0]["message"] == "frame 10 asked for, there are 10"
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+def test_names_are_told_apart(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 2)
+    write_series(tmp_path / "b", 3, columns=9, seed=1)
+    write_series(tmp_path / "c", 1, series="1.2.3 4", seed=2)
+    (tmp_path / "d").mkdir()
+    for name in ("x.dcm", "y.dcm"):
+        shutil.copy(EMRI, tmp_path / "d" / name)
+    (nameless,) = write_series(tmp_path / "e", 1, seed=3)
+    edited(nameless, SeriesInstanceUID=None)
+    found = npy(tmp_path, tmp_path / "out", "--json").document
+    names = [one["name"] for one in found["series"]]
+    assert len(set(names)) == 6
+    assert {"1.2.3.4_1", "1.2.3.4_2", "1.2.3_4"} <= set(names)
+    assert [one["slices"] for one in found["series"] if one["modality"] == "MR"] == [10, 10]
+    assert sum(name.startswith(nameless.name) for name in names) == 1
+    assert len(list((tmp_path / "out").glob("*.npy"))) == 6
+
+
+def test_a_broken_frame_leaves_the_others(tmp_path: Path) -> None:
+    shutil.copy(EMRI, tmp_path / "in.dcm")
+    expected = pydicom.dcmread(tmp_path / "in.dcm").pixel_array
+    cut_frame(tmp_path / "in.dcm", 4)
+    done = npy(tmp_path / "in.dcm", tmp_path / "out", "--json")
+    assert done.code == 1
+    assert [one["frame_index"] for one in done.document["failures"]] == [4]
+    (made,) = (tmp_path / "out").glob("*.npy")
+    np.testing.assert_array_equal(np.load(made), np.delete(expected, 4, 0))
+
+
+def test_values_that_are_rescaled(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", 3, RescaleSlope=(1, 2, 3), RescaleIntercept=(-1024, 0, 10))
+    stored = stacked(paths).astype(float)
+    expected = stored * np.array([1, 2, 3])[:, None, None] + np.array([-1024, 0, 10])[:, None, None]
+    assert npy(tmp_path / "in", tmp_path / "out", "--rescale").code == 0
+    made = np.load(tmp_path / "out" / "1.2.3.4.npy")
+    assert made.dtype == np.float32
+    np.testing.assert_array_equal(made, expected)
+    assert npy(tmp_path / "in", tmp_path / "int", "--rescale", "--dtype", "int16").code == 0
+    made = np.load(tmp_path / "int" / "1.2.3.4.npy")
+    assert made.dtype == np.int16
+    np.testing.assert_array_equal(made, expected)
+    assert npy(tmp_path / "in", tmp_path / "wide", "--dtype", "int32").code == 0
+    assert np.load(tmp_path / "wide" / "1.2.3.4.npy").dtype == np.int32
+
+
+def test_options_that_do_not_fit_an_image_are_its_failure(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", 5, RescaleSlope=(1, 1, 0.5, 1, 1))
+    shutil.copy(get_testdata_file("SC_rgb_small_odd.dcm"), tmp_path / "in")
+    done = npy(tmp_path / "in", tmp_path / "out", "--rescale", "--dtype", "int16", "--json")
+    assert done.code == 1
+    failures = done.document["failures"]
+    assert {(Path(one["path"]).name, one["kind"]) for one in failures} == {
+        (paths[2].name, "Request"),
+        ("SC_rgb_small_odd.dcm", "Request"),
+    }
+    assert len(np.load(tmp_path / "out" / "1.2.3.4.npy")) == 4
+
+
+def test_limits_and_strictness(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", 2)
+    done = npy(tmp_path / "in", tmp_path / "out", "--max-bytes", "100", "--json")
+    assert done.code == 1
+    assert {one["kind"] for one in done.document["failures"]} == {"LimitExceeded"}
+    assert done.document["series"][0]["status"] == "failed"
+    assert not list((tmp_path / "out").glob("1.*"))
+    (path,) = write_series(tmp_path / "odd", 1)
+    edited(path, PixelData=pydicom.dcmread(path).PixelData + b"\0" * 8)
+    done = npy(tmp_path / "odd", tmp_path / "tolerated", "--json")
+    assert done.code == 0
+    assert sum(done.document["warnings"].values()) >= 1
+    assert npy(tmp_path / "odd", tmp_path / "strict", "--strict").code == 1
+
+
+def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", 4)
+    done = npy(tmp_path / "in", tmp_path / "out", "--dry-run")
+    assert done.code == 0
+    assert "1.2.3.4  4×12×10 of uint16" in done.out
+    assert not (tmp_path / "out").exists()
+    done = dicoxide_command("decode", tmp_path / "in", "--dry-run", "--json")
+    assert done.document["series"][0]["status"] == "planned"
+
+
+def test_resuming_what_is_complete(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", 4)
+    write_series(tmp_path / "in", 2, series="1.2.3.5")
+    out = tmp_path / "out"
+    assert npy(tmp_path / "in", out).code == 0
+    before = (out / "1.2.3.4.npy").stat().st_mtime_ns
+
+    def statuses(*more: object) -> list[str]:
+        done = npy(tmp_path / "in", out, "--resume", "--json", *more)
+        assert done.code == 0, done.err
+        return [one["status"] for one in done.document["series"]]
+
+    assert statuses() == ["resumed", "resumed"]
+    assert (out / "1.2.3.4.npy").stat().st_mtime_ns == before
+    (out / "1.2.3.5.npy").unlink()
+    assert statuses() == ["resumed", "written"]
+    edited(paths[0], PatientID="changed")
+    assert statuses() == ["written", "resumed"]
+    assert statuses("--rescale") == ["written", "written"]
+    # Half a line at the end, as after a power cut.
+    with (out / "ledger.jsonl").open("a") as file:
+        file.write('{"name": "1.2.3')
+    assert statuses("--rescale") == ["resumed", "resumed"]
+    assert all(lines(out / "ledger.jsonl"))
+
+
+def test_what_failed_is_tried_again(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", 3, is_jpeg=True)
+    whole = paths[1].read_bytes()
+    cut_frame(paths[1])
+    assert npy(tmp_path / "in", tmp_path / "out").code == 1
+    assert npy(tmp_path / "in", tmp_path / "out", "--resume").code == 1
+    paths[1].write_bytes(whole)
+    assert npy(tmp_path / "in", tmp_path / "out", "--resume").code == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
+    assert (tmp_path / "out" / "errors.jsonl").read_text() == ""
+
+
+def test_a_run_that_wrote_nothing_is_none(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    assert npy(tmp_path / "in", tmp_path / "out").code == 1
+    write_series(tmp_path / "in", 2)
+    assert npy(tmp_path / "in", tmp_path / "out").code == 0
+    assert npy(tmp_path / "in", tmp_path / "out").code == 2
+
+
+def test_nothing_old_is_left_of_what_fails_now(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", 1, is_jpeg=True)
+    other = write_series(tmp_path / "in", 2, series="1.2.3.5")
+    out = tmp_path / "out"
+    assert npy(tmp_path / "in", out).code == 0
+    # As if the run had been killed between the array and its line in the journal.
+    journal = (out / "ledger.jsonl").read_text().splitlines(keepends=True)
+    (out / "ledger.jsonl").write_text("".join(line for line in journal if '"1.2.3.4"' not in line))
+    cut_frame(paths[0])
+    assert npy(tmp_path / "in", out, "--resume").code == 1
+    assert sorted(path.name for path in out.glob("1.*")) == ["1.2.3.5.json", "1.2.3.5.npy"]
+    # What is not complete is not taken for finished when its sources are as they were.
+    whole, status = other[0].read_bytes(), other[0].stat()
+    other[0].write_bytes(whole[:-20])
+    assert npy(tmp_path / "in", out, "--resume").code == 1
+    assert len(np.load(out / "1.2.3.5.npy")) == 1
+    other[0].write_bytes(whole)
+    os.utime(other[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert npy(tmp_path / "in", out, "--resume", "--json").document["series"][1]["written"] == 2
+
+
+def test_output_folders_that_are_refused(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", 2)
+    out = tmp_path / "out"
+    assert npy(tmp_path / "in", out).code == 0
+    assert npy(tmp_path / "in", out).code == 2
+    done = dicoxide_command("decode", tmp_path / "in", "-o", out, "--format", "nifti", "--resume")
+    assert done.code == 2
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "mine.txt").touch()
+    for more in ((), ("--resume",)):
+        done = npy(tmp_path / "in", tmp_path / "other", *more)
+        assert done.code == 2
+        assert done.err.startswith("dicoxide decode: ")
+        assert len(done.err.splitlines()) == 1
+    assert npy(tmp_path / "in", tmp_path / "other" / "mine.txt" / "below").code == 2
+    assert dicoxide_command("decode", tmp_path / "in").code == 2
+    assert sorted(os.listdir(tmp_path / "other")) == ["mine.txt"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--frames", "a"],
+        ["--threads", "0"],
+        ["--dtype", "nonsense"],
+        ["--dtype", "U5"],
+        ["--format", "tiff"],
+        ["--max-bytes", "-1"],
+    ],
+)
+def test_usage(tmp_path: Path, arguments: list[str]) -> None:
+    done = dicoxide_command("decode", tmp_path, "-o", tmp_path / "out", *arguments)
+    assert done.code == 2
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["npy", "zarr", "nifti"])
+def test_a_full_disk(tmp_path: Path, form: str) -> None:
+    pytest.importorskip({"npy": "numpy", "zarr": "zarr", "nifti": "nibabel"}[form])
+    write_series(tmp_path / "in", 40, series="1.2.3.1", rows=64, columns=64)
+    write_series(tmp_path / "in", 3, series="1.2.3.2")
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    arguments = ("decode", tmp_path / "in", "-o", tmp_path / "out", "--format", form, "--json")
+    done = dicoxide_command(*arguments, preexec_fn=limited)
+    assert done.code == 1, done.err
+    (failure,) = lines(tmp_path / "out" / "errors.jsonl")
+    assert (failure["kind"], failure["series"]) == ("Write", "1.2.3.1")
+    assert "file too large" in failure["message"]
+    assert [one["status"] for one in done.document["series"]] == ["failed", "written"]
+    assert not list((tmp_path / "out").glob("1.2.3.1*"))
+    assert list((tmp_path / "out").glob("1.2.3.2*"))
+    assert not (tmp_path / "out" / ".partial").exists()
+    again = dicoxide_command(*arguments, "--resume")
+    assert again.code == 0
+    assert [one["status"] for one in again.document["series"]] == ["written", "resumed"]
+    assert [one["written"] for one in again.document["series"]] == [40, 3]
+
+
+def test_every_image_of_pydicom(tmp_path: Path) -> None:
+    """Each value of each output is what pydicom has of its source."""
+    done = npy(PYDICOM_FILES / "test_files", tmp_path / "out", "--json")
+    assert done.code == 1
+    checked = 0
+    for sidecar in (tmp_path / "out").glob("*.json"):
+        told = json.loads(sidecar.read_text())
+        array = np.load(sidecar.with_suffix(".npy"))
+        assert len(array) == len(told["sources"])
+        for place, (path, frame) in enumerate(zip(told["sources"], told["frame_indices"], strict=True)):
+            syntax = (
+                told["transfer_syntax"] if isinstance(told["transfer_syntax"], str) else told["transfer_syntax"][place]
+            )
+            if syntax.startswith("1.2.840.10008.1.2.4") and syntax not in {
+                "1.2.840.10008.1.2.4.57",
+                "1.2.840.10008.1.2.4.70",
+            }:
+                continue
+            with pytest.MonkeyPatch.context():
+                import warnings
+
+                warnings.simplefilter("ignore")
+                expected = pydicom.dcmread(path, force=True).pixel_array
+            np.testing.assert_array_equal(array[place], expected if frame is None else expected[frame])
+            checked += 1
+    assert checked > 100
+
+
+def test_what_looks_like_dicom(tmp_path: Path) -> None:
+    def looks(data: bytes) -> bool:
+        (tmp_path / "x").write_bytes(data)
+        return is_dicom(tmp_path / "x")
+
+    assert looks(bytes(128) + b"DICM")
+    assert looks(b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100")
+    assert looks(b"\x00\x08\x00\x05CS\x00\x0aISO_IR 100")
+    assert looks(b"\x08\x00\x05\x00\x0a\x00\x00\x00ISO_IR 100")
+    assert looks(b"\x02\x00\x00\x00UL\x04\x00\x00\x00\x00\x00")
+    assert not looks(b"")
+    assert not looks(b"\x08\x00")
+    assert not looks(b"\x08\x00\x05\x00\xff\xff\x00\x00ISO_IR 100")
+    assert not looks(b"GIF89a" + bytes(200))
+    assert not looks(bytes(200))

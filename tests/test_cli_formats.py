@@ -1,0 +1,286 @@
+"""What ``dicoxide decode`` writes, read back by the libraries that others read it with."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+
+from clitools import cut_frame, dicoxide_command, stacked, write_series
+from conftest import ROOT
+
+EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
+
+
+def decode(source: Path, out: Path, *more: object) -> dict[str, Any]:
+    done = dicoxide_command("decode", source, "-o", out, "--json", *more)
+    assert done.code == 0, done.err
+    document: dict[str, Any] = done.document
+    return document
+
+
+class TestZarr:
+    @pytest.fixture(autouse=True)
+    def _zarr(self) -> None:
+        self.zarr = pytest.importorskip("zarr", minversion="3.1")
+
+    def test_the_output_folder_is_a_group(self, tmp_path: Path) -> None:
+        paths = write_series(tmp_path / "in", 5)
+        other = write_series(tmp_path / "in", 3, series="1.2.3.5", rows=7)
+        decode(tmp_path / "in", tmp_path / "out")
+        group = self.zarr.open_group(tmp_path / "out", mode="r")
+        assert group.metadata.zarr_format == 3
+        assert sorted(group.array_keys()) == ["1.2.3.4", "1.2.3.5"]
+        np.testing.assert_array_equal(group["1.2.3.4"][:], stacked(paths))
+        np.testing.assert_array_equal(group["1.2.3.5"][:], stacked(other))
+        array = group["1.2.3.4"]
+        assert array.dtype == np.uint16
+        assert array.metadata.dimension_names == ("slice", "row", "column")
+        told = dict(array.attrs)
+        assert told["affine_lps"] == [[0.75, 0, 0, -10], [0, 0.5, 0, -20], [0, 0, 2.5, 0], [0, 0, 0, 1]]
+        assert told["RescaleSlope"] == [1.0] * 5
+        assert told["transfer_syntax"] == "1.2.840.10008.1.2.1"
+        assert told["sources"] == [str(path) for path in paths]
+        assert told["sop_instance_uids"] == [f"1.2.3.4.{index + 1}" for index in range(5)]
+        assert told["attributes"]["Modality"] == "CT"
+        assert told["values"] == "stored"
+
+    def test_many_chunks_go_into_shards(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from dicoxide import cli
+        from dicoxide.bulk._formats import _base, _zarr
+
+        monkeypatch.setattr(_base, "BLOCK_BYTES", 3000)
+        monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 500)
+        monkeypatch.setattr(_zarr, "_MANY_CHUNKS", 10)
+        paths = write_series(tmp_path / "in", 47)
+        cut = write_series(tmp_path / "in", 47, series="1.2.3.5", is_jpeg=True)
+        cut_frame(cut[20])
+        assert cli.main(["decode", str(tmp_path / "in"), "-o", str(tmp_path / "out")]) == 1
+        group = self.zarr.open_group(tmp_path / "out", mode="r")
+        array = group["1.2.3.4"]
+        assert (array.chunks, array.shards) == ((2, 12, 10), (12, 12, 10))
+        np.testing.assert_array_equal(array[:], stacked(paths))
+        assert sum(path.is_file() for path in (tmp_path / "out" / "1.2.3.4").rglob("*")) == 5
+        np.testing.assert_array_equal(group["1.2.3.5"][:], stacked(cut[:20] + cut[21:]))
+
+    def test_large_frames_are_cut_into_bands(self, tmp_path: Path) -> None:
+        paths = write_series(tmp_path / "in", 2, rows=2500, columns=2001)
+        decode(tmp_path / "in", tmp_path / "out")
+        array = self.zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"]
+        assert array.chunks[0] == 1
+        assert array.chunks[1] < 2500
+        np.testing.assert_array_equal(array[:], stacked(paths))
+
+    def test_slices_that_failed_leave_no_hole(self, tmp_path: Path) -> None:
+        paths = write_series(tmp_path / "in", 5, is_jpeg=True)
+        cut_frame(paths[1])
+        cut_frame(paths[4])
+        done = dicoxide_command("decode", tmp_path / "in", "-o", tmp_path / "out")
+        assert done.code == 1
+        array = self.zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"]
+        np.testing.assert_array_equal(array[:], stacked([paths[0], paths[2], paths[3]]))
+        assert [one["sop_instance_uid"] for one in array.attrs["missing"]] == ["1.2.3.4.2", "1.2.3.4.5"]
+        assert array.attrs["affine_lps"] is None
+        assert array.attrs["findings"] == ["2 of 5 slices are missing", "slices are not evenly spaced"]
+
+    def test_without_compression(self, tmp_path: Path) -> None:
+        paths = write_series(tmp_path / "in", 4)
+        decode(tmp_path / "in", tmp_path / "out", "--uncompressed")
+        array = self.zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"]
+        assert array.compressors == ()
+        np.testing.assert_array_equal(array[:], stacked(paths))
+
+    def test_colour(self, tmp_path: Path) -> None:
+        source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
+        decode(source, tmp_path / "out")
+        ((_, array),) = self.zarr.open_group(tmp_path / "out", mode="r").arrays()
+        assert array.metadata.dimension_names == ("slice", "row", "column", "sample")
+        np.testing.assert_array_equal(array[0], pydicom.dcmread(source).pixel_array)
+
+    def test_what_is_added_by_a_later_run_is_found(self, tmp_path: Path) -> None:
+        write_series(tmp_path / "in", 2)
+        decode(tmp_path / "in", tmp_path / "out")
+        write_series(tmp_path / "in", 2, series="1.2.3.5")
+        decode(tmp_path / "in", tmp_path / "out", "--resume")
+        assert sorted(self.zarr.open_group(tmp_path / "out", mode="r").array_keys()) == ["1.2.3.4", "1.2.3.5"]
+
+
+class TestNifti:
+    @pytest.fixture(autouse=True)
+    def _nibabel(self) -> None:
+        self.nibabel = pytest.importorskip("nibabel")
+
+    @pytest.mark.parametrize("more", [(), ("--uncompressed",)])
+    def test_axes_and_affine(self, tmp_path: Path, more: tuple[str, ...]) -> None:
+        paths = write_series(tmp_path / "in", 5)
+        decode(tmp_path / "in", tmp_path / "out", "--format", "nifti", *more)
+        image = self.nibabel.load(tmp_path / "out" / ("1.2.3.4.nii" if more else "1.2.3.4.nii.gz"))
+        assert image.shape == (10, 12, 5)
+        np.testing.assert_array_equal(np.asarray(image.dataobj.get_unscaled()).T, stacked(paths))
+        np.testing.assert_array_equal(image.get_fdata().T, stacked(paths) - 1024.0)
+        expected = [[-0.75, 0, 0, 10], [0, -0.5, 0, 20], [0, 0, 2.5, 0], [0, 0, 0, 1]]
+        np.testing.assert_array_equal(image.affine, expected)
+        assert self.nibabel.aff2axcodes(image.affine) == ("L", "P", "S")
+        assert image.header.get_xyzt_units()[0] == "mm"
+        assert json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())["findings"] == []
+
+    @pytest.mark.parametrize(
+        "orientation", [[1, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, -1], [0.8, 0.6, 0, 0, 0, -1], [0.6, 0, 0.8, 0, 1, 0]]
+    )
+    @pytest.mark.parametrize("more", [(), ("--rescale",)])
+    def test_against_simpleitk(self, tmp_path: Path, orientation: list[float], more: tuple[str, ...]) -> None:
+        sitk = pytest.importorskip("SimpleITK")
+        normal = np.cross(orientation[:3], orientation[3:])
+        positions = tuple(
+            [float(one) for one in np.array([5.0, -7.0, 11.0]) + 1.5 * index * normal] for index in range(6)
+        )
+        paths = write_series(tmp_path / "in", 6, ImageOrientationPatient=orientation, ImagePositionPatient=positions)
+        decode(tmp_path / "in", tmp_path / "out", "--format", "nifti", *more)
+        made = sitk.ReadImage(str(tmp_path / "out" / "1.2.3.4.nii.gz"))
+        names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "in"))
+        assert sorted(names) == sorted(map(str, paths))
+        reference = sitk.ReadImage(names)
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(made), sitk.GetArrayFromImage(reference))
+        np.testing.assert_allclose(made.GetOrigin(), reference.GetOrigin(), atol=1e-4)
+        np.testing.assert_allclose(made.GetSpacing(), reference.GetSpacing(), rtol=1e-5)
+        np.testing.assert_allclose(made.GetDirection(), reference.GetDirection(), atol=1e-5)
+
+    def test_rescale_that_differs_is_told(self, tmp_path: Path) -> None:
+        paths = write_series(tmp_path / "in", 3, RescaleSlope=(1, 2, 3))
+        decode(tmp_path / "in", tmp_path / "out", "--format", "nifti")
+        image = self.nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz")
+        np.testing.assert_array_equal(image.get_fdata().T, stacked(paths))
+        (finding,) = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())["findings"]
+        assert "different rescale" in finding
+
+    def test_without_geometry(self, tmp_path: Path) -> None:
+        source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
+        decode(source, tmp_path / "out", "--format", "nifti")
+        (made,) = (tmp_path / "out").glob("*.nii.gz")
+        image = self.nibabel.load(made)
+        colours = np.asarray(image.dataobj)
+        expected = pydicom.dcmread(source).pixel_array
+        for place, name in enumerate("RGB"):
+            np.testing.assert_array_equal(colours[name][..., 0].T, expected[..., place])
+        assert image.header["sform_code"] == image.header["qform_code"] == 0
+        assert json.loads(made.with_name(made.name[:-7] + ".json").read_text())["findings"]
+
+    def test_missing_slices(self, tmp_path: Path) -> None:
+        paths = write_series(tmp_path / "in", 4, is_jpeg=True)
+        cut_frame(paths[3])
+        done = dicoxide_command("decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "nifti")
+        assert done.code == 1
+        made = tmp_path / "out" / "1.2.3.4.nii.gz"
+        image = self.nibabel.load(made)
+        np.testing.assert_array_equal(np.asarray(image.dataobj.get_unscaled()).T, stacked(paths[:3]))
+        assert len(gzip.decompress(made.read_bytes())) == 352 + 3 * 10 * 12 * 2
+
+
+class TestPng:
+    @pytest.fixture(autouse=True)
+    def _pillow(self) -> None:
+        self.pillow = pytest.importorskip("PIL.Image")
+
+    def load(self, path: Path) -> np.ndarray[Any, Any]:
+        with self.pillow.open(path) as image:
+            return np.asarray(image)
+
+    def test_the_window_is_linear(self, tmp_path: Path) -> None:
+        paths = write_series(tmp_path / "in", 3, WindowCenter=(40, [300, 1], 1), WindowWidth=(400, [1500, 2], 1))
+        decode(tmp_path / "in", tmp_path / "out", "--format", "png")
+        folder = tmp_path / "out" / "1.2.3.4"
+        assert sorted(path.name for path in folder.iterdir()) == ["0000.png", "0001.png", "0002.png", "series.json"]
+        values = stacked(paths).astype(float) - 1024
+        for place, (center, width) in enumerate(((40, 400), (300, 1500))):
+            # PS3.3 C.11.2.1.2.1, written out.
+            x = values[place]
+            expected = ((x - (center - 0.5)) / (width - 1) + 0.5) * 255
+            expected[x <= center - 0.5 - (width - 1) / 2] = 0
+            expected[x > center - 0.5 + (width - 1) / 2] = 255
+            np.testing.assert_array_equal(self.load(folder / f"{place:04}.png"), np.rint(expected))
+        # Of width 1, all above the centre less a half is white.
+        np.testing.assert_array_equal(self.load(folder / "0002.png"), np.where(values[2] > 0.5, 255, 0))
+
+    def test_other_functions(self) -> None:
+        from dicoxide.bulk._formats._png import windowed
+
+        x = np.array([[-100.0, 0, 50, 100, 200]])
+        np.testing.assert_array_equal(windowed(x, (50, 100, "LINEAR_EXACT")), [[0, 0, 128, 255, 255]])
+        np.testing.assert_array_equal(
+            windowed(x, (50, 100, "SIGMOID")), np.rint(255 / (1 + np.exp(-4 * (x - 50) / 100)))
+        )
+        np.testing.assert_array_equal(windowed(x, (50, 0, "LINEAR")), windowed(x, None))
+        np.testing.assert_array_equal(windowed(x, None), [[0, 85, 128, 170, 255]])
+        np.testing.assert_array_equal(windowed(np.full((2, 2), 7.0), None), np.zeros((2, 2)))
+        np.testing.assert_array_equal(windowed(np.array([[np.nan, 1.0]]), None), [[0, 255]])
+
+    def test_without_a_window_and_inverted(self, tmp_path: Path) -> None:
+        (path,) = write_series(tmp_path / "in", 1, PhotometricInterpretation="MONOCHROME1")
+        decode(tmp_path / "in", tmp_path / "out", "--format", "png")
+        x = stacked([path])[0].astype(float)
+        expected = 255 - np.rint((x - x.min()) / (x.max() - x.min()) * 255)
+        np.testing.assert_array_equal(self.load(tmp_path / "out" / "1.2.3.4" / "0000.png"), expected)
+
+    def test_colour(self, tmp_path: Path) -> None:
+        source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
+        decode(source, tmp_path / "out", "--format", "png")
+        (made,) = (tmp_path / "out").glob("*/*.png")
+        np.testing.assert_array_equal(self.load(made), pydicom.dcmread(source).pixel_array)
+
+
+@pytest.mark.parametrize("form", ["zarr", "npy", "nifti", "png"])
+def test_every_format_of_a_mixed_folder(tmp_path: Path, form: str) -> None:
+    pytest.importorskip({"zarr": "zarr", "npy": "numpy", "nifti": "nibabel", "png": "PIL"}[form])
+    for name in ("CT_small.dcm", "MR_small.dcm", "SC_rgb_small_odd.dcm", "liver_1frame.dcm"):
+        if (source := get_testdata_file(name, download=False)) is not None:
+            shutil.copy(source, tmp_path)
+    shutil.copy(EMRI, tmp_path)
+    found = decode(tmp_path, tmp_path / "out", "--format", form)
+    assert {one["status"] for one in found["series"]} == {"written"}
+    for series in found["series"]:
+        for output in series["outputs"]:
+            assert (tmp_path / "out" / output).exists()
+
+
+def test_frames_of_one_file_have_places_of_their_own(tmp_path: Path) -> None:
+    (path,) = write_series(tmp_path / "in", 1)
+    ds = pydicom.dcmread(path)
+    pixels = np.arange(4 * 12 * 10, dtype=np.uint16).reshape(4, 12, 10)
+    ds.NumberOfFrames, ds.PixelData = 4, pixels.tobytes()
+    for keyword in (
+        "ImagePositionPatient",
+        "ImageOrientationPatient",
+        "PixelSpacing",
+        "RescaleSlope",
+        "RescaleIntercept",
+    ):
+        delattr(ds, keyword)
+    shared, measures, turned = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = [0.5, 0.75], 3.0
+    turned.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [turned]
+    ds.SharedFunctionalGroupsSequence = [shared]
+    ds.PerFrameFunctionalGroupsSequence = []
+    for index in range(4):
+        group, plane, values = Dataset(), Dataset(), Dataset()
+        plane.ImagePositionPatient = [0, 0, 4.0 * index]
+        values.RescaleSlope, values.RescaleIntercept = index + 1, -index
+        group.PlanePositionSequence, group.PixelValueTransformationSequence = [plane], [values]
+        ds.PerFrameFunctionalGroupsSequence.append(group)
+    ds.save_as(path)
+    decode(path, tmp_path / "out", "--format", "npy", "--rescale")
+    told = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())
+    assert told["positions"] == [[0, 0, 4.0 * index] for index in range(4)]
+    assert told["RescaleSlope"] == [1, 2, 3, 4]
+    assert told["spacing"] == [4.0, 0.5, 0.75]
+    assert told["affine_lps"] == [[0.75, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]]
+    slopes = np.arange(1, 5)[:, None, None]
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), pixels * slopes - (slopes - 1.0))

@@ -1,0 +1,181 @@
+"""``dicoxide info``, progress, and what is said where optional packages are missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.data import get_testdata_file
+
+from clitools import command, dicoxide_command, environment, write_series
+from conftest import ROOT
+from dicoxide import cli
+from dicoxide.bulk import _extras
+from dicoxide.cli import _progress
+from dicoxide.cli._words import nothing_on_stdout
+
+EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
+
+
+def test_one_file() -> None:
+    done = dicoxide_command("info", EMRI)
+    assert done.code == 0
+    for text in ("64 rows × 64 columns × 10 frames", "RLELossless", "decoder", "dicoxide", "MONOCHROME2", "MR"):
+        assert text in done.out
+    (file,) = dicoxide_command("info", EMRI, "--json").document["files"]
+    assert file["path"] == str(EMRI)
+    assert (file["rows"], file["columns"], file["number_of_frames"]) == (64, 64, 10)
+    assert (file["bits_allocated"], file["bits_stored"], file["decoder"]) == (16, 12, "dicoxide")
+    assert file["transfer_syntax"] == "1.2.840.10008.1.2.5"
+
+
+def test_a_folder_is_grouped_by_series(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 4)
+    write_series(tmp_path / "b", 2, series="1.2.3.5", is_jpeg=True)
+    (tmp_path / "readme").write_text("no image")
+    found = dicoxide_command("info", tmp_path, "--json")
+    assert found.code == 0
+    document = found.document
+    assert (document["found"], document["skipped"], document["files"]) == (6, 1, [])
+    assert [(one["name"], one["files"], one["slices"], one["modality"]) for one in document["series"]] == [
+        ("1.2.3.4", 4, 4, "CT"),
+        ("1.2.3.5", 2, 2, "CT"),
+    ]
+    assert document["series"][1]["transfer_syntaxes"][0]["keyword"] == "JPEGLosslessSV1"
+    assert len(dicoxide_command("info", tmp_path, "--json", "--files").document["files"]) == 6
+    text = dicoxide_command("info", tmp_path).out
+    assert "4×12×10 of u2" in text
+    assert "6 DICOM files, 1 other file skipped" in text
+
+
+def test_what_is_no_image_and_what_nobody_decodes(tmp_path: Path) -> None:
+    (path,) = write_series(tmp_path, 1)
+    data = path.read_bytes()
+    # A transfer syntax of the same length that nobody knows.
+    path.write_bytes(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.9.1\0", 1))
+    shutil.copy(get_testdata_file("rtplan.dcm"), tmp_path)
+    done = dicoxide_command("info", tmp_path, "--json")
+    assert done.code == 1
+    assert {Path(one["path"]).name: one["kind"] for one in done.document["failures"]} == {
+        path.name: "Unsupported",
+        "rtplan.dcm": "NoImage",
+    }
+    assert "no decoder takes 1.2.840.10008.1.9.1" in done.err
+    assert dicoxide_command("info", tmp_path / "gone").code == 1
+    assert dicoxide_command("info").code == 2
+
+
+def test_what_others_print_is_no_part_of_the_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    with nothing_on_stdout():
+        os.write(1, b"from C\n")
+        print("from Python")
+        subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+    print("the answer")
+    captured = capfd.readouterr()
+    assert captured.out == "the answer\n"
+    assert sorted(captured.err.splitlines()) == ["from C", "from Python", "from a child"]
+
+
+def test_paths_that_are_no_text(tmp_path: Path) -> None:
+    (path,) = write_series(tmp_path / "in", 1)
+    try:
+        os.rename(path, os.fsencode(tmp_path / "in") + b"/\xff\n.dcm")
+    except OSError:
+        pytest.skip("file names are text here")
+    done = dicoxide_command("info", tmp_path / "in", "--files")
+    assert done.code == 0, done.err
+    assert r"\xff\n.dcm" in done.out
+    done = dicoxide_command("decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "npy")
+    assert done.code == 0, done.err
+    assert r"\xff" in (tmp_path / "out" / "1.2.3.4.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "extra"),
+    [
+        (["--format", "zarr"], "zarr", "bulk"),
+        (["--format", "nifti"], "nibabel", "bulk"),
+        (["--format", "png"], "pillow", "bulk"),
+        (["--format", "npy", "--dask", "local"], "dask", "dask"),
+    ],
+)
+def test_a_missing_package_is_one_sentence(
+    tmp_path: Path,
+    arguments: list[str],
+    package: str,
+    extra: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(_extras, "find_spec", lambda name: None)
+    assert cli.main(["decode", str(tmp_path), "-o", str(tmp_path / "out"), *arguments]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith(f'needs the package {package}: pip install "dicoxide[{extra}]"')
+    assert not (tmp_path / "out").exists()
+
+
+def test_numpy_files_need_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_extras, "find_spec", lambda name: None)
+    write_series(tmp_path / "in", 2)
+    assert cli.main(["decode", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--format", "npy"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "1 series written" in captured.err
+    assert "0 failures" in captured.err
+
+
+def test_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(_progress, "_PLAIN_SECONDS", 0.0)
+    with _progress.Progress(frames=10, files=5) as progress:
+        progress.add(2, 1, 1_000_000, 0)
+        progress.add(8, 4, 0, 3)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("1/5 files, 2/10 frames, ")
+    assert "s left" in first
+    assert second.startswith("5/5 files, 10/10 frames, ")
+    assert second.endswith("3 errors")
+    monkeypatch.setattr(_progress, "_PLAIN_SECONDS", 60.0)
+    with _progress.Progress(frames=10, files=5) as progress:
+        progress.add(2, 1, 1_000_000, 0)
+    assert capsys.readouterr().err == ""
+
+
+def _on_terminal(arguments: list[Any]) -> tuple[int, str]:
+    """Run a command whose stderr is a terminal; exit code, and what was shown there."""
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        command(*arguments), env=environment(TERM="xterm", COLUMNS="120"), stderr=slave, stdout=subprocess.DEVNULL
+    )
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            part = os.read(master, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(master)
+    return process.wait(timeout=60), shown.decode()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
+def test_a_terminal_is_live(tmp_path: Path) -> None:
+    pytest.importorskip("rich")
+    write_series(tmp_path / "in", 30)
+    (tmp_path / "in" / "empty.dcm").touch()
+    code, shown = _on_terminal(["decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "npy"])
+    assert code == 1
+    assert "\x1b[" in shown
+    assert "30/30 files, 30/30 frames" in shown
+    assert "empty.dcm: NotDicom: an empty file" in shown
+    assert "31 files read" in shown
+    assert "Traceback" not in shown

@@ -1,0 +1,212 @@
+"""Runs of ``dicoxide decode`` that are killed, interrupted or disturbed, and go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clitools import command, dicoxide_command, environment, lines, stacked, write_series
+from dicoxide.bulk._find import Finder
+from dicoxide.bulk._frames import FrameSelection
+from dicoxide.bulk._header import Header
+from dicoxide.bulk._jobs import plan
+from dicoxide.bulk._ledger import Ledger
+from dicoxide.bulk._options import Options
+from dicoxide.bulk._run import run
+from dicoxide.bulk._survey import survey
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+SERIES = 50
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray[Any, Any]]]:
+    """So many series that a run can be ended in the middle; by name, what is in them."""
+    folder = tmp_path_factory.mktemp("archive")
+    expected = {}
+    for number in range(SERIES):
+        name = f"1.2.3.{number}"
+        paths = write_series(folder / name, 4, series=name, seed=number, rows=400, columns=400, is_jpeg=True)
+        expected[name] = stacked(paths)
+    return folder, expected
+
+
+def started(archive: Path, out: Path, *more: str, finished: int = 2) -> subprocess.Popen[str]:
+    """A run that has just finished its first few series."""
+    process = subprocess.Popen(
+        command("decode", archive, "-o", out, *more),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    ledger = out / "ledger.jsonl"
+    deadline = time.monotonic() + 60
+    while not (ledger.exists() and ledger.read_text().count("\n") > finished):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    return process
+
+
+def whole(out: Path, form: str, expected: dict[str, np.ndarray[Any, Any]]) -> int:
+    """How many series have appeared; each is as it has to be."""
+    if form == "npy":
+        found = {path.stem: np.load(path) for path in out.glob("*.npy")}
+    else:
+        import zarr
+
+        found = {name: array[:] for name, array in zarr.open_group(out, mode="r").arrays()}
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, expected[name])
+    return len(found)
+
+
+@pytest.mark.parametrize("form", ["npy", "zarr"])
+@pytest.mark.parametrize("how", ["kill", "interrupt"])
+@pytest.mark.filterwarnings("ignore:Object at")
+def test_an_ended_run_leaves_whole_series_and_goes_on(
+    tmp_path: Path, archive: tuple[Path, dict[str, np.ndarray[Any, Any]]], form: str, how: str
+) -> None:
+    if form == "zarr":
+        pytest.importorskip("zarr")
+    folder, expected = archive
+    out = tmp_path / "out"
+    process = started(folder, out, "--format", form, "--json", "--threads", "1")
+    process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
+    printed, said = process.communicate(timeout=60)
+    done = len(lines(out / "ledger.jsonl")) - 1
+    if done == SERIES:
+        pytest.skip("the run was over before it was ended")
+    assert done >= 2
+    if how == "kill":
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130
+        assert "interrupted: nothing is half-written, --resume goes on" in said
+        assert "Traceback" not in said
+        assert json.loads(printed)["interrupted"] is True
+        assert not (out / ".partial").exists()
+    # A series appears before its line in the journal does.
+    assert done <= whole(out, form, expected) <= done + 1
+    resumed = dicoxide_command("decode", folder, "-o", out, "--format", form, "--resume", "--json")
+    assert resumed.code == 0, resumed.err
+    statuses = [one["status"] for one in resumed.document["series"]]
+    assert (statuses.count("resumed"), statuses.count("written")) == (done, SERIES - done)
+    assert whole(out, form, expected) == SERIES
+    assert not (out / ".partial").exists()
+
+
+def test_only_one_run_at_a_time(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    write_series(tmp_path / "in", 2)
+    with Ledger(str(tmp_path / "out"), "npy", resume=False):
+        done = dicoxide_command("decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "npy", "--resume")
+    assert done.code == 2
+    assert "another run is writing" in done.err
+
+
+def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "in", 4)
+    headers = [one for one in survey(Finder([str(tmp_path / "in")])) if isinstance(one, Header)]
+    jobs, failures, _ = plan(headers, FrameSelection())
+    assert not failures
+    paths[1].write_bytes(paths[1].read_bytes() + b"\0\0")
+    paths[2].unlink()
+    (tmp_path / "out").mkdir()
+    (result,) = run(jobs, str(tmp_path / "out"), Options(format="npy"))
+    assert [(failure.path, failure.kind) for failure in result.failures] == [
+        (str(paths[1]), "Changed"),
+        (str(paths[2]), "Unreadable"),
+    ]
+    assert result.slices == 2
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked([paths[0], paths[3]]))
+
+
+def test_a_run_that_is_left_alone_cleans_up(tmp_path: Path) -> None:
+    for number in range(6):
+        write_series(tmp_path / "in", 3, series=f"1.2.3.{number}")
+    jobs, _, _ = plan(
+        (one for one in survey(Finder([str(tmp_path / "in")])) if isinstance(one, Header)), FrameSelection()
+    )
+    (tmp_path / "out").mkdir()
+    results = run(jobs, str(tmp_path / "out"), Options(format="npy"))
+    next(results)
+    results.close()
+    assert not list((tmp_path / "out" / ".partial").iterdir())
+
+
+class TestDask:
+    @pytest.fixture(autouse=True)
+    def _distributed(self) -> None:
+        pytest.importorskip("distributed")
+        pytest.importorskip("dask")
+
+    def test_workers_of_our_own(self, tmp_path: Path, archive: tuple[Path, dict[str, np.ndarray[Any, Any]]]) -> None:
+        folder, expected = archive
+        out = tmp_path / "out"
+        arguments = ("decode", folder, "-o", out, "--format", "npy", "--dask", "local", "--threads", "2", "--json")
+        done = dicoxide_command(*arguments)
+        assert done.code == 0, done.err
+        assert whole(out, "npy", expected) == SERIES
+        again = dicoxide_command(*arguments, "--resume")
+        assert {one["status"] for one in again.document["series"]} == {"resumed"}
+        assert done.document["frames"] == 4 * SERIES
+
+    def test_failures_come_back(self, tmp_path: Path) -> None:
+        from clitools import cut_frame
+
+        paths = write_series(tmp_path / "in", 3, is_jpeg=True)
+        cut_frame(paths[0])
+        done = dicoxide_command(
+            "decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "npy", "--dask", "local", "--threads", "1"
+        )
+        assert done.code == 1
+        (failure,) = lines(tmp_path / "out" / "errors.jsonl")
+        assert (failure["kind"], failure["path"]) == ("Truncated", str(paths[0]))
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_a_worker_is_killed(
+        self,
+        tmp_path: Path,
+        archive: tuple[Path, dict[str, np.ndarray[Any, Any]]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        from distributed import Client, LocalCluster
+
+        folder, expected = archive
+        out = tmp_path / "out"
+        monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+        with (
+            LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None, processes=True) as cluster,
+            Client(cluster) as client,
+        ):
+            workers = list(client.run(os.getpid).values())
+            assert len(set(workers)) == 3
+            process = started(folder, out, "--format", "npy", "--dask", cluster.scheduler_address, "--json")
+            os.kill(workers[0], signal.SIGKILL)
+            printed, said = process.communicate(timeout=90)
+        assert process.returncode == 0, said
+        assert {one["status"] for one in json.loads(printed)["series"]} == {"written"}
+        assert whole(out, "npy", expected) == SERIES
+        assert len(lines(out / "ledger.jsonl")) == SERIES + 1
+        assert not (out / ".partial").exists()
+
+    def test_nobody_answers(self, tmp_path: Path) -> None:
+        write_series(tmp_path / "in", 1)
+        done = dicoxide_command(
+            "decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "npy", "--dask", "tcp://127.0.0.1:9"
+        )
+        assert done.code == 2
+        assert "no Dask cluster at tcp://127.0.0.1:9" in done.err
+        assert "Traceback" not in done.err
