@@ -129,11 +129,16 @@ def series(count: int) -> Iterator[tuple[list[str], Array]]:
         yield paths, frames
 
 
-def drained(results: Iterable[Array], frames: Array) -> None:
-    """Take results as they come, and look whether they are right."""
+def drained(results: Iterable[Array], frames: Array, *, whole: bool = False) -> None:
+    """Take results as they come, and look whether they are right: all of each, or some rows.
+
+    To compare all takes as long as decoding a quarter of it, on a core that decoders want: it is done once a way.
+    """
     count = 0
-    for count, result in enumerate(results, 1):
-        equals(frames[count - 1], result)
+    for result in results:
+        expected = frames[count]
+        equals(expected if whole else expected[7::128], result if whole else result[7::128])
+        count += 1
     if count != len(frames):
         raise AssertionError("results are missing")
 
@@ -143,17 +148,17 @@ def many(rounds: int) -> Table:
     table = Table(f"{MANY} files of JPEG Lossless, CT 512 × 512 (ms)", ("what", "here", "theirs", "×", "× best"))
     with series(MANY) as (paths, frames):
 
-        def here(threads: int) -> None:
-            drained((array for _, array in dicoxide.decode_many(paths, threads=threads)), frames)
+        def here(threads: int) -> Iterator[Array]:
+            return (array for _, array in dicoxide.decode_many(paths, threads=threads))
 
         def with_gdcm(path: str) -> Array:
             ds = pydicom.dcmread(path)
             ds.pixel_array_options(decoding_plugin="gdcm")
             return ds.pixel_array
 
-        calls: dict[Any, Callable[[], Any]] = {CORES: lambda: here(CORES), 1: lambda: here(1)}
+        ways: dict[Any, Callable[[], Iterator[Array]]] = {CORES: lambda: here(CORES), 1: lambda: here(1)}
         if "gdcm" in get_decoder(JPEGLossless).available_plugins:
-            calls["gdcm"] = lambda: drained(map(with_gdcm, paths), frames)
+            ways["gdcm"] = lambda: map(with_gdcm, paths)
         sdl = dicomsdl_module()
         if sdl is not None:
 
@@ -162,11 +167,14 @@ def many(rounds: int) -> Table:
                 sdl.open(path).copyFrameData(0, out)
                 return out
 
-            def pooled() -> None:
+            def pooled() -> Iterator[Array]:
                 with ThreadPoolExecutor(CORES) as pool:
-                    drained(pool.map(with_dicomsdl, paths), frames)
+                    yield from pool.map(with_dicomsdl, paths)
 
-            calls["dicomsdl"] = pooled
+            ways["dicomsdl"] = pooled
+        for way in ways.values():
+            drained(way(), frames, whole=True)
+        calls = {key: lambda way=way: drained(way(), frames) for key, way in ways.items()}
         took = Times(in_turns(calls, max(3, rounds // 6)))
         for rival, target in (("gdcm", 20.0), ("dicomsdl", 8.0), (1, 1.7)):
             if rival in calls:

@@ -23,7 +23,9 @@ __all__ = ["OnError", "decode_many"]
 OnError = Literal["raise", "return", "skip"]
 
 _OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "raw", "rescale", "strict"})
-# Decoded samples of one batch, two of which are held at once; a quarter of it a thread where there are more than four.
+# Batches that are decoded, or wait for it, while one is in the caller's hands: so that no thread waits for the caller.
+_AHEAD = 2
+# Decoded samples of one batch; a quarter of it a thread where there are more than four.
 _ROOM_BYTES = 16 << 20
 # Sources of the first batch and of the largest one, a thread: the first results come soon, later ones without a pause.
 _FIRST_SOURCES = 2
@@ -104,14 +106,14 @@ def _delivered(sources: Iterable[Readable], run: _Run, on_error: OnError, ordere
 
 
 def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[Any, Any]]]:
-    """What is done, batch by batch; one is decoded while the one before is in the caller's hands."""
+    """What is done, batch by batch; the next ones are decoded while one is in the caller's hands."""
     process = os.getpid()
     waiting: deque[_Entry] = deque()
+    running: deque[tuple[list[_Entry], Future[Any]]] = deque()
     count, size = 0, _FIRST_SOURCES * run.threads
-    upcoming: Future[Any] | None = None
 
     def next_batch() -> list[_Entry]:
-        nonlocal count, size
+        nonlocal count
         held = sum(len(entry[2]) for entry in waiting if type(entry[2]) is bytes)
         while len(waiting) < size and held < run.room_bytes:
             try:
@@ -122,24 +124,30 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
             held += len(data) if type(data) is bytes else 0
             waiting.append((count, source, data))
             count += 1
-        size = min(2 * size, _MOST_SOURCES * run.threads)
-        batch = list(waiting)
-        waiting.clear()
-        return batch
+        return [waiting.popleft() for _ in range(min(size, len(waiting)))]
 
-    with ThreadPoolExecutor(1, thread_name_prefix="dicoxide") as executor:
-        try:
-            batch = next_batch()
-            while batch:
-                # A forked child has the iterator, but not its thread.
-                is_child = os.getpid() != process
-                finished, later = run(batch) if upcoming is None or is_child else upcoming.result()
-                waiting.extend(later)
-                batch = next_batch()
-                upcoming = None if is_child or not batch else executor.submit(run, batch)
-                yield finished
-        finally:
-            run.stop()
+    executor = ThreadPoolExecutor(1, thread_name_prefix="dicoxide")
+    try:
+        while True:
+            if os.getpid() != process:
+                # A forked child has the iterator, but neither its thread nor what that was about.
+                process, run = os.getpid(), run.afresh()
+                waiting.extendleft(entry for batch, _ in reversed(running) for entry in reversed(batch))
+                running.clear()
+                executor = ThreadPoolExecutor(1, thread_name_prefix="dicoxide")
+            while len(running) < _AHEAD and (batch := next_batch()):
+                running.append((batch, executor.submit(run, batch)))
+            if not running:
+                return
+            batch, future = running.popleft()
+            finished, later = future.result()
+            waiting.extendleft(reversed(later))
+            # As many as there is room for, or twice as many.
+            size = max(1, len(finished)) if later else min(2 * max(size, len(batch)), _MOST_SOURCES * run.threads)
+            yield finished
+    finally:
+        run.stop()
+        executor.shutdown(cancel_futures=True)
 
 
 def _readable(source: Any) -> Any:
@@ -163,6 +171,10 @@ class _Run:
         self._bulk = core.Bulk() if backend == "rust" else None
         self._options = options
         self._fast = _fast_options(options)
+
+    def afresh(self) -> _Run:
+        """The same, of which nothing is being decoded."""
+        return _Run(self.threads, self._options)
 
     def stop(self) -> None:
         """Let the batch that is being decoded end soon."""

@@ -45,7 +45,7 @@ impl Bulk {
     }
 
     /// Decodes objects of paths and bytes; one result each, in their order. Memory of arrays that nobody holds any
-    /// more is used again, twice `room_bytes` of it at most.
+    /// more is used again, three times `room_bytes` of it at most.
     #[pyo3(signature = (sources, *, threads, room_bytes, frame=None, rescale=false, type_name=None, raw=false,
         max_bytes=None))]
     fn decode<'py>(
@@ -62,8 +62,8 @@ impl Bulk {
     ) -> PyResult<Vec<Found<'py>>> {
         let request = Request { frame, rescale, type_name: named(type_name)?, raw, max_bytes, room_bytes };
         let (taken, paths) = taken(&sources)?;
-        // Of the batch before, in the caller's hands, and of this one.
-        self.used.keep(usize::try_from(room_bytes).unwrap_or(usize::MAX).saturating_mul(2));
+        // Of the batch in the caller's hands, of one that is done, and of this one.
+        self.used.keep(usize::try_from(room_bytes).unwrap_or(usize::MAX).saturating_mul(3));
         let outcomes = detached(py, |_| {
             let stopped = || self.stop.load(Ordering::Relaxed);
             decode_many(&taken, &request, &|words| self.used.take(words), threads, &stopped)
