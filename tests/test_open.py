@@ -1,0 +1,151 @@
+"""`open`: a lazy image, from every kind of source."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+
+import dicoxide
+from conftest import pydicom_files
+
+FILES = {path.name: path for path in pydicom_files()}
+VECTORS = Path(__file__).parent / "vectors"
+ONE, MANY, COLOUR = FILES["CT_small.dcm"], VECTORS / "emri_small_RLE.dcm", VECTORS / "SC_rgb_expb_2frame.dcm"
+
+
+def sources(path: Path) -> list[Any]:
+    return [path, str(path), path.read_bytes(), bytearray(path.read_bytes()), io.BytesIO(path.read_bytes())]
+
+
+@pytest.mark.parametrize("path", [ONE, MANY, COLOUR], ids=lambda path: path.name)
+def test_what_it_is_and_its_frames(path: Path) -> None:
+    dataset = pydicom.dcmread(path)
+    every = dicoxide.decode(dataset)
+    stack = every if int(dataset.get("NumberOfFrames") or 1) > 1 else every[None]
+    for src in [*sources(path), dataset]:
+        with dicoxide.open(src) as image:
+            assert isinstance(image, dicoxide.Image)
+            assert (image.shape, image.dtype, image.number_of_frames) == (every.shape, every.dtype, len(stack))
+            assert len(image) == len(stack)
+            assert image.transfer_syntax == dataset.file_meta.TransferSyntaxUID
+            assert np.array_equal(image[0], stack[0])
+            assert np.array_equal(image[-1], stack[-1])
+            assert np.array_equal(image[0:1], stack[0:1])
+            assert np.array_equal(image[::-1], stack[::-1])
+            assert np.array_equal(image[[0, -1, 0]], stack[[0, -1, 0]])
+            assert image[5:2].shape == (0, *stack.shape[1:])
+            assert np.array_equal(np.asarray(image), every)
+            assert np.asarray(image, np.float64).dtype == np.float64
+            assert all(np.array_equal(a, b) for a, b in zip(image, stack, strict=True))
+            if path != COLOUR:
+                assert np.array_equal(image.decode(rescale=True), dicoxide.decode(dataset, rescale=True))
+            with pytest.raises(IndexError, match="there are"):
+                image[len(stack)]
+            with pytest.raises(ValueError, match="without a copy"):
+                np.asarray(image, copy=False)
+            assert "dicoxide.Image" in repr(image)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_colour_is_not_rescaled() -> None:
+    with dicoxide.open(COLOUR) as image, pytest.raises(ValueError, match="more than one sample"):
+        image.decode(rescale=True)
+
+
+@pytest.mark.parametrize("path", [ONE, MANY], ids=lambda path: path.name)
+def test_attributes_are_those_of_the_data_set(path: Path) -> None:
+    dataset = pydicom.dcmread(path)
+    for src in (path, dataset):
+        attributes = dicoxide.open(src).attributes
+        assert attributes["SOPInstanceUID"] == dataset.SOPInstanceUID
+        assert attributes["Rows"] == dataset.Rows
+        assert type(attributes["SOPInstanceUID"]) is str
+        assert "Rows" in attributes
+        assert "AcquisitionDuration" not in attributes
+        assert attributes.get("NumberOfTemporalPositions", 7) in (7, dataset.get("NumberOfTemporalPositions"))
+        with pytest.raises(KeyError, match="NoSuchKeyword"):
+            attributes["NoSuchKeyword"]
+        assert list(attributes) == [keyword for keyword in attributes if keyword in dataset]
+        assert len(attributes) == len(list(attributes))
+        some = attributes.some(["Rows", "PixelSpacing", "TriggerTime"])
+        assert some == {key: attributes[key] for key in ("Rows", "PixelSpacing", "TriggerTime") if key in attributes}
+
+
+def test_functional_groups_of_frames() -> None:
+    path = VECTORS / "seg_image_ct_binary.dcm"
+    expected = pydicom.dcmread(path).PerFrameFunctionalGroupsSequence
+    groups = dicoxide.open(path).attributes["PerFrameFunctionalGroupsSequence"]
+    assert len(groups) == len(expected)
+    for ours, theirs in zip(groups, expected, strict=True):
+        place = ours["PlanePositionSequence"][0]["ImagePositionPatient"]
+        assert place == list(theirs.PlanePositionSequence[0].ImagePositionPatient)
+
+
+def test_the_whole_data_set_is_pydicoms() -> None:
+    for src in sources(ONE)[:4]:
+        assert dicoxide.open(src).to_pydicom() == pydicom.dcmread(ONE)
+    dataset = pydicom.dcmread(ONE)
+    assert dicoxide.open(dataset).to_pydicom() is dataset
+
+
+@pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")
+def test_a_closed_image_says_so() -> None:
+    with dicoxide.open(ONE) as image:
+        first = image[0]
+    image.close()
+    assert first.shape == (128, 128)
+    with pytest.raises(ValueError, match="the image is closed"):
+        image[0]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells of open files")
+def test_files_are_open_only_as_long_as_the_image() -> None:
+    def open_files() -> int:
+        return sum(os.path.realpath(f"/proc/self/fd/{fd}") == str(ONE) for fd in os.listdir("/proc/self/fd"))
+
+    image = dicoxide.open(ONE)
+    assert open_files() <= 1
+    image.close()
+    assert open_files() == 0
+    dicoxide.decode(ONE)
+    list(dicoxide.iter_frames(ONE))
+    assert open_files() == 0
+
+
+def test_several_threads_may_use_one_image() -> None:
+    expected = dicoxide.decode(MANY)
+    with dicoxide.open(MANY) as image, ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(image.__getitem__, [index % len(image) for index in range(60)]))
+    assert all(np.array_equal(frame, expected[index % len(expected)]) for index, frame in enumerate(found))
+
+
+@pytest.mark.parametrize("call", [dicoxide.open, dicoxide.decode, dicoxide.iter_frames], ids=lambda call: call.__name__)
+class TestRefusals:
+    def test_a_path_that_is_not_there(self, call: Any, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError) as caught:
+            call(tmp_path / "none.dcm")
+        assert caught.value.filename == str(tmp_path / "none.dcm")
+
+    def test_a_folder(self, call: Any, tmp_path: Path) -> None:
+        with pytest.raises(IsADirectoryError):
+            call(tmp_path)
+
+    def test_what_is_nothing_to_read(self, call: Any) -> None:
+        with pytest.raises(TypeError, match="src must be a path"):
+            call(7)
+        with pytest.raises(TypeError, match="a binary file is expected"):
+            call(io.StringIO("text"))
+
+    def test_what_is_no_image(self, call: Any) -> None:
+        for src in (b"", b"x", bytes(200), FILES["rtplan.dcm"]):
+            with pytest.raises(dicoxide.CorruptFrameError, match="found none") as caught:
+                call(src)
+            assert caught.value.kind == "NoImage"
