@@ -107,16 +107,20 @@ def test_a_closed_image_says_so() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells of open files")
-def test_files_are_open_only_as_long_as_the_image() -> None:
-    def open_files() -> int:
-        return sum(os.path.realpath(f"/proc/self/fd/{fd}") == str(ONE) for fd in os.listdir("/proc/self/fd"))
+def test_files_are_open_only_as_long_as_the_image(tmp_path: Path) -> None:
+    path = tmp_path / "image.dcm"
+    path.write_bytes(ONE.read_bytes())
 
-    image = dicoxide.open(ONE)
+    def open_files() -> int:
+        return sum(os.path.realpath(f"/proc/self/fd/{fd}") == str(path) for fd in os.listdir("/proc/self/fd"))
+
+    image = dicoxide.open(path)
     assert open_files() <= 1
     image.close()
     assert open_files() == 0
-    dicoxide.decode(ONE)
-    list(dicoxide.iter_frames(ONE))
+    dicoxide.decode(path)
+    list(dicoxide.iter_frames(path))
+    list(dicoxide.decode_many([path] * 9))
     assert open_files() == 0
 
 
