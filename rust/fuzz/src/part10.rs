@@ -3,8 +3,8 @@
 use dicoxide_core::frames::check_frames;
 use dicoxide_core::value::{ReadAt, zeros};
 use dicoxide_core::{ErrorKind, Limits};
-use dicoxide_part10::{DataSet, Element, Item, Object, Outcome, Request, Source, decode_many};
-use std::sync::Arc;
+use dicoxide_part10::{DataSet, Element, Item, Memory, Object, Outcome, Request, Source, decode_many};
+use std::sync::{Arc, Mutex};
 
 /// Bytes of output that a try may take.
 const ROOM_BYTES: u64 = 1 << 22;
@@ -77,7 +77,8 @@ pub fn opening_agrees(bytes: &[u8]) -> Opened {
         let mut memory = Vec::new();
         zeros(&mut memory, words).map(|()| memory)
     };
-    let outcomes: Vec<String> = decode_many(&sources, &request, &take, 2, &|| false).iter().map(shown).collect();
+    let memory = Memory { take: &take, scratch: &Mutex::default() };
+    let outcomes: Vec<String> = decode_many(&sources, &request, &memory, 2, &|| false).iter().map(shown).collect();
     assert!(outcomes.iter().all(|outcome| Some(outcome) == outcomes.first()), "{outcomes:?}");
     if is_image { Opened::Image } else { Opened::DataSet }
 }

@@ -26,7 +26,7 @@ mod window;
 
 pub use element::{Element, Encoding, Tag, Vr};
 pub use file::OpenFile;
-pub use many::{Outcome, Picture, Request, Source, Take, decode_many};
+pub use many::{Memory, Outcome, Picture, Request, Scratch, Source, decode_many};
 pub use object::{Item, Object};
 pub use pixel::Image;
 pub use scan::DataSet;

@@ -5,15 +5,15 @@ use crate::file::OpenFile;
 use crate::object::Object;
 use crate::pixel::Image;
 use dicoxide_core::codec::Codec;
-use dicoxide_core::frames::{FrameError, FrameTable, Output, Shares, check_frames, decode_frames, on_threads};
+use dicoxide_core::frames::{FrameError, FrameTable, Output, Shares, check_frames, decode_frames_in, on_threads};
 use dicoxide_core::{
     DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, OneOfMany, Options, ReadAt, Rescale, SamplesBuf, Tolerated,
     TransferSyntax, Watch, Workspace, decode_together,
 };
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One object to be decoded.
 pub enum Source {
@@ -40,8 +40,21 @@ pub struct Request {
     pub room_bytes: u64,
 }
 
-/// Gives memory of so many words, of any value.
-pub type Take<'a> = &'a (dyn Fn(usize) -> Result<Vec<u64>, DecodeError> + Sync);
+/// What calls use one after the other: fresh pages cost as much as decoding into them.
+pub struct Memory<'a> {
+    /// Gives memory for samples: so many words, of any value.
+    pub take: &'a (dyn Fn(usize) -> Result<Vec<u64>, DecodeError> + Sync),
+    /// Scratch of threads.
+    pub scratch: &'a Mutex<Vec<Scratch>>,
+}
+
+/// Scratch of one thread.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    workspace: Workspace,
+    /// The bytes of frames that are decoded together.
+    bytes: Vec<Vec<u8>>,
+}
 
 /// What becomes of an object.
 pub enum Outcome {
@@ -74,13 +87,13 @@ pub struct Picture {
 pub fn decode_many(
     sources: &[Source],
     request: &Request,
-    take: Take<'_>,
+    memory: &Memory<'_>,
     threads: usize,
     poll: &dyn Fn() -> bool,
 ) -> Vec<Outcome> {
     let Shares { threads, each } = Shares::of(threads, sources.len(), usize::MAX);
     let stop = AtomicBool::new(false);
-    let batch = Batch { sources, request, take, each, next: AtomicUsize::new(0), taken_bytes: AtomicU64::new(0) };
+    let batch = Batch { sources, request, memory, each, next: AtomicUsize::new(0), taken_bytes: AtomicU64::new(0) };
     let parts = on_threads(
         threads,
         || batch.work(Watch { stop: &stop, poll: Some(poll) }),
@@ -98,7 +111,7 @@ pub fn decode_many(
 struct Batch<'a> {
     sources: &'a [Source],
     request: &'a Request,
-    take: Take<'a>,
+    memory: &'a Memory<'a>,
     each: usize,
     next: AtomicUsize,
     taken_bytes: AtomicU64,
@@ -106,7 +119,8 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     fn work(&self, watch: Watch<'_>) -> Vec<(usize, Outcome)> {
-        let mut worker = Worker::default();
+        let scratch = self.memory.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut worker = Worker { scratch, ..Worker::default() };
         while watch.beat().is_ok() {
             let position = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(source) = self.sources.get(position) else { break };
@@ -119,7 +133,7 @@ impl Batch<'_> {
             };
             let together = self.together(&prepared);
             if together < 2 {
-                worker.outcomes.push((position, prepared.decode(self.request, self.each, watch)));
+                worker.outcomes.push((position, prepared.decode(self.request, self.each, &mut worker.scratch, watch)));
                 continue;
             }
             if worker.waiting.first().is_some_and(|first| first.kind != prepared.kind) {
@@ -131,6 +145,7 @@ impl Batch<'_> {
             }
         }
         worker.decode_waiting(watch);
+        self.memory.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(worker.scratch);
         worker.outcomes
     }
 
@@ -193,7 +208,7 @@ impl Batch<'_> {
             limits.reserve(words * 8)?;
             let before = self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
             is_full = before > 0 && before.saturating_add(bytes) > self.request.room_bytes;
-            if is_full { Err(DecodeError::new(ErrorKind::Interrupted, "", "")) } else { (self.take)(words) }
+            if is_full { Err(DecodeError::new(ErrorKind::Interrupted, "", "")) } else { (self.memory.take)(words) }
         });
         if is_full {
             // Those behind it wait as well.
@@ -210,11 +225,9 @@ impl Batch<'_> {
 /// What a thread keeps from object to object.
 #[derive(Default)]
 struct Worker {
-    workspace: Workspace,
+    scratch: Scratch,
     /// Images of a kind that wait for others to be decoded with.
     waiting: Vec<Prepared>,
-    /// The bytes of a frame each.
-    bytes: Vec<Vec<u8>>,
     outcomes: Vec<(usize, Outcome)>,
 }
 
@@ -224,10 +237,11 @@ impl Worker {
         let Some(first) = self.waiting.first() else { return };
         let (kind, limits) = (first.kind, Limits::unbounded());
         let job = kind.job(&limits, None);
-        self.bytes.resize_with(self.bytes.len().max(self.waiting.len()), Vec::new);
+        let Scratch { workspace, bytes } = &mut self.scratch;
+        bytes.resize_with(bytes.len().max(self.waiting.len()), Vec::new);
         let mut frames = Vec::with_capacity(self.waiting.len());
         let mut unread = Vec::with_capacity(self.waiting.len());
-        for (prepared, bytes) in self.waiting.iter_mut().zip(&mut self.bytes) {
+        for (prepared, bytes) in self.waiting.iter_mut().zip(bytes) {
             let Prepared { object, image, table, indices, rescales, samples, .. } = prepared;
             let index = indices.first().copied().unwrap_or(0);
             match table.frame(image.pixel_data(object), index, &limits, bytes) {
@@ -238,7 +252,7 @@ impl Worker {
                 Err(error) => unread.push(Some(error)),
             }
         }
-        let mut decoded = decode_together(&job, frames, &mut self.workspace, watch).into_iter();
+        let mut decoded = decode_together(&job, frames, workspace, watch).into_iter();
         for (prepared, unread) in self.waiting.drain(..).zip(unread) {
             let (position, index) = (prepared.position, prepared.indices.first().copied());
             let result = match unread {
@@ -284,7 +298,7 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn decode(mut self, request: &Request, each: usize, watch: Watch<'_>) -> Outcome {
+    fn decode(mut self, request: &Request, each: usize, scratch: &mut Scratch, watch: Watch<'_>) -> Outcome {
         let limits = Limits::new(request.max_bytes);
         let (rescale, rescales) = match self.rescales.as_slice() {
             [all] => (Some(*all), &[][..]),
@@ -295,7 +309,10 @@ impl Prepared {
         let data = self.image.pixel_data(&self.object);
         let output = Output { samples: self.samples.as_mut(), rescales, is_warm: false };
         let poll = || watch.beat().is_err();
-        match decode_frames(&job, &self.table, data, &self.indices, output, each, &poll) {
+        // A budget counts from nothing.
+        let mut own = Workspace::default();
+        let workspace = if limits.is_bounded() { &mut own } else { &mut scratch.workspace };
+        match decode_frames_in(workspace, &job, &self.table, data, &self.indices, output, each, &poll) {
             Ok(summary) => self.picture(summary.tolerated),
             Err(FrameError { index, error }) => self.failed(error, Some(index)),
         }

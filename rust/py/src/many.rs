@@ -2,17 +2,17 @@
 
 use crate::errors::{self, Failure};
 use crate::guard::detached;
-use crate::object::{Memory, Readable};
+use crate::object::{Readable, of_bytes};
 use crate::samples::{Used, lent};
 use crate::stated::{Note, note};
 use dicoxide_core::SamplesBuf;
-use dicoxide_part10::{Outcome, Picture, Request, Source, decode_many};
+use dicoxide_part10::{Memory, Outcome, Picture, Request, Scratch, Source, decode_many};
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyBaseException, PyValueError};
 use pyo3::prelude::*;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A job of many objects, decoded batch by batch: what its batches have in common.
 #[pyclass(frozen, module = "dicoxide._core")]
@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Bulk {
     stop: AtomicBool,
     used: Arc<Used>,
+    scratch: Mutex<Vec<Scratch>>,
 }
 
 /// What becomes of a source: the array and what was tolerated, an exception, or why there is nothing yet.
@@ -66,7 +67,8 @@ impl Bulk {
         self.used.keep(usize::try_from(room_bytes).unwrap_or(usize::MAX).saturating_mul(3));
         let outcomes = detached(py, |_| {
             let stopped = || self.stop.load(Ordering::Relaxed);
-            decode_many(&taken, &request, &|words| self.used.take(words), threads, &stopped)
+            let memory = Memory { take: &|words| self.used.take(words), scratch: &self.scratch };
+            decode_many(&taken, &request, &memory, threads, &stopped)
         })?;
         outcomes.into_iter().zip(paths).map(|(outcome, path)| self.found(py, outcome, path)).collect()
     }
@@ -96,7 +98,7 @@ fn taken(sources: &[Bound<'_, PyAny>]) -> PyResult<(Vec<Source>, Vec<Option<Path
     let mut taken = Vec::with_capacity(sources.len());
     for source in sources {
         let (path, source) = match Readable::of(source)? {
-            Readable::Memory(bytes) => (None, Source::Bytes(Arc::new(Memory(bytes)))),
+            Readable::Memory(bytes) => (None, Source::Bytes(of_bytes(bytes))),
             Readable::Path(path) => (Some(path.clone()), Source::Path(path)),
         };
         paths.push(path);

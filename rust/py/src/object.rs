@@ -31,7 +31,7 @@ impl Object {
     fn new(py: Python<'_>, src: &Bound<'_, PyAny>, max_bytes: Option<u64>) -> PyResult<Self> {
         let limits = Limits::new(max_bytes);
         let opened = match Readable::of(src)? {
-            Readable::Memory(bytes) => detached(py, |_| open(Arc::new(Memory(bytes)), &limits))?,
+            Readable::Memory(bytes) => detached(py, |_| open(of_bytes(bytes), &limits))?,
             Readable::Path(path) => detached(py, |_| match OpenFile::open(&path) {
                 Ok(file) => Ok(open(Arc::new(file), &limits)),
                 Err(error) => Err((error, path)),
@@ -131,9 +131,14 @@ pub(crate) fn open(bytes: Arc<dyn ReadAt>, limits: &Limits) -> Opened {
 }
 
 /// Bytes of Python, which nobody can change.
-pub(crate) struct Memory(pub(crate) PyBackedBytes);
+struct InMemory(PyBackedBytes);
 
-impl ReadAt for Memory {
+/// The bytes of a file, to be read.
+pub(crate) fn of_bytes(bytes: PyBackedBytes) -> Arc<dyn ReadAt> {
+    Arc::new(InMemory(bytes))
+}
+
+impl ReadAt for InMemory {
     fn size(&self) -> u64 {
         self.0.len() as u64
     }

@@ -63,6 +63,30 @@ pub fn decode_frames(
     threads: usize,
     poll: &dyn Fn() -> bool,
 ) -> Result<Summary, FrameError> {
+    // Taken, not borrowed: `poll` may run what decodes too. A budget counts from nothing.
+    let mut workspace = if job.limits.is_bounded() { Workspace::default() } else { WORKSPACE.take() };
+    let decoded = decode_frames_in(&mut workspace, job, table, data, indices, out, threads, poll);
+    if !job.limits.is_bounded() {
+        WORKSPACE.set(workspace);
+    }
+    decoded
+}
+
+/// The same, with scratch of the caller's for the calling thread.
+///
+/// # Errors
+/// As [`decode_frames`].
+#[allow(clippy::too_many_arguments, reason = "it is decode_frames with one more")]
+pub fn decode_frames_in(
+    workspace: &mut Workspace,
+    job: &Job<'_>,
+    table: &FrameTable,
+    data: PixelData<'_>,
+    indices: &[usize],
+    out: Output<'_>,
+    threads: usize,
+    poll: &dyn Fn() -> bool,
+) -> Result<Summary, FrameError> {
     let first = indices.first().copied().unwrap_or(0);
     let frame_samples = job.info.samples();
     if indices.len().checked_mul(frame_samples) != Some(out.samples.len()) {
@@ -94,16 +118,11 @@ pub fn decode_frames(
         |workspace: &mut Workspace, watch: Watch<'_>| work(&job, table, data, out.rescales, &queue, workspace, watch);
     // Before the others start: they may leave the calling thread no frame to ask between.
     Watch { stop: &stop, poll: Some(poll) }.beat().map_err(|error| FrameError { index: first, error })?;
-    // Taken, not borrowed: `poll` may run what decodes too. A budget counts from nothing.
-    let mut workspace = if job.limits.is_bounded() { Workspace::default() } else { WORKSPACE.take() };
     let parts = on_threads(
         threads,
-        || work(&mut workspace, Watch { stop: &stop, poll: Some(poll) }),
+        || work(workspace, Watch { stop: &stop, poll: Some(poll) }),
         || work(&mut Workspace::default(), Watch { stop: &stop, poll: None }),
     );
-    if !job.limits.is_bounded() {
-        WORKSPACE.set(workspace);
-    }
     let mut summary = merge(parts)?;
     match table.tolerated_late() {
         Some(late) if job.options.strict => return Err(FrameError { index: first, error: late.into_error() }),
