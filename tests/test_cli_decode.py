@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
+import dicoxide
 from clitools import Done, cut_frame, dicoxide_command, edited, lines, stacked, write_series
 from conftest import PYDICOM_FILES, ROOT
 from dicoxide.bulk._find import is_dicom
@@ -422,9 +424,7 @@ def test_every_image_of_pydicom(tmp_path: Path) -> None:
                 "1.2.840.10008.1.2.4.70",
             }:
                 continue
-            with pytest.MonkeyPatch.context():
-                import warnings
-
+            with warnings.catch_warnings(), dicoxide.enabled():
                 warnings.simplefilter("ignore")
                 expected = pydicom.dcmread(path, force=True).pixel_array
             np.testing.assert_array_equal(array[place], expected if frame is None else expected[frame])
