@@ -25,14 +25,17 @@ pub(crate) fn rescales(object: &Object, indices: &[usize]) -> Result<Vec<Rescale
         Some(found) => Some(found),
         None => pair(object, object.data_set())?,
     };
-    let per_frame = groups(PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)?;
+    let per_frame = match object.data_set().get(PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE) {
+        Some(sequence) => object.per_frame_places(sequence)?,
+        None => &[],
+    };
     if per_frame.is_empty() {
         return Ok(of_all.into_iter().collect());
     }
     let mut found = Vec::with_capacity(indices.len());
     for index in indices {
         let of_frame = match per_frame.get(*index) {
-            Some(group) => transformation(object, &group.data_set)?,
+            Some(place) => transformation(object, &object.item(*place)?.data_set)?,
             None => None,
         };
         found.push(of_frame.or(of_all));
