@@ -305,3 +305,18 @@ def test_the_groups_of_other_frames_are_not_read_again_for_each_frame(tmp_path: 
     source = open_source(path)
     # Quadratic, this took longer than any test may.
     assert [source.rescales([index]) for index in range(count)] == [[(1.0, float(index))] for index in range(count)]
+
+
+@pytest.mark.parametrize("value", [b"\x1b$B;3ED ", b" a \\b =", b"A^B=C= ", b"\x1b$B;3ED\x1b(B^x=\x1b$B!!"])
+def test_names_are_padded_as_pydicom_has_it(tmp_path: Path, value: bytes) -> None:
+    ds = small_image()
+    ds.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
+    ds.add(pydicom.DataElement(0x00100010, "UN", value + b" " * (len(value) % 2)))
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 1, "MONOCHROME2", 1, 2
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
+    ds.PixelData = b"\1\2"
+    path = tmp_path / "x.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    data = path.read_bytes()
+    expected = describe(read(data)).attributes["PatientName"]
+    assert open_source(data).attributes["PatientName"] == expected
