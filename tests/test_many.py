@@ -307,9 +307,11 @@ def test_a_slow_source_does_not_let_those_behind_it_pile_up() -> None:
     length = head.index(b"\x02\x00\x10\x00") + 6
     head = head[:length] + b"\x16\0" + head[length + 2 :]
     group_length = head.index(b"\x02\x00\x00\x00UL") + 8
-    head = head[:group_length] + (int.from_bytes(head[group_length : group_length + 4], "little") + 2).to_bytes(
-        4, "little"
-    ) + head[group_length + 4 :]
+    head = (
+        head[:group_length]
+        + (int.from_bytes(head[group_length : group_length + 4], "little") + 2).to_bytes(4, "little")
+        + head[group_length + 4 :]
+    )
     slow = head + compress.compress(plain_file[start:]) + compress.flush()
     taken = 0
 
@@ -396,5 +398,5 @@ except KeyboardInterrupt:
     ds.NumberOfFrames = 2000
     ds.PixelData = encapsulate([encoded] * 2000)
     ds.save_as(path)
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout == "interrupted\n", done
