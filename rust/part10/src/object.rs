@@ -137,11 +137,6 @@ impl Object {
         Ok(self.per_frame.get_or_init(|| found))
     }
 
-    /// The item at a place.
-    pub(crate) fn item(&self, place: Place) -> Result<Item> {
-        item(&mut Window::new(&*self.bytes), place)
-    }
-
     /// Whether a Modality LUT Sequence stands in place of a rescale (PS3.3 C.11.1).
     ///
     /// # Errors
@@ -199,7 +194,8 @@ impl Object {
     }
 }
 
-fn item(window: &mut Window<'_>, (start, end, encoding): Place) -> Result<Item> {
+/// The item at a place.
+pub(crate) fn item(window: &mut Window<'_>, (start, end, encoding): Place) -> Result<Item> {
     let (data_set, _) = DataSet::read(window, start, end, encoding, Until::End)?;
     Ok(Item { data_set })
 }
