@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -294,3 +295,108 @@ def test_an_interrupt_ends_it_soon(tmp_path: Path) -> None:
 
 def test_no_sources_give_no_results() -> None:
     assert list(decode_many([])) == []
+
+
+def test_a_slow_source_does_not_let_those_behind_it_pile_up() -> None:
+    # Inflating takes long; small ones take the room meanwhile.
+    small = image(frames(1, 256, 256)[0])
+    compress = zlib.compressobj(6, zlib.DEFLATED, -15)
+    plain_file = image(frames(1, 3000, 3000)[0])
+    start = plain_file.index(b"\x08\x00\x16\x00")
+    head = plain_file[:start].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99")
+    length = head.index(b"\x02\x00\x10\x00") + 6
+    head = head[:length] + b"\x16\0" + head[length + 2 :]
+    group_length = head.index(b"\x02\x00\x00\x00UL") + 8
+    head = (
+        head[:group_length]
+        + (int.from_bytes(head[group_length : group_length + 4], "little") + 2).to_bytes(4, "little")
+        + head[group_length + 4 :]
+    )
+    slow = head + compress.compress(plain_file[start:]) + compress.flush()
+    taken = 0
+
+    def sources() -> Iterator[bytes]:
+        nonlocal taken
+        for source in (slow, *[small] * 3, slow, *[small] * 1500):
+            taken += 1
+            yield source
+
+    results = decode_many(sources(), threads=2)
+    _, first = next(results)
+    assert first.shape == (3000, 3000)
+    assert taken < 600
+    assert sum(1 for _ in results) == 1504
+
+
+def test_what_cannot_be_read_is_an_error_of_its_source() -> None:
+    good = image(frames(1)[0])
+    closed = io.BytesIO(good)
+    closed.close()
+    results = [result for _, result in decode_many([good, closed, good], on_error="return")]
+    assert [type(result) for result in results] == [np.ndarray, ValueError, np.ndarray]
+    assert len(list(decode_many([good, closed, good], on_error="skip"))) == 2
+
+
+def test_a_text_file_is_no_path(tmp_path: Path) -> None:
+    path = tmp_path / "x.dcm"
+    path.write_bytes(image(frames(1)[0]))
+    with pytest.raises(TypeError):
+        list(decode_many([io.StringIO(str(path))]))
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 30])
+def test_sources_that_raise_have_given_what_came_before(count: int) -> None:
+    good = image(frames(1)[0])
+
+    def sources() -> Iterator[bytes]:
+        yield from [good] * count
+        raise RuntimeError("no more")
+
+    given = 0
+    with pytest.raises(RuntimeError, match="no more"):
+        for _ in decode_many(sources(), threads=1):
+            given += 1
+    assert given == count
+
+
+def test_what_is_no_source_is_raised_in_its_turn() -> None:
+    good = image(frames(1)[0])
+    given = 0
+    with pytest.raises(TypeError):
+        for _ in decode_many([good, good, 5, good], on_error="return"):
+            given += 1
+    assert given == 2
+
+
+def test_a_budget_and_an_index_are_those_of_decode() -> None:
+    odd = image(frames(1, 3, 3)[0])
+    [(_, found)] = decode_many([odd], max_bytes=18)
+    assert found.shape == (3, 3)
+    for options in ({"max_bytes": 17}, {"frames": 1 << 63}, {"frames": -(1 << 70)}, {"dtype": "longdouble"}):
+        [(_, found)] = decode_many([odd], on_error="return", **options)
+        require_same(found, one_by_one([odd], **options)[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_the_first_batch_can_be_interrupted(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys, threading, time
+import numpy as np, dicoxide
+from pathlib import Path
+source = Path(sys.argv[1]).read_bytes()
+threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    for _ in dicoxide.decode_many([source] * 4, threads=1):
+        print("result")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    path = tmp_path / "long.dcm"
+    frame = frames(1, 512, 512)[0]
+    encoded = dicoxide.jpeg_lossless_encode(frame, precision=12)
+    ds = pydicom.dcmread(io.BytesIO(image(frame, JPEGLossless)))
+    ds.NumberOfFrames = 2000
+    ds.PixelData = encapsulate([encoded] * 2000)
+    ds.save_as(path)
+    done = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "interrupted\n", done

@@ -233,3 +233,81 @@ def test_one_frame_takes_the_memory_of_one_frame(large: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(large)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["(512,", "512)", str(3 * 512 + 5), "True", "True"]
+
+
+def small_image() -> pydicom.Dataset:
+    ds = pydicom.Dataset()
+    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = "1.2.3"
+    return ds
+
+
+def test_native_samples_of_undefined_length_end_at_their_delimiter(tmp_path: Path) -> None:
+    ds = small_image()
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 1, "MONOCHROME2", 2, 2
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
+    ds.PixelData = b"\1\2\3\4"
+    ds["PixelData"].VR = "OW"
+    path = tmp_path / "x.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    head = path.read_bytes()[:-8]
+    data = head + b"\xff\xff\xff\xff\1\2\3\4\xfe\xff\xdd\xe0\0\0\0\0\xfc\xff\xfc\xffOB\0\0\2\0\0\0\0\0"
+    path.write_bytes(data)
+    expected = dicoxide.decode(read(path))
+    assert expected.tolist() == [[1, 2], [3, 4]]
+    for src in (path, data):
+        np.testing.assert_array_equal(dicoxide.decode(src), expected)
+        np.testing.assert_array_equal(dicoxide.decode(src, copy=False), expected)
+    with pytest.raises(dicoxide.TruncatedFrameError):
+        dicoxide.decode(head + b"\xff\xff\xff\xff\1\2\3\4")
+
+
+def test_blanks_before_a_photometric_interpretation_make_it_another(tmp_path: Path) -> None:
+    ds = small_image()
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 3, " YBR_FULL", 2, 2
+    ds.PlanarConfiguration = 0
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
+    ds.PixelData = bytes(range(100, 112))
+    ds["PixelData"].VR = "OW"
+    path = tmp_path / "x.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    np.testing.assert_array_equal(dicoxide.decode(path), dicoxide.decode(read(path)))
+
+
+def test_the_groups_of_other_frames_are_not_read_again_for_each_frame(tmp_path: Path) -> None:
+    count = 3000
+    ds = small_image()
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 1, "MONOCHROME2", 1, 1
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 0
+    ds.NumberOfFrames = count
+    groups = []
+    for index in range(count):
+        transformation, group = pydicom.Dataset(), pydicom.Dataset()
+        transformation.RescaleSlope, transformation.RescaleIntercept = 1, index
+        group.PixelValueTransformationSequence = [transformation]
+        groups.append(group)
+    ds.PerFrameFunctionalGroupsSequence = groups
+    ds.PixelData = bytes(2 * count)
+    ds["PixelData"].VR = "OW"
+    path = tmp_path / "x.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    source = open_source(path)
+    # Quadratic, this took longer than any test may.
+    assert [source.rescales([index]) for index in range(count)] == [[(1.0, float(index))] for index in range(count)]
+
+
+@pytest.mark.parametrize("value", [b"\x1b$B;3ED ", b" a \\b =", b"A^B=C= ", b"\x1b$B;3ED\x1b(B^x=\x1b$B!!"])
+def test_names_are_padded_as_pydicom_has_it(tmp_path: Path, value: bytes) -> None:
+    ds = small_image()
+    ds.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
+    ds.add(pydicom.DataElement(0x00100010, "UN", value + b" " * (len(value) % 2)))
+    ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 1, "MONOCHROME2", 1, 2
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
+    ds.PixelData = b"\1\2"
+    path = tmp_path / "x.dcm"
+    ds.save_as(path, enforce_file_format=True)
+    data = path.read_bytes()
+    expected = describe(read(data)).attributes["PatientName"]
+    assert open_source(data).attributes["PatientName"] == expected

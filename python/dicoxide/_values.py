@@ -80,7 +80,8 @@ def _text_value(vr: str, data: bytes, is_big_endian: bool, character_set: str | 
         values = [_decoded(data, character_set).rstrip("\0 ")]
     elif vr == "PN":
         # Component groups that are left out at the end leave their delimiters out too (PS3.5 6.2.1.2).
-        values = [one.rstrip("\0 ").rstrip("=") for one in _decoded(data, character_set).split("\\")]
+        # Padding goes first: behind an escape, it is no text of the set that is switched to.
+        values = [one.rstrip("=") for one in _decoded(data.rstrip(b"\0 "), character_set).split("\\")]
     elif vr in _TEXT:
         values = [one.rstrip("\0 ") for one in _decoded(data, character_set).split("\\")]
     elif vr == "UR":

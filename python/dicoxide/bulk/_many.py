@@ -71,7 +71,7 @@ def decode_many(
     ------
     DecodeError, ValueError, IndexError, OSError
         With ``on_error="raise"``: that of the first source in order that has one (of the first that is found, where
-        not `ordered`). What comes before it has been given.
+        not `ordered`). What comes before it has been given, also where `sources` itself raises.
     """
     if on_error not in get_args(OnError):
         raise ValueError(f"on_error is 'raise', 'return' or 'skip', not {on_error!r}")
@@ -97,10 +97,11 @@ def _delivered(sources: Iterable[Readable], run: _Run, on_error: OnError, ordere
                     array, notes = result
                     _notes.warn(notes)
                     yield source, array
-                elif on_error == "raise":
+                elif on_error == "raise" or not isinstance(result, _OF_SOURCES):
                     raise result
                 elif on_error == "return":
                     yield source, result
+            run.ahead_bytes = sum(result[0].nbytes for _, result in done.values() if type(result) is tuple)
     finally:
         run.stop()
 
@@ -111,14 +112,19 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
     waiting: deque[_Entry] = deque()
     running: deque[tuple[list[_Entry], Future[Any]]] = deque()
     count, size = 0, _FIRST_SOURCES * run.threads
+    failure: Exception | None = None
 
     def next_batch() -> list[_Entry]:
-        nonlocal count
+        nonlocal count, failure
         held = sum(len(entry[2]) for entry in waiting if type(entry[2]) is bytes)
-        while len(waiting) < size and held < run.room_bytes:
+        while failure is None and len(waiting) < size and held < run.room_bytes:
             try:
                 source = next(rest)
             except StopIteration:
+                break
+            except Exception as error:
+                # Raised in its turn, behind what it has given so far.
+                failure = error
                 break
             data = _readable(source)
             held += len(data) if type(data) is bytes else 0
@@ -137,6 +143,8 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
                 executor = ThreadPoolExecutor(1, thread_name_prefix="dicoxide")
             while len(running) < _AHEAD and (batch := next_batch()):
                 running.append((batch, executor.submit(run, batch)))
+            if not running and failure is not None:
+                raise failure
             if not running:
                 return
             batch, future = running.popleft()
@@ -151,11 +159,15 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
 
 
 def _readable(source: Any) -> Any:
-    """Path or bytes, as the core reads them; or the source itself."""
+    """Path or bytes, as the core reads them; or the source itself, or why it cannot be read."""
     if isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "get_item") or hasattr(source, "file_meta"):
         return source
     if hasattr(source, "read"):
-        return source.read()
+        try:
+            data = source.read()
+        except Exception as error:
+            return error
+        return data if isinstance(data, bytes) else source
     try:
         return owned_bytes(source)
     except TypeError:
@@ -168,6 +180,8 @@ class _Run:
     def __init__(self, threads: int, options: dict[str, Any]) -> None:
         self.threads = threads
         self.room_bytes = max(_ROOM_BYTES, threads * _ROOM_BYTES // 4)
+        # Samples that wait for what comes before them: there is so much less room.
+        self.ahead_bytes = 0
         self._bulk = core.Bulk() if backend == "rust" else None
         self._options = options
         self._fast = _fast_options(options)
@@ -183,16 +197,22 @@ class _Run:
 
     def __call__(self, batch: Sequence[_Entry]) -> tuple[dict[int, tuple[Any, Any]], list[_Entry]]:
         """What is done of a batch, and what there was no room for."""
+        finished: dict[int, tuple[Any, Any]] = {}
         ours: list[_Entry] = []
         elsewhere: list[_Entry] = []
         for entry in batch:
+            if isinstance(entry[2], Exception):
+                finished[entry[0]] = entry[1], entry[2]
+                continue
             is_ours = self._fast is not None and isinstance(entry[2], (str, os.PathLike, bytes))
             (ours if is_ours else elsewhere).append(entry)
-        finished: dict[int, tuple[Any, Any]] = {}
         later: list[_Entry] = []
         if ours and self._bulk is not None and self._fast is not None:
             results = self._bulk.decode(
-                [data for _, _, data in ours], threads=self.threads, room_bytes=self.room_bytes, **self._fast
+                [data for _, _, data in ours],
+                threads=self.threads,
+                room_bytes=max(0, self.room_bytes - self.ahead_bytes),
+                **self._fast,
             )
             for entry, result in zip(ours, results, strict=True):
                 if result == "later":
@@ -204,7 +224,8 @@ class _Run:
         if len(elsewhere) == 1:
             finished[elsewhere[0][0]] = elsewhere[0][1], self._one(elsewhere[0])
         elif elsewhere:
-            # In parts, as each result stays in memory until the batch is done.
+            # In parts, as each result stays in memory until the batch is done; those first that others wait for.
+            elsewhere.sort(key=lambda entry: entry[0])
             part, rest = elsewhere[: 2 * self.threads], elsewhere[2 * self.threads :]
             later = sorted([*later, *rest], key=lambda entry: entry[0])
             with ThreadPoolExecutor(self.threads, thread_name_prefix="dicoxide") as executor:
@@ -215,7 +236,8 @@ class _Run:
     def _one(self, entry: _Entry) -> Any:
         try:
             return decode(entry[2], threads=1, **self._options), []
-        except _OF_SOURCES as error:
+        except Exception as error:
+            # What is not of the source is raised in its turn.
             return error
 
 
@@ -223,6 +245,8 @@ def _fast_options(options: dict[str, Any]) -> dict[str, Any] | None:
     """The options as the core takes them, or None where they are left to `decode`."""
     frames, dtype = options.get("frames"), options.get("dtype")
     if backend != "rust" or options.get("strict") or not (frames is None or type(frames) is int):
+        return None
+    if frames is not None and not -(1 << 63) <= frames < 1 << 63:
         return None
     fast = {
         "frame": frames,
@@ -232,7 +256,7 @@ def _fast_options(options: dict[str, Any]) -> dict[str, Any] | None:
     }
     if dtype is not None:
         wanted = np.dtype(dtype)
-        if not wanted.isnative or wanted.kind not in "iuf" or wanted.name == "float16":
+        if not wanted.isnative or wanted.kind not in "iuf" or wanted.name == "float16" or wanted.itemsize > 8:
             return None
         fast["type_name"] = wanted.name
     return fast

@@ -121,7 +121,10 @@ impl<'a> Value<'a> {
     pub(crate) fn head<'o>(&self, at: usize, out: &'o mut [u8]) -> Result<&'o [u8]> {
         let there = out.len().min(self.len().saturating_sub(at));
         let out = out.get_mut(..there).unwrap_or_default();
-        self.read(at..at + there, out)?;
+        // An offset table may name any place: one behind the end is no address of what is read.
+        if there > 0 {
+            self.read(at..at + there, out)?;
+        }
         Ok(out)
     }
 
@@ -200,6 +203,7 @@ mod tests {
         let value = Value::Stored { from: &bytes, start: 1, bytes: 5 };
         assert_eq!(value.head(0, &mut [0; 2]).unwrap(), [2, 3]);
         assert_eq!(value.head(0, &mut [0; 8]).unwrap_err().kind(), ErrorKind::Truncated);
+        assert!(value.head(usize::MAX, &mut [0; 8]).unwrap().is_empty());
         assert_eq!(Value::from(bytes).head(2, &mut [0; 8]).unwrap(), [3]);
         assert!(Value::from(bytes).head(9, &mut [0; 8]).unwrap().is_empty());
     }

@@ -36,7 +36,7 @@ pub struct Request {
     pub raw: bool,
     /// Most bytes of output and scratch of one object.
     pub max_bytes: Option<u64>,
-    /// Bytes of output of all objects together, from which on none is begun; one is decoded in any case.
+    /// Bytes of output of all objects together, from which on none is begun; the first is decoded in any case.
     pub room_bytes: u64,
 }
 
@@ -186,7 +186,7 @@ impl Batch<'_> {
                 rescales.push(Rescale { slope: 1.0, intercept: 0.0 });
             }
         }
-        let samples = self.memory(type_name, info.samples().saturating_mul(indices.len()), &limits)?;
+        let samples = self.memory(position, type_name, info.samples().saturating_mul(indices.len()), &limits)?;
         let has_axis = self.request.frame.is_none() && indices.len() > 1;
         let shape = shape_of(&info, has_axis.then_some(indices.len()));
         let kind = Kind { syntax, info, ybr_to_rgb: !self.request.raw && info.is_ybr() };
@@ -201,13 +201,15 @@ impl Batch<'_> {
     }
 
     /// Memory for the samples, if there is room for them.
-    fn memory(&self, type_name: &str, samples: usize, limits: &Limits) -> Result<SamplesBuf, Outcome> {
+    fn memory(&self, position: usize, type_name: &str, samples: usize, limits: &Limits) -> Result<SamplesBuf, Outcome> {
         let mut is_full = false;
-        let made = SamplesBuf::new(type_name, samples, |words| {
-            let bytes = words as u64 * 8;
-            limits.reserve(words * 8)?;
+        let made = SamplesBuf::new(type_name, samples, |bytes| {
+            limits.reserve(bytes)?;
+            let words = bytes.div_ceil(8);
+            let bytes = bytes as u64;
             let before = self.taken_bytes.fetch_add(bytes, Ordering::Relaxed);
-            is_full = before > 0 && before.saturating_add(bytes) > self.request.room_bytes;
+            // The first never waits: where it takes long to open, those behind it would come before it each time.
+            is_full = position > 0 && before > 0 && before.saturating_add(bytes) > self.request.room_bytes;
             if is_full { Err(DecodeError::new(ErrorKind::Interrupted, "", "")) } else { (self.memory.take)(words) }
         });
         if is_full {

@@ -13,7 +13,7 @@ use crate::scan::{self, DataSet, Until};
 use crate::window::Window;
 use dicoxide_core::value::{read_exactly, zeros};
 use dicoxide_core::{DecodeError, ErrorKind, Limits, ReadAt, Rescale, Result, TransferSyntax, Value};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 const TRANSFER_SYNTAX_UID: Tag = Tag(0x0002_0010);
 const MODALITY_LUT_SEQUENCE: Tag = Tag(0x0028_3000);
@@ -29,7 +29,12 @@ pub struct Object {
     /// UID of the transfer syntax, where the file meta have one.
     transfer_syntax: Option<String>,
     encoding: Encoding,
+    /// Where the functional groups of each frame lie: found once, as callers come frame by frame.
+    per_frame: OnceLock<Vec<Place>>,
 }
+
+/// Where an item begins and ends, and how it is encoded.
+pub(crate) type Place = (u64, u64, Encoding);
 
 /// An item of a sequence.
 #[derive(Debug, Clone)]
@@ -59,11 +64,19 @@ impl Object {
             let inflated = Arc::new(Inflated::new(&*bytes, at, limits)?);
             let bytes: Arc<dyn ReadAt> = inflated.clone();
             let data_set = read_data_set(&mut Window::new(&*bytes), 0, encoding)?;
-            return Ok(Self { bytes, memory: Some(inflated), meta, data_set, transfer_syntax, encoding });
+            return Ok(Self {
+                bytes,
+                memory: Some(inflated),
+                meta,
+                data_set,
+                transfer_syntax,
+                encoding,
+                per_frame: OnceLock::new(),
+            });
         }
         let data_set = read_data_set(&mut window, at, encoding)?;
         drop(window);
-        Ok(Self { bytes, memory: None, meta, data_set, transfer_syntax, encoding })
+        Ok(Self { bytes, memory: None, meta, data_set, transfer_syntax, encoding, per_frame: OnceLock::new() })
     }
 
     /// What the offsets of elements count in: the file, or what its data set inflates to.
@@ -112,14 +125,16 @@ impl Object {
     /// `Truncated` or `Malformed` if they cannot be told apart; `Io`.
     pub fn items(&self, sequence: &Element) -> Result<Vec<Item>> {
         let mut window = Window::new(&*self.bytes);
-        let places = scan::items(&mut window, sequence)?;
-        places
-            .into_iter()
-            .map(|(start, end, encoding)| {
-                let (data_set, _) = DataSet::read(&mut window, start, end, encoding, Until::End)?;
-                Ok(Item { data_set })
-            })
-            .collect()
+        scan::items(&mut window, sequence)?.into_iter().map(|place| item(&mut window, place)).collect()
+    }
+
+    /// Where the items of `sequence`, that of the functional groups of each frame, lie.
+    pub(crate) fn per_frame_places(&self, sequence: &Element) -> Result<&[Place]> {
+        if let Some(found) = self.per_frame.get() {
+            return Ok(found);
+        }
+        let found = scan::items(&mut Window::new(&*self.bytes), sequence)?;
+        Ok(self.per_frame.get_or_init(|| found))
     }
 
     /// Whether a Modality LUT Sequence stands in place of a rescale (PS3.3 C.11.1).
@@ -177,6 +192,12 @@ impl Object {
     pub(crate) fn read_short(&self, element: &Element) -> Result<Vec<u8>> {
         read_short(&*self.bytes, element)
     }
+}
+
+/// The item at a place.
+pub(crate) fn item(window: &mut Window<'_>, (start, end, encoding): Place) -> Result<Item> {
+    let (data_set, _) = DataSet::read(window, start, end, encoding, Until::End)?;
+    Ok(Item { data_set })
 }
 
 fn read_short(bytes: &dyn ReadAt, element: &Element) -> Result<Vec<u8>> {

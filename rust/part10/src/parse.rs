@@ -37,11 +37,17 @@ pub(crate) fn number(element: &Element, usual: Vr, bytes: &[u8]) -> Parsed {
 
 /// The text of `bytes`, without the padding around it (PS3.5 6.2).
 pub(crate) fn text(bytes: &[u8]) -> String {
-    let latin: String = bytes.iter().copied().map(char::from).collect();
-    latin.trim_matches(['\0', ' ']).to_owned()
+    untrimmed(bytes).trim_matches(['\0', ' ']).to_owned()
+}
+
+/// The text of `bytes`, with its padding.
+pub(crate) fn untrimmed(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
 }
 
 fn of_text(text: &str) -> Parsed {
+    // Some writers pad with tabs and line ends.
+    let text = text.trim();
     let shown = || Parsed::Other(format!("'{text}'"));
     if text.is_empty() {
         Parsed::Empty
@@ -136,6 +142,7 @@ mod tests {
         assert_eq!(parsed(b"FD", &1.5_f64.to_be_bytes(), true), Parsed::Real(1.5));
         assert_eq!(parsed(b"IS", b" 12 ", false), Parsed::Integer(12));
         assert_eq!(parsed(b"DS", b"-1.5e3\0", false), Parsed::Real(-1500.0));
+        assert_eq!(parsed(b"DS", b"\t1.5\n", false), Parsed::Real(1.5));
         assert_eq!(parsed(b"DS", b"  ", false), Parsed::Empty);
         assert_eq!(parsed(b"US", b"", false), Parsed::Empty);
         assert_eq!(parsed(b"US", &[1, 0, 2, 0], false), Parsed::Other("[1, 2]".into()));

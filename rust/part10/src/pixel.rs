@@ -2,7 +2,9 @@
 
 use crate::element::{Element, Tag};
 use crate::object::Object;
-use crate::parse::{Attribute, Parsed, number, text};
+use crate::parse::{Attribute, Parsed, number, untrimmed};
+use crate::scan::find_delimiter;
+use crate::window::Window;
 use dicoxide_core::codec::{Codec, find_codec};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, PixelData};
 use dicoxide_core::value::read_exactly;
@@ -99,7 +101,7 @@ impl Image {
         match TransferSyntax::from_uid(&image.transfer_syntax) {
             Some(syntax) if !syntax.is_encapsulated() => {
                 image.require_native(object)?;
-                Ok(image)
+                Ok(Self { element: ended(object, image.element)?, ..image })
             }
             _ => Ok(Self { extended_offsets: extended_offsets(object)?, ..image }),
         }
@@ -184,6 +186,16 @@ impl Image {
     }
 }
 
+/// Native samples of undefined length end at their delimiter, which is no sample.
+fn ended(object: &Object, element: Element) -> Result<Element> {
+    if !element.is_undefined {
+        return Ok(element);
+    }
+    let mut window = Window::new(object.bytes());
+    let (end, _) = find_delimiter(&mut window, element.tag, element.offset, element.encoding)?;
+    Ok(Element { length: end - element.offset, ..element })
+}
+
 fn pixel_data(object: &Object) -> Result<(Element, &'static str)> {
     let found: Vec<_> =
         PIXEL_DATA.iter().filter_map(|(tag, keyword)| Some((*object.data_set().get(*tag)?, *keyword))).collect();
@@ -240,7 +252,9 @@ impl Numbers<'_> {
 
     fn text(&self, attribute: &Attribute) -> Result<String> {
         let element = self.object.data_set().get(attribute.tag);
-        Ok(text(&element.map(|element| self.object.read_short(element)).transpose()?.unwrap_or_default()))
+        let bytes = element.map(|element| self.object.read_short(element)).transpose()?.unwrap_or_default();
+        // Padding stands behind a term (PS3.5 6.2): with blanks before it, it is another one.
+        Ok(untrimmed(&bytes).trim_end_matches(['\0', ' ']).to_owned())
     }
 
     fn is_missing(&self, attribute: &Attribute) -> Result<bool> {

@@ -2,9 +2,10 @@
 //! shared ones', then the data set's own (PS3.3 C.7.6.16.2.9).
 
 use crate::element::Tag;
-use crate::object::Object;
+use crate::object::{Object, item};
 use crate::parse::{Attribute, Parsed, number};
-use crate::scan::DataSet;
+use crate::scan::{DataSet, items};
+use crate::window::Window;
 use dicoxide_core::{DecodeError, ErrorKind, Rescale, Result};
 
 const INTERCEPT: Attribute = Attribute::new(0x0028_1052, "Rescale Intercept", b"DS");
@@ -16,23 +17,31 @@ const IDENTITY: Rescale = Rescale { slope: 1.0, intercept: 0.0 };
 
 pub(crate) fn rescales(object: &Object, indices: &[usize]) -> Result<Vec<Rescale>> {
     let groups = |tag| object.data_set().get(tag).map_or(Ok(Vec::new()), |sequence| object.items(sequence));
+    // One for all groups: they lie next to each other.
+    let mut window = Window::new(object.bytes());
     let shared = groups(SHARED_FUNCTIONAL_GROUPS_SEQUENCE)?;
     let of_all = match shared.first() {
-        Some(group) => transformation(object, &group.data_set)?,
+        Some(group) => transformation(object, &mut window, &group.data_set)?,
         None => None,
     };
     let of_all = match of_all {
         Some(found) => Some(found),
         None => pair(object, object.data_set())?,
     };
-    let per_frame = groups(PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)?;
+    let per_frame = match object.data_set().get(PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE) {
+        Some(sequence) => object.per_frame_places(sequence)?,
+        None => &[],
+    };
     if per_frame.is_empty() {
         return Ok(of_all.into_iter().collect());
     }
     let mut found = Vec::with_capacity(indices.len());
     for index in indices {
         let of_frame = match per_frame.get(*index) {
-            Some(group) => transformation(object, &group.data_set)?,
+            Some(place) => {
+                let group = item(&mut window, *place)?;
+                transformation(object, &mut window, &group.data_set)?
+            }
             None => None,
         };
         found.push(of_frame.or(of_all));
@@ -44,10 +53,10 @@ pub(crate) fn rescales(object: &Object, indices: &[usize]) -> Result<Vec<Rescale
 }
 
 /// That of one item of a functional groups sequence.
-fn transformation(object: &Object, group: &DataSet) -> Result<Option<Rescale>> {
+fn transformation(object: &Object, window: &mut Window<'_>, group: &DataSet) -> Result<Option<Rescale>> {
     let Some(sequence) = group.get(PIXEL_VALUE_TRANSFORMATION_SEQUENCE) else { return Ok(None) };
-    match object.items(sequence)?.first() {
-        Some(item) => pair(object, &item.data_set),
+    match items(window, sequence)?.first() {
+        Some(place) => pair(object, &item(window, *place)?.data_set),
         None => Ok(None),
     }
 }

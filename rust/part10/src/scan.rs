@@ -26,7 +26,7 @@ pub(crate) enum Until {
 impl DataSet {
     /// Reads the elements from `start` to `end`, and says where they ended.
     ///
-    /// Of an encapsulated Pixel Data value of a data set nothing is read: it is taken to be the last element.
+    /// Of a Pixel Data value of undefined length nothing is read: it is taken to be the last element, to the end.
     pub(crate) fn read(
         window: &mut Window<'_>,
         start: u64,
@@ -34,7 +34,9 @@ impl DataSet {
         encoding: Encoding,
         until: Until,
     ) -> Result<(Self, u64)> {
-        let mut elements: Vec<Element> = Vec::with_capacity((end.saturating_sub(start) / 32).clamp(4, 256) as usize);
+        // Nothing for what is empty: there may be millions of empty items.
+        let most = end.saturating_sub(start) / 8;
+        let mut elements: Vec<Element> = Vec::with_capacity((most / 4).clamp(4, 256).min(most) as usize);
         let mut at = start;
         while at < end {
             let Some(header) = element::header(window, at, encoding)? else { break };
@@ -208,7 +210,7 @@ fn skip(window: &mut Window<'_>, mut at: u64, outermost: Level) -> Result<(u64, 
 
 /// Where the delimiter of a value that is no sequence lies, and what follows: behind its fragments, if it has any
 /// (PS3.5 A.4), else wherever the bytes of one are.
-fn find_delimiter(window: &mut Window<'_>, tag: Tag, offset: u64, encoding: Encoding) -> Result<(u64, u64)> {
+pub(crate) fn find_delimiter(window: &mut Window<'_>, tag: Tag, offset: u64, encoding: Encoding) -> Result<(u64, u64)> {
     let mut at = offset;
     if window.array(offset)?.is_some_and(|tag| encoding.tag(tag) == Tag::ITEM) {
         while let Some(item) = next_item(window, at, encoding)? {

@@ -122,8 +122,8 @@ macro_rules! samples {
         }
 
         impl SamplesBuf {
-            /// Room for so many samples of the type that NumPy calls `name`, in memory that `take` gives: so many
-            /// words, of any value. `None` if there is no such type.
+            /// Room for so many samples of the type that NumPy calls `name`, in memory that `take` gives: words
+            /// for so many bytes, of any value. `None` if there is no such type.
             ///
             /// # Errors
             /// That of `take`; `LimitExceeded` if there are more samples than an address space holds.
@@ -139,7 +139,7 @@ macro_rules! samples {
                 let Some(bytes) = bytes else {
                     return Err(limit_exceeded(format!("{samples} samples are more than an address space holds"), ""));
                 };
-                Ok(Some(Self { memory: take(bytes.div_ceil(8))?, type_name, samples }))
+                Ok(Some(Self { memory: take(bytes)?, type_name, samples }))
             }
 
             /// The type that NumPy calls `name`, if there is one.

@@ -138,7 +138,7 @@ impl Encapsulated {
         let rising = entry(extended.offsets, 0) == Some(0) && before.is_none_or(|before| before < Some(offset));
         let found = item(data.value, self.first_item.checked_add(offset)?).ok()??;
         // A length is that of the codestream: it leaves out the pad byte, never more (PS3.3 C.7.6.3.1.8).
-        let fits = length == found.len() || length + 1 == found.len();
+        let fits = matches!(found.len().checked_sub(length), Some(0 | 1));
         (rising && fits).then(|| Ok(std::iter::once(found.start..found.start + length).collect()))
     }
 

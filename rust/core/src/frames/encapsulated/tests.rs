@@ -100,9 +100,14 @@ fn the_extended_table_comes_first_and_leaves_out_padding() {
     let right = (le(&[0, 12]), le(&[3, 2]));
     let extended = ExtendedOffsets { offsets: &right.0, lengths: &right.1 };
     assert_eq!(open(&value, 2, Some(extended)).unwrap(), (vec![b"S1a".to_vec(), b"S2".to_vec()], 0));
-    for (offsets, lengths) in
-        [(&[0, 13][..], &[3, 2][..]), (&[0, 12], &[3]), (&[0, 12], &[3, 9]), (&[0, u64::MAX], &[3, 2])]
-    {
+    for (offsets, lengths) in [
+        (&[0, 13][..], &[3, 2][..]),
+        (&[0, 12], &[3]),
+        (&[0, 12], &[3, 9]),
+        (&[0, u64::MAX], &[3, 2]),
+        (&[0, u64::MAX - 8], &[3, 2]),
+        (&[0, 12], &[3, u64::MAX]),
+    ] {
         let wrong = (le(offsets), le(lengths));
         let extended = ExtendedOffsets { offsets: &wrong.0, lengths: &wrong.1 };
         let (frames, tolerated) = open(&value, 2, Some(extended)).unwrap();
