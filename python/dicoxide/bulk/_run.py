@@ -69,6 +69,8 @@ class _Work:
     failures: list[Failure] = field(default_factory=list)
     is_open: bool = False
     is_dead: bool = False
+    # The repetition that is not written, as a slice of it has failed.
+    left_out: int | None = None
 
 
 def run(
@@ -184,13 +186,20 @@ class _Runner:
                 self._count(work, index, 0)
                 return
         failure = _refused(work.job, index, result, work.writer.dtype)
+        depth = work.job.plan.depth
         if failure is not None:
             work.failures.append(failure)
+            self._count(work, index, 0)
+            if work.job.plan.axis is not None:
+                self._leave_out(work, index // depth, executor)
+            return
+        if index // depth == work.left_out:
             self._count(work, index, 0)
             return
         assert not isinstance(result, Exception)
         if work.block is None:
-            size = min(work.writer.block, len(slices) - len(work.kept))
+            # A block has slices of one repetition.
+            size = min(work.writer.block, depth - len(work.kept) % depth, len(slices) - len(work.kept))
             work.block = self._memory(size, work)
         work.block[len(work.held)] = result
         work.held.append(index)
@@ -198,6 +207,29 @@ class _Runner:
         self._count(work, index, result.nbytes)
         if len(work.held) == len(work.block):
             self._flush(work, executor)
+
+    def _leave_out(self, work: _Work, repetition: int, executor: ThreadPoolExecutor) -> None:
+        """Forget a repetition of which a slice has failed: an array has no holes."""
+        if work.left_out == repetition:
+            return
+        work.left_out = repetition
+        work.block, work.held = None, []
+        start = next((at for at, one in enumerate(work.kept) if one // work.job.plan.depth == repetition), None)
+        if start is None:
+            return
+        gone = len(work.kept) - start
+        del work.kept[start:]
+        assert work.writer is not None
+        self._report(0, 0, -gone * work.writer.slice_bytes, gone)
+        self._submit(executor.submit(self._forget, work, start), 0)
+
+    def _forget(self, work: _Work, count: int) -> None:
+        if work.is_dead or not work.is_open or work.writer is None:
+            return
+        try:
+            work.writer.forget(count)
+        except Exception as error:
+            self._kill(work, error)
 
     def _count(self, work: _Work, index: int, size: int) -> None:
         slices = work.job.slices
@@ -250,7 +282,7 @@ class _Runner:
     def _finish(self, work: _Work) -> Result:
         job, writer = work.job, work.writer
         outputs: list[str] = []
-        if not work.is_dead and work.is_open and writer is not None:
+        if not work.is_dead and work.is_open and work.kept and writer is not None:
             try:
                 kept = job.keeping(work.kept)
                 outputs = writer.finish(kept, [failure.as_json() for failure in work.failures])
@@ -287,14 +319,14 @@ def _refused(job: Job, index: int, result: Array | Exception, dtype: np.dtype[np
     """Why the slice cannot be taken."""
     one = job.slices[index]
     known: dict[str, Any] = {
-        "sop_instance_uid": one.sop_instance_uid,
-        "transfer_syntax": one.transfer_syntax,
+        "sop_instance_uid": one.sop_instance_uid or None,
+        "transfer_syntax": one.source.transfer_syntax,
         "frame_index": one.frame_index,
         "series": job.name,
     }
     try:
         status = os.stat(one.path)
-        has_changed = (status.st_size, status.st_mtime_ns) != (one.size, one.mtime_ns)
+        has_changed = (status.st_size, status.st_mtime_ns) != (one.source.size, one.source.mtime_ns)
     except OSError:
         has_changed = not isinstance(result, OSError)
     if has_changed:
