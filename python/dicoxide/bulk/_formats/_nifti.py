@@ -1,7 +1,8 @@
 """``NAME.nii.gz`` (``NAME.nii`` uncompressed) and ``NAME.json``.
 
 NIfTI indexes (column, row, slice, time), the first fastest: the bytes of an array (repetitions, slices, rows, columns)
-in C order, so what NiBabel shows is the transposed array. Its world is RAS where DICOM's is LPS: the first two axes change their sign.
+in C order, so what NiBabel shows is the transposed array. Its world is RAS where DICOM's is LPS: the first two axes
+change their sign.
 """
 
 from __future__ import annotations
