@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,6 @@ Report = Callable[[int, int, int, int], None]
 # Blocks that wait to be written: at most so many bytes, and so many of them.
 _WAITING_BYTES = 64 << 20
 _WAITING_COUNT = 64
-_SPARE_COUNT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class _Work:
     job: Job
     options: Options
     writer: Writer | None = None
-    block: Array | None = None
+    block: list[Array] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     taken: int = 0
@@ -117,8 +115,6 @@ class _Runner:
         self._report = report
         self._waiting: deque[tuple[Future[Result | None], int]] = deque()
         self._waiting_bytes = 0
-        self._spare: list[Array] = []
-        self._lock = Lock()
 
     def results(self, jobs: Iterable[Job]) -> Generator[Result, None, None]:
         works = [_Work(job, self._options) for job in jobs]
@@ -173,7 +169,6 @@ class _Runner:
 
     def _take(self, work: _Work, index: int, result: Array | Exception, executor: ThreadPoolExecutor) -> None:
         """One slice into its block."""
-        slices = work.job.slices
         work.taken = index + 1
         if work.is_dead:
             self._count(work, index, 0)
@@ -197,15 +192,12 @@ class _Runner:
             self._count(work, index, 0)
             return
         assert not isinstance(result, Exception)
-        if work.block is None:
-            # A block has slices of one repetition.
-            size = min(work.writer.block, depth - len(work.kept) % depth, len(slices) - len(work.kept))
-            work.block = self._memory(size, work)
-        work.block[len(work.held)] = result
+        work.block.append(result)
         work.held.append(index)
         work.kept.append(index)
         self._count(work, index, result.nbytes)
-        if len(work.held) == len(work.block):
+        # A block has slices of one repetition.
+        if len(work.held) == work.writer.block or len(work.kept) % depth == 0:
             self._flush(work, executor)
 
     def _leave_out(self, work: _Work, repetition: int, executor: ThreadPoolExecutor) -> None:
@@ -213,7 +205,7 @@ class _Runner:
         if work.left_out == repetition:
             return
         work.left_out = repetition
-        work.block, work.held = None, []
+        work.block, work.held = [], []
         start = next((at for at, one in enumerate(work.kept) if one // work.job.plan.depth == repetition), None)
         if start is None:
             return
@@ -236,22 +228,12 @@ class _Runner:
         is_last = index + 1 == len(slices) or slices[index + 1].path != slices[index].path
         self._report(1, int(is_last), size, int(size == 0))
 
-    def _memory(self, count: int, work: _Work) -> Array:
-        assert work.writer is not None
-        size = count * work.writer.slice_bytes
-        with self._lock:
-            place = next((place for place, spare in enumerate(self._spare) if spare.nbytes >= size), None)
-            flat = None if place is None else self._spare.pop(place)
-        if flat is None:
-            flat = np.empty(size, np.uint8)
-        return flat[:size].view(work.writer.dtype).reshape(count, *work.job.slice_shape)
-
     def _flush(self, work: _Work, executor: ThreadPoolExecutor) -> None:
         block, held = work.block, work.held
-        if block is None or not held:
+        if not held:
             return
-        work.block, work.held = None, []
-        self._submit(executor.submit(self._append, work, block, held), block.nbytes)
+        work.block, work.held = [], []
+        self._submit(executor.submit(self._append, work, block, held), sum(one.nbytes for one in block))
 
     def _end(self, work: _Work, executor: ThreadPoolExecutor) -> None:
         """No more slices of the job come."""
@@ -265,19 +247,16 @@ class _Runner:
         self._waiting.append((future, size))
         self._waiting_bytes += size
 
-    def _append(self, work: _Work, block: Array, held: list[int]) -> None:
+    def _append(self, work: _Work, block: list[Array], held: list[int]) -> None:
         if work.is_dead or work.writer is None:
             return
         try:
             if not work.is_open:
                 work.is_open = True
                 work.writer.open()
-            work.writer.append(block[: len(held)], held)
+            work.writer.append(block, held)
         except Exception as error:
             self._kill(work, error)
-        with self._lock:
-            # The largest few are worth keeping: fresh pages cost about as much as decoding into them.
-            self._spare = sorted([*self._spare, _flat(block)], key=lambda spare: -spare.nbytes)[:_SPARE_COUNT]
 
     def _finish(self, work: _Work) -> Result:
         job, writer = work.job, work.writer
@@ -307,12 +286,6 @@ class _Runner:
             work.failures.append(failure_of(error, work.job.slices[0].path, series=work.job.name))
         if work.writer is not None:
             work.writer.abort()
-
-
-def _flat(block: Array) -> Array:
-    while isinstance(block.base, np.ndarray):
-        block = block.base
-    return block
 
 
 def _refused(job: Job, index: int, result: Array | Exception, dtype: np.dtype[np.generic]) -> Failure | None:

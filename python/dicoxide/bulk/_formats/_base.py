@@ -58,13 +58,13 @@ class Writer:
         """Begin; called once, before anything is appended."""
         os.makedirs(self.folder)
 
-    def append(self, block: Array, indices: Sequence[int]) -> None:
+    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
         """Write the next slices.
 
         Parameters
         ----------
-        block : ndarray
-            (slices, rows, columns[, samples]) of `dtype`; the caller will use its memory again.
+        block : sequence of ndarray
+            (rows, columns[, samples]) each, of types that `dtype` holds.
         indices : sequence of int
             Which slices of the job these are; rising, but some may be missing.
         """

@@ -50,8 +50,8 @@ class Writer(_base.Writer):
         # How many slices there are, and where the file ended then.
         self._ends = [(0, self._file.tell())]
 
-    def append(self, block: Array, indices: Sequence[int]) -> None:
-        data = block.astype(block.dtype.newbyteorder("<"), order="C", copy=False).data.cast("B")
+    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
+        data = np.stack(block, dtype=self.dtype.newbyteorder("<"), casting="safe").data.cast("B")
         if not self.options.compressed:
             self._file.write(data)
             self._note_end(len(block))

@@ -30,8 +30,9 @@ class Writer(_base.Writer):
         self._header_bytes = len(header)
         self._file.write(header)
 
-    def append(self, block: Array, indices: Sequence[int]) -> None:
-        self._file.write(np.ascontiguousarray(block).data.cast("B"))
+    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
+        for pixels in block:
+            self._file.write(np.ascontiguousarray(pixels, self.dtype).data.cast("B"))
 
     def forget(self, count: int) -> None:
         self._file.truncate(self._file.seek(self._header_bytes + count * self.slice_bytes))

@@ -24,7 +24,7 @@ class Writer(_base.Writer):
         os.mkdir(self._images)
         self._written: list[str] = []
 
-    def append(self, block: Array, indices: Sequence[int]) -> None:
+    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
         for pixels, index in zip(block, indices, strict=True):
             name = f"{len(self._written):04}.png"
             self._save(os.path.join(self._images, name), pixels, self.job.slices[index].window)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from typing import Any
@@ -90,43 +90,54 @@ class Writer(_base.Writer):
             config={"write_empty_chunks": True},
         )
 
-    def append(self, block: Array, indices: Sequence[int]) -> None:
+    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
         repetition, start = divmod(self._done, self.job.plan.depth)
         leading = () if self.job.plan.axis is None else (repetition,)
         self._done += len(block)
-        if self._shard is not None or sys.byteorder != "little":
-            self._array[(*leading, slice(start, start + len(block)))] = block
+        if sys.byteorder != "little":
+            self._array[(*leading, slice(start, start + len(block)))] = np.stack(block)
             return
         # zarr copies each chunk several times, in one thread; what it would write is this.
         of_slices, of_rows = self._chunk[len(leading) : len(leading) + 2]
-        within = (0,) * (len(self.job.slice_shape) - 1)
         parts = [
-            (
-                block[place : place + of_slices, row : row + of_rows],
-                (*leading, (start + place) // of_slices, row // of_rows, *within),
-            )
+            (block[place : place + of_slices], row)
             for place in range(0, len(block), of_slices)
-            for row in range(0, block.shape[1], of_rows)
+            for row in range(0, self.job.slice_shape[0] or 1, of_rows)
         ]
         if len(parts) > 1 and self._threads is None:
             self._threads = ThreadPoolExecutor(thread_count(None), thread_name_prefix="dicoxide-zarr")
-        for _ in map(self._write, parts) if self._threads is None else self._threads.map(self._write, parts):
-            pass
+        chunks = map(self._encoded, parts) if self._threads is None else self._threads.map(self._encoded, parts)
+        bands = ceil((self.job.slice_shape[0] or 1) / of_rows)
+        if self._shard is not None:
+            most = self._shard[len(leading)] // of_slices * bands
+            self._write((*leading, start // self._shard[len(leading)], 0), _sharded(chunks, most))
+            return
+        for number, chunk in enumerate(chunks):
+            place, band = divmod(number, bands)
+            self._write((*leading, start // of_slices + place, band), [chunk])
 
-    def _write(self, part: tuple[Array, tuple[int, ...]]) -> None:
-        """One chunk into its file (Zarr v3: a regular grid, the default chunk key encoding, codecs bytes and blosc)."""
-        values, place = part
-        shape = self._chunk[-values.ndim :]
-        if values.shape != shape:
+    def _encoded(self, part: tuple[Sequence[Array], int]) -> bytes | memoryview:
+        """One chunk by the codecs ``bytes`` and ``blosc``."""
+        block, row = part
+        shape = self._chunk[-1 - len(self.job.slice_shape) :]
+        some = [pixels[row : row + shape[1]] for pixels in block]
+        if (len(some), *some[0].shape) != shape:
             # Chunks at the end are as large as all.
-            whole = np.zeros(shape, self.dtype)
-            whole[tuple(map(slice, values.shape))] = values
-            values = whole
-        path = os.path.join(self._path, "c", *map(str, place))
+            values = np.zeros(shape, self.dtype)
+            values[: len(some), : some[0].shape[0]] = some
+        elif len(some) == 1:
+            values = np.ascontiguousarray(some[0], self.dtype)
+        else:
+            values = np.stack(some, dtype=self.dtype, casting="safe")
+        return self._encode(values) if self.options.compressed else values.data.cast("B")
+
+    def _write(self, place: tuple[int, ...], parts: Iterable[bytes | memoryview]) -> None:
+        """A file of a regular grid, by the default chunk key encoding."""
+        within = (0,) * (len(self.job.slice_shape) - 1)
+        path = os.path.join(self._path, "c", *map(str, (*place, *within)))
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        values = np.ascontiguousarray(values)
         with open(path, "wb") as file:
-            file.write(self._encode(values) if self.options.compressed else values.data.cast("B"))
+            file.writelines(parts)
 
     def forget(self, count: int) -> None:
         self._done = count
@@ -163,3 +174,26 @@ class Writer(_base.Writer):
         if len(self.job.slices) // depth * in_depth * in_frame <= _MANY_CHUNKS or per_block * in_frame == 1:
             return (*leading, *chunk), None
         return (*leading, *chunk), (*leading, self.block, in_frame * chunk[1], *rest)
+
+
+def _sharded(chunks: Iterable[bytes | memoryview], most: int) -> Iterator[bytes | memoryview]:
+    """A shard of `most` chunks: those that are there, then the index with its checksum (Zarr v3: sharding-indexed)."""
+    # All ones: there is no such chunk.
+    index = np.full((most, 2), -1, "<i8")
+    end = 0
+    for number, chunk in enumerate(chunks):
+        index[number] = end, len(chunk)
+        end += len(chunk)
+        yield chunk
+    yield index.tobytes()
+    yield _crc32c(index.tobytes()).to_bytes(4, "little")
+
+
+def _crc32c(data: bytes) -> int:
+    """CRC-32C of the few bytes of an index (RFC 3720 B.4)."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
