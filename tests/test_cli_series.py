@@ -128,6 +128,7 @@ def test_four_axes_in_zarr(tmp_path: Path, four: tuple[Path, list[Path], Any], m
     monkeypatch.setattr(_base, "BLOCK_BYTES", 3 * 70)
     monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 70)
     decode(folder, tmp_path / "pieces", "--uncompressed")
+    monkeypatch.setattr(_zarr, "_SHARD_BYTES", 3 * 70)
     monkeypatch.setattr(_zarr, "_MANY_CHUNKS", 2)
     decode(folder, tmp_path / "shards")
     for name, chunks, shards in (

@@ -14,10 +14,12 @@ import numpy as np
 from dicoxide._request import Array, thread_count
 from dicoxide.bulk._formats import _base
 from dicoxide.bulk._jobs import Job
+from dicoxide.bulk._options import Options
 
 __all__ = ["Writer", "begin_group", "end_group"]
 
 _CHUNK_BYTES = 4 << 20
+_SHARD_BYTES = 32 << 20
 # Of LZ4: the higher ones take longer, and CT, MR and PET become hardly smaller.
 _LEVEL = 1
 # A frame larger than this is cut into bands of rows.
@@ -62,13 +64,17 @@ class Writer(_base.Writer):
 
     _threads: ThreadPoolExecutor | None = None
 
+    def __init__(self, out: str, job: Job, options: Options) -> None:
+        super().__init__(out, job, options)
+        # Before the first slice comes: blocks are whole chunks or shards.
+        self._chunk, self._shard = self._layout()
+
     def open(self) -> None:
         import zarr
         from numcodecs import Blosc
         from zarr.codecs import BloscCodec, BloscShuffle
 
         super().open()
-        self._chunk, self._shard = self._layout()
         itemsize = self.dtype.itemsize
         is_narrow = itemsize == 1
         shuffle = BloscShuffle.bitshuffle if is_narrow else BloscShuffle.shuffle
@@ -169,9 +175,11 @@ class Writer(_base.Writer):
             chunk = (max(1, min(depth, _CHUNK_BYTES // self.slice_bytes)), max(1, rows), *rest)
         in_frame = ceil(max(1, rows) / chunk[1])
         in_depth = ceil(depth / chunk[0])
-        per_block = max(1, min(_base.BLOCK_BYTES // self.slice_bytes // chunk[0], in_depth))
+        is_sharded = len(self.job.slices) // depth * in_depth * in_frame > _MANY_CHUNKS
+        whole = _SHARD_BYTES if is_sharded else _base.BLOCK_BYTES
+        per_block = max(1, min(whole // self.slice_bytes // chunk[0], in_depth))
         self.block = per_block * chunk[0]
-        if len(self.job.slices) // depth * in_depth * in_frame <= _MANY_CHUNKS or per_block * in_frame == 1:
+        if not is_sharded or per_block * in_frame == 1:
             return (*leading, *chunk), None
         return (*leading, *chunk), (*leading, self.block, in_frame * chunk[1], *rest)
 
