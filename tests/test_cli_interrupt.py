@@ -96,8 +96,8 @@ def test_an_ended_run_leaves_whole_series_and_goes_on(
         assert "Traceback" not in said
         assert json.loads(printed)["interrupted"] is True
         assert not (out / ".partial").exists()
-    # A series appears before its line in the journal does.
-    assert done <= whole(out, form, expected) <= done + 1
+    # Series appear before their lines in the journal do: a few may have none yet, and are made again.
+    assert done <= whole(out, form, expected) <= SERIES
     resumed = dicoxide_command("decode", folder, "-o", out, "--format", form, "--resume", "--json")
     assert resumed.code == 0, resumed.err
     statuses = [one["status"] for one in resumed.document["series"]]
