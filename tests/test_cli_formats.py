@@ -55,9 +55,9 @@ class TestZarr:
 
     def test_many_chunks_go_into_shards(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from dicoxide import cli
-        from dicoxide.bulk._formats import _base, _zarr
+        from dicoxide.bulk._formats import _zarr
 
-        monkeypatch.setattr(_base, "BLOCK_BYTES", 3000)
+        monkeypatch.setattr(_zarr, "_SHARD_BYTES", 3000)
         monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 500)
         monkeypatch.setattr(_zarr, "_MANY_CHUNKS", 10)
         paths = write_series(tmp_path / "in", 47)
@@ -70,6 +70,21 @@ class TestZarr:
         np.testing.assert_array_equal(array[:], stacked(paths))
         assert sum(path.is_file() for path in (tmp_path / "out" / "1.2.3.4").rglob("*")) == 5
         np.testing.assert_array_equal(group["1.2.3.5"][:], stacked(cut[:20] + cut[21:]))
+
+    def test_chunks_that_do_not_fill_a_block(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from dicoxide import cli
+        from dicoxide.bulk._formats import _base, _zarr
+
+        # A slice is 240 bytes: 5 fit into a chunk, and 13 into a block, which is then two chunks.
+        monkeypatch.setattr(_base, "BLOCK_BYTES", 13 * 240)
+        monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 5 * 240)
+        paths = write_series(tmp_path / "in", 38)
+        for more in ([], ["--uncompressed"], ["--rescale"]):
+            out = tmp_path / f"out{len(more)}{''.join(more)}"
+            assert cli.main(["decode", str(tmp_path / "in"), "-o", str(out), *more]) == 0
+            array = self.zarr.open_group(out, mode="r")["1.2.3.4"]
+            assert (array.chunks[0], array.shards) == (2 if "--rescale" in more else 5, None)
+            np.testing.assert_array_equal(array[:], stacked(paths) - (1024.0 if "--rescale" in more else 0))
 
     def test_large_frames_are_cut_into_bands(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 2, rows=2500, columns=2001)
@@ -89,7 +104,10 @@ class TestZarr:
         np.testing.assert_array_equal(array[:], stacked([paths[0], paths[2], paths[3]]))
         assert [one["sop_instance_uid"] for one in array.attrs["missing"]] == ["1.2.3.4.2", "1.2.3.4.5"]
         assert array.attrs["affine_lps"] is None
-        assert array.attrs["findings"] == ["2 of 5 slices are missing", "slices are not evenly spaced"]
+        assert array.attrs["findings"] == [
+            "2 of 5 slices are missing",
+            "1 of the slices 2.5 mm apart missing, at (-10, -20, 2.5) mm",
+        ]
 
     def test_without_compression(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 4)
@@ -158,8 +176,8 @@ class TestNifti:
         decode(tmp_path / "in", tmp_path / "out", "--format", "nifti")
         image = self.nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz")
         np.testing.assert_array_equal(image.get_fdata().T, stacked(paths))
-        (finding,) = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())["findings"]
-        assert "different rescale" in finding
+        findings = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())["findings"]
+        assert any("NIfTI one for all" in finding for finding in findings)
 
     def test_without_geometry(self, tmp_path: Path) -> None:
         source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))

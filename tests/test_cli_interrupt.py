@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 
 from clitools import command, dicoxide_command, environment, lines, stacked, write_series
-from dicoxide.bulk._find import Finder
 from dicoxide.bulk._frames import FrameSelection
-from dicoxide.bulk._header import Header
+from dicoxide.bulk._headers import Header
 from dicoxide.bulk._jobs import plan
 from dicoxide.bulk._ledger import Ledger
 from dicoxide.bulk._options import Options
 from dicoxide.bulk._run import run
-from dicoxide.bulk._survey import survey
+from dicoxide.bulk._survey import Survey
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -97,8 +96,8 @@ def test_an_ended_run_leaves_whole_series_and_goes_on(
         assert "Traceback" not in said
         assert json.loads(printed)["interrupted"] is True
         assert not (out / ".partial").exists()
-    # A series appears before its line in the journal does.
-    assert done <= whole(out, form, expected) <= done + 1
+    # Series appear before their lines in the journal do: a few may have none yet, and are made again.
+    assert done <= whole(out, form, expected) <= SERIES
     resumed = dicoxide_command("decode", folder, "-o", out, "--format", form, "--resume", "--json")
     assert resumed.code == 0, resumed.err
     statuses = [one["status"] for one in resumed.document["series"]]
@@ -118,7 +117,7 @@ def test_only_one_run_at_a_time(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 4)
-    headers = [one for one in survey(Finder([str(tmp_path / "in")])) if isinstance(one, Header)]
+    headers = [one for one in Survey([str(tmp_path / "in")]) if isinstance(one, Header)]
     jobs, failures, _ = plan(headers, FrameSelection())
     assert not failures
     paths[1].write_bytes(paths[1].read_bytes() + b"\0\0")
@@ -136,9 +135,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
 def test_a_run_that_is_left_alone_cleans_up(tmp_path: Path) -> None:
     for number in range(6):
         write_series(tmp_path / "in", 3, series=f"1.2.3.{number}")
-    jobs, _, _ = plan(
-        (one for one in survey(Finder([str(tmp_path / "in")])) if isinstance(one, Header)), FrameSelection()
-    )
+    jobs, _, _ = plan((one for one in Survey([str(tmp_path / "in")]) if isinstance(one, Header)), FrameSelection())
     (tmp_path / "out").mkdir()
     results = run(jobs, str(tmp_path / "out"), Options(format="npy"))
     next(results)

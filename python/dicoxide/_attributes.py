@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from dicoxide.errors import CorruptFrameError
@@ -50,7 +51,7 @@ class Attributes(Mapping[str, Any]):
 
     def some(self, keywords: Iterable[str]) -> dict[str, Any]:
         """Those of `keywords` that are there; one that is broken counts as not there. Much quicker than one by one."""
-        found, left = self._elements.usual([(keyword, *_DICTIONARY[keyword]) for keyword in keywords])
+        found, left = self._elements.usual(_wanted(tuple(keywords)))
         for keyword in left:
             try:
                 found[keyword] = self[keyword]
@@ -71,6 +72,12 @@ class Attributes(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"Attributes({dict(self)!r})"
+
+
+@lru_cache(64)
+def _wanted(keywords: tuple[str, ...]) -> list[tuple[str, int, str]]:
+    """Keyword, tag and VR of each: callers ask for the same ones file after file."""
+    return [(keyword, *_DICTIONARY[keyword]) for keyword in keywords]
 
 
 # Tag and value representation of PS3.6, in the order of tags.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicoxide._request import Array, target_array, thread_count
-from dicoxide.bulk._folders import Paths
+from dicoxide.bulk._find import Paths
 from dicoxide.bulk._headers import Header, read_header
 from dicoxide.bulk._series import Found, OnError, VolumePlan, plan_series
 from dicoxide.bulk._slices import Sources, fill

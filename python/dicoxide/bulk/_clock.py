@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["Interval", "now"]
+__all__ = ["Interval", "seconds"]
 
 
-def now() -> float:
+def seconds() -> float:
     """Seconds since some moment, never going back."""
     return time.monotonic()
 
@@ -15,13 +15,13 @@ def now() -> float:
 class Interval:
     """Tells when so many seconds have passed again."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._next = now() + seconds
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._next = seconds() + every
 
     def passed(self) -> bool:
         """Whether the interval is over; if so, the next one begins."""
-        if now() < self._next:
+        if seconds() < self._next:
             return False
-        self._next = now() + self._seconds
+        self._next = seconds() + self._every
         return True

@@ -47,8 +47,7 @@ def failure_of(
     message = " ".join(str(error).split()) or type(error).__name__
     clause, offset = "", None
     if isinstance(error, DecodeError):
-        found = "NoImage" if _lacks_pixel_data(error) else error.kind
-        clause, offset = error.clause, error.offset
+        found, clause, offset = error.kind, error.clause, error.offset
         transfer_syntax = error.transfer_syntax or transfer_syntax
         frame_index = frame_index if error.frame_index is None or frame_index is not None else error.frame_index
     elif isinstance(error, OSError):
@@ -63,8 +62,3 @@ def failure_of(
     if found == "NoImage":
         message = f"no image: {message}"
     return Failure(path, sop_instance_uid, transfer_syntax, kind or found, clause, offset, frame_index, message, series)
-
-
-def _lacks_pixel_data(error: DecodeError) -> bool:
-    """Whether it is a valid object without pixel data, such as a report or a set of structures."""
-    return error.clause == "PS3.3 C.7.6.3" and str(error).startswith("one of Pixel Data") and "found none" in str(error)

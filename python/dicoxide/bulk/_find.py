@@ -1,55 +1,149 @@
-"""Sources on the file system: folders, globs and files, told apart from what is no DICOM file."""
+"""The files that sources lead to: named, below folders, or matching globs; each once, wherever links lead."""
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
-from dicoxide.bulk._failure import Failure, failure_of
+__all__ = ["File", "Finder", "Other", "Paths", "Unreadable", "looks_like_dicom"]
 
-__all__ = ["File", "Finder", "is_dicom"]
+Paths: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
 
 # What the first kibibyte says: enough for the preamble and the file meta information that names the SOP class.
-_HEAD_BYTES = 1024
+HEAD_BYTES = 1024
 _PREAMBLE_BYTES = 128
 _DICOMDIR_CLASS = b"1.2.840.10008.1.3.10"
 _REPRESENTATIONS = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
-# A file with such a name that is no DICOM file has been damaged; any other is simply something else.
-_NAMED_DICOM = (".dcm", ".dicom", ".dic", ".ima")
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file that looks like DICOM, and what tells whether it has changed since."""
+class File(NamedTuple):
+    """A file to read."""
 
     path: str
-    size: int
-    mtime_ns: int
+    # Whether it was asked for by its name, not met in a folder or by a glob.
+    is_named: bool
 
 
-def is_dicom(path: str | os.PathLike[str]) -> bool:
-    """Whether the file begins as a DICOM file does (PS3.10 7.1), or as a data set without preamble and file meta.
+class Other(NamedTuple):
+    """What is no image, and why: ``"not DICOM"``, ``"DICOMDIR"``, ``"no image"`` or ``"dangling link"``."""
 
-    Raises
-    ------
-    OSError
-        If it cannot be read.
+    path: str
+    why: str
+    is_named: bool
+    error: Exception | None = None
+
+
+class Unreadable(NamedTuple):
+    """What cannot be read, and why."""
+
+    path: str
+    error: Exception
+
+
+class Finder:
+    """Finds the files of `sources`: paths, or text with the magic of globs where no path is called so.
+
+    Attributes
+    ----------
+    duplicates : int
+        Files that were there before, under this or another name.
     """
-    return _looks_like_dicom(_head(path), os.stat(path).st_size)
+
+    def __init__(self, sources: Paths, *, leave_out: str | None = None) -> None:
+        named = [sources] if isinstance(sources, (str, os.PathLike)) else sources
+        # Whoever works on these need not be in this directory.
+        self._sources = [os.path.abspath(os.fspath(source)) for source in named]
+        self._folders: set[tuple[int, int] | str] = set()
+        self._files: set[tuple[int, int] | str] = set()
+        self.duplicates = 0
+        if leave_out is not None and os.path.isdir(leave_out):
+            self._folders.add(_identity(leave_out, os.stat(leave_out)))
+
+    def __iter__(self) -> Iterator[File | Other | Unreadable]:
+        for source in self._sources:
+            if os.path.lexists(source) or not glob.has_magic(source):
+                yield from self._one(source, is_named=True)
+                continue
+            matches = sorted(glob.iglob(source, recursive=True, include_hidden=True))
+            if not matches:
+                yield Unreadable(source, FileNotFoundError(errno.ENOENT, "nothing matches this pattern", source))
+            for match in matches:
+                yield from self._one(match, is_named=False)
+
+    def _one(self, path: str, *, is_named: bool) -> Iterator[File | Other | Unreadable]:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            yield Unreadable(path, error)
+        except ValueError as error:
+            yield Unreadable(path, OSError(errno.EINVAL, str(error), path))
+        else:
+            if stat.S_ISDIR(status.st_mode):
+                yield from self._folder(path, status)
+            else:
+                yield from self._file(path, status, is_named=is_named)
+
+    def _folder(self, path: str, status: os.stat_result) -> Iterator[File | Other | Unreadable]:
+        # A stack of our own: links may nest deeper than Python calls.
+        stack = [(path, status)]
+        while stack:
+            folder, status = stack.pop()
+            if (identity := _identity(folder, status)) in self._folders:
+                continue
+            self._folders.add(identity)
+            try:
+                with os.scandir(folder) as found:
+                    entries = sorted(found, key=lambda entry: entry.name)
+            except OSError as error:
+                yield Unreadable(folder, error)
+                continue
+            inner = []
+            for entry in entries:
+                try:
+                    status = os.stat(entry.path)
+                except OSError as error:
+                    yield Other(entry.path, "dangling link", False, error)
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    inner.append((entry.path, status))
+                else:
+                    yield from self._file(entry.path, status, is_named=False)
+            stack.extend(reversed(inner))
+
+    def _file(self, path: str, status: os.stat_result, *, is_named: bool) -> Iterator[File | Other | Unreadable]:
+        identity = _identity(path, status)
+        if identity in self._files:
+            self.duplicates += 1
+            return
+        self._files.add(identity)
+        if stat.S_ISREG(status.st_mode):
+            yield File(path, is_named)
+        elif is_named:
+            # Whoever opens a pipe waits for its other end.
+            yield Unreadable(path, OSError(errno.EINVAL, "neither a file nor a folder", path))
+        else:
+            yield Other(path, "not DICOM", False)
 
 
-def _head(path: str | os.PathLike[str]) -> bytes:
-    with open(path, "rb", buffering=0) as file:
-        return file.read(_HEAD_BYTES)
+def _identity(path: str, status: os.stat_result) -> tuple[int, int] | str:
+    # Some file systems number nothing.
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
 
 
-def _looks_like_dicom(head: bytes, size: int) -> bool:
-    if head[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM":
+def has_preamble(head: bytes) -> bool:
+    """Whether a file that begins with `head` is what PS3.10 7.1 says."""
+    return head[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM"
+
+
+def looks_like_dicom(head: bytes, size: int) -> bool:
+    """Whether a file of `size` bytes begins as a DICOM file does, or as a data set without preamble and file meta."""
+    if has_preamble(head):
         return True
     # Without a preamble: the first element is of group 0002 or 0008, in either byte order and with or without a VR.
     if len(head) < 8:
@@ -64,111 +158,6 @@ def _looks_like_dicom(head: bytes, size: int) -> bool:
     return order == "little" and element <= 0x1200 and length % 2 == 0 and length <= min(size - 8, 1 << 16)
 
 
-class Finder:
-    """Finds the DICOM files of `sources`; what is skipped is counted.
-
-    Attributes
-    ----------
-    found : int
-        DICOM files.
-    skipped : int
-        Files that were found on the way and are no DICOM files.
-    dicomdirs : int
-        Directories of media (PS3.10 8), which hold no images.
-    duplicates : int
-        Files that were there before, under this or another name.
-    """
-
-    def __init__(self, sources: Iterable[str], *, leave_out: str | None = None) -> None:
-        # Whoever works on these need not be in this directory.
-        self._sources = [os.path.abspath(source) for source in sources]
-        self._folders: set[tuple[int, int]] = set()
-        self._files: set[tuple[int, int]] = set()
-        self.found = 0
-        self.skipped = 0
-        self.dicomdirs = 0
-        self.duplicates = 0
-        if leave_out is not None and os.path.isdir(leave_out):
-            self._folders.add(_identity(os.stat(leave_out)))
-
-    def __iter__(self) -> Iterator[File | Failure]:
-        for source in self._sources:
-            if os.path.lexists(source) or not glob.has_magic(source):
-                yield from self._one(source, is_named=True)
-                continue
-            matches = sorted(glob.iglob(source, recursive=True, include_hidden=True))
-            if not matches:
-                yield Failure(source, kind="Unreadable", message="nothing matches this pattern")
-            for match in matches:
-                yield from self._one(match, is_named=False)
-
-    def _one(self, path: str, *, is_named: bool) -> Iterator[File | Failure]:
-        try:
-            status = os.stat(path)
-        except (OSError, ValueError) as error:
-            yield failure_of(error, path, kind="Unreadable")
-            return
-        if stat.S_ISDIR(status.st_mode):
-            yield from self._folder(path, status)
-        else:
-            yield from self._file(path, status, is_named=is_named)
-
-    def _folder(self, path: str, status: os.stat_result) -> Iterator[File | Failure]:
-        # A stack of our own: links may nest deeper than Python calls.
-        stack = [(path, status)]
-        while stack:
-            folder, status = stack.pop()
-            if (identity := _identity(status)) in self._folders:
-                continue
-            self._folders.add(identity)
-            try:
-                names = sorted(os.listdir(folder))
-            except OSError as error:
-                yield failure_of(error, folder)
-                continue
-            inner = []
-            for name in names:
-                path = os.path.join(folder, name)
-                try:
-                    status = os.stat(path)
-                except OSError as error:
-                    yield failure_of(error, path)
-                    continue
-                if stat.S_ISDIR(status.st_mode):
-                    inner.append((path, status))
-                else:
-                    yield from self._file(path, status, is_named=False)
-            stack.extend(reversed(inner))
-
-    def _file(self, path: str, status: os.stat_result, *, is_named: bool) -> Iterator[File | Failure]:
-        identity = _identity(status)
-        if identity in self._files and identity[1]:
-            self.duplicates += 1
-            return
-        self._files.add(identity)
-        is_named = is_named or path.lower().endswith(_NAMED_DICOM)
-        # Whoever opens a pipe waits for its other end.
-        if not stat.S_ISREG(status.st_mode):
-            looks_right, head = False, b""
-        else:
-            try:
-                head = _head(path)
-            except OSError as error:
-                yield failure_of(error, path)
-                return
-            looks_right = _looks_like_dicom(head, status.st_size)
-        if looks_right:
-            if _DICOMDIR_CLASS in head or os.path.basename(path).upper() == "DICOMDIR":
-                self.dicomdirs += 1
-            else:
-                self.found += 1
-                yield File(path, status.st_size, status.st_mtime_ns)
-        elif is_named:
-            what = "an empty file" if status.st_size == 0 else "no DICOM file"
-            yield Failure(path, kind="NotDicom", clause="PS3.10 7.1", message=f"{what} (PS3.10 7.1)")
-        else:
-            self.skipped += 1
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_dev, status.st_ino
+def is_dicomdir(path: str, head: bytes) -> bool:
+    """Whether it is the directory of a medium (PS3.10 8), which holds no images."""
+    return _DICOMDIR_CLASS in head or os.path.basename(path).upper() == "DICOMDIR"

@@ -72,13 +72,9 @@ def is_orientation(orientation: Orientation) -> bool:
     """Whether these are two directions at right angles."""
     if max(map(abs, orientation)) > 2:
         return False
-    along_row, along_column = np.array(orientation[:3]), np.array(orientation[3:])
-    departures = (
-        along_row @ along_row - 1,
-        along_column @ along_column - 1,
-        along_row @ along_column,
-    )
-    return bool(np.abs(departures).max() <= _ORTHONORMAL)
+    a, b, c, d, e, f = orientation
+    departures = (a * a + b * b + c * c - 1, d * d + e * e + f * f - 1, a * d + b * e + c * f)
+    return max(map(abs, departures)) <= _ORTHONORMAL
 
 
 class Orientations:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date as calendar
+from itertools import islice
 from typing import Any, NamedTuple
 
 from dicoxide._attributes import Attributes
 from dicoxide._decode import open as open_image
 from dicoxide._request import thread_count
-from dicoxide.bulk._folders import Paths, begins_with_element, find_files
+from dicoxide.bulk._find import (
+    HEAD_BYTES,
+    File,
+    Other,
+    Unreadable,
+    has_preamble,
+    is_dicomdir,
+    looks_like_dicom,
+)
 from dicoxide.bulk._geometry import Orientation, Vector, along_normal, is_orientation
-from dicoxide.errors import CorruptFrameError, DecodeError
+from dicoxide.errors import CorruptFrameError
 
 # Files that one thread reads at a time: asking for the next ones takes longer than a small header.
 _BATCH = 16
@@ -49,6 +59,16 @@ AXES = (
 )
 
 
+class Source(NamedTuple):
+    """What was known of a file when its header was read."""
+
+    frame_count: int = 1
+    transfer_syntax: str = ""
+    # They tell whether it has changed since.
+    size: int = 0
+    mtime_ns: int = 0
+
+
 class Slice(NamedTuple):
     """One frame of one file, as its header describes it."""
 
@@ -70,6 +90,14 @@ class Slice(NamedTuple):
     gradient: tuple[float, ...]
     dimensions: tuple[float, ...]
     rescale: tuple[float, float] | None
+    # Center, width and function of the first VOI window (PS3.3 C.11.2.1.2).
+    window: tuple[float, float, str] | None = None
+    source: Source = Source()
+
+    @property
+    def frame_index(self) -> int | None:
+        """Index of the frame; None where it is the file's only one."""
+        return self.frame if self.source.frame_count > 1 else None
 
 
 class Header(NamedTuple):
@@ -89,77 +117,76 @@ class Header(NamedTuple):
     slices: tuple[Slice, ...]
 
 
-class Survey(NamedTuple):
-    """What lies in the folders: images, what is none and why, and what cannot be read."""
-
-    headers: list[Header]
-    skipped: dict[str, list[str]]
-    errors: list[tuple[str, Exception]]
-
-
-def survey(paths: Paths, threads: int | None) -> Survey:
-    """Read the headers of all files, on several threads; they come in the order of their paths."""
-    found = Survey([], {}, [])
-    files = list(find_files(paths, lambda path, error: found.errors.append((path, error))))
-    batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
-    executor = ThreadPoolExecutor(max(1, min(thread_count(threads), len(batches))), thread_name_prefix="dicoxide")
-    try:
-        for batch, results in zip(batches, executor.map(_read_batch, batches), strict=True):
-            for path, result in zip(batch, results, strict=True):
-                if isinstance(result, Header):
-                    found.headers.append(result)
-                elif isinstance(result, str):
-                    found.skipped.setdefault(result, []).append(path)
-                else:
-                    found.errors.append((path, result))
-    finally:
-        executor.shutdown(cancel_futures=True)
-    return found
+def read_headers(
+    found: Iterable[File | Other | Unreadable], threads: int | None
+) -> Iterator[Header | Other | Unreadable]:
+    """Read the headers of what a finder finds, on several threads, in its order and in bounded memory."""
+    count = thread_count(threads)
+    rest = iter(found)
+    waiting: deque[Future[list[Header | Other | Unreadable]]] = deque()
+    with ThreadPoolExecutor(count, thread_name_prefix="dicoxide-header") as executor:
+        try:
+            while batch := list(islice(rest, _BATCH)):
+                waiting.append(executor.submit(_read_batch, batch))
+                if len(waiting) > 2 * count:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
-def _read_batch(paths: list[str]) -> list[Header | str | Exception]:
-    return [_read(path) for path in paths]
+def _read_batch(batch: list[File | Other | Unreadable]) -> list[Header | Other | Unreadable]:
+    return [_read(one) if isinstance(one, File) else one for one in batch]
 
 
-def _read(path: str) -> Header | str | Exception:
+def _read(file: File) -> Header | Other | Unreadable:
     """The header, or why the file is left out, or the error."""
-    if os.path.basename(path).upper() == "DICOMDIR":
-        return "DICOMDIR"
+    path, is_named = file
+    head = b""
     try:
-        with open(path, "rb", buffering=0) as file:
-            start = file.read(132)
-        has_preamble = start[128:] == b"DICM"
-        if not (has_preamble or begins_with_element(start)):
-            return "not DICOM"
-        return read_header(path)
-    except (DecodeError, OSError) as error:
-        if isinstance(error, CorruptFrameError):
-            if not has_preamble:
-                return "not DICOM"
-            if error.kind == "NoImage":
-                return "no image"
-        return error
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            status = os.fstat(descriptor)
+            head = os.read(descriptor, HEAD_BYTES)
+        finally:
+            os.close(descriptor)
+        if not looks_like_dicom(head, status.st_size):
+            what = None if head else CorruptFrameError("an empty file")
+            return Other(path, "not DICOM", is_named, what)
+        return read_header(path, status)
+    except CorruptFrameError as error:
+        if is_dicomdir(path, head):
+            return Other(path, "DICOMDIR", is_named, error)
+        if error.kind == "NoImage":
+            return Other(path, "no image", is_named, error)
+        return Unreadable(path, error) if has_preamble(head) else Other(path, "not DICOM", is_named, error)
+    except Exception as error:
+        return Unreadable(path, error)
 
 
-def read_header(path: str) -> Header:
-    """What sorting needs of the file at `path`."""
+def read_header(path: str, status: os.stat_result | None = None) -> Header:
+    """What sorting needs of the file at `path`, which has this `status`."""
+    status = status or os.stat(path)
     with open_image(path) as image:
-        attributes = image.attributes
-        values = {keyword: value for keyword, value in attributes.some(_OF_FILE).items() if value not in (None, "")}
+        values = {key: value for key, value in image.attributes.some(_OF_FILE).items() if value not in (None, "")}
         get = values.get
+        syntax = image.transfer_syntax
         count = _integer(get("NumberOfFrames")) or 1
         if count > 1:
-            if image.transfer_syntax not in _NATIVE and count * 8 > os.path.getsize(path):
+            if syntax not in _NATIVE and count * 8 > status.st_size:
                 # An item takes eight bytes; nothing else bounds what another decoder will be asked for.
                 raise CorruptFrameError(
                     f"number of frames {count} found, more than the file has room for (PS3.5 A.4)",
                     kind="Mismatch",
                     clause="PS3.5 A.4",
-                    transfer_syntax=image.transfer_syntax,
+                    transfer_syntax=syntax,
                 )
             count = image.number_of_frames
         rows, columns = _integer(get("Rows")) or 0, _integer(get("Columns")) or 0
         samples = _integer(get("SamplesPerPixel")) or 1
+        source = Source(count, syntax, status.st_size, status.st_mtime_ns)
         return Header(
             path=path,
             study_instance_uid=_text(get("StudyInstanceUID")),
@@ -171,7 +198,7 @@ def read_header(path: str) -> Header:
             photometric_interpretation=_text(get("PhotometricInterpretation")),
             shape=(rows, columns) if samples == 1 else (rows, columns, samples),
             dtype=image.dtype.str,
-            slices=_slices(path, values, count),
+            slices=tuple(one._replace(source=source) for one in _slices(path, values, count)),
         )
 
 
@@ -182,6 +209,7 @@ _GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
     "FrameContentSequence": ("StackID", "TemporalPositionIndex", "DimensionIndexValues", "FrameAcquisitionDateTime"),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
     "MREchoSequence": ("EffectiveEchoTime",),
     "MRDiffusionSequence": ("DiffusionBValue", "DiffusionGradientDirectionSequence"),
     "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime",),
@@ -213,8 +241,14 @@ _TOP = (
     "ContentTime",
     "RescaleSlope",
     "RescaleIntercept",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
 )
 
+
+# Where one of these is, a frame is not simply what the data set says.
+_PLACING = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GridFrameOffsetVector")
 
 # All that is read of a file; sequences are looked into only where they are.
 _OF_FILE = (
@@ -227,6 +261,8 @@ _OF_FILE = (
 
 
 def _slices(path: str, attributes: dict[str, Any], count: int) -> tuple[Slice, ...]:
+    if count == 1 and attributes.keys().isdisjoint(_PLACING):
+        return (_slice(path, 0, attributes),)
     values = {keyword: attributes[keyword] for keyword in _TOP if keyword in attributes}
     shared = attributes.get("SharedFunctionalGroupsSequence")
     if shared:
@@ -303,6 +339,7 @@ def _slice(path: str, index: int, values: dict[str, Any]) -> Slice:
     spacing = _numbers(get("PixelSpacing"), 2)
     between = _number(get("SpacingBetweenSlices")) or _number(get("SliceThickness"))
     slope, intercept = _number(get("RescaleSlope")), _number(get("RescaleIntercept"))
+    center, width = _number(get("WindowCenter")), _number(get("WindowWidth"))
     image_type = get("FrameType") or get("ImageType") or ()
     return Slice(
         path=path,
@@ -330,6 +367,7 @@ def _slice(path: str, index: int, values: dict[str, Any]) -> Slice:
         gradient=_numbers(get("DiffusionGradientOrientation"), 3) or (),
         dimensions=_numbers(get("DimensionIndexValues"), None) or (),
         rescale=None if slope is None or intercept is None else (slope, intercept),
+        window=None if center is None or width is None else (center, width, _text(get("VOILUTFunction", "LINEAR"))),
     )
 
 
@@ -349,6 +387,8 @@ def _number(value: Any) -> float | None:
     """A finite number, the first one of several."""
     if value is None:
         return None
+    if type(value) is float and value - value == 0.0:
+        return value
     if isinstance(value, (list, tuple)):
         value = value[0] if value else None
     try:
@@ -383,6 +423,8 @@ def _orientation(value: Any) -> Orientation | None:
 
 def _seconds(date: Any, time: Any) -> float | None:
     """Seconds on one scale for dates and times (DA, TM and DT: PS3.5 6.2); of the day, where there is no date."""
+    if time is None:
+        return None
     text = f"{_text(date)}{_text(time)}".replace(":", "").strip()
     for sign in "+-":
         text = text.partition(sign)[0]

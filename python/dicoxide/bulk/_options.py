@@ -45,14 +45,14 @@ class Options:
         """Whether values are rescaled: images for looking at always are, where that has a meaning."""
         if self.rescale:
             return True
-        is_grey = str(job.attributes.get("PhotometricInterpretation", "")).startswith("MONOCHROME")
+        is_grey = job.plan.photometric_interpretation.startswith("MONOCHROME")
         return self.format == "png" and is_grey and len(job.slice_shape) == 2
 
     def result_dtype(self, job: Job) -> np.dtype[Any]:
         """Type of the array that `job` becomes."""
         if self.dtype is not None:
             return np.dtype(self.dtype)
-        return np.dtype("f4") if self.is_rescaled(job) else np.dtype(job.dtype)
+        return np.dtype("f4") if self.is_rescaled(job) else job.plan.dtype
 
     def decoding(self, job: Job) -> dict[str, Any]:
         """The keywords for :func:`dicoxide.decode`."""
@@ -66,7 +66,7 @@ class Options:
 
     def fingerprint(self, job: Job) -> str:
         """Changes when the sources, their order, or what is made of them change."""
-        slices = [(one.path, one.size, one.mtime_ns, one.frame_index) for one in job.slices]
+        slices = [(one.path, one.source.size, one.source.mtime_ns, one.frame_index) for one in job.slices]
         # Paths may hold bytes that are no text; JSON escapes them.
-        text = json.dumps([asdict(self), job.name, job.shape, job.dtype, slices])
+        text = json.dumps([asdict(self), job.name, job.shape, job.plan.dtype.str, job.plan.axis_values, slices])
         return hashlib.sha256(text.encode("ascii")).hexdigest()

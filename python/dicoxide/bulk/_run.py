@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,6 @@ Report = Callable[[int, int, int, int], None]
 # Blocks that wait to be written: at most so many bytes, and so many of them.
 _WAITING_BYTES = 64 << 20
 _WAITING_COUNT = 64
-_SPARE_COUNT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,15 @@ class _Work:
     job: Job
     options: Options
     writer: Writer | None = None
-    block: Array | None = None
+    block: list[Array] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)
     taken: int = 0
     failures: list[Failure] = field(default_factory=list)
     is_open: bool = False
     is_dead: bool = False
+    # The repetition that is not written, as a slice of it has failed.
+    left_out: int | None = None
 
 
 def run(
@@ -106,6 +108,63 @@ def run(
     return runner.results(jobs)
 
 
+class _Task:
+    """Something that the writing thread does."""
+
+    def __init__(self, call: Callable[[], Result | None]) -> None:
+        self._call = call
+        self._answer: SimpleQueue[tuple[Result | None, BaseException | None]] = SimpleQueue()
+
+    def run(self) -> None:
+        """Do it; once."""
+        try:
+            self._answer.put((self._call(), None))
+        except BaseException as error:
+            self._answer.put((None, error))
+
+    def done(self) -> bool:
+        """Whether there is a result."""
+        return not self._answer.empty()
+
+    def result(self) -> Result | None:
+        """The result, when there is one; what was raised is raised. To be asked for once."""
+        result, error = self._answer.get()
+        if error is not None:
+            raise error
+        return result
+
+
+class _Writing:
+    """One thread that does one task after the other.
+
+    The locks of ThreadPoolExecutor are written in Python: Ctrl-C between two of their lines leaves them locked, and
+    the thread would never end. Simple queues are not interrupted so.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._is_stopped = False
+        self._thread = Thread(target=self._run, name="dicoxide-write")
+        self._thread.start()
+
+    def submit(self, call: Callable[..., Result | None], *arguments: Any) -> _Task:
+        """Have ``call(*arguments)`` done after what was submitted before."""
+        task = _Task(partial(call, *arguments))
+        self._tasks.put(task)
+        return task
+
+    def stop(self) -> None:
+        """Wait for the task that is being done; later ones are not."""
+        self._is_stopped = True
+        self._tasks.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            if not self._is_stopped:
+                task.run()
+
+
 class _Runner:
     def __init__(self, out: str, options: Options, threads: int, stop_at_failure: bool, report: Report) -> None:
         self._out = out
@@ -113,10 +172,8 @@ class _Runner:
         self._threads = threads
         self._stop_at_failure = stop_at_failure
         self._report = report
-        self._waiting: deque[tuple[Future[Result | None], int]] = deque()
+        self._waiting: deque[tuple[_Task, int]] = deque()
         self._waiting_bytes = 0
-        self._spare: list[Array] = []
-        self._lock = Lock()
 
     def results(self, jobs: Iterable[Job]) -> Generator[Result, None, None]:
         works = [_Work(job, self._options) for job in jobs]
@@ -125,16 +182,16 @@ class _Runner:
             range(len(works)), key=lambda place: any(s.frame_index is not None for s in works[place].job.slices)
         )
         works = [works[place] for place in order]
-        with ThreadPoolExecutor(1, thread_name_prefix="dicoxide-write") as executor:
-            try:
-                yield from self._results(works, executor)
-            finally:
-                executor.shutdown(wait=True, cancel_futures=True)
-                for work in works:
-                    if work.writer is not None:
-                        work.writer.abort()
+        executor = _Writing()
+        try:
+            yield from self._results(works, executor)
+        finally:
+            executor.stop()
+            for work in works:
+                if work.writer is not None:
+                    work.writer.abort()
 
-    def _results(self, works: list[_Work], executor: ThreadPoolExecutor) -> Iterator[Result]:
+    def _results(self, works: list[_Work], executor: _Writing) -> Iterator[Result]:
         current = 0
         places = {id(work): place for place, work in enumerate(works)}
         slices = decoded_slices([(work.job, work) for work in works], self._options, self._threads)
@@ -169,9 +226,8 @@ class _Runner:
             if result is not None:
                 yield result
 
-    def _take(self, work: _Work, index: int, result: Array | Exception, executor: ThreadPoolExecutor) -> None:
+    def _take(self, work: _Work, index: int, result: Array | Exception, executor: _Writing) -> None:
         """One slice into its block."""
-        slices = work.job.slices
         work.taken = index + 1
         if work.is_dead:
             self._count(work, index, 0)
@@ -184,44 +240,61 @@ class _Runner:
                 self._count(work, index, 0)
                 return
         failure = _refused(work.job, index, result, work.writer.dtype)
+        depth = work.job.plan.depth
         if failure is not None:
             work.failures.append(failure)
             self._count(work, index, 0)
+            if work.job.plan.axis is not None:
+                self._leave_out(work, index // depth, executor)
+            return
+        if index // depth == work.left_out:
+            self._count(work, index, 0)
             return
         assert not isinstance(result, Exception)
-        if work.block is None:
-            size = min(work.writer.block, len(slices) - len(work.kept))
-            work.block = self._memory(size, work)
-        work.block[len(work.held)] = result
+        work.block.append(result)
         work.held.append(index)
         work.kept.append(index)
         self._count(work, index, result.nbytes)
-        if len(work.held) == len(work.block):
+        # A block has slices of one repetition.
+        if len(work.held) == work.writer.block or len(work.kept) % depth == 0:
             self._flush(work, executor)
+
+    def _leave_out(self, work: _Work, repetition: int, executor: _Writing) -> None:
+        """Forget a repetition of which a slice has failed: an array has no holes."""
+        if work.left_out == repetition:
+            return
+        work.left_out = repetition
+        work.block, work.held = [], []
+        start = next((at for at, one in enumerate(work.kept) if one // work.job.plan.depth == repetition), None)
+        if start is None:
+            return
+        gone = len(work.kept) - start
+        del work.kept[start:]
+        assert work.writer is not None
+        self._report(0, 0, -gone * work.writer.slice_bytes, gone)
+        self._submit(executor.submit(self._forget, work, start), 0)
+
+    def _forget(self, work: _Work, count: int) -> None:
+        if work.is_dead or not work.is_open or work.writer is None:
+            return
+        try:
+            work.writer.forget(count)
+        except Exception as error:
+            self._kill(work, error)
 
     def _count(self, work: _Work, index: int, size: int) -> None:
         slices = work.job.slices
         is_last = index + 1 == len(slices) or slices[index + 1].path != slices[index].path
         self._report(1, int(is_last), size, int(size == 0))
 
-    def _memory(self, count: int, work: _Work) -> Array:
-        assert work.writer is not None
-        size = count * work.writer.slice_bytes
-        with self._lock:
-            place = next((place for place, spare in enumerate(self._spare) if spare.nbytes >= size), None)
-            flat = None if place is None else self._spare.pop(place)
-        if flat is None:
-            flat = np.empty(size, np.uint8)
-        return flat[:size].view(work.writer.dtype).reshape(count, *work.job.slice_shape)
-
-    def _flush(self, work: _Work, executor: ThreadPoolExecutor) -> None:
+    def _flush(self, work: _Work, executor: _Writing) -> None:
         block, held = work.block, work.held
-        if block is None or not held:
+        if not held:
             return
-        work.block, work.held = None, []
-        self._submit(executor.submit(self._append, work, block, held), block.nbytes)
+        work.block, work.held = [], []
+        self._submit(executor.submit(self._append, work, block, held), sum(one.nbytes for one in block))
 
-    def _end(self, work: _Work, executor: ThreadPoolExecutor) -> None:
+    def _end(self, work: _Work, executor: _Writing) -> None:
         """No more slices of the job come."""
         left = work.job.slices[work.taken :]
         if left:
@@ -229,28 +302,25 @@ class _Runner:
         self._flush(work, executor)
         self._submit(executor.submit(self._finish, work), 0)
 
-    def _submit(self, future: Future[Result | None], size: int) -> None:
+    def _submit(self, future: _Task, size: int) -> None:
         self._waiting.append((future, size))
         self._waiting_bytes += size
 
-    def _append(self, work: _Work, block: Array, held: list[int]) -> None:
+    def _append(self, work: _Work, block: list[Array], held: list[int]) -> None:
         if work.is_dead or work.writer is None:
             return
         try:
             if not work.is_open:
                 work.is_open = True
                 work.writer.open()
-            work.writer.append(block[: len(held)], held)
+            work.writer.append(block, held)
         except Exception as error:
             self._kill(work, error)
-        with self._lock:
-            # The largest few are worth keeping: fresh pages cost about as much as decoding into them.
-            self._spare = sorted([*self._spare, _flat(block)], key=lambda spare: -spare.nbytes)[:_SPARE_COUNT]
 
     def _finish(self, work: _Work) -> Result:
         job, writer = work.job, work.writer
         outputs: list[str] = []
-        if not work.is_dead and work.is_open and writer is not None:
+        if not work.is_dead and work.is_open and work.kept and writer is not None:
             try:
                 kept = job.keeping(work.kept)
                 outputs = writer.finish(kept, [failure.as_json() for failure in work.failures])
@@ -277,24 +347,18 @@ class _Runner:
             work.writer.abort()
 
 
-def _flat(block: Array) -> Array:
-    while isinstance(block.base, np.ndarray):
-        block = block.base
-    return block
-
-
 def _refused(job: Job, index: int, result: Array | Exception, dtype: np.dtype[np.generic]) -> Failure | None:
     """Why the slice cannot be taken."""
     one = job.slices[index]
     known: dict[str, Any] = {
-        "sop_instance_uid": one.sop_instance_uid,
-        "transfer_syntax": one.transfer_syntax,
+        "sop_instance_uid": one.sop_instance_uid or None,
+        "transfer_syntax": one.source.transfer_syntax,
         "frame_index": one.frame_index,
         "series": job.name,
     }
     try:
         status = os.stat(one.path)
-        has_changed = (status.st_size, status.st_mtime_ns) != (one.size, one.mtime_ns)
+        has_changed = (status.st_size, status.st_mtime_ns) != (one.source.size, one.source.mtime_ns)
     except OSError:
         has_changed = not isinstance(result, OSError)
     if has_changed:

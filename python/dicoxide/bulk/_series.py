@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from dicoxide._attributes import Attributes
 from dicoxide._decode import open as open_image
 from dicoxide.bulk._arrange import Arrangement, Part, arrange, name_frames
-from dicoxide.bulk._folders import Paths
+from dicoxide.bulk._find import Finder, Other, Paths
 from dicoxide.bulk._geometry import (
     Finding,
     Floats,
@@ -25,7 +25,7 @@ from dicoxide.bulk._geometry import (
     places,
     tolerance,
 )
-from dicoxide.bulk._headers import AXES, Header, Slice, survey
+from dicoxide.bulk._headers import AXES, Header, Slice, read_headers
 from dicoxide.errors import CorruptFrameError
 
 __all__ = ["Found", "VolumePlan", "plan_series", "read_attributes"]
@@ -42,7 +42,8 @@ class Found(list[T]):
     Attributes
     ----------
     skipped : dict of str to list of str
-        Paths of files that are no images, by the reason: ``"not DICOM"``, ``"DICOMDIR"`` or ``"no image"``.
+        Paths of files that are no images, by the reason: ``"not DICOM"``, ``"DICOMDIR"``, ``"no image"`` or
+        ``"dangling link"``.
     errors : list of (str, Exception)
         Files and folders that could not be read, and why. Empty unless errors are returned.
     """
@@ -89,6 +90,7 @@ class VolumePlan:
     axis: str | None
     axis_values: tuple[float, ...]
     findings: tuple[Finding, ...]
+    photometric_interpretation: str = ""
 
     @property
     def axis_unit(self) -> str:
@@ -150,18 +152,58 @@ def plan_series(paths: Paths, *, threads: int | None = None, on_error: OnError =
     """
     if on_error not in ("raise", "return", "skip"):
         raise ValueError(f"on_error is 'raise', 'return' or 'skip', not {on_error!r}")
-    found = survey(paths, threads)
-    if found.errors and on_error == "raise":
-        path, error = found.errors[0]
-        error.add_note(f"of {path}")
-        raise error
+    headers: list[Header] = []
+    skipped: dict[str, list[str]] = {}
+    errors: list[tuple[str, Exception]] = []
+    for one in read_headers(Finder(paths), threads):
+        if isinstance(one, Header):
+            headers.append(one)
+        elif isinstance(one, Other):
+            skipped.setdefault(one.why, []).append(one.path)
+        elif on_error == "raise":
+            one.error.add_note(f"of {one.path}")
+            raise one.error
+        else:
+            errors.append(one)
+    return Found(plan_headers(headers), skipped, errors)
+
+
+def plan_headers(headers: Iterable[Header]) -> list[VolumePlan]:
+    """The volumes of files by their headers: by study, series number and series, then the largest first."""
     series: dict[tuple[str, ...], list[Header]] = {}
-    for header in found.headers:
+    for header in headers:
         # Without a series, the folder is what keeps files together.
         where = "" if header.series_instance_uid else os.path.dirname(header.path)
         series.setdefault((header.study_instance_uid, header.series_instance_uid, where), []).append(header)
     in_order = sorted(series.items(), key=lambda item: (item[0][0], _number_or_last(item[1][0].series_number), item[0]))
-    return Found((plan for _, headers in in_order for plan in _plans(headers)), found.skipped, found.errors)
+    return [plan for _, some in in_order for plan in _plans(some)]
+
+
+# What is found anew about the slices that are left of a plan.
+_OF_PLACES = frozenset({"gap", "uneven_spacing", "shear", "off_axis", "single_slice"})
+
+
+def keep(plan: VolumePlan, indices: Sequence[int], finding: Finding) -> VolumePlan:
+    """What is left of a plan: some of its slices; of one with a fourth axis, whole repetitions.
+
+    Where the slices that are left are not evenly spaced as all were, there is no geometry.
+    """
+    slices = tuple(plan.slices[index] for index in indices)
+    if plan.axis is not None:
+        values = tuple(plan.axis_values[index // plan.depth] for index in indices[:: plan.depth])
+        shape = (len(values), *plan.shape[1:])
+        return replace(plan, slices=slices, shape=shape, axis_values=values, findings=(finding, *plan.findings))
+    geometry, measured = plan.geometry, [one for one in plan.findings if one.kind in _OF_PLACES]
+    if geometry is not None:
+        positions = np.array([one.position for one in slices], np.float64)
+        were_even = not {"gap", "uneven_spacing"} & {one.kind for one in plan.findings}
+        geometry, measured = _measured(slices, positions, range(len(slices)))
+        if were_even and {"gap", "uneven_spacing"} & {one.kind for one in measured}:
+            geometry = None
+    # Indices of slices are not those of before.
+    others = [one._replace(slices=()) for one in plan.findings if one.kind not in _OF_PLACES]
+    findings = (finding, *measured, *others)
+    return replace(plan, slices=slices, shape=(len(slices), *plan.frame_shape), geometry=geometry, findings=findings)
 
 
 def read_attributes(plan: VolumePlan) -> dict[str, Any]:
@@ -318,17 +360,19 @@ def _arranged(kind: _Kind, stack: _Stack) -> list[tuple[Arrangement, Geometry | 
         levels = np.unique(along[group], return_inverse=True)[1].reshape(-1)
         for arrangement in arrange([slices[index] for index in group.tolist()], levels):
             grid = group[arrangement.grid]
-            geometry, findings = _measured(slices, positions, grid.reshape(-1, grid.shape[-1])[0])
+            geometry, findings = _measured(slices, positions, grid.reshape(-1, grid.shape[-1])[0].tolist())
             result.append((arrangement._replace(grid=grid), geometry, [*beside, *findings, *arrangement.findings]))
     return result
 
 
-def _measured(slices: Sequence[Slice], positions: Floats, chosen: Any) -> tuple[Geometry | None, list[Finding]]:
-    first = slices[int(chosen[0])]
+def _measured(
+    slices: Sequence[Slice], positions: Floats, chosen: Sequence[int]
+) -> tuple[Geometry | None, list[Finding]]:
+    first = slices[chosen[0]]
     orientation: Orientation = first.orientation  # type: ignore[assignment]
     if first.pixel_spacing is None:
         return None, [Finding("no_pixel_spacing", "sorted by position, but without a pixel spacing there is no affine")]
-    return measure(positions[chosen], orientation, first.pixel_spacing, first.slice_spacing)
+    return measure(positions[list(chosen)], orientation, first.pixel_spacing, first.slice_spacing)
 
 
 def _plan(
@@ -354,6 +398,7 @@ def _plan(
         axis=arrangement.axis,
         axis_values=arrangement.axis_values,
         findings=(*findings, *_value_findings(slices, stack.dtypes, duplicates, arrangement.grid.shape[-1])),
+        photometric_interpretation=header.photometric_interpretation,
     )
 
 

@@ -1,40 +1,71 @@
-"""What lies in some sources: headers, read on several threads."""
+"""What lies in some sources, as the commands tell it: headers, failures, and counts of the rest."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterable, Iterator
 
-from dicoxide._request import thread_count
-from dicoxide.bulk._failure import Failure
-from dicoxide.bulk._find import File, Finder
-from dicoxide.bulk._header import Header, read_header
+from dicoxide.bulk._failure import Failure, failure_of
+from dicoxide.bulk._find import Finder, Other, Unreadable
+from dicoxide.bulk._headers import Header, read_headers
 
-__all__ = ["survey"]
+__all__ = ["Survey"]
 
-# Headers are read so many at once on a thread: one takes less time than handing it over.
-_BATCH = 16
+# A file with such a name that is no DICOM file has been damaged; any other is simply something else.
+_NAMED_DICOM = (".dcm", ".dicom", ".dic", ".ima")
 
 
-def survey(finder: Finder, threads: int | None = None) -> Iterator[Header | Failure]:
-    """Read the headers of what `finder` finds, in its order and in bounded memory."""
-    threads = thread_count(threads)
-    waiting: deque[Future[list[Header | Failure]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="dicoxide-header") as executor:
-        try:
-            found = iter(finder)
-            while batch := list(islice(found, _BATCH)):
-                waiting.append(executor.submit(_headers, batch))
-                if len(waiting) > 2 * threads:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+class Survey:
+    """Headers and failures of `sources`, in their order and in bounded memory.
 
+    Attributes
+    ----------
+    found : int
+        DICOM files.
+    skipped : int
+        Files that were found on the way and are no DICOM files.
+    dicomdirs : int
+        Directories of media (PS3.10 8), which hold no images.
+    """
 
-def _headers(batch: list[File | Failure]) -> list[Header | Failure]:
-    return [one if isinstance(one, Failure) else read_header(one) for one in batch]
+    def __init__(self, sources: Iterable[str], *, leave_out: str | None = None, threads: int | None = None) -> None:
+        self._finder = Finder(sources, leave_out=leave_out)
+        self._threads = threads
+        self.found = 0
+        self.skipped = 0
+        self.dicomdirs = 0
+
+    @property
+    def duplicates(self) -> int:
+        """Files that were there before, under this or another name."""
+        return self._finder.duplicates
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was found, by name."""
+        names = ("found", "skipped", "dicomdirs", "duplicates")
+        return {name: getattr(self, name) for name in names}
+
+    def __iter__(self) -> Iterator[Header | Failure]:
+        for one in read_headers(self._finder, self._threads):
+            if isinstance(one, Header):
+                self.found += 1
+                yield one
+            elif isinstance(one, Unreadable):
+                self.found += not isinstance(one.error, OSError)
+                yield failure_of(one.error, one.path)
+            elif (failure := self._other(one)) is not None:
+                yield failure
+
+    def _other(self, one: Other) -> Failure | None:
+        if one.why == "DICOMDIR":
+            self.dicomdirs += 1
+            return None
+        if one.why == "not DICOM":
+            if not (one.is_named or one.path.lower().endswith(_NAMED_DICOM)):
+                self.skipped += 1
+                return None
+            what = "no DICOM file" if one.error is None else " ".join(str(one.error).split())
+            return Failure(one.path, kind="NotDicom", clause="PS3.10 7.1", message=f"{what} (PS3.10 7.1)")
+        assert one.error is not None
+        self.found += one.why == "no image"
+        return failure_of(one.error, one.path)

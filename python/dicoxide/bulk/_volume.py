@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicoxide._request import Array, byte_limit, target_array
-from dicoxide.bulk._folders import Paths
+from dicoxide.bulk._find import Paths
 from dicoxide.bulk._geometry import Finding, Floats, Vector
 from dicoxide.bulk._series import Found, OnError, VolumePlan, plan_series, read_attributes
 from dicoxide.bulk._slices import fill
@@ -190,8 +190,8 @@ def read_series(
     Parameters
     ----------
     paths : path, or iterable of paths
-        Files, or folders that are read with all below them; names do not matter. What is no DICOM image is left out and
-        counted. A folder that links lead to twice is read once.
+        Files, folders that are read with all below them, or globs; names do not matter. What is no DICOM image is left
+        out and counted. A folder that links lead to twice is read once.
     rescale : bool
         Give modality values, of each slice by its own rescale, as float32 unless `dtype` says else. Colour has none: it
         stays as it is stored, and a finding says so.

@@ -28,7 +28,7 @@ class Progress:
         self.files = self.frames = self.bytes = self.errors = 0
         self._all_frames = frames
         self._all_files = files
-        self._began = _clock.now()
+        self._began = _clock.seconds()
         self._live: Any = None
         if sys.stderr.isatty() and is_there("rich"):
             self._live = _live()
@@ -37,7 +37,7 @@ class Progress:
     @property
     def seconds(self) -> float:
         """Since it began."""
-        return _clock.now() - self._began
+        return _clock.seconds() - self._began
 
     def __enter__(self) -> Self:
         if self._live is not None:

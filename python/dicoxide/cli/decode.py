@@ -18,7 +18,6 @@ from dicoxide.bulk import _clock
 from dicoxide.bulk._cluster import ClusterError, run_on_cluster
 from dicoxide.bulk._extras import FOR_FORMAT, MissingExtraError, import_for, require
 from dicoxide.bulk._failure import Failure
-from dicoxide.bulk._find import Finder
 from dicoxide.bulk._formats import empty_partials
 from dicoxide.bulk._formats._zarr import begin_group, end_group
 from dicoxide.bulk._frames import FrameSelection
@@ -26,7 +25,7 @@ from dicoxide.bulk._jobs import Job, plan
 from dicoxide.bulk._ledger import Ledger, OutputError
 from dicoxide.bulk._options import FORMATS, Options
 from dicoxide.bulk._run import Result, run
-from dicoxide.bulk._survey import survey
+from dicoxide.bulk._survey import Survey
 from dicoxide.cli._progress import Progress, size_text
 from dicoxide.cli._words import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
 
@@ -145,7 +144,7 @@ def _options(arguments: argparse.Namespace) -> Options:
 
 
 def _work(arguments: argparse.Namespace, account: _Account) -> None:
-    began = _clock.now()
+    began = _clock.seconds()
     try:
         with ExitStack() as stack:
             if arguments.format in FOR_FORMAT and not arguments.dry_run:
@@ -164,16 +163,16 @@ def _work(arguments: argparse.Namespace, account: _Account) -> None:
             account.failures.append(Failure(ledger.out, kind="Write", message=why))
     except KeyboardInterrupt:
         account.interrupted = True
-    account.seconds = _clock.now() - began
+    account.seconds = _clock.seconds() - began
 
 
 def _survey(arguments: argparse.Namespace, account: _Account, ledger: Ledger | None) -> None:
     """Find the sources, and plan the jobs."""
-    finder = Finder(arguments.sources, leave_out=account.out)
+    survey = Survey(arguments.sources, leave_out=account.out, threads=arguments.threads)
     with Progress() as progress:
 
         def headers() -> Iterator[Any]:
-            for one in survey(finder, arguments.threads):
+            for one in survey:
                 progress.add(0, 1, 0, int(isinstance(one, Failure)))
                 if isinstance(one, Failure):
                     _fail(account, ledger, progress.say, one)
@@ -187,17 +186,12 @@ def _survey(arguments: argparse.Namespace, account: _Account, ledger: Ledger | N
         for failure in failures:
             _fail(account, ledger, progress.say, failure)
         account.stopped = account.stopped or bool(failures and arguments.on_error == "raise")
-        if finder.found == 0 and not account.failures:
+        if survey.found == 0 and not account.failures:
             _fail(
                 account, ledger, progress.say, Failure(arguments.sources[0], kind="NotDicom", message="no DICOM files")
             )
-    account.counts = {
-        "files": finder.found,
-        "skipped": finder.skipped,
-        "dicomdirs": finder.dicomdirs,
-        "duplicates": finder.duplicates,
-        "left_out": left_out,
-    }
+    counts = survey.counts
+    account.counts = {"files": counts.pop("found"), **counts, "left_out": left_out}
 
 
 def _decode(arguments: argparse.Namespace, account: _Account, ledger: Ledger) -> None:
@@ -274,12 +268,13 @@ def _document(account: _Account, is_dry: bool) -> dict[str, Any]:
                 "status": status,
                 "slices": len(job.slices),
                 "written": result.slices if result else len(job.slices) if status == "resumed" else 0,
+                "shape": list(job.shape),
                 "slice_shape": list(job.slice_shape),
                 "dtype": account.options.result_dtype(job).name,
                 "outputs": list(result.outputs) if result else [],
-                "modality": job.attributes.get("Modality"),
-                "description": job.attributes.get("SeriesDescription"),
-                "findings": list(job.findings),
+                "modality": job.plan.modality or None,
+                "description": job.plan.description or None,
+                "findings": job.findings,
             }
         )
     return {
@@ -301,7 +296,7 @@ def _planned(account: _Account) -> Iterator[str]:
     for job in account.jobs:
         dtype = account.options.result_dtype(job)
         shape = "×".join(map(str, job.shape))
-        about = [job.attributes.get("Modality"), job.attributes.get("SeriesDescription"), *job.findings]
+        about = [job.plan.modality, job.plan.description, *job.findings]
         yield shown("  ".join([job.name, f"{shape} of {dtype}", *(str(one) for one in about if one)]))
 
 

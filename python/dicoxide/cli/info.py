@@ -11,11 +11,11 @@ from typing import Any
 
 from dicoxide._capabilities import Capability, capabilities
 from dicoxide.bulk._failure import Failure
-from dicoxide.bulk._find import Finder
 from dicoxide.bulk._frames import FrameSelection
-from dicoxide.bulk._header import Header
+from dicoxide.bulk._headers import Header
 from dicoxide.bulk._jobs import Job, plan
-from dicoxide.bulk._survey import survey
+from dicoxide.bulk._survey import Survey
+from dicoxide.bulk._told import series_attributes
 from dicoxide.cli._progress import Progress
 from dicoxide.cli._words import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
 
@@ -42,33 +42,30 @@ def report(sources: list[str], *, every_file: bool = False, threads: int | None 
     """What there is to know, as what JSON can hold."""
     table = capabilities()
     named = {os.path.abspath(source) for source in sources if os.path.isfile(source)}
-    finder = Finder(sources)
+    survey = Survey(sources, threads=threads)
     files: list[dict[str, Any]] = []
     failures: list[Failure] = []
 
     def headers() -> Iterator[Header]:
         with Progress() as progress:
-            for one in survey(finder, threads):
+            for one in survey:
                 progress.add(0, 1, 0, int(isinstance(one, Failure)))
                 if isinstance(one, Failure):
                     failures.append(one)
                     continue
-                if every_file or one.file.path in named:
+                if every_file or one.path in named:
                     files.append(_of_file(one, table))
-                if _decoder(one.transfer_syntax, table) is None:
+                if _decoder(one.slices[0].source.transfer_syntax, table) is None:
                     failures.append(_nobody(one, table))
                 yield one
 
     jobs, _, _ = plan(headers(), FrameSelection())
-    if finder.found == 0 and not failures:
+    if survey.found == 0 and not failures:
         failures.append(Failure(os.path.abspath(sources[0]), kind="NotDicom", message="no DICOM files"))
     return {
         "files": files,
         "series": [_of_series(job, table) for job in jobs],
-        "found": finder.found,
-        "skipped": finder.skipped,
-        "dicomdirs": finder.dicomdirs,
-        "duplicates": finder.duplicates,
+        **survey.counts,
         "failures": [failure.as_json() for failure in failures],
     }
 
@@ -89,45 +86,47 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _of_file(header: Header, table: dict[str, Capability]) -> dict[str, Any]:
-    attributes = header.attributes
-    first = header.frames[0]
+    attributes = series_attributes(header.path)
+    first = header.slices[0]
+    uid = first.source.transfer_syntax
     return {
-        "path": header.file.path,
-        "transfer_syntax": header.transfer_syntax,
-        "transfer_syntax_keyword": _keyword(header.transfer_syntax, table),
-        "decoder": _decoder(header.transfer_syntax, table),
-        "modality": attributes.get("Modality"),
-        "rows": header.slice_shape[0],
-        "columns": header.slice_shape[1],
+        "path": header.path,
+        "transfer_syntax": uid,
+        "transfer_syntax_keyword": _keyword(uid, table),
+        "decoder": _decoder(uid, table),
+        "modality": header.modality or None,
+        "rows": header.shape[0],
+        "columns": header.shape[1],
         "samples_per_pixel": attributes.get("SamplesPerPixel"),
-        "number_of_frames": len(header.frames),
+        "number_of_frames": len(header.slices),
         "bits_allocated": attributes.get("BitsAllocated"),
         "bits_stored": attributes.get("BitsStored"),
         "pixel_representation": attributes.get("PixelRepresentation"),
         "photometric_interpretation": attributes.get("PhotometricInterpretation"),
         "dtype": header.dtype.lstrip("<>=|"),
         "rescale": None if first.rescale is None else list(first.rescale),
-        "spacing": None if first.spacing is None else list(first.spacing),
-        "sop_instance_uid": header.sop_instance_uid,
-        "series_instance_uid": attributes.get("SeriesInstanceUID"),
+        "spacing": None if first.pixel_spacing is None else list(first.pixel_spacing),
+        "sop_instance_uid": first.sop_instance_uid or None,
+        "series_instance_uid": header.series_instance_uid or None,
     }
 
 
 def _of_series(job: Job, table: dict[str, Capability]) -> dict[str, Any]:
-    syntaxes = sorted({one.transfer_syntax for one in job.slices})
+    syntaxes = sorted({one.source.transfer_syntax for one in job.slices})
     return {
         "name": job.name,
-        "modality": job.attributes.get("Modality"),
-        "description": job.attributes.get("SeriesDescription"),
+        "modality": job.plan.modality or None,
+        "description": job.plan.description or None,
         "files": len({one.path for one in job.slices}),
         "slices": len(job.slices),
+        "shape": list(job.shape),
         "slice_shape": list(job.slice_shape),
-        "dtype": job.dtype.lstrip("<>=|"),
-        "spacing": job.geometry["spacing"],
+        "dtype": job.plan.dtype.str.lstrip("<>=|"),
+        "spacing": job.spacing,
         "transfer_syntaxes": [
             {"uid": uid, "keyword": _keyword(uid, table), "decoder": _decoder(uid, table)} for uid in syntaxes
         ],
-        "findings": list(job.findings),
+        "findings": job.findings,
     }
 
 
@@ -150,7 +149,7 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     if found["series"] and found["files"]:
         yield ""
     for series in found["series"]:
-        shape = "×".join(map(str, (series["slices"], *series["slice_shape"])))
+        shape = "×".join(map(str, series["shape"]))
         syntaxes = ", ".join(
             f"{one['keyword'] or one['uid']} by {one['decoder'] or 'nobody'}" for one in series["transfer_syntaxes"]
         )
@@ -175,8 +174,9 @@ def _decoder(uid: str, table: dict[str, Capability]) -> str | None:
 
 
 def _nobody(header: Header, table: dict[str, Capability]) -> Failure:
-    uid = header.transfer_syntax
+    first = header.slices[0]
+    uid = first.source.transfer_syntax
     why = table[uid].why if uid in table else "no image transfer syntax of PS3.6 Annex A"
     return Failure(
-        header.file.path, header.sop_instance_uid, uid, "Unsupported", message=f"no decoder takes {uid}: {why}"
+        header.path, first.sop_instance_uid or None, uid, "Unsupported", message=f"no decoder takes {uid}: {why}"
     )

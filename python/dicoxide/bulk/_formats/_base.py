@@ -7,6 +7,7 @@ Zarr metadata, so that no reader of the group ever finds what lies in it.
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import uuid
@@ -16,11 +17,12 @@ from typing import Any
 from dicoxide._request import Array
 from dicoxide.bulk._jobs import Job
 from dicoxide.bulk._options import Options
+from dicoxide.bulk._told import series_attributes
 
-__all__ = ["Writer", "document", "empty_partials", "partial_folder", "write_json"]
+__all__ = ["Writer", "axes", "document", "empty_partials", "partial_folder", "write_json"]
 
 # About as much as is decoded and written at once.
-BLOCK_BYTES = 32 << 20
+BLOCK_BYTES = 8 << 20
 
 
 def partial_folder(out: str) -> str:
@@ -39,15 +41,16 @@ class Writer:
     Attributes
     ----------
     block : int
-        How many slices are best appended at once.
+        How many slices are best appended at once, of one repetition where there is a fourth axis.
     """
 
     def __init__(self, out: str, job: Job, options: Options) -> None:
         self.job = job
         self.options = options
         self.dtype = options.result_dtype(job)
-        self.slice_bytes = max(1, self.dtype.itemsize * _product(job.slice_shape))
-        self.block = max(1, min(len(job.slices), BLOCK_BYTES // self.slice_bytes))
+        self.slice_bytes = max(1, self.dtype.itemsize * math.prod(job.slice_shape))
+        self.block = max(1, min(job.plan.depth, BLOCK_BYTES // self.slice_bytes))
+        self._attributes: tuple[str, dict[str, Any]] = ("", {})
         self._out = out
         self.folder = os.path.join(partial_folder(out), f"{job.name}-{uuid.uuid4().hex[:12]}")
 
@@ -55,16 +58,20 @@ class Writer:
         """Begin; called once, before anything is appended."""
         os.makedirs(self.folder)
 
-    def append(self, block: Array, indices: Sequence[int]) -> None:
+    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
         """Write the next slices.
 
         Parameters
         ----------
-        block : ndarray
-            (slices, rows, columns[, samples]) of `dtype`; the caller will use its memory again.
+        block : sequence of ndarray
+            (rows, columns[, samples]) each, of types that `dtype` holds.
         indices : sequence of int
             Which slices of the job these are; rising, but some may be missing.
         """
+        raise NotImplementedError
+
+    def forget(self, count: int) -> None:
+        """Forget what was appended after the first `count` slices, which are whole repetitions."""
         raise NotImplementedError
 
     def close(self, kept: Job, told: dict[str, Any]) -> list[str]:
@@ -81,7 +88,7 @@ class Writer:
 
     def finish(self, kept: Job, failures: list[dict[str, Any]]) -> list[str]:
         """Complete the series and let it appear; the names of what appeared."""
-        names = self.close(kept, document(kept, self.options, failures))
+        names = self.close(kept, self.document(kept, failures))
         for name in names:
             self._publish(name)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -90,6 +97,13 @@ class Writer:
     def abort(self) -> None:
         """Remove what was written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def document(self, job: Job, failures: list[dict[str, Any]]) -> dict[str, Any]:
+        """What the output says of itself; see `document`."""
+        path = job.slices[0].path
+        if self._attributes[0] != path:
+            self._attributes = path, series_attributes(path)
+        return document(job, self.options, self._attributes[1], failures)
 
     def _publish(self, name: str) -> None:
         made, final = os.path.join(self.folder, name), os.path.join(self._out, name)
@@ -108,32 +122,43 @@ class Writer:
                 return
 
 
-def document(job: Job, options: Options, failures: list[dict[str, Any]]) -> dict[str, Any]:
+def document(job: Job, options: Options, attributes: dict[str, Any], failures: list[dict[str, Any]]) -> dict[str, Any]:
     """What an output says of itself, as JSON can hold it: geometry, the series, and each slice's source.
 
-    Lists have one entry a slice, in the order of the array; where all slices agree on the transfer syntax there is one.
+    Lists have one entry a slice, in the order of the array, the fourth axis slowest; where all slices agree on the
+    transfer syntax there is one.
     """
-    slices = job.slices
-    syntaxes = [one.transfer_syntax for one in slices]
-    rescales = [one.frame.rescale for one in slices]
-    is_rescaled = options.is_rescaled(job)
+    slices, plan = job.slices, job.plan
+    syntaxes = [one.source.transfer_syntax for one in slices]
+    rescales = [one.rescale for one in slices]
+    orientation = slices[0].orientation
     return {
-        "axes": ["slice", "row", "column", "sample"][: 1 + len(job.slice_shape)],
-        "affine_lps": job.geometry["affine_lps"],
-        "spacing": job.geometry["spacing"],
-        "orientation": job.geometry["orientation"],
-        "values": "modality" if is_rescaled else "stored",
+        "axes": axes(job),
+        "axis": plan.axis,
+        "axis_values": list(plan.axis_values),
+        "axis_unit": plan.axis_unit,
+        "part": [list(one) for one in plan.part],
+        "affine_lps": job.affine_lps,
+        "spacing": job.spacing,
+        "orientation": None if orientation is None else list(orientation),
+        "values": "modality" if options.is_rescaled(job) else "stored",
         "RescaleSlope": [None if one is None else one[0] for one in rescales],
         "RescaleIntercept": [None if one is None else one[1] for one in rescales],
-        "attributes": job.attributes,
+        "attributes": attributes,
         "transfer_syntax": syntaxes[0] if len(set(syntaxes)) == 1 else syntaxes,
-        "sop_instance_uids": [one.sop_instance_uid for one in slices],
-        "positions": [one.frame.position for one in slices],
+        "sop_instance_uids": [one.sop_instance_uid or None for one in slices],
+        "positions": [one.position for one in slices],
         "frame_indices": [one.frame_index for one in slices],
         "sources": [_text(one.path) for one in slices],
-        "findings": list(job.findings),
+        "findings": job.findings,
         "missing": failures,
     }
+
+
+def axes(job: Job) -> list[str]:
+    """Names of the array's axes."""
+    names = ["slice", "row", "column", "sample"][: 1 + len(job.slice_shape)]
+    return names if job.plan.axis is None else ["repetition", *names]
 
 
 def write_json(path: str, told: dict[str, Any]) -> None:
@@ -146,10 +171,3 @@ def write_json(path: str, told: dict[str, Any]) -> None:
 def _text(path: str) -> str:
     """A path as text that is valid everywhere; bytes that are no text become escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _product(shape: tuple[int, ...]) -> int:
-    product = 1
-    for length in shape:
-        product *= length
-    return product

@@ -1,4 +1,4 @@
-"""``NAME.npy``, (slices, rows, columns[, samples]) in C order, and ``NAME.json``."""
+"""``NAME.npy``, ([repetitions,] slices, rows, columns[, samples]) in C order, and ``NAME.json``."""
 
 from __future__ import annotations
 
@@ -30,8 +30,12 @@ class Writer(_base.Writer):
         self._header_bytes = len(header)
         self._file.write(header)
 
-    def append(self, block: Array, indices: Sequence[int]) -> None:
-        self._file.write(np.ascontiguousarray(block).data.cast("B"))
+    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
+        for pixels in block:
+            self._file.write(np.ascontiguousarray(pixels, self.dtype).data.cast("B"))
+
+    def forget(self, count: int) -> None:
+        self._file.truncate(self._file.seek(self._header_bytes + count * self.slice_bytes))
 
     def close(self, kept: Job, told: dict[str, Any]) -> list[str]:
         if kept is not self.job:

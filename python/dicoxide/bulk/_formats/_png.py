@@ -24,11 +24,16 @@ class Writer(_base.Writer):
         os.mkdir(self._images)
         self._written: list[str] = []
 
-    def append(self, block: Array, indices: Sequence[int]) -> None:
+    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
         for pixels, index in zip(block, indices, strict=True):
             name = f"{len(self._written):04}.png"
-            self._save(os.path.join(self._images, name), pixels, self.job.slices[index].frame.window)
+            self._save(os.path.join(self._images, name), pixels, self.job.slices[index].window)
             self._written.append(name)
+
+    def forget(self, count: int) -> None:
+        for name in self._written[count:]:
+            os.unlink(os.path.join(self._images, name))
+        del self._written[count:]
 
     def close(self, kept: Job, told: dict[str, Any]) -> list[str]:
         told["files"] = self._written
@@ -39,7 +44,7 @@ class Writer(_base.Writer):
 
     @property
     def _interpretation(self) -> str:
-        return str(self.job.attributes.get("PhotometricInterpretation", ""))
+        return self.job.plan.photometric_interpretation
 
     def _save(self, path: str, pixels: Array, window: tuple[float, float, str] | None) -> None:
         from PIL import Image
@@ -47,7 +52,7 @@ class Writer(_base.Writer):
         if pixels.ndim == 3:
             if pixels.shape[2] not in (3, 4) or pixels.dtype.kind != "u":
                 raise ValueError(f"PNG holds 3 or 4 unsigned samples, not {pixels.shape[2]} of {pixels.dtype}")
-            depth = int(self.job.attributes.get("BitsStored") or 8)
+            depth = int(self.document(self.job, [])["attributes"].get("BitsStored") or 8)
             shown = (pixels >> (depth - 8) if depth > 8 else pixels).astype(np.uint8)
         else:
             shown = windowed(pixels, window, is_inverted=self._interpretation == "MONOCHROME1")

@@ -1,0 +1,232 @@
+"""``dicoxide decode`` writes the volumes of ``read_series``: values, geometry, findings, fourth axes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+import dicoxide
+from clitools import lines
+from conftest import PYDICOM_FILES
+from dicoxide import cli
+from made_series import along, enhanced, image, item, stack, write, write_all
+
+REAL = PYDICOM_FILES / "test_files" / "dicomdirtests"
+
+
+def decode(source: Path, out: Path, *more: object, code: int = 0) -> None:
+    assert cli.main(["decode", str(source), "-o", str(out), *map(str, more)]) == code
+
+
+def repeated(count: int, times: list[dict[str, Any]], **attributes: Any) -> list[Dataset]:
+    """Slices of several repetitions, each with attributes of its own."""
+    return [
+        image(
+            10 * at + index,
+            ImagePositionPatient=along([1, 0, 0, 0, 1, 0], 2.5 * index),
+            InstanceNumber=at * count + index,
+            **(attributes | more),
+        )
+        for at, more in enumerate(times)
+        for index in range(count)
+    ]
+
+
+def enhanced_in_time() -> list[Dataset]:
+    groups = [
+        {
+            "PlanePositionSequence": item(ImagePositionPatient=[0, 0, 3.0 * z]),
+            "FrameContentSequence": item(TemporalPositionIndex=t + 1),
+        }
+        for z in range(4)
+        for t in range(2)
+    ]
+    shared = {
+        "PlaneOrientationSequence": item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
+        "PixelMeasuresSequence": item(PixelSpacing=[0.5, 0.75], SliceThickness=3.0),
+    }
+    return [enhanced(groups, shared)]
+
+
+MADE: dict[str, Callable[[], list[Dataset]]] = {
+    "plain": lambda: stack(5),
+    "upside down": lambda: stack(5)[::-1],
+    "a gap": lambda: stack(6)[:3] + stack(6)[4:],
+    "twice": lambda: stack(4) + stack(4)[:1],
+    "sizes": lambda: stack(3) + stack(2, Rows=4),
+    "signs": lambda: [*stack(2), image(9, PixelRepresentation=0, ImagePositionPatient=[-10.5, 20.25, 30.0])],
+    "no place": lambda: [image(at, ImagePositionPatient=None) for at in (2, 0, 1)],
+    "echoes": lambda: repeated(3, [{"EchoTime": 4.6}, {"EchoTime": 2.3}]),
+    "times": lambda: repeated(4, [{"TemporalPositionIdentifier": at, "EchoTime": 30} for at in (3, 1, 2)]),
+    "b-values": lambda: repeated(2, [{"DiffusionBValue": 0.0}, {"DiffusionBValue": 800.0}]),
+    "clock": lambda: repeated(3, [{"AcquisitionTime": "101500"}, {"AcquisitionTime": "101502.5"}]),
+    "enhanced": enhanced_in_time,
+}
+
+
+def check(source: Path, out: Path) -> list[dicoxide.Volume]:
+    """What was written to `out` is what `read_series` gives; the volumes."""
+    volumes = dicoxide.read_series(source)
+    found = {
+        tuple(told["sources"]): (told, path) for path in out.glob("*.json") for told in [json.loads(path.read_text())]
+    }
+    assert len(found) == len(volumes)
+    for volume in volumes:
+        told, path = found[tuple(path for path, _ in volume.sources)]
+        array = np.load(path.with_suffix(".npy"))
+        assert (array.shape, array.dtype) == (volume.shape, volume.dtype)
+        np.testing.assert_array_equal(array, volume.array)
+        assert told["affine_lps"] == (None if volume.affine is None else volume.affine.tolist())
+        assert volume.spacing is None or told["spacing"] == list(volume.spacing[::-1])
+        assert told["findings"] == [finding.message for finding in volume.findings]
+        assert (told["axis"], told["axis_values"]) == (volume.axis, list(volume.axis_values))
+        assert (told["axis_unit"], told["part"]) == (volume.axis_unit, [list(one) for one in volume.part])
+        assert told["sop_instance_uids"] == volume.sop_instance_uids
+        assert told["axes"] == (["repetition"] if volume.axis else []) + ["slice", "row", "column"]
+    return volumes
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_made_series(tmp_path: Path, name: str) -> None:
+    write_all(MADE[name](), tmp_path / "in")
+    decode(tmp_path / "in", tmp_path / "out", "--format", "npy")
+    volumes = check(tmp_path / "in", tmp_path / "out")
+    if name in ("echoes", "times", "b-values", "clock", "enhanced"):
+        assert [volume.array.ndim for volume in volumes] == [4]
+
+
+@pytest.mark.parametrize("name", ["77654033/CT2", "98892001/CT5N"])
+def test_real_series(tmp_path: Path, name: str) -> None:
+    decode(REAL / name, tmp_path / "out", "--format", "npy")
+    assert check(REAL / name, tmp_path / "out")
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> tuple[Path, list[Path], Any]:
+    """A folder of three repetitions of four slices, its files, and the volume."""
+    datasets = repeated(4, [{"TriggerTime": 20.0 * at} for at in range(3)])
+    paths = write_all(datasets, tmp_path / "in")
+    (volume,) = dicoxide.read_series(tmp_path / "in")
+    assert volume.shape[:2] == (3, 4)
+    return tmp_path / "in", paths, volume
+
+
+def test_four_axes_in_zarr(tmp_path: Path, four: tuple[Path, list[Path], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    zarr = pytest.importorskip("zarr", minversion="3.1")
+    from dicoxide.bulk._formats import _base, _zarr
+
+    folder, _, volume = four
+    decode(folder, tmp_path / "whole")
+    monkeypatch.setattr(_base, "BLOCK_BYTES", 3 * 70)
+    monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 70)
+    decode(folder, tmp_path / "pieces", "--uncompressed")
+    monkeypatch.setattr(_zarr, "_SHARD_BYTES", 3 * 70)
+    monkeypatch.setattr(_zarr, "_MANY_CHUNKS", 2)
+    decode(folder, tmp_path / "shards")
+    for name, chunks, shards in (
+        ("whole", (1, 4, 5, 7), None),
+        ("pieces", (1, 1, 5, 7), None),
+        ("shards", (1, 1, 5, 7), (1, 3, 5, 7)),
+    ):
+        array = zarr.open_group(tmp_path / name, mode="r")["1.2.3.4"]
+        assert (array.chunks, array.shards) == (chunks, shards)
+        np.testing.assert_array_equal(array[:], volume.array)
+        assert array.metadata.dimension_names == ("repetition", "slice", "row", "column")
+        told = (array.attrs["axis"], array.attrs["axis_values"], array.attrs["axis_unit"])
+        assert told == ("TriggerTime", [0.0, 20.0, 40.0], "ms")
+
+
+def test_four_axes_in_nifti(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    folder, _, volume = four
+    decode(folder, tmp_path / "out", "--format", "nifti")
+    made = nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz")
+    assert made.shape == (7, 5, 4, 3)
+    np.testing.assert_array_equal(np.asarray(made.dataobj).T, volume.array)
+    np.testing.assert_allclose(made.affine, np.diag([-1.0, -1, 1, 1]) @ volume.affine)
+    assert made.header.get_zooms() == (0.75, 0.5, 2.5, 20.0)
+    assert made.header.get_xyzt_units() == ("mm", "msec")
+
+
+def test_four_axes_in_png(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
+    pytest.importorskip("PIL")
+    decode(four[0], tmp_path / "out", "--format", "png")
+    assert len(list((tmp_path / "out" / "1.2.3.4").glob("*.png"))) == 12
+
+
+@pytest.mark.parametrize("form", ["npy", "zarr", "nifti", "png"])
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_repetitions_that_are_not_complete_are_left_out(
+    tmp_path: Path, four: tuple[Path, list[Path], Any], form: str, failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip({"zarr": "zarr", "npy": "numpy", "nifti": "nibabel", "png": "PIL"}[form])
+    from dicoxide.bulk._formats import _base, _zarr
+
+    # So that some of the repetition has been written when its last slice fails.
+    monkeypatch.setattr(_base, "BLOCK_BYTES", 2 * 70)
+    monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 70)
+    folder, paths, volume = four
+    broken = paths[4 * failing + 3]
+    broken.write_bytes(broken.read_bytes()[:-10])
+    decode(folder, tmp_path / "out", "--format", form, code=1)
+    (failure,) = lines(tmp_path / "out" / "errors.jsonl")
+    assert (failure["path"], failure["kind"]) == (str(broken), "Truncated")
+    expected = np.delete(volume.array, failing, 0)
+    if form == "npy":
+        array = np.load(tmp_path / "out" / "1.2.3.4.npy")
+    elif form == "zarr":
+        import zarr
+
+        array = zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"][:]
+    elif form == "nifti":
+        import nibabel
+
+        array = np.asarray(nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz").dataobj).T
+    else:
+        assert len(list((tmp_path / "out" / "1.2.3.4").glob("*.png"))) == 8
+        return
+    np.testing.assert_array_equal(array, expected)
+    if form == "npy":
+        told = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())
+        assert told["axis_values"] == [20.0 * at for at in range(3) if at != failing]
+        left_out = f"1 of 3 repetitions are left out, slices of them are missing: TriggerTime {20 * failing}"
+        assert told["findings"] == [left_out]
+        assert len(told["sources"]) == 8
+        assert [one["path"] for one in told["missing"]] == [str(broken)]
+
+
+def test_a_volume_without_a_complete_repetition_fails(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
+    folder, paths, _ = four
+    for broken in paths[1::4]:
+        broken.write_bytes(broken.read_bytes()[:-10])
+    decode(folder, tmp_path / "out", "--format", "npy", code=1)
+    assert len(lines(tmp_path / "out" / "errors.jsonl")) == 3
+    assert not list((tmp_path / "out").glob("1.*"))
+
+
+def test_globs_of_read_series(tmp_path: Path) -> None:
+    write_all(stack(3), tmp_path / "in" / "a")
+    write_all(stack(2, SeriesInstanceUID="1.2.8"), tmp_path / "in" / "b")
+    assert len(dicoxide.read_series(tmp_path / "i*" / "*" / "*.dcm")) == 2
+    (volume,) = dicoxide.read_series(f"{tmp_path}/in/[a]")
+    assert volume.shape[0] == 3
+    with pytest.raises(FileNotFoundError, match="nothing matches"):
+        dicoxide.read_series(tmp_path / "*.nothing")
+
+
+def test_directories_of_media_are_told_apart(tmp_path: Path) -> None:
+    shutil.copy(REAL / "DICOMDIR", tmp_path / "index")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    write(image(1), tmp_path / "DICOMDIR")
+    volumes = dicoxide.read_series(tmp_path)
+    assert [volume.sources[0][0] for volume in volumes] == [str(tmp_path / "DICOMDIR")]
+    assert volumes.skipped == {"DICOMDIR": [str(tmp_path / "index")], "dangling link": [str(tmp_path / "nowhere")]}
+    assert pydicom.dcmread(tmp_path / "index").file_meta.MediaStorageSOPClassUID.name.startswith("Media Storage")
