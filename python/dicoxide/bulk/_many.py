@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -110,7 +112,7 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
     """What is done, batch by batch; the next ones are decoded while one is in the caller's hands."""
     process = os.getpid()
     waiting: deque[_Entry] = deque()
-    running: deque[tuple[list[_Entry], Future[Any]]] = deque()
+    running: deque[list[_Entry]] = deque()
     count, size = 0, _FIRST_SOURCES * run.threads
     failure: Exception | None = None
 
@@ -132,30 +134,70 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
             count += 1
         return [waiting.popleft() for _ in range(min(size, len(waiting)))]
 
-    executor = ThreadPoolExecutor(1, thread_name_prefix="dicoxide")
+    background = _Background(run)
     try:
         while True:
             if os.getpid() != process:
                 # A forked child has the iterator, but neither its thread nor what that was about.
                 process, run = os.getpid(), run.afresh()
-                waiting.extendleft(entry for batch, _ in reversed(running) for entry in reversed(batch))
+                waiting.extendleft(entry for batch in reversed(running) for entry in reversed(batch))
                 running.clear()
-                executor = ThreadPoolExecutor(1, thread_name_prefix="dicoxide")
+                background = _Background(run)
             while len(running) < _AHEAD and (batch := next_batch()):
-                running.append((batch, executor.submit(run, batch)))
+                running.append(batch)
+                background.begin(batch)
             if not running and failure is not None:
                 raise failure
             if not running:
                 return
-            batch, future = running.popleft()
-            finished, later = future.result()
+            batch = running.popleft()
+            finished, later = background.result()
             waiting.extendleft(reversed(later))
             # As many as there is room for, or twice as many.
             size = max(1, len(finished)) if later else min(2 * max(size, len(batch)), _MOST_SOURCES * run.threads)
             yield finished
     finally:
         run.stop()
-        executor.shutdown(cancel_futures=True)
+        background.end()
+
+
+class _Background:
+    """A thread that runs batches, one after the other.
+
+    Simple queues, as an interrupt may come between any two steps of the caller's: an executor's locks would stay locked.
+    """
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._process = os.getpid()
+        self._batches: SimpleQueue[list[_Entry] | None] = SimpleQueue()
+        self._results: SimpleQueue[Any] = SimpleQueue()
+        self._thread = Thread(target=self._work, name="dicoxide", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            try:
+                self._results.put(self._run(batch))
+            except BaseException as error:
+                self._results.put(error)
+
+    def begin(self, batch: list[_Entry]) -> None:
+        """Let the batch be decoded after those before it."""
+        self._batches.put(batch)
+
+    def result(self) -> tuple[dict[int, tuple[Any, Any]], list[_Entry]]:
+        """What is done, and what is for later, of the first batch that was not asked for yet."""
+        result = self._results.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result  # type: ignore[no-any-return]
+
+    def end(self) -> None:
+        """Wait for the thread; a forked child has none."""
+        self._batches.put(None)
+        if os.getpid() == self._process:
+            self._thread.join()
 
 
 def _readable(source: Any) -> Any:
