@@ -164,7 +164,8 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
 class _Background:
     """A thread that runs batches, one after the other.
 
-    Simple queues, as an interrupt may come between any two steps of the caller's: an executor's locks would stay locked.
+    Simple queues, as an interrupt may come between any two steps of the caller's: an executor's locks would stay
+    locked.
     """
 
     def __init__(self, run: _Run) -> None:
@@ -225,6 +226,7 @@ class _Run:
         # Samples that wait for what comes before them: there is so much less room.
         self.ahead_bytes = 0
         self._bulk = core.Bulk() if backend == "rust" else None
+        self._is_stopped = False
         self._options = options
         self._fast = _fast_options(options)
 
@@ -234,11 +236,14 @@ class _Run:
 
     def stop(self) -> None:
         """Let the batch that is being decoded end soon."""
+        self._is_stopped = True
         if self._bulk is not None:
             self._bulk.stop()
 
     def __call__(self, batch: Sequence[_Entry]) -> tuple[dict[int, tuple[Any, Any]], list[_Entry]]:
         """What is done of a batch, and what there was no room for."""
+        if self._is_stopped:
+            return {}, list(batch)
         finished: dict[int, tuple[Any, Any]] = {}
         ours: list[_Entry] = []
         elsewhere: list[_Entry] = []
