@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
@@ -111,15 +110,16 @@ def _delivered(sources: Iterable[Readable], run: _Run, on_error: OnError, ordere
 def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[Any, Any]]]:
     """What is done, batch by batch; the next ones are decoded while one is in the caller's hands."""
     process = os.getpid()
-    waiting: deque[_Entry] = deque()
-    running: deque[list[_Entry]] = deque()
-    count, size = 0, _FIRST_SOURCES * run.threads
+    begun: dict[int, _Entry] = {}
+    count, size, batches = 0, _FIRST_SOURCES * run.threads, 0
     failure: Exception | None = None
 
-    def next_batch() -> list[_Entry]:
+    def more() -> list[_Entry]:
+        """Sources for two batches, with those that are begun."""
         nonlocal count, failure
-        held = sum(len(entry[2]) for entry in waiting if type(entry[2]) is bytes)
-        while failure is None and len(waiting) < size and held < run.room_bytes:
+        entries: list[_Entry] = []
+        held = sum(len(entry[2]) for entry in begun.values() if type(entry[2]) is bytes)
+        while failure is None and len(begun) + len(entries) < 2 * size and held < 2 * run.room_bytes:
             try:
                 source = next(rest)
             except StopIteration:
@@ -130,31 +130,33 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
                 break
             data = _readable(source)
             held += len(data) if type(data) is bytes else 0
-            waiting.append((count, source, data))
+            entries.append((count, source, data))
             count += 1
-        return [waiting.popleft() for _ in range(min(size, len(waiting)))]
+        return entries
 
     background = _Background(run)
     try:
         while True:
             if os.getpid() != process:
                 # A forked child has the iterator, but neither its thread nor what that was about.
-                process, run = os.getpid(), run.afresh()
-                waiting.extendleft(entry for batch in reversed(running) for entry in reversed(batch))
-                running.clear()
+                process, run, batches = os.getpid(), run.afresh(), 0
                 background = _Background(run)
-            while len(running) < _AHEAD and (batch := next_batch()):
-                running.append(batch)
-                background.begin(batch)
-            if not running and failure is not None:
-                raise failure
-            if not running:
+                background.begin(list(begun.values()))
+                batches += 1
+            while batches < _AHEAD and ((entries := more()) or len(begun) > batches):
+                begun.update((entry[0], entry) for entry in entries)
+                background.begin(entries)
+                batches += 1
+            if not batches:
+                if failure is not None:
+                    raise failure
                 return
-            batch = running.popleft()
-            finished, later = background.result()
-            waiting.extendleft(reversed(later))
-            # As many as there is room for, or twice as many.
-            size = max(1, len(finished)) if later else min(2 * max(size, len(batch)), _MOST_SOURCES * run.threads)
+            finished = background.result()
+            batches -= 1
+            for place in finished:
+                del begun[place]
+            # As many as there was room for, or more where there was room for all.
+            size = max(size if begun else min(2 * size, _MOST_SOURCES * run.threads), len(finished))
             yield finished
     finally:
         run.stop()
@@ -171,24 +173,26 @@ class _Background:
     def __init__(self, run: _Run) -> None:
         self._run = run
         self._process = os.getpid()
-        self._batches: SimpleQueue[list[_Entry] | None] = SimpleQueue()
+        self._entries: SimpleQueue[list[_Entry] | None] = SimpleQueue()
         self._results: SimpleQueue[Any] = SimpleQueue()
         self._thread = Thread(target=self._work, name="dicoxide", daemon=True)
         self._thread.start()
 
     def _work(self) -> None:
-        while (batch := self._batches.get()) is not None:
+        waiting: list[_Entry] = []
+        while (entries := self._entries.get()) is not None:
             try:
-                self._results.put(self._run(batch))
+                finished, waiting = self._run([*waiting, *entries])
+                self._results.put(finished)
             except BaseException as error:
                 self._results.put(error)
 
-    def begin(self, batch: list[_Entry]) -> None:
-        """Let the batch be decoded after those before it."""
-        self._batches.put(batch)
+    def begin(self, entries: list[_Entry]) -> None:
+        """Let one more batch be decoded: of what there was no room for, and of these."""
+        self._entries.put(entries)
 
-    def result(self) -> tuple[dict[int, tuple[Any, Any]], list[_Entry]]:
-        """What is done, and what is for later, of the first batch that was not asked for yet."""
+    def result(self) -> dict[int, tuple[Any, Any]]:
+        """What is done, by place, of the first batch that was not asked for yet."""
         result = self._results.get()
         if isinstance(result, BaseException):
             raise result
@@ -196,7 +200,7 @@ class _Background:
 
     def end(self) -> None:
         """Wait for the thread; a forked child has none."""
-        self._batches.put(None)
+        self._entries.put(None)
         if os.getpid() == self._process:
             self._thread.join()
 
