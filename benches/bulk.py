@@ -235,18 +235,23 @@ def to_zarr(rounds: int) -> Table:
     return table
 
 
+_PEAK = """
+def peak():
+    # What getrusage tells of a new process may be the peak of the one that started it.
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
+"""
 _LARGE = """
-import json, resource, statistics, sys
+import json, statistics, sys
 import dicoxide
 sys.path.insert(0, sys.argv[2])
 from clock import in_turns
 took = in_turns({index: lambda index=index: dicoxide.decode(sys.argv[1], frames=index) for index in (5, 2900, 4095)}, 7)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 seconds = [some for times in took.values() for some in times]
-print(json.dumps([statistics.median(seconds) * 1e3, max(seconds) * 1e3, peak]))
+print(json.dumps([statistics.median(seconds) * 1e3, max(seconds) * 1e3, peak()]))
 """
 _SMALL = """
-import json, resource, sys
+import json, sys
 import dicoxide
 sys.path.insert(0, sys.argv[2])
 from clock import in_turns
@@ -257,15 +262,15 @@ def read(count):
         pass
 read(1000)
 numbers = []
-for count in (10_000, 100_000):
+for count in (30_000, 100_000):
     seconds = in_turns({0: lambda: read(count)}, 1)[0][0]
-    numbers.append((seconds / count * 1e6, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    numbers.append((seconds / count * 1e6, peak()))
 print(json.dumps(numbers))
 """
 
 
 def _in_process(code: str, path: str) -> Any:
-    command = [sys.executable, "-W", "ignore", "-c", code, path, str(Path(__file__).parent)]
+    command = [sys.executable, "-W", "ignore", "-c", _PEAK + code, path, str(Path(__file__).parent)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
@@ -302,13 +307,13 @@ def extremes(_: int) -> Table:
             (Path(folder) / f"{index:06}.dcm").write_bytes(data)
         (few, few_mb), (all_, all_mb) = _in_process(_SMALL, folder)
         table.rows += [
-            ("10 000 small files, each", few, "µs"),
+            ("30 000 small files, each", few, "µs"),
             ("100 000 small files, each", all_, "µs"),
-            ("peak memory after 10 000", few_mb, "MB"),
+            ("peak memory after 30 000", few_mb, "MB"),
             ("peak memory after 100 000", all_mb, "MB"),
         ]
         table.claims += [
-            Claim("100 000 small files, time of each over that of 10 000", all_ / few, 1.2, at_most=True),
+            Claim("100 000 small files, time of each over that of 30 000", all_ / few, 1.2, at_most=True),
             Claim("the memory they take more", all_mb - few_mb, 16.0, unit="MB", at_most=True),
         ]
     return table
