@@ -15,7 +15,8 @@ class Failure:
     """One failure; the fields are those of :class:`dicoxide.DecodeError`, and where it happened.
 
     Besides the kinds of `DecodeError`, `kind` is ``"NotDicom"``, ``"NoImage"``, ``"Unreadable"`` (the system refused),
-    ``"Changed"`` (while it was read), ``"Request"`` (the options do not fit this image), ``"Write"`` or ``"Worker"``.
+    ``"Changed"`` (while it was read), ``"Request"`` (the options do not fit this image), ``"Duplicate"`` (copies of
+    a series that failed, left out), ``"Write"`` or ``"Worker"``.
     """
 
     path: str

@@ -328,6 +328,13 @@ class _Runner:
                 self._kill(work, error)
         if writer is not None and not outputs:
             writer.abort()
+        if work.failures:
+            # What was left out as a copy may be a copy of what has failed; findings are not written without an array.
+            work.failures.extend(
+                Failure(job.slices[0].path, kind="Duplicate", message=finding.message, series=job.name)
+                for finding in job.plan.findings
+                if finding.kind == "duplicate"
+            )
         work.writer = None
         return Result(job.name, tuple(outputs), len(work.kept) if outputs else 0, tuple(work.failures))
 
