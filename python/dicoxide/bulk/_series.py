@@ -420,7 +420,8 @@ def _value_findings(
         if further:
             where = tuple(sorted({at % depth for at, one in enumerate(slices) if one.path in duplicates}))
             frames = [slices[0]._replace(path=path, frame=0) for path in further]
-            text = f"{len(further)} files hold instances that are here already; left out: {name_frames(frames, len(frames))}"
+            named = name_frames(frames, len(frames))
+            text = f"{len(further)} files hold instances that are here already; left out: {named}"
             findings.append(Finding("duplicate", text, where))
     return findings
 
