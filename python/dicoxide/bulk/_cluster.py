@@ -103,11 +103,11 @@ def _results(
     submit()
     for future in running:
         job = on_way.pop(future.key)
-        if future.status == "finished":
+        try:
+            # Waits again where the worker that had the result has died meanwhile.
             result = future.result()
-        else:
-            said = " ".join(str(future.exception()).split())
-            message = f"the worker failed: {type(future.exception()).__name__}: {said}"
+        except Exception as error:
+            message = f"the worker failed: {type(error).__name__}: {' '.join(str(error).split())}"
             failure = Failure(job.slices[0].path, kind="Worker", message=message, series=job.name)
             result = Result(job.name, (), 0, (failure,))
         size = options.result_dtype(job).itemsize
