@@ -26,10 +26,11 @@ _LUT_DESCRIPTOR = 0x00283002
 class FileSource(Source):
     """A file, or the bytes of one, opened."""
 
-    __slots__ = ("_object", "_src")
+    __slots__ = ("_dataset", "_object", "_src")
 
     def __init__(self, src: str | os.PathLike[str] | bytes, max_bytes: int | None = None) -> None:
         self._src = src
+        self._dataset: Dataset | None = None
         self._object: Object | None = core.Object(src, max_bytes)
         spec, number_of_frames = self._object.spec()
         super().__init__(FrameSpec(*spec), number_of_frames)
@@ -69,9 +70,12 @@ class FileSource(Source):
 
     @property
     def dataset(self) -> Dataset:
-        from dicoxide._of_dataset import read
+        # Read once: who decodes frame by frame asks for it each time.
+        if self._dataset is None:
+            from dicoxide._of_dataset import read
 
-        return read(self._src)
+            self._dataset = read(self._src)
+        return self._dataset
 
     def close(self) -> None:
         self._object = None
