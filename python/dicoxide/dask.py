@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from dicoxide.bulk._find import Paths
 from dicoxide.bulk._headers import Header, read_header
 from dicoxide.bulk._series import Found, OnError, VolumePlan, plan_series
 from dicoxide.bulk._slices import Sources, fill
+from dicoxide.bulk._threads import Threads
 from dicoxide.bulk._volume import Volume, make_volume, output_dtype
 from dicoxide.errors import DecodeError
 
@@ -124,8 +124,8 @@ def from_files(
     files = [os.fspath(path) for path in named]
     if not files:
         raise ValueError("at least one file is needed to know shape and type")
-    with ThreadPoolExecutor(min(thread_count(threads), len(files)), thread_name_prefix="dicoxide") as executor:
-        headers = list(executor.map(_header, files))
+    with Threads(min(thread_count(threads), len(files))) as readers:
+        headers = [task.result() for task in [readers.submit(_header, path) for path in files]]
     kinds = [(len(header.slices), header.shape, np.dtype(header.dtype).newbyteorder("=")) for header in headers]
     if rescale and any(len(shape) > 2 for _, shape, _ in kinds):
         raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")

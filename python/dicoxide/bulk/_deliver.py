@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, groupby
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +13,7 @@ from dicoxide._request import Array
 from dicoxide.bulk._jobs import Job
 from dicoxide.bulk._many import decode_many
 from dicoxide.bulk._options import Options
+from dicoxide.bulk._threads import Task, Threads
 from dicoxide.errors import DecodeError
 
 __all__ = ["decoded_slices"]
@@ -114,27 +114,25 @@ def _frames(job: Job, owner: _O, decoding: dict[str, Any], threads: int) -> Iter
         frames = [job.slices[index].frame_index or 0 for index in indices]
         return _each(image, frames, image_options)
 
-    waiting: deque[tuple[tuple[str, list[int]], Future[list[Array | Exception]]]] = deque()
+    waiting: deque[tuple[tuple[str, list[int]], Task[list[Array | Exception]]]] = deque()
     rest = iter(reads)
-    with ThreadPoolExecutor(threads, thread_name_prefix="dicoxide") as executor:
-        try:
-            while not owner.is_dead:
-                while len(waiting) < 2 * threads and (read := next(rest, None)) is not None:
-                    waiting.append((read, executor.submit(decode_read, read)))
-                if not waiting:
-                    return
-                (path, indices), future = waiting.popleft()
-                for index, result in zip(indices, future.result(), strict=True):
-                    yield owner, index, result
-                upcoming = {read[0] for read, _ in waiting}
-                if path not in upcoming and path in images and not _wants_more(job, indices[-1], path):
-                    images.pop(path).close()
-        finally:
-            for _, future in waiting:
-                future.cancel()
-            executor.shutdown(wait=True)
-            for image in images.values():
-                image.close()
+    decoders = Threads(threads)
+    try:
+        while not owner.is_dead:
+            while len(waiting) < 2 * threads and (read := next(rest, None)) is not None:
+                waiting.append((read, decoders.submit(decode_read, read)))
+            if not waiting:
+                return
+            (path, indices), task = waiting.popleft()
+            for index, result in zip(indices, task.result(), strict=True):
+                yield owner, index, result
+            upcoming = {read[0] for read, _ in waiting}
+            if path not in upcoming and path in images and not _wants_more(job, indices[-1], path):
+                images.pop(path).close()
+    finally:
+        decoders.stop()
+        for image in images.values():
+            image.close()
 
 
 def _wants_more(job: Job, index: int, path: str) -> bool:

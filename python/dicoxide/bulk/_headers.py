@@ -6,7 +6,6 @@ import math
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date as calendar
 from itertools import islice
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from dicoxide.bulk._find import (
     looks_like_dicom,
 )
 from dicoxide.bulk._geometry import Orientation, Vector, along_normal, is_orientation
+from dicoxide.bulk._threads import Task, Threads
 from dicoxide.errors import CorruptFrameError
 
 # Files that one thread reads at a time: asking for the next ones takes longer than a small header.
@@ -123,18 +123,14 @@ def read_headers(
     """Read the headers of what a finder finds, on several threads, in its order and in bounded memory."""
     count = thread_count(threads)
     rest = iter(found)
-    waiting: deque[Future[list[Header | Other | Unreadable]]] = deque()
-    with ThreadPoolExecutor(count, thread_name_prefix="dicoxide-header") as executor:
-        try:
-            while batch := list(islice(rest, _BATCH)):
-                waiting.append(executor.submit(_read_batch, batch))
-                if len(waiting) > 2 * count:
-                    yield from waiting.popleft().result()
-            while waiting:
+    waiting: deque[Task[list[Header | Other | Unreadable]]] = deque()
+    with Threads(count, "dicoxide-header") as readers:
+        while batch := list(islice(rest, _BATCH)):
+            waiting.append(readers.submit(_read_batch, batch))
+            if len(waiting) > 2 * count:
                 yield from waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield from waiting.popleft().result()
 
 
 def _read_batch(batch: list[File | Other | Unreadable]) -> list[Header | Other | Unreadable]:

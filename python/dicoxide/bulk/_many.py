@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
-from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -15,6 +14,7 @@ from dicoxide import _notes
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
 from dicoxide._request import byte_limit, owned_bytes, thread_count
+from dicoxide.bulk._threads import Task, Threads
 
 if TYPE_CHECKING:
     from dicoxide._source import Readable
@@ -111,8 +111,16 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
     """What is done, batch by batch; the next ones are decoded while one is in the caller's hands."""
     process = os.getpid()
     begun: dict[int, _Entry] = {}
-    count, size, batches = 0, _FIRST_SOURCES * run.threads, 0
+    batches: deque[Task[dict[int, tuple[Any, Any]]]] = deque()
+    count, size = 0, _FIRST_SOURCES * run.threads
     failure: Exception | None = None
+    # What there was no room for: it comes first in the next batch.
+    left: list[_Entry] = []
+
+    def next_batch(entries: list[_Entry]) -> dict[int, tuple[Any, Any]]:
+        nonlocal left
+        finished, left = run([*left, *entries])
+        return finished
 
     def more() -> list[_Entry]:
         """Sources for two batches, with those that are begun."""
@@ -134,25 +142,21 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
             count += 1
         return entries
 
-    background = _Background(run)
+    background = Threads(1)
     try:
         while True:
             if os.getpid() != process:
                 # A forked child has the iterator, but neither its thread nor what that was about.
-                process, run, batches = os.getpid(), run.afresh(), 0
-                background = _Background(run)
-                background.begin(list(begun.values()))
-                batches += 1
-            while batches < _AHEAD and ((entries := more()) or len(begun) > batches):
+                process, run, background, left = os.getpid(), run.afresh(), Threads(1), list(begun.values())
+                batches.clear()
+            while len(batches) < _AHEAD and ((entries := more()) or len(begun) > len(batches)):
                 begun.update((entry[0], entry) for entry in entries)
-                background.begin(entries)
-                batches += 1
+                batches.append(background.submit(next_batch, entries))
             if not batches:
                 if failure is not None:
                     raise failure
                 return
-            finished = background.result()
-            batches -= 1
+            finished = batches.popleft().result()
             for place in finished:
                 del begun[place]
             # As many as there was room for, or more where there was room for all.
@@ -160,49 +164,7 @@ def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[An
             yield finished
     finally:
         run.stop()
-        background.end()
-
-
-class _Background:
-    """A thread that runs batches, one after the other.
-
-    Simple queues, as an interrupt may come between any two steps of the caller's: an executor's locks would stay
-    locked.
-    """
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-        self._process = os.getpid()
-        self._entries: SimpleQueue[list[_Entry] | None] = SimpleQueue()
-        self._results: SimpleQueue[Any] = SimpleQueue()
-        self._thread = Thread(target=self._work, name="dicoxide", daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        waiting: list[_Entry] = []
-        while (entries := self._entries.get()) is not None:
-            try:
-                finished, waiting = self._run([*waiting, *entries])
-                self._results.put(finished)
-            except BaseException as error:
-                self._results.put(error)
-
-    def begin(self, entries: list[_Entry]) -> None:
-        """Let one more batch be decoded: of what there was no room for, and of these."""
-        self._entries.put(entries)
-
-    def result(self) -> dict[int, tuple[Any, Any]]:
-        """What is done, by place, of the first batch that was not asked for yet."""
-        result = self._results.get()
-        if isinstance(result, BaseException):
-            raise result
-        return result  # type: ignore[no-any-return]
-
-    def end(self) -> None:
-        """Wait for the thread; a forked child has none."""
-        self._entries.put(None)
-        if os.getpid() == self._process:
-            self._thread.join()
+        background.stop()
 
 
 def _readable(source: Any) -> Any:

@@ -9,9 +9,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -22,6 +19,7 @@ from dicoxide.bulk._failure import Failure, failure_of
 from dicoxide.bulk._formats import Writer, open_writer
 from dicoxide.bulk._jobs import Job
 from dicoxide.bulk._options import Options
+from dicoxide.bulk._threads import Task, Threads
 
 __all__ = ["Report", "Result", "run"]
 
@@ -108,63 +106,6 @@ def run(
     return runner.results(jobs)
 
 
-class _Task:
-    """Something that the writing thread does."""
-
-    def __init__(self, call: Callable[[], Result | None]) -> None:
-        self._call = call
-        self._answer: SimpleQueue[tuple[Result | None, BaseException | None]] = SimpleQueue()
-
-    def run(self) -> None:
-        """Do it; once."""
-        try:
-            self._answer.put((self._call(), None))
-        except BaseException as error:
-            self._answer.put((None, error))
-
-    def done(self) -> bool:
-        """Whether there is a result."""
-        return not self._answer.empty()
-
-    def result(self) -> Result | None:
-        """The result, when there is one; what was raised is raised. To be asked for once."""
-        result, error = self._answer.get()
-        if error is not None:
-            raise error
-        return result
-
-
-class _Writing:
-    """One thread that does one task after the other.
-
-    The locks of ThreadPoolExecutor are written in Python: Ctrl-C between two of their lines leaves them locked, and
-    the thread would never end. Simple queues are not interrupted so.
-    """
-
-    def __init__(self) -> None:
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._is_stopped = False
-        self._thread = Thread(target=self._run, name="dicoxide-write")
-        self._thread.start()
-
-    def submit(self, call: Callable[..., Result | None], *arguments: Any) -> _Task:
-        """Have ``call(*arguments)`` done after what was submitted before."""
-        task = _Task(partial(call, *arguments))
-        self._tasks.put(task)
-        return task
-
-    def stop(self) -> None:
-        """Wait for the task that is being done; later ones are not."""
-        self._is_stopped = True
-        self._tasks.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            if not self._is_stopped:
-                task.run()
-
-
 class _Runner:
     def __init__(self, out: str, options: Options, threads: int, stop_at_failure: bool, report: Report) -> None:
         self._out = out
@@ -172,7 +113,7 @@ class _Runner:
         self._threads = threads
         self._stop_at_failure = stop_at_failure
         self._report = report
-        self._waiting: deque[tuple[_Task, int]] = deque()
+        self._waiting: deque[tuple[Task[Result | None], int]] = deque()
         self._waiting_bytes = 0
 
     def results(self, jobs: Iterable[Job]) -> Generator[Result, None, None]:
@@ -182,7 +123,7 @@ class _Runner:
             range(len(works)), key=lambda place: any(s.frame_index is not None for s in works[place].job.slices)
         )
         works = [works[place] for place in order]
-        executor = _Writing()
+        executor = Threads(1, "dicoxide-write")
         try:
             yield from self._results(works, executor)
         finally:
@@ -191,7 +132,7 @@ class _Runner:
                 if work.writer is not None:
                     work.writer.abort()
 
-    def _results(self, works: list[_Work], executor: _Writing) -> Iterator[Result]:
+    def _results(self, works: list[_Work], executor: Threads) -> Iterator[Result]:
         current = 0
         places = {id(work): place for place, work in enumerate(works)}
         slices = decoded_slices([(work.job, work) for work in works], self._options, self._threads)
@@ -226,7 +167,7 @@ class _Runner:
             if result is not None:
                 yield result
 
-    def _take(self, work: _Work, index: int, result: Array | Exception, executor: _Writing) -> None:
+    def _take(self, work: _Work, index: int, result: Array | Exception, executor: Threads) -> None:
         """One slice into its block."""
         work.taken = index + 1
         if work.is_dead:
@@ -259,7 +200,7 @@ class _Runner:
         if len(work.held) == work.writer.block or len(work.kept) % depth == 0:
             self._flush(work, executor)
 
-    def _leave_out(self, work: _Work, repetition: int, executor: _Writing) -> None:
+    def _leave_out(self, work: _Work, repetition: int, executor: Threads) -> None:
         """Forget a repetition of which a slice has failed: an array has no holes."""
         if work.left_out == repetition:
             return
@@ -287,14 +228,14 @@ class _Runner:
         is_last = index + 1 == len(slices) or slices[index + 1].path != slices[index].path
         self._report(1, int(is_last), size, int(size == 0))
 
-    def _flush(self, work: _Work, executor: _Writing) -> None:
+    def _flush(self, work: _Work, executor: Threads) -> None:
         block, held = work.block, work.held
         if not held:
             return
         work.block, work.held = [], []
         self._submit(executor.submit(self._append, work, block, held), sum(one.nbytes for one in block))
 
-    def _end(self, work: _Work, executor: _Writing) -> None:
+    def _end(self, work: _Work, executor: Threads) -> None:
         """No more slices of the job come."""
         left = work.job.slices[work.taken :]
         if left:
@@ -302,7 +243,7 @@ class _Runner:
         self._flush(work, executor)
         self._submit(executor.submit(self._finish, work), 0)
 
-    def _submit(self, future: _Task, size: int) -> None:
+    def _submit(self, future: Task[Result | None], size: int) -> None:
         self._waiting.append((future, size))
         self._waiting_bytes += size
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
 from dicoxide._request import Array, thread_count
+from dicoxide.bulk._threads import Threads
 from dicoxide.errors import CorruptFrameError, DecodeError
 
 # (path, index of the frame in it) of each slice.
@@ -65,14 +65,11 @@ def fill(
         return decode_batch(files)
     step = max(1, min(_BATCH, len(files) // (4 * at_once)))
     batches = [files[start : start + step] for start in range(0, len(files), step)]
-    executor = ThreadPoolExecutor(min(at_once, len(batches)), thread_name_prefix="dicoxide")
-    try:
+    with Threads(min(at_once, len(batches))) as decoders:
         errors: _Errors = {}
-        for some in executor.map(decode_batch, batches):
-            errors |= some
+        for task in [decoders.submit(decode_batch, batch) for batch in batches]:
+            errors |= task.result()
         return dict(sorted(errors.items()))
-    finally:
-        executor.shutdown(cancel_futures=True)
 
 
 def _decode_file(

@@ -1,0 +1,87 @@
+"""Threads that Ctrl-C cannot leave locked.
+
+The locks of ThreadPoolExecutor are taken in Python: an interrupt between two of their lines leaves them locked, and the
+process never ends. Simple queues are not interrupted so. Whoever submits from a thread that no signal reaches may have
+the executor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Generic, TypeVar
+
+__all__ = ["Task", "Threads"]
+
+_T = TypeVar("_T")
+
+
+class Task(Generic[_T]):
+    """Something that one of the threads does."""
+
+    def __init__(self, call: Callable[..., _T], arguments: tuple[Any, ...]) -> None:
+        self._call = call
+        self._arguments = arguments
+        self._answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+    def run(self) -> None:
+        """Do it; once."""
+        try:
+            self._answer.put((self._call(*self._arguments), None))
+        except BaseException as error:
+            self._answer.put((None, error))
+
+    def done(self) -> bool:
+        """Whether there is a result."""
+        return not self._answer.empty()
+
+    def result(self) -> _T:
+        """The result, when there is one; what was raised is raised. To be asked for once."""
+        result, error = self._answer.get()
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
+
+
+class Threads:
+    """At most `count` threads that do tasks in the order in which they come."""
+
+    def __init__(self, count: int, name: str = "dicoxide") -> None:
+        self._count = count
+        self._name = name
+        self._process = os.getpid()
+        self._tasks: SimpleQueue[Task[Any] | None] = SimpleQueue()
+        self._is_stopped = False
+        self._threads: list[Thread] = []
+
+    def submit(self, call: Callable[..., _T], *arguments: Any) -> Task[_T]:
+        """Have ``call(*arguments)`` done after what was submitted before."""
+        task = Task(call, arguments)
+        self._tasks.put(task)
+        if len(self._threads) < self._count:
+            thread = Thread(target=self._run, name=self._name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return task
+
+    def stop(self) -> None:
+        """Wait for what is being done; the rest is not done. A forked child has no threads to wait for."""
+        self._is_stopped = True
+        if os.getpid() == self._process:
+            for _ in self._threads:
+                self._tasks.put(None)
+            for thread in self._threads:
+                thread.join()
+
+    def __enter__(self) -> Threads:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            if not self._is_stopped:
+                task.run()
