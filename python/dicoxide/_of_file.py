@@ -50,7 +50,7 @@ class FileSource(Source):
 
     @property
     def value_place(self) -> int | None:
-        offset, _, is_there, _ = self._opened.value_place()
+        offset, _, is_there = self._opened.value_place()
         return offset if is_there else None
 
     @property

@@ -3,7 +3,7 @@
 use dicoxide_core::frames::check_frames;
 use dicoxide_core::value::{ReadAt, zeros};
 use dicoxide_core::{ErrorKind, Limits};
-use dicoxide_part10::{DataSet, Element, Item, Memory, Object, Outcome, Request, Source, decode_many};
+use dicoxide_part10::{DataSet, Element, Memory, Object, Outcome, Request, Source, decode_many};
 use std::sync::{Arc, Mutex};
 
 /// Bytes of output that a try may take.
@@ -92,7 +92,7 @@ fn within(object: &Object, data_set: &DataSet, depth: usize) {
         if depth > 0
             && let Ok(items) = object.items(element)
         {
-            items.iter().for_each(|Item { data_set }| within(object, data_set, depth - 1));
+            items.iter().for_each(|item| within(object, item, depth - 1));
         }
     }
 }

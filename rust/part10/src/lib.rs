@@ -27,6 +27,6 @@ mod window;
 pub use element::{Element, Encoding, Tag, Vr};
 pub use file::OpenFile;
 pub use many::{Memory, Outcome, Picture, Request, Scratch, Source, decode_many};
-pub use object::{Item, Object};
+pub use object::Object;
 pub use pixel::Image;
 pub use scan::DataSet;

@@ -23,8 +23,7 @@ const SHORT_BYTES: u64 = 1 << 16;
 /// An opened object. It keeps what it is read from, which is read by position when a value is asked for.
 pub struct Object {
     bytes: Arc<dyn ReadAt>,
-    memory: Option<Arc<Inflated>>,
-    meta: DataSet,
+    is_inflated: bool,
     data_set: DataSet,
     /// UID of the transfer syntax, where the file meta have one.
     transfer_syntax: Option<String>,
@@ -36,20 +35,13 @@ pub struct Object {
 /// Where an item begins and ends, and how it is encoded.
 pub(crate) type Place = (u64, u64, Encoding);
 
-/// An item of a sequence.
-#[derive(Debug, Clone)]
-pub struct Item {
-    /// Its elements.
-    pub data_set: DataSet,
-}
-
 impl Object {
     /// Opens what `bytes` hold: a file of PS3.10 with or without preamble and file meta, read as pydicom reads it.
     /// A deflated data set is inflated within `limits`.
     ///
     /// # Errors
     /// `Truncated` or `Malformed` if the elements cannot be told apart; `LimitExceeded`; `Io`.
-    pub fn open(bytes: Arc<dyn ReadAt>, limits: &Limits) -> Result<Self> {
+    pub fn open(mut bytes: Arc<dyn ReadAt>, limits: &Limits) -> Result<Self> {
         let mut window = Window::new(&*bytes);
         let start = if window.peek(128, 4)? == b"DICM" { 132 } else { 0 };
         let (meta, at) = file_meta(&mut window, start)?;
@@ -59,24 +51,16 @@ impl Object {
         };
         let at = step_over_commands(&mut window, at)?;
         let encoding = encoding_of(transfer_syntax.as_deref(), &mut window, at)?;
-        let is_deflated = transfer_syntax.as_deref() == Some(TransferSyntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.uid());
-        if is_deflated {
-            let inflated = Arc::new(Inflated::new(&*bytes, at, limits)?);
-            let bytes: Arc<dyn ReadAt> = inflated.clone();
-            let data_set = read_data_set(&mut Window::new(&*bytes), 0, encoding)?;
-            return Ok(Self {
-                bytes,
-                memory: Some(inflated),
-                meta,
-                data_set,
-                transfer_syntax,
-                encoding,
-                per_frame: OnceLock::new(),
-            });
+        let is_inflated = transfer_syntax.as_deref() == Some(TransferSyntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.uid());
+        if is_inflated {
+            drop(window);
+            bytes = Arc::new(Inflated::new(&*bytes, at, limits)?);
+            window = Window::new(&*bytes);
         }
-        let data_set = read_data_set(&mut window, at, encoding)?;
+        let start = if is_inflated { 0 } else { at };
+        let data_set = read_data_set(&mut window, start, encoding)?;
         drop(window);
-        Ok(Self { bytes, memory: None, meta, data_set, transfer_syntax, encoding, per_frame: OnceLock::new() })
+        Ok(Self { bytes, is_inflated, data_set, transfer_syntax, encoding, per_frame: OnceLock::new() })
     }
 
     /// What the offsets of elements count in: the file, or what its data set inflates to.
@@ -88,13 +72,7 @@ impl Object {
     /// Whether offsets count in an inflated data set, not in the file.
     #[must_use]
     pub const fn is_inflated(&self) -> bool {
-        self.memory.is_some()
-    }
-
-    /// The elements of the file meta (group 0002).
-    #[must_use]
-    pub const fn meta(&self) -> &DataSet {
-        &self.meta
+        self.is_inflated
     }
 
     /// The elements of the data set, up to the pixel data where these are encapsulated.
@@ -123,7 +101,7 @@ impl Object {
     ///
     /// # Errors
     /// `Truncated` or `Malformed` if they cannot be told apart; `Io`.
-    pub fn items(&self, sequence: &Element) -> Result<Vec<Item>> {
+    pub fn items(&self, sequence: &Element) -> Result<Vec<DataSet>> {
         let mut window = Window::new(&*self.bytes);
         scan::items(&mut window, sequence)?.into_iter().map(|place| item(&mut window, place)).collect()
     }
@@ -195,9 +173,8 @@ impl Object {
 }
 
 /// The item at a place.
-pub(crate) fn item(window: &mut Window<'_>, (start, end, encoding): Place) -> Result<Item> {
-    let (data_set, _) = DataSet::read(window, start, end, encoding, Until::End)?;
-    Ok(Item { data_set })
+pub(crate) fn item(window: &mut Window<'_>, (start, end, encoding): Place) -> Result<DataSet> {
+    Ok(DataSet::read(window, start, end, encoding, Until::End)?.0)
 }
 
 fn read_short(bytes: &dyn ReadAt, element: &Element) -> Result<Vec<u8>> {

@@ -21,7 +21,7 @@ pub(crate) fn rescales(object: &Object, indices: &[usize]) -> Result<Vec<Rescale
     let mut window = Window::new(object.bytes());
     let shared = groups(SHARED_FUNCTIONAL_GROUPS_SEQUENCE)?;
     let of_all = match shared.first() {
-        Some(group) => transformation(object, &mut window, &group.data_set)?,
+        Some(group) => transformation(object, &mut window, group)?,
         None => None,
     };
     let of_all = match of_all {
@@ -40,7 +40,7 @@ pub(crate) fn rescales(object: &Object, indices: &[usize]) -> Result<Vec<Rescale
         let of_frame = match per_frame.get(*index) {
             Some(place) => {
                 let group = item(&mut window, *place)?;
-                transformation(object, &mut window, &group.data_set)?
+                transformation(object, &mut window, &group)?
             }
             None => None,
         };
@@ -56,7 +56,7 @@ pub(crate) fn rescales(object: &Object, indices: &[usize]) -> Result<Vec<Rescale
 fn transformation(object: &Object, window: &mut Window<'_>, group: &DataSet) -> Result<Option<Rescale>> {
     let Some(sequence) = group.get(PIXEL_VALUE_TRANSFORMATION_SEQUENCE) else { return Ok(None) };
     match items(window, sequence)?.first() {
-        Some(place) => pair(object, &item(window, *place)?.data_set),
+        Some(place) => pair(object, &item(window, *place)?),
         None => Ok(None),
     }
 }

@@ -5,7 +5,7 @@ use crate::frames::Frames;
 use crate::guard::detached;
 use crate::values;
 use dicoxide_core::{DecodeError, Limits, ReadAt, Rescale};
-use dicoxide_part10::{DataSet, Element, Image, Item, OpenFile, Tag};
+use dicoxide_part10::{DataSet, Element, Image, OpenFile, Tag};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -84,10 +84,10 @@ impl Object {
         self.object.has_modality_lut().map_err(|error| self.failed(&error))
     }
 
-    /// Where the pixel data element's value lies: offset, length, whether that counts in the file itself, its VR.
-    fn value_place(&self) -> (u64, u64, bool, Option<String>) {
-        let Element { offset, length, vr, .. } = self.image.element;
-        (offset, length, !self.object.is_inflated(), vr.map(name))
+    /// Where the pixel data element's value lies: offset, length, whether that counts in the file itself.
+    fn value_place(&self) -> (u64, u64, bool) {
+        let Element { offset, length, .. } = self.image.element;
+        (offset, length, !self.object.is_inflated())
     }
 
     /// The pixel data element's value.
@@ -156,7 +156,7 @@ impl ReadAt for InMemory {
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct Elements {
     object: Arc<dicoxide_part10::Object>,
-    item: Option<Item>,
+    item: Option<DataSet>,
 }
 
 /// An element as Python takes it: the items of a sequence, or VR, value and whether it is big-endian.
@@ -217,7 +217,7 @@ impl Elements {
 
 impl Elements {
     fn data_set(&self) -> &DataSet {
-        self.item.as_ref().map_or_else(|| self.object.data_set(), |item| &item.data_set)
+        self.item.as_ref().unwrap_or_else(|| self.object.data_set())
     }
 }
 
