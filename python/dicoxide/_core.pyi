@@ -25,6 +25,7 @@ __all__ = [
     "decode_frame_into",
     "jpeg_lossless_dimensions",
     "jpeg_lossless_encode",
+    "open_many",
     "pack_bits_into",
     "rescale_into",
     "rle_encode",
@@ -44,6 +45,10 @@ class Object:
     def has_modality_lut(self) -> bool: ...
     def value_place(self) -> tuple[int, int, bool]: ...
     def value(self) -> bytes: ...
+
+def open_many(
+    sources: Sequence[str | os.PathLike[str] | bytes], threads: int, max_bytes: int | None = None
+) -> list[Object | Exception]: ...
 
 @final
 class Elements:

@@ -28,10 +28,12 @@ class FileSource(Source):
 
     __slots__ = ("_dataset", "_object", "_src")
 
-    def __init__(self, src: str | os.PathLike[str] | bytes, max_bytes: int | None = None) -> None:
+    def __init__(
+        self, src: str | os.PathLike[str] | bytes, max_bytes: int | None = None, *, opened: Object | None = None
+    ) -> None:
         self._src = src
         self._dataset: Dataset | None = None
-        self._object: Object | None = core.Object(src, max_bytes)
+        self._object: Object | None = opened or core.Object(src, max_bytes)
         spec, number_of_frames = self._object.spec()
         super().__init__(FrameSpec(*spec), number_of_frames)
 

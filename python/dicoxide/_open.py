@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dicoxide._backend import backend
+from dicoxide._backend import backend, core
 from dicoxide._request import owned_bytes
 from dicoxide._source import Readable, Source
 
 if TYPE_CHECKING:
     from dicoxide._of_dataset import DatasetSource
 
-__all__ = ["open_source"]
+__all__ = ["open_many", "open_source"]
 
 
 def open_source(src: Readable, max_bytes: int | None = None) -> Source:
@@ -42,6 +43,25 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
     from dicoxide._of_dataset import read
 
     return _of_dataset(read(src))  # type: ignore[arg-type]
+
+
+def open_many(paths: Sequence[str], threads: int) -> list[Source | Exception]:
+    """Read the headers of files, on at most `threads` threads: what `open_source` gives of each, or raises."""
+    if backend == "rust":
+        from dicoxide._of_file import FileSource
+
+        return [
+            opened if isinstance(opened, Exception) else FileSource(path, opened=opened)
+            for path, opened in zip(paths, core.open_many(paths, threads), strict=True)
+        ]
+    return [_opened(path) for path in paths]
+
+
+def _opened(path: str) -> Source | Exception:
+    try:
+        return open_source(path)
+    except Exception as error:
+        return error
 
 
 def _of_dataset(dataset: Any) -> DatasetSource:

@@ -28,6 +28,9 @@ class File(NamedTuple):
     path: str
     # Whether it was asked for by its name, not met in a folder or by a glob.
     is_named: bool
+    # What it was when it was found.
+    size: int
+    mtime_ns: int
 
 
 class Other(NamedTuple):
@@ -123,7 +126,7 @@ class Finder:
             return
         self._files.add(identity)
         if stat.S_ISREG(status.st_mode):
-            yield File(path, is_named)
+            yield File(path, is_named, status.st_size, status.st_mtime_ns)
         elif is_named:
             # Whoever opens a pipe waits for its other end.
             yield Unreadable(path, OSError(errno.EINVAL, "neither a file nor a folder", path))

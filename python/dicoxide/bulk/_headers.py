@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import date as calendar
 from itertools import islice
 from typing import Any, NamedTuple
 
 from dicoxide._attributes import Attributes
-from dicoxide._decode import open as open_image
+from dicoxide._image import Image
+from dicoxide._open import open_many, open_source
 from dicoxide._request import thread_count
+from dicoxide._source import Source
 from dicoxide.bulk._find import (
     HEAD_BYTES,
     File,
@@ -23,11 +25,10 @@ from dicoxide.bulk._find import (
     looks_like_dicom,
 )
 from dicoxide.bulk._geometry import Orientation, Vector, along_normal, is_orientation
-from dicoxide.bulk._threads import Task, Threads
 from dicoxide.errors import CorruptFrameError
 
-# Files that one thread reads at a time: asking for the next ones takes longer than a small header.
-_BATCH = 16
+# Files that are open at once: programs may have few.
+_BATCH = 64
 
 # In mm: what is said to lie farther away has no place.
 _FAR = 1e9
@@ -59,7 +60,7 @@ AXES = (
 )
 
 
-class Source(NamedTuple):
+class Origin(NamedTuple):
     """What was known of a file when its header was read."""
 
     frame_count: int = 1
@@ -92,12 +93,12 @@ class Slice(NamedTuple):
     rescale: tuple[float, float] | None
     # Center, width and function of the first VOI window (PS3.3 C.11.2.1.2).
     window: tuple[float, float, str] | None = None
-    source: Source = Source()
+    origin: Origin = Origin()
 
     @property
     def frame_index(self) -> int | None:
         """Index of the frame; None where it is the file's only one."""
-        return self.frame if self.source.frame_count > 1 else None
+        return self.frame if self.origin.frame_count > 1 else None
 
 
 class Header(NamedTuple):
@@ -123,79 +124,82 @@ def read_headers(
     """Read the headers of what a finder finds, on several threads, in its order and in bounded memory."""
     count = thread_count(threads)
     rest = iter(found)
-    waiting: deque[Task[list[Header | Other | Unreadable]]] = deque()
-    with Threads(count, "dicoxide-header") as readers:
-        while batch := list(islice(rest, _BATCH)):
-            waiting.append(readers.submit(_read_batch, batch))
-            if len(waiting) > 2 * count:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+    while batch := list(islice(rest, _BATCH)):
+        # Not on a thread of its own: waiting for the interpreter lock would take longer than reading.
+        opened = iter(open_many([one.path for one in batch if isinstance(one, File)], count))
+        for one in batch:
+            yield _header_of(one, next(opened)) if isinstance(one, File) else one
 
 
-def _read_batch(batch: list[File | Other | Unreadable]) -> list[Header | Other | Unreadable]:
-    return [_read(one) if isinstance(one, File) else one for one in batch]
-
-
-def _read(file: File) -> Header | Other | Unreadable:
+def _header_of(file: File, opened: Source | Exception) -> Header | Other | Unreadable:
     """The header, or why the file is left out, or the error."""
-    path, is_named = file
-    head = b""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        try:
-            status = os.fstat(descriptor)
-            head = os.read(descriptor, HEAD_BYTES)
-        finally:
-            os.close(descriptor)
-        if not looks_like_dicom(head, status.st_size):
-            what = None if head else CorruptFrameError("an empty file")
-            return Other(path, "not DICOM", is_named, what)
-        return read_header(path, status)
-    except CorruptFrameError as error:
-        if is_dicomdir(path, head):
-            return Other(path, "DICOMDIR", is_named, error)
-        if error.kind == "NoImage":
-            return Other(path, "no image", is_named, error)
-        return Unreadable(path, error) if has_preamble(head) else Other(path, "not DICOM", is_named, error)
+        if isinstance(opened, Exception):
+            raise opened
+        with closing(opened):
+            return _header(file.path, opened, file.size, file.mtime_ns)
+    except OSError as error:
+        return Unreadable(file.path, error)
     except Exception as error:
+        return _other(file, error)
+
+
+def _other(file: File, error: Exception) -> Other | Unreadable:
+    """What a file is that is no image."""
+    path, is_named = file.path, file.is_named
+    try:
+        with open(path, "rb") as opened:
+            head = opened.read(HEAD_BYTES)
+    except OSError as unreadable:
+        return Unreadable(path, unreadable)
+    if not looks_like_dicom(head, file.size):
+        return Other(path, "not DICOM", is_named, None if head else CorruptFrameError("an empty file"))
+    if not isinstance(error, CorruptFrameError):
         return Unreadable(path, error)
+    if is_dicomdir(path, head):
+        return Other(path, "DICOMDIR", is_named, error)
+    if error.kind == "NoImage":
+        return Other(path, "no image", is_named, error)
+    return Unreadable(path, error) if has_preamble(head) else Other(path, "not DICOM", is_named, error)
 
 
-def read_header(path: str, status: os.stat_result | None = None) -> Header:
-    """What sorting needs of the file at `path`, which has this `status`."""
-    status = status or os.stat(path)
-    with open_image(path) as image:
-        values = {key: value for key, value in image.attributes.some(_OF_FILE).items() if value not in (None, "")}
-        get = values.get
-        syntax = image.transfer_syntax
-        count = _integer(get("NumberOfFrames")) or 1
-        if count > 1:
-            if syntax not in _NATIVE and count * 8 > status.st_size:
-                # An item takes eight bytes; nothing else bounds what another decoder will be asked for.
-                raise CorruptFrameError(
-                    f"number of frames {count} found, more than the file has room for (PS3.5 A.4)",
-                    kind="Mismatch",
-                    clause="PS3.5 A.4",
-                    transfer_syntax=syntax,
-                )
-            count = image.number_of_frames
-        rows, columns = _integer(get("Rows")) or 0, _integer(get("Columns")) or 0
-        samples = _integer(get("SamplesPerPixel")) or 1
-        source = Source(count, syntax, status.st_size, status.st_mtime_ns)
-        return Header(
-            path=path,
-            study_instance_uid=_text(get("StudyInstanceUID")),
-            series_instance_uid=_text(get("SeriesInstanceUID")),
-            series_number=_integer(get("SeriesNumber")),
-            modality=_text(get("Modality")),
-            description=_text(get("SeriesDescription")),
-            frame_of_reference_uid=_text(get("FrameOfReferenceUID")),
-            photometric_interpretation=_text(get("PhotometricInterpretation")),
-            shape=(rows, columns) if samples == 1 else (rows, columns, samples),
-            dtype=image.dtype.str,
-            slices=tuple(one._replace(source=source) for one in _slices(path, values, count)),
-        )
+def read_header(path: str) -> Header:
+    """What sorting needs of the file at `path`."""
+    status = os.stat(path)
+    with closing(open_source(path)) as opened:
+        return _header(path, opened, status.st_size, status.st_mtime_ns)
+
+
+def _header(path: str, opened: Source, size: int, mtime_ns: int) -> Header:
+    values = {key: value for key, value in opened.attributes.some(_OF_FILE).items() if value not in (None, "")}
+    get = values.get
+    spec = opened.spec
+    syntax = spec.transfer_syntax
+    count = opened.number_of_frames or 1
+    if count > 1:
+        if syntax not in _NATIVE and count * 8 > size:
+            # An item takes eight bytes; nothing else bounds what another decoder will be asked for.
+            raise CorruptFrameError(
+                f"number of frames {count} found, more than the file has room for (PS3.5 A.4)",
+                kind="Mismatch",
+                clause="PS3.5 A.4",
+                transfer_syntax=syntax,
+            )
+        count = Image(opened).number_of_frames
+    origin = Origin(count, syntax, size, mtime_ns)
+    return Header(
+        path=path,
+        study_instance_uid=_text(get("StudyInstanceUID")),
+        series_instance_uid=_text(get("SeriesInstanceUID")),
+        series_number=_integer(get("SeriesNumber")),
+        modality=_text(get("Modality")),
+        description=_text(get("SeriesDescription")),
+        frame_of_reference_uid=_text(get("FrameOfReferenceUID")),
+        photometric_interpretation=spec.photometric_interpretation,
+        shape=spec.shape,
+        dtype=spec.dtype.str,
+        slices=tuple(one._replace(origin=origin) for one in _slices(path, values, count)),
+    )
 
 
 # What a frame's functional groups may say (PS3.3 C.7.6.16.2), by the names that single-frame objects have for it.
@@ -250,8 +254,7 @@ _PLACING = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 _OF_FILE = (
     *_TOP,
     *("StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "SeriesDescription"),
-    *("FrameOfReferenceUID", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel"),
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GridFrameOffsetVector"),
+    *("FrameOfReferenceUID", *_PLACING),
     *("DetectorInformationSequence", "SliceVector", "TimeSlotVector", "TimeSliceVector"),
 )
 

@@ -121,7 +121,7 @@ def _no_frame(header: Header, index: int) -> Failure:
     return Failure(
         header.path,
         first.sop_instance_uid or None,
-        first.source.transfer_syntax,
+        first.origin.transfer_syntax,
         "Request",
         frame_index=index,
         message=f"frame {index} asked for, there are {len(header.slices)}",

@@ -1,27 +1,18 @@
 //! Many objects at once: each is opened, read and decoded by the thread that takes it, so that reading, parsing and
 //! decoding overlap on all cores. Small images go together where the codec decodes them in lock-step.
 
-use crate::file::OpenFile;
 use crate::object::Object;
+use crate::open::{Source, Unopened, open};
 use crate::pixel::Image;
 use dicoxide_core::codec::Codec;
 use dicoxide_core::frames::{FrameError, FrameTable, Output, Shares, check_frames, decode_frames_in, on_threads};
 use dicoxide_core::{
-    DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, OneOfMany, Options, ReadAt, Rescale, SamplesBuf, Tolerated,
+    DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, OneOfMany, Options, Rescale, SamplesBuf, Tolerated,
     TransferSyntax, Watch, Workspace, decode_together,
 };
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// One object to be decoded.
-pub enum Source {
-    /// A file.
-    Path(PathBuf),
-    /// What holds one.
-    Bytes(Arc<dyn ReadAt>),
-}
+use std::sync::{Mutex, PoisonError};
 
 /// What is wanted of each object.
 #[derive(Debug, Clone, Copy, Default)]
@@ -158,13 +149,10 @@ impl Batch<'_> {
     /// Opens an object, and takes the memory for its samples once it is known that its frames can be that large.
     fn prepare(&self, position: usize, source: &Source) -> Result<Prepared, Outcome> {
         let limits = Limits::new(self.request.max_bytes);
-        let bytes: Arc<dyn ReadAt> = match source {
-            Source::Path(path) => Arc::new(OpenFile::open(path).map_err(Outcome::Unreadable)?),
-            Source::Bytes(bytes) => Arc::clone(bytes),
-        };
-        let object = Object::open(bytes, &limits).map_err(|error| Outcome::Failed(error, None, None))?;
-        let stated = object.transfer_syntax().map(str::to_owned);
-        let image = object.image().map_err(|error| Outcome::Failed(error, stated, None))?;
+        let (object, image) = open(source, &limits).map_err(|unopened| match unopened {
+            Unopened::File(error) => Outcome::Unreadable(error),
+            Unopened::Header(error, stated) => Outcome::Failed(error, stated, None),
+        })?;
         let failed = |error| failed(error, image.transfer_syntax.clone(), None);
         let (syntax, codec, info, table) = image.frames(&object).map_err(failed)?;
         // Where the values lie elsewhere in their samples is told by the one who opens a single image.

@@ -28,7 +28,7 @@ mod _core {
     #[pymodule_export]
     use super::many::Bulk;
     #[pymodule_export]
-    use super::object::{Elements, Object};
+    use super::object::{Elements, Object, open_many};
     #[pymodule_export]
     use super::one::{decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
     #[pymodule_export]

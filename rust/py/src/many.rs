@@ -1,8 +1,8 @@
 //! Many objects at once, as Python gives and gets them.
 
-use crate::errors::{self, Failure};
+use crate::errors::Failure;
 use crate::guard::detached;
-use crate::object::{Readable, of_bytes};
+use crate::object::{readable, unreadable};
 use crate::samples::{Used, lent};
 use crate::stated::{Note, note};
 use dicoxide_core::SamplesBuf;
@@ -10,7 +10,6 @@ use dicoxide_part10::{Memory, Outcome, Picture, Request, Scratch, Source, decode
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyBaseException, PyValueError};
 use pyo3::prelude::*;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -62,20 +61,20 @@ impl Bulk {
         max_bytes: Option<u64>,
     ) -> PyResult<Vec<Found<'py>>> {
         let request = Request { frame, rescale, type_name: named(type_name)?, raw, max_bytes, room_bytes };
-        let (taken, paths) = taken(&sources)?;
+        let sources = sources.iter().map(readable).collect::<PyResult<Vec<_>>>()?;
         // Of the batch in the caller's hands, of one that is done, and of this one.
         self.used.keep(usize::try_from(room_bytes).unwrap_or(usize::MAX).saturating_mul(3));
         let outcomes = detached(py, |_| {
             let stopped = || self.stop.load(Ordering::Relaxed);
             let memory = Memory { take: &|words| self.used.take(words), scratch: &self.scratch };
-            decode_many(&taken, &request, &memory, threads, &stopped)
+            decode_many(&sources, &request, &memory, threads, &stopped)
         })?;
-        outcomes.into_iter().zip(paths).map(|(outcome, path)| self.found(py, outcome, path)).collect()
+        outcomes.into_iter().zip(&sources).map(|(outcome, source)| self.found(py, outcome, source)).collect()
     }
 }
 
 impl Bulk {
-    fn found<'py>(&self, py: Python<'py>, outcome: Outcome, path: Option<PathBuf>) -> PyResult<Found<'py>> {
+    fn found<'py>(&self, py: Python<'py>, outcome: Outcome, source: &Source) -> PyResult<Found<'py>> {
         let exception = |error: PyErr| Found::Failed(error.into_value(py).into_bound(py));
         Ok(match outcome {
             Outcome::Decoded(Picture { samples, shape, tolerated }) => {
@@ -85,26 +84,11 @@ impl Bulk {
             Outcome::Failed(error, uid, frame_index) => {
                 exception(Failure { error: &error, transfer_syntax: uid.as_deref(), frame_index }.into())
             }
-            Outcome::Unreadable(error) => exception(errors::of_file(py, &error, &path.unwrap_or_default())),
+            Outcome::Unreadable(error) => exception(unreadable(py, &error, source)),
             Outcome::Elsewhere => Found::Nothing("elsewhere"),
             Outcome::Later => Found::Nothing("later"),
         })
     }
-}
-
-/// The sources, and the paths of those that have one.
-fn taken(sources: &[Bound<'_, PyAny>]) -> PyResult<(Vec<Source>, Vec<Option<PathBuf>>)> {
-    let mut paths = Vec::with_capacity(sources.len());
-    let mut taken = Vec::with_capacity(sources.len());
-    for source in sources {
-        let (path, source) = match Readable::of(source)? {
-            Readable::Memory(bytes) => (None, Source::Bytes(of_bytes(bytes))),
-            Readable::Path(path) => (Some(path.clone()), Source::Path(path)),
-        };
-        paths.push(path);
-        taken.push(source);
-    }
-    Ok((taken, paths))
 }
 
 fn named(type_name: Option<&str>) -> PyResult<Option<&'static str>> {

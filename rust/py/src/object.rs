@@ -5,12 +5,11 @@ use crate::frames::Frames;
 use crate::guard::detached;
 use crate::values;
 use dicoxide_core::{DecodeError, Limits, ReadAt, Rescale};
-use dicoxide_part10::{DataSet, Element, Image, OpenFile, Tag};
-use pyo3::exceptions::PyTypeError;
+use dicoxide_part10::{DataSet, Element, Image, Source, Tag, Unopened, open};
+use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
 use pyo3::types::{PyBytes, PyDict, PyString};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A DICOM object in a file or in bytes: its header is read, its frames when they are asked for.
@@ -29,18 +28,9 @@ impl Object {
     #[new]
     #[pyo3(signature = (src, max_bytes=None))]
     fn new(py: Python<'_>, src: &Bound<'_, PyAny>, max_bytes: Option<u64>) -> PyResult<Self> {
-        let limits = Limits::new(max_bytes);
-        let opened = match Readable::of(src)? {
-            Readable::Memory(bytes) => detached(py, |_| open(of_bytes(bytes), &limits))?,
-            Readable::Path(path) => detached(py, |_| match OpenFile::open(&path) {
-                Ok(file) => Ok(open(Arc::new(file), &limits)),
-                Err(error) => Err((error, path)),
-            })?
-            .map_err(|(error, path)| errors::of_file(py, &error, &path))?,
-        };
-        let (object, image) = opened
-            .map_err(|(error, uid)| PyErr::from(Failure { transfer_syntax: uid.as_deref(), ..Failure::of(&error) }))?;
-        Ok(Self { object, image })
+        let source = readable(src)?;
+        let opened = detached(py, |_| open(&source, &Limits::new(max_bytes)))?;
+        Self::of(py, opened, &source)
     }
 
     /// What the header says of the image.
@@ -98,45 +88,68 @@ impl Object {
 }
 
 impl Object {
+    fn of(
+        py: Python<'_>,
+        opened: Result<(dicoxide_part10::Object, Image), Unopened>,
+        source: &Source,
+    ) -> PyResult<Self> {
+        match opened {
+            Ok((object, image)) => Ok(Self { object: Arc::new(object), image: Arc::new(image) }),
+            Err(Unopened::File(error)) => Err(unreadable(py, &error, source)),
+            Err(Unopened::Header(error, uid)) => {
+                Err(Failure { transfer_syntax: uid.as_deref(), ..Failure::of(&error) }.into())
+            }
+        }
+    }
+
     fn failed(&self, error: &DecodeError) -> PyErr {
         Failure { transfer_syntax: Some(&self.image.transfer_syntax), ..Failure::of(error) }.into()
     }
 }
 
-/// What Python may give to be opened.
-pub(crate) enum Readable {
-    Memory(PyBackedBytes),
-    Path(PathBuf),
+/// Opens many paths, or bytes that hold a file, on at most `threads` threads: what `Object` gives of each, or raises.
+#[pyfunction]
+#[pyo3(signature = (sources, threads, max_bytes=None))]
+pub(crate) fn open_many<'py>(
+    py: Python<'py>,
+    sources: Vec<Bound<'py, PyAny>>,
+    threads: usize,
+    max_bytes: Option<u64>,
+) -> PyResult<Vec<Opened<'py>>> {
+    let sources = sources.iter().map(readable).collect::<PyResult<Vec<_>>>()?;
+    let opened = detached(py, |_| dicoxide_part10::open_many(&sources, max_bytes, threads))?;
+    let of = |(opened, source)| match Object::of(py, opened, source) {
+        Ok(object) => Opened::Object(object),
+        Err(error) => Opened::Failed(error.into_value(py).into_bound(py)),
+    };
+    Ok(opened.into_iter().zip(&sources).map(of).collect())
 }
 
-impl Readable {
-    pub(crate) fn of(src: &Bound<'_, PyAny>) -> PyResult<Self> {
-        match src.cast::<PyBytes>() {
-            Ok(bytes) => Ok(Self::Memory(bytes.clone().into())),
-            Err(_) => src.extract().map(Self::Path).map_err(|_| PyTypeError::new_err("src must be a path or bytes")),
-        }
+/// An object, or why there is none.
+#[derive(IntoPyObject)]
+pub(crate) enum Opened<'py> {
+    Object(Object),
+    Failed(Bound<'py, PyBaseException>),
+}
+
+/// What Python gives to be opened.
+pub(crate) fn readable(src: &Bound<'_, PyAny>) -> PyResult<Source> {
+    match src.cast::<PyBytes>() {
+        Ok(bytes) => Ok(Source::Bytes(Arc::new(InMemory(bytes.clone().into())))),
+        Err(_) => src.extract().map(Source::Path).map_err(|_| PyTypeError::new_err("src must be a path or bytes")),
     }
 }
 
-/// An object and its image, or the error with the transfer syntax as far as it is known.
-type Opened = Result<(Arc<dicoxide_part10::Object>, Arc<Image>), (DecodeError, Option<String>)>;
-
-/// Reads the header of what `bytes` hold.
-pub(crate) fn open(bytes: Arc<dyn ReadAt>, limits: &Limits) -> Opened {
-    let object = dicoxide_part10::Object::open(bytes, limits).map_err(|error| (error, None))?;
-    match object.image() {
-        Ok(image) => Ok((Arc::new(object), Arc::new(image))),
-        Err(error) => Err((error, object.transfer_syntax().map(str::to_owned))),
+/// What the system says of a source.
+pub(crate) fn unreadable(py: Python<'_>, error: &std::io::Error, source: &Source) -> PyErr {
+    match source {
+        Source::Path(path) => errors::of_file(py, error, path),
+        Source::Bytes(_) => errors::system(None, &error.to_string()),
     }
 }
 
 /// Bytes of Python, which nobody can change.
 struct InMemory(PyBackedBytes);
-
-/// The bytes of a file, to be read.
-pub(crate) fn of_bytes(bytes: PyBackedBytes) -> Arc<dyn ReadAt> {
-    Arc::new(InMemory(bytes))
-}
 
 impl ReadAt for InMemory {
     fn size(&self) -> u64 {

@@ -129,7 +129,7 @@ def document(job: Job, options: Options, attributes: dict[str, Any], failures: l
     transfer syntax there is one.
     """
     slices, plan = job.slices, job.plan
-    syntaxes = [one.source.transfer_syntax for one in slices]
+    syntaxes = [one.origin.transfer_syntax for one in slices]
     rescales = [one.rescale for one in slices]
     orientation = slices[0].orientation
     return {
