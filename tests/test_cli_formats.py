@@ -55,8 +55,10 @@ class TestZarr:
 
     def test_many_chunks_go_into_shards(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from dicoxide import cli
-        from dicoxide.bulk._formats import _zarr
+        from dicoxide.bulk._formats import _base, _zarr
 
+        # A slice is 240 bytes: a chunk has 2 slices, a block 4, a shard 12.
+        monkeypatch.setattr(_base, "BLOCK_BYTES", 1000)
         monkeypatch.setattr(_zarr, "_SHARD_BYTES", 3000)
         monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 500)
         monkeypatch.setattr(_zarr, "_MANY_CHUNKS", 10)

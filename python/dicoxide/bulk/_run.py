@@ -1,4 +1,6 @@
-"""Jobs into arrays on disk: slices are decoded in order, and written in blocks while the next ones are decoded.
+"""Jobs into arrays on disk: slices are decoded in order, and go in blocks to the disk while the next ones are decoded.
+
+    decoded_slices ──► block ──► prepare (compress: any thread) ──► append (write: one thread, in order) ──► finish
 
 What is held at once is a few blocks, and what `decode_many` decodes ahead, however large a series is.
 """
@@ -26,8 +28,8 @@ __all__ = ["Report", "Result", "run"]
 # How many frames, files and bytes have been done, and how many of the frames have failed.
 Report = Callable[[int, int, int, int], None]
 
-# Blocks that wait to be written: at most so many bytes, and so many of them.
-_WAITING_BYTES = 64 << 20
+# Blocks that are prepared, or wait to be written: about so many bytes a thread, and as many more; and so many of them.
+_WAITING_BYTES = 16 << 20
 _WAITING_COUNT = 64
 
 
@@ -55,7 +57,7 @@ class Result:
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """A job on its way. `is_dead` and `failures` are also written by the writing thread, one item at a time."""
+    """A job on its way. `is_dead`, `failures` and `writer` are also written by the writing thread, each at once."""
 
     job: Job
     options: Options
@@ -91,7 +93,7 @@ def run(
     options : Options
         How to make it.
     threads : int, optional
-        Most threads to decode on: all cores by default. One more writes.
+        Most threads to decode on: all cores by default. As many compress, and one writes.
     stop_at_failure : bool
         Nothing more is begun after the first failure, and its series is not written.
     report : callable, optional
@@ -115,6 +117,8 @@ class _Runner:
         self._report = report
         self._waiting: deque[tuple[Task[Result | None], int]] = deque()
         self._waiting_bytes = 0
+        self._preparing = Threads(threads, "dicoxide-prepare")
+        self._writing = Threads(1, "dicoxide-write")
 
     def results(self, jobs: Iterable[Job]) -> Generator[Result, None, None]:
         works = [_Work(job, self._options) for job in jobs]
@@ -123,37 +127,39 @@ class _Runner:
             range(len(works)), key=lambda place: any(s.frame_index is not None for s in works[place].job.slices)
         )
         works = [works[place] for place in order]
-        executor = Threads(1, "dicoxide-write")
         try:
-            yield from self._results(works, executor)
+            yield from self._results(works)
         finally:
-            executor.stop()
+            # What writes waits for what prepares.
+            self._writing.stop()
+            self._preparing.stop()
             for work in works:
                 if work.writer is not None:
                     work.writer.abort()
 
-    def _results(self, works: list[_Work], executor: Threads) -> Iterator[Result]:
+    def _results(self, works: list[_Work]) -> Iterator[Result]:
         current = 0
         places = {id(work): place for place, work in enumerate(works)}
         slices = decoded_slices([(work.job, work) for work in works], self._options, self._threads)
         for work, index, result in slices:
             while current < places[id(work)]:
-                self._end(works[current], executor)
+                self._end(works[current])
                 current += 1
-            self._take(work, index, result, executor)
+            self._take(work, index, result)
             if self._stop_at_failure and work.failures:
                 # Its series is not written, but what is complete already is told.
                 work.is_dead = True
-                self._end(work, executor)
+                self._end(work)
                 current = len(works)
                 break
-            for one in self._done(wait=self._waiting_bytes > _WAITING_BYTES or len(self._waiting) > _WAITING_COUNT):
+            most_bytes = (self._threads + 1) * _WAITING_BYTES
+            for one in self._done(wait=self._waiting_bytes > most_bytes or len(self._waiting) > _WAITING_COUNT):
                 yield one
                 if self._stop_at_failure and one.failures:
                     return
         slices.close()
         for work in works[current:]:
-            self._end(work, executor)
+            self._end(work)
         while self._waiting:
             yield from self._done(wait=True)
 
@@ -167,7 +173,7 @@ class _Runner:
             if result is not None:
                 yield result
 
-    def _take(self, work: _Work, index: int, result: Array | Exception, executor: Threads) -> None:
+    def _take(self, work: _Work, index: int, result: Array | Exception) -> None:
         """One slice into its block."""
         work.taken = index + 1
         if work.is_dead:
@@ -186,7 +192,7 @@ class _Runner:
             work.failures.append(failure)
             self._count(work, index, 0)
             if work.job.plan.axis is not None:
-                self._leave_out(work, index // depth, executor)
+                self._leave_out(work, index // depth)
             return
         if index // depth == work.left_out:
             self._count(work, index, 0)
@@ -198,9 +204,9 @@ class _Runner:
         self._count(work, index, result.nbytes)
         # A block has slices of one repetition.
         if len(work.held) == work.writer.block or len(work.kept) % depth == 0:
-            self._flush(work, executor)
+            self._flush(work)
 
-    def _leave_out(self, work: _Work, repetition: int, executor: Threads) -> None:
+    def _leave_out(self, work: _Work, repetition: int) -> None:
         """Forget a repetition of which a slice has failed: an array has no holes."""
         if work.left_out == repetition:
             return
@@ -213,7 +219,7 @@ class _Runner:
         del work.kept[start:]
         assert work.writer is not None
         self._report(0, 0, -gone * work.writer.slice_bytes, gone)
-        self._submit(executor.submit(self._forget, work, start), 0)
+        self._submit(self._writing.submit(self._forget, work, start), 0)
 
     def _forget(self, work: _Work, count: int) -> None:
         if work.is_dead or not work.is_open or work.writer is None:
@@ -228,33 +234,35 @@ class _Runner:
         is_last = index + 1 == len(slices) or slices[index + 1].path != slices[index].path
         self._report(1, int(is_last), size, int(size == 0))
 
-    def _flush(self, work: _Work, executor: Threads) -> None:
+    def _flush(self, work: _Work) -> None:
         block, held = work.block, work.held
         if not held:
             return
         work.block, work.held = [], []
-        self._submit(executor.submit(self._append, work, block, held), sum(one.nbytes for one in block))
+        size = sum(one.nbytes for one in block)
+        prepared = self._preparing.submit(_prepared, work, block, held)
+        self._submit(self._writing.submit(self._append, work, prepared, len(held)), size)
 
-    def _end(self, work: _Work, executor: Threads) -> None:
+    def _end(self, work: _Work) -> None:
         """No more slices of the job come."""
         left = work.job.slices[work.taken :]
         if left:
             self._report(len(left), len({one.path for one in left}), 0, len(left))
-        self._flush(work, executor)
-        self._submit(executor.submit(self._finish, work), 0)
+        self._flush(work)
+        self._submit(self._writing.submit(self._finish, work), 0)
 
     def _submit(self, future: Task[Result | None], size: int) -> None:
         self._waiting.append((future, size))
         self._waiting_bytes += size
 
-    def _append(self, work: _Work, block: list[Array], held: list[int]) -> None:
+    def _append(self, work: _Work, prepared: Task[Any], count: int) -> None:
         if work.is_dead or work.writer is None:
             return
         try:
             if not work.is_open:
                 work.is_open = True
                 work.writer.open()
-            work.writer.append(block, held)
+            work.writer.append(prepared.result(), count)
         except Exception as error:
             self._kill(work, error)
 
@@ -293,6 +301,10 @@ class _Runner:
             work.failures.append(failure_of(error, work.job.slices[0].path, series=work.job.name))
         if work.writer is not None:
             work.writer.abort()
+
+
+def _prepared(work: _Work, block: list[Array], held: list[int]) -> Any:
+    return None if work.is_dead or work.writer is None else work.writer.prepare(block, held)
 
 
 def _refused(job: Job, index: int, result: Array | Exception, dtype: np.dtype[np.generic]) -> Failure | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeVar
@@ -22,14 +23,15 @@ class Task(Generic[_T]):
     """Something that one of the threads does."""
 
     def __init__(self, call: Callable[..., _T], arguments: tuple[Any, ...]) -> None:
-        self._call = call
-        self._arguments = arguments
+        self._call: Callable[[], _T] | None = partial(call, *arguments)
         self._answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 
     def run(self) -> None:
         """Do it; once."""
+        # What it is about may be large: nobody holds it for longer than it takes.
+        call, self._call = self._call, None
         try:
-            self._answer.put((self._call(*self._arguments), None))
+            self._answer.put((call() if call else None, None))
         except BaseException as error:
             self._answer.put((None, error))
 

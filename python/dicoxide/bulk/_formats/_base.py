@@ -36,7 +36,7 @@ def empty_partials(out: str) -> None:
 
 
 class Writer:
-    """Writes one series; subclasses implement `open`, `append` and `close`.
+    """Writes one series; subclasses implement `open`, `prepare`, `append`, `forget` and `close`.
 
     Attributes
     ----------
@@ -58,8 +58,8 @@ class Writer:
         """Begin; called once, before anything is appended."""
         os.makedirs(self.folder)
 
-    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
-        """Write the next slices.
+    def prepare(self, block: Sequence[Array], indices: Sequence[int]) -> Any:
+        """What `append` writes of a block. Several threads do so at once, also before it is open.
 
         Parameters
         ----------
@@ -68,6 +68,10 @@ class Writer:
         indices : sequence of int
             Which slices of the job these are; rising, but some may be missing.
         """
+        raise NotImplementedError
+
+    def append(self, prepared: Any, count: int) -> None:
+        """Write the next `count` slices."""
         raise NotImplementedError
 
     def forget(self, count: int) -> None:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from dicoxide._request import Array, thread_count
+from dicoxide._request import Array
 from dicoxide.bulk._formats import _base
 from dicoxide.bulk._jobs import Job
 
@@ -24,8 +23,6 @@ __all__ = ["Writer", "affine_ras"]
 
 # Header and the four bytes that say that no extension follows.
 _HEADER_BYTES = 352
-# What one thread compresses at once; each is a member of the file.
-_MEMBER_BYTES = 4 << 20
 _RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
@@ -39,7 +36,6 @@ class Writer(_base.Writer):
     """Appends to one stream behind a header of constant length, which is written last."""
 
     _file: BinaryIO
-    _threads: ThreadPoolExecutor | None = None
 
     def open(self) -> None:
         self._header(self.job)
@@ -50,20 +46,12 @@ class Writer(_base.Writer):
         # How many slices there are, and where the file ended then.
         self._ends = [(0, self._file.tell())]
 
-    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
+    def prepare(self, block: Sequence[Array], indices: Sequence[int]) -> bytes | memoryview:
         data = np.stack(block, dtype=self.dtype.newbyteorder("<"), casting="safe").data.cast("B")
-        if not self.options.compressed:
-            self._file.write(data)
-            self._note_end(len(block))
-            return
-        parts = [data[start : start + _MEMBER_BYTES] for start in range(0, len(data), _MEMBER_BYTES)]
-        if len(parts) > 1 and self._threads is None:
-            self._threads = ThreadPoolExecutor(thread_count(None), thread_name_prefix="dicoxide-gzip")
-        for member in map(_member, parts) if self._threads is None else self._threads.map(_member, parts):
-            self._file.write(member)
-        self._note_end(len(block))
+        return _member(data) if self.options.compressed else data
 
-    def _note_end(self, count: int) -> None:
+    def append(self, prepared: bytes | memoryview, count: int) -> None:
+        self._file.write(prepared)
         self._ends.append((self._ends[-1][0] + count, self._file.tell()))
 
     def forget(self, count: int) -> None:
@@ -75,7 +63,6 @@ class Writer(_base.Writer):
         self._file.seek(0)
         self._file.write(self._framed(self._header(kept)))
         self._file.close()
-        self._stop()
         name = self.job.name
         if affine_ras(kept) is None:
             told["findings"].append("the NIfTI file has no position and orientation: sform and qform codes are 0")
@@ -89,12 +76,7 @@ class Writer(_base.Writer):
             # What could not be written is removed anyway.
             with suppress(OSError):
                 self._file.close()
-        self._stop()
         super().abort()
-
-    def _stop(self) -> None:
-        if self._threads is not None:
-            self._threads.shutdown()
 
     def _header(self, job: Job) -> bytes:
         import nibabel

@@ -30,9 +30,11 @@ class Writer(_base.Writer):
         self._header_bytes = len(header)
         self._file.write(header)
 
-    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
-        for pixels in block:
-            self._file.write(np.ascontiguousarray(pixels, self.dtype).data.cast("B"))
+    def prepare(self, block: Sequence[Array], indices: Sequence[int]) -> list[memoryview]:
+        return [np.ascontiguousarray(pixels, self.dtype).data.cast("B") for pixels in block]
+
+    def append(self, prepared: list[memoryview], count: int) -> None:
+        self._file.writelines(prepared)
 
     def forget(self, count: int) -> None:
         self._file.truncate(self._file.seek(self._header_bytes + count * self.slice_bytes))

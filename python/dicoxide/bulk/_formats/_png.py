@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -24,10 +25,16 @@ class Writer(_base.Writer):
         os.mkdir(self._images)
         self._written: list[str] = []
 
-    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
-        for pixels, index in zip(block, indices, strict=True):
+    def prepare(self, block: Sequence[Array], indices: Sequence[int]) -> list[bytes]:
+        return [
+            self._image(pixels, self.job.slices[index].window) for pixels, index in zip(block, indices, strict=True)
+        ]
+
+    def append(self, prepared: list[bytes], count: int) -> None:
+        for image in prepared:
             name = f"{len(self._written):04}.png"
-            self._save(os.path.join(self._images, name), pixels, self.job.slices[index].window)
+            with open(os.path.join(self._images, name), "wb") as file:
+                file.write(image)
             self._written.append(name)
 
     def forget(self, count: int) -> None:
@@ -46,7 +53,7 @@ class Writer(_base.Writer):
     def _interpretation(self) -> str:
         return self.job.plan.photometric_interpretation
 
-    def _save(self, path: str, pixels: Array, window: tuple[float, float, str] | None) -> None:
+    def _image(self, pixels: Array, window: tuple[float, float, str] | None) -> bytes:
         from PIL import Image
 
         if pixels.ndim == 3:
@@ -56,7 +63,9 @@ class Writer(_base.Writer):
             shown = (pixels >> (depth - 8) if depth > 8 else pixels).astype(np.uint8)
         else:
             shown = windowed(pixels, window, is_inverted=self._interpretation == "MONOCHROME1")
-        Image.fromarray(shown).save(path, compress_level=1)
+        stream = io.BytesIO()
+        Image.fromarray(shown).save(stream, "png", compress_level=1)
+        return stream.getvalue()
 
 
 def windowed(pixels: Array, window: tuple[float, float, str] | None, *, is_inverted: bool = False) -> Array:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from math import ceil
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from dicoxide._request import Array, thread_count
+from dicoxide._request import Array
 from dicoxide.bulk._formats import _base
 from dicoxide.bulk._jobs import Job
 from dicoxide.bulk._options import Options
@@ -60,28 +60,27 @@ def _forget_members(out: str) -> None:
 
 
 class Writer(_base.Writer):
-    """Appends whole shards or chunks."""
-
-    _threads: ThreadPoolExecutor | None = None
+    """Appends chunks, to shards where there are many."""
 
     def __init__(self, out: str, job: Job, options: Options) -> None:
+        from numcodecs import Blosc
+
         super().__init__(out, job, options)
-        # Before the first slice comes: blocks are whole chunks or shards.
+        # Before the first slice comes: blocks are whole chunks.
         self._chunk, self._shard = self._layout()
+        self._encode = Blosc("lz4", _LEVEL, Blosc.BITSHUFFLE if self.dtype.itemsize == 1 else Blosc.SHUFFLE).encode
+        self._done = 0
+        self._open_shard: _Shard | None = None
+        self._path = os.path.join(self.folder, job.name)
 
     def open(self) -> None:
         import zarr
-        from numcodecs import Blosc
         from zarr.codecs import BloscCodec, BloscShuffle
 
         super().open()
         itemsize = self.dtype.itemsize
-        is_narrow = itemsize == 1
-        shuffle = BloscShuffle.bitshuffle if is_narrow else BloscShuffle.shuffle
+        shuffle = BloscShuffle.bitshuffle if itemsize == 1 else BloscShuffle.shuffle
         codec = BloscCodec(cname="lz4", clevel=_LEVEL, shuffle=shuffle, typesize=itemsize)
-        self._encode = Blosc("lz4", _LEVEL, Blosc.BITSHUFFLE if is_narrow else Blosc.SHUFFLE).encode
-        self._done = 0
-        self._path = os.path.join(self.folder, self.job.name)
         self._array = zarr.create_array(
             self._path,
             shape=self.job.shape,
@@ -96,72 +95,80 @@ class Writer(_base.Writer):
             config={"write_empty_chunks": True},
         )
 
-    def append(self, block: Sequence[Array], indices: Sequence[int]) -> None:
+    def prepare(self, block: Sequence[Array], indices: Sequence[int]) -> list[bytes] | Array:
+        """The block's chunks, by the codecs ``bytes`` and ``blosc``."""
+        if sys.byteorder != "little":
+            return np.stack(block)
+        # zarr copies each chunk several times; what it would write is this.
+        shape = self._chunk[-1 - len(self.job.slice_shape) :]
+        values = np.empty(shape, self.dtype)
+        return [
+            self._encoded(block[place : place + shape[0]], row, values)
+            for place in range(0, len(block), shape[0])
+            for row in range(0, self.job.slice_shape[0] or 1, shape[1])
+        ]
+
+    def _encoded(self, some: Sequence[Array], row: int, values: Array) -> bytes:
+        """One chunk, put together in `values`."""
+        parts = [pixels[row : row + values.shape[1]] for pixels in some]
+        if (len(parts), *parts[0].shape) != values.shape:
+            # Chunks at the end are as large as all.
+            values[:] = 0
+        for place, part in enumerate(parts):
+            values[place, : len(part)] = part
+        return self._encode(values) if self.options.compressed else values.tobytes()
+
+    def append(self, prepared: list[bytes] | Array, count: int) -> None:
         repetition, start = divmod(self._done, self.job.plan.depth)
         leading = () if self.job.plan.axis is None else (repetition,)
-        self._done += len(block)
-        if sys.byteorder != "little":
-            self._array[(*leading, slice(start, start + len(block)))] = np.stack(block)
+        self._done += count
+        if isinstance(prepared, np.ndarray):
+            self._array[(*leading, slice(start, start + count))] = prepared
             return
-        # zarr copies each chunk several times, in one thread; what it would write is this.
         of_slices, of_rows = self._chunk[len(leading) : len(leading) + 2]
-        parts = [
-            (block[place : place + of_slices], row)
-            for place in range(0, len(block), of_slices)
-            for row in range(0, self.job.slice_shape[0] or 1, of_rows)
-        ]
-        if len(parts) > 1 and self._threads is None:
-            self._threads = ThreadPoolExecutor(thread_count(None), thread_name_prefix="dicoxide-zarr")
-        chunks = map(self._encoded, parts) if self._threads is None else self._threads.map(self._encoded, parts)
         bands = ceil((self.job.slice_shape[0] or 1) / of_rows)
-        if self._shard is not None:
-            most = self._shard[len(leading)] // of_slices * bands
-            self._write((*leading, start // self._shard[len(leading)], 0), _sharded(chunks, most))
+        if self._shard is None:
+            for number, chunk in enumerate(prepared):
+                place, band = divmod(number, bands)
+                with self._file(*leading, start // of_slices + place, band) as file:
+                    file.write(chunk)
             return
-        for number, chunk in enumerate(chunks):
-            place, band = divmod(number, bands)
-            self._write((*leading, start // of_slices + place, band), [chunk])
+        in_shard = self._shard[len(leading)]
+        if start % in_shard == 0:
+            self._close_shard()
+            self._open_shard = _Shard(self._file(*leading, start // in_shard, 0), in_shard // of_slices * bands)
+        assert self._open_shard is not None
+        self._open_shard.append(prepared)
 
-    def _encoded(self, part: tuple[Sequence[Array], int]) -> bytes | memoryview:
-        """One chunk by the codecs ``bytes`` and ``blosc``."""
-        block, row = part
-        shape = self._chunk[-1 - len(self.job.slice_shape) :]
-        some = [pixels[row : row + shape[1]] for pixels in block]
-        if (len(some), *some[0].shape) != shape:
-            # Chunks at the end are as large as all.
-            values = np.zeros(shape, self.dtype)
-            values[: len(some), : some[0].shape[0]] = some
-        elif len(some) == 1:
-            values = np.ascontiguousarray(some[0], self.dtype)
-        else:
-            values = np.stack(some, dtype=self.dtype, casting="safe")
-        return self._encode(values) if self.options.compressed else values.data.cast("B")
+    def _close_shard(self) -> None:
+        if self._open_shard is not None:
+            shard, self._open_shard = self._open_shard, None
+            shard.close()
 
-    def _write(self, place: tuple[int, ...], parts: Iterable[bytes | memoryview]) -> None:
+    def _file(self, *place: int) -> BinaryIO:
         """A file of a regular grid, by the default chunk key encoding."""
         within = (0,) * (len(self.job.slice_shape) - 1)
         path = os.path.join(self._path, "c", *map(str, (*place, *within)))
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.writelines(parts)
+        return open(path, "wb")
 
     def forget(self, count: int) -> None:
+        # The files are written again, or left out when the array is made shorter.
         self._done = count
+        self._close_shard()
 
     def close(self, kept: Job, told: dict[str, Any]) -> list[str]:
-        self._stop()
+        self._close_shard()
         if kept is not self.job:
             self._array.resize(kept.shape)
             self._array.update_attributes(told)
         return [self.job.name]
 
     def abort(self) -> None:
-        self._stop()
+        # What could not be written is removed anyway.
+        with suppress(OSError):
+            self._close_shard()
         super().abort()
-
-    def _stop(self) -> None:
-        if self._threads is not None:
-            self._threads.shutdown()
 
     def _layout(self) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
         """Shapes of chunks and shards; sets `block` to whole ones."""
@@ -176,25 +183,36 @@ class Writer(_base.Writer):
         in_frame = ceil(max(1, rows) / chunk[1])
         in_depth = ceil(depth / chunk[0])
         is_sharded = len(self.job.slices) // depth * in_depth * in_frame > _MANY_CHUNKS
-        whole = _SHARD_BYTES if is_sharded else _base.BLOCK_BYTES
-        per_block = max(1, min(whole // self.slice_bytes // chunk[0], in_depth))
-        self.block = per_block * chunk[0]
-        if not is_sharded or per_block * in_frame == 1:
+        # A block is whole chunks, and so is a shard of blocks.
+        in_block = max(1, min(_base.BLOCK_BYTES // self.slice_bytes // chunk[0], in_depth))
+        self.block = in_block * chunk[0]
+        blocks = min(max(1, _SHARD_BYTES // (self.block * self.slice_bytes)), ceil(in_depth / in_block))
+        if not is_sharded or blocks * in_block * in_frame == 1:
             return (*leading, *chunk), None
-        return (*leading, *chunk), (*leading, self.block, in_frame * chunk[1], *rest)
+        return (*leading, *chunk), (*leading, blocks * self.block, in_frame * chunk[1], *rest)
 
 
-def _sharded(chunks: Iterable[bytes | memoryview], most: int) -> Iterator[bytes | memoryview]:
-    """A shard of `most` chunks: those that are there, then the index with its checksum (Zarr v3: sharding-indexed)."""
-    # All ones: there is no such chunk.
-    index = np.full((most, 2), -1, "<i8")
-    end = 0
-    for number, chunk in enumerate(chunks):
-        index[number] = end, len(chunk)
-        end += len(chunk)
-        yield chunk
-    yield index.tobytes()
-    yield _crc32c(index.tobytes()).to_bytes(4, "little")
+class _Shard:
+    """A file of chunks, with where each is behind them (Zarr v3: sharding-indexed)."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file = file
+        # All ones: there is no such chunk.
+        self._index = np.full((most, 2), -1, "<i8")
+        self._count = self._end = 0
+
+    def append(self, chunks: Iterable[bytes]) -> None:
+        for chunk in chunks:
+            self._index[self._count] = self._end, len(chunk)
+            self._count += 1
+            self._end += len(chunk)
+            self._file.write(chunk)
+
+    def close(self) -> None:
+        index = self._index.tobytes()
+        with self._file:
+            self._file.write(index)
+            self._file.write(_crc32c(index).to_bytes(4, "little"))
 
 
 def _crc32c(data: bytes) -> int:
