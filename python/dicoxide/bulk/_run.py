@@ -29,7 +29,7 @@ __all__ = ["Report", "Result", "run"]
 Report = Callable[[int, int, int, int], None]
 
 # Blocks that are prepared, or wait to be written: about so many bytes a thread, and as many more; and so many of them.
-_WAITING_BYTES = 16 << 20
+_WAITING_BYTES = 8 << 20
 _WAITING_COUNT = 64
 
 

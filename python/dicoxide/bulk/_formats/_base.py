@@ -22,7 +22,7 @@ from dicoxide.bulk._told import series_attributes
 __all__ = ["Writer", "axes", "document", "empty_partials", "partial_folder", "write_json"]
 
 # About as much as is decoded and written at once.
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
 
 
 def partial_folder(out: str) -> str:
