@@ -402,3 +402,37 @@ except KeyboardInterrupt:
     ds.save_as(path)
     done = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout == "interrupted\n", done
+
+
+@pytest.mark.parametrize("room_bytes", [1, 100_000])
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_sources_of_the_core_and_of_others_wait_for_each_other_only(
+    threads: int, ordered: bool, room_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dicoxide.bulk import _many
+
+    # There is hardly room for one: whoever comes next has to get it, whoever decodes it.
+    monkeypatch.setattr(_many, "_ROOM_BYTES", room_bytes)
+    every = frames(90)
+    sources: list[Any] = [image(frame) for frame in every]
+    for place in {*range(0, 90, 7), *range(40, 60), 89}:
+        sources[place] = pydicom.dcmread(io.BytesIO(sources[place]))
+    found = list(decode_many(sources, threads=threads, ordered=ordered))
+    assert len(found) == 90
+    by_source = {id(source): result for source, result in found}
+    assert all(np.array_equal(by_source[id(source)], frame) for source, frame in zip(sources, every, strict=True))
+    if ordered:
+        assert all(source is given for (source, _), given in zip(found, sources, strict=True))
+
+
+def test_threads_that_wait_for_room_end_with_the_iterator(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dicoxide.bulk import _many
+
+    monkeypatch.setattr(_many, "_ROOM_BYTES", 1)
+    before = threading.active_count()
+    results = decode_many([image(frame) for frame in frames(64)] * 4, threads=3)
+    next(results)
+    threading.Event().wait(0.1)
+    results.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, Literal, final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,9 @@ CPU_PATH: str
 __all__ = [
     "CPU_PATH",
     "ERROR_KINDS",
-    "Bulk",
     "Elements",
     "Frames",
+    "Many",
     "Object",
     "__version__",
     "decode_frame_bytearray",
@@ -102,12 +102,9 @@ class Frames:
     def frame_bytes(self, index: int) -> tuple[bytes, int]: ...
 
 @final
-class Bulk:
-    def __new__(cls) -> Bulk: ...
-    def stop(self) -> None: ...
-    def decode(
-        self,
-        sources: Sequence[str | os.PathLike[str] | bytes],
+class Many:
+    def __new__(
+        cls,
         *,
         threads: int,
         room_bytes: int,
@@ -116,7 +113,13 @@ class Bulk:
         type_name: str | None = None,
         raw: bool = False,
         max_bytes: int | None = None,
-    ) -> list[tuple[npt.NDArray[Any], list[_Note]] | Exception | Literal["elsewhere", "later"]]: ...
+    ) -> Many: ...
+    def push(self, sources: Sequence[tuple[int, str | os.PathLike[str] | bytes]]) -> None: ...
+    def take(
+        self, first: int, freed_bytes: int
+    ) -> tuple[int, list[tuple[int, tuple[npt.NDArray[Any], list[_Note]] | Exception | None]]]: ...
+    def call(self) -> None: ...
+    def stop(self) -> None: ...
 
 def decode_frame_into(
     out: npt.NDArray[Any],

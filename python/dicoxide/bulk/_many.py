@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import heappop, heappush
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -13,8 +13,8 @@ import numpy as np
 from dicoxide import _notes
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
-from dicoxide._request import byte_limit, owned_bytes, thread_count
-from dicoxide.bulk._threads import Task, Threads
+from dicoxide._request import Array, byte_limit, owned_bytes, thread_count
+from dicoxide.bulk._threads import Threads
 
 if TYPE_CHECKING:
     from dicoxide._source import Readable
@@ -24,19 +24,19 @@ __all__ = ["OnError", "decode_many"]
 OnError = Literal["raise", "return", "skip"]
 
 _OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "raw", "rescale", "strict"})
-# Batches that are decoded, or wait for it, while one is in the caller's hands: so that no thread waits for the caller.
-_AHEAD = 2
-# Decoded samples of one batch; a quarter of it a thread where there are more than four.
-_ROOM_BYTES = 16 << 20
-# Sources of the first batch and of the largest one, a thread: the first results come soon, later ones without a pause.
+# Decoded samples that are held; a quarter of it a thread where there are more than four.
+_ROOM_BYTES = 48 << 20
+# Sources that are on their way, a thread: few at first, so that results come soon; then so many that no thread waits.
 _FIRST_SOURCES = 2
 _MOST_SOURCES = 128
 
 # What may be wrong with a single source, `DecodeError` among it: colour cannot be rescaled, there is no such frame.
 _OF_SOURCES = (ValueError, IndexError, OSError)
 
-# What is still to be done: its place in the order, what the caller gave, what is decoded.
-_Entry: TypeAlias = "tuple[int, Any, Any]"
+# What the caller gave, and what is decoded.
+_Entry: TypeAlias = "tuple[Any, Any]"
+# The array, with notes if it is the core's; or an error.
+_Result: TypeAlias = "tuple[Array, list[Any] | None] | Exception"
 
 
 def decode_many(
@@ -80,91 +80,90 @@ def decode_many(
         raise TypeError(
             f"decode_many takes no {unknown[0]!r}; of decode's options it takes {', '.join(sorted(_OPTIONS))}"
         )
-    return _delivered(sources, _Run(thread_count(threads), options), on_error, ordered)
+    return _results(iter(sources), thread_count(threads), options, on_error, ordered)
 
 
-def _delivered(sources: Iterable[Readable], run: _Run, on_error: OnError, ordered: bool) -> Iterator[tuple[Any, Any]]:
-    done: dict[int, tuple[Any, Any]] = {}
-    first = 0
-    try:
-        for finished in _batches(iter(sources), run):
-            done.update(finished)
-            for place in sorted(done):
-                if ordered and place != first:
-                    break
-                first += 1
-                source, result = done.pop(place)
-                if type(result) is tuple:
-                    array, notes = result
-                    _notes.warn(notes)
-                    yield source, array
-                elif on_error == "raise" or not isinstance(result, _OF_SOURCES):
-                    raise result
-                elif on_error == "return":
-                    yield source, result
-            run.ahead_bytes = sum(result[0].nbytes for _, result in done.values() if type(result) is tuple)
-    finally:
-        run.stop()
-
-
-def _batches(rest: Iterator[Readable], run: _Run) -> Iterator[dict[int, tuple[Any, Any]]]:
-    """What is done, batch by batch; the next ones are decoded while one is in the caller's hands."""
+def _results(
+    sources: Iterator[Readable], threads: int, options: dict[str, Any], on_error: OnError, ordered: bool
+) -> Iterator[tuple[Any, Any]]:
     process = os.getpid()
+    asked, decoding = _Asked(sources), _Decoding(threads, options)
+    # By place: what is not done yet, and what is done and comes after something that is not.
     begun: dict[int, _Entry] = {}
-    batches: deque[Task[dict[int, tuple[Any, Any]]]] = deque()
-    count, size = 0, _FIRST_SOURCES * run.threads
-    failure: Exception | None = None
-    # What there was no room for: it comes first in the next batch.
-    left: list[_Entry] = []
-
-    def next_batch(entries: list[_Entry]) -> dict[int, tuple[Any, Any]]:
-        nonlocal left
-        finished, left = run([*left, *entries])
-        return finished
-
-    def more() -> list[_Entry]:
-        """Sources for two batches, with those that are begun."""
-        nonlocal count, failure
-        entries: list[_Entry] = []
-        held = sum(len(entry[2]) for entry in begun.values() if type(entry[2]) is bytes)
-        while failure is None and len(begun) + len(entries) < 2 * size and held < 2 * run.room_bytes:
-            try:
-                source = next(rest)
-            except StopIteration:
-                break
-            except Exception as error:
-                # Raised in its turn, behind what it has given so far.
-                failure = error
-                break
-            data = _readable(source)
-            held += len(data) if type(data) is bytes else 0
-            entries.append((count, source, data))
-            count += 1
-        return entries
-
-    background = Threads(1)
+    done: dict[int, tuple[Any, _Result]] = {}
+    most = _FIRST_SOURCES * threads
     try:
         while True:
             if os.getpid() != process:
-                # A forked child has the iterator, but neither its thread nor what that was about.
-                process, run, background, left = os.getpid(), run.afresh(), Threads(1), list(begun.values())
-                batches.clear()
-            while len(batches) < _AHEAD and ((entries := more()) or len(begun) > len(batches)):
-                begun.update((entry[0], entry) for entry in entries)
-                batches.append(background.submit(next_batch, entries))
-            if not batches:
-                if failure is not None:
-                    raise failure
+                # A forked child has neither the threads nor what they were about.
+                process, decoding = os.getpid(), _Decoding(threads, options)
+                decoding.put(begun)
+            new = asked.more(begun, most, decoding.room_bytes)
+            begun |= new
+            decoding.put(new)
+            if not begun:
+                asked.end()
                 return
-            finished = batches.popleft().result()
-            for place in finished:
-                del begun[place]
-            # As many as there was room for, or more where there was room for all.
-            size = max(size if begun else min(2 * size, _MOST_SOURCES * run.threads), len(finished))
-            yield finished
+            for place, result in decoding.get(begun):
+                done[place] = begun.pop(place)[0], result
+            if decoding.is_hungry:
+                most = min(2 * most, _MOST_SOURCES * threads)
+            following = min(begun, default=asked.count)
+            for place in sorted(done):
+                if ordered and place > following:
+                    break
+                source, result = done.pop(place)
+                if type(result) is tuple:
+                    array, notes = result
+                    decoding.handed_on(array, is_of_core=notes is not None)
+                    _notes.warn(notes or ())
+                    yield source, array
+                elif on_error == "raise" or not isinstance(result, _OF_SOURCES):
+                    raise result  # type: ignore[misc]
+                elif on_error == "return":
+                    yield source, result
     finally:
-        run.stop()
-        background.stop()
+        decoding.stop()
+
+
+class _Asked:
+    """What the caller gives, when there is room for it.
+
+    Attributes
+    ----------
+    count : int
+        How many sources there were so far; each has its place among them.
+    """
+
+    def __init__(self, sources: Iterator[Readable]) -> None:
+        self.count = 0
+        self._sources = sources
+        self._is_over = False
+        self._failure: Exception | None = None
+
+    def more(self, begun: Mapping[int, _Entry], most: int, most_bytes: int) -> dict[int, _Entry]:
+        """Further sources, so that with those that are `begun` there are `most`, or as many bytes of them."""
+        new: dict[int, _Entry] = {}
+        held = sum(len(data) for _, data in begun.values() if type(data) is bytes)
+        while not self._is_over and len(begun) + len(new) < most and held < most_bytes:
+            try:
+                source = next(self._sources)
+            except Exception as error:
+                self._is_over = True
+                if not isinstance(error, StopIteration):
+                    # Raised in its turn, behind what came before it.
+                    self._failure = error
+                break
+            data = _readable(source)
+            held += len(data) if type(data) is bytes else 0
+            new[self.count] = source, data
+            self.count += 1
+        return new
+
+    def end(self) -> None:
+        """All that was given is handed on: raise what the sources have raised."""
+        if self._failure is not None:
+            raise self._failure
 
 
 def _readable(source: Any) -> Any:
@@ -183,75 +182,102 @@ def _readable(source: Any) -> Any:
         return source
 
 
-class _Run:
-    """Decodes batches."""
+class _Decoding:
+    """Sources on their way: on the core's threads, or on those of others where the core does not decode them.
+
+    Attributes
+    ----------
+    room_bytes : int
+        About so many bytes of samples are held.
+    is_hungry : bool
+        Whether the core has no source that waits for a thread.
+    """
 
     def __init__(self, threads: int, options: dict[str, Any]) -> None:
-        self.threads = threads
         self.room_bytes = max(_ROOM_BYTES, threads * _ROOM_BYTES // 4)
-        # Samples that wait for what comes before them: there is so much less room.
-        self.ahead_bytes = 0
-        self._bulk = core.Bulk() if backend == "rust" else None
-        self._is_stopped = False
+        self.is_hungry = False
         self._options = options
-        self._fast = _fast_options(options)
+        fast = _fast_options(options)
+        self._many = None if fast is None else core.Many(threads=threads, room_bytes=self.room_bytes, **fast)
+        # How many sources the core has.
+        self._of_core = 0
+        self._freed_bytes = 0
+        self._others = Threads(threads)
+        # What others are to decode, by place; how many of it are on their way or not handed on, and may be so at once.
+        self._left: list[tuple[int, Any]] = []
+        self._of_others = 0
+        self._most_of_others = 2 * threads
+        self._answers: SimpleQueue[tuple[int, _Result]] = SimpleQueue()
+        self._unreadable: list[tuple[int, _Result]] = []
 
-    def afresh(self) -> _Run:
-        """The same, of which nothing is being decoded."""
-        return _Run(self.threads, self._options)
+    def put(self, entries: Mapping[int, _Entry]) -> None:
+        """Have these decoded."""
+        ours = []
+        for place, (_, data) in entries.items():
+            if isinstance(data, Exception):
+                self._unreadable.append((place, data))
+            elif self._many is not None and isinstance(data, (str, os.PathLike, bytes)):
+                ours.append((place, data))
+            else:
+                heappush(self._left, (place, data))
+        if ours and self._many is not None:
+            self._of_core += len(ours)
+            self._many.push(ours)
+
+    def get(self, begun: Mapping[int, _Entry]) -> list[tuple[int, _Result]]:
+        """What is done, with its place; waits for it. `begun` are those that are not yet, as they were put."""
+        first = min(begun)
+        # What is next is decoded in any case: the others may all wait for it.
+        while self._left and (self._of_others < self._most_of_others or self._left[0][0] == first):
+            self._of_others += 1
+            self._others.submit(self._decode, *heappop(self._left))
+        found, self._unreadable = self._unreadable, []
+        if self._many is not None and self._of_core:
+            if found or not self._answers.empty():
+                self._many.call()
+            waiting, taken = self._many.take(first, self._freed_bytes)
+            self._freed_bytes = 0
+            self.is_hungry = not waiting
+            for place, result in taken:
+                self._of_core -= 1
+                if result is None:
+                    heappush(self._left, (place, begun[place][1]))
+                else:
+                    found.append((place, result))
+        elif not found:
+            found.append(self._answer())
+        while not self._answers.empty():
+            found.append(self._answer())
+        return found
+
+    def _answer(self) -> tuple[int, _Result]:
+        place, result = self._answers.get()
+        self._of_others -= isinstance(result, Exception)
+        return place, result
+
+    def handed_on(self, array: Array, *, is_of_core: bool) -> None:
+        """The caller has it."""
+        if is_of_core:
+            self._freed_bytes += array.nbytes
+        else:
+            self._of_others -= 1
 
     def stop(self) -> None:
-        """Let the batch that is being decoded end soon."""
-        self._is_stopped = True
-        if self._bulk is not None:
-            self._bulk.stop()
+        """Let what is being decoded end soon."""
+        if self._many is not None:
+            self._many.stop()
+        self._others.stop()
 
-    def __call__(self, batch: Sequence[_Entry]) -> tuple[dict[int, tuple[Any, Any]], list[_Entry]]:
-        """What is done of a batch, and what there was no room for."""
-        if self._is_stopped:
-            return {}, list(batch)
-        finished: dict[int, tuple[Any, Any]] = {}
-        ours: list[_Entry] = []
-        elsewhere: list[_Entry] = []
-        for entry in batch:
-            if isinstance(entry[2], Exception):
-                finished[entry[0]] = entry[1], entry[2]
-                continue
-            is_ours = self._fast is not None and isinstance(entry[2], (str, os.PathLike, bytes))
-            (ours if is_ours else elsewhere).append(entry)
-        later: list[_Entry] = []
-        if ours and self._bulk is not None and self._fast is not None:
-            results = self._bulk.decode(
-                [data for _, _, data in ours],
-                threads=self.threads,
-                room_bytes=max(0, self.room_bytes - self.ahead_bytes),
-                **self._fast,
-            )
-            for entry, result in zip(ours, results, strict=True):
-                if result == "later":
-                    later.append(entry)
-                elif result == "elsewhere":
-                    elsewhere.append(entry)
-                else:
-                    finished[entry[0]] = entry[1], result
-        if len(elsewhere) == 1:
-            finished[elsewhere[0][0]] = elsewhere[0][1], self._one(elsewhere[0])
-        elif elsewhere:
-            # In parts, as each result stays in memory until the batch is done; those first that others wait for.
-            elsewhere.sort(key=lambda entry: entry[0])
-            part, rest = elsewhere[: 2 * self.threads], elsewhere[2 * self.threads :]
-            later = sorted([*later, *rest], key=lambda entry: entry[0])
-            with ThreadPoolExecutor(self.threads, thread_name_prefix="dicoxide") as executor:
-                for entry, result in zip(part, executor.map(self._one, part), strict=True):
-                    finished[entry[0]] = entry[1], result
-        return finished, later
-
-    def _one(self, entry: _Entry) -> Any:
+    def _decode(self, place: int, data: Any) -> None:
+        result: _Result
         try:
-            return decode(entry[2], threads=1, **self._options), []
+            result = decode(data, threads=1, **self._options), None
         except Exception as error:
             # What is not of the source is raised in its turn.
-            return error
+            result = error
+        self._answers.put((place, result))
+        if self._many is not None:
+            self._many.call()
 
 
 def _fast_options(options: dict[str, Any]) -> dict[str, Any] | None:

@@ -3,8 +3,8 @@
 use dicoxide_core::frames::check_frames;
 use dicoxide_core::value::{ReadAt, zeros};
 use dicoxide_core::{ErrorKind, Limits};
-use dicoxide_part10::{DataSet, Element, Memory, Object, Outcome, Request, Source, decode_many};
-use std::sync::{Arc, Mutex};
+use dicoxide_part10::{DataSet, Element, Many, Object, Outcome, Request, Source};
+use std::sync::Arc;
 
 /// Bytes of output that a try may take.
 const ROOM_BYTES: u64 = 1 << 22;
@@ -72,15 +72,27 @@ pub fn opening_agrees(bytes: &[u8]) -> Opened {
         }
     };
     let sources = [Source::Bytes(source(false)), Source::Bytes(source(true)), Source::Bytes(source(true))];
-    let request = Request { max_bytes: Some(ROOM_BYTES), room_bytes: 4 * ROOM_BYTES, ..Request::default() };
+    let outcomes = decoded(sources);
+    assert!(outcomes.iter().all(|outcome| Some(outcome) == outcomes.first()), "{outcomes:?}");
+    if is_image { Opened::Image } else { Opened::DataSet }
+}
+
+/// What becomes of each, all of them at once.
+fn decoded(sources: [Source; 3]) -> Vec<String> {
+    let request = Request { max_bytes: Some(ROOM_BYTES), ..Request::default() };
     let take = |words| {
         let mut memory = Vec::new();
         zeros(&mut memory, words).map(|()| memory)
     };
-    let memory = Memory { take: &take, scratch: &Mutex::default() };
-    let outcomes: Vec<String> = decode_many(&sources, &request, &memory, 2, &|| false).iter().map(shown).collect();
-    assert!(outcomes.iter().all(|outcome| Some(outcome) == outcomes.first()), "{outcomes:?}");
-    if is_image { Opened::Image } else { Opened::DataSet }
+    let (many, wanted) = (Many::new(request, Box::new(take), 4 * ROOM_BYTES, 2), sources.len());
+    assert!(many.push((0..).zip(sources)).is_ok());
+    let mut outcomes = Vec::new();
+    while outcomes.len() < wanted {
+        let taken = many.take(0, 0, &|| false).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        outcomes.extend(taken.done);
+    }
+    outcomes.sort_unstable_by_key(|(place, _)| *place);
+    outcomes.iter().map(|(_, outcome)| shown(outcome)).collect()
 }
 
 /// Every value lies within what is read, however deep.
@@ -103,8 +115,8 @@ fn shown(outcome: &Outcome) -> String {
         // How much was left of a budget depends on what was read into memory before.
         Outcome::Failed(error, ..) if error.kind() == ErrorKind::LimitExceeded => "limit".to_owned(),
         Outcome::Failed(error, uid, index) => format!("{error:?} {uid:?} {index:?}"),
-        Outcome::Unreadable(error) => panic!("{error}"),
+        Outcome::Unreadable(error, _) => panic!("{error}"),
         Outcome::Elsewhere => "elsewhere".to_owned(),
-        Outcome::Later => "later".to_owned(),
+        Outcome::Stopped => "stopped".to_owned(),
     }
 }

@@ -7,7 +7,7 @@
 //!            place      └ rescales, items, values: when somebody asks
 //! ```
 //!
-//! [`decode_many`] does so for many files on all cores; [`open_many`] stops at the images.
+//! [`Many`] does so for many files on all cores; [`open_many`] stops at the images.
 //!
 //! The scanner reads headers of elements alone, a few KiB at once, and reads any file that pydicom reads as pydicom
 //! does. It is our own because the crates that parse DICOM lack what is needed here: places of values, reading by
@@ -20,6 +20,7 @@ mod many;
 mod object;
 mod open;
 mod parse;
+mod picture;
 mod pixel;
 mod rescale;
 mod scan;
@@ -27,8 +28,9 @@ mod window;
 
 pub use element::{Element, Encoding, Tag, Vr};
 pub use file::OpenFile;
-pub use many::{Memory, Outcome, Picture, Request, Scratch, decode_many};
+pub use many::{Many, Taken};
 pub use object::Object;
 pub use open::{Source, Unopened, open, open_many};
+pub use picture::{Outcome, Picture, Request, Take};
 pub use pixel::Image;
 pub use scan::DataSet;

@@ -26,7 +26,7 @@ mod _core {
     #[pymodule_export]
     use super::frames::Frames;
     #[pymodule_export]
-    use super::many::Bulk;
+    use super::many::Many;
     #[pymodule_export]
     use super::object::{Elements, Object, open_many};
     #[pymodule_export]

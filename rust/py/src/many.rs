@@ -1,25 +1,22 @@
 //! Many objects at once, as Python gives and gets them.
 
-use crate::errors::Failure;
-use crate::guard::detached;
-use crate::object::{readable, unreadable};
+use crate::errors::{self, Failure};
+use crate::guard::{bug, detached};
+use crate::object::readable;
 use crate::samples::{Used, lent};
 use crate::stated::{Note, note};
 use dicoxide_core::SamplesBuf;
-use dicoxide_part10::{Memory, Outcome, Picture, Request, Scratch, Source, decode_many};
+use dicoxide_part10::{Outcome, Picture, Request, Taken};
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyBaseException, PyValueError};
 use pyo3::prelude::*;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-/// A job of many objects, decoded batch by batch: what its batches have in common.
+/// Objects that are decoded on threads of their own, one after the other.
 #[pyclass(frozen, module = "dicoxide._core")]
-#[derive(Default)]
-pub(crate) struct Bulk {
-    stop: AtomicBool,
+pub(crate) struct Many {
+    many: dicoxide_part10::Many,
     used: Arc<Used>,
-    scratch: Mutex<Vec<Scratch>>,
 }
 
 /// What becomes of a source: the array and what was tolerated, an exception, or why there is nothing yet.
@@ -27,31 +24,18 @@ pub(crate) struct Bulk {
 pub(crate) enum Found<'py> {
     Decoded((Bound<'py, PyUntypedArray>, Vec<Note>)),
     Failed(Bound<'py, PyBaseException>),
-    /// `"elsewhere"`: another decoder, or pydicom, is needed. `"later"`: there was no room any more, or it was stopped.
-    Nothing(&'static str),
+    /// None: another decoder, or pydicom, is needed.
+    Elsewhere(Option<()>),
 }
 
 #[pymethods]
 #[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
-impl Bulk {
+impl Many {
+    /// For what is wanted of each object. Arrays that are not handed on take `room_bytes` at most, but for a single one;
+    /// as many bytes of those that nobody holds any more are kept to be used again.
     #[new]
-    fn new() -> Self {
-        Self::default()
-    }
-
-    /// Lets the batch that is being decoded end soon, and later ones at once.
-    fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
-    /// Decodes objects of paths and bytes; one result each, in their order. Memory of arrays that nobody holds any
-    /// more is used again, three times `room_bytes` of it at most.
-    #[pyo3(signature = (sources, *, threads, room_bytes, frame=None, rescale=false, type_name=None, raw=false,
-        max_bytes=None))]
-    fn decode<'py>(
-        &self,
-        py: Python<'py>,
-        sources: Vec<Bound<'py, PyAny>>,
+    #[pyo3(signature = (*, threads, room_bytes, frame=None, rescale=false, type_name=None, raw=false, max_bytes=None))]
+    fn new(
         threads: usize,
         room_bytes: u64,
         frame: Option<i64>,
@@ -59,22 +43,45 @@ impl Bulk {
         type_name: Option<&str>,
         raw: bool,
         max_bytes: Option<u64>,
-    ) -> PyResult<Vec<Found<'py>>> {
-        let request = Request { frame, rescale, type_name: named(type_name)?, raw, max_bytes, room_bytes };
-        let sources = sources.iter().map(readable).collect::<PyResult<Vec<_>>>()?;
-        // Of the batch in the caller's hands, of one that is done, and of this one.
-        self.used.keep(usize::try_from(room_bytes).unwrap_or(usize::MAX).saturating_mul(3));
-        let outcomes = detached(py, |_| {
-            let stopped = || self.stop.load(Ordering::Relaxed);
-            let memory = Memory { take: &|words| self.used.take(words), scratch: &self.scratch };
-            decode_many(&sources, &request, &memory, threads, &stopped)
-        })?;
-        outcomes.into_iter().zip(&sources).map(|(outcome, source)| self.found(py, outcome, source)).collect()
+    ) -> PyResult<Self> {
+        let request = Request { frame, rescale, type_name: named(type_name)?, raw, max_bytes };
+        let used = Arc::new(Used::new(usize::try_from(room_bytes).unwrap_or(usize::MAX)));
+        let take = Arc::clone(&used);
+        let many = dicoxide_part10::Many::new(request, Box::new(move |words| take.take(words)), room_bytes, threads);
+        Ok(Self { many, used })
+    }
+
+    /// Adds paths and bytes, each with its place in the caller's order, which rises.
+    fn push(&self, sources: Vec<(u64, Bound<'_, PyAny>)>) -> PyResult<()> {
+        let sources = sources.iter().map(|(place, source)| Ok((*place, readable(source)?)));
+        let sources = sources.collect::<PyResult<Vec<_>>>()?;
+        self.many.push(sources).map_err(|error| errors::system(error.raw_os_error(), &error.to_string()))
+    }
+
+    /// How many sources nobody has begun, and of each that is done: its place, and what has become of it. If nothing is
+    /// done it waits, until something is, all is, or somebody calls.
+    ///
+    /// `first` is the place that is wanted next; `freed_bytes` are those of arrays that have been handed on.
+    fn take<'py>(&self, py: Python<'py>, first: u64, freed_bytes: u64) -> PyResult<(usize, Vec<(u64, Found<'py>)>)> {
+        let taken = detached(py, |poll| self.many.take(first, freed_bytes, poll))?;
+        let Taken { done, waiting } = taken.map_err(|panic| bug(py, &*panic))?;
+        let found = done.into_iter().map(|(place, outcome)| Ok((place, self.found(py, outcome)?)));
+        Ok((waiting, found.collect::<PyResult<_>>()?))
+    }
+
+    /// Lets `take` go on.
+    fn call(&self) {
+        self.many.call();
+    }
+
+    /// Lets the threads end soon, and waits for them.
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.many.stop());
     }
 }
 
-impl Bulk {
-    fn found<'py>(&self, py: Python<'py>, outcome: Outcome, source: &Source) -> PyResult<Found<'py>> {
+impl Many {
+    fn found<'py>(&self, py: Python<'py>, outcome: Outcome) -> PyResult<Found<'py>> {
         let exception = |error: PyErr| Found::Failed(error.into_value(py).into_bound(py));
         Ok(match outcome {
             Outcome::Decoded(Picture { samples, shape, tolerated }) => {
@@ -84,9 +91,8 @@ impl Bulk {
             Outcome::Failed(error, uid, frame_index) => {
                 exception(Failure { error: &error, transfer_syntax: uid.as_deref(), frame_index }.into())
             }
-            Outcome::Unreadable(error) => exception(unreadable(py, &error, source)),
-            Outcome::Elsewhere => Found::Nothing("elsewhere"),
-            Outcome::Later => Found::Nothing("later"),
+            Outcome::Unreadable(error, path) => exception(errors::of_file(py, &error, &path)),
+            Outcome::Elsewhere | Outcome::Stopped => Found::Elsewhere(None),
         })
     }
 }

@@ -141,7 +141,7 @@ pub(crate) fn readable(src: &Bound<'_, PyAny>) -> PyResult<Source> {
 }
 
 /// What the system says of a source.
-pub(crate) fn unreadable(py: Python<'_>, error: &std::io::Error, source: &Source) -> PyErr {
+fn unreadable(py: Python<'_>, error: &std::io::Error, source: &Source) -> PyErr {
     match source {
         Source::Path(path) => errors::of_file(py, error, path),
         Source::Bytes(_) => errors::system(None, &error.to_string()),

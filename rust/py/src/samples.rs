@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 macro_rules! arrays {
     ($(#[$doc:meta])* $name:ident, $held:ident, $borrow:ident, $samples:ident, $slice:ident, $role:literal, [$($mutable:tt)?];
@@ -109,27 +109,26 @@ impl<'py> Unfilled<'py> {
 }
 
 /// Memory that arrays had before. Fresh pages cost as much as decoding into them.
-#[derive(Default)]
 pub(crate) struct Used {
-    state: Mutex<Free>,
+    free: Mutex<Free>,
+    most_bytes: usize,
 }
 
 #[derive(Default)]
 struct Free {
     memory: VecDeque<Vec<u64>>,
     bytes: usize,
-    most_bytes: usize,
 }
 
 impl Used {
     /// Keeps at most so many bytes.
-    pub(crate) fn keep(&self, most_bytes: usize) {
-        self.lock().most_bytes = most_bytes;
+    pub(crate) fn new(most_bytes: usize) -> Self {
+        Self { free: Mutex::default(), most_bytes }
     }
 
     /// So many words, of any value.
     pub(crate) fn take(&self, words: usize) -> Result<Vec<u64>, DecodeError> {
-        let mut free = self.lock();
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         // The last is the likeliest to be in a cache.
         if let Some(found) = free.memory.iter().rposition(|memory| memory.len() == words)
             && let Some(memory) = free.memory.remove(found)
@@ -147,19 +146,16 @@ impl Used {
         Ok(vec![0; words])
     }
 
+    /// Never waits: in a forked process, the one that holds the lock may be missing.
     fn give_back(&self, memory: Vec<u64>) {
-        let mut free = self.lock();
+        let Ok(mut free) = self.free.try_lock() else { return };
         free.bytes += memory.len() * 8;
         free.memory.push_back(memory);
-        while free.bytes > free.most_bytes
+        while free.bytes > self.most_bytes
             && let Some(oldest) = free.memory.pop_front()
         {
             free.bytes -= oldest.len() * 8;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Free> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

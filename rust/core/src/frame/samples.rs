@@ -142,6 +142,15 @@ macro_rules! samples {
                 Ok(Some(Self { memory: take(bytes)?, type_name, samples }))
             }
 
+            /// Bytes of so many samples of the type that NumPy calls `name`, if there are such a type and so many bytes.
+            #[must_use]
+            pub fn bytes_of(name: &str, samples: usize) -> Option<usize> {
+                match name {
+                    $($name => samples.checked_mul(size_of::<$type>()),)*
+                    _ => None,
+                }
+            }
+
             /// The type that NumPy calls `name`, if there is one.
             #[must_use]
             pub fn type_named(name: &str) -> Option<&'static str> {
