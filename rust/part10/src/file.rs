@@ -2,7 +2,7 @@
 
 use dicoxide_core::ReadAt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// How many bytes are read at once when a file is opened, and kept: most headers are shorter, and each of their values
@@ -29,9 +29,16 @@ impl OpenFile {
             return Err(io::Error::from(io::ErrorKind::IsADirectory));
         }
         let size = metadata.len();
-        let mut head = Vec::with_capacity(usize::try_from(HEAD_BYTES.min(size)).unwrap_or(0));
-        (&file).take(HEAD_BYTES.min(size)).read_to_end(&mut head)?;
-        Ok(Self { file, size, head })
+        let mut opened = Self { file, size, head: Vec::new() };
+        let mut head = vec![0; usize::try_from(HEAD_BYTES.min(size)).unwrap_or(0)];
+        // As much as comes at once: what is missing is read when it is asked for.
+        match opened.of_file(0, &mut head) {
+            Ok(there) => head.truncate(there),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => head.clear(),
+            Err(error) => return Err(error),
+        }
+        opened.head = head;
+        Ok(opened)
     }
 
     /// As much of `out` as the head has from `offset` on.
