@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dicoxide.bulk._headers import AXES, Header, Slice
-from dicoxide.bulk._series import VolumePlan, _plans
+from dicoxide.bulk.series._headers import AXES, Header, Slice
+from dicoxide.bulk.series._plans import VolumePlan, _plans
 from made_series import AXIAL, SAGITTAL
 
 few = st.integers(0, 3)

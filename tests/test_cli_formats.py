@@ -55,7 +55,7 @@ class TestZarr:
 
     def test_many_chunks_go_into_shards(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from dicoxide import cli
-        from dicoxide.bulk._formats import _base, _zarr
+        from dicoxide.bulk.runs._formats import _base, _zarr
 
         # A slice is 240 bytes: a chunk has 2 slices, a block 4, a shard 12.
         monkeypatch.setattr(_base, "BLOCK_BYTES", 1000)
@@ -75,7 +75,7 @@ class TestZarr:
 
     def test_chunks_that_do_not_fill_a_block(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from dicoxide import cli
-        from dicoxide.bulk._formats import _base, _zarr
+        from dicoxide.bulk.runs._formats import _base, _zarr
 
         # A slice is 240 bytes: 5 fit into a chunk, and 13 into a block, which is then two chunks.
         monkeypatch.setattr(_base, "BLOCK_BYTES", 13 * 240)
@@ -230,7 +230,7 @@ class TestPng:
         np.testing.assert_array_equal(self.load(folder / "0002.png"), np.where(values[2] > 0.5, 255, 0))
 
     def test_other_functions(self) -> None:
-        from dicoxide.bulk._formats._png import windowed
+        from dicoxide.bulk.runs._formats._png import windowed
 
         x = np.array([[-100.0, 0, 50, 100, 200]])
         np.testing.assert_array_equal(windowed(x, (50, 100, "LINEAR_EXACT")), [[0, 0, 128, 255, 255]])

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from clitools import command, dicoxide_command, environment, lines, stacked, write_series
-from dicoxide.bulk._frames import FrameSelection
-from dicoxide.bulk._headers import Header
-from dicoxide.bulk._jobs import plan
-from dicoxide.bulk._ledger import Ledger
-from dicoxide.bulk._options import Options
-from dicoxide.bulk._run import run
-from dicoxide.bulk._survey import Survey
+from dicoxide.bulk.runs._frames import FrameSelection
+from dicoxide.bulk.runs._jobs import plan
+from dicoxide.bulk.runs._ledger import Ledger
+from dicoxide.bulk.runs._options import Options
+from dicoxide.bulk.runs._run import run
+from dicoxide.bulk.runs._survey import Survey
+from dicoxide.bulk.series._headers import Header
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 

@@ -121,7 +121,7 @@ def four(tmp_path: Path) -> tuple[Path, list[Path], Any]:
 
 def test_four_axes_in_zarr(tmp_path: Path, four: tuple[Path, list[Path], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     zarr = pytest.importorskip("zarr", minversion="3.1")
-    from dicoxide.bulk._formats import _base, _zarr
+    from dicoxide.bulk.runs._formats import _base, _zarr
 
     folder, _, volume = four
     decode(folder, tmp_path / "whole")
@@ -168,7 +168,7 @@ def test_repetitions_that_are_not_complete_are_left_out(
     tmp_path: Path, four: tuple[Path, list[Path], Any], form: str, failing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip({"zarr": "zarr", "npy": "numpy", "nifti": "nibabel", "png": "PIL"}[form])
-    from dicoxide.bulk._formats import _base, _zarr
+    from dicoxide.bulk.runs._formats import _base, _zarr
 
     # So that some of the repetition has been written when its last slice fails.
     monkeypatch.setattr(_base, "BLOCK_BYTES", 2 * 70)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import dicoxide
 from conftest import PYDICOM_FILES, shared_files
-from dicoxide.bulk import _geometry as geometry
 from dicoxide.bulk import plan_series
-from dicoxide.bulk._headers import _seconds
+from dicoxide.bulk.series import _geometry as geometry
+from dicoxide.bulk.series._headers import _seconds
 from made_series import AXIAL, CORONAL, SAGITTAL, image, normal, stack, write_all
 
 angles = st.floats(-math.pi, math.pi)

@@ -89,9 +89,17 @@ def test_commands_are_on_top() -> None:
 def test_bulk_is_on_top_of_the_direct_interface() -> None:
     # `_open` is what reads headers, of many files at once.
     below = {"_attributes", "_backend", "_decode", "_image", "_notes", "_open", "_request", "_source", "bulk", "errors"}
-    for path in [*(PYTHON / "bulk").glob("*.py"), PYTHON / "dask.py"]:
+    for path in [*(PYTHON / "bulk").rglob("*.py"), PYTHON / "dask.py"]:
         of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
         assert of_ours <= below, path
+
+
+def test_series_know_nothing_of_runs() -> None:
+    for path in [*(PYTHON / "bulk" / "series").glob("*.py"), PYTHON / "dask.py"]:
+        assert not [module for module in imports(path) if module.startswith("dicoxide.bulk.runs")], path
+    for path in (PYTHON / "bulk").glob("_*.py"):
+        if path.name != "__init__.py":
+            assert not [module for module in imports(path) if re.match(r"dicoxide\.bulk\.(series|runs)", module)], path
 
 
 def test_only_one_module_knows_dask() -> None:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicoxide._request import Array, target_array, thread_count
-from dicoxide.bulk._find import Paths
-from dicoxide.bulk._headers import Header, read_header
-from dicoxide.bulk._series import Found, OnError, VolumePlan, plan_series
-from dicoxide.bulk._slices import Sources, fill
 from dicoxide.bulk._threads import Threads
-from dicoxide.bulk._volume import Volume, make_volume, output_dtype
+from dicoxide.bulk.series._find import Paths
+from dicoxide.bulk.series._headers import Header, read_header
+from dicoxide.bulk.series._plans import Found, OnError, VolumePlan, plan_series
+from dicoxide.bulk.series._slices import Sources, fill
+from dicoxide.bulk.series._volume import Volume, make_volume, output_dtype
 from dicoxide.errors import DecodeError
 
 if TYPE_CHECKING:

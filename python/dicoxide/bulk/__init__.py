@@ -1,9 +1,9 @@
 """Many objects at once."""
 
-from dicoxide.bulk._geometry import Finding, Geometry
 from dicoxide.bulk._many import decode_many
-from dicoxide.bulk._series import Found, VolumePlan, plan_series, read_attributes
-from dicoxide.bulk._volume import Volume, decode_slices, decode_volume, output_dtype, read_series
+from dicoxide.bulk.series._geometry import Finding, Geometry
+from dicoxide.bulk.series._plans import Found, VolumePlan, plan_series, read_attributes
+from dicoxide.bulk.series._volume import Volume, decode_slices, decode_volume, output_dtype, read_series
 
 __all__ = [
     "Finding",

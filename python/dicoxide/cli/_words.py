@@ -12,7 +12,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from dicoxide.bulk._failure import Failure
+from dicoxide.bulk.runs._failure import Failure
 
 __all__ = ["Departures", "counted", "failure_line", "nothing_on_stdout", "numbers_type", "shown"]
 

@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from dicoxide.bulk import _clock
-from dicoxide.bulk._cluster import ClusterError, run_on_cluster
 from dicoxide.bulk._extras import FOR_FORMAT, MissingExtraError, import_for, require
-from dicoxide.bulk._failure import Failure
-from dicoxide.bulk._formats import empty_partials
-from dicoxide.bulk._formats._zarr import begin_group, end_group
-from dicoxide.bulk._frames import FrameSelection
-from dicoxide.bulk._jobs import Job, plan
-from dicoxide.bulk._ledger import Ledger, OutputError
-from dicoxide.bulk._options import FORMATS, Options
-from dicoxide.bulk._run import Result, run
-from dicoxide.bulk._survey import Survey
+from dicoxide.bulk.runs._cluster import ClusterError, run_on_cluster
+from dicoxide.bulk.runs._failure import Failure
+from dicoxide.bulk.runs._formats import empty_partials
+from dicoxide.bulk.runs._formats._zarr import begin_group, end_group
+from dicoxide.bulk.runs._frames import FrameSelection
+from dicoxide.bulk.runs._jobs import Job, plan
+from dicoxide.bulk.runs._ledger import Ledger, OutputError
+from dicoxide.bulk.runs._options import FORMATS, Options
+from dicoxide.bulk.runs._run import Result, run
+from dicoxide.bulk.runs._survey import Survey
 from dicoxide.cli._progress import Progress, size_text
 from dicoxide.cli._words import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
 

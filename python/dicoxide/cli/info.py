@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from dicoxide._capabilities import Capability, capabilities
-from dicoxide.bulk._failure import Failure
-from dicoxide.bulk._frames import FrameSelection
-from dicoxide.bulk._headers import Header
-from dicoxide.bulk._jobs import Job, plan
-from dicoxide.bulk._survey import Survey
-from dicoxide.bulk._told import series_attributes
+from dicoxide.bulk.runs._failure import Failure
+from dicoxide.bulk.runs._frames import FrameSelection
+from dicoxide.bulk.runs._jobs import Job, plan
+from dicoxide.bulk.runs._survey import Survey
+from dicoxide.bulk.runs._told import series_attributes
+from dicoxide.bulk.series._headers import Header
 from dicoxide.cli._progress import Progress
 from dicoxide.cli._words import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide.bulk._geometry import Finding, Floats
-from dicoxide.bulk._headers import AXES, Slice
+from dicoxide.bulk.series._geometry import Finding, Floats
+from dicoxide.bulk.series._headers import AXES, Slice
 
 Indices: TypeAlias = npt.NDArray[np.intp]
 Part: TypeAlias = tuple[tuple[str, Any], ...]

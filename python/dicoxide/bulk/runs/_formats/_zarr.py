@@ -12,9 +12,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dicoxide._request import Array
-from dicoxide.bulk._formats import _base
-from dicoxide.bulk._jobs import Job
-from dicoxide.bulk._options import Options
+from dicoxide.bulk.runs._formats import _base
+from dicoxide.bulk.runs._jobs import Job
+from dicoxide.bulk.runs._options import Options
 
 __all__ = ["Writer", "begin_group", "end_group"]
 

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from dicoxide._request import Array, thread_count
-from dicoxide.bulk._deliver import decoded_slices
-from dicoxide.bulk._failure import Failure, failure_of
-from dicoxide.bulk._formats import Writer, open_writer
-from dicoxide.bulk._jobs import Job
-from dicoxide.bulk._options import Options
 from dicoxide.bulk._threads import Task, Threads
+from dicoxide.bulk.runs._deliver import decoded_slices
+from dicoxide.bulk.runs._failure import Failure, failure_of
+from dicoxide.bulk.runs._formats import Writer, open_writer
+from dicoxide.bulk.runs._jobs import Job
+from dicoxide.bulk.runs._options import Options
 
 __all__ = ["Report", "Result", "run"]
 

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from dicoxide._request import Array
-from dicoxide.bulk._jobs import Job
-from dicoxide.bulk._options import Options
-from dicoxide.bulk._told import series_attributes
+from dicoxide.bulk.runs._jobs import Job
+from dicoxide.bulk.runs._options import Options
+from dicoxide.bulk.runs._told import series_attributes
 
 __all__ = ["Writer", "axes", "document", "empty_partials", "partial_folder", "write_json"]
 

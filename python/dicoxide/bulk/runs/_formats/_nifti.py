@@ -16,8 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dicoxide._request import Array
-from dicoxide.bulk._formats import _base
-from dicoxide.bulk._jobs import Job
+from dicoxide.bulk.runs._formats import _base
+from dicoxide.bulk.runs._jobs import Job
 
 __all__ = ["Writer", "affine_ras"]
 

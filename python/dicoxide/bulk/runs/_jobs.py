@@ -1,4 +1,4 @@
-"""Jobs: what a bulk run makes, one array each: a plan of `_series` with a name. They can be pickled."""
+"""Jobs: what a bulk run makes, one array each: a plan of `_plans` with a name. They can be pickled."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import count
 
-from dicoxide.bulk._failure import Failure
-from dicoxide.bulk._frames import FrameSelection
-from dicoxide.bulk._geometry import Finding
-from dicoxide.bulk._headers import Header, Slice
-from dicoxide.bulk._series import VolumePlan, keep, plan_headers
+from dicoxide.bulk.runs._failure import Failure
+from dicoxide.bulk.runs._frames import FrameSelection
+from dicoxide.bulk.series._geometry import Finding
+from dicoxide.bulk.series._headers import Header, Slice
+from dicoxide.bulk.series._plans import VolumePlan, keep, plan_headers
 
 __all__ = ["Job", "plan"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dicoxide.bulk._frames import FrameSelection
-from dicoxide.bulk._jobs import Job
+from dicoxide.bulk.runs._frames import FrameSelection
+from dicoxide.bulk.runs._jobs import Job
 
 __all__ = ["FORMATS", "Options"]
 

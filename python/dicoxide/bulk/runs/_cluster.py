@@ -14,10 +14,10 @@ from typing import Any
 
 from dicoxide._request import thread_count
 from dicoxide.bulk._extras import require
-from dicoxide.bulk._failure import Failure
-from dicoxide.bulk._jobs import Job
-from dicoxide.bulk._options import Options
-from dicoxide.bulk._run import Report, Result, run
+from dicoxide.bulk.runs._failure import Failure
+from dicoxide.bulk.runs._jobs import Job
+from dicoxide.bulk.runs._options import Options
+from dicoxide.bulk.runs._run import Report, Result, run
 
 __all__ = ["ClusterError", "run_on_cluster"]
 
@@ -39,7 +39,7 @@ def run_on_cluster(
     stop_at_failure: bool = False,
     report: Report | None = None,
 ) -> Generator[Result, None, None]:
-    """As :func:`dicoxide.bulk._run.run`, on the cluster at `address`, or on `threads` new processes with ``"local"``.
+    """As `_run.run`, on the cluster at `address`, or on `threads` new processes with ``"local"``.
 
     Raises
     ------

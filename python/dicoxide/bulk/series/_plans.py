@@ -13,9 +13,9 @@ import numpy as np
 
 from dicoxide._attributes import Attributes
 from dicoxide._decode import open as open_image
-from dicoxide.bulk._arrange import Arrangement, Part, arrange, name_frames
-from dicoxide.bulk._find import Finder, Other, Paths
-from dicoxide.bulk._geometry import (
+from dicoxide.bulk.series._arrange import Arrangement, Part, arrange, name_frames
+from dicoxide.bulk.series._find import Finder, Other, Paths
+from dicoxide.bulk.series._geometry import (
     Finding,
     Floats,
     Geometry,
@@ -25,7 +25,7 @@ from dicoxide.bulk._geometry import (
     places,
     tolerance,
 )
-from dicoxide.bulk._headers import AXES, Header, Slice, read_headers
+from dicoxide.bulk.series._headers import AXES, Header, Slice, read_headers
 from dicoxide.errors import CorruptFrameError
 
 __all__ = ["Found", "VolumePlan", "plan_series", "read_attributes"]

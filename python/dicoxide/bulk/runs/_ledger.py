@@ -15,7 +15,7 @@ from io import FileIO
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from dicoxide.bulk._failure import Failure
+from dicoxide.bulk.runs._failure import Failure
 
 __all__ = ["Ledger", "OutputError"]
 

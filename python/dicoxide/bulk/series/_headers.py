@@ -15,7 +15,7 @@ from dicoxide._image import Image
 from dicoxide._open import open_many, open_source
 from dicoxide._request import thread_count
 from dicoxide._source import Source
-from dicoxide.bulk._find import (
+from dicoxide.bulk.series._find import (
     HEAD_BYTES,
     File,
     Other,
@@ -24,7 +24,7 @@ from dicoxide.bulk._find import (
     is_dicomdir,
     looks_like_dicom,
 )
-from dicoxide.bulk._geometry import Orientation, Vector, along_normal, is_orientation
+from dicoxide.bulk.series._geometry import Orientation, Vector, along_normal, is_orientation
 from dicoxide.errors import CorruptFrameError
 
 # Files that are open at once: programs may have few.

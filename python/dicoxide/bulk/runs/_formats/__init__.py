@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from dicoxide.bulk._formats._base import Writer, empty_partials, partial_folder
-from dicoxide.bulk._jobs import Job
-from dicoxide.bulk._options import Options
+from dicoxide.bulk.runs._formats._base import Writer, empty_partials, partial_folder
+from dicoxide.bulk.runs._jobs import Job
+from dicoxide.bulk.runs._options import Options
 
 __all__ = ["Writer", "empty_partials", "open_writer", "partial_folder"]
 
 
 def open_writer(out: str, job: Job, options: Options) -> Writer:
     """The writer of one job, nothing written yet."""
-    module = import_module(f"dicoxide.bulk._formats._{options.format}")
+    module = import_module(f"dicoxide.bulk.runs._formats._{options.format}")
     writer: Writer = module.Writer(out, job, options)
     return writer

@@ -1,4 +1,4 @@
-"""Volumes: planned by `_series`, decoded here."""
+"""Volumes: planned by `_plans`, decoded here."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicoxide._request import Array, byte_limit, target_array
-from dicoxide.bulk._find import Paths
-from dicoxide.bulk._geometry import Finding, Floats, Vector
-from dicoxide.bulk._series import Found, OnError, VolumePlan, plan_series, read_attributes
-from dicoxide.bulk._slices import fill
+from dicoxide.bulk.series._find import Paths
+from dicoxide.bulk.series._geometry import Finding, Floats, Vector
+from dicoxide.bulk.series._plans import Found, OnError, VolumePlan, plan_series, read_attributes
+from dicoxide.bulk.series._slices import fill
 from dicoxide.errors import DecodeError, LimitError
 
 if TYPE_CHECKING:
