@@ -88,7 +88,8 @@ def test_commands_are_on_top() -> None:
 
 def test_bulk_is_on_top_of_the_direct_interface() -> None:
     # `_open` is what reads headers, of many files at once.
-    below = {"_attributes", "_backend", "_decode", "_image", "_notes", "_open", "_request", "_source", "bulk", "errors"}
+    below = {"_attributes", "_backend", "_decode", "_image", "_notes", "_open", "_request", "_source", "_threads"}
+    below |= {"bulk", "errors"}
     for path in [*(PYTHON / "bulk").rglob("*.py"), PYTHON / "dask.py"]:
         of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
         assert of_ours <= below, path

@@ -25,6 +25,7 @@ from dicoxide._request import (
     thread_count,
 )
 from dicoxide._source import Readable
+from dicoxide._threads import Threads
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -191,7 +192,6 @@ def iter_frames(
 
 def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str, Any]) -> Iterator[Array]:
     """Yield frame after frame while the next few are decoded on another thread."""
-    from concurrent.futures import ThreadPoolExecutor
 
     def decode_batch(batch: Sequence[int]) -> tuple[Iterable[Array], Exception | None]:
         try:
@@ -213,13 +213,13 @@ def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str
     # A forked child has the iterator, but not its thread.
     process = os.getpid()
     batches = [indices[start : start + at_once] for start in range(0, len(indices), at_once)]
-    with ThreadPoolExecutor(1, thread_name_prefix="dicoxide") as executor:
-        upcoming = executor.submit(decode_batch, batches[0]) if batches else None
+    with Threads(1) as background:
+        upcoming = background.submit(decode_batch, batches[0]) if batches else None
         for position in range(len(batches)):
             assert upcoming is not None
             decoded, error = upcoming.result() if os.getpid() == process else decode_batch(batches[position])
             is_last = error is not None or position + 1 == len(batches)
-            upcoming = None if is_last else executor.submit(decode_batch, batches[position + 1])
+            upcoming = None if is_last else background.submit(decode_batch, batches[position + 1])
             yield from decoded
             if error is not None:
                 raise error

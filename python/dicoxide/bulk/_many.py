@@ -14,7 +14,7 @@ from dicoxide import _notes
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
 from dicoxide._request import Array, byte_limit, owned_bytes, thread_count
-from dicoxide.bulk._threads import Threads
+from dicoxide._threads import Threads
 
 if TYPE_CHECKING:
     from dicoxide._source import Readable

@@ -10,8 +10,8 @@ from typing import Any, Protocol, TypeVar
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
 from dicoxide._request import Array
+from dicoxide._threads import Task, Threads
 from dicoxide.bulk._many import decode_many
-from dicoxide.bulk._threads import Task, Threads
 from dicoxide.bulk.runs._jobs import Job
 from dicoxide.bulk.runs._options import Options
 from dicoxide.errors import DecodeError

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dicoxide._request import Array, thread_count
-from dicoxide.bulk._threads import Task, Threads
+from dicoxide._threads import Task, Threads
 from dicoxide.bulk.runs._deliver import decoded_slices
 from dicoxide.bulk.runs._failure import Failure, failure_of
 from dicoxide.bulk.runs._formats import Writer, open_writer

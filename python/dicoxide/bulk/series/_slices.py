@@ -10,7 +10,7 @@ import numpy as np
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
 from dicoxide._request import Array, thread_count
-from dicoxide.bulk._threads import Threads
+from dicoxide._threads import Threads
 from dicoxide.errors import CorruptFrameError, DecodeError
 
 # (path, index of the frame in it) of each slice.

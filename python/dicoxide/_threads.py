@@ -1,8 +1,7 @@
 """Threads that Ctrl-C cannot leave locked.
 
 The locks of ThreadPoolExecutor are taken in Python: an interrupt between two of their lines leaves them locked, and the
-process never ends. Simple queues are not interrupted so. Whoever submits from a thread that no signal reaches may have
-the executor.
+process never ends. Simple queues are not interrupted so.
 """
 
 from __future__ import annotations
