@@ -6,7 +6,7 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
-from dicoxide.bulk import _clock
+from dicoxide import _clock
 from dicoxide.bulk._extras import is_there
 
 __all__ = ["Progress", "size_text"]

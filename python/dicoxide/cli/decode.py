@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dicoxide.bulk import _clock
+from dicoxide import _clock
 from dicoxide.bulk._extras import FOR_FORMAT, MissingExtraError, import_for, require
 from dicoxide.bulk.runs._cluster import ClusterError, run_on_cluster
 from dicoxide.bulk.runs._failure import Failure

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
-__all__ = ["Interval", "seconds"]
+__all__ = ["Interval", "now", "precise", "seconds"]
+
+
+def now() -> str:
+    """Date and time, in UTC (ISO 8601)."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def precise() -> float:
+    """Seconds since some moment, by the clock that is best for short times."""
+    return time.perf_counter()
 
 
 def seconds() -> float:
