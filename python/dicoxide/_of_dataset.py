@@ -5,9 +5,11 @@ pydicom's public interface alone is used.
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
+import stat
 from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -204,6 +206,10 @@ def read(src: str | os.PathLike[str] | bytes | BinaryIO) -> Dataset:
 
     with _reading("the file"):
         if isinstance(src, (str, os.PathLike)):
+            mode = os.stat(src).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                # Whoever opens a pipe waits for its other end.
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fspath(src))
             return dcmread(src, force=True, defer_size=_DEFER_BYTES)
         return dcmread(io.BytesIO(src) if isinstance(src, bytes) else src, force=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
@@ -64,7 +65,13 @@ class Threads:
         if len(self._threads) < self._count:
             thread = Thread(target=self._run, name=self._name, daemon=True)
             self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                # The system gives no more: fewer do the work.
+                self._threads.remove(thread)
+                if not self._threads:
+                    raise
         return task
 
     def stop(self) -> None:
@@ -74,7 +81,10 @@ class Threads:
             for _ in self._threads:
                 self._tasks.put(None)
             for thread in self._threads:
-                thread.join()
+                # An interrupt while it was started leaves one that cannot be waited for; and whoever is collected by
+                # a thread of its own does not wait for itself.
+                with suppress(RuntimeError):
+                    thread.join()
 
     def __enter__(self) -> Threads:
         return self

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -33,10 +33,21 @@ _MOST_SOURCES = 128
 # What may be wrong with a single source, `DecodeError` among it: colour cannot be rescaled, there is no such frame.
 _OF_SOURCES = (ValueError, IndexError, OSError)
 
-# What the caller gave, and what is decoded.
-_Entry: TypeAlias = "tuple[Any, Any]"
 # The array, with notes if it is the core's; or an error.
-_Result: TypeAlias = "tuple[Array, list[Any] | None] | Exception"
+_Result: TypeAlias = "tuple[Array, list[Any] | None] | BaseException"
+
+
+class _Entry(NamedTuple):
+    """What the caller gave, what is decoded, and whether the core can read it."""
+
+    source: Any
+    data: Any
+    is_ours: bool
+
+    @property
+    def held_bytes(self) -> int:
+        """Of memory that it takes before it is decoded."""
+        return len(self.data) if type(self.data) is bytes else 0
 
 
 def decode_many(
@@ -88,40 +99,41 @@ def _results(
 ) -> Iterator[tuple[Any, Any]]:
     process = os.getpid()
     asked, decoding = _Asked(sources), _Decoding(threads, options)
-    # By place: what is not done yet, and what is done and comes after something that is not.
+    # By place: what is not done yet; and what is done and comes after something that is not, with who has done it.
     begun: dict[int, _Entry] = {}
-    done: dict[int, tuple[Any, _Result]] = {}
+    done: dict[int, tuple[_Entry, _Result, _Decoding]] = {}
     most = _FIRST_SOURCES * threads
     try:
         while True:
+            new = asked.more(most - len(begun) - len(done), decoding.room_bytes)
+            begun |= new
             if os.getpid() != process:
                 # A forked child has neither the threads nor what they were about.
                 process, decoding = os.getpid(), _Decoding(threads, options)
-                decoding.put(begun)
-            new = asked.more(begun, most, decoding.room_bytes)
-            begun |= new
+                new = begun
             decoding.put(new)
             if not begun:
                 asked.end()
                 return
             for place, result in decoding.get(begun):
-                done[place] = begun.pop(place)[0], result
+                done[place] = begun.pop(place), result, decoding
             if decoding.is_hungry:
                 most = min(2 * most, _MOST_SOURCES * threads)
             following = min(begun, default=asked.count)
             for place in sorted(done):
                 if ordered and place > following:
                     break
-                source, result = done.pop(place)
+                entry, result, owner = done.pop(place)
+                asked.handed_on(entry)
                 if type(result) is tuple:
                     array, notes = result
-                    decoding.handed_on(array, is_of_core=notes is not None)
+                    owner.handed_on(array, is_of_core=notes is not None)
                     _notes.warn(notes or ())
-                    yield source, array
+                    yield entry.source, array
                 elif on_error == "raise" or not isinstance(result, _OF_SOURCES):
                     raise result  # type: ignore[misc]
                 elif on_error == "return":
-                    yield source, result
+                    yield entry.source, result
     finally:
         decoding.stop()
 
@@ -137,15 +149,16 @@ class _Asked:
 
     def __init__(self, sources: Iterator[Readable]) -> None:
         self.count = 0
+        # Of sources that are not handed on.
+        self._held_bytes = 0
         self._sources = sources
         self._is_over = False
         self._failure: Exception | None = None
 
-    def more(self, begun: Mapping[int, _Entry], most: int, most_bytes: int) -> dict[int, _Entry]:
-        """Further sources, so that with those that are `begun` there are `most`, or as many bytes of them."""
+    def more(self, most: int, most_bytes: int) -> dict[int, _Entry]:
+        """At most so many further sources, while those that are not handed on take less than so many bytes."""
         new: dict[int, _Entry] = {}
-        held = sum(len(data) for _, data in begun.values() if type(data) is bytes)
-        while not self._is_over and len(begun) + len(new) < most and held < most_bytes:
+        while not self._is_over and len(new) < most and self._held_bytes < most_bytes:
             try:
                 source = next(self._sources)
             except Exception as error:
@@ -154,11 +167,14 @@ class _Asked:
                     # Raised in its turn, behind what came before it.
                     self._failure = error
                 break
-            data = _readable(source)
-            held += len(data) if type(data) is bytes else 0
-            new[self.count] = source, data
+            entry = new[self.count] = _readable(source)
+            self._held_bytes += entry.held_bytes
             self.count += 1
         return new
+
+    def handed_on(self, entry: _Entry) -> None:
+        """It is the caller's again."""
+        self._held_bytes -= entry.held_bytes
 
     def end(self) -> None:
         """All that was given is handed on: raise what the sources have raised."""
@@ -166,20 +182,27 @@ class _Asked:
             raise self._failure
 
 
-def _readable(source: Any) -> Any:
-    """Path or bytes, as the core reads them; or the source itself, or why it cannot be read."""
-    if isinstance(source, (str, os.PathLike, bytes)) or hasattr(source, "get_item") or hasattr(source, "file_meta"):
-        return source
+def _readable(source: Any) -> _Entry:
+    """With path or bytes, as the core reads them; or the source itself, or why it cannot be read."""
+    if isinstance(source, (str, os.PathLike)):
+        try:
+            path = os.fspath(source)
+            os.fsencode(path)
+        except Exception:
+            path = b""
+        return _Entry(source, source, isinstance(path, str))
+    if isinstance(source, bytes) or hasattr(source, "get_item") or hasattr(source, "file_meta"):
+        return _Entry(source, source, isinstance(source, bytes))
     if hasattr(source, "read"):
         try:
             data = source.read()
         except Exception as error:
-            return error
-        return data if isinstance(data, bytes) else source
+            return _Entry(source, error, False)
+        return _Entry(source, data, True) if isinstance(data, bytes) else _Entry(source, source, False)
     try:
-        return owned_bytes(source)
+        return _Entry(source, owned_bytes(source), True)
     except TypeError:
-        return source
+        return _Entry(source, source, False)
 
 
 class _Decoding:
@@ -213,10 +236,10 @@ class _Decoding:
     def put(self, entries: Mapping[int, _Entry]) -> None:
         """Have these decoded."""
         ours = []
-        for place, (_, data) in entries.items():
+        for place, (_, data, is_ours) in entries.items():
             if isinstance(data, Exception):
                 self._unreadable.append((place, data))
-            elif self._many is not None and isinstance(data, (str, os.PathLike, bytes)):
+            elif self._many is not None and is_ours:
                 ours.append((place, data))
             else:
                 heappush(self._left, (place, data))
@@ -241,7 +264,7 @@ class _Decoding:
             for place, result in taken:
                 self._of_core -= 1
                 if result is None:
-                    heappush(self._left, (place, begun[place][1]))
+                    heappush(self._left, (place, begun[place].data))
                 else:
                     found.append((place, result))
         elif not found:
@@ -252,7 +275,7 @@ class _Decoding:
 
     def _answer(self) -> tuple[int, _Result]:
         place, result = self._answers.get()
-        self._of_others -= isinstance(result, Exception)
+        self._of_others -= isinstance(result, BaseException)
         return place, result
 
     def handed_on(self, array: Array, *, is_of_core: bool) -> None:
@@ -272,8 +295,8 @@ class _Decoding:
         result: _Result
         try:
             result = decode(data, threads=1, **self._options), None
-        except Exception as error:
-            # What is not of the source is raised in its turn.
+        except BaseException as error:
+            # Whoever waits for it has to get something; what is not of the source is raised in its turn.
             result = error
         self._answers.put((place, result))
         if self._many is not None:

@@ -88,8 +88,7 @@ fn decoded(sources: [Source; 3]) -> Vec<String> {
     assert!(many.push((0..).zip(sources)).is_ok());
     let mut outcomes = Vec::new();
     while outcomes.len() < wanted {
-        let taken = many.take(0, 0, &|| false).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        outcomes.extend(taken.done);
+        outcomes.extend(many.take(0, 0, &|| false).done);
     }
     outcomes.sort_unstable_by_key(|(place, _)| *place);
     outcomes.iter().map(|(_, outcome)| shown(outcome)).collect()
@@ -117,6 +116,7 @@ fn shown(outcome: &Outcome) -> String {
         Outcome::Failed(error, uid, index) => format!("{error:?} {uid:?} {index:?}"),
         Outcome::Unreadable(error, _) => panic!("{error}"),
         Outcome::Elsewhere => "elsewhere".to_owned(),
+        Outcome::Bug(what) => panic!("{what}"),
         Outcome::Stopped => "stopped".to_owned(),
     }
 }

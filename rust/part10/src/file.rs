@@ -23,6 +23,11 @@ impl OpenFile {
     /// # Errors
     /// What the system says; a folder is none that can be read.
     pub fn open(path: &Path) -> io::Result<Self> {
+        // Whoever opens a pipe waits for its other end.
+        let is_other = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+        if is_other {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a folder"));
+        }
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {

@@ -70,7 +70,6 @@ struct State {
     /// The place that the caller wants next.
     first: u64,
     is_called: bool,
-    panic: Option<Box<dyn Any + Send>>,
 }
 
 impl Many {
@@ -119,23 +118,20 @@ impl Many {
     /// What is done. If nothing is, it waits until something is, all is, somebody calls, or `poll` says to stop.
     ///
     /// `first` is the place that the caller wants next; `freed_bytes` are those of samples it has handed on since.
-    ///
-    /// # Errors
-    /// What a thread has panicked with: a bug.
-    pub fn take(&self, first: u64, freed_bytes: u64, poll: &dyn Fn() -> bool) -> Result<Taken, Box<dyn Any + Send>> {
+    pub fn take(&self, first: u64, freed_bytes: u64, poll: &dyn Fn() -> bool) -> Taken {
         let mut state = self.shared.lock();
         state.first = state.first.max(first);
         state.held_bytes = state.held_bytes.saturating_sub(freed_bytes);
         self.shared.freed.notify_all();
         let mut has_waited = false;
-        while state.done.is_empty() && state.is_on_its_way() && !state.is_called && state.panic.is_none() {
+        while state.done.is_empty() && state.is_on_its_way() && !state.is_called {
             let (after, waited) = wait(&self.shared.finished, state, POLL);
             state = after;
             has_waited = true;
             if waited {
                 drop(state);
                 if poll() {
-                    return Ok(Taken::default());
+                    return Taken::default();
                 }
                 state = self.shared.lock();
             }
@@ -149,10 +145,7 @@ impl Many {
             state = wait(&self.shared.idle, state, left).0;
         }
         state.is_called = false;
-        match state.panic.take() {
-            Some(panic) => Err(panic),
-            None => Ok(Taken { done: std::mem::take(&mut state.done), waiting: state.waiting.len() }),
-        }
+        Taken { done: std::mem::take(&mut state.done), waiting: state.waiting.len() }
     }
 
     /// Lets a caller who waits in `take` go on.
@@ -200,15 +193,21 @@ impl State {
 impl Shared {
     /// What a thread does.
     fn work(&self) {
-        let worked = catch_unwind(AssertUnwindSafe(|| {
-            let mut worker = Worker { shared: self, scratch: Scratch::default(), like: Vec::new() };
-            while let Some((place, source, threads)) = worker.next() {
-                worker.decode(place, &source, threads);
+        let mut worker = Worker { shared: self, scratch: Scratch::default(), like: Vec::new(), untold: Vec::new() };
+        loop {
+            let worked = catch_unwind(AssertUnwindSafe(|| {
+                while let Some((place, source, threads)) = worker.next() {
+                    worker.decode(place, &source, threads);
+                }
+            }));
+            let Err(panic) = worked else { return };
+            // A bug: those that the thread was about have it, and it goes on with the next.
+            let what = what(&*panic);
+            let untold = std::mem::take(&mut worker.untold);
+            worker = Worker { shared: self, scratch: Scratch::default(), like: Vec::new(), untold: Vec::new() };
+            for (place, bytes) in untold {
+                self.tell(place, bytes, Outcome::Bug(what.clone()));
             }
-        }));
-        if let Err(panic) = worked {
-            self.lock().panic = Some(panic);
-            self.finished.notify_all();
         }
     }
 
@@ -232,8 +231,9 @@ impl Shared {
     /// Tells the outcome of the source at `place`, for whose samples so many bytes are reserved.
     fn tell(&self, place: u64, bytes: u64, outcome: Outcome) {
         let mut state = self.lock();
-        if !matches!(outcome, Outcome::Decoded(_)) {
+        if bytes > 0 && !matches!(outcome, Outcome::Decoded(_)) {
             state.held_bytes = state.held_bytes.saturating_sub(bytes);
+            self.freed.notify_all();
         }
         let was_empty = state.done.is_empty();
         state.begun -= 1;
@@ -267,6 +267,8 @@ struct Worker<'a> {
     scratch: Scratch,
     /// Images of a kind that wait for others to be decoded with.
     like: Vec<Prepared>,
+    /// Places of which nobody has been told what becomes of them, and bytes that are reserved for them.
+    untold: Vec<(u64, u64)>,
 }
 
 impl Worker<'_> {
@@ -280,6 +282,7 @@ impl Worker<'_> {
             }
             if let Some((place, source)) = state.waiting.pop_front() {
                 state.begun += 1;
+                self.untold.push((place, 0));
                 // Where there are fewer objects than threads, each has several.
                 let threads = shared.most_threads / (state.begun + state.waiting.len());
                 return Some((place, source, threads.max(1)));
@@ -299,23 +302,26 @@ impl Worker<'_> {
         let opened = Opened::new(source, request).and_then(|opened| opened.bytes(request).map(|bytes| (opened, bytes)));
         let (opened, bytes) = match opened {
             Ok(opened) => opened,
-            Err(outcome) => return self.shared.tell(place, 0, outcome),
+            Err(outcome) => return self.tell(place, outcome),
         };
         if !self.shared.reserve(place, bytes, false) {
             // Those that wait for others hold room.
             self.decode_like();
             if !self.shared.reserve(place, bytes, true) {
-                return self.shared.tell(place, 0, Outcome::Stopped);
+                return self.tell(place, Outcome::Stopped);
             }
         }
-        let prepared = match opened.prepared(place, bytes, take) {
+        if let Some(untold) = self.untold.iter_mut().find(|untold| untold.0 == place) {
+            untold.1 = bytes;
+        }
+        let prepared = match opened.prepared(place, take) {
             Ok(prepared) => prepared,
-            Err(outcome) => return self.shared.tell(place, bytes, outcome),
+            Err(outcome) => return self.tell(place, outcome),
         };
         let together = prepared.together(request);
         if together < 2 {
             let outcome = prepared.decode(request, threads, &mut self.scratch, self.shared.watch());
-            return self.shared.tell(place, bytes, outcome);
+            return self.tell(place, outcome);
         }
         if self.like.first().is_some_and(|first| !first.is_like(&prepared)) {
             self.decode_like();
@@ -327,15 +333,163 @@ impl Worker<'_> {
     }
 
     fn decode_like(&mut self) {
-        let (shared, watch) = (self.shared, self.shared.watch());
-        decode_like(&mut self.like, &mut self.scratch, watch, |place, bytes, outcome| {
-            shared.tell(place, bytes, outcome)
-        });
+        for (place, outcome) in decode_like(&mut self.like, &mut self.scratch, self.shared.watch()) {
+            self.tell(place, outcome);
+        }
     }
+
+    fn tell(&mut self, place: u64, outcome: Outcome) {
+        if let Some(at) = self.untold.iter().position(|untold| untold.0 == place) {
+            let (_, bytes) = self.untold.swap_remove(at);
+            self.shared.tell(place, bytes, outcome);
+        }
+    }
+}
+
+/// What a panic says.
+fn what(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 /// Waits on `condvar` for at most `time`; whether it was that long.
 fn wait<'a>(condvar: &Condvar, state: MutexGuard<'a, State>, time: Duration) -> (MutexGuard<'a, State>, bool) {
     let (state, result) = condvar.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
     (state, result.timed_out())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dicoxide_core::{ErrorKind, ReadAt};
+    use std::path::PathBuf;
+    use std::sync::atomic::AtomicUsize;
+
+    const SIDE: u16 = 256;
+    const PIXEL_BYTES: usize = 2 * SIDE as usize * SIDE as usize;
+
+    /// A file of `SIDE` × `SIDE` native samples of 16 bits.
+    #[allow(clippy::cast_possible_truncation, reason = "halves of tags, and lengths of the values below")]
+    fn file() -> Vec<u8> {
+        fn element(out: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
+            out.extend(((tag >> 16) as u16).to_le_bytes());
+            out.extend((tag as u16).to_le_bytes());
+            out.extend(vr);
+            if vr == b"OW" {
+                out.extend([0, 0]);
+                out.extend((value.len() as u32).to_le_bytes());
+            } else {
+                out.extend((value.len() as u16).to_le_bytes());
+            }
+            out.extend(value);
+        }
+        let mut out = vec![0; 128];
+        out.extend(b"DICM");
+        element(&mut out, 0x0002_0010, b"UI", b"1.2.840.10008.1.2.1\0");
+        element(&mut out, 0x0028_0002, b"US", &[1, 0]);
+        element(&mut out, 0x0028_0004, b"CS", b"MONOCHROME2 ");
+        for (tag, value) in [(0x10, SIDE), (0x11, SIDE), (0x100, 16), (0x101, 16), (0x102, 15), (0x103, 0)] {
+            element(&mut out, 0x0028_0000 + tag, b"US", &u16::to_le_bytes(value));
+        }
+        element(&mut out, 0x7FE0_0010, b"OW", &[7; PIXEL_BYTES]);
+        out
+    }
+
+    /// Bytes whose last pixels cannot be read: after `is_let`, if there is one; otherwise they can.
+    struct Broken {
+        bytes: Vec<u8>,
+        is_let: Option<Arc<AtomicBool>>,
+    }
+
+    fn source(is_let: Option<Arc<AtomicBool>>) -> Source {
+        Source::Bytes(Arc::new(Broken { bytes: file(), is_let }))
+    }
+
+    impl ReadAt for Broken {
+        fn size(&self) -> u64 {
+            self.bytes.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+            let at = usize::try_from(offset).unwrap();
+            let mut end = self.bytes.len();
+            if let Some(is_let) = &self.is_let {
+                // The header may be read some way beyond its end.
+                end -= 1024;
+                if at >= end {
+                    let began = Instant::now();
+                    while !is_let.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(20) {
+                        std::thread::yield_now();
+                    }
+                    return Err(io::Error::other("broken"));
+                }
+            }
+            let there = out.len().min(end - at);
+            out[..there].copy_from_slice(&self.bytes[at..at + there]);
+            Ok(there)
+        }
+    }
+
+    fn memory(words: usize) -> Vec<u64> {
+        vec![0; words]
+    }
+
+    fn all(many: &Many, count: usize) -> Vec<(u64, Outcome)> {
+        let mut done = Vec::new();
+        while done.len() < count {
+            done.extend(many.take(0, 0, &|| false).done);
+        }
+        done.sort_unstable_by_key(|(place, _)| *place);
+        done
+    }
+
+    #[test]
+    fn a_panic_is_of_the_source_that_it_is_about() {
+        let taken = AtomicUsize::new(0);
+        let take = move |words| match taken.fetch_add(1, Ordering::Relaxed) {
+            2 => panic!("a bug"),
+            _ => Ok(memory(words)),
+        };
+        let many = Many::new(Request::default(), Box::new(take), u64::MAX, 1);
+        many.push((0..6).map(|place| (place, source(None)))).unwrap();
+        for (place, outcome) in all(&many, 6) {
+            match outcome {
+                Outcome::Bug(what) => assert_eq!((place, what.as_str()), (2, "a bug")),
+                Outcome::Decoded(picture) => assert_eq!(picture.shape, [usize::from(SIDE); 2]),
+                _ => panic!("neither"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_fails_gives_its_room_to_who_waits_for_it() {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&taken);
+        let take = move |words| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(memory(words))
+        };
+        let is_let = Arc::new(AtomicBool::new(false));
+        let broken = source(Some(Arc::clone(&is_let)));
+        let many = Many::new(Request::default(), Box::new(take), 2 * PIXEL_BYTES as u64, 3);
+        many.push([(0, source(None)), (1, broken)]).unwrap();
+        let wait_for = |count| {
+            let began = Instant::now();
+            while taken.load(Ordering::Relaxed) < count && began.elapsed() < Duration::from_secs(10) {
+                std::thread::yield_now();
+            }
+            taken.load(Ordering::Relaxed)
+        };
+        assert_eq!(wait_for(2), 2);
+        many.push([(2, source(None)), (3, Source::Path(PathBuf::from("/none")))]).unwrap();
+        // So that a thread waits for room by then.
+        std::thread::sleep(Duration::from_millis(100));
+        is_let.store(true, Ordering::Relaxed);
+        // Nobody has taken anything meanwhile.
+        assert_eq!(wait_for(3), 3);
+        let outcomes = all(&many, 4);
+        assert!(matches!(&outcomes[1].1, Outcome::Failed(error, ..) if error.kind() == ErrorKind::Io));
+        assert!(matches!(&outcomes[2].1, Outcome::Decoded(_)));
+        assert!(matches!(&outcomes[3].1, Outcome::Unreadable(_, path) if path == &PathBuf::from("/none")));
+    }
 }

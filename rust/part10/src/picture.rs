@@ -57,6 +57,8 @@ pub enum Outcome {
     Unreadable(io::Error, PathBuf),
     /// It takes what is not here: another decoder, or a Modality LUT.
     Elsewhere,
+    /// Decoding it has panicked, with this text: a bug.
+    Bug(String),
     /// It was stopped.
     Stopped,
 }
@@ -133,10 +135,10 @@ impl Opened {
     }
 
     /// The same with the memory for its samples, which `take` gives.
-    pub(crate) fn prepared(self, place: u64, bytes: u64, take: &Take) -> Result<Prepared, Outcome> {
+    pub(crate) fn prepared(self, place: u64, take: &Take) -> Result<Prepared, Outcome> {
         let samples = self.kind.info.samples().saturating_mul(self.indices.len());
         match SamplesBuf::new(self.type_name, samples, |bytes| take(bytes.div_ceil(8))) {
-            Ok(Some(samples)) => Ok(Prepared { place, bytes, opened: self, samples }),
+            Ok(Some(samples)) => Ok(Prepared { place, opened: self, samples }),
             Ok(None) => Err(Outcome::Elsewhere),
             Err(error) => Err(Outcome::Failed(error, None, None)),
         }
@@ -145,9 +147,7 @@ impl Opened {
 
 /// An object whose samples have their memory.
 pub(crate) struct Prepared {
-    pub(crate) place: u64,
-    /// What it holds of the room for samples.
-    pub(crate) bytes: u64,
+    place: u64,
     opened: Opened,
     samples: SamplesBuf,
 }
@@ -199,14 +199,13 @@ impl Prepared {
     }
 }
 
-/// Decodes images of a kind in lock-step.
+/// Decodes images of a kind in lock-step: the outcome of each, with its place.
 pub(crate) fn decode_like(
     prepared: &mut Vec<Prepared>,
     scratch: &mut Scratch,
     watch: Watch<'_>,
-    mut told: impl FnMut(u64, u64, Outcome),
-) {
-    let Some(first) = prepared.first() else { return };
+) -> Vec<(u64, Outcome)> {
+    let Some(first) = prepared.first() else { return Vec::new() };
     let (kind, limits) = (first.opened.kind, Limits::unbounded());
     let job = kind.job(&limits, None);
     let Scratch { workspace, bytes } = scratch;
@@ -225,8 +224,9 @@ pub(crate) fn decode_like(
         }
     }
     let mut decoded = decode_together(&job, frames, workspace, watch).into_iter();
+    let mut outcomes = Vec::with_capacity(unread.len());
     for (prepared, unread) in prepared.drain(..).zip(unread) {
-        let (place, bytes, index) = (prepared.place, prepared.bytes, prepared.opened.indices.first().copied());
+        let (place, index) = (prepared.place, prepared.opened.indices.first().copied());
         let result = match unread {
             Some(error) => Err(error),
             None => decoded.next().unwrap_or_else(|| Err(DecodeError::new(ErrorKind::Interrupted, "", ""))),
@@ -235,8 +235,9 @@ pub(crate) fn decode_like(
             Ok(decoded) => prepared.picture(decoded.tolerated.into_iter().map(|note| (index, note)).collect()),
             Err(error) => failed(error, &prepared.opened.image.transfer_syntax, index),
         };
-        told(place, bytes, outcome);
+        outcomes.push((place, outcome));
     }
+    outcomes
 }
 
 /// What an error means for who decodes many.

@@ -63,7 +63,7 @@ pub(crate) fn system(errno: Option<i32>, message: &str) -> PyErr {
 
 /// An `OSError` about a file that was named.
 pub(crate) fn of_file(py: Python<'_>, error: &std::io::Error, path: &std::path::Path) -> PyErr {
-    let Some(errno) = error.raw_os_error().or_else(|| is_a_directory(error)) else {
+    let Some(errno) = error.raw_os_error().or_else(|| found_here(error)) else {
         return system(None, &error.to_string());
     };
     let text = py.import("os").and_then(|os| os.call_method1("strerror", (errno,))).and_then(|text| text.extract());
@@ -71,9 +71,13 @@ pub(crate) fn of_file(py: Python<'_>, error: &std::io::Error, path: &std::path::
     pyo3::exceptions::PyOSError::new_err((errno, text, path.display().to_string()))
 }
 
-/// The one error that is found without asking the system to read.
-fn is_a_directory(error: &std::io::Error) -> Option<i32> {
-    (error.kind() == std::io::ErrorKind::IsADirectory).then_some(21)
+/// The number of what is found without asking the system to read: EISDIR and EINVAL.
+fn found_here(error: &std::io::Error) -> Option<i32> {
+    match error.kind() {
+        std::io::ErrorKind::IsADirectory => Some(21),
+        std::io::ErrorKind::InvalidInput => Some(22),
+        _ => None,
+    }
 }
 
 /// An `InternalError`: a panic that was caught.

@@ -43,8 +43,7 @@ pub(crate) fn guarded<T: Send>(
     catch_unwind(AssertUnwindSafe(|| work(&|| false))).map_err(|panic| bug(py, &*panic))
 }
 
-/// The exception for what a panic has told.
-pub(crate) fn bug(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
+fn bug(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
     let what = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 mod _core {
     use super::*;
     use dicoxide_core::{ErrorKind, Tier, TransferSyntax, codec};
+    use numpy::{PyArray1, PyArrayMethods};
 
     #[pymodule_export]
     use super::encode::{jpeg_lossless_encode, rle_encode};
@@ -37,6 +38,8 @@ mod _core {
     /// Version, kinds of errors and the CPU path, for `doctor` and the tests.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // NumPy's interface is looked up when it is used first, which panics if a signal comes just then.
+        PyArray1::<u8>::zeros(module.py(), 0, false).try_readwrite()?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_KINDS", ErrorKind::ALL.map(ErrorKind::name).to_vec())?;
         module.add("CPU_PATH", Tier::best().name())

@@ -1,7 +1,7 @@
 //! Many objects at once, as Python gives and gets them.
 
 use crate::errors::{self, Failure};
-use crate::guard::{bug, detached};
+use crate::guard::detached;
 use crate::object::readable;
 use crate::samples::{Used, lent};
 use crate::stated::{Note, note};
@@ -63,8 +63,7 @@ impl Many {
     ///
     /// `first` is the place that is wanted next; `freed_bytes` are those of arrays that have been handed on.
     fn take<'py>(&self, py: Python<'py>, first: u64, freed_bytes: u64) -> PyResult<(usize, Vec<(u64, Found<'py>)>)> {
-        let taken = detached(py, |poll| self.many.take(first, freed_bytes, poll))?;
-        let Taken { done, waiting } = taken.map_err(|panic| bug(py, &*panic))?;
+        let Taken { done, waiting } = detached(py, |poll| self.many.take(first, freed_bytes, poll))?;
         let found = done.into_iter().map(|(place, outcome)| Ok((place, self.found(py, outcome)?)));
         Ok((waiting, found.collect::<PyResult<_>>()?))
     }
@@ -92,6 +91,7 @@ impl Many {
                 exception(Failure { error: &error, transfer_syntax: uid.as_deref(), frame_index }.into())
             }
             Outcome::Unreadable(error, path) => exception(errors::of_file(py, &error, &path)),
+            Outcome::Bug(what) => exception(errors::internal(py, &what)),
             Outcome::Elsewhere | Outcome::Stopped => Found::Elsewhere(None),
         })
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,34 +131,33 @@ class _Runner:
         try:
             yield from self._results(works)
         finally:
-            # What writes waits for what prepares.
-            self._writing.stop()
-            self._preparing.stop()
-            for work in works:
-                if work.writer is not None:
-                    work.writer.abort()
+            with ExitStack() as ends:
+                for work in works:
+                    ends.callback(_abort, work)
+                # What writes waits for what prepares, so it is stopped first: the last is called first.
+                ends.callback(self._preparing.stop)
+                ends.callback(self._writing.stop)
 
     def _results(self, works: list[_Work]) -> Iterator[Result]:
         current = 0
         places = {id(work): place for place, work in enumerate(works)}
-        slices = decoded_slices([(work.job, work) for work in works], self._options, self._threads)
-        for work, index, result in slices:
-            while current < places[id(work)]:
-                self._end(works[current])
-                current += 1
-            self._take(work, index, result)
-            if self._stop_at_failure and work.failures:
-                # Its series is not written, but what is complete already is told.
-                work.is_dead = True
-                self._end(work)
-                current = len(works)
-                break
-            most_bytes = (self._threads + 1) * _WAITING_BYTES
-            for one in self._done(wait=self._waiting_bytes > most_bytes or len(self._waiting) > _WAITING_COUNT):
-                yield one
-                if self._stop_at_failure and one.failures:
-                    return
-        slices.close()
+        with closing(decoded_slices([(work.job, work) for work in works], self._options, self._threads)) as slices:
+            for work, index, result in slices:
+                while current < places[id(work)]:
+                    self._end(works[current])
+                    current += 1
+                self._take(work, index, result)
+                if self._stop_at_failure and work.failures:
+                    # Its series is not written, but what is complete already is told.
+                    work.is_dead = True
+                    self._end(work)
+                    current = len(works)
+                    break
+                most_bytes = (self._threads + 1) * _WAITING_BYTES
+                for one in self._done(wait=self._waiting_bytes > most_bytes or len(self._waiting) > _WAITING_COUNT):
+                    yield one
+                    if self._stop_at_failure and one.failures:
+                        return
         for work in works[current:]:
             self._end(work)
         while self._waiting:
@@ -201,7 +201,7 @@ class _Runner:
         work.block.append(result)
         work.held.append(index)
         work.kept.append(index)
-        self._count(work, index, result.nbytes)
+        self._count(work, index, work.writer.slice_bytes)
         # A block has slices of one repetition.
         if len(work.held) == work.writer.block or len(work.kept) % depth == 0:
             self._flush(work)
@@ -301,6 +301,11 @@ class _Runner:
             work.failures.append(failure_of(error, work.job.slices[0].path, series=work.job.name))
         if work.writer is not None:
             work.writer.abort()
+
+
+def _abort(work: _Work) -> None:
+    if work.writer is not None:
+        work.writer.abort()
 
 
 def _prepared(work: _Work, block: list[Array], held: list[int]) -> Any:
