@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from dicoxide.bench._peers import LEVELS
+from dicoxide.bench._peers import LEVELS, OURS
 
 __all__ = ["lines", "write_csv"]
 
@@ -18,6 +18,8 @@ _LEVELS = {
     "rescaled": "file to float32 modality values",
     "bulk": "many files",
 }
+# Rows of what went wrong.
+_MOST = 30
 _BAD = ("wrong", "disputed", "error", "crashed", "timeout")
 _FIELDS = (
     *("level", "case", "peer", "variant", "threads", "status", "detail"),
@@ -65,8 +67,12 @@ def _exactness(document: dict[str, Any]) -> Iterator[str]:
     bad = [result for result in _answers(document) if result["status"] in _BAD]
     if bad:
         yield f"\nWhat went wrong ({len(bad)})"
-        rows = [(one["level"], one["peer"], one["case"], one["status"], _short(one["detail"])) for one in bad]
+        # Ours first: what others get wrong is their users' business.
+        bad.sort(key=lambda one: (one["peer"] != OURS, _BAD.index(one["status"])))
+        rows = [(one["level"], one["peer"], one["case"], one["status"], _short(one["detail"])) for one in bad[:_MOST]]
         yield from _aligned(("level", "decoder", "image", "", ""), rows)
+        if len(bad) > _MOST:
+            yield f"  … and {len(bad) - _MOST} more, which --json, --csv and --html have"
 
 
 def _answers(document: dict[str, Any]) -> list[dict[str, Any]]:

@@ -91,8 +91,8 @@ class Verdicts:
         for status in ("crashed", "timeout", "error"):
             if status in answer:
                 return Answer(status, answer[status])
-        if answer.get("unsupported"):
-            return Answer("unsupported")
+        if "unsupported" in answer:
+            return Answer("unsupported", answer["unsupported"] or None)
         found = Answer("unchecked", None, answer["wrong"], tuple(answer["shape"]), answer["dtype"], answer["sha256"])
         return _decided(found, answer["wrong"]) if answer["is_compared"] else found
 

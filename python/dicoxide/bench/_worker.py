@@ -43,9 +43,18 @@ def main() -> None:
             os.sched_setaffinity(0, every)
         try:
             answer = _DO[request["do"]](request)
+        except NotImplementedError as error:
+            answer = {"unsupported": _text(error)}
         except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]}
+            answer = {"error": _text(error)}
         print(json.dumps(answer), file=answers, flush=True)
+
+
+def _text(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    # What pydicom says of a plugin that failed is what the plugin said.
+    text = text.rpartition("raised by all available plugins: ")[2]
+    return f"{type(error).__name__}: {text}"[:500]
 
 
 def _load(request: Request) -> Answer:
@@ -66,7 +75,7 @@ def _answer(request: Request) -> Answer:
     peer, opened, level = PEERS[request["peer"]], Opened(Case(*request["cases"][0])), request["level"]
     call = peer.bind(level, opened, request["variant"], request["threads"])
     if call is None:
-        return {"unsupported": True}
+        return {"unsupported": ""}
     values = _values(request["peer"], level, opened, call())
     if request.get("save"):
         np.save(request["save"], values)
@@ -103,7 +112,7 @@ def _race(request: Request) -> Answer:
             os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     calls = [_bound(request, peer, variant) for peer, variant in request["peers"]]
     if None in calls:
-        return {"unsupported": True}
+        return {"unsupported": ""}
     seconds: list[list[float]] = [[] for _ in calls]
     for call in calls:
         # Caches, memory and plugins are warm afterwards.
@@ -134,7 +143,7 @@ def _memory(request: Request) -> Answer:
     before = _peak()
     call = _bound(request, peer, variant)
     if call is None or before is None:
-        return {"unsupported": True}
+        return {"unsupported": ""}
     call()
     after = _peak()
     return {"bytes": None if after is None else after - before}
@@ -151,7 +160,7 @@ def _lock(request: Request) -> Answer:
     peer, variant = request["peers"][0]
     call = _bound(request, peer, variant)
     if call is None:
-        return {"unsupported": True}
+        return {"unsupported": ""}
     call()
     counts, stop = [0], threading.Event()
 

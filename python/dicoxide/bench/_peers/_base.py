@@ -26,6 +26,7 @@ __all__ = [
     "Call",
     "Opened",
     "Peer",
+    "is_ybr",
     "library",
     "planes_last",
     "pooled",
@@ -55,7 +56,7 @@ class Opened:
         """The Dataset, with all of its pixel data in memory."""
         import pydicom
 
-        return pydicom.dcmread(self.case.path)
+        return pydicom.dcmread(self.case.path, force=True)
 
     @cached_property
     def frame(self) -> bytes:
@@ -156,6 +157,11 @@ def library(case: Case, name: str) -> str:
     if case.transfer_syntax in JPEG_2000:
         return "OpenJPEG"
     return "CharLS" if case.transfer_syntax in JPEG_LS else name
+
+
+def is_ybr(case: Case) -> bool:
+    """Whether `pixel_array` converts it to RGB: others give the samples as they are stored."""
+    return case.photometric_interpretation in ("YBR_FULL", "YBR_FULL_422")
 
 
 def pooled(calls: list[Call], threads: int) -> Call:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dicoxide._request import Array
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers._base import Call, Opened, library, planes_last
+from dicoxide.bench._peers._base import Call, Opened, is_ybr, library, planes_last
 from dicoxide.bench._peers._pydicom import Plugin
 
 __all__ = ["Gdcm"]
@@ -28,6 +28,8 @@ class Gdcm(Plugin):
     def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
         if level != "file":
             return super().bind(level, opened, variant, threads)
+        if is_ybr(opened.case):
+            return None
         import gdcm
 
         path = opened.case.path
