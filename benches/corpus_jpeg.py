@@ -20,7 +20,7 @@ from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 import corpus
 import dicoxide
 import generated
-import phantoms
+from dicoxide.bench import _images
 
 Array = npt.NDArray[Any]
 
@@ -98,13 +98,13 @@ KINDS: dict[str, tuple[Callable[[], Array], int]] = {
         lambda: (generated.ct_frames(1)[0].clip(900, 1410) - 900 >> 1).astype(np.uint8),
         8,
     ),
-    "MR 256 × 256": (phantoms.mr, 12),
-    "XA 1024 × 1024": (phantoms.xa, 10),
-    "CR 2140 × 1760": (phantoms.cr, 10),
-    "MG 4084 × 3328": (phantoms.mg, 12),
-    "US 480 × 640 RGB": (phantoms.us_rgb, 8),
-    "noise 512 × 512": (phantoms.noise, 16),
-    "nearly constant 512 × 512": (phantoms.nearly_constant, 12),
+    "MR 256 × 256": (_images.mr, 12),
+    "XA 1024 × 1024": (_images.xa, 10),
+    "CR 2140 × 1760": (_images.cr, 10),
+    "MG 4084 × 3328": (_images.mg, 12),
+    "US 480 × 640 RGB": (_images.us_rgb, 8),
+    "noise 512 × 512": (_images.noise, 16),
+    "nearly constant 512 × 512": (_images.nearly_constant, 12),
 }
 
 

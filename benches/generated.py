@@ -1,7 +1,4 @@
-"""Images that are made rather than found: for sizes that no file at hand has.
-
-Values are CT-like: constant outside of the field of view, noisy air, smooth tissue with noise, hard edges of bone.
-"""
+"""Images that are made rather than found, in data sets: for sizes that no file at hand has."""
 
 from __future__ import annotations
 
@@ -14,32 +11,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEGLossless, RLELossless, generate_uid
 
+from dicoxide.bench._images import ct as ct_frames
+
+__all__ = ["ct_frames", "dataset", "jpeg_lossless_12", "jpeg_lossless_frame", "pack_bits_rle", "rle_frame"]
+
 Array = npt.NDArray[Any]
-
-
-def ct_frames(count: int, rows: int = 512, columns: int = 512, *, seed: int = 1) -> npt.NDArray[np.uint16]:
-    """(count, rows, columns) of values of 12 bits, each frame another one."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j].astype(np.float32)
-    frames = np.zeros((count, rows, columns), np.uint16)
-    noise = random.standard_normal((rows, columns), np.float32)
-    for index in range(count):
-        at = index / max(1, count)
-        body = (x / 0.85) ** 2 + (y / (0.55 + 0.1 * at)) ** 2 < 1
-        lungs = ((np.abs(x) - 0.4) / 0.22) ** 2 + ((y + 0.05) / (0.4 - 0.2 * at)) ** 2 < 1
-        spine = (x / 0.1) ** 2 + ((y - 0.35) / 0.1) ** 2 < 1
-        vessel = ((x - 0.1 * at) / 0.16) ** 2 + ((y + 0.05) / 0.2) ** 2 < 1
-        values = np.where(body, 1040 + 40 * np.cos(3 * x + 4 * at) * np.cos(2 * y), 24)
-        values[lungs & body] = 180
-        values[vessel] = 1220
-        values[spine] = 1900
-        # Another shift of one field of noise: as good as fresh noise, and much faster.
-        shifted = np.roll(noise, tuple(random.integers(0, rows, 2)), (0, 1))
-        values += shifted * np.where(body, 14, 5)
-        values[x**2 + y**2 > 1] = 0
-        np.clip(values, 0, 4095, out=values)
-        frames[index] = values
-    return frames
 
 
 def rle_frame(frame: Array) -> bytes:

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 
 from dicoxide._backend import core
-from dicoxide.cli import decode, doctor, info
+from dicoxide.cli import bench, decode, doctor, info
 
 __all__ = ["main"]
 
-_COMMANDS = (info, decode, doctor)
+_COMMANDS = (info, decode, bench, doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

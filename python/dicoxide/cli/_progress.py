@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from types import TracebackType
 from typing import Any, Self
@@ -9,7 +10,7 @@ from typing import Any, Self
 from dicoxide import _clock
 from dicoxide.bulk._extras import is_there
 
-__all__ = ["Progress", "size_text"]
+__all__ = ["Line", "Progress", "size_text"]
 
 _PLAIN_SECONDS = 5.0
 _LIVE_SECONDS = 0.1
@@ -85,6 +86,33 @@ class Progress:
             f"{self.files}/{self._all_files} files, {self.frames}/{self._all_frames} frames, "
             f"{self.bytes / 1e6 / seconds:.0f} MB/s, {self.errors} errors{left}"
         )
+
+
+class Line:
+    """What is being done now, on stderr: one line that changes on a terminal, else one every few seconds."""
+
+    def __init__(self) -> None:
+        self._is_live = sys.stderr.isatty()
+        self._interval = _clock.Interval(_LIVE_SECONDS if self._is_live else _PLAIN_SECONDS)
+        self._width = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._width:
+            print("\r" + " " * self._width + "\r", end="", file=sys.stderr, flush=True)
+
+    def say(self, text: str) -> None:
+        """Show `text`, if it is time for it."""
+        if not self._interval.passed():
+            return
+        if not self._is_live:
+            print(text, file=sys.stderr, flush=True)
+            return
+        text = text[: max(20, shutil.get_terminal_size().columns - 1)]
+        print("\r" + text.ljust(self._width), end="", file=sys.stderr, flush=True)
+        self._width = len(text)
 
 
 def _live() -> Any:

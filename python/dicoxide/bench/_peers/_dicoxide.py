@@ -1,0 +1,60 @@
+"""Ourselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import dicoxide
+from dicoxide._backend import core
+from dicoxide.bench._cases import Case
+from dicoxide.bench._peers._base import LEVELS, Call, Opened, Peer
+
+__all__ = ["Dicoxide"]
+
+
+class Dicoxide(Peer):
+    """The direct interface, and the plugin of pydicom."""
+
+    name = package = module = "dicoxide"
+    license = "MIT OR Apache-2.0"
+    levels = LEVELS
+    variants = ("", "out=")
+
+    def version(self) -> str | None:
+        return core.__version__
+
+    def votes(self, case: Case, level: str) -> str:
+        return self.name if _decodes(case) else ""
+
+    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
+        case, path = opened.case, opened.case.path
+        out = opened.out(level) if variant else None
+        if level == "codec":
+            if not _decodes(case):
+                return None
+            src, spec = opened.frame, opened.spec
+            return lambda: dicoxide.decode_frame(src, spec, out)
+        if level == "pixel_array":
+            # pydicom asks no plugin for native samples.
+            return None if variant or case.is_native or not _decodes(case) else _plugin(opened)
+        rescale = level == "rescaled"
+        if rescale and case.samples_per_pixel > 1:
+            return None
+        return lambda: dicoxide.decode(path, out=out, rescale=rescale, threads=threads)
+
+    def bind_many(self, opened: Iterable[Opened], threads: int) -> Call | None:
+        paths = [one.case.path for one in opened]
+        return lambda: sum(array.size for _, array in dicoxide.decode_many(paths, threads=threads))
+
+
+def _decodes(case: Case) -> bool:
+    known = dicoxide.capabilities().get(case.transfer_syntax)
+    return known is not None and known.decoder == "dicoxide"
+
+
+def _plugin(opened: Opened) -> Call:
+    from pydicom.pixels.utils import pixel_array
+
+    dicoxide.enable()
+    dataset = opened.dataset
+    return lambda: pixel_array(dataset, raw=True, decoding_plugin="dicoxide")

@@ -1,0 +1,85 @@
+"""Workers as their parent sees them: a request, and an answer, an end or a limit of time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """A process that is started when it is needed, and again after it has ended."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._lines: SimpleQueue[str] = SimpleQueue()
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """The answer; or ``crashed`` with what ended it; or ``timeout``."""
+        process = self._started()
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.flush()
+            line = self._lines.get(timeout=max(0.1, seconds))
+        except Empty:
+            self.stop()
+            return {"timeout": f"no answer within {seconds:.0f} s"}
+        except OSError:
+            line = ""
+        if line:
+            answer: dict[str, Any] = json.loads(line)
+            return answer
+        code = process.wait()
+        self._process = None
+        return {"crashed": _ended(code)}
+
+    def stop(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            self._lines = SimpleQueue()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "dicoxide.bench._worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                encoding="utf-8",
+                # Ctrl-C is the parent's.
+                start_new_session=os.name == "posix",
+            )
+            Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
+        return self._process
+
+
+def _read(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
+    assert process.stdout is not None
+    with suppress(OSError, ValueError):
+        for line in process.stdout:
+            lines.put(line)
+    lines.put("")
+
+
+def _ended(code: int) -> str:
+    if code >= 0:
+        return f"the process ended with exit code {code}"
+    with suppress(ValueError):
+        return f"the process was ended by {signal.Signals(-code).name}"
+    return f"the process was ended by signal {-code}"

@@ -1,0 +1,90 @@
+"""Where a run was made: what may change its numbers."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from dicoxide import _clock
+from dicoxide._backend import backend, core
+from dicoxide._request import thread_count
+from dicoxide.bench._peers import PEERS
+from dicoxide.bench._process import Worker
+
+__all__ = ["peers", "setup"]
+
+# Variables that change speed, or who decodes.
+_VARIABLES = re.compile(
+    r"DICOXIDE_\w+|(OMP|OPENBLAS|MKL|NUMEXPR|ITK_GLOBAL_DEFAULT)_\w*THREADS|MALLOC_\w+|LD_PRELOAD|PYTHONMALLOC"
+)
+
+
+def setup(command: str) -> dict[str, Any]:
+    """Versions, machine and command."""
+    import pydicom
+
+    return {
+        "dicoxide": core.__version__,
+        "backend": backend,
+        "cpu_path": core.CPU_PATH,
+        "cpu": _of_cpu("model name") or platform.processor() or platform.machine(),
+        "cores": thread_count(None),
+        "mhz": _number(_of_cpu("cpu MHz")),
+        "memory_bytes": _memory_bytes(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pydicom": pydicom.__version__,
+        "began": _clock.now(),
+        "command": command,
+        "environment": {name: value for name, value in sorted(os.environ.items()) if _VARIABLES.fullmatch(name)},
+    }
+
+
+def peers(workers: dict[str, Worker]) -> list[dict[str, Any]]:
+    """Every decoder that there could be, and whether it is there and can be imported."""
+    found = []
+    for name, peer in PEERS.items():
+        status, why = "missing", None
+        if peer.is_there():
+            answer = workers[name].ask({"do": "load", "peer": name}, 60)
+            why = next((answer[key] for key in ("crashed", "timeout", "error") if key in answer), None)
+            status = "broken" if why else "found"
+        found.append(
+            {
+                "name": name,
+                "package": peer.package,
+                "version": peer.version(),
+                "license": peer.license,
+                "status": status,
+                "install": peer.install,
+                "why": why,
+                "levels": list(peer.levels),
+            }
+        )
+    return found
+
+
+def _of_cpu(key: str) -> str | None:
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.startswith(key):
+                return line.partition(":")[2].strip()
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    with suppress(TypeError, ValueError):
+        return float(text or "")
+    return None
+
+
+def _memory_bytes() -> int | None:
+    with suppress(AttributeError, ValueError, OSError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None

@@ -1,0 +1,161 @@
+"""Who is exact: every decoder's answer to every case, and what they agree on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dicoxide.bench._cases import Case
+from dicoxide.bench._peers import OURS, PEERS
+from dicoxide.bench._process import Worker
+
+__all__ = ["Answer", "Question", "Verdicts", "asked"]
+
+# For one decoding, its file read and its libraries imported.
+_SECONDS = 60.0
+
+
+class Question(NamedTuple):
+    """What one decoder is asked."""
+
+    level: str
+    case: Case
+    peer: str
+
+
+class Answer(NamedTuple):
+    """What became of it."""
+
+    # ``"ok"``, ``"wrong"``, ``"error"``, ``"crashed"``, ``"timeout"``, ``"unsupported"``, ``"unchecked"`` where nobody
+    # else decodes it, ``"disputed"`` where decoders disagree and none has more on its side.
+    status: str
+    detail: str | None = None
+    wrong: dict[str, Any] | None = None
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
+    sha256: str = ""
+
+
+class Verdicts:
+    """Asks, and decides who is right.
+
+    Where the samples are known, these are right. Else it is the answer that most decoders give: those who share a
+    library count once, and somebody who hands a case on to another does not count. Where none has more than the others,
+    it is disputed.
+    """
+
+    def __init__(self, folder: str, workers: Mapping[str, Worker]) -> None:
+        self._folder = folder
+        self._workers = workers
+        self._saved = 0
+        self.disagreements: list[dict[str, Any]] = []
+
+    def of_case(self, level: str, case: Case, peers: Iterable[str]) -> dict[str, Answer]:
+        """The answers of `peers`, each decided; by their names."""
+        # Those who read a path give the samples of all frames, a codec those of the first: each level is by itself.
+        known = case.truth if level != "rescaled" else None
+        answers = {name: self._ask(Question(level, case, name), known) for name in peers}
+        given = {name: answer for name, answer in answers.items() if answer.sha256}
+        if not given:
+            return answers
+        right, reference = ("", known) if known else self._agreed(level, case, given)
+        if reference is None:
+            status = "unchecked" if len({answer.sha256 for answer in given.values()}) == 1 else "disputed"
+            decided = {name: answer._replace(status=status, wrong=None) for name, answer in given.items()}
+        elif known:
+            decided = {name: _decided(answer, answer.wrong) for name, answer in given.items()}
+        else:
+            decided = {}
+            for name, answer in given.items():
+                if answer.sha256 == right:
+                    decided[name] = _decided(answer, None)
+                else:
+                    decided[name] = self._ask(Question(level, case, name), reference)
+        self._disagree(level, case, decided, is_known=known is not None)
+        return {**answers, **decided}
+
+    def _ask(self, question: Question, reference: str | None, save: str | None = None) -> Answer:
+        level, case, peer = question
+        request = {
+            "do": "answer",
+            "peer": peer,
+            "level": level,
+            "variant": "",
+            "threads": 1,
+            "cases": [case],
+            "reference": reference,
+            "save": save,
+        }
+        answer = self._workers[peer].ask(request, _SECONDS)
+        for status in ("crashed", "timeout", "error"):
+            if status in answer:
+                return Answer(status, answer[status])
+        if "unsupported" in answer:
+            return Answer("unsupported", answer["unsupported"] or None)
+        found = Answer("unchecked", None, answer["wrong"], tuple(answer["shape"]), answer["dtype"], answer["sha256"])
+        return _decided(found, answer["wrong"]) if answer["is_compared"] else found
+
+    def _agreed(self, level: str, case: Case, given: Mapping[str, Answer]) -> tuple[str, str | None]:
+        """The checksum that most give, and a file with these samples; None where nobody confirms another."""
+        votes: dict[str, set[str]] = {}
+        for name, answer in given.items():
+            if who := PEERS[name].votes(case, level):
+                votes.setdefault(answer.sha256, set()).add(who)
+        ranked = sorted(votes.items(), key=lambda item: -len(item[1]))
+        if not ranked or len(ranked[0][1]) < 2 or (len(ranked) > 1 and len(ranked[0][1]) == len(ranked[1][1])):
+            return "", None
+        right = ranked[0][0]
+        self._saved += 1
+        path = os.path.join(self._folder, f"agreed-{self._saved}.npy")
+        # Whoever gives it is asked once more: all answers would be too much to keep.
+        for name, answer in given.items():
+            if answer.sha256 == right and self._ask(Question(level, case, name), None, path).sha256 == right:
+                return right, path
+        return "", None
+
+    def _disagree(self, level: str, case: Case, decided: Mapping[str, Answer], *, is_known: bool) -> None:
+        answers: dict[str, list[str]] = {}
+        for name, answer in decided.items():
+            answers.setdefault(answer.sha256, []).append(name)
+        if not any(answer.status in ("wrong", "disputed") for answer in decided.values()):
+            return
+        right = [name for name, answer in decided.items() if answer.status == "ok"]
+        self.disagreements.append(
+            {
+                "case": case.name,
+                "level": level,
+                "reference": right or None,
+                "known": is_known,
+                "answers": [_told(decided[names[0]], names) for names in answers.values()],
+            }
+        )
+
+
+def _told(answer: Answer, names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "peers": list(names),
+        "shape": list(answer.shape),
+        "dtype": answer.dtype,
+        "sha256": answer.sha256,
+        "samples": 0 if answer.wrong is None else answer.wrong["samples"],
+    }
+
+
+def _decided(answer: Answer, wrong: dict[str, Any] | None) -> Answer:
+    if wrong is None:
+        return answer._replace(status="ok", wrong=None)
+    where = "×".join(map(str, wrong["first"]))
+    detail = f"{wrong['samples']} of {wrong['of']} samples differ, the first at {where}"
+    return answer._replace(status="wrong", detail=detail, wrong=wrong)
+
+
+def asked(cases: Sequence[Case], peers: Sequence[str], levels: Sequence[str]) -> Iterator[tuple[str, Case, list[str]]]:
+    """Every level of every case with the decoders that have it; a level after the other for each case."""
+    for case in cases:
+        for level in levels:
+            if level == "bulk" or (level == "rescaled" and case.samples_per_pixel > 1):
+                continue
+            having = [name for name in peers if level in PEERS[name].levels]
+            if having != [OURS]:
+                yield level, case, having

@@ -1,0 +1,108 @@
+"""``dicoxide bench``: who is exact and how fast, on one's own images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from dicoxide.bulk._extras import MissingExtraError
+from dicoxide.cli._progress import Line
+from dicoxide.cli._words import counted, numbers_type, shown
+
+__all__ = ["add_to"]
+
+_BUDGET_SECONDS = 150.0
+# Images that are compared; how many of them is told.
+_MOST_CASES = 60
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command to argparse."""
+    text = "compare decoders: who is exact, and how fast, on your own images or on built-in ones"
+    parser = commands.add_parser("bench", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, folders or globs; built-in images without any")
+    parser.add_argument("--json", metavar="FILE", help="write all that was measured; - is stdout")
+    parser.add_argument("--csv", metavar="FILE", help="write a row a measurement")
+    parser.add_argument("--html", metavar="FILE", help="write a page with plots, which opens offline")
+    parser.add_argument(
+        "--budget",
+        type=numbers_type(float, 1),
+        default=_BUDGET_SECONDS,
+        metavar="SECONDS",
+        help="how long it may take; images and rounds are sampled to keep it (default: %(default)g)",
+    )
+    parser.add_argument("--verify", action="store_true", help="only who is exact, no speed")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME", help="compare with this decoder alone")
+    parser.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from dicoxide.bench._cases import built_in, of_paths, taken
+    from dicoxide.bench._peers import PEERS
+    from dicoxide.bench._run import Options, run
+
+    if unknown := [name for name in arguments.peer if name not in PEERS]:
+        print(f"dicoxide: --peer {unknown[0]}: known are {', '.join(PEERS)}", file=sys.stderr)
+        return 2
+    try:
+        _check_outputs(arguments)
+    except (OSError, MissingExtraError) as error:
+        print(f"dicoxide: {error}", file=sys.stderr)
+        return 2
+    options = Options(arguments.budget, arguments.verify, tuple(arguments.peer), _command())
+    with tempfile.TemporaryDirectory(prefix="dicoxide-images-") as folder, Line() as line:
+        notes = []
+        if arguments.paths:
+            line.say("looking for images")
+            cases, others = of_paths(arguments.paths)
+            if others:
+                notes.append(f"{counted(others, 'file')} left out: no image, or too large")
+        else:
+            line.say("making images")
+            cases = built_in(folder)
+        chosen = taken(cases, _MOST_CASES)
+        if len(chosen) < len(cases):
+            notes.append(f"{len(chosen)} of {len(cases)} images were taken, as many of each kind as there are")
+        if not chosen:
+            print(f"dicoxide: no images in {' '.join(map(shown, arguments.paths))}", file=sys.stderr)
+            return 1
+        document = run(chosen, options, notes, line.say)
+    _write(arguments, document)
+    return 130 if document["setup"]["interrupted"] else 0
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Refuse before anything is measured what could not be written after it."""
+    for path in (arguments.json, arguments.csv, arguments.html):
+        if path not in (None, "-") and not Path(path).resolve().parent.is_dir():
+            raise FileNotFoundError(f"{path}: there is no such folder")
+    if arguments.html:
+        from dicoxide.bench import _html
+
+        _html.check()
+
+
+def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
+    from dicoxide.bench import _table
+
+    report = sys.stderr if arguments.json == "-" else sys.stdout
+    print("\n".join(shown(line) if "\n" not in line else line for line in _table.lines(document)), file=report)
+    if arguments.json == "-":
+        print(json.dumps(document, indent=1))
+    elif arguments.json:
+        Path(arguments.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if arguments.csv:
+        _table.write_csv(document, arguments.csv)
+    if arguments.html:
+        from dicoxide.bench import _html
+
+        _html.write(document, arguments.html)
+
+
+def _command() -> str:
+    return shlex.join(["dicoxide", *sys.argv[1:]])

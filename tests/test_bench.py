@@ -1,0 +1,316 @@
+"""`dicoxide bench`: who is exact is decided fairly, and a decoder that ends its process ends nothing else."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dicoxide
+from dicoxide import cli
+from dicoxide.bench._answers import checksum, difference, normal
+from dicoxide.bench._cases import Case, of_paths, taken
+from dicoxide.bench._images import ct, write
+from dicoxide.bench._peers import OURS, PEERS
+from dicoxide.bench._stats import ratio, summary
+from dicoxide.bench._table import lines
+from dicoxide.bench._verify import Verdicts
+
+pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
+needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="the core encodes and decodes")
+
+# Packages that stand in for decoders: as python finds them first, they are what is compared.
+STAND_INS = {
+    "dicomsdl": "import os\ndef open(path): os.abort()\n",
+    "highdicom": """
+import numpy, pydicom
+class Image:
+    def __init__(self, path): self.values = pydicom.dcmread(path).pixel_array
+    def get_stored_frames(self):
+        values = self.values.copy()
+        values.reshape(-1)[7] += 1
+        return values
+    def get_frames(self, **options): raise ValueError("no such <thing>")
+def imread(path): return Image(path)
+""",
+    "SimpleITK": "import sys; sys.exit('broken')",
+}
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    frames = ct(3, 48, 64)
+    for syntax in ("native", "rle", "jpeg-lossless")[: 3 if dicoxide.backend == "rust" else 2]:
+        write(str(folder / f"{syntax}.dcm"), frames[:1], 12, syntax)
+        write(str(folder / f"{syntax}-3.dcm"), frames, 12, syntax)
+    (folder / "readme.txt").write_text("no image")
+    return folder
+
+
+def bench(*arguments: str | Path, stand_ins: Path | None = None, timeout: float = 100) -> Any:
+    environment = dict(os.environ)
+    if stand_ins is not None:
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [str(stand_ins), *environment.get("PYTHONPATH", "").split(os.pathsep)]
+        )
+    command = [sys.executable, "-m", "dicoxide", "bench", *map(str, arguments), "--json", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+def of(document: dict[str, Any], peer: str, level: str = "file") -> dict[str, Any]:
+    return {one["case"]: one for one in document["results"] if (one["peer"], one["level"]) == (peer, level)}
+
+
+@pytest.fixture
+def stand_ins(tmp_path: Path) -> Path:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for name, code in STAND_INS.items():
+        (folder / f"{name}.py").write_text(code)
+    return folder
+
+
+@needs_core
+def test_a_run_tells_who_is_exact_and_how_fast(images: Path) -> None:
+    document, told = bench(images, "--budget", "12", "--peer", "pydicom")
+    assert document["schema"] == "dicoxide-bench/1"
+    assert {case["name"] for case in document["cases"]} == {path.name for path in images.glob("*.dcm")}
+    assert "1 file left out" in told
+    ours, theirs = of(document, OURS), of(document, "pydicom")
+    assert {one["status"] for one in (ours["native.dcm"], theirs["native.dcm"])} == {"ok"}
+    raced = [one for one in document["results"] if one["ratio"]]
+    assert raced
+    for one in raced:
+        assert one["peer"] == "pydicom"
+        assert one["ratio"]["low"] <= one["ratio"]["median"] <= one["ratio"]["high"]
+        assert one["seconds"]["best"] <= one["seconds"]["median"] <= one["seconds"]["p95"]
+        assert one["seconds"]["rounds"] == len(one["seconds"]["all"]) >= 3
+    bulk = [one for one in document["results"] if one["level"] == "bulk"]
+    assert {one["threads"] for one in bulk} <= set(document["setup"]["threads"])
+    assert document["setup"]["noise"]["control"] is not None
+    assert document["setup"]["took_seconds"] < 20
+
+
+@needs_core
+def test_decoders_that_crash_err_or_are_wrong_are_results(images: Path, stand_ins: Path) -> None:
+    peers = [f"--peer={name}" for name in ("pydicom", *STAND_INS)]
+    document, told = bench(images, "--verify", "--budget", "60", *peers, stand_ins=stand_ins)
+    status = {peer["name"]: peer["status"] for peer in document["peers"]}
+    assert (status["dicomsdl"], status["highdicom"], status["SimpleITK"]) == ("found", "found", "broken")
+    for name in ("native.dcm", "rle.dcm", "native-3.dcm"):
+        crashed, wrong = of(document, "dicomsdl")[name], of(document, "highdicom")[name]
+        assert crashed["status"] == "crashed"
+        assert "SIGABRT" in crashed["detail"] or os.name != "posix"
+        # Two agree against one, whose answer has no speed.
+        assert wrong["status"] == ("wrong" if name.startswith("native") else "disputed"), name
+        assert of(document, OURS)[name]["status"] == ("ok" if name.startswith("native") else "disputed")
+        if wrong["wrong"]:
+            assert (wrong["wrong"]["samples"], wrong["wrong"]["max_difference"]) == (1, 1.0)
+            assert wrong["wrong"]["first"] == [*(() if "-3" not in name else (0,)), 0, 7]
+        error = of(document, "highdicom", "rescaled")[name]
+        assert (error["status"], error["detail"]) == ("error", "ValueError: no such <thing>")
+    assert not [one for one in document["results"] if one["seconds"]]
+    (first, *_) = [one for one in document["disagreements"] if one["case"] == "native.dcm" and one["level"] == "file"]
+    assert first["reference"] == [OURS, "pydicom"]
+    assert not first["known"]
+    assert "SimpleITK cannot be imported" in told.replace("is cannot", "cannot")
+    assert "crashed" in told
+
+
+@needs_core
+def test_what_is_generated_is_known(tmp_path: Path, stand_ins: Path) -> None:
+    document, _ = bench("--verify", "--budget", "25", "--peer", "highdicom", stand_ins=stand_ins)
+    made = [case["name"] for case in document["cases"] if case["origin"] == "generated" and case["frames"] == 1]
+    assert made
+    for name in set(made) & of(document, "highdicom").keys():
+        assert of(document, OURS)[name]["status"] == "ok"
+        # Alone against one, it would be disputed: but what is right is known.
+        assert of(document, "highdicom")[name]["status"] in ("wrong", "unsupported")
+    assert all(case["path"] is None for case in document["cases"])
+
+
+@needs_core
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+def test_an_interrupt_leaves_what_there_is(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run.json"
+    command = [sys.executable, "-m", "dicoxide", "bench", str(images), "--json", str(out), "--peer", "pydicom"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    threading.Event().wait(6)
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    document = json.loads(out.read_text())
+    assert document["setup"]["interrupted"]
+    assert document["cases"]
+    assert "interrupted" in told
+
+
+def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "--peer", "nobody"]) == 2
+    assert "known are dicoxide" in capsys.readouterr().err
+    assert cli.main(["bench", str(tmp_path), "--json", str(tmp_path / "no" / "x.json")]) == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert cli.main(["bench", str(tmp_path)]) == 1
+    assert "no images in" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["bench", "--budget", "0"])
+    assert caught.value.code == 2
+
+
+@needs_core
+def test_a_table_has_a_row_a_result(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run.csv"
+    document, _ = bench(images / "rle.dcm", "--budget", "5", "--peer", "pydicom", "--csv", out)
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(document["results"])
+    for row, one in zip(rows, document["results"], strict=True):
+        assert (row["level"], row["peer"], row["status"]) == (one["level"], one["peer"], one["status"])
+        assert float(row["ratio"] or 0) == (one["ratio"] or {"median": 0})["median"]
+
+
+class TestAnswers:
+    case = Case("x", "file", "", "1.2.840.10008.1.2.1", "", "", 2, 3, 1, 16, 12, 0, 1, "<u2", 12, 12)
+
+    def test_are_brought_into_one_form(self) -> None:
+        values = np.arange(6, dtype=np.uint16)
+        assert normal(values, (2, 3), "<u2").shape == (2, 3)
+        assert normal(values.astype("i4"), (2, 3), "<u2").dtype == np.uint16
+        # A codec gives no sign.
+        signed = normal(np.full(6, 65535, np.uint16), (2, 3), "<i2")
+        assert (signed == -1).all()
+        # What does not fit stays as it is, and is wrong.
+        assert normal(values[:5], (2, 3), "<u2").shape == (5,)
+        assert normal(np.full(6, 70000), (2, 3), "<u2").dtype == np.int64
+
+    def test_have_a_checksum_of_values_and_type(self) -> None:
+        values = np.arange(6, dtype=np.uint16)
+        assert checksum(values) == checksum(values.astype(">u2").astype("u2"))
+        assert (
+            len({checksum(values), checksum(values.astype("u4")), checksum(values[::-1]), checksum(values[None])}) == 4
+        )
+
+    def test_differ_at_places(self) -> None:
+        reference = np.arange(6, dtype=np.uint16).reshape(2, 3)
+        assert difference(reference.copy(), reference, self.case) is None
+        other = reference.copy()
+        other[1, 0], other[1, 2] = 65535, 0
+        found = difference(other, reference, self.case)
+        assert found == {"samples": 2, "of": 6, "first": [1, 0], "max_difference": 65532.0}
+        assert difference(reference[:1], reference, self.case)["samples"] == 6  # type: ignore[index]
+
+    def test_of_lossy_syntaxes_may_be_rounded(self) -> None:
+        reference = np.full((2, 3), 100, np.uint8)
+        lossy = self.case._replace(transfer_syntax="1.2.840.10008.1.2.4.50")
+        assert difference(reference + 2, reference, lossy) is None
+        assert difference(reference + 3, reference, lossy) is not None
+        assert difference(reference + 1, reference, self.case) is not None
+
+    def test_of_floats_may_differ_in_the_last_place(self) -> None:
+        reference = np.array([[-1024.0, 0.5, np.nan]], np.float32)
+        found = difference(np.array([[-1024.0001, 0.5, 1.0]], np.float32), reference, self.case)
+        assert found is not None
+        assert (found["samples"], found["first"]) == (1, [0, 2])
+
+
+class _Told:
+    """A worker whose answers are given."""
+
+    def __init__(self, sha256: str) -> None:
+        self._sha256 = sha256
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        wrong = {"samples": 1, "of": 6, "first": [0, 0], "max_difference": 1.0} if request["reference"] else None
+        compared = {"wrong": wrong, "is_compared": request["reference"] is not None}
+        return {"shape": [2, 3], "dtype": "uint16", "sha256": self._sha256, **compared}
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ({"dicoxide": "a", "pydicom": "a", "gdcm": "a"}, {"dicoxide": "ok", "pydicom": "ok", "gdcm": "ok"}),
+        ({"dicoxide": "a", "pydicom": "b", "gdcm": "b"}, {"dicoxide": "wrong", "pydicom": "ok", "gdcm": "ok"}),
+        ({"dicoxide": "a", "pydicom": "a", "gdcm": "b"}, {"dicoxide": "ok", "pydicom": "ok", "gdcm": "wrong"}),
+        ({"dicoxide": "a", "gdcm": "b"}, {"dicoxide": "disputed", "gdcm": "disputed"}),
+        ({"dicoxide": "a"}, {"dicoxide": "unchecked"}),
+        # One library under two names has one vote.
+        (
+            {"dicoxide": "a", "gdcm": "b", "SimpleITK": "b"},
+            {"dicoxide": "disputed", "gdcm": "disputed", "SimpleITK": "disputed"},
+        ),
+        # Two against two.
+        (
+            {"dicoxide": "a", "pydicom": "a", "gdcm": "b", "dicomsdl": "b"},
+            {"dicoxide": "disputed", "pydicom": "disputed", "gdcm": "disputed", "dicomsdl": "disputed"},
+        ),
+    ],
+)
+def test_most_are_right_and_nobody_is_where_it_is_even(
+    answers: dict[str, str], expected: dict[str, str], tmp_path: Path
+) -> None:
+    verdicts = Verdicts(str(tmp_path), {name: _Told(sha256) for name, sha256 in answers.items()})  # type: ignore[misc]
+    found = verdicts.of_case("file", TestAnswers.case, answers)
+    assert {name: answer.status for name, answer in found.items()} == expected
+    is_disputed = {"wrong", "disputed"} & set(expected.values())
+    assert len(verdicts.disagreements) == bool(is_disputed)
+
+
+def test_ratios_have_intervals() -> None:
+    ours = np.random.default_rng(2).uniform(0.9, 1.1, 40)
+    found = ratio((ours * 3).tolist(), ours.tolist())
+    assert found == pytest.approx({"median": 3.0, "low": 3.0, "high": 3.0})
+    found = ratio(np.random.default_rng(3).uniform(0.5, 1.5, 40).tolist(), ours.tolist())
+    assert found["low"] < 1 < found["high"]
+    assert ratio([1.0, 2.0], [1.0, 1.0]) == {"median": 1.5, "low": 1.0, "high": 2.0}
+    told = summary([3.0, 1.0, 2.0])
+    assert (told["median"], told["best"], told["rounds"]) == (2.0, 1.0, 3)
+
+
+def test_samples_have_every_kind(images: Path) -> None:
+    cases, others = of_paths([str(images)])
+    assert others == 1
+    few = taken(cases, 3)
+    assert len({case.keyword for case in few}) == min(3, len({case.keyword for case in cases}))
+    assert len(taken(cases, 100)) == len(cases)
+
+
+def test_each_peer_says_what_it_is() -> None:
+    for name, peer in PEERS.items():
+        assert (peer.name, bool(peer.license), bool(peer.levels)) == (name, True, True)
+        assert peer.install.startswith("pip install ")
+        assert not peer.is_there() or peer.version() is not None or name == OURS
+
+
+def test_losses_are_told_first() -> None:
+    def raced(peer: str, median: float) -> dict[str, Any]:
+        ratio = {"median": median, "low": median - 0.01, "high": median + 0.01}
+        return {
+            **{"level": "file", "case": "x.dcm", "peer": peer, "variant": "", "threads": 1, "status": "ok"},
+            **{"detail": None, "ratio": ratio, "bytes_per_second": 1e9},
+        }
+
+    document = {
+        "setup": {"dicoxide": "1", "backend": "rust", "cpu_path": "", "cpu": "c", "cores": 2, "interrupted": False}
+        | {"noise": {"control": None, "relative_iqr": None}},
+        "peers": [],
+        "cases": [{"name": "x.dcm", "keyword": "RLELossless"}],
+        "results": [raced("slow", 3.0), raced("fast", 0.5)],
+        "notes": [],
+    }
+    told = "\n".join(lines(document))
+    assert "(1 of 2)" in told
+    assert "2.00 × as long" in told
+    assert told.index("fast") < told.index("3.00 ×")
