@@ -63,17 +63,17 @@ def _verdict(document: Document) -> Iterator[object]:
         yield tag("strong", "No times were compared.")
         yield " "
     images, others = counted(len(document["cases"]), "image"), counted(len(_others(document)), "other decoder")
-    yield f"Measured with {images} and {others}, on {document['setup']['cpu']}."
+    yield f"With {images} and {others}, on {document['setup']['cpu']}."
 
 
 def _tiles(document: Document) -> Iterator[Html]:
     answers = [one for one in document["results"] if one["peer"] == OURS]
     checked = [one for one in answers if one["status"] not in ("unchecked", "unsupported")]
-    good = sum(one["status"] == "ok" for one in checked)
-    rest = len(answers) - len(checked)
-    yield _tile(
-        "Exact answers", f"{good} of {len(checked)}", f"{rest} more could not be checked" if rest else "all checked"
-    )
+    if answers:
+        good = sum(one["status"] == "ok" for one in checked)
+        rest = len(answers) - len(checked)
+        more = f"{rest} more could not be checked" if rest else "of dicoxide, all checked"
+        yield _tile("Exact answers", f"{good} of {len(checked)}", more)
     found, lost = compared(document), losses(document)
     if found:
         worst = f"the worst is {shown_ratio(lost[0]['ratio']['median'])}" if lost else "no ratio is below 1"

@@ -92,10 +92,14 @@ def _cell(value: object, numeric: bool, heads: bool) -> Html:
 
 
 def number(value: Any, shown: str | None = None) -> Html | None:
-    """A number as people read it, with the exact one for machines; None where it is missing or not finite."""
+    """A number as people read it, with nine digits of it for machines; None where it is missing or not finite."""
     if value is None or not math.isfinite(value):
         return None
-    return tag("data", _digits(value) if shown is None else shown, value=value)
+    return tag("data", _digits(value) if shown is None else shown, value=_exact(value))
+
+
+def _exact(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.9g}"
 
 
 def _digits(value: float) -> str:

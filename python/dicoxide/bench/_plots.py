@@ -6,14 +6,14 @@ phone, and stand beside one another where there is room.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count, pairwise
+from itertools import count
 from typing import Any
 
 from dicoxide.bench._figures import OURS, Bar, Ratio, Spot, side
 from dicoxide.bench._markup import Html, counted, plain, shown_ratio, tag
+from dicoxide.bench._scales import apart, binary, ticks
 from dicoxide.bulk._extras import require
 
 __all__ = ["Plots"]
@@ -76,13 +76,13 @@ class Plots:
             for at, row in enumerate(rows)
         ]
         scale = {"type": "log", "domain": list(domain), "nice": False, "clamp": True}
-        ticks = {
-            "values": _ticks(*domain, room=_WIDTH - _LABELS - 48),
+        axis = {
+            "values": ticks(*domain, room=_WIDTH - _LABELS - 48),
             "labelExpr": "format(datum.value, '.3~g') + '×'",
             "title": None,
             "grid": True,
         }
-        x = {"field": "median", "type": "quantitative", "scale": scale, "axis": ticks}
+        x = {"field": "median", "type": "quantitative", "scale": scale, "axis": axis}
         kind = {"field": "side", "type": "nominal", "legend": None}
         sides = ["slower", "unclear", "faster"]
         colour = {**kind, "scale": {"domain": sides, "range": [f"var(--{one})" for one in sides]}}
@@ -148,10 +148,10 @@ class Plots:
     def sizes(self, title: str, spots: Sequence[Spot], shown: Callable[[float], str]) -> Html:
         """Speed by the size of the decoded image, both logarithmic."""
         places = sorted({spot.at for spot in spots})
-        names = [f"datum.value == {place!r} ? '{_binary(place)}'" for place in places]
+        names = [f"datum.value == {place!r} ? '{binary(place)}'" for place in places]
         axis = {
             "title": "decoded size",
-            "values": _apart(places),
+            "values": apart(places),
             "labelExpr": " : ".join([*names, "''"]),
             "labelFlush": False,
         }
@@ -162,10 +162,10 @@ class Plots:
         speeds = [spot.speed / 1e6 for spot in spots]
         low, high = min(speeds) / 1.2, max(speeds) * 1.2
         upward = {
-            "axis": {"title": "MB/s", "values": _ticks(low, high, room=180), "format": ",.3~r"},
+            "axis": {"title": "MB/s", "values": ticks(low, high, room=180), "format": ",.3~r"},
             "scale": {"type": "log", "domain": [low, high], "nice": False},
         }
-        said = [f"{spot.peer} at {_binary(spot.at)} {shown(spot.speed)}" for spot in spots]
+        said = [f"{spot.peer} at {binary(spot.at)} {shown(spot.speed)}" for spot in spots]
         return self._lines(title, said, spots, [], across, upward)
 
     def _lines(
@@ -190,10 +190,10 @@ class Plots:
         ]
         return self._drawn(title, said, values, layers, height=180, left=52, right=24, bottom=48, top=30)
 
-    def sides(self) -> Html:
+    def sides(self, *sides: str) -> Html:
         """What the points of ratios say by colour and shape."""
         texts = {"faster": "dicoxide is faster", "unclear": "the interval holds 1", "slower": "dicoxide is slower"}
-        return _legend((f"var(--{side})", _SIDES[side], text) for side, text in texts.items())
+        return _legend((f"var(--{one})", _SIDES[one], texts[one]) for one in sides)
 
     def legend(self, peers: Iterable[str]) -> Html:
         """Colours and shapes of the lines."""
@@ -202,7 +202,7 @@ class Plots:
 
     def _colour(self, peer: str) -> int:
         """That of the decoder, which its variants share."""
-        decoders = list(dict.fromkeys(map(_decoder, self._peers)))
+        decoders = list(dict.fromkeys([OURS, *map(_decoder, self._peers)]))
         return decoders.index(_decoder(peer)) % _COLOURS
 
     def _shape(self, peer: str) -> str:
@@ -286,14 +286,6 @@ def _decoder(peer: str) -> str:
     return peer.removesuffix(" out=")
 
 
-def _binary(size: float) -> str:
-    """``512 KiB``: sizes of images are often powers of two."""
-    for unit, of in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if size >= of:
-            return f"{size / of:.3g} {unit}"
-    return f"{size:.0f} B"
-
-
 def _unique(at: int, peer: str) -> str:
     return f"{at:04} {plain(peer)}"
 
@@ -318,38 +310,6 @@ def _legend(entries: Iterable[tuple[str, str, str]]) -> Html:
         key = tag("svg", path, class_="key", viewBox="-1.1 -1.1 2.2 2.2", aria_hidden="true")
         items.append(tag("li", key, " ", text))
     return tag("ul", *items, class_="legend")
-
-
-def _ticks(low: float, high: float, *, room: float) -> list[float]:
-    """Round numbers of a logarithmic scale, no more than there is room for."""
-    most = max(2, int(room // 32))
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    there: list[float] = []
-    for steps in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 2, 5), (1, 3), (1,)):
-        found = [float(f"{step}e{exponent}") for exponent in exponents for step in steps]
-        inside = [one for one in found if low <= one <= high]
-        if _fits(inside, most):
-            return inside
-        there = inside or there
-    return there[:: math.ceil(len(there) / most) or 1]
-
-
-def _fits(ticks: Sequence[float], most: int) -> bool:
-    """Whether there are several, and none stands closer to the next than where `most` stand evenly."""
-    if len(ticks) < 2:
-        return False
-    closest = min(after / before for before, after in pairwise(ticks))
-    return math.log(ticks[-1] / ticks[0]) <= most * math.log(closest)
-
-
-def _apart(places: Sequence[float]) -> list[float]:
-    """Places on a logarithmic axis that leave room for their labels."""
-    room = math.log(places[-1] / places[0]) / 4
-    kept = [places[0]]
-    for place in places[1:]:
-        if math.log(place / kept[-1]) >= room:
-            kept.append(place)
-    return kept
 
 
 def _inner(drawn: str, ours: str) -> str:

@@ -21,8 +21,8 @@ _Rows = TypeVar("_Rows")
 
 
 def sections(document: Document, plots: Plots) -> list[Section]:
-    """All of them; what is not in this document is said to be not there."""
-    return [
+    """Those that this document has something for."""
+    found = [
         Section("short", "Where dicoxide falls short", joined(_short(document, plots))),
         Section("exactness", "Exactness", joined(_exactness(document))),
         Section("speed", "Speed against other decoders", joined(_speed(document, plots))),
@@ -34,6 +34,7 @@ def sections(document: Document, plots: Plots) -> list[Section]:
         Section("setup", "Setup and noise", joined(_setup(document))),
         Section("figures", "All figures", joined(tables.everything(document))),
     ]
+    return [one for one in found if one.content]
 
 
 def _short(document: Document, plots: Plots) -> Iterator[Html]:
@@ -79,7 +80,7 @@ def _lost(document: Document, plots: Plots) -> Iterator[Html]:
         _figure(f"{peer} is faster", level, plots.ratios(f"{peer} is faster than dicoxide, {level}", rows, domain))
         for (peer, level), rows in winners.items()
     ]
-    yield plots.sides()
+    yield plots.sides("unclear", "slower")
     yield tag("div", *drawn, class_="plots")
 
 
@@ -114,7 +115,7 @@ def _speed(document: Document, plots: Plots) -> Iterator[Html]:
         " A point is the geometric mean over the images of a group, the thick bar its 95 % confidence interval; the"
         f" thin line reaches from the worst image to the best. Scales are logarithmic.{band}",
     )
-    yield plots.sides()
+    yield plots.sides("faster", "unclear", "slower")
     domain = _domain(found.values())
 
     def figure(level: str, group: str, of_group: list[Ratio]) -> Html:
@@ -127,7 +128,6 @@ def _speed(document: Document, plots: Plots) -> Iterator[Html]:
 def _throughput(document: Document, plots: Plots) -> Iterator[Html]:
     found = figures.throughput(document)
     if not found:
-        yield tag("p", "Nothing was timed.")
         return
     yield tag(
         "p",
@@ -155,8 +155,6 @@ def _threads(document: Document, plots: Plots) -> Iterator[Html]:
             for group, spots in found.items()
         ]
         yield tag("div", *drawn, class_="plots")
-    else:
-        yield tag("p", "No set of files was decoded with several numbers of threads.")
     lets: dict[str, bool] = {}
     for one in document["results"]:
         if one["releases_gil"] is not None:
@@ -171,7 +169,6 @@ def _threads(document: Document, plots: Plots) -> Iterator[Html]:
 def _sizes(document: Document, plots: Plots) -> Iterator[Html]:
     found = {level: spots for level in LEVELS if (spots := figures.by_size(document, level))}
     if not found:
-        yield tag("p", "No transfer syntax was timed at several sizes.")
         return
     yield tag("p", "Speed over the size of the decoded image, both on logarithmic scales. Higher is faster.")
     yield plots.legend(_peers(spots for groups in found.values() for spots in groups.values()))
@@ -186,7 +183,6 @@ def _sizes(document: Document, plots: Plots) -> Iterator[Html]:
 def _memory(document: Document, plots: Plots) -> Iterator[Html]:
     found = figures.memory(document)
     if not found:
-        yield tag("p", "Memory was not measured.")
         return
     yield tag(
         "p",
@@ -204,7 +200,7 @@ def _memory(document: Document, plots: Plots) -> Iterator[Html]:
 def _decoders(document: Document) -> Iterator[Html]:
     absent = [peer for peer in document["peers"] if peer["status"] != "found"]
     if absent:
-        yield tag("p", f"{counted(len(absent), 'decoder')} could not take part. To have them in the next run:")
+        yield tag("p", f"{counted(len(absent), 'decoder')} could not take part. What installs each:")
         yield listed(_absent(peer) for peer in absent)
     yield tables.peers(document["peers"])
 
@@ -227,9 +223,7 @@ def _setup(document: Document) -> Iterator[Html]:
     else:
         yield tag("p", "What chance alone does to times was not measured.")
     if spread is not None:
-        yield tag(
-            "p", f"Half of the calls of dicoxide lie within {100 * spread:.1f} % of their median from one another."
-        )
+        yield tag("p", f"The middle half of the calls of dicoxide spans {100 * spread:.1f} % of their median.")
     if document["notes"]:
         yield tag("h3", "Notes")
         yield listed(document["notes"])

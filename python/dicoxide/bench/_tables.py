@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -39,7 +40,7 @@ def matrix(document: Document) -> Html:
         for one in results:
             counts[label(one)][one["status"]] += 1
         cells = [tag("td", *_marks(counts[peer])) for peer in columns]
-        bodies.setdefault(level, []).append(tag("tr", tag("th", group, scope="row"), *cells))
+        bodies.setdefault(level, []).append(tag("tr", tag("th", _breakable(group), scope="row"), *cells))
     parts = [
         tag(
             "tbody",
@@ -61,6 +62,11 @@ def _marks(counts: Counter[str]) -> Iterator[Html]:
     for status in sorted(counts, key=_worst):
         sign, look, _ = _STATUSES.get(status, ("", "odd", ""))
         yield tag("span", tag("b", sign, aria_hidden="true"), f"{counts[status]} {status}", class_=f"mark {look}")
+
+
+def _breakable(keyword: str) -> Html:
+    """Text that may be broken between the words of a keyword."""
+    return joined(one or Html("<wbr>") for one in re.split(r"(?<=[a-z])()(?=[A-Z])", keyword))
 
 
 def _worst(status: str) -> int:
