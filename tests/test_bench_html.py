@@ -71,16 +71,6 @@ def written(document: dict[str, Any], folder: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return written(made_bench.document(), tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture(scope="module")
-def page(text: str) -> Page:
-    return Page(text)
-
-
 MADE = {
     "everything": made_bench.document,
     "one image": lambda: made_bench.document(cases=8),
@@ -90,10 +80,29 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize("made", MADE.values(), ids=MADE.keys())
-def test_it_opens_offline_and_holds_no_script(made: Any, tmp_path: Path) -> None:
-    text = written(made(), tmp_path)
-    page = Page(text)
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {name: written(make(), tmp_path_factory.mktemp("report")) for name, make in MADE.items()}
+
+
+@pytest.fixture(scope="module")
+def pages(texts: dict[str, str]) -> dict[str, Page]:
+    return {name: Page(text) for name, text in texts.items()}
+
+
+@pytest.fixture(scope="module")
+def text(texts: dict[str, str]) -> str:
+    return texts["everything"]
+
+
+@pytest.fixture(scope="module")
+def page(pages: dict[str, Page]) -> Page:
+    return pages["everything"]
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_it_opens_offline_and_holds_no_script(made: str, texts: dict[str, str], pages: dict[str, Page]) -> None:
+    text, page = texts[made], pages[made]
     names = {name for name, _ in page.elements}
     assert not names & {"script", "link", "iframe", "img", "image", "object", "embed", "use", "foreignobject", "base"}
     for name, attributes in page.elements:
@@ -108,9 +117,9 @@ def test_it_opens_offline_and_holds_no_script(made: Any, tmp_path: Path) -> None
     assert "https:" not in text
 
 
-@pytest.mark.parametrize("made", MADE.values(), ids=MADE.keys())
-def test_identifiers_are_unique_and_links_lead_somewhere(made: Any, tmp_path: Path) -> None:
-    page = Page(written(made(), tmp_path))
+@pytest.mark.parametrize("made", MADE)
+def test_identifiers_are_unique_and_links_lead_somewhere(made: str, pages: dict[str, Page]) -> None:
+    page = pages[made]
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     for _, attributes in page.elements:
@@ -163,10 +172,9 @@ def numbers(value: Any) -> Iterator[float]:
         yield value
 
 
-@pytest.mark.parametrize("made", MADE.values(), ids=MADE.keys())
-def test_every_figure_is_in_a_table(made: Any, tmp_path: Path) -> None:
-    document = made()
-    page = Page(written(document, tmp_path))
+@pytest.mark.parametrize("made", MADE)
+def test_every_figure_is_in_a_table(made: str, pages: dict[str, Page]) -> None:
+    document, page = MADE[made](), pages[made]
     # Shapes, places and numbers of threads are words, all others say their value.
     there = {float(one) for text in page.of("td") for one in re.findall(r"\b\d+\b", text)}
     there |= {float(attributes["value"]) for attributes, _ in page.found("data")}
@@ -314,30 +322,30 @@ def test_notes_noise_and_setup(page: Page) -> None:
     assert "20 of 300 files were taken" in about
 
 
-def test_a_run_that_had_nothing_to_do(tmp_path: Path) -> None:
-    page = Page(written(made_bench.empty(), tmp_path))
+def test_a_run_that_had_nothing_to_do(pages: dict[str, Page]) -> None:
+    page = pages["empty"]
     assert not page.of("svg", **{"class": "plot"})
     assert any("No other decoder was found" in text for text in page.of("p"))
     assert "No times were compared" in page.of("header")[0]
     assert "pip install python-gdcm" in page.of("section", id="decoders")[0]
 
 
-def test_a_run_that_only_verified(tmp_path: Path) -> None:
-    page = Page(written(made_bench.verified(), tmp_path))
+def test_a_run_that_only_verified(pages: dict[str, Page]) -> None:
+    page = pages["verified"]
     assert not page.of("svg", **{"class": "plot"})
     assert any("Nothing was timed, as was asked" in text for text in page.of("p"))
     assert "≠1 wrong" in page.of("table", **{"class": "matrix"})[0]
 
 
 def test_a_run_that_was_interrupted_says_so(tmp_path: Path) -> None:
-    document = made_bench.document(cases=8)
+    document = made_bench.empty()
     assert "was interrupted" not in written(document, tmp_path)
     document["setup"]["interrupted"] = True
     assert "was interrupted" in written(document, tmp_path)
 
 
-def test_a_run_without_other_decoders_shows_what_there_is(tmp_path: Path) -> None:
-    page = Page(written(made_bench.alone(), tmp_path))
+def test_a_run_without_other_decoders_shows_what_there_is(pages: dict[str, Page]) -> None:
+    page = pages["alone"]
     assert any("No other decoder was found" in text for text in page.of("p"))
     assert page.of("section", id="throughput")
     assert page.of("svg", **{"class": "plot"})

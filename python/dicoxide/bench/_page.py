@@ -34,6 +34,7 @@ def page(title: str, head: Html, sections: Iterable[Section], foot: Html) -> str
         [
             tag("meta", charset="utf-8"),
             tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
             tag("meta", name="color-scheme", content="light dark"),
             tag("title", title),
             tag("style", Html(_STYLE)),
@@ -47,18 +48,21 @@ def _section(part: Section) -> Html:
     return tag("section", heading, part.content, id=plain(part.anchor), aria_labelledby=f"{part.anchor}-title")
 
 
+# Nothing is fetched, and nothing runs, whatever the page says.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
 # Colours are those of Okabe and Ito, darker or lighter where the ground asks for it.
 _STYLE = """
 :root{color-scheme:light dark;
 --ground:#fdfdfb;--raised:#f4f4f0;--ink:#1b1e23;--muted:#5b626d;--soft:#9aa0a8;--line:#e2e2dc;--band:#e9e8e1;
---link:#00588a;--faster:#0072b2;--slower:#c04a00;--unclear:#6f757e;--other:#b4b8bd;
+--link:#00588a;--faster:#0072b2;--slower:#c04a00;--unclear:#6f757e;--other:#9da3ab;
 --good:#e3f2ec;--bad:#fbe4d8;--odd:#efeeea;
---c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b5739d;--c4:#b98300;--c5:#3f9fd6;--c6:#6b7078}
+--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b5739d;--c4:#b98300;--c5:#23272e;--c6:#6b7078}
 @media screen and (prefers-color-scheme:dark){:root{
 --ground:#14171b;--raised:#1d2126;--ink:#e8e8e4;--muted:#a3aab4;--soft:#737a84;--line:#2f343b;--band:#262b31;
 --link:#7cc4f0;--faster:#56b4e9;--slower:#f0874a;--unclear:#a0a6ae;--other:#565d66;
 --good:#15342a;--bad:#4a2414;--odd:#2a2e34;
---c0:#56b4e9;--c1:#f0874a;--c2:#2fc79b;--c3:#dd9cc4;--c4:#e6b53c;--c5:#3d84c6;--c6:#a9afb7}}
+--c0:#56b4e9;--c1:#f0874a;--c2:#2fc79b;--c3:#dd9cc4;--c4:#e6b53c;--c5:#f2f2ee;--c6:#a9afb7}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;text-size-adjust:100%;scroll-padding-top:1rem}
 body{margin:0;background:var(--ground);color:var(--ink);
@@ -138,5 +142,6 @@ details>:last-child{margin-bottom:2rem}
 @media (max-width:40rem){th,td{padding-right:1rem}.box{margin-right:-1rem}.lead{font-size:1.0625rem}}
 @media print{body{font-size:10pt}nav,.skip{display:none}section{padding-top:2rem}.box{overflow:visible}
 h2,h3,figcaption{break-after:avoid}tr,.tiles div{break-inside:avoid}
+table{font-size:8pt}.mark{min-width:0;padding-inline:.3rem}th,td{padding-right:.7rem}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """

@@ -58,10 +58,10 @@ def _short(document: Document, plots: Plots) -> Iterator[Html]:
         f"In {sure} of them the whole interval lies below 1, in the others chance may have decided.",
     )
     yield from _lost(document, plots)
-    yield tables.lost("Comparisons that dicoxide lost", losses[:_AT_ONCE])
+    yield tables.lost("Comparisons that dicoxide lost", document, losses[:_AT_ONCE])
     if len(losses) > _AT_ONCE:
         rest = losses[_AT_ONCE:]
-        yield tables.folded(f"{len(rest)} more", tables.lost("More comparisons that dicoxide lost", rest))
+        yield tables.folded(f"{len(rest)} more", tables.lost("More comparisons that dicoxide lost", document, rest))
 
 
 def _lost(document: Document, plots: Plots) -> Iterator[Html]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from dicoxide.bench._figures import LEVELS, Document, Result, groups, label, labels, name
+from dicoxide.bench._figures import LEVELS, OURS, Document, Result, groups, label, labels, name
 from dicoxide.bench._markup import Html, joined, number, shown_bytes, shown_ratio, shown_time, table, tag
 
 __all__ = ["answers", "disagreements", "everything", "folded", "lost", "matrix", "meanings", "peers", "setup"]
@@ -79,21 +79,26 @@ def meanings(document: Document) -> Html:
     return tag("p", "; ".join(f"{_STATUSES[one][0]} {one}: {_STATUSES[one][2]}" for one in there), ".", class_="muted")
 
 
-def lost(caption: str, results: Iterable[Result]) -> Html:
+def lost(caption: str, document: Document, results: Iterable[Result]) -> Html:
     """Comparisons that a peer won."""
+    ours = {
+        (one["level"], one["case"], one["threads"], one["variant"]): one["seconds"]
+        for one in document["results"]
+        if one["peer"] == OURS
+    }
     columns = ["images", "level", "faster decoder", "its time ", "dicoxide ", "ratio ", "interval ", "certain"]
     rows = []
     for one in results:
-        ratio, seconds = one["ratio"], one["seconds"]
-        theirs = seconds and seconds["median"]
+        ratio = one["ratio"]
+        own = ours.get((one["level"], one["case"], one["threads"], one["variant"]))
+        theirs, mine = ((seconds or {}).get("median") for seconds in (one["seconds"], own))
         rows.append(
             (
                 name(one),
                 one["level"],
                 label(one),
                 number(theirs, shown_time(theirs)),
-                # What the ratio was taken of is not the median of all calls, but near it.
-                theirs and number(theirs / ratio["median"], shown_time(theirs / ratio["median"])),
+                number(mine, shown_time(mine)),
                 number(ratio["median"], shown_ratio(ratio["median"])),
                 f"{ratio['low']:.2f}–{ratio['high']:.2f}",
                 ratio["high"] < 1,
@@ -109,7 +114,7 @@ def answers(caption: str, results: Iterable[Result]) -> Html:
     return table(caption, ["decoder", "status", "level", "images", "what happened"], rows)
 
 
-def _why(result: Result) -> Html:
+def _why(result: Result) -> Html | None:
     wrong = result["wrong"]
     parts: list[object] = []
     if wrong:
@@ -119,7 +124,7 @@ def _why(result: Result) -> Html:
         parts.append(f"{wrong['samples']:,} of {wrong['of']:,} samples{place}{most}. ")
     if result["detail"]:
         parts.append(tag("code", result["detail"]))
-    return joined(parts)
+    return joined(parts) or None
 
 
 def disagreements(found: Sequence[dict[str, Any]]) -> Html:
