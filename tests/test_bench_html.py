@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import made_bench
-from dicoxide.bench import _figures, _html, _scales
+from dicoxide.bench import _figures, _html, _plots, _scales
 from dicoxide.bench._markup import plain, shown_bytes, shown_ratio, shown_time, tag
 from dicoxide.bulk import _extras
 
@@ -428,3 +428,9 @@ def test_markup_escapes_what_is_no_markup() -> None:
         "–",
     ]
     assert [shown_bytes(one) for one in (12, 1234, 5.6e7, 7.8e9)] == ["12 B", "1.23 kB", "56.0 MB", "7.80 GB"]
+
+
+def test_identifiers_inside_plots_become_their_own() -> None:
+    drawn = '<svg><g id="clip0" class="x" clip-path="url(#clip0)"><text x="1.23456">id="a" 1.23456</text></g></svg>'
+    inner = '<g id="plot7-clip0" clip-path="url(#plot7-clip0)"><text x="1.23">id="a" 1.23456</text></g>'
+    assert _plots._inner(drawn, "plot7") == inner
