@@ -134,6 +134,7 @@ min-width:9.25rem;max-width:18rem}
 .mark.good{background:var(--good)}
 .mark.bad{background:var(--bad)}
 @media (min-width:40rem){.wide tr>:first-child{position:sticky;left:0;background:var(--ground)}}
+.about th,.about td{white-space:normal;overflow-wrap:anywhere;min-width:8rem}
 .calls .t{min-width:26rem;font-variant-numeric:tabular-nums}
 details{margin:1rem 0;border-bottom:1px solid var(--line)}
 summary{padding:.55rem 0;cursor:pointer;font-weight:550;overflow-wrap:anywhere}

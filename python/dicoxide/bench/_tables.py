@@ -193,7 +193,7 @@ def setup(about: dict[str, Any]) -> Html:
         ("dicoxide against itself, interval to", number(control["high"])),
         ("interquartile range over median", number(noise["relative_iqr"])),
     ]
-    return table("Setup", ["what", "value"], rows)
+    return table("Setup", ["what", "value"], rows, kind="about")
 
 
 def everything(document: Document) -> Iterator[Html]:
