@@ -16,9 +16,10 @@ EXTRAS = {
     "rich": "cli",
     "dask": "dask",
     "distributed": "dask",
+    "vl-convert-python": "bench",
 }
 FOR_FORMAT = {"zarr": "zarr", "nifti": "nibabel", "png": "pillow"}
-_MODULES = {"pillow": "PIL"}
+_MODULES = {"pillow": "PIL", "vl-convert-python": "vl_convert"}
 
 
 class MissingExtraError(Exception):

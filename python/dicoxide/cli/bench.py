@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dicoxide.bulk._extras import MissingExtraError
+from dicoxide.bulk._extras import MissingExtraError, require
 from dicoxide.cli._progress import Line
 from dicoxide.cli._words import counted, numbers_type, shown
 
@@ -82,9 +82,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         if path not in (None, "-") and not Path(path).resolve().parent.is_dir():
             raise FileNotFoundError(f"{path}: there is no such folder")
     if arguments.html:
-        from dicoxide.bench import _html
-
-        _html.check()
+        require("vl-convert-python", what="--html")
 
 
 def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:

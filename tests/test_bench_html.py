@@ -1,0 +1,436 @@
+"""The HTML report of a bench run: what a browser would find in it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import made_bench
+from dicoxide.bench import _figures, _html, _plots, _scales
+from dicoxide.bench._markup import plain, shown_bytes, shown_ratio, shown_time, tag
+from dicoxide.bulk import _extras
+
+VOID = {"br", "meta", "wbr"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes and the text in them, in the order of the page; fails where they don't nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self._parts: list[list[str]] = []
+        self._open: list[int] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+        self.texts = ["".join(parts) for parts in self._parts]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {key: value or "" for key, value in attrs}))
+        self._parts.append([])
+        if tag not in VOID:
+            self._open.append(len(self.elements) - 1)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.elements[self._open.pop()][0] == tag
+
+    def handle_data(self, data: str) -> None:
+        for at in self._open:
+            self._parts[at].append(data)
+
+    def of(self, name: str, **attributes: str) -> list[str]:
+        """The texts of elements of a name."""
+        return [text for _, text in self.found(name, **attributes)]
+
+    def found(self, name: str, **attributes: str) -> Iterator[tuple[dict[str, str], str]]:
+        for (kind, there), text in zip(self.elements, self.texts, strict=True):
+            if kind == name and attributes.items() <= there.items():
+                yield there, text
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _drawing() -> None:
+    pytest.importorskip("vl_convert")
+
+
+def written(document: dict[str, Any], folder: Path) -> str:
+    path = folder / "report.html"
+    _html.write(document, str(path))
+    return path.read_text(encoding="utf-8")
+
+
+MADE = {
+    "everything": made_bench.document,
+    "one image": lambda: made_bench.document(cases=8),
+    "empty": made_bench.empty,
+    "verified": made_bench.verified,
+    "alone": made_bench.alone,
+}
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {name: written(make(), tmp_path_factory.mktemp("report")) for name, make in MADE.items()}
+
+
+@pytest.fixture(scope="module")
+def pages(texts: dict[str, str]) -> dict[str, Page]:
+    return {name: Page(text) for name, text in texts.items()}
+
+
+@pytest.fixture(scope="module")
+def text(texts: dict[str, str]) -> str:
+    return texts["everything"]
+
+
+@pytest.fixture(scope="module")
+def page(pages: dict[str, Page]) -> Page:
+    return pages["everything"]
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_it_opens_offline_and_holds_no_script(made: str, texts: dict[str, str], pages: dict[str, Page]) -> None:
+    text, page = texts[made], pages[made]
+    names = {name for name, _ in page.elements}
+    assert not names & {"script", "link", "iframe", "img", "image", "object", "embed", "use", "foreignobject", "base"}
+    for name, attributes in page.elements:
+        for key, value in attributes.items():
+            assert not key.startswith("on"), (name, key)
+            if key in ("src", "href", "xlink:href", "action", "data", "srcset", "poster"):
+                assert value.startswith("#"), (name, key, value)
+    for inside in re.findall(r"url\(([^)]*)\)", text):
+        assert inside.startswith("#"), inside
+    assert "@import" not in text
+    assert "http:" not in text
+    assert "https:" not in text
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_identifiers_are_unique_and_links_lead_somewhere(made: str, pages: dict[str, Page]) -> None:
+    page = pages[made]
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in page.elements:
+        for key in ("aria-labelledby", "aria-describedby"):
+            assert set(attributes.get(key, "").split()) <= set(ids)
+        if "href" in attributes:
+            assert attributes["href"][1:] in ids
+
+
+def test_plots_and_tables_have_labels(page: Page) -> None:
+    plots = [attributes for attributes, _ in page.found("svg", **{"class": "plot"})]
+    assert len(plots) > 20
+    assert len(page.of("title")) == len(plots) + 1
+    assert len(page.of("desc")) == len(plots)
+    assert all(plot["role"] == "img" and plot["aria-labelledby"] and plot["viewbox"] for plot in plots)
+    assert not [plot for plot in plots if "width" in plot or "height" in plot]
+    assert all(page.of("desc"))
+    captions = page.of("caption")
+    assert len(captions) == len(page.of("table"))
+    assert all(captions)
+    boxes = list(page.found("div", **{"class": "box"}))
+    assert len(boxes) == len(captions)
+    assert all(box["tabindex"] == "0" and box["aria-label"] for box, _ in boxes)
+    assert all(cell.get("scope") for cell, _ in page.found("th"))
+
+
+def test_plots_take_their_colours_from_the_page(text: str, page: Page) -> None:
+    for name, attributes in page.elements:
+        for key in ("fill", "stroke", "color"):
+            value = attributes.get(key, "none")
+            assert value in ("none", "currentColor", "transparent") or value.startswith("var(--"), (name, key, value)
+    used = set(re.findall(r"var\((--[a-z0-9]+)\)", text))
+    light, dark = re.findall(r":root\{[^}]*\}", text)
+    for colour in used:
+        assert f"{colour}:#" in light
+        assert f"{colour}:#" in dark
+    assert "prefers-color-scheme:dark" in text
+    assert "@media print" in text
+
+
+def numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key != "all":
+                yield from numbers(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from numbers(inner)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_every_figure_is_in_a_table(made: str, pages: dict[str, Page]) -> None:
+    document, page = MADE[made](), pages[made]
+    # Shapes, places and numbers of threads are words, all others say their value.
+    there = {float(one) for text in page.of("td") for one in re.findall(r"\b\d+\b", text)}
+    there |= {float(attributes["value"]) for attributes, _ in page.found("data")}
+    for figure in numbers(document):
+        assert float(f"{figure:.9g}") in there or figure in there, figure
+    tables = "".join(page.of("table"))
+    for peer in document["peers"]:
+        for key in ("name", "package", "version", "license", "install", "why"):
+            assert peer[key] is None or plain(peer[key]) in tables
+    for case in document["cases"]:
+        for key in ("name", "path", "keyword", "transfer_syntax", "origin"):
+            assert case[key] is None or plain(case[key]) in tables
+    for one in document["disagreements"]:
+        assert all(answer["sha256"] in tables and answer["dtype"] in tables for answer in one["answers"])
+    for key in ("cpu", "cpu_path", "system", "python", "numpy", "pydicom", "began", "command", "backend"):
+        assert document["setup"][key] in tables
+
+
+def test_every_result_is_a_row_with_its_own_figures(page: Page) -> None:
+    document = made_bench.document()
+    rows = {tuple(cells) for cells in _rows(page)}
+    for one in document["results"]:
+        seconds, ratio = one["seconds"] or {}, one["ratio"] or {}
+        start = (plain(one["case"]), _figures.label(one), str(one["threads"]), one["status"])
+        median = shown_time(seconds.get("median"))
+        middle = f"{ratio['median']:.4g}" if ratio else "–"
+        peak = shown_bytes(one["peak_bytes"])
+        assert any(
+            row[:5] == (*start, median) and row[11] == middle and row[14] == peak for row in rows if len(row) > 14
+        )
+    calls = "".join(text for attributes, text in page.found("table") if "calls" in attributes.get("class", ""))
+    for one in document["results"]:
+        if one["seconds"]:
+            assert " ".join(f"{1e6 * time:.4g}" for time in one["seconds"]["all"]) in calls
+
+
+def _rows(page: Page) -> Iterator[list[str]]:
+    row: list[str] = []
+    for (name, _), text in zip(page.elements, page.texts, strict=True):
+        if name == "tr":
+            yield row
+            row = []
+        elif name in ("td", "th"):
+            row.append(text)
+    yield row
+
+
+def test_hostile_texts_are_shown_and_are_no_markup(text: str, page: Page) -> None:
+    for hostile in (
+        made_bench.HOSTILE_PATH,
+        made_bench.HOSTILE_DETAIL,
+        made_bench.HOSTILE_NAME,
+        made_bench.HOSTILE_SET,
+    ):
+        assert hostile not in text
+        assert any(plain(hostile) in shown for shown in page.of("table")), hostile
+    assert not {"script", "img"} & {name for name, _ in page.elements}
+    # In plots, too.
+    assert made_bench.HOSTILE_SET in "".join(page.of("desc") + page.of("title"))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]", text)
+
+
+def test_hostile_names_of_decoders_are_no_markup_in_plots(tmp_path: Path) -> None:
+    document = made_bench.document(cases=8)
+    name = "<i on=x>'&\udc80"
+    for one in [*document["peers"], *document["results"]]:
+        for key in ("name", "peer"):
+            if one.get(key) == "gdcm":
+                one[key] = name
+    text = written(document, tmp_path)
+    assert "<i on" not in text
+    assert any(plain(name) in shown for shown in Page(text).of("text"))
+
+
+def test_losses_come_before_wins(text: str) -> None:
+    document = made_bench.document()
+    lost = [one["ratio"]["median"] for one in _figures.losses(document)]
+    assert len(lost) > 12
+    assert lost == sorted(lost)
+    assert max(lost) < 1
+    headings = re.findall(r"<h2[^>]*>([^<]*)", text)
+    assert headings[0] == "Where dicoxide falls short"
+    first, rest = text.split('<section id="exactness"')
+    table = first.split("Comparisons that dicoxide lost")[-1]
+    positions = [table.index(f">{shown_ratio(ratio)}<") for ratio in sorted(set(lost))[:3]]
+    assert positions == sorted(positions)
+    wins = {one["ratio"]["median"] for one in _figures.compared(document)} - set(lost)
+    assert not [ratio for ratio in wins if f'value="{ratio:.9g}"' in first]
+    assert all(f'value="{ratio:.9g}"' in first for ratio in lost)
+    assert [ratio for ratio in wins if f'value="{ratio:.9g}"' in rest]
+
+
+def test_what_dicoxide_got_wrong_comes_first_of_all(page: Page) -> None:
+    owed = _figures.failures(made_bench.document())
+    assert [(one["peer"], one["status"]) for one in owed] == [("dicoxide", "error")]
+    captions = page.of("caption")
+    assert captions[:2] == ["Answers that dicoxide owes", "Comparisons that dicoxide lost"]
+    assert "code 17 is in no table" in page.of("table")[0]
+
+
+def test_without_losses_that_is_said(tmp_path: Path) -> None:
+    document = made_bench.document(cases=8)
+    for one in document["results"]:
+        if one["ratio"]:
+            one["ratio"] = made_bench.ratio(2.0)
+        if one["peer"] == "dicoxide":
+            one["status"] = "ok"
+    short = Page(written(document, tmp_path)).of("section", id="short")[0]
+    assert "No other decoder was faster" in short
+    assert "No answer of dicoxide is known to be wrong" in short
+    assert "Comparisons that dicoxide lost" not in short
+
+
+def test_the_matrix_has_words_signs_and_counts(page: Page) -> None:
+    (matrix,) = page.of("table", **{"class": "matrix"})
+    for shown in (
+        "✓5 ok",
+        "≠1 wrong",
+        "!1 error",
+        "✕1 crashed",
+        "…1 timeout",
+        "–5 unsupported",
+        "?1 unchecked",
+        "⇄1 disputed",
+    ):
+        assert shown in matrix
+    statuses = {one["status"] for one in made_bench.document()["results"]}
+    assert len(statuses) == 8
+    explained = page.of("section", id="exactness")[0]
+    assert all(f"{status}: " in explained for status in statuses)
+
+
+def test_missing_decoders_are_named_with_what_installs_them(page: Page) -> None:
+    decoders = page.of("section", id="decoders")[0]
+    assert "openjphpy (not installed) pip install openjphpy" in decoders
+    assert "pyjpegls (does not work: ImportError" in decoders
+    assert "pip install pyjpegls" in decoders
+
+
+def test_notes_noise_and_setup(page: Page) -> None:
+    about = page.of("section", id="setup")[0]
+    assert "1.00 (0.97 to 1.04)" in about
+    assert "4.4 %" in about
+    assert "OMP_NUM_THREADS=4" in about
+    assert "20 of 300 files were taken" in about
+
+
+def test_a_run_that_had_nothing_to_do(pages: dict[str, Page]) -> None:
+    page = pages["empty"]
+    assert not page.of("svg", **{"class": "plot"})
+    assert any("No other decoder was found" in text for text in page.of("p"))
+    assert "No times were compared" in page.of("header")[0]
+    assert "pip install python-gdcm" in page.of("section", id="decoders")[0]
+
+
+def test_a_run_that_only_verified(pages: dict[str, Page]) -> None:
+    page = pages["verified"]
+    assert not page.of("svg", **{"class": "plot"})
+    assert any("Nothing was timed, as was asked" in text for text in page.of("p"))
+    assert "≠1 wrong" in page.of("table", **{"class": "matrix"})[0]
+
+
+def test_a_run_that_was_interrupted_says_so(tmp_path: Path) -> None:
+    document = made_bench.empty()
+    assert "was interrupted" not in written(document, tmp_path)
+    document["setup"]["interrupted"] = True
+    assert "was interrupted" in written(document, tmp_path)
+
+
+def test_a_run_without_other_decoders_shows_what_there_is(pages: dict[str, Page]) -> None:
+    page = pages["alone"]
+    assert any("No other decoder was found" in text for text in page.of("p"))
+    assert page.of("section", id="throughput")
+    assert page.of("svg", **{"class": "plot"})
+
+
+def test_hundreds_of_images_are_no_more_plots(tmp_path: Path) -> None:
+    few, many = (Page(written(made_bench.document(cases), tmp_path)) for cases in (24, 144))
+    assert len(few.of("desc")) == len(many.of("desc"))
+    assert sum(name == "path" for name, _ in many.elements) < 2 * sum(name == "path" for name, _ in few.elements)
+
+
+def test_numbers_that_are_not_numbers_are_missing(tmp_path: Path) -> None:
+    document = made_bench.document(cases=8)
+    for one, odd in zip(document["results"], [math.nan, math.inf, 0.0, -1.0] * 99, strict=False):
+        if one["ratio"]:
+            one["ratio"] = {"median": odd, "low": odd, "high": odd}
+        if one["seconds"]:
+            one["seconds"] = {**one["seconds"], "median": odd}
+            one["bytes_per_second"] = odd
+    page = Page(written(document, tmp_path))
+    assert not re.search(r"\b(nan|inf)\b", "".join(page.of("table")))
+    drawn = "".join(attributes.get("d", "") + attributes.get("transform", "") for _, attributes in page.elements)
+    assert "NaN" not in drawn
+
+
+def test_it_is_written_as_it_was_before(text: str, tmp_path: Path) -> None:
+    assert written(made_bench.document(), tmp_path) == text
+
+
+def test_without_the_package_that_draws_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_extras, "find_spec", lambda name: None)
+    sentence = r'^--html needs the package vl-convert-python: pip install "dicoxide\[bench\]"$'
+    with pytest.raises(_extras.MissingExtraError, match=sentence):
+        _html.write(made_bench.document(), str(tmp_path / "report.html"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_ratios_of_a_group_are_geometric_means() -> None:
+    document = made_bench.empty()
+    document["cases"] = [made_bench.case("a", "RLELossless", 8), made_bench.case("b", "RLELossless", 8)]
+    halves = {"a": {"median": 0.5, "low": 0.25, "high": 1.0}, "b": {"median": 8.0, "low": 4.0, "high": 16.0}}
+    document["results"] = [made_bench.result("file", case, "gdcm", ratio=interval) for case, interval in halves.items()]
+    ((key, (row,)),) = _figures.ratios(document).items()
+    assert key == ("file", "RLELossless")
+    assert row == _figures.Ratio("gdcm", pytest.approx(2.0), pytest.approx(1.0), pytest.approx(4.0), 0.5, 8.0, 2)
+    assert [one["case"] for one in _figures.losses(document)] == ["a"]
+
+
+def test_throughput_is_over_all_images_together() -> None:
+    document = made_bench.empty()
+    document["cases"] = [made_bench.case("a", "RLELossless", 8), made_bench.case("b", "RLELossless", 8)]
+    times = {"a": (1.0, 100.0), "b": (3.0, 20.0)}
+    document["results"] = [
+        made_bench.result("file", case, "gdcm", seconds={"median": seconds, "all": []}, bytes_per_second=speed)
+        for case, (seconds, speed) in times.items()
+    ]
+    ((_, (row,)),) = _figures.throughput(document).items()
+    assert row == ("gdcm", 40.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.45, 2.2), (0.28, 55.0), (0.001, 1000.0), (90.0, 110.0), (0.9, 1.1), (3.1, 3.9), (61.0, 79.0)]
+)
+def test_ticks_have_room(low: float, high: float) -> None:
+    found = _scales.ticks(low, high, room=170)
+    assert 1 <= len(found) <= 6
+    assert all(low <= one <= high for one in found)
+    assert found == sorted(found)
+
+
+def test_markup_escapes_what_is_no_markup() -> None:
+    made = tag("p", "<&>", tag("b", 1), title='a"b', data_x=None, class_="c")
+    assert made == '<p title="a&quot;b" class="c">&lt;&amp;&gt;<b>1</b></p>'
+    assert plain("a\udcff\x00\n") == "a\\udcff\\x00\n"
+    assert [shown_time(one) for one in (2e-9, 3.21e-6, 0.0456, 7.891, None)] == [
+        "2.00 ns",
+        "3.21 µs",
+        "45.6 ms",
+        "7.89 s",
+        "–",
+    ]
+    assert [shown_bytes(one) for one in (12, 1234, 5.6e7, 7.8e9)] == ["12 B", "1.23 kB", "56.0 MB", "7.80 GB"]
+
+
+def test_identifiers_inside_plots_become_their_own() -> None:
+    drawn = '<svg><g id="clip0" class="x" clip-path="url(#clip0)"><text x="1.23456">id="a" 1.23456</text></g></svg>'
+    inner = '<g id="plot7-clip0" clip-path="url(#plot7-clip0)"><text x="1.23">id="a" 1.23456</text></g>'
+    assert _plots._inner(drawn, "plot7") == inner
