@@ -22,7 +22,7 @@ from dicoxide.bench._cases import Case, of_paths, taken
 from dicoxide.bench._images import ct, write
 from dicoxide.bench._peers import OURS, PEERS
 from dicoxide.bench._stats import ratio, summary
-from dicoxide.bench._table import lines
+from dicoxide.bench._terminal import lines
 from dicoxide.bench._verify import Verdicts
 
 pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")

@@ -47,6 +47,8 @@ def test_only_the_backend_module_names_the_extension() -> None:
 
 def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
     users = {name(path) for path in modules() if any(module.startswith("pydicom") for module in imports(path))}
+    # Peers are compared with it and through it.
+    users = {user for user in users if not user.startswith("bench/")}
     assert users <= {
         "_of_dataset.py",
         "_source.py",
@@ -75,6 +77,7 @@ def test_commands_are_on_top() -> None:
         "_image",
         "_pixels",
         "_request",
+        "bench",
         "bulk",
         "cli",
         "plugins",
@@ -85,6 +88,13 @@ def test_commands_are_on_top() -> None:
             assert of_ours - {"errors"} <= below, path
         elif name(path) != "__main__.py":
             assert "cli" not in of_ours, path
+
+
+def test_only_the_command_line_knows_the_comparison() -> None:
+    for path in modules():
+        of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
+        if not name(path).startswith(("bench/", "cli/")):
+            assert "bench" not in of_ours, path
 
 
 def test_bulk_is_on_top_of_the_direct_interface() -> None:

@@ -86,16 +86,16 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 
 
 def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
-    from dicoxide.bench import _table
+    from dicoxide.bench import _terminal
 
     report = sys.stderr if arguments.json == "-" else sys.stdout
-    print("\n".join(shown(line) if "\n" not in line else line for line in _table.lines(document)), file=report)
+    print("\n".join(shown(line) if "\n" not in line else line for line in _terminal.lines(document)), file=report)
     if arguments.json == "-":
         print(json.dumps(document, indent=1))
     elif arguments.json:
         Path(arguments.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if arguments.csv:
-        _table.write_csv(document, arguments.csv)
+        _terminal.write_csv(document, arguments.csv)
     if arguments.html:
         from dicoxide.bench import _html
 
