@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -176,7 +177,10 @@ class _Runner:
         self._others(races)
 
     def _races(self) -> Iterator[Race]:
-        """All that could be run: every level, decoder and syntax once, before any of them a second time."""
+        """All that could be run: every level, decoder and syntax once, before any of them a second time.
+
+        Levels take turns, so that where the budget ends no level is without a race.
+        """
         turns: dict[tuple[str, str, str], list[Race]] = {}
         for case in self._verified:
             for level in LEVELS:
@@ -187,7 +191,11 @@ class _Runner:
             turns.setdefault((race.level, f"{race.peer} {race.threads}", race.name), []).append(race)
         longest = max(map(len, turns.values()), default=0)
         for turn in range(longest):
-            yield from (some[turn] for some in turns.values() if turn < len(some))
+            levels: dict[str, list[Race]] = {level: [] for level in LEVELS}
+            for some in turns.values():
+                if turn < len(some):
+                    levels[some[turn].level].append(some[turn])
+            yield from (race for one in zip_longest(*levels.values()) for race in one if race is not None)
 
     def _of(self, level: str, case: Case, name: str) -> Iterator[Race]:
         answer = self._answers.get((level, case.name, name))
@@ -251,19 +259,23 @@ class _Runner:
         return self._workers[race.peer].ask(request, _TIMEOUT_SECONDS)
 
     def _others(self, races: Sequence[Race]) -> None:
-        """Peak memory, and whether other threads run: of the largest image of each level and decoder."""
-        largest: dict[tuple[str, str], Race] = {}
-        for race in races:
-            before = largest.get((race.level, race.peer), race)
-            if race.level in ("pixel_array", "file") and not race.variant:
-                is_larger = race.cases[0].decoded_bytes > before.cases[0].decoded_bytes
-                largest[race.level, race.peer] = race if is_larger else before
+        """Peak memory, and whether other threads run, of one image for all decoders of a level."""
+        chosen: list[Race] = []
+        for level in ("pixel_array", "file"):
+            cases: dict[str, list[Race]] = {}
+            for race in races:
+                if race.level == level and not race.variant:
+                    cases.setdefault(race.name, []).append(race)
+            # The image that most decoders have, of these the largest: they are to be compared.
+            if cases:
+                together: list[Race] = max(cases.values(), key=_commonest)
+                chosen += together
         small = min(self._verified, key=lambda case: case.decoded_bytes, default=None)
-        for (level, peer), race in largest.items():
+        for race in chosen:
             if self._left <= 0:
                 return
-            self._say(f"memory and lock: {level} by {peer}")
-            request = {"level": level, "cases": race.cases, "peers": [(peer, "")], "threads": 1}
+            self._say(f"memory and lock: {race.level} by {race.peer}")
+            request = {"level": race.level, "cases": race.cases, "peers": [(race.peer, "")], "threads": 1}
             result = self._results.setdefault(race, {"seconds": None, "ratio": None})
             for do, key in (("memory", "bytes"), ("lock", "releases")):
                 answer = self._fresh.ask({"do": do, "small": small, **request}, _TIMEOUT_SECONDS)
@@ -302,6 +314,10 @@ class _Runner:
             if race not in told:
                 answer = self._answers.get((race.level, race.name, race.peer)) or Answer("ok")
                 yield _result(race, answer, measured)
+
+
+def _commonest(races: list[Race]) -> tuple[int, int]:
+    return len(races), races[0].cases[0].decoded_bytes
 
 
 def _told(case: Case) -> dict[str, Any]:

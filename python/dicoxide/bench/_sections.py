@@ -41,7 +41,11 @@ def _short(document: Document, plots: Plots) -> Iterator[Html]:
     failures, compared, losses = figures.failures(document), figures.compared(document), figures.losses(document)
     if failures:
         yield tag("h3", "Wrong, failed, or not decoded")
-        yield tables.answers("Answers that dicoxide owes", failures)
+        # What is not supported comes last.
+        failures.sort(key=lambda one: one["status"] == "unsupported")
+        yield tables.answers("Answers that dicoxide owes", failures[:_AT_ONCE])
+        if rest := failures[_AT_ONCE:]:
+            yield tables.folded(f"{len(rest)} more", tables.answers("More answers that dicoxide owes", rest))
     elif any(one["peer"] == OURS for one in document["results"]):
         yield tag("p", "No answer of dicoxide is known to be wrong, and none is missing that another decoder gives.")
     if not compared:
@@ -60,8 +64,8 @@ def _short(document: Document, plots: Plots) -> Iterator[Html]:
     yield from _lost(document, plots)
     yield tables.lost("Comparisons that dicoxide lost", document, losses[:_AT_ONCE])
     if len(losses) > _AT_ONCE:
-        rest = losses[_AT_ONCE:]
-        yield tables.folded(f"{len(rest)} more", tables.lost("More comparisons that dicoxide lost", document, rest))
+        more = losses[_AT_ONCE:]
+        yield tables.folded(f"{len(more)} more", tables.lost("More comparisons that dicoxide lost", document, more))
 
 
 def _lost(document: Document, plots: Plots) -> Iterator[Html]:
