@@ -24,11 +24,11 @@ from pydicom.uid import JPEGLossless
 import adapters_jpeg
 import dicoxide
 import generated
-import phantoms
 from adapters_jpeg import OURS, TURBO, TURBO_OUT, JpegLosslessDecoder
 from claims import Claim, Table
 from clock import Times, in_turns
 from corpus_jpeg import JpegLosslessFrame, generated_frame, real_frames
+from dicoxide.bench import _images
 from tables import equals, missing
 
 Array = npt.NDArray[Any]
@@ -281,7 +281,7 @@ def series(rounds: int) -> Table:
             table.race(what, took, "fresh", rival, target)
     speed, best = _one_and_two(table, "200 × 512 × 512", ds, frames, few, 5.0, 1.9)
     table.rows.append(("the same on 1 thread in GB/s, and the goal", speed, 1.2, speed / 1.2, best / 1.2))
-    small = phantoms.nm(500)
+    small = _images.nm(500)
     ds = generated.dataset(small, jpeg_lossless=generated.jpeg_lossless_12, bits_stored=12)
     _one_and_two(table, "500 × 64 × 64", ds, small, rounds, 5.0, None)
     large = generated_frame("MG 4084 × 3328")
