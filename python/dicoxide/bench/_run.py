@@ -110,6 +110,7 @@ class _Runner:
         self._results: dict[Race, dict[str, Any]] = {}
         self._control: list[dict[str, float]] = []
         self._notes: list[str] = []
+        self._wanted: set[str] = set()
         cores = thread_count(None)
         self._threads = sorted({1, cores, *(count for count in (2, 4, 8, 16, 32, 64) if count < cores)})
         self.document: dict[str, Any] = {
@@ -140,19 +141,20 @@ class _Runner:
 
     def find_peers(self) -> None:
         self._say("looking for decoders")
-        self.document["peers"] = _setup.peers(self._workers)
+        self._wanted = {OURS, *self._options.peers} if self._options.peers else set(PEERS)
+        self.document["peers"] = _setup.peers(self._workers, self._wanted)
 
     @property
     def _here(self) -> list[str]:
         found = [peer["name"] for peer in self.document["peers"] if peer["status"] == "found"]
-        return [name for name in found if not self._options.peers or name in self._options.peers or name == OURS]
+        return [name for name in found if name in self._wanted]
 
     def verify(self, cases: Sequence[Case]) -> None:
         """Ask every decoder, as long as there is time for it."""
         share = 1.0 if self._options.verify_only else _FOR_VERDICTS
         until = self._options.budget_seconds * (1 - share)
         for number, case in enumerate(cases):
-            if self._left < until:
+            if number and self._left < until:
                 self._notes.append(f"{number} of {len(cases)} images were compared within the budget")
                 break
             self._say(f"exactness: {number + 1} of {len(cases)}, {case.name}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 from dicoxide import _clock
 from dicoxide._backend import backend, core
 from dicoxide._request import thread_count
-from dicoxide.bench._peers import PEERS
+from dicoxide._threads import Threads
+from dicoxide.bench._peers import PEERS, Peer
 from dicoxide.bench._process import Worker
 
 __all__ = ["peers", "setup"]
@@ -46,28 +48,30 @@ def setup(command: str) -> dict[str, Any]:
     }
 
 
-def peers(workers: dict[str, Worker]) -> list[dict[str, Any]]:
-    """Every decoder that there could be, and whether it is there and can be imported."""
-    found = []
-    for name, peer in PEERS.items():
-        status, why = "missing", None
-        if peer.is_there():
-            answer = workers[name].ask({"do": "load", "peer": name}, 60)
-            why = next((answer[key] for key in ("crashed", "timeout", "error") if key in answer), None)
-            status = "broken" if why else "found"
-        found.append(
-            {
-                "name": name,
-                "package": peer.package,
-                "version": peer.version(),
-                "license": peer.license,
-                "status": status,
-                "install": peer.install,
-                "why": why,
-                "levels": list(peer.levels),
-            }
-        )
-    return found
+def peers(workers: dict[str, Worker], wanted: Collection[str]) -> list[dict[str, Any]]:
+    """Every decoder that there could be, and whether it is there and, of those `wanted`, can be imported."""
+    with Threads(thread_count(None), "dicoxide-peers") as threads:
+        loading = {
+            name: threads.submit(workers[name].ask, {"do": "load", "peer": name}, 60)
+            for name, peer in PEERS.items()
+            if peer.is_there() and name in wanted
+        }
+        answers = {name: task.result() for name, task in loading.items()}
+    return [_told(peer, answers.get(name, {})) for name, peer in PEERS.items()]
+
+
+def _told(peer: Peer, answer: dict[str, Any]) -> dict[str, Any]:
+    why = next((answer[key] for key in ("crashed", "timeout", "error") if key in answer), None)
+    return {
+        "name": peer.name,
+        "package": peer.package,
+        "version": peer.version(),
+        "license": peer.license,
+        "status": "broken" if why else "found" if peer.is_there() else "missing",
+        "install": peer.install,
+        "why": why,
+        "levels": list(peer.levels),
+    }
 
 
 def _of_cpu(key: str) -> str | None:
