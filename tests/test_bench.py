@@ -137,6 +137,9 @@ def test_what_is_generated_is_known(tmp_path: Path, stand_ins: Path) -> None:
     assert made
     for name in set(made) & of(document, "highdicom").keys():
         assert of(document, OURS)[name]["status"] == "ok"
+        if name.endswith("jpeg-lossless"):
+            # pydicom may have nobody who decodes it.
+            continue
         # Alone against one, it would be disputed: but what is right is known.
         assert of(document, "highdicom")[name]["status"] in ("wrong", "unsupported")
     assert all(case["path"] is None for case in document["cases"])
