@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import counts
 import pytest
+
+import counts
 
 
 @pytest.mark.parametrize(("now", "expected"), [(100, 0), (102, 0), (104, 1), (90, 0)])
