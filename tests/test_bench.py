@@ -230,15 +230,20 @@ class TestAnswers:
 
 
 class _Told:
-    """A worker whose answers are given."""
+    """A worker whose answer is given: one letter, which is near the next two."""
 
-    def __init__(self, sha256: str) -> None:
-        self._sha256 = sha256
+    def __init__(self, letter: str) -> None:
+        self._letter = letter
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        wrong = {"samples": 1, "of": 6, "first": [0, 0], "max_difference": 1.0} if request["reference"] else None
-        compared = {"wrong": wrong, "is_compared": request["reference"] is not None}
-        return {"shape": [2, 3], "dtype": "uint16", "sha256": self._sha256, **compared}
+        if request["save"]:
+            Path(request["save"]).write_text(self._letter)
+        reference = request["reference"] and Path(request["reference"]).read_text()
+        apart = abs(ord(self._letter) - ord(reference)) if reference else 0
+        is_wrong = apart > (2 if Case(*request["cases"][0]).is_lossy else 0)
+        wrong = {"samples": 1, "of": 6, "first": [0, 0], "max_difference": float(apart)} if is_wrong else None
+        compared = {"wrong": wrong, "is_compared": reference is not None}
+        return {"shape": [2, 3], "dtype": "uint16", "sha256": self._letter, **compared}
 
 
 @pytest.mark.parametrize(
@@ -269,6 +274,17 @@ def test_most_are_right_and_nobody_is_where_it_is_even(
     assert {name: answer.status for name, answer in found.items()} == expected
     is_disputed = {"wrong", "disputed"} & set(expected.values())
     assert len(verdicts.disagreements) == bool(is_disputed)
+
+
+def test_answers_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
+    lossy = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.4.50")
+    workers = {"pydicom": _Told("a"), "gdcm": _Told("b"), "dicomsdl": _Told("f")}
+    found = Verdicts(str(tmp_path), workers).of_case("pixel_array", lossy, workers)  # type: ignore[arg-type]
+    assert {name: answer.status for name, answer in found.items()} == {
+        "pydicom": "ok",
+        "gdcm": "ok",
+        "dicomsdl": "wrong",
+    }
 
 
 def test_ratios_have_intervals() -> None:

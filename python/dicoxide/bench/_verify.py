@@ -41,8 +41,8 @@ class Verdicts:
     """Asks, and decides who is right.
 
     Where the samples are known, these are right. Else it is the answer that most decoders give: those who share a
-    library count once, and somebody who hands a case on to another does not count. Where none has more than the others,
-    it is disputed.
+    library count once, somebody who hands a case on to another does not count, and answers to a lossy case that
+    differ by rounding are one. Where none has more than the others, it is disputed.
     """
 
     def __init__(self, folder: str, workers: Mapping[str, Worker]) -> None:
@@ -102,17 +102,37 @@ class Verdicts:
         for name, answer in given.items():
             if who := PEERS[name].votes(case, level):
                 votes.setdefault(answer.sha256, set()).add(who)
+        saved: dict[str, str | None] = {}
+        if case.is_lossy:
+            # Answers that differ by rounding confirm each other.
+            for sha256, voters in votes.items():
+                path = saved[sha256] = self._save(level, case, given, sha256)
+                if path is None:
+                    continue
+                for name, answer in given.items():
+                    who = PEERS[name].votes(case, level)
+                    if answer.sha256 != sha256 and who and self._ask(Question(level, case, name), path).status == "ok":
+                        voters.add(who)
         ranked = sorted(votes.items(), key=lambda item: -len(item[1]))
-        if not ranked or len(ranked[0][1]) < 2 or (len(ranked) > 1 and len(ranked[0][1]) == len(ranked[1][1])):
+        if not ranked or len(ranked[0][1]) < 2:
             return "", None
-        right = ranked[0][0]
+        right, voters = ranked[0]
+        if any(len(others) == len(voters) and not others & voters for _, others in ranked[1:]):
+            return "", None
+        path = saved[right] if right in saved else self._save(level, case, given, right)
+        return ("", None) if path is None else (right, path)
+
+    def _save(self, level: str, case: Case, given: Mapping[str, Answer], sha256: str) -> str | None:
+        """A file with the samples of an answer: who gives it is asked again, as all answers would be too much to keep.
+
+        None where nobody gives it again.
+        """
         self._saved += 1
         path = os.path.join(self._folder, f"agreed-{self._saved}.npy")
-        # Whoever gives it is asked once more: all answers would be too much to keep.
         for name, answer in given.items():
-            if answer.sha256 == right and self._ask(Question(level, case, name), None, path).sha256 == right:
-                return right, path
-        return "", None
+            if answer.sha256 == sha256 and self._ask(Question(level, case, name), None, path).sha256 == sha256:
+                return path
+        return None
 
     def _disagree(self, level: str, case: Case, decided: Mapping[str, Answer], *, is_known: bool) -> None:
         answers: dict[str, list[str]] = {}
