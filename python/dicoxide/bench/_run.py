@@ -32,13 +32,13 @@ SCHEMA = "dicoxide-bench/1"
 _FOR_VERDICTS = 0.4
 # Of what is left: what races may take; the rest is for memory and locks, and for starting.
 _FOR_RACES = 0.7
-# Rounds of a race: fewer only where the budget does not last.
+# Rounds of a race: fewer only where the budget does not last, or one of them takes long.
 _LEAST_ROUNDS, _ENOUGH_ROUNDS, _MOST_ROUNDS = 3, 20, 60
 # Seconds that a race is to have; with less left for each, there are fewer races.
 _RACE_SECONDS = 0.5
 _TIMEOUT_SECONDS = 120.0
 # Files of a set that is decoded in bulk, and bytes of what they decode to.
-_BULK_FILES, _BULK_BYTES = 60, 120 << 20
+_BULK_FILES, _BULK_BYTES = 60, 48 << 20
 
 
 class Options(NamedTuple):
