@@ -320,7 +320,7 @@ impl Worker<'_> {
         };
         let together = prepared.together(request);
         if together < 2 {
-            let outcome = prepared.decode(request, threads, &mut self.scratch, self.shared.watch());
+            let outcome = prepared.decode(request, threads, self.shared.watch());
             return self.tell(place, outcome);
         }
         if self.like.first().is_some_and(|first| !first.is_like(&prepared)) {

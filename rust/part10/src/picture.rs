@@ -4,7 +4,7 @@ use crate::object::Object;
 use crate::open::{Source, Unopened, open};
 use crate::pixel::Image;
 use dicoxide_core::codec::Codec;
-use dicoxide_core::frames::{FrameError, FrameTable, Output, check_frames, decode_frames_in};
+use dicoxide_core::frames::{FrameError, FrameTable, Output, check_frames, decode_frames};
 use dicoxide_core::{
     DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, OneOfMany, Options, Rescale, Result, SamplesBuf, Tolerated,
     TransferSyntax, Watch, Workspace, decode_together,
@@ -39,11 +39,11 @@ impl Request {
 /// Gives memory for samples: so many words, of any value.
 pub type Take = dyn Fn(usize) -> Result<Vec<u64>> + Send + Sync;
 
-/// Scratch of one thread.
+/// Scratch of one thread, for what is decoded together.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     workspace: Workspace,
-    /// The bytes of frames that are decoded together.
+    /// The bytes of the frames.
     bytes: Vec<Vec<u8>>,
 }
 
@@ -165,13 +165,7 @@ impl Prepared {
     }
 
     /// Decodes it alone, on `threads` threads.
-    pub(crate) fn decode(
-        mut self,
-        request: &Request,
-        threads: usize,
-        scratch: &mut Scratch,
-        watch: Watch<'_>,
-    ) -> Outcome {
+    pub(crate) fn decode(mut self, request: &Request, threads: usize, watch: Watch<'_>) -> Outcome {
         let limits = Limits::new(request.max_bytes);
         let Opened { object, image, kind, table, indices, rescales, .. } = &self.opened;
         let (rescale, rescales) = match rescales.as_slice() {
@@ -182,10 +176,7 @@ impl Prepared {
         let data = image.pixel_data(object);
         let output = Output { samples: self.samples.as_mut(), rescales, is_warm: false };
         let poll = || watch.beat().is_err();
-        // A budget counts from nothing.
-        let mut own = Workspace::default();
-        let workspace = if limits.is_bounded() { &mut own } else { &mut scratch.workspace };
-        match decode_frames_in(workspace, &job, table, data, indices, output, threads, &poll) {
+        match decode_frames(&job, table, data, indices, output, threads, &poll) {
             Ok(summary) => self.picture(summary.tolerated),
             Err(FrameError { index, error }) => failed(error, &self.opened.image.transfer_syntax, Some(index)),
         }

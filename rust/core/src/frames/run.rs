@@ -72,12 +72,9 @@ pub fn decode_frames(
     decoded
 }
 
-/// The same, with scratch of the caller's for the calling thread.
-///
-/// # Errors
-/// As [`decode_frames`].
+/// The same, with scratch for the calling thread.
 #[allow(clippy::too_many_arguments, reason = "it is decode_frames with one more")]
-pub fn decode_frames_in(
+fn decode_frames_in(
     workspace: &mut Workspace,
     job: &Job<'_>,
     table: &FrameTable,
