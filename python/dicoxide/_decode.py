@@ -25,7 +25,6 @@ from dicoxide._request import (
     thread_count,
 )
 from dicoxide._source import Readable
-from dicoxide._threads import Threads
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -192,6 +191,8 @@ def iter_frames(
 
 def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str, Any]) -> Iterator[Array]:
     """Yield frame after frame while the next few are decoded on another thread."""
+    # Whoever only imports the package has no threads.
+    from dicoxide._threads import Threads
 
     def decode_batch(batch: Sequence[int]) -> tuple[Iterable[Array], Exception | None]:
         try:
