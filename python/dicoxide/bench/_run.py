@@ -165,18 +165,17 @@ class _Runner:
 
     def race(self) -> None:
         """Time those who are exact, in turns with ours."""
-        races = list(self._races())
-        most = max(1, int(self._left / _RACE_SECONDS))
-        if len(races) > most:
-            self._notes.append(f"{most} of {len(races)} possible races were run within the budget")
-            races = races[:most]
-        for done, race in enumerate(races):
-            if self._left <= 0:
-                self._notes.append(f"{done} of {len(races)} races were run within the budget")
-                return
+        possible = list(self._races())
+        races = possible[: max(1, int(self._left / _RACE_SECONDS))]
+        done = 0
+        while done < len(races) and self._left > 0:
+            race = races[done]
             self._say(f"speed: {done + 1} of {len(races)}, {race.level} of {race.name} by {race.peer}")
             self._run(race, max(0.05, _FOR_RACES * self._left / (len(races) - done)))
-        self._others(races)
+            done += 1
+        if done < len(possible):
+            self._notes.append(f"{done} of {len(possible)} possible races were run within the budget")
+        self._others(races[:done])
 
     def _races(self) -> Iterator[Race]:
         """All that could be run: every level, decoder and syntax once, before any of them a second time.
