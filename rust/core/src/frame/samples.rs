@@ -199,12 +199,6 @@ pub struct SamplesBuf {
 }
 
 impl SamplesBuf {
-    /// Bytes of the memory.
-    #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.memory.len() * 8
-    }
-
     /// The memory, to be used again.
     #[must_use]
     pub fn into_memory(self) -> Vec<u64> {
