@@ -54,7 +54,12 @@ def setup(**others: Any) -> dict[str, Any]:
         "interrupted": False,
         "verify_only": False,
         "threads": [1, 2, 4],
-        "noise": {"control": {"median": 1.003, "low": 0.968, "high": 1.041}, "relative_iqr": 0.0437},
+        "noise": {
+            "control": {"median": 1.003, "low": 0.968, "high": 1.041},
+            "relative_iqr": 0.0437,
+            "load": 0.21,
+            "mhz_after": 2690.5,
+        },
         **others,
     }
 
@@ -229,7 +234,7 @@ def _disagreements(images: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def empty(**about: Any) -> dict[str, Any]:
     """A run that had nothing to do."""
-    noise = {"control": None, "relative_iqr": None}
+    noise = {"control": None, "relative_iqr": None, "load": None, "mhz_after": None}
     return {
         "schema": "dicoxide-bench/1",
         "setup": setup(noise=noise, mhz=None, memory_bytes=None, environment={}, threads=[], **about),
@@ -244,7 +249,10 @@ def empty(**about: Any) -> dict[str, Any]:
 def verified() -> dict[str, Any]:
     """A run that compared answers and measured nothing."""
     made = document(cases=8)
-    made["setup"] |= {"verify_only": True, "noise": {"control": None, "relative_iqr": None}}
+    made["setup"] |= {
+        "verify_only": True,
+        "noise": {"control": None, "relative_iqr": None, "load": None, "mhz_after": None},
+    }
     made["results"] = [one for one in made["results"] if one["level"] != "bulk"]
     for one in made["results"]:
         one.update(seconds=None, bytes_per_second=None, ratio=None, peak_bytes=None, releases_gil=None)

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,16 @@ import pytest
 
 import dicoxide
 from dicoxide import cli
+from dicoxide._threads import Threads
 from dicoxide.bench._answers import checksum, difference, normal
 from dicoxide.bench._cases import Case, of_paths, taken
 from dicoxide.bench._images import ct, write
 from dicoxide.bench._peers import OURS, PEERS
+from dicoxide.bench._run import Now
 from dicoxide.bench._stats import ratio, summary
 from dicoxide.bench._terminal import lines
 from dicoxide.bench._verify import Verdicts
+from dicoxide.cli._board import _table
 
 pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
 needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="the core encodes and decodes")
@@ -85,7 +87,7 @@ def stand_ins(tmp_path: Path) -> Path:
 
 @needs_core
 def test_a_run_tells_who_is_exact_and_how_fast(images: Path) -> None:
-    document, told = bench(images, "--budget", "12", "--peer", "pydicom")
+    document, told = bench(images, "--budget", "80", "--peer", "pydicom")
     assert document["schema"] == "dicoxide-bench/1"
     assert {case["name"] for case in document["cases"]} == {path.name for path in images.glob("*.dcm")}
     assert "1 file left out" in told
@@ -101,7 +103,14 @@ def test_a_run_tells_who_is_exact_and_how_fast(images: Path) -> None:
     bulk = [one for one in document["results"] if one["level"] == "bulk"]
     assert {one["threads"] for one in bulk} <= set(document["setup"]["threads"])
     assert document["setup"]["noise"]["control"] is not None
+
+
+@needs_core
+def test_the_budget_is_kept(images: Path) -> None:
+    document, _ = bench(images, "--budget", "4", "--peer", "pydicom")
+    # What ends it may be slow, but no decoder is waited for.
     assert document["setup"]["took_seconds"] < 20
+    assert any("within the budget" in note for note in document["notes"])
 
 
 @needs_core
@@ -151,7 +160,9 @@ def test_an_interrupt_leaves_what_there_is(images: Path, tmp_path: Path) -> None
     out = tmp_path / "run.json"
     command = [sys.executable, "-m", "dicoxide", "bench", str(images), "--json", str(out), "--peer", "pydicom"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    threading.Event().wait(6)
+    assert process.stderr is not None
+    while not (line := process.stderr.readline()).startswith(("speed", "memory")):
+        assert line
     process.send_signal(signal.SIGINT)
     told, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -243,7 +254,7 @@ class _Told:
         is_wrong = apart > (2 if Case(*request["cases"][0]).is_lossy else 0)
         wrong = {"samples": 1, "of": 6, "first": [0, 0], "max_difference": float(apart)} if is_wrong else None
         compared = {"wrong": wrong, "is_compared": reference is not None}
-        return {"shape": [2, 3], "dtype": "uint16", "sha256": self._letter, **compared}
+        return {"shape": [2, 3], "dtype": "uint16", "sha256": self._letter, "seconds": 0.1, **compared}
 
 
 @pytest.mark.parametrize(
@@ -269,8 +280,10 @@ class _Told:
 def test_most_are_right_and_nobody_is_where_it_is_even(
     answers: dict[str, str], expected: dict[str, str], tmp_path: Path
 ) -> None:
-    verdicts = Verdicts(str(tmp_path), {name: _Told(sha256) for name, sha256 in answers.items()})  # type: ignore[misc]
-    found = verdicts.of_case("file", TestAnswers.case, answers)
+    workers = {name: _Told(sha256) for name, sha256 in answers.items()}
+    with Threads(2) as threads:
+        verdicts = Verdicts(str(tmp_path), workers, threads)  # type: ignore[arg-type]
+        found = verdicts.of_case("file", TestAnswers.case, answers)
     assert {name: answer.status for name, answer in found.items()} == expected
     is_disputed = {"wrong", "disputed"} & set(expected.values())
     assert len(verdicts.disagreements) == bool(is_disputed)
@@ -279,7 +292,8 @@ def test_most_are_right_and_nobody_is_where_it_is_even(
 def test_answers_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
     lossy = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.4.50")
     workers = {"pydicom": _Told("a"), "gdcm": _Told("b"), "dicomsdl": _Told("f")}
-    found = Verdicts(str(tmp_path), workers).of_case("pixel_array", lossy, workers)  # type: ignore[arg-type]
+    with Threads(2) as threads:
+        found = Verdicts(str(tmp_path), workers, threads).of_case("pixel_array", lossy, workers)  # type: ignore[arg-type]
     assert {name: answer.status for name, answer in found.items()} == {
         "pydicom": "ok",
         "gdcm": "ok",
@@ -323,7 +337,7 @@ def test_losses_are_told_first() -> None:
 
     document = {
         "setup": {"dicoxide": "1", "backend": "rust", "cpu_path": "", "cpu": "c", "cores": 2, "interrupted": False}
-        | {"noise": {"control": None, "relative_iqr": None}},
+        | {"noise": {"control": None, "relative_iqr": None, "load": None, "mhz_after": None}},
         "peers": [],
         "cases": [{"name": "x.dcm", "keyword": "RLELossless"}],
         "results": [raced("slow", 3.0), raced("fast", 0.5)],
@@ -333,3 +347,14 @@ def test_losses_are_told_first() -> None:
     assert "(1 of 2)" in told
     assert "2.00 × as long" in told
     assert told.index("fast") < told.index("3.00 ×")
+
+
+def test_a_live_table_has_what_was_raced_so_far() -> None:
+    console = pytest.importorskip("rich.console", reason="rich draws it").Console(width=100, record=True, quiet=True)
+    ratios = {("file", "gdcm"): [2.0, 8.0], ("codec", "pylibjpeg"): [0.5]}
+    console.print(_table(Now("speed", 40.0, 150.0, ratios), "speed (at most 40 s left)"))
+    told = console.export_text()
+    assert [line.split()[0] for line in told.splitlines()][1:4] == ["decoder", "gdcm", "pylibjpeg"]
+    assert "4.00 × of 2" in told
+    assert "0.50 × of 1" in told
+    assert "at most 40 s left" in told

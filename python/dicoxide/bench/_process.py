@@ -7,31 +7,52 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-__all__ = ["Worker"]
+__all__ = ["OutOfTimeError", "Worker"]
+
+
+class OutOfTimeError(Exception):
+    """The budget has ended before an answer came."""
 
 
 class Worker:
-    """A process that is started when it is needed, and again after it has ended."""
+    """A process that is started when it is needed, and again after it has ended.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    left : callable
+        Gives the seconds that are left for everything.
+    """
+
+    def __init__(self, left: Callable[[], float]) -> None:
+        self._left = left
         self._process: subprocess.Popen[str] | None = None
         self._lines: SimpleQueue[str] = SimpleQueue()
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer; or ``crashed`` with what ended it; or ``timeout``."""
+        """The answer; or ``crashed`` with what ended it; or ``timeout``.
+
+        Raises
+        ------
+        OutOfTimeError
+            If what is left for everything is over.
+        """
+        left = self._left()
         process = self._started()
         assert process.stdin is not None
         try:
             process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
-            line = self._lines.get(timeout=max(0.1, seconds))
+            line = self._lines.get(timeout=max(0.0, min(left, seconds)))
         except Empty:
             self.stop()
+            if left < seconds:
+                raise OutOfTimeError from None
             return {"timeout": f"no answer within {seconds:.0f} s"}
         except OSError:
             line = ""

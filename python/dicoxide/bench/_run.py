@@ -9,59 +9,63 @@ Whatever ends it, what there is so far is told.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dicoxide import _clock
 from dicoxide._request import thread_count
+from dicoxide._threads import Threads
 from dicoxide.bench import _setup
 from dicoxide.bench._cases import Case
 from dicoxide.bench._peers import LEVELS, OURS, PEERS
-from dicoxide.bench._process import Worker
+from dicoxide.bench._process import OutOfTimeError, Worker
+from dicoxide.bench._races import Race, Racing
 from dicoxide.bench._stats import ratio, summary
 from dicoxide.bench._verify import Answer, Verdicts, asked
 
-__all__ = ["Options", "run"]
+__all__ = ["Now", "Options", "run"]
 
 SCHEMA = "dicoxide-bench/1"
 
 # Of the budget: what finding out who is exact may take, if speed is measured as well.
 _FOR_VERDICTS = 0.4
-# Of what is left: what races may take; the rest is for memory and locks, and for starting.
-_FOR_RACES = 0.7
-# Rounds of a race: fewer only where the budget does not last, or one of them takes long.
+# Of what is left: what races may take; the rest is for memory and locks.
+_FOR_RACES = 0.75
+# Rounds of a race: fewer than enough only where one of them takes long, or the budget does not last.
 _LEAST_ROUNDS, _ENOUGH_ROUNDS, _MOST_ROUNDS = 3, 20, 60
 # Seconds that a race is to have; with less left for each, there are fewer races.
-_RACE_SECONDS = 0.5
+_RACE_SECONDS = 0.25
+# Of what is left for races: what one that is slow may take.
+_OF_WHAT_IS_LEFT = 0.1
 _TIMEOUT_SECONDS = 120.0
-# Files of a set that is decoded in bulk, and bytes of what they decode to.
-_BULK_FILES, _BULK_BYTES = 60, 48 << 20
+# Decoders that hold an image in memory at once.
+_MOST_ASKED = 4
 
 
 class Options(NamedTuple):
     """What is wanted."""
 
     budget_seconds: float = 150.0
+    # When the budget began, by `_clock.seconds`; None if it begins now.
+    began: float | None = None
     verify_only: bool = False
     peers: tuple[str, ...] = ()
     command: str = "dicoxide bench"
 
 
-class Race(NamedTuple):
-    """Ours and another, or ours alone, at one level of one case."""
+class Now(NamedTuple):
+    """How far a run is."""
 
-    level: str
-    name: str
-    cases: tuple[Case, ...]
-    peer: str
-    variant: str = ""
-    threads: int = 1
+    doing: str
+    left_seconds: float
+    budget_seconds: float
+    # What was raced so far, by level and decoder: times of the decoder over ours.
+    ratios: Mapping[tuple[str, str], list[float]]
 
 
-def run(cases: Sequence[Case], options: Options, notes: Sequence[str], say: Callable[[str], None]) -> dict[str, Any]:
+def run(cases: Sequence[Case], options: Options, notes: Sequence[str], show: Callable[[Now], None]) -> dict[str, Any]:
     """Measure, and tell all that was found out.
 
     Parameters
@@ -72,8 +76,8 @@ def run(cases: Sequence[Case], options: Options, notes: Sequence[str], say: Call
         What is wanted.
     notes : sequence of str
         What is to be told beside it.
-    say : callable
-        Called with a line on what is being done.
+    show : callable
+        Called with how far it is, whenever something else is begun.
 
     Returns
     -------
@@ -81,12 +85,15 @@ def run(cases: Sequence[Case], options: Options, notes: Sequence[str], say: Call
         What ``--json`` writes; docs/bench.md describes it.
     """
     with tempfile.TemporaryDirectory(prefix="dicoxide-bench-") as folder:
-        runner = _Runner(options, folder, say)
+        runner = _Runner(options, folder, show)
         try:
             runner.find_peers()
             runner.verify(cases)
             if not options.verify_only:
                 runner.race()
+        except OutOfTimeError:
+            # What was not reached is noted where it is known.
+            pass
         except KeyboardInterrupt:
             runner.document["setup"]["interrupted"] = True
         finally:
@@ -95,21 +102,25 @@ def run(cases: Sequence[Case], options: Options, notes: Sequence[str], say: Call
 
 
 class _Runner:
-    def __init__(self, options: Options, folder: str, say: Callable[[str], None]) -> None:
+    def __init__(self, options: Options, folder: str, show: Callable[[Now], None]) -> None:
         self._options = options
-        self._folder = folder
-        self._say = say
-        self._began = _clock.seconds()
-        self._workers = {name: Worker() for name in PEERS}
+        self._is_over = False
+        self._show = show
+        self._began = _clock.seconds() if options.began is None else options.began
+        self._workers = {name: Worker(self._left) for name in PEERS}
         # For what needs a process that has done nothing yet.
-        self._fresh = Worker()
-        self._verdicts = Verdicts(folder, self._workers)
+        self._fresh = Worker(self._left)
+        # Nothing is timed while decoders are asked: they may be asked at once.
+        self._asking = Threads(min(thread_count(None), _MOST_ASKED), "dicoxide-verdicts")
+        self._verdicts = Verdicts(folder, self._workers, self._asking)
         # By level, case and decoder.
         self._answers: dict[tuple[str, str, str], Answer] = {}
         self._verified: list[Case] = []
         self._results: dict[Race, dict[str, Any]] = {}
         self._control: list[dict[str, float]] = []
+        self._ratios: dict[tuple[str, str], list[float]] = {}
         self._notes: list[str] = []
+        self._racing = Racing((), {}, (), ())
         self._wanted: set[str] = set()
         cores = thread_count(None)
         self._threads = sorted({1, cores, *(count for count in (2, 4, 8, 16, 32, 64) if count < cores)})
@@ -122,7 +133,7 @@ class _Runner:
                 "interrupted": False,
                 "verify_only": options.verify_only,
                 "threads": self._threads,
-                "noise": {"control": None, "relative_iqr": None},
+                "noise": {"control": None, "relative_iqr": None, "load": _setup.load(), "mhz_after": None},
             },
             "peers": [],
             "cases": [],
@@ -131,13 +142,20 @@ class _Runner:
             "notes": [],
         }
 
-    @property
     def _left(self) -> float:
+        if self._is_over:
+            return 0.0
         return self._options.budget_seconds - (_clock.seconds() - self._began)
 
+    def _say(self, doing: str) -> None:
+        self._show(Now(doing, self._left(), self._options.budget_seconds, self._ratios))
+
     def stop(self) -> None:
+        # Whoever is about to ask has no time left; whoever waits is told that its process has ended.
+        self._is_over = True
         for worker in (*self._workers.values(), self._fresh):
             worker.stop()
+        self._asking.stop()
 
     def find_peers(self) -> None:
         self._say("looking for decoders")
@@ -153,99 +171,47 @@ class _Runner:
         """Ask every decoder, as long as there is time for it."""
         share = 1.0 if self._options.verify_only else _FOR_VERDICTS
         until = self._options.budget_seconds * (1 - share)
-        for number, case in enumerate(cases):
-            if number and self._left < until:
-                self._notes.append(f"{number} of {len(cases)} images were compared within the budget")
-                break
-            self._say(f"exactness: {number + 1} of {len(cases)}, {case.name}")
-            for level, one, names in asked([case], self._here, LEVELS):
-                for name, answer in self._verdicts.of_case(level, one, names).items():
-                    self._answers[level, one.name, name] = answer
-            self._verified.append(case)
+        try:
+            for number, case in enumerate(cases):
+                if number and self._left() < until:
+                    break
+                self._say(f"exactness: {number + 1} of {len(cases)}, {case.name}")
+                for level, one, names in asked([case], self._here, LEVELS):
+                    for name, answer in self._verdicts.of_case(level, one, names).items():
+                        self._answers[level, one.name, name] = answer
+                self._verified.append(case)
+        finally:
+            if len(self._verified) < len(cases):
+                self._notes.append(f"{len(self._verified)} of {len(cases)} images were compared within the budget")
 
     def race(self) -> None:
         """Time those who are exact, in turns with ours."""
-        possible = list(self._races())
-        races = possible[: max(1, int(self._left / _RACE_SECONDS))]
-        done = 0
-        while done < len(races) and self._left > 0:
-            race = races[done]
-            self._say(f"speed: {done + 1} of {len(races)}, {race.level} of {race.name} by {race.peer}")
-            self._run(race, max(0.05, _FOR_RACES * self._left / (len(races) - done)))
-            done += 1
-        if done < len(possible):
-            self._notes.append(f"{done} of {len(possible)} possible races were run within the budget")
-        self._others(races[:done])
+        self._racing = Racing(self._verified, self._answers, self._here, self._threads)
+        possible = list(self._racing.races())
+        reserved = (1 - _FOR_RACES) * self._left()
+        done: list[Race] = []
+        try:
+            for number, race in enumerate(possible):
+                left = self._left() - reserved
+                # What each may take if all of them are to be run, or as many as may have enough.
+                share = max(_RACE_SECONDS, left / (len(possible) - number))
+                needed = (_LEAST_ROUNDS + 1) * self._racing.seconds(race)
+                if left < _RACE_SECONDS:
+                    break
+                if needed > max(share, _OF_WHAT_IS_LEFT * left):
+                    continue
+                self._say(f"speed: {number + 1} of {len(possible)}, {race.level} of {race.name} by {race.peer}")
+                self._run(race, share, min(left, max(needed, 2 * share)))
+                done.append(race)
+            self._others(done)
+        finally:
+            if len(done) < len(possible):
+                self._notes.append(f"{len(done)} of {len(possible)} possible races were run within the budget")
 
-    def _races(self) -> Iterator[Race]:
-        """All that could be run: every level, decoder and syntax once, before any of them a second time.
-
-        Levels take turns, so that where the budget ends no level is without a race.
-        """
-        turns: dict[tuple[str, str, str], list[Race]] = {}
-        for case in self._verified:
-            for level in LEVELS:
-                for name in self._here:
-                    for race in self._of(level, case, name):
-                        turns.setdefault((level, name + race.variant, case.keyword), []).append(race)
-        for race in self._bulk_races():
-            turns.setdefault((race.level, f"{race.peer} {race.threads}", race.name), []).append(race)
-        longest = max(map(len, turns.values()), default=0)
-        for turn in range(longest):
-            levels: dict[str, list[Race]] = {level: [] for level in LEVELS}
-            for some in turns.values():
-                if turn < len(some):
-                    levels[some[turn].level].append(some[turn])
-            yield from (race for one in zip_longest(*levels.values()) for race in one if race is not None)
-
-    def _of(self, level: str, case: Case, name: str) -> Iterator[Race]:
-        answer = self._answers.get((level, case.name, name))
-        if answer is None or answer.status not in ("ok", "unchecked"):
-            return
-        for variant in PEERS[name].variants:
-            yield Race(level, case.name, (case,), name, variant)
-
-    def _bulk_races(self) -> Iterator[Race]:
-        """Sets of files that all are exact for all who decode them in bulk."""
-        sets: dict[str, list[Case]] = {}
-        for case in self._verified:
-            if self._is_exact("file", case, OURS):
-                sets.setdefault(f"{case.keyword} files", []).append(case)
-        for name, some in sets.items():
-            files: list[Case] = []
-            size = 0
-            while len(files) < _BULK_FILES and size < _BULK_BYTES:
-                files.append(some[len(files) % len(some)])
-                size += files[-1].decoded_bytes
-            for peer in self._here:
-                if "bulk" in PEERS[peer].levels and all(self._is_exact("file", one, peer) for one in some):
-                    for threads in self._threads:
-                        yield Race("bulk", name, tuple(files), peer, "", threads)
-
-    def _is_exact(self, level: str, case: Case, name: str) -> bool:
-        answer = self._answers.get((level, case.name, name))
-        return answer is not None and answer.status in ("ok", "unchecked")
-
-    def _run(self, race: Race, seconds: float) -> None:
+    def _run(self, race: Race, seconds: float, most_seconds: float) -> None:
         """Run a race; ours takes part wherever it decodes the case."""
-        ours = race.level == "bulk" or self._is_exact(race.level, race.cases[0], OURS)
+        ours = self._racing.has_ours(race)
         together = [(OURS, race.variant), (race.peer, race.variant)] if ours else [(race.peer, race.variant)]
-        answer = self._race(race, together, seconds)
-        result = self._results[race] = {"seconds": None, "ratio": None}
-        for status in ("crashed", "timeout", "error"):
-            if status in answer:
-                result.update(status=status, detail=answer[status])
-                return
-        if "seconds" not in answer:
-            return
-        taken = answer["seconds"]
-        result["seconds"] = taken[-1]
-        if ours and race.peer == OURS:
-            self._control.append(ratio(taken[1], taken[0]))
-        elif ours:
-            result["ratio"] = ratio(taken[1], taken[0])
-
-    def _race(self, race: Race, together: Sequence[tuple[str, str]], seconds: float) -> dict[str, Any]:
         request = {
             "do": "race",
             "level": race.level,
@@ -254,10 +220,27 @@ class _Runner:
             "threads": race.threads,
             "pinned": race.threads == 1,
             "seconds": seconds,
-            "least_rounds": _LEAST_ROUNDS if seconds < 2 * _RACE_SECONDS else 5,
-            "most_rounds": _MOST_ROUNDS if seconds > _RACE_SECONDS else _ENOUGH_ROUNDS,
+            "most_seconds": most_seconds,
+            "least_rounds": _LEAST_ROUNDS,
+            "enough_rounds": _ENOUGH_ROUNDS,
+            "most_rounds": _MOST_ROUNDS,
         }
-        return self._workers[race.peer].ask(request, _TIMEOUT_SECONDS)
+        answer = self._workers[race.peer].ask(request, _TIMEOUT_SECONDS)
+        result: dict[str, Any] = {"seconds": None, "ratio": None}
+        for status in ("crashed", "timeout", "error"):
+            if status in answer:
+                self._results[race] = {**result, "status": status, "detail": answer[status]}
+                return
+        if "seconds" not in answer:
+            return
+        taken = answer["seconds"]
+        self._results[race] = result = {**result, "seconds": taken[-1]}
+        if ours and race.peer == OURS:
+            self._control.append(ratio(taken[1], taken[0]))
+        elif ours:
+            found = result["ratio"] = ratio(taken[1], taken[0])
+            self._ratios.setdefault((race.level, race.peer), []).append(found["median"])
+            self._results.setdefault(race._replace(peer=OURS), {"seconds": taken[0], "ratio": None})
 
     def _others(self, races: Sequence[Race]) -> None:
         """Peak memory, and whether other threads run, of one image for all decoders of a level."""
@@ -272,16 +255,15 @@ class _Runner:
                 together: list[Race] = max(cases.values(), key=_commonest)
                 chosen += together
         small = min(self._verified, key=lambda case: case.decoded_bytes, default=None)
-        for race in chosen:
-            if self._left <= 0:
-                return
-            self._say(f"memory and lock: {race.level} by {race.peer}")
+        for number, race in enumerate(chosen):
+            self._say(f"memory and lock: {number + 1} of {len(chosen)}, {race.level} by {race.peer}")
             request = {"level": race.level, "cases": race.cases, "peers": [(race.peer, "")], "threads": 1}
             result = self._results.setdefault(race, {"seconds": None, "ratio": None})
+            # The peak first: it is that of a process that has done nothing else.
             for do, key in (("memory", "bytes"), ("lock", "releases")):
                 answer = self._fresh.ask({"do": do, "small": small, **request}, _TIMEOUT_SECONDS)
-                self._fresh.stop()
                 result[key] = answer.get(key)
+            self._fresh.stop()
 
     def finished(self, notes: Sequence[str]) -> dict[str, Any]:
         """The document."""
@@ -291,6 +273,7 @@ class _Runner:
         document["disagreements"] = self._verdicts.disagreements
         document["notes"] = [*notes, *self._notes]
         setup = document["setup"]
+        setup["noise"]["mhz_after"] = _setup.mhz()
         setup["took_seconds"] = round(_clock.seconds() - self._began, 3)
         if self._control:
             names = ("median", "low", "high")

@@ -14,11 +14,11 @@ import numpy as np
 from dicoxide import _clock
 from dicoxide._backend import backend, core
 from dicoxide._request import thread_count
-from dicoxide._threads import Threads
+from dicoxide._threads import Task, Threads
 from dicoxide.bench._peers import PEERS, Peer
-from dicoxide.bench._process import Worker
+from dicoxide.bench._process import OutOfTimeError, Worker
 
-__all__ = ["peers", "setup"]
+__all__ = ["load", "mhz", "peers", "setup"]
 
 # Variables that change speed, or who decodes.
 _VARIABLES = re.compile(
@@ -36,7 +36,7 @@ def setup(command: str) -> dict[str, Any]:
         "cpu_path": core.CPU_PATH,
         "cpu": _of_cpu("model name") or platform.processor() or platform.machine(),
         "cores": thread_count(None),
-        "mhz": _number(_of_cpu("cpu MHz")),
+        "mhz": mhz(),
         "memory_bytes": _memory_bytes(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
@@ -48,6 +48,18 @@ def setup(command: str) -> dict[str, Any]:
     }
 
 
+def mhz() -> float | None:
+    """What the clock of the first core is now, in MHz; None where the system does not tell."""
+    return _number(_of_cpu("cpu MHz"))
+
+
+def load() -> float | None:
+    """Processes that ran or waited to run in the last minute, on average; None where the system does not tell."""
+    with suppress(AttributeError, OSError):
+        return os.getloadavg()[0]
+    return None
+
+
 def peers(workers: dict[str, Worker], wanted: Collection[str]) -> list[dict[str, Any]]:
     """Every decoder that there could be, and whether it is there and, of those `wanted`, can be imported."""
     with Threads(thread_count(None), "dicoxide-peers") as threads:
@@ -56,8 +68,15 @@ def peers(workers: dict[str, Worker], wanted: Collection[str]) -> list[dict[str,
             for name, peer in PEERS.items()
             if peer.is_there() and name in wanted
         }
-        answers = {name: task.result() for name, task in loading.items()}
+        answers = {name: _loaded(task) for name, task in loading.items()}
     return [_told(peer, answers.get(name, {})) for name, peer in PEERS.items()]
+
+
+def _loaded(task: Task[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return task.result()
+    except OutOfTimeError:
+        return {"timeout": "the budget ended before it was imported"}
 
 
 def _told(peer: Peer, answer: dict[str, Any]) -> dict[str, Any]:

@@ -132,7 +132,12 @@ def _noise(noise: dict[str, Any]) -> Iterator[str]:
             f"\nnoise: dicoxide against itself {control['median']:.2f} × "
             f"({control['low']:.2f} to {control['high']:.2f}), "
             f"interquartile range {100 * (noise['relative_iqr'] or 0):.0f} % of a median"
+            f"{_load(noise['load'])}"
         )
+
+
+def _load(load: float | None) -> str:
+    return "" if load is None else f", {load:.2f} processes running in the minute before"
 
 
 def _short(text: str | None) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from dicoxide._threads import Threads
 from dicoxide.bench._cases import Case
 from dicoxide.bench._peers import OURS, PEERS
 from dicoxide.bench._process import Worker
@@ -35,6 +36,8 @@ class Answer(NamedTuple):
     shape: tuple[int, ...] = ()
     dtype: str = ""
     sha256: str = ""
+    # Of the one call.
+    seconds: float = 0.0
 
 
 class Verdicts:
@@ -45,9 +48,10 @@ class Verdicts:
     differ by rounding are one. Where none has more than the others, it is disputed.
     """
 
-    def __init__(self, folder: str, workers: Mapping[str, Worker]) -> None:
+    def __init__(self, folder: str, workers: Mapping[str, Worker], threads: Threads) -> None:
         self._folder = folder
         self._workers = workers
+        self._threads = threads
         self._saved = 0
         self.disagreements: list[dict[str, Any]] = []
 
@@ -55,7 +59,8 @@ class Verdicts:
         """The answers of `peers`, each decided; by their names."""
         # Those who read a path give the samples of all frames, a codec those of the first: each level is by itself.
         known = case.truth if level != "rescaled" else None
-        answers = {name: self._ask(Question(level, case, name), known) for name in peers}
+        asked = {name: self._threads.submit(self._ask, Question(level, case, name), known) for name in peers}
+        answers = {name: task.result() for name, task in asked.items()}
         given = {name: answer for name, answer in answers.items() if answer.sha256}
         if not given:
             return answers
@@ -93,7 +98,14 @@ class Verdicts:
                 return Answer(status, answer[status])
         if "unsupported" in answer:
             return Answer("unsupported", answer["unsupported"] or None)
-        found = Answer("unchecked", None, answer["wrong"], tuple(answer["shape"]), answer["dtype"], answer["sha256"])
+        found = Answer(
+            "unchecked",
+            wrong=answer["wrong"],
+            shape=tuple(answer["shape"]),
+            dtype=answer["dtype"],
+            sha256=answer["sha256"],
+            seconds=answer["seconds"],
+        )
         return _decided(found, answer["wrong"]) if answer["is_compared"] else found
 
     def _agreed(self, level: str, case: Case, given: Mapping[str, Answer]) -> tuple[str, str | None]:

@@ -25,9 +25,6 @@ from dicoxide.bench._peers import PEERS, Opened
 
 __all__ = ["main"]
 
-# How many times its share of the budget a race may take to have the rounds that it should.
-_MOST_LATE = 3
-
 Request = dict[str, Any]
 Answer = dict[str, Any]
 
@@ -79,7 +76,10 @@ def _answer(request: Request) -> Answer:
     call = peer.bind(level, opened, request["variant"], request["threads"])
     if call is None:
         return {"unsupported": ""}
-    values = _values(request["peer"], level, opened, call())
+    start = _clock.precise()
+    result = call()
+    seconds = _clock.precise() - start
+    values = _values(request["peer"], level, opened, result)
     if request.get("save"):
         np.save(request["save"], values)
     reference = _reference(request.get("reference"), level, opened)
@@ -89,6 +89,7 @@ def _answer(request: Request) -> Answer:
         "sha256": checksum(values),
         "wrong": None if reference is None else difference(values, reference, opened.case),
         "is_compared": reference is not None,
+        "seconds": seconds,
     }
 
 
@@ -125,7 +126,9 @@ def _race(request: Request) -> Answer:
         done = len(seconds[0])
         took = _clock.precise() - began
         # Where a round takes long, there are fewer of them.
-        if took > request["seconds"] * (1 if done >= request["least_rounds"] else _MOST_LATE) and done:
+        if done >= request["least_rounds"] and took > request["most_seconds"]:
+            break
+        if done >= request["enough_rounds"] and took > request["seconds"]:
             break
         order = range(len(calls)) if done % 2 == 0 else reversed(range(len(calls)))
         for place in order:

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from dicoxide import _clock
 from dicoxide.bulk._extras import MissingExtraError, require
-from dicoxide.cli._progress import Line
 from dicoxide.cli._words import counted, numbers_type, shown
 
 __all__ = ["add_to"]
@@ -44,7 +44,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _run(arguments: argparse.Namespace) -> int:
     from dicoxide.bench._cases import built_in, of_paths, taken
     from dicoxide.bench._peers import PEERS
-    from dicoxide.bench._run import Options, run
+    from dicoxide.bench._run import Now, Options, run
+    from dicoxide.cli._board import Board
 
     if unknown := [name for name in arguments.peer if name not in PEERS]:
         print(f"dicoxide: --peer {unknown[0]}: known are {', '.join(PEERS)}", file=sys.stderr)
@@ -54,16 +55,16 @@ def _run(arguments: argparse.Namespace) -> int:
     except (OSError, MissingExtraError) as error:
         print(f"dicoxide: {error}", file=sys.stderr)
         return 2
-    options = Options(arguments.budget, arguments.verify, tuple(arguments.peer), _command())
-    with tempfile.TemporaryDirectory(prefix="dicoxide-images-") as folder, Line() as line:
+    options = Options(arguments.budget, _clock.seconds(), arguments.verify, tuple(arguments.peer), _command())
+    with tempfile.TemporaryDirectory(prefix="dicoxide-images-") as folder, Board() as board:
         notes = []
         if arguments.paths:
-            line.say("looking for images")
+            board.show(Now("looking for images", arguments.budget, arguments.budget, {}))
             cases, others = of_paths(arguments.paths)
             if others:
                 notes.append(f"{counted(others, 'file')} left out: no image, or too large")
         else:
-            line.say("making images")
+            board.show(Now("making images", arguments.budget, arguments.budget, {}))
             cases = built_in(folder)
         chosen = taken(cases, _MOST_CASES)
         if len(chosen) < len(cases):
@@ -71,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if not chosen:
             print(f"dicoxide: no images in {' '.join(map(shown, arguments.paths))}", file=sys.stderr)
             return 1
-        document = run(chosen, options, notes, line.say)
+        document = run(chosen, options, notes, board.show)
     _write(arguments, document)
     return 130 if document["setup"]["interrupted"] else 0
 
