@@ -24,7 +24,8 @@ def normal(values: Array, shape: tuple[int, ...], dtype: str) -> Array:
     if values.size != int(np.prod(shape)):
         return values
     values = values.reshape(shape)
-    wanted = np.dtype(dtype)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    wanted = np.dtype(dtype).newbyteorder("=")
     if values.dtype == wanted or wanted.kind == "f":
         return values.astype(wanted, copy=False)
     if values.dtype.itemsize == wanted.itemsize and values.dtype.kind in "iu" and wanted.kind in "iu":

@@ -19,7 +19,7 @@ from dicoxide.bench import _images
 from dicoxide.bulk.series._find import File, Finder
 from dicoxide.errors import DecodeError
 
-__all__ = ["LOSSY", "Case", "built_in", "of_paths", "taken"]
+__all__ = ["LOSSY", "Case", "built_in", "mixed", "of_paths"]
 
 # Decoders of these may differ by rounding (PS3.5 8.2).
 LOSSY = frozenset(
@@ -72,6 +72,11 @@ class Case(NamedTuple):
         return self.transfer_syntax in ("1.2.840.10008.1.2", *(f"1.2.840.10008.1.2.{t}" for t in ("1", "1.99", "2")))
 
     @property
+    def is_rescalable(self) -> bool:
+        """Whether the Modality LUT is defined for it: of an index to a palette, some give the colour (PS3.3 C.11.1)."""
+        return self.photometric_interpretation in ("MONOCHROME1", "MONOCHROME2")
+
+    @property
     def kind(self) -> tuple[Any, ...]:
         """What decides how fast it is: cases of a kind stand for each other."""
         size = round(math.log(max(1, self.decoded_bytes / self.frames), 4))
@@ -101,8 +106,8 @@ def built_in(folder: str) -> list[Case]:
     return [*_generated(folder), *(case for case in found if case is not None)]
 
 
-def taken(cases: Iterable[Case], most: int) -> list[Case]:
-    """At most so many of `cases`: as many kinds as there are, and of each the same number."""
+def mixed(cases: Iterable[Case]) -> list[Case]:
+    """`cases` in such an order that however few of the first are taken, there are many kinds, and as many of each."""
     kinds: dict[tuple[Any, ...], list[Case]] = {}
     for case in cases:
         kinds.setdefault(case.kind, []).append(case)
@@ -112,9 +117,8 @@ def taken(cases: Iterable[Case], most: int) -> list[Case]:
     for some in order:
         syntaxes.setdefault(some[0].keyword, []).append(some)
     # A kind of each syntax in turn, then an image of each kind in turn.
-    mixed = [some for turn in itertools.zip_longest(*syntaxes.values()) for some in turn if some is not None]
-    every = (case for turn in itertools.zip_longest(*mixed) for case in turn if case is not None)
-    return list(itertools.islice(every, most))
+    turns = [some for turn in itertools.zip_longest(*syntaxes.values()) for some in turn if some is not None]
+    return [case for turn in itertools.zip_longest(*turns) for case in turn if case is not None]
 
 
 def _of_file(path: str, origin: str) -> Case | None:

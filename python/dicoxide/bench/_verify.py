@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from dicoxide._threads import Threads
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers import OURS, PEERS
+from dicoxide.bench._peers import JPEG, OURS, PEERS
 from dicoxide.bench._process import Worker
 
 __all__ = ["Answer", "Question", "Verdicts", "asked"]
@@ -177,6 +177,9 @@ def _told(answer: Answer, names: Sequence[str]) -> dict[str, Any]:
 def _decided(answer: Answer, wrong: dict[str, Any] | None) -> Answer:
     if wrong is None:
         return answer._replace(status="ok", wrong=None)
+    if wrong["max_difference"] is None:
+        shape = "×".join(map(str, answer.shape))
+        return answer._replace(status="wrong", detail=f"{shape} samples where there are {wrong['of']}", wrong=wrong)
     where = "×".join(map(str, wrong["first"]))
     detail = f"{wrong['samples']} of {wrong['of']} samples differ, the first at {where}"
     return answer._replace(status="wrong", detail=detail, wrong=wrong)
@@ -186,7 +189,10 @@ def asked(cases: Sequence[Case], peers: Sequence[str], levels: Sequence[str]) ->
     """Every level of every case with the decoders that have it; a level after the other for each case."""
     for case in cases:
         for level in levels:
-            if level == "bulk" or (level == "rescaled" and case.samples_per_pixel > 1):
+            if level == "bulk" or (level == "rescaled" and not case.is_rescalable):
+                continue
+            if level == "codec" and case.samples_per_pixel > 1 and case.transfer_syntax in JPEG:
+                # Whether colour is to be converted is told by the data set, not by the frame.
                 continue
             having = [name for name in peers if level in PEERS[name].levels]
             if having != [OURS]:

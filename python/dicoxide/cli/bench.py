@@ -17,8 +17,6 @@ from dicoxide.cli._words import counted, numbers_type, shown
 __all__ = ["add_to"]
 
 _BUDGET_SECONDS = 150.0
-# Images that are compared; how many of them is told.
-_MOST_CASES = 60
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,7 +40,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from dicoxide.bench._cases import built_in, of_paths, taken
+    from dicoxide.bench._cases import built_in, mixed, of_paths
     from dicoxide.bench._peers import PEERS
     from dicoxide.bench._run import Now, Options, run
     from dicoxide.cli._board import Board
@@ -66,13 +64,10 @@ def _run(arguments: argparse.Namespace) -> int:
         else:
             board.show(Now("making images", arguments.budget, arguments.budget, {}))
             cases = built_in(folder)
-        chosen = taken(cases, _MOST_CASES)
-        if len(chosen) < len(cases):
-            notes.append(f"{len(chosen)} of {len(cases)} images were taken, as many of each kind as there are")
-        if not chosen:
+        if not cases:
             print(f"dicoxide: no images in {' '.join(map(shown, arguments.paths))}", file=sys.stderr)
             return 1
-        document = run(chosen, options, notes, board.show)
+        document = run(mixed(cases), options, notes, board.show)
     _write(arguments, document)
     return 130 if document["setup"]["interrupted"] else 0
 
