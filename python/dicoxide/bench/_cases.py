@@ -111,14 +111,18 @@ def mixed(cases: Iterable[Case]) -> list[Case]:
     kinds: dict[tuple[Any, ...], list[Case]] = {}
     for case in cases:
         kinds.setdefault(case.kind, []).append(case)
-    # The commonest kinds first; of these, such as are neither tiny nor take all of the time.
-    order = sorted(kinds.values(), key=lambda some: (-len(some), abs(math.log(some[0].decoded_bytes / _TYPICAL_BYTES))))
+    order = sorted(kinds.values(), key=_weight, reverse=True)
     syntaxes: dict[str, list[list[Case]]] = {}
     for some in order:
         syntaxes.setdefault(some[0].keyword, []).append(some)
     # A kind of each syntax in turn, then an image of each kind in turn.
     turns = [some for turn in itertools.zip_longest(*syntaxes.values()) for some in turn if some is not None]
     return [case for turn in itertools.zip_longest(*turns) for case in turn if case is not None]
+
+
+def _weight(kind: Sequence[Case]) -> float:
+    """How much a kind tells: twice as many images are worth as much as being half as far from the typical size."""
+    return math.log2(len(kind)) - abs(math.log2(kind[0].decoded_bytes / _TYPICAL_BYTES))
 
 
 def _of_file(path: str, origin: str) -> Case | None:

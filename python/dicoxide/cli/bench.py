@@ -84,11 +84,8 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
 def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
     from dicoxide.bench import _terminal
 
-    report = sys.stderr if arguments.json == "-" else sys.stdout
-    print("\n".join(shown(line) if "\n" not in line else line for line in _terminal.lines(document)), file=report)
-    if arguments.json == "-":
-        print(json.dumps(document, indent=1))
-    elif arguments.json:
+    # Files first: who reads what is printed may stop before its end.
+    if arguments.json and arguments.json != "-":
         Path(arguments.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if arguments.csv:
         _terminal.write_csv(document, arguments.csv)
@@ -96,6 +93,10 @@ def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
         from dicoxide.bench import _html
 
         _html.write(document, arguments.html)
+    report = sys.stderr if arguments.json == "-" else sys.stdout
+    print("\n".join(shown(line) if "\n" not in line else line for line in _terminal.lines(document)), file=report)
+    if arguments.json == "-":
+        print(json.dumps(document, indent=1))
 
 
 def _command() -> str:
