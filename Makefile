@@ -10,7 +10,7 @@ EXTENSION := $(VENV)/.built
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release fmt lint test bench bench-ratios bench-check demo fuzz docs clean peers
+.PHONY: help setup build release fmt lint test bench bench-ratios record numbers bench-check demo fuzz docs clean peers
 
 help:  ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,13 @@ bench: build peers  ## Measure against the peers, answers checked
 
 bench-ratios: build peers  ## Measure against the peers in turns, in one process; print the targets: ARGS="rle --rounds 99"
 	$(RUN) benches/ratios.py $(ARGS)
+
+record: build peers  ## Measure everything against the peers, and keep it in benches/runs
+	$(RUN) benches/record.py $(ARGS)
+	$(MAKE) numbers
+
+numbers: build  ## Put the numbers of the newest run that is kept into README.md
+	$(RUN) benches/kept.py
 
 bench-check:  ## Count instructions of the core's paths, against those committed: ARGS=--write commits to them
 	$(PYTHON) benches/counts.py $(ARGS)
