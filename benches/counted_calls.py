@@ -21,7 +21,7 @@ import dicoxide
 # How often each call is made at first: the interpreter adapts to what runs often, and caches fill.
 WARM = 50
 # A count is of so many.
-CALLS = 20
+CALLS = 100
 
 SPEC = dicoxide.FrameSpec(
     "1.2.840.10008.1.2.1",

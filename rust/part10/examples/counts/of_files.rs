@@ -1,8 +1,8 @@
 //! Paths of files.
 
-use crate::Path;
 use crate::files::{Ct, Folder, Pixels, decode, memory, prepare};
 use crate::images::{SIDE, bytes, grey, grey_image, lossless, samples, twelve_bits, watch};
+use crate::{Named, Path};
 use dicoxide_core::{TransferSyntax, encode};
 use dicoxide_part10::{Many, Outcome, Request, Source};
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use std::hint::black_box;
 const SMALL: u32 = 64;
 const SMALL_IMAGES: usize = 20;
 
-pub(crate) const PATHS: [(&str, fn() -> Path); 9] = [
+pub(crate) const PATHS: &[Named] = &[
     ("header explicit vr", || header(TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN, 0)),
     ("header implicit vr", || header(TransferSyntax::IMPLICIT_VR_LITTLE_ENDIAN, 0)),
     ("header nested", || header(TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN, 100)),

@@ -1,10 +1,10 @@
 //! Paths of the core.
 
-use crate::Path;
 use crate::images::{
     SIDE, attributes, bytes, colour, colour_image, colour_info, grey, grey_image, grey_info, lossless, lossless_colour,
     lossless_syntax, twelve_bits, watch,
 };
+use crate::{Named, Path};
 use dicoxide_core::encode::{self, jpeg_lossless::Parameters};
 use dicoxide_core::pixel::{bits, ybr};
 use dicoxide_core::{
@@ -13,7 +13,7 @@ use dicoxide_core::{
 };
 use std::hint::black_box;
 
-pub(crate) const PATHS: [(&str, fn() -> Path); 17] = [
+pub(crate) const PATHS: &[Named] = &[
     ("native 12 in 16", || native(little_endian(), Finish::default())),
     ("native rescaled", || native(little_endian(), rescaled())),
     ("native big endian", || native(TransferSyntax::EXPLICIT_VR_BIG_ENDIAN, Finish::default())),
