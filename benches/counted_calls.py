@@ -35,7 +35,8 @@ SPEC = dicoxide.FrameSpec(
 )
 
 
-def _calls() -> dict[str, Callable[[], object]]:
+def calls() -> dict[str, Callable[[], object]]:
+    """Make what is counted, by its name."""
     frame = bytes(64 * 64 * 2)
     found = importlib.util.find_spec("pydicom")
     assert found is not None
@@ -50,14 +51,14 @@ def _calls() -> dict[str, Callable[[], object]]:
 
 def main() -> None:
     """List the calls, or make them."""
-    calls = _calls() if dicoxide.backend == "rust" else {}
+    made = calls() if dicoxide.backend == "rust" else {}
     if len(sys.argv) == 1:
-        print(f"{platform.python_version()} with numpy {np.__version__}", *calls, sep="\n")
+        print(f"{platform.python_version()} with numpy {np.__version__}", *made, sep="\n")
         return
     gc.freeze()
     gc.disable()
     for name in sys.argv[1:]:
-        call = calls[name]
+        call = made[name]
         for _ in range(WARM):
             call()
         os.getppid()

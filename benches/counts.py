@@ -1,5 +1,4 @@
-"""Instructions of paths through the core and of calls from Python, counted by callgrind, against those that were committed:
-`make bench-check`.
+"""Instructions of paths and calls, counted by callgrind, against those that were committed: `make bench-check`.
 
 Counts don't depend on neighbours or clocks. A path that takes more than 3 % more fails; one that takes less asks for
 `--write`, so that what was won is kept. Baselines are of one version of the compiler, one architecture, and for calls
@@ -51,7 +50,9 @@ def main() -> int:
         return 0
     here["python"], *calls = _output(sys.executable, str(CALLS)).split("\n")
     if not arguments.write and before.get("python") != here["python"]:
-        print(f"bench-check: no calls from Python: the baselines are of {before.get('python')}, this is {here['python']}")
+        print(
+            f"bench-check: no calls from Python: the baselines are of {before.get('python')}, this is {here['python']}"
+        )
         calls = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # It takes longest.
