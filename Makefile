@@ -10,7 +10,7 @@ EXTENSION := $(VENV)/.built
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release fmt lint test bench bench-ratios record numbers bench-check demo fuzz docs clean peers
+.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz docs clean peers
 
 help:  ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,15 +57,18 @@ bench: build peers  ## Measure against the peers, answers checked
 bench-ratios: build peers  ## Measure against the peers in turns, in one process; print the targets: ARGS="rle --rounds 99"
 	$(RUN) benches/ratios.py $(ARGS)
 
+bench-rust:  ## Measure the core's kernels and files by criterion: ARGS=rle for those with that in their names
+	cargo bench --locked --bench '*' -- $(ARGS)
+
+bench-check: build  ## Count instructions of paths and calls, against those committed: ARGS=--write commits to them
+	$(RUN) benches/counts.py $(ARGS)
+
 record: build peers  ## Measure everything against the peers, and keep it in benches/runs
 	$(RUN) benches/record.py $(ARGS)
 	$(MAKE) numbers
 
 numbers: build  ## Put the numbers of the newest run that is kept into README.md
 	$(RUN) benches/kept.py
-
-bench-check:  ## Count instructions of the core's paths, against those committed: ARGS=--write commits to them
-	$(PYTHON) benches/counts.py $(ARGS)
 
 demo: build  ## Decode the real images that pydicom ships, check every value, show the speed
 	$(RUN) benches/demo.py

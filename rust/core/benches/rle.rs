@@ -8,13 +8,15 @@
     reason = "a bench makes its own input, and is to stop where that is wrong"
 )]
 
+mod images;
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dicoxide_core::{
     Attributes, FrameInfo, Job, Limits, Options, PhotometricInterpretation, SampleKind, SamplesMut, Tier,
-    TransferSyntax, Watch, Workspace, decode_frame,
+    TransferSyntax, Workspace, decode_frame, encode,
 };
+use images::{SIDE, colour, colour_image, colour_info, grey, grey_image, grey_info, watch};
 use std::hint::black_box;
-use std::sync::atomic::AtomicBool;
 
 struct Frame {
     name: &'static str,
@@ -179,11 +181,10 @@ fn decode(frame: &Frame, tier: Tier, words: &mut [u64], workspace: &mut Workspac
     let limits = Limits::unbounded();
     let options = Options { tier, ..Options::default() };
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &frame.info, limits: &limits, options };
-    let watch = Watch { stop: &AtomicBool::new(false), poll: None };
-    decode_frame(&job, black_box(&frame.bytes[..]).into(), out, workspace, watch).expect("a good frame");
+    decode_frame(&job, black_box(&frame.bytes[..]).into(), out, workspace, watch()).expect("a good frame");
 }
 
-fn bench(criterion: &mut Criterion) {
+fn decoding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("rle");
     for frame in frames().into_iter().chain(short_literals()) {
         group.throughput(Throughput::Bytes(frame.samples.len() as u64));
@@ -200,5 +201,26 @@ fn bench(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench);
+fn encoding(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("rle encode");
+    let (grey, colour) = (grey(), colour());
+    for (name, image, info) in [
+        ("ct_512x512_u12", grey_image(&grey, SIDE), grey_info(SIDE)),
+        ("photo_512x512_rgb_u8", colour_image(&colour), colour_info()),
+    ] {
+        let samples = image.samples.bytes().to_vec();
+        let bytes = encode::rle(&image, watch()).expect("a good image");
+        let frame = Frame { name, info, bytes, samples };
+        let mut words = vec![0u64; frame.samples.len() / 8];
+        decode(&frame, Tier::best(), &mut words, &mut Workspace::default());
+        assert!(bytemuck::cast_slice::<_, u8>(&words) == frame.samples, "{name}");
+        group.throughput(Throughput::Bytes(frame.samples.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| encode::rle(black_box(&image), watch()).expect("a good image"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decoding, encoding);
 criterion_main!(benches);

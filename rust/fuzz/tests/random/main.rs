@@ -11,6 +11,8 @@
 
 mod jpeg_lossless;
 mod part10;
+#[path = "../../../part10/benches/files/write.rs"]
+mod write;
 
 use dicoxide_core::codec::CODECS;
 use dicoxide_fuzz::{

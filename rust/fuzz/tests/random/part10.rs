@@ -1,70 +1,7 @@
 //! Small DICOM files of every encoding, nested and not.
 
 use crate::Random;
-
-/// How a file is written.
-#[derive(Clone, Copy)]
-struct Style {
-    is_implicit: bool,
-    is_big_endian: bool,
-    is_undefined: bool,
-}
-
-impl Style {
-    fn short(self, value: u16) -> [u8; 2] {
-        if self.is_big_endian { value.to_be_bytes() } else { value.to_le_bytes() }
-    }
-
-    fn long(self, value: u32) -> [u8; 4] {
-        if self.is_big_endian { value.to_be_bytes() } else { value.to_le_bytes() }
-    }
-
-    fn tag(self, out: &mut Vec<u8>, tag: u32) {
-        out.extend(self.short((tag >> 16) as u16));
-        out.extend(self.short(tag as u16));
-    }
-
-    fn element(self, out: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
-        self.header(out, tag, vr, value.len() as u32);
-        out.extend(value);
-    }
-
-    fn header(self, out: &mut Vec<u8>, tag: u32, vr: &[u8; 2], length: u32) {
-        self.tag(out, tag);
-        if self.is_implicit {
-            out.extend(self.long(length));
-        } else if matches!(vr, b"OB" | b"OW" | b"SQ" | b"UN") {
-            out.extend(vr);
-            out.extend([0, 0]);
-            out.extend(self.long(length));
-        } else {
-            out.extend(vr);
-            out.extend(self.short(length as u16));
-        }
-    }
-
-    /// A sequence of items, each of what `content` writes.
-    fn sequence(self, out: &mut Vec<u8>, tag: u32, items: usize, content: &mut dyn FnMut(&mut Vec<u8>)) {
-        let mut value = Vec::new();
-        for _ in 0..items {
-            let mut item = Vec::new();
-            content(&mut item);
-            self.tag(&mut value, 0xFFFE_E000);
-            value.extend(self.long(if self.is_undefined { u32::MAX } else { item.len() as u32 }));
-            value.extend(item);
-            if self.is_undefined {
-                self.tag(&mut value, 0xFFFE_E00D);
-                value.extend([0; 4]);
-            }
-        }
-        if self.is_undefined {
-            self.tag(&mut value, 0xFFFE_E0DD);
-            value.extend([0; 4]);
-        }
-        self.header(out, tag, b"SQ", if self.is_undefined { u32::MAX } else { value.len() as u32 });
-        out.extend(value);
-    }
-}
+use crate::write::{Style, begin};
 
 /// A good file: native or RLE, of a few small frames.
 pub(crate) fn file(random: &mut Random) -> Vec<u8> {
@@ -77,12 +14,7 @@ pub(crate) fn file(random: &mut Random) -> Vec<u8> {
     let style = Style { is_implicit, is_big_endian, is_undefined: random.byte() < 128 };
     let mut out = Vec::new();
     if is_rle || random.byte() < 200 {
-        out.resize(128, 0);
-        out.extend(b"DICM");
-        let meta = Style { is_implicit: false, is_big_endian: false, is_undefined: false };
-        let mut padded = uid.as_bytes().to_vec();
-        padded.resize(uid.len() + uid.len() % 2, 0);
-        meta.element(&mut out, 0x0002_0010, b"UI", &padded);
+        out = begin(uid);
     }
     let frames = 1 + random.below(3);
     let (rows, columns) = (1 + random.below(12), 1 + random.below(12));
@@ -112,16 +44,8 @@ pub(crate) fn file(random: &mut Random) -> Vec<u8> {
         });
     });
     if is_rle {
-        style.header(&mut out, 0x7FE0_0010, b"OB", u32::MAX);
         let frames: Vec<Vec<u8>> = (0..frames).map(|_| crate::rle(random, 2, rows * columns)).collect();
-        for item in std::iter::once(&Vec::new()).chain(&frames) {
-            style.tag(&mut out, 0xFFFE_E000);
-            out.extend(style.long((item.len() + item.len() % 2) as u32));
-            out.extend(item);
-            out.resize(out.len() + item.len() % 2, 0);
-        }
-        style.tag(&mut out, 0xFFFE_E0DD);
-        out.extend([0; 4]);
+        style.fragments(&mut out, std::iter::once(&Vec::new()).chain(&frames));
     } else {
         let value: Vec<u8> = (0..frames * rows * columns * 2).map(|_| random.byte()).collect();
         style.element(&mut out, 0x7FE0_0010, b"OW", &value);

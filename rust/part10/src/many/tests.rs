@@ -4,34 +4,25 @@ use super::*;
 use dicoxide_core::{ErrorKind, ReadAt};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
+use write::{Style, begin};
+
+#[allow(dead_code, reason = "nothing here nests")]
+#[path = "../../benches/files/write.rs"]
+mod write;
 
 const SIDE: u16 = 256;
 const PIXEL_BYTES: usize = 2 * SIDE as usize * SIDE as usize;
 
 /// A file of `SIDE` × `SIDE` native samples of 16 bits.
-#[allow(clippy::cast_possible_truncation, reason = "halves of tags, and lengths of the values below")]
 fn file() -> Vec<u8> {
-    fn element(out: &mut Vec<u8>, tag: u32, vr: &[u8; 2], value: &[u8]) {
-        out.extend(((tag >> 16) as u16).to_le_bytes());
-        out.extend((tag as u16).to_le_bytes());
-        out.extend(vr);
-        if vr == b"OW" {
-            out.extend([0, 0]);
-            out.extend((value.len() as u32).to_le_bytes());
-        } else {
-            out.extend((value.len() as u16).to_le_bytes());
-        }
-        out.extend(value);
-    }
-    let mut out = vec![0; 128];
-    out.extend(b"DICM");
-    element(&mut out, 0x0002_0010, b"UI", b"1.2.840.10008.1.2.1\0");
-    element(&mut out, 0x0028_0002, b"US", &[1, 0]);
-    element(&mut out, 0x0028_0004, b"CS", b"MONOCHROME2 ");
+    let style = Style { is_implicit: false, is_big_endian: false, is_undefined: false };
+    let mut out = begin("1.2.840.10008.1.2.1");
+    style.element(&mut out, 0x0028_0002, b"US", &[1, 0]);
+    style.element(&mut out, 0x0028_0004, b"CS", b"MONOCHROME2 ");
     for (tag, value) in [(0x10, SIDE), (0x11, SIDE), (0x100, 16), (0x101, 16), (0x102, 15), (0x103, 0)] {
-        element(&mut out, 0x0028_0000 + tag, b"US", &u16::to_le_bytes(value));
+        style.element(&mut out, 0x0028_0000 + tag, b"US", &u16::to_le_bytes(value));
     }
-    element(&mut out, 0x7FE0_0010, b"OW", &[7; PIXEL_BYTES]);
+    style.element(&mut out, 0x7FE0_0010, b"OW", &[7; PIXEL_BYTES]);
     out
 }
 
