@@ -1,23 +1,27 @@
-"""What is measured: real RLE frames of the manifest, those of the pydicom package, and generated images."""
+"""Frames to measure on: real ones of RLE, of the manifest or of the pydicom package, and generated ones."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.encaps import generate_frames
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.uid import RLELossless
 
 import generated
+from dicoxide.bench._cases import of_paths
+from dicoxide.bench._peers import Opened
 
 Array = npt.NDArray[Any]
 
@@ -27,39 +31,54 @@ PYDICOM_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 
 
 @dataclass(frozen=True, eq=False)
-class RleFrame:
-    """The first frame of a file."""
+class Frame:
+    """One compressed frame and what it holds."""
 
     name: str
     src: bytes
-    bits_allocated: int
     reference: Array
     """(rows, columns[, samples]) of unsigned integers."""
-    real: bool = True
+    transfer_syntax: str
+    bits_stored: int
 
-    @property
-    def rows(self) -> int:
-        """Rows (0028,0010)."""
-        return self.reference.shape[0]
+    @cached_property
+    def dataset(self) -> Dataset:
+        """A data set of this frame alone, with nothing in it that asks for more than decoding."""
+        is_colour = self.reference.ndim == 3
+        ds = generated.dataset(self.reference[None, ..., 0] if is_colour else self.reference[None])
+        if is_colour:
+            ds.SamplesPerPixel, ds.PlanarConfiguration, ds.PhotometricInterpretation = 3, 0, "RGB"
+        ds.BitsStored, ds.HighBit = self.bits_stored, self.bits_stored - 1
+        ds.file_meta.TransferSyntaxUID = self.transfer_syntax
+        ds.PixelData = encapsulate([self.src])
+        ds["PixelData"].VR = "OB"
+        del ds.RescaleSlope, ds.RescaleIntercept, ds.NumberOfFrames
+        return ds
 
-    @property
-    def columns(self) -> int:
-        """Columns (0028,0011)."""
-        return self.reference.shape[1]
+    @cached_property
+    def opened(self) -> Opened:
+        """The same as a file, for adapters of decoders."""
+        folder = Path(_folder().name)
+        path = folder / f"{len(list(folder.iterdir()))}.dcm"
+        self.dataset.save_as(path, enforce_file_format=True)
+        (case,), _ = of_paths([str(path)])
+        return Opened(case)
 
-    @property
-    def samples_per_pixel(self) -> int:
-        """Samples per Pixel (0028,0002)."""
-        return self.reference.shape[2] if self.reference.ndim == 3 else 1
 
-    @property
-    def planes(self) -> Array:
-        """The reference as most peers give it: one sample plane after the other."""
-        return np.moveaxis(self.reference, -1, 0) if self.reference.ndim == 3 else self.reference
+@dataclass(frozen=True, eq=False)
+class RleFrame(Frame):
+    """The first frame of a file."""
+
+    is_real: bool = True
 
     def is_large(self) -> bool:
         """Whether the frame is at least 256 KiB decoded."""
         return self.reference.nbytes >= 256 << 10
+
+
+def rle_frame(name: str, src: bytes, reference: Array, *, is_real: bool = True) -> RleFrame:
+    """An RLE frame, all of whose bits are stored."""
+    return RleFrame(name, src, reference, RLELossless, reference.itemsize * 8, is_real)
 
 
 @cache
@@ -76,7 +95,7 @@ def rle_frames() -> tuple[RleFrame, ...]:
     if not any(frame.is_large() for frame in frames):
         for side in (512, 1024):
             made = generated.ct_frames(1, side, side)[0]
-            frames.append(RleFrame(f"generated {side}", generated.rle_frame(made), 16, made, real=False))
+            frames.append(rle_frame(f"generated {side}", generated.rle_frame(made), made, is_real=False))
     return tuple(sorted(frames, key=lambda frame: -frame.reference.nbytes))
 
 
@@ -103,4 +122,10 @@ def _read(path: Path, sha256: str) -> RleFrame:
     count = int(ds.get("NumberOfFrames") or 1)
     reference = np.ascontiguousarray(every if count == 1 else every[0])
     src = next(iter(generate_frames(ds.PixelData, number_of_frames=count)))
-    return RleFrame(path.name, bytes(src), ds.BitsAllocated, reference.view(f"u{reference.itemsize}"))
+    return rle_frame(path.name, bytes(src), reference.view(f"u{reference.itemsize}"))
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    # Goes when the process ends.
+    return tempfile.TemporaryDirectory()

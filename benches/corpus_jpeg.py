@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
@@ -26,14 +24,9 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class JpegLosslessFrame:
-    """One frame's codestream and what it holds."""
+class JpegLosslessFrame(corpus.Frame):
+    """One frame's codestream and what it holds, as the codestream has it."""
 
-    name: str
-    src: bytes
-    reference: Array
-    """(rows, columns[, components]) of unsigned integers, as the codestream has them."""
-    precision: int
     selection_value: int
     is_wg04: bool = False
     """Whether it shows an image of the set that NEMA's Working Group 4 compares compressions on."""
@@ -47,23 +40,6 @@ class JpegLosslessFrame:
     def counted_bytes(self) -> int:
         """Two bytes a sample at every precision: what speeds are given in."""
         return self.reference.size * 2
-
-    @cached_property
-    def dataset(self) -> Dataset:
-        """A data set of this frame alone, with nothing in it that asks for more than decoding."""
-        frames = self.reference[None, ..., 0] if self.reference.ndim == 3 else self.reference[None]
-        ds = generated.dataset(frames, jpeg_lossless=lambda frame: self.src, bits_stored=self.precision)
-        if self.reference.ndim == 3:
-            ds.SamplesPerPixel, ds.PlanarConfiguration, ds.PhotometricInterpretation = 3, 0, "RGB"
-        del ds.RescaleSlope, ds.RescaleIntercept, ds.NumberOfFrames
-        return ds
-
-    @cached_property
-    def file(self) -> bytes:
-        """The same as a file."""
-        file = io.BytesIO()
-        self.dataset.save_as(file, enforce_file_format=True)
-        return file.getvalue()
 
 
 @cache
@@ -89,7 +65,7 @@ def generated_frame(name: str, selection_value: int = 1) -> JpegLosslessFrame:
     make, precision = KINDS[name]
     frame = np.ascontiguousarray(make())
     src = generated.jpeg_lossless_frame(frame, precision, selection_value)
-    return JpegLosslessFrame(name, src, frame, precision, selection_value)
+    return JpegLosslessFrame(name, src, frame, JPEGLossless, precision, selection_value)
 
 
 KINDS: dict[str, tuple[Callable[[], Array], int]] = {
@@ -155,7 +131,7 @@ def _decoder() -> Callable[[bytes], Array] | None:
 def _frame(name: str, src: bytes, decoded: Array, is_wg04: bool = False) -> JpegLosslessFrame:
     sof, sos = src.index(b"\xff\xc3"), src.index(b"\xff\xda")
     # SOS: marker, length, number of components, two bytes a component, selection value.
-    return JpegLosslessFrame(name, src, decoded, src[sof + 4], src[sos + 5 + 2 * src[sos + 4]], is_wg04)
+    return JpegLosslessFrame(name, src, decoded, JPEGLossless, src[sof + 4], src[sos + 5 + 2 * src[sos + 4]], is_wg04)
 
 
 def _sampling_factors(src: bytes) -> bytes:

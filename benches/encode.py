@@ -10,14 +10,14 @@ import numpy.typing as npt
 from pydicom.pixels import get_encoder
 from pydicom.uid import RLELossless
 
-import adapters
-import adapters_jpeg
 import dicoxide
 import generated
 from claims import Claim, Table
 from clock import Times, in_turns
 from corpus_jpeg import generated_frame
-from tables import equals, missing
+from decoders import missing
+from jpeg_lossless import TURBO, lacking
+from tables import PYLIBJPEG_RLE, equals
 
 Array = npt.NDArray[Any]
 Encoder = Callable[[Array], bytes]
@@ -43,7 +43,7 @@ def jpeg_lossless(rounds: int) -> Table:
     table = Table(
         "JPEG Lossless, encode one frame (decoded MB/s)", ("frame and encoder", "MB/s", "KiB", "× liblj92", "× best")
     )
-    table.skipped = missing(adapters_jpeg.OURS, adapters_jpeg.TURBO)
+    table.skipped = lacking(TURBO)
     if table.skipped:
         return table
     from imagecodecs import jpeg8_decode, ljpeg_encode
@@ -51,7 +51,7 @@ def jpeg_lossless(rounds: int) -> Table:
     speeds, sizes = [], []
     for kind in ("CT 512 × 512", "MR 256 × 256", "XA 1024 × 1024", "CR 2140 × 1760"):
         frame = generated_frame(kind)
-        precision = frame.precision
+        precision = frame.bits_stored
         encoders: dict[str, Encoder] = {
             "dicoxide, SV6": lambda arr, bits=precision: dicoxide.jpeg_lossless_encode(arr, 6, precision=bits),
             "dicoxide, SV1": lambda arr, bits=precision: dicoxide.jpeg_lossless_encode(arr, precision=bits),
@@ -77,7 +77,7 @@ def jpeg_lossless(rounds: int) -> Table:
 def rle(rounds: int) -> Table:
     """A frame of CT, and of colour; pydicom's encoders by name."""
     table = Table("RLE, encode one frame (decoded MB/s)", ("frame and encoder", "MB/s", "KiB", "here is ×", "× best"))
-    table.skipped = missing(adapters.PYLIBJPEG_RLE, adapters_jpeg.TURBO)
+    table.skipped = missing(PYLIBJPEG_RLE, TURBO)
     if table.skipped:
         return table
     from rle.utils import encode_array

@@ -9,9 +9,8 @@ import json
 import os
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,52 +20,75 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import JPEGLossless
 
-import adapters_jpeg
 import dicoxide
 import generated
-from adapters_jpeg import OURS, TURBO, TURBO_OUT, JpegLosslessDecoder
 from claims import Claim, Table
 from clock import Times, in_turns
-from corpus_jpeg import JpegLosslessFrame, generated_frame, real_frames
+from corpus_jpeg import generated_frame, real_frames
+from decoders import Decoder, from_frame_to_frame, missing
 from dicoxide.bench import _images
-from tables import equals, missing
+from dicoxide.bench._peers import PEERS, Opened
+from dicoxide.bench._peers._base import Call
+from dicoxide.bench._peers._imagecodecs import Imagecodecs
+from dicoxide.bench._peers._simpleitk import SimpleItk
+from tables import equals
 
 Array = npt.NDArray[Any]
 Ratios = tuple[float, float]
 
+
+class OfImagecodecs(Imagecodecs):
+    """Another decoder of the same package, slower than the one that the peer takes."""
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+
+    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
+        import imagecodecs
+
+        decode = getattr(imagecodecs, self._function)
+        return partial(decode, opened.frame, out=opened.out(level) if variant else None)
+
+
+class StoredSimpleItk(SimpleItk):
+    """Of a file without rescale, what it gives are stored values; not asked for another type, it is faster."""
+
+    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
+        import SimpleITK
+
+        path = opened.case.path
+        return lambda: SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(path))
+
+
+OURS = Decoder("dicoxide", PEERS["dicoxide"], variant="out=")
+TURBO = Decoder("libjpeg-turbo", PEERS["imagecodecs"])
+TURBO_OUT = Decoder("libjpeg-turbo out=", PEERS["imagecodecs"], variant="out=")
 TURBOS = (TURBO, TURBO_OUT)
 VS_TURBO = (OURS, *TURBOS)
+CODECS = (
+    TURBO,
+    Decoder("liblj92", OfImagecodecs("ljpeg_decode"), variant="out="),
+    Decoder("jpegsof3", OfImagecodecs("jpegsof3_decode")),
+    Decoder("pylibjpeg-libjpeg", PEERS["pylibjpeg"], module="libjpeg"),
+)
+"""From the bytes of a frame to an array."""
+OURS_FILE = Decoder("dicoxide", PEERS["dicoxide"], "file", "out=")
+FILES = (
+    Decoder("gdcm", PEERS["gdcm"], "file"),
+    Decoder("dicomsdl", PEERS["dicomsdl"], "file", "out="),
+    Decoder("SimpleITK", StoredSimpleItk(), "file"),
+)
+"""From a file to an array. gdcm ends the process at some precisions below 8, of which there are none here."""
 
 
-def from_frame_to_frame(
-    frames: Sequence[JpegLosslessFrame], decoders: Sequence[JpegLosslessDecoder], rounds: int
-) -> Times[tuple[int, JpegLosslessDecoder]]:
-    """Seconds by frame and decoder, into warm memory where a decoder takes it; a peer that errs is left out.
-
-    Every decoder goes through all frames before the next has its turn, so that none decodes what it has just decoded
-    and no branch predictor learns one frame by heart.
-    """
-    outs = [np.zeros_like(frame.reference) for frame in frames]
-    calls = {}
-    for decoder in decoders:
-        for index, frame in enumerate(frames):
-            # A failure of ours ends the run.
-            if decoder.module == "dicoxide" or decoder.verdict(frame) is None:
-                calls[index, decoder] = decoder.bind(frame, outs[index])
-
-    def before(key: tuple[int, JpegLosslessDecoder]) -> None:
-        # Source and output are in the cache, as after reading the one and using the other.
-        outs[key[0]].reshape(-1).view(np.uint8).fill(0xAA)
-        zlib.crc32(frames[key[0]].src)
-
-    def check(key: tuple[int, JpegLosslessDecoder], result: object) -> None:
-        if not key[1].is_right(frames[key[0]], result):
-            raise AssertionError(f"{key[1].name} gave wrong values for {frames[key[0]].name}")
-
-    return Times(in_turns(calls, rounds, before=before, check=check, cpu=True))
+def lacking(*peers: Decoder) -> str | None:
+    """Why a table cannot be made: a peer is missing, or the core, which alone decodes JPEG Lossless."""
+    if dicoxide.capabilities()[JPEGLossless].decoder != "dicoxide":
+        return f"the {dicoxide.backend} backend does not decode JPEG Lossless"
+    return missing(*peers)
 
 
-def over_turbo(took: Times[tuple[int, JpegLosslessDecoder]], index: int) -> Ratios:
+def over_turbo(took: Times[tuple[int, Decoder]], index: int) -> Ratios:
     """How many times as fast as libjpeg-turbo, with or without `out=`: by medians, and by best times."""
     ratios = [min(of[index, turbo] for turbo in TURBOS) / of[index, OURS] for of in (took, took.best)]
     return ratios[0], ratios[1]
@@ -83,11 +105,11 @@ def real(rounds: int) -> Table:
         "JPEG Lossless, real frame into warm out, one thread (GB/s; libjpeg-turbo with or without out=, the better)",
         ("frame", "bits", "SV", "bits/sample", "here", "libjpeg-turbo", "× libjpeg-turbo", "× best"),
     )
-    table.skipped = missing(*VS_TURBO)
+    table.skipped = lacking(*TURBOS)
     if table.skipped:
         return table
     frames = real_frames()
-    took = from_frame_to_frame(frames, VS_TURBO, rounds)
+    took = from_frame_to_frame(frames, VS_TURBO, rounds, cpu=True)
     wg04, others = [], []
     for index, frame in enumerate(frames):
         ratios = over_turbo(took, index)
@@ -95,7 +117,7 @@ def real(rounds: int) -> Table:
         seconds = took[index, OURS], min(took[index, turbo] for turbo in TURBOS)
         speeds = (frame.counted_bytes / some / 1e9 for some in seconds)
         name = f"{frame.name} (WG04)" if frame.is_wg04 else frame.name
-        about = (name, str(frame.precision), str(frame.selection_value), frame.bits_a_sample)
+        about = (name, str(frame.bits_stored), str(frame.selection_value), frame.bits_a_sample)
         table.rows.append((*about, *speeds, *ratios))
     if wg04:
         mean, worst = geometric_mean(wg04), np.array(wg04).min(0).tolist()
@@ -111,20 +133,21 @@ def real(rounds: int) -> Table:
 
 def peers(rounds: int) -> Table:
     """Every other decoder that is installed, on the same frames: codecs from bytes, readers from a file."""
-    found = {}
-    for group in (adapters_jpeg.CODECS, adapters_jpeg.FILES):
-        found[group[0]] = [decoder for decoder in group[1:] if decoder != TURBO_OUT and not decoder.missing()]
+    found = {
+        ours: [decoder for decoder in others if not decoder.missing()]
+        for ours, others in ((OURS, CODECS), (OURS_FILE, FILES))
+    }
     codecs, readers = ([decoder.name for decoder in some] for some in found.values())
     table = Table(
         "JPEG Lossless, every decoder, one thread (MB/s; × is over the quickest beside it)",
         ("frame", "here", *codecs, "×", "here from a file", *readers, "×"),
     )
-    table.skipped = missing(OURS) or (None if codecs else "no other codec is installed")
+    table.skipped = lacking() or (None if codecs else "no other codec is installed")
     if table.skipped:
         return table
     frames = real_frames()
     decoders = [decoder for ours, some in found.items() for decoder in (ours, *some)]
-    took = from_frame_to_frame(frames, decoders, max(3, rounds // 6))
+    took = from_frame_to_frame(frames, decoders, max(3, rounds // 6), cpu=True)
     for index, frame in enumerate(frames):
         row: list[str | float] = [frame.name]
         for ours, some in found.items():
@@ -163,16 +186,16 @@ def goals(rounds: int) -> Table:
         "JPEG Lossless, generated frame into warm out, one thread (decoded GB/s)",
         ("frame", "bits", "bits/sample", "here", "goal", "libjpeg-turbo", "× libjpeg-turbo", "× best"),
     )
-    table.skipped = missing(*VS_TURBO)
+    table.skipped = lacking(*TURBOS)
     if table.skipped:
         return table
     frames = [generated_frame(kind, value) for kind, value, _, _ in GOALS]
-    took = from_frame_to_frame(frames, VS_TURBO, rounds)
+    took = from_frame_to_frame(frames, VS_TURBO, rounds, cpu=True)
     for index, (frame, (kind, value, times, speed)) in enumerate(zip(frames, GOALS, strict=True)):
         name, ratios = f"{kind}, SV{value}", over_turbo(took, index)
         theirs = min(took[index, turbo] for turbo in TURBOS)
         speeds = (frame.counted_bytes / took[index, OURS] / 1e9, speed or "", frame.counted_bytes / theirs / 1e9)
-        table.rows.append((name, str(frame.precision), frame.bits_a_sample, *speeds, *ratios))
+        table.rows.append((name, str(frame.bits_stored), frame.bits_a_sample, *speeds, *ratios))
         if times is not None:
             table.claims.append(Claim(f"JPEG Lossless, {name}, over libjpeg-turbo", ratios[0], times, ratios[1]))
     return table
@@ -191,7 +214,7 @@ def path_ratios(rounds: int) -> list[tuple[str, float, Ratios]]:
     """Name, our GB/s, and the ratios on frames of every size: to be called where an environment forces a path."""
     frames = [frame for frame in real_frames() if frame.is_wg04]
     frames += [generated_frame(kind) for kind in ("CT 512 × 512", "MR 256 × 256", "CR 2140 × 1760")]
-    took = from_frame_to_frame(frames, VS_TURBO, rounds)
+    took = from_frame_to_frame(frames, VS_TURBO, rounds, cpu=True)
     return [
         (frame.name, frame.counted_bytes / took[index, OURS] / 1e9, over_turbo(took, index))
         for index, frame in enumerate(frames)
@@ -204,7 +227,7 @@ def paths(rounds: int) -> Table:
         "JPEG Lossless by path, one thread (GB/s, and × libjpeg-turbo in the same process)",
         ("frame", *(title for path in PATHS for title in (path, "×"))),
     )
-    table.skipped = missing(*VS_TURBO)
+    table.skipped = lacking(*TURBOS)
     if table.skipped:
         return table
     code = f"import json, jpeg_lossless; print(json.dumps(jpeg_lossless.path_ratios({max(3, rounds // 2)})))"
@@ -230,7 +253,7 @@ def plugin(rounds: int) -> Table:
         "ds.pixel_array of one JPEG Lossless frame, CT 512 × 512 (ms)",
         ("frame and plugin", "here", "theirs", "×", "× best"),
     )
-    table.skipped = missing(OURS, TURBO)
+    table.skipped = lacking(TURBO)
     if table.skipped:
         return table
     available = get_decoder(JPEGLossless).available_plugins
@@ -265,7 +288,7 @@ def ct_series() -> tuple[Dataset, Array]:
 def series(rounds: int) -> Table:
     """Many frames: on one thread against libjpeg-turbo, on all cores against pydicom."""
     table = Table("JPEG Lossless, many frames (ms)", ("what", "here", "theirs", "×", "× best"))
-    table.skipped = missing(OURS, TURBO)
+    table.skipped = lacking(TURBO)
     if table.skipped:
         return table
     ds, frames = ct_series()
@@ -326,7 +349,7 @@ def _one_and_two(
 def fused(rounds: int) -> Table:
     """Rescale on the way out, against decoding alone."""
     table = Table("JPEG Lossless and rescale in one (ms)", ("what", "with", "without", "× time", "× best"))
-    table.skipped = missing(OURS, TURBO)
+    table.skipped = lacking(TURBO)
     if table.skipped:
         return table
     many, frames = ct_series()

@@ -15,17 +15,25 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_rescale, pixel_array
 
-import adapters
-import adapters_jpeg
 import corpus
 import dicoxide
 import generated
 import processes
 from claims import Claim, Table
 from clock import Times, in_turns
+from decoders import Decoder, from_frame_to_frame, missing
+from dicoxide.bench._peers import OURS, PEERS
 
 Array = npt.NDArray[Any]
 MIB = 1 << 20
+
+PYLIBJPEG_RLE = Decoder("pylibjpeg-rle", PEERS["pylibjpeg"], module="rle.rle")
+RLE_DECODERS = (
+    Decoder(OURS, PEERS[OURS], variant="out="),
+    Decoder("imagecodecs", PEERS["imagecodecs"]),
+    Decoder("imagecodecs out=", PEERS["imagecodecs"], variant="out="),
+    PYLIBJPEG_RLE,
+)
 
 
 def equals(expected: Array, result: Any) -> None:
@@ -34,16 +42,10 @@ def equals(expected: Array, result: Any) -> None:
         raise AssertionError("a wrong answer was measured")
 
 
-def missing(*decoders: adapters.RleDecoder | adapters_jpeg.JpegLosslessDecoder) -> str | None:
-    """Why a table cannot be made."""
-    return next((reason for decoder in decoders if (reason := decoder.missing())), None)
-
-
 def rle(rounds: int) -> Table:
     """RLE into warm memory on one thread, from file to file: nobody decodes a frame that it has just decoded.
 
-    So no branch predictor learns one frame by heart; and as every decoder goes through all files before the next has
-    its turn, none finds a frame as another has left it. Colour is interleaved by us, and left in planes by the peers.
+    Colour is interleaved by us, and left in planes by the peers.
     """
     table = Table(
         "RLE frame into warm out, one thread (decoded MB/s; imagecodecs with or without out=, the better)",
@@ -59,31 +61,15 @@ def rle(rounds: int) -> Table:
             "× best",
         ),
     )
-    decoders = (adapters.OURS, adapters.IMAGECODECS, adapters.IMAGECODECS_OUT, adapters.PYLIBJPEG_RLE)
-    table.skipped = missing(*decoders)
+    table.skipped = missing(*RLE_DECODERS)
     if table.skipped:
         return table
     frames = corpus.rle_frames()
-    calls: dict[tuple[int, int], Callable[[], Any]] = {}
-    outs = [np.empty_like(frame.reference) for frame in frames]
-    for who, decoder in enumerate(decoders):
-        for index, frame in enumerate(frames):
-            calls[index, who] = decoder.bind(frame, outs[index])
-
-    def before(key: tuple[int, int]) -> None:
-        # Source and output are in the cache, as after reading the one and using the other.
-        outs[key[0]].reshape(-1).view(np.uint8).fill(0xAA)
-        zlib.crc32(frames[key[0]].src)
-
-    def check(key: tuple[int, int], result: Any) -> None:
-        if not decoders[key[1]].is_right(frames[key[0]], result):
-            raise AssertionError(f"{decoders[key[1]].name} gave wrong values for {frames[key[0]].name}")
-
-    took = Times(in_turns(calls, rounds, before=before, check=check))
+    took = from_frame_to_frame(frames, RLE_DECODERS, rounds, cpu=False)
     ratios = {}
     for index, frame in enumerate(frames):
-        ours, imagecodecs, pylibjpeg = (_seconds(took, index, *who) for who in ((0,), (1, 2), (3,)))
-        best = [_seconds(took.best, index, *who) for who in ((0,), (1, 2), (3,))]
+        ours, imagecodecs, pylibjpeg = _rle_seconds(took, index)
+        best = _rle_seconds(took.best, index)
         ratios[frame] = np.array([imagecodecs / ours, best[1] / best[0], pylibjpeg / ours, best[2] / best[0]])
         speeds = (frame.reference.nbytes / seconds / 1e6 for seconds in (ours, imagecodecs, pylibjpeg))
         table.rows.append((frame.name, frame.reference.nbytes / 1024, *speeds, *ratios[frame].tolist()))
@@ -101,8 +87,9 @@ def rle(rounds: int) -> Table:
     return table
 
 
-def _seconds(took: Mapping[tuple[int, int], float], index: int, *whom: int) -> float:
-    return min(took[index, who] for who in whom)
+def _rle_seconds(took: Mapping[tuple[int, Decoder], float], index: int) -> tuple[float, float, float]:
+    ours, fresh, warm, pylibjpeg = (took[index, decoder] for decoder in RLE_DECODERS)
+    return ours, min(fresh, warm), pylibjpeg
 
 
 def pixel_array_plugin(rounds: int) -> Table:
@@ -110,12 +97,12 @@ def pixel_array_plugin(rounds: int) -> Table:
     table = Table(
         "ds.pixel_array of one RLE frame, 1024 × 1024, 16 bit (ms)", ("frame", "here", "pylibjpeg-rle", "×", "× best")
     )
-    table.skipped = missing(adapters.PYLIBJPEG_RLE)
+    table.skipped = missing(PYLIBJPEG_RLE)
     if table.skipped:
         return table
-    found = [frame for frame in corpus.rle_frames() if frame.real and frame.reference.shape == (1024, 1024)]
+    found = [frame for frame in corpus.rle_frames() if frame.is_real and frame.reference.shape == (1024, 1024)]
     made = generated.ct_frames(1, 1024, 1024)[0]
-    found.append(corpus.RleFrame("generated CT", generated.rle_frame(made), 16, made, real=False))
+    found.append(corpus.rle_frame("generated CT", generated.rle_frame(made), made, is_real=False))
     with dicoxide.enabled():
         for frame in found:
             ds = generated.dataset(frame.reference[None], rle=True)

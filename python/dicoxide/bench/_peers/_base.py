@@ -50,6 +50,7 @@ class Opened:
 
     def __init__(self, case: Case) -> None:
         self.case = case
+        self._outs: dict[str, Array] = {}
 
     @cached_property
     def dataset(self) -> Any:
@@ -91,10 +92,11 @@ class Opened:
         return self.case.shape[1:] if self.case.frames > 1 else self.case.shape
 
     def out(self, level: str) -> Array:
-        """A warm array for the result."""
-        if level == "codec":
-            return np.ones(self.frame_shape, self.case.dtype)
-        return np.ones(self.case.shape, "f4" if level == "rescaled" else self.case.dtype)
+        """A warm array for the result: one for each level, so that who measures can see to it that it stays warm."""
+        if level not in self._outs:
+            shape = self.frame_shape if level == "codec" else self.case.shape
+            self._outs[level] = np.ones(shape, "f4" if level == "rescaled" else self.case.dtype)
+        return self._outs[level]
 
 
 class Peer:

@@ -34,7 +34,7 @@ class Dicomsdl(Peer):
         if _is_planar(opened):
             shape = (case.samples_per_pixel, *shape[:2])
         every = (case.frames, *shape)
-        warm = np.ones(every, case.dtype) if variant else None
+        warm = opened.out(level).reshape(every) if variant else None
 
         def decode() -> Array:
             out = np.empty(every, case.dtype) if warm is None else warm

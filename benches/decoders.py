@@ -1,0 +1,97 @@
+"""The peers of `dicoxide.bench` as tables name them, and how single frames are timed with them."""
+
+from __future__ import annotations
+
+import importlib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from clock import Times, in_turns
+from corpus import Frame
+from dicoxide.bench._answers import normal
+from dicoxide.bench._peers import OURS, PEERS, Peer
+
+__all__ = ["Decoder", "from_frame_to_frame", "missing"]
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A peer at a level, in one of its variants."""
+
+    name: str
+    peer: Peer
+    level: str = "codec"
+    variant: str = ""
+    module: str = ""
+    """Of a peer of several packages, the one that is meant."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is no peer."""
+        return self.peer is PEERS[OURS]
+
+    def missing(self) -> str | None:
+        """Why it cannot be measured, if so."""
+        try:
+            self.peer.load()
+            if self.module:
+                importlib.import_module(self.module)
+        except ImportError as error:
+            return f"{self.name} is not installed: {error}"
+        return None
+
+    def prepare(self, frame: Frame) -> None:
+        """Bring source and output into the cache, as after reading and using them; no old answer is left in it."""
+        frame.opened.out(self.level).reshape(-1).view(np.uint8).fill(0xAA)
+        zlib.crc32(frame.opened.frame)
+
+    def is_right(self, frame: Frame, result: Any) -> bool:
+        """Whether every value of a result is that of the reference."""
+        values = self.peer.values(self.level, frame.opened, result)
+        return np.array_equal(normal(values, frame.reference.shape, frame.reference.dtype.str), frame.reference)
+
+    def verdict(self, frame: Frame) -> str | None:
+        """What keeps a frame from being timed: a wrong answer has no speed."""
+        self.prepare(frame)
+        try:
+            call = self.peer.bind(self.level, frame.opened, self.variant, 1)
+            result = call() if call else None
+        except Exception:
+            return "error"
+        if result is None:
+            return "unsupported"
+        return None if self.is_right(frame, result) else "wrong"
+
+
+def missing(*decoders: Decoder) -> str | None:
+    """Why a table cannot be made."""
+    return next((reason for decoder in decoders if (reason := decoder.missing())), None)
+
+
+def from_frame_to_frame(
+    frames: Sequence[Frame], decoders: Sequence[Decoder], rounds: int, *, cpu: bool
+) -> Times[tuple[int, Decoder]]:
+    """Seconds by frame and decoder, into warm memory where a decoder takes it; a peer that errs is left out.
+
+    Every decoder goes through all frames before the next has its turn, so that none decodes what it has just decoded,
+    none finds a frame as another has left it, and no branch predictor learns one frame by heart.
+    """
+    calls = {}
+    for decoder in decoders:
+        for index, frame in enumerate(frames):
+            # A failure of ours ends the run.
+            if decoder.is_ours or decoder.verdict(frame) is None:
+                call = decoder.peer.bind(decoder.level, frame.opened, decoder.variant, 1)
+                assert call is not None
+                calls[index, decoder] = call
+
+    def check(key: tuple[int, Decoder], result: object) -> None:
+        index, decoder = key
+        if not decoder.is_right(frames[index], result):
+            raise AssertionError(f"{decoder.name} gave wrong values for {frames[index].name}")
+
+    return Times(in_turns(calls, rounds, before=lambda key: key[1].prepare(frames[key[0]]), check=check, cpu=cpu))
