@@ -18,7 +18,7 @@ from dicoxide.bench._peers import OURS, PEERS, Peer
 __all__ = ["Decoder", "from_frame_to_frame", "missing"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decoder:
     """A peer at a level, in one of its variants."""
 
@@ -44,11 +44,6 @@ class Decoder:
             return f"{self.name} is not installed: {error}"
         return None
 
-    def prepare(self, frame: Frame) -> None:
-        """Bring source and output into the cache, as after reading and using them; no old answer is left in it."""
-        frame.opened.out(self.level).reshape(-1).view(np.uint8).fill(0xAA)
-        zlib.crc32(frame.opened.frame)
-
     def is_right(self, frame: Frame, result: Any) -> bool:
         """Whether every value of a result is that of the reference."""
         values = self.peer.values(self.level, frame.opened, result)
@@ -56,7 +51,8 @@ class Decoder:
 
     def verdict(self, frame: Frame) -> str | None:
         """What keeps a frame from being timed: a wrong answer has no speed."""
-        self.prepare(frame)
+        # No other's answer is left in it.
+        frame.opened.out(self.level).fill(0)
         try:
             call = self.peer.bind(self.level, frame.opened, self.variant, 1)
             result = call() if call else None
@@ -80,7 +76,7 @@ def from_frame_to_frame(
     Every decoder goes through all frames before the next has its turn, so that none decodes what it has just decoded,
     none finds a frame as another has left it, and no branch predictor learns one frame by heart.
     """
-    calls = {}
+    calls, outs = {}, {}
     for decoder in decoders:
         for index, frame in enumerate(frames):
             # A failure of ours ends the run.
@@ -88,10 +84,16 @@ def from_frame_to_frame(
                 call = decoder.peer.bind(decoder.level, frame.opened, decoder.variant, 1)
                 assert call is not None
                 calls[index, decoder] = call
+                outs[index, decoder] = frame.opened.out(decoder.level).reshape(-1).view(np.uint8)
+
+    def before(key: tuple[int, Decoder]) -> None:
+        # Source and output are in the cache, as after reading the one and using the other.
+        outs[key].fill(0xAA)
+        zlib.crc32(frames[key[0]].src)
 
     def check(key: tuple[int, Decoder], result: object) -> None:
         index, decoder = key
         if not decoder.is_right(frames[index], result):
             raise AssertionError(f"{decoder.name} gave wrong values for {frames[index].name}")
 
-    return Times(in_turns(calls, rounds, before=lambda key: key[1].prepare(frames[key[0]]), check=check, cpu=cpu))
+    return Times(in_turns(calls, rounds, before=before, check=check, cpu=cpu))

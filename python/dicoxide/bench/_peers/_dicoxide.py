@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import dicoxide
 from dicoxide._backend import core
+from dicoxide._request import Array
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers._base import LEVELS, Call, Opened, Peer
+from dicoxide.bench._peers._base import JPEG_LOSSLESS, LEVELS, RLE, Call, Opened, Peer
 
 __all__ = ["Dicoxide"]
 
@@ -30,10 +31,7 @@ class Dicoxide(Peer):
         case, path = opened.case, opened.case.path
         out = opened.out(level) if variant else None
         if level == "codec":
-            if not _decodes(case):
-                return None
-            src, spec = opened.frame, opened.spec
-            return lambda: dicoxide.decode_frame(src, spec, out)
+            return _codec(opened, out) if _decodes(case) else None
         if level == "pixel_array":
             # pydicom asks no plugin for native samples.
             return None if variant or case.is_native or not _decodes(case) else _plugin(opened)
@@ -50,6 +48,18 @@ class Dicoxide(Peer):
 def _decodes(case: Case) -> bool:
     known = dicoxide.capabilities().get(case.transfer_syntax)
     return known is not None and known.decoder == "dicoxide"
+
+
+def _codec(opened: Opened, out: Array | None) -> Call:
+    """The codec alone, as others have it, where there is a function of it: it knows of no sign and no Bits Stored."""
+    case, src, spec = opened.case, opened.frame, opened.spec
+    unsigned = None if out is None else out.view(f"u{out.itemsize}")
+    if case.transfer_syntax == RLE and case.bits_allocated > 1:
+        rows, columns, samples, bits = case.rows, case.columns, case.samples_per_pixel, case.bits_allocated
+        return lambda: dicoxide.rle_decode(src, rows, columns, samples, bits, out=unsigned)
+    if case.transfer_syntax in JPEG_LOSSLESS:
+        return lambda: dicoxide.jpeg_lossless_decode(src, unsigned)
+    return lambda: dicoxide.decode_frame(src, spec, out)
 
 
 def _plugin(opened: Opened) -> Call:
