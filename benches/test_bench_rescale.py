@@ -11,9 +11,9 @@ import generated
 
 
 @pytest.mark.parametrize("way", ["dicoxide, warm out", "dicoxide, fresh", "pydicom", "np.copyto of the result"])
-def test_rescale(benchmark, native_frames, way: str) -> None:
+def test_rescale(benchmark, way: str) -> None:
     benchmark.group = "rescale 100 × 512 × 512, int16 to float32"
-    stored = native_frames[:100].astype(np.int16)
+    stored = generated.ct_frames(100).astype(np.int16)
     ds = generated.dataset(stored[:1])
     expected = (stored.astype(np.float64) - 1024).astype(np.float32)
     out = np.zeros_like(expected)

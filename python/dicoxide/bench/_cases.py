@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +17,26 @@ from dicoxide._request import Array
 from dicoxide._source import Source
 from dicoxide.bench import _images
 from dicoxide.bulk.series._find import File, Finder
-from dicoxide.errors import DecodeError
+from dicoxide.errors import DecodeError, UnsupportedError
 
-__all__ = ["LOSSY", "Case", "built_in", "mixed", "of_paths"]
+__all__ = ["LOSSY", "Case", "built_in", "generated", "mixed", "of_paths"]
 
 # Decoders of these may differ by rounding (PS3.5 8.2).
 LOSSY = frozenset(
     f"1.2.840.10008.1.2.4.{tail}" for tail in ("50", "51", "81", "91", "93", "112", "203", "205", "206", "111")
 )
 _TYPICAL_BYTES = 512 << 10
+# (frames, rows, columns[, samples]), and Bits Stored.
+_MADE: dict[str, tuple[Callable[[], Array], int]] = {
+    "ct-512": (lambda: _images.ct(1), 12),
+    "ct-512x32": (lambda: _images.ct(32), 12),
+    "mr-256": (lambda: _images.mr()[None], 12),
+    "nm-64x200": (lambda: _images.nm(200), 12),
+    "ct-64": (lambda: _images.ct(1, 64, 64), 12),
+    "cr-2140x1760": (lambda: _images.cr()[None], 10),
+    "mg-4084x3328": (lambda: _images.mg()[None], 12),
+    "us-rgb-480x640": (lambda: _images.us_rgb()[None], 8),
+}
 # A larger file is not held in memory several times.
 _MOST_BYTES = 512 << 20
 
@@ -103,7 +114,26 @@ def built_in(folder: str) -> list[Case]:
 
     shipped = Path(pydicom.__file__).parent / "data" / "test_files"
     found = [_of_file(str(path), "pydicom") for path in sorted(shipped.glob("*.dcm"))]
-    return [*_generated(folder), *(case for case in found if case is not None)]
+    return [*generated(folder), *(case for case in found if case is not None)]
+
+
+def generated(folder: str, names: Iterable[str] = tuple(_MADE)) -> Iterator[Case]:
+    """Frames of several sizes and kinds, native, RLE and JPEG Lossless: their samples are known."""
+    for name in names:
+        make, bits = _MADE[name]
+        frames = make()
+        truth = os.path.join(folder, f"{name}.npy")
+        np.save(truth, frames[0] if len(frames) == 1 else frames)
+        for syntax in ("native", "rle", "jpeg-lossless"):
+            path = os.path.join(folder, f"{name}-{syntax}.dcm")
+            try:
+                _images.write(path, frames, bits, syntax)
+            except UnsupportedError:
+                # Without the extension, nothing encodes JPEG Lossless.
+                continue
+            case = _of_file(path, "generated")
+            if case is not None:
+                yield case._replace(name=f"{name}-{syntax}", truth=truth)
 
 
 def mixed(cases: Iterable[Case]) -> list[Case]:
@@ -159,26 +189,3 @@ def _of_source(path: str, origin: str, source: Source) -> Case | None:
         decoded_bytes=decoded_bytes,
         file_bytes=os.stat(path).st_size,
     )
-
-
-def _generated(folder: str) -> Iterator[Case]:
-    """Frames of several sizes and kinds, native, RLE and JPEG Lossless: their samples are known."""
-    made: list[tuple[str, Array, int]] = [
-        ("ct-512", _images.ct(1), 12),
-        ("ct-512x32", _images.ct(32), 12),
-        ("mr-256", _images.mr()[None], 12),
-        ("nm-64x200", _images.nm(200), 12),
-        ("ct-64", _images.ct(1, 64, 64), 12),
-        ("cr-2140x1760", _images.cr()[None], 10),
-        ("mg-4084x3328", _images.mg()[None], 12),
-        ("us-rgb-480x640", _images.us_rgb()[None], 8),
-    ]
-    for name, frames, bits in made:
-        truth = os.path.join(folder, f"{name}.npy")
-        np.save(truth, frames[0] if len(frames) == 1 else frames)
-        for syntax in ("native", "rle", "jpeg-lossless"):
-            path = os.path.join(folder, f"{name}-{syntax}.dcm")
-            _images.write(path, frames, bits, syntax)
-            case = _of_file(path, "generated")
-            if case is not None:
-                yield case._replace(name=f"{name}-{syntax}", truth=truth)

@@ -1,0 +1,70 @@
+"""What the pytest-benchmark files decode: images made once, and who decodes them right, decided before any time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import corpus
+from dicoxide.bench._cases import Case, generated, of_paths
+from dicoxide.bench._peers import OURS, PEERS, Opened
+from dicoxide.bench._process import Worker
+from dicoxide.bench._verify import Answer, Verdicts
+
+__all__ = ["REAL", "SYNTAXES", "Suite"]
+
+SYNTAXES = ("native", "rle", "jpeg-lossless")
+# A small and a large one of each syntax, by the names of their files.
+REAL = {
+    path.name: path
+    for path in (corpus.SHARED / row["path"] for row in corpus.manifest())
+    if path.name in ("CT1_RLE", "RG2_RLE", "CT1_JPLL", "RG2_JPLL.dcm")
+}
+
+
+class Suite:
+    """Cases by name, and verdicts on them; a process a decoder, as some end it."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._workers = {name: Worker() for name in PEERS}
+        self._verdicts = Verdicts(folder, self._workers)
+        self._opened: dict[str, Opened] = {}
+        self._answers: dict[tuple[str, str], dict[str, Answer]] = {}
+
+    def stop(self) -> None:
+        """End the processes."""
+        for worker in self._workers.values():
+            worker.stop()
+
+    def opened(self, name: str) -> Opened:
+        """A case; skips the test where nobody can make it."""
+        if name not in self._opened:
+            self._opened.update({case.name: Opened(case) for case in self._made(name)})
+        if name not in self._opened:
+            pytest.skip(f"nothing here encodes {name}")
+        return self._opened[name]
+
+    def _made(self, name: str) -> Iterator[Case]:
+        if name in REAL:
+            yield from of_paths([str(REAL[name])])[0]
+        else:
+            image = next(name.removesuffix(f"-{syntax}") for syntax in SYNTAXES if name.endswith(f"-{syntax}"))
+            yield from generated(self._folder, [image])
+
+    def answer(self, level: str, name: str, peer: str) -> Answer:
+        """What a decoder gave; skips the test where it is nothing that has a speed, or fails it where it is ours."""
+        if not PEERS[peer].is_there():
+            pytest.skip(f"{peer} is not installed")
+        if (level, name) not in self._answers:
+            case = self.opened(name).case
+            here = [one for one in PEERS if level in PEERS[one].levels and PEERS[one].is_there()]
+            self._answers[level, name] = self._verdicts.of_case(level, case, here)
+        answer = self._answers[level, name][peer]
+        if answer.status not in ("ok", "unchecked"):
+            reason = ": ".join(filter(None, (f"{peer}, {level} of {name}", answer.status, answer.detail)))
+            if peer == OURS and answer.status != "unsupported":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return answer
