@@ -51,8 +51,8 @@ test: build  ## Run all tests, Rust and Python
 peers: $(VENV)/.ready  ## Install the decoders that benches and tests compare with
 	$(PIP) install --group peers
 
-bench: build peers  ## Measure against the peers, answers checked
-	$(RUN) -m pytest benches --benchmark-columns=median,iqr,rounds --benchmark-group-by=group
+bench: build peers  ## Measure every peer at every level, answers checked: ARGS="-k codec --benchmark-save=before"
+	$(RUN) -m pytest benches --benchmark-only --benchmark-max-time=0.2 --benchmark-columns=median,iqr,rounds --benchmark-group-by=group $(ARGS)
 
 bench-ratios: build peers  ## Measure against the peers in turns, in one process; print the targets: ARGS="rle --rounds 99"
 	$(RUN) benches/ratios.py $(ARGS)

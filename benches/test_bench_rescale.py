@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from pydicom.pixels import apply_rescale
 
@@ -10,10 +11,15 @@ import dicoxide
 import generated
 
 
+@pytest.fixture(scope="module")
+def stored() -> npt.NDArray[np.int16]:
+    """100 frames."""
+    return generated.ct_frames(100).astype(np.int16)
+
+
 @pytest.mark.parametrize("way", ["dicoxide, warm out", "dicoxide, fresh", "pydicom", "np.copyto of the result"])
-def test_rescale(benchmark, way: str) -> None:
+def test_rescale(benchmark, stored: npt.NDArray[np.int16], way: str) -> None:
     benchmark.group = "rescale 100 × 512 × 512, int16 to float32"
-    stored = generated.ct_frames(100).astype(np.int16)
     ds = generated.dataset(stored[:1])
     expected = (stored.astype(np.float64) - 1024).astype(np.float32)
     out = np.zeros_like(expected)

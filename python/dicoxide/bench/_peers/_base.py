@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from typing import Any
 
@@ -29,7 +29,6 @@ __all__ = [
     "is_ybr",
     "library",
     "planes_last",
-    "pooled",
 ]
 
 # What is timed: from the bytes of a frame, from a Dataset in memory, from a path, the same to modality values in
@@ -146,8 +145,17 @@ class Peer:
 
     def bind_many(self, opened: Iterable[Opened], threads: int) -> Call | None:
         """What decodes many files on so many threads and hands each array on; None if it is not meant to be able to."""
-        calls = [self.bind("file", one, "", 1) for one in opened]
-        return None if None in calls else pooled([call for call in calls if call is not None], threads)
+        counts: list[Callable[[], int]] = []
+        for one in opened:
+            call = self.bind("file", one, "", 1)
+            if call is None:
+                return None
+            counts.append(partial(self._count, one, call))
+        return _pooled(counts, threads)
+
+    def _count(self, opened: Opened, call: Call) -> int:
+        # Handed on is an array, whatever the call gives.
+        return int(self.values("file", opened, call()).size)
 
     def values(self, level: str, opened: Opened, result: Any) -> Array:
         """The result as an array, of whatever shape."""
@@ -166,17 +174,14 @@ def is_ybr(case: Case) -> bool:
     return case.photometric_interpretation in ("YBR_FULL", "YBR_FULL_422")
 
 
-def pooled(calls: list[Call], threads: int) -> Call:
-    """All of `calls` on a pool of so many threads; what is called returns the number of samples."""
-
-    def one(call: Call) -> int:
-        return int(np.asarray(call()).size)
+def _pooled(counts: list[Callable[[], int]], threads: int) -> Call:
+    """All of `counts` on a pool of so many threads; what is called returns their sum."""
 
     def every() -> int:
         if threads == 1:
-            return sum(map(one, calls))
+            return sum(count() for count in counts)
         with ThreadPoolExecutor(threads) as pool:
-            return sum(pool.map(one, calls))
+            return sum(pool.map(lambda count: count(), counts))
 
     return every
 
