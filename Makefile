@@ -46,6 +46,7 @@ lint: build  ## Check formats, lints, types and stubs
 test: build  ## Run all tests, Rust and Python
 	cargo test --workspace --locked --quiet
 	$(RUN) -m pytest
+	$(RUN) -m pytest -q benches --benchmark-disable
 	DICOXIDE_PURE_PYTHON=1 $(RUN) -m pytest -q tests/test_decode.py tests/test_plugin_v3.py tests/test_ahead.py tests/test_traps.py tests/test_vectors.py tests/test_many.py tests/test_series.py
 
 peers: $(VENV)/.ready  ## Install the decoders that benches and tests compare with
