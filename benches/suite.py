@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
 
 import corpus
+from dicoxide._threads import Threads
 from dicoxide.bench._cases import Case, generated, of_paths
 from dicoxide.bench._peers import OURS, PEERS, Opened
 from dicoxide.bench._process import Worker
@@ -28,13 +30,15 @@ class Suite:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._workers = {name: Worker() for name in PEERS}
-        self._verdicts = Verdicts(folder, self._workers)
+        self._workers = {name: Worker(lambda: math.inf) for name in PEERS}
+        self._asking = Threads(2, "suite")
+        self._verdicts = Verdicts(folder, self._workers, self._asking)
         self._opened: dict[str, Opened | None] = {}
         self._answers: dict[tuple[str, str], dict[str, Answer]] = {}
 
     def stop(self) -> None:
-        """End the processes."""
+        """End threads and processes."""
+        self._asking.stop()
         for worker in self._workers.values():
             worker.stop()
 
