@@ -30,6 +30,8 @@ class Race(NamedTuple):
 class Racing:
     """Who may race whom: those whose answers are right.
 
+    How fast ours is every race with it tells; that it races itself shows what chance does.
+
     Parameters
     ----------
     cases : sequence of Case
@@ -51,8 +53,7 @@ class Racing:
     ) -> None:
         self._cases = cases
         self._answers = answers
-        # Ours last: how fast it is every race tells; alone, it shows what chance does.
-        self._names = sorted(names, key=lambda name: name == OURS)
+        self._names = names
         self._threads = threads
 
     def is_right(self, level: str, case: Case, name: str) -> bool:
@@ -96,7 +97,9 @@ class Racing:
             for some in turns.values():
                 if turn < len(some):
                     levels[some[turn].level].append(some[turn])
-            yield from (race for one in zip_longest(*levels.values()) for race in one if race is not None)
+            mixed = [race for one in zip_longest(*levels.values()) for race in one if race is not None]
+            # First what compares ours with another.
+            yield from sorted(mixed, key=lambda race: race.peer == OURS or not self.has_ours(race))
 
     def _of_many(self) -> Iterator[Race]:
         """Sets of files that all are right for all who decode them in bulk."""

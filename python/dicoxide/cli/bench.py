@@ -17,6 +17,8 @@ from dicoxide.cli._words import counted, numbers_type, shown
 __all__ = ["add_to"]
 
 _BUDGET_SECONDS = 150.0
+# Of it: what drawing the page takes.
+_DRAWING_SECONDS = 5.0
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -53,7 +55,8 @@ def _run(arguments: argparse.Namespace) -> int:
     except (OSError, MissingExtraError) as error:
         print(f"dicoxide: {error}", file=sys.stderr)
         return 2
-    options = Options(arguments.budget, _clock.seconds(), arguments.verify, tuple(arguments.peer), _command())
+    budget = arguments.budget - (min(_DRAWING_SECONDS, arguments.budget / 4) if arguments.html else 0)
+    options = Options(budget, _clock.seconds(), arguments.verify, tuple(arguments.peer), _command())
     with tempfile.TemporaryDirectory(prefix="dicoxide-images-") as folder, Board() as board:
         notes = []
         if arguments.paths:
