@@ -98,8 +98,8 @@ class Racing:
                 if turn < len(some):
                     levels[some[turn].level].append(some[turn])
             mixed = [race for one in zip_longest(*levels.values()) for race in one if race is not None]
-            # First what compares ours with another.
-            yield from sorted(mixed, key=lambda race: race.peer == OURS or not self.has_ours(race))
+            # First what compares ours with another, or with itself.
+            yield from sorted(mixed, key=lambda race: not self.has_ours(race))
 
     def _of_many(self) -> Iterator[Race]:
         """Sets of files that all are right for all who decode them in bulk."""
