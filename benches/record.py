@@ -27,7 +27,7 @@ REAL = "../shared/data"
 def main() -> int:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--budget", type=float, default=600, help="seconds of a comparison (%(default)g)")
+    parser.add_argument("--budget", type=float, default=300, help="seconds of a comparison (%(default)g)")
     parser.add_argument("--rounds", type=int, default=21, help="rounds of ratios.py (%(default)s)")
     arguments = parser.parse_args()
     # What is written down has no path of this machine.

@@ -292,6 +292,19 @@ def test_most_are_right_and_nobody_is_where_it_is_even(
     assert len(verdicts.disagreements) == bool(is_disputed)
 
 
+def test_who_confirms_a_dataset_confirms_its_file(tmp_path: Path) -> None:
+    rle = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.5")
+    with Threads(2) as threads:
+        # Of pydicom's answer from a path nobody knows which plugin gave it: alone, it is one against one.
+        workers = {"dicoxide": _Told("a"), "pydicom": _Told("a"), "pylibjpeg": _Told("a"), "gdcm": _Told("b")}
+        verdicts = Verdicts(str(tmp_path), workers, threads)  # type: ignore[arg-type]
+        found = verdicts.of_case("file", rle, ["dicoxide", "pydicom", "gdcm"])
+        assert {answer.status for answer in found.values()} == {"disputed"}
+        verdicts.of_case("pixel_array", rle, ["pylibjpeg"])
+        found = verdicts.of_case("file", rle, ["dicoxide", "pydicom", "gdcm"])
+    assert [answer.status for answer in found.values()] == ["ok", "ok", "wrong"]
+
+
 def test_answers_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
     lossy = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.4.50")
     workers = {"pydicom": _Told("a"), "gdcm": _Told("b"), "dicomsdl": _Told("f")}

@@ -31,15 +31,17 @@ SCHEMA = "dicoxide-bench/1"
 
 # Of the budget: what finding out who is exact may take, if speed is measured as well.
 _FOR_VERDICTS = 0.4
-# Of what is left: what races may take; the rest is for memory and locks.
-_FOR_RACES = 0.75
+# Of what is left: what memory and locks may take, and seconds that they take of one decoder at one level.
+_FOR_MEMORY, _MEMORY_SECONDS = 0.25, 1.5
 # Rounds of a race: fewer than enough only where one of them takes long, or the budget does not last.
 _LEAST_ROUNDS, _ENOUGH_ROUNDS, _MOST_ROUNDS = 3, 20, 60
 # Seconds that a race is to have; with less left for each, there are fewer races.
 _RACE_SECONDS = 0.25
-# Of what is left for races: what one that is slow may take.
-_OF_WHAT_IS_LEFT = 0.1
+# Seconds that a slow one may take, or this part of what is left: others are worth as much.
+_SLOW_SECONDS, _OF_WHAT_IS_LEFT = 1.0, 0.02
 _TIMEOUT_SECONDS = 120.0
+# Where memory and locks are measured.
+_MEMORY_LEVELS = ("pixel_array", "file")
 # Decoders that hold an image in memory at once.
 _MOST_ASKED = 4
 
@@ -188,7 +190,7 @@ class _Runner:
         """Time those who are exact, in turns with ours."""
         self._racing = Racing(self._verified, self._answers, self._here, self._threads)
         possible = list(self._racing.races())
-        reserved = (1 - _FOR_RACES) * self._left()
+        reserved = min(_FOR_MEMORY * self._left(), _MEMORY_SECONDS * len(_MEMORY_LEVELS) * len(self._here))
         done: list[Race] = []
         try:
             for number, race in enumerate(possible):
@@ -198,7 +200,7 @@ class _Runner:
                 needed = (_LEAST_ROUNDS + 1) * self._racing.seconds(race)
                 if left < _RACE_SECONDS:
                     break
-                if needed > max(share, _OF_WHAT_IS_LEFT * left):
+                if needed > max(share, _SLOW_SECONDS, _OF_WHAT_IS_LEFT * left):
                     continue
                 self._say(f"speed: {number + 1} of {len(possible)}, {race.level} of {race.name} by {race.peer}")
                 self._run(race, share, min(left, max(needed, 2 * share)))
@@ -245,7 +247,7 @@ class _Runner:
     def _others(self, races: Sequence[Race]) -> None:
         """Peak memory, and whether other threads run, of one image for all decoders of a level."""
         chosen: list[Race] = []
-        for level in ("pixel_array", "file"):
+        for level in _MEMORY_LEVELS:
             cases: dict[str, list[Race]] = {}
             for race in races:
                 if race.level == level and not race.variant:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from dicoxide._threads import Threads
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers import JPEG, OURS, PEERS
+from dicoxide.bench._peers import JPEG, OURS, PEERS, RLE
 from dicoxide.bench._process import Worker
 
 __all__ = ["Answer", "Question", "Verdicts", "asked"]
@@ -45,7 +45,8 @@ class Verdicts:
 
     Where the samples are known, these are right. Else it is the answer that most decoders give: those who share a
     library count once, somebody who hands a case on to another does not count, and answers to a lossy case that
-    differ by rounding are one. Where none has more than the others, it is disputed.
+    differ by rounding are one. Whoever gave the same samples from a Dataset confirms those from a path. Where none has
+    more than the others, it is disputed.
     """
 
     def __init__(self, folder: str, workers: Mapping[str, Worker], threads: Threads) -> None:
@@ -53,6 +54,8 @@ class Verdicts:
         self._workers = workers
         self._threads = threads
         self._saved = 0
+        # Of stored values, by case and checksum; where there is colour, a path's answer may be converted.
+        self._votes: dict[tuple[str, str], set[str]] = {}
         self.disagreements: list[dict[str, Any]] = []
 
     def of_case(self, level: str, case: Case, peers: Iterable[str]) -> dict[str, Answer]:
@@ -64,6 +67,10 @@ class Verdicts:
         given = {name: answer for name, answer in answers.items() if answer.sha256}
         if not given:
             return answers
+        if level in ("pixel_array", "file") and (case.samples_per_pixel == 1 or case.transfer_syntax == RLE):
+            for name, answer in given.items():
+                if who := PEERS[name].votes(case, level):
+                    self._votes.setdefault((case.name, answer.sha256), set()).add(who)
         right, reference = ("", known) if known else self._agreed(level, case, given)
         if reference is None:
             status = "unchecked" if len({answer.sha256 for answer in given.values()}) == 1 else "disputed"
@@ -114,6 +121,8 @@ class Verdicts:
         for name, answer in given.items():
             if who := PEERS[name].votes(case, level):
                 votes.setdefault(answer.sha256, set()).add(who)
+            if level == "file" and (others := self._votes.get((case.name, answer.sha256))):
+                votes.setdefault(answer.sha256, set()).update(others)
         saved: dict[str, str | None] = {}
         if case.is_lossy:
             # Answers that differ by rounding confirm each other.

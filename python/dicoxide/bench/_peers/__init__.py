@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dicoxide.bench._peers._base import JPEG, LEVELS, Opened, Peer
+from dicoxide.bench._peers._base import JPEG, LEVELS, RLE, Opened, Peer
 from dicoxide.bench._peers._dicomsdl import Dicomsdl
 from dicoxide.bench._peers._dicoxide import Dicoxide
 from dicoxide.bench._peers._gdcm import Gdcm
@@ -12,7 +12,7 @@ from dicoxide.bench._peers._nvimgcodec import NvImageCodec
 from dicoxide.bench._peers._pydicom import Pillow, Pydicom, Pyjpegls, Pylibjpeg
 from dicoxide.bench._peers._simpleitk import SimpleItk
 
-__all__ = ["JPEG", "LEVELS", "OURS", "PEERS", "Opened", "Peer"]
+__all__ = ["JPEG", "LEVELS", "OURS", "PEERS", "RLE", "Opened", "Peer"]
 
 OURS = "dicoxide"
 

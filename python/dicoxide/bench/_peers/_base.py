@@ -63,7 +63,8 @@ class Opened:
         """The bytes of the first frame."""
         from pydicom.encaps import generate_frames
 
-        value: bytes = self.dataset.PixelData
+        keywords = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+        value: bytes = next(self.dataset[keyword].value for keyword in keywords if keyword in self.dataset)
         if self.case.is_native:
             bits = self.case.rows * self.case.columns * self.case.samples_per_pixel * self.case.bits_allocated
             return bytes(value[: (bits + 7) // 8])
