@@ -63,7 +63,7 @@ def tables(run: Document, only: Container[str] | None = None) -> Iterator[str]:
             continue
         yield f"| {what} | images | dicoxide, MB/s | {' | '.join(peers)} |"
         yield "|---|" + "--:|" * (len(peers) + 2)
-        for name, rows in of_level.items():
+        for name, rows in sorted(of_level.items(), key=_place):
             ours = [bar.value for bar in speeds.get((level, name), []) if bar.peer == _figures.OURS]
             speed = f"{ours[0] / 1e6:.0f}" if ours else ""
             images = max((row.cases for peer, row in rows.items() if peer in peers), default=0)
@@ -72,6 +72,12 @@ def tables(run: Document, only: Container[str] | None = None) -> Iterator[str]:
             ]
             yield f"| {name} | {images} | {speed} | {' | '.join(cells)} |"
         yield ""
+
+
+def _place(item: tuple[str, Any]) -> tuple[int, str]:
+    """What dicoxide decodes itself in the order above, then the rest by name."""
+    syntax = item[0].split()[0]
+    return _OWN.index(syntax) if syntax in _OWN else len(_OWN), item[0]
 
 
 def losses(run: Document) -> Iterator[str]:
@@ -87,7 +93,7 @@ def losses(run: Document) -> Iterator[str]:
 
 def exactness(run: Document) -> Iterator[str]:
     """Of each decoder, how many of its answers were wrong, crashed or were errors."""
-    yield "| from a file | right | nobody else decodes it | wrong | crashed | error | disputed |"
+    yield "| from a file | right | not confirmed | wrong | crashed | error | disputed |"
     yield "|---|" + "--:|" * 6
     names = [peer["name"] for peer in run["peers"] if peer["status"] == "found" and "file" in peer["levels"]]
     for name in names:
@@ -173,6 +179,8 @@ def main() -> int:
     if arguments.check:
         return int(text != wanted)
     README.write_text(wanted, encoding="utf-8")
+    for folder in RUNS.iterdir():
+        (folder / "README.md").write_text(summary(folder), encoding="utf-8")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 Two comparisons by `dicoxide bench`, of built-in images, which anybody can repeat, and of the real ones beside the
 project where there are some; and the targets by `ratios.py`. Of each there is what was printed, and of the
-comparisons the raw data and a page.
+comparisons the raw data and a page. `kept.py` makes the summaries.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import kept
@@ -41,6 +42,8 @@ def main() -> int:
         raw = new / f"{name}.json"
         outputs = ["--json", str(raw), "--csv", str(new / f"{name}.csv"), "--html", str(new / f"{name}.html")]
         _run(["-m", "dicoxide", "bench", *paths, "--budget", f"{arguments.budget:g}", *outputs], new / f"{name}.txt")
+        for written in new.glob(f"{name}.*"):
+            written.write_text(_without_places(written.read_text(encoding="utf-8")), encoding="utf-8")
         document = json.loads(raw.read_text(encoding="utf-8"))
         (new / f"{name}.json.gz").write_bytes(gzip.compress(raw.read_bytes(), 9, mtime=0))
         raw.unlink()
@@ -50,9 +53,14 @@ def main() -> int:
     folder = new.with_name(f"{setup['began'][:10]}-{'-'.join(words)}-{setup['cpu_path']}-{setup['cores']}-cores")
     shutil.rmtree(folder, ignore_errors=True)
     new.rename(folder)
-    (folder / "README.md").write_text(kept.summary(folder), encoding="utf-8")
     print(folder)
     return 0
+
+
+def _without_places(text: str) -> str:
+    """Without where things are on this machine."""
+    text = text.replace(str(Path(REAL).resolve()), REAL)
+    return text.replace(sysconfig.get_path("purelib"), "site-packages")
 
 
 def _run(arguments: list[str], out: Path, *, fails: bool = False) -> None:
