@@ -140,7 +140,7 @@ details{margin:1rem 0;border-bottom:1px solid var(--line)}
 summary{padding:.55rem 0;cursor:pointer;font-weight:550;overflow-wrap:anywhere}
 summary small{font-size:.875rem;font-weight:400;color:var(--muted);margin-left:.3em}
 details>:last-child{margin-bottom:2rem}
-@media (max-width:40rem){th,td{padding-right:1rem}.box{margin-right:-1rem}.lead{font-size:1.0625rem}}
+@media (max-width:40rem){th,td{padding-right:1rem}.t{min-width:24rem}.box{margin-right:-1rem}.lead{font-size:1.0625rem}}
 @media print{body{font-size:10pt}nav,.skip{display:none}section{padding-top:2rem}.box{overflow:visible}
 h2,h3,figcaption{break-after:avoid}tr,.tiles div{break-inside:avoid}
 table{font-size:8pt}.mark{min-width:0;padding-inline:.3rem}th,td{padding-right:.7rem}
