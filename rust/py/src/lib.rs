@@ -16,6 +16,11 @@ mod values;
 use pyo3::prelude::*;
 
 /// What the Python package is built on; its public face is `dicoxide`.
+///
+/// Nothing in here leans on the interpreter's lock, so free-threaded builds need not bring it back (`gil_used = false`):
+/// every class is frozen and `Sync`; what changes behind one is atomic (`Stop`), or under a `Mutex` that is let go before
+/// Python code can run (`Many`, `Used`, `CLAIMED`); scratch is of one thread; inputs are `bytes`, or arrays that are
+/// claimed (`samples::Claim`) for as long as a call is about them.
 #[pymodule(gil_used = false)]
 mod _core {
     use super::*;
@@ -26,6 +31,8 @@ mod _core {
     use super::encode::{jpeg_lossless_encode, rle_encode};
     #[pymodule_export]
     use super::frames::Frames;
+    #[pymodule_export]
+    use super::guard::Stop;
     #[pymodule_export]
     use super::many::Many;
     #[pymodule_export]
