@@ -50,8 +50,7 @@ def large() -> list[Dataset]:
     if dicoxide.backend == "rust":
         coded = [dicoxide.jpeg_lossless_encode(values, precision=12) for values in LARGE]
         return [
-            dataset(values, JPEGLossless, bits_stored=12, coded=[one])
-            for values, one in zip(LARGE, coded, strict=True)
+            dataset(values, JPEGLossless, bits_stored=12, coded=[one]) for values, one in zip(LARGE, coded, strict=True)
         ]
     return [dataset(values, RLELossless, coded=[dicoxide.rle_encode(values)]) for values in LARGE]
 

@@ -30,7 +30,7 @@ impl Claim {
         let Range { start, end } = samples.as_ptr_range();
         let (start, end) = (start.addr(), end.addr());
         let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_free = |other: &Claimed| other.1 <= start || end <= other.0 || start == end || !(is_written || other.2);
+        let is_free = |other: &Claimed| other.0.max(start) >= other.1.min(end) || !(is_written || other.2);
         claimed.iter().all(is_free).then(|| {
             claimed.push((start, end, is_written));
             Self((start, end, is_written))
@@ -53,7 +53,7 @@ macro_rules! arrays {
      $($variant:ident $type:ident $kind:literal),*) => {
         $(#[$doc])*
         pub(crate) enum $name<'py> {
-            $($variant($held<'py, $type>, Claim)),*
+            $($variant($held<'py, $type>, #[allow(dead_code, reason = "it is held, until it is dropped")] Claim)),*
         }
 
         impl<'py> $name<'py> {
