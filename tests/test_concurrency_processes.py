@@ -296,7 +296,8 @@ def said(code):
 bare = said(
     "from importlib.machinery import ExtensionFileLoader as Loader\\n"
     "from importlib.util import module_from_spec, spec_from_loader\\n"
-    f"module_from_spec(spec_from_loader('dicoxide._core', Loader('dicoxide._core', {_core.__file__!r})))"
+    f"loader = Loader('dicoxide._core', {_core.__file__!r})\\n"
+    "loader.exec_module(module_from_spec(spec_from_loader('dicoxide._core', loader)))"
 )
 assert "ImportError" in bare and "subinterpreter" in bare, bare
 package = said("import warnings; warnings.simplefilter('ignore'); import dicoxide")

@@ -26,6 +26,8 @@ mod _core {
     use super::*;
     use dicoxide_core::{ErrorKind, Tier, TransferSyntax, codec};
     use numpy::{PyArray1, PyArrayMethods};
+    use pyo3::exceptions::PyImportError;
+    use std::sync::OnceLock;
 
     #[pymodule_export]
     use super::encode::{jpeg_lossless_encode, rle_encode};
@@ -42,9 +44,19 @@ mod _core {
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
 
+    /// The built-ins of the interpreter that came first: each interpreter of a process has its own.
+    static FIRST: OnceLock<usize> = OnceLock::new();
+
     /// Version, kinds of errors and the CPU path, for `doctor` and the tests.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // Classes and what is looked up once are kept in memory that all interpreters of a process share.
+        let here = module.py().import("builtins")?.dict().as_ptr().addr();
+        if *FIRST.get_or_init(|| here) != here {
+            return Err(PyImportError::new_err(
+                "dicoxide._core works in one interpreter of a process, and another one has it: no subinterpreters",
+            ));
+        }
         // NumPy's interface is looked up when it is used first, which panics if a signal comes just then.
         PyArray1::<u8>::zeros(module.py(), 0, false).try_readwrite()?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
