@@ -10,7 +10,7 @@ EXTENSION := $(VENV)/.built
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz docs clean peers
+.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz asan miri audit docs clean peers
 
 help:  ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,15 @@ demo: build  ## Decode the real images that pydicom ships, check every value, sh
 
 fuzz:  ## Decode hostile bytes for S seconds: make fuzz S=60
 	DICOXIDE_FUZZ_SECONDS=$(or $(S),60) cargo test --release --locked -p dicoxide-fuzz -- --nocapture
+
+asan: $(VENV)/.ready  ## Run tests under AddressSanitizer, Rust and Python: ARGS="tests/test_many.py" for those of Python
+	.ci/asan $(abspath $(RUN)) $(ARGS)
+
+miri:  ## Run tests of portable paths under Miri: ARGS="kernel::bits"
+	.ci/miri $(ARGS)
+
+audit: $(VENV)/.ready  ## Check licences, bans and advisories of crates and packages, by the tools that are installed
+	.ci/audit $(abspath $(RUN))
 
 docs: $(VENV)/.ready  ## Build the Rust documentation
 	cargo doc --no-deps --document-private-items --workspace --locked

@@ -20,6 +20,7 @@ __all__ = [
     "Frames",
     "Many",
     "Object",
+    "Stop",
     "__version__",
     "decode_frame_bytearray",
     "decode_frame_into",
@@ -120,6 +121,12 @@ class Many:
     ) -> tuple[int, list[tuple[int, tuple[npt.NDArray[Any], list[_Note]] | Exception | None]]]: ...
     def call(self) -> None: ...
     def stop(self) -> None: ...
+
+@final
+class Stop:
+    def __new__(cls) -> Stop: ...
+    def adopt(self) -> None: ...
+    def set(self) -> None: ...
 
 def decode_frame_into(
     out: npt.NDArray[Any],

@@ -155,14 +155,17 @@ class Image:
         return target
 
     def _frames(self) -> Frames | UnsupportedError:
-        if self._opened is None:
+        # Another thread may close the image, or open it too: what is found here is what is used here.
+        opened = self._opened
+        if opened is None:
             try:
-                self._opened = self._open()
+                opened = self._open()
             except UnsupportedError as unsupported:
                 if not (self._fallback and _delegate.available(self.transfer_syntax)):
                     raise
-                self._opened = unsupported
-        return self._opened
+                opened = unsupported
+            self._opened = opened
+        return opened
 
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""

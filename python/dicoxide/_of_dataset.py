@@ -10,6 +10,7 @@ import io
 import math
 import os
 import stat
+import threading
 from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -82,11 +83,7 @@ class DatasetSource(Source):
         if value is None:
             return b""
         if isinstance(value, io.BufferedIOBase):
-            position = value.tell()
-            try:
-                return value.read()
-            finally:
-                value.seek(position)
+            return _rest_of(value)
         return self._bytes_of(value)
 
     @property
@@ -157,6 +154,24 @@ class DatasetSource(Source):
             raise _attribute_error(
                 self.spec.pixel_keyword, f"holds {type(value).__name__}, bytes expected", self.spec.transfer_syntax
             ) from None
+
+
+# A file has one position for all threads.
+_positions = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_positions.acquire, after_in_parent=_positions.release, after_in_child=_positions.release
+    )
+
+
+def _rest_of(file: io.BufferedIOBase) -> bytes:
+    """What comes after the position of a file, which stays where it is."""
+    with _positions:
+        position = file.tell()
+        try:
+            return file.read()
+        finally:
+            file.seek(position)
 
 
 class _DatasetElements:

@@ -14,6 +14,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Generic, TypeVar
 
+from dicoxide._backend import core
+
 __all__ = ["Task", "Threads"]
 
 _T = TypeVar("_T")
@@ -56,6 +58,7 @@ class Threads:
         self._process = os.getpid()
         self._tasks: SimpleQueue[Task[Any] | None] = SimpleQueue()
         self._is_stopped = False
+        self._stop = core.Stop()
         self._threads: list[Thread] = []
 
     def submit(self, call: Callable[..., _T], *arguments: Any) -> Task[_T]:
@@ -75,8 +78,12 @@ class Threads:
         return task
 
     def stop(self) -> None:
-        """Wait for what is being done; the rest is not done. A forked child has no threads to wait for."""
+        """Wait for what is being done; the rest is not done. A forked child has no threads to wait for.
+
+        What is being decoded ends with an error: an interrupt would otherwise wait for whole frames.
+        """
         self._is_stopped = True
+        self._stop.set()
         if os.getpid() == self._process:
             for _ in self._threads:
                 self._tasks.put(None)
@@ -93,6 +100,7 @@ class Threads:
         self.stop()
 
     def _run(self) -> None:
+        self._stop.adopt()
         while (task := self._tasks.get()) is not None:
             if not self._is_stopped:
                 task.run()

@@ -21,6 +21,7 @@ __all__ = [
     "CPU_PATH",
     "ERROR_KINDS",
     "Frames",
+    "Stop",
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_dimensions",
@@ -41,6 +42,16 @@ CPU_PATH = "numpy"
 
 # Frame index or None, one line, clause, byte offset or None.
 Note = tuple[int | None, str, str, int | None]
+
+
+class Stop:
+    """What ends calls of other threads in the compiled core. NumPy's are not to be ended."""
+
+    def adopt(self) -> None:
+        """From now on, calls of this thread end soon after ``set``: not here."""
+
+    def set(self) -> None:
+        """End the calls of the threads that adopted it: not here."""
 
 
 class Frames:

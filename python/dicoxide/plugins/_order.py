@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -25,6 +26,9 @@ _PLUGIN = ("dicoxide.plugins.pydicom_v3", "decode_frame")
 _ENCODER_PLUGIN = ("dicoxide.plugins.pydicom_v3_encoder", "encode_frame")
 
 _lock = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    # A child has no thread that could let go of it, nor one that would finish a half-changed order.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 # Who wants dicoxide enabled, the latest last: `enable()` itself, and each open `enabled()`; and on how many threads.
 _holders: dict[object, int | None] = {}
 _FOR_GOOD = object()

@@ -16,16 +16,25 @@ mod values;
 use pyo3::prelude::*;
 
 /// What the Python package is built on; its public face is `dicoxide`.
+///
+/// Nothing in here leans on the interpreter's lock, so free-threaded builds need not bring it back (`gil_used = false`):
+/// every class is frozen and `Sync`; what changes behind one is atomic (`Stop`), or under a `Mutex` that is let go before
+/// Python code can run (`Many`, `Used`, `CLAIMED`); scratch is of one thread; inputs are `bytes`, or arrays that are
+/// claimed (`samples::Claim`) for as long as a call is about them.
 #[pymodule(gil_used = false)]
 mod _core {
     use super::*;
     use dicoxide_core::{ErrorKind, Tier, TransferSyntax, codec};
     use numpy::{PyArray1, PyArrayMethods};
+    use pyo3::exceptions::PyImportError;
+    use std::sync::OnceLock;
 
     #[pymodule_export]
     use super::encode::{jpeg_lossless_encode, rle_encode};
     #[pymodule_export]
     use super::frames::Frames;
+    #[pymodule_export]
+    use super::guard::Stop;
     #[pymodule_export]
     use super::many::Many;
     #[pymodule_export]
@@ -35,9 +44,19 @@ mod _core {
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
 
+    /// The built-ins of the interpreter that came first: each interpreter of a process has its own.
+    static FIRST: OnceLock<usize> = OnceLock::new();
+
     /// Version, kinds of errors and the CPU path, for `doctor` and the tests.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // Classes and what is looked up once are kept in memory that all interpreters of a process share.
+        let here = module.py().import("builtins")?.dict().as_ptr().addr();
+        if *FIRST.get_or_init(|| here) != here {
+            return Err(PyImportError::new_err(
+                "dicoxide._core works in one interpreter of a process, and another one has it: no subinterpreters",
+            ));
+        }
         // NumPy's interface is looked up when it is used first, which panics if a signal comes just then.
         PyArray1::<u8>::zeros(module.py(), 0, false).try_readwrite()?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;

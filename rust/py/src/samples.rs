@@ -11,31 +11,70 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+/// Memory that calls of this extension are about, by address. rust-numpy knows arrays by the object that owns their
+/// memory, and two buffers of one `bytearray` are two owners.
+static CLAIMED: Mutex<Vec<Claimed>> = Mutex::new(Vec::new());
+
+/// First address, the one behind the last, and whether it is written to.
+type Claimed = (usize, usize, bool);
+
+/// Memory that one call reads, or that it alone writes to, until this is dropped.
+pub(crate) struct Claim(Claimed);
+
+impl Claim {
+    /// None where another call writes to some of it, or reads some of what is to be written.
+    fn of<T>(samples: &[T], is_written: bool) -> Option<Self> {
+        let Range { start, end } = samples.as_ptr_range();
+        let (start, end) = (start.addr(), end.addr());
+        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_free = |other: &Claimed| other.0.max(start) >= other.1.min(end) || !(is_written || other.2);
+        claimed.iter().all(is_free).then(|| {
+            claimed.push((start, end, is_written));
+            Self((start, end, is_written))
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = claimed.iter().rposition(|other| *other == self.0) {
+            claimed.swap_remove(place);
+        }
+    }
+}
+
 macro_rules! arrays {
-    ($(#[$doc:meta])* $name:ident, $held:ident, $borrow:ident, $samples:ident, $slice:ident, $role:literal, [$($mutable:tt)?];
+    ($(#[$doc:meta])* $name:ident, $held:ident, $borrow:ident, $samples:ident, $slice:ident, $role:literal, $is_written:literal,
+  [$($mutable:tt)?];
      $($variant:ident $type:ident $kind:literal),*) => {
         $(#[$doc])*
         pub(crate) enum $name<'py> {
-            $($variant($held<'py, $type>)),*
+            $($variant($held<'py, $type>, #[allow(dead_code, reason = "it is held, until it is dropped")] Claim)),*
         }
 
         impl<'py> $name<'py> {
             /// Borrows `array`.
             pub(crate) fn new(array: &Bound<'py, PyAny>) -> PyResult<Self> {
                 let other = || PyValueError::new_err(concat!($role, " must be an ndarray of integers or floats in native byte order"));
-                let refused = |error: BorrowError| {
-                    PyValueError::new_err(match error {
-                        BorrowError::NotWriteable => concat!($role, " is read-only"),
-                        _ => concat!($role, " is in use: by another call, or as the other array of this one"),
-                    })
+                let in_use = || {
+                    PyValueError::new_err(concat!($role, " is in use: by another call, or as the other array of this one"))
                 };
+                let refused = |error: BorrowError| match error {
+                    BorrowError::NotWriteable => PyValueError::new_err(concat!($role, " is read-only")),
+                    _ => in_use(),
+                };
+                let strided = |_| PyValueError::new_err(concat!($role, " must be C-contiguous"));
                 let dtype = array.cast::<PyUntypedArray>().map_err(|_| other())?.dtype();
                 match (dtype.kind(), dtype.itemsize()) {
                     $(($kind, size) if size == size_of::<$type>() => {
                         let array = array.cast::<PyArrayDyn<$type>>().map_err(|_| other())?;
-                        array.$borrow().map(Self::$variant).map_err(refused)
+                        let array = array.$borrow().map_err(refused)?;
+                        let claim = Claim::of(array.as_slice().map_err(strided)?, $is_written).ok_or_else(in_use)?;
+                        Ok(Self::$variant(array, claim))
                     })*
                     _ => Err(other()),
                 }
@@ -45,7 +84,7 @@ macro_rules! arrays {
             pub(crate) fn samples(&$($mutable)? self) -> PyResult<$samples<'_>> {
                 let refused = |_| PyValueError::new_err(concat!($role, " must be C-contiguous"));
                 match self {
-                    $(Self::$variant(array) => array.$slice().map($samples::$variant).map_err(refused)),*
+                    $(Self::$variant(array, _) => array.$slice().map($samples::$variant).map_err(refused)),*
                 }
             }
         }
@@ -53,13 +92,13 @@ macro_rules! arrays {
 }
 arrays!(
     /// A C-contiguous, writable array that nobody else of this extension uses meanwhile.
-    ArrayMut, PyReadwriteArrayDyn, try_readwrite, SamplesMut, as_slice_mut, "out", [mut];
+    ArrayMut, PyReadwriteArrayDyn, try_readwrite, SamplesMut, as_slice_mut, "out", true, [mut];
     U8 u8 b'u', I8 i8 b'i', U16 u16 b'u', I16 i16 b'i', U32 u32 b'u', I32 i32 b'i', U64 u64 b'u', I64 i64 b'i', F32 f32 b'f',
     F64 f64 b'f'
 );
 arrays!(
     /// A C-contiguous array that nobody of this extension writes to meanwhile.
-    ArrayRef, PyReadonlyArrayDyn, try_readonly, Samples, as_slice, "src", [];
+    ArrayRef, PyReadonlyArrayDyn, try_readonly, Samples, as_slice, "src", false, [];
     U8 u8 b'u', I8 i8 b'i', U16 u16 b'u', I16 i16 b'i', U32 u32 b'u', I32 i32 b'i', U64 u64 b'u', I64 i64 b'i', F32 f32 b'f',
     F64 f64 b'f'
 );

@@ -1,0 +1,337 @@
+"""Threads that share what may be shared: the same data set, image, bytes, output or plugins of pydicom."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import JPEGLossless, RLELossless
+
+import dicoxide
+from encoders.dataset import dataset, to_bytes
+
+needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="of the compiled core")
+
+THREADS = 4
+RANDOM = np.random.default_rng(20)
+FRAMES = RANDOM.integers(0, 4096, (6, 90, 110), dtype=np.uint16)
+# Large enough that calls overlap: the interpreter gives each thread 5 ms.
+LARGE = [RANDOM.integers(0, 4096, (1000, 1000), dtype=np.uint16) for _ in range(2)]
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What each call gives, or the exception that it raises; all begin together."""
+    begin = threading.Barrier(len(calls))
+
+    def called(call: Callable[[], Any]) -> Any:
+        begin.wait()
+        try:
+            return call()
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(called, calls))
+
+
+@pytest.fixture(scope="module")
+def large() -> list[Dataset]:
+    """Two images of one size, which take some milliseconds each."""
+    if dicoxide.backend == "rust":
+        coded = [dicoxide.jpeg_lossless_encode(values, precision=12) for values in LARGE]
+        return [
+            dataset(values, JPEGLossless, bits_stored=12, coded=[one]) for values, one in zip(LARGE, coded, strict=True)
+        ]
+    return [dataset(values, RLELossless, coded=[dicoxide.rle_encode(values)]) for values in LARGE]
+
+
+class TestOneSource:
+    @pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.1", RLELossless])
+    def test_a_data_set_that_nobody_has_touched_yet(self, uid: str) -> None:
+        from pydicom import dcmread
+
+        data = to_bytes(dataset(FRAMES, uid))
+        for _ in range(10):
+            # pydicom converts elements when they are asked for first.
+            ds = dcmread(io.BytesIO(data))
+            found = at_once(*[lambda ds=ds: dicoxide.decode(ds, threads=2)] * THREADS)
+            assert all(np.array_equal(one, FRAMES) for one in found), found
+
+    def test_a_data_set_whose_pixel_data_are_in_a_file(self) -> None:
+        class Slow(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                data = super().read(size)
+                # The file has one position: time for others to find it moved.
+                time.sleep(0.01)
+                return data
+
+        ds = dataset(FRAMES)
+        file = Slow(ds.PixelData)
+        ds.PixelData = file
+        found = at_once(*[lambda: dicoxide.decode(ds, threads=1)] * THREADS)
+        assert all(np.array_equal(one, FRAMES) for one in found), found
+        assert file.tell() == 0
+
+    @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+    def test_bytes(self, kind: Callable[[bytes], Any]) -> None:
+        data = kind(to_bytes(dataset(FRAMES, RLELossless)))
+        found = at_once(*[lambda: dicoxide.decode(data, threads=2)] * THREADS)
+        assert all(np.array_equal(one, FRAMES) for one in found)
+
+    def test_an_image_that_is_opened_and_closed_meanwhile(self, tmp_path: Path) -> None:
+        path = tmp_path / "image.dcm"
+        path.write_bytes(to_bytes(dataset(FRAMES, RLELossless)))
+        for _ in range(50):
+            image = dicoxide.open(path)
+            *found, _ = at_once(*[lambda image=image: image.decode(2)] * THREADS, image.close)
+            for one in found:
+                # All of it, or a word on what has happened.
+                if isinstance(one, Exception):
+                    assert (type(one), str(one)) == (ValueError, "the image is closed")
+                else:
+                    assert np.array_equal(one, FRAMES[2])
+
+    def test_an_image_that_is_closed_between_two_looks(self) -> None:
+        class Closed(dicoxide.Image):
+            def __setattr__(self, name: str, value: Any) -> None:
+                # As if another thread closed it as soon as this one has opened it.
+                super().__setattr__(name, None if name == "_opened" else value)
+
+        opened = dicoxide.open(dataset(FRAMES))
+        assert Closed(opened._source).number_of_frames == len(FRAMES)
+
+
+@needs_core
+class TestOneOutput:
+    """`out` belongs to one call at a time: another is refused, or comes after it; samples are never mixed."""
+
+    VIEWS: ClassVar[dict[str, Callable[[bytearray], Any]]] = {
+        "one owner": lambda memory: np.ndarray(LARGE[0].shape, np.uint16, memory),
+        # Each memoryview is an owner of its own: of the same memory.
+        "two owners": lambda memory: np.frombuffer(memoryview(memory), np.uint16).reshape(LARGE[0].shape),
+    }
+
+    @pytest.mark.parametrize("view", ["one owner", "two owners"])
+    def test_two_images_into_the_same_memory(self, large: list[Dataset], view: str) -> None:
+        memory = bytearray(LARGE[0].nbytes)
+        refused = 0
+        for _ in range(20):
+            outs = [self.VIEWS[view](memory) for _ in large]
+            ends = [0.0, 0.0]
+
+            def decode(place: int, outs: list[Any] = outs, ends: list[float] = ends) -> Any:
+                decoded = dicoxide.decode(large[place], out=outs[place], threads=1)
+                ends[place] = time.perf_counter()
+                return decoded
+
+            found = at_once(lambda: decode(0), lambda: decode(1))
+            good = [place for place, one in enumerate(found) if not isinstance(one, Exception)]
+            for one in found:
+                if isinstance(one, Exception):
+                    refused += 1
+                    assert type(one) is ValueError
+                    assert "out is in use" in str(one)
+            assert good, found
+            assert any(np.array_equal(outs[0], LARGE[place]) for place in good)
+        assert refused, "the calls never overlapped"
+
+    def test_a_source_that_is_the_output_of_another_call(self) -> None:
+        memory = bytearray(8000)
+        src = np.frombuffer(memoryview(memory), np.uint16)[:1000]
+        with pytest.raises(ValueError, match="in use"):
+            dicoxide.rescale(src, 2.0, 0.0, out=np.frombuffer(memoryview(memory), np.float32)[:1000])
+        # Side by side is no overlap.
+        behind = np.frombuffer(memoryview(memory), np.float32)[500:1500]
+        assert dicoxide.rescale(src, 2.0, 1.0, out=behind) is behind
+
+    def test_many_may_read_what_nobody_writes(self) -> None:
+        expected = dicoxide.rle_encode(LARGE[0])
+        assert at_once(*[lambda: dicoxide.rle_encode(LARGE[0])] * THREADS) == [expected] * THREADS
+
+    def test_memory_is_free_after_an_error(self) -> None:
+        out = np.empty(FRAMES[0].shape, np.uint16)
+        coded = dicoxide.rle_encode(FRAMES[0])
+        for _ in range(3):
+            with pytest.raises(dicoxide.DecodeError):
+                dicoxide.rle_decode(coded[:80], *out.shape, out=out)
+        assert np.array_equal(dicoxide.rle_decode(coded, *out.shape, out=out), FRAMES[0])
+
+    def test_parts_of_one_array_may_be_filled_at_once(self, large: list[Dataset]) -> None:
+        out = np.empty((2, *LARGE[0].shape), np.uint16)
+        at_once(*[lambda place=place: dicoxide.decode(large[place], out=out[place]) for place in range(2)])
+        assert np.array_equal(out, LARGE)
+
+
+class TestChangingInput:
+    """What is not `bytes` may change under us: then there is an error, or some samples, of the right shape."""
+
+    @staticmethod
+    def changed(target: Any, work: Callable[[], Any], times: int = 30) -> Iterator[Any]:
+        """What `work` gives while somebody writes to `target`, a writable view of bytes."""
+        over = threading.Event()
+
+        def change() -> None:
+            random = np.random.default_rng(0)
+            while not over.is_set():
+                target[random.integers(0, target.size, 64)] = random.integers(0, 256, 64)
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        try:
+            for _ in range(times):
+                try:
+                    yield work()
+                except dicoxide.InternalError:
+                    raise
+                except (dicoxide.DecodeError, ValueError) as error:
+                    yield error
+        finally:
+            over.set()
+            thread.join()
+
+    @pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
+    @pytest.mark.parametrize("kind", ["bytearray", "mmap", "array"])
+    def test_compressed_bytes(self, kind: str, tmp_path: Path) -> None:
+        coded = dicoxide.rle_encode(FRAMES[0])
+        src: Any = bytearray(coded)
+        if kind == "mmap":
+            src = mmap.mmap(-1, len(coded))
+            src[:] = coded
+        elif kind == "array":
+            src = np.frombuffer(coded, np.uint8).copy()
+        written = np.frombuffer(src, np.uint8)
+        # The header stays, so that most of it decodes.
+        shapes = {
+            getattr(one, "shape", None)
+            for one in self.changed(written[64:], lambda: dicoxide.rle_decode(src, *FRAMES[0].shape), 200)
+        }
+        assert shapes <= {FRAMES[0].shape, None}
+
+    @needs_core
+    @pytest.mark.parametrize("encode", [dicoxide.rle_encode, dicoxide.jpeg_lossless_encode])
+    def test_samples_that_are_encoded(self, encode: Callable[[Any], bytes]) -> None:
+        samples = LARGE[0].copy()
+        for one in self.changed(samples.reshape(-1).view(np.uint8), lambda: encode(samples)):
+            assert isinstance(one, (bytes, ValueError))
+        assert encode(samples)
+
+    def test_a_buffer_cannot_be_resized_meanwhile(self) -> None:
+        data = bytearray(to_bytes(dataset(FRAMES, RLELossless)))
+        outcomes = []
+
+        def resize() -> None:
+            for _ in range(300):
+                try:
+                    data.append(0)
+                    data.pop()
+                except BufferError as error:
+                    outcomes.append(error)
+
+        *found, _ = at_once(*[lambda: dicoxide.decode(data)] * 3, resize)
+        assert all(np.array_equal(one, FRAMES) for one in found), found
+
+
+class TestPlugins:
+    def test_order_changes_while_others_decode(self) -> None:
+        ds = dataset(FRAMES, RLELossless)
+        decoder = get_decoder(RLELossless)
+        before = list(decoder._available)
+        over = threading.Event()
+
+        def switch(threads: int) -> None:
+            for _ in range(15):
+                with dicoxide.enabled(threads=threads):
+                    dicoxide.enable()
+                dicoxide.disable()
+
+        def switch_all() -> None:
+            try:
+                for one in at_once(lambda: switch(1), lambda: switch(2)):
+                    if isinstance(one, Exception):
+                        raise one
+            finally:
+                over.set()
+
+        def decode() -> int:
+            count = 0
+            while not over.is_set():
+                # A copy, as pydicom keeps the last array in the data set.
+                pixels = get_decoder(RLELossless).as_array(ds, raw=True)[0]
+                assert np.array_equal(pixels, FRAMES)
+                count += 1
+            return count
+
+        *counts, switched = at_once(decode, decode, switch_all)
+        assert switched is None
+        assert all(isinstance(count, int) and count > 0 for count in counts), counts
+        assert not dicoxide.plugins._order.is_enabled()
+        assert list(decoder._available) == before
+
+    def test_one_data_set_through_pydicom(self) -> None:
+        ds = dataset(FRAMES, RLELossless)
+        with dicoxide.enabled(threads=2):
+            found = at_once(*[lambda: get_decoder(RLELossless).as_array(ds, raw=True)[0]] * THREADS)
+        assert all(np.array_equal(one, FRAMES) for one in found), found
+
+
+class TestIterators:
+    @pytest.mark.parametrize("kind", ["iter_frames", "decode_many"])
+    def test_closed_by_another_thread(self, kind: str) -> None:
+        before = threading.active_count()
+        source = to_bytes(dataset(FRAMES, RLELossless))
+        for _ in range(20):
+            many: Any = (
+                dicoxide.iter_frames(source, threads=2)
+                if kind == "iter_frames"
+                else dicoxide.decode_many([source] * 20, threads=2)
+            )
+            next(many)
+            first, second = at_once(many.close, many.close)
+            # Whoever comes second is refused by Python itself.
+            assert [type(one) for one in (first, second) if one is not None] in ([], [ValueError])
+            assert next(many, None) is None
+        assert threading.active_count() == before
+
+    @pytest.mark.parametrize("kind", ["iter_frames", "decode_many"])
+    def test_collected_by_another_thread(self, kind: str) -> None:
+        before = threading.active_count()
+        source = to_bytes(dataset(FRAMES, RLELossless))
+        many: Any = (
+            dicoxide.iter_frames(source) if kind == "iter_frames" else dicoxide.decode_many([source] * 20, threads=2)
+        )
+        next(many)
+        held = [many]
+        del many
+        thread = threading.Thread(target=held.clear)
+        thread.start()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert threading.active_count() == before
+
+    @needs_core
+    def test_what_nobody_waits_for_is_not_decoded_to_its_end(self) -> None:
+        values = RANDOM.integers(0, 1 << 16, (3000, 3000), dtype=np.uint16)
+        ds = dataset(values[:1], JPEGLossless, coded=[dicoxide.jpeg_lossless_encode(values)] * 2)
+        ds.Rows, ds.NumberOfFrames = len(values), 2
+        waited = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            frames = dicoxide.iter_frames(ds, threads=1)
+            next(frames)
+            decoded = time.perf_counter() - begin
+            # The second frame is begun meanwhile.
+            time.sleep(decoded / 5)
+            middle = time.perf_counter()
+            frames.close()  # type: ignore[attr-defined]
+            waited.append((time.perf_counter() - middle) / decoded)
+        assert min(waited) < 0.2, waited
