@@ -4,9 +4,19 @@
 
 #![allow(clippy::panic, clippy::missing_panics_doc, reason = "a property fails by panicking")]
 
+mod encode;
+mod frames;
+mod naive;
 mod part10;
+mod pixels;
+mod targets;
 
+pub use encode::encoding_returns;
+pub use frames::{frames_agree, headers_hold};
+pub use naive::rle_is_naive;
 pub use part10::{Opened, opening_agrees};
+pub use pixels::pixels_agree;
+pub use targets::{TARGETS, Target, target};
 
 use dicoxide_core::codec::{CODECS, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
@@ -233,4 +243,16 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let word_swapped = term & 4 != 0;
     let spare_bytes = if is_tight { u64::from(term) << 12 } else { AMPLE_BYTES };
     Some((Choice { syntax, info, options, number_of_frames, word_swapped, has_ways, spare_bytes }, value))
+}
+
+/// What lies between the marks.
+fn pieces<'a>(bytes: &'a [u8], mark: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let all = rest.take()?;
+        let at = all.windows(mark.len()).position(|window| window == mark);
+        let (piece, after) = all.split_at(at.unwrap_or(all.len()));
+        rest = after.get(mark.len()..).filter(|_| at.is_some());
+        Some(piece)
+    })
 }
