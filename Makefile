@@ -7,10 +7,13 @@ RUN := $(BIN)/python
 # A newer pip than the one a fresh interpreter brings installs dependency groups (PEP 735).
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check
 EXTENSION := $(VENV)/.built
+FUZZ := rust/fuzz/libfuzzer
+FUZZED = $(or $(T),$(notdir $(basename $(wildcard $(FUZZ)/fuzz_targets/*.rs))))
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz asan miri audit docs clean peers
+.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz fuzz-corpus unsafe
+.PHONY: mutations soak asan miri audit docs clean peers
 
 help:  ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,8 +77,29 @@ numbers: build  ## Put the numbers of the newest run that is kept into README.md
 demo: build  ## Decode the real images that pydicom ships, check every value, show the speed
 	$(RUN) benches/demo.py
 
-fuzz:  ## Decode hostile bytes for S seconds: make fuzz S=60
-	DICOXIDE_FUZZ_SECONDS=$(or $(S),60) cargo test --release --locked -p dicoxide-fuzz -- --nocapture
+fuzz:  ## Decode hostile bytes for S seconds, of target T or each: make fuzz T=decode S=600
+	@if cargo fuzz --version >/dev/null 2>&1; then \
+		for target in $(FUZZED); do \
+			mkdir -p target/fuzz/$$target; \
+			RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir $(FUZZ) $$target target/fuzz/$$target rust/fuzz/corpus/$$target -- \
+				-max_total_time=$(or $(S),60) -max_len=8192 -timeout=20 -print_final_stats=1 || exit 1; \
+		done; \
+	else \
+		echo "cargo-fuzz is not installed (cargo install cargo-fuzz): random objects instead"; \
+		DICOXIDE_FUZZ_SECONDS=$(or $(S),60) cargo test --release --locked -p dicoxide-fuzz -- --nocapture; \
+	fi
+
+fuzz-corpus: build  ## Make the corpus anew: seeds of real frames and what fuzzers found, the least that reaches all
+	rm -rf target/fuzz/seeds && $(RUN) rust/fuzz/seeds.py target/fuzz/seeds
+	for target in $(FUZZED); do \
+		rm -rf target/fuzz/least && mkdir -p target/fuzz/least target/fuzz/$$target target/fuzz/seeds/$$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir $(FUZZ) $$target -- -set_cover_merge=1 -max_len=4096 \
+			target/fuzz/least rust/fuzz/corpus/$$target target/fuzz/seeds/$$target target/fuzz/$$target || exit 1; \
+		rm -rf rust/fuzz/corpus/$$target && mv target/fuzz/least rust/fuzz/corpus/$$target; \
+	done
+
+unsafe:  ## List every unsafe block with its proof
+	$(PYTHON) rust/unsafe_blocks.py
 
 asan: $(VENV)/.ready  ## Run tests under AddressSanitizer, Rust and Python: ARGS="tests/test_many.py" for those of Python
 	.ci/asan $(abspath $(RUN)) $(ARGS)

@@ -88,7 +88,7 @@ fn naive(frame: &[u8], pixels: usize, samples_per_pixel: usize, sample_bytes: us
         let end = offsets.get(segment + 1).copied().unwrap_or(frame.len());
         let (plane, used) = plane(frame.get(*offset..end)?, pixels)?;
         // One byte may fill up to an even length.
-        is_good &= end - offset - used <= 1;
+        is_good &= used.is_some_and(|used| end - offset - used <= 1);
         let (sample, byte) = (segment / sample_bytes, sample_bytes - 1 - segment % sample_bytes);
         for (pixel, value) in plane.into_iter().enumerate() {
             *out.get_mut((pixel * samples_per_pixel + sample) * sample_bytes + byte)? = value;
@@ -97,8 +97,8 @@ fn naive(frame: &[u8], pixels: usize, samples_per_pixel: usize, sample_bytes: us
     Some((out, is_good))
 }
 
-/// The bytes of one segment, and how many of its bytes made them.
-fn plane(segment: &[u8], pixels: usize) -> Option<(Vec<u8>, usize)> {
+/// The bytes of one segment, and how many of its bytes made just them.
+fn plane(segment: &[u8], pixels: usize) -> Option<(Vec<u8>, Option<usize>)> {
     let (mut out, mut at) = (Vec::new(), 0);
     while out.len() < pixels {
         let count = *segment.get(at)?;
@@ -115,5 +115,8 @@ fn plane(segment: &[u8], pixels: usize) -> Option<(Vec<u8>, usize)> {
             }
         }
     }
-    (out.len() == pixels).then_some((out, at))
+    // What a run makes beyond the plane is tolerated.
+    let is_exact = out.len() == pixels;
+    out.truncate(pixels);
+    Some((out, is_exact.then_some(at)))
 }
