@@ -42,7 +42,7 @@ class Element:
 
 @dataclass
 class Layout:
-    """The data of a file, inflated where it is deflated, and its elements, nested ones after what they are nested in."""
+    """The data of a file, inflated where it is deflated, and its elements; nested ones follow what they are in."""
 
     data: bytes
     transfer_syntax: str = ""

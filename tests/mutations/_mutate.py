@@ -60,7 +60,12 @@ def mutant(layout: Layout, donor: Layout, rng: random.Random, number: int) -> Mu
     data = mutator(Case(layout, number, rng, donor))
     promise = _PROMISES.get(mutator, Promise.NOTHING)
     pixels = layout.pixels
-    if mutator is behind and pixels is not None and not pixels.is_nesting and pixels.value + pixels.length > len(layout.data):
+    if (
+        mutator is behind
+        and pixels is not None
+        and not pixels.is_nesting
+        and pixels.value + pixels.length > len(layout.data)
+    ):
         # What is appended lies in the pixel data.
         promise = Promise.NOTHING
     return Mutant(layout.finished(data), mutator.__name__, promise)
@@ -202,7 +207,9 @@ def dimensions(case: Case) -> bytes:
     """Attributes of the image, with numbers that are large, none, or a little wrong."""
     data = case.data
     order = ">" if case.layout.is_big_endian else "<"
-    found = [one for one in map(case.layout.element, case.rng.sample(_DIMENSIONS, case.rng.choice([1, 1, 2, 3]))) if one]
+    found = [
+        one for one in map(case.layout.element, case.rng.sample(_DIMENSIONS, case.rng.choice([1, 1, 2, 3]))) if one
+    ]
     # From the last, so that places before it stay.
     for one in sorted(found, key=lambda one: -one.start):
         if one.tag == _NUMBER_OF_FRAMES:
