@@ -10,7 +10,7 @@ EXTENSION := $(VENV)/.built
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz docs clean peers
+.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz docs clean peers mutations soak
 
 help:  ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,12 @@ demo: build  ## Decode the real images that pydicom ships, check every value, sh
 
 fuzz:  ## Decode hostile bytes for S seconds: make fuzz S=60
 	DICOXIDE_FUZZ_SECONDS=$(or $(S),60) cargo test --release --locked -p dicoxide-fuzz -- --nocapture
+
+mutations: build  ## Decode real files, broken in every way, through every interface: ARGS="--cases 200000 --json FILE"
+	PYTHONPATH=tests $(RUN) -m mutations $(ARGS)
+
+soak: build  ## Decode all kinds by all interfaces at once, checked, and watch memory: make soak MINUTES=60
+	$(RUN) tests/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
 
 docs: $(VENV)/.ready  ## Build the Rust documentation
 	cargo doc --no-deps --document-private-items --workspace --locked

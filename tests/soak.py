@@ -56,9 +56,11 @@ class Soak:
         On how many threads.
     seed : int
         Of the order of things.
+    only : str
+        A part of the names of the files that are taken.
     """
 
-    def __init__(self, folder: Path, threads: int, seed: int) -> None:
+    def __init__(self, folder: Path, threads: int, seed: int, only: str = "") -> None:
         self._threads = threads
         self._seed = seed
         self._lock = threading.Lock()
@@ -66,7 +68,8 @@ class Soak:
         self.wrong: list[str] = []
         # Seconds, and resident bytes.
         self.resident: list[tuple[float, int]] = []
-        self._paths = {name: path for name, path in _files.files(shared=False).items() if _is_decoded(path)}
+        files = {name: path for name, path in _files.files(shared=False).items() if only in name}
+        self._paths = {name: path for name, path in files.items() if _is_decoded(path)}
         self._names = sorted(self._paths)
         self._sums = {name: _sum(dicoxide.decode(path)) for name, path in self._paths.items()}
         self._handled = {name: _sum(_handled(path)) for name, path in self._paths.items()}

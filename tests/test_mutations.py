@@ -26,14 +26,14 @@ RLE = "pydicom/test_files/SC_rgb_rle_2frame.dcm"
 
 def test_whatever_is_broken_is_refused_or_exact() -> None:
     names = list(_files.files(shared=False))
-    summary = Campaign().run(_files.shares(names, 2000))
-    assert summary.cases >= 2000
+    summary = Campaign().run(_files.shares(names, 1200))
+    assert summary.cases >= 1200
     assert not summary.failures
     # Had every case been refused at once, nothing would have been tried.
     for way in ("decode", "dataset", "plugin", "handler"):
-        assert summary.outcomes[way]["array"] > 400
-    assert summary.outcomes["decode"]["CorruptFrameError"] > 400
-    assert summary.outcomes["decode"]["TruncatedFrameError"] > 100
+        assert summary.outcomes[way]["array"] > 200
+    assert summary.outcomes["decode"]["CorruptFrameError"] > 200
+    assert summary.outcomes["decode"]["TruncatedFrameError"] > 50
 
 
 def test_a_case_is_the_same_bytes_always() -> None:
@@ -141,7 +141,7 @@ class TestCheck:
         except Exception as ours:
             error = error.with_traceback(ours.__traceback__)
         found = _ways.Outcome(error=RuntimeError("pydicom's"), also=[error])
-        monkeypatch.setattr(_ways, "by_plugin", lambda ds: found)
+        monkeypatch.setattr(_ways, "by_plugin", lambda ds, **_: found)
         assert any(text.startswith("plugin raises ZeroDivisionError") for text in self.failures(tmp_path))
 
 

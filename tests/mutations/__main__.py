@@ -34,16 +34,21 @@ def main() -> int:
     begin = time.monotonic()
     names = [name for name in _files.files() if arguments.files in name]
     until = None if arguments.minutes is None else begin + 60 * arguments.minutes
+
+    def write(summary: Summary) -> None:
+        """After each file, so that nothing is lost where it is ended."""
+        if arguments.json:
+            outcome = {"seconds": round(time.monotonic() - begin, 1), **summary.as_dict()}
+            arguments.json.write_text(json.dumps(outcome, indent=1) + "\n")
+
     campaign = Campaign(
         jobs=arguments.jobs,
         start=arguments.start,
         is_over=lambda: until is not None and time.monotonic() > until,
+        told=write,
     )
     summary = campaign.run(_files.shares(names, arguments.cases))
-    seconds = time.monotonic() - begin
-    _print(summary, seconds)
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"seconds": round(seconds, 1), **summary.as_dict()}, indent=1) + "\n")
+    _print(summary, time.monotonic() - begin)
     return 1 if summary.failures else 0
 
 

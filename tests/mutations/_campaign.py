@@ -57,6 +57,8 @@ class Campaign:
         The number of the first case of each file.
     is_over : callable
         Asked before each file whether to leave it and those after it.
+    told : callable
+        Gets the summary after each file.
     worker : sequence of str
         The command of a worker process.
     """
@@ -68,12 +70,14 @@ class Campaign:
         seconds: float = 10,
         start: int = 0,
         is_over: Callable[[], bool] = lambda: False,
+        told: Callable[[Summary], None] = lambda summary: None,
         worker: tuple[str, ...] = _WORKER,
     ) -> None:
         self._jobs = jobs
         self._seconds = seconds
         self._start = start
         self._is_over = is_over
+        self._told = told
         self._command = worker
         self._lock = threading.Lock()
         self.summary = Summary()
@@ -90,6 +94,8 @@ class Campaign:
                     if job is None:
                         return
                     self._try(worker, *job)
+                    with self._lock:
+                        self._told(self.summary)
 
         with ThreadPoolExecutor(self._jobs) as threads:
             for done in [threads.submit(work) for _ in range(self._jobs)]:

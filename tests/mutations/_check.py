@@ -149,12 +149,15 @@ class Check:
             yield from _misfits(of_dataset.array, dataset)
             if direct.array is not None and not _same(of_dataset, direct):
                 yield f"a Dataset gives {of_dataset}, decode {direct}"
-        plugin = _ways.by_plugin(dataset)
+        # pydicom takes the colour of a JPEG from its component identifiers and markers, we from the header alone.
+        is_raw = dataset.get("SamplesPerPixel") == 3
+        plugin = _ways.by_plugin(dataset, raw=is_raw)
         self.kinds["plugin"] = plugin.kind
         yield from _refused("plugin", plugin)
         raw = outcome(lambda: dicoxide.decode(dataset, raw=True))
-        if of_dataset.array is not None and plugin.array is not None and _comparable(dataset):
-            yield from self._as_pydicom("plugin", plugin.array, of_dataset.array, dataset)
+        ours = raw.array if is_raw else of_dataset.array
+        if ours is not None and plugin.array is not None and _comparable(dataset, ours):
+            yield from self._as_pydicom("plugin", plugin.array, ours, dataset)
         handler = _ways.by_handler(dataset)
         self.kinds["handler"] = handler.kind
         yield from _refused("handler", handler)
@@ -162,8 +165,7 @@ class Check:
             yield from self._as_pydicom("handler", handler.array, raw.array, dataset)
 
     def _as_pydicom(self, name: str, found: Any, ours: Any, dataset: Any) -> Iterator[str]:
-        # More frames than Number of Frames are not given by all; where items are more than the table says, pydicom
-        # believes the table.
+        # More frames than Number of Frames are not given by all.
         count = int(dataset.get("NumberOfFrames") or 1)
         if found.shape != ours.shape and ours.ndim > 2 + (dataset.SamplesPerPixel > 1) and len(ours) > count:
             ours = ours[0] if count == 1 else ours[:count]
@@ -223,13 +225,16 @@ def _misfits(array: np.ndarray[Any, Any], dataset: Any) -> Iterator[str]:
             yield f"type {array.dtype}, the header says {wanted}"
 
 
-def _comparable(dataset: Any) -> bool:
+def _comparable(dataset: Any, ours: np.ndarray[Any, Any]) -> bool:
     """Whether pydicom's values are those of the standard, where it gives some.
 
-    It takes no notice of High Bit, of a second kind of pixel data, nor of what Bits Stored says of one-bit samples.
+    It takes no notice of High Bit; and it believes an offset table that leaves out items, which are frames to us.
     """
     stored = dataset.get("BitsStored")
-    return stored is None or dataset.get("HighBit") == stored - 1
+    count = int(dataset.get("NumberOfFrames") or 1)
+    several = ours.ndim > 2 + (dataset.SamplesPerPixel > 1)
+    is_more = several and len(ours) > count and dataset.file_meta.TransferSyntaxUID.is_encapsulated
+    return (stored is None or dataset.get("HighBit") == stored - 1) and not is_more
 
 
 def _only(results: Any) -> Any:

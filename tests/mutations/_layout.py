@@ -16,6 +16,8 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _IMPLICIT = "1.2.840.10008.1.2"
 _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+_SHORT = b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US"
+_VRS = {b"", *_LONG, *_SHORT.split()}
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _TRANSFER_SYNTAX = 0x00020010
 PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -61,6 +63,11 @@ class Layout:
     def element(self, tag: int) -> Element | None:
         """The element of a tag in the data set itself."""
         return next((one for one in self.elements if one.tag == tag and one.depth == 0), None)
+
+    @cached_property
+    def is_followed(self) -> bool:
+        """Whether all elements were told apart: nothing of unknown VR and length, which is implicit within."""
+        return all(one.vr in _VRS and not (one.vr == b"UN" and one.length == UNDEFINED) for one in self.elements)
 
     @cached_property
     def places(self) -> list[int]:

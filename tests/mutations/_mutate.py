@@ -260,7 +260,11 @@ def unused(case: Case) -> bytes:
     harmless = [
         one
         for one in case.layout.elements
-        if not one.is_nesting and one.length and one.tag >> 16 not in _USED_GROUPS and one.value < len(case.data)
+        if case.layout.is_followed
+        and not one.is_nesting
+        and one.length
+        and one.tag >> 16 not in _USED_GROUPS
+        and one.value < len(case.data)
     ]
     data = bytearray(case.data)
     for one in case.rng.sample(harmless, min(len(harmless), 3)):
