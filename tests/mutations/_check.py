@@ -150,7 +150,7 @@ class Check:
             if direct.array is not None and not _same(of_dataset, direct):
                 yield f"a Dataset gives {of_dataset}, decode {direct}"
         # pydicom takes the colour of a JPEG from its component identifiers and markers, we from the header alone.
-        is_raw = dataset.get("SamplesPerPixel") == 3
+        is_raw = bool(outcome(lambda: dataset.get("SamplesPerPixel") == 3).array)
         plugin = _ways.by_plugin(dataset, raw=is_raw)
         self.kinds["plugin"] = plugin.kind
         yield from _refused("plugin", plugin)
