@@ -110,6 +110,12 @@ miri:  ## Run tests of portable paths under Miri: ARGS="kernel::bits"
 audit: $(VENV)/.ready  ## Check licences, bans and advisories of crates and packages, by the tools that are installed
 	.ci/audit $(abspath $(RUN))
 
+mutations: build  ## Decode real files, broken in every way, through every interface: ARGS="--cases 200000 --json FILE"
+	PYTHONPATH=tests $(RUN) -m mutations $(ARGS)
+
+soak: build  ## Decode all kinds by all interfaces at once, checked, and watch memory: make soak MINUTES=60
+	$(RUN) tests/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
+
 docs: $(VENV)/.ready  ## Build the Rust documentation
 	cargo doc --no-deps --document-private-items --workspace --locked
 

@@ -12,7 +12,10 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.multival import MultiValue
 from pydicom.pixel_data_handlers import numpy_handler, rle_handler
+from pydicom.tag import Tag
 from pydicom.uid import JPEG2000, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
 
 import dicoxide
@@ -95,6 +98,20 @@ def test_exactly_number_of_frames() -> None:
     assert np.array_equal(found, images[:2])
     with pytest.raises(CorruptFrameError):
         v2(dataset(images, RLELossless, number_of_frames=4, table="basic"))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("value", [b"1A", b"1\\\\2 ", b"x "])
+def test_a_number_of_frames_that_is_none(value: bytes) -> None:
+    ds = dataset(np.zeros((3, 2, 2), np.uint8))
+    tag = Tag("NumberOfFrames")
+    ds._dict[tag] = RawDataElement(tag, "IS", len(value), value, 0, False, True)
+    with pytest.raises(CorruptFrameError, match="NumberOfFrames|0028,0008"):
+        handler.get_pixeldata(ds)
+
+
+def test_several_transfer_syntaxes_are_none() -> None:
+    assert not handler.supports_transfer_syntax(MultiValue(str, [RLELossless, RLELossless]))
 
 
 def test_what_is_unsupported_is_left_to_the_other_handlers(handlers: list[Any]) -> None:

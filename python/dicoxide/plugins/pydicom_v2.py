@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dicoxide._backend import core
-from dicoxide._decode import decode
+from dicoxide._image import Image
+from dicoxide._open import open_source
 from dicoxide.errors import CorruptFrameError
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def supports_transfer_syntax(transfer_syntax: str) -> bool:
     bool
         True for every transfer syntax with a codec, native ones among them.
     """
-    return transfer_syntax in _SUPPORTED
+    # A broken header has several of them, as a list.
+    return str(transfer_syntax) in _SUPPORTED
 
 
 def needs_to_convert_to_RGB(ds: Dataset) -> bool:  # noqa: N802
@@ -110,14 +112,15 @@ def get_pixeldata(ds: Dataset) -> npt.NDArray[Any]:
     ----------
     PS3.3 C.7.6.3.1, PS3.5 Section 8 and Annex G.
     """
-    number_of_frames = int(ds.get("NumberOfFrames") or 1)
+    source = open_source(ds)
+    number_of_frames = source.number_of_frames or 1
     # pydicom asks its other handlers itself.
-    pixels = decode(ds, frames=slice(0, number_of_frames), raw=True, fallback=False)
+    pixels = Image(source, fallback=False).decode(slice(0, number_of_frames), raw=True)
     if len(pixels) != number_of_frames:
         raise CorruptFrameError(
             f"{len(pixels)} frames found, {number_of_frames} expected",
             clause="PS3.3 C.7.6.6",
-            transfer_syntax=str(ds.file_meta.TransferSyntaxUID),
+            transfer_syntax=source.spec.transfer_syntax,
         )
     if pixels.ndim == 4 and _is_planar(ds):
         _to_planes(pixels)

@@ -17,8 +17,8 @@ pub fn rle_is_naive(bytes: &[u8]) -> Tried {
         return Tried::Nothing;
     };
     let (rows, columns) = (u32::from(rows) + 1, u32::from(columns) + 1);
-    let samples_per_pixel = [1, 3][usize::from(kind) % 2];
-    let sample_bytes = [1, 2, 4][usize::from(kind / 2) % 3];
+    let samples_per_pixel = if kind % 2 == 0 { 1 } else { 3 };
+    let sample_bytes = 1_u32 << (kind / 2 % 3);
     let attributes = Attributes {
         rows,
         columns,

@@ -1,0 +1,72 @@
+"""The files that are mutated, by name, and how often each."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from pathlib import Path
+
+import dicoxide
+from conftest import PYDICOM_FILES, SHARED, pydicom_files, shared_files
+from mutations import _mutate
+from mutations._layout import Layout, layout_of
+from mutations._mutate import Mutant
+
+VECTORS = Path(__file__).parent.parent / "vectors"
+
+# One large file takes the time of hundreds of small ones.
+_MOST_BYTES = 4 << 20
+_LARGE_BYTES = 300_000
+_DONOR_BYTES = 40_000
+
+
+@cache
+def files(*, shared: bool = True) -> dict[str, Path]:
+    """Files by name, which says where they come from: pydicom's and the vectors are always there."""
+    found = {f"pydicom/{path.relative_to(PYDICOM_FILES).as_posix()}": path for path in pydicom_files()}
+    found |= {f"vectors/{path.name}": path for path in sorted(VECTORS.glob("*.dcm"))}
+    if shared:
+        found |= {f"shared/{path.relative_to(SHARED).as_posix()}": path for path in shared_files()}
+    return {name: path for name, path in found.items() if path.stat().st_size <= _MOST_BYTES}
+
+
+@cache
+def layout(name: str) -> Layout:
+    """The layout of the file of that name."""
+    return layout_of(files()[name].read_bytes())
+
+
+@cache
+def donors() -> tuple[str, ...]:
+    """Small images from which others get pieces; the same wherever a case is repeated."""
+    return tuple(
+        name
+        for name, path in files(shared=False).items()
+        if path.stat().st_size <= _DONOR_BYTES and layout(name).pixels is not None
+    )
+
+
+def mutant(name: str, number: int) -> Mutant:
+    """Case `number` of the file of that name: the same bytes always."""
+    rng = random.Random(f"{name}:{number}")
+    donor = layout(rng.choice(donors()))
+    return _mutate.mutant(layout(name), donor, rng, number)
+
+
+def weight(name: str) -> float:
+    """How often a file is mutated, against a small image of a syntax that is decoded here."""
+    of_file = layout(name)
+    size = len(of_file.data)
+    capability = dicoxide.capabilities().get(of_file.transfer_syntax)
+    is_ours = of_file.pixels is not None and (capability is None or capability.decoder == "dicoxide")
+    by_kind = 1.0 if is_ours else 0.2
+    if size > _LARGE_BYTES:
+        return by_kind * 0.02 * _LARGE_BYTES / size
+    return by_kind / (1 + size / 20_000)
+
+
+def shares(names: list[str], cases: int) -> dict[str, int]:
+    """How many of `cases` each file gets; one at least, where there are as many."""
+    weights = {name: weight(name) for name in names}
+    whole = sum(weights.values())
+    return {name: max(1, round(cases * part / whole)) for name, part in weights.items()}

@@ -1,0 +1,363 @@
+"""Headers that claim much and bytes that cost much: memory is what the bytes justify, time is linear in them.
+
+Memory is measured by forbidding more: a process of its own may not have more address space. Time is the processor's,
+of a small input against one of four times its size; how long something takes is never asserted.
+"""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+import time
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    RLELossless,
+)
+
+import dicoxide
+from dicoxide import DecodeError
+from encoders import jpeg_lossless, rle
+from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, to_bytes
+from encoders.encapsulate import encapsulate, item
+from mutations._layout import layout_of
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.skipif(dicoxide.backend == "numpy", reason="what plain NumPy takes is another matter"),
+]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS as on Linux")
+
+RNG = np.random.default_rng(71)
+PICTURE = np.cumsum(RNG.integers(-3, 4, (48, 64)), axis=1).astype(np.uint8)
+
+# Every way to pixels, tried in a process that may have 48 MiB more than it has when all is imported.
+CHILD = """
+import io, resource, sys, warnings
+import numpy as np, pydicom, dicoxide
+import dicoxide.plugins.pydicom_v3
+warnings.simplefilter("ignore")
+dicoxide.decode(sys.argv[1]), list(dicoxide.decode_many([sys.argv[1]]))
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (48 << 20), resource.RLIM_INFINITY))
+def only(results):
+    [(_, result)] = results
+    if isinstance(result, Exception):
+        raise result
+    return result
+def read(path):
+    if path.endswith("items.dcm"):
+        return None  # pydicom makes a Dataset of each, which takes minutes.
+    try:
+        return pydicom.dcmread(path)
+    except (MemoryError, RecursionError):
+        return None  # Its own limits.
+for path in sys.argv[2:]:
+    data = open(path, "rb").read()
+    ways = {
+        "path": lambda: dicoxide.decode(path),
+        "bytes": lambda: dicoxide.decode(data),
+        "one thread": lambda: dicoxide.decode(data, threads=1),
+        "raw": lambda: dicoxide.decode(data, raw=True),
+        "first": lambda: dicoxide.decode(path, frames=0),
+        "last": lambda: dicoxide.decode(path, frames=-1),
+        "slice": lambda: dicoxide.decode(path, frames=slice(0, 9)),
+        "view": lambda: dicoxide.decode(path, copy=False),
+        "strict": lambda: dicoxide.decode(path, strict=True),
+        "iter_frames": lambda: list(dicoxide.iter_frames(path)),
+        "decode_many": lambda: only(dicoxide.decode_many([path], on_error="return")),
+    }
+    dataset = read(path)
+    if dataset is not None:
+        ways["Dataset"] = lambda: dicoxide.decode(dataset)
+        ways["handler"] = lambda: dicoxide.pydicom_handler.get_pixeldata(dataset)
+    for name, work in ways.items():
+        try:
+            found = work()
+            print(path, name, "gives", getattr(found, "shape", len(found)), sep="\\t")
+        except ValueError as error:
+            print(path, name, type(error).__name__, error, sep="\\t")
+"""
+
+
+def outcomes(tmp_path: Path, files: dict[str, bytes]) -> list[tuple[str, str, str, str]]:
+    """File, way, class of the error (or "gives"), and its text, of each file in each way."""
+    small = tmp_path / "small.dcm"
+    small.write_bytes(to_bytes(dataset(PICTURE)))
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    paths = [str(tmp_path / name) for name in files]
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(small), *paths], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = []
+    for line in done.stdout.splitlines():
+        path, way, kind, text = line.split("\t")
+        found.append((Path(path).name, way, kind, text))
+    assert {name for name, *_ in found} == set(files)
+    return found
+
+
+def claiming(uid: str, coded: bytes, **attributes: Any) -> bytes:
+    """A file of few bytes whose header claims much."""
+    ds = dataset(np.zeros((2, 2), np.uint8), uid, coded=[coded])
+    if not ds.file_meta.TransferSyntaxUID.is_encapsulated:
+        ds.PixelData = coded
+        ds["PixelData"].VR = "OW"
+        ds["PixelData"].is_undefined_length = False
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    return to_bytes(ds)
+
+
+@linux
+def test_claims_take_no_memory(tmp_path: Path) -> None:
+    coded = {
+        RLELossless: rle.encode(np.zeros((2, 2, 1), np.uint8), 8),
+        JPEGLosslessSV1: jpeg_lossless.encode(np.zeros((2, 2), np.uint8)),
+        ENCAPSULATED_UNCOMPRESSED: bytes(100),
+        ImplicitVRLittleEndian: bytes(100),
+        ExplicitVRLittleEndian: bytes(100),
+        ExplicitVRBigEndian: bytes(100),
+        DeflatedExplicitVRLittleEndian: bytes(100),
+    }
+    huge = {"Rows": 65535, "Columns": 65535}
+    colour = {"SamplesPerPixel": 3, "PlanarConfiguration": 1, "PhotometricInterpretation": "YBR_FULL"}
+    wide = {"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}
+    claims = {
+        "one": huge,
+        "many": {**huge, "NumberOfFrames": 4_000_000},
+        "colour": {**huge, **colour, "NumberOfFrames": 4_000_000},
+        "wide": {**huge, **wide, "NumberOfFrames": 4_000_000},
+        "bits": {**huge, "BitsAllocated": 1, "BitsStored": 1, "HighBit": 0, "NumberOfFrames": 4_000_000},
+        "frames": {"NumberOfFrames": 2**31 - 1},
+        "long": {"Rows": 65535, "Columns": 1, "NumberOfFrames": 2**31 - 1},
+    }
+    files = {
+        f"{place}-{name}.dcm": claiming(uid, data, **attributes)
+        for place, (uid, data) in enumerate(coded.items())
+        for name, attributes in claims.items()
+    }
+    assert max(map(len, files.values())) < 2000
+    for name, way, kind, text in outcomes(tmp_path, files):
+        # The frame that is there is one.
+        if way in ("first",) and "frames" in name:
+            continue
+        allowed = {"TruncatedFrameError", "LimitError", "CorruptFrameError"}
+        # Nobody can view what is compressed.
+        if way == "view":
+            allowed |= {"ValueError"}
+        # JPEG says itself how large it is, and a bit has no place in it.
+        if name.startswith("1-"):
+            allowed |= {"UnsupportedError"}
+        assert kind in allowed, (name, way, kind, text)
+
+
+@linux
+def test_bombs_end_where_memory_does(tmp_path: Path) -> None:
+    layout = layout_of(to_bytes(dataset(PICTURE, DeflatedExplicitVRLittleEndian)))
+    pixels, start = layout.pixels, layout.deflated_from
+    assert pixels is not None
+    assert start is not None
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(layout.data[start : pixels.start])
+    packed += packer.compress(b"\x09\x00\x01\x10OB\0\0" + struct.pack("<L", 100 << 20))
+    packed += b"".join(packer.compress(bytes(1 << 20)) for _ in range(100))
+    packed += packer.compress(layout.data[pixels.start :]) + packer.flush()
+    files = {"deflated.dcm": layout.data[:start] + packed}
+    assert len(files["deflated.dcm"]) < 1 << 20
+    for _, way, kind, text in outcomes(tmp_path, files):
+        assert kind == "LimitError", (way, text)
+
+
+def with_value(uid: str, value: bytes, **attributes: Any) -> bytes:
+    """A file with these items for its Pixel Data."""
+    ds = dataset(PICTURE, uid)
+    ds.PixelData = value
+    ds["PixelData"].VR = "OB"
+    for keyword, content in attributes.items():
+        setattr(ds, keyword, content)
+    return to_bytes(ds)
+
+
+def frame_of(uid: str) -> bytes:
+    """`PICTURE`, coded, of even length."""
+    frame = rle.encode(PICTURE[..., None], 8) if uid == RLELossless else jpeg_lossless.encode(PICTURE)
+    return frame + b"\0" * (len(frame) % 2)
+
+
+def empty_fragments(count: int, uid: str = RLELossless, **attributes: Any) -> bytes:
+    """A good frame, and so many fragments without a byte."""
+    return with_value(uid, item(b"") + item(frame_of(uid)) + item(b"") * count, **attributes)
+
+
+def offset_table(count: int, uid: str = RLELossless) -> bytes:
+    """A good frame behind a table of so many offsets that all say its place."""
+    return with_value(uid, item(bytes(4 * count)) + item(frame_of(uid)))
+
+
+def extended_table(count: int) -> bytes:
+    """A good frame, and an Extended Offset Table of so many that are all its own."""
+    value = item(b"") + item(frame_of(RLELossless))
+    return with_value(
+        RLELossless, value, ExtendedOffsetTable=bytes(8 * count), ExtendedOffsetTableLengths=bytes(8 * count)
+    )
+
+
+def short_frames(count: int, table: str) -> bytes:
+    """So many good frames, each of four pixels."""
+    ds = dataset(np.zeros((count, 2, 2), np.uint8), ENCAPSULATED_UNCOMPRESSED)
+    whole = encapsulate([b"\1\2\3\4"] * count, table=table)
+    ds.PixelData = whole.value
+    return to_bytes(ds)
+
+
+def coded(uid: str, frame: bytes, image: np.ndarray[Any, Any] = PICTURE) -> bytes:
+    """`frame` is how `image` is coded."""
+    return to_bytes(dataset(image, uid, coded=[frame]))
+
+
+def huffman_tables(count: int) -> bytes:
+    """A JPEG Lossless frame that defines its table so many times."""
+    plain = jpeg_lossless.encode(PICTURE)
+    at = plain.index(b"\xff\xc4")
+    (length,) = struct.unpack_from(">H", plain, at + 2)
+    return coded(JPEGLosslessSV1, jpeg_lossless.encode(PICTURE, segments=plain[at : at + 2 + length] * count))
+
+
+def comments(count: int) -> bytes:
+    """A JPEG Lossless frame with so many comments."""
+    return coded(JPEGLosslessSV1, jpeg_lossless.encode(PICTURE, segments=jpeg_lossless.COMMENT * count))
+
+
+def restarts(count: int) -> bytes:
+    """A JPEG Lossless frame of so many lines of one sample, each with its restart marker."""
+    plain = jpeg_lossless.encode(np.zeros((2, 1), np.uint8), restart_interval=1)
+    rows = plain.index(b"\xff\xc3") + 5
+    start, end = plain.index(b"\xff\xda") + 10, plain.index(b"\xff\xd0")
+    # All lines are coded alike.
+    line = plain[start:end]
+    lines = b"".join(line + bytes([0xFF, 0xD0 + index % 8]) for index in range(count - 1)) + line
+    frame = plain[:rows] + struct.pack(">H", count) + plain[rows + 2 : start] + lines + jpeg_lossless.EOI
+    return coded(JPEGLosslessSV1, frame, np.zeros((count, 1), np.uint8))
+
+
+def fill_bytes(count: int) -> bytes:
+    """A JPEG Lossless frame with so many fill bytes before a marker."""
+    plain = jpeg_lossless.encode(PICTURE)
+    at = plain.index(b"\xff\xc4")
+    return coded(JPEGLosslessSV1, plain[:at] + b"\xff" * count + plain[at:])
+
+
+def with_element(tag: bytes, count: int, piece: bytes, end: bytes = b"\xfe\xff\xdd\xe0\0\0\0\0") -> bytes:
+    """A native image, and before its pixels a sequence of undefined length: so many pieces, and an end."""
+    plain = to_bytes(dataset(PICTURE))
+    at = plain.index(b"\xe0\x7f\x10\x00O")
+    return plain[:at] + tag + b"SQ\0\0\xff\xff\xff\xff" + piece * count + end + plain[at:]
+
+
+def empty_items(count: int, tag: bytes = b"\x00\x52\x30\x92") -> bytes:
+    """Functional groups of so many frames, with nothing in them."""
+    return with_element(tag, count, b"\xfe\xff\x00\xe0\0\0\0\0")
+
+
+def nested(depth: int) -> bytes:
+    """A sequence in a sequence, so many times."""
+    piece = b"\xfe\xff\x00\xe0\xff\xff\xff\xff\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff"
+    ends = b"\xfe\xff\xdd\xe0\0\0\0\0\xfe\xff\x0d\xe0\0\0\0\0" * depth
+    return with_element(b"\x00\x52\x30\x92", depth, piece, ends + b"\xfe\xff\xdd\xe0\0\0\0\0")
+
+
+def elements(count: int) -> bytes:
+    """So many elements that say nothing."""
+    plain = to_bytes(dataset(PICTURE))
+    at = plain.index(b"\xe0\x7f\x10\x00O")
+    return plain[:at] + b"\x09\x00\x01\x10LO\x02\x00AB" * count + plain[at:]
+
+
+def backslashes(count: int) -> bytes:
+    """A value of so many numbers, where there should be two."""
+    plain = to_bytes(dataset(PICTURE))
+    at = plain.index(b"\x28\x00\x00\x01US")
+    text = b"1\\" * count
+    return plain[:at] + b"\x28\x00\x30\x00UT\0\0" + struct.pack("<L", len(text)) + text + plain[at:]
+
+
+# What decodes to what was encoded, whatever lies beside.
+MANY: dict[str, tuple[Callable[[int], bytes], int]] = {
+    "huffman tables": (huffman_tables, 400_000),
+    "comments": (comments, 400_000),
+    "restarts": (restarts, 240_000),
+    "fill bytes": (fill_bytes, 1_000_000),
+    "items": (empty_items, 1_000_000),
+    "nested": (nested, 100_000),
+    "elements": (elements, 300_000),
+    "backslashes": (backslashes, 1_000_000),
+    "frames without a table": (lambda count: short_frames(count, "none"), 100_000),
+    "frames with a table": (lambda count: short_frames(count, "basic"), 100_000),
+    "frames with a wrong table": (lambda count: short_frames(count, "wrong"), 100_000),
+    "frames with an extended table": (lambda count: short_frames(count, "extended"), 100_000),
+    "fragments": (empty_fragments, 300_000),
+    "JPEG fragments": (lambda count: empty_fragments(count, JPEGLosslessSV1), 300_000),
+    "as many frames as fragments": (lambda count: empty_fragments(count, NumberOfFrames=count + 1), 300_000),
+    "offsets": (offset_table, 300_000),
+    "extended offsets": (extended_table, 300_000),
+}
+
+
+def attempt(data: bytes, *, rescale: bool) -> np.ndarray[Any, Any] | None:
+    """All that is done with an image; None where it is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with dicoxide.open(data) as image:
+                for keyword in ("PixelSpacing", "ImagePositionPatient"):
+                    image.attributes.get(keyword)
+                return image.decode(rescale=rescale, threads=1)
+        except DecodeError:
+            return None
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """The processor's time, the least of some."""
+    best = float("inf")
+    for _ in range(5):
+        begin = time.process_time()
+        work()
+        best = min(best, time.process_time() - begin)
+    return best
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+@pytest.mark.parametrize("name", MANY)
+def test_time_is_linear(name: str, rescale: bool) -> None:
+    make, most = MANY[name]
+    small, large = make(most // 16), make(most // 4)
+    # What costs the same for any input is not what is compared.
+    floor = seconds(lambda: attempt(to_bytes(dataset(PICTURE)), rescale=rescale)) + 1e-3
+    assert seconds(lambda: attempt(large, rescale=rescale)) < 8 * (
+        seconds(lambda: attempt(small, rescale=rescale)) + floor
+    )
+
+
+@linux
+def test_many_small_things_take_no_more_memory_than_they_are(tmp_path: Path) -> None:
+    # All that is done with them stays within the 48 MiB of the child, its copies of the file among them.
+    files = {f"{name.replace(' ', '-')}.dcm": make(most // 8) for name, (make, most) in MANY.items()}
+    assert max(map(len, files.values())) < 8 << 20
+    for name, way, kind, text in outcomes(tmp_path, files):
+        if way not in ("Dataset", "handler", "view"):
+            assert kind in {"gives", "TruncatedFrameError", "CorruptFrameError"}, (name, way, kind, text)

@@ -1,0 +1,184 @@
+"""Mutations of real files: a short campaign over those that are always there, and proof that it would find bugs.
+
+`make mutations` runs long ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dicoxide
+from mutations import _check, _files, _ways
+from mutations._campaign import Campaign
+from mutations._layout import layout_of
+from mutations._mutate import Mutant, Promise
+
+CT = "pydicom/test_files/CT_small.dcm"
+RLE = "pydicom/test_files/SC_rgb_rle_2frame.dcm"
+
+
+@pytest.mark.skipif(dicoxide.backend == "numpy", reason="files are pydicom's there, which asks for what lengths say")
+def test_whatever_is_broken_is_refused_or_exact() -> None:
+    names = list(_files.files(shared=False))
+    summary = Campaign().run(_files.shares(names, 1200))
+    assert summary.cases >= 1200
+    assert not summary.failures
+    # Had every case been refused at once, nothing would have been tried.
+    for way in ("decode", "dataset", "plugin", "handler"):
+        assert summary.outcomes[way]["array"] > 200
+    assert summary.outcomes["decode"]["CorruptFrameError"] > 200
+    assert summary.outcomes["decode"]["TruncatedFrameError"] > 50
+
+
+def test_a_case_is_the_same_bytes_always() -> None:
+    code = (
+        "import hashlib\n"
+        "from mutations import _files\n"
+        f"print(hashlib.sha256(b''.join(_files.mutant({RLE!r}, n).data for n in range(40))).hexdigest())"
+    )
+    path = [str(Path(__file__).parent), *sys.path]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{code}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ours = hashlib.sha256(b"".join(_files.mutant(RLE, number).data for number in range(40))).hexdigest()
+    assert done.stdout.strip() == ours
+
+
+def test_layouts_are_those_of_the_files() -> None:
+    layout = layout_of(_files.files()[RLE].read_bytes())
+    assert layout.pixels is not None
+    assert layout.transfer_syntax == "1.2.840.10008.1.2.5"
+    assert len(layout.fragments) == 2
+    for start, stop in layout.fragments:
+        assert layout.data[start : start + 4] == b"\3\0\0\0"
+        assert layout.data[stop : stop + 2] == b"\xfe\xff"
+    deflated = layout_of(_files.files()["pydicom/test_files/image_dfl.dcm"].read_bytes())
+    again = layout_of(deflated.finished(deflated.data))
+    assert again.data == deflated.data
+    assert again.elements == deflated.elements
+
+
+class TestCheck:
+    """Bugs, planted: each is seen."""
+
+    @staticmethod
+    def failures(tmp_path: Path, number: int = 0, promise: Promise = Promise.NOTHING, name: str = CT) -> list[str]:
+        data = _files.files()[name].read_bytes()
+        mutant = Mutant(data, "none", promise)
+        return _check.Check(mutant, _ways.Outcome(array=CT_VALUES), tmp_path / "case.dcm", number).failures()
+
+    @pytest.fixture(autouse=True)
+    def _enabled(self) -> Any:
+        with dicoxide.enabled():
+            yield
+
+    def test_none_without(self, tmp_path: Path) -> None:
+        for number in range(12):
+            assert self.failures(tmp_path, number, Promise.UNCHANGED) == []
+
+    @pytest.mark.parametrize(
+        ("error", "number"),
+        [(ZeroDivisionError("x"), 0), (MemoryError(), 1), (dicoxide.InternalError("x"), 2), (KeyError("Rows"), 3)],
+    )
+    def test_an_exception_of_another_kind(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, number: int
+    ) -> None:
+        def decode(*_: Any, **__: Any) -> Any:
+            raise error
+
+        monkeypatch.setattr(dicoxide, "decode", decode)
+        assert any(text.startswith("decode raises") for text in self.failures(tmp_path, number))
+
+    @pytest.mark.parametrize(
+        ("when", "what"),
+        [
+            (lambda src, options: options.get("threads") == 2, "two threads gives"),
+            (lambda src, options: isinstance(src, Path), "a path gives"),
+            (lambda src, options: options.get("strict"), "strict gives"),
+            (lambda src, options: options.get("copy") is False, "a view gives"),
+            (lambda src, options: options.get("frames") == -1, "the last frame gives"),
+            (lambda src, options: not isinstance(src, bytes | Path) and not options, "a Dataset gives"),
+            (lambda src, options: options.get("raw"), "handler gives"),
+            (lambda src, options: True, "nothing of the image was changed"),
+        ],
+    )
+    def test_one_sample_that_is_another(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: Any, what: str
+    ) -> None:
+        right = dicoxide.decode
+
+        def decode(src: Any, **options: Any) -> Any:
+            samples = right(src, **options)
+            if when(src, options):
+                samples = samples.copy()
+                samples[-1, -1] ^= 1
+            return samples
+
+        monkeypatch.setattr(dicoxide, "decode", decode)
+        monkeypatch.setattr(_ways, "by_handler", lambda ds: _ways.outcome(lambda: right(ds, raw=True)))
+        assert any(text.startswith(what) for text in self.failures(tmp_path, 1, Promise.UNCHANGED))
+
+    def test_half_an_image(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        right = dicoxide.decode
+        monkeypatch.setattr(dicoxide, "decode", lambda src, **options: right(src, **options)[:64])
+        found = self.failures(tmp_path, 0, Promise.WHOLE)
+        assert any(text.startswith("a part of the file gives") for text in found)
+        assert any(text.startswith("shape (64, 128), the header says 1 frames of (128, 128)") for text in found)
+
+    def test_what_pydicom_hides(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        error = ZeroDivisionError("within the plugin")
+        try:
+            dicoxide.decode_frame(b"", None)  # type: ignore[arg-type]
+        except Exception as ours:
+            error = error.with_traceback(ours.__traceback__)
+        found = _ways.Outcome(error=RuntimeError("pydicom's"), also=[error])
+        monkeypatch.setattr(_ways, "by_plugin", lambda ds, **_: found)
+        assert any(text.startswith("plugin raises ZeroDivisionError") for text in self.failures(tmp_path))
+
+
+class TestWorkers:
+    """Processes that end: the case is named, and the others are tried."""
+
+    @staticmethod
+    def outcome(code: str, seconds: float = 20) -> Any:
+        worker = (sys.executable, "-c", f"{code}\nfrom mutations import _worker\n_worker.main()")
+        return Campaign(worker=worker, seconds=seconds).run({CT: 3})
+
+    PLANTED = (
+        "import os, time, numpy, dicoxide\n"
+        "from mutations import _files\n"
+        "right = _files.mutant\n"
+        "def mutant(name, number):\n"
+        "    if number == 1: {what}\n"
+        "    return right(name, number)\n"
+        "_files.mutant = mutant\n"
+    )
+
+    @pytest.mark.parametrize(
+        ("what", "words"),
+        [
+            ("os.abort()", "Aborted"),
+            ("os._exit(3)", "exit code 3"),
+            ("time.sleep(60)", "Timeout"),
+            ("numpy.ones(1 << 40)", "MemoryError"),
+        ],
+    )
+    def test_an_end(self, what: str, words: str) -> None:
+        summary = self.outcome(self.PLANTED.format(what=what), seconds=2)
+        assert summary.cases == 3
+        [(name, number, _, text)] = summary.failures
+        assert (name, number) == (CT, 1)
+        assert words in text
+
+
+CT_VALUES: np.ndarray[Any, Any] = dicoxide.decode(_files.files()[CT])
