@@ -81,6 +81,15 @@ class TestAttributes:
             with pytest.raises(CorruptFrameError, match="bytes expected"):
                 dicoxide.decode(with_value("PixelData", value), **options)
 
+    @pytest.mark.parametrize("fallback", [True, False])
+    def test_colour_to_be_converted_that_is_not_of_8_bits(self, fallback: bool) -> None:
+        # A header says it, not the caller: it is no argument that is wrong.
+        ds = dataset(np.zeros((4, 4, 3), np.uint16), samples_per_pixel=3, photometric_interpretation="YBR_FULL")
+        for src in (ds, to_bytes(ds)):
+            with pytest.raises(UnsupportedError, match="three samples of 8 bits"):
+                dicoxide.decode(src, fallback=fallback)
+            assert dicoxide.decode(src, raw=True, fallback=fallback).shape == (4, 4, 3)
+
     @pytest.mark.parametrize(
         "keyword", ["PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", "ModalityLUTSequence"]
     )

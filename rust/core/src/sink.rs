@@ -7,7 +7,7 @@
 //!
 //! Where nothing has to be converted the block *is* the output; else it is scratch that stays in cache.
 
-use crate::error::{DecodeError, ErrorKind, Result, output};
+use crate::error::{DecodeError, ErrorKind, Result, output, unsupported};
 use crate::frame::{FrameInfo, SamplesMut, StoredBits};
 use crate::kernel::convert::{Rescale, SampleType, convert};
 use crate::kernel::{Tier, align, stream, ybr};
@@ -105,7 +105,7 @@ impl<'a> Sink<'a> {
     /// A way to `out`, which holds exactly the samples of one frame.
     ///
     /// # Errors
-    /// `Output` if `out` cannot hold the result.
+    /// `Output` if `out` cannot hold the result; `Unsupported` if colour is to be converted that is not of 8 bits.
     pub fn new(
         info: &FrameInfo,
         finish: Finish,
@@ -122,7 +122,7 @@ impl<'a> Sink<'a> {
             return Err(output("rescale of an image with more than one sample per pixel", "PS3.3 C.11.1"));
         }
         if finish.ybr_to_rgb && (info.samples_per_pixel() != 3 || info.sample_bytes() != 1) {
-            return Err(output("YBR_FULL to RGB needs three samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
+            return Err(unsupported("YBR_FULL to RGB needs three samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
         }
         let same = out.sample_bytes() == info.sample_bytes() && out.is_float() == info.is_float();
         let wider = !info.is_float()
