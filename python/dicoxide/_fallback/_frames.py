@@ -148,7 +148,13 @@ class Encapsulated(Places):
     def frame(self, index: int) -> tuple[list[bytes], int]:
         place = self._place(index) if self._place else None
         if place is None:
-            place = self._walk()[index]
+            walked = self._walk()
+            if self._place and len(walked) != self._declared:
+                # Neither tells which of them the others are.
+                found = f"{len(walked)} frames are there, {self._declared} expected"
+                text = f"the offset table does not lead to frame {index}, and {found}"
+                raise fault("Malformed", text, _ENCAPSULATED)
+            place = walked[index]
         return [self._value[start:end] for start, end in place], 0
 
     def _leads_to(self, frames: int, place: Callable[[int], list[Range] | None]) -> bool:

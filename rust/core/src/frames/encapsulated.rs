@@ -104,6 +104,15 @@ impl Encapsulated {
             return place.map(Cow::Owned);
         }
         let Items { fragments, ends } = self.items(data.value)?;
+        if (self.extended || !self.basic.is_empty()) && ends.len() != self.declared {
+            // Neither tells which of them the others are.
+            let text = format!(
+                "the offset table does not lead to frame {index}, and {} frames are there, {} expected",
+                ends.len(),
+                self.declared
+            );
+            return Err(malformed(text, CLAUSE));
+        }
         let start = index.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
         Ok(Cow::Borrowed(ends.get(index).and_then(|end| fragments.get(start..*end)).unwrap_or_default()))
     }

@@ -83,6 +83,14 @@ fn a_wrong_table_is_not_believed() {
 }
 
 #[test]
+fn a_wrong_table_of_another_number_of_frames_than_there_are_is_an_error() {
+    let value = value(&[0, 12], &[b"S1", b"S2", b"S3"]);
+    let error = open(&value, 2, None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed);
+    assert!(error.to_string().contains("3 frames are there, 2 expected"), "{error}");
+}
+
+#[test]
 fn without_a_table_the_number_or_the_beginnings_tell_frames_apart() {
     assert_eq!(open(&value(&[], &[b"xx", b"yy"]), 2, None).unwrap(), (vec![b"xx".to_vec(), b"yy".to_vec()], 0));
     assert_eq!(open(&value(&[], &[b"S1", b"yy"]), 1, None).unwrap(), (vec![b"S1yy".to_vec()], 0));
