@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from clock import Times, in_turns
 from corpus import Frame
-from dicoxide.bench._answers import normal
-from dicoxide.bench._peers import OURS, PEERS, Opened, Peer
+from dicoxide.bench._peers import OURS, PEERS, Peer
 
-__all__ = ["Decoder", "from_frame_to_frame", "missing", "values"]
+__all__ = ["Decoder", "from_frame_to_frame", "missing"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +45,7 @@ class Decoder:
 
     def is_right(self, frame: Frame, result: Any) -> bool:
         """Whether every value of a result is that of the reference."""
-        return np.array_equal(values(self.peer, self.level, frame.opened, result), frame.reference)
+        return np.array_equal(self.peer.answer(self.level, frame.opened, result), frame.reference)
 
     def verdict(self, frame: Frame) -> str | None:
         """What keeps a frame from being timed: a wrong answer has no speed."""
@@ -61,13 +59,6 @@ class Decoder:
         if result is None:
             return "unsupported"
         return None if self.is_right(frame, result) else "wrong"
-
-
-def values(peer: Peer, level: str, opened: Opened, result: Any) -> npt.NDArray[Any]:
-    """A result in the shape and the type that others have as well."""
-    shape = opened.frame_shape if level == "codec" else opened.case.shape
-    dtype = "<f4" if level == "rescaled" else opened.case.dtype
-    return normal(peer.values(level, opened, result), shape, dtype)
 
 
 def missing(*decoders: Decoder) -> str | None:

@@ -39,9 +39,14 @@ _BAD = ("wrong", "crashed", "error")
 Document = dict[str, Any]
 
 
+def folders() -> list[Path]:
+    """Those of whole runs, the newest last: names begin with their date, and `new` is being made."""
+    return sorted(RUNS.glob("[0-9]*"))
+
+
 def newest() -> Path:
-    """The folder of the newest run: names begin with their date."""
-    return max(path for path in RUNS.iterdir() if (path / "built-in.json.gz").is_file())
+    """The folder of the newest run."""
+    return folders()[-1]
 
 
 def document(path: Path) -> Document:
@@ -179,7 +184,7 @@ def main() -> int:
     if arguments.check:
         return int(text != wanted)
     README.write_text(wanted, encoding="utf-8")
-    for folder in RUNS.iterdir():
+    for folder in folders():
         (folder / "README.md").write_text(summary(folder), encoding="utf-8")
     return 0
 

@@ -34,7 +34,8 @@ def main() -> int:
     # What is written down has no path of this machine.
     os.chdir(ROOT)
     new = kept.RUNS.relative_to(ROOT) / "new"
-    new.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
     document: kept.Document = {}
     for name, paths in {"built-in": [], "real": [REAL]}.items():
         if not all(map(os.path.isdir, paths)):

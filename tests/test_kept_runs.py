@@ -8,7 +8,7 @@ import pytest
 
 import kept
 
-FOLDERS = sorted(path for path in kept.RUNS.glob("*") if path.is_dir())
+FOLDERS = kept.folders()
 
 
 def test_the_readme_has_the_numbers_of_the_newest_run(monkeypatch: pytest.MonkeyPatch) -> None:

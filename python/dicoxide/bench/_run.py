@@ -122,7 +122,6 @@ class _Runner:
         self._control: list[dict[str, float]] = []
         self._ratios: dict[tuple[str, str], list[float]] = {}
         self._notes: list[str] = []
-        self._racing = Racing((), {}, (), ())
         self._wanted: set[str] = set()
         cores = thread_count(None)
         self._threads = sorted({1, cores, *(count for count in (2, 4, 8, 16, 32, 64) if count < cores)})
@@ -188,8 +187,8 @@ class _Runner:
 
     def race(self) -> None:
         """Time those who are exact, in turns with ours."""
-        self._racing = Racing(self._verified, self._answers, self._here, self._threads)
-        possible = list(self._racing.races())
+        racing = Racing(self._verified, self._answers, self._here, self._threads)
+        possible = list(racing.races())
         reserved = min(_FOR_MEMORY * self._left(), _MEMORY_SECONDS * len(_MEMORY_LEVELS) * len(self._here))
         done: list[Race] = []
         try:
@@ -197,22 +196,21 @@ class _Runner:
                 left = self._left() - reserved
                 # What each may take if all of them are to be run, or as many as may have enough.
                 share = max(_RACE_SECONDS, left / (len(possible) - number))
-                needed = (_LEAST_ROUNDS + 1) * self._racing.seconds(race)
+                needed = (_LEAST_ROUNDS + 1) * racing.seconds(race)
                 if left < _RACE_SECONDS:
                     break
                 if needed > max(share, _SLOW_SECONDS, _OF_WHAT_IS_LEFT * left):
                     continue
                 self._say(f"speed: {number + 1} of {len(possible)}, {race.level} of {race.name} by {race.peer}")
-                self._run(race, share, min(left, max(needed, 2 * share)))
+                self._run(race, racing.has_ours(race), share, min(left, max(needed, 2 * share)))
                 done.append(race)
             self._others(done)
         finally:
             if len(done) < len(possible):
                 self._notes.append(f"{len(done)} of {len(possible)} possible races were run within the budget")
 
-    def _run(self, race: Race, seconds: float, most_seconds: float) -> None:
-        """Run a race; ours takes part wherever it decodes the case."""
-        ours = self._racing.has_ours(race)
+    def _run(self, race: Race, ours: bool, seconds: float, most_seconds: float) -> None:
+        """Run a race, with `ours` in it or without."""
         together = [(OURS, race.variant), (race.peer, race.variant)] if ours else [(race.peer, race.variant)]
         request = {
             "do": "race",

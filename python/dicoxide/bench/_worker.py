@@ -19,7 +19,7 @@ import numpy as np
 import dicoxide
 from dicoxide import _clock
 from dicoxide._request import Array
-from dicoxide.bench._answers import checksum, difference, normal
+from dicoxide.bench._answers import checksum, difference
 from dicoxide.bench._cases import Case
 from dicoxide.bench._peers import PEERS, Opened
 
@@ -79,7 +79,7 @@ def _answer(request: Request) -> Answer:
     start = _clock.precise()
     result = call()
     seconds = _clock.precise() - start
-    values = _values(request["peer"], level, opened, result)
+    values = peer.answer(level, opened, result)
     if request.get("save"):
         np.save(request["save"], values)
     reference = _reference(request.get("reference"), level, opened)
@@ -91,12 +91,6 @@ def _answer(request: Request) -> Answer:
         "is_compared": reference is not None,
         "seconds": seconds,
     }
-
-
-def _values(peer: str, level: str, opened: Opened, result: Any) -> Array:
-    shape = opened.frame_shape if level == "codec" else opened.case.shape
-    dtype = "<f4" if level == "rescaled" else opened.case.dtype
-    return normal(PEERS[peer].values(level, opened, result), shape, dtype)
 
 
 def _reference(path: str | None, level: str, opened: Opened) -> Array | None:

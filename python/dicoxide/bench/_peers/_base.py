@@ -14,6 +14,7 @@ import numpy as np
 
 from dicoxide._frame import FrameSpec
 from dicoxide._request import Array
+from dicoxide.bench._answers import normal
 from dicoxide.bench._cases import Case
 
 __all__ = [
@@ -161,6 +162,12 @@ class Peer:
     def values(self, level: str, opened: Opened, result: Any) -> Array:
         """The result as an array, of whatever shape."""
         return np.asarray(result)
+
+    def answer(self, level: str, opened: Opened, result: Any) -> Array:
+        """The result in the shape and the type that those of others have as well."""
+        shape = opened.frame_shape if level == "codec" else opened.case.shape
+        dtype = "<f4" if level == "rescaled" else opened.case.dtype
+        return normal(self.values(level, opened, result), shape, dtype)
 
 
 def library(case: Case, name: str) -> str:

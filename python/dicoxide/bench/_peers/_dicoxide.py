@@ -36,8 +36,6 @@ class Dicoxide(Peer):
             # pydicom asks no plugin for native samples.
             return None if variant or case.is_native or not _decodes(case) else _plugin(opened)
         rescale = level == "rescaled"
-        if rescale and case.samples_per_pixel > 1:
-            return None
         return lambda: dicoxide.decode(path, out=out, rescale=rescale, threads=threads)
 
     def bind_many(self, opened: Iterable[Opened], threads: int) -> Call | None:

@@ -65,11 +65,9 @@ class Pydicom(Plugin):
         import pydicom
         from pydicom.pixels.processing import apply_modality_lut
 
-        path, is_colour = opened.case.path, opened.case.samples_per_pixel > 1
+        path = opened.case.path
         if level == "file":
             return lambda: pydicom.dcmread(path).pixel_array
-        if is_colour:
-            return None
 
         def rescaled() -> Array:
             dataset = pydicom.dcmread(path)

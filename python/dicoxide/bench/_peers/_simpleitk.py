@@ -22,6 +22,4 @@ class SimpleItk(Peer):
         import SimpleITK
 
         path = opened.case.path
-        if opened.case.samples_per_pixel > 1:
-            return None
         return lambda: SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(path, SimpleITK.sitkFloat32))

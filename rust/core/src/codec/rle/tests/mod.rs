@@ -4,11 +4,13 @@
 
 mod oracle;
 mod refusals;
+mod styles;
 
 use crate::*;
-use oracle::{Outcome, Rng, Style, encode, oracle, plane};
+use oracle::{Outcome, oracle};
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
+use styles::{Rng, Style, encode, plane};
 
 const BIG: SegmentByteOrder = SegmentByteOrder::Big;
 
@@ -157,7 +159,7 @@ proptest! {
         let extra = rng.below(40);
         let segments: Vec<Vec<u8>> =
             (0..count).map(|_| (0..1 + plane_bytes(&info) / 50 + extra).map(|_| rng.below(256) as u8).collect()).collect();
-        check(&oracle::frame(&segments), &info, BIG);
+        check(&styles::frame(&segments), &info, BIG);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is refused, what is tolerated, and how it is said.
 
-use super::oracle::frame;
+use super::styles::frame;
 use super::{BIG, check, decode, info};
 use crate::*;
 
