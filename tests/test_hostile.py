@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import array
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +164,43 @@ class TestSources:
             dicoxide.decode_frame(src, spec)
         with pytest.raises(TypeError):
             dicoxide.rle_decode(src, 2, 2)
+
+    def test_a_sequence_that_breaks_off_is_nothing_of_the_system(self, tmp_path: Path) -> None:
+        # pydicom has OSError for it, as if the disk were to blame.
+        data = to_bytes(dataset(FRAMES))
+        path = tmp_path / "broken.dcm"
+        before = data.rindex(b"\xe0\x7f\x10\x00")
+        path.write_bytes(data[:before] + b"\x28\x00\x00\x30SQ\0\0\xff\xff\xff\xff\xfe\xff")
+        for src in (path, path.read_bytes()):
+            with pytest.raises(CorruptFrameError):
+                dicoxide.decode(src)
+        # A sequence that nobody needs for the stored values, of undefined length as UN is (PS3.5 6.2.2).
+        broken = b"\x28\x00\x00\x30UN\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff\x28\x00\x02\x30"
+        path.write_bytes(data[:before] + broken)
+        for src in (path, path.read_bytes()):
+            with pytest.raises(CorruptFrameError):
+                dicoxide.decode(src, rescale=True)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS as on Linux")
+    def test_pydicom_reads_no_more_than_there_is(self, tmp_path: Path) -> None:
+        # Python takes the memory that a length asks for before it looks how much is there.
+        data = to_bytes(dataset(FRAMES))
+        before = data.rindex(b"\xe0\x7f\x10\x00")
+        path = tmp_path / "long.dcm"
+        path.write_bytes(data[:before] + b"\x29\x00\x01\x10OB\0\0\0\0\0\xf0" + bytes(100_000))
+        code = (
+            "import resource, sys, warnings, dicoxide\n"
+            "import pydicom.pixels.utils\n"
+            "warnings.simplefilter('ignore')\n"
+            "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), resource.RLIM_INFINITY))\n"
+            "from dicoxide._reading import read\n"
+            "try:\n    print([len(element.value) for element in read(sys.argv[1]) if element.VR == 'OB'])\n"
+            "except dicoxide.DecodeError as error:\n    print(type(error).__name__)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+        assert "MemoryError" not in done.stderr, done.stderr
+        assert done.returncode == 0, done.stderr
 
     @pytest.mark.parametrize("cut", [8, 100])
     def test_a_deflated_file_that_ends_early(self, cut: int) -> None:

@@ -157,12 +157,12 @@ class TestRefusals:
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")
 def test_pydicom_reads_a_file_once_however_many_frames_its_decoders_give(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dicoxide import _of_dataset
+    from dicoxide import _reading
     from dicoxide._of_file import FileSource
 
     reads = []
-    read = _of_dataset.read
-    monkeypatch.setattr(_of_dataset, "read", lambda src: (reads.append(src), read(src))[1])
+    read = _reading.read
+    monkeypatch.setattr(_reading, "read", lambda src: (reads.append(src), read(src))[1])
     source = FileSource(str(MANY))
     assert source.dataset is source.dataset
     assert reads == [str(MANY)]

@@ -17,8 +17,9 @@ import pytest
 import dicoxide
 from conftest import pydicom_files, shared_files
 from dicoxide._attributes import KEYWORDS
-from dicoxide._of_dataset import describe, read
+from dicoxide._of_dataset import describe
 from dicoxide._open import open_source
+from dicoxide._reading import read
 
 FILES = [*pydicom_files(), *shared_files(), *sorted((Path(__file__).parent / "vectors").glob("*.dcm"))]
 pytestmark = pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")

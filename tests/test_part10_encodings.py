@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import dicoxide
-from dicoxide._of_dataset import describe, read
+from dicoxide._of_dataset import describe
 from dicoxide._open import open_source
+from dicoxide._reading import read
 
 pytestmark = pytest.mark.skipif(
     dicoxide.backend != "rust", reason="pydicom reads files where the extension is not there"

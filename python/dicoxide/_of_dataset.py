@@ -5,24 +5,22 @@ pydicom's public interface alone is used.
 
 from __future__ import annotations
 
-import errno
 import io
 import math
 import os
-import stat
 import threading
 from collections.abc import Iterator, MutableSequence, Sequence
-from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicoxide._attributes import Attributes
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
+from dicoxide._reading import reading, unreadable
 from dicoxide._request import owned_bytes
 from dicoxide._source import DEFLATED, EXPLICIT, IMPLICIT, Source
 from dicoxide._values import is_number
-from dicoxide.errors import CorruptFrameError, DecodeError, UnsupportedError
+from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
 
 _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _NATIVE = frozenset({IMPLICIT, EXPLICIT, DEFLATED, _EXPLICIT_BIG_ENDIAN})
-
-# Values above this many bytes stay in the file until they are asked for, so that a mapped view never reads them.
-_DEFER_BYTES = 1 << 16
 
 
 class DatasetSource(Source):
@@ -74,7 +69,7 @@ class DatasetSource(Source):
     def value(self) -> bytes:
         element = self._element
         if element.is_raw:
-            with _reading("the pixel data"):
+            with reading("the pixel data"):
                 value = self.dataset[self._pixel_tag].value
         else:
             value = element.value
@@ -122,11 +117,11 @@ class DatasetSource(Source):
 
     @property
     def has_modality_lut(self) -> bool:
-        with _reading("the Modality LUT Sequence", also=(OSError,)):
+        with reading("the Modality LUT Sequence", also=(OSError,)):
             return bool(self.dataset.get("ModalityLUTSequence"))
 
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
-        with _reading("the rescale attributes", also=(OSError,)):
+        with reading("the rescale attributes", also=(OSError,)):
             return self._rescales(indices)
 
     def _rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
@@ -185,7 +180,7 @@ class _DatasetElements:
     def value(self, tag: int, vr: str) -> Any:
         if tag not in self._dataset:
             raise KeyError(tag)
-        with _reading(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X})", also=(OSError,)):
+        with reading(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X})", also=(OSError,)):
             value = self._dataset[tag].value
             if vr == "SQ":
                 return [_DatasetElements(item) for item in value or ()]
@@ -213,41 +208,6 @@ def _plain(value: Any) -> Any:
 def is_dataset(src: Any) -> bool:
     """Whether `src` is a Dataset, of whatever class."""
     return hasattr(src, "file_meta") or (hasattr(src, "get_item") and hasattr(src, "group_dataset"))
-
-
-def read(src: str | os.PathLike[str] | bytes | BinaryIO) -> Dataset:
-    """What pydicom reads of a path, bytes or a binary file."""
-    from pydicom import dcmread
-
-    with _reading("the file"):
-        if isinstance(src, (str, os.PathLike)):
-            mode = os.stat(src).st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                # Whoever opens a pipe waits for its other end.
-                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fspath(src))
-            return dcmread(src, force=True, defer_size=_DEFER_BYTES)
-        return dcmread(io.BytesIO(src) if isinstance(src, bytes) else src, force=True)
-
-
-@contextmanager
-def _reading(what: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """What pydicom raises where it reads broken bytes is their fault; what the system raises, unless `also`, is not.
-
-    pydicom converts elements when they are asked for, and has no class for what can go wrong then.
-    """
-    try:
-        yield
-    except (DecodeError, MemoryError):
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and not isinstance(error, also):
-            raise
-        raise _unreadable(what, error) from error
-
-
-def _unreadable(what: str, error: Exception) -> CorruptFrameError:
-    text = " ".join(str(error).split())
-    return CorruptFrameError(f"{what} cannot be read: {text} (PS3.10 7)", clause="PS3.10 7")
 
 
 def describe(dataset: Dataset) -> DatasetSource:
@@ -380,7 +340,7 @@ def _values(dataset: Dataset, tags: dict[str, BaseTag]) -> dict[str, Any]:
     except MemoryError:
         raise
     except Exception as error:
-        raise _unreadable(f"element {tag}", error) from error
+        raise unreadable(f"element {tag}", error) from error
     return values
 
 

@@ -74,7 +74,7 @@ class FileSource(Source):
     def dataset(self) -> Dataset:
         # Read once: who decodes frame by frame asks for it each time.
         if self._dataset is None:
-            from dicoxide._of_dataset import read
+            from dicoxide._reading import read
 
             self._dataset = read(self._src)
         return self._dataset

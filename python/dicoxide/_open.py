@@ -40,7 +40,7 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
         from dicoxide._of_file import FileSource
 
         return FileSource(src, max_bytes)  # type: ignore[arg-type]
-    from dicoxide._of_dataset import read
+    from dicoxide._reading import read
 
     return _of_dataset(read(src))  # type: ignore[arg-type]
 
