@@ -305,6 +305,11 @@ class TestLimits:
         ds.Rows = ds.Columns = 65535
         with pytest.raises(dicoxide.TruncatedFrameError, match="at least"):
             dicoxide.decode(ds)
+        # What is wrong with its header is told as it is told of a small one.
+        ds = dataset(np.zeros((4, 4), np.uint16), RLELossless, coded=[bytes(66)])
+        ds.Rows = ds.Columns = 65535
+        with pytest.raises(dicoxide.CorruptFrameError, match="number of segments 0 found"):
+            dicoxide.decode(ds)
         ds = dataset(np.zeros((4, 4), np.uint16))
         ds.Rows = ds.Columns = 65535
         ds.NumberOfFrames = 2**31 - 1

@@ -37,7 +37,8 @@ MONO_8: dict[str, Any] = {
     "planar_configuration": 0,
     "photometric_interpretation": "MONOCHROME2",
 }
-MONO_16 = MONO_8 | {"bits_allocated": 16, "bits_stored": 16, "high_bit": 15}
+WIDE = {"bits_allocated": 16, "bits_stored": 16, "high_bit": 15}
+MONO_16 = MONO_8 | WIDE
 RGB_8 = MONO_8 | {"samples_per_pixel": 3, "photometric_interpretation": "RGB"}
 
 
@@ -522,19 +523,21 @@ class TestOutput:
         rng = np.random.default_rng(0)
         attributes = RGB_8 | {"rows": 100, "columns": 100, "photometric_interpretation": "YBR_FULL"}
         pixels = rng.integers(0, 256, (100, 100, 3), np.uint8)
-        out, _ = decode(frames(ExplicitVRLittleEndian, pixels.tobytes(), attributes), "u1", 30000, ybr_to_rgb=True)
+        out, _ = decode(frames(ExplicitVRLittleEndian, pixels.tobytes(), attributes), "u1", 30000, to_rgb=True)
         expected = convert_color_space(pixels, "YBR_FULL", "RGB").astype(int)
         tie = (abs(pixels[..., 1].astype(int) - 128) == 50) & (abs(pixels[..., 2].astype(int) - 128) == 50)
         different = out.reshape(pixels.shape) != expected
         # pydicom's matrix product may or may not fuse multiply and add, which shows at one pair of differences.
         assert not different[~tie].any()
         with pytest.raises(ValueError, match="three samples of 8 bits"):
-            decode(frames(ExplicitVRLittleEndian, self.VALUE), "u1", 4, ybr_to_rgb=True)
+            decode(frames(ExplicitVRLittleEndian, bytes(60000), attributes | WIDE), "u2", 30000, to_rgb=True)
+        opened = frames(ExplicitVRLittleEndian, self.VALUE)
+        assert np.array_equal(decode(opened, "u1", 4, to_rgb=True)[0], decode(opened, "u1", 4)[0])
 
     def test_colour_by_hand(self) -> None:
-        attributes = RGB_8 | {"rows": 1, "columns": 6}
+        attributes = RGB_8 | {"rows": 1, "columns": 6, "photometric_interpretation": "YBR_FULL"}
         pixels = bytes([0, 128, 128, 255, 128, 128, 100, 128, 228, 100, 228, 128, 250, 250, 250, 19, 78, 178])
-        out, _ = decode(frames(ExplicitVRLittleEndian, pixels, attributes), "u1", 18, ybr_to_rgb=True)
+        out, _ = decode(frames(ExplicitVRLittleEndian, pixels, attributes), "u1", 18, to_rgb=True)
         rows = out.reshape(6, 3).tolist()
         assert rows[:2] == [[0] * 3, [255] * 3]
         assert rows[2:5] == [[240, 29, 100], [100, 66, 255], [255, 121, 255]]
@@ -559,8 +562,12 @@ class TestOutput:
     def test_short_frames_are_refused_before_their_samples_are_allocated(self) -> None:
         with pytest.raises(TruncatedFrameError, match="3 bytes found, a frame of this size has at least 4"):
             frames(ExplicitVRLittleEndian, bytes(3), whole=True).check([0])
+        attributes = MONO_16 | {"rows": 65, "columns": 2}
+        header = np.array([2, 64, 66, *[0] * 13], "<u4").tobytes()
         with pytest.raises(TruncatedFrameError, match="68 bytes found, a frame of this size has at least 70"):
-            frames(RLELossless, bytes(68), MONO_16 | {"rows": 65, "columns": 2}, whole=True).check([0])
+            frames(RLELossless, header + bytes(4), attributes, whole=True).check([0])
+        with pytest.raises(CorruptFrameError, match="number of segments 0 found"):
+            frames(RLELossless, bytes(68), attributes, whole=True).check([0])
         frames(RLELossless, bytes(66), MONO_16, whole=True).check([0])
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
 import oracle_jpeg_lossless as oracle
 from dicoxide import CorruptFrameError, DecodeError, TruncatedFrameError, UnsupportedError
 from encoders import jpeg_lossless
-from encoders.dataset import dataset
+from encoders.dataset import dataset, to_bytes
 from encoders.huffman import FIXED, FLAT, Table
 from encoders.jpeg_lossless import APP0, EOI, SOI, dht, dnl, dri, segment, sof, sos
 from encoders.lossless_cases import picture
@@ -202,6 +203,87 @@ def test_other_processes_are_left_to_others(name: str) -> None:
     for syntax in (JPEGLossless, JPEGLosslessSV1):
         with pytest.raises(UnsupportedError):
             dicoxide.decode(dataset(SAMPLES, syntax, coded=[src]), fallback=False)
+
+
+class TestOtherDecoders:
+    """A process that only the codestream tells goes to who else decodes the transfer syntax."""
+
+    SRC = UNSUPPORTED["process of marker C0"]
+
+    @pytest.fixture
+    def theirs(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+        """The frames that another plugin of pydicom's was asked for; it answers with SAMPLES."""
+        asked: list[bytes] = []
+
+        def decode(src: bytes, runner: Any) -> bytearray:
+            asked.append(src)
+            if not src.startswith(self.SRC[:4]):
+                raise RuntimeError("not mine")
+            return bytearray(SAMPLES.tobytes())
+
+        monkeypatch.setattr(get_decoder(JPEGLossless), "_available", {"theirs": decode})
+        return asked
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_are_asked(self, theirs: list[bytes], count: int) -> None:
+        expected = SAMPLES if count == 1 else np.stack([SAMPLES] * count)
+        ds = dataset(expected, JPEGLossless, coded=[self.SRC] * count)
+        for src in (ds, to_bytes(ds)):
+            assert np.array_equal(dicoxide.decode(src), expected)
+            with dicoxide.open(src) as image:
+                assert np.array_equal(image[0], SAMPLES)
+            assert np.array_equal(np.stack(list(dicoxide.iter_frames(src))), expected.reshape(count, ROWS, COLUMNS))
+            out = np.empty(expected.shape, np.uint16)
+            assert np.array_equal(dicoxide.decode(src, out=out, frames=None), expected)
+            assert np.array_equal(dicoxide.decode(src, rescale=True), expected.astype("f4"))
+        ((_, many),) = dicoxide.decode_many([to_bytes(ds)])
+        assert np.array_equal(many, expected)
+        assert len(theirs) >= count
+        theirs.clear()
+        with pytest.raises(UnsupportedError, match="FFC0"):
+            dicoxide.decode(ds, fallback=False)
+        with pytest.raises(UnsupportedError, match="FFC0"):
+            list(dicoxide.decode_many([to_bytes(ds)], fallback=False))
+        assert theirs == []
+
+    def test_where_they_fail_it_is_unsupported(self, theirs: list[bytes]) -> None:
+        ds = dataset(SAMPLES, JPEGLossless, coded=[SOI + jpeg_lossless.COMMENT + self.SRC[2:]])
+        with pytest.raises(UnsupportedError, match="FFC0") as caught:
+            dicoxide.decode(ds)
+        assert "not mine" in str(caught.value.__cause__)
+        assert len(theirs) == 1
+
+    def test_are_not_asked_for_a_corrupt_frame(self, theirs: list[bytes]) -> None:
+        for src in (self.SRC[:3], lossless(tables=b""), b"\0" + self.SRC):
+            with pytest.raises(CorruptFrameError):
+                dicoxide.decode(dataset(SAMPLES, JPEGLossless, coded=[src]))
+        assert theirs == []
+
+    def test_are_asked_for_frames_too_short_to_be_lossless(self, theirs: list[bytes]) -> None:
+        # Other processes take less than a bit for a sample: 40 bytes may be a large image.
+        short = SOI + sof(8, 2000, 3000, [1], marker=0xC0) + EOI
+        large = dataset(np.zeros((2000, 3000), np.uint8), JPEGLossless, coded=[short])
+        with pytest.raises(UnsupportedError, match="FFC0"):
+            dicoxide.decode(large, fallback=False)
+        with pytest.raises(UnsupportedError, match="FFC0"):
+            list(dicoxide.decode_many([to_bytes(large)], fallback=False))
+        with pytest.raises(UnsupportedError, match="FFC0"):
+            dicoxide.decode(large)
+        assert theirs
+        # What is wrong with the header is told as it is told of a longer frame.
+        for src, kind, text in (
+            (lossless(sof(8, 2000, 3001, [1])), "Mismatch", "samples per line 3001"),
+            (lossless(tables=b""), "Malformed", "no Huffman table 0"),
+            (lossless(sof(8, 2000, 3000, [1])), "Truncated", "a frame of this size has at least"),
+            (lossless(sof(8, 2000, 3000, [1]))[:30], "Truncated", "DHT"),
+        ):
+            large = dataset(np.zeros((2000, 3000), np.uint8), JPEGLossless, coded=[src])
+            with pytest.raises(CorruptFrameError, match=text) as caught:
+                dicoxide.decode(large)
+            assert caught.value.kind == kind
+            with pytest.raises(CorruptFrameError) as many:
+                list(dicoxide.decode_many([to_bytes(large)]))
+            assert str(many.value) == str(caught.value)
 
 
 @pytest.mark.parametrize("factors", [[(2, 1), (1, 1), (1, 1)], [(1, 1), (1, 2), (1, 1)], [(1, 1), (3, 1), (1, 4)]])

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
 import oracle_jpeg_lossless as oracle
 from dicoxide import CorruptFrameError, NonConformantWarning
 from encoders import encapsulate, huffman, jpeg_lossless
-from encoders.dataset import dataset
+from encoders.dataset import dataset, to_bytes
 from encoders.lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
@@ -22,6 +24,14 @@ pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy b
 RNG = np.random.default_rng(43)
 MONO = picture(RNG, (21, 23), 12, "noise")
 RGB = picture(RNG, (21, 23, 3), 8, "noise")
+FROM_YBR = convert_color_space(RGB, "YBR_FULL", "RGB")
+
+
+def coloured(src: bytes, photometric_interpretation: str) -> Dataset:
+    """The frame, whatever it says of itself, in a data set that says this of its colour."""
+    ds = dataset(RGB, JPEGLosslessSV1, samples_per_pixel=3, coded=[src])
+    ds.PhotometricInterpretation = photometric_interpretation
+    return ds
 
 
 def assert_decodes(src: bytes, expected: Any) -> None:
@@ -238,13 +248,68 @@ class TestScansAndTables:
             assert_decodes(jpeg_lossless.encode(RGB, scans=scans, redefine=redefine), RGB)
 
     @pytest.mark.parametrize("ids", [(1, 2, 3), (0, 1, 2), (82, 71, 66), (3, 2, 1), (255, 0, 128), (200, 150, 50)])
-    def test_identifiers_mean_no_colour(self, ids: tuple[int, int, int]) -> None:
-        # Colour is said by the data set (PS3.5 8.2.1), not by identifiers, nor by APP0 or APP14.
+    def test_identifiers_mean_no_colour_to_who_asks_for_the_samples(self, ids: tuple[int, int, int]) -> None:
         for extra in (b"", jpeg_lossless.APP0, jpeg_lossless.APP14, jpeg_lossless.APP14[:-1] + b"\1"):
-            src = jpeg_lossless.encode(RGB, component_ids=ids, segments=extra)
-            assert_decodes(src, RGB)
-            ds = dataset(RGB, JPEGLosslessSV1, samples_per_pixel=3, coded=[src])
-            assert np.array_equal(dicoxide.decode(ds, fallback=False), RGB)
+            assert_decodes(jpeg_lossless.encode(RGB, component_ids=ids, segments=extra), RGB)
+
+    @pytest.mark.parametrize("ids", [(1, 2, 3), (0, 1, 2), (3, 2, 1), (255, 0, 128), (200, 150, 50)])
+    @pytest.mark.parametrize("extra", [b"", jpeg_lossless.APP14, jpeg_lossless.APP14[:-1] + b"\1", jpeg_lossless.APP1])
+    def test_the_data_set_says_which_colour_it_is(self, ids: tuple[int, int, int], extra: bytes) -> None:
+        # Identifiers are any numbers (T.81 B.2.2), and APP14 is no standard of this one's.
+        src = jpeg_lossless.encode(RGB, component_ids=ids, segments=extra)
+        for photometric_interpretation, expected in (("RGB", RGB), ("YBR_FULL", FROM_YBR)):
+            ds = coloured(src, photometric_interpretation)
+            assert np.array_equal(dicoxide.decode(ds, fallback=False, strict=True), expected)
+            assert np.array_equal(dicoxide.decode(ds, fallback=False, strict=True, raw=True), RGB)
+
+    # Where the codestream says it, that controls the decompression (PS3.5 8.2.1): GDCM and SimpleITK keep to the data
+    # set, pydicom and dicomsdl do not.
+    @pytest.mark.filterwarnings("ignore:.*codestream (uses component IDs|contains a JFIF):UserWarning")
+    @pytest.mark.parametrize(
+        ("photometric_interpretation", "options", "expected"),
+        [
+            ("YBR_FULL", {"component_ids": (82, 71, 66)}, RGB),
+            ("YBR_FULL", {"component_ids": (114, 103, 98)}, RGB),
+            ("YBR_FULL", {"component_ids": (82, 71, 66), "segments": jpeg_lossless.APP0}, RGB),
+            ("YBR_FULL_422", {"component_ids": (82, 71, 66)}, RGB),
+            ("RGB", {"segments": jpeg_lossless.APP0}, FROM_YBR),
+            ("RGB", {"segments": jpeg_lossless.APP1 + jpeg_lossless.APP0, "interleaved": False}, FROM_YBR),
+        ],
+    )
+    def test_a_codestream_that_says_which_colour_it_is(
+        self, photometric_interpretation: str, options: dict[str, Any], expected: np.ndarray
+    ) -> None:
+        src = jpeg_lossless.encode(RGB, **options)
+        ds = coloured(src, photometric_interpretation)
+        for raw, values in ((False, expected), (True, RGB)):
+            with pytest.warns(NonConformantWarning, match="found in the codestream"):
+                assert np.array_equal(dicoxide.decode(ds, raw=raw, fallback=False), values)
+            with pytest.warns(NonConformantWarning, match="found in the codestream"):
+                ((_, many),) = dicoxide.decode_many([to_bytes(ds)], raw=raw, fallback=False)
+            assert np.array_equal(many, values)
+            with pytest.raises(CorruptFrameError, match="found in the codestream"):
+                dicoxide.decode(ds, raw=raw, strict=True, fallback=False)
+        with dicoxide.enabled():
+            assert np.array_equal(ds.pixel_array, expected)
+        frames = dataset(np.stack([RGB] * 9), JPEGLosslessSV1, samples_per_pixel=3, coded=[src] * 9)
+        frames.PhotometricInterpretation = photometric_interpretation
+        with pytest.warns(NonConformantWarning, match="found in the codestream"):
+            assert np.array_equal(dicoxide.decode(frames, fallback=False), np.stack([expected] * 9))
+
+    @pytest.mark.parametrize(
+        ("photometric_interpretation", "options", "expected"),
+        [
+            ("RGB", {"component_ids": (82, 71, 66)}, RGB),
+            ("YBR_FULL", {"segments": jpeg_lossless.APP0}, FROM_YBR),
+        ],
+    )
+    def test_codestream_and_data_set_that_agree(
+        self, photometric_interpretation: str, options: dict[str, Any], expected: np.ndarray
+    ) -> None:
+        ds = coloured(jpeg_lossless.encode(RGB, **options), photometric_interpretation)
+        assert np.array_equal(dicoxide.decode(ds, strict=True, fallback=False), expected)
+        with dicoxide.enabled():
+            assert np.array_equal(ds.pixel_array, expected)
 
     @pytest.mark.parametrize("factors", [0x22, 0x14, 0x41, 0x33])
     def test_sampling_factors_of_a_single_component(self, factors: int) -> None:

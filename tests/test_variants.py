@@ -70,7 +70,7 @@ def test_rescaled(case: cases.Case, pair: tuple[float, float]) -> None:
 @MANY
 @given(cases.images(kinds="u"))
 def test_colour_converted(case: cases.Case) -> None:
-    assert_same(dataset.frames_of(case.dataset), case.values.dtype, ybr_to_rgb=True)
+    assert_same(dataset.frames_of(case.dataset), case.values.dtype, to_rgb=True)
 
 
 @MANY

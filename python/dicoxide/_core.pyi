@@ -80,7 +80,7 @@ class Frames:
     ) -> Frames: ...
     def __len__(self) -> int: ...
     def notes(self) -> list[_Note]: ...
-    def check(self, indices: Sequence[int]) -> None: ...
+    def check(self, indices: Sequence[int], *, max_bytes: int | None = None) -> None: ...
     def decode_into(
         self,
         out: npt.NDArray[Any],
@@ -88,7 +88,7 @@ class Frames:
         *,
         threads: int = 1,
         strict: bool = False,
-        ybr_to_rgb: bool = False,
+        to_rgb: bool = False,
         rescales: Sequence[tuple[float, float]] | None = None,
         max_bytes: int | None = None,
         segment_byte_order: str = "big",

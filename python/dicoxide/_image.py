@@ -12,7 +12,7 @@ from dicoxide import _delegate, _notes
 from dicoxide._pixels import exact_copy, rescale_into
 from dicoxide._request import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
 from dicoxide._source import Source
-from dicoxide.errors import UnsupportedError
+from dicoxide.errors import DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from dicoxide._attributes import Attributes
     from dicoxide._core import Frames
-
-_YBR = ("YBR_FULL", "YBR_FULL_422")
 
 
 class Image:
@@ -118,19 +116,44 @@ class Image:
         max_bytes: int | None = None,
     ) -> Array:
         """Decode `frames`; see :func:`dicoxide.decode`."""
-        source, spec = self._source, self._source.spec
         max_bytes = byte_limit(max_bytes)
-        if rescale and spec.samples_per_pixel != 1:
+        if rescale and self._source.spec.samples_per_pixel != 1:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
+        wanted: dict[str, Any] = {"rescale": rescale, "dtype": dtype, "raw": raw, "max_bytes": max_bytes}
         opened = self._frames()
         if isinstance(opened, UnsupportedError):
-            return self._decode_elsewhere(
-                opened, frames, out, rescale=rescale, dtype=dtype, raw=raw, max_bytes=max_bytes
-            )
+            return self._decode_elsewhere(opened, frames, out, **wanted)
+        try:
+            return self._decode_here(opened, frames, out, threads=threads, **wanted)
+        except UnsupportedError as unsupported:
+            # What only the codestream says: another process of JPEG, say.
+            if not self._has_others():
+                raise
+            try:
+                return self._decode_elsewhere(unsupported, frames, out, **wanted)
+            except DecodeError as error:
+                if error.kind != "Fallback":
+                    raise
+                raise unsupported from error
+
+    def _decode_here(
+        self,
+        opened: Frames,
+        frames: FrameIndex,
+        out: Array | None,
+        *,
+        rescale: bool,
+        dtype: npt.DTypeLike | None,
+        raw: bool,
+        threads: int | None,
+        max_bytes: int | None,
+    ) -> Array:
+        """What the core gives."""
+        source, spec = self._source, self._source.spec
         indices, has_axis = select(len(opened), frames)
         shape = (len(indices), *spec.shape) if has_axis else spec.shape
         if math.prod(shape) > LARGE_SAMPLES:
-            opened.check(indices)
+            opened.check(indices, max_bytes=max_bytes)
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
         if rescale and source.has_modality_lut:
             left = None if max_bytes is None else max_bytes - target.nbytes
@@ -141,13 +164,12 @@ class Image:
         rescales = source.rescales(indices) if rescale else []
         if rescale and not rescales and target.dtype != spec.dtype:
             rescales = [(1.0, 0.0)]
-        ybr_to_rgb = not raw and spec.samples_per_pixel == 3 and spec.photometric_interpretation in _YBR
         self._fill(
             opened,
             target,
             indices,
             threads=threads,
-            ybr_to_rgb=ybr_to_rgb,
+            to_rgb=not raw,
             rescales=rescales,
             is_warm=out is not None,
             max_bytes=max_bytes,
@@ -161,11 +183,15 @@ class Image:
             try:
                 opened = self._open()
             except UnsupportedError as unsupported:
-                if not (self._fallback and _delegate.available(self.transfer_syntax)):
+                if not self._has_others():
                     raise
                 opened = unsupported
             self._opened = opened
         return opened
+
+    def _has_others(self) -> bool:
+        """Whether other decoders may be asked, and are there."""
+        return self._fallback and bool(_delegate.available(self.transfer_syntax))
 
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""
@@ -191,7 +217,7 @@ class Image:
         *,
         threads: int | None,
         max_bytes: int | None,
-        ybr_to_rgb: bool = False,
+        to_rgb: bool = False,
         rescales: list[tuple[float, float]] | None = None,
         is_warm: bool = False,
     ) -> None:
@@ -201,7 +227,7 @@ class Image:
             indices,
             threads=threads_for(threads, len(indices), target.size),
             strict=self._strict,
-            ybr_to_rgb=ybr_to_rgb,
+            to_rgb=to_rgb,
             rescales=rescales or None,
             max_bytes=max_bytes,
             is_warm=is_warm,

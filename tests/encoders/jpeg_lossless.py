@@ -23,6 +23,7 @@ Symbols = tuple[Array, Array]
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 # An Adobe segment that says of three components that they are RGB, and a JFIF segment that would make them YCbCr.
 APP14 = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
+APP1 = b"\xff\xe1\0\x08Exif\0\0"
 APP0 = b"\xff\xe0\0\x10JFIF\0\1\2\0\0\1\0\1\0\0"
 COMMENT = b"\xff\xfe\0\x0ba comment"
 

@@ -99,7 +99,16 @@ def frames(draw: st.DrawFn, max_side: int = 12, min_precision: int = 2) -> Frame
         "use_dnl": draw(st.sampled_from([False, False, True])),
         "pad_bit": draw(st.sampled_from([1, 1, 0])),
         "one_dht": draw(st.booleans()),
-        "segments": draw(st.sampled_from([b"", jpeg_lossless.APP14, jpeg_lossless.APP0 + jpeg_lossless.COMMENT])),
+        # JFIF would have three components be luminance and colour differences.
+        "segments": draw(
+            st.sampled_from(
+                [
+                    b"",
+                    jpeg_lossless.APP14,
+                    (jpeg_lossless.APP1 if components == 3 else jpeg_lossless.APP0) + jpeg_lossless.COMMENT,
+                ]
+            )
+        ),
     }
     if draw(st.booleans()):
         options["tables"] = draw(st.sampled_from(names))

@@ -114,14 +114,16 @@ class Frames:
         """What was not as the standard wants it when the frames were opened."""
         return [(None, *note) for note in self._places.tolerated]
 
-    def check(self, indices: Sequence[int]) -> None:
+    def check(self, indices: Sequence[int], *, max_bytes: int | None = None) -> None:
         """Refuse frames that are too short to be what they are said to be, before their samples are allocated."""
         self._require(indices)
         least = _rle.least_bytes(self._info) if self._codec == "rle" else -(-self._info.native_frame_bits // 8)
         for index in indices:
             with self._told(self._syntax, index):
-                found = len(self._joined(index, Budget(None))[0])
-                if found < least:
+                src, _ = self._joined(index, Budget(max_bytes))
+                if (found := len(src)) < least:
+                    if self._codec == "rle":
+                        _rle.read_header(src, self._info)
                     text = f"{found} bytes found, a frame of this size has at least {least}"
                     raise fault("Truncated", text, "PS3.5 Annex A", found)
 
@@ -132,7 +134,7 @@ class Frames:
         *,
         threads: int = 1,
         strict: bool = False,
-        ybr_to_rgb: bool = False,
+        to_rgb: bool = False,
         rescales: Sequence[tuple[float, float]] | None = None,
         max_bytes: int | None = None,
         segment_byte_order: str = "big",
@@ -159,6 +161,7 @@ class Frames:
         with self._told(self._syntax, indices[0] if indices else 0):
             budget = Budget(max_bytes, out.nbytes)
         notes: list[Note] = []
+        ybr_to_rgb = to_rgb and self._info.is_ybr
         windows = out.reshape(len(indices), frame_samples)
         for index, window, coefficients in zip(indices, windows, each, strict=True):
             with self._told(self._syntax, index):

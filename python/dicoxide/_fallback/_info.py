@@ -85,6 +85,14 @@ class FrameInfo:
         return np.dtype(f"{'f' if self.is_float else 'i' if signed else 'u'}{self.sample_bytes}")
 
     @property
+    def is_ybr(self) -> bool:
+        """Whether its colour is luminance and two colour differences."""
+        return self.samples_per_pixel == 3 and self.photometric_interpretation.strip("\0 ") in (
+            "YBR_FULL",
+            "YBR_FULL_422",
+        )
+
+    @property
     def is_native_422(self) -> bool:
         """Whether a native frame has its colour differences at half the horizontal resolution."""
         return self.samples_per_pixel == 3 and self.photometric_interpretation.strip("\0 ") == "YBR_FULL_422"

@@ -47,7 +47,7 @@ def decode(
     src: bytes, info: FrameInfo, segment_byte_order: str, budget: Budget
 ) -> tuple[npt.NDArray[Any], list[Tolerated]]:
     """The samples of one frame, planar configuration 0, and what was tolerated."""
-    ranges, tolerated = _read_header(src, _segment_count(info))
+    ranges, tolerated = read_header(src, info)
     plane_bytes, least = _plane_bytes(info), _least_segment_bytes(info)
     for number, (start, end) in enumerate(ranges, 1):
         # What cannot be there takes no memory.
@@ -67,9 +67,9 @@ def decode(
     return info.aligned(cells.astype(f"=u{info.sample_bytes}", copy=False).reshape(-1)), tolerated
 
 
-def _read_header(src: bytes, expected: int) -> tuple[list[tuple[int, int]], list[Tolerated]]:
+def read_header(src: bytes, info: FrameInfo) -> tuple[list[tuple[int, int]], list[Tolerated]]:
     """Where each segment lies: sixteen numbers say how many there are and where each begins (PS3.5 G.5)."""
-    clause = "PS3.5 Annex G.5"
+    clause, expected = "PS3.5 Annex G.5", _segment_count(info)
     if len(src) < _HEADER.size:
         raise fault("Truncated", f"RLE header of {len(src)} bytes found, 64 expected", clause, len(src))
     count, *offsets = _HEADER.unpack_from(src)

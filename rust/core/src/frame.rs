@@ -14,6 +14,8 @@ pub enum PhotometricInterpretation {
     YbrFull,
     /// `YBR_FULL_422`: the colour differences at half the horizontal resolution.
     YbrFull422,
+    /// `RGB`.
+    Rgb,
     /// Any other term: samples are passed through as they are.
     Other,
 }
@@ -25,6 +27,7 @@ impl PhotometricInterpretation {
         match term.trim_matches(['\0', ' ']) {
             "YBR_FULL" => Self::YbrFull,
             "YBR_FULL_422" => Self::YbrFull422,
+            "RGB" => Self::Rgb,
             _ => Self::Other,
         }
     }
@@ -232,7 +235,15 @@ impl FrameInfo {
     /// Whether its colour is luminance and two colour differences.
     #[must_use]
     pub fn is_ybr(&self) -> bool {
-        self.samples_per_pixel() == 3 && self.attributes.photometric_interpretation != PhotometricInterpretation::Other
+        let term = self.attributes.photometric_interpretation;
+        self.samples_per_pixel() == 3
+            && matches!(term, PhotometricInterpretation::YbrFull | PhotometricInterpretation::YbrFull422)
+    }
+
+    /// Whether its colour is red, green and blue.
+    #[must_use]
+    pub fn is_rgb(&self) -> bool {
+        self.samples_per_pixel() == 3 && self.attributes.photometric_interpretation == PhotometricInterpretation::Rgb
     }
 
     /// Whether a native frame has its colour differences at half the horizontal resolution.

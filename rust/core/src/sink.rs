@@ -43,12 +43,20 @@ impl Store {
 /// What happens to stored samples on their way out.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Finish {
-    /// Convert 8-bit `YBR_FULL` to RGB.
-    pub ybr_to_rgb: bool,
+    /// Convert colour to RGB where it is 8-bit `YBR_FULL`.
+    pub to_rgb: bool,
     /// Rescale to modality values.
     pub rescale: Option<Rescale>,
     /// Where the output's bytes end up first.
     pub store: Store,
+}
+
+/// Of three samples a pixel, what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colour {
+    Rgb,
+    /// Luminance and two colour differences, at full resolution.
+    Ybr,
 }
 
 /// Scratch of a sink, reused from frame to frame.
@@ -90,6 +98,8 @@ pub struct Sink<'a> {
     watch: Watch<'a>,
     stored: Option<StoredBits>,
     finish: Finish,
+    /// Whether what comes in is converted to RGB.
+    ybr_to_rgb: bool,
     from: SampleType,
     /// Whether samples go through staging because the output has another type.
     staged: bool,
@@ -121,9 +131,6 @@ impl<'a> Sink<'a> {
         if finish.rescale.is_some() && info.samples_per_pixel() != 1 {
             return Err(output("rescale of an image with more than one sample per pixel", "PS3.3 C.11.1"));
         }
-        if finish.ybr_to_rgb && (info.samples_per_pixel() != 3 || info.sample_bytes() != 1) {
-            return Err(unsupported("YBR_FULL to RGB needs three samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
-        }
         let same = out.sample_bytes() == info.sample_bytes() && out.is_float() == info.is_float();
         let wider = !info.is_float()
             && !out.is_float()
@@ -133,20 +140,37 @@ impl<'a> Sink<'a> {
         if finish.rescale.is_none() && !fits && !wider {
             return Err(output(format!("output of {} cannot hold samples of {from:?}", out.type_name()), ""));
         }
-        Ok(Self {
+        let mut sink = Self {
             staged: finish.rescale.is_some() || !fits,
             out,
             staging,
             watch,
             stored: info.stored_bits(),
             finish,
+            ybr_to_rgb: false,
             from,
             sample_bytes: info.sample_bytes(),
             samples_per_pixel: info.samples_per_pixel(),
             done: 0,
             beat_bytes: 0,
             tier,
-        })
+        };
+        if info.is_ybr() {
+            sink.set_colour(Colour::Ybr)?;
+        }
+        Ok(sink)
+    }
+
+    /// What the samples are, where it is not what the attributes say: before any is written.
+    ///
+    /// # Errors
+    /// `Unsupported` if colour is to be converted that is not of 8 bits.
+    pub(crate) fn set_colour(&mut self, colour: Colour) -> Result<()> {
+        self.ybr_to_rgb = self.finish.to_rgb && colour == Colour::Ybr;
+        if self.ybr_to_rgb && (self.samples_per_pixel != 3 || self.sample_bytes != 1) {
+            return Err(unsupported("YBR_FULL to RGB needs three samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
+        }
+        Ok(())
     }
 
     /// Pixels that have not been committed.
@@ -165,7 +189,7 @@ impl<'a> Sink<'a> {
     /// planar configuration 0, native byte order. What they hold before is of no meaning.
     pub fn block(&mut self, at_most: usize) -> &mut [u8] {
         let mut pixels = at_most.min(self.pixels_left());
-        if self.staged || self.stored.is_some() || self.finish.ybr_to_rgb {
+        if self.staged || self.stored.is_some() || self.ybr_to_rgb {
             pixels = pixels.min(self.block_pixels());
         }
         let samples = pixels * self.samples_per_pixel;
@@ -193,7 +217,7 @@ impl<'a> Sink<'a> {
     pub fn write(&mut self, src: &[u8], swap: bool) -> Result<()> {
         let (sample_bytes, stored, tier) = (self.sample_bytes, self.stored, self.tier);
         let is_finished = !swap && stored.is_none();
-        let is_direct = !self.staged && !self.finish.ybr_to_rgb;
+        let is_direct = !self.staged && !self.ybr_to_rgb;
         let is_streamed = self.is_streamed();
         // What is not read again may be large: it only has to look at the watch now and then.
         let pixels = if is_streamed { BEAT_BYTES / sample_bytes / self.samples_per_pixel } else { self.block_pixels() };
@@ -228,7 +252,7 @@ impl<'a> Sink<'a> {
 
     /// Whether finished samples go straight to an output that is streamed to.
     fn is_streamed(&self) -> bool {
-        self.finish.store == Store::Streamed && !self.staged && !self.finish.ybr_to_rgb
+        self.finish.store == Store::Streamed && !self.staged && !self.ybr_to_rgb
     }
 
     /// The bytes of the next `samples` samples: the output itself, or staging.
@@ -248,7 +272,7 @@ impl<'a> Sink<'a> {
 
     /// What comes after the stored bits are right.
     fn pass_on(&mut self, samples: usize) -> Result<()> {
-        if self.finish.ybr_to_rgb {
+        if self.ybr_to_rgb {
             let tier = self.tier;
             ybr::full_to_rgb(self.window(samples), tier);
         }

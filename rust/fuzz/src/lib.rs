@@ -152,7 +152,7 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     let Path { tier, way, threads } = path;
     let job = Job { syntax: choice.syntax, info, limits: &limits, options: Options { tier, way, ..choice.options } };
     let mut memory = vec![0_u64; samples];
-    let decoded = check_frames(&table, data, &indices, info, codec).and_then(|()| {
+    let decoded = check_frames(&table, data, &indices, info, codec, &limits).and_then(|()| {
         let output = Output { samples: typed(&mut memory, info, &choice.options), rescales: &[], is_warm: false };
         decode_frames(&job, &table, data, &indices, output, threads, &|| false)
     });
@@ -225,12 +225,13 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
         photometric_interpretation: PhotometricInterpretation::from_term(match term % 4 {
             0 => "YBR_FULL",
             1 => "YBR_FULL_422",
+            2 => "RGB",
             _ => "MONOCHROME2",
         }),
     };
     let info = FrameInfo::new(attributes).ok()?;
     let finish = Finish {
-        ybr_to_rgb: options & 2 != 0,
+        to_rgb: options & 2 != 0,
         rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
         store: if options & 64 == 0 { Store::Cached } else { Store::Streamed },
     };

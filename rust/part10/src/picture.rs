@@ -105,7 +105,7 @@ impl Opened {
             return Err(Outcome::Elsewhere);
         }
         let indices = request.indices(&table).ok_or(Outcome::Elsewhere)?;
-        check_frames(&table, image.pixel_data(&object), &indices, &info, codec)
+        check_frames(&table, image.pixel_data(&object), &indices, &info, codec, &Limits::new(request.max_bytes))
             .map_err(|error| self::failed(error.error, &image.transfer_syntax, Some(error.index)))?;
         let stored = info.type_name();
         let type_name = request.type_name.unwrap_or(if request.rescale { "float32" } else { stored });
@@ -121,7 +121,7 @@ impl Opened {
         }
         let has_axis = request.frame.is_none() && indices.len() > 1;
         let shape = shape_of(&info, has_axis.then_some(indices.len()));
-        let kind = Kind { syntax, info, ybr_to_rgb: !request.raw && info.is_ybr() };
+        let kind = Kind { syntax, info, to_rgb: !request.raw };
         Ok(Self { object, image, kind, codec, table, indices, rescales, type_name, shape })
     }
 
@@ -245,12 +245,12 @@ fn failed(error: DecodeError, transfer_syntax: &str, index: Option<usize>) -> Ou
 struct Kind {
     syntax: TransferSyntax,
     info: FrameInfo,
-    ybr_to_rgb: bool,
+    to_rgb: bool,
 }
 
 impl Kind {
     fn job<'a>(&'a self, limits: &'a Limits, rescale: Option<Rescale>) -> Job<'a> {
-        let finish = Finish { ybr_to_rgb: self.ybr_to_rgb, rescale, ..Finish::default() };
+        let finish = Finish { to_rgb: self.to_rgb, rescale, ..Finish::default() };
         Job { syntax: self.syntax, info: &self.info, limits, options: Options { finish, ..Options::default() } }
     }
 }

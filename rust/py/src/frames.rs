@@ -102,9 +102,10 @@ impl Frames {
     }
 
     /// Refuses frames that are too short to be what they are said to be: to be asked before their samples are allocated.
-    fn check(&self, py: Python<'_>, indices: Vec<usize>) -> PyResult<()> {
+    #[pyo3(signature = (indices, *, max_bytes=None))]
+    fn check(&self, py: Python<'_>, indices: Vec<usize>, max_bytes: Option<u64>) -> PyResult<()> {
         self.require(&indices)?;
-        check_frames(&self.table, self.data(py), &indices, &self.info, self.codec)
+        check_frames(&self.table, self.data(py), &indices, &self.info, self.codec, &Limits::new(max_bytes))
             .map_err(|error| Failure::in_frame(&error, self.syntax.uid()).into())
     }
 
@@ -112,7 +113,7 @@ impl Frames {
     /// `rescales` has (slope, intercept) of each frame asked for, or one for all; `is_warm` says that `out` has been
     /// written to before, which only changes how it is stored to; `portable` keeps to the instructions
     /// that every CPU has; `way` forces one through entropy-coded data (`serial`, `lanes` or `speculative`).
-    #[pyo3(signature = (out, indices, *, threads=1, strict=false, ybr_to_rgb=false, rescales=None, max_bytes=None,
+    #[pyo3(signature = (out, indices, *, threads=1, strict=false, to_rgb=false, rescales=None, max_bytes=None,
         segment_byte_order="big", is_warm=false, portable=false, way=None))]
     fn decode_into(
         &self,
@@ -121,7 +122,7 @@ impl Frames {
         indices: Vec<usize>,
         threads: usize,
         strict: bool,
-        ybr_to_rgb: bool,
+        to_rgb: bool,
         rescales: Option<Vec<(f64, f64)>>,
         max_bytes: Option<u64>,
         segment_byte_order: &str,
@@ -137,7 +138,7 @@ impl Frames {
             [all] => (Some(*all), &[][..]),
             each => (None, each),
         };
-        let finish = Finish { ybr_to_rgb, rescale, store: Store::Cached };
+        let finish = Finish { to_rgb, rescale, store: Store::Cached };
         let tier = if portable { Tier::PORTABLE } else { Tier::best() };
         let options = Options {
             finish,
@@ -173,9 +174,11 @@ impl Frames {
         self.require(&indices)?;
         let options = Options { segment_byte_order: order(segment_byte_order)?, ..Options::default() };
         let data = self.data(py);
+        let unbounded = Limits::unbounded();
         let mut outputs = Vec::with_capacity(indices.len());
         for index in &indices {
-            let is_possible = check_frames(&self.table, data, &[*index], &self.info, self.codec).is_ok();
+            let checked = check_frames(&self.table, data, &[*index], &self.info, self.codec, &unbounded);
+            let is_possible = checked.is_ok();
             outputs.push(if is_possible { Some(Unfilled::new(py, &self.info)?) } else { None });
         }
         let mut windows = Vec::with_capacity(indices.len());
@@ -185,8 +188,7 @@ impl Frames {
             }
         }
         let decoded = detached(py, |poll| {
-            let limits = Limits::unbounded();
-            let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
+            let job = Job { syntax: self.syntax, info: &self.info, limits: &unbounded, options };
             decode_each(&job, &self.table, data, windows, threads, poll)
         })?;
         let mut notes: Vec<Option<Vec<Note>>> = indices.iter().map(|_| None).collect();

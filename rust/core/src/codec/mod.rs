@@ -10,7 +10,7 @@ pub use jpeg_lossless::{Dimensions as JpegLosslessDimensions, dimensions as jpeg
 pub(crate) use native::frame_bits as native_frame_bits;
 pub use way::Way;
 
-use crate::error::{Result, unsupported};
+use crate::error::{DecodeError, Result, truncated, unsupported};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::sink::Sink;
@@ -79,6 +79,12 @@ pub trait Codec: Sync {
     /// The fewest bytes that a frame can have: what is shorter is refused before its samples are allocated.
     fn least_bytes(&self, info: &FrameInfo) -> u64;
 
+    /// What is wrong with a frame of fewer bytes than [`Self::least_bytes`], as [`Self::decode`] would tell it: first what
+    /// its header says.
+    fn why_short(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
+        too_short(frame, self.least_bytes(info))
+    }
+
     /// Decodes one frame: exactly `info.pixels()` pixels are committed to `sink`, or an error is returned.
     /// `scratch` is the thread's own; it keeps its size from frame to frame.
     ///
@@ -126,6 +132,13 @@ impl fmt::Debug for dyn Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// What is wrong with a frame where its header is right.
+fn too_short(frame: &[u8], least_bytes: u64) -> DecodeError {
+    let found = frame.len();
+    truncated(format!("{found} bytes found, a frame of this size has at least {least_bytes}"), "PS3.5 Annex A")
+        .at(found)
 }
 
 /// The register: a new codec is one more row.

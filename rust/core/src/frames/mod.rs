@@ -15,7 +15,7 @@ pub use run::{FrameError, Output, Summary, decode_frames};
 pub use threads::{Shares, on_threads};
 
 use crate::codec::Codec;
-use crate::error::{Result, output, truncated};
+use crate::error::{Result, output};
 use crate::frame::{FrameBytes, FrameInfo, Tolerated};
 use crate::limits::Limits;
 use crate::value::Value;
@@ -175,26 +175,26 @@ impl FrameTable {
 /// Refuses frames that are too short to be what they are said to be, before memory is taken for their samples.
 ///
 /// # Errors
-/// `Truncated` for the first such frame of `indices`, and whatever [`FrameTable::frame`] finds.
+/// Of the first such frame of `indices`: `Truncated`, or `Unsupported` where it is a frame of another process, which may
+/// be shorter. Whatever [`FrameTable::frame`] finds.
 pub fn check_frames(
     table: &FrameTable,
     data: PixelData<'_>,
     indices: &[usize],
     info: &FrameInfo,
     codec: &dyn Codec,
+    limits: &Limits,
 ) -> Result<(), FrameError> {
     let least = codec.least_bytes(info);
-    for &index in indices {
-        let found = table.frame_bytes(data, index).and_then(|found| match found {
-            found if (found as u64) < least => {
-                let text = format!("{found} bytes found, a frame of this size has at least {least}");
-                Err(truncated(text, "PS3.5 Annex A").at(found))
-            }
-            _ => Ok(()),
-        });
-        found.map_err(|error| FrameError { index, error })?;
-    }
-    Ok(())
+    let check = |index| {
+        if table.frame_bytes(data, index)? as u64 >= least {
+            return Ok(());
+        }
+        let mut scratch = Vec::new();
+        let frame = table.frame(data, index, limits, &mut scratch)?;
+        Err(codec.why_short(frame.bytes, info))
+    };
+    indices.iter().try_for_each(|&index| check(index).map_err(|error| FrameError { index, error }))
 }
 
 /// Number of Frames (0028,0008) as it is used: absent means one, and so does the 0 that some files have.

@@ -162,13 +162,13 @@ fn make_sensible(random: &mut Random, head: &mut [u8; CHOICE_BYTES], samples: u8
     }
     head[7] = u8::try_from(random.below(spare + 1)).unwrap();
     head[8] = if bytes >= 4 { random.byte() } else { [1, 4][random.below(2)] };
-    let (ybr_to_rgb, rescale, strict, tight) = (2, 12, 32, 128);
-    head[10] &= !(ybr_to_rgb | rescale | strict);
+    let (to_rgb, rescale, strict, tight) = (2, 12, 32, 128);
+    head[10] &= !(to_rgb | rescale | strict);
     if random.byte() < 200 {
         head[10] &= !tight;
     }
     if samples == 3 && bytes == 1 {
-        head[10] |= random.byte() & ybr_to_rgb;
+        head[10] |= random.byte() & to_rgb;
     } else if samples == 1 && random.byte() < 100 {
         head[10] |= rescale;
     }

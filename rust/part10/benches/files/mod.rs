@@ -236,7 +236,7 @@ pub(crate) fn decode(source: &Source, out: &mut SamplesBuf) {
     let (syntax, codec, info, table) = image.frames(&object).expect("an image");
     let data = image.pixel_data(&object);
     let indices: Vec<usize> = (0..table.frames()).collect();
-    check_frames(&table, data, &indices, &info, codec).expect("frames of a fitting length");
+    check_frames(&table, data, &indices, &info, codec, &limits).expect("frames of a fitting length");
     let job = Job { syntax, info: &info, limits: &limits, options: Options::default() };
     let out = Output { samples: out.as_mut(), rescales: &[], is_warm: true };
     let done = decode_frames(&job, &table, data, &indices, out, 1, &|| false).expect("good frames");

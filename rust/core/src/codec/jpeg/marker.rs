@@ -26,6 +26,8 @@ pub(in crate::codec) const EXP: u8 = 0xDF;
 pub(in crate::codec) const COM: u8 = 0xFE;
 /// The first restart marker, RST0; the last is RST7.
 pub(in crate::codec) const RST0: u8 = 0xD0;
+/// Application data, the first of sixteen.
+pub(in crate::codec) const APP0: u8 = 0xE0;
 /// Start of frame: lossless, sequential, Huffman coding.
 pub(in crate::codec) const SOF3: u8 = 0xC3;
 /// Start of frame of JPEG-LS (ITU-T T.87).
@@ -105,6 +107,11 @@ impl<'a> Parameters<'a> {
     /// Offset of the next parameter.
     pub(in crate::codec) const fn at(&self) -> usize {
         self.at
+    }
+
+    /// All that are left.
+    pub(in crate::codec) fn rest(self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Whether all parameters are read.

@@ -1,9 +1,10 @@
 //! Codestream → what it says of itself: frame header, scans with their tables, and where their entropy-coded data lie.
 
+use crate::codec::jpeg::colour::is_jfif;
 use crate::codec::jpeg::headers::{FrameHeader, MAX_SCAN_COMPONENTS, ScanHeader, number};
 use crate::codec::jpeg::huffman::{HuffmanTable, HuffmanTables};
 use crate::codec::jpeg::marker::{
-    self, DAC, DHP, DHT, DNL, DRI, EOI, EXP, Marker, Parameters, RST0, SOF3, SOF55, SOI, SOS, read_marker,
+    self, APP0, DAC, DHP, DHT, DNL, DRI, EOI, EXP, Marker, Parameters, RST0, SOF3, SOF55, SOI, SOS, read_marker,
 };
 use crate::error::{DecodeError, ErrorKind, Result, malformed, truncated, unsupported};
 use crate::frame::Tolerated;
@@ -40,6 +41,8 @@ pub(super) struct Header {
     pub(super) lines_at: usize,
     /// In the order of the codestream; every component is in one.
     pub(super) scans: Vec<Scan>,
+    /// Whether it says that it is a JFIF file.
+    pub(super) is_jfif: bool,
     pub(super) tolerated: Vec<Tolerated>,
 }
 
@@ -52,6 +55,7 @@ struct Reader {
     /// Number of lines and where it was found.
     lines: (u16, usize),
     scans: Vec<Scan>,
+    is_jfif: bool,
 }
 
 impl Header {
@@ -201,6 +205,11 @@ impl Reader {
                 self.scans.push(scan);
                 next
             }
+            APP0 => {
+                let (parameters, next) = read("APP0")?;
+                self.is_jfif |= self.frame.is_none() && is_jfif(parameters.rest());
+                next
+            }
             _ if marker::is_skipped(code) => read("a marker segment")?.1,
             _ => return Err(self.refused(code).at(offset)),
         };
@@ -345,7 +354,7 @@ impl Reader {
 
     fn finish(self, end: usize, tolerated: Vec<Tolerated>) -> Result<Header> {
         let is_complete = self.is_complete();
-        let Self { frame, lines: (lines, lines_at), scans, .. } = self;
+        let Self { frame, lines: (lines, lines_at), scans, is_jfif, .. } = self;
         let Some(frame) = frame else {
             return Err(truncated("EOI before the frame header", "ITU-T T.81 B.2.1").at(end));
         };
@@ -355,6 +364,6 @@ impl Reader {
             let id = frame.components.get(missing).map_or(0, |component| component.id);
             return Err(truncated(format!("component {id} is in no scan"), "ITU-T T.81 B.2.3").at(end));
         }
-        Ok(Header { frame, lines, lines_at, scans, tolerated })
+        Ok(Header { frame, lines, lines_at, scans, is_jfif, tolerated })
     }
 }

@@ -10,9 +10,11 @@ mod speculate;
 mod stream;
 mod verdict;
 
-use super::{Codec, Context, Scratch, Way};
-use crate::error::Result;
+use super::jpeg::colour;
+use super::{Codec, Context, Scratch, Way, too_short};
+use crate::error::{DecodeError, Result};
 use crate::frame::{Decoded, FrameBytes, FrameInfo, Tolerated};
+use crate::kernel::Tier;
 use crate::sink::Sink;
 use crate::syntax::TransferSyntax;
 use header::Header;
@@ -52,6 +54,12 @@ impl Codec for JpegLossless {
         recipe::least_bytes(info)
     }
 
+    fn why_short(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
+        // Frames of other processes may be as short: they need less than a bit for a sample.
+        let header = Header::parse(frame, Tier::best()).and_then(|header| recipe::check_attributes(&header, info));
+        header.err().unwrap_or_else(|| too_short(frame, self.least_bytes(info)))
+    }
+
     fn decode(
         &self,
         frame: FrameBytes<'_>,
@@ -82,7 +90,7 @@ impl Codec for JpegLossless {
         }
         scratch.with(|Kept { tables, room }| {
             tables.shrink();
-            let recipes: Vec<_> = frames.iter().map(|(frame, sink)| open(*frame, context, tables, sink)).collect();
+            let recipes: Vec<_> = frames.iter_mut().map(|(frame, sink)| open(*frame, context, tables, sink)).collect();
             let scanned = scan::scan_together(&recipes, tables, room, context, frames);
             let closed = recipes.into_iter().zip(scanned).zip(frames);
             closed.map(|((recipe, scanned), (_, sink))| close(recipe?, scanned, sink)).collect()
@@ -91,9 +99,17 @@ impl Codec for JpegLossless {
 }
 
 /// Header and recipe of one frame.
-fn open<'a>(frame: FrameBytes<'a>, context: &Context<'_>, tables: &mut Tables, sink: &Sink<'_>) -> Result<Recipe<'a>> {
+fn open<'a>(
+    frame: FrameBytes<'a>,
+    context: &Context<'_>,
+    tables: &mut Tables,
+    sink: &mut Sink<'_>,
+) -> Result<Recipe<'a>> {
     let header = Header::parse(frame.bytes, sink.tier())?;
-    Recipe::new(frame.bytes, header, context, tables)
+    let colour = colour::settle(&header.frame, header.is_jfif, context.info, sink);
+    let mut recipe = Recipe::new(frame.bytes, header, context, tables)?;
+    recipe.colour = colour?;
+    Ok(recipe)
 }
 
 /// What is told of a frame that was scanned.
@@ -101,6 +117,7 @@ fn close(recipe: Recipe<'_>, scanned: Result<(Way, Vec<Tolerated>)>, sink: &Sink
     let (way, rest) = scanned?;
     // Without an end, what lies before it has been told of.
     let tolerated = if recipe.tolerated.is_empty() { rest } else { recipe.tolerated };
+    let tolerated = recipe.colour.into_iter().chain(tolerated).collect();
     Ok(Decoded { precision: Some(recipe.precision), path: way.path(sink.tier()), tolerated })
 }
 

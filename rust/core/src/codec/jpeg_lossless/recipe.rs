@@ -57,6 +57,8 @@ pub(super) struct Recipe<'a> {
     pub(super) mask: u16,
     pub(super) scans: Vec<ScanRecipe>,
     pub(super) tolerated: Vec<Tolerated>,
+    /// That its colour is not what the data set says.
+    pub(super) colour: Option<Tolerated>,
 }
 
 /// The tables of a thread's last frames, and of how many samples they were.
@@ -122,6 +124,7 @@ impl<'a> Recipe<'a> {
             mask: u16::MAX >> (16 - precision.clamp(1, 16)),
             scans: Vec::with_capacity(header.scans.len()),
             tolerated: header.tolerated,
+            colour: None,
         };
         for scan in header.scans {
             recipe.scans.push(scan_recipe(scan, rows, columns, precision, tables)?);
@@ -138,7 +141,7 @@ impl Recipe<'_> {
 }
 
 /// What the codestream and the data set both say.
-fn check_attributes(header: &Header, info: &FrameInfo) -> Result<()> {
+pub(super) fn check_attributes(header: &Header, info: &FrameInfo) -> Result<()> {
     let attributes = info.attributes();
     let frame = &header.frame;
     let differ = |name: &str, found: u32, expected: u32, offset: usize| {

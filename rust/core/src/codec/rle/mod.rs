@@ -6,8 +6,8 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use super::{Codec, Context, Scratch};
-use crate::error::Result;
+use super::{Codec, Context, Scratch, too_short};
+use crate::error::{DecodeError, Result};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::sink::Sink;
 use crate::syntax::TransferSyntax;
@@ -31,6 +31,11 @@ impl Codec for Rle {
 
     fn least_bytes(&self, info: &FrameInfo) -> u64 {
         recipe::least_bytes(info)
+    }
+
+    fn why_short(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
+        let header = Header::parse(frame, segment_count(info));
+        header.err().unwrap_or_else(|| too_short(frame, self.least_bytes(info)))
     }
 
     fn decode(
