@@ -434,6 +434,13 @@ class TestEncapsulated:
         assert len(opened) == 3
         assert opened.notes() == [(None, "number of frames is 1, 3 are there", "PS3.3 C.7.6.6", None)]
 
+    def test_empty_fragments_make_no_frame(self) -> None:
+        for empty in (1, 2):
+            value = encapsulate.item(b"") * (1 + empty) + encapsulate.item(self.FRAMES[0])
+            opened = frames(RLELossless, value, MONO_8)
+            assert len(opened) == 1
+            assert opened.frame_bytes(0)[0] == self.FRAMES[0]
+
     def test_frames_that_cannot_be_told_apart(self) -> None:
         pieces = [encapsulate.item(b"ab")] * 3
         with pytest.raises(CorruptFrameError, match="only 1 can be told apart"):

@@ -3,54 +3,189 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dicoxide._backend import core
 from dicoxide._request import Array, FrameIndex, select
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+    from pydicom.pixels.decoders.base import Decoder
 
+    from dicoxide._core import Frames
+    from dicoxide._notes import Note
     from dicoxide._source import Source
 
+# What pydicom looks at to decode native pixel data, beside the number of frames (PS3.3 C.7.6.3).
+_IMAGE_PIXEL = (
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+)
 
-def decode(
-    source: Source, unsupported: UnsupportedError, frames: FrameIndex, *, raw: bool, max_bytes: int | None
-) -> Array:
-    """Decode with the decoders that pydicom knows; the shapes are those of :func:`dicoxide.decode`.
+
+class Others:
+    """The frames of an object that are decoded by who else pydicom knows.
+
+    Each codestream is handed on alone, so that frames are those that are found here, and memory is taken for one.
 
     Raises
     ------
-    UnsupportedError
-        The given one, if pydicom does not decode it either.
+    DecodeError
+        If the frames cannot be found.
     """
-    spec = source.spec
-    count = source.number_of_frames or 1
-    indices, has_axis = select(count, frames)
-    if max_bytes is not None:
+
+    def __init__(self, source: Source, unsupported: UnsupportedError, frames: Frames | None = None) -> None:
+        # Why nobody here decodes them.
+        self.unsupported = unsupported
+        self._source = source
+        self._is_encapsulated = _decoder(source.spec.transfer_syntax).is_encapsulated
+        if frames is None and self._is_encapsulated:
+            frames = source.frames(foreign=True)
+        self._frames = frames
+        self._count, self.notes = (len(frames), frames.notes()) if frames else self._counted()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def decode(self, frames: FrameIndex, *, raw: bool, max_bytes: int | None) -> Array:
+        """Decode; the shapes are those of :func:`dicoxide.decode`.
+
+        Raises
+        ------
+        UnsupportedError
+            The given one, if pydicom does not decode it either.
+        """
+        spec = self._source.spec
+        indices, has_axis = select(self._count, frames)
         needed = len(indices) * math.prod(spec.shape) * spec.dtype.itemsize
-        if needed > max_bytes:
+        if max_bytes is not None and needed > max_bytes:
             raise LimitError(f"{needed} bytes of output needed, max_bytes is {max_bytes}", kind="LimitExceeded")
-    _require_fragments(source, count)
-    try:
-        if frames is None:
-            return _native_order(_pixel_array(source, None, raw))
-        decoded = [_native_order(_pixel_array(source, index, raw)) for index in indices]
-    except NotImplementedError as error:
-        raise unsupported from error
-    if not has_axis:
-        return decoded[0]
-    return np.stack(decoded) if decoded else np.empty((0, *spec.shape), spec.dtype)
+        try:
+            if not has_axis:
+                return self._frame(indices[0], raw)
+            target: Array | None = None
+            for place, index in enumerate(indices):
+                frame = self._frame(index, raw)
+                if target is None:
+                    target = np.empty((len(indices), *spec.shape), spec.dtype)
+                target[place] = frame
+            return np.empty((0, *spec.shape), spec.dtype) if target is None else target
+        except MemoryError as error:
+            text = f"not enough memory for {needed} bytes of output and what pydicom's decoders need"
+            raise LimitError(text, kind="LimitExceeded") from error
+
+    def check(self, indices: Sequence[int]) -> None:
+        """Refuse codestreams of another size than the data set says, before memory is taken for many of them."""
+        for index in indices:
+            if self._is_encapsulated:
+                self._codestream(index)
+
+    def _counted(self) -> tuple[int, list[Note]]:
+        """How many frames are in native pixel data that nobody here has a type for."""
+        source, spec = self._source, self._source.spec
+        declared, clause = source.number_of_frames or 1, "PS3.5 8.1.1"
+        is_422 = spec.photometric_interpretation == "YBR_FULL_422"
+        bits = spec.rows * spec.columns * (2 if is_422 else spec.samples_per_pixel) * spec.bits_allocated
+        found = source.value_bytes
+        if bits <= 0 or found * 8 < bits * declared:
+            text = f"{found} bytes found, {-(-bits * declared // 8)} expected for {declared} frames ({clause})"
+            raise TruncatedFrameError(text, clause=clause, offset=found, transfer_syntax=spec.transfer_syntax)
+        # The last byte of an even number may be padding (PS3.5 7.1.1).
+        count = declared if found - -(-bits * declared // 8) < 2 else max(declared, found * 8 // bits)
+        if count == declared:
+            return declared, []
+        return count, [(None, f"number of frames is {declared}, {count} are there", clause, None)]
+
+    def _frame(self, index: int, raw: bool) -> Array:
+        spec = self._source.spec
+        one = self._encapsulated(index) if self._frames and self._is_encapsulated else self._native()
+        try:
+            decoded = _pixel_array(one, None if self._is_encapsulated else index, raw)
+        except NotImplementedError as error:
+            raise self.unsupported from error
+        except MemoryError:
+            raise
+        except Exception as error:
+            text = f"pydicom's decoders failed: {' '.join(str(error).split())}"
+            raise self._failed(DecodeError, text, "Fallback", index) from error
+        if decoded.shape != spec.shape or decoded.dtype != spec.dtype:
+            given, expected = f"{decoded.dtype} of {decoded.shape}", f"{spec.dtype} of {spec.shape}"
+            text = f"pydicom's decoders gave {given}, {expected} expected"
+            raise self._failed(DecodeError, text, "Fallback", index)
+        return decoded
+
+    def _encapsulated(self, index: int) -> Dataset:
+        """A data set with one frame, and what decoding needs to know of it."""
+        from pydicom.dataset import Dataset
+        from pydicom.encaps import encapsulate
+
+        spec, codestream = self._source.spec, self._codestream(index)
+        one = Dataset()
+        one.Rows, one.Columns, one.SamplesPerPixel = spec.rows, spec.columns, spec.samples_per_pixel
+        one.BitsAllocated, one.PixelRepresentation = spec.bits_allocated, spec.pixel_representation
+        one.BitsStored = spec.bits_allocated if spec.bits_stored is None else spec.bits_stored
+        one.HighBit = one.BitsStored - 1 if spec.high_bit is None else spec.high_bit
+        one.PhotometricInterpretation = spec.photometric_interpretation
+        if spec.samples_per_pixel > 1:
+            one.PlanarConfiguration = spec.planar_configuration
+        one.PixelData = encapsulate([codestream])
+        one["PixelData"].VR = "OB"
+        return self._of_syntax(one)
+
+    def _codestream(self, index: int) -> bytes:
+        """One frame, of the size that the data set says."""
+        spec = self._source.spec
+        assert self._frames is not None
+        codestream, _ = self._frames.frame_bytes(index)
+        size = core.codestream_size(codestream)
+        if size not in (None, (spec.rows, spec.columns)):
+            # Memory is taken for what the data set says, and by some decoders for what the codestream says.
+            text = (
+                f"a codestream of {size[0]} rows and {size[1]} columns found, {spec.rows} and {spec.columns} expected"
+            )
+            raise self._failed(CorruptFrameError, text, "Mismatch", index, "PS3.5 8.2")
+        return codestream
+
+    def _native(self) -> Dataset:
+        """A data set with the elements of all frames."""
+        from pydicom.dataset import Dataset
+
+        found, all_frames = self._source.dataset, Dataset()
+        for keyword in (*_IMAGE_PIXEL, self._source.spec.pixel_keyword):
+            if keyword in found:
+                all_frames[keyword] = found[keyword]
+        all_frames.NumberOfFrames = self._count
+        return self._of_syntax(all_frames)
+
+    def _of_syntax(self, dataset: Dataset) -> Dataset:
+        from pydicom.dataset import FileMetaDataset
+        from pydicom.uid import UID
+
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = UID(self._source.spec.transfer_syntax)
+        return dataset
+
+    def _failed(self, error: type[DecodeError], text: str, kind: str, index: int, clause: str = "") -> DecodeError:
+        text = f"{text} ({clause})" if clause else text
+        uid = self._source.spec.transfer_syntax
+        return error(text, kind=kind, clause=clause, transfer_syntax=uid, frame_index=index)
 
 
 def available(transfer_syntax: str) -> tuple[str, ...]:
     """Names of the decoding plugins, other than ours, that pydicom has for a transfer syntax."""
-    from pydicom.pixels.decoders.base import get_decoder
-
     try:
-        decoder = get_decoder(transfer_syntax)
+        decoder = _decoder(transfer_syntax)
     except NotImplementedError:
         return ()
     if not decoder.is_encapsulated:
@@ -60,10 +195,8 @@ def available(transfer_syntax: str) -> tuple[str, ...]:
 
 def why_not(transfer_syntax: str) -> str:
     """What keeps pydicom from decoding a transfer syntax, in one line."""
-    from pydicom.pixels.decoders.base import get_decoder
-
     try:
-        missing = get_decoder(transfer_syntax).missing_dependencies
+        missing = _decoder(transfer_syntax).missing_dependencies
     except NotImplementedError:
         return "pydicom has no decoder for it"
     return f"pydicom's plugins are not installed: {'; '.join(missing)}"
@@ -88,41 +221,16 @@ def modality_lut(stored: Array, dataset: Dataset) -> Array:
         raise CorruptFrameError(f"the Modality LUT cannot be applied: {error} ({clause})", clause=clause) from error
 
 
-def _require_fragments(source: Source, count: int) -> None:
-    """Refuse fewer fragments than frames: pydicom takes the memory for all frames before it looks for them."""
-    from pydicom.encaps import parse_fragments
-    from pydicom.uid import UID
-
-    uid, clause = source.spec.transfer_syntax, "PS3.5 A.4"
-    if not UID(uid).is_transfer_syntax or not UID(uid).is_encapsulated:
-        return
-    value = source.value
-    try:
-        # The Basic Offset Table is an item too.
-        found = parse_fragments(value)[0] - 1
-    except Exception as error:
-        raise CorruptFrameError(
-            f"the items cannot be read: {error} ({clause})", clause=clause, transfer_syntax=uid
-        ) from error
-    if found < count:
-        text = f"{max(0, found)} fragments found, {count} frames expected ({clause})"
-        raise TruncatedFrameError(text, clause=clause, offset=len(value), transfer_syntax=uid)
-
-
-def _pixel_array(source: Source, index: int | None, raw: bool) -> Array:
+def _pixel_array(dataset: Dataset, index: int | None, raw: bool) -> Array:
     from pydicom.pixels.utils import pixel_array
 
-    try:
-        return pixel_array(source.dataset, index=index, raw=raw)
-    except (MemoryError, NotImplementedError):
-        raise
-    except Exception as error:
-        raise DecodeError(
-            f"pydicom's decoders failed: {' '.join(str(error).split())}",
-            kind="Fallback",
-            transfer_syntax=source.spec.transfer_syntax,
-            frame_index=index,
-        ) from error
+    return _native_order(pixel_array(dataset, index=index, raw=raw))
+
+
+def _decoder(transfer_syntax: str) -> Decoder:
+    from pydicom.pixels.decoders.base import get_decoder
+
+    return get_decoder(transfer_syntax)
 
 
 def _native_order(arr: Array) -> Array:

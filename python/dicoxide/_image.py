@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dicoxide import _delegate, _notes
+from dicoxide._delegate import Others
 from dicoxide._pixels import exact_copy, rescale_into
 from dicoxide._request import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
 from dicoxide._source import Source
@@ -39,14 +40,13 @@ class Image:
         self._source = source
         self._strict = strict
         self._fallback = fallback
-        # The core's frames, or why another decoder of pydicom's takes over; None until they are needed.
-        self._opened: Frames | UnsupportedError | None = None
+        # The core's frames, or those of other decoders; None until they are needed.
+        self._opened: Frames | Others | None = None
 
     @property
     def number_of_frames(self) -> int:
         """How many frames are there, whatever the data set says."""
-        frames = self._frames()
-        return (self._source.number_of_frames or 1) if isinstance(frames, UnsupportedError) else len(frames)
+        return len(self._frames())
 
     @property
     def transfer_syntax(self) -> str:
@@ -121,7 +121,7 @@ class Image:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
         wanted: dict[str, Any] = {"rescale": rescale, "dtype": dtype, "raw": raw, "max_bytes": max_bytes}
         opened = self._frames()
-        if isinstance(opened, UnsupportedError):
+        if isinstance(opened, Others):
             return self._decode_elsewhere(opened, frames, out, **wanted)
         try:
             return self._decode_here(opened, frames, out, threads=threads, **wanted)
@@ -130,11 +130,27 @@ class Image:
             if not self._has_others():
                 raise
             try:
-                return self._decode_elsewhere(unsupported, frames, out, **wanted)
+                return self._decode_elsewhere(Others(self._source, unsupported, opened), frames, out, **wanted)
             except DecodeError as error:
                 if error.kind != "Fallback":
                     raise
                 raise unsupported from error
+
+    def check(self, frames: Sequence[int]) -> None:
+        """Refuse frames that cannot be as large as the header says, before memory is taken for them.
+
+        Raises
+        ------
+        DecodeError
+            As decoding the first of them would.
+        """
+        opened = self._frames()
+        try:
+            opened.check(frames)
+        except UnsupportedError as unsupported:
+            if isinstance(opened, Others) or not self._has_others():
+                raise
+            Others(self._source, unsupported, opened).check(frames)
 
     def _decode_here(
         self,
@@ -176,7 +192,7 @@ class Image:
         )
         return target
 
-    def _frames(self) -> Frames | UnsupportedError:
+    def _frames(self) -> Frames | Others:
         # Another thread may close the image, or open it too: what is found here is what is used here.
         opened = self._opened
         if opened is None:
@@ -185,7 +201,8 @@ class Image:
             except UnsupportedError as unsupported:
                 if not self._has_others():
                     raise
-                opened = unsupported
+                opened = Others(self._source, unsupported)
+                self._tell(opened.notes)
             self._opened = opened
         return opened
 
@@ -203,11 +220,15 @@ class Image:
                 f"high bit {spec.high_bit} found, {spec.bits_stored - 1} expected with bits stored {spec.bits_stored}"
             )
             notes.append((None, text, "PS3.5 8.1.1", None))
+        self._tell(notes)
+        return frames
+
+    def _tell(self, notes: list[_notes.Note]) -> None:
+        """Warn of departures, or refuse them."""
         if notes:
             if self._strict:
-                _notes.refuse(notes, spec.transfer_syntax)
+                _notes.refuse(notes, self.transfer_syntax)
             _notes.warn(notes)
-        return frames
 
     def _fill(
         self,
@@ -237,7 +258,7 @@ class Image:
 
     def _decode_elsewhere(
         self,
-        unsupported: UnsupportedError,
+        others: Others,
         frames: FrameIndex,
         out: Array | None,
         *,
@@ -248,7 +269,7 @@ class Image:
     ) -> Array:
         """What pydicom's decoders give, in the type and place that the caller wants."""
         source = self._source
-        stored = _delegate.decode(source, unsupported, frames, raw=raw, max_bytes=max_bytes)
+        stored = others.decode(frames, raw=raw, max_bytes=max_bytes)
         if out is None and not rescale and dtype is None:
             return stored
         target = target_array(stored.shape, stored.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
@@ -257,9 +278,7 @@ class Image:
         elif source.has_modality_lut:
             exact_copy(_delegate.modality_lut(stored, source.dataset), target)
         else:
-            several = stored.ndim > len(source.spec.shape)
-            count = len(stored) if several and frames is None else self.number_of_frames
-            rescales = source.rescales(select(count, frames)[0]) or [(1.0, 0.0)]
+            rescales = source.rescales(select(len(others), frames)[0]) or [(1.0, 0.0)]
             if len(rescales) == 1:
                 rescale_into(stored, *rescales[0], target)
             else:

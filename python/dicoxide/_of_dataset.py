@@ -54,7 +54,7 @@ class DatasetSource(Source):
         # pydicom closes what it has read.
         pass
 
-    def frames(self) -> Frames:
+    def frames(self, *, foreign: bool = False) -> Frames:
         spec = self.spec
         return core.Frames(
             spec.transfer_syntax,
@@ -63,6 +63,7 @@ class DatasetSource(Source):
             self.number_of_frames,
             self._extended_offsets,
             self._word_swapped,
+            foreign=foreign,
         )
 
     @property

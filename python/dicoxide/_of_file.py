@@ -43,8 +43,8 @@ class FileSource(Source):
             raise ValueError("the image is closed")
         return self._object
 
-    def frames(self) -> Frames:
-        return self._opened.frames()
+    def frames(self, *, foreign: bool = False) -> Frames:
+        return self._opened.frames(foreign=foreign)
 
     @property
     def value(self) -> bytes:

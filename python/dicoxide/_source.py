@@ -33,8 +33,8 @@ class Source(ABC):
         self.number_of_frames = number_of_frames
 
     @abstractmethod
-    def frames(self) -> Frames:
-        """The frames, to be decoded by the core."""
+    def frames(self, *, foreign: bool = False) -> Frames:
+        """The frames, to be decoded by the core; only found by it, with `foreign`, where it has no codec."""
 
     @property
     @abstractmethod

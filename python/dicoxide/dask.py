@@ -19,7 +19,7 @@ from dicoxide._threads import Threads
 from dicoxide.bulk.series._find import Paths
 from dicoxide.bulk.series._headers import Header, read_header
 from dicoxide.bulk.series._plans import Found, OnError, VolumePlan, plan_series
-from dicoxide.bulk.series._slices import Sources, fill
+from dicoxide.bulk.series._slices import Sources, fill, require
 from dicoxide.bulk.series._volume import Volume, make_volume, output_dtype
 from dicoxide.errors import DecodeError
 
@@ -156,6 +156,7 @@ def decode_block(
     fallback: bool,
 ) -> Array:
     """Decode frames of files into an array (*leading, *frame_shape), on one thread: what each task of a graph does."""
+    require(sources, frame_shape, strict=strict, fallback=fallback)
     target = np.empty((len(sources), *frame_shape), dtype)
     fill(target, sources, rescale=rescale, threads=1, keep_errors=False, strict=strict, fallback=fallback)
     return target.reshape(*leading, *frame_shape)

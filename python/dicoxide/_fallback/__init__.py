@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._fallback import _rle, _samples, _syntaxes
+from dicoxide._fallback import _foreign, _rle, _samples, _syntaxes
 from dicoxide._fallback._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._fallback._faults import ERROR_KINDS, Budget, Tolerated, fault
+from dicoxide._fallback._foreign import codestream_size
 from dicoxide._fallback._frames import Encapsulated, Native, Places, Whole
 from dicoxide._fallback._info import FrameInfo
 from dicoxide.errors import DecodeError
@@ -22,6 +23,7 @@ __all__ = [
     "ERROR_KINDS",
     "Frames",
     "Stop",
+    "codestream_size",
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_dimensions",
@@ -79,10 +81,11 @@ class Frames:
         extended_offsets: tuple[bytes, bytes] | None = None,
         word_swapped: bool = False,
         whole: bool = False,
+        foreign: bool = False,
     ) -> None:
         self._syntax = uid = transfer_syntax.rstrip("\0 ")
         with self._told(transfer_syntax):
-            codec = _syntaxes.codec_name(uid)
+            codec = _syntaxes.codec_name(uid) or ("foreign" if foreign and uid in _syntaxes.ENCAPSULATED else None)
             if codec is None:
                 text = f"no codec for transfer syntax {_syntaxes.KEYWORDS.get(uid, transfer_syntax)} in plain NumPy"
                 raise fault("Unsupported", f"{text}, the compiled extension may have one", "PS3.5 Annex A")
@@ -238,6 +241,8 @@ class Frames:
     def _starts_frame(self, fragment: bytes) -> bool:
         if self._codec == "rle":
             return _rle.starts_frame(fragment, self._info)
+        if self._codec == "foreign":
+            return _foreign.starts_frame(fragment)
         return len(fragment) * 8 >= self._info.native_frame_bits
 
     @contextmanager

@@ -223,7 +223,9 @@ class Encapsulated(Places):
         if found == declared:
             starts = list(range(found))
         else:
-            later = [at for at in range(1, found) if self._starts_frame(self._value[slice(*fragments[at])])]
+            # A frame has bytes: what is empty before its first ones is no frame of its own.
+            first = next((at for at, (start, end) in enumerate(fragments) if start < end), 0)
+            later = [at for at in range(first + 1, found) if self._starts_frame(self._value[slice(*fragments[at])])]
             starts = [0, *later]
             if len(starts) < declared:
                 text = f"{found} fragments found for {declared} frames, only {len(starts)} can be told apart"

@@ -129,9 +129,7 @@ pub(crate) fn read_frame(
 }
 
 fn find_codec(syntax: TransferSyntax) -> Result<&'static dyn Codec> {
-    codec::codec_for(syntax).ok_or_else(|| {
-        error::unsupported(format!("no codec for transfer syntax {}", syntax.keyword()), "PS3.5 Annex A")
-    })
+    codec::codec_for(syntax).ok_or_else(|| codec::no_codec(syntax.keyword()))
 }
 
 fn context_of<'a>(job: &Job<'a>) -> Context<'a> {

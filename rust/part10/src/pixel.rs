@@ -5,7 +5,7 @@ use crate::object::Object;
 use crate::parse::{Attribute, Parsed, number, untrimmed};
 use crate::scan::find_delimiter;
 use crate::window::Window;
-use dicoxide_core::codec::{Codec, find_codec};
+use dicoxide_core::codec::{Codec, find_any_codec, find_codec};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, PixelData};
 use dicoxide_core::value::read_exactly;
 use dicoxide_core::{
@@ -160,7 +160,22 @@ impl Image {
     /// # Errors
     /// `Unsupported` if no codec takes the transfer syntax; what [`Self::info`] and [`FrameTable`] find.
     pub fn frames(&self, object: &Object) -> Result<(TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable)> {
-        let (syntax, codec) = find_codec(&self.transfer_syntax)?;
+        self.frames_of(object, find_codec(&self.transfer_syntax)?)
+    }
+
+    /// The same, whether a codec takes the transfer syntax or not: to be decoded elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::frames`]; `Unsupported` only if the transfer syntax is not encapsulated.
+    pub fn any_frames(&self, object: &Object) -> Result<(TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable)> {
+        self.frames_of(object, find_any_codec(&self.transfer_syntax)?)
+    }
+
+    fn frames_of(
+        &self,
+        object: &Object,
+        (syntax, codec): (TransferSyntax, &'static dyn Codec),
+    ) -> Result<(TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable)> {
         let info = self.info()?;
         let data = self.pixel_data(object);
         let table = if syntax.is_encapsulated() {

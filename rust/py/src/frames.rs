@@ -5,7 +5,7 @@ use crate::errors::Failure;
 use crate::guard::detached;
 use crate::samples::{ArrayMut, Unfilled};
 use crate::stated::{Decoded, Note, Stated, failed, note, order, way_named};
-use dicoxide_core::codec::{Codec, find_codec};
+use dicoxide_core::codec::{Codec, find_any_codec, find_codec};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{Finish, FrameInfo, Job, Limits, Options, Rescale, Store, Tier, TransferSyntax};
 use dicoxide_part10::Image;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The frames of one Pixel Data value: where they lie, and their decoding.
 ///
 /// `value` is the element's value (`encapsulated` values from the Basic Offset Table item on); with `whole` it is
-/// the bytes of one frame.
+/// the bytes of one frame. With `foreign` no codec is needed: frames are found, not decoded.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct Frames {
     syntax: TransferSyntax,
@@ -40,7 +40,7 @@ impl Frames {
     #[new]
     #[pyo3(signature = (transfer_syntax, value, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,
         pixel_representation, planar_configuration, photometric_interpretation, is_float=false, number_of_frames=None,
-        extended_offsets=None, word_swapped=false, whole=false))]
+        extended_offsets=None, word_swapped=false, whole=false, foreign=false))]
     fn new(
         transfer_syntax: &str,
         value: Bound<'_, PyBytes>,
@@ -58,6 +58,7 @@ impl Frames {
         extended_offsets: Option<(Py<PyBytes>, Py<PyBytes>)>,
         word_swapped: bool,
         whole: bool,
+        foreign: bool,
     ) -> PyResult<Self> {
         let py = value.py();
         let stated = Stated {
@@ -72,7 +73,8 @@ impl Frames {
             photometric_interpretation,
             is_float,
         };
-        let (syntax, codec) = find_codec(transfer_syntax).map_err(|error| failed(&error, transfer_syntax))?;
+        let found = if foreign { find_any_codec(transfer_syntax) } else { find_codec(transfer_syntax) };
+        let (syntax, codec) = found.map_err(|error| failed(&error, transfer_syntax))?;
         let extended = extended_offsets
             .as_ref()
             .map(|(offsets, lengths)| ExtendedOffsets { offsets: offsets.as_bytes(py), lengths: lengths.as_bytes(py) });
@@ -220,8 +222,14 @@ impl Frames {
 
 impl Frames {
     /// The frames of an object that was opened.
-    pub(crate) fn of_object(py: Python<'_>, object: Arc<dicoxide_part10::Object>, image: Arc<Image>) -> PyResult<Self> {
-        let opened = detached(py, |_| image.frames(&object))?;
+    pub(crate) fn of_object(
+        py: Python<'_>,
+        object: Arc<dicoxide_part10::Object>,
+        image: Arc<Image>,
+        foreign: bool,
+    ) -> PyResult<Self> {
+        let open = if foreign { Image::any_frames } else { Image::frames };
+        let opened = detached(py, |_| open(&image, &object))?;
         let (syntax, codec, info, table) = opened.map_err(|error| failed(&error, &image.transfer_syntax))?;
         Ok(Self { syntax, info, value: Held::Object(object, image), table, codec })
     }

@@ -40,7 +40,7 @@ mod _core {
     #[pymodule_export]
     use super::object::{Elements, Object, open_many};
     #[pymodule_export]
-    use super::one::{decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
+    use super::one::{codestream_size, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
 

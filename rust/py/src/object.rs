@@ -52,9 +52,10 @@ impl Object {
         (spec, image.number_of_frames)
     }
 
-    /// Its frames, to be decoded.
-    fn frames(&self, py: Python<'_>) -> PyResult<Frames> {
-        Frames::of_object(py, Arc::clone(&self.object), Arc::clone(&self.image))
+    /// Its frames, to be decoded; or only to be found, with `foreign`.
+    #[pyo3(signature = (*, foreign=false))]
+    fn frames(&self, py: Python<'_>, foreign: bool) -> PyResult<Frames> {
+        Frames::of_object(py, Arc::clone(&self.object), Arc::clone(&self.image), foreign)
     }
 
     /// The elements of its data set.

@@ -138,6 +138,12 @@ impl OneFrame {
     }
 }
 
+/// Rows and columns that a codestream of JPEG, JPEG-LS or JPEG 2000 says it has; None where it does not say.
+#[pyfunction]
+pub(crate) fn codestream_size(src: &Bound<'_, PyBytes>) -> Option<(u32, u32)> {
+    codec::codestream_size(src.as_bytes())
+}
+
 /// What a lossless JPEG codestream says of itself: rows, columns, components, precision.
 #[pyfunction]
 pub(crate) fn jpeg_lossless_dimensions(src: &Bound<'_, PyBytes>) -> PyResult<(u16, u16, usize, u8)> {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
-from dicoxide._request import Array, thread_count
+from dicoxide._request import LARGE_SAMPLES, Array, thread_count
 from dicoxide._threads import Threads
 from dicoxide.errors import CorruptFrameError, DecodeError
 
@@ -102,6 +103,33 @@ def _decode_file(
     for place in errors:
         target[place] = np.nan if target.dtype.kind == "f" else 0
     return errors
+
+
+def require(
+    sources: Sources,
+    frame_shape: tuple[int, ...],
+    *,
+    strict: bool,
+    fallback: bool,
+    keep_errors: bool = False,
+) -> None:
+    """Refuse slices that cannot be as large as their headers say, before memory is taken for all of them.
+
+    One that can be is enough: the others are said to be as large.
+    """
+    failed: DecodeError | OSError | None = None
+    for path, frame in sources if math.prod(frame_shape) > LARGE_SAMPLES else ():
+        try:
+            with open_image(path, strict=strict, fallback=fallback) as image:
+                image.check([frame])
+                return
+        except (DecodeError, OSError) as error:
+            error.add_note(f"of {path}")
+            failed = failed or error
+            if not keep_errors:
+                break
+    if failed is not None:
+        raise failed
 
 
 def _check(image: Image, target: Array) -> None:

@@ -13,7 +13,7 @@ from dicoxide._request import Array, byte_limit, target_array
 from dicoxide.bulk.series._find import Paths
 from dicoxide.bulk.series._geometry import Finding, Floats, Vector
 from dicoxide.bulk.series._plans import Found, OnError, VolumePlan, plan_series, read_attributes
-from dicoxide.bulk.series._slices import fill
+from dicoxide.bulk.series._slices import fill, require
 from dicoxide.errors import DecodeError, LimitError
 
 if TYPE_CHECKING:
@@ -384,6 +384,9 @@ def decode_slices(
         raise ValueError(f"slices have a step of 1, not {step}")
     chosen = plan.slices[start:stop]
     applies = _applies(plan, rescale)
+    sources = [(one.path, one.frame) for one in chosen]
+    keep_errors = on_error != "raise"
+    require(sources, plan.frame_shape, strict=strict, fallback=fallback, keep_errors=keep_errors)
     target = target_array(
         (len(chosen), *plan.frame_shape),
         plan.dtype,
@@ -394,10 +397,10 @@ def decode_slices(
     )
     errors = fill(
         target,
-        [(one.path, one.frame) for one in chosen],
+        sources,
         rescale=applies,
         threads=threads,
-        keep_errors=on_error != "raise",
+        keep_errors=keep_errors,
         strict=strict,
         fallback=fallback,
     )

@@ -1,11 +1,14 @@
 //! The codecs: each turns the bytes of one frame into stored samples. One row of [`CODECS`] a codec.
 
+mod foreign;
 mod jpeg;
 mod jpeg_lossless;
 mod native;
 mod rle;
 mod way;
 
+pub use foreign::codestream_size;
+pub(crate) use foreign::no_codec;
 pub use jpeg_lossless::{Dimensions as JpegLosslessDimensions, dimensions as jpeg_lossless_dimensions};
 pub(crate) use native::frame_bits as native_frame_bits;
 pub use way::Way;
@@ -152,8 +155,17 @@ pub fn find_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec)> {
     let known = TransferSyntax::from_uid(uid);
     known.and_then(|syntax| codec_for(syntax).map(|codec| (syntax, codec))).ok_or_else(|| {
         let name = known.map_or(uid, |syntax| syntax.keyword());
-        unsupported(format!("no codec for transfer syntax {name}"), "PS3.5 Annex A")
+        no_codec(name)
     })
+}
+
+/// The same where frames are to be found only: those of any encapsulated transfer syntax are.
+///
+/// # Errors
+/// As [`find_codec`].
+pub fn find_any_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec)> {
+    let foreign = TransferSyntax::from_uid(uid).filter(|syntax| syntax.is_encapsulated());
+    find_codec(uid).or_else(|error| foreign.map(|syntax| (syntax, &foreign::Foreign as &dyn Codec)).ok_or(error))
 }
 
 /// The codec of a transfer syntax.

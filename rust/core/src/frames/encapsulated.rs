@@ -296,7 +296,9 @@ fn group(
         return Ok((1..=declared).collect());
     }
     let mut ends = Vec::new();
-    for (index, fragment) in fragments.iter().enumerate().skip(1) {
+    // A frame has bytes: what is empty before its first ones is no frame of its own.
+    let first = fragments.iter().position(|fragment| !fragment.is_empty()).unwrap_or(0);
+    for (index, fragment) in fragments.iter().enumerate().skip(first + 1) {
         if starts_frame(fragment)? {
             ends.push(index);
         }

@@ -102,6 +102,14 @@ fn without_a_table_the_number_or_the_beginnings_tell_frames_apart() {
 }
 
 #[test]
+fn empty_fragments_make_no_frame() {
+    let frames = |fragments: &[&[u8]], declared| open(&value(&[], fragments), declared, None).unwrap().0;
+    assert_eq!(frames(&[b"", b"S1"], 1), [b"S1"]);
+    assert_eq!(frames(&[b"", b"", b"S1", b"aa", b"", b"S2"], 2), [&b"S1aa"[..], b"S2"]);
+    assert_eq!(frames(&[b"", b""], 1), [b""]);
+}
+
+#[test]
 fn the_extended_table_comes_first_and_leaves_out_padding() {
     let value = value(&[], &[b"S1a\0", b"S2"]);
     let le = |numbers: &[u64]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<_>>();
