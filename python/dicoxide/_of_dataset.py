@@ -240,7 +240,8 @@ def _reading(what: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None
     except (DecodeError, MemoryError):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and not isinstance(error, also):
+        # pydicom raises OSError too, but only the system gives it a number.
+        if isinstance(error, OSError) and error.errno is not None and not isinstance(error, also):
             raise
         raise _unreadable(what, error) from error
 
