@@ -12,8 +12,8 @@ FUZZED = $(or $(T),$(notdir $(basename $(wildcard $(FUZZ)/fuzz_targets/*.rs))))
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz fuzz-corpus unsafe
-.PHONY: mutations soak asan miri audit docs clean peers
+.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz fuzz-corpus fuzz-python
+.PHONY: unsafe mutations soak asan miri audit docs clean peers
 
 help:  ## Print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,6 +97,9 @@ fuzz-corpus: build  ## Make the corpus anew: seeds of real frames and what fuzze
 			target/fuzz/least rust/fuzz/corpus/$$target target/fuzz/seeds/$$target target/fuzz/$$target || exit 1; \
 		rm -rf rust/fuzz/corpus/$$target && mv target/fuzz/least rust/fuzz/corpus/$$target; \
 	done
+
+fuzz-python: build  ## Fuzz the Python package by atheris for S seconds, target T or each: make fuzz-python T=plugin S=600
+	.ci/fuzz-python $(abspath $(RUN)) $(or $(S),60) $(T)
 
 unsafe:  ## List every unsafe block with its proof
 	$(PYTHON) rust/unsafe_blocks.py

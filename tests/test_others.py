@@ -116,6 +116,18 @@ def test_a_codestream_of_another_size_is_not_handed_on(theirs: list[bytes], uid:
     assert theirs == []
 
 
+def test_what_no_codestream_holds_is_not_handed_on(theirs: list[bytes]) -> None:
+    for count, keyword in ((32, "FloatPixelData"), (64, "DoubleFloatPixelData"), (64, "PixelData")):
+        ds = dataset(FRAMES[0], JPEG2000, coded=[jpeg_2000(FRAMES[0])])
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit = count, count, count - 1
+        if keyword != "PixelData":
+            setattr(ds, keyword, ds.PixelData)
+            del ds.PixelData
+        with pytest.raises(UnsupportedError):
+            dicoxide.decode(ds)
+    assert theirs == []
+
+
 def test_samples_of_another_number_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"theirs": lambda src, runner: bytearray(20)})
     with pytest.raises(dicoxide.DecodeError) as caught:

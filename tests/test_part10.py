@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -315,3 +316,14 @@ def test_names_are_padded_as_pydicom_has_it(tmp_path: Path, value: bytes) -> Non
     data = path.read_bytes()
     expected = describe(read(data)).attributes["PatientName"]
     assert open_source(data).attributes["PatientName"] == expected
+
+
+def test_what_pydicom_cannot_read_is_no_fault_of_the_system(tmp_path: Path) -> None:
+    # A sequence whose first item ends early: pydicom raises an OSError.
+    data = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0"
+    with pytest.raises(OSError, match="No tag to read"):
+        pydicom.dcmread(io.BytesIO(data), force=True)
+    with pytest.raises(dicoxide.CorruptFrameError, match="No tag to read"):
+        read(data)
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "none.dcm")

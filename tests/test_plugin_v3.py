@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.pixels import get_decoder, iter_pixels, pixel_array
+from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 import dicoxide
@@ -204,6 +206,15 @@ def test_a_corrupt_frame_raises_ours() -> None:
     runner = Runner30(options(np.zeros((4, 4), np.uint16), 16))
     with pytest.raises(CorruptFrameError):
         pydicom_v3.decode_frame(bytes(64), runner)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [-5, 2, 1 << 40, "x", [1, 1], Sequence([Dataset()]), float("inf")])
+def test_a_pixel_representation_that_pydicom_lets_through(value: Any) -> None:
+    # It looks at that of Pixel Data alone, and a broken file may have items in Float Pixel Data.
+    image = rng.integers(0, 256, (4, 4), dtype=np.uint8)
+    runner = Runner30(options(image, 8, pixel_representation=value))
+    with pytest.raises(CorruptFrameError, match="(?i)pixel ?representation"):
+        pydicom_v3.decode_frame(encoded(image, 8), runner)  # type: ignore[arg-type]
 
 
 def test_what_is_unsupported_is_passed_on_quietly(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,33 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import JPEGLossless, RLELossless
 
+from backends import outcome
 from dicoxide import _fallback
-from dicoxide.errors import DecodeError
 from encoders import cases, dataset, lossless_cases
 from encoders.lossless_cases import picture
 
 _core = pytest.importorskip("dicoxide._core", reason="the compiled extension is not there")
 
 MANY = settings(max_examples=int(os.environ.get("DICOXIDE_EXAMPLES", "300")), deadline=None)
-
-
-def outcome(core: Any, arguments: dict[str, Any], dtype: Any, **options: Any) -> Any:
-    """The samples and what was noted, or all that an error tells."""
-    arguments = dict(arguments)
-    try:
-        frames = core.Frames(arguments.pop("transfer_syntax"), arguments.pop("value"), **arguments)
-        indices = list(range(len(frames)))
-        samples = arguments["rows"] * arguments["columns"] * arguments["samples_per_pixel"]
-        if len(indices) * samples > 1 << 20:
-            return "large"
-        frames.check(indices)
-        out = np.zeros(len(indices) * samples, dtype)
-        notes = [*frames.notes(), *frames.decode_into(out, indices, **options)[1]]
-    except DecodeError as error:
-        return type(error), error.kind, error.clause, error.offset, error.frame_index
-    except ValueError as error:
-        return type(error)
-    return out.tobytes(), [(index, clause, offset) for index, _, clause, offset in notes]
 
 
 def assert_same(arguments: dict[str, Any], dtype: Any, **options: Any) -> None:

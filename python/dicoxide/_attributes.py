@@ -18,7 +18,8 @@ class Elements(Protocol):
         """The value of an element as Python has it; a KeyError where the element is not there.
 
         Numbers are int and float, text is str, several values a list, the items of a sequence a list of `Elements`;
-        an element without a value is None if it is of numbers, else ``""``. `vr` is that of the data dictionary.
+        an element without a value is None if it is of numbers or bytes, else ``""``. `vr` is that of the data
+        dictionary.
         """
 
     def usual(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
@@ -32,7 +33,7 @@ class Attributes(Mapping[str, Any]):
     """Attributes by keyword, those that are there, in the order of their tags.
 
     Values equal pydicom's, as plain Python: int, float, str, bytes, a list of these where there are several, a list of
-    `Attributes` for a sequence. An attribute without a value is None if its values are numbers, else ``""``.
+    `Attributes` for a sequence. An attribute without a value is None if its values are numbers or bytes, else ``""``.
     It knows what decoding, sorting and measuring need (`KEYWORDS`); ``Image.to_pydicom()`` has everything.
     """
 

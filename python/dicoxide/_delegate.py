@@ -33,6 +33,9 @@ _IMAGE_PIXEL = (
     "PixelRepresentation",
 )
 
+# Of an integer sample in a codestream: JPEG 2000 has the most, of which arrays of 32 bits are made (T.800 A.5.1).
+_MOST_BITS = 32
+
 
 class Others:
     """The frames of an object that are decoded by who else pydicom knows.
@@ -50,6 +53,9 @@ class Others:
         self.unsupported = unsupported
         self._source = source
         self._is_encapsulated = _decoder(source.spec.transfer_syntax).is_encapsulated
+        if self._is_encapsulated and (source.spec.is_float or source.spec.bits_allocated > _MOST_BITS):
+            # Some decoders end the process on what no codestream holds.
+            raise unsupported
         if frames is None and self._is_encapsulated:
             frames = source.frames(foreign=True)
         self._frames = frames

@@ -54,7 +54,7 @@ def value_of(vr: str, data: bytes, is_big_endian: bool, character_set: str | lis
         If the bytes are no such value.
     """
     if not data:
-        return None if is_number(vr) else b"" if vr in _BINARY else ""
+        return None if is_number(vr) or vr in _BINARY else ""
     try:
         if (code := _FORMATS.get(vr)) is not None:
             return _one_or_all(list(struct.unpack(f"{'>' if is_big_endian else '<'}{_count(data, code)}{code}", data)))
@@ -72,6 +72,9 @@ def _text_value(vr: str, data: bytes, is_big_endian: bool, character_set: str | 
     if vr == "AT":
         words = struct.unpack(f"{'>' if is_big_endian else '<'}{len(data) // 4 * 2}H", data[: len(data) // 4 * 4])
         values: list[Any] = [group << 16 | element for group, element in zip(words[::2], words[1::2], strict=True)]
+        if len(data) != 4:
+            # A tag with more bytes behind it is no longer a single one to pydicom.
+            return values
     elif vr == "DS":
         values = [_number(one, float) for one in _split(data.decode("latin_1").strip())]
     elif vr == "IS":
@@ -86,6 +89,8 @@ def _text_value(vr: str, data: bytes, is_big_endian: bool, character_set: str | 
         values = [one.rstrip("\0 ") for one in _decoded(data, character_set).split("\\")]
     elif vr == "UR":
         values = [data.decode("latin_1").rstrip()]
+    elif vr == "UI":
+        values = [one.strip() for one in _split(data.decode("latin_1"))]
     elif vr == "AE":
         values = [one.strip() for one in data.decode("latin_1").split("\\")]
     else:
@@ -123,9 +128,9 @@ def _decoded(data: bytes, character_set: str | list[str]) -> str:
     codec = _CODECS.get(character_set) if isinstance(character_set, str) else None
     if data.isascii() and b"\x1b" not in data and (codec or isinstance(character_set, list)):
         return data.decode("ascii")
-    if codec is not None:
+    if codec is not None and b"\x1b" not in data:
         return data.decode(codec, "replace")
-    # Code extensions switch sets within a value.
+    # Code extensions switch sets within a value; pydicom heeds them also where no set is said that has them.
     from pydicom.charset import convert_encodings, decode_bytes
     from pydicom.valuerep import TEXT_VR_DELIMS
 

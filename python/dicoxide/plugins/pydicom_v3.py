@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from pydicom.uid import UID
 
 from dicoxide._backend import core
-from dicoxide.errors import DecodeError, NonConformantWarning, UnsupportedError
+from dicoxide.errors import CorruptFrameError, DecodeError, NonConformantWarning, UnsupportedError
 from dicoxide.plugins._ahead import Ahead, threads
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
     photometric_interpretation = _stated(
         memory, "photometric_interpretation", str(runner.get_option("photometric_interpretation", ""))
     )
-    pixel_representation = int(runner.get_option("pixel_representation") or 0)
+    pixel_representation = _pixel_representation(runner)
     # As if all bits were stored: pydicom shifts unused bits out itself, or leaves them where it is told to.
     attributes = (
         runner.rows,
@@ -151,6 +151,24 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
         _, what, clause, _ = notes[0]
         warnings.warn(f"{what} ({clause})" if clause else what, NonConformantWarning, stacklevel=3)
     return frame
+
+
+def _pixel_representation(runner: DecodeRunner) -> int:
+    """What the data set says; pydicom looks at it itself only where the pixel data are of integers."""
+    value: Any = runner.get_option("pixel_representation") or 0
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if not 0 <= number < 1 << 32:
+        clause = "PS3.3 C.7.6.3"
+        raise CorruptFrameError(
+            f"PixelRepresentation is {str(value)[:40]!r}, a number expected ({clause})",
+            kind="Mismatch",
+            clause=clause,
+            transfer_syntax=str(runner.transfer_syntax),
+        )
+    return number
 
 
 def reporter(runner: Any) -> Callable[[str, Any], None]:

@@ -1,0 +1,197 @@
+"""An image that bytes choose: attributes by the first of them, Pixel Data are the rest.
+
+The layout is that of `choose` in rust/fuzz/src/lib.rs, so that both read the same corpus; what that leaves unused
+chooses how the value is wrapped, and what is wrong with an attribute.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
+
+from dicoxide._backend import core
+from encoders import encapsulate
+
+CHOICE_BYTES = 12
+# Targets are to be tried often.
+MOST_SAMPLES = 1 << 16
+
+_FIRST = ("native", "rle", "jpeg_lossless")
+_TERMS = ("YBR_FULL", "YBR_FULL_422", "MONOCHROME2", "RGB", "PALETTE COLOR", "YBR_PARTIAL_420", "YBR_RCT", "")
+_TABLES = ("", "none", "basic", "wrong", "extended")
+_BROKEN = (
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PlanarConfiguration",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+)
+_VRS = ("US", "IS", "LO", "UN", "SQ")
+
+
+def _syntaxes() -> list[list[str]]:
+    """UIDs by codec, in the order of the core's register; new codecs come last."""
+    by_codec: dict[str, list[str]] = {codec: [] for codec in _FIRST}
+    for uid, _, codec in core.transfer_syntaxes():
+        if codec is not None:
+            by_codec.setdefault(codec, []).append(uid)
+    return [uids for uids in by_codec.values() if uids]
+
+
+SYNTAXES = _syntaxes()
+
+
+@dataclass
+class Choice:
+    """What is chosen, as numbers that any attribute may have."""
+
+    transfer_syntax: str
+    rows: int
+    columns: int
+    samples_per_pixel: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    is_float: bool
+    pixel_representation: int
+    planar_configuration: int
+    photometric_interpretation: str
+    number_of_frames: int | None
+    word_swapped: bool
+    options: int
+    table: str
+    fault: int
+    value: bytes
+    extended: tuple[bytes, bytes] | None = None
+
+    @property
+    def is_native(self) -> bool:
+        """Whether Pixel Data are no items."""
+        return self.transfer_syntax in SYNTAXES[0] and not self.transfer_syntax.endswith(".98")
+
+    @property
+    def dtype(self) -> str:
+        """Of stored values."""
+        kind = "f" if self.is_float else "ui"[self.pixel_representation == 1 and self.bits_allocated > 1]
+        return f"{kind}{max(1, self.bits_allocated // 8)}"
+
+    def arguments(self) -> dict[str, Any]:
+        """Those of ``core.Frames``."""
+        return {
+            "transfer_syntax": self.transfer_syntax,
+            "value": self.value,
+            "rows": self.rows,
+            "columns": self.columns,
+            "samples_per_pixel": self.samples_per_pixel,
+            "bits_allocated": self.bits_allocated,
+            "bits_stored": self.bits_stored,
+            "high_bit": self.high_bit,
+            "pixel_representation": self.pixel_representation,
+            "planar_configuration": self.planar_configuration,
+            "photometric_interpretation": self.photometric_interpretation,
+            "is_float": self.is_float,
+            "number_of_frames": self.number_of_frames,
+            "extended_offsets": self.extended,
+            "word_swapped": self.word_swapped and self.is_native,
+        }
+
+    def dataset(self) -> Dataset:
+        """All of it as pydicom has it, one attribute broken where that is chosen."""
+        ds = Dataset()
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = self.transfer_syntax
+        ds.SamplesPerPixel = self.samples_per_pixel
+        ds.PhotometricInterpretation = self.photometric_interpretation
+        if self.samples_per_pixel > 1:
+            ds.PlanarConfiguration = self.planar_configuration
+        if self.number_of_frames is not None:
+            ds.NumberOfFrames = self.number_of_frames
+        ds.Rows, ds.Columns, ds.BitsAllocated = self.rows, self.columns, self.bits_allocated
+        if not self.is_float:
+            ds.BitsStored, ds.HighBit = self.bits_stored, self.high_bit
+            ds.PixelRepresentation = self.pixel_representation
+        if self.extended is not None:
+            ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = self.extended
+        keyword = "PixelData"
+        if self.is_float:
+            keyword = "FloatPixelData" if self.bits_allocated == 32 else "DoubleFloatPixelData"
+        setattr(ds, keyword, self.value)
+        if not self.is_float:
+            ds["PixelData"].VR = "OW" if self.word_swapped or self.bits_allocated > 8 else "OB"
+        ds[keyword].is_undefined_length = not self.is_native
+        self._break(ds)
+        return ds
+
+    def _break(self, ds: Dataset) -> None:
+        if not self.fault:
+            return
+        how, which = divmod(self.fault, len(_BROKEN))
+        tag = Tag(_BROKEN[which])
+        if how == 0:
+            ds.pop(tag, None)
+            return
+        # As a file with broken bytes would have it.
+        size = 2 * how - (self.options >> 1 & 1)
+        raw = self.value[-size:] if how < len(_VRS) else b""
+        ds._dict[tag] = RawDataElement(tag, _VRS[how % len(_VRS)], len(raw), raw, 0, False, True)
+
+
+def choose(data: bytes) -> Choice | None:
+    """What `data` choose; None where it is too little, or too large an image."""
+    if len(data) < CHOICE_BYTES:
+        return None
+    codec, syntax, rows, columns, samples, allocated, stored, shift, kind, frames, options, term = data[:CHOICE_BYTES]
+    uids = SYNTAXES[codec % len(SYNTAXES)]
+    bits_allocated = (1, 8, 8, 16, 16, 16, 32, 64)[allocated % 8]
+    bits_stored = stored % (bits_allocated + 1)
+    terms = (*_TERMS[:2], "RGB" if samples % 5 == 3 else "MONOCHROME2", _TERMS[term >> 3 & 7])
+    chosen = Choice(
+        transfer_syntax=uids[syntax % len(uids)],
+        rows=rows + 256 * (frames >> 3 & 3),
+        columns=columns + 256 * (frames >> 5 & 3),
+        samples_per_pixel=samples % 5,
+        bits_allocated=bits_allocated,
+        bits_stored=bits_stored,
+        high_bit=max(0, bits_stored + shift % 4 - 1),
+        is_float=kind % 8 == 0 and bits_allocated in (32, 64),
+        pixel_representation=int(1 <= kind % 8 < 4),
+        planar_configuration=options & 1,
+        photometric_interpretation=terms[term & 3],
+        number_of_frames=None if frames & 128 else frames % 8,
+        word_swapped=bool(term & 4),
+        options=options,
+        table=_TABLES[samples // 5 % len(_TABLES)],
+        fault=shift >> 2,
+        value=data[CHOICE_BYTES:],
+    )
+    count = max(1, chosen.number_of_frames or 1)
+    if math.prod((chosen.rows, chosen.columns, chosen.samples_per_pixel, count)) > MOST_SAMPLES:
+        return None
+    if not chosen.is_native:
+        _wrap(chosen, count)
+    return chosen
+
+
+def _wrap(chosen: Choice, count: int) -> None:
+    """Items around the value, where it is not to be items itself."""
+    if chosen.table:
+        size = -(-len(chosen.value) // count)
+        frames = [chosen.value[at * size : (at + 1) * size] for at in range(count)]
+        whole = encapsulate.encapsulate(frames, table=chosen.table)
+        chosen.value, chosen.extended = whole.value, whole.extended
+    elif chosen.word_swapped and len(chosen.value) >= 32:
+        # The last bytes are an Extended Offset Table of two frames.
+        chosen.value, table = chosen.value[:-32], chosen.value[-32:]
+        chosen.extended = table[:16], table[16:]

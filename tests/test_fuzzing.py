@@ -1,0 +1,228 @@
+"""The targets of `make fuzz-python` on random bytes, without a fuzzer; and proof that they would find bugs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.pixels import pixel_array
+
+import dicoxide
+from conftest import PYDICOM_FILES, ROOT
+from dicoxide._attributes import _DICTIONARY
+from fuzzing import _choice, _seeds, _targets
+from mutations import _ways
+
+CT = bytes(4) + (PYDICOM_FILES / "test_files" / "CT_small.dcm").read_bytes()
+# Two frames of RLE Lossless in 4 × 4 pixels of 8 bits.
+RLE = bytes([1, 0, 4, 4, 1, 1, 8, 0, 4, 2, 0, 2])
+FRAME = b"\1\0\0\0\x40\0\0\0" + bytes(56) + b"\xf1\5"
+
+pytestmark = pytest.mark.skipif(
+    dicoxide.backend == "numpy", reason="files are pydicom's there, which asks for what lengths say"
+)
+
+
+def test_nothing_is_wrong_with_any_bytes() -> None:
+    # A process of its own: pydicom's other decoders are taken away in it.
+    places = [str(Path(__file__).parent), str(Path(dicoxide.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    done = subprocess.run(
+        [sys.executable, "-m", "fuzzing", "all", "--random", "100"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(place for place in places if place)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == list(_targets.TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        # Escapes where no character set is said that has any.
+        ("PatientName", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B"),
+        ("PatientID", b"a\x1b(Bb \x1b$B;3"),
+        ("SOPInstanceUID", b"\n1.2.3\r"),
+        ("SOPInstanceUID", b" 1.2\\\t3 \0"),
+        ("FrameIncrementPointer", b"\x54\0\x80\0"),
+        ("FrameIncrementPointer", b"\x54\0\x80\0\x54\0"),
+        ("FrameIncrementPointer", b"\x54\0"),
+        ("RedPaletteColorLookupTableData", b""),
+    ],
+)
+def test_values_that_are_not_quite_ones_are_those_of_pydicom(keyword: str, value: bytes) -> None:
+    assert _targets.run("values", bytes([list(_DICTIONARY).index(keyword), 0]) + value) == []
+
+
+@pytest.fixture
+def _alone() -> Iterator[None]:
+    """Nobody but us behind pydicom."""
+    handlers = list(pydicom.config.pixel_data_handlers)
+    pydicom.config.pixel_data_handlers[:] = [dicoxide.pydicom_handler]
+    with dicoxide.enabled():
+        yield
+    pydicom.config.pixel_data_handlers[:] = handlers
+
+
+class TestChoice:
+    @pytest.mark.parametrize("length", range(_choice.CHOICE_BYTES))
+    def test_too_little(self, length: int) -> None:
+        assert _choice.choose(bytes(length)) is None
+
+    def test_too_large(self) -> None:
+        assert _choice.choose(bytes([1, 0, 255, 255, 3, 1, 8, 0, 4, 0x79, 0, 2])) is None
+
+    def test_frames(self) -> None:
+        head = bytearray(RLE)
+        # Frames without items, which are put around them.
+        head[4] += 5
+        choice = _choice.choose(bytes(head) + FRAME * 2)
+        assert choice is not None
+        ds = choice.dataset()
+        with dicoxide.enabled():
+            found = pixel_array(ds, decoding_plugin="dicoxide")
+        assert np.array_equal(found, dicoxide.decode(ds))
+        assert found.tolist() == np.full((2, 4, 4), 5).tolist()
+
+    def test_broken_attributes(self) -> None:
+        found = set()
+        for fault in range(1, 64):
+            head = bytearray(RLE)
+            head[7] = fault << 2
+            choice = _choice.choose(bytes(head) + FRAME)
+            assert choice is not None
+            ds, sound = choice.dataset(), choice
+            sound.fault = 0
+            expected = sound.dataset()
+            if any(ds.get_item(tag) != expected.get_item(tag) for tag in {*ds.keys(), *expected.keys()}):
+                found.add(fault)
+        # What is not there cannot be taken away.
+        assert len(found) == 60
+
+    def test_the_corpus_of_rust_is_read_alike(self) -> None:
+        decoded = 0
+        for data in _seeds.seeds("handler", 4096):
+            choice = _choice.choose(data)
+            if choice is not None:
+                decoded += (
+                    _ways.outcome(lambda choice=choice: dicoxide.decode(choice.dataset(), fallback=False)).array
+                    is not None
+                )
+        assert decoded > 20
+
+
+class TestPlanted:
+    """Bugs: each is seen."""
+
+    @staticmethod
+    def plant(monkeypatch: pytest.MonkeyPatch, when: Any) -> None:
+        """Another value of one sample in some calls."""
+        right = dicoxide.decode
+
+        def decode(src: Any, **options: Any) -> Any:
+            samples = right(src, **options)
+            if when(src, options):
+                samples = samples if "out" in options else samples.copy()
+                samples.reshape(-1)[-1] += 1
+            return samples
+
+        monkeypatch.setattr(dicoxide, "decode", decode)
+
+    @pytest.mark.parametrize("way", range(len(_targets._WAYS)))
+    @pytest.mark.usefixtures("_alone")
+    def test_none_without(self, way: int) -> None:
+        for first in (0, 1, 8, 250):
+            for second in range(6):
+                assert _targets.run("decode", bytes([way, first, second, 0]) + CT[4:]) == []
+
+    @pytest.mark.parametrize(
+        ("way", "when"),
+        [
+            ("_threads", lambda src, options: options.get("threads") == 2),
+            ("_sources", lambda src, options: isinstance(src, Path)),
+            ("_max_bytes", lambda src, options: "max_bytes" in options),
+            ("_frames", lambda src, options: "frames" in options),
+            ("_iter", lambda src, options: True),
+            ("_out", lambda src, options: "out" in options),
+            ("_strict", lambda src, options: options.get("strict")),
+            ("_raw", lambda src, options: options.get("raw")),
+            ("_rescale", lambda src, options: options.get("dtype") == "f8"),
+            ("_view", lambda src, options: "copy" in options),
+            ("_pydicom", lambda src, options: isinstance(src, pydicom.Dataset)),
+        ],
+    )
+    @pytest.mark.usefixtures("_alone")
+    def test_one_sample_that_is_another(self, monkeypatch: pytest.MonkeyPatch, way: str, when: Any) -> None:
+        self.plant(monkeypatch, when)
+        number = next(at for at, function in enumerate(_targets._WAYS) if function.__name__ == way)
+        # The first frame alone, or a limit that is none.
+        chosen = (8, 0) if way == "_frames" else (255, 12)
+        found = _targets.run("decode", bytes([number, *chosen, 0]) + CT[4:])
+        assert any(text.startswith(way[1:]) for text in found)
+
+    def test_frames_one_by_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(dicoxide, "iter_frames", lambda *_, **__: iter(()))
+        number = next(at for at, function in enumerate(_targets._WAYS) if function.__name__ == "_iter")
+        found = _targets.run("decode", bytes([number, 0, 0, 0]) + CT[4:])
+        assert any("0 frames" in text for text in found)
+
+    def test_an_exception_of_another_kind(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: Any, **__: Any) -> Any:
+            raise ZeroDivisionError("x")
+
+        for name in ("decode", "decode_many", "open", "read_series", "iter_frames"):
+            with monkeypatch.context() as patch:
+                patch.setattr(dicoxide, name, fail)
+                target = {"open": "header", "read_series": "series"}.get(name, "decode")
+                heads = [bytes([way, 0, 0, 0]) for way in range(len(_targets._WAYS))]
+                found = [text for head in heads for text in _targets.run(target, head + CT[4:])]
+                assert any("ZeroDivisionError" in text for text in found), name
+
+    @pytest.mark.parametrize("target", ["plugin", "handler"])
+    def test_pydicom(self, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+        error = _ways.Outcome(error=MemoryError())
+        for name in ("by_plugin", "by_handler"):
+            monkeypatch.setattr(_ways, name, lambda ds, **_: error)
+        monkeypatch.setattr(_ways, "is_ours", lambda error: True)
+        head = bytes([*RLE[:4], 6, *RLE[5:]])
+        assert _targets.run(target, head + FRAME * 2) == [f"{target} raises MemoryError: "]
+
+    def test_backends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = bytes([*RLE[:4], 6, *RLE[5:]]) + FRAME * 2
+        assert _targets.run("backends", data) == []
+        right = _targets.backends.outcome
+        monkeypatch.setattr(
+            _targets.backends, "outcome", lambda core, *args, **options: (core, right(core, *args, **options))
+        )
+        assert len(_targets.run("backends", data)) == 1
+
+    def test_values(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = next(data for data in _seeds.seeds("values", 64) if data.endswith(b"MR"))
+        assert _targets.run("values", data) == []
+        monkeypatch.setattr(_targets, "value_of", lambda *_: "CT")
+        assert _targets.run("values", data) == ["CS of '' is 'CT', pydicom has 'MR'"]
+
+
+def test_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from fuzzing import __main__ as command
+
+    monkeypatch.setitem(sys.modules, "atheris", None)
+    monkeypatch.setattr(sys, "argv", ["fuzzing", "decode", "--seconds", "1"])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 3
+    assert "atheris is not installed" in capsys.readouterr().err
+
+
+def test_every_target_has_seeds() -> None:
+    for target in _targets.TARGETS:
+        assert len(list(_seeds.seeds(target, 8192))) > 50, target
+    assert (ROOT / ".ci" / "fuzz-python").exists()
