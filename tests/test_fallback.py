@@ -536,7 +536,7 @@ class TestOutput:
         different = out.reshape(pixels.shape) != expected
         # pydicom's matrix product may or may not fuse multiply and add, which shows at one pair of differences.
         assert not different[~tie].any()
-        with pytest.raises(ValueError, match="three samples of 8 bits"):
+        with pytest.raises(ValueError, match="three unsigned samples of 8 bits"):
             decode(frames(ExplicitVRLittleEndian, bytes(60000), attributes | WIDE), "u2", 30000, to_rgb=True)
         opened = frames(ExplicitVRLittleEndian, self.VALUE)
         assert np.array_equal(decode(opened, "u1", 4, to_rgb=True)[0], decode(opened, "u1", 4)[0])

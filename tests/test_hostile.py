@@ -88,7 +88,7 @@ class TestAttributes:
         # A header says it, not the caller: it is no argument that is wrong.
         ds = dataset(np.zeros((4, 4, 3), np.uint16), samples_per_pixel=3, photometric_interpretation="YBR_FULL")
         for src in (ds, to_bytes(ds)):
-            with pytest.raises(UnsupportedError, match="three samples of 8 bits"):
+            with pytest.raises(UnsupportedError, match="three unsigned samples of 8 bits"):
                 dicoxide.decode(src, fallback=fallback)
             assert dicoxide.decode(src, raw=True, fallback=fallback).shape == (4, 4, 3)
 

@@ -10,9 +10,9 @@ import pytest
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 import dicoxide
-from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError
+from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError, UnsupportedError
 from encoders import encapsulate, rle
-from encoders.dataset import dataset, random_values
+from encoders.dataset import dataset, random_values, to_bytes
 
 RNG = np.random.default_rng(11)
 
@@ -256,6 +256,41 @@ class TestSamples:
         for index in range(3):
             assert np.array_equal(dicoxide.decode(ds, frames=index), expected[index])
 
+    @pytest.mark.parametrize("dtype", ["u4", "i4", "u8", "i8"])
+    def test_large_samples_in_big_endian_may_be_meant_otherwise(self, dtype: str) -> None:
+        # OW is swapped within words of 16 bits (7.3), which leaves the least significant word first: so DCMTK, GDCM and
+        # SimpleITK have it. pydicom and who wrote its rtdose_expb.dcm have the whole number in big endian.
+        ds = dataset(image(dtype), ExplicitVRBigEndian)
+        with pytest.warns(NonConformantWarning, match="bits taken for numbers in big endian"):
+            assert np.array_equal(dicoxide.decode(ds), ds.pixel_array)
+        with pytest.warns(NonConformantWarning, match="bits taken for numbers in big endian"):
+            ((_, many),) = dicoxide.decode_many([to_bytes(ds)])
+        assert np.array_equal(many, ds.pixel_array)
+        with pytest.raises(CorruptFrameError, match="big endian"):
+            dicoxide.decode(ds, strict=True)
+        for other in (dataset(image("f4"), ExplicitVRBigEndian), dataset(image("u2"), ExplicitVRBigEndian)):
+            dicoxide.decode(other, strict=True)
+
+    def test_colour_differences_of_half_resolution_are_in_no_planes(self) -> None:
+        # PS3.3 C.7.6.3.1.3: the planar configuration of YBR_FULL_422 is 0.
+        ds = dataset(image("u1", 3)[:, :6], samples_per_pixel=3)
+        ds.PhotometricInterpretation, ds.PixelData = "YBR_FULL_422", ds.PixelData[: ds.Rows * ds.Columns * 2]
+        expected = dicoxide.decode(ds, raw=True)
+        ds.PlanarConfiguration = 1
+        for src in (ds, to_bytes(ds)):
+            with pytest.warns(NonConformantWarning, match="planar configuration 1 found, 0 expected"):
+                assert np.array_equal(dicoxide.decode(src, raw=True), expected)
+        with pytest.warns(NonConformantWarning, match="planar configuration 1 found, 0 expected"):
+            ((_, many),) = dicoxide.decode_many([to_bytes(ds)], raw=True)
+        assert np.array_equal(many, expected)
+
+    def test_colour_differences_with_a_sign_are_none(self) -> None:
+        samples = image("i1", 3)
+        ds = dataset(samples, samples_per_pixel=3, photometric_interpretation="YBR_FULL")
+        with pytest.raises(UnsupportedError, match="unsigned"):
+            dicoxide.decode(ds)
+        assert np.array_equal(dicoxide.decode(ds, raw=True), samples)
+
     def test_packed_bits_as_big_endian_words(self) -> None:
         # 7.3: the bytes of a word are swapped whatever is packed in it; pydicom takes them as they lie.
         bits = (RNG.random((3, 5, 7)) < 0.5).astype(np.uint8)
@@ -263,6 +298,7 @@ class TestSamples:
             ds = dataset(bits, ExplicitVRBigEndian, bits_allocated=1, ow=as_words)
             assert np.array_equal(dicoxide.decode(ds), bits)
 
+    @pytest.mark.filterwarnings("ignore:samples of .* bits taken for numbers in big endian")
     @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
     @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless])
     def test_garbage_beside_the_stored_bits(self, syntax: str, dtype: str) -> None:
@@ -330,6 +366,7 @@ class TestSamples:
             ds["PhotometricInterpretation"]._value = term
             assert np.array_equal(dicoxide.decode(ds), frame)
 
+    @pytest.mark.filterwarnings("ignore:samples of .* bits taken for numbers in big endian")
     def test_planes_and_pixels(self) -> None:
         for dtype in ("u1", "u2", "i2", "u4"):
             frames = random_values(RNG, (2, 40, 30, 3), np.dtype(dtype).itemsize * 8, dtype)

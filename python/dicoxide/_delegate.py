@@ -101,8 +101,7 @@ class Others:
         """How many frames are in native pixel data that nobody here has a type for."""
         source, spec = self._source, self._source.spec
         declared, clause = source.number_of_frames or 1, "PS3.5 8.1.1"
-        is_422 = spec.photometric_interpretation == "YBR_FULL_422"
-        bits = spec.rows * spec.columns * (2 if is_422 else spec.samples_per_pixel) * spec.bits_allocated
+        bits = spec.rows * spec.columns * (2 if spec.is_422 else spec.samples_per_pixel) * spec.bits_allocated
         found = source.value_bytes
         if bits <= 0 or found * 8 < bits * declared:
             text = f"{found} bytes found, {-(-bits * declared // 8)} expected for {declared} frames ({clause})"

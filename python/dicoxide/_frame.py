@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from dicoxide._notes import Note
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 # Rows, columns, samples per pixel, bits allocated, bits stored, high bit, pixel representation, planar configuration,
@@ -24,6 +25,8 @@ _NUMBERS = (
     "planar_configuration",
 )
 _INTEGER_BITS = (8, 16, 32, 64)
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", _BIG_ENDIAN)
 _FLOAT_BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 
 
@@ -101,6 +104,29 @@ class FrameSpec(NamedTuple):
             clause=clause,
             transfer_syntax=self.transfer_syntax,
         )
+
+    def notes(self) -> list[Note]:
+        """What is tolerated of the attributes, or cannot be known by them."""
+        notes: list[Note] = []
+        if self.high_bit is not None and self.bits_stored is not None and self.high_bit != self.bits_stored - 1:
+            text = (
+                f"high bit {self.high_bit} found, {self.bits_stored - 1} expected with bits stored {self.bits_stored}"
+            )
+            notes.append((None, text, "PS3.5 8.1.1", None))
+        if self.transfer_syntax == _BIG_ENDIAN and self.bits_allocated > 16 and not self.is_float:
+            # OW is swapped within words of 16 bits, which leaves the least significant word first: so DCMTK and GDCM
+            # have it. Others, pydicom among them, write and read the sample as one number.
+            text = f"samples of {self.bits_allocated} bits taken for numbers in big endian, some write words in little"
+            notes.append((None, text, "PS3.5 7.3", None))
+        if self.transfer_syntax in _NATIVE and self.is_422 and self.planar_configuration == 1:
+            text = "planar configuration 1 found, 0 expected of YBR_FULL_422: taken as pairs of pixels"
+            notes.append((None, text, "PS3.3 C.7.6.3.1.3", None))
+        return notes
+
+    @property
+    def is_422(self) -> bool:
+        """Whether colour differences are at half the horizontal resolution, where samples are not compressed."""
+        return self.samples_per_pixel == 3 and self.photometric_interpretation == "YBR_FULL_422"
 
     def core_attributes(self) -> CoreAttributes:
         """What `core.Frames` takes after syntax and value, in its order; the core checks it."""

@@ -212,15 +212,8 @@ class Image:
 
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""
-        source, spec = self._source, self._source.spec
-        frames = source.frames()
-        notes = frames.notes()
-        if spec.high_bit is not None and spec.bits_stored is not None and spec.high_bit != spec.bits_stored - 1:
-            text = (
-                f"high bit {spec.high_bit} found, {spec.bits_stored - 1} expected with bits stored {spec.bits_stored}"
-            )
-            notes.append((None, text, "PS3.5 8.1.1", None))
-        self._tell(notes)
+        frames = self._source.frames()
+        self._tell([*frames.notes(), *self._source.spec.notes()])
         return frames
 
     def _tell(self, notes: list[_notes.Note]) -> None:

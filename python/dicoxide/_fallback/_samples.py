@@ -52,8 +52,8 @@ def check_output(out: Samples, info: FrameInfo, rescaled: bool, ybr_to_rgb: bool
     """Whether ``out`` can hold the samples."""
     if rescaled and info.samples_per_pixel != 1:
         raise fault("Output", "rescale of an image with more than one sample per pixel", "PS3.3 C.11.1")
-    if ybr_to_rgb and (info.samples_per_pixel != 3 or info.sample_bytes != 1):
-        raise fault("Unsupported", "YBR_FULL to RGB needs three samples of 8 bits", "PS3.3 C.7.6.3.1.2")
+    if ybr_to_rgb and (info.samples_per_pixel != 3 or info.dtype != np.uint8):
+        raise fault("Unsupported", "YBR_FULL to RGB needs three unsigned samples of 8 bits", "PS3.3 C.7.6.3.1.2")
     wider_integer = info.dtype.kind in "iu" and out.dtype.kind in "iu" and np.can_cast(info.dtype, out.dtype)
     if not rescaled and out.dtype != info.dtype and not wider_integer:
         raise fault("Output", f"output of {out.dtype} cannot hold samples of {info.dtype}")

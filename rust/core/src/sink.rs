@@ -167,8 +167,8 @@ impl<'a> Sink<'a> {
     /// `Unsupported` if colour is to be converted that is not of 8 bits.
     pub(crate) fn set_colour(&mut self, colour: Colour) -> Result<()> {
         self.ybr_to_rgb = self.finish.to_rgb && colour == Colour::Ybr;
-        if self.ybr_to_rgb && (self.samples_per_pixel != 3 || self.sample_bytes != 1) {
-            return Err(unsupported("YBR_FULL to RGB needs three samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
+        if self.ybr_to_rgb && (self.samples_per_pixel != 3 || self.from != SampleType::U8) {
+            return Err(unsupported("YBR_FULL to RGB needs three unsigned samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
         }
         Ok(())
     }

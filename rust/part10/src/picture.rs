@@ -100,8 +100,11 @@ impl Opened {
         };
         let failed = |error| failed(error, &image.transfer_syntax, None);
         let (syntax, codec, info, table) = image.frames(&object).map_err(failed)?;
-        // Where the values lie elsewhere in their samples is told by the one who opens a single image.
-        if image.high_bit.is_some_and(|high_bit| Some(high_bit.saturating_add(1)) != image.bits_stored) {
+        // What is to be noted of the attributes is told by the one who opens a single image.
+        let is_elsewhere = image.high_bit.is_some_and(|high_bit| Some(high_bit.saturating_add(1)) != image.bits_stored);
+        let is_ambiguous = syntax.is_big_endian() && info.sample_bytes() > 2 && !info.is_float();
+        let is_planar = info.is_native_422() && info.attributes().planar_configuration == 1;
+        if is_elsewhere || is_ambiguous || is_planar {
             return Err(Outcome::Elsewhere);
         }
         let indices = request.indices(&table).ok_or(Outcome::Elsewhere)?;
