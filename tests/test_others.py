@@ -193,7 +193,7 @@ def test_volumes_take_no_memory_for_claims(tmp_path: Path) -> None:
         "resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20), resource.RLIM_INFINITY))\n"
         "read = dicoxide.read_series\n"
         "ways = [lambda path: read([path]), lambda path: read([path], on_error='return')]\n"
-        "if 'dask' in sys.modules:\n    ways.append(lambda path: dicoxide.dask.from_series([path]).compute())\n"
+        "if 'dask' in sys.modules:\n    ways.append(lambda path: dicoxide.dask.from_files([path]).compute())\n"
         "for path in sys.argv[1:]:\n"
         "    for way in ways:\n"
         "        try:\n            print(way(path))\n"

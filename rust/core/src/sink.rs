@@ -161,6 +161,11 @@ impl<'a> Sink<'a> {
         Ok(sink)
     }
 
+    /// Whether it matters which colour the samples are.
+    pub(crate) const fn converts_colour(&self) -> bool {
+        self.finish.to_rgb
+    }
+
     /// What the samples are, where it is not what the attributes say: before any is written.
     ///
     /// # Errors

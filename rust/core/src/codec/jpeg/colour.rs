@@ -15,7 +15,8 @@ pub(in crate::codec) fn is_jfif(parameters: &[u8]) -> bool {
     parameters.starts_with(JFIF)
 }
 
-/// Tells `sink` of the colour that the codestream has, where it is another one than the data set says, and notes it.
+/// Tells `sink` of the colour that the codestream has, where it is another one than the data set says, and notes it. Who
+/// takes the samples as they are need not know.
 ///
 /// # Errors
 /// `Unsupported` if colour is to be converted that is not of 8 bits.
@@ -26,6 +27,9 @@ pub(in crate::codec) fn settle(
     sink: &mut Sink<'_>,
 ) -> Result<Option<Tolerated>> {
     let [first, second, third] = frame.components.as_slice() else { return Ok(None) };
+    if !sink.converts_colour() {
+        return Ok(None);
+    }
     // No standard gives the letters this meaning, encoders do.
     let are_letters = matches!(&[first.id, second.id, third.id], b"RGB" | b"rgb");
     let (colour, what) = if are_letters && info.is_ybr() {
