@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -114,9 +114,11 @@ class Others:
 
     def _frame(self, index: int, raw: bool) -> Array:
         spec = self._source.spec
-        one = self._encapsulated(index) if self._frames and self._is_encapsulated else self._native()
+        theirs = self._encapsulated if self._is_encapsulated else self._native
         try:
-            decoded = _pixel_array(one, None if self._is_encapsulated else index, raw)
+            decoded = _native_order(theirs(index, raw))
+        except DecodeError:
+            raise
         except NotImplementedError as error:
             raise self.unsupported from error
         except MemoryError:
@@ -130,23 +132,25 @@ class Others:
             raise self._failed(DecodeError, text, "Fallback", index)
         return decoded
 
-    def _encapsulated(self, index: int) -> Dataset:
-        """A data set with one frame, and what decoding needs to know of it."""
-        from pydicom.dataset import Dataset
+    def _encapsulated(self, index: int, raw: bool) -> Array:
+        """What pydicom makes of one codestream, with what the data set says of it."""
         from pydicom.encaps import encapsulate
 
-        spec, codestream = self._source.spec, self._codestream(index)
-        one = Dataset()
-        one.Rows, one.Columns, one.SamplesPerPixel = spec.rows, spec.columns, spec.samples_per_pixel
-        one.BitsAllocated, one.PixelRepresentation = spec.bits_allocated, spec.pixel_representation
-        one.BitsStored = spec.bits_allocated if spec.bits_stored is None else spec.bits_stored
-        one.HighBit = one.BitsStored - 1 if spec.high_bit is None else spec.high_bit
-        one.PhotometricInterpretation = spec.photometric_interpretation
-        if spec.samples_per_pixel > 1:
-            one.PlanarConfiguration = spec.planar_configuration
-        one.PixelData = encapsulate([codestream])
-        one["PixelData"].VR = "OB"
-        return self._of_syntax(one)
+        spec = self._source.spec
+        one = encapsulate([self._codestream(index)])
+        said: dict[str, Any] = {
+            "rows": spec.rows,
+            "columns": spec.columns,
+            "samples_per_pixel": spec.samples_per_pixel,
+            "bits_allocated": spec.bits_allocated,
+            "bits_stored": spec.bits_allocated if spec.bits_stored is None else spec.bits_stored,
+            "pixel_representation": spec.pixel_representation,
+            "photometric_interpretation": spec.photometric_interpretation,
+            "planar_configuration": spec.planar_configuration,
+            "number_of_frames": 1,
+        }
+        decoded, _ = _decoder(spec.transfer_syntax).as_array(one, raw=raw, **said)
+        return decoded
 
     def _codestream(self, index: int) -> bytes:
         """One frame, of the size that the data set says."""
@@ -162,24 +166,21 @@ class Others:
             raise self._failed(CorruptFrameError, text, "Mismatch", index, "PS3.5 8.2")
         return codestream
 
-    def _native(self) -> Dataset:
-        """A data set with the elements of all frames."""
-        from pydicom.dataset import Dataset
+    def _native(self, index: int, raw: bool) -> Array:
+        """What pydicom makes of one frame, with all elements that it looks at."""
+        from pydicom.dataset import Dataset, FileMetaDataset
+        from pydicom.uid import UID
 
-        found, all_frames = self._source.dataset, Dataset()
-        for keyword in (*_IMAGE_PIXEL, self._source.spec.pixel_keyword):
+        spec, found = self._source.spec, self._source.dataset
+        all_frames = Dataset()
+        for keyword in (*_IMAGE_PIXEL, spec.pixel_keyword):
             if keyword in found:
                 all_frames[keyword] = found[keyword]
         all_frames.NumberOfFrames = self._count
-        return self._of_syntax(all_frames)
-
-    def _of_syntax(self, dataset: Dataset) -> Dataset:
-        from pydicom.dataset import FileMetaDataset
-        from pydicom.uid import UID
-
-        dataset.file_meta = FileMetaDataset()
-        dataset.file_meta.TransferSyntaxUID = UID(self._source.spec.transfer_syntax)
-        return dataset
+        all_frames.file_meta = FileMetaDataset()
+        all_frames.file_meta.TransferSyntaxUID = UID(spec.transfer_syntax)
+        decoded, _ = _decoder(spec.transfer_syntax).as_array(all_frames, index=index, raw=raw)
+        return decoded
 
     def _failed(self, error: type[DecodeError], text: str, kind: str, index: int, clause: str = "") -> DecodeError:
         text = f"{text} ({clause})" if clause else text
@@ -224,12 +225,6 @@ def modality_lut(stored: Array, dataset: Dataset) -> Array:
     except Exception as error:
         clause = "PS3.3 C.11.1"
         raise CorruptFrameError(f"the Modality LUT cannot be applied: {error} ({clause})", clause=clause) from error
-
-
-def _pixel_array(dataset: Dataset, index: int | None, raw: bool) -> Array:
-    from pydicom.pixels.utils import pixel_array
-
-    return _native_order(pixel_array(dataset, index=index, raw=raw))
 
 
 def _decoder(transfer_syntax: str) -> Decoder:
