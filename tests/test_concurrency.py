@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import mmap
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +20,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEGLossless, RLELossless
 
 import dicoxide
+from dicoxide._threads import Threads
 from encoders.dataset import dataset, to_bytes
 
 needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="of the compiled core")
@@ -335,3 +338,32 @@ class TestIterators:
             frames.close()  # type: ignore[attr-defined]
             waited.append((time.perf_counter() - middle) / decoded)
         assert min(waited) < 0.2, waited
+
+
+@pytest.mark.parametrize("is_raised", [False, True])
+def test_what_a_task_was_about_goes_with_its_answer(is_raised: bool) -> None:
+    # A traceback has the frames of the thread: an open file among them would stay until garbage is collected.
+    class Held:
+        pass
+
+    def work(held: Held) -> tuple[list[int], Exception]:
+        try:
+            raise ValueError
+        except ValueError as error:
+            if is_raised:
+                raise
+            return [], error
+
+    gc.disable()
+    try:
+        held = Held()
+        is_alive = weakref.ref(held)
+        threads = Threads(1)
+        task = threads.submit(work, held)
+        while not task.done():
+            time.sleep(0.001)
+        threads.stop()
+        del held, task, threads
+        assert is_alive() is None
+    finally:
+        gc.enable()

@@ -32,10 +32,14 @@ class Task(Generic[_T]):
         """Do it; once."""
         # What it is about may be large: nobody holds it for longer than it takes.
         call, self._call = self._call, None
+        answer = self._answer
         try:
-            self._answer.put((call() if call else None, None))
+            answer.put((call() if call else None, None))
         except BaseException as error:
-            self._answer.put((None, error))
+            answer.put((None, error))
+        finally:
+            # A traceback in the answer keeps this frame, and so would keep itself, with all that was being decoded.
+            del self, call, answer
 
     def done(self) -> bool:
         """Whether there is a result."""
