@@ -21,6 +21,7 @@ from dicoxide._attributes import KEYWORDS
 from dicoxide._of_dataset import describe
 from dicoxide._open import open_source
 from dicoxide._reading import read
+from encoders.dataset import dataset, to_bytes
 
 FILES = [*pydicom_files(), *shared_files(), *sorted((Path(__file__).parent / "vectors").glob("*.dcm"))]
 pytestmark = pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")
@@ -327,3 +328,12 @@ def test_what_pydicom_cannot_read_is_no_fault_of_the_system(tmp_path: Path) -> N
         read(data)
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "none.dcm")
+
+
+def test_a_character_set_that_is_no_name() -> None:
+    # Python looks for no codec with NUL in its name; text of ASCII is what it is in every set.
+    whole = to_bytes(dataset(np.zeros((2, 2), np.uint8)))
+    at = whole.index(b"\x28\x00\x02\x00US")
+    text = b"\x08\x00\x05\x00CS\x06\x00AB\0CDE" + b"\x10\x00\x20\x00LO\x04\x00ID 1"
+    attributes = open_source(whole[:at] + text + whole[at:]).attributes
+    assert attributes["PatientID"] == dict(attributes)["PatientID"] == "ID 1"

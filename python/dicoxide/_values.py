@@ -131,7 +131,12 @@ def _decoded(data: bytes, character_set: str | list[str]) -> str:
     if codec is not None and b"\x1b" not in data:
         return data.decode(codec, "replace")
     # Code extensions switch sets within a value; pydicom heeds them also where no set is said that has them.
-    from pydicom.charset import convert_encodings, decode_bytes
+    from pydicom.charset import convert_encodings, decode_bytes, default_encoding
     from pydicom.valuerep import TEXT_VR_DELIMS
 
-    return decode_bytes(data, convert_encodings(character_set), TEXT_VR_DELIMS)
+    try:
+        encodings = convert_encodings(character_set)
+    except ValueError:
+        # With a NUL within it is no name: taken as pydicom takes names that it does not know.
+        encodings = [default_encoding]
+    return decode_bytes(data, encodings, TEXT_VR_DELIMS)
