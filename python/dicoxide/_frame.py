@@ -107,6 +107,8 @@ class FrameSpec(NamedTuple):
 
     def notes(self) -> list[Note]:
         """What is tolerated of the attributes, or cannot be known by them."""
+        if self.bits_allocated <= 16 and not self.planar_configuration and self.high_bit == (self.bits_stored or 0) - 1:
+            return []
         notes: list[Note] = []
         if self.high_bit is not None and self.bits_stored is not None and self.high_bit != self.bits_stored - 1:
             text = (

@@ -119,18 +119,18 @@ class Image:
         max_bytes = byte_limit(max_bytes)
         if rescale and self._source.spec.samples_per_pixel != 1:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
-        wanted: dict[str, Any] = {"rescale": rescale, "dtype": dtype, "raw": raw, "max_bytes": max_bytes}
         opened = self._frames()
         if isinstance(opened, Others):
-            return self._decode_elsewhere(opened, frames, out, **wanted)
+            return self._decode_elsewhere(opened, frames, out, rescale, dtype, raw, max_bytes)
         try:
-            return self._decode_here(opened, frames, out, threads=threads, **wanted)
+            return self._decode_here(opened, frames, out, rescale, dtype, raw, threads, max_bytes)
         except UnsupportedError as unsupported:
             # What only the codestream says: another process of JPEG, say.
             if not self._has_others():
                 raise
             try:
-                return self._decode_elsewhere(Others(self._source, unsupported, opened), frames, out, **wanted)
+                others = Others(self._source, unsupported, opened)
+                return self._decode_elsewhere(others, frames, out, rescale, dtype, raw, max_bytes)
             except DecodeError as error:
                 if error.kind != "Fallback":
                     raise
@@ -157,7 +157,6 @@ class Image:
         opened: Frames,
         frames: FrameIndex,
         out: Array | None,
-        *,
         rescale: bool,
         dtype: npt.DTypeLike | None,
         raw: bool,
@@ -213,7 +212,8 @@ class Image:
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""
         frames = self._source.frames()
-        self._tell([*frames.notes(), *self._source.spec.notes()])
+        if notes := frames.notes() + self._source.spec.notes():
+            self._tell(notes)
         return frames
 
     def _tell(self, notes: list[_notes.Note]) -> None:
@@ -254,7 +254,6 @@ class Image:
         others: Others,
         frames: FrameIndex,
         out: Array | None,
-        *,
         rescale: bool,
         dtype: npt.DTypeLike | None,
         raw: bool,

@@ -44,7 +44,7 @@ class FileSource(Source):
         return self._object
 
     def frames(self, *, foreign: bool = False) -> Frames:
-        return self._opened.frames(foreign=foreign)
+        return self._opened.frames(foreign=True) if foreign else self._opened.frames()
 
     @property
     def value(self) -> bytes:
