@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicoxide._backend import core
+from dicoxide._frame import IMAGE_PIXEL
 from dicoxide._request import Array, FrameIndex, select
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
@@ -19,19 +20,6 @@ if TYPE_CHECKING:
     from dicoxide._core import Frames
     from dicoxide._notes import Note
     from dicoxide._source import Source
-
-# What pydicom looks at to decode native pixel data, beside the number of frames (PS3.3 C.7.6.3).
-_IMAGE_PIXEL = (
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "PlanarConfiguration",
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-)
 
 # Of an integer sample in a codestream: JPEG 2000 has the most, of which arrays of 32 bits are made (T.800 A.5.1).
 _MOST_BITS = 32
@@ -59,7 +47,7 @@ class Others:
         if frames is None and self._is_encapsulated:
             frames = source.frames(foreign=True)
         self._frames = frames
-        self._count, self.notes = (len(frames), frames.notes()) if frames else self._counted()
+        self._count, self.notes = self._counted() if frames is None else (len(frames), frames.notes())
 
     def __len__(self) -> int:
         return self._count
@@ -117,12 +105,10 @@ class Others:
         theirs = self._encapsulated if self._is_encapsulated else self._native
         try:
             decoded = _native_order(theirs(index, raw))
-        except DecodeError:
+        except (DecodeError, MemoryError):
             raise
         except NotImplementedError as error:
             raise self.unsupported from error
-        except MemoryError:
-            raise
         except Exception as error:
             text = f"pydicom's decoders failed: {' '.join(str(error).split())}"
             raise self._failed(DecodeError, text, "Fallback", index) from error
@@ -173,7 +159,7 @@ class Others:
 
         spec, found = self._source.spec, self._source.dataset
         all_frames = Dataset()
-        for keyword in (*_IMAGE_PIXEL, spec.pixel_keyword):
+        for keyword in (*IMAGE_PIXEL, spec.pixel_keyword):
             if keyword in found:
                 all_frames[keyword] = found[keyword]
         all_frames.NumberOfFrames = self._count

@@ -10,6 +10,20 @@ import numpy as np
 from dicoxide._notes import Note
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
+# The attributes that decoding depends on, beside pixel data and transfer syntax (PS3.3 C.7.6.3 and C.7.6.6).
+IMAGE_PIXEL = (
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+)
+
 # Rows, columns, samples per pixel, bits allocated, bits stored, high bit, pixel representation, planar configuration,
 # photometric interpretation, whether float.
 CoreAttributes: TypeAlias = tuple[int, int, int, int, int, int, int, int, str, bool]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicoxide._attributes import Attributes
 from dicoxide._backend import core
-from dicoxide._frame import FrameSpec
+from dicoxide._frame import IMAGE_PIXEL, FrameSpec
 from dicoxide._reading import reading, unreadable
 from dicoxide._request import owned_bytes
 from dicoxide._source import DEFLATED, EXPLICIT, IMPLICIT, Source
@@ -307,18 +307,7 @@ def _tags() -> _Tags:
 
     return _Tags(
         pixels={Tag(keyword): keyword for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")},
-        attributes=by_keyword(
-            "SamplesPerPixel",
-            "PhotometricInterpretation",
-            "PlanarConfiguration",
-            "NumberOfFrames",
-            "Rows",
-            "Columns",
-            "BitsAllocated",
-            "BitsStored",
-            "HighBit",
-            "PixelRepresentation",
-        ),
+        attributes=by_keyword(*IMAGE_PIXEL),
         transfer_syntax=by_keyword("TransferSyntaxUID"),
         extended=by_keyword("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
     )
