@@ -1,7 +1,7 @@
 //! Raw frames of one codec: what is mutated is the codestream alone, so that a fuzzer gets far into it.
 
 use crate::{CHOICE_BYTES, Tried, decoding_agrees, pieces};
-use dicoxide_core::codec::{CODECS, jpeg_lossless_dimensions};
+use dicoxide_core::codec::{CODECS, codestream_size, jpeg_lossless_dimensions};
 use dicoxide_core::{
     Attributes, ErrorKind, FrameBytes, FrameInfo, Job, Limits, Options, PhotometricInterpretation, SampleKind,
     SamplesMut, TransferSyntax, Watch, Workspace, decode_frame,
@@ -32,7 +32,11 @@ pub fn frames_agree(codec: &str, bytes: &[u8]) -> Tried {
 /// What the headers of a JPEG Lossless codestream say of it is what decodes it: a frame of these dimensions is never
 /// refused for them.
 pub fn headers_hold(bytes: &[u8]) -> Tried {
+    // Of any bytes, as they are asked for before other decoders are.
+    let size = codestream_size(bytes);
     let Ok(found) = jpeg_lossless_dimensions(bytes) else { return Tried::Refused };
+    let dimensions = (u32::from(found.rows), u32::from(found.columns));
+    assert!(size.is_none_or(|size| size == dimensions), "{size:?}, {dimensions:?}");
     let attributes = Attributes {
         rows: u32::from(found.rows),
         columns: u32::from(found.columns),

@@ -62,6 +62,11 @@ pub fn opening_agrees(bytes: &[u8]) -> Opened {
     let is_image = match (memory.image(), file.image()) {
         (Ok(image), Ok(other)) => {
             assert_eq!(format!("{image:?}"), format!("{other:?}"));
+            // Those that are decoded elsewhere are found here.
+            let found = [image.any_frames(&memory), other.any_frames(&file)];
+            let [one, other] =
+                found.map(|found| found.map(|(_, _, _, table)| (table.frames(), table.tolerated().to_vec())));
+            assert_eq!(one, other);
             image.frames(&memory).is_ok_and(|(_, codec, info, table)| {
                 check_frames(&table, image.pixel_data(&memory), &[0], &info, codec, &Limits::unbounded()).is_ok()
             })
