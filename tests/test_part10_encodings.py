@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.datadict import tag_for_keyword
 
 import dicoxide
 from dicoxide._of_dataset import describe
@@ -153,6 +155,14 @@ CASES: dict[str, Callable[[], bytes]] = {
 }
 
 
+def outcome(function: Callable[[], Any]) -> Any:
+    """What comes of it: of an error, its class."""
+    try:
+        return function()
+    except dicoxide.DecodeError as error:
+        return type(error)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_read_as_pydicom_reads_it(case: str) -> None:
     data = CASES[case]()
@@ -194,3 +204,43 @@ def test_pixel_data_of_two_kinds_are_refused() -> None:
     with pytest.raises(dicoxide.CorruptFrameError, match="found none") as caught:
         dicoxide.decode(part10(EXPLICIT, EX.us(0x00280010, 2)))
     assert caught.value.kind == "NoImage"
+
+
+# Values of PS3.5 6.2 with what may stand around them, or may not but does.
+ODD = (
+    b"1.2\0",
+    b" 1.2",
+    b"1.2 \\ 3",
+    b"1.2\0\0\x0c",
+    b"1.2\0\0\x0c\0",
+    b"1\x0b\\2",
+    b"\t1",
+    b"\x1c1\x1f",
+    b"1\0 ",
+    b"\\",
+    b" ",
+    b"\0",
+)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "vr"),
+    [
+        ("ImageType", "CS"),
+        ("InstanceCreationDate", "DA"),
+        ("SOPInstanceUID", "UI"),
+        ("AccessionNumber", "SH"),
+        ("PatientID", "LO"),
+        ("PatientAge", "AS"),
+    ],
+)
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_text_is_the_same_alone_among_all_and_to_pydicom(keyword: str, vr: str, value: bytes) -> None:
+    data = part10(EXPLICIT, EX.element(tag_for_keyword(keyword) or 0, vr, value) + EX.pixels())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = outcome(lambda: describe(read(data)).attributes[keyword])
+    attributes = open_source(data).attributes
+    found = outcome(lambda: attributes[keyword])
+    assert found == expected
+    assert attributes.some([keyword]) == ({} if found is dicoxide.CorruptFrameError else {keyword: found})

@@ -23,7 +23,9 @@ pub(crate) fn usual<'py>(
         b"DS" => words(py, bytes, parsed::<f64>),
         b"IS" => words(py, bytes, parsed::<i64>),
         b"AS" | b"CS" | b"DA" | b"DT" | b"TM" | b"UI" if bytes.is_empty() => Ok(Some("".into_pyobject(py)?.into_any())),
-        b"AS" | b"CS" | b"DA" | b"DT" | b"TM" | b"UI" => words(py, bytes, Some),
+        b"AS" | b"CS" | b"DA" | b"DT" | b"TM" => words(py, bytes, Some),
+        // White space around a UID, of any kind, is not its own.
+        b"UI" => words(py, bytes, |uid| uid.bytes().all(|byte| byte.is_ascii_graphic()).then_some(uid)),
         b"LO" | b"SH" if bytes.is_empty() => Ok(Some("".into_pyobject(py)?.into_any())),
         // An escape switches character sets.
         b"LO" | b"SH" if !bytes.contains(&0x1B) => words(py, bytes, |text| Some(text.trim_end_matches(['\0', ' ']))),
