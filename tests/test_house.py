@@ -56,6 +56,7 @@ def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
         "_of_file.py",
         "_values.py",
         "_delegate.py",
+        "_apart/__main__.py",
         "_image.py",
         "plugins/_order.py",
         "plugins/pydicom_v2.py",

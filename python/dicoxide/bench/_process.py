@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
+
+from dicoxide._apart import ended
 
 __all__ = ["OutOfTimeError", "Worker"]
 
@@ -61,7 +62,7 @@ class Worker:
             return answer
         code = process.wait()
         self._process = None
-        return {"crashed": _ended(code)}
+        return {"crashed": ended(code)}
 
     def stop(self) -> None:
         """End the process."""
@@ -96,11 +97,3 @@ def _read(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
         for line in process.stdout:
             lines.put(line)
     lines.put("")
-
-
-def _ended(code: int) -> str:
-    if code >= 0:
-        return f"the process ended with exit code {code}"
-    with suppress(ValueError):
-        return f"the process was ended by {signal.Signals(-code).name}"
-    return f"the process was ended by signal {-code}"

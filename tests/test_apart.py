@@ -1,0 +1,285 @@
+"""Decoders that end their process: what they are asked in ends, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEG2000
+
+import dicoxide
+from conftest import ROOT
+from dicoxide import _apart, _delegate
+from encoders.dataset import dataset, to_bytes
+from test_others import FRAMES, jpeg_2000
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+
+# What pydicom's plugin for it calls. What a codestream holds behind its header says what becomes of it.
+GDCM = """
+import os, signal, time, warnings
+
+class Anything:
+    def __init__(self, *given):
+        self.given = given
+
+    def __getattr__(self, name):
+        return lambda *given: Anything(*given)
+
+class Version:
+    GetVersion = staticmethod(lambda: "3.1.0")
+
+class Fragment(Anything):
+    def SetByteStringValue(self, src):
+        global codestream
+        codestream = src[40:]
+
+class SequenceOfFragments(Anything):
+    New = staticmethod(Anything)
+
+class PhotometricInterpretation(Anything):
+    GetPIType = staticmethod(Anything)
+
+class TransferSyntax(Anything):
+    GetTSType = staticmethod(Anything)
+
+class Image(Anything):
+    def GetBuffer(self):
+        print("on the standard output", flush=True)
+        if codestream.startswith(b"abort"):
+            os.abort()
+        if codestream.startswith(b"sleep"):
+            time.sleep(60)
+        if codestream.startswith(b"raise"):
+            raise ValueError("no such thing")
+        if codestream.startswith(b"short"):
+            return "few"
+        if codestream.startswith(b"warns"):
+            warnings.warn("odd")
+        return codestream[: 5 * 7].decode("utf-8", "surrogateescape")
+
+DataElement = PixelFormat = Tag = Anything
+"""
+
+
+@pytest.fixture(autouse=True)
+def gdcm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A gdcm that other processes import; this one never does."""
+    (tmp_path / "gdcm.py").write_text(GDCM)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"gdcm": None})
+    _apart.stop()
+    yield
+    assert len(_apart._idle) == len(_apart._alive)
+    _apart.stop()
+
+
+def file(*what: bytes | np.ndarray[Any, Any]) -> bytes:
+    coded = []
+    for one in what:
+        samples = one if isinstance(one, np.ndarray) else np.frombuffer(one.ljust(35), np.uint8).reshape(5, 7)
+        coded.append(jpeg_2000(samples))
+    return to_bytes(dataset(np.zeros((len(what), 5, 7), np.uint8), JPEG2000, coded=coded))
+
+
+def pids() -> set[int]:
+    return {process._process.pid for process in _apart._alive}
+
+
+def test_frames_come_from_one_process() -> None:
+    data = file(*FRAMES)
+    assert np.array_equal(dicoxide.decode(data), FRAMES)
+    [first] = pids()
+    assert np.array_equal(dicoxide.decode(data, frames=[3, 1], raw=True), FRAMES[[3, 1]])
+    assert pids() == {first}
+
+
+def test_what_ends_its_process_is_an_error() -> None:
+    data = file(b"abort", FRAMES[0], b"abort", b"abort")
+    with pytest.raises(dicoxide.DecodeError, match="gdcm: the process was ended by SIGABRT") as caught:
+        dicoxide.decode(data, frames=0)
+    assert (caught.value.kind, caught.value.frame_index) == ("Fallback", 0)
+    assert np.array_equal(dicoxide.decode(data, frames=1), FRAMES[0])
+    for index in (2, 3):
+        with pytest.raises(dicoxide.DecodeError, match="SIGABRT"):
+            dicoxide.decode(data, frames=index)
+    assert np.array_equal(dicoxide.decode(data, frames=1), FRAMES[0])
+    found = list(dicoxide.decode_many([data, file(FRAMES[2])], on_error="return"))
+    assert isinstance(found[0][1], dicoxide.DecodeError)
+    assert np.array_equal(found[1][1], FRAMES[2])
+
+
+def test_what_it_says_is_told() -> None:
+    with pytest.raises(dicoxide.DecodeError, match=r"pydicom's decoders failed: gdcm: no such thing$"):
+        dicoxide.decode(file(b"raise"))
+    with pytest.raises(dicoxide.DecodeError, match="gdcm: "):
+        dicoxide.decode(file(b"short"))
+    first = pids()
+    with pytest.warns(UserWarning, match="odd"):
+        assert dicoxide.decode(file(b"warns")).tobytes() == b"warns".ljust(35)
+    assert pids() == first
+
+
+def test_it_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(src: bytes, runner: Any) -> bytearray:
+        raise ValueError("not mine")
+
+    monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"gdcm": None, "second": refuses, "dicoxide": None})
+    assert _delegate.available(JPEG2000) == ("second", "gdcm")
+    assert dicoxide.capabilities()[JPEG2000].decoder == "second"
+    assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])
+    with pytest.raises(dicoxide.DecodeError, match=r"failed: second: not mine; gdcm: no such thing$"):
+        dicoxide.decode(file(b"raise"))
+
+
+def test_an_interrupt_ends_it() -> None:
+    assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])
+    [process] = _apart._alive
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        dicoxide.decode(file(b"sleep"))
+    timer.join()
+    assert process._process.returncode is not None
+    assert not _apart._alive
+    assert np.array_equal(dicoxide.decode(file(FRAMES[1])), FRAMES[1])
+
+
+def test_one_that_was_ended_by_others_is_started_anew() -> None:
+    for index in range(2):
+        assert np.array_equal(dicoxide.decode(file(FRAMES[index])), FRAMES[index])
+        [process] = _apart._alive
+        process._process.kill()
+        process._process.wait()
+    assert np.array_equal(dicoxide.decode(file(FRAMES[2])), FRAMES[2])
+
+
+@pytest.mark.parametrize("answer", ["to another", "garbage", "too long"])
+def test_an_answer_that_is_none_gives_no_samples(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = file(FRAMES[0])
+    dicoxide.decode(data)
+    given = {
+        "to another": b'{"number": 1, "failure": null, "warnings": []}' + bytes(35),
+        "garbage": b"\xff\xff",
+        "too long": b"x" * 10,
+    }[answer]
+    pipe = iter([_apart.LENGTH.pack(1 << 30 if answer == "too long" else given.find(b"}") + 1 or len(given)), given])
+    [process] = _apart._alive
+    _, back = process._pipes()
+
+    class Pipe:
+        left = b"".join(pipe)
+
+        def readinto(self, into: memoryview) -> int:
+            got, self.left = self.left[: len(into)], self.left[len(into) :]
+            into[: len(got)] = got
+            return len(got)
+
+        def close(self) -> None:
+            back.close()
+
+    process._process.stdout = Pipe()  # type: ignore[assignment]
+    with pytest.raises(dicoxide.DecodeError, match="its process gave no answer"):
+        dicoxide.decode(data)
+    assert not _apart._alive
+    assert np.array_equal(dicoxide.decode(data), FRAMES[0])
+
+
+def test_threads_have_processes_of_their_own() -> None:
+    frames = np.random.default_rng(5).integers(0, 256, (4, 12, 5, 7), np.uint8)
+    # Where pydicom finds the bits of a sample (T.800 A.5.1).
+    frames[..., 0, 2] = 7
+    failed: list[int] = []
+
+    def work(some: np.ndarray[Any, Any]) -> None:
+        data = file(*some, b"abort")
+        failed.extend(i for i, one in enumerate(some) if not np.array_equal(dicoxide.decode(data, frames=i), one))
+        with pytest.raises(dicoxide.DecodeError, match="SIGABRT"):
+            dicoxide.decode(data, frames=len(some))
+
+    threads = [threading.Thread(target=work, args=(some,)) for some in frames]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert 1 <= len(pids()) <= 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_has_processes_of_its_own() -> None:
+    data = file(*FRAMES)
+    assert np.array_equal(dicoxide.decode(data), FRAMES)
+    before = pids()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = not (np.array_equal(dicoxide.decode(data), FRAMES) and pids().isdisjoint(before))
+            _apart.stop()
+        finally:
+            os._exit(code)
+    assert np.array_equal(dicoxide.decode(data), FRAMES)
+    assert os.waitpid(child, 0)[1] == 0
+    assert np.array_equal(dicoxide.decode(data), FRAMES)
+    assert pids() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes as Linux shows them")
+@pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit()", "os.kill(os.getpid(), 9)", "os.abort()"])
+def test_none_is_left_behind(end: str, tmp_path: Path) -> None:
+    (tmp_path / "image.dcm").write_bytes(file(*FRAMES))
+    code = f"""
+        import os, sys
+        import dicoxide
+        from dicoxide import _apart, _delegate
+        _delegate.available = lambda uid: ("gdcm",)
+        dicoxide.decode({str(tmp_path / "image.dcm")!r})
+        [process] = _apart._alive
+        print(process._process.pid, flush=True)
+        {end}
+    """
+    path = os.pathsep.join([str(tmp_path), str(ROOT / "python")])
+    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    assert done.stderr == ""
+    pid = int(done.stdout)
+    waited = threading.Event()
+    for _ in range(500):
+        groups = [stat.rpartition(")")[2].split()[:3] for stat in map(_stat, Path("/proc").glob("[0-9]*")) if stat]
+        # Its own and its child's; who has to reap it may be slow.
+        if not [state for state, _, group in groups if int(group) == pid and state != "Z"]:
+            return
+        waited.wait(0.02)
+    pytest.fail(f"{pid} is still there")
+
+
+def _stat(process: Path) -> str:
+    try:
+        return (process / "stat").read_text()
+    except OSError:
+        return ""
+
+
+def test_where_none_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "frozen", True, raising=False)
+        with pytest.raises(dicoxide.DecodeError, match="gdcm: there is no interpreter"):
+            dicoxide.decode(file(FRAMES[0]))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/no/such/interpreter")
+        with pytest.raises(dicoxide.DecodeError, match="gdcm: no process could be started"):
+            dicoxide.decode(file(FRAMES[0]))
+    assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])
