@@ -16,9 +16,10 @@ import pytest
 
 import dicoxide
 from mutations import _check, _files, _ways
-from mutations._campaign import Campaign
+from mutations._campaign import WORKER, Campaign
 from mutations._layout import layout_of
 from mutations._mutate import Mutant, Promise
+from mutations._worker import OTHERS
 
 CT = "pydicom/test_files/CT_small.dcm"
 RLE = "pydicom/test_files/SC_rgb_rle_2frame.dcm"
@@ -34,6 +35,14 @@ def test_whatever_is_broken_is_refused_or_exact() -> None:
         assert summary.outcomes[way]["array"] > 200
     assert summary.outcomes["decode"]["CorruptFrameError"] > 200
     assert summary.outcomes["decode"]["TruncatedFrameError"] > 50
+
+
+def test_what_other_decoders_take_ends_no_process() -> None:
+    names = [name for name in _files.files(shared=False) if _files.is_of_others(name)]
+    summary = Campaign(worker=(*WORKER, OTHERS)).run(_files.shares(names, 150))
+    assert summary.cases >= 150
+    assert not summary.failures
+    assert summary.outcomes["decode"]["CorruptFrameError"] > 20
 
 
 def test_a_case_is_the_same_bytes_always() -> None:

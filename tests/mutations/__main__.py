@@ -1,6 +1,7 @@
 """The command: a campaign, or one case again.
 
 python -m mutations --cases 200000 --json outcome.json
+python -m mutations --others --cases 20000
 python -m mutations --case CT_small.dcm:17 --dump broken.dcm
 """
 
@@ -13,8 +14,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from mutations import _check, _files, _ways
-from mutations._campaign import Campaign, Summary
+from mutations import _check, _files, _ways, _worker
+from mutations._campaign import WORKER, Campaign, Summary
 
 
 def main() -> int:
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=20_000, help="how many in all; small files get most of them")
     parser.add_argument("--start", type=int, default=0, help="the number of the first case of each file")
     parser.add_argument("--files", default="", help="only those with this in their names")
+    parser.add_argument(_worker.OTHERS, action="store_true", help="only what other decoders take, and by them")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--minutes", type=float, default=None, help="begin with no further file after these")
     parser.add_argument("--json", type=Path, help="where to write the outcome")
@@ -30,9 +32,11 @@ def main() -> int:
     parser.add_argument("--dump", type=Path, help="where to write the bytes of that case")
     arguments = parser.parse_args()
     if arguments.case:
-        return _repeat(arguments.case, arguments.dump)
+        return _repeat(arguments.case, arguments.dump, others=arguments.others)
     begin = time.monotonic()
     names = [name for name in _files.files() if arguments.files in name]
+    if arguments.others:
+        names = [name for name in names if _files.is_of_others(name)]
     until = None if arguments.minutes is None else begin + 60 * arguments.minutes
 
     def write(summary: Summary) -> None:
@@ -46,26 +50,27 @@ def main() -> int:
         start=arguments.start,
         is_over=lambda: until is not None and time.monotonic() > until,
         told=write,
+        worker=(*WORKER, _worker.OTHERS) if arguments.others else WORKER,
     )
     summary = campaign.run(_files.shares(names, arguments.cases))
     _print(summary, time.monotonic() - begin)
     return 1 if summary.failures else 0
 
 
-def _repeat(case: str, dump: Path | None) -> int:
+def _repeat(case: str, dump: Path | None, *, others: bool) -> int:
     ending, _, number = case.rpartition(":")
     found = [name for name in _files.files() if name.endswith(ending)]
     exact = [name for name in found if name == ending]
     if len(exact or found) != 1:
         sys.exit(f"{ending} is no file's name, or several files': {', '.join(found)}")
     [name] = exact or found
-    _ways.prepare()
+    _ways.prepare(others=others)
     mutant = _files.mutant(name, int(number))
     if dump is not None:
         dump.write_bytes(mutant.data)
     print(f"{name}:{number}: {mutant.mutator}, {len(mutant.data)} bytes, promise: {mutant.promise.value}")
     written = dump or Path(f"{Path(name).stem}-{number}.dcm")
-    check = _check.Check(mutant, _check.sound(_files.files()[name].read_bytes()), written, int(number))
+    check = _check.Check(mutant, _check.sound(_files.files()[name].read_bytes()), written, int(number), others=others)
     failures = check.failures()
     if dump is None:
         written.unlink()

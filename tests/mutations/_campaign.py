@@ -19,7 +19,7 @@ import dicoxide
 
 _TESTS = Path(__file__).parent.parent
 _PACKAGE = Path(dicoxide.__file__).parent
-_WORKER = (sys.executable, "-m", "mutations._worker")
+WORKER = (sys.executable, "-m", "mutations._worker")
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Campaign:
         start: int = 0,
         is_over: Callable[[], bool] = lambda: False,
         told: Callable[[Summary], None] = lambda summary: None,
-        worker: tuple[str, ...] = _WORKER,
+        worker: tuple[str, ...] = WORKER,
     ) -> None:
         self._jobs = jobs
         self._seconds = seconds

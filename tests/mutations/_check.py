@@ -35,20 +35,43 @@ class Check:
         A file to write the bytes to.
     number : int
         The number of the case: the ways that take long are gone one in some cases.
+    others : bool
+        Whether other decoders are there: what they make of it is theirs, but an array as it was said, or an error.
     """
 
-    def __init__(self, mutant: Mutant, sound: Outcome, path: Path, number: int) -> None:
+    def __init__(self, mutant: Mutant, sound: Outcome, path: Path, number: int, *, others: bool = False) -> None:
         self.mutant = mutant
         self.sound = sound
         self.path = path
         self.number = number
+        self.others = others
         self.kinds: dict[str, str] = {}
 
     def failures(self) -> list[str]:
         """What is wrong; empty where nothing is."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return list(self._failures())
+            return list(self._of_others() if self.others else self._failures())
+
+    def _of_others(self) -> Iterator[str]:
+        data, path = self.mutant.data, self.path
+        path.write_bytes(data)
+        limit = 1 << 26
+        ways = {
+            "decode": lambda: dicoxide.decode(data, max_bytes=limit),
+            "a path": lambda: dicoxide.decode(path, max_bytes=limit),
+            "decode_many": lambda: _only(dicoxide.decode_many([data], on_error="return", max_bytes=limit)),
+            "the last frame": lambda: dicoxide.decode(data, frames=-1, max_bytes=limit),
+        }
+        for name, work in ways.items():
+            found = outcome(work)
+            self.kinds[name] = found.kind
+            yield from undocumented(name, found)
+            if found.array is None or name == "the last frame":
+                continue
+            with dicoxide.open(data) as image:
+                if (image.shape, image.dtype) != (found.array.shape, found.array.dtype):
+                    yield f"open says {image.dtype} {image.shape}, {name} gives {found}"
 
     def _failures(self) -> Iterator[str]:
         data = self.mutant.data

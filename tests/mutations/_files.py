@@ -53,13 +53,16 @@ def mutant(name: str, number: int) -> Mutant:
     return _mutate.mutant(layout(name), donor, rng, number)
 
 
+def is_of_others(name: str) -> bool:
+    """Whether other decoders take a file."""
+    capability = dicoxide.capabilities().get(layout(name).transfer_syntax)
+    return capability is not None and capability.decoder != "dicoxide"
+
+
 def weight(name: str) -> float:
     """How often a file is mutated, against a small image of a syntax that is decoded here."""
-    of_file = layout(name)
-    size = len(of_file.data)
-    capability = dicoxide.capabilities().get(of_file.transfer_syntax)
-    is_ours = of_file.pixels is not None and (capability is None or capability.decoder == "dicoxide")
-    by_kind = 1.0 if is_ours else 0.2
+    size = len(layout(name).data)
+    by_kind = 0.2 if layout(name).pixels is None or is_of_others(name) else 1.0
     if size > _LARGE_BYTES:
         return by_kind * 0.02 * _LARGE_BYTES / size
     return by_kind / (1 + size / 20_000)

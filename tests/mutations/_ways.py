@@ -79,16 +79,18 @@ class _Raised(logging.Handler):
 _raised = _Raised()
 
 
-def prepare() -> None:
+def prepare(*, others: bool = False) -> None:
     """Make ready this process, which does nothing else: pydicom's log is read, and nobody but us decodes.
 
-    Other decoders may be installed: what they make of broken bytes, and whether they survive them, is not ours.
+    Other decoders may be installed: what they make of broken bytes is not ours. They stay with `others`.
     """
     logger = logging.getLogger("pydicom")
     logger.handlers[:] = [_raised]
     logger.propagate = False
     logger.setLevel(logging.ERROR)
     pydicom.config.pixel_data_handlers[:] = [dicoxide.pydicom_handler]
+    if others:
+        return
     dicoxide.enable()
     for uid in dicoxide.capabilities():
         with suppress(NotImplementedError):

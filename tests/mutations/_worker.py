@@ -17,6 +17,8 @@ from pathlib import Path
 from mutations import _check, _files, _ways
 
 MEMORY_BYTES = 3 << 30
+# Of the command line: other decoders stay.
+OTHERS = "--others"
 
 
 def main() -> None:
@@ -27,7 +29,8 @@ def main() -> None:
     faulthandler.enable()
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    _ways.prepare()
+    others = OTHERS in sys.argv
+    _ways.prepare(others=others)
     with tempfile.TemporaryDirectory(dir=_in_memory()) as folder:
         path = Path(folder) / "case.dcm"
         for line in sys.stdin:
@@ -36,7 +39,7 @@ def main() -> None:
             for number in range(job["start"], job["stop"]):
                 faulthandler.dump_traceback_later(job["seconds"], exit=True)
                 mutant = _files.mutant(job["file"], number)
-                check = _check.Check(mutant, sound, path, number)
+                check = _check.Check(mutant, sound, path, number, others=others)
                 failures = check.failures()
                 faulthandler.cancel_dump_traceback_later()
                 answer = {
