@@ -47,6 +47,8 @@ def main() -> int:
 
     campaign = Campaign(
         jobs=arguments.jobs,
+        # The time of others is not ours.
+        seconds=60 if arguments.others else 10,
         start=arguments.start,
         is_over=lambda: until is not None and time.monotonic() > until,
         told=write,
