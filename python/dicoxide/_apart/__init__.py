@@ -74,11 +74,7 @@ def decode(
         "number": next(_numbers),
     }
     samples = np.empty(shape, dtype)
-    process = _idle.pop() if _idle else _Process()
-    if not process.is_running():
-        # Ended by others while nobody asked it.
-        process.stop()
-        process = _Process()
+    process = _process()
     try:
         answer = process.ask(request, codestream, samples)
     except BaseException:
@@ -112,7 +108,7 @@ class _Process:
             self._process = subprocess.Popen(
                 # Modules lie where they lie for this process, and not in whatever directory this is.
                 [sys.executable, "-P", "-m", __name__],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(one or os.curdir for one in sys.path)},
                 # Buffers have locks, which a fork may leave held.
                 bufsize=0,
                 stdin=subprocess.PIPE,
@@ -204,6 +200,17 @@ def _read(pipe: IO[bytes], into: Any) -> Any:
 _idle: list[_Process] = []
 _alive: set[_Process] = set()
 _numbers = count(1)
+
+
+def _process() -> _Process:
+    """One that nobody asks just now."""
+    with suppress(IndexError):
+        process = _idle.pop()
+        if process.is_running():
+            return process
+        # Ended by others.
+        process.stop()
+    return _Process()
 
 
 def stop() -> None:

@@ -8,6 +8,8 @@
 pub mod codec;
 pub mod encode;
 pub mod error;
+#[cfg(test)]
+mod few;
 pub mod frame;
 pub mod frames;
 mod kernel;
