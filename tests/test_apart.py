@@ -64,8 +64,14 @@ class Image(Anything):
             raise ValueError("no such thing")
         if codestream.startswith(b"short"):
             return "few"
+        if codestream.startswith(b"memory"):
+            raise MemoryError
         if codestream.startswith(b"warns"):
             warnings.warn("odd")
+        for number in range(1000 if codestream.startswith(b"verbose") else 0):
+            warnings.warn("\u00e9" * (1 + number) * 10)
+        if codestream.startswith(b"wordy"):
+            raise ValueError("\u00e9" * 100_000)
         return codestream[: 5 * 7].decode("utf-8", "surrogateescape")
 
 DataElement = PixelFormat = Tag = Anything
@@ -160,39 +166,83 @@ def test_one_that_was_ended_by_others_is_started_anew() -> None:
         assert np.array_equal(dicoxide.decode(file(FRAMES[index])), FRAMES[index])
         [process] = _apart._alive
         process._process.kill()
-        process._process.wait()
     assert np.array_equal(dicoxide.decode(file(FRAMES[2])), FRAMES[2])
 
 
-@pytest.mark.parametrize("answer", ["to another", "garbage", "too long"])
-def test_an_answer_that_is_none_gives_no_samples(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = file(FRAMES[0])
-    dicoxide.decode(data)
-    given = {
-        "to another": b'{"number": 1, "failure": null, "warnings": []}' + bytes(35),
-        "garbage": b"\xff\xff",
-        "too long": b"x" * 10,
-    }[answer]
-    pipe = iter([_apart.LENGTH.pack(1 << 30 if answer == "too long" else given.find(b"}") + 1 or len(given)), given])
+@pytest.mark.skipif(sys.platform != "linux", reason="a frame has a child of its own on Linux")
+@pytest.mark.parametrize("how", ["kill", "oom"])
+def test_a_child_that_is_killed_takes_no_other_frame_with_it(how: str) -> None:
+    # What is said is said by its parent, so nothing of an answer is torn.
+    data = file(FRAMES[0], b"sleep" if how == "kill" else b"memory", FRAMES[2])
+    assert np.array_equal(dicoxide.decode(data, frames=0), FRAMES[0])
     [process] = _apart._alive
-    _, back = process._pipes()
+    if how == "kill":
+        timer = threading.Timer(0.3, lambda: [os.kill(child, signal.SIGKILL) for child in children(process)])
+        timer.start()
+    with pytest.raises(dicoxide.DecodeError, match=r"SIGKILL$|gdcm: no reason given$"):
+        dicoxide.decode(data, frames=1)
+    for _ in range(3):
+        assert np.array_equal(dicoxide.decode(data, frames=2), FRAMES[2])
+    assert _apart._alive == {process}
 
-    class Pipe:
-        left = b"".join(pipe)
 
-        def readinto(self, into: memoryview) -> int:
-            got, self.left = self.left[: len(into)], self.left[len(into) :]
-            into[: len(got)] = got
-            return len(got)
+def children(process: Any) -> list[int]:
+    stats = {int(path.name): _stat(path).rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*")}
+    return [pid for pid, stat in stats.items() if stat and int(stat[1]) == process._process.pid]
 
-        def close(self) -> None:
-            back.close()
 
-    process._process.stdout = Pipe()  # type: ignore[assignment]
-    with pytest.raises(dicoxide.DecodeError, match="its process gave no answer"):
-        dicoxide.decode(data)
+def test_an_exception_of_a_signal_ends_it() -> None:
+    # Its kinds are those of sockets too.
+    data = file(FRAMES[0], b"sleep")
+    dicoxide.decode(data, frames=0)
+
+    def late(*_: object) -> None:
+        raise TimeoutError("late")
+
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        with pytest.raises(dicoxide.DecodeError, match="gdcm: late"):
+            dicoxide.decode(data, frames=1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
     assert not _apart._alive
-    assert np.array_equal(dicoxide.decode(data), FRAMES[0])
+    assert np.array_equal(dicoxide.decode(data, frames=0), FRAMES[0])
+
+
+def test_a_lock_that_an_interrupt_left_held_does_not_hang_it() -> None:
+    dicoxide.decode(file(FRAMES[0]))
+    [process] = _apart._alive
+    with process._process._waitpid_lock, pytest.MonkeyPatch.context() as patch:  # type: ignore[attr-defined]
+        patch.setattr(_apart, "_END_SECONDS", 0.1)
+        _apart.stop()
+    process._process.wait()
+    assert np.array_equal(dicoxide.decode(file(FRAMES[1])), FRAMES[1])
+
+
+@pytest.mark.parametrize("noise", ["at import", "much", "odd path"])
+def test_what_decoders_print_and_where_they_lie_does_no_harm(
+    noise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if noise == "odd path":
+        monkeypatch.setattr(sys, "path", [tmp_path, b"bytes", "", "a:b", *sys.path])
+    elif noise == "at import":
+        monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+        (tmp_path / "gdcm.py").write_text("print('here I am')\n" + GDCM)
+    else:
+        (tmp_path / "gdcm.py").write_text(GDCM.replace("on the standard output", "x" * 300_000))
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    assert np.array_equal(dicoxide.decode(file(*FRAMES)), FRAMES)
+
+
+def test_many_warnings_are_cut() -> None:
+    with pytest.warns(UserWarning, match="^é+$") as caught:
+        assert dicoxide.decode(file(b"verbose")).tobytes() == b"verbose".ljust(35)
+    assert len(caught) == 20
+    with pytest.raises(dicoxide.DecodeError, match="gdcm: é+$") as failed:
+        dicoxide.decode(file(b"wordy"))
+    assert len(str(failed.value)) < 2500
 
 
 def test_threads_have_processes_of_their_own() -> None:
@@ -237,24 +287,31 @@ def test_a_fork_has_processes_of_its_own() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes as Linux shows them")
+@pytest.mark.parametrize("asked", ["idle", "asked"])
 @pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit()", "os.kill(os.getpid(), 9)", "os.abort()"])
-def test_none_is_left_behind(end: str, tmp_path: Path) -> None:
-    (tmp_path / "image.dcm").write_bytes(file(*FRAMES))
+def test_none_is_left_behind(end: str, asked: str, tmp_path: Path) -> None:
+    (tmp_path / "image.dcm").write_bytes(file(FRAMES[0], b"sleep"))
     code = f"""
         import os, sys
         import dicoxide
         from dicoxide import _apart, _delegate
         _delegate.available = lambda uid: ("gdcm",)
-        dicoxide.decode({str(tmp_path / "image.dcm")!r})
+        path = {str(tmp_path / "image.dcm")!r}
+        dicoxide.decode(path, frames=0)
         [process] = _apart._alive
         print(process._process.pid, flush=True)
+        if {asked == "asked"}:
+            import threading, time
+            threading.Thread(target=dicoxide.decode, args=(path, 1), daemon=True).start()
+            time.sleep(0.3)
         {end}
     """
     path = os.pathsep.join([str(tmp_path), str(ROOT / "python")])
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
-    assert done.stderr == ""
+    if asked == "idle":
+        assert done.stderr == ""
     pid = int(done.stdout)
     waited = threading.Event()
     for _ in range(500):
@@ -273,13 +330,24 @@ def _stat(process: Path) -> str:
         return ""
 
 
-def test_where_none_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_none_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(sys, "frozen", True, raising=False)
-        with pytest.raises(dicoxide.DecodeError, match="gdcm: there is no interpreter"):
+        assert dicoxide.capabilities()[JPEG2000].decoder is None
+        assert "gdcm is asked in a process of its own only" in dicoxide.capabilities()[JPEG2000].why
+        with pytest.raises(dicoxide.UnsupportedError):
             dicoxide.decode(file(FRAMES[0]))
+    for program in ("/no/such/interpreter", "/bin/true", "/bin/cat"):
+        with monkeypatch.context() as patch:
+            patch.setattr(_apart, "_interpreter", lambda program=program: program)
+            with pytest.raises(dicoxide.DecodeError, match="gdcm: no process could be started"):
+                dicoxide.decode(file(FRAMES[0]))
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "executable", "/no/such/interpreter")
+        # One that never says anything.
+        patch.setattr(_apart, "_interpreter", lambda: sys.executable)
+        patch.setattr(_apart, "_START_SECONDS", 0.3)
+        (tmp_path / "silent.py").write_text("import time; time.sleep(60)")
+        patch.setattr(_apart, "_WORKER", tmp_path / "silent.py")
         with pytest.raises(dicoxide.DecodeError, match="gdcm: no process could be started"):
             dicoxide.decode(file(FRAMES[0]))
     assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])

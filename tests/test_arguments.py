@@ -39,6 +39,12 @@ class TestArguments:
             dicoxide.decode_frame(bytes(16), spec)
         assert caught.value.kind == "Malformed"
 
+    def test_frame_specs_of_numpy_integers(self) -> None:
+        numbers = [np.int64(number) for number in (2, 3, 1, 16, 12, 11, 1, 0)]
+        decoded = dicoxide.decode_frame(bytes(range(12)), dicoxide.FrameSpec(ExplicitVRLittleEndian, *numbers))
+        assert decoded.dtype == np.int16
+        assert decoded.shape == (2, 3)
+
     def test_numbers_of_any_size(self) -> None:
         ds = dataset(FRAMES)
         assert np.array_equal(dicoxide.decode(ds, threads=1 << 70, max_bytes=1 << 70), FRAMES)

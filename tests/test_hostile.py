@@ -83,6 +83,14 @@ class TestAttributes:
             with pytest.raises(CorruptFrameError, match="bytes expected"):
                 dicoxide.decode(with_value("PixelData", value), **options)
 
+    @pytest.mark.filterwarnings("ignore:Invalid value:UserWarning")
+    def test_broken_characters(self) -> None:
+        ds = with_value("PhotometricInterpretation", "MONOCHROME2\udc80")
+        assert np.array_equal(dicoxide.decode(ds), dicoxide.decode(with_value("Rows", ds.Rows)))
+        ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1\udc80"
+        with pytest.raises(UnsupportedError, match=r"1\.2\.840\.10008\.1\.2\.1\\udc80"):
+            dicoxide.decode(ds)
+
     @pytest.mark.parametrize("fallback", [True, False])
     def test_colour_to_be_converted_that_is_not_of_8_bits(self, fallback: bool) -> None:
         # A header says it, not the caller: it is no argument that is wrong.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -202,15 +204,19 @@ def available(transfer_syntax: str) -> tuple[str, ...]:
         return ("pydicom",)
     # pydicom's own order is said nowhere in public: `available_plugins` is sorted.
     names = getattr(decoder, "_available", None) or decoder.available_plugins
-    return tuple(sorted((name for name in names if name != "dicoxide"), key=_APART.__contains__))
+    unasked = {"dicoxide"} if _has_processes() else {"dicoxide", *_APART}
+    return tuple(sorted((name for name in names if name not in unasked), key=_APART.__contains__))
 
 
 def why_not(transfer_syntax: str) -> str:
     """What keeps pydicom from decoding a transfer syntax, in one line."""
     try:
-        missing = _decoder(transfer_syntax).missing_dependencies
+        decoder = _decoder(transfer_syntax)
+        missing = decoder.missing_dependencies
     except NotImplementedError:
         return "pydicom has no decoder for it"
+    if unasked := _APART.intersection(decoder.available_plugins):
+        return f"{', '.join(unasked)} is asked in a process of its own only, which cannot be started here"
     return f"pydicom's plugins are not installed: {'; '.join(missing)}"
 
 
@@ -239,10 +245,15 @@ def _decoder(transfer_syntax: str) -> Decoder:
     return get_decoder(transfer_syntax)
 
 
+def _has_processes() -> bool:
+    """Whether another process can be started and asked: by an interpreter, and sockets that it can be given."""
+    return os.name == "posix" and not getattr(sys, "frozen", False) and bool(sys.executable)
+
+
 def _reason(error: Exception, name: str) -> str:
     """Why a plugin failed, without what pydicom says around it where it asked one only."""
-    text = str(error) or type(error).__name__
-    return text.rpartition(f"plugins:\n  {name}: ")[2]
+    text = " ".join((str(error) or type(error).__name__).split())
+    return text.rpartition(f"plugins: {name}:")[2].strip() or "no reason given"
 
 
 def _native_order(arr: Array) -> Array:

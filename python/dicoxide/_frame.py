@@ -104,7 +104,7 @@ class FrameSpec(NamedTuple):
         if self.bits_allocated == 1:
             return np.dtype(np.uint8)
         if self.bits_allocated in _INTEGER_BITS:
-            return np.dtype(f"{'ui'[self.pixel_representation == 1]}{self.bits_allocated // 8}")
+            return np.dtype(f"{'i' if self.pixel_representation == 1 else 'u'}{self.bits_allocated // 8}")
         clause = "PS3.5 8.1.1"
         if self.bits_allocated <= 0 or self.bits_allocated % 8:
             raise CorruptFrameError(

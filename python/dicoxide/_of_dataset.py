@@ -265,7 +265,7 @@ def describe(dataset: Dataset) -> DatasetSource:
         high_bit=None if is_float else number("HighBit", None),
         pixel_representation=0 if is_float else number("PixelRepresentation"),
         planar_configuration=number("PlanarConfiguration") if samples_per_pixel > 1 else 0,
-        photometric_interpretation=str(read["PhotometricInterpretation"]),
+        photometric_interpretation=_text(read["PhotometricInterpretation"]),
         pixel_keyword=pixel_keyword,
     )
     element: Any = dataset.get_item(pixel_tag, keep_deferred=True)
@@ -347,7 +347,7 @@ def _transfer_syntax(dataset: Dataset) -> str:
     uid = None if meta is None else _values(meta, _tags().transfer_syntax)["TransferSyntaxUID"]
     if uid:
         # pydicom strips the padding of what it reads, not of what it is given.
-        return str(uid).rstrip("\0 ")
+        return _text(uid).rstrip("\0 ")
     is_implicit, is_little = getattr(dataset, "original_encoding", (None, None))
     if _has_undefined_length(dataset.get_item("PixelData", keep_deferred=True)):
         raise UnsupportedError(
@@ -358,6 +358,11 @@ def _transfer_syntax(dataset: Dataset) -> str:
     if is_little is False:
         return _EXPLICIT_BIG_ENDIAN
     return EXPLICIT if is_implicit is False else IMPLICIT
+
+
+def _text(value: Any) -> str:
+    """What is said, as the core takes it: broken characters are no part of a defined term, nor of a UID."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _transformation(group: Any) -> tuple[float, float] | None:

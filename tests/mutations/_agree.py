@@ -109,7 +109,9 @@ def pydicom_agrees(
     raw = outcome(lambda: dicoxide.decode(dataset, raw=True, **options))
     if "plugin" in ways:
         # pydicom takes the colour of a JPEG from its component identifiers and markers, we from the header alone.
+        # It also converts one sample of a pixel that is called YBR: three columns are its colour.
         is_raw = bool(outcome(lambda: dataset.get("SamplesPerPixel") == 3).array)
+        is_raw |= bool(outcome(lambda: "YBR" in str(dataset.get("PhotometricInterpretation"))).array)
         plugin = _ways.by_plugin(dataset, raw=is_raw)
         kinds["plugin"] = plugin.kind
         yield from refused("plugin", plugin)

@@ -1,45 +1,38 @@
 """Decoders that may end the process they are in, asked in processes of their own.
 
-A process is started when the first frame is for it, and kept; what a frame has ended is there again for the next.
-Either side says a line of JSON and then bytes: what comes back is samples or text, whatever became of the other side.
+A process is started when the first frame is for it, and kept. Either side says JSON and then bytes: what comes back is
+samples or text, whatever became of the other side.
 """
 
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import signal
-import struct
+import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
 from contextlib import suppress
-from itertools import count
-from typing import IO, Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LENGTH", "Answer", "ApartError", "decode", "ended", "stop"]
+from dicoxide._apart._worker import Answer, EndError, ended, receive, receive_into, send
 
-# Before the JSON of either side stands how long it is.
-LENGTH = struct.Struct("<I")
-_LONGEST = 1 << 20
+__all__ = ["ApartError", "decode", "ended", "stop"]
+
+_WORKER = Path(__file__).with_name("_worker.py")
+# For an interpreter to import pydicom, where all is slow.
+_START_SECONDS = 120
+# For a process to be gone that was ended.
+_END_SECONDS = 5
 
 
 class ApartError(Exception):
     """No samples: the decoder failed, ended its process, or there was none to ask."""
-
-
-class Answer(NamedTuple):
-    """What is said before samples."""
-
-    # Of the request; 0 where the process that had it ended.
-    number: int
-    failure: str | None
-    warnings: Sequence[str] = ()
 
 
 def decode(
@@ -64,6 +57,7 @@ def decode(
     ApartError
         If there are no such samples.
     """
+    samples = np.empty(shape, dtype)
     request = {
         "transfer_syntax": transfer_syntax,
         "plugin": plugin,
@@ -71,146 +65,23 @@ def decode(
         "shape": shape,
         "dtype": dtype.str,
         "bytes": len(codestream),
-        "number": next(_numbers),
+        "samples_bytes": samples.nbytes,
     }
-    samples = np.empty(shape, dtype)
-    process = _process()
-    try:
-        answer = process.ask(request, codestream, samples)
-    except BaseException:
-        # It has ended, or its answer is still in the pipe: that of an interrupted call.
-        process.stop()
-        raise
-    _idle.append(process)
+    answer = None
+    with suppress(IndexError, EndError):
+        # One that has ended while nobody asked it is not what this frame is told of.
+        answer = _asked(_idle.pop(), request, codestream, samples)
+    if answer is None:
+        process = _Process()
+        try:
+            answer = _asked(process, request, codestream, samples)
+        except EndError:
+            raise ApartError(process.ending()) from None
     for text in answer.warnings:
         warnings.warn(text, UserWarning, stacklevel=2)
     if answer.failure is not None:
         raise ApartError(answer.failure)
     return samples
-
-
-def ended(code: int) -> str:
-    """What an exit code says."""
-    if code >= 0:
-        return f"the process ended with exit code {code}"
-    with suppress(ValueError):
-        return f"the process was ended by {signal.Signals(-code).name}"
-    return f"the process was ended by signal {-code}"
-
-
-class _Process:
-    """One of them, as its parent sees it."""
-
-    def __init__(self) -> None:
-        if getattr(sys, "frozen", False) or not sys.executable:
-            raise ApartError("there is no interpreter to start a process for it")
-        try:
-            self._process = subprocess.Popen(
-                # Modules lie where they lie for this process, and not in whatever directory this is.
-                [sys.executable, "-P", "-m", __name__],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(one or os.curdir for one in sys.path)},
-                # Buffers have locks, which a fork may leave held.
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                # Ctrl-C is the parent's.
-                start_new_session=os.name == "posix",
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
-        except OSError as error:
-            raise ApartError(f"no process could be started for it: {error}") from error
-        _alive.add(self)
-
-    def ask(self, request: dict[str, Any], codestream: bytes, samples: npt.NDArray[Any]) -> Answer:
-        """What became of it; `samples` are filled if that is no failure.
-
-        Raises
-        ------
-        ApartError
-            If the process ended.
-        """
-        to, back = self._pipes()
-        text = json.dumps(request).encode()
-        try:
-            for data in (LENGTH.pack(len(text)), text, codestream):
-                _write(to, data)
-            (length,) = LENGTH.unpack(_read(back, bytearray(LENGTH.size)))
-            if length > _LONGEST:
-                raise ValueError("too long")
-            answer = Answer(**json.loads(_read(back, bytearray(length))))
-            if answer.number not in (request["number"], 0):
-                raise ValueError("to another request")
-            if answer.failure is None:
-                _read(back, samples)
-        except (OSError, EOFError):
-            raise ApartError(ended(self._process.wait())) from None
-        except Exception as error:
-            raise ApartError(f"its process gave no answer: {error}") from error
-        return answer
-
-    def is_running(self) -> bool:
-        """Whether it can be asked."""
-        return self._process.poll() is None
-
-    def stop(self) -> None:
-        """End it."""
-        _alive.discard(self)
-        if os.name == "posix" and self.is_running():
-            # With its child.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
-        self._process.wait()
-        self._close()
-
-    def forget(self) -> None:
-        """Leave it to the parent of this process."""
-        self._process.returncode = 0
-        self._close()
-
-    def _close(self) -> None:
-        for pipe in self._pipes():
-            pipe.close()
-
-    def _pipes(self) -> tuple[IO[bytes], IO[bytes]]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        return self._process.stdin, self._process.stdout
-
-
-def _write(pipe: IO[bytes], data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[pipe.write(left) :]
-
-
-def _read(pipe: IO[bytes], into: Any) -> Any:
-    """Fill `into`."""
-    left = memoryview(into).cast("B")
-    while left:
-        got = pipe.readinto(left)  # type: ignore[attr-defined]
-        if not got:
-            raise EOFError
-        left = left[got:]
-    return into
-
-
-# Those that nobody asks just now, and all: both are changed by single calls, which threads cannot tear.
-_idle: list[_Process] = []
-_alive: set[_Process] = set()
-_numbers = count(1)
-
-
-def _process() -> _Process:
-    """One that nobody asks just now."""
-    with suppress(IndexError):
-        process = _idle.pop()
-        if process.is_running():
-            return process
-        # Ended by others.
-        process.stop()
-    return _Process()
 
 
 def stop() -> None:
@@ -220,8 +91,114 @@ def stop() -> None:
         process.stop()
 
 
+def _asked(process: _Process, request: dict[str, Any], codestream: bytes, samples: npt.NDArray[Any]) -> Answer:
+    """What `process` answers, which is kept for others then and only then."""
+    is_kept = is_over = False
+    try:
+        answer = process.ask(request, codestream, samples)
+        is_kept = len(_idle) < (os.cpu_count() or 1)
+        if is_kept:
+            _idle.append(process)
+        return answer
+    except EndError:
+        is_over = True
+        raise
+    finally:
+        if not is_kept:
+            # Of an interrupted call the answer is on its way still.
+            process.stop(is_over=is_over)
+
+
+class _Process:
+    """One of them, as its parent sees it."""
+
+    def __init__(self) -> None:
+        try:
+            self._socket, theirs = socket.socketpair()
+        except OSError as error:
+            raise ApartError(f"no process could be started for it: {error}") from error
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    # Where modules are it is told: not whatever directory this is.
+                    [_interpreter(), "-P", str(_WORKER)],
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    # Ctrl-C is the parent's.
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                self._socket.close()
+                raise ApartError(f"no process could be started for it: {error}") from error
+        _alive.add(self)
+        try:
+            # That of a program whose interpreter is no program of its own may be anything.
+            self._socket.settimeout(_START_SECONDS)
+            send(self._socket, [one for one in sys.path if isinstance(one, str)])
+            receive(self._socket)
+            self._socket.settimeout(None)
+        except (EndError, TimeoutError) as error:
+            self.stop(is_over=isinstance(error, EndError))
+            raise ApartError(f"no process could be started for it: {self.ending()}") from None
+        except BaseException:
+            self.stop()
+            raise
+
+    def ask(self, request: dict[str, Any], codestream: bytes, samples: npt.NDArray[Any]) -> Answer:
+        """What became of it; `samples` are filled if that is no failure.
+
+        Raises
+        ------
+        EndError
+            If the process ended.
+        """
+        send(self._socket, request, codestream)
+        answer = Answer(*receive(self._socket))
+        if answer.failure is None:
+            receive_into(self._socket, samples.data)
+        return answer
+
+    def ending(self) -> str:
+        """How it ended."""
+        code = self._process.returncode
+        return "the process is still there" if code is None else ended(code)
+
+    def stop(self, *, is_over: bool = False) -> None:
+        """End it, with what it has for a child; one that ends by itself keeps its code."""
+        _alive.discard(self)
+        self._socket.close()
+        if is_over:
+            self._wait()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._wait()
+
+    def _wait(self) -> None:
+        # Without a limit it would wait for a lock that an interrupt may have left held.
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+
+    def forget(self) -> None:
+        """Leave it to the parent of this process."""
+        self._process.returncode = 0
+        self._socket.close()
+
+
+def _interpreter() -> str:
+    # Programs that are no interpreters, but have one, can say there which one it is.
+    from multiprocessing import spawn
+
+    return os.fsdecode(spawn.get_executable())
+
+
+# Those that nobody asks just now, and all: both are changed by single calls, which threads cannot tear.
+_idle: list[_Process] = []
+_alive: set[_Process] = set()
+
+
 def _forget() -> None:
-    # A pipe that is open here too would not end with the parent.
+    # A socket that is open here too would not end with the parent.
     _idle.clear()
     for process in tuple(_alive):
         process.forget()
