@@ -47,12 +47,12 @@ fn every_depth_and_shift() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     })
-    .take(8 * few(37, 5))
+    .take(8 * few(37, 2))
     .collect();
     for sample_bytes in [1, 2, 4, 8] {
         let width = sample_bytes * 8;
-        for bits in (1..=width).step_by(few(1, 5)) {
-            for shift in (0..=width - bits).step_by(few(1, 5)) {
+        for bits in (1..=width).step_by(few(1, 11)) {
+            for shift in (0..=width - bits).step_by(few(1, 13)) {
                 for signed in [false, true] {
                     let stored = StoredBits { shift: shift as u32, bits: bits as u32, signed };
                     check(&noise, sample_bytes, shift % 2 == 1, Some(stored));
