@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._apart._worker import Answer, EndError, ended, receive, receive_into, send
+from dicoxide._apart._worker import CHILD, ENDED, HAS_CHILDREN, Answer, EndError, ended, receive, receive_into, send
 
 __all__ = ["ApartError", "decode", "ended", "stop"]
 
@@ -65,18 +65,8 @@ def decode(
         "shape": shape,
         "dtype": dtype.str,
         "bytes": len(codestream),
-        "samples_bytes": samples.nbytes,
     }
-    answer = None
-    with suppress(IndexError, EndError):
-        # One that has ended while nobody asked it is not what this frame is told of.
-        answer = _asked(_idle.pop(), request, codestream, samples)
-    if answer is None:
-        process = _Process()
-        try:
-            answer = _asked(process, request, codestream, samples)
-        except EndError:
-            raise ApartError(process.ending()) from None
+    answer = _asked(request, codestream, samples)
     for text in answer.warnings:
         warnings.warn(text, UserWarning, stacklevel=2)
     if answer.failure is not None:
@@ -91,9 +81,10 @@ def stop() -> None:
         process.stop()
 
 
-def _asked(process: _Process, request: dict[str, Any], codestream: bytes, samples: npt.NDArray[Any]) -> Answer:
-    """What `process` answers, which is kept for others then and only then."""
-    is_kept = is_over = False
+def _asked(request: dict[str, Any], codestream: bytes, samples: npt.NDArray[Any]) -> Answer:
+    """What a process answers, which is kept for others then and only then."""
+    process = _taken()
+    is_kept = False
     try:
         answer = process.ask(request, codestream, samples)
         is_kept = len(_idle) < (os.cpu_count() or 1)
@@ -101,18 +92,29 @@ def _asked(process: _Process, request: dict[str, Any], codestream: bytes, sample
             _idle.append(process)
         return answer
     except EndError:
-        is_over = True
-        raise
+        process.stop(is_over=True)
+        raise ApartError(process.ending()) from None
     finally:
         if not is_kept:
             # Of an interrupted call the answer is on its way still.
-            process.stop(is_over=is_over)
+            process.stop()
+
+
+def _taken() -> _Process:
+    """One that nobody asks just now."""
+    with suppress(IndexError):
+        process = _idle.pop()
+        if process.is_there():
+            return process
+        process.stop(is_over=True)
+    return _Process()
 
 
 class _Process:
     """One of them, as its parent sees it."""
 
     def __init__(self) -> None:
+        self._child: socket.socket | None = None
         try:
             self._socket, theirs = socket.socketpair()
         except OSError as error:
@@ -153,11 +155,21 @@ class _Process:
         EndError
             If the process ended.
         """
-        send(self._socket, request, codestream)
-        answer = Answer(*receive(self._socket))
-        if answer.failure is None:
-            receive_into(self._socket, samples.data)
+        asked = self._made_child() if HAS_CHILDREN else self._socket
+        try:
+            send(asked, request, codestream)
+            answer = Answer(*receive(asked))
+            if answer.failure is None:
+                receive_into(asked, samples.data)
+        except EndError:
+            if not HAS_CHILDREN:
+                raise
+            return Answer(ended(self._end_of_child()), [])
         return answer
+
+    def is_there(self) -> bool:
+        """Whether it can be asked."""
+        return not _is_over(self._socket)
 
     def ending(self) -> str:
         """How it ended."""
@@ -166,23 +178,62 @@ class _Process:
 
     def stop(self, *, is_over: bool = False) -> None:
         """End it, with what it has for a child; one that ends by itself keeps its code."""
+        if self not in _alive:
+            return
         _alive.discard(self)
-        self._socket.close()
+        self._close()
         if is_over:
             self._wait()
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._wait()
 
+    def forget(self) -> None:
+        """Leave it to the parent of this process."""
+        self._process.returncode = 0
+        self._close()
+
+    def _made_child(self) -> socket.socket:
+        """The socket of its child."""
+        if self._child is not None and _is_over(self._child):
+            self._end_of_child()
+        if self._child is None:
+            send(self._socket, CHILD)
+            _, given, _, _ = socket.recv_fds(self._socket, 1, 1, socket.MSG_CMSG_CLOEXEC)
+            if not given:
+                raise EndError
+            self._child = socket.socket(fileno=given[0])
+            self._child.settimeout(None)
+        return self._child
+
+    def _end_of_child(self) -> int:
+        """Its exit code."""
+        assert self._child is not None
+        self._child.close()
+        self._child = None
+        send(self._socket, ENDED)
+        code: int = receive(self._socket)
+        return code
+
+    def _close(self) -> None:
+        self._socket.close()
+        if self._child is not None:
+            self._child.close()
+
     def _wait(self) -> None:
         # Without a limit it would wait for a lock that an interrupt may have left held.
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_SECONDS)
 
-    def forget(self) -> None:
-        """Leave it to the parent of this process."""
-        self._process.returncode = 0
-        self._socket.close()
+
+def _is_over(of: socket.socket) -> bool:
+    """Whether nobody is at the other end."""
+    try:
+        return not of.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _interpreter() -> str:

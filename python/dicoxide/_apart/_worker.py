@@ -1,8 +1,9 @@
 """What runs in a process of its own: decodes what it is sent until no more comes.
 
 A script for which nothing of dicoxide is imported: the modules that it needs are where its parent finds them, who says
-where first. It keeps to its socket, which is its standard input, and no decoder gets to see that. On Linux each frame
-is decoded in a child, which leaves what came of it in shared memory: however it ends, what is said is said whole.
+where first. It keeps to its socket, which is its standard input, and no decoder gets to see that. On Linux it decodes
+nothing itself but makes children that do, which need not import all of it again. Each has a socket of its own, so that
+nothing of an answer comes after the end of who gave it.
 """
 
 from __future__ import annotations
@@ -14,21 +15,22 @@ import socket
 import struct
 import sys
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from _typeshed import WriteableBuffer
 
-__all__ = ["Answer", "EndError", "ended", "receive", "receive_into", "send"]
+__all__ = ["CHILD", "ENDED", "HAS_CHILDREN", "Answer", "EndError", "ended", "receive", "receive_into", "send"]
+
+# A fork is nothing that all libraries bear elsewhere.
+HAS_CHILDREN = sys.platform == "linux"
+# What a process with children is asked for: a new one, and how the last one ended.
+CHILD, ENDED = "child", "ended"
 
 _LENGTH = struct.Struct("<Q")
 # More of what decoders say than anybody reads.
 _TEXT_CHARACTERS = 2000
 _MOST_WARNINGS = 20
-_TEXT_BYTES = 1 << 19
 # Of one frame, for a decoder that never ends.
 _CPU_SECONDS = 600
 
@@ -120,17 +122,72 @@ def _main() -> None:
     sys.path[:] = receive(parent)
     import pydicom.pixels.decoders  # noqa: F401
 
-    # A fork is nothing that all libraries bear elsewhere; there the process ends with the frame.
-    answer = _answer_of_a_child if sys.platform == "linux" else _answer
     send(parent, "ready")
+    if HAS_CHILDREN:
+        _make_children(parent)
+    else:
+        _serve(parent)
+
+
+def _make_children(parent: socket.socket) -> None:
+    child = 0
+    try:
+        while True:
+            if receive(parent) == ENDED:
+                # Its socket is closed, so that it is about to, if it has not.
+                os.kill(child, signal.SIGKILL)
+                send(parent, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+                child = 0
+                continue
+            ours, theirs = socket.socketpair()
+            child = os.fork()
+            if not child:
+                _be_child(ours, [parent, theirs])
+            ours.close()
+            socket.send_fds(parent, [b"\0"], [theirs.fileno()])
+            theirs.close()
+    finally:
+        if child:
+            os.kill(child, signal.SIGKILL)
+
+
+def _be_child(ours: socket.socket, others: list[socket.socket]) -> None:
+    import resource
+
+    code = 1
+    try:
+        for one in others:
+            one.close()
+        ours.settimeout(None)
+        # That it ends is expected.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _serve(ours)
+    except EndError:
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _serve(asker: socket.socket) -> None:
     while True:
-        request = receive(parent)
-        codestream = bytes(_received(parent, request["bytes"]))
-        said, samples = answer(parent, request, codestream)
-        send(parent, said, samples)
+        request = receive(asker)
+        codestream = bytes(_received(asker, request["bytes"]))
+        _limit_time()
+        said, samples = _answer(request, codestream)
+        send(asker, said, samples)
 
 
-def _answer(parent: socket.socket, request: dict[str, Any], codestream: bytes) -> tuple[Answer, bytes | memoryview]:
+def _limit_time() -> None:
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + _CPU_SECONDS
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    if most == resource.RLIM_INFINITY or most > soft:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, most))
+
+
+def _answer(request: dict[str, Any], codestream: bytes) -> tuple[Answer, bytes | memoryview]:
     samples: bytes | memoryview = b""
     failure = None
     with warnings.catch_warnings(record=True) as caught:
@@ -157,62 +214,6 @@ def _decoded(request: dict[str, Any], codestream: bytes) -> memoryview:
     if decoded.shape != shape or decoded.dtype.newbyteorder("=") != dtype:
         raise ValueError(f"{decoded.dtype} of {decoded.shape} given, {dtype} of {shape} expected")
     return np.ascontiguousarray(decoded, dtype).data.cast("B")
-
-
-def _answer_of_a_child(
-    parent: socket.socket, request: dict[str, Any], codestream: bytes
-) -> tuple[Answer, bytes | memoryview]:
-    import mmap
-
-    try:
-        shared = mmap.mmap(-1, _TEXT_BYTES + request["samples_bytes"])
-    except OSError:
-        return Answer("not enough memory", []), b""
-
-    def work() -> None:
-        said, samples = _answer(parent, request, codestream)
-        text = json.dumps(said).encode()
-        shared[_LENGTH.size : _LENGTH.size + len(text)] = text
-        shared[_TEXT_BYTES : _TEXT_BYTES + len(samples)] = samples
-        shared[: _LENGTH.size] = _LENGTH.pack(len(text))
-
-    code = _in_child(work, parent)
-    if code:
-        return Answer(ended(code), []), b""
-    (length,) = _LENGTH.unpack(shared[: _LENGTH.size])
-    said = Answer(*json.loads(shared[_LENGTH.size : _LENGTH.size + length]))
-    return said, memoryview(shared)[_TEXT_BYTES:] if said.failure is None else b""
-
-
-def _in_child(work: Callable[[], None], parent: socket.socket) -> int:
-    """The exit code of a child that does `work`; it is ended where `parent` is gone."""
-    import resource
-    import select
-
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            # That it ends is expected.
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            _, most = resource.getrlimit(resource.RLIMIT_CPU)
-            if most == resource.RLIM_INFINITY or most > _CPU_SECONDS:
-                resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, most))
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    # Kernels before Linux 5.3 have no such descriptor.
-    with suppress(OSError):
-        end = os.pidfd_open(child)
-        poll = select.poll()
-        poll.register(end, select.POLLIN)
-        # A hang-up is always told of.
-        poll.register(parent, 0)
-        if all(one != end for one, _ in poll.poll()):
-            os.kill(child, signal.SIGKILL)
-        os.close(end)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 if __name__ == "__main__":
