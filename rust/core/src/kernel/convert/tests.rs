@@ -197,10 +197,11 @@ fn every_16_bit_sample() {
 
 #[test]
 fn the_first_refused_sample_is_named() {
-    for bad in [0, 1, 1023, 1024, 2047, 3000] {
-        let mut samples = vec![Whole(100); 3001];
+    let last = few(3000, 70);
+    for bad in [0, 1, few(1023, 63), few(1024, 64), few(2047, 65), last] {
+        let mut samples = vec![Whole(100); last + 1];
         samples[bad] = Whole(32_767);
-        samples[3000] = Whole(32_767);
+        samples[last] = Whole(32_767);
         check(&samples, I16, Some(Rescale { slope: 1.0, intercept: 1.0 }), I16);
         check(&samples, I16, Some(Rescale { slope: 0.5, intercept: 0.0 }), I16);
     }
