@@ -165,7 +165,7 @@ fn a_pair_is_what_its_two_symbols_are() {
     let mut random = Random(0x7A31_5C2E_9B04_D18F);
     for group in GROUPS {
         let mut found = 0;
-        for _ in 0..few(30, 1) {
+        for _ in 0..few(30, 3) {
             let (counts, categories) = any_table(&mut random);
             let categories: Vec<u8> = categories.iter().map(|category| category % 11).collect();
             let table = table(counts, &categories, group, true);
@@ -185,6 +185,6 @@ fn a_pair_is_what_its_two_symbols_are() {
                 assert_eq!(difference.wrapping_add((entry >> LAST_AT) as u16), second);
             }
         }
-        assert!(found > few(1000, 0), "{group}: {found}");
+        assert!(found >= few(1000, 0), "{group}: {found}");
     }
 }
