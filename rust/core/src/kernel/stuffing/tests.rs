@@ -34,8 +34,11 @@ fn one_or_two_at_every_place() {
     for len in (0..140).step_by(few(1, 37)) {
         let plain: Vec<u8> = (0..len).map(|at| (at % 3) as u8 * 0x70).collect();
         check(&plain);
-        for at in (0..len).step_by(few(1, 5)) {
-            for tail in [&[0][..], &[0, 0xFF], &[0, 0xFF, 0], &[0, 0], &[0xFF, 0], &[0xD9], &[0xFF, 0xFF, 0, 0xFF]] {
+        for at in (0..len).step_by(few(1, 17)) {
+            for tail in [&[0][..], &[0, 0xFF], &[0, 0xFF, 0], &[0, 0], &[0xFF, 0], &[0xD9], &[0xFF, 0xFF, 0, 0xFF]]
+                .into_iter()
+                .step_by(few(1, 3))
+            {
                 let mut src = plain.clone();
                 src[at] = 0xFF;
                 for (byte, tail) in src[at + 1..].iter_mut().zip(tail) {
