@@ -185,6 +185,6 @@ fn a_pair_is_what_its_two_symbols_are() {
                 assert_eq!(difference.wrapping_add((entry >> LAST_AT) as u16), second);
             }
         }
-        assert!(found >= few(1000, 0), "{group}: {found}");
+        assert!(cfg!(miri) || found > 1000, "{group}: {found}");
     }
 }
