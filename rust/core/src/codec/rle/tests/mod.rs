@@ -6,8 +6,8 @@ mod oracle;
 mod refusals;
 mod styles;
 
-use crate::few::few;
 use crate::*;
+use few::few;
 use oracle::{Outcome, oracle};
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
