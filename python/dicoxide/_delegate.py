@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, Truncate
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+    from pydicom.pixels.common import CoderBase
     from pydicom.pixels.decoders.base import Decoder
 
     from dicoxide._core import Frames
@@ -202,10 +203,20 @@ def available(transfer_syntax: str) -> tuple[str, ...]:
         return ()
     if not decoder.is_encapsulated:
         return ("pydicom",)
-    # pydicom's own order is said nowhere in public: `available_plugins` is sorted.
-    names = getattr(decoder, "_available", None) or decoder.available_plugins
+    names = order_of(decoder) or decoder.available_plugins
     unasked = {"dicoxide"} if _has_processes() else {"dicoxide", *_APART}
     return tuple(sorted((name for name in names if name not in unasked), key=_APART.__contains__))
+
+
+def order_of(coder: CoderBase) -> dict[str, Callable[..., Any]] | None:
+    """The plugins of `coder` by label, in the order in which they are tried; None if that cannot be known.
+
+    ``available_plugins`` is sorted: pydicom says the order nowhere in public.
+    """
+    plugins = getattr(coder, "_available", None)
+    if not isinstance(plugins, dict) or tuple(sorted(plugins)) != coder.available_plugins:
+        return None
+    return plugins.copy()
 
 
 def why_not(transfer_syntax: str) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from dicoxide._backend import core
+from dicoxide._delegate import order_of
 from dicoxide._request import thread_count
 from dicoxide.plugins import _ahead
 
@@ -160,10 +161,10 @@ def _coder(uid: str, *, is_encoder: bool) -> CoderBase:
 
 
 def _put_first(coder: CoderBase, *, is_encoder: bool) -> None:
-    _before.setdefault((is_encoder, str(coder.UID)), list(_order_of(coder) or coder.available_plugins))
+    _before.setdefault((is_encoder, str(coder.UID)), list(order_of(coder) or coder.available_plugins))
     if _LABEL not in coder.available_plugins:
         coder.add_plugin(_LABEL, _ENCODER_PLUGIN if is_encoder else _PLUGIN)
-    plugins = _order_of(coder)
+    plugins = order_of(coder)
     if plugins is None:
         warnings.warn(
             f"this pydicom does not keep its plugins as known here: dicoxide is asked last for {coder.UID.name}",
@@ -185,7 +186,7 @@ def _restore() -> None:
         except NotImplementedError:
             # Somebody else took it away.
             continue
-        now = list(_order_of(coder) or coder.available_plugins)
+        now = list(order_of(coder) or coder.available_plugins)
         kept = [label for label in before if label in now]
         added = [label for label in now if label not in before and label != _LABEL]
         ours = [] if _LABEL in before or _LABEL not in now else [_LABEL]
@@ -197,17 +198,6 @@ def _restore() -> None:
             _forget_decoder(uid)
     _made.clear()
     _named.clear()
-
-
-def _order_of(coder: CoderBase) -> dict[str, Callable[..., Any]] | None:
-    """The plugins of `coder` by label, in the order in which they are tried; None if that cannot be known.
-
-    ``available_plugins`` is sorted: pydicom says the order nowhere in public.
-    """
-    plugins = getattr(coder, "_available", None)
-    if not isinstance(plugins, dict) or tuple(sorted(plugins)) != coder.available_plugins:
-        return None
-    return plugins.copy()
 
 
 def _origin(coder: CoderBase, function: Callable[..., Any]) -> tuple[str, str] | None:
@@ -228,7 +218,7 @@ def _arrange(coder: CoderBase, wanted: list[str]) -> None:
 
     Nothing is moved if one of them could not be added again.
     """
-    plugins = _order_of(coder)
+    plugins = order_of(coder)
     if plugins is None or sorted(plugins) != sorted(wanted):
         return
     place = next(
