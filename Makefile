@@ -107,7 +107,7 @@ unsafe:  ## List every unsafe block with its proof
 asan: $(VENV)/.ready  ## Run tests under AddressSanitizer, Rust and Python: ARGS="tests/test_many.py" for those of Python
 	.ci/asan $(abspath $(RUN)) $(ARGS)
 
-miri:  ## Run tests of portable paths under Miri: ARGS="kernel::bits"
+miri:  ## Run tests of kernels under Miri: ARGS="kernel::bits"
 	.ci/miri $(ARGS)
 
 audit: $(VENV)/.ready  ## Check licences, bans and advisories of crates and packages, by the tools that are installed

@@ -208,7 +208,7 @@ def test_an_answer_that_is_cut_short_gives_no_samples() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="frames are decoded in a child on Linux")
 @pytest.mark.parametrize("how", ["kill", "oom"])
 def test_a_child_that_is_killed_takes_no_other_frame_with_it(how: str) -> None:
-    # What is said is said by its parent, so nothing of an answer is torn.
+    # The next frame has a child of its own, and that a socket of its own.
     data = file(FRAMES[0], b"sleep" if how == "kill" else b"memory", FRAMES[2])
     assert np.array_equal(dicoxide.decode(data, frames=0), FRAMES[0])
     [process] = _apart._alive

@@ -122,7 +122,7 @@ class _Process:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    # Where modules are it is told: not whatever directory this is.
+                    # It is told where modules are, which need not be this directory.
                     [_interpreter(), "-P", str(_WORKER)],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
@@ -135,7 +135,7 @@ class _Process:
                 raise ApartError(f"no process could be started for it: {error}") from error
         _alive.add(self)
         try:
-            # That of a program whose interpreter is no program of its own may be anything.
+            # Of a program that is no interpreter, what was started may be anything.
             self._socket.settimeout(_START_SECONDS)
             send(self._socket, [one for one in sys.path if isinstance(one, str)])
             receive(self._socket)
