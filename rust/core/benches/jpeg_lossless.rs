@@ -7,8 +7,8 @@ mod images;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dicoxide_core::encode::{self, jpeg_lossless::Parameters};
 use dicoxide_core::{
-    Finish, FrameInfo, Job, Limits, Options, Rescale, Samples, SamplesBuf, Tier, TransferSyntax, Way, Workspace,
-    decode_frame,
+    CpuLevel, DecodeOptions, EntropyMode, FrameInfo, Job, Limits, OutputOptions, Rescale, Samples, SamplesBuf,
+    TransferSyntax, Workspace, decode_frame,
 };
 use images::{
     SIDE, colour, colour_image, colour_info, grey, grey_image, grey_info, lossless, lossless_colour, lossless_syntax,
@@ -56,12 +56,12 @@ fn decoding(criterion: &mut Criterion) {
     ];
     for frame in &frames {
         group.throughput(Throughput::Bytes(frame.expected.bytes().len() as u64));
-        for tier in Tier::available() {
-            for way in [Way::Serial, Way::Speculative] {
+        for tier in CpuLevel::available() {
+            for way in [EntropyMode::Serial, EntropyMode::Speculative] {
                 let (limits, mut workspace) = (Limits::unbounded(), Workspace::default());
                 let mut out = memory(frame);
-                let finish = Finish { rescale: frame.rescale, ..Finish::default() };
-                let options = Options { finish, tier, way: Some(way), ..Options::default() };
+                let finish = OutputOptions { rescale: frame.rescale, ..OutputOptions::default() };
+                let options = DecodeOptions { finish, tier, way: Some(way), ..DecodeOptions::default() };
                 let job = Job { syntax: frame.syntax, info: &frame.info, limits: &limits, options };
                 let mut decode = |out: &mut SamplesBuf| {
                     decode_frame(&job, black_box(&frame.bytes[..]).into(), out.as_mut(), &mut workspace, watch())

@@ -9,8 +9,8 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use dicoxide_core::frame::{PhotometricInterpretation, SampleKind};
 use dicoxide_core::pixel::{bits, rescale, ybr};
 use dicoxide_core::{
-    Attributes, FrameBytes, FrameInfo, Job, Limits, Options, Rescale, Samples, SamplesMut, Tier, TransferSyntax, Watch,
-    Workspace, decode_frame,
+    Attributes, Cancel, CpuLevel, DecodeOptions, FrameBytes, FrameInfo, Job, Limits, Rescale, Samples, SamplesMut,
+    TransferSyntax, Workspace, decode_frame,
 };
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
@@ -25,11 +25,11 @@ fn tiers<T: Copy + PartialEq + Default>(
     group: &mut Group<'_>,
     name: &str,
     expected: &[T],
-    run: impl Fn(&mut [T], Tier),
+    run: impl Fn(&mut [T], CpuLevel),
 ) {
     group.throughput(Throughput::Bytes(size_of_val(expected) as u64));
     let mut out = vec![T::default(); expected.len()];
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         run(&mut out, tier);
         assert!(out == expected, "{name}, {}", tier.name());
         let id = format!("{name}/{}/{}", tier.name(), size_of_val(expected));
@@ -69,7 +69,7 @@ fn bit_packing(c: &mut Criterion) {
 fn rescaling(c: &mut Criterion) {
     let mut group = c.benchmark_group("rescale");
     let stop = AtomicBool::new(false);
-    let watch = Watch { stop: &stop, poll: None };
+    let watch = Cancel { stop: &stop, poll: None };
     let (integers, fractions) =
         (Rescale { slope: 1.0, intercept: -1024.0 }, Rescale { slope: 0.123_456_7, intercept: -3.3 });
     for size in SIZES {
@@ -137,8 +137,13 @@ fn native(c: &mut Criterion) {
             let unused = 16 - bits_stored;
             let expected: Vec<i16> = src.as_chunks().0.iter().map(|b| read(*b) << unused >> unused).collect();
             tiers(&mut group, name, &expected, |out, tier| {
-                let job = Job { syntax, info: &info, limits: &limits, options: Options { tier, ..Options::default() } };
-                let watch = Watch { stop: &stop, poll: None };
+                let job = Job {
+                    syntax,
+                    info: &info,
+                    limits: &limits,
+                    options: DecodeOptions { tier, ..DecodeOptions::default() },
+                };
+                let watch = Cancel { stop: &stop, poll: None };
                 let frame = FrameBytes::from(black_box(&src[..]));
                 decode_frame(&job, frame, SamplesMut::I16(out), &mut Workspace::default(), watch).unwrap();
             });
@@ -170,8 +175,13 @@ fn expansion(c: &mut Criterion) {
         let pair = |[y0, y1, cb, cr]: &[u8; 4]| [*y0, *cb, *cr, *y1, *cb, *cr];
         let expected: Vec<u8> = src.as_chunks().0.iter().flat_map(pair).collect();
         tiers(&mut group, "8 bits, 4:2:2", &expected, |out, tier| {
-            let job = Job { syntax, info: &info, limits: &limits, options: Options { tier, ..Options::default() } };
-            let watch = Watch { stop: &stop, poll: None };
+            let job = Job {
+                syntax,
+                info: &info,
+                limits: &limits,
+                options: DecodeOptions { tier, ..DecodeOptions::default() },
+            };
+            let watch = Cancel { stop: &stop, poll: None };
             let frame = FrameBytes::from(black_box(&src[..]));
             decode_frame(&job, frame, SamplesMut::U8(out), &mut Workspace::default(), watch).unwrap();
         });

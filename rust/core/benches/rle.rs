@@ -12,7 +12,7 @@ mod images;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dicoxide_core::{
-    Attributes, FrameInfo, Job, Limits, Options, PhotometricInterpretation, SampleKind, SamplesMut, Tier,
+    Attributes, CpuLevel, DecodeOptions, FrameInfo, Job, Limits, PhotometricInterpretation, SampleKind, SamplesMut,
     TransferSyntax, Workspace, decode_frame, encode,
 };
 use images::{SIDE, colour, colour_image, colour_info, grey, grey_image, grey_info, watch};
@@ -172,14 +172,14 @@ fn frames() -> Vec<Frame> {
     ]
 }
 
-fn decode(frame: &Frame, tier: Tier, words: &mut [u64], workspace: &mut Workspace) {
+fn decode(frame: &Frame, tier: CpuLevel, words: &mut [u64], workspace: &mut Workspace) {
     let out = match frame.info.sample_bytes() {
         1 => SamplesMut::U8(bytemuck::cast_slice_mut(words)),
         2 => SamplesMut::U16(bytemuck::cast_slice_mut(words)),
         _ => SamplesMut::U32(bytemuck::cast_slice_mut(words)),
     };
     let limits = Limits::unbounded();
-    let options = Options { tier, ..Options::default() };
+    let options = DecodeOptions { tier, ..DecodeOptions::default() };
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &frame.info, limits: &limits, options };
     decode_frame(&job, black_box(&frame.bytes[..]).into(), out, workspace, watch()).expect("a good frame");
 }
@@ -189,7 +189,7 @@ fn decoding(criterion: &mut Criterion) {
     for frame in frames().into_iter().chain(short_literals()) {
         group.throughput(Throughput::Bytes(frame.samples.len() as u64));
         let mut words = vec![0u64; frame.samples.len() / 8];
-        for tier in Tier::available() {
+        for tier in CpuLevel::available() {
             let mut workspace = Workspace::default();
             decode(&frame, tier, &mut words, &mut workspace);
             assert!(bytemuck::cast_slice::<_, u8>(&words) == frame.samples, "{} {}", frame.name, tier.name());
@@ -212,7 +212,7 @@ fn encoding(criterion: &mut Criterion) {
         let bytes = encode::rle(&image, watch()).expect("a good image");
         let frame = Frame { name, info, bytes, samples };
         let mut words = vec![0u64; frame.samples.len() / 8];
-        decode(&frame, Tier::best(), &mut words, &mut Workspace::default());
+        decode(&frame, CpuLevel::best(), &mut words, &mut Workspace::default());
         assert!(bytemuck::cast_slice::<_, u8>(&words) == frame.samples, "{name}");
         group.throughput(Throughput::Bytes(frame.samples.len() as u64));
         group.bench_function(name, |bencher| {

@@ -3,9 +3,7 @@
 use crate::error::{DecodeError, Result, malformed, unsupported};
 use std::borrow::Cow;
 
-mod samples;
-
-pub use samples::{Samples, SamplesBuf, SamplesMut};
+pub use crate::sample::{Samples, SamplesBuf, SamplesMut};
 
 /// Photometric Interpretation (0028,0004) as far as decoding depends on it (PS3.3 C.7.6.3.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -271,7 +269,7 @@ impl<'a> From<&'a [u8]> for FrameBytes<'a> {
 
 /// A departure from the standard that did not keep the samples from being exact.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tolerated {
+pub struct Deviation {
     /// One lower-case line.
     pub what: Cow<'static, str>,
     /// The rule that was broken.
@@ -280,7 +278,7 @@ pub struct Tolerated {
     pub offset: Option<u64>,
 }
 
-impl Tolerated {
+impl Deviation {
     /// A departure from `clause`.
     #[must_use]
     pub fn new(what: impl Into<Cow<'static, str>>, clause: &'static str) -> Self {
@@ -313,5 +311,5 @@ pub struct Decoded {
     /// Which instructions decoded it: `portable`, `x86-64-v3` or `x86-64-v4`.
     pub path: &'static str,
     /// What was not as the standard wants it.
-    pub tolerated: Vec<Tolerated>,
+    pub deviations: Vec<Deviation>,
 }

@@ -3,8 +3,8 @@
 use crate::Tried;
 use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
 use dicoxide_core::{
-    Attributes, ErrorKind, FrameBytes, FrameInfo, Job, Limits, Options, PhotometricInterpretation, SampleKind, Samples,
-    SamplesMut, TransferSyntax, Watch, Workspace, decode_frame,
+    Attributes, Cancel, DecodeOptions, ErrorKind, FrameBytes, FrameInfo, Job, Limits, PhotometricInterpretation,
+    SampleKind, Samples, SamplesMut, TransferSyntax, Workspace, decode_frame,
 };
 use std::sync::atomic::AtomicBool;
 
@@ -32,7 +32,7 @@ pub fn encoding_returns(bytes: &[u8]) -> Tried {
     let samples = if is_wide { Samples::U16(&words) } else { Samples::U8(&narrow) };
     let image = Image { samples, rows, columns, samples_per_pixel };
     let stop = AtomicBool::new(false);
-    let watch = Watch { stop: &stop, poll: None };
+    let watch = Cancel { stop: &stop, poll: None };
     let parameters = Parameters {
         selection_value: u32::from(parameters % 7) + 1,
         restart_interval: u32::from(interval % 4) * columns,
@@ -66,7 +66,12 @@ pub fn encoding_returns(bytes: &[u8]) -> Tried {
         };
         let Ok(info) = FrameInfo::new(attributes) else { panic!("{attributes:?}") };
         let (limits, mut workspace) = (Limits::default(), Workspace::default());
-        let job = Job { syntax, info: &info, limits: &limits, options: Options { strict: true, ..Options::default() } };
+        let job = Job {
+            syntax,
+            info: &info,
+            limits: &limits,
+            options: DecodeOptions { strict: true, ..DecodeOptions::default() },
+        };
         let (mut wide, mut small) = (vec![0; words.len()], vec![0; words.len()]);
         let out = if is_wide { SamplesMut::U16(&mut wide) } else { SamplesMut::U8(&mut small) };
         if let Err(error) = decode_frame(&job, FrameBytes::from(&frame[..]), out, &mut workspace, watch) {

@@ -3,8 +3,8 @@
 use crate::{CHOICE_BYTES, Tried, decoding_agrees, pieces};
 use dicoxide_core::codec::{CODECS, codestream_size, jpeg_lossless_dimensions};
 use dicoxide_core::{
-    Attributes, ErrorKind, FrameBytes, FrameInfo, Job, Limits, Options, PhotometricInterpretation, SampleKind,
-    SamplesMut, TransferSyntax, Watch, Workspace, decode_frame,
+    Attributes, Cancel, DecodeOptions, ErrorKind, FrameBytes, FrameInfo, Job, Limits, PhotometricInterpretation,
+    SampleKind, SamplesMut, TransferSyntax, Workspace, decode_frame,
 };
 use std::sync::atomic::AtomicBool;
 
@@ -53,9 +53,10 @@ pub fn headers_hold(bytes: &[u8]) -> Tried {
         return Tried::Nothing;
     }
     let stop = AtomicBool::new(false);
-    let watch = Watch { stop: &stop, poll: None };
+    let watch = Cancel { stop: &stop, poll: None };
     let (limits, mut workspace) = (Limits::default(), Workspace::default());
-    let job = Job { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options: Options::default() };
+    let job =
+        Job { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options: DecodeOptions::default() };
     let mut words = vec![0_u16; info.samples()];
     let out = if found.precision > 8 {
         SamplesMut::U16(&mut words)

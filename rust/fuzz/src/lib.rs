@@ -21,8 +21,8 @@ pub use targets::{TARGETS, Target, target};
 use dicoxide_core::codec::{CODECS, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
-    Attributes, DecodeError, ErrorKind, Finish, FrameInfo, Job, Limits, Options, PhotometricInterpretation, Rescale,
-    SampleKind, SamplesMut, SegmentByteOrder, Store, Tier, TransferSyntax, Way,
+    Attributes, CpuLevel, DecodeError, DecodeOptions, EntropyMode, ErrorKind, FrameInfo, Job, Limits, OutputOptions,
+    PhotometricInterpretation, Rescale, SampleKind, SamplesMut, SegmentByteOrder, Store, TransferSyntax,
 };
 
 /// Bytes that choose what is tried; the rest is what is decoded.
@@ -49,10 +49,10 @@ pub enum Tried {
 struct Choice {
     syntax: TransferSyntax,
     info: FrameInfo,
-    options: Options,
+    options: DecodeOptions,
     number_of_frames: Option<u32>,
     word_swapped: bool,
-    /// Whether the codec looks at [`Options::way`].
+    /// Whether the codec looks at [`DecodeOptions::way`].
     has_ways: bool,
     /// Bytes of budget beyond the output.
     spare_bytes: u64,
@@ -101,9 +101,9 @@ fn agreed(bytes: &[u8]) -> Option<(FrameInfo, Outcome)> {
         _ => (value, None),
     };
     let data = PixelData { value: value.into(), extended };
-    let first = Path { tier: Tier::PORTABLE, way: choice.has_ways.then_some(Way::Serial), threads: 1 };
+    let first = Path { tier: CpuLevel::PORTABLE, way: choice.has_ways.then_some(EntropyMode::Serial), threads: 1 };
     let expected = outcome(&choice, data, first)?;
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         // Several threads need more of a tight budget than one.
         let is_ample = choice.spare_bytes == AMPLE_BYTES;
         for path in paths(tier, choice.has_ways).filter(|path| *path != first && (is_ample || path.threads == 1)) {
@@ -116,14 +116,14 @@ fn agreed(bytes: &[u8]) -> Option<(FrameInfo, Outcome)> {
 /// How a try goes about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Path {
-    tier: Tier,
-    way: Option<Way>,
+    tier: CpuLevel,
+    way: Option<EntropyMode>,
     threads: usize,
 }
 
 /// All paths of a tier: threads have the way that is chosen for them.
-fn paths(tier: Tier, has_ways: bool) -> impl Iterator<Item = Path> {
-    let ways = Way::ALL.into_iter().filter(move |_| has_ways).map(Some);
+fn paths(tier: CpuLevel, has_ways: bool) -> impl Iterator<Item = Path> {
+    let ways = EntropyMode::ALL.into_iter().filter(move |_| has_ways).map(Some);
     let alone = ways.chain((!has_ways).then_some(None)).map(move |way| Path { tier, way, threads: 1 });
     alone.chain([Path { tier, way: None, threads: 2 }])
 }
@@ -150,14 +150,15 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     let spare_bytes = if indices.len() > 1 { AMPLE_BYTES } else { choice.spare_bytes };
     let limits = Limits::new(Some((samples * info.sample_bytes()) as u64 + spare_bytes));
     let Path { tier, way, threads } = path;
-    let job = Job { syntax: choice.syntax, info, limits: &limits, options: Options { tier, way, ..choice.options } };
+    let job =
+        Job { syntax: choice.syntax, info, limits: &limits, options: DecodeOptions { tier, way, ..choice.options } };
     let mut memory = vec![0_u64; samples];
     let decoded = check_frames(&table, data, &indices, info, codec, &limits).and_then(|()| {
         let output = Output { samples: typed(&mut memory, info, &choice.options), rescales: &[], is_warm: false };
         decode_frames(&job, &table, data, &indices, output, threads, &|| false)
     });
     Some(match decoded {
-        Ok(summary) => Ok((memory, format!("{:?} {:?}", table.tolerated(), summary.tolerated))),
+        Ok(summary) => Ok((memory, format!("{:?} {:?}", table.deviations(), summary.deviations))),
         Err(failed) => Err((failed.index, checked(failed.error, data.value.len()))),
     })
 }
@@ -170,7 +171,7 @@ fn checked(error: DecodeError, value_bytes: usize) -> DecodeError {
 }
 
 /// The first samples' worth of `memory`, one word a sample whatever its type: what lies behind them stays 0.
-fn typed<'a>(memory: &'a mut [u64], info: &FrameInfo, options: &Options) -> SamplesMut<'a> {
+fn typed<'a>(memory: &'a mut [u64], info: &FrameInfo, options: &DecodeOptions) -> SamplesMut<'a> {
     fn first<T: bytemuck::Pod>(memory: &mut [u64]) -> &mut [T] {
         let samples = memory.len();
         bytemuck::cast_slice_mut(memory).get_mut(..samples).unwrap_or_default()
@@ -230,7 +231,7 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
         }),
     };
     let info = FrameInfo::new(attributes).ok()?;
-    let finish = Finish {
+    let finish = OutputOptions {
         to_rgb: options & 2 != 0,
         rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
         store: if options & 64 == 0 { Store::Cached } else { Store::Streamed },
@@ -238,7 +239,8 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let is_tight = has_ways && options & 128 != 0;
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
     let strict = options & 32 != 0;
-    let options = Options { finish, segment_byte_order, strict, tier: Tier::PORTABLE, ..Options::default() };
+    let options =
+        DecodeOptions { finish, segment_byte_order, strict, tier: CpuLevel::PORTABLE, ..DecodeOptions::default() };
     // The bits in between are those of rows and columns.
     let number_of_frames = (frames & 128 == 0).then_some(u32::from(frames % 8));
     let word_swapped = term & 4 != 0;

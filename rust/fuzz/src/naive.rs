@@ -6,8 +6,8 @@ mod oracle;
 
 use crate::Tried;
 use dicoxide_core::{
-    Attributes, FrameBytes, FrameInfo, Job, Limits, Options, PhotometricInterpretation, SampleKind, SamplesMut, Tier,
-    TransferSyntax, Watch, Workspace, decode_frame,
+    Attributes, Cancel, CpuLevel, DecodeOptions, FrameBytes, FrameInfo, Job, Limits, PhotometricInterpretation,
+    SampleKind, SamplesMut, TransferSyntax, Workspace, decode_frame,
 };
 use oracle::{Outcome, oracle};
 use std::sync::atomic::AtomicBool;
@@ -34,18 +34,18 @@ pub fn rle_is_naive(bytes: &[u8]) -> Tried {
     };
     let Ok(info) = FrameInfo::new(attributes) else { return Tried::Nothing };
     let expected = oracle(frame, &info, true);
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         let found = decoded(&info, frame, tier);
         assert!(found == expected, "{}: {found:?}, {expected:?} expected", tier.name());
     }
     if matches!(expected, Outcome::Samples { .. }) { Tried::Decoded } else { Tried::Refused }
 }
 
-fn decoded(info: &FrameInfo, frame: &[u8], tier: Tier) -> Outcome {
+fn decoded(info: &FrameInfo, frame: &[u8], tier: CpuLevel) -> Outcome {
     let stop = AtomicBool::new(false);
-    let watch = Watch { stop: &stop, poll: None };
+    let watch = Cancel { stop: &stop, poll: None };
     let (limits, mut workspace) = (Limits::default(), Workspace::default());
-    let options = Options { tier, ..Options::default() };
+    let options = DecodeOptions { tier, ..DecodeOptions::default() };
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut words = vec![0_u32; info.samples()];
     let size = info.samples() * info.sample_bytes();
@@ -57,7 +57,7 @@ fn decoded(info: &FrameInfo, frame: &[u8], tier: Tier) -> Outcome {
     match decode_frame(&job, FrameBytes::from(frame), out, &mut workspace, watch) {
         Ok(decoded) => Outcome::Samples {
             bytes: bytemuck::cast_slice(&words).get(..size).unwrap_or_default().to_vec(),
-            noted: decoded.tolerated.iter().filter_map(|tolerated| tolerated.offset).collect(),
+            noted: decoded.deviations.iter().filter_map(|deviations| deviations.offset).collect(),
         },
         Err(error) => Outcome::Error { kind: error.kind(), at: error.offset().unwrap_or(u64::MAX) },
     }

@@ -3,7 +3,7 @@
 use dicoxide_core::frames::check_frames;
 use dicoxide_core::value::{ReadAt, zeros};
 use dicoxide_core::{ErrorKind, Limits};
-use dicoxide_part10::{DataSet, Element, Many, Object, Outcome, Request, Source};
+use dicoxide_part10::{BatchDecoder, DataSet, Element, Object, Outcome, Request, Source};
 use std::sync::Arc;
 
 /// Bytes of output that a try may take.
@@ -65,7 +65,7 @@ pub fn opening_agrees(bytes: &[u8]) -> Opened {
             // Those that are decoded elsewhere are found here.
             let found = [image.any_frames(&memory), other.any_frames(&file)];
             let [one, other] =
-                found.map(|found| found.map(|(_, _, _, table)| (table.frames(), table.tolerated().to_vec())));
+                found.map(|found| found.map(|(_, _, _, table)| (table.frames(), table.deviations().to_vec())));
             assert_eq!(one, other);
             image.frames(&memory).is_ok_and(|(_, codec, info, table)| {
                 check_frames(&table, image.pixel_data(&memory), &[0], &info, codec, &Limits::unbounded()).is_ok()
@@ -89,7 +89,7 @@ fn decoded(sources: [Source; 3]) -> Vec<String> {
         let mut memory = Vec::new();
         zeros(&mut memory, words).map(|()| memory)
     };
-    let (many, wanted) = (Many::new(request, Box::new(take), 4 * ROOM_BYTES, 2), sources.len());
+    let (many, wanted) = (BatchDecoder::new(request, Box::new(take), 4 * ROOM_BYTES, 2), sources.len());
     assert!(many.push((0..).zip(sources)).is_ok());
     let mut outcomes = Vec::new();
     while outcomes.len() < wanted {
@@ -120,7 +120,7 @@ fn shown(outcome: &Outcome) -> String {
         Outcome::Failed(error, ..) if error.kind() == ErrorKind::LimitExceeded => "limit".to_owned(),
         Outcome::Failed(error, uid, index) => format!("{error:?} {uid:?} {index:?}"),
         Outcome::Unreadable(error, _) => panic!("{error}"),
-        Outcome::Elsewhere => "elsewhere".to_owned(),
+        Outcome::NeedsFallback => "elsewhere".to_owned(),
         Outcome::Bug(what) => panic!("{what}"),
         Outcome::Stopped => "stopped".to_owned(),
     }

@@ -2,7 +2,7 @@
 
 use crate::Tried;
 use dicoxide_core::pixel::{bits, rescale, ybr};
-use dicoxide_core::{Rescale, Samples, SamplesMut, Tier, Watch};
+use dicoxide_core::{Cancel, CpuLevel, Rescale, Samples, SamplesMut};
 use std::sync::atomic::AtomicBool;
 
 /// Bits that are unpacked are those that are there, and pack to them again; colours and modality values are those of
@@ -21,7 +21,7 @@ pub fn pixels_agree(bytes: &[u8]) -> Tried {
         rest.chunks_exact(2).map(|pair| pair.iter().fold(0, |word, byte| word << 8 | i16::from(*byte))).collect();
     let by = Rescale { slope: f64::from(slope) / 16.0 - 4.0, intercept: f64::from(intercept) * 8.0 - 1024.0 };
     let stop = AtomicBool::new(false);
-    let watch = Watch { stop: &stop, poll: None };
+    let watch = Cancel { stop: &stop, poll: None };
     let _ = same(|tier| {
         let mut out = vec![0_f32; words.len()];
         let done = rescale::rescale_into(Samples::I16(&words), by, SamplesMut::F32(&mut out), false, watch, tier);
@@ -52,14 +52,14 @@ fn unpacked(bytes: &[u8], offset: usize, cut: usize) {
         packed
     });
     let mut again = vec![0; count];
-    assert!(bits::unpack_bits_into(&packed, 0, &mut again, Tier::PORTABLE).is_ok());
+    assert!(bits::unpack_bits_into(&packed, 0, &mut again, CpuLevel::PORTABLE).is_ok());
     assert_eq!(again, out);
 }
 
 /// What every path gives.
-fn same<T: PartialEq>(work: impl Fn(Tier) -> T) -> T {
-    let expected = work(Tier::PORTABLE);
-    for tier in Tier::available() {
+fn same<T: PartialEq>(work: impl Fn(CpuLevel) -> T) -> T {
+    let expected = work(CpuLevel::PORTABLE);
+    for tier in CpuLevel::available() {
         assert!(work(tier) == expected, "{} gives something else", tier.name());
     }
     expected

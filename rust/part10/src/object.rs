@@ -5,11 +5,11 @@
 //! ```
 
 use crate::element::{Element, Encoding, Tag, is_implicit, is_known};
+use crate::element_reader::{self, DataSet, Until};
 use crate::inflate::Inflated;
 use crate::parse::text;
 use crate::pixel::Image;
 use crate::rescale;
-use crate::scan::{self, DataSet, Until};
 use crate::window::Window;
 use dicoxide_core::value::{read_exactly, zeros};
 use dicoxide_core::{DecodeError, ErrorKind, Limits, ReadAt, Rescale, Result, TransferSyntax, Value};
@@ -103,7 +103,7 @@ impl Object {
     /// `Truncated` or `Malformed` if they cannot be told apart; `Io`.
     pub fn items(&self, sequence: &Element) -> Result<Vec<DataSet>> {
         let mut window = Window::new(&*self.bytes);
-        scan::items(&mut window, sequence)?.into_iter().map(|place| item(&mut window, place)).collect()
+        element_reader::items(&mut window, sequence)?.into_iter().map(|place| item(&mut window, place)).collect()
     }
 
     /// Where the items of `sequence`, that of the functional groups of each frame, lie.
@@ -111,7 +111,7 @@ impl Object {
         if let Some(found) = self.per_frame.get() {
             return Ok(found);
         }
-        let found = scan::items(&mut Window::new(&*self.bytes), sequence)?;
+        let found = element_reader::items(&mut Window::new(&*self.bytes), sequence)?;
         Ok(self.per_frame.get_or_init(|| found))
     }
 

@@ -20,7 +20,7 @@ pub enum Source {
 
 /// Why there is no image.
 #[derive(Debug)]
-pub enum Unopened {
+pub enum OpenError {
     /// What the system says of the file.
     File(io::Error),
     /// What is wrong with the header, and the transfer syntax as far as it is known.
@@ -31,21 +31,25 @@ pub enum Unopened {
 ///
 /// # Errors
 /// Those of [`OpenFile::open`], [`Object::open`] and [`Object::image`].
-pub fn open(source: &Source, limits: &Limits) -> Result<(Object, Image), Unopened> {
+pub fn open(source: &Source, limits: &Limits) -> Result<(Object, Image), OpenError> {
     let bytes: Arc<dyn ReadAt> = match source {
-        Source::Path(path) => Arc::new(OpenFile::open(path).map_err(Unopened::File)?),
+        Source::Path(path) => Arc::new(OpenFile::open(path).map_err(OpenError::File)?),
         Source::Bytes(bytes) => Arc::clone(bytes),
     };
-    let object = Object::open(bytes, limits).map_err(|error| Unopened::Header(error, None))?;
+    let object = Object::open(bytes, limits).map_err(|error| OpenError::Header(error, None))?;
     match object.image() {
         Ok(image) => Ok((object, image)),
-        Err(error) => Err(Unopened::Header(error, object.transfer_syntax().map(str::to_owned))),
+        Err(error) => Err(OpenError::Header(error, object.transfer_syntax().map(str::to_owned))),
     }
 }
 
 /// Opens many on at most `threads` threads; one result each, in their order. What a deflated one inflates to counts
 /// against `max_bytes`.
-pub fn open_many(sources: &[Source], max_bytes: Option<u64>, threads: usize) -> Vec<Result<(Object, Image), Unopened>> {
+pub fn open_many(
+    sources: &[Source],
+    max_bytes: Option<u64>,
+    threads: usize,
+) -> Vec<Result<(Object, Image), OpenError>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut opened = Vec::new();

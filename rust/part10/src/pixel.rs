@@ -1,11 +1,11 @@
 //! What an object says of its image: the Image Pixel attributes (PS3.3 C.7.6.3), and where the pixel data lie.
 
 use crate::element::{Element, Tag};
+use crate::element_reader::find_delimiter;
 use crate::object::Object;
 use crate::parse::{Attribute, Parsed, number, untrimmed};
-use crate::scan::find_delimiter;
 use crate::window::Window;
-use dicoxide_core::codec::{Codec, find_any_codec, find_codec};
+use dicoxide_core::codec::{Codec, find_codec, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, PixelData};
 use dicoxide_core::value::read_exactly;
 use dicoxide_core::{
@@ -168,7 +168,7 @@ impl Image {
     /// # Errors
     /// As [`Self::frames`]; `Unsupported` only if the transfer syntax is not encapsulated.
     pub fn any_frames(&self, object: &Object) -> Result<(TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable)> {
-        self.frames_of(object, find_any_codec(&self.transfer_syntax)?)
+        self.frames_of(object, find_frame_format(&self.transfer_syntax)?)
     }
 
     fn frames_of(

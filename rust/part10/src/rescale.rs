@@ -2,9 +2,9 @@
 //! shared ones', then the data set's own (PS3.3 C.7.6.16.2.9).
 
 use crate::element::Tag;
+use crate::element_reader::{DataSet, items};
 use crate::object::{Object, item};
 use crate::parse::{Attribute, Parsed, number};
-use crate::scan::{DataSet, items};
 use crate::window::Window;
 use dicoxide_core::{DecodeError, ErrorKind, Rescale, Result};
 

@@ -1,10 +1,10 @@
 //! Arrays → the bytes of one frame.
 
+use crate::arrays::ArrayRef;
 use crate::errors::Failure;
 use crate::guard::guarded;
-use crate::samples::ArrayRef;
 use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
-use dicoxide_core::{DecodeError, Watch};
+use dicoxide_core::{Cancel, DecodeError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::atomic::AtomicBool;
@@ -40,14 +40,14 @@ pub(crate) fn rle_encode<'py>(
 fn encoded<'py>(
     src: &Bound<'py, PyAny>,
     (rows, columns, samples_per_pixel): (u32, u32, u32),
-    encode: impl FnOnce(&Image<'_>, Watch<'_>) -> Result<Vec<u8>, DecodeError> + Send,
+    encode: impl FnOnce(&Image<'_>, Cancel<'_>) -> Result<Vec<u8>, DecodeError> + Send,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = src.py();
     let src = ArrayRef::new(src)?;
     let samples = src.samples()?;
     let image = Image { samples, rows, columns, samples_per_pixel };
     let bytes = guarded(py, samples.bytes().len(), |poll| {
-        encode(&image, Watch { stop: &AtomicBool::new(false), poll: Some(poll) })
+        encode(&image, Cancel { stop: &AtomicBool::new(false), poll: Some(poll) })
     })?
     .map_err(|error| PyErr::from(Failure::of(&error)))?;
     Ok(PyBytes::new(py, &bytes))

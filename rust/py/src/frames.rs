@@ -1,13 +1,13 @@
 //! The frames of one object, as Python holds them.
 
-use crate::ahead::{Window, decode_each};
+use crate::arrays::{ArrayMut, UninitByteArray};
 use crate::errors::Failure;
+use crate::frame_args::{Decoded, FrameArgs, Note, failed, note, order, way_named};
 use crate::guard::detached;
-use crate::samples::{ArrayMut, Unfilled};
-use crate::stated::{Decoded, Note, Stated, failed, note, order, way_named};
-use dicoxide_core::codec::{Codec, find_any_codec, find_codec};
+use crate::prefetch::{Window, decode_each};
+use dicoxide_core::codec::{Codec, find_codec, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
-use dicoxide_core::{Finish, FrameInfo, Job, Limits, Options, Rescale, Store, Tier, TransferSyntax};
+use dicoxide_core::{CpuLevel, DecodeOptions, FrameInfo, Job, Limits, OutputOptions, Rescale, Store, TransferSyntax};
 use dicoxide_part10::Image;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -22,13 +22,13 @@ use std::sync::Arc;
 pub(crate) struct Frames {
     syntax: TransferSyntax,
     info: FrameInfo,
-    value: Held,
+    value: ValueOwner,
     table: FrameTable,
     codec: &'static dyn Codec,
 }
 
 /// Where the value is.
-enum Held {
+enum ValueOwner {
     /// In bytes of Python, with the Extended Offset Table.
     Bytes(Py<PyBytes>, Option<(Py<PyBytes>, Py<PyBytes>)>),
     /// In an object that was opened.
@@ -61,7 +61,7 @@ impl Frames {
         foreign: bool,
     ) -> PyResult<Self> {
         let py = value.py();
-        let stated = Stated {
+        let stated = FrameArgs {
             rows,
             columns,
             samples_per_pixel,
@@ -73,7 +73,7 @@ impl Frames {
             photometric_interpretation,
             is_float,
         };
-        let found = if foreign { find_any_codec(transfer_syntax) } else { find_codec(transfer_syntax) };
+        let found = if foreign { find_frame_format(transfer_syntax) } else { find_codec(transfer_syntax) };
         let (syntax, codec) = found.map_err(|error| failed(&error, transfer_syntax))?;
         let extended = extended_offsets
             .as_ref()
@@ -90,7 +90,7 @@ impl Frames {
             table.map(|table| (info, table))
         });
         let (info, table) = table.map_err(|error| failed(&error, transfer_syntax))?;
-        Ok(Self { syntax, info, value: Held::Bytes(value.unbind(), extended_offsets), table, codec })
+        Ok(Self { syntax, info, value: ValueOwner::Bytes(value.unbind(), extended_offsets), table, codec })
     }
 
     /// How many frames are there.
@@ -100,7 +100,7 @@ impl Frames {
 
     /// What was not as the standard wants it when the frames were opened.
     fn notes(&self) -> Vec<Note> {
-        self.table.tolerated().iter().map(|tolerated| note(None, tolerated.clone())).collect()
+        self.table.deviations().iter().map(|deviations| note(None, deviations.clone())).collect()
     }
 
     /// Refuses frames that are too short to be what they are said to be: to be asked before their samples are allocated.
@@ -140,15 +140,15 @@ impl Frames {
             [all] => (Some(*all), &[][..]),
             each => (None, each),
         };
-        let finish = Finish { to_rgb, rescale, store: Store::Cached };
-        let tier = if portable { Tier::PORTABLE } else { Tier::best() };
-        let options = Options {
+        let finish = OutputOptions { to_rgb, rescale, store: Store::Cached };
+        let tier = if portable { CpuLevel::PORTABLE } else { CpuLevel::best() };
+        let options = DecodeOptions {
             finish,
             segment_byte_order: order(segment_byte_order)?,
             strict,
             tier,
             way: way.map(way_named).transpose()?,
-            ..Options::default()
+            ..DecodeOptions::default()
         };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
@@ -159,7 +159,7 @@ impl Frames {
             decode_frames(&job, &self.table, data, &indices, output, threads, poll)
         })?
         .map_err(|error| PyErr::from(Failure::in_frame(&error, self.syntax.uid())))?;
-        let notes = summary.tolerated.into_iter().map(|(index, tolerated)| note(index, tolerated)).collect();
+        let notes = summary.deviations.into_iter().map(|(index, deviations)| note(index, deviations)).collect();
         Ok((summary.path, notes))
     }
 
@@ -174,14 +174,14 @@ impl Frames {
         segment_byte_order: &str,
     ) -> PyResult<Vec<Option<Decoded<'py>>>> {
         self.require(&indices)?;
-        let options = Options { segment_byte_order: order(segment_byte_order)?, ..Options::default() };
+        let options = DecodeOptions { segment_byte_order: order(segment_byte_order)?, ..DecodeOptions::default() };
         let data = self.data(py);
         let unbounded = Limits::unbounded();
         let mut outputs = Vec::with_capacity(indices.len());
         for index in &indices {
             let checked = check_frames(&self.table, data, &[*index], &self.info, self.codec, &unbounded);
             let is_possible = checked.is_ok();
-            outputs.push(if is_possible { Some(Unfilled::new(py, &self.info)?) } else { None });
+            outputs.push(if is_possible { Some(UninitByteArray::new(py, &self.info)?) } else { None });
         }
         let mut windows = Vec::with_capacity(indices.len());
         for (position, (output, index)) in outputs.iter_mut().zip(&indices).enumerate() {
@@ -194,9 +194,9 @@ impl Frames {
             decode_each(&job, &self.table, data, windows, threads, poll)
         })?;
         let mut notes: Vec<Option<Vec<Note>>> = indices.iter().map(|_| None).collect();
-        for (position, tolerated) in decoded {
+        for (position, deviations) in decoded {
             if let Some(place) = notes.get_mut(position) {
-                *place = Some(tolerated.into_iter().map(|tolerated| note(None, tolerated)).collect());
+                *place = Some(deviations.into_iter().map(|deviations| note(None, deviations)).collect());
             }
         }
         Ok(outputs.into_iter().zip(notes).map(|(output, notes)| Some((output?.filled(), notes?))).collect())
@@ -231,7 +231,7 @@ impl Frames {
         let open = if foreign { Image::any_frames } else { Image::frames };
         let opened = detached(py, |_| open(&image, &object))?;
         let (syntax, codec, info, table) = opened.map_err(|error| failed(&error, &image.transfer_syntax))?;
-        Ok(Self { syntax, info, value: Held::Object(object, image), table, codec })
+        Ok(Self { syntax, info, value: ValueOwner::Object(object, image), table, codec })
     }
 
     fn require(&self, indices: &[usize]) -> PyResult<()> {
@@ -244,14 +244,14 @@ impl Frames {
 
     fn data<'a>(&'a self, py: Python<'a>) -> PixelData<'a> {
         match &self.value {
-            Held::Bytes(value, extended) => {
+            ValueOwner::Bytes(value, extended) => {
                 let extended = extended.as_ref().map(|(offsets, lengths)| ExtendedOffsets {
                     offsets: offsets.as_bytes(py),
                     lengths: lengths.as_bytes(py),
                 });
                 PixelData { value: value.as_bytes(py).into(), extended }
             }
-            Held::Object(object, image) => image.pixel_data(object),
+            ValueOwner::Object(object, image) => image.pixel_data(object),
         }
     }
 }

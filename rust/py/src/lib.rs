@@ -1,16 +1,16 @@
 //! The extension `dicoxide._core`: moves data across between Python and the core, decides nothing.
 
-mod ahead;
+mod arrays;
+mod batch;
 mod encode;
 mod errors;
+mod frame_args;
 mod frames;
 mod guard;
-mod many;
 mod object;
-mod one;
 mod pixels;
-mod samples;
-mod stated;
+mod prefetch;
+mod single_frame;
 mod values;
 
 use pyo3::prelude::*;
@@ -19,16 +19,18 @@ use pyo3::prelude::*;
 ///
 /// Nothing in here leans on the interpreter's lock, so free-threaded builds need not bring it back (`gil_used = false`):
 /// every class is frozen and `Sync`; what changes behind one is atomic (`Stop`), or under a `Mutex` that is let go before
-/// Python code can run (`Many`, `Used`, `CLAIMED`); scratch is of one thread; inputs are `bytes`, or arrays that are
-/// claimed (`samples::Claim`) for as long as a call is about them.
+/// Python code can run (`Many`, `BufferPool`, `CLAIMED`); scratch is of one thread; inputs are `bytes`, or arrays that are
+/// claimed (`arrays::Claim`) for as long as a call is about them.
 #[pymodule(gil_used = false)]
 mod _core {
     use super::*;
-    use dicoxide_core::{ErrorKind, Tier, TransferSyntax, codec};
+    use dicoxide_core::{CpuLevel, ErrorKind, TransferSyntax, codec};
     use numpy::{PyArray1, PyArrayMethods};
     use pyo3::exceptions::PyImportError;
     use std::sync::OnceLock;
 
+    #[pymodule_export]
+    use super::batch::Many;
     #[pymodule_export]
     use super::encode::{jpeg_lossless_encode, rle_encode};
     #[pymodule_export]
@@ -36,13 +38,11 @@ mod _core {
     #[pymodule_export]
     use super::guard::Stop;
     #[pymodule_export]
-    use super::many::Many;
-    #[pymodule_export]
     use super::object::{Elements, Object, open_many};
     #[pymodule_export]
-    use super::one::{codestream_size, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
-    #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
+    #[pymodule_export]
+    use super::single_frame::{codestream_size, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
 
     /// The built-ins of the interpreter that came first: each interpreter of a process has its own.
     static FIRST: OnceLock<usize> = OnceLock::new();
@@ -61,7 +61,7 @@ mod _core {
         PyArray1::<u8>::zeros(module.py(), 0, false).try_readwrite()?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_KINDS", ErrorKind::ALL.map(ErrorKind::name).to_vec())?;
-        module.add("CPU_PATH", Tier::best().name())
+        module.add("CPU_PATH", CpuLevel::best().name())
     }
 
     /// The register: (UID, keyword, name of the codec or None) of every image transfer syntax.

@@ -5,7 +5,7 @@ use crate::frames::Frames;
 use crate::guard::detached;
 use crate::values;
 use dicoxide_core::{DecodeError, Limits, ReadAt, Rescale};
-use dicoxide_part10::{DataSet, Element, Image, Source, Tag, Unopened, open};
+use dicoxide_part10::{DataSet, Element, Image, OpenError, Source, Tag, open};
 use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -91,13 +91,13 @@ impl Object {
 impl Object {
     fn of(
         py: Python<'_>,
-        opened: Result<(dicoxide_part10::Object, Image), Unopened>,
+        opened: Result<(dicoxide_part10::Object, Image), OpenError>,
         source: &Source,
     ) -> PyResult<Self> {
         match opened {
             Ok((object, image)) => Ok(Self { object: Arc::new(object), image: Arc::new(image) }),
-            Err(Unopened::File(error)) => Err(unreadable(py, &error, source)),
-            Err(Unopened::Header(error, uid)) => {
+            Err(OpenError::File(error)) => Err(unreadable(py, &error, source)),
+            Err(OpenError::Header(error, uid)) => {
                 Err(Failure { transfer_syntax: uid.as_deref(), ..Failure::of(&error) }.into())
             }
         }
@@ -175,7 +175,7 @@ pub(crate) struct Elements {
 
 /// An element as Python takes it: the items of a sequence, or VR, value and whether it is big-endian.
 #[derive(IntoPyObject)]
-pub(crate) enum Found<'py> {
+pub(crate) enum PySource<'py> {
     Items(Vec<Elements>),
     Value((Option<String>, Bound<'py, PyBytes>, bool)),
 }
@@ -215,17 +215,17 @@ impl Elements {
     }
 
     /// The element of a tag, or None. Where the file does not say what it is, `is_sequence` does.
-    fn get<'py>(&self, py: Python<'py>, tag: u32, is_sequence: bool) -> PyResult<Option<Found<'py>>> {
+    fn get<'py>(&self, py: Python<'py>, tag: u32, is_sequence: bool) -> PyResult<Option<PySource<'py>>> {
         let Some(element) = self.data_set().get(Tag(tag)) else { return Ok(None) };
         let failed = |error: DecodeError| PyErr::from(Failure::of(&error));
         if element.vr == Some(*b"SQ") || is_sequence && matches!(element.vr, None | Some([b'U', b'N'])) {
             let items = self.object.items(element).map_err(failed)?;
             let items = items.into_iter().map(|item| Self { object: Arc::clone(&self.object), item: Some(item) });
-            return Ok(Some(Found::Items(items.collect())));
+            return Ok(Some(PySource::Items(items.collect())));
         }
         let value = self.object.read(element).map_err(failed)?;
         let value = PyBytes::new(py, &value);
-        Ok(Some(Found::Value((element.vr.map(name), value, element.encoding.is_big_endian))))
+        Ok(Some(PySource::Value((element.vr.map(name), value, element.encoding.is_big_endian))))
     }
 }
 

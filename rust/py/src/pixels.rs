@@ -1,10 +1,10 @@
 //! Samples → samples, for arrays that Python already holds.
 
+use crate::arrays::{ArrayMut, ArrayRef};
 use crate::errors::Failure;
 use crate::guard::{detached, guarded};
-use crate::samples::{ArrayMut, ArrayRef};
 use dicoxide_core::pixel::{bits, rescale};
-use dicoxide_core::{DecodeError, Rescale, SamplesMut, Tier, Watch};
+use dicoxide_core::{Cancel, CpuLevel, DecodeError, Rescale, SamplesMut};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 #[pyfunction]
 pub(crate) fn unpack_bits_into(src: &Bound<'_, PyBytes>, offset_bits: usize, out: &Bound<'_, PyAny>) -> PyResult<()> {
     let packed = src.as_bytes();
-    with_bytes(out, |samples| bits::unpack_bits_into(packed, offset_bits, samples, Tier::best()))
+    with_bytes(out, |samples| bits::unpack_bits_into(packed, offset_bits, samples, CpuLevel::best()))
 }
 
 /// Packs all samples of `src` into `out`.
@@ -22,7 +22,7 @@ pub(crate) fn unpack_bits_into(src: &Bound<'_, PyBytes>, offset_bits: usize, out
 pub(crate) fn pack_bits_into(src: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> PyResult<()> {
     let src = ArrayRef::new(src)?;
     let unpacked = src.samples()?;
-    with_bytes(out, |packed| bits::pack_bits_into(unpacked.bytes(), packed, Tier::best()))
+    with_bytes(out, |packed| bits::pack_bits_into(unpacked.bytes(), packed, CpuLevel::best()))
 }
 
 /// Rescales all samples of `src` into `out`.
@@ -41,8 +41,8 @@ pub(crate) fn rescale_into(
     let (stored, samples) = (src.samples()?, out.samples()?);
     let rescale = Rescale { slope, intercept };
     detached(py, |poll| {
-        let watch = Watch { stop: &AtomicBool::new(false), poll: Some(poll) };
-        rescale::rescale_into(stored, rescale, samples, is_warm, watch, Tier::best())
+        let watch = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
+        rescale::rescale_into(stored, rescale, samples, is_warm, watch, CpuLevel::best())
     })?
     .map_err(|error| Failure::of(&error).into())
 }

@@ -7,16 +7,16 @@
 )]
 
 use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
-use dicoxide_core::{Attributes, FrameInfo, PhotometricInterpretation, SampleKind, Samples, TransferSyntax, Watch};
+use dicoxide_core::{Attributes, Cancel, FrameInfo, PhotometricInterpretation, SampleKind, Samples, TransferSyntax};
 use std::sync::atomic::AtomicBool;
 
 /// Rows and columns of a usual image.
 pub(crate) const SIDE: u32 = 512;
 
 /// Nobody stops what is measured.
-pub(crate) fn watch() -> Watch<'static> {
+pub(crate) fn watch() -> Cancel<'static> {
     static STOP: AtomicBool = AtomicBool::new(false);
-    Watch { stop: &STOP, poll: None }
+    Cancel { stop: &STOP, poll: None }
 }
 
 /// CT-like: smooth, with noise; air around it.

@@ -1,22 +1,22 @@
 //! The codecs: each turns the bytes of one frame into stored samples. One row of [`CODECS`] a codec.
 
-mod foreign;
-mod jpeg;
+mod entropy_mode;
 mod jpeg_lossless;
 mod native;
 mod rle;
-mod way;
+mod t81;
+mod undecoded;
 
-pub use foreign::codestream_size;
-pub(crate) use foreign::no_codec;
+pub use entropy_mode::EntropyMode;
 pub use jpeg_lossless::{Dimensions as JpegLosslessDimensions, dimensions as jpeg_lossless_dimensions};
 pub(crate) use native::frame_bits as native_frame_bits;
-pub use way::Way;
+pub use undecoded::codestream_size;
+pub(crate) use undecoded::no_codec;
 
 use crate::error::{DecodeError, Result, truncated, unsupported};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::limits::Limits;
-use crate::sink::Sink;
+use crate::output::Output;
 use crate::syntax::TransferSyntax;
 use crate::value::Value;
 use std::any::Any;
@@ -35,7 +35,7 @@ pub enum SegmentByteOrder {
 
 /// What a codec may know beside the frame's bytes.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+pub struct FrameContext<'a> {
     /// The transfer syntax that the data set names.
     pub syntax: TransferSyntax,
     /// The checked attributes.
@@ -45,7 +45,7 @@ pub struct Context<'a> {
     /// Order of an RLE sample's byte planes.
     pub segment_byte_order: SegmentByteOrder,
     /// Which way through entropy-coded data.
-    pub way: Way,
+    pub way: EntropyMode,
     /// Most threads to decode the frame on, the calling one among them.
     pub threads: usize,
 }
@@ -80,12 +80,12 @@ pub trait Codec: Sync {
     fn starts_frame(&self, head: &[u8], fragment_bytes: usize, info: &FrameInfo) -> bool;
 
     /// The fewest bytes that a frame can have: what is shorter is refused before its samples are allocated.
-    fn least_bytes(&self, info: &FrameInfo) -> u64;
+    fn min_frame_bytes(&self, info: &FrameInfo) -> u64;
 
-    /// What is wrong with a frame of fewer bytes than [`Self::least_bytes`], as [`Self::decode`] would tell it: first what
+    /// What is wrong with a frame of fewer bytes than [`Self::min_frame_bytes`], as [`Self::decode`] would tell it: first what
     /// its header says.
-    fn why_short(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
-        too_short(frame, self.least_bytes(info))
+    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
+        too_short(frame, self.min_frame_bytes(info))
     }
 
     /// Decodes one frame: exactly `info.pixels()` pixels are committed to `sink`, or an error is returned.
@@ -96,9 +96,9 @@ pub trait Codec: Sync {
     fn decode(
         &self,
         frame: FrameBytes<'_>,
-        context: &Context<'_>,
+        context: &FrameContext<'_>,
         scratch: &mut Scratch,
-        sink: &mut Sink<'_>,
+        sink: &mut Output<'_>,
     ) -> Result<Decoded>;
 
     /// Whether [`Self::read`] decodes such frames.
@@ -111,7 +111,7 @@ pub trait Codec: Sync {
     ///
     /// # Errors
     /// As [`Self::decode`], and `Io`.
-    fn read(&self, _: Value<'_>, _: Range<usize>, context: &Context<'_>, _: &mut Sink<'_>) -> Result<Decoded> {
+    fn read(&self, _: Value<'_>, _: Range<usize>, context: &FrameContext<'_>, _: &mut Output<'_>) -> Result<Decoded> {
         Err(unsupported(format!("{} is not read in pieces", context.syntax.keyword()), ""))
     }
 
@@ -121,11 +121,11 @@ pub trait Codec: Sync {
     }
 
     /// Decodes frames of one object, each as [`Self::decode`] would: as many results, in their order.
-    fn decode_together(
+    fn decode_batch(
         &self,
-        context: &Context<'_>,
+        context: &FrameContext<'_>,
         scratch: &mut Scratch,
-        frames: &mut [(FrameBytes<'_>, Sink<'_>)],
+        frames: &mut [(FrameBytes<'_>, Output<'_>)],
     ) -> Vec<Result<Decoded>> {
         frames.iter_mut().map(|(frame, sink)| self.decode(*frame, context, scratch, sink)).collect()
     }
@@ -138,9 +138,9 @@ impl fmt::Debug for dyn Codec {
 }
 
 /// What is wrong with a frame where its header is right.
-fn too_short(frame: &[u8], least_bytes: u64) -> DecodeError {
+fn too_short(frame: &[u8], min_frame_bytes: u64) -> DecodeError {
     let found = frame.len();
-    truncated(format!("{found} bytes found, a frame of this size has at least {least_bytes}"), "PS3.5 Annex A")
+    truncated(format!("{found} bytes found, a frame of this size has at least {min_frame_bytes}"), "PS3.5 Annex A")
         .at(found)
 }
 
@@ -163,9 +163,10 @@ pub fn find_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec)> {
 ///
 /// # Errors
 /// As [`find_codec`].
-pub fn find_any_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec)> {
+pub fn find_frame_format(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec)> {
     let foreign = TransferSyntax::from_uid(uid).filter(|syntax| syntax.is_encapsulated());
-    find_codec(uid).or_else(|error| foreign.map(|syntax| (syntax, &foreign::Foreign as &dyn Codec)).ok_or(error))
+    find_codec(uid)
+        .or_else(|error| foreign.map(|syntax| (syntax, &undecoded::UndecodedFormat as &dyn Codec)).ok_or(error))
 }
 
 /// The codec of a transfer syntax.

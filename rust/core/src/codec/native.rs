@@ -1,10 +1,10 @@
 //! Native samples (PS3.5 8.1, 8.2): little or big endian, packed bits, planes, colour differences at half resolution.
 
-use super::{Codec, Context, Scratch};
+use super::{Codec, FrameContext, Scratch};
 use crate::error::{Result, truncated, unsupported};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
-use crate::kernel::{align, bits, interleave, ybr};
-use crate::sink::Sink;
+use crate::kernel::{bits, interleave, stored_bits, ybr};
+use crate::output::Output;
 use crate::syntax::TransferSyntax;
 use crate::value::Value;
 use std::ops::Range;
@@ -36,16 +36,16 @@ impl Codec for Native {
         fragment_bytes as u64 * 8 >= frame_bits(info)
     }
 
-    fn least_bytes(&self, info: &FrameInfo) -> u64 {
+    fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {
         frame_bits(info).div_ceil(8)
     }
 
     fn decode(
         &self,
         frame: FrameBytes<'_>,
-        context: &Context<'_>,
+        context: &FrameContext<'_>,
         _: &mut Scratch,
-        sink: &mut Sink<'_>,
+        sink: &mut Output<'_>,
     ) -> Result<Decoded> {
         let info = context.info;
         let needed =
@@ -77,8 +77,8 @@ impl Codec for Native {
         &self,
         value: Value<'_>,
         place: Range<usize>,
-        context: &Context<'_>,
-        sink: &mut Sink<'_>,
+        context: &FrameContext<'_>,
+        sink: &mut Output<'_>,
     ) -> Result<Decoded> {
         let n = context.info.sample_bytes();
         let pixel_bytes = n * context.info.samples_per_pixel();
@@ -91,7 +91,7 @@ impl Codec for Native {
             value.read(at..at + block.len(), block)?;
             at += block.len();
             if context.syntax.is_big_endian() {
-                align::swap(block, n, tier);
+                stored_bits::swap(block, n, tier);
             }
             sink.commit(pixels)?;
         }
@@ -102,7 +102,7 @@ impl Codec for Native {
 /// What is read of a file at once: much more than a call to the system costs, much less than a cache holds.
 const READ_BYTES: usize = 128 * 1024;
 
-fn unpack(src: &[u8], offset_bits: u32, sink: &mut Sink<'_>) -> Result<()> {
+fn unpack(src: &[u8], offset_bits: u32, sink: &mut Output<'_>) -> Result<()> {
     let mut at = offset_bits as usize;
     while sink.pixels_left() > 0 {
         let tier = sink.tier();
@@ -117,7 +117,7 @@ fn unpack(src: &[u8], offset_bits: u32, sink: &mut Sink<'_>) -> Result<()> {
 }
 
 /// A pair of pixels shares its colour differences, so a block holds whole pairs.
-fn expand_422(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Sink<'_>) -> Result<()> {
+fn expand_422(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Output<'_>) -> Result<()> {
     if !info.pixels().is_multiple_of(2) {
         return Err(unsupported("YBR_FULL_422 with an odd number of pixels", "PS3.3 C.7.6.3.1.2"));
     }
@@ -131,7 +131,7 @@ fn expand_422(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Sink<'_>) -> 
         let (part, after) = rest.split_at_checked(pairs * 4 * n).unwrap_or((rest, &[]));
         ybr::expand_422(part, n, block, tier);
         if swap {
-            align::swap(block, n, tier);
+            stored_bits::swap(block, n, tier);
         }
         sink.commit(pairs * 2)?;
         rest = after;
@@ -139,7 +139,7 @@ fn expand_422(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Sink<'_>) -> 
     Ok(())
 }
 
-fn interleave_planes(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Sink<'_>) -> Result<()> {
+fn interleave_planes(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Output<'_>) -> Result<()> {
     let n = info.sample_bytes();
     let planes: Vec<&[u8]> = src.chunks_exact(info.pixels() * n).collect();
     let mut parts = Vec::with_capacity(planes.len());
@@ -153,7 +153,7 @@ fn interleave_planes(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Sink<'
         parts.extend(planes.iter().filter_map(|plane| plane.get(at * n..(at + pixels) * n)));
         interleave::interleave(&parts, n, block, tier);
         if swap {
-            align::swap(block, n, tier);
+            stored_bits::swap(block, n, tier);
         }
         sink.commit(pixels)?;
         at += pixels;

@@ -10,7 +10,7 @@ pub use jpeg_lossless::jpeg_lossless;
 pub use rle::rle;
 
 use crate::error::{Result, output};
-use crate::{Samples, Watch};
+use crate::{Cancel, Samples};
 
 /// Bytes of samples between two looks at the watch.
 const BEAT_BYTES: usize = 4 << 20;
@@ -66,12 +66,12 @@ fn side(name: &str, value: u32) -> Result<u16> {
 
 /// Looks at the watch every few MiB.
 struct Beats<'a> {
-    watch: Watch<'a>,
+    watch: Cancel<'a>,
     left_bytes: usize,
 }
 
 impl<'a> Beats<'a> {
-    fn new(watch: Watch<'a>) -> Self {
+    fn new(watch: Cancel<'a>) -> Self {
         Self { watch, left_bytes: 0 }
     }
 

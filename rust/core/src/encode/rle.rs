@@ -1,7 +1,7 @@
 //! RLE Lossless: one segment a byte plane, each row of it in PackBits runs.
 
 use super::{Beats, Image};
-use crate::Watch;
+use crate::Cancel;
 use crate::error::{Result, output};
 use crate::frame::Samples;
 
@@ -24,7 +24,7 @@ const SLACK: usize = 2 * LONGEST_RUN;
 ///
 /// # Standard
 /// PS3.5 Annex G.
-pub fn rle(image: &Image<'_>, watch: Watch<'_>) -> Result<Vec<u8>> {
+pub fn rle(image: &Image<'_>, watch: Cancel<'_>) -> Result<Vec<u8>> {
     image.size()?;
     if matches!(image.samples, Samples::F32(_) | Samples::F64(_)) {
         let text = format!("samples of {} found, integers expected", image.samples.type_name());

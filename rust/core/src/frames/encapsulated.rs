@@ -7,7 +7,7 @@
 use super::PixelData;
 use crate::codec::{Codec, HEAD_BYTES};
 use crate::error::{Result, malformed, truncated};
-use crate::frame::{FrameBytes, FrameInfo, Tolerated};
+use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::value::{Value, room};
 use std::borrow::Cow;
@@ -48,7 +48,7 @@ impl Encapsulated {
         declared: usize,
         info: &FrameInfo,
         codec: &'static dyn Codec,
-        tolerated: &mut Vec<Tolerated>,
+        deviations: &mut Vec<Deviation>,
     ) -> Result<(Self, usize)> {
         let basic =
             item(data.value, 0)?.ok_or_else(|| truncated("the basic offset table item is missing", CLAUSE).at(0))?;
@@ -61,24 +61,24 @@ impl Encapsulated {
         });
         table.extended = extended_frames >= declared;
         if table.extended && table.leads_to(data, extended_frames, Self::extended_place) {
-            note_more(declared, extended_frames, tolerated);
+            note_more(declared, extended_frames, deviations);
             return Ok((table, extended_frames));
         }
         table.extended = false;
         if data.extended.is_some_and(|extended| !extended.offsets.is_empty()) {
-            tolerated.push(wrong_extended_table());
+            deviations.push(wrong_extended_table());
         }
         let basic_frames = table.basic.len() / 4;
         if basic_frames >= declared && table.leads_to(data, basic_frames, Self::basic_place) {
-            note_more(declared, basic_frames, tolerated);
+            note_more(declared, basic_frames, deviations);
             return Ok((table, basic_frames));
         }
         if !table.basic.is_empty() {
-            tolerated.push(wrong_table());
+            deviations.push(wrong_table());
         }
         table.basic = 0..0;
         let frames = table.items(data.value)?.ends.len();
-        note_more(declared, frames, tolerated);
+        note_more(declared, frames, deviations);
         Ok((table, frames))
     }
 
@@ -118,7 +118,7 @@ impl Encapsulated {
     }
 
     /// What was found only when a frame was looked for.
-    pub(super) fn tolerated(&self) -> Option<Tolerated> {
+    pub(super) fn deviations(&self) -> Option<Deviation> {
         let table = if self.extended { wrong_extended_table } else { wrong_table };
         ((self.extended || !self.basic.is_empty()) && self.items.get().is_some()).then(table)
     }
@@ -208,12 +208,12 @@ impl Encapsulated {
 /// The fragments of one frame.
 type Place = Vec<Range<usize>>;
 
-fn wrong_extended_table() -> Tolerated {
-    Tolerated::new("the extended offset table does not lead to the frames, not used", "PS3.3 C.7.6.3.1.8")
+fn wrong_extended_table() -> Deviation {
+    Deviation::new("the extended offset table does not lead to the frames, not used", "PS3.3 C.7.6.3.1.8")
 }
 
-fn wrong_table() -> Tolerated {
-    Tolerated::new("the basic offset table does not lead to the frames, not used", CLAUSE).at(HEADER_BYTES)
+fn wrong_table() -> Deviation {
+    Deviation::new("the basic offset table does not lead to the frames, not used", CLAUSE).at(HEADER_BYTES)
 }
 
 /// Fragments as one piece: the fragment itself where there is one.
@@ -312,9 +312,9 @@ fn group(
     Ok(ends)
 }
 
-fn note_more(declared: usize, frames: usize, tolerated: &mut Vec<Tolerated>) {
+fn note_more(declared: usize, frames: usize, deviations: &mut Vec<Deviation>) {
     if frames > declared {
-        tolerated.push(Tolerated::new(format!("number of frames is {declared}, {frames} are there"), "PS3.3 C.7.6.6"));
+        deviations.push(Deviation::new(format!("number of frames is {declared}, {frames} are there"), "PS3.3 C.7.6.6"));
     }
 }
 

@@ -16,7 +16,7 @@ pub use threads::{Shares, on_threads};
 
 use crate::codec::Codec;
 use crate::error::{Result, output};
-use crate::frame::{FrameBytes, FrameInfo, Tolerated};
+use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::value::Value;
 use encapsulated::Encapsulated;
@@ -37,7 +37,7 @@ pub struct PixelData<'a> {
 pub struct FrameTable {
     places: Places,
     frames: usize,
-    tolerated: Vec<Tolerated>,
+    deviations: Vec<Deviation>,
 }
 
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl FrameTable {
     /// The table of a value that is one frame's bytes.
     #[must_use]
     pub const fn whole() -> Self {
-        Self { places: Places::Whole, frames: 1, tolerated: Vec::new() }
+        Self { places: Places::Whole, frames: 1, deviations: Vec::new() }
     }
 
     /// The table of a native value of so many bytes. `number_of_frames` is what the data set says, 0 or `None` for one;
@@ -75,10 +75,10 @@ impl FrameTable {
         number_of_frames: Option<u32>,
         word_swapped: bool,
     ) -> Result<Self> {
-        let mut tolerated = Vec::new();
-        let declared = declared(number_of_frames, &mut tolerated);
-        let (places, frames) = NativeFrames::new(info, value_bytes, declared, word_swapped, &mut tolerated)?;
-        Ok(Self { places: Places::Native(places), frames, tolerated })
+        let mut deviations = Vec::new();
+        let declared = declared(number_of_frames, &mut deviations);
+        let (places, frames) = NativeFrames::new(info, value_bytes, declared, word_swapped, &mut deviations)?;
+        Ok(Self { places: Places::Native(places), frames, deviations })
     }
 
     /// The table of an encapsulated value (PS3.5 A.4): from the Basic Offset Table item on.
@@ -92,10 +92,10 @@ impl FrameTable {
         number_of_frames: Option<u32>,
         codec: &'static dyn Codec,
     ) -> Result<Self> {
-        let mut tolerated = Vec::new();
-        let declared = declared(number_of_frames, &mut tolerated);
-        let (places, frames) = Encapsulated::new(data, declared, info, codec, &mut tolerated)?;
-        Ok(Self { places: Places::Encapsulated(places), frames, tolerated })
+        let mut deviations = Vec::new();
+        let declared = declared(number_of_frames, &mut deviations);
+        let (places, frames) = Encapsulated::new(data, declared, info, codec, &mut deviations)?;
+        Ok(Self { places: Places::Encapsulated(places), frames, deviations })
     }
 
     /// How many frames are there.
@@ -106,14 +106,14 @@ impl FrameTable {
 
     /// What was not as the standard wants it when the table was made.
     #[must_use]
-    pub fn tolerated(&self) -> &[Tolerated] {
-        &self.tolerated
+    pub fn deviations(&self) -> &[Deviation] {
+        &self.deviations
     }
 
     /// What turned out only when frames were looked for.
-    fn tolerated_late(&self) -> Option<Tolerated> {
+    fn tolerated_late(&self) -> Option<Deviation> {
         match &self.places {
-            Places::Encapsulated(items) => items.tolerated(),
+            Places::Encapsulated(items) => items.deviations(),
             _ => None,
         }
     }
@@ -185,23 +185,23 @@ pub fn check_frames(
     codec: &dyn Codec,
     limits: &Limits,
 ) -> Result<(), FrameError> {
-    let least = codec.least_bytes(info);
+    let least = codec.min_frame_bytes(info);
     let check = |index| {
         if table.frame_bytes(data, index)? as u64 >= least {
             return Ok(());
         }
         let mut scratch = Vec::new();
         let frame = table.frame(data, index, limits, &mut scratch)?;
-        Err(codec.why_short(frame.bytes, info))
+        Err(codec.truncated_error(frame.bytes, info))
     };
     indices.iter().try_for_each(|&index| check(index).map_err(|error| FrameError { index, error }))
 }
 
 /// Number of Frames (0028,0008) as it is used: absent means one, and so does the 0 that some files have.
-fn declared(number_of_frames: Option<u32>, tolerated: &mut Vec<Tolerated>) -> usize {
+fn declared(number_of_frames: Option<u32>, deviations: &mut Vec<Deviation>) -> usize {
     match number_of_frames {
         Some(0) => {
-            tolerated.push(Tolerated::new("number of frames 0 found, taken as 1", "PS3.3 C.7.6.6"));
+            deviations.push(Deviation::new("number of frames 0 found, taken as 1", "PS3.3 C.7.6.6"));
             1
         }
         Some(n) => n as usize,

@@ -2,7 +2,7 @@
 
 use crate::codec::native_frame_bits;
 use crate::error::{DecodeError, Result, mismatch, truncated};
-use crate::frame::{FrameBytes, FrameInfo, Tolerated};
+use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::value::{Value, room};
 use std::ops::Range;
@@ -22,7 +22,7 @@ impl NativeFrames {
         value_bytes: usize,
         declared: usize,
         word_swapped: bool,
-        tolerated: &mut Vec<Tolerated>,
+        deviations: &mut Vec<Deviation>,
     ) -> Result<(Self, usize)> {
         let frame_bits = native_frame_bits(info);
         let expected = u128::from(frame_bits).saturating_mul(declared as u128).div_ceil(8);
@@ -47,9 +47,10 @@ impl NativeFrames {
             } else {
                 format!("{} bytes after the last frame", found - expected)
             };
-            tolerated.push(Tolerated::new(what, CLAUSE));
+            deviations.push(Deviation::new(what, CLAUSE));
         } else if found == expected && expected % 2 == 1 {
-            tolerated.push(Tolerated::new("the value has odd length: its trailing pad byte is missing", "PS3.5 7.1.1"));
+            deviations
+                .push(Deviation::new("the value has odd length: its trailing pad byte is missing", "PS3.5 7.1.1"));
         }
         Ok((Self { frame_bits, word_swapped }, frames))
     }
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(bytes_of(&table, &value, 0), (vec![0xAA, 0xBB], 0));
         assert_eq!(bytes_of(&table, &value, 1), (vec![0xBB, 0xCC], 1));
         assert_eq!(bytes_of(&table, &value, 2), (vec![0xCC, 0xDD], 2));
-        assert!(table.tolerated().is_empty());
+        assert!(table.deviations().is_empty());
     }
 
     #[test]
@@ -161,9 +162,9 @@ mod tests {
         let error = FrameTable::native(&info, 15, Some(2), false).unwrap_err();
         assert_eq!((error.kind(), error.offset()), (ErrorKind::Truncated, Some(15)));
         let table = FrameTable::native(&info, 26, Some(2), false).unwrap();
-        assert_eq!((table.frames(), table.tolerated().len()), (3, 1));
+        assert_eq!((table.frames(), table.deviations().len()), (3, 1));
         let table = FrameTable::native(&info, 20, Some(2), false).unwrap();
-        assert_eq!((table.frames(), table.tolerated().len()), (2, 1));
+        assert_eq!((table.frames(), table.deviations().len()), (2, 1));
     }
 
     #[test]

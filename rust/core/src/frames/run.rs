@@ -4,10 +4,10 @@ use super::threads::{Shares, on_threads};
 use super::{FrameTable, PixelData};
 use crate::codec::codec_for;
 use crate::error::{DecodeError, Result, output};
-use crate::frame::{SamplesMut, Tolerated};
+use crate::frame::{Deviation, SamplesMut};
 use crate::kernel::convert::Rescale;
-use crate::sink::{Store, Watch};
-use crate::{Job, OneOfMany, Workspace, decode_together, read_frame};
+use crate::output::{Cancel, Store};
+use crate::{BatchFrame, Job, Workspace, decode_batch, read_frame};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +35,7 @@ pub struct Summary {
     /// Which instructions decoded them.
     pub path: &'static str,
     /// The departures of the first frame that has any, with its index, and of the offset table, without.
-    pub tolerated: Vec<(Option<usize>, Tolerated)>,
+    pub deviations: Vec<(Option<usize>, Deviation)>,
 }
 
 /// Where the frames go and what becomes of each.
@@ -112,18 +112,18 @@ fn decode_frames_in(
         failed: AtomicBool::new(false),
     };
     let work =
-        |workspace: &mut Workspace, watch: Watch<'_>| work(&job, table, data, out.rescales, &queue, workspace, watch);
+        |workspace: &mut Workspace, watch: Cancel<'_>| work(&job, table, data, out.rescales, &queue, workspace, watch);
     // Before the others start: they may leave the calling thread no frame to ask between.
-    Watch { stop: &stop, poll: Some(poll) }.beat().map_err(|error| FrameError { index: first, error })?;
+    Cancel { stop: &stop, poll: Some(poll) }.beat().map_err(|error| FrameError { index: first, error })?;
     let parts = on_threads(
         threads,
-        || work(workspace, Watch { stop: &stop, poll: Some(poll) }),
-        || work(&mut Workspace::default(), Watch { stop: &stop, poll: None }),
+        || work(workspace, Cancel { stop: &stop, poll: Some(poll) }),
+        || work(&mut Workspace::default(), Cancel { stop: &stop, poll: None }),
     );
     let mut summary = merge(parts)?;
     match table.tolerated_late() {
         Some(late) if job.options.strict => return Err(FrameError { index: first, error: late.into_error() }),
-        late => summary.tolerated.extend(late.map(|late| (None, late))),
+        late => summary.deviations.extend(late.map(|late| (None, late))),
     }
     Ok(summary)
 }
@@ -174,7 +174,7 @@ impl<'o> Queue<'_, 'o> {
 struct Part {
     path: &'static str,
     error: Option<(usize, FrameError)>,
-    tolerated: Option<(usize, usize, Vec<Tolerated>)>,
+    deviations: Option<(usize, usize, Vec<Deviation>)>,
 }
 
 fn work(
@@ -184,7 +184,7 @@ fn work(
     rescales: &[Rescale],
     queue: &Queue<'_, '_>,
     workspace: &mut Workspace,
-    watch: Watch<'_>,
+    watch: Cancel<'_>,
 ) -> Part {
     let mut part = Part::default();
     let at_once = codec_for(job.syntax).map_or(1, |codec| codec.together(job.info)).max(1);
@@ -211,19 +211,19 @@ fn work(
             match watch.beat().and_then(|()| table.frame(data, index, job.limits, bytes)) {
                 Ok(src) => {
                     let rescale = rescales.get(position).copied().or(job.options.finish.rescale);
-                    frames.push(OneOfMany { src, out: window, rescale });
+                    frames.push(BatchFrame { src, out: window, rescale });
                     places.push((position, index));
                 }
                 Err(error) => part.fail(queue, position, index, error),
             }
         }
-        let decoded = decode_together(job, frames, workspace, watch);
+        let decoded = decode_batch(job, frames, workspace, watch);
         for ((position, index), decoded) in places.iter().zip(decoded) {
             match decoded {
                 Ok(decoded) => {
                     part.path = decoded.path;
-                    if part.tolerated.is_none() && !decoded.tolerated.is_empty() {
-                        part.tolerated = Some((*position, *index, decoded.tolerated));
+                    if part.deviations.is_none() && !decoded.deviations.is_empty() {
+                        part.deviations = Some((*position, *index, decoded.deviations));
                     }
                 }
                 Err(error) => part.fail(queue, *position, *index, error),
@@ -249,18 +249,18 @@ impl Part {
 fn merge(parts: Vec<Part>) -> Result<Summary, FrameError> {
     let mut summary = Summary::default();
     let mut error: Option<(usize, FrameError)> = None;
-    let mut tolerated: Option<(usize, usize, Vec<Tolerated>)> = None;
+    let mut deviations: Option<(usize, usize, Vec<Deviation>)> = None;
     for part in parts {
         if !part.path.is_empty() {
             summary.path = part.path;
         }
         error = [error, part.error].into_iter().flatten().min_by_key(|(position, _)| *position);
-        tolerated = [tolerated, part.tolerated].into_iter().flatten().min_by_key(|(position, ..)| *position);
+        deviations = [deviations, part.deviations].into_iter().flatten().min_by_key(|(position, ..)| *position);
     }
     if let Some((_, error)) = error {
         return Err(error);
     }
-    summary.tolerated = tolerated
+    summary.deviations = deviations
         .map(|(_, index, what)| what.into_iter().map(|what| (Some(index), what)).collect())
         .unwrap_or_default();
     Ok(summary)
@@ -270,7 +270,7 @@ fn merge(parts: Vec<Part>) -> Result<Summary, FrameError> {
 mod tests {
     use super::*;
     use crate::{
-        Attributes, ErrorKind, FrameInfo, Limits, Options, PhotometricInterpretation, SampleKind, TransferSyntax,
+        Attributes, DecodeOptions, ErrorKind, FrameInfo, Limits, PhotometricInterpretation, SampleKind, TransferSyntax,
     };
 
     fn info(side: u32) -> FrameInfo {
@@ -303,7 +303,7 @@ mod tests {
             syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
             info,
             limits: &limits,
-            options: Options::default(),
+            options: DecodeOptions::default(),
         };
         let data = PixelData { value: value.into(), extended: None };
         decode_frames(&job, &table, data, indices, Output { samples: out, rescales: &[], is_warm: true }, threads, poll)
@@ -364,7 +364,7 @@ mod tests {
             syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
             info: &info,
             limits: &limits,
-            options: Options::default(),
+            options: DecodeOptions::default(),
         };
         let mut out = [0_f32; 9];
         let rescales = [Rescale { slope: 0.5, intercept: 1.0 }];

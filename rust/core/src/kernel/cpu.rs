@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A set of instructions that kernels are compiled for. Every tier gives the same values and errors.
 ///
-/// A tier above `portable` can only be had from [`Tier::best`] or [`Tier::available`], so holding one
+/// A tier above `portable` can only be had from [`CpuLevel::best`] or [`CpuLevel::available`], so holding one
 /// proves that the CPU runs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tier(Level);
+pub struct CpuLevel(Level);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Level {
@@ -24,7 +24,7 @@ const V3: u8 = 2;
 const V4: u8 = 3;
 static BEST: AtomicU8 = AtomicU8::new(UNKNOWN);
 
-impl Tier {
+impl CpuLevel {
     /// What the compiler's baseline target runs; every CPU has it.
     pub const PORTABLE: Self = Self(Level::Portable);
 
@@ -130,17 +130,17 @@ macro_rules! dispatch {
     ($tier:expr, v4 $name:ident ($($argument:expr),* $(,)?)) => {{
         #[cfg(target_arch = "x86_64")]
         if $tier.is_v4() {
-            // SAFETY: holding a v4 Tier proves detection of every feature that x86_v4::* are compiled with.
+            // SAFETY: holding a v4 CpuLevel proves detection of every feature that x86_v4::* are compiled with.
             #[allow(unsafe_code)]
             return unsafe { x86_v4::$name($($argument),*) };
         }
         $crate::kernel::cpu::dispatch!($tier, $name($($argument),*))
     }};
     ($tier:expr, $name:ident $(::<$($generic:ty),*>)? ($($argument:expr),* $(,)?)) => {{
-        let tier: $crate::kernel::Tier = $tier;
+        let tier: $crate::kernel::CpuLevel = $tier;
         #[cfg(target_arch = "x86_64")]
         if tier.is_v3() {
-            // SAFETY: holding a v3 Tier proves detection of every feature that x86::* are compiled with.
+            // SAFETY: holding a v3 CpuLevel proves detection of every feature that x86::* are compiled with.
             #[allow(unsafe_code)]
             return unsafe { x86::$name$(::<$($generic),*>)?($($argument),*) };
         }

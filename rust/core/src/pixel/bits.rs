@@ -1,6 +1,6 @@
 //! Samples of one bit, eight to a byte, least significant bit first.
 
-use crate::Tier;
+use crate::CpuLevel;
 use crate::error::{Result, output, truncated};
 use crate::kernel::bits;
 
@@ -13,7 +13,7 @@ const CLAUSE: &str = "PS3.5 8.1.1";
 ///
 /// # Standard
 /// PS3.5 8.1.1.
-pub fn unpack_bits_into(src: &[u8], offset_bits: usize, out: &mut [u8], tier: Tier) -> Result<()> {
+pub fn unpack_bits_into(src: &[u8], offset_bits: usize, out: &mut [u8], tier: CpuLevel) -> Result<()> {
     let found = (src.len() as u128 * 8).saturating_sub(offset_bits as u128);
     let within = offset_bits % 8;
     let Some(src) = src.get(offset_bits / 8..).filter(|_| found >= out.len() as u128) else {
@@ -33,7 +33,7 @@ pub fn unpack_bits_into(src: &[u8], offset_bits: usize, out: &mut [u8], tier: Ti
 ///
 /// # Standard
 /// PS3.5 8.1.1.
-pub fn pack_bits_into(src: &[u8], out: &mut [u8], tier: Tier) -> Result<()> {
+pub fn pack_bits_into(src: &[u8], out: &mut [u8], tier: CpuLevel) -> Result<()> {
     let needed = src.len().div_ceil(8);
     if out.len() != needed {
         return Err(output(format!("output holds {} bytes, the packed samples have {needed}", out.len()), CLAUSE));
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn lengths_are_checked() {
-        let tier = Tier::PORTABLE;
+        let tier = CpuLevel::PORTABLE;
         let mut out = [9; 9];
         unpack_bits_into(&[0, 0b1000_0001, 1], 8, &mut out, tier).unwrap();
         assert_eq!(out, [1, 0, 0, 0, 0, 0, 0, 1, 1]);

@@ -3,8 +3,8 @@
 use crate::error::{Result, output};
 use crate::frame::{Samples, SamplesMut};
 use crate::kernel::convert::convert;
-use crate::sink::{STREAMED_SAMPLES, Store, convert_streamed};
-use crate::{Rescale, Tier, Watch};
+use crate::output::{STREAMED_SAMPLES, Store, convert_streamed};
+use crate::{Cancel, CpuLevel, Rescale};
 
 /// Output bytes between two looks at the watch.
 const BEAT_BYTES: usize = 4 << 20;
@@ -26,8 +26,8 @@ pub fn rescale_into(
     rescale: Rescale,
     mut out: SamplesMut<'_>,
     is_warm: bool,
-    watch: Watch<'_>,
-    tier: Tier,
+    watch: Cancel<'_>,
+    tier: CpuLevel,
 ) -> Result<()> {
     let clause = "PS3.3 C.11.1";
     if src.len() != out.len() {
@@ -66,9 +66,9 @@ mod tests {
     #[test]
     fn parts_meet_without_a_gap() {
         let stop = AtomicBool::new(false);
-        let watch = Watch { stop: &stop, poll: None };
+        let watch = Cancel { stop: &stop, poll: None };
         let src: Vec<u16> = (0..4096_u16).cycle().take(BEAT_BYTES / 2 + 5).collect();
-        for tier in Tier::available() {
+        for tier in CpuLevel::available() {
             let mut out = vec![0.0; src.len()];
             rescale_into(Samples::U16(&src), RESCALE, SamplesMut::F32(&mut out), false, watch, tier).unwrap();
             assert!(src.iter().zip(&out).all(|(x, y)| f32::from(*x) - 1024.0 == *y));
@@ -78,9 +78,9 @@ mod tests {
     #[test]
     fn large_warm_output_has_the_same_values() {
         let stop = AtomicBool::new(false);
-        let watch = Watch { stop: &stop, poll: None };
+        let watch = Cancel { stop: &stop, poll: None };
         let src: Vec<u16> = (0..4096_u16).cycle().take((32 << 20) / 4 + 77).collect();
-        for tier in Tier::available() {
+        for tier in CpuLevel::available() {
             let mut out = vec![0.0; src.len() + 1];
             rescale_into(Samples::U16(&src), RESCALE, SamplesMut::F32(&mut out[1..]), true, watch, tier).unwrap();
             assert!(src.iter().zip(&out[1..]).all(|(x, y)| f32::from(*x) - 1024.0 == *y));
@@ -90,15 +90,17 @@ mod tests {
     #[test]
     fn refusals_name_the_sample_of_all() {
         let stop = AtomicBool::new(false);
-        let watch = Watch { stop: &stop, poll: None };
+        let watch = Cancel { stop: &stop, poll: None };
         let mut src = vec![1024_u16; BEAT_BYTES + 10];
         src[BEAT_BYTES + 3] = 0;
         let mut out = vec![0_u8; src.len()];
-        let result = rescale_into(Samples::U16(&src), RESCALE, SamplesMut::U8(&mut out), false, watch, Tier::PORTABLE);
+        let result =
+            rescale_into(Samples::U16(&src), RESCALE, SamplesMut::U8(&mut out), false, watch, CpuLevel::PORTABLE);
         let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Output);
         assert_eq!(error.message(), format!("the value of sample {} is not exact in uint8", BEAT_BYTES + 3));
-        let result = rescale_into(Samples::U16(&[1]), RESCALE, SamplesMut::U8(&mut []), false, watch, Tier::PORTABLE);
+        let result =
+            rescale_into(Samples::U16(&[1]), RESCALE, SamplesMut::U8(&mut []), false, watch, CpuLevel::PORTABLE);
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Output);
     }
 
@@ -110,10 +112,11 @@ mod tests {
             looks.set(looks.get() + 1);
             looks.get() == 2
         };
-        let watch = Watch { stop: &stop, poll: Some(&poll) };
+        let watch = Cancel { stop: &stop, poll: Some(&poll) };
         let src = vec![1_i16; BEAT_BYTES];
         let mut out = vec![0.0_f32; src.len()];
-        let result = rescale_into(Samples::I16(&src), RESCALE, SamplesMut::F32(&mut out), false, watch, Tier::PORTABLE);
+        let result =
+            rescale_into(Samples::I16(&src), RESCALE, SamplesMut::F32(&mut out), false, watch, CpuLevel::PORTABLE);
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Interrupted);
         assert_eq!((out[BEAT_BYTES / 4 - 1], out[BEAT_BYTES / 4]), (-1023.0, 0.0));
     }

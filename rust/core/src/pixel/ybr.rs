@@ -1,6 +1,6 @@
 //! `YBR_FULL` → RGB.
 
-use crate::Tier;
+use crate::CpuLevel;
 use crate::error::{Result, output};
 use crate::kernel::ybr;
 
@@ -11,7 +11,7 @@ use crate::kernel::ybr;
 ///
 /// # Standard
 /// PS3.3 C.7.6.3.1.2.
-pub fn full_to_rgb(pixels: &mut [u8], tier: Tier) -> Result<()> {
+pub fn full_to_rgb(pixels: &mut [u8], tier: CpuLevel) -> Result<()> {
     if !pixels.len().is_multiple_of(3) {
         let message = format!("{} samples found, three to a pixel expected", pixels.len());
         return Err(output(message, "PS3.3 C.7.6.3.1.2"));

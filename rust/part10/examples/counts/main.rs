@@ -16,7 +16,7 @@ mod images;
 mod of_files;
 mod of_frames;
 
-use dicoxide_core::Tier;
+use dicoxide_core::CpuLevel;
 
 /// What one path does, on input that is made before.
 type Path = Box<dyn FnMut()>;
@@ -26,7 +26,7 @@ type Named = (&'static str, fn() -> Path);
 fn main() {
     let paths = of_frames::PATHS.iter().chain(of_files::PATHS);
     let Some(wanted) = std::env::args().nth(1) else {
-        println!("{}", Tier::best().name());
+        println!("{}", CpuLevel::best().name());
         paths.for_each(|(name, _)| println!("{name}"));
         return;
     };

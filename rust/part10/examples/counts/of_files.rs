@@ -4,7 +4,7 @@ use crate::files::{Ct, Folder, Pixels, decode, memory, prepare};
 use crate::images::{SIDE, bytes, grey, grey_image, lossless, samples, twelve_bits, watch};
 use crate::{Named, Path};
 use dicoxide_core::{TransferSyntax, encode};
-use dicoxide_part10::{Many, Outcome, Request, Source};
+use dicoxide_part10::{BatchDecoder, Outcome, Request, Source};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ fn many() -> Path {
     Box::new(move || {
         let _ = &folder;
         // Whether memory was used before does not change what it takes.
-        let many = Many::new(Request::default(), Box::new(|words| Ok(vec![1; words])), u64::MAX, 1);
+        let many = BatchDecoder::new(Request::default(), Box::new(|words| Ok(vec![1; words])), u64::MAX, 1);
         many.push((0..).zip(names.iter().map(|name| Source::Path(name.into())))).unwrap();
         // The caller comes when all is done: how often it would be woken until then is up to chance.
         std::thread::sleep(Duration::from_secs(1));

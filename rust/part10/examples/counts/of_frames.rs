@@ -8,35 +8,35 @@ use crate::{Named, Path};
 use dicoxide_core::encode::{self, jpeg_lossless::Parameters};
 use dicoxide_core::pixel::{bits, ybr};
 use dicoxide_core::{
-    Attributes, Finish, FrameBytes, FrameInfo, Job, Limits, Options, Rescale, SamplesBuf, Tier, TransferSyntax, Way,
-    Workspace, decode_frame,
+    Attributes, CpuLevel, DecodeOptions, EntropyMode, FrameBytes, FrameInfo, Job, Limits, OutputOptions, Rescale,
+    SamplesBuf, TransferSyntax, Workspace, decode_frame,
 };
 use std::hint::black_box;
 
 pub(crate) const PATHS: &[Named] = &[
-    ("native 12 in 16", || native(little_endian(), Finish::default())),
+    ("native 12 in 16", || native(little_endian(), OutputOptions::default())),
     ("native rescaled", || native(little_endian(), rescaled())),
-    ("native big endian", || native(TransferSyntax::EXPLICIT_VR_BIG_ENDIAN, Finish::default())),
+    ("native big endian", || native(TransferSyntax::EXPLICIT_VR_BIG_ENDIAN, OutputOptions::default())),
     ("native packed bits", packed_bits),
     ("native rgb in planes", planes),
     ("rle 16", || {
         let src = encode::rle(&grey_image(&grey(), SIDE), watch()).unwrap();
-        decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SIDE), src, Finish::default(), None)
+        decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SIDE), src, OutputOptions::default(), None)
     }),
     ("rle rgb", || {
         let src = encode::rle(&colour_image(&colour()), watch()).unwrap();
-        decoding(TransferSyntax::RLE_LOSSLESS, colour_info(), src, Finish::default(), None)
+        decoding(TransferSyntax::RLE_LOSSLESS, colour_info(), src, OutputOptions::default(), None)
     }),
-    ("jpeg lossless serial", || jpeg(twelve_bits(), Finish::default(), Some(Way::Serial))),
-    ("jpeg lossless speculative", || jpeg(twelve_bits(), Finish::default(), Some(Way::Speculative))),
+    ("jpeg lossless serial", || jpeg(twelve_bits(), OutputOptions::default(), Some(EntropyMode::Serial))),
+    ("jpeg lossless speculative", || jpeg(twelve_bits(), OutputOptions::default(), Some(EntropyMode::Speculative))),
     ("jpeg lossless restarts", || {
-        jpeg(Parameters { restart_interval: 16 * SIDE, ..twelve_bits() }, Finish::default(), None)
+        jpeg(Parameters { restart_interval: 16 * SIDE, ..twelve_bits() }, OutputOptions::default(), None)
     }),
-    ("jpeg lossless sv 6", || jpeg(Parameters { selection_value: 6, ..twelve_bits() }, Finish::default(), None)),
+    ("jpeg lossless sv 6", || jpeg(Parameters { selection_value: 6, ..twelve_bits() }, OutputOptions::default(), None)),
     ("jpeg lossless rescaled", || jpeg(twelve_bits(), rescaled(), None)),
     ("jpeg lossless rgb", || {
         let src = lossless_colour(&colour());
-        decoding(TransferSyntax::JPEG_LOSSLESS_SV1, colour_info(), src, Finish::default(), None)
+        decoding(TransferSyntax::JPEG_LOSSLESS_SV1, colour_info(), src, OutputOptions::default(), None)
     }),
     ("encode jpeg lossless", || {
         let samples = grey();
@@ -49,11 +49,11 @@ pub(crate) const PATHS: &[Named] = &[
     ("unpack bits", || {
         let bytes = bytes(&grey());
         let mut out = vec![0; bytes.len() * 8 - 3];
-        Box::new(move || bits::unpack_bits_into(black_box(&bytes), 3, &mut out, Tier::best()).unwrap())
+        Box::new(move || bits::unpack_bits_into(black_box(&bytes), 3, &mut out, CpuLevel::best()).unwrap())
     }),
     ("ybr to rgb", || {
         let mut out = colour();
-        Box::new(move || ybr::full_to_rgb(black_box(&mut out), Tier::best()).unwrap())
+        Box::new(move || ybr::full_to_rgb(black_box(&mut out), CpuLevel::best()).unwrap())
     }),
 ];
 
@@ -61,22 +61,33 @@ const fn little_endian() -> TransferSyntax {
     TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN
 }
 
-fn rescaled() -> Finish {
-    Finish { rescale: Some(Rescale { slope: 1.0, intercept: -1024.0 }), ..Finish::default() }
+fn rescaled() -> OutputOptions {
+    OutputOptions { rescale: Some(Rescale { slope: 1.0, intercept: -1024.0 }), ..OutputOptions::default() }
 }
 
-fn decoding(syntax: TransferSyntax, info: FrameInfo, src: Vec<u8>, finish: Finish, way: Option<Way>) -> Path {
+fn decoding(
+    syntax: TransferSyntax,
+    info: FrameInfo,
+    src: Vec<u8>,
+    finish: OutputOptions,
+    way: Option<EntropyMode>,
+) -> Path {
     let (limits, mut workspace) = (Limits::default(), Workspace::default());
     let name = if finish.rescale.is_some() { "float32" } else { info.type_name() };
     let mut out = SamplesBuf::new(name, info.samples(), |bytes| Ok(vec![1; bytes.div_ceil(8)])).unwrap().unwrap();
     Box::new(move || {
-        let job = Job { syntax, info: &info, limits: &limits, options: Options { finish, way, ..Options::default() } };
+        let job = Job {
+            syntax,
+            info: &info,
+            limits: &limits,
+            options: DecodeOptions { finish, way, ..DecodeOptions::default() },
+        };
         decode_frame(&job, FrameBytes::from(black_box(&src[..])), out.as_mut(), &mut workspace, watch()).unwrap();
     })
 }
 
 /// 12 bits in 16.
-fn native(syntax: TransferSyntax, finish: Finish) -> Path {
+fn native(syntax: TransferSyntax, finish: OutputOptions) -> Path {
     let samples = grey();
     let src = if syntax.is_big_endian() {
         samples.iter().flat_map(|value| value.to_be_bytes()).collect()
@@ -90,15 +101,15 @@ fn packed_bits() -> Path {
     let info = FrameInfo::new(attributes(SIDE, 1, 1, 1)).unwrap();
     let mut src = bytes(&grey());
     src.truncate(info.samples() / 8);
-    decoding(little_endian(), info, src, Finish::default(), None)
+    decoding(little_endian(), info, src, OutputOptions::default(), None)
 }
 
 fn planes() -> Path {
     let info = FrameInfo::new(Attributes { planar_configuration: 1, ..attributes(SIDE, 8, 8, 3) }).unwrap();
-    decoding(little_endian(), info, colour(), Finish::default(), None)
+    decoding(little_endian(), info, colour(), OutputOptions::default(), None)
 }
 
-fn jpeg(parameters: Parameters, finish: Finish, way: Option<Way>) -> Path {
+fn jpeg(parameters: Parameters, finish: OutputOptions, way: Option<EntropyMode>) -> Path {
     let src = lossless(&grey(), SIDE, parameters);
     decoding(lossless_syntax(parameters.selection_value), grey_info(SIDE), src, finish, way)
 }

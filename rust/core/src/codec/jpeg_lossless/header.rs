@@ -1,14 +1,14 @@
 //! Codestream → what it says of itself: frame header, scans with their tables, and where their entropy-coded data lie.
 
-use crate::codec::jpeg::colour::is_jfif;
-use crate::codec::jpeg::headers::{FrameHeader, MAX_SCAN_COMPONENTS, ScanHeader, number};
-use crate::codec::jpeg::huffman::{HuffmanTable, HuffmanTables};
-use crate::codec::jpeg::marker::{
+use crate::codec::t81::colour::is_jfif;
+use crate::codec::t81::headers::{FrameHeader, MAX_SCAN_COMPONENTS, ScanHeader, number};
+use crate::codec::t81::huffman::{HuffmanTable, HuffmanTables};
+use crate::codec::t81::marker::{
     self, APP0, DAC, DHP, DHT, DNL, DRI, EOI, EXP, Marker, Parameters, RST0, SOF3, SOF55, SOI, SOS, read_marker,
 };
 use crate::error::{DecodeError, ErrorKind, Result, malformed, truncated, unsupported};
-use crate::frame::Tolerated;
-use crate::kernel::{Tier, stuffing};
+use crate::frame::Deviation;
+use crate::kernel::{CpuLevel, unstuff};
 use std::ops::Range;
 
 /// A code stands for the number of further bits of a difference, 16 for none and the difference 32768 (Table H.2).
@@ -43,7 +43,7 @@ pub(super) struct Header {
     pub(super) scans: Vec<Scan>,
     /// Whether it says that it is a JFIF file.
     pub(super) is_jfif: bool,
-    pub(super) tolerated: Vec<Tolerated>,
+    pub(super) deviations: Vec<Deviation>,
 }
 
 /// What is read before it is whole.
@@ -63,9 +63,9 @@ impl Header {
     ///
     /// # Errors
     /// `Unsupported` for other processes than the lossless one with Huffman coding; `Truncated` and `Malformed`.
-    pub(super) fn parse(bytes: &[u8], tier: Tier) -> Result<Self> {
+    pub(super) fn parse(bytes: &[u8], tier: CpuLevel) -> Result<Self> {
         let mut reader = Reader::begin(bytes)?;
-        let mut tolerated = Vec::new();
+        let mut deviations = Vec::new();
         let mut at = 2;
         loop {
             let before = at;
@@ -74,7 +74,7 @@ impl Header {
             match marker.and_then(|(marker, next)| reader.take(bytes, marker, next, tier)) {
                 Ok(Some(next)) => at = next,
                 Ok(None) => {
-                    tolerated.extend(rest_after_eoi(bytes, before));
+                    deviations.extend(rest_after_eoi(bytes, before));
                     break;
                 }
                 // All samples are there: what is missing is the end.
@@ -83,13 +83,13 @@ impl Header {
                         0 => "no EOI marker FFD9 behind the last scan".to_owned(),
                         rest => format!("no EOI marker FFD9 behind the last scan, but {rest} bytes"),
                     };
-                    tolerated.push(Tolerated::new(text, "ITU-T T.81 B.2.1").at(before));
+                    deviations.push(Deviation::new(text, "ITU-T T.81 B.2.1").at(before));
                     break;
                 }
                 Err(error) => return Err(error),
             }
         }
-        reader.finish(at.min(bytes.len()), tolerated)
+        reader.finish(at.min(bytes.len()), deviations)
     }
 }
 
@@ -114,7 +114,7 @@ pub struct Dimensions {
 /// # Standard
 /// ITU-T T.81 B.2.2, B.2.5.
 pub fn dimensions(bytes: &[u8]) -> Result<Dimensions> {
-    let tier = Tier::best();
+    let tier = CpuLevel::best();
     let mut reader = Reader::begin(bytes)?;
     let mut at = 2;
     while reader.frame.is_none()
@@ -145,14 +145,14 @@ fn check_sampling(frame: &FrameHeader) -> Result<()> {
 
 /// What follows EOI, whose marker is at `at` or after fill bytes, beyond a zero or the byte that makes the length even:
 /// encoders are known that leave FF or a blank there.
-fn rest_after_eoi(bytes: &[u8], at: usize) -> Option<Tolerated> {
+fn rest_after_eoi(bytes: &[u8], at: usize) -> Option<Deviation> {
     let (_, end) = read_marker(bytes, at).ok()?;
     match bytes.get(end..)? {
         [] | [0] => None,
         [_] if bytes.len().is_multiple_of(2) => None,
         rest => {
             let text = format!("{} bytes follow the EOI marker", rest.len());
-            Some(Tolerated::new(text, "PS3.5 A.4").at(end))
+            Some(Deviation::new(text, "PS3.5 A.4").at(end))
         }
     }
 }
@@ -167,7 +167,7 @@ impl Reader {
     }
 
     /// Takes the marker and what belongs to it; returns the offset behind, or `None` at EOI.
-    fn take(&mut self, bytes: &[u8], marker: Marker, next: usize, tier: Tier) -> Result<Option<usize>> {
+    fn take(&mut self, bytes: &[u8], marker: Marker, next: usize, tier: CpuLevel) -> Result<Option<usize>> {
         let Marker { code, offset } = marker;
         let read = |name| Parameters::read(name, bytes, next);
         let next = match code {
@@ -235,7 +235,7 @@ impl Reader {
         header: ScanHeader,
         data_at: usize,
         marker_at: usize,
-        tier: Tier,
+        tier: CpuLevel,
     ) -> Result<(Scan, usize)> {
         let clause = "ITU-T T.81 B.2.3";
         let Some(frame) = &self.frame else {
@@ -296,7 +296,13 @@ impl Reader {
     }
 
     /// The entropy-coded segments from `at` on, and the offset of the marker behind them or the end of the frame.
-    fn segments(&self, bytes: &[u8], mut at: usize, columns: u16, tier: Tier) -> Result<(Vec<Range<usize>>, usize)> {
+    fn segments(
+        &self,
+        bytes: &[u8],
+        mut at: usize,
+        columns: u16,
+        tier: CpuLevel,
+    ) -> Result<(Vec<Range<usize>>, usize)> {
         let lines = if self.lines.0 == 0 { u16::MAX } else { self.lines.0 };
         let most = match self.restart_interval / columns {
             0 => 1,
@@ -304,7 +310,7 @@ impl Reader {
         };
         let mut segments = Vec::new();
         loop {
-            let end = stuffing::find_marker(bytes, at, tier).unwrap_or(bytes.len());
+            let end = unstuff::find_marker(bytes, at, tier).unwrap_or(bytes.len());
             segments.push(at..end);
             let Ok((marker, next)) = read_marker(bytes, end) else { return Ok((segments, end)) };
             if !marker::is_restart(marker.code) {
@@ -352,7 +358,7 @@ impl Reader {
         self.frame.as_ref().is_some_and(|frame| frame.components.len() == coded)
     }
 
-    fn finish(self, end: usize, tolerated: Vec<Tolerated>) -> Result<Header> {
+    fn finish(self, end: usize, deviations: Vec<Deviation>) -> Result<Header> {
         let is_complete = self.is_complete();
         let Self { frame, lines: (lines, lines_at), scans, is_jfif, .. } = self;
         let Some(frame) = frame else {
@@ -364,6 +370,6 @@ impl Reader {
             let id = frame.components.get(missing).map_or(0, |component| component.id);
             return Err(truncated(format!("component {id} is in no scan"), "ITU-T T.81 B.2.3").at(end));
         }
-        Ok(Header { frame, lines, lines_at, scans, is_jfif, tolerated })
+        Ok(Header { frame, lines, lines_at, scans, is_jfif, deviations })
     }
 }

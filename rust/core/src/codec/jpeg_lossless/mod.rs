@@ -2,25 +2,25 @@
 //!
 //! The codestream decides, not the transfer syntax: .70 promises selection value 1, but any is decoded.
 
-mod ahead;
+mod decode;
+mod diagnose;
 mod header;
-mod recipe;
-mod scan;
-mod speculate;
+mod parallel;
+mod plan;
+mod self_sync;
 mod stream;
-mod verdict;
 
-use super::jpeg::colour;
-use super::{Codec, Context, Scratch, Way, too_short};
+use super::t81::colour;
+use super::{Codec, EntropyMode, FrameContext, Scratch, too_short};
 use crate::error::{DecodeError, Result};
-use crate::frame::{Decoded, FrameBytes, FrameInfo, Tolerated};
-use crate::kernel::Tier;
-use crate::sink::Sink;
+use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
+use crate::kernel::CpuLevel;
+use crate::output::Output;
 use crate::syntax::TransferSyntax;
+use decode::Room;
 use header::Header;
 pub use header::{Dimensions, dimensions};
-use recipe::{Recipe, Tables};
-use scan::Room;
+use plan::{Plan, Tables};
 
 pub(super) struct JpegLossless;
 
@@ -50,27 +50,27 @@ impl Codec for JpegLossless {
         head.starts_with(&[0xFF, 0xD8, 0xFF])
     }
 
-    fn least_bytes(&self, info: &FrameInfo) -> u64 {
-        recipe::least_bytes(info)
+    fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {
+        plan::min_frame_bytes(info)
     }
 
-    fn why_short(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
+    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
         // Frames of other processes may be as short: they need less than a bit for a sample.
-        let header = Header::parse(frame, Tier::best()).and_then(|header| recipe::check_attributes(&header, info));
-        header.err().unwrap_or_else(|| too_short(frame, self.least_bytes(info)))
+        let header = Header::parse(frame, CpuLevel::best()).and_then(|header| plan::check_attributes(&header, info));
+        header.err().unwrap_or_else(|| too_short(frame, self.min_frame_bytes(info)))
     }
 
     fn decode(
         &self,
         frame: FrameBytes<'_>,
-        context: &Context<'_>,
+        context: &FrameContext<'_>,
         scratch: &mut Scratch,
-        sink: &mut Sink<'_>,
+        sink: &mut Output<'_>,
     ) -> Result<Decoded> {
         scratch.with(|Kept { tables, room }| {
             tables.shrink();
             let recipe = open(frame, context, tables, sink)?;
-            let scanned = scan::scan(&recipe, tables, room, context, sink);
+            let scanned = decode::scan(&recipe, tables, room, context, sink);
             close(recipe, scanned, sink)
         })
     }
@@ -79,19 +79,19 @@ impl Codec for JpegLossless {
         if info.samples() <= SMALL_SAMPLES { TOGETHER } else { 1 }
     }
 
-    fn decode_together(
+    fn decode_batch(
         &self,
-        context: &Context<'_>,
+        context: &FrameContext<'_>,
         scratch: &mut Scratch,
-        frames: &mut [(FrameBytes<'_>, Sink<'_>)],
+        frames: &mut [(FrameBytes<'_>, Output<'_>)],
     ) -> Vec<Result<Decoded>> {
-        if frames.len() == 1 || context.way == Way::Serial {
+        if frames.len() == 1 || context.way == EntropyMode::Serial {
             return frames.iter_mut().map(|(frame, sink)| self.decode(*frame, context, scratch, sink)).collect();
         }
         scratch.with(|Kept { tables, room }| {
             tables.shrink();
             let recipes: Vec<_> = frames.iter_mut().map(|(frame, sink)| open(*frame, context, tables, sink)).collect();
-            let scanned = scan::scan_together(&recipes, tables, room, context, frames);
+            let scanned = decode::scan_together(&recipes, tables, room, context, frames);
             let closed = recipes.into_iter().zip(scanned).zip(frames);
             closed.map(|((recipe, scanned), (_, sink))| close(recipe?, scanned, sink)).collect()
         })
@@ -101,24 +101,24 @@ impl Codec for JpegLossless {
 /// Header and recipe of one frame.
 fn open<'a>(
     frame: FrameBytes<'a>,
-    context: &Context<'_>,
+    context: &FrameContext<'_>,
     tables: &mut Tables,
-    sink: &mut Sink<'_>,
-) -> Result<Recipe<'a>> {
+    sink: &mut Output<'_>,
+) -> Result<Plan<'a>> {
     let header = Header::parse(frame.bytes, sink.tier())?;
     let colour = colour::settle(&header.frame, header.is_jfif, context.info, sink);
-    let mut recipe = Recipe::new(frame.bytes, header, context, tables)?;
+    let mut recipe = Plan::new(frame.bytes, header, context, tables)?;
     recipe.colour = colour?;
     Ok(recipe)
 }
 
 /// What is told of a frame that was scanned.
-fn close(recipe: Recipe<'_>, scanned: Result<(Way, Vec<Tolerated>)>, sink: &Sink<'_>) -> Result<Decoded> {
+fn close(recipe: Plan<'_>, scanned: Result<(EntropyMode, Vec<Deviation>)>, sink: &Output<'_>) -> Result<Decoded> {
     let (way, rest) = scanned?;
     // Without an end, what lies before it has been told of.
-    let tolerated = if recipe.tolerated.is_empty() { rest } else { recipe.tolerated };
-    let tolerated = recipe.colour.into_iter().chain(tolerated).collect();
-    Ok(Decoded { precision: Some(recipe.precision), path: way.path(sink.tier()), tolerated })
+    let deviations = if recipe.deviations.is_empty() { rest } else { recipe.deviations };
+    let deviations = recipe.colour.into_iter().chain(deviations).collect();
+    Ok(Decoded { precision: Some(recipe.precision), path: way.path(sink.tier()), deviations })
 }
 
 #[cfg(test)]

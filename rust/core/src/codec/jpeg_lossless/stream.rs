@@ -6,13 +6,13 @@
 //! differences  │ row above │ rows that are samples │ differences, made by tasks │ room │
 //! ```
 
-use super::recipe::{Recipe, ScanRecipe};
-use super::speculate::{Proven, Regions, rotated, speculate};
-use crate::codec::Way;
+use super::plan::{Plan, ScanPlan};
+use super::self_sync::{ChunkBuffers, VerifiedRun, rotated, speculate};
+use crate::codec::EntropyMode;
 use crate::error::Result;
-use crate::frame::Tolerated;
-use crate::kernel::difference::{self, PAD_BYTES, Table, Task};
-use crate::kernel::{Tier, predict, stuffing};
+use crate::frame::Deviation;
+use crate::kernel::huffman::{self, PAD_BYTES, Table, Task};
+use crate::kernel::{CpuLevel, predict, unstuff};
 use crate::limits::Limits;
 use std::ops::Range;
 
@@ -60,10 +60,10 @@ impl Made {
 #[derive(Debug)]
 pub(super) struct Stream<'a> {
     frame: &'a [u8],
-    scan: &'a ScanRecipe,
+    scan: &'a ScanPlan,
     tables: Vec<&'a Table>,
     memory: &'a mut Memory,
-    tier: Tier,
+    tier: CpuLevel,
     /// Symbols of a row, and rows of the scan.
     row: usize,
     rows: usize,
@@ -80,7 +80,7 @@ pub(super) struct Stream<'a> {
     taken: usize,
     ready: usize,
     made: usize,
-    tolerated: Option<Tolerated>,
+    deviations: Option<Deviation>,
     has_failed: bool,
     has_speculated: bool,
 }
@@ -91,12 +91,12 @@ impl<'a> Stream<'a> {
     /// # Errors
     /// `LimitExceeded`.
     pub(super) fn new(
-        recipe: &Recipe<'a>,
-        scan: &'a ScanRecipe,
+        recipe: &Plan<'a>,
+        scan: &'a ScanPlan,
         tables: Vec<&'a Table>,
         memory: &'a mut Memory,
         limits: &Limits,
-        tier: Tier,
+        tier: CpuLevel,
     ) -> Result<Self> {
         let row = recipe.columns * scan.components.len();
         let bytes: usize = scan.segments.iter().map(|segment| segment.len() + PAD_BYTES).sum();
@@ -122,7 +122,7 @@ impl<'a> Stream<'a> {
             taken: 0,
             ready: 0,
             made: 0,
-            tolerated: None,
+            deviations: None,
             has_failed: false,
             has_speculated: false,
         };
@@ -131,7 +131,7 @@ impl<'a> Stream<'a> {
     }
 
     /// The scan that it decodes.
-    pub(super) const fn scan(&self) -> &'a ScanRecipe {
+    pub(super) const fn scan(&self) -> &'a ScanPlan {
         self.scan
     }
 
@@ -164,8 +164,8 @@ impl<'a> Stream<'a> {
     }
 
     /// The first departure: bytes behind the last sample of a segment.
-    pub(super) fn tolerated(self) -> Option<Tolerated> {
-        self.tolerated
+    pub(super) fn deviations(self) -> Option<Deviation> {
+        self.deviations
     }
 
     fn begin_segment(&mut self, segment: usize) {
@@ -234,7 +234,7 @@ impl<'a> Stream<'a> {
 
     fn unstuff(&mut self, range: Range<usize>, to: usize) -> usize {
         let (Some(src), Some(out)) = (self.frame.get(range), self.memory.window.get_mut(to..)) else { return 0 };
-        stuffing::unstuff(src, out, self.tier)
+        unstuff::unstuff(src, out, self.tier)
     }
 
     fn pad(&mut self, from: usize) {
@@ -244,7 +244,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Cuts the only piece into chunks and decodes as many as prove right; what is left of it is the piece then.
-    fn speculate(&mut self, regions: &mut Regions) {
+    fn speculate(&mut self, regions: &mut ChunkBuffers) {
         let room_at = self.room_at();
         let done = self.done();
         let [piece] = self.pieces.as_mut_slice() else { return };
@@ -258,7 +258,7 @@ impl<'a> Stream<'a> {
         // The last bits are no codes, perhaps.
         let end = if piece.is_last { piece.end.saturating_sub(HELD_BACK_BITS) } else { piece.end };
         let proven = speculate(&tables, window, piece.at..end.max(piece.at), false, out, regions, self.tier);
-        let Proven { made: symbols, at, .. } = proven;
+        let VerifiedRun { made: symbols, at, .. } = proven;
         self.has_speculated |= symbols > 0;
         piece.at = at;
         piece.symbols -= symbols;
@@ -307,10 +307,10 @@ impl<'a> Stream<'a> {
     }
 
     fn note_rest(&mut self, bytes: usize) {
-        if bytes > 0 && self.tolerated.is_none() {
+        if bytes > 0 && self.deviations.is_none() {
             let end = self.scan.segments.get(self.segment).map_or(0, |segment| segment.end);
             let text = "bytes follow the last sample of a scan or restart interval";
-            self.tolerated = Some(Tolerated::new(text, "ITU-T T.81 F.1.2.3").at(end));
+            self.deviations = Some(Deviation::new(text, "ITU-T T.81 F.1.2.3").at(end));
         }
     }
 
@@ -362,7 +362,7 @@ impl<'a> Stream<'a> {
 
     /// Makes samples of the differences of whole rows.
     pub(super) fn predict(&mut self) {
-        let ScanRecipe { components, selection_value, initial, segment_rows, .. } = self.scan;
+        let ScanPlan { components, selection_value, initial, segment_rows, .. } = self.scan;
         let components = components.len();
         while self.made >= self.row {
             let next = self.taken + self.ready;
@@ -384,7 +384,12 @@ impl<'a> Stream<'a> {
 }
 
 /// Makes more rows ready in each of `streams` that has room for them, or fails.
-pub(super) fn advance(streams: &mut [Stream<'_>], regions: Option<&mut Regions>, way: Way, tier: Tier) {
+pub(super) fn advance(
+    streams: &mut [Stream<'_>],
+    regions: Option<&mut ChunkBuffers>,
+    way: EntropyMode,
+    tier: CpuLevel,
+) {
     for stream in streams.iter_mut() {
         stream.fill();
     }
@@ -392,10 +397,10 @@ pub(super) fn advance(streams: &mut [Stream<'_>], regions: Option<&mut Regions>,
         stream.speculate(regions);
     }
     let mut tasks: Vec<Task<'_>> = streams.iter_mut().flat_map(Stream::tasks).collect();
-    if way == Way::Serial {
-        tasks.iter_mut().for_each(|task| difference::run(std::slice::from_mut(task), Tier::PORTABLE));
+    if way == EntropyMode::Serial {
+        tasks.iter_mut().for_each(|task| huffman::run(std::slice::from_mut(task), CpuLevel::PORTABLE));
     } else {
-        difference::run(&mut tasks, tier);
+        huffman::run(&mut tasks, tier);
     }
     let made: Vec<Made> = tasks.iter().map(Made::of).collect();
     let mut made = made.as_slice();

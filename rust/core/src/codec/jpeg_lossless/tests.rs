@@ -43,13 +43,13 @@ pub(super) fn info_of(rows: u32, columns: u32, samples_per_pixel: u32) -> FrameI
     .unwrap()
 }
 
-fn decode(frame: &[u8], max_bytes: u64, tier: Tier, way: Way) -> Result<(Vec<u16>, &'static str)> {
+fn decode(frame: &[u8], max_bytes: u64, tier: CpuLevel, way: EntropyMode) -> Result<(Vec<u16>, &'static str)> {
     let info = info_of(ROWS.into(), COLUMNS.into(), 1);
     let limits = Limits::new(Some(max_bytes));
-    let options = Options { tier, way: Some(way), ..Options::default() };
+    let options = DecodeOptions { tier, way: Some(way), ..DecodeOptions::default() };
     let job = Job { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options };
     let mut out = vec![0; info.samples()];
-    let watch = Watch { stop: &AtomicBool::new(false), poll: None };
+    let watch = Cancel { stop: &AtomicBool::new(false), poll: None };
     let decoded = decode_frame(&job, frame.into(), SamplesMut::U16(&mut out), &mut Workspace::default(), watch)?;
     Ok((out, decoded.path))
 }
@@ -58,9 +58,9 @@ fn decode(frame: &[u8], max_bytes: u64, tier: Tier, way: Way) -> Result<(Vec<u16
 fn a_budget_that_is_enough_one_way_is_enough_every_way() {
     let frame = frame();
     for max_bytes in (0..1_500_000).step_by(14_983) {
-        let expected = decode(&frame, max_bytes, Tier::PORTABLE, Way::Serial).map(|(samples, _)| samples);
-        for tier in Tier::available() {
-            for way in Way::ALL {
+        let expected = decode(&frame, max_bytes, CpuLevel::PORTABLE, EntropyMode::Serial).map(|(samples, _)| samples);
+        for tier in CpuLevel::available() {
+            for way in EntropyMode::ALL {
                 let found = decode(&frame, max_bytes, tier, way).map(|(samples, _)| samples);
                 assert!(found == expected, "{max_bytes} {way:?}");
             }
@@ -71,7 +71,8 @@ fn a_budget_that_is_enough_one_way_is_enough_every_way() {
 #[test]
 fn with_little_room_no_chunk_is_decoded_ahead() {
     let frame = frame();
-    let path = |max_bytes| decode(&frame, max_bytes, Tier::PORTABLE, Way::Speculative).map(|(_, path)| path);
+    let path =
+        |max_bytes| decode(&frame, max_bytes, CpuLevel::PORTABLE, EntropyMode::Speculative).map(|(_, path)| path);
     assert_eq!(path(1 << 24).unwrap(), "portable, speculative");
     // Enough for the rest, but not for all differences of a window.
     assert_eq!(path(100_000).unwrap(), "portable, lanes");

@@ -1,7 +1,7 @@
 //! The RLE Header: 64 bytes → where the segments lie (PS3.5 G.5).
 
 use crate::error::{Result, malformed, mismatch, truncated};
-use crate::frame::Tolerated;
+use crate::frame::Deviation;
 use std::ops::Range;
 
 /// The header and the most segments that it can name.
@@ -16,7 +16,7 @@ pub(super) struct Header {
     ranges: [Range<usize>; MAX_SEGMENTS],
     count: usize,
     /// What was not as the standard wants it.
-    pub(super) tolerated: Vec<Tolerated>,
+    pub(super) deviations: Vec<Deviation>,
 }
 
 impl Header {
@@ -45,7 +45,7 @@ impl Header {
             )
             .at(0));
         }
-        let mut header = Self { ranges: Default::default(), count, tolerated: Vec::new() };
+        let mut header = Self { ranges: Default::default(), count, deviations: Vec::new() };
         let mut lowest = HEADER_BYTES;
         let mut previous: Option<&mut Range<usize>> = None;
         for (index, (range, offset)) in header.ranges.iter_mut().zip(offsets).take(count).enumerate() {
@@ -66,11 +66,11 @@ impl Header {
         }
         if let Some(first) = header.ranges.first().map(|range| range.start).filter(|first| *first > HEADER_BYTES) {
             let what = format!("segment 1 starts at byte {first}, not right after the header");
-            header.tolerated.push(Tolerated::new(what, "PS3.5 Annex G.4").at(field_at(0)));
+            header.deviations.push(Deviation::new(what, "PS3.5 Annex G.4").at(field_at(0)));
         }
         if let Some(index) = (count..MAX_SEGMENTS).find(|index| offsets.get(*index).is_some_and(|offset| *offset != 0))
         {
-            header.tolerated.push(Tolerated::new("unused segment offset is not zero", CLAUSE).at(field_at(index)));
+            header.deviations.push(Deviation::new("unused segment offset is not zero", CLAUSE).at(field_at(index)));
         }
         Ok(header)
     }

@@ -1,18 +1,18 @@
 //! RLE Lossless (PS3.5 Annex G): every byte of a pixel in a segment of its own, coded as PackBits.
 
+mod decode;
 mod header;
-mod recipe;
-mod scan;
+mod plan;
 #[cfg(test)]
 mod tests;
 
-use super::{Codec, Context, Scratch, too_short};
+use super::{Codec, FrameContext, Scratch, too_short};
 use crate::error::{DecodeError, Result};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
-use crate::sink::Sink;
+use crate::output::Output;
 use crate::syntax::TransferSyntax;
 use header::Header;
-use recipe::{Recipe, segment_count};
+use plan::{Plan, segment_count};
 
 pub(super) struct Rle;
 
@@ -29,27 +29,27 @@ impl Codec for Rle {
         header::is_plausible(head, segment_count(info))
     }
 
-    fn least_bytes(&self, info: &FrameInfo) -> u64 {
-        recipe::least_bytes(info)
+    fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {
+        plan::min_frame_bytes(info)
     }
 
-    fn why_short(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
+    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
         let header = Header::parse(frame, segment_count(info));
-        header.err().unwrap_or_else(|| too_short(frame, self.least_bytes(info)))
+        header.err().unwrap_or_else(|| too_short(frame, self.min_frame_bytes(info)))
     }
 
     fn decode(
         &self,
         frame: FrameBytes<'_>,
-        context: &Context<'_>,
+        context: &FrameContext<'_>,
         scratch: &mut Scratch,
-        sink: &mut Sink<'_>,
+        sink: &mut Output<'_>,
     ) -> Result<Decoded> {
         let header = Header::parse(frame.bytes, segment_count(context.info))?;
-        let recipe = Recipe::new(frame.bytes, &header, context)?;
+        let recipe = Plan::new(frame.bytes, &header, context)?;
         let path = sink.tier().name();
-        let mut tolerated = header.tolerated;
-        tolerated.extend(scratch.with(|planes| scan::scan(&recipe, context.limits, planes, sink))?);
-        Ok(Decoded { path, tolerated, ..Decoded::default() })
+        let mut deviations = header.deviations;
+        deviations.extend(scratch.with(|planes| decode::scan(&recipe, context.limits, planes, sink))?);
+        Ok(Decoded { path, deviations, ..Decoded::default() })
     }
 }

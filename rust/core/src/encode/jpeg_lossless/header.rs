@@ -1,7 +1,7 @@
 //! The marker segments around the entropy-coded bytes.
 
 use super::huffman::Tables;
-use super::recipe::Recipe;
+use super::plan::Plan;
 
 const SOI: u16 = 0xFFD8;
 const SOF3: u16 = 0xFFC3;
@@ -11,7 +11,7 @@ const SOS: u16 = 0xFFDA;
 const EOI: u16 = 0xFFD9;
 
 /// Writes all that comes before the first entropy-coded byte (T.81 B.2).
-pub(super) fn write(recipe: &Recipe<'_>, tables: &Tables, out: &mut Vec<u8>) {
+pub(super) fn write(recipe: &Plan<'_>, tables: &Tables, out: &mut Vec<u8>) {
     out.extend(SOI.to_be_bytes());
     let mut frame = vec![recipe.precision];
     frame.extend(recipe.rows.to_be_bytes());

@@ -5,14 +5,14 @@
 
 mod header;
 mod huffman;
-mod recipe;
+mod plan;
 mod rows;
 mod scan;
 
 use super::{Beats, Image};
-use crate::Watch;
+use crate::Cancel;
 use crate::error::Result;
-use recipe::Recipe;
+use plan::Plan;
 
 /// How a frame is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +44,8 @@ impl Default for Parameters {
 ///
 /// # Standard
 /// ITU-T T.81 Annex H; Annex K.2 for the tables; PS3.5 A.4.1 and 8.2.1.
-pub fn jpeg_lossless(image: &Image<'_>, parameters: Parameters, watch: Watch<'_>) -> Result<Vec<u8>> {
-    let recipe = Recipe::new(image, parameters)?;
+pub fn jpeg_lossless(image: &Image<'_>, parameters: Parameters, watch: Cancel<'_>) -> Result<Vec<u8>> {
+    let recipe = Plan::new(image, parameters)?;
     let mut beats = Beats::new(watch);
     let counts = scan::count(&recipe, &mut beats)?;
     let tables = huffman::Tables::new(&counts);

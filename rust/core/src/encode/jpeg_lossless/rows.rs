@@ -1,19 +1,19 @@
 //! Rows of samples → rows of differences, modulo 2^16.
 
-use super::recipe::Recipe;
+use super::plan::Plan;
 use crate::error::{Result, output};
 use crate::frame::Samples;
 
 /// Walks down the image, twice where need be; keeps the row above.
 pub(super) struct Rows<'r, 'a> {
-    recipe: &'r Recipe<'a>,
+    recipe: &'r Plan<'a>,
     row: Vec<u16>,
     above: Vec<u16>,
     differences: Vec<u16>,
 }
 
 impl<'r, 'a> Rows<'r, 'a> {
-    pub(super) fn new(recipe: &'r Recipe<'a>) -> Self {
+    pub(super) fn new(recipe: &'r Plan<'a>) -> Self {
         let row = vec![0; recipe.row_samples()];
         Self { recipe, above: row.clone(), differences: row.clone(), row }
     }
@@ -43,7 +43,7 @@ impl<'r, 'a> Rows<'r, 'a> {
 
     /// The samples of row `index` as unsigned numbers of the precision, the point transform applied.
     fn load(&mut self, index: usize) -> Result<()> {
-        let Recipe { samples, precision, point_transform, .. } = *self.recipe;
+        let Plan { samples, precision, point_transform, .. } = *self.recipe;
         let start = index * self.row.len();
         let range = start..start + self.row.len();
         let mask = u16::MAX >> (16 - precision);

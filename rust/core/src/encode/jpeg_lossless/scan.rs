@@ -2,13 +2,13 @@
 
 use super::header;
 use super::huffman::{CATEGORIES, Counts, Tables, extra_bits};
-use super::recipe::Recipe;
+use super::plan::Plan;
 use super::rows::Rows;
 use crate::encode::Beats;
 use crate::error::Result;
 
 /// How often each category occurs, for each component.
-pub(super) fn count(recipe: &Recipe<'_>, beats: &mut Beats<'_>) -> Result<Vec<Counts>> {
+pub(super) fn count(recipe: &Plan<'_>, beats: &mut Beats<'_>) -> Result<Vec<Counts>> {
     let components = usize::from(recipe.components);
     let mut counts = vec![[0; CATEGORIES]; components];
     match components {
@@ -22,7 +22,7 @@ pub(super) fn count(recipe: &Recipe<'_>, beats: &mut Beats<'_>) -> Result<Vec<Co
 const ENTRIES: usize = 32;
 
 /// Counts in `LANES` tables, a multiple of the components, so that one count does not wait for the one before.
-fn count_lanes<const LANES: usize>(recipe: &Recipe<'_>, beats: &mut Beats<'_>, counts: &mut [Counts]) -> Result<()> {
+fn count_lanes<const LANES: usize>(recipe: &Plan<'_>, beats: &mut Beats<'_>, counts: &mut [Counts]) -> Result<()> {
     let mut lanes = [[0_u64; ENTRIES]; LANES];
     walk(recipe, beats, |_, differences| {
         let mut pixels = differences.chunks_exact(LANES);
@@ -63,7 +63,7 @@ fn category(difference: u16) -> usize {
 
 /// Hands out the differences of each row, and its index where it is the first of an interval but not of the image.
 fn walk(
-    recipe: &Recipe<'_>,
+    recipe: &Plan<'_>,
     beats: &mut Beats<'_>,
     mut act: impl FnMut(Option<usize>, &[u16]) -> Result<()>,
 ) -> Result<()> {
@@ -80,7 +80,7 @@ fn walk(
 }
 
 /// Writes all entropy-coded bytes and the restart markers between them.
-pub(super) fn write(recipe: &Recipe<'_>, tables: &Tables, beats: &mut Beats<'_>, out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn write(recipe: &Plan<'_>, tables: &Tables, beats: &mut Beats<'_>, out: &mut Vec<u8>) -> Result<()> {
     match recipe.components {
         3 => write_lanes::<3>(recipe, tables, beats, out),
         _ => write_lanes::<4>(recipe, tables, beats, out),
@@ -88,7 +88,7 @@ pub(super) fn write(recipe: &Recipe<'_>, tables: &Tables, beats: &mut Beats<'_>,
 }
 
 fn write_lanes<const LANES: usize>(
-    recipe: &Recipe<'_>,
+    recipe: &Plan<'_>,
     tables: &Tables,
     beats: &mut Beats<'_>,
     out: &mut Vec<u8>,

@@ -14,7 +14,7 @@ fn encode(
     parameters: Parameters,
 ) -> Result<Vec<u8>> {
     let stop = AtomicBool::new(false);
-    let watch = Watch { stop: &stop, poll: None };
+    let watch = Cancel { stop: &stop, poll: None };
     jpeg_lossless(&Image { samples, rows, columns, samples_per_pixel }, parameters, watch)
 }
 
@@ -184,6 +184,6 @@ fn values_that_do_not_fit_are_refused() {
 fn a_watch_stops_it() {
     let stop = AtomicBool::new(true);
     let image = Image { samples: Samples::U8(&[1]), rows: 1, columns: 1, samples_per_pixel: 1 };
-    let watch = Watch { stop: &stop, poll: None };
+    let watch = Cancel { stop: &stop, poll: None };
     assert_eq!(jpeg_lossless(&image, Parameters::default(), watch).unwrap_err().kind(), ErrorKind::Interrupted);
 }

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::{
-    Attributes, ErrorKind, FrameInfo, Job, Limits, Options, PhotometricInterpretation, SampleKind, SamplesMut,
+    Attributes, DecodeOptions, ErrorKind, FrameInfo, Job, Limits, PhotometricInterpretation, SampleKind, SamplesMut,
     TransferSyntax, Workspace, decode_frame,
 };
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 fn encode(samples: Samples<'_>, rows: u32, columns: u32, samples_per_pixel: u32) -> Result<Vec<u8>> {
     let stop = AtomicBool::new(false);
-    rle(&Image { samples, rows, columns, samples_per_pixel }, Watch { stop: &stop, poll: None })
+    rle(&Image { samples, rows, columns, samples_per_pixel }, Cancel { stop: &stop, poll: None })
 }
 
 /// The one segment of one row.
@@ -77,7 +77,7 @@ fn what_has_no_such_frame_is_refused() {
 fn a_watch_stops_it() {
     let stop = AtomicBool::new(false);
     let image = Image { samples: Samples::U8(&[1]), rows: 1, columns: 1, samples_per_pixel: 1 };
-    let error = rle(&image, Watch { stop: &stop, poll: Some(&|| true) }).unwrap_err();
+    let error = rle(&image, Cancel { stop: &stop, poll: Some(&|| true) }).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
 }
 
@@ -96,12 +96,12 @@ fn decoded(encoded: &[u8], rows: u32, columns: u32, samples_per_pixel: u32) -> V
     })
     .unwrap();
     let limits = Limits::unbounded();
-    let options = Options { strict: true, ..Options::default() };
+    let options = DecodeOptions { strict: true, ..DecodeOptions::default() };
     let syntax = TransferSyntax::from_uid("1.2.840.10008.1.2.5").unwrap();
     let job = Job { syntax, info: &info, limits: &limits, options };
     let mut out = vec![0; info.samples()];
     let stop = AtomicBool::new(false);
-    let watch = Watch { stop: &stop, poll: None };
+    let watch = Cancel { stop: &stop, poll: None };
     decode_frame(&job, encoded.into(), SamplesMut::U16(&mut out), &mut Workspace::default(), watch).unwrap();
     out
 }

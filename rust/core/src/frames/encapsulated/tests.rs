@@ -30,15 +30,15 @@ impl Codec for BeginsWithS {
     fn starts_frame(&self, head: &[u8], _fragment_bytes: usize, _info: &FrameInfo) -> bool {
         head.first() == Some(&b'S')
     }
-    fn least_bytes(&self, _info: &FrameInfo) -> u64 {
+    fn min_frame_bytes(&self, _info: &FrameInfo) -> u64 {
         0
     }
     fn decode(
         &self,
         _frame: FrameBytes<'_>,
-        _context: &crate::Context<'_>,
+        _context: &crate::FrameContext<'_>,
         _scratch: &mut crate::codec::Scratch,
-        _sink: &mut crate::sink::Sink<'_>,
+        _sink: &mut crate::output::Output<'_>,
     ) -> Result<crate::Decoded> {
         Ok(crate::Decoded::default())
     }
@@ -57,15 +57,15 @@ fn open(value: &[u8], declared: usize, extended: Option<ExtendedOffsets<'_>>) ->
         planar_configuration: 0,
         photometric_interpretation: PhotometricInterpretation::Other,
     })?;
-    let mut tolerated = Vec::new();
+    let mut deviations = Vec::new();
     let data = PixelData { value: value.into(), extended };
-    let (table, frames) = Encapsulated::new(data, declared, &info, &BeginsWithS, &mut tolerated)?;
+    let (table, frames) = Encapsulated::new(data, declared, &info, &BeginsWithS, &mut deviations)?;
     let frame =
         |index| table.frame(data, index, &Limits::unbounded(), &mut Vec::new()).map(|frame| frame.bytes.to_vec());
     let mut frames = (0..frames).rev().map(frame).collect::<Result<Vec<_>>>()?;
     frames.reverse();
-    tolerated.extend(table.tolerated());
-    Ok((frames, tolerated.len()))
+    deviations.extend(table.deviations());
+    Ok((frames, deviations.len()))
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn the_extended_table_comes_first_and_leaves_out_padding() {
     ] {
         let wrong = (le(offsets), le(lengths));
         let extended = ExtendedOffsets { offsets: &wrong.0, lengths: &wrong.1 };
-        let (frames, tolerated) = open(&value, 2, Some(extended)).unwrap();
-        assert!(frames[0].starts_with(b"S1a") && frames[1] == b"S2" && tolerated == 1, "{offsets:?} {lengths:?}");
+        let (frames, deviations) = open(&value, 2, Some(extended)).unwrap();
+        assert!(frames[0].starts_with(b"S1a") && frames[1] == b"S2" && deviations == 1, "{offsets:?} {lengths:?}");
     }
 }
 

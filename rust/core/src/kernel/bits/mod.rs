@@ -8,12 +8,12 @@ mod x86;
 mod tests;
 
 use super::cpu::dispatch;
-use super::{Tier, samples_ahead};
+use super::{CpuLevel, samples_ahead};
 
 /// Unpacks `out.len()` bits of `src`, from bit `offset_bits` (0 to 7) of its first byte, to bytes of 0 and 1.
 ///
 /// `src` holds at least `(offset_bits + out.len()).div_ceil(8)` bytes.
-pub(crate) fn unpack(src: &[u8], offset_bits: u32, out: &mut [u8], tier: Tier) {
+pub(crate) fn unpack(src: &[u8], offset_bits: u32, out: &mut [u8], tier: CpuLevel) {
     // A head of whole bytes leaves the offset as it is.
     let ahead = Some(samples_ahead(out, 1)).filter(|ahead| ahead.is_multiple_of(8)).unwrap_or_default();
     let (head, out) = out.split_at_mut(ahead);
@@ -21,11 +21,11 @@ pub(crate) fn unpack(src: &[u8], offset_bits: u32, out: &mut [u8], tier: Tier) {
     aligned(src.get(ahead / 8..).unwrap_or_default(), offset_bits % 8, out, tier);
 }
 
-fn aligned(src: &[u8], offset_bits: u32, out: &mut [u8], tier: Tier) {
+fn aligned(src: &[u8], offset_bits: u32, out: &mut [u8], tier: CpuLevel) {
     dispatch!(tier, unpack(src, offset_bits, out))
 }
 
 /// Packs `src` (0 is 0, anything else is 1) into `out`, which holds exactly `src.len().div_ceil(8)` bytes; unused bits are 0.
-pub(crate) fn pack(src: &[u8], out: &mut [u8], tier: Tier) {
+pub(crate) fn pack(src: &[u8], out: &mut [u8], tier: CpuLevel) {
     dispatch!(tier, pack(src, out))
 }

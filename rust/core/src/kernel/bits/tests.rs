@@ -14,7 +14,7 @@ fn check(src: &[u8], offset_bits: usize, count: usize) {
     // Exactly the bytes that hold the bits: a tier must not want more.
     let src = &src[..(offset_bits + count).div_ceil(8)];
     let expected = unpacked(src, offset_bits, count);
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         let mut samples = vec![0xA5; count];
         unpack(src, offset_bits as u32, &mut samples, tier);
         assert_eq!(samples, expected, "unpack, offset {offset_bits}, {}", tier.name());
@@ -39,7 +39,7 @@ fn every_offset_and_length() {
 #[test]
 fn anything_but_zero_is_one() {
     let src: Vec<u8> = (0..=255).cycle().take(256 + 13).collect();
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         let mut bytes = vec![0; src.len().div_ceil(8)];
         pack(&src, &mut bytes, tier);
         let expected: Vec<u8> = src.iter().map(|sample| u8::from(*sample != 0)).collect();

@@ -18,7 +18,7 @@ mod x86;
 mod tests;
 
 use super::cpu::dispatch;
-use super::{Tier, samples_ahead};
+use super::{CpuLevel, samples_ahead};
 use crate::frame::SamplesMut;
 use sample::{Float, Integer};
 
@@ -71,7 +71,7 @@ pub(crate) fn convert(
     from: SampleType,
     rescale: Option<Rescale>,
     mut out: SamplesMut<'_>,
-    tier: Tier,
+    tier: CpuLevel,
 ) -> Result<(), usize> {
     if rescale.is_none() && from == out.sample_type() {
         out.bytes_mut().copy_from_slice(src);
@@ -95,7 +95,7 @@ fn aligned(
     from: SampleType,
     rescale: Option<Rescale>,
     out: SamplesMut<'_>,
-    tier: Tier,
+    tier: CpuLevel,
 ) -> Result<(), usize> {
     match from {
         SampleType::U8 => from_integer::<u8>(src, rescale, out, tier),
@@ -115,11 +115,16 @@ fn from_integer<S: Integer>(
     src: &[u8],
     rescale: Option<Rescale>,
     out: SamplesMut<'_>,
-    tier: Tier,
+    tier: CpuLevel,
 ) -> Result<(), usize> {
     dispatch!(tier, from_integer::<S>(src, rescale, out))
 }
 
-fn from_float<S: Float>(src: &[u8], rescale: Option<Rescale>, out: SamplesMut<'_>, tier: Tier) -> Result<(), usize> {
+fn from_float<S: Float>(
+    src: &[u8],
+    rescale: Option<Rescale>,
+    out: SamplesMut<'_>,
+    tier: CpuLevel,
+) -> Result<(), usize> {
     dispatch!(tier, from_float::<S>(src, rescale, out))
 }

@@ -111,7 +111,7 @@ fn check(numbers: &[Number], from: SampleType, rescale: Option<Rescale>, to: Sam
     src.extend(numbers.iter().flat_map(|number| bytes_of(*number, from)));
     let expected: Vec<Option<Number>> = numbers.iter().map(|number| oracle(*number, rescale, to)).collect();
     let refused = expected.iter().position(Option::is_none);
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         let mut memory = vec![0xA5A5_A5A5_A5A5_A5A5; numbers.len()];
         let result = convert(&src[1..], from, rescale, samples_mut(&mut memory, to, numbers.len()), tier);
         let what = format!("{from:?} to {to:?}, {rescale:?}, {}", tier.name());

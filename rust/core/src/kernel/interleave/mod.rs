@@ -4,13 +4,13 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use super::Tier;
+use super::CpuLevel;
 
 /// Writes sample `i` of every plane side by side: `out` = plane 0 sample 0, plane 1 sample 0, … (planar configuration 0).
 ///
 /// All planes have equal length; `out` is as long as all of them together. `sample_bytes` is the size of what stays
 /// together: 1 for the byte planes of RLE.
-pub(crate) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], tier: Tier) {
+pub(crate) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], tier: CpuLevel) {
     let done = vectors(planes, sample_bytes, out, tier);
     if let Some(out) = out.get_mut(done * planes.len()..).filter(|out| !out.is_empty()) {
         scalar::rest(planes, sample_bytes, done, out);
@@ -18,10 +18,10 @@ pub(crate) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], 
 }
 
 /// As much as whole vectors hold: how many bytes of each plane.
-fn vectors(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], tier: Tier) -> usize {
+fn vectors(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], tier: CpuLevel) -> usize {
     #[cfg(target_arch = "x86_64")]
     if tier.is_v3() {
-        // SAFETY: holding a v3 Tier proves detection.
+        // SAFETY: holding a v3 CpuLevel proves detection.
         #[allow(unsafe_code)]
         return unsafe { x86::interleave(planes, sample_bytes, out) };
     }
@@ -51,7 +51,7 @@ mod tests {
                             expected.extend(&plane[sample * sample_bytes..(sample + 1) * sample_bytes]);
                         }
                     }
-                    for tier in Tier::available() {
+                    for tier in CpuLevel::available() {
                         let mut out = vec![0; expected.len()];
                         interleave(&planes, sample_bytes, &mut out, tier);
                         assert!(

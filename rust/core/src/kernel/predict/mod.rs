@@ -14,13 +14,13 @@ mod x86_v4;
 #[cfg(test)]
 mod tests;
 
-use super::Tier;
+use super::CpuLevel;
 use super::cpu::dispatch;
 
 /// First line of a scan or restart interval: prediction is the sample to the left (Ra); the first pixel's is `initial`.
 ///
 /// `row` holds differences, 1 to 4 `components` interleaved by pixel, and becomes samples.
-pub(crate) fn first_row(row: &mut [u16], components: usize, initial: u16, tier: Tier) {
+pub(crate) fn first_row(row: &mut [u16], components: usize, initial: u16, tier: CpuLevel) {
     dispatch!(tier, v4 first_row(row, components, initial))
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn first_row(row: &mut [u16], components: usize, initial: u16, tier: 
 ///
 /// In each row the first pixel is predicted from above (Rb), the others by `selection_value` 1 to 7 (T.81 Table H.1).
 /// Samples are kept modulo 2^16 and are 16-bit unsigned as neighbours; halves are rounded down.
-pub(crate) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection_value: u8, tier: Tier) {
+pub(crate) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection_value: u8, tier: CpuLevel) {
     if !above.is_empty() {
         dispatch!(tier, v4 rows(rows, above, components, selection_value))
     }
@@ -45,7 +45,7 @@ pub(crate) fn store(
     out: &mut [u8],
     sample_bytes: usize,
     stride: usize,
-    tier: Tier,
+    tier: CpuLevel,
 ) {
     let mask = if shift < u16::BITS { mask } else { 0 };
     dispatch!(tier, store(samples, shift, mask, out, sample_bytes, stride.max(1)))

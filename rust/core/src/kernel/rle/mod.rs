@@ -17,7 +17,7 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use super::Tier;
+use super::CpuLevel;
 
 /// Bytes of `src` that a step may read: two headers, a literal of 128 and the value of a replicate run, rounded up.
 const STEP_SRC: usize = 140;
@@ -80,7 +80,7 @@ impl<'a> Lane<'a> {
     /// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at().out` counts all
     /// of it. Beyond `at().out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
     /// `ahead` is memory that will be written next: the fast body asks for it, line by line, while it decodes.
-    pub(crate) fn fill(&mut self, out: &mut [u8], want: usize, ahead: &[u8], tier: Tier) -> bool {
+    pub(crate) fn fill(&mut self, out: &mut [u8], want: usize, ahead: &[u8], tier: CpuLevel) -> bool {
         let src = self.src;
         if self.is_odd() && !self.literal {
             single_steps([(self, out)], want, tier);
@@ -110,7 +110,7 @@ impl<'a> Lane<'a> {
 
 /// Takes `lanes` towards `want` by twos and threes, where it is one run a step for each: none waits for the others.
 /// All are to be filled up afterwards. A lane's plane is the piece of `planes` at its place, `pitch` bytes long.
-pub(crate) fn fill_together(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: usize, want: usize, tier: Tier) {
+pub(crate) fn fill_together(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: usize, want: usize, tier: CpuLevel) {
     let mut left = lanes.iter().filter(|lane| lane.is_odd()).count();
     let mut odd = lanes.iter_mut().zip(planes.chunks_exact_mut(pitch)).filter(|(lane, _)| lane.is_odd());
     while left > 1 {
@@ -134,7 +134,7 @@ struct Hints<'a> {
 
 /// The fast steps that are left where less than [`STEP_SRC`] bytes of `src` are: in a copy with room behind it,
 /// as far as steps don't pass the end of `src`.
-fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: Tier) -> Position {
+fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: CpuLevel) -> Position {
     let rest = src.get(at.src..).unwrap_or_default();
     let mut copy = [0; 2 * STEP_SRC];
     if let Some(to) = copy.get_mut(..rest.len()) {
@@ -153,11 +153,11 @@ fn steps(
     out: &mut [u8],
     want: usize,
     hints: Hints<'_>,
-    tier: Tier,
+    tier: CpuLevel,
 ) -> (Position, usize) {
     #[cfg(target_arch = "x86_64")]
     if tier.is_v3() {
-        // SAFETY: holding a v3 Tier proves detection.
+        // SAFETY: holding a v3 CpuLevel proves detection.
         #[allow(unsafe_code)]
         return unsafe { x86::steps(src, end, at, out, want, hints) };
     }
@@ -167,10 +167,10 @@ fn steps(
 }
 
 /// Steps of one run, lane by lane in turn, as long as every lane has room for one.
-fn single_steps<const N: usize>(lanes: [(&mut Lane<'_>, &mut [u8]); N], want: usize, tier: Tier) {
+fn single_steps<const N: usize>(lanes: [(&mut Lane<'_>, &mut [u8]); N], want: usize, tier: CpuLevel) {
     #[cfg(target_arch = "x86_64")]
     if tier.is_v3() {
-        // SAFETY: holding a v3 Tier proves detection.
+        // SAFETY: holding a v3 CpuLevel proves detection.
         #[allow(unsafe_code)]
         return unsafe { x86::single_steps(lanes, want) };
     }
@@ -203,7 +203,7 @@ mod tests {
                 ..Lane::new(&src, random(2) == 0)
             };
             let mut first = None;
-            for tier in Tier::available() {
+            for tier in CpuLevel::available() {
                 let mut memory = vec![0xa5; room + 600];
                 let mut lane = lane;
                 let whole = lane.fill(&mut memory[300..300 + room], want, &[], tier);
@@ -243,7 +243,7 @@ mod tests {
                 })
                 .collect();
             let mut first = None;
-            for tier in Tier::available() {
+            for tier in CpuLevel::available() {
                 let mut lanes: Vec<Lane<'_>> = segments.iter().map(|src| Lane::new(src, false)).collect();
                 let mut planes = vec![0; count * PITCH];
                 let mut found = vec![Vec::new(); count];

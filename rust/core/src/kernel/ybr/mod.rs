@@ -7,11 +7,11 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
-use super::Tier;
+use super::CpuLevel;
 use super::cpu::dispatch;
 
 /// `Y0 Y1 Cb Cr` → `Y0 Cb Cr Y1 Cb Cr`, samples of `sample_bytes`; `out` is 3/2 as long as `src`.
-pub(crate) fn expand_422(src: &[u8], sample_bytes: usize, out: &mut [u8], tier: Tier) {
+pub(crate) fn expand_422(src: &[u8], sample_bytes: usize, out: &mut [u8], tier: CpuLevel) {
     match sample_bytes {
         1 => dispatch!(tier, expand_422_bytes(src, out)),
         2 => scalar::expand_422::<2>(src, out),
@@ -34,7 +34,7 @@ pub(crate) fn expand_422(src: &[u8], sample_bytes: usize, out: &mut [u8], tier: 
 /// | without (Prescott, Nehalem, Sandybridge) | 178, 78 | 0 to 13 | one less |
 ///
 /// All else is alike, whatever the shape of the image. The values here are those with FMA.
-pub(crate) fn full_to_rgb(pixels: &mut [u8], tier: Tier) {
+pub(crate) fn full_to_rgb(pixels: &mut [u8], tier: CpuLevel) {
     dispatch!(tier, full_to_rgb(pixels))
 }
 

@@ -36,7 +36,7 @@ fn fused([y, cb, cr]: [u8; 3]) -> [u8; 3] {
 fn every_pixel_is_converted_as_pydicom_does() {
     let src = every_pixel();
     let expected: Vec<u8> = src.as_chunks::<3>().0.iter().flat_map(|pixel| exact(*pixel)).collect();
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         let mut out = src.clone();
         full_to_rgb(&mut out, tier);
         assert!(out == expected, "{}", tier.name());
@@ -47,7 +47,7 @@ fn every_pixel_is_converted_as_pydicom_does() {
 
 #[test]
 fn ties_of_blue_round_up() {
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         let mut pixels = [0, 253, 128, 30, 253, 128, 222, 3, 128, 255, 3, 128];
         full_to_rgb(&mut pixels, tier);
         let blue: Vec<u8> = pixels.as_chunks::<3>().0.iter().map(|[.., blue]| *blue).collect();
@@ -59,7 +59,7 @@ proptest! {
     #[test]
     fn any_pixels(pixels in prop::collection::vec(any::<[u8; 3]>(), 0..300)) {
         let expected: Vec<u8> = pixels.iter().flat_map(|pixel| exact(*pixel)).collect();
-        for tier in Tier::available() {
+        for tier in CpuLevel::available() {
             let mut out = pixels.as_flattened().to_vec();
             full_to_rgb(&mut out, tier);
             prop_assert_eq!(&out, &expected);
@@ -73,7 +73,7 @@ proptest! {
         let samples: Vec<&[u8]> = src.chunks(n).collect();
         let expected: Vec<u8> =
             samples.chunks(4).flat_map(|s| [s[0], s[2], s[3], s[1], s[2], s[3]]).flatten().copied().collect();
-        for tier in Tier::available() {
+        for tier in CpuLevel::available() {
             let mut out = vec![0xA5; expected.len()];
             expand_422(src, n, &mut out, tier);
             prop_assert_eq!(&out, &expected);

@@ -34,9 +34,9 @@ fn info(rows: u32, columns: u32, samples_per_pixel: u32, bits_allocated: u32) ->
 /// A byte of the output that no decoder has touched.
 const UNTOUCHED: u8 = 0xa5;
 
-fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, tier: Tier) -> Result<(Vec<u8>, Decoded)> {
+fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, tier: CpuLevel) -> Result<(Vec<u8>, Decoded)> {
     let limits = Limits::unbounded();
-    let options = Options { segment_byte_order: order, tier, ..Options::default() };
+    let options = DecodeOptions { segment_byte_order: order, tier, ..DecodeOptions::default() };
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut words = vec![u64::from_ne_bytes([UNTOUCHED; 8]); (info.samples() * info.sample_bytes()).div_ceil(8)];
     let out = match info.sample_bytes() {
@@ -45,7 +45,7 @@ fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, tier: Tier) -
         4 => SamplesMut::U32(&mut bytemuck::cast_slice_mut(&mut words)[..info.samples()]),
         _ => SamplesMut::U64(&mut words),
     };
-    let watch = Watch { stop: &AtomicBool::new(false), poll: None };
+    let watch = Cancel { stop: &AtomicBool::new(false), poll: None };
     let decoded = decode_frame(&job, frame.into(), out, &mut Workspace::default(), watch)?;
     let bytes: &[u8] = bytemuck::cast_slice(&words);
     assert!(bytes[info.samples() * info.sample_bytes()..].iter().all(|byte| *byte == UNTOUCHED));
@@ -53,12 +53,12 @@ fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, tier: Tier) -
 }
 
 /// The same by way of an output of another type, so that the sink gives blocks.
-fn decode_staged(frame: &[u8], info: &FrameInfo, tier: Tier) -> Result<Vec<u8>> {
+fn decode_staged(frame: &[u8], info: &FrameInfo, tier: CpuLevel) -> Result<Vec<u8>> {
     let limits = Limits::unbounded();
-    let options = Options { tier, ..Options::default() };
+    let options = DecodeOptions { tier, ..DecodeOptions::default() };
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut out = vec![0u64; info.samples()];
-    let watch = Watch { stop: &AtomicBool::new(false), poll: None };
+    let watch = Cancel { stop: &AtomicBool::new(false), poll: None };
     decode_frame(&job, frame.into(), SamplesMut::U64(&mut out), &mut Workspace::default(), watch)?;
     Ok(out.iter().flat_map(|sample| sample.to_le_bytes()[..info.sample_bytes()].to_vec()).collect())
 }
@@ -67,14 +67,14 @@ fn decode_staged(frame: &[u8], info: &FrameInfo, tier: Tier) -> Result<Vec<u8>> 
 fn check(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder) -> Outcome {
     let expected = oracle(frame, info, order == SegmentByteOrder::Big);
     let mut messages = Vec::new();
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         match (&expected, decode(frame, info, order, tier)) {
             (Outcome::Samples { bytes, noted }, Ok((found, decoded))) => {
                 assert!(found == *bytes, "{} {:?}", tier.name(), info.attributes());
-                let at: Vec<u64> = decoded.tolerated.iter().filter_map(|tolerated| tolerated.offset).collect();
-                assert_eq!(at, *noted, "{:?}", decoded.tolerated);
+                let at: Vec<u64> = decoded.deviations.iter().filter_map(|deviations| deviations.offset).collect();
+                assert_eq!(at, *noted, "{:?}", decoded.deviations);
                 assert_eq!(decoded.path, tier.name());
-                messages.push(format!("{:?}", decoded.tolerated));
+                messages.push(format!("{:?}", decoded.deviations));
             }
             (Outcome::Error { kind, at }, Err(error)) => {
                 assert_eq!((*kind, Some(*at)), (error.kind(), error.offset()), "{error}");
@@ -225,7 +225,7 @@ fn stored_bits_come_out_right() {
     let frame = random_frame(&info, Style::PYDICOM, &mut Rng(5));
     let Outcome::Samples { bytes, .. } = oracle(&frame, &info, true) else { panic!() };
     let masked: Vec<u8> = bytes.chunks(2).flat_map(|sample| [sample[0], sample[1] & 15]).collect();
-    for tier in Tier::available() {
+    for tier in CpuLevel::available() {
         assert_eq!(decode(&frame, &info, BIG, tier).unwrap().0, masked);
     }
 }

@@ -1,4 +1,4 @@
-//! What is refused, what is tolerated, and how it is said.
+//! What is refused, what is deviations, and how it is said.
 
 use super::styles::frame;
 use super::{BIG, check, decode, info};
@@ -6,13 +6,13 @@ use crate::*;
 
 fn error(bytes: &[u8], info: &FrameInfo) -> String {
     check(bytes, info, BIG);
-    decode(bytes, info, BIG, Tier::best()).unwrap_err().to_string()
+    decode(bytes, info, BIG, CpuLevel::best()).unwrap_err().to_string()
 }
 
 fn noted(bytes: &[u8], info: &FrameInfo) -> Vec<String> {
     check(bytes, info, BIG);
-    let (_, decoded) = decode(bytes, info, BIG, Tier::best()).unwrap();
-    decoded.tolerated.into_iter().map(|tolerated| tolerated.into_error().to_string()).collect()
+    let (_, decoded) = decode(bytes, info, BIG, CpuLevel::best()).unwrap();
+    decoded.deviations.into_iter().map(|deviations| deviations.into_error().to_string()).collect()
 }
 
 /// A header of `words`, and then `bytes`.
@@ -82,19 +82,19 @@ fn a_cut_first_segment_is_named_before_a_cut_second() {
 fn a_bomb_is_refused_before_memory_is_taken() {
     let info = info(65_535, 65_535, 1, 1);
     let limits = Limits::new(Some(0));
-    let options = Options::default();
+    let options = DecodeOptions::default();
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
-    let context = codec::Context {
+    let context = codec::FrameContext {
         syntax: job.syntax,
         info: &info,
         limits: &limits,
         segment_byte_order: BIG,
-        way: codec::Way::Serial,
+        way: codec::EntropyMode::Serial,
         threads: 1,
     };
     let bytes = frame(&[vec![0x81, 0]]);
     let header = super::super::header::Header::parse(&bytes, 1).unwrap();
-    let found = super::super::recipe::Recipe::new(&bytes, &header, &context).unwrap_err();
+    let found = super::super::plan::Plan::new(&bytes, &header, &context).unwrap_err();
     assert_eq!(
         found.to_string(),
         "segment 1 of 2 bytes found, at least 8388353 expected for 536854529 decoded bytes at byte 66 (PS3.5 Annex G.3)"
@@ -108,10 +108,14 @@ fn scratch_is_paid_for_and_bounded() {
     let stop = std::sync::atomic::AtomicBool::new(false);
     for (max_bytes, fits) in [(12 * 9 * 1024, true), (12 * 8 * 1024, false)] {
         let limits = Limits::new(Some(max_bytes));
-        let job =
-            Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options: Options::default() };
+        let job = Job {
+            syntax: TransferSyntax::RLE_LOSSLESS,
+            info: &info,
+            limits: &limits,
+            options: DecodeOptions::default(),
+        };
         let mut out = vec![0u32; info.samples()];
-        let watch = Watch { stop: &stop, poll: None };
+        let watch = Cancel { stop: &stop, poll: None };
         let result = decode_frame(&job, bytes[..].into(), SamplesMut::U32(&mut out), &mut Workspace::default(), watch);
         assert_eq!(result.err().map(|error| error.kind()), (!fits).then_some(ErrorKind::LimitExceeded));
     }
@@ -178,11 +182,11 @@ fn a_no_op_behind_the_last_run_is_not_part_of_it() {
 fn strict_refuses_what_is_tolerated() {
     let info = info(2, 4, 1, 8);
     let limits = Limits::unbounded();
-    let options = Options { strict: true, ..Options::default() };
+    let options = DecodeOptions { strict: true, ..DecodeOptions::default() };
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
     let mut out = [0; 8];
     let stop = std::sync::atomic::AtomicBool::new(false);
-    let watch = Watch { stop: &stop, poll: None };
+    let watch = Cancel { stop: &stop, poll: None };
     let bytes = frame(&[vec![0xf8, 5]]);
     let error = decode_frame(&job, bytes[..].into(), SamplesMut::U8(&mut out), &mut Workspace::default(), watch);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Malformed);

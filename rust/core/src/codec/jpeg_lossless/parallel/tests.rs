@@ -1,0 +1,340 @@
+//! Any number of threads gives the same samples, notes and errors, whatever the data are.
+
+#![allow(clippy::cast_possible_truncation, reason = "any bits will do")]
+
+use super::block::STRETCH_BYTES;
+use super::*;
+use crate::codec::jpeg_lossless::Kept;
+use crate::codec::jpeg_lossless::tests::info_of;
+use crate::kernel::convert::Rescale;
+use crate::kernel::huffman::PAD_BYTES;
+use crate::random::Random;
+use crate::{
+    Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameInfo, Job, SamplesMut, TransferSyntax, Workspace,
+    decode_frame,
+};
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+
+/// A code for each of the categories, in their order: so many bits long each.
+struct Codes {
+    lengths: &'static [u32],
+    categories: &'static [u8],
+}
+
+/// Each code and its further bits are 9 bits together: whoever is out of step stays so.
+const NINE_BITS: Codes = Codes { lengths: &[1, 2, 3, 4, 5, 6, 7, 8, 9], categories: &[8, 7, 6, 5, 4, 3, 2, 1, 0] };
+/// Large differences: about 13 bits each.
+const NOISE: Codes = Codes { lengths: &[2, 2, 3, 3, 4, 5, 6], categories: &[9, 10, 8, 11, 7, 12, 0] };
+/// Small ones, and some more of the longest.
+const FLAT: Codes = Codes { lengths: &[1, 3, 3, 4, 16, 16], categories: &[0, 1, 2, 3, 15, 16] };
+/// Half of all codes are unassigned.
+const SPARSE: Codes = Codes { lengths: &[3, 3, 3, 3], categories: &[4, 5, 6, 0] };
+
+impl Codes {
+    fn codes(&self) -> Vec<u32> {
+        let (mut code, mut last) = (0, 0);
+        let mut codes = Vec::new();
+        for length in self.lengths {
+            code <<= length - last;
+            codes.push(code);
+            (code, last) = (code + 1, *length);
+        }
+        codes
+    }
+
+    fn segment(&self, destination: u8) -> Vec<u8> {
+        let mut counts = [0_u8; 16];
+        self.lengths.iter().for_each(|length| counts[*length as usize - 1] += 1);
+        let mut segment = vec![0xFF, 0xC4, 0, 19 + self.categories.len() as u8, destination];
+        segment.extend(counts);
+        segment.extend(self.categories);
+        segment
+    }
+}
+
+#[derive(Default)]
+struct Bits {
+    bytes: Vec<u8>,
+    window: u64,
+    count: u32,
+}
+
+impl Bits {
+    fn put(&mut self, value: u32, length: u32) {
+        self.window = self.window << length | u64::from(value);
+        self.count += length;
+        while self.count >= 8 {
+            self.count -= 8;
+            let byte = (self.window >> self.count) as u8;
+            self.bytes.push(byte);
+            if byte == 0xFF {
+                self.bytes.push(0);
+            }
+        }
+    }
+
+    fn align(&mut self) {
+        let missing = (8 - self.count % 8) % 8;
+        self.put((1 << missing) - 1, missing);
+    }
+}
+
+/// A frame, and where its entropy-coded data begin.
+struct Frame {
+    bytes: Vec<u8>,
+    data_at: usize,
+    rows: usize,
+    columns: usize,
+    components: usize,
+}
+
+/// Codes are drawn so that the shortest are the most frequent.
+fn frame(rows: usize, columns: usize, tables: &[&Codes], restart_rows: usize, selection_value: u8) -> Frame {
+    let components = tables.len();
+    let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ (rows * columns) as u64);
+    let mut bytes = vec![0xFF, 0xD8, 0xFF, 0xC3, 0, 8 + 3 * components as u8, 16];
+    bytes.extend([(rows >> 8) as u8, rows as u8, (columns >> 8) as u8, columns as u8, components as u8]);
+    (0..components as u8).for_each(|id| bytes.extend([id, 0x11, 0]));
+    (0_u8..).zip(tables).for_each(|(destination, table)| bytes.extend(table.segment(destination)));
+    let interval = restart_rows * columns;
+    bytes.extend([0xFF, 0xDD, 0, 4, (interval >> 8) as u8, interval as u8]);
+    bytes.extend([0xFF, 0xDA, 0, 6 + 2 * components as u8, components as u8]);
+    (0..components as u8).for_each(|id| bytes.extend([id, id << 4]));
+    bytes.extend([selection_value, 0, 0]);
+    let data_at = bytes.len();
+    let mut bits = Bits { bytes, ..Bits::default() };
+    let codes: Vec<Vec<u32>> = tables.iter().map(|table| table.codes()).collect();
+    for row in 0..rows {
+        if restart_rows > 0 && row > 0 && row % restart_rows == 0 {
+            bits.align();
+            bits.bytes.extend([0xFF, 0xD0 + ((row / restart_rows - 1) % 8) as u8]);
+        }
+        for sample in 0..columns * components {
+            let (table, codes) = (tables[sample % components], &codes[sample % components]);
+            let place = (random.next().trailing_zeros() as usize).min(codes.len() - 1);
+            let category = u32::from(table.categories[place]) % 16;
+            bits.put(codes[place], table.lengths[place]);
+            bits.put(random.next() as u32 & ((1 << category) - 1), category);
+        }
+    }
+    bits.align();
+    bits.bytes.extend([0xFF, 0xD9]);
+    Frame { bytes: bits.bytes, data_at, rows, columns, components }
+}
+
+type Outcome = std::result::Result<(Vec<u16>, Vec<Deviation>), DecodeError>;
+
+impl Frame {
+    fn info(&self) -> FrameInfo {
+        info_of(self.rows as u32, self.columns as u32, self.components as u32)
+    }
+
+    /// What comes out, and whether other threads were there to help.
+    fn decode(&self, options: DecodeOptions, limits: &Limits, poll: &dyn Fn() -> bool) -> (Outcome, bool) {
+        let info = self.info();
+        let mut out = vec![0; info.samples()];
+        let job = Job { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits, options };
+        let stop = AtomicBool::new(false);
+        let mut workspace = Workspace::default();
+        let samples = SamplesMut::U16(&mut out);
+        let watch = Cancel { stop: &stop, poll: Some(poll) };
+        let decoded = decode_frame(&job, self.bytes.as_slice().into(), samples, &mut workspace, watch);
+        let was_helped = workspace.scratch.with(|kept: &mut Kept| !kept.room.crew.slots.is_empty());
+        (decoded.map(|decoded| (out, decoded.deviations)), was_helped)
+    }
+
+    /// Checks that all numbers of threads agree; returns what they agree in.
+    fn agreed(&self) -> Outcome {
+        let decode = |options| self.decode(options, &Limits::unbounded(), &|| false);
+        let serial =
+            DecodeOptions { tier: CpuLevel::PORTABLE, way: Some(EntropyMode::Serial), ..DecodeOptions::default() };
+        let (expected, _) = decode(serial);
+        for tier in CpuLevel::available() {
+            for threads in [1, 2, 3, 7] {
+                let way = Some(EntropyMode::Speculative);
+                let (found, _) = decode(DecodeOptions { tier, way, threads, ..DecodeOptions::default() });
+                assert!(found == expected, "{} {threads}: {:?} {:?}", tier.name(), found.err(), expected.err());
+            }
+        }
+        expected
+    }
+
+    fn data_bytes(&self) -> usize {
+        self.bytes.len() - self.data_at
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_samples() {
+    for (rows, columns, tables, restart_rows, selection_value) in [
+        (500, 431, &[&NOISE][..], 0, 1),
+        (1500, 1300, &[&FLAT], 0, 7),
+        (600, 501, &[&NINE_BITS], 0, 4),
+        (800, 901, &[&SPARSE], 0, 1),
+        (500, 300, &[&NOISE, &FLAT, &NINE_BITS], 0, 2),
+        (500, 400, &[&FLAT, &NOISE], 0, 1),
+        (700, 401, &[&NOISE], 1, 1),
+        (700, 401, &[&NINE_BITS], 37, 6),
+        (700, 401, &[&NOISE], 163, 5),
+        (500, 300, &[&SPARSE, &NINE_BITS, &NOISE], 31, 3),
+        // Longer than the room for differences.
+        (4, 50_001, &[&NOISE, &NINE_BITS, &NOISE, &NINE_BITS], 0, 1),
+    ] {
+        let frame = frame(rows, columns, tables, restart_rows, selection_value);
+        assert!(frame.data_bytes() >= LEAST_BYTES, "{}", frame.data_bytes());
+        assert_eq!(frame.agreed().unwrap().1, []);
+        for (threads, expected) in [(1, false), (2, true)] {
+            let options = DecodeOptions { threads, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
+            assert_eq!(frame.decode(options, &Limits::unbounded(), &|| false).1, expected);
+        }
+    }
+}
+
+#[test]
+fn small_frames_and_other_ways_keep_to_one_thread() {
+    let (small, large) = (frame(100, 300, &[&NOISE], 0, 1), frame(500, 431, &[&NOISE], 0, 1));
+    for (frame, way) in [(small, EntropyMode::Speculative), (large, EntropyMode::Lanes)] {
+        let options = DecodeOptions { threads: 4, way: Some(way), ..DecodeOptions::default() };
+        assert!(!frame.decode(options, &Limits::unbounded(), &|| false).1);
+    }
+}
+
+#[test]
+fn what_is_cut_short_fails_alike() {
+    for restart_rows in [0, 40] {
+        let whole = frame(500, 431, &[&NOISE], restart_rows, 1);
+        for part in [1, 40_000, 150_000, 290_001, 299_990] {
+            let end = whole.data_at + (whole.data_bytes() - 2).min(part);
+            let bytes = whole.bytes[..end].to_vec();
+            let kind = Frame { bytes, ..whole }.agreed().map(|_| ()).map_err(|error| error.kind());
+            assert_eq!(kind, Err(ErrorKind::Truncated), "{part}");
+        }
+        for drop in 2..20 {
+            let bytes = whole.bytes[..whole.bytes.len() - drop].to_vec();
+            let _ = Frame { bytes, ..whole }.agreed();
+        }
+    }
+}
+
+#[test]
+fn what_is_corrupt_fails_alike() {
+    let mut random = Random(5);
+    let mut failed = 0;
+    for (tables, restart_rows) in
+        [(&[&NOISE][..], 0), (&[&SPARSE], 0), (&[&FLAT, &NOISE], 0), (&[&NOISE], 3), (&[&NINE_BITS], 101)]
+    {
+        let mut frame = frame(900, 430, tables, restart_rows, 1);
+        for _ in 0..6 {
+            let at = frame.data_at + random.below(frame.data_bytes() - 40);
+            let before = frame.bytes[at..at + 40].to_vec();
+            let length = 1 + random.below(40);
+            // Without FF, and without the 00 behind one, no marker comes or goes.
+            for index in at..at + length {
+                if frame.bytes[index] != 0xFF && frame.bytes[index - 1] != 0xFF {
+                    frame.bytes[index] = random.below(255) as u8;
+                }
+            }
+            failed += usize::from(frame.agreed().is_err());
+            frame.bytes[at..at + 40].copy_from_slice(&before);
+        }
+    }
+    assert!(failed > 4, "{failed}");
+}
+
+#[test]
+fn data_behind_the_last_sample_are_noted_alike() {
+    for rest in [1, 2, 70, 5000, 90_000] {
+        let mut frame = frame(500, 431, &[&NOISE], 0, 1);
+        let at = frame.bytes.len() - 2;
+        frame.bytes.splice(at..at, std::iter::repeat_n(0x5A, rest));
+        let (_, notes) = frame.agreed().unwrap();
+        assert_eq!(notes.len(), 1, "{rest}");
+    }
+}
+
+#[test]
+fn fewer_samples_than_there_are_data_for() {
+    // Random bits behind a few rows: what comes after the last row is no part of the image, codes or not.
+    let mut frame = frame(700, 431, &[&SPARSE, &NOISE], 0, 1);
+    for rows in [1_u8, 77, 250] {
+        frame.bytes[7..9].copy_from_slice(&[0, rows]);
+        frame.rows = rows.into();
+        assert_eq!(frame.agreed().unwrap().1.len(), 1);
+    }
+}
+
+#[test]
+fn an_error_of_the_codestream_comes_before_one_of_the_output() {
+    let mut frame = frame(900, 430, &[&SPARSE], 0, 1);
+    let at = frame.data_at + 170_000;
+    frame.bytes[at..at + 8].fill(0xEE);
+    let finish = crate::OutputOptions {
+        rescale: Some(Rescale { slope: 0.5, intercept: 0.0 }),
+        ..crate::OutputOptions::default()
+    };
+    for threads in [1, 2, 3] {
+        let options =
+            DecodeOptions { threads, finish, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
+        let (found, _) = frame.decode(options, &Limits::unbounded(), &|| false);
+        assert_eq!(found.unwrap_err().kind(), ErrorKind::Malformed);
+    }
+}
+
+#[test]
+fn without_a_budget_for_more_threads_one_does_it() {
+    let frame = frame(500, 431, &[&NOISE], 0, 1);
+    let options = DecodeOptions { threads: 3, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
+    let (expected, _) = frame.decode(options, &Limits::unbounded(), &|| false);
+    let limits = Limits::new(Some(2 << 20));
+    let (found, was_helped) = frame.decode(options, &limits, &|| false);
+    assert!(found == expected && found.is_ok() && !was_helped);
+}
+
+#[test]
+fn an_interrupt_ends_all_threads() {
+    let frame = frame(2000, 2000, &[&NOISE], 0, 1);
+    let options = DecodeOptions { threads: 3, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
+    let (found, was_helped) = frame.decode(options, &Limits::unbounded(), &|| true);
+    assert_eq!(found.unwrap_err().kind(), ErrorKind::Interrupted);
+    assert!(was_helped);
+}
+
+#[test]
+fn stretches_are_all_of_the_data_and_never_part_a_stuffed_pair() {
+    let mut random = Random(77);
+    for round in 0..200 {
+        let mut frame = Vec::new();
+        let mut segments = Vec::new();
+        for _ in 0..1 + random.below(12) {
+            let start = frame.len();
+            for _ in 0..random.below([100, 9000, 200_000][round % 3]) {
+                match random.below(3) {
+                    0 => frame.extend([0xFF, 0]),
+                    _ => frame.push(0x11),
+                }
+            }
+            segments.push(start..frame.len());
+            frame.extend([0xFF, 0xD0]);
+        }
+        let mut expected = segments.iter().cloned().enumerate();
+        let mut left: Option<(usize, Range<usize>)> = None;
+        for stretch in cut(&frame, &segments) {
+            match stretch {
+                Block::Segments(group) => {
+                    let bytes: usize = segments[group.clone()].iter().map(|bytes| bytes.len() + PAD_BYTES).sum();
+                    assert!(bytes <= STRETCH_BYTES && left.is_none());
+                    group.for_each(|index| assert_eq!(expected.next().map(|(at, _)| at), Some(index)));
+                }
+                Block::Part { segment, bytes } => {
+                    let (index, rest) = left.take().or_else(|| expected.next()).unwrap();
+                    assert_eq!((segment, bytes.start), (index, rest.start));
+                    assert!(bytes.len() > SHORT_BYTES / 2 && bytes.len() <= STRETCH_BYTES + 1);
+                    assert!(!frame[..bytes.end].ends_with(&[0xFF]));
+                    left = (bytes.end < rest.end).then_some((index, bytes.end..rest.end));
+                }
+            }
+        }
+        assert!(left.is_none() && expected.next().is_none());
+    }
+}

@@ -1,0 +1,80 @@
+//! The image and the caller's parameters, checked.
+
+use super::Parameters;
+use crate::encode::Image;
+use crate::error::{DecodeError, Result, output};
+use crate::frame::Samples;
+
+/// All that header and scan need.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    pub(super) samples: Samples<'a>,
+    pub(super) rows: u16,
+    pub(super) columns: u16,
+    pub(super) components: u8,
+    pub(super) precision: u8,
+    pub(super) selection_value: u8,
+    pub(super) point_transform: u8,
+    /// Pixels, a multiple of the columns; 0 for none.
+    pub(super) restart_interval: u16,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(image: &Image<'a>, parameters: Parameters) -> Result<Self> {
+        let (rows, columns) = image.size()?;
+        let type_bits = match image.samples {
+            Samples::U8(_) | Samples::I8(_) => 8,
+            Samples::U16(_) | Samples::I16(_) => 16,
+            other => {
+                let text = format!("samples of {} found, integers of 8 or 16 bits expected", other.type_name());
+                return Err(output(text, "ITU-T T.81 Table B.2"));
+            }
+        };
+        let frame = "ITU-T T.81 Table B.2";
+        let scan = "ITU-T T.81 Table B.3";
+        let precision = within("precision", parameters.precision.unwrap_or(type_bits), 2, 16, frame)?;
+        let recipe = Self {
+            samples: image.samples,
+            rows,
+            columns,
+            // One scan holds four at most.
+            components: within("samples per pixel", image.samples_per_pixel, 1, 4, scan)?,
+            precision,
+            selection_value: within("selection value", parameters.selection_value, 1, 7, scan)?,
+            point_transform: within("point transform", parameters.point_transform, 0, u32::from(precision) - 1, scan)?,
+            restart_interval: u16::try_from(parameters.restart_interval).map_err(|_| {
+                out_of_range("restart interval", parameters.restart_interval, 0, 65535, "ITU-T T.81 B.2.4.4")
+            })?,
+        };
+        if !recipe.restart_interval.is_multiple_of(recipe.columns) {
+            let text = format!(
+                "restart interval {} found, a multiple of the {} columns expected",
+                recipe.restart_interval, recipe.columns
+            );
+            return Err(output(text, "ITU-T T.81 H.1.1"));
+        }
+        Ok(recipe)
+    }
+
+    /// Samples of one row.
+    pub(super) fn row_samples(&self) -> usize {
+        usize::from(self.columns) * usize::from(self.components)
+    }
+
+    /// Rows of a restart interval; all without one.
+    pub(super) fn interval_rows(&self) -> usize {
+        usize::from(if self.restart_interval == 0 { self.rows } else { self.restart_interval / self.columns })
+    }
+}
+
+fn within(name: &'static str, value: u32, low: u32, high: u32, clause: &'static str) -> Result<u8> {
+    let refused = || out_of_range(name, value, low, high, clause);
+    if !(low..=high).contains(&value) {
+        return Err(refused());
+    }
+    u8::try_from(value).map_err(|_| refused())
+}
+
+fn out_of_range(name: &'static str, value: u32, low: u32, high: u32, clause: &'static str) -> DecodeError {
+    output(format!("{name} {value} found, {low} to {high} expected"), clause)
+}

@@ -1,0 +1,95 @@
+//! Every tier against big-integer arithmetic on one sample at a time.
+#![allow(clippy::cast_possible_truncation, reason = "casts whose range the test itself chooses")]
+
+use super::*;
+use crate::few::few;
+use proptest::prelude::*;
+
+/// One sample, byte by byte, in `i128`.
+fn oracle(sample: &[u8], swap: bool, stored: Option<StoredBits>) -> Vec<u8> {
+    let mut bytes = sample.to_vec();
+    if swap {
+        bytes.reverse();
+    }
+    if let Some(stored) = stored {
+        let word = bytes.iter().rev().fold(0_i128, |word, byte| word << 8 | i128::from(*byte));
+        let mut value = (word >> stored.shift) % (1 << stored.bits);
+        if stored.signed && value >= 1 << (stored.bits - 1) {
+            value -= 1 << stored.bits;
+        }
+        bytes = value.to_le_bytes()[..sample.len()].to_vec();
+    }
+    bytes
+}
+
+/// The one runner: every tier, every entry, the same answer.
+fn check(src: &[u8], sample_bytes: usize, swapped: bool, stored: Option<StoredBits>) {
+    let expected: Vec<u8> = src.chunks(sample_bytes).flat_map(|sample| oracle(sample, swapped, stored)).collect();
+    for tier in CpuLevel::available() {
+        let mut out = vec![0xA5; src.len()];
+        align_copy(src, &mut out, sample_bytes, swapped, stored, tier);
+        assert_eq!(out, expected, "align_copy, {}", tier.name());
+        let mut out = src.to_vec();
+        if swapped {
+            swap(&mut out, sample_bytes, tier);
+        }
+        if let Some(stored) = stored {
+            align(&mut out, sample_bytes, stored, tier);
+        }
+        assert_eq!(out, expected, "in place, {}", tier.name());
+    }
+}
+
+#[test]
+fn every_depth_and_shift() {
+    let mut state = 1_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    })
+    .take(8 * few(37, 2))
+    .collect();
+    for sample_bytes in [1, 2, 4, 8] {
+        let width = sample_bytes * 8;
+        for bits in (1..=width).step_by(few(1, 11)) {
+            for shift in (0..=width - bits).step_by(few(1, 13)) {
+                for signed in [false, true] {
+                    let stored = StoredBits { shift: shift as u32, bits: bits as u32, signed };
+                    check(&noise, sample_bytes, shift % 2 == 1, Some(stored));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn edges_of_the_sign() {
+    let stored = Some(StoredBits { shift: 4, bits: 8, signed: true });
+    let src = [0x0000_u16, 0x0FFF, 0x07FF, 0x0800, 0xF800, 0xF7FF, 0xFFFF, 0x000F];
+    let out: Vec<i16> = src.map(|_| 0).to_vec();
+    for tier in CpuLevel::available() {
+        let mut out = out.clone();
+        align_copy(bytemuck::cast_slice(&src), bytemuck::cast_slice_mut(&mut out), 2, false, stored, tier);
+        assert_eq!(out, [0, -1, 127, -128, -128, 127, -1, 0]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_length(
+        src in prop::collection::vec(any::<u8>(), 0..300),
+        size in 0_u32..4,
+        depth in any::<prop::sample::Index>(),
+        place in any::<prop::sample::Index>(),
+        signed: bool,
+        swapped: bool,
+        whole: bool,
+    ) {
+        let sample_bytes = 1_usize << size;
+        let src = &src[..src.len() / sample_bytes * sample_bytes];
+        let bits = 1 + depth.index(sample_bytes * 8);
+        let shift = place.index(sample_bytes * 8 - bits + 1);
+        let stored = StoredBits { shift: shift as u32, bits: bits as u32, signed };
+        check(src, sample_bytes, swapped, (!whole).then_some(stored));
+    }
+}

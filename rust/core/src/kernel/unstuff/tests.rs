@@ -1,0 +1,107 @@
+//! Every tier against one byte at a time.
+#![allow(clippy::cast_possible_truncation, reason = "any byte will do")]
+
+use super::*;
+use crate::few::few;
+use proptest::prelude::*;
+
+/// What is left of `src`, and where a marker is first found from each index on.
+fn check(src: &[u8]) {
+    let mut expected = Vec::new();
+    for (at, byte) in src.iter().enumerate() {
+        if *byte != 0 || at == 0 || src[at - 1] != 0xFF {
+            expected.push(*byte);
+        }
+    }
+    for tier in CpuLevel::available() {
+        for more in [0, 1, 31, 32, 100] {
+            let mut out = vec![0xA5; src.len() + more];
+            let written = unstuff(src, &mut out, tier);
+            assert!(out[..written] == expected, "{} bytes, {}", src.len(), tier.name());
+        }
+        let mut found = None;
+        for from in (0..src.len() + 2).rev() {
+            if src.get(from) == Some(&0xFF) && src.get(from + 1) != Some(&0) {
+                found = Some(from);
+            }
+            assert_eq!(find_marker(src, from, tier), found, "from {from} of {}, {}", src.len(), tier.name());
+        }
+    }
+}
+
+#[test]
+fn one_or_two_at_every_place() {
+    for len in (0..140).step_by(few(1, 37)) {
+        let plain: Vec<u8> = (0..len).map(|at| (at % 3) as u8 * 0x70).collect();
+        check(&plain);
+        for at in (0..len).step_by(few(1, 17)) {
+            for tail in [&[0][..], &[0, 0xFF], &[0, 0xFF, 0], &[0, 0], &[0xFF, 0], &[0xD9], &[0xFF, 0xFF, 0, 0xFF]]
+                .into_iter()
+                .step_by(few(1, 3))
+            {
+                let mut src = plain.clone();
+                src[at] = 0xFF;
+                for (byte, tail) in src[at + 1..].iter_mut().zip(tail) {
+                    *byte = *tail;
+                }
+                check(&src);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_densest_data() {
+    for len in (0..200).step_by(few(1, 33)) {
+        check(&vec![0xFF; len]);
+        check(&vec![0; len]);
+        check(&[0xFF, 0].repeat(len));
+        check(&[0, 0xFF].repeat(len));
+    }
+}
+
+#[test]
+fn an_output_that_is_too_short_takes_what_fits() {
+    let src = [1, 0xFF, 0, 2, 3].repeat(30);
+    for tier in CpuLevel::available() {
+        for len in (0..src.len()).step_by(few(1, 7)) {
+            let mut out = vec![0; len];
+            assert!(unstuff(&src, &mut out, tier) <= len);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes(
+        choices in prop::collection::vec((any::<u8>(), any::<u8>()), 0..500),
+        plain in 1_u8..=255,
+    ) {
+        let src: Vec<u8> = choices
+            .iter()
+            .map(|(byte, choice)| match choice {
+                choice if *choice < plain => *byte,
+                choice if choice % 2 == 0 => 0xFF,
+                _ => 0,
+            })
+            .collect();
+        check(&src);
+    }
+
+    #[test]
+    fn stuffed_data_comes_back(data in prop::collection::vec(prop_oneof![9 => any::<u8>(), 1 => Just(0xFF)], 0..2000)) {
+        let mut stuffed = Vec::new();
+        for byte in &data {
+            stuffed.push(*byte);
+            if *byte == 0xFF {
+                stuffed.push(0);
+            }
+        }
+        for tier in CpuLevel::available() {
+            let mut out = vec![0; stuffed.len()];
+            prop_assert_eq!(find_marker(&stuffed, 0, tier), None);
+            let written = unstuff(&stuffed, &mut out, tier);
+            prop_assert_eq!(&out[..written], &data[..]);
+        }
+    }
+}
