@@ -50,7 +50,7 @@ test: build  ## Run all tests, Rust and Python
 	cargo test --workspace --locked --quiet
 	$(RUN) -m pytest
 	$(RUN) -m pytest -q benches --benchmark-disable
-	DICOXIDE_PURE_PYTHON=1 $(RUN) -m pytest -q tests/test_decode.py tests/test_plugin_v3.py tests/test_ahead.py tests/test_traps.py tests/test_vectors.py tests/test_many.py tests/test_series.py
+	DICOXIDE_PURE_PYTHON=1 $(RUN) -m pytest -q tests/core/test_decode.py tests/plugins/test_plugin_v3.py tests/plugins/test_prefetch.py tests/core/test_traps.py tests/core/test_vectors.py tests/bulk/test_decode_many.py tests/bulk/test_read_series.py
 
 peers: $(VENV)/.ready  ## Install the decoders that benches and tests compare with
 	$(PIP) install --group peers
@@ -114,10 +114,10 @@ audit: $(VENV)/.ready  ## Check licences, bans and advisories of crates and pack
 	.ci/audit $(abspath $(RUN))
 
 mutations: build  ## Decode real files, broken in every way, through every interface: ARGS="--cases 200000 --json FILE"
-	PYTHONPATH=tests $(RUN) -m mutations $(ARGS)
+	PYTHONPATH=tests $(RUN) -m support.mutations $(ARGS)
 
 soak: build  ## Decode all kinds by all interfaces at once, checked, and watch memory: make soak MINUTES=60
-	$(RUN) tests/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
+	$(RUN) tests/support/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
 
 docs: $(VENV)/.ready  ## Build the Rust documentation
 	cargo doc --no-deps --document-private-items --workspace --locked

@@ -34,7 +34,7 @@ import generated
 from claims import Claim, Table
 from clock import Times, in_turns
 from dicoxide.bench._cases import of_paths
-from dicoxide.bench._peers import OURS, PEERS, Opened
+from dicoxide.bench._decoders import OURS, PEERS, Opened
 from jpeg_lossless import lacking
 from tables import equals
 

@@ -21,7 +21,7 @@ from pydicom.uid import RLELossless
 
 import generated
 from dicoxide.bench._cases import of_paths
-from dicoxide.bench._peers import Opened
+from dicoxide.bench._decoders import Opened
 
 Array = npt.NDArray[Any]
 

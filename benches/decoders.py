@@ -12,7 +12,7 @@ import numpy as np
 
 from clock import Times, in_turns
 from corpus import Frame
-from dicoxide.bench._peers import OURS, PEERS, Peer
+from dicoxide.bench._decoders import OURS, PEERS, Peer
 
 __all__ = ["Decoder", "from_frame_to_frame", "missing"]
 

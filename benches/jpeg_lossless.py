@@ -27,10 +27,10 @@ from clock import Times, in_turns
 from corpus_jpeg import generated_frame, real_frames
 from decoders import Decoder, from_frame_to_frame, missing
 from dicoxide.bench import _images
-from dicoxide.bench._peers import PEERS, Opened
-from dicoxide.bench._peers._base import Call
-from dicoxide.bench._peers._imagecodecs import Imagecodecs
-from dicoxide.bench._peers._simpleitk import SimpleItk
+from dicoxide.bench._decoders import PEERS, Opened
+from dicoxide.bench._decoders._base import Call
+from dicoxide.bench._decoders._imagecodecs import Imagecodecs
+from dicoxide.bench._decoders._simpleitk import SimpleItk
 from tables import equals
 
 Array = npt.NDArray[Any]
@@ -204,9 +204,9 @@ def goals(rounds: int) -> Table:
 # What is forced on a process, and how many times as fast as libjpeg-turbo it has to be.
 PATHS: dict[str, tuple[dict[str, str], float | None]] = {
     "portable": ({"DICOXIDE_CPU": "portable"}, 3.0),
-    "serial": ({"DICOXIDE_LANES": "serial"}, None),
-    "lanes": ({"DICOXIDE_LANES": "lanes"}, None),
-    "speculative": ({"DICOXIDE_LANES": "speculative"}, None),
+    "serial": ({"DICOXIDE_ENTROPY_MODE": "serial"}, None),
+    "lanes": ({"DICOXIDE_ENTROPY_MODE": "lanes"}, None),
+    "speculative": ({"DICOXIDE_ENTROPY_MODE": "speculative"}, None),
 }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
-from dicoxide.bench import _figures
+from dicoxide.bench import _summary
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "benches" / "runs"
@@ -57,8 +57,8 @@ def document(path: Path) -> Document:
 
 def tables(run: Document, only: Container[str] | None = None) -> Iterator[str]:
     """For each level, transfer syntaxes (`only` these) by peers: how many times as long as ours each takes."""
-    ratios = _figures.ratios(run)
-    speeds = _figures.throughput(run)
+    ratios = _summary.ratios(run)
+    speeds = _summary.throughput(run)
     for level, what in _LEVELS.items():
         of_level = {key[1]: {row.peer: row for row in rows} for key, rows in ratios.items() if key[0] == level}
         if only is not None:
@@ -69,7 +69,7 @@ def tables(run: Document, only: Container[str] | None = None) -> Iterator[str]:
         yield f"| {what} | images | dicoxide, MB/s | {' | '.join(peers)} |"
         yield "|---|" + "--:|" * (len(peers) + 2)
         for name, rows in sorted(of_level.items(), key=_place):
-            ours = [bar.value for bar in speeds.get((level, name), []) if bar.peer == _figures.OURS]
+            ours = [bar.value for bar in speeds.get((level, name), []) if bar.peer == _summary.OURS]
             speed = f"{ours[0] / 1e6:.0f}" if ours else ""
             images = max((row.cases for peer, row in rows.items() if peer in peers), default=0)
             cells = [
@@ -89,7 +89,7 @@ def losses(run: Document) -> Iterator[str]:
     """Where another is faster: by level and transfer syntax."""
     yield "| dicoxide loses | to |"
     yield "|---|---|"
-    for (level, name), rows in _figures.ratios(run).items():
+    for (level, name), rows in _summary.ratios(run).items():
         faster = [f"{row.peer} {row.median:.2f}" for row in rows if row.high < 1]
         if faster:
             yield f"| {name}, {_LEVELS[level]} | {', '.join(faster)} |"

@@ -10,7 +10,7 @@ import pytest
 import corpus
 from dicoxide._threads import Threads
 from dicoxide.bench._cases import Case, generated, of_paths
-from dicoxide.bench._peers import OURS, PEERS, Opened
+from dicoxide.bench._decoders import OURS, PEERS, Opened
 from dicoxide.bench._process import Worker
 from dicoxide.bench._verify import Answer, Verdicts
 

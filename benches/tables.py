@@ -22,7 +22,7 @@ import processes
 from claims import Claim, Table
 from clock import Times, in_turns
 from decoders import Decoder, from_frame_to_frame, missing
-from dicoxide.bench._peers import OURS, PEERS
+from dicoxide.bench._decoders import OURS, PEERS
 
 Array = npt.NDArray[Any]
 MIB = 1 << 20

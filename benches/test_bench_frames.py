@@ -7,7 +7,7 @@ import pytest
 from pydicom.pixels import pixel_array
 
 import dicoxide
-from dicoxide.bench._peers import OURS, PEERS
+from dicoxide.bench._decoders import OURS, PEERS
 from suite import SYNTAXES, Suite
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import dicoxide
 from dicoxide.bench._answers import checksum
-from dicoxide.bench._peers import LEVELS, PEERS
+from dicoxide.bench._decoders import LEVELS, PEERS
 from suite import REAL, SYNTAXES, Suite
 
 # Of many frames the codec has the first only, which is another's all.

@@ -6,7 +6,6 @@ pydicom's own ``pixel_array``.
 
 from typing import TYPE_CHECKING
 
-from dicoxide._attributes import Attributes
 from dicoxide._backend import backend, core
 from dicoxide._capabilities import Capability, capabilities
 from dicoxide._decode import decode, decode_frame, iter_frames, jpeg_lossless_decode, open, rle_decode
@@ -14,6 +13,7 @@ from dicoxide._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
 from dicoxide._pixels import pack_bits, rescale, unpack_bits
+from dicoxide._sources.attributes import Attributes
 from dicoxide.errors import (
     CorruptFrameError,
     DecodeError,

@@ -9,7 +9,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Literal
 
-from dicoxide._notes import stack_level
+from dicoxide._deviations import stack_level
 
 backend: Literal["rust", "numpy"] = "rust"
 why = ""
@@ -17,14 +17,14 @@ why = ""
 if TYPE_CHECKING:
     from dicoxide import _core as core
 elif os.environ.get("DICOXIDE_PURE_PYTHON", "") not in ("", "0"):
-    from dicoxide import _fallback as core
+    from dicoxide import _numpy_backend as core
 
     backend, why = "numpy", "DICOXIDE_PURE_PYTHON is set"
 else:
     try:
         from dicoxide import _core as core
     except ImportError as error:
-        from dicoxide import _fallback as core
+        from dicoxide import _numpy_backend as core
 
         backend, why = "numpy", f"the compiled extension cannot be imported ({error})"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dicoxide import _delegate
 from dicoxide._backend import backend, core
+from dicoxide._fallback_decoders import delegate
 
 _NOT_HERE = "no codec here" if backend == "rust" else "no codec in plain NumPy, the compiled extension may have one"
 
@@ -33,9 +33,9 @@ def capabilities() -> dict[str, Capability]:
     for uid, keyword, codec in core.transfer_syntaxes():
         if codec is not None:
             entry = Capability(keyword, "dicoxide", f"codec {codec}, backend {backend}")
-        elif plugins := _delegate.available(uid):
+        elif plugins := delegate.available(uid):
             entry = Capability(keyword, plugins[0], f"{_NOT_HERE}; pydicom has {', '.join(plugins)}")
         else:
-            entry = Capability(keyword, None, f"{_NOT_HERE}; {_delegate.why_not(uid)}")
+            entry = Capability(keyword, None, f"{_NOT_HERE}; {delegate.why_not(uid)}")
         found[uid] = entry
     return found

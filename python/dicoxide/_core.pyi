@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._notes import Note as _Note
+from dicoxide._deviations import Note as _Note
 
 __version__: str
 ERROR_KINDS: list[str]

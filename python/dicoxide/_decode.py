@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dicoxide import _notes, _view
-from dicoxide._backend import core
-from dicoxide._frame import CoreAttributes, FrameSpec
-from dicoxide._image import Image
-from dicoxide._open import open_source
-from dicoxide._request import (
+from dicoxide import _deviations, _memory_view
+from dicoxide._arguments import (
     LARGE_SAMPLES,
     Array,
     FrameIndex,
@@ -24,7 +20,11 @@ from dicoxide._request import (
     target_array,
     thread_count,
 )
-from dicoxide._source import Readable
+from dicoxide._backend import core
+from dicoxide._frame import CoreAttributes, FrameSpec
+from dicoxide._image import Image
+from dicoxide._sources.base import Readable
+from dicoxide._sources.open import open_source
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -111,8 +111,8 @@ def decode(
     if not copy:
         if out is not None or rescale or dtype is not None:
             raise ValueError("copy=False gives a view of the source: out, rescale and dtype do not go with it")
-        samples = _view.samples(src, source, raw=raw, strict=strict)
-        return _view.aligned(samples, source.spec, *select(len(samples), frames))
+        samples = _memory_view.samples(src, source, raw=raw, strict=strict)
+        return _memory_view.aligned(samples, source.spec, *select(len(samples), frames))
     return Image(source, strict=strict, fallback=fallback).decode(
         frames, out, rescale=rescale, dtype=dtype, raw=raw, threads=threads, max_bytes=max_bytes
     )
@@ -257,7 +257,7 @@ def decode_frame(src: bytes | bytearray | memoryview, frame: FrameSpec, out: Arr
     attributes = frame.checked().core_attributes()
     data = owned_bytes(src)
     target = _one_frame(out, frame.shape, frame.dtype, frame.transfer_syntax, data, attributes)
-    _notes.warn(core.decode_frame_into(target, frame.transfer_syntax, data, *attributes))
+    _deviations.warn(core.decode_frame_into(target, frame.transfer_syntax, data, *attributes))
     return target
 
 
@@ -333,7 +333,7 @@ def rle_decode(
         segment_byte_order,
     )
     if notes:
-        _notes.warn(notes)
+        _deviations.warn(notes)
     return out
 
 
@@ -377,7 +377,7 @@ def jpeg_lossless_decode(src: bytes | bytearray | memoryview, out: Array | None 
         target_array(shape, np.dtype(f"u{bits // 8}"), out)
     notes = core.decode_frame_into(out, _JPEG_LOSSLESS, data, *attributes)
     if notes:
-        _notes.warn(notes)
+        _deviations.warn(notes)
     return out
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from dicoxide._notes import Note
+from dicoxide._deviations import Note
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 # The attributes that decoding depends on, beside pixel data and transfer syntax (PS3.3 C.7.6.3 and C.7.6.6).

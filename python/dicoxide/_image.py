@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dicoxide import _delegate, _notes
-from dicoxide._delegate import Others
+from dicoxide import _deviations
+from dicoxide._arguments import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
+from dicoxide._fallback_decoders import delegate
+from dicoxide._fallback_decoders.delegate import Others
 from dicoxide._pixels import exact_copy, rescale_into
-from dicoxide._request import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
-from dicoxide._source import Source
+from dicoxide._sources.base import Source
 from dicoxide.errors import DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from pydicom.dataset import Dataset
 
-    from dicoxide._attributes import Attributes
     from dicoxide._core import Frames
+    from dicoxide._sources.attributes import Attributes
 
 
 class Image:
@@ -174,7 +175,7 @@ class Image:
             left = None if max_bytes is None else max_bytes - target.nbytes
             stored = target_array(shape, spec.dtype, None, max_bytes=left)
             self._fill(opened, stored, indices, threads=threads, max_bytes=left)
-            exact_copy(_delegate.modality_lut(stored, source.dataset), target)
+            exact_copy(delegate.modality_lut(stored, source.dataset), target)
             return target
         rescales = source.rescales(indices) if rescale else []
         if rescale and not rescales and target.dtype != spec.dtype:
@@ -207,7 +208,7 @@ class Image:
 
     def _has_others(self) -> bool:
         """Whether other decoders may be asked, and are there."""
-        return self._fallback and bool(_delegate.available(self.transfer_syntax))
+        return self._fallback and bool(delegate.available(self.transfer_syntax))
 
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""
@@ -216,12 +217,12 @@ class Image:
             self._tell(notes)
         return frames
 
-    def _tell(self, notes: list[_notes.Note]) -> None:
+    def _tell(self, notes: list[_deviations.Note]) -> None:
         """Warn of departures, or refuse them."""
         if notes:
             if self._strict:
-                _notes.refuse(notes, self.transfer_syntax)
-            _notes.warn(notes)
+                _deviations.refuse(notes, self.transfer_syntax)
+            _deviations.warn(notes)
 
     def _fill(
         self,
@@ -247,7 +248,7 @@ class Image:
             is_warm=is_warm,
         )
         if notes:
-            _notes.warn(notes)
+            _deviations.warn(notes)
 
     def _decode_elsewhere(
         self,
@@ -268,7 +269,7 @@ class Image:
         if not rescale:
             target[...] = stored
         elif source.has_modality_lut:
-            exact_copy(_delegate.modality_lut(stored, source.dataset), target)
+            exact_copy(delegate.modality_lut(stored, source.dataset), target)
         else:
             rescales = source.rescales(select(len(others), frames)[0]) or [(1.0, 0.0)]
             if len(rescales) == 1:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicoxide import _notes
+from dicoxide import _deviations
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
-from dicoxide._source import DEFLATED, EXPLICIT, IMPLICIT, Source
+from dicoxide._sources.base import DEFLATED, EXPLICIT, IMPLICIT, Source
 from dicoxide.errors import TruncatedFrameError
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def samples(src: Any, source: Source, *, raw: bool, strict: bool) -> npt.NDArray
         count = declared
     notes = _departures(source, count, value_bytes, expected_bytes)
     if strict:
-        _notes.refuse(notes, spec.transfer_syntax)
-    _notes.warn(notes)
+        _deviations.refuse(notes, spec.transfer_syntax)
+    _deviations.warn(notes)
     every = flat[: count * frame_samples].reshape(count, *spec.shape)
     every.flags.writeable = False
     return every
@@ -83,9 +83,9 @@ def aligned(every: npt.NDArray[Any], spec: FrameSpec, indices: Sequence[int], ha
     return chosen
 
 
-def _departures(source: Source, count: int, value_bytes: int, expected_bytes: int) -> list[_notes.Note]:
+def _departures(source: Source, count: int, value_bytes: int, expected_bytes: int) -> list[_deviations.Note]:
     """What the core notes of such a value."""
-    notes: list[_notes.Note] = []
+    notes: list[_deviations.Note] = []
     if source.number_of_frames == 0:
         notes.append((None, "number of frames 0 found, taken as 1", "PS3.3 C.7.6.6", None))
     declared = source.number_of_frames or 1

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from dicoxide._arguments import owned_bytes
 from dicoxide._backend import core
-from dicoxide._request import owned_bytes
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicoxide._request import Array, target_array, thread_count
+from dicoxide._arguments import Array, target_array, thread_count
 from dicoxide._threads import Threads
-from dicoxide.bulk.series._find import Paths
+from dicoxide.bulk.series._discover import Paths
 from dicoxide.bulk.series._headers import Header, read_header
 from dicoxide.bulk.series._plans import Found, OnError, VolumePlan, plan_series
 from dicoxide.bulk.series._slices import Sources, fill, require

@@ -20,13 +20,13 @@ from dicoxide import cli
 from dicoxide._threads import Threads
 from dicoxide.bench._answers import checksum, difference, normal
 from dicoxide.bench._cases import Case, mixed, of_paths
+from dicoxide.bench._decoders import OURS, PEERS
 from dicoxide.bench._images import ct, write
-from dicoxide.bench._peers import OURS, PEERS
 from dicoxide.bench._run import Now
 from dicoxide.bench._stats import ratio, summary
 from dicoxide.bench._terminal import lines
 from dicoxide.bench._verify import Verdicts
-from dicoxide.cli._board import _table
+from dicoxide.cli._live_table import _table
 
 pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
 needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="the core encodes and decodes")

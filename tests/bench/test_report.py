@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import made_bench
-from dicoxide.bench import _figures, _html, _plots, _scales
+from dicoxide.bench import _axis_ticks, _html, _plots, _summary
 from dicoxide.bench._markup import plain, shown_bytes, shown_ratio, shown_time, tag
 from dicoxide.bulk import _extras
+from support import made_bench
 
 VOID = {"br", "meta", "wbr"}
 
@@ -198,7 +198,7 @@ def test_every_result_is_a_row_with_its_own_figures(page: Page) -> None:
     rows = {tuple(cells) for cells in _rows(page)}
     for one in document["results"]:
         seconds, ratio = one["seconds"] or {}, one["ratio"] or {}
-        start = (plain(one["case"]), _figures.label(one), str(one["threads"]), one["status"])
+        start = (plain(one["case"]), _summary.label(one), str(one["threads"]), one["status"])
         median = shown_time(seconds.get("median"))
         middle = f"{ratio['median']:.4g}" if ratio else "–"
         peak = shown_bytes(one["peak_bytes"])
@@ -251,7 +251,7 @@ def test_hostile_names_of_decoders_are_no_markup_in_plots(tmp_path: Path) -> Non
 
 def test_losses_come_before_wins(text: str) -> None:
     document = made_bench.document()
-    lost = [one["ratio"]["median"] for one in _figures.losses(document)]
+    lost = [one["ratio"]["median"] for one in _summary.losses(document)]
     assert len(lost) > 12
     assert lost == sorted(lost)
     assert max(lost) < 1
@@ -261,14 +261,14 @@ def test_losses_come_before_wins(text: str) -> None:
     table = first.split("Comparisons that dicoxide lost")[-1]
     positions = [table.index(f">{shown_ratio(ratio)}<") for ratio in sorted(set(lost))[:3]]
     assert positions == sorted(positions)
-    wins = {one["ratio"]["median"] for one in _figures.compared(document)} - set(lost)
+    wins = {one["ratio"]["median"] for one in _summary.compared(document)} - set(lost)
     assert not [ratio for ratio in wins if f'value="{ratio:.9g}"' in first]
     assert all(f'value="{ratio:.9g}"' in first for ratio in lost)
     assert [ratio for ratio in wins if f'value="{ratio:.9g}"' in rest]
 
 
 def test_what_dicoxide_got_wrong_comes_first_of_all(page: Page) -> None:
-    owed = _figures.failures(made_bench.document())
+    owed = _summary.failures(made_bench.document())
     assert [(one["peer"], one["status"]) for one in owed] == [("dicoxide", "error")]
     captions = page.of("caption")
     assert captions[:2] == ["Answers that dicoxide owes", "Comparisons that dicoxide lost"]
@@ -388,10 +388,10 @@ def test_ratios_of_a_group_are_geometric_means() -> None:
     document["cases"] = [made_bench.case("a", "RLELossless", 8), made_bench.case("b", "RLELossless", 8)]
     halves = {"a": {"median": 0.5, "low": 0.25, "high": 1.0}, "b": {"median": 8.0, "low": 4.0, "high": 16.0}}
     document["results"] = [made_bench.result("file", case, "gdcm", ratio=interval) for case, interval in halves.items()]
-    ((key, (row,)),) = _figures.ratios(document).items()
+    ((key, (row,)),) = _summary.ratios(document).items()
     assert key == ("file", "RLELossless")
-    assert row == _figures.Ratio("gdcm", pytest.approx(2.0), pytest.approx(1.0), pytest.approx(4.0), 0.5, 8.0, 2)
-    assert [one["case"] for one in _figures.losses(document)] == ["a"]
+    assert row == _summary.Ratio("gdcm", pytest.approx(2.0), pytest.approx(1.0), pytest.approx(4.0), 0.5, 8.0, 2)
+    assert [one["case"] for one in _summary.losses(document)] == ["a"]
 
 
 def test_throughput_is_over_all_images_together() -> None:
@@ -402,7 +402,7 @@ def test_throughput_is_over_all_images_together() -> None:
         made_bench.result("file", case, "gdcm", seconds={"median": seconds, "all": []}, bytes_per_second=speed)
         for case, (seconds, speed) in times.items()
     ]
-    ((_, (row,)),) = _figures.throughput(document).items()
+    ((_, (row,)),) = _summary.throughput(document).items()
     assert row == ("gdcm", 40.0, 2)
 
 
@@ -410,7 +410,7 @@ def test_throughput_is_over_all_images_together() -> None:
     ("low", "high"), [(0.45, 2.2), (0.28, 55.0), (0.001, 1000.0), (90.0, 110.0), (0.9, 1.1), (3.1, 3.9), (61.0, 79.0)]
 )
 def test_ticks_have_room(low: float, high: float) -> None:
-    found = _scales.ticks(low, high, room=170)
+    found = _axis_ticks.ticks(low, high, room=170)
     assert 1 <= len(found) <= 6
     assert all(low <= one <= high for one in found)
     assert found == sorted(found)

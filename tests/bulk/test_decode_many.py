@@ -21,8 +21,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLossless, RLELossless
 
 import dicoxide
-from conftest import pydicom_files, shared_files
 from dicoxide import decode_many
+from support.real_images import pydicom_files, shared_files
 
 FILES = [path for path in pydicom_files() if path.suffix == ".dcm"]
 pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning", "ignore::UserWarning")

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dicoxide
-from conftest import PYDICOM_FILES, shared_files
 from dicoxide.bulk import plan_series
 from dicoxide.bulk.series import _geometry as geometry
 from dicoxide.bulk.series._headers import _seconds
-from made_series import AXIAL, CORONAL, SAGITTAL, image, normal, stack, write_all
+from support.made_series import AXIAL, CORONAL, SAGITTAL, image, normal, stack, write_all
+from support.real_images import PYDICOM_FILES, shared_files
 
 angles = st.floats(-math.pi, math.pi)
 

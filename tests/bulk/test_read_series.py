@@ -13,9 +13,8 @@ import pydicom
 import pytest
 
 import dicoxide
-from conftest import PYDICOM_FILES
 from dicoxide.bulk import decode_slices, decode_volume, plan_series
-from made_series import (
+from support.made_series import (
     AXIAL,
     CORONAL,
     SAGITTAL,
@@ -29,6 +28,7 @@ from made_series import (
     write,
     write_all,
 )
+from support.real_images import PYDICOM_FILES
 
 OBLIQUE = tuple(np.linalg.qr(np.array([[0.9, 0.3, 0.1], [-0.2, 0.8, -0.5]]).T)[0].T.round(9).ravel().tolist())
 

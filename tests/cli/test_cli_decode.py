@@ -15,9 +15,9 @@ import pytest
 from pydicom.data import get_testdata_file
 
 import dicoxide
-from clitools import Done, cut_frame, dicoxide_command, edited, lines, stacked, write_series
-from conftest import PYDICOM_FILES, ROOT
-from dicoxide.bulk.series._find import looks_like_dicom
+from dicoxide.bulk.series._discover import looks_like_dicom
+from support.clitools import Done, cut_frame, dicoxide_command, edited, lines, stacked, write_series
+from support.real_images import PYDICOM_FILES, ROOT
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
 

@@ -14,8 +14,8 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from clitools import cut_frame, dicoxide_command, stacked, write_series
-from conftest import ROOT
+from support.clitools import cut_frame, dicoxide_command, stacked, write_series
+from support.real_images import ROOT
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from pydicom.data import get_testdata_file
 
-from clitools import command, dicoxide_command, environment, write_series
-from conftest import ROOT
 from dicoxide import cli
 from dicoxide.bulk import _extras
 from dicoxide.cli import _progress
-from dicoxide.cli._words import nothing_on_stdout
+from dicoxide.cli._text import nothing_on_stdout
+from support.clitools import command, dicoxide_command, environment, write_series
+from support.real_images import ROOT
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
 

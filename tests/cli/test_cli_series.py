@@ -14,10 +14,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 import dicoxide
-from clitools import lines
-from conftest import PYDICOM_FILES
 from dicoxide import cli
-from made_series import along, enhanced, image, item, stack, write, write_all
+from support.clitools import lines
+from support.made_series import along, enhanced, image, item, stack, write, write_all
+from support.real_images import PYDICOM_FILES
 
 REAL = PYDICOM_FILES / "test_files" / "dicomdirtests"
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 import dicoxide
-from conftest import ROOT
 from dicoxide import cli
 from dicoxide.cli import doctor
+from support.real_images import ROOT
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

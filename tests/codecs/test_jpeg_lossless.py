@@ -17,10 +17,10 @@ from pydicom.pixels import convert_color_space, iter_pixels, pixel_array
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
-import oracle_jpeg_lossless as oracle
-from encoders import jpeg_lossless, lossless_cases
-from encoders.dataset import dataset, to_bytes
-from encoders.lossless_cases import picture
+from support import oracle_jpeg_lossless as oracle
+from support.encoders import jpeg_lossless, lossless_cases
+from support.encoders.dataset import dataset, to_bytes
+from support.encoders.lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 

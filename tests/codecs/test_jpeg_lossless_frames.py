@@ -12,11 +12,11 @@ from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLossless
 
 import dicoxide
-import oracle_jpeg_lossless as oracle
 from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError
-from encoders import jpeg_lossless
-from encoders.dataset import dataset
-from encoders.lossless_cases import KINDS, picture
+from support import oracle_jpeg_lossless as oracle
+from support.encoders import jpeg_lossless
+from support.encoders.dataset import dataset
+from support.encoders.lossless_cases import KINDS, picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dicoxide
-import oracle_jpeg_lossless as oracle
 from dicoxide import DecodeError, InternalError, LimitError, NonConformantWarning
-from encoders import jpeg_lossless, lossless_cases
-from encoders.lossless_cases import picture
+from support import oracle_jpeg_lossless as oracle
+from support.encoders import jpeg_lossless, lossless_cases
+from support.encoders.lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 

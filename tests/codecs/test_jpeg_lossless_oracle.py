@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLossless
 
-import oracle_jpeg_lossless as oracle
-from encoders import huffman, jpeg_lossless, lossless_cases
-from encoders.dataset import dataset
-from encoders.lossless_cases import picture
+from support import oracle_jpeg_lossless as oracle
+from support.encoders import huffman, jpeg_lossless, lossless_cases
+from support.encoders.dataset import dataset
+from support.encoders.lossless_cases import picture
 
 RNG = np.random.default_rng(31)
 PRECISIONS = range(2, 17)

@@ -15,9 +15,9 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
-import oracle_jpeg_lossless as oracle
-from conftest import SHARED
 from dicoxide import UnsupportedError
+from support import oracle_jpeg_lossless as oracle
+from support.real_images import SHARED
 
 pytestmark = [
     pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless"),

@@ -12,13 +12,13 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
-import oracle_jpeg_lossless as oracle
 from dicoxide import CorruptFrameError, DecodeError, TruncatedFrameError, UnsupportedError
-from encoders import jpeg_lossless
-from encoders.dataset import dataset, to_bytes
-from encoders.huffman import FIXED, FLAT, Table
-from encoders.jpeg_lossless import APP0, EOI, SOI, dht, dnl, dri, segment, sof, sos
-from encoders.lossless_cases import picture
+from support import oracle_jpeg_lossless as oracle
+from support.encoders import jpeg_lossless
+from support.encoders.dataset import dataset, to_bytes
+from support.encoders.huffman import FIXED, FLAT, Table
+from support.encoders.jpeg_lossless import APP0, EOI, SOI, dht, dnl, dri, segment, sof, sos
+from support.encoders.lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 

@@ -13,11 +13,11 @@ from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
-import oracle_jpeg_lossless as oracle
 from dicoxide import CorruptFrameError, NonConformantWarning
-from encoders import encapsulate, huffman, jpeg_lossless
-from encoders.dataset import dataset, to_bytes
-from encoders.lossless_cases import picture
+from support import oracle_jpeg_lossless as oracle
+from support.encoders import encapsulate, huffman, jpeg_lossless
+from support.encoders.dataset import dataset, to_bytes
+from support.encoders.lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 

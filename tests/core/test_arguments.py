@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
 import dicoxide
 from dicoxide import CorruptFrameError, LimitError, TruncatedFrameError, UnsupportedError
-from encoders.dataset import dataset, to_bytes
+from support.encoders.dataset import dataset, to_bytes
 
 RNG = np.random.default_rng(23)
 FRAMES = RNG.integers(0, 4096, (3, 40, 60), dtype=np.uint16)

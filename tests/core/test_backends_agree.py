@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import JPEGLossless, RLELossless
 
-from backends import outcome
-from dicoxide import _fallback
-from encoders import cases, dataset, lossless_cases
-from encoders.lossless_cases import picture
+from dicoxide import _numpy_backend
+from support.backends import outcome
+from support.encoders import cases, dataset, lossless_cases
+from support.encoders.lossless_cases import picture
 
 _core = pytest.importorskip("dicoxide._core", reason="the compiled extension is not there")
 
@@ -26,7 +26,7 @@ MANY = settings(max_examples=int(os.environ.get("DICOXIDE_EXAMPLES", "300")), de
 
 
 def assert_same(arguments: dict[str, Any], dtype: Any, **options: Any) -> None:
-    expected = outcome(_fallback, arguments, dtype, **options)
+    expected = outcome(_numpy_backend, arguments, dtype, **options)
     assert outcome(_core, arguments, dtype, **options) == expected
     assert outcome(_core, arguments, dtype, portable=True, **options) == expected
 
@@ -173,11 +173,11 @@ def test_frames_of_lossless_jpeg_side_by_side(seed: int) -> None:
 
 
 def test_every_kind_of_error_has_a_class() -> None:
-    assert _core.ERROR_KINDS == _fallback.ERROR_KINDS
+    assert _core.ERROR_KINDS == _numpy_backend.ERROR_KINDS
 
 
 def test_numpy_decodes_nothing_that_the_core_does_not() -> None:
-    compiled, plain = _core.transfer_syntaxes(), _fallback.transfer_syntaxes()
+    compiled, plain = _core.transfer_syntaxes(), _numpy_backend.transfer_syntaxes()
     assert [row[:2] for row in compiled] == [row[:2] for row in plain]
     for (uid, _, codec), (_, _, codec_of_numpy) in zip(compiled, plain, strict=True):
         assert codec_of_numpy in {codec, None}, uid
@@ -209,7 +209,7 @@ def test_numpy_passes_on_what_needs_the_extension() -> None:
         check=True,
     )
     told = json.loads(done.stdout)
-    assert set(told) == {uid for uid, _, codec in _fallback.transfer_syntaxes() if codec is None}
+    assert set(told) == {uid for uid, _, codec in _numpy_backend.transfer_syntaxes() if codec is None}
     for decoder, why, takes, error in told.values():
         assert decoder != "dicoxide"
         assert not takes

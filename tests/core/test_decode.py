@@ -18,7 +18,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
 
 import dicoxide
 from dicoxide import NonConformantWarning
-from encoders.dataset import dataset, to_bytes
+from support.encoders.dataset import dataset, to_bytes
 
 RNG = np.random.default_rng(7)
 FRAMES = RNG.integers(-2048, 2048, (6, 5, 7), dtype=np.int16)

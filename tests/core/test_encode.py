@@ -17,9 +17,9 @@ from pydicom.pixels.decoders import rle as pydicom_rle
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLossless, RLELossless
 
 import dicoxide
-from conftest import PYDICOM_FILES
-from dicoxide import _fallback
-from encoders.dataset import dataset
+from dicoxide import _numpy_backend
+from support.encoders.dataset import dataset
+from support.real_images import PYDICOM_FILES
 
 MANY = settings(max_examples=200, deadline=None)
 QUICK = settings(max_examples=60, deadline=None)
@@ -266,7 +266,7 @@ class TestJpegLossless:
 
 def test_jpeg_lossless_needs_the_extension() -> None:
     with pytest.raises(dicoxide.UnsupportedError, match="compiled extension"):
-        _fallback.jpeg_lossless_encode(np.zeros((1, 1), np.uint8), 1, 1, 1, 1, 0, 0, None)
+        _numpy_backend.jpeg_lossless_encode(np.zeros((1, 1), np.uint8), 1, 1, 1, 1, 0, 0, None)
 
 
 INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
@@ -285,7 +285,7 @@ def assert_rle(image: Array) -> bytes:
     if planes.size == unsigned.size:
         np.testing.assert_array_equal(planes.reshape(count, rows, columns).transpose(1, 2, 0), unsigned)
     assert len(encoded) % 2 == 0
-    core = _fallback.rle_encode(np.ascontiguousarray(image), rows, columns, count)
+    core = _numpy_backend.rle_encode(np.ascontiguousarray(image), rows, columns, count)
     assert core == encoded
     return encoded
 
@@ -364,12 +364,12 @@ class TestRle:
         if image.dtype.kind in "iuf":
             rows, columns, *samples = image.shape
             with pytest.raises(ValueError, match=words):
-                _fallback.rle_encode(image, rows, columns, samples[0] if samples else 1)
+                _numpy_backend.rle_encode(image, rows, columns, samples[0] if samples else 1)
 
     def test_number_of_samples_is_checked_below(self) -> None:
         from dicoxide._backend import core
 
-        for encode in (core.rle_encode, _fallback.rle_encode):
+        for encode in (core.rle_encode, _numpy_backend.rle_encode):
             with pytest.raises(ValueError, match="4 samples found, 2 rows x 3 columns x 1 samples per pixel expected"):
                 encode(np.zeros((2, 2), np.uint8), 2, 3, 1)
 

@@ -15,7 +15,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from encoders import cases, dataset, encapsulate, native, rle
+from support.encoders import cases, dataset, encapsulate, native, rle
 
 QUICK = settings(max_examples=100, deadline=None)
 

@@ -20,9 +20,9 @@ from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
 
 import dicoxide
-from conftest import PYDICOM_FILES
 from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError, UnsupportedError
-from encoders.dataset import dataset, to_bytes
+from support.encoders.dataset import dataset, to_bytes
+from support.real_images import PYDICOM_FILES
 
 RNG = np.random.default_rng(23)
 FRAMES = RNG.integers(0, 4096, (3, 40, 60), dtype=np.uint16)
@@ -202,7 +202,7 @@ class TestSources:
             "warnings.simplefilter('ignore')\n"
             "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
             "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), resource.RLIM_INFINITY))\n"
-            "from dicoxide._reading import read\n"
+            "from dicoxide._sources.pydicom_reader import read\n"
             "try:\n    print([len(element.value) for element in read(sys.argv[1]) if element.VR == 'OB'])\n"
             "except dicoxide.DecodeError as error:\n    print(type(error).__name__)\n"
         )

@@ -29,10 +29,10 @@ from pydicom.uid import (
 
 import dicoxide
 from dicoxide import DecodeError
-from encoders import jpeg_lossless, rle
-from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, to_bytes
-from encoders.encapsulate import encapsulate, item
-from mutations._layout import layout_of
+from support.encoders import jpeg_lossless, rle
+from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, to_bytes
+from support.encoders.encapsulate import encapsulate, item
+from support.mutations._layout import layout_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydicom.pixels import convert_color_space, pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from dicoxide import _fallback
+from dicoxide import _numpy_backend
 from dicoxide.errors import (
     CorruptFrameError,
     DecodeError,
@@ -21,7 +21,7 @@ from dicoxide.errors import (
     TruncatedFrameError,
     UnsupportedError,
 )
-from encoders import cases, dataset, encapsulate, native, rle
+from support.encoders import cases, dataset, encapsulate, native, rle
 
 MANY = settings(max_examples=300, deadline=None)
 QUICK = settings(max_examples=60, deadline=None)
@@ -42,18 +42,18 @@ MONO_16 = MONO_8 | WIDE
 RGB_8 = MONO_8 | {"samples_per_pixel": 3, "photometric_interpretation": "RGB"}
 
 
-def frames(syntax: str, value: bytes, attributes: dict[str, Any] = MONO_8, **more: Any) -> _fallback.Frames:
-    return _fallback.Frames(syntax, value, **(attributes | more))
+def frames(syntax: str, value: bytes, attributes: dict[str, Any] = MONO_8, **more: Any) -> _numpy_backend.Frames:
+    return _numpy_backend.Frames(syntax, value, **(attributes | more))
 
 
 def decode(
-    opened: _fallback.Frames, dtype: str, samples: int, indices: list[int] | None = None, **options: Any
-) -> tuple[np.ndarray, list[_fallback.Note]]:
+    opened: _numpy_backend.Frames, dtype: str, samples: int, indices: list[int] | None = None, **options: Any
+) -> tuple[np.ndarray, list[_numpy_backend.Note]]:
     """All frames, or those of ``indices``, each a row of ``samples``."""
     wanted = list(range(len(opened))) if indices is None else indices
     out = np.full((len(wanted), samples), 77, dtype)
     path, notes = opened.decode_into(out, wanted, **options)
-    assert path == _fallback.CPU_PATH == "numpy"
+    assert path == _numpy_backend.CPU_PATH == "numpy"
     return out, notes
 
 
@@ -64,9 +64,9 @@ def one(syntax: str, value: bytes, dtype: str, attributes: dict[str, Any] = MONO
     return decode(opened, dtype, samples)[0][0].tolist()
 
 
-def open_case(case: cases.Case) -> _fallback.Frames:
+def open_case(case: cases.Case) -> _numpy_backend.Frames:
     arguments = dataset.frames_of(case.dataset)
-    return _fallback.Frames(arguments.pop("transfer_syntax"), arguments.pop("value"), **arguments)
+    return _numpy_backend.Frames(arguments.pop("transfer_syntax"), arguments.pop("value"), **arguments)
 
 
 def facts(error: pytest.ExceptionInfo[DecodeError]) -> tuple[str, int | None]:
@@ -119,7 +119,7 @@ class TestWhatEncodersMake:
             value[data.draw(st.integers(0, len(value) - 1))] = data.draw(st.integers(0, 255))
         syntax = arguments.pop("transfer_syntax")
         try:
-            opened = _fallback.Frames(syntax, bytes(value), **arguments)
+            opened = _numpy_backend.Frames(syntax, bytes(value), **arguments)
             if len(opened) <= len(case.values):
                 decode(opened, case.values.dtype.str, case.values[0].size)
         except CorruptFrameError as error:
@@ -132,7 +132,7 @@ class TestWhatEncodersMake:
         value, syntax = arguments.pop("value"), arguments.pop("transfer_syntax")
         for end in range(0, len(value), max(1, len(value) // 50)):
             try:
-                opened = _fallback.Frames(syntax, value[:end], **arguments)
+                opened = _numpy_backend.Frames(syntax, value[:end], **arguments)
                 assert len(opened) == len(case.values)
                 found, _ = decode(opened, case.values.dtype.str, case.values[0].size)
             except CorruptFrameError:
@@ -351,7 +351,7 @@ class TestRle:
         with pytest.raises(ValueError, match="C-contiguous"):
             opened.decode_into(window, [0])
         with pytest.raises(TruncatedFrameError, match="at least 67106817 expected") as error:
-            _fallback._rle.decode(rle_frame(b"\x81\0"), opened._info, "big", _fallback.Budget(0))
+            _numpy_backend._rle.decode(rle_frame(b"\x81\0"), opened._info, "big", _numpy_backend.Budget(0))
         assert facts(error) == ("Truncated", 66)
 
     def test_every_prefix(self) -> None:
@@ -381,7 +381,7 @@ class TestEncapsulated:
     # No-ops make them long enough to be cut in pieces whose first has the whole header.
     FRAMES = tuple(rle_frame(b"\x80" * 600 + bytes([0xFD, byte])) for byte in (1, 2, 3))
 
-    def open(self, coded: encapsulate.Encapsulated, declared: int | None = 3) -> _fallback.Frames:
+    def open(self, coded: encapsulate.Encapsulated, declared: int | None = 3) -> _numpy_backend.Frames:
         return frames(RLELossless, coded.value, number_of_frames=declared, extended_offsets=coded.extended)
 
     @pytest.mark.parametrize("fragments", [1, 2, 5])
@@ -616,13 +616,13 @@ class TestAttributes:
             frames(ExplicitVRLittleEndian, bytes(64), **changed)
 
     def test_transfer_syntaxes(self) -> None:
-        table = _fallback.transfer_syntaxes()
+        table = _numpy_backend.transfer_syntaxes()
         assert len({uid for uid, _, _ in table}) == len(table) > 50
         for uid, keyword, codec in table:
             known = UID(uid)
             if known.keyword:
                 assert known.keyword == keyword
-                assert known.is_encapsulated == (uid in _fallback._syntaxes.ENCAPSULATED)
+                assert known.is_encapsulated == (uid in _numpy_backend._syntaxes.ENCAPSULATED)
             if codec is None:
                 with pytest.raises(UnsupportedError, match=f"no codec for transfer syntax {keyword} ") as error:
                     frames(uid, b"")
@@ -638,10 +638,10 @@ class TestFunctions:
 
     def test_bits(self) -> None:
         out = np.zeros((2, 3), np.uint8)
-        _fallback.unpack_bits_into(bytes([0b1001_0110, 0b1]), 3, out)
+        _numpy_backend.unpack_bits_into(bytes([0b1001_0110, 0b1]), 3, out)
         assert out.tolist() == [[0, 1, 0], [0, 1, 1]]
         packed = np.zeros(2, np.uint8)
-        _fallback.pack_bits_into(np.array([0, 5, 1, 0, 1, 0, 0, 255, 1], np.uint8), packed)
+        _numpy_backend.pack_bits_into(np.array([0, 5, 1, 0, 1, 0, 0, 255, 1], np.uint8), packed)
         assert packed.tolist() == [0b1001_0110, 0b1]
 
     @QUICK
@@ -649,27 +649,27 @@ class TestFunctions:
     def test_bits_there_and_back(self, bits: list[int], offset_bits: int) -> None:
         src = native.pack([1] * offset_bits + bits)
         out = np.empty(len(bits), np.uint8)
-        _fallback.unpack_bits_into(src, offset_bits, out)
+        _numpy_backend.unpack_bits_into(src, offset_bits, out)
         assert out.tolist() == bits
         packed = np.empty(-(-len(bits) // 8), np.uint8)
-        _fallback.pack_bits_into(out, packed)
+        _numpy_backend.pack_bits_into(out, packed)
         assert packed.tobytes() == native.pack(bits)
 
     def test_lengths(self) -> None:
         with pytest.raises(TruncatedFrameError, match="8 bits found from bit 8 on, 9 expected"):
-            _fallback.unpack_bits_into(bytes(2), 8, np.zeros(9, np.uint8))
+            _numpy_backend.unpack_bits_into(bytes(2), 8, np.zeros(9, np.uint8))
         with pytest.raises(ValueError, match="bit offset -1"):
-            _fallback.unpack_bits_into(bytes(2), -1, np.zeros(9, np.uint8))
+            _numpy_backend.unpack_bits_into(bytes(2), -1, np.zeros(9, np.uint8))
         with pytest.raises(ValueError, match="uint8 expected"):
-            _fallback.unpack_bits_into(bytes(2), 0, np.zeros(9, np.int8))
+            _numpy_backend.unpack_bits_into(bytes(2), 0, np.zeros(9, np.int8))
         with pytest.raises(ValueError, match="3 bytes, the packed samples have 2"):
-            _fallback.pack_bits_into(np.zeros(9, np.uint8), np.zeros(3, np.uint8))
+            _numpy_backend.pack_bits_into(np.zeros(9, np.uint8), np.zeros(3, np.uint8))
         with pytest.raises(ValueError, match="4 expected"):
-            _fallback.rescale_into(np.zeros(4), 1.0, 0.0, np.zeros(3))
+            _numpy_backend.rescale_into(np.zeros(4), 1.0, 0.0, np.zeros(3))
 
     def test_rescale_overflows_floats_quietly(self) -> None:
         out = np.empty(2, np.float32)
-        _fallback.rescale_into(np.array([1, 2], np.uint8), 1e300, 0.0, out)
+        _numpy_backend.rescale_into(np.array([1, 2], np.uint8), 1e300, 0.0, out)
         assert out.tolist() == [np.inf] * 2
 
     @pytest.mark.parametrize(
@@ -694,7 +694,7 @@ class TestFunctions:
         src, out = np.array([0, value], np.uint64)[1:], np.empty(1, dtype)
         if expected is None:
             with pytest.raises(ValueError, match="the value of sample 0 is not exact in "):
-                _fallback.rescale_into(src, slope, intercept, out)
+                _numpy_backend.rescale_into(src, slope, intercept, out)
         else:
-            _fallback.rescale_into(src, slope, intercept, out)
+            _numpy_backend.rescale_into(src, slope, intercept, out)
             assert out.tolist() == [expected]

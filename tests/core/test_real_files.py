@@ -14,7 +14,7 @@ import pytest
 from pydicom.pixels import apply_modality_lut, get_decoder
 
 import dicoxide
-from conftest import Reference, manifest, pydicom_files, shared_files
+from support.real_images import Reference, manifest, pydicom_files, shared_files
 
 OURS = {uid for uid, capability in dicoxide.capabilities().items() if capability.decoder == "dicoxide"}
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")

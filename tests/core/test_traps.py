@@ -11,8 +11,8 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 import dicoxide
 from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError, UnsupportedError
-from encoders import encapsulate, rle
-from encoders.dataset import dataset, random_values, to_bytes
+from support.encoders import encapsulate, rle
+from support.encoders.dataset import dataset, random_values, to_bytes
 
 RNG = np.random.default_rng(11)
 

@@ -15,7 +15,7 @@ import pytest
 
 import dicoxide
 
-FOLDER = Path(__file__).parent / "vectors"
+FOLDER = Path(__file__).parents[1] / "vectors"
 ROWS = list(csv.DictReader((FOLDER / "manifest.csv").read_text().splitlines()))
 
 

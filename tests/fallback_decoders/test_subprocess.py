@@ -18,10 +18,11 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEG2000
 
 import dicoxide
-from conftest import ROOT
-from dicoxide import _apart, _delegate
-from encoders.dataset import dataset, to_bytes
-from test_others import FRAMES, jpeg_2000
+from dicoxide._fallback_decoders import delegate
+from dicoxide._fallback_decoders import subprocess as decoder_process
+from support.codestream_headers import FRAMES, jpeg_2000
+from support.encoders.dataset import dataset, to_bytes
+from support.real_images import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 
@@ -85,10 +86,10 @@ def gdcm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     (tmp_path / "gdcm.py").write_text(GDCM)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"gdcm": None})
-    _apart.stop()
+    decoder_process.stop()
     yield
-    assert len(_apart._idle) == len(_apart._alive)
-    _apart.stop()
+    assert len(decoder_process._idle) == len(decoder_process._alive)
+    decoder_process.stop()
 
 
 def file(*what: bytes | np.ndarray[Any, Any]) -> bytes:
@@ -100,7 +101,7 @@ def file(*what: bytes | np.ndarray[Any, Any]) -> bytes:
 
 
 def pids() -> set[int]:
-    return {process._process.pid for process in _apart._alive}
+    return {process._process.pid for process in decoder_process._alive}
 
 
 def test_frames_come_from_one_process() -> None:
@@ -142,7 +143,7 @@ def test_it_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ValueError("not mine")
 
     monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"gdcm": None, "second": refuses, "dicoxide": None})
-    assert _delegate.available(JPEG2000) == ("second", "gdcm")
+    assert delegate.available(JPEG2000) == ("second", "gdcm")
     assert dicoxide.capabilities()[JPEG2000].decoder == "second"
     assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])
     with pytest.raises(dicoxide.DecodeError, match=r"failed: second: not mine; gdcm: no such thing$"):
@@ -151,21 +152,21 @@ def test_it_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_interrupt_ends_it() -> None:
     assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])
-    [process] = _apart._alive
+    [process] = decoder_process._alive
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         dicoxide.decode(file(b"sleep"))
     timer.join()
     assert process._process.returncode is not None
-    assert not _apart._alive
+    assert not decoder_process._alive
     assert np.array_equal(dicoxide.decode(file(FRAMES[1])), FRAMES[1])
 
 
 def test_one_that_was_ended_by_others_is_started_anew() -> None:
     for index in range(2):
         assert np.array_equal(dicoxide.decode(file(FRAMES[index])), FRAMES[index])
-        [process] = _apart._alive
+        [process] = decoder_process._alive
         process._process.kill()
     assert np.array_equal(dicoxide.decode(file(FRAMES[2])), FRAMES[2])
 
@@ -174,12 +175,12 @@ def test_one_that_was_ended_by_others_is_started_anew() -> None:
 def test_a_child_that_was_ended_while_nobody_asked_it_is_made_anew() -> None:
     for index in range(3):
         assert np.array_equal(dicoxide.decode(file(FRAMES[index])), FRAMES[index])
-        [process] = _apart._alive
+        [process] = decoder_process._alive
         [child] = children(process)
         os.kill(child, signal.SIGKILL)
         while _stat(Path(f"/proc/{child}")).rpartition(")")[2].split()[0] != "Z":
             pass
-    assert _apart._alive == {process}
+    assert decoder_process._alive == {process}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="frames are decoded in a child on Linux")
@@ -188,7 +189,7 @@ def test_an_answer_that_is_cut_short_gives_no_samples() -> None:
     frame[0, 2] = 7
     data = to_bytes(dataset(frame, JPEG2000, coded=[jpeg_2000(frame)]))
     assert np.array_equal(dicoxide.decode(data), frame)
-    [process] = _apart._alive
+    [process] = decoder_process._alive
     [child] = children(process)
     with pytest.MonkeyPatch.context() as patch:
 
@@ -197,8 +198,8 @@ def test_an_answer_that_is_cut_short_gives_no_samples() -> None:
             os.kill(child, signal.SIGKILL)
             receive_into(*given)
 
-        receive_into = _apart.receive_into
-        patch.setattr(_apart, "receive_into", late)
+        receive_into = decoder_process.receive_into
+        patch.setattr(decoder_process, "receive_into", late)
         with pytest.raises(dicoxide.DecodeError, match="SIGKILL"):
             dicoxide.decode(data)
     for _ in range(2):
@@ -211,7 +212,7 @@ def test_a_child_that_is_killed_takes_no_other_frame_with_it(how: str) -> None:
     # The next frame has a child of its own, and that a socket of its own.
     data = file(FRAMES[0], b"sleep" if how == "kill" else b"memory", FRAMES[2])
     assert np.array_equal(dicoxide.decode(data, frames=0), FRAMES[0])
-    [process] = _apart._alive
+    [process] = decoder_process._alive
     if how == "kill":
         timer = threading.Timer(0.3, lambda: [os.kill(child, signal.SIGKILL) for child in children(process)])
         timer.start()
@@ -219,7 +220,7 @@ def test_a_child_that_is_killed_takes_no_other_frame_with_it(how: str) -> None:
         dicoxide.decode(data, frames=1)
     for _ in range(3):
         assert np.array_equal(dicoxide.decode(data, frames=2), FRAMES[2])
-    assert _apart._alive == {process}
+    assert decoder_process._alive == {process}
 
 
 def children(process: Any) -> list[int]:
@@ -243,16 +244,16 @@ def test_an_exception_of_a_signal_ends_it() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert not _apart._alive
+    assert not decoder_process._alive
     assert np.array_equal(dicoxide.decode(data, frames=0), FRAMES[0])
 
 
 def test_a_lock_that_an_interrupt_left_held_does_not_hang_it() -> None:
     dicoxide.decode(file(FRAMES[0]))
-    [process] = _apart._alive
+    [process] = decoder_process._alive
     with process._process._waitpid_lock, pytest.MonkeyPatch.context() as patch:  # type: ignore[attr-defined]
-        patch.setattr(_apart, "_END_SECONDS", 0.1)
-        _apart.stop()
+        patch.setattr(decoder_process, "_END_SECONDS", 0.1)
+        decoder_process.stop()
     process._process.wait()
     assert np.array_equal(dicoxide.decode(file(FRAMES[1])), FRAMES[1])
 
@@ -313,7 +314,7 @@ def test_a_fork_has_processes_of_its_own() -> None:
         code = 1
         try:
             code = not (np.array_equal(dicoxide.decode(data), FRAMES) and pids().isdisjoint(before))
-            _apart.stop()
+            decoder_process.stop()
         finally:
             os._exit(code)
     assert np.array_equal(dicoxide.decode(data), FRAMES)
@@ -330,11 +331,11 @@ def test_none_is_left_behind(end: str, asked: str, tmp_path: Path) -> None:
     code = f"""
         import os, sys
         import dicoxide
-        from dicoxide import _apart, _delegate
-        _delegate.available = lambda uid: ("gdcm",)
+        from dicoxide._fallback_decoders import delegate, subprocess as decoder_process
+        delegate.available = lambda uid: ("gdcm",)
         path = {str(tmp_path / "image.dcm")!r}
         dicoxide.decode(path, frames=0)
-        [process] = _apart._alive
+        [process] = decoder_process._alive
         print(process._process.pid, flush=True)
         if {asked == "asked"}:
             import threading, time
@@ -375,15 +376,15 @@ def test_where_none_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             dicoxide.decode(file(FRAMES[0]))
     for program in ("/no/such/interpreter", "/bin/true", "/bin/cat"):
         with monkeypatch.context() as patch:
-            patch.setattr(_apart, "_interpreter", lambda program=program: program)
+            patch.setattr(decoder_process, "_interpreter", lambda program=program: program)
             with pytest.raises(dicoxide.DecodeError, match="gdcm: no process could be started"):
                 dicoxide.decode(file(FRAMES[0]))
     with monkeypatch.context() as patch:
         # One that never says anything.
-        patch.setattr(_apart, "_interpreter", lambda: sys.executable)
-        patch.setattr(_apart, "_START_SECONDS", 0.3)
+        patch.setattr(decoder_process, "_interpreter", lambda: sys.executable)
+        patch.setattr(decoder_process, "_START_SECONDS", 0.3)
         (tmp_path / "silent.py").write_text("import time; time.sleep(60)")
-        patch.setattr(_apart, "_WORKER", tmp_path / "silent.py")
+        patch.setattr(decoder_process, "_WORKER", tmp_path / "silent.py")
         with pytest.raises(dicoxide.DecodeError, match="gdcm: no process could be started"):
             dicoxide.decode(file(FRAMES[0]))
     assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])

@@ -17,7 +17,7 @@ from pydicom.uid import UID, RLELossless, UID_dictionary
 
 import dicoxide
 from dicoxide.plugins import _order, pydicom_v3
-from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset
+from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset
 
 JPEG_XL = "1.2.840.10008.1.2.4.110"
 

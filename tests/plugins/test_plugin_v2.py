@@ -19,9 +19,9 @@ from pydicom.tag import Tag
 from pydicom.uid import JPEG2000, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
 
 import dicoxide
-from conftest import PYDICOM_FILES, SHARED
 from dicoxide.errors import CorruptFrameError
-from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, IMPLICIT_VR, dataset, random_values
+from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, IMPLICIT_VR, dataset, random_values
+from support.real_images import PYDICOM_FILES, SHARED
 
 rng = np.random.default_rng(6)
 handler = dicoxide.pydicom_handler

@@ -17,9 +17,9 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 import dicoxide
 from dicoxide.errors import CorruptFrameError, NonConformantWarning, UnsupportedError
 from dicoxide.plugins import pydicom_v3
-from encoders import rle
-from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
-from encoders.encapsulate import encapsulate
+from support.encoders import rle
+from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
+from support.encoders.encapsulate import encapsulate
 
 rng = np.random.default_rng(5)
 

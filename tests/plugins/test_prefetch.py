@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder, iter_pixels, pixel_array
 from pydicom.uid import RLELossless
+from test_plugin_v3 import Runner30, Runner31, options
 
 import dicoxide
 from dicoxide._backend import core
 from dicoxide.errors import NonConformantWarning
-from dicoxide.plugins import _ahead, pydicom_v3
-from encoders import cases, rle
-from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
-from encoders.encapsulate import encapsulate
-from test_plugin_v3 import Runner30, Runner31, options
+from dicoxide.plugins import _prefetch, pydicom_v3
+from support.encoders import cases, rle
+from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
+from support.encoders.encapsulate import encapsulate
 
 rng = np.random.default_rng(8)
 
@@ -35,10 +35,10 @@ rng = np.random.default_rng(8)
 def _every_codec(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.function is not test_codecs_that_it_would_not_pay_for:
-            patch.setattr(_ahead, "_AT_MEMORY_SPEED", frozenset())
+            patch.setattr(_prefetch, "_AT_MEMORY_SPEED", frozenset())
         yield
     dicoxide.disable()
-    assert _ahead.threads() == 1
+    assert _prefetch.threads() == 1
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
             found.append(list(indices))
             return self.frames.decode_bytearrays(indices, **others)
 
-    monkeypatch.setattr(_ahead, "core", type("Core", (), {"Frames": Watched}))
+    monkeypatch.setattr(_prefetch, "core", type("Core", (), {"Frames": Watched}))
     return found
 
 
@@ -215,16 +215,16 @@ def test_single_frames_and_pairs_are_not_opened(batches: list[list[int]]) -> Non
 def test_memory_is_bounded(batches: list[list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
     stored = images(9)
     ds = dataset(stored, RLELossless, table="basic")
-    monkeypatch.setattr(_ahead, "_THREAD_BYTES", 1)
+    monkeypatch.setattr(_prefetch, "_THREAD_BYTES", 1)
     with dicoxide.enabled(threads=3):
         assert np.array_equal(pixel_array(ds), stored)
         assert batches == [[1, 2, 3], [4, 5, 6], [7, 8]]
         batches.clear()
-        monkeypatch.setattr(_ahead, "_AHEAD_BYTES", 2 * stored[0].nbytes + 1)
+        monkeypatch.setattr(_prefetch, "_AHEAD_BYTES", 2 * stored[0].nbytes + 1)
         assert np.array_equal(pixel_array(ds), stored)
         assert batches == [[1, 2], [3, 4], [5, 6], [7, 8]]
         batches.clear()
-        monkeypatch.setattr(_ahead, "_AHEAD_BYTES", stored[0].nbytes)
+        monkeypatch.setattr(_prefetch, "_AHEAD_BYTES", stored[0].nbytes)
         assert np.array_equal(pixel_array(ds), stored)
         assert batches == []
 
@@ -239,7 +239,7 @@ def test_codecs_that_it_would_not_pay_for(uid: str, batches: list[list[int]]) ->
 
 def test_a_jump_ends_it(batches: list[list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
     stored = images(9)
-    monkeypatch.setattr(_ahead, "_THREAD_BYTES", 1)
+    monkeypatch.setattr(_prefetch, "_THREAD_BYTES", 1)
     indices = [0, 1, 2, 3, 7, 8, 0, 1, 2]
     with dicoxide.enabled(threads=2):
         found = list(iter_pixels(dataset(stored, RLELossless, table="basic"), indices=indices))
@@ -323,29 +323,29 @@ def test_a_batch_that_fails_altogether(monkeypatch: pytest.MonkeyPatch) -> None:
             methods = {"__len__": lambda self: len(opened), "is_frame": lambda self, *a: opened.is_frame(*a)}
             return type("Frames", (), methods | {"decode_bytearrays": fails})()
 
-    monkeypatch.setattr(_ahead, "core", type("Core", (), {"Frames": Failing}))
+    monkeypatch.setattr(_prefetch, "core", type("Core", (), {"Frames": Failing}))
     with dicoxide.enabled(threads=2):
         assert np.array_equal(pixel_array(dataset(stored, RLELossless, table="basic")), stored)
     assert len(asked) == 1
 
 
 def test_number_of_threads() -> None:
-    assert _ahead.threads() == 1
+    assert _prefetch.threads() == 1
     dicoxide.enable(threads=4)
     dicoxide.enable()
-    assert _ahead.threads() == 4
+    assert _prefetch.threads() == 4
     with dicoxide.enabled(threads=2):
-        assert _ahead.threads() == 2
+        assert _prefetch.threads() == 2
         with dicoxide.enabled():
-            assert _ahead.threads() == 2
+            assert _prefetch.threads() == 2
         dicoxide.enable(threads=3)
-        assert _ahead.threads() == 3
-    assert _ahead.threads() == 3
+        assert _prefetch.threads() == 3
+    assert _prefetch.threads() == 3
     dicoxide.enable(threads=1)
-    assert _ahead.threads() == 1
+    assert _prefetch.threads() == 1
     dicoxide.enable(threads=2)
     dicoxide.disable()
-    assert _ahead.threads() == 1
+    assert _prefetch.threads() == 1
     for wrong in (0, -1):
         with pytest.raises(ValueError, match="at least 1"):
             dicoxide.enable(threads=wrong)

@@ -21,7 +21,7 @@ from pydicom.uid import JPEGLossless, RLELossless
 
 import dicoxide
 from dicoxide._threads import Threads
-from encoders.dataset import dataset, to_bytes
+from support.encoders.dataset import dataset, to_bytes
 
 needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="of the compiled core")
 

@@ -17,8 +17,8 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEGLossless, RLELossless
 
 import dicoxide
-from clitools import environment
-from encoders.dataset import dataset, to_bytes
+from support.clitools import environment
+from support.encoders.dataset import dataset, to_bytes
 
 FRAMES = np.random.default_rng(21).integers(0, 4096, (8, 512, 512), dtype=np.uint16)
 

@@ -15,10 +15,10 @@ import pytest
 from pydicom.pixels import pixel_array
 
 import dicoxide
-from conftest import PYDICOM_FILES, ROOT
-from dicoxide._attributes import _DICTIONARY
-from fuzzing import _choice, _seeds, _targets
-from mutations import _ways
+from dicoxide._sources.attributes import _DICTIONARY
+from support.fuzzing import _choice, _seeds, _targets
+from support.mutations import _ways
+from support.real_images import PYDICOM_FILES, ROOT
 
 CT = bytes(4) + (PYDICOM_FILES / "test_files" / "CT_small.dcm").read_bytes()
 # Two frames of RLE Lossless in 4 × 4 pixels of 8 bits.
@@ -32,9 +32,13 @@ pytestmark = pytest.mark.skipif(
 
 def test_nothing_is_wrong_with_any_bytes() -> None:
     # A process of its own: pydicom's other decoders are taken away in it.
-    places = [str(Path(__file__).parent), str(Path(dicoxide.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    places = [
+        str(Path(__file__).parents[1]),
+        str(Path(dicoxide.__file__).parent.parent),
+        os.environ.get("PYTHONPATH", ""),
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "fuzzing", "all", "--random", "100"],
+        [sys.executable, "-m", "support.fuzzing", "all", "--random", "100"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(place for place in places if place)},
         capture_output=True,
         text=True,
@@ -212,7 +216,7 @@ class TestPlanted:
 
 
 def test_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from fuzzing import __main__ as command
+    from support.fuzzing import __main__ as command
 
     monkeypatch.setitem(sys.modules, "atheris", None)
     monkeypatch.setattr(sys, "argv", ["fuzzing", "decode", "--seconds", "1"])

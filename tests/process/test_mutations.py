@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 import dicoxide
-from mutations import _check, _files, _ways
-from mutations._campaign import WORKER, Campaign
-from mutations._layout import layout_of
-from mutations._mutate import Mutant, Promise
-from mutations._worker import OTHERS
+from support.mutations import _check, _files, _ways
+from support.mutations._campaign import WORKER, Campaign
+from support.mutations._layout import layout_of
+from support.mutations._mutate import Mutant, Promise
+from support.mutations._worker import OTHERS
 
 CT = "pydicom/test_files/CT_small.dcm"
 RLE = "pydicom/test_files/SC_rgb_rle_2frame.dcm"
@@ -48,10 +48,10 @@ def test_what_other_decoders_take_ends_no_process() -> None:
 def test_a_case_is_the_same_bytes_always() -> None:
     code = (
         "import hashlib\n"
-        "from mutations import _files\n"
+        "from support.mutations import _files\n"
         f"print(hashlib.sha256(b''.join(_files.mutant({RLE!r}, n).data for n in range(40))).hexdigest())"
     )
-    path = [str(Path(__file__).parent), *sys.path]
+    path = [str(Path(__file__).parents[1]), *sys.path]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{code}"],
         capture_output=True,
@@ -159,12 +159,12 @@ class TestWorkers:
 
     @staticmethod
     def outcome(code: str, seconds: float = 20) -> Any:
-        worker = (sys.executable, "-c", f"{code}\nfrom mutations import _worker\n_worker.main()")
+        worker = (sys.executable, "-c", f"{code}\nfrom support.mutations import _worker\n_worker.main()")
         return Campaign(worker=worker, seconds=seconds).run({CT: 3})
 
     PLANTED = (
         "import os, time, numpy, dicoxide\n"
-        "from mutations import _files\n"
+        "from support.mutations import _files\n"
         "right = _files.mutant\n"
         "def mutant(name, number):\n"
         "    if number == 1: {what}\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dicoxide
-import soak
+from support import soak
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="what is at once there is Python's")
 

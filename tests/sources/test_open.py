@@ -14,10 +14,10 @@ import pydicom
 import pytest
 
 import dicoxide
-from conftest import pydicom_files
+from support.real_images import pydicom_files
 
 FILES = {path.name: path for path in pydicom_files()}
-VECTORS = Path(__file__).parent / "vectors"
+VECTORS = Path(__file__).parents[1] / "vectors"
 ONE, MANY, COLOUR = FILES["CT_small.dcm"], VECTORS / "emri_small_RLE.dcm", VECTORS / "SC_rgb_expb_2frame.dcm"
 
 
@@ -157,12 +157,12 @@ class TestRefusals:
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")
 def test_pydicom_reads_a_file_once_however_many_frames_its_decoders_give(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dicoxide import _reading
-    from dicoxide._of_file import FileSource
+    from dicoxide._sources import pydicom_reader
+    from dicoxide._sources.file import FileSource
 
     reads = []
-    read = _reading.read
-    monkeypatch.setattr(_reading, "read", lambda src: (reads.append(src), read(src))[1])
+    read = pydicom_reader.read
+    monkeypatch.setattr(pydicom_reader, "read", lambda src: (reads.append(src), read(src))[1])
     source = FileSource(str(MANY))
     assert source.dataset is source.dataset
     assert reads == [str(MANY)]

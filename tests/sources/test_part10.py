@@ -16,14 +16,14 @@ import pydicom
 import pytest
 
 import dicoxide
-from conftest import pydicom_files, shared_files
-from dicoxide._attributes import KEYWORDS
-from dicoxide._of_dataset import describe
-from dicoxide._open import open_source
-from dicoxide._reading import read
-from encoders.dataset import dataset, to_bytes
+from dicoxide._sources.attributes import KEYWORDS
+from dicoxide._sources.dataset import describe
+from dicoxide._sources.open import open_source
+from dicoxide._sources.pydicom_reader import read
+from support.encoders.dataset import dataset, to_bytes
+from support.real_images import pydicom_files, shared_files
 
-FILES = [*pydicom_files(), *shared_files(), *sorted((Path(__file__).parent / "vectors").glob("*.dcm"))]
+FILES = [*pydicom_files(), *shared_files(), *sorted((Path(__file__).parents[1] / "vectors").glob("*.dcm"))]
 pytestmark = pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")
 
 
@@ -96,7 +96,7 @@ def test_neither_pydicom_nor_much_else_is_imported_to_decode_a_file() -> None:
 
 
 CT = next(path for path in FILES if path.name == "CT_small.dcm")
-ENHANCED = Path(__file__).parent / "vectors" / "emri_small_RLE.dcm"
+ENHANCED = Path(__file__).parents[1] / "vectors" / "emri_small_RLE.dcm"
 
 
 def opened(src: Any) -> Any:

@@ -12,9 +12,9 @@ import pytest
 from pydicom.datadict import tag_for_keyword
 
 import dicoxide
-from dicoxide._of_dataset import describe
-from dicoxide._open import open_source
-from dicoxide._reading import read
+from dicoxide._sources.dataset import describe
+from dicoxide._sources.open import open_source
+from dicoxide._sources.pydicom_reader import read
 
 pytestmark = pytest.mark.skipif(
     dicoxide.backend != "rust", reason="pydicom reads files where the extension is not there"

@@ -17,7 +17,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLosslessSV1
 
 import dicoxide
-from conftest import ROOT
+from support.real_images import ROOT
 
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 

@@ -34,10 +34,10 @@ import pydicom
 from pydicom.pixels import get_decoder, pixel_array
 
 import dicoxide
-import made_series
-from conftest import ROOT
-from mutations import _files, _ways
-from mutations._mutate import Promise
+from support import made_series
+from support.mutations import _files, _ways
+from support.mutations._mutate import Promise
+from support.real_images import ROOT
 
 _MOST_BYTES = 400_000
 # What an allocator keeps after the worst that several threads have done at once, which is late now and then; and how

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dicoxide._arguments import Array, FrameIndex, select
 from dicoxide._backend import core
 from dicoxide._frame import IMAGE_PIXEL
-from dicoxide._request import Array, FrameIndex, select
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import Decoder
 
     from dicoxide._core import Frames
-    from dicoxide._notes import Note
-    from dicoxide._source import Source
+    from dicoxide._deviations import Note
+    from dicoxide._sources.base import Source
 
 # Of broken bytes they throw what nobody catches, which ends the process: they are asked last, and in one of their own.
 _APART = frozenset({"gdcm"})
@@ -145,9 +145,9 @@ class Others:
         for name in available(spec.transfer_syntax):
             try:
                 if name in _APART:
-                    from dicoxide import _apart
+                    from dicoxide._fallback_decoders import subprocess
 
-                    return _apart.decode(spec.transfer_syntax, name, codestream, said, spec.shape, spec.dtype)
+                    return subprocess.decode(spec.transfer_syntax, name, codestream, said, spec.shape, spec.dtype)
                 one = encapsulate([codestream])
                 decoded, _ = _decoder(spec.transfer_syntax).as_array(one, decoding_plugin=name, **said)
                 return decoded

@@ -20,7 +20,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._apart._worker import CHILD, ENDED, HAS_CHILDREN, Answer, EndError, ended, receive, receive_into, send
+from dicoxide._fallback_decoders._worker import (
+    CHILD,
+    ENDED,
+    HAS_CHILDREN,
+    Answer,
+    EndError,
+    ended,
+    receive,
+    receive_into,
+    send,
+)
 
 __all__ = ["ApartError", "decode", "ended", "stop"]
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._fallback import _foreign, _rle, _samples, _syntaxes
-from dicoxide._fallback._encode import jpeg_lossless_encode, rle_encode
-from dicoxide._fallback._faults import ERROR_KINDS, Budget, Tolerated, fault
-from dicoxide._fallback._foreign import codestream_size
-from dicoxide._fallback._frames import Encapsulated, Native, Places, Whole
-from dicoxide._fallback._info import FrameInfo
+from dicoxide._numpy_backend import _rle, _samples, _syntaxes, _undecoded
+from dicoxide._numpy_backend._encode import jpeg_lossless_encode, rle_encode
+from dicoxide._numpy_backend._errors import ERROR_KINDS, Budget, Tolerated, fault
+from dicoxide._numpy_backend._frames import Encapsulated, Native, Places, Whole
+from dicoxide._numpy_backend._info import FrameInfo
+from dicoxide._numpy_backend._undecoded import codestream_size
 from dicoxide.errors import DecodeError
 
 __all__ = [
@@ -242,7 +242,7 @@ class Frames:
         if self._codec == "rle":
             return _rle.starts_frame(fragment, self._info)
         if self._codec == "foreign":
-            return _foreign.starts_frame(fragment)
+            return _undecoded.starts_frame(fragment)
         return len(fragment) * 8 >= self._info.native_frame_bits
 
     @contextmanager

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._fallback._faults import fault
+from dicoxide._numpy_backend._errors import fault
 
 _LONGEST_RUN = 128
 

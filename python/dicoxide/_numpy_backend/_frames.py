@@ -6,8 +6,8 @@ import struct
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from dicoxide._fallback._faults import Tolerated, fault
-from dicoxide._fallback._info import FrameInfo
+from dicoxide._numpy_backend._errors import Tolerated, fault
+from dicoxide._numpy_backend._info import FrameInfo
 from dicoxide.errors import CorruptFrameError, TruncatedFrameError
 
 # Start and end of a fragment in the value.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._fallback._faults import fault
+from dicoxide._numpy_backend._errors import fault
 
 _MODULE = "PS3.3 C.7.6.3"
 _CELL = "PS3.5 8.1.1"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._fallback._faults import Budget, Tolerated, fault
-from dicoxide._fallback._info import FrameInfo
+from dicoxide._numpy_backend._errors import Budget, Tolerated, fault
+from dicoxide._numpy_backend._info import FrameInfo
 
 _HEADER = struct.Struct("<16L")
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._fallback._faults import fault
-from dicoxide._fallback._info import FrameInfo
+from dicoxide._numpy_backend._errors import fault
+from dicoxide._numpy_backend._info import FrameInfo
 
 Samples = npt.NDArray[Any]
 

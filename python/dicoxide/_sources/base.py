@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from typing_extensions import Buffer
 
-    from dicoxide._attributes import Attributes
     from dicoxide._core import Frames
+    from dicoxide._sources.attributes import Attributes
 
 Readable: TypeAlias = "str | os.PathLike[str] | Buffer | BinaryIO | Dataset"
 

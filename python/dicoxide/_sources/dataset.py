@@ -13,13 +13,13 @@ from collections.abc import Iterator, MutableSequence, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dicoxide._attributes import Attributes
+from dicoxide._arguments import owned_bytes
 from dicoxide._backend import core
 from dicoxide._frame import IMAGE_PIXEL, FrameSpec
-from dicoxide._reading import reading, unreadable
-from dicoxide._request import owned_bytes
-from dicoxide._source import DEFLATED, EXPLICIT, IMPLICIT, Source
-from dicoxide._values import is_number
+from dicoxide._sources.attributes import Attributes
+from dicoxide._sources.base import DEFLATED, EXPLICIT, IMPLICIT, Source
+from dicoxide._sources.pydicom_reader import reading, unreadable
+from dicoxide._sources.values import is_number
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dicoxide._attributes import Attributes
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
-from dicoxide._source import Source
-from dicoxide._values import is_text, value_of
+from dicoxide._sources.attributes import Attributes
+from dicoxide._sources.base import Source
+from dicoxide._sources.values import is_text, value_of
 from dicoxide.errors import CorruptFrameError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class FileSource(Source):
     def dataset(self) -> Dataset:
         # Read once: who decodes frame by frame asks for it each time.
         if self._dataset is None:
-            from dicoxide._reading import read
+            from dicoxide._sources.pydicom_reader import read
 
             self._dataset = read(self._src)
         return self._dataset

@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dicoxide._arguments import owned_bytes
 from dicoxide._backend import backend, core
-from dicoxide._request import owned_bytes
-from dicoxide._source import Readable, Source
+from dicoxide._sources.base import Readable, Source
 
 if TYPE_CHECKING:
-    from dicoxide._of_dataset import DatasetSource
+    from dicoxide._sources.dataset import DatasetSource
 
 __all__ = ["open_many", "open_source"]
 
@@ -37,10 +37,10 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
             return _of_dataset(src)
         src = _bytes_of(src)
     if backend == "rust":
-        from dicoxide._of_file import FileSource
+        from dicoxide._sources.file import FileSource
 
         return FileSource(src, max_bytes)  # type: ignore[arg-type]
-    from dicoxide._reading import read
+    from dicoxide._sources.pydicom_reader import read
 
     return _of_dataset(read(src))  # type: ignore[arg-type]
 
@@ -48,7 +48,7 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
 def open_many(paths: Sequence[str], threads: int) -> list[Source | Exception]:
     """Read the headers of files, on at most `threads` threads: what `open_source` gives of each, or raises."""
     if backend == "rust":
-        from dicoxide._of_file import FileSource
+        from dicoxide._sources.file import FileSource
 
         return [
             opened if isinstance(opened, Exception) else FileSource(path, opened=opened)
@@ -65,7 +65,7 @@ def _opened(path: str) -> Source | Exception:
 
 
 def _of_dataset(dataset: Any) -> DatasetSource:
-    from dicoxide._of_dataset import describe
+    from dicoxide._sources.dataset import describe
 
     return describe(dataset)
 

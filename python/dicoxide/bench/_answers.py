@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dicoxide._request import Array
+from dicoxide._arguments import Array
 from dicoxide.bench._cases import Case
 
 __all__ = ["checksum", "difference", "normal"]

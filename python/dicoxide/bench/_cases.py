@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dicoxide._arguments import Array
 from dicoxide._capabilities import capabilities
-from dicoxide._open import open_source
-from dicoxide._request import Array
-from dicoxide._source import Source
+from dicoxide._sources.base import Source
+from dicoxide._sources.open import open_source
 from dicoxide.bench import _images
-from dicoxide.bulk.series._find import File, Finder
+from dicoxide.bulk.series._discover import File, Finder
 from dicoxide.errors import DecodeError, UnsupportedError
 
 __all__ = ["LOSSY", "Case", "built_in", "generated", "mixed", "of_paths"]

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from dicoxide.bench._figures import OURS, Document, compared, labels, losses, side
 from dicoxide.bench._markup import Html, counted, joined, shown_ratio, tag
 from dicoxide.bench._page import page
 from dicoxide.bench._plots import Plots
 from dicoxide.bench._sections import sections
+from dicoxide.bench._summary import OURS, Document, compared, labels, losses, side
 
 __all__ = ["write"]
 

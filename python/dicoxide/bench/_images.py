@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dicoxide._arguments import Array
 from dicoxide._encode import jpeg_lossless_encode, rle_encode
-from dicoxide._request import Array
 
 __all__ = ["ct", "write"]
 

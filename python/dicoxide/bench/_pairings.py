@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers import LEVELS, OURS, PEERS
+from dicoxide.bench._decoders import LEVELS, OURS, PEERS
 from dicoxide.bench._verify import Answer
 
 __all__ = ["Race", "Racing"]

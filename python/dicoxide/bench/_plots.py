@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
-from dicoxide.bench._figures import OURS, Bar, Ratio, Spot, side
+from dicoxide.bench._axis_ticks import apart, binary, ticks
 from dicoxide.bench._markup import Html, counted, plain, shown_ratio, tag
-from dicoxide.bench._scales import apart, binary, ticks
+from dicoxide.bench._summary import OURS, Bar, Ratio, Spot, side
 from dicoxide.bulk._extras import require
 
 __all__ = ["Plots"]
@@ -56,7 +56,7 @@ class Plots:
 
     def __init__(self, peers: Sequence[str], control: dict[str, float] | None) -> None:
         require("vl-convert-python", what="--html")
-        self._peers = list(peers)
+        self._decoders = list(peers)
         self._control = control
         self._numbers = count(1)
 
@@ -175,9 +175,9 @@ class Plots:
             {"peer": plain(spot.peer), "at": spot.at, "speed": spot.speed / 1e6, "ours": spot.peer == OURS}
             for spot in spots
         ]
-        safe = [plain(peer) for peer in self._peers]
-        colours = {"domain": safe, "range": [f"var(--c{self._colour(peer)})" for peer in self._peers]}
-        shapes = {"domain": safe, "range": [self._shape(peer) for peer in self._peers]}
+        safe = [plain(peer) for peer in self._decoders]
+        colours = {"domain": safe, "range": [f"var(--c{self._colour(peer)})" for peer in self._decoders]}
+        shapes = {"domain": safe, "range": [self._shape(peer) for peer in self._decoders]}
         look = _plane(across, upward) | {
             "color": {"field": "peer", "type": "nominal", "scale": colours, "legend": None}
         }
@@ -197,17 +197,17 @@ class Plots:
 
     def legend(self, peers: Iterable[str]) -> Html:
         """Colours and shapes of the lines."""
-        known = sorted(set(peers), key=self._peers.index)
+        known = sorted(set(peers), key=self._decoders.index)
         return _legend((f"var(--c{self._colour(peer)})", self._shape(peer), peer) for peer in known)
 
     def _colour(self, peer: str) -> int:
         """That of the decoder, which its variants share."""
-        decoders = list(dict.fromkeys([OURS, *map(_decoder, self._peers)]))
+        decoders = list(dict.fromkeys([OURS, *map(_decoder, self._decoders)]))
         return decoders.index(_decoder(peer)) % _COLOURS
 
     def _shape(self, peer: str) -> str:
         # Where shapes begin again colours don't begin with the same one.
-        at = self._peers.index(peer)
+        at = self._decoders.index(peer)
         return _SHAPES[(at + at // _COLOURS) % len(_SHAPES)]
 
     def _drawn(

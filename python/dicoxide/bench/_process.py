@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from dicoxide._apart import ended
+from dicoxide._fallback_decoders.subprocess import ended
 
 __all__ = ["OutOfTimeError", "Worker"]
 

@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dicoxide import _clock
-from dicoxide._request import thread_count
+from dicoxide._arguments import thread_count
 from dicoxide._threads import Threads
 from dicoxide.bench import _setup
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers import LEVELS, OURS, PEERS
+from dicoxide.bench._decoders import LEVELS, OURS, PEERS
+from dicoxide.bench._pairings import Race, Racing
 from dicoxide.bench._process import OutOfTimeError, Worker
-from dicoxide.bench._races import Race, Racing
 from dicoxide.bench._stats import ratio, summary
 from dicoxide.bench._verify import Answer, Verdicts, asked
 
@@ -121,7 +121,7 @@ class _Runner:
         self._results: dict[Race, dict[str, Any]] = {}
         self._control: list[dict[str, float]] = []
         self._ratios: dict[tuple[str, str], list[float]] = {}
-        self._notes: list[str] = []
+        self._deviations: list[str] = []
         self._wanted: set[str] = set()
         cores = thread_count(None)
         self._threads = sorted({1, cores, *(count for count in (2, 4, 8, 16, 32, 64) if count < cores)})
@@ -183,7 +183,7 @@ class _Runner:
                 self._verified.append(case)
         finally:
             if len(self._verified) < len(cases):
-                self._notes.append(f"{len(self._verified)} of {len(cases)} images were compared within the budget")
+                self._deviations.append(f"{len(self._verified)} of {len(cases)} images were compared within the budget")
 
     def race(self) -> None:
         """Time those who are exact, in turns with ours."""
@@ -207,7 +207,7 @@ class _Runner:
             self._others(done)
         finally:
             if len(done) < len(possible):
-                self._notes.append(f"{len(done)} of {len(possible)} possible races were run within the budget")
+                self._deviations.append(f"{len(done)} of {len(possible)} possible races were run within the budget")
 
     def _run(self, race: Race, ours: bool, seconds: float, most_seconds: float) -> None:
         """Run a race, with `ours` in it or without."""
@@ -271,7 +271,7 @@ class _Runner:
         document["cases"] = [_told(case) for case in self._verified]
         document["results"] = list(self._told_results())
         document["disagreements"] = self._verdicts.disagreements
-        document["notes"] = [*notes, *self._notes]
+        document["notes"] = [*notes, *self._deviations]
         setup = document["setup"]
         setup["noise"]["mhz_after"] = _setup.mhz()
         setup["took_seconds"] = round(_clock.seconds() - self._began, 3)

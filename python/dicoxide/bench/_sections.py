@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from dicoxide.bench import _figures as figures
+from dicoxide.bench import _summary as figures
 from dicoxide.bench import _tables as tables
-from dicoxide.bench._figures import LEVELS, OURS, Bar, Document, Ratio, Spot, label
 from dicoxide.bench._markup import Html, counted, joined, listed, shown_bytes, shown_ratio, tag
 from dicoxide.bench._page import Section
 from dicoxide.bench._plots import Plots
+from dicoxide.bench._summary import LEVELS, OURS, Bar, Document, Ratio, Spot, label
 
 __all__ = ["sections"]
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from dicoxide import _clock
+from dicoxide._arguments import thread_count
 from dicoxide._backend import backend, core
-from dicoxide._request import thread_count
 from dicoxide._threads import Task, Threads
-from dicoxide.bench._peers import PEERS, Peer
+from dicoxide.bench._decoders import PEERS, Peer
 from dicoxide.bench._process import OutOfTimeError, Worker
 
 __all__ = ["load", "mhz", "peers", "setup"]

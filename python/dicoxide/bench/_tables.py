@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from dicoxide.bench._figures import LEVELS, OURS, Document, Result, groups, label, labels, name
 from dicoxide.bench._markup import Html, joined, number, shown_bytes, shown_ratio, shown_time, table, tag
+from dicoxide.bench._summary import LEVELS, OURS, Document, Result, groups, label, labels, name
 
 __all__ = ["answers", "disagreements", "everything", "folded", "lost", "matrix", "meanings", "peers", "setup"]
 

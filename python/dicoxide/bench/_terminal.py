@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from dicoxide.bench._peers import LEVELS, OURS
+from dicoxide.bench._decoders import LEVELS, OURS
 
 __all__ = ["lines", "write_csv"]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from dicoxide._threads import Threads
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers import JPEG, OURS, PEERS, RLE
+from dicoxide.bench._decoders import JPEG, OURS, PEERS, RLE
 from dicoxide.bench._process import Worker
 
 __all__ = ["Answer", "Question", "Verdicts", "asked"]

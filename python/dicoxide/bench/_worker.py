@@ -18,10 +18,10 @@ import numpy as np
 
 import dicoxide
 from dicoxide import _clock
-from dicoxide._request import Array
+from dicoxide._arguments import Array
 from dicoxide.bench._answers import checksum, difference
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers import PEERS, Opened
+from dicoxide.bench._decoders import PEERS, Opened
 
 __all__ = ["main"]
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
-from dicoxide import _notes
+from dicoxide import _deviations
+from dicoxide._arguments import Array, byte_limit, owned_bytes, thread_count
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
-from dicoxide._request import Array, byte_limit, owned_bytes, thread_count
 from dicoxide._threads import Threads
 
 if TYPE_CHECKING:
-    from dicoxide._source import Readable
+    from dicoxide._sources.base import Readable
 
 __all__ = ["OnError", "decode_many"]
 
@@ -128,7 +128,7 @@ def _results(
                 if type(result) is tuple:
                     array, notes = result
                     owner.handed_on(array, is_of_core=notes is not None)
-                    _notes.warn(notes or ())
+                    _deviations.warn(notes or ())
                     yield entry.source, array
                 elif on_error == "raise" or not isinstance(result, _OF_SOURCES):
                     raise result  # type: ignore[misc]

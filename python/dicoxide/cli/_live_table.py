@@ -7,7 +7,7 @@ from statistics import geometric_mean
 from types import TracebackType
 from typing import Any, Self
 
-from dicoxide.bench._peers import LEVELS, OURS
+from dicoxide.bench._decoders import LEVELS, OURS
 from dicoxide.bench._run import Now
 from dicoxide.bulk._extras import is_there
 from dicoxide.cli._progress import Line

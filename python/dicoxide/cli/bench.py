@@ -12,7 +12,7 @@ from typing import Any
 
 from dicoxide import _clock
 from dicoxide.bulk._extras import MissingExtraError, require
-from dicoxide.cli._words import counted, numbers_type, shown
+from dicoxide.cli._text import counted, numbers_type, shown
 
 __all__ = ["add_to"]
 
@@ -43,9 +43,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _run(arguments: argparse.Namespace) -> int:
     from dicoxide.bench._cases import built_in, mixed, of_paths
-    from dicoxide.bench._peers import PEERS
+    from dicoxide.bench._decoders import PEERS
     from dicoxide.bench._run import Now, Options, run
-    from dicoxide.cli._board import Board
+    from dicoxide.cli._live_table import Board
 
     if unknown := [name for name in arguments.peer if name not in PEERS]:
         print(f"dicoxide: --peer {unknown[0]}: known are {', '.join(PEERS)}", file=sys.stderr)

@@ -21,13 +21,13 @@ from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._formats import empty_partials
 from dicoxide.bulk.runs._formats._zarr import begin_group, end_group
 from dicoxide.bulk.runs._frames import FrameSelection
-from dicoxide.bulk.runs._jobs import Job, plan
 from dicoxide.bulk.runs._ledger import Ledger, OutputError
 from dicoxide.bulk.runs._options import FORMATS, Options
 from dicoxide.bulk.runs._run import Result, run
-from dicoxide.bulk.runs._survey import Survey
+from dicoxide.bulk.runs._scan_sources import Survey
+from dicoxide.bulk.runs._tasks import Job, plan
 from dicoxide.cli._progress import Progress, size_text
-from dicoxide.cli._words import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
+from dicoxide.cli._text import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
 
 __all__ = ["add_to"]
 

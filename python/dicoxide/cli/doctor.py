@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any, NamedTuple
 
-from dicoxide import _backend, _delegate
+from dicoxide import _backend
+from dicoxide._arguments import thread_count
 from dicoxide._backend import core
 from dicoxide._capabilities import capabilities
-from dicoxide._request import thread_count
+from dicoxide._fallback_decoders import delegate
 from dicoxide.bulk._extras import EXTRAS
-from dicoxide.cli._words import nothing_on_stdout
-from dicoxide.plugins import _ahead, _order
+from dicoxide.cli._text import nothing_on_stdout
+from dicoxide.plugins import _order, _prefetch
 
 __all__ = ["add_to", "report"]
 
@@ -31,7 +32,7 @@ class _Variable(NamedTuple):
 
 _VARIABLES = (
     _Variable("DICOXIDE_CPU", ("portable", "x86-64-v3"), "no instructions beyond the baseline, or beyond AVX2"),
-    _Variable("DICOXIDE_LANES", ("serial", "lanes", "speculative"), "one way through entropy-coded data"),
+    _Variable("DICOXIDE_ENTROPY_MODE", ("serial", "lanes", "speculative"), "one way through entropy-coded data"),
     _Variable("DICOXIDE_PURE_PYTHON", ("1",), "the NumPy backend"),
 )
 
@@ -56,7 +57,7 @@ def report() -> dict[str, Any]:
     table = capabilities()
     plugins: dict[str, list[str]] = {}
     for uid in table:
-        for name in _delegate.available(uid):
+        for name in delegate.available(uid):
             plugins.setdefault(name, []).append(uid)
     return {
         "dicoxide": core.__version__,
@@ -73,7 +74,7 @@ def report() -> dict[str, Any]:
             for variable in _VARIABLES
         ],
         "enabled": _order.is_enabled(),
-        "enabled_threads": _ahead.threads(),
+        "enabled_threads": _prefetch.threads(),
         "plugins": [
             {
                 "name": name,

@@ -12,12 +12,12 @@ from typing import Any
 from dicoxide._capabilities import Capability, capabilities
 from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._frames import FrameSelection
-from dicoxide.bulk.runs._jobs import Job, plan
-from dicoxide.bulk.runs._survey import Survey
-from dicoxide.bulk.runs._told import series_attributes
+from dicoxide.bulk.runs._scan_sources import Survey
+from dicoxide.bulk.runs._series_metadata import series_attributes
+from dicoxide.bulk.runs._tasks import Job, plan
 from dicoxide.bulk.series._headers import Header
 from dicoxide.cli._progress import Progress
-from dicoxide.cli._words import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
+from dicoxide.cli._text import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
 
 __all__ = ["add_to", "report"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from dicoxide._arguments import thread_count
 from dicoxide._backend import core
-from dicoxide._delegate import order_of
-from dicoxide._request import thread_count
-from dicoxide.plugins import _ahead
+from dicoxide._fallback_decoders.delegate import order_of
+from dicoxide.plugins import _prefetch
 
 if TYPE_CHECKING:
     from pydicom.pixels.common import CoderBase
@@ -150,7 +150,7 @@ def _release(holder: object) -> None:
 
 
 def _set_threads() -> None:
-    _ahead.set_threads(next((count for count in reversed(_holders.values()) if count is not None), 1))
+    _prefetch.set_threads(next((count for count in reversed(_holders.values()) if count is not None), 1))
 
 
 def _coder(uid: str, *, is_encoder: bool) -> CoderBase:

@@ -16,8 +16,8 @@ from dicoxide.errors import DecodeError
 
 if TYPE_CHECKING:
     from dicoxide._core import Frames
+    from dicoxide._deviations import Note
     from dicoxide._frame import CoreAttributes
-    from dicoxide._notes import Note
 
 __all__ = ["Ahead", "set_threads", "threads"]
 

@@ -16,7 +16,7 @@ from pydicom.uid import UID
 
 from dicoxide._backend import core
 from dicoxide.errors import CorruptFrameError, DecodeError, NonConformantWarning, UnsupportedError
-from dicoxide.plugins._ahead import Ahead, threads
+from dicoxide.plugins._prefetch import Ahead, threads
 
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner

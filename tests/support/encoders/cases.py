@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from encoders import native, rle
-from encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
+from support.encoders import native, rle
+from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
 
 SYNTAXES = (
     ImplicitVRLittleEndian,

@@ -17,7 +17,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from encoders import encapsulate, jpeg_lossless, native, rle
+from support.encoders import encapsulate, jpeg_lossless, native, rle
 
 Array = npt.NDArray[Any]
 

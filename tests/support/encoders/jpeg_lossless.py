@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from encoders.huffman import Table, table_for
+from support.encoders.huffman import Table, table_for
 
 Array = npt.NDArray[Any]
 # Symbols of one component: category, additional bits, of each sample in the order of lines.

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLossless
 
-from encoders import encapsulate, jpeg_lossless
-from encoders.dataset import dataset
+from support.encoders import encapsulate, jpeg_lossless
+from support.encoders.dataset import dataset
 
 Array = npt.NDArray[Any]
 

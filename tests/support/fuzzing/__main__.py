@@ -1,8 +1,8 @@
 """The command: fuzz a target by atheris, try random bytes on it, or try one input again.
 
-python -m fuzzing decode --seconds 600
-python -m fuzzing all --random 500
-python -m fuzzing plugin --input target/fuzz-python/plugin/found/crash-…
+python -m support.fuzzing decode --seconds 600
+python -m support.fuzzing all --random 500
+python -m support.fuzzing plugin --input target/fuzz-python/plugin/found/crash-…
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MEMORY_MIB = 2560
 
 def main() -> int:
     """Run what the command line says; 1 where anything failed, 3 where atheris is not there."""
-    parser = argparse.ArgumentParser(prog="python -m fuzzing", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m support.fuzzing", description=__doc__.splitlines()[0])
     parser.add_argument("target", help="a name, or all")
     parser.add_argument("--seconds", type=int, default=60, help="how long, each target")
     parser.add_argument("--random", type=int, metavar="N", help="without atheris: N inputs, of random bytes")
@@ -35,8 +35,8 @@ def main() -> int:
     arguments, more = parser.parse_known_args()
     fuzzer = _fuzzer() if arguments.random is None and not arguments.input and not arguments.list else None
     # Instrumented on import, so not before.
-    from fuzzing import _targets
-    from mutations import _ways
+    from support.fuzzing import _targets
+    from support.mutations import _ways
 
     names = list(_targets.TARGETS) if arguments.target == "all" else [arguments.target]
     if arguments.list:
@@ -71,7 +71,7 @@ def _fuzzer() -> Any:
 
 
 def _fuzz(atheris: Any, name: str, folder: Path, seconds: int, more: list[str]) -> int:
-    from fuzzing import _seeds, _targets
+    from support.fuzzing import _seeds, _targets
 
     seeds, corpus, found = folder / "seeds", folder / "corpus", folder / "found"
     _seeds.write(name, seeds, _MOST_BYTES)
@@ -96,7 +96,7 @@ def _fuzz(atheris: Any, name: str, folder: Path, seconds: int, more: list[str]) 
 
 
 def _try(name: str, data: bytes) -> int:
-    from fuzzing import _targets
+    from support.fuzzing import _targets
 
     failures = _targets.run(name, data)
     for failure in failures:
@@ -106,7 +106,7 @@ def _try(name: str, data: bytes) -> int:
 
 def _try_random(name: str, count: int, seed: int) -> int:
     """Seeds with some bytes changed, and bytes that come from nowhere."""
-    from fuzzing import _seeds
+    from support.fuzzing import _seeds
 
     rng = random.Random(f"{name}:{seed}")
     seeds = list(_seeds.seeds(name, _MOST_BYTES))

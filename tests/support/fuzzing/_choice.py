@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import Tag
 
 from dicoxide._backend import core
-from encoders import encapsulate
+from support.encoders import encapsulate
 
 CHOICE_BYTES = 12
 # Targets are to be tried often.

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from conftest import ROOT
-from dicoxide._attributes import _DICTIONARY
-from fuzzing._targets import FILE_CHOICE_BYTES
-from mutations import _files
+from dicoxide._sources.attributes import _DICTIONARY
+from support.fuzzing._targets import FILE_CHOICE_BYTES
+from support.mutations import _files
+from support.real_images import ROOT
 
 CORPUS = ROOT / "rust" / "fuzz" / "corpus"
 # What chooses an image goes first in those of the Rust target `decode`, as here.

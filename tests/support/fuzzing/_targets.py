@@ -20,19 +20,19 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-import backends
 import dicoxide
-from dicoxide import _fallback
-from dicoxide._attributes import _DICTIONARY, Attributes
+from dicoxide import _numpy_backend
 from dicoxide._backend import backend, core
-from dicoxide._of_dataset import describe
-from dicoxide._open import open_source
-from dicoxide._reading import read
-from dicoxide._values import is_number, value_of
-from fuzzing import _choice
-from mutations import _agree, _ways
-from mutations._agree import equal, same, undocumented
-from mutations._ways import Outcome, outcome
+from dicoxide._sources.attributes import _DICTIONARY, Attributes
+from dicoxide._sources.dataset import describe
+from dicoxide._sources.open import open_source
+from dicoxide._sources.pydicom_reader import read
+from dicoxide._sources.values import is_number, value_of
+from support import backends
+from support.fuzzing import _choice
+from support.mutations import _agree, _ways
+from support.mutations._agree import equal, same, undocumented
+from support.mutations._ways import Outcome, outcome
 
 Failures = Iterator[str]
 Target = Callable[[bytes], Failures]
@@ -344,7 +344,7 @@ def backends_(data: bytes) -> Failures:
     choice = _choice.choose(data)
     if choice is None or backend != "rust":
         return
-    if not any(uid == choice.transfer_syntax and codec for uid, _, codec in _fallback.transfer_syntaxes()):
+    if not any(uid == choice.transfer_syntax and codec for uid, _, codec in _numpy_backend.transfer_syntaxes()):
         return
     options: dict[str, Any] = {"strict": bool(choice.options & 32), "to_rgb": bool(choice.options & 2)}
     if choice.options & 12 == 12:
@@ -352,7 +352,7 @@ def backends_(data: bytes) -> Failures:
     dtype = "f4" if "rescales" in options else choice.dtype
     ours, theirs = (
         outcome(lambda one=one: backends.outcome(one, choice.arguments(), dtype, **options))
-        for one in (core, _fallback)
+        for one in (core, _numpy_backend)
     )
     if ours.error is not None or theirs.error is not None or ours.array != theirs.array:
         yield f"{_told(ours)} of the core, {_told(theirs)} of NumPy"
@@ -405,7 +405,7 @@ _CHARACTER_SETS = (
 
 
 def _elements(ds: Dataset) -> Any:
-    from dicoxide._of_dataset import _DatasetElements
+    from dicoxide._sources.dataset import _DatasetElements
 
     return _DatasetElements(ds)
 

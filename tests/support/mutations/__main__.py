@@ -1,8 +1,8 @@
 """The command: a campaign, or one case again.
 
-python -m mutations --cases 200000 --json outcome.json
-python -m mutations --others --cases 20000
-python -m mutations --case CT_small.dcm:17 --dump broken.dcm
+python -m support.mutations --cases 200000 --json outcome.json
+python -m support.mutations --others --cases 20000
+python -m support.mutations --case CT_small.dcm:17 --dump broken.dcm
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from mutations import _check, _files, _ways, _worker
-from mutations._campaign import WORKER, Campaign, Summary
+from support.mutations import _check, _files, _ways, _worker
+from support.mutations._campaign import WORKER, Campaign, Summary
 
 
 def main() -> int:
     """Run what the command line says; 1 where anything failed."""
-    parser = argparse.ArgumentParser(prog="python -m mutations", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m support.mutations", description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=20_000, help="how many in all; small files get most of them")
     parser.add_argument("--start", type=int, default=0, help="the number of the first case of each file")
     parser.add_argument("--files", default="", help="only those with this in their names")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 import dicoxide
-from dicoxide._attributes import KEYWORDS
-from mutations import _ways
-from mutations._ways import Outcome, outcome
+from dicoxide._sources.attributes import KEYWORDS
+from support.mutations import _ways
+from support.mutations._ways import Outcome, outcome
 
 
 def undocumented(name: str, found: Outcome) -> Iterator[str]:

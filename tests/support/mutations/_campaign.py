@@ -17,9 +17,9 @@ from typing import Any
 
 import dicoxide
 
-_TESTS = Path(__file__).parent.parent
+_TESTS = Path(__file__).parents[2]
 _PACKAGE = Path(dicoxide.__file__).parent
-WORKER = (sys.executable, "-m", "mutations._worker")
+WORKER = (sys.executable, "-m", "support.mutations._worker")
 
 
 @dataclass

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 import dicoxide
-from mutations import _agree, _ways
-from mutations._agree import same, undocumented
-from mutations._mutate import Mutant, Promise
-from mutations._ways import Outcome, outcome
+from support.mutations import _agree, _ways
+from support.mutations._agree import same, undocumented
+from support.mutations._mutate import Mutant, Promise
+from support.mutations._ways import Outcome, outcome
 
 # A call may take the memory of its output, and this much besides for each byte of input and in all.
 _SCRATCH_PER_BYTE = 80

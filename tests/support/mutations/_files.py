@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 
 import dicoxide
-from conftest import PYDICOM_FILES, SHARED, pydicom_files, shared_files
-from mutations import _mutate
-from mutations._layout import Layout, layout_of
-from mutations._mutate import Mutant
+from support.mutations import _mutate
+from support.mutations._layout import Layout, layout_of
+from support.mutations._mutate import Mutant
+from support.real_images import PYDICOM_FILES, SHARED, pydicom_files, shared_files
 
-VECTORS = Path(__file__).parent.parent / "vectors"
+VECTORS = Path(__file__).parents[2] / "vectors"
 
 # One large file takes the time of hundreds of small ones.
 _MOST_BYTES = 4 << 20

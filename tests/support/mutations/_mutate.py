@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from mutations._layout import Layout
+from support.mutations._layout import Layout
 
 
 class Promise(Enum):

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from mutations import _check, _files, _ways
+from support.mutations import _check, _files, _ways
 
 MEMORY_BYTES = 3 << 30
 # Of the command line: other decoders stay.

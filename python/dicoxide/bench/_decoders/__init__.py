@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dicoxide.bench._peers._base import JPEG, LEVELS, RLE, Opened, Peer
-from dicoxide.bench._peers._dicomsdl import Dicomsdl
-from dicoxide.bench._peers._dicoxide import Dicoxide
-from dicoxide.bench._peers._gdcm import Gdcm
-from dicoxide.bench._peers._highdicom import Highdicom
-from dicoxide.bench._peers._imagecodecs import Imagecodecs
-from dicoxide.bench._peers._nvimgcodec import NvImageCodec
-from dicoxide.bench._peers._pydicom import Pillow, Pydicom, Pyjpegls, Pylibjpeg
-from dicoxide.bench._peers._simpleitk import SimpleItk
+from dicoxide.bench._decoders._base import JPEG, LEVELS, RLE, Opened, Peer
+from dicoxide.bench._decoders._dicomsdl import Dicomsdl
+from dicoxide.bench._decoders._dicoxide import Dicoxide
+from dicoxide.bench._decoders._gdcm import Gdcm
+from dicoxide.bench._decoders._highdicom import Highdicom
+from dicoxide.bench._decoders._imagecodecs import Imagecodecs
+from dicoxide.bench._decoders._nvimgcodec import NvImageCodec
+from dicoxide.bench._decoders._pydicom import Pillow, Pydicom, Pyjpegls, Pylibjpeg
+from dicoxide.bench._decoders._simpleitk import SimpleItk
 
 __all__ = ["JPEG", "LEVELS", "OURS", "PEERS", "RLE", "Opened", "Peer"]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from dicoxide._arguments import Array
 from dicoxide._frame import FrameSpec
-from dicoxide._request import Array
 from dicoxide.bench._answers import normal
 from dicoxide.bench._cases import Case
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import dicoxide
+from dicoxide._arguments import Array
 from dicoxide._backend import core
-from dicoxide._request import Array
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers._base import JPEG_LOSSLESS, LEVELS, RLE, Call, Opened, Peer
+from dicoxide.bench._decoders._base import JPEG_LOSSLESS, LEVELS, RLE, Call, Opened, Peer
 
 __all__ = ["Dicoxide"]
 

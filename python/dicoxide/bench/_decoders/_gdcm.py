@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from dicoxide._request import Array
+from dicoxide._arguments import Array
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers._base import Call, Opened, is_ybr, library, planes_last
-from dicoxide.bench._peers._pydicom import Plugin
+from dicoxide.bench._decoders._base import Call, Opened, is_ybr, library, planes_last
+from dicoxide.bench._decoders._pydicom import Plugin
 
 __all__ = ["Gdcm"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers._base import Call, Opened, Peer
+from dicoxide.bench._decoders._base import Call, Opened, Peer
 
 __all__ = ["Highdicom"]
 

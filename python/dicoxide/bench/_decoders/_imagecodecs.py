@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dicoxide._request import Array
+from dicoxide._arguments import Array
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers._base import (
+from dicoxide.bench._decoders._base import (
     JPEG,
     JPEG_2000,
     JPEG_LOSSLESS,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from dicoxide._request import Array
-from dicoxide.bench._peers._base import JPEG, JPEG_2000, JPEG_LOSSLESS, Call, Opened, Peer
+from dicoxide._arguments import Array
+from dicoxide.bench._decoders._base import JPEG, JPEG_2000, JPEG_LOSSLESS, Call, Opened, Peer
 
 __all__ = ["NvImageCodec"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicoxide.bench._cases import Case
-from dicoxide.bench._peers._base import Call, Opened, Peer, library
+from dicoxide.bench._decoders._base import Call, Opened, Peer, library
 
 __all__ = ["SimpleItk"]
 

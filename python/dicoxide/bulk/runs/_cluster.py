@@ -12,12 +12,12 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from dicoxide._request import thread_count
+from dicoxide._arguments import thread_count
 from dicoxide.bulk._extras import require
 from dicoxide.bulk.runs._failure import Failure
-from dicoxide.bulk.runs._jobs import Job
 from dicoxide.bulk.runs._options import Options
 from dicoxide.bulk.runs._run import Report, Result, run
+from dicoxide.bulk.runs._tasks import Job
 
 __all__ = ["ClusterError", "run_on_cluster"]
 

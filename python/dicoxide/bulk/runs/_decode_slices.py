@@ -7,13 +7,13 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any, Protocol, TypeVar
 
+from dicoxide._arguments import Array
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
-from dicoxide._request import Array
 from dicoxide._threads import Task, Threads
 from dicoxide.bulk._many import decode_many
-from dicoxide.bulk.runs._jobs import Job
 from dicoxide.bulk.runs._options import Options
+from dicoxide.bulk.runs._tasks import Job
 from dicoxide.errors import DecodeError
 
 __all__ = ["decoded_slices"]

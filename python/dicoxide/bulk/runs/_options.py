@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dicoxide.bulk.runs._frames import FrameSelection
-from dicoxide.bulk.runs._jobs import Job
+from dicoxide.bulk.runs._tasks import Job
 
 __all__ = ["FORMATS", "Options"]
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from dicoxide._request import Array, thread_count
+from dicoxide._arguments import Array, thread_count
 from dicoxide._threads import Task, Threads
-from dicoxide.bulk.runs._deliver import decoded_slices
+from dicoxide.bulk.runs._decode_slices import decoded_slices
 from dicoxide.bulk.runs._failure import Failure, failure_of
 from dicoxide.bulk.runs._formats import Writer, open_writer
-from dicoxide.bulk.runs._jobs import Job
 from dicoxide.bulk.runs._options import Options
+from dicoxide.bulk.runs._tasks import Job
 
 __all__ = ["Report", "Result", "run"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dicoxide.bulk.runs._failure import Failure, failure_of
-from dicoxide.bulk.series._find import Finder, Other, Unreadable
+from dicoxide.bulk.series._discover import Finder, Other, Unreadable
 from dicoxide.bulk.series._headers import Header, read_headers
 
 __all__ = ["Survey"]

@@ -10,12 +10,12 @@ from datetime import date as calendar
 from itertools import islice
 from typing import Any, NamedTuple
 
-from dicoxide._attributes import Attributes
+from dicoxide._arguments import thread_count
 from dicoxide._image import Image
-from dicoxide._open import open_many, open_source
-from dicoxide._request import thread_count
-from dicoxide._source import Source
-from dicoxide.bulk.series._find import (
+from dicoxide._sources.attributes import Attributes
+from dicoxide._sources.base import Source
+from dicoxide._sources.open import open_many, open_source
+from dicoxide.bulk.series._discover import (
     HEAD_BYTES,
     File,
     Other,

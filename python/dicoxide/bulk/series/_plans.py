@@ -11,10 +11,9 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from dicoxide._attributes import Attributes
 from dicoxide._decode import open as open_image
-from dicoxide.bulk.series._arrange import Arrangement, Part, arrange, name_frames
-from dicoxide.bulk.series._find import Finder, Other, Paths
+from dicoxide._sources.attributes import Attributes
+from dicoxide.bulk.series._discover import Finder, Other, Paths
 from dicoxide.bulk.series._geometry import (
     Finding,
     Floats,
@@ -26,6 +25,7 @@ from dicoxide.bulk.series._geometry import (
     tolerance,
 )
 from dicoxide.bulk.series._headers import AXES, Header, Slice, read_headers
+from dicoxide.bulk.series._stacking import Arrangement, Part, arrange, name_frames
 from dicoxide.errors import CorruptFrameError
 
 __all__ = ["Found", "VolumePlan", "plan_series", "read_attributes"]

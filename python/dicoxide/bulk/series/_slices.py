@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from dicoxide._arguments import LARGE_SAMPLES, Array, thread_count
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
-from dicoxide._request import LARGE_SAMPLES, Array, thread_count
 from dicoxide._threads import Threads
 from dicoxide.errors import CorruptFrameError, DecodeError
 

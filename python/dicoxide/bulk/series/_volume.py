@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicoxide._request import Array, byte_limit, target_array
-from dicoxide.bulk.series._find import Paths
+from dicoxide._arguments import Array, byte_limit, target_array
+from dicoxide.bulk.series._discover import Paths
 from dicoxide.bulk.series._geometry import Finding, Floats, Vector
 from dicoxide.bulk.series._plans import Found, OnError, VolumePlan, plan_series, read_attributes
 from dicoxide.bulk.series._slices import fill, require

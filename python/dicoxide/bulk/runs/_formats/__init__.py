@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 
 from dicoxide.bulk.runs._formats._base import Writer, empty_partials, partial_folder
-from dicoxide.bulk.runs._jobs import Job
 from dicoxide.bulk.runs._options import Options
+from dicoxide.bulk.runs._tasks import Job
 
 __all__ = ["Writer", "empty_partials", "open_writer", "partial_folder"]
 

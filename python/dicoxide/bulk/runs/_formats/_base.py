@@ -14,10 +14,10 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from dicoxide._request import Array
-from dicoxide.bulk.runs._jobs import Job
+from dicoxide._arguments import Array
 from dicoxide.bulk.runs._options import Options
-from dicoxide.bulk.runs._told import series_attributes
+from dicoxide.bulk.runs._series_metadata import series_attributes
+from dicoxide.bulk.runs._tasks import Job
 
 __all__ = ["Writer", "axes", "document", "empty_partials", "partial_folder", "write_json"]
 

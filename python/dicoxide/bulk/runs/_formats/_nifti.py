@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from dicoxide._request import Array
+from dicoxide._arguments import Array
 from dicoxide.bulk.runs._formats import _base
-from dicoxide.bulk.runs._jobs import Job
+from dicoxide.bulk.runs._tasks import Job
 
 __all__ = ["Writer", "affine_ras"]
 

@@ -1,0 +1,1 @@
+"""Decoders of other packages, for codestreams that the core does not decode."""
