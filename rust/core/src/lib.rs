@@ -8,18 +8,16 @@
 pub mod codec;
 pub mod encode;
 pub mod error;
-#[cfg(test)]
-mod few;
 pub mod frame;
 pub mod frames;
 mod kernel;
 pub mod limits;
 pub mod output;
 pub mod pixel;
-#[cfg(test)]
-mod random;
 mod sample;
 pub mod syntax;
+#[cfg(test)]
+mod testing;
 pub mod value;
 
 pub use codec::{Codec, EntropyMode, FrameContext, SegmentByteOrder};

@@ -209,7 +209,7 @@ impl<'a> Output<'a> {
         let samples = pixels * self.samples_per_pixel;
         if let Some(stored) = self.stored {
             let (sample_bytes, tier) = (self.sample_bytes, self.tier);
-            stored_bits::align(self.window(samples), sample_bytes, stored, tier);
+            stored_bits::extract_in_place(self.window(samples), sample_bytes, stored, tier);
         }
         self.pass_on(samples)
     }
@@ -236,10 +236,10 @@ impl<'a> Output<'a> {
                 nontemporal::copy(part, self.out_window(samples), tier);
                 self.advance(samples)?;
             } else if let Some(stored) = stored.filter(|_| is_direct && sample_bytes == 2 && !swap) {
-                nontemporal::align16(part, self.out_window(samples), stored, is_streamed, tier);
+                nontemporal::extract16(part, self.out_window(samples), stored, is_streamed, tier);
                 self.advance(samples)?;
             } else {
-                stored_bits::align_copy(part, self.window(samples), sample_bytes, swap, stored, tier);
+                stored_bits::extract(part, self.window(samples), sample_bytes, swap, stored, tier);
                 self.pass_on(samples)?;
             }
         }

@@ -19,7 +19,7 @@ pub use pixels::pixels_agree;
 pub use targets::{TARGETS, Target, target};
 
 use dicoxide_core::codec::{CODECS, codec_for};
-use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
+use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, CpuLevel, DecodeError, DecodeOptions, EntropyMode, ErrorKind, FrameInfo, Job, Limits, OutputOptions,
     PhotometricInterpretation, Rescale, SampleKind, SamplesMut, SegmentByteOrder, Store, TransferSyntax,
@@ -154,7 +154,7 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
         Job { syntax: choice.syntax, info, limits: &limits, options: DecodeOptions { tier, way, ..choice.options } };
     let mut memory = vec![0_u64; samples];
     let decoded = check_frames(&table, data, &indices, info, codec, &limits).and_then(|()| {
-        let output = Output { samples: typed(&mut memory, info, &choice.options), rescales: &[], is_warm: false };
+        let output = FramesOutput { samples: typed(&mut memory, info, &choice.options), rescales: &[], is_warm: false };
         decode_frames(&job, &table, data, &indices, output, threads, &|| false)
     });
     Some(match decoded {

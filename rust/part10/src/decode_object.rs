@@ -4,7 +4,7 @@ use crate::object::Object;
 use crate::open::{OpenError, Source, open};
 use crate::pixel::Image;
 use dicoxide_core::codec::Codec;
-use dicoxide_core::frames::{FrameError, FrameTable, Output, check_frames, decode_frames};
+use dicoxide_core::frames::{FrameError, FrameTable, FramesOutput, check_frames, decode_frames};
 use dicoxide_core::{
     BatchFrame, Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameInfo, Job, Limits, OutputOptions,
     Rescale, Result, SamplesBuf, TransferSyntax, Workspace, decode_batch,
@@ -177,7 +177,7 @@ impl Prepared {
         };
         let job = kind.job(&limits, rescale);
         let data = image.pixel_data(object);
-        let output = Output { samples: self.samples.as_mut(), rescales, is_warm: false };
+        let output = FramesOutput { samples: self.samples.as_mut(), rescales, is_warm: false };
         let poll = || watch.beat().is_err();
         match decode_frames(&job, table, data, indices, output, threads, &poll) {
             Ok(summary) => self.picture(summary.deviations),

@@ -6,7 +6,7 @@ use crate::frame_args::{Decoded, FrameArgs, Note, failed, note, order, way_named
 use crate::guard::detached;
 use crate::prefetch::{Window, decode_each};
 use dicoxide_core::codec::{Codec, find_codec, find_frame_format};
-use dicoxide_core::frames::{ExtendedOffsets, FrameTable, Output, PixelData, check_frames, decode_frames};
+use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{CpuLevel, DecodeOptions, FrameInfo, Job, Limits, OutputOptions, Rescale, Store, TransferSyntax};
 use dicoxide_part10::Image;
 use pyo3::exceptions::PyIndexError;
@@ -155,7 +155,7 @@ impl Frames {
         let data = self.data(py);
         let summary = detached(py, |poll| {
             let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
-            let output = Output { samples, rescales, is_warm };
+            let output = FramesOutput { samples, rescales, is_warm };
             decode_frames(&job, &self.table, data, &indices, output, threads, poll)
         })?
         .map_err(|error| PyErr::from(Failure::in_frame(&error, self.syntax.uid())))?;

@@ -91,7 +91,7 @@ impl Codec for Native {
             value.read(at..at + block.len(), block)?;
             at += block.len();
             if context.syntax.is_big_endian() {
-                stored_bits::swap(block, n, tier);
+                stored_bits::swap_bytes(block, n, tier);
             }
             sink.commit(pixels)?;
         }
@@ -131,7 +131,7 @@ fn expand_422(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Output<'_>) -
         let (part, after) = rest.split_at_checked(pairs * 4 * n).unwrap_or((rest, &[]));
         ybr::expand_422(part, n, block, tier);
         if swap {
-            stored_bits::swap(block, n, tier);
+            stored_bits::swap_bytes(block, n, tier);
         }
         sink.commit(pairs * 2)?;
         rest = after;
@@ -153,7 +153,7 @@ fn interleave_planes(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Output
         parts.extend(planes.iter().filter_map(|plane| plane.get(at * n..(at + pixels) * n)));
         interleave::interleave(&parts, n, block, tier);
         if swap {
-            stored_bits::swap(block, n, tier);
+            stored_bits::swap_bytes(block, n, tier);
         }
         sink.commit(pixels)?;
         at += pixels;

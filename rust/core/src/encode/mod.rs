@@ -65,18 +65,18 @@ fn side(name: &str, value: u32) -> Result<u16> {
 }
 
 /// Looks at the watch every few MiB.
-struct Beats<'a> {
+struct PeriodicCancel<'a> {
     watch: Cancel<'a>,
     left_bytes: usize,
 }
 
-impl<'a> Beats<'a> {
+impl<'a> PeriodicCancel<'a> {
     fn new(watch: Cancel<'a>) -> Self {
         Self { watch, left_bytes: 0 }
     }
 
     /// Says that `bytes` more are about to be read.
-    fn pass(&mut self, bytes: usize) -> Result<()> {
+    fn advance(&mut self, bytes: usize) -> Result<()> {
         match self.left_bytes.checked_sub(bytes) {
             Some(left) => self.left_bytes = left,
             None => {

@@ -1,6 +1,6 @@
 //! RLE Lossless: one segment a byte plane, each row of it in PackBits runs.
 
-use super::{Beats, Image};
+use super::{Image, PeriodicCancel};
 use crate::Cancel;
 use crate::error::{Result, output};
 use crate::frame::Samples;
@@ -38,7 +38,7 @@ pub fn rle(image: &Image<'_>, watch: Cancel<'_>) -> Result<Vec<u8>> {
         return Err(output(text, "PS3.5 Annex G.5"));
     }
     let pixels = Pixels { bytes: image.samples.bytes(), sample_bytes, samples_per_pixel };
-    let mut beats = Beats::new(watch);
+    let mut beats = PeriodicCancel::new(watch);
     let mut out = vec![0; HEADER_BYTES];
     let mut header = vec![u32::try_from(segments).unwrap_or(u32::MAX)];
     for sample in 0..samples_per_pixel {
@@ -79,7 +79,7 @@ fn encode_plane(
     pixels: &Pixels<'_>,
     place: usize,
     row_bytes: usize,
-    beats: &mut Beats<'_>,
+    beats: &mut PeriodicCancel<'_>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let pixel_bytes = pixels.sample_bytes * pixels.samples_per_pixel;
@@ -88,7 +88,7 @@ fn encode_plane(
     // A header for every 128 bytes, and copies that go past their end.
     let mut runs = vec![0; columns + columns / LONGEST_RUN + 2 + SLACK];
     for src in pixels.bytes.chunks_exact(row_bytes) {
-        beats.pass(row_bytes)?;
+        beats.advance(row_bytes)?;
         gather(src, place, pixel_bytes, &mut row);
         let filled = pack(&row, columns, &mut runs);
         out.extend_from_slice(runs.get(..filled).unwrap_or_default());

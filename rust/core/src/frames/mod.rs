@@ -11,7 +11,7 @@ mod native;
 mod run;
 mod threads;
 
-pub use run::{FrameError, Output, Summary, decode_frames};
+pub use run::{FrameError, FramesOutput, Summary, decode_frames};
 pub use threads::{Shares, on_threads};
 
 use crate::codec::Codec;

@@ -39,7 +39,7 @@ pub struct Summary {
 }
 
 /// Where the frames go and what becomes of each.
-pub struct Output<'a> {
+pub struct FramesOutput<'a> {
     /// Memory for exactly all frames asked for, one after the other.
     pub samples: SamplesMut<'a>,
     /// Rescale of each frame asked for; empty where all have that of the job's options.
@@ -59,7 +59,7 @@ pub fn decode_frames(
     table: &FrameTable,
     data: PixelData<'_>,
     indices: &[usize],
-    out: Output<'_>,
+    out: FramesOutput<'_>,
     threads: usize,
     poll: &dyn Fn() -> bool,
 ) -> Result<Summary, FrameError> {
@@ -80,7 +80,7 @@ fn decode_frames_in(
     table: &FrameTable,
     data: PixelData<'_>,
     indices: &[usize],
-    out: Output<'_>,
+    out: FramesOutput<'_>,
     threads: usize,
     poll: &dyn Fn() -> bool,
 ) -> Result<Summary, FrameError> {
@@ -306,7 +306,15 @@ mod tests {
             options: DecodeOptions::default(),
         };
         let data = PixelData { value: value.into(), extended: None };
-        decode_frames(&job, &table, data, indices, Output { samples: out, rescales: &[], is_warm: true }, threads, poll)
+        decode_frames(
+            &job,
+            &table,
+            data,
+            indices,
+            FramesOutput { samples: out, rescales: &[], is_warm: true },
+            threads,
+            poll,
+        )
     }
 
     #[test]
@@ -368,7 +376,7 @@ mod tests {
         };
         let mut out = [0_f32; 9];
         let rescales = [Rescale { slope: 0.5, intercept: 1.0 }];
-        let output = Output { samples: SamplesMut::F32(&mut out), rescales: &rescales, is_warm: false };
+        let output = FramesOutput { samples: SamplesMut::F32(&mut out), rescales: &rescales, is_warm: false };
         decode_frames(
             &job,
             &table,

@@ -23,7 +23,7 @@ pub use cpu::CpuLevel;
 
 /// Samples of `out` before the first one from which on vector stores do not cross cache lines, where there is one and
 /// enough come after it: stores that cross them took 1.3 times as long.
-pub(crate) fn samples_ahead(out: &[u8], sample_bytes: usize) -> usize {
+pub(crate) fn alignment_prefix(out: &[u8], sample_bytes: usize) -> usize {
     const VECTOR_BYTES: usize = 32;
     let ahead = out.as_ptr().align_offset(VECTOR_BYTES);
     if ahead.is_multiple_of(sample_bytes) && ahead < out.len() / 8 { ahead / sample_bytes } else { 0 }

@@ -9,7 +9,7 @@
 
 mod write;
 
-use dicoxide_core::frames::{Output, check_frames, decode_frames};
+use dicoxide_core::frames::{FramesOutput, check_frames, decode_frames};
 use dicoxide_core::{DecodeOptions, Job, Limits, SamplesBuf, TransferSyntax};
 use dicoxide_part10::{Image, Object, Source, open};
 use flate2::{Compression, write::DeflateEncoder};
@@ -238,7 +238,7 @@ pub(crate) fn decode(source: &Source, out: &mut SamplesBuf) {
     let indices: Vec<usize> = (0..table.frames()).collect();
     check_frames(&table, data, &indices, &info, codec, &limits).expect("frames of a fitting length");
     let job = Job { syntax, info: &info, limits: &limits, options: DecodeOptions::default() };
-    let out = Output { samples: out.as_mut(), rescales: &[], is_warm: true };
+    let out = FramesOutput { samples: out.as_mut(), rescales: &[], is_warm: true };
     let done = decode_frames(&job, &table, data, &indices, out, 1, &|| false).expect("good frames");
     assert!(done.deviations.is_empty(), "{:?}", done.deviations);
 }

@@ -9,7 +9,7 @@ mod plan;
 mod rows;
 mod scan;
 
-use super::{Beats, Image};
+use super::{Image, PeriodicCancel};
 use crate::Cancel;
 use crate::error::Result;
 use plan::Plan;
@@ -46,7 +46,7 @@ impl Default for Parameters {
 /// ITU-T T.81 Annex H; Annex K.2 for the tables; PS3.5 A.4.1 and 8.2.1.
 pub fn jpeg_lossless(image: &Image<'_>, parameters: Parameters, watch: Cancel<'_>) -> Result<Vec<u8>> {
     let recipe = Plan::new(image, parameters)?;
-    let mut beats = Beats::new(watch);
+    let mut beats = PeriodicCancel::new(watch);
     let counts = scan::count(&recipe, &mut beats)?;
     let tables = huffman::Tables::new(&counts);
     let mut out = Vec::new();

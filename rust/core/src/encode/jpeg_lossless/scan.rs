@@ -4,11 +4,11 @@ use super::header;
 use super::huffman::{CATEGORIES, Counts, Tables, extra_bits};
 use super::plan::Plan;
 use super::rows::Rows;
-use crate::encode::Beats;
+use crate::encode::PeriodicCancel;
 use crate::error::Result;
 
 /// How often each category occurs, for each component.
-pub(super) fn count(recipe: &Plan<'_>, beats: &mut Beats<'_>) -> Result<Vec<Counts>> {
+pub(super) fn count(recipe: &Plan<'_>, beats: &mut PeriodicCancel<'_>) -> Result<Vec<Counts>> {
     let components = usize::from(recipe.components);
     let mut counts = vec![[0; CATEGORIES]; components];
     match components {
@@ -22,7 +22,11 @@ pub(super) fn count(recipe: &Plan<'_>, beats: &mut Beats<'_>) -> Result<Vec<Coun
 const ENTRIES: usize = 32;
 
 /// Counts in `LANES` tables, a multiple of the components, so that one count does not wait for the one before.
-fn count_lanes<const LANES: usize>(recipe: &Plan<'_>, beats: &mut Beats<'_>, counts: &mut [Counts]) -> Result<()> {
+fn count_lanes<const LANES: usize>(
+    recipe: &Plan<'_>,
+    beats: &mut PeriodicCancel<'_>,
+    counts: &mut [Counts],
+) -> Result<()> {
     let mut lanes = [[0_u64; ENTRIES]; LANES];
     walk(recipe, beats, |_, differences| {
         let mut pixels = differences.chunks_exact(LANES);
@@ -64,14 +68,14 @@ fn category(difference: u16) -> usize {
 /// Hands out the differences of each row, and its index where it is the first of an interval but not of the image.
 fn walk(
     recipe: &Plan<'_>,
-    beats: &mut Beats<'_>,
+    beats: &mut PeriodicCancel<'_>,
     mut act: impl FnMut(Option<usize>, &[u16]) -> Result<()>,
 ) -> Result<()> {
     let row_bytes = recipe.row_samples() * recipe.samples.sample_bytes();
     let interval_rows = recipe.interval_rows();
     let mut rows = Rows::new(recipe);
     for row in 0..usize::from(recipe.rows) {
-        beats.pass(row_bytes)?;
+        beats.advance(row_bytes)?;
         let first = row % interval_rows == 0;
         let interval = if first && row > 0 { Some(row / interval_rows) } else { None };
         act(interval, rows.differences(row, first)?)?;
@@ -80,7 +84,12 @@ fn walk(
 }
 
 /// Writes all entropy-coded bytes and the restart markers between them.
-pub(super) fn write(recipe: &Plan<'_>, tables: &Tables, beats: &mut Beats<'_>, out: &mut Vec<u8>) -> Result<()> {
+pub(super) fn write(
+    recipe: &Plan<'_>,
+    tables: &Tables,
+    beats: &mut PeriodicCancel<'_>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     match recipe.components {
         3 => write_lanes::<3>(recipe, tables, beats, out),
         _ => write_lanes::<4>(recipe, tables, beats, out),
@@ -90,7 +99,7 @@ pub(super) fn write(recipe: &Plan<'_>, tables: &Tables, beats: &mut Beats<'_>, o
 fn write_lanes<const LANES: usize>(
     recipe: &Plan<'_>,
     tables: &Tables,
-    beats: &mut Beats<'_>,
+    beats: &mut PeriodicCancel<'_>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let components = usize::from(recipe.components);

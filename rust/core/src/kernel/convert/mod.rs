@@ -18,7 +18,7 @@ mod x86;
 mod tests;
 
 use super::cpu::dispatch;
-use super::{CpuLevel, samples_ahead};
+use super::{CpuLevel, alignment_prefix};
 use crate::frame::SamplesMut;
 use sample::{Float, Integer};
 
@@ -78,7 +78,7 @@ pub(crate) fn convert(
         return Ok(());
     }
     let sample_bytes = out.sample_bytes();
-    let ahead = samples_ahead(out.bytes_mut(), sample_bytes);
+    let ahead = alignment_prefix(out.bytes_mut(), sample_bytes);
     let (Some((src_head, src)), Some((head, out))) =
         (src.split_at_checked(ahead * from.sample_bytes()), out.split_at(ahead))
     else {

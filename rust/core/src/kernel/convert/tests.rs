@@ -3,7 +3,7 @@
 
 use super::SampleType::*;
 use super::*;
-use crate::few::few;
+use crate::testing::miri_or;
 use proptest::prelude::*;
 
 const TYPES: [SampleType; 10] = [U8, I8, U16, I16, U32, I32, U64, I64, F32, F64];
@@ -175,11 +175,11 @@ fn rescales() -> Vec<Option<Rescale>> {
 #[test]
 fn every_pair_of_types_at_every_edge() {
     for from in TYPES {
-        let edges: Vec<Number> = edges(from).into_iter().step_by(few(1, 5)).collect();
+        let edges: Vec<Number> = edges(from).into_iter().step_by(miri_or(1, 5)).collect();
         for to in TYPES {
-            for rescale in rescales().into_iter().step_by(few(1, 9)) {
+            for rescale in rescales().into_iter().step_by(miri_or(1, 9)) {
                 check(&edges, from, rescale, to);
-                edges.iter().step_by(few(1, 9)).for_each(|edge| check(&[*edge], from, rescale, to));
+                edges.iter().step_by(miri_or(1, 9)).for_each(|edge| check(&[*edge], from, rescale, to));
             }
         }
     }
@@ -187,8 +187,8 @@ fn every_pair_of_types_at_every_edge() {
 
 #[test]
 fn every_16_bit_sample() {
-    let signed: Vec<Number> = (-32_768..32_768).step_by(few(1, 4_999)).map(Whole).collect();
-    let unsigned: Vec<Number> = (0..65_536).step_by(few(1, 4_999)).map(Whole).collect();
+    let signed: Vec<Number> = (-32_768..32_768).step_by(miri_or(1, 4_999)).map(Whole).collect();
+    let unsigned: Vec<Number> = (0..65_536).step_by(miri_or(1, 4_999)).map(Whole).collect();
     for rescale in rescales() {
         check(&signed, I16, rescale, F32);
         check(&unsigned, U16, rescale, F32);
@@ -197,8 +197,8 @@ fn every_16_bit_sample() {
 
 #[test]
 fn the_first_refused_sample_is_named() {
-    let last = few(3000, 70);
-    for bad in [0, 1, few(1023, 63), few(1024, 64), few(2047, 65), last] {
+    let last = miri_or(3000, 70);
+    for bad in [0, 1, miri_or(1023, 63), miri_or(1024, 64), miri_or(2047, 65), last] {
         let mut samples = vec![Whole(100); last + 1];
         samples[bad] = Whole(32_767);
         samples[last] = Whole(32_767);

@@ -1,8 +1,8 @@
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "what it makes is its own")]
 
 use super::*;
-use crate::few::few;
-use crate::random::Random;
+use crate::testing::Random;
+use crate::testing::miri_or;
 
 /// Counts that make codes of which none is the beginning of another, and a category for each.
 fn any_table(random: &mut Random) -> ([u8; 16], Vec<u8>) {
@@ -53,7 +53,7 @@ fn slowly(counts: &[u8; 16], categories: &[u8], bit: &dyn Fn(usize) -> u32, at: 
 #[test]
 fn every_tier_decodes_what_the_figures_say() {
     let mut random = Random(0x1234_5678_9abc_def1);
-    for round in 0..few(400, 8) {
+    for round in 0..miri_or(400, 8) {
         let group = [2, 3, 4, 8][round % 4];
         let cycle = [1, if group == 3 { 3 } else { 2 }][random.below(2)];
         let specs: Vec<_> = (0..cycle).map(|_| any_table(&mut random)).collect();
@@ -64,7 +64,7 @@ fn every_tier_decodes_what_the_figures_say() {
         let streams: Vec<Vec<u8>> = (0..1 + random.below(6))
             .map(|_| {
                 let mask = [0xFF, 0x77, 0x11, 0][random.below(4)];
-                (0..PAD_BYTES + random.below(few(3000, 200))).map(|_| random.next() as u8 & mask).collect()
+                (0..PAD_BYTES + random.below(miri_or(3000, 200))).map(|_| random.next() as u8 & mask).collect()
             })
             .collect();
         let limits: Vec<(usize, usize, usize)> = streams
@@ -136,7 +136,7 @@ fn dense(random: &mut Random, specs: &[([u8; 16], Vec<u8>)], symbols: usize) -> 
 #[test]
 fn long_codes_near_the_end_begin_before_it_on_every_tier() {
     let mut random = Random(0x0F1E_2D3C_4B5A_6978);
-    for round in 0..few(2000, 20) {
+    for round in 0..miri_or(2000, 20) {
         let group = 2 + round % 3;
         let mut counts = [0; 16];
         counts[random.below(3)] = 1;
@@ -165,11 +165,11 @@ fn a_pair_is_what_its_two_symbols_are() {
     let mut random = Random(0x7A31_5C2E_9B04_D18F);
     for group in GROUPS {
         let mut found = 0;
-        for _ in 0..few(30, 3) {
+        for _ in 0..miri_or(30, 3) {
             let (counts, categories) = any_table(&mut random);
             let categories: Vec<u8> = categories.iter().map(|category| category % 11).collect();
             let table = table(counts, &categories, group, true);
-            for (index, entry) in table.pairs.as_deref().unwrap().iter().enumerate().step_by(few(1, 13)) {
+            for (index, entry) in table.pairs.as_deref().unwrap().iter().enumerate().step_by(miri_or(1, 13)) {
                 let window = (index as u64) << (64 - INDEX_BITS) | random.next() >> INDEX_BITS;
                 let Some((length, first)) = table.probe(window) else { continue };
                 if entry & PAIR == 0 {

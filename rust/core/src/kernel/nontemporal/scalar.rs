@@ -7,6 +7,6 @@ pub(super) fn copy(src: &[u8], out: &mut [u8]) {
     out.copy_from_slice(src);
 }
 
-pub(super) fn align16(src: &[u8], out: &mut [u8], stored: StoredBits, _past_caches: bool) {
-    stored_bits::align_copy(src, out, 2, false, Some(stored), crate::CpuLevel::PORTABLE);
+pub(super) fn extract16(src: &[u8], out: &mut [u8], stored: StoredBits, _past_caches: bool) {
+    stored_bits::extract(src, out, 2, false, Some(stored), crate::CpuLevel::PORTABLE);
 }

@@ -21,18 +21,17 @@ pub(super) fn copy(src: &[u8], out: &mut [u8]) {
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn align16(src: &[u8], out: &mut [u8], stored: StoredBits, past_caches: bool) {
-    if past_caches { align16_to::<true>(src, out, stored) } else { align16_to::<false>(src, out, stored) }
+pub(super) fn extract16(src: &[u8], out: &mut [u8], stored: StoredBits, past_caches: bool) {
+    if past_caches { extract16_with::<true>(src, out, stored) } else { extract16_with::<false>(src, out, stored) }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn align16_to<const PAST_CACHES: bool>(src: &[u8], out: &mut [u8], stored: StoredBits) {
+fn extract16_with<const PAST_CACHES: bool>(src: &[u8], out: &mut [u8], stored: StoredBits) {
     let count = |bits: u32| -> __m128i { _mm_cvtsi32_si128(bits.cast_signed()) };
     let (up, down) = (count(16 - stored.shift - stored.bits), count(16 - stored.bits));
-    let rest = |src: &[u8], out: &mut [u8]| {
-        stored_bits::align_copy(src, out, 2, false, Some(stored), crate::CpuLevel::PORTABLE)
-    };
+    let rest =
+        |src: &[u8], out: &mut [u8]| stored_bits::extract(src, out, 2, false, Some(stored), crate::CpuLevel::PORTABLE);
     if stored.signed {
         turns::<PAST_CACHES>(src, out, |half| _mm256_sra_epi16(_mm256_sll_epi16(half, up), down), rest);
     } else {

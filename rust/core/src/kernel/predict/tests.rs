@@ -2,7 +2,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "samples are kept modulo 2^16")]
 
 use super::*;
-use crate::few::few;
+use crate::testing::miri_or;
 
 /// The samples of `differences`, rows of `row_len`; without `above` the first row is a first line.
 fn oracle(
@@ -89,7 +89,7 @@ fn check_rows(differences: &[u16], above: &[u16], components: usize) {
 #[test]
 fn first_rows_are_running_sums() {
     for components in 1..=4 {
-        for pixels in (0..=70).step_by(few(1, 7)).chain([128, 511, few(1000, 257)]) {
+        for pixels in (0..=70).step_by(miri_or(1, 7)).chain([128, 511, miri_or(1000, 257)]) {
             for kind in 0..3 {
                 check_first_row(&noise(pixels * components, pixels, kind), components, 0x8000 >> kind);
             }
@@ -100,9 +100,9 @@ fn first_rows_are_running_sums() {
 #[test]
 fn every_selection_value_width_and_count_of_rows() {
     for components in 1..=4 {
-        for columns in (1..=70).step_by(few(1, 11)).chain([few(127, 72), few(300, 71)]) {
+        for columns in (1..=70).step_by(miri_or(1, 11)).chain([miri_or(127, 72), miri_or(300, 71)]) {
             let row_len = columns * components;
-            for count in if columns > 70 { 17..few(20, 18) } else { 0..few(20, 3) } {
+            for count in if columns > 70 { 17..miri_or(20, 18) } else { 0..miri_or(20, 3) } {
                 let kind = columns + count;
                 check_rows(&noise(row_len * count, kind, kind), &noise(row_len, kind + 9, kind), components);
             }
@@ -113,12 +113,12 @@ fn every_selection_value_width_and_count_of_rows() {
 #[test]
 fn every_pair_of_high_and_low_neighbours() {
     let edges: Vec<u16> =
-        [0, 1, 2, 0x7FFE, 0x7FFF, 0x8000, 0x8001, 0xFFFE, 0xFFFF].into_iter().step_by(few(1, 4)).collect();
+        [0, 1, 2, 0x7FFE, 0x7FFF, 0x8000, 0x8001, 0xFFFE, 0xFFFF].into_iter().step_by(miri_or(1, 4)).collect();
     for &left in &edges {
         for &above in &edges {
             for &corner in &edges {
-                let above: Vec<u16> = [corner, above].repeat(few(30, 5));
-                let differences: Vec<u16> = [left.wrapping_sub(corner), left].repeat(few(30 * 9, 5 * 2));
+                let above: Vec<u16> = [corner, above].repeat(miri_or(30, 5));
+                let differences: Vec<u16> = [left.wrapping_sub(corner), left].repeat(miri_or(30 * 9, 5 * 2));
                 check_rows(&differences, &above, 1);
             }
         }
@@ -128,9 +128,9 @@ fn every_pair_of_high_and_low_neighbours() {
 #[test]
 fn lengths_that_do_not_fit_are_taken_as_far_as_they_go() {
     for components in 1..=4 {
-        for row_len in (1..=40).step_by(few(1, 13)) {
+        for row_len in (1..=40).step_by(miri_or(1, 13)) {
             check_first_row(&noise(row_len, 3, 0), components, 77);
-            for len in (0..100).step_by(few(1, 9)) {
+            for len in (0..100).step_by(miri_or(1, 9)) {
                 check_rows(&noise(len, row_len, 0), &noise(row_len, len, 0), components);
             }
         }
@@ -148,7 +148,7 @@ fn lengths_that_do_not_fit_are_taken_as_far_as_they_go() {
 #[test]
 fn stores_shifted_masked_and_strided() {
     let samples = noise(75, 1, 0);
-    for stride in (1..=6).step_by(few(1, 2)) {
+    for stride in (1..=6).step_by(miri_or(1, 2)) {
         for sample_bytes in [1, 2] {
             for (len, count) in [(0, 75), (75 * 6 * 2 + 9, 75), (100, 75), (101, 75), (102, 75), (103, 75), (300, 0)] {
                 for (shift, mask) in [(0, 0xFFFF), (0, 0x0FFF), (4, 0xFFFF), (3, 0x00FF), (15, 0xFFFF), (16, 0xFFFF)] {

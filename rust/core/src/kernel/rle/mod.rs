@@ -180,7 +180,7 @@ fn single_steps<const N: usize>(lanes: [(&mut Lane<'_>, &mut [u8]); N], want: us
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::few::few;
+    use crate::testing::miri_or;
 
     #[test]
     #[allow(clippy::cast_possible_truncation, reason = "any byte will do")]
@@ -190,7 +190,7 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) as usize % bound
         };
-        for _ in 0..few(20_000, 60) {
+        for _ in 0..miri_or(20_000, 60) {
             let src: Vec<u8> = (0..random(500)).map(|_| random(256) as u8).collect();
             let room = random(900);
             let want = random(room + 1);
@@ -233,13 +233,13 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (state >> 8) as usize % bound
         };
-        for _ in 0..few(400, 3) {
+        for _ in 0..miri_or(400, 3) {
             let count = 1 + random(6);
             // Headers of short literal runs are likelier than not, so that most lanes turn odd at once.
             let segments: Vec<Vec<u8>> = (0..count)
                 .map(|_| {
                     let (bound, least) = [(8, 0), (16, 248), (256, 0)][random(3)];
-                    (0..random(few(30_000, 2_000))).map(|_| (random(bound) as u8).wrapping_add(least)).collect()
+                    (0..random(miri_or(30_000, 2_000))).map(|_| (random(bound) as u8).wrapping_add(least)).collect()
                 })
                 .collect();
             let mut first = None;

@@ -15,16 +15,16 @@ mod x86;
 mod tests;
 
 use super::cpu::dispatch;
-use super::{CpuLevel, samples_ahead};
+use super::{CpuLevel, alignment_prefix};
 use crate::frame::StoredBits;
 
 /// Puts every sample of `samples` (`sample_bytes` = 1, 2, 4 or 8 bytes each) right-aligned, in place.
-pub(crate) fn align(samples: &mut [u8], sample_bytes: usize, stored: StoredBits, tier: CpuLevel) {
-    dispatch!(tier, align(samples, sample_bytes, stored))
+pub(crate) fn extract_in_place(samples: &mut [u8], sample_bytes: usize, stored: StoredBits, tier: CpuLevel) {
+    dispatch!(tier, extract_in_place(samples, sample_bytes, stored))
 }
 
 /// The same from `src` into `out` of equal length, in one pass; bytes of a sample are reversed first when `swap`.
-pub(crate) fn align_copy(
+pub(crate) fn extract(
     src: &[u8],
     out: &mut [u8],
     sample_bytes: usize,
@@ -35,16 +35,16 @@ pub(crate) fn align_copy(
     match (swap && sample_bytes > 1, stored) {
         (false, None) => out.copy_from_slice(src),
         (swap, stored) => {
-            let ahead = samples_ahead(out, sample_bytes) * sample_bytes;
+            let ahead = alignment_prefix(out, sample_bytes) * sample_bytes;
             let (src_head, src) = src.split_at(ahead);
             let (head, out) = out.split_at_mut(ahead);
-            scalar::align_copy(src_head, head, sample_bytes, swap, stored);
-            aligned_copy(src, out, sample_bytes, swap, stored, tier);
+            scalar::extract(src_head, head, sample_bytes, swap, stored);
+            extract_aligned(src, out, sample_bytes, swap, stored, tier);
         }
     }
 }
 
-fn aligned_copy(
+fn extract_aligned(
     src: &[u8],
     out: &mut [u8],
     sample_bytes: usize,
@@ -52,10 +52,10 @@ fn aligned_copy(
     stored: Option<StoredBits>,
     tier: CpuLevel,
 ) {
-    dispatch!(tier, align_copy(src, out, sample_bytes, swap, stored))
+    dispatch!(tier, extract(src, out, sample_bytes, swap, stored))
 }
 
 /// Reverses the bytes of every sample.
-pub(crate) fn swap(samples: &mut [u8], sample_bytes: usize, tier: CpuLevel) {
-    dispatch!(tier, swap(samples, sample_bytes))
+pub(crate) fn swap_bytes(samples: &mut [u8], sample_bytes: usize, tier: CpuLevel) {
+    dispatch!(tier, swap_bytes(samples, sample_bytes))
 }

@@ -21,7 +21,7 @@ macro_rules! each {
 
 /// The value of one `$word`. Flipping the sign bit and taking its weight away extends it without an
 /// arithmetic shift, which AVX2 lacks for 64 bits and SSE2 for 8.
-macro_rules! aligned {
+macro_rules! value_of {
     ($word:ty, $stored:expr) => {{
         let (shift, bits) = ($stored.shift, $stored.bits);
         let mask = <$word>::MAX.wrapping_shr(<$word>::BITS.wrapping_sub(bits));
@@ -42,24 +42,24 @@ macro_rules! by_size {
 }
 
 #[inline(always)]
-pub(super) fn align(samples: &mut [u8], sample_bytes: usize, stored: StoredBits) {
+pub(super) fn extract_in_place(samples: &mut [u8], sample_bytes: usize, stored: StoredBits) {
     macro_rules! run {
         ($word:ty) => {
-            each!($word, samples, aligned!($word, stored))
+            each!($word, samples, value_of!($word, stored))
         };
     }
     by_size!(sample_bytes, run);
 }
 
 #[inline(always)]
-pub(super) fn align_copy(src: &[u8], out: &mut [u8], sample_bytes: usize, swap: bool, stored: Option<StoredBits>) {
+pub(super) fn extract(src: &[u8], out: &mut [u8], sample_bytes: usize, swap: bool, stored: Option<StoredBits>) {
     macro_rules! run {
         ($word:ty) => {
             match (stored, swap) {
                 (None, _) => each!($word, src => out, <$word>::swap_bytes),
-                (Some(stored), false) => each!($word, src => out, aligned!($word, stored)),
+                (Some(stored), false) => each!($word, src => out, value_of!($word, stored)),
                 (Some(stored), true) => {
-                    let aligned = aligned!($word, stored);
+                    let aligned = value_of!($word, stored);
                     each!($word, src => out, |word: $word| aligned(word.swap_bytes()));
                 }
             }
@@ -69,7 +69,7 @@ pub(super) fn align_copy(src: &[u8], out: &mut [u8], sample_bytes: usize, swap: 
 }
 
 #[inline(always)]
-pub(super) fn swap(samples: &mut [u8], sample_bytes: usize) {
+pub(super) fn swap_bytes(samples: &mut [u8], sample_bytes: usize) {
     macro_rules! run {
         ($word:ty) => {
             each!($word, samples, <$word>::swap_bytes)

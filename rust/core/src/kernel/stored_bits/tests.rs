@@ -2,7 +2,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "casts whose range the test itself chooses")]
 
 use super::*;
-use crate::few::few;
+use crate::testing::miri_or;
 use proptest::prelude::*;
 
 /// One sample, byte by byte, in `i128`.
@@ -27,14 +27,14 @@ fn check(src: &[u8], sample_bytes: usize, swapped: bool, stored: Option<StoredBi
     let expected: Vec<u8> = src.chunks(sample_bytes).flat_map(|sample| oracle(sample, swapped, stored)).collect();
     for tier in CpuLevel::available() {
         let mut out = vec![0xA5; src.len()];
-        align_copy(src, &mut out, sample_bytes, swapped, stored, tier);
-        assert_eq!(out, expected, "align_copy, {}", tier.name());
+        extract(src, &mut out, sample_bytes, swapped, stored, tier);
+        assert_eq!(out, expected, "extract, {}", tier.name());
         let mut out = src.to_vec();
         if swapped {
-            swap(&mut out, sample_bytes, tier);
+            swap_bytes(&mut out, sample_bytes, tier);
         }
         if let Some(stored) = stored {
-            align(&mut out, sample_bytes, stored, tier);
+            extract_in_place(&mut out, sample_bytes, stored, tier);
         }
         assert_eq!(out, expected, "in place, {}", tier.name());
     }
@@ -47,12 +47,12 @@ fn every_depth_and_shift() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state.to_be_bytes()[0]
     })
-    .take(8 * few(37, 2))
+    .take(8 * miri_or(37, 2))
     .collect();
     for sample_bytes in [1, 2, 4, 8] {
         let width = sample_bytes * 8;
-        for bits in (1..=width).step_by(few(1, 11)) {
-            for shift in (0..=width - bits).step_by(few(1, 13)) {
+        for bits in (1..=width).step_by(miri_or(1, 11)) {
+            for shift in (0..=width - bits).step_by(miri_or(1, 13)) {
                 for signed in [false, true] {
                     let stored = StoredBits { shift: shift as u32, bits: bits as u32, signed };
                     check(&noise, sample_bytes, shift % 2 == 1, Some(stored));
@@ -69,7 +69,7 @@ fn edges_of_the_sign() {
     let out: Vec<i16> = src.map(|_| 0).to_vec();
     for tier in CpuLevel::available() {
         let mut out = out.clone();
-        align_copy(bytemuck::cast_slice(&src), bytemuck::cast_slice_mut(&mut out), 2, false, stored, tier);
+        extract(bytemuck::cast_slice(&src), bytemuck::cast_slice_mut(&mut out), 2, false, stored, tier);
         assert_eq!(out, [0, -1, 127, -128, -128, 127, -1, 0]);
     }
 }

@@ -4,16 +4,16 @@ use super::scalar;
 use crate::frame::StoredBits;
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn align(samples: &mut [u8], sample_bytes: usize, stored: StoredBits) {
-    scalar::align(samples, sample_bytes, stored);
+pub(super) fn extract_in_place(samples: &mut [u8], sample_bytes: usize, stored: StoredBits) {
+    scalar::extract_in_place(samples, sample_bytes, stored);
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn align_copy(src: &[u8], out: &mut [u8], sample_bytes: usize, swap: bool, stored: Option<StoredBits>) {
-    scalar::align_copy(src, out, sample_bytes, swap, stored);
+pub(super) fn extract(src: &[u8], out: &mut [u8], sample_bytes: usize, swap: bool, stored: Option<StoredBits>) {
+    scalar::extract(src, out, sample_bytes, swap, stored);
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn swap(samples: &mut [u8], sample_bytes: usize) {
-    scalar::swap(samples, sample_bytes);
+pub(super) fn swap_bytes(samples: &mut [u8], sample_bytes: usize) {
+    scalar::swap_bytes(samples, sample_bytes);
 }

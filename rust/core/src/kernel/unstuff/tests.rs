@@ -2,7 +2,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "any byte will do")]
 
 use super::*;
-use crate::few::few;
+use crate::testing::miri_or;
 use proptest::prelude::*;
 
 /// What is left of `src`, and where a marker is first found from each index on.
@@ -31,13 +31,13 @@ fn check(src: &[u8]) {
 
 #[test]
 fn one_or_two_at_every_place() {
-    for len in (0..140).step_by(few(1, 37)) {
+    for len in (0..140).step_by(miri_or(1, 37)) {
         let plain: Vec<u8> = (0..len).map(|at| (at % 3) as u8 * 0x70).collect();
         check(&plain);
-        for at in (0..len).step_by(few(1, 17)) {
+        for at in (0..len).step_by(miri_or(1, 17)) {
             for tail in [&[0][..], &[0, 0xFF], &[0, 0xFF, 0], &[0, 0], &[0xFF, 0], &[0xD9], &[0xFF, 0xFF, 0, 0xFF]]
                 .into_iter()
-                .step_by(few(1, 3))
+                .step_by(miri_or(1, 3))
             {
                 let mut src = plain.clone();
                 src[at] = 0xFF;
@@ -52,7 +52,7 @@ fn one_or_two_at_every_place() {
 
 #[test]
 fn the_densest_data() {
-    for len in (0..200).step_by(few(1, 33)) {
+    for len in (0..200).step_by(miri_or(1, 33)) {
         check(&vec![0xFF; len]);
         check(&vec![0; len]);
         check(&[0xFF, 0].repeat(len));
@@ -64,7 +64,7 @@ fn the_densest_data() {
 fn an_output_that_is_too_short_takes_what_fits() {
     let src = [1, 0xFF, 0, 2, 3].repeat(30);
     for tier in CpuLevel::available() {
-        for len in (0..src.len()).step_by(few(1, 7)) {
+        for len in (0..src.len()).step_by(miri_or(1, 7)) {
             let mut out = vec![0; len];
             assert!(unstuff(&src, &mut out, tier) <= len);
         }

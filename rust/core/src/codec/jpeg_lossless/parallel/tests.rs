@@ -8,7 +8,7 @@ use crate::codec::jpeg_lossless::Kept;
 use crate::codec::jpeg_lossless::tests::info_of;
 use crate::kernel::convert::Rescale;
 use crate::kernel::huffman::PAD_BYTES;
-use crate::random::Random;
+use crate::testing::Random;
 use crate::{
     Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameInfo, Job, SamplesMut, TransferSyntax, Workspace,
     decode_frame,

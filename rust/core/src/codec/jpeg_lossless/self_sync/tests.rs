@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kernel::huffman::PAD_BYTES;
-use crate::random::Random;
+use crate::testing::Random;
 
 const SYMBOLS: usize = 60_000;
 

@@ -7,11 +7,11 @@ mod refusals;
 mod styles;
 
 use crate::*;
-use few::few;
 use oracle::{Outcome, oracle};
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
 use styles::{Rng, Style, encode, plane};
+use testing::miri_or;
 
 const BIG: SegmentByteOrder = SegmentByteOrder::Big;
 
@@ -112,8 +112,8 @@ fn random_frame(info: &FrameInfo, style: Style, rng: &mut Rng) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn good_frames((samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]), rows in 1u32..few(40, 5),
-                   columns in prop_oneof![1u32..70, few(300u32, 80)..few(1500, 90)], style in Style::any(), seed: u64) {
+    fn good_frames((samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]), rows in 1u32..miri_or(40, 5),
+                   columns in prop_oneof![1u32..70, miri_or(300u32, 80)..miri_or(1500, 90)], style in Style::any(), seed: u64) {
         let info = info(rows, columns, samples_per_pixel, bits);
         let frame = random_frame(&info, style, &mut Rng(seed));
         prop_assert!(super::Rle.starts_frame(&frame, frame.len(), &info));
@@ -167,9 +167,9 @@ proptest! {
 #[test]
 fn sizes_around_blocks() {
     let mut rng = Rng(7);
-    for pixels in [8 * 1024, 16 * 1024, 32 * 1024, 16 * 1024 * 8].into_iter().take(few(4, 1)) {
+    for pixels in [8 * 1024, 16 * 1024, 32 * 1024, 16 * 1024 * 8].into_iter().take(miri_or(4, 1)) {
         for columns in [pixels - 1, pixels, pixels + 1].into_iter().filter(|columns| *columns < 65_536) {
-            for (samples_per_pixel, bits) in LAYOUTS.into_iter().step_by(few(1, 6)) {
+            for (samples_per_pixel, bits) in LAYOUTS.into_iter().step_by(miri_or(1, 6)) {
                 for style in [Style::PYDICOM, Style::LITERALS, Style::ODD, Style::MIXED, Style::SHORT] {
                     let info = info(1, columns, samples_per_pixel, bits);
                     check(&random_frame(&info, style, &mut rng), &info, BIG);
@@ -177,7 +177,7 @@ fn sizes_around_blocks() {
             }
         }
     }
-    for (rows, columns) in [(8, 8191), (8, 8192), (8, 8193), (1025, 128), (5, 52_429)].into_iter().skip(few(0, 4)) {
+    for (rows, columns) in [(8, 8191), (8, 8192), (8, 8193), (1025, 128), (5, 52_429)].into_iter().skip(miri_or(0, 4)) {
         let info = info(rows, columns, 1, 1);
         check(&random_frame(&info, Style::PYDICOM, &mut rng), &info, BIG);
     }
@@ -187,8 +187,8 @@ fn sizes_around_blocks() {
 #[test]
 fn odd_encoders() {
     let mut rng = Rng(11);
-    for (samples_per_pixel, bits) in LAYOUTS.into_iter().step_by(few(1, 7)) {
-        let info = info(9, few(13_001, 1_301), samples_per_pixel, bits);
+    for (samples_per_pixel, bits) in LAYOUTS.into_iter().step_by(miri_or(1, 7)) {
+        let info = info(9, miri_or(13_001, 1_301), samples_per_pixel, bits);
         for style in [Style::ODD, Style::MIXED, Style::SHORT] {
             let mut frame = random_frame(&info, style, &mut rng);
             check(&frame, &info, BIG);
@@ -210,7 +210,7 @@ fn every_prefix_is_refused() {
         let info = info(7, 93, samples_per_pixel, bits);
         let frame = random_frame(&info, Style::PYDICOM, &mut rng);
         let last = frame.len() - 1;
-        for length in (0..last).step_by(few(1, 101)) {
+        for length in (0..last).step_by(miri_or(1, 101)) {
             let outcome = check(&frame[..length], &info, BIG);
             assert!(matches!(outcome, Outcome::Error { .. }), "{length} of {}", frame.len());
         }
