@@ -75,10 +75,12 @@ def test_commands_are_on_top() -> None:
         "_capabilities",
         "_clock",
         "_decode",
+        "_extras",
         "_fallback_decoders",
         "_image",
         "_pixels",
         "_arguments",
+        "_text_format",
         "bench",
         "bulk",
         "cli",
@@ -101,7 +103,7 @@ def test_only_the_command_line_knows_the_comparison() -> None:
 
 def test_bulk_is_on_top_of_the_direct_interface() -> None:
     # `_sources` is what reads headers, of many files at once.
-    below = {"_backend", "_decode", "_image", "_deviations", "_arguments", "_sources", "_threads"}
+    below = {"_backend", "_decode", "_extras", "_image", "_deviations", "_arguments", "_sources", "_threads"}
     below |= {"bulk", "errors"}
     for path in [*(PYTHON / "bulk").rglob("*.py"), PYTHON / "dask.py"]:
         of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from dicoxide import _extras
 from dicoxide.bench import _axis_ticks, _html, _plots, _summary
 from dicoxide.bench._markup import plain, shown_bytes, shown_ratio, shown_time, tag
-from dicoxide.bulk import _extras
 from support import made_bench
 
 VOID = {"br", "meta", "wbr"}

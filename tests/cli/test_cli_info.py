@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from pydicom.data import get_testdata_file
 
-from dicoxide import cli
-from dicoxide.bulk import _extras
+from dicoxide import _extras, cli
 from dicoxide.cli import _progress
 from dicoxide.cli._text import nothing_on_stdout
 from support.clitools import command, dicoxide_command, environment, write_series

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
 
+from dicoxide._extras import require
 from dicoxide.bench._axis_ticks import apart, binary, ticks
 from dicoxide.bench._markup import Html, counted, plain, shown_ratio, tag
 from dicoxide.bench._summary import OURS, Bar, Ratio, Spot, side
-from dicoxide.bulk._extras import require
 
 __all__ = ["Plots"]
 
@@ -55,7 +55,7 @@ class Plots:
     """
 
     def __init__(self, peers: Sequence[str], control: dict[str, float] | None) -> None:
-        require("vl-convert-python", what="--html")
+        require("vl-convert-python", feature="--html")
         self._decoders = list(peers)
         self._control = control
         self._numbers = count(1)

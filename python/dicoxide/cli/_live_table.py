@@ -7,9 +7,9 @@ from statistics import geometric_mean
 from types import TracebackType
 from typing import Any, Self
 
+from dicoxide._extras import is_installed
 from dicoxide.bench._decoders import LEVELS, OURS
 from dicoxide.bench._run import Now
-from dicoxide.bulk._extras import is_there
 from dicoxide.cli._progress import Line
 
 __all__ = ["Board"]
@@ -21,7 +21,7 @@ class Board:
     def __init__(self) -> None:
         self._line = Line()
         self._live: Any = None
-        if sys.stderr.isatty() and is_there("rich"):
+        if sys.stderr.isatty() and is_installed("rich"):
             from rich.console import Console
             from rich.live import Live
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dicoxide import _clock
-from dicoxide.bulk._extras import is_there
+from dicoxide._extras import is_installed
 
 __all__ = ["Line", "Progress", "size_text"]
 
@@ -31,7 +31,7 @@ class Progress:
         self._all_files = files
         self._began = _clock.seconds()
         self._live: Any = None
-        if sys.stderr.isatty() and is_there("rich"):
+        if sys.stderr.isatty() and is_installed("rich"):
             self._live = _live()
         self._interval = _clock.Interval(_PLAIN_SECONDS if self._live is None else _LIVE_SECONDS)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dicoxide import _clock
-from dicoxide.bulk._extras import MissingExtraError, require
+from dicoxide._extras import MissingExtraError, require
 from dicoxide.cli._text import counted, numbers_type, shown
 
 __all__ = ["add_to"]
@@ -81,7 +81,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         if path not in (None, "-") and not Path(path).resolve().parent.is_dir():
             raise FileNotFoundError(f"{path}: there is no such folder")
     if arguments.html:
-        require("vl-convert-python", what="--html")
+        require("vl-convert-python", feature="--html")
 
 
 def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:

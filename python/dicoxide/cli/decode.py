@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dicoxide import _clock
-from dicoxide.bulk._extras import FOR_FORMAT, MissingExtraError, import_for, require
+from dicoxide._extras import FORMAT_PACKAGES, MissingExtraError, preload_format, require
 from dicoxide.bulk.runs._cluster import ClusterError, run_on_cluster
 from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._formats import empty_partials
@@ -103,10 +103,10 @@ def _run(arguments: argparse.Namespace) -> int:
         if not arguments.dry_run:
             if arguments.out is None:
                 raise OutputError("-o OUT is needed, but for --dry-run")
-            if arguments.format in FOR_FORMAT:
-                require(FOR_FORMAT[arguments.format], what=f"--format {arguments.format}")
+            if arguments.format in FORMAT_PACKAGES:
+                require(FORMAT_PACKAGES[arguments.format], feature=f"--format {arguments.format}")
             if arguments.dask:
-                require("dask", "distributed", what="--dask")
+                require("dask", "distributed", feature="--dask")
         account = _Account(None if arguments.out is None else os.path.abspath(arguments.out), options)
         with nothing_on_stdout(), Departures() as departures:
             _work(arguments, account)
@@ -147,9 +147,9 @@ def _work(arguments: argparse.Namespace, account: _Account) -> None:
     began = _clock.seconds()
     try:
         with ExitStack() as stack:
-            if arguments.format in FOR_FORMAT and not arguments.dry_run:
+            if arguments.format in FORMAT_PACKAGES and not arguments.dry_run:
                 # It takes as long as reading some thousand headers, and can be done meanwhile.
-                Thread(target=import_for, args=(arguments.format,), daemon=True).start()
+                Thread(target=preload_format, args=(arguments.format,), daemon=True).start()
             # Who may not write there learns it before anything is read.
             ledger = None
             if not arguments.dry_run:

@@ -14,8 +14,8 @@ from dicoxide import _backend
 from dicoxide._arguments import thread_count
 from dicoxide._backend import core
 from dicoxide._capabilities import capabilities
+from dicoxide._extras import EXTRAS
 from dicoxide._fallback_decoders import delegate
-from dicoxide.bulk._extras import EXTRAS
 from dicoxide.cli._text import nothing_on_stdout
 from dicoxide.plugins import _order, _prefetch
 

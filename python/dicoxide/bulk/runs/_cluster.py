@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dicoxide._arguments import thread_count
-from dicoxide.bulk._extras import require
+from dicoxide._extras import require
 from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._options import Options
 from dicoxide.bulk.runs._run import Report, Result, run
@@ -46,7 +46,7 @@ def run_on_cluster(
     ClusterError
         If nobody answers at `address`.
     """
-    require("dask", "distributed", what="--dask")
+    require("dask", "distributed", feature="--dask")
     from distributed import Client, LocalCluster
 
     cluster = None
