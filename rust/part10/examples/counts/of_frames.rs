@@ -2,14 +2,14 @@
 
 use crate::images::{
     SIDE, attributes, bytes, colour, colour_image, colour_info, grey, grey_image, grey_info, lossless, lossless_colour,
-    lossless_syntax, twelve_bits, watch,
+    lossless_syntax, samples, twelve_bits, watch,
 };
 use crate::{Named, Path};
-use dicoxide_core::encode::{self, jpeg_lossless::Parameters};
+use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
 use dicoxide_core::pixel::{bits, ybr};
 use dicoxide_core::{
     Attributes, CpuLevel, DecodeOptions, EntropyMode, FrameBytes, FrameInfo, Job, Limits, OutputOptions, Rescale,
-    SamplesBuf, TransferSyntax, Workspace, decode_frame,
+    Samples, SamplesBuf, TransferSyntax, Workspace, decode_frame,
 };
 use std::hint::black_box;
 
@@ -38,6 +38,28 @@ pub(crate) const PATHS: &[Named] = &[
         let src = lossless_colour(&colour());
         decoding(TransferSyntax::JPEG_LOSSLESS_SV1, colour_info(), src, OutputOptions::default(), None)
     }),
+    ("small rle 16", || {
+        let src = encode::rle(&grey_image(&small_grey(), SMALL), watch()).unwrap();
+        decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SMALL), src, OutputOptions::default(), None)
+    }),
+    ("small rle rgb", || {
+        let samples = small_bytes(3);
+        let image = Image { samples: Samples::U8(&samples), rows: SMALL, columns: SMALL, samples_per_pixel: 3 };
+        let info = FrameInfo::new(attributes(SMALL, 8, 8, 3)).unwrap();
+        let src = encode::rle(&image, watch()).unwrap();
+        decoding(TransferSyntax::RLE_LOSSLESS, info, src, OutputOptions::default(), None)
+    }),
+    ("small jpeg lossless 8", || {
+        let samples = small_bytes(1);
+        let image = Image { samples: Samples::U8(&samples), rows: SMALL, columns: SMALL, samples_per_pixel: 1 };
+        let info = FrameInfo::new(attributes(SMALL, 8, 8, 1)).unwrap();
+        let src = encode::jpeg_lossless(&image, Parameters::default(), watch()).unwrap();
+        decoding(TransferSyntax::JPEG_LOSSLESS_SV1, info, src, OutputOptions::default(), None)
+    }),
+    ("small jpeg lossless 16", || {
+        let src = lossless(&small_grey(), SMALL, twelve_bits());
+        decoding(TransferSyntax::JPEG_LOSSLESS_SV1, grey_info(SMALL), src, OutputOptions::default(), None)
+    }),
     ("encode jpeg lossless", || {
         let samples = grey();
         Box::new(move || drop(black_box(lossless(black_box(&samples), SIDE, twelve_bits()))))
@@ -56,6 +78,20 @@ pub(crate) const PATHS: &[Named] = &[
         Box::new(move || ybr::full_to_rgb(black_box(&mut out), CpuLevel::best()).unwrap())
     }),
 ];
+
+/// Rows and columns of a small image: what does not depend on the number of samples counts most.
+const SMALL: u32 = 64;
+
+/// 12-bit samples of a small image.
+fn small_grey() -> Vec<u16> {
+    samples(SMALL, 12, 1)
+}
+
+/// 8-bit samples of a small image.
+fn small_bytes(samples_per_pixel: u32) -> Vec<u8> {
+    let samples = samples(SMALL, 8, samples_per_pixel);
+    samples.into_iter().map(|value| u8::try_from(value).unwrap_or(u8::MAX)).collect()
+}
 
 const fn little_endian() -> TransferSyntax {
     TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN
