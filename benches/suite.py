@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 import corpus
-from dicoxide._threads import Threads
+from dicoxide._threads import ThreadPool
 from dicoxide.bench._cases import Case, generated, of_paths
 from dicoxide.bench._decoders import OURS, PEERS, Opened
 from dicoxide.bench._process import Worker
@@ -31,7 +31,7 @@ class Suite:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._workers = {name: Worker(lambda: math.inf) for name in PEERS}
-        self._asking = Threads(2, "suite")
+        self._asking = ThreadPool(2, "suite")
         self._verdicts = Verdicts(folder, self._workers, self._asking)
         self._opened: dict[str, Opened | None] = {}
         self._answers: dict[tuple[str, str], dict[str, Answer]] = {}

@@ -192,7 +192,7 @@ def iter_frames(
 def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str, Any]) -> Iterator[Array]:
     """Yield frame after frame while the next few are decoded on another thread."""
     # Whoever only imports the package has no threads.
-    from dicoxide._threads import Threads
+    from dicoxide._threads import ThreadPool
 
     def decode_batch(batch: Sequence[int]) -> tuple[Iterable[Array], Exception | None]:
         try:
@@ -214,7 +214,7 @@ def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str
     # A forked child has the iterator, but not its thread.
     process = os.getpid()
     batches = [indices[start : start + at_once] for start in range(0, len(indices), at_once)]
-    with Threads(1) as background:
+    with ThreadPool(1) as background:
         upcoming = background.submit(decode_batch, batches[0]) if batches else None
         for position in range(len(batches)):
             assert upcoming is not None

@@ -1,46 +1,64 @@
-"""Departures from the standard that are tolerated: one warning each, or an error."""
+"""Deviations: recoverable violations of the DICOM standard.
+
+Each is reported as one :class:`~dicoxide.NonConformantWarning`, or raised as an error with ``strict=True``.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
 
 from dicoxide.errors import CorruptFrameError, NonConformantWarning
 
-# Frame index or None, one line, clause, byte offset or None.
-Note: TypeAlias = tuple[int | None, str, str, int | None]
+# The fields of a `Deviation` as the extension returns them: a plain tuple.
+DeviationFields: TypeAlias = tuple[int | None, str, str, int | None]
 
 _PACKAGE = os.path.dirname(__file__)
 
 
-def _line(note: Note) -> str:
-    index, text, clause, offset = note
-    where = "" if index is None else f"frame {index}: "
-    at = "" if offset is None else f" at byte {offset}"
-    return f"{where}{text}{at} ({clause})"
+class Deviation(NamedTuple):
+    """A recoverable violation of the standard; the samples are exact nevertheless."""
+
+    frame_index: int | None
+    """Zero-based index of the frame, or None if the deviation concerns the whole value."""
+    message: str
+    """The value found and the value expected, in one line."""
+    clause: str
+    """Clause of the standard that is violated, for example ``"PS3.5 8.1.1"``."""
+    offset: int | None
+    """Byte offset in the frame, or in the Pixel Data value if `frame_index` is None."""
+
+    def __str__(self) -> str:
+        frame = "" if self.frame_index is None else f"frame {self.frame_index}: "
+        offset = "" if self.offset is None else f" at byte {self.offset}"
+        return f"{frame}{self.message}{offset} ({self.clause})"
 
 
-def warn(notes: Sequence[Note]) -> None:
-    """One warning a departure, at the line outside of this package that asked for the frames."""
-    for note in notes:
-        warnings.warn(_line(note), NonConformantWarning, stacklevel=stack_level())
+def warn(deviations: Iterable[DeviationFields]) -> None:
+    """Issue one warning per deviation, attributed to the line outside of this package that called into it."""
+    for deviation in deviations:
+        warnings.warn(str(Deviation(*deviation)), NonConformantWarning, stacklevel=stack_level())
+
+
+def raise_first(deviations: Iterable[DeviationFields], transfer_syntax: str) -> None:
+    """Raise the first deviation as `CorruptFrameError`; return if there is none."""
+    for fields in deviations:
+        deviation = Deviation(*fields)
+        raise CorruptFrameError(
+            str(deviation),
+            clause=deviation.clause,
+            offset=deviation.offset,
+            transfer_syntax=transfer_syntax,
+            frame_index=deviation.frame_index,
+        )
 
 
 def stack_level() -> int:
-    """The `stacklevel` for the function that asks, of the line outside of this package that led there."""
+    """Return the `stacklevel` with which a warning of the caller is attributed to code outside of this package."""
     level, caller = 1, sys._getframe(1)
     while caller.f_back is not None and caller.f_code.co_filename.startswith((_PACKAGE, "<frozen importlib")):
         level, caller = level + 1, caller.f_back
     return level
-
-
-def refuse(notes: Sequence[Note], transfer_syntax: str) -> None:
-    """Raise the first departure, if there is one."""
-    for note in notes:
-        index, _, clause, offset = note
-        raise CorruptFrameError(
-            _line(note), clause=clause, offset=offset, transfer_syntax=transfer_syntax, frame_index=index
-        )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from dicoxide._deviations import Note
+from dicoxide._deviations import Deviation
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 # The attributes that decoding depends on, beside pixel data and transfer syntax (PS3.3 C.7.6.3 and C.7.6.6).
@@ -119,24 +119,24 @@ class FrameSpec(NamedTuple):
             transfer_syntax=self.transfer_syntax,
         )
 
-    def notes(self) -> list[Note]:
+    def notes(self) -> list[Deviation]:
         """What is tolerated of the attributes, or cannot be known by them."""
         if self.bits_allocated <= 16 and not self.planar_configuration and self.high_bit == (self.bits_stored or 0) - 1:
             return []
-        notes: list[Note] = []
+        notes: list[Deviation] = []
         if self.high_bit is not None and self.bits_stored is not None and self.high_bit != self.bits_stored - 1:
             text = (
                 f"high bit {self.high_bit} found, {self.bits_stored - 1} expected with bits stored {self.bits_stored}"
             )
-            notes.append((None, text, "PS3.5 8.1.1", None))
+            notes.append(Deviation(None, text, "PS3.5 8.1.1", None))
         if self.transfer_syntax == _BIG_ENDIAN and self.bits_allocated > 16 and not self.is_float:
             # OW is swapped within words of 16 bits, which leaves the least significant word first: so DCMTK and GDCM
             # have it. Others, pydicom among them, write and read the sample as one number.
             text = f"samples of {self.bits_allocated} bits taken for numbers in big endian, some write words in little"
-            notes.append((None, text, "PS3.5 7.3", None))
+            notes.append(Deviation(None, text, "PS3.5 7.3", None))
         if self.transfer_syntax in _NATIVE and self.is_422 and self.planar_configuration == 1:
             text = "planar configuration 1 found, 0 expected of YBR_FULL_422: taken as pairs of pixels"
-            notes.append((None, text, "PS3.3 C.7.6.3.1.3", None))
+            notes.append(Deviation(None, text, "PS3.3 C.7.6.3.1.3", None))
         return notes
 
     @property

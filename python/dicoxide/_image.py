@@ -213,15 +213,15 @@ class Image:
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""
         frames = self._source.frames()
-        if notes := frames.notes() + self._source.spec.notes():
+        if notes := [*frames.notes(), *self._source.spec.notes()]:
             self._tell(notes)
         return frames
 
-    def _tell(self, notes: list[_deviations.Note]) -> None:
+    def _tell(self, notes: Sequence[_deviations.DeviationFields]) -> None:
         """Warn of departures, or refuse them."""
         if notes:
             if self._strict:
-                _deviations.refuse(notes, self.transfer_syntax)
+                _deviations.raise_first(notes, self.transfer_syntax)
             _deviations.warn(notes)
 
     def _fill(

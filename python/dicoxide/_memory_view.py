@@ -58,7 +58,7 @@ def samples(src: Any, source: Source, *, raw: bool, strict: bool) -> npt.NDArray
         count = declared
     notes = _departures(source, count, value_bytes, expected_bytes)
     if strict:
-        _deviations.refuse(notes, spec.transfer_syntax)
+        _deviations.raise_first(notes, spec.transfer_syntax)
     _deviations.warn(notes)
     every = flat[: count * frame_samples].reshape(count, *spec.shape)
     every.flags.writeable = False
@@ -83,18 +83,28 @@ def aligned(every: npt.NDArray[Any], spec: FrameSpec, indices: Sequence[int], ha
     return chosen
 
 
-def _departures(source: Source, count: int, value_bytes: int, expected_bytes: int) -> list[_deviations.Note]:
+def _departures(source: Source, count: int, value_bytes: int, expected_bytes: int) -> list[_deviations.Deviation]:
     """What the core notes of such a value."""
-    notes: list[_deviations.Note] = []
+    notes: list[_deviations.Deviation] = []
     if source.number_of_frames == 0:
-        notes.append((None, "number of frames 0 found, taken as 1", "PS3.3 C.7.6.6", None))
+        notes.append(_deviations.Deviation(None, "number of frames 0 found, taken as 1", "PS3.3 C.7.6.6", None))
     declared = source.number_of_frames or 1
     if count > declared:
-        notes.append((None, f"number of frames is {declared}, {count} are there", "PS3.5 8.1.1", None))
+        notes.append(
+            _deviations.Deviation(None, f"number of frames is {declared}, {count} are there", "PS3.5 8.1.1", None)
+        )
     elif value_bytes > expected_bytes + expected_bytes % 2:
-        notes.append((None, f"{value_bytes - expected_bytes} bytes after the last frame", "PS3.5 8.1.1", None))
+        notes.append(
+            _deviations.Deviation(
+                None, f"{value_bytes - expected_bytes} bytes after the last frame", "PS3.5 8.1.1", None
+            )
+        )
     elif value_bytes % 2:
-        notes.append((None, "the value has odd length: its trailing pad byte is missing", "PS3.5 7.1.1", None))
+        notes.append(
+            _deviations.Deviation(
+                None, "the value has odd length: its trailing pad byte is missing", "PS3.5 7.1.1", None
+            )
+        )
     return notes
 
 

@@ -1,7 +1,8 @@
-"""Threads that Ctrl-C cannot leave locked.
+"""A thread pool that an interrupt cannot leave locked.
 
-The locks of ThreadPoolExecutor are taken in Python: an interrupt between two of their lines leaves them locked, and the
-process never ends. Simple queues are not interrupted so.
+``ThreadPoolExecutor`` takes its locks in Python code. A ``KeyboardInterrupt`` between two of those lines leaves a lock
+held, and the process never ends. ``queue.SimpleQueue`` is implemented in C and cannot be interrupted in that state, so
+this pool is built on simple queues alone.
 """
 
 from __future__ import annotations
@@ -16,95 +17,100 @@ from typing import Any, Generic, TypeVar
 
 from dicoxide._backend import core
 
-__all__ = ["Task", "Threads"]
+__all__ = ["Task", "ThreadPool"]
 
 _T = TypeVar("_T")
 
 
 class Task(Generic[_T]):
-    """Something that one of the threads does."""
+    """A call that a thread of the pool makes, and its outcome."""
 
     def __init__(self, call: Callable[..., _T], arguments: tuple[Any, ...]) -> None:
         self._call: Callable[[], _T] | None = partial(call, *arguments)
-        self._answer: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        self._outcome: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 
     def run(self) -> None:
-        """Do it; once."""
-        # What it is about may be large: nobody holds it for longer than it takes.
+        """Make the call; to be called once."""
+        # The arguments may be large: drop the task's reference to them before the call, not after it.
         call, self._call = self._call, None
-        answer = self._answer
+        outcome = self._outcome
         try:
-            answer.put((call() if call else None, None))
+            outcome.put((call() if call else None, None))
         except BaseException as error:
-            answer.put((None, error))
+            outcome.put((None, error))
         finally:
-            # A traceback in the answer keeps this frame, and so would keep itself, with all that was being decoded.
-            del self, call, answer
+            # Breaks the reference cycle exception -> traceback -> this frame -> exception, so that buffers are freed
+            # as soon as the caller drops the exception.
+            del self, call, outcome
 
     def done(self) -> bool:
-        """Whether there is a result."""
-        return not self._answer.empty()
+        """Return True if the call has returned or raised."""
+        return not self._outcome.empty()
 
     def result(self) -> _T:
-        """The result, when there is one; what was raised is raised. To be asked for once."""
-        result, error = self._answer.get()
+        """Wait for the call; return its result or raise its exception. To be called once."""
+        result, error = self._outcome.get()
         if error is not None:
             raise error
         return result  # type: ignore[no-any-return]
 
 
-class Threads:
-    """At most `count` threads that do tasks in the order in which they come."""
+class ThreadPool:
+    """At most `thread_count` threads that run tasks in the order of submission.
 
-    def __init__(self, count: int, name: str = "dicoxide") -> None:
-        self._count = count
+    Threads are started on demand, one per submitted task. Leaving the ``with`` block calls :meth:`stop`.
+    """
+
+    def __init__(self, thread_count: int, name: str = "dicoxide") -> None:
+        self._thread_count = thread_count
         self._name = name
-        self._process = os.getpid()
+        self._process_id = os.getpid()
         self._tasks: SimpleQueue[Task[Any] | None] = SimpleQueue()
         self._is_stopped = False
-        self._stop = core.Stop()
+        self._cancel_token = core.CancelToken()
         self._threads: list[Thread] = []
 
     def submit(self, call: Callable[..., _T], *arguments: Any) -> Task[_T]:
-        """Have ``call(*arguments)`` done after what was submitted before."""
+        """Queue ``call(*arguments)``."""
         task = Task(call, arguments)
         self._tasks.put(task)
-        if len(self._threads) < self._count:
+        if len(self._threads) < self._thread_count:
             thread = Thread(target=self._run, name=self._name, daemon=True)
             self._threads.append(thread)
             try:
                 thread.start()
             except RuntimeError:
-                # The system gives no more: fewer do the work.
+                # The system refuses more threads; the existing ones run the task.
                 self._threads.remove(thread)
                 if not self._threads:
                     raise
         return task
 
     def stop(self) -> None:
-        """Wait for what is being done; the rest is not done. A forked child has no threads to wait for.
+        """Cancel running tasks, discard queued ones, and wait for the threads.
 
-        What is being decoded ends with an error: an interrupt would otherwise wait for whole frames.
+        Decoding calls in progress end with an error, so that an interrupt does not wait for whole frames. In a forked
+        child, which has no threads of the pool, there is nothing to wait for.
         """
         self._is_stopped = True
-        self._stop.set()
-        if os.getpid() == self._process:
+        self._cancel_token.cancel()
+        if os.getpid() == self._process_id:
             for _ in self._threads:
                 self._tasks.put(None)
             for thread in self._threads:
-                # An interrupt while it was started leaves one that cannot be waited for; and whoever is collected by
-                # a thread of its own does not wait for itself.
+                # RuntimeError: the thread was interrupted while it started, or it is the current thread, which can
+                # happen when the garbage collector closes the pool.
                 with suppress(RuntimeError):
                     thread.join()
 
-    def __enter__(self) -> Threads:
+    def __enter__(self) -> ThreadPool:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     def _run(self) -> None:
-        self._stop.adopt()
+        self._cancel_token.attach_to_thread()
         while (task := self._tasks.get()) is not None:
             if not self._is_stopped:
                 task.run()

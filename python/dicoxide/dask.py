@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicoxide._arguments import Array, target_array, thread_count
-from dicoxide._threads import Threads
+from dicoxide._threads import ThreadPool
 from dicoxide.bulk.series._discover import Paths
 from dicoxide.bulk.series._headers import Header, read_header
 from dicoxide.bulk.series._plans import Found, OnError, VolumePlan, plan_series
@@ -124,7 +124,7 @@ def from_files(
     files = [os.fspath(path) for path in named]
     if not files:
         raise ValueError("at least one file is needed to know shape and type")
-    with Threads(min(thread_count(threads), len(files))) as readers:
+    with ThreadPool(min(thread_count(threads), len(files))) as readers:
         headers = [task.result() for task in [readers.submit(_header, path) for path in files]]
     kinds = [(len(header.slices), header.shape, np.dtype(header.dtype).newbyteorder("=")) for header in headers]
     if rescale and any(len(shape) > 2 for _, shape, _ in kinds):

@@ -17,7 +17,7 @@ import pytest
 
 import dicoxide
 from dicoxide import cli
-from dicoxide._threads import Threads
+from dicoxide._threads import ThreadPool
 from dicoxide.bench._answers import checksum, difference, normal
 from dicoxide.bench._cases import Case, mixed, of_paths
 from dicoxide.bench._decoders import OURS, PEERS
@@ -283,7 +283,7 @@ def test_most_are_right_and_nobody_is_where_it_is_even(
     answers: dict[str, str], expected: dict[str, str], tmp_path: Path
 ) -> None:
     workers = {name: _Told(sha256) for name, sha256 in answers.items()}
-    with Threads(2) as threads:
+    with ThreadPool(2) as threads:
         verdicts = Verdicts(str(tmp_path), workers, threads)  # type: ignore[arg-type]
         found = verdicts.of_case("file", TestAnswers.case, answers)
     assert {name: answer.status for name, answer in found.items()} == expected
@@ -293,7 +293,7 @@ def test_most_are_right_and_nobody_is_where_it_is_even(
 
 def test_who_confirms_a_dataset_confirms_its_file(tmp_path: Path) -> None:
     rle = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.5")
-    with Threads(2) as threads:
+    with ThreadPool(2) as threads:
         # Of pydicom's answer from a path nobody knows which plugin gave it: alone, it is one against one.
         workers = {"dicoxide": _Told("a"), "pydicom": _Told("a"), "pylibjpeg": _Told("a"), "gdcm": _Told("b")}
         verdicts = Verdicts(str(tmp_path), workers, threads)  # type: ignore[arg-type]
@@ -307,7 +307,7 @@ def test_who_confirms_a_dataset_confirms_its_file(tmp_path: Path) -> None:
 def test_answers_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
     lossy = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.4.50")
     workers = {"pydicom": _Told("a"), "gdcm": _Told("b"), "dicomsdl": _Told("f")}
-    with Threads(2) as threads:
+    with ThreadPool(2) as threads:
         found = Verdicts(str(tmp_path), workers, threads).of_case("pixel_array", lossy, workers)  # type: ignore[arg-type]
     assert {name: answer.status for name, answer in found.items()} == {
         "pydicom": "ok",

@@ -20,7 +20,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEGLossless, RLELossless
 
 import dicoxide
-from dicoxide._threads import Threads
+from dicoxide._threads import ThreadPool
 from support.encoders.dataset import dataset, to_bytes
 
 needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="of the compiled core")
@@ -358,7 +358,7 @@ def test_what_a_task_was_about_goes_with_its_answer(is_raised: bool) -> None:
     try:
         held = Held()
         is_alive = weakref.ref(held)
-        threads = Threads(1)
+        threads = ThreadPool(1)
         task = threads.submit(work, held)
         while not task.done():
             time.sleep(0.001)

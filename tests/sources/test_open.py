@@ -75,7 +75,7 @@ def test_attributes_are_those_of_the_data_set(path: Path) -> None:
             attributes["NoSuchKeyword"]
         assert list(attributes) == [keyword for keyword in attributes if keyword in dataset]
         assert len(attributes) == len(list(attributes))
-        some = attributes.some(["Rows", "PixelSpacing", "TriggerTime"])
+        some = attributes.get_many(["Rows", "PixelSpacing", "TriggerTime"])
         assert some == {key: attributes[key] for key in ("Rows", "PixelSpacing", "TriggerTime") if key in attributes}
 
 

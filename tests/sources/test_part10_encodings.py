@@ -243,4 +243,4 @@ def test_text_is_the_same_alone_among_all_and_to_pydicom(keyword: str, vr: str, 
     attributes = open_source(data).attributes
     found = outcome(lambda: attributes[keyword])
     assert found == expected
-    assert attributes.some([keyword]) == ({} if found is dicoxide.CorruptFrameError else {keyword: found})
+    assert attributes.get_many([keyword]) == ({} if found is dicoxide.CorruptFrameError else {keyword: found})

@@ -12,6 +12,7 @@ import numpy as np
 
 from dicoxide._arguments import Array, FrameIndex, select
 from dicoxide._backend import core
+from dicoxide._deviations import Deviation, DeviationFields
 from dicoxide._frame import IMAGE_PIXEL
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import Decoder
 
     from dicoxide._core import Frames
-    from dicoxide._deviations import Note
     from dicoxide._sources.base import Source
 
 # Of broken bytes they throw what nobody catches, which ends the process: they are asked last, and in one of their own.
@@ -52,6 +52,7 @@ class Others:
         if frames is None and self._is_encapsulated:
             frames = source.frames(foreign=True)
         self._frames = frames
+        self.notes: list[Deviation] | list[DeviationFields]
         self._count, self.notes = self._counted() if frames is None else (len(frames), frames.notes())
 
     def __len__(self) -> int:
@@ -90,7 +91,7 @@ class Others:
             if self._is_encapsulated:
                 self._codestream(index)
 
-    def _counted(self) -> tuple[int, list[Note]]:
+    def _counted(self) -> tuple[int, list[Deviation]]:
         """How many frames are in native pixel data that nobody here has a type for."""
         source, spec = self._source, self._source.spec
         declared, clause = source.number_of_frames or 1, "PS3.5 8.1.1"
@@ -103,7 +104,7 @@ class Others:
         count = declared if found - -(-bits * declared // 8) < 2 else max(declared, found * 8 // bits)
         if count == declared:
             return declared, []
-        return count, [(None, f"number of frames is {declared}, {count} are there", clause, None)]
+        return count, [Deviation(None, f"number of frames is {declared}, {count} are there", clause, None)]
 
     def _frame(self, index: int, raw: bool) -> Array:
         spec = self._source.spec

@@ -21,8 +21,8 @@ from dicoxide.errors import DecodeError
 __all__ = [
     "CPU_PATH",
     "ERROR_KINDS",
+    "CancelToken",
     "Frames",
-    "Stop",
     "codestream_size",
     "decode_frame_bytearray",
     "decode_frame_into",
@@ -46,14 +46,14 @@ CPU_PATH = "numpy"
 Note = tuple[int | None, str, str, int | None]
 
 
-class Stop:
-    """What ends calls of other threads in the compiled core. NumPy's are not to be ended."""
+class CancelToken:
+    """Cancels decoding on other threads in the extension. NumPy calls cannot be cancelled, so nothing happens here."""
 
-    def adopt(self) -> None:
-        """From now on, calls of this thread end soon after ``set``: not here."""
+    def attach_to_thread(self) -> None:
+        """Do nothing; in the extension, calls of this thread end soon after ``cancel``."""
 
-    def set(self) -> None:
-        """End the calls of the threads that adopted it: not here."""
+    def cancel(self) -> None:
+        """Do nothing; in the extension, end the calls of the threads that this token is attached to."""
 
 
 class Frames:

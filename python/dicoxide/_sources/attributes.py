@@ -22,7 +22,7 @@ class Elements(Protocol):
         dictionary.
         """
 
-    def usual(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
+    def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
         """Values of those of (keyword, tag, VR) that are there, and the keywords of those that take a closer look."""
 
     def tags(self) -> Iterator[int]:
@@ -50,9 +50,9 @@ class Attributes(Mapping[str, Any]):
             raise KeyError(keyword) from None
         return [Attributes(item) for item in value] if vr == "SQ" else value
 
-    def some(self, keywords: Iterable[str]) -> dict[str, Any]:
+    def get_many(self, keywords: Iterable[str]) -> dict[str, Any]:
         """Those of `keywords` that are there; one that is broken counts as not there. Much quicker than one by one."""
-        found, left = self._elements.usual(_wanted(tuple(keywords)))
+        found, left = self._elements.read_common(_wanted(tuple(keywords)))
         for keyword in left:
             try:
                 found[keyword] = self[keyword]

@@ -189,7 +189,7 @@ class _DatasetElements:
             plain = [None if one == "" and is_number(vr) else _plain(one) for one in (value if several else [value])]
             return plain if several else plain[0]
 
-    def usual(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
+    def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
         return {}, [keyword for keyword, tag, _ in wanted if tag in self._dataset]
 
     def tags(self) -> Iterator[int]:

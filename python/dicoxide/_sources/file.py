@@ -120,8 +120,8 @@ class _FileElements:
         character_set = self._character_set if is_text(stated) else ""
         return value_of(stated, data, is_big_endian, character_set)
 
-    def usual(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
-        return self._elements.usual(wanted)
+    def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
+        return self._elements.read_common(wanted)
 
     def tags(self) -> Iterator[int]:
         return iter(self._elements.tags())

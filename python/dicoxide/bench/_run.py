@@ -16,7 +16,7 @@ import numpy as np
 
 from dicoxide import _clock
 from dicoxide._arguments import thread_count
-from dicoxide._threads import Threads
+from dicoxide._threads import ThreadPool
 from dicoxide.bench import _setup
 from dicoxide.bench._cases import Case
 from dicoxide.bench._decoders import LEVELS, OURS, PEERS
@@ -113,7 +113,7 @@ class _Runner:
         # For what needs a process that has done nothing yet.
         self._fresh = Worker(self._left)
         # Nothing is timed while decoders are asked: they may be asked at once.
-        self._asking = Threads(min(thread_count(None), _MOST_ASKED), "dicoxide-verdicts")
+        self._asking = ThreadPool(min(thread_count(None), _MOST_ASKED), "dicoxide-verdicts")
         self._verdicts = Verdicts(folder, self._workers, self._asking)
         # By level, case and decoder.
         self._answers: dict[tuple[str, str, str], Answer] = {}

@@ -14,7 +14,7 @@ import numpy as np
 from dicoxide import _clock
 from dicoxide._arguments import thread_count
 from dicoxide._backend import backend, core
-from dicoxide._threads import Task, Threads
+from dicoxide._threads import Task, ThreadPool
 from dicoxide.bench._decoders import PEERS, Peer
 from dicoxide.bench._process import OutOfTimeError, Worker
 
@@ -62,7 +62,7 @@ def load() -> float | None:
 
 def peers(workers: dict[str, Worker], wanted: Collection[str]) -> list[dict[str, Any]]:
     """Every decoder that there could be, and whether it is there and, of those `wanted`, can be imported."""
-    with Threads(thread_count(None), "dicoxide-peers") as threads:
+    with ThreadPool(thread_count(None), "dicoxide-peers") as threads:
         loading = {
             name: threads.submit(workers[name].ask, {"do": "load", "peer": name}, 60)
             for name, peer in PEERS.items()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from dicoxide._threads import Threads
+from dicoxide._threads import ThreadPool
 from dicoxide.bench._cases import Case
 from dicoxide.bench._decoders import JPEG, OURS, PEERS, RLE
 from dicoxide.bench._process import Worker
@@ -49,7 +49,7 @@ class Verdicts:
     more than the others, it is disputed.
     """
 
-    def __init__(self, folder: str, workers: Mapping[str, Worker], threads: Threads) -> None:
+    def __init__(self, folder: str, workers: Mapping[str, Worker], threads: ThreadPool) -> None:
         self._folder = folder
         self._workers = workers
         self._threads = threads

@@ -14,7 +14,7 @@ from dicoxide import _deviations
 from dicoxide._arguments import Array, byte_limit, owned_bytes, thread_count
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
-from dicoxide._threads import Threads
+from dicoxide._threads import ThreadPool
 
 if TYPE_CHECKING:
     from dicoxide._sources.base import Readable
@@ -225,7 +225,7 @@ class _Decoding:
         # How many sources the core has.
         self._of_core = 0
         self._freed_bytes = 0
-        self._others = Threads(threads)
+        self._others = ThreadPool(threads)
         # What others are to decode, by place; how many of it are on their way or not handed on, and may be so at once.
         self._left: list[tuple[int, Any]] = []
         self._of_others = 0

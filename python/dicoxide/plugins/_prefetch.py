@@ -16,12 +16,12 @@ from dicoxide.errors import DecodeError
 
 if TYPE_CHECKING:
     from dicoxide._core import Frames
-    from dicoxide._deviations import Note
+    from dicoxide._deviations import DeviationFields
     from dicoxide._frame import CoreAttributes
 
 __all__ = ["Ahead", "set_threads", "threads"]
 
-Decoded: TypeAlias = "tuple[bytearray, list[Note]]"
+Decoded: TypeAlias = "tuple[bytearray, list[DeviationFields]]"
 
 # Codecs as fast as memory is copied. Fetching the bytes of their frames once more, comparing them, and reading frames
 # that another core wrote takes longer than a second thread saves.

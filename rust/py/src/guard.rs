@@ -13,34 +13,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const ATTACHED_BYTES: usize = 32 * 1024;
 
 thread_local! {
-    /// What ends the calls of this thread.
-    static STOP: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
+    /// Cancel flag of this thread's calls, if a `CancelToken` is attached to it.
+    static CANCEL_FLAG: RefCell<Option<Arc<AtomicBool>>> = const { RefCell::new(None) };
 }
 
-/// Ends what threads are about that nobody waits for any more: signals reach the main thread only.
+/// Cancels the calls of the threads it is attached to. Signals reach the main thread only, so worker threads need this.
 #[pyclass(frozen, module = "dicoxide._core")]
-pub(crate) struct Stop(Arc<AtomicBool>);
+pub(crate) struct CancelToken(Arc<AtomicBool>);
 
 #[pymethods]
-impl Stop {
+impl CancelToken {
     #[new]
     fn new() -> Self {
         Self(Arc::default())
     }
 
-    /// From now on, calls of this thread end with a `RuntimeError` soon after `set`.
-    fn adopt(&self) {
-        STOP.set(Some(Arc::clone(&self.0)));
+    /// Makes later calls of the current thread raise `RuntimeError` soon after `cancel`.
+    fn attach_to_thread(&self) {
+        CANCEL_FLAG.set(Some(Arc::clone(&self.0)));
     }
 
-    /// Ends the calls of the threads that adopted it.
-    fn set(&self) {
+    /// Cancels the calls of all threads that the token is attached to.
+    fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
 
-fn is_stopped() -> bool {
-    STOP.with_borrow(|stop| stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)))
+fn is_cancelled() -> bool {
+    CANCEL_FLAG.with_borrow(|flag| flag.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)))
 }
 
 /// Runs `work` detached. `work` may ask its argument whether a signal wants the call to stop; the signal's own
@@ -49,8 +49,8 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce(&dyn Fn() -> b
     let result = py.detach(|| {
         let signal = RefCell::new(None);
         let poll = || {
-            let asked = if is_stopped() {
-                Err(PyRuntimeError::new_err("nobody waits for the result any more"))
+            let asked = if is_cancelled() {
+                Err(PyRuntimeError::new_err("decoding cancelled"))
             } else {
                 Python::attach(|py| py.check_signals())
             };

@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 /// What the Python package is built on; its public face is `dicoxide`.
 ///
 /// Nothing in here leans on the interpreter's lock, so free-threaded builds need not bring it back (`gil_used = false`):
-/// every class is frozen and `Sync`; what changes behind one is atomic (`Stop`), or under a `Mutex` that is let go before
+/// every class is frozen and `Sync`; what changes behind one is atomic (`CancelToken`), or under a `Mutex` that is let go before
 /// Python code can run (`Many`, `BufferPool`, `CLAIMED`); scratch is of one thread; inputs are `bytes`, or arrays that are
 /// claimed (`arrays::Claim`) for as long as a call is about them.
 #[pymodule(gil_used = false)]
@@ -36,7 +36,7 @@ mod _core {
     #[pymodule_export]
     use super::frames::Frames;
     #[pymodule_export]
-    use super::guard::Stop;
+    use super::guard::CancelToken;
     #[pymodule_export]
     use super::object::{Elements, Object, open_many};
     #[pymodule_export]

@@ -189,7 +189,7 @@ impl Elements {
 
     /// The values of those elements of `wanted` that are there: by their keywords, of (keyword, tag, VR of the
     /// dictionary). Where a value takes a closer look, its keyword is in the second place.
-    fn usual<'py>(
+    fn read_common<'py>(
         &self,
         py: Python<'py>,
         wanted: Vec<(Bound<'py, PyString>, u32, PyBackedStr)>,

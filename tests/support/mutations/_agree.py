@@ -48,7 +48,7 @@ def header_reads(data: bytes) -> Iterator[str]:
     if opened.error is not None:
         return
     attributes = opened.array.attributes
-    some = outcome(lambda: attributes.some(KEYWORDS))
+    some = outcome(lambda: attributes.get_many(KEYWORDS))
     if some.error is not None:
         yield f"attributes.some raises {some}"
     for keyword in outcome(lambda: list(attributes)).array or ():

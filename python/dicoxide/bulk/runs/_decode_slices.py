@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from dicoxide._arguments import Array
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
-from dicoxide._threads import Task, Threads
+from dicoxide._threads import Task, ThreadPool
 from dicoxide.bulk._many import decode_many
 from dicoxide.bulk.runs._options import Options
 from dicoxide.bulk.runs._tasks import Job
@@ -116,7 +116,7 @@ def _frames(job: Job, owner: _O, decoding: dict[str, Any], threads: int) -> Iter
 
     waiting: deque[tuple[tuple[str, list[int]], Task[list[Array | Exception]]]] = deque()
     rest = iter(reads)
-    decoders = Threads(threads)
+    decoders = ThreadPool(threads)
     try:
         while not owner.is_dead:
             while len(waiting) < 2 * threads and (read := next(rest, None)) is not None:

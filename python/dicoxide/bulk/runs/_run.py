@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from dicoxide._arguments import Array, thread_count
-from dicoxide._threads import Task, Threads
+from dicoxide._threads import Task, ThreadPool
 from dicoxide.bulk.runs._decode_slices import decoded_slices
 from dicoxide.bulk.runs._failure import Failure, failure_of
 from dicoxide.bulk.runs._formats import Writer, open_writer
@@ -118,8 +118,8 @@ class _Runner:
         self._report = report
         self._waiting: deque[tuple[Task[Result | None], int]] = deque()
         self._waiting_bytes = 0
-        self._preparing = Threads(threads, "dicoxide-prepare")
-        self._writing = Threads(1, "dicoxide-write")
+        self._preparing = ThreadPool(threads, "dicoxide-prepare")
+        self._writing = ThreadPool(1, "dicoxide-write")
 
     def results(self, jobs: Iterable[Job]) -> Generator[Result, None, None]:
         works = [_Work(job, self._options) for job in jobs]

@@ -52,7 +52,7 @@ def series_attributes(path: str) -> dict[str, Any]:
     """Those of the file at `path`, as JSON can hold them; none where it cannot be read: decoding says so."""
     try:
         with open_image(path) as image:
-            found = image.attributes.some(_OF_SERIES)
+            found = image.attributes.get_many(_OF_SERIES)
     except (DecodeError, OSError):
         return {}
     return {keyword: found[keyword] for keyword in _OF_SERIES if _is_plain(found.get(keyword))}

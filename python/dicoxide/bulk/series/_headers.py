@@ -171,7 +171,7 @@ def read_header(path: str) -> Header:
 
 
 def _header(path: str, opened: Source, size: int, mtime_ns: int) -> Header:
-    values = {key: value for key, value in opened.attributes.some(_OF_FILE).items() if value not in (None, "")}
+    values = {key: value for key, value in opened.attributes.get_many(_OF_FILE).items() if value not in (None, "")}
     get = values.get
     spec = opened.spec
     syntax = spec.transfer_syntax
@@ -287,9 +287,9 @@ def _slices(path: str, attributes: dict[str, Any], count: int) -> tuple[Slice, .
 def _group_values(item: Attributes) -> dict[str, Any]:
     """What the functional groups of one frame, or those that all frames share, say."""
     values: dict[str, Any] = {}
-    for sequence, items in item.some(_GROUPS).items():
+    for sequence, items in item.get_many(_GROUPS).items():
         if items:
-            found = items[0].some(_GROUPS[sequence])
+            found = items[0].get_many(_GROUPS[sequence])
             values |= {keyword: value for keyword, value in found.items() if value not in (None, "")}
     direction = values.pop("DiffusionGradientDirectionSequence", None)
     if direction:

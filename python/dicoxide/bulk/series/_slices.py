@@ -11,7 +11,7 @@ import numpy as np
 from dicoxide._arguments import LARGE_SAMPLES, Array, thread_count
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
-from dicoxide._threads import Threads
+from dicoxide._threads import ThreadPool
 from dicoxide.errors import CorruptFrameError, DecodeError
 
 # (path, index of the frame in it) of each slice.
@@ -66,7 +66,7 @@ def fill(
         return decode_batch(files)
     step = max(1, min(_BATCH, len(files) // (4 * at_once)))
     batches = [files[start : start + step] for start in range(0, len(files), step)]
-    with Threads(min(at_once, len(batches))) as decoders:
+    with ThreadPool(min(at_once, len(batches))) as decoders:
         errors: _Errors = {}
         for task in [decoders.submit(decode_batch, batch) for batch in batches]:
             errors |= task.result()
