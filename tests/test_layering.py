@@ -55,7 +55,7 @@ def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
         "_sources/base.py",
         "_sources/file.py",
         "_sources/values.py",
-        "_fallback_decoders/delegate.py",
+        "_fallback_decoders/pydicom_plugins.py",
         "_fallback_decoders/_worker.py",
         "_image.py",
         "plugins/_order.py",

@@ -5,37 +5,39 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dicoxide._backend import backend, core
-from dicoxide._fallback_decoders import delegate
+from dicoxide._fallback_decoders import available_plugins, why_unavailable
 
-_NOT_HERE = "no codec here" if backend == "rust" else "no codec in plain NumPy, the compiled extension may have one"
+_NO_CODEC = (
+    "dicoxide has no codec" if backend == "rust" else "no codec in plain NumPy, the compiled extension may have one"
+)
 
 
 class Capability(NamedTuple):
-    """Who decodes a transfer syntax."""
+    """The decoder of one transfer syntax."""
 
     keyword: str
-    """The keyword of PS3.6 Annex A."""
+    """Keyword of the transfer syntax (PS3.6 Annex A)."""
     decoder: str | None
-    """``"dicoxide"``, the name of the pydicom plugin that is asked first, or None."""
+    """``"dicoxide"``, the label of the pydicom plugin that is tried first, or None if there is no decoder."""
     why: str
-    """One line."""
+    """Reason, in one line."""
 
 
 def capabilities() -> dict[str, Capability]:
-    """Tell for every image transfer syntax of PS3.6 Annex A who decodes it.
+    """Return the decoder of every transfer syntax for images in PS3.6 Annex A.
 
     Returns
     -------
     dict of str to Capability
         By UID, in the order of the UIDs.
     """
-    found = {}
+    table = {}
     for uid, keyword, codec in core.transfer_syntaxes():
         if codec is not None:
-            entry = Capability(keyword, "dicoxide", f"codec {codec}, backend {backend}")
-        elif plugins := delegate.available(uid):
-            entry = Capability(keyword, plugins[0], f"{_NOT_HERE}; pydicom has {', '.join(plugins)}")
+            capability = Capability(keyword, "dicoxide", f"codec {codec}, backend {backend}")
+        elif plugins := available_plugins(uid):
+            capability = Capability(keyword, plugins[0], f"{_NO_CODEC}; pydicom has {', '.join(plugins)}")
         else:
-            entry = Capability(keyword, None, f"{_NOT_HERE}; {delegate.why_not(uid)}")
-        found[uid] = entry
-    return found
+            capability = Capability(keyword, None, f"{_NO_CODEC}; {why_unavailable(uid)}")
+        table[uid] = capability
+    return table

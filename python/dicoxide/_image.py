@@ -10,8 +10,7 @@ import numpy as np
 
 from dicoxide import _deviations
 from dicoxide._arguments import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
-from dicoxide._fallback_decoders import delegate
-from dicoxide._fallback_decoders.delegate import Others
+from dicoxide._fallback_decoders import FallbackFrames, apply_modality_lut, available_plugins
 from dicoxide._pixels import exact_copy, rescale_into
 from dicoxide._sources.base import Source
 from dicoxide.errors import DecodeError, UnsupportedError
@@ -42,7 +41,7 @@ class Image:
         self._strict = strict
         self._fallback = fallback
         # The core's frames, or those of other decoders; None until they are needed.
-        self._opened: Frames | Others | None = None
+        self._opened: Frames | FallbackFrames | None = None
 
     @property
     def number_of_frames(self) -> int:
@@ -121,7 +120,7 @@ class Image:
         if rescale and self._source.spec.samples_per_pixel != 1:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
         opened = self._frames()
-        if isinstance(opened, Others):
+        if isinstance(opened, FallbackFrames):
             return self._decode_elsewhere(opened, frames, out, rescale, dtype, raw, max_bytes)
         try:
             return self._decode_here(opened, frames, out, rescale, dtype, raw, threads, max_bytes)
@@ -130,7 +129,7 @@ class Image:
             if not self._has_others():
                 raise
             try:
-                others = Others(self._source, unsupported, opened)
+                others = FallbackFrames(self._source, unsupported, opened)
                 return self._decode_elsewhere(others, frames, out, rescale, dtype, raw, max_bytes)
             except DecodeError as error:
                 if error.kind != "Fallback":
@@ -149,9 +148,9 @@ class Image:
         try:
             opened.check(frames)
         except UnsupportedError as unsupported:
-            if isinstance(opened, Others) or not self._has_others():
+            if isinstance(opened, FallbackFrames) or not self._has_others():
                 raise
-            Others(self._source, unsupported, opened).check(frames)
+            FallbackFrames(self._source, unsupported, opened).check(frames)
 
     def _decode_here(
         self,
@@ -175,7 +174,7 @@ class Image:
             left = None if max_bytes is None else max_bytes - target.nbytes
             stored = target_array(shape, spec.dtype, None, max_bytes=left)
             self._fill(opened, stored, indices, threads=threads, max_bytes=left)
-            exact_copy(delegate.modality_lut(stored, source.dataset), target)
+            exact_copy(apply_modality_lut(stored, source.dataset), target)
             return target
         rescales = source.rescales(indices) if rescale else []
         if rescale and not rescales and target.dtype != spec.dtype:
@@ -192,7 +191,7 @@ class Image:
         )
         return target
 
-    def _frames(self) -> Frames | Others:
+    def _frames(self) -> Frames | FallbackFrames:
         # Another thread may close the image, or open it too: what is found here is what is used here.
         opened = self._opened
         if opened is None:
@@ -201,14 +200,14 @@ class Image:
             except UnsupportedError as unsupported:
                 if not self._has_others():
                     raise
-                opened = Others(self._source, unsupported)
-                self._tell(opened.notes)
+                opened = FallbackFrames(self._source, unsupported)
+                self._tell(opened.deviations)
             self._opened = opened
         return opened
 
     def _has_others(self) -> bool:
         """Whether other decoders may be asked, and are there."""
-        return self._fallback and bool(delegate.available(self.transfer_syntax))
+        return self._fallback and bool(available_plugins(self.transfer_syntax))
 
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""
@@ -252,7 +251,7 @@ class Image:
 
     def _decode_elsewhere(
         self,
-        others: Others,
+        others: FallbackFrames,
         frames: FrameIndex,
         out: Array | None,
         rescale: bool,
@@ -269,7 +268,7 @@ class Image:
         if not rescale:
             target[...] = stored
         elif source.has_modality_lut:
-            exact_copy(delegate.modality_lut(stored, source.dataset), target)
+            exact_copy(apply_modality_lut(stored, source.dataset), target)
         else:
             rescales = source.rescales(select(len(others), frames)[0]) or [(1.0, 0.0)]
             if len(rescales) == 1:

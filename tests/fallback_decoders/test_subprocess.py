@@ -18,8 +18,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEG2000
 
 import dicoxide
-from dicoxide._fallback_decoders import delegate
-from dicoxide._fallback_decoders import subprocess as decoder_process
+from dicoxide._fallback_decoders import isolated_process, pydicom_plugins
 from support.codestream_headers import FRAMES, jpeg_2000
 from support.encoders.dataset import dataset, to_bytes
 from support.real_images import ROOT
@@ -86,10 +85,10 @@ def gdcm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     (tmp_path / "gdcm.py").write_text(GDCM)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"gdcm": None})
-    decoder_process.stop()
+    isolated_process.stop()
     yield
-    assert len(decoder_process._idle) == len(decoder_process._alive)
-    decoder_process.stop()
+    assert len(isolated_process._idle) == len(isolated_process._alive)
+    isolated_process.stop()
 
 
 def file(*what: bytes | np.ndarray[Any, Any]) -> bytes:
@@ -101,7 +100,7 @@ def file(*what: bytes | np.ndarray[Any, Any]) -> bytes:
 
 
 def pids() -> set[int]:
-    return {process._process.pid for process in decoder_process._alive}
+    return {process._process.pid for process in isolated_process._alive}
 
 
 def test_frames_come_from_one_process() -> None:
@@ -143,7 +142,7 @@ def test_it_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ValueError("not mine")
 
     monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"gdcm": None, "second": refuses, "dicoxide": None})
-    assert delegate.available(JPEG2000) == ("second", "gdcm")
+    assert pydicom_plugins.available_plugins(JPEG2000) == ("second", "gdcm")
     assert dicoxide.capabilities()[JPEG2000].decoder == "second"
     assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])
     with pytest.raises(dicoxide.DecodeError, match=r"failed: second: not mine; gdcm: no such thing$"):
@@ -152,21 +151,21 @@ def test_it_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_interrupt_ends_it() -> None:
     assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])
-    [process] = decoder_process._alive
+    [process] = isolated_process._alive
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         dicoxide.decode(file(b"sleep"))
     timer.join()
     assert process._process.returncode is not None
-    assert not decoder_process._alive
+    assert not isolated_process._alive
     assert np.array_equal(dicoxide.decode(file(FRAMES[1])), FRAMES[1])
 
 
 def test_one_that_was_ended_by_others_is_started_anew() -> None:
     for index in range(2):
         assert np.array_equal(dicoxide.decode(file(FRAMES[index])), FRAMES[index])
-        [process] = decoder_process._alive
+        [process] = isolated_process._alive
         process._process.kill()
     assert np.array_equal(dicoxide.decode(file(FRAMES[2])), FRAMES[2])
 
@@ -175,12 +174,12 @@ def test_one_that_was_ended_by_others_is_started_anew() -> None:
 def test_a_child_that_was_ended_while_nobody_asked_it_is_made_anew() -> None:
     for index in range(3):
         assert np.array_equal(dicoxide.decode(file(FRAMES[index])), FRAMES[index])
-        [process] = decoder_process._alive
+        [process] = isolated_process._alive
         [child] = children(process)
         os.kill(child, signal.SIGKILL)
         while _stat(Path(f"/proc/{child}")).rpartition(")")[2].split()[0] != "Z":
             pass
-    assert decoder_process._alive == {process}
+    assert isolated_process._alive == {process}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="frames are decoded in a child on Linux")
@@ -189,7 +188,7 @@ def test_an_answer_that_is_cut_short_gives_no_samples() -> None:
     frame[0, 2] = 7
     data = to_bytes(dataset(frame, JPEG2000, coded=[jpeg_2000(frame)]))
     assert np.array_equal(dicoxide.decode(data), frame)
-    [process] = decoder_process._alive
+    [process] = isolated_process._alive
     [child] = children(process)
     with pytest.MonkeyPatch.context() as patch:
 
@@ -198,8 +197,8 @@ def test_an_answer_that_is_cut_short_gives_no_samples() -> None:
             os.kill(child, signal.SIGKILL)
             receive_into(*given)
 
-        receive_into = decoder_process.receive_into
-        patch.setattr(decoder_process, "receive_into", late)
+        receive_into = isolated_process.receive_into
+        patch.setattr(isolated_process, "receive_into", late)
         with pytest.raises(dicoxide.DecodeError, match="SIGKILL"):
             dicoxide.decode(data)
     for _ in range(2):
@@ -212,7 +211,7 @@ def test_a_child_that_is_killed_takes_no_other_frame_with_it(how: str) -> None:
     # The next frame has a child of its own, and that a socket of its own.
     data = file(FRAMES[0], b"sleep" if how == "kill" else b"memory", FRAMES[2])
     assert np.array_equal(dicoxide.decode(data, frames=0), FRAMES[0])
-    [process] = decoder_process._alive
+    [process] = isolated_process._alive
     if how == "kill":
         timer = threading.Timer(0.3, lambda: [os.kill(child, signal.SIGKILL) for child in children(process)])
         timer.start()
@@ -220,7 +219,7 @@ def test_a_child_that_is_killed_takes_no_other_frame_with_it(how: str) -> None:
         dicoxide.decode(data, frames=1)
     for _ in range(3):
         assert np.array_equal(dicoxide.decode(data, frames=2), FRAMES[2])
-    assert decoder_process._alive == {process}
+    assert isolated_process._alive == {process}
 
 
 def children(process: Any) -> list[int]:
@@ -244,16 +243,16 @@ def test_an_exception_of_a_signal_ends_it() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert not decoder_process._alive
+    assert not isolated_process._alive
     assert np.array_equal(dicoxide.decode(data, frames=0), FRAMES[0])
 
 
 def test_a_lock_that_an_interrupt_left_held_does_not_hang_it() -> None:
     dicoxide.decode(file(FRAMES[0]))
-    [process] = decoder_process._alive
+    [process] = isolated_process._alive
     with process._process._waitpid_lock, pytest.MonkeyPatch.context() as patch:  # type: ignore[attr-defined]
-        patch.setattr(decoder_process, "_END_SECONDS", 0.1)
-        decoder_process.stop()
+        patch.setattr(isolated_process, "_END_SECONDS", 0.1)
+        isolated_process.stop()
     process._process.wait()
     assert np.array_equal(dicoxide.decode(file(FRAMES[1])), FRAMES[1])
 
@@ -314,7 +313,7 @@ def test_a_fork_has_processes_of_its_own() -> None:
         code = 1
         try:
             code = not (np.array_equal(dicoxide.decode(data), FRAMES) and pids().isdisjoint(before))
-            decoder_process.stop()
+            isolated_process.stop()
         finally:
             os._exit(code)
     assert np.array_equal(dicoxide.decode(data), FRAMES)
@@ -331,11 +330,11 @@ def test_none_is_left_behind(end: str, asked: str, tmp_path: Path) -> None:
     code = f"""
         import os, sys
         import dicoxide
-        from dicoxide._fallback_decoders import delegate, subprocess as decoder_process
-        delegate.available = lambda uid: ("gdcm",)
+        from dicoxide._fallback_decoders import isolated_process, pydicom_plugins
+        pydicom_plugins.available_plugins = lambda uid: ("gdcm",)
         path = {str(tmp_path / "image.dcm")!r}
         dicoxide.decode(path, frames=0)
-        [process] = decoder_process._alive
+        [process] = isolated_process._alive
         print(process._process.pid, flush=True)
         if {asked == "asked"}:
             import threading, time
@@ -371,20 +370,20 @@ def test_where_none_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with monkeypatch.context() as patch:
         patch.setattr(sys, "frozen", True, raising=False)
         assert dicoxide.capabilities()[JPEG2000].decoder is None
-        assert "gdcm is asked in a process of its own only" in dicoxide.capabilities()[JPEG2000].why
+        assert "gdcm needs a process of its own" in dicoxide.capabilities()[JPEG2000].why
         with pytest.raises(dicoxide.UnsupportedError):
             dicoxide.decode(file(FRAMES[0]))
     for program in ("/no/such/interpreter", "/bin/true", "/bin/cat"):
         with monkeypatch.context() as patch:
-            patch.setattr(decoder_process, "_interpreter", lambda program=program: program)
+            patch.setattr(isolated_process, "_interpreter", lambda program=program: program)
             with pytest.raises(dicoxide.DecodeError, match="gdcm: no process could be started"):
                 dicoxide.decode(file(FRAMES[0]))
     with monkeypatch.context() as patch:
         # One that never says anything.
-        patch.setattr(decoder_process, "_interpreter", lambda: sys.executable)
-        patch.setattr(decoder_process, "_START_SECONDS", 0.3)
+        patch.setattr(isolated_process, "_interpreter", lambda: sys.executable)
+        patch.setattr(isolated_process, "_START_SECONDS", 0.3)
         (tmp_path / "silent.py").write_text("import time; time.sleep(60)")
-        patch.setattr(decoder_process, "_WORKER", tmp_path / "silent.py")
+        patch.setattr(isolated_process, "_WORKER", tmp_path / "silent.py")
         with pytest.raises(dicoxide.DecodeError, match="gdcm: no process could be started"):
             dicoxide.decode(file(FRAMES[0]))
     assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])

@@ -1,1 +1,23 @@
-"""Decoders of other packages, for codestreams that the core does not decode."""
+"""Decoders of other packages, for frames that the core cannot decode.
+
+The core finds the frames of an object; pydicom's plugins decode them one by one. Plugins that can end their process on
+corrupt input run in a process of their own (:mod:`.isolated_process`, imported when the first frame needs it).
+"""
+
+from __future__ import annotations
+
+from dicoxide._fallback_decoders.pydicom_plugins import (
+    FallbackFrames,
+    apply_modality_lut,
+    available_plugins,
+    plugin_order,
+    why_unavailable,
+)
+
+__all__ = [
+    "FallbackFrames",
+    "apply_modality_lut",
+    "available_plugins",
+    "plugin_order",
+    "why_unavailable",
+]

@@ -1,9 +1,12 @@
-"""What runs in a process of its own: decodes what it is sent until no more comes.
+"""The worker process of :mod:`.isolated_process`, and the protocol between the two.
 
-A script for which nothing of dicoxide is imported: the modules that it needs are where its parent finds them, who says
-where first. It keeps to its socket, which is its standard input, and no decoder gets to see that. On Linux it decodes
-nothing itself but makes children that do, which need not import all of it again. Each has a socket of its own, so that
-nothing of an answer comes after the end of who gave it.
+This file runs as a script, without importing dicoxide: it decodes frames until its socket is closed. The socket is its
+standard input, which it moves to another descriptor so that no decoder reads it. The first message is the parent's
+``sys.path``. On Linux the worker forks children that decode (see :mod:`.isolated_process`); each has a socket of its
+own, so that no part of a response can arrive after the end of the child that sent it.
+
+A message is a length (8 bytes, little-endian), that many bytes of JSON, and for some messages raw bytes whose number
+follows from the JSON.
 """
 
 from __future__ import annotations
@@ -20,82 +23,92 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-__all__ = ["CHILD", "ENDED", "HAS_CHILDREN", "Answer", "EndError", "ended", "receive", "receive_into", "send"]
+__all__ = [
+    "FORK_CHILD",
+    "REAP_CHILD",
+    "USES_CHILDREN",
+    "ConnectionClosedError",
+    "Response",
+    "describe_exit",
+    "receive",
+    "receive_into",
+    "send",
+]
 
-# A fork is nothing that all libraries bear elsewhere.
-HAS_CHILDREN = sys.platform == "linux"
-# What a process with children is asked for: a new one, and how the last one ended.
-CHILD, ENDED = "child", "ended"
+# Elsewhere, not every library survives a fork.
+USES_CHILDREN = sys.platform == "linux"
+# Requests to a worker with children: fork a new child; wait for the last one and return its exit code.
+FORK_CHILD, REAP_CHILD = "fork_child", "reap_child"
 
 _LENGTH = struct.Struct("<Q")
-# More of what decoders say than anybody reads.
-_TEXT_CHARACTERS = 2000
-_MOST_WARNINGS = 20
-# Of one frame, for a decoder that never ends.
+# Bounds on a plugin's messages in one response.
+_MAX_TEXT_CHARACTERS = 2000
+_MAX_WARNINGS = 20
+# Limit per frame, for a decoder that does not end.
 _CPU_SECONDS = 600
 
 
-class EndError(Exception):
-    """Who was at the other end is gone."""
+class ConnectionClosedError(Exception):
+    """The process at the other end of the socket has ended."""
 
 
-class Answer(NamedTuple):
-    """What came of a frame, before its samples; these follow where it is no failure."""
+class Response(NamedTuple):
+    """Outcome of one request. The samples follow it if `failure` is None."""
 
     failure: str | None
     warnings: list[str]
 
 
-def send(to: socket.socket, said: object, data: bytes | memoryview = b"") -> None:
-    """Say something that JSON holds, and then bytes.
+def send(connection: socket.socket, message: object, data: bytes | memoryview = b"") -> None:
+    """Send a message that JSON can represent, followed by `data`.
 
     Raises
     ------
-    EndError
-        If nobody is there.
+    ConnectionClosedError
+        If the other end is closed.
     """
-    text = json.dumps(said).encode()
+    text = json.dumps(message).encode()
     try:
         for part in (_LENGTH.pack(len(text)), text, data):
-            # A program may leave SIGPIPE at what ends it.
-            to.sendall(part, getattr(socket, "MSG_NOSIGNAL", 0))
+            # Without the flag, SIGPIPE would end a program that has reset its handler.
+            connection.sendall(part, getattr(socket, "MSG_NOSIGNAL", 0))
     except ConnectionError as error:
-        raise EndError from error
+        raise ConnectionClosedError from error
 
 
-def receive(from_: socket.socket) -> Any:
-    """What was said.
-
-    Raises
-    ------
-    EndError
-        If nothing comes any more.
-    """
-    (length,) = _LENGTH.unpack(_received(from_, _LENGTH.size))
-    return json.loads(_received(from_, length))
-
-
-def receive_into(from_: socket.socket, out: WriteableBuffer) -> None:
-    """Fill `out` with bytes.
+def receive(connection: socket.socket) -> Any:
+    """Receive the JSON part of a message.
 
     Raises
     ------
-    EndError
-        If fewer come.
+    ConnectionClosedError
+        If the other end is closed before the message is complete.
     """
-    left = memoryview(out).cast("B")
-    while left:
+    (length,) = _LENGTH.unpack(_receive_bytes(connection, _LENGTH.size))
+    return json.loads(_receive_bytes(connection, length))
+
+
+def receive_into(connection: socket.socket, out: WriteableBuffer) -> None:
+    """Receive exactly as many bytes as `out` has.
+
+    Raises
+    ------
+    ConnectionClosedError
+        If the other end is closed before that.
+    """
+    remaining = memoryview(out).cast("B")
+    while remaining:
         try:
-            got = from_.recv_into(left)
+            received_bytes = connection.recv_into(remaining)
         except ConnectionError as error:
-            raise EndError from error
-        if not got:
-            raise EndError
-        left = left[got:]
+            raise ConnectionClosedError from error
+        if not received_bytes:
+            raise ConnectionClosedError
+        remaining = remaining[received_bytes:]
 
 
-def ended(code: int) -> str:
-    """What an exit code says."""
+def describe_exit(code: int) -> str:
+    """Return one line for an exit code; negative codes are signals, as in ``subprocess``."""
     if code >= 0:
         return f"the process ended with exit code {code}"
     try:
@@ -104,121 +117,122 @@ def ended(code: int) -> str:
         return f"the process was ended by signal {-code}"
 
 
-def _received(from_: socket.socket, length: int) -> bytearray:
+def _receive_bytes(connection: socket.socket, length: int) -> bytearray:
     data = bytearray(length)
-    receive_into(from_, data)
+    receive_into(connection, data)
     return data
 
 
 def _main() -> None:
     parent = socket.socket(fileno=os.dup(0))
     parent.settimeout(None)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in range(3):
-        os.dup2(nothing, standard)
+    null_device = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null_device, descriptor)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # As errors they would end this.
+    # PYTHONWARNINGS=error would turn a warning of an import into the end of this process.
     warnings.simplefilter("ignore")
     sys.path[:] = receive(parent)
     import pydicom.pixels.decoders  # noqa: F401
 
     send(parent, "ready")
-    if HAS_CHILDREN:
-        _make_children(parent)
+    if USES_CHILDREN:
+        _serve_forks(parent)
     else:
-        _serve(parent)
+        _serve_frames(parent)
 
 
-def _make_children(parent: socket.socket) -> None:
+def _serve_forks(parent: socket.socket) -> None:
+    """Fork and reap children as the parent requests; there is at most one at a time."""
     child = 0
     try:
         while True:
-            if receive(parent) == ENDED:
-                # Its socket is closed, so that it is about to, if it has not.
+            if receive(parent) == REAP_CHILD:
+                # Its socket is closed, so it is ending. The signal has no effect on a process that has ended.
                 os.kill(child, signal.SIGKILL)
                 send(parent, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
                 child = 0
                 continue
-            ours, theirs = socket.socketpair()
+            child_socket, parent_socket = socket.socketpair()
             child = os.fork()
             if not child:
-                _be_child(ours, [parent, theirs])
-            ours.close()
-            socket.send_fds(parent, [b"\0"], [theirs.fileno()])
-            theirs.close()
+                _run_child(child_socket, [parent, parent_socket])
+            child_socket.close()
+            socket.send_fds(parent, [b"\0"], [parent_socket.fileno()])
+            parent_socket.close()
     finally:
         if child:
             os.kill(child, signal.SIGKILL)
 
 
-def _be_child(ours: socket.socket, others: list[socket.socket]) -> None:
+def _run_child(connection: socket.socket, inherited: list[socket.socket]) -> None:
     import resource
 
     code = 1
     try:
-        for one in others:
-            one.close()
-        ours.settimeout(None)
-        # That it ends is expected.
+        for inherited_socket in inherited:
+            inherited_socket.close()
+        connection.settimeout(None)
+        # A crash is expected here and needs no core file.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        _serve(ours)
-    except EndError:
+        _serve_frames(connection)
+    except ConnectionClosedError:
         code = 0
     finally:
         os._exit(code)
 
 
-def _serve(asker: socket.socket) -> None:
+def _serve_frames(connection: socket.socket) -> None:
     while True:
-        request = receive(asker)
-        codestream = bytes(_received(asker, request["bytes"]))
-        _limit_time()
-        said, samples = _answer(request, codestream)
-        send(asker, said, samples)
+        request = receive(connection)
+        codestream = bytes(_receive_bytes(connection, request["codestream_bytes"]))
+        _limit_cpu_time()
+        response, samples = _respond(request, codestream)
+        send(connection, response, samples)
 
 
-def _limit_time() -> None:
+def _limit_cpu_time() -> None:
     import resource
 
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime) + _CPU_SECONDS
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    if most == resource.RLIM_INFINITY or most > soft:
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, most))
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    soft_limit = int(usage.ru_utime + usage.ru_stime) + _CPU_SECONDS
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_CPU)
+    if hard_limit == resource.RLIM_INFINITY or hard_limit > soft_limit:
+        resource.setrlimit(resource.RLIMIT_CPU, (soft_limit, hard_limit))
 
 
-def _answer(request: dict[str, Any], codestream: bytes) -> tuple[Answer, bytes | memoryview]:
+def _respond(request: dict[str, Any], codestream: bytes) -> tuple[Response, bytes | memoryview]:
     samples: bytes | memoryview = b""
     failure = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            samples = _decoded(request, codestream)
+            samples = _decode(request, codestream)
         except MemoryError:
             failure = "not enough memory"
         except Exception as error:
-            failure = (str(error) or type(error).__name__)[:_TEXT_CHARACTERS]
-    texts = [str(one.message)[:_TEXT_CHARACTERS] for one in caught if one.category is UserWarning]
-    return Answer(failure, texts[:_MOST_WARNINGS]), samples
+            failure = (str(error) or type(error).__name__)[:_MAX_TEXT_CHARACTERS]
+    texts = [str(warning.message)[:_MAX_TEXT_CHARACTERS] for warning in caught if warning.category is UserWarning]
+    return Response(failure, texts[:_MAX_WARNINGS]), samples
 
 
-def _decoded(request: dict[str, Any], codestream: bytes) -> memoryview:
+def _decode(request: dict[str, Any], codestream: bytes) -> memoryview:
     import numpy as np
     from pydicom.encaps import encapsulate
     from pydicom.pixels.decoders.base import get_decoder
 
     decoder = get_decoder(request["transfer_syntax"])
-    one = encapsulate([codestream])
-    decoded, _ = decoder.as_array(one, decoding_plugin=request["plugin"], **request["said"])
+    value = encapsulate([codestream])
+    decoded, _ = decoder.as_array(value, decoding_plugin=request["plugin"], **request["options"])
     shape, dtype = tuple(request["shape"]), np.dtype(request["dtype"])
     if decoded.shape != shape or decoded.dtype.newbyteorder("=") != dtype:
-        raise ValueError(f"{decoded.dtype} of {decoded.shape} given, {dtype} of {shape} expected")
+        raise ValueError(f"decoder returned {decoded.dtype} of shape {decoded.shape}, {dtype} of {shape} expected")
     return np.ascontiguousarray(decoded, dtype).data.cast("B")
 
 
 if __name__ == "__main__":
     try:
         _main()
-    except EndError:
-        # Nobody needs it any more.
+    except ConnectionClosedError:
+        # The parent has closed its socket: there is no more work.
         sys.exit(0)

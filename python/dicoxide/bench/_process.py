@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
-from dicoxide._fallback_decoders.subprocess import ended
+from dicoxide._fallback_decoders.isolated_process import describe_exit
 
 __all__ = ["OutOfTimeError", "Worker"]
 
@@ -62,7 +62,7 @@ class Worker:
             return answer
         code = process.wait()
         self._process = None
-        return {"crashed": ended(code)}
+        return {"crashed": describe_exit(code)}
 
     def stop(self) -> None:
         """End the process."""

@@ -15,7 +15,7 @@ from dicoxide._arguments import thread_count
 from dicoxide._backend import core
 from dicoxide._capabilities import capabilities
 from dicoxide._extras import EXTRAS
-from dicoxide._fallback_decoders import delegate
+from dicoxide._fallback_decoders import available_plugins
 from dicoxide.cli._text import nothing_on_stdout
 from dicoxide.plugins import _order, _prefetch
 
@@ -57,7 +57,7 @@ def report() -> dict[str, Any]:
     table = capabilities()
     plugins: dict[str, list[str]] = {}
     for uid in table:
-        for name in delegate.available(uid):
+        for name in available_plugins(uid):
             plugins.setdefault(name, []).append(uid)
     return {
         "dicoxide": core.__version__,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dicoxide._arguments import thread_count
 from dicoxide._backend import core
-from dicoxide._fallback_decoders.delegate import order_of
+from dicoxide._fallback_decoders import plugin_order
 from dicoxide.plugins import _prefetch
 
 if TYPE_CHECKING:
@@ -161,10 +161,10 @@ def _coder(uid: str, *, is_encoder: bool) -> CoderBase:
 
 
 def _put_first(coder: CoderBase, *, is_encoder: bool) -> None:
-    _before.setdefault((is_encoder, str(coder.UID)), list(order_of(coder) or coder.available_plugins))
+    _before.setdefault((is_encoder, str(coder.UID)), list(plugin_order(coder) or coder.available_plugins))
     if _LABEL not in coder.available_plugins:
         coder.add_plugin(_LABEL, _ENCODER_PLUGIN if is_encoder else _PLUGIN)
-    plugins = order_of(coder)
+    plugins = plugin_order(coder)
     if plugins is None:
         warnings.warn(
             f"this pydicom does not keep its plugins as known here: dicoxide is asked last for {coder.UID.name}",
@@ -186,7 +186,7 @@ def _restore() -> None:
         except NotImplementedError:
             # Somebody else took it away.
             continue
-        now = list(order_of(coder) or coder.available_plugins)
+        now = list(plugin_order(coder) or coder.available_plugins)
         kept = [label for label in before if label in now]
         added = [label for label in now if label not in before and label != _LABEL]
         ours = [] if _LABEL in before or _LABEL not in now else [_LABEL]
@@ -218,7 +218,7 @@ def _arrange(coder: CoderBase, wanted: list[str]) -> None:
 
     Nothing is moved if one of them could not be added again.
     """
-    plugins = order_of(coder)
+    plugins = plugin_order(coder)
     if plugins is None or sorted(plugins) != sorted(wanted):
         return
     place = next(
