@@ -114,7 +114,7 @@ audit: $(VENV)/.ready  ## Check licences, bans and advisories of crates and pack
 	.ci/audit $(abspath $(RUN))
 
 mutations: build  ## Decode real files, broken in every way, through every interface: ARGS="--cases 200000 --json FILE"
-	PYTHONPATH=tests $(RUN) -m support.mutations $(ARGS)
+	PYTHONPATH=tests $(RUN) -m support.file_mutations $(ARGS)
 
 soak: build  ## Decode all kinds by all interfaces at once, checked, and watch memory: make soak MINUTES=60
 	$(RUN) tests/support/soak.py --minutes $(or $(MINUTES),60) $(ARGS)

@@ -14,7 +14,7 @@ import pytest
 from dicoxide import _extras
 from dicoxide.bench import _axis_ticks, _html, _plots, _summary
 from dicoxide.bench._markup import plain, shown_bytes, shown_ratio, shown_time, tag
-from support import made_bench
+from support import synthetic_comparison
 
 VOID = {"br", "meta", "wbr"}
 
@@ -72,11 +72,11 @@ def written(document: dict[str, Any], folder: Path) -> str:
 
 
 MADE = {
-    "everything": made_bench.document,
-    "one image": lambda: made_bench.document(cases=8),
-    "empty": made_bench.empty,
-    "verified": made_bench.verified,
-    "alone": made_bench.alone,
+    "everything": synthetic_comparison.document,
+    "one image": lambda: synthetic_comparison.document(cases=8),
+    "empty": synthetic_comparison.empty,
+    "verified": synthetic_comparison.verified,
+    "alone": synthetic_comparison.alone,
 }
 
 
@@ -194,7 +194,7 @@ def test_every_figure_is_in_a_table(made: str, pages: dict[str, Page]) -> None:
 
 
 def test_every_result_is_a_row_with_its_own_figures(page: Page) -> None:
-    document = made_bench.document()
+    document = synthetic_comparison.document()
     rows = {tuple(cells) for cells in _rows(page)}
     for one in document["results"]:
         seconds, ratio = one["seconds"] or {}, one["ratio"] or {}
@@ -224,21 +224,21 @@ def _rows(page: Page) -> Iterator[list[str]]:
 
 def test_hostile_texts_are_shown_and_are_no_markup(text: str, page: Page) -> None:
     for hostile in (
-        made_bench.HOSTILE_PATH,
-        made_bench.HOSTILE_DETAIL,
-        made_bench.HOSTILE_NAME,
-        made_bench.HOSTILE_SET,
+        synthetic_comparison.HOSTILE_PATH,
+        synthetic_comparison.HOSTILE_DETAIL,
+        synthetic_comparison.HOSTILE_NAME,
+        synthetic_comparison.HOSTILE_SET,
     ):
         assert hostile not in text
         assert any(plain(hostile) in shown for shown in page.of("table")), hostile
     assert not {"script", "img"} & {name for name, _ in page.elements}
     # In plots, too.
-    assert made_bench.HOSTILE_SET in "".join(page.of("desc") + page.of("title"))
+    assert synthetic_comparison.HOSTILE_SET in "".join(page.of("desc") + page.of("title"))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]", text)
 
 
 def test_hostile_names_of_decoders_are_no_markup_in_plots(tmp_path: Path) -> None:
-    document = made_bench.document(cases=8)
+    document = synthetic_comparison.document(cases=8)
     name = "<i on=x>'&\udc80"
     for one in [*document["peers"], *document["results"]]:
         for key in ("name", "peer"):
@@ -250,7 +250,7 @@ def test_hostile_names_of_decoders_are_no_markup_in_plots(tmp_path: Path) -> Non
 
 
 def test_losses_come_before_wins(text: str) -> None:
-    document = made_bench.document()
+    document = synthetic_comparison.document()
     lost = [one["ratio"]["median"] for one in _summary.losses(document)]
     assert len(lost) > 12
     assert lost == sorted(lost)
@@ -268,7 +268,7 @@ def test_losses_come_before_wins(text: str) -> None:
 
 
 def test_what_dicoxide_got_wrong_comes_first_of_all(page: Page) -> None:
-    owed = _summary.failures(made_bench.document())
+    owed = _summary.failures(synthetic_comparison.document())
     assert [(one["peer"], one["status"]) for one in owed] == [("dicoxide", "error")]
     captions = page.of("caption")
     assert captions[:2] == ["Answers that dicoxide owes", "Comparisons that dicoxide lost"]
@@ -276,10 +276,10 @@ def test_what_dicoxide_got_wrong_comes_first_of_all(page: Page) -> None:
 
 
 def test_without_losses_that_is_said(tmp_path: Path) -> None:
-    document = made_bench.document(cases=8)
+    document = synthetic_comparison.document(cases=8)
     for one in document["results"]:
         if one["ratio"]:
-            one["ratio"] = made_bench.ratio(2.0)
+            one["ratio"] = synthetic_comparison.ratio(2.0)
         if one["peer"] == "dicoxide":
             one["status"] = "ok"
     short = Page(written(document, tmp_path)).of("section", id="short")[0]
@@ -301,7 +301,7 @@ def test_the_matrix_has_words_signs_and_counts(page: Page) -> None:
         "⇄1 disputed",
     ):
         assert shown in matrix
-    statuses = {one["status"] for one in made_bench.document()["results"]}
+    statuses = {one["status"] for one in synthetic_comparison.document()["results"]}
     assert len(statuses) == 8
     explained = page.of("section", id="exactness")[0]
     assert all(f"{status}: " in explained for status in statuses)
@@ -338,7 +338,7 @@ def test_a_run_that_only_verified(pages: dict[str, Page]) -> None:
 
 
 def test_a_run_that_was_interrupted_says_so(tmp_path: Path) -> None:
-    document = made_bench.empty()
+    document = synthetic_comparison.empty()
     assert "was interrupted" not in written(document, tmp_path)
     document["setup"]["interrupted"] = True
     assert "was interrupted" in written(document, tmp_path)
@@ -352,13 +352,13 @@ def test_a_run_without_other_decoders_shows_what_there_is(pages: dict[str, Page]
 
 
 def test_hundreds_of_images_are_no_more_plots(tmp_path: Path) -> None:
-    few, many = (Page(written(made_bench.document(cases), tmp_path)) for cases in (24, 144))
+    few, many = (Page(written(synthetic_comparison.document(cases), tmp_path)) for cases in (24, 144))
     assert len(few.of("desc")) == len(many.of("desc"))
     assert sum(name == "path" for name, _ in many.elements) < 2 * sum(name == "path" for name, _ in few.elements)
 
 
 def test_numbers_that_are_not_numbers_are_missing(tmp_path: Path) -> None:
-    document = made_bench.document(cases=8)
+    document = synthetic_comparison.document(cases=8)
     for one, odd in zip(document["results"], [math.nan, math.inf, 0.0, -1.0] * 99, strict=False):
         if one["ratio"]:
             one["ratio"] = {"median": odd, "low": odd, "high": odd}
@@ -372,22 +372,27 @@ def test_numbers_that_are_not_numbers_are_missing(tmp_path: Path) -> None:
 
 
 def test_it_is_written_as_it_was_before(text: str, tmp_path: Path) -> None:
-    assert written(made_bench.document(), tmp_path) == text
+    assert written(synthetic_comparison.document(), tmp_path) == text
 
 
 def test_without_the_package_that_draws_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_extras, "find_spec", lambda name: None)
     sentence = r'^--html needs the package vl-convert-python: pip install "dicoxide\[bench\]"$'
     with pytest.raises(_extras.MissingExtraError, match=sentence):
-        _html.write(made_bench.document(), str(tmp_path / "report.html"))
+        _html.write(synthetic_comparison.document(), str(tmp_path / "report.html"))
     assert not list(tmp_path.iterdir())
 
 
 def test_ratios_of_a_group_are_geometric_means() -> None:
-    document = made_bench.empty()
-    document["cases"] = [made_bench.case("a", "RLELossless", 8), made_bench.case("b", "RLELossless", 8)]
+    document = synthetic_comparison.empty()
+    document["cases"] = [
+        synthetic_comparison.case("a", "RLELossless", 8),
+        synthetic_comparison.case("b", "RLELossless", 8),
+    ]
     halves = {"a": {"median": 0.5, "low": 0.25, "high": 1.0}, "b": {"median": 8.0, "low": 4.0, "high": 16.0}}
-    document["results"] = [made_bench.result("file", case, "gdcm", ratio=interval) for case, interval in halves.items()]
+    document["results"] = [
+        synthetic_comparison.result("file", case, "gdcm", ratio=interval) for case, interval in halves.items()
+    ]
     ((key, (row,)),) = _summary.ratios(document).items()
     assert key == ("file", "RLELossless")
     assert row == _summary.Ratio("gdcm", pytest.approx(2.0), pytest.approx(1.0), pytest.approx(4.0), 0.5, 8.0, 2)
@@ -395,11 +400,16 @@ def test_ratios_of_a_group_are_geometric_means() -> None:
 
 
 def test_throughput_is_over_all_images_together() -> None:
-    document = made_bench.empty()
-    document["cases"] = [made_bench.case("a", "RLELossless", 8), made_bench.case("b", "RLELossless", 8)]
+    document = synthetic_comparison.empty()
+    document["cases"] = [
+        synthetic_comparison.case("a", "RLELossless", 8),
+        synthetic_comparison.case("b", "RLELossless", 8),
+    ]
     times = {"a": (1.0, 100.0), "b": (3.0, 20.0)}
     document["results"] = [
-        made_bench.result("file", case, "gdcm", seconds={"median": seconds, "all": []}, bytes_per_second=speed)
+        synthetic_comparison.result(
+            "file", case, "gdcm", seconds={"median": seconds, "all": []}, bytes_per_second=speed
+        )
         for case, (seconds, speed) in times.items()
     ]
     ((_, (row,)),) = _summary.throughput(document).items()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import dicoxide
-from support.made_series import enhanced, image, item, stack, write, write_all
+from support.synthetic_series import enhanced, image, item, stack, write, write_all
 
 pytest.importorskip("dask", reason="dask is not installed")
 pytest.importorskip("dask.array", reason="dask is not installed with arrays")

@@ -16,8 +16,8 @@ import dicoxide
 from dicoxide.bulk import plan_series
 from dicoxide.bulk.series import _geometry as geometry
 from dicoxide.bulk.series._headers import _seconds
-from support.made_series import AXIAL, CORONAL, SAGITTAL, image, normal, stack, write_all
 from support.real_images import PYDICOM_FILES, shared_files
+from support.synthetic_series import AXIAL, CORONAL, SAGITTAL, image, normal, stack, write_all
 
 angles = st.floats(-math.pi, math.pi)
 

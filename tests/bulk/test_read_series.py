@@ -14,7 +14,8 @@ import pytest
 
 import dicoxide
 from dicoxide.bulk import decode_slices, decode_volume, plan_series
-from support.made_series import (
+from support.real_images import PYDICOM_FILES
+from support.synthetic_series import (
     AXIAL,
     CORONAL,
     SAGITTAL,
@@ -28,7 +29,6 @@ from support.made_series import (
     write,
     write_all,
 )
-from support.real_images import PYDICOM_FILES
 
 OBLIQUE = tuple(np.linalg.qr(np.array([[0.9, 0.3, 0.1], [-0.2, 0.8, -0.5]]).T)[0].T.round(9).ravel().tolist())
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dicoxide.bulk.series._headers import AXES, Header, Slice
 from dicoxide.bulk.series._plans import VolumePlan, _plans
-from support.made_series import AXIAL, SAGITTAL
+from support.synthetic_series import AXIAL, SAGITTAL
 
 few = st.integers(0, 3)
 key = st.none() | few.map(float)

@@ -16,7 +16,7 @@ from pydicom.data import get_testdata_file
 
 import dicoxide
 from dicoxide.bulk.series._discover import looks_like_dicom
-from support.clitools import Done, cut_frame, dicoxide_command, edited, lines, stacked, write_series
+from support.command_line import Done, cut_frame, dicoxide_command, edited, lines, stacked, write_series
 from support.real_images import PYDICOM_FILES, ROOT
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"

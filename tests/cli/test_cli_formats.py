@@ -14,7 +14,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from support.clitools import cut_frame, dicoxide_command, stacked, write_series
+from support.command_line import cut_frame, dicoxide_command, stacked, write_series
 from support.real_images import ROOT
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"

@@ -15,7 +15,7 @@ from pydicom.data import get_testdata_file
 from dicoxide import _extras, cli
 from dicoxide.cli import _progress
 from dicoxide.cli._text import nothing_on_stdout
-from support.clitools import command, dicoxide_command, environment, write_series
+from support.command_line import command, dicoxide_command, environment, write_series
 from support.real_images import ROOT
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"

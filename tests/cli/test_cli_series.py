@@ -15,9 +15,9 @@ from pydicom.dataset import Dataset
 
 import dicoxide
 from dicoxide import cli
-from support.clitools import lines
-from support.made_series import along, enhanced, image, item, stack, write, write_all
+from support.command_line import lines
 from support.real_images import PYDICOM_FILES
+from support.synthetic_series import along, enhanced, image, item, stack, write, write_all
 
 REAL = PYDICOM_FILES / "test_files" / "dicomdirtests"
 

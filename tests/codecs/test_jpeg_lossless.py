@@ -17,10 +17,10 @@ from pydicom.pixels import convert_color_space, iter_pixels, pixel_array
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
-from support import oracle_jpeg_lossless as oracle
-from support.encoders import jpeg_lossless, lossless_cases
+from support import reference_jpeg_lossless as reference
+from support.encoders import jpeg_lossless, jpeg_lossless_cases
 from support.encoders.dataset import dataset, to_bytes
-from support.encoders.lossless_cases import picture
+from support.encoders.jpeg_lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 
@@ -40,18 +40,18 @@ class TestStream:
     """`jpeg_lossless_decode`: all is said by the stream."""
 
     @MANY
-    @given(lossless_cases.frames())
-    def test_every_frame_comes_back(self, frame: lossless_cases.Frame) -> None:
+    @given(jpeg_lossless_cases.frames())
+    def test_every_frame_comes_back(self, frame: jpeg_lossless_cases.Frame) -> None:
         assert_equal(dicoxide.jpeg_lossless_decode(frame.src), frame.values)
 
     @settings(max_examples=60, deadline=None)
-    @given(lossless_cases.frames(max_side=70))
-    def test_larger_ones_too(self, frame: lossless_cases.Frame) -> None:
+    @given(jpeg_lossless_cases.frames(max_side=70))
+    def test_larger_ones_too(self, frame: jpeg_lossless_cases.Frame) -> None:
         assert_equal(dicoxide.jpeg_lossless_decode(frame.src), frame.values)
 
     @pytest.mark.parametrize("precision", range(2, 17))
     def test_every_precision_selection_value_and_point_transform(self, precision: int) -> None:
-        for selection_value, kind in itertools.product(range(1, 8), lossless_cases.KINDS):
+        for selection_value, kind in itertools.product(range(1, 8), jpeg_lossless_cases.KINDS):
             samples = picture(RNG, (33, 41), precision, kind)
             for shift in {0, 1, precision // 2, precision - 1}:
                 src = jpeg_lossless.encode(
@@ -79,7 +79,7 @@ class TestStream:
     def test_components_in_every_layout_of_scans(self, components: int, selection_value: int) -> None:
         for precision in (8, 12):
             samples = picture(RNG, (19, 23, components), precision)
-            for scans, lines in itertools.product(lossless_cases.scan_layouts(components), (0, 1, 4)):
+            for scans, lines in itertools.product(jpeg_lossless_cases.scan_layouts(components), (0, 1, 4)):
                 src = jpeg_lossless.encode(
                     samples,
                     precision=precision,
@@ -128,8 +128,8 @@ class TestObject:
     """`decode` and `decode_frame`: what the data set says is held against the stream."""
 
     @MANY
-    @given(lossless_cases.frames(), st.sampled_from(SYNTAXES))
-    def test_every_frame_comes_back(self, frame: lossless_cases.Frame, syntax: str) -> None:
+    @given(jpeg_lossless_cases.frames(), st.sampled_from(SYNTAXES))
+    def test_every_frame_comes_back(self, frame: jpeg_lossless_cases.Frame, syntax: str) -> None:
         ds = frame.dataset
         ds.file_meta.TransferSyntaxUID = syntax
         assert_equal(dicoxide.decode(ds, fallback=False), frame.values)
@@ -145,8 +145,8 @@ class TestObject:
         assert_equal(dicoxide.decode_frame(frame.src, spec), frame.values)
 
     @MANY
-    @given(lossless_cases.frames())
-    def test_what_is_encoded_here_decodes_by_the_standard(self, frame: lossless_cases.Frame) -> None:
+    @given(jpeg_lossless_cases.frames())
+    def test_what_is_encoded_here_decodes_by_the_standard(self, frame: jpeg_lossless_cases.Frame) -> None:
         options = {
             "selection_value": 1 + frame.precision % 7,
             "point_transform": frame.options["point_transform"],
@@ -154,7 +154,7 @@ class TestObject:
         }
         samples = frame.samples if frame.samples.ndim == 2 or frame.samples.shape[2] == 3 else frame.samples[..., 0]
         src = dicoxide.jpeg_lossless_encode(samples, precision=frame.precision, **options)
-        decoded = oracle.decode(src)
+        decoded = reference.decode(src)
         assert decoded.notes == []
         shift = options["point_transform"]
         assert_equal(decoded.values, samples >> shift << shift)
@@ -270,8 +270,8 @@ class TestPydicom:
 
     @pytest.mark.usefixtures("_enabled")
     @settings(max_examples=60, deadline=None)
-    @given(lossless_cases.frames(), st.sampled_from(SYNTAXES))
-    def test_plugin(self, frame: lossless_cases.Frame, syntax: str) -> None:
+    @given(jpeg_lossless_cases.frames(), st.sampled_from(SYNTAXES))
+    def test_plugin(self, frame: jpeg_lossless_cases.Frame, syntax: str) -> None:
         # pydicom knows one sample and three.
         samples = frame.values if frame.values.ndim == 2 or frame.values.shape[2] == 3 else frame.values[..., 0]
         ds = dataset(

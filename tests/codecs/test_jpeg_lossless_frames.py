@@ -13,10 +13,10 @@ from pydicom.uid import JPEGLossless
 
 import dicoxide
 from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError
-from support import oracle_jpeg_lossless as oracle
+from support import reference_jpeg_lossless as reference
 from support.encoders import jpeg_lossless
 from support.encoders.dataset import dataset
-from support.encoders.lossless_cases import KINDS, picture
+from support.encoders.jpeg_lossless_cases import KINDS, picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 
@@ -56,7 +56,7 @@ def test_frames_with_nothing_in_common(threads: int | None) -> None:
     found = dicoxide.decode(of(values, coded), threads=threads, fallback=False)
     assert np.array_equal(found, values)
     for frame, src in zip(found, coded, strict=True):
-        assert np.array_equal(frame, oracle.decode(src).values)
+        assert np.array_equal(frame, reference.decode(src).values)
 
 
 @pytest.mark.parametrize("threads", THREADS)

@@ -15,7 +15,7 @@ from pydicom.uid import JPEGLossless
 import dicoxide
 from dicoxide import DecodeError
 from support.encoders.dataset import dataset
-from support.encoders.lossless_cases import picture
+from support.encoders.jpeg_lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 

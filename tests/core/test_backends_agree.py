@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pydicom.uid import JPEGLossless, RLELossless
 
 from dicoxide import _numpy_backend
-from support.backends import outcome
-from support.encoders import cases, dataset, lossless_cases
-from support.encoders.lossless_cases import picture
+from support.backend_comparison import outcome
+from support.encoders import dataset, image_cases, jpeg_lossless_cases
+from support.encoders.jpeg_lossless_cases import picture
 
 _core = pytest.importorskip("dicoxide._core", reason="the compiled extension is not there")
 
@@ -32,8 +32,8 @@ def assert_same(arguments: dict[str, Any], dtype: Any, **options: Any) -> None:
 
 
 @MANY
-@given(cases.images(max_side=40))
-def test_what_encoders_make(case: cases.Case) -> None:
+@given(image_cases.images(max_side=40))
+def test_what_encoders_make(case: image_cases.Case) -> None:
     arguments = dataset.frames_of(case.dataset)
     assert_same(arguments, case.values.dtype)
     samples, _ = outcome(_core, arguments, case.values.dtype)
@@ -41,28 +41,30 @@ def test_what_encoders_make(case: cases.Case) -> None:
 
 
 @MANY
-@given(cases.images(kinds="ui"), st.sampled_from([(1.0, -1024.0), (0.25, 3.0), (0.1, 0.0), (0.0, 7.0), (-2.0, 1e9)]))
-def test_rescaled(case: cases.Case, pair: tuple[float, float]) -> None:
+@given(
+    image_cases.images(kinds="ui"), st.sampled_from([(1.0, -1024.0), (0.25, 3.0), (0.1, 0.0), (0.0, 7.0), (-2.0, 1e9)])
+)
+def test_rescaled(case: image_cases.Case, pair: tuple[float, float]) -> None:
     arguments = dataset.frames_of(case.dataset)
     for dtype in (np.float32, np.float64, np.int32, np.uint8, np.int64):
         assert_same(arguments, dtype, rescales=[pair])
 
 
 @MANY
-@given(cases.images(kinds="u"))
-def test_colour_converted(case: cases.Case) -> None:
+@given(image_cases.images(kinds="u"))
+def test_colour_converted(case: image_cases.Case) -> None:
     assert_same(dataset.frames_of(case.dataset), case.values.dtype, to_rgb=True)
 
 
 @MANY
-@given(cases.images(), st.sampled_from(["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]))
-def test_into_another_type(case: cases.Case, dtype: str) -> None:
+@given(image_cases.images(), st.sampled_from(["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]))
+def test_into_another_type(case: image_cases.Case, dtype: str) -> None:
     assert_same(dataset.frames_of(case.dataset), dtype)
 
 
 @MANY
-@given(cases.images(), st.integers(0, 2**32), st.booleans())
-def test_mutated_bytes(case: cases.Case, seed: int, strict: bool) -> None:
+@given(image_cases.images(), st.integers(0, 2**32), st.booleans())
+def test_mutated_bytes(case: image_cases.Case, seed: int, strict: bool) -> None:
     arguments = dataset.frames_of(case.dataset)
     rng = random.Random(seed)
     value = bytearray(arguments["value"])
@@ -82,8 +84,8 @@ def test_mutated_bytes(case: cases.Case, seed: int, strict: bool) -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(cases.images(syntaxes=(RLELossless,), max_side=5))
-def test_every_prefix(case: cases.Case) -> None:
+@given(image_cases.images(syntaxes=(RLELossless,), max_side=5))
+def test_every_prefix(case: image_cases.Case) -> None:
     arguments = dataset.frames_of(case.dataset)
     value = arguments["value"]
     for end in range(len(value)):
@@ -101,8 +103,8 @@ def assert_paths_agree(arguments: dict[str, Any], dtype: Any, **options: Any) ->
 
 
 @MANY
-@given(lossless_cases.frames(max_side=40), st.booleans())
-def test_lossless_jpeg(frame: lossless_cases.Frame, strict: bool) -> None:
+@given(jpeg_lossless_cases.frames(max_side=40), st.booleans())
+def test_lossless_jpeg(frame: jpeg_lossless_cases.Frame, strict: bool) -> None:
     arguments = dataset.frames_of(frame.dataset)
     samples, notes = assert_paths_agree(arguments, frame.values.dtype, strict=strict)
     assert samples == frame.values.tobytes()
@@ -131,10 +133,10 @@ def mutated(src: bytes, rng: random.Random) -> bytes:
 
 
 @MANY
-@given(lossless_cases.frames(max_side=40), st.integers(0, 2**32), st.booleans())
-def test_mutated_lossless_jpeg(frame: lossless_cases.Frame, seed: int, strict: bool) -> None:
+@given(jpeg_lossless_cases.frames(max_side=40), st.integers(0, 2**32), st.booleans())
+def test_mutated_lossless_jpeg(frame: jpeg_lossless_cases.Frame, seed: int, strict: bool) -> None:
     ds = frame.dataset
-    broken = lossless_cases.wrapped(mutated(frame.src, random.Random(seed)))
+    broken = jpeg_lossless_cases.wrapped(mutated(frame.src, random.Random(seed)))
     assert_paths_agree(dataset.frames_of(ds) | {"value": broken}, frame.values.dtype, strict=strict)
 
 
@@ -143,18 +145,18 @@ def test_large_lossless_jpeg_and_its_mutations(seed: int) -> None:
     # Large enough for every path, and of every density.
     rng = np.random.default_rng(seed)
     precision = int(rng.choice([8, 10, 12, 16]))
-    kind = lossless_cases.KINDS[seed % 4]
+    kind = jpeg_lossless_cases.KINDS[seed % 4]
     values = picture(rng, (int(rng.integers(100, 500)), int(rng.integers(100, 500))), precision, kind)
     options = {
         "selection_value": seed % 7 + 1,
         "tables": ("optimal", "fixed", "skewed", "flat")[seed // 4 % 4],
         "restart_interval": values.shape[1] * (0, 0, 0, 7)[seed // 10],
     }
-    frame = lossless_cases.Frame(values, precision, options)
+    frame = jpeg_lossless_cases.Frame(values, precision, options)
     arguments = dataset.frames_of(frame.dataset)
     assert assert_paths_agree(arguments, values.dtype) == (values.tobytes(), [])
     for at in range(8):
-        broken = lossless_cases.wrapped(mutated(frame.src, random.Random(100 * seed + at)))
+        broken = jpeg_lossless_cases.wrapped(mutated(frame.src, random.Random(100 * seed + at)))
         assert_paths_agree(arguments | {"value": broken}, values.dtype)
 
 
@@ -162,8 +164,8 @@ def test_large_lossless_jpeg_and_its_mutations(seed: int) -> None:
 def test_frames_of_lossless_jpeg_side_by_side(seed: int) -> None:
     # Whatever is decoded in step with a broken frame is told of as if it were alone.
     rng, dice = np.random.default_rng(seed), random.Random(seed)
-    values = np.stack([picture(rng, (60, 50), 12, lossless_cases.KINDS[seed % 4]) for _ in range(9)])
-    frames = [lossless_cases.Frame(one, 12, {"selection_value": seed % 7 + 1}).src for one in values]
+    values = np.stack([picture(rng, (60, 50), 12, jpeg_lossless_cases.KINDS[seed % 4]) for _ in range(9)])
+    frames = [jpeg_lossless_cases.Frame(one, 12, {"selection_value": seed % 7 + 1}).src for one in values]
     ds = dataset.dataset(values, JPEGLossless, bits_stored=12, coded=frames, table="basic")
     assert assert_paths_agree(dataset.frames_of(ds), np.uint16) == (values.tobytes(), [])
     for broken in dice.sample(range(9), 4):

@@ -21,7 +21,7 @@ from dicoxide.errors import (
     TruncatedFrameError,
     UnsupportedError,
 )
-from support.encoders import cases, dataset, encapsulate, native, rle
+from support.encoders import dataset, encapsulate, image_cases, native, rle
 
 MANY = settings(max_examples=300, deadline=None)
 QUICK = settings(max_examples=60, deadline=None)
@@ -64,7 +64,7 @@ def one(syntax: str, value: bytes, dtype: str, attributes: dict[str, Any] = MONO
     return decode(opened, dtype, samples)[0][0].tolist()
 
 
-def open_case(case: cases.Case) -> _numpy_backend.Frames:
+def open_case(case: image_cases.Case) -> _numpy_backend.Frames:
     arguments = dataset.frames_of(case.dataset)
     return _numpy_backend.Frames(arguments.pop("transfer_syntax"), arguments.pop("value"), **arguments)
 
@@ -86,8 +86,8 @@ class TestWhatEncodersMake:
     """Encoders and the decoder have nothing in common but the standard."""
 
     @MANY
-    @given(cases.images(), st.randoms())
-    def test_every_image_comes_back(self, case: cases.Case, rng: random.Random) -> None:
+    @given(image_cases.images(), st.randoms())
+    def test_every_image_comes_back(self, case: image_cases.Case, rng: random.Random) -> None:
         opened = open_case(case)
         count, samples = len(case.values), case.values[0].size
         assert len(opened) == count
@@ -100,8 +100,8 @@ class TestWhatEncodersMake:
         np.testing.assert_array_equal(found, case.values.reshape(count, -1)[some])
 
     @QUICK
-    @given(cases.images(pydicom=True, kinds="uif"))
-    def test_pydicom_agrees(self, case: cases.Case) -> None:
+    @given(image_cases.images(pydicom=True, kinds="uif"))
+    def test_pydicom_agrees(self, case: image_cases.Case) -> None:
         if case.options["transfer_syntax"] == dataset.ENCAPSULATED_UNCOMPRESSED:
             return
         case.options["table"] = case.options.get("table", "none").replace("wrong", "none")
@@ -110,8 +110,10 @@ class TestWhatEncodersMake:
         np.testing.assert_array_equal(found.reshape(expected.shape), expected)
 
     @MANY
-    @given(cases.images(kinds="uib"), st.data())
-    def test_what_is_cut_or_changed_is_an_error_of_ours_or_decodes(self, case: cases.Case, data: st.DataObject) -> None:
+    @given(image_cases.images(kinds="uib"), st.data())
+    def test_what_is_cut_or_changed_is_an_error_of_ours_or_decodes(
+        self, case: image_cases.Case, data: st.DataObject
+    ) -> None:
         arguments = dataset.frames_of(case.dataset)
         value = bytearray(arguments.pop("value"))
         del value[data.draw(st.integers(0, len(value))) :]
@@ -126,8 +128,8 @@ class TestWhatEncodersMake:
             assert_well_told(error, syntax, len(value))
 
     @QUICK
-    @given(cases.images(kinds="uib"))
-    def test_every_prefix_of_a_value_is_short(self, case: cases.Case) -> None:
+    @given(image_cases.images(kinds="uib"))
+    def test_every_prefix_of_a_value_is_short(self, case: image_cases.Case) -> None:
         arguments = dataset.frames_of(case.dataset)
         value, syntax = arguments.pop("value"), arguments.pop("transfer_syntax")
         for end in range(0, len(value), max(1, len(value) // 50)):

@@ -24,7 +24,7 @@ import dicoxide
 from dicoxide._backend import core
 from dicoxide.errors import NonConformantWarning
 from dicoxide.plugins import _prefetch, pydicom_v3
-from support.encoders import cases, rle
+from support.encoders import image_cases, rle
 from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
 from support.encoders.encapsulate import encapsulate
 
@@ -155,8 +155,8 @@ def test_options_that_are_reported() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(cases.images(syntaxes=(RLELossless,), max_side=5), st.randoms(use_true_random=False))
-def test_broken_values(case: cases.Case, random: Any) -> None:
+@given(image_cases.images(syntaxes=(RLELossless,), max_side=5), st.randoms(use_true_random=False))
+def test_broken_values(case: image_cases.Case, random: Any) -> None:
     ds = case.dataset
     value = bytearray(ds.PixelData)
     for _ in range(random.randrange(3)):

@@ -34,9 +34,9 @@ import pydicom
 from pydicom.pixels import get_decoder, pixel_array
 
 import dicoxide
-from support import made_series
-from support.mutations import _files, _ways
-from support.mutations._mutate import Promise
+from support import synthetic_series
+from support.file_mutations import interfaces, source_files
+from support.file_mutations.mutators import Promise
 from support.real_images import ROOT
 
 _MOST_BYTES = 400_000
@@ -69,13 +69,13 @@ class Soak:
         self.wrong: list[str] = []
         # Seconds, and resident bytes.
         self.resident: list[tuple[float, int]] = []
-        files = {name: path for name, path in _files.files(shared=False).items() if only in name}
+        files = {name: path for name, path in source_files.files(shared=False).items() if only in name}
         self._paths = {name: path for name, path in files.items() if _is_decoded(path)}
         self._names = sorted(self._paths)
         self._sums = {name: _sum(dicoxide.decode(path)) for name, path in self._paths.items()}
         self._handled = {name: _sum(_handled(path)) for name, path in self._paths.items()}
         self._folder = folder / "series"
-        made_series.write_all(made_series.stack(12), self._folder)
+        synthetic_series.write_all(synthetic_series.stack(12), self._folder)
         self._volume = _sum(_volume(self._folder))
         self._work: list[Callable[[random.Random], None]] = [
             self.decode,
@@ -207,9 +207,9 @@ class Soak:
     def broken(self, rng: random.Random) -> None:
         """A mutation: the same twice, and nothing undocumented."""
         name, number = rng.choice(self._names), rng.randrange(100_000)
-        mutant = _files.mutant(name, number)
+        mutant = source_files.mutant(name, number)
         for options in ({"threads": 1}, {"threads": 2}):
-            found = _ways.outcome(lambda options=options: dicoxide.decode(mutant.data, fallback=False, **options))
+            found = interfaces.outcome(lambda options=options: dicoxide.decode(mutant.data, fallback=False, **options))
             if found.error is not None:
                 assert isinstance(found.error, ValueError), f"{name}:{number} {found}"
                 assert not isinstance(found.error, dicoxide.InternalError), f"{name}:{number} {found}"
@@ -229,7 +229,7 @@ class Soak:
             (lambda: dicoxide.decode(path.with_name("nobody")), OSError),
             (lambda: list(dicoxide.decode_many([path, path.with_name("nobody")])), OSError),
         ):
-            assert isinstance(_ways.outcome(work).error, expected)
+            assert isinstance(interfaces.outcome(work).error, expected)
 
     def series(self, rng: random.Random) -> None:
         """A folder to a volume."""
@@ -249,7 +249,7 @@ def growth_of(resident: list[tuple[float, int]]) -> int:
 def _is_decoded(path: Path) -> bool:
     if path.stat().st_size > _MOST_BYTES:
         return False
-    return all(_ways.outcome(lambda work=work: work(path)).error is None for work in (_decoded, _handled))
+    return all(interfaces.outcome(lambda work=work: work(path)).error is None for work in (_decoded, _handled))
 
 
 def _decoded(path: Path) -> Any:

@@ -35,16 +35,16 @@ def main() -> int:
     arguments, more = parser.parse_known_args()
     fuzzer = _fuzzer() if arguments.random is None and not arguments.input and not arguments.list else None
     # Instrumented on import, so not before.
-    from support.fuzzing import _targets
-    from support.mutations import _ways
+    from support.file_mutations import interfaces
+    from support.fuzzing import targets
 
-    names = list(_targets.TARGETS) if arguments.target == "all" else [arguments.target]
+    names = list(targets.TARGETS) if arguments.target == "all" else [arguments.target]
     if arguments.list:
         print(*names)
         return 0
-    if unknown := set(names) - set(_targets.TARGETS):
-        sys.exit(f"{unknown.pop()} is no target, these are: {', '.join(_targets.TARGETS)}")
-    _ways.prepare()
+    if unknown := set(names) - set(targets.TARGETS):
+        sys.exit(f"{unknown.pop()} is no target, these are: {', '.join(targets.TARGETS)}")
+    interfaces.prepare()
     if arguments.input:
         return max(_try(name, path.read_bytes()) for name in names for path in arguments.input)
     if arguments.random is not None:
@@ -71,15 +71,15 @@ def _fuzzer() -> Any:
 
 
 def _fuzz(atheris: Any, name: str, folder: Path, seconds: int, more: list[str]) -> int:
-    from support.fuzzing import _seeds, _targets
+    from support.fuzzing import seed_inputs, targets
 
     seeds, corpus, found = folder / "seeds", folder / "corpus", folder / "found"
-    _seeds.write(name, seeds, _MOST_BYTES)
+    seed_inputs.write(name, seeds, _MOST_BYTES)
     for one in (corpus, found):
         one.mkdir(parents=True, exist_ok=True)
 
     def test(data: bytes) -> None:
-        if failures := _targets.run(name, data):
+        if failures := targets.run(name, data):
             raise AssertionError("; ".join(failures))
 
     options = [
@@ -96,9 +96,9 @@ def _fuzz(atheris: Any, name: str, folder: Path, seconds: int, more: list[str]) 
 
 
 def _try(name: str, data: bytes) -> int:
-    from support.fuzzing import _targets
+    from support.fuzzing import targets
 
-    failures = _targets.run(name, data)
+    failures = targets.run(name, data)
     for failure in failures:
         print(f"{name}: {failure}")
     return 1 if failures else 0
@@ -106,10 +106,10 @@ def _try(name: str, data: bytes) -> int:
 
 def _try_random(name: str, count: int, seed: int) -> int:
     """Seeds with some bytes changed, and bytes that come from nowhere."""
-    from support.fuzzing import _seeds
+    from support.fuzzing import seed_inputs
 
     rng = random.Random(f"{name}:{seed}")
-    seeds = list(_seeds.seeds(name, _MOST_BYTES))
+    seeds = list(seed_inputs.seeds(name, _MOST_BYTES))
     begin, failed = time.monotonic(), 0
     for _ in range(count):
         data = bytearray(rng.choice(seeds) if rng.random() < 0.9 else rng.randbytes(rng.randrange(200)))

@@ -14,10 +14,10 @@ from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
 from dicoxide import CorruptFrameError, NonConformantWarning
-from support import oracle_jpeg_lossless as oracle
+from support import reference_jpeg_lossless as reference
 from support.encoders import encapsulate, huffman, jpeg_lossless
 from support.encoders.dataset import dataset, to_bytes
-from support.encoders.lossless_cases import picture
+from support.encoders.jpeg_lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 
@@ -36,7 +36,7 @@ def coloured(src: bytes, photometric_interpretation: str) -> Dataset:
 
 def assert_decodes(src: bytes, expected: Any) -> None:
     """To these values, as the oracle does, without a word."""
-    assert np.array_equal(oracle.decode(src).values, expected)
+    assert np.array_equal(reference.decode(src).values, expected)
     found = dicoxide.jpeg_lossless_decode(src)
     assert found.dtype == expected.dtype
     assert np.array_equal(found, expected)
@@ -361,7 +361,7 @@ class TestScansAndTables:
         # C.2 keeps it free, so that one who uses it departs from the standard; what it means is plain all the same.
         table = huffman.Table((*[1] * 15, 2), tuple(range(17)))
         src = jpeg_lossless.encode(picture(RNG, (5, 5), 16, "extremes"), tables=table)
-        expected = oracle.decode(src).values
+        expected = reference.decode(src).values
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NonConformantWarning)
             assert np.array_equal(dicoxide.jpeg_lossless_decode(src), expected)

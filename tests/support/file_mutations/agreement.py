@@ -10,13 +10,13 @@ import numpy as np
 
 import dicoxide
 from dicoxide._sources.attributes import KEYWORDS
-from support.mutations import _ways
-from support.mutations._ways import Outcome, outcome
+from support.file_mutations import interfaces
+from support.file_mutations.interfaces import Outcome, outcome
 
 
 def undocumented(name: str, found: Outcome) -> Iterator[str]:
     """An exception that decoding bytes may not raise."""
-    if found.error is not None and not _ways.is_documented(found.error):
+    if found.error is not None and not interfaces.is_documented(found.error):
         yield f"{name} raises {found}"
 
 
@@ -26,7 +26,7 @@ def refused(name: str, found: Outcome) -> Iterator[str]:
         if error is None:
             continue
         is_panic = not isinstance(error, Exception)
-        if is_panic or (_ways.is_ours(error) and not _ways.is_documented(error)):
+        if is_panic or (interfaces.is_ours(error) and not interfaces.is_documented(error)):
             yield f"{name} raises {Outcome(error=error)}"
 
 
@@ -112,14 +112,14 @@ def pydicom_agrees(
         # It also converts one sample of a pixel that is called YBR: three columns are its colour.
         is_raw = bool(outcome(lambda: dataset.get("SamplesPerPixel") == 3).array)
         is_raw |= bool(outcome(lambda: "YBR" in str(dataset.get("PhotometricInterpretation"))).array)
-        plugin = _ways.by_plugin(dataset, raw=is_raw)
+        plugin = interfaces.by_plugin(dataset, raw=is_raw)
         kinds["plugin"] = plugin.kind
         yield from refused("plugin", plugin)
         ours = raw.array if is_raw else of_dataset.array
         if ours is not None and plugin.array is not None and _comparable(dataset, ours):
             yield from _as_pydicom("plugin", plugin.array, ours, dataset)
     if "handler" in ways:
-        handler = _ways.by_handler(dataset)
+        handler = interfaces.by_handler(dataset)
         kinds["handler"] = handler.kind
         yield from refused("handler", handler)
         if raw.array is not None and handler.array is not None:

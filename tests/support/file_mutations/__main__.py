@@ -1,8 +1,8 @@
 """The command: a campaign, or one case again.
 
-python -m support.mutations --cases 200000 --json outcome.json
-python -m support.mutations --others --cases 20000
-python -m support.mutations --case CT_small.dcm:17 --dump broken.dcm
+python -m support.file_mutations --cases 200000 --json outcome.json
+python -m support.file_mutations --others --cases 20000
+python -m support.file_mutations --case CT_small.dcm:17 --dump broken.dcm
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from support.mutations import _check, _files, _ways, _worker
-from support.mutations._campaign import WORKER, Campaign, Summary
+from support.file_mutations import checks, interfaces, source_files, worker
+from support.file_mutations.campaign import WORKER, Campaign, Summary
 
 
 def main() -> int:
     """Run what the command line says; 1 where anything failed."""
-    parser = argparse.ArgumentParser(prog="python -m support.mutations", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m support.file_mutations", description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=20_000, help="how many in all; small files get most of them")
     parser.add_argument("--start", type=int, default=0, help="the number of the first case of each file")
     parser.add_argument("--files", default="", help="only those with this in their names")
-    parser.add_argument(_worker.OTHERS, action="store_true", help="only what other decoders take, and by them")
+    parser.add_argument(worker.OTHERS, action="store_true", help="only what other decoders take, and by them")
     parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     parser.add_argument("--minutes", type=float, default=None, help="begin with no further file after these")
     parser.add_argument("--json", type=Path, help="where to write the outcome")
@@ -34,9 +34,9 @@ def main() -> int:
     if arguments.case:
         return _repeat(arguments.case, arguments.dump, others=arguments.others)
     begin = time.monotonic()
-    names = [name for name in _files.files() if arguments.files in name]
+    names = [name for name in source_files.files() if arguments.files in name]
     if arguments.others:
-        names = [name for name in names if _files.is_of_others(name)]
+        names = [name for name in names if source_files.is_of_others(name)]
     until = None if arguments.minutes is None else begin + 60 * arguments.minutes
 
     def write(summary: Summary) -> None:
@@ -52,27 +52,29 @@ def main() -> int:
         start=arguments.start,
         is_over=lambda: until is not None and time.monotonic() > until,
         told=write,
-        worker=(*WORKER, _worker.OTHERS) if arguments.others else WORKER,
+        worker=(*WORKER, worker.OTHERS) if arguments.others else WORKER,
     )
-    summary = campaign.run(_files.shares(names, arguments.cases))
+    summary = campaign.run(source_files.shares(names, arguments.cases))
     _print(summary, time.monotonic() - begin)
     return 1 if summary.failures else 0
 
 
 def _repeat(case: str, dump: Path | None, *, others: bool) -> int:
     ending, _, number = case.rpartition(":")
-    found = [name for name in _files.files() if name.endswith(ending)]
+    found = [name for name in source_files.files() if name.endswith(ending)]
     exact = [name for name in found if name == ending]
     if len(exact or found) != 1:
         sys.exit(f"{ending} is no file's name, or several files': {', '.join(found)}")
     [name] = exact or found
-    _ways.prepare(others=others)
-    mutant = _files.mutant(name, int(number))
+    interfaces.prepare(others=others)
+    mutant = source_files.mutant(name, int(number))
     if dump is not None:
         dump.write_bytes(mutant.data)
     print(f"{name}:{number}: {mutant.mutator}, {len(mutant.data)} bytes, promise: {mutant.promise.value}")
     written = dump or Path(f"{Path(name).stem}-{number}.dcm")
-    check = _check.Check(mutant, _check.sound(_files.files()[name].read_bytes()), written, int(number), others=others)
+    check = checks.Check(
+        mutant, checks.sound(source_files.files()[name].read_bytes()), written, int(number), others=others
+    )
     failures = check.failures()
     if dump is None:
         written.unlink()

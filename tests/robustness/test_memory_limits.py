@@ -32,7 +32,7 @@ from dicoxide import DecodeError
 from support.encoders import jpeg_lossless, rle
 from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, to_bytes
 from support.encoders.encapsulate import encapsulate, item
-from support.mutations._layout import layout_of
+from support.file_mutations.file_layout import layout_of
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),

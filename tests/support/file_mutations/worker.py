@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.mutations import _check, _files, _ways
+from support.file_mutations import checks, interfaces, source_files
 
 MEMORY_BYTES = 3 << 30
 # Of the command line: other decoders stay.
@@ -30,16 +30,16 @@ def main() -> None:
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     others = OTHERS in sys.argv
-    _ways.prepare(others=others)
+    interfaces.prepare(others=others)
     with tempfile.TemporaryDirectory(dir=_in_memory()) as folder:
         path = Path(folder) / "case.dcm"
         for line in sys.stdin:
             job = json.loads(line)
-            sound = _check.sound(_files.files()[job["file"]].read_bytes())
+            sound = checks.sound(source_files.files()[job["file"]].read_bytes())
             for number in range(job["start"], job["stop"]):
                 faulthandler.dump_traceback_later(job["seconds"], exit=True)
-                mutant = _files.mutant(job["file"], number)
-                check = _check.Check(mutant, sound, path, number, others=others)
+                mutant = source_files.mutant(job["file"], number)
+                check = checks.Check(mutant, sound, path, number, others=others)
                 failures = check.failures()
                 faulthandler.cancel_dump_traceback_later()
                 answer = {

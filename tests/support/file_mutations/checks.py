@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 import dicoxide
-from support.mutations import _agree, _ways
-from support.mutations._agree import same, undocumented
-from support.mutations._mutate import Mutant, Promise
-from support.mutations._ways import Outcome, outcome
+from support.file_mutations import agreement, interfaces
+from support.file_mutations.agreement import same, undocumented
+from support.file_mutations.interfaces import Outcome, outcome
+from support.file_mutations.mutators import Mutant, Promise
 
 # A call may take the memory of its output, and this much besides for each byte of input and in all.
 _SCRATCH_PER_BYTE = 80
@@ -84,9 +84,9 @@ class Check:
         yield from undocumented("decode", direct)
         yield from self._kept_promise(direct)
         yield from self._same_again(direct)
-        dataset = _ways.read(data)
+        dataset = interfaces.read(data)
         if dataset is not None:
-            yield from _agree.pydicom_agrees(dataset, direct, kinds=self.kinds)
+            yield from agreement.pydicom_agrees(dataset, direct, kinds=self.kinds)
 
     def _kept_promise(self, direct: Outcome) -> Iterator[str]:
         if self.sound.array is None:
@@ -129,7 +129,7 @@ class Check:
             yield f"a view raises {view}"
         yield from self._frames(direct)
         if self.number % 3 == 0:
-            yield from _agree.header_reads(data)
+            yield from agreement.header_reads(data)
             rescaled = outcome(lambda: dicoxide.decode(data, rescale=True))
             if rescaled.error is not None and type(rescaled.error) is not ValueError:
                 yield from undocumented("rescale", rescaled)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from support.mutations._layout import Layout
+from support.file_mutations.file_layout import Layout
 
 
 class Promise(Enum):

@@ -15,19 +15,19 @@ import numpy as np
 import pytest
 
 import dicoxide
-from support.mutations import _check, _files, _ways
-from support.mutations._campaign import WORKER, Campaign
-from support.mutations._layout import layout_of
-from support.mutations._mutate import Mutant, Promise
-from support.mutations._worker import OTHERS
+from support.file_mutations import checks, interfaces, source_files
+from support.file_mutations.campaign import WORKER, Campaign
+from support.file_mutations.file_layout import layout_of
+from support.file_mutations.mutators import Mutant, Promise
+from support.file_mutations.worker import OTHERS
 
 CT = "pydicom/test_files/CT_small.dcm"
 RLE = "pydicom/test_files/SC_rgb_rle_2frame.dcm"
 
 
 def test_whatever_is_broken_is_refused_or_exact() -> None:
-    names = list(_files.files(shared=False))
-    summary = Campaign().run(_files.shares(names, 1200))
+    names = list(source_files.files(shared=False))
+    summary = Campaign().run(source_files.shares(names, 1200))
     assert summary.cases >= 1200
     assert not summary.failures
     # Had every case been refused at once, nothing would have been tried.
@@ -38,8 +38,8 @@ def test_whatever_is_broken_is_refused_or_exact() -> None:
 
 
 def test_what_other_decoders_take_ends_no_process() -> None:
-    names = [name for name in _files.files(shared=False) if _files.is_of_others(name)]
-    summary = Campaign(worker=(*WORKER, OTHERS)).run(_files.shares(names, 150))
+    names = [name for name in source_files.files(shared=False) if source_files.is_of_others(name)]
+    summary = Campaign(worker=(*WORKER, OTHERS)).run(source_files.shares(names, 150))
     assert summary.cases >= 150
     assert not summary.failures
     assert summary.outcomes["decode"]["CorruptFrameError"] > 20
@@ -48,8 +48,8 @@ def test_what_other_decoders_take_ends_no_process() -> None:
 def test_a_case_is_the_same_bytes_always() -> None:
     code = (
         "import hashlib\n"
-        "from support.mutations import _files\n"
-        f"print(hashlib.sha256(b''.join(_files.mutant({RLE!r}, n).data for n in range(40))).hexdigest())"
+        "from support.file_mutations import source_files\n"
+        f"print(hashlib.sha256(b''.join(source_files.mutant({RLE!r}, n).data for n in range(40))).hexdigest())"
     )
     path = [str(Path(__file__).parents[1]), *sys.path]
     done = subprocess.run(
@@ -58,19 +58,19 @@ def test_a_case_is_the_same_bytes_always() -> None:
         text=True,
         check=True,
     )
-    ours = hashlib.sha256(b"".join(_files.mutant(RLE, number).data for number in range(40))).hexdigest()
+    ours = hashlib.sha256(b"".join(source_files.mutant(RLE, number).data for number in range(40))).hexdigest()
     assert done.stdout.strip() == ours
 
 
 def test_layouts_are_those_of_the_files() -> None:
-    layout = layout_of(_files.files()[RLE].read_bytes())
+    layout = layout_of(source_files.files()[RLE].read_bytes())
     assert layout.pixels is not None
     assert layout.transfer_syntax == "1.2.840.10008.1.2.5"
     assert len(layout.fragments) == 2
     for start, stop in layout.fragments:
         assert layout.data[start : start + 4] == b"\3\0\0\0"
         assert layout.data[stop : stop + 2] == b"\xfe\xff"
-    deflated = layout_of(_files.files()["pydicom/test_files/image_dfl.dcm"].read_bytes())
+    deflated = layout_of(source_files.files()["pydicom/test_files/image_dfl.dcm"].read_bytes())
     again = layout_of(deflated.finished(deflated.data))
     assert again.data == deflated.data
     assert again.elements == deflated.elements
@@ -81,9 +81,9 @@ class TestCheck:
 
     @staticmethod
     def failures(tmp_path: Path, number: int = 0, promise: Promise = Promise.NOTHING, name: str = CT) -> list[str]:
-        data = _files.files()[name].read_bytes()
+        data = source_files.files()[name].read_bytes()
         mutant = Mutant(data, "none", promise)
-        return _check.Check(mutant, _ways.Outcome(array=CT_VALUES), tmp_path / "case.dcm", number).failures()
+        return checks.Check(mutant, interfaces.Outcome(array=CT_VALUES), tmp_path / "case.dcm", number).failures()
 
     @pytest.fixture(autouse=True)
     def _enabled(self) -> Any:
@@ -133,7 +133,7 @@ class TestCheck:
             return samples
 
         monkeypatch.setattr(dicoxide, "decode", decode)
-        monkeypatch.setattr(_ways, "by_handler", lambda ds: _ways.outcome(lambda: right(ds, raw=True)))
+        monkeypatch.setattr(interfaces, "by_handler", lambda ds: interfaces.outcome(lambda: right(ds, raw=True)))
         assert any(text.startswith(what) for text in self.failures(tmp_path, 1, Promise.UNCHANGED))
 
     def test_half_an_image(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -149,8 +149,8 @@ class TestCheck:
             dicoxide.decode_frame(b"", None)  # type: ignore[arg-type]
         except Exception as ours:
             error = error.with_traceback(ours.__traceback__)
-        found = _ways.Outcome(error=RuntimeError("pydicom's"), also=[error])
-        monkeypatch.setattr(_ways, "by_plugin", lambda ds, **_: found)
+        found = interfaces.Outcome(error=RuntimeError("pydicom's"), also=[error])
+        monkeypatch.setattr(interfaces, "by_plugin", lambda ds, **_: found)
         assert any(text.startswith("plugin raises ZeroDivisionError") for text in self.failures(tmp_path))
 
 
@@ -159,17 +159,17 @@ class TestWorkers:
 
     @staticmethod
     def outcome(code: str, seconds: float = 20) -> Any:
-        worker = (sys.executable, "-c", f"{code}\nfrom support.mutations import _worker\n_worker.main()")
+        worker = (sys.executable, "-c", f"{code}\nfrom support.file_mutations import _worker\n_worker.main()")
         return Campaign(worker=worker, seconds=seconds).run({CT: 3})
 
     PLANTED = (
         "import os, time, numpy, dicoxide\n"
-        "from support.mutations import _files\n"
-        "right = _files.mutant\n"
+        "from support.file_mutations import source_files\n"
+        "right = source_files.mutant\n"
         "def mutant(name, number):\n"
         "    if number == 1: {what}\n"
         "    return right(name, number)\n"
-        "_files.mutant = mutant\n"
+        "source_files.mutant = mutant\n"
     )
 
     @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ class TestWorkers:
         assert words in text
 
 
-CT_VALUES: np.ndarray[Any, Any] = dicoxide.decode(_files.files()[CT])
+CT_VALUES: np.ndarray[Any, Any] = dicoxide.decode(source_files.files()[CT])

@@ -13,12 +13,12 @@ from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
 from dicoxide import CorruptFrameError, DecodeError, TruncatedFrameError, UnsupportedError
-from support import oracle_jpeg_lossless as oracle
+from support import reference_jpeg_lossless as reference
 from support.encoders import jpeg_lossless
 from support.encoders.dataset import dataset, to_bytes
 from support.encoders.huffman import FIXED, FLAT, Table
 from support.encoders.jpeg_lossless import APP0, EOI, SOI, dht, dnl, dri, segment, sof, sos
-from support.encoders.lossless_cases import picture
+from support.encoders.jpeg_lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 
@@ -168,8 +168,8 @@ MALFORMED = {
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed(name: str) -> None:
     src = MALFORMED[name]
-    with pytest.raises(oracle.BadError):
-        oracle.decode(src)
+    with pytest.raises(reference.BadError):
+        reference.decode(src)
     with pytest.raises(CorruptFrameError) as caught:
         dicoxide.jpeg_lossless_decode(src)
     assert caught.value.kind in ("Malformed", "Truncated", "Mismatch")

@@ -17,7 +17,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEGLossless, RLELossless
 
 import dicoxide
-from support.clitools import environment
+from support.command_line import environment
 from support.encoders.dataset import dataset, to_bytes
 
 FRAMES = np.random.default_rng(21).integers(0, 4096, (8, 512, 512), dtype=np.uint16)

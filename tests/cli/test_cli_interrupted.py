@@ -21,7 +21,7 @@ from dicoxide.bulk.runs._run import run
 from dicoxide.bulk.runs._scan_sources import Survey
 from dicoxide.bulk.runs._tasks import plan
 from dicoxide.bulk.series._headers import Header
-from support.clitools import command, dicoxide_command, environment, lines, stacked, write_series
+from support.command_line import command, dicoxide_command, environment, lines, stacked, write_series
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -161,7 +161,7 @@ class TestDask:
         assert done.document["frames"] == 4 * SERIES
 
     def test_failures_come_back(self, tmp_path: Path) -> None:
-        from support.clitools import cut_frame
+        from support.command_line import cut_frame
 
         paths = write_series(tmp_path / "in", 3, is_jpeg=True)
         cut_frame(paths[0])

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dicoxide._sources.attributes import _DICTIONARY
-from support.fuzzing._targets import FILE_CHOICE_BYTES
-from support.mutations import _files
+from support.file_mutations import source_files
+from support.fuzzing.targets import FILE_CHOICE_BYTES
 from support.real_images import ROOT
 
 CORPUS = ROOT / "rust" / "fuzz" / "corpus"
@@ -41,7 +41,7 @@ def _folder(name: str) -> Iterator[bytes]:
 
 def _whole_files() -> Iterator[bytes]:
     """Each with another choice before it."""
-    files = [*_folder("part10"), *(path.read_bytes() for path in _files.files(shared=False).values())]
+    files = [*_folder("part10"), *(path.read_bytes() for path in source_files.files(shared=False).values())]
     for number, data in enumerate(files):
         yield (number * 0x9E3779B1 & 0xFFFFFFFF).to_bytes(FILE_CHOICE_BYTES, "little") + data
 
@@ -50,8 +50,8 @@ def _values() -> Iterator[bytes]:
     """Of the attributes that are known, with what chooses them before."""
     numbers = {tag: number for number, (tag, _) in enumerate(_DICTIONARY.values())}
     found = set()
-    for name in _files.files(shared=False):
-        layout = _files.layout(name)
+    for name in source_files.files(shared=False):
+        layout = source_files.layout(name)
         for one in layout.elements:
             if one.tag in numbers and not one.is_nesting and one.length <= _VALUE_BYTES:
                 value = layout.data[one.value : one.value + one.length]

@@ -16,8 +16,8 @@ from pydicom.pixels import pixel_array
 
 import dicoxide
 from dicoxide._sources.attributes import _DICTIONARY
-from support.fuzzing import _choice, _seeds, _targets
-from support.mutations import _ways
+from support.file_mutations import interfaces
+from support.fuzzing import image_choice, seed_inputs, targets
 from support.real_images import PYDICOM_FILES, ROOT
 
 CT = bytes(4) + (PYDICOM_FILES / "test_files" / "CT_small.dcm").read_bytes()
@@ -45,7 +45,7 @@ def test_nothing_is_wrong_with_any_bytes() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [line.split(":")[0] for line in done.stdout.splitlines()] == list(_targets.TARGETS)
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == list(targets.TARGETS)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_nothing_is_wrong_with_any_bytes() -> None:
     ],
 )
 def test_values_that_are_not_quite_ones_are_those_of_pydicom(keyword: str, value: bytes) -> None:
-    assert _targets.run("values", bytes([list(_DICTIONARY).index(keyword), 0]) + value) == []
+    assert targets.run("values", bytes([list(_DICTIONARY).index(keyword), 0]) + value) == []
 
 
 @pytest.fixture
@@ -77,18 +77,18 @@ def _alone() -> Iterator[None]:
 
 
 class TestChoice:
-    @pytest.mark.parametrize("length", range(_choice.CHOICE_BYTES))
+    @pytest.mark.parametrize("length", range(image_choice.CHOICE_BYTES))
     def test_too_little(self, length: int) -> None:
-        assert _choice.choose(bytes(length)) is None
+        assert image_choice.choose(bytes(length)) is None
 
     def test_too_large(self) -> None:
-        assert _choice.choose(bytes([1, 0, 255, 255, 3, 1, 8, 0, 4, 0x79, 0, 2])) is None
+        assert image_choice.choose(bytes([1, 0, 255, 255, 3, 1, 8, 0, 4, 0x79, 0, 2])) is None
 
     def test_frames(self) -> None:
         head = bytearray(RLE)
         # Frames without items, which are put around them.
         head[4] += 5
-        choice = _choice.choose(bytes(head) + FRAME * 2)
+        choice = image_choice.choose(bytes(head) + FRAME * 2)
         assert choice is not None
         ds = choice.dataset()
         with dicoxide.enabled():
@@ -101,7 +101,7 @@ class TestChoice:
         for fault in range(1, 64):
             head = bytearray(RLE)
             head[7] = fault << 2
-            choice = _choice.choose(bytes(head) + FRAME)
+            choice = image_choice.choose(bytes(head) + FRAME)
             assert choice is not None
             ds, sound = choice.dataset(), choice
             sound.fault = 0
@@ -113,11 +113,11 @@ class TestChoice:
 
     def test_the_corpus_of_rust_is_read_alike(self) -> None:
         decoded = 0
-        for data in _seeds.seeds("handler", 4096):
-            choice = _choice.choose(data)
+        for data in seed_inputs.seeds("handler", 4096):
+            choice = image_choice.choose(data)
             if choice is not None:
                 decoded += (
-                    _ways.outcome(lambda choice=choice: dicoxide.decode(choice.dataset(), fallback=False)).array
+                    interfaces.outcome(lambda choice=choice: dicoxide.decode(choice.dataset(), fallback=False)).array
                     is not None
                 )
         assert decoded > 20
@@ -140,12 +140,12 @@ class TestPlanted:
 
         monkeypatch.setattr(dicoxide, "decode", decode)
 
-    @pytest.mark.parametrize("way", range(len(_targets._WAYS)))
+    @pytest.mark.parametrize("way", range(len(targets._WAYS)))
     @pytest.mark.usefixtures("_alone")
     def test_none_without(self, way: int) -> None:
         for first in (0, 1, 8, 250):
             for second in range(6):
-                assert _targets.run("decode", bytes([way, first, second, 0]) + CT[4:]) == []
+                assert targets.run("decode", bytes([way, first, second, 0]) + CT[4:]) == []
 
     @pytest.mark.parametrize(
         ("way", "when"),
@@ -166,16 +166,16 @@ class TestPlanted:
     @pytest.mark.usefixtures("_alone")
     def test_one_sample_that_is_another(self, monkeypatch: pytest.MonkeyPatch, way: str, when: Any) -> None:
         self.plant(monkeypatch, when)
-        number = next(at for at, function in enumerate(_targets._WAYS) if function.__name__ == way)
+        number = next(at for at, function in enumerate(targets._WAYS) if function.__name__ == way)
         # The first frame alone, or a limit that is none.
         chosen = (8, 0) if way == "_frames" else (255, 12)
-        found = _targets.run("decode", bytes([number, *chosen, 0]) + CT[4:])
+        found = targets.run("decode", bytes([number, *chosen, 0]) + CT[4:])
         assert any(text.startswith(way[1:]) for text in found)
 
     def test_frames_one_by_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dicoxide, "iter_frames", lambda *_, **__: iter(()))
-        number = next(at for at, function in enumerate(_targets._WAYS) if function.__name__ == "_iter")
-        found = _targets.run("decode", bytes([number, 0, 0, 0]) + CT[4:])
+        number = next(at for at, function in enumerate(targets._WAYS) if function.__name__ == "_iter")
+        found = targets.run("decode", bytes([number, 0, 0, 0]) + CT[4:])
         assert any("0 frames" in text for text in found)
 
     def test_an_exception_of_another_kind(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,33 +186,33 @@ class TestPlanted:
             with monkeypatch.context() as patch:
                 patch.setattr(dicoxide, name, fail)
                 target = {"open": "header", "read_series": "series"}.get(name, "decode")
-                heads = [bytes([way, 0, 0, 0]) for way in range(len(_targets._WAYS))]
-                found = [text for head in heads for text in _targets.run(target, head + CT[4:])]
+                heads = [bytes([way, 0, 0, 0]) for way in range(len(targets._WAYS))]
+                found = [text for head in heads for text in targets.run(target, head + CT[4:])]
                 assert any("ZeroDivisionError" in text for text in found), name
 
     @pytest.mark.parametrize("target", ["plugin", "handler"])
     def test_pydicom(self, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
-        error = _ways.Outcome(error=MemoryError())
+        error = interfaces.Outcome(error=MemoryError())
         for name in ("by_plugin", "by_handler"):
-            monkeypatch.setattr(_ways, name, lambda ds, **_: error)
-        monkeypatch.setattr(_ways, "is_ours", lambda error: True)
+            monkeypatch.setattr(interfaces, name, lambda ds, **_: error)
+        monkeypatch.setattr(interfaces, "is_ours", lambda error: True)
         head = bytes([*RLE[:4], 6, *RLE[5:]])
-        assert _targets.run(target, head + FRAME * 2) == [f"{target} raises MemoryError: "]
+        assert targets.run(target, head + FRAME * 2) == [f"{target} raises MemoryError: "]
 
     def test_backends(self, monkeypatch: pytest.MonkeyPatch) -> None:
         data = bytes([*RLE[:4], 6, *RLE[5:]]) + FRAME * 2
-        assert _targets.run("backends", data) == []
-        right = _targets.backends.outcome
+        assert targets.run("backends", data) == []
+        right = targets.backends.outcome
         monkeypatch.setattr(
-            _targets.backends, "outcome", lambda core, *args, **options: (core, right(core, *args, **options))
+            targets.backends, "outcome", lambda core, *args, **options: (core, right(core, *args, **options))
         )
-        assert len(_targets.run("backends", data)) == 1
+        assert len(targets.run("backends", data)) == 1
 
     def test_values(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        data = next(data for data in _seeds.seeds("values", 64) if data.endswith(b"MR"))
-        assert _targets.run("values", data) == []
-        monkeypatch.setattr(_targets, "value_of", lambda *_: "CT")
-        assert _targets.run("values", data) == ["CS of '' is 'CT', pydicom has 'MR'"]
+        data = next(data for data in seed_inputs.seeds("values", 64) if data.endswith(b"MR"))
+        assert targets.run("values", data) == []
+        monkeypatch.setattr(targets, "value_of", lambda *_: "CT")
+        assert targets.run("values", data) == ["CS of '' is 'CT', pydicom has 'MR'"]
 
 
 def test_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -227,6 +227,6 @@ def test_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_every_target_has_seeds() -> None:
-    for target in _targets.TARGETS:
-        assert len(list(_seeds.seeds(target, 8192))) > 50, target
+    for target in targets.TARGETS:
+        assert len(list(seed_inputs.seeds(target, 8192))) > 50, target
     assert (ROOT / ".ci" / "fuzz-python").exists()

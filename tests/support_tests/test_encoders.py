@@ -15,7 +15,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from support.encoders import cases, dataset, encapsulate, native, rle
+from support.encoders import dataset, encapsulate, image_cases, native, rle
 
 QUICK = settings(max_examples=100, deadline=None)
 
@@ -134,13 +134,15 @@ class TestPydicom:
     """What pydicom decodes, it decodes to what was encoded."""
 
     @QUICK
-    @given(cases.images((ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian), "uif", pydicom=True))
-    def test_native(self, case: cases.Case) -> None:
+    @given(
+        image_cases.images((ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian), "uif", pydicom=True)
+    )
+    def test_native(self, case: image_cases.Case) -> None:
         assert_pydicom_agrees(case)
 
     @QUICK
-    @given(cases.images((RLELossless,), "ui", pydicom=True))
-    def test_rle(self, case: cases.Case) -> None:
+    @given(image_cases.images((RLELossless,), "ui", pydicom=True))
+    def test_rle(self, case: image_cases.Case) -> None:
         # pydicom does not leave a wrong table.
         case.options["table"] = case.options["table"].replace("wrong", "none")
         assert_pydicom_agrees(case)
@@ -151,7 +153,7 @@ class TestPydicom:
         np.testing.assert_array_equal(pydicom.dcmread(io.BytesIO(data)).pixel_array, values)
 
 
-def assert_pydicom_agrees(case: cases.Case) -> None:
+def assert_pydicom_agrees(case: image_cases.Case) -> None:
     ds = case.dataset
     frames = 1 if ds.get("NumberOfFrames", 1) == 1 else slice(None)
     values = case.values[0] if frames == 1 else case.values

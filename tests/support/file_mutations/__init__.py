@@ -1,4 +1,4 @@
 """Real files, broken in every way that a seed can say, through every interface: what comes out is exact or refused.
 
-`python -m support.mutations` is the command; `tests/test_mutations.py` runs a short campaign.
+`python -m support.file_mutations` is the command; `tests/test_mutations.py` runs a short campaign.
 """

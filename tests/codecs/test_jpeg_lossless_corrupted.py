@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import dicoxide
 from dicoxide import DecodeError, InternalError, LimitError, NonConformantWarning
-from support import oracle_jpeg_lossless as oracle
-from support.encoders import jpeg_lossless, lossless_cases
-from support.encoders.lossless_cases import picture
+from support import reference_jpeg_lossless as reference
+from support.encoders import jpeg_lossless, jpeg_lossless_cases
+from support.encoders.jpeg_lossless_cases import picture
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 
@@ -60,7 +60,7 @@ def test_every_prefix_is_an_error_unless_only_eoi_is_missing(name: str) -> None:
     src = GOOD[name]
     expected, tolerated = decode(src)
     assert not tolerated
-    assert np.array_equal(expected, oracle.decode(src).values)
+    assert np.array_equal(expected, reference.decode(src).values)
     # Fill bytes belong to the marker behind them.
     samples_end = len(src[:-2].rstrip(b"\xff"))
     for end in range(len(src)):
@@ -112,8 +112,8 @@ def mutated(src: bytes, rng: random.Random) -> bytes:
 def assert_as_the_oracle(src: bytes) -> None:
     found = decode(src)
     try:
-        expected = oracle.decode(src)
-    except oracle.BadError as error:
+        expected = reference.decode(src)
+    except reference.BadError as error:
         refusal = str(error)
     else:
         assert not isinstance(found, DecodeError), f"{found!r}, the oracle decodes with {expected.notes}"
@@ -125,8 +125,8 @@ def assert_as_the_oracle(src: bytes) -> None:
 
 
 @MANY
-@given(lossless_cases.frames(), st.integers(0, 2**32))
-def test_mutated_frames(frame: lossless_cases.Frame, seed: int) -> None:
+@given(jpeg_lossless_cases.frames(), st.integers(0, 2**32))
+def test_mutated_frames(frame: jpeg_lossless_cases.Frame, seed: int) -> None:
     assert_as_the_oracle(mutated(frame.src, random.Random(seed)))
 
 
@@ -149,7 +149,7 @@ def test_bytes_of_nothing(src: bytes) -> None:
 
 
 @MANY
-@given(lossless_cases.frames(), st.binary(max_size=300))
-def test_headers_and_then_anything(frame: lossless_cases.Frame, rest: bytes) -> None:
+@given(jpeg_lossless_cases.frames(), st.binary(max_size=300))
+def test_headers_and_then_anything(frame: jpeg_lossless_cases.Frame, rest: bytes) -> None:
     src = frame.src
     assert_as_the_oracle(src[: src.index(b"\xff\xda") + 20] + rest)

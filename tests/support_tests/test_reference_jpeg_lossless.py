@@ -11,31 +11,31 @@ from hypothesis import given, settings
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLossless
 
-from support import oracle_jpeg_lossless as oracle
-from support.encoders import huffman, jpeg_lossless, lossless_cases
+from support import reference_jpeg_lossless as reference
+from support.encoders import huffman, jpeg_lossless, jpeg_lossless_cases
 from support.encoders.dataset import dataset
-from support.encoders.lossless_cases import picture
+from support.encoders.jpeg_lossless_cases import picture
 
 RNG = np.random.default_rng(31)
 PRECISIONS = range(2, 17)
 
 
 def assert_decodes(src: bytes, expected: Any) -> None:
-    decoded = oracle.decode(src)
+    decoded = reference.decode(src)
     assert decoded.notes == []
     assert decoded.values.dtype == expected.dtype
     assert np.array_equal(decoded.values, expected)
 
 
 @settings(max_examples=400, deadline=None)
-@given(lossless_cases.frames())
-def test_what_one_codes_the_other_decodes(frame: lossless_cases.Frame) -> None:
+@given(jpeg_lossless_cases.frames())
+def test_what_one_codes_the_other_decodes(frame: jpeg_lossless_cases.Frame) -> None:
     assert_decodes(frame.src, frame.values)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_every_precision_and_selection_value(precision: int) -> None:
-    for selection_value, kind in itertools.product(range(1, 8), lossless_cases.KINDS):
+    for selection_value, kind in itertools.product(range(1, 8), jpeg_lossless_cases.KINDS):
         samples = picture(RNG, (6, 7), precision, kind)
         for shift in {0, 1, precision - 1}:
             src = jpeg_lossless.encode(
@@ -95,7 +95,7 @@ def test_frames_made_by_hand() -> None:
     # 4 = 4 + 0, 3 = 4 - 1, 7 = 4 + 3, 6 = 3 + 3: 0, 10 0, 110 11, 110 11, and ones up to the byte.
     entropy = bytes([0b0_100_1101, 0b1_11011_11])
     src = head + jpeg_lossless.sos([(7, 0)], 2, 0) + entropy + jpeg_lossless.EOI
-    assert oracle.decode(src).values.tolist() == [[4, 3], [7, 6]]
+    assert reference.decode(src).values.tolist() == [[4, 3], [7, 6]]
     samples = np.array([[4, 3], [7, 6]], np.uint8)
     assert jpeg_lossless.encode(samples, precision=3, selection_value=2, tables=table, component_ids=[7]) == src
 
@@ -121,8 +121,8 @@ def test_differences_may_wrap_at_sixteen_bits_only() -> None:
     ],
 )
 def test_the_oracle_refuses(kind: str, src: bytes) -> None:
-    with pytest.raises(oracle.BadError) as caught:
-        oracle.decode(src)
+    with pytest.raises(reference.BadError) as caught:
+        reference.decode(src)
     assert caught.value.kind == kind
 
 
@@ -130,14 +130,14 @@ class TestPeers:
     """What others decode right; what they are known to get wrong is not asked of them."""
 
     @settings(max_examples=200, deadline=None)
-    @given(lossless_cases.frames())
-    def test_libjpeg_turbo(self, frame: lossless_cases.Frame) -> None:
+    @given(jpeg_lossless_cases.frames())
+    def test_libjpeg_turbo(self, frame: jpeg_lossless_cases.Frame) -> None:
         imagecodecs = pytest.importorskip("imagecodecs", reason="a decoder to compare with")
         options = {"component_ids": None, "use_dnl": False, "segments": b"", "selection_value": 1}
-        plain = lossless_cases.Frame(frame.samples, frame.precision, frame.options | options)
+        plain = jpeg_lossless_cases.Frame(frame.samples, frame.precision, frame.options | options)
         if frame.samples.ndim == 3:
             # It takes three components without Adobe's word for YCbCr, and knows no two.
-            plain = lossless_cases.Frame(frame.samples[..., 0], frame.precision, {"selection_value": 5})
+            plain = jpeg_lossless_cases.Frame(frame.samples[..., 0], frame.precision, {"selection_value": 5})
         # Where prediction and difference pass 2^P it keeps the bits above, up to those of its type.
         found = imagecodecs.jpeg8_decode(plain.src) & (1 << plain.precision) - 1
         assert np.array_equal(found, plain.values)

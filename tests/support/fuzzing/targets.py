@@ -28,11 +28,11 @@ from dicoxide._sources.dataset import describe
 from dicoxide._sources.open import open_source
 from dicoxide._sources.pydicom_reader import read
 from dicoxide._sources.values import is_number, value_of
-from support import backends
-from support.fuzzing import _choice
-from support.mutations import _agree, _ways
-from support.mutations._agree import equal, same, undocumented
-from support.mutations._ways import Outcome, outcome
+from support import backend_comparison
+from support.file_mutations import agreement, interfaces
+from support.file_mutations.agreement import equal, same, undocumented
+from support.file_mutations.interfaces import Outcome, outcome
+from support.fuzzing import image_choice
 
 Failures = Iterator[str]
 Target = Callable[[bytes], Failures]
@@ -222,7 +222,7 @@ def _view(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
 
 
 def _pydicom(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    dataset = _ways.read(data)
+    dataset = interfaces.read(data)
     if dataset is not None:
         yield from _through_pydicom(dataset, direct, ("plugin", "handler"))
 
@@ -248,7 +248,7 @@ _WAYS = (
 def header(data: bytes) -> Failures:
     """What a file says of its image, read by the core and by pydicom; and all other attributes."""
     data = data[FILE_CHOICE_BYTES:]
-    yield from _agree.header_reads(data)
+    yield from agreement.header_reads(data)
     found, expected = outcome(lambda: open_source(data)), outcome(lambda: describe(read(data)))
     yield from undocumented("pydicom's reading", expected)
     if found.error is None:
@@ -327,7 +327,7 @@ def handler(data: bytes) -> Failures:
 
 
 def _chosen(data: bytes, way: str) -> Failures:
-    choice = _choice.choose(data)
+    choice = image_choice.choose(data)
     if choice is None or (way == "plugin" and choice.is_native):
         return
     dataset = choice.dataset()
@@ -341,7 +341,7 @@ def _chosen(data: bytes, way: str) -> Failures:
 @_target
 def backends_(data: bytes) -> Failures:
     """The compiled core and NumPy: the same samples, notes and errors."""
-    choice = _choice.choose(data)
+    choice = image_choice.choose(data)
     if choice is None or backend != "rust":
         return
     if not any(uid == choice.transfer_syntax and codec for uid, _, codec in _numpy_backend.transfer_syntaxes()):
@@ -351,7 +351,7 @@ def backends_(data: bytes) -> Failures:
         options["rescales"] = [(0.5, 3.0)]
     dtype = "f4" if "rescales" in options else choice.dtype
     ours, theirs = (
-        outcome(lambda one=one: backends.outcome(one, choice.arguments(), dtype, **options))
+        outcome(lambda one=one: backend_comparison.outcome(one, choice.arguments(), dtype, **options))
         for one in (core, _numpy_backend)
     )
     if ours.error is not None or theirs.error is not None or ours.array != theirs.array:
@@ -416,7 +416,7 @@ def _through_pydicom(dataset: Any, direct: Outcome | None, ways: tuple[str, ...]
     said = [outcome(lambda keyword=keyword: abs(int(dataset.get(keyword) or 1))).array or 1 for keyword in numbers]
     if math.prod(said) > 8 * _MOST_PYDICOM_BYTES:
         ways = ()
-    yield from _agree.pydicom_agrees(dataset, direct, ways=ways, fallback=False)
+    yield from agreement.pydicom_agrees(dataset, direct, ways=ways, fallback=False)
 
 
 def _differs(found: Outcome, direct: Outcome) -> Failures:

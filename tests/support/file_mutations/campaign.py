@@ -19,7 +19,7 @@ import dicoxide
 
 _TESTS = Path(__file__).parents[2]
 _PACKAGE = Path(dicoxide.__file__).parent
-WORKER = (sys.executable, "-m", "support.mutations._worker")
+WORKER = (sys.executable, "-m", "support.file_mutations.worker")
 
 
 @dataclass

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import dicoxide
-from support.mutations import _mutate
-from support.mutations._layout import Layout, layout_of
-from support.mutations._mutate import Mutant
+from support.file_mutations import mutators
+from support.file_mutations.file_layout import Layout, layout_of
+from support.file_mutations.mutators import Mutant
 from support.real_images import PYDICOM_FILES, SHARED, pydicom_files, shared_files
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -50,7 +50,7 @@ def mutant(name: str, number: int) -> Mutant:
     """Case `number` of the file of that name: the same bytes always."""
     rng = random.Random(f"{name}:{number}")
     donor = layout(rng.choice(donors()))
-    return _mutate.mutant(layout(name), donor, rng, number)
+    return mutators.mutant(layout(name), donor, rng, number)
 
 
 def is_of_others(name: str) -> bool:
