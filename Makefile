@@ -11,6 +11,11 @@ FUZZ := rust/fuzz/libfuzzer
 FUZZED = $(or $(T),$(notdir $(basename $(wildcard $(FUZZ)/fuzz_targets/*.rs))))
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
 
+# Tests that also have to pass on the NumPy backend.
+NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py core/test_array_functions.py \
+	core/test_edge_cases.py core/test_vectors.py plugins/test_plugin_v3.py plugins/test_prefetch.py) \
+	$(wildcard tests/bulk/test_decode_many*.py tests/bulk/test_read_series*.py)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz fuzz-corpus fuzz-python
 .PHONY: unsafe mutations soak asan miri audit docs clean peers
@@ -50,7 +55,7 @@ test: build  ## Run all tests, Rust and Python
 	cargo test --workspace --locked --quiet
 	$(RUN) -m pytest
 	$(RUN) -m pytest -q benches --benchmark-disable
-	DICOXIDE_PURE_PYTHON=1 $(RUN) -m pytest -q tests/core/test_decode.py tests/plugins/test_plugin_v3.py tests/plugins/test_prefetch.py tests/core/test_traps.py tests/core/test_vectors.py tests/bulk/test_decode_many.py tests/bulk/test_read_series.py
+	DICOXIDE_PURE_PYTHON=1 $(RUN) -m pytest -q $(NUMPY_TESTS)
 
 peers: $(VENV)/.ready  ## Install the decoders that benches and tests compare with
 	$(PIP) install --group peers

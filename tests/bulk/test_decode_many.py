@@ -1,14 +1,9 @@
-"""`decode_many`: what `decode` gives of each source, in bounded memory, whatever goes wrong with some of them."""
+"""`decode_many`: each result equals that of `decode`, in order, for every kind of source."""
 
 from __future__ import annotations
 
 import io
 import os
-import signal
-import subprocess
-import sys
-import threading
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,47 +11,17 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLossless, RLELossless
 
 import dicoxide
 from dicoxide import decode_many
 from support.real_images import pydicom_files, shared_files
+from support.single_frame_files import frames, image
 
-FILES = [path for path in pydicom_files() if path.suffix == ".dcm"]
 pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning", "ignore::UserWarning")
 
 
-def image(frame: np.ndarray, uid: str = ExplicitVRLittleEndian, **attributes: Any) -> bytes:
-    """A file of one frame of 12 bits."""
-    ds = Dataset()
-    ds.file_meta = pydicom.dataset.FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = uid
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = "1.2.3"
-    ds.Rows, ds.Columns = frame.shape
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
-    for keyword, value in attributes.items():
-        setattr(ds, keyword, value)
-    if uid == ExplicitVRLittleEndian:
-        ds.PixelData = frame.astype("<u2").tobytes()
-        ds["PixelData"].VR = "OW"
-    else:
-        encode = {JPEGLossless: lambda: dicoxide.jpeg_lossless_encode(frame, precision=12)}
-        encode[RLELossless] = lambda: dicoxide.rle_encode(frame)
-        ds.PixelData = encapsulate([encode[uid]()])
-        ds["PixelData"].VR = "OB"
-    file = io.BytesIO()
-    ds.save_as(file, enforce_file_format=True)
-    return file.getvalue()
-
-
-def frames(count: int, rows: int = 48, columns: int = 64) -> np.ndarray:
-    random = np.random.default_rng(count)
-    ramp = np.add.outer(np.arange(rows), np.arange(columns))
-    return (ramp[None] + random.integers(0, 8, (count, rows, columns))).astype(np.uint16)
+FILES = [path for path in pydicom_files() if path.suffix == ".dcm"]
 
 
 def one_by_one(sources: list[Any], **options: Any) -> list[Any]:
@@ -206,129 +171,8 @@ def test_what_is_tolerated_is_told_of_each() -> None:
     assert [text.partition(" found")[0] for text in told] == ["high bit 15", "high bit 15", "number of frames 0"]
 
 
-def test_sources_are_asked_for_when_there_is_room(tmp_path: Path) -> None:
-    path = tmp_path / "large.dcm"
-    path.write_bytes(image(np.zeros((1000, 1000), np.uint16)))
-    asked = 0
-
-    def endless() -> Iterator[Path]:
-        nonlocal asked
-        while True:
-            asked += 1
-            yield path
-
-    results = decode_many(endless(), threads=2)
-    for _, _ in zip(range(60), results, strict=False):
-        pass
-    # 2 MB each, of which 16 MiB are decoded at once, and as many before they are asked for.
-    assert asked < 60 + 2 * 256 + 10
-    results.close()  # type: ignore[attr-defined]
-
-
-def test_memory_of_arrays_that_are_kept_is_not_used_again() -> None:
-    every = frames(200)
-    kept = [result for _, result in decode_many([image(frame) for frame in every], threads=2)]
-    assert all(np.array_equal(result, frame) for result, frame in zip(kept, every, strict=True))
-
-
-@pytest.mark.skipif(dicoxide.backend != "rust", reason="the NumPy backend takes new memory each time")
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells the peak of memory")
-def test_memory_is_bounded_however_many_there_are(tmp_path: Path) -> None:
-    path = tmp_path / "image.dcm"
-    path.write_bytes(image(np.zeros((512, 512), np.uint16)))
-    code = (
-        "import sys, dicoxide\n"
-        "def peak(count):\n"
-        "    for _ in dicoxide.decode_many([sys.argv[1]] * count, threads=2): pass\n"
-        "    with open('/proc/self/status') as file:\n"
-        "        return next(int(line.split()[1]) for line in file if line.startswith('VmHWM'))\n"
-        "few = peak(10)\n"
-        "print((peak(4000) - few) / 1024)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-    # Of 2 GB: what is held, and as much that is kept to be used again.
-    assert float(done.stdout) < 2 * 48 + 8
-
-
-def test_a_generator_that_is_dropped_leaves_no_thread() -> None:
-    before = threading.active_count()
-    results = decode_many([image(frame) for frame in frames(64)], threads=2)
-    next(results)
-    results.close()  # type: ignore[attr-defined]
-    assert threading.active_count() == before
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_goes_on_with_the_iterator() -> None:
-    every = frames(40)
-    results = decode_many([image(frame) for frame in every], threads=2)
-    next(results)
-    child = os.fork()
-    if not child:
-        try:
-            rest = [result for _, result in results]
-            is_right = len(rest) == 39 and all(np.array_equal(a, b) for a, b in zip(rest, every[1:], strict=True))
-            os._exit(0 if is_right else 1)
-        finally:
-            os._exit(2)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
-    assert len(list(results)) == 39
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
-def test_an_interrupt_ends_it_soon(tmp_path: Path) -> None:
-    path = tmp_path / "large.dcm"
-    path.write_bytes(image(np.zeros((2000, 2000), np.uint16), RLELossless))
-    code = (
-        "import sys, itertools, dicoxide\n"
-        "print('begun', flush=True)\n"
-        "for _ in dicoxide.decode_many(itertools.repeat(sys.argv[1]), threads=2): pass"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    threading.Event().wait(0.5)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
-    assert process.returncode in (-signal.SIGINT, 1, 130)
-    assert b"KeyboardInterrupt" in told
-
-
 def test_no_sources_give_no_results() -> None:
     assert list(decode_many([])) == []
-
-
-def test_a_slow_source_does_not_let_those_behind_it_pile_up() -> None:
-    # Inflating takes long; small ones take the room meanwhile.
-    small = image(frames(1, 256, 256)[0])
-    compress = zlib.compressobj(6, zlib.DEFLATED, -15)
-    plain_file = image(frames(1, 3000, 3000)[0])
-    start = plain_file.index(b"\x08\x00\x16\x00")
-    head = plain_file[:start].replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99")
-    length = head.index(b"\x02\x00\x10\x00") + 6
-    head = head[:length] + b"\x16\0" + head[length + 2 :]
-    group_length = head.index(b"\x02\x00\x00\x00UL") + 8
-    head = (
-        head[:group_length]
-        + (int.from_bytes(head[group_length : group_length + 4], "little") + 2).to_bytes(4, "little")
-        + head[group_length + 4 :]
-    )
-    slow = head + compress.compress(plain_file[start:]) + compress.flush()
-    taken = 0
-
-    def sources() -> Iterator[bytes]:
-        nonlocal taken
-        for source in (slow, *[small] * 3, slow, *[small] * 1500):
-            taken += 1
-            yield source
-
-    results = decode_many(sources(), threads=2)
-    _, first = next(results)
-    assert first.shape == (3000, 3000)
-    assert taken < 600
-    assert sum(1 for _ in results) == 1504
 
 
 def test_what_cannot_be_read_is_an_error_of_its_source() -> None:
@@ -380,111 +224,6 @@ def test_a_budget_and_an_index_are_those_of_decode() -> None:
         require_same(found, one_by_one([odd], **options)[0])
 
 
-@pytest.mark.skipif(sys.platform == "win32" or dicoxide.backend != "rust", reason="signals of POSIX, JPEG Lossless")
-def test_the_first_batch_can_be_interrupted(tmp_path: Path) -> None:
-    code = """
-import os, signal, sys, threading, time
-import numpy as np, dicoxide
-from pathlib import Path
-source = Path(sys.argv[1]).read_bytes()
-threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-try:
-    for _ in dicoxide.decode_many([source] * 4, threads=1):
-        print("result")
-except KeyboardInterrupt:
-    print("interrupted")
-"""
-    path = tmp_path / "long.dcm"
-    frame = frames(1, 512, 512)[0]
-    encoded = dicoxide.jpeg_lossless_encode(frame, precision=12)
-    ds = pydicom.dcmread(io.BytesIO(image(frame, JPEGLossless)))
-    ds.NumberOfFrames = 2000
-    ds.PixelData = encapsulate([encoded] * 2000)
-    ds.save_as(path)
-    done = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "interrupted\n", done
-
-
-@pytest.mark.parametrize("room_bytes", [1, 100_000])
-@pytest.mark.parametrize("ordered", [True, False])
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_sources_of_the_core_and_of_others_wait_for_each_other_only(
-    threads: int, ordered: bool, room_bytes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dicoxide.bulk import _many
-
-    # There is hardly room for one: whoever comes next has to get it, whoever decodes it.
-    monkeypatch.setattr(_many, "_ROOM_BYTES", room_bytes)
-    every = frames(90)
-    sources: list[Any] = [image(frame) for frame in every]
-    for place in {*range(0, 90, 7), *range(40, 60), 89}:
-        sources[place] = pydicom.dcmread(io.BytesIO(sources[place]))
-    found = list(decode_many(sources, threads=threads, ordered=ordered))
-    assert len(found) == 90
-    by_source = {id(source): result for source, result in found}
-    assert all(np.array_equal(by_source[id(source)], frame) for source, frame in zip(sources, every, strict=True))
-    if ordered:
-        assert all(source is given for (source, _), given in zip(found, sources, strict=True))
-
-
-def test_threads_that_wait_for_room_end_with_the_iterator(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dicoxide.bulk import _many
-
-    monkeypatch.setattr(_many, "_ROOM_BYTES", 1)
-    before = threading.active_count()
-    results = decode_many([image(frame) for frame in frames(64)] * 4, threads=3)
-    next(results)
-    threading.Event().wait(0.1)
-    results.close()  # type: ignore[attr-defined]
-    assert threading.active_count() == before
-
-
-class _Slow(Dataset):
-    """A data set that takes long, as long as nobody says that it is enough."""
-
-    def __init__(self, data: bytes, enough: threading.Event) -> None:
-        super().__init__(pydicom.dcmread(io.BytesIO(data)))
-        self.file_meta = pydicom.dcmread(io.BytesIO(data)).file_meta
-        self._private = enough
-
-    def get_item(self, *arguments: Any, **options: Any) -> Any:
-        self._private.wait(20)
-        return super().get_item(*arguments, **options)
-
-
-@pytest.mark.parametrize("others", [b"", bytes(1 << 20)])
-def test_what_waits_for_a_slow_source_is_bounded_also_where_its_results_are_small(others: bytes) -> None:
-    enough = threading.Event()
-    good = image(frames(1, 8, 8)[0])
-    asked = 0
-
-    def sources() -> Iterator[Any]:
-        nonlocal asked
-        yield _Slow(good, enough)
-        while asked < 4000:
-            asked += 1
-            # With much behind the pixel data, or nothing that can be decoded.
-            yield good + others if others and dicoxide.backend == "rust" else b"no image"
-
-    results = decode_many(sources(), threads=2, on_error="return")
-    threading.Timer(1.5, enough.set).start()
-    next(results)
-    assert asked <= (48 + 2 if others and dicoxide.backend == "rust" else 2 * 128 + 2)
-    results.close()  # type: ignore[attr-defined]
-
-
-def test_a_decoder_that_wants_to_end_the_process_ends_the_iterator() -> None:
-    class Leaving(Dataset):
-        def get_item(self, *_: Any, **__: Any) -> Any:
-            raise SystemExit(3)
-
-    good = image(frames(1)[0])
-    leaving = Leaving(pydicom.dcmread(io.BytesIO(good)))
-    leaving.file_meta = pydicom.dcmread(io.BytesIO(good)).file_meta
-    with pytest.raises(SystemExit):
-        list(decode_many([good, leaving], on_error="return"))
-
-
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="pydicom takes other paths, and refuses them otherwise")
 @pytest.mark.parametrize("odd", ["\ud800.dcm", "of bytes"])
 def test_a_path_that_is_none_is_raised_in_its_turn(odd: str) -> None:
@@ -508,58 +247,3 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     assert isinstance(error, OSError)
     with pytest.raises(OSError):
         dicoxide.decode(tmp_path / "pipe")
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_fork_by_the_sources_themselves() -> None:
-    every = frames(40)
-    child = None
-
-    def sources() -> Iterator[bytes]:
-        nonlocal child
-        for place, frame in enumerate(every):
-            if place == 20:
-                child = os.fork()
-            yield image(frame)
-
-    try:
-        count = sum(
-            np.array_equal(result, frame) for (_, result), frame in zip(decode_many(sources()), every, strict=True)
-        )
-    except BaseException:
-        count = -1
-    if child == 0:
-        os._exit(0 if count == 40 else 1)
-    assert child is not None
-    _, status = os.waitpid(child, 0)
-    assert (os.waitstatus_to_exitcode(status), count) == (0, 40)
-
-
-@pytest.mark.skipif(dicoxide.backend != "rust", reason="the core looks NumPy's interface up")
-def test_a_signal_at_the_first_array_is_no_panic() -> None:
-    code = (
-        "import sys, numpy.lib, dicoxide\n"
-        "before = numpy.lib.NumpyVersion.__init__\n"
-        "def interrupted(*_): raise KeyboardInterrupt\n"
-        "numpy.lib.NumpyVersion.__init__ = interrupted\n"
-        "[(_, array)] = dicoxide.decode_many([sys.stdin.buffer.read()])\n"
-        "print(array.shape)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], input=image(frames(1)[0]), capture_output=True, check=False)
-    assert done.stdout == b"(48, 64)\n", done.stderr
-
-
-def test_an_interrupt_while_a_thread_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    start, begun = threading.Thread.start, []
-
-    def interrupted(thread: threading.Thread) -> None:
-        begun.append(thread)
-        if len(begun) == 2:
-            raise KeyboardInterrupt
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", interrupted)
-    datasets = [pydicom.dcmread(io.BytesIO(image(frame))) for frame in frames(10)]
-    with pytest.raises(KeyboardInterrupt):
-        list(decode_many(datasets, threads=3))

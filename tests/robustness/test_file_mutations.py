@@ -159,7 +159,7 @@ class TestWorkers:
 
     @staticmethod
     def outcome(code: str, seconds: float = 20) -> Any:
-        worker = (sys.executable, "-c", f"{code}\nfrom support.file_mutations import _worker\n_worker.main()")
+        worker = (sys.executable, "-c", f"{code}\nfrom support.file_mutations import worker\nworker.main()")
         return Campaign(worker=worker, seconds=seconds).run({CT: 3})
 
     PLANTED = (

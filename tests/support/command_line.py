@@ -54,6 +54,11 @@ def dicoxide_command(*arguments: object, **options: Any) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def decode_to_npy(source: object, out: Path, *more: object) -> Done:
+    """Run ``dicoxide decode --format npy``."""
+    return dicoxide_command("decode", source, "-o", out, "--format", "npy", *more)
+
+
 def _path(argument: object) -> str | Path:
     return argument if isinstance(argument, Path) else str(argument)
 

@@ -11,6 +11,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
+from dicoxide import Volume
+
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
@@ -118,3 +120,33 @@ def enhanced(frames: Sequence[dict[str, Any]], shared: dict[str, Any] | None = N
 def numbers(array: Any) -> list[Any]:
     """Which slice each one is, by the values that `image` gave it."""
     return (np.asarray(array)[..., 0, 0] // 100).tolist()
+
+
+def kinds(volume: Any) -> list[str]:
+    return [finding.kind for finding in volume.findings]
+
+
+def only(volumes: list[Volume]) -> Volume:
+    assert len(volumes) == 1, volumes
+    return volumes[0]
+
+
+def enhanced_frames(count: int, **groups: Any) -> list[dict[str, Any]]:
+    return [
+        {"PlanePositionSequence": item(ImagePositionPatient=along(CORONAL, 2.0 * i)), **groups} for i in range(count)
+    ]
+
+
+SHARED = {
+    "PlaneOrientationSequence": item(ImageOrientationPatient=list(CORONAL)),
+    "PixelMeasuresSequence": item(PixelSpacing=[0.5, 0.75], SliceThickness=2),
+}
+
+
+def repeated(count: int, tags: list[dict[str, Any]]) -> list[Dataset]:
+    """Slices at `count` positions, each as often as there are tags; of value 10 × which of the tags + position."""
+    return [
+        image(10 * which + index, ImagePositionPatient=along(AXIAL, 2.5 * index), **attributes)
+        for which, attributes in enumerate(tags)
+        for index in range(count)
+    ]

@@ -1,0 +1,121 @@
+"""`read_series`: repeated positions become a fourth axis or separate volumes."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import dicoxide
+from support.synthetic_series import (
+    image,
+    kinds,
+    numbers,
+    only,
+    repeated,
+    write_all,
+)
+
+AXES: list[tuple[str, str, list[dict[str, Any]], list[float]]] = [
+    ("TemporalPositionIdentifier", "", [{"TemporalPositionIdentifier": i} for i in (1, 2, 3)], [1, 2, 3]),
+    ("EchoTime", "ms", [{"EchoTime": 4.5, "AcquisitionTime": "02"}, {"EchoTime": 9}], [4.5, 9]),
+    ("EchoNumbers", "", [{"EchoNumbers": 1}, {"EchoNumbers": 2}], [1, 2]),
+    ("DiffusionBValue", "s/mm²", [{"DiffusionBValue": 0.0}, {"DiffusionBValue": 1000.0}], [0, 1000]),
+    ("TriggerTime", "ms", [{"TriggerTime": 0}, {"TriggerTime": 52.5}], [0, 52.5]),
+    ("FrameReferenceTime", "ms", [{"FrameReferenceTime": 500}, {"FrameReferenceTime": 1500}], [500, 1500]),
+    ("AcquisitionTime", "s", [{"AcquisitionTime": "101500.5"}, {"AcquisitionTime": "101502"}], [0, 1.5]),
+    (
+        "AcquisitionTime",
+        "s",
+        [
+            {"AcquisitionTime": "235959", "AcquisitionDate": "20240229"},
+            {"AcquisitionTime": "000001", "AcquisitionDate": "20240301"},
+        ],
+        [0, 2],
+    ),
+    ("AcquisitionTime", "s", [{"AcquisitionDateTime": f"2024010110151{i}.250000+0100"} for i in (1, 3)], [0, 2]),
+    ("ContentTime", "s", [{"ContentTime": "10"}, {"ContentTime": "1001"}], [0, 60]),
+]
+
+
+@pytest.mark.parametrize(("axis", "unit", "tags", "values"), AXES)
+def test_repeated_positions_are_a_fourth_axis(
+    tmp_path: Path, axis: str, unit: str, tags: list[dict[str, Any]], values: list[float]
+) -> None:
+    datasets = repeated(3, tags)
+    random.Random(1).shuffle(datasets)
+    write_all(datasets, tmp_path)
+    volume = only(dicoxide.read_series(tmp_path))
+    assert (volume.axis, volume.axis_unit, list(volume.axis_values)) == (axis, unit, values)
+    assert numbers(volume) == [[10 * which, 10 * which + 1, 10 * which + 2] for which in range(len(tags))]
+    assert volume.shape == (len(tags), 3, 5, 7)
+    assert volume.spacing == (0.75, 0.5, 2.5)
+    assert kinds(volume) == []
+
+
+def test_diffusion_directions_share_a_b_value(tmp_path: Path) -> None:
+    tags = [
+        {"DiffusionBValue": 700.0, "DiffusionGradientOrientation": [0.0, 1.0, 0.0]},
+        {"DiffusionBValue": 0.0},
+        {"DiffusionBValue": 700.0, "DiffusionGradientOrientation": [0.0, 0.0, 1.0]},
+        {"DiffusionBValue": 0.0},
+    ]
+    write_all(repeated(2, tags), tmp_path)
+    volume = only(dicoxide.read_series(tmp_path))
+    assert volume.axis_values == (0, 0, 700, 700)
+    assert numbers(volume) == [[10, 11], [30, 31], [20, 21], [0, 1]]
+
+
+def test_copies_are_no_repetitions_of_a_b_value(tmp_path: Path) -> None:
+    for copy in "ab":
+        write_all(repeated(2, [{"DiffusionBValue": 0.0}, {"DiffusionBValue": 700.0}]), tmp_path / copy)
+    volume = only(dicoxide.read_series(tmp_path))
+    assert numbers(volume) == [[0, 1], [10, 11]]
+    (finding,) = volume.findings
+    assert (finding.kind, finding.slices) == ("duplicate_position", (0, 1))
+
+
+def test_magnitude_and_phase_are_apart_each_with_echoes(tmp_path: Path) -> None:
+    tags = [{"ImageType": ["ORIGINAL", "PRIMARY", kind], "EchoTime": echo} for kind in "MP" for echo in (3, 5)]
+    write_all(repeated(2, tags), tmp_path)
+    volumes = dicoxide.read_series(tmp_path)
+    assert [volume.part for volume in volumes] == [(("ImageType", f"ORIGINAL\\PRIMARY\\{kind}"),) for kind in "MP"]
+    assert [numbers(volume) for volume in volumes] == [[[0, 1], [10, 11]], [[20, 21], [30, 31]]]
+    assert all(volume.axis == "EchoTime" for volume in volumes)
+
+
+def test_image_types_that_do_not_repeat_positions_stay_together(tmp_path: Path) -> None:
+    write_all(
+        [image(i, ImagePositionPatient=[0, 0, i], ImageType=["ORIGINAL", str(i % 2)]) for i in range(4)], tmp_path
+    )
+    assert numbers(only(dicoxide.read_series(tmp_path))) == [0, 1, 2, 3]
+
+
+def test_echoes_with_a_time_axis_are_apart(tmp_path: Path) -> None:
+    tags = [{"TemporalPositionIdentifier": time, "EchoTime": echo} for echo in (3, 5) for time in (1, 2)]
+    write_all(repeated(2, tags), tmp_path)
+    volumes = dicoxide.read_series(tmp_path)
+    assert [(volume.part, volume.axis) for volume in volumes] == [
+        ((("EchoTime", 3.0),), "TemporalPositionIdentifier"),
+        ((("EchoTime", 5.0),), "TemporalPositionIdentifier"),
+    ]
+
+
+def test_untold_repetitions_are_kept_and_named(tmp_path: Path) -> None:
+    write_all(repeated(2, [{}, {}]), tmp_path)
+    volume = only(dicoxide.read_series(tmp_path))
+    assert (volume.axis, kinds(volume)) == ("InstanceNumber", ["unnamed_axis"])
+    assert numbers(volume) == [[0, 1], [10, 11]]
+
+
+@pytest.mark.parametrize(("axis", "first"), [("TemporalPositionIdentifier", 1), ("AcquisitionTime", 101010)])
+def test_an_incomplete_fourth_axis_is_a_volume_a_value(tmp_path: Path, axis: str, first: int) -> None:
+    datasets = repeated(4, [{axis: str(first + which)} for which in range(3)])
+    del datasets[5]
+    write_all(datasets, tmp_path)
+    volumes = dicoxide.read_series(tmp_path)
+    assert [numbers(volume) for volume in volumes] == [[0, 1, 2, 3], [20, 21, 22, 23], [10, 12, 13]]
+    assert [kinds(volume) for volume in volumes] == [["incomplete_axis"]] * 2 + [["gap", "incomplete_axis"]]
+    assert all(volume.part[0][0] == axis for volume in volumes)

@@ -1,0 +1,156 @@
+"""`read_series` and series plans: broken sources, limits, and decoding of parts of a plan."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+import dicoxide
+from dicoxide.bulk import decode_slices, decode_volume, plan_series
+from support.synthetic_series import (
+    SHARED,
+    enhanced,
+    enhanced_frames,
+    image,
+    numbers,
+    only,
+    repeated,
+    stack,
+    write,
+    write_all,
+)
+
+
+def test_errors_are_raised_in_order(tmp_path: Path) -> None:
+    paths = write_all(stack(40), tmp_path)
+    for index in (30, 12, 25):
+        paths[index].write_bytes(paths[index].read_bytes()[:-10])
+    with pytest.raises(dicoxide.TruncatedFrameError) as caught:
+        dicoxide.read_series(tmp_path, threads=4)
+    assert str(paths[12]) in caught.value.__notes__[0]
+
+
+def test_errors_are_returned_by_slice(tmp_path: Path) -> None:
+    paths = write_all(stack(6), tmp_path)
+    paths[4].write_bytes(paths[4].read_bytes()[:-10])
+    volumes = dicoxide.read_series(tmp_path, on_error="return", rescale=True)
+    volume = only(volumes)
+    assert list(volume.errors) == [4]
+    assert isinstance(volume.errors[4], dicoxide.TruncatedFrameError)
+    assert np.isnan(volume.array[4]).all()
+    assert np.isfinite(np.delete(volume.array, 4, axis=0)).all()
+    (finding,) = volume.findings
+    assert (finding.kind, finding.slices) == ("failed", (4,))
+    assert str(paths[4]) in finding.message
+    assert not only(dicoxide.read_series(tmp_path, on_error="return")).array[4].any()
+    skipped = dicoxide.read_series(tmp_path, on_error="skip")
+    assert skipped == []
+    assert [path for path, _ in skipped.errors] == [str(paths[4])]
+
+
+def test_frames_that_fail_are_told_from_their_neighbours(tmp_path: Path) -> None:
+    path = write(enhanced(enhanced_frames(4), SHARED), tmp_path / "a", compress=True)
+    dataset = pydicom.dcmread(path)
+    frames = list(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=4))
+    frames[2] = b"\xff" * len(frames[2])
+    dataset.PixelData = pydicom.encaps.encapsulate(frames)
+    dataset.save_as(path)
+    volume = only(dicoxide.read_series(tmp_path, on_error="return"))
+    failed = [frame for _, frame in volume.sources].index(2)
+    assert list(volume.errors) == [failed]
+    assert volume.array.any(axis=(1, 2)).tolist() == [index != failed for index in range(4)]
+
+
+def test_broken_headers_are_errors(tmp_path: Path) -> None:
+    paths = write_all(stack(4), tmp_path)
+    dataset = pydicom.dcmread(paths[1])
+    del dataset.BitsAllocated
+    dataset.save_as(paths[1])
+    with pytest.raises(dicoxide.CorruptFrameError, match="BitsAllocated") as caught:
+        dicoxide.read_series(tmp_path)
+    assert str(paths[1]) in caught.value.__notes__[0]
+    volumes = dicoxide.read_series(tmp_path, on_error="return")
+    assert numbers(only(volumes)) == [0, 2, 3]
+    assert [path for path, _ in volumes.errors] == [str(paths[1])]
+    with pytest.raises(FileNotFoundError):
+        dicoxide.read_series(tmp_path / "nowhere")
+    with pytest.raises(OSError, match="neither a file nor a folder"):
+        dicoxide.read_series(os.devnull)
+
+
+def test_many_frames_promised_are_not_believed(tmp_path: Path) -> None:
+    path = write(image(0), tmp_path / "a", compress=True)
+    dataset = pydicom.dcmread(path)
+    dataset.NumberOfFrames = 2**31 - 1
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.JPEG2000Lossless
+    dataset.save_as(path)
+    with pytest.raises(dicoxide.CorruptFrameError):
+        dicoxide.read_series(tmp_path)
+
+
+def test_a_file_that_changes_is_an_error(tmp_path: Path) -> None:
+    paths = write_all(stack(3), tmp_path)
+    (plan,) = plan_series(tmp_path)
+    write(image(1, Rows=4), paths[1])
+    with pytest.raises(dicoxide.CorruptFrameError, match="the file has changed"):
+        decode_volume(plan)
+    paths[1].unlink()
+    with pytest.raises(FileNotFoundError):
+        decode_volume(plan)
+    volume = decode_volume(plan, on_error="return")
+    assert isinstance(volume.errors[1], FileNotFoundError)
+    assert volume.attributes["Modality"] == "CT"
+    paths[0].unlink()
+    volume = decode_volume(plan, on_error="return")
+    assert (list(volume.errors), volume.attributes) == ([0, 1], {})
+
+
+def test_broken_attributes_are_not_there(tmp_path: Path) -> None:
+    paths = write_all(stack(3), tmp_path)
+    for path in paths:
+        path.write_bytes(path.read_bytes().replace(b"IS\x02\x002 ", b"IS\x02\x00x "))
+    volume = only(dicoxide.read_series(tmp_path))
+    assert "SeriesNumber" not in volume.attributes
+    assert volume.plan.series_number is None
+    assert volume.attributes["SeriesDescription"] == "made"
+
+
+def test_the_limit_counts_all_arrays(tmp_path: Path) -> None:
+    write_all(stack(3), tmp_path / "a")
+    write_all(stack(2, SeriesInstanceUID="1.2.8"), tmp_path / "b")
+    needed = 5 * 5 * 7 * 2
+    assert len(dicoxide.read_series(tmp_path, max_bytes=needed)) == 2
+    with pytest.raises(dicoxide.LimitError, match=f"{needed} bytes"):
+        dicoxide.read_series(tmp_path, max_bytes=needed - 1)
+    with pytest.raises(dicoxide.LimitError):
+        dicoxide.read_series(tmp_path, max_bytes=needed, rescale=True)
+
+
+def test_plans_decode_in_pieces_and_elsewhere(tmp_path: Path) -> None:
+    write_all(repeated(4, [{"EchoTime": 1}, {"EchoTime": 2}]), tmp_path)
+    with pytest.raises(ValueError, match="uint8 is not that"):
+        dicoxide.read_series(tmp_path, dtype="uint8")
+    (plan,) = pickle.loads(pickle.dumps(plan_series(tmp_path)))
+    whole = decode_volume(plan)
+    pieces = [decode_slices(plan, slice(start, start + 3))[0] for start in range(0, 8, 3)]
+    np.testing.assert_array_equal(np.concatenate(pieces).reshape(plan.shape), whole.array)
+    out = np.empty(plan.shape, np.int32)
+    assert decode_volume(plan, out).array is out
+    np.testing.assert_array_equal(out, whole.array)
+    with pytest.raises(ValueError, match="shape"):
+        decode_volume(plan, out[:1])
+    with pytest.raises(ValueError, match="step"):
+        decode_slices(plan, slice(None, None, 2))
+    with pytest.raises(dicoxide.LimitError):
+        decode_slices(plan, slice(0, 2), max_bytes=100)
+
+
+def test_unknown_ways_with_errors_are_refused(tmp_path: Path) -> None:
+    for function in (dicoxide.read_series, plan_series):
+        with pytest.raises(ValueError, match="on_error"):
+            function(tmp_path, on_error="ignore")

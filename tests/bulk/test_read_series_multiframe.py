@@ -1,0 +1,157 @@
+"""`read_series`: enhanced objects, dose grids and nuclear medicine, whose frames carry their own geometry."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dicoxide
+from support.synthetic_series import (
+    AXIAL,
+    CORONAL,
+    SHARED,
+    along,
+    enhanced,
+    enhanced_frames,
+    image,
+    item,
+    kinds,
+    normal,
+    only,
+    write,
+    write_all,
+)
+
+
+def test_multi_frame_objects_without_a_place_are_apart(tmp_path: Path) -> None:
+    write_all([image(i, NumberOfFrames=4, ImageOrientationPatient=None) for i in range(2)], tmp_path)
+    volumes = dicoxide.read_series(tmp_path)
+    assert [volume.shape for volume in volumes] == [(4, 5, 7)] * 2
+    assert all(kinds(volume) == ["separate_objects", "no_geometry"] for volume in volumes)
+    np.testing.assert_array_equal(volumes[0].array, dicoxide.decode(volumes[0].sources[0][0]))
+
+
+def test_one_position_for_many_frames_is_none(tmp_path: Path) -> None:
+    write(image(NumberOfFrames=3), tmp_path / "a")
+    assert kinds(only(dicoxide.read_series(tmp_path))) == ["no_geometry"]
+
+
+@pytest.mark.parametrize("step", [3.0, -3.0])
+@pytest.mark.parametrize("start", [0.0, 3.0])
+def test_dose_grids_lie_by_their_offsets(tmp_path: Path, step: float, start: float) -> None:
+    offsets = [start + step * index for index in range(5)]
+    dose = {"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31, "PixelRepresentation": 0, "Modality": "RTDOSE"}
+    dataset = image(NumberOfFrames=5, ImagePositionPatient=[1, 2, 3], GridFrameOffsetVector=offsets, **dose)
+    path = write(dataset, tmp_path / "dose")
+    volume = only(dicoxide.read_series(tmp_path))
+    assert kinds(volume) == []
+    assert volume.spacing == (0.75, 0.5, 3.0)
+    assert volume.origin == (1.0, 2.0, 3.0 + min(0.0, step * 4))
+    np.testing.assert_array_equal(volume.array, dicoxide.decode(path)[:: 1 if step > 0 else -1])
+
+
+def test_dose_grids_may_give_coordinates(tmp_path: Path) -> None:
+    upside_down = [1, 0, 0, 0, -1, 0]
+    offsets = [-20.0, -18.0, -16.0]
+    place = {"ImagePositionPatient": [1, 2, -20], "ImageOrientationPatient": upside_down}
+    path = write(image(NumberOfFrames=3, GridFrameOffsetVector=offsets, **place), tmp_path / "dose")
+    volume = only(dicoxide.read_series(tmp_path))
+    assert volume.origin == (1.0, 2.0, -16.0)
+    np.testing.assert_array_equal(volume.direction[:, 2], (0, 0, -1))
+    np.testing.assert_array_equal(volume.array, dicoxide.decode(path)[::-1])
+
+
+def test_reconstructed_nuclear_medicine_lies_by_its_slice_vector(tmp_path: Path) -> None:
+    detector = item(ImagePositionPatient=[0, 0, 50], ImageOrientationPatient=list(AXIAL))
+    dataset = image(
+        NumberOfFrames=6,
+        ImagePositionPatient=None,
+        ImageOrientationPatient=None,
+        SpacingBetweenSlices=4,
+        DetectorInformationSequence=[detector],
+        SliceVector=[1, 2, 3, 1, 2, 3],
+        TimeSlotVector=[1, 1, 1, 2, 2, 2],
+    )
+    path = write(dataset, tmp_path / "nm")
+    volume = only(dicoxide.read_series(tmp_path))
+    assert volume.shape == (2, 3, 5, 7)
+    assert volume.origin == (0, 0, 50)
+    assert volume.spacing[2] == 4
+    np.testing.assert_array_equal(volume.array.reshape(6, 5, 7), dicoxide.decode(path))
+
+
+def test_enhanced_frames_lie_by_their_functional_groups(tmp_path: Path) -> None:
+    frames = enhanced_frames(6)
+    random.Random(3).shuffle(frames)
+    path = write(enhanced(frames, SHARED), tmp_path / "enhanced")
+    volume = only(dicoxide.read_series(tmp_path))
+    assert kinds(volume) == []
+    assert volume.shape == (6, 5, 7)
+    assert volume.spacing == (0.75, 0.5, 2.0)
+    decoded = dicoxide.decode(path)
+    places = [frame["PlanePositionSequence"].ImagePositionPatient for frame in frames]
+    order = sorted(range(6), key=lambda index: float(np.dot(places[index], normal(CORONAL))))
+    np.testing.assert_array_equal(volume.array, decoded[order])
+    assert [frame for _, frame in volume.sources] == order
+    assert "PerFrameFunctionalGroupsSequence" not in volume.attributes
+    assert volume.attributes["SharedFunctionalGroupsSequence"][0]["PixelMeasuresSequence"][0]["SliceThickness"] == 2
+
+
+def test_enhanced_frames_have_their_own_rescale(tmp_path: Path) -> None:
+    frames = enhanced_frames(3)
+    for index, frame in enumerate(frames):
+        pair = item(RescaleSlope=index + 1, RescaleIntercept=0, RescaleType="US")
+        frame["PixelValueTransformationSequence"] = pair
+    path = write(enhanced(frames, SHARED), tmp_path / "enhanced")
+    volume = only(dicoxide.read_series(tmp_path, rescale=True))
+    np.testing.assert_array_equal(volume.array, dicoxide.decode(path, rescale=True))
+    assert kinds(volume) == ["mixed_rescale"]
+
+
+def test_enhanced_time_is_a_fourth_axis(tmp_path: Path) -> None:
+    frames = []
+    for index in range(3):
+        for time in (1, 2):
+            content = item(StackID="1", TemporalPositionIndex=time, DimensionIndexValues=[time, index + 1])
+            position = item(ImagePositionPatient=along(CORONAL, 2.0 * index))
+            frames.append({"FrameContentSequence": content, "PlanePositionSequence": position})
+    path = write(enhanced(frames, SHARED), tmp_path / "enhanced")
+    volume = only(dicoxide.read_series(tmp_path))
+    assert (volume.axis, volume.axis_values) == ("TemporalPositionIdentifier", (1.0, 2.0))
+    decoded = dicoxide.decode(path)
+    np.testing.assert_array_equal(volume.array, np.stack([decoded[0::2], decoded[1::2]]))
+
+
+def test_enhanced_dimensions_tell_frames_apart(tmp_path: Path) -> None:
+    frames = []
+    for other in (2, 1):
+        for index, frame in enumerate(enhanced_frames(3)):
+            frames.append(frame | {"FrameContentSequence": item(DimensionIndexValues=[index + 1, other])})
+    path = write(enhanced(frames, SHARED), tmp_path / "enhanced")
+    volume = only(dicoxide.read_series(tmp_path))
+    assert (volume.axis, kinds(volume)) == ("DimensionIndexValues", ["unnamed_axis"])
+    np.testing.assert_array_equal(volume.array, dicoxide.decode(path)[[3, 4, 5, 0, 1, 2]].reshape(2, 3, 5, 7))
+
+
+def test_frames_at_one_place_that_nothing_tells_apart_are_kept(tmp_path: Path) -> None:
+    path = write(enhanced(enhanced_frames(2) + enhanced_frames(2), SHARED, InstanceNumber=None), tmp_path / "a")
+    volume = only(dicoxide.read_series(tmp_path))
+    assert (volume.axis, kinds(volume)) == ("InstanceNumber", ["unnamed_axis"])
+    np.testing.assert_array_equal(volume.array.reshape(4, 5, 7), dicoxide.decode(path))
+
+
+def test_enhanced_stacks_and_segments_are_apart(tmp_path: Path) -> None:
+    def segment(number: int) -> dict[str, Any]:
+        return {"SegmentIdentificationSequence": item(ReferencedSegmentNumber=number)}
+
+    frames = [*enhanced_frames(3, **segment(1)), *enhanced_frames(2, **segment(2))]
+    write(enhanced(frames, SHARED), tmp_path / "a")
+    volumes = dicoxide.read_series(tmp_path)
+    assert [(volume.shape[0], volume.part) for volume in volumes] == [
+        (3, (("ReferencedSegmentNumber", 1),)),
+        (2, (("ReferencedSegmentNumber", 2),)),
+    ]

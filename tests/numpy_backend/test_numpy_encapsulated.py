@@ -1,0 +1,118 @@
+"""The NumPy backend: encapsulated Pixel Data (PS3.5 A.4)."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from pydicom.uid import RLELossless
+
+from dicoxide import _numpy_backend
+from dicoxide.errors import (
+    CorruptFrameError,
+    TruncatedFrameError,
+)
+from support.encoders import encapsulate
+from support.numpy_frames import (
+    MONO_8,
+    decode,
+    facts,
+    frames,
+    rle_frame,
+)
+
+
+class TestEncapsulated:
+    """PS3.5 A.4: tables that are right, wrong or absent."""
+
+    # No-ops make them long enough to be cut in pieces whose first has the whole header.
+    FRAMES = tuple(rle_frame(b"\x80" * 600 + bytes([0xFD, byte])) for byte in (1, 2, 3))
+
+    def open(self, coded: encapsulate.Encapsulated, declared: int | None = 3) -> _numpy_backend.Frames:
+        return frames(RLELossless, coded.value, number_of_frames=declared, extended_offsets=coded.extended)
+
+    @pytest.mark.parametrize("fragments", [1, 2, 5])
+    @pytest.mark.parametrize("table", ["none", "basic", "wrong"])
+    @pytest.mark.parametrize("delimiter", [False, True])
+    def test_tables(self, table: str, fragments: int, delimiter: bool) -> None:
+        coded = encapsulate.encapsulate(list(self.FRAMES), table=table, fragments=fragments, delimiter=delimiter)
+        opened = self.open(coded)
+        out, notes = decode(opened, "u1", 4, [2, 0, 1])
+        assert out.tolist() == [[3] * 4, [1] * 4, [2] * 4]
+        assert [opened.frame_bytes(index) for index in range(3)] == [(frame, 0) for frame in self.FRAMES]
+        what = "the basic offset table does not lead to the frames, not used"
+        assert notes == ([(None, what, "PS3.5 A.4", 8)] if table == "wrong" else [])
+        assert opened.notes() == []
+
+    def test_the_extended_table_comes_first(self) -> None:
+        odd = [*self.FRAMES[:2], self.FRAMES[2] + b"\x80"]
+        coded = encapsulate.encapsulate(odd, table="extended")
+        opened = self.open(coded)
+        assert opened.frame_bytes(2) == (odd[2], 0)
+        assert opened.notes() == []
+        assert coded.extended is not None
+        opened = self.open(encapsulate.Encapsulated(coded.value, (coded.extended[0], coded.extended[1][:8])))
+        assert opened.frame_bytes(2) == (odd[2] + b"\0", 0)
+        what = "the extended offset table does not lead to the frames, not used"
+        assert opened.notes() == [(None, what, "PS3.3 C.7.6.3.1.8", None)]
+
+    def test_a_frame_that_is_cut_does_not_spoil_the_others(self) -> None:
+        coded = encapsulate.encapsulate(list(self.FRAMES), table="basic")
+        opened = frames(RLELossless, coded.value[:-3], number_of_frames=3)
+        assert decode(opened, "u1", 4, [0, 1])[0].tolist() == [[1] * 4, [2] * 4]
+        with pytest.raises(TruncatedFrameError, match="an item of 666 bytes found, 663 are left") as error:
+            decode(opened, "u1", 4)
+        assert (error.value.frame_index, error.value.offset) == (2, len(coded.value) - 3)
+
+    def test_a_table_that_turns_out_wrong_late_is_noted_then(self) -> None:
+        value = bytearray(encapsulate.encapsulate(list(self.FRAMES), table="basic").value)
+        value[12:16] = struct.pack("<L", 2)
+        opened = frames(RLELossless, bytes(value), number_of_frames=3)
+        assert opened.notes() == []
+        note = (None, "the basic offset table does not lead to the frames, not used", "PS3.5 A.4", 8)
+        assert decode(opened, "u1", 4, [1])[1] == [note]
+        assert opened.notes() == []
+        with pytest.raises(CorruptFrameError, match="does not lead to the frames") as error:
+            decode(opened, "u1", 4, [1], strict=True)
+        assert (facts(error), error.value.frame_index) == (("Malformed", 8), 1)
+
+    def test_more_frames_than_declared(self) -> None:
+        opened = self.open(encapsulate.encapsulate(list(self.FRAMES)), declared=1)
+        assert len(opened) == 3
+        assert opened.notes() == [(None, "number of frames is 1, 3 are there", "PS3.3 C.7.6.6", None)]
+
+    def test_empty_fragments_make_no_frame(self) -> None:
+        for empty in (1, 2):
+            value = encapsulate.item(b"") * (1 + empty) + encapsulate.item(self.FRAMES[0])
+            opened = frames(RLELossless, value, MONO_8)
+            assert len(opened) == 1
+            assert opened.frame_bytes(0)[0] == self.FRAMES[0]
+
+    def test_frames_that_cannot_be_told_apart(self) -> None:
+        pieces = [encapsulate.item(b"ab")] * 3
+        with pytest.raises(CorruptFrameError, match="only 1 can be told apart"):
+            frames(RLELossless, encapsulate.item(b"") + b"".join(pieces), number_of_frames=2)
+        with pytest.raises(TruncatedFrameError, match="3 fragments found, 4 frames expected"):
+            frames(RLELossless, encapsulate.item(b"") + b"".join(pieces), number_of_frames=4)
+
+    @pytest.mark.parametrize(
+        ("value", "kind", "offset", "text"),
+        [
+            (b"", "Truncated", 0, "the basic offset table item is missing"),
+            (b"\xfe\xff\0", "Truncated", 0, "3 bytes found, an item header of 8 expected"),
+            (bytes(8), "Malformed", 0, "tag (0000,0000) found, an item (FFFE,E000) expected"),
+            (encapsulate.item(b"") + b"\x28\0\x10\0abcd", "Malformed", 8, "tag (0028,0010) found"),
+            (b"\xfe\xff\0\xe0\xff\xff\xff\xff", "Malformed", 4, "an item of undefined length"),
+            (encapsulate.item(b"") + encapsulate.item(b"abcd")[:-1], "Truncated", 19, "an item of 4 bytes found, 3"),
+            (encapsulate.item(b""), "Truncated", 8, "0 fragments found, 1 frames expected"),
+        ],
+    )
+    def test_broken_items(self, value: bytes, kind: str, offset: int, text: str) -> None:
+        with pytest.raises(CorruptFrameError) as error:
+            frames(RLELossless, value)
+        assert facts(error) == (kind, offset)
+        assert str(error.value).startswith(text)
+
+    def test_zeros_after_the_last_item_are_padding(self) -> None:
+        value = encapsulate.encapsulate([self.FRAMES[0]]).value
+        assert len(frames(RLELossless, value + b"\0")) == 1
