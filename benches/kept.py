@@ -71,7 +71,7 @@ def tables(run: Document, only: Container[str] | None = None) -> Iterator[str]:
         for name, rows in sorted(of_level.items(), key=_place):
             ours = [bar.value for bar in speeds.get((level, name), []) if bar.peer == _summary.OURS]
             speed = f"{ours[0] / 1e6:.0f}" if ours else ""
-            images = max((row.cases for peer, row in rows.items() if peer in peers), default=0)
+            images = max((row.case_count for peer, row in rows.items() if peer in peers), default=0)
             cells = [
                 f"{rows[peer].median:.{2 if rows[peer].median < 10 else 0}f}" if peer in rows else "" for peer in peers
             ]

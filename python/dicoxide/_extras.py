@@ -16,6 +16,8 @@ EXTRAS = {
     "rich": "cli",
     "dask": "dask",
     "distributed": "dask",
+    "altair": "bench",
+    "jinja2": "bench",
     "vl-convert-python": "bench",
 }
 # Output format of bulk runs: the package that writes it.

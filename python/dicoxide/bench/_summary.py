@@ -1,4 +1,4 @@
-"""What the report shows of a document, as numbers: no markup, no drawing."""
+"""Aggregates of a comparison document: ratios, throughput, memory and failures by group. No markup and no drawing."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ __all__ = [
     "LEVELS",
     "OURS",
     "Bar",
+    "Document",
+    "Point",
     "Ratio",
-    "Spot",
+    "Result",
     "by_size",
     "by_threads",
     "compared",
     "failures",
     "groups",
-    "label",
-    "labels",
     "losses",
     "memory",
-    "name",
+    "outcome",
     "ratios",
-    "side",
+    "result_label",
+    "series_name",
+    "series_names",
     "throughput",
 ]
 
@@ -34,21 +36,21 @@ Result = dict[str, Any]
 
 OURS = "dicoxide"
 
-# The levels in the order of the report, and what each times.
+# The levels in the order of the report, with the call that each times.
 LEVELS = {
-    "pixel_array": "the pixels of a Dataset, as pydicom gives them",
+    "pixel_array": "pydicom's pixel_array of a Dataset",
     "file": "from a path to an array",
-    "bulk": "many files, on several threads",
-    "codec": "the bytes of one frame, nothing around them",
-    "rescaled": "with the Modality LUT applied",
+    "bulk": "many files, on one or more threads",
+    "codec": "the bytes of one frame to an array, by the codec alone",
+    "rescaled": "from a path to an array, with the Modality LUT applied",
 }
 
-# More sizes than this are put together by powers of two.
-_MANY_SIZES = 12
+# With more distinct sizes than this, sizes are rounded to powers of two.
+_MAX_EXACT_SIZES = 12
 
 
 class Ratio(NamedTuple):
-    """Time of a peer over that of dicoxide, over the cases of a group."""
+    """Run time of a decoder relative to dicoxide, over the cases of a group."""
 
     peer: str
     median: float
@@ -56,182 +58,202 @@ class Ratio(NamedTuple):
     high: float
     least: float
     most: float
-    cases: int
+    case_count: int
 
 
 class Bar(NamedTuple):
-    """One number of a peer."""
+    """One value of a decoder."""
 
     peer: str
     value: float
-    cases: int
+    case_count: int
 
 
-class Spot(NamedTuple):
-    """One point of a line: bytes decoded in a second, at a number of threads or of bytes."""
+class Point(NamedTuple):
+    """One point of a line: throughput in bytes per second at a thread count or an image size in bytes."""
 
     peer: str
-    at: float
+    x: float
     speed: float
 
 
-def label(result: Result) -> str:
-    """Peer and variant."""
+def series_name(result: Result) -> str:
+    """Returns the decoder with its variant."""
     return " ".join(filter(None, (result["peer"], result["variant"])))
 
 
-def labels(document: Document) -> list[str]:
-    """Peers with an answer, in the document's order, dicoxide first and each followed by its variants."""
+def series_names(document: Document) -> list[str]:
+    """Returns decoders that have a result: dicoxide first, then in document order, each followed by its variants."""
     order = [OURS, *(peer["name"] for peer in document["peers"])]
-    found = {(one["peer"], one["variant"]) for one in document["results"]}
-    there = sorted(found, key=lambda one: (order.index(one[0]) if one[0] in order else len(order), *one))
-    return [label({"peer": peer, "variant": variant}) for peer, variant in there]
+    pairs = {(result["peer"], result["variant"]) for result in document["results"]}
+    ranked = sorted(pairs, key=lambda pair: (order.index(pair[0]) if pair[0] in order else len(order), *pair))
+    return [series_name({"peer": peer, "variant": variant}) for peer, variant in ranked]
 
 
-def name(result: Result) -> str:
-    """Case and threads, as far as they say something."""
-    many = result["level"] == "bulk" or result["threads"] != 1
-    threads = f", {result['threads']} thread{'' if result['threads'] == 1 else 's'}" if many else ""
-    return f"{result['case']}{threads}"
+def result_label(result: Result) -> str:
+    """Returns the case, with the thread count if it is not always 1 at this level."""
+    if result["level"] != "bulk" and result["threads"] == 1:
+        return str(result["case"])
+    return f"{result['case']}, {result['threads']} thread{'' if result['threads'] == 1 else 's'}"
 
 
-def side(low: float, high: float) -> str:
-    """Who is faster by the interval of a ratio."""
+def outcome(low: float, high: float) -> str:
+    """Returns whether dicoxide is ``faster``, ``slower`` or ``unclear``, by the interval of a ratio."""
     return "slower" if high < 1 else "faster" if low > 1 else "unclear"
 
 
-def positive(value: Any) -> bool:
-    """Whether it is a number that a logarithm has."""
+def is_positive(value: Any) -> bool:
+    """True if `value` is a number that has a logarithm."""
     return value is not None and math.isfinite(value) and value > 0
 
 
 def groups(
-    document: Document, results: Iterable[Result], *, threads: bool = True
+    document: Document, results: Iterable[Result], *, by_thread_count: bool = True
 ) -> dict[tuple[str, str], list[Result]]:
-    """Results by level and transfer syntax, those of many files by their set, and by threads."""
+    """Groups results by level and transfer syntax; bulk results by their set of files, and by thread count."""
     cases = {case["name"]: case for case in document["cases"]}
-    found: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    grouped: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
         case = cases.get(result["case"])
         group = result["case"] if case is None else case["keyword"] or case["transfer_syntax"]
-        found[result["level"], name({**result, "case": group}) if threads else group].append(result)
+        group = result_label({**result, "case": group}) if by_thread_count else group
+        grouped[result["level"], group].append(result)
     order = list(LEVELS)
-    return dict(sorted(found.items(), key=lambda item: order.index(item[0][0]) if item[0][0] in order else len(order)))
+    return dict(
+        sorted(grouped.items(), key=lambda item: order.index(item[0][0]) if item[0][0] in order else len(order))
+    )
 
 
 def compared(document: Document) -> list[Result]:
-    """The results with a ratio."""
-    return [one for one in document["results"] if one["ratio"] and all(map(positive, one["ratio"].values()))]
+    """Returns the results that have a ratio."""
+    return [
+        result for result in document["results"] if result["ratio"] and all(map(is_positive, result["ratio"].values()))
+    ]
 
 
 def losses(document: Document) -> list[Result]:
-    """Where a peer was faster, the worst first."""
-    slower = (one for one in compared(document) if one["ratio"]["median"] < 1)
-    return sorted(slower, key=lambda one: (one["ratio"]["median"], one["level"], one["case"], label(one)))
+    """Returns the results in which another decoder is faster, the largest difference first."""
+    slower = (result for result in compared(document) if result["ratio"]["median"] < 1)
+    return sorted(
+        slower, key=lambda result: (result["ratio"]["median"], result["level"], result["case"], series_name(result))
+    )
 
 
 def failures(document: Document) -> list[Result]:
-    """Where dicoxide's answer is wrong, or there is none though a peer has one."""
-    solved = {
-        (one["level"], one["case"]) for one in document["results"] if one["peer"] != OURS and one["status"] == "ok"
+    """Returns results of dicoxide that are wrong or failed, or unsupported although another decoder is correct."""
+    decoded_by_others = {
+        (result["level"], result["case"])
+        for result in document["results"]
+        if result["peer"] != OURS and result["status"] == "ok"
     }
     return [
-        one
-        for one in document["results"]
-        if one["peer"] == OURS
+        result
+        for result in document["results"]
+        if result["peer"] == OURS
         and (
-            one["status"] in ("wrong", "error", "crashed", "timeout")
-            or (one["status"] == "unsupported" and (one["level"], one["case"]) in solved)
+            result["status"] in ("wrong", "error", "crashed", "timeout")
+            or (result["status"] == "unsupported" and (result["level"], result["case"]) in decoded_by_others)
         )
     ]
 
 
 def ratios(document: Document) -> dict[tuple[str, str], list[Ratio]]:
-    """Ratios by group and peer: geometric means over its cases, also of the ends of their intervals."""
-    found = {}
+    """Returns ratios by group and decoder: geometric means over its cases, also of the ends of their intervals."""
+    summaries = {}
     for key, results in groups(document, compared(document)).items():
         rows = []
-        for peer, of_peer in _by_label(results).items():
-            each = [one["ratio"] for one in of_peer]
-            middle, low, high = (geometric_mean([one[end] for one in each]) for end in ("median", "low", "high"))
-            medians = [one["median"] for one in each]
-            rows.append(Ratio(peer, middle, low, high, min(medians), max(medians), len(each)))
-        found[key] = sorted(rows, key=lambda row: (row.median, row.peer))
-    return found
+        for peer, peer_results in _by_series(results).items():
+            intervals = [result["ratio"] for result in peer_results]
+            center, low, high = (
+                geometric_mean([interval[end] for interval in intervals]) for end in ("median", "low", "high")
+            )
+            medians = [interval["median"] for interval in intervals]
+            rows.append(Ratio(peer, center, low, high, min(medians), max(medians), len(medians)))
+        summaries[key] = sorted(rows, key=lambda row: (row.median, row.peer))
+    return summaries
 
 
 def throughput(document: Document) -> dict[tuple[str, str], list[Bar]]:
-    """Bytes of decoded samples in a second by group and peer, over all of its cases together."""
-    found = {}
+    """Returns decoded bytes per second by group and decoder, over all of its cases together."""
+    summaries = {}
     for key, results in groups(document, _timed(document)).items():
         rows = []
-        for peer, of_peer in _by_label(results).items():
-            seconds = sum(one["seconds"]["median"] for one in of_peer)
-            decoded = sum(one["seconds"]["median"] * one["bytes_per_second"] for one in of_peer)
-            rows.append(Bar(peer, decoded / seconds, len(of_peer)))
-        found[key] = sorted(rows, key=lambda row: (-row.value, row.peer))
-    return found
+        for peer, peer_results in _by_series(results).items():
+            seconds = sum(result["seconds"]["median"] for result in peer_results)
+            decoded_bytes = sum(result["seconds"]["median"] * result["bytes_per_second"] for result in peer_results)
+            rows.append(Bar(peer, decoded_bytes / seconds, len(peer_results)))
+        summaries[key] = sorted(rows, key=lambda row: (-row.value, row.peer))
+    return summaries
 
 
 def memory(document: Document) -> dict[tuple[str, str], list[Bar]]:
-    """Peak memory by group and peer: in sizes of the decoded image, the median of the cases; bytes for many files."""
+    """Returns peak memory by group and decoder: multiples of the decoded image, median of the cases; bytes for bulk."""
     sizes = {case["name"]: case["decoded_bytes"] for case in document["cases"]}
     measured = [
-        one
-        for one in document["results"]
-        if one["peak_bytes"] is not None and (one["level"] == "bulk" or positive(sizes.get(one["case"])))
+        result
+        for result in document["results"]
+        if result["peak_bytes"] is not None and (result["level"] == "bulk" or is_positive(sizes.get(result["case"])))
     ]
-    found = {}
+    summaries = {}
     for key, results in groups(document, measured).items():
         rows = []
-        for peer, of_peer in _by_label(results).items():
-            peaks = [one["peak_bytes"] / (1 if key[0] == "bulk" else sizes[one["case"]]) for one in of_peer]
+        for peer, peer_results in _by_series(results).items():
+            peaks = [
+                result["peak_bytes"] / (1 if result["level"] == "bulk" else sizes[result["case"]])
+                for result in peer_results
+            ]
             rows.append(Bar(peer, median(peaks), len(peaks)))
-        found[key] = sorted(rows, key=lambda row: (row.value, row.peer))
-    return found
+        summaries[key] = sorted(rows, key=lambda row: (row.value, row.peer))
+    return summaries
 
 
-def by_threads(document: Document) -> dict[str, list[Spot]]:
-    """Speed by the number of threads, for each set of files that was decoded with several."""
-    found = {}
-    for (level, group), results in groups(document, _timed(document), threads=False).items():
-        if level == "bulk" and len({one["threads"] for one in results}) > 1:
-            found[group] = _line((label(one), one["threads"], one["bytes_per_second"]) for one in results)
-    return found
+def by_threads(document: Document) -> dict[str, list[Point]]:
+    """Returns throughput by thread count, for each set of files that was decoded with several."""
+    lines = {}
+    for (level, group), results in groups(document, _timed(document), by_thread_count=False).items():
+        if level == "bulk" and len({result["threads"] for result in results}) > 1:
+            lines[group] = _median_points(
+                (series_name(result), result["threads"], result["bytes_per_second"]) for result in results
+            )
+    return lines
 
 
-def by_size(document: Document, level: str) -> dict[str, list[Spot]]:
-    """Speed by the size of the decoded image, for each transfer syntax with several sizes."""
+def by_size(document: Document, level: str) -> dict[str, list[Point]]:
+    """Returns throughput by the size of the decoded image, for each transfer syntax with several sizes."""
     sizes = {case["name"]: case["decoded_bytes"] for case in document["cases"]}
-    timed = [one for one in _timed(document) if one["level"] == level and positive(sizes.get(one["case"]))]
-    found = {}
+    timed = [
+        result for result in _timed(document) if result["level"] == level and is_positive(sizes.get(result["case"]))
+    ]
+    lines = {}
     for (_, group), results in groups(document, timed).items():
-        exact = {sizes[one["case"]] for one in results}
-        if len(exact) > 1:
-            near = len(exact) > _MANY_SIZES
-            at = {size: 2.0 ** round(math.log2(size)) if near else float(size) for size in exact}
-            found[group] = _line((label(one), at[sizes[one["case"]]], one["bytes_per_second"]) for one in results)
-    return found
+        group_sizes = {sizes[result["case"]] for result in results}
+        if len(group_sizes) > 1:
+            is_rounded = len(group_sizes) > _MAX_EXACT_SIZES
+            xs = {size: 2.0 ** round(math.log2(size)) if is_rounded else float(size) for size in group_sizes}
+            lines[group] = _median_points(
+                (series_name(result), xs[sizes[result["case"]]], result["bytes_per_second"]) for result in results
+            )
+    return lines
 
 
-def _line(found: Iterable[tuple[str, float, float]]) -> list[Spot]:
-    """Points at the same place become one, their median."""
-    there: dict[tuple[str, float], list[float]] = defaultdict(list)
-    for peer, at, speed in found:
-        there[peer, at].append(speed)
-    return sorted(Spot(peer, at, median(speeds)) for (peer, at), speeds in there.items())
+def _median_points(points: Iterable[tuple[str, float, float]]) -> list[Point]:
+    """Replaces points of a decoder that have the same x by one with their median."""
+    speeds_by_point: dict[tuple[str, float], list[float]] = defaultdict(list)
+    for peer, x, speed in points:
+        speeds_by_point[peer, x].append(speed)
+    return sorted(Point(peer, x, median(speeds)) for (peer, x), speeds in speeds_by_point.items())
 
 
 def _timed(document: Document) -> list[Result]:
     return [
-        one
-        for one in document["results"]
-        if one["seconds"] and positive(one["seconds"]["median"]) and positive(one["bytes_per_second"])
+        result
+        for result in document["results"]
+        if result["seconds"] and is_positive(result["seconds"]["median"]) and is_positive(result["bytes_per_second"])
     ]
 
 
-def _by_label(results: Sequence[Result]) -> dict[str, list[Result]]:
-    found: dict[str, list[Result]] = defaultdict(list)
+def _by_series(results: Sequence[Result]) -> dict[str, list[Result]]:
+    grouped: dict[str, list[Result]] = defaultdict(list)
     for result in results:
-        found[label(result)].append(result)
-    return found
+        grouped[series_name(result)].append(result)
+    return grouped

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dicoxide import _clock
-from dicoxide._extras import MissingExtraError, require
+from dicoxide._extras import MissingExtraError
 from dicoxide.cli._text import counted, numbers_type, shown
 
 __all__ = ["add_to"]
@@ -81,7 +81,9 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
         if path not in (None, "-") and not Path(path).resolve().parent.is_dir():
             raise FileNotFoundError(f"{path}: there is no such folder")
     if arguments.html:
-        require("vl-convert-python", feature="--html")
+        from dicoxide.bench._report import require_report_packages
+
+        require_report_packages()
 
 
 def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
@@ -93,9 +95,9 @@ def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
     if arguments.csv:
         _terminal.write_csv(document, arguments.csv)
     if arguments.html:
-        from dicoxide.bench import _html
+        from dicoxide.bench._report import write_html
 
-        _html.write(document, arguments.html)
+        write_html(document, arguments.html)
     report = sys.stderr if arguments.json == "-" else sys.stdout
     print("\n".join(shown(line) if "\n" not in line else line for line in _terminal.lines(document)), file=report)
     if arguments.json == "-":
