@@ -1,4 +1,4 @@
-"""``python -m dicoxide`` is the command ``dicoxide``."""
+"""Runs the command line: ``python -m dicoxide`` is the same as ``dicoxide``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the caller asked for, checked: which frames, in which array, on how many threads."""
+"""Checks and conversions of the arguments of public functions: frame indices, output arrays, limits, thread counts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Array: TypeAlias = "npt.NDArray[Any]"
 FrameIndex: TypeAlias = "int | slice | Iterable[int] | None"
 
 
-# Frames with more samples than this are checked before memory is taken for them.
+# Output of more samples than this is allocated only after the frames' headers have been checked.
 LARGE_SAMPLES = 1 << 20
-# One frame with more samples than this may be worth a second thread, if its codec has use for one.
+# A single frame with more samples than this may use several threads, if its codec supports it.
 _THREADED_SAMPLES = 1 << 18
 
 
 def select(number_of_frames: int, frames: FrameIndex) -> tuple[Sequence[int], bool]:
-    """The indices asked for, none negative, and whether the result has a frame axis."""
+    """Return the indices of the frames to decode, none negative, and True if the result has a frame axis."""
     if frames is None:
         return range(number_of_frames), number_of_frames > 1
     if type(frames) is int:
@@ -34,16 +34,16 @@ def select(number_of_frames: int, frames: FrameIndex) -> tuple[Sequence[int], bo
     if isinstance(frames, slice):
         return range(*frames.indices(number_of_frames)), True
     if isinstance(frames, Iterable):
-        return [index_of(number_of_frames, index) for index in frames], True
+        return [index_of(number_of_frames, frame) for frame in frames], True
     return [index_of(number_of_frames, frames)], False
 
 
-def index_of(number_of_frames: int, index: int) -> int:
-    """`index`, counted from the first frame."""
-    position = operator.index(index)
-    if not -number_of_frames <= position < number_of_frames:
-        raise IndexError(f"frame {position} asked for, there are {number_of_frames}")
-    return position % number_of_frames
+def index_of(number_of_frames: int, frame: int) -> int:
+    """Return the zero-based index of `frame`, which counts from the last frame if it is negative."""
+    index = operator.index(frame)
+    if not -number_of_frames <= index < number_of_frames:
+        raise IndexError(f"frame index {index} is out of range for {number_of_frames} frames")
+    return index % number_of_frames
 
 
 def target_array(
@@ -55,57 +55,77 @@ def target_array(
     dtype: npt.DTypeLike | None = None,
     max_bytes: int | None = None,
 ) -> Array:
-    """The array to decode into: the caller's, checked, or a fresh one that the budget allows."""
-    wanted = None if dtype is None else np.dtype(dtype)
+    """Return the array to decode into: `out`, checked, or a new one within `max_bytes`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the result.
+    stored : dtype
+        dtype of the stored values.
+    out, rescale, dtype, max_bytes
+        As for :func:`dicoxide.decode`.
+    """
+    target_dtype = None if dtype is None else np.dtype(dtype)
     if out is not None:
         if not isinstance(out, np.ndarray):
             raise ValueError(f"out must be an ndarray, not {type(out).__name__}")
-        if wanted is not None and wanted != out.dtype:
-            raise ValueError(f"out is of {out.dtype}, dtype says {wanted}")
+        if target_dtype is not None and target_dtype != out.dtype:
+            raise ValueError(f"out has dtype {out.dtype}, dtype is {target_dtype}")
         if out.shape != shape:
-            raise ValueError(f"out has shape {out.shape}, the result {shape}")
+            raise ValueError(f"out has shape {out.shape}, {shape} expected")
         if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned and out.dtype.isnative):
             raise ValueError("out must be C-contiguous, aligned, writable and in native byte order")
-        wanted = out.dtype
-    elif wanted is None:
-        wanted = np.dtype(np.float32) if rescale else stored
+        target_dtype = out.dtype
+    elif target_dtype is None:
+        target_dtype = np.dtype(np.float32) if rescale else stored
     if rescale:
-        if not (wanted.kind in "iu" or wanted in (np.dtype(np.float32), np.dtype(np.float64))) or not wanted.isnative:
-            raise ValueError(f"rescale gives float32, float64 or an integer type in native byte order, not {wanted}")
-    elif wanted != stored and not (
-        wanted.kind in "iu" and stored.kind in "iu" and wanted.isnative and np.can_cast(stored, wanted, "safe")
+        is_float = target_dtype in (np.dtype(np.float32), np.dtype(np.float64))
+        if not (target_dtype.kind in "iu" or is_float) or not target_dtype.isnative:
+            raise ValueError(
+                "dtype of rescaled values must be float32, float64 or an integer type in native byte order, "
+                f"not {target_dtype}"
+            )
+    elif target_dtype != stored and not (
+        target_dtype.kind in "iu"
+        and stored.kind in "iu"
+        and target_dtype.isnative
+        and np.can_cast(stored, target_dtype, "safe")
     ):
-        raise ValueError(f"the result is of {stored}; {wanted} is not that or a wider integer type")
-    if max_bytes is not None and (needed := math.prod(shape) * wanted.itemsize) > max_bytes:
-        raise LimitError(f"{needed} bytes of output needed, max_bytes is {max_bytes}", kind="LimitExceeded")
-    return np.empty(shape, wanted) if out is None else out
+        raise ValueError(f"dtype must be {stored} or a wider integer type, not {target_dtype}")
+    if max_bytes is not None and (output_bytes := math.prod(shape) * target_dtype.itemsize) > max_bytes:
+        raise LimitError(f"output has {output_bytes} bytes, max_bytes is {max_bytes}", kind="LimitExceeded")
+    return np.empty(shape, target_dtype) if out is None else out
 
 
 def owned_bytes(src: Any) -> bytes:
-    """The bytes of a bytes-like object, a copy where they could change; a number is a TypeError, not so many zeros."""
+    """Return the bytes of a bytes-like object: itself if it is `bytes`, else a copy, because others are mutable.
+
+    An int raises TypeError; ``bytes(5)`` would be five zeros.
+    """
     return src if type(src) is bytes else bytes(memoryview(src))
 
 
 def byte_limit(max_bytes: int | None) -> int | None:
-    """`max_bytes` as a number that the core can hold."""
+    """Return `max_bytes` as an int that fits the core's 64 bits."""
     if max_bytes is None:
         return None
     if operator.index(max_bytes) < 0:
-        raise ValueError(f"max_bytes is at least 0, not {max_bytes}")
+        raise ValueError(f"max_bytes must be at least 0, not {max_bytes}")
     return min(operator.index(max_bytes), 1 << 62)
 
 
 def thread_count(threads: int | None) -> int:
-    """Most threads to use: those the process may run on, where the caller does not say."""
+    """Return the maximum number of threads; None stands for the number of cores that the process may run on."""
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if operator.index(threads) < 1:
-        raise ValueError(f"threads is at least 1, not {threads}")
+        raise ValueError(f"threads must be at least 1, not {threads}")
     return min(operator.index(threads), 1 << 30)
 
 
-def threads_for(threads: int | None, frames: int, samples: int) -> int:
-    """Most threads to use for so many frames of so many samples together."""
-    # Asking the system takes as long as decoding a small frame.
-    is_small = frames == 1 and samples <= _THREADED_SAMPLES
+def threads_for(threads: int | None, frame_count: int, sample_count: int) -> int:
+    """Return the maximum number of threads for a call that decodes `sample_count` samples in `frame_count` frames."""
+    # Reading the number of cores takes as long as decoding a small frame.
+    is_small = frame_count == 1 and sample_count <= _THREADED_SAMPLES
     return 1 if is_small and threads is None else thread_count(threads)

@@ -1,6 +1,16 @@
-"""The one place that chooses between the compiled core and the plain NumPy one.
+"""Chooses between the compiled extension ``_core`` and the NumPy backend; no other module imports either.
 
-The variable ``DICOXIDE_PURE_PYTHON=1`` forces NumPy; a missing extension leaves nothing else, and says so once.
+NumPy is used if the environment variable ``DICOXIDE_PURE_PYTHON`` is set to anything but 0, or if the extension cannot
+be imported. A `RuntimeWarning` is issued then.
+
+Attributes
+----------
+backend : {"rust", "numpy"}
+    The backend in use.
+why : str
+    Reason for the NumPy backend; empty for the extension.
+core : module
+    ``dicoxide._core`` or ``dicoxide._numpy_backend``, which has the same names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The only module of the package that reads a clock."""
+"""All access to clocks: the only module of the package that imports ``time``."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ __all__ = ["Interval", "now", "precise", "seconds"]
 
 
 def now() -> str:
-    """Date and time, in UTC (ISO 8601)."""
+    """Return the current date and time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def precise() -> float:
-    """Seconds since some moment, by the clock that is best for short times."""
+    """Return seconds of the clock with the highest resolution, from an arbitrary origin."""
     return time.perf_counter()
 
 
 def seconds() -> float:
-    """Seconds since some moment, never going back."""
+    """Return seconds of a monotonic clock, from an arbitrary origin."""
     return time.monotonic()
 
 
 class Interval:
-    """Tells when so many seconds have passed again."""
+    """Paces a repeated action: :meth:`passed` returns True at most once per `every` seconds."""
 
     def __init__(self, every: float) -> None:
         self._every = every
         self._next = seconds() + every
 
     def passed(self) -> bool:
-        """Whether the interval is over; if so, the next one begins."""
+        """Return True, and start the next interval, if the current one is over."""
         if seconds() < self._next:
             return False
         self._next = seconds() + self._every

@@ -111,8 +111,8 @@ def decode(
     if not copy:
         if out is not None or rescale or dtype is not None:
             raise ValueError("copy=False gives a view of the source: out, rescale and dtype do not go with it")
-        samples = _memory_view.samples(src, source, raw=raw, strict=strict)
-        return _memory_view.aligned(samples, source.spec, *select(len(samples), frames))
+        views = _memory_view.view_frames(src, source, raw=raw, strict=strict)
+        return _memory_view.select_frames(views, source.spec, *select(len(views), frames))
     return Image(source, strict=strict, fallback=fallback).decode(
         frames, out, rescale=rescale, dtype=dtype, raw=raw, threads=threads, max_bytes=max_bytes
     )

@@ -1,4 +1,4 @@
-"""Arrays → the bytes of one frame."""
+"""Public encoding functions: one array in, the bytes of one frame out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Array: TypeAlias = "npt.NDArray[Any]"
 
 __all__ = ["jpeg_lossless_encode", "rle_encode"]
 
-# What the core can hold; which numbers mean something is its business.
-_MOST = (1 << 32) - 1
+# Largest number that the core's 32-bit arguments can hold. The core checks the range that the format allows.
+_MAX_UINT32 = (1 << 32) - 1
 
 
 def jpeg_lossless_encode(
@@ -27,51 +27,51 @@ def jpeg_lossless_encode(
     restart_interval: int = 0,
     precision: int | None = None,
 ) -> bytes:
-    """Encode one frame as a JPEG Lossless codestream: process 14, Huffman tables made for the image.
+    """Encode one frame as a JPEG Lossless codestream (process 14) with Huffman tables optimised for the image.
 
     Parameters
     ----------
     arr : array-like
-        (rows, columns[, samples]) of uint8, int8, uint16 or int16, planar configuration 0, 1 to 4 samples per pixel,
-        at most 65535 rows and columns. No colour is converted.
-    selection_value : int
-        The predictor, 1 to 7. 1 is what transfer syntax JPEG Lossless SV1 (1.2.840.10008.1.2.4.70) has.
-    point_transform : int
-        How many low bits of each sample are dropped, 0 to ``precision - 1``. Only 0 is lossless.
-    restart_interval : int
-        Pixels between restart markers: a multiple of the columns, at most 65535; 0 for none.
+        Samples of shape (rows, columns[, samples]) and dtype uint8, int8, uint16 or int16: at most 65535 rows and
+        columns, 1 to 4 samples per pixel, planar configuration 0. No colour conversion is applied.
+    selection_value : int, default 1
+        Predictor, 1 to 7. Transfer syntax JPEG Lossless SV1 (1.2.840.10008.1.2.4.70) requires 1.
+    point_transform : int, default 0
+        Number of low bits to drop from each sample, 0 to ``precision - 1``. Only 0 is lossless.
+    restart_interval : int, default 0
+        Number of pixels between restart markers: a multiple of the number of columns, at most 65535; 0 for none.
     precision : int, optional
-        Bits of a sample, 2 to 16: usually Bits Stored. 8 or 16 by default, as the array has them. Signed samples are
-        written as two's complement of so many bits, as Pixel Representation 1 has them.
+        Bits per sample, 2 to 16, usually Bits Stored. Defaults to the bits of the dtype. Signed samples are written
+        as two's complement numbers of `precision` bits (Pixel Representation 1).
 
     Returns
     -------
     bytes
-        From SOI to EOI, not padded to an even length.
+        The codestream from SOI to EOI, not padded to an even length.
 
     Raises
     ------
     ValueError
-        If shape, type or a parameter is none of these, or if a value needs more bits than `precision`.
+        If the shape, the dtype or a parameter is out of range, or a value needs more bits than `precision`.
     TypeError
         If a parameter is not an integer.
     UnsupportedError
-        Without the compiled extension.
+        If the compiled extension is not available.
 
-    References
-    ----------
-    ITU-T T.81 Annex H and K.2; PS3.5 8.2.1 and A.4.1.
+    Notes
+    -----
+    ITU-T T.81 Annexes H and K.2; PS3.5 8.2.1 and A.4.1.
     """
-    image, shape = _image(arr)
+    image, dimensions = _image_and_dimensions(arr)
     if image.dtype.kind not in "iu" or image.dtype.itemsize > 2:
-        raise ValueError(f"samples of {image.dtype} found, integers of 8 or 16 bits expected (ITU-T T.81 Table B.2)")
+        raise ValueError(f"array has dtype {image.dtype}, integers of 8 or 16 bits expected (ITU-T T.81 Table B.2)")
     return core.jpeg_lossless_encode(
         image,
-        *shape,
-        _number("selection_value", selection_value),
-        _number("point_transform", point_transform),
-        _number("restart_interval", restart_interval),
-        None if precision is None else _number("precision", precision),
+        *dimensions,
+        _uint32("selection_value", selection_value),
+        _uint32("point_transform", point_transform),
+        _uint32("restart_interval", restart_interval),
+        None if precision is None else _uint32("precision", precision),
     )
 
 
@@ -81,7 +81,8 @@ def rle_encode(arr: npt.ArrayLike) -> bytes:
     Parameters
     ----------
     arr : array-like
-        (rows, columns[, samples]) of integers of 1, 2, 4 or 8 bytes, planar configuration 0; at most 15 bytes a pixel.
+        Integer samples of shape (rows, columns[, samples]) and 1, 2, 4 or 8 bytes each: at most 15 bytes per pixel,
+        planar configuration 0.
 
     Returns
     -------
@@ -91,33 +92,33 @@ def rle_encode(arr: npt.ArrayLike) -> bytes:
     Raises
     ------
     ValueError
-        If shape or type is none of these.
+        If the shape or the dtype is out of range.
 
-    References
-    ----------
+    Notes
+    -----
     PS3.5 Annex G.
     """
-    image, shape = _image(arr)
+    image, dimensions = _image_and_dimensions(arr)
     if image.dtype.kind not in "iu":
-        raise ValueError(f"samples of {image.dtype} found, integers expected (PS3.5 Annex G.2)")
-    return core.rle_encode(image, *shape)
+        raise ValueError(f"array has dtype {image.dtype}, integers expected (PS3.5 Annex G.2)")
+    return core.rle_encode(image, *dimensions)
 
 
-def _image(arr: npt.ArrayLike) -> tuple[Array, tuple[int, int, int]]:
-    """The array as the core reads it, and rows, columns and samples per pixel."""
+def _image_and_dimensions(arr: npt.ArrayLike) -> tuple[Array, tuple[int, int, int]]:
+    """Return `arr` as a C-contiguous array in native byte order, and (rows, columns, samples per pixel)."""
     image = np.asarray(arr)
     if image.ndim not in (2, 3):
-        raise ValueError(f"an array of shape {image.shape} found, (rows, columns[, samples]) expected")
+        raise ValueError(f"array has shape {image.shape}, (rows, columns[, samples]) expected")
     if not image.dtype.isnative:
         image = image.astype(image.dtype.newbyteorder("="))
     rows, columns, *samples = image.shape
-    if max(image.shape) > _MOST:
-        raise ValueError(f"an array of shape {image.shape} found, an image has fewer rows, columns and samples")
+    if max(image.shape) > _MAX_UINT32:
+        raise ValueError(f"array has shape {image.shape}, at most {_MAX_UINT32} per axis expected")
     return np.require(image, requirements=["C", "A"]), (rows, columns, samples[0] if samples else 1)
 
 
-def _number(name: str, value: int) -> int:
+def _uint32(name: str, value: int) -> int:
     number = operator.index(value)
-    if not 0 <= number <= _MOST:
-        raise ValueError(f"{name.replace('_', ' ')} {number} found, 0 or more expected")
+    if not 0 <= number <= _MAX_UINT32:
+        raise ValueError(f"{name} must be 0 to {_MAX_UINT32}, not {number}")
     return number

@@ -1,4 +1,4 @@
-"""Samples → samples: packed bits and rescale, as functions on arrays."""
+"""Public functions on arrays: packing of one-bit samples, and rescale."""
 
 from __future__ import annotations
 
@@ -25,70 +25,77 @@ def unpack_bits(
     *,
     out: npt.NDArray[np.uint8] | None = None,
 ) -> npt.NDArray[np.uint8]:
-    """Unpack samples of one bit, least significant bit first.
+    """Unpack one-bit samples, least significant bit of each byte first.
 
     Parameters
     ----------
     src : bytes-like
         Packed samples.
     count : int, optional
-        How many samples; all that are there by default.
-    offset_bits : int
-        Bits before the first sample, any number: frames need not start on a byte.
+        Number of samples to unpack. Defaults to all after `offset_bits`.
+    offset_bits : int, default 0
+        Number of bits to skip before the first sample. Frames need not start at a byte boundary.
     out : ndarray, optional
-        Where to unpack to: uint8, C-contiguous, writable, of `count` items in any shape.
+        Array to write to: uint8, C-contiguous, writable, any shape, `count` elements.
 
     Returns
     -------
     ndarray
-        (count,) of uint8, each 0 or 1; or `out`.
+        `out`, or a new array of shape (count,) and dtype uint8. Each element is 0 or 1.
 
     Raises
     ------
     TruncatedFrameError
-        If `src` holds fewer bits.
+        If `src` has fewer than ``offset_bits + count`` bits.
+    ValueError
+        If `offset_bits`, `count` or `out` is out of range.
 
-    References
-    ----------
-    PS3.5 8.1.1.
+    Notes
+    -----
+    PS3.5 8.1.1. For example, the byte 0b00000101 holds the samples 1, 0, 1, 0, 0, 0, 0, 0.
     """
     data = src if type(src) is bytes else owned_bytes(src)
     if offset_bits < 0 or offset_bits > len(data) * 8:
-        raise ValueError(f"offset_bits is {offset_bits}, src has {len(data) * 8} bits")
+        raise ValueError(f"offset_bits is {offset_bits}, 0 to {len(data) * 8} expected")
     if count is not None and count < 0:
-        raise ValueError(f"count is {count}, 0 or more expected")
+        raise ValueError(f"count must be at least 0, not {count}")
     if out is None:
         out = np.empty(len(data) * 8 - offset_bits if count is None else count, np.uint8)
     elif not isinstance(out, np.ndarray):
         raise ValueError(f"out must be an ndarray of uint8, not {type(out).__name__}")
     elif count is not None and out.size != count:
-        raise ValueError(f"out must be an ndarray of uint8 and {count} items, found {out.size}")
+        raise ValueError(f"out must be an ndarray of uint8 with {count} elements, not {out.size}")
     core.unpack_bits_into(data, offset_bits, out)
     return out
 
 
 def pack_bits(src: Buffer | npt.ArrayLike, *, out: npt.NDArray[np.uint8] | None = None) -> npt.NDArray[np.uint8]:
-    """Pack samples into bits, least significant bit first.
+    """Pack samples into bits, least significant bit of each byte first.
 
     Parameters
     ----------
     src : array-like or bytes-like
-        Samples of any shape, in C order; 0 becomes 0, anything else 1.
+        Samples of any shape, in C order. 0 becomes 0, any other value becomes 1.
     out : ndarray, optional
-        Where to pack to: uint8, C-contiguous, writable, one item for every eight samples.
+        Array to write to: uint8, C-contiguous, writable, ``ceil(samples / 8)`` elements.
 
     Returns
     -------
     ndarray
-        (bytes,) of uint8; bits after the last sample are 0.
+        `out`, or a new array of shape (bytes,) and dtype uint8. Bits after the last sample are 0.
 
-    References
-    ----------
+    Raises
+    ------
+    ValueError
+        If `src` has another dtype than bool, integer or float, or `out` does not fit.
+
+    Notes
+    -----
     PS3.5 8.1.1.
     """
     samples = np.frombuffer(src, np.uint8) if isinstance(src, (bytes, bytearray, memoryview)) else np.asarray(src)
     if samples.dtype.kind not in "buif":
-        raise ValueError(f"samples of {samples.dtype} cannot be packed, integers, floats or bools expected")
+        raise ValueError(f"samples of dtype {samples.dtype} cannot be packed, bool, integer or float expected")
     if samples.dtype != np.uint8:
         samples = samples != 0
     flat = np.ascontiguousarray(samples).view(np.uint8).reshape(-1)
@@ -105,70 +112,76 @@ def rescale(
     *,
     out: Array | None = None,
 ) -> Array:
-    """Output value = stored value × slope + intercept.
+    """Return ``arr * slope + intercept``, computed in float64 and rounded once to the output type.
 
     Parameters
     ----------
     arr : ndarray
-        Stored values: integers or floats of 1 to 8 bytes, any shape.
+        Stored values of any shape: integers of 1 to 8 bytes, float32 or float64.
     slope, intercept : float
         Rescale Slope (0028,1053) and Rescale Intercept (0028,1052).
-    dtype : dtype-like
-        Type of the result: float32 (the default), float64 or an integer type.
+    dtype : dtype-like, optional
+        dtype of the result: float32 (the default), float64 or an integer type.
     out : ndarray, optional
-        Where to write to: the shape of `arr`, C-contiguous, writable, native byte order; fixes the type.
+        Array to write to: the shape of `arr`, C-contiguous, writable, native byte order. Its dtype is that of the
+        result.
 
     Returns
     -------
     ndarray
-        The shape of `arr`: computed in float64 and rounded once.
+        `out`, or a new array of the shape of `arr`, in native byte order.
 
     Raises
     ------
     ValueError
-        If the type is an integer one and a value that is present would not be exact.
+        If the result has an integer type and one of the values cannot be represented exactly; if `arr`, `dtype` or
+        `out` has an unsuitable type.
 
-    References
-    ----------
+    Notes
+    -----
     PS3.3 C.11.1.
     """
     arr = np.asarray(arr)
     if out is not None and not isinstance(out, np.ndarray):
         raise ValueError(f"out must be an ndarray, not {type(out).__name__}")
     if out is not None and dtype is not None and out.dtype != np.dtype(dtype):
-        raise ValueError(f"out is of {out.dtype}, dtype says {np.dtype(dtype)}")
-    wanted = np.dtype(np.float32 if dtype is None else dtype) if out is None else out.dtype
-    if wanted.kind not in "iu" and wanted not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueError(f"rescale gives float32, float64 or an integer type, not {wanted}")
-    target = _target(out, arr.shape, wanted)
+        raise ValueError(f"out has dtype {out.dtype}, dtype is {np.dtype(dtype)}")
+    target_dtype = np.dtype(np.float32 if dtype is None else dtype) if out is None else out.dtype
+    if target_dtype.kind not in "iu" and target_dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueError(f"dtype of rescaled values must be float32, float64 or an integer type, not {target_dtype}")
+    target = _target(out, arr.shape, target_dtype)
     rescale_into(arr, slope, intercept, target, is_warm=out is not None)
     return target
 
 
 def rescale_into(stored: Array, slope: float, intercept: float, target: Array, *, is_warm: bool = False) -> None:
-    """Rescale `stored` of any layout into `target`, which is checked, and written to before if it `is_warm`."""
+    """Rescale `stored`, of any memory layout, into `target`, which has already been checked.
+
+    `is_warm` is True if the memory of `target` has been written to before. The core may then bypass the caches.
+    """
     if stored.dtype.kind not in "iuf" or stored.dtype.itemsize not in (1, 2, 4, 8) or stored.dtype == np.float16:
-        raise ValueError(f"values of {stored.dtype} cannot be rescaled, integers or floats expected")
+        raise ValueError(f"values of dtype {stored.dtype} cannot be rescaled, integers, float32 or float64 expected")
     if not stored.dtype.isnative:
         stored = stored.astype(stored.dtype.newbyteorder("="))
     core.rescale_into(np.ascontiguousarray(stored), float(slope), float(intercept), target, is_warm)
 
 
 def exact_copy(values: Array, target: Array) -> None:
-    """Copy `values` into `target` of another type; integers only where every value stays what it is."""
+    """Copy `values` into `target`, converting the type; raise if an integer `target` cannot hold a value exactly."""
     np.copyto(target, values, casting="unsafe")
     if target.dtype.kind in "iu" and not np.array_equal(target, values):
-        raise ValueError(f"values of {values.dtype} are not all exact in {target.dtype} (PS3.3 C.11.1)")
+        raise ValueError(f"values of dtype {values.dtype} are not all exact in {target.dtype} (PS3.3 C.11.1)")
 
 
 def _target(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return `out`, checked, or a new array. A one-dimensional result fits an `out` of any shape."""
     if out is None:
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray):
         raise ValueError(f"out must be an ndarray, not {type(out).__name__}")
-    fits = out.shape == shape or (len(shape) == 1 and out.size == shape[0])
-    if not (fits and out.dtype == dtype and out.dtype.isnative):
-        raise ValueError(f"out must be an ndarray of {dtype} and shape {shape}, found {out.dtype} and {out.shape}")
+    has_shape = out.shape == shape or (len(shape) == 1 and out.size == shape[0])
+    if not (has_shape and out.dtype == dtype and out.dtype.isnative):
+        raise ValueError(f"out must have dtype {dtype} and shape {shape}, not {out.dtype} and {out.shape}")
     if not (out.flags.c_contiguous and out.flags.writeable and out.flags.aligned):
         raise ValueError("out must be C-contiguous, aligned and writable")
     return out

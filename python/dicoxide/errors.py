@@ -1,7 +1,7 @@
-"""What can go wrong, by whose fault.
+"""Exception classes, one per party at fault, and the warning for recoverable deviations.
 
-Every error that a decoder raises is a :class:`DecodeError` and carries what is known about it; the
-extension builds these classes by name.
+Every error about pixel data is a :class:`DecodeError` whose attributes hold what is known about it. The extension
+creates these classes by name.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ __all__ = [
 
 
 class DecodeError(ValueError):
-    """A frame could not be decoded.
+    """Pixel data could not be decoded.
 
     Attributes
     ----------
     kind : str
-        ``"Truncated"``, ``"Malformed"``, ``"Mismatch"``, ``"Unsupported"``, ``"LimitExceeded"``, ``"NoImage"`` where
-        an object is sound but has no pixel data, ``"Internal"``, or ``"Fallback"`` where another decoder of pydicom's
-        failed.
+        ``"Truncated"``, ``"Malformed"``, ``"Mismatch"``, ``"Unsupported"``, ``"LimitExceeded"``, ``"Internal"``,
+        ``"NoImage"`` (a valid object without pixel data), or ``"Fallback"`` (a decoder of another package failed).
     clause : str
-        The rule that was broken, for example ``"PS3.5 Annex G.3.2"``; may be empty.
+        Clause of the standard that the data violate, for example ``"PS3.5 Annex G.3.2"``; may be empty.
     offset : int or None
-        Bytes from the start of the frame (of the Pixel Data value where frames could not be told apart).
+        Byte offset from the start of the frame; from the start of the Pixel Data value if the frames could not be
+        found.
     transfer_syntax : str or None
         UID of the transfer syntax.
     frame_index : int or None
-        Index of the frame in the object.
+        Zero-based index of the frame in the object.
     """
 
     _KIND = "Malformed"
@@ -62,32 +62,35 @@ class DecodeError(ValueError):
 
 
 class CorruptFrameError(DecodeError):
-    """The bytes break a rule of their format, or contradict the data set."""
+    """The bytes violate their format, or contradict the data set."""
 
 
 class TruncatedFrameError(CorruptFrameError):
-    """The bytes end before the image does."""
+    """The bytes end before the image is complete."""
 
     _KIND = "Truncated"
 
 
 class UnsupportedError(DecodeError, NotImplementedError):
-    """Valid, but not decoded here. The only error after which another decoder is asked."""
+    """The data are valid but dicoxide does not decode them.
+
+    This is the only error after which a decoder of another package is tried.
+    """
 
     _KIND = "Unsupported"
 
 
 class LimitError(DecodeError, MemoryError):
-    """The result, or what it takes to make it, is larger than allowed."""
+    """The output and the scratch memory needed for it exceed `max_bytes` or the available memory."""
 
     _KIND = "LimitExceeded"
 
 
 class InternalError(DecodeError):
-    """A bug in dicoxide: please report it."""
+    """A bug in dicoxide. Please report it."""
 
     _KIND = "Internal"
 
 
 class NonConformantWarning(UserWarning):
-    """The samples are exact, but the bytes were not as the standard wants them."""
+    """The data deviate from the standard; the decoded samples are exact nevertheless."""

@@ -140,7 +140,7 @@ class TestErrors:
             decode_many([], on_error="ignore")  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="takes no 'out'"):
             decode_many([], out=np.zeros(1))
-        with pytest.raises(ValueError, match="threads is at least 1"):
+        with pytest.raises(ValueError, match="threads must be at least 1"):
             decode_many([], threads=0)
 
 

@@ -186,7 +186,7 @@ def test_a_multi_frame_file_is_a_stack(tmp_path: Path) -> None:
     assert told["frame_indices"] == [0, 9, 3, 4, 5]
     done = decode_to_npy(source, tmp_path / "none", "--frames", "10", "--json")
     assert done.code == 1
-    assert done.document["failures"][0]["message"] == "frame 10 asked for, there are 10"
+    assert done.document["failures"][0]["message"] == "frame index 10 is out of range for 10 frames"
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")

@@ -29,9 +29,9 @@ class TestBits:
             dicoxide.unpack_bits(b"\xff", 9)
         with pytest.raises(ValueError, match="offset_bits"):
             dicoxide.unpack_bits(b"\xff", 1, -1)
-        with pytest.raises(ValueError, match="out must be"):
+        with pytest.raises(ValueError, match="out must (be|have)"):
             dicoxide.unpack_bits(b"\xff", 8, out=np.empty(7, np.uint8))
-        with pytest.raises(ValueError, match="out must be"):
+        with pytest.raises(ValueError, match="out must (be|have)"):
             dicoxide.pack_bits([1, 0], out=np.empty(2, np.uint8))
 
 
@@ -57,5 +57,5 @@ class TestRescaleFunction:
             dicoxide.rescale(np.zeros(2), 1, 0, "float16")
         with pytest.raises(ValueError, match="cannot be rescaled"):
             dicoxide.rescale(np.zeros(2, np.complex64), 1, 0)
-        with pytest.raises(ValueError, match="out is of"):
+        with pytest.raises(ValueError, match="out has dtype"):
             dicoxide.rescale(np.zeros(2), 1, 0, "float32", out=np.empty(2))

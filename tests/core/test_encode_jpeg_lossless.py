@@ -187,8 +187,8 @@ class TestJpegLossless:
         [
             ({"selection_value": 0}, "selection value 0 found, 1 to 7 expected"),
             ({"selection_value": 8}, "selection value 8 found"),
-            ({"selection_value": -1}, "selection value -1 found"),
-            ({"selection_value": 1 << 40}, "selection value"),
+            ({"selection_value": -1}, "selection_value must be 0 to 4294967295, not -1"),
+            ({"selection_value": 1 << 40}, "selection_value must be"),
             ({"point_transform": 8}, "point transform 8 found, 0 to 7 expected"),
             ({"point_transform": 4, "precision": 4}, "0 to 3 expected"),
             ({"restart_interval": 4}, "multiple of the 3 columns expected"),

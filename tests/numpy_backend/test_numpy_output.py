@@ -59,11 +59,11 @@ class TestOutput:
         frozen.flags.writeable = False
         with pytest.raises(ValueError, match="written"):
             opened.decode_into(frozen, [0])
-        with pytest.raises(IndexError, match="frame 1 asked for, there are 1"):
+        with pytest.raises(IndexError, match="frame index 1 is out of range for 1 frames"):
             opened.decode_into(np.zeros(4, np.uint8), [1])
         with pytest.raises(IndexError):
             opened.check([1])
-        with pytest.raises(ValueError, match="frame 1 asked for"):
+        with pytest.raises(ValueError, match="frame index 1 is out of range for 1 frames"):
             opened.frame_bytes(1)
 
     def test_rescale(self) -> None:

@@ -215,14 +215,14 @@ class Frames:
     def frame_bytes(self, index: int) -> tuple[bytes, int]:
         """The bytes of frame ``index``, fragments joined, and how many bits of the first are the frame's before."""
         if not 0 <= index < len(self):
-            raise fault("Output", f"frame {index} asked for, there are {len(self)}")
+            raise fault("Output", f"frame index {index} is out of range for {len(self)} frames")
         with self._told(self._syntax):
             return self._joined(index, Budget(None))
 
     def _require(self, indices: Sequence[int]) -> None:
         for index in indices:
             if not 0 <= index < len(self):
-                raise IndexError(f"frame {index} asked for, there are {len(self)}")
+                raise IndexError(f"frame index {index} is out of range for {len(self)} frames")
 
     def _joined(self, index: int, budget: Budget) -> tuple[bytes, int]:
         pieces, offset_bits = self._places.frame(index)

@@ -237,7 +237,7 @@ impl Frames {
     fn require(&self, indices: &[usize]) -> PyResult<()> {
         let frames = self.table.frames();
         match indices.iter().find(|index| **index >= frames) {
-            Some(index) => Err(PyIndexError::new_err(format!("frame {index} asked for, there are {frames}"))),
+            Some(index) => Err(PyIndexError::new_err(format!("frame index {index} is out of range for {frames} frames"))),
             None => Ok(()),
         }
     }

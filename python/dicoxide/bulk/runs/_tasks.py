@@ -124,7 +124,7 @@ def _no_frame(header: Header, index: int) -> Failure:
         first.origin.transfer_syntax,
         "Request",
         frame_index=index,
-        message=f"frame {index} asked for, there are {len(header.slices)}",
+        message=f"frame index {index} is out of range for {len(header.slices)} frames",
     )
 
 

@@ -168,7 +168,7 @@ impl FrameTable {
         if index < self.frames {
             return Ok(());
         }
-        Err(output(format!("frame {index} asked for, there are {}", self.frames), ""))
+        Err(output(format!("frame index {index} is out of range for {} frames", self.frames), ""))
     }
 }
 
