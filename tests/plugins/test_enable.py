@@ -218,7 +218,7 @@ def test_never_empty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_order_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch, before: dict[str, Any]) -> None:
     monkeypatch.setattr(_order, "plugin_order", lambda decoder: None)
-    with pytest.warns(RuntimeWarning, match="asked last"):
+    with pytest.warns(RuntimeWarning, match="tried last"):
         dicoxide.enable()
     assert labels()[-1] == "dicoxide"
     dicoxide.disable()

@@ -277,7 +277,7 @@ class TestPlugins:
         *counts, switched = at_once(decode, decode, switch_all)
         assert switched is None
         assert all(isinstance(count, int) and count > 0 for count in counts), counts
-        assert not dicoxide.plugins._order.is_enabled()
+        assert not dicoxide.plugins.is_enabled()
         assert list(decoder._available) == before
 
     def test_one_data_set_through_pydicom(self) -> None:

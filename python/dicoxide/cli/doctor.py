@@ -17,7 +17,7 @@ from dicoxide._capabilities import capabilities
 from dicoxide._extras import EXTRAS
 from dicoxide._fallback_decoders import available_plugins
 from dicoxide.cli._text import nothing_on_stdout
-from dicoxide.plugins import _order, _prefetch
+from dicoxide.plugins import is_enabled, prefetch_threads
 
 __all__ = ["add_to", "report"]
 
@@ -73,8 +73,8 @@ def report() -> dict[str, Any]:
             {**variable._asdict(), "values": list(variable.values), "value": os.environ.get(variable.name)}
             for variable in _VARIABLES
         ],
-        "enabled": _order.is_enabled(),
-        "enabled_threads": _prefetch.threads(),
+        "enabled": is_enabled(),
+        "enabled_threads": prefetch_threads(),
         "plugins": [
             {
                 "name": name,

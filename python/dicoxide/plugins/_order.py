@@ -1,4 +1,8 @@
-"""Where dicoxide stands among pydicom's decoder and encoder plugins."""
+"""Puts dicoxide first among pydicom's decoder and encoder plugins, and restores the earlier order exactly.
+
+pydicom tries plugins in the order in which they were added. Plugins are moved by removing and adding them again through
+pydicom's public functions. The order itself is private to pydicom; only ``plugin_order`` reads it.
+"""
 
 from __future__ import annotations
 
@@ -18,42 +22,42 @@ from dicoxide.plugins import _prefetch
 if TYPE_CHECKING:
     from pydicom.pixels.common import CoderBase
 
-__all__ = ["disable", "enable", "enabled"]
+__all__ = ["disable", "enable", "enabled", "is_enabled"]
 
 _LABEL = "dicoxide"
 _KEYWORDS = {uid: keyword for uid, keyword, _ in core.transfer_syntaxes()}
-# Of a decoder and of an encoder: the module and the name that pydicom finds the plugin by.
+# Module and function name by which pydicom imports the plugin, for a decoder and for an encoder.
 _PLUGIN = ("dicoxide.plugins.pydicom_v3", "decode_frame")
 _ENCODER_PLUGIN = ("dicoxide.plugins.pydicom_v3_encoder", "encode_frame")
 
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
-    # A child has no thread that could let go of it, nor one that would finish a half-changed order.
+    # A child has no other thread that could release the lock or complete a change in progress.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
-# Who wants dicoxide enabled, the latest last: `enable()` itself, and each open `enabled()`; and on how many threads.
+# Who has enabled dicoxide: `enable()` (key _ENABLE_CALL) and each open `enabled()` block, with the requested number of
+# threads. The latest that gives a number is last.
 _holders: dict[object, int | None] = {}
-_FOR_GOOD = object()
-# Whether it is an encoder, and UID: the labels as they were before, in pydicom's order.
-_before: dict[tuple[bool, str], list[str]] = {}
-# UIDs that pydicom had no decoder for, and those that it had no name for.
-_made: set[str] = set()
-_named: set[str] = set()
+_ENABLE_CALL = object()
+# Plugin labels before `enable()`, in pydicom's order. The key is (is_encoder, UID).
+_original_order: dict[tuple[bool, str], list[str]] = {}
+# UIDs for which a decoder was added to pydicom's table, and UIDs that were added to pydicom's dictionary.
+_added_decoders: set[str] = set()
+_added_uids: set[str] = set()
 
 
 def enable(*, threads: int | None = None) -> None:
-    """Make dicoxide the first plugin of every pydicom decoder and encoder whose transfer syntax it knows.
+    """Make dicoxide the first plugin of every pydicom decoder and encoder whose transfer syntax it supports.
 
-    May be called again: what changed meanwhile is put right. Plugins that others added stay, behind it; one that
-    pydicom could not add again (its module and name do not lead to it) stays where it is.
+    Other plugins stay, after dicoxide. A plugin that cannot be added again, because its module and name do not lead to
+    it, is not moved. A second call repairs an order that has changed since the first one.
 
     Parameters
     ----------
     threads : int, optional
-        Where pydicom goes through all frames of an object (``pixel_array``, ``iter_pixels``), decode the next ones on
-        that many threads, ahead of their turns; one large frame of JPEG Lossless is decoded on them at once. Values,
-        warnings and errors stay the same. At most 1 MiB a thread is
-        held ahead, or one frame a thread where that is more, and never more than 64 MiB. None leaves it as it is: 1,
-        nothing ahead, unless it was set before.
+        Number of threads that decode frames ahead where pydicom iterates over all frames of an object
+        (``pixel_array``, ``iter_pixels``), or that decode one large JPEG Lossless frame together. Values, warnings and
+        errors do not depend on it. At most 1 MiB or one frame per thread is buffered, whichever is more, and never
+        more than 64 MiB. None keeps the current number, which is 1 at first: nothing is decoded ahead.
 
     Raises
     ------
@@ -63,17 +67,17 @@ def enable(*, threads: int | None = None) -> None:
     Warns
     -----
     RuntimeWarning
-        If this pydicom does not keep its plugins as known here: dicoxide is then asked last.
+        If this version of pydicom does not store its plugins as expected. dicoxide is then tried last.
     """
     count = None if threads is None else thread_count(threads)
     with _lock:
-        _hold(_FOR_GOOD, count)
+        _hold(_ENABLE_CALL, count)
 
 
 def disable() -> None:
     """Restore pydicom's decoders and encoders exactly as they were before :func:`enable`.
 
-    Plugins that others added since stay, at the end. Without effect where dicoxide is not enabled.
+    Plugins that were added to pydicom since then stay, at the end. Has no effect if dicoxide is not enabled.
     """
     with _lock:
         _holders.clear()
@@ -85,12 +89,13 @@ def disable() -> None:
 def enabled(*, threads: int | None = None) -> Iterator[None]:
     """Enable dicoxide within a ``with`` block, for all threads.
 
-    May be nested; where dicoxide was enabled before, it stays so, on as many threads as then.
+    Blocks may be nested. If dicoxide was already enabled, it stays enabled after the block, with the earlier number of
+    threads.
 
     Parameters
     ----------
     threads : int, optional
-        As for :func:`enable`. Of what is open at a time, the latest that says a number counts.
+        As for :func:`enable`. Among the open blocks, the latest one that gives a number counts.
 
     Examples
     --------
@@ -110,15 +115,16 @@ def enabled(*, threads: int | None = None) -> Iterator[None]:
 
 
 def is_enabled() -> bool:
-    """Whether somebody enabled dicoxide and nobody disabled it."""
+    """Return True if dicoxide is enabled by :func:`enable` or within an :func:`enabled` block."""
     return bool(_holders)
 
 
 def _hold(holder: object, threads: int | None) -> None:
+    """Register `holder` and put dicoxide first; on an error, restore what was before."""
     from dicoxide.plugins.pydicom_v3 import DECODER_DEPENDENCIES
     from dicoxide.plugins.pydicom_v3_encoder import ENCODER_DEPENDENCIES
 
-    before = _holders.copy()
+    holders_before = _holders.copy()
     if threads is not None:
         _holders.pop(holder, None)
         _holders[holder] = threads
@@ -126,16 +132,16 @@ def _hold(holder: object, threads: int | None) -> None:
         _holders.setdefault(holder, None)
     try:
         for uid in DECODER_DEPENDENCIES:
-            decoder = _decoder_for(uid)
+            decoder = _get_or_add_decoder(uid)
             if decoder is not None:
                 _put_first(decoder, is_encoder=False)
         for uid in ENCODER_DEPENDENCIES:
-            # Where pydicom has no encoder, nobody would ask for one.
+            # pydicom encodes only transfer syntaxes that it has an encoder for, so none is added.
             with suppress(NotImplementedError):
                 _put_first(_coder(uid, is_encoder=True), is_encoder=True)
     except BaseException:
         _holders.clear()
-        _holders.update(before)
+        _holders.update(holders_before)
         if not _holders:
             _restore()
         raise
@@ -143,6 +149,7 @@ def _hold(holder: object, threads: int | None) -> None:
 
 
 def _release(holder: object) -> None:
+    """Remove `holder`; restore pydicom's plugins if it was the last."""
     del _holders[holder]
     _set_threads()
     if not _holders:
@@ -154,92 +161,99 @@ def _set_threads() -> None:
 
 
 def _coder(uid: str, *, is_encoder: bool) -> CoderBase:
-    """pydicom's encoder or decoder of a transfer syntax; a NotImplementedError where there is none."""
+    """Return pydicom's encoder or decoder of a transfer syntax; raises NotImplementedError if there is none."""
     from pydicom.pixels import decoders, encoders
 
     return encoders.base.get_encoder(uid) if is_encoder else decoders.base.get_decoder(uid)
 
 
 def _put_first(coder: CoderBase, *, is_encoder: bool) -> None:
-    _before.setdefault((is_encoder, str(coder.UID)), list(plugin_order(coder) or coder.available_plugins))
+    """Add dicoxide to `coder` and move it as far forward as the other plugins allow."""
+    _original_order.setdefault((is_encoder, str(coder.UID)), list(plugin_order(coder) or coder.available_plugins))
     if _LABEL not in coder.available_plugins:
         coder.add_plugin(_LABEL, _ENCODER_PLUGIN if is_encoder else _PLUGIN)
     plugins = plugin_order(coder)
     if plugins is None:
         warnings.warn(
-            f"this pydicom does not keep its plugins as known here: dicoxide is asked last for {coder.UID.name}",
+            f"this version of pydicom does not store its plugins as expected: dicoxide is tried last for "
+            f"{coder.UID.name}",
             RuntimeWarning,
             stacklevel=4,
         )
         return
-    others = [label for label in plugins if label != _LABEL]
-    # Behind the last one that cannot be moved, so that the order before can always be had again.
-    place = max((at + 1 for at, label in enumerate(others) if _origin(coder, plugins[label]) is None), default=0)
-    _arrange(coder, [*others[:place], _LABEL, *others[place:]])
+    labels = [label for label in plugins if label != _LABEL]
+    # After the last plugin that cannot be moved; otherwise the original order could not be restored.
+    position = max(
+        (index + 1 for index, label in enumerate(labels) if _import_path(coder, plugins[label]) is None), default=0
+    )
+    _reorder(coder, [*labels[:position], _LABEL, *labels[position:]])
 
 
 def _restore() -> None:
-    while _before:
-        (is_encoder, uid), before = _before.popitem()
+    """Undo all that :func:`_hold` has changed in pydicom."""
+    while _original_order:
+        (is_encoder, uid), original = _original_order.popitem()
         try:
             coder = _coder(uid, is_encoder=is_encoder)
         except NotImplementedError:
-            # Somebody else took it away.
+            # Other code has removed the coder meanwhile.
             continue
-        now = list(plugin_order(coder) or coder.available_plugins)
-        kept = [label for label in before if label in now]
-        added = [label for label in now if label not in before and label != _LABEL]
-        ours = [] if _LABEL in before or _LABEL not in now else [_LABEL]
-        # Ours goes last, so that there is always one that answers.
-        _arrange(coder, [*ours, *kept, *added])
-        if _LABEL not in before and _LABEL in coder.available_plugins:
+        current = list(plugin_order(coder) or coder.available_plugins)
+        remaining = [label for label in original if label in current]
+        added = [label for label in current if label not in original and label != _LABEL]
+        to_remove = [] if _LABEL in original or _LABEL not in current else [_LABEL]
+        # dicoxide is removed last, so that other threads always find a plugin.
+        _reorder(coder, [*to_remove, *remaining, *added])
+        if _LABEL not in original and _LABEL in coder.available_plugins:
             coder.remove_plugin(_LABEL)
-        if not is_encoder and uid in _made and not coder.available_plugins:
-            _forget_decoder(uid)
-    _made.clear()
-    _named.clear()
+        if not is_encoder and uid in _added_decoders and not coder.available_plugins:
+            _remove_added_decoder(uid)
+    _added_decoders.clear()
+    _added_uids.clear()
 
 
-def _origin(coder: CoderBase, function: Callable[..., Any]) -> tuple[str, str] | None:
-    """The module and the name that pydicom would find `function` by, or None."""
-    module, name = getattr(function, "__module__", None), getattr(function, "__name__", None)
-    if module is None or name is None:
+def _import_path(coder: CoderBase, function: Callable[..., Any]) -> tuple[str, str] | None:
+    """Return module and name by which pydicom can add `function` again, or None if they do not lead to it."""
+    module_name, name = getattr(function, "__module__", None), getattr(function, "__name__", None)
+    if module_name is None or name is None:
         return None
-    found = sys.modules.get(module)
+    module = sys.modules.get(module_name)
     try:
-        same = getattr(found, name, None) is function and bool(found.is_available(coder.UID))  # type: ignore[union-attr]
+        is_same = getattr(module, name, None) is function and bool(module.is_available(coder.UID))  # type: ignore[union-attr]
     except Exception:
         return None
-    return (module, name) if same else None
+    return (module_name, name) if is_same else None
 
 
-def _arrange(coder: CoderBase, wanted: list[str]) -> None:
-    """Bring the plugins into the order `wanted` by moving as few as possible to the end, one by one.
+def _reorder(coder: CoderBase, labels: list[str]) -> None:
+    """Bring the plugins of `coder` into the order `labels`, by moving as few as possible to the end.
 
-    Nothing is moved if one of them could not be added again.
+    A longest prefix of `labels` is already in order; only the plugins after it are moved. For example, from the current
+    order gdcm, pylibjpeg, dicoxide to dicoxide, gdcm, pylibjpeg: the prefix is dicoxide; gdcm and pylibjpeg are each
+    removed and added again. Nothing is moved if one of them cannot be added again.
     """
     plugins = plugin_order(coder)
-    if plugins is None or sorted(plugins) != sorted(wanted):
+    if plugins is None or sorted(plugins) != sorted(labels):
         return
-    place = next(
-        place
-        for place in range(len(wanted), -1, -1)
-        if [label for label in plugins if label not in wanted[place:]] == wanted[:place]
+    prefix_length = next(
+        length
+        for length in range(len(labels), -1, -1)
+        if [label for label in plugins if label not in labels[length:]] == labels[:length]
     )
-    moves = [(label, _origin(coder, plugins[label])) for label in wanted[place:]]
-    if any(origin is None for _, origin in moves):
+    moves = [(label, _import_path(coder, plugins[label])) for label in labels[prefix_length:]]
+    if any(import_path is None for _, import_path in moves):
         return
-    for label, origin in moves:
-        if origin is not None:
+    for label, import_path in moves:
+        if import_path is not None:
             coder.remove_plugin(label)
-            coder.add_plugin(label, origin)
+            coder.add_plugin(label, import_path)
 
 
-def _decoder_for(uid: str) -> CoderBase | None:
-    """The decoder of a transfer syntax; where pydicom has none, one is made that only dicoxide is in.
+def _get_or_add_decoder(uid: str) -> CoderBase | None:
+    """Return the decoder of a transfer syntax; if pydicom has none, add one whose only plugin is dicoxide.
 
-    pydicom has no public way to add or to take away a decoder: its private table, and its dictionary of UIDs where
-    the UID is newer than that, are read and changed here and in `_forget_decoder` alone.
+    pydicom has no public function to add or remove a decoder. Its private table of decoders, and its dictionary of UIDs
+    if it does not know the UID, are changed here and in :func:`_remove_added_decoder` only.
     """
     from pydicom import uid as uids
     from pydicom.pixels.decoders import base
@@ -248,31 +262,33 @@ def _decoder_for(uid: str) -> CoderBase | None:
         return base.get_decoder(uid)
     except NotImplementedError:
         pass
-    table = getattr(base, "_PIXEL_DATA_DECODERS", None)
-    names = getattr(uids, "UID_dictionary", None)
-    if not isinstance(table, dict) or not isinstance(names, dict):
+    decoders = getattr(base, "_PIXEL_DATA_DECODERS", None)
+    uid_dictionary = getattr(uids, "UID_dictionary", None)
+    if not isinstance(decoders, dict) or not isinstance(uid_dictionary, dict):
         warnings.warn(
-            f"this pydicom does not keep its decoders as known here: none added for {uid}", RuntimeWarning, stacklevel=4
+            f"this version of pydicom does not store its decoders as expected: none added for {uid}",
+            RuntimeWarning,
+            stacklevel=4,
         )
         return None
-    if uid not in names:
-        _named.add(uid)
+    if uid not in uid_dictionary:
+        _added_uids.add(uid)
         # Columns: name, type, information, retired, keyword (PS3.6 Annex A).
-        names[uid] = (_KEYWORDS.get(uid, uid), "Transfer Syntax", "", "", _KEYWORDS.get(uid, ""))
+        uid_dictionary[uid] = (_KEYWORDS.get(uid, uid), "Transfer Syntax", "", "", _KEYWORDS.get(uid, ""))
     decoder = base.Decoder(uids.UID(uid))
-    # Filled before anybody can find it.
+    # The plugin is added before other threads can find the decoder.
     decoder.add_plugin(_LABEL, _PLUGIN)
-    _before.setdefault((False, uid), [])
-    _made.add(uid)
-    table[decoder.UID] = (decoder, "3.0")
+    _original_order.setdefault((False, uid), [])
+    _added_decoders.add(uid)
+    decoders[decoder.UID] = (decoder, "3.0")
     return decoder
 
 
-def _forget_decoder(uid: str) -> None:
-    """Undo `_decoder_for`."""
+def _remove_added_decoder(uid: str) -> None:
+    """Undo :func:`_get_or_add_decoder`."""
     from pydicom import uid as uids
     from pydicom.pixels.decoders import base
 
     getattr(base, "_PIXEL_DATA_DECODERS", {}).pop(uid, None)
-    if uid in _named:
+    if uid in _added_uids:
         getattr(uids, "UID_dictionary", {}).pop(uid, None)

@@ -1,7 +1,7 @@
-"""The handler of pydicom's older interface, ``pydicom.config.pixel_data_handlers``.
+"""Pixel data handler for ``pydicom.config.pixel_data_handlers``, the interface of pydicom 2 that pydicom 3 still has.
 
-A handler is asked by seven names and sees whole data sets, so native transfer syntaxes are taken too, and the frames
-of one data set are decoded on all cores into one array.
+pydicom uses a handler through seven names. A handler gets whole data sets, so this one also takes native transfer
+syntaxes, and it decodes all frames of a data set on all cores into one array.
 
 Examples
 --------
@@ -37,12 +37,13 @@ __all__ = [
 
 HANDLER_NAME = "dicoxide"
 
-# Package: where to get it, and its name.
+# Module name: URL and display name, as pydicom's own handlers declare them.
 DEPENDENCIES = {"numpy": ("https://numpy.org/", "NumPy")}
 
 _SUPPORTED = frozenset(uid for uid, _, codec in core.transfer_syntaxes() if codec is not None)
 
-# What pydicom takes these to be, whatever the data set says; elsewhere it goes by Planar Configuration (0028,0006).
+# Planar configuration that pydicom assumes of a handler's result, by transfer syntax. For all others it reads Planar
+# Configuration (0028,0006) of the data set.
 _PLANAR_CONFIGURATION = {
     "1.2.840.10008.1.2.4.50": 0,
     "1.2.840.10008.1.2.4.57": 0,
@@ -56,12 +57,12 @@ _PLANAR_CONFIGURATION = {
 
 
 def is_available() -> bool:
-    """Whether the handler can be used: always."""
+    """Return True: the handler can always be used."""
     return True
 
 
 def supports_transfer_syntax(transfer_syntax: str) -> bool:
-    """Whether data sets of `transfer_syntax` are decoded here.
+    """Return True if the handler decodes data sets of `transfer_syntax`.
 
     Parameters
     ----------
@@ -71,19 +72,19 @@ def supports_transfer_syntax(transfer_syntax: str) -> bool:
     Returns
     -------
     bool
-        True for every transfer syntax with a codec, native ones among them.
+        True for every transfer syntax that the core has a codec for, including native ones.
     """
-    # A broken header has several of them, as a list.
+    # The UID is a list if a corrupt header has several values.
     return str(transfer_syntax) in _SUPPORTED
 
 
 def needs_to_convert_to_RGB(ds: Dataset) -> bool:  # noqa: N802
-    """Whether pydicom shall convert the result from YBR_FULL to RGB: never, as its own handlers have it."""
+    """Return False: pydicom does not convert the result from YBR_FULL to RGB, as with its own handlers."""
     return False
 
 
 def should_change_PhotometricInterpretation_to_RGB(ds: Dataset) -> bool:  # noqa: N802
-    """Whether the data set shall say RGB from now on: never, it is not changed."""
+    """Return False: pydicom does not change Photometric Interpretation, because no colour is converted."""
     return False
 
 
@@ -93,28 +94,28 @@ def get_pixeldata(ds: Dataset) -> npt.NDArray[Any]:
     Parameters
     ----------
     ds : pydicom.dataset.Dataset
-        With its file meta information. It is not changed.
+        Data set with file meta information. It is not changed.
 
     Returns
     -------
     ndarray
-        One axis, exactly Number of Frames frames, native byte order. Values are masked to Bits Stored and
-        sign-extended, ``YBR_FULL_422`` is at full resolution, no colour is converted. Samples lie as pydicom expects
-        them of the transfer syntax: in planes (planar configuration 1) for RLE Lossless, and as Planar
-        Configuration says for native data.
+        Samples of exactly Number of Frames frames, one-dimensional, native byte order. Values are masked to Bits
+        Stored and sign-extended, ``YBR_FULL_422`` is expanded to full resolution, no colour is converted. The
+        planar configuration is the one that pydicom assumes for the transfer syntax: 1 for RLE Lossless, 0 for JPEG,
+        Planar Configuration (0028,0006) for native data.
 
     Raises
     ------
     DecodeError
         If the pixel data cannot be decoded.
 
-    References
-    ----------
+    Notes
+    -----
     PS3.3 C.7.6.3.1, PS3.5 Section 8 and Annex G.
     """
     source = open_source(ds)
     number_of_frames = source.number_of_frames or 1
-    # pydicom asks its other handlers itself.
+    # No fallback: pydicom tries its other handlers itself.
     pixels = Image(source, fallback=False).decode(slice(0, number_of_frames), raw=True)
     if len(pixels) != number_of_frames:
         raise CorruptFrameError(
@@ -133,7 +134,7 @@ def _is_planar(ds: Dataset) -> bool:
 
 
 def _to_planes(pixels: npt.NDArray[Any]) -> None:
-    """(frames, rows, columns, samples) to planes within each frame's own memory: one frame of scratch, not all."""
+    """Reorder each frame from (rows, columns, samples) to (samples, rows, columns) in place, copying one at a time."""
     for frame in pixels:
         planes = np.moveaxis(frame, -1, 0).copy()
         frame.reshape(-1)[:] = planes.reshape(-1)

@@ -1,7 +1,7 @@
-"""The encoder plugin: one frame for ``pydicom.pixels.encoders``.
+"""Encoder plugin for ``pydicom.pixels.encoders``.
 
-pydicom asks a plugin module for three things: ``ENCODER_DEPENDENCIES``, ``is_available`` and an encode function. It
-has no encoder for JPEG Lossless, so RLE Lossless is what there is to be offered.
+pydicom uses three names of a plugin module: ``ENCODER_DEPENDENCIES``, ``is_available`` and an encode function. RLE
+Lossless is the only transfer syntax that both pydicom and dicoxide encode.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ENCODER_DEPENDENCIES: dict[UID, tuple[str, ...]] = {UID("1.2.840.10008.1.2.5"): 
 
 
 def is_available(uid: str) -> bool:
-    """Whether frames are encoded here for the transfer syntax `uid`.
+    """Return True if the plugin encodes frames for the transfer syntax `uid`.
 
     Parameters
     ----------
@@ -43,37 +43,37 @@ def encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
     Parameters
     ----------
     src : bytes
-        The frame's samples in as few bytes each as Bits Stored needs, little-endian unless option ``byteorder`` is
-        ``">"``; in planes where a buffer or data set with Planar Configuration 1 is encoded.
+        Samples of the frame. Each has ``ceil(Bits Stored / 8)`` bytes, little-endian unless option ``byteorder`` is
+        ``">"``. The planar configuration is that of the data set, or 0 if an array is encoded.
     runner : pydicom.pixels.encoders.base.EncodeRunner
-        What the data set says of the frame.
+        Options of the call: the Image Pixel attributes.
 
     Returns
     -------
     bytes
-        RLE Header and segments: one segment for each byte of Bits Allocated, whatever `src` has, as the data set that
-        the frame goes to says so.
+        RLE Header and segments. There is one segment for each byte of Bits Allocated, although `src` may have fewer
+        bytes per sample, because the frame must match the data set.
 
     Raises
     ------
     ValueError
-        If Bits Allocated is 1, or a pixel has more than 15 bytes.
+        If Bits Allocated is not a multiple of 8, or a pixel has more than 15 bytes.
 
-    References
-    ----------
+    Notes
+    -----
     PS3.5 Annex G and 8.2.2.
     """
     rows, columns, samples_per_pixel = runner.rows, runner.columns, runner.samples_per_pixel
     if runner.bits_allocated % 8:
-        raise ValueError(f"Bits Allocated {runner.bits_allocated} found, whole bytes expected (PS3.5 8.2.2)")
-    kind = "i" if runner.pixel_representation == 1 else "u"
-    # What comes out of an array is little-endian and interleaved, whatever is said of the data set.
+        raise ValueError(f"Bits Allocated is {runner.bits_allocated}, a multiple of 8 expected (PS3.5 8.2.2)")
+    sign = "i" if runner.pixel_representation == 1 else "u"
+    # pydicom passes the samples of an array little-endian and interleaved, whatever the options declare.
     order = "<" if runner.is_array else runner.get_option("byteorder", "<")
-    in_planes = samples_per_pixel > 1 and not runner.is_array and runner.planar_configuration == 1
+    is_planar = samples_per_pixel > 1 and not runner.is_array and runner.planar_configuration == 1
     sample_bytes = len(src) // (rows * columns * samples_per_pixel)
-    samples = np.frombuffer(src, f"{order}{kind}{sample_bytes}", rows * columns * samples_per_pixel)
-    if in_planes:
+    samples = np.frombuffer(src, f"{order}{sign}{sample_bytes}", rows * columns * samples_per_pixel)
+    if is_planar:
         image = samples.reshape(samples_per_pixel, rows, columns).transpose(1, 2, 0)
     else:
         image = samples.reshape(rows, columns, samples_per_pixel)
-    return rle_encode(image.astype(f"={kind}{runner.bits_allocated // 8}", copy=False))
+    return rle_encode(image.astype(f"={sign}{runner.bits_allocated // 8}", copy=False))
