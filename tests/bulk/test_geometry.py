@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import dicoxide
 from dicoxide.bulk import plan_series
 from dicoxide.bulk.series import _geometry as geometry
-from dicoxide.bulk.series._headers import _seconds
+from dicoxide.bulk.series._attribute_values import parse_seconds
 from support.real_images import PYDICOM_FILES, shared_files
 from support.synthetic_series import AXIAL, CORONAL, SAGITTAL, image, normal, stack, write_all
 
@@ -39,7 +39,7 @@ def test_the_affine_meets_every_position(a: float, b: float, c: float, spacing: 
     orientation = turned(a, b, c)
     start = np.array([12.5, -300, 40.25])
     positions = start + np.outer(np.arange(count) * spacing, normal(orientation))
-    found, findings = geometry.measure(positions, orientation, (0.5, 0.75), None)
+    found, findings = geometry.compute_geometry(positions, orientation, (0.5, 0.75), None)
     assert findings == []
     voxels = np.stack([np.zeros(count), np.zeros(count), np.arange(count), np.ones(count)])
     np.testing.assert_allclose((found.affine @ voxels)[:3].T, positions, atol=1e-9 * count * spacing + 1e-9)
@@ -54,7 +54,7 @@ def test_the_affine_meets_every_position(a: float, b: float, c: float, spacing: 
 def test_places_are_numbered_along_the_normal(a: float, b: float, c: float, order: list[int]) -> None:
     orientation = turned(a, b, c)
     positions = np.outer(np.array(order) // 2 * 1.5, normal(orientation))
-    level, across = geometry.places(positions, orientation, 0.005)
+    level, across = geometry.number_positions(positions, orientation, 0.005)
     assert level.tolist() == [number // 2 for number in order]
     assert not across.any()
 
@@ -65,7 +65,7 @@ def test_every_missing_slice_is_named(missing: set[int]) -> None:
     if np.median(np.diff(there)) != 1:
         return
     positions = np.array([[0, 0, 1.25 * index] for index in there])
-    _, findings = geometry.measure(positions, AXIAL, (1, 1), None)
+    _, findings = geometry.compute_geometry(positions, AXIAL, (1, 1), None)
     named = [position[2] / 1.25 for finding in findings for position in finding.positions]
     assert named == sorted(missing)
     assert [finding.kind for finding in findings] == (["gap"] if missing else [])
@@ -103,7 +103,7 @@ def test_orientations_are_two_directions_at_right_angles(orientation: Any, is_on
     ],
 )
 def test_times_are_seconds(date: Any, time: str, seconds: float | None) -> None:
-    assert _seconds(date, time) == seconds
+    assert parse_seconds(date, time) == seconds
 
 
 def itk_volume(sitk: Any, paths: Sequence[str]) -> Any:

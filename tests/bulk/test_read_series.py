@@ -143,7 +143,8 @@ def test_gaps_are_named(tmp_path: Path) -> None:
     assert gap.kind == "gap"
     assert gap.slices == (3, 6)
     np.testing.assert_allclose(gap.positions, [along(AXIAL, 2.5 * index) for index in (4, 5, 9)])
-    assert "3 of the slices 2.5 mm apart missing, at (-10.5, 20.25, 13), (-10.5, 20.25, 15.5)" in gap.message
+    assert "3 slices missing at a slice spacing of 2.5 mm" in gap.message
+    assert "expected positions in mm: (-10.5, 20.25, 13), (-10.5, 20.25, 15.5)" in gap.message
 
 
 def test_uneven_spacing_is_named(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_broken_headers_are_errors(tmp_path: Path) -> None:
     assert [path for path, _ in volumes.errors] == [str(paths[1])]
     with pytest.raises(FileNotFoundError):
         dicoxide.read_series(tmp_path / "nowhere")
-    with pytest.raises(OSError, match="neither a file nor a folder"):
+    with pytest.raises(OSError, match="neither a regular file nor a folder"):
         dicoxide.read_series(os.devnull)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dicoxide.bulk.series._grouping import _plan_one_series
 from dicoxide.bulk.series._headers import AXES, Header, Slice
-from dicoxide.bulk.series._plans import VolumePlan, _plans
+from dicoxide.bulk.series._plan import VolumePlan
 from support.synthetic_series import AXIAL, SAGITTAL
 
 few = st.integers(0, 3)
@@ -74,7 +75,7 @@ def check(headers: list[Header], plans: list[VolumePlan]) -> None:
 @given(st.lists(slices, min_size=1, max_size=24), st.booleans())
 def test_no_frame_is_lost_or_twice(some: list[Slice], are_frames: bool) -> None:
     headers = [header("all", tuple(some))] if are_frames else [header(str(at), (one,)) for at, one in enumerate(some)]
-    check(headers, _plans(headers))
+    check(headers, _plan_one_series(headers))
 
 
 @settings(max_examples=150, deadline=None)
@@ -88,7 +89,7 @@ def test_incomplete_grids_lose_nothing_that_a_tag_tells_apart(some: list[tuple[A
     for at, (z, first, second, _) in enumerate(some):
         keys = tuple(None if one is None else float((first, second)[one]) for one in which)
         headers.append(header(str(at), (plain._replace(position=(0.0, 0.0, float(z)), keys=keys),)))
-    plans = _plans(headers)
+    plans = _plan_one_series(headers)
     check(headers, plans)
     tags = which[:4]
     told = {(z, *((first, second)[one] for one in tags if one is not None)) for z, first, second, _ in some}
@@ -105,7 +106,7 @@ def test_thousands_of_slices_are_sorted_in_linear_time() -> None:
             one = plain._replace(sop_instance_uid=str(at), instance_number=at, position=(0.0, 0.0, at // 10), keys=keys)
             headers.append(header(f"{at * 7919 % count:06}", (one,)))
         begun = time.process_time()
-        (plan,) = _plans(headers)
+        (plan,) = _plan_one_series(headers)
         assert plan.shape[:2] == (10, count // 10)
         return time.process_time() - begun
 

@@ -20,7 +20,7 @@ from dicoxide.bulk.runs._options import Options
 from dicoxide.bulk.runs._run import run
 from dicoxide.bulk.runs._scan_sources import Survey
 from dicoxide.bulk.runs._tasks import plan
-from dicoxide.bulk.series._headers import Header
+from dicoxide.bulk.series import Header
 from support.command_line import command, dicoxide_command, environment, lines, stacked, write_series
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -16,7 +16,7 @@ from dicoxide._capabilities import capabilities
 from dicoxide._sources.base import Source
 from dicoxide._sources.open import open_source
 from dicoxide.bench import _images
-from dicoxide.bulk.series._discover import File, Finder
+from dicoxide.bulk.series import CandidateFile, FileFinder
 from dicoxide.errors import DecodeError, UnsupportedError
 
 __all__ = ["LOSSY", "Case", "built_in", "generated", "mixed", "of_paths"]
@@ -98,8 +98,8 @@ def of_paths(paths: Sequence[str]) -> tuple[list[Case], int]:
     """A case for each image below `paths`, and how many files there are that are none."""
     cases, others = [], 0
     names: dict[str, int] = {}
-    for found in Finder(paths):
-        case = _of_file(found.path, "file") if isinstance(found, File) else None
+    for found in FileFinder(paths):
+        case = _of_file(found.path, "file") if isinstance(found, CandidateFile) else None
         if case is None:
             others += 1
             continue

@@ -1,14 +1,28 @@
-"""Many objects at once."""
+"""Many objects in one call: `decode_many`, and volumes of series.
+
+Subpackages: ``series`` makes volumes of files, ``runs`` is the bulk decoding of the command line. Import from the
+packages, not from their modules. Nothing here imports pydicom.
+"""
 
 from dicoxide.bulk._many import decode_many
-from dicoxide.bulk.series._geometry import Finding, Geometry
-from dicoxide.bulk.series._plans import Found, VolumePlan, plan_series, read_attributes
-from dicoxide.bulk.series._volume import Volume, decode_slices, decode_volume, output_dtype, read_series
+from dicoxide.bulk.series import (
+    Finding,
+    Geometry,
+    SeriesResult,
+    Volume,
+    VolumePlan,
+    decode_slices,
+    decode_volume,
+    output_dtype,
+    plan_series,
+    read_attributes,
+    read_series,
+)
 
 __all__ = [
     "Finding",
-    "Found",
     "Geometry",
+    "SeriesResult",
     "Volume",
     "VolumePlan",
     "decode_many",

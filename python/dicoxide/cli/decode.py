@@ -168,7 +168,7 @@ def _work(arguments: argparse.Namespace, account: _Account) -> None:
 
 def _survey(arguments: argparse.Namespace, account: _Account, ledger: Ledger | None) -> None:
     """Find the sources, and plan the jobs."""
-    survey = Survey(arguments.sources, leave_out=account.out, threads=arguments.threads)
+    survey = Survey(arguments.sources, exclude=account.out, threads=arguments.threads)
     with Progress() as progress:
 
         def headers() -> Iterator[Any]:

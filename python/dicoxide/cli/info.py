@@ -15,7 +15,7 @@ from dicoxide.bulk.runs._frames import FrameSelection
 from dicoxide.bulk.runs._scan_sources import Survey
 from dicoxide.bulk.runs._series_metadata import series_attributes
 from dicoxide.bulk.runs._tasks import Job, plan
-from dicoxide.bulk.series._headers import Header
+from dicoxide.bulk.series import Header
 from dicoxide.cli._progress import Progress
 from dicoxide.cli._text import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
 
@@ -55,7 +55,7 @@ def report(sources: list[str], *, every_file: bool = False, threads: int | None 
                     continue
                 if every_file or one.path in named:
                     files.append(_of_file(one, table))
-                if _decoder(one.slices[0].origin.transfer_syntax, table) is None:
+                if _decoder(one.slices[0].file.transfer_syntax, table) is None:
                     failures.append(_nobody(one, table))
                 yield one
 
@@ -88,7 +88,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _of_file(header: Header, table: dict[str, Capability]) -> dict[str, Any]:
     attributes = series_attributes(header.path)
     first = header.slices[0]
-    uid = first.origin.transfer_syntax
+    uid = first.file.transfer_syntax
     return {
         "path": header.path,
         "transfer_syntax": uid,
@@ -112,7 +112,7 @@ def _of_file(header: Header, table: dict[str, Capability]) -> dict[str, Any]:
 
 
 def _of_series(job: Job, table: dict[str, Capability]) -> dict[str, Any]:
-    syntaxes = sorted({one.origin.transfer_syntax for one in job.slices})
+    syntaxes = sorted({one.file.transfer_syntax for one in job.slices})
     return {
         "name": job.name,
         "modality": job.plan.modality or None,
@@ -175,7 +175,7 @@ def _decoder(uid: str, table: dict[str, Capability]) -> str | None:
 
 def _nobody(header: Header, table: dict[str, Capability]) -> Failure:
     first = header.slices[0]
-    uid = first.origin.transfer_syntax
+    uid = first.file.transfer_syntax
     why = table[uid].why if uid in table else "no image transfer syntax of PS3.6 Annex A"
     return Failure(
         header.path, first.sop_instance_uid or None, uid, "Unsupported", message=f"no decoder takes {uid}: {why}"

@@ -66,7 +66,7 @@ class Options:
 
     def fingerprint(self, job: Job) -> str:
         """Changes when the sources, their order, or what is made of them change."""
-        slices = [(one.path, one.origin.size, one.origin.mtime_ns, one.frame_index) for one in job.slices]
+        slices = [(one.path, one.file.size, one.file.mtime_ns, one.frame_index) for one in job.slices]
         # Paths may hold bytes that are no text; JSON escapes them.
         text = json.dumps([asdict(self), job.name, job.shape, job.plan.dtype.str, job.plan.axis_values, slices])
         return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -317,13 +317,13 @@ def _refused(job: Job, index: int, result: Array | Exception, dtype: np.dtype[np
     one = job.slices[index]
     known: dict[str, Any] = {
         "sop_instance_uid": one.sop_instance_uid or None,
-        "transfer_syntax": one.origin.transfer_syntax,
+        "transfer_syntax": one.file.transfer_syntax,
         "frame_index": one.frame_index,
         "series": job.name,
     }
     try:
         status = os.stat(one.path)
-        has_changed = (status.st_size, status.st_mtime_ns) != (one.origin.size, one.origin.mtime_ns)
+        has_changed = (status.st_size, status.st_mtime_ns) != (one.file.size, one.file.mtime_ns)
     except OSError:
         has_changed = not isinstance(result, OSError)
     if has_changed:

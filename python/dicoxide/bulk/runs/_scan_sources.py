@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dicoxide.bulk.runs._failure import Failure, failure_of
-from dicoxide.bulk.series._discover import Finder, Other, Unreadable
-from dicoxide.bulk.series._headers import Header, read_headers
+from dicoxide.bulk.series import FileFinder, Header, SkippedFile, UnreadableFile, read_headers
 
 __all__ = ["Survey"]
 
@@ -27,8 +26,8 @@ class Survey:
         Directories of media (PS3.10 8), which hold no images.
     """
 
-    def __init__(self, sources: Iterable[str], *, leave_out: str | None = None, threads: int | None = None) -> None:
-        self._finder = Finder(sources, leave_out=leave_out)
+    def __init__(self, sources: Iterable[str], *, exclude: str | None = None, threads: int | None = None) -> None:
+        self._finder = FileFinder(sources, exclude=exclude)
         self._threads = threads
         self.found = 0
         self.skipped = 0
@@ -50,22 +49,22 @@ class Survey:
             if isinstance(one, Header):
                 self.found += 1
                 yield one
-            elif isinstance(one, Unreadable):
+            elif isinstance(one, UnreadableFile):
                 self.found += not isinstance(one.error, OSError)
                 yield failure_of(one.error, one.path)
             elif (failure := self._other(one)) is not None:
                 yield failure
 
-    def _other(self, one: Other) -> Failure | None:
-        if one.why == "DICOMDIR":
+    def _other(self, one: SkippedFile) -> Failure | None:
+        if one.reason == "DICOMDIR":
             self.dicomdirs += 1
             return None
-        if one.why == "not DICOM":
+        if one.reason == "not DICOM":
             if not (one.is_named or one.path.lower().endswith(_NAMED_DICOM)):
                 self.skipped += 1
                 return None
             what = "no DICOM file" if one.error is None else " ".join(str(one.error).split())
             return Failure(one.path, kind="NotDicom", clause="PS3.10 7.1", message=f"{what} (PS3.10 7.1)")
         assert one.error is not None
-        self.found += one.why == "no image"
+        self.found += one.reason == "no image"
         return failure_of(one.error, one.path)

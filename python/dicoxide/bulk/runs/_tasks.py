@@ -11,9 +11,7 @@ from itertools import count
 
 from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._frames import FrameSelection
-from dicoxide.bulk.series._geometry import Finding
-from dicoxide.bulk.series._headers import Header, Slice
-from dicoxide.bulk.series._plans import VolumePlan, keep, plan_headers
+from dicoxide.bulk.series import Finding, Header, Slice, VolumePlan, plan_headers, subset_plan
 
 __all__ = ["Job", "plan"]
 
@@ -79,7 +77,7 @@ class Job:
             values = ", ".join(f"{self.plan.axis_values[one]:g}" for one in gone)
             text = f"{len(gone)} of {before // depth} repetitions are left out, slices of them are missing"
             text += f": {self.plan.axis} {values}"
-        return replace(self, plan=keep(self.plan, indices, Finding("missing", text)))
+        return replace(self, plan=subset_plan(self.plan, indices, Finding("missing", text)))
 
 
 def plan(headers: Iterable[Header], selection: FrameSelection) -> tuple[list[Job], list[Failure], int]:
@@ -121,7 +119,7 @@ def _no_frame(header: Header, index: int) -> Failure:
     return Failure(
         header.path,
         first.sop_instance_uid or None,
-        first.origin.transfer_syntax,
+        first.file.transfer_syntax,
         "Request",
         frame_index=index,
         message=f"frame index {index} is out of range for {len(header.slices)} frames",

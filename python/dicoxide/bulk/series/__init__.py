@@ -1,1 +1,58 @@
-"""Files to volumes: which frame of which file goes where, and all of them into one array."""
+"""Volumes from files: find files, read headers, group and sort frames, decode each volume into one array.
+
+Import from this package, not from its modules. It does not use ``dicoxide.bulk.runs``.
+"""
+
+from dicoxide.bulk.series._discover import (
+    CandidateFile,
+    FileFinder,
+    Paths,
+    SkippedFile,
+    UnreadableFile,
+    looks_like_dicom,
+)
+from dicoxide.bulk.series._geometry import Finding, Geometry
+from dicoxide.bulk.series._grouping import plan_headers, subset_plan
+from dicoxide.bulk.series._headers import Header, Slice, read_header, read_headers
+from dicoxide.bulk.series._plan import OnError, SeriesResult, VolumePlan
+from dicoxide.bulk.series._planning import plan_series, read_attributes
+from dicoxide.bulk.series._slices import Sources, check_frame_size, decode_into
+from dicoxide.bulk.series._volume import (
+    Volume,
+    decode_slices,
+    decode_volume,
+    make_volume,
+    output_dtype,
+    read_series,
+)
+
+__all__ = [
+    "CandidateFile",
+    "FileFinder",
+    "Finding",
+    "Geometry",
+    "Header",
+    "OnError",
+    "Paths",
+    "SeriesResult",
+    "SkippedFile",
+    "Slice",
+    "Sources",
+    "UnreadableFile",
+    "Volume",
+    "VolumePlan",
+    "check_frame_size",
+    "decode_into",
+    "decode_slices",
+    "decode_volume",
+    "looks_like_dicom",
+    "make_volume",
+    "output_dtype",
+    "plan_headers",
+    "plan_series",
+    "read_attributes",
+    "read_header",
+    "read_headers",
+    "read_series",
+    "subset_plan",
+]

@@ -1,4 +1,8 @@
-"""Where slices lie in the patient: pure geometry, in mm of the patient's coordinates (LPS: PS3.3 C.7.6.2.1.1)."""
+"""Geometry of slices: orientations, positions, spacing and the affine matrix.
+
+All coordinates are mm in the patient coordinate system LPS (PS3.3 C.7.6.2.1.1): x grows to the patient's left, y to the
+back, z to the head. Pure functions of numbers; nothing here reads files.
+"""
 
 from __future__ import annotations
 
@@ -11,31 +15,34 @@ Vector: TypeAlias = tuple[float, float, float]
 Orientation: TypeAlias = tuple[float, float, float, float, float, float]
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-# Directions are written with few digits; what differs less is the same, in cosines.
-_SAME_DIRECTION = 1e-3
-# More than rounding: such an orientation is no rotation.
-_ORTHONORMAL = 1e-2
-# Positions that differ by less are the same, in parts of a pixel.
-_SAME_POSITION = 0.01
-# Distances between slices that differ by less are even, in parts of the distance.
-_EVEN = 0.01
-# Missing slices that a message lists.
-_LISTED = 8
+# Orientations are written with few digits: direction cosines that differ by less are equal.
+_DIRECTION_TOLERANCE = 1e-3
+# Deviation from unit length and from orthogonality above which six direction cosines are not an orientation.
+_ORTHONORMAL_TOLERANCE = 1e-2
+# Positions that differ by less are equal; as a fraction of the pixel spacing.
+_POSITION_TOLERANCE = 0.01
+# Slice distances that differ by less are even; as a fraction of the distance.
+_SPACING_TOLERANCE = 0.01
+# Largest off-axis shift of a slice that is not reported, as a multiple of the position tolerance.
+_OFF_AXIS_FACTOR = 10
+# Positions of missing slices that a message lists, and that a finding holds for each gap.
+_MAX_LISTED = 8
+_MAX_PER_GAP = 4096
 
 
 class Finding(NamedTuple):
-    """Something about a volume that is not as one expects.
+    """An irregularity of a volume.
 
     Attributes
     ----------
     kind : str
-        What it is; ``dicoxide.read_series`` lists the kinds.
+        Name of the irregularity; ``dicoxide.read_series`` lists all kinds.
     message : str
-        The same with particulars, for people.
+        Description for people, with numbers.
     slices : tuple of int
-        The slices it is about, as indices along the slice axis; of a gap, the one before it.
+        Zero-based indices along the slice axis of the slices concerned; for a gap, of the slice before it.
     positions : tuple of (float, float, float)
-        Of a gap: where the missing slices would begin, in mm.
+        For a gap: expected positions of the missing slices, in mm.
     """
 
     kind: str
@@ -45,7 +52,7 @@ class Finding(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """Where voxels lie: ``affine @ (column, row, slice, 1)``, and the parts that it is made of."""
+    """Maps voxel indices to mm: ``affine @ (column, row, slice, 1)``; the other fields are its components."""
 
     affine: Floats
     spacing: Vector
@@ -54,13 +61,13 @@ class Geometry(NamedTuple):
 
 
 def along_normal(position: Vector, orientation: Orientation, distance: float) -> Vector:
-    """`position` moved by `distance` along the normal."""
-    x, y, z = (np.asarray(position) + distance * axes(orientation)[2]).tolist()
+    """Return `position` moved by `distance` mm along the normal of `orientation`."""
+    x, y, z = (np.asarray(position) + distance * unit_axes(orientation)[2]).tolist()
     return x, y, z
 
 
-def axes(orientation: Orientation) -> Floats:
-    """Unit vectors of (column index, row index, slice index) as rows; the last is the normal, row × column."""
+def unit_axes(orientation: Orientation) -> Floats:
+    """Return (3, 3): unit vectors of increasing column, row and slice index; the last is the normal, row × column."""
     along_row, along_column = np.array(orientation[:3]), np.array(orientation[3:])
     along_row = along_row / np.linalg.norm(along_row)
     along_column = along_column / np.linalg.norm(along_column)
@@ -69,68 +76,82 @@ def axes(orientation: Orientation) -> Floats:
 
 
 def is_orientation(orientation: Orientation) -> bool:
-    """Whether these are two directions at right angles."""
+    """True if the six numbers are two orthogonal unit vectors, within rounding."""
     if max(map(abs, orientation)) > 2:
         return False
     a, b, c, d, e, f = orientation
-    departures = (a * a + b * b + c * c - 1, d * d + e * e + f * f - 1, a * d + b * e + c * f)
-    return max(map(abs, departures)) <= _ORTHONORMAL
+    errors = (a * a + b * b + c * c - 1, d * d + e * e + f * f - 1, a * d + b * e + c * f)
+    return max(map(abs, errors)) <= _ORTHONORMAL_TOLERANCE
 
 
-class Orientations:
-    """Numbers orientations so that those that differ by rounding alone share a number."""
+class OrientationNumbers:
+    """Assigns the same number to orientations that differ only by rounding."""
 
     def __init__(self) -> None:
-        self._known: dict[Orientation, int] = {}
-        self._seen: list[Orientation] = []
+        self._number_by_orientation: dict[Orientation, int] = {}
+        self._distinct: list[Orientation] = []
 
     def number(self, orientation: Orientation) -> int:
-        """The number of `orientation`; the first one seen is 0."""
-        known = self._known.get(orientation)
-        if known is None:
-            known = self._near(orientation)
-            self._known[orientation] = known
-        return known
+        """Return the number of `orientation`; the first orientation has number 0."""
+        number = self._number_by_orientation.get(orientation)
+        if number is None:
+            number = self._nearest_or_new(orientation)
+            self._number_by_orientation[orientation] = number
+        return number
 
-    def _near(self, orientation: Orientation) -> int:
-        if self._seen:
-            differences = np.abs(np.array(self._seen) - np.array(orientation)).max(axis=1)
-            if differences.min() <= _SAME_DIRECTION:
+    def _nearest_or_new(self, orientation: Orientation) -> int:
+        if self._distinct:
+            differences = np.abs(np.array(self._distinct) - np.array(orientation)).max(axis=1)
+            if differences.min() <= _DIRECTION_TOLERANCE:
                 return int(differences.argmin())
-        self._seen.append(orientation)
-        return len(self._seen) - 1
+        self._distinct.append(orientation)
+        return len(self._distinct) - 1
 
 
-def tolerance(pixel_spacing: tuple[float, float] | None) -> float:
-    """Positions that differ by less, in mm, are the same."""
-    return _SAME_POSITION * min(pixel_spacing or (1.0, 1.0))
+def position_tolerance(pixel_spacing: tuple[float, float] | None) -> float:
+    """Return the distance in mm below which two positions are equal."""
+    return _POSITION_TOLERANCE * min(pixel_spacing or (1.0, 1.0))
 
 
-def places(
-    positions: Floats, orientation: Orientation, within: float
+def number_positions(
+    positions: Floats, orientation: Orientation, tolerance: float
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Number positions (n, 3): along the normal, and across it; the same number is the same place within `within`."""
-    local = positions @ axes(orientation).T
-    across = np.stack([_levels(local[:, 0], within), _levels(local[:, 1], within)], axis=1)
-    return _levels(local[:, 2], within), np.unique(across, axis=0, return_inverse=True)[1].reshape(-1)
+    """Number positions (n, 3) along the normal, and their projections onto the slice plane.
+
+    Positions with the same pair of numbers are equal within `tolerance` mm. Numbers along the normal ascend.
+    """
+    local = positions @ unit_axes(orientation).T
+    in_plane = np.stack([_number_levels(local[:, 0], tolerance), _number_levels(local[:, 1], tolerance)], axis=1)
+    return _number_levels(local[:, 2], tolerance), np.unique(in_plane, axis=0, return_inverse=True)[1].reshape(-1)
 
 
-def _levels(values: Floats, within: float) -> npt.NDArray[np.intp]:
-    """Number values in ascending order; a new number begins after a step of more than `within`."""
+def _number_levels(values: Floats, tolerance: float) -> npt.NDArray[np.intp]:
+    """Number values in ascending order; a step larger than `tolerance` starts the next number."""
     order = np.argsort(values, kind="stable")
     levels = np.empty(len(values), np.intp)
-    levels[order] = np.concatenate([[0], np.cumsum(np.diff(values[order]) > within)])
+    levels[order] = np.concatenate([[0], np.cumsum(np.diff(values[order]) > tolerance)])
     return levels
 
 
-def measure(
+def compute_geometry(
     positions: Floats, orientation: Orientation, pixel_spacing: tuple[float, float], slice_spacing: float | None
 ) -> tuple[Geometry, list[Finding]]:
-    """The geometry of slices at `positions` (n, 3), ascending along the normal, and what is irregular about them.
+    """Compute the geometry of a stack, and its irregularities.
 
-    The slice axis leads from the first slice to the last in even steps, along the normal unless they are sheared.
+    The slice axis leads from the first slice to the last in even steps. It is the normal unless the stack is sheared.
+
+    Parameters
+    ----------
+    positions : ndarray
+        (slices, 3), in mm, ascending along the normal.
+    orientation : tuple of float
+        Direction cosines of the rows and the columns.
+    pixel_spacing : (float, float)
+        Distance between rows and between columns, in mm.
+    slice_spacing : float or None
+        Distance to the next slice according to the header, in mm; used for a single slice only.
     """
-    directions = axes(orientation)
+    directions = unit_axes(orientation)
     normal = directions[2].copy()
     findings: list[Finding] = []
     length = slice_spacing or 1.0
@@ -138,14 +159,14 @@ def measure(
         step = (positions[-1] - positions[0]) / (len(positions) - 1)
         length = float(np.linalg.norm(step))
         findings += _spacing_findings(positions, normal)
-        sheared = _shear(positions, step, normal, tolerance(pixel_spacing))
-        if sheared is not None:
-            findings.append(sheared)
+        shear = _shear_finding(positions, step, normal, position_tolerance(pixel_spacing))
+        if shear is not None:
+            findings.append(shear)
             directions[2] = step / length
-        findings += _off_axis(positions, normal, tolerance(pixel_spacing))
+        findings += _off_axis_findings(positions, normal, position_tolerance(pixel_spacing))
     else:
-        source = "as the header says" if slice_spacing else "assumed"
-        findings.append(Finding("single_slice", f"one slice: a slice spacing of {length:g} mm is {source}"))
+        source = "from the header" if slice_spacing else "assumed"
+        findings.append(Finding("single_slice", f"single slice; slice spacing {length:g} mm {source}"))
     spacing = pixel_spacing[1], pixel_spacing[0], length
     affine = np.eye(4)
     affine[:3, :3] = directions.T * spacing
@@ -154,56 +175,58 @@ def measure(
 
 
 def _spacing_findings(positions: Floats, normal: Floats) -> list[Finding]:
-    """Gaps, where a distance is several times the usual one; uneven distances else."""
-    steps = np.diff(positions @ normal)
-    # The lower median: of two distances the shorter is no gap.
-    usual = float(np.sort(steps)[(len(steps) - 1) // 2])
-    if len(steps) < 2 or usual <= 0:
+    """Return gaps, where a distance is a multiple of the usual one, and uneven distances that are not."""
+    distances = np.diff(positions @ normal)
+    # The lower median: of two distances, the longer is the gap.
+    usual = float(np.sort(distances)[(len(distances) - 1) // 2])
+    if len(distances) < 2 or usual <= 0:
         return []
-    multiples = np.maximum(np.rint(steps / usual), 1)
-    is_even = np.abs(steps - multiples * usual) <= _EVEN * usual * multiples
+    multiples = np.maximum(np.rint(distances / usual), 1)
+    is_multiple = np.abs(distances - multiples * usual) <= _SPACING_TOLERANCE * usual * multiples
     findings = []
-    before = np.flatnonzero(is_even & (multiples > 1))
-    if len(before):
+    gap_indices = np.flatnonzero(is_multiple & (multiples > 1))
+    if len(gap_indices):
         missing = tuple(
             _vector(positions[index] + normal * usual * number)
-            for index in before.tolist()
-            for number in range(1, int(min(multiples[index], 1 << 12)))
+            for index in gap_indices.tolist()
+            for number in range(1, int(min(multiples[index], _MAX_PER_GAP)))
         )
-        listed = ", ".join(f"({x:.6g}, {y:.6g}, {z:.6g})" for x, y, z in missing[:_LISTED])
-        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
-        text = f"{len(missing)} of the slices {usual:.6g} mm apart missing, at {listed}{more} mm"
-        findings.append(Finding("gap", text, tuple(before.tolist()), missing))
-    uneven = np.flatnonzero(~is_even)
-    if len(uneven):
-        text = f"slices are {steps.min():.6g} to {steps.max():.6g} mm apart, {usual:.6g} mm mostly"
-        findings.append(Finding("uneven_spacing", text, tuple(uneven.tolist())))
+        listed = ", ".join(f"({x:.6g}, {y:.6g}, {z:.6g})" for x, y, z in missing[:_MAX_LISTED])
+        more = f" and {len(missing) - _MAX_LISTED} more" if len(missing) > _MAX_LISTED else ""
+        slices = "1 slice" if len(missing) == 1 else f"{len(missing)} slices"
+        text = f"{slices} missing at a slice spacing of {usual:.6g} mm; expected positions in mm: {listed}{more}"
+        findings.append(Finding("gap", text, tuple(gap_indices.tolist()), missing))
+    uneven_indices = np.flatnonzero(~is_multiple)
+    if len(uneven_indices):
+        text = f"slice distances range from {distances.min():.6g} to {distances.max():.6g} mm, median {usual:.6g} mm"
+        findings.append(Finding("uneven_spacing", text, tuple(uneven_indices.tolist())))
     return findings
 
 
-def _shear(positions: Floats, step: Floats, normal: Floats, within: float) -> Finding | None:
-    """Whether slices are shifted in their plane from one to the next, as with a tilted gantry."""
+def _shear_finding(positions: Floats, step: Floats, normal: Floats, tolerance: float) -> Finding | None:
+    """Return a finding if each slice is shifted in its plane against the one before, as by a tilted gantry."""
     forward = float(step @ normal)
     sideways = float(np.linalg.norm(step - normal * forward))
-    if sideways <= _SAME_DIRECTION * abs(forward) or sideways * (len(positions) - 1) <= within:
+    if sideways <= _DIRECTION_TOLERANCE * abs(forward) or sideways * (len(positions) - 1) <= tolerance:
         return None
     angle = float(np.degrees(np.arctan2(sideways, forward)))
-    return Finding("shear", f"slices are stacked {angle:.4g}° off their normal, as with a tilted gantry")
+    return Finding("shear", f"slice axis is tilted {angle:.4g}° against the slice normal (gantry tilt)")
 
 
-def _off_axis(positions: Floats, normal: Floats, within: float) -> list[Finding]:
-    """Slices that are shifted in their plane against the line that the others lie on."""
+def _off_axis_findings(positions: Floats, normal: Floats, tolerance: float) -> list[Finding]:
+    """Return the slices that are shifted in their plane against the line through the first and the last slice."""
     if len(positions) < 3:
         return []
     distances = (positions - positions[0]) @ normal
-    across = positions - positions[0] - np.outer(distances, normal)
-    fitted = np.outer(distances / distances[-1], across[-1])
-    off = np.flatnonzero(np.linalg.norm(across - fitted, axis=1) > 10 * within)
-    if not len(off):
+    in_plane = positions - positions[0] - np.outer(distances, normal)
+    expected = np.outer(distances / distances[-1], in_plane[-1])
+    shifts = np.linalg.norm(in_plane - expected, axis=1)
+    shifted = np.flatnonzero(shifts > _OFF_AXIS_FACTOR * tolerance)
+    if not len(shifted):
         return []
-    return [
-        Finding("off_axis", f"{len(off)} slices are shifted in their plane against the others", tuple(off.tolist()))
-    ]
+    slices = "1 slice is" if len(shifted) == 1 else f"{len(shifted)} slices are"
+    text = f"{slices} shifted in plane by up to {shifts.max():.6g} mm against the slice axis"
+    return [Finding("off_axis", text, tuple(shifted.tolist()))]
 
 
 def _vector(values: Floats) -> Vector:

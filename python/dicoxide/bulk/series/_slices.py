@@ -1,9 +1,10 @@
-"""Frames of many files, decoded straight into the places of one array on several threads."""
+"""Decodes frames of many files into one array, on several threads."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -14,17 +15,87 @@ from dicoxide._image import Image
 from dicoxide._threads import ThreadPool
 from dicoxide.errors import CorruptFrameError, DecodeError
 
-# (path, index of the frame in it) of each slice.
+__all__ = ["Sources", "check_frame_size", "decode_into"]
+
+# (path, zero-based frame index) of each slice.
 Sources: TypeAlias = Sequence[tuple[str, int]]
-# Frames of one file that lie one after another in the array: where the first goes, and which they are.
+# Consecutive slices from one file: index of the first in the array, and the frame index of each.
 _Run: TypeAlias = tuple[int, list[int]]
+# Errors by slice index.
 _Errors: TypeAlias = dict[int, Exception]
 
-# Files that one thread decodes at a time: asking for the next ones takes as long as decoding a small one.
-_BATCH = 16
+# Maximum number of files in one call of a thread. Smaller batches spend more time on the queue than on small images.
+_BATCH_FILES = 16
 
 
-def fill(
+@dataclass(frozen=True, slots=True)
+class _SliceDecoder:
+    """Decodes the slices of single files into `target`; `threads` is for one file."""
+
+    target: Array
+    rescale: bool
+    threads: int | None
+    keep_errors: bool
+    strict: bool
+    fallback: bool
+
+    def decode_batch(self, batch: Sequence[tuple[str, list[_Run]]]) -> _Errors:
+        """Decode several files, one after the other."""
+        errors: _Errors = {}
+        for path, runs in batch:
+            try:
+                errors |= self._decode_file(path, runs)
+            except (DecodeError, OSError) as error:
+                error.add_note(f"file: {path}")
+                raise
+        return errors
+
+    def _decode_file(self, path: str, runs: Sequence[_Run]) -> _Errors:
+        """Decode the slices of one file; return errors by slice index, if they are kept."""
+        errors: _Errors = {}
+        try:
+            with open_image(path, strict=self.strict, fallback=self.fallback) as image:
+                _check_shape(image, self.target)
+                for start, frames in runs:
+                    try:
+                        self._decode_run(image, start, frames)
+                    except (DecodeError, OSError):
+                        if not self.keep_errors:
+                            raise
+                        errors |= self._decode_singly(image, start, frames)
+        except (DecodeError, OSError) as error:
+            if not self.keep_errors:
+                raise
+            for start, frames in runs:
+                errors |= dict.fromkeys(range(start, start + len(frames)), error)
+        for index in errors:
+            self.target[index] = np.nan if self.target.dtype.kind == "f" else 0
+        return errors
+
+    def _decode_run(self, image: Image, start: int, frames: list[int]) -> None:
+        count = image.number_of_frames
+        if max(frames) >= count:
+            raise CorruptFrameError(
+                f"{count} frames found, frame index {max(frames)} expected: the file has changed (PS3.3 C.7.6.6)",
+                kind="Mismatch",
+                clause="PS3.3 C.7.6.6",
+                transfer_syntax=image.transfer_syntax,
+            )
+        out = self.target[start : start + len(frames)]
+        image.decode(frames, out, rescale=self.rescale, threads=self.threads)
+
+    def _decode_singly(self, image: Image, start: int, frames: list[int]) -> _Errors:
+        """Decode frame by frame; return the errors of those that fail."""
+        errors: _Errors = {}
+        for index, frame in enumerate(frames, start):
+            try:
+                self._decode_run(image, index, [frame])
+            except (DecodeError, OSError) as error:
+                errors[index] = error
+        return errors
+
+
+def decode_into(
     target: Array,
     sources: Sources,
     *,
@@ -34,78 +105,36 @@ def fill(
     strict: bool,
     fallback: bool,
 ) -> _Errors:
-    """Decode `sources` into ``target[0]``, ``target[1]`` and so on.
+    """Decode ``sources[i]`` into ``target[i]``. Each file is opened once.
 
-    The first error in the order of the files is raised; or, with `keep_errors`, errors are returned by index, and what
-    they are about is zero, NaN in floating point. Each file is opened once.
+    With `keep_errors`, errors are returned by slice index and the samples of failed slices are 0, or NaN in floating
+    point. Otherwise the first error, in the order of the files, is raised.
     """
-    jobs: dict[str, list[_Run]] = {}
-    last = ""
-    for place, (path, frame) in enumerate(sources):
-        runs = jobs.setdefault(path, [])
-        if path == last:
+    runs_by_path: dict[str, list[_Run]] = {}
+    previous_path = ""
+    for index, (path, frame) in enumerate(sources):
+        runs = runs_by_path.setdefault(path, [])
+        if path == previous_path:
             runs[-1][1].append(frame)
         else:
-            runs.append((place, [frame]))
-        last = path
-    at_once = thread_count(threads)
-    inner = None if threads is None and len(jobs) == 1 else max(1, at_once // max(1, len(jobs)))
-
-    def decode_batch(batch: list[tuple[str, list[_Run]]]) -> _Errors:
-        errors: _Errors = {}
-        for path, runs in batch:
-            try:
-                errors |= _decode_file(target, path, runs, rescale, inner, keep_errors, strict, fallback)
-            except (DecodeError, OSError) as error:
-                error.add_note(f"of {path}")
-                raise
-        return errors
-
-    files = list(jobs.items())
-    if len(files) == 1 or at_once == 1:
-        return decode_batch(files)
-    step = max(1, min(_BATCH, len(files) // (4 * at_once)))
+            runs.append((index, [frame]))
+        previous_path = path
+    files = list(runs_by_path.items())
+    workers = thread_count(threads)
+    threads_per_file = None if threads is None and len(files) == 1 else max(1, workers // max(1, len(files)))
+    decoder = _SliceDecoder(target, rescale, threads_per_file, keep_errors, strict, fallback)
+    if len(files) == 1 or workers == 1:
+        return decoder.decode_batch(files)
+    step = max(1, min(_BATCH_FILES, len(files) // (4 * workers)))
     batches = [files[start : start + step] for start in range(0, len(files), step)]
-    with ThreadPool(min(at_once, len(batches))) as decoders:
+    with ThreadPool(min(workers, len(batches))) as pool:
         errors: _Errors = {}
-        for task in [decoders.submit(decode_batch, batch) for batch in batches]:
+        for task in [pool.submit(decoder.decode_batch, batch) for batch in batches]:
             errors |= task.result()
         return dict(sorted(errors.items()))
 
 
-def _decode_file(
-    target: Array,
-    path: str,
-    runs: list[_Run],
-    rescale: bool,
-    threads: int | None,
-    keep_errors: bool,
-    strict: bool,
-    fallback: bool,
-) -> _Errors:
-    """Decode frames of one file; errors by place, if they are kept."""
-    errors: _Errors = {}
-    try:
-        with open_image(path, strict=strict, fallback=fallback) as image:
-            _check(image, target)
-            for place, frames in runs:
-                try:
-                    _decode_run(image, target, place, frames, rescale, threads)
-                except (DecodeError, OSError):
-                    if not keep_errors:
-                        raise
-                    errors |= _decode_singly(image, target, place, frames, rescale, threads)
-    except (DecodeError, OSError) as error:
-        if not keep_errors:
-            raise
-        for place, frames in runs:
-            errors |= dict.fromkeys(range(place, place + len(frames)), error)
-    for place in errors:
-        target[place] = np.nan if target.dtype.kind == "f" else 0
-    return errors
-
-
-def require(
+def check_frame_size(
     sources: Sources,
     frame_shape: tuple[int, ...],
     *,
@@ -113,58 +142,33 @@ def require(
     fallback: bool,
     keep_errors: bool = False,
 ) -> None:
-    """Refuse slices that cannot be as large as their headers say, before memory is taken for all of them.
+    """Raise if no slice can have `frame_shape`, judged by the size of its pixel data; called before allocating.
 
-    One that can be is enough: the others are said to be as large.
+    All slices declare the same shape, so one plausible slice is enough. Small frames are not checked. With
+    `keep_errors`, slices that cannot be read are skipped; otherwise the first slice decides.
     """
-    failed: DecodeError | OSError | None = None
+    first_error: DecodeError | OSError | None = None
     for path, frame in sources if math.prod(frame_shape) > LARGE_SAMPLES else ():
         try:
             with open_image(path, strict=strict, fallback=fallback) as image:
                 image.check([frame])
                 return
         except (DecodeError, OSError) as error:
-            error.add_note(f"of {path}")
-            failed = failed or error
+            error.add_note(f"file: {path}")
+            first_error = first_error or error
             if not keep_errors:
                 break
-    if failed is not None:
-        raise failed
+    if first_error is not None:
+        raise first_error
 
 
-def _check(image: Image, target: Array) -> None:
-    """Refuse a file that is no longer what its header said when the volume was planned."""
+def _check_shape(image: Image, target: Array) -> None:
+    """Raise if the frames of a file no longer have the shape that the plan expects."""
     shape = image.shape[1:] if image.number_of_frames > 1 else image.shape
     if shape != target.shape[1:]:
         raise CorruptFrameError(
-            f"frames of {shape} found, {target.shape[1:]} expected: the file has changed (PS3.3 C.7.6.3)",
+            f"frame shape {shape} found, {target.shape[1:]} expected: the file has changed (PS3.3 C.7.6.3)",
             kind="Mismatch",
             clause="PS3.3 C.7.6.3",
             transfer_syntax=image.transfer_syntax,
         )
-
-
-def _decode_run(image: Image, target: Array, place: int, frames: list[int], rescale: bool, threads: int | None) -> None:
-    count = image.number_of_frames
-    if max(frames) >= count:
-        raise CorruptFrameError(
-            f"{count} frames found, frame {max(frames)} expected: the file has changed (PS3.3 C.7.6.6)",
-            kind="Mismatch",
-            clause="PS3.3 C.7.6.6",
-            transfer_syntax=image.transfer_syntax,
-        )
-    out = target[place : place + len(frames)]
-    image.decode(frames, out, rescale=rescale, threads=threads)
-
-
-def _decode_singly(
-    image: Image, target: Array, place: int, frames: list[int], rescale: bool, threads: int | None
-) -> _Errors:
-    """Frame by frame, to know which of them fail."""
-    errors: _Errors = {}
-    for at, frame in enumerate(frames, place):
-        try:
-            _decode_run(image, target, at, [frame], rescale, threads)
-        except (DecodeError, OSError) as error:
-            errors[at] = error
-    return errors

@@ -1,4 +1,13 @@
-"""Which frames of a stack lie where: along the normal, and along a fourth axis where positions repeat."""
+"""Order of the frames of a stack: along the normal, and along a fourth axis where positions repeat.
+
+Frames at one position are distinguished in this order, until each volume has one frame per position and repetition:
+
+1. Frames that differ in image type or segment are separate volumes.
+2. If every position has the same number of frames, the first attribute of `AXES` that distinguishes the frames of each
+   position is the fourth axis; for diffusion, b-value and gradient direction together.
+3. Otherwise each value of the attribute (echo, b-value, …) is a volume of its own, with a finding.
+4. As a last resort, one frame per position is retained, and a finding names the others.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +21,33 @@ from dicoxide.bulk.series._geometry import Finding, Floats
 from dicoxide.bulk.series._headers import AXES, Slice
 
 Indices: TypeAlias = npt.NDArray[np.intp]
+# (keyword, value) pairs that distinguish a volume from others of its series.
 Part: TypeAlias = tuple[tuple[str, Any], ...]
 
-# Tags whose values make volumes of their own where they are not all that is told apart, the most telling first.
+# Attributes whose values may be separate volumes, in order of preference.
 _SPLITTING = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue")
-_NAMES = [axis.name for axis in AXES]
+_AXIS_NAMES = [axis.name for axis in AXES]
 _CLOCKS = ("AcquisitionTime", "ContentTime")
+# Frames that a message lists.
+_MAX_LISTED = 8
 
 
-class Arrangement(NamedTuple):
-    """Frames of a stack as a grid of indices: (slices,), or (values of `axis`, slices)."""
+class StackLayout(NamedTuple):
+    """Frames of one volume in order.
+
+    Attributes
+    ----------
+    grid : ndarray of int
+        Indices of frames: (slices,), or (repetitions, slices) if there is a fourth axis.
+    part : tuple of (str, value)
+        Distinguishes the volume from others of the same stack.
+    axis : str or None
+        Keyword of the fourth axis.
+    axis_values : tuple of float
+        Value of `axis` for each repetition.
+    findings : tuple of Finding
+        Irregularities.
+    """
 
     grid: Indices
     part: Part
@@ -30,251 +56,254 @@ class Arrangement(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def arrange(slices: Sequence[Slice], place: Indices) -> list[Arrangement]:
-    """Tell frames at the same place apart.
+def arrange_stack(slices: Sequence[Slice], positions: Indices) -> list[StackLayout]:
+    """Arrange frames of a stack into one or more volumes.
 
-    `place` numbers the places in ascending order along the normal. What differs in kind (image type, segment) becomes
-    volumes of its own; then the first of `AXES` that tells all frames of each place apart is the fourth axis.
+    `positions` holds, for each frame, the number of its position; numbers ascend along the normal.
     """
-    if not _repeats(place):
-        return [Arrangement(np.argsort(place, kind="stable"), (), None, (), ())]
-    first: dict[Hashable, int] = {}
-    for index, (one, where) in enumerate(zip(slices, place.tolist(), strict=True)):
-        first.setdefault(
-            (where, one.keys, one.gradient, one.dimensions, one.segment, one.image_type, _order(one)), index
-        )
-    kept = np.array(list(first.values()))
-    arranged = _Stack(slices, place).resolve(kept, ())
-    if len(kept) == len(slices):
-        return arranged
-    dropped = np.setdiff1d(np.arange(len(slices)), kept)
-    return [_with_dropped(one, slices, place, dropped) for one in arranged]
+    if not _has_repeats(positions):
+        return [StackLayout(np.argsort(positions, kind="stable"), (), None, (), ())]
+    first_index: dict[Hashable, int] = {}
+    for index, (frame, position) in enumerate(zip(slices, positions.tolist(), strict=True)):
+        # Frames that agree in all of these are indistinguishable.
+        key = (position, frame.keys, frame.gradient, frame.dimensions, frame.segment, frame.image_type)
+        first_index.setdefault((*key, _instance_order(frame)), index)
+    retained = np.array(list(first_index.values()))
+    layouts = _StackResolver(slices, positions).resolve(retained, ())
+    if len(retained) == len(slices):
+        return layouts
+    dropped = np.setdiff1d(np.arange(len(slices)), retained)
+    return [_with_dropped(layout, slices, positions, dropped) for layout in layouts]
 
 
-def _with_dropped(one: Arrangement, slices: Sequence[Slice], place: Indices, dropped: Indices) -> Arrangement:
-    """Name the frames that are left out of a stack in the arrangement that has their places."""
-    levels = place[one.grid.reshape(-1, one.grid.shape[-1])[0]]
-    where = np.flatnonzero(np.isin(levels, place[dropped]))
-    if not len(where):
-        return one
+def _with_dropped(layout: StackLayout, slices: Sequence[Slice], positions: Indices, dropped: Indices) -> StackLayout:
+    """Add a finding about `dropped` frames to the layout of the volume that has their positions."""
+    layout_positions = positions[layout.grid.reshape(-1, layout.grid.shape[-1])[0]]
+    slice_indices = np.flatnonzero(np.isin(layout_positions, positions[dropped]))
+    if not len(slice_indices):
+        return layout
     frames = [slices[index] for index in dropped.tolist()]
-    return one._replace(findings=(*one.findings, _repeating(frames, tuple(where.tolist()))))
+    return layout._replace(findings=(*layout.findings, _duplicate_finding(frames, tuple(slice_indices.tolist()))))
 
 
-def _repeats(place: Indices) -> bool:
-    return bool(np.bincount(place).max() > 1)
+def _has_repeats(positions: Indices) -> bool:
+    return bool(np.bincount(positions).max() > 1)
 
 
-class _Stack:
-    """Frames, some at the same place."""
+class _StackResolver:
+    """Distinguishes frames at the same position."""
 
-    def __init__(self, slices: Sequence[Slice], place: Indices) -> None:
+    def __init__(self, slices: Sequence[Slice], positions: Indices) -> None:
         self._slices = slices
-        self._place = place
-        # NaN where the attribute is not there.
-        self._keys: Floats = np.array([one.keys for one in slices], np.float64)
+        self._positions = positions
+        # (frames, attributes of AXES); NaN if the attribute is absent.
+        self._keys: Floats = np.array([frame.keys for frame in slices], np.float64)
 
-    def resolve(self, chosen: Indices, part: Part) -> list[Arrangement]:
-        """Arrange the frames `chosen`, which `part` tells from the others."""
-        place = self._place[chosen]
-        if not _repeats(place):
-            return [Arrangement(chosen[np.argsort(place, kind="stable")], part, None, (), ())]
-        for name, label in (("ImageType", _image_type), ("ReferencedSegmentNumber", _segment)):
-            labels = [label(self._slices[index]) for index in chosen.tolist()]
-            if _differ_in_place(place, labels):
+    def resolve(self, chosen: Indices, part: Part) -> list[StackLayout]:
+        """Arrange the frames with indices `chosen`, which `part` distinguishes from the other frames."""
+        positions = self._positions[chosen]
+        if not _has_repeats(positions):
+            return [StackLayout(chosen[np.argsort(positions, kind="stable")], part, None, (), ())]
+        for name, label_of in (("ImageType", _image_type), ("ReferencedSegmentNumber", _segment)):
+            labels = [label_of(self._slices[index]) for index in chosen.tolist()]
+            if _differ_at_a_position(positions, labels):
                 return self._split(chosen, labels, name, part)
-        arranged: list[Arrangement] = []
-        if _is_full(place):
-            arranged = (
-                self._by_axis(chosen, part, is_crossed=True)
+        layouts: list[StackLayout] = []
+        if _has_equal_counts(positions):
+            layouts = (
+                self._by_axis(chosen, part, is_shared=True)
                 or self._by_gradient(chosen, part)
-                or self._full_parts(chosen, part)
-                or self._by_axis(chosen, part, is_crossed=False)
+                or self._complete_parts(chosen, part)
+                or self._by_axis(chosen, part, is_shared=False)
                 or self._by_order(chosen, part)
             )
         return (
-            arranged
+            layouts
             or self._incomplete_parts(chosen, part)
             or self._incomplete_times(chosen, part)
-            or [self._first_of_each(chosen, part)]
+            or [self._first_per_position(chosen, part)]
         )
 
     def _split(
         self, chosen: Indices, labels: Sequence[Hashable], name: str, part: Part, *findings: Finding
-    ) -> list[Arrangement]:
-        arranged = []
+    ) -> list[StackLayout]:
+        """Arrange the frames of each label as a volume of its own."""
+        layouts = []
         for label in sorted(set(labels), key=lambda label: (label is None, label)):
-            subset = chosen[[one == label for one in labels]]
-            below = self.resolve(subset, (*part, (name, label)))
-            arranged += [one._replace(findings=(*findings, *one.findings)) for one in below]
-        return arranged
+            subset = chosen[[frame_label == label for frame_label in labels]]
+            subset_layouts = self.resolve(subset, (*part, (name, label)))
+            layouts += [layout._replace(findings=(*findings, *layout.findings)) for layout in subset_layouts]
+        return layouts
 
-    def _by_axis(self, chosen: Indices, part: Part, *, is_crossed: bool) -> list[Arrangement]:
-        """A fourth axis by the first attribute that tells all frames of each place apart."""
+    def _by_axis(self, chosen: Indices, part: Part, *, is_shared: bool) -> list[StackLayout]:
+        """Arrange along the first attribute of `AXES` that distinguishes all frames of each position."""
         for column, axis in enumerate(AXES):
             keys = self._keys[chosen, column]
-            if axis.is_crossed == is_crossed and not np.isnan(keys).any():
+            if axis.is_shared == is_shared and not np.isnan(keys).any():
                 grid = self._grid(chosen, keys)
                 values = self._keys[grid, column]
-                is_told = bool((np.diff(values, axis=0) > 0).all())
-                if is_told and (not is_crossed or _is_crossed(values)):
+                is_distinct = bool((np.diff(values, axis=0) > 0).all())
+                if is_distinct and (not is_shared or _rows_are_constant(values)):
                     return [self._with_axis(grid, part, axis.name, values[:, 0])]
         return []
 
-    def _by_gradient(self, chosen: Indices, part: Part) -> list[Arrangement]:
-        """Diffusion: several directions, or repetitions, of one b-value."""
-        weights = self._keys[chosen, _NAMES.index("DiffusionBValue")]
-        if np.isnan(weights).any():
+    def _by_gradient(self, chosen: Indices, part: Part) -> list[StackLayout]:
+        """Arrange diffusion images: several directions, or repetitions, of one b-value."""
+        b_values = self._keys[chosen, _AXIS_NAMES.index("DiffusionBValue")]
+        if np.isnan(b_values).any():
             return []
         slices = [self._slices[index] for index in chosen.tolist()]
-        gradients = [one.gradient for one in slices]
-        told = {*zip(self._place[chosen].tolist(), weights.tolist(), gradients, map(_order, slices), strict=True)}
-        if len({*zip(weights.tolist(), gradients, strict=True)}) < 2 or len(told) < len(slices):
+        gradients = [frame.gradient for frame in slices]
+        positions = self._positions[chosen].tolist()
+        distinct = {*zip(positions, b_values.tolist(), gradients, map(_instance_order, slices), strict=True)}
+        if len({*zip(b_values.tolist(), gradients, strict=True)}) < 2 or len(distinct) < len(slices):
             return []
-        number = {gradient: rank for rank, gradient in enumerate(sorted(set(gradients)))}
-        order = np.array([number[gradient] for gradient in gradients])
-        grid = self._grid(chosen, weights, order, self._instances(chosen))
-        values = self._keys[grid, _NAMES.index("DiffusionBValue")]
+        rank_of = {gradient: rank for rank, gradient in enumerate(sorted(set(gradients)))}
+        ranks = np.array([rank_of[gradient] for gradient in gradients])
+        grid = self._grid(chosen, b_values, ranks, self._instance_ranks(chosen))
+        values = self._keys[grid, _AXIS_NAMES.index("DiffusionBValue")]
         directions = [[self._slices[index].gradient for index in row] for row in grid.tolist()]
-        if not _is_crossed(values) or any(len(set(row)) > 1 for row in directions):
+        if not _rows_are_constant(values) or any(len(set(row)) > 1 for row in directions):
             return []
         return [self._with_axis(grid, part, "DiffusionBValue", values[:, 0])]
 
-    def _full_parts(self, chosen: Indices, part: Part) -> list[Arrangement]:
-        """Volumes of their own for each echo (position, b-value) where another attribute tells the rest apart."""
-        place = self._place[chosen]
+    def _complete_parts(self, chosen: Indices, part: Part) -> list[StackLayout]:
+        """Split by an attribute (echo, b-value, …) each of whose values has the same frame count at every position."""
+        positions = self._positions[chosen]
         for name in _SPLITTING:
-            keys = self._keys[chosen, _NAMES.index(name)]
+            keys = self._keys[chosen, _AXIS_NAMES.index(name)]
             labels = keys.tolist()
-            if np.isnan(keys).any() or not _differ_in_place(place, labels):
+            if np.isnan(keys).any() or not _differ_at_a_position(positions, labels):
                 continue
-            if all(_is_full(place[keys == value]) for value in set(labels)):
+            if all(_has_equal_counts(positions[keys == value]) for value in set(labels)):
                 return self._split(chosen, labels, name, part)
         return []
 
-    def _by_order(self, chosen: Indices, part: Part) -> list[Arrangement]:
-        """A fourth axis that the attributes do not name: by dimension indices, or by instance number."""
+    def _by_order(self, chosen: Indices, part: Part) -> list[StackLayout]:
+        """Arrange along an axis without a known attribute: by dimension indices, or by instance number."""
         slices = [self._slices[index] for index in chosen.tolist()]
         for name, keys in (
-            ("DimensionIndexValues", [one.dimensions or None for one in slices]),
-            ("InstanceNumber", [_order(one) for one in slices]),
+            ("DimensionIndexValues", [frame.dimensions or None for frame in slices]),
+            ("InstanceNumber", [_instance_order(frame) for frame in slices]),
         ):
-            if None in keys or len({*zip(self._place[chosen].tolist(), keys, strict=True)}) < len(keys):
+            if None in keys or len({*zip(self._positions[chosen].tolist(), keys, strict=True)}) < len(keys):
                 continue
-            number = {key: rank for rank, key in enumerate(sorted({key for key in keys if key is not None}))}
-            grid = self._grid(chosen, np.array([number[key] for key in keys if key is not None]))
-            finding = Finding("unnamed_axis", f"positions repeat {len(grid)} times; {name} alone tells them apart")
-            return [Arrangement(grid, part, name, tuple(map(float, range(len(grid)))), (finding,))]
+            rank_of = {key: rank for rank, key in enumerate(sorted({key for key in keys if key is not None}))}
+            grid = self._grid(chosen, np.array([rank_of[key] for key in keys if key is not None]))
+            text = f"each position has {len(grid)} frames, which only {name} distinguishes"
+            finding = Finding("unnamed_axis", text)
+            return [StackLayout(grid, part, name, tuple(map(float, range(len(grid)))), (finding,))]
         return []
 
-    def _incomplete_parts(self, chosen: Indices, part: Part) -> list[Arrangement]:
-        """Where frames are missing from a fourth axis: a volume for each of its values."""
-        place = self._place[chosen]
+    def _incomplete_parts(self, chosen: Indices, part: Part) -> list[StackLayout]:
+        """Split by an attribute of which some positions lack some values."""
+        positions = self._positions[chosen]
         for name in _SPLITTING:
-            keys = self._keys[chosen, _NAMES.index(name)]
+            keys = self._keys[chosen, _AXIS_NAMES.index(name)]
             labels = keys.tolist()
-            if not np.isnan(keys).any() and _differ_in_place(place, labels):
-                text = f"{name} has {len(set(labels))} values, but not all of them at each position"
+            if not np.isnan(keys).any() and _differ_at_a_position(positions, labels):
+                text = f"{name} has {len(set(labels))} values, and some positions lack some of them"
                 return self._split(chosen, labels, name, part, Finding("incomplete_axis", text))
         return []
 
-    def _incomplete_times(self, chosen: Indices, part: Part) -> list[Arrangement]:
-        """The same for what is compared by order alone: a frame belongs where its time is nearest to the others'."""
-        place = self._place[chosen]
-        counts = np.bincount(place)
-        most = int(counts.max())
-        # A few positions twice are duplicates.
+    def _incomplete_times(self, chosen: Indices, part: Part) -> list[StackLayout]:
+        """Split by a time of which some positions lack some values.
+
+        Times differ between positions, so frames are assigned to the repetition whose mean time is nearest.
+        """
+        positions = self._positions[chosen]
+        counts = np.bincount(positions)
+        repetitions = int(counts.max())
+        # If only a few positions repeat, their frames are duplicates.
         if np.count_nonzero(counts > 1) * 2 <= np.count_nonzero(counts):
             return []
         for column, axis in enumerate(AXES):
             keys = self._keys[chosen, column]
-            if axis.is_crossed or np.isnan(keys).any() or len({*zip(place, keys, strict=True)}) < len(keys):
+            if axis.is_shared or np.isnan(keys).any() or len({*zip(positions, keys, strict=True)}) < len(keys):
                 continue
-            complete = np.isin(place, np.flatnonzero(counts == most))
-            usual = self._keys[self._grid(chosen[complete], keys[complete]), column].mean(axis=1)
+            complete = np.isin(positions, np.flatnonzero(counts == repetitions))
+            mean_times = self._keys[self._grid(chosen[complete], keys[complete]), column].mean(axis=1)
             ranks = np.empty(len(chosen), np.intp)
-            for one in range(len(counts)):
-                here = np.flatnonzero(place == one)
-                here = here[np.argsort(keys[here])]
-                nearest = np.abs(keys[here][:, None] - usual).argmin(axis=1)
-                is_clear = (np.diff(nearest) > 0).all()
-                ranks[here] = nearest if is_clear and len(here) < most else np.arange(len(here))
-            text = f"{axis.name} has {most} values at most positions, but not at all"
-            labels = usual[ranks] - (usual[0] if axis.name in _CLOCKS else 0.0)
+            for position in range(len(counts)):
+                members = np.flatnonzero(positions == position)
+                members = members[np.argsort(keys[members])]
+                nearest = np.abs(keys[members][:, None] - mean_times).argmin(axis=1)
+                is_unambiguous = (np.diff(nearest) > 0).all()
+                use_nearest = is_unambiguous and len(members) < repetitions
+                ranks[members] = nearest if use_nearest else np.arange(len(members))
+            text = f"{axis.name} has {repetitions} values at most positions, and fewer at others"
+            labels = mean_times[ranks] - (mean_times[0] if axis.name in _CLOCKS else 0.0)
             return self._split(chosen, labels.tolist(), axis.name, part, Finding("incomplete_axis", text))
         return []
 
-    def _first_of_each(self, chosen: Indices, part: Part) -> Arrangement:
-        """One frame of each place: the lowest instance number, then the first path."""
-        order = np.lexsort((self._instances(chosen), self._place[chosen]))
-        ordered = chosen[order]
-        place = self._place[ordered]
-        is_first = np.concatenate([[True], np.diff(place) > 0])
-        kept = ordered[is_first]
+    def _first_per_position(self, chosen: Indices, part: Part) -> StackLayout:
+        """Retain one frame per position: the lowest instance number, then the first path."""
+        ordered = chosen[np.lexsort((self._instance_ranks(chosen), self._positions[chosen]))]
+        positions = self._positions[ordered]
+        is_first = np.concatenate([[True], np.diff(positions) > 0])
+        retained = ordered[is_first]
         dropped = [self._slices[index] for index in ordered[~is_first].tolist()]
-        repeated = np.unique(place[~is_first])
-        where = tuple(np.searchsorted(self._place[kept], repeated).tolist())
-        return Arrangement(kept, part, None, (), (_repeating(dropped, where),))
+        repeated = np.unique(positions[~is_first])
+        slice_indices = tuple(np.searchsorted(self._positions[retained], repeated).tolist())
+        return StackLayout(retained, part, None, (), (_duplicate_finding(dropped, slice_indices),))
 
-    def _instances(self, chosen: Indices) -> Indices:
-        """Ranks by instance number, then as they were found."""
+    def _instance_ranks(self, chosen: Indices) -> Indices:
+        """Return the rank of each frame by instance number; equal numbers rank in the order of the files."""
         slices = [self._slices[index] for index in chosen.tolist()]
-        order = sorted(range(len(slices)), key=lambda at: (_order(slices[at]), at))
+        order = sorted(range(len(slices)), key=lambda index: (_instance_order(slices[index]), index))
         ranks = np.empty(len(slices), np.intp)
         ranks[order] = np.arange(len(slices))
         return ranks
 
     def _grid(self, chosen: Indices, *keys: npt.NDArray[Any]) -> Indices:
-        """(repetitions, places) of frames, by place, and in each place by `keys`; every place has as many."""
-        order = np.lexsort((*reversed(keys), self._place[chosen]))
-        return chosen[order].reshape(len(np.unique(self._place[chosen])), -1).T
+        """Return (repetitions, positions) of frames sorted by `keys` at each position; all have the same count."""
+        order = np.lexsort((*reversed(keys), self._positions[chosen]))
+        return chosen[order].reshape(len(np.unique(self._positions[chosen])), -1).T
 
-    def _with_axis(self, grid: Indices, part: Part, name: str, values: Floats) -> Arrangement:
+    def _with_axis(self, grid: Indices, part: Part, name: str, values: Floats) -> StackLayout:
         start = values[0] if name in _CLOCKS else 0.0
-        return Arrangement(grid, part, name, tuple((values - start).tolist()), ())
+        return StackLayout(grid, part, name, tuple((values - start).tolist()), ())
 
 
-def _repeating(dropped: Sequence[Slice], where: tuple[int, ...]) -> Finding:
-    text = f"{len(dropped)} frames repeat a position and nothing tells them apart; left out: {name_frames(dropped)}"
-    return Finding("duplicate_position", text, where)
+def _duplicate_finding(dropped: Sequence[Slice], slice_indices: tuple[int, ...]) -> Finding:
+    count = "1 frame repeats" if len(dropped) == 1 else f"{len(dropped)} frames repeat"
+    text = f"{count} a position without a distinguishing attribute; left out: {list_frames(dropped)}"
+    return Finding("duplicate_position", text, slice_indices)
 
 
-def name_frames(frames: Sequence[Slice], most: int = 8) -> str:
-    """The files, and the frames of those that have several, for a message."""
-    named = [one.path + (f" frame {one.frame}" if one.frame else "") for one in frames[:most]]
-    return ", ".join(named) + (f" and {len(frames) - most} more" if len(frames) > most else "")
+def list_frames(frames: Sequence[Slice], max_listed: int = _MAX_LISTED) -> str:
+    """List paths, with the frame index for frames other than the first of a file."""
+    names = [frame.path + (f" frame {frame.frame}" if frame.frame else "") for frame in frames[:max_listed]]
+    return ", ".join(names) + (f" and {len(frames) - max_listed} more" if len(frames) > max_listed else "")
 
 
-def _instance_number(one: Slice) -> float:
-    return float("inf") if one.instance_number is None else one.instance_number
+def _instance_order(frame: Slice) -> tuple[float, ...]:
+    """Return a sort key: instance number (frames without one last), then frame index."""
+    return (float("inf") if frame.instance_number is None else frame.instance_number, frame.frame)
 
 
-def _order(one: Slice) -> tuple[float, ...]:
-    return (_instance_number(one), one.frame)
+def _image_type(frame: Slice) -> Hashable:
+    return "\\".join(frame.image_type)
 
 
-def _image_type(one: Slice) -> Hashable:
-    return "\\".join(one.image_type)
+def _segment(frame: Slice) -> Hashable:
+    return frame.segment
 
 
-def _segment(one: Slice) -> Hashable:
-    return one.segment
-
-
-def _differ_in_place(place: Indices, labels: Sequence[Hashable]) -> bool:
-    """Whether frames at one place differ in what labels them."""
+def _differ_at_a_position(positions: Indices, labels: Sequence[Hashable]) -> bool:
+    """True if frames at the same position have different labels."""
     if len(set(labels)) < 2:
         return False
-    return len({*zip(place.tolist(), labels, strict=True)}) > len(np.unique(place))
+    return len({*zip(positions.tolist(), labels, strict=True)}) > len(np.unique(positions))
 
 
-def _is_full(place: Indices) -> bool:
-    """Whether all places have as many frames."""
-    counts = np.bincount(place)
+def _has_equal_counts(positions: Indices) -> bool:
+    """True if every position that occurs has the same number of frames."""
+    counts = np.bincount(positions)
     counts = counts[counts > 0]
     return bool((counts == counts[0]).all())
 
 
-def _is_crossed(values: Floats) -> bool:
-    """Whether each row has one value, up to rounding."""
+def _rows_are_constant(values: Floats) -> bool:
+    """True if each row holds one value, up to rounding."""
     return bool((np.ptp(values, axis=1) <= 1e-6 * np.abs(values).max(axis=1)).all())

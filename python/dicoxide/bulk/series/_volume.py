@@ -1,4 +1,4 @@
-"""Volumes: planned by `_plans`, decoded here."""
+"""Volumes: decodes plans into arrays."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ import numpy as np
 from dicoxide._arguments import Array, byte_limit, target_array
 from dicoxide.bulk.series._discover import Paths
 from dicoxide.bulk.series._geometry import Finding, Floats, Vector
-from dicoxide.bulk.series._plans import Found, OnError, VolumePlan, plan_series, read_attributes
-from dicoxide.bulk.series._slices import fill, require
+from dicoxide.bulk.series._plan import OnError, SeriesResult, VolumePlan, check_on_error
+from dicoxide.bulk.series._planning import plan_series, read_attributes
+from dicoxide.bulk.series._slices import check_frame_size, decode_into
 from dicoxide.errors import DecodeError, LimitError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["Volume", "decode_slices", "decode_volume", "output_dtype", "read_series"]
+__all__ = ["Volume", "decode_slices", "decode_volume", "make_volume", "output_dtype", "read_series"]
 
 
 class Volume:
-    """A stack of slices in the order of their places in the patient, or several such at different times.
+    """A stack of slices sorted by position, or several repetitions of it along a fourth axis (time, echo, b-value, …).
 
-    :func:`dicoxide.read_series` makes it. ``numpy.asarray(volume)`` is its array.
+    Returned by :func:`dicoxide.read_series`. ``numpy.asarray(volume)`` is its array.
 
     Attributes
     ----------
     plan : VolumePlan
-        What it was made of.
+        The plan that was decoded.
     array : ndarray
         (slices, rows, columns[, samples]), or (repetitions, slices, rows, columns[, samples]). Slices ascend along the
-        normal, row direction × column direction. Where nothing says where they lie, they are in the order of instance
-        numbers.
+        normal, which is row direction × column direction. Slices without a position are sorted by instance number.
     attributes : dict
-        Those of the file with the first slice, by keyword, as ``dicoxide.open(path).attributes``, without the
-        functional groups of single frames; empty where that file could not be read and errors are returned.
+        Attributes of the file with the first slice, by keyword, as ``dicoxide.open(path).attributes``, without
+        per-frame functional groups. Empty if that file could not be read and errors are returned.
     is_rescaled : bool
-        Whether values are modality values and not stored ones.
+        True if the array holds modality values, False if it holds stored values.
     errors : dict of int to Exception
-        What could not be decoded, by index of the slice in `sources`; empty unless errors are returned.
+        Errors of slices that could not be decoded, by index in `sources`; empty unless errors are returned.
     """
 
     def __init__(
@@ -74,41 +74,41 @@ class Volume:
     def affine(self) -> Floats | None:
         """(4, 4) float64: ``affine @ (column, row, slice, 1)`` is the centre of a voxel in mm, in LPS.
 
-        The order of indices is that of SimpleITK and NIfTI, the array's reversed: the voxel is
-        ``array[..., slice, row, column]``. None where the headers do not say where the slices lie.
+        The order of indices is that of SimpleITK and NIfTI, which is the reverse of the array's: the voxel is
+        ``array[..., slice, row, column]``. None if the headers do not define the positions of the slices.
         LPS: x grows to the patient's left, y to the back, z to the head (PS3.3 C.7.6.2.1.1).
         """
         return None if self.plan.geometry is None else self.plan.geometry.affine
 
     @property
     def spacing(self) -> Vector | None:
-        """Distance of neighbours in mm, in the order (column, row, slice); None where `affine` is."""
+        """Distance of neighbouring voxels in mm, in the order (column, row, slice); None if `affine` is None."""
         return None if self.plan.geometry is None else self.plan.geometry.spacing
 
     @property
     def origin(self) -> Vector | None:
-        """Centre of the first voxel in mm; None where `affine` is."""
+        """Centre of the first voxel in mm; None if `affine` is None."""
         return None if self.plan.geometry is None else self.plan.geometry.origin
 
     @property
     def direction(self) -> Floats | None:
-        """(3, 3) float64: unit vectors of the (column, row, slice) index as columns; None where `affine` is."""
+        """(3, 3) float64: columns are unit vectors of increasing column, row, slice index; None if `affine` is None."""
         return None if self.plan.geometry is None else self.plan.geometry.direction
 
     @property
     def positions(self) -> Floats | None:
-        """(slices, 3) float64: where each slice's first voxel lies in mm, also where spacing is not even."""
-        found = [one.position for one in self.plan.slices[: self.plan.depth]]
-        return None if None in found else np.array(found, np.float64)
+        """(slices, 3) float64: centre of each slice's first voxel in mm; None if a slice has no position."""
+        positions = [frame.position for frame in self.plan.slices[: self.plan.depth]]
+        return None if None in positions else np.array(positions, np.float64)
 
     @property
     def axis(self) -> str | None:
-        """The attribute that the fourth axis, the array's first, is about; None for an array of three."""
+        """Keyword of the attribute that varies along the fourth axis, the first of the array; None without one."""
         return self.plan.axis
 
     @property
     def axis_values(self) -> tuple[float, ...]:
-        """The attribute's value at each index of the fourth axis; of clocks, seconds since the first."""
+        """Value of the attribute at each index of the fourth axis; for clocks, seconds since the first."""
         return self.plan.axis_values
 
     @property
@@ -118,7 +118,7 @@ class Volume:
 
     @property
     def part(self) -> tuple[tuple[str, Any], ...]:
-        """What tells this volume from others of its series, for example ``(("EchoTime", 4.6),)``."""
+        """(keyword, value) pairs that distinguish volumes of one series, for example ``(("EchoTime", 4.6),)``."""
         return self.plan.part
 
     @property
@@ -138,32 +138,34 @@ class Volume:
 
     @property
     def sources(self) -> list[tuple[str, int]]:
-        """(path, index of the frame in it) of each slice, in the order of the array, the fourth axis slowest."""
+        """(path, zero-based frame index) of each slice, in the order of the array, the fourth axis slowest."""
         return self.plan.sources
 
     @property
     def sop_instance_uids(self) -> list[str]:
         """SOP Instance UID of each slice, in the order of `sources`."""
-        return [one.sop_instance_uid for one in self.plan.slices]
+        return [frame.sop_instance_uid for frame in self.plan.slices]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is not as one expects, each with its ``kind``, a ``message`` and the ``slices`` it is about."""
-        return (*self.plan.findings, *self._failed())
+        """Irregularities, each with its ``kind``, a ``message`` and the ``slices`` concerned."""
+        return (*self.plan.findings, *self._error_findings())
 
-    def _failed(self) -> Iterator[Finding]:
+    def _error_findings(self) -> Iterator[Finding]:
         if self.errors:
-            at, error = min(self.errors.items(), key=lambda item: item[0])
-            text = f"{len(self.errors)} slices could not be decoded and are blank; {self.plan.slices[at].path}: {error}"
-            yield Finding("failed", text, tuple(sorted({one % self.plan.depth for one in self.errors})))
+            index, error = min(self.errors.items(), key=lambda item: item[0])
+            slices = "1 slice" if len(self.errors) == 1 else f"{len(self.errors)} slices"
+            text = f"{slices} could not be decoded and filled with blanks; {self.plan.slices[index].path}: {error}"
+            yield Finding("failed", text, tuple(sorted({index % self.plan.depth for index in self.errors})))
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.array, dtype) if copy else np.asarray(self.array, dtype)
 
     def __repr__(self) -> str:
         kinds = ", ".join(dict.fromkeys(finding.kind for finding in self.findings))
-        about = f"{self.modality or 'no modality'} {'×'.join(map(str, self.shape))} of {self.dtype}"
-        return f"<dicoxide.Volume: {about}{f', by {self.axis}' if self.axis else ''}{f'; {kinds}' if kinds else ''}>"
+        description = f"{self.modality or 'no modality'} {'×'.join(map(str, self.shape))} of {self.dtype}"
+        axis = f", by {self.axis}" if self.axis else ""
+        return f"<dicoxide.Volume: {description}{axis}{f'; {kinds}' if kinds else ''}>"
 
 
 def read_series(
@@ -176,79 +178,80 @@ def read_series(
     strict: bool = False,
     max_bytes: int | None = None,
     fallback: bool = True,
-) -> Found[Volume]:
-    """Read the volumes of folders or files: headers first, then all slices straight into one array a volume.
+) -> SeriesResult[Volume]:
+    """Read the volumes of folders or files: headers first, then all slices of a volume into one array.
 
     A series is one volume, unless its images differ in size, kind of values, orientation, pixel spacing, frame of
-    reference, stack, or have no place in the patient: then each sort is one. Where positions repeat, image types
-    (magnitude and phase) and segments become volumes too, and the array has a fourth axis, its first, by what tells
-    the frames at one position apart: the first of Temporal Position Identifier (or Index), Echo Time, Echo Numbers,
-    Diffusion b-value (with directions), Trigger Time, Frame Reference Time, Acquisition Time, Content Time,
-    Dimension Index Values, Instance Number. What the scanner was told to vary comes before clocks, which differ
-    between any two images. Echoes with a time axis each are volumes with a fourth axis each.
+    reference or stack, or some have no position; then each kind of image is one volume. If positions repeat, different
+    image types (magnitude and phase) and segments are separate volumes as well. What still repeats is arranged along a
+    fourth axis, the first of the array. It is the first of these attributes that distinguishes the frames at one
+    position: Temporal Position Identifier (or Index), Echo Time, Echo Numbers, Diffusion b-value (with directions),
+    Trigger Time, Frame Reference Time, Acquisition Time, Content Time, Dimension Index Values, Instance Number.
+    Several echoes, each with a time axis, are separate volumes with a fourth axis each.
 
     Parameters
     ----------
     paths : path, or iterable of paths
-        Files, folders that are read with all below them, or globs; names do not matter. What is no DICOM image is left
-        out and counted. A folder that links lead to twice is read once.
+        Files, folders (with everything below them) and globs; file names do not matter. Files that are not DICOM images
+        are left out and listed in the result. Files and folders that several links lead to are read once.
     rescale : bool
-        Give modality values, of each slice by its own rescale, as float32 unless `dtype` says else. Colour has none: it
-        stays as it is stored, and a finding says so.
+        Return modality values, by the rescale of each slice, as float32 unless `dtype` is given. Colour has no modality
+        values: its stored values are returned, with a finding.
     dtype : dtype-like, optional
         As for :func:`decode`.
     threads : int, optional
-        Most threads to read and decode on: all cores by default.
+        Maximum number of threads; all cores by default.
     on_error : {"raise", "return", "skip"}
-        What becomes of a `DecodeError` or an `OSError`. It is raised. Or it is returned: the ``errors`` of the result
-        name files whose header cannot be read, and those of a volume name its slices that cannot be decoded, which
-        are zero (NaN in floating point). Or volumes with such slices are left out, and the ``errors`` of the result
-        name them too.
+        Handling of a `DecodeError` or `OSError`. ``"raise"``: raise it. ``"return"``: files whose header cannot be read
+        are in ``errors`` of the result; slices that cannot be decoded are in ``errors`` of their volume, and their
+        samples are 0 (NaN in floating point). ``"skip"``: volumes with such slices are left out too, and ``errors`` of
+        the result has these errors as well.
     strict : bool
-        Treat what is tolerated, and noted as `NonConformantWarning`, as an error.
+        Raise for deviations from the standard that otherwise are a `NonConformantWarning`.
     max_bytes : int, optional
-        Most bytes of all arrays together; refused before anything is allocated.
+        Maximum size of all arrays together; checked before allocating.
     fallback : bool
-        Let the decoders that pydicom knows try what is not decoded here.
+        Let other decoders that pydicom has decode what dicoxide does not support.
 
     Returns
     -------
-    list of Volume
-        By study, series number and series; within a series the largest first. Its ``skipped`` lists files that are no
-        images, by reason, and its ``errors`` what could not be read.
+    SeriesResult of Volume
+        A list sorted by study, series number and series; within a series, the largest volume comes first. Its
+        ``skipped`` has the files that are not images, by reason, and its ``errors`` the files that cannot be read.
 
     Raises
     ------
     DecodeError, OSError
-        With ``on_error="raise"``: of the first file, then of the first slice in order that has one.
+        With ``on_error="raise"``: the error of the first file, or else of the first slice, that has one.
     LimitError
-        If the arrays are larger than `max_bytes`.
+        If the arrays need more than `max_bytes`.
 
     Notes
     -----
     Kinds of findings:
 
-    - of the slices' places: ``gap``, ``uneven_spacing``, ``shear`` (gantry tilt), ``off_axis``, ``single_slice``,
+    - positions of slices: ``gap``, ``uneven_spacing``, ``shear`` (gantry tilt), ``off_axis``, ``single_slice``,
       ``no_geometry``, ``no_pixel_spacing``, ``duplicate_position``, ``unnamed_axis``, ``incomplete_axis``;
-    - of what the series was parted by: ``mixed_sizes``, ``mixed_values``, ``missing_geometry``,
+    - why a series has several volumes: ``mixed_sizes``, ``mixed_values``, ``missing_geometry``,
       ``mixed_frames_of_reference``, ``mixed_stacks``, ``mixed_pixel_spacing``, ``mixed_orientations``,
       ``mixed_columns``, ``separate_objects``;
-    - of the files: ``duplicate``, ``repeated_uid``, ``failed``;
-    - of the values: ``mixed_rescale``, ``mixed_dtypes``, ``not_rescaled``.
+    - files: ``duplicate``, ``repeated_uid``, ``failed``;
+    - values: ``mixed_rescale``, ``mixed_dtypes``, ``not_rescaled``.
 
-    Of duplicates the first file by path is kept; of frames that repeat a position, the lowest instance number.
+    Of copies of an instance, the first file by path is retained; of frames that repeat a position without a
+    distinguishing attribute, the one with the lowest instance number.
 
     References
     ----------
     PS3.3 C.7.6.2 (Image Plane), C.7.6.16 (functional groups), C.8.8.3 (dose grids), C.11.1 (rescale).
     """
     plans = plan_series(paths, threads=threads, on_error=on_error)
-    left = byte_limit(max_bytes)
-    if left is not None:
-        needed = sum(output_bytes(plan, rescale=rescale, dtype=dtype) for plan in plans)
-        if needed > left:
-            raise LimitError(f"{needed} bytes of arrays needed, max_bytes is {max_bytes}", kind="LimitExceeded")
-    found: Found[Volume] = Found((), plans.skipped, plans.errors)
+    limit = byte_limit(max_bytes)
+    if limit is not None:
+        needed = sum(_output_bytes(plan, rescale=rescale, dtype=dtype) for plan in plans)
+        if needed > limit:
+            raise LimitError(f"arrays need {needed} bytes, max_bytes is {max_bytes}", kind="LimitExceeded")
+    result: SeriesResult[Volume] = SeriesResult((), plans.skipped, plans.errors)
     for plan in plans:
         volume = decode_volume(
             plan,
@@ -260,31 +263,32 @@ def read_series(
             fallback=fallback,
         )
         if on_error == "skip" and volume.errors:
-            found.errors += [(plan.slices[at].path, error) for at, error in volume.errors.items()]
+            result.errors += [(plan.slices[index].path, error) for index, error in volume.errors.items()]
         else:
-            found.append(volume)
-    return found
+            result.append(volume)
+    return result
 
 
 def output_dtype(plan: VolumePlan, *, rescale: bool = False, dtype: npt.DTypeLike | None = None) -> np.dtype[Any]:
-    """Type of the array that a plan is decoded to with these options; colour is not rescaled, nor put in another type.
+    """Return the type of the array that `plan` is decoded to. For colour, `rescale` and its `dtype` are ignored.
 
     Raises
     ------
     ValueError
-        If `dtype` is none that these values can have.
+        If `dtype` cannot hold the values.
     """
-    applies = _applies(plan, rescale)
-    return target_array((0,), plan.dtype, None, rescale=applies, dtype=dtype if applies == rescale else None).dtype
+    is_rescaled = _is_rescaled(plan, rescale)
+    dtype = dtype if is_rescaled == rescale else None
+    return target_array((0,), plan.dtype, None, rescale=is_rescaled, dtype=dtype).dtype
 
 
-def _applies(plan: VolumePlan, rescale: bool) -> bool:
-    """Whether to rescale: colour has no modality values (PS3.3 C.11.1)."""
+def _is_rescaled(plan: VolumePlan, rescale: bool) -> bool:
+    """True if `rescale` applies; colour has no modality values (PS3.3 C.11.1)."""
     return rescale and not plan.is_colour
 
 
-def output_bytes(plan: VolumePlan, *, rescale: bool = False, dtype: npt.DTypeLike | None = None) -> int:
-    """Bytes of that array."""
+def _output_bytes(plan: VolumePlan, *, rescale: bool = False, dtype: npt.DTypeLike | None = None) -> int:
+    """Return the size of the array that `plan` is decoded to."""
     return math.prod(plan.shape) * output_dtype(plan, rescale=rescale, dtype=dtype).itemsize
 
 
@@ -305,26 +309,26 @@ def decode_volume(
     Parameters
     ----------
     plan : VolumePlan
-        One of :func:`plan_series`.
+        A plan returned by :func:`plan_series`.
     out : ndarray, optional
-        Where to decode to: of ``plan.shape``, as for :func:`decode`. Its content is undefined after an error.
+        Output array of ``plan.shape``, as for :func:`decode`. Its content is undefined after an error.
     rescale, dtype, threads, on_error, strict, max_bytes, fallback
-        As for :func:`read_series`; ``on_error="skip"`` leaves nothing out here, it is ``"return"``.
+        As for :func:`read_series`; ``"skip"`` is the same as ``"return"``.
 
     Returns
     -------
     Volume
-        Its ``errors`` name the slices that could not be decoded, if errors are returned.
+        Its ``errors`` has the slices that could not be decoded, unless errors are raised.
     """
-    stored = None if out is None else _flat(plan, out)
+    flat_out = None if out is None else _flat_view(plan, out)
     options: dict[str, Any] = {"rescale": rescale, "dtype": dtype, "threads": threads, "on_error": on_error}
     options |= {"strict": strict, "max_bytes": max_bytes, "fallback": fallback}
-    array, errors = decode_slices(plan, out=stored, **options)
+    array, errors = decode_slices(plan, out=flat_out, **options)
     return make_volume(plan, array.reshape(plan.shape) if out is None else out, rescale=rescale, errors=errors)
 
 
-def _flat(plan: VolumePlan, out: Array) -> Array:
-    """`out` with one axis for all slices; no copy, or a ValueError."""
+def _flat_view(plan: VolumePlan, out: Array) -> Array:
+    """Return a view of `out` with one axis for all slices."""
     if not isinstance(out, np.ndarray) or out.shape != plan.shape or not out.flags.c_contiguous:
         raise ValueError(f"out must be a C-contiguous ndarray of shape {plan.shape}")
     return out.reshape(len(plan.slices), *plan.frame_shape)
@@ -333,9 +337,9 @@ def _flat(plan: VolumePlan, out: Array) -> Array:
 def make_volume(
     plan: VolumePlan, array: Any, *, rescale: bool = False, errors: dict[int, Exception] | None = None
 ) -> Volume:
-    """The volume of a plan around what was, or will be, decoded with `rescale`."""
-    if rescale and not _applies(plan, rescale):
-        text = "an image with several samples per pixel has no modality values: these are the stored ones"
+    """Return the volume of `plan` with `array`, which was decoded with `rescale` or is a lazy dask array."""
+    if rescale and not _is_rescaled(plan, rescale):
+        text = "colour has no modality values; the array has stored values"
         plan = replace(plan, findings=(*plan.findings, Finding("not_rescaled", text)))
     try:
         attributes = read_attributes(plan)
@@ -343,7 +347,7 @@ def make_volume(
         if not errors:
             raise
         attributes = {}
-    return Volume(plan, array, attributes, is_rescaled=_applies(plan, rescale), errors=errors)
+    return Volume(plan, array, attributes, is_rescaled=_is_rescaled(plan, rescale), errors=errors)
 
 
 def decode_slices(
@@ -359,49 +363,48 @@ def decode_slices(
     max_bytes: int | None = None,
     fallback: bool = True,
 ) -> tuple[Array, dict[int, Exception]]:
-    """Decode some slices of a plan: a volume in pieces, in bounded memory.
+    """Decode some slices of a plan, for processing a volume in pieces with bounded memory.
 
     Parameters
     ----------
     plan, rescale, dtype, threads, on_error, strict, max_bytes, fallback
         As for :func:`decode_volume`.
     slices : slice
-        Which of ``plan.slices``, the fourth axis slowest; with a step of 1.
+        Range of ``plan.slices``, the fourth axis slowest; with a step of 1.
     out : ndarray, optional
-        Where to decode to.
+        Output array.
 
     Returns
     -------
     ndarray
         (slices, rows, columns[, samples]).
     errors : dict of int to Exception
-        By index in ``plan.slices``; empty unless errors are returned.
+        Errors by index in ``plan.slices``; empty unless errors are returned.
     """
-    if on_error not in ("raise", "return", "skip"):
-        raise ValueError(f"on_error is 'raise', 'return' or 'skip', not {on_error!r}")
+    check_on_error(on_error)
     start, stop, step = slices.indices(len(plan.slices))
     if step != 1:
-        raise ValueError(f"slices have a step of 1, not {step}")
-    chosen = plan.slices[start:stop]
-    applies = _applies(plan, rescale)
-    sources = [(one.path, one.frame) for one in chosen]
+        raise ValueError(f"slices must have a step of 1, not {step}")
+    selected = plan.slices[start:stop]
+    is_rescaled = _is_rescaled(plan, rescale)
+    sources = [(frame.path, frame.frame) for frame in selected]
     keep_errors = on_error != "raise"
-    require(sources, plan.frame_shape, strict=strict, fallback=fallback, keep_errors=keep_errors)
+    check_frame_size(sources, plan.frame_shape, strict=strict, fallback=fallback, keep_errors=keep_errors)
     target = target_array(
-        (len(chosen), *plan.frame_shape),
+        (len(selected), *plan.frame_shape),
         plan.dtype,
         out,
-        rescale=applies,
-        dtype=dtype if applies == rescale else None,
+        rescale=is_rescaled,
+        dtype=dtype if is_rescaled == rescale else None,
         max_bytes=byte_limit(max_bytes),
     )
-    errors = fill(
+    errors = decode_into(
         target,
         sources,
-        rescale=applies,
+        rescale=is_rescaled,
         threads=threads,
         keep_errors=keep_errors,
         strict=strict,
         fallback=fallback,
     )
-    return target, {start + at: error for at, error in errors.items()}
+    return target, {start + index: error for index, error in errors.items()}

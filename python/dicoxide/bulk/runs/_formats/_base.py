@@ -133,7 +133,7 @@ def document(job: Job, options: Options, attributes: dict[str, Any], failures: l
     transfer syntax there is one.
     """
     slices, plan = job.slices, job.plan
-    syntaxes = [one.origin.transfer_syntax for one in slices]
+    syntaxes = [one.file.transfer_syntax for one in slices]
     rescales = [one.rescale for one in slices]
     orientation = slices[0].orientation
     return {

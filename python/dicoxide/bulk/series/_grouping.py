@@ -1,0 +1,277 @@
+"""Groups the frames of files into volumes and makes a plan of each. Nothing is decoded."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dicoxide.bulk.series._geometry import (
+    Finding,
+    Floats,
+    Geometry,
+    Orientation,
+    OrientationNumbers,
+    compute_geometry,
+    number_positions,
+    position_tolerance,
+)
+from dicoxide.bulk.series._headers import Header, Slice
+from dicoxide.bulk.series._plan import VolumePlan
+from dicoxide.bulk.series._stacking import StackLayout, arrange_stack, list_frames
+
+__all__ = ["plan_headers", "subset_plan"]
+
+# Photometric interpretations whose stored values are not comparable with those of other grey images.
+_SEPARATE_INTERPRETATIONS = frozenset({"MONOCHROME1", "PALETTE COLOR"})
+
+# Findings about positions, which are computed again when slices are removed from a plan.
+_GEOMETRY_FINDINGS = frozenset({"gap", "uneven_spacing", "shear", "off_axis", "single_slice"})
+_UNEVEN_FINDINGS = frozenset({"gap", "uneven_spacing"})
+
+
+def plan_headers(headers: Iterable[Header]) -> list[VolumePlan]:
+    """Plan the volumes of files by their headers.
+
+    Plans are sorted by study, series number and series; within a series, the largest volume comes first.
+    """
+    series: dict[tuple[str, ...], list[Header]] = {}
+    for header in headers:
+        # Files without a Series Instance UID are grouped by folder.
+        folder = "" if header.series_instance_uid else os.path.dirname(header.path)
+        series.setdefault((header.study_instance_uid, header.series_instance_uid, folder), []).append(header)
+    ordered = sorted(series.items(), key=lambda item: (item[0][0], _number_or_last(item[1][0].series_number), item[0]))
+    return [plan for _, members in ordered for plan in _plan_one_series(members)]
+
+
+def subset_plan(plan: VolumePlan, indices: Sequence[int], finding: Finding) -> VolumePlan:
+    """Return a plan with only the slices `indices`, and `finding` in front of its findings.
+
+    With a fourth axis, `indices` are whole repetitions. The geometry is None if the remaining slices are not evenly
+    spaced but those of `plan` are.
+    """
+    slices = tuple(plan.slices[index] for index in indices)
+    if plan.axis is not None:
+        values = tuple(plan.axis_values[index // plan.depth] for index in indices[:: plan.depth])
+        shape = (len(values), *plan.shape[1:])
+        return replace(plan, slices=slices, shape=shape, axis_values=values, findings=(finding, *plan.findings))
+    geometry = plan.geometry
+    geometry_findings = [known for known in plan.findings if known.kind in _GEOMETRY_FINDINGS]
+    if geometry is not None:
+        positions = np.array([frame.position for frame in slices], np.float64)
+        was_even = _UNEVEN_FINDINGS.isdisjoint(known.kind for known in plan.findings)
+        geometry, geometry_findings = _stack_geometry(slices, positions, range(len(slices)))
+        if was_even and not _UNEVEN_FINDINGS.isdisjoint(known.kind for known in geometry_findings):
+            geometry = None
+    # Slice indices in the other findings are no longer valid.
+    other_findings = [known._replace(slices=()) for known in plan.findings if known.kind not in _GEOMETRY_FINDINGS]
+    findings = (finding, *geometry_findings, *other_findings)
+    return replace(plan, slices=slices, shape=(len(slices), *plan.frame_shape), geometry=geometry, findings=findings)
+
+
+class _GroupKey(NamedTuple):
+    """Properties that all frames of a volume share.
+
+    If a series has several values of one of them, its volumes have a finding with the name of the field.
+    """
+
+    mixed_sizes: tuple[int, ...]
+    mixed_values: tuple[str, str]
+    missing_geometry: bool
+    mixed_frames_of_reference: str
+    mixed_stacks: str
+    mixed_pixel_spacing: tuple[float, ...]
+    mixed_orientations: int
+    separate_objects: str
+
+
+_EXPLANATIONS = {
+    "mixed_sizes": "different image sizes",
+    "mixed_values": "different kinds of values (palette, MONOCHROME1, floating point, 64 bits)",
+    "missing_geometry": "images with and without position and orientation",
+    "mixed_frames_of_reference": "different frames of reference",
+    "mixed_stacks": "different stacks",
+    "mixed_pixel_spacing": "different pixel spacings",
+    "mixed_orientations": "different orientations",
+    "separate_objects": "several multi-frame objects without position and orientation",
+}
+
+
+@dataclass
+class _FrameGroup:
+    """Frames with the same group key, not yet sorted."""
+
+    header: Header
+    dtypes: set[str] = field(default_factory=set)
+    slices: list[Slice] = field(default_factory=list)
+
+
+def _plan_one_series(headers: Sequence[Header]) -> list[VolumePlan]:
+    """Plan the volumes of one series, the largest first."""
+    groups: dict[_GroupKey, _FrameGroup] = {}
+    orientations = OrientationNumbers()
+    retained, duplicates, repeated_uids = _without_duplicates(headers)
+    for header in retained:
+        for frame in header.slices:
+            group = groups.setdefault(_group_key(header, frame, orientations), _FrameGroup(header))
+            group.dtypes.add(header.dtype)
+            group.slices.append(frame)
+    common: list[Finding] = []
+    for name, values in zip(_GroupKey._fields, zip(*groups, strict=True), strict=True):
+        if len(set(values)) > 1:
+            common.append(Finding(name, f"the series has {_EXPLANATIONS[name]}; each is a separate volume"))
+    if repeated_uids:
+        uids = "1 SOP Instance UID is" if len(repeated_uids) == 1 else f"{len(repeated_uids)} SOP Instance UIDs are"
+        common.append(Finding("repeated_uid", f"{uids} used by different images, for example {repeated_uids[0]}"))
+    plans = [
+        _make_plan(group, layout, geometry, (*common, *findings), duplicates)
+        for key, group in groups.items()
+        for layout, geometry, findings in _arrange_group(key, group)
+    ]
+    plans.sort(key=lambda plan: (-math.prod(plan.shape), str(plan.part), plan.slices[0].sop_instance_uid))
+    return plans
+
+
+def _without_duplicates(headers: Sequence[Header]) -> tuple[list[Header], dict[str, list[str]], list[str]]:
+    """Find copies of the same instance.
+
+    Returns the first file of each instance, the paths of further copies by the path of the first, and SOP Instance UIDs
+    that several different images share.
+    """
+    retained: list[Header] = []
+    first_path: dict[tuple[Any, ...], str] = {}
+    duplicates: dict[str, list[str]] = {}
+    uid_counts: dict[str, int] = {}
+    for header in headers:
+        frame = header.slices[0]
+        uid = frame.sop_instance_uid
+        if uid:
+            # The UID alone is not sufficient: some anonymisers give all files the same one.
+            key = (uid, frame.position, frame.orientation, frame.instance_number, frame.keys, header.shape)
+            path = first_path.setdefault(key, header.path)
+            if path is not header.path:
+                duplicates.setdefault(path, []).append(header.path)
+                continue
+            uid_counts[uid] = uid_counts.get(uid, 0) + 1
+        retained.append(header)
+    return retained, duplicates, [uid for uid, count in uid_counts.items() if count > 1]
+
+
+def _group_key(header: Header, frame: Slice, orientations: OrientationNumbers) -> _GroupKey:
+    # Integers of different types share one that holds both; this is impossible with 64 bits, and avoided for floats.
+    is_separate_dtype = header.dtype[1] == "f" or header.dtype[2:] == "8"
+    has_geometry = frame.position is not None and frame.orientation is not None
+    interpretation = header.photometric_interpretation
+    spacing = frame.pixel_spacing if has_geometry else None
+    return _GroupKey(
+        header.shape,
+        (
+            header.dtype if is_separate_dtype else "",
+            interpretation if interpretation in _SEPARATE_INTERPRETATIONS else "",
+        ),
+        not has_geometry,
+        header.frame_of_reference_uid if has_geometry else "",
+        frame.stack if has_geometry else "",
+        () if spacing is None else (round(spacing[0], 4), round(spacing[1], 4)),
+        orientations.number(frame.orientation) if has_geometry and frame.orientation else -1,
+        header.path if not has_geometry and len(header.slices) > 1 else "",
+    )
+
+
+def _arrange_group(key: _GroupKey, group: _FrameGroup) -> list[tuple[StackLayout, Geometry | None, list[Finding]]]:
+    """Sort the frames of a group into volumes; return layout, geometry and findings of each."""
+    slices = group.slices
+    if key.missing_geometry:
+        order = sorted(range(len(slices)), key=lambda index: (_number_or_last(slices[index].instance_number), index))
+        finding = Finding("no_geometry", "no position or orientation; slices are sorted by instance number")
+        return [(StackLayout(np.array(order), (), None, (), ()), None, [finding])]
+    orientation: Orientation = slices[0].orientation  # type: ignore[assignment]
+    tolerance = position_tolerance(slices[0].pixel_spacing)
+    positions = np.array([frame.position for frame in slices], np.float64)
+    along_normal, in_plane = number_positions(positions, orientation, tolerance)
+    column_findings: list[Finding] = []
+    columns = [np.arange(len(slices))]
+    if len(np.unique(np.stack([along_normal, in_plane]), axis=1).T) > len(np.unique(along_normal)):
+        # Several stacks next to each other, as in tiled acquisitions.
+        columns = [np.flatnonzero(in_plane == number) for number in np.unique(in_plane)]
+        text = "slices of several stacks lie side by side in the same plane; each stack is a separate volume"
+        column_findings = [Finding("mixed_columns", text)]
+    result = []
+    for column in columns:
+        levels = np.unique(along_normal[column], return_inverse=True)[1].reshape(-1)
+        for layout in arrange_stack([slices[index] for index in column.tolist()], levels):
+            grid = column[layout.grid]
+            first_repetition = grid.reshape(-1, grid.shape[-1])[0].tolist()
+            geometry, findings = _stack_geometry(slices, positions, first_repetition)
+            result.append((layout._replace(grid=grid), geometry, [*column_findings, *findings, *layout.findings]))
+    return result
+
+
+def _stack_geometry(
+    slices: Sequence[Slice], positions: Floats, indices: Sequence[int]
+) -> tuple[Geometry | None, list[Finding]]:
+    """Return the geometry of the slices `indices`, and its irregularities."""
+    first = slices[indices[0]]
+    orientation: Orientation = first.orientation  # type: ignore[assignment]
+    if first.pixel_spacing is None:
+        return None, [Finding("no_pixel_spacing", "no pixel spacing: slices are sorted by position, without an affine")]
+    return compute_geometry(positions[list(indices)], orientation, first.pixel_spacing, first.slice_spacing)
+
+
+def _make_plan(
+    group: _FrameGroup,
+    layout: StackLayout,
+    geometry: Geometry | None,
+    findings: Sequence[Finding],
+    duplicates: Mapping[str, Sequence[str]],
+) -> VolumePlan:
+    header = group.header
+    slices = tuple(group.slices[index] for index in layout.grid.reshape(-1).tolist())
+    return VolumePlan(
+        study_instance_uid=header.study_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        series_number=header.series_number,
+        modality=header.modality,
+        description=header.description,
+        part=layout.part,
+        shape=(*layout.grid.shape, *header.shape),
+        dtype=np.result_type(*group.dtypes).newbyteorder("="),
+        slices=slices,
+        geometry=geometry,
+        axis=layout.axis,
+        axis_values=layout.axis_values,
+        findings=(*findings, *_value_findings(slices, group.dtypes, duplicates, layout.grid.shape[-1])),
+        photometric_interpretation=header.photometric_interpretation,
+    )
+
+
+def _value_findings(
+    slices: Sequence[Slice], dtypes: set[str], duplicates: Mapping[str, Sequence[str]], depth: int
+) -> list[Finding]:
+    """Return findings about stored values, and about copies of the slices' files."""
+    findings = []
+    if len(dtypes) > 1:
+        names = " and ".join(sorted(np.dtype(dtype).name for dtype in dtypes))
+        findings.append(Finding("mixed_dtypes", f"slices have different types: {names}"))
+    rescales = {frame.rescale for frame in slices}
+    if len(rescales) > 1:
+        text = f"slices have {len(rescales)} different rescales; their stored values are not comparable"
+        findings.append(Finding("mixed_rescale", text))
+    copies = [path for frame in slices if frame.frame == 0 for path in duplicates.get(frame.path, ())]
+    if copies:
+        indices = tuple(sorted({index % depth for index, frame in enumerate(slices) if frame.path in duplicates}))
+        files = (
+            "1 file is a copy of an instance" if len(copies) == 1 else f"{len(copies)} files are copies of instances"
+        )
+        frames = [slices[0]._replace(path=path, frame=0) for path in copies]
+        text = f"{files} already in the volume; left out: {list_frames(frames, len(frames))}"
+        findings.append(Finding("duplicate", text, indices))
+    return findings
+
+
+def _number_or_last(number: int | None) -> float:
+    return math.inf if number is None else number

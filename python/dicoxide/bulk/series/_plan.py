@@ -1,0 +1,115 @@
+"""Plans of volumes, and the list type in which plans and volumes are returned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import numpy as np
+
+from dicoxide.bulk.series._geometry import Finding, Geometry
+from dicoxide.bulk.series._headers import AXES, Slice
+from dicoxide.bulk.series._stacking import Part
+
+__all__ = ["OnError", "SeriesResult", "VolumePlan", "check_on_error"]
+
+T = TypeVar("T")
+OnError: TypeAlias = Literal["raise", "return", "skip"]
+
+_AXIS_UNITS = {axis.name: axis.unit for axis in AXES}
+
+
+def check_on_error(on_error: str) -> None:
+    """Raise a ValueError if `on_error` is not a valid value of that parameter."""
+    if on_error not in ("raise", "return", "skip"):
+        raise ValueError(f"on_error must be 'raise', 'return' or 'skip', not {on_error!r}")
+
+
+class SeriesResult(list[T]):
+    """A list of volumes or plans, with the files that are in none of them.
+
+    Attributes
+    ----------
+    skipped : dict of str to list of str
+        Paths of files that are not images, by reason: ``"not DICOM"``, ``"DICOMDIR"``, ``"no image"`` or
+        ``"dangling link"``.
+    errors : list of (str, Exception)
+        Paths of files and folders that could not be read, with the error. Empty with ``on_error="raise"``.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[T] = (),
+        skipped: Mapping[str, list[str]] | None = None,
+        errors: Iterable[tuple[str, Exception]] = (),
+    ) -> None:
+        super().__init__(items)
+        self.skipped: dict[str, list[str]] = dict(skipped or {})
+        self.errors: list[tuple[str, Exception]] = list(errors)
+
+
+@dataclass(frozen=True, eq=False)
+class VolumePlan:
+    """Describes a volume before it is decoded: plain values that can be pickled.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ([repetitions,] slices, rows, columns[, samples]).
+    dtype : dtype
+        Integer or float type that holds the stored values of all slices.
+    slices : tuple of Slice
+        Frame and file of each slice, in the order of the array, the fourth axis slowest.
+    part : tuple of (str, value)
+        Distinguishes this volume from others of its series, for example
+        ``(("ImageType", "ORIGINAL\\\\PRIMARY\\\\P"),)``.
+    geometry : Geometry or None
+        ``affine``, ``spacing``, ``origin`` and ``direction``; see :class:`Volume`, as for the other attributes.
+    """
+
+    study_instance_uid: str
+    series_instance_uid: str
+    series_number: int | None
+    modality: str
+    description: str
+    part: Part
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    slices: tuple[Slice, ...]
+    geometry: Geometry | None
+    axis: str | None
+    axis_values: tuple[float, ...]
+    findings: tuple[Finding, ...]
+    photometric_interpretation: str = ""
+
+    @property
+    def axis_unit(self) -> str:
+        """Unit of `axis_values`, or ``""``."""
+        return _AXIS_UNITS.get(self.axis or "", "")
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of one slice: (rows, columns[, samples])."""
+        return self.shape[1:] if self.axis is None else self.shape[2:]
+
+    @property
+    def depth(self) -> int:
+        """Number of slices in each repetition."""
+        return self.shape[0] if self.axis is None else self.shape[1]
+
+    @property
+    def is_colour(self) -> bool:
+        """True if a pixel has several samples."""
+        return len(self.frame_shape) > 2
+
+    @property
+    def sources(self) -> list[tuple[str, int]]:
+        """(path, zero-based frame index) of each slice, in the order of the array."""
+        return [(frame.path, frame.frame) for frame in self.slices]
+
+    @property
+    def rescale(self) -> tuple[float, float] | None:
+        """(slope, intercept) if all slices have the same, else None."""
+        rescales = {frame.rescale for frame in self.slices}
+        return rescales.pop() if len(rescales) == 1 else None
