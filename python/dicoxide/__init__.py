@@ -13,7 +13,7 @@ from dicoxide._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
 from dicoxide._pixels import pack_bits, rescale, unpack_bits
-from dicoxide._sources.attributes import Attributes
+from dicoxide._sources import Attributes
 from dicoxide.errors import (
     CorruptFrameError,
     DecodeError,

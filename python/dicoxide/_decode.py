@@ -23,8 +23,7 @@ from dicoxide._arguments import (
 from dicoxide._backend import core
 from dicoxide._frame import CoreAttributes, FrameSpec
 from dicoxide._image import Image
-from dicoxide._sources.base import Readable
-from dicoxide._sources.open import open_source
+from dicoxide._sources import Readable, open_source
 
 if TYPE_CHECKING:
     import numpy.typing as npt

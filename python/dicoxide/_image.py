@@ -12,7 +12,7 @@ from dicoxide import _deviations
 from dicoxide._arguments import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
 from dicoxide._fallback_decoders import FallbackFrames, apply_modality_lut, available_plugins
 from dicoxide._pixels import exact_copy, rescale_into
-from dicoxide._sources.base import Source
+from dicoxide._sources import Source
 from dicoxide.errors import DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from dicoxide._core import Frames
-    from dicoxide._sources.attributes import Attributes
+    from dicoxide._sources import Attributes
 
 
 class Image:

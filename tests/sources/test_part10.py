@@ -16,9 +16,9 @@ import pydicom
 import pytest
 
 import dicoxide
+from dicoxide._sources import open_source
 from dicoxide._sources.attributes import KEYWORDS
 from dicoxide._sources.dataset import describe
-from dicoxide._sources.open import open_source
 from dicoxide._sources.pydicom_reader import read
 from support.encoders.dataset import dataset, to_bytes
 from support.real_images import pydicom_files, shared_files

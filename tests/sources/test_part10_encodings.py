@@ -12,8 +12,8 @@ import pytest
 from pydicom.datadict import tag_for_keyword
 
 import dicoxide
+from dicoxide._sources import open_source
 from dicoxide._sources.dataset import describe
-from dicoxide._sources.open import open_source
 from dicoxide._sources.pydicom_reader import read
 
 pytestmark = pytest.mark.skipif(

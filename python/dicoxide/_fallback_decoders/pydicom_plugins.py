@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import Decoder
 
     from dicoxide._core import Frames
-    from dicoxide._sources.base import Source
+    from dicoxide._sources import Source
 
 # Plugins that end their process on some corrupt frames (an uncaught C++ exception). They are tried last, and only in
 # a process of their own.

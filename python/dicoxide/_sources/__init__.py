@@ -1,1 +1,14 @@
-"""Where pixel data and attributes come from: a file (read by the core) or a pydicom Dataset."""
+"""Sources of pixel data: a file, bytes or a pydicom Dataset, opened behind one interface.
+
+:func:`open_source` returns a :class:`Source`: ``FileSource`` for files and bytes, which the extension reads, or
+``DatasetSource`` for data sets, which pydicom has read. Both give the frame description, the frames, the attributes and
+the rescale coefficients of an object.
+"""
+
+from __future__ import annotations
+
+from dicoxide._sources.attributes import Attributes
+from dicoxide._sources.base import Readable, Source
+from dicoxide._sources.open import open_many, open_source
+
+__all__ = ["Attributes", "Readable", "Source", "open_many", "open_source"]

@@ -1,4 +1,4 @@
-"""The attributes of an object that decoding, sorting and measuring need, as a read-only mapping."""
+"""The attributes that decoding, sorting and measuring of images need, as a read-only mapping."""
 
 from __future__ import annotations
 
@@ -12,29 +12,35 @@ __all__ = ["Attributes", "Elements"]
 
 
 class Elements(Protocol):
-    """The elements of one data set or item, whoever read them."""
+    """The elements of one data set or sequence item, read by the extension or by pydicom."""
 
     def value(self, tag: int, vr: str) -> Any:
-        """The value of an element as Python has it; a KeyError where the element is not there.
+        """Return the value of an element; raise KeyError if the element is absent.
 
-        Numbers are int and float, text is str, several values a list, the items of a sequence a list of `Elements`;
-        an element without a value is None if it is of numbers or bytes, else ``""``. `vr` is that of the data
-        dictionary.
+        Numbers are int or float, text is str, several values are a list, the items of a sequence a list of `Elements`.
+        An empty element is None if its values are numbers or bytes, else ``""``. `vr` is the VR in the data dictionary.
         """
 
     def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
-        """Values of those of (keyword, tag, VR) that are there, and the keywords of those that take a closer look."""
+        """Read the elements of `wanted`, given as (keyword, tag, VR), that have a frequent, simple VR.
+
+        The first result maps keywords to values. The second one has the keywords of the elements that are present but
+        were not converted; read them with :meth:`value`.
+        """
 
     def tags(self) -> Iterator[int]:
-        """The tags of the elements that are there, in any order."""
+        """Return the tags of all elements, in any order."""
 
 
 class Attributes(Mapping[str, Any]):
-    """Attributes by keyword, those that are there, in the order of their tags.
+    """Attributes of a data set or sequence item: a mapping from keyword to value, in the order of the tags.
 
-    Values equal pydicom's, as plain Python: int, float, str, bytes, a list of these where there are several, a list of
-    `Attributes` for a sequence. An attribute without a value is None if its values are numbers or bytes, else ``""``.
-    It knows what decoding, sorting and measuring need (`KEYWORDS`); ``Image.to_pydicom()`` has everything.
+    Values are plain Python objects equal to pydicom's: int, float, str or bytes, a list of these for several values,
+    and a list of `Attributes` for a sequence. The value of an empty attribute is None if its values are numbers or
+    bytes, else ``""``.
+
+    Only the attributes that decoding, sorting and measuring need are available; :meth:`dicoxide.Image.to_pydicom`
+    returns all.
     """
 
     __slots__ = ("_elements",)
@@ -51,22 +57,33 @@ class Attributes(Mapping[str, Any]):
         return [Attributes(item) for item in value] if vr == "SQ" else value
 
     def get_many(self, keywords: Iterable[str]) -> dict[str, Any]:
-        """Those of `keywords` that are there; one that is broken counts as not there. Much quicker than one by one."""
-        found, left = self._elements.read_common(_wanted(tuple(keywords)))
-        for keyword in left:
+        """Return the values of several attributes; faster than one access for each.
+
+        Parameters
+        ----------
+        keywords : iterable of str
+            Keywords of PS3.6.
+
+        Returns
+        -------
+        dict
+            Values by keyword. Absent and corrupt attributes are left out.
+        """
+        values, unread = self._elements.read_common(_with_tags(tuple(keywords)))
+        for keyword in unread:
             try:
-                found[keyword] = self[keyword]
+                values[keyword] = self[keyword]
             except CorruptFrameError:
                 continue
-        return found
+        return values
 
     def __contains__(self, keyword: object) -> bool:
-        known = _DICTIONARY.get(keyword)  # type: ignore[call-overload]
-        return known is not None and known[0] in set(self._elements.tags())
+        entry = _DICTIONARY.get(keyword)  # type: ignore[call-overload]
+        return entry is not None and entry[0] in set(self._elements.tags())
 
     def __iter__(self) -> Iterator[str]:
-        there = set(self._elements.tags())
-        return (keyword for keyword, (tag, _) in _DICTIONARY.items() if tag in there)
+        tags = set(self._elements.tags())
+        return (keyword for keyword, (tag, _) in _DICTIONARY.items() if tag in tags)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -76,12 +93,12 @@ class Attributes(Mapping[str, Any]):
 
 
 @lru_cache(64)
-def _wanted(keywords: tuple[str, ...]) -> list[tuple[str, int, str]]:
-    """Keyword, tag and VR of each: callers ask for the same ones file after file."""
+def _with_tags(keywords: tuple[str, ...]) -> list[tuple[str, int, str]]:
+    """Return (keyword, tag, VR) of each; cached, as callers pass the same keywords for every file."""
     return [(keyword, *_DICTIONARY[keyword]) for keyword in keywords]
 
 
-# Tag and value representation of PS3.6, in the order of tags.
+# Tag and value representation of PS3.6 by keyword, in the order of tags.
 _DICTIONARY: dict[str, tuple[int, str]] = {
     "SpecificCharacterSet": (0x00080005, "CS"),
     "ImageType": (0x00080008, "CS"),

@@ -18,7 +18,7 @@ from dicoxide._backend import core
 from dicoxide._frame import IMAGE_PIXEL, FrameSpec
 from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import DEFLATED, EXPLICIT, IMPLICIT, Source
-from dicoxide._sources.pydicom_reader import reading, unreadable
+from dicoxide._sources.pydicom_reader import convert_errors, unreadable_error
 from dicoxide._sources.values import is_number
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
@@ -70,7 +70,7 @@ class DatasetSource(Source):
     def value(self) -> bytes:
         element = self._element
         if element.is_raw:
-            with reading("the pixel data"):
+            with convert_errors("the pixel data"):
                 value = self.dataset[self._pixel_tag].value
         else:
             value = element.value
@@ -118,11 +118,11 @@ class DatasetSource(Source):
 
     @property
     def has_modality_lut(self) -> bool:
-        with reading("the Modality LUT Sequence", also=(OSError,)):
+        with convert_errors("the Modality LUT Sequence", also=(OSError,)):
             return bool(self.dataset.get("ModalityLUTSequence"))
 
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
-        with reading("the rescale attributes", also=(OSError,)):
+        with convert_errors("the rescale attributes", also=(OSError,)):
             return self._rescales(indices)
 
     def _rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
@@ -181,7 +181,7 @@ class _DatasetElements:
     def value(self, tag: int, vr: str) -> Any:
         if tag not in self._dataset:
             raise KeyError(tag)
-        with reading(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X})", also=(OSError,)):
+        with convert_errors(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X})", also=(OSError,)):
             value = self._dataset[tag].value
             if vr == "SQ":
                 return [_DatasetElements(item) for item in value or ()]
@@ -330,7 +330,7 @@ def _values(dataset: Dataset, tags: dict[str, BaseTag]) -> dict[str, Any]:
     except MemoryError:
         raise
     except Exception as error:
-        raise unreadable(f"element {tag}", error) from error
+        raise unreadable_error(f"element {tag}", error) from error
     return values
 
 

@@ -1,4 +1,4 @@
-"""The one place that chooses who reads a source."""
+"""Opens sources: chooses between the extension, which reads files and bytes, and pydicom."""
 
 from __future__ import annotations
 
@@ -19,34 +19,47 @@ __all__ = ["open_many", "open_source"]
 def open_source(src: Readable, max_bytes: int | None = None) -> Source:
     """Read the header of `src`.
 
+    Parameters
+    ----------
+    src : path, bytes-like, binary file or pydicom Dataset
+        The object. A binary file is read from its current position to its end.
+    max_bytes : int, optional
+        Maximum size of an inflated data set.
+
     Raises
     ------
     CorruptFrameError
-        If attributes that decoding needs are missing or no numbers, or the file is no DICOM file.
+        If `src` is not a DICOM object, or an attribute that decoding needs is missing or not a number.
     LimitError
         If a deflated data set inflates to more than `max_bytes`.
     OSError
         If the file cannot be read.
     TypeError
-        If `src` is nothing that can be read.
+        If `src` has another type.
     """
     is_path = isinstance(src, (str, os.PathLike))
     if not is_path and type(src) is not bytes:
-        # Duck typing, before anything is imported: a data set of any class that behaves like pydicom's.
+        # Duck typing, because pydicom should be imported only if it is needed.
         if hasattr(src, "file_meta") or hasattr(src, "get_item"):
-            return _of_dataset(src)
-        src = _bytes_of(src)
+            return _dataset_source(src)
+        src = _read_bytes(src)
     if backend == "rust":
         from dicoxide._sources.file import FileSource
 
         return FileSource(src, max_bytes)  # type: ignore[arg-type]
     from dicoxide._sources.pydicom_reader import read
 
-    return _of_dataset(read(src))  # type: ignore[arg-type]
+    return _dataset_source(read(src))  # type: ignore[arg-type]
 
 
 def open_many(paths: Sequence[str], threads: int) -> list[Source | Exception]:
-    """Read the headers of files, on at most `threads` threads: what `open_source` gives of each, or raises."""
+    """Read the headers of files on at most `threads` threads.
+
+    Returns
+    -------
+    list of Source or Exception
+        For each path the source, or the exception that :func:`open_source` would raise.
+    """
     if backend == "rust":
         from dicoxide._sources.file import FileSource
 
@@ -54,29 +67,29 @@ def open_many(paths: Sequence[str], threads: int) -> list[Source | Exception]:
             opened if isinstance(opened, Exception) else FileSource(path, opened=opened)
             for path, opened in zip(paths, core.open_many(paths, threads), strict=True)
         ]
-    return [_opened(path) for path in paths]
+    return [_source_or_error(path) for path in paths]
 
 
-def _opened(path: str) -> Source | Exception:
+def _source_or_error(path: str) -> Source | Exception:
     try:
         return open_source(path)
     except Exception as error:
         return error
 
 
-def _of_dataset(dataset: Any) -> DatasetSource:
+def _dataset_source(dataset: Any) -> DatasetSource:
     from dicoxide._sources.dataset import describe
 
     return describe(dataset)
 
 
-def _bytes_of(src: Any) -> bytes:
-    """All that a binary file has left, or the bytes of a buffer, which could change."""
+def _read_bytes(src: Any) -> bytes:
+    """Read a binary file to its end, or copy a buffer, because it is mutable."""
     if hasattr(src, "read"):
-        read = src.read()
-        if isinstance(read, bytes):
-            return read
-        raise TypeError(f"src.read() gives {type(read).__name__}, a binary file is expected")
+        data = src.read()
+        if isinstance(data, bytes):
+            return data
+        raise TypeError(f"src.read() returned {type(data).__name__}, bytes expected")
     try:
         return owned_bytes(src)
     except TypeError:

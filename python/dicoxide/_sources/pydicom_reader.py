@@ -1,4 +1,7 @@
-"""What pydicom reads of files and bytes, and whose fault it is where it cannot."""
+"""Reads files and bytes with pydicom, and turns pydicom's exceptions on corrupt data into `CorruptFrameError`.
+
+Used for :meth:`dicoxide.Image.to_pydicom`, and for all sources if the extension is not available.
+"""
 
 from __future__ import annotations
 
@@ -15,30 +18,41 @@ from dicoxide.errors import CorruptFrameError, DecodeError
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-# Values above this many bytes stay in the file until they are asked for, so that a mapped view never reads them.
+# Values of more bytes than this are read from the file when they are accessed. A view of a mapped file needs none.
 _DEFER_BYTES = 1 << 16
 
 
 def read(src: str | os.PathLike[str] | bytes | BinaryIO) -> Dataset:
-    """What pydicom reads of a path, bytes or a binary file."""
+    """Read a path, bytes or a binary file with pydicom.
+
+    Raises
+    ------
+    CorruptFrameError
+        If pydicom cannot read it.
+    OSError
+        If the system cannot open or read the file, or it is neither a regular file nor a directory.
+    """
     from pydicom import dcmread
 
-    with reading("the file"):
+    with convert_errors("the file"):
         if isinstance(src, (str, os.PathLike)):
             mode = os.stat(src).st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                # Whoever opens a pipe waits for its other end.
+                # Opening a pipe would block until its other end is opened.
                 raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), os.fspath(src))
-            with _Reader(os.fspath(src)) as file:
+            with _BoundedReader(os.fspath(src)) as file:
                 dataset = dcmread(file, force=True, defer_size=_DEFER_BYTES)
-            # With which it opens the file again for what it has left there.
-            dataset.fileobj_type = _Reader
+            # pydicom uses this class to open the file again for deferred values.
+            dataset.fileobj_type = _BoundedReader
             return dataset
         return dcmread(io.BytesIO(src) if isinstance(src, bytes) else src, force=True)
 
 
-class _Reader(io.BufferedReader):
-    """Reads no more than is there: Python allocates first what a broken length asks for."""
+class _BoundedReader(io.BufferedReader):
+    """A file whose ``read`` never requests more bytes than the file has left.
+
+    ``BufferedReader.read(size)`` allocates `size` bytes first, and in a corrupt file an element may declare 4 GiB.
+    """
 
     def __init__(self, path: str, mode: str = "rb") -> None:
         super().__init__(io.FileIO(path, mode))
@@ -50,11 +64,22 @@ class _Reader(io.BufferedReader):
 
 
 @contextmanager
-def reading(what: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
-    """What pydicom raises where it reads broken bytes is their fault; what the system raises, unless `also`, is not.
+def convert_errors(subject: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Convert exceptions that pydicom raises on corrupt bytes to `CorruptFrameError`.
 
-    The system's have a number, pydicom's own OSError has none. pydicom converts elements when they are asked for, and
-    has no class for what can go wrong then.
+    pydicom converts elements when they are first accessed, and raises exceptions of many classes then. All are
+    converted but two groups, which pass unchanged:
+
+    - `DecodeError` and `MemoryError`,
+    - `OSError` with an ``errno``, which the system has raised (those of pydicom have none), unless its class is in
+      `also`.
+
+    Parameters
+    ----------
+    subject : str
+        Subject of the message: "the file", "the pixel data".
+    also : tuple of exception classes
+        Classes of system errors to convert too.
     """
     try:
         yield
@@ -63,9 +88,10 @@ def reading(what: str, also: tuple[type[Exception], ...] = ()) -> Iterator[None]
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None and not isinstance(error, also):
             raise
-        raise unreadable(what, error) from error
+        raise unreadable_error(subject, error) from error
 
 
-def unreadable(what: str, error: Exception) -> CorruptFrameError:
+def unreadable_error(subject: str, error: Exception) -> CorruptFrameError:
+    """Return the `CorruptFrameError` for an exception of pydicom."""
     text = " ".join(str(error).split())
-    return CorruptFrameError(f"{what} cannot be read: {text} (PS3.10 7)", clause="PS3.10 7")
+    return CorruptFrameError(f"{subject} cannot be read: {text} (PS3.10 7)", clause="PS3.10 7")

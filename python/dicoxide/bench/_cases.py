@@ -13,8 +13,7 @@ import numpy as np
 
 from dicoxide._arguments import Array
 from dicoxide._capabilities import capabilities
-from dicoxide._sources.base import Source
-from dicoxide._sources.open import open_source
+from dicoxide._sources import Source, open_source
 from dicoxide.bench import _images
 from dicoxide.bulk.series import CandidateFile, FileFinder
 from dicoxide.errors import DecodeError, UnsupportedError

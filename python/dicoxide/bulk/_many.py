@@ -17,7 +17,7 @@ from dicoxide._decode import decode
 from dicoxide._threads import ThreadPool
 
 if TYPE_CHECKING:
-    from dicoxide._sources.base import Readable
+    from dicoxide._sources import Readable
 
 __all__ = ["OnError", "decode_many"]
 

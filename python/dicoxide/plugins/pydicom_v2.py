@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from dicoxide._backend import core
 from dicoxide._image import Image
-from dicoxide._sources.open import open_source
+from dicoxide._sources import open_source
 from dicoxide.errors import CorruptFrameError
 
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ from pydicom.tag import Tag
 import dicoxide
 from dicoxide import _numpy_backend
 from dicoxide._backend import backend, core
+from dicoxide._sources import open_source
 from dicoxide._sources.attributes import _DICTIONARY, Attributes
 from dicoxide._sources.dataset import describe
-from dicoxide._sources.open import open_source
 from dicoxide._sources.pydicom_reader import read
 from dicoxide._sources.values import is_number, value_of
 from support import backend_comparison

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from dicoxide._arguments import thread_count
 from dicoxide._image import Image
-from dicoxide._sources.attributes import Attributes
-from dicoxide._sources.base import Source
-from dicoxide._sources.open import open_many, open_source
+<<<<<<< HEAD
+from dicoxide._sources import Attributes, Source, open_many, open_source
 from dicoxide.bulk.series._attribute_values import (
     MAX_MM,
     parse_integer,
@@ -23,6 +22,9 @@ from dicoxide.bulk.series._attribute_values import (
     parse_seconds,
     parse_text,
 )
+=======
+from dicoxide._sources import Attributes, Source, open_many, open_source
+>>>>>>> 2929ed4 (sources: export a public interface; describe readers and values)
 from dicoxide.bulk.series._discover import (
     HEAD_BYTES,
     CandidateFile,
