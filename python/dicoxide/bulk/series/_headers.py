@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from dicoxide._arguments import thread_count
 from dicoxide._image import Image
-<<<<<<< HEAD
 from dicoxide._sources import Attributes, Source, open_many, open_source
 from dicoxide.bulk.series._attribute_values import (
     MAX_MM,
@@ -22,9 +21,6 @@ from dicoxide.bulk.series._attribute_values import (
     parse_seconds,
     parse_text,
 )
-=======
-from dicoxide._sources import Attributes, Source, open_many, open_source
->>>>>>> 2929ed4 (sources: export a public interface; describe readers and values)
 from dicoxide.bulk.series._discover import (
     HEAD_BYTES,
     CandidateFile,

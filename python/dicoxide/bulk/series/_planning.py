@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from dicoxide._decode import open as open_image
-from dicoxide._sources.attributes import Attributes
+from dicoxide._sources import Attributes
 from dicoxide.bulk.series._discover import FileFinder, Paths, SkippedFile
 from dicoxide.bulk.series._grouping import plan_headers
 from dicoxide.bulk.series._headers import Header, read_headers
