@@ -93,7 +93,7 @@ def _find_deviations(source: Source, frame_count: int, value_bytes: int, expecte
         deviations.append(Deviation(None, "number of frames 0 found, taken as 1", "PS3.3 C.7.6.6", None))
     declared = source.number_of_frames or 1
     if frame_count > declared:
-        message = f"number of frames is {declared}, {frame_count} are there"
+        message = f"number of frames is {declared}, {frame_count} frames found"
         deviations.append(Deviation(None, message, "PS3.5 8.1.1", None))
     elif value_bytes > expected_bytes + expected_bytes % 2:
         message = f"{value_bytes - expected_bytes} bytes after the last frame"

@@ -157,7 +157,7 @@ def test_number_of_frames_too_small_without_a_table() -> None:
     # Each fragment begins with SOI, so that there are as many frames.
     values, coded = series()
     ds = dataset(values, JPEGLossless, bits_stored=12, coded=coded, number_of_frames=5)
-    with pytest.warns(NonConformantWarning, match=f"number of frames is 5, {COUNT} are there"):
+    with pytest.warns(NonConformantWarning, match=f"number of frames is 5, {COUNT} frames found"):
         assert np.array_equal(dicoxide.decode(ds, fallback=False), values)
 
 

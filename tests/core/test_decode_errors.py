@@ -58,7 +58,7 @@ class TestNonConformance:
     def test_more_frames_than_said_are_all_given(self) -> None:
         for syntax in SYNTAXES:
             ds = series(syntax, number_of_frames=4, table="basic")
-            with pytest.warns(NonConformantWarning, match="number of frames is 4, 6 are there"):
+            with pytest.warns(NonConformantWarning, match="number of frames is 4, 6 frames found"):
                 assert np.array_equal(dicoxide.decode(ds), FRAMES)
             with pytest.raises(dicoxide.CorruptFrameError):
                 dicoxide.decode(ds, strict=True)

@@ -55,7 +55,7 @@ def test_each_frame_is_handed_on_alone(theirs: list[bytes]) -> None:
 def test_more_frames_than_said_are_all_given(theirs: list[bytes], table: Any, said: int | None) -> None:
     data = series(number_of_frames=said or 1, table=table)
     for src in (data, io.BytesIO(data)):
-        with pytest.warns(NonConformantWarning, match=f"number of frames is {said or 1}, 4 are there"):
+        with pytest.warns(NonConformantWarning, match=f"number of frames is {said or 1}, 4 frames found"):
             assert np.array_equal(dicoxide.decode(src), FRAMES)
     image = dicoxide.open(data)
     with pytest.warns(NonConformantWarning):
@@ -65,7 +65,7 @@ def test_more_frames_than_said_are_all_given(theirs: list[bytes], table: Any, sa
     assert np.array_equal(image[3], FRAMES[3])
     with pytest.warns(NonConformantWarning):
         assert np.array_equal(np.stack(list(dicoxide.iter_frames(data))), FRAMES)
-    with pytest.raises(CorruptFrameError, match="4 are there"):
+    with pytest.raises(CorruptFrameError, match="4 frames found"):
         dicoxide.decode(data, strict=True)
     with pytest.warns(NonConformantWarning), pytest.raises(LimitError):
         dicoxide.decode(data, max_bytes=FRAMES.nbytes - 1)
@@ -148,7 +148,7 @@ def test_native_samples_without_a_type_here() -> None:
     with pytest.raises(LimitError):
         dicoxide.decode(data, max_bytes=bits.nbytes - 1)
     ds.NumberOfFrames = 3
-    with pytest.warns(NonConformantWarning, match="number of frames is 3, 4 are there"):
+    with pytest.warns(NonConformantWarning, match="number of frames is 3, 4 frames found"):
         assert np.array_equal(dicoxide.decode(to_bytes(ds)), bits)
     with pytest.warns(NonConformantWarning), pytest.raises(LimitError):
         dicoxide.decode(to_bytes(ds), max_bytes=bits.nbytes - 1)

@@ -40,7 +40,7 @@ class TestEncapsulated:
         out, notes = decode(opened, "u1", 4, [2, 0, 1])
         assert out.tolist() == [[3] * 4, [1] * 4, [2] * 4]
         assert [opened.frame_bytes(index) for index in range(3)] == [(frame, 0) for frame in self.FRAMES]
-        what = "the basic offset table does not lead to the frames, not used"
+        what = "basic offset table does not match the items, ignored"
         assert notes == ([(None, what, "PS3.5 A.4", 8)] if table == "wrong" else [])
         assert opened.notes() == []
 
@@ -53,14 +53,14 @@ class TestEncapsulated:
         assert coded.extended is not None
         opened = self.open(encapsulate.Encapsulated(coded.value, (coded.extended[0], coded.extended[1][:8])))
         assert opened.frame_bytes(2) == (odd[2] + b"\0", 0)
-        what = "the extended offset table does not lead to the frames, not used"
+        what = "extended offset table does not match the items, ignored"
         assert opened.notes() == [(None, what, "PS3.3 C.7.6.3.1.8", None)]
 
     def test_a_frame_that_is_cut_does_not_spoil_the_others(self) -> None:
         coded = encapsulate.encapsulate(list(self.FRAMES), table="basic")
         opened = frames(RLELossless, coded.value[:-3], number_of_frames=3)
         assert decode(opened, "u1", 4, [0, 1])[0].tolist() == [[1] * 4, [2] * 4]
-        with pytest.raises(TruncatedFrameError, match="an item of 666 bytes found, 663 are left") as error:
+        with pytest.raises(TruncatedFrameError, match="item of 666 bytes found, 663 bytes left") as error:
             decode(opened, "u1", 4)
         assert (error.value.frame_index, error.value.offset) == (2, len(coded.value) - 3)
 
@@ -69,17 +69,17 @@ class TestEncapsulated:
         value[12:16] = struct.pack("<L", 2)
         opened = frames(RLELossless, bytes(value), number_of_frames=3)
         assert opened.notes() == []
-        note = (None, "the basic offset table does not lead to the frames, not used", "PS3.5 A.4", 8)
+        note = (None, "basic offset table does not match the items, ignored", "PS3.5 A.4", 8)
         assert decode(opened, "u1", 4, [1])[1] == [note]
         assert opened.notes() == []
-        with pytest.raises(CorruptFrameError, match="does not lead to the frames") as error:
+        with pytest.raises(CorruptFrameError, match="does not match the items") as error:
             decode(opened, "u1", 4, [1], strict=True)
         assert (facts(error), error.value.frame_index) == (("Malformed", 8), 1)
 
     def test_more_frames_than_declared(self) -> None:
         opened = self.open(encapsulate.encapsulate(list(self.FRAMES)), declared=1)
         assert len(opened) == 3
-        assert opened.notes() == [(None, "number of frames is 1, 3 are there", "PS3.3 C.7.6.6", None)]
+        assert opened.notes() == [(None, "number of frames is 1, 3 frames found", "PS3.3 C.7.6.6", None)]
 
     def test_empty_fragments_make_no_frame(self) -> None:
         for empty in (1, 2):
@@ -90,7 +90,7 @@ class TestEncapsulated:
 
     def test_frames_that_cannot_be_told_apart(self) -> None:
         pieces = [encapsulate.item(b"ab")] * 3
-        with pytest.raises(CorruptFrameError, match="only 1 can be told apart"):
+        with pytest.raises(CorruptFrameError, match="only 1 frame starts recognised"):
             frames(RLELossless, encapsulate.item(b"") + b"".join(pieces), number_of_frames=2)
         with pytest.raises(TruncatedFrameError, match="3 fragments found, 4 frames expected"):
             frames(RLELossless, encapsulate.item(b"") + b"".join(pieces), number_of_frames=4)
@@ -98,11 +98,11 @@ class TestEncapsulated:
     @pytest.mark.parametrize(
         ("value", "kind", "offset", "text"),
         [
-            (b"", "Truncated", 0, "the basic offset table item is missing"),
-            (b"\xfe\xff\0", "Truncated", 0, "3 bytes found, an item header of 8 expected"),
-            (bytes(8), "Malformed", 0, "tag (0000,0000) found, an item (FFFE,E000) expected"),
+            (b"", "Truncated", 0, "basic offset table item is missing"),
+            (b"\xfe\xff\0", "Truncated", 0, "3 bytes found, item header of 8 bytes expected"),
+            (bytes(8), "Malformed", 0, "tag (0000,0000) found, item (FFFE,E000) expected"),
             (encapsulate.item(b"") + b"\x28\0\x10\0abcd", "Malformed", 8, "tag (0028,0010) found"),
-            (b"\xfe\xff\0\xe0\xff\xff\xff\xff", "Malformed", 4, "an item of undefined length"),
+            (b"\xfe\xff\0\xe0\xff\xff\xff\xff", "Malformed", 4, "item of undefined length"),
             (encapsulate.item(b"") + encapsulate.item(b"abcd")[:-1], "Truncated", 19, "an item of 4 bytes found, 3"),
             (encapsulate.item(b""), "Truncated", 8, "0 fragments found, 1 frames expected"),
         ],

@@ -156,7 +156,7 @@ class TestNative:
         ("length", "declared", "count", "note"),
         [
             (8, 2, 2, None),
-            (8, None, 2, "number of frames is 1, 2 are there"),
+            (8, None, 2, "number of frames is 1, 2 frames found"),
             (8, 0, 2, "number of frames 0 found, taken as 1"),
             (7, 1, 1, "3 bytes after the last frame"),
             (4, 1, 1, None),

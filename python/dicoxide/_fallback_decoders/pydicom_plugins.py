@@ -124,7 +124,7 @@ class FallbackFrames:
         count = declared if value_bytes - expected_bytes < 2 else max(declared, value_bytes * 8 // frame_bits)
         if count == declared:
             return declared, []
-        return count, [Deviation(None, f"number of frames is {declared}, {count} are there", clause, None)]
+        return count, [Deviation(None, f"number of frames is {declared}, {count} frames found", clause, None)]
 
     def _decode_frame(self, index: int, raw: bool) -> Array:
         spec = self._source.spec

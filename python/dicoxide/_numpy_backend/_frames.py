@@ -75,7 +75,7 @@ class Native(Places):
             self.count = max(declared, found * 8 // self._bits)
             what = f"{found - expected} bytes after the last frame"
             if self.count > declared:
-                what = f"number of frames is {declared}, {self.count} are there"
+                what = f"number of frames is {declared}, {self.count} frames found"
             self.tolerated.append(Tolerated(what, clause))
         elif found % 2:
             what = "the value has odd length: its trailing pad byte is missing"
@@ -114,7 +114,7 @@ class Encapsulated(Places):
         self._declared = _declared_frames(number_of_frames, self.tolerated)
         basic = _item(value, 0)
         if basic is None:
-            raise fault("Truncated", "the basic offset table item is missing", _ENCAPSULATED, 0)
+            raise fault("Truncated", "basic offset table item is missing", _ENCAPSULATED, 0)
         self._first_item = basic[1]
         self._walked: list[list[Range]] | None = None
         self._was_walked = False
@@ -137,7 +137,7 @@ class Encapsulated(Places):
                     self.tolerated.append(_WRONG_TABLE)
                 self.count = len(self._walk())
         if self.count > self._declared:
-            what = f"number of frames is {self._declared}, {self.count} are there"
+            what = f"number of frames is {self._declared}, {self.count} frames found"
             self.tolerated.append(Tolerated(what, _NUMBER))
 
     def tolerated_late(self) -> Tolerated | None:
@@ -150,9 +150,9 @@ class Encapsulated(Places):
         if place is None:
             walked = self._walk()
             if self._place and len(walked) != self._declared:
-                # Neither tells which of them the others are.
-                found = f"{len(walked)} frames are there, {self._declared} expected"
-                text = f"the offset table does not lead to frame {index}, and {found}"
+                # Which of these frames the remaining entries of the table mean is unknown.
+                found = f"{len(walked)} frames, {self._declared} expected"
+                text = f"offset table entry of frame {index} does not match the items, which hold {found}"
                 raise fault("Malformed", text, _ENCAPSULATED)
             place = walked[index]
         return [self._value[start:end] for start, end in place], 0
@@ -228,16 +228,16 @@ class Encapsulated(Places):
             later = [at for at in range(first + 1, found) if self._starts_frame(self._value[slice(*fragments[at])])]
             starts = [0, *later]
             if len(starts) < declared:
-                text = f"{found} fragments found for {declared} frames, only {len(starts)} can be told apart"
+                text = f"{found} fragments found for {declared} frames, only {len(starts)} frame starts recognised"
                 raise fault("Malformed", text, _ENCAPSULATED)
         self._walked = [fragments[start:end] for start, end in pairwise([*starts, found])]
         return self._walked
 
 
 _WRONG_EXTENDED_TABLE = Tolerated(
-    "the extended offset table does not lead to the frames, not used", "PS3.3 C.7.6.3.1.8"
+    "extended offset table does not match the items, ignored", "PS3.3 C.7.6.3.1.8"
 )
-_WRONG_TABLE = Tolerated("the basic offset table does not lead to the frames, not used", _ENCAPSULATED, 8)
+_WRONG_TABLE = Tolerated("basic offset table does not match the items, ignored", _ENCAPSULATED, 8)
 
 
 def _numbers(table: bytes, code: str) -> list[int]:
@@ -263,16 +263,16 @@ def _item(value: bytes, at: int) -> Range | None:
         # Some writers pad the whole value instead of the last fragment.
         if not any(header):
             return None
-        raise fault("Truncated", f"{len(header)} bytes found, an item header of 8 expected", _ENCAPSULATED, at)
+        raise fault("Truncated", f"{len(header)} bytes found, item header of 8 bytes expected", _ENCAPSULATED, at)
     if header[:4] != _ITEM:
         group, element = struct.unpack("<2H", header[:4])
-        text = f"tag ({group:04X},{element:04X}) found, an item (FFFE,E000) expected"
+        text = f"tag ({group:04X},{element:04X}) found, item (FFFE,E000) expected"
         raise fault("Malformed", text, _ENCAPSULATED, at)
     (length,) = struct.unpack("<L", header[4:])
     if length == 0xFFFFFFFF:
-        text = "an item of undefined length, fragments have explicit lengths"
+        text = "item of undefined length found, explicit length expected"
         raise fault("Malformed", text, _ENCAPSULATED, at + 4)
     left = len(value) - at - 8
     if length > left:
-        raise fault("Truncated", f"an item of {length} bytes found, {left} are left", _ENCAPSULATED, len(value))
+        raise fault("Truncated", f"item of {length} bytes found, {left} bytes left", _ENCAPSULATED, len(value))
     return at + 8, at + 8 + length

@@ -143,7 +143,7 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
         Ok(table) => table,
         Err(error) => return Some(Err((0, checked(error, data.value.len())))),
     };
-    let indices: Vec<usize> = (0..table.frames()).rev().collect();
+    let indices: Vec<usize> = (0..table.frame_count()).rev().collect();
     let most = if choice.has_ways { MOST_SAMPLES_OF_WAYS } else { MOST_SAMPLES };
     let samples = info.samples().checked_mul(indices.len()).filter(|samples| *samples <= most)?;
     // What the first of several frames takes beyond its need, a later one may need.

@@ -65,7 +65,7 @@ pub fn opening_agrees(bytes: &[u8]) -> Opened {
             // Those that are decoded elsewhere are found here.
             let found = [image.any_frames(&memory), other.any_frames(&file)];
             let [one, other] =
-                found.map(|found| found.map(|(_, _, _, table)| (table.frames(), table.deviations().to_vec())));
+                found.map(|found| found.map(|(_, _, _, table)| (table.frame_count(), table.deviations().to_vec())));
             assert_eq!(one, other);
             image.frames(&memory).is_ok_and(|(_, codec, info, table)| {
                 check_frames(&table, image.pixel_data(&memory), &[0], &info, codec, &Limits::unbounded()).is_ok()

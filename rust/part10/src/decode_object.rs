@@ -29,7 +29,7 @@ pub struct Request {
 
 impl Request {
     fn indices(&self, table: &FrameTable) -> Option<Vec<usize>> {
-        let frames = table.frames();
+        let frames = table.frame_count();
         let Some(frame) = self.frame else { return Some((0..frames).collect()) };
         let from_last = if frame < 0 { i64::try_from(frames).ok()? } else { 0 };
         usize::try_from(frame + from_last).ok().filter(|index| *index < frames).map(|index| vec![index])

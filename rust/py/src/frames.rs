@@ -81,7 +81,7 @@ impl Frames {
         let data = PixelData { value: value.as_bytes().into(), extended };
         let table = stated.checked().and_then(|info| {
             let table = if whole {
-                Ok(FrameTable::whole())
+                Ok(FrameTable::single_frame())
             } else if syntax.is_encapsulated() {
                 FrameTable::encapsulated(&info, data, number_of_frames, codec)
             } else {
@@ -95,7 +95,7 @@ impl Frames {
 
     /// How many frames are there.
     fn __len__(&self) -> usize {
-        self.table.frames()
+        self.table.frame_count()
     }
 
     /// What was not as the standard wants it when the frames were opened.
@@ -235,9 +235,11 @@ impl Frames {
     }
 
     fn require(&self, indices: &[usize]) -> PyResult<()> {
-        let frames = self.table.frames();
+        let frames = self.table.frame_count();
         match indices.iter().find(|index| **index >= frames) {
-            Some(index) => Err(PyIndexError::new_err(format!("frame index {index} is out of range for {frames} frames"))),
+            Some(index) => {
+                Err(PyIndexError::new_err(format!("frame index {index} is out of range for {frames} frames")))
+            }
             None => Ok(()),
         }
     }

@@ -94,7 +94,7 @@ pub(crate) fn decode_frame_bytearray<'py>(
     };
     let frame = OneFrame::new(transfer_syntax, &stated)?;
     let data = PixelData { value: src.as_bytes().into(), extended: None };
-    check_frames(&FrameTable::whole(), data, &[0], &frame.info, frame.codec, &Limits::unbounded())
+    check_frames(&FrameTable::single_frame(), data, &[0], &frame.info, frame.codec, &Limits::unbounded())
         .map_err(|found| failed(&found.error, transfer_syntax))?;
     let mut out = UninitByteArray::new(src.py(), &frame.info)?;
     let notes = frame.decode(src, out.samples(&frame.info)?, segment_byte_order, threads)?;

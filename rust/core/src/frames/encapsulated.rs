@@ -1,48 +1,109 @@
-//! Frames of an encapsulated value (PS3.5 A.4): items with fragments, found through the offset tables or without.
+//! Frames of an encapsulated value (PS3.5 A.4).
 //!
-//! An offset table is only believed where the items agree with it: a frame's fragments must fill the
-//! way from its offset to the next one. Where they do not, the items are walked once and frames are told
-//! apart by their number, or by how they begin.
+//! The value is a sequence of items. The first one holds the Basic Offset Table, possibly empty; each of the others
+//! holds one fragment. A frame is one or more consecutive fragments. For example, two frames of one fragment each:
+//!
+//! ```text
+//! offset  bytes
+//!      0  FE FF 00 E0  08 00 00 00    item tag (FFFE,E000), length 8: Basic Offset Table
+//!      8  00 00 00 00  0C 00 00 00    entries 0 and 12; both count from offset 16, the end of the table
+//!     16  FE FF 00 E0  04 00 00 00    entry 0:  16 +  0 = 16, fragment of 4 bytes
+//!     24  53 31 61 00                 frame 0, with a pad byte
+//!     28  FE FF 00 E0  02 00 00 00    entry 1:  16 + 12 = 28, fragment of 2 bytes
+//!     36  53 32                       frame 1
+//!     38  FE FF DD E0  00 00 00 00    Sequence Delimitation Item
+//! ```
+//!
+//! An Extended Offset Table with offsets `0, 12` and lengths `3, 2` describes the same frames, without the pad byte.
+//!
+//! # Locating frame `i`
+//!
+//! ```text
+//! fragments(i):
+//!     if a table is in use, and its entries i and i + 1 match the items:   # by_extended_table, by_basic_table
+//!         return the fragments between them
+//!     walk all items once and group the fragments by frame                 # fragment_index, kept for later calls
+//!     if a table is in use and the items hold another number of frames than declared:
+//!         error                                                            # cannot tell which frames are meant
+//!     return group i
+//! ```
+//!
+//! A table is in use if it has one entry for each declared frame. Its entries are verified frame by frame, when the
+//! frame is asked for, so that one frame of a large file costs reading that frame only. A table with more entries than
+//! declared frames is verified completely when the value is opened; if all entries match, the value has that many frames.
+//!
+//! An entry matches if
+//! - the first entry is 0, and the entries of frames `i - 1`, `i` and `i + 1` increase;
+//! - Extended Offset Table: an item starts there, and its length is the given length, or one more (a pad byte);
+//! - Basic Offset Table: an item starts there, a fragment ends exactly where frame `i + 1` starts, and no later
+//!   fragment of the frame looks like the start of another frame.
+//!
+//! # Grouping fragments without a table
+//!
+//! ```text
+//! fragments = declared frames    one fragment per frame
+//! fragments < declared frames    error
+//! fragments > declared frames    a fragment that the codec recognises as the start of a frame begins a new one;
+//!                                fewer frames than declared: error; more: deviation, all of them are present
+//! ```
 
 use super::PixelData;
 use crate::codec::{Codec, HEAD_BYTES};
-use crate::error::{Result, malformed, truncated};
+use crate::error::{ErrorKind, Result, malformed, truncated};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::value::{Value, room};
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 const CLAUSE: &str = "PS3.5 A.4";
 const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
 const SEQUENCE_DELIMITER: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
+/// Bytes of an item's tag and length.
 const HEADER_BYTES: usize = 8;
 
-/// Where to look for the frames; a table is read only at the frame that is asked for.
+/// Byte range of one fragment in the value, without the item header.
+type Fragment = Range<usize>;
+
+/// Locates the frames of one encapsulated value.
 #[derive(Debug)]
 pub(super) struct Encapsulated {
     info: FrameInfo,
     codec: &'static dyn Codec,
+    /// Number of Frames (0028,0008).
     declared: usize,
-    /// Whether the Extended Offset Table has an entry for every frame.
-    extended: bool,
-    /// The data of the Basic Offset Table item, empty where it cannot be of use.
-    basic: Range<usize>,
-    /// Offset of the first byte after the Basic Offset Table item.
+    table: OffsetTable,
+    /// Byte offset of the first fragment's item, from which offset tables count: the end of the Basic Offset Table.
     first_item: usize,
-    /// What walking all items found, once a table was no help.
-    items: OnceLock<Result<Items>>,
+    /// The result of walking all items; empty as long as an offset table is enough.
+    index: OnceLock<Result<FragmentIndex>>,
 }
 
-/// The fragments of all frames, and where each frame ends among them.
-#[derive(Debug, Clone)]
-struct Items {
-    fragments: Vec<Range<usize>>,
-    ends: Vec<usize>,
+/// The offset table in use.
+#[derive(Debug)]
+enum OffsetTable {
+    Extended,
+    /// Byte range of the entries in the value.
+    Basic(Range<usize>),
+    None,
 }
+
+/// All fragments of a value, grouped by frame.
+#[derive(Debug, Clone)]
+struct FragmentIndex {
+    fragments: Vec<Fragment>,
+    /// One entry per frame: the index of the first fragment after the frame.
+    frame_ends: Vec<usize>,
+}
+
+/// The fragments that a table gives for one frame; `None` if the entry does not match the items. `Some(Err(_))` if it
+/// matches as far as the items can be read, but the frame itself is broken.
+type TableLookup = Option<Result<Vec<Fragment>>>;
 
 impl Encapsulated {
+    /// Chooses the offset table to use. Returns the number of frames too.
     pub(super) fn new(
         data: PixelData<'_>,
         declared: usize,
@@ -50,39 +111,38 @@ impl Encapsulated {
         codec: &'static dyn Codec,
         deviations: &mut Vec<Deviation>,
     ) -> Result<(Self, usize)> {
-        let basic =
-            item(data.value, 0)?.ok_or_else(|| truncated("the basic offset table item is missing", CLAUSE).at(0))?;
-        let first_item = basic.end;
-        let mut table =
-            Self { info: *info, codec, declared, extended: true, basic, first_item, items: OnceLock::new() };
-        let extended_frames = data.extended.map_or(0, |extended| {
-            let (offsets, lengths) = (extended.offsets.len(), extended.lengths.len());
-            if offsets == lengths && offsets % 8 == 0 { offsets / 8 } else { 0 }
+        let entries =
+            read_item(data.value, 0)?.ok_or_else(|| truncated("basic offset table item is missing", CLAUSE).at(0))?;
+        let (first_item, basic_count) = (entries.end, entries.len() / 4);
+        let mut located =
+            Self { info: *info, codec, declared, table: OffsetTable::Extended, first_item, index: OnceLock::new() };
+        let extended_count = data.extended.map_or(0, |extended| {
+            let (offset_bytes, length_bytes) = (extended.offsets.len(), extended.lengths.len());
+            if offset_bytes == length_bytes && offset_bytes % 8 == 0 { offset_bytes / 8 } else { 0 }
         });
-        table.extended = extended_frames >= declared;
-        if table.extended && table.leads_to(data, extended_frames, Self::extended_place) {
-            note_more(declared, extended_frames, deviations);
-            return Ok((table, extended_frames));
+        if located.is_usable(data, extended_count) {
+            report_more_frames(declared, extended_count, deviations);
+            return Ok((located, extended_count));
         }
-        table.extended = false;
         if data.extended.is_some_and(|extended| !extended.offsets.is_empty()) {
             deviations.push(wrong_extended_table());
         }
-        let basic_frames = table.basic.len() / 4;
-        if basic_frames >= declared && table.leads_to(data, basic_frames, Self::basic_place) {
-            note_more(declared, basic_frames, deviations);
-            return Ok((table, basic_frames));
+        let has_basic_table = !entries.is_empty();
+        located.table = OffsetTable::Basic(entries);
+        if located.is_usable(data, basic_count) {
+            report_more_frames(declared, basic_count, deviations);
+            return Ok((located, basic_count));
         }
-        if !table.basic.is_empty() {
-            deviations.push(wrong_table());
+        if has_basic_table {
+            deviations.push(wrong_basic_table());
         }
-        table.basic = 0..0;
-        let frames = table.items(data.value)?.ends.len();
-        note_more(declared, frames, deviations);
-        Ok((table, frames))
+        located.table = OffsetTable::None;
+        let frame_count = located.fragment_index(data.value)?.frame_ends.len();
+        report_more_frames(declared, frame_count, deviations);
+        Ok((located, frame_count))
     }
 
-    /// The bytes of frame `index`.
+    /// Returns the bytes of frame `index`, joined in `scratch` if it has several fragments.
     pub(super) fn frame<'a>(
         &self,
         data: PixelData<'a>,
@@ -90,52 +150,67 @@ impl Encapsulated {
         limits: &Limits,
         scratch: &'a mut Vec<u8>,
     ) -> Result<FrameBytes<'a>> {
-        join(data.value, &self.place(data, index)?, limits, scratch)
+        join_fragments(data.value, &self.fragments(data, index)?, limits, scratch)
     }
 
-    /// How many bytes frame `index` has.
+    /// Returns the size of frame `index` in bytes, without item headers.
     pub(super) fn frame_bytes(&self, data: PixelData<'_>, index: usize) -> Result<usize> {
-        Ok(self.place(data, index)?.iter().map(ExactSizeIterator::len).sum())
+        Ok(self.fragments(data, index)?.iter().map(ExactSizeIterator::len).sum())
     }
 
-    fn place(&self, data: PixelData<'_>, index: usize) -> Result<Cow<'_, [Range<usize>]>> {
-        let of_table = if self.extended { self.extended_place(data, index) } else { self.basic_place(data, index) };
-        if let Some(place) = of_table {
-            return place.map(Cow::Owned);
+    /// The deviation that a frame was asked for whose table entry does not match the items.
+    pub(super) fn lookup_deviation(&self) -> Option<Deviation> {
+        self.index.get()?;
+        match self.table {
+            OffsetTable::Extended => Some(wrong_extended_table()),
+            OffsetTable::Basic(_) => Some(wrong_basic_table()),
+            OffsetTable::None => None,
         }
-        let Items { fragments, ends } = self.items(data.value)?;
-        if (self.extended || !self.basic.is_empty()) && ends.len() != self.declared {
-            // Neither tells which of them the others are.
+    }
+
+    /// Returns the fragments of frame `index`: by the table in use, otherwise by walking all items.
+    fn fragments(&self, data: PixelData<'_>, index: usize) -> Result<Cow<'_, [Fragment]>> {
+        if let Some(fragments) = self.by_table(data, index) {
+            return fragments.map(Cow::Owned);
+        }
+        let FragmentIndex { fragments, frame_ends } = self.fragment_index(data.value)?;
+        let has_table = !matches!(self.table, OffsetTable::None);
+        if has_table && frame_ends.len() != self.declared {
+            // Which of these frames the remaining entries of the table mean is unknown.
             let text = format!(
-                "the offset table does not lead to frame {index}, and {} frames are there, {} expected",
-                ends.len(),
+                "offset table entry of frame {index} does not match the items, which hold {} frames, {} expected",
+                frame_ends.len(),
                 self.declared
             );
             return Err(malformed(text, CLAUSE));
         }
-        let start = index.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-        Ok(Cow::Borrowed(ends.get(index).and_then(|end| fragments.get(start..*end)).unwrap_or_default()))
+        let start = index.checked_sub(1).map_or(Some(0), |before| frame_ends.get(before).copied());
+        let range = start.zip(frame_ends.get(index)).map(|(start, end)| start..*end);
+        // A table with more entries than declared frames matched when it was opened: a file may have changed since.
+        let changed = || malformed(format!("frame {index} is no longer found in the items"), CLAUSE);
+        range.and_then(|range| fragments.get(range)).map(Cow::Borrowed).ok_or_else(changed)
     }
 
-    /// What was found only when a frame was looked for.
-    pub(super) fn deviations(&self) -> Option<Deviation> {
-        let table = if self.extended { wrong_extended_table } else { wrong_table };
-        ((self.extended || !self.basic.is_empty()) && self.items.get().is_some()).then(table)
+    /// True if the table in use, which has `entry_count` entries, can be used: it has one entry for each declared frame;
+    /// or it has more, and all of them match.
+    fn is_usable(&self, data: PixelData<'_>, entry_count: usize) -> bool {
+        match entry_count.cmp(&self.declared) {
+            Ordering::Less => false,
+            Ordering::Equal => true,
+            Ordering::Greater => (0..entry_count).all(|index| self.by_table(data, index).is_some()),
+        }
     }
 
-    /// Whether a table with `frames` entries can be believed: with one entry a frame each is checked when it is
-    /// asked for; frames that the data set does not know of have to be there.
-    fn leads_to(
-        &self,
-        data: PixelData<'_>,
-        frames: usize,
-        place: fn(&Self, PixelData<'_>, usize) -> Option<Result<Place>>,
-    ) -> bool {
-        frames > 0 && (frames == self.declared || (0..frames).all(|index| place(self, data, index).is_some()))
+    fn by_table(&self, data: PixelData<'_>, index: usize) -> TableLookup {
+        match &self.table {
+            OffsetTable::Extended => self.by_extended_table(data, index),
+            OffsetTable::Basic(entries) => self.by_basic_table(data.value, entries, index),
+            OffsetTable::None => None,
+        }
     }
 
-    /// The data of the item that the Extended Offset Table names, or `None` if it is not there.
-    fn extended_place(&self, data: PixelData<'_>, index: usize) -> Option<Result<Place>> {
+    /// Returns the fragment that the Extended Offset Table gives for frame `index`.
+    fn by_extended_table(&self, data: PixelData<'_>, index: usize) -> TableLookup {
         let extended = data.extended?;
         let entry = |table: &[u8], index: usize| {
             let entry = table.as_chunks::<8>().0.get(index)?;
@@ -143,83 +218,88 @@ impl Encapsulated {
         };
         let offset = entry(extended.offsets, index)?;
         let length = entry(extended.lengths, index)?;
-        let before = index.checked_sub(1).map(|before| entry(extended.offsets, before));
-        let rising = entry(extended.offsets, 0) == Some(0) && before.is_none_or(|before| before < Some(offset));
-        let found = item(data.value, self.first_item.checked_add(offset)?).ok()??;
-        // A length is that of the codestream: it leaves out the pad byte, never more (PS3.3 C.7.6.3.1.8).
-        let fits = matches!(found.len().checked_sub(length), Some(0 | 1));
-        (rising && fits).then(|| Ok(std::iter::once(found.start..found.start + length).collect()))
+        let previous = index.checked_sub(1).map(|index| entry(extended.offsets, index));
+        let increases =
+            entry(extended.offsets, 0) == Some(0) && previous.is_none_or(|previous| previous < Some(offset));
+        let fragment = read_item(data.value, self.first_item.checked_add(offset)?).ok()??;
+        // The length is that of the codestream, without the pad byte (PS3.3 C.7.6.3.1.8).
+        let fits = matches!(fragment.len().checked_sub(length), Some(0 | 1));
+        (increases && fits).then(|| Ok(std::iter::once(fragment.start..fragment.start + length).collect()))
     }
 
-    /// The fragments from frame `index`'s entry in the Basic Offset Table to the next, or `None` if the items disagree:
-    /// no item there, none that ends at the next entry, or another frame beginning in between.
-    /// Once its first item is there, what is broken behind it is the frame's own error.
-    fn basic_place(&self, data: PixelData<'_>, index: usize) -> Option<Result<Place>> {
-        let place = |index: usize| {
-            let at = index.checked_mul(4).filter(|at| at + 4 <= self.basic.len())?;
+    /// Returns the fragments from the Basic Offset Table entry of frame `index` to the next entry, or to the end of the
+    /// value for the last frame.
+    fn by_basic_table(&self, value: Value<'_>, entries: &Range<usize>, index: usize) -> TableLookup {
+        let item_offset = |index: usize| {
+            let start = entries.start.checked_add(index.checked_mul(4)?)?;
+            let range = start..start.checked_add(4).filter(|end| *end <= entries.end)?;
             let mut entry = [0; 4];
-            data.value.read(self.basic.start + at..self.basic.start + at + 4, &mut entry).ok()?;
-            Some(self.first_item + u32::from_le_bytes(entry) as usize)
+            value.read(range, &mut entry).ok()?;
+            self.first_item.checked_add(usize::try_from(u32::from_le_bytes(entry)).ok()?)
         };
-        let mut at = place(index)?;
-        let rising = place(0)? == self.first_item && index.checked_sub(1).is_none_or(|before| place(before) < Some(at));
-        let end = place(index + 1);
-        if !rising || end.is_some_and(|end| end <= at) {
+        let start = item_offset(index)?;
+        let end = item_offset(index + 1);
+        let previous = index.checked_sub(1).map(item_offset);
+        let increases = item_offset(0)? == self.first_item
+            && previous.is_none_or(|previous| previous < Some(start))
+            && end.is_none_or(|end| start < end);
+        if !increases {
             return None;
         }
-        let first = item(data.value, at);
-        if !matches!(first, Ok(Some(_)))
-            && !first.as_ref().is_err_and(|error| error.kind() == crate::ErrorKind::Truncated)
-        {
-            return None;
+        match read_item(value, start) {
+            Ok(Some(_)) => {}
+            // The entry is right, the value ends within this frame: the loop below returns the error.
+            Err(error) if error.kind() == ErrorKind::Truncated => {}
+            _ => return None,
         }
         let mut fragments = Vec::with_capacity(1);
-        while end.is_none_or(|end| at < end) {
-            match item(data.value, at) {
+        let mut offset = start;
+        while end.is_none_or(|end| offset < end) {
+            match read_item(value, offset) {
                 Ok(Some(fragment)) => {
-                    at = fragment.end;
+                    offset = fragment.end;
                     fragments.push(fragment);
                 }
                 Ok(None) => break,
                 Err(error) => return Some(Err(error)),
             }
         }
-        let begins_within = |fragment: &Range<usize>| self.starts_frame(data.value, fragment).unwrap_or(false);
-        let is_whole = end.is_none_or(|end| at == end) && !fragments.iter().skip(1).any(begins_within);
-        is_whole.then_some(Ok(fragments))
+        let starts_frame = |fragment: &Fragment| self.starts_frame(value, fragment).unwrap_or(false);
+        let matches = end.is_none_or(|end| offset == end) && !fragments.iter().skip(1).any(starts_frame);
+        matches.then_some(Ok(fragments))
     }
 
-    fn starts_frame(&self, value: Value<'_>, fragment: &Range<usize>) -> Result<bool> {
+    /// True if the codec recognises `fragment` as the first one of a frame.
+    fn starts_frame(&self, value: Value<'_>, fragment: &Fragment) -> Result<bool> {
         let mut head = [0; HEAD_BYTES];
         let head = head.get_mut(..fragment.len().min(HEAD_BYTES)).unwrap_or_default();
         Ok(self.codec.starts_frame(value.head(fragment.start, head)?, fragment.len(), &self.info))
     }
 
-    fn items(&self, value: Value<'_>) -> Result<&Items> {
-        let walked = self.items.get_or_init(|| {
-            let fragments = walk(value, self.first_item)?;
-            let ends = group(value, &fragments, self.declared, &|fragment| self.starts_frame(value, fragment))?;
-            Ok(Items { fragments, ends })
+    /// Returns all fragments, grouped by frame. Walks the items on the first call only.
+    fn fragment_index(&self, value: Value<'_>) -> Result<&FragmentIndex> {
+        let index = self.index.get_or_init(|| {
+            let fragments = read_fragments(value, self.first_item)?;
+            let frame_ends =
+                group_by_frame(value, &fragments, self.declared, &|fragment| self.starts_frame(value, fragment))?;
+            Ok(FragmentIndex { fragments, frame_ends })
         });
-        walked.as_ref().map_err(Clone::clone)
+        index.as_ref().map_err(Clone::clone)
     }
 }
 
-/// The fragments of one frame.
-type Place = Vec<Range<usize>>;
-
 fn wrong_extended_table() -> Deviation {
-    Deviation::new("the extended offset table does not lead to the frames, not used", "PS3.3 C.7.6.3.1.8")
+    Deviation::new("extended offset table does not match the items, ignored", "PS3.3 C.7.6.3.1.8")
 }
 
-fn wrong_table() -> Deviation {
-    Deviation::new("the basic offset table does not lead to the frames, not used", CLAUSE).at(HEADER_BYTES)
+fn wrong_basic_table() -> Deviation {
+    Deviation::new("basic offset table does not match the items, ignored", CLAUSE).at(HEADER_BYTES)
 }
 
-/// Fragments as one piece: the fragment itself where there is one.
-fn join<'a>(
+/// Returns the bytes of `fragments`: borrowed from memory if there is one fragment, otherwise copied into `scratch`.
+fn join_fragments<'a>(
     value: Value<'a>,
-    fragments: &[Range<usize>],
+    fragments: &[Fragment],
     limits: &Limits,
     scratch: &'a mut Vec<u8>,
 ) -> Result<FrameBytes<'a>> {
@@ -227,66 +307,71 @@ fn join<'a>(
         return Ok(value.bytes(fragment.clone(), limits, scratch)?.into());
     }
     let joined = room(scratch, fragments.iter().map(ExactSizeIterator::len).sum(), limits)?;
-    let mut rest = &mut *joined;
+    let mut start = 0;
     for fragment in fragments {
-        let Some((part, after)) = rest.split_at_mut_checked(fragment.len()) else { break };
-        value.read(fragment.clone(), part)?;
-        rest = after;
+        let end = start + fragment.len();
+        if let Some(part) = joined.get_mut(start..end) {
+            value.read(fragment.clone(), part)?;
+        } else {
+            debug_assert!(false, "the buffer has the length of all fragments");
+            return Err(malformed(format!("{} bytes of fragments found, {end} expected", joined.len()), CLAUSE));
+        }
+        start = end;
     }
     Ok((&*joined).into())
 }
 
-/// The data of the item whose tag is at `at`; `None` at the end of the value or at the sequence delimiter.
-fn item(value: Value<'_>, at: usize) -> Result<Option<Range<usize>>> {
+/// Reads the item header at byte `offset` and returns the byte range of its data.
+///
+/// `None` at the end of the value, at the Sequence Delimitation Item, or if only zero padding follows.
+fn read_item(value: Value<'_>, offset: usize) -> Result<Option<Range<usize>>> {
     let mut header = [0; HEADER_BYTES];
-    let rest = value.head(at, &mut header)?;
-    if rest.is_empty() || rest.starts_with(&SEQUENCE_DELIMITER) {
+    let header = value.head(offset, &mut header)?;
+    if header.is_empty() || header.starts_with(&SEQUENCE_DELIMITER) {
         return Ok(None);
     }
-    let Some(header) = rest.first_chunk::<HEADER_BYTES>() else {
+    let Some(&[t0, t1, t2, t3, l0, l1, l2, l3]) = header.first_chunk::<HEADER_BYTES>() else {
         // Some writers pad the whole value instead of the last fragment.
-        if rest.iter().all(|byte| *byte == 0) {
+        if header.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
-        return Err(truncated(format!("{} bytes found, an item header of 8 expected", rest.len()), CLAUSE).at(at));
+        let text = format!("{} bytes found, item header of 8 bytes expected", header.len());
+        return Err(truncated(text, CLAUSE).at(offset));
     };
-    let [t0, t1, t2, t3, l0, l1, l2, l3] = *header;
     if [t0, t1, t2, t3] != ITEM {
-        return Err(malformed(
-            format!("tag ({t1:02X}{t0:02X},{t3:02X}{t2:02X}) found, an item (FFFE,E000) expected"),
-            CLAUSE,
-        )
-        .at(at));
+        let text = format!("tag ({t1:02X}{t0:02X},{t3:02X}{t2:02X}) found, item (FFFE,E000) expected");
+        return Err(malformed(text, CLAUSE).at(offset));
     }
     let length = u32::from_le_bytes([l0, l1, l2, l3]);
     if length == u32::MAX {
-        return Err(malformed("an item of undefined length, fragments have explicit lengths", CLAUSE).at(at + 4));
+        return Err(malformed("item of undefined length found, explicit length expected", CLAUSE).at(offset + 4));
     }
-    let start = at + HEADER_BYTES;
-    let left = value.len() - at - HEADER_BYTES;
-    if length as usize > left {
-        return Err(truncated(format!("an item of {length} bytes found, {left} are left"), CLAUSE).at(value.len()));
+    let start = offset + HEADER_BYTES;
+    let bytes_left = value.len() - start;
+    if length as usize > bytes_left {
+        let text = format!("item of {length} bytes found, {bytes_left} bytes left");
+        return Err(truncated(text, CLAUSE).at(value.len()));
     }
     Ok(Some(start..start + length as usize))
 }
 
-/// All fragments from `first_item` on.
-fn walk(value: Value<'_>, first_item: usize) -> Result<Vec<Range<usize>>> {
+/// Returns all fragments of the items from byte `first_item` on.
+fn read_fragments(value: Value<'_>, first_item: usize) -> Result<Vec<Fragment>> {
     let mut fragments = Vec::new();
-    let mut at = first_item;
-    while let Some(fragment) = item(value, at)? {
-        at = fragment.end;
+    let mut offset = first_item;
+    while let Some(fragment) = read_item(value, offset)? {
+        offset = fragment.end;
         fragments.push(fragment);
     }
     Ok(fragments)
 }
 
-/// Where each frame ends among the fragments.
-fn group(
+/// Groups fragments by frame as the module describes. Returns the index of the first fragment after each frame.
+fn group_by_frame(
     value: Value<'_>,
-    fragments: &[Range<usize>],
+    fragments: &[Fragment],
     declared: usize,
-    starts_frame: &dyn Fn(&Range<usize>) -> Result<bool>,
+    starts_frame: &dyn Fn(&Fragment) -> Result<bool>,
 ) -> Result<Vec<usize>> {
     if fragments.len() < declared {
         let text = format!("{} fragments found, {declared} frames expected", fragments.len());
@@ -295,26 +380,30 @@ fn group(
     if fragments.len() == declared {
         return Ok((1..=declared).collect());
     }
-    let mut ends = Vec::new();
-    // A frame has bytes: what is empty before its first ones is no frame of its own.
+    let mut frame_ends = Vec::new();
+    // A frame is not empty: leading empty fragments belong to the first frame.
     let first = fragments.iter().position(|fragment| !fragment.is_empty()).unwrap_or(0);
     for (index, fragment) in fragments.iter().enumerate().skip(first + 1) {
         if starts_frame(fragment)? {
-            ends.push(index);
+            frame_ends.push(index);
         }
     }
-    ends.push(fragments.len());
-    if ends.len() < declared {
-        let text =
-            format!("{} fragments found for {declared} frames, only {} can be told apart", fragments.len(), ends.len());
+    frame_ends.push(fragments.len());
+    if frame_ends.len() < declared {
+        let text = format!(
+            "{} fragments found for {declared} frames, only {} frame starts recognised",
+            fragments.len(),
+            frame_ends.len()
+        );
         return Err(malformed(text, CLAUSE));
     }
-    Ok(ends)
+    Ok(frame_ends)
 }
 
-fn note_more(declared: usize, frames: usize, deviations: &mut Vec<Deviation>) {
-    if frames > declared {
-        deviations.push(Deviation::new(format!("number of frames is {declared}, {frames} are there"), "PS3.3 C.7.6.6"));
+fn report_more_frames(declared: usize, frame_count: usize, deviations: &mut Vec<Deviation>) {
+    if frame_count > declared {
+        let text = format!("number of frames is {declared}, {frame_count} frames found");
+        deviations.push(Deviation::new(text, "PS3.3 C.7.6.6"));
     }
 }
 

@@ -1,9 +1,9 @@
-//! Where the frames of a Pixel Data value lie, and how many of them are decoded at once.
+//! Finding the bytes of each frame in a Pixel Data value, and decoding many frames of one object.
 //!
 //! ```text
-//! value ──► FrameTable ── frame(index) ──► FrameBytes ──► decode_frame ──► window of out
+//! value ──► FrameTable ── frame(index) ──► FrameBytes ──► decode_frame ──► samples of that frame in `out`
 //!           native: arithmetic                             (run: on several threads)
-//!           encapsulated: offset tables, checked; else the items themselves
+//!           encapsulated: offset tables, verified; otherwise the items themselves
 //! ```
 
 mod encapsulated;
@@ -23,52 +23,55 @@ use encapsulated::Encapsulated;
 use native::NativeFrames;
 use std::ops::Range;
 
-/// A Pixel Data value and the tables that may come with it.
+/// A Pixel Data value, and the Extended Offset Table of the data set.
 #[derive(Debug, Clone, Copy)]
 pub struct PixelData<'a> {
-    /// The value: samples, or items from the Basic Offset Table on.
+    /// Native: the samples. Encapsulated: the items, starting with the Basic Offset Table.
     pub value: Value<'a>,
-    /// The Extended Offset Table.
+    /// The Extended Offset Table, if the data set has one.
     pub extended: Option<ExtendedOffsets<'a>>,
 }
 
-/// Where each frame's bytes lie in one Pixel Data value.
+/// The byte range of each frame in one Pixel Data value.
 #[derive(Debug)]
 pub struct FrameTable {
-    places: Places,
-    frames: usize,
+    layout: Layout,
+    frame_count: usize,
     deviations: Vec<Deviation>,
 }
 
 #[derive(Debug)]
-enum Places {
-    /// The value is the bytes of one frame.
-    Whole,
+enum Layout {
+    /// The whole value is one frame.
+    SingleFrame,
     Native(NativeFrames),
     Encapsulated(Encapsulated),
 }
 
-/// The Extended Offset Table (7FE0,0001) and its Lengths (7FE0,0002), as bytes in little-endian order (PS3.3 C.7.6.3.1.8).
+/// The Extended Offset Table (7FE0,0001) and its Lengths (7FE0,0002), as little-endian bytes (PS3.3 C.7.6.3.1.8).
 #[derive(Debug, Clone, Copy)]
 pub struct ExtendedOffsets<'a> {
-    /// One 64-bit offset a frame, from the first byte after the Basic Offset Table item.
+    /// One 64-bit offset per frame, in bytes from the end of the Basic Offset Table item.
     pub offsets: &'a [u8],
-    /// One 64-bit length a frame.
+    /// One 64-bit codestream length per frame, in bytes.
     pub lengths: &'a [u8],
 }
 
 impl FrameTable {
-    /// The table of a value that is one frame's bytes.
+    /// Returns the table of a value that consists of the bytes of one frame, without items.
     #[must_use]
-    pub const fn whole() -> Self {
-        Self { places: Places::Whole, frames: 1, deviations: Vec::new() }
+    pub const fn single_frame() -> Self {
+        Self { layout: Layout::SingleFrame, frame_count: 1, deviations: Vec::new() }
     }
 
-    /// The table of a native value of so many bytes. `number_of_frames` is what the data set says, 0 or `None` for one;
-    /// `word_swapped` is set for 8-bit samples and packed bits as OW in big endian (PS3.5 8.1.1 and 7.3).
+    /// Returns the table of a native value of `value_bytes` bytes.
+    ///
+    /// `number_of_frames` is the attribute (0028,0008); `None` and 0 mean one frame. `word_swapped` is set if 8-bit
+    /// samples or packed bits are stored as OW in big endian (PS3.5 8.1.1 and 7.3).
     ///
     /// # Errors
-    /// `Truncated` if the value ends before that many frames do, `Mismatch` if its length contradicts `YBR_FULL_422`.
+    /// `Truncated` if the value is too short for `number_of_frames` frames; `Mismatch` if its length contradicts
+    /// `YBR_FULL_422`.
     pub fn native(
         info: &FrameInfo,
         value_bytes: usize,
@@ -76,16 +79,17 @@ impl FrameTable {
         word_swapped: bool,
     ) -> Result<Self> {
         let mut deviations = Vec::new();
-        let declared = declared(number_of_frames, &mut deviations);
-        let (places, frames) = NativeFrames::new(info, value_bytes, declared, word_swapped, &mut deviations)?;
-        Ok(Self { places: Places::Native(places), frames, deviations })
+        let declared = declared_frame_count(number_of_frames, &mut deviations);
+        let (native, frame_count) = NativeFrames::new(info, value_bytes, declared, word_swapped, &mut deviations)?;
+        Ok(Self { layout: Layout::Native(native), frame_count, deviations })
     }
 
-    /// The table of an encapsulated value (PS3.5 A.4): from the Basic Offset Table item on.
-    /// `codec` tells frames apart where no table does.
+    /// Returns the table of an encapsulated value (PS3.5 A.4), which starts with the Basic Offset Table item.
+    ///
+    /// `codec` recognises the first fragment of a frame; it is asked only if no offset table can be used.
     ///
     /// # Errors
-    /// `Truncated` or `Malformed` if the items do not hold as many frames as the data set says.
+    /// `Truncated` or `Malformed` if the items hold fewer frames than `number_of_frames`.
     pub fn encapsulated(
         info: &FrameInfo,
         data: PixelData<'_>,
@@ -93,36 +97,37 @@ impl FrameTable {
         codec: &'static dyn Codec,
     ) -> Result<Self> {
         let mut deviations = Vec::new();
-        let declared = declared(number_of_frames, &mut deviations);
-        let (places, frames) = Encapsulated::new(data, declared, info, codec, &mut deviations)?;
-        Ok(Self { places: Places::Encapsulated(places), frames, deviations })
+        let declared = declared_frame_count(number_of_frames, &mut deviations);
+        let (encapsulated, frame_count) = Encapsulated::new(data, declared, info, codec, &mut deviations)?;
+        Ok(Self { layout: Layout::Encapsulated(encapsulated), frame_count, deviations })
     }
 
-    /// How many frames are there.
+    /// Number of frames that the value holds. May exceed Number of Frames (0028,0008).
     #[must_use]
-    pub const fn frames(&self) -> usize {
-        self.frames
+    pub const fn frame_count(&self) -> usize {
+        self.frame_count
     }
 
-    /// What was not as the standard wants it when the table was made.
+    /// Deviations that were found when the table was made.
     #[must_use]
     pub fn deviations(&self) -> &[Deviation] {
         &self.deviations
     }
 
-    /// What turned out only when frames were looked for.
-    fn tolerated_late(&self) -> Option<Deviation> {
-        match &self.places {
-            Places::Encapsulated(items) => items.deviations(),
-            _ => None,
+    /// The deviation that was found later, by a look-up of a frame: an offset table that does not match the items.
+    fn lookup_deviation(&self) -> Option<Deviation> {
+        match &self.layout {
+            Layout::Encapsulated(encapsulated) => encapsulated.lookup_deviation(),
+            Layout::SingleFrame | Layout::Native(_) => None,
         }
     }
 
-    /// The bytes of frame `index` of `data`, which the table was made from; they are put together in
-    /// `scratch` only where they do not lie in memory in one piece.
+    /// Returns the bytes of frame `index`. `data` must be the value that the table was made from.
+    ///
+    /// Bytes that are contiguous in memory are borrowed from `data`; all others are read into `scratch`.
     ///
     /// # Errors
-    /// `Output` if there is no such frame; `Truncated` or `Malformed` if its items are broken.
+    /// `Output` if `index` is out of range; `Truncated` or `Malformed` if the items of the frame are broken.
     pub fn frame<'a>(
         &self,
         data: PixelData<'a>,
@@ -130,53 +135,57 @@ impl FrameTable {
         limits: &Limits,
         scratch: &'a mut Vec<u8>,
     ) -> Result<FrameBytes<'a>> {
-        self.require(index)?;
-        match &self.places {
-            Places::Whole => Ok(data.value.bytes(0..data.value.len(), limits, scratch)?.into()),
-            Places::Native(native) => native.frame(data.value, index, limits, scratch),
-            Places::Encapsulated(items) => items.frame(data, index, limits, scratch),
+        self.check_index(index)?;
+        match &self.layout {
+            Layout::SingleFrame => Ok(data.value.bytes(0..data.value.len(), limits, scratch)?.into()),
+            Layout::Native(native) => native.frame(data.value, index, limits, scratch),
+            Layout::Encapsulated(encapsulated) => encapsulated.frame(data, index, limits, scratch),
         }
     }
 
-    /// Where frame `index` lies as it is, in a value that is read by position and whose frames `codec` reads itself.
-    fn place_to_read(
+    /// Returns the byte range of frame `index` in the value if `codec` can read the samples from there directly.
+    ///
+    /// `None` if the value is in memory (no copy is saved), or if the bytes have to be rearranged first.
+    fn direct_range(
         &self,
         data: PixelData<'_>,
         index: usize,
         info: &FrameInfo,
         codec: &dyn Codec,
     ) -> Option<Range<usize>> {
-        match (&self.places, data.value) {
-            (Places::Native(native), Value::Stored { .. }) if codec.reads(info) => {
-                native.plain_place(data.value.len(), index)
+        match (&self.layout, data.value) {
+            (Layout::Native(native), Value::Stored { .. }) if codec.reads(info) => {
+                native.direct_range(data.value.len(), index)
             }
             _ => None,
         }
     }
 
-    /// How many bytes frame `index` has, without reading them; otherwise as [`Self::frame`].
+    /// Returns the size of frame `index` in bytes, without reading its bytes. Errors as [`Self::frame`].
     fn frame_bytes(&self, data: PixelData<'_>, index: usize) -> Result<usize> {
-        self.require(index)?;
-        match &self.places {
-            Places::Whole => Ok(data.value.len()),
-            Places::Native(native) => native.frame_bytes(data.value.len(), index),
-            Places::Encapsulated(items) => items.frame_bytes(data, index),
+        self.check_index(index)?;
+        match &self.layout {
+            Layout::SingleFrame => Ok(data.value.len()),
+            Layout::Native(native) => native.frame_bytes(data.value.len(), index),
+            Layout::Encapsulated(encapsulated) => encapsulated.frame_bytes(data, index),
         }
     }
 
-    fn require(&self, index: usize) -> Result<()> {
-        if index < self.frames {
+    fn check_index(&self, index: usize) -> Result<()> {
+        if index < self.frame_count {
             return Ok(());
         }
-        Err(output(format!("frame index {index} is out of range for {} frames", self.frames), ""))
+        Err(output(format!("frame index {index} is out of range for {} frames", self.frame_count), ""))
     }
 }
 
-/// Refuses frames that are too short to be what they are said to be, before memory is taken for their samples.
+/// Checks that the frames `indices` have at least the size that the codec's format requires.
+///
+/// Callers run this check before they allocate the output, so that a short value cannot claim a large image.
 ///
 /// # Errors
-/// Of the first such frame of `indices`: `Truncated`, or `Unsupported` where it is a frame of another process, which may
-/// be shorter. Whatever [`FrameTable::frame`] finds.
+/// The error of the first such frame in the order of `indices`: `Truncated`; or `Unsupported` if the frame is of a
+/// process that `codec` does not decode, which may be shorter; or any error of [`FrameTable::frame`].
 pub fn check_frames(
     table: &FrameTable,
     data: PixelData<'_>,
@@ -185,9 +194,9 @@ pub fn check_frames(
     codec: &dyn Codec,
     limits: &Limits,
 ) -> Result<(), FrameError> {
-    let least = codec.min_frame_bytes(info);
+    let min_bytes = codec.min_frame_bytes(info);
     let check = |index| {
-        if table.frame_bytes(data, index)? as u64 >= least {
+        if table.frame_bytes(data, index)? as u64 >= min_bytes {
             return Ok(());
         }
         let mut scratch = Vec::new();
@@ -197,14 +206,14 @@ pub fn check_frames(
     indices.iter().try_for_each(|&index| check(index).map_err(|error| FrameError { index, error }))
 }
 
-/// Number of Frames (0028,0008) as it is used: absent means one, and so does the 0 that some files have.
-fn declared(number_of_frames: Option<u32>, deviations: &mut Vec<Deviation>) -> usize {
+/// Number of Frames (0028,0008) to use: 1 if the attribute is absent or 0; 0 is a deviation.
+fn declared_frame_count(number_of_frames: Option<u32>, deviations: &mut Vec<Deviation>) -> usize {
     match number_of_frames {
         Some(0) => {
             deviations.push(Deviation::new("number of frames 0 found, taken as 1", "PS3.3 C.7.6.6"));
             1
         }
-        Some(n) => n as usize,
+        Some(count) => count as usize,
         None => 1,
     }
 }

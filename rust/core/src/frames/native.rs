@@ -1,4 +1,12 @@
-//! Frames of a native value: one after the other, each `Rows × Columns × Samples per Pixel × Bits Allocated` bits.
+//! Frames of a native value: contiguous, `Rows × Columns × Samples per Pixel × Bits Allocated` bits each (PS3.5 8.1.1).
+//!
+//! Frame `i` is bits `i × frame_bits` to `(i + 1) × frame_bits`. With Bits Allocated 1 a frame may start within a byte:
+//!
+//! ```text
+//! 3 × 3 pixels of 1 bit, 3 frames:    bits 0 to 8    bits 9 to 17    bits 18 to 26
+//! bytes of the frame:                 0 and 1        1 and 2         2 and 3
+//! bit offset in the first byte:       0              1               2
+//! ```
 
 use crate::codec::native_frame_bits;
 use crate::error::{DecodeError, Result, mismatch, truncated};
@@ -7,16 +15,18 @@ use crate::limits::Limits;
 use crate::value::{Value, room};
 use std::ops::Range;
 
+const CLAUSE: &str = "PS3.5 8.1.1";
+
+/// Locates the frames of one native value.
 #[derive(Debug)]
 pub(super) struct NativeFrames {
     frame_bits: u64,
+    /// True if the bytes of each 16-bit word are swapped: 8-bit samples or packed bits as OW in big endian.
     word_swapped: bool,
 }
 
-const CLAUSE: &str = "PS3.5 8.1.1";
-
 impl NativeFrames {
-    /// The places and the number of frames that `value_bytes` bytes hold.
+    /// Checks the length of the value against the attributes. Returns the number of frames that it holds too.
     pub(super) fn new(
         info: &FrameInfo,
         value_bytes: usize,
@@ -38,23 +48,24 @@ impl NativeFrames {
             );
             return Err(mismatch(text, "PS3.3 C.7.6.3.1.2"));
         }
-        let mut frames = declared;
+        let mut frame_count = declared;
         if found > padded {
-            let fit = usize::try_from(found * 8 / u128::from(frame_bits)).unwrap_or(usize::MAX);
-            let what = if fit > declared {
-                frames = fit;
-                format!("number of frames is {declared}, {fit} are there")
+            let fitting = usize::try_from(found * 8 / u128::from(frame_bits)).unwrap_or(usize::MAX);
+            let text = if fitting > declared {
+                frame_count = fitting;
+                format!("number of frames is {declared}, {fitting} frames found")
             } else {
                 format!("{} bytes after the last frame", found - expected)
             };
-            deviations.push(Deviation::new(what, CLAUSE));
+            deviations.push(Deviation::new(text, CLAUSE));
         } else if found == expected && expected % 2 == 1 {
             deviations
                 .push(Deviation::new("the value has odd length: its trailing pad byte is missing", "PS3.5 7.1.1"));
         }
-        Ok((Self { frame_bits, word_swapped }, frames))
+        Ok((Self { frame_bits, word_swapped }, frame_count))
     }
 
+    /// Returns the bytes of frame `index`, in `scratch` if their words are swapped or they are not in memory.
     pub(super) fn frame<'a>(
         &self,
         value: Value<'a>,
@@ -62,47 +73,50 @@ impl NativeFrames {
         limits: &Limits,
         scratch: &'a mut Vec<u8>,
     ) -> Result<FrameBytes<'a>> {
-        let (place, offset_bits) = self.place(value.len(), index)?;
+        let (range, offset_bits) = self.locate(value.len(), index)?;
         if !self.word_swapped {
-            return Ok(FrameBytes { bytes: value.bytes(place, limits, scratch)?, offset_bits });
+            return Ok(FrameBytes { bytes: value.bytes(range, limits, scratch)?, offset_bits });
         }
-        // Each pair of bytes is one big-endian word; a frame may begin or end within a pair.
-        let words = place.start & !1..place.end + place.end % 2;
+        // A frame of an odd number of bytes starts or ends within a word: read whole words.
+        let words = range.start & !1..range.end + range.end % 2;
         if words.end > value.len() {
-            return Err(short(value.len(), index, words.end));
+            return Err(too_short(value.len(), index, words.end));
         }
         let swapped = room(scratch, words.len(), limits)?;
         value.read(words.clone(), swapped)?;
         swapped.as_chunks_mut::<2>().0.iter_mut().for_each(|word| word.swap(0, 1));
-        let bytes = swapped.get(place.start - words.start..place.end - words.start).unwrap_or_default();
+        let Some(bytes) = swapped.get(range.start - words.start..range.end - words.start) else {
+            debug_assert!(false, "the words include every byte of the frame");
+            return Err(too_short(value.len(), index, range.end));
+        };
         Ok(FrameBytes { bytes, offset_bits })
     }
 
-    /// How many bytes a frame has, those that it shares with its neighbours included.
+    /// Returns the size of frame `index` in bytes, including bytes that it shares with its neighbours.
     pub(super) fn frame_bytes(&self, value_bytes: usize, index: usize) -> Result<usize> {
-        self.place(value_bytes, index).map(|(place, _)| place.len())
+        self.locate(value_bytes, index).map(|(range, _)| range.len())
     }
 
-    /// Where a frame lies whose bytes are in the order of the samples, and which begins on a byte.
-    pub(super) fn plain_place(&self, value_bytes: usize, index: usize) -> Option<Range<usize>> {
-        let (place, offset_bits) = self.place(value_bytes, index).ok()?;
-        (!self.word_swapped && offset_bits == 0).then_some(place)
+    /// Returns the byte range of frame `index` if it starts at a byte and its bytes are not swapped.
+    pub(super) fn direct_range(&self, value_bytes: usize, index: usize) -> Option<Range<usize>> {
+        let (range, offset_bits) = self.locate(value_bytes, index).ok()?;
+        (!self.word_swapped && offset_bits == 0).then_some(range)
     }
 
-    /// Where a frame lies, and the bits of its first byte that belong to the frame before.
-    fn place(&self, value_bytes: usize, index: usize) -> Result<(Range<usize>, u32)> {
+    /// Returns the byte range of frame `index`, and the bit offset (0 to 7) of its first sample in the first byte.
+    fn locate(&self, value_bytes: usize, index: usize) -> Result<(Range<usize>, u32)> {
         let start_bit = u128::from(self.frame_bits) * index as u128;
         let end_bit = start_bit + u128::from(self.frame_bits);
-        let byte = |bits: u128| usize::try_from(bits).unwrap_or(usize::MAX);
+        let byte = |byte: u128| usize::try_from(byte).unwrap_or(usize::MAX);
         let (start, end) = (byte(start_bit / 8), byte(end_bit.div_ceil(8)));
         if end > value_bytes {
-            return Err(short(value_bytes, index, end));
+            return Err(too_short(value_bytes, index, end));
         }
         Ok((start..end, (start_bit % 8) as u32))
     }
 }
 
-fn short(value_bytes: usize, index: usize, end: usize) -> DecodeError {
+fn too_short(value_bytes: usize, index: usize, end: usize) -> DecodeError {
     truncated(format!("{value_bytes} bytes found, frame {index} ends at {end}"), CLAUSE)
 }
 
@@ -136,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_packed_bits_need_not_start_on_a_byte() {
+    fn packed_bits_frame_start_has_bit_offset() {
         let info = info(3, 3, 1, 1, "MONOCHROME2");
         let value = [0xAA, 0xBB, 0xCC, 0xDD];
         let table = FrameTable::native(&info, value.len(), Some(3), false).unwrap();
@@ -147,8 +161,8 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_frame_of_big_endian_words_starts_within_a_pair() {
-        // PS3.5 7.3: OW in big endian swaps each pair, across the border of two frames as well.
+    fn big_endian_words_odd_frame_size_are_swapped_across_frames() {
+        // PS3.5 7.3: OW in big endian swaps each pair of bytes, even if the pair belongs to two frames.
         let info = info(1, 3, 1, 8, "MONOCHROME2");
         let value = [2, 1, 4, 3, 6, 5];
         let table = FrameTable::native(&info, value.len(), Some(2), true).unwrap();
@@ -157,18 +171,28 @@ mod tests {
     }
 
     #[test]
-    fn a_short_value_is_truncated_and_a_long_one_has_more_frames() {
+    fn native_short_value_is_truncated() {
         let info = info(2, 2, 1, 16, "MONOCHROME2");
         let error = FrameTable::native(&info, 15, Some(2), false).unwrap_err();
         assert_eq!((error.kind(), error.offset()), (ErrorKind::Truncated, Some(15)));
-        let table = FrameTable::native(&info, 26, Some(2), false).unwrap();
-        assert_eq!((table.frames(), table.deviations().len()), (3, 1));
-        let table = FrameTable::native(&info, 20, Some(2), false).unwrap();
-        assert_eq!((table.frames(), table.deviations().len()), (2, 1));
     }
 
     #[test]
-    fn full_resolution_colour_called_422_is_a_mismatch() {
+    fn native_long_value_has_more_frames_or_trailing_bytes() {
+        let info = info(2, 2, 1, 16, "MONOCHROME2");
+        // Bytes of the value → frames, deviations; two frames have 16 bytes.
+        for (value_bytes, frame_count, deviation_count) in [(16, 2, 0), (20, 2, 1), (26, 3, 1)] {
+            let table = FrameTable::native(&info, value_bytes, Some(2), false).unwrap();
+            assert_eq!(
+                (table.frame_count(), table.deviations().len()),
+                (frame_count, deviation_count),
+                "{value_bytes} bytes"
+            );
+        }
+    }
+
+    #[test]
+    fn ybr_full_422_full_resolution_length_is_a_mismatch() {
         let info = info(2, 2, 3, 8, "YBR_FULL_422");
         let error = FrameTable::native(&info, 12, None, false).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Mismatch);

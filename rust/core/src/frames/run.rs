@@ -1,10 +1,21 @@
-//! Many frames of one object into one output, on as many threads as are wanted.
+//! Decodes many frames of one object into one output, on one or more threads.
+//!
+//! ```text
+//! indices  [3, 1, 7, 7, 0]        the caller's order; position 0 is frame 3
+//! output   |  3|  1|  7|  7|  0|  one window per position
+//!            └──────┴── a worker claims the next batch of positions under the queue's lock,
+//!                       decodes them without it, and claims again
+//! ```
+//!
+//! The result does not depend on the number of threads: positions are claimed in order, and after an error no more are
+//! claimed. So all positions before a failed one have been claimed, are decoded to the end, and the error of the lowest
+//! position is returned.
 
 use super::threads::{Shares, on_threads};
 use super::{FrameTable, PixelData};
 use crate::codec::codec_for;
 use crate::error::{DecodeError, Result, output};
-use crate::frame::{Deviation, SamplesMut};
+use crate::frame::{Decoded, Deviation, SamplesMut};
 use crate::kernel::convert::Rescale;
 use crate::output::{Cancel, Store};
 use crate::{BatchFrame, Job, Workspace, decode_batch, read_frame};
@@ -12,48 +23,50 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Bytes of a frame up to which their memory is kept for the next one.
-const KEPT_BYTES: usize = 4 << 20;
+/// Buffers of frame bytes up to this size are reused for the next call. For larger frames, fresh pages cost less than
+/// reading the bytes does.
+const MAX_REUSED_BYTES: usize = 4 << 20;
 
 thread_local! {
-    /// Of the calling thread: fresh pages cost a frame of usual size more than half its decoding.
+    /// Scratch buffers of the calling thread: fresh pages took more than half the decoding time of a 512 × 512 frame.
     static WORKSPACE: RefCell<Workspace> = RefCell::default();
 }
 
-/// An error and the frame that it happened in.
+/// An error, and the frame in which it occurred.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameError {
     /// Index of the frame in the object.
     pub index: usize,
-    /// What went wrong.
+    /// The error.
     pub error: DecodeError,
 }
 
-/// What is known after all frames are decoded.
+/// The result of a successful call of [`decode_frames`], besides the samples.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
-    /// Which instructions decoded them.
+    /// Name of the code path that decoded the last frame (CPU level and entropy mode).
     pub path: &'static str,
-    /// The departures of the first frame that has any, with its index, and of the offset table, without.
+    /// The deviations of the first frame that has any, with its index, and that of the offset table, with `None`.
     pub deviations: Vec<(Option<usize>, Deviation)>,
 }
 
-/// Where the frames go and what becomes of each.
+/// The output of [`decode_frames`].
 pub struct FramesOutput<'a> {
-    /// Memory for exactly all frames asked for, one after the other.
+    /// Memory for exactly the samples of all requested frames, one after the other.
     pub samples: SamplesMut<'a>,
-    /// Rescale of each frame asked for; empty where all have that of the job's options.
+    /// One rescale per requested frame; empty if all frames have that of the job's options.
     pub rescales: &'a [Rescale],
-    /// Whether the memory has been written to before, as far as the caller knows.
+    /// True if the memory has been written to before, so that its pages are mapped.
     pub is_warm: bool,
 }
 
 /// Decodes the frames `indices` of `data`, in that order, into `out`.
 ///
-/// At most `threads` threads take part, the calling one among them; only it asks `poll` whether to stop.
+/// At most `threads` threads decode, including the calling one. Only the calling thread calls `poll`, which returns
+/// true to cancel the call.
 ///
 /// # Errors
-/// That of the first frame in the order asked for that has one. `out` holds nothing of meaning then.
+/// The error of the first frame, in the order of `indices`, that has one. The content of `out` is undefined then.
 pub fn decode_frames(
     job: &Job<'_>,
     table: &FrameTable,
@@ -63,7 +76,8 @@ pub fn decode_frames(
     threads: usize,
     poll: &dyn Fn() -> bool,
 ) -> Result<Summary, FrameError> {
-    // Taken, not borrowed: `poll` may run what decodes too. A budget counts from nothing.
+    // Moved out, not borrowed: `poll` may run code that decodes on this thread. A bounded call counts all its buffers,
+    // so it starts without any.
     let mut workspace = if job.limits.is_bounded() { Workspace::default() } else { WORKSPACE.take() };
     let decoded = decode_frames_in(&mut workspace, job, table, data, indices, out, threads, poll);
     if !job.limits.is_bounded() {
@@ -72,8 +86,8 @@ pub fn decode_frames(
     decoded
 }
 
-/// The same, with scratch for the calling thread.
-#[allow(clippy::too_many_arguments, reason = "it is decode_frames with one more")]
+/// As [`decode_frames`], with `workspace` for the calling thread.
+#[allow(clippy::too_many_arguments, reason = "decode_frames with one more")]
 fn decode_frames_in(
     workspace: &mut Workspace,
     job: &Job<'_>,
@@ -84,184 +98,210 @@ fn decode_frames_in(
     threads: usize,
     poll: &dyn Fn() -> bool,
 ) -> Result<Summary, FrameError> {
-    let first = indices.first().copied().unwrap_or(0);
+    let first_index = indices.first().copied().unwrap_or(0);
+    let error_in_first = |error| FrameError { index: first_index, error };
     let frame_samples = job.info.samples();
     if indices.len().checked_mul(frame_samples) != Some(out.samples.len()) {
         let text =
             format!("output holds {} samples, {} frames of {frame_samples} expected", out.samples.len(), indices.len());
-        return Err(FrameError { index: first, error: output(text, "") });
+        return Err(error_in_first(output(text, "")));
     }
     if !out.rescales.is_empty() && out.rescales.len() != indices.len() {
         let text = format!("{} rescales found, one for each of {} frames expected", out.rescales.len(), indices.len());
-        return Err(FrameError { index: first, error: output(text, "PS3.3 C.11.1") });
+        return Err(error_in_first(output(text, "PS3.3 C.11.1")));
     }
-    let bytes = out.samples.len() * out.samples.sample_bytes();
-    job.limits.reserve(bytes).map_err(|error| FrameError { index: first, error })?;
+    let output_bytes = out.samples.len() * out.samples.sample_bytes();
+    job.limits.reserve(output_bytes).map_err(error_in_first)?;
     let mut job = *job;
-    let Shares { threads, each } = Shares::of(threads, indices.len(), bytes);
+    let Shares { threads, each } = Shares::of(threads, indices.len(), output_bytes);
     job.options.threads = each;
-    if Store::of(bytes, out.is_warm) == Store::Streamed {
+    if Store::of(output_bytes, out.is_warm) == Store::Streamed {
         job.options.finish.store = Store::Streamed;
     }
     let stop = AtomicBool::new(false);
     let queue = Queue {
-        next: Mutex::new(Next { position: 0, rest: Some(out.samples) }),
+        next: Mutex::new(Unclaimed { position: 0, windows: Some(out.samples) }),
         indices,
         frame_samples,
         threads,
         failed: AtomicBool::new(false),
     };
-    let work =
-        |workspace: &mut Workspace, watch: Cancel<'_>| work(&job, table, data, out.rescales, &queue, workspace, watch);
-    // Before the others start: they may leave the calling thread no frame to ask between.
-    Cancel { stop: &stop, poll: Some(poll) }.beat().map_err(|error| FrameError { index: first, error })?;
-    let parts = on_threads(
+    let worker = |workspace: &mut Workspace, cancel: Cancel<'_>| {
+        decode_claimed_frames(&job, table, data, out.rescales, &queue, workspace, cancel)
+    };
+    // Before the other threads start: they may claim all frames before the calling thread, the only one to poll, does.
+    Cancel { stop: &stop, poll: Some(poll) }.beat().map_err(error_in_first)?;
+    let outcomes = on_threads(
         threads,
-        || work(workspace, Cancel { stop: &stop, poll: Some(poll) }),
-        || work(&mut Workspace::default(), Cancel { stop: &stop, poll: None }),
+        || worker(workspace, Cancel { stop: &stop, poll: Some(poll) }),
+        || worker(&mut Workspace::default(), Cancel { stop: &stop, poll: None }),
     );
-    let mut summary = merge(parts)?;
-    match table.tolerated_late() {
-        Some(late) if job.options.strict => return Err(FrameError { index: first, error: late.into_error() }),
-        late => summary.deviations.extend(late.map(|late| (None, late))),
+    let mut summary = merge(outcomes)?;
+    let decoded_count = queue.next.into_inner().unwrap_or_else(PoisonError::into_inner).position;
+    if decoded_count != indices.len() {
+        debug_assert!(false, "without an error every frame is claimed");
+        let text = format!("output holds {decoded_count} frames, {} expected", indices.len());
+        return Err(error_in_first(output(text, "")));
+    }
+    match table.lookup_deviation() {
+        Some(deviation) if job.options.strict => return Err(error_in_first(deviation.into_error())),
+        deviation => summary.deviations.extend(deviation.map(|deviation| (None, deviation))),
     }
     Ok(summary)
 }
 
-/// The frames that no thread has taken yet, first to last.
+/// The frames of one call that no worker has claimed yet.
 struct Queue<'a, 'o> {
-    next: Mutex<Next<'o>>,
+    next: Mutex<Unclaimed<'o>>,
+    /// The requested frames; a position is an index of this slice.
     indices: &'a [usize],
     frame_samples: usize,
     threads: usize,
+    /// Set by the first error: no more frames are claimed.
     failed: AtomicBool,
 }
 
-struct Next<'o> {
+/// The next position to claim, and the output from there to the end.
+struct Unclaimed<'o> {
     position: usize,
-    rest: Option<SamplesMut<'o>>,
+    windows: Option<SamplesMut<'o>>,
 }
 
-/// A frame in somebody's hands: its position among those asked for, its index in the object, where it goes.
-struct Taken<'o> {
+/// A frame that one worker decodes.
+struct ClaimedFrame<'o> {
+    /// Position in the order of the request.
     position: usize,
+    /// Index in the object.
     index: usize,
+    /// The frame's part of the output.
     window: SamplesMut<'o>,
 }
 
 impl<'o> Queue<'_, 'o> {
-    /// The next frames, `at_most` of them and no more than a thread's share of what is left. None is given out after
-    /// a failure: all frames before it are already in somebody's hands, so that the first error is always found.
-    fn take(&self, at_most: usize, taken: &mut Vec<Taken<'o>>) -> bool {
+    /// Appends the next frames to `claimed`: at most `max_count`, and at most one thread's share of the remaining ones.
+    /// Returns false if there are no more, or after an error.
+    fn claim(&self, max_count: usize, claimed: &mut Vec<ClaimedFrame<'o>>) -> bool {
         if self.failed.load(Ordering::Relaxed) {
             return false;
         }
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = self.indices.get(next.position..).unwrap_or_default();
-        for index in left.iter().take(at_most.min(left.len().div_ceil(self.threads))) {
-            let Some((window, rest)) = next.rest.take().and_then(|rest| rest.split_at(self.frame_samples)) else {
+        let remaining = self.indices.get(next.position..).unwrap_or_default();
+        for index in remaining.iter().take(max_count.min(remaining.len().div_ceil(self.threads))) {
+            let Some((window, windows)) = next.windows.take().and_then(|windows| windows.split_at(self.frame_samples))
+            else {
+                // The caller sees from `position` that frames are missing.
+                debug_assert!(false, "the output holds all frames");
                 break;
             };
-            taken.push(Taken { position: next.position, index: *index, window });
-            next.rest = Some(rest);
+            claimed.push(ClaimedFrame { position: next.position, index: *index, window });
+            next.windows = Some(windows);
             next.position += 1;
         }
-        !taken.is_empty()
+        !claimed.is_empty()
     }
 }
 
+/// The result of one worker.
 #[derive(Default)]
-struct Part {
+struct WorkerOutcome {
     path: &'static str,
+    /// The error of the lowest position, with that position.
     error: Option<(usize, FrameError)>,
+    /// Position and index of the first frame with deviations, and these.
     deviations: Option<(usize, usize, Vec<Deviation>)>,
 }
 
-fn work(
+/// Claims and decodes frames until there are no more. Runs on each thread.
+fn decode_claimed_frames(
     job: &Job<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
     rescales: &[Rescale],
     queue: &Queue<'_, '_>,
     workspace: &mut Workspace,
-    watch: Cancel<'_>,
-) -> Part {
-    let mut part = Part::default();
-    let at_once = codec_for(job.syntax).map_or(1, |codec| codec.together(job.info)).max(1);
-    // Taken: the workspace is lent to the codec while frames are read from these.
-    let mut bytes = std::mem::take(&mut workspace.bytes);
-    bytes.resize_with(bytes.len().max(at_once), Vec::new);
-    let mut taken = Vec::with_capacity(at_once);
-    let mut places = Vec::with_capacity(at_once);
-    while queue.take(at_once, &mut taken) {
-        let mut frames = Vec::with_capacity(taken.len());
-        places.clear();
-        for (Taken { position, index, window }, bytes) in taken.drain(..).zip(&mut bytes) {
-            let codec = codec_for(job.syntax);
-            if let Some(place) = codec.and_then(|codec| table.place_to_read(data, index, job.info, codec)) {
-                let rescale = rescales.get(position).copied();
-                let read =
-                    watch.beat().and_then(|()| read_frame(job, data.value, place, window, rescale, workspace, watch));
-                match read {
-                    Ok(decoded) => part.path = decoded.path,
-                    Err(error) => part.fail(queue, position, index, error),
-                }
+    cancel: Cancel<'_>,
+) -> WorkerOutcome {
+    let mut outcome = WorkerOutcome::default();
+    let codec = codec_for(job.syntax);
+    let batch_size = codec.map_or(1, |codec| codec.together(job.info)).max(1);
+    // Moved out: frames borrow these buffers while the codec borrows the workspace.
+    let mut buffers = std::mem::take(&mut workspace.bytes);
+    buffers.resize_with(buffers.len().max(batch_size), Vec::new);
+    let mut claimed = Vec::with_capacity(batch_size);
+    let mut batch_positions = Vec::with_capacity(batch_size);
+    while queue.claim(batch_size, &mut claimed) {
+        let mut batch = Vec::with_capacity(claimed.len());
+        batch_positions.clear();
+        for (ClaimedFrame { position, index, window }, buffer) in claimed.drain(..).zip(&mut buffers) {
+            let rescale = rescales.get(position).copied();
+            if let Some(range) = codec.and_then(|codec| table.direct_range(data, index, job.info, codec)) {
+                let decoded =
+                    cancel.beat().and_then(|()| read_frame(job, data.value, range, window, rescale, workspace, cancel));
+                outcome.record(queue, position, index, decoded);
                 continue;
             }
-            match watch.beat().and_then(|()| table.frame(data, index, job.limits, bytes)) {
+            match cancel.beat().and_then(|()| table.frame(data, index, job.limits, buffer)) {
                 Ok(src) => {
-                    let rescale = rescales.get(position).copied().or(job.options.finish.rescale);
-                    frames.push(BatchFrame { src, out: window, rescale });
-                    places.push((position, index));
+                    batch.push(BatchFrame { src, out: window, rescale: rescale.or(job.options.finish.rescale) });
+                    batch_positions.push((position, index));
                 }
-                Err(error) => part.fail(queue, position, index, error),
+                Err(error) => outcome.fail(queue, position, index, error),
             }
         }
-        let decoded = decode_batch(job, frames, workspace, watch);
-        for ((position, index), decoded) in places.iter().zip(decoded) {
-            match decoded {
-                Ok(decoded) => {
-                    part.path = decoded.path;
-                    if part.deviations.is_none() && !decoded.deviations.is_empty() {
-                        part.deviations = Some((*position, *index, decoded.deviations));
-                    }
-                }
-                Err(error) => part.fail(queue, *position, *index, error),
-            }
+        let mut decoded = decode_batch(job, batch, workspace, cancel).into_iter();
+        for &(position, index) in &batch_positions {
+            let missing = || {
+                debug_assert!(false, "a batch has one result per frame");
+                Err(output(format!("frame {index} has no result"), ""))
+            };
+            outcome.record(queue, position, index, decoded.next().unwrap_or_else(missing));
         }
     }
-    // What is large is not worth keeping: reading it takes longer than fresh pages do.
-    bytes.retain(|bytes| bytes.capacity() <= KEPT_BYTES);
-    workspace.bytes = bytes;
-    part
+    buffers.retain(|buffer| buffer.capacity() <= MAX_REUSED_BYTES);
+    workspace.bytes = buffers;
+    outcome
 }
 
-impl Part {
-    /// Keeps the first error, and stops all threads from taking more frames.
+impl WorkerOutcome {
+    /// Records the result of one frame.
+    fn record(&mut self, queue: &Queue<'_, '_>, position: usize, index: usize, decoded: Result<Decoded>) {
+        match decoded {
+            Ok(decoded) => {
+                self.path = decoded.path;
+                if self.deviations.is_none() && !decoded.deviations.is_empty() {
+                    self.deviations = Some((position, index, decoded.deviations));
+                }
+            }
+            Err(error) => self.fail(queue, position, index, error),
+        }
+    }
+
+    /// Records the error if its position is the lowest so far, and stops all workers from claiming more frames.
     fn fail(&mut self, queue: &Queue<'_, '_>, position: usize, index: usize, error: DecodeError) {
         queue.failed.store(true, Ordering::Relaxed);
-        if self.error.as_ref().is_none_or(|(first, _)| position < *first) {
+        if self.error.as_ref().is_none_or(|(lowest, _)| position < *lowest) {
             self.error = Some((position, FrameError { index, error }));
         }
     }
 }
 
-fn merge(parts: Vec<Part>) -> Result<Summary, FrameError> {
+/// Returns the error of the lowest position, otherwise the summary of all workers.
+fn merge(outcomes: Vec<WorkerOutcome>) -> Result<Summary, FrameError> {
     let mut summary = Summary::default();
     let mut error: Option<(usize, FrameError)> = None;
     let mut deviations: Option<(usize, usize, Vec<Deviation>)> = None;
-    for part in parts {
-        if !part.path.is_empty() {
-            summary.path = part.path;
+    for outcome in outcomes {
+        if !outcome.path.is_empty() {
+            summary.path = outcome.path;
         }
-        error = [error, part.error].into_iter().flatten().min_by_key(|(position, _)| *position);
-        deviations = [deviations, part.deviations].into_iter().flatten().min_by_key(|(position, ..)| *position);
+        error = [error, outcome.error].into_iter().flatten().min_by_key(|(position, _)| *position);
+        deviations = [deviations, outcome.deviations].into_iter().flatten().min_by_key(|(position, ..)| *position);
     }
     if let Some((_, error)) = error {
         return Err(error);
     }
     summary.deviations = deviations
-        .map(|(_, index, what)| what.into_iter().map(|what| (Some(index), what)).collect())
+        .map(|(_, index, deviations)| deviations.into_iter().map(|deviation| (Some(index), deviation)).collect())
         .unwrap_or_default();
     Ok(summary)
 }
@@ -318,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_in_the_order_asked_for_on_any_number_of_threads() {
+    fn decode_frames_any_thread_count_keeps_requested_order() {
         let info = info(400);
         let value: Vec<u8> = (0..8u16).flat_map(|frame| [frame | 0xF000; 160_000]).flat_map(u16::to_le_bytes).collect();
         let indices = [3, 1, 7, 7, 0];
@@ -332,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_error_in_order_is_reported_and_a_wrong_output_refused() {
+    fn decode_frames_returns_error_of_lowest_position_on_any_thread_count() {
         let info = info(400);
         let value = vec![0; 2 * 320_000];
         let mut out = vec![0_i16; 3 * 160_000];
@@ -340,15 +380,25 @@ mod tests {
             let error = run(&info, &value, 2, &[0, 5, 9], SamplesMut::I16(&mut out), threads, &|| false).unwrap_err();
             assert_eq!((error.index, error.error.kind()), (5, ErrorKind::Output));
         }
-        let error = run(&info, &value, 2, &[0], SamplesMut::I16(&mut out), 1, &|| false).unwrap_err();
-        assert_eq!(error.error.kind(), ErrorKind::Output);
-        let error =
-            run(&info, &value, 2, &[0, 1], SamplesMut::U16(&mut vec![0; 2 * 160_000]), 1, &|| false).unwrap_err();
-        assert_eq!(error.error.kind(), ErrorKind::Output);
     }
 
     #[test]
-    fn a_poll_that_says_so_stops_all_threads() {
+    fn decode_frames_output_of_wrong_size_or_type_is_refused() {
+        let info = info(400);
+        let value = vec![0; 2 * 320_000];
+        let mut too_long = vec![0_i16; 3 * 160_000];
+        let mut unsigned = vec![0_u16; 2 * 160_000];
+        // Requested frames, output.
+        let cases: [(&[usize], SamplesMut<'_>); 2] =
+            [(&[0], SamplesMut::I16(&mut too_long)), (&[0, 1], SamplesMut::U16(&mut unsigned))];
+        for (indices, out) in cases {
+            let error = run(&info, &value, 2, indices, out, 1, &|| false).unwrap_err();
+            assert_eq!(error.error.kind(), ErrorKind::Output, "{indices:?}");
+        }
+    }
+
+    #[test]
+    fn decode_frames_cancelled_by_poll_stops_all_threads() {
         let info = info(400);
         let value = vec![0; 8 * 320_000];
         for threads in 1..3 {
@@ -360,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_widen_and_rescale_on_their_way() {
+    fn decode_frames_wider_output_or_rescale_converts_samples() {
         let info = info(3);
         let value: Vec<u8> = (0..9_u16).map(|i| 0xF800 | i).flat_map(u16::to_le_bytes).collect();
         let mut wide = [0_i64; 9];

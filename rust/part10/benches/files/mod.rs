@@ -217,14 +217,14 @@ impl Drop for Folder {
 pub(crate) fn prepare(source: &Source) -> (Object, Image, usize) {
     let (object, image) = open(source, &Limits::unbounded()).expect("a good file");
     let (_, _, _, table) = image.frames(&object).expect("an image");
-    (object, image, table.frames())
+    (object, image, table.frame_count())
 }
 
 /// Memory for the samples of a file.
 pub(crate) fn memory(source: &Source) -> SamplesBuf {
     let (object, image) = open(source, &Limits::unbounded()).expect("a good file");
     let (_, _, info, table) = image.frames(&object).expect("an image");
-    let samples = info.samples() * table.frames();
+    let samples = info.samples() * table.frame_count();
     // Its pages are there already.
     SamplesBuf::new(info.type_name(), samples, |bytes| Ok(vec![1; bytes.div_ceil(8)])).unwrap().unwrap()
 }
@@ -235,7 +235,7 @@ pub(crate) fn decode(source: &Source, out: &mut SamplesBuf) {
     let (object, image) = open(source, &limits).expect("a good file");
     let (syntax, codec, info, table) = image.frames(&object).expect("an image");
     let data = image.pixel_data(&object);
-    let indices: Vec<usize> = (0..table.frames()).collect();
+    let indices: Vec<usize> = (0..table.frame_count()).collect();
     check_frames(&table, data, &indices, &info, codec, &limits).expect("frames of a fitting length");
     let job = Job { syntax, info: &info, limits: &limits, options: DecodeOptions::default() };
     let out = FramesOutput { samples: out.as_mut(), rescales: &[], is_warm: true };

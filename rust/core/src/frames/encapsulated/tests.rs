@@ -1,4 +1,4 @@
-//! Offset tables, right, wrong and absent, of frames that begin with an S.
+//! Values with matching, wrong and absent offset tables. The test codec recognises a frame by its first byte `S`.
 
 use super::super::ExtendedOffsets;
 use super::*;
@@ -17,10 +17,10 @@ fn value(offsets: &[u32], fragments: &[&[u8]]) -> Vec<u8> {
     value
 }
 
-/// Frames of these tests begin with an S.
-struct BeginsWithS;
+/// A frame format whose frames start with `S`.
+struct StartsWithS;
 
-impl Codec for BeginsWithS {
+impl Codec for StartsWithS {
     fn name(&self) -> &'static str {
         "s"
     }
@@ -44,7 +44,7 @@ impl Codec for BeginsWithS {
     }
 }
 
-/// All frames, asked for last to first, and how many departures were noted.
+/// Returns the bytes of all frames, which are looked up last to first, and the number of deviations.
 fn open(value: &[u8], declared: usize, extended: Option<ExtendedOffsets<'_>>) -> Result<(Vec<Vec<u8>>, usize)> {
     let info = FrameInfo::new(Attributes {
         rows: 1,
@@ -59,23 +59,23 @@ fn open(value: &[u8], declared: usize, extended: Option<ExtendedOffsets<'_>>) ->
     })?;
     let mut deviations = Vec::new();
     let data = PixelData { value: value.into(), extended };
-    let (table, frames) = Encapsulated::new(data, declared, &info, &BeginsWithS, &mut deviations)?;
+    let (table, frame_count) = Encapsulated::new(data, declared, &info, &StartsWithS, &mut deviations)?;
     let frame =
         |index| table.frame(data, index, &Limits::unbounded(), &mut Vec::new()).map(|frame| frame.bytes.to_vec());
-    let mut frames = (0..frames).rev().map(frame).collect::<Result<Vec<_>>>()?;
+    let mut frames = (0..frame_count).rev().map(frame).collect::<Result<Vec<_>>>()?;
     frames.reverse();
-    deviations.extend(table.deviations());
+    deviations.extend(table.lookup_deviation());
     Ok((frames, deviations.len()))
 }
 
 #[test]
-fn a_right_table_leads_to_frames_of_any_number_of_fragments() {
+fn basic_table_matching_locates_frames_of_several_fragments() {
     let value = value(&[0, 20], &[b"S1", b"aa", b"S2", b"bb"]);
     assert_eq!(open(&value, 2, None).unwrap(), (vec![b"S1aa".to_vec(), b"S2bb".to_vec()], 0));
 }
 
 #[test]
-fn a_wrong_table_is_not_believed() {
+fn basic_table_not_matching_is_ignored_with_a_deviation() {
     for offsets in [&[0, 12][..], &[2, 20], &[0, 0], &[20, 0], &[0], &[0, 10, 20, 30, 40], &[0, 4_000_000_000]] {
         let value = value(offsets, &[b"S1", b"aa", b"S2", b"bb"]);
         assert_eq!(open(&value, 2, None).unwrap(), (vec![b"S1aa".to_vec(), b"S2bb".to_vec()], 1), "{offsets:?}");
@@ -83,26 +83,40 @@ fn a_wrong_table_is_not_believed() {
 }
 
 #[test]
-fn a_wrong_table_of_another_number_of_frames_than_there_are_is_an_error() {
+fn basic_table_not_matching_and_frame_count_differing_is_an_error() {
     let value = value(&[0, 12], &[b"S1", b"S2", b"S3"]);
     let error = open(&value, 2, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
-    assert!(error.to_string().contains("3 frames are there, 2 expected"), "{error}");
+    assert!(error.to_string().contains("which hold 3 frames, 2 expected"), "{error}");
 }
 
 #[test]
-fn without_a_table_the_number_or_the_beginnings_tell_frames_apart() {
-    assert_eq!(open(&value(&[], &[b"xx", b"yy"]), 2, None).unwrap(), (vec![b"xx".to_vec(), b"yy".to_vec()], 0));
-    assert_eq!(open(&value(&[], &[b"S1", b"yy"]), 1, None).unwrap(), (vec![b"S1yy".to_vec()], 0));
-    assert_eq!(open(&value(&[], &[b"S1", b"S2"]), 1, None).unwrap(), (vec![b"S1".to_vec(), b"S2".to_vec()], 1));
-    let error = open(&value(&[], &[b"aa", b"bb", b"cc"]), 2, None).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Malformed);
-    let error = open(&value(&[], &[b"S1"]), 2, None).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Truncated);
+fn no_table_fragments_are_grouped_by_count_or_by_frame_start() {
+    type Fragments = &'static [&'static [u8]];
+    // Fragments, declared frames → frames, deviations.
+    let cases: [(Fragments, usize, Fragments, usize); 3] = [
+        (&[b"xx", b"yy"], 2, &[b"xx", b"yy"], 0),
+        (&[b"S1", b"yy"], 1, &[b"S1yy"], 0),
+        (&[b"S1", b"S2"], 1, &[b"S1", b"S2"], 1),
+    ];
+    for (fragments, declared, frames, deviation_count) in cases {
+        let expected = (frames.iter().map(|frame| frame.to_vec()).collect(), deviation_count);
+        assert_eq!(open(&value(&[], fragments), declared, None).unwrap(), expected, "{fragments:?}");
+    }
 }
 
 #[test]
-fn empty_fragments_make_no_frame() {
+fn no_table_too_few_frames_is_an_error() {
+    // Fragments for two declared frames → error.
+    let cases: [(&[&[u8]], ErrorKind); 2] =
+        [(&[b"aa", b"bb", b"cc"], ErrorKind::Malformed), (&[b"S1"], ErrorKind::Truncated)];
+    for (fragments, kind) in cases {
+        assert_eq!(open(&value(&[], fragments), 2, None).unwrap_err().kind(), kind, "{fragments:?}");
+    }
+}
+
+#[test]
+fn no_table_empty_fragments_start_no_frame() {
     let frames = |fragments: &[&[u8]], declared| open(&value(&[], fragments), declared, None).unwrap().0;
     assert_eq!(frames(&[b"", b"S1"], 1), [b"S1"]);
     assert_eq!(frames(&[b"", b"", b"S1", b"aa", b"", b"S2"], 2), [&b"S1aa"[..], b"S2"]);
@@ -110,7 +124,7 @@ fn empty_fragments_make_no_frame() {
 }
 
 #[test]
-fn the_extended_table_comes_first_and_leaves_out_padding() {
+fn extended_table_is_preferred_and_excludes_padding() {
     let value = value(&[], &[b"S1a\0", b"S2"]);
     let le = |numbers: &[u64]| numbers.iter().flat_map(|n| n.to_le_bytes()).collect::<Vec<_>>();
     let right = (le(&[0, 12]), le(&[3, 2]));
@@ -132,27 +146,27 @@ fn the_extended_table_comes_first_and_leaves_out_padding() {
 }
 
 #[test]
-fn every_prefix_is_an_error_or_lacks_what_the_codec_needs() {
+fn truncated_value_is_an_error_or_gives_an_incomplete_frame() {
     for offsets in [&[][..], &[0, 20]] {
         let value = value(offsets, &[b"S1", b"aa", b"S2", b"bb"]);
         for end in 0..value.len() {
             if let Ok((frames, _)) = open(&value[..end], 2, None) {
                 let whole = frames[0] == b"S1aa" && frames[1] == b"S2bb";
-                let refused = frames.iter().any(|frame| frame.len() < 4 || frame[0] != b'S');
-                assert!(!whole && refused, "{end} {frames:?}");
+                let is_incomplete = frames.iter().any(|frame| frame.len() < 4 || frame[0] != b'S');
+                assert!(!whole && is_incomplete, "{end} {frames:?}");
             }
         }
     }
 }
 
 #[test]
-fn the_delimiter_and_padding_end_the_items() {
+fn items_end_at_delimiter_or_padding() {
     let mut value = value(&[], &[b"S1"]);
     value.extend([0]);
     assert!(open(&value, 1, None).is_ok());
     value.pop();
     value.extend(SEQUENCE_DELIMITER);
     value.extend([0; 4]);
-    value.extend(b"what follows is not looked at");
+    value.extend(b"bytes after the delimiter are not read");
     assert_eq!(open(&value, 1, None).unwrap().0, [b"S1".to_vec()]);
 }
