@@ -1,4 +1,4 @@
-"""Every unsafe block of the workspace with its proof: `make unsafe`. Ends with 1 if one has none."""
+"""List every unsafe block of the workspace with its safety comment (``make unsafe``). Exit code 1 if one has none."""
 
 from __future__ import annotations
 
@@ -7,45 +7,48 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-# A block, or a function that must be called in one; a type of such functions is neither.
-BLOCK = re.compile(r"\bunsafe (?:\{|fn \w|impl )")
-PROOF = re.compile(r"// SAFETY: |/// # Safety")
+WORKSPACE = Path(__file__).resolve().parent
+# A block, or a function that can only be called in one; not a function pointer type (`unsafe fn(`).
+UNSAFE = re.compile(r"\bunsafe (?:\{|fn \w|impl )")
+SAFETY_COMMENT = re.compile(r"// SAFETY:|/// # Safety")
+# A safety comment starts at most this many lines above its block.
+MAX_COMMENT_DISTANCE = 20
 
 
-def blocks(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line, code and proof of each; the proof is the comment above, or above the attributes and the statement of it."""
+def unsafe_blocks(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield line number, code and safety comment of each block in ``path``; the comment is empty if it is missing."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines):
+    for index, line in enumerate(lines):
         code = line.partition("//")[0]
-        if BLOCK.search(code):
-            yield number + 1, code.strip(), _proof(lines, number)
+        if UNSAFE.search(code):
+            yield index + 1, code.strip(), _safety_comment(lines, index)
 
 
-def _proof(lines: list[str], number: int) -> str:
-    words: list[str] = []
-    for line in reversed(lines[max(0, number - 20) : number]):
+def _safety_comment(lines: list[str], index: int) -> str:
+    """Return the safety comment above line ``index``, or above the attributes and the statement it belongs to."""
+    comment: list[str] = []
+    for line in reversed(lines[max(0, index - MAX_COMMENT_DISTANCE) : index]):
         text = line.strip()
         if text.startswith("//"):
-            words.insert(0, text.lstrip("/ "))
-            if PROOF.match(text):
-                return " ".join(words).removeprefix("SAFETY: ").removeprefix("# Safety").strip()
-        elif words or text.endswith((";", "}")):
+            comment.insert(0, text.lstrip("/ "))
+            if SAFETY_COMMENT.match(text):
+                return " ".join(comment).removeprefix("SAFETY:").removeprefix("# Safety").strip()
+        elif comment or text.endswith((";", "}")):
             break
     return ""
 
 
 def main() -> int:
-    """Print them."""
+    """Print all blocks and their number."""
     count = missing = 0
-    for path in sorted(HERE.rglob("*.rs")):
+    for path in sorted(WORKSPACE.rglob("*.rs")):
         if "target" in path.parts:
             continue
-        for number, code, proof in blocks(path):
+        for number, code, comment in unsafe_blocks(path):
             count += 1
-            missing += not proof
-            print(f"rust/{path.relative_to(HERE)}:{number}: {code}\n    {proof or 'NO PROOF'}")
-    print(f"{count} unsafe blocks and functions, {missing} without a proof")
+            missing += not comment
+            print(f"rust/{path.relative_to(WORKSPACE)}:{number}: {code}\n    {comment or 'NO SAFETY COMMENT'}")
+    print(f"{count} unsafe blocks and functions, {missing} without a safety comment")
     return int(missing > 0)
 
 

@@ -1,11 +1,19 @@
-//! The one place that asks which instructions this CPU has.
+//! CPU levels: which instruction sets kernels may use, and their detection.
+//!
+//! | level | instruction sets | name for `DICOXIDE_CPU` |
+//! |---|---|---|
+//! | portable | the compiler's baseline for the target | `portable` |
+//! | v3 | AVX2, BMI1, BMI2, LZCNT, MOVBE, POPCNT | `x86-64-v3` |
+//! | v4 | v3 and AVX-512 F, BW, CD, DQ, VL, VBMI2 | `x86-64-v4` |
+//!
+//! FMA is part of the psABI's x86-64-v3, but is not enabled here: a contracted multiply-add rounds once instead of twice.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A set of instructions that kernels are compiled for. Every tier gives the same values and errors.
+/// A set of instructions that kernels are compiled for. All levels give the same samples and errors.
 ///
-/// A tier above `portable` can only be had from [`CpuLevel::best`] or [`CpuLevel::available`], so holding one
-/// proves that the CPU runs it.
+/// A level above portable is only returned by [`CpuLevel::best`] and [`CpuLevel::available`], after detection. So a value
+/// of this type proves that the CPU supports its instructions; the `unsafe` calls of the kernels rely on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuLevel(Level);
 
@@ -18,42 +26,45 @@ enum Level {
     V4,
 }
 
-const UNKNOWN: u8 = 0;
+/// Values of [`BEST`].
+const NOT_DETECTED: u8 = 0;
 const PORTABLE: u8 = 1;
 const V3: u8 = 2;
 const V4: u8 = 3;
-static BEST: AtomicU8 = AtomicU8::new(UNKNOWN);
+/// The result of [`CpuLevel::best`], which is the same for the whole process.
+static BEST: AtomicU8 = AtomicU8::new(NOT_DETECTED);
 
 impl CpuLevel {
-    /// What the compiler's baseline target runs; every CPU has it.
+    /// The compiler's baseline for the target, which every CPU supports.
     pub const PORTABLE: Self = Self(Level::Portable);
 
-    /// The best tier of this CPU, or the one that the environment variable `DICOXIDE_CPU` names, if the CPU has it.
+    /// Returns the highest level of this CPU, or the one named by the environment variable `DICOXIDE_CPU` if the CPU
+    /// supports it.
     #[must_use]
     pub fn best() -> Self {
         Self::from_detected(BEST.load(Ordering::Relaxed)).unwrap_or_else(|| {
             let forced = std::env::var_os("DICOXIDE_CPU").unwrap_or_default();
             let available = Self::available();
-            let named = available.iter().find(|tier| forced == tier.name());
+            let named = available.iter().find(|level| forced == level.name());
             let best = named.or(available.last()).copied().unwrap_or(Self::PORTABLE);
             BEST.store(best.code(), Ordering::Relaxed);
             best
         })
     }
 
-    /// Every tier that this CPU runs, portable first: what tests go through.
+    /// Returns all levels that this CPU supports, in ascending order. Tests and benches run each of them.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        let mut tiers = vec![Self::PORTABLE];
+        let mut levels = vec![Self::PORTABLE];
         #[cfg(target_arch = "x86_64")]
         {
-            tiers.extend(Self::detect_v3());
-            tiers.extend(Self::detect_v4());
+            levels.extend(Self::detect_v3());
+            levels.extend(Self::detect_v4());
         }
-        tiers
+        levels
     }
 
-    /// `portable`, `x86-64-v3` or `x86-64-v4`.
+    /// Returns `portable`, `x86-64-v3` or `x86-64-v4`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {
@@ -65,13 +76,13 @@ impl CpuLevel {
         }
     }
 
-    /// Whether AVX2, BMI1, BMI2, LZCNT, MOVBE and POPCNT may be used.
+    /// True if the instruction sets of x86-64-v3 may be used: at level v3 and above.
     #[must_use]
     pub(crate) const fn is_v3(self) -> bool {
         !matches!(self.0, Level::Portable)
     }
 
-    /// Whether also AVX-512 F, BW, CD, DQ and VL may be used, and with them VBMI2.
+    /// True if the instruction sets of x86-64-v4 and VBMI2 may be used.
     #[cfg(target_arch = "x86_64")]
     #[must_use]
     pub(crate) const fn is_v4(self) -> bool {
@@ -100,7 +111,7 @@ impl CpuLevel {
         Self::detect_v3().filter(|_| has_v4).map(|_| Self(Level::V4))
     }
 
-    /// What [`BEST`] holds for it.
+    /// Returns the value of [`BEST`] for this level.
     const fn code(self) -> u8 {
         match self.0 {
             Level::Portable => PORTABLE,
@@ -111,7 +122,7 @@ impl CpuLevel {
         }
     }
 
-    /// The tier of what [`BEST`] holds: only a detection stores one above portable.
+    /// Returns the level of a value of [`BEST`]. Only a detection stores a level above portable there.
     const fn from_detected(code: u8) -> Option<Self> {
         match code {
             PORTABLE => Some(Self::PORTABLE),
@@ -124,28 +135,34 @@ impl CpuLevel {
     }
 }
 
-/// Calls the body of a kernel that fits a tier: `dispatch!(tier, name(arguments))` is `x86::name` or `scalar::name`, and
-/// `dispatch!(tier, v4 name(arguments))` may also be `x86_v4::name`.
+/// Calls the body of a kernel for a CPU level.
+///
+/// `dispatch!(level, name(arguments))` calls `x86::name` at v3 and above, otherwise `scalar::name`.
+/// `dispatch!(level, v4 name(arguments))` calls `x86_v4::name` at v4, otherwise as above.
 macro_rules! dispatch {
-    ($tier:expr, v4 $name:ident ($($argument:expr),* $(,)?)) => {{
+    ($level:expr, v4 $name:ident ($($argument:expr),* $(,)?)) => {{
         #[cfg(target_arch = "x86_64")]
-        if $tier.is_v4() {
-            // SAFETY: holding a v4 CpuLevel proves detection of every feature that x86_v4::* are compiled with.
+        if $level.is_v4() {
+            // SAFETY:
+            // - The functions of `x86_v4` require the CPU features that they enable: those of level v4.
+            // - `level` is v4, and a CpuLevel above portable exists only after detection of all its features.
             #[allow(unsafe_code)]
             return unsafe { x86_v4::$name($($argument),*) };
         }
-        $crate::kernel::cpu::dispatch!($tier, $name($($argument),*))
+        $crate::kernel::cpu::dispatch!($level, $name($($argument),*))
     }};
-    ($tier:expr, $name:ident $(::<$($generic:ty),*>)? ($($argument:expr),* $(,)?)) => {{
-        let tier: $crate::kernel::CpuLevel = $tier;
+    ($level:expr, $name:ident $(::<$($generic:ty),*>)? ($($argument:expr),* $(,)?)) => {{
+        let level: $crate::kernel::CpuLevel = $level;
         #[cfg(target_arch = "x86_64")]
-        if tier.is_v3() {
-            // SAFETY: holding a v3 CpuLevel proves detection of every feature that x86::* are compiled with.
+        if level.is_v3() {
+            // SAFETY:
+            // - The functions of `x86` require the CPU features that they enable: those of level v3.
+            // - `level` is v3 or above, and a CpuLevel above portable exists only after detection of all its features.
             #[allow(unsafe_code)]
             return unsafe { x86::$name$(::<$($generic),*>)?($($argument),*) };
         }
         #[cfg(not(target_arch = "x86_64"))]
-        let _ = tier;
+        let _ = level;
         scalar::$name$(::<$($generic),*>)?($($argument),*)
     }};
 }

@@ -1,8 +1,16 @@
-//! The hot loops. They see slices and numbers, never an attribute or a codestream.
+//! Inner loops. They work on slices and numbers, and know neither DICOM attributes nor codestreams.
 //!
-//! Each kernel is a façade that picks the body for a [`CpuLevel`]; every tier gives the same bytes. Raw samples
-//! travel as bytes in native (little-endian) order together with the size of one sample, so that one
-//! buffer serves every depth.
+//! One folder per kernel:
+//!
+//! | file | content |
+//! |---|---|
+//! | `mod.rs` | façade: the contract (slice lengths, layouts), and the choice by [`CpuLevel`] |
+//! | `scalar.rs` | portable body, without intrinsics |
+//! | `x86.rs` | x86-64-v3 (AVX2, BMI2) |
+//! | `x86_v4.rs` | x86-64-v4 (AVX-512 with VBMI2), only for kernels that it makes faster |
+//!
+//! All bodies of a kernel give the same bytes and the same errors. Samples are passed as bytes in native (little-endian)
+//! order together with `sample_bytes`, the size of one sample in bytes, so that one buffer serves every sample type.
 
 #[cfg(target_endian = "big")]
 compile_error!("samples are moved as little-endian bytes; on a big-endian target use the NumPy backend");
@@ -21,10 +29,14 @@ pub(crate) mod ybr;
 
 pub use cpu::CpuLevel;
 
-/// Samples of `out` before the first one from which on vector stores do not cross cache lines, where there is one and
-/// enough come after it: stores that cross them took 1.3 times as long.
+/// Returns the number of leading samples of `out` to process separately, so that the stores of the remaining samples are
+/// aligned to 32 bytes.
+///
+/// Returns 0 if no sample boundary is aligned, or if the prefix would be an eighth of `out` or more. Stores that cross
+/// cache lines took 1.3 times as long (unpack of bits, AVX2).
 pub(crate) fn alignment_prefix(out: &[u8], sample_bytes: usize) -> usize {
     const VECTOR_BYTES: usize = 32;
-    let ahead = out.as_ptr().align_offset(VECTOR_BYTES);
-    if ahead.is_multiple_of(sample_bytes) && ahead < out.len() / 8 { ahead / sample_bytes } else { 0 }
+    let prefix_bytes = out.as_ptr().align_offset(VECTOR_BYTES);
+    let is_usable = prefix_bytes.is_multiple_of(sample_bytes) && prefix_bytes < out.len() / 8;
+    if is_usable { prefix_bytes / sample_bytes } else { 0 }
 }
