@@ -108,7 +108,7 @@ class TestZarr:
         assert array.attrs["affine_lps"] is None
         assert array.attrs["findings"] == [
             "2 of 5 slices are missing",
-            "1 of the slices 2.5 mm apart missing, at (-10, -20, 2.5) mm",
+            "1 slice missing at a slice spacing of 2.5 mm; expected positions in mm: (-10, -20, 2.5)",
         ]
 
     def test_without_compression(self, tmp_path: Path) -> None:
