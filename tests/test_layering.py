@@ -103,7 +103,17 @@ def test_only_the_command_line_knows_the_comparison() -> None:
 
 def test_bulk_is_on_top_of_the_direct_interface() -> None:
     # `_sources` is what reads headers, of many files at once.
-    below = {"_backend", "_decode", "_extras", "_image", "_deviations", "_arguments", "_sources", "_threads"}
+    below = {
+        "_backend",
+        "_decode",
+        "_extras",
+        "_image",
+        "_deviations",
+        "_options",
+        "_arguments",
+        "_sources",
+        "_threads",
+    }
     below |= {"bulk", "errors"}
     for path in [*(PYTHON / "bulk").rglob("*.py"), PYTHON / "dask.py"]:
         of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
@@ -155,7 +165,13 @@ def test_the_fallback_is_plain_numpy() -> None:
             root = module.partition(".")[0]
             assert root in {"numpy", "dicoxide", "__future__"} or root in sys.stdlib_module_names, (path.name, module)
             assert not module.startswith("dicoxide.") or module.startswith(
-                ("dicoxide._numpy_backend", "dicoxide.errors")
+                (
+                    "dicoxide._numpy_backend",
+                    "dicoxide._deviations",
+                    "dicoxide._frame",
+                    "dicoxide._options",
+                    "dicoxide.errors",
+                )
             )
 
 

@@ -1,4 +1,4 @@
-"""The compiled extension. `_fallback` has the same names in plain NumPy."""
+"""The compiled extension. `_numpy_backend` has the same names in NumPy, but for those that read files."""
 
 import os
 from collections.abc import Sequence
@@ -7,7 +7,9 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._deviations import DeviationFields as _DeviationFields
+from dicoxide._deviations import Deviation as _Deviation
+from dicoxide._frame import FrameSpec as _FrameSpec
+from dicoxide._options import DecodeOptions as _DecodeOptions
 
 __version__: str
 ERROR_KINDS: list[str]
@@ -16,10 +18,10 @@ CPU_PATH: str
 __all__ = [
     "CPU_PATH",
     "ERROR_KINDS",
+    "BatchDecoder",
     "CancelToken",
     "Elements",
     "Frames",
-    "Many",
     "Object",
     "__version__",
     "codestream_size",
@@ -35,13 +37,13 @@ __all__ = [
     "unpack_bits_into",
 ]
 
-_Spec = tuple[str, int, int, int, int, int | None, int | None, int, int, str, str]
+_SpecFields = tuple[str, int, int, int, int, int | None, int | None, int, int, str, str]
 
 @final
 class Object:
     def __new__(cls, src: str | os.PathLike[str] | bytes, max_bytes: int | None = None) -> Object: ...
-    def spec(self) -> tuple[_Spec, int | None]: ...
-    def frames(self, *, foreign: bool = False) -> Frames: ...
+    def spec(self) -> tuple[_SpecFields, int | None]: ...
+    def frames(self, *, find_only: bool = False) -> Frames: ...
     def elements(self) -> Elements: ...
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]: ...
     def has_modality_lut(self) -> bool: ...
@@ -62,65 +64,48 @@ class Elements:
 class Frames:
     def __new__(
         cls,
-        transfer_syntax: str,
+        spec: _FrameSpec,
         value: bytes,
-        rows: int,
-        columns: int,
-        samples_per_pixel: int,
-        bits_allocated: int,
-        bits_stored: int,
-        high_bit: int,
-        pixel_representation: int,
-        planar_configuration: int,
-        photometric_interpretation: str,
-        is_float: bool = False,
         number_of_frames: int | None = None,
         extended_offsets: tuple[bytes, bytes] | None = None,
+        *,
         word_swapped: bool = False,
         whole: bool = False,
-        foreign: bool = False,
+        find_only: bool = False,
     ) -> Frames: ...
     def __len__(self) -> int: ...
-    def notes(self) -> list[_DeviationFields]: ...
+    def deviations(self) -> list[_Deviation]: ...
     def check(self, indices: Sequence[int], *, max_bytes: int | None = None) -> None: ...
     def decode_into(
         self,
         out: npt.NDArray[Any],
         indices: Sequence[int],
+        options: _DecodeOptions | None = None,
         *,
-        threads: int = 1,
-        strict: bool = False,
-        to_rgb: bool = False,
         rescales: Sequence[tuple[float, float]] | None = None,
-        max_bytes: int | None = None,
-        segment_byte_order: str = "big",
         is_warm: bool = False,
-        portable: bool = False,
-        way: str | None = None,
-    ) -> tuple[str, list[_DeviationFields]]: ...
+    ) -> tuple[str, list[_Deviation]]: ...
     def decode_bytearrays(
-        self, indices: Sequence[int], *, threads: int = 1, segment_byte_order: str = "big"
-    ) -> list[tuple[bytearray, list[_DeviationFields]] | None]: ...
+        self, indices: Sequence[int], options: _DecodeOptions | None = None
+    ) -> list[tuple[bytearray, list[_Deviation]] | None]: ...
     def is_frame(self, index: int, src: bytes) -> bool: ...
     def frame_bytes(self, index: int) -> tuple[bytes, int]: ...
 
 @final
-class Many:
+class BatchDecoder:
     def __new__(
         cls,
+        options: _DecodeOptions,
         *,
-        threads: int,
-        room_bytes: int,
+        buffer_bytes: int,
         frame: int | None = None,
         rescale: bool = False,
         type_name: str | None = None,
-        raw: bool = False,
-        max_bytes: int | None = None,
-    ) -> Many: ...
+    ) -> BatchDecoder: ...
     def push(self, sources: Sequence[tuple[int, str | os.PathLike[str] | bytes]]) -> None: ...
     def take(
         self, first: int, freed_bytes: int
-    ) -> tuple[int, list[tuple[int, tuple[npt.NDArray[Any], list[_DeviationFields]] | Exception | None]]]: ...
+    ) -> tuple[int, list[tuple[int, tuple[npt.NDArray[Any], list[_Deviation]] | Exception | None]]]: ...
     def call(self) -> None: ...
     def stop(self) -> None: ...
 
@@ -131,37 +116,11 @@ class CancelToken:
     def cancel(self) -> None: ...
 
 def decode_frame_into(
-    out: npt.NDArray[Any],
-    transfer_syntax: str,
-    src: bytes,
-    rows: int,
-    columns: int,
-    samples_per_pixel: int,
-    bits_allocated: int,
-    bits_stored: int,
-    high_bit: int,
-    pixel_representation: int,
-    planar_configuration: int,
-    photometric_interpretation: str,
-    is_float: bool = False,
-    segment_byte_order: str = "big",
-) -> list[_DeviationFields]: ...
+    out: npt.NDArray[Any], spec: _FrameSpec, src: bytes, options: _DecodeOptions | None = None
+) -> list[_Deviation]: ...
 def decode_frame_bytearray(
-    transfer_syntax: str,
-    src: bytes,
-    rows: int,
-    columns: int,
-    samples_per_pixel: int,
-    bits_allocated: int,
-    bits_stored: int,
-    high_bit: int,
-    pixel_representation: int,
-    planar_configuration: int,
-    photometric_interpretation: str,
-    is_float: bool = False,
-    segment_byte_order: str = "big",
-    threads: int = 1,
-) -> tuple[bytearray, list[_DeviationFields]]: ...
+    spec: _FrameSpec, src: bytes, options: _DecodeOptions | None = None
+) -> tuple[bytearray, list[_Deviation]]: ...
 def codestream_size(src: bytes) -> tuple[int, int] | None: ...
 def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]: ...
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]: ...

@@ -9,16 +9,14 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from dicoxide.errors import CorruptFrameError, NonConformantWarning
-
-# The fields of a `Deviation` as the extension returns them: a plain tuple.
-DeviationFields: TypeAlias = tuple[int | None, str, str, int | None]
 
 _PACKAGE = os.path.dirname(__file__)
 
 
+# The core makes them by position: keep the order of the fields equal to `FrameDeviation` in rust/py/src/frame_args.rs.
 class Deviation(NamedTuple):
     """A recoverable violation of the standard; the samples are exact nevertheless."""
 
@@ -37,16 +35,15 @@ class Deviation(NamedTuple):
         return f"{frame}{self.message}{offset} ({self.clause})"
 
 
-def warn(deviations: Iterable[DeviationFields]) -> None:
+def warn(deviations: Iterable[Deviation]) -> None:
     """Issue one warning per deviation, attributed to the line outside of this package that called into it."""
     for deviation in deviations:
-        warnings.warn(str(Deviation(*deviation)), NonConformantWarning, stacklevel=stack_level())
+        warnings.warn(str(deviation), NonConformantWarning, stacklevel=stack_level())
 
 
-def raise_first(deviations: Iterable[DeviationFields], transfer_syntax: str) -> None:
+def raise_first(deviations: Iterable[Deviation], transfer_syntax: str) -> None:
     """Raise the first deviation as `CorruptFrameError`; return if there is none."""
-    for fields in deviations:
-        deviation = Deviation(*fields)
+    for deviation in deviations:
         raise CorruptFrameError(
             str(deviation),
             clause=deviation.clause,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,10 +24,6 @@ IMAGE_PIXEL = (
     "PixelRepresentation",
 )
 
-# Rows, columns, samples per pixel, bits allocated, bits stored, high bit, pixel representation, planar configuration,
-# photometric interpretation, whether float.
-CoreAttributes: TypeAlias = tuple[int, int, int, int, int, int, int, int, str, bool]
-
 _NUMBERS = (
     "rows",
     "columns",
@@ -44,7 +40,8 @@ _NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99",
 _FLOAT_BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 
 
-# A tuple, as it is made for every object that is decoded, and as `dataclasses` take long to import.
+# A tuple, because one is made for every object that is decoded, and because importing `dataclasses` takes long.
+# The core reads its fields by position: keep their order equal to `FrameArgs` in rust/py/src/frame_args.rs.
 class FrameSpec(NamedTuple):
     """The Image Pixel attributes that decoding depends on (PS3.3 C.7.6.3).
 
@@ -119,52 +116,30 @@ class FrameSpec(NamedTuple):
             transfer_syntax=self.transfer_syntax,
         )
 
-    def notes(self) -> list[Deviation]:
+    def deviations(self) -> list[Deviation]:
         """What is tolerated of the attributes, or cannot be known by them."""
         if self.bits_allocated <= 16 and not self.planar_configuration and self.high_bit == (self.bits_stored or 0) - 1:
             return []
-        notes: list[Deviation] = []
+        deviations: list[Deviation] = []
         if self.high_bit is not None and self.bits_stored is not None and self.high_bit != self.bits_stored - 1:
             text = (
                 f"high bit {self.high_bit} found, {self.bits_stored - 1} expected with bits stored {self.bits_stored}"
             )
-            notes.append(Deviation(None, text, "PS3.5 8.1.1", None))
+            deviations.append(Deviation(None, text, "PS3.5 8.1.1", None))
         if self.transfer_syntax == _BIG_ENDIAN and self.bits_allocated > 16 and not self.is_float:
             # OW is swapped within words of 16 bits, which leaves the least significant word first: so DCMTK and GDCM
             # have it. Others, pydicom among them, write and read the sample as one number.
             text = f"samples of {self.bits_allocated} bits taken for numbers in big endian, some write words in little"
-            notes.append(Deviation(None, text, "PS3.5 7.3", None))
+            deviations.append(Deviation(None, text, "PS3.5 7.3", None))
         if self.transfer_syntax in _NATIVE and self.is_422 and self.planar_configuration == 1:
             text = "planar configuration 1 found, 0 expected of YBR_FULL_422: taken as pairs of pixels"
-            notes.append(Deviation(None, text, "PS3.3 C.7.6.3.1.3", None))
-        return notes
+            deviations.append(Deviation(None, text, "PS3.3 C.7.6.3.1.3", None))
+        return deviations
 
     @property
     def is_422(self) -> bool:
         """Whether colour differences are at half the horizontal resolution, where samples are not compressed."""
         return self.samples_per_pixel == 3 and self.photometric_interpretation == "YBR_FULL_422"
-
-    def core_attributes(self) -> CoreAttributes:
-        """What `core.Frames` takes after syntax and value, in its order; the core checks it."""
-        if self.is_float:
-            bits_allocated = bits_stored = _FLOAT_BITS[self.pixel_keyword]
-            high_bit = bits_stored - 1
-        else:
-            bits_allocated = self.bits_allocated
-            bits_stored = bits_allocated if self.bits_stored is None else self.bits_stored
-            high_bit = max(0, bits_stored - 1) if self.high_bit is None else self.high_bit
-        return (
-            self.rows,
-            self.columns,
-            self.samples_per_pixel,
-            bits_allocated,
-            bits_stored,
-            high_bit,
-            self.pixel_representation,
-            self.planar_configuration,
-            self.photometric_interpretation,
-            self.is_float,
-        )
 
     def checked(self) -> FrameSpec:
         """The same, if all numbers are ones that an attribute can hold."""

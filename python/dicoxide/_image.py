@@ -11,6 +11,7 @@ import numpy as np
 from dicoxide import _deviations
 from dicoxide._arguments import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
 from dicoxide._fallback_decoders import FallbackFrames, apply_modality_lut, available_plugins
+from dicoxide._options import DecodeOptions, output_options
 from dicoxide._pixels import exact_copy, rescale_into
 from dicoxide._sources import Source
 from dicoxide.errors import DecodeError, UnsupportedError
@@ -170,25 +171,18 @@ class Image:
         if math.prod(shape) > LARGE_SAMPLES:
             opened.check(indices, max_bytes=max_bytes)
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
+        threads = threads_for(threads, len(indices), target.size)
         if rescale and source.has_modality_lut:
             left = None if max_bytes is None else max_bytes - target.nbytes
             stored = target_array(shape, spec.dtype, None, max_bytes=left)
-            self._fill(opened, stored, indices, threads=threads, max_bytes=left)
+            self._fill(opened, stored, indices, DecodeOptions(threads, self._strict, max_bytes=left))
             exact_copy(apply_modality_lut(stored, source.dataset), target)
             return target
         rescales = source.rescales(indices) if rescale else []
         if rescale and not rescales and target.dtype != spec.dtype:
             rescales = [(1.0, 0.0)]
-        self._fill(
-            opened,
-            target,
-            indices,
-            threads=threads,
-            to_rgb=not raw,
-            rescales=rescales,
-            is_warm=out is not None,
-            max_bytes=max_bytes,
-        )
+        options = output_options(threads, self._strict, not raw, max_bytes)
+        self._fill(opened, target, indices, options, rescales, is_warm=out is not None)
         return target
 
     def _frames(self) -> Frames | FallbackFrames:
@@ -201,7 +195,7 @@ class Image:
                 if not self._has_others():
                     raise
                 opened = FallbackFrames(self._source, unsupported)
-                self._tell(opened.deviations)
+                self._report(opened.deviations)
             self._opened = opened
         return opened
 
@@ -212,42 +206,31 @@ class Image:
     def _open(self) -> Frames:
         """The core's frames; departures found so far are warned of, or are errors."""
         frames = self._source.frames()
-        if notes := [*frames.notes(), *self._source.spec.notes()]:
-            self._tell(notes)
+        if deviations := [*frames.deviations(), *self._source.spec.deviations()]:
+            self._report(deviations)
         return frames
 
-    def _tell(self, notes: Sequence[_deviations.DeviationFields]) -> None:
-        """Warn of departures, or refuse them."""
-        if notes:
+    def _report(self, deviations: Sequence[_deviations.Deviation]) -> None:
+        """Warn of deviations, or raise the first one if the image is `strict`."""
+        if deviations:
             if self._strict:
-                _deviations.raise_first(notes, self.transfer_syntax)
-            _deviations.warn(notes)
+                _deviations.raise_first(deviations, self.transfer_syntax)
+            _deviations.warn(deviations)
 
     def _fill(
         self,
         opened: Frames,
         target: Array,
         indices: Sequence[int],
-        *,
-        threads: int | None,
-        max_bytes: int | None,
-        to_rgb: bool = False,
+        options: DecodeOptions,
         rescales: list[tuple[float, float]] | None = None,
+        *,
         is_warm: bool = False,
     ) -> None:
-        """Let the core decode `indices` into `target`."""
-        _, notes = opened.decode_into(
-            target,
-            indices,
-            threads=threads_for(threads, len(indices), target.size),
-            strict=self._strict,
-            to_rgb=to_rgb,
-            rescales=rescales or None,
-            max_bytes=max_bytes,
-            is_warm=is_warm,
-        )
-        if notes:
-            _deviations.warn(notes)
+        """Decode `indices` into `target` by the core, and warn of deviations."""
+        _, deviations = opened.decode_into(target, indices, options, rescales=rescales or None, is_warm=is_warm)
+        if deviations:
+            _deviations.warn(deviations)
 
     def _decode_elsewhere(
         self,

@@ -38,7 +38,7 @@ def view_frames(src: Any, source: Source, *, raw: bool, strict: bool) -> npt.NDA
     """
     spec = source.spec
     # Raises if an attribute is out of range.
-    core.Frames(spec.transfer_syntax, b"", *spec.core_attributes(), whole=True)
+    core.Frames(spec, b"", whole=True)
     _require_viewable(spec, raw=raw)
     samples = _view_samples(src, source)
     frame_samples = math.prod(spec.shape)

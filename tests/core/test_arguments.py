@@ -104,14 +104,14 @@ def test_threads_that_the_system_does_not_give() -> None:
     code = """
 import resource
 import dicoxide, numpy as np
+from dicoxide._options import DecodeOptions
 frames = np.ones((64, 1024, 1024), np.uint8)
-spec = dict(rows=1024, columns=1024, samples_per_pixel=1, bits_allocated=8, bits_stored=8, high_bit=7,
-            pixel_representation=0, planar_configuration=0, photometric_interpretation="MONOCHROME2")
-opened = dicoxide._backend.core.Frames("1.2.840.10008.1.2.1", frames.tobytes(), number_of_frames=64, **spec)
+spec = dicoxide.FrameSpec("1.2.840.10008.1.2.1", 1024, 1024, bits_allocated=8)
+opened = dicoxide._backend.core.Frames(spec, frames.tobytes(), number_of_frames=64)
 out = np.zeros_like(frames)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (16 << 20), resource.RLIM_INFINITY))
-opened.decode_into(out, list(range(64)), threads=64)
+opened.decode_into(out, list(range(64)), DecodeOptions(threads=64))
 assert out.min() == 1
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

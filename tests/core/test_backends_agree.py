@@ -94,10 +94,10 @@ def test_every_prefix(case: image_cases.Case) -> None:
 
 def assert_paths_agree(arguments: dict[str, Any], dtype: Any, **options: Any) -> Any:
     """What the core makes of it on every CPU path and every way through the data, where NumPy has no codec."""
-    expected = outcome(_core, arguments, dtype, portable=True, way="serial", **options)
+    expected = outcome(_core, arguments, dtype, portable=True, entropy_mode="serial", **options)
     for way in (None, "serial", "lanes", "speculative"):
-        assert outcome(_core, arguments, dtype, way=way, **options) == expected
-        assert outcome(_core, arguments, dtype, way=way, portable=True, **options) == expected
+        assert outcome(_core, arguments, dtype, entropy_mode=way, **options) == expected
+        assert outcome(_core, arguments, dtype, entropy_mode=way, portable=True, **options) == expected
     assert outcome(_core, arguments, dtype, threads=2, **options) == expected
     return expected
 

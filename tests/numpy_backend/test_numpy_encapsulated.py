@@ -42,19 +42,19 @@ class TestEncapsulated:
         assert [opened.frame_bytes(index) for index in range(3)] == [(frame, 0) for frame in self.FRAMES]
         what = "basic offset table does not match the items, ignored"
         assert notes == ([(None, what, "PS3.5 A.4", 8)] if table == "wrong" else [])
-        assert opened.notes() == []
+        assert opened.deviations() == []
 
     def test_the_extended_table_comes_first(self) -> None:
         odd = [*self.FRAMES[:2], self.FRAMES[2] + b"\x80"]
         coded = encapsulate.encapsulate(odd, table="extended")
         opened = self.open(coded)
         assert opened.frame_bytes(2) == (odd[2], 0)
-        assert opened.notes() == []
+        assert opened.deviations() == []
         assert coded.extended is not None
         opened = self.open(encapsulate.Encapsulated(coded.value, (coded.extended[0], coded.extended[1][:8])))
         assert opened.frame_bytes(2) == (odd[2] + b"\0", 0)
         what = "extended offset table does not match the items, ignored"
-        assert opened.notes() == [(None, what, "PS3.3 C.7.6.3.1.8", None)]
+        assert opened.deviations() == [(None, what, "PS3.3 C.7.6.3.1.8", None)]
 
     def test_a_frame_that_is_cut_does_not_spoil_the_others(self) -> None:
         coded = encapsulate.encapsulate(list(self.FRAMES), table="basic")
@@ -68,10 +68,10 @@ class TestEncapsulated:
         value = bytearray(encapsulate.encapsulate(list(self.FRAMES), table="basic").value)
         value[12:16] = struct.pack("<L", 2)
         opened = frames(RLELossless, bytes(value), number_of_frames=3)
-        assert opened.notes() == []
+        assert opened.deviations() == []
         note = (None, "basic offset table does not match the items, ignored", "PS3.5 A.4", 8)
         assert decode(opened, "u1", 4, [1])[1] == [note]
-        assert opened.notes() == []
+        assert opened.deviations() == []
         with pytest.raises(CorruptFrameError, match="does not match the items") as error:
             decode(opened, "u1", 4, [1], strict=True)
         assert (facts(error), error.value.frame_index) == (("Malformed", 8), 1)
@@ -79,7 +79,7 @@ class TestEncapsulated:
     def test_more_frames_than_declared(self) -> None:
         opened = self.open(encapsulate.encapsulate(list(self.FRAMES)), declared=1)
         assert len(opened) == 3
-        assert opened.notes() == [(None, "number of frames is 1, 3 frames found", "PS3.3 C.7.6.6", None)]
+        assert opened.deviations() == [(None, "number of frames is 1, 3 frames found", "PS3.3 C.7.6.6", None)]
 
     def test_empty_fragments_make_no_frame(self) -> None:
         for empty in (1, 2):

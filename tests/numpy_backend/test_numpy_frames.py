@@ -12,11 +12,13 @@ from pydicom.pixels import pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicoxide import _numpy_backend
+from dicoxide._numpy_backend._info import FrameInfo
 from dicoxide.errors import (
     CorruptFrameError,
     TruncatedFrameError,
     UnsupportedError,
 )
+from support.backend_comparison import open_frames
 from support.encoders import dataset, image_cases, native
 from support.numpy_frames import (
     MANY,
@@ -34,7 +36,7 @@ from support.numpy_frames import (
 
 def open_case(case: image_cases.Case) -> _numpy_backend.Frames:
     arguments = dataset.frames_of(case.dataset)
-    return _numpy_backend.Frames(arguments.pop("transfer_syntax"), arguments.pop("value"), **arguments)
+    return open_frames(_numpy_backend, **arguments)
 
 
 class TestWhatEncodersMake:
@@ -76,7 +78,7 @@ class TestWhatEncodersMake:
             value[data.draw(st.integers(0, len(value) - 1))] = data.draw(st.integers(0, 255))
         syntax = arguments.pop("transfer_syntax")
         try:
-            opened = _numpy_backend.Frames(syntax, bytes(value), **arguments)
+            opened = open_frames(_numpy_backend, syntax, bytes(value), **arguments)
             if len(opened) <= len(case.values):
                 decode(opened, case.values.dtype.str, case.values[0].size)
         except CorruptFrameError as error:
@@ -89,7 +91,7 @@ class TestWhatEncodersMake:
         value, syntax = arguments.pop("value"), arguments.pop("transfer_syntax")
         for end in range(0, len(value), max(1, len(value) // 50)):
             try:
-                opened = _numpy_backend.Frames(syntax, value[:end], **arguments)
+                opened = open_frames(_numpy_backend, syntax, value[:end], **arguments)
                 assert len(opened) == len(case.values)
                 found, _ = decode(opened, case.values.dtype.str, case.values[0].size)
             except CorruptFrameError:
@@ -135,7 +137,7 @@ class TestNative:
         opened = frames(ExplicitVRLittleEndian, bytes([0b1101_0001, 0b0000_0001]), attributes, number_of_frames=3)
         assert decode(opened, "u1", 3)[0].tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 1]]
         assert opened.frame_bytes(2) == (bytes([0b1101_0001, 1]), 6)
-        assert opened.notes() == []
+        assert opened.deviations() == []
 
     def test_words_in_big_endian(self) -> None:
         attributes = MONO_8 | {"rows": 1, "columns": 3}
@@ -144,10 +146,12 @@ class TestNative:
         assert decode(opened, "u1", 3)[0].tolist() == [[1, 2, 3], [4, 5, 6]]
 
     @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
-    @pytest.mark.parametrize(("dtype", "bits"), [("f4", 32), ("f8", 64)])
-    def test_floats_keep_every_bit(self, syntax: str, dtype: str, bits: int) -> None:
+    @pytest.mark.parametrize(
+        ("dtype", "bits", "keyword"), [("f4", 32, "FloatPixelData"), ("f8", 64, "DoubleFloatPixelData")]
+    )
+    def test_floats_keep_every_bit(self, syntax: str, dtype: str, bits: int, keyword: str) -> None:
         values = np.array([0.1, -0.0, np.inf, np.nan], dtype)
-        attributes = MONO_8 | {"bits_allocated": bits, "is_float": True}
+        attributes = MONO_8 | {"bits_allocated": bits, "pixel_keyword": keyword}
         value = native.encode(values.reshape(1, 2, 2, 1), bits, big_endian=syntax == ExplicitVRBigEndian)
         out, _ = decode(frames(syntax, value, attributes), dtype, 4)
         assert out.tobytes() == values.tobytes()
@@ -165,12 +169,12 @@ class TestNative:
     def test_number_of_frames(self, length: int, declared: int | None, count: int, note: str | None) -> None:
         opened = frames(ExplicitVRLittleEndian, bytes(length), number_of_frames=declared)
         assert len(opened) == count
-        assert ([what for _, what, _, _ in opened.notes()] or [None])[0] == note
+        assert ([what for _, what, _, _ in opened.deviations()] or [None])[0] == note
 
     def test_odd_length_is_noted_and_too_short_is_truncated(self) -> None:
         opened = frames(ExplicitVRLittleEndian, bytes(3), rows=1, columns=3)
         what = "the value has odd length: its trailing pad byte is missing"
-        assert opened.notes() == [(None, what, "PS3.5 7.1.1", None)]
+        assert opened.deviations() == [(None, what, "PS3.5 7.1.1", None)]
         with pytest.raises(TruncatedFrameError) as error:
             frames(ExplicitVRLittleEndian, bytes(7), number_of_frames=2)
         assert str(error.value) == "7 bytes found, 8 expected for 2 frames at byte 7 (PS3.5 8.1.1)"
@@ -206,13 +210,16 @@ class TestAttributes:
         "changed",
         [
             {"bits_allocated": 24},
-            {"bits_allocated": 16, "is_float": True},
             {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0, "samples_per_pixel": 3},
         ],
     )
     def test_no_array_holds_them(self, changed: dict[str, int]) -> None:
         with pytest.raises(UnsupportedError):
             frames(ExplicitVRLittleEndian, bytes(64), **changed)
+
+    def test_frame_info_of_floats_of_16_bits_is_unsupported(self) -> None:
+        with pytest.raises(UnsupportedError):
+            FrameInfo(**MONO_8 | {"bits_allocated": 16, "is_float": True})
 
     def test_transfer_syntaxes(self) -> None:
         table = _numpy_backend.transfer_syntaxes()

@@ -22,6 +22,7 @@ from test_plugin_v3 import Runner30, Runner31, options
 
 import dicoxide
 from dicoxide._backend import core
+from dicoxide._options import DecodeOptions
 from dicoxide.errors import NonConformantWarning
 from dicoxide.plugins import _prefetch, pydicom_v3
 from support.encoders import image_cases, rle
@@ -56,9 +57,9 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
         def is_frame(self, index: int, src: bytes) -> bool:
             return self.frames.is_frame(index, src)
 
-        def decode_bytearrays(self, indices: range, **others: Any) -> Any:
+        def decode_bytearrays(self, indices: range, options: DecodeOptions) -> Any:
             found.append(list(indices))
-            return self.frames.decode_bytearrays(indices, **others)
+            return self.frames.decode_bytearrays(indices, options)
 
     monkeypatch.setattr(_prefetch, "core", type("Core", (), {"Frames": Watched}))
     return found

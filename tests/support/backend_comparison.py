@@ -6,23 +6,38 @@ from typing import Any
 
 import numpy as np
 
+from dicoxide._frame import FrameSpec
+from dicoxide._options import DecodeOptions
 from dicoxide.errors import DecodeError
 
 
-def outcome(core: Any, arguments: dict[str, Any], dtype: Any, **options: Any) -> Any:
-    """The samples and what was noted, or all that an error tells."""
-    arguments = dict(arguments)
+def open_frames(core: Any, transfer_syntax: str, value: bytes, **arguments: Any) -> Any:
+    """Open ``core.Frames``; `arguments` are the fields of a `FrameSpec` and the other arguments of ``Frames``."""
+    fields = {name: arguments.pop(name) for name in FrameSpec._fields if name in arguments}
+    return core.Frames(FrameSpec(transfer_syntax, **fields), value, **arguments)
+
+
+def outcome(
+    core: Any,
+    arguments: dict[str, Any],
+    dtype: Any,
+    *,
+    rescales: list[tuple[float, float]] | None = None,
+    **options: Any,
+) -> Any:
+    """Return the samples and the deviations, or everything that an error reports."""
     try:
-        frames = core.Frames(arguments.pop("transfer_syntax"), arguments.pop("value"), **arguments)
+        frames = open_frames(core, **arguments)
         indices = list(range(len(frames)))
         samples = arguments["rows"] * arguments["columns"] * arguments["samples_per_pixel"]
         if len(indices) * samples > 1 << 20:
             return "large"
         frames.check(indices)
         out = np.zeros(len(indices) * samples, dtype)
-        notes = [*frames.notes(), *frames.decode_into(out, indices, **options)[1]]
+        _, deviations = frames.decode_into(out, indices, DecodeOptions(**options), rescales=rescales)
+        deviations = [*frames.deviations(), *deviations]
     except DecodeError as error:
         return type(error), error.kind, error.clause, error.offset, error.frame_index
     except ValueError as error:
         return type(error)
-    return out.tobytes(), [(index, clause, offset) for index, _, clause, offset in notes]
+    return out.tobytes(), [(index, clause, offset) for index, _, clause, offset in deviations]

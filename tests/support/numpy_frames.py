@@ -10,11 +10,14 @@ import pytest
 from hypothesis import settings
 
 from dicoxide import _numpy_backend
+from dicoxide._deviations import Deviation
+from dicoxide._options import DecodeOptions
 from dicoxide.errors import (
     CorruptFrameError,
     DecodeError,
     TruncatedFrameError,
 )
+from support.backend_comparison import open_frames
 from support.encoders import rle
 
 MANY = settings(max_examples=300, deadline=None)
@@ -46,16 +49,17 @@ RGB_8 = MONO_8 | {"samples_per_pixel": 3, "photometric_interpretation": "RGB"}
 
 
 def frames(syntax: str, value: bytes, attributes: dict[str, Any] = MONO_8, **more: Any) -> _numpy_backend.Frames:
-    return _numpy_backend.Frames(syntax, value, **(attributes | more))
+    return open_frames(_numpy_backend, syntax, value, **(attributes | more))
 
 
 def decode(
     opened: _numpy_backend.Frames, dtype: str, samples: int, indices: list[int] | None = None, **options: Any
-) -> tuple[np.ndarray, list[_numpy_backend.Note]]:
+) -> tuple[np.ndarray, list[Deviation]]:
     """All frames, or those of ``indices``, each a row of ``samples``."""
     wanted = list(range(len(opened))) if indices is None else indices
     out = np.full((len(wanted), samples), 77, dtype)
-    path, notes = opened.decode_into(out, wanted, **options)
+    rescales = options.pop("rescales", None)
+    path, notes = opened.decode_into(out, wanted, DecodeOptions(**options), rescales=rescales)
     assert path == _numpy_backend.CPU_PATH == "numpy"
     return out, notes
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from dicoxide._arguments import Array, FrameIndex, select
 from dicoxide._backend import core
-from dicoxide._deviations import Deviation, DeviationFields
+from dicoxide._deviations import Deviation
 from dicoxide._frame import IMAGE_PIXEL
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
@@ -64,11 +64,10 @@ class FallbackFrames:
             # Some decoders end the process if they are asked for samples that no codestream can hold.
             raise unsupported
         if frames is None and self._is_encapsulated:
-            frames = source.frames(foreign=True)
+            frames = source.frames(find_only=True)
         self._frames = frames
-        self.deviations: list[Deviation] | list[DeviationFields]
         self._frame_count, self.deviations = (
-            self._count_native_frames() if frames is None else (len(frames), frames.notes())
+            self._count_native_frames() if frames is None else (len(frames), frames.deviations())
         )
 
     def __len__(self) -> int:

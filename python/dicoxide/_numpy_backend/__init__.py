@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dicoxide._deviations import Deviation
 from dicoxide._numpy_backend import _rle, _samples, _syntaxes, _undecoded
 from dicoxide._numpy_backend._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._numpy_backend._errors import ERROR_KINDS, Budget, Tolerated, fault
 from dicoxide._numpy_backend._frames import Encapsulated, Native, Places, Whole
 from dicoxide._numpy_backend._info import FrameInfo
 from dicoxide._numpy_backend._undecoded import codestream_size
+from dicoxide._options import DecodeOptions
 from dicoxide.errors import DecodeError
+
+if TYPE_CHECKING:
+    from dicoxide._frame import FrameSpec
 
 __all__ = [
     "CPU_PATH",
@@ -42,9 +47,6 @@ except PackageNotFoundError:
 
 CPU_PATH = "numpy"
 
-# Frame index or None, one line, clause, byte offset or None.
-Note = tuple[int | None, str, str, int | None]
-
 
 class CancelToken:
     """Cancels decoding on other threads in the extension. NumPy calls cannot be cancelled, so nothing happens here."""
@@ -65,43 +67,24 @@ class Frames:
 
     def __init__(
         self,
-        transfer_syntax: str,
+        spec: FrameSpec,
         value: bytes,
-        rows: int,
-        columns: int,
-        samples_per_pixel: int,
-        bits_allocated: int,
-        bits_stored: int,
-        high_bit: int,
-        pixel_representation: int,
-        planar_configuration: int,
-        photometric_interpretation: str,
-        is_float: bool = False,
         number_of_frames: int | None = None,
         extended_offsets: tuple[bytes, bytes] | None = None,
+        *,
         word_swapped: bool = False,
         whole: bool = False,
-        foreign: bool = False,
+        find_only: bool = False,
     ) -> None:
+        transfer_syntax = spec.transfer_syntax
         self._syntax = uid = transfer_syntax.rstrip("\0 ")
         with self._told(transfer_syntax):
-            codec = _syntaxes.codec_name(uid) or ("foreign" if foreign and uid in _syntaxes.ENCAPSULATED else None)
+            codec = _syntaxes.codec_name(uid) or ("undecoded" if find_only and uid in _syntaxes.ENCAPSULATED else None)
             if codec is None:
                 text = f"no codec for transfer syntax {_syntaxes.KEYWORDS.get(uid, transfer_syntax)} in plain NumPy"
                 raise fault("Unsupported", f"{text}, the compiled extension may have one", "PS3.5 Annex A")
             self._codec = codec
-            self._info = info = FrameInfo(
-                rows=rows,
-                columns=columns,
-                samples_per_pixel=samples_per_pixel,
-                bits_allocated=bits_allocated,
-                bits_stored=bits_stored,
-                high_bit=high_bit,
-                pixel_representation=pixel_representation,
-                planar_configuration=planar_configuration,
-                photometric_interpretation=photometric_interpretation,
-                is_float=is_float,
-            )
+            self._info = info = FrameInfo.of_spec(spec)
             self._places: Places
             if whole:
                 self._places = Whole(value)
@@ -113,9 +96,9 @@ class Frames:
     def __len__(self) -> int:
         return self._places.count
 
-    def notes(self) -> list[Note]:
-        """What was not as the standard wants it when the frames were opened."""
-        return [(None, *note) for note in self._places.tolerated]
+    def deviations(self) -> list[Deviation]:
+        """Return the deviations of the value and its offset tables."""
+        return [Deviation(None, *tolerated) for tolerated in self._places.tolerated]
 
     def check(self, indices: Sequence[int], *, max_bytes: int | None = None) -> None:
         """Refuse frames that are too short to be what they are said to be, before their samples are allocated."""
@@ -134,22 +117,17 @@ class Frames:
         self,
         out: npt.NDArray[Any],
         indices: Sequence[int],
+        options: DecodeOptions | None = None,
         *,
-        threads: int = 1,
-        strict: bool = False,
-        to_rgb: bool = False,
         rescales: Sequence[tuple[float, float]] | None = None,
-        max_bytes: int | None = None,
-        segment_byte_order: str = "big",
         is_warm: bool = False,
-        portable: bool = False,
-        way: str | None = None,
-    ) -> tuple[str, list[Note]]:
+    ) -> tuple[str, list[Deviation]]:
         """Decode the frames ``indices`` into ``out``.
 
-        ``rescales`` has (slope, intercept) of each frame asked for, or one for all. Returned are the CPU path and
-        what was tolerated in the first frame that has anything to tolerate, and of the offset table.
+        ``rescales`` has (slope, intercept) of each frame in ``indices``, or one pair for all. Returns the name of the
+        code path, and the deviations of the first frame that has any, and of the offset table.
         """
+        options = options or DecodeOptions()
         self._require(indices)
         _samples.check_memory(out)
         frame_samples = self._info.samples
@@ -162,47 +140,51 @@ class Frames:
         if len(each) == 1:
             each *= len(indices)
         with self._told(self._syntax, indices[0] if indices else 0):
-            budget = Budget(max_bytes, out.nbytes)
-        notes: list[Note] = []
-        ybr_to_rgb = to_rgb and self._info.is_ybr
+            budget = Budget(options.max_bytes, out.nbytes)
+        deviations: list[Deviation] = []
+        ybr_to_rgb = options.to_rgb and self._info.is_ybr
         windows = out.reshape(len(indices), frame_samples)
         for index, window, coefficients in zip(indices, windows, each, strict=True):
             with self._told(self._syntax, index):
                 src, offset_bits = self._joined(index, budget)
                 _samples.check_output(window, self._info, coefficients is not None, ybr_to_rgb)
-                samples, tolerated = self._decode(src, offset_bits, segment_byte_order, budget)
+                samples, tolerated = self._decode(src, offset_bits, options.segment_byte_order, budget)
                 if ybr_to_rgb:
                     samples = _samples.ybr_full_to_rgb(samples)
                 if coefficients is None:
                     window[:] = samples
                 else:
                     _samples.rescale(samples, *coefficients, window)
-                if tolerated and strict:
+                if tolerated and options.strict:
                     raise fault("Malformed", *tolerated[0])
-            notes = notes or [(index, *note) for note in tolerated]
+            deviations = deviations or [Deviation(index, *item) for item in tolerated]
         if (late := self._places.tolerated_late()) is not None:
-            if strict:
+            if options.strict:
                 with self._told(self._syntax, indices[0] if indices else 0):
                     raise fault("Malformed", *late)
-            notes.append((None, *late))
-        return CPU_PATH, notes
+            deviations.append(Deviation(None, *late))
+        return CPU_PATH, deviations
 
     def decode_bytearrays(
-        self, indices: Sequence[int], *, threads: int = 1, segment_byte_order: str = "big"
-    ) -> list[tuple[bytearray, list[Note]] | None]:
+        self, indices: Sequence[int], options: DecodeOptions | None = None
+    ) -> list[tuple[bytearray, list[Deviation]] | None]:
         """Decode the frames ``indices``, each into a bytearray; None in place of a frame that has an error."""
         self._require(indices)
-        found: list[tuple[bytearray, list[Note]] | None] = []
+        options = options or DecodeOptions()
+        found: list[tuple[bytearray, list[Deviation]] | None] = []
         for index in indices:
             try:
-                self.check([index])
+                self.check([index], max_bytes=options.max_bytes)
                 out = np.empty(self._info.samples, self._info.dtype)
-                src, offset_bits = self._joined(index, Budget(None))
-                out[:], tolerated = self._decode(src, offset_bits, segment_byte_order, Budget(None, out.nbytes))
+                budget = Budget(options.max_bytes, out.nbytes)
+                src, offset_bits = self._joined(index, budget)
+                out[:], tolerated = self._decode(src, offset_bits, options.segment_byte_order, budget)
+                if tolerated and options.strict:
+                    raise fault("Malformed", *tolerated[0])
             except DecodeError:
                 found.append(None)
             else:
-                found.append((_little_endian(out), [(None, *note) for note in tolerated]))
+                found.append((_little_endian(out), [Deviation(None, *item) for item in tolerated]))
         return found
 
     def is_frame(self, index: int, src: bytes) -> bool:
@@ -241,7 +223,7 @@ class Frames:
     def _starts_frame(self, fragment: bytes) -> bool:
         if self._codec == "rle":
             return _rle.starts_frame(fragment, self._info)
-        if self._codec == "foreign":
+        if self._codec == "undecoded":
             return _undecoded.starts_frame(fragment)
         return len(fragment) * 8 >= self._info.native_frame_bits
 
@@ -256,83 +238,31 @@ class Frames:
 
 
 def decode_frame_into(
-    out: npt.NDArray[Any],
-    transfer_syntax: str,
-    src: bytes,
-    rows: int,
-    columns: int,
-    samples_per_pixel: int,
-    bits_allocated: int,
-    bits_stored: int,
-    high_bit: int,
-    pixel_representation: int,
-    planar_configuration: int,
-    photometric_interpretation: str,
-    is_float: bool = False,
-    segment_byte_order: str = "big",
-) -> list[Note]:
-    """Decode the bytes of one frame into ``out``; returned is what was tolerated."""
-    frames = Frames(
-        transfer_syntax,
-        src,
-        rows=rows,
-        columns=columns,
-        samples_per_pixel=samples_per_pixel,
-        bits_allocated=bits_allocated,
-        bits_stored=bits_stored,
-        high_bit=high_bit,
-        pixel_representation=pixel_representation,
-        planar_configuration=planar_configuration,
-        photometric_interpretation=photometric_interpretation,
-        is_float=is_float,
-        whole=True,
-    )
+    out: npt.NDArray[Any], spec: FrameSpec, src: bytes, options: DecodeOptions | None = None
+) -> list[Deviation]:
+    """Decode the bytes of one frame into ``out``; return its deviations."""
+    frames = Frames(spec, src, whole=True)
     try:
-        _, notes = frames.decode_into(out, [0], segment_byte_order=segment_byte_order)
+        _, deviations = frames.decode_into(out, [0], options)
     except DecodeError as error:
         error.frame_index = None
         raise
-    return [(None, *note[1:]) for note in notes]
+    return [deviation._replace(frame_index=None) for deviation in deviations]
 
 
 def decode_frame_bytearray(
-    transfer_syntax: str,
-    src: bytes,
-    rows: int,
-    columns: int,
-    samples_per_pixel: int,
-    bits_allocated: int,
-    bits_stored: int,
-    high_bit: int,
-    pixel_representation: int,
-    planar_configuration: int,
-    photometric_interpretation: str,
-    is_float: bool = False,
-    segment_byte_order: str = "big",
-    threads: int = 1,
-) -> tuple[bytearray, list[Note]]:
-    """Decode the bytes of one frame into a fresh bytearray; returned is that and what was tolerated."""
-    attributes = (
-        rows,
-        columns,
-        samples_per_pixel,
-        bits_allocated,
-        bits_stored,
-        high_bit,
-        pixel_representation,
-        planar_configuration,
-        photometric_interpretation,
-        is_float,
-    )
-    frames = Frames(transfer_syntax, src, *attributes, whole=True)
+    spec: FrameSpec, src: bytes, options: DecodeOptions | None = None
+) -> tuple[bytearray, list[Deviation]]:
+    """Decode the bytes of one frame into a new bytearray, little-endian; return that and the frame's deviations."""
+    frames = Frames(spec, src, whole=True)
     try:
         frames.check([0])
     except DecodeError as error:
         error.frame_index = None
         raise
     out = np.empty(frames._info.samples, frames._info.dtype)
-    notes = decode_frame_into(out, transfer_syntax, src, *attributes, segment_byte_order)
-    return _little_endian(out), notes
+    deviations = decode_frame_into(out, spec, src, options)
+    return _little_endian(out), deviations
 
 
 def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]:

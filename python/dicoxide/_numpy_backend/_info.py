@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dicoxide._numpy_backend._errors import fault
+
+if TYPE_CHECKING:
+    from dicoxide._frame import FrameSpec
 
 _MODULE = "PS3.3 C.7.6.3"
 _CELL = "PS3.5 8.1.1"
@@ -28,6 +31,25 @@ class FrameInfo:
     planar_configuration: int
     photometric_interpretation: str
     is_float: bool
+
+    @classmethod
+    def of_spec(cls, spec: FrameSpec) -> FrameInfo:
+        """Fill in the defaults of `spec`, and validate its attributes."""
+        float_bits = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}.get(spec.pixel_keyword)
+        bits_allocated = float_bits or spec.bits_allocated
+        bits_stored = bits_allocated if float_bits or spec.bits_stored is None else spec.bits_stored
+        return cls(
+            rows=spec.rows,
+            columns=spec.columns,
+            samples_per_pixel=spec.samples_per_pixel,
+            bits_allocated=bits_allocated,
+            bits_stored=bits_stored,
+            high_bit=max(0, bits_stored - 1) if float_bits or spec.high_bit is None else spec.high_bit,
+            pixel_representation=spec.pixel_representation,
+            planar_configuration=spec.planar_configuration,
+            photometric_interpretation=spec.photometric_interpretation,
+            is_float=float_bits is not None,
+        )
 
     def __post_init__(self) -> None:
         if not self.is_float and self.pixel_representation not in (0, 1):

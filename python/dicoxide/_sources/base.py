@@ -33,8 +33,8 @@ class Source(ABC):
         self.number_of_frames = number_of_frames
 
     @abstractmethod
-    def frames(self, *, foreign: bool = False) -> Frames:
-        """The frames, to be decoded by the core; only found by it, with `foreign`, where it has no codec."""
+    def frames(self, *, find_only: bool = False) -> Frames:
+        """Return the frames; with `find_only` also of transfer syntaxes that the core finds but does not decode."""
 
     @property
     @abstractmethod

@@ -54,16 +54,14 @@ class DatasetSource(Source):
         # pydicom closes what it has read.
         pass
 
-    def frames(self, *, foreign: bool = False) -> Frames:
-        spec = self.spec
+    def frames(self, *, find_only: bool = False) -> Frames:
         return core.Frames(
-            spec.transfer_syntax,
+            self.spec,
             self.value,
-            *spec.core_attributes(),
             self.number_of_frames,
             self._extended_offsets,
-            self._word_swapped,
-            foreign=foreign,
+            word_swapped=self._word_swapped,
+            find_only=find_only,
         )
 
     @property

@@ -43,8 +43,8 @@ class FileSource(Source):
             raise ValueError("the image is closed")
         return self._object
 
-    def frames(self, *, foreign: bool = False) -> Frames:
-        return self._opened.frames(foreign=True) if foreign else self._opened.frames()
+    def frames(self, *, find_only: bool = False) -> Frames:
+        return self._opened.frames(find_only=find_only)
 
     @property
     def value(self) -> bytes:

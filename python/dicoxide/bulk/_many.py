@@ -14,6 +14,7 @@ from dicoxide import _deviations
 from dicoxide._arguments import Array, byte_limit, owned_bytes, thread_count
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
+from dicoxide._options import DecodeOptions
 from dicoxide._threads import ThreadPool
 
 if TYPE_CHECKING:
@@ -220,8 +221,8 @@ class _Decoding:
         self.room_bytes = max(_ROOM_BYTES, threads * _ROOM_BYTES // 4)
         self.is_hungry = False
         self._options = options
-        fast = _fast_options(options)
-        self._many = None if fast is None else core.Many(threads=threads, room_bytes=self.room_bytes, **fast)
+        batch = _batch_arguments(options, threads)
+        self._many = None if batch is None else core.BatchDecoder(buffer_bytes=self.room_bytes, **batch)
         # How many sources the core has.
         self._of_core = 0
         self._freed_bytes = 0
@@ -303,22 +304,23 @@ class _Decoding:
             self._many.call()
 
 
-def _fast_options(options: dict[str, Any]) -> dict[str, Any] | None:
-    """The options as the core takes them, or None where they are left to `decode`."""
+def _batch_arguments(options: dict[str, Any], threads: int) -> dict[str, Any] | None:
+    """Return the arguments of `core.BatchDecoder`, or None for options that only `decode` implements."""
     frames, dtype = options.get("frames"), options.get("dtype")
     if backend != "rust" or options.get("strict") or not (frames is None or type(frames) is int):
         return None
     if frames is not None and not -(1 << 63) <= frames < 1 << 63:
         return None
-    fast = {
+    arguments = {
+        "options": DecodeOptions(
+            threads, to_rgb=not options.get("raw"), max_bytes=byte_limit(options.get("max_bytes"))
+        ),
         "frame": frames,
         "rescale": bool(options.get("rescale")),
-        "raw": bool(options.get("raw")),
-        "max_bytes": byte_limit(options.get("max_bytes")),
     }
     if dtype is not None:
         wanted = np.dtype(dtype)
         if not wanted.isnative or wanted.kind not in "iuf" or wanted.name == "float16" or wanted.itemsize > 8:
             return None
-        fast["type_name"] = wanted.name
-    return fast
+        arguments["type_name"] = wanted.name
+    return arguments

@@ -9,19 +9,20 @@ have given; a frame with an error gets that call.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dicoxide._backend import core
+from dicoxide._options import DecodeOptions
 from dicoxide.errors import DecodeError
 
 if TYPE_CHECKING:
     from dicoxide._core import Frames
-    from dicoxide._deviations import DeviationFields
-    from dicoxide._frame import CoreAttributes
+    from dicoxide._deviations import Deviation
+    from dicoxide._frame import FrameSpec
 
 __all__ = ["Ahead", "set_threads", "threads"]
 
-Decoded: TypeAlias = "tuple[bytearray, list[DeviationFields]]"
+Decoded: TypeAlias = "tuple[bytearray, list[Deviation]]"
 
 # Codecs as fast as memory is copied. Fetching the bytes of their frames once more, comparing them, and reading frames
 # that another core wrote takes longer than a second thread saves.
@@ -60,7 +61,7 @@ class Ahead:
         self._is_over = self._threads < 2
 
     def take(
-        self, src: bytes, runner: Any, uid: str, attributes: CoreAttributes, segment_byte_order: str
+        self, src: bytes, runner: Any, spec: FrameSpec, segment_byte_order: Literal["big", "little"]
     ) -> Decoded | None:
         """The frame of the bytes `src` as ``core.decode_frame_bytearray`` gives it, or None where that is to be asked.
 
@@ -73,18 +74,20 @@ class Ahead:
         self._asked += 1
         if index == 0:
             return None
-        key = (uid, attributes, segment_byte_order)
+        key = (spec, segment_byte_order)
         if index == 1:
-            self._frames, self._key = _open(runner, uid, attributes), key
+            self._frames, self._key = _open(runner, spec), key
         frames = self._frames
         if frames is None or key != self._key or index >= len(frames) or not frames.is_frame(index, src):
             self._end()
             return None
         if not self._decoded:
-            self._decode(frames, index, _frame_bytes(attributes), segment_byte_order)
+            self._decode(frames, index, _frame_bytes(spec), segment_byte_order)
         return self._decoded.popleft() if self._decoded else None
 
-    def _decode(self, frames: Frames, index: int, frame_bytes: int, segment_byte_order: str) -> None:
+    def _decode(
+        self, frames: Frames, index: int, frame_bytes: int, segment_byte_order: Literal["big", "little"]
+    ) -> None:
         wanted = max(self._threads, self._threads * _THREAD_BYTES // frame_bytes)
         stop = min(len(frames), index + min(wanted, _AHEAD_BYTES // frame_bytes))
         if stop - index < 2:
@@ -92,7 +95,7 @@ class Ahead:
         try:
             self._decoded.extend(
                 frames.decode_bytearrays(
-                    range(index, stop), threads=self._threads, segment_byte_order=segment_byte_order
+                    range(index, stop), DecodeOptions(self._threads, segment_byte_order=segment_byte_order)
                 )
             )
         except (DecodeError, MemoryError):
@@ -104,20 +107,19 @@ class Ahead:
         self._decoded.clear()
 
 
-def _open(runner: Any, uid: str, attributes: CoreAttributes) -> Frames | None:
+def _open(runner: Any, spec: FrameSpec) -> Frames | None:
     """The frames that `runner` goes through; None where that would not pay, or the runner does not show them."""
-    if _CODECS.get(uid) in _AT_MEMORY_SPEED:
+    if _CODECS.get(spec.transfer_syntax) in _AT_MEMORY_SPEED:
         return None
     try:
         value, count, extended = runner.src, runner.number_of_frames, runner.extended_offsets
         # Anything else could change, or move with pydicom's own reading.
         if type(value) is not bytes or count < 3:
             return None
-        return core.Frames(uid, value, *attributes, count, extended)
+        return core.Frames(spec, value, count, extended)
     except Exception:
         return None
 
 
-def _frame_bytes(attributes: CoreAttributes) -> int:
-    rows, columns, samples_per_pixel, bits_allocated, *_ = attributes
-    return max(1, rows * columns * samples_per_pixel * max(1, bits_allocated // 8))
+def _frame_bytes(spec: FrameSpec) -> int:
+    return max(1, spec.rows * spec.columns * spec.samples_per_pixel * max(1, spec.bits_allocated // 8))

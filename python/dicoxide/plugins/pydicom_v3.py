@@ -9,12 +9,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 from pydicom.uid import UID
 
 from dicoxide._backend import core
+from dicoxide._frame import FrameSpec
+from dicoxide._options import DecodeOptions
 from dicoxide.errors import CorruptFrameError, DecodeError, NonConformantWarning, UnsupportedError
 from dicoxide.plugins._prefetch import Ahead, threads
 
@@ -120,7 +122,8 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
     )
     pixel_representation = _pixel_representation(runner)
     # As if all bits were stored: pydicom shifts unused bits out itself, or leaves them where it is told to.
-    attributes = (
+    spec = FrameSpec(
+        uid,
         runner.rows,
         runner.columns,
         samples_per_pixel,
@@ -130,12 +133,11 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
         pixel_representation,
         planar_configuration if samples_per_pixel > 1 else 0,
         photometric_interpretation,
-        False,
     )
     data = src if type(src) is bytes else bytes(src)
-    order = _segment_byte_order(runner)
-    decoded = memory.ahead.take(data, runner, uid, attributes, order)
-    frame, notes = decoded or core.decode_frame_bytearray(uid, data, *attributes, order, threads())
+    options = DecodeOptions(threads(), segment_byte_order=_segment_byte_order(runner))
+    decoded = memory.ahead.take(data, runner, spec, options.segment_byte_order)
+    frame, deviations = decoded or core.decode_frame_bytearray(spec, data, options)
 
     report = reporter(runner)
     for name, before, after in (
@@ -146,10 +148,10 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
         memory.reported[name] = (before, after)
         if before != after or name == "planar_configuration":
             report(name, after)
-    if notes and not memory.warned:
+    if deviations and not memory.warned:
         memory.warned = True
-        _, what, clause, _ = notes[0]
-        warnings.warn(f"{what} ({clause})" if clause else what, NonConformantWarning, stacklevel=3)
+        _, message, clause, _ = deviations[0]
+        warnings.warn(f"{message} ({clause})" if clause else message, NonConformantWarning, stacklevel=3)
     return frame
 
 
@@ -208,7 +210,7 @@ def _decoded_as(uid: str, photometric_interpretation: str) -> str:
     return photometric_interpretation
 
 
-def _segment_byte_order(runner: DecodeRunner) -> str:
+def _segment_byte_order(runner: DecodeRunner) -> Literal["big", "little"]:
     # `byteorder` is the order of pylibjpeg-rle's output, which pydicom reads as little-endian: asking for ">" is how
     # its users read the same files.
     swapped = runner.get_option("rle_segment_order", ">") == "<" or runner.get_option("byteorder", "<") == ">"

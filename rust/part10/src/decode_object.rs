@@ -21,9 +21,9 @@ pub struct Request {
     pub rescale: bool,
     /// Element type of the result as NumPy spells it; that of the stored values, or float32 with `rescale`, by default.
     pub type_name: Option<&'static str>,
-    /// Convert no colour.
-    pub raw: bool,
-    /// Most bytes of output and scratch of one object.
+    /// Options of every frame. `rescale` of its output stage is ignored, as it differs among objects.
+    pub options: DecodeOptions,
+    /// Maximum number of output and scratch bytes of one object.
     pub max_bytes: Option<u64>,
 }
 
@@ -124,7 +124,7 @@ impl Opened {
         }
         let has_axis = request.frame.is_none() && indices.len() > 1;
         let shape = shape_of(&info, has_axis.then_some(indices.len()));
-        let kind = Kind { syntax, info, to_rgb: !request.raw };
+        let kind = Kind { syntax, info, options: request.options };
         Ok(Self { object, image, kind, codec, table, indices, rescales, type_name, shape })
     }
 
@@ -164,7 +164,7 @@ impl Prepared {
 
     /// Whether the two may be decoded together.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
-        self.opened.kind == other.opened.kind
+        self.opened.kind.is_same(&other.opened.kind)
     }
 
     /// Decodes it alone, on `threads` threads.
@@ -243,23 +243,23 @@ fn failed(error: DecodeError, transfer_syntax: &str, index: Option<usize>) -> Ou
     }
 }
 
-/// What images have in common that are decoded in lock-step.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The common properties of images that are decoded in lock-step.
+#[derive(Clone, Copy)]
 struct Kind {
     syntax: TransferSyntax,
     info: FrameInfo,
-    to_rgb: bool,
+    /// Those of the request, the same for all its objects.
+    options: DecodeOptions,
 }
 
 impl Kind {
+    fn is_same(&self, other: &Self) -> bool {
+        self.syntax == other.syntax && self.info == other.info
+    }
+
     fn job<'a>(&'a self, limits: &'a Limits, rescale: Option<Rescale>) -> Job<'a> {
-        let finish = OutputOptions { to_rgb: self.to_rgb, rescale, ..OutputOptions::default() };
-        Job {
-            syntax: self.syntax,
-            info: &self.info,
-            limits,
-            options: DecodeOptions { finish, ..DecodeOptions::default() },
-        }
+        let finish = OutputOptions { rescale, ..self.options.finish };
+        Job { syntax: self.syntax, info: &self.info, limits, options: DecodeOptions { finish, ..self.options } }
     }
 }
 

@@ -33,4 +33,4 @@ pub use element_reader::DataSet;
 pub use file::OpenFile;
 pub use object::Object;
 pub use open::{OpenError, Source, open, open_many};
-pub use pixel::Image;
+pub use pixel::{DeclaredAttributes, Image};

@@ -29,9 +29,82 @@ const EXTENDED_OFFSET_TABLE_LENGTHS: Tag = Tag(0x7FE0_0002);
 const PIXEL_DATA: [(Tag, &str); 3] =
     [(Tag(0x7FE0_0010), "PixelData"), (Tag(0x7FE0_0008), "FloatPixelData"), (Tag(0x7FE0_0009), "DoubleFloatPixelData")];
 
+const PIXEL_DATA_KEYWORDS: [&str; 3] = ["PixelData", "FloatPixelData", "DoubleFloatPixelData"];
+
 /// Whether a tag is one of the three that hold pixel data.
 pub(crate) fn is_pixel_data(tag: Tag) -> bool {
     PIXEL_DATA.iter().any(|(pixel_data, _)| *pixel_data == tag)
+}
+
+/// Image Pixel attributes as a data set, or a caller, declares them: defaults are not filled in, nothing is validated.
+#[derive(Debug, Clone, Copy)]
+pub struct DeclaredAttributes<'a> {
+    /// Rows (0028,0010), in pixels.
+    pub rows: u32,
+    /// Columns (0028,0011), in pixels.
+    pub columns: u32,
+    /// Samples per Pixel (0028,0002).
+    pub samples_per_pixel: u32,
+    /// Bits Allocated (0028,0100); ignored for float pixel data, whose element determines it.
+    pub bits_allocated: u32,
+    /// Bits Stored (0028,0101); Bits Allocated by default. Ignored for float pixel data.
+    pub bits_stored: Option<u32>,
+    /// High Bit (0028,0102); Bits Stored - 1 by default. Ignored for float pixel data.
+    pub high_bit: Option<u32>,
+    /// Pixel Representation (0028,0103); ignored for float pixel data.
+    pub pixel_representation: u32,
+    /// Planar Configuration (0028,0006).
+    pub planar_configuration: u32,
+    /// Photometric Interpretation (0028,0004).
+    pub photometric_interpretation: &'a str,
+    /// Keyword of the element that holds the pixel data.
+    pub pixel_keyword: &'a str,
+}
+
+impl DeclaredAttributes<'_> {
+    /// Fills in defaults and validates.
+    ///
+    /// # Errors
+    /// `Malformed` or `Unsupported` if no image has these attributes.
+    pub fn info(&self) -> Result<FrameInfo> {
+        let float_bits = match self.pixel_keyword {
+            "PixelData" => None,
+            "FloatPixelData" => Some(32),
+            "DoubleFloatPixelData" => Some(64),
+            other => {
+                let text =
+                    format!("pixel data element {other} found, one of {} expected", PIXEL_DATA_KEYWORDS.join(", "));
+                return Err(DecodeError::new(ErrorKind::Malformed, text, CLAUSE));
+            }
+        };
+        let sample_kind = match (float_bits, self.pixel_representation) {
+            (Some(_), _) => SampleKind::Float,
+            (None, 0) => SampleKind::Unsigned,
+            (None, 1) => SampleKind::Signed,
+            (None, other) => {
+                let text = format!("pixel representation {other} found, 0 or 1 expected");
+                return Err(DecodeError::new(ErrorKind::Malformed, text, CLAUSE));
+            }
+        };
+        let (bits_allocated, bits_stored, high_bit) = match float_bits {
+            Some(bits) => (bits, bits, bits - 1),
+            None => {
+                let bits_stored = self.bits_stored.unwrap_or(self.bits_allocated);
+                (self.bits_allocated, bits_stored, self.high_bit.unwrap_or(bits_stored.saturating_sub(1)))
+            }
+        };
+        FrameInfo::new(Attributes {
+            rows: self.rows,
+            columns: self.columns,
+            samples_per_pixel: self.samples_per_pixel,
+            bits_allocated,
+            bits_stored,
+            high_bit,
+            sample_kind,
+            planar_configuration: self.planar_configuration,
+            photometric_interpretation: PhotometricInterpretation::from_term(self.photometric_interpretation),
+        })
+    }
 }
 
 /// The image of an object, as it is stated: numbers are of 32 bits, nothing else is checked.
@@ -107,34 +180,24 @@ impl Image {
         }
     }
 
-    /// The attributes as the core checks them.
+    /// Validates the attributes.
     ///
     /// # Errors
-    /// `Malformed` or `Unsupported` if no image has them.
+    /// Those of [`DeclaredAttributes::info`].
     pub fn info(&self) -> Result<FrameInfo> {
-        let float_bits = if self.pixel_keyword == "FloatPixelData" { 32 } else { 64 };
-        let is_float = self.pixel_keyword != "PixelData";
-        let bits_allocated = if is_float { float_bits } else { self.bits_allocated };
-        let bits_stored = self.bits_stored.unwrap_or(bits_allocated);
-        FrameInfo::new(Attributes {
+        DeclaredAttributes {
             rows: self.rows,
             columns: self.columns,
             samples_per_pixel: self.samples_per_pixel,
-            bits_allocated,
-            bits_stored,
-            high_bit: self.high_bit.unwrap_or(bits_stored.saturating_sub(1)),
-            sample_kind: match (is_float, self.pixel_representation) {
-                (true, _) => SampleKind::Float,
-                (false, 0) => SampleKind::Unsigned,
-                (false, 1) => SampleKind::Signed,
-                (false, other) => {
-                    let text = format!("pixel representation {other} found, 0 or 1 expected");
-                    return Err(DecodeError::new(ErrorKind::Malformed, text, CLAUSE));
-                }
-            },
+            bits_allocated: self.bits_allocated,
+            bits_stored: self.bits_stored,
+            high_bit: self.high_bit,
+            pixel_representation: self.pixel_representation,
             planar_configuration: self.planar_configuration,
-            photometric_interpretation: PhotometricInterpretation::from_term(&self.photometric_interpretation),
-        })
+            photometric_interpretation: &self.photometric_interpretation,
+            pixel_keyword: self.pixel_keyword,
+        }
+        .info()
     }
 
     /// Whether samples of a byte or a bit lie in 16-bit big-endian words (OW: PS3.5 7.3 and 8.1.1).

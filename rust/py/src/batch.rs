@@ -2,7 +2,7 @@
 
 use crate::arrays::{BufferPool, lent};
 use crate::errors::{self, Failure};
-use crate::frame_args::{Note, note};
+use crate::frame_args::{FrameDeviation, OptionArgs};
 use crate::guard::detached;
 use crate::object::readable;
 use dicoxide_core::SamplesBuf;
@@ -14,86 +14,91 @@ use std::sync::Arc;
 
 /// Objects that are decoded on threads of their own, one after the other.
 #[pyclass(frozen, module = "dicoxide._core")]
-pub(crate) struct Many {
-    many: dicoxide_part10::BatchDecoder,
+pub(crate) struct BatchDecoder {
+    decoder: dicoxide_part10::BatchDecoder,
     used: Arc<BufferPool>,
 }
 
 /// What becomes of a source: the array and what was deviations, an exception, or why there is nothing yet.
 #[derive(IntoPyObject)]
-pub(crate) enum PySource<'py> {
-    Decoded((Bound<'py, PyUntypedArray>, Vec<Note>)),
+pub(crate) enum BatchResult<'py> {
+    Decoded((Bound<'py, PyUntypedArray>, Vec<FrameDeviation>)),
     Failed(Bound<'py, PyBaseException>),
     /// None: another decoder, or pydicom, is needed.
     NeedsFallback(Option<()>),
 }
 
 #[pymethods]
-#[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
-impl Many {
-    /// For what is wanted of each object. Arrays that are not handed on take `room_bytes` at most, but for a single one;
+impl BatchDecoder {
+    /// For what is wanted of each object. Arrays that are not handed on take `buffer_bytes` at most, but for a single one;
     /// as many bytes of those that nobody holds any more are kept to be used again.
     #[new]
-    #[pyo3(signature = (*, threads, room_bytes, frame=None, rescale=false, type_name=None, raw=false, max_bytes=None))]
+    #[pyo3(signature = (options, *, buffer_bytes, frame=None, rescale=false, type_name=None))]
     fn new(
-        threads: usize,
-        room_bytes: u64,
+        options: OptionArgs,
+        buffer_bytes: u64,
         frame: Option<i64>,
         rescale: bool,
         type_name: Option<&str>,
-        raw: bool,
-        max_bytes: Option<u64>,
     ) -> PyResult<Self> {
-        let request = Request { frame, rescale, type_name: named(type_name)?, raw, max_bytes };
-        let used = Arc::new(BufferPool::new(usize::try_from(room_bytes).unwrap_or(usize::MAX)));
+        let OptionArgs { threads, max_bytes, .. } = options;
+        let request =
+            Request { frame, rescale, type_name: named(type_name)?, options: options.decode_options(), max_bytes };
+        let used = Arc::new(BufferPool::new(usize::try_from(buffer_bytes).unwrap_or(usize::MAX)));
         let take = Arc::clone(&used);
-        let many =
-            dicoxide_part10::BatchDecoder::new(request, Box::new(move |words| take.take(words)), room_bytes, threads);
-        Ok(Self { many, used })
+        let decoder =
+            dicoxide_part10::BatchDecoder::new(request, Box::new(move |words| take.take(words)), buffer_bytes, threads);
+        Ok(Self { decoder, used })
     }
 
     /// Adds paths and bytes, each with its place in the caller's order, which rises.
     fn push(&self, sources: Vec<(u64, Bound<'_, PyAny>)>) -> PyResult<()> {
         let sources = sources.iter().map(|(place, source)| Ok((*place, readable(source)?)));
         let sources = sources.collect::<PyResult<Vec<_>>>()?;
-        self.many.push(sources).map_err(|error| errors::system(error.raw_os_error(), &error.to_string()))
+        self.decoder.push(sources).map_err(|error| errors::system(error.raw_os_error(), &error.to_string()))
     }
 
     /// How many sources nobody has begun, and of each that is done: its place, and what has become of it. If nothing is
     /// done it waits, until something is, all is, or somebody calls.
     ///
     /// `first` is the place that is wanted next; `freed_bytes` are those of arrays that have been handed on.
-    fn take<'py>(&self, py: Python<'py>, first: u64, freed_bytes: u64) -> PyResult<(usize, Vec<(u64, PySource<'py>)>)> {
-        let BatchResults { done, waiting } = detached(py, |poll| self.many.take(first, freed_bytes, poll))?;
+    fn take<'py>(
+        &self,
+        py: Python<'py>,
+        first: u64,
+        freed_bytes: u64,
+    ) -> PyResult<(usize, Vec<(u64, BatchResult<'py>)>)> {
+        let BatchResults { done, waiting } = detached(py, |poll| self.decoder.take(first, freed_bytes, poll))?;
         let found = done.into_iter().map(|(place, outcome)| Ok((place, self.found(py, outcome)?)));
         Ok((waiting, found.collect::<PyResult<_>>()?))
     }
 
     /// Lets `take` go on.
     fn call(&self) {
-        self.many.call();
+        self.decoder.call();
     }
 
     /// Lets the threads end soon, and waits for them.
     fn stop(&self, py: Python<'_>) {
-        py.detach(|| self.many.stop());
+        py.detach(|| self.decoder.stop());
     }
 }
 
-impl Many {
-    fn found<'py>(&self, py: Python<'py>, outcome: Outcome) -> PyResult<PySource<'py>> {
-        let exception = |error: PyErr| PySource::Failed(error.into_value(py).into_bound(py));
+impl BatchDecoder {
+    fn found<'py>(&self, py: Python<'py>, outcome: Outcome) -> PyResult<BatchResult<'py>> {
+        let exception = |error: PyErr| BatchResult::Failed(error.into_value(py).into_bound(py));
         Ok(match outcome {
             Outcome::Decoded(Picture { samples, shape, deviations }) => {
-                let notes = deviations.into_iter().map(|(index, deviations)| note(index, deviations)).collect();
-                PySource::Decoded((lent(py, samples, &shape, &self.used)?, notes))
+                let deviations = deviations.into_iter().map(|(index, deviation)| FrameDeviation::new(index, deviation));
+                let deviations = deviations.collect();
+                BatchResult::Decoded((lent(py, samples, &shape, &self.used)?, deviations))
             }
             Outcome::Failed(error, uid, frame_index) => {
                 exception(Failure { error: &error, transfer_syntax: uid.as_deref(), frame_index }.into())
             }
             Outcome::Unreadable(error, path) => exception(errors::of_file(py, &error, &path)),
             Outcome::Bug(what) => exception(errors::internal(py, &what)),
-            Outcome::NeedsFallback | Outcome::Stopped => PySource::NeedsFallback(None),
+            Outcome::NeedsFallback | Outcome::Stopped => BatchResult::NeedsFallback(None),
         })
     }
 }

@@ -2,22 +2,22 @@
 
 use crate::arrays::{ArrayMut, UninitByteArray};
 use crate::errors::Failure;
-use crate::frame_args::{Decoded, FrameArgs, Note, failed, note, order, way_named};
+use crate::frame_args::{Decoded, FrameArgs, FrameDeviation, OptionArgs, failed};
 use crate::guard::detached;
 use crate::prefetch::{Window, decode_each};
 use dicoxide_core::codec::{Codec, find_codec, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
-use dicoxide_core::{CpuLevel, DecodeOptions, FrameInfo, Job, Limits, OutputOptions, Rescale, Store, TransferSyntax};
+use dicoxide_core::{DecodeOptions, FrameInfo, Job, Limits, OutputOptions, Rescale, TransferSyntax};
 use dicoxide_part10::Image;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::Arc;
 
-/// The frames of one Pixel Data value: where they lie, and their decoding.
+/// The frames of one Pixel Data value: finds and decodes them.
 ///
-/// `value` is the element's value (`encapsulated` values from the Basic Offset Table item on); with `whole` it is
-/// the bytes of one frame. With `foreign` no codec is needed: frames are found, not decoded.
+/// `value` is the element's value, for encapsulated pixel data from the Basic Offset Table item on; with `whole` it is
+/// the bytes of one frame. `find_only` opens transfer syntaxes without a decoder too: frames can be found, not decoded.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct Frames {
     syntax: TransferSyntax,
@@ -34,52 +34,30 @@ enum ValueOwner {
     /// In an object that was opened.
     Object(Arc<dicoxide_part10::Object>, Arc<Image>),
 }
+
 #[pymethods]
-#[allow(clippy::too_many_arguments, reason = "flat keywords are what Python has")]
 impl Frames {
     #[new]
-    #[pyo3(signature = (transfer_syntax, value, rows, columns, samples_per_pixel, bits_allocated, bits_stored, high_bit,
-        pixel_representation, planar_configuration, photometric_interpretation, is_float=false, number_of_frames=None,
-        extended_offsets=None, word_swapped=false, whole=false, foreign=false))]
+    #[pyo3(signature = (spec, value, number_of_frames=None, extended_offsets=None, *, word_swapped=false, whole=false,
+        find_only=false))]
     fn new(
-        transfer_syntax: &str,
+        spec: FrameArgs<'_>,
         value: Bound<'_, PyBytes>,
-        rows: i64,
-        columns: i64,
-        samples_per_pixel: i64,
-        bits_allocated: i64,
-        bits_stored: i64,
-        high_bit: i64,
-        pixel_representation: i64,
-        planar_configuration: i64,
-        photometric_interpretation: &str,
-        is_float: bool,
         number_of_frames: Option<u32>,
         extended_offsets: Option<(Py<PyBytes>, Py<PyBytes>)>,
         word_swapped: bool,
         whole: bool,
-        foreign: bool,
+        find_only: bool,
     ) -> PyResult<Self> {
         let py = value.py();
-        let stated = FrameArgs {
-            rows,
-            columns,
-            samples_per_pixel,
-            bits_allocated,
-            bits_stored,
-            high_bit,
-            pixel_representation,
-            planar_configuration,
-            photometric_interpretation,
-            is_float,
-        };
-        let found = if foreign { find_frame_format(transfer_syntax) } else { find_codec(transfer_syntax) };
-        let (syntax, codec) = found.map_err(|error| failed(&error, transfer_syntax))?;
+        let transfer_syntax = spec.transfer_syntax;
+        let format = if find_only { find_frame_format(transfer_syntax) } else { find_codec(transfer_syntax) };
+        let (syntax, codec) = format.map_err(|error| failed(&error, transfer_syntax))?;
         let extended = extended_offsets
             .as_ref()
             .map(|(offsets, lengths)| ExtendedOffsets { offsets: offsets.as_bytes(py), lengths: lengths.as_bytes(py) });
         let data = PixelData { value: value.as_bytes().into(), extended };
-        let table = stated.checked().and_then(|info| {
+        let table = spec.info().and_then(|info| {
             let table = if whole {
                 Ok(FrameTable::single_frame())
             } else if syntax.is_encapsulated() {
@@ -98,9 +76,9 @@ impl Frames {
         self.table.frame_count()
     }
 
-    /// What was not as the standard wants it when the frames were opened.
-    fn notes(&self) -> Vec<Note> {
-        self.table.deviations().iter().map(|deviations| note(None, deviations.clone())).collect()
+    /// Deviations of the value and its offset tables.
+    fn deviations(&self) -> Vec<FrameDeviation> {
+        self.table.deviations().iter().map(|deviation| FrameDeviation::new(None, deviation.clone())).collect()
     }
 
     /// Refuses frames that are too short to be what they are said to be: to be asked before their samples are allocated.
@@ -111,75 +89,62 @@ impl Frames {
             .map_err(|error| Failure::in_frame(&error, self.syntax.uid()).into())
     }
 
-    /// Decodes the frames `indices` into `out`; returns the CPU path and what was tolerated in them.
-    /// `rescales` has (slope, intercept) of each frame asked for, or one for all; `is_warm` says that `out` has been
-    /// written to before, which only changes how it is stored to; `portable` keeps to the instructions
-    /// that every CPU has; `way` forces one through entropy-coded data (`serial`, `lanes` or `speculative`).
-    #[pyo3(signature = (out, indices, *, threads=1, strict=false, to_rgb=false, rescales=None, max_bytes=None,
-        segment_byte_order="big", is_warm=false, portable=false, way=None))]
+    /// Decodes the frames `indices` into `out`; returns the name of the code path and the deviations of the first frame
+    /// that has any.
+    ///
+    /// `rescales` has (slope, intercept) of each frame in `indices`, or one pair for all. `is_warm` is true if `out` has
+    /// been written to before; it only selects how samples are stored.
+    #[pyo3(signature = (out, indices, options=None, *, rescales=None, is_warm=false))]
     fn decode_into(
         &self,
         py: Python<'_>,
         out: &Bound<'_, PyAny>,
         indices: Vec<usize>,
-        threads: usize,
-        strict: bool,
-        to_rgb: bool,
+        options: Option<OptionArgs>,
         rescales: Option<Vec<(f64, f64)>>,
-        max_bytes: Option<u64>,
-        segment_byte_order: &str,
         is_warm: bool,
-        portable: bool,
-        way: Option<&str>,
-    ) -> PyResult<(&'static str, Vec<Note>)> {
+    ) -> PyResult<(&'static str, Vec<FrameDeviation>)> {
         self.require(&indices)?;
+        let args = options.unwrap_or_default();
         let rescales: Vec<Rescale> =
             rescales.unwrap_or_default().into_iter().map(|(slope, intercept)| Rescale { slope, intercept }).collect();
-        let limits = Limits::new(max_bytes);
+        let limits = Limits::new(args.max_bytes);
         let (rescale, rescales) = match rescales.as_slice() {
             [all] => (Some(*all), &[][..]),
             each => (None, each),
         };
-        let finish = OutputOptions { to_rgb, rescale, store: Store::Cached };
-        let tier = if portable { CpuLevel::PORTABLE } else { CpuLevel::best() };
-        let options = DecodeOptions {
-            finish,
-            segment_byte_order: order(segment_byte_order)?,
-            strict,
-            tier,
-            way: way.map(way_named).transpose()?,
-            ..DecodeOptions::default()
-        };
+        let options = args.decode_options();
+        let options = DecodeOptions { finish: OutputOptions { rescale, ..options.finish }, ..options };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
         let data = self.data(py);
         let summary = detached(py, |poll| {
             let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
             let output = FramesOutput { samples, rescales, is_warm };
-            decode_frames(&job, &self.table, data, &indices, output, threads, poll)
+            decode_frames(&job, &self.table, data, &indices, output, args.threads, poll)
         })?
         .map_err(|error| PyErr::from(Failure::in_frame(&error, self.syntax.uid())))?;
-        let notes = summary.deviations.into_iter().map(|(index, deviations)| note(index, deviations)).collect();
-        Ok((summary.path, notes))
+        let deviations = summary.deviations.into_iter().map(|(index, deviation)| FrameDeviation::new(index, deviation));
+        Ok((summary.path, deviations.collect()))
     }
 
     /// Decodes the frames `indices`, each into a bytearray, as `decode_frame_bytearray` does; None in place of a frame
     /// that has an error.
-    #[pyo3(signature = (indices, *, threads=1, segment_byte_order="big"))]
+    #[pyo3(signature = (indices, options=None))]
     fn decode_bytearrays<'py>(
         &self,
         py: Python<'py>,
         indices: Vec<usize>,
-        threads: usize,
-        segment_byte_order: &str,
+        options: Option<OptionArgs>,
     ) -> PyResult<Vec<Option<Decoded<'py>>>> {
         self.require(&indices)?;
-        let options = DecodeOptions { segment_byte_order: order(segment_byte_order)?, ..DecodeOptions::default() };
+        let OptionArgs { threads, max_bytes, .. } = options.unwrap_or_default();
+        let options = options.unwrap_or_default().decode_options();
         let data = self.data(py);
-        let unbounded = Limits::unbounded();
+        let limits = Limits::new(max_bytes);
         let mut outputs = Vec::with_capacity(indices.len());
         for index in &indices {
-            let checked = check_frames(&self.table, data, &[*index], &self.info, self.codec, &unbounded);
+            let checked = check_frames(&self.table, data, &[*index], &self.info, self.codec, &limits);
             let is_possible = checked.is_ok();
             outputs.push(if is_possible { Some(UninitByteArray::new(py, &self.info)?) } else { None });
         }
@@ -190,16 +155,17 @@ impl Frames {
             }
         }
         let decoded = detached(py, |poll| {
-            let job = Job { syntax: self.syntax, info: &self.info, limits: &unbounded, options };
+            let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
             decode_each(&job, &self.table, data, windows, threads, poll)
         })?;
-        let mut notes: Vec<Option<Vec<Note>>> = indices.iter().map(|_| None).collect();
+        let mut decoded_at: Vec<Option<Vec<FrameDeviation>>> = indices.iter().map(|_| None).collect();
         for (position, deviations) in decoded {
-            if let Some(place) = notes.get_mut(position) {
-                *place = Some(deviations.into_iter().map(|deviations| note(None, deviations)).collect());
+            if let Some(slot) = decoded_at.get_mut(position) {
+                *slot = Some(deviations.into_iter().map(|deviation| FrameDeviation::new(None, deviation)).collect());
             }
         }
-        Ok(outputs.into_iter().zip(notes).map(|(output, notes)| Some((output?.filled(), notes?))).collect())
+        let frames = outputs.into_iter().zip(decoded_at);
+        Ok(frames.map(|(output, deviations)| Some((output?.filled(), deviations?))).collect())
     }
 
     /// Whether the bytes of frame `index`, fragments joined, are `src`.
@@ -226,9 +192,9 @@ impl Frames {
         py: Python<'_>,
         object: Arc<dicoxide_part10::Object>,
         image: Arc<Image>,
-        foreign: bool,
+        find_only: bool,
     ) -> PyResult<Self> {
-        let open = if foreign { Image::any_frames } else { Image::frames };
+        let open = if find_only { Image::any_frames } else { Image::frames };
         let opened = detached(py, |_| open(&image, &object))?;
         let (syntax, codec, info, table) = opened.map_err(|error| failed(&error, &image.transfer_syntax))?;
         Ok(Self { syntax, info, value: ValueOwner::Object(object, image), table, codec })

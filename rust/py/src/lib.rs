@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 ///
 /// Nothing in here leans on the interpreter's lock, so free-threaded builds need not bring it back (`gil_used = false`):
 /// every class is frozen and `Sync`; what changes behind one is atomic (`CancelToken`), or under a `Mutex` that is let go before
-/// Python code can run (`Many`, `BufferPool`, `CLAIMED`); scratch is of one thread; inputs are `bytes`, or arrays that are
+/// Python code can run (`BatchDecoder`, `BufferPool`, `CLAIMED`); scratch is of one thread; inputs are `bytes`, or arrays that are
 /// claimed (`arrays::Claim`) for as long as a call is about them.
 #[pymodule(gil_used = false)]
 mod _core {
@@ -30,7 +30,7 @@ mod _core {
     use std::sync::OnceLock;
 
     #[pymodule_export]
-    use super::batch::Many;
+    use super::batch::BatchDecoder;
     #[pymodule_export]
     use super::encode::{jpeg_lossless_encode, rle_encode};
     #[pymodule_export]

@@ -52,10 +52,10 @@ impl Object {
         (spec, image.number_of_frames)
     }
 
-    /// Its frames, to be decoded; or only to be found, with `foreign`.
-    #[pyo3(signature = (*, foreign=false))]
-    fn frames(&self, py: Python<'_>, foreign: bool) -> PyResult<Frames> {
-        Frames::of_object(py, Arc::clone(&self.object), Arc::clone(&self.image), foreign)
+    /// Returns the frames. With `find_only`, also of transfer syntaxes without a decoder: to find frames, not to decode.
+    #[pyo3(signature = (*, find_only=false))]
+    fn frames(&self, py: Python<'_>, find_only: bool) -> PyResult<Frames> {
+        Frames::of_object(py, Arc::clone(&self.object), Arc::clone(&self.image), find_only)
     }
 
     /// The elements of its data set.
@@ -175,7 +175,7 @@ pub(crate) struct Elements {
 
 /// An element as Python takes it: the items of a sequence, or VR, value and whether it is big-endian.
 #[derive(IntoPyObject)]
-pub(crate) enum PySource<'py> {
+pub(crate) enum ElementValue<'py> {
     Items(Vec<Elements>),
     Value((Option<String>, Bound<'py, PyBytes>, bool)),
 }
@@ -215,17 +215,17 @@ impl Elements {
     }
 
     /// The element of a tag, or None. Where the file does not say what it is, `is_sequence` does.
-    fn get<'py>(&self, py: Python<'py>, tag: u32, is_sequence: bool) -> PyResult<Option<PySource<'py>>> {
+    fn get<'py>(&self, py: Python<'py>, tag: u32, is_sequence: bool) -> PyResult<Option<ElementValue<'py>>> {
         let Some(element) = self.data_set().get(Tag(tag)) else { return Ok(None) };
         let failed = |error: DecodeError| PyErr::from(Failure::of(&error));
         if element.vr == Some(*b"SQ") || is_sequence && matches!(element.vr, None | Some([b'U', b'N'])) {
             let items = self.object.items(element).map_err(failed)?;
             let items = items.into_iter().map(|item| Self { object: Arc::clone(&self.object), item: Some(item) });
-            return Ok(Some(PySource::Items(items.collect())));
+            return Ok(Some(ElementValue::Items(items.collect())));
         }
         let value = self.object.read(element).map_err(failed)?;
         let value = PyBytes::new(py, &value);
-        Ok(Some(PySource::Value((element.vr.map(name), value, element.encoding.is_big_endian))))
+        Ok(Some(ElementValue::Value((element.vr.map(name), value, element.encoding.is_big_endian))))
     }
 }
 

@@ -185,7 +185,7 @@ def frames_of(ds: Dataset) -> dict[str, Any]:
         "pixel_representation": 0 if is_float else ds.PixelRepresentation,
         "planar_configuration": ds.get("PlanarConfiguration", 0),
         "photometric_interpretation": ds.PhotometricInterpretation,
-        "is_float": is_float,
+        "pixel_keyword": keyword,
         "number_of_frames": ds.get("NumberOfFrames"),
         "extended_offsets": extended,
         "word_swapped": bool(uid == ExplicitVRBigEndian and ds.BitsAllocated <= 8 and ds[keyword].VR == "OW"),

@@ -87,8 +87,15 @@ class Choice:
         kind = "f" if self.is_float else "ui"[self.pixel_representation == 1 and self.bits_allocated > 1]
         return f"{kind}{max(1, self.bits_allocated // 8)}"
 
+    @property
+    def pixel_keyword(self) -> str:
+        """Keyword of the element that holds the pixel data."""
+        if not self.is_float:
+            return "PixelData"
+        return "FloatPixelData" if self.bits_allocated == 32 else "DoubleFloatPixelData"
+
     def arguments(self) -> dict[str, Any]:
-        """Those of ``core.Frames``."""
+        """Those of `support.backends.open_frames`."""
         return {
             "transfer_syntax": self.transfer_syntax,
             "value": self.value,
@@ -101,7 +108,7 @@ class Choice:
             "pixel_representation": self.pixel_representation,
             "planar_configuration": self.planar_configuration,
             "photometric_interpretation": self.photometric_interpretation,
-            "is_float": self.is_float,
+            "pixel_keyword": self.pixel_keyword,
             "number_of_frames": self.number_of_frames,
             "extended_offsets": self.extended,
             "word_swapped": self.word_swapped and self.is_native,
@@ -124,13 +131,10 @@ class Choice:
             ds.PixelRepresentation = self.pixel_representation
         if self.extended is not None:
             ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = self.extended
-        keyword = "PixelData"
-        if self.is_float:
-            keyword = "FloatPixelData" if self.bits_allocated == 32 else "DoubleFloatPixelData"
-        setattr(ds, keyword, self.value)
+        setattr(ds, self.pixel_keyword, self.value)
         if not self.is_float:
             ds["PixelData"].VR = "OW" if self.word_swapped or self.bits_allocated > 8 else "OB"
-        ds[keyword].is_undefined_length = not self.is_native
+        ds[self.pixel_keyword].is_undefined_length = not self.is_native
         self._break(ds)
         return ds
 
