@@ -1,118 +1,124 @@
-//! Streams → samples in the sink, rows at a time.
+//! Decodes the scans of one frame, or of several frames in lock-step, into the output stage.
 
-use super::diagnose::{before_output, verdict};
+use super::diagnose::{first_error, prefer_codestream_error};
 use super::parallel::{self, WorkerBuffers};
 use super::plan::{Plan, Tables};
 use super::self_sync::ChunkBuffers;
-use super::stream::{Memory, Stream, WINDOW_BYTES, advance};
+use super::stream::{Stream, StreamBuffers, WINDOW_BYTES, decode_rows};
 use crate::codec::{EntropyMode, FrameContext};
-use crate::error::Result;
+use crate::error::{DecodeError, ErrorKind, Result};
 use crate::frame::{Deviation, FrameBytes};
 use crate::kernel::{CpuLevel, predict};
 use crate::output::Output;
 
-/// What the loop works in, reused from frame to frame.
+/// Scratch buffers of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
-pub(super) struct Room {
-    memories: Vec<Memory>,
-    regions: ChunkBuffers,
-    pub(super) crew: WorkerBuffers,
+pub(super) struct ScratchBuffers {
+    streams: Vec<StreamBuffers>,
+    chunks: ChunkBuffers,
+    pub(super) workers: WorkerBuffers,
 }
 
-/// Decodes all scans; says which way it went, and what was not as the standard wants it.
+/// Decodes all scans of a frame. Returns the entropy mode that was used, and the deviations.
 ///
 /// # Errors
-/// `Malformed` for a code without a value, `Truncated` if the data end too early, `LimitExceeded`, and the sink's own.
-pub(super) fn scan(
-    recipe: &Plan<'_>,
+/// `Malformed` for an unassigned code, `Truncated` if the data end too early, `LimitExceeded`, and the errors of `output`.
+pub(super) fn decode_frame(
+    plan: &Plan<'_>,
     tables: &Tables,
-    room: &mut Room,
+    scratch: &mut ScratchBuffers,
     context: &FrameContext<'_>,
-    sink: &mut Output<'_>,
+    output: &mut Output<'_>,
 ) -> Result<(EntropyMode, Vec<Deviation>)> {
-    let (tier, way, limits) = (sink.tier(), context.way, context.limits);
-    let Room { memories, regions, crew } = room;
-    memories.resize_with(memories.len().max(recipe.scans.len()), Memory::default);
-    let mut streams = Vec::with_capacity(recipe.scans.len());
-    for (scan, memory) in recipe.scans.iter().zip(memories) {
-        streams.push(Stream::new(recipe, scan, tables.at(&scan.tables), memory, limits, tier)?);
+    let (level, mode, limits) = (output.tier(), context.way, context.limits);
+    let ScratchBuffers { streams: stream_buffers, chunks, workers } = scratch;
+    stream_buffers.resize_with(stream_buffers.len().max(plan.scans.len()), StreamBuffers::default);
+    let mut streams = Vec::with_capacity(plan.scans.len());
+    for (scan, buffers) in plan.scans.iter().zip(stream_buffers) {
+        streams.push(Stream::new(plan, scan, tables.at(&scan.tables), buffers, limits, level)?);
     }
-    // Last of all, and only if the budget has room for it: what can be done without it must not fail with it.
-    let longest = recipe.scans.iter().flat_map(|scan| &scan.segments).map(ExactSizeIterator::len).max().unwrap_or(0);
-    let may_speculate = way == EntropyMode::Speculative && recipe.scans.len() == 1;
-    let mut regions = (may_speculate && regions.grow(longest.min(WINDOW_BYTES) * 8, limits)).then_some(regions);
-    let mut emit = |streams: &mut [Stream<'_>]| {
-        let emitted = emit(recipe, streams, tier, sink).map(|()| sink.pixels_left() > 0);
-        emitted.map_err(|error| before_output(error, recipe, tables))
+    // Buffers that only make decoding faster come last: a budget that is too small for them is no error.
+    let longest = plan.scans.iter().flat_map(|scan| &scan.segments).map(ExactSizeIterator::len).max().unwrap_or(0);
+    let may_speculate = mode == EntropyMode::Speculative
+        && plan.scans.len() == 1
+        && chunks.grow(longest.min(WINDOW_BYTES) * 8, limits).is_ok();
+    let mut chunks = may_speculate.then_some(chunks);
+    let mut flush = |streams: &mut [Stream<'_>]| {
+        let flushed = output_rows(plan, streams, level, output).map(|()| output.pixels_left() > 0);
+        flushed.map_err(|error| prefer_codestream_error(error, plan, tables))
     };
-    if let ([stream], Some(regions)) = (streams.as_mut_slice(), regions.as_deref_mut()) {
-        parallel::decode(recipe, tables, stream, (crew, regions), (context, tier), &mut emit)?;
+    if let ([stream], Some(chunks)) = (streams.as_mut_slice(), chunks.as_deref_mut()) {
+        parallel::decode(plan, tables, stream, workers, chunks, context, &mut flush)?;
     }
-    while !streams.iter().any(Stream::has_failed) && emit(&mut streams)? {
-        advance(&mut streams, regions.as_deref_mut(), way, tier);
+    while !streams.iter().any(Stream::has_failed) && flush(&mut streams)? {
+        decode_rows(&mut streams, chunks.as_deref_mut(), mode, level);
     }
     if streams.iter().any(Stream::has_failed) {
-        return Err(verdict(recipe, tables));
+        return Err(first_error(plan, tables));
     }
-    let went = if streams.iter().any(Stream::has_speculated) { way } else { way.min(EntropyMode::Lanes) };
-    Ok((went, streams.into_iter().filter_map(Stream::deviations).collect()))
+    let has_speculated = streams.iter().any(Stream::has_speculated);
+    let used_mode = if has_speculated { mode } else { mode.min(EntropyMode::Lanes) };
+    Ok((used_mode, streams.into_iter().filter_map(Stream::deviation).collect()))
 }
 
-/// Decodes frames in lock-step, without chunks: as [`scan`] does each. Where there is no recipe there is nothing to be had.
-pub(super) fn scan_together(
-    recipes: &[Result<Plan<'_>>],
+/// Decodes frames in lock-step, without chunks. Each frame has the result that [`decode_frame`] would give; the results of
+/// frames without a plan have no meaning.
+pub(super) fn decode_frames(
+    plans: &[Result<Plan<'_>>],
     tables: &Tables,
-    room: &mut Room,
+    scratch: &mut ScratchBuffers,
     context: &FrameContext<'_>,
     frames: &mut [(FrameBytes<'_>, Output<'_>)],
 ) -> Vec<Result<(EntropyMode, Vec<Deviation>)>> {
-    let way = context.way.min(EntropyMode::Lanes);
-    let tier = frames.first().map_or(CpuLevel::PORTABLE, |(_, sink)| sink.tier());
+    let mode = context.way.min(EntropyMode::Lanes);
+    let level = frames.first().map_or(CpuLevel::PORTABLE, |(_, output)| output.tier());
     let mut results: Vec<Result<(EntropyMode, Vec<Deviation>)>> =
-        recipes.iter().map(|_| Ok((way, Vec::new()))).collect();
-    let scans = recipes.iter().flatten().map(|recipe| recipe.scans.len()).sum();
-    room.memories.resize_with(room.memories.len().max(scans), Memory::default);
-    let mut memories = room.memories.iter_mut();
-    // Of each frame in work, its place; and its streams, one frame's behind the other's.
-    let mut working: Vec<usize> = Vec::new();
+        plans.iter().map(|_| Ok((mode, Vec::new()))).collect();
+    let scan_count = plans.iter().flatten().map(|plan| plan.scans.len()).sum();
+    scratch.streams.resize_with(scratch.streams.len().max(scan_count), StreamBuffers::default);
+    let mut stream_buffers = scratch.streams.iter_mut();
+    // Indices of the frames that are not complete, and the streams of all of them in the same order.
+    let mut unfinished: Vec<usize> = Vec::new();
     let mut streams: Vec<Stream<'_>> = Vec::new();
-    for (place, (recipe, result)) in recipes.iter().zip(&mut results).enumerate() {
-        let Ok(recipe) = recipe else { continue };
-        let own: Result<Vec<_>> = recipe
+    for (index, (plan, result)) in plans.iter().zip(&mut results).enumerate() {
+        let Ok(plan) = plan else { continue };
+        let frame_streams: Result<Vec<_>> = plan
             .scans
             .iter()
-            .zip(&mut memories)
-            .map(|(scan, memory)| Stream::new(recipe, scan, tables.at(&scan.tables), memory, context.limits, tier))
+            .zip(&mut stream_buffers)
+            .map(|(scan, buffers)| Stream::new(plan, scan, tables.at(&scan.tables), buffers, context.limits, level))
             .collect();
-        match own {
-            Ok(own) => {
-                working.push(place);
-                streams.extend(own);
+        match frame_streams {
+            Ok(frame_streams) => {
+                unfinished.push(index);
+                streams.extend(frame_streams);
             }
             Err(error) => *result = Err(error),
         }
     }
-    while !working.is_empty() {
-        advance(&mut streams, None, way, tier);
+    while !unfinished.is_empty() {
+        decode_rows(&mut streams, None, mode, level);
         let mut rest = Vec::with_capacity(streams.len());
-        let mut all = streams.into_iter();
-        working.retain(|place| {
-            let (Some(Ok(recipe)), Some((_, sink)), Some(result)) =
-                (recipes.get(*place), frames.get_mut(*place), results.get_mut(*place))
+        let mut all_streams = streams.into_iter();
+        unfinished.retain(|index| {
+            let (Some(Ok(plan)), Some((_, output)), Some(result)) =
+                (plans.get(*index), frames.get_mut(*index), results.get_mut(*index))
             else {
+                debug_assert!(false, "an unfinished frame has a plan, an output and a result");
                 return false;
             };
-            let mut own: Vec<Stream<'_>> = all.by_ref().take(recipe.scans.len()).collect();
-            let emitted = if own.iter().any(Stream::has_failed) {
-                Err(verdict(recipe, tables))
+            let mut frame_streams: Vec<Stream<'_>> = all_streams.by_ref().take(plan.scans.len()).collect();
+            let flushed = if frame_streams.iter().any(Stream::has_failed) {
+                Err(first_error(plan, tables))
             } else {
-                emit(recipe, &mut own, tier, sink).map_err(|error| before_output(error, recipe, tables))
+                output_rows(plan, &mut frame_streams, level, output)
+                    .map_err(|error| prefer_codestream_error(error, plan, tables))
             };
-            let is_done = emitted.is_err() || sink.pixels_left() == 0;
+            let is_done = flushed.is_err() || output.pixels_left() == 0;
             if is_done {
-                *result = emitted.map(|()| (way, own.into_iter().filter_map(Stream::deviations).collect()));
+                *result = flushed.map(|()| (mode, frame_streams.into_iter().filter_map(Stream::deviation).collect()));
             } else {
-                rest.append(&mut own);
+                rest.append(&mut frame_streams);
             }
             !is_done
         });
@@ -121,50 +127,67 @@ pub(super) fn scan_together(
     results
 }
 
-/// Stores the rows that are ready in all streams.
-fn emit(recipe: &Plan<'_>, streams: &mut [Stream<'_>], tier: CpuLevel, sink: &mut Output<'_>) -> Result<()> {
-    let rows = streams.iter().map(Stream::ready_rows).min().unwrap_or(0);
-    let (mut done, end) = (0, rows * recipe.columns);
-    while done < end {
-        let block = sink.block(end - done);
-        let pixels = block.len() / (recipe.components * recipe.sample_bytes);
-        if recipe.sample_bytes > 2 {
-            // Samples have 16 bits at most: what is above them is 0.
+/// Writes the rows that are ready in all streams of a frame to `output`.
+fn output_rows(plan: &Plan<'_>, streams: &mut [Stream<'_>], level: CpuLevel, output: &mut Output<'_>) -> Result<()> {
+    let rows = streams.iter().map(Stream::rows_ready).min().unwrap_or(0);
+    let (mut first_pixel, end) = (0, rows * plan.columns);
+    while first_pixel < end {
+        let block = output.block(end - first_pixel);
+        let pixels = block.len() / (plan.components * plan.sample_bytes);
+        if pixels == 0 {
+            debug_assert!(false, "the output has as many pixels as the plan");
+            return Err(DecodeError::new(ErrorKind::Output, "output has no space for the decoded rows", ""));
+        }
+        if plan.sample_bytes > 2 {
+            // Decoded samples have 16 bits; the bits above them are 0.
             block.fill(0);
         }
         for stream in streams.iter() {
-            store(recipe, stream, done, pixels, block, tier);
+            store_components(plan, stream, first_pixel, pixels, block, level);
         }
-        sink.commit(pixels)?;
-        done += pixels;
+        output.commit(pixels)?;
+        first_pixel += pixels;
     }
     for stream in streams {
-        stream.take(rows);
+        stream.consume(rows);
     }
     Ok(())
 }
 
-/// Stores `pixels` pixels of one scan, from the pixel `first` of its ready rows on, to the places of its components.
-fn store(recipe: &Plan<'_>, stream: &Stream<'_>, first: usize, pixels: usize, block: &mut [u8], tier: CpuLevel) {
+/// Stores the samples of one scan, `pixels` pixels of its ready rows from `first_pixel` on, to the positions of its
+/// components in the interleaved `block`.
+fn store_components(
+    plan: &Plan<'_>,
+    stream: &Stream<'_>,
+    first_pixel: usize,
+    pixels: usize,
+    block: &mut [u8],
+    level: CpuLevel,
+) {
     let scan = stream.scan();
-    let (own, all) = (scan.components.len(), recipe.components);
-    // A wider sample is one of 16 bits with room behind it.
-    let bytes = recipe.sample_bytes.min(2);
-    let apart = recipe.sample_bytes / bytes;
-    let samples = stream.samples(first * own..(first + pixels) * own);
-    let (shift, mask) = (scan.point_transform, recipe.mask);
-    if own == all {
-        return predict::store(samples, shift, mask, block, bytes, apart, tier);
+    let (scan_components, frame_components) = (scan.components.len(), plan.components);
+    // A sample of 32 or 64 bits is stored as 16 bits, followed by zeros.
+    let stored_bytes = plan.sample_bytes.min(2);
+    let sample_stride = plan.sample_bytes / stored_bytes;
+    let samples = stream.samples(first_pixel * scan_components..(first_pixel + pixels) * scan_components);
+    let (shift, mask) = (scan.point_transform, plan.mask);
+    if scan_components == frame_components {
+        return predict::store(samples, shift, mask, block, stored_bytes, sample_stride, level);
     }
-    for (place, component) in scan.components.iter().enumerate() {
-        let Some(out) = block.get_mut(component * bytes * apart..) else { return };
-        if own == 1 {
-            predict::store(samples, shift, mask, out, bytes, all * apart, tier);
+    for (scan_index, component) in scan.components.iter().enumerate() {
+        let Some(out) = block.get_mut(component * stored_bytes * sample_stride..) else {
+            debug_assert!(false, "a block has whole pixels");
+            return;
+        };
+        let pixel_stride = frame_components * sample_stride;
+        if scan_components == 1 {
+            predict::store(samples, shift, mask, out, stored_bytes, pixel_stride, level);
             continue;
         }
-        // Some but not all components in one scan: seldom enough to go pixel by pixel.
-        for (sample, out) in samples.iter().skip(place).step_by(own).zip(out.chunks_mut(all * bytes * apart)) {
-            predict::store(&[*sample], shift, mask, out, bytes, 1, tier);
+        // Scans of two or three of the components are rare: one sample at a time.
+        let component_samples = samples.iter().skip(scan_index).step_by(scan_components);
+        for (sample, out) in component_samples.zip(out.chunks_mut(pixel_stride * stored_bytes)) {
+            predict::store(&[*sample], shift, mask, out, stored_bytes, 1, level);
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Header {
     /// Number of lines, from the frame header or DNL.
     pub(super) lines: u16,
     /// Where that is.
-    pub(super) lines_at: usize,
+    pub(super) lines_offset: usize,
     /// In the order of the codestream; every component is in one.
     pub(super) scans: Vec<Scan>,
     /// Whether it says that it is a JFIF file.
@@ -332,7 +332,7 @@ impl Reader {
     /// DNL behind the first scan, where it has to be if the frame header leaves the number of lines open (B.2.5).
     fn number_of_lines(&mut self, bytes: &[u8], at: usize) -> Result<usize> {
         let clause = "ITU-T T.81 B.2.5";
-        let (lines, lines_at) = self.lines;
+        let (lines, lines_offset) = self.lines;
         let (found, next) = match read_marker(bytes, at) {
             Ok((Marker { code: DNL, .. }, next)) => {
                 let (parameters, end) = Parameters::read("DNL", bytes, next)?;
@@ -343,7 +343,9 @@ impl Reader {
             _ => (lines, at),
         };
         if found == 0 {
-            return Err(malformed("no number of lines, neither in the frame header nor in DNL", clause).at(lines_at));
+            return Err(
+                malformed("no number of lines, neither in the frame header nor in DNL", clause).at(lines_offset)
+            );
         }
         if lines != 0 && found != lines {
             let text = format!("number of lines {found} found, {lines} in the frame header");
@@ -360,7 +362,7 @@ impl Reader {
 
     fn finish(self, end: usize, deviations: Vec<Deviation>) -> Result<Header> {
         let is_complete = self.is_complete();
-        let Self { frame, lines: (lines, lines_at), scans, is_jfif, .. } = self;
+        let Self { frame, lines: (lines, lines_offset), scans, is_jfif, .. } = self;
         let Some(frame) = frame else {
             return Err(truncated("EOI before the frame header", "ITU-T T.81 B.2.1").at(end));
         };
@@ -370,6 +372,6 @@ impl Reader {
             let id = frame.components.get(missing).map_or(0, |component| component.id);
             return Err(truncated(format!("component {id} is in no scan"), "ITU-T T.81 B.2.3").at(end));
         }
-        Ok(Header { frame, lines, lines_at, scans, is_jfif, deviations })
+        Ok(Header { frame, lines, lines_offset, scans, is_jfif, deviations })
     }
 }

@@ -17,7 +17,7 @@ use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
 use crate::kernel::CpuLevel;
 use crate::output::Output;
 use crate::syntax::TransferSyntax;
-use decode::Room;
+use decode::ScratchBuffers;
 use header::Header;
 pub use header::{Dimensions, dimensions};
 use plan::{Plan, Tables};
@@ -25,15 +25,15 @@ use plan::{Plan, Tables};
 pub(super) struct JpegLossless;
 
 /// Frames of up to so many samples are decoded together: chunks of their own would be too short to gain much.
-const SMALL_SAMPLES: usize = 1 << 16;
+const MAX_BATCHED_SAMPLES: usize = 1 << 16;
 /// So many at once: twice the lanes, so that one that ends early leaves none idle.
-const TOGETHER: usize = 8;
+const BATCH_SIZE: usize = 8;
 
 /// What is kept from frame to frame.
 #[derive(Debug, Default)]
-struct Kept {
+struct DecoderState {
     tables: Tables,
-    room: Room,
+    scratch: ScratchBuffers,
 }
 
 impl Codec for JpegLossless {
@@ -67,16 +67,16 @@ impl Codec for JpegLossless {
         scratch: &mut Scratch,
         sink: &mut Output<'_>,
     ) -> Result<Decoded> {
-        scratch.with(|Kept { tables, room }| {
+        scratch.with(|DecoderState { tables, scratch }| {
             tables.shrink();
             let recipe = open(frame, context, tables, sink)?;
-            let scanned = decode::scan(&recipe, tables, room, context, sink);
+            let scanned = decode::decode_frame(&recipe, tables, scratch, context, sink);
             close(recipe, scanned, sink)
         })
     }
 
     fn together(&self, info: &FrameInfo) -> usize {
-        if info.samples() <= SMALL_SAMPLES { TOGETHER } else { 1 }
+        if info.samples() <= MAX_BATCHED_SAMPLES { BATCH_SIZE } else { 1 }
     }
 
     fn decode_batch(
@@ -88,10 +88,10 @@ impl Codec for JpegLossless {
         if frames.len() == 1 || context.way == EntropyMode::Serial {
             return frames.iter_mut().map(|(frame, sink)| self.decode(*frame, context, scratch, sink)).collect();
         }
-        scratch.with(|Kept { tables, room }| {
+        scratch.with(|DecoderState { tables, scratch }| {
             tables.shrink();
             let recipes: Vec<_> = frames.iter_mut().map(|(frame, sink)| open(*frame, context, tables, sink)).collect();
-            let scanned = decode::scan_together(&recipes, tables, room, context, frames);
+            let scanned = decode::decode_frames(&recipes, tables, scratch, context, frames);
             let closed = recipes.into_iter().zip(scanned).zip(frames);
             closed.map(|((recipe, scanned), (_, sink))| close(recipe?, scanned, sink)).collect()
         })

@@ -1,4 +1,4 @@
-//! Header + attributes → what the loop needs: how many symbols of which tables make which samples (T.81 Annex H).
+//! Header and attributes → everything the decoding loop needs, validated (T.81 Annex H).
 
 use super::header::{Header, Scan};
 use crate::codec::FrameContext;
@@ -9,105 +9,117 @@ use crate::frame::{Deviation, FrameInfo};
 use crate::kernel::huffman::Table;
 use std::ops::Range;
 
-/// Tables that are kept from frame to frame: the frames of an object often share theirs.
-const KEPT_TABLES: usize = 16;
-/// Samples from which on it pays to look for pairs of symbols in a table.
-const PAIRED_SAMPLES: u64 = 1 << 14;
-/// SOI, SOF3, DHT of one code, SOS, without the components.
-const LEAST_HEADER_BYTES: u64 = 2 + 10 + 22 + 8;
-/// What a component adds to SOF3 and SOS.
+/// Look-up tables that are cached from frame to frame: the frames of an object often have the same Huffman tables.
+const MAX_CACHED_TABLES: usize = 16;
+/// Samples from which on a pair table is built: building one takes about as long as it saves on that many samples.
+const MIN_PAIRED_SAMPLES: u64 = 1 << 14;
+/// Bytes of SOI, SOF3, DHT with one code, and SOS, without their components.
+const MIN_HEADER_BYTES: u64 = 2 + 10 + 22 + 8;
+/// Bytes that one component adds to SOF3 and SOS.
 const COMPONENT_BYTES: u64 = 3 + 2;
 
-/// One scan, as its symbols are turned into samples.
+/// One scan.
 #[derive(Debug)]
 pub(super) struct ScanPlan {
-    /// Which components of the frame are in the scan, in its order.
+    /// Indices in the frame header of the scan's components.
     pub(super) components: Vec<usize>,
-    /// Places in [`Tables`]: of each component, or of all.
+    /// Indices in [`Tables`]: one per component, or one for all components.
     pub(super) tables: Vec<usize>,
+    /// Selection value, 1 to 7 (Table H.1).
     pub(super) selection_value: u8,
-    /// Bits that samples are shifted left at last.
+    /// Bits that samples are shifted left after prediction.
     pub(super) point_transform: u32,
-    /// Prediction of the first pixel: 2^(P - Pt - 1).
+    /// Prediction of the first sample of each component: 2^(P - Pt - 1).
     pub(super) initial: u16,
-    /// Rows of a segment; the last may have fewer.
-    pub(super) segment_rows: usize,
-    /// Where the entropy-coded segments lie in the frame.
+    /// Rows of a restart interval; all rows if there are none.
+    pub(super) interval_rows: usize,
+    /// Byte ranges of the entropy-coded segments in the frame: one per restart interval.
     pub(super) segments: Vec<Range<usize>>,
 }
 
 impl ScanPlan {
-    /// Rows of a segment of a scan of `rows`, 0 behind the last.
-    pub(super) fn rows_of(&self, segment: usize, rows: usize) -> usize {
-        rows.saturating_sub(segment.saturating_mul(self.segment_rows)).min(self.segment_rows)
+    /// Returns the number of rows of a segment of a scan of `rows` rows: fewer in the last one, 0 after it.
+    pub(super) fn segment_rows(&self, segment: usize, rows: usize) -> usize {
+        rows.saturating_sub(segment.saturating_mul(self.interval_rows)).min(self.interval_rows)
     }
 }
 
-/// What the loop needs to know of one frame.
+/// One frame.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     pub(super) frame: &'a [u8],
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) components: usize,
-    /// Bytes of a decoded sample: 1, 2, or more than the samples fill.
+    /// Bytes of a stored sample; more than two if Bits Allocated is more than 16.
     pub(super) sample_bytes: usize,
-    /// P, and the low P bits.
+    /// Precision P in bits.
     pub(super) precision: u32,
+    /// The low P bits.
     pub(super) mask: u16,
     pub(super) scans: Vec<ScanPlan>,
     pub(super) deviations: Vec<Deviation>,
-    /// That its colour is not what the data set says.
+    /// Set if the colour of the codestream contradicts the data set.
     pub(super) colour: Option<Deviation>,
 }
 
-/// The tables of a thread's last frames, and of how many samples they were.
+/// Look-up tables of the last frames of one thread.
 #[derive(Debug, Default)]
-pub(super) struct Tables(Vec<(HuffmanTable, Table, u64)>);
+pub(super) struct Tables(Vec<CachedTable>);
+
+#[derive(Debug)]
+struct CachedTable {
+    huffman: HuffmanTable,
+    table: Table,
+    /// Samples that were decoded, or are about to be, by this table.
+    samples: u64,
+}
 
 impl Tables {
-    /// The place of a table for so many samples more, which is made where it is not there yet.
-    fn find(&mut self, wanted: HuffmanTable, group: usize, samples: u64) -> usize {
-        let found = self.0.iter().position(|(have, table, _)| table.group() == group && *have == wanted);
-        let place = found.unwrap_or_else(|| {
-            let table = Table::new(wanted.counts, &wanted.values, group);
-            self.0.push((wanted, table, 0));
+    /// Returns the index of the look-up table of `huffman`, built if it is not cached. `samples` is the number of samples
+    /// that it will decode.
+    fn index_of(&mut self, huffman: HuffmanTable, probes_per_refill: usize, samples: u64) -> usize {
+        let is_same =
+            |cached: &CachedTable| cached.table.probes_per_refill() == probes_per_refill && cached.huffman == huffman;
+        let index = self.0.iter().position(is_same).unwrap_or_else(|| {
+            let table = Table::new(huffman.counts, &huffman.values, probes_per_refill);
+            self.0.push(CachedTable { huffman, table, samples: 0 });
             self.0.len() - 1
         });
-        if let Some((_, table, all)) = self.0.get_mut(place) {
-            *all += samples;
-            if *all >= PAIRED_SAMPLES {
-                table.pair();
+        if let Some(cached) = self.0.get_mut(index) {
+            cached.samples += samples;
+            if cached.samples >= MIN_PAIRED_SAMPLES {
+                cached.table.build_pair_table();
             }
         }
-        place
+        index
     }
 
-    /// Forgets all, if they are many.
+    /// Empties the cache if it is full.
     pub(super) fn shrink(&mut self) {
-        if self.0.len() > KEPT_TABLES {
+        if self.0.len() > MAX_CACHED_TABLES {
             self.0.clear();
         }
     }
 
-    /// The tables at `places`.
-    pub(super) fn at(&self, places: &[usize]) -> Vec<&Table> {
-        places.iter().filter_map(|place| self.0.get(*place)).map(|(_, table, _)| table).collect()
+    /// Returns the tables at `indices`.
+    pub(super) fn at(&self, indices: &[usize]) -> Vec<&Table> {
+        indices.iter().filter_map(|index| self.0.get(*index)).map(|cached| &cached.table).collect()
     }
 }
 
-/// The shortest codestream of such a frame: headers, and a bit for each sample.
+/// Returns the size of the shortest codestream of such a frame: headers, and one bit per sample.
 pub(super) fn min_frame_bytes(info: &FrameInfo) -> u64 {
     let components = info.samples_per_pixel() as u64;
-    LEAST_HEADER_BYTES + COMPONENT_BYTES * components + (info.samples() as u64).div_ceil(8)
+    MIN_HEADER_BYTES + COMPONENT_BYTES * components + (info.samples() as u64).div_ceil(8)
 }
 
 impl<'a> Plan<'a> {
-    /// Holds the header against the attributes.
+    /// Checks the header against the attributes, and builds the look-up tables.
     ///
     /// # Errors
-    /// `Mismatch` where they contradict each other, `Truncated` where the data are too short to hold the samples however
-    /// they are coded.
+    /// `Mismatch` if header and attributes contradict each other, `Truncated` if the data cannot hold the samples at one
+    /// bit each.
     pub(super) fn new(
         frame: &'a [u8],
         header: Header,
@@ -119,7 +131,7 @@ impl<'a> Plan<'a> {
         let components = header.frame.components.len();
         let (rows, columns) = (usize::from(header.lines), usize::from(header.frame.columns));
         let precision = header.frame.precision;
-        let mut recipe = Self {
+        let mut plan = Self {
             frame,
             rows,
             columns,
@@ -132,20 +144,23 @@ impl<'a> Plan<'a> {
             colour: None,
         };
         for scan in header.scans {
-            recipe.scans.push(scan_recipe(scan, rows, columns, precision, tables)?);
+            plan.scans.push(plan_scan(scan, rows, columns, precision, tables)?);
         }
-        Ok(recipe)
+        Ok(plan)
     }
 }
 
 impl Plan<'_> {
-    /// Symbols of a segment of `scan`, 0 behind the last.
-    pub(super) fn symbols(&self, scan: &ScanPlan, segment: usize) -> usize {
-        scan.rows_of(segment, self.rows) * self.columns * scan.components.len()
+    /// Returns the number of symbols of a segment of `scan`, 0 after the last one.
+    pub(super) fn segment_symbols(&self, scan: &ScanPlan, segment: usize) -> usize {
+        scan.segment_rows(segment, self.rows) * self.columns * scan.components.len()
     }
 }
 
-/// What the codestream and the data set both say.
+/// Checks what both the codestream and the data set declare.
+///
+/// # Errors
+/// `Mismatch`; `Unsupported` for attributes that are not of integer samples.
 pub(super) fn check_attributes(header: &Header, info: &FrameInfo) -> Result<()> {
     let attributes = info.attributes();
     let frame = &header.frame;
@@ -154,7 +169,7 @@ pub(super) fn check_attributes(header: &Header, info: &FrameInfo) -> Result<()> 
         Err(mismatch(text, "PS3.5 8.2.1").at(offset))
     };
     if u32::from(header.lines) != attributes.rows {
-        return differ("number of lines", header.lines.into(), attributes.rows, header.lines_at);
+        return differ("number of lines", header.lines.into(), attributes.rows, header.lines_offset);
     }
     if u32::from(frame.columns) != attributes.columns {
         return differ("samples per line", frame.columns.into(), attributes.columns, frame.offset + 3);
@@ -177,20 +192,17 @@ pub(super) fn check_attributes(header: &Header, info: &FrameInfo) -> Result<()> 
     Ok(())
 }
 
-fn scan_recipe(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &mut Tables) -> Result<ScanPlan> {
-    let segment_rows = match usize::from(scan.restart_interval) / columns {
+fn plan_scan(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &mut Tables) -> Result<ScanPlan> {
+    let interval_rows = match usize::from(scan.restart_interval) / columns {
         0 => rows,
-        rows_of_interval => rows_of_interval,
+        interval_rows => interval_rows,
     };
     let end = scan.segments.last().map_or(0, |last| last.end);
-    let expected = rows.div_ceil(segment_rows);
-    if scan.segments.len() > expected {
+    let expected = rows.div_ceil(interval_rows);
+    if scan.segments.len() != expected {
         let text = format!("{} restart intervals found, {expected} expected", scan.segments.len());
-        return Err(malformed(text, "ITU-T T.81 E.1.4").at(end));
-    }
-    if scan.segments.len() < expected {
-        let text = format!("{} restart intervals found, {expected} expected", scan.segments.len());
-        return Err(truncated(text, "ITU-T T.81 E.1.4").at(end));
+        let error = if scan.segments.len() > expected { malformed } else { truncated };
+        return Err(error(text, "ITU-T T.81 E.1.4").at(end));
     }
     let samples = rows as u64 * columns as u64 * scan.components.len() as u64;
     let bytes: u64 = scan.segments.iter().map(|segment| segment.len() as u64).sum();
@@ -201,30 +213,35 @@ fn scan_recipe(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &
     let first = scan.tables.first();
     let is_one_table = scan.tables.iter().all(|table| Some(table) == first);
     let cycle = if is_one_table { 1 } else { scan.tables.len().min(MAX_SCAN_COMPONENTS) };
-    let group = group(cycle, bytes * 8, samples);
+    let probes = probes_per_refill(cycle, bytes * 8, samples);
     Ok(ScanPlan {
-        tables: scan.tables.into_iter().take(cycle).map(|table| tables.find(table, group, samples)).collect(),
+        tables: scan.tables.into_iter().take(cycle).map(|table| tables.index_of(table, probes, samples)).collect(),
         components: scan.components,
         selection_value: scan.selection_value,
         point_transform: scan.point_transform.into(),
         initial: 1 << (precision - scan.point_transform - 1).min(15),
-        segment_rows,
+        interval_rows,
         segments: scan.segments,
     })
 }
 
-/// Probes of one refill: as many as seldom need more bits than a refill gives, and whole cycles of tables.
-fn group(cycle: usize, bits: u64, samples: u64) -> usize {
-    let fits = match bits * 2 / samples.max(1) {
+/// Returns the number of probes per refill for `samples` samples in `bits` bits, a multiple of the `cycle` of tables.
+///
+/// A refill gives at least 56 bits: 7 per probe of 8 probes, 14 of 4, 18 of 3, 28 of 2. Symbols that need more cost a
+/// slow path for the whole refill, so the mean length of a symbol must be well below that share: with a number twice
+/// too large, decoding fell from 600 to 80 MB/s (prototype). A smaller number only costs more refills.
+fn probes_per_refill(cycle: usize, bits: u64, samples: u64) -> usize {
+    // By the mean length of a symbol in half bits: under 1.5 bits, under 6, under 10, and more.
+    let probes = match bits * 2 / samples.max(1) {
         0..3 => 8,
         3..12 => 4,
         12..20 => 3,
         _ => 2,
     };
     match cycle {
-        1 => fits,
-        2 => (fits & !1).max(2),
+        1 => probes,
+        2 => (probes & !1).max(2),
         3 => 3,
-        _ => fits.max(4),
+        _ => probes.max(4),
     }
 }

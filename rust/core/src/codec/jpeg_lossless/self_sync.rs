@@ -1,149 +1,191 @@
-//! Chunks of one long segment, decoded in lock-step before it is known where their first code begins.
+//! Self-synchronising Huffman decoding: chunks of one long segment are decoded in lock-step before it is known where
+//! their first symbols start.
 //!
-//! Huffman codes fall into step by themselves (Klein and Wiseman 2003): a decoder that starts in the middle of a code
-//! soon stands where a code begins. So each chunk is decoded from its first bit on; then, from first to last, the
-//! codes of the chunk before are followed into it until both ways meet. All before that place is dropped, and
-//! all behind it is what a decoder from the start would have made.
+//! A decoder that starts in the middle of a Huffman code soon reaches a position where a code starts, and from there on
+//! decodes the same symbols as a decoder from the start (Klein and Wiseman 2003; for parallel decoding: Weißenberger
+//! and Schmidt, ICPP 2018). So every chunk is decoded from its first bit on; afterwards, in order, the symbols before a
+//! chunk are followed into it until both decoders are at the same bit, with the same table:
 //!
 //! ```text
-//! chunk 0  ├─────────────────┼──┐ followed
-//! chunk 1                    ├ ─┴──────────────┼──┐
-//! chunk 2                      dropped         ├ ─┴───────────
+//! chunk 0  ├────────────────────┼──┐ followed
+//! chunk 1                       ├ ─┴────────────────┼──┐ followed
+//! chunk 2                       dropped             ├ ─┴──────────────
+//!
+//! decode all chunks in lock-step, chunk k from bit k * chunk_bits on, as far as symbols start in it
+//! verified = the symbols of chunk 0
+//! for each chunk k > 0:
+//!     a = cursor at the end of the verified symbols       b = cursor at the first bit of chunk k
+//!     until a and b have the same state:                  `synchronise`
+//!         advance the one that is behind; keep the symbols of a
+//!         give up after 2000 symbols, or at the end of the chunk
+//!     verified += symbols of a, then the symbols of the chunk without those of b
+//! return the verified symbols; the caller decodes the rest from their end on
 //! ```
+//!
+//! Example: code lengths 2 and 3, chunk 1 starts at bit 1000, and the last symbol of chunk 0 starts at bit 998 and ends at
+//! 1001. The cursor `b` reads symbols that end at 1003, 1005, 1008; the cursor `a` at 1004, 1006, 1008: both are at 1008.
+//! The three symbols of `a` are kept, the first three of chunk 1 are dropped, and everything after them is what a decoder
+//! from the start would have decoded, because it depends only on the position and the table.
+//!
+//! Most streams synchronise within 20 symbols. Streams whose symbols all have the same length never do.
 
-use super::stream::grow;
+use crate::error::Result;
 use crate::kernel::CpuLevel;
-use crate::kernel::huffman::{self, Table, Task, Walk};
+use crate::kernel::huffman::{self, Cursor, Table, Task};
 use crate::limits::Limits;
 use std::ops::Range;
 
-/// Bits of a chunk: short ones cost more in following, long ones leave lanes idle at the end.
-const LEAST_CHUNK_BITS: usize = 4 * 1024;
-const MOST_CHUNK_BITS: usize = 32 * 1024;
-/// Lanes that the chunks are for.
+/// Bounds of the length of a chunk in bits. Synchronisation decodes some 20 symbols twice, 3 to 5 % of 4096 bits; longer
+/// chunks leave lanes idle at the end of a window.
+const MIN_CHUNK_BITS: usize = 4 * 1024;
+const MAX_CHUNK_BITS: usize = 32 * 1024;
+/// Chunks that the Huffman kernel decodes in lock-step.
 const LANES: usize = 4;
-/// Differences between the regions of two chunks, so that they don't compete for the same cache sets.
-const APART: usize = 5 * 32;
-/// Codes that are followed until the chunk is given up: most meet within 20.
-pub(super) const MOST_FOLLOWED: usize = 2000;
+/// Differences between the buffers of two chunks: 320 bytes, so that the lanes do not write to the same cache sets.
+const CHUNK_GAP: usize = 5 * 32;
+/// Symbols after which a chunk is given up. Streams that synchronise at all take far fewer: 1 to 24 on real frames, at
+/// most 160 in all of the prototype's measurements.
+pub(super) const MAX_SYNC_SYMBOLS: usize = 2000;
 
-/// Room for the differences of chunks.
+/// Scratch buffer for the differences of all chunks of a window.
 #[derive(Debug, Default)]
 pub(super) struct ChunkBuffers(Vec<u16>);
 
 impl ChunkBuffers {
-    /// Makes room for the chunks of so many bits; `false` where the budget does not allow it.
-    pub(super) fn grow(&mut self, bits: usize, limits: &Limits) -> bool {
-        let chunks = chunks(bits);
-        let needed = chunks * (bits / chunks.max(1) + APART);
-        grow(&mut self.0, needed, limits).is_ok()
+    /// Makes the buffer large enough for the chunks of `bits` bits.
+    ///
+    /// # Errors
+    /// `LimitExceeded`.
+    pub(super) fn grow(&mut self, bits: usize, limits: &Limits) -> Result<()> {
+        let chunks = chunk_count(bits);
+        // A symbol has one bit at least.
+        limits.grow_zeroed(&mut self.0, chunks * (bits / chunks.max(1) + CHUNK_GAP))
     }
 }
 
-/// How many chunks so many bits are cut into: whole rounds of the lanes.
-fn chunks(bits: usize) -> usize {
-    if bits < LANES * LEAST_CHUNK_BITS {
-        bits / LEAST_CHUNK_BITS
+/// Returns the number of chunks that `bits` bits are cut into, a multiple of [`LANES`] unless the chunks would be too short.
+fn chunk_count(bits: usize) -> usize {
+    if bits < LANES * MIN_CHUNK_BITS {
+        bits / MIN_CHUNK_BITS
     } else {
-        bits.div_ceil(MOST_CHUNK_BITS).next_multiple_of(LANES)
+        bits.div_ceil(MAX_CHUNK_BITS).next_multiple_of(LANES)
     }
 }
 
-/// What chunks have come to, as a decoder from the start of the first one would have, though not always all that there is.
+/// The symbols at the start of a range that are known to be right: those that a decoder from its start would decode. The
+/// range may contain more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VerifiedRun {
-    /// Differences, first to last in `out`.
-    pub(super) made: usize,
-    /// Position of the next code.
-    pub(super) at: usize,
-    /// Differences made when the last unassigned code had been met, 0 if none was.
+    /// Number of symbols, whose differences are at the start of `out`.
+    pub(super) decoded: usize,
+    /// Bit offset of the next symbol.
+    pub(super) bit_offset: usize,
+    /// Number of symbols up to and including the last unassigned code, 0 if there is none.
     pub(super) unassigned: usize,
 }
 
-/// Decodes the codes of `bits` that begin within `range`, at most as many as `out` holds. Where the first chunk is as much
-/// a guess as the others (`is_guess`), unassigned codes are met in it without being errors, and are told of.
-pub(super) fn speculate(
+/// Decodes symbols of `bits` that start in `range`, at most as many as `out` holds.
+///
+/// `is_guess` is true if no symbol need start at the start of `range`. Then unassigned codes in the first chunk are not
+/// errors, and are reported in the result; in all other cases the result ends before the chunk of the first one.
+pub(super) fn decode_chunks(
     tables: &[&Table],
     bits: &[u8],
     range: Range<usize>,
     is_guess: bool,
     out: &mut [u16],
-    regions: &mut ChunkBuffers,
-    tier: CpuLevel,
+    buffers: &mut ChunkBuffers,
+    level: CpuLevel,
 ) -> VerifiedRun {
-    let mut proven = VerifiedRun { made: 0, at: range.start, unassigned: 0 };
-    let count = chunks(range.len());
+    let mut verified = VerifiedRun { decoded: 0, bit_offset: range.start, unassigned: 0 };
+    let count = chunk_count(range.len());
     if count < 2 {
-        return proven;
+        return verified;
     }
     let chunk_bits = range.len() / count;
-    // As many differences as a chunk of one-bit codes has.
-    let regions = regions.0.chunks_exact_mut(chunk_bits + APART);
+    let buffers = buffers.0.chunks_exact_mut(chunk_bits + CHUNK_GAP);
     let starts: Vec<usize> = (0..count).map(|index| range.start + index * chunk_bits).collect();
     let mut tasks: Vec<Task<'_>> = starts
         .iter()
-        .zip(regions)
-        .filter_map(|(start, region)| Task::new(tables, bits, *start, start + chunk_bits, region))
+        .zip(buffers)
+        .filter_map(|(start, buffer)| Task::new(tables, bits, *start, start + chunk_bits, buffer))
         .collect();
-    huffman::run(&mut tasks, tier);
+    huffman::decode(&mut tasks, level);
     if let (true, Some(first)) = (is_guess, tasks.first()) {
-        proven.unassigned = first.unassigned();
+        verified.unassigned = first.unassigned();
     }
     for (task, start) in tasks.iter().zip(starts) {
-        if !proven.join(task, start, tables, bits, out) {
+        if !verified.append_chunk(task, start, tables, bits, out) {
             break;
         }
     }
-    proven.unassigned = proven.unassigned.min(proven.made);
-    proven
+    verified.unassigned = verified.unassigned.min(verified.decoded);
+    verified
 }
 
 impl VerifiedRun {
-    /// Goes on to the end of the chunk that starts at `start`; `false` if it is not known to be right.
-    fn join(&mut self, chunk: &Task<'_>, start: usize, tables: &[&Table], bits: &[u8], out: &mut [u16]) -> bool {
-        // The chunk before was cut.
-        if self.at < start {
+    /// Appends the symbols up to the end of the chunk that starts at bit `start`; returns `false` and appends nothing if
+    /// the chunk cannot be verified.
+    fn append_chunk(
+        &mut self,
+        chunk: &Task<'_>,
+        start: usize,
+        tables: &[&Table],
+        bits: &[u8],
+        out: &mut [u16],
+    ) -> bool {
+        // The chunk before this one ended early, because its buffer was full.
+        if self.bit_offset < start {
             return false;
         }
-        let Some(room) = out.get_mut(self.made..) else { return false };
-        let end = chunk.at();
-        let phase = self.made % tables.len().max(1);
-        let (ours, theirs) = (Walk::new(tables, phase, bits, self.at), Walk::new(tables, 0, bits, start));
-        let Some((followed, skipped)) = meet(ours, theirs, end, room) else { return false };
-        let Some(right) = chunk.differences().get(skipped..) else { return false };
-        let from = self.made + followed;
-        let allowed = if self.made == 0 { self.unassigned } else { 0 };
-        if chunk.unassigned() > skipped.max(allowed) {
+        let Some(free) = out.get_mut(self.decoded..) else { return false };
+        let end_bit = chunk.bit_offset();
+        let phase = self.decoded % tables.len().max(1);
+        let verified = Cursor::new(tables, phase, bits, self.bit_offset);
+        let guessed = Cursor::new(tables, 0, bits, start);
+        let Some((followed, dropped)) = synchronise(verified, guessed, end_bit, free) else { return false };
+        let Some(differences) = chunk.differences().get(dropped..) else { return false };
+        let appended_at = self.decoded + followed;
+        // In the first chunk of a guess, unassigned codes may come from the wrong start.
+        let allowed = if self.decoded == 0 { self.unassigned } else { 0 };
+        if chunk.unassigned() > dropped.max(allowed) {
             return false;
         }
-        let Some(to) = out.get_mut(from..from + right.len()) else { return false };
-        to.copy_from_slice(right);
-        self.made = from + right.len();
-        self.at = end;
+        let Some(appended) = out.get_mut(appended_at..appended_at + differences.len()) else { return false };
+        appended.copy_from_slice(differences);
+        self.decoded = appended_at + differences.len();
+        self.bit_offset = end_bit;
         true
     }
 }
 
-/// Takes both on until they meet: where they have the same codes before them, they stay together. Returns how many codes
-/// each of them took, `ours` into `out`, or `None` where they don't meet before `end`, or not soon.
-pub(super) fn meet(mut ours: Walk<'_>, mut theirs: Walk<'_>, end: usize, out: &mut [u16]) -> Option<(usize, usize)> {
-    while !ours.is_where(&theirs) {
-        if ours.at().min(theirs.at()) >= end || ours.made() >= MOST_FOLLOWED {
+/// Advances two cursors until they have the same state, from which on they read the same symbols.
+///
+/// Returns how many symbols each of them read; those of `verified` are in `out`. Returns `None` if one of them reaches
+/// `end_bit`, `verified` reads an unassigned code, `out` is full, or [`MAX_SYNC_SYMBOLS`] symbols were not enough.
+pub(super) fn synchronise(
+    mut verified: Cursor<'_>,
+    mut guessed: Cursor<'_>,
+    end_bit: usize,
+    out: &mut [u16],
+) -> Option<(usize, usize)> {
+    while !verified.same_state(&guessed) {
+        if verified.bit_offset().min(guessed.bit_offset()) >= end_bit || verified.decoded() >= MAX_SYNC_SYMBOLS {
             return None;
         }
-        if ours.at() <= theirs.at() {
-            let to = out.get_mut(ours.made())?;
-            *to = ours.step()?;
+        if verified.bit_offset() <= guessed.bit_offset() {
+            let difference = out.get_mut(verified.decoded())?;
+            *difference = verified.step()?;
         } else {
-            theirs.step();
+            guessed.step();
         }
     }
-    Some((ours.made(), theirs.made()))
+    Some((verified.decoded(), guessed.decoded()))
 }
 
-/// The tables in the order in which they are next after `made` symbols.
-pub(super) fn rotated<'t>(tables: &[&'t Table], made: usize) -> Vec<&'t Table> {
-    tables.iter().cycle().skip(made % tables.len().max(1)).take(tables.len()).copied().collect()
+/// Returns the tables in the order of their use after `decoded` symbols: they are used cyclically, one per component.
+pub(super) fn tables_from_phase<'t>(tables: &[&'t Table], decoded: usize) -> Vec<&'t Table> {
+    tables.iter().cycle().skip(decoded % tables.len().max(1)).take(tables.len()).copied().collect()
 }
 
 #[cfg(test)]

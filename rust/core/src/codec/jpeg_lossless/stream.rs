@@ -1,13 +1,30 @@
-//! One scan on its way: entropy-coded bytes → window of bits → differences → samples.
+//! Decodes one scan: entropy-coded segments → window of unstuffed bits → differences → samples of whole rows.
 //!
 //! ```text
-//! frame        │ segment │RST│ segment │RST│ …
-//!                   └ unstuffed, part by part ─► window: stays in the first caches
-//! differences  │ row above │ rows that are samples │ differences, made by tasks │ room │
+//! frame              │ segment │RST│ segment │RST│ …
+//!                        │ unstuffed, at most 32 KiB at a time
+//! buffers.window     │ whole segments, or a part of one │ padding │            stays in the second-level cache
+//!                        │ one `huffman::Task` per part
+//! buffers.differences│ row above │ ready rows: samples │ differences │ free │
+//!                        ▲ consumed rows leave here     ▲ prediction    ▲ tasks write here
 //! ```
+//!
+//! One round, [`decode_rows`]:
+//!
+//! ```text
+//! for each stream:          fill the window; each part in it becomes a task
+//! one stream, speculative:  decode chunks of its part first (`self_sync`)
+//! all tasks of all streams: decode in lock-step (`kernel::huffman`)
+//! for each stream:          check each part, predict the rows that are complete
+//! ```
+//!
+//! The caller then takes rows that are ready in all streams of a frame ([`Stream::samples`], [`Stream::consume`]).
+//!
+//! Errors are only detected here: a stream that meets an unassigned code or runs out of data sets `has_failed`.
+//! `diagnose` decodes the frame again and reports the first error.
 
 use super::plan::{Plan, ScanPlan};
-use super::self_sync::{ChunkBuffers, VerifiedRun, rotated, speculate};
+use super::self_sync::{ChunkBuffers, VerifiedRun, decode_chunks, tables_from_phase};
 use crate::codec::EntropyMode;
 use crate::error::Result;
 use crate::frame::Deviation;
@@ -16,113 +33,122 @@ use crate::kernel::{CpuLevel, predict, unstuff};
 use crate::limits::Limits;
 use std::ops::Range;
 
-/// Bytes of a window, without padding.
+/// Unstuffed bytes of a window, without padding. Windows and differences of a round stay in the second-level cache: with
+/// differences of a whole 1760 × 2140 frame, decoding fell from 1.1 to 0.75 GB/s (prototype).
 pub(super) const WINDOW_BYTES: usize = 32 * 1024;
-/// Differences made at once, if a row is not longer: as many as a window has bits.
-const ROOM: usize = WINDOW_BYTES * 8;
-/// No code begins in the last bits of a window while more of the segment is to come.
+/// Differences of one round, unless a row is longer: one per bit of a window, the most that it can contain.
+const MAX_DIFFERENCES: usize = WINDOW_BYTES * 8;
+/// While more of a segment follows, no symbol starts in the last bits of the window, so that all symbols are complete:
+/// the longest has 31 bits (a code of 16 bits and 15 extra bits).
 pub(super) const HELD_BACK_BITS: usize = 64;
 
-/// Memory of a stream, reused from frame to frame.
+/// Scratch buffers of a stream, reused from frame to frame.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct StreamBuffers {
     window: Vec<u8>,
     differences: Vec<u16>,
 }
 
-/// A segment in the window, or what there is of it.
+/// A whole segment in the window, or the part of one that fits.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
-    /// Position of the first code, and where none begins any more.
-    at: usize,
-    end: usize,
-    /// Codes that are wanted of it.
+struct WindowPart {
+    /// Bit offset of the first symbol in the window.
+    bit_offset: usize,
+    /// Bit offset from which on no symbol starts.
+    end_bit: usize,
+    /// Symbols to decode.
     symbols: usize,
-    /// Whether the data of the segment end with it.
+    /// True if the data of the segment end with this part.
     is_last: bool,
 }
 
-/// What a task has made of a piece.
+/// Outcome of the task of one part.
 #[derive(Debug, Clone, Copy)]
-struct Made {
-    at: usize,
+struct PartResult {
+    bit_offset: usize,
     symbols: usize,
+    /// True if all codes are assigned.
     is_assigned: bool,
 }
 
-impl Made {
+impl PartResult {
     fn of(task: &Task<'_>) -> Self {
-        Self { at: task.at(), symbols: task.made(), is_assigned: task.unassigned() == 0 }
+        Self { bit_offset: task.bit_offset(), symbols: task.decoded(), is_assigned: task.unassigned() == 0 }
     }
 }
 
-/// One scan and how far it is.
+/// Decoding state of one scan.
 #[derive(Debug)]
 pub(super) struct Stream<'a> {
     frame: &'a [u8],
     scan: &'a ScanPlan,
     tables: Vec<&'a Table>,
-    memory: &'a mut Memory,
-    tier: CpuLevel,
-    /// Symbols of a row, and rows of the scan.
-    row: usize,
+    buffers: &'a mut StreamBuffers,
+    level: CpuLevel,
+    row_symbols: usize,
     rows: usize,
-    /// The segment at hand, its bytes that have not been unstuffed, its symbols that are not differences.
+    /// Index of the current segment.
     segment: usize,
+    /// Bytes of the frame that belong to the current segment and are not unstuffed yet.
     stuffed: Range<usize>,
-    left: usize,
-    /// Bytes of the segment at hand in the window, and the position of its next code.
-    filled: usize,
-    at: usize,
-    /// What lies in the window, first to last: whole segments, or a part of one.
-    pieces: Vec<Piece>,
-    /// Rows that have been taken away, rows that are samples, differences behind them.
-    taken: usize,
-    ready: usize,
-    made: usize,
-    deviations: Option<Deviation>,
+    /// Symbols of the current segment that are not decoded yet.
+    symbols_left: usize,
+    /// Bytes of the current segment in the window; 0 if no part of it was decoded.
+    window_bytes: usize,
+    /// Bit offset of the next symbol of the current segment in the window.
+    bit_offset: usize,
+    /// Contents of the window in order: whole segments, or one part of the current segment.
+    parts: Vec<WindowPart>,
+    /// Rows that the caller has consumed.
+    rows_consumed: usize,
+    /// Rows of samples after the row above.
+    rows_ready: usize,
+    /// Differences after the ready rows.
+    decoded: usize,
+    deviation: Option<Deviation>,
     has_failed: bool,
     has_speculated: bool,
 }
 
 impl<'a> Stream<'a> {
-    /// The scan at its start.
+    /// A stream at the start of `scan`.
     ///
     /// # Errors
     /// `LimitExceeded`.
     pub(super) fn new(
-        recipe: &Plan<'a>,
+        plan: &Plan<'a>,
         scan: &'a ScanPlan,
         tables: Vec<&'a Table>,
-        memory: &'a mut Memory,
+        buffers: &'a mut StreamBuffers,
         limits: &Limits,
-        tier: CpuLevel,
+        level: CpuLevel,
     ) -> Result<Self> {
-        let row = recipe.columns * scan.components.len();
+        let row_symbols = plan.columns * scan.components.len();
         let bytes: usize = scan.segments.iter().map(|segment| segment.len() + PAD_BYTES).sum();
-        grow(&mut memory.window, bytes.min(WINDOW_BYTES) + 2 * PAD_BYTES, limits)?;
-        let room = ROOM.min(row * recipe.rows);
-        // Less room is slower, and nothing else.
-        grow(&mut memory.differences, 2 * row + room, limits)
-            .or_else(|_| grow(&mut memory.differences, 3 * row, limits))?;
+        limits.grow_zeroed(&mut buffers.window, bytes.min(WINDOW_BYTES) + 2 * PAD_BYTES)?;
+        let differences = MAX_DIFFERENCES.min(row_symbols * plan.rows);
+        // A tight budget allows fewer differences per round: slower, with the same result.
+        limits
+            .grow_zeroed(&mut buffers.differences, 2 * row_symbols + differences)
+            .or_else(|_| limits.grow_zeroed(&mut buffers.differences, 3 * row_symbols))?;
         let mut stream = Self {
-            frame: recipe.frame,
+            frame: plan.frame,
             scan,
             tables,
-            memory,
-            tier,
-            row,
-            rows: recipe.rows,
+            buffers,
+            level,
+            row_symbols,
+            rows: plan.rows,
             segment: 0,
             stuffed: 0..0,
-            left: 0,
-            filled: 0,
-            at: 0,
-            pieces: Vec::new(),
-            taken: 0,
-            ready: 0,
-            made: 0,
-            deviations: None,
+            symbols_left: 0,
+            window_bytes: 0,
+            bit_offset: 0,
+            parts: Vec::new(),
+            rows_consumed: 0,
+            rows_ready: 0,
+            decoded: 0,
+            deviation: None,
             has_failed: false,
             has_speculated: false,
         };
@@ -130,293 +156,304 @@ impl<'a> Stream<'a> {
         Ok(stream)
     }
 
-    /// The scan that it decodes.
+    /// Returns the plan of the scan.
     pub(super) const fn scan(&self) -> &'a ScanPlan {
         self.scan
     }
 
-    /// Whether a code is unassigned, or the data end before the samples do.
+    /// Returns the CPU level that it decodes with.
+    pub(super) const fn level(&self) -> CpuLevel {
+        self.level
+    }
+
+    /// True if a code is unassigned, or the data end before the samples do.
     pub(super) const fn has_failed(&self) -> bool {
         self.has_failed
     }
 
-    /// Whether chunks were decoded before their beginnings were known.
+    /// True if samples were decoded from chunks before their start was known.
     pub(super) const fn has_speculated(&self) -> bool {
         self.has_speculated
     }
 
-    /// Rows that are samples and have not been taken away.
-    pub(super) const fn ready_rows(&self) -> usize {
-        self.ready
+    /// Returns the number of rows of samples that are not consumed.
+    pub(super) const fn rows_ready(&self) -> usize {
+        self.rows_ready
     }
 
-    /// Samples `range` of the rows that are ready.
+    /// Returns a range of the samples of the ready rows.
     pub(super) fn samples(&self, range: Range<usize>) -> &[u16] {
-        self.memory.differences.get(self.row + range.start..self.row + range.end).unwrap_or_default()
+        let samples = self.buffers.differences.get(self.row_symbols + range.start..self.row_symbols + range.end);
+        debug_assert!(samples.is_some(), "samples of rows that are not ready");
+        samples.unwrap_or_default()
     }
 
-    /// Takes away the first `rows` rows that are ready: the last of them is the row above then.
-    pub(super) fn take(&mut self, rows: usize) {
-        let end = self.room_at();
-        self.memory.differences.copy_within(rows * self.row..end, 0);
-        self.ready -= rows;
-        self.taken += rows;
+    /// Removes the first `rows` ready rows. The last of them becomes the row above.
+    pub(super) fn consume(&mut self, rows: usize) {
+        let end = self.differences_end();
+        self.buffers.differences.copy_within(rows * self.row_symbols..end, 0);
+        self.rows_ready -= rows;
+        self.rows_consumed += rows;
     }
 
-    /// The first departure: bytes behind the last sample of a segment.
-    pub(super) fn deviations(self) -> Option<Deviation> {
-        self.deviations
+    /// Returns the first deviation: bytes after the last sample of a segment.
+    pub(super) fn deviation(self) -> Option<Deviation> {
+        self.deviation
     }
 
     fn begin_segment(&mut self, segment: usize) {
         self.segment = segment;
-        self.left = self.symbols_of(segment);
+        self.symbols_left = self.segment_symbols(segment);
         self.stuffed = self.scan.segments.get(segment).cloned().unwrap_or(0..0);
-        (self.filled, self.at) = (0, 0);
+        (self.window_bytes, self.bit_offset) = (0, 0);
     }
 
-    fn symbols_of(&self, segment: usize) -> usize {
-        self.scan.rows_of(segment, self.rows) * self.row
+    /// Returns the number of symbols of a segment, 0 after the last one.
+    fn segment_symbols(&self, segment: usize) -> usize {
+        self.scan.segment_rows(segment, self.rows) * self.row_symbols
     }
 
-    /// Where the room for differences begins.
-    fn room_at(&self) -> usize {
-        self.row * (1 + self.ready) + self.made
+    /// Returns the index in `buffers.differences` of the next difference.
+    fn differences_end(&self) -> usize {
+        self.row_symbols * (1 + self.rows_ready) + self.decoded
     }
 
-    /// Brings into the window what fits it, and what there is room for: whole segments, else a part of the one at hand.
+    /// Fills the window with as many whole segments as fit it and the free differences, or with a part of the current one.
     fn fill(&mut self) {
-        self.pieces.clear();
-        let mut room = self.memory.differences.len() - self.room_at();
+        self.parts.clear();
+        let mut free = self.buffers.differences.len() - self.differences_end();
         let mut segment = self.segment;
         let mut filled = 0;
-        // A segment that has been begun goes on as it is.
-        while self.filled == 0
+        // A segment that was started as a part continues as one.
+        while self.window_bytes == 0
             && let Some(range) = self.scan.segments.get(segment)
-            && let symbols = self.symbols_of(segment)
-            && symbols <= room
-            && range.len() + filled + 2 * PAD_BYTES <= self.memory.window.len()
+            && let symbols = self.segment_symbols(segment)
+            && symbols <= free
+            && range.len() + filled + 2 * PAD_BYTES <= self.buffers.window.len()
         {
             let bytes = self.unstuff(range.clone(), filled);
-            let (at, end) = (filled * 8, (filled + bytes) * 8);
-            self.pieces.push(Piece { at, end, symbols, is_last: true });
+            let (bit_offset, end_bit) = (filled * 8, (filled + bytes) * 8);
+            self.parts.push(WindowPart { bit_offset, end_bit, symbols, is_last: true });
             self.pad(filled + bytes);
             filled += bytes + PAD_BYTES;
-            room -= symbols;
+            free -= symbols;
             segment += 1;
         }
-        if self.pieces.is_empty() && self.left > 0 && room > 0 {
-            self.fill_part(room);
+        if self.parts.is_empty() && self.symbols_left > 0 && free > 0 {
+            self.fill_part(free);
         }
     }
 
-    /// Brings the next part of the segment at hand into the window.
-    fn fill_part(&mut self, room: usize) {
-        let kept = (self.at / 8).min(self.filled);
-        self.memory.window.copy_within(kept..self.filled, 0);
-        self.filled -= kept;
-        self.at -= kept * 8;
-        // What has been unstuffed is padded, and is moved in vectors.
-        let capacity = self.memory.window.len() - 2 * PAD_BYTES;
+    /// Fills the window with the next part of the current segment, after the bytes that are not decoded yet.
+    fn fill_part(&mut self, free: usize) {
+        let decoded_bytes = (self.bit_offset / 8).min(self.window_bytes);
+        self.buffers.window.copy_within(decoded_bytes..self.window_bytes, 0);
+        self.window_bytes -= decoded_bytes;
+        self.bit_offset -= decoded_bytes * 8;
+        // One padding for the decoder, one for the vector stores of unstuffing.
+        let capacity = self.buffers.window.len() - 2 * PAD_BYTES;
         let mut range = self.stuffed.clone();
-        range.end = range.end.min(range.start + capacity.saturating_sub(self.filled));
+        range.end = range.end.min(range.start + capacity.saturating_sub(self.window_bytes));
         if range.end < self.stuffed.end && self.frame.get(range.clone()).is_some_and(|part| part.ends_with(&[0xFF])) {
-            // The 00 behind it comes with it.
+            // FF and its stuffed 00 stay together.
             range.end += 1;
         }
         self.stuffed.start = range.end;
-        self.filled += self.unstuff(range, self.filled);
-        self.pad(self.filled);
+        self.window_bytes += self.unstuff(range, self.window_bytes);
+        self.pad(self.window_bytes);
         let is_last = self.stuffed.is_empty();
-        let end = if is_last { self.filled * 8 } else { (self.filled * 8).saturating_sub(HELD_BACK_BITS) };
-        self.pieces.push(Piece { at: self.at, end, symbols: self.left.min(room), is_last });
+        let held_back_bits = if is_last { 0 } else { HELD_BACK_BITS };
+        let end_bit = (self.window_bytes * 8).saturating_sub(held_back_bits);
+        let symbols = self.symbols_left.min(free);
+        self.parts.push(WindowPart { bit_offset: self.bit_offset, end_bit, symbols, is_last });
     }
 
-    fn unstuff(&mut self, range: Range<usize>, to: usize) -> usize {
-        let (Some(src), Some(out)) = (self.frame.get(range), self.memory.window.get_mut(to..)) else { return 0 };
-        unstuff::unstuff(src, out, self.tier)
+    /// Unstuffs bytes of the frame to byte `window_offset` of the window; returns the number of bytes written.
+    fn unstuff(&mut self, range: Range<usize>, window_offset: usize) -> usize {
+        let (Some(src), Some(out)) = (self.frame.get(range), self.buffers.window.get_mut(window_offset..)) else {
+            debug_assert!(false, "a range outside of the frame or the window");
+            return 0;
+        };
+        unstuff::unstuff(src, out, self.level)
     }
 
-    fn pad(&mut self, from: usize) {
-        if let Some(pad) = self.memory.window.get_mut(from..from + PAD_BYTES) {
+    /// Writes zeros after the unstuffed bytes of a segment.
+    fn pad(&mut self, window_offset: usize) {
+        if let Some(pad) = self.buffers.window.get_mut(window_offset..window_offset + PAD_BYTES) {
             pad.fill(0);
         }
     }
 
-    /// Cuts the only piece into chunks and decodes as many as prove right; what is left of it is the piece then.
-    fn speculate(&mut self, regions: &mut ChunkBuffers) {
-        let room_at = self.room_at();
-        let done = self.done();
-        let [piece] = self.pieces.as_mut_slice() else { return };
-        // With less room than there may be codes, the same chunks would be decoded over and over again.
-        if piece.symbols < self.left.min(piece.end.saturating_sub(piece.at)) {
+    /// Decodes chunks of the only part, as far as they can be verified; the part is what remains after them.
+    fn decode_chunks(&mut self, chunk_buffers: &mut ChunkBuffers) {
+        let differences_end = self.differences_end();
+        let phase = self.symbols_decoded();
+        let [part] = self.parts.as_mut_slice() else { return };
+        // If the output is shorter than the part may be, chunks at its end would be decoded again in each round.
+        if part.symbols < self.symbols_left.min(part.end_bit.saturating_sub(part.bit_offset)) {
             return;
         }
-        let tables = rotated(&self.tables, done);
-        let Memory { window, differences } = &mut *self.memory;
-        let Some(out) = differences.get_mut(room_at..room_at + piece.symbols) else { return };
-        // The last bits are no codes, perhaps.
-        let end = if piece.is_last { piece.end.saturating_sub(HELD_BACK_BITS) } else { piece.end };
-        let proven = speculate(&tables, window, piece.at..end.max(piece.at), false, out, regions, self.tier);
-        let VerifiedRun { made: symbols, at, .. } = proven;
-        self.has_speculated |= symbols > 0;
-        piece.at = at;
-        piece.symbols -= symbols;
-        self.made += symbols;
-        self.left -= symbols;
+        let tables = tables_from_phase(&self.tables, phase);
+        let StreamBuffers { window, differences } = &mut *self.buffers;
+        let Some(out) = differences.get_mut(differences_end..differences_end + part.symbols) else {
+            debug_assert!(false, "a part has no more symbols than there are free differences");
+            return;
+        };
+        // The last bits of a segment may be padding, which would be decoded as symbols.
+        let held_back_bits = if part.is_last { HELD_BACK_BITS } else { 0 };
+        let end_bit = part.end_bit.saturating_sub(held_back_bits).max(part.bit_offset);
+        let verified = decode_chunks(&tables, window, part.bit_offset..end_bit, false, out, chunk_buffers, self.level);
+        let VerifiedRun { decoded, bit_offset, .. } = verified;
+        self.has_speculated |= decoded > 0;
+        part.bit_offset = bit_offset;
+        part.symbols -= decoded;
+        self.decoded += decoded;
+        self.symbols_left -= decoded;
     }
 
-    /// The tasks that the pieces are.
+    /// Returns one task per part; their outputs are consecutive.
     fn tasks(&mut self) -> impl Iterator<Item = Task<'_>> {
-        let room_at = self.room_at();
-        let done = self.done();
-        let Memory { window, differences } = &mut *self.memory;
+        let differences_end = self.differences_end();
+        let phase = self.symbols_decoded();
+        let StreamBuffers { window, differences } = &mut *self.buffers;
         let window = window.as_slice();
-        let mut room = differences.get_mut(room_at..).unwrap_or_default();
-        let mut tables = rotated(&self.tables, done);
-        let first = &self.tables;
-        self.pieces.iter().filter_map(move |piece| {
-            let (out, rest) = std::mem::take(&mut room).split_at_mut_checked(piece.symbols)?;
-            room = rest;
-            let task = Task::new(&tables, window, piece.at, piece.end, out);
-            tables.clone_from(first);
+        let mut free = differences.get_mut(differences_end..).unwrap_or_default();
+        // Only the current segment can start between two components; the following ones start at their first symbol.
+        let mut tables = tables_from_phase(&self.tables, phase);
+        let first_tables = &self.tables;
+        self.parts.iter().filter_map(move |part| {
+            let (out, rest) = std::mem::take(&mut free).split_at_mut_checked(part.symbols)?;
+            free = rest;
+            let task = Task::new(&tables, window, part.bit_offset, part.end_bit, out);
+            tables.clone_from(first_tables);
             task
         })
     }
 
-    /// Takes what was made of the pieces, and makes samples of whole rows.
-    fn settle(&mut self, made: &[Made]) {
-        self.has_failed |= made.len() != self.pieces.len();
-        let pieces = std::mem::take(&mut self.pieces);
-        for (piece, made) in pieces.iter().zip(made) {
-            let is_short = made.symbols < piece.symbols && piece.is_last;
-            if !made.is_assigned || is_short || made.at > piece.end && piece.is_last {
+    /// Checks the results of all parts, and predicts the rows that are complete.
+    fn flush_rows(&mut self, results: &[PartResult]) {
+        self.has_failed |= results.len() != self.parts.len();
+        let parts = std::mem::take(&mut self.parts);
+        for (part, result) in parts.iter().zip(results) {
+            let is_short = result.symbols < part.symbols && part.is_last;
+            let is_beyond_end = result.bit_offset > part.end_bit && part.is_last;
+            if !result.is_assigned || is_short || is_beyond_end {
                 self.has_failed = true;
                 return;
             }
-            self.made += made.symbols;
-            self.left -= made.symbols;
-            self.at = made.at;
-            if self.left == 0 {
-                let rest = if piece.is_last { (piece.end - made.at) / 8 } else { self.stuffed.len() };
-                self.end_segment(rest);
+            self.decoded += result.symbols;
+            self.symbols_left -= result.symbols;
+            self.bit_offset = result.bit_offset;
+            if self.symbols_left == 0 {
+                let unused_bytes =
+                    if part.is_last { (part.end_bit - result.bit_offset) / 8 } else { self.stuffed.len() };
+                self.end_segment(unused_bytes);
             }
         }
-        self.pieces = pieces;
+        self.parts = parts;
         self.predict();
     }
 
-    fn note_rest(&mut self, bytes: usize) {
-        if bytes > 0 && self.deviations.is_none() {
-            let end = self.scan.segments.get(self.segment).map_or(0, |segment| segment.end);
-            let text = "bytes follow the last sample of a scan or restart interval";
-            self.deviations = Some(Deviation::new(text, "ITU-T T.81 F.1.2.3").at(end));
-        }
-    }
-
-    /// The segment at hand.
+    /// Returns the index of the current segment.
     pub(super) const fn segment(&self) -> usize {
         self.segment
     }
 
-    /// Symbols that are wanted of the segment at hand.
-    pub(super) const fn left(&self) -> usize {
-        self.left
+    /// Returns the number of symbols of the current segment that are not decoded.
+    pub(super) const fn symbols_left(&self) -> usize {
+        self.symbols_left
     }
 
-    /// Symbols of it that are there.
-    pub(super) fn done(&self) -> usize {
-        self.symbols_of(self.segment) - self.left
+    /// Returns the number of symbols of the current segment that are decoded.
+    pub(super) fn symbols_decoded(&self) -> usize {
+        self.segment_symbols(self.segment) - self.symbols_left
     }
 
-    /// Whether a whole window always finds room, once the rows that are ready have been taken away.
-    pub(super) fn has_ample_room(&self) -> bool {
-        self.memory.differences.len() >= 2 * self.row + ROOM.min(self.row * self.rows)
+    /// True if the differences of a whole window are always free, once the ready rows are consumed.
+    pub(super) fn holds_whole_window(&self) -> bool {
+        let differences = MAX_DIFFERENCES.min(self.row_symbols * self.rows);
+        self.buffers.differences.len() >= 2 * self.row_symbols + differences
     }
 
-    /// Room for the differences that are wanted of the segment at hand, or for as many as there is room for.
-    pub(super) fn room(&mut self) -> &mut [u16] {
-        let room_at = self.room_at();
-        let room = self.memory.differences.get_mut(room_at..).unwrap_or_default();
-        let wanted = self.left.min(room.len());
-        room.get_mut(..wanted).unwrap_or_default()
+    /// Returns the free differences, at most as many as the current segment still needs. The caller writes to them and
+    /// calls [`Self::mark_written`].
+    pub(super) fn scratch_slice(&mut self) -> &mut [u16] {
+        let differences_end = self.differences_end();
+        let free = self.buffers.differences.get_mut(differences_end..).unwrap_or_default();
+        let wanted = self.symbols_left.min(free.len());
+        free.get_mut(..wanted).unwrap_or_default()
     }
 
-    /// Takes the first `symbols` of the room as written, at most as many as are left.
-    pub(super) fn took(&mut self, symbols: usize, is_speculated: bool) {
-        self.made += symbols;
-        self.left -= symbols;
+    /// Counts the first `symbols` of the scratch slice as decoded.
+    pub(super) fn mark_written(&mut self, symbols: usize, is_speculated: bool) {
+        self.decoded += symbols;
+        self.symbols_left -= symbols;
         self.has_speculated |= is_speculated && symbols > 0;
     }
 
-    /// Goes on to the next segment; `rest` bytes of this one are not needed.
-    pub(super) fn end_segment(&mut self, rest: usize) {
-        self.note_rest(rest);
+    /// Moves on to the next segment. `unused_bytes` bytes of the current one follow its last sample.
+    pub(super) fn end_segment(&mut self, unused_bytes: usize) {
+        if unused_bytes > 0 && self.deviation.is_none() {
+            let end = self.scan.segments.get(self.segment).map_or(0, |segment| segment.end);
+            let text = "bytes follow the last sample of a scan or restart interval";
+            self.deviation = Some(Deviation::new(text, "ITU-T T.81 F.1.2.3").at(end));
+        }
         self.begin_segment(self.segment + 1);
     }
 
-    /// Gives up: the data are not what they have to be.
+    /// Marks the scan as not decodable.
     pub(super) const fn fail(&mut self) {
         self.has_failed = true;
     }
 
-    /// Makes samples of the differences of whole rows.
+    /// Turns the differences of complete rows into samples.
     pub(super) fn predict(&mut self) {
-        let ScanPlan { components, selection_value, initial, segment_rows, .. } = self.scan;
+        let ScanPlan { components, selection_value, initial, interval_rows, .. } = self.scan;
         let components = components.len();
-        while self.made >= self.row {
-            let next = self.taken + self.ready;
-            let (above, rest) = self.memory.differences.split_at_mut(self.row * (1 + self.ready));
-            let rows = if next.is_multiple_of(*segment_rows) {
-                predict::first_row(rest.get_mut(..self.row).unwrap_or_default(), components, *initial, self.tier);
+        while self.decoded >= self.row_symbols {
+            let next_row = self.rows_consumed + self.rows_ready;
+            let (above, rest) = self.buffers.differences.split_at_mut(self.row_symbols * (1 + self.rows_ready));
+            let rows = if next_row.is_multiple_of(*interval_rows) {
+                let row = rest.get_mut(..self.row_symbols).unwrap_or_default();
+                predict::first_row(row, components, *initial, self.level);
                 1
             } else {
-                let rows = (self.made / self.row).min(segment_rows - next % segment_rows);
-                let above = above.get(self.row * self.ready..).unwrap_or_default();
-                let rest = rest.get_mut(..rows * self.row).unwrap_or_default();
-                predict::rows(rest, above, components, *selection_value, self.tier);
+                let rows = (self.decoded / self.row_symbols).min(interval_rows - next_row % interval_rows);
+                let above = above.get(self.row_symbols * self.rows_ready..).unwrap_or_default();
+                let rest = rest.get_mut(..rows * self.row_symbols).unwrap_or_default();
+                predict::rows(rest, above, components, *selection_value, self.level);
                 rows
             };
-            self.ready += rows;
-            self.made -= rows * self.row;
+            self.rows_ready += rows;
+            self.decoded -= rows * self.row_symbols;
         }
     }
 }
 
-/// Makes more rows ready in each of `streams` that has room for them, or fails.
-pub(super) fn advance(
+/// Decodes one window of each of `streams`: more rows become ready, or a stream fails.
+pub(super) fn decode_rows(
     streams: &mut [Stream<'_>],
-    regions: Option<&mut ChunkBuffers>,
-    way: EntropyMode,
-    tier: CpuLevel,
+    chunk_buffers: Option<&mut ChunkBuffers>,
+    mode: EntropyMode,
+    level: CpuLevel,
 ) {
     for stream in streams.iter_mut() {
         stream.fill();
     }
-    if let ([stream], Some(regions)) = (&mut *streams, regions) {
-        stream.speculate(regions);
+    if let ([stream], Some(chunk_buffers)) = (&mut *streams, chunk_buffers) {
+        stream.decode_chunks(chunk_buffers);
     }
     let mut tasks: Vec<Task<'_>> = streams.iter_mut().flat_map(Stream::tasks).collect();
-    if way == EntropyMode::Serial {
-        tasks.iter_mut().for_each(|task| huffman::run(std::slice::from_mut(task), CpuLevel::PORTABLE));
+    if mode == EntropyMode::Serial {
+        tasks.iter_mut().for_each(|task| huffman::decode(std::slice::from_mut(task), CpuLevel::PORTABLE));
     } else {
-        huffman::run(&mut tasks, tier);
+        huffman::decode(&mut tasks, level);
     }
-    let made: Vec<Made> = tasks.iter().map(Made::of).collect();
-    let mut made = made.as_slice();
+    let results: Vec<PartResult> = tasks.iter().map(PartResult::of).collect();
+    let mut results = results.as_slice();
     for stream in streams {
-        let own;
-        (own, made) = made.split_at_checked(stream.pieces.len()).unwrap_or((made, &[]));
-        stream.settle(own);
+        let stream_results;
+        (stream_results, results) = results.split_at_checked(stream.parts.len()).unwrap_or((results, &[]));
+        stream.flush_rows(stream_results);
     }
-}
-
-/// Makes `memory` at least `items` long; what it held is lost.
-pub(super) fn grow<T: Clone + Default>(memory: &mut Vec<T>, items: usize, limits: &Limits) -> Result<()> {
-    if memory.len() < items {
-        limits.reserve((items - memory.len()) * size_of::<T>())?;
-        // Fresh pages that read as zero cost nothing until they are used, and few of these are.
-        *memory = vec![T::default(); items];
-    }
-    Ok(())
 }

@@ -1,14 +1,64 @@
-//! Huffman codes → differences of the lossless process (T.81 H.1.2.2, Table H.2).
+//! Huffman decoding of the differences of lossless JPEG (T.81 H.1.2.2, Table H.2).
+//!
+//! A symbol is a Huffman code followed by extra bits. The code stands for a category (T.81: SSSS), which is the number of
+//! extra bits; the extra bits select one difference of the category. Category 16 has no extra bits: its only difference
+//! is 32768. All differences are modulo 2^16.
+//!
+//! # Table look-up
+//!
+//! One probe: the next 12 bits of the stream index a table of 4096 entries (16 KiB, which fits the first-level cache).
+//! The entry gives the length of the symbol and a bias, from which the difference follows without a branch:
 //!
 //! ```text
-//! window  │ code │ further bits │ …      one probe by the top 12 bits: the length of both, and a bias, so that
-//!                                        difference = (window >> (64 - length)) + bias   (modulo 2^16)
-//! window  │ symbol │ code │ further … │  where they tell a short symbol and the code behind it, both at once: the
-//!                                        first difference as it is, length and bias of what is left of the second
+//! entry       31            16 15          7   6   5      0
+//!            | bias of the    | difference  |pair | bits   |   bits: length of all symbols of the entry, codes and
+//!            | last symbol    | of the first|     | used   |         extra bits; 63 = ESCAPE
+//!            | modulo 2^16    | symbol, i9  |     |        |   bits 7 to 15 are valid only if `pair` is set
+//!
+//! difference of the last symbol = (window >> (64 - bits used)) + bias   (modulo 2^16)
 //! ```
 //!
-//! Several probes are made of one 64-bit window; the fast body takes up to four tasks in lock-step, because
-//! a symbol's place is known only when the one before it is. A task ends with the same numbers on every tier.
+//! The bias can be a constant because the index contains the whole code and the first extra bit, which is the sign:
+//! it subtracts the code and, for a negative difference, adds 1 - 2^category (T.81 F.2.2.1). The remaining extra bits
+//! need not be in the index.
+//!
+//! Example: code `10` stands for category 3.
+//!
+//! ```text
+//! bits    10 101 …   window >> 59 = 21   bias = -16             difference =  5   (code 10 << 3 = 16)
+//! bits    10 010 …   window >> 59 = 18   bias = -16 + 1 - 8     difference = -5
+//! ```
+//!
+//! Where the 12 bits contain two short symbols, [`Table::build_pair_table`] makes one entry of both. With code `0` for
+//! category 0, the bits `10 101 0` are such a pair: 6 bits used, first difference 5, bias -(0b10101 << 1) = -42, and
+//! (window >> 58) - 42 = 0 is the second difference.
+//!
+//! ESCAPE marks an index that does not determine a symbol: the code is longer than 11 bits, or unassigned. Such symbols
+//! are decoded by [`Table::symbol_by_length`].
+//!
+//! # Refills
+//!
+//! A window is a 64-bit word that starts at the next bit of the stream. One refill serves a fixed number of probes:
+//!
+//! ```text
+//! window = (8 big-endian bytes at bit_offset / 8 | SENTINEL) << (bit_offset % 8)
+//! repeat `probes_per_refill` times:
+//!     entry   = entries[window >> 52]
+//!     window <<= entry.bits_used
+//! consumed = trailing_zeros(window)       position of the sentinel = bit_offset % 8 + bits of all symbols
+//! if consumed == 64: decode the symbols of this refill one by one
+//! bit_offset = bit_offset / 8 * 8 + consumed
+//! ```
+//!
+//! The sentinel replaces the lowest bit of the word, so a window has 56 to 63 valid bits. It is shifted out if the
+//! symbols are longer than that, and also after ESCAPE, whose 63 bits plus at least one bit of another probe are more
+//! than a window has. So one test per refill finds both.
+//!
+//! # Lanes
+//!
+//! The position of a symbol is known only when the one before it has been looked up: about 7 cycles of latency (shift,
+//! load, shift). The kernels therefore decode several independent [`Task`]s in lock-step. The number of decoded
+//! symbols, the position and the differences of a task do not depend on the CPU level.
 
 mod scalar;
 #[cfg(target_arch = "x86_64")]
@@ -20,176 +70,188 @@ use super::CpuLevel;
 use std::fmt;
 use std::ops::Range;
 
-/// Bits of a window that find an entry.
+/// Bits of a window that index a table.
 const INDEX_BITS: u32 = 12;
-/// Most bits of a window that are good to use after a refill; how many depends on the position within a byte.
-const WINDOW_BITS: usize = 63;
-/// What an entry for two symbols may take of a window: its share, of the bits that every refill has.
-const SHARED_BITS: usize = 56;
-/// Bytes behind the end of a task's bits that a window may read.
+/// Most valid bits of a window after a refill: those of a window that starts at the first bit of a byte.
+const MAX_WINDOW_BITS: usize = 63;
+/// Fewest valid bits of a window after a refill: those of a window that starts at the last bit of a byte.
+const MIN_WINDOW_BITS: usize = 56;
+/// Bytes after the end of a task's bits that a window may read.
 pub(crate) const PAD_BYTES: usize = 16;
-/// Most probes of one refill.
-const MAX_GROUP: usize = 8;
-/// How many probes a refill may be for.
-const GROUPS: [usize; 4] = [2, 3, 4, 8];
-/// The category whose difference is 32768, without further bits.
-const NO_FURTHER_BITS: u32 = 16;
+/// Numbers of probes per refill that the kernels are compiled for. [`ESCAPE`] needs at least two.
+const PROBES_PER_REFILL: [usize; 4] = [2, 3, 4, 8];
+const MAX_PROBES_PER_REFILL: usize = 8;
+/// Category without extra bits; its difference is 32768.
+const CATEGORY_32768: u32 = 16;
 
-/// The length of what one probe does not tell. With a symbol before or behind it, nothing is left of a window.
-const MISS: u32 = 63;
-/// Of an entry, bits 0 to 5 are the length of all its symbols and bits 16 to 31 the bias of the last one. This bit is set
-/// if there are two; bits 7 to 15 are the difference of the first one then.
+/// `bits used` of an index that does not determine a symbol.
+const ESCAPE: u32 = 63;
+/// Set in an entry of two symbols.
 const PAIR: u32 = 1 << 6;
-const FIRST_AT: u32 = 7;
-const LAST_AT: u32 = 16;
-/// The first difference of a pair is less than this, and not less than its negative.
+/// Lowest bit of the first difference of a pair.
+const FIRST_SHIFT: u32 = 7;
+/// Lowest bit of the bias.
+const BIAS_SHIFT: u32 = 16;
+/// The first difference of a pair is in `-FIRST_LIMIT..FIRST_LIMIT`.
 const FIRST_LIMIT: u32 = 1 << 8;
 
-/// What is set at the bottom of a word before its first bits are shifted out: the zeros below it are the bits that were
-/// taken, 64 where that were too many.
-const MARK: u64 = 1;
-/// Set in the bits taken after a miss, and in no other number of bits.
-const MISSED: u32 = 64;
-/// What a code that no value is assigned to counts as: bits and difference.
+/// Lowest bit of a window after a refill. The number of zeros below it is the number of consumed bits.
+const SENTINEL: u64 = 1;
+/// Set in the number of consumed bits if and only if the sentinel was shifted out.
+const OVERRUN: u32 = 64;
+/// Length in bits and difference that an unassigned code counts as.
 const UNASSIGNED: (u32, u16) = (1, 0);
 
-/// Entries in a row that are the same: those of one code and one first further bit.
+/// A range of equal entries: the indices that start with one code and one sign bit.
 #[derive(Debug, Clone, Copy)]
-struct Span {
-    /// The first of them.
-    index: u32,
-    /// How many bits of an index tell the symbol's length and bias.
-    known: u32,
+struct CodeSpan {
+    first_index: u32,
+    /// Leading bits that all indices of the span share: code and sign bit.
+    shared_bits: u32,
     entry: u32,
 }
 
-/// The second symbol of pairs whose first ones are of one length.
-struct Second {
-    /// Where it is, by what of an index is behind the first symbol.
-    rest: Range<usize>,
-    length: u32,
-    /// The entry of the pair, less what the first symbol adds.
+/// Second symbol of the pairs whose first symbols have one length.
+struct PairSuffix {
+    /// Range of values of the index bits after the first symbol.
+    indices: Range<usize>,
+    /// Length of the second symbol in bits.
+    bits: u32,
+    /// Entry of the pair without the parts that depend on the first symbol.
     entry: u32,
 }
 
-impl Second {
-    /// Sets the entries of a pair, among those that begin with the bits `symbol`, which make `difference`.
-    fn enter(&self, symbol: u32, difference: u32, entries: &mut [u32]) {
-        // The first symbol is above the bits of this one: what of it a difference would hold is taken away.
-        let entry = self.entry.wrapping_sub(symbol << self.length << LAST_AT);
-        if let Some(entries) = entries.get_mut(self.rest.clone()) {
-            entries.fill(entry | (difference << FIRST_AT & 0xFFFF));
+impl PairSuffix {
+    /// Writes the entries of one pair to `entries`, which are those whose index starts with the bits `symbol`;
+    /// `difference` is the difference of that symbol.
+    fn insert(&self, symbol: u32, difference: u32, entries: &mut [u32]) {
+        // `window >> (64 - bits used)` contains the first symbol above the second: the bias subtracts it.
+        let entry = self.entry.wrapping_sub(symbol << self.bits << BIAS_SHIFT);
+        if let Some(entries) = entries.get_mut(self.indices.clone()) {
+            entries.fill(entry | (difference << FIRST_SHIFT & 0xFFFF));
         }
     }
 }
 
 type Entries = [u32; 1 << INDEX_BITS];
 
-/// A Huffman table, ready for probing.
+/// Look-up tables of one Huffman table.
 pub(crate) struct Table {
-    /// One symbol each.
+    /// Entries of one symbol each.
     singles: Box<Entries>,
-    /// Two symbols, where an index tells both, else one.
+    /// Entries of two symbols where an index determines both, otherwise of one.
     pairs: Option<Box<Entries>>,
-    /// What `singles` is made of.
-    spans: Vec<Span>,
-    /// Probes of one refill.
-    group: usize,
-    /// Of each length, where codes up to that length end, as 16 bits.
-    ends: [u32; 17],
-    /// Of each length, what is added to a code to find its category.
-    places: [i32; 17],
+    /// The ranges that `singles` consists of.
+    spans: Vec<CodeSpan>,
+    probes_per_refill: usize,
+    /// Per code length: end of the codes up to that length, left-aligned in 16 bits (libjpeg: `maxcode`).
+    code_ends: [u32; 17],
+    /// Per code length: added to a code, gives the index of its category (libjpeg: `valoffset`).
+    value_offsets: [i32; 17],
     categories: Vec<u8>,
 }
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("group", &self.group).field("categories", &self.categories).finish()
+        f.debug_struct("Table")
+            .field("probes_per_refill", &self.probes_per_refill)
+            .field("categories", &self.categories)
+            .finish()
     }
 }
 
 impl Table {
-    /// The table with `counts` codes of 1 to 16 bits, for `group` probes a refill, or the next number below that there
-    /// is code for. One probe is one symbol.
-    pub(crate) fn new(counts: [u8; 16], categories: &[u8], group: usize) -> Self {
+    /// Builds the look-up table of a Huffman table with `counts[n - 1]` codes of n bits and their `categories`, shortest
+    /// code first. Each entry is one symbol. `probes_per_refill` is rounded down to a supported number.
+    pub(crate) fn new(counts: [u8; 16], categories: &[u8], probes_per_refill: usize) -> Self {
+        let supported = PROBES_PER_REFILL.into_iter().rev().find(|supported| *supported <= probes_per_refill);
         let mut table = Self {
-            singles: Box::new([MISS; 1 << INDEX_BITS]),
+            singles: Box::new([ESCAPE; 1 << INDEX_BITS]),
             pairs: None,
             spans: Vec::with_capacity(2 * categories.len()),
-            group: GROUPS.into_iter().rev().find(|fits| *fits <= group).unwrap_or(2),
-            ends: [0; 17],
-            places: [0; 17],
+            probes_per_refill: supported.unwrap_or(2),
+            code_ends: [0; 17],
+            value_offsets: [0; 17],
             categories: categories.to_vec(),
         };
         let mut code = 0_u32;
-        let mut place = 0_usize;
+        let mut value_index = 0_usize;
         for (length, count) in (1_u32..).zip(counts) {
             code <<= 1;
-            if let Some(to) = table.places.get_mut(length as usize) {
-                *to = i32::try_from(place).unwrap_or(0) - i32::try_from(code).unwrap_or(0);
+            if let Some(value_offset) = table.value_offsets.get_mut(length as usize) {
+                *value_offset = i32::try_from(value_index).unwrap_or(0) - i32::try_from(code).unwrap_or(0);
             }
             for _ in 0..count {
-                let category = u32::from(categories.get(place).copied().unwrap_or(0));
-                table.enter(code, length, category);
+                let category = u32::from(categories.get(value_index).copied().unwrap_or(0));
+                table.insert(code, length, category);
                 code += 1;
-                place += 1;
+                value_index += 1;
             }
-            if let Some(to) = table.ends.get_mut(length as usize) {
-                *to = code << (16 - length);
+            if let Some(code_end) = table.code_ends.get_mut(length as usize) {
+                *code_end = code << (16 - length);
             }
         }
         table
     }
 
-    /// Sets the entries of one code, where its length, its first further bit and its difference are known by the index.
-    fn enter(&mut self, code: u32, length: u32, category: u32) {
-        let further = if category == NO_FURTHER_BITS { 0 } else { category };
-        let known = length + u32::from(further > 0);
-        if known > INDEX_BITS {
+    /// Writes the entries of one code of `length` bits. Does nothing if an index cannot hold the code and its sign bit.
+    fn insert(&mut self, code: u32, length: u32, category: u32) {
+        let extra_bits = if category == CATEGORY_32768 { 0 } else { category };
+        let sign_bits = u32::from(extra_bits > 0);
+        let shared_bits = length + sign_bits;
+        if shared_bits > INDEX_BITS {
             return;
         }
-        let prefix = code << further;
-        for sign in 0..=u32::from(further > 0) {
-            // What the first further bit says is positive stays as it is, else 1 - 2^category is added (F.2.2.1).
+        for sign in 0..=sign_bits {
+            // Extra bits that start with 1 are the difference; otherwise 1 - 2^category is added (T.81 F.2.2.1).
             let base = match (category, sign) {
-                (NO_FURTHER_BITS, _) => 1 << 15,
+                (CATEGORY_32768, _) => 1 << 15,
                 (0, _) | (_, 1) => 0,
-                _ => 1_u32.wrapping_sub(1 << further),
+                _ => 1_u32.wrapping_sub(1 << extra_bits),
             };
-            let bias = base.wrapping_sub(prefix) & 0xFFFF;
-            let index = if further > 0 { code << 1 | sign } else { code } << (INDEX_BITS - known);
-            let entry = (length + further) | bias << LAST_AT;
-            if let Some(entries) = self.singles.get_mut(index as usize..(index + (1 << (INDEX_BITS - known))) as usize)
-            {
+            let bias = base.wrapping_sub(code << extra_bits) & 0xFFFF;
+            let entry = (length + extra_bits) | bias << BIAS_SHIFT;
+            let first_index = (code << sign_bits | sign) << (INDEX_BITS - shared_bits);
+            let end_index = first_index + (1 << (INDEX_BITS - shared_bits));
+            if let Some(entries) = self.singles.get_mut(first_index as usize..end_index as usize) {
                 entries.fill(entry);
-                self.spans.push(Span { index, known, entry });
+                self.spans.push(CodeSpan { first_index, shared_bits, entry });
             }
         }
     }
 
-    /// From now on one probe is two symbols where both are short enough.
-    pub(crate) fn pair(&mut self) {
+    /// Adds entries of two symbols, which tasks that use this table alone look up from now on.
+    ///
+    /// ```text
+    /// for each length of a first symbol:
+    ///     suffixes = the spans that are determined by the remaining index bits, and short enough
+    ///     for each first symbol of that length whose difference fits 9 bits:
+    ///         for each suffix: write the entries of (first symbol, suffix)
+    /// ```
+    ///
+    /// Going span by span is four times as fast as a look-up of two symbols for each of the 4096 indices.
+    pub(crate) fn build_pair_table(&mut self) {
         if self.pairs.is_some() {
             return;
         }
         let mut pairs = self.singles.clone();
-        for length in 1..INDEX_BITS {
-            let rest_bits = INDEX_BITS - length;
-            let mut firsts = self.spans.iter().filter(|first| first.entry & 63 == length).peekable();
+        for first_bits in 1..INDEX_BITS {
+            let suffix_bits = INDEX_BITS - first_bits;
+            let mut firsts = self.spans.iter().filter(|first| first.entry & 63 == first_bits).peekable();
             if firsts.peek().is_none() {
                 continue;
             }
-            let seconds = self.seconds(length);
+            let suffixes = self.pair_suffixes(first_bits);
             for first in firsts {
-                // Each symbol of the span: the bits of its difference that are not known yet count up.
-                let least = first.index >> rest_bits;
-                for symbol in least..least + (1 << (length - first.known)) {
-                    let difference = symbol.wrapping_add(first.entry >> LAST_AT) & 0xFFFF;
-                    let place = (symbol << rest_bits) as usize;
+                // The symbols of a span differ in the extra bits after the sign.
+                let first_symbol = first.first_index >> suffix_bits;
+                for symbol in first_symbol..first_symbol + (1 << (first_bits - first.shared_bits)) {
+                    let difference = symbol.wrapping_add(first.entry >> BIAS_SHIFT) & 0xFFFF;
+                    let first_index = (symbol << suffix_bits) as usize;
                     if difference.wrapping_add(FIRST_LIMIT) & 0xFFFF < 2 * FIRST_LIMIT
-                        && let Some(rest) = pairs.get_mut(place..place + (1 << rest_bits))
+                        && let Some(entries) = pairs.get_mut(first_index..first_index + (1 << suffix_bits))
                     {
-                        seconds.iter().for_each(|second| second.enter(symbol, difference, rest));
+                        suffixes.iter().for_each(|suffix| suffix.insert(symbol, difference, entries));
                     }
                 }
             }
@@ -197,214 +259,225 @@ impl Table {
         self.pairs = Some(pairs);
     }
 
-    /// What may come behind a first symbol of `length` bits.
-    fn seconds(&self, length: u32) -> Vec<Second> {
-        let (rest_bits, longest) = (INDEX_BITS - length, u32::try_from(SHARED_BITS / self.group).unwrap_or(0));
-        let fits = |second: &&Span| second.known <= rest_bits && length + (second.entry & 63) <= longest;
-        let seconds = self.spans.iter().filter(fits).map(|second| {
-            let at = (second.index >> length) as usize;
-            let rest = at..at + (1 << (rest_bits - second.known));
-            Second { rest, length: second.entry & 63, entry: (second.entry + length) | PAIR }
+    /// Returns the symbols that can follow a first symbol of `first_bits` bits in a pair. A pair uses at most its share of
+    /// the smallest window, so that pairs alone never overrun one.
+    fn pair_suffixes(&self, first_bits: u32) -> Vec<PairSuffix> {
+        let suffix_bits = INDEX_BITS - first_bits;
+        let max_bits = u32::try_from(MIN_WINDOW_BITS / self.probes_per_refill).unwrap_or(0);
+        let fits = |span: &&CodeSpan| span.shared_bits <= suffix_bits && first_bits + (span.entry & 63) <= max_bits;
+        let suffixes = self.spans.iter().filter(fits).map(|span| {
+            let first_index = (span.first_index >> first_bits) as usize;
+            let indices = first_index..first_index + (1 << (suffix_bits - span.shared_bits));
+            PairSuffix { indices, bits: span.entry & 63, entry: (span.entry + first_bits) | PAIR }
         });
-        seconds.collect()
+        suffixes.collect()
     }
 
-    /// Probes of one refill.
-    pub(crate) const fn group(&self) -> usize {
-        self.group
+    /// Returns the number of probes per refill that the table was built for.
+    pub(crate) const fn probes_per_refill(&self) -> usize {
+        self.probes_per_refill
     }
 
-    /// The symbol at the top of `window`: its bits and its difference, `None` for a code that no value is assigned to.
+    /// Returns length in bits and difference of the symbol at the top of `window`, or `None` for an unassigned code.
     #[inline(always)]
     fn probe(&self, window: u64) -> Option<(u32, u16)> {
-        let entry = self.singles.get((window >> (64 - INDEX_BITS)) as usize).copied().unwrap_or(MISS);
+        let entry = self.singles.get((window >> (64 - INDEX_BITS)) as usize).copied().unwrap_or(ESCAPE);
         let length = entry & 63;
-        if length == MISS {
-            return self.symbol(window);
+        if length == ESCAPE {
+            return self.symbol_by_length(window);
         }
         #[expect(clippy::cast_possible_truncation, reason = "differences are modulo 2^16")]
-        Some((length, ((window >> (64 - length)) as u16).wrapping_add((entry >> LAST_AT) as u16)))
+        Some((length, ((window >> (64 - length)) as u16).wrapping_add((entry >> BIAS_SHIFT) as u16)))
     }
 
-    /// The same, code length by code length.
+    /// Returns the same as a probe without the look-up table: compares the window with the codes of each length (T.81 Figure F.16).
     #[cold]
     #[inline(never)]
-    pub(crate) fn symbol(&self, window: u64) -> Option<(u32, u16)> {
+    pub(crate) fn symbol_by_length(&self, window: u64) -> Option<(u32, u16)> {
         let top = (window >> 48) as u32;
-        let length = (1_u32..=16).find(|length| self.ends.get(*length as usize).is_some_and(|end| top < *end))?;
-        let place = self.places.get(length as usize)? + i32::try_from(top >> (16 - length)).ok()?;
-        let category = u32::from(*self.categories.get(usize::try_from(place).ok()?)?);
-        if category == 0 || category == NO_FURTHER_BITS {
+        let length = (1_u32..=16).find(|length| self.code_ends.get(*length as usize).is_some_and(|end| top < *end))?;
+        let value_index = self.value_offsets.get(length as usize)? + i32::try_from(top >> (16 - length)).ok()?;
+        let category = u32::from(*self.categories.get(usize::try_from(value_index).ok()?)?);
+        if category == 0 || category == CATEGORY_32768 {
             return Some((length, if category == 0 { 0 } else { 1 << 15 }));
         }
         #[expect(clippy::cast_possible_truncation, reason = "15 bits at most, and differences are modulo 2^16")]
-        let further = (window << length >> (64 - category)) as u16;
-        let base = if further >> (category - 1) == 0 { 1_u16.wrapping_sub(1 << category) } else { 0 };
-        Some((length + category, further.wrapping_add(base)))
+        let extra = (window << length >> (64 - category)) as u16;
+        let base = if extra >> (category - 1) == 0 { 1_u16.wrapping_sub(1 << category) } else { 0 };
+        Some((length + category, extra.wrapping_add(base)))
     }
 }
 
-/// Codes to decode, one after the other, into differences.
+/// Decodes consecutive symbols of one bit string into differences.
 #[derive(Debug)]
 pub(crate) struct Task<'a> {
-    /// The table of each symbol of a group.
-    tables: [&'a Table; MAX_GROUP],
-    /// What the probes of a group look at: for pairs there is but one table.
-    entries: [&'a Entries; MAX_GROUP],
+    /// Table of each symbol of a refill.
+    tables: [&'a Table; MAX_PROBES_PER_REFILL],
+    /// Entries that each probe of a refill looks up: pairs only if all symbols have the same table.
+    entries: [&'a Entries; MAX_PROBES_PER_REFILL],
     bits: &'a [u8],
-    /// Position of the next code, in bits.
-    at: usize,
-    /// No code begins here or behind.
-    end: usize,
+    /// Bit offset of the next symbol.
+    bit_offset: usize,
+    /// Bit offset at which decoding ends: no symbol starts there or later, but the last one may reach beyond.
+    end_bit: usize,
     out: &'a mut [u16],
-    /// Which table of the group is next.
-    turn: usize,
-    /// Differences made.
-    made: usize,
-    /// Differences made when the last unassigned code had been met: it counts as one bit with the difference 0.
+    /// Index in `tables` of the next symbol's table.
+    table_index: usize,
+    /// Number of differences in `out`.
+    decoded: usize,
+    /// Value of `decoded` after the last unassigned code, 0 if there was none. Such a code counts as a symbol of one bit
+    /// with the difference 0.
     unassigned: usize,
 }
 
 impl<'a> Task<'a> {
-    /// Codes of `bits` from position `at` to `end`, as many as `out` holds. `tables` are taken in turn, 1 to 4 of them,
-    /// all made for the same group, which is a multiple of their number. [`PAD_BYTES`] follow `end`, or it is less far.
-    pub(crate) fn new(tables: &[&'a Table], bits: &'a [u8], at: usize, end: usize, out: &'a mut [u16]) -> Option<Self> {
+    /// A task for the symbols of `bits` that start in `bit_offset..end_bit`, at most as many as `out` holds.
+    ///
+    /// Symbols use the 1 to 4 `tables` cyclically. `end_bit` is reduced so that [`PAD_BYTES`] bytes of `bits` follow it.
+    /// Returns `None` unless all tables are built for the same number of probes per refill, a multiple of their count.
+    pub(crate) fn new(
+        tables: &[&'a Table],
+        bits: &'a [u8],
+        bit_offset: usize,
+        end_bit: usize,
+        out: &'a mut [u16],
+    ) -> Option<Self> {
         let first = *tables.first()?;
-        let mut cycle = [first; MAX_GROUP];
-        for (to, table) in cycle.iter_mut().zip(tables.iter().cycle()) {
-            if table.group != first.group || !first.group.is_multiple_of(tables.len()) {
+        let mut cycle = [first; MAX_PROBES_PER_REFILL];
+        for (slot, table) in cycle.iter_mut().zip(tables.iter().cycle()) {
+            let is_same = table.probes_per_refill == first.probes_per_refill;
+            if !is_same || !first.probes_per_refill.is_multiple_of(tables.len()) {
                 return None;
             }
-            *to = *table;
+            *slot = *table;
         }
         let pairs = first.pairs.as_deref().filter(|_| tables.len() == 1);
         let entries = cycle.map(|table| pairs.unwrap_or(&table.singles));
-        let end = end.min(bits.len().saturating_sub(PAD_BYTES) * 8);
-        Some(Self { tables: cycle, entries, bits, at, end, out, turn: 0, made: 0, unassigned: 0 })
+        let end_bit = end_bit.min(bits.len().saturating_sub(PAD_BYTES) * 8);
+        Some(Self { tables: cycle, entries, bits, bit_offset, end_bit, out, table_index: 0, decoded: 0, unassigned: 0 })
     }
 
-    /// Position behind the last code.
-    pub(crate) const fn at(&self) -> usize {
-        self.at
+    /// Returns the bit offset after the last symbol.
+    pub(crate) const fn bit_offset(&self) -> usize {
+        self.bit_offset
     }
 
-    /// Differences made.
-    pub(crate) const fn made(&self) -> usize {
-        self.made
+    /// Returns the number of differences.
+    pub(crate) const fn decoded(&self) -> usize {
+        self.decoded
     }
 
-    /// Differences made when the last unassigned code had been met, 0 if none was.
+    /// Returns the number of differences up to and including the last unassigned code, 0 if there was none.
     pub(crate) const fn unassigned(&self) -> usize {
         self.unassigned
     }
 
-    /// The differences made.
+    /// Returns the decoded differences.
     pub(crate) fn differences(&self) -> &[u16] {
-        self.out.get(..self.made).unwrap_or_default()
+        self.out.get(..self.decoded).unwrap_or_default()
     }
 
-    /// Takes one code; `false` at the end.
+    /// Decodes one symbol; returns `false` if the task is at its end.
     #[inline]
     pub(crate) fn step(&mut self) -> bool {
-        if self.at >= self.end {
+        if self.bit_offset >= self.end_bit {
             return false;
         }
-        let Some(table) = self.tables.get(self.turn) else { return false };
-        let Some(to) = self.out.get_mut(self.made) else { return false };
-        let (bits, difference) = table.probe(window(self.bits, self.at)).unwrap_or_else(|| {
-            self.unassigned = self.made + 1;
+        let Some(table) = self.tables.get(self.table_index) else { return false };
+        let Some(out) = self.out.get_mut(self.decoded) else { return false };
+        let (bits, difference) = table.probe(window_at(self.bits, self.bit_offset)).unwrap_or_else(|| {
+            self.unassigned = self.decoded + 1;
             UNASSIGNED
         });
-        *to = difference;
-        self.at += bits as usize;
-        self.made += 1;
-        self.turn = next(self.turn, self.group());
+        *out = difference;
+        self.bit_offset += bits as usize;
+        self.decoded += 1;
+        self.table_index = next_in_cycle(self.table_index, self.probes_per_refill());
         true
     }
 
-    /// Probes of one refill.
-    const fn group(&self) -> usize {
-        self.tables[0].group
+    const fn probes_per_refill(&self) -> usize {
+        self.tables[0].probes_per_refill
     }
 
-    /// Refills of `S` probes that pass neither the end nor the room for differences: two of a probe, if it finds two.
+    /// Returns the number of refills of `PROBES` probes that neither start a symbol after the end nor decode more
+    /// differences than `out` has space for. A probe decodes up to two.
     #[inline(always)]
-    fn refills<const S: usize>(&self) -> usize {
-        let bits = self.end.saturating_sub(self.at) / WINDOW_BITS;
-        bits.min((self.out.len() - self.made) / (2 * S))
+    fn refill_count<const PROBES: usize>(&self) -> usize {
+        let refills = self.end_bit.saturating_sub(self.bit_offset) / MAX_WINDOW_BITS;
+        refills.min((self.out.len() - self.decoded) / (2 * PROBES))
     }
 
-    /// Whether there are so many refills.
+    /// True if at least `refills` refills are possible.
     fn has_refills(&self, refills: usize) -> bool {
-        self.end.saturating_sub(self.at) >= refills * WINDOW_BITS
-            && self.out.len() - self.made >= refills * 2 * self.group()
+        self.end_bit.saturating_sub(self.bit_offset) >= refills * MAX_WINDOW_BITS
+            && self.out.len() - self.decoded >= refills * 2 * self.probes_per_refill()
     }
 }
 
-/// Codes that are followed one by one.
+/// Reads symbols one by one.
 #[derive(Debug)]
-pub(crate) struct Walk<'a> {
+pub(crate) struct Cursor<'a> {
     tables: &'a [&'a Table],
     bits: &'a [u8],
-    at: usize,
-    turn: usize,
-    made: usize,
+    bit_offset: usize,
+    table_index: usize,
+    decoded: usize,
 }
 
-impl<'a> Walk<'a> {
-    /// Codes of `bits` from position `at` on. `tables` are taken in turn, that of `turn` first.
-    pub(crate) const fn new(tables: &'a [&'a Table], turn: usize, bits: &'a [u8], at: usize) -> Self {
-        Self { tables, bits, at, turn, made: 0 }
+impl<'a> Cursor<'a> {
+    /// A cursor at `bit_offset` of `bits`. Symbols use `tables` cyclically, the first one `tables[table_index]`.
+    pub(crate) const fn new(tables: &'a [&'a Table], table_index: usize, bits: &'a [u8], bit_offset: usize) -> Self {
+        Self { tables, bits, bit_offset, table_index, decoded: 0 }
     }
 
-    /// Takes one code: its difference, `None` for an unassigned one, which counts as one bit.
+    /// Reads one symbol; returns its difference, or `None` for an unassigned code, which counts as one bit.
     #[inline]
     pub(crate) fn step(&mut self) -> Option<u16> {
-        let symbol = self.tables.get(self.turn)?.probe(window(self.bits, self.at));
-        self.at += symbol.unwrap_or(UNASSIGNED).0 as usize;
-        self.made += 1;
-        self.turn = next(self.turn, self.tables.len());
+        let symbol = self.tables.get(self.table_index)?.probe(window_at(self.bits, self.bit_offset));
+        self.bit_offset += symbol.unwrap_or(UNASSIGNED).0 as usize;
+        self.decoded += 1;
+        self.table_index = next_in_cycle(self.table_index, self.tables.len());
         symbol.map(|(_, difference)| difference)
     }
 
-    /// Position behind the last code.
-    pub(crate) const fn at(&self) -> usize {
-        self.at
+    /// Returns the bit offset of the next symbol.
+    pub(crate) const fn bit_offset(&self) -> usize {
+        self.bit_offset
     }
 
-    /// Codes taken.
-    pub(crate) const fn made(&self) -> usize {
-        self.made
+    /// Returns the number of symbols read.
+    pub(crate) const fn decoded(&self) -> usize {
+        self.decoded
     }
 
-    /// Whether both have the same codes before them.
-    pub(crate) const fn is_where(&self, other: &Self) -> bool {
-        self.at == other.at && self.turn == other.turn
+    /// True if both cursors read the same symbols from here on: same bit and same table.
+    pub(crate) const fn same_state(&self, other: &Self) -> bool {
+        self.bit_offset == other.bit_offset && self.table_index == other.table_index
     }
 }
 
-/// What comes after `turn` of a cycle.
-const fn next(turn: usize, cycle: usize) -> usize {
-    if turn + 1 < cycle { turn + 1 } else { 0 }
+const fn next_in_cycle(index: usize, length: usize) -> usize {
+    if index + 1 < length { index + 1 } else { 0 }
 }
 
-/// At least 57 bits from `at` on, left-aligned; zeros behind the end of `bits`.
-fn window(bits: &[u8], at: usize) -> u64 {
-    let rest = bits.get(at / 8..).unwrap_or_default();
+/// Returns at least 57 bits from `bit_offset` on, left-aligned; zeros after the end of `bits`.
+fn window_at(bits: &[u8], bit_offset: usize) -> u64 {
+    let rest = bits.get(bit_offset / 8..).unwrap_or_default();
     let word = rest.first_chunk().map_or_else(
         || {
             let mut last = [0; 8];
-            last.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+            last.iter_mut().zip(rest).for_each(|(padded, byte)| *padded = *byte);
             last
         },
         |word| *word,
     );
-    u64::from_be_bytes(word) << (at % 8)
+    u64::from_be_bytes(word) << (bit_offset % 8)
 }
 
-/// Takes each of `tasks` to its end.
-pub(crate) fn run(tasks: &mut [Task<'_>], tier: CpuLevel) {
-    super::cpu::dispatch!(tier, v4 run(tasks));
+/// Decodes each of `tasks` to its end.
+pub(crate) fn decode(tasks: &mut [Task<'_>], level: CpuLevel) {
+    super::cpu::dispatch!(level, v4 decode(tasks));
 }
 
 #[cfg(test)]

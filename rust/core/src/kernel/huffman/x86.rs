@@ -1,324 +1,380 @@
-//! Up to four tasks in lock-step: scalar instructions find the symbols, AVX2 makes differences of them.
+//! Up to four tasks in lock-step: scalar instructions find the symbols, AVX2 computes their differences.
+//!
+//! Finding symbols is a chain of dependent look-ups; computing differences is not. So the chain only stores what the
+//! differences need, and vectors compute eight of them at once:
 //!
 //! ```text
-//! lane    window of each symbol (top 32 bits) ──► stage.windows ─┐
-//!         its entry                           ──► stage.entries ─┴─ 8 at once ──► differences
+//! repeat until one lane is at its end:
+//!     find:  up to 192 probes per lane; per probe store the top 32 bits of the window, and the entry
+//!     make:  per lane, for 8 probes at once:
+//!                last  = (window >> (32 - bits used)) + bias       32-bit lanes, low or high half as needed
+//!                first = entry >> 7                                if the entry is a pair
+//!                compact: drop the `first` of entries that are no pairs
+//! ```
+//!
+//! Both arrays are filled from the end to the start. One 64-bit store writes a whole window; its upper half is the slot
+//! wanted, and its lower half goes to the slot below, which the next probe overwrites. That saves a shift per probe.
+//!
+//! ```text
+//! stage.windows   lane 0 │ unused (16) │ … probe 2 │ probe 1 │ probe 0 │ lane 1 │ …       LANE_SLOTS = 208 words each
+//! stage.entries   lane 0 │ unused (16) │ … probe 2 │ probe 1 │ probe 0 │ lane 1 │ …
 //! ```
 
-#![allow(clippy::indexing_slicing, reason = "lanes and symbols count up to the lengths of their arrays")]
+#![allow(clippy::indexing_slicing, reason = "lanes and probes count up to the lengths of their arrays")]
 #![allow(clippy::cast_possible_truncation, reason = "differences are modulo 2^16, an index is 12 bits")]
 
-use super::{FIRST_AT, INDEX_BITS, LAST_AT, MARK, MISSED, PAIR, Task, UNASSIGNED, WINDOW_BITS, scalar};
+use super::{
+    BIAS_SHIFT, FIRST_SHIFT, INDEX_BITS, MAX_PROBES_PER_REFILL, MAX_WINDOW_BITS, OVERRUN, PAIR, SENTINEL, Task,
+    UNASSIGNED, scalar,
+};
 use std::arch::x86_64::*;
 
-/// Tasks in lock-step: more than four do not fit the registers.
-const LANES: usize = 4;
-/// Symbols of a lane that are staged before differences are made: a multiple of 16 and of every group.
+/// Tasks in lock-step. Each needs a window, a byte pointer and a bit position: six lanes spill 16 registers.
+const MAX_LANES: usize = 4;
+/// Probes of a lane that are staged before differences are computed: a multiple of 16 and of each number of probes per
+/// refill. 4 lanes × 208 slots × 8 bytes = 6.5 KiB stay in the first-level cache together with a 16 KiB table.
 pub(super) const STAGED: usize = 192;
-/// Slots below the last one, of which the lower half of a window's store touches one.
-const BELOW: usize = 16;
-/// Slots of a lane.
-pub(super) const LANE_SLOTS: usize = BELOW + STAGED;
-/// A task with fewer refills left is finished alone.
-const FEW: usize = 4;
-/// Bits of the longest symbol: a code of 16, and 15 further ones.
-const LONGEST: usize = 31;
-/// Probes of a vector.
-const EIGHT: usize = 8;
+/// Unused slots before those of a lane. The 64-bit store of the last staged window touches one of them.
+const UNUSED_SLOTS: usize = 16;
+pub(super) const LANE_SLOTS: usize = UNUSED_SLOTS + STAGED;
+/// A task with fewer refills left is decoded alone: staging costs more than lock-step saves.
+const MIN_REFILLS: usize = 4;
+/// Bits of the longest symbol: a code of 16 bits and 15 extra bits.
+const MAX_SYMBOL_BITS: usize = 31;
+/// Probes per vector of 32-bit lanes.
+const VECTOR_PROBES: usize = 8;
 
-/// What lanes have found and not yet made differences of, last symbol first.
+// `find` makes progress on every lane that has MIN_REFILLS refills left: see `safe_refills`.
+const _: () = assert!(MIN_REFILLS * MAX_WINDOW_BITS > MAX_SYMBOL_BITS * (MAX_PROBES_PER_REFILL - 1));
+
+/// Probes whose differences are not computed yet, last probe first.
 #[repr(C, align(64))]
 pub(super) struct Stage {
-    pub(super) windows: [[u32; LANE_SLOTS]; LANES],
-    pub(super) entries: [[u32; LANE_SLOTS]; LANES],
+    /// Top 32 bits of the window at each probe.
+    pub(super) windows: [[u32; LANE_SLOTS]; MAX_LANES],
+    /// Table entry of each probe.
+    pub(super) entries: [[u32; LANE_SLOTS]; MAX_LANES],
 }
 
 impl Stage {
-    /// Where the windows of a lane end, as a place in all of the stage.
-    pub(super) fn end(&self, lane: usize) -> Option<*const u32> {
+    /// Returns a pointer to the end of the windows of a lane, valid for the whole stage.
+    pub(super) fn windows_end(&self, lane: usize) -> Option<*const u32> {
         let end = self.windows.get(lane)?.as_ptr_range().end;
         Some(std::ptr::from_ref(self).cast::<u32>().with_addr(end.addr()))
     }
 
-    /// Where the entry of a slot is, from its window on.
-    pub(super) const ENTRY: usize = LANES * LANE_SLOTS;
+    /// Distance in words from the window of a probe to its entry.
+    pub(super) const ENTRY_DISTANCE: usize = MAX_LANES * LANE_SLOTS;
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn run(tasks: &mut [Task<'_>]) {
-    run_with(tasks, make);
+pub(super) fn decode(tasks: &mut [Task<'_>]) {
+    decode_with(tasks, make);
 }
 
-/// Makes the differences of the first so many probes of a lane: their number, which there is room for.
+/// Computes the differences of the first `probes` staged probes of a lane: `make(stage, lane, probes, out)` returns their
+/// number, for which `out` has space.
 pub(super) type Make = unsafe fn(&Stage, usize, usize, &mut [u16]) -> usize;
 
-/// As [`run`], but for what makes differences, which this CPU runs.
+/// Decodes each of `tasks` to its end. The caller passes a `make` that this CPU runs.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn run_with(tasks: &mut [Task<'_>], make: Make) {
-    let mut stage = Stage { windows: [[0; LANE_SLOTS]; LANES], entries: [[0; LANE_SLOTS]; LANES] };
+pub(super) fn decode_with(tasks: &mut [Task<'_>], make: Make) {
+    let mut stage = Stage { windows: [[0; LANE_SLOTS]; MAX_LANES], entries: [[0; LANE_SLOTS]; MAX_LANES] };
     let mut waiting = tasks.iter_mut();
-    let mut lanes: Vec<&mut Task<'_>> = Vec::with_capacity(LANES);
+    let mut lanes: Vec<&mut Task<'_>> = Vec::with_capacity(MAX_LANES);
     loop {
         lanes = lanes.into_iter().filter_map(unfinished).collect();
-        let room = LANES - lanes.len();
-        lanes.extend(waiting.by_ref().filter_map(unfinished).take(room));
-        match lanes.first().map(|task| task.group()) {
+        let free = MAX_LANES - lanes.len();
+        lanes.extend(waiting.by_ref().filter_map(unfinished).take(free));
+        match lanes.first().map(|task| task.probes_per_refill()) {
             None => return,
-            Some(8) => batch_of::<8>(&mut lanes, &mut stage, make),
-            Some(4) => batch_of::<4>(&mut lanes, &mut stage, make),
-            Some(3) => batch_of::<3>(&mut lanes, &mut stage, make),
-            Some(_) => batch_of::<2>(&mut lanes, &mut stage, make),
+            Some(8) => decode_lanes::<8>(&mut lanes, &mut stage, make),
+            Some(4) => decode_lanes::<4>(&mut lanes, &mut stage, make),
+            Some(3) => decode_lanes::<3>(&mut lanes, &mut stage, make),
+            Some(_) => decode_lanes::<2>(&mut lanes, &mut stage, make),
         }
     }
 }
 
-/// The task if it is long enough for a lane; else it is finished.
+/// Returns the task if it is long enough for a lane; otherwise decodes it to its end.
 fn unfinished<'t, 'a>(task: &'t mut Task<'a>) -> Option<&'t mut Task<'a>> {
-    if !task.has_refills(FEW) {
+    if !task.has_refills(MIN_REFILLS) {
         scalar::finish(task);
         return None;
     }
     Some(task)
 }
 
-/// One batch of as many lanes as there are; those with another group than the first wait.
+/// Decodes probes of the leading lanes that have `PROBES` probes per refill; the others wait.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn batch_of<const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage, make: Make) {
-    match lanes.iter().take_while(|task| task.group() == S).count() {
-        1 => batch::<1, S>(lanes, stage, make),
-        2 => batch::<2, S>(lanes, stage, make),
-        3 => batch::<3, S>(lanes, stage, make),
-        _ => batch::<4, S>(lanes, stage, make),
+fn decode_lanes<const PROBES: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage, make: Make) {
+    match lanes.iter().take_while(|task| task.probes_per_refill() == PROBES).count() {
+        1 => decode_staged::<1, PROBES>(lanes, stage, make),
+        2 => decode_staged::<2, PROBES>(lanes, stage, make),
+        3 => decode_staged::<3, PROBES>(lanes, stage, make),
+        _ => decode_staged::<4, PROBES>(lanes, stage, make),
     }
 }
 
-/// As many probes of the first N lanes as all have room for.
+/// Fills the stage with probes of the first `LANES` lanes and computes their differences.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn batch<const N: usize, const S: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage, make: Make) {
-    let Some(lanes) = lanes.first_chunk_mut::<N>() else { return };
-    let refills = lanes.iter().map(|task| task.refills::<S>().min(groups::<S>(task, task.at))).min().unwrap_or(0);
-    let refills = refills.min(STAGED / S);
+fn decode_staged<const LANES: usize, const PROBES: usize>(lanes: &mut [&mut Task<'_>], stage: &mut Stage, make: Make) {
+    let Some(lanes) = lanes.first_chunk_mut::<LANES>() else {
+        debug_assert!(false, "fewer lanes than the caller counted");
+        return lanes.iter_mut().for_each(|task| scalar::finish(task));
+    };
+    let refills = lanes
+        .iter()
+        .map(|task| task.refill_count::<PROBES>().min(safe_refills::<PROBES>(task, task.bit_offset)))
+        .min()
+        .unwrap_or(0)
+        .min(STAGED / PROBES);
     let first = lanes[0].entries[0];
     let is_one_table = lanes.iter().all(|task| task.entries.iter().all(|entries| std::ptr::eq(*entries, first)));
-    let done = if is_one_table {
-        find::<N, S, true>(lanes, refills, stage)
+    let found = if is_one_table {
+        find::<LANES, PROBES, true>(lanes, refills, stage)
     } else {
-        find::<N, S, false>(lanes, refills, stage)
+        find::<LANES, PROBES, false>(lanes, refills, stage)
     };
     for (lane, task) in lanes.iter_mut().enumerate() {
-        let Some(out) = task.out.get_mut(task.made..) else { return };
-        // SAFETY: what is made with is what this CPU runs.
+        let Some(out) = task.out.get_mut(task.decoded..) else {
+            debug_assert!(false, "more differences than the output holds");
+            // The caller finds that differences are missing.
+            task.end_bit = 0;
+            continue;
+        };
+        // SAFETY: the caller of `decode_with` passes a `make` that this CPU runs.
         #[allow(unsafe_code)]
         unsafe {
-            task.made += make(stage, lane, done * S, out);
+            task.decoded += make(stage, lane, found * PROBES, out);
         }
     }
 }
 
-/// Groups from `at` on of which every code begins before the end: the last one's, too, where all are the longest.
+/// Returns the number of refills from `bit_offset` on after which no symbol can have started at or after the end, even
+/// if all symbols of the last refill overrun its window and have the maximum length.
 #[inline(always)]
-fn groups<const S: usize>(task: &Task<'_>, at: usize) -> usize {
-    let spare = (LONGEST * (S - 1) + 1).saturating_sub(WINDOW_BITS);
-    task.end.saturating_sub(at + spare) / WINDOW_BITS
+fn safe_refills<const PROBES: usize>(task: &Task<'_>, bit_offset: usize) -> usize {
+    let reserve = (MAX_SYMBOL_BITS * (PROBES - 1) + 1).saturating_sub(MAX_WINDOW_BITS);
+    task.end_bit.saturating_sub(bit_offset + reserve) / MAX_WINDOW_BITS
 }
 
-/// Stages the symbols of up to `refills` refills of each lane; returns how many were made. Never inlined, so that all
-/// registers are its own.
+/// Stages the probes of up to `refills` refills of each lane, and returns how many refills it staged.
+///
+/// A refill that overruns its window is decoded symbol by symbol; that changes how many refills are safe.
+/// Not inlined: the loop needs all registers for itself.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[inline(never)]
 #[allow(unsafe_code)]
-fn find<const N: usize, const S: usize, const ONE_TABLE: bool>(
-    lanes: &mut [&mut Task<'_>; N],
+fn find<const LANES: usize, const PROBES: usize, const ONE_TABLE: bool>(
+    lanes: &mut [&mut Task<'_>; LANES],
     refills: usize,
     stage: &mut Stage,
 ) -> usize {
-    let tables: [[*const u32; S]; N] =
-        std::array::from_fn(|lane| std::array::from_fn(|symbol| lanes[lane].entries[symbol].as_ptr()));
+    let tables: [[*const u32; PROBES]; LANES] =
+        std::array::from_fn(|lane| std::array::from_fn(|probe| lanes[lane].entries[probe].as_ptr()));
     let starts = lanes.each_ref().map(|task| task.bits.as_ptr());
-    // Of each lane, the byte and the bit in it at which the next refill begins.
-    let mut byte: [*const u8; N] = std::array::from_fn(|lane| starts[lane].wrapping_add(lanes[lane].at / 8));
-    let mut bit: [u32; N] = std::array::from_fn(|lane| (lanes[lane].at % 8) as u32);
-    let stage_at = std::ptr::from_mut(stage).cast::<u32>();
-    // SAFETY: both stay within the windows of the first lane, as refills * S <= STAGED.
-    let (first, mut last) =
-        unsafe { (stage_at.add(LANE_SLOTS), stage_at.add(LANE_SLOTS).sub(refills.min(STAGED / S) * S)) };
-    // In a register, so that a shift need not destroy what it shifts.
-    let index_at = std::hint::black_box(u64::BITS - INDEX_BITS) & 63;
-    // Not known to the compiler, which would set it before it swaps bytes, and not load and swap in one.
-    let mark = std::hint::black_box(MARK);
+    // Per lane: address of the byte, and bit in that byte (0 is the highest), at which the next refill starts.
+    let mut byte: [*const u8; LANES] =
+        std::array::from_fn(|lane| starts[lane].wrapping_add(lanes[lane].bit_offset / 8));
+    let mut bit: [u32; LANES] = std::array::from_fn(|lane| (lanes[lane].bit_offset % 8) as u32);
+    let stage_words = std::ptr::from_mut(stage).cast::<u32>();
+    // SAFETY: both stay within the windows of the first lane, as refills * PROBES <= STAGED.
+    let (first, mut last) = unsafe {
+        (stage_words.add(LANE_SLOTS), stage_words.add(LANE_SLOTS).sub(refills.min(STAGED / PROBES) * PROBES))
+    };
+    // `black_box` keeps the shift count in a register: a shift by a constant would overwrite the window it shifts, and
+    // so need a copy of it.
+    let index_shift = std::hint::black_box(u64::BITS - INDEX_BITS) & 63;
+    // `black_box` keeps the compiler from setting the sentinel before it swaps bytes, so that load and swap are one MOVBE.
+    let sentinel = std::hint::black_box(SENTINEL);
     let mut slot = first;
     while slot != last {
-        // SAFETY: `refills` is no more than `groups`, which are counted anew after every miss, so the position is before
-        // the end of the task, behind which Task::new made sure of PAD_BYTES bytes.
-        let mut window: [u64; N] = std::array::from_fn(|lane| unsafe {
+        // SAFETY: `refills` is no more than `safe_refills`, which is computed anew after every overrun, so the position
+        // is before the end of the task, which Task::new made sure PAD_BYTES bytes follow.
+        let mut window: [u64; LANES] = std::array::from_fn(|lane| unsafe {
             let word = byte[lane].cast::<u64>().read_unaligned().swap_bytes();
-            (word | mark) << bit[lane]
+            (word | sentinel) << bit[lane]
         });
-        for symbol in 0..S {
-            for lane in 0..N {
-                let table = if ONE_TABLE { tables[0][0] } else { tables[lane][symbol] };
+        for probe in 0..PROBES {
+            for lane in 0..LANES {
+                let table = if ONE_TABLE { tables[0][0] } else { tables[lane][probe] };
                 // SAFETY: 12 bits are left, and a table has as many entries.
-                let entry = unsafe { *table.add((window[lane] >> index_at) as usize) };
-                // SAFETY: `slot` goes down from the end of a lane's BELOW + STAGED slots by STAGED at most, so that it and
-                // the slot below, which takes the window's lower half and is staged next, belong to the lane.
+                let entry = unsafe { *table.add((window[lane] >> index_shift) as usize) };
+                // SAFETY: `slot` counts down from the end of a lane's UNUSED_SLOTS + STAGED slots by STAGED at most, so that
+                // it and the slot below, which takes the window's lower half and is staged next, belong to the lane.
                 unsafe {
-                    slot.add(lane * LANE_SLOTS).sub(symbol + 2).cast::<u64>().write_unaligned(window[lane]);
-                    slot.add((LANES + lane) * LANE_SLOTS).sub(symbol + 1).write(entry);
+                    slot.add(lane * LANE_SLOTS).sub(probe + 2).cast::<u64>().write_unaligned(window[lane]);
+                    slot.add((MAX_LANES + lane) * LANE_SLOTS).sub(probe + 1).write(entry);
                 }
                 window[lane] <<= entry & 63;
             }
         }
         // SAFETY: as above; it ends at `last`.
-        slot = unsafe { slot.sub(S) };
-        let taken: [u32; N] = std::array::from_fn(|lane| window[lane].trailing_zeros());
-        if taken.iter().fold(0, |all, taken| all | taken) & MISSED == 0 {
-            for lane in 0..N {
-                byte[lane] = byte[lane].wrapping_add((taken[lane] >> 3) as usize);
-                bit[lane] = taken[lane] & 7;
+        slot = unsafe { slot.sub(PROBES) };
+        let consumed: [u32; LANES] = std::array::from_fn(|lane| window[lane].trailing_zeros());
+        if consumed.iter().fold(0, |all, consumed| all | consumed) & OVERRUN == 0 {
+            for lane in 0..LANES {
+                byte[lane] = byte[lane].wrapping_add((consumed[lane] >> 3) as usize);
+                bit[lane] = consumed[lane] & 7;
             }
             continue;
         }
         // SAFETY: both pointers are into the stage.
         let staged = unsafe { first.offset_from(slot) }.unsigned_abs();
-        let mut left = STAGED;
-        for lane in 0..N {
-            let at = 8 * (byte[lane].addr() - starts[lane].addr());
-            let behind = if taken[lane] & MISSED == 0 {
-                at + taken[lane] as usize
+        let mut refills_left = STAGED;
+        for lane in 0..LANES {
+            let byte_bits = 8 * (byte[lane].addr() - starts[lane].addr());
+            let bit_offset = if consumed[lane] & OVERRUN == 0 {
+                byte_bits + consumed[lane] as usize
             } else {
-                // SAFETY: the lane's entries up to this group, which nothing else refers to.
-                let entries = unsafe { std::slice::from_raw_parts_mut(slot.add((LANES + lane) * LANE_SLOTS), staged) };
-                step::<S>(&mut *lanes[lane], at + bit[lane] as usize, entries)
+                // SAFETY: the lane's entries up to this refill, which nothing else refers to.
+                let entries =
+                    unsafe { std::slice::from_raw_parts_mut(slot.add((MAX_LANES + lane) * LANE_SLOTS), staged) };
+                restage_refill::<PROBES>(&mut *lanes[lane], byte_bits + bit[lane] as usize, entries)
             };
-            byte[lane] = starts[lane].wrapping_add(behind / 8);
-            bit[lane] = (behind % 8) as u32;
-            left = left.min(groups::<S>(lanes[lane], behind));
+            byte[lane] = starts[lane].wrapping_add(bit_offset / 8);
+            bit[lane] = (bit_offset % 8) as u32;
+            refills_left = refills_left.min(safe_refills::<PROBES>(lanes[lane], bit_offset));
         }
-        // SAFETY: both pointers are into the stage; `last` only gets nearer.
-        last = unsafe { slot.sub(left.min(slot.offset_from(last).unsigned_abs() / S) * S) };
+        // SAFETY: both pointers are into the stage; `last` only moves towards `slot`.
+        last = unsafe { slot.sub(refills_left.min(slot.offset_from(last).unsigned_abs() / PROBES) * PROBES) };
     }
-    for lane in 0..N {
-        lanes[lane].at = 8 * (byte[lane].addr() - starts[lane].addr()) + bit[lane] as usize;
+    for lane in 0..LANES {
+        lanes[lane].bit_offset = 8 * (byte[lane].addr() - starts[lane].addr()) + bit[lane] as usize;
     }
     // SAFETY: both pointers are into the stage.
-    unsafe { first.offset_from(slot) }.unsigned_abs() / S
+    unsafe { first.offset_from(slot) }.unsigned_abs() / PROBES
 }
 
-/// The symbols of a group that cannot all be had by its probes, one a probe: staged as differences without further bits.
-/// The group is the first of `staged`.
+/// Decodes the symbols of a refill that overran its window one by one, and replaces its entries, which are the first of
+/// `staged`. The new entries use 0 bits, so that their bias is the difference. Returns the bit offset after the symbols.
 #[cold]
 #[inline(never)]
-fn step<const S: usize>(task: &mut Task<'_>, mut at: usize, staged: &mut [u32]) -> usize {
-    for (symbol, table) in task.tables.iter().enumerate().take(S) {
-        let (bits, difference) = table.probe(super::window(task.bits, at)).unwrap_or_else(|| {
-            task.unassigned = task.made + symbol + 1 + symbols(&staged[S..]);
+fn restage_refill<const PROBES: usize>(task: &mut Task<'_>, mut bit_offset: usize, staged: &mut [u32]) -> usize {
+    for (probe, table) in task.tables.iter().enumerate().take(PROBES) {
+        let (bits, difference) = table.probe(super::window_at(task.bits, bit_offset)).unwrap_or_else(|| {
+            task.unassigned = task.decoded + probe + 1 + symbol_count(&staged[PROBES..]);
             UNASSIGNED
         });
-        at += bits as usize;
-        staged[S - 1 - symbol] = u32::from(difference) << LAST_AT;
+        bit_offset += bits as usize;
+        staged[PROBES - 1 - probe] = u32::from(difference) << BIAS_SHIFT;
     }
-    at
+    bit_offset
 }
 
-/// Symbols of staged entries.
-pub(super) fn symbols(entries: &[u32]) -> usize {
+/// Returns the number of symbols of staged entries.
+pub(super) fn symbol_count(entries: &[u32]) -> usize {
     entries.iter().map(|entry| 1 + usize::from(*entry & PAIR != 0)).sum()
 }
 
-/// `make` by `$vector`, which makes the differences of `$probes` probes.
-macro_rules! make_by {
+/// Defines `make` for a CPU level: `$vector` computes the differences of `$probes` probes.
+macro_rules! define_make {
     ($features:literal, $probes:ident, $vector:ident) => {
         #[target_feature(enable = $features)]
         #[allow(unsafe_code)]
         fn make(stage: &Stage, lane: usize, probes: usize, out: &mut [u16]) -> usize {
-            // A probe makes two at most.
+            // A probe decodes two symbols at most.
             let whole = (probes.min(STAGED) / $probes).min(out.len() / (2 * $probes));
-            let Some(mut windows) = stage.end(lane) else { return 0 };
-            let mut to = out.as_mut_ptr();
+            let Some(mut windows) = stage.windows_end(lane) else {
+                debug_assert!(false, "more lanes than the stage has");
+                return 0;
+            };
+            let mut next_out = out.as_mut_ptr();
             for _ in 0..whole {
-                // SAFETY: the slots go down from the end of a lane, by STAGED at most; `out` has room for two a probe.
+                // SAFETY: the slots count down from the end of a lane, by STAGED at most; `out` has space for two
+                // differences per probe.
                 unsafe {
                     windows = windows.sub($probes);
-                    to = to.add($vector(windows, to));
+                    next_out = next_out.add($vector(windows, next_out));
                 }
             }
-            // SAFETY: `to` is into `out`, or at its end.
-            let mut made = unsafe { to.offset_from(out.as_ptr()) }.unsigned_abs();
+            // SAFETY: `next_out` is in `out`, or at its end.
+            let mut decoded = unsafe { next_out.offset_from(out.as_ptr()) }.unsigned_abs();
             let mut done = whole * $probes;
             while done < probes.min(STAGED) {
-                let mut some = [0; 2 * $probes];
-                // SAFETY: as above; `some` is as long as it has to be.
+                let mut padded = [0; 2 * $probes];
+                // SAFETY: as above; `padded` has space for two differences per probe.
                 unsafe {
                     windows = windows.sub($probes);
-                    $vector(windows, some.as_mut_ptr());
+                    $vector(windows, padded.as_mut_ptr());
                 }
-                let (from, count) = (LANE_SLOTS - done, (probes - done).min($probes));
-                let symbols = symbols(&stage.entries[lane][from - count..from]);
-                out[made..made + symbols].copy_from_slice(&some[..symbols]);
-                made += symbols;
+                let (end, count) = (LANE_SLOTS - done, (probes - done).min($probes));
+                let symbols = symbol_count(&stage.entries[lane][end - count..end]);
+                out[decoded..decoded + symbols].copy_from_slice(&padded[..symbols]);
+                decoded += symbols;
                 done += count;
             }
-            made
+            decoded
         }
     };
 }
-pub(super) use make_by;
+pub(super) use define_make;
 
-make_by!("avx2,bmi1,bmi2,lzcnt,movbe,popcnt", EIGHT, eight);
+define_make!("avx2,bmi1,bmi2,lzcnt,movbe,popcnt", VECTOR_PROBES, make_eight);
 
-/// The differences of eight probes, last one first: their number.
+/// Computes the differences of eight probes, stored last probe first, and returns their number.
+///
+/// ```text
+/// per 32-bit lane       high half                                  low half
+/// last   = (window >> 1 >> (31 - bits used)) << 16 + entry         garbage    the bias is the high half of an entry
+/// first  = garbage                                                 entry >> 7, arithmetic
+/// both   = high half of last, low half of first                    in little-endian order: first, then last
+/// ```
+///
+/// A byte shuffle per four lanes reverses the probes and drops the `first` of entries that are no pairs.
 ///
 /// # Safety
-/// `windows` are eight of a stage, whose entries are behind all windows; `out` has room for 16.
+/// `windows` points to eight windows of a stage, whose entries follow at `ENTRY_DISTANCE`; `out` has space for 16.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 #[inline]
 #[allow(unsafe_code)]
-unsafe fn eight(windows: *const u32, out: *mut u16) -> usize {
-    // SAFETY: as promised.
+unsafe fn make_eight(windows: *const u32, out: *mut u16) -> usize {
+    // SAFETY: the caller's promise.
     let (window, entry) =
-        unsafe { (_mm256_loadu_si256(windows.cast()), _mm256_loadu_si256(windows.add(Stage::ENTRY).cast())) };
-    // By 32 less the length, in two steps: a length of 0 leaves the bias alone, and 31 is the longest.
+        unsafe { (_mm256_loadu_si256(windows.cast()), _mm256_loadu_si256(windows.add(Stage::ENTRY_DISTANCE).cast())) };
+    // By 32 less the length, in two steps: a length of 0 leaves only the bias, and the longest length is 31.
     let rest = _mm256_andnot_si256(entry, _mm256_set1_epi32(31));
     let last = _mm256_srlv_epi32(_mm256_srli_epi32::<1>(window), rest);
     let last = _mm256_add_epi32(_mm256_slli_epi32::<16>(last), entry);
-    let first = _mm256_srai_epi16::<{ FIRST_AT.cast_signed() }>(entry);
+    let first = _mm256_srai_epi16::<{ FIRST_SHIFT.cast_signed() }>(entry);
     let both = _mm256_blend_epi16::<0b1010_1010>(first, last);
     let pairs = _mm256_slli_epi32::<{ 31 - PAIR.trailing_zeros().cast_signed() }>(entry);
     let pairs = _mm256_movemask_ps(_mm256_castsi256_ps(pairs)).cast_unsigned() as usize;
     let (earlier, later) = (pairs >> 4 & 15, pairs & 15);
-    let made = 4 + earlier.count_ones() as usize;
-    // SAFETY: an order is 16 bytes; the first four make 4 to 8, and as many are behind those.
+    let earlier_count = 4 + earlier.count_ones() as usize;
+    // SAFETY: a shuffle is 16 bytes. The first four probes decode 4 to 8 symbols, and the last four as many after those.
     unsafe {
-        let order = _mm_load_si128(ORDERS[earlier].0.as_ptr().cast());
-        _mm_storeu_si128(out.cast(), _mm_shuffle_epi8(_mm256_extracti128_si256::<1>(both), order));
-        let order = _mm_load_si128(ORDERS[later].0.as_ptr().cast());
-        _mm_storeu_si128(out.add(made).cast(), _mm_shuffle_epi8(_mm256_castsi256_si128(both), order));
+        let shuffle = _mm_load_si128(SHUFFLES[earlier].0.as_ptr().cast());
+        _mm_storeu_si128(out.cast(), _mm_shuffle_epi8(_mm256_extracti128_si256::<1>(both), shuffle));
+        let shuffle = _mm_load_si128(SHUFFLES[later].0.as_ptr().cast());
+        _mm_storeu_si128(out.add(earlier_count).cast(), _mm_shuffle_epi8(_mm256_castsi256_si128(both), shuffle));
     }
-    EIGHT + pairs.count_ones() as usize
+    VECTOR_PROBES + pairs.count_ones() as usize
 }
 
-/// Sixteen bytes, aligned.
+/// Byte shuffle of a vector of four probes.
 #[repr(C, align(16))]
-struct Order([u8; 16]);
+struct Shuffle([u8; 16]);
 
-/// For each set of pairs among four probes, last probe first, where the bytes of their differences are.
-static ORDERS: [Order; 16] = {
-    let mut orders = [const { Order([0x80; 16]) }; 16];
+/// `SHUFFLES[pairs]` compacts four probes, stored last probe first, of which those with a bit in `pairs` are pairs.
+static SHUFFLES: [Shuffle; 16] = {
+    let mut shuffles = [const { Shuffle([0x80; 16]) }; 16];
     let mut pairs = 0;
     while pairs < 16 {
-        let mut made = 0;
+        let mut out_byte = 0;
         let mut probe = 4_u8;
         while probe > 0 {
             probe -= 1;
             let mut half = if pairs >> probe & 1 == 1 { 0 } else { 2 };
             while half < 4 {
-                orders[pairs].0[made] = probe * 4 + half;
-                orders[pairs].0[made + 1] = probe * 4 + half + 1;
-                made += 2;
+                shuffles[pairs].0[out_byte] = probe * 4 + half;
+                shuffles[pairs].0[out_byte + 1] = probe * 4 + half + 1;
+                out_byte += 2;
                 half += 2;
             }
         }
         pairs += 1;
     }
-    orders
+    shuffles
 };

@@ -1,16 +1,31 @@
-//! One long scan on several threads: its data are cut into stretches, which any thread decodes before it is known where
-//! their first codes begin.
+//! Decodes one long scan on several threads.
+//!
+//! The data are cut into blocks of about 32 KiB. Any thread decodes a block from its first bit on, before it is known
+//! where the first symbol starts (see `self_sync`). The calling thread verifies the blocks in order, because it knows
+//! where each one's first symbol starts, and turns their differences into samples:
 //!
 //! ```text
-//! data         │ stretch 0 │ stretch 1 │ stretch 2 │ …      each thread takes the next one, and cuts it into chunks
-//!                            └ guessed: bit 0
-//! this thread  ────────────► over ─► met: the rest of the stretch is right ─► samples ─► sink
+//! data            │ block 0 │ block 1 │ block 2 │ …
+//!                           ├ overlap: end of the last symbol of block 0
+//!
+//! helper:         while there are blocks:
+//!                     take the next block, with a free buffer                            (waits for a buffer)
+//!                     decode it from its first bit on; hand it over
+//!
+//! calling thread: for each block, in order:
+//!                     Next::Ready         synchronise the symbols after the overlap with those of the block,
+//!                                         append the symbols that are right, decode the rest
+//!                     Next::DecodeInline  no thread has the block, or it is late: decode it from the overlap on
+//!                     Next::DecodeOther   another thread has the block: decode a later one meanwhile, and ask again
+//!                     Next::Failed        a helper panicked
+//!                     predict and output the rows that are complete
 //! ```
 //!
-//! The calling thread goes from stretch to stretch: from where it knows that a code begins it follows the codes until it
-//! meets those that were found from the guessed start. Where it does not, it decodes the stretch itself; and all of them
-//! where that happens often, so that no data take much longer than on one thread. Restart intervals that are short begin
-//! at known places: many are one stretch.
+//! Short restart intervals need no synchronisation: several of them are one block.
+//!
+//! Data that never synchronise are decoded twice. So when blocks prove wrong repeatedly, the calling thread continues
+//! alone: no data take much longer than on one thread. Samples, deviations and errors do not depend on the number of
+//! threads.
 
 mod block;
 mod queue;
@@ -18,253 +33,282 @@ mod queue;
 mod tests;
 
 use super::plan::{Plan, Tables};
-use super::self_sync::{ChunkBuffers, meet, rotated, speculate};
+use super::self_sync::{ChunkBuffers, decode_chunks, synchronise, tables_from_phase};
 use super::stream::Stream;
 use crate::codec::{EntropyMode, FrameContext};
 use crate::error::Result;
-use crate::kernel::CpuLevel;
-use crate::kernel::huffman::{self, Task, Walk};
+use crate::kernel::huffman::{self, Cursor, Task};
 use crate::limits::Limits;
-use block::{BITS_BYTES, Block, BlockBuffer, BlockResult, DIFFERENCES, SHORT_BYTES, cut, end_of_codes};
-use queue::{Closing, Next, Queue};
+use block::{BLOCK_DIFFERENCES, Block, BlockBuffer, MAX_SHORT_SEGMENT_BYTES, ScanContext, end_of_symbols, split};
+use queue::{CloseOnDrop, Next, Queue};
 
-/// Fewer bytes of data are one thread's: starting another takes as long as decoding a third of them.
-const LEAST_BYTES: usize = 256 * 1024;
-/// Each thread has at least this much to do.
-const THREAD_BYTES: usize = 128 * 1024;
-/// One thread makes all the samples, which is a fifth to a quarter of the work: more threads than these only wait.
-const MOST_THREADS: usize = 6;
-/// How many more stretches may prove wrong than right until the calling thread goes on alone.
-const MOST_MISSED: usize = 4;
+/// Entropy-coded bytes below which one thread decodes the scan: starting a thread takes as long as decoding a third of them.
+const MIN_BYTES: usize = 256 * 1024;
+/// Entropy-coded bytes per thread, at least.
+const MIN_THREAD_BYTES: usize = 128 * 1024;
+/// Threads that are of use: one thread predicts and outputs all samples, a fifth to a quarter of the work, so that more
+/// threads only wait for it.
+const MAX_THREADS: usize = 6;
+/// The calling thread continues alone when this many more blocks proved wrong than right.
+const MAX_WRONG_BLOCKS: usize = 4;
 
-/// What the threads work in, reused from frame to frame.
+/// Scratch buffers of all threads, reused from frame to frame.
 #[derive(Debug, Default)]
 pub(super) struct WorkerBuffers {
-    own: Option<BlockBuffer>,
-    slots: Vec<BlockBuffer>,
-    regions: Vec<ChunkBuffers>,
+    /// For blocks that the calling thread decodes inline.
+    inline: Option<BlockBuffer>,
+    /// For blocks that are decoded ahead of the calling thread.
+    blocks: Vec<BlockBuffer>,
+    /// One per helper.
+    chunks: Vec<ChunkBuffers>,
 }
 
 impl WorkerBuffers {
-    /// Makes room for `threads` threads; `false` where the budget does not allow it.
-    fn grow(&mut self, threads: usize, limits: &Limits) -> bool {
+    /// Allocates the buffers of `threads` threads.
+    ///
+    /// # Errors
+    /// `LimitExceeded`.
+    fn grow(&mut self, threads: usize, limits: &Limits) -> Result<()> {
         let helpers = threads - 1;
-        // As many as are in work, and one more each that waits for its turn.
-        let slots = 2 * threads + 1;
-        let missing = slots.saturating_sub(self.slots.len()) + usize::from(self.own.is_none());
-        if limits.reserve(missing * (BITS_BYTES + DIFFERENCES * size_of::<u16>())).is_err() {
-            return false;
+        // One that each thread decodes, one per thread that waits for the calling thread, and the one that it reads.
+        let blocks = 2 * threads + 1;
+        let missing = blocks.saturating_sub(self.blocks.len()) + usize::from(self.inline.is_none());
+        // All or nothing: with a part of the buffers the scan is decoded on one thread, and the budget is for that.
+        limits.reserve(missing * BlockBuffer::BYTES)?;
+        let reserved = Limits::unbounded();
+        if self.inline.is_none() {
+            self.inline = Some(BlockBuffer::new(&reserved)?);
         }
-        self.own.get_or_insert_with(BlockBuffer::new);
-        self.slots.resize_with(slots.max(self.slots.len()), BlockBuffer::new);
-        self.regions.resize_with(helpers.max(self.regions.len()), ChunkBuffers::default);
-        self.regions.iter_mut().take(helpers).all(|regions| regions.grow(DIFFERENCES, limits))
+        while self.blocks.len() < blocks {
+            self.blocks.push(BlockBuffer::new(&reserved)?);
+        }
+        self.chunks.resize_with(helpers.max(self.chunks.len()), ChunkBuffers::default);
+        self.chunks.iter_mut().take(helpers).try_for_each(|chunks| chunks.grow(BLOCK_DIFFERENCES, limits))
     }
 }
 
-/// Decodes the scan of `stream` on several threads, if there are some to be had and the data are worth it; else nothing
-/// is done. `emit` takes rows away that are ready, and says whether more are wanted. The stream fails where it would on one thread.
+/// Outputs the rows that are ready; returns `false` if no more rows are wanted.
+type OutputRows<'f, 'a> = dyn FnMut(&mut [Stream<'a>]) -> Result<bool> + 'f;
+
+/// Decodes the scan of `stream` on several threads. Does nothing if there is only one thread, or if the scan is too short
+/// or the budget too small for more: the caller then decodes the whole scan.
+///
+/// The stream fails if and only if it would on one thread.
 ///
 /// # Errors
-/// Those of `emit`.
+/// Those of `output_rows`.
 pub(super) fn decode<'a>(
-    recipe: &Plan<'a>,
+    plan: &Plan<'a>,
     tables: &Tables,
     stream: &mut Stream<'a>,
-    (crew, regions): (&mut WorkerBuffers, &mut ChunkBuffers),
-    (context, tier): (&FrameContext<'_>, CpuLevel),
-    emit: &mut dyn FnMut(&mut [Stream<'a>]) -> Result<bool>,
+    workers: &mut WorkerBuffers,
+    chunks: &mut ChunkBuffers,
+    context: &FrameContext<'_>,
+    output_rows: &mut OutputRows<'_, 'a>,
 ) -> Result<()> {
     let scan = stream.scan();
     let bytes: usize = scan.segments.iter().map(ExactSizeIterator::len).sum();
-    let threads = context.threads.min(bytes / THREAD_BYTES).min(MOST_THREADS);
-    let is_worth_it = context.way == EntropyMode::Speculative && threads > 1 && bytes >= LEAST_BYTES;
-    if !is_worth_it || !stream.has_ample_room() || !crew.grow(threads, context.limits) {
+    let threads = context.threads.min(bytes / MIN_THREAD_BYTES).min(MAX_THREADS);
+    let is_worth_it = context.way == EntropyMode::Speculative && threads > 1 && bytes >= MIN_BYTES;
+    if !is_worth_it || !stream.holds_whole_window() || workers.grow(threads, context.limits).is_err() {
         return Ok(());
     }
-    let (tables, stretches) = (tables.at(&scan.tables), cut(recipe.frame, &scan.segments));
-    let work = BlockResult { recipe, scan, tables: &tables, stretches: &stretches, tier };
-    let WorkerBuffers { own: Some(own), slots, regions: of_helpers } = crew else { return Ok(()) };
-    let queue = Queue::new(stretches.len(), std::mem::take(slots));
+    let (tables, blocks) = (tables.at(&scan.tables), split(plan.frame, &scan.segments));
+    let scan = ScanContext { plan, scan, tables: &tables, blocks: &blocks, level: stream.level() };
+    let WorkerBuffers { inline: Some(inline), blocks: block_buffers, chunks: helper_chunks } = workers else {
+        debug_assert!(false, "allocated by grow");
+        return Ok(());
+    };
+    let queue = Queue::new(blocks.len(), std::mem::take(block_buffers));
     let result = std::thread::scope(|scope| {
-        let (queue, work) = (&queue, &work);
-        // Where the system gives no more threads, fewer do the work.
-        let helpers: Vec<_> = of_helpers
+        let (queue, scan) = (&queue, &scan);
+        // If the system refuses a thread, fewer decode the scan.
+        let helpers: Vec<_> = helper_chunks
             .iter_mut()
             .take(threads - 1)
-            .map_while(|regions| std::thread::Builder::new().spawn_scoped(scope, || help(work, queue, regions)).ok())
+            .map_while(|chunks| std::thread::Builder::new().spawn_scoped(scope, || help(scan, queue, chunks)).ok())
             .collect();
-        let closing = Closing { queue, always: true };
-        let result = Consumer { work, stream, regions, over: 0, missed: 0 }.consume(queue, own, emit);
-        drop(closing);
+        let close = CloseOnDrop { queue, only_on_panic: false };
+        let consumer = Consumer { scan, stream, chunks, overlap_bits: 0, wrong_blocks: 0 };
+        let result = consumer.consume_all(queue, inline, output_rows);
+        drop(close);
         for helper in helpers {
             if let Err(panic) = helper.join() {
-                // A bug: the caller's guard reports it.
+                // A bug. The panic continues on the calling thread, whose caller reports it.
                 std::panic::resume_unwind(panic);
             }
         }
         result
     });
-    *slots = queue.into_slots();
+    *block_buffers = queue.into_buffers();
     result
 }
 
-/// What a helping thread does.
-fn help(work: &BlockResult<'_>, queue: &Queue<BlockBuffer>, regions: &mut ChunkBuffers) {
-    let _closing = Closing { queue, always: false };
-    while let Some((index, mut slot)) = queue.take() {
-        slot.decode(work, index, regions);
-        queue.hand_over(index, slot);
+/// Decodes blocks on a helper thread until none is left.
+fn help(scan: &ScanContext<'_>, queue: &Queue<BlockBuffer>, chunks: &mut ChunkBuffers) {
+    let _close = CloseOnDrop { queue, only_on_panic: true };
+    while let Some((index, mut buffer)) = queue.take_block() {
+        buffer.decode(scan, index, chunks);
+        queue.finish_block(index, buffer);
     }
 }
 
-/// The calling thread: it knows where the next code begins.
+/// The calling thread, which takes the decoded blocks in order.
 struct Consumer<'c, 'a> {
-    work: &'c BlockResult<'c>,
+    scan: &'c ScanContext<'c>,
     stream: &'c mut Stream<'a>,
-    regions: &'c mut ChunkBuffers,
-    /// Bits of the stretch at hand that belong to the last code of the one before.
-    over: usize,
-    /// Stretches that have proven wrong, less those that have proven right.
-    missed: usize,
+    chunks: &'c mut ChunkBuffers,
+    /// Bits at the start of the current block that belong to the last symbol of the block before.
+    overlap_bits: usize,
+    /// Blocks that proved wrong, minus those that proved right; not below 0.
+    wrong_blocks: usize,
 }
 
 impl<'a> Consumer<'_, 'a> {
-    /// Makes samples of all stretches, first to last.
-    fn consume(
+    /// Turns all blocks into samples, in order.
+    fn consume_all(
         mut self,
         queue: &Queue<BlockBuffer>,
-        own: &mut BlockBuffer,
-        emit: &mut dyn FnMut(&mut [Stream<'a>]) -> Result<bool>,
+        inline: &mut BlockBuffer,
+        output_rows: &mut OutputRows<'_, 'a>,
     ) -> Result<()> {
-        let mut stretches = self.work.stretches.iter().enumerate();
-        let mut next = stretches.next();
-        while let Some((index, stretch)) = next {
-            // There are data whose codes never fall into step: to guess is to work twice then.
-            let is_alone = self.missed > MOST_MISSED;
+        let mut blocks = self.scan.blocks.iter().enumerate();
+        let mut next_block = blocks.next();
+        while let Some((index, block)) = next_block {
+            let is_alone = self.wrong_blocks > MAX_WRONG_BLOCKS;
             if is_alone {
                 queue.close();
             }
-            match if is_alone { Next::DecodeInline } else { queue.turn() } {
-                Next::DecodeOther(index, mut slot) => {
-                    slot.decode(self.work, index, self.regions);
-                    queue.hand_over(index, slot);
+            match if is_alone { Next::DecodeInline } else { queue.next() } {
+                Next::DecodeOther(index, mut buffer) => {
+                    buffer.decode(self.scan, index, self.chunks);
+                    queue.finish_block(index, buffer);
                     continue;
                 }
-                Next::Ready(slot) => {
-                    self.take(stretch, &slot, true);
-                    queue.give_back(slot);
+                Next::Ready(buffer) => {
+                    self.consume_block(block, &buffer, true);
+                    queue.release(buffer);
                 }
-                Next::DecodeInline => {
-                    self.do_own(index, stretch, own);
-                }
+                Next::DecodeInline => self.decode_inline(index, block, inline),
                 Next::Failed => self.stream.fail(),
             }
             if self.stream.has_failed() {
                 return Ok(());
             }
             self.stream.predict();
-            if !emit(std::slice::from_mut(self.stream))? {
+            if !output_rows(std::slice::from_mut(self.stream))? {
                 return Ok(());
             }
-            next = stretches.next();
+            next_block = blocks.next();
         }
         Ok(())
     }
 
-    /// Decodes a stretch that nobody else has.
-    fn do_own(&mut self, index: usize, stretch: &Block, slot: &mut BlockBuffer) {
-        match stretch {
-            Block::Segments(_) => slot.decode(self.work, index, self.regions),
+    /// Decodes a block that no other thread has decoded.
+    fn decode_inline(&mut self, index: usize, block: &Block, buffer: &mut BlockBuffer) {
+        match block {
+            Block::Segments(_) => buffer.decode(self.scan, index, self.chunks),
             Block::Part { segment, bytes } => {
-                slot.fill(self.work, *segment, bytes.clone());
+                buffer.fill(self.scan, *segment, bytes.clone());
             }
         }
-        self.take(stretch, slot, false);
+        self.consume_block(block, buffer, false);
     }
 
-    /// Takes what has been found of a stretch, and decodes what has not.
-    fn take(&mut self, stretch: &Block, slot: &BlockBuffer, is_decoded: bool) {
-        match stretch {
-            Block::Segments(_) => self.take_segments(slot),
-            // The samples of its segment may all be there.
+    /// Appends the symbols of a block to the stream. If `is_decoded`, the buffer contains symbols of a part; they are
+    /// verified first. The rest of the part is decoded here.
+    fn consume_block(&mut self, block: &Block, buffer: &BlockBuffer, is_decoded: bool) {
+        match block {
+            Block::Segments(_) => self.consume_segments(buffer),
+            // The stream is past the segment if all its samples are decoded and more data follow.
             Block::Part { segment, bytes } if *segment == self.stream.segment() => {
-                if self.work.is_first(*segment, bytes) {
-                    self.over = 0;
+                if self.scan.is_start(*segment, bytes) {
+                    self.overlap_bits = 0;
                 }
-                let data_end = self.work.scan.segments.get(*segment).map_or(bytes.end, |segment| segment.end);
+                let data_end = self.scan.scan.segments.get(*segment).map_or(bytes.end, |segment| segment.end);
                 let is_last = bytes.end == data_end;
-                let found = if is_decoded { self.join(slot, is_last) } else { None };
+                let verified = if is_decoded { self.append_part(buffer, is_last) } else { None };
                 if is_decoded {
-                    self.missed = if found.is_some() { self.missed.saturating_sub(1) } else { self.missed + 1 };
+                    let is_right = verified.is_some();
+                    self.wrong_blocks =
+                        if is_right { self.wrong_blocks.saturating_sub(1) } else { self.wrong_blocks + 1 };
                 }
-                self.decode_rest(slot, found.unwrap_or(self.over), is_last);
+                self.decode_rest(buffer, verified.unwrap_or(self.overlap_bits), is_last);
             }
             Block::Part { .. } => {}
         }
     }
 
-    fn take_segments(&mut self, slot: &BlockBuffer) {
-        let mut differences = slot.differences.as_slice();
-        for found in &slot.segments {
-            let wanted = self.stream.left();
-            let Some((own, rest)) = differences.split_at_checked(found.made) else { return self.stream.fail() };
+    /// Appends the symbols of whole segments.
+    fn consume_segments(&mut self, buffer: &BlockBuffer) {
+        let mut differences = buffer.differences.as_slice();
+        for segment in &buffer.segments {
+            let wanted = self.stream.symbols_left();
+            let Some((decoded, rest)) = differences.split_at_checked(segment.decoded) else {
+                return self.stream.fail();
+            };
             differences = rest;
-            let is_there = found.made == wanted && found.is_assigned && found.at <= found.end;
-            match self.stream.room().get_mut(..wanted) {
-                Some(room) if is_there => room.copy_from_slice(own),
+            let is_complete = segment.decoded == wanted && segment.is_assigned && segment.bit_offset <= segment.end_bit;
+            match self.stream.scratch_slice().get_mut(..wanted) {
+                Some(out) if is_complete => out.copy_from_slice(decoded),
                 _ => return self.stream.fail(),
             }
-            self.stream.took(wanted, false);
-            self.stream.end_segment((found.end - found.at) / 8);
+            self.stream.mark_written(wanted, false);
+            self.stream.end_segment((segment.end_bit - segment.bit_offset) / 8);
         }
     }
 
-    /// Follows the codes into a stretch until they meet those that were found in it, and takes the rest of them; returns
-    /// the position of the next code, or `None` where nothing is taken.
-    fn join(&mut self, slot: &BlockBuffer, is_last: bool) -> Option<usize> {
-        let BlockResult { tables, .. } = *self.work;
-        let found = &slot.found;
-        let bits = slot.bits.get(..slot.filled)?;
-        let end = end_of_codes(slot.end, is_last);
-        let phase = self.stream.done() % tables.len().max(1);
-        let (ours, theirs) = (Walk::new(tables, phase, bits, self.over), Walk::new(tables, 0, bits, 0));
-        let (followed, skipped) = meet(ours, theirs, end, self.stream.room())?;
-        if found.unassigned > skipped {
+    /// Synchronises the symbols after the overlap with those of a decoded part, and appends those that are right. Returns
+    /// the bit offset of the next symbol, or `None` if the part cannot be verified; then nothing is appended.
+    fn append_part(&mut self, buffer: &BlockBuffer, is_last: bool) -> Option<usize> {
+        let tables = self.scan.tables;
+        let run = &buffer.run;
+        let bits = buffer.bits.get(..buffer.filled_bytes)?;
+        let end_bit = end_of_symbols(buffer.end_bit, is_last);
+        let phase = self.stream.symbols_decoded() % tables.len().max(1);
+        let verified = Cursor::new(tables, phase, bits, self.overlap_bits);
+        let guessed = Cursor::new(tables, 0, bits, 0);
+        let (followed, dropped) = synchronise(verified, guessed, end_bit, self.stream.scratch_slice())?;
+        if run.unassigned > dropped {
             return None;
         }
-        let right = slot.differences.get(skipped..found.made)?;
-        let to = self.stream.room().get_mut(followed..)?;
-        // Where more is there than is wanted, the segment does not end here.
-        let wanted = right.len().min(to.len());
-        to.get_mut(..wanted)?.copy_from_slice(right.get(..wanted)?);
-        self.stream.took(followed + wanted, true);
-        Some(found.at)
+        let differences = buffer.differences.get(dropped..run.decoded)?;
+        let out = self.stream.scratch_slice().get_mut(followed..)?;
+        // Symbols after the last sample of the segment are not wanted.
+        let wanted = differences.len().min(out.len());
+        out.get_mut(..wanted)?.copy_from_slice(differences.get(..wanted)?);
+        self.stream.mark_written(followed + wanted, true);
+        Some(run.bit_offset)
     }
 
-    /// Decodes the codes of a stretch from `at` on.
-    fn decode_rest(&mut self, slot: &BlockBuffer, at: usize, is_last: bool) {
-        let BlockResult { tables, tier, .. } = *self.work;
-        let bits = slot.bits.get(..slot.filled).unwrap_or_default();
-        let (stream, regions) = (&mut *self.stream, &mut *self.regions);
-        let codes = at..end_of_codes(slot.end, is_last).max(at);
-        let next = rotated(tables, stream.done());
-        let proven = speculate(&next, bits, codes, false, stream.room(), regions, tier);
-        stream.took(proven.made, true);
-        let next = rotated(tables, stream.done());
-        let Some(mut task) = Task::new(&next, bits, proven.at, slot.end, stream.room()) else { return stream.fail() };
-        huffman::run(std::slice::from_mut(&mut task), tier);
-        let (made, at, is_assigned) = (task.made(), task.at(), task.unassigned() == 0);
-        stream.took(made, false);
-        let is_complete = stream.left() == 0;
-        // Data that go on have more than the last code's bits.
-        let is_cut = is_last && (!is_complete || at > slot.end);
+    /// Decodes the symbols of a part from `bit_offset` on.
+    fn decode_rest(&mut self, buffer: &BlockBuffer, bit_offset: usize, is_last: bool) {
+        let ScanContext { tables, level, .. } = *self.scan;
+        let bits = buffer.bits.get(..buffer.filled_bytes).unwrap_or_default();
+        let (stream, chunks) = (&mut *self.stream, &mut *self.chunks);
+        let range = bit_offset..end_of_symbols(buffer.end_bit, is_last).max(bit_offset);
+        let next_tables = tables_from_phase(tables, stream.symbols_decoded());
+        let verified = decode_chunks(&next_tables, bits, range, false, stream.scratch_slice(), chunks, level);
+        stream.mark_written(verified.decoded, true);
+        let next_tables = tables_from_phase(tables, stream.symbols_decoded());
+        let out = stream.scratch_slice();
+        let Some(mut task) = Task::new(&next_tables, bits, verified.bit_offset, buffer.end_bit, out) else {
+            return stream.fail();
+        };
+        huffman::decode(std::slice::from_mut(&mut task), level);
+        let (decoded, bit_offset, is_assigned) = (task.decoded(), task.bit_offset(), task.unassigned() == 0);
+        stream.mark_written(decoded, false);
+        let is_complete = stream.symbols_left() == 0;
+        // Only the last part of a segment ends with its last symbol; before that, more bits follow.
+        let is_cut = is_last && (!is_complete || bit_offset > buffer.end_bit);
         if is_cut || !is_assigned {
             return stream.fail();
         }
         if is_complete {
-            stream.end_segment(if is_last { (slot.end - at) / 8 } else { SHORT_BYTES });
+            // At least one more part follows one that is not the last: that many bytes are unused.
+            let unused_bytes = if is_last { (buffer.end_bit - bit_offset) / 8 } else { MAX_SHORT_SEGMENT_BYTES };
+            stream.end_segment(unused_bytes);
         }
-        self.over = at.saturating_sub(slot.end);
+        self.overlap_bits = bit_offset.saturating_sub(buffer.end_bit);
     }
 }

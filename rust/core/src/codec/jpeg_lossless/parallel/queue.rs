@@ -1,95 +1,96 @@
-//! BlockResult that threads take first to last and hand over as it is done; one of them, the consumer, wants it in order.
+//! Queue of numbered blocks: helpers take them in order and finish them in any order; the consumer wants them in order.
 //!
 //! ```text
-//! consumed │ wanted │ done │ in work │ done │ in work │ not taken …
-//!                   └────── as many as there are slots ─────┘
+//! consumed │ wanted │ finished │ in work │ finished │ in work │ not taken …
+//!                   └──────────── as many as there are buffers ────────────┘
 //! ```
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long the consumer waits for another thread before it does the work itself: several times what a stretch takes.
-/// The system may have put that thread aside.
+/// Time that the consumer waits for a block of another thread before it decodes the block itself: several times as long
+/// as decoding takes, so the system has probably suspended that thread.
 const STEAL_TIMEOUT: Duration = Duration::from_micros(500);
 
-/// Numbered work, and slots for what is made of it. Only as much as there are slots for is ahead of the consumer.
+/// Blocks 0 to `count` - 1, and buffers for their results. The number of buffers bounds how far helpers are ahead of the
+/// consumer.
 pub(super) struct Queue<T> {
     state: Mutex<State<T>>,
     count: usize,
-    /// A slot is free, or all is over.
-    free: Condvar,
-    /// Something has been handed over, or all is over.
-    done: Condvar,
+    /// Signals that a buffer is free, or that the queue is closed.
+    buffer_freed: Condvar,
+    /// Signals that a block is finished, or that the queue is closed.
+    block_finished: Condvar,
 }
 
 struct State<T> {
-    /// The first that nobody has taken.
+    /// The first block that is not taken.
     next: usize,
-    /// The one that the consumer wants.
+    /// The block that the consumer wants next.
     wanted: usize,
     free: Vec<T>,
-    done: Vec<(usize, T)>,
-    is_over: bool,
+    finished: Vec<(usize, T)>,
+    is_closed: bool,
 }
 
-/// What the consumer finds.
+/// The consumer's next action.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next<T> {
-    /// What it wants is done.
+    /// The wanted block is finished.
     Ready(T),
-    /// What it wants is its own to do.
+    /// Decode the wanted block: it is not taken, or it is late.
     DecodeInline,
-    /// What it wants is in other hands: this is to be done and handed over meanwhile.
+    /// Another thread decodes the wanted block. Decode this later block meanwhile, and finish it.
     DecodeOther(usize, T),
-    /// Another thread has failed.
+    /// The queue was closed: a helper has panicked.
     Failed,
 }
 
 impl<T> Queue<T> {
-    /// BlockResult from 0 to `count`, and memory for what is made of it.
-    pub(super) const fn new(count: usize, slots: Vec<T>) -> Self {
-        let state = State { next: 0, wanted: 0, free: slots, done: Vec::new(), is_over: false };
-        Self { state: Mutex::new(state), count, free: Condvar::new(), done: Condvar::new() }
+    /// A queue of `count` blocks.
+    pub(super) const fn new(count: usize, buffers: Vec<T>) -> Self {
+        let state = State { next: 0, wanted: 0, free: buffers, finished: Vec::new(), is_closed: false };
+        Self { state: Mutex::new(state), count, buffer_freed: Condvar::new(), block_finished: Condvar::new() }
     }
 
-    /// The next work and a slot for it; waits for a slot. `None` where nothing more is to be done.
-    pub(super) fn take(&self) -> Option<(usize, T)> {
+    /// Takes the next block, with a buffer for it; waits for a free buffer. Returns `None` if no block is left.
+    pub(super) fn take_block(&self) -> Option<(usize, T)> {
         let mut state = self.lock();
-        while !state.is_over && state.next < self.count {
-            if let Some(taken) = state.take() {
-                return Some(taken);
+        while !state.is_closed && state.next < self.count {
+            if let Some(block) = state.take_block() {
+                return Some(block);
             }
-            state = self.free.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.buffer_freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         None
     }
 
-    /// Gives away what was made of `index`.
-    pub(super) fn hand_over(&self, index: usize, slot: T) {
+    /// Hands the result of a block to the consumer.
+    pub(super) fn finish_block(&self, index: usize, buffer: T) {
         let mut state = self.lock();
-        // The consumer may have done it itself.
+        // The consumer does not want it any more if it has decoded the block itself.
         if index < state.wanted {
-            state.free.push(slot);
+            state.free.push(buffer);
             drop(state);
-            self.free.notify_one();
+            self.buffer_freed.notify_one();
         } else {
-            state.done.push((index, slot));
+            state.finished.push((index, buffer));
             drop(state);
-            self.done.notify_one();
+            self.block_finished.notify_one();
         }
     }
 
-    /// What the consumer is to do next.
-    pub(super) fn turn(&self) -> Next<T> {
+    /// Returns the consumer's next action; waits up to [`STEAL_TIMEOUT`] for the wanted block.
+    pub(super) fn next(&self) -> Next<T> {
         let mut state = self.lock();
         let mut is_late = false;
         loop {
             let wanted = state.wanted;
-            if let Some(place) = state.done.iter().position(|(index, _)| *index == wanted) {
+            if let Some(position) = state.finished.iter().position(|(index, _)| *index == wanted) {
                 state.wanted += 1;
-                return Next::Ready(state.done.swap_remove(place).1);
+                return Next::Ready(state.finished.swap_remove(position).1);
             }
-            if state.is_over {
+            if state.is_closed {
                 return Next::Failed;
             }
             if state.next <= wanted || is_late {
@@ -98,32 +99,33 @@ impl<T> Queue<T> {
                 return Next::DecodeInline;
             }
             if state.next < self.count
-                && let Some((index, slot)) = state.take()
+                && let Some((index, buffer)) = state.take_block()
             {
-                return Next::DecodeOther(index, slot);
+                return Next::DecodeOther(index, buffer);
             }
-            let (woken, timeout) = self.done.wait_timeout(state, STEAL_TIMEOUT).unwrap_or_else(PoisonError::into_inner);
-            (state, is_late) = (woken, timeout.timed_out());
+            let (reacquired, timeout) =
+                self.block_finished.wait_timeout(state, STEAL_TIMEOUT).unwrap_or_else(PoisonError::into_inner);
+            (state, is_late) = (reacquired, timeout.timed_out());
         }
     }
 
-    /// Takes back a slot that the consumer is done with.
-    pub(super) fn give_back(&self, slot: T) {
-        self.lock().free.push(slot);
-        self.free.notify_one();
+    /// Takes back the buffer of a consumed block.
+    pub(super) fn release(&self, buffer: T) {
+        self.lock().free.push(buffer);
+        self.buffer_freed.notify_one();
     }
 
-    /// Ends all work: nobody takes any more, nobody waits.
+    /// Stops all threads: no block can be taken any more, and waiting threads wake up.
     pub(super) fn close(&self) {
-        self.lock().is_over = true;
-        self.free.notify_all();
-        self.done.notify_all();
+        self.lock().is_closed = true;
+        self.buffer_freed.notify_all();
+        self.block_finished.notify_all();
     }
 
-    /// The slots, once all is over.
-    pub(super) fn into_slots(self) -> Vec<T> {
-        let State { mut free, done, .. } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        free.extend(done.into_iter().map(|(_, slot)| slot));
+    /// Returns the buffers after all threads have ended.
+    pub(super) fn into_buffers(self) -> Vec<T> {
+        let State { mut free, finished, .. } = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        free.extend(finished.into_iter().map(|(_, buffer)| buffer));
         free
     }
 
@@ -133,22 +135,22 @@ impl<T> Queue<T> {
 }
 
 impl<T> State<T> {
-    fn take(&mut self) -> Option<(usize, T)> {
-        let slot = self.free.pop()?;
+    fn take_block(&mut self) -> Option<(usize, T)> {
+        let buffer = self.free.pop()?;
         self.next += 1;
-        Some((self.next - 1, slot))
+        Some((self.next - 1, buffer))
     }
 }
 
-/// Ends all work when it is dropped: `always`, or only by a panic.
-pub(super) struct Closing<'q, T> {
+/// Closes the queue when it is dropped: always, or only while the thread panics.
+pub(super) struct CloseOnDrop<'q, T> {
     pub(super) queue: &'q Queue<T>,
-    pub(super) always: bool,
+    pub(super) only_on_panic: bool,
 }
 
-impl<T> Drop for Closing<'_, T> {
+impl<T> Drop for CloseOnDrop<'_, T> {
     fn drop(&mut self) {
-        if self.always || std::thread::panicking() {
+        if !self.only_on_panic || std::thread::panicking() {
             self.queue.close();
         }
     }
@@ -159,39 +161,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_consumer_gets_all_in_order_and_nobody_is_far_ahead() {
+    fn queue_next_returns_blocks_in_order() {
         let queue = Queue::new(5, vec!['a', 'b']);
-        assert_eq!(queue.take(), Some((0, 'b')));
-        assert_eq!(queue.turn(), Next::DecodeOther(1, 'a'));
-        queue.hand_over(1, 'a');
-        // Nothing is left to do meanwhile, and the other is late.
-        assert_eq!(queue.turn(), Next::DecodeInline);
-        assert_eq!(queue.turn(), Next::Ready('a'));
-        queue.give_back('a');
-        queue.hand_over(0, 'b');
-        assert_eq!(queue.turn(), Next::DecodeInline);
-        assert_eq!(queue.take(), Some((3, 'b')));
-        queue.hand_over(3, 'b');
-        assert_eq!(queue.turn(), Next::Ready('b'));
-        assert_eq!(queue.turn(), Next::DecodeInline);
-        assert_eq!(queue.take(), None);
-        queue.give_back('b');
-        assert_eq!(queue.into_slots(), ['a', 'b']);
+        assert_eq!(queue.take_block(), Some((0, 'b')));
+        assert_eq!(queue.next(), Next::DecodeOther(1, 'a'));
+        queue.finish_block(1, 'a');
+        // No buffer is left for another block, and block 0 is late.
+        assert_eq!(queue.next(), Next::DecodeInline);
+        assert_eq!(queue.next(), Next::Ready('a'));
+        queue.release('a');
+        queue.finish_block(0, 'b');
+        assert_eq!(queue.next(), Next::DecodeInline);
+        assert_eq!(queue.take_block(), Some((3, 'b')));
+        queue.finish_block(3, 'b');
+        assert_eq!(queue.next(), Next::Ready('b'));
+        assert_eq!(queue.next(), Next::DecodeInline);
+        assert_eq!(queue.take_block(), None);
+        queue.release('b');
+        assert_eq!(queue.into_buffers(), ['a', 'b']);
     }
 
     #[test]
-    fn whoever_waits_is_woken_at_the_end() {
+    fn queue_helper_panics_wakes_waiting_threads() {
         let queue = Queue::new(5, vec![()]);
-        assert_eq!(queue.take(), Some((0, ())));
+        assert_eq!(queue.take_block(), Some((0, ())));
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| queue.take());
+            let waiting = scope.spawn(|| queue.take_block());
             let failing = scope.spawn(|| {
-                let _closing = Closing { queue: &queue, always: false };
+                let _close = CloseOnDrop { queue: &queue, only_on_panic: true };
                 std::panic::resume_unwind(Box::new("a bug"));
             });
             assert!(failing.join().is_err());
             assert_eq!(waiting.join().unwrap(), None);
         });
-        assert_eq!(queue.turn(), Next::Failed);
+        assert_eq!(queue.next(), Next::Failed);
     }
 }

@@ -1,11 +1,12 @@
-//! Any number of threads gives the same samples, notes and errors, whatever the data are.
+//! Any number of threads gives the same samples, deviations and errors as one, for any data.
 
 #![allow(clippy::cast_possible_truncation, reason = "any bits will do")]
 
-use super::block::STRETCH_BYTES;
+use super::block::BLOCK_BYTES;
 use super::*;
-use crate::codec::jpeg_lossless::Kept;
+use crate::codec::jpeg_lossless::DecoderState;
 use crate::codec::jpeg_lossless::tests::info_of;
+use crate::kernel::CpuLevel;
 use crate::kernel::convert::Rescale;
 use crate::kernel::huffman::PAD_BYTES;
 use crate::testing::Random;
@@ -16,19 +17,20 @@ use crate::{
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
-/// A code for each of the categories, in their order: so many bits long each.
+/// One code per category, with its length in bits; lengths do not decrease.
 struct Codes {
     lengths: &'static [u32],
     categories: &'static [u8],
 }
 
-/// Each code and its further bits are 9 bits together: whoever is out of step stays so.
-const NINE_BITS: Codes = Codes { lengths: &[1, 2, 3, 4, 5, 6, 7, 8, 9], categories: &[8, 7, 6, 5, 4, 3, 2, 1, 0] };
-/// Large differences: about 13 bits each.
-const NOISE: Codes = Codes { lengths: &[2, 2, 3, 3, 4, 5, 6], categories: &[9, 10, 8, 11, 7, 12, 0] };
-/// Small ones, and some more of the longest.
-const FLAT: Codes = Codes { lengths: &[1, 3, 3, 4, 16, 16], categories: &[0, 1, 2, 3, 15, 16] };
-/// Half of all codes are unassigned.
+/// All symbols have 9 bits, codes and extra bits together: decoders out of step never synchronise.
+const ALWAYS_NINE_BITS: Codes =
+    Codes { lengths: &[1, 2, 3, 4, 5, 6, 7, 8, 9], categories: &[8, 7, 6, 5, 4, 3, 2, 1, 0] };
+/// Large differences, about 13 bits per symbol.
+const LARGE: Codes = Codes { lengths: &[2, 2, 3, 3, 4, 5, 6], categories: &[9, 10, 8, 11, 7, 12, 0] };
+/// Small differences, and a few symbols of 31 bits.
+const SMALL: Codes = Codes { lengths: &[1, 3, 3, 4, 16, 16], categories: &[0, 1, 2, 3, 15, 16] };
+/// Half of all codes of 3 bits are unassigned.
 const SPARSE: Codes = Codes { lengths: &[3, 3, 3, 3], categories: &[4, 5, 6, 0] };
 
 impl Codes {
@@ -80,16 +82,16 @@ impl Bits {
     }
 }
 
-/// A frame, and where its entropy-coded data begin.
+/// A frame, and the byte offset of its entropy-coded data.
 struct Frame {
     bytes: Vec<u8>,
-    data_at: usize,
+    data_offset: usize,
     rows: usize,
     columns: usize,
     components: usize,
 }
 
-/// Codes are drawn so that the shortest are the most frequent.
+/// Encodes a frame of random symbols. The codes of each table are drawn so that the first ones are the most frequent.
 fn frame(rows: usize, columns: usize, tables: &[&Codes], restart_rows: usize, selection_value: u8) -> Frame {
     let components = tables.len();
     let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ (rows * columns) as u64);
@@ -102,7 +104,7 @@ fn frame(rows: usize, columns: usize, tables: &[&Codes], restart_rows: usize, se
     bytes.extend([0xFF, 0xDA, 0, 6 + 2 * components as u8, components as u8]);
     (0..components as u8).for_each(|id| bytes.extend([id, id << 4]));
     bytes.extend([selection_value, 0, 0]);
-    let data_at = bytes.len();
+    let data_offset = bytes.len();
     let mut bits = Bits { bytes, ..Bits::default() };
     let codes: Vec<Vec<u32>> = tables.iter().map(|table| table.codes()).collect();
     for row in 0..rows {
@@ -120,7 +122,7 @@ fn frame(rows: usize, columns: usize, tables: &[&Codes], restart_rows: usize, se
     }
     bits.align();
     bits.bytes.extend([0xFF, 0xD9]);
-    Frame { bytes: bits.bytes, data_at, rows, columns, components }
+    Frame { bytes: bits.bytes, data_offset, rows, columns, components }
 }
 
 type Outcome = std::result::Result<(Vec<u16>, Vec<Deviation>), DecodeError>;
@@ -130,7 +132,7 @@ impl Frame {
         info_of(self.rows as u32, self.columns as u32, self.components as u32)
     }
 
-    /// What comes out, and whether other threads were there to help.
+    /// Returns the outcome, and `true` if helpers were started.
     fn decode(&self, options: DecodeOptions, limits: &Limits, poll: &dyn Fn() -> bool) -> (Outcome, bool) {
         let info = self.info();
         let mut out = vec![0; info.samples()];
@@ -138,14 +140,14 @@ impl Frame {
         let stop = AtomicBool::new(false);
         let mut workspace = Workspace::default();
         let samples = SamplesMut::U16(&mut out);
-        let watch = Cancel { stop: &stop, poll: Some(poll) };
-        let decoded = decode_frame(&job, self.bytes.as_slice().into(), samples, &mut workspace, watch);
-        let was_helped = workspace.scratch.with(|kept: &mut Kept| !kept.room.crew.slots.is_empty());
-        (decoded.map(|decoded| (out, decoded.deviations)), was_helped)
+        let cancel = Cancel { stop: &stop, poll: Some(poll) };
+        let decoded = decode_frame(&job, self.bytes.as_slice().into(), samples, &mut workspace, cancel);
+        let has_helpers = workspace.scratch.with(|state: &mut DecoderState| !state.scratch.workers.blocks.is_empty());
+        (decoded.map(|decoded| (out, decoded.deviations)), has_helpers)
     }
 
-    /// Checks that all numbers of threads agree; returns what they agree in.
-    fn agreed(&self) -> Outcome {
+    /// Checks that all CPU levels and numbers of threads have the same outcome, and returns it.
+    fn agreed_outcome(&self) -> Outcome {
         let decode = |options| self.decode(options, &Limits::unbounded(), &|| false);
         let serial =
             DecodeOptions { tier: CpuLevel::PORTABLE, way: Some(EntropyMode::Serial), ..DecodeOptions::default() };
@@ -161,29 +163,29 @@ impl Frame {
     }
 
     fn data_bytes(&self) -> usize {
-        self.bytes.len() - self.data_at
+        self.bytes.len() - self.data_offset
     }
 }
 
 #[test]
-fn any_number_of_threads_gives_the_same_samples() {
+fn decode_any_number_of_threads_gives_the_same_samples() {
     for (rows, columns, tables, restart_rows, selection_value) in [
-        (500, 431, &[&NOISE][..], 0, 1),
-        (1500, 1300, &[&FLAT], 0, 7),
-        (600, 501, &[&NINE_BITS], 0, 4),
+        (500, 431, &[&LARGE][..], 0, 1),
+        (1500, 1300, &[&SMALL], 0, 7),
+        (600, 501, &[&ALWAYS_NINE_BITS], 0, 4),
         (800, 901, &[&SPARSE], 0, 1),
-        (500, 300, &[&NOISE, &FLAT, &NINE_BITS], 0, 2),
-        (500, 400, &[&FLAT, &NOISE], 0, 1),
-        (700, 401, &[&NOISE], 1, 1),
-        (700, 401, &[&NINE_BITS], 37, 6),
-        (700, 401, &[&NOISE], 163, 5),
-        (500, 300, &[&SPARSE, &NINE_BITS, &NOISE], 31, 3),
-        // Longer than the room for differences.
-        (4, 50_001, &[&NOISE, &NINE_BITS, &NOISE, &NINE_BITS], 0, 1),
+        (500, 300, &[&LARGE, &SMALL, &ALWAYS_NINE_BITS], 0, 2),
+        (500, 400, &[&SMALL, &LARGE], 0, 1),
+        (700, 401, &[&LARGE], 1, 1),
+        (700, 401, &[&ALWAYS_NINE_BITS], 37, 6),
+        (700, 401, &[&LARGE], 163, 5),
+        (500, 300, &[&SPARSE, &ALWAYS_NINE_BITS, &LARGE], 31, 3),
+        // A row that is longer than the differences of a round.
+        (4, 50_001, &[&LARGE, &ALWAYS_NINE_BITS, &LARGE, &ALWAYS_NINE_BITS], 0, 1),
     ] {
         let frame = frame(rows, columns, tables, restart_rows, selection_value);
-        assert!(frame.data_bytes() >= LEAST_BYTES, "{}", frame.data_bytes());
-        assert_eq!(frame.agreed().unwrap().1, []);
+        assert!(frame.data_bytes() >= MIN_BYTES, "{}", frame.data_bytes());
+        assert_eq!(frame.agreed_outcome().unwrap().1, []);
         for (threads, expected) in [(1, false), (2, true)] {
             let options = DecodeOptions { threads, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
             assert_eq!(frame.decode(options, &Limits::unbounded(), &|| false).1, expected);
@@ -192,8 +194,8 @@ fn any_number_of_threads_gives_the_same_samples() {
 }
 
 #[test]
-fn small_frames_and_other_ways_keep_to_one_thread() {
-    let (small, large) = (frame(100, 300, &[&NOISE], 0, 1), frame(500, 431, &[&NOISE], 0, 1));
+fn decode_small_frame_or_other_mode_starts_no_thread() {
+    let (small, large) = (frame(100, 300, &[&LARGE], 0, 1), frame(500, 431, &[&LARGE], 0, 1));
     for (frame, way) in [(small, EntropyMode::Speculative), (large, EntropyMode::Lanes)] {
         let options = DecodeOptions { threads: 4, way: Some(way), ..DecodeOptions::default() };
         assert!(!frame.decode(options, &Limits::unbounded(), &|| false).1);
@@ -203,39 +205,39 @@ fn small_frames_and_other_ways_keep_to_one_thread() {
 #[test]
 fn what_is_cut_short_fails_alike() {
     for restart_rows in [0, 40] {
-        let whole = frame(500, 431, &[&NOISE], restart_rows, 1);
+        let whole = frame(500, 431, &[&LARGE], restart_rows, 1);
         for part in [1, 40_000, 150_000, 290_001, 299_990] {
-            let end = whole.data_at + (whole.data_bytes() - 2).min(part);
+            let end = whole.data_offset + (whole.data_bytes() - 2).min(part);
             let bytes = whole.bytes[..end].to_vec();
-            let kind = Frame { bytes, ..whole }.agreed().map(|_| ()).map_err(|error| error.kind());
+            let kind = Frame { bytes, ..whole }.agreed_outcome().map(|_| ()).map_err(|error| error.kind());
             assert_eq!(kind, Err(ErrorKind::Truncated), "{part}");
         }
         for drop in 2..20 {
             let bytes = whole.bytes[..whole.bytes.len() - drop].to_vec();
-            let _ = Frame { bytes, ..whole }.agreed();
+            let _ = Frame { bytes, ..whole }.agreed_outcome();
         }
     }
 }
 
 #[test]
-fn what_is_corrupt_fails_alike() {
+fn decode_corrupt_data_gives_the_same_error() {
     let mut random = Random(5);
     let mut failed = 0;
     for (tables, restart_rows) in
-        [(&[&NOISE][..], 0), (&[&SPARSE], 0), (&[&FLAT, &NOISE], 0), (&[&NOISE], 3), (&[&NINE_BITS], 101)]
+        [(&[&LARGE][..], 0), (&[&SPARSE], 0), (&[&SMALL, &LARGE], 0), (&[&LARGE], 3), (&[&ALWAYS_NINE_BITS], 101)]
     {
         let mut frame = frame(900, 430, tables, restart_rows, 1);
         for _ in 0..6 {
-            let at = frame.data_at + random.below(frame.data_bytes() - 40);
+            let at = frame.data_offset + random.below(frame.data_bytes() - 40);
             let before = frame.bytes[at..at + 40].to_vec();
             let length = 1 + random.below(40);
-            // Without FF, and without the 00 behind one, no marker comes or goes.
+            // FF and the byte after it stay as they are, so that no marker appears or disappears.
             for index in at..at + length {
                 if frame.bytes[index] != 0xFF && frame.bytes[index - 1] != 0xFF {
                     frame.bytes[index] = random.below(255) as u8;
                 }
             }
-            failed += usize::from(frame.agreed().is_err());
+            failed += usize::from(frame.agreed_outcome().is_err());
             frame.bytes[at..at + 40].copy_from_slice(&before);
         }
     }
@@ -243,31 +245,31 @@ fn what_is_corrupt_fails_alike() {
 }
 
 #[test]
-fn data_behind_the_last_sample_are_noted_alike() {
+fn decode_bytes_after_last_sample_reports_the_same_deviation() {
     for rest in [1, 2, 70, 5000, 90_000] {
-        let mut frame = frame(500, 431, &[&NOISE], 0, 1);
+        let mut frame = frame(500, 431, &[&LARGE], 0, 1);
         let at = frame.bytes.len() - 2;
         frame.bytes.splice(at..at, std::iter::repeat_n(0x5A, rest));
-        let (_, notes) = frame.agreed().unwrap();
+        let (_, notes) = frame.agreed_outcome().unwrap();
         assert_eq!(notes.len(), 1, "{rest}");
     }
 }
 
 #[test]
-fn fewer_samples_than_there_are_data_for() {
-    // Random bits behind a few rows: what comes after the last row is no part of the image, codes or not.
-    let mut frame = frame(700, 431, &[&SPARSE, &NOISE], 0, 1);
+fn decode_fewer_rows_than_data_ignores_the_rest() {
+    // The data after the last row are not part of the image, even where their codes are unassigned.
+    let mut frame = frame(700, 431, &[&SPARSE, &LARGE], 0, 1);
     for rows in [1_u8, 77, 250] {
         frame.bytes[7..9].copy_from_slice(&[0, rows]);
         frame.rows = rows.into();
-        assert_eq!(frame.agreed().unwrap().1.len(), 1);
+        assert_eq!(frame.agreed_outcome().unwrap().1.len(), 1);
     }
 }
 
 #[test]
-fn an_error_of_the_codestream_comes_before_one_of_the_output() {
+fn decode_codestream_and_output_error_reports_codestream_error() {
     let mut frame = frame(900, 430, &[&SPARSE], 0, 1);
-    let at = frame.data_at + 170_000;
+    let at = frame.data_offset + 170_000;
     frame.bytes[at..at + 8].fill(0xEE);
     let finish = crate::OutputOptions {
         rescale: Some(Rescale { slope: 0.5, intercept: 0.0 }),
@@ -282,26 +284,26 @@ fn an_error_of_the_codestream_comes_before_one_of_the_output() {
 }
 
 #[test]
-fn without_a_budget_for_more_threads_one_does_it() {
-    let frame = frame(500, 431, &[&NOISE], 0, 1);
+fn decode_budget_for_one_thread_uses_one() {
+    let frame = frame(500, 431, &[&LARGE], 0, 1);
     let options = DecodeOptions { threads: 3, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
     let (expected, _) = frame.decode(options, &Limits::unbounded(), &|| false);
     let limits = Limits::new(Some(2 << 20));
-    let (found, was_helped) = frame.decode(options, &limits, &|| false);
-    assert!(found == expected && found.is_ok() && !was_helped);
+    let (found, has_helpers) = frame.decode(options, &limits, &|| false);
+    assert!(found == expected && found.is_ok() && !has_helpers);
 }
 
 #[test]
-fn an_interrupt_ends_all_threads() {
-    let frame = frame(2000, 2000, &[&NOISE], 0, 1);
+fn decode_cancelled_ends_all_threads() {
+    let frame = frame(2000, 2000, &[&LARGE], 0, 1);
     let options = DecodeOptions { threads: 3, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
-    let (found, was_helped) = frame.decode(options, &Limits::unbounded(), &|| true);
+    let (found, has_helpers) = frame.decode(options, &Limits::unbounded(), &|| true);
     assert_eq!(found.unwrap_err().kind(), ErrorKind::Interrupted);
-    assert!(was_helped);
+    assert!(has_helpers);
 }
 
 #[test]
-fn stretches_are_all_of_the_data_and_never_part_a_stuffed_pair() {
+fn split_any_segments_covers_all_data_and_keeps_stuffed_pairs() {
     let mut random = Random(77);
     for round in 0..200 {
         let mut frame = Vec::new();
@@ -319,17 +321,17 @@ fn stretches_are_all_of_the_data_and_never_part_a_stuffed_pair() {
         }
         let mut expected = segments.iter().cloned().enumerate();
         let mut left: Option<(usize, Range<usize>)> = None;
-        for stretch in cut(&frame, &segments) {
-            match stretch {
+        for block in split(&frame, &segments) {
+            match block {
                 Block::Segments(group) => {
                     let bytes: usize = segments[group.clone()].iter().map(|bytes| bytes.len() + PAD_BYTES).sum();
-                    assert!(bytes <= STRETCH_BYTES && left.is_none());
+                    assert!(bytes <= BLOCK_BYTES && left.is_none());
                     group.for_each(|index| assert_eq!(expected.next().map(|(at, _)| at), Some(index)));
                 }
                 Block::Part { segment, bytes } => {
                     let (index, rest) = left.take().or_else(|| expected.next()).unwrap();
                     assert_eq!((segment, bytes.start), (index, rest.start));
-                    assert!(bytes.len() > SHORT_BYTES / 2 && bytes.len() <= STRETCH_BYTES + 1);
+                    assert!(bytes.len() > MAX_SHORT_SEGMENT_BYTES / 2 && bytes.len() <= BLOCK_BYTES + 1);
                     assert!(!frame[..bytes.end].ends_with(&[0xFF]));
                     left = (bytes.end < rest.end).then_some((index, bytes.end..rest.end));
                 }
