@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.processes import run_script
 from support.real_images import ROOT
 
 PYTHON = ROOT / "python" / "dicoxide"
@@ -153,8 +153,7 @@ def test_optional_packages_are_imported_when_they_are_used() -> None:
 
 
 def test_importing_dicoxide_imports_neither_pydicom_nor_much_else() -> None:
-    code = "import sys, numpy; before = set(sys.modules); import dicoxide; print(*sorted(set(sys.modules) - before))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_script("print_imported_modules")
     new = {module.partition(".")[0] for module in done.stdout.split()}
     assert not new & {"pydicom", "PIL", "pandas", "argparse", "asyncio", "multiprocessing", "http"}
 

@@ -27,26 +27,14 @@ from dicoxide.bench._stats import ratio, summary
 from dicoxide.bench._terminal import lines
 from dicoxide.bench._verify import Verdicts
 from dicoxide.cli._live_table import _table
+from support import processes
+from support.processes import environment, run, started
 
 pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
 needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="the core encodes and decodes")
 
-# Packages that stand in for decoders: as python finds them first, they are what is compared.
-STAND_INS = {
-    "dicomsdl": "import os\ndef open(path): os.abort()\n",
-    "highdicom": """
-import numpy, pydicom
-class Image:
-    def __init__(self, path): self.values = pydicom.dcmread(path).pixel_array
-    def get_stored_frames(self):
-        values = self.values.copy()
-        values.reshape(-1)[7] += 1
-        return values
-    def get_frames(self, **options): raise ValueError("no such <thing>")
-def imread(path): return Image(path)
-""",
-    "SimpleITK": "import sys; sys.exit('broken')",
-}
+# Python finds these packages before the real ones.
+STAND_INS = ("dicomsdl", "highdicom", "SimpleITK")
 
 
 @pytest.fixture
@@ -61,15 +49,10 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-def bench(*arguments: str | Path, stand_ins: Path | None = None, timeout: float = 100) -> Any:
-    environment = dict(os.environ)
-    if stand_ins is not None:
-        environment["PYTHONPATH"] = os.pathsep.join(
-            [str(stand_ins), *environment.get("PYTHONPATH", "").split(os.pathsep)]
-        )
-    command = [sys.executable, "-m", "dicoxide", "bench", *map(str, arguments), "--json", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
+def bench(*arguments: str | Path, stand_ins: Path | None = None) -> Any:
+    folders = [] if stand_ins is None else [stand_ins]
+    command = [sys.executable, "-m", "dicoxide", "bench", *arguments, "--json", "-"]
+    done = run(command, env=environment(*folders), check=True)
     return json.loads(done.stdout), done.stderr
 
 
@@ -78,12 +61,8 @@ def of(document: dict[str, Any], peer: str, level: str = "file") -> dict[str, An
 
 
 @pytest.fixture
-def stand_ins(tmp_path: Path) -> Path:
-    folder = tmp_path / "site"
-    folder.mkdir()
-    for name, code in STAND_INS.items():
-        (folder / f"{name}.py").write_text(code)
-    return folder
+def stand_ins() -> Path:
+    return processes.STAND_INS / "comparison"
 
 
 @needs_core
@@ -158,12 +137,11 @@ def test_what_is_generated_is_known(tmp_path: Path, stand_ins: Path) -> None:
 def test_an_interrupt_leaves_what_there_is(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "run.json"
     command = [sys.executable, "-m", "dicoxide", "bench", str(images), "--json", str(out), "--peer", "pydicom"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    while not (line := process.stderr.readline()).startswith(("speed", "memory")):
-        assert line
-    process.send_signal(signal.SIGINT)
-    told, _ = process.communicate(timeout=60)
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not (line := process.stderr.readline()).startswith(("speed", "memory")):
+            assert line
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=processes.TIMEOUT_SECONDS)
     assert process.returncode == 130
     document = json.loads(out.read_text())
     assert document["setup"]["interrupted"]

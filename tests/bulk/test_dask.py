@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 
 import dicoxide
+from support.processes import run_script
 from support.synthetic_series import enhanced, image, item, stack, write, write_all
 
 pytest.importorskip("dask", reason="dask is not installed")
@@ -127,15 +126,7 @@ def test_graphs_pickle_and_are_small(tmp_path: Path) -> None:
 
 
 def test_without_dask_one_sentence_says_what_to_install() -> None:
-    code = (
-        "import sys; sys.modules['dask'] = None\n"
-        "import dicoxide\n"
-        "try: dicoxide.dask\n"
-        "except ImportError as error: print(error)\n"
-        "try: import dicoxide.dask\n"
-        "except ImportError as error: print(error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run_script("import_without_dask")
     assert done.stdout.splitlines() == ['dicoxide.dask needs dask: pip install "dicoxide[dask]"'] * 2
 
 

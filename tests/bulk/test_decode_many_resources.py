@@ -22,6 +22,7 @@ from pydicom.uid import JPEGLossless, RLELossless
 
 import dicoxide
 from dicoxide import decode_many
+from support.processes import TIMEOUT_SECONDS, forked, run_in_fork, run_script, script, started
 from support.single_frame_files import frames, image
 
 pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning", "ignore::UserWarning")
@@ -57,18 +58,9 @@ def test_memory_of_arrays_that_are_kept_is_not_used_again() -> None:
 def test_memory_is_bounded_however_many_there_are(tmp_path: Path) -> None:
     path = tmp_path / "image.dcm"
     path.write_bytes(image(np.zeros((512, 512), np.uint16)))
-    code = (
-        "import sys, dicoxide\n"
-        "def peak(count):\n"
-        "    for _ in dicoxide.decode_many([sys.argv[1]] * count, threads=2): pass\n"
-        "    with open('/proc/self/status') as file:\n"
-        "        return next(int(line.split()[1]) for line in file if line.startswith('VmHWM'))\n"
-        "few = peak(10)\n"
-        "print((peak(4000) - few) / 1024)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    growth_mib = float(run_script("decode_many_peak_memory", path).stdout)
     # Of 2 GB: what is held, and as much that is kept to be used again.
-    assert float(done.stdout) < 2 * 48 + 8
+    assert growth_mib < 2 * 48 + 8
 
 
 def test_a_generator_that_is_dropped_leaves_no_thread() -> None:
@@ -85,16 +77,12 @@ def test_a_forked_child_goes_on_with_the_iterator() -> None:
     every = frames(40)
     results = decode_many([image(frame) for frame in every], threads=2)
     next(results)
-    child = os.fork()
-    if not child:
-        try:
-            rest = [result for _, result in results]
-            is_right = len(rest) == 39 and all(np.array_equal(a, b) for a, b in zip(rest, every[1:], strict=True))
-            os._exit(0 if is_right else 1)
-        finally:
-            os._exit(2)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
+
+    def rest_is_right() -> bool:
+        rest = [result for _, result in results]
+        return len(rest) == 39 and all(np.array_equal(a, b) for a, b in zip(rest, every[1:], strict=True))
+
+    assert run_in_fork(rest_is_right) == 0
     assert len(list(results)) == 39
 
 
@@ -102,19 +90,13 @@ def test_a_forked_child_goes_on_with_the_iterator() -> None:
 def test_an_interrupt_ends_it_soon(tmp_path: Path) -> None:
     path = tmp_path / "large.dcm"
     path.write_bytes(image(np.zeros((2000, 2000), np.uint16), RLELossless))
-    code = (
-        "import sys, itertools, dicoxide\n"
-        "print('begun', flush=True)\n"
-        "for _ in dicoxide.decode_many(itertools.repeat(sys.argv[1]), threads=2): pass"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None
-    process.stdout.readline()
-    threading.Event().wait(0.5)
-    process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=30)
+    with started(script("decode_many_forever", path), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        threading.Event().wait(0.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     assert process.returncode in (-signal.SIGINT, 1, 130)
-    assert b"KeyboardInterrupt" in told
+    assert b"KeyboardInterrupt" in errors
 
 
 def test_a_slow_source_does_not_let_those_behind_it_pile_up() -> None:
@@ -150,18 +132,6 @@ def test_a_slow_source_does_not_let_those_behind_it_pile_up() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32" or dicoxide.backend != "rust", reason="signals of POSIX, JPEG Lossless")
 def test_the_first_batch_can_be_interrupted(tmp_path: Path) -> None:
-    code = """
-import os, signal, sys, threading, time
-import numpy as np, dicoxide
-from pathlib import Path
-source = Path(sys.argv[1]).read_bytes()
-threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-try:
-    for _ in dicoxide.decode_many([source] * 4, threads=1):
-        print("result")
-except KeyboardInterrupt:
-    print("interrupted")
-"""
     path = tmp_path / "long.dcm"
     frame = frames(1, 512, 512)[0]
     encoded = dicoxide.jpeg_lossless_encode(frame, precision=12)
@@ -169,8 +139,7 @@ except KeyboardInterrupt:
     ds.NumberOfFrames = 2000
     ds.PixelData = encapsulate([encoded] * 2000)
     ds.save_as(path)
-    done = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True, timeout=60)
-    assert done.stdout == "interrupted\n", done
+    assert run_script("interrupt_first_batch", path).stdout == "interrupted\n"
 
 
 @pytest.mark.parametrize("room_bytes", [1, 100_000])
@@ -275,21 +244,14 @@ def test_a_fork_by_the_sources_themselves() -> None:
     if child == 0:
         os._exit(0 if count == 40 else 1)
     assert child is not None
-    _, status = os.waitpid(child, 0)
+    with forked(child):
+        _, status = os.waitpid(child, 0)
     assert (os.waitstatus_to_exitcode(status), count) == (0, 40)
 
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="the core looks NumPy's interface up")
 def test_a_signal_at_the_first_array_is_no_panic() -> None:
-    code = (
-        "import sys, numpy.lib, dicoxide\n"
-        "before = numpy.lib.NumpyVersion.__init__\n"
-        "def interrupted(*_): raise KeyboardInterrupt\n"
-        "numpy.lib.NumpyVersion.__init__ = interrupted\n"
-        "[(_, array)] = dicoxide.decode_many([sys.stdin.buffer.read()])\n"
-        "print(array.shape)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], input=image(frames(1)[0]), capture_output=True, check=False)
+    done = run_script("interrupt_numpy_lookup", input=image(frames(1)[0]), text=False)
     assert done.stdout == b"(48, 64)\n", done.stderr
 
 

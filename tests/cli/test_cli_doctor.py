@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -16,12 +15,12 @@ import pytest
 import dicoxide
 from dicoxide import cli
 from dicoxide.cli import doctor
+from support.processes import environment, run
 from support.real_images import ROOT
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dicoxide", *arguments]
-    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+def doctor_command(*arguments: str, **more: str) -> Any:
+    return run([sys.executable, "-m", "dicoxide", *arguments], env=environment(**more))
 
 
 def test_json_is_one_document_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,17 +89,17 @@ def test_whether_it_is_enabled(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_forced_paths_are_told() -> None:
-    done = run("doctor", "--json", DICOXIDE_CPU="portable", DICOXIDE_PURE_PYTHON="0")
+    done = doctor_command("doctor", "--json", DICOXIDE_CPU="portable", DICOXIDE_PURE_PYTHON="0")
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert (found["backend"], found["cpu_path"]) == ("rust", "portable")
-    done = run("doctor", "--json", DICOXIDE_PURE_PYTHON="1", PYTHONWARNINGS="default")
+    done = doctor_command("doctor", "--json", DICOXIDE_PURE_PYTHON="1", PYTHONWARNINGS="default")
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert (found["backend"], found["cpu_path"]) == ("numpy", "numpy")
     assert found["backend_why"] == "DICOXIDE_PURE_PYTHON is set"
     assert "plain NumPy" in done.stderr
-    done = run("doctor", DICOXIDE_CPU="fastest")
+    done = doctor_command("doctor", DICOXIDE_CPU="fastest")
     assert "DICOXIDE_CPU=portable|x86-64-v3" in done.stdout
     assert "set to 'fastest'" in done.stdout
 
@@ -139,7 +138,7 @@ def test_a_reader_that_stops_early() -> None:
     os.close(end)
     with os.fdopen(start, "wb") as out:
         command = [sys.executable, "-m", "dicoxide", "doctor"]
-        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+        done = run(command, stdout=out)
     assert done.returncode == 0
     assert "BrokenPipeError" not in done.stderr
 

@@ -15,7 +15,8 @@ from pydicom.data import get_testdata_file
 from dicoxide import _extras, cli
 from dicoxide.cli import _progress
 from dicoxide.cli._text import nothing_on_stdout
-from support.command_line import command, dicoxide_command, environment, write_series
+from support.command_line import dicoxide_arguments, dicoxide_command, write_series
+from support.processes import TIMEOUT_SECONDS, environment, run, started
 from support.real_images import ROOT
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
@@ -73,7 +74,7 @@ def test_what_others_print_is_no_part_of_the_answer(capfd: pytest.CaptureFixture
     with nothing_on_stdout():
         os.write(1, b"from C\n")
         print("from Python")
-        subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+        run([sys.executable, "-c", "print('from a child')"], check=True, stdout=None, stderr=None)
     print("the answer")
     captured = capfd.readouterr()
     assert captured.out == "the answer\n"
@@ -149,21 +150,20 @@ def test_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 def _on_terminal(arguments: list[Any]) -> tuple[int, str]:
     """Run a command whose stderr is a terminal; exit code, and what was shown there."""
     master, slave = os.openpty()
-    process = subprocess.Popen(
-        command(*arguments), env=environment(TERM="xterm", COLUMNS="120"), stderr=slave, stdout=subprocess.DEVNULL
-    )
-    os.close(slave)
-    shown = b""
-    while True:
-        try:
-            part = os.read(master, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
-    os.close(master)
-    return process.wait(timeout=60), shown.decode()
+    terminal = environment(TERM="xterm", COLUMNS="120")
+    with started(dicoxide_arguments(*arguments), env=terminal, stderr=slave, stdout=subprocess.DEVNULL) as process:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            shown += part
+        os.close(master)
+        return process.wait(timeout=TIMEOUT_SECONDS), shown.decode()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")

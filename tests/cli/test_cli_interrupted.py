@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ from dicoxide.bulk.runs._run import run
 from dicoxide.bulk.runs._scan_sources import Survey
 from dicoxide.bulk.runs._tasks import plan
 from dicoxide.bulk.series import Header
-from support.command_line import command, dicoxide_command, environment, lines, stacked, write_series
+from support.command_line import dicoxide_arguments, dicoxide_command, lines, stacked, write_series
+from support.processes import TIMEOUT_SECONDS, environment, started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -40,22 +43,16 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, n
     return folder, expected
 
 
-def started(archive: Path, out: Path, *more: str, finished: int = 2) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def started_run(archive: Path, out: Path, *more: str, finished: int = 2) -> Iterator[subprocess.Popen[str]]:
     """A run that has just finished its first few series."""
-    process = subprocess.Popen(
-        command("decode", archive, "-o", out, *more),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    ledger = out / "ledger.jsonl"
-    deadline = time.monotonic() + 60
-    while not (ledger.exists() and ledger.read_text().count("\n") > finished):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    return process
+    command = dicoxide_arguments("decode", archive, "-o", out, *more)
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        ledger = out / "ledger.jsonl"
+        while not (ledger.exists() and ledger.read_text().count("\n") > finished):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        yield process
 
 
 def whole(out: Path, form: str, expected: dict[str, np.ndarray[Any, Any]]) -> int:
@@ -81,9 +78,9 @@ def test_an_ended_run_leaves_whole_series_and_goes_on(
         pytest.importorskip("zarr")
     folder, expected = archive
     out = tmp_path / "out"
-    process = started(folder, out, "--format", form, "--json", "--threads", "1")
-    process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
-    printed, said = process.communicate(timeout=60)
+    with started_run(folder, out, "--format", form, "--json", "--threads", "1") as process:
+        process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
+        printed, said = process.communicate(timeout=TIMEOUT_SECONDS)
     done = len(lines(out / "ledger.jsonl")) - 1
     if done == SERIES:
         pytest.skip("the run was over before it was ended")
@@ -190,9 +187,10 @@ class TestDask:
         ):
             workers = list(client.run(os.getpid).values())
             assert len(set(workers)) == 3
-            process = started(folder, out, "--format", "npy", "--dask", cluster.scheduler_address, "--json")
-            os.kill(workers[0], signal.SIGKILL)
-            printed, said = process.communicate(timeout=90)
+            arguments = ("--format", "npy", "--dask", cluster.scheduler_address, "--json")
+            with started_run(folder, out, *arguments) as process:
+                os.kill(workers[0], signal.SIGKILL)
+                printed, said = process.communicate(timeout=TIMEOUT_SECONDS)
         assert process.returncode == 0, said
         assert {one["status"] for one in json.loads(printed)["series"]} == {"written"}
         assert whole(out, "npy", expected) == SERIES

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import tracemalloc
 
@@ -15,6 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 import dicoxide
 from dicoxide import CorruptFrameError, LimitError, TruncatedFrameError, UnsupportedError
 from support.encoders.dataset import dataset, to_bytes
+from support.processes import run_in_fork, run_script
 
 RNG = np.random.default_rng(23)
 FRAMES = RNG.integers(0, 4096, (3, 40, 60), dtype=np.uint16)
@@ -91,31 +90,13 @@ def test_kinds_of_errors_that_nobody_named() -> None:
 def test_an_iterator_goes_on_in_a_forked_child() -> None:
     frames = dicoxide.iter_frames(dataset(FRAMES), threads=1)
     assert np.array_equal(next(frames), FRAMES[0])
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)
-        os._exit(0 if np.array_equal(next(frames), FRAMES[1]) and np.array_equal(next(frames), FRAMES[2]) else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    assert run_in_fork(lambda: np.array_equal(next(frames), FRAMES[1]) and np.array_equal(next(frames), FRAMES[2])) == 0
     assert np.array_equal(next(frames), FRAMES[1])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS as on Linux")
 def test_threads_that_the_system_does_not_give() -> None:
-    code = """
-import resource
-import dicoxide, numpy as np
-from dicoxide._options import DecodeOptions
-frames = np.ones((64, 1024, 1024), np.uint8)
-spec = dicoxide.FrameSpec("1.2.840.10008.1.2.1", 1024, 1024, bits_allocated=8)
-opened = dicoxide._backend.core.Frames(spec, frames.tobytes(), number_of_frames=64)
-out = np.zeros_like(frames)
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + (16 << 20), resource.RLIM_INFINITY))
-opened.decode_into(out, list(range(64)), DecodeOptions(threads=64))
-assert out.min() == 1
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_script("decode_without_new_threads")
 
 
 class TestSmallPrint:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from dicoxide import _numpy_backend
 from support.backend_comparison import outcome
 from support.encoders import dataset, image_cases, jpeg_lossless_cases
 from support.encoders.jpeg_lossless_cases import picture
+from support.processes import environment, run_script
 
 _core = pytest.importorskip("dicoxide._core", reason="the compiled extension is not there")
 
@@ -186,30 +185,7 @@ def test_numpy_decodes_nothing_that_the_core_does_not() -> None:
 
 
 def test_numpy_passes_on_what_needs_the_extension() -> None:
-    code = """if True:
-        import json, warnings
-        warnings.simplefilter("ignore")
-        import dicoxide
-        from dicoxide.plugins import pydicom_v3
-        told = {}
-        for uid, (keyword, decoder, why) in dicoxide.capabilities().items():
-            takes = uid in pydicom_v3.DECODER_DEPENDENCIES, dicoxide.pydicom_handler.supports_transfer_syntax(uid)
-            spec = dicoxide.FrameSpec(uid, 1, 1, bits_allocated=8)
-            try:
-                dicoxide.decode_frame(bytes(2), spec)
-            except dicoxide.UnsupportedError as error:
-                told[uid] = decoder, why, any(takes), str(error)
-            except dicoxide.DecodeError:
-                pass
-        print(json.dumps(told))
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"DICOXIDE_PURE_PYTHON": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_script("report_capabilities", env=environment(DICOXIDE_PURE_PYTHON="1"))
     told = json.loads(done.stdout)
     assert set(told) == {uid for uid, _, codec in _numpy_backend.transfer_syntaxes() if codec is None}
     for decoder, why, takes, error in told.values():
@@ -221,42 +197,19 @@ def test_numpy_passes_on_what_needs_the_extension() -> None:
 
 @pytest.mark.parametrize(("variable", "value", "path"), [("DICOXIDE_CPU", "portable", "portable")])
 def test_the_cpu_path_can_be_forced(variable: str, value: str, path: str) -> None:
-    code = "import dicoxide._core as core; print(core.CPU_PATH)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {variable: value}, capture_output=True, text=True, check=True
-    )
+    done = run_script("print_cpu_level", env=environment(**{variable: value}))
     assert done.stdout.strip() == path
 
 
 def test_the_cpu_path_cannot_be_one_that_the_cpu_does_not_have() -> None:
-    code = "import dicoxide._core as core; print(core.CPU_PATH)"
     best, other = (
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | {"DICOXIDE_CPU": value},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for value in ("", "x86-64-v9")
+        run_script("print_cpu_level", env=environment(DICOXIDE_CPU=value)).stdout for value in ("", "x86-64-v9")
     )
     assert best == other
 
 
 def test_the_backend_can_be_forced_and_says_so() -> None:
-    code = (
-        "import warnings; warnings.simplefilter('error', RuntimeWarning)\n"
-        "try: import dicoxide\n"
-        "except RuntimeWarning as warning: print(warning)\n"
-        "warnings.simplefilter('ignore'); import dicoxide; print(dicoxide.backend)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"DICOXIDE_PURE_PYTHON": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_script("print_backend", env=environment(DICOXIDE_PURE_PYTHON="1"))
     assert done.stdout.splitlines() == [
         "dicoxide decodes in plain NumPy, slowly: DICOXIDE_PURE_PYTHON is set",
         "numpy",

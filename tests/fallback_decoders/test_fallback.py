@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from dicoxide import CorruptFrameError, LimitError, NonConformantWarning, Trunca
 from support.codestream_headers import FRAMES, RNG, jpeg, jpeg_2000
 from support.encoders.dataset import dataset, to_bytes
 from support.encoders.encapsulate import item
+from support.processes import run_script
 
 
 @pytest.fixture
@@ -169,23 +169,6 @@ def test_volumes_take_no_memory_for_claims(tmp_path: Path) -> None:
     files["j2k.dcm"] = to_bytes(lies)
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    code = (
-        "import resource, sys, warnings, dicoxide\n"
-        "warnings.simplefilter('ignore')\n"
-        "try:\n    import dicoxide.dask, dask\n    dask.config.set(scheduler='synchronous')\n"
-        "except ImportError:\n    pass\n"
-        "import pydicom.pixels.utils, pydicom.pixels.decoders\n"
-        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20), resource.RLIM_INFINITY))\n"
-        "read = dicoxide.read_series\n"
-        "ways = [lambda path: read([path]), lambda path: read([path], on_error='return')]\n"
-        "if 'dask' in sys.modules:\n    ways.append(lambda path: dicoxide.dask.from_files([path]).compute())\n"
-        "for path in sys.argv[1:]:\n"
-        "    for way in ways:\n"
-        "        try:\n            print(way(path))\n"
-        "        except dicoxide.DecodeError as error:\n            print(type(error).__name__)\n"
-    )
     paths = [str(tmp_path / name) for name in files]
-    done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    done = run_script("read_volumes_within_256_mib", *paths)
     assert set(done.stdout.split()) <= {"TruncatedFrameError", "CorruptFrameError", "UnsupportedError"}

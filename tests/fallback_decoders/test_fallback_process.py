@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,62 +19,11 @@ import dicoxide
 from dicoxide._fallback_decoders import isolated_process, pydicom_plugins
 from support.codestream_headers import FRAMES, jpeg_2000
 from support.encoders.dataset import dataset, to_bytes
-from support.real_images import ROOT
+from support.processes import STAND_INS, default_sigint_action, environment, run, run_in_fork, script
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 
-# What pydicom's plugin for it calls. What a codestream holds behind its header says what becomes of it.
-GDCM = """
-import os, signal, time, warnings
-
-class Anything:
-    def __init__(self, *given):
-        self.given = given
-
-    def __getattr__(self, name):
-        return lambda *given: Anything(*given)
-
-class Version:
-    GetVersion = staticmethod(lambda: "3.1.0")
-
-class Fragment(Anything):
-    def SetByteStringValue(self, src):
-        global codestream
-        codestream = src[40:]
-
-class SequenceOfFragments(Anything):
-    New = staticmethod(Anything)
-
-class PhotometricInterpretation(Anything):
-    GetPIType = staticmethod(Anything)
-
-class TransferSyntax(Anything):
-    GetTSType = staticmethod(Anything)
-
-class Image(Anything):
-    def GetBuffer(self):
-        print("on the standard output", flush=True)
-        if codestream.startswith(b"abort"):
-            os.abort()
-        if codestream.startswith(b"sleep"):
-            time.sleep(60)
-        if codestream.startswith(b"raise"):
-            raise ValueError("no such thing")
-        if codestream.startswith(b"short"):
-            return "few"
-        samples = 35 if len(codestream) < 100 else len(codestream)
-        if codestream.startswith(b"memory"):
-            raise MemoryError
-        if codestream.startswith(b"warns"):
-            warnings.warn("odd")
-        for number in range(1000 if codestream.startswith(b"verbose") else 0):
-            warnings.warn("\u00e9" * (1 + number) * 10)
-        if codestream.startswith(b"wordy"):
-            raise ValueError("\u00e9" * 100_000)
-        return codestream[:samples].decode("utf-8", "surrogateescape")
-
-DataElement = PixelFormat = Tag = Anything
-"""
+GDCM = (STAND_INS / "fallback" / "gdcm.py").read_text()
 
 
 @pytest.fixture(autouse=True)
@@ -153,10 +100,11 @@ def test_an_interrupt_ends_it() -> None:
     assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])
     [process] = isolated_process._alive
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        dicoxide.decode(file(b"sleep"))
-    timer.join()
+    with default_sigint_action():
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            dicoxide.decode(file(b"sleep"))
+        timer.join()
     assert process._process.returncode is not None
     assert not isolated_process._alive
     assert np.array_equal(dicoxide.decode(file(FRAMES[1])), FRAMES[1])
@@ -308,45 +256,26 @@ def test_a_fork_has_processes_of_its_own() -> None:
     data = file(*FRAMES)
     assert np.array_equal(dicoxide.decode(data), FRAMES)
     before = pids()
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            code = not (np.array_equal(dicoxide.decode(data), FRAMES) and pids().isdisjoint(before))
-            isolated_process.stop()
-        finally:
-            os._exit(code)
-    assert np.array_equal(dicoxide.decode(data), FRAMES)
-    assert os.waitpid(child, 0)[1] == 0
+
+    def decode_in_child() -> bool:
+        is_right = np.array_equal(dicoxide.decode(data), FRAMES) and pids().isdisjoint(before)
+        isolated_process.stop()
+        return is_right
+
+    assert run_in_fork(decode_in_child) == 0
     assert np.array_equal(dicoxide.decode(data), FRAMES)
     assert pids() == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes as Linux shows them")
-@pytest.mark.parametrize("asked", ["idle", "asked"])
-@pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit()", "os.kill(os.getpid(), 9)", "os.abort()"])
-def test_none_is_left_behind(end: str, asked: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", ["idle", "busy"])
+@pytest.mark.parametrize("end", ["_exit", "exit", "kill", "abort"])
+def test_none_is_left_behind(end: str, state: str, tmp_path: Path) -> None:
     (tmp_path / "image.dcm").write_bytes(file(FRAMES[0], b"sleep"))
-    code = f"""
-        import os, sys
-        import dicoxide
-        from dicoxide._fallback_decoders import isolated_process, pydicom_plugins
-        pydicom_plugins.available_plugins = lambda uid: ("gdcm",)
-        path = {str(tmp_path / "image.dcm")!r}
-        dicoxide.decode(path, frames=0)
-        [process] = isolated_process._alive
-        print(process._process.pid, flush=True)
-        if {asked == "asked"}:
-            import threading, time
-            threading.Thread(target=dicoxide.decode, args=(path, 1), daemon=True).start()
-            time.sleep(0.3)
-        {end}
-    """
-    path = os.pathsep.join([str(tmp_path), str(ROOT / "python")])
-    command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    command = script("end_with_fallback_process", tmp_path / "image.dcm", state, end, options=["-W", "error"])
+    done = run(command, env=environment(tmp_path))
     assert done.stdout, done.stderr
-    if asked == "idle":
+    if state == "idle":
         assert done.stderr == ""
     pid = int(done.stdout)
     waited = threading.Event()

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from support.file_mutations.campaign import WORKER, Campaign
 from support.file_mutations.file_layout import layout_of
 from support.file_mutations.mutators import Mutant, Promise
 from support.file_mutations.worker import OTHERS
+from support.processes import run_script, script
 
 CT = "pydicom/test_files/CT_small.dcm"
 RLE = "pydicom/test_files/SC_rgb_rle_2frame.dcm"
@@ -46,20 +45,9 @@ def test_what_other_decoders_take_ends_no_process() -> None:
 
 
 def test_a_case_is_the_same_bytes_always() -> None:
-    code = (
-        "import hashlib\n"
-        "from support.file_mutations import source_files\n"
-        f"print(hashlib.sha256(b''.join(source_files.mutant({RLE!r}, n).data for n in range(40))).hexdigest())"
-    )
-    path = [str(Path(__file__).parents[1]), *sys.path]
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{code}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    printed = run_script("hash_mutants", RLE).stdout.strip()
     ours = hashlib.sha256(b"".join(source_files.mutant(RLE, number).data for number in range(40))).hexdigest()
-    assert done.stdout.strip() == ours
+    assert printed == ours
 
 
 def test_layouts_are_those_of_the_files() -> None:
@@ -158,31 +146,21 @@ class TestWorkers:
     """Processes that end: the case is named, and the others are tried."""
 
     @staticmethod
-    def outcome(code: str, seconds: float = 20) -> Any:
-        worker = (sys.executable, "-c", f"{code}\nfrom support.file_mutations import worker\nworker.main()")
+    def outcome(fault: str, seconds: float = 20) -> Any:
+        worker = tuple(map(str, script("faulty_mutation_worker", fault)))
         return Campaign(worker=worker, seconds=seconds).run({CT: 3})
 
-    PLANTED = (
-        "import os, time, numpy, dicoxide\n"
-        "from support.file_mutations import source_files\n"
-        "right = source_files.mutant\n"
-        "def mutant(name, number):\n"
-        "    if number == 1: {what}\n"
-        "    return right(name, number)\n"
-        "source_files.mutant = mutant\n"
-    )
-
     @pytest.mark.parametrize(
-        ("what", "words"),
+        ("fault", "words"),
         [
-            ("os.abort()", "Aborted"),
-            ("os._exit(3)", "exit code 3"),
-            ("time.sleep(60)", "Timeout"),
-            ("numpy.ones(1 << 40)", "MemoryError"),
+            ("abort", "Aborted"),
+            ("exit", "exit code 3"),
+            ("sleep", "Timeout"),
+            ("allocate", "MemoryError"),
         ],
     )
-    def test_an_end(self, what: str, words: str) -> None:
-        summary = self.outcome(self.PLANTED.format(what=what), seconds=2)
+    def test_an_end(self, fault: str, words: str) -> None:
+        summary = self.outcome(fault, seconds=2)
         assert summary.cases == 3
         [(name, number, _, text)] = summary.failures
         assert (name, number) == (CT, 1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import array
 import io
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Exp
 import dicoxide
 from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameError, UnsupportedError
 from support.encoders.dataset import dataset, to_bytes
+from support.processes import run_script
 from support.real_images import PYDICOM_FILES
 
 RNG = np.random.default_rng(23)
@@ -196,17 +196,7 @@ class TestSources:
         before = data.rindex(b"\xe0\x7f\x10\x00")
         path = tmp_path / "long.dcm"
         path.write_bytes(data[:before] + b"\x29\x00\x01\x10OB\0\0\0\0\0\xf0" + bytes(100_000))
-        code = (
-            "import resource, sys, warnings, dicoxide\n"
-            "import pydicom.pixels.utils\n"
-            "warnings.simplefilter('ignore')\n"
-            "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
-            "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), resource.RLIM_INFINITY))\n"
-            "from dicoxide._sources.pydicom_reader import read\n"
-            "try:\n    print([len(element.value) for element in read(sys.argv[1]) if element.VR == 'OB'])\n"
-            "except dicoxide.DecodeError as error:\n    print(type(error).__name__)\n"
-        )
-        done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+        done = run_script("read_header_within_64_mib", path, check=False)
         assert "MemoryError" not in done.stderr, done.stderr
         assert done.returncode == 0, done.stderr
 

@@ -7,7 +7,6 @@ of a small input against one of four times its size; how long something takes is
 from __future__ import annotations
 
 import struct
-import subprocess
 import sys
 import time
 import warnings
@@ -33,6 +32,7 @@ from support.encoders import jpeg_lossless, rle
 from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, to_bytes
 from support.encoders.encapsulate import encapsulate, item
 from support.file_mutations.file_layout import layout_of
+from support.processes import run_script
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -43,54 +43,6 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS as on Linu
 RNG = np.random.default_rng(71)
 PICTURE = np.cumsum(RNG.integers(-3, 4, (48, 64)), axis=1).astype(np.uint8)
 
-# Every way to pixels, tried in a process that may have 48 MiB more than it has when all is imported.
-CHILD = """
-import io, resource, sys, warnings
-import numpy as np, pydicom, dicoxide
-import dicoxide.plugins.pydicom_v3
-warnings.simplefilter("ignore")
-dicoxide.decode(sys.argv[1]), list(dicoxide.decode_many([sys.argv[1]]))
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + (48 << 20), resource.RLIM_INFINITY))
-def only(results):
-    [(_, result)] = results
-    if isinstance(result, Exception):
-        raise result
-    return result
-def read(path):
-    if path.endswith("items.dcm"):
-        return None  # pydicom makes a Dataset of each, which takes minutes.
-    try:
-        return pydicom.dcmread(path)
-    except (MemoryError, RecursionError):
-        return None  # Its own limits.
-for path in sys.argv[2:]:
-    data = open(path, "rb").read()
-    ways = {
-        "path": lambda: dicoxide.decode(path),
-        "bytes": lambda: dicoxide.decode(data),
-        "one thread": lambda: dicoxide.decode(data, threads=1),
-        "raw": lambda: dicoxide.decode(data, raw=True),
-        "first": lambda: dicoxide.decode(path, frames=0),
-        "last": lambda: dicoxide.decode(path, frames=-1),
-        "slice": lambda: dicoxide.decode(path, frames=slice(0, 9)),
-        "view": lambda: dicoxide.decode(path, copy=False),
-        "strict": lambda: dicoxide.decode(path, strict=True),
-        "iter_frames": lambda: list(dicoxide.iter_frames(path)),
-        "decode_many": lambda: only(dicoxide.decode_many([path], on_error="return")),
-    }
-    dataset = read(path)
-    if dataset is not None:
-        ways["Dataset"] = lambda: dicoxide.decode(dataset)
-        ways["handler"] = lambda: dicoxide.pydicom_handler.get_pixeldata(dataset)
-    for name, work in ways.items():
-        try:
-            found = work()
-            print(path, name, "gives", getattr(found, "shape", len(found)), sep="\\t")
-        except ValueError as error:
-            print(path, name, type(error).__name__, error, sep="\\t")
-"""
-
 
 def outcomes(tmp_path: Path, files: dict[str, bytes]) -> list[tuple[str, str, str, str]]:
     """File, way, class of the error (or "gives"), and its text, of each file in each way."""
@@ -99,10 +51,7 @@ def outcomes(tmp_path: Path, files: dict[str, bytes]) -> list[tuple[str, str, st
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     paths = [str(tmp_path / name) for name in files]
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(small), *paths], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    done = run_script("decode_within_48_mib", small, *paths)
     found = []
     for line in done.stdout.splitlines():
         path, way, kind, text = line.split("\t")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
 import sys
 import warnings
 import zlib
@@ -21,6 +20,7 @@ from dicoxide._sources.attributes import KEYWORDS
 from dicoxide._sources.dataset import describe
 from dicoxide._sources.pydicom_reader import read
 from support.encoders.dataset import dataset, to_bytes
+from support.processes import run_script
 from support.real_images import pydicom_files, shared_files
 
 FILES = [*pydicom_files(), *shared_files(), *sorted((Path(__file__).parents[1] / "vectors").glob("*.dcm"))]
@@ -85,14 +85,7 @@ def test_frames_are_those_of_pydicoms_reading(path: Path) -> None:
 
 def test_neither_pydicom_nor_much_else_is_imported_to_decode_a_file() -> None:
     path = next(path for path in FILES if path.name == "CT_small.dcm")
-    code = (
-        "import sys, dicoxide\n"
-        f"with dicoxide.open({str(path)!r}) as image:\n"
-        "    image[0], image.attributes['PixelSpacing'], dict(image.attributes)\n"
-        "print('pydicom' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert run_script("open_without_pydicom", path).stdout.strip() == "False"
 
 
 CT = next(path for path in FILES if path.name == "CT_small.dcm")
@@ -227,18 +220,9 @@ def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells the peak of memory")
 def test_one_frame_takes_the_memory_of_one_frame(large: Path) -> None:
-    code = (
-        "import sys, dicoxide\n"
-        "def peak():\n"
-        "    with open('/proc/self/status') as file:\n"
-        "        return next(int(line.split()[1]) for line in file if line.startswith('VmHWM')) / 1024\n"
-        "before = peak()\n"
-        "frame = dicoxide.decode(sys.argv[1], frames=2900)\n"
-        "with dicoxide.open(sys.argv[1]) as image: again = image[-1196]\n"
-        "print(frame.shape, frame[3, 5], (frame == again).all(), peak() - before < 20)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(large)], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["(512,", "512)", str(3 * 512 + 5), "True", "True"]
+    *values, growth_mib = run_script("decode_one_frame_peak_memory", large, 2900).stdout.split()
+    assert values == ["512", "512", str(3 * 512 + 5), "True"]
+    assert float(growth_mib) < 20
 
 
 def small_image() -> pydicom.Dataset:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLosslessSV1
 
 import dicoxide
-from support.real_images import ROOT
+from support import processes
 
 CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 
@@ -36,31 +34,20 @@ class Done:
         return json.loads(self.out)
 
 
-def environment(**more: str) -> dict[str, str]:
-    """That of this process, with the package where a child finds it."""
-    paths = [str(ROOT / "python"), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | more
-
-
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "dicoxide", *map(os.fspath, map(_path, arguments))]
+def dicoxide_arguments(*arguments: object) -> list[object]:
+    """Returns the command line that runs ``dicoxide`` with this interpreter."""
+    return [sys.executable, "-m", "dicoxide", *arguments]
 
 
 def dicoxide_command(*arguments: object, **options: Any) -> Done:
     """Run ``dicoxide`` to its end."""
-    done = subprocess.run(
-        command(*arguments), env=environment(), capture_output=True, text=True, check=False, timeout=100, **options
-    )
+    done = processes.run(dicoxide_arguments(*arguments), **options)
     return Done(done.returncode, done.stdout, done.stderr)
 
 
 def decode_to_npy(source: object, out: Path, *more: object) -> Done:
     """Run ``dicoxide decode --format npy``."""
     return dicoxide_command("decode", source, "-o", out, "--format", "npy", *more)
-
-
-def _path(argument: object) -> str | Path:
-    return argument if isinstance(argument, Path) else str(argument)
 
 
 def lines(path: Path) -> list[Any]:

@@ -10,6 +10,7 @@ python tests/soak.py --minutes 60
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
 import gc
 import hashlib
@@ -37,7 +38,7 @@ import dicoxide
 from support import synthetic_series
 from support.file_mutations import interfaces, source_files
 from support.file_mutations.mutators import Promise
-from support.real_images import ROOT
+from support.processes import started
 
 _MOST_BYTES = 400_000
 # What an allocator keeps after the worst that several threads have done at once, which is late now and then; and how
@@ -313,26 +314,26 @@ def _child(seconds: float, threads: int, seed: int) -> int:
 
 def soak(seconds: float, processes: int, threads: int, seed: int = 0) -> list[dict[str, Any]]:
     """What each process says; of one that ended otherwise, what it said last."""
-    places = [str(ROOT / "tests"), str(Path(dicoxide.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(place for place in places if place)}
     command = [sys.executable, __file__, "--child", "--minutes", str(seconds / 60), "--threads", str(threads)]
-    running = [
-        subprocess.Popen(
-            [*command, "--seed", str(seed + index)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(processes)
-    ]
     found = []
-    for process in running:
-        out, errors = process.communicate()
-        if process.returncode in (0, 1) and out.strip():
-            found.append(json.loads(out.splitlines()[-1]))
-        else:
-            found.append({"wrong": [f"exit code {process.returncode}: {errors[-5000:]}"]})
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                started(
+                    [*command, "--seed", str(seed + index)],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for index in range(processes)
+        ]
+        for process in running:
+            out, errors = process.communicate()
+            if process.returncode in (0, 1) and out.strip():
+                found.append(json.loads(out.splitlines()[-1]))
+            else:
+                found.append({"wrong": [f"exit code {process.returncode}: {errors[-5000:]}"]})
     return found
 
 

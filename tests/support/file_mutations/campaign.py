@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import dicoxide
+from support.processes import started
 
-_TESTS = Path(__file__).parents[2]
 _PACKAGE = Path(dicoxide.__file__).parent
 WORKER = (sys.executable, "-m", "support.file_mutations.worker")
 
@@ -139,6 +139,7 @@ class _Worker:
     def __init__(self, command: tuple[str, ...]) -> None:
         self._command = command
         self._process: subprocess.Popen[str] | None = None
+        self._stack = contextlib.ExitStack()
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
 
     def __enter__(self) -> _Worker:
@@ -170,7 +171,7 @@ class _Worker:
         assert process.stdout is not None
         process.stdin.close()
         code = process.wait()
-        process.stdout.close()
+        self._stack.close()
         self._errors.seek(0)
         return f"exit code {code}; {self._errors.read()[-4000:]}"
 
@@ -178,13 +179,13 @@ class _Worker:
         if self._process is None:
             self._errors.seek(0)
             self._errors.truncate()
-            places = [str(_TESTS), str(_PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
-            self._process = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                encoding="utf-8",
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(place for place in places if place)},
+            self._process = self._stack.enter_context(
+                started(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._errors,
+                    encoding="utf-8",
+                )
             )
         return self._process

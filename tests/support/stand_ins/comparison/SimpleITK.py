@@ -1,0 +1,5 @@
+"""Stand-in for SimpleITK in tests of comparison runs: it cannot be imported."""
+
+import sys
+
+sys.exit("broken")
