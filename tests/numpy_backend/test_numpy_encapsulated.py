@@ -103,7 +103,12 @@ class TestEncapsulated:
             (bytes(8), "Malformed", 0, "tag (0000,0000) found, item (FFFE,E000) expected"),
             (encapsulate.item(b"") + b"\x28\0\x10\0abcd", "Malformed", 8, "tag (0028,0010) found"),
             (b"\xfe\xff\0\xe0\xff\xff\xff\xff", "Malformed", 4, "item of undefined length"),
-            (encapsulate.item(b"") + encapsulate.item(b"abcd")[:-1], "Truncated", 19, "item of 4 bytes found, 3 bytes left"),
+            (
+                encapsulate.item(b"") + encapsulate.item(b"abcd")[:-1],
+                "Truncated",
+                19,
+                "item of 4 bytes found, 3 bytes left",
+            ),
             (encapsulate.item(b""), "Truncated", 8, "0 fragments found, 1 frames expected"),
         ],
     )
