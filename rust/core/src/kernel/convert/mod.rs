@@ -1,12 +1,13 @@
-//! Samples of one type → samples of another, with or without rescale (PS3.3 C.11.1).
+//! Conversion of samples from one type to another, with or without rescale (PS3.3 C.11.1).
 //!
-//! Three kinds of arithmetic, each exact where the next one would not be or as fast as memory allows:
-//!
-//! | samples | slope and intercept | output | computed in |
+//! | input | slope and intercept | output | computed in |
 //! |---|---|---|---|
-//! | any | any | float | `f64`: product rounded, sum rounded, then the output type |
-//! | integer | integers, or none | integer | integers wide enough for every sample |
-//! | any | any other | integer | `f64`, then checked |
+//! | any | any | float | `f64`: rounds the product, then the sum, then to the output type, as NumPy does |
+//! | integer | integers, or no rescale | integer | an integer type in which no sample overflows: exact |
+//! | any | all others | integer | `f64`, then checked that the result is an exact integer of the output type |
+//!
+//! `f32` arithmetic replaces `f64` if no operation rounds (`scalar::is_exact_in_f32`): CT images with slope 1 and
+//! intercept -1024 then take half the vector operations.
 
 mod integer;
 mod sample;
@@ -22,7 +23,7 @@ use super::{CpuLevel, alignment_prefix};
 use crate::frame::SamplesMut;
 use sample::{Float, Integer};
 
-/// Output = stored × slope + intercept, computed in `f64` and rounded once to the output type.
+/// Modality rescale: output = stored value × slope + intercept.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rescale {
     /// Rescale Slope (0028,1053).
@@ -57,57 +58,60 @@ impl SampleType {
     }
 }
 
-/// Converts all of `src` (samples of type `from`, native order) into `out`, of as many samples.
+/// Converts all samples of `src`, which are of type `from` in native byte order, into `out`.
 ///
-/// Without `rescale` a plain cast: one rounding to a float, and to an integer the same value.
-/// With it, `y = f64(x) * slope + intercept`, two roundings as NumPy does it, then one to the output type.
-/// Where slope and intercept are integers, and so are input and output, it is computed in integers.
+/// `src.len() == out.len() * from.sample_bytes()`.
+///
+/// Without `rescale` a float output is rounded once, and an integer output has the same value. With `rescale`,
+/// `y = f64(x) * slope + intercept` is rounded as the module describes.
 ///
 /// # Errors
-/// The index of the first sample whose value an integer output does not hold: no integer, out of range,
-/// or no longer exact in `f64` (above 2^53). `out` holds nothing of meaning then.
+/// The index of the first sample that an integer output cannot hold exactly: its value is not an integer, is out of
+/// range, or is above 2^53 in `f64`. The content of `out` is undefined then.
 pub(crate) fn convert(
     src: &[u8],
     from: SampleType,
     rescale: Option<Rescale>,
     mut out: SamplesMut<'_>,
-    tier: CpuLevel,
+    level: CpuLevel,
 ) -> Result<(), usize> {
     if rescale.is_none() && from == out.sample_type() {
         out.bytes_mut().copy_from_slice(src);
         return Ok(());
     }
     let sample_bytes = out.sample_bytes();
-    let ahead = alignment_prefix(out.bytes_mut(), sample_bytes);
+    let prefix = alignment_prefix(out.bytes_mut(), sample_bytes);
     let (Some((src_head, src)), Some((head, out))) =
-        (src.split_at_checked(ahead * from.sample_bytes()), out.split_at(ahead))
+        (src.split_at_checked(prefix * from.sample_bytes()), out.split_at(prefix))
     else {
-        return Ok(());
+        debug_assert!(false, "input and output have equal numbers of samples");
+        return Err(0);
     };
-    if ahead > 0 {
-        aligned(src_head, from, rescale, head, tier)?;
+    if prefix > 0 {
+        convert_aligned(src_head, from, rescale, head, level)?;
     }
-    aligned(src, from, rescale, out, tier).map_err(|index| ahead + index)
+    convert_aligned(src, from, rescale, out, level).map_err(|index| prefix + index)
 }
 
-fn aligned(
+/// Converts into an output of any alignment; [`convert`] makes it 32-byte aligned if it can.
+fn convert_aligned(
     src: &[u8],
     from: SampleType,
     rescale: Option<Rescale>,
     out: SamplesMut<'_>,
-    tier: CpuLevel,
+    level: CpuLevel,
 ) -> Result<(), usize> {
     match from {
-        SampleType::U8 => from_integer::<u8>(src, rescale, out, tier),
-        SampleType::I8 => from_integer::<i8>(src, rescale, out, tier),
-        SampleType::U16 => from_integer::<u16>(src, rescale, out, tier),
-        SampleType::I16 => from_integer::<i16>(src, rescale, out, tier),
-        SampleType::U32 => from_integer::<u32>(src, rescale, out, tier),
-        SampleType::I32 => from_integer::<i32>(src, rescale, out, tier),
-        SampleType::U64 => from_integer::<u64>(src, rescale, out, tier),
-        SampleType::I64 => from_integer::<i64>(src, rescale, out, tier),
-        SampleType::F32 => from_float::<f32>(src, rescale, out, tier),
-        SampleType::F64 => from_float::<f64>(src, rescale, out, tier),
+        SampleType::U8 => from_integer::<u8>(src, rescale, out, level),
+        SampleType::I8 => from_integer::<i8>(src, rescale, out, level),
+        SampleType::U16 => from_integer::<u16>(src, rescale, out, level),
+        SampleType::I16 => from_integer::<i16>(src, rescale, out, level),
+        SampleType::U32 => from_integer::<u32>(src, rescale, out, level),
+        SampleType::I32 => from_integer::<i32>(src, rescale, out, level),
+        SampleType::U64 => from_integer::<u64>(src, rescale, out, level),
+        SampleType::I64 => from_integer::<i64>(src, rescale, out, level),
+        SampleType::F32 => from_float::<f32>(src, rescale, out, level),
+        SampleType::F64 => from_float::<f64>(src, rescale, out, level),
     }
 }
 
@@ -115,16 +119,16 @@ fn from_integer<S: Integer>(
     src: &[u8],
     rescale: Option<Rescale>,
     out: SamplesMut<'_>,
-    tier: CpuLevel,
+    level: CpuLevel,
 ) -> Result<(), usize> {
-    dispatch!(tier, from_integer::<S>(src, rescale, out))
+    dispatch!(level, from_integer::<S>(src, rescale, out))
 }
 
 fn from_float<S: Float>(
     src: &[u8],
     rescale: Option<Rescale>,
     out: SamplesMut<'_>,
-    tier: CpuLevel,
+    level: CpuLevel,
 ) -> Result<(), usize> {
-    dispatch!(tier, from_float::<S>(src, rescale, out))
+    dispatch!(level, from_float::<S>(src, rescale, out))
 }

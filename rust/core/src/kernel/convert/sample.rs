@@ -1,18 +1,18 @@
-//! What the loops need to know of an element type.
+//! Traits of the sample types, as the conversion loops need them.
 
 /// A type of samples.
 pub(super) trait Sample: Copy {
     /// Bytes of one sample.
     const BYTES: usize;
-    /// The largest magnitude, rounded up to `f64`; infinite for floats.
+    /// The largest magnitude of a sample, rounded up to `f64`; infinite for floats.
     const LARGEST: f64;
-    /// All samples of `src`, little-endian; what is left of a broken one at the end is not taken.
+    /// Returns the little-endian samples of `src`. Bytes of an incomplete sample at the end are ignored.
     fn all(src: &[u8]) -> impl ExactSizeIterator<Item = Self>;
-    /// The value as the nearest `f32`, rounded once.
+    /// Returns the nearest `f32`, rounded once.
     fn to_f32(self) -> f32;
-    /// The value as the nearest `f64`.
+    /// Returns the nearest `f64`.
     fn to_f64(self) -> f64;
-    /// The value as `f64`, not a number where that is not exact.
+    /// Returns the value as `f64`, or NaN if `f64` cannot hold it exactly.
     fn to_exact_f64(self) -> f64;
 }
 
@@ -21,34 +21,34 @@ pub(super) trait Float: Sample {}
 
 /// An integer type of samples.
 pub(super) trait Integer: Sample {
-    /// In which usual slopes and intercepts do not overflow; `i128` holds every product of all others.
+    /// The narrowest type in which common slopes and intercepts do not overflow. For all others, `i128` is used.
     type Wide: Wide;
-    /// The least value.
+    /// Smallest value.
     const MIN: i128;
-    /// The greatest value.
+    /// Largest value.
     const MAX: i128;
-    /// The value in a type that holds it.
+    /// Converts to a type that holds every value.
     fn widen<W: Wide>(self) -> W;
-    /// The nearest value, 0 if not a number.
+    /// Returns the nearest value of the type; 0 for NaN.
     fn saturated(value: f64) -> Self;
 }
 
-/// An integer type to compute in.
+/// An integer type to compute rescaled values in.
 pub(super) trait Wide: Copy + Ord + Into<i128> {
     const ZERO: Self;
-    /// The greatest value.
+    /// Largest value.
     const MAX: i128;
     fn from_i64(value: i64) -> Self;
     fn from_u64(value: u64) -> Self;
-    /// Modulo 2^bits.
+    /// Returns `value` modulo 2^bits.
     fn from_i128(value: i128) -> Self;
-    /// `self` × slope + intercept, modulo 2^bits.
+    /// Returns `self` × slope + intercept, modulo 2^bits.
     fn rescaled(self, slope: Self, intercept: Self) -> Self;
-    /// The value modulo 2^bits of the output type.
+    /// Returns the value modulo 2^bits of the output type.
     fn narrow<T: Narrow>(self) -> T;
 }
 
-/// An integer type that wide ones are cut down to.
+/// An integer type of outputs; the conversions are modulo 2^bits.
 pub(super) trait Narrow: Integer {
     fn from_i32(value: i32) -> Self;
     fn from_i64(value: i64) -> Self;

@@ -1,4 +1,4 @@
-//! The loops to floats, and the choice between those to integers.
+//! Conversions to floats, and the choice of the arithmetic for conversions to integers.
 
 use super::Rescale;
 use super::integer::{Coefficients, in_floats, in_integers};
@@ -7,24 +7,18 @@ use crate::frame::SamplesMut;
 
 #[inline(always)]
 pub(super) fn from_integer<S: Integer>(src: &[u8], rescale: Option<Rescale>, out: SamplesMut<'_>) -> Result<(), usize> {
-    let out = match out {
-        SamplesMut::F32(out) => return to_f32::<S>(src, rescale, out),
-        SamplesMut::F64(out) => return to_f64::<S>(src, rescale, out),
-        integers => integers,
-    };
-    let Some(coefficients) = Coefficients::new(rescale) else {
-        return in_floats::<S>(src, rescale, out);
-    };
-    match out {
-        SamplesMut::U8(out) => in_integers::<S, _>(src, coefficients, out),
-        SamplesMut::I8(out) => in_integers::<S, _>(src, coefficients, out),
-        SamplesMut::U16(out) => in_integers::<S, _>(src, coefficients, out),
-        SamplesMut::I16(out) => in_integers::<S, _>(src, coefficients, out),
-        SamplesMut::U32(out) => in_integers::<S, _>(src, coefficients, out),
-        SamplesMut::I32(out) => in_integers::<S, _>(src, coefficients, out),
-        SamplesMut::U64(out) => in_integers::<S, _>(src, coefficients, out),
-        SamplesMut::I64(out) => in_integers::<S, _>(src, coefficients, out),
-        SamplesMut::F32(_) | SamplesMut::F64(_) => Ok(()),
+    match (out, Coefficients::new(rescale)) {
+        (SamplesMut::F32(out), _) => to_f32::<S>(src, rescale, out),
+        (SamplesMut::F64(out), _) => to_f64::<S>(src, rescale, out),
+        (SamplesMut::U8(out), Some(coefficients)) => in_integers::<S, _>(src, coefficients, out),
+        (SamplesMut::I8(out), Some(coefficients)) => in_integers::<S, _>(src, coefficients, out),
+        (SamplesMut::U16(out), Some(coefficients)) => in_integers::<S, _>(src, coefficients, out),
+        (SamplesMut::I16(out), Some(coefficients)) => in_integers::<S, _>(src, coefficients, out),
+        (SamplesMut::U32(out), Some(coefficients)) => in_integers::<S, _>(src, coefficients, out),
+        (SamplesMut::I32(out), Some(coefficients)) => in_integers::<S, _>(src, coefficients, out),
+        (SamplesMut::U64(out), Some(coefficients)) => in_integers::<S, _>(src, coefficients, out),
+        (SamplesMut::I64(out), Some(coefficients)) => in_integers::<S, _>(src, coefficients, out),
+        (integers, None) => in_floats::<S>(src, rescale, integers),
     }
 }
 
@@ -43,7 +37,7 @@ fn to_f32<S: Sample>(src: &[u8], rescale: Option<Rescale>, out: &mut [f32]) -> R
     let samples = S::all(src).zip(out);
     match rescale {
         None => samples.for_each(|(x, y)| *y = x.to_f32()),
-        Some(rescale) if exact_in_f32(rescale, S::LARGEST) => {
+        Some(rescale) if is_exact_in_f32(rescale, S::LARGEST) => {
             let (slope, intercept) = (rescale.slope as f32, rescale.intercept as f32);
             samples.for_each(|(x, y)| *y = x.to_f32() * slope + intercept);
         }
@@ -64,11 +58,12 @@ fn to_f64<S: Sample>(src: &[u8], rescale: Option<Rescale>, out: &mut [f64]) -> R
     Ok(())
 }
 
-/// Whether no sample up to `largest` is rounded on the way, in `f64` or `f32`: both then give the same number.
+/// True if no sample with a magnitude up to `largest` is rounded in `f32` arithmetic, so that `f32` and `f64` agree.
 ///
-/// With slope = a / 2^k and intercept = b / 2^k for integers a and b, product and sum are integers / 2^k,
-/// which `f32` holds up to 2^24 / 2^k. Slope 1 with an intercept of -1024 is the common case (CT).
-fn exact_in_f32(rescale: Rescale, largest: f64) -> bool {
+/// If slope = a / 2^k and intercept = b / 2^k for integers a and b, then product and sum are integers / 2^k, and `f32`
+/// holds n / 2^k exactly for |n| ≤ 2^24. For example, slope 1 and intercept -1024 with 16-bit samples (CT): k = 0 and
+/// 1 × 65535 + 1024 ≤ 2^24.
+fn is_exact_in_f32(rescale: Rescale, largest: f64) -> bool {
     let mut scale = 1.0;
     for _ in 0..=24 {
         let (a, b) = (rescale.slope * scale, rescale.intercept * scale);

@@ -1,4 +1,4 @@
-//! Every tier and every pair of types against one sample at a time in `i128` and `f64`.
+//! Every CPU level and every pair of types against a reference in `i128` and `f64`, one sample at a time.
 #![allow(clippy::cast_possible_truncation, reason = "casts whose range the test itself chooses")]
 
 use super::SampleType::*;
@@ -15,11 +15,11 @@ enum Number {
 }
 use Number::{Float as Real, Integer as Whole};
 
-/// Bytes, least and greatest value; the latter are of no meaning for floats.
-fn range(of: SampleType) -> (usize, i128, i128) {
+/// Returns the size in bytes, and the smallest and largest value (0 for floats).
+fn range(sample_type: SampleType) -> (usize, i128, i128) {
     let signed = |bytes: usize| (bytes, -(1_i128 << (bytes * 8 - 1)), (1_i128 << (bytes * 8 - 1)) - 1);
     let unsigned = |bytes: usize| (bytes, 0, (1_i128 << (bytes * 8)) - 1);
-    match of {
+    match sample_type {
         U8 => unsigned(1),
         I8 => signed(1),
         U16 => unsigned(2),
@@ -33,31 +33,31 @@ fn range(of: SampleType) -> (usize, i128, i128) {
     }
 }
 
-fn is_float(of: SampleType) -> bool {
-    matches!(of, F32 | F64)
+fn is_float(sample_type: SampleType) -> bool {
+    matches!(sample_type, F32 | F64)
 }
 
-fn bytes_of(number: Number, of: SampleType) -> Vec<u8> {
-    match (number, of) {
+fn bytes_of(number: Number, sample_type: SampleType) -> Vec<u8> {
+    match (number, sample_type) {
         (Real(x), F32) => (x as f32).to_le_bytes().to_vec(),
         (Real(x), _) => x.to_le_bytes().to_vec(),
         (Whole(x), F32) => (x as f32).to_le_bytes().to_vec(),
         (Whole(x), F64) => (x as f64).to_le_bytes().to_vec(),
-        (Whole(x), _) => x.to_le_bytes()[..range(of).0].to_vec(),
+        (Whole(x), _) => x.to_le_bytes()[..range(sample_type).0].to_vec(),
     }
 }
 
-/// The output, or `None` where it is refused.
+/// Reference: the output, or `None` if the sample is an error.
 fn oracle(x: Number, rescale: Option<Rescale>, to: SampleType) -> Option<Number> {
     if let (Whole(x), None, true) = (x, rescale, is_float(to)) {
         return Some(Whole(x));
     }
     let Rescale { slope, intercept } = rescale.unwrap_or(Rescale { slope: 1.0, intercept: -0.0 });
-    let (_, least, greatest) = range(to);
+    let (_, min, max) = range(to);
     let integral = |v: f64| v.fract() == 0.0 && v.abs() < 2_f64.powi(63);
     if let (Whole(x), false, true) = (x, is_float(to), integral(slope) && integral(intercept)) {
         let y = x * slope as i128 + intercept as i128;
-        return (least..=greatest).contains(&y).then_some(Whole(y));
+        return (min..=max).contains(&y).then_some(Whole(y));
     }
     let (wide, inexact) = match x {
         Whole(x) => (x as f64, x as f64 as i128 != x),
@@ -68,12 +68,12 @@ fn oracle(x: Number, rescale: Option<Rescale>, to: SampleType) -> Option<Number>
     if is_float(to) {
         return Some(Real(y));
     }
-    let held = !inexact && y.is_finite() && y.fract() == 0.0 && y.abs() <= 2_f64.powi(53);
-    (held && (least..=greatest).contains(&(y as i128))).then_some(Whole(y as i128))
+    let is_exact = !inexact && y.is_finite() && y.fract() == 0.0 && y.abs() <= 2_f64.powi(53);
+    (is_exact && (min..=max).contains(&(y as i128))).then_some(Whole(y as i128))
 }
 
-fn samples_mut(memory: &mut [u64], of: SampleType, len: usize) -> SamplesMut<'_> {
-    match of {
+fn samples_mut(memory: &mut [u64], sample_type: SampleType, len: usize) -> SamplesMut<'_> {
+    match sample_type {
         U8 => SamplesMut::U8(&mut bytemuck::cast_slice_mut(memory)[..len]),
         I8 => SamplesMut::I8(&mut bytemuck::cast_slice_mut(memory)[..len]),
         U16 => SamplesMut::U16(&mut bytemuck::cast_slice_mut(memory)[..len]),
@@ -87,9 +87,9 @@ fn samples_mut(memory: &mut [u64], of: SampleType, len: usize) -> SamplesMut<'_>
     }
 }
 
-/// Bits, with one pattern for all that is not a number: which of them comes out is not specified.
-fn bits(sample: &[u8], of: SampleType) -> Vec<u8> {
-    let nan = match of {
+/// Returns the bytes of a sample, with one pattern for every NaN, as the payload of a NaN result is not specified.
+fn bits(sample: &[u8], sample_type: SampleType) -> Vec<u8> {
+    let nan = match sample_type {
         F32 => f32::from_le_bytes(sample.try_into().unwrap()).is_nan(),
         F64 => f64::from_le_bytes(sample.try_into().unwrap()).is_nan(),
         _ => false,
@@ -97,7 +97,7 @@ fn bits(sample: &[u8], of: SampleType) -> Vec<u8> {
     if nan { vec![0xFF; sample.len()] } else { sample.to_vec() }
 }
 
-/// The one runner. Floats of `F32` are rounded to it first.
+/// Checks at every level that the conversion equals the reference. Numbers of type `F32` are rounded to it first.
 fn check(numbers: &[Number], from: SampleType, rescale: Option<Rescale>, to: SampleType) {
     let numbers: Vec<Number> = numbers
         .iter()
@@ -106,41 +106,41 @@ fn check(numbers: &[Number], from: SampleType, rescale: Option<Rescale>, to: Sam
             other => *other,
         })
         .collect();
-    // One byte further than aligned: nothing promises more.
+    // Unaligned by one byte: kernels may not assume more.
     let mut src = vec![0];
     src.extend(numbers.iter().flat_map(|number| bytes_of(*number, from)));
     let expected: Vec<Option<Number>> = numbers.iter().map(|number| oracle(*number, rescale, to)).collect();
-    let refused = expected.iter().position(Option::is_none);
-    for tier in CpuLevel::available() {
+    let first_error = expected.iter().position(Option::is_none);
+    for level in CpuLevel::available() {
         let mut memory = vec![0xA5A5_A5A5_A5A5_A5A5; numbers.len()];
-        let result = convert(&src[1..], from, rescale, samples_mut(&mut memory, to, numbers.len()), tier);
-        let what = format!("{from:?} to {to:?}, {rescale:?}, {}", tier.name());
-        assert_eq!(result, refused.map_or(Ok(()), Err), "{what}");
-        if refused.is_some() {
+        let result = convert(&src[1..], from, rescale, samples_mut(&mut memory, to, numbers.len()), level);
+        let case = format!("{from:?} to {to:?}, {rescale:?}, {}", level.name());
+        assert_eq!(result, first_error.map_or(Ok(()), Err), "{case}");
+        if first_error.is_some() {
             continue;
         }
         let out = bytemuck::cast_slice::<u64, u8>(&memory).chunks(range(to).0);
         for ((x, y), found) in numbers.iter().zip(&expected).zip(out) {
             let expected = bytes_of(y.unwrap(), to);
-            assert_eq!(bits(found, to), bits(&expected, to), "{x:?}: {what}");
+            assert_eq!(bits(found, to), bits(&expected, to), "{x:?}: {case}");
         }
     }
 }
 
-/// Values where something changes, as far as `of` holds them.
-fn edges(of: SampleType) -> Vec<Number> {
+/// Values of type `of` near powers of two, at the ends of the range, and special floats.
+fn edges(sample_type: SampleType) -> Vec<Number> {
     let powers = [0, 7, 8, 15, 16, 23, 24, 31, 32, 52, 53, 54, 62, 63].map(|n| 1_i128 << n);
-    let near = powers.into_iter().flat_map(|p| [p - 1, p, p + 1]).flat_map(|v| [v, -v]);
-    let (_, least, greatest) = range(of);
-    if is_float(of) {
+    let near_powers = powers.into_iter().flat_map(|p| [p - 1, p, p + 1]).flat_map(|v| [v, -v]);
+    let (_, min, max) = range(sample_type);
+    if is_float(sample_type) {
         let special = [-0.0, 0.5, -2.5, 1e-310, 1e300, f64::MAX, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
-        return near.map(|v| Real(v as f64)).chain(special.map(Real)).collect();
+        return near_powers.map(|v| Real(v as f64)).chain(special.map(Real)).collect();
     }
-    let ends = [least, least + 1, greatest - 1, greatest];
-    near.chain(ends).filter(|v| (least..=greatest).contains(v)).map(Whole).collect()
+    let ends = [min, min + 1, max - 1, max];
+    near_powers.chain(ends).filter(|v| (min..=max).contains(v)).map(Whole).collect()
 }
 
-/// Slopes and intercepts that choose each of the ways.
+/// Slopes and intercepts that select each arithmetic.
 fn rescales() -> Vec<Option<Rescale>> {
     let pairs = [
         (1.0, 0.0),
@@ -168,12 +168,12 @@ fn rescales() -> Vec<Option<Rescale>> {
         (f64::INFINITY, 0.0),
         (0.0, f64::NEG_INFINITY),
     ];
-    let some = pairs.into_iter().map(|(slope, intercept)| Some(Rescale { slope, intercept }));
-    std::iter::once(None).chain(some).collect()
+    let pairs = pairs.into_iter().map(|(slope, intercept)| Some(Rescale { slope, intercept }));
+    std::iter::once(None).chain(pairs).collect()
 }
 
 #[test]
-fn every_pair_of_types_at_every_edge() {
+fn convert_every_pair_of_types_at_edge_values_equals_reference() {
     for from in TYPES {
         let edges: Vec<Number> = edges(from).into_iter().step_by(miri_or(1, 5)).collect();
         for to in TYPES {
@@ -186,7 +186,7 @@ fn every_pair_of_types_at_every_edge() {
 }
 
 #[test]
-fn every_16_bit_sample() {
+fn convert_every_16_bit_sample_to_f32_equals_reference() {
     let signed: Vec<Number> = (-32_768..32_768).step_by(miri_or(1, 4_999)).map(Whole).collect();
     let unsigned: Vec<Number> = (0..65_536).step_by(miri_or(1, 4_999)).map(Whole).collect();
     for rescale in rescales() {
@@ -196,31 +196,31 @@ fn every_16_bit_sample() {
 }
 
 #[test]
-fn the_first_refused_sample_is_named() {
+fn convert_inexact_samples_returns_index_of_first() {
     let last = miri_or(3000, 70);
-    for bad in [0, 1, miri_or(1023, 63), miri_or(1024, 64), miri_or(2047, 65), last] {
+    for first in [0, 1, miri_or(1023, 63), miri_or(1024, 64), miri_or(2047, 65), last] {
         let mut samples = vec![Whole(100); last + 1];
-        samples[bad] = Whole(32_767);
+        samples[first] = Whole(32_767);
         samples[last] = Whole(32_767);
         check(&samples, I16, Some(Rescale { slope: 1.0, intercept: 1.0 }), I16);
         check(&samples, I16, Some(Rescale { slope: 0.5, intercept: 0.0 }), I16);
     }
 }
 
-fn number(of: SampleType, raw: u64) -> Number {
-    match of {
+fn number(sample_type: SampleType, raw: u64) -> Number {
+    match sample_type {
         F32 => Real(f64::from(f32::from_bits(raw as u32))),
         F64 => Real(f64::from_bits(raw)),
         _ => {
-            let (bytes, least, _) = range(of);
-            Whole(least + i128::from(raw & (u64::MAX >> (64 - bytes * 8))))
+            let (bytes, min, _) = range(sample_type);
+            Whole(min + i128::from(raw & (u64::MAX >> (64 - bytes * 8))))
         }
     }
 }
 
 proptest! {
     #[test]
-    fn any_samples(
+    fn convert_random_samples_equals_reference(
         raw in prop::collection::vec(any::<u64>(), 0..300),
         from in prop::sample::select(TYPES.to_vec()),
         to in prop::sample::select(TYPES.to_vec()),

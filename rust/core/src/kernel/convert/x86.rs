@@ -1,4 +1,4 @@
-//! The portable loops compiled for x86-64-v3. FMA is not among its features here, so none is contracted.
+//! The portable loops, compiled for x86-64-v3. FMA is not enabled: a fused multiply-add would round once instead of twice.
 
 use super::sample::{Float, Integer};
 use super::{Rescale, scalar};

@@ -1,4 +1,12 @@
-//! Planes → pixels.
+//! Planes to pixels: planar configuration 1, or the byte planes of RLE, to planar configuration 0.
+//!
+//! ```text
+//! 3 planes of 1-byte elements    R0 R1 R2 R3 … │ G0 G1 G2 G3 … │ B0 B1 B2 B3 …
+//! out                            R0 G0 B0  R1 G1 B1  R2 G2 B2  R3 G3 B3 …
+//! ```
+//!
+//! Vector bodies exist for the numbers of planes of common images: 2 (16-bit), 3 (8-bit RGB), 4 (32-bit), 6 (16-bit RGB),
+//! 8 (64-bit) and 12 (32-bit RGB). All other cases use a loop over elements.
 
 mod scalar;
 #[cfg(target_arch = "x86_64")]
@@ -6,26 +14,28 @@ mod x86;
 
 use super::CpuLevel;
 
-/// Writes sample `i` of every plane side by side: `out` = plane 0 sample 0, plane 1 sample 0, … (planar configuration 0).
+/// Interleaves planes: `out` = element 0 of every plane, element 1 of every plane, …
 ///
-/// All planes have equal length; `out` is as long as all of them together. `sample_bytes` is the size of what stays
-/// together: 1 for the byte planes of RLE.
-pub(crate) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], tier: CpuLevel) {
-    let done = vectors(planes, sample_bytes, out, tier);
+/// An element is `sample_bytes` bytes: a sample, or one byte of a sample for the byte planes of RLE. All planes have equal
+/// lengths, and `out.len() == planes.len() * planes[0].len()`.
+pub(crate) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], level: CpuLevel) {
+    let done = interleave_vectors(planes, sample_bytes, out, level);
     if let Some(out) = out.get_mut(done * planes.len()..).filter(|out| !out.is_empty()) {
-        scalar::rest(planes, sample_bytes, done, out);
+        scalar::interleave_rest(planes, sample_bytes, done, out);
     }
 }
 
-/// As much as whole vectors hold: how many bytes of each plane.
-fn vectors(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], tier: CpuLevel) -> usize {
+/// Interleaves as many whole vectors as there are. Returns the number of bytes done in each plane, 0 without a vector body.
+fn interleave_vectors(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], level: CpuLevel) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if tier.is_v3() {
-        // SAFETY: holding a v3 CpuLevel proves detection.
+    if level.is_v3() {
+        // SAFETY:
+        // - `x86::interleave` requires the CPU features of level v3.
+        // - `level` is v3 or above, and a CpuLevel above portable exists only after detection of all its features.
         #[allow(unsafe_code)]
         return unsafe { x86::interleave(planes, sample_bytes, out) };
     }
-    let _ = tier;
+    let _ = level;
     scalar::interleave(planes, sample_bytes, out)
 }
 
@@ -35,16 +45,15 @@ mod tests {
     use crate::testing::miri_or;
 
     #[test]
-    #[allow(clippy::cast_possible_truncation, reason = "any byte will do")]
-    fn every_tier_puts_samples_side_by_side() {
-        for count in (1..=15).step_by(miri_or(1, 3)) {
+    #[allow(clippy::cast_possible_truncation, reason = "any byte is a valid sample")]
+    fn interleave_every_level_and_plane_count_equals_reference() {
+        for plane_count in (1..=15).step_by(miri_or(1, 3)) {
             for sample_bytes in [1, 2, 4, 8] {
-                for samples in
-                    (0..70).step_by(miri_or(1, 33)).chain([127, miri_or(128, 32), miri_or(129, 33), miri_or(1000, 65)])
-                {
+                let long = [127, miri_or(128, 32), miri_or(129, 33), miri_or(1000, 65)];
+                for samples in (0..70).step_by(miri_or(1, 33)).chain(long) {
                     let bytes = samples * sample_bytes;
-                    let planes: Vec<Vec<u8>> = (0..count)
-                        .map(|plane| (0..bytes).map(|at| (plane * 89 + at * 7 + at / 256) as u8).collect())
+                    let planes: Vec<Vec<u8>> = (0..plane_count)
+                        .map(|plane| (0..bytes).map(|byte| (plane * 89 + byte * 7 + byte / 256) as u8).collect())
                         .collect();
                     let planes: Vec<&[u8]> = planes.iter().map(Vec::as_slice).collect();
                     let mut expected = Vec::new();
@@ -53,13 +62,13 @@ mod tests {
                             expected.extend(&plane[sample * sample_bytes..(sample + 1) * sample_bytes]);
                         }
                     }
-                    for tier in CpuLevel::available() {
+                    for level in CpuLevel::available() {
                         let mut out = vec![0; expected.len()];
-                        interleave(&planes, sample_bytes, &mut out, tier);
+                        interleave(&planes, sample_bytes, &mut out, level);
                         assert!(
                             out == expected,
-                            "{count} planes of {sample_bytes}, {samples} samples, {}",
-                            tier.name()
+                            "{plane_count} planes of {sample_bytes}, {samples} samples, {}",
+                            level.name()
                         );
                     }
                 }

@@ -1,9 +1,10 @@
-//! Plain loops over samples of one size, which the compiler turns into vectors of whatever width it may use.
+//! Loops over samples of one size, which the compiler vectorises for the instruction set of the caller.
 
 use crate::frame::StoredBits;
 
-/// Applies `$change` to every `$word` of `$samples`; what is left of a broken sample at the end stays.
-macro_rules! each {
+/// Applies `$change` to every `$word` of `$samples`, or from `$src` to `$out`. An incomplete sample at the end is left as
+/// it is.
+macro_rules! map_words {
     ($word:ty, $samples:expr, $change:expr) => {{
         let change = $change;
         for sample in $samples.as_chunks_mut::<{ size_of::<$word>() }>().0 {
@@ -19,8 +20,10 @@ macro_rules! each {
     }};
 }
 
-/// The value of one `$word`. Flipping the sign bit and taking its weight away extends it without an
-/// arithmetic shift, which AVX2 lacks for 64 bits and SSE2 for 8.
+/// Returns a closure that extracts the stored value of one `$word`.
+///
+/// `(value ^ sign) - sign`, where `sign` is the top bit of the value, extends the sign without an arithmetic shift, which
+/// AVX2 lacks for 64 bits and SSE2 for 8 bits. With 8 bits: 0x8A ^ 0x80 = 0x0A, 0x0A - 0x80 = -118.
 macro_rules! value_of {
     ($word:ty, $stored:expr) => {{
         let (shift, bits) = ($stored.shift, $stored.bits);
@@ -30,6 +33,7 @@ macro_rules! value_of {
     }};
 }
 
+/// Expands `$run!` with the unsigned type of `$sample_bytes` bytes.
 macro_rules! by_size {
     ($sample_bytes:expr, $run:ident) => {
         match $sample_bytes {
@@ -45,7 +49,7 @@ macro_rules! by_size {
 pub(super) fn extract_in_place(samples: &mut [u8], sample_bytes: usize, stored: StoredBits) {
     macro_rules! run {
         ($word:ty) => {
-            each!($word, samples, value_of!($word, stored))
+            map_words!($word, samples, value_of!($word, stored))
         };
     }
     by_size!(sample_bytes, run);
@@ -56,11 +60,11 @@ pub(super) fn extract(src: &[u8], out: &mut [u8], sample_bytes: usize, swap: boo
     macro_rules! run {
         ($word:ty) => {
             match (stored, swap) {
-                (None, _) => each!($word, src => out, <$word>::swap_bytes),
-                (Some(stored), false) => each!($word, src => out, value_of!($word, stored)),
+                (None, _) => map_words!($word, src => out, <$word>::swap_bytes),
+                (Some(stored), false) => map_words!($word, src => out, value_of!($word, stored)),
                 (Some(stored), true) => {
-                    let aligned = value_of!($word, stored);
-                    each!($word, src => out, |word: $word| aligned(word.swap_bytes()));
+                    let value_of = value_of!($word, stored);
+                    map_words!($word, src => out, |word: $word| value_of(word.swap_bytes()));
                 }
             }
         };
@@ -72,7 +76,7 @@ pub(super) fn extract(src: &[u8], out: &mut [u8], sample_bytes: usize, swap: boo
 pub(super) fn swap_bytes(samples: &mut [u8], sample_bytes: usize) {
     macro_rules! run {
         ($word:ty) => {
-            each!($word, samples, <$word>::swap_bytes)
+            map_words!($word, samples, <$word>::swap_bytes)
         };
     }
     by_size!(sample_bytes, run);

@@ -1,4 +1,4 @@
-//! The portable loops compiled for x86-64-v3.
+//! The portable loops, compiled for x86-64-v3.
 
 use super::scalar;
 use crate::frame::StoredBits;

@@ -1,12 +1,14 @@
-//! Tables for red and blue, fixed point for green.
+//! Portable bodies: tables for R and B, fixed-point arithmetic for G.
 
-use super::{GREEN_CB, GREEN_CR, GREEN_HALF, GREEN_LESS, GREEN_SHIFT};
+use super::{
+    GREEN_CB, GREEN_CR, GREEN_HALF, GREEN_LESS_CB, GREEN_LESS_CR, GREEN_LESS_FIRST_Y, GREEN_LESS_Y_SPAN, GREEN_SHIFT,
+};
 
 pub(super) fn expand_422_bytes(src: &[u8], out: &mut [u8]) {
     expand_422::<1>(src, out);
 }
 
-/// Samples of `N` bytes.
+/// Expands samples of `N` bytes.
 #[inline(always)]
 pub(super) fn expand_422<const N: usize>(src: &[u8], out: &mut [u8]) {
     let pixels = out.as_chunks_mut::<N>().0.as_chunks_mut::<6>().0;
@@ -15,7 +17,7 @@ pub(super) fn expand_422<const N: usize>(src: &[u8], out: &mut [u8]) {
     }
 }
 
-/// What red adds to Y for every Cr, what blue adds for every Cb: `thousandths` × (value - 128) / 1000, rounded half up.
+/// Returns `thousandths × (value - 128) / 1000`, rounded half up, for every byte `value`.
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
 const fn table(thousandths: i32) -> [i16; 256] {
     let mut table = [0; 256];
@@ -26,21 +28,23 @@ const fn table(thousandths: i32) -> [i16; 256] {
     }
     table
 }
+/// R - Y before clipping, for every Cr.
 static RED: [i16; 256] = table(1402);
+/// B - Y before clipping, for every Cb.
 static BLUE: [i16; 256] = table(1772);
 
-/// Less than any sum of Y and a table.
-const LEAST: i32 = -384;
-/// Every sum from `LEAST` on clipped to a byte. On noise the branches of a comparison cost four times as much.
+/// Below every sum of Y and a table entry: 1772 × -128 / 1000 = -226.8.
+const MIN_SUM: i32 = -384;
+/// `clip(MIN_SUM + index)` to 0 … 255. On noise, clipping by comparisons took four times as long (mispredicted branches).
 static CLIPPED: [u8; 1024] = clipped();
 
 #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
 #[allow(clippy::cast_sign_loss, reason = "evaluated by the compiler")]
 const fn clipped() -> [u8; 1024] {
     let mut table = [255; 1024];
-    let mut sum = LEAST;
+    let mut sum = MIN_SUM;
     while sum < 256 {
-        table[(sum - LEAST) as usize] = if sum < 0 { 0 } else { sum as u8 };
+        table[(sum - MIN_SUM) as usize] = if sum < 0 { 0 } else { sum as u8 };
         sum += 1;
     }
     table
@@ -54,15 +58,15 @@ pub(super) fn full_to_rgb(pixels: &mut [u8]) {
 
 #[inline(always)]
 #[allow(clippy::indexing_slicing, reason = "the tables have an entry for every byte")]
-#[allow(clippy::cast_sign_loss, reason = "no sum is below LEAST")]
+#[allow(clippy::cast_sign_loss, reason = "no sum is below MIN_SUM")]
 fn rgb([y, cb, cr]: [u8; 3]) -> [u8; 3] {
-    let [less_cb, less_cr, first, more] = GREEN_LESS;
-    let less = (cb == less_cb) & (cr == less_cr) & (y.wrapping_sub(first) <= more);
-    let clipped = |add: i32| CLIPPED[(i32::from(y) + add - LEAST) as usize & 1023];
+    let green_is_less =
+        (cb == GREEN_LESS_CB) & (cr == GREEN_LESS_CR) & (y.wrapping_sub(GREEN_LESS_FIRST_Y) <= GREEN_LESS_Y_SPAN);
+    let clipped = |add: i32| CLIPPED[(i32::from(y) + add - MIN_SUM) as usize & 1023];
     let green = (i32::from(cb) - 128) * GREEN_CB + (i32::from(cr) - 128) * GREEN_CR + GREEN_HALF;
     [
         clipped(RED[usize::from(cr)].into()),
-        clipped((green >> GREEN_SHIFT) - i32::from(less)),
+        clipped((green >> GREEN_SHIFT) - i32::from(green_is_less)),
         clipped(BLUE[usize::from(cb)].into()),
     ]
 }

@@ -1,20 +1,34 @@
-//! Pixels to planes and back by shuffles; 16-bit lanes for red and blue, 32-bit lanes for green.
+//! AVX2 bodies: pixels to planes and back by shuffles; R and B in 16-bit lanes, G in 32-bit lanes.
+//!
+//! 32 pixels (96 bytes) per round, 16 of them in each 128-bit half of the vectors. Sample `k` of pixel `i` is byte
+//! `3 i + k` of the 48 bytes of a half, so its position in a 16-byte vector is `(3 i + k) mod 16`. For one `k` these
+//! positions are all different. So the three vectors are blended first, and one shuffle then puts the pixels in order:
+//!
+//! ```text
+//! memory        v0: y0 cb0 cr0 y1 … y5    v1: cb5 cr5 y6 … cb10    v2: cr10 y11 … cr15
+//! blend for Y   positions 0 mod 3 of v0, 1 mod 3 of v2, 2 mod 3 of v1:  y0 y11 y6 y1 y12 y7 y2 …
+//! shuffle       y0 y1 y2 y3 …
+//! ```
 
-use super::{GREEN_CB, GREEN_CR, GREEN_HALF, GREEN_LESS, GREEN_SHIFT, scalar};
+use super::{
+    GREEN_CB, GREEN_CR, GREEN_HALF, GREEN_LESS_CB, GREEN_LESS_CR, GREEN_LESS_FIRST_Y, GREEN_LESS_Y_SPAN, GREEN_SHIFT,
+    scalar,
+};
 use std::arch::x86_64::*;
 
-/// 8 pairs of pixels: 32 bytes in, 48 out. Each 16 bytes out come from 16 that lie together.
+/// 8 pairs of pixels per round: 32 bytes of input, 48 of output. The 16 bytes of each output vector come from 16 contiguous
+/// bytes of the input: 0 to 15, 8 to 23, and 16 to 31.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn expand_422_bytes(src: &[u8], out: &mut [u8]) {
-    // Within bytes 0 to 15, 8 to 23 and 16 to 31 of Y0 Y1 Cb Cr …
+    // Input bytes Y0 Y1 Cb Cr Y2 Y3 Cb Cr …; output order 0 2 3 1 2 3, 4 6 7 5 6 7, …, counted from the first input byte.
     let first = _mm_setr_epi8(0, 2, 3, 1, 2, 3, 4, 6, 7, 5, 6, 7, 8, 10, 11, 9);
     let second = _mm_setr_epi8(2, 3, 4, 6, 7, 5, 6, 7, 8, 10, 11, 9, 10, 11, 12, 14);
     let third = _mm_setr_epi8(7, 5, 6, 7, 8, 10, 11, 9, 10, 11, 12, 14, 15, 13, 14, 15);
     let (rounds, rest) = src.as_chunks::<32>();
     let (out, tail) = out.split_at_mut_checked(rounds.len() * 48).unwrap_or_default();
     for (pairs, pixels) in rounds.iter().zip(out.as_chunks_mut::<48>().0) {
-        let ([low, high], _) = pairs.as_chunks::<16>() else { continue };
-        let ([a, b, c], _) = pixels.as_chunks_mut::<16>() else { continue };
+        let [low, high] = bytemuck::cast_ref::<[u8; 32], [[u8; 16]; 2]>(pairs);
+        let [a, b, c] = bytemuck::cast_mut::<[u8; 48], [[u8; 16]; 3]>(pixels);
         let (low, high) = (load(low), load(high));
         store(_mm_shuffle_epi8(low, first), a);
         store(_mm_shuffle_epi8(_mm_alignr_epi8::<8>(high, low), second), b);
@@ -28,20 +42,20 @@ pub(super) fn full_to_rgb(pixels: &mut [u8]) {
     let (rounds, rest) = pixels.as_chunks_mut::<96>();
     for round in rounds {
         let [y, cb, cr] = planes(round);
-        let [y_low, y_high] = wide(y);
+        let [y_low, y_high] = widen(y);
         let middle = _mm256_set1_epi16(128);
-        let [cb_low, cb_high] = wide(cb).map(|cb| _mm256_sub_epi16(cb, middle));
-        let [cr_low, cr_high] = wide(cr).map(|cr| _mm256_sub_epi16(cr, middle));
+        let [cb_low, cb_high] = widen(cb).map(|cb| _mm256_sub_epi16(cb, middle));
+        let [cr_low, cr_high] = widen(cr).map(|cr| _mm256_sub_epi16(cr, middle));
         let red = _mm256_packus_epi16(red(y_low, cr_low), red(y_high, cr_high));
         let green = _mm256_packus_epi16(green(y_low, cb_low, cr_low), green(y_high, cb_high, cr_high));
         let blue = _mm256_packus_epi16(blue(y_low, cb_low), blue(y_high, cb_high));
-        // The clipped green is at least 1 where one is taken off.
+        // The clipped G is at least 1 wherever `green_less` is -1, so the byte addition does not wrap.
         interleave([red, _mm256_add_epi8(green, green_less(y, cb, cr)), blue], round);
     }
     scalar::full_to_rgb(rest);
 }
 
-/// `Y + Cr + 0.402 Cr`: this factor rounds as the exact one does for every Cr.
+/// `Y + Cr + 0.402 Cr`. `mulhrs` computes (a × b + 2^14) >> 15; with 13175 / 2^15 it rounds like 0.402 for every Cr.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn red(y: __m256i, cr: __m256i) -> __m256i {
@@ -49,7 +63,8 @@ fn red(y: __m256i, cr: __m256i) -> __m256i {
     _mm256_add_epi16(y, _mm256_add_epi16(cr, more))
 }
 
-/// `Y + 2 Cb - 0.228 Cb`: this factor rounds as the exact one does but for the tie at Cb = -125, which it takes down.
+/// `Y + 2 Cb - 0.228 Cb`. With -7471 / 2^15 `mulhrs` rounds like -0.228, except for the tie at Cb = -125, which it rounds
+/// down; `tie` is -1 there.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn blue(y: __m256i, cb: __m256i) -> __m256i {
@@ -59,7 +74,8 @@ fn blue(y: __m256i, cb: __m256i) -> __m256i {
     _mm256_add_epi16(y, add)
 }
 
-/// Both factors are longer than 16 bits, so the upper and lower parts are multiplied apart.
+/// `madd` multiplies 16-bit factors, but GREEN_CB and GREEN_CR do not fit in 16 bits. So their upper and lower 8 bits are multiplied
+/// separately: sum = (madd(upper) << 8) + madd(lower).
 #[inline]
 #[target_feature(enable = "avx2")]
 fn green(y: __m256i, cb: __m256i, cr: __m256i) -> __m256i {
@@ -74,78 +90,78 @@ fn green(y: __m256i, cb: __m256i, cr: __m256i) -> __m256i {
     _mm256_add_epi16(y, _mm256_packs_epi32(add[0], add[1]))
 }
 
-/// -1 where green is one less.
+/// Returns -1 for the pixels whose G is one less, otherwise 0.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn green_less(y: __m256i, cb: __m256i, cr: __m256i) -> __m256i {
-    let [less_cb, less_cr, first, more] = GREEN_LESS.map(|v| _mm256_set1_epi8(v.cast_signed()));
-    let above = _mm256_sub_epi8(y, first);
-    let within = _mm256_cmpeq_epi8(_mm256_min_epu8(above, more), above);
+    let [less_cb, less_cr, first_y, y_span] = [GREEN_LESS_CB, GREEN_LESS_CR, GREEN_LESS_FIRST_Y, GREEN_LESS_Y_SPAN]
+        .map(|v| _mm256_set1_epi8(v.cast_signed()));
+    let offset = _mm256_sub_epi8(y, first_y);
+    let within = _mm256_cmpeq_epi8(_mm256_min_epu8(offset, y_span), offset);
     let pair = _mm256_and_si256(_mm256_cmpeq_epi8(cb, less_cb), _mm256_cmpeq_epi8(cr, less_cr));
     _mm256_and_si256(within, pair)
 }
 
-/// Bytes as 16-bit lanes: the halves that `packus` puts together again.
+/// Extends bytes to 16-bit lanes, in the order that `packus` reverses.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn wide(bytes: __m256i) -> [__m256i; 2] {
+fn widen(bytes: __m256i) -> [__m256i; 2] {
     let zero = _mm256_setzero_si256();
     [_mm256_unpacklo_epi8(bytes, zero), _mm256_unpackhi_epi8(bytes, zero)]
 }
 
-/// Where sample `k` of pixel `i` lies in its 16 bytes: (3 i + k) mod 16. No two fall on one place, so that
-/// the three vectors can be blended first and then shuffled once.
+/// Returns the position of sample `k` of pixel `i` in its vector, `(3 i + k) mod 16`, for each `i`.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn places(k: u8) -> [u8; 16] {
-    let (mut places, mut i) = ([0; 16], 0);
+const fn positions(k: u8) -> [u8; 16] {
+    let (mut positions, mut i) = ([0; 16], 0);
     while i < 16 {
-        places[i as usize] = (3 * i + k) % 16;
+        positions[i as usize] = (3 * i + k) % 16;
         i += 1;
     }
-    places
+    positions
 }
 
-/// The inverse: which pixel's sample `k` lies at a place (3 × 11 mod 16 is 1).
+/// Returns the inverse: the pixel whose sample `k` is at each position. 11 is the inverse of 3 modulo 16.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn pixels_at(k: u8) -> [u8; 16] {
-    let (mut pixels, mut place) = ([0; 16], 0);
-    while place < 16 {
-        pixels[place as usize] = (place + 16 - k) % 16 * 11 % 16;
-        place += 1;
+const fn pixels_by_position(k: u8) -> [u8; 16] {
+    let (mut pixels, mut position) = ([0; 16], 0);
+    while position < 16 {
+        pixels[position as usize] = (position + 16 - k) % 16 * 11 % 16;
+        position += 1;
     }
     pixels
 }
 
-/// 0xFF at the places that are `k` mod 3.
+/// Returns 0xFF at the positions that are `k` mod 3, otherwise 0.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn thirds(k: u8) -> [u8; 16] {
-    let (mut thirds, mut place) = ([0; 16], k);
-    while place < 16 {
-        thirds[place as usize] = 0xFF;
-        place += 3;
+    let (mut thirds, mut position) = ([0; 16], k);
+    while position < 16 {
+        thirds[position as usize] = 0xFF;
+        position += 3;
     }
     thirds
 }
 
-const PLACES: [[u8; 16]; 3] = [places(0), places(1), places(2)];
-const PIXELS_AT: [[u8; 16]; 3] = [pixels_at(0), pixels_at(1), pixels_at(2)];
+const POSITIONS: [[u8; 16]; 3] = [positions(0), positions(1), positions(2)];
+const PIXELS_BY_POSITION: [[u8; 16]; 3] = [pixels_by_position(0), pixels_by_position(1), pixels_by_position(2)];
 const THIRDS: [[u8; 16]; 3] = [thirds(0), thirds(1), thirds(2)];
 
-/// At places 0, 1, 2 mod 3 what `from` has there.
+/// Takes positions 0, 1, 2 mod 3 from the first, second, third vector.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn blend(from: [__m256i; 3]) -> __m256i {
-    let [_, one, two] = THIRDS.map(|third| both(&third));
-    _mm256_blendv_epi8(_mm256_blendv_epi8(from[0], from[1], one), from[2], two)
+fn blend(vectors: [__m256i; 3]) -> __m256i {
+    let [_, second, third] = THIRDS.map(|third| both(&third));
+    _mm256_blendv_epi8(_mm256_blendv_epi8(vectors[0], vectors[1], second), vectors[2], third)
 }
 
-/// 32 pixels as three vectors, 16 pixels a lane.
+/// Splits 32 pixels into the planes Y, Cb and Cr; pixels 0 to 15 are in the low half of each vector.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn planes(round: &[u8; 96]) -> [__m256i; 3] {
-    let ([a, b, c, d, e, f], _) = round.as_chunks::<16>() else { return [_mm256_setzero_si256(); 3] };
+    let [a, b, c, d, e, f] = bytemuck::cast_ref::<[u8; 96], [[u8; 16]; 6]>(round);
     let [a, b, c] = [(a, d), (b, e), (c, f)].map(|(low, high)| _mm256_set_m128i(load(high), load(low)));
-    let [y, cb, cr] = PLACES.map(|order| both(&order));
+    let [y, cb, cr] = POSITIONS.map(|order| both(&order));
     [
         _mm256_shuffle_epi8(blend([a, c, b]), y),
         _mm256_shuffle_epi8(blend([b, a, c]), cb),
@@ -157,8 +173,8 @@ fn planes(round: &[u8; 96]) -> [__m256i; 3] {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn interleave(planes: [__m256i; 3], round: &mut [u8; 96]) {
-    let ([a, b, c, d, e, f], _) = round.as_chunks_mut::<16>() else { return };
-    let [first, second, third] = PIXELS_AT.map(|order| both(&order));
+    let [a, b, c, d, e, f] = bytemuck::cast_mut::<[u8; 96], [[u8; 16]; 6]>(round);
+    let [first, second, third] = PIXELS_BY_POSITION.map(|order| both(&order));
     let red = _mm256_shuffle_epi8(planes[0], first);
     let green = _mm256_shuffle_epi8(planes[1], second);
     let blue = _mm256_shuffle_epi8(planes[2], third);
@@ -169,7 +185,7 @@ fn interleave(planes: [__m256i; 3], round: &mut [u8; 96]) {
     }
 }
 
-/// The same 16 bytes in both lanes.
+/// Returns a vector with the same 16 bytes in both halves.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn both(bytes: &[u8; 16]) -> __m256i {
@@ -179,7 +195,9 @@ fn both(bytes: &[u8; 16]) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load(bytes: &[u8; 16]) -> __m128i {
-    // SAFETY: the array is one vector long; the load needs no alignment.
+    // SAFETY:
+    // - `bytes` is 16 bytes long, the size of one vector.
+    // - The load needs no alignment.
     #[allow(unsafe_code)]
     unsafe {
         _mm_loadu_si128(bytes.as_ptr().cast())
@@ -189,7 +207,9 @@ fn load(bytes: &[u8; 16]) -> __m128i {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn store(vector: __m128i, bytes: &mut [u8; 16]) {
-    // SAFETY: the array has room for one vector; the store needs no alignment.
+    // SAFETY:
+    // - `bytes` is 16 bytes long, the size of one vector.
+    // - The store needs no alignment.
     #[allow(unsafe_code)]
     unsafe {
         _mm_storeu_si128(bytes.as_mut_ptr().cast(), vector);
