@@ -33,14 +33,14 @@ import dicoxide
 import generated
 from claims import Claim, Table
 from clock import Times, in_turns
-from dicoxide.bench._cases import of_paths
-from dicoxide.bench._decoders import OURS, PEERS, Opened
+from dicoxide.bench._cases import cases_from_paths
+from dicoxide.bench._decoders import DECODERS, DICOXIDE, LoadedCase
 from jpeg_lossless import lacking
 from tables import equals
 
 Array = npt.NDArray[Any]
 MANY = 500
-DICOMSDL = PEERS["dicomsdl"]
+DICOMSDL = DECODERS["dicomsdl"]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -87,26 +87,26 @@ def one(rounds: int) -> Table:
             with dicoxide.open(text) as image:
                 return image.shape
 
-        headers: dict[str, Callable[[], Any]] = {OURS: ready, "pydicom": lambda: pydicom.dcmread(text)}
-        ((case,), _) = of_paths([text])
-        variants = {OURS: "", "pydicom": ""}
-        if DICOMSDL.is_there():
+        headers: dict[str, Callable[[], Any]] = {DICOXIDE: ready, "pydicom": lambda: pydicom.dcmread(text)}
+        ((case,), _) = cases_from_paths([text])
+        variants = {DICOXIDE: "", "pydicom": ""}
+        if DICOMSDL.is_installed():
             import dicomsdl
 
             headers["dicomsdl"] = lambda: dicomsdl.open(text)
             variants["dicomsdl"] = "out="
-        pixels = {name: PEERS[name].bind("file", Opened(case), variant, 1) for name, variant in variants.items()}
+        pixels = {name: DECODERS[name].bind("file", LoadedCase(case), variant, 1) for name, variant in variants.items()}
         took = Times(in_turns(headers, rounds * 5, cpu=True))
         for rival, target in (("pydicom", 15.0), ("dicomsdl", 2.0)):
             if rival in headers:
-                table.race(f"header of a CT file to ready to decode, over {rival}", took, OURS, rival, target)
+                table.race(f"header of a CT file to ready to decode, over {rival}", took, DICOXIDE, rival, target)
         # One of them gives frames a dimension of their own.
         took = Times(
             in_turns(pixels, rounds * 5, check=lambda _, result: equals(frame, result.reshape(frame.shape)), cpu=True)
         )
         for rival, target in (("pydicom", 10.0), ("dicomsdl", 1.3)):
             if rival in pixels:
-                table.race(f"decode(path), native CT 512 × 512, over {rival}", took, OURS, rival, target)
+                table.race(f"decode(path), native CT 512 × 512, over {rival}", took, DICOXIDE, rival, target)
     return table
 
 
@@ -154,8 +154,8 @@ def many(rounds: int) -> Table:
         ways: dict[Any, Callable[[], Iterator[Array]]] = {CORES: lambda: here(CORES), 1: lambda: here(1)}
         if "gdcm" in get_decoder(JPEGLossless).available_plugins:
             ways["gdcm"] = lambda: map(with_gdcm, paths)
-        if DICOMSDL.is_there():
-            calls = [DICOMSDL.bind("file", Opened(case), "", 1) for case in of_paths(paths)[0]]
+        if DICOMSDL.is_installed():
+            calls = [DICOMSDL.bind("file", LoadedCase(case), "", 1) for case in cases_from_paths(paths)[0]]
 
             def pooled() -> Iterator[Array]:
                 with ThreadPoolExecutor(CORES) as pool:

@@ -20,8 +20,8 @@ from pydicom.pixels import pixel_array
 from pydicom.uid import RLELossless
 
 import generated
-from dicoxide.bench._cases import of_paths
-from dicoxide.bench._decoders import Opened
+from dicoxide.bench._cases import cases_from_paths
+from dicoxide.bench._decoders import LoadedCase
 
 Array = npt.NDArray[Any]
 
@@ -56,13 +56,13 @@ class Frame:
         return ds
 
     @cached_property
-    def opened(self) -> Opened:
+    def opened(self) -> LoadedCase:
         """The same as a file, for adapters of decoders."""
         folder = Path(_folder().name)
         path = folder / f"{len(list(folder.iterdir()))}.dcm"
         self.dataset.save_as(path, enforce_file_format=True)
-        (case,), _ = of_paths([str(path)])
-        return Opened(case)
+        (case,), _ = cases_from_paths([str(path)])
+        return LoadedCase(case)
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,8 +57,8 @@ def main() -> int:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # It takes longest.
         of_calls = pool.submit(_counted, [sys.executable, str(CALLS), *calls], len(calls)) if calls else None
-        of_paths = list(pool.map(lambda path: _counted([binary, path], 1), paths))
-    counts = {path: count for path, [count] in zip(paths, of_paths, strict=True)}
+        path_counts = list(pool.map(lambda path: _counted([binary, path], 1), paths))
+    counts = {path: count for path, [count] in zip(paths, path_counts, strict=True)}
     counts |= zip(calls, of_calls.result() if of_calls else [], strict=True)
     if arguments.write:
         BASELINES.write_text(json.dumps({**here, "instructions": counts}, indent=1) + "\n")

@@ -12,7 +12,8 @@ import numpy as np
 
 from clock import Times, in_turns
 from corpus import Frame
-from dicoxide.bench._decoders import OURS, PEERS, Peer
+from dicoxide.bench._decoders import DECODERS, DICOXIDE
+from dicoxide.bench._decoders import Decoder as BenchDecoder
 
 __all__ = ["Decoder", "from_frame_to_frame", "missing"]
 
@@ -22,7 +23,7 @@ class Decoder:
     """A peer at a level, in one of its variants."""
 
     name: str
-    peer: Peer
+    peer: BenchDecoder
     level: str = "codec"
     variant: str = ""
     module: str = ""
@@ -31,7 +32,7 @@ class Decoder:
     @property
     def is_ours(self) -> bool:
         """Whether it is no peer."""
-        return self.peer is PEERS[OURS]
+        return self.peer is DECODERS[DICOXIDE]
 
     def missing(self) -> str | None:
         """Why it cannot be measured, if so."""
@@ -45,7 +46,7 @@ class Decoder:
 
     def is_right(self, frame: Frame, result: Any) -> bool:
         """Whether every value of a result is that of the reference."""
-        return np.array_equal(self.peer.answer(self.level, frame.opened, result), frame.reference)
+        return np.array_equal(self.peer.normalised(self.level, frame.opened, result), frame.reference)
 
     def verdict(self, frame: Frame) -> str | None:
         """What keeps a frame from being timed: a wrong answer has no speed."""

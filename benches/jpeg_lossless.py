@@ -27,10 +27,7 @@ from clock import Times, in_turns
 from corpus_jpeg import generated_frame, real_frames
 from decoders import Decoder, from_frame_to_frame, missing
 from dicoxide.bench import _images
-from dicoxide.bench._decoders import PEERS, Opened
-from dicoxide.bench._decoders._base import Call
-from dicoxide.bench._decoders._imagecodecs import Imagecodecs
-from dicoxide.bench._decoders._simpleitk import SimpleItk
+from dicoxide.bench._decoders import DECODERS, Call, Imagecodecs, LoadedCase, SimpleItk
 from tables import equals
 
 Array = npt.NDArray[Any]
@@ -43,7 +40,7 @@ class OfImagecodecs(Imagecodecs):
     def __init__(self, function: str) -> None:
         self._function = function
 
-    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
+    def bind(self, level: str, opened: LoadedCase, variant: str, threads: int) -> Call | None:
         import imagecodecs
 
         decode = getattr(imagecodecs, self._function)
@@ -53,29 +50,29 @@ class OfImagecodecs(Imagecodecs):
 class StoredSimpleItk(SimpleItk):
     """Of a file without rescale, what it gives are stored values; not asked for another type, it is faster."""
 
-    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
+    def bind(self, level: str, opened: LoadedCase, variant: str, threads: int) -> Call | None:
         import SimpleITK
 
         path = opened.case.path
         return lambda: SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(path))
 
 
-OURS = Decoder("dicoxide", PEERS["dicoxide"], variant="out=")
-TURBO = Decoder("libjpeg-turbo", PEERS["imagecodecs"])
-TURBO_OUT = Decoder("libjpeg-turbo out=", PEERS["imagecodecs"], variant="out=")
+DICOXIDE = Decoder("dicoxide", DECODERS["dicoxide"], variant="out=")
+TURBO = Decoder("libjpeg-turbo", DECODERS["imagecodecs"])
+TURBO_OUT = Decoder("libjpeg-turbo out=", DECODERS["imagecodecs"], variant="out=")
 TURBOS = (TURBO, TURBO_OUT)
-VS_TURBO = (OURS, *TURBOS)
+VS_TURBO = (DICOXIDE, *TURBOS)
 CODECS = (
     TURBO,
     Decoder("liblj92", OfImagecodecs("ljpeg_decode"), variant="out="),
     Decoder("jpegsof3", OfImagecodecs("jpegsof3_decode")),
-    Decoder("pylibjpeg-libjpeg", PEERS["pylibjpeg"], module="libjpeg"),
+    Decoder("pylibjpeg-libjpeg", DECODERS["pylibjpeg"], module="libjpeg"),
 )
 """From the bytes of a frame to an array."""
-OURS_FILE = Decoder("dicoxide", PEERS["dicoxide"], "file", "out=")
+OURS_FILE = Decoder("dicoxide", DECODERS["dicoxide"], "file", "out=")
 FILES = (
-    Decoder("gdcm", PEERS["gdcm"], "file"),
-    Decoder("dicomsdl", PEERS["dicomsdl"], "file", "out="),
+    Decoder("gdcm", DECODERS["gdcm"], "file"),
+    Decoder("dicomsdl", DECODERS["dicomsdl"], "file", "out="),
     Decoder("SimpleITK", StoredSimpleItk(), "file"),
 )
 """From a file to an array. gdcm ends the process at some precisions below 8, of which there are none here."""
@@ -90,7 +87,7 @@ def lacking(*peers: Decoder) -> str | None:
 
 def over_turbo(took: Times[tuple[int, Decoder]], index: int) -> Ratios:
     """How many times as fast as libjpeg-turbo, with or without `out=`: by medians, and by best times."""
-    ratios = [min(of[index, turbo] for turbo in TURBOS) / of[index, OURS] for of in (took, took.best)]
+    ratios = [min(of[index, turbo] for turbo in TURBOS) / of[index, DICOXIDE] for of in (took, took.best)]
     return ratios[0], ratios[1]
 
 
@@ -114,7 +111,7 @@ def real(rounds: int) -> Table:
     for index, frame in enumerate(frames):
         ratios = over_turbo(took, index)
         (wg04 if frame.is_wg04 else others).append(ratios)
-        seconds = took[index, OURS], min(took[index, turbo] for turbo in TURBOS)
+        seconds = took[index, DICOXIDE], min(took[index, turbo] for turbo in TURBOS)
         speeds = (frame.counted_bytes / some / 1e9 for some in seconds)
         name = f"{frame.name} (WG04)" if frame.is_wg04 else frame.name
         about = (name, str(frame.bits_stored), str(frame.selection_value), frame.bits_a_sample)
@@ -135,7 +132,7 @@ def peers(rounds: int) -> Table:
     """Every other decoder that is installed, on the same frames: codecs from bytes, readers from a file."""
     found = {
         ours: [decoder for decoder in others if not decoder.missing()]
-        for ours, others in ((OURS, CODECS), (OURS_FILE, FILES))
+        for ours, others in ((DICOXIDE, CODECS), (OURS_FILE, FILES))
     }
     codecs, readers = ([decoder.name for decoder in some] for some in found.values())
     table = Table(
@@ -158,9 +155,9 @@ def peers(rounds: int) -> Table:
             quickest = min((seconds[decoder] for decoder in some if decoder in seconds), default=None)
             row.append(quickest / seconds[ours] if quickest else "")
         table.rows.append(tuple(row))
-    for decoder in found[OURS]:
+    for decoder in found[DICOXIDE]:
         indices = [index for index in range(len(frames)) if (index, decoder) in took]
-        worst, best = (min(of[index, decoder] / of[index, OURS] for index in indices) for of in (took, took.best))
+        worst, best = (min(of[index, decoder] / of[index, DICOXIDE] for index in indices) for of in (took, took.best))
         table.claims.append(Claim(f"JPEG Lossless, worst frame over {decoder.name}", worst, 2.0, best))
     return table
 
@@ -194,7 +191,7 @@ def goals(rounds: int) -> Table:
     for index, (frame, (kind, value, times, speed)) in enumerate(zip(frames, GOALS, strict=True)):
         name, ratios = f"{kind}, SV{value}", over_turbo(took, index)
         theirs = min(took[index, turbo] for turbo in TURBOS)
-        speeds = (frame.counted_bytes / took[index, OURS] / 1e9, speed or "", frame.counted_bytes / theirs / 1e9)
+        speeds = (frame.counted_bytes / took[index, DICOXIDE] / 1e9, speed or "", frame.counted_bytes / theirs / 1e9)
         table.rows.append((name, str(frame.bits_stored), frame.bits_a_sample, *speeds, *ratios))
         if times is not None:
             table.claims.append(Claim(f"JPEG Lossless, {name}, over libjpeg-turbo", ratios[0], times, ratios[1]))
@@ -216,7 +213,7 @@ def path_ratios(rounds: int) -> list[tuple[str, float, Ratios]]:
     frames += [generated_frame(kind) for kind in ("CT 512 × 512", "MR 256 × 256", "CR 2140 × 1760")]
     took = from_frame_to_frame(frames, VS_TURBO, rounds, cpu=True)
     return [
-        (frame.name, frame.counted_bytes / took[index, OURS] / 1e9, over_turbo(took, index))
+        (frame.name, frame.counted_bytes / took[index, DICOXIDE] / 1e9, over_turbo(took, index))
         for index, frame in enumerate(frames)
     ]
 

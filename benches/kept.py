@@ -13,7 +13,7 @@ from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
-from dicoxide.bench import _summary
+from dicoxide.bench import DICOXIDE, _summary
 
 ROOT = Path(__file__).resolve().parent.parent
 RUNS = ROOT / "benches" / "runs"
@@ -69,7 +69,7 @@ def tables(run: Document, only: Container[str] | None = None) -> Iterator[str]:
         yield f"| {what} | images | dicoxide, MB/s | {' | '.join(peers)} |"
         yield "|---|" + "--:|" * (len(peers) + 2)
         for name, rows in sorted(of_level.items(), key=_place):
-            ours = [bar.value for bar in speeds.get((level, name), []) if bar.peer == _summary.OURS]
+            ours = [bar.value for bar in speeds.get((level, name), []) if bar.peer == DICOXIDE]
             speed = f"{ours[0] / 1e6:.0f}" if ours else ""
             images = max((row.case_count for peer, row in rows.items() if peer in peers), default=0)
             cells = [

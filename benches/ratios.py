@@ -30,7 +30,7 @@ import jpeg_lossless
 import tables
 from claims import Claim, Table
 
-PEERS = ("pydicom", "imagecodecs", "pylibjpeg-rle", "pylibjpeg-libjpeg", "python-gdcm", "dicomsdl", "SimpleITK")
+DECODERS = ("pydicom", "imagecodecs", "pylibjpeg-rle", "pylibjpeg-libjpeg", "python-gdcm", "dicomsdl", "SimpleITK")
 TABLES = {**tables.TABLES, **jpeg_lossless.TABLES, **encode.TABLES, **bulk.TABLES}
 
 
@@ -42,7 +42,7 @@ def surroundings() -> dict[str, str | int | None]:
         "dicoxide": dicoxide.__version__,
         "backend": dicoxide.backend,
     }
-    for name in PEERS:
+    for name in DECODERS:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

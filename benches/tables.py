@@ -22,16 +22,16 @@ import processes
 from claims import Claim, Table
 from clock import Times, in_turns
 from decoders import Decoder, from_frame_to_frame, missing
-from dicoxide.bench._decoders import OURS, PEERS
+from dicoxide.bench._decoders import DECODERS, DICOXIDE
 
 Array = npt.NDArray[Any]
 MIB = 1 << 20
 
-PYLIBJPEG_RLE = Decoder("pylibjpeg-rle", PEERS["pylibjpeg"], module="rle.rle")
+PYLIBJPEG_RLE = Decoder("pylibjpeg-rle", DECODERS["pylibjpeg"], module="rle.rle")
 RLE_DECODERS = (
-    Decoder(OURS, PEERS[OURS], variant="out="),
-    Decoder("imagecodecs", PEERS["imagecodecs"]),
-    Decoder("imagecodecs out=", PEERS["imagecodecs"], variant="out="),
+    Decoder(DICOXIDE, DECODERS[DICOXIDE], variant="out="),
+    Decoder("imagecodecs", DECODERS["imagecodecs"]),
+    Decoder("imagecodecs out=", DECODERS["imagecodecs"], variant="out="),
     PYLIBJPEG_RLE,
 )
 

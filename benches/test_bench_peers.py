@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import dicoxide
-from dicoxide.bench._answers import checksum
-from dicoxide.bench._decoders import LEVELS, PEERS
+from dicoxide.bench._array_comparison import checksum
+from dicoxide.bench._decoders import DECODERS, LEVELS
 from suite import REAL, SYNTAXES, Suite
 
 # Of many frames the codec has the first only, which is another's all.
@@ -29,7 +29,7 @@ FILES = 16
 
 def parameters() -> Iterator[Any]:
     """Level, case, decoder, variant, threads."""
-    for level, name, peer in ((level, name, peer) for level in LEVELS for name in CASES for peer in PEERS.values()):
+    for level, name, peer in ((level, name, peer) for level in LEVELS for name in CASES for peer in DECODERS.values()):
         if level not in CASES[name] or level not in peer.levels:
             continue
         # An interface of pydicom takes no array.
@@ -55,9 +55,9 @@ def test_decode(benchmark, suite: Suite, level: str, name: str, peer: str, varia
     opened = suite.opened(name)
     answer = suite.answer("file" if level == "bulk" else level, name, peer)
     if level == "bulk":
-        call = PEERS[peer].bind_many([opened] * FILES, threads)
+        call = DECODERS[peer].bind_many([opened] * FILES, threads)
     else:
-        call = PEERS[peer].bind(level, opened, variant, threads)
+        call = DECODERS[peer].bind(level, opened, variant, threads)
     if call is None:
         pytest.skip(f"{peer} does not decode such a case at level {level} {variant}")
     benchmark.group = f"{level}, {name}"
@@ -65,5 +65,5 @@ def test_decode(benchmark, suite: Suite, level: str, name: str, peer: str, varia
         assert call() == FILES * math.prod(opened.case.shape)
     else:
         # Decided is what it gave in another process.
-        assert checksum(PEERS[peer].answer(level, opened, call())) == answer.sha256
+        assert checksum(DECODERS[peer].normalised(level, opened, call())) == answer.sha256
     benchmark(call)

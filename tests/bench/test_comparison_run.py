@@ -18,14 +18,22 @@ import pytest
 import dicoxide
 from dicoxide import cli
 from dicoxide._threads import ThreadPool
-from dicoxide.bench._answers import checksum, difference, normal
-from dicoxide.bench._cases import Case, mixed, of_paths
-from dicoxide.bench._decoders import OURS, PEERS
-from dicoxide.bench._images import ct, write
-from dicoxide.bench._run import Now
-from dicoxide.bench._stats import ratio, summary
-from dicoxide.bench._terminal import lines
-from dicoxide.bench._verify import Verdicts
+from dicoxide.bench import (
+    DECODERS,
+    DICOXIDE,
+    BenchOptions,
+    BenchProgress,
+    cases_from_paths,
+    report_lines,
+    sampling_order,
+)
+from dicoxide.bench import run as run_comparison
+from dicoxide.bench._array_comparison import checksum, difference, normalise
+from dicoxide.bench._cases import Case
+from dicoxide.bench._images import ct, write_file
+from dicoxide.bench._process import BudgetExceededError
+from dicoxide.bench._stats import ratio, summarise
+from dicoxide.bench._verify import CaseResult, Verifier
 from dicoxide.cli._live_table import _table
 from support import processes
 from support.processes import environment, run, started
@@ -43,8 +51,8 @@ def images(tmp_path: Path) -> Path:
     folder.mkdir()
     frames = ct(3, 48, 64)
     for syntax in ("native", "rle", "jpeg-lossless")[: 3 if dicoxide.backend == "rust" else 2]:
-        write(str(folder / f"{syntax}.dcm"), frames[:1], 12, syntax)
-        write(str(folder / f"{syntax}-3.dcm"), frames, 12, syntax)
+        write_file(str(folder / f"{syntax}.dcm"), frames[:1], 12, syntax)
+        write_file(str(folder / f"{syntax}-3.dcm"), frames, 12, syntax)
     (folder / "readme.txt").write_text("no image")
     return folder
 
@@ -67,11 +75,11 @@ def stand_ins() -> Path:
 
 @needs_core
 def test_a_run_tells_who_is_exact_and_how_fast(images: Path) -> None:
-    document, told = bench(images, "--budget", "80", "--peer", "pydicom")
+    document, output = bench(images, "--budget", "80", "--peer", "pydicom")
     assert document["schema"] == "dicoxide-bench/1"
     assert {case["name"] for case in document["cases"]} == {path.name for path in images.glob("*.dcm")}
-    assert "1 file left out" in told
-    ours, theirs = of(document, OURS), of(document, "pydicom")
+    assert "1 file skipped" in output
+    ours, theirs = of(document, DICOXIDE), of(document, "pydicom")
     assert {one["status"] for one in (ours["native.dcm"], theirs["native.dcm"])} == {"ok"}
     raced = [one for one in document["results"] if one["ratio"]]
     assert raced
@@ -96,7 +104,7 @@ def test_the_budget_is_kept(images: Path) -> None:
 @needs_core
 def test_decoders_that_crash_err_or_are_wrong_are_results(images: Path, stand_ins: Path) -> None:
     peers = [f"--peer={name}" for name in ("pydicom", *STAND_INS)]
-    document, told = bench(images, "--verify", "--budget", "60", *peers, stand_ins=stand_ins)
+    document, output = bench(images, "--verify", "--budget", "60", *peers, stand_ins=stand_ins)
     status = {peer["name"]: peer["status"] for peer in document["peers"]}
     assert (status["dicomsdl"], status["highdicom"], status["SimpleITK"]) == ("found", "found", "broken")
     for name in ("native.dcm", "rle.dcm", "native-3.dcm"):
@@ -104,17 +112,17 @@ def test_decoders_that_crash_err_or_are_wrong_are_results(images: Path, stand_in
         assert crashed["status"] == "crashed"
         assert "SIGABRT" in crashed["detail"] or os.name != "posix"
         # Two agree against one, whose answer has no speed.
-        assert (wrong["status"], of(document, OURS)[name]["status"]) == ("wrong", "ok")
+        assert (wrong["status"], of(document, DICOXIDE)[name]["status"]) == ("wrong", "ok")
         assert (wrong["wrong"]["samples"], wrong["wrong"]["max_difference"]) == (1, 1.0)
         assert wrong["wrong"]["first"] == [*(() if "-3" not in name else (0,)), 0, 7]
         error = of(document, "highdicom", "rescaled")[name]
         assert (error["status"], error["detail"]) == ("error", "ValueError: no such <thing>")
     assert not [one for one in document["results"] if one["seconds"]]
     (first, *_) = [one for one in document["disagreements"] if one["case"] == "native.dcm" and one["level"] == "file"]
-    assert first["reference"] == [OURS, "pydicom"]
+    assert first["reference"] == [DICOXIDE, "pydicom"]
     assert not first["known"]
-    assert "SimpleITK cannot be imported" in told.replace("is cannot", "cannot")
-    assert "crashed" in told
+    assert "SimpleITK cannot be imported" in output
+    assert "crashed" in output
 
 
 @needs_core
@@ -123,7 +131,7 @@ def test_what_is_generated_is_known(tmp_path: Path, stand_ins: Path) -> None:
     made = [case["name"] for case in document["cases"] if case["origin"] == "generated" and case["frames"] == 1]
     assert made
     for name in set(made) & of(document, "highdicom").keys():
-        assert of(document, OURS)[name]["status"] == "ok"
+        assert of(document, DICOXIDE)[name]["status"] == "ok"
         if name.endswith("jpeg-lossless"):
             # pydicom may have nobody who decodes it.
             continue
@@ -141,19 +149,19 @@ def test_an_interrupt_leaves_what_there_is(images: Path, tmp_path: Path) -> None
         while not (line := process.stderr.readline()).startswith(("speed", "memory")):
             assert line
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=processes.TIMEOUT_SECONDS)
+        output, _ = process.communicate(timeout=processes.TIMEOUT_SECONDS)
     assert process.returncode == 130
     document = json.loads(out.read_text())
     assert document["setup"]["interrupted"]
     assert document["cases"]
-    assert "interrupted" in told
+    assert "interrupted" in output
 
 
 def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "--peer", "nobody"]) == 2
-    assert "known are dicoxide" in capsys.readouterr().err
+    assert "known decoders are dicoxide" in capsys.readouterr().err
     assert cli.main(["bench", str(tmp_path), "--json", str(tmp_path / "no" / "x.json")]) == 2
-    assert "no such folder" in capsys.readouterr().err
+    assert "the folder does not exist" in capsys.readouterr().err
     assert cli.main(["bench", str(tmp_path)]) == 1
     assert "no images in" in capsys.readouterr().err
     with pytest.raises(SystemExit) as caught:
@@ -178,17 +186,17 @@ class TestAnswers:
 
     def test_are_brought_into_one_form(self) -> None:
         values = np.arange(6, dtype=np.uint16)
-        assert normal(values, (2, 3), "<u2").shape == (2, 3)
-        assert normal(values.astype("i4"), (2, 3), "<u2").dtype == np.uint16
+        assert normalise(values, (2, 3), "<u2").shape == (2, 3)
+        assert normalise(values.astype("i4"), (2, 3), "<u2").dtype == np.uint16
         # A codec gives no sign.
-        signed = normal(np.full(6, 65535, np.uint16), (2, 3), "<i2")
+        signed = normalise(np.full(6, 65535, np.uint16), (2, 3), "<i2")
         assert (signed == -1).all()
         # Byte order is nobody's value.
-        assert (normal(values.astype(">i2"), (2, 3), "<i2") == values.reshape(2, 3)).all()
-        assert (normal(values.astype(">u2"), (2, 3), "<i2") == values.reshape(2, 3)).all()
+        assert (normalise(values.astype(">i2"), (2, 3), "<i2") == values.reshape(2, 3)).all()
+        assert (normalise(values.astype(">u2"), (2, 3), "<i2") == values.reshape(2, 3)).all()
         # What does not fit stays as it is, and is wrong.
-        assert normal(values[:5], (2, 3), "<u2").shape == (5,)
-        assert normal(np.full(6, 70000), (2, 3), "<u2").dtype == np.int64
+        assert normalise(values[:5], (2, 3), "<u2").shape == (5,)
+        assert normalise(np.full(6, 70000), (2, 3), "<u2").dtype == np.int64
 
     def test_have_a_checksum_of_values_and_type(self) -> None:
         values = np.arange(6, dtype=np.uint16)
@@ -220,13 +228,13 @@ class TestAnswers:
         assert (found["samples"], found["first"]) == (1, [0, 2])
 
 
-class _Told:
+class FakeWorker:
     """A worker whose answer is given: one letter, which is near the next two."""
 
     def __init__(self, letter: str) -> None:
         self._letter = letter
 
-    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+    def request(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         if request["save"]:
             Path(request["save"]).write_text(self._letter)
         reference = request["reference"] and Path(request["reference"]).read_text()
@@ -260,38 +268,61 @@ class _Told:
 def test_most_are_right_and_nobody_is_where_it_is_even(
     answers: dict[str, str], expected: dict[str, str], tmp_path: Path
 ) -> None:
-    workers = {name: _Told(sha256) for name, sha256 in answers.items()}
+    workers = {name: FakeWorker(sha256) for name, sha256 in answers.items()}
     with ThreadPool(2) as threads:
-        verdicts = Verdicts(str(tmp_path), workers, threads)  # type: ignore[arg-type]
-        found = verdicts.of_case("file", TestAnswers.case, answers)
+        verifier = Verifier(str(tmp_path), workers, threads)  # type: ignore[arg-type]
+        found = verifier.verify("file", TestAnswers.case, answers)
     assert {name: answer.status for name, answer in found.items()} == expected
     is_disputed = {"wrong", "disputed"} & set(expected.values())
-    assert len(verdicts.disagreements) == bool(is_disputed)
+    assert len(verifier.disagreements) == bool(is_disputed)
 
 
 def test_who_confirms_a_dataset_confirms_its_file(tmp_path: Path) -> None:
     rle = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.5")
     with ThreadPool(2) as threads:
-        # Of pydicom's answer from a path nobody knows which plugin gave it: alone, it is one against one.
-        workers = {"dicoxide": _Told("a"), "pydicom": _Told("a"), "pylibjpeg": _Told("a"), "gdcm": _Told("b")}
-        verdicts = Verdicts(str(tmp_path), workers, threads)  # type: ignore[arg-type]
-        found = verdicts.of_case("file", rle, ["dicoxide", "pydicom", "gdcm"])
+        # At the level "file" pydicom has no vote, because its plugin is not known: dicoxide and gdcm have one each.
+        workers = {
+            "dicoxide": FakeWorker("a"),
+            "pydicom": FakeWorker("a"),
+            "pylibjpeg": FakeWorker("a"),
+            "gdcm": FakeWorker("b"),
+        }
+        verifier = Verifier(str(tmp_path), workers, threads)  # type: ignore[arg-type]
+        found = verifier.verify("file", rle, ["dicoxide", "pydicom", "gdcm"])
         assert {answer.status for answer in found.values()} == {"disputed"}
-        verdicts.of_case("pixel_array", rle, ["pylibjpeg"])
-        found = verdicts.of_case("file", rle, ["dicoxide", "pydicom", "gdcm"])
+        verifier.verify("pixel_array", rle, ["pylibjpeg"])
+        found = verifier.verify("file", rle, ["dicoxide", "pydicom", "gdcm"])
     assert [answer.status for answer in found.values()] == ["ok", "ok", "wrong"]
 
 
 def test_answers_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
     lossy = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.4.50")
-    workers = {"pydicom": _Told("a"), "gdcm": _Told("b"), "dicomsdl": _Told("f")}
+    workers = {"pydicom": FakeWorker("a"), "gdcm": FakeWorker("b"), "dicomsdl": FakeWorker("f")}
     with ThreadPool(2) as threads:
-        found = Verdicts(str(tmp_path), workers, threads).of_case("pixel_array", lossy, workers)  # type: ignore[arg-type]
+        found = Verifier(str(tmp_path), workers, threads).verify("pixel_array", lossy, workers)  # type: ignore[arg-type]
     assert {name: answer.status for name, answer in found.items()} == {
         "pydicom": "ok",
         "gdcm": "ok",
         "dicomsdl": "wrong",
     }
+
+
+def test_a_case_that_the_budget_cut_off_is_not_in_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels: list[str] = []
+
+    def verify(self: Verifier, level: str, case: Case, decoders: list[str]) -> dict[str, CaseResult]:
+        levels.append(level)
+        if len(levels) == 3:
+            raise BudgetExceededError
+        return {name: CaseResult("ok", sha256="a") for name in decoders}
+
+    monkeypatch.setattr(Verifier, "verify", verify)
+    cases = [TestAnswers.case._replace(name=name, photometric_interpretation="PALETTE COLOR") for name in ("a", "b")]
+    document = run_comparison(cases, BenchOptions(decoders=("pydicom",)), [], lambda progress: None)
+    assert len(levels) == 3
+    assert [case["name"] for case in document["cases"]] == ["a"]
+    assert {result["case"] for result in document["results"]} == {"a"}
+    assert document["notes"] == ["1 of 2 images verified within the budget"]
 
 
 def test_ratios_have_intervals() -> None:
@@ -301,23 +332,23 @@ def test_ratios_have_intervals() -> None:
     found = ratio(np.random.default_rng(3).uniform(0.5, 1.5, 40).tolist(), ours.tolist())
     assert found["low"] < 1 < found["high"]
     assert ratio([1.0, 2.0], [1.0, 1.0]) == {"median": 1.5, "low": 1.0, "high": 2.0}
-    told = summary([3.0, 1.0, 2.0])
-    assert (told["median"], told["best"], told["rounds"]) == (2.0, 1.0, 3)
+    summary = summarise([3.0, 1.0, 2.0])
+    assert (summary["median"], summary["best"], summary["rounds"]) == (2.0, 1.0, 3)
 
 
 def test_samples_have_every_kind(images: Path) -> None:
-    cases, others = of_paths([str(images)])
+    cases, others = cases_from_paths([str(images)])
     assert others == 1
-    every = mixed(cases)
+    every = sampling_order(cases)
     assert len({case.keyword for case in every[:3]}) == min(3, len({case.keyword for case in cases}))
     assert sorted(every) == sorted(cases)
 
 
 def test_each_peer_says_what_it_is() -> None:
-    for name, peer in PEERS.items():
+    for name, peer in DECODERS.items():
         assert (peer.name, bool(peer.license), bool(peer.levels)) == (name, True, True)
         assert peer.install.startswith("pip install ")
-        assert not peer.is_there() or peer.version() is not None or name == OURS
+        assert not peer.is_installed() or peer.version() is not None or name == DICOXIDE
 
 
 def test_losses_are_told_first() -> None:
@@ -336,19 +367,19 @@ def test_losses_are_told_first() -> None:
         "results": [raced("slow", 3.0), raced("fast", 0.5)],
         "notes": [],
     }
-    told = "\n".join(lines(document))
-    assert "(1 of 2)" in told
-    assert "2.00 × as long" in told
-    assert told.index("fast") < told.index("3.00 ×")
+    output = "\n".join(report_lines(document))
+    assert "(1 of 2 comparisons)" in output
+    assert "0.50×" in output
+    assert output.index("fast") < output.index("3.00×")
 
 
 def test_a_live_table_has_what_was_raced_so_far() -> None:
     rich = pytest.importorskip("rich.console", reason="rich draws it")
     console = rich.Console(file=io.StringIO(), width=100, record=True)
     ratios = {("file", "gdcm"): [2.0, 8.0], ("codec", "pylibjpeg"): [0.5]}
-    console.print(_table(Now("speed", 40.0, 150.0, ratios), "speed (at most 40 s left)"))
-    told = console.export_text()
-    assert [line.split()[0] for line in told.splitlines()][1:4] == ["decoder", "gdcm", "pylibjpeg"]
-    assert "4.00 × of 2" in told
-    assert "0.50 × of 1" in told
-    assert "at most 40 s left" in told
+    console.print(_table(BenchProgress("speed", 40.0, 150.0, ratios), "speed (at most 40 s left)"))
+    output = console.export_text()
+    assert [line.split()[0] for line in output.splitlines()][1:4] == ["decoder", "gdcm", "pylibjpeg"]
+    assert "4.00× of 2" in output
+    assert "0.50× of 1" in output
+    assert "at most 40 s left" in output

@@ -1,4 +1,4 @@
-"""What is measured: files of the user; or images that pydicom ships, and generated ones."""
+"""Images to compare decoders on: files of the user, or images that pydicom ships and generated ones."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from dicoxide.bench import _images
 from dicoxide.bulk.series import CandidateFile, FileFinder
 from dicoxide.errors import DecodeError, UnsupportedError
 
-__all__ = ["LOSSY", "Case", "built_in", "generated", "mixed", "of_paths"]
+__all__ = ["LOSSY", "Case", "built_in_cases", "cases_from_paths", "generated_cases", "sampling_order"]
 
-# Decoders of these may differ by rounding (PS3.5 8.2).
+# Transfer syntaxes whose decoders may differ by rounding (PS3.5 8.2).
 LOSSY = frozenset(
-    f"1.2.840.10008.1.2.4.{tail}" for tail in ("50", "51", "81", "91", "93", "112", "203", "205", "206", "111")
+    f"1.2.840.10008.1.2.4.{suffix}" for suffix in ("50", "51", "81", "91", "93", "112", "203", "205", "206", "111")
 )
+_NATIVE = frozenset({"1.2.840.10008.1.2", *(f"1.2.840.10008.1.2.{suffix}" for suffix in ("1", "1.99", "2"))})
 _TYPICAL_BYTES = 512 << 10
-# (frames, rows, columns[, samples]), and Bits Stored.
-_MADE: dict[str, tuple[Callable[[], Array], int]] = {
+# Larger images are skipped, because several decoders hold one at the same time.
+_MAX_DECODED_BYTES = 512 << 20
+# Functions that return (frames, rows, columns[, samples]), with Bits Stored.
+_GENERATED: dict[str, tuple[Callable[[], Array], int]] = {
     "ct-512": (lambda: _images.ct(1), 12),
     "ct-512x32": (lambda: _images.ct(32), 12),
     "mr-256": (lambda: _images.mr()[None], 12),
@@ -36,8 +39,6 @@ _MADE: dict[str, tuple[Callable[[], Array], int]] = {
     "mg-4084x3328": (lambda: _images.mg()[None], 12),
     "us-rgb-480x640": (lambda: _images.us_rgb()[None], 8),
 }
-# A larger file is not held in memory several times.
-_MOST_BYTES = 512 << 20
 
 
 class Case(NamedTuple):
@@ -57,125 +58,127 @@ class Case(NamedTuple):
     bits_stored: int
     pixel_representation: int
     frames: int
-    # Of the stored values.
+    # NumPy type of the stored values.
     dtype: str
     decoded_bytes: int
     file_bytes: int
-    # Where the samples are known, the file of NumPy that has them.
-    truth: str | None = None
+    # Path of a NumPy file with the correct samples, if they are known.
+    reference: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """([frames,] rows, columns[, samples]), as `dicoxide.decode` gives it."""
+        """([frames,] rows, columns[, samples]), as `dicoxide.decode` returns it."""
         leading = (self.frames,) if self.frames > 1 else ()
         trailing = (self.samples_per_pixel,) if self.samples_per_pixel > 1 else ()
         return (*leading, self.rows, self.columns, *trailing)
 
     @property
     def is_lossy(self) -> bool:
-        """Whether decoders may differ by rounding."""
+        """True if decoders may differ by rounding."""
         return self.transfer_syntax in LOSSY
 
     @property
     def is_native(self) -> bool:
-        """Whether samples are stored as they are (PS3.5 A.4)."""
-        return self.transfer_syntax in ("1.2.840.10008.1.2", *(f"1.2.840.10008.1.2.{t}" for t in ("1", "1.99", "2")))
+        """True if samples are not encapsulated (PS3.5 A.4)."""
+        return self.transfer_syntax in _NATIVE
 
     @property
     def is_rescalable(self) -> bool:
-        """Whether the Modality LUT is defined for it: of an index to a palette, some give the colour (PS3.3 C.11.1)."""
+        """True if the Modality LUT applies (PS3.3 C.11.1). Of palette indices, some decoders return the colour."""
         return self.photometric_interpretation in ("MONOCHROME1", "MONOCHROME2")
 
     @property
     def kind(self) -> tuple[Any, ...]:
-        """What decides how fast it is: cases of a kind stand for each other."""
+        """The properties that determine speed; cases with the same kind can represent each other."""
         size = round(math.log(max(1, self.decoded_bytes / self.frames), 4))
         return self.keyword, size, self.samples_per_pixel, self.bits_allocated, self.frames > 1
 
 
-def of_paths(paths: Sequence[str]) -> tuple[list[Case], int]:
-    """A case for each image below `paths`, and how many files there are that are none."""
-    cases, others = [], 0
-    names: dict[str, int] = {}
-    for found in FileFinder(paths):
-        case = _of_file(found.path, "file") if isinstance(found, CandidateFile) else None
+def cases_from_paths(paths: Sequence[str]) -> tuple[list[Case], int]:
+    """Returns a case for each image in `paths`, and the number of files that are not images or too large."""
+    cases, skipped_count = [], 0
+    name_counts: dict[str, int] = {}
+    for entry in FileFinder(paths):
+        case = _case_from_file(entry.path, "file") if isinstance(entry, CandidateFile) else None
         if case is None:
-            others += 1
+            skipped_count += 1
             continue
-        number = names[case.name] = names.get(case.name, 0) + 1
+        number = name_counts[case.name] = name_counts.get(case.name, 0) + 1
         cases.append(case if number == 1 else case._replace(name=f"{case.name} ({number})"))
-    return cases, others
+    return cases, skipped_count
 
 
-def built_in(folder: str) -> list[Case]:
-    """Images that pydicom ships, and generated ones, which are written to `folder`."""
+def built_in_cases(folder: str) -> list[Case]:
+    """Returns the images that pydicom ships and generated ones, which are written to `folder`."""
     import pydicom
 
-    shipped = Path(pydicom.__file__).parent / "data" / "test_files"
-    found = [_of_file(str(path), "pydicom") for path in sorted(shipped.glob("*.dcm"))]
-    return [*generated(folder), *(case for case in found if case is not None)]
+    test_files = Path(pydicom.__file__).parent / "data" / "test_files"
+    shipped = [_case_from_file(str(path), "pydicom") for path in sorted(test_files.glob("*.dcm"))]
+    return [*generated_cases(folder), *(case for case in shipped if case is not None)]
 
 
-def generated(folder: str, names: Iterable[str] = tuple(_MADE)) -> Iterator[Case]:
-    """Frames of several sizes and kinds, native, RLE and JPEG Lossless: their samples are known."""
+def generated_cases(folder: str, names: Iterable[str] = tuple(_GENERATED)) -> Iterator[Case]:
+    """Writes images of several sizes and kinds to `folder`: native, RLE and JPEG Lossless, with known samples."""
     for name in names:
-        make, bits = _MADE[name]
-        frames = make()
-        truth = os.path.join(folder, f"{name}.npy")
-        np.save(truth, frames[0] if len(frames) == 1 else frames)
+        generate, bits_stored = _GENERATED[name]
+        frames = generate()
+        reference = os.path.join(folder, f"{name}.npy")
+        np.save(reference, frames[0] if len(frames) == 1 else frames)
         for syntax in ("native", "rle", "jpeg-lossless"):
             path = os.path.join(folder, f"{name}-{syntax}.dcm")
             try:
-                _images.write(path, frames, bits, syntax)
+                _images.write_file(path, frames, bits_stored, syntax)
             except UnsupportedError:
-                # Without the extension, nothing encodes JPEG Lossless.
+                # JPEG Lossless needs the compiled extension.
                 continue
-            case = _of_file(path, "generated")
+            case = _case_from_file(path, "generated")
             if case is not None:
-                yield case._replace(name=f"{name}-{syntax}", truth=truth)
+                yield case._replace(name=f"{name}-{syntax}", reference=reference)
 
 
-def mixed(cases: Iterable[Case]) -> list[Case]:
-    """`cases` in such an order that however few of the first are taken, there are many kinds, and as many of each."""
-    kinds: dict[tuple[Any, ...], list[Case]] = {}
+def sampling_order(cases: Iterable[Case]) -> list[Case]:
+    """Sorts cases so that any number of the first ones has as many kinds as possible, evenly distributed."""
+    cases_by_kind: dict[tuple[Any, ...], list[Case]] = {}
     for case in cases:
-        kinds.setdefault(case.kind, []).append(case)
-    order = sorted(kinds.values(), key=_weight, reverse=True)
-    syntaxes: dict[str, list[list[Case]]] = {}
-    for some in order:
-        syntaxes.setdefault(some[0].keyword, []).append(some)
-    # A kind of each syntax in turn, then an image of each kind in turn.
-    turns = [some for turn in itertools.zip_longest(*syntaxes.values()) for some in turn if some is not None]
-    return [case for turn in itertools.zip_longest(*turns) for case in turn if case is not None]
+        cases_by_kind.setdefault(case.kind, []).append(case)
+    kinds = sorted(cases_by_kind.values(), key=_weight, reverse=True)
+    kinds_by_syntax: dict[str, list[list[Case]]] = {}
+    for kind in kinds:
+        kinds_by_syntax.setdefault(kind[0].keyword, []).append(kind)
+    # One kind of each syntax after the other, then one case of each kind after the other.
+    interleaved_kinds = [
+        kind for round_ in itertools.zip_longest(*kinds_by_syntax.values()) for kind in round_ if kind is not None
+    ]
+    return [case for round_ in itertools.zip_longest(*interleaved_kinds) for case in round_ if case is not None]
 
 
 def _weight(kind: Sequence[Case]) -> float:
-    """How much a kind tells: twice as many images are worth as much as being half as far from the typical size."""
+    """Returns the importance of a kind: twice the cases count as much as half the distance from the typical size."""
     return math.log2(len(kind)) - abs(math.log2(kind[0].decoded_bytes / _TYPICAL_BYTES))
 
 
-def _of_file(path: str, origin: str) -> Case | None:
+def _case_from_file(path: str, origin: str) -> Case | None:
+    """Returns a case; None if the file has no image that can be compared."""
     try:
-        source = open_source(path)
-        return _of_source(path, origin, source)
+        return _case_from_source(path, origin, open_source(path))
     except (DecodeError, OSError):
         return None
 
 
-def _of_source(path: str, origin: str, source: Source) -> Case | None:
+def _case_from_source(path: str, origin: str, source: Source) -> Case | None:
     spec = source.spec
     frames = source.number_of_frames or 1
     dtype = spec.dtype
     decoded_bytes = frames * math.prod(spec.shape) * dtype.itemsize
-    if not 0 < decoded_bytes <= _MOST_BYTES:
+    if not 0 < decoded_bytes <= _MAX_DECODED_BYTES:
         return None
-    known = capabilities().get(spec.transfer_syntax)
+    capability = capabilities().get(spec.transfer_syntax)
     return Case(
         name=os.path.basename(path),
         origin=origin,
         path=path,
         transfer_syntax=spec.transfer_syntax,
-        keyword=known.keyword if known else spec.transfer_syntax,
+        keyword=capability.keyword if capability else spec.transfer_syntax,
         photometric_interpretation=spec.photometric_interpretation,
         rows=spec.rows,
         columns=spec.columns,

@@ -1,6 +1,6 @@
-"""Images of the kinds that radiology makes, generated: as many bits a sample as real ones of their kind need.
+"""Generated images of several modalities, with the entropy per sample of real images of their kind.
 
-How fast a lossless decoder is depends on size, precision and noise, and on nothing else that can be seen in an image.
+The speed of a lossless decoder depends on the size, precision and noise of an image, and not on its other content.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ import numpy as np
 from dicoxide._arguments import Array
 from dicoxide._encode import jpeg_lossless_encode, rle_encode
 
-__all__ = ["ct", "write"]
+__all__ = ["cr", "ct", "mg", "mr", "nearly_constant", "nm", "noise", "us_rgb", "write_file", "xa"]
 
 
 def ct(count: int, rows: int = 512, columns: int = 512, *, seed: int = 1) -> Array:
-    """Computed tomography, (count, rows, columns) of 12 bits, each frame another one.
+    """Returns computed tomography, (count, rows, columns) of 12 bits; all frames differ.
 
-    Constant outside of the field of view, noisy air, smooth tissue with noise, hard edges of bone.
+    Constant outside the field of view, noisy air, smooth tissue with noise, and sharp edges of bone.
     """
     random = np.random.default_rng(seed)
     y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j].astype(np.float32)
     frames = np.zeros((count, rows, columns), np.uint16)
     noise = random.standard_normal((rows, columns), np.float32)
     for index in range(count):
-        at = index / max(1, count)
-        body = (x / 0.85) ** 2 + (y / (0.55 + 0.1 * at)) ** 2 < 1
-        lungs = ((np.abs(x) - 0.4) / 0.22) ** 2 + ((y + 0.05) / (0.4 - 0.2 * at)) ** 2 < 1
+        position = index / max(1, count)
+        body = (x / 0.85) ** 2 + (y / (0.55 + 0.1 * position)) ** 2 < 1
+        lungs = ((np.abs(x) - 0.4) / 0.22) ** 2 + ((y + 0.05) / (0.4 - 0.2 * position)) ** 2 < 1
         spine = (x / 0.1) ** 2 + ((y - 0.35) / 0.1) ** 2 < 1
-        vessel = ((x - 0.1 * at) / 0.16) ** 2 + ((y + 0.05) / 0.2) ** 2 < 1
-        values = np.where(body, 1040 + 40 * np.cos(3 * x + 4 * at) * np.cos(2 * y), 24)
+        vessel = ((x - 0.1 * position) / 0.16) ** 2 + ((y + 0.05) / 0.2) ** 2 < 1
+        values = np.where(body, 1040 + 40 * np.cos(3 * x + 4 * position) * np.cos(2 * y), 24)
         values[lungs & body] = 180
         values[vessel] = 1220
         values[spine] = 1900
-        # Another shift of one field of noise: as good as fresh noise, and much faster.
+        # Shifting one noise field costs much less than generating noise for each frame.
         shifted = np.roll(noise, tuple(random.integers(0, rows, 2)), (0, 1))
         values += shifted * np.where(body, 14, 5)
         values[x**2 + y**2 > 1] = 0
@@ -42,38 +42,38 @@ def ct(count: int, rows: int = 512, columns: int = 512, *, seed: int = 1) -> Arr
 
 
 def mr() -> Array:
-    """Magnetic resonance, (256, 256) of 12 bits: bright tissue in noise, no value constant anywhere."""
+    """Returns magnetic resonance, (256, 256) of 12 bits: bright tissue in noise, without constant regions."""
     x, y = _grid(256, 256)
     tissue = np.where(x**2 / 0.6 + y**2 / 0.8 < 1, 900 + 500 * np.cos(5 * x) * np.cos(4 * y) * (1 - x**2 / 2), 30)
     return _noisy(tissue, 12, 12)
 
 
 def nm(count: int) -> Array:
-    """Nuclear medicine, (count, 64, 64) of 12 bits: counts of few events, most of them in the middle."""
+    """Returns nuclear medicine, (count, 64, 64) of 12 bits: Poisson noise with low counts, most in the centre."""
     x, y = _grid(64, 64)
     random = np.random.default_rng(1)
-    turning = np.linspace(0, 2 * np.pi, count, endpoint=False)[:, None, None]
-    rate = 0.4 + 40 * np.exp(-12 * ((x - 0.3 * np.cos(turning)) ** 2 + y**2)) + 12 * np.exp(-3 * (x**2 + y**2))
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)[:, None, None]
+    rate = 0.4 + 40 * np.exp(-12 * ((x - 0.3 * np.cos(angles)) ** 2 + y**2)) + 12 * np.exp(-3 * (x**2 + y**2))
     counts: Array = random.poisson(rate).astype(np.uint16)
     return counts
 
 
 def xa() -> Array:
-    """Angiography, (1024, 1024) of 10 bits: smooth, with dark vessels."""
+    """Returns angiography, (1024, 1024) of 10 bits: smooth, with dark vessels."""
     x, y = _grid(1024, 1024)
     vessels = 120 * (np.abs(np.sin(6 * x + 2 * np.sin(4 * y))) < 0.06)
     return _noisy(560 + 180 * np.cos(1.5 * x) * np.cos(1.2 * y) - vessels, 1.8, 10)
 
 
 def cr() -> Array:
-    """Computed radiography, (2140, 1760) of 10 bits."""
+    """Returns computed radiography, (2140, 1760) of 10 bits."""
     x, y = _grid(2140, 1760)
     ribs = 60 * (np.sin(24 * y + 3 * x**2) > 0.3) * (np.abs(x) < 0.7)
     return _noisy(420 + 260 * np.cos(2 * x) * np.cos(y) + ribs, 3.5, 10)
 
 
 def mg() -> Array:
-    """Mammography, (4084, 3328) of 12 bits: half of it air, which is constant."""
+    """Returns mammography, (4084, 3328) of 12 bits: half of it is constant air."""
     x, y = _grid(4084, 3328)
     breast = ((x + 1) / 1.2) ** 2 + (y / 0.85) ** 2 < 1
     values = _noisy(1400 + 500 * np.cos(4 * x) * np.cos(5 * y), 12, 12)
@@ -82,7 +82,7 @@ def mg() -> Array:
 
 
 def us_rgb() -> Array:
-    """Ultrasound, (480, 640, 3) of 8 bits: speckle in a sector on black, grey but for a patch of flow."""
+    """Returns ultrasound, (480, 640, 3) of 8 bits: a grey speckled sector on black, with a coloured patch of flow."""
     x, y = _grid(480, 640)
     random = np.random.default_rng(1)
     depth = np.hypot(x, y + 1)
@@ -97,12 +97,12 @@ def us_rgb() -> Array:
 
 
 def noise() -> Array:
-    """(512, 512) of 16 bits, of which more than 12 a sample cannot be foretold."""
+    """Returns noise, (512, 512) of 16 bits, with an entropy of more than 12 bits per sample."""
     return _noisy(np.full((512, 512), 32768.0), 1200, 16)
 
 
 def nearly_constant() -> Array:
-    """(512, 512) of 12 bits: an overlay or a mask, flat but for a few edges and specks; under 2 bits a sample."""
+    """Returns a mask, (512, 512) of 12 bits: flat with few edges and specks, less than 2 bits per sample encoded."""
     x, y = _grid(512, 512)
     random = np.random.default_rng(1)
     values = np.where(x**2 + y**2 < 0.4, 1000, 0).astype(np.uint16)
@@ -110,8 +110,8 @@ def nearly_constant() -> Array:
     return values
 
 
-def write(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
-    """Write a file of (frames, rows, columns[, samples]): ``"native"``, ``"rle"`` or ``"jpeg-lossless"``."""
+def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
+    """Writes (frames, rows, columns[, samples]) as a DICOM file; `syntax`: ``native``, ``rle`` or ``jpeg-lossless``."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
     from pydicom.uid import (
@@ -151,12 +151,13 @@ def write(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
 
 
 def _grid(rows: int, columns: int) -> tuple[Array, Array]:
-    """Coordinates from -1 to 1, x along the columns."""
+    """Returns coordinates x (1, columns) and y (rows, 1), from -1 to 1."""
     y, x = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
     return x.astype(np.float32), y.astype(np.float32)
 
 
 def _noisy(values: Array, sigma: float, bits: int) -> Array:
+    """Returns `values` with Gaussian noise, clipped to `bits` bits."""
     random = np.random.default_rng(1)
     noise = random.standard_normal(values.shape, np.float32)
     noisy: Array = np.clip(values + sigma * noise, 0, 2**bits - 1).astype(np.uint16)

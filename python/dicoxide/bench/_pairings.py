@@ -1,4 +1,7 @@
-"""Which races could be run, in the order in which they are to be: what the budget leaves out is at the end."""
+"""Pairings: which decoder is timed with dicoxide on which case, in the order in which they are measured.
+
+The time budget is usually spent before all pairings are measured, so the order determines what is left out.
+"""
 
 from __future__ import annotations
 
@@ -7,109 +10,109 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from dicoxide.bench._cases import Case
-from dicoxide.bench._decoders import LEVELS, OURS, PEERS
-from dicoxide.bench._verify import Answer
+from dicoxide.bench._decoders import DECODERS, DICOXIDE, LEVELS
+from dicoxide.bench._verify import CaseResult
 
-__all__ = ["Race", "Racing"]
+__all__ = ["Pairing", "Pairings"]
 
-# Files of a set that is decoded in bulk, and bytes of what they decode to.
-_BULK_FILES, _BULK_BYTES = 60, 48 << 20
+# Limits of a set of files at the level ``bulk``.
+_MAX_BULK_FILES, _MAX_BULK_BYTES = 60, 48 << 20
 
 
-class Race(NamedTuple):
-    """Ours and another, or ours alone, at one level of one case, or of a set of them."""
+class Pairing(NamedTuple):
+    """A decoder that is timed alternately with dicoxide on one case, or on a set of cases at the level ``bulk``."""
 
     level: str
     name: str
     cases: tuple[Case, ...]
-    peer: str
+    decoder: str
     variant: str = ""
     threads: int = 1
 
 
-class Racing:
-    """Who may race whom: those whose answers are right.
+class Pairings:
+    """The pairings of decoders whose results are correct or cannot be checked.
 
-    How fast ours is every race with it tells; that it races itself shows what chance does.
+    dicoxide is also paired with itself, which measures the noise.
 
     Parameters
     ----------
     cases : sequence of Case
         In the order of their importance.
-    answers : mapping of (level, case, decoder) to Answer
-        What the decoders gave.
-    names : sequence of str
-        The decoders.
-    threads : collection of int
-        How many are tried on many files.
+    results : mapping of (level, case name, decoder) to CaseResult
+        Verified results.
+    decoders : sequence of str
+        Names of decoders.
+    thread_counts : collection of int
+        Thread counts at the level ``bulk``.
     """
 
     def __init__(
         self,
         cases: Sequence[Case],
-        answers: Mapping[tuple[str, str, str], Answer],
-        names: Sequence[str],
-        threads: Collection[int],
+        results: Mapping[tuple[str, str, str], CaseResult],
+        decoders: Sequence[str],
+        thread_counts: Collection[int],
     ) -> None:
         self._cases = cases
-        self._answers = answers
-        self._names = names
-        self._threads = threads
+        self._results = results
+        self._decoders = decoders
+        self._thread_counts = thread_counts
 
-    def is_right(self, level: str, case: Case, name: str) -> bool:
-        """Whether nothing speaks against an answer."""
-        answer = self._answers.get((level, case.name, name))
-        return answer is not None and answer.status in ("ok", "unchecked")
+    def is_correct(self, level: str, case: Case, decoder: str) -> bool:
+        """True if the result is correct, or no other decoder has one."""
+        result = self._results.get((level, case.name, decoder))
+        return result is not None and result.status in ("ok", "unchecked")
 
-    def has_ours(self, race: Race) -> bool:
-        """Whether ours takes part."""
-        return race.level == "bulk" or self.is_right(race.level, race.cases[0], OURS)
+    def includes_dicoxide(self, pairing: Pairing) -> bool:
+        """True if dicoxide decodes the case correctly; otherwise the decoder is timed alone."""
+        return pairing.level == "bulk" or self.is_correct(pairing.level, pairing.cases[0], DICOXIDE)
 
-    def seconds(self, race: Race) -> float:
-        """What a round is expected to take, at most: first calls are slower than those after them."""
-        level = "file" if race.level == "bulk" else race.level
-        # Ours alone runs twice in a round.
-        names = [race.peer, OURS] if self.has_ours(race) else [race.peer]
-        return sum(self._answers[level, case.name, name].seconds for case in race.cases for name in names)
+    def round_seconds(self, pairing: Pairing) -> float:
+        """Returns an upper estimate of the duration of one round, from the first calls, which are the slowest."""
+        level = "file" if pairing.level == "bulk" else pairing.level
+        decoders = [pairing.decoder, DICOXIDE] if self.includes_dicoxide(pairing) else [pairing.decoder]
+        return sum(self._results[level, case.name, name].seconds for case in pairing.cases for name in decoders)
 
-    def races(self) -> Iterator[Race]:
-        """All that could be run: every level, decoder and syntax once, before any of them a second time.
+    def ordered(self) -> Iterator[Pairing]:
+        """Yields all pairings: each combination of level, decoder and syntax once before any a second time.
 
-        Levels take turns, so that where the budget ends no level is without a race.
+        Levels are interleaved, so that each level has results wherever the budget ends.
         """
-        turns: dict[tuple[str, str, str], list[Race]] = {}
+        queues: dict[tuple[str, str, str], list[Pairing]] = {}
         for case in self._cases:
             for level in LEVELS:
-                for name in self._names:
-                    if self.is_right(level, case, name):
-                        for variant in PEERS[name].variants:
-                            race = Race(level, case.name, (case,), name, variant)
-                            turns.setdefault((level, name + variant, case.keyword), []).append(race)
-        for race in self._of_many():
-            turns.setdefault((race.level, f"{race.peer} {race.threads}", race.name), []).append(race)
-        longest = max(map(len, turns.values()), default=0)
-        for turn in range(longest):
-            levels: dict[str, list[Race]] = {level: [] for level in LEVELS}
-            for some in turns.values():
-                if turn < len(some):
-                    levels[some[turn].level].append(some[turn])
-            mixed = [race for one in zip_longest(*levels.values()) for race in one if race is not None]
-            # First what compares ours with another, or with itself.
-            yield from sorted(mixed, key=lambda race: not self.has_ours(race))
+                for decoder in self._decoders:
+                    if self.is_correct(level, case, decoder):
+                        for variant in DECODERS[decoder].variants:
+                            pairing = Pairing(level, case.name, (case,), decoder, variant)
+                            queues.setdefault((level, decoder + variant, case.keyword), []).append(pairing)
+        for pairing in self._bulk_pairings():
+            queues.setdefault((pairing.level, f"{pairing.decoder} {pairing.threads}", pairing.name), []).append(pairing)
+        for index in range(max(map(len, queues.values()), default=0)):
+            by_level: dict[str, list[Pairing]] = {level: [] for level in LEVELS}
+            for queue in queues.values():
+                if index < len(queue):
+                    by_level[queue[index].level].append(queue[index])
+            interleaved = [
+                pairing for group in zip_longest(*by_level.values()) for pairing in group if pairing is not None
+            ]
+            # A decoder without dicoxide gives no ratio.
+            yield from sorted(interleaved, key=lambda pairing: not self.includes_dicoxide(pairing))
 
-    def _of_many(self) -> Iterator[Race]:
-        """Sets of files that all are right for all who decode them in bulk."""
-        sets: dict[str, list[Case]] = {}
+    def _bulk_pairings(self) -> Iterator[Pairing]:
+        """Yields sets of files of one transfer syntax, with the decoders that decode all of them correctly."""
+        cases_by_set: dict[str, list[Case]] = {}
         for case in self._cases:
-            if self.is_right("file", case, OURS):
-                sets.setdefault(f"{case.keyword} files", []).append(case)
-        for name, some in sets.items():
+            if self.is_correct("file", case, DICOXIDE):
+                cases_by_set.setdefault(f"{case.keyword} files", []).append(case)
+        for name, cases in cases_by_set.items():
             files: list[Case] = []
-            size = 0
-            while len(files) < _BULK_FILES and size < _BULK_BYTES:
-                files.append(some[len(files) % len(some)])
-                size += files[-1].decoded_bytes
-            for peer in self._names:
-                if "bulk" in PEERS[peer].levels and all(self.is_right("file", one, peer) for one in some):
-                    for threads in self._threads:
-                        yield Race("bulk", name, tuple(files), peer, "", threads)
+            decoded_bytes = 0
+            while len(files) < _MAX_BULK_FILES and decoded_bytes < _MAX_BULK_BYTES:
+                files.append(cases[len(files) % len(cases)])
+                decoded_bytes += files[-1].decoded_bytes
+            for decoder in self._decoders:
+                if "bulk" in DECODERS[decoder].levels and all(self.is_correct("file", case, decoder) for case in cases):
+                    for threads in self._thread_counts:
+                        yield Pairing("bulk", name, tuple(files), decoder, "", threads)

@@ -1,4 +1,4 @@
-"""Workers as their parent sees them: a request, and an answer, an end or a limit of time."""
+"""Worker processes as seen by the parent: a request is answered, or the process ends, or a time limit passes."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ from typing import Any
 
 from dicoxide._fallback_decoders.isolated_process import describe_exit
 
-__all__ = ["OutOfTimeError", "Worker"]
+__all__ = ["BudgetExceededError", "WorkerProcess"]
 
 
-class OutOfTimeError(Exception):
-    """The budget has ended before an answer came."""
+class BudgetExceededError(Exception):
+    """The time budget of the run ended before a response arrived."""
 
 
-class Worker:
-    """A process that is started when it is needed, and again after it has ended.
+class WorkerProcess:
+    """A process that is started at the first request, and again after it has ended.
 
     Parameters
     ----------
-    left : callable
-        Gives the seconds that are left for everything.
+    remaining_seconds : callable
+        Returns the seconds left of the budget of the run.
     """
 
-    def __init__(self, left: Callable[[], float]) -> None:
-        self._left = left
+    def __init__(self, remaining_seconds: Callable[[], float]) -> None:
+        self._remaining_seconds = remaining_seconds
         self._process: subprocess.Popen[str] | None = None
         self._lines: SimpleQueue[str] = SimpleQueue()
 
-    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The answer; or ``crashed`` with what ended it; or ``timeout``.
+    def request(self, message: dict[str, Any], max_seconds: float) -> dict[str, Any]:
+        """Returns the response; or ``{"crashed": reason}`` or ``{"timeout": message}``.
 
         Raises
         ------
-        OutOfTimeError
-            If what is left for everything is over.
+        BudgetExceededError
+            If the budget of the run ends before `max_seconds`.
         """
-        left = self._left()
+        remaining = self._remaining_seconds()
         process = self._started()
         assert process.stdin is not None
         try:
-            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.write(json.dumps(message) + "\n")
             process.stdin.flush()
-            line = self._lines.get(timeout=max(0.0, min(left, seconds)))
+            line = self._lines.get(timeout=max(0.0, min(remaining, max_seconds)))
         except Empty:
             self.stop()
-            if left < seconds:
-                raise OutOfTimeError from None
-            return {"timeout": f"no answer within {seconds:.0f} s"}
+            if remaining < max_seconds:
+                raise BudgetExceededError from None
+            return {"timeout": f"no result within {max_seconds:.0f} s"}
         except OSError:
             line = ""
         if line:
-            answer: dict[str, Any] = json.loads(line)
-            return answer
+            response: dict[str, Any] = json.loads(line)
+            return response
         code = process.wait()
         self._process = None
         return {"crashed": describe_exit(code)}
 
     def stop(self) -> None:
-        """End the process."""
+        """Kills the process."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -84,14 +84,15 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 encoding="utf-8",
-                # Ctrl-C is the parent's.
+                # Ctrl-C is handled by the parent alone.
                 start_new_session=os.name == "posix",
             )
-            Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
+            Thread(target=_read_lines, args=(self._process, self._lines), daemon=True).start()
         return self._process
 
 
-def _read(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
+def _read_lines(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
+    """Puts each line of the output into a queue, and an empty string at its end."""
     assert process.stdout is not None
     with suppress(OSError, ValueError):
         for line in process.stdout:

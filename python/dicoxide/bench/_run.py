@@ -1,9 +1,10 @@
-"""A run: who is there, who is exact, and how fast they are, within a budget of time.
+"""A comparison run within a time budget.
 
-    cases ──► Verdicts: every answer, decided ──► races: ours and one other in turns ──► the document
-    peers     a process a decoder                 in the process of the other
+    cases ────► Verifier: which results     ──► Pairings: each decoder timed  ──► document
+    decoders    are correct; one process        alternately with dicoxide,
+                per decoder                     in the process of the decoder
 
-Whatever ends it, what there is so far is told.
+When the budget ends or the run is interrupted, the document has the results so far.
 """
 
 from __future__ import annotations
@@ -19,122 +20,125 @@ from dicoxide._arguments import thread_count
 from dicoxide._threads import ThreadPool
 from dicoxide.bench import _setup
 from dicoxide.bench._cases import Case
-from dicoxide.bench._decoders import LEVELS, OURS, PEERS
-from dicoxide.bench._pairings import Race, Racing
-from dicoxide.bench._process import OutOfTimeError, Worker
-from dicoxide.bench._stats import ratio, summary
-from dicoxide.bench._verify import Answer, Verdicts, asked
+from dicoxide.bench._decoders import DECODERS, DICOXIDE, LEVELS
+from dicoxide.bench._pairings import Pairing, Pairings
+from dicoxide.bench._process import BudgetExceededError, WorkerProcess
+from dicoxide.bench._stats import ratio, summarise
+from dicoxide.bench._verify import CaseResult, Verifier, decoders_by_level
 
-__all__ = ["Now", "Options", "run"]
+__all__ = ["BenchOptions", "BenchProgress", "run"]
 
 SCHEMA = "dicoxide-bench/1"
 
-# Of the budget: what finding out who is exact may take, if speed is measured as well.
-_FOR_VERDICTS = 0.4
-# Of what is left: what memory and locks may take, and seconds that they take of one decoder at one level.
-_FOR_MEMORY, _MEMORY_SECONDS = 0.25, 1.5
-# Rounds of a race: fewer than enough only where one of them takes long, or the budget does not last.
-_LEAST_ROUNDS, _ENOUGH_ROUNDS, _MOST_ROUNDS = 3, 20, 60
-# Seconds that a race is to have; with less left for each, there are fewer races.
-_RACE_SECONDS = 0.25
-# Seconds that a slow one may take, or this part of what is left: others are worth as much.
-_SLOW_SECONDS, _OF_WHAT_IS_LEFT = 1.0, 0.02
+# Share of the budget for verification, if speed is measured as well.
+_VERIFICATION_SHARE = 0.4
+# Share of the remaining time for memory and the interpreter lock, and the expected duration per decoder and level.
+_MEMORY_SHARE, _MEMORY_SECONDS = 0.25, 1.5
+# Rounds of a pairing; fewer than sufficient only if a round is slow or the budget ends.
+_MIN_ROUNDS, _SUFFICIENT_ROUNDS, _MAX_ROUNDS = 3, 20, 60
+# Minimum duration of a pairing; if fewer seconds remain for each, fewer pairings are measured.
+_PAIRING_SECONDS = 0.25
+# A slow pairing may take this many seconds, or this share of the remaining time, if that is more.
+_SLOW_PAIRING_SECONDS, _SLOW_PAIRING_SHARE = 1.0, 0.02
 _TIMEOUT_SECONDS = 120.0
-# Where memory and locks are measured.
+# Levels at which memory and the interpreter lock are measured.
 _MEMORY_LEVELS = ("pixel_array", "file")
-# Decoders that hold an image in memory at once.
-_MOST_ASKED = 4
+# Decoders that hold an image in memory at the same time.
+_MAX_CONCURRENT_DECODERS = 4
 
 
-class Options(NamedTuple):
-    """What is wanted."""
+class BenchOptions(NamedTuple):
+    """Options of a run."""
 
     budget_seconds: float = 150.0
-    # When the budget began, by `_clock.seconds`; None if it begins now.
-    began: float | None = None
+    # Start of the budget by `_clock.seconds`; None for the start of the run.
+    start_seconds: float | None = None
     verify_only: bool = False
-    peers: tuple[str, ...] = ()
+    # Names of decoders to compare with; empty for all.
+    decoders: tuple[str, ...] = ()
     command: str = "dicoxide bench"
 
 
-class Now(NamedTuple):
-    """How far a run is."""
+class BenchProgress(NamedTuple):
+    """Progress of a run."""
 
-    doing: str
-    left_seconds: float
+    activity: str
+    remaining_seconds: float
     budget_seconds: float
-    # What was raced so far, by level and decoder: times of the decoder over ours.
+    # Run times relative to dicoxide so far, by level and decoder.
     ratios: Mapping[tuple[str, str], list[float]]
 
 
-def run(cases: Sequence[Case], options: Options, notes: Sequence[str], show: Callable[[Now], None]) -> dict[str, Any]:
-    """Measure, and tell all that was found out.
+def run(
+    cases: Sequence[Case], options: BenchOptions, notes: Sequence[str], report: Callable[[BenchProgress], None]
+) -> dict[str, Any]:
+    """Compares decoders on `cases`.
 
     Parameters
     ----------
     cases : sequence of Case
         In the order of their importance.
-    options : Options
-        What is wanted.
+    options : BenchOptions
     notes : sequence of str
-        What is to be told beside it.
-    show : callable
-        Called with how far it is, whenever something else is begun.
+        Notes to add to the document.
+    report : callable
+        Called with the progress at the start of each activity.
 
     Returns
     -------
     dict
-        What ``--json`` writes; docs/bench.md describes it.
+        The document of ``--json``, described in docs/bench.md.
     """
     with tempfile.TemporaryDirectory(prefix="dicoxide-bench-") as folder:
-        runner = _Runner(options, folder, show)
+        runner = _Runner(options, folder, report)
         try:
-            runner.find_peers()
+            runner.find_decoders()
             runner.verify(cases)
             if not options.verify_only:
-                runner.race()
-        except OutOfTimeError:
-            # What was not reached is noted where it is known.
+                runner.measure()
+        except BudgetExceededError:
+            # Each step has noted what it left out.
             pass
         except KeyboardInterrupt:
             runner.document["setup"]["interrupted"] = True
         finally:
             runner.stop()
-        return runner.finished(notes)
+        return runner.finished_document(notes)
 
 
 class _Runner:
-    def __init__(self, options: Options, folder: str, show: Callable[[Now], None]) -> None:
+    def __init__(self, options: BenchOptions, folder: str, report: Callable[[BenchProgress], None]) -> None:
         self._options = options
-        self._is_over = False
-        self._show = show
-        self._began = _clock.seconds() if options.began is None else options.began
-        self._workers = {name: Worker(self._left) for name in PEERS}
-        # For what needs a process that has done nothing yet.
-        self._fresh = Worker(self._left)
-        # Nothing is timed while decoders are asked: they may be asked at once.
-        self._asking = ThreadPool(min(thread_count(None), _MOST_ASKED), "dicoxide-verdicts")
-        self._verdicts = Verdicts(folder, self._workers, self._asking)
-        # By level, case and decoder.
-        self._answers: dict[tuple[str, str, str], Answer] = {}
-        self._verified: list[Case] = []
-        self._results: dict[Race, dict[str, Any]] = {}
-        self._control: list[dict[str, float]] = []
+        self._is_stopped = False
+        self._report = report
+        self._start = _clock.seconds() if options.start_seconds is None else options.start_seconds
+        self._workers = {name: WorkerProcess(self._remaining_seconds) for name in DECODERS}
+        # Restarted for each measurement of peak memory.
+        self._memory_worker = WorkerProcess(self._remaining_seconds)
+        # Verification is not timed, so decoders may run concurrently.
+        self._verification_threads = ThreadPool(min(thread_count(None), _MAX_CONCURRENT_DECODERS), "dicoxide-verify")
+        self._verifier = Verifier(folder, self._workers, self._verification_threads)
+        # By level, case name and decoder.
+        self._results: dict[tuple[str, str, str], CaseResult] = {}
+        self._verified_cases: list[Case] = []
+        self._measurements: dict[Pairing, dict[str, Any]] = {}
+        self._noise_ratios: list[dict[str, float]] = []
         self._ratios: dict[tuple[str, str], list[float]] = {}
-        self._deviations: list[str] = []
-        self._wanted: set[str] = set()
+        self._notes: list[str] = []
+        self._selected: set[str] = set()
         cores = thread_count(None)
-        self._threads = sorted({1, cores, *(count for count in (2, 4, 8, 16, 32, 64) if count < cores)})
+        self._thread_counts = sorted({1, cores, *(count for count in (2, 4, 8, 16, 32, 64) if count < cores)})
+        noise = {"control": None, "relative_iqr": None, "load": _setup.load_average(), "mhz_after": None}
         self.document: dict[str, Any] = {
             "schema": SCHEMA,
             "setup": {
-                **_setup.setup(options.command),
+                **_setup.describe_machine(options.command),
                 "budget_seconds": options.budget_seconds,
                 "took_seconds": 0.0,
                 "interrupted": False,
                 "verify_only": options.verify_only,
-                "threads": self._threads,
-                "noise": {"control": None, "relative_iqr": None, "load": _setup.load(), "mhz_after": None},
+                "threads": self._thread_counts,
+                "noise": noise,
             },
             "peers": [],
             "cases": [],
@@ -143,192 +147,211 @@ class _Runner:
             "notes": [],
         }
 
-    def _left(self) -> float:
-        if self._is_over:
+    def _remaining_seconds(self) -> float:
+        if self._is_stopped:
             return 0.0
-        return self._options.budget_seconds - (_clock.seconds() - self._began)
+        return self._options.budget_seconds - (_clock.seconds() - self._start)
 
-    def _say(self, doing: str) -> None:
-        self._show(Now(doing, self._left(), self._options.budget_seconds, self._ratios))
+    def _report_progress(self, activity: str) -> None:
+        self._report(BenchProgress(activity, self._remaining_seconds(), self._options.budget_seconds, self._ratios))
 
     def stop(self) -> None:
-        # Whoever is about to ask has no time left; whoever waits is told that its process has ended.
-        self._is_over = True
-        for worker in (*self._workers.values(), self._fresh):
+        # Requests that start now have no time left; pending ones see that their process has ended.
+        self._is_stopped = True
+        for worker in (*self._workers.values(), self._memory_worker):
             worker.stop()
-        self._asking.stop()
+        self._verification_threads.stop()
 
-    def find_peers(self) -> None:
-        self._say("looking for decoders")
-        self._wanted = {OURS, *self._options.peers} if self._options.peers else set(PEERS)
-        self.document["peers"] = _setup.peers(self._workers, self._wanted)
+    def find_decoders(self) -> None:
+        self._report_progress("looking for decoders")
+        self._selected = {DICOXIDE, *self._options.decoders} if self._options.decoders else set(DECODERS)
+        self.document["peers"] = _setup.describe_decoders(self._workers, self._selected)
 
     @property
-    def _here(self) -> list[str]:
-        found = [peer["name"] for peer in self.document["peers"] if peer["status"] == "found"]
-        return [name for name in found if name in self._wanted]
+    def _available(self) -> list[str]:
+        """Names of the selected decoders that can be imported."""
+        found = [decoder["name"] for decoder in self.document["peers"] if decoder["status"] == "found"]
+        return [name for name in found if name in self._selected]
 
     def verify(self, cases: Sequence[Case]) -> None:
-        """Ask every decoder, as long as there is time for it."""
-        share = 1.0 if self._options.verify_only else _FOR_VERDICTS
-        until = self._options.budget_seconds * (1 - share)
+        """Verifies the results of all decoders, case by case, until the share of the budget is used up."""
+        share = 1.0 if self._options.verify_only else _VERIFICATION_SHARE
+        min_remaining = self._options.budget_seconds * (1 - share)
         try:
-            for number, case in enumerate(cases):
-                if number and self._left() < until:
+            for index, case in enumerate(cases):
+                if index and self._remaining_seconds() < min_remaining:
                     break
-                self._say(f"exactness: {number + 1} of {len(cases)}, {case.name}")
-                for level, one, names in asked([case], self._here, LEVELS):
-                    for name, answer in self._verdicts.of_case(level, one, names).items():
-                        self._answers[level, one.name, name] = answer
-                self._verified.append(case)
+                self._report_progress(f"exactness: {index + 1} of {len(cases)}, {case.name}")
+                results = {
+                    (level, case.name, name): result
+                    for level, _, names in decoders_by_level([case], self._available, LEVELS)
+                    for name, result in self._verifier.verify(level, case, names).items()
+                }
+                # Only complete cases are recorded: the budget may end, or the user interrupt, between two levels.
+                self._results |= results
+                self._verified_cases.append(case)
         finally:
-            if len(self._verified) < len(cases):
-                self._deviations.append(f"{len(self._verified)} of {len(cases)} images were compared within the budget")
+            if len(self._verified_cases) < len(cases):
+                self._notes.append(f"{len(self._verified_cases)} of {len(cases)} images verified within the budget")
 
-    def race(self) -> None:
-        """Time those who are exact, in turns with ours."""
-        racing = Racing(self._verified, self._answers, self._here, self._threads)
-        possible = list(racing.races())
-        reserved = min(_FOR_MEMORY * self._left(), _MEMORY_SECONDS * len(_MEMORY_LEVELS) * len(self._here))
-        done: list[Race] = []
+    def measure(self) -> None:
+        """Times decoders with correct results alternately with dicoxide."""
+        pairings = Pairings(self._verified_cases, self._results, self._available, self._thread_counts)
+        ordered = list(pairings.ordered())
+        memory_seconds = min(
+            _MEMORY_SHARE * self._remaining_seconds(), _MEMORY_SECONDS * len(_MEMORY_LEVELS) * len(self._available)
+        )
+        measured: list[Pairing] = []
         try:
-            for number, race in enumerate(possible):
-                left = self._left() - reserved
-                # What each may take if all of them are to be run, or as many as may have enough.
-                share = max(_RACE_SECONDS, left / (len(possible) - number))
-                needed = (_LEAST_ROUNDS + 1) * racing.seconds(race)
-                if left < _RACE_SECONDS:
+            for index, pairing in enumerate(ordered):
+                remaining = self._remaining_seconds() - memory_seconds
+                # An equal share of the remaining time, or the minimum.
+                seconds = max(_PAIRING_SECONDS, remaining / (len(ordered) - index))
+                min_seconds = (_MIN_ROUNDS + 1) * pairings.round_seconds(pairing)
+                if remaining < _PAIRING_SECONDS:
                     break
-                if needed > max(share, _SLOW_SECONDS, _OF_WHAT_IS_LEFT * left):
+                if min_seconds > max(seconds, _SLOW_PAIRING_SECONDS, _SLOW_PAIRING_SHARE * remaining):
                     continue
-                self._say(f"speed: {number + 1} of {len(possible)}, {race.level} of {race.name} by {race.peer}")
-                self._run(race, racing.has_ours(race), share, min(left, max(needed, 2 * share)))
-                done.append(race)
-            self._others(done)
+                self._report_progress(
+                    f"speed: {index + 1} of {len(ordered)}, {pairing.level} of {pairing.name} by {pairing.decoder}"
+                )
+                max_seconds = min(remaining, max(min_seconds, 2 * seconds))
+                self._time(pairing, pairings.includes_dicoxide(pairing), seconds, max_seconds)
+                measured.append(pairing)
+            self._measure_memory(measured)
         finally:
-            if len(done) < len(possible):
-                self._deviations.append(f"{len(done)} of {len(possible)} possible races were run within the budget")
+            if len(measured) < len(ordered):
+                self._notes.append(f"{len(measured)} of {len(ordered)} speed comparisons made within the budget")
 
-    def _run(self, race: Race, ours: bool, seconds: float, most_seconds: float) -> None:
-        """Run a race, with `ours` in it or without."""
-        together = [(OURS, race.variant), (race.peer, race.variant)] if ours else [(race.peer, race.variant)]
+    def _time(self, pairing: Pairing, includes_dicoxide: bool, seconds: float, max_seconds: float) -> None:
+        decoders = [(pairing.decoder, pairing.variant)]
+        if includes_dicoxide:
+            decoders.insert(0, (DICOXIDE, pairing.variant))
         request = {
-            "do": "race",
-            "level": race.level,
-            "cases": race.cases,
-            "peers": together,
-            "threads": race.threads,
-            "pinned": race.threads == 1,
+            "task": "time",
+            "level": pairing.level,
+            "cases": pairing.cases,
+            "decoders": decoders,
+            "threads": pairing.threads,
+            "pinned": pairing.threads == 1,
             "seconds": seconds,
-            "most_seconds": most_seconds,
-            "least_rounds": _LEAST_ROUNDS,
-            "enough_rounds": _ENOUGH_ROUNDS,
-            "most_rounds": _MOST_ROUNDS,
+            "max_seconds": max_seconds,
+            "min_rounds": _MIN_ROUNDS,
+            "sufficient_rounds": _SUFFICIENT_ROUNDS,
+            "max_rounds": _MAX_ROUNDS,
         }
-        answer = self._workers[race.peer].ask(request, _TIMEOUT_SECONDS)
-        result: dict[str, Any] = {"seconds": None, "ratio": None}
+        response = self._workers[pairing.decoder].request(request, _TIMEOUT_SECONDS)
+        measurement: dict[str, Any] = {"seconds": None, "ratio": None}
         for status in ("crashed", "timeout", "error"):
-            if status in answer:
-                self._results[race] = {**result, "status": status, "detail": answer[status]}
+            if status in response:
+                self._measurements[pairing] = {**measurement, "status": status, "detail": response[status]}
                 return
-        if "seconds" not in answer:
+        if "seconds" not in response:
             return
-        taken = answer["seconds"]
-        self._results[race] = result = {**result, "seconds": taken[-1]}
-        if ours and race.peer == OURS:
-            self._control.append(ratio(taken[1], taken[0]))
-        elif ours:
-            found = result["ratio"] = ratio(taken[1], taken[0])
-            self._ratios.setdefault((race.level, race.peer), []).append(found["median"])
-            self._results.setdefault(race._replace(peer=OURS), {"seconds": taken[0], "ratio": None})
+        times = response["seconds"]
+        measurement["seconds"] = times[-1]
+        self._measurements[pairing] = measurement
+        if includes_dicoxide and pairing.decoder == DICOXIDE:
+            self._noise_ratios.append(ratio(times[1], times[0]))
+        elif includes_dicoxide:
+            measurement["ratio"] = ratio(times[1], times[0])
+            self._ratios.setdefault((pairing.level, pairing.decoder), []).append(measurement["ratio"]["median"])
+            self._measurements.setdefault(pairing._replace(decoder=DICOXIDE), {"seconds": times[0], "ratio": None})
 
-    def _others(self, races: Sequence[Race]) -> None:
-        """Peak memory, and whether other threads run, of one image for all decoders of a level."""
-        chosen: list[Race] = []
+    def _measure_memory(self, measured: Sequence[Pairing]) -> None:
+        """Measures peak memory and the interpreter lock, on one image per level for all of its decoders."""
+        chosen: list[Pairing] = []
         for level in _MEMORY_LEVELS:
-            cases: dict[str, list[Race]] = {}
-            for race in races:
-                if race.level == level and not race.variant:
-                    cases.setdefault(race.name, []).append(race)
-            # The image that most decoders have, of these the largest: they are to be compared.
-            if cases:
-                together: list[Race] = max(cases.values(), key=_commonest)
-                chosen += together
-        small = min(self._verified, key=lambda case: case.decoded_bytes, default=None)
-        for number, race in enumerate(chosen):
-            self._say(f"memory and lock: {number + 1} of {len(chosen)}, {race.level} by {race.peer}")
-            request = {"level": race.level, "cases": race.cases, "peers": [(race.peer, "")], "threads": 1}
-            result = self._results.setdefault(race, {"seconds": None, "ratio": None})
-            # The peak first: it is that of a process that has done nothing else.
-            for do, key in (("memory", "bytes"), ("lock", "releases")):
-                answer = self._fresh.ask({"do": do, "small": small, **request}, _TIMEOUT_SECONDS)
-                result[key] = answer.get(key)
-            self._fresh.stop()
+            pairings_by_case: dict[str, list[Pairing]] = {}
+            for pairing in measured:
+                if pairing.level == level and not pairing.variant:
+                    pairings_by_case.setdefault(pairing.name, []).append(pairing)
+            if pairings_by_case:
+                # The image that most decoders support, and the largest of these.
+                largest: list[Pairing] = max(pairings_by_case.values(), key=_decoder_count_and_size)
+                chosen += largest
+        small_case = min(self._verified_cases, key=lambda case: case.decoded_bytes, default=None)
+        for index, pairing in enumerate(chosen):
+            self._report_progress(f"memory: {index + 1} of {len(chosen)}, {pairing.level} by {pairing.decoder}")
+            request = {
+                "level": pairing.level,
+                "cases": pairing.cases,
+                "decoders": [(pairing.decoder, "")],
+                "threads": 1,
+                "small_case": small_case,
+            }
+            measurement = self._measurements.setdefault(pairing, {"seconds": None, "ratio": None})
+            # Peak memory first, because it needs a new process.
+            for task, key in (("memory", "bytes"), ("gil", "releases")):
+                response = self._memory_worker.request({"task": task, **request}, _TIMEOUT_SECONDS)
+                measurement[key] = response.get(key)
+            self._memory_worker.stop()
 
-    def finished(self, notes: Sequence[str]) -> dict[str, Any]:
-        """The document."""
+    def finished_document(self, notes: Sequence[str]) -> dict[str, Any]:
+        """Returns the document with all results and measurements so far."""
         document = self.document
-        document["cases"] = [_told(case) for case in self._verified]
-        document["results"] = list(self._told_results())
-        document["disagreements"] = self._verdicts.disagreements
-        document["notes"] = [*notes, *self._deviations]
+        document["cases"] = [_case_record(case) for case in self._verified_cases]
+        document["results"] = list(self._result_records())
+        document["disagreements"] = self._verifier.disagreements
+        document["notes"] = [*notes, *self._notes]
         setup = document["setup"]
-        setup["noise"]["mhz_after"] = _setup.mhz()
-        setup["took_seconds"] = round(_clock.seconds() - self._began, 3)
-        if self._control:
-            names = ("median", "low", "high")
-            control = {name: float(np.median([one[name] for one in self._control])) for name in names}
-            setup["noise"]["control"] = control
-        ours = [one["seconds"] for one in document["results"] if one["peer"] == OURS and one["seconds"]]
-        if ours:
-            setup["noise"]["relative_iqr"] = float(
-                np.median([(one["p75"] - one["p25"]) / one["median"] for one in ours])
-            )
+        setup["noise"]["mhz_after"] = _setup.clock_mhz()
+        setup["took_seconds"] = round(_clock.seconds() - self._start, 3)
+        if self._noise_ratios:
+            setup["noise"]["control"] = {
+                key: float(np.median([interval[key] for interval in self._noise_ratios]))
+                for key in ("median", "low", "high")
+            }
+        times = [record["seconds"] for record in document["results"] if record["peer"] == DICOXIDE]
+        spreads = [(summary["p75"] - summary["p25"]) / summary["median"] for summary in times if summary]
+        if spreads:
+            setup["noise"]["relative_iqr"] = float(np.median(spreads))
         return document
 
-    def _told_results(self) -> Iterator[dict[str, Any]]:
-        """Every answer, with the speed where there is one; then variants and sets of files, which have no other."""
-        told: set[Race] = set()
-        for (level, name, peer), answer in self._answers.items():
-            case = next(case for case in self._verified if case.name == name)
-            race = Race(level, name, (case,), peer)
-            told.add(race)
-            yield _result(race, answer, self._results.get(race))
-        for race, measured in self._results.items():
-            if race not in told:
-                answer = self._answers.get((race.level, race.name, race.peer)) or Answer("ok")
-                yield _result(race, answer, measured)
+    def _result_records(self) -> Iterator[dict[str, Any]]:
+        """Yields all verified results, then measurements of variants and of sets of files."""
+        cases = {case.name: case for case in self._verified_cases}
+        recorded: set[Pairing] = set()
+        for (level, name, decoder), result in self._results.items():
+            pairing = Pairing(level, name, (cases[name],), decoder)
+            recorded.add(pairing)
+            yield _result_record(pairing, result, self._measurements.get(pairing))
+        for pairing, measurement in self._measurements.items():
+            if pairing not in recorded:
+                result = self._results.get((pairing.level, pairing.name, pairing.decoder)) or CaseResult("ok")
+                yield _result_record(pairing, result, measurement)
 
 
-def _commonest(races: list[Race]) -> tuple[int, int]:
-    return len(races), races[0].cases[0].decoded_bytes
+def _decoder_count_and_size(pairings: list[Pairing]) -> tuple[int, int]:
+    return len(pairings), pairings[0].cases[0].decoded_bytes
 
 
-def _told(case: Case) -> dict[str, Any]:
-    told = case._asdict()
-    for name in ("truth", "photometric_interpretation", "pixel_representation", "dtype"):
-        del told[name]
-    return {**told, "path": case.path if case.origin == "file" else None, "is_lossy": case.is_lossy}
+def _case_record(case: Case) -> dict[str, Any]:
+    record = case._asdict()
+    for key in ("reference", "photometric_interpretation", "pixel_representation", "dtype"):
+        del record[key]
+    return {**record, "path": case.path if case.origin == "file" else None, "is_lossy": case.is_lossy}
 
 
-def _result(race: Race, answer: Answer, measured: dict[str, Any] | None) -> dict[str, Any]:
-    measured = measured or {}
-    seconds = measured.get("seconds")
-    status = measured.get("status", answer.status)
-    size = sum(case.decoded_bytes // (case.frames if race.level == "codec" else 1) for case in race.cases)
-    told = summary(seconds) if seconds else None
+def _result_record(pairing: Pairing, result: CaseResult, measurement: dict[str, Any] | None) -> dict[str, Any]:
+    measurement = measurement or {}
+    seconds = measurement.get("seconds")
+    decoded_bytes = sum(
+        case.decoded_bytes // (case.frames if pairing.level == "codec" else 1) for case in pairing.cases
+    )
+    summary = summarise(seconds) if seconds else None
     return {
-        "level": race.level,
-        "case": race.name,
-        "peer": race.peer,
-        "variant": race.variant,
-        "threads": race.threads,
-        "status": status,
-        "detail": measured.get("detail", answer.detail),
-        "wrong": answer.wrong,
-        "seconds": told,
-        "bytes_per_second": size / told["median"] if told else None,
-        "ratio": measured.get("ratio"),
-        "peak_bytes": measured.get("bytes"),
-        "releases_gil": measured.get("releases"),
+        "level": pairing.level,
+        "case": pairing.name,
+        "peer": pairing.decoder,
+        "variant": pairing.variant,
+        "threads": pairing.threads,
+        "status": measurement.get("status", result.status),
+        "detail": measurement.get("detail", result.detail),
+        "wrong": result.wrong,
+        "seconds": summary,
+        "bytes_per_second": decoded_bytes / summary["median"] if summary else None,
+        "ratio": measurement.get("ratio"),
+        "peak_bytes": measurement.get("bytes"),
+        "releases_gil": measurement.get("releases"),
     }

@@ -1,4 +1,4 @@
-"""Where a run was made: what may change its numbers."""
+"""Description of machine, versions and decoders of a run: everything that may influence its numbers."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from dicoxide import _clock
 from dicoxide._arguments import thread_count
 from dicoxide._backend import backend, core
 from dicoxide._threads import Task, ThreadPool
-from dicoxide.bench._decoders import PEERS, Peer
-from dicoxide.bench._process import OutOfTimeError, Worker
+from dicoxide.bench._decoders import DECODERS, Decoder
+from dicoxide.bench._process import BudgetExceededError, WorkerProcess
 
-__all__ = ["load", "mhz", "peers", "setup"]
+__all__ = ["clock_mhz", "describe_decoders", "describe_machine", "load_average"]
 
-# Variables that change speed, or who decodes.
+# Environment variables that change speed or the choice of decoders.
 _VARIABLES = re.compile(
     r"DICOXIDE_\w+|(OMP|OPENBLAS|MKL|NUMEXPR|ITK_GLOBAL_DEFAULT)_\w*THREADS|MALLOC_\w+|LD_PRELOAD|PYTHONMALLOC"
 )
+_MAX_IMPORT_SECONDS = 60
 
 
-def setup(command: str) -> dict[str, Any]:
-    """Versions, machine and command."""
+def describe_machine(command: str) -> dict[str, Any]:
+    """Returns versions, machine and `command`."""
     import pydicom
 
     return {
         "dicoxide": core.__version__,
         "backend": backend,
         "cpu_path": core.CPU_PATH,
-        "cpu": _of_cpu("model name") or platform.processor() or platform.machine(),
+        "cpu": _cpuinfo("model name") or platform.processor() or platform.machine(),
         "cores": thread_count(None),
-        "mhz": mhz(),
+        "mhz": clock_mhz(),
         "memory_bytes": _memory_bytes(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
@@ -48,52 +49,52 @@ def setup(command: str) -> dict[str, Any]:
     }
 
 
-def mhz() -> float | None:
-    """What the clock of the first core is now, in MHz; None where the system does not tell."""
-    return _number(_of_cpu("cpu MHz"))
+def clock_mhz() -> float | None:
+    """Returns the present clock rate of the first core in MHz; None if the system does not report it."""
+    return _parse_float(_cpuinfo("cpu MHz"))
 
 
-def load() -> float | None:
-    """Processes that ran or waited to run in the last minute, on average; None where the system does not tell."""
+def load_average() -> float | None:
+    """Returns the load average of the last minute, in processes; None if the system does not report it."""
     with suppress(AttributeError, OSError):
         return os.getloadavg()[0]
     return None
 
 
-def peers(workers: dict[str, Worker], wanted: Collection[str]) -> list[dict[str, Any]]:
-    """Every decoder that there could be, and whether it is there and, of those `wanted`, can be imported."""
-    with ThreadPool(thread_count(None), "dicoxide-peers") as threads:
-        loading = {
-            name: threads.submit(workers[name].ask, {"do": "load", "peer": name}, 60)
-            for name, peer in PEERS.items()
-            if peer.is_there() and name in wanted
+def describe_decoders(workers: dict[str, WorkerProcess], selected: Collection[str]) -> list[dict[str, Any]]:
+    """Returns all known decoders with their status; `selected` ones that are installed are imported to test them."""
+    with ThreadPool(thread_count(None), "dicoxide-decoders") as threads:
+        pending = {
+            name: threads.submit(workers[name].request, {"task": "load", "decoder": name}, _MAX_IMPORT_SECONDS)
+            for name, decoder in DECODERS.items()
+            if decoder.is_installed() and name in selected
         }
-        answers = {name: _loaded(task) for name, task in loading.items()}
-    return [_told(peer, answers.get(name, {})) for name, peer in PEERS.items()]
+        responses = {name: _load_response(task) for name, task in pending.items()}
+    return [_describe(decoder, responses.get(name, {})) for name, decoder in DECODERS.items()]
 
 
-def _loaded(task: Task[dict[str, Any]]) -> dict[str, Any]:
+def _load_response(task: Task[dict[str, Any]]) -> dict[str, Any]:
     try:
         return task.result()
-    except OutOfTimeError:
+    except BudgetExceededError:
         return {"timeout": "the budget ended before it was imported"}
 
 
-def _told(peer: Peer, answer: dict[str, Any]) -> dict[str, Any]:
-    why = next((answer[key] for key in ("crashed", "timeout", "error") if key in answer), None)
+def _describe(decoder: Decoder, response: dict[str, Any]) -> dict[str, Any]:
+    reason = next((response[key] for key in ("crashed", "timeout", "error") if key in response), None)
     return {
-        "name": peer.name,
-        "package": peer.package,
-        "version": peer.version(),
-        "license": peer.license,
-        "status": "broken" if why else "found" if peer.is_there() else "missing",
-        "install": peer.install,
-        "why": why,
-        "levels": list(peer.levels),
+        "name": decoder.name,
+        "package": decoder.package,
+        "version": decoder.version(),
+        "license": decoder.license,
+        "status": "broken" if reason else "found" if decoder.is_installed() else "missing",
+        "install": decoder.install,
+        "why": reason,
+        "levels": list(decoder.levels),
     }
 
 
-def _of_cpu(key: str) -> str | None:
+def _cpuinfo(key: str) -> str | None:
     with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
         for line in file:
             if line.startswith(key):
@@ -101,7 +102,7 @@ def _of_cpu(key: str) -> str | None:
     return None
 
 
-def _number(text: str | None) -> float | None:
+def _parse_float(text: str | None) -> float | None:
     with suppress(TypeError, ValueError):
         return float(text or "")
     return None

@@ -1,4 +1,4 @@
-"""What times say: medians, and ratios with the interval that chance leaves them."""
+"""Statistics of run times: medians, quartiles, and ratios with confidence intervals."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ratio", "summary"]
+__all__ = ["ratio", "summarise"]
 
-_RESAMPLED = 1000
-# With fewer rounds, the interval is from the least to the most.
-_FEW = 6
+_RESAMPLE_COUNT = 1000
+# With fewer rounds, the interval is the range of the ratios.
+_MIN_BOOTSTRAP_ROUNDS = 6
 
 
-def summary(seconds: Sequence[float]) -> dict[str, Any]:
-    """Median, quartiles, 95th percentile, best and number of rounds, in seconds."""
-    quartiles = np.percentile(seconds, [50, 25, 75, 95]).tolist()
+def summarise(seconds: Sequence[float]) -> dict[str, Any]:
+    """Returns median, quartiles, 95th percentile, minimum, number of rounds and all times, in seconds."""
+    percentiles = np.percentile(seconds, [50, 25, 75, 95]).tolist()
     names = ("median", "p25", "p75", "p95")
     return {
-        **dict(zip(names, quartiles, strict=True)),
+        **dict(zip(names, percentiles, strict=True)),
         "best": min(seconds),
         "rounds": len(seconds),
-        "all": [round(one, 9) for one in seconds],
+        "all": [round(duration, 9) for duration in seconds],
     }
 
 
-def ratio(theirs: Sequence[float], ours: Sequence[float]) -> dict[str, float]:
-    """Median of their time over ours, round by round, with its 95 % confidence interval (bootstrap over rounds)."""
-    each = np.asarray(theirs) / np.asarray(ours)
-    if len(each) < _FEW:
-        low, high = each.min(), each.max()
+def ratio(seconds: Sequence[float], dicoxide_seconds: Sequence[float]) -> dict[str, float]:
+    """Returns the median of the ratios of each round, with a 95 % confidence interval (bootstrap over rounds)."""
+    ratios = np.asarray(seconds) / np.asarray(dicoxide_seconds)
+    if len(ratios) < _MIN_BOOTSTRAP_ROUNDS:
+        low, high = ratios.min(), ratios.max()
     else:
-        chosen = np.random.default_rng(1).integers(0, len(each), (_RESAMPLED, len(each)))
-        low, high = np.percentile(np.median(each[chosen], axis=1), [2.5, 97.5])
-    return {"median": float(np.median(each)), "low": float(low), "high": float(high)}
+        samples = np.random.default_rng(1).integers(0, len(ratios), (_RESAMPLE_COUNT, len(ratios)))
+        low, high = np.percentile(np.median(ratios[samples], axis=1), [2.5, 97.5])
+    return {"median": float(np.median(ratios)), "low": float(low), "high": float(high)}

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from statistics import geometric_mean, median
 from typing import Any, NamedTuple
 
+from dicoxide.bench._decoders import DICOXIDE
+
 __all__ = [
-    "LEVELS",
-    "OURS",
+    "LEVEL_DESCRIPTIONS",
     "Bar",
     "Document",
     "Point",
@@ -34,10 +35,8 @@ __all__ = [
 Document = dict[str, Any]
 Result = dict[str, Any]
 
-OURS = "dicoxide"
-
 # The levels in the order of the report, with the call that each times.
-LEVELS = {
+LEVEL_DESCRIPTIONS = {
     "pixel_array": "pydicom's pixel_array of a Dataset",
     "file": "from a path to an array",
     "bulk": "many files, on one or more threads",
@@ -84,7 +83,7 @@ def series_name(result: Result) -> str:
 
 def series_names(document: Document) -> list[str]:
     """Returns decoders that have a result: dicoxide first, then in document order, each followed by its variants."""
-    order = [OURS, *(peer["name"] for peer in document["peers"])]
+    order = [DICOXIDE, *(peer["name"] for peer in document["peers"])]
     pairs = {(result["peer"], result["variant"]) for result in document["results"]}
     ranked = sorted(pairs, key=lambda pair: (order.index(pair[0]) if pair[0] in order else len(order), *pair))
     return [series_name({"peer": peer, "variant": variant}) for peer, variant in ranked]
@@ -118,7 +117,7 @@ def groups(
         group = result["case"] if case is None else case["keyword"] or case["transfer_syntax"]
         group = result_label({**result, "case": group}) if by_thread_count else group
         grouped[result["level"], group].append(result)
-    order = list(LEVELS)
+    order = list(LEVEL_DESCRIPTIONS)
     return dict(
         sorted(grouped.items(), key=lambda item: order.index(item[0][0]) if item[0][0] in order else len(order))
     )
@@ -144,12 +143,12 @@ def failures(document: Document) -> list[Result]:
     decoded_by_others = {
         (result["level"], result["case"])
         for result in document["results"]
-        if result["peer"] != OURS and result["status"] == "ok"
+        if result["peer"] != DICOXIDE and result["status"] == "ok"
     }
     return [
         result
         for result in document["results"]
-        if result["peer"] == OURS
+        if result["peer"] == DICOXIDE
         and (
             result["status"] in ("wrong", "error", "crashed", "timeout")
             or (result["status"] == "unsupported" and (result["level"], result["case"]) in decoded_by_others)

@@ -1,4 +1,4 @@
-"""Who is exact: every decoder's answer to every case, and what they agree on."""
+"""Verification: decodes each case with every decoder and determines which results are correct."""
 
 from __future__ import annotations
 
@@ -8,90 +8,101 @@ from typing import Any, NamedTuple
 
 from dicoxide._threads import ThreadPool
 from dicoxide.bench._cases import Case
-from dicoxide.bench._decoders import JPEG, OURS, PEERS, RLE
-from dicoxide.bench._process import Worker
+from dicoxide.bench._decoders import DECODERS, DICOXIDE, JPEG, RLE
+from dicoxide.bench._process import WorkerProcess
 
-__all__ = ["Answer", "Question", "Verdicts", "asked"]
+__all__ = ["CaseResult", "DecodeTask", "Verifier", "decoders_by_level"]
 
-# For one decoding, its file read and its libraries imported.
-_SECONDS = 60.0
+# Time limit of one decode, which includes reading the file and importing libraries.
+_MAX_SECONDS = 60.0
 
 
-class Question(NamedTuple):
-    """What one decoder is asked."""
+class DecodeTask(NamedTuple):
+    """One decode: a case at a level by a decoder."""
 
     level: str
     case: Case
-    peer: str
+    decoder: str
 
 
-class Answer(NamedTuple):
-    """What became of it."""
+class CaseResult(NamedTuple):
+    """The outcome of a decode task."""
 
-    # ``"ok"``, ``"wrong"``, ``"error"``, ``"crashed"``, ``"timeout"``, ``"unsupported"``, ``"unchecked"`` where nobody
-    # else decodes it, ``"disputed"`` where decoders disagree and none has more on its side.
+    # ``"ok"``, ``"wrong"``, ``"error"``, ``"crashed"``, ``"timeout"``, ``"unsupported"``, ``"unchecked"`` if no other
+    # decoder has a result, ``"disputed"`` if decoders disagree without a majority.
     status: str
     detail: str | None = None
     wrong: dict[str, Any] | None = None
     shape: tuple[int, ...] = ()
     dtype: str = ""
     sha256: str = ""
-    # Of the one call.
+    # Duration of the one call.
     seconds: float = 0.0
 
 
-class Verdicts:
-    """Asks, and decides who is right.
+class Verifier:
+    """Decodes cases in worker processes and determines which results are correct.
 
-    Where the samples are known, these are right. Else it is the answer that most decoders give: those who share a
-    library count once, somebody who hands a case on to another does not count, and answers to a lossy case that
-    differ by rounding are one. Whoever gave the same samples from a Dataset confirms those from a path. Where none has
-    more than the others, it is disputed.
+    If the samples of a case are known, a result is compared with them. Otherwise the majority is correct: decoders that
+    share an implementation have one vote, decoders that delegate to an unknown one have none, and results of lossy
+    syntaxes that differ by rounding count as equal. Votes for stored samples from a Dataset also count for a path.
+    Without a majority the results are disputed.
+
+    Parameters
+    ----------
+    folder : str
+        Temporary folder for reference samples.
+    workers : mapping of str to WorkerProcess
+        A process for each decoder.
+    threads : ThreadPool
+        Runs the decoders of a case concurrently.
     """
 
-    def __init__(self, folder: str, workers: Mapping[str, Worker], threads: ThreadPool) -> None:
+    def __init__(self, folder: str, workers: Mapping[str, WorkerProcess], threads: ThreadPool) -> None:
         self._folder = folder
         self._workers = workers
         self._threads = threads
-        self._saved = 0
-        # Of stored values, by case and checksum; where there is colour, a path's answer may be converted.
-        self._votes: dict[tuple[str, str], set[str]] = {}
+        self._saved_count = 0
+        # Implementations by case name and checksum of stored values, from the levels ``pixel_array`` and ``file``.
+        self._stored_votes: dict[tuple[str, str], set[str]] = {}
         self.disagreements: list[dict[str, Any]] = []
 
-    def of_case(self, level: str, case: Case, peers: Iterable[str]) -> dict[str, Answer]:
-        """The answers of `peers`, each decided; by their names."""
-        # Those who read a path give the samples of all frames, a codec those of the first: each level is by itself.
-        known = case.truth if level != "rescaled" else None
-        asked = {name: self._threads.submit(self._ask, Question(level, case, name), known) for name in peers}
-        answers = {name: task.result() for name, task in asked.items()}
-        given = {name: answer for name, answer in answers.items() if answer.sha256}
-        if not given:
-            return answers
+    def verify(self, level: str, case: Case, decoders: Iterable[str]) -> dict[str, CaseResult]:
+        """Returns the verified result of each of `decoders`, by name."""
+        # Levels are verified separately, because shape and type of their results differ.
+        known = case.reference if level != "rescaled" else None
+        pending = {name: self._threads.submit(self._decode, DecodeTask(level, case, name), known) for name in decoders}
+        results = {name: task.result() for name, task in pending.items()}
+        decoded = {name: result for name, result in results.items() if result.sha256}
+        if not decoded:
+            return results
+        # Colour is excluded: it may be converted at the level ``file`` and not at ``pixel_array``.
         if level in ("pixel_array", "file") and (case.samples_per_pixel == 1 or case.transfer_syntax == RLE):
-            for name, answer in given.items():
-                if who := PEERS[name].votes(case, level):
-                    self._votes.setdefault((case.name, answer.sha256), set()).add(who)
-        right, reference = ("", known) if known else self._agreed(level, case, given)
+            for name, result in decoded.items():
+                if implementation := DECODERS[name].implementation(case, level):
+                    self._stored_votes.setdefault((case.name, result.sha256), set()).add(implementation)
+        majority, reference = ("", known) if known else self._majority(level, case, decoded)
         if reference is None:
-            status = "unchecked" if len({answer.sha256 for answer in given.values()}) == 1 else "disputed"
-            decided = {name: answer._replace(status=status, wrong=None) for name, answer in given.items()}
+            status = "unchecked" if len({result.sha256 for result in decoded.values()}) == 1 else "disputed"
+            verified = {name: result._replace(status=status, wrong=None) for name, result in decoded.items()}
         elif known:
-            decided = {name: _decided(answer, answer.wrong) for name, answer in given.items()}
+            verified = {name: _with_difference(result, result.wrong) for name, result in decoded.items()}
         else:
-            decided = {}
-            for name, answer in given.items():
-                if answer.sha256 == right:
-                    decided[name] = _decided(answer, None)
-                else:
-                    decided[name] = self._ask(Question(level, case, name), reference)
-        self._disagree(level, case, decided, is_known=known is not None)
-        return {**answers, **decided}
+            verified = {
+                name: _with_difference(result, None)
+                if result.sha256 == majority
+                else self._decode(DecodeTask(level, case, name), reference)
+                for name, result in decoded.items()
+            }
+        self._record_disagreement(level, case, verified, is_known=known is not None)
+        return {**results, **verified}
 
-    def _ask(self, question: Question, reference: str | None, save: str | None = None) -> Answer:
-        level, case, peer = question
+    def _decode(self, task: DecodeTask, reference: str | None, save: str | None = None) -> CaseResult:
+        """Decodes in the process of the decoder; compares with, or saves to, a NumPy file."""
+        level, case, decoder = task
         request = {
-            "do": "answer",
-            "peer": peer,
+            "task": "decode",
+            "decoder": decoder,
             "level": level,
             "variant": "",
             "threads": 1,
@@ -99,110 +110,118 @@ class Verdicts:
             "reference": reference,
             "save": save,
         }
-        answer = self._workers[peer].ask(request, _SECONDS)
+        response = self._workers[decoder].request(request, _MAX_SECONDS)
         for status in ("crashed", "timeout", "error"):
-            if status in answer:
-                return Answer(status, answer[status])
-        if "unsupported" in answer:
-            return Answer("unsupported", answer["unsupported"] or None)
-        found = Answer(
+            if status in response:
+                return CaseResult(status, response[status])
+        if "unsupported" in response:
+            return CaseResult("unsupported", response["unsupported"] or None)
+        result = CaseResult(
             "unchecked",
-            wrong=answer["wrong"],
-            shape=tuple(answer["shape"]),
-            dtype=answer["dtype"],
-            sha256=answer["sha256"],
-            seconds=answer["seconds"],
+            wrong=response["wrong"],
+            shape=tuple(response["shape"]),
+            dtype=response["dtype"],
+            sha256=response["sha256"],
+            seconds=response["seconds"],
         )
-        return _decided(found, answer["wrong"]) if answer["is_compared"] else found
+        return _with_difference(result, response["wrong"]) if response["is_compared"] else result
 
-    def _agreed(self, level: str, case: Case, given: Mapping[str, Answer]) -> tuple[str, str | None]:
-        """The checksum that most give, and a file with these samples; None where nobody confirms another."""
+    def _majority(self, level: str, case: Case, decoded: Mapping[str, CaseResult]) -> tuple[str, str | None]:
+        """Returns the checksum with most votes and the path of its samples; no path without at least two votes."""
         votes: dict[str, set[str]] = {}
-        for name, answer in given.items():
-            if who := PEERS[name].votes(case, level):
-                votes.setdefault(answer.sha256, set()).add(who)
-            if level == "file" and (others := self._votes.get((case.name, answer.sha256))):
-                votes.setdefault(answer.sha256, set()).update(others)
-        saved: dict[str, str | None] = {}
+        for name, result in decoded.items():
+            if implementation := DECODERS[name].implementation(case, level):
+                votes.setdefault(result.sha256, set()).add(implementation)
+            if level == "file" and (stored := self._stored_votes.get((case.name, result.sha256))):
+                votes.setdefault(result.sha256, set()).update(stored)
+        saved_paths: dict[str, str | None] = {}
         if case.is_lossy:
-            # Answers that differ by rounding confirm each other.
+            # Results that differ by rounding vote for each other.
             for sha256, voters in votes.items():
-                path = saved[sha256] = self._save(level, case, given, sha256)
+                path = saved_paths[sha256] = self._save(level, case, decoded, sha256)
                 if path is None:
                     continue
-                for name, answer in given.items():
-                    who = PEERS[name].votes(case, level)
-                    if answer.sha256 != sha256 and who and self._ask(Question(level, case, name), path).status == "ok":
-                        voters.add(who)
+                for name, result in decoded.items():
+                    implementation = DECODERS[name].implementation(case, level)
+                    if not implementation or result.sha256 == sha256:
+                        continue
+                    if self._decode(DecodeTask(level, case, name), path).status == "ok":
+                        voters.add(implementation)
         ranked = sorted(votes.items(), key=lambda item: -len(item[1]))
         if not ranked or len(ranked[0][1]) < 2:
             return "", None
-        right, voters = ranked[0]
-        if any(len(others) == len(voters) and not others & voters for _, others in ranked[1:]):
+        majority, voters = ranked[0]
+        if any(len(rivals) == len(voters) and not rivals & voters for _, rivals in ranked[1:]):
             return "", None
-        path = saved[right] if right in saved else self._save(level, case, given, right)
-        return ("", None) if path is None else (right, path)
+        path = saved_paths[majority] if majority in saved_paths else self._save(level, case, decoded, majority)
+        return ("", None) if path is None else (majority, path)
 
-    def _save(self, level: str, case: Case, given: Mapping[str, Answer], sha256: str) -> str | None:
-        """A file with the samples of an answer: who gives it is asked again, as all answers would be too much to keep.
+    def _save(self, level: str, case: Case, decoded: Mapping[str, CaseResult], sha256: str) -> str | None:
+        """Returns the path of a file with the samples of a checksum; None if no decoder reproduces them.
 
-        None where nobody gives it again.
+        The samples are decoded again, because the samples of all results do not fit into memory.
         """
-        self._saved += 1
-        path = os.path.join(self._folder, f"agreed-{self._saved}.npy")
-        for name, answer in given.items():
-            if answer.sha256 == sha256 and self._ask(Question(level, case, name), None, path).sha256 == sha256:
+        self._saved_count += 1
+        path = os.path.join(self._folder, f"reference-{self._saved_count}.npy")
+        for name, result in decoded.items():
+            if result.sha256 == sha256 and self._decode(DecodeTask(level, case, name), None, path).sha256 == sha256:
                 return path
         return None
 
-    def _disagree(self, level: str, case: Case, decided: Mapping[str, Answer], *, is_known: bool) -> None:
-        answers: dict[str, list[str]] = {}
-        for name, answer in decided.items():
-            answers.setdefault(answer.sha256, []).append(name)
-        if not any(answer.status in ("wrong", "disputed") for answer in decided.values()):
+    def _record_disagreement(
+        self, level: str, case: Case, verified: Mapping[str, CaseResult], *, is_known: bool
+    ) -> None:
+        """Adds to `disagreements` if a result is wrong or disputed."""
+        if not any(result.status in ("wrong", "disputed") for result in verified.values()):
             return
-        right = [name for name, answer in decided.items() if answer.status == "ok"]
+        names_by_checksum: dict[str, list[str]] = {}
+        for name, result in verified.items():
+            names_by_checksum.setdefault(result.sha256, []).append(name)
         self.disagreements.append(
             {
                 "case": case.name,
                 "level": level,
-                "reference": right or None,
+                "reference": [name for name, result in verified.items() if result.status == "ok"] or None,
                 "known": is_known,
-                "answers": [_told(decided[names[0]], names) for names in answers.values()],
+                "answers": [_summary(verified[names[0]], names) for names in names_by_checksum.values()],
             }
         )
 
 
-def _told(answer: Answer, names: Sequence[str]) -> dict[str, Any]:
+def _summary(result: CaseResult, names: Sequence[str]) -> dict[str, Any]:
     return {
         "peers": list(names),
-        "shape": list(answer.shape),
-        "dtype": answer.dtype,
-        "sha256": answer.sha256,
-        "samples": 0 if answer.wrong is None else answer.wrong["samples"],
+        "shape": list(result.shape),
+        "dtype": result.dtype,
+        "sha256": result.sha256,
+        "samples": 0 if result.wrong is None else result.wrong["samples"],
     }
 
 
-def _decided(answer: Answer, wrong: dict[str, Any] | None) -> Answer:
+def _with_difference(result: CaseResult, wrong: dict[str, Any] | None) -> CaseResult:
+    """Returns the result with the status that follows from its difference from the reference."""
     if wrong is None:
-        return answer._replace(status="ok", wrong=None)
+        return result._replace(status="ok", wrong=None)
     if wrong["max_difference"] is None:
-        shape = "×".join(map(str, answer.shape))
-        return answer._replace(status="wrong", detail=f"{shape} samples where there are {wrong['of']}", wrong=wrong)
-    where = "×".join(map(str, wrong["first"]))
-    detail = f"{wrong['samples']} of {wrong['of']} samples differ, the first at {where}"
-    return answer._replace(status="wrong", detail=detail, wrong=wrong)
+        shape = "×".join(map(str, result.shape))
+        detail = f"result has shape {shape}, {wrong['of']} samples expected"
+    else:
+        index = ", ".join(map(str, wrong["first"]))
+        detail = f"{wrong['samples']} of {wrong['of']} samples differ, the first at index ({index})"
+    return result._replace(status="wrong", detail=detail, wrong=wrong)
 
 
-def asked(cases: Sequence[Case], peers: Sequence[str], levels: Sequence[str]) -> Iterator[tuple[str, Case, list[str]]]:
-    """Every level of every case with the decoders that have it; a level after the other for each case."""
+def decoders_by_level(
+    cases: Sequence[Case], decoders: Sequence[str], levels: Sequence[str]
+) -> Iterator[tuple[str, Case, list[str]]]:
+    """Yields each case at each of `levels` that it supports, with the decoders that have the level."""
     for case in cases:
         for level in levels:
             if level == "bulk" or (level == "rescaled" and not case.is_rescalable):
                 continue
             if level == "codec" and case.samples_per_pixel > 1 and case.transfer_syntax in JPEG:
-                # Whether colour is to be converted is told by the data set, not by the frame.
+                # Only the data set declares if colour has to be converted.
                 continue
-            having = [name for name in peers if level in PEERS[name].levels]
-            if having != [OURS]:
-                yield level, case, having
+            names = [name for name in decoders if level in DECODERS[name].levels]
+            if names != [DICOXIDE]:
+                yield level, case, names

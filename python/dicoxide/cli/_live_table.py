@@ -1,4 +1,4 @@
-"""What a comparison of decoders has so far, on stderr: a live table on a terminal, else a line every few seconds."""
+"""Progress of a benchmark run on stderr: a live table on a terminal, otherwise one line every few seconds."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from dicoxide._extras import is_installed
-from dicoxide.bench._decoders import LEVELS, OURS
-from dicoxide.bench._run import Now
+from dicoxide._text_format import format_ratio
+from dicoxide.bench import DICOXIDE, LEVELS, BenchProgress
 from dicoxide.cli._progress import Line
 
-__all__ = ["Board"]
+__all__ = ["LiveTable"]
 
 
-class Board:
-    """Shows what it is told; a context manager that leaves nothing on the screen."""
+class LiveTable:
+    """Shows the ratios measured so far; a context manager that clears its output at the end."""
 
     def __init__(self) -> None:
         self._line = Line()
@@ -42,33 +42,37 @@ class Board:
         else:
             self._line.__exit__(kind, error, traceback)
 
-    def show(self, now: Now) -> None:
-        """Show how far it is."""
-        text = f"{now.doing} (at most {max(0.0, now.left_seconds):.0f} s left)"
+    def show(self, progress: BenchProgress) -> None:
+        """Shows the progress of the run."""
+        text = f"{progress.activity} (at most {max(0.0, progress.remaining_seconds):.0f} s left)"
         if self._live is None:
             self._line.say(text)
         else:
-            self._live.update(_table(now, text))
+            self._live.update(_table(progress, text))
 
 
-def _table(now: Now, text: str) -> Any:
+def _table(progress: BenchProgress, text: str) -> Any:
+    """Returns a table of geometric means by decoder and level, above the progress bar."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
-    bar = ProgressBar(now.budget_seconds, now.budget_seconds - now.left_seconds, width=40)
+    bar = ProgressBar(progress.budget_seconds, progress.budget_seconds - progress.remaining_seconds, width=40)
     line = Text(text, no_wrap=True, overflow="ellipsis")
-    if not now.ratios:
+    if not progress.ratios:
         return Group(line, bar)
-    levels = [level for level in LEVELS if any(of == level for of, _ in now.ratios)]
-    table = Table(title=f"times as long as {OURS}, so far", title_justify="left", box=None, pad_edge=False)
+    measured_levels = {level for level, _ in progress.ratios}
+    levels = [level for level in LEVELS if level in measured_levels]
+    # Not the title of the table, which would be wrapped to its width.
+    title = Text(f"run time relative to {DICOXIDE} so far", style="italic")
+    table = Table(box=None, pad_edge=False)
     table.add_column("decoder", no_wrap=True)
     for level in levels:
         table.add_column(level, justify="right", no_wrap=True)
-    for peer in dict.fromkeys(peer for _, peer in now.ratios):
-        table.add_row(Text(peer), *(_cell(now.ratios.get((level, peer))) for level in levels))
-    return Group(table, line, bar)
+    for decoder in dict.fromkeys(decoder for _, decoder in progress.ratios):
+        table.add_row(Text(decoder), *(_cell(progress.ratios.get((level, decoder))) for level in levels))
+    return Group(title, table, line, bar)
 
 
 def _cell(ratios: list[float] | None) -> Any:
@@ -77,5 +81,5 @@ def _cell(ratios: list[float] | None) -> Any:
     if not ratios:
         return Text("")
     mean = geometric_mean(ratios)
-    # Bold where another is faster: colours alone tell not everybody.
-    return Text(f"{mean:.2f} × of {len(ratios)}", style="bold" if mean < 1 else "")
+    # Bold, because colour alone is not accessible.
+    return Text(f"{format_ratio(mean)} of {len(ratios)}", style="bold" if mean < 1 else "")

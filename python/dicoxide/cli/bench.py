@@ -1,4 +1,4 @@
-"""``dicoxide bench``: who is exact and how fast, on one's own images."""
+"""``dicoxide bench``: verifies and times the installed decoders."""
 
 from __future__ import annotations
 
@@ -12,43 +12,52 @@ from typing import Any
 
 from dicoxide import _clock
 from dicoxide._extras import MissingExtraError
-from dicoxide.cli._text import counted, numbers_type, shown
+from dicoxide._text_format import format_count, terminal_width
+from dicoxide.cli._text import numbers_type, shown
 
 __all__ = ["add_to"]
 
 _BUDGET_SECONDS = 150.0
-# Of it: what drawing the page takes.
+# Part of the budget that is reserved for drawing the HTML report.
 _DRAWING_SECONDS = 5.0
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Describe the command to argparse."""
-    text = "compare decoders: who is exact, and how fast, on your own images or on built-in ones"
+    """Adds the command to a parser."""
+    text = "verify and benchmark installed decoders on your own images, or on built-in ones"
     parser = commands.add_parser("bench", help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files, folders or globs; built-in images without any")
-    parser.add_argument("--json", metavar="FILE", help="write all that was measured; - is stdout")
-    parser.add_argument("--csv", metavar="FILE", help="write a row a measurement")
-    parser.add_argument("--html", metavar="FILE", help="write a page with plots, which opens offline")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help="files, folders or globs (default: built-in images)",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all results as JSON; - for stdout")
+    parser.add_argument("--csv", metavar="FILE", help="write a table with one row per result")
+    parser.add_argument("--html", metavar="FILE", help="write a report with charts, in one file")
     parser.add_argument(
         "--budget",
         type=numbers_type(float, 1),
         default=_BUDGET_SECONDS,
         metavar="SECONDS",
-        help="how long it may take; images and rounds are sampled to keep it (default: %(default)g)",
+        help="time limit; images and rounds are sampled to keep it (default: %(default)g)",
     )
-    parser.add_argument("--verify", action="store_true", help="only who is exact, no speed")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME", help="compare with this decoder alone")
+    parser.add_argument("--verify", action="store_true", help="verify results only, without timing")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="NAME", help="compare with this decoder only; repeatable"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from dicoxide.bench._cases import built_in, mixed, of_paths
-    from dicoxide.bench._decoders import PEERS
-    from dicoxide.bench._run import Now, Options, run
-    from dicoxide.cli._live_table import Board
+    from dicoxide import bench
+    from dicoxide.cli._live_table import LiveTable
 
-    if unknown := [name for name in arguments.peer if name not in PEERS]:
-        print(f"dicoxide: --peer {unknown[0]}: known are {', '.join(PEERS)}", file=sys.stderr)
+    if unknown := [name for name in arguments.peer if name not in bench.DECODERS]:
+        print(
+            f"dicoxide: unknown decoder {unknown[0]} (--peer); known decoders are {', '.join(bench.DECODERS)}",
+            file=sys.stderr,
+        )
         return 2
     try:
         _check_outputs(arguments)
@@ -56,50 +65,50 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"dicoxide: {error}", file=sys.stderr)
         return 2
     budget = arguments.budget - (min(_DRAWING_SECONDS, arguments.budget / 4) if arguments.html else 0)
-    options = Options(budget, _clock.seconds(), arguments.verify, tuple(arguments.peer), _command())
-    with tempfile.TemporaryDirectory(prefix="dicoxide-images-") as folder, Board() as board:
+    options = bench.BenchOptions(budget, _clock.seconds(), arguments.verify, tuple(arguments.peer), _command())
+    with tempfile.TemporaryDirectory(prefix="dicoxide-images-") as folder, LiveTable() as table:
         notes = []
         if arguments.paths:
-            board.show(Now("looking for images", arguments.budget, arguments.budget, {}))
-            cases, others = of_paths(arguments.paths)
-            if others:
-                notes.append(f"{counted(others, 'file')} left out: no image, or too large")
+            table.show(bench.BenchProgress("looking for images", arguments.budget, arguments.budget, {}))
+            cases, skipped_count = bench.cases_from_paths(arguments.paths)
+            if skipped_count:
+                notes.append(f"{format_count(skipped_count, 'file')} skipped: no image, or too large")
         else:
-            board.show(Now("making images", arguments.budget, arguments.budget, {}))
-            cases = built_in(folder)
+            table.show(bench.BenchProgress("generating images", arguments.budget, arguments.budget, {}))
+            cases = bench.built_in_cases(folder)
         if not cases:
             print(f"dicoxide: no images in {' '.join(map(shown, arguments.paths))}", file=sys.stderr)
             return 1
-        document = run(mixed(cases), options, notes, board.show)
+        document = bench.run(bench.sampling_order(cases), options, notes, table.show)
     _write(arguments, document)
     return 130 if document["setup"]["interrupted"] else 0
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
-    """Refuse before anything is measured what could not be written after it."""
+    """Raises an error now if an output could not be written after the run."""
     for path in (arguments.json, arguments.csv, arguments.html):
         if path not in (None, "-") and not Path(path).resolve().parent.is_dir():
-            raise FileNotFoundError(f"{path}: there is no such folder")
+            raise FileNotFoundError(f"{path}: the folder does not exist")
     if arguments.html:
-        from dicoxide.bench._report import require_report_packages
+        from dicoxide.bench import require_report_packages
 
         require_report_packages()
 
 
 def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
-    from dicoxide.bench import _terminal
+    from dicoxide import bench
 
-    # Files first: who reads what is printed may stop before its end.
+    # Files first: the reader of stdout may close it early.
     if arguments.json and arguments.json != "-":
         Path(arguments.json).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     if arguments.csv:
-        _terminal.write_csv(document, arguments.csv)
+        bench.write_csv(document, arguments.csv)
     if arguments.html:
-        from dicoxide.bench._report import write_html
-
-        write_html(document, arguments.html)
-    report = sys.stderr if arguments.json == "-" else sys.stdout
-    print("\n".join(shown(line) if "\n" not in line else line for line in _terminal.lines(document)), file=report)
+        bench.write_html(document, arguments.html)
+    stream = sys.stderr if arguments.json == "-" else sys.stdout
+    # A line may begin with the line feed of an empty line.
+    lines = "\n".join(bench.report_lines(document, terminal_width(stream))).split("\n")
+    print("\n".join(map(shown, lines)), file=stream)
     if arguments.json == "-":
         print(json.dumps(document, indent=1))
 

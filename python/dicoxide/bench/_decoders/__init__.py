@@ -1,20 +1,49 @@
-"""The decoders that are compared: a module each. A new one is a class of `Peer` and a row here."""
+"""Decoders that the benchmark compares, one module per decoder.
+
+To add one, write a subclass of `Decoder` in a module of its own and add an instance to ``_ALL``.
+"""
 
 from __future__ import annotations
 
-from dicoxide.bench._decoders._base import JPEG, LEVELS, RLE, Opened, Peer
+from dicoxide.bench._decoders._base import (
+    DICOXIDE,
+    JPEG,
+    JPEG_2000,
+    JPEG_LOSSLESS,
+    JPEG_LS,
+    LEVELS,
+    RLE,
+    Call,
+    Decoder,
+    LoadedCase,
+)
 from dicoxide.bench._decoders._dicomsdl import Dicomsdl
 from dicoxide.bench._decoders._dicoxide import Dicoxide
 from dicoxide.bench._decoders._gdcm import Gdcm
 from dicoxide.bench._decoders._highdicom import Highdicom
 from dicoxide.bench._decoders._imagecodecs import Imagecodecs
 from dicoxide.bench._decoders._nvimgcodec import NvImageCodec
-from dicoxide.bench._decoders._pydicom import Pillow, Pydicom, Pyjpegls, Pylibjpeg
+from dicoxide.bench._decoders._pillow import Pillow
+from dicoxide.bench._decoders._pydicom import Pydicom
+from dicoxide.bench._decoders._pyjpegls import Pyjpegls
+from dicoxide.bench._decoders._pylibjpeg import Pylibjpeg
 from dicoxide.bench._decoders._simpleitk import SimpleItk
 
-__all__ = ["JPEG", "LEVELS", "OURS", "PEERS", "RLE", "Opened", "Peer"]
-
-OURS = "dicoxide"
+__all__ = [
+    "DECODERS",
+    "DICOXIDE",
+    "JPEG",
+    "JPEG_2000",
+    "JPEG_LOSSLESS",
+    "JPEG_LS",
+    "LEVELS",
+    "RLE",
+    "Call",
+    "Decoder",
+    "Imagecodecs",
+    "LoadedCase",
+    "SimpleItk",
+]
 
 _ALL = (
     Dicoxide(),
@@ -30,4 +59,4 @@ _ALL = (
     NvImageCodec(),
 )
 
-PEERS: dict[str, Peer] = {peer.name: peer for peer in _ALL}
+DECODERS: dict[str, Decoder] = {decoder.name: decoder for decoder in _ALL}

@@ -1,4 +1,4 @@
-"""What a peer is: a decoder that is compared, at one or more levels."""
+"""Base class of the decoders that are compared, and the data of a case that they read."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import numpy as np
 
 from dicoxide._arguments import Array
 from dicoxide._frame import FrameSpec
-from dicoxide.bench._answers import normal
+from dicoxide.bench._array_comparison import normalise
 from dicoxide.bench._cases import Case
 
 __all__ = [
+    "DICOXIDE",
     "JPEG",
     "JPEG_2000",
     "JPEG_LOSSLESS",
@@ -25,15 +26,18 @@ __all__ = [
     "LEVELS",
     "RLE",
     "Call",
-    "Opened",
-    "Peer",
+    "Decoder",
+    "LoadedCase",
+    "interleave_planes",
     "is_ybr",
-    "library",
-    "planes_last",
+    "shared_library",
 ]
 
-# What is timed: from the bytes of a frame, from a Dataset in memory, from a path, the same to modality values in
-# float32, and from many paths.
+# Name of the decoder that the others are compared with.
+DICOXIDE = "dicoxide"
+
+# Inputs and outputs that are timed: the bytes of one frame to an array, a Dataset in memory to an array, a path to an
+# array, a path to modality values in float32, and many paths to arrays.
 LEVELS = ("codec", "pixel_array", "file", "rescaled", "bulk")
 
 RLE = "1.2.840.10008.1.2.5"
@@ -45,12 +49,12 @@ JPEG_2000 = frozenset({"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"})
 Call = Callable[[], Any]
 
 
-class Opened:
-    """A case with what adapters need of it, read when somebody asks for it."""
+class LoadedCase:
+    """A case with the inputs that decoders take, each read at first access."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self._outs: dict[str, Array] = {}
+        self._out_arrays: dict[str, Array] = {}
 
     @cached_property
     def dataset(self) -> Any:
@@ -67,13 +71,13 @@ class Opened:
         keywords = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
         value: bytes = next(self.dataset[keyword].value for keyword in keywords if keyword in self.dataset)
         if self.case.is_native:
-            bits = self.case.rows * self.case.columns * self.case.samples_per_pixel * self.case.bits_allocated
-            return bytes(value[: (bits + 7) // 8])
+            bit_count = self.case.rows * self.case.columns * self.case.samples_per_pixel * self.case.bits_allocated
+            return bytes(value[: (bit_count + 7) // 8])
         return bytes(next(iter(generate_frames(value, number_of_frames=self.case.frames))))
 
     @cached_property
     def spec(self) -> FrameSpec:
-        """What the frame is said to be."""
+        """The attributes of a frame."""
         case = self.case
         return FrameSpec(
             case.transfer_syntax,
@@ -93,26 +97,26 @@ class Opened:
         return self.case.shape[1:] if self.case.frames > 1 else self.case.shape
 
     def out(self, level: str) -> Array:
-        """A warm array for the result: one for each level, so that who measures can see to it that it stays warm."""
-        if level not in self._outs:
+        """Returns an array for the result whose pages are mapped; the same one at every call for a level."""
+        if level not in self._out_arrays:
             shape = self.frame_shape if level == "codec" else self.case.shape
-            self._outs[level] = np.ones(shape, "f4" if level == "rescaled" else self.case.dtype)
-        return self._outs[level]
+            self._out_arrays[level] = np.ones(shape, "f4" if level == "rescaled" else self.case.dtype)
+        return self._out_arrays[level]
 
 
-class Peer:
-    """One decoder. Subclasses say what they can in `bind`, and where results differ in layout, in `values`."""
+class Decoder:
+    """One decoder. Subclasses implement `bind`, and override `to_array` if results have another layout."""
 
     name = ""
-    """As reports call it."""
+    """Name in reports."""
     package = ""
-    """Its distribution; its version is asked of it."""
+    """Name of the distribution."""
     module = ""
-    """What is imported to know whether it is there."""
+    """Name of the module to import."""
     license = ""
     levels: tuple[str, ...] = ()
     variants: tuple[str, ...] = ("",)
-    """``"out="``: into a warm array of the caller's."""
+    """``"out="``: decodes into an array of the caller."""
 
     @property
     def install(self) -> str:
@@ -120,81 +124,87 @@ class Peer:
         return f"pip install {self.package}"
 
     def version(self) -> str | None:
-        """Of the distribution; None if it is not there."""
+        """Returns the version of the distribution; None if it is not installed."""
         try:
             return metadata.version(self.package)
         except metadata.PackageNotFoundError:
             return None
 
-    def is_there(self) -> bool:
-        """Whether it can be imported; it is not imported for that."""
+    def is_installed(self) -> bool:
+        """True if the module can be found. Does not import it."""
         try:
             return importlib.util.find_spec(self.module) is not None
         except ModuleNotFoundError:
             return False
 
     def load(self) -> None:
-        """Import it; raises what that raises."""
+        """Imports the module, and raises what that raises."""
         importlib.import_module(self.module)
 
-    def votes(self, case: Case, level: str) -> str:
-        """Whose answer it is: those who share a library vote once. ``""`` if it is somebody else's."""
+    def implementation(self, case: Case, level: str) -> str:
+        """Returns the name of the library that decodes the case; ``""`` if the decoder delegates to an unknown one.
+
+        Decoders that share an implementation have one vote on which result is correct.
+        """
         return self.name
 
-    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
-        """What decodes the case, to be called many times; None if it is not meant to be able to."""
+    def bind(self, level: str, loaded: LoadedCase, variant: str, threads: int) -> Call | None:
+        """Returns a function that decodes the case and can be called repeatedly; None if the case is not supported."""
         raise NotImplementedError
 
-    def bind_many(self, opened: Iterable[Opened], threads: int) -> Call | None:
-        """What decodes many files on so many threads and hands each array on; None if it is not meant to be able to."""
-        counts: list[Callable[[], int]] = []
-        for one in opened:
-            call = self.bind("file", one, "", 1)
+    def bind_many(self, loaded_cases: Iterable[LoadedCase], threads: int) -> Call | None:
+        """Returns a function that decodes many files on `threads` threads; None if a case is not supported.
+
+        The function makes an array of each result and returns the number of samples.
+        """
+        sample_counters: list[Callable[[], int]] = []
+        for loaded in loaded_cases:
+            call = self.bind("file", loaded, "", 1)
             if call is None:
                 return None
-            counts.append(partial(self._count, one, call))
-        return _pooled(counts, threads)
+            sample_counters.append(partial(self._sample_count, loaded, call))
+        return _threaded_sum(sample_counters, threads)
 
-    def _count(self, opened: Opened, call: Call) -> int:
-        # Handed on is an array, whatever the call gives.
-        return int(self.values("file", opened, call()).size)
+    def _sample_count(self, loaded: LoadedCase, call: Call) -> int:
+        return int(self.to_array("file", loaded, call()).size)
 
-    def values(self, level: str, opened: Opened, result: Any) -> Array:
-        """The result as an array, of whatever shape."""
+    def to_array(self, level: str, loaded: LoadedCase, result: Any) -> Array:
+        """Returns the result of a call as an array of any shape."""
         return np.asarray(result)
 
-    def answer(self, level: str, opened: Opened, result: Any) -> Array:
-        """The result in the shape and the type that those of others have as well."""
-        shape = opened.frame_shape if level == "codec" else opened.case.shape
-        dtype = "<f4" if level == "rescaled" else opened.case.dtype
-        return normal(self.values(level, opened, result), shape, dtype)
+    def normalised(self, level: str, loaded: LoadedCase, result: Any) -> Array:
+        """Returns the result of a call in the shape and type that results of all decoders are compared in."""
+        shape = loaded.frame_shape if level == "codec" else loaded.case.shape
+        dtype = "<f4" if level == "rescaled" else loaded.case.dtype
+        return normalise(self.to_array(level, loaded, result), shape, dtype)
 
 
-def library(case: Case, name: str) -> str:
-    """Who decodes the case for most: `name`, but for syntaxes with one free library, which nearly all build on."""
+def shared_library(case: Case, name: str) -> str:
+    """Returns the library that most packages use for the transfer syntax of the case, or `name` if there is none."""
     if case.transfer_syntax in JPEG_2000:
         return "OpenJPEG"
     return "CharLS" if case.transfer_syntax in JPEG_LS else name
 
 
 def is_ybr(case: Case) -> bool:
-    """Whether `pixel_array` converts it to RGB: others give the samples as they are stored."""
+    """True if `pixel_array` converts the case to RGB; decoders that return stored samples then differ."""
     return case.photometric_interpretation in ("YBR_FULL", "YBR_FULL_422")
 
 
-def _pooled(counts: list[Callable[[], int]], threads: int) -> Call:
-    """All of `counts` on a pool of so many threads; what is called returns their sum."""
+def _threaded_sum(functions: list[Callable[[], int]], threads: int) -> Call:
+    """Returns a function that calls all `functions` on `threads` threads and returns the sum of their results."""
 
-    def every() -> int:
+    def total() -> int:
         if threads == 1:
-            return sum(count() for count in counts)
+            return sum(function() for function in functions)
         with ThreadPoolExecutor(threads) as pool:
-            return sum(pool.map(lambda count: count(), counts))
+            return sum(pool.map(lambda function: function(), functions))
 
-    return every
+    return total
 
 
-def planes_last(values: Array, opened: Opened) -> Array:
-    """(rows, columns[, samples]) of one sample plane after the other."""
-    samples, *rest = opened.case.samples_per_pixel, *opened.frame_shape[:2]
-    return np.moveaxis(values.reshape(samples, *rest), 0, -1).reshape(opened.frame_shape)
+def interleave_planes(values: Array, loaded: LoadedCase) -> Array:
+    """Returns a frame of consecutive sample planes as (rows, columns[, samples])."""
+    rows, columns = loaded.frame_shape[:2]
+    planes = values.reshape(loaded.case.samples_per_pixel, rows, columns)
+    return np.moveaxis(planes, 0, -1).reshape(loaded.frame_shape)

@@ -1,4 +1,4 @@
-"""dicomsdl: a reader of its own in C++."""
+"""dicomsdl, an independent reader in C++."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ import numpy as np
 
 from dicoxide._arguments import Array
 from dicoxide.bench._cases import Case
-from dicoxide.bench._decoders._base import Call, Opened, Peer, is_ybr, library, planes_last
+from dicoxide.bench._decoders._base import Call, Decoder, LoadedCase, interleave_planes, is_ybr, shared_library
 
 __all__ = ["Dicomsdl"]
 
 
-class Dicomsdl(Peer):
-    """From a path. It ends the process on some valid files."""
+class Dicomsdl(Decoder):
+    """From a path, frame by frame. Some valid files end the process."""
 
     name = package = module = "dicomsdl"
     license = "MIT"
     levels = ("file", "bulk")
     variants = ("", "out=")
 
-    def votes(self, case: Case, level: str) -> str:
-        return library(case, self.name)
+    def implementation(self, case: Case, level: str) -> str:
+        return shared_library(case, self.name)
 
-    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
+    def bind(self, level: str, loaded: LoadedCase, variant: str, threads: int) -> Call | None:
         import dicomsdl
 
-        case = opened.case
+        case = loaded.case
         if is_ybr(case):
             return None
-        shape = opened.frame_shape
-        if _is_planar(opened):
-            shape = (case.samples_per_pixel, *shape[:2])
-        every = (case.frames, *shape)
-        warm = opened.out(level).reshape(every) if variant else None
+        frame_shape = loaded.frame_shape
+        if _returns_planes(loaded):
+            frame_shape = (case.samples_per_pixel, *frame_shape[:2])
+        shape = (case.frames, *frame_shape)
+        reused = loaded.out(level).reshape(shape) if variant else None
 
         def decode() -> Array:
-            out = np.empty(every, case.dtype) if warm is None else warm
+            out = np.empty(shape, case.dtype) if reused is None else reused
             source = dicomsdl.open(case.path)
             for index, frame in enumerate(out):
                 source.copyFrameData(index, frame)
@@ -45,12 +45,12 @@ class Dicomsdl(Peer):
 
         return decode
 
-    def values(self, level: str, opened: Opened, result: Any) -> Array:
-        if _is_planar(opened):
-            return np.stack([planes_last(frame, opened) for frame in result])
+    def to_array(self, level: str, loaded: LoadedCase, result: Any) -> Array:
+        if _returns_planes(loaded):
+            return np.stack([interleave_planes(frame, loaded) for frame in result])
         return np.asarray(result)
 
 
-def _is_planar(opened: Opened) -> bool:
-    """Whether it gives one sample plane after the other."""
-    return opened.case.samples_per_pixel > 1 and opened.spec.planar_configuration == 1
+def _returns_planes(loaded: LoadedCase) -> bool:
+    """True if frames are returned as consecutive sample planes."""
+    return loaded.case.samples_per_pixel > 1 and loaded.spec.planar_configuration == 1

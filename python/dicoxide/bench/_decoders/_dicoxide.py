@@ -1,4 +1,4 @@
-"""Ourselves."""
+"""dicoxide itself: the decoder that the others are compared with."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import dicoxide
 from dicoxide._arguments import Array
 from dicoxide._backend import core
 from dicoxide.bench._cases import Case
-from dicoxide.bench._decoders._base import JPEG_LOSSLESS, LEVELS, RLE, Call, Opened, Peer
+from dicoxide.bench._decoders._base import DICOXIDE, JPEG_LOSSLESS, LEVELS, RLE, Call, Decoder, LoadedCase
 
 __all__ = ["Dicoxide"]
 
 
-class Dicoxide(Peer):
+class Dicoxide(Decoder):
     """The direct interface, and the plugin of pydicom."""
 
-    name = package = module = "dicoxide"
+    name = package = module = DICOXIDE
     license = "MIT OR Apache-2.0"
     levels = LEVELS
     variants = ("", "out=")
@@ -24,33 +24,34 @@ class Dicoxide(Peer):
     def version(self) -> str | None:
         return core.__version__
 
-    def votes(self, case: Case, level: str) -> str:
+    def implementation(self, case: Case, level: str) -> str:
         return self.name if _decodes(case) else ""
 
-    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
-        case, path = opened.case, opened.case.path
-        out = opened.out(level) if variant else None
+    def bind(self, level: str, loaded: LoadedCase, variant: str, threads: int) -> Call | None:
+        case, path = loaded.case, loaded.case.path
+        out = loaded.out(level) if variant else None
         if level == "codec":
-            return _codec(opened, out) if _decodes(case) else None
+            return _bind_codec(loaded, out) if _decodes(case) else None
         if level == "pixel_array":
-            # pydicom asks no plugin for native samples.
-            return None if variant or case.is_native or not _decodes(case) else _plugin(opened)
+            # pydicom decodes native pixel data itself, without plugins.
+            return None if variant or case.is_native or not _decodes(case) else _bind_plugin(loaded)
         rescale = level == "rescaled"
         return lambda: dicoxide.decode(path, out=out, rescale=rescale, threads=threads)
 
-    def bind_many(self, opened: Iterable[Opened], threads: int) -> Call | None:
-        paths = [one.case.path for one in opened]
+    def bind_many(self, loaded_cases: Iterable[LoadedCase], threads: int) -> Call | None:
+        paths = [loaded.case.path for loaded in loaded_cases]
         return lambda: sum(array.size for _, array in dicoxide.decode_many(paths, threads=threads))
 
 
 def _decodes(case: Case) -> bool:
-    known = dicoxide.capabilities().get(case.transfer_syntax)
-    return known is not None and known.decoder == "dicoxide"
+    """True if dicoxide decodes the case itself, without a fallback decoder."""
+    capability = dicoxide.capabilities().get(case.transfer_syntax)
+    return capability is not None and capability.decoder == "dicoxide"
 
 
-def _codec(opened: Opened, out: Array | None) -> Call:
-    """The codec alone, as others have it, where there is a function of it: it knows of no sign and no Bits Stored."""
-    case, src, spec = opened.case, opened.frame, opened.spec
+def _bind_codec(loaded: LoadedCase, out: Array | None) -> Call:
+    """Returns the bare-codec function if there is one, as other packages have it: without sign and Bits Stored."""
+    case, src, spec = loaded.case, loaded.frame, loaded.spec
     unsigned = None if out is None else out.view(f"u{out.itemsize}")
     if case.transfer_syntax == RLE and case.bits_allocated > 1:
         rows, columns, samples, bits = case.rows, case.columns, case.samples_per_pixel, case.bits_allocated
@@ -60,9 +61,9 @@ def _codec(opened: Opened, out: Array | None) -> Call:
     return lambda: dicoxide.decode_frame(src, spec, out)
 
 
-def _plugin(opened: Opened) -> Call:
+def _bind_plugin(loaded: LoadedCase) -> Call:
     from pydicom.pixels.utils import pixel_array
 
     dicoxide.enable()
-    dataset = opened.dataset
+    dataset = loaded.dataset
     return lambda: pixel_array(dataset, raw=True, decoding_plugin="dicoxide")

@@ -1,4 +1,4 @@
-"""GDCM: as pydicom's plugin, and by its own reader."""
+"""GDCM (Grassroots DICOM), as a plugin of pydicom and with its own reader."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ import numpy as np
 
 from dicoxide._arguments import Array
 from dicoxide.bench._cases import Case
-from dicoxide.bench._decoders._base import Call, Opened, is_ybr, library, planes_last
-from dicoxide.bench._decoders._pydicom import Plugin
+from dicoxide.bench._decoders._base import Call, LoadedCase, interleave_planes, is_ybr, shared_library
+from dicoxide.bench._decoders._plugin import Plugin
 
 __all__ = ["Gdcm"]
 
 
 class Gdcm(Plugin):
-    """Grassroots DICOM. It ends the process on some valid files."""
+    """Plugin of pydicom, and `ImageReader`. Some valid files end the process."""
 
     name = module = plugin = "gdcm"
     package = "python-gdcm"
     license = "Apache-2.0"
     levels = ("pixel_array", "file", "bulk")
 
-    def votes(self, case: Case, level: str) -> str:
-        return library(case, self.name)
+    def implementation(self, case: Case, level: str) -> str:
+        return shared_library(case, self.name)
 
-    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
+    def bind(self, level: str, loaded: LoadedCase, variant: str, threads: int) -> Call | None:
         if level != "file":
-            return super().bind(level, opened, variant, threads)
-        if is_ybr(opened.case):
+            return super().bind(level, loaded, variant, threads)
+        if is_ybr(loaded.case):
             return None
         import gdcm
 
-        path = opened.case.path
+        path = loaded.case.path
 
         def decode() -> Any:
             reader = gdcm.ImageReader()
@@ -44,13 +44,13 @@ class Gdcm(Plugin):
 
         return decode
 
-    def values(self, level: str, opened: Opened, result: Any) -> Array:
+    def to_array(self, level: str, loaded: LoadedCase, result: Any) -> Array:
         if level == "pixel_array":
             return np.asarray(result)
-        text, planar = result
-        # What its wrapper hands out is text, with a surrogate for each byte that is none.
-        data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
-        values = np.frombuffer(data, opened.case.dtype)
-        if planar and opened.case.samples_per_pixel > 1 and opened.case.frames == 1:
-            return planes_last(values, opened)
+        buffer, planar_configuration = result
+        # The SWIG wrapper returns str: bytes that are not UTF-8 are surrogates.
+        data = buffer.encode("utf-8", "surrogateescape") if isinstance(buffer, str) else bytes(buffer)
+        values = np.frombuffer(data, loaded.case.dtype)
+        if planar_configuration and loaded.case.samples_per_pixel > 1 and loaded.case.frames == 1:
+            return interleave_planes(values, loaded)
         return values

@@ -1,31 +1,31 @@
-"""highdicom: pydicom's decoders behind an interface of its own."""
+"""highdicom, which decodes with pydicom's plugins."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dicoxide.bench._cases import Case
-from dicoxide.bench._decoders._base import Call, Opened, Peer
+from dicoxide.bench._decoders._base import Call, Decoder, LoadedCase
 
 __all__ = ["Highdicom"]
 
 
-class Highdicom(Peer):
-    """`imread` and the frames of it."""
+class Highdicom(Decoder):
+    """`imread`, and the frames of the image."""
 
     name = package = module = "highdicom"
     license = "MIT"
     levels = ("file", "rescaled", "bulk")
 
-    def votes(self, case: Case, level: str) -> str:
-        # Its samples are those of pydicom's first plugin.
+    def implementation(self, case: Case, level: str) -> str:
+        # The first available plugin of pydicom decodes.
         return ""
 
-    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
+    def bind(self, level: str, loaded: LoadedCase, variant: str, threads: int) -> Call | None:
         import highdicom
 
-        path = opened.case.path
-        if opened.case.samples_per_pixel > 1:
+        path = loaded.case.path
+        if loaded.case.samples_per_pixel > 1:
             return None
         if level == "file":
             return lambda: highdicom.imread(path).get_stored_frames()

@@ -1,4 +1,4 @@
-"""imagecodecs: the codecs alone."""
+"""imagecodecs, which has codecs without DICOM."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ from dicoxide.bench._decoders._base import (
     JPEG_LS,
     RLE,
     Call,
-    Opened,
-    Peer,
-    library,
-    planes_last,
+    Decoder,
+    LoadedCase,
+    interleave_planes,
+    shared_library,
 )
 
 __all__ = ["Imagecodecs"]
 
 
-class Imagecodecs(Peer):
-    """libjpeg-turbo, CharLS, OpenJPEG and an RLE of its own."""
+class Imagecodecs(Decoder):
+    """libjpeg-turbo, CharLS, OpenJPEG and its own RLE codec."""
 
     name = package = module = "imagecodecs"
     license = "BSD-3-Clause"
     levels = ("codec",)
     variants = ("", "out=")
 
-    def votes(self, case: Case, level: str) -> str:
-        return library(case, "libjpeg-turbo" if case.transfer_syntax in JPEG | JPEG_LOSSLESS else self.name)
+    def implementation(self, case: Case, level: str) -> str:
+        return shared_library(case, "libjpeg-turbo" if case.transfer_syntax in JPEG | JPEG_LOSSLESS else self.name)
 
-    def bind(self, level: str, opened: Opened, variant: str, threads: int) -> Call | None:
+    def bind(self, level: str, loaded: LoadedCase, variant: str, threads: int) -> Call | None:
         import imagecodecs
 
-        case, src = opened.case, opened.frame
-        out = opened.out(level) if variant else None
+        case, src = loaded.case, loaded.frame
+        out = loaded.out(level) if variant else None
         if case.transfer_syntax == RLE:
             dtype = np.dtype(case.dtype)
-            flat: Any = None if out is None else out.reshape(-1).view(np.uint8)
-            return lambda: imagecodecs.dicomrle_decode(src, dtype, out=flat)
-        decoders: tuple[tuple[frozenset[str], Any], ...] = (
+            out_bytes: Any = None if out is None else out.reshape(-1).view(np.uint8)
+            return lambda: imagecodecs.dicomrle_decode(src, dtype, out=out_bytes)
+        functions: tuple[tuple[frozenset[str], Any], ...] = (
             (JPEG | JPEG_LOSSLESS, imagecodecs.jpeg8_decode),
             (JPEG_LS, imagecodecs.jpegls_decode),
             (JPEG_2000, imagecodecs.jpeg2k_decode),
         )
-        for uids, decode in decoders:
+        for uids, decode in functions:
             if case.transfer_syntax in uids:
                 return partial(decode, src, out=out)
         return None
 
-    def values(self, level: str, opened: Opened, result: Any) -> Array:
-        if opened.case.transfer_syntax == RLE:
-            return planes_last(np.frombuffer(result, opened.case.dtype), opened)
+    def to_array(self, level: str, loaded: LoadedCase, result: Any) -> Array:
+        if loaded.case.transfer_syntax == RLE:
+            return interleave_planes(np.frombuffer(result, loaded.case.dtype), loaded)
         return np.asarray(result)

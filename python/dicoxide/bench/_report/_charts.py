@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from dicoxide._text_format import format_count, format_ratio
+from dicoxide.bench._decoders import DICOXIDE
 from dicoxide.bench._report._filters import printable
-from dicoxide.bench._summary import OURS, Bar, Point, Ratio, outcome
+from dicoxide.bench._summary import Bar, Point, Ratio, outcome
 
 __all__ = ["Charts", "LegendEntry"]
 
@@ -147,7 +148,7 @@ class Charts:
                 ),
                 "value": row.value,
                 "text": format_value(row.value),
-                "is_dicoxide": _decoder_name(row.peer) == OURS,
+                "is_dicoxide": _decoder_name(row.peer) == DICOXIDE,
             }
             for index, row in enumerate(rows)
         ]
@@ -180,7 +181,7 @@ class Charts:
         x = x.axis(title="threads", values=thread_counts, format="d", labelFlush=False, grid=False)
         y = alt.Y("speed:Q").scale(zero=True).axis(title="MB/s", tickCount=4, format=",~f")
         layers = []
-        first = next((point for point in points if point.peer == OURS), None)
+        first = next((point for point in points if point.peer == DICOXIDE), None)
         if first is not None:
             linear = [{"x": threads, "speed": first.speed / 1e6 * threads / first.x} for threads in domain]
             layers.append(
@@ -230,7 +231,7 @@ class Charts:
 
     def _colour(self, name: str) -> str:
         """Returns the colour of the decoder, which its variants share."""
-        decoders = list(dict.fromkeys([OURS, *map(_decoder_name, self._series)]))
+        decoders = list(dict.fromkeys([DICOXIDE, *map(_decoder_name, self._series)]))
         return f"var(--c{decoders.index(_decoder_name(name)) % _COLOUR_COUNT})"
 
     def _shape(self, name: str) -> str:
@@ -244,7 +245,12 @@ class Charts:
         import altair as alt
 
         values = [
-            {"peer": printable(point.peer), "x": point.x, "speed": point.speed / 1e6, "is_dicoxide": point.peer == OURS}
+            {
+                "peer": printable(point.peer),
+                "x": point.x,
+                "speed": point.speed / 1e6,
+                "is_dicoxide": point.peer == DICOXIDE,
+            }
             for point in points
         ]
         domain = [printable(name) for name in self._series]

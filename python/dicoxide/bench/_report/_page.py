@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from dicoxide._text_format import format_bytes, format_count, format_rate, format_ratio, format_seconds
 from dicoxide.bench import _summary
+from dicoxide.bench._decoders import DICOXIDE
 from dicoxide.bench._report import _filters
 from dicoxide.bench._report._charts import Charts
-from dicoxide.bench._summary import LEVELS, OURS, Bar, Document, Point, Ratio, Result, outcome
+from dicoxide.bench._summary import LEVEL_DESCRIPTIONS, Bar, Document, Point, Ratio, Result, outcome
 
 __all__ = ["render"]
 
@@ -114,9 +115,9 @@ def _context(document: Document) -> dict[str, Any]:
         "document": document,
         "setup": document["setup"],
         "results": results,
-        "levels": LEVELS,
-        "has_results_of_dicoxide": any(result["peer"] == OURS for result in results),
-        "peers": [peer for peer in document["peers"] if peer["name"] != OURS and peer["status"] == "found"],
+        "levels": LEVEL_DESCRIPTIONS,
+        "has_results_of_dicoxide": any(result["peer"] == DICOXIDE for result in results),
+        "peers": [peer for peer in document["peers"] if peer["name"] != DICOXIDE and peer["status"] == "found"],
         "absent": [peer for peer in document["peers"] if peer["status"] != "found"],
         "tiles": _tiles(document),
         "compared": _summary.compared(document),
@@ -153,7 +154,7 @@ def _context(document: Document) -> dict[str, Any]:
 def _tiles(document: Document) -> list[Tile]:
     tiles = []
     setup = document["setup"]
-    results = [result for result in document["results"] if result["peer"] == OURS]
+    results = [result for result in document["results"] if result["peer"] == DICOXIDE]
     checked = [result for result in results if result["status"] not in ("unchecked", "unsupported")]
     if results:
         correct = sum(result["status"] == "ok" for result in checked)
@@ -178,7 +179,7 @@ def _failures_and_losses(document: Document, charts: Charts) -> dict[str, Any]:
     seconds_of_dicoxide = {
         _comparison_key(result): (result["seconds"] or {}).get("median")
         for result in document["results"]
-        if result["peer"] == OURS
+        if result["peer"] == DICOXIDE
     }
     outcomes = Counter(
         outcome(result["ratio"]["low"], result["ratio"]["high"]) for result in _summary.compared(document)
@@ -269,7 +270,9 @@ def _speed(document: Document, charts: Charts) -> dict[str, Any]:
 def _scaling(document: Document, charts: Charts) -> dict[str, Any]:
     thread_lines = _summary.by_threads(document)
     size_lines = {
-        (level, group): points for level in LEVELS for group, points in _summary.by_size(document, level).items()
+        (level, group): points
+        for level in LEVEL_DESCRIPTIONS
+        for group, points in _summary.by_size(document, level).items()
     }
 
     def size_figure(level: str, group: str, points: list[Point]) -> Figure:
@@ -299,7 +302,7 @@ def _gil(results: Iterable[Result]) -> dict[bool, list[str]]:
 
 
 def _by_level(results: Iterable[Result]) -> dict[str, list[Result]]:
-    by_level: dict[str, list[Result]] = {level: [] for level in LEVELS}
+    by_level: dict[str, list[Result]] = {level: [] for level in LEVEL_DESCRIPTIONS}
     for result in results:
         by_level.setdefault(result["level"], []).append(result)
     return {level: members for level, members in by_level.items() if members}
