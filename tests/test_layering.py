@@ -169,6 +169,7 @@ def test_the_fallback_is_plain_numpy() -> None:
                     "dicoxide._deviations",
                     "dicoxide._frame",
                     "dicoxide._options",
+                    "dicoxide._transfer_syntaxes",
                     "dicoxide.errors",
                 )
             )

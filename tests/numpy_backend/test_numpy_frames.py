@@ -12,7 +12,7 @@ from pydicom.pixels import pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from dicoxide import _numpy_backend
-from dicoxide._numpy_backend._info import FrameInfo
+from dicoxide._numpy_backend._frame_info import FrameInfo
 from dicoxide.errors import (
     CorruptFrameError,
     TruncatedFrameError,

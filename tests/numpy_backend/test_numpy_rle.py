@@ -155,7 +155,7 @@ class TestRle:
         with pytest.raises(ValueError, match="C-contiguous"):
             opened.decode_into(window, [0])
         with pytest.raises(TruncatedFrameError, match="at least 67106817 expected") as error:
-            _numpy_backend._rle.decode(rle_frame(b"\x81\0"), opened._info, "big", _numpy_backend.Budget(0))
+            _numpy_backend._rle.decode(rle_frame(b"\x81\0"), opened._info, "big", _numpy_backend.Limits(0))
         assert facts(error) == ("Truncated", 66)
 
     def test_every_prefix(self) -> None:

@@ -1,4 +1,15 @@
-"""The names of the compiled extension `_core` in plain NumPy: slower, and the oracle of its tests."""
+"""The functions and classes of the compiled extension ``_core``, in plain NumPy.
+
+It has two purposes:
+
+- Fallback: the package works without the extension, for native transfer syntaxes, Encapsulated Uncompressed and RLE
+  Lossless. ``_backend`` imports it then.
+- Test oracle: ``tests/core/test_backends_agree.py`` requires the same samples, deviations and errors, with the same
+  messages, of both. So this code is written to be obviously right, without regard to speed, and uses the names of the
+  core: `FrameInfo`, `Limits`, `Deviation`, ``min_frame_bytes``, ``starts_frame``.
+
+A rule or message that changes in the core must change here too.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +24,13 @@ import numpy.typing as npt
 from dicoxide._deviations import Deviation
 from dicoxide._numpy_backend import _rle, _samples, _syntaxes, _undecoded
 from dicoxide._numpy_backend._encode import jpeg_lossless_encode, rle_encode
-from dicoxide._numpy_backend._errors import ERROR_KINDS, Budget, Tolerated, fault
-from dicoxide._numpy_backend._frames import Encapsulated, Native, Places, Whole
-from dicoxide._numpy_backend._info import FrameInfo
+from dicoxide._numpy_backend._errors import ERROR_KINDS, make_error
+from dicoxide._numpy_backend._frame_info import FrameInfo
+from dicoxide._numpy_backend._frame_table import EncapsulatedFrames, FrameTable, NativeFrames, SingleFrame
+from dicoxide._numpy_backend._limits import Limits
 from dicoxide._numpy_backend._undecoded import codestream_size
 from dicoxide._options import DecodeOptions
+from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN
 from dicoxide.errors import DecodeError
 
 if TYPE_CHECKING:
@@ -59,10 +72,24 @@ class CancelToken:
 
 
 class Frames:
-    """The frames of one Pixel Data value: where they lie, and their decoding.
+    """The frames of one Pixel Data value, located and decoded on demand.
 
-    ``value`` is the element's value (encapsulated values from the Basic Offset Table item on); with ``whole`` it is
-    the bytes of one frame.
+    Parameters
+    ----------
+    spec : FrameSpec
+        Image Pixel attributes.
+    value : bytes
+        Value of the element; an encapsulated value starts with the Basic Offset Table item.
+    number_of_frames : int, optional
+        Number of Frames (0028,0008).
+    extended_offsets : (bytes, bytes), optional
+        Values of Extended Offset Table (7FE0,0001) and Extended Offset Table Lengths (7FE0,0002).
+    word_swapped : bool
+        True if samples of 1 or 8 bits are stored in big-endian words of 16 bits (VR OW).
+    whole : bool
+        True if `value` is the bytes of one frame.
+    find_only : bool
+        True if the frames will be decoded by another package, so that no codec is needed.
     """
 
     def __init__(
@@ -78,40 +105,42 @@ class Frames:
     ) -> None:
         transfer_syntax = spec.transfer_syntax
         self._syntax = uid = transfer_syntax.rstrip("\0 ")
-        with self._told(transfer_syntax):
+        with self._error_context(transfer_syntax):
             codec = _syntaxes.codec_name(uid) or ("undecoded" if find_only and uid in _syntaxes.ENCAPSULATED else None)
             if codec is None:
                 text = f"no codec for transfer syntax {_syntaxes.KEYWORDS.get(uid, transfer_syntax)} in plain NumPy"
-                raise fault("Unsupported", f"{text}, the compiled extension may have one", "PS3.5 Annex A")
+                raise make_error("Unsupported", f"{text}, the compiled extension may have one", "PS3.5 Annex A")
             self._codec = codec
             self._info = info = FrameInfo.of_spec(spec)
-            self._places: Places
+            self._table: FrameTable
             if whole:
-                self._places = Whole(value)
+                self._table = SingleFrame(value)
             elif uid in _syntaxes.ENCAPSULATED:
-                self._places = Encapsulated(value, extended_offsets, number_of_frames, self._starts_frame)
+                self._table = EncapsulatedFrames(value, extended_offsets, number_of_frames, self._starts_frame)
             else:
-                self._places = Native(value, info, number_of_frames, word_swapped)
+                self._table = NativeFrames(value, info, number_of_frames, word_swapped)
 
     def __len__(self) -> int:
-        return self._places.count
+        return self._table.count
 
     def deviations(self) -> list[Deviation]:
         """Return the deviations of the value and its offset tables."""
-        return [Deviation(None, *tolerated) for tolerated in self._places.tolerated]
+        return [*self._table.deviations]
 
     def check(self, indices: Sequence[int], *, max_bytes: int | None = None) -> None:
-        """Refuse frames that are too short to be what they are said to be, before their samples are allocated."""
-        self._require(indices)
-        least = _rle.least_bytes(self._info) if self._codec == "rle" else -(-self._info.native_frame_bits // 8)
+        """Raise if a frame has fewer bytes than any frame of its size; to be called before output is allocated."""
+        self._require_indices(indices)
+        is_rle = self._codec == "rle"
+        min_bytes = _rle.min_frame_bytes(self._info) if is_rle else -(-self._info.native_frame_bits // 8)
         for index in indices:
-            with self._told(self._syntax, index):
-                src, _ = self._joined(index, Budget(max_bytes))
-                if (found := len(src)) < least:
-                    if self._codec == "rle":
+            with self._error_context(self._syntax, index):
+                src, _ = self._join_fragments(index, Limits(max_bytes))
+                if len(src) < min_bytes:
+                    if is_rle:
+                        # An invalid header is the better explanation.
                         _rle.read_header(src, self._info)
-                    text = f"{found} bytes found, a frame of this size has at least {least}"
-                    raise fault("Truncated", text, "PS3.5 Annex A", found)
+                    text = f"{len(src)} bytes found, a frame of this size has at least {min_bytes}"
+                    raise make_error("Truncated", text, "PS3.5 Annex A", len(src))
 
     def decode_into(
         self,
@@ -122,103 +151,120 @@ class Frames:
         rescales: Sequence[tuple[float, float]] | None = None,
         is_warm: bool = False,
     ) -> tuple[str, list[Deviation]]:
-        """Decode the frames ``indices`` into ``out``.
+        """Decode the frames `indices` into `out`.
 
-        ``rescales`` has (slope, intercept) of each frame in ``indices``, or one pair for all. Returns the name of the
-        code path, and the deviations of the first frame that has any, and of the offset table.
+        Parameters
+        ----------
+        out : ndarray
+            C-contiguous array of as many samples as the frames have, in native byte order.
+        indices : sequence of int
+            Zero-based frame indices.
+        options : DecodeOptions, optional
+            Options of the call.
+        rescales : sequence of (float, float), optional
+            Rescale slope and intercept of each frame in `indices`, or one pair for all.
+        is_warm : bool
+            True if the memory of `out` has been written to before; ignored here.
+
+        Returns
+        -------
+        path : str
+            Name of the code path: ``CPU_PATH``.
+        deviations : list of Deviation
+            Those of the first frame that has any, and that of the offset table.
         """
         options = options or DecodeOptions()
-        self._require(indices)
+        self._require_indices(indices)
         _samples.check_memory(out)
         frame_samples = self._info.samples
         if out.size != len(indices) * frame_samples:
             text = f"output holds {out.size} samples, {len(indices)} frames of {frame_samples} expected"
-            raise fault("Output", text)
+            raise make_error("Output", text)
         if rescales and len(rescales) not in (1, len(indices)):
-            raise fault("Output", f"{len(rescales)} rescales found, 1 or {len(indices)} expected")
-        each: list[tuple[float, float] | None] = [*rescales] if rescales else [None]
-        if len(each) == 1:
-            each *= len(indices)
-        with self._told(self._syntax, indices[0] if indices else 0):
-            budget = Budget(options.max_bytes, out.nbytes)
+            raise make_error("Output", f"{len(rescales)} rescales found, 1 or {len(indices)} expected")
+        frame_rescales: list[tuple[float, float] | None] = [*rescales] if rescales else [None]
+        if len(frame_rescales) == 1:
+            frame_rescales *= len(indices)
+        with self._error_context(self._syntax, indices[0] if indices else 0):
+            limits = Limits(options.max_bytes, out.nbytes)
         deviations: list[Deviation] = []
         ybr_to_rgb = options.to_rgb and self._info.is_ybr
-        windows = out.reshape(len(indices), frame_samples)
-        for index, window, coefficients in zip(indices, windows, each, strict=True):
-            with self._told(self._syntax, index):
-                src, offset_bits = self._joined(index, budget)
-                _samples.check_output(window, self._info, coefficients is not None, ybr_to_rgb)
-                samples, tolerated = self._decode(src, offset_bits, options.segment_byte_order, budget)
+        targets = out.reshape(len(indices), frame_samples)
+        for index, target, coefficients in zip(indices, targets, frame_rescales, strict=True):
+            with self._error_context(self._syntax, index):
+                src, bit_offset = self._join_fragments(index, limits)
+                _samples.check_output(target, self._info, coefficients is not None, ybr_to_rgb)
+                samples, frame_deviations = self._decode(src, bit_offset, options.segment_byte_order, limits)
                 if ybr_to_rgb:
                     samples = _samples.ybr_full_to_rgb(samples)
                 if coefficients is None:
-                    window[:] = samples
+                    target[:] = samples
                 else:
-                    _samples.rescale(samples, *coefficients, window)
-                if tolerated and options.strict:
-                    raise fault("Malformed", *tolerated[0])
-            deviations = deviations or [Deviation(index, *item) for item in tolerated]
-        if (late := self._places.tolerated_late()) is not None:
+                    _samples.rescale(samples, *coefficients, target)
+                if frame_deviations and options.strict:
+                    raise _deviation_error(frame_deviations[0])
+            deviations = deviations or [deviation._replace(frame_index=index) for deviation in frame_deviations]
+        if (late_deviation := self._table.late_deviation()) is not None:
             if options.strict:
-                with self._told(self._syntax, indices[0] if indices else 0):
-                    raise fault("Malformed", *late)
-            deviations.append(Deviation(None, *late))
+                with self._error_context(self._syntax, indices[0] if indices else 0):
+                    raise _deviation_error(late_deviation)
+            deviations.append(late_deviation)
         return CPU_PATH, deviations
 
     def decode_bytearrays(
         self, indices: Sequence[int], options: DecodeOptions | None = None
     ) -> list[tuple[bytearray, list[Deviation]] | None]:
-        """Decode the frames ``indices``, each into a bytearray; None in place of a frame that has an error."""
-        self._require(indices)
+        """Decode the frames `indices`, each into a little-endian bytearray; None stands for a frame with an error."""
+        self._require_indices(indices)
         options = options or DecodeOptions()
-        found: list[tuple[bytearray, list[Deviation]] | None] = []
+        frames: list[tuple[bytearray, list[Deviation]] | None] = []
         for index in indices:
             try:
                 self.check([index], max_bytes=options.max_bytes)
                 out = np.empty(self._info.samples, self._info.dtype)
-                budget = Budget(options.max_bytes, out.nbytes)
-                src, offset_bits = self._joined(index, budget)
-                out[:], tolerated = self._decode(src, offset_bits, options.segment_byte_order, budget)
-                if tolerated and options.strict:
-                    raise fault("Malformed", *tolerated[0])
+                limits = Limits(options.max_bytes, out.nbytes)
+                src, bit_offset = self._join_fragments(index, limits)
+                out[:], deviations = self._decode(src, bit_offset, options.segment_byte_order, limits)
+                if deviations and options.strict:
+                    raise _deviation_error(deviations[0])
             except DecodeError:
-                found.append(None)
+                frames.append(None)
             else:
-                found.append((_little_endian(out), [Deviation(None, *item) for item in tolerated]))
-        return found
+                frames.append((_little_endian(out), deviations))
+        return frames
 
     def is_frame(self, index: int, src: bytes) -> bool:
-        """Whether the bytes of frame ``index``, fragments joined, are ``src``."""
+        """Return True if the joined fragments of the frame `index` are `src`."""
         try:
-            return self._joined(index, Budget(None)) == (src, 0)
+            return self._join_fragments(index, Limits(None)) == (src, 0)
         except DecodeError:
             return False
 
     def frame_bytes(self, index: int) -> tuple[bytes, int]:
-        """The bytes of frame ``index``, fragments joined, and how many bits of the first are the frame's before."""
+        """Return the joined fragments of the frame `index`, and its bit offset in the first byte."""
         if not 0 <= index < len(self):
-            raise fault("Output", f"frame index {index} is out of range for {len(self)} frames")
-        with self._told(self._syntax):
-            return self._joined(index, Budget(None))
+            raise make_error("Output", f"frame index {index} is out of range for {len(self)} frames")
+        with self._error_context(self._syntax):
+            return self._join_fragments(index, Limits(None))
 
-    def _require(self, indices: Sequence[int]) -> None:
+    def _require_indices(self, indices: Sequence[int]) -> None:
         for index in indices:
             if not 0 <= index < len(self):
                 raise IndexError(f"frame index {index} is out of range for {len(self)} frames")
 
-    def _joined(self, index: int, budget: Budget) -> tuple[bytes, int]:
-        pieces, offset_bits = self._places.frame(index)
-        if len(pieces) != 1:
-            budget.reserve(sum(map(len, pieces)))
-        return b"".join(pieces), offset_bits
+    def _join_fragments(self, index: int, limits: Limits) -> tuple[bytes, int]:
+        fragments, bit_offset = self._table.frame(index)
+        if len(fragments) != 1:
+            limits.reserve(sum(map(len, fragments)))
+        return b"".join(fragments), bit_offset
 
     def _decode(
-        self, src: bytes, offset_bits: int, segment_byte_order: str, budget: Budget
-    ) -> tuple[npt.NDArray[Any], list[Tolerated]]:
+        self, src: bytes, bit_offset: int, segment_byte_order: str, limits: Limits
+    ) -> tuple[npt.NDArray[Any], list[Deviation]]:
         if self._codec == "rle":
-            return _rle.decode(src, self._info, segment_byte_order, budget)
-        big_endian = self._syntax == _syntaxes.EXPLICIT_VR_BIG_ENDIAN
-        return _samples.decode_native(src, offset_bits, self._info, big_endian), []
+            return _rle.decode(src, self._info, segment_byte_order, limits)
+        is_big_endian = self._syntax == EXPLICIT_VR_BIG_ENDIAN
+        return _samples.decode_native(src, bit_offset, self._info, is_big_endian), []
 
     def _starts_frame(self, fragment: bytes) -> bool:
         if self._codec == "rle":
@@ -228,8 +274,8 @@ class Frames:
         return len(fragment) * 8 >= self._info.native_frame_bits
 
     @contextmanager
-    def _told(self, transfer_syntax: str, frame_index: int | None = None) -> Iterator[None]:
-        """Adds to an error what only the caller of the decoder knows."""
+    def _error_context(self, transfer_syntax: str, frame_index: int | None = None) -> Iterator[None]:
+        """Add transfer syntax and frame index to a `DecodeError` raised within the block."""
         try:
             yield
         except DecodeError as error:
@@ -240,7 +286,7 @@ class Frames:
 def decode_frame_into(
     out: npt.NDArray[Any], spec: FrameSpec, src: bytes, options: DecodeOptions | None = None
 ) -> list[Deviation]:
-    """Decode the bytes of one frame into ``out``; return its deviations."""
+    """Decode the bytes of one frame into `out`; return its deviations."""
     frames = Frames(spec, src, whole=True)
     try:
         _, deviations = frames.decode_into(out, [0], options)
@@ -266,45 +312,50 @@ def decode_frame_bytearray(
 
 
 def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]:
-    """Refused: JPEG Lossless is decoded by the compiled extension alone."""
-    raise fault("Unsupported", "JPEG Lossless needs the compiled extension of dicoxide", "ITU-T T.81 Annex H")
+    """Raise `UnsupportedError`: only the extension decodes JPEG Lossless."""
+    raise make_error("Unsupported", "JPEG Lossless needs the compiled extension of dicoxide", "ITU-T T.81 Annex H")
 
 
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]:
-    """UID, keyword and name of the codec, or None, of every image transfer syntax."""
+    """Return (UID, keyword, codec name or None) of every transfer syntax for images, in the order of the UIDs."""
     uids = sorted(_syntaxes.KEYWORDS, key=lambda uid: [int(part) for part in uid.split(".")])
     return [(uid, _syntaxes.KEYWORDS[uid], _syntaxes.codec_name(uid)) for uid in uids]
 
 
 def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -> None:
-    """Bits of ``src`` from ``offset_bits`` on, least significant first, to bytes of 0 and 1 (PS3.5 8.1.1)."""
+    """Write the bits of `src` after `offset_bits` to `out` as bytes 0 and 1, least significant first (PS3.5 8.1.1)."""
     _check_bytes(out)
     if offset_bits < 0:
-        raise fault("Output", f"bit offset {offset_bits} found, 0 or more expected")
+        raise make_error("Output", f"bit offset {offset_bits} found, 0 or more expected")
     if offset_bits + out.size > 8 * len(src):
         text = f"{max(0, 8 * len(src) - offset_bits)} bits found from bit {offset_bits} on, {out.size} expected"
-        raise fault("Truncated", text, "PS3.5 8.1.1")
+        raise make_error("Truncated", text, "PS3.5 8.1.1")
     bits = np.unpackbits(np.frombuffer(src, np.uint8), count=offset_bits + out.size, bitorder="little")
     out.reshape(-1)[:] = bits[offset_bits:]
 
 
 def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
-    """``src`` (0 is 0, anything else is 1) eight to a byte, least significant bit first (PS3.5 8.1.1)."""
+    """Write one bit per element of `src`, 0 for 0 and 1 for others, least significant first, to `out` (PS3.5 8.1.1)."""
     _check_bytes(out)
     if out.size != -(-src.size // 8):
         text = f"output holds {out.size} bytes, the packed samples have {-(-src.size // 8)}"
-        raise fault("Output", text, "PS3.5 8.1.1")
+        raise make_error("Output", text, "PS3.5 8.1.1")
     out.reshape(-1)[:] = np.packbits(src != 0, bitorder="little")
 
 
 def rescale_into(
     src: npt.NDArray[Any], slope: float, intercept: float, out: npt.NDArray[Any], is_warm: bool = False
 ) -> None:
-    """``src`` * slope + intercept into ``out``: rounded once to a float; exact in an integer, or refused."""
+    """Write ``src * slope + intercept`` to `out`: rounded once to a float type, exact in an integer type."""
     _samples.check_memory(out)
     if src.size != out.size:
-        raise fault("Output", f"output holds {out.size} samples, {src.size} expected", "PS3.3 C.11.1")
+        raise make_error("Output", f"output holds {out.size} samples, {src.size} expected", "PS3.3 C.11.1")
     _samples.rescale(src.reshape(-1), slope, intercept, out.reshape(-1))
+
+
+def _deviation_error(deviation: Deviation) -> ValueError:
+    """Return the error that a deviation is with ``strict=True``."""
+    return make_error("Malformed", deviation.message, deviation.clause, deviation.offset)
 
 
 def _little_endian(samples: npt.NDArray[Any]) -> bytearray:

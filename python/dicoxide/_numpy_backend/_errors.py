@@ -1,8 +1,6 @@
-"""Errors and notes, worded as the compiled core words them."""
+"""Creates exceptions with the messages of the core, so that tests can compare both backends."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
@@ -27,9 +25,9 @@ _CLASSES: dict[str, type[DecodeError]] = {
 }
 
 
-def fault(kind: str, what: str, clause: str = "", offset: int | None = None) -> ValueError:
-    """The exception that stands for ``kind``; the caller's own faults are a plain ``ValueError``."""
-    text = what
+def make_error(kind: str, message: str, clause: str = "", offset: int | None = None) -> ValueError:
+    """Return the exception for an error kind of the core; ``"Output"``, an error of the caller, is a `ValueError`."""
+    text = message
     if offset is not None:
         text += f" at byte {offset}"
     if clause:
@@ -37,29 +35,3 @@ def fault(kind: str, what: str, clause: str = "", offset: int | None = None) -> 
     if kind == "Output":
         return ValueError(text)
     return _CLASSES[kind](text, kind=kind, clause=clause, offset=offset)
-
-
-class Tolerated(NamedTuple):
-    """A departure from the standard that did not keep the samples from being exact."""
-
-    what: str
-    clause: str
-    offset: int | None = None
-
-
-class Budget:
-    """Scratch that one call may take beside its output."""
-
-    def __init__(self, max_bytes: int | None, output_bytes: int = 0) -> None:
-        self._max_bytes = max_bytes
-        self._output_bytes = output_bytes
-        self._reserved = 0
-        self.reserve(0)
-
-    def reserve(self, scratch_bytes: int) -> None:
-        """Ask for scratch before it is allocated; what one frame has used serves the next."""
-        self._reserved = max(self._reserved, scratch_bytes)
-        needed = self._output_bytes + self._reserved
-        if self._max_bytes is not None and needed > self._max_bytes:
-            text = f"{needed} bytes of output and scratch needed, max_bytes is {self._max_bytes}"
-            raise fault("LimitExceeded", text)

@@ -1,6 +1,8 @@
-"""The transfer syntaxes that carry images (PS3.6 Annex A), with the standard's keywords."""
+"""The transfer syntaxes for images and their keywords (PS3.6 Annex A), and the codecs of this backend."""
 
 from __future__ import annotations
+
+from dicoxide._transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, RLE_LOSSLESS
 
 NATIVE = {
     "1.2.840.10008.1.2": "ImplicitVRLittleEndian",
@@ -66,13 +68,10 @@ ENCAPSULATED = {
 }
 
 KEYWORDS = NATIVE | ENCAPSULATED
-EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-RLE_LOSSLESS = "1.2.840.10008.1.2.5"
-ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 
 
 def codec_name(uid: str) -> str | None:
-    """The decoder of a transfer syntax."""
+    """Return the name of the codec of a transfer syntax, or None if this backend has none."""
     if uid == RLE_LOSSLESS:
         return "rle"
     return "native" if uid in NATIVE or uid == ENCAPSULATED_UNCOMPRESSED else None

@@ -1,4 +1,4 @@
-"""The Image Pixel attributes, checked once."""
+"""The Image Pixel attributes of a frame, validated once."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dicoxide._numpy_backend._errors import fault
+from dicoxide._numpy_backend._errors import make_error
 
 if TYPE_CHECKING:
     from dicoxide._frame import FrameSpec
 
-_MODULE = "PS3.3 C.7.6.3"
-_CELL = "PS3.5 8.1.1"
+_MODULE_CLAUSE = "PS3.3 C.7.6.3"
+_CELL_CLAUSE = "PS3.5 8.1.1"
 
 
 @dataclass(frozen=True)
 class FrameInfo:
-    """What the data set says of every frame."""
+    """Validated attributes, which all frames of an object have in common.
+
+    Creating one raises if an attribute is out of range. In error messages, attributes have the core's names.
+    """
 
     rows: int
     columns: int
@@ -53,62 +56,69 @@ class FrameInfo:
 
     def __post_init__(self) -> None:
         if not self.is_float and self.pixel_representation not in (0, 1):
-            raise fault(
-                "Malformed", f"pixel representation {self.pixel_representation} found, 0 or 1 expected", _MODULE
+            raise make_error(
+                "Malformed", f"pixel representation {self.pixel_representation} found, 0 or 1 expected", _MODULE_CLAUSE
             )
         if not (1 <= self.rows <= 65535 and 1 <= self.columns <= 65535):
             text = f"rows {self.rows} and columns {self.columns} found, 1 to 65535 expected"
-            raise fault("Malformed", text, _MODULE)
+            raise make_error("Malformed", text, _MODULE_CLAUSE)
         if not 1 <= self.samples_per_pixel <= 4:
-            raise fault("Malformed", f"samples per pixel {self.samples_per_pixel} found, 1 to 4 expected", _MODULE)
+            raise make_error(
+                "Malformed", f"samples per pixel {self.samples_per_pixel} found, 1 to 4 expected", _MODULE_CLAUSE
+            )
         if self.planar_configuration not in (0, 1):
-            raise fault(
-                "Malformed", f"planar configuration {self.planar_configuration} found, 0 or 1 expected", _MODULE
+            raise make_error(
+                "Malformed", f"planar configuration {self.planar_configuration} found, 0 or 1 expected", _MODULE_CLAUSE
             )
         self._check_bits()
 
     def _check_bits(self) -> None:
         allocated, stored, high = self.bits_allocated, self.bits_stored, self.high_bit
         if allocated != 1 and (allocated <= 0 or allocated % 8):
-            raise fault("Malformed", f"bits allocated {allocated} found, 1 or a multiple of 8 expected", _CELL)
+            raise make_error(
+                "Malformed", f"bits allocated {allocated} found, 1 or a multiple of 8 expected", _CELL_CLAUSE
+            )
         if allocated not in ((32, 64) if self.is_float else (1, 8, 16, 32, 64)):
-            raise fault("Unsupported", f"bits allocated {allocated} has no array type", _CELL)
+            raise make_error("Unsupported", f"bits allocated {allocated} has no array type", _CELL_CLAUSE)
         if not self.is_float:
             if not 1 <= stored <= allocated:
                 text = f"bits stored {stored} found, 1 to bits allocated {allocated} expected"
-                raise fault("Malformed", text, _CELL)
+                raise make_error("Malformed", text, _CELL_CLAUSE)
             if not stored - 1 <= high < allocated:
                 text = f"high bit {high} found, {stored - 1} to {allocated - 1} expected"
-                raise fault("Malformed", f"{text} with bits stored {stored} of {allocated}", _CELL)
+                raise make_error("Malformed", f"{text} with bits stored {stored} of {allocated}", _CELL_CLAUSE)
         if allocated == 1 and self.samples_per_pixel != 1:
-            raise fault("Unsupported", "bits allocated 1 with more than one sample per pixel", _CELL)
+            raise make_error("Unsupported", "bits allocated 1 with more than one sample per pixel", _CELL_CLAUSE)
 
     @property
     def pixels(self) -> int:
+        """Pixels per frame."""
         return self.rows * self.columns
 
     @property
     def samples(self) -> int:
+        """Decoded samples per frame."""
         return self.pixels * self.samples_per_pixel
 
     @property
     def is_bit_packed(self) -> bool:
+        """True if native samples are single bits."""
         return self.bits_allocated == 1
 
     @property
     def sample_bytes(self) -> int:
-        """Bytes of one decoded sample; a packed bit becomes a byte."""
+        """Bytes per decoded sample; a packed bit becomes a byte."""
         return max(1, self.bits_allocated // 8)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the decoded samples."""
+        """dtype of the decoded samples, in native byte order."""
         signed = self.pixel_representation == 1 and not self.is_bit_packed
         return np.dtype(f"{'f' if self.is_float else 'i' if signed else 'u'}{self.sample_bytes}")
 
     @property
     def is_ybr(self) -> bool:
-        """Whether its colour is luminance and two colour differences."""
+        """True if the samples of a pixel are luminance and two chrominance values."""
         return self.samples_per_pixel == 3 and self.photometric_interpretation.strip("\0 ") in (
             "YBR_FULL",
             "YBR_FULL_422",
@@ -116,21 +126,27 @@ class FrameInfo:
 
     @property
     def is_native_422(self) -> bool:
-        """Whether a native frame has its colour differences at half the horizontal resolution."""
+        """True if native frames store chrominance at half the horizontal resolution."""
         return self.samples_per_pixel == 3 and self.photometric_interpretation.strip("\0 ") == "YBR_FULL_422"
 
     @property
     def native_frame_bits(self) -> int:
+        """Bits per native frame."""
         samples = self.pixels * 2 if self.is_native_422 else self.samples
         return samples * self.bits_allocated
 
-    def aligned(self, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Right-align the stored values of unsigned ``cells``, clear or sign-extend above (PS3.5 8.1.1)."""
+    def align_stored_bits(self, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the stored values in unsigned `cells` of Bits Allocated bits (PS3.5 8.1.1).
+
+        The Bits Stored bits up to High Bit are shifted down to bit 0. The bits above are cleared, or filled with the
+        sign. For example, with Bits Allocated 16, Bits Stored 12 and High Bit 11, 0xF123 becomes 0x0123, and with Pixel
+        Representation 1, 0x0FFF becomes -1.
+        """
         if not self.is_float and self.bits_stored < self.bits_allocated:
-            of = cells.dtype.type
-            cells = cells >> of(self.high_bit + 1 - self.bits_stored) & of((1 << self.bits_stored) - 1)
+            unsigned = cells.dtype.type
+            cells = cells >> unsigned(self.high_bit + 1 - self.bits_stored) & unsigned((1 << self.bits_stored) - 1)
             if self.pixel_representation == 1:
-                # Two's complement modulo 2^bits: flip the sign bit, then take its weight away again.
-                sign = of(1 << self.bits_stored - 1)
-                cells = (cells ^ sign) - sign
+                # Sign extension in unsigned arithmetic: flip the sign bit, then subtract its weight.
+                sign_bit = unsigned(1 << self.bits_stored - 1)
+                cells = (cells ^ sign_bit) - sign_bit
         return cells.view(self.dtype)
