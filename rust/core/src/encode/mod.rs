@@ -1,7 +1,8 @@
-//! Samples → the bytes of one frame: the way back, for callers that make or change images.
+//! Encoding: samples to the bytes of one frame, one frame per call.
 //!
-//! An encoder is built as a codec is: **header** (what is written before the samples), **recipe** (the caller's
-//! parameters, checked, and all that the loop needs), **scan** (samples → entropy-coded bytes).
+//! An encoder has three parts, like a codec: the header (bytes before the entropy-coded data), the plan (the caller's
+//! parameters, validated, and everything else the loop needs), and the loop (samples to entropy-coded data). Encoders do
+//! not depend on codecs.
 
 pub mod jpeg_lossless;
 mod rle;
@@ -12,26 +13,29 @@ pub use rle::rle;
 use crate::error::{Result, output};
 use crate::{Cancel, Samples};
 
-/// Bytes of samples between two looks at the watch.
+/// Bytes of samples between two cancellation checks.
 const BEAT_BYTES: usize = 4 << 20;
 
-/// One frame to be encoded: samples in planar configuration 0, and how they lie.
+/// One frame to encode, in planar configuration 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Image<'a> {
-    /// All samples, row by row, the samples of a pixel side by side.
+    /// `rows * columns * samples_per_pixel` samples, row by row; the samples of a pixel are contiguous.
     pub samples: Samples<'a>,
-    /// Rows of the image.
+    /// Rows of the image, 1 to 65535.
     pub rows: u32,
-    /// Columns of the image.
+    /// Columns of the image, 1 to 65535.
     pub columns: u32,
-    /// Samples of each pixel; T.81 calls them components.
+    /// Samples per pixel, at least 1. In T.81: components.
     pub samples_per_pixel: u32,
 }
 
 impl Image<'_> {
-    /// Rows and columns, of an image that is made of that many samples and has some.
-    fn size(&self) -> Result<(u16, u16)> {
-        let (rows, columns) = (side("rows", self.rows)?, side("columns", self.columns)?);
+    /// Checks the size against the number of samples. Returns rows and columns.
+    ///
+    /// # Errors
+    /// `Output` if a dimension is out of range, or the number of samples differs.
+    fn checked_size(&self) -> Result<(u16, u16)> {
+        let (rows, columns) = (checked_dimension("rows", self.rows)?, checked_dimension("columns", self.columns)?);
         if self.samples_per_pixel == 0 {
             return Err(output("samples per pixel 0 found, at least 1 expected", ""));
         }
@@ -51,37 +55,41 @@ impl Image<'_> {
         Ok((rows, columns))
     }
 
-    /// Samples of one row.
+    /// Number of samples per row.
     const fn row_samples(&self) -> usize {
         self.columns as usize * self.samples_per_pixel as usize
     }
 }
 
-fn side(name: &str, value: u32) -> Result<u16> {
+fn checked_dimension(name: &str, value: u32) -> Result<u16> {
     u16::try_from(value)
         .ok()
-        .filter(|side| *side > 0)
+        .filter(|dimension| *dimension > 0)
         .ok_or_else(|| output(format!("{name} {value} found, 1 to 65535 expected"), "PS3.3 C.7.6.3"))
 }
 
-/// Looks at the watch every few MiB.
+/// Checks for cancellation every [`BEAT_BYTES`] bytes.
 struct PeriodicCancel<'a> {
-    watch: Cancel<'a>,
+    cancel: Cancel<'a>,
+    /// Bytes until the next check; the first call of `advance` checks.
     left_bytes: usize,
 }
 
 impl<'a> PeriodicCancel<'a> {
-    fn new(watch: Cancel<'a>) -> Self {
-        Self { watch, left_bytes: 0 }
+    fn new(cancel: Cancel<'a>) -> Self {
+        Self { cancel, left_bytes: 0 }
     }
 
-    /// Says that `bytes` more are about to be read.
+    /// Counts `bytes` bytes that are read next.
+    ///
+    /// # Errors
+    /// `Interrupted` if the call is cancelled.
     fn advance(&mut self, bytes: usize) -> Result<()> {
         match self.left_bytes.checked_sub(bytes) {
             Some(left) => self.left_bytes = left,
             None => {
                 self.left_bytes = BEAT_BYTES;
-                self.watch.beat()?;
+                self.cancel.beat()?;
             }
         }
         Ok(())

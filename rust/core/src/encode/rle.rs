@@ -1,64 +1,72 @@
-//! RLE Lossless: one segment a byte plane, each row of it in PackBits runs.
+//! RLE Lossless (PS3.5 Annex G): one segment per byte plane, each row of a plane in PackBits runs.
+//!
+//! ```text
+//! frame    RLE Header, 64 bytes       number of segments, then the byte offset of each, 32-bit little-endian
+//!          segment 1                  most significant bytes of the first sample of every pixel
+//!          …                          … less significant bytes, then the next sample
+//! run      replicate: 1 - n, byte     n = 2 to 128 equal bytes
+//!          literal:   n - 1, n bytes  n = 1 to 128 bytes
+//! ```
+//!
+//! For example, the row `1 1 1 2 2 3` has the runs `FE 01` (1 three times) and `02 02 02 03` (literal of three bytes).
 
 use super::{Image, PeriodicCancel};
 use crate::Cancel;
 use crate::error::{Result, output};
 use crate::frame::Samples;
 
-/// Bytes of the RLE Header, and how many segments it can name (PS3.5 G.5).
+/// Size of the RLE Header in bytes, and the number of segments that it has offsets for (PS3.5 G.5).
 const HEADER_BYTES: usize = 64;
-const MOST_SEGMENTS: usize = 15;
-/// Longest run of either kind (PS3.5 G.3.1).
-const LONGEST_RUN: usize = 128;
-/// What may be read after a row, or written after its runs.
-const SLACK: usize = 2 * LONGEST_RUN;
+const MAX_SEGMENTS: usize = 15;
+/// Longest run of either kind, in bytes of the row (PS3.5 G.3.1).
+const MAX_RUN: usize = 128;
+/// Bytes of slack after a row and after its runs: loads and copies of whole words and vectors may overrun by that much.
+const SLACK: usize = 2 * MAX_RUN;
 
-/// Encodes one frame of integers as RLE Lossless: RLE Header and segments, without items around them.
+/// Encodes one frame of integers as RLE Lossless: RLE Header and segments, without items.
 ///
-/// There is one segment for each byte of a pixel, the most significant byte of the first sample first. No run crosses
-/// the end of a row, and each segment is of even length.
+/// There is one segment per byte of a pixel, the most significant byte of the first sample first. Runs end at the end of
+/// a row, and every segment has an even length.
 ///
 /// # Errors
-/// `Output` where a pixel has more than 15 bytes, where samples are no integers, or where the frame would be 4 GiB or
-/// more; `Interrupted`.
+/// `Output` if a pixel has more than 15 bytes, if the samples are floats, or if the frame would be 4 GiB or longer;
+/// `Interrupted` if the call is cancelled.
 ///
 /// # Standard
 /// PS3.5 Annex G.
-pub fn rle(image: &Image<'_>, watch: Cancel<'_>) -> Result<Vec<u8>> {
-    image.size()?;
+pub fn rle(image: &Image<'_>, cancel: Cancel<'_>) -> Result<Vec<u8>> {
+    image.checked_size()?;
     if matches!(image.samples, Samples::F32(_) | Samples::F64(_)) {
         let text = format!("samples of {} found, integers expected", image.samples.type_name());
         return Err(output(text, "PS3.5 Annex G.2"));
     }
     let sample_bytes = image.samples.sample_bytes();
     let samples_per_pixel = image.samples_per_pixel as usize;
-    let segments = samples_per_pixel.saturating_mul(sample_bytes);
-    if segments > MOST_SEGMENTS {
-        let text = format!("{segments} segments found, at most {MOST_SEGMENTS} expected: one a byte of a pixel");
+    let segment_count = samples_per_pixel.saturating_mul(sample_bytes);
+    if segment_count > MAX_SEGMENTS {
+        let text = format!("{segment_count} segments found, at most {MAX_SEGMENTS} expected: one per byte of a pixel");
         return Err(output(text, "PS3.5 Annex G.5"));
     }
-    let pixels = Pixels { bytes: image.samples.bytes(), sample_bytes, samples_per_pixel };
-    let mut beats = PeriodicCancel::new(watch);
+    let pixels = Pixels {
+        bytes: image.samples.bytes(),
+        pixel_bytes: segment_count,
+        row_bytes: image.row_samples() * sample_bytes,
+    };
+    let mut cancel = PeriodicCancel::new(cancel);
     let mut out = vec![0; HEADER_BYTES];
-    let mut header = vec![u32::try_from(segments).unwrap_or(u32::MAX)];
+    let mut header = vec![u32::try_from(segment_count).unwrap_or(u32::MAX)];
     for sample in 0..samples_per_pixel {
         for byte in (0..sample_bytes).rev() {
             header.push(u32::try_from(out.len()).map_err(|_| too_long())?);
-            encode_plane(
-                &pixels,
-                sample * sample_bytes + byte,
-                image.row_samples() * sample_bytes,
-                &mut beats,
-                &mut out,
-            )?;
+            encode_plane(&pixels, sample * sample_bytes + byte, &mut cancel, &mut out)?;
             if out.len() % 2 == 1 {
                 out.push(0);
             }
         }
     }
     u32::try_from(out.len()).map_err(|_| too_long())?;
-    for (place, number) in out.chunks_exact_mut(4).zip(header) {
-        place.copy_from_slice(&number.to_le_bytes());
+    for (bytes, field) in out.chunks_exact_mut(4).zip(header) {
+        bytes.copy_from_slice(&field.to_le_bytes());
     }
     Ok(out)
 }
@@ -67,151 +75,159 @@ fn too_long() -> crate::DecodeError {
     output("the encoded frame would be 4 GiB or more", "PS3.5 Annex G.5")
 }
 
-/// The image as bytes, little-endian.
+/// The image as little-endian bytes.
 struct Pixels<'a> {
     bytes: &'a [u8],
-    sample_bytes: usize,
-    samples_per_pixel: usize,
+    pixel_bytes: usize,
+    row_bytes: usize,
 }
 
-/// Appends the segment of byte `place` of each pixel.
+/// Appends the segment of the byte plane that consists of byte `byte_index` of each pixel.
 fn encode_plane(
     pixels: &Pixels<'_>,
-    place: usize,
-    row_bytes: usize,
-    beats: &mut PeriodicCancel<'_>,
+    byte_index: usize,
+    cancel: &mut PeriodicCancel<'_>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
-    let pixel_bytes = pixels.sample_bytes * pixels.samples_per_pixel;
-    let columns = row_bytes / pixel_bytes;
+    let columns = pixels.row_bytes / pixels.pixel_bytes;
     let mut row = vec![0; columns + SLACK];
-    // A header for every 128 bytes, and copies that go past their end.
-    let mut runs = vec![0; columns + columns / LONGEST_RUN + 2 + SLACK];
-    for src in pixels.bytes.chunks_exact(row_bytes) {
-        beats.advance(row_bytes)?;
-        gather(src, place, pixel_bytes, &mut row);
-        let filled = pack(&row, columns, &mut runs);
-        out.extend_from_slice(runs.get(..filled).unwrap_or_default());
+    // Literal runs only: one header per 128 bytes.
+    let mut runs = vec![0; columns + columns / MAX_RUN + 2 + SLACK];
+    for src in pixels.bytes.chunks_exact(pixels.row_bytes) {
+        cancel.advance(pixels.row_bytes)?;
+        gather(src, byte_index, pixels.pixel_bytes, &mut row);
+        let run_bytes = pack(&row, columns, &mut runs);
+        let Some(runs) = run_bytes.and_then(|run_bytes| runs.get(..run_bytes)) else {
+            debug_assert!(false, "the buffers hold the longest runs of a row");
+            return Err(output(format!("runs of a row of {columns} bytes exceed their buffer"), ""));
+        };
+        out.extend_from_slice(runs);
     }
     Ok(())
 }
 
-/// Collects byte `place` of each pixel.
-fn gather(src: &[u8], place: usize, pixel_bytes: usize, row: &mut [u8]) {
+/// Copies byte `byte_index` of each pixel of `src` to `row`.
+fn gather(src: &[u8], byte_index: usize, pixel_bytes: usize, row: &mut [u8]) {
     match pixel_bytes {
         1 => row.iter_mut().zip(src).for_each(|(to, from)| *to = *from),
-        2 => gather_of::<2>(src, place, row),
-        3 => gather_of::<3>(src, place, row),
-        4 => gather_of::<4>(src, place, row),
-        6 => gather_of::<6>(src, place, row),
-        _ => row.iter_mut().zip(src.iter().skip(place).step_by(pixel_bytes)).for_each(|(to, from)| *to = *from),
+        2 => gather_from::<2>(src, byte_index, row),
+        3 => gather_from::<3>(src, byte_index, row),
+        4 => gather_from::<4>(src, byte_index, row),
+        6 => gather_from::<6>(src, byte_index, row),
+        _ => row.iter_mut().zip(src.iter().skip(byte_index).step_by(pixel_bytes)).for_each(|(to, from)| *to = *from),
     }
 }
 
 #[inline]
-#[allow(clippy::indexing_slicing, reason = "the place is one of a pixel")]
-fn gather_of<const PIXEL_BYTES: usize>(src: &[u8], place: usize, row: &mut [u8]) {
-    if place < PIXEL_BYTES {
+#[allow(clippy::indexing_slicing, reason = "the index is checked before the loop")]
+fn gather_from<const PIXEL_BYTES: usize>(src: &[u8], byte_index: usize, row: &mut [u8]) {
+    debug_assert!(byte_index < PIXEL_BYTES, "byte {byte_index} of a pixel of {PIXEL_BYTES} bytes");
+    if byte_index < PIXEL_BYTES {
         for (to, from) in row.iter_mut().zip(src.as_chunks::<PIXEL_BYTES>().0) {
-            *to = from[place];
+            *to = from[byte_index];
         }
     }
 }
 
-/// Writes the runs of the first `columns` bytes of `row` to `runs`; returns how many bytes they take.
+/// Writes the runs of the first `columns` bytes of `row` to `runs`. Returns their size in bytes; `None` if a buffer has
+/// less than [`SLACK`] bytes of slack.
 ///
-/// Two equal bytes end no literal run, because a new one after them would cost what they save; three do.
-fn pack(row: &[u8], columns: usize, runs: &mut [u8]) -> usize {
-    let (mut at, mut filled) = (0, 0);
-    while at < columns {
-        let most = LONGEST_RUN.min(columns - at);
-        let (Some(src), Some(to)) = (row.get(at..), runs.get_mut(filled..)) else { break };
-        let same = equal_bytes(src, most);
-        if same > 1 {
-            if let (Some(byte), Some(to)) = (src.first(), to.first_chunk_mut()) {
-                *to = [header_of(1_usize.wrapping_sub(same)), *byte];
-            }
-            filled += 2;
-            at += same;
+/// ```text
+/// at each position:
+///     n = equal bytes from here on
+///     n ≥ 2: replicate run of n
+///     otherwise: literal run up to the next three equal bytes
+///                (two equal bytes stay in it: a run of their own and a new literal header save nothing)
+/// ```
+///
+/// Both are limited to 128 bytes and to the row.
+fn pack(row: &[u8], columns: usize, runs: &mut [u8]) -> Option<usize> {
+    let (mut position, mut run_bytes) = (0, 0);
+    while position < columns {
+        let max_length = MAX_RUN.min(columns - position);
+        let (src, out) = (row.get(position..)?, runs.get_mut(run_bytes..)?);
+        let equal = equal_bytes(src, max_length);
+        if equal > 1 {
+            *out.first_chunk_mut()? = [header_byte(1_usize.wrapping_sub(equal)), *src.first()?];
+            run_bytes += 2;
+            position += equal;
         } else {
-            let length = literal_bytes(src, most, columns - at);
-            // Half of a pair would begin another literal run: the pair is a run of its own then.
-            let is_cut = length < columns - at && length > 1 && src.get(length - 1) == src.get(length);
-            let length = length - usize::from(is_cut);
-            if let Some((header, to)) = to.split_first_mut() {
-                *header = header_of(length - 1);
-                copy(src, to, length);
-            }
-            filled += 1 + length;
-            at += length;
+            let length = literal_bytes(src, max_length, columns - position);
+            // A literal run that ends at 128 bytes may split a pair: leave both bytes to a replicate run.
+            let splits_pair = length < columns - position && length > 1 && src.get(length - 1) == src.get(length);
+            let length = length - usize::from(splits_pair);
+            let (header, out) = out.split_first_mut()?;
+            *header = header_byte(length - 1);
+            copy(src, out, length)?;
+            run_bytes += 1 + length;
+            position += length;
         }
     }
-    filled
+    Some(run_bytes)
 }
 
-/// The low byte, a number of -127 to 127 as the header has it.
-fn header_of(number: usize) -> u8 {
-    number.to_le_bytes()[0]
+/// Returns the low byte of `value`, which is -127 to 127 in two's complement.
+fn header_byte(value: usize) -> u8 {
+    value.to_le_bytes()[0]
 }
 
-/// Copies `length` bytes, and some that do not matter.
+/// Copies `length` bytes in steps of 32; overruns by up to 31 bytes. `None` if a buffer has no slack for that.
 #[inline]
-fn copy(src: &[u8], to: &mut [u8], length: usize) {
+fn copy(src: &[u8], out: &mut [u8], length: usize) -> Option<()> {
     const STEP: usize = 32;
     let mut done = 0;
     while done < length {
-        let piece = src.get(done..).and_then(|src| src.first_chunk::<STEP>());
-        if let (Some(piece), Some(to)) = (piece, to.get_mut(done..).and_then(|to| to.first_chunk_mut())) {
-            *to = *piece;
-        }
+        *out.get_mut(done..)?.first_chunk_mut::<STEP>()? = *src.get(done..)?.first_chunk()?;
         done += STEP;
     }
+    Some(())
 }
 
-/// How many bytes from the first on are equal to it, at most `most`.
+/// Returns the number of bytes from the first on that are equal to it, at most `max_length`.
 #[inline]
-fn equal_bytes(src: &[u8], most: usize) -> usize {
+fn equal_bytes(src: &[u8], max_length: usize) -> usize {
     let Some(first) = src.first() else { return 0 };
-    let splat = u64::from(*first) * LOW;
-    let mut at = 0;
-    while at < most {
-        let Some(word) = word_at(src, at) else { break };
-        let unequal = word ^ splat;
+    let first = u64::from(*first) * ONES;
+    let mut position = 0;
+    while position < max_length {
+        let Some(word) = load_word(src, position) else { break };
+        let unequal = word ^ first;
         if unequal != 0 {
-            return most.min(at + (unequal.trailing_zeros() / 8) as usize);
+            return max_length.min(position + (unequal.trailing_zeros() / 8) as usize);
         }
-        at += 8;
+        position += 8;
     }
-    most
+    max_length
 }
 
-/// Bytes before the first three that are equal, at least one and at most `most`; of `there` bytes in the row.
+/// Returns the number of bytes before the next three equal ones: at least 1, at most `max_length`. `row_left` is the
+/// number of bytes in the row.
 #[inline]
-fn literal_bytes(src: &[u8], most: usize, there: usize) -> usize {
-    let mut at = 1;
-    while at < most {
-        let (Some(one), Some(two), Some(three)) = (word_at(src, at), word_at(src, at + 1), word_at(src, at + 2)) else {
-            break;
-        };
-        // Zero bytes are where three are equal; the lowest one is found exactly.
-        let unequal = (one ^ two) | (two ^ three);
-        let zeros = unequal.wrapping_sub(LOW) & !unequal & (LOW << 7);
+fn literal_bytes(src: &[u8], max_length: usize, row_left: usize) -> usize {
+    let mut position = 1;
+    while position < max_length {
+        let words = (load_word(src, position), load_word(src, position + 1), load_word(src, position + 2));
+        let (Some(first), Some(second), Some(third)) = words else { break };
+        // Byte i is 0 if bytes i, i + 1 and i + 2 from `position` on are equal. The lowest zero byte is found exactly:
+        // (x - 0x01…01) & !x & 0x80…80 can be wrong only above it, by a borrow.
+        let unequal = (first ^ second) | (second ^ third);
+        let zeros = unequal.wrapping_sub(ONES) & !unequal & (ONES << 7);
         if zeros != 0 {
-            let end = at + (zeros.trailing_zeros() / 8) as usize;
-            // What follows the row is not part of it.
-            return if end + 3 <= there { end.min(most) } else { most };
+            let end = position + (zeros.trailing_zeros() / 8) as usize;
+            // Three equal bytes that reach into the slack do not count.
+            return if end + 3 <= row_left { end.min(max_length) } else { max_length };
         }
-        at += 8;
+        position += 8;
     }
-    most
+    max_length
 }
 
-/// A byte of 1 at each place.
-const LOW: u64 = u64::MAX / 255;
+/// 0x01 in every byte.
+const ONES: u64 = u64::MAX / 255;
 
 #[inline]
-fn word_at(src: &[u8], at: usize) -> Option<u64> {
-    src.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+fn load_word(src: &[u8], offset: usize) -> Option<u64> {
+    src.get(offset..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
 #[cfg(test)]

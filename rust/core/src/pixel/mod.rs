@@ -1,4 +1,4 @@
-//! Samples → samples, for callers that already hold them. Knows no codec.
+//! Operations on samples that the caller already has: packed bits, rescale, colour. Independent of codecs.
 
 pub mod bits;
 pub mod rescale;

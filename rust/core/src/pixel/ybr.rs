@@ -1,21 +1,21 @@
-//! `YBR_FULL` → RGB.
+//! Colour conversion of `YBR_FULL` to RGB.
 
 use crate::CpuLevel;
 use crate::error::{Result, output};
 use crate::kernel::ybr;
 
-/// Converts 8-bit `YBR_FULL` pixels (Y, Cb, Cr side by side) to RGB in place, with the values of pydicom's conversion.
+/// Converts 8-bit `YBR_FULL` pixels (Y, Cb, Cr interleaved) to RGB in place. The values equal those of pydicom.
 ///
 /// # Errors
-/// `Output` where `pixels` is not a whole number of pixels.
+/// `Output` unless `pixels.len()` is a multiple of 3.
 ///
 /// # Standard
 /// PS3.3 C.7.6.3.1.2.
-pub fn full_to_rgb(pixels: &mut [u8], tier: CpuLevel) -> Result<()> {
+pub fn full_to_rgb(pixels: &mut [u8], level: CpuLevel) -> Result<()> {
     if !pixels.len().is_multiple_of(3) {
-        let message = format!("{} samples found, three to a pixel expected", pixels.len());
+        let message = format!("{} samples found, a multiple of 3 expected", pixels.len());
         return Err(output(message, "PS3.3 C.7.6.3.1.2"));
     }
-    ybr::full_to_rgb(pixels, tier);
+    ybr::full_to_rgb(pixels, level);
     Ok(())
 }

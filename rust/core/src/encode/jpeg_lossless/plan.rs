@@ -21,7 +21,7 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub(super) fn new(image: &Image<'a>, parameters: Parameters) -> Result<Self> {
-        let (rows, columns) = image.size()?;
+        let (rows, columns) = image.checked_size()?;
         let type_bits = match image.samples {
             Samples::U8(_) | Samples::I8(_) => 8,
             Samples::U16(_) | Samples::I16(_) => 16,
