@@ -147,7 +147,18 @@ def test_one_module_reads_a_clock() -> None:
 
 
 def test_optional_packages_are_imported_when_they_are_used() -> None:
-    optional = {"zarr", "nibabel", "PIL", "rich", "dask", "distributed", "vl_convert", "altair", "jinja2"}
+    optional = {
+        "zarr",
+        "google_crc32c",
+        "nibabel",
+        "PIL",
+        "rich",
+        "dask",
+        "distributed",
+        "vl_convert",
+        "altair",
+        "jinja2",
+    }
     for path in modules():
         assert not optional & {module.partition(".")[0] for module in imports(path, top_level=True)}, path
 

@@ -11,6 +11,7 @@ __all__ = ["EXTRAS", "FORMAT_PACKAGES", "MissingExtraError", "is_installed", "pr
 # Distribution name: the extra that installs it.
 EXTRAS = {
     "zarr": "bulk",
+    "google-crc32c": "bulk",
     "nibabel": "bulk",
     "pillow": "bulk",
     "rich": "cli",
@@ -23,7 +24,7 @@ EXTRAS = {
 # Output format of bulk runs: the package that writes it.
 FORMAT_PACKAGES = {"zarr": "zarr", "nifti": "nibabel", "png": "pillow"}
 # Import names that differ from the distribution name.
-_MODULES = {"pillow": "PIL", "vl-convert-python": "vl_convert"}
+_MODULES = {"google-crc32c": "google_crc32c", "pillow": "PIL", "vl-convert-python": "vl_convert"}
 
 
 class MissingExtraError(Exception):

@@ -16,7 +16,7 @@ def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
     write_series(tmp_path / "in", 4)
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--dry-run")
     assert done.code == 0
-    assert "1.2.3.4  4×12×10 of uint16" in done.out
+    assert "1.2.3.4  4×12×10  uint16" in done.out
     assert not (tmp_path / "out").exists()
     done = dicoxide_command("decode", tmp_path / "in", "--dry-run", "--json")
     assert done.document["series"][0]["status"] == "planned"

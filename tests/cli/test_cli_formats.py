@@ -61,7 +61,7 @@ class TestZarr:
         monkeypatch.setattr(_base, "BLOCK_BYTES", 1000)
         monkeypatch.setattr(_zarr, "_SHARD_BYTES", 3000)
         monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 500)
-        monkeypatch.setattr(_zarr, "_MANY_CHUNKS", 10)
+        monkeypatch.setattr(_zarr, "_MAX_UNSHARDED_CHUNKS", 10)
         paths = write_series(tmp_path / "in", 47)
         cut = write_series(tmp_path / "in", 47, series="1.2.3.5", is_jpeg=True)
         cut_frame(cut[20])
@@ -179,7 +179,7 @@ class TestNifti:
         image = self.nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz")
         np.testing.assert_array_equal(image.get_fdata().T, stacked(paths))
         findings = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())["findings"]
-        assert any("NIfTI one for all" in finding for finding in findings)
+        assert any("which NIfTI cannot store" in finding for finding in findings)
 
     def test_without_geometry(self, tmp_path: Path) -> None:
         source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
@@ -230,17 +230,17 @@ class TestPng:
         np.testing.assert_array_equal(self.load(folder / "0002.png"), np.where(values[2] > 0.5, 255, 0))
 
     def test_other_functions(self) -> None:
-        from dicoxide.bulk.runs._formats._png import windowed
+        from dicoxide.bulk.runs._formats._png import apply_window
 
         x = np.array([[-100.0, 0, 50, 100, 200]])
-        np.testing.assert_array_equal(windowed(x, (50, 100, "LINEAR_EXACT")), [[0, 0, 128, 255, 255]])
+        np.testing.assert_array_equal(apply_window(x, (50, 100, "LINEAR_EXACT")), [[0, 0, 128, 255, 255]])
         np.testing.assert_array_equal(
-            windowed(x, (50, 100, "SIGMOID")), np.rint(255 / (1 + np.exp(-4 * (x - 50) / 100)))
+            apply_window(x, (50, 100, "SIGMOID")), np.rint(255 / (1 + np.exp(-4 * (x - 50) / 100)))
         )
-        np.testing.assert_array_equal(windowed(x, (50, 0, "LINEAR")), windowed(x, None))
-        np.testing.assert_array_equal(windowed(x, None), [[0, 85, 128, 170, 255]])
-        np.testing.assert_array_equal(windowed(np.full((2, 2), 7.0), None), np.zeros((2, 2)))
-        np.testing.assert_array_equal(windowed(np.array([[np.nan, 1.0]]), None), [[0, 255]])
+        np.testing.assert_array_equal(apply_window(x, (50, 0, "LINEAR")), apply_window(x, None))
+        np.testing.assert_array_equal(apply_window(x, None), [[0, 85, 128, 170, 255]])
+        np.testing.assert_array_equal(apply_window(np.full((2, 2), 7.0), None), np.zeros((2, 2)))
+        np.testing.assert_array_equal(apply_window(np.array([[np.nan, 1.0]]), None), [[0, 255]])
 
     def test_without_a_window_and_inverted(self, tmp_path: Path) -> None:
         (path,) = write_series(tmp_path / "in", 1, PhotometricInterpretation="MONOCHROME1")

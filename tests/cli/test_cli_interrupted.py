@@ -16,12 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dicoxide.bulk.runs._frames import FrameSelection
-from dicoxide.bulk.runs._ledger import Ledger
-from dicoxide.bulk.runs._options import Options
-from dicoxide.bulk.runs._run import run
-from dicoxide.bulk.runs._scan_sources import Survey
-from dicoxide.bulk.runs._tasks import plan
+from dicoxide.bulk.runs import FrameSelection, Ledger, RunOptions, SourceScan, plan_tasks, run_tasks
 from dicoxide.bulk.series import Header
 from support.command_line import dicoxide_arguments, dicoxide_command, lines, stacked, write_series
 from support.processes import TIMEOUT_SECONDS, environment, started
@@ -89,7 +84,7 @@ def test_an_ended_run_leaves_whole_series_and_goes_on(
         assert process.returncode == -signal.SIGKILL
     else:
         assert process.returncode == 130
-        assert "interrupted: nothing is half-written, --resume goes on" in said
+        assert "interrupted; partial results: complete series are kept, --resume continues" in said
         assert "Traceback" not in said
         assert json.loads(printed)["interrupted"] is True
         assert not (out / ".partial").exists()
@@ -114,13 +109,13 @@ def test_only_one_run_at_a_time(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 4)
-    headers = [one for one in Survey([str(tmp_path / "in")]) if isinstance(one, Header)]
-    jobs, failures, _ = plan(headers, FrameSelection())
+    headers = [one for one in SourceScan([str(tmp_path / "in")]) if isinstance(one, Header)]
+    tasks, failures, _ = plan_tasks(headers, FrameSelection())
     assert not failures
     paths[1].write_bytes(paths[1].read_bytes() + b"\0\0")
     paths[2].unlink()
     (tmp_path / "out").mkdir()
-    (result,) = run(jobs, str(tmp_path / "out"), Options(format="npy"))
+    (result,) = run_tasks(tasks, str(tmp_path / "out"), RunOptions(format="npy"))
     assert [(failure.path, failure.kind) for failure in result.failures] == [
         (str(paths[1]), "Changed"),
         (str(paths[2]), "Unreadable"),
@@ -132,9 +127,11 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
 def test_a_run_that_is_left_alone_cleans_up(tmp_path: Path) -> None:
     for number in range(6):
         write_series(tmp_path / "in", 3, series=f"1.2.3.{number}")
-    jobs, _, _ = plan((one for one in Survey([str(tmp_path / "in")]) if isinstance(one, Header)), FrameSelection())
+    tasks, _, _ = plan_tasks(
+        (one for one in SourceScan([str(tmp_path / "in")]) if isinstance(one, Header)), FrameSelection()
+    )
     (tmp_path / "out").mkdir()
-    results = run(jobs, str(tmp_path / "out"), Options(format="npy"))
+    results = run_tasks(tasks, str(tmp_path / "out"), RunOptions(format="npy"))
     next(results)
     results.close()
     assert not list((tmp_path / "out" / ".partial").iterdir())

@@ -129,7 +129,7 @@ def test_four_axes_in_zarr(tmp_path: Path, four: tuple[Path, list[Path], Any], m
     monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 70)
     decode(folder, tmp_path / "pieces", "--uncompressed")
     monkeypatch.setattr(_zarr, "_SHARD_BYTES", 3 * 70)
-    monkeypatch.setattr(_zarr, "_MANY_CHUNKS", 2)
+    monkeypatch.setattr(_zarr, "_MAX_UNSHARDED_CHUNKS", 2)
     decode(folder, tmp_path / "shards")
     for name, chunks, shards in (
         ("whole", (1, 4, 5, 7), None),
@@ -197,7 +197,7 @@ def test_repetitions_that_are_not_complete_are_left_out(
     if form == "npy":
         told = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())
         assert told["axis_values"] == [20.0 * at for at in range(3) if at != failing]
-        left_out = f"1 of 3 repetitions are left out, slices of them are missing: TriggerTime {20 * failing}"
+        left_out = f"1 of 3 repetitions have missing slices and are left out: TriggerTime {20 * failing}"
         assert told["findings"] == [left_out]
         assert len(told["sources"]) == 8
         assert [one["path"] for one in told["missing"]] == [str(broken)]

@@ -1,8 +1,8 @@
 """The command line: ``dicoxide``, also ``python -m dicoxide``.
 
-A command is a module of this package with ``add_to(commands)``, which describes it to argparse and sets ``run`` to a
-function that takes the parsed arguments and returns the exit code: 0 all well, 1 some inputs failed, 2 usage,
-130 interrupted.
+Each command is a module of this package with a function ``add_to(commands)``. It describes the command to argparse and
+sets ``run`` to a function that takes the parsed arguments and returns the exit code: 0 success, 1 some inputs failed,
+2 usage error, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -26,14 +26,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The arguments; those of the process by default.
+        Command line arguments; by default those of the process.
 
     Returns
     -------
     int
         The exit code.
     """
-    parser = argparse.ArgumentParser(prog="dicoxide", description="Exact and fast decoding of DICOM pixel data.")
+    parser = argparse.ArgumentParser(
+        prog="dicoxide",
+        description="Decode DICOM pixel data, exactly and fast.",
+        epilog="Help on a command: dicoxide COMMAND --help",
+    )
     parser.add_argument("--version", action="version", version=f"dicoxide {core.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
@@ -46,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("dicoxide: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # Whoever read has read enough; the interpreter would complain when it flushes at its end.
+        # The reader of the pipe has closed it. Without this, the interpreter would report an error when it flushes
+        # stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code

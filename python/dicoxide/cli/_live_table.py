@@ -10,7 +10,7 @@ from typing import Any, Self
 from dicoxide._extras import is_installed
 from dicoxide._text_format import format_ratio
 from dicoxide.bench import DICOXIDE, LEVELS, BenchProgress
-from dicoxide.cli._progress import Line
+from dicoxide.cli._progress import StatusLine
 
 __all__ = ["LiveTable"]
 
@@ -19,7 +19,7 @@ class LiveTable:
     """Shows the ratios measured so far; a context manager that clears its output at the end."""
 
     def __init__(self) -> None:
-        self._line = Line()
+        self._line = StatusLine()
         self._live: Any = None
         if sys.stderr.isatty() and is_installed("rich"):
             from rich.console import Console
@@ -46,7 +46,7 @@ class LiveTable:
         """Shows the progress of the run."""
         text = f"{progress.activity} (at most {max(0.0, progress.remaining_seconds):.0f} s left)"
         if self._live is None:
-            self._line.say(text)
+            self._line.update(text)
         else:
             self._live.update(_table(progress, text))
 

@@ -1,4 +1,4 @@
-"""Words and lines that commands share."""
+"""Printing and argument parsing that several commands use."""
 
 from __future__ import annotations
 
@@ -6,94 +6,116 @@ import argparse
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from dicoxide.bulk.runs._failure import Failure
+from dicoxide._text_format import format_count
+from dicoxide.bulk.runs import Failure
 
-__all__ = ["Departures", "counted", "failure_line", "nothing_on_stdout", "numbers_type", "shown"]
+__all__ = [
+    "EXIT_CODES",
+    "WarningCounter",
+    "argument_type",
+    "failure_line",
+    "finding_lines",
+    "print_warnings",
+    "printable",
+    "stdout_to_stderr",
+]
+
+EXIT_CODES = "Exit codes: 0 success, 1 some inputs failed, 2 usage error, 130 interrupted."
 
 
-def counted(count: int, what: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def shown(text: str) -> str:
-    """Text that any terminal can show: what is no text in a path, and controls, become escapes."""
-    safe = os.fsencode(text).decode("utf-8", "backslashreplace")
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in safe)
+def printable(text: str) -> str:
+    """Return `text` for a terminal: control characters, and bytes of a path that are not text, become escapes."""
+    valid = os.fsencode(text).decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in valid)
 
 
 def failure_line(failure: Failure) -> str:
-    """One line that says what failed, and why."""
+    """Return a failure in one line: ``path, frame 3: Truncated: message``."""
     frame = "" if failure.frame_index is None else f", frame {failure.frame_index}"
-    return shown(f"{failure.path}{frame}: {failure.kind}: {failure.message}")
+    return printable(f"{failure.path}{frame}: {failure.kind}: {failure.message}")
 
 
-def numbers_type(convert: Callable[[str], Any], least: int | None = None) -> Callable[[str], Any]:
-    """A type for argparse that says what is wrong."""
+def finding_lines(findings_by_series: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Format findings, one line each, below a title."""
+    yield "Findings"
+    for name, findings in findings_by_series.items():
+        for finding in findings:
+            yield printable(f"  {name}: {finding}")
+
+
+def argument_type(convert: Callable[[str], Any], minimum: int | None = None) -> Callable[[str], Any]:
+    """Return a type for argparse whose errors have the message of the ValueError, or the minimum."""
 
     def checked(text: str) -> Any:
         try:
             value = convert(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
-        if least is not None and value < least:
-            raise argparse.ArgumentTypeError(f"at least {least} is needed, not {text}")
+        if minimum is not None and value < minimum:
+            raise argparse.ArgumentTypeError(f"must be at least {minimum}, not {text}")
         return value
 
     return checked
 
 
 @contextmanager
-def nothing_on_stdout() -> Iterator[None]:
-    """Send to stderr whatever others print meanwhile, also from C and from processes that are started."""
+def stdout_to_stderr() -> Iterator[None]:
+    """Redirect to stderr whatever is printed meanwhile, also by C libraries and child processes."""
     with redirect_stdout(sys.stderr):
         try:
-            kept = os.dup(1)
+            original = os.dup(1)
             os.dup2(2, 1)
         except OSError:
-            # One of them is closed: there is nothing to keep apart.
+            # stdout or stderr is closed: there is nothing to separate.
             yield
             return
         try:
             yield
         finally:
-            os.dup2(kept, 1)
-            os.close(kept)
+            os.dup2(original, 1)
+            os.close(original)
 
 
-class Departures:
-    """Counts warnings, mostly of what is tolerated, in place of showing each; a context manager.
+class WarningCounter:
+    """Counts warnings, mostly about deviations from the standard, instead of showing each; a context manager.
 
     Attributes
     ----------
-    counts : dict
-        How often each was met.
+    counts : dict of str to int
+        Number of warnings with each text.
     """
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self._lock = Lock()
-        self._caught = warnings.catch_warnings()
+        self._catcher = warnings.catch_warnings()
 
     def __enter__(self) -> Self:
-        self._caught.__enter__()
+        self._catcher.__enter__()
         warnings.simplefilter("always")
 
-        def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        def count(message: Warning | str, *_: Any, **__: Any) -> None:
             text = " ".join(str(message).split())
             with self._lock:
                 self.counts[text] = self.counts.get(text, 0) + 1
 
-        warnings.showwarning = show
+        warnings.showwarning = count
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._caught.__exit__(kind, error, traceback)
+        self._catcher.__exit__(kind, error, traceback)
+
+
+def print_warnings(counts: Mapping[str, int]) -> None:
+    """Print the warnings of a `WarningCounter` to stderr, one line for each text."""
+    for text, count in counts.items():
+        times = "" if count == 1 else f" ({format_count(count, 'time')})"
+        print(f"warning: {printable(text)}{times}", file=sys.stderr)

@@ -13,7 +13,7 @@ from typing import Any
 from dicoxide import _clock
 from dicoxide._extras import MissingExtraError
 from dicoxide._text_format import format_count, terminal_width
-from dicoxide.cli._text import numbers_type, shown
+from dicoxide.cli._text import argument_type, printable
 
 __all__ = ["add_to"]
 
@@ -37,7 +37,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--html", metavar="FILE", help="write a report with charts, in one file")
     parser.add_argument(
         "--budget",
-        type=numbers_type(float, 1),
+        type=argument_type(float, 1),
         default=_BUDGET_SECONDS,
         metavar="SECONDS",
         help="time limit; images and rounds are sampled to keep it (default: %(default)g)",
@@ -55,29 +55,29 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if unknown := [name for name in arguments.peer if name not in bench.DECODERS]:
         print(
-            f"dicoxide: unknown decoder {unknown[0]} (--peer); known decoders are {', '.join(bench.DECODERS)}",
+            f"dicoxide bench: unknown decoder {unknown[0]} (--peer); known decoders are {', '.join(bench.DECODERS)}",
             file=sys.stderr,
         )
         return 2
     try:
         _check_outputs(arguments)
     except (OSError, MissingExtraError) as error:
-        print(f"dicoxide: {error}", file=sys.stderr)
+        print(f"dicoxide bench: {error}", file=sys.stderr)
         return 2
     budget = arguments.budget - (min(_DRAWING_SECONDS, arguments.budget / 4) if arguments.html else 0)
     options = bench.BenchOptions(budget, _clock.seconds(), arguments.verify, tuple(arguments.peer), _command())
     with tempfile.TemporaryDirectory(prefix="dicoxide-images-") as folder, LiveTable() as table:
         notes = []
         if arguments.paths:
-            table.show(bench.BenchProgress("looking for images", arguments.budget, arguments.budget, {}))
+            table.show(bench.BenchProgress("searching for images", arguments.budget, arguments.budget, {}))
             cases, skipped_count = bench.cases_from_paths(arguments.paths)
             if skipped_count:
-                notes.append(f"{format_count(skipped_count, 'file')} skipped: no image, or too large")
+                notes.append(f"{format_count(skipped_count, 'file')} skipped: not an image, or too large")
         else:
             table.show(bench.BenchProgress("generating images", arguments.budget, arguments.budget, {}))
             cases = bench.built_in_cases(folder)
         if not cases:
-            print(f"dicoxide: no images in {' '.join(map(shown, arguments.paths))}", file=sys.stderr)
+            print(f"dicoxide bench: no images in {' '.join(map(printable, arguments.paths))}", file=sys.stderr)
             return 1
         document = bench.run(bench.sampling_order(cases), options, notes, table.show)
     _write(arguments, document)
@@ -108,7 +108,7 @@ def _write(arguments: argparse.Namespace, document: dict[str, Any]) -> None:
     stream = sys.stderr if arguments.json == "-" else sys.stdout
     # A line may begin with the line feed of an empty line.
     lines = "\n".join(bench.report_lines(document, terminal_width(stream))).split("\n")
-    print("\n".join(map(shown, lines)), file=stream)
+    print("\n".join(map(printable, lines)), file=stream)
     if arguments.json == "-":
         print(json.dumps(document, indent=1))
 

@@ -1,4 +1,4 @@
-"""``dicoxide decode SRC… -o OUT``: an archive into arrays, in bounded memory, that can be interrupted and resumed."""
+"""``dicoxide decode SRC… -o OUT``: decodes series into arrays on disk, in bounded memory, and can be resumed."""
 
 from __future__ import annotations
 
@@ -16,84 +16,126 @@ import numpy as np
 
 from dicoxide import _clock
 from dicoxide._extras import FORMAT_PACKAGES, MissingExtraError, preload_format, require
-from dicoxide.bulk.runs._cluster import ClusterError, run_on_cluster
-from dicoxide.bulk.runs._failure import Failure
-from dicoxide.bulk.runs._formats import empty_partials
-from dicoxide.bulk.runs._formats._zarr import begin_group, end_group
-from dicoxide.bulk.runs._frames import FrameSelection
-from dicoxide.bulk.runs._ledger import Ledger, OutputError
-from dicoxide.bulk.runs._options import FORMATS, Options
-from dicoxide.bulk.runs._run import Result, run
-from dicoxide.bulk.runs._scan_sources import Survey
-from dicoxide.bulk.runs._tasks import Job, plan
-from dicoxide.cli._progress import Progress, size_text
-from dicoxide.cli._text import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
+from dicoxide._text_format import format_bytes, format_count, format_rate, format_seconds, table_lines, terminal_width
+from dicoxide.bulk.runs import (
+    FORMATS,
+    ArrayTask,
+    ClusterError,
+    Failure,
+    FrameSelection,
+    Ledger,
+    OutputError,
+    RunOptions,
+    SourceScan,
+    TaskResult,
+    begin_output,
+    finish_output,
+    os_error_text,
+    plan_tasks,
+    remove_partials,
+    run_on_cluster,
+    run_tasks,
+)
+from dicoxide.cli._progress import Progress
+from dicoxide.cli._text import (
+    EXIT_CODES,
+    WarningCounter,
+    argument_type,
+    failure_line,
+    finding_lines,
+    print_warnings,
+    printable,
+    stdout_to_stderr,
+)
 
 __all__ = ["add_to"]
 
-# Failures that are printed; all of them are in errors.jsonl.
-_PRINTED = 20
+# Failures that are printed; errors.jsonl has all of them.
+_MAX_PRINTED_FAILURES = 20
 
-_EPILOG = """\
-OUT gets one array a series; with zarr, OUT itself is one group. A series appears when it is complete, so a run may be
-killed at any time; --resume goes on. ledger.jsonl lists what is finished, errors.jsonl every failure of the last run.
-A series with slices that failed is written without them, named under "missing" in its attributes, never with a hole.
-NIfTI data are (columns, rows, slices) in RAS. Exit code: 0 all well, 1 some inputs failed, 2 usage, 130 interrupted."""
+_EPILOG = f"""\
+OUT gets one array per series; with --format zarr, OUT is one Zarr v3 group. A series appears in OUT when it is
+complete, so a run can be killed at any time and continued with --resume. OUT/ledger.jsonl lists the finished series,
+OUT/errors.jsonl the failures of the last run. A series with failed slices is written without them, and its metadata
+lists them as "missing".
+
+{EXIT_CODES}
+Details: docs/bulk.md"""
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command to argparse."""
-    text = "decode folders, globs and files into arrays on disk, one a series"
     parser = commands.add_parser(
         "decode",
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
+        help="decode files, folders and globs into arrays on disk, one per series",
+        description="Decode files, folders and globs into arrays on disk, one per series.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("sources", nargs="+", metavar="SRC", help="folder (with all below), glob, or file")
-    parser.add_argument("-o", "--out", metavar="OUT", help="output folder: new, empty, or with --resume an earlier one")
-    parser.add_argument("--format", choices=FORMATS, default="zarr", help="default: zarr (a Zarr v3 group)")
-    parser.add_argument("--uncompressed", action="store_true", help="no compression (zarr, nifti)")
-    parser.add_argument("--rescale", action="store_true", help="modality values, float32 unless --dtype says else")
-    parser.add_argument("--dtype", help="type of the arrays, such as int16 (with --rescale) or a wider integer type")
+    parser.add_argument("sources", nargs="+", metavar="SRC", help="file, folder (searched recursively), or glob")
+    parser.add_argument("-o", "--out", metavar="OUT", help="output folder; must be new or empty, except with --resume")
+    parser.add_argument("--format", choices=FORMATS, default="zarr", help="output format (default: zarr)")
+    parser.add_argument("--uncompressed", action="store_true", help="do not compress (zarr, nifti)")
+    parser.add_argument("--rescale", action="store_true", help="write modality values, float32 unless --dtype is given")
     parser.add_argument(
-        "--frames", metavar="LIST", type=numbers_type(FrameSelection.parse), help="of each object, such as 0,3:10"
+        "--dtype",
+        metavar="TYPE",
+        help="type of the arrays: with --rescale float32, float64 or an integer type that holds all values exactly, "
+        "otherwise a wider integer type",
     )
-    parser.add_argument("--threads", metavar="N", type=numbers_type(int, 1), help="most threads; default: all cores")
+    parser.add_argument(
+        "--frames",
+        metavar="LIST",
+        type=argument_type(FrameSelection.parse),
+        help="frames of each object: zero-based indices and ranges, such as 0,3:10 (default: all)",
+    )
+    parser.add_argument(
+        "--threads", metavar="N", type=argument_type(int, 1), help="maximum number of threads (default: all cores)"
+    )
     parser.add_argument(
         "--on-error",
         choices=("skip", "raise"),
         default="skip",
-        help="go on after a failure and report it (default), or stop at the first",
+        help="skip: report failures and continue (default); raise: stop at the first failure",
     )
-    parser.add_argument("--strict", action="store_true", help="departures that are tolerated are failures")
-    parser.add_argument("--max-bytes", metavar="N", type=numbers_type(int, 0), help="most bytes to decode an object to")
-    parser.add_argument("--resume", action="store_true", help="go on with what an earlier run has left in OUT")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be written; OUT is not touched")
+    parser.add_argument("--strict", action="store_true", help="treat deviations from the standard as failures")
     parser.add_argument(
-        "--dask", metavar="ADDRESS|local", help="decode on a Dask cluster; OUT is shared by its workers"
+        "--max-bytes",
+        metavar="N",
+        type=argument_type(int, 0),
+        help="maximum memory for the output and scratch buffers of one object, in bytes",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, all else on stderr")
+    parser.add_argument("--resume", action="store_true", help="continue an earlier run into OUT")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be written; OUT is not touched")
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS|local",
+        help="decode on a Dask cluster, whose workers have the same paths; local: start worker processes",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document to stdout, everything else to stderr"
+    )
     parser.set_defaults(run=_run)
 
 
 @dataclass
-class _Account:
-    """What happened, for the summary."""
+class _RunState:
+    """Plan, results and counts of a run, for the summary."""
 
     out: str | None
-    options: Options
-    jobs: list[Job] = field(default_factory=list)
-    results: dict[str, Result] = field(default_factory=dict)
+    options: RunOptions
+    tasks: list[ArrayTask] = field(default_factory=list)
+    results: dict[str, TaskResult] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    # Names of series that an earlier run has finished.
     resumed: set[str] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=dict)
-    departures: dict[str, int] = field(default_factory=dict)
+    warnings: dict[str, int] = field(default_factory=dict)
     frames: int = 0
     bytes: int = 0
     seconds: float = 0.0
     interrupted: bool = False
+    # True after a failure with --on-error raise.
     stopped: bool = False
 
 
@@ -102,37 +144,37 @@ def _run(arguments: argparse.Namespace) -> int:
         options = _options(arguments)
         if not arguments.dry_run:
             if arguments.out is None:
-                raise OutputError("-o OUT is needed, but for --dry-run")
+                raise OutputError("-o OUT is required, except with --dry-run")
             if arguments.format in FORMAT_PACKAGES:
                 require(FORMAT_PACKAGES[arguments.format], feature=f"--format {arguments.format}")
             if arguments.dask:
                 require("dask", "distributed", feature="--dask")
-        account = _Account(None if arguments.out is None else os.path.abspath(arguments.out), options)
-        with nothing_on_stdout(), Departures() as departures:
-            _work(arguments, account)
-        account.departures = departures.counts
+        state = _RunState(None if arguments.out is None else os.path.abspath(arguments.out), options)
+        with stdout_to_stderr(), WarningCounter() as warnings:
+            _scan_and_decode(arguments, state)
+        state.warnings = warnings.counts
     except (ClusterError, MissingExtraError, OutputError) as error:
         print(f"dicoxide decode: {error}", file=sys.stderr)
         return 2
     if arguments.json:
-        print(json.dumps(_document(account, arguments.dry_run), indent=2))
+        print(json.dumps(_document(state, arguments.dry_run), indent=2))
     elif arguments.dry_run:
-        print("\n".join(_planned(account)))
-    _tell(account, arguments.dry_run)
-    return 130 if account.interrupted else 1 if account.failures else 0
+        print("\n".join(_plan_lines(state, terminal_width(sys.stdout))))
+    _print_summary(state, arguments.dry_run)
+    return 130 if state.interrupted else 1 if state.failures else 0
 
 
-def _options(arguments: argparse.Namespace) -> Options:
+def _options(arguments: argparse.Namespace) -> RunOptions:
     dtype = arguments.dtype
     if dtype is not None:
         try:
-            wanted = np.dtype(dtype)
+            parsed = np.dtype(dtype)
         except TypeError:
-            raise OutputError(f"--dtype {dtype}: no such type") from None
-        if wanted.kind not in "iuf":
-            raise OutputError(f"--dtype {dtype}: an integer or float type is needed")
-        dtype = wanted.name
-    return Options(
+            raise OutputError(f"--dtype {dtype}: unknown type") from None
+        if parsed.kind not in "iuf":
+            raise OutputError(f"--dtype {dtype}: must be an integer or floating-point type")
+        dtype = parsed.name
+    return RunOptions(
         format=arguments.format,
         rescale=arguments.rescale,
         dtype=dtype,
@@ -143,113 +185,112 @@ def _options(arguments: argparse.Namespace) -> Options:
     )
 
 
-def _work(arguments: argparse.Namespace, account: _Account) -> None:
-    began = _clock.seconds()
+def _scan_and_decode(arguments: argparse.Namespace, state: _RunState) -> None:
+    start = _clock.seconds()
     try:
         with ExitStack() as stack:
             if arguments.format in FORMAT_PACKAGES and not arguments.dry_run:
-                # It takes as long as reading some thousand headers, and can be done meanwhile.
+                # Importing takes as long as reading a few thousand headers, so it runs at the same time.
                 Thread(target=preload_format, args=(arguments.format,), daemon=True).start()
-            # Who may not write there learns it before anything is read.
             ledger = None
             if not arguments.dry_run:
-                ledger = stack.enter_context(Ledger(account.out or "", arguments.format, resume=arguments.resume))
-                empty_partials(ledger.out)
-            _survey(arguments, account, ledger)
-            if ledger is not None and not account.stopped:
-                _decode(arguments, account, ledger)
-        if ledger is not None and ledger.broken is not None:
-            why = f"ledger.jsonl or errors.jsonl: {(ledger.broken.strerror or str(ledger.broken)).lower()}"
-            account.failures.append(Failure(ledger.out, kind="Write", message=why))
+                # Before the scan, which may be long: the output folder may be unusable.
+                ledger = stack.enter_context(Ledger(state.out or "", arguments.format, resume=arguments.resume))
+                remove_partials(ledger.out)
+            _scan(arguments, state, ledger)
+            if ledger is not None and not state.stopped:
+                _decode(arguments, state, ledger)
+        if ledger is not None and ledger.write_error is not None:
+            message = f"cannot write ledger.jsonl or errors.jsonl: {os_error_text(ledger.write_error)}"
+            state.failures.append(Failure(ledger.out, kind="Write", message=message))
     except KeyboardInterrupt:
-        account.interrupted = True
-    account.seconds = _clock.seconds() - began
+        state.interrupted = True
+    state.seconds = _clock.seconds() - start
 
 
-def _survey(arguments: argparse.Namespace, account: _Account, ledger: Ledger | None) -> None:
-    """Find the sources, and plan the jobs."""
-    survey = Survey(arguments.sources, exclude=account.out, threads=arguments.threads)
+def _scan(arguments: argparse.Namespace, state: _RunState, ledger: Ledger | None) -> None:
+    """Read the headers of the sources and plan the tasks."""
+    scan = SourceScan(arguments.sources, exclude=state.out, threads=arguments.threads)
     with Progress() as progress:
 
         def headers() -> Iterator[Any]:
-            for one in survey:
-                progress.add(0, 1, 0, int(isinstance(one, Failure)))
-                if isinstance(one, Failure):
-                    _fail(account, ledger, progress.say, one)
+            for entry in scan:
+                progress.add(0, 1, 0, int(isinstance(entry, Failure)))
+                if isinstance(entry, Failure):
+                    _add_failure(state, ledger, progress.print_line, entry)
                     if arguments.on_error == "raise":
-                        account.stopped = True
+                        state.stopped = True
                         return
                 else:
-                    yield one
+                    yield entry
 
-        account.jobs, failures, left_out = plan(headers(), account.options.frames)
+        state.tasks, failures, left_out = plan_tasks(headers(), state.options.frames)
         for failure in failures:
-            _fail(account, ledger, progress.say, failure)
-        account.stopped = account.stopped or bool(failures and arguments.on_error == "raise")
-        if survey.found == 0 and not account.failures:
-            _fail(
-                account, ledger, progress.say, Failure(arguments.sources[0], kind="NotDicom", message="no DICOM files")
-            )
-    counts = survey.counts
-    account.counts = {"files": counts.pop("found"), **counts, "left_out": left_out}
+            _add_failure(state, ledger, progress.print_line, failure)
+        state.stopped = state.stopped or bool(failures and arguments.on_error == "raise")
+        if scan.found == 0 and not state.failures:
+            failure = Failure(arguments.sources[0], kind="NotDicom", message="no DICOM files")
+            _add_failure(state, ledger, progress.print_line, failure)
+    counts = scan.counts
+    state.counts = {"files": counts.pop("found"), **counts, "left_out": left_out}
 
 
-def _decode(arguments: argparse.Namespace, account: _Account, ledger: Ledger) -> None:
-    options, out = account.options, ledger.out
-    prints = {job.name: options.fingerprint(job) for job in account.jobs}
-    account.resumed = {name for name, fingerprint in prints.items() if ledger.is_finished(name, fingerprint)}
-    jobs = [job for job in account.jobs if job.name not in account.resumed]
-    frames = sum(len(job.slices) for job in jobs)
-    files = sum(len({one.path for one in job.slices}) for job in jobs)
+def _decode(arguments: argparse.Namespace, state: _RunState, ledger: Ledger) -> None:
+    """Decode and write the tasks that an earlier run has not finished."""
+    options, out = state.options, ledger.out
+    fingerprints = {task.name: options.fingerprint(task) for task in state.tasks}
+    state.resumed = {name for name, fingerprint in fingerprints.items() if ledger.is_finished(name, fingerprint)}
+    tasks = [task for task in state.tasks if task.name not in state.resumed]
+    frame_count = sum(len(task.slices) for task in tasks)
+    file_count = sum(task.file_count for task in tasks)
     try:
-        ledger.begin(job.name for job in jobs)
-        if options.format == "zarr":
-            begin_group(out)
-        with Progress(frames=frames, files=files) as progress:
-            how = {"stop_at_failure": arguments.on_error == "raise", "threads": arguments.threads}
+        ledger.discard(task.name for task in tasks)
+        begin_output(out, options.format)
+        with Progress(frames=frame_count, files=file_count) as progress:
+            run_arguments = {"stop_at_failure": arguments.on_error == "raise", "threads": arguments.threads}
             results = (
-                run_on_cluster(jobs, out, options, arguments.dask, report=progress.add, **how)
-                if arguments.dask and jobs
-                else run(jobs, out, options, report=progress.add, **how)
+                run_on_cluster(tasks, out, options, arguments.dask, report=progress.add, **run_arguments)
+                if arguments.dask and tasks
+                else run_tasks(tasks, out, options, report=progress.add, **run_arguments)
             )
             try:
                 for result in results:
-                    account.results[result.name] = result
+                    state.results[result.name] = result
                     for failure in result.failures:
-                        _fail(account, ledger, progress.say, failure)
+                        _add_failure(state, ledger, progress.print_line, failure)
                     if result.outputs:
-                        # One with missing slices is made again, should they be there then.
-                        fingerprint = None if result.failures else prints[result.name]
-                        ledger.finished(result.name, fingerprint, list(result.outputs), slices=result.slices)
+                        # An incomplete series has no fingerprint, so that --resume tries it again.
+                        fingerprint = None if result.failures else fingerprints[result.name]
+                        ledger.record_finished(result.name, fingerprint, list(result.outputs), slices=result.slices)
             finally:
                 results.close()
-                account.frames, account.bytes = progress.frames - progress.errors, progress.bytes
-        empty_partials(out)
-        if options.format == "zarr":
-            end_group(out)
+                state.frames, state.bytes = progress.frames - progress.errors, progress.bytes
+        remove_partials(out)
+        finish_output(out, options.format)
     except OSError as error:
-        why = f"writing the output folder: {(error.strerror or str(error)).lower()}"
-        _fail(account, ledger, Progress().say, Failure(out, kind="Write", message=why))
+        message = f"cannot write to the output folder: {os_error_text(error)}"
+        _add_failure(state, ledger, Progress().print_line, Failure(out, kind="Write", message=message))
     finally:
-        empty_partials(out)
+        remove_partials(out)
 
 
-def _fail(account: _Account, ledger: Ledger | None, say: Callable[[str], None], failure: Failure) -> None:
-    account.failures.append(failure)
+def _add_failure(state: _RunState, ledger: Ledger | None, print_line: Callable[[str], None], failure: Failure) -> None:
+    """Record a failure, and print it if it is one of the first."""
+    state.failures.append(failure)
     if ledger is not None:
-        ledger.failed(failure)
-    if len(account.failures) <= _PRINTED:
-        say(failure_line(failure))
-    elif len(account.failures) == _PRINTED + 1:
-        say("… more failures are in errors.jsonl" if ledger is not None else "… and more failures")
+        ledger.record_failure(failure)
+    if len(state.failures) <= _MAX_PRINTED_FAILURES:
+        print_line(failure_line(failure))
+    elif len(state.failures) == _MAX_PRINTED_FAILURES + 1:
+        print_line("… more failures, listed in errors.jsonl" if ledger is not None else "… more failures")
 
 
-def _status(account: _Account, job: Job, is_dry: bool) -> str:
-    if is_dry:
+def _status(state: _RunState, task: ArrayTask, is_dry_run: bool) -> str:
+    if is_dry_run:
         return "planned"
-    if job.name in account.resumed:
+    if task.name in state.resumed:
         return "resumed"
-    result = account.results.get(job.name)
+    result = state.results.get(task.name)
     if result is None:
         return "not done"
     if not result.outputs:
@@ -257,66 +298,72 @@ def _status(account: _Account, job: Job, is_dry: bool) -> str:
     return "incomplete" if result.failures else "written"
 
 
-def _document(account: _Account, is_dry: bool) -> dict[str, Any]:
+def _document(state: _RunState, is_dry_run: bool) -> dict[str, Any]:
+    """Return the JSON document of --json."""
     series = []
-    for job in account.jobs:
-        result = account.results.get(job.name)
-        status = _status(account, job, is_dry)
+    for task in state.tasks:
+        result = state.results.get(task.name)
+        status = _status(state, task, is_dry_run)
         series.append(
             {
-                "name": job.name,
+                "name": task.name,
                 "status": status,
-                "slices": len(job.slices),
-                "written": result.slices if result else len(job.slices) if status == "resumed" else 0,
-                "shape": list(job.shape),
-                "slice_shape": list(job.slice_shape),
-                "dtype": account.options.result_dtype(job).name,
+                "slices": len(task.slices),
+                "written": result.slices if result else len(task.slices) if status == "resumed" else 0,
+                "shape": list(task.shape),
+                "slice_shape": list(task.slice_shape),
+                "dtype": state.options.output_dtype(task).name,
                 "outputs": list(result.outputs) if result else [],
-                "modality": job.plan.modality or None,
-                "description": job.plan.description or None,
-                "findings": job.findings,
+                "modality": task.plan.modality or None,
+                "description": task.plan.description or None,
+                "findings": task.findings,
             }
         )
     return {
-        "out": account.out,
-        "format": account.options.format,
-        "dry_run": is_dry,
-        "interrupted": account.interrupted,
+        "out": state.out,
+        "format": state.options.format,
+        "dry_run": is_dry_run,
+        "interrupted": state.interrupted,
         "series": series,
-        **account.counts,
-        "frames": account.frames,
-        "bytes": account.bytes,
-        "seconds": round(account.seconds, 3),
-        "failures": [failure.as_json() for failure in account.failures],
-        "warnings": account.departures,
+        **state.counts,
+        "frames": state.frames,
+        "bytes": state.bytes,
+        "seconds": round(state.seconds, 3),
+        "failures": [failure.as_json() for failure in state.failures],
+        "warnings": state.warnings,
     }
 
 
-def _planned(account: _Account) -> Iterator[str]:
-    for job in account.jobs:
-        dtype = account.options.result_dtype(job)
-        shape = "×".join(map(str, job.shape))
-        about = [job.plan.modality, job.plan.description, *job.findings]
-        yield shown("  ".join([job.name, f"{shape} of {dtype}", *(str(one) for one in about if one)]))
+def _plan_lines(state: _RunState, width: int | None) -> Iterator[str]:
+    """Format the plan of --dry-run as tables, wrapped to `width` columns."""
+    rows = []
+    for task in state.tasks:
+        shape = "×".join(map(str, task.shape))
+        dtype = state.options.output_dtype(task)
+        rows.append((task.name, shape, dtype.name, task.plan.modality, printable(task.plan.description)))
+    yield from table_lines(rows, ("series", "shape", "type", "modality", "description"), width=width)
+    findings = {task.name: task.findings for task in state.tasks if task.findings}
+    if findings:
+        yield ""
+        yield from finding_lines(findings)
 
 
-def _tell(account: _Account, is_dry: bool) -> None:
-    """The summary for people."""
-    counts = account.counts
-    say = [] if not counts else [counted(counts["files"], "DICOM file")]
+def _print_summary(state: _RunState, is_dry_run: bool) -> None:
+    """Print warnings and counts to stderr."""
+    counts = state.counts
+    parts = [format_count(counts["files"], "DICOM file")] if counts else []
     if counts.get("skipped"):
-        say.append(f"{counted(counts['skipped'], 'other file')} skipped")
+        parts.append(f"{format_count(counts['skipped'], 'other file')} skipped")
     if counts.get("duplicates"):
-        say.append(f"{counted(counts['duplicates'], 'file')} met twice")
-    statuses = [_status(account, job, is_dry) for job in account.jobs]
-    say += [f"{statuses.count(one)} series {one}" for one in dict.fromkeys(statuses)]
-    if account.frames:
-        speed = account.bytes / max(account.seconds, 1e-6)
-        say.append(f"{counted(account.frames, 'frame')}, {size_text(account.bytes)} in {account.seconds:.1f} s")
-        say.append(f"{size_text(int(speed))}/s")
-    say.append(counted(len(account.failures), "failure"))
-    for text, count in account.departures.items():
-        print(f"warning, {counted(count, 'time')}: {text}", file=sys.stderr)
-    print(", ".join(say), file=sys.stderr)
-    if account.interrupted:
-        print("interrupted: nothing is half-written, --resume goes on", file=sys.stderr)
+        parts.append(f"{format_count(counts['duplicates'], 'duplicate file')} skipped")
+    statuses = [_status(state, task, is_dry_run) for task in state.tasks]
+    parts += [f"{statuses.count(status)} series {status}" for status in dict.fromkeys(statuses)]
+    if state.frames:
+        seconds = max(state.seconds, 1e-6)
+        size = f"{format_bytes(state.bytes)} in {format_seconds(seconds)} ({format_rate(state.bytes / seconds)})"
+        parts.append(f"{format_count(state.frames, 'frame')}, {size}")
+    parts.append(format_count(len(state.failures), "failure"))
+    print_warnings(state.warnings)
+    print(", ".join(parts), file=sys.stderr)
+    if state.interrupted:
+        print("interrupted; partial results: complete series are kept, --resume continues", file=sys.stderr)

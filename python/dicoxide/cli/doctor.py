@@ -1,4 +1,4 @@
-"""``dicoxide doctor``: what is installed here, who decodes what, and on which instructions."""
+"""``dicoxide doctor``: versions, CPU level, transfer syntaxes, and other decoders that are installed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from typing import Any, NamedTuple
@@ -16,14 +17,15 @@ from dicoxide._backend import core
 from dicoxide._capabilities import capabilities
 from dicoxide._extras import EXTRAS
 from dicoxide._fallback_decoders import available_plugins
-from dicoxide.cli._text import nothing_on_stdout
+from dicoxide._text_format import format_count, table_lines, terminal_width
+from dicoxide.cli._text import printable, stdout_to_stderr
 from dicoxide.plugins import is_enabled, prefetch_threads
 
 __all__ = ["add_to", "report"]
 
 
 class _Variable(NamedTuple):
-    """An environment variable that forces a path."""
+    """An environment variable for debugging: valid values, and their effect."""
 
     name: str
     values: tuple[str, ...]
@@ -31,32 +33,34 @@ class _Variable(NamedTuple):
 
 
 _VARIABLES = (
-    _Variable("DICOXIDE_CPU", ("portable", "x86-64-v3"), "no instructions beyond the baseline, or beyond AVX2"),
-    _Variable("DICOXIDE_ENTROPY_MODE", ("serial", "lanes", "speculative"), "one way through entropy-coded data"),
-    _Variable("DICOXIDE_PURE_PYTHON", ("1",), "the NumPy backend"),
+    _Variable("DICOXIDE_CPU", ("portable", "x86-64-v3"), "use no instructions above this CPU level"),
+    _Variable("DICOXIDE_ENTROPY_MODE", ("serial", "lanes", "speculative"), "use this mode for entropy-coded data"),
+    _Variable("DICOXIDE_PURE_PYTHON", ("1",), "use the NumPy backend"),
 )
 
-# The package that a plugin of pydicom's asks for, where its name is another.
-_PACKAGES = {"gdcm": "python-gdcm"}
+# Distributions of pydicom's plugins, where the name differs.
+_PLUGIN_PACKAGES = {"gdcm": "python-gdcm"}
 
-# Other decoders, and the beginning of the names of a family of them.
-_DECODERS = frozenset({"dicomsdl", "gdcm", "imagecodecs", "pillow", "pyjpegls", "python-gdcm", "simpleitk"})
-_FAMILY = "pylibjpeg"
+# Distributions that decode DICOM images; names that start with the prefix do so too.
+_DECODER_PACKAGES = frozenset({"dicomsdl", "gdcm", "imagecodecs", "pillow", "pyjpegls", "python-gdcm", "simpleitk"})
+_DECODER_PREFIX = "pylibjpeg"
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command to argparse."""
-    text = "versions, CPU path, transfer syntaxes, the other decoders found"
-    parser = commands.add_parser("doctor", help=text, description=f"Show {text}.")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, all else on stderr")
+    text = "show versions, CPU level, transfer syntaxes, and other decoders that are installed"
+    parser = commands.add_parser("doctor", help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document to stdout, everything else to stderr"
+    )
     parser.set_defaults(run=_run)
 
 
 def report() -> dict[str, Any]:
-    """What there is to know, as what JSON can hold."""
-    table = capabilities()
+    """Return the state of the installation, as JSON values."""
+    capability_by_uid = capabilities()
     plugins: dict[str, list[str]] = {}
-    for uid in table:
+    for uid in capability_by_uid:
         for name in available_plugins(uid):
             plugins.setdefault(name, []).append(uid)
     return {
@@ -78,86 +82,78 @@ def report() -> dict[str, Any]:
         "plugins": [
             {
                 "name": name,
-                "package": _PACKAGES.get(name, name),
-                "version": _version(_PACKAGES.get(name, name)),
+                "package": _PLUGIN_PACKAGES.get(name, name),
+                "version": _version(_PLUGIN_PACKAGES.get(name, name)),
                 "transfer_syntaxes": uids,
             }
             for name, uids in sorted(plugins.items())
         ],
-        "decoders": [{"package": name, "version": version} for name, version in _decoders()],
+        "decoders": [{"package": name, "version": version} for name, version in _decoder_packages()],
         "extras": [{"package": name, "extra": extra, "version": _version(name)} for name, extra in EXTRAS.items()],
-        "transfer_syntaxes": [{"uid": uid, **entry._asdict()} for uid, entry in table.items()],
+        "transfer_syntaxes": [{"uid": uid, **entry._asdict()} for uid, entry in capability_by_uid.items()],
     }
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with nothing_on_stdout():
-        found = report()
+    with stdout_to_stderr():
+        document = report()
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(document, indent=2))
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join(_lines(document, terminal_width(sys.stdout))))
     return 0
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
-    yield f"dicoxide {found['dicoxide']}"
-    backend = f"{found['backend']}: {found['backend_why']}" if found["backend_why"] else found["backend"]
-    enabled = "yes" if found["enabled"] else "no; dicoxide.enable() puts it first in pydicom's decoders"
-    yield from _table(
-        ("Python", f"{found['python']} on {found['platform']}, {found['cores']} cores"),
-        ("NumPy", found["numpy"]),
-        ("pydicom", found["pydicom"]),
-        ("backend", backend),
-        ("CPU path", found["cpu_path"]),
-        ("enabled", enabled),
-    )
-    yield "\nenvironment variables that force a path"
-    yield from _table(
-        *(
-            (f"{variable['name']}={'|'.join(variable['values'])}", _state(variable), variable["effect"])
-            for variable in found["environment"]
+def _lines(document: dict[str, Any], width: int | None) -> Iterator[str]:
+    """Format a report as text; tables are wrapped to `width` columns."""
+    backend, reason = document["backend"], document["backend_why"]
+    installation = [
+        ("Python", f"{document['python']} on {document['platform']}, {format_count(document['cores'], 'core')}"),
+        ("NumPy", document["numpy"] or "not installed"),
+        ("pydicom", document["pydicom"] or "not installed"),
+        ("backend", f"{backend} ({reason})" if reason else backend),
+        ("CPU level", document["cpu_path"]),
+        ("enabled", "yes" if document["enabled"] else "no; dicoxide.enable() puts it first among pydicom's decoders"),
+    ]
+    variables = [
+        (f"{variable['name']}={'|'.join(variable['values'])}", _variable_state(variable), variable["effect"])
+        for variable in document["environment"]
+    ]
+    plugins = [
+        (
+            plugin["name"],
+            f"{plugin['package']} {plugin['version'] or '(unknown version)'}",
+            format_count(len(plugin["transfer_syntaxes"]), "transfer syntax", "transfer syntaxes"),
         )
-    )
-    yield "\npydicom's plugins"
-    yield from _table(
-        *(
-            (plugin["name"], f"{plugin['package']} {plugin['version'] or 'of unknown version'}", _count(plugin))
-            for plugin in found["plugins"]
-        )
-    )
-    yield "\nother decoders"
-    yield from _table(*((decoder["package"], decoder["version"]) for decoder in found["decoders"]))
-    yield "\noptional packages"
-    yield from _table(
-        *((one["package"], one["version"] or "not there", f"dicoxide[{one['extra']}]") for one in found["extras"])
-    )
-    yield "\ntransfer syntaxes"
-    yield from _table(
-        *(
-            (entry["uid"], entry["keyword"], entry["decoder"] or "nobody", entry["why"])
-            for entry in found["transfer_syntaxes"]
-        )
-    )
+        for plugin in document["plugins"]
+    ]
+    decoders = [(decoder["package"], decoder["version"]) for decoder in document["decoders"]]
+    extras = [
+        (extra["package"], extra["version"] or "not installed", f"dicoxide[{extra['extra']}]")
+        for extra in document["extras"]
+    ]
+    syntaxes = [
+        (syntax["uid"], syntax["keyword"], syntax["decoder"] or "none", syntax["why"])
+        for syntax in document["transfer_syntaxes"]
+    ]
+    yield f"dicoxide {document['dicoxide']}"
+    yield from table_lines(installation, width=width)
+    for title, header, rows in (
+        ("Debugging variables", ("variable", "state", "effect"), variables),
+        ("pydicom decoder plugins", ("plugin", "package", "decodes"), plugins),
+        ("Other decoders", ("package", "version"), decoders),
+        ("Optional packages", ("package", "version", "extra"), extras),
+        ("Transfer syntaxes", ("UID", "keyword", "decoder", "reason"), syntaxes),
+    ):
+        yield f"\n{title}"
+        yield from table_lines([tuple(map(printable, row)) for row in rows], header, width=width)
 
 
-def _table(*rows: tuple[str, ...]) -> Iterator[str]:
-    rows = rows or (("none",),)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _state(variable: dict[str, Any]) -> str:
+def _variable_state(variable: dict[str, Any]) -> str:
     value = variable["value"]
     if value is None:
         return "not set"
-    return "set" if value in variable["values"] else f"set to {value!r}"
-
-
-def _count(plugin: dict[str, Any]) -> str:
-    count = len(plugin["transfer_syntaxes"])
-    return f"{count} transfer syntax{'es' if count > 1 else ''}"
+    return f"set to {value!r}" if value in variable["values"] else f"set to {value!r}, which is not valid"
 
 
 def _version(package: str) -> str | None:
@@ -167,11 +163,11 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _decoders() -> list[tuple[str, str]]:
-    """Name and version of the packages here that decode too; a package that is there twice counts once."""
-    found: dict[str, str] = {}
+def _decoder_packages() -> list[tuple[str, str]]:
+    """Return name and version of installed packages that decode images; the first if one is installed twice."""
+    versions: dict[str, str] = {}
     for distribution in metadata.distributions():
         name = (distribution.metadata["Name"] or "").lower().replace("_", "-")
-        if name in _DECODERS or name.startswith(_FAMILY):
-            found.setdefault(name, distribution.version)
-    return sorted(found.items())
+        if name in _DECODER_PACKAGES or name.startswith(_DECODER_PREFIX):
+            versions.setdefault(name, distribution.version)
+    return sorted(versions.items())

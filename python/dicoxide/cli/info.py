@@ -1,4 +1,4 @@
-"""``dicoxide info PATH…``: what is in there, and which decoder takes it."""
+"""``dicoxide info PATH…``: series and images in files and folders, and the decoder of each transfer syntax."""
 
 from __future__ import annotations
 
@@ -9,91 +9,102 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from dicoxide._capabilities import Capability, capabilities
-from dicoxide.bulk.runs._failure import Failure
-from dicoxide.bulk.runs._frames import FrameSelection
-from dicoxide.bulk.runs._scan_sources import Survey
-from dicoxide.bulk.runs._series_metadata import series_attributes
-from dicoxide.bulk.runs._tasks import Job, plan
+from dicoxide._text_format import format_count, table_lines, terminal_width
+from dicoxide.bulk.runs import ArrayTask, Failure, FrameSelection, SourceScan, plan_tasks, series_attributes
 from dicoxide.bulk.series import Header
 from dicoxide.cli._progress import Progress
-from dicoxide.cli._text import Departures, counted, failure_line, nothing_on_stdout, numbers_type, shown
+from dicoxide.cli._text import (
+    EXIT_CODES,
+    WarningCounter,
+    argument_type,
+    failure_line,
+    finding_lines,
+    print_warnings,
+    printable,
+    stdout_to_stderr,
+)
 
 __all__ = ["add_to", "report"]
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command to argparse."""
-    text = "what is in files and folders, and which decoder takes it"
     parser = commands.add_parser(
         "info",
-        help=text,
-        description=f"Show {text}. Files are shown one by one, what lies in folders and matches globs by series.",
-        epilog="Exit code: 0 all well, 1 some files are no images or no decoder takes them, 2 usage.",
+        help="show what files and folders contain, and which decoder is used",
+        description="Show what files and folders contain, and which decoder is used. Files named on the command line "
+        "are shown one by one; files in folders, or matching a glob, are grouped by series.",
+        epilog=f"{EXIT_CODES} A file that is not an image, or that no decoder supports, is a failed input.",
     )
-    parser.add_argument("sources", nargs="+", metavar="PATH", help="folder (with all below), glob, or file")
-    parser.add_argument("--files", action="store_true", help="show every file, also those in folders")
-    parser.add_argument("--threads", metavar="N", type=numbers_type(int, 1), help="most threads; default: all cores")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, all else on stderr")
+    parser.add_argument("sources", nargs="+", metavar="PATH", help="file, folder (searched recursively), or glob")
+    parser.add_argument("--files", action="store_true", help="show every file, including those in folders")
+    parser.add_argument(
+        "--threads", metavar="N", type=argument_type(int, 1), help="maximum number of threads (default: all cores)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document to stdout, everything else to stderr"
+    )
     parser.set_defaults(run=_run)
 
 
 def report(sources: list[str], *, every_file: bool = False, threads: int | None = None) -> dict[str, Any]:
-    """What there is to know, as what JSON can hold."""
-    table = capabilities()
-    named = {os.path.abspath(source) for source in sources if os.path.isfile(source)}
-    survey = Survey(sources, threads=threads)
+    """Return files, series, counts and failures, as JSON values."""
+    capability_by_uid = capabilities()
+    named_paths = {os.path.abspath(source) for source in sources if os.path.isfile(source)}
+    scan = SourceScan(sources, threads=threads)
     files: list[dict[str, Any]] = []
     failures: list[Failure] = []
 
     def headers() -> Iterator[Header]:
         with Progress() as progress:
-            for one in survey:
-                progress.add(0, 1, 0, int(isinstance(one, Failure)))
-                if isinstance(one, Failure):
-                    failures.append(one)
+            for entry in scan:
+                progress.add(0, 1, 0, int(isinstance(entry, Failure)))
+                if isinstance(entry, Failure):
+                    failures.append(entry)
                     continue
-                if every_file or one.path in named:
-                    files.append(_of_file(one, table))
-                if _decoder(one.slices[0].file.transfer_syntax, table) is None:
-                    failures.append(_nobody(one, table))
-                yield one
+                if every_file or entry.path in named_paths:
+                    files.append(_file_report(entry, capability_by_uid))
+                if _decoder(entry.slices[0].file.transfer_syntax, capability_by_uid) is None:
+                    failures.append(_no_decoder_failure(entry, capability_by_uid))
+                yield entry
 
-    jobs, _, _ = plan(headers(), FrameSelection())
-    if survey.found == 0 and not failures:
+    tasks, _, _ = plan_tasks(headers(), FrameSelection())
+    if scan.found == 0 and not failures:
         failures.append(Failure(os.path.abspath(sources[0]), kind="NotDicom", message="no DICOM files"))
     return {
         "files": files,
-        "series": [_of_series(job, table) for job in jobs],
-        **survey.counts,
+        "series": [_series_report(task, capability_by_uid) for task in tasks],
+        **scan.counts,
         "failures": [failure.as_json() for failure in failures],
     }
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with nothing_on_stdout(), Departures() as departures:
-        found = report(arguments.sources, every_file=arguments.files, threads=arguments.threads)
-    found["warnings"] = departures.counts
+    with stdout_to_stderr(), WarningCounter() as warnings:
+        document = report(arguments.sources, every_file=arguments.files, threads=arguments.threads)
+    document["warnings"] = warnings.counts
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(document, indent=2))
     else:
-        print("\n".join(_lines(found)))
-    for text, count in departures.counts.items():
-        print(f"warning, {counted(count, 'time')}: {text}", file=sys.stderr)
-    for failure in found["failures"]:
+        print("\n".join(_lines(document, terminal_width(sys.stdout))))
+    print_warnings(warnings.counts)
+    for failure in document["failures"]:
         print(failure_line(Failure(**failure)), file=sys.stderr)
-    return 1 if found["failures"] else 0
+    return 1 if document["failures"] else 0
 
 
-def _of_file(header: Header, table: dict[str, Capability]) -> dict[str, Any]:
+def _file_report(header: Header, capability_by_uid: dict[str, Capability]) -> dict[str, Any]:
     attributes = series_attributes(header.path)
     first = header.slices[0]
     uid = first.file.transfer_syntax
     return {
         "path": header.path,
         "transfer_syntax": uid,
-        "transfer_syntax_keyword": _keyword(uid, table),
-        "decoder": _decoder(uid, table),
+        "transfer_syntax_keyword": _keyword(uid, capability_by_uid),
+        "decoder": _decoder(uid, capability_by_uid),
         "modality": header.modality or None,
         "rows": header.shape[0],
         "columns": header.shape[1],
@@ -111,72 +122,92 @@ def _of_file(header: Header, table: dict[str, Capability]) -> dict[str, Any]:
     }
 
 
-def _of_series(job: Job, table: dict[str, Capability]) -> dict[str, Any]:
-    syntaxes = sorted({one.file.transfer_syntax for one in job.slices})
+def _series_report(task: ArrayTask, capability_by_uid: dict[str, Capability]) -> dict[str, Any]:
+    uids = sorted({frame.file.transfer_syntax for frame in task.slices})
     return {
-        "name": job.name,
-        "modality": job.plan.modality or None,
-        "description": job.plan.description or None,
-        "files": len({one.path for one in job.slices}),
-        "slices": len(job.slices),
-        "shape": list(job.shape),
-        "slice_shape": list(job.slice_shape),
-        "dtype": job.plan.dtype.str.lstrip("<>=|"),
-        "spacing": job.spacing,
+        "name": task.name,
+        "modality": task.plan.modality or None,
+        "description": task.plan.description or None,
+        "files": task.file_count,
+        "slices": len(task.slices),
+        "shape": list(task.shape),
+        "slice_shape": list(task.slice_shape),
+        "dtype": task.plan.dtype.str.lstrip("<>=|"),
+        "spacing": task.spacing,
         "transfer_syntaxes": [
-            {"uid": uid, "keyword": _keyword(uid, table), "decoder": _decoder(uid, table)} for uid in syntaxes
+            {"uid": uid, "keyword": _keyword(uid, capability_by_uid), "decoder": _decoder(uid, capability_by_uid)}
+            for uid in uids
         ],
-        "findings": job.findings,
+        "findings": task.findings,
     }
 
 
-def _lines(found: dict[str, Any]) -> Iterator[str]:
-    for file in found["files"]:
-        yield shown(file["path"])
-        size = f"{file['rows']} rows × {file['columns']} columns × {counted(file['number_of_frames'], 'frame')}"
-        samples = file["samples_per_pixel"] or 1
-        bits = f"{file['bits_stored'] or file['bits_allocated']} of {file['bits_allocated']} bits"
-        rescale = "none" if file["rescale"] is None else "{:g} · value + {:g}".format(*file["rescale"])
-        for name, value in (
-            ("modality", file["modality"]),
-            ("size", f"{size}, {counted(samples, 'sample')} of {bits}, {file['dtype']}"),
-            ("photometric interpretation", file["photometric_interpretation"]),
-            ("rescale", rescale),
-            ("transfer syntax", f"{file['transfer_syntax']} {file['transfer_syntax_keyword'] or ''}"),
-            ("decoder", file["decoder"] or "nobody"),
-        ):
-            yield shown(f"  {name:<26}  {value if value is not None else 'not there'}".rstrip())
-    if found["series"] and found["files"]:
+def _lines(document: dict[str, Any], width: int | None) -> Iterator[str]:
+    """Format a report as text; tables are wrapped to `width` columns."""
+    for file in document["files"]:
+        yield printable(file["path"])
+        yield from table_lines(_file_rows(file), width=width)
         yield ""
-    for series in found["series"]:
-        shape = "×".join(map(str, series["shape"]))
-        syntaxes = ", ".join(
-            f"{one['keyword'] or one['uid']} by {one['decoder'] or 'nobody'}" for one in series["transfer_syntaxes"]
-        )
-        about = [series["modality"], series["description"], *series["findings"]]
-        text = [series["name"], counted(series["files"], "file"), f"{shape} of {series['dtype']}", syntaxes]
-        yield shown("  ".join([*text, *(str(one) for one in about if one)]))
-    names = (("found", "DICOM file"), ("skipped", "other file skipped"), ("dicomdirs", "DICOMDIR skipped"))
-    told = [f"{found[key]} {text}" if found[key] == 1 else f"{found[key]} {_plural(text)}" for key, text in names]
-    yield ", ".join([*told, f"{len(found['series'])} series", counted(len(found["failures"]), "failure")])
+    if document["series"]:
+        header = ("series", "files", "shape", "type", "modality", "transfer syntax", "decoder", "description")
+        rows = [tuple(map(printable, _series_row(series))) for series in document["series"]]
+        yield from table_lines(rows, header, right_aligned={1}, width=width)
+        yield ""
+    findings = {series["name"]: series["findings"] for series in document["series"] if series["findings"]}
+    if findings:
+        yield from finding_lines(findings)
+        yield ""
+    counts = [format_count(document["found"], "DICOM file")]
+    counts += [f"{format_count(document['skipped'], 'other file')} skipped"] if document["skipped"] else []
+    counts += [f"{format_count(document['dicomdirs'], 'DICOMDIR')} skipped"] if document["dicomdirs"] else []
+    counts += [f"{format_count(document['duplicates'], 'duplicate file')} skipped"] if document["duplicates"] else []
+    counts += [format_count(len(document["series"]), "series", "series")]
+    yield ", ".join([*counts, format_count(len(document["failures"]), "failure")])
 
 
-def _plural(text: str) -> str:
-    return text.replace("file", "files").replace("DICOMDIR", "DICOMDIRs")
+def _file_rows(file: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return (name, value) of the attributes of a file; absent ones are left out."""
+    frames = format_count(file["number_of_frames"], "frame")
+    samples = format_count(file["samples_per_pixel"] or 1, "sample")
+    bits = f"{file['bits_stored'] or file['bits_allocated']} of {file['bits_allocated']} bits"
+    rescale = "none" if file["rescale"] is None else "slope {:g}, intercept {:g}".format(*file["rescale"])
+    rows = (
+        ("modality", file["modality"]),
+        ("size", f"{file['rows']} rows × {file['columns']} columns, {frames}"),
+        ("samples", f"{samples} per pixel, {bits} stored, type {np.dtype(file['dtype'])}"),
+        ("photometric interpretation", file["photometric_interpretation"]),
+        ("rescale", rescale),
+        ("transfer syntax", f"{file['transfer_syntax']} {file['transfer_syntax_keyword'] or '(unknown)'}"),
+        ("decoder", file["decoder"] or "none"),
+    )
+    return [(name, printable(value)) for name, value in rows if value is not None]
 
 
-def _keyword(uid: str, table: dict[str, Capability]) -> str | None:
-    return table[uid].keyword if uid in table else None
+def _series_row(series: dict[str, Any]) -> tuple[str, ...]:
+    syntaxes = series["transfer_syntaxes"]
+    return (
+        series["name"],
+        f"{series['files']}",
+        "×".join(map(str, series["shape"])),
+        str(np.dtype(series["dtype"])),
+        series["modality"] or "",
+        ", ".join(syntax["keyword"] or syntax["uid"] for syntax in syntaxes),
+        ", ".join(dict.fromkeys(syntax["decoder"] or "none" for syntax in syntaxes)),
+        series["description"] or "",
+    )
 
 
-def _decoder(uid: str, table: dict[str, Capability]) -> str | None:
-    return table[uid].decoder if uid in table else None
+def _keyword(uid: str, capability_by_uid: dict[str, Capability]) -> str | None:
+    return capability_by_uid[uid].keyword if uid in capability_by_uid else None
 
 
-def _nobody(header: Header, table: dict[str, Capability]) -> Failure:
+def _decoder(uid: str, capability_by_uid: dict[str, Capability]) -> str | None:
+    return capability_by_uid[uid].decoder if uid in capability_by_uid else None
+
+
+def _no_decoder_failure(header: Header, capability_by_uid: dict[str, Capability]) -> Failure:
     first = header.slices[0]
     uid = first.file.transfer_syntax
-    why = table[uid].why if uid in table else "no image transfer syntax of PS3.6 Annex A"
-    return Failure(
-        header.path, first.sop_instance_uid or None, uid, "Unsupported", message=f"no decoder takes {uid}: {why}"
-    )
+    reason = capability_by_uid[uid].why if uid in capability_by_uid else "not an image transfer syntax of PS3.6 Annex A"
+    message = f"no decoder for transfer syntax {uid}: {reason}"
+    return Failure(header.path, first.sop_instance_uid or None, uid, "Unsupported", message=message)

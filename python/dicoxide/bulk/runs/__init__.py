@@ -1,1 +1,37 @@
-"""Runs of the command line: jobs into arrays on disk, with a journal of what is done and what has failed."""
+"""Runs of ``dicoxide decode``: scan sources, plan arrays, decode and write them, record what was done.
+
+Import from this package, not from its modules. It does not know the command line.
+"""
+
+from dicoxide.bulk.runs._cluster import ClusterError, run_on_cluster
+from dicoxide.bulk.runs._failure import Failure, os_error_text
+from dicoxide.bulk.runs._formats import begin_output, finish_output, remove_partials
+from dicoxide.bulk.runs._frame_selection import FrameSelection
+from dicoxide.bulk.runs._ledger import Ledger, OutputError
+from dicoxide.bulk.runs._options import FORMATS, RunOptions
+from dicoxide.bulk.runs._run import ProgressCallback, TaskResult, run_tasks
+from dicoxide.bulk.runs._scan_sources import SourceScan
+from dicoxide.bulk.runs._series_metadata import series_attributes
+from dicoxide.bulk.runs._tasks import ArrayTask, plan_tasks
+
+__all__ = [
+    "FORMATS",
+    "ArrayTask",
+    "ClusterError",
+    "Failure",
+    "FrameSelection",
+    "Ledger",
+    "OutputError",
+    "ProgressCallback",
+    "RunOptions",
+    "SourceScan",
+    "TaskResult",
+    "begin_output",
+    "finish_output",
+    "os_error_text",
+    "plan_tasks",
+    "remove_partials",
+    "run_on_cluster",
+    "run_tasks",
+    "series_attributes",
+]

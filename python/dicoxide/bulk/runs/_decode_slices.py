@@ -1,109 +1,122 @@
-"""Slices of jobs, decoded in their order on all threads."""
+"""Decodes the slices of tasks in order, on all threads."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from itertools import chain, groupby
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from dicoxide._arguments import Array
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
 from dicoxide._threads import Task, ThreadPool
-from dicoxide.bulk._many import decode_many
-from dicoxide.bulk.runs._options import Options
-from dicoxide.bulk.runs._tasks import Job
+from dicoxide.bulk import decode_many
+from dicoxide.bulk.runs._options import RunOptions
+from dicoxide.bulk.runs._tasks import ArrayTask
 from dicoxide.errors import DecodeError
 
-__all__ = ["decoded_slices"]
+__all__ = ["decode_task_slices"]
 
-# Frames of one file are decoded together up to about this many bytes of them.
-_TOGETHER_BYTES = 8 << 20
+# Frames of one file are decoded in calls of about this many bytes of output.
+_READ_BYTES = 8 << 20
+# Upper bound of a sample's size in bytes, for sizing these calls.
+_MAX_SAMPLE_BYTES = 8
+# Calls in progress or waiting, for each thread.
+_READS_PER_THREAD = 2
 
-
-class _Owner(Protocol):
-    """Whoever wants the slices of a job."""
-
-    is_dead: bool
-    """Whether the rest of the slices is not wanted any more."""
-
-
-_O = TypeVar("_O", bound=_Owner)
+# Path, and indices of neighbouring slices that are decoded in one call.
+_Read: TypeAlias = tuple[str, list[int]]
 
 
-def decoded_slices(
-    jobs: Sequence[tuple[Job, _O]], options: Options, threads: int
-) -> Generator[tuple[_O, int, Array | Exception], None, None]:
-    """Decode all slices of `jobs`, job after job, slice after slice.
+class _Consumer(Protocol):
+    """Receives the slices of a task."""
+
+    is_abandoned: bool
+    """True if the remaining slices are not needed; may change at any time."""
+
+
+C = TypeVar("C", bound=_Consumer)
+
+
+def decode_task_slices(
+    tasks: Sequence[tuple[ArrayTask, C]], options: RunOptions, threads: int
+) -> Generator[tuple[C, int, Array | Exception], None, None]:
+    """Decode all slices, task by task, and in the order of the array within a task.
 
     Parameters
     ----------
-    jobs : sequence of (Job, owner)
-        Slices of an owner that has died are left out.
-    options : Options
-        How to decode.
+    tasks : sequence of (ArrayTask, consumer)
+        Slices of abandoned consumers are skipped.
+    options : RunOptions
+        Decoding options.
     threads : int
-        Most threads.
+        Maximum number of threads.
 
     Yields
     ------
-    (owner, index, ndarray or exception)
-        The slice of the owner's job, as :func:`dicoxide.decode` gives it, or why not.
+    (consumer, index, ndarray or exception)
+        The slice with this index in the consumer's task, as :func:`dicoxide.decode` returns it, or its error.
     """
 
-    def how(pair: tuple[Job, _O]) -> tuple[bool, dict[str, Any]]:
-        job = pair[0]
-        return all(one.frame_index is None for one in job.slices), options.decoding(job)
+    def group_key(pair: tuple[ArrayTask, C]) -> tuple[bool, dict[str, Any]]:
+        task = pair[0]
+        return all(frame.frame_index is None for frame in task.slices), options.decode_arguments(task)
 
-    for (is_whole, decoding), group in groupby(jobs, key=how):
-        pairs = list(group)
-        if is_whole:
-            yield from _files(pairs, decoding, threads)
+    for (slices_are_files, arguments), group in groupby(tasks, key=group_key):
+        members = list(group)
+        if slices_are_files:
+            yield from _decode_files(members, arguments, threads)
         else:
-            for job, owner in pairs:
-                yield from _frames(job, owner, decoding, threads)
+            for task, consumer in members:
+                yield from _decode_frames(task, consumer, arguments, threads)
 
 
-def _files(
-    pairs: Sequence[tuple[Job, _O]], decoding: dict[str, Any], threads: int
-) -> Iterator[tuple[_O, int, Array | Exception]]:
-    """Slices that are files, in one stream."""
-    asked: deque[tuple[Job, _O, int]] = deque()
-    rest = chain.from_iterable(((job, owner, index) for index in range(len(job.slices))) for job, owner in pairs)
+def _decode_files(
+    tasks: Sequence[tuple[ArrayTask, C]], arguments: dict[str, Any], threads: int
+) -> Iterator[tuple[C, int, Array | Exception]]:
+    """Decode slices that are the only frame of their file, those of all tasks in one call of `decode_many`."""
+    in_flight: deque[tuple[ArrayTask, C, int]] = deque()
+    remaining = chain.from_iterable(
+        ((task, consumer, index) for index in range(len(task.slices))) for task, consumer in tasks
+    )
 
     def paths() -> Iterator[str]:
-        for job, owner, index in rest:
-            if not owner.is_dead:
-                asked.append((job, owner, index))
-                yield job.slices[index].path
+        for task, consumer, index in remaining:
+            if not consumer.is_abandoned:
+                in_flight.append((task, consumer, index))
+                yield task.slices[index].path
 
     while True:
         try:
-            for _, result in decode_many(paths(), threads=threads, on_error="return", **decoding):
-                _, owner, index = asked.popleft()
-                yield owner, index, result
+            for _, result in decode_many(paths(), threads=threads, on_error="return", **arguments):
+                _, consumer, index = in_flight.popleft()
+                yield consumer, index, result
             return
         except Exception as error:
-            # What `decode_many` does not return: the options do not fit this source. It goes on with the next.
-            if not asked:
+            # An error that `decode_many` raises in spite of on_error="return", such as options that do not fit this
+            # source. Start again with the next source.
+            if not in_flight:
                 raise
-            _, owner, index = asked.popleft()
-            yield owner, index, error
-            rest = chain(list(asked), rest)
-            asked.clear()
+            _, consumer, index = in_flight.popleft()
+            yield consumer, index, error
+            remaining = chain(list(in_flight), remaining)
+            in_flight.clear()
 
 
-def _frames(job: Job, owner: _O, decoding: dict[str, Any], threads: int) -> Iterator[tuple[_O, int, Array | Exception]]:
-    """Slices of a job that are frames of larger files, some frames at once on each thread."""
-    reads = list(_reads(job))
-    strict = bool(decoding.get("strict"))
-    image_options = {key: value for key, value in decoding.items() if key != "strict"}
-    # Frames that are fewer than threads are decoded by several each.
-    image_options["threads"] = max(1, threads // len(reads))
+def _decode_frames(
+    task: ArrayTask, consumer: C, arguments: dict[str, Any], threads: int
+) -> Iterator[tuple[C, int, Array | Exception]]:
+    """Decode slices that are frames of multi-frame files; each thread decodes several neighbouring frames in a call."""
+    reads = list(_split_into_reads(task))
+    strict = bool(arguments.get("strict"))
+    decode_arguments = {key: value for key, value in arguments.items() if key != "strict"}
+    # With fewer calls than threads, each call uses several threads.
+    decode_arguments["threads"] = max(1, threads // len(reads))
     images: dict[str, Image] = {}
 
-    def decode_read(read: tuple[str, list[int]]) -> list[Array | Exception]:
+    def decode_read(read: _Read) -> list[Array | Exception]:
         path, indices = read
         try:
             image = images.get(path)
@@ -111,50 +124,49 @@ def _frames(job: Job, owner: _O, decoding: dict[str, Any], threads: int) -> Iter
                 image = images[path] = open_image(path, strict=strict)
         except Exception as error:
             return [error] * len(indices)
-        frames = [job.slices[index].frame_index or 0 for index in indices]
-        return _each(image, frames, image_options)
+        frames = [task.slices[index].frame_index or 0 for index in indices]
+        return _decode_or_errors(image, frames, decode_arguments)
 
-    waiting: deque[tuple[tuple[str, list[int]], Task[list[Array | Exception]]]] = deque()
-    rest = iter(reads)
-    decoders = ThreadPool(threads)
+    in_flight: deque[tuple[_Read, Task[list[Array | Exception]]]] = deque()
+    remaining = iter(reads)
+    pool = ThreadPool(threads)
     try:
-        while not owner.is_dead:
-            while len(waiting) < 2 * threads and (read := next(rest, None)) is not None:
-                waiting.append((read, decoders.submit(decode_read, read)))
-            if not waiting:
+        while not consumer.is_abandoned:
+            while len(in_flight) < _READS_PER_THREAD * threads and (read := next(remaining, None)) is not None:
+                in_flight.append((read, pool.submit(decode_read, read)))
+            if not in_flight:
                 return
-            (path, indices), task = waiting.popleft()
-            for index, result in zip(indices, task.result(), strict=True):
-                yield owner, index, result
-            upcoming = {read[0] for read, _ in waiting}
-            if path not in upcoming and path in images and not _wants_more(job, indices[-1], path):
+            (path, indices), call = in_flight.popleft()
+            for index, result in zip(indices, call.result(), strict=True):
+                yield consumer, index, result
+            is_in_flight = any(read[0] == path for read, _ in in_flight)
+            if path in images and not is_in_flight and not _continues_with(task, indices[-1], path):
                 images.pop(path).close()
     finally:
-        decoders.stop()
+        pool.stop()
         for image in images.values():
             image.close()
 
 
-def _wants_more(job: Job, index: int, path: str) -> bool:
-    return index + 1 < len(job.slices) and job.slices[index + 1].path == path
+def _continues_with(task: ArrayTask, index: int, path: str) -> bool:
+    """True if the slice after `index` is in the file `path`."""
+    return index + 1 < len(task.slices) and task.slices[index + 1].path == path
 
 
-def _reads(job: Job) -> Iterator[tuple[str, list[int]]]:
-    """Neighbouring slices of one file, as many as are decoded together."""
-    size = 8
-    for length in job.slice_shape:
-        size *= length
-    most = max(1, _TOGETHER_BYTES // max(1, size))
-    for path, group in groupby(range(len(job.slices)), key=lambda index: job.slices[index].path):
+def _split_into_reads(task: ArrayTask) -> Iterator[_Read]:
+    """Split the slices of a task into calls: neighbouring slices of one file, up to `_READ_BYTES`."""
+    slice_bytes = _MAX_SAMPLE_BYTES * math.prod(task.slice_shape)
+    slice_count = max(1, _READ_BYTES // max(1, slice_bytes))
+    for path, group in groupby(range(len(task.slices)), key=lambda index: task.slices[index].path):
         indices = list(group)
-        for start in range(0, len(indices), most):
-            yield path, indices[start : start + most]
+        for start in range(0, len(indices), slice_count):
+            yield path, indices[start : start + slice_count]
 
 
-def _each(image: Image, frames: list[int], options: dict[str, Any]) -> list[Array | Exception]:
-    """Frames of one image; where one of them cannot be decoded, the others still are."""
+def _decode_or_errors(image: Image, frames: list[int], arguments: dict[str, Any]) -> list[Array | Exception]:
+    """Decode frames of one image; if one of them is corrupt, return the others and its error."""
     try:
-        return list(image.decode(frames, **options))
+        return list(image.decode(frames, **arguments))
     except DecodeError as error:
         if len(frames) == 1:
             return [error]
@@ -163,7 +175,7 @@ def _each(image: Image, frames: list[int], options: dict[str, Any]) -> list[Arra
     results: list[Array | Exception] = []
     for frame in frames:
         try:
-            results.append(image.decode(frame, **options))
+            results.append(image.decode(frame, **arguments))
         except Exception as error:
             results.append(error)
     return results

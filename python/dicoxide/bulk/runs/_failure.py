@@ -1,4 +1,4 @@
-"""What went wrong with one source, as a line of ``errors.jsonl``."""
+"""Failures of a run: one line of ``errors.jsonl`` each."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from typing import Any
 
 from dicoxide.errors import DecodeError
 
-__all__ = ["Failure"]
+__all__ = ["Failure", "failure_from_error", "os_error_text"]
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failure; the fields are those of :class:`dicoxide.DecodeError`, and where it happened.
+    """One failure: the fields of :class:`dicoxide.DecodeError`, the path and the series.
 
-    Besides the kinds of `DecodeError`, `kind` is ``"NotDicom"``, ``"NoImage"``, ``"Unreadable"`` (the system refused),
-    ``"Changed"`` (while it was read), ``"Request"`` (the options do not fit this image), ``"Duplicate"`` (copies of
-    a series that failed, left out), ``"Write"`` or ``"Worker"``.
+    `kind` is a kind of `DecodeError`, or one of:
+
+    - ``"NotDicom"``: the file is not a DICOM file;
+    - ``"NoImage"``: the object has no pixel data;
+    - ``"Unreadable"``: the operating system refused to read it;
+    - ``"Changed"``: the file changed between scanning and decoding;
+    - ``"Request"``: the options do not apply to this image;
+    - ``"Duplicate"``: files of a failed series that were left out as copies;
+    - ``"Write"``: the output could not be written;
+    - ``"Worker"``: a Dask worker failed.
     """
 
     path: str
@@ -30,36 +37,38 @@ class Failure:
     series: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The fields by name."""
+        """Return the fields by name."""
         return asdict(self)
 
 
-def failure_of(
+def failure_from_error(
     error: BaseException,
     path: str,
     *,
-    kind: str | None = None,
     sop_instance_uid: str | None = None,
     transfer_syntax: str | None = None,
     frame_index: int | None = None,
     series: str | None = None,
 ) -> Failure:
-    """What `error` says, with what else is known of the source."""
+    """Make a failure of an exception and properties of the source; `frame_index` takes precedence over the error's."""
     message = " ".join(str(error).split()) or type(error).__name__
     clause, offset = "", None
     if isinstance(error, DecodeError):
-        found, clause, offset = error.kind, error.clause, error.offset
+        kind, clause, offset = error.kind, error.clause, error.offset
         transfer_syntax = error.transfer_syntax or transfer_syntax
-        frame_index = frame_index if error.frame_index is None or frame_index is not None else error.frame_index
+        if frame_index is None:
+            frame_index = error.frame_index
     elif isinstance(error, OSError):
-        found = "Unreadable"
-        message = f"{(error.strerror or message).lower()}"
+        kind, message = "Unreadable", os_error_text(error)
     elif isinstance(error, (ValueError, TypeError, IndexError)):
-        found = "Request"
+        kind = "Request"
     elif isinstance(error, MemoryError):
-        found, message = "LimitExceeded", "not enough memory"
+        kind, message = "LimitExceeded", "not enough memory"
     else:
-        found, message = "Internal", f"{type(error).__name__}: {message}"
-    if found == "NoImage":
-        message = f"no image: {message}"
-    return Failure(path, sop_instance_uid, transfer_syntax, kind or found, clause, offset, frame_index, message, series)
+        kind, message = "Internal", f"{type(error).__name__}: {message}"
+    return Failure(path, sop_instance_uid, transfer_syntax, kind, clause, offset, frame_index, message, series)
+
+
+def os_error_text(error: OSError) -> str:
+    """Return the text of a system error, without number and path: ``permission denied``."""
+    return (error.strerror or " ".join(str(error).split())).lower()

@@ -1,4 +1,4 @@
-"""What is asked of a bulk run."""
+"""Options of a run that determine its output."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from dicoxide.bulk.runs._frames import FrameSelection
-from dicoxide.bulk.runs._tasks import Job
+from dicoxide.bulk.runs._frame_selection import FrameSelection
+from dicoxide.bulk.runs._tasks import ArrayTask
 
-__all__ = ["FORMATS", "Options"]
+__all__ = ["FORMATS", "RunOptions"]
 
 FORMATS = ("zarr", "npy", "nifti", "png")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the result depends on; the number of threads is no part of it. Can be pickled.
+class RunOptions:
+    """Options that the output depends on; the number of threads is not one of them. Can be pickled.
 
     Attributes
     ----------
     format : {"zarr", "npy", "nifti", "png"}
-        What is written.
+        Output format.
     rescale, dtype, strict, max_bytes
         As for :func:`dicoxide.decode`.
     frames : FrameSelection
-        Which frames of each object.
+        Frames of each object to decode.
     compressed : bool
         Compress Zarr chunks and NIfTI files.
     """
@@ -41,32 +41,32 @@ class Options:
     frames: FrameSelection = field(default_factory=FrameSelection)
     compressed: bool = True
 
-    def is_rescaled(self, job: Job) -> bool:
-        """Whether values are rescaled: images for looking at always are, where that has a meaning."""
+    def is_rescaled(self, task: ArrayTask) -> bool:
+        """True if values are rescaled: on request, and for grey PNG images, because windows are in modality values."""
         if self.rescale:
             return True
-        is_grey = job.plan.photometric_interpretation.startswith("MONOCHROME")
-        return self.format == "png" and is_grey and len(job.slice_shape) == 2
+        is_grey = task.plan.photometric_interpretation.startswith("MONOCHROME")
+        return self.format == "png" and is_grey and len(task.slice_shape) == 2
 
-    def result_dtype(self, job: Job) -> np.dtype[Any]:
-        """Type of the array that `job` becomes."""
+    def output_dtype(self, task: ArrayTask) -> np.dtype[Any]:
+        """Return the type of the array that `task` is decoded to."""
         if self.dtype is not None:
             return np.dtype(self.dtype)
-        return np.dtype("f4") if self.is_rescaled(job) else job.plan.dtype
+        return np.dtype("f4") if self.is_rescaled(task) else task.plan.dtype
 
-    def decoding(self, job: Job) -> dict[str, Any]:
-        """The keywords for :func:`dicoxide.decode`."""
-        wanted: dict[str, Any] = {
-            "rescale": self.is_rescaled(job) or None,
+    def decode_arguments(self, task: ArrayTask) -> dict[str, Any]:
+        """Return the keyword arguments for :func:`dicoxide.decode`."""
+        arguments: dict[str, Any] = {
+            "rescale": self.is_rescaled(task) or None,
             "dtype": self.dtype,
             "strict": self.strict or None,
             "max_bytes": self.max_bytes,
         }
-        return {key: value for key, value in wanted.items() if value is not None}
+        return {key: value for key, value in arguments.items() if value is not None}
 
-    def fingerprint(self, job: Job) -> str:
-        """Changes when the sources, their order, or what is made of them change."""
-        slices = [(one.path, one.file.size, one.file.mtime_ns, one.frame_index) for one in job.slices]
-        # Paths may hold bytes that are no text; JSON escapes them.
-        text = json.dumps([asdict(self), job.name, job.shape, job.plan.dtype.str, job.plan.axis_values, slices])
+    def fingerprint(self, task: ArrayTask) -> str:
+        """Return a hash of the options, and of the sources (paths, sizes, modification times) and their order."""
+        slices = [(frame.path, frame.file.size, frame.file.mtime_ns, frame.frame_index) for frame in task.slices]
+        # Paths may hold bytes that are not valid text; JSON escapes them.
+        text = json.dumps([asdict(self), task.name, task.shape, task.plan.dtype.str, task.plan.axis_values, slices])
         return hashlib.sha256(text.encode("ascii")).hexdigest()

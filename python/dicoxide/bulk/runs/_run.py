@@ -1,8 +1,8 @@
-"""Jobs into arrays on disk: slices are decoded in order, and go in blocks to the disk while the next ones are decoded.
+"""Writes tasks to disk: slices are decoded in order, and blocks of them are written while the next ones are decoded.
 
-    decoded_slices ──► block ──► prepare (compress: any thread) ──► append (write: one thread, in order) ──► finish
+    decode_task_slices ──► block ──► prepare (compress; any thread) ──► append (one thread, in order) ──► finish
 
-What is held at once is a few blocks, and what `decode_many` decodes ahead, however large a series is.
+Memory is bounded for series of any size: a few blocks, and the slices that `decode_many` decodes ahead.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from dicoxide._arguments import Array, thread_count
 from dicoxide._threads import Task, ThreadPool
-from dicoxide.bulk.runs._decode_slices import decoded_slices
-from dicoxide.bulk.runs._failure import Failure, failure_of
+from dicoxide.bulk.runs._decode_slices import decode_task_slices
+from dicoxide.bulk.runs._failure import Failure, failure_from_error, os_error_text
 from dicoxide.bulk.runs._formats import Writer, open_writer
-from dicoxide.bulk.runs._options import Options
-from dicoxide.bulk.runs._tasks import Job
+from dicoxide.bulk.runs._options import RunOptions
+from dicoxide.bulk.runs._tasks import ArrayTask
 
-__all__ = ["Report", "Result", "run"]
+__all__ = ["ProgressCallback", "TaskResult", "run_tasks"]
 
-# How many frames, files and bytes have been done, and how many of the frames have failed.
-Report = Callable[[int, int, int, int], None]
+# Called with the number of frames, files and bytes done since the last call, and of failed frames among them.
+ProgressCallback: TypeAlias = Callable[[int, int, int, int], None]
 
-# Blocks that are prepared, or wait to be written: about so many bytes a thread, and as many more; and so many of them.
-_WAITING_BYTES = 8 << 20
-_WAITING_COUNT = 64
+# Blocks that are being prepared or wait to be written: bytes for each decoding thread and once more, and their number.
+_QUEUED_BYTES_PER_THREAD = 8 << 20
+_MAX_QUEUED_BLOCKS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a job.
+class TaskResult:
+    """Outcome of a task.
 
     Attributes
     ----------
     name : str
-        Of the job.
+        Name of the task.
     outputs : tuple of str
-        What has appeared in the output folder; empty where nothing was written.
+        Names of files and folders in the output folder; empty if nothing was written.
     slices : int
-        How many slices were written.
+        Number of slices written.
     failures : tuple of Failure
-        Each slice that is missing, or why there is nothing.
+        One for each missing slice, or the reason why nothing was written.
     """
 
     name: str
@@ -57,281 +57,295 @@ class Result:
 
 
 @dataclass(slots=True, eq=False)
-class _Work:
-    """A job on its way. `is_dead`, `failures` and `writer` are also written by the writing thread, each at once."""
+class _TaskState:
+    """Progress of one task.
 
-    job: Job
-    options: Options
+    The writing thread sets `is_abandoned`, `is_open` and `writer`, and appends to `failures`, while the calling thread
+    reads them; each of these is one atomic operation.
+    """
+
+    task: ArrayTask
+    options: RunOptions
     writer: Writer | None = None
+    # Slices of the next block, and their indices in the task.
     block: list[Array] = field(default_factory=list)
-    held: list[int] = field(default_factory=list)
-    kept: list[int] = field(default_factory=list)
-    taken: int = 0
+    block_indices: list[int] = field(default_factory=list)
+    # Indices of all slices that are written, or in blocks.
+    retained_indices: list[int] = field(default_factory=list)
+    # Number of slices received, including failed ones.
+    received_count: int = 0
     failures: list[Failure] = field(default_factory=list)
     is_open: bool = False
-    is_dead: bool = False
-    # The repetition that is not written, as a slice of it has failed.
-    left_out: int | None = None
+    is_abandoned: bool = False
+    # Index of the repetition that is left out because one of its slices failed.
+    skipped_repetition: int | None = None
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self.writer is not None:
+            self.writer.abort()
 
 
-def run(
-    jobs: Iterable[Job],
+def run_tasks(
+    tasks: Iterable[ArrayTask],
     out: str,
-    options: Options,
+    options: RunOptions,
     *,
     threads: int | None = None,
     stop_at_failure: bool = False,
-    report: Report | None = None,
-) -> Generator[Result, None, None]:
-    """Decode and write `jobs`; whatever ends it leaves nothing that is not complete.
+    report: ProgressCallback | None = None,
+) -> Generator[TaskResult, None, None]:
+    """Decode and write tasks. If the generator is closed or raises, no incomplete output remains.
 
     Parameters
     ----------
-    jobs : iterable of Job
-        What to make.
+    tasks : iterable of ArrayTask
+        Arrays to write.
     out : str
-        The output folder, which exists.
-    options : Options
-        How to make it.
+        The output folder; must exist.
+    options : RunOptions
+        Decoding options and output format.
     threads : int, optional
-        Most threads to decode on: all cores by default. As many compress, and one writes.
+        Maximum number of threads that decode; all cores by default. The same number compresses, and one thread writes.
     stop_at_failure : bool
-        Nothing more is begun after the first failure, and its series is not written.
+        Stop after the first failure, and do not write its series.
     report : callable, optional
-        Called with counts of frames, files, bytes and failed frames since it was called last.
+        Progress callback.
 
     Yields
     ------
-    Result
-        One a job, in any order; none for jobs that were not finished.
+    TaskResult
+        One for each task, in any order; none for tasks that were not finished.
     """
     runner = _Runner(out, options, thread_count(threads), stop_at_failure, report or (lambda *_: None))
-    return runner.results(jobs)
+    return runner.results(tasks)
 
 
 class _Runner:
-    def __init__(self, out: str, options: Options, threads: int, stop_at_failure: bool, report: Report) -> None:
+    def __init__(
+        self, out: str, options: RunOptions, threads: int, stop_at_failure: bool, report: ProgressCallback
+    ) -> None:
         self._out = out
         self._options = options
         self._threads = threads
         self._stop_at_failure = stop_at_failure
         self._report = report
-        self._waiting: deque[tuple[Task[Result | None], int]] = deque()
-        self._waiting_bytes = 0
-        self._preparing = ThreadPool(threads, "dicoxide-prepare")
-        self._writing = ThreadPool(1, "dicoxide-write")
+        # Calls of the writing thread, in order, and the bytes of the block that each writes.
+        self._writes: deque[tuple[Task[TaskResult | None], int]] = deque()
+        self._queued_bytes = 0
+        self._prepare_pool = ThreadPool(threads, "dicoxide-prepare")
+        self._write_pool = ThreadPool(1, "dicoxide-write")
 
-    def results(self, jobs: Iterable[Job]) -> Generator[Result, None, None]:
-        works = [_Work(job, self._options) for job in jobs]
-        # Those that `decode_many` takes are in one go, so that many small series are as fast as a large one.
-        order = sorted(
-            range(len(works)), key=lambda place: any(s.frame_index is not None for s in works[place].job.slices)
-        )
-        works = [works[place] for place in order]
+    def results(self, tasks: Iterable[ArrayTask]) -> Generator[TaskResult, None, None]:
+        states = [_TaskState(task, self._options) for task in tasks]
+        # Tasks without multi-frame files come first: `decode_many` decodes them in one call, so that many small series
+        # are as fast as a large one.
+        states.sort(key=lambda state: any(frame.frame_index is not None for frame in state.task.slices))
         try:
-            yield from self._results(works)
+            yield from self._results(states)
         finally:
-            with ExitStack() as ends:
-                for work in works:
-                    ends.callback(_abort, work)
-                # What writes waits for what prepares, so it is stopped first: the last is called first.
-                ends.callback(self._preparing.stop)
-                ends.callback(self._writing.stop)
+            with ExitStack() as cleanup:
+                for state in states:
+                    cleanup.callback(state.abort)
+                # Callbacks run in reverse order: the writing thread waits for prepared blocks, so it is stopped first.
+                cleanup.callback(self._prepare_pool.stop)
+                cleanup.callback(self._write_pool.stop)
 
-    def _results(self, works: list[_Work]) -> Iterator[Result]:
+    def _results(self, states: list[_TaskState]) -> Iterator[TaskResult]:
         current = 0
-        places = {id(work): place for place, work in enumerate(works)}
-        with closing(decoded_slices([(work.job, work) for work in works], self._options, self._threads)) as slices:
-            for work, index, result in slices:
-                while current < places[id(work)]:
-                    self._end(works[current])
+        position_of = {id(state): position for position, state in enumerate(states)}
+        tasks = [(state.task, state) for state in states]
+        with closing(decode_task_slices(tasks, self._options, self._threads)) as slices:
+            for state, index, result in slices:
+                while current < position_of[id(state)]:
+                    self._end_task(states[current])
                     current += 1
-                self._take(work, index, result)
-                if self._stop_at_failure and work.failures:
-                    # Its series is not written, but what is complete already is told.
-                    work.is_dead = True
-                    self._end(work)
-                    current = len(works)
+                self._receive(state, index, result)
+                if self._stop_at_failure and state.failures:
+                    # This series is not written, but results of series that are complete are still yielded.
+                    state.is_abandoned = True
+                    self._end_task(state)
+                    current = len(states)
                     break
-                most_bytes = (self._threads + 1) * _WAITING_BYTES
-                for one in self._done(wait=self._waiting_bytes > most_bytes or len(self._waiting) > _WAITING_COUNT):
-                    yield one
-                    if self._stop_at_failure and one.failures:
+                is_full = self._queued_bytes > (self._threads + 1) * _QUEUED_BYTES_PER_THREAD
+                for task_result in self._completed(wait=is_full or len(self._writes) > _MAX_QUEUED_BLOCKS):
+                    yield task_result
+                    if self._stop_at_failure and task_result.failures:
                         return
-        for work in works[current:]:
-            self._end(work)
-        while self._waiting:
-            yield from self._done(wait=True)
+        for state in states[current:]:
+            self._end_task(state)
+        while self._writes:
+            yield from self._completed(wait=True)
 
-    def _done(self, *, wait: bool) -> Iterator[Result]:
-        """Results of what has been written; with `wait`, after the next of it."""
-        while self._waiting and (wait or self._waiting[0][0].done()):
+    def _completed(self, *, wait: bool) -> Iterator[TaskResult]:
+        """Yield results of completed calls of the writing thread; with `wait`, wait for the first of them."""
+        while self._writes and (wait or self._writes[0][0].done()):
             wait = False
-            future, size = self._waiting.popleft()
-            result = future.result()
-            self._waiting_bytes -= size
+            call, size = self._writes.popleft()
+            result = call.result()
+            self._queued_bytes -= size
             if result is not None:
                 yield result
 
-    def _take(self, work: _Work, index: int, result: Array | Exception) -> None:
-        """One slice into its block."""
-        work.taken = index + 1
-        if work.is_dead:
-            self._count(work, index, 0)
+    def _receive(self, state: _TaskState, index: int, result: Array | Exception) -> None:
+        """Put one slice, or its failure, into the state of its task."""
+        state.received_count = index + 1
+        if state.is_abandoned:
+            self._report_slice(state, index, 0)
             return
-        if work.writer is None:
+        if state.writer is None:
             try:
-                work.writer = open_writer(self._out, work.job, work.options)
+                state.writer = open_writer(self._out, state.task, state.options)
             except Exception as error:
-                self._kill(work, error)
-                self._count(work, index, 0)
+                self._abandon(state, error)
+                self._report_slice(state, index, 0)
                 return
-        failure = _refused(work.job, index, result, work.writer.dtype)
-        depth = work.job.plan.depth
+        failure = _slice_failure(state.task, index, result, state.writer.dtype)
+        depth = state.task.plan.depth
         if failure is not None:
-            work.failures.append(failure)
-            self._count(work, index, 0)
-            if work.job.plan.axis is not None:
-                self._leave_out(work, index // depth)
+            state.failures.append(failure)
+            self._report_slice(state, index, 0)
+            if state.task.plan.axis is not None:
+                self._skip_repetition(state, index // depth)
             return
-        if index // depth == work.left_out:
-            self._count(work, index, 0)
+        if index // depth == state.skipped_repetition:
+            self._report_slice(state, index, 0)
             return
         assert not isinstance(result, Exception)
-        work.block.append(result)
-        work.held.append(index)
-        work.kept.append(index)
-        self._count(work, index, work.writer.slice_bytes)
-        # A block has slices of one repetition.
-        if len(work.held) == work.writer.block or len(work.kept) % depth == 0:
-            self._flush(work)
+        state.block.append(result)
+        state.block_indices.append(index)
+        state.retained_indices.append(index)
+        self._report_slice(state, index, state.writer.slice_bytes)
+        # A block holds slices of one repetition.
+        if len(state.block) == state.writer.block_slices or len(state.retained_indices) % depth == 0:
+            self._submit_block(state)
 
-    def _leave_out(self, work: _Work, repetition: int) -> None:
-        """Forget a repetition of which a slice has failed: an array has no holes."""
-        if work.left_out == repetition:
+    def _skip_repetition(self, state: _TaskState, repetition: int) -> None:
+        """Drop the slices of a repetition, one of which failed; an array has no holes."""
+        if state.skipped_repetition == repetition:
             return
-        work.left_out = repetition
-        work.block, work.held = [], []
-        start = next((at for at, one in enumerate(work.kept) if one // work.job.plan.depth == repetition), None)
-        if start is None:
+        state.skipped_repetition = repetition
+        state.block, state.block_indices = [], []
+        depth, retained = state.task.plan.depth, state.retained_indices
+        # Slices arrive in order, so those of this repetition are the last.
+        remaining = sum(index // depth != repetition for index in retained)
+        dropped = len(retained) - remaining
+        if not dropped:
             return
-        gone = len(work.kept) - start
-        del work.kept[start:]
-        assert work.writer is not None
-        self._report(0, 0, -gone * work.writer.slice_bytes, gone)
-        self._submit(self._writing.submit(self._forget, work, start), 0)
+        del retained[remaining:]
+        assert state.writer is not None
+        self._report(0, 0, -dropped * state.writer.slice_bytes, dropped)
+        self._submit_write(self._write_pool.submit(self._truncate, state, remaining), 0)
 
-    def _forget(self, work: _Work, count: int) -> None:
-        if work.is_dead or not work.is_open or work.writer is None:
-            return
-        try:
-            work.writer.forget(count)
-        except Exception as error:
-            self._kill(work, error)
-
-    def _count(self, work: _Work, index: int, size: int) -> None:
-        slices = work.job.slices
-        is_last = index + 1 == len(slices) or slices[index + 1].path != slices[index].path
-        self._report(1, int(is_last), size, int(size == 0))
-
-    def _flush(self, work: _Work) -> None:
-        block, held = work.block, work.held
-        if not held:
-            return
-        work.block, work.held = [], []
-        size = sum(one.nbytes for one in block)
-        prepared = self._preparing.submit(_prepared, work, block, held)
-        self._submit(self._writing.submit(self._append, work, prepared, len(held)), size)
-
-    def _end(self, work: _Work) -> None:
-        """No more slices of the job come."""
-        left = work.job.slices[work.taken :]
-        if left:
-            self._report(len(left), len({one.path for one in left}), 0, len(left))
-        self._flush(work)
-        self._submit(self._writing.submit(self._finish, work), 0)
-
-    def _submit(self, future: Task[Result | None], size: int) -> None:
-        self._waiting.append((future, size))
-        self._waiting_bytes += size
-
-    def _append(self, work: _Work, prepared: Task[Any], count: int) -> None:
-        if work.is_dead or work.writer is None:
+    def _truncate(self, state: _TaskState, slice_count: int) -> None:
+        if state.is_abandoned or not state.is_open or state.writer is None:
             return
         try:
-            if not work.is_open:
-                work.is_open = True
-                work.writer.open()
-            work.writer.append(prepared.result(), count)
+            state.writer.truncate(slice_count)
         except Exception as error:
-            self._kill(work, error)
+            self._abandon(state, error)
 
-    def _finish(self, work: _Work) -> Result:
-        job, writer = work.job, work.writer
+    def _report_slice(self, state: _TaskState, index: int, size: int) -> None:
+        """Report one slice; it failed if its size is 0."""
+        slices = state.task.slices
+        is_last_of_file = index + 1 == len(slices) or slices[index + 1].path != slices[index].path
+        self._report(1, int(is_last_of_file), size, int(size == 0))
+
+    def _submit_block(self, state: _TaskState) -> None:
+        block, indices = state.block, state.block_indices
+        if not block:
+            return
+        state.block, state.block_indices = [], []
+        size = sum(pixels.nbytes for pixels in block)
+        prepared = self._prepare_pool.submit(_prepare_block, state, block, indices)
+        self._submit_write(self._write_pool.submit(self._append, state, prepared, len(block)), size)
+
+    def _end_task(self, state: _TaskState) -> None:
+        """Submit the last block and the end of a task whose slices have all been received."""
+        not_received = state.task.slices[state.received_count :]
+        if not_received:
+            file_count = len({frame.path for frame in not_received})
+            self._report(len(not_received), file_count, 0, len(not_received))
+        self._submit_block(state)
+        self._submit_write(self._write_pool.submit(self._finish, state), 0)
+
+    def _submit_write(self, call: Task[TaskResult | None], size: int) -> None:
+        self._writes.append((call, size))
+        self._queued_bytes += size
+
+    def _append(self, state: _TaskState, prepared: Task[Any], slice_count: int) -> None:
+        if state.is_abandoned or state.writer is None:
+            return
+        try:
+            if not state.is_open:
+                state.is_open = True
+                state.writer.open()
+            state.writer.append(prepared.result(), slice_count)
+        except Exception as error:
+            self._abandon(state, error)
+
+    def _finish(self, state: _TaskState) -> TaskResult:
+        task, writer = state.task, state.writer
         outputs: list[str] = []
-        if not work.is_dead and work.is_open and work.kept and writer is not None:
+        if not state.is_abandoned and state.is_open and state.retained_indices and writer is not None:
             try:
-                kept = job.keeping(work.kept)
-                outputs = writer.finish(kept, [failure.as_json() for failure in work.failures])
+                retained = task.with_slices(state.retained_indices)
+                outputs = writer.finish(retained, [failure.as_json() for failure in state.failures])
             except Exception as error:
-                self._kill(work, error)
+                self._abandon(state, error)
         if writer is not None and not outputs:
             writer.abort()
-        if work.failures:
-            # What was left out as a copy may be a copy of what has failed; findings are not written without an array.
-            work.failures.extend(
-                Failure(job.slices[0].path, kind="Duplicate", message=finding.message, series=job.name)
-                for finding in job.plan.findings
+        if state.failures:
+            # Files left out as copies may be copies of a slice that failed. Report them, because without an array the
+            # finding that names them is not written.
+            state.failures.extend(
+                Failure(task.slices[0].path, kind="Duplicate", message=finding.message, series=task.name)
+                for finding in task.plan.findings
                 if finding.kind == "duplicate"
             )
-        work.writer = None
-        return Result(job.name, tuple(outputs), len(work.kept) if outputs else 0, tuple(work.failures))
+        state.writer = None
+        slice_count = len(state.retained_indices) if outputs else 0
+        return TaskResult(task.name, tuple(outputs), slice_count, tuple(state.failures))
 
-    def _kill(self, work: _Work, error: Exception) -> None:
-        """The series cannot be written; its other slices are not decoded."""
-        work.is_dead = True
+    def _abandon(self, state: _TaskState, error: Exception) -> None:
+        """Give up a series that cannot be written; its remaining slices are not decoded."""
+        state.is_abandoned = True
+        path, series = state.task.slices[0].path, state.task.name
         if isinstance(error, OSError):
-            said = (error.strerror or str(error)).lower()
-            work.failures.append(
-                Failure(
-                    work.job.slices[0].path, kind="Write", message=f"writing the series: {said}", series=work.job.name
-                )
-            )
+            message = f"cannot write the series: {os_error_text(error)}"
+            state.failures.append(Failure(path, kind="Write", message=message, series=series))
         else:
-            work.failures.append(failure_of(error, work.job.slices[0].path, series=work.job.name))
-        if work.writer is not None:
-            work.writer.abort()
+            state.failures.append(failure_from_error(error, path, series=series))
+        state.abort()
 
 
-def _abort(work: _Work) -> None:
-    if work.writer is not None:
-        work.writer.abort()
+def _prepare_block(state: _TaskState, block: list[Array], indices: list[int]) -> Any:
+    return None if state.is_abandoned or state.writer is None else state.writer.prepare(block, indices)
 
 
-def _prepared(work: _Work, block: list[Array], held: list[int]) -> Any:
-    return None if work.is_dead or work.writer is None else work.writer.prepare(block, held)
-
-
-def _refused(job: Job, index: int, result: Array | Exception, dtype: np.dtype[np.generic]) -> Failure | None:
-    """Why the slice cannot be taken."""
-    one = job.slices[index]
-    known: dict[str, Any] = {
-        "sop_instance_uid": one.sop_instance_uid or None,
-        "transfer_syntax": one.file.transfer_syntax,
-        "frame_index": one.frame_index,
-        "series": job.name,
+def _slice_failure(
+    task: ArrayTask, index: int, result: Array | Exception, dtype: np.dtype[np.generic]
+) -> Failure | None:
+    """Return why the result of a slice cannot be written, or None if it can."""
+    frame = task.slices[index]
+    source: dict[str, Any] = {
+        "sop_instance_uid": frame.sop_instance_uid or None,
+        "transfer_syntax": frame.file.transfer_syntax,
+        "frame_index": frame.frame_index,
+        "series": task.name,
     }
     try:
-        status = os.stat(one.path)
-        has_changed = (status.st_size, status.st_mtime_ns) != (one.file.size, one.file.mtime_ns)
+        status = os.stat(frame.path)
+        has_changed = (status.st_size, status.st_mtime_ns) != (frame.file.size, frame.file.mtime_ns)
     except OSError:
+        # If decoding failed because the file is gone, its error says so.
         has_changed = not isinstance(result, OSError)
     if has_changed:
-        return Failure(one.path, kind="Changed", message="the file has changed while it was read", **known)
+        return Failure(frame.path, kind="Changed", message="the file changed during the run", **source)
     if isinstance(result, Exception):
-        return failure_of(result, one.path, **known)
-    if result.shape != job.slice_shape or not np.can_cast(result.dtype, dtype, "safe"):
-        found = f"{'×'.join(map(str, result.shape))} of {result.dtype} found"
-        wanted = f"{'×'.join(map(str, job.slice_shape))} of {dtype} expected"
-        return Failure(one.path, kind="Mismatch", message=f"{found}, {wanted} of the header", **known)
+        return failure_from_error(result, frame.path, **source)
+    if result.shape != task.slice_shape or not np.can_cast(result.dtype, dtype, "safe"):
+        found = f"{'×'.join(map(str, result.shape))} {result.dtype} decoded"
+        expected = f"{'×'.join(map(str, task.slice_shape))} {dtype} expected from the header"
+        return Failure(frame.path, kind="Mismatch", message=f"{found}, {expected}", **source)
     return None

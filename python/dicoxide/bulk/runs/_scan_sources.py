@@ -1,29 +1,29 @@
-"""What lies in some sources, as the commands tell it: headers, failures, and counts of the rest."""
+"""Scan of sources: headers of DICOM images, failures, and counts of the other files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from dicoxide.bulk.runs._failure import Failure, failure_of
+from dicoxide.bulk.runs._failure import Failure, failure_from_error
 from dicoxide.bulk.series import FileFinder, Header, SkippedFile, UnreadableFile, read_headers
 
-__all__ = ["Survey"]
+__all__ = ["SourceScan"]
 
-# A file with such a name that is no DICOM file has been damaged; any other is simply something else.
-_NAMED_DICOM = (".dcm", ".dicom", ".dic", ".ima")
+# Files with these names are expected to be DICOM: if they are not, they are failures and not merely skipped.
+_DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 
 
-class Survey:
-    """Headers and failures of `sources`, in their order and in bounded memory.
+class SourceScan:
+    """Iterates over headers and failures of `sources`, in their order and in bounded memory.
 
     Attributes
     ----------
     found : int
-        DICOM files.
+        Number of DICOM files.
     skipped : int
-        Files that were found on the way and are no DICOM files.
+        Number of files in folders that are not DICOM files.
     dicomdirs : int
-        Directories of media (PS3.10 8), which hold no images.
+        Number of DICOMDIR files (PS3.10 8), which hold no images.
     """
 
     def __init__(self, sources: Iterable[str], *, exclude: str | None = None, threads: int | None = None) -> None:
@@ -35,36 +35,38 @@ class Survey:
 
     @property
     def duplicates(self) -> int:
-        """Files that were there before, under this or another name."""
+        """Number of files that were found before, under this or another name."""
         return self._finder.duplicates
 
     @property
     def counts(self) -> dict[str, int]:
-        """What was found, by name."""
+        """All counts by name."""
         names = ("found", "skipped", "dicomdirs", "duplicates")
         return {name: getattr(self, name) for name in names}
 
     def __iter__(self) -> Iterator[Header | Failure]:
-        for one in read_headers(self._finder, self._threads):
-            if isinstance(one, Header):
+        for entry in read_headers(self._finder, self._threads):
+            if isinstance(entry, Header):
                 self.found += 1
-                yield one
-            elif isinstance(one, UnreadableFile):
-                self.found += not isinstance(one.error, OSError)
-                yield failure_of(one.error, one.path)
-            elif (failure := self._other(one)) is not None:
+                yield entry
+            elif isinstance(entry, UnreadableFile):
+                self.found += not isinstance(entry.error, OSError)
+                yield failure_from_error(entry.error, entry.path)
+            elif (failure := self._count_skipped(entry)) is not None:
                 yield failure
 
-    def _other(self, one: SkippedFile) -> Failure | None:
-        if one.reason == "DICOMDIR":
+    def _count_skipped(self, file: SkippedFile) -> Failure | None:
+        """Count a file that is not an image; return a failure if it was expected to be one."""
+        if file.reason == "DICOMDIR":
             self.dicomdirs += 1
             return None
-        if one.reason == "not DICOM":
-            if not (one.is_named or one.path.lower().endswith(_NAMED_DICOM)):
+        if file.reason == "not DICOM":
+            if not (file.is_named or file.path.lower().endswith(_DICOM_SUFFIXES)):
                 self.skipped += 1
                 return None
-            what = "no DICOM file" if one.error is None else " ".join(str(one.error).split())
-            return Failure(one.path, kind="NotDicom", clause="PS3.10 7.1", message=f"{what} (PS3.10 7.1)")
-        assert one.error is not None
-        self.found += one.reason == "no image"
-        return failure_of(one.error, one.path)
+            message = "not a DICOM file" if file.error is None else " ".join(str(file.error).split())
+            return Failure(file.path, kind="NotDicom", clause="PS3.10 7.1", message=f"{message} (PS3.10 7.1)")
+        # "no image" and "dangling link" always have an error.
+        error = file.error or FileNotFoundError(file.reason)
+        self.found += file.reason == "no image"
+        return failure_from_error(error, file.path)

@@ -1,16 +1,23 @@
-"""What is told of a series beside its array: attributes that are the same in each of its objects."""
+"""Metadata of an output array: geometry, source of each slice, and attributes of the series.
+
+Zarr attributes and the JSON files of the other formats hold the same keys; docs/bulk.md describes them.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 from dicoxide._decode import open as open_image
+from dicoxide.bulk.runs._options import RunOptions
+from dicoxide.bulk.runs._tasks import ArrayTask
 from dicoxide.errors import DecodeError
 
-__all__ = ["series_attributes"]
+__all__ = ["axis_names", "series_attributes", "series_metadata"]
 
-_OF_SERIES = (
+# Attributes that are the same in all objects of a series.
+_SERIES_KEYWORDS = (
     "SOPClassUID",
     "StudyDate",
     "StudyTime",
@@ -49,15 +56,63 @@ _OF_SERIES = (
 
 
 def series_attributes(path: str) -> dict[str, Any]:
-    """Those of the file at `path`, as JSON can hold them; none where it cannot be read: decoding says so."""
+    """Return the series' attributes in the file at `path`, as JSON values; empty if the file cannot be read.
+
+    An unreadable file is not an error here, because decoding reports it.
+    """
     try:
         with open_image(path) as image:
-            found = image.attributes.get_many(_OF_SERIES)
+            values = image.attributes.get_many(_SERIES_KEYWORDS)
     except (DecodeError, OSError):
         return {}
-    return {keyword: found[keyword] for keyword in _OF_SERIES if _is_plain(found.get(keyword))}
+    return {keyword: values[keyword] for keyword in _SERIES_KEYWORDS if _is_json_value(values.get(keyword))}
 
 
-def _is_plain(value: Any) -> bool:
-    is_number = not isinstance(value, float) or math.isfinite(value)
-    return value not in (None, "") and not isinstance(value, bytes) and is_number
+def _is_json_value(value: Any) -> bool:
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return value not in (None, "") and not isinstance(value, bytes) and is_finite
+
+
+def series_metadata(
+    task: ArrayTask, options: RunOptions, attributes: dict[str, Any], failures: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the metadata of the array of `task`, as JSON values.
+
+    Lists have one entry per slice, in the order of the array, the fourth axis slowest. The transfer syntax is a list
+    only if slices differ in it.
+    """
+    slices, plan = task.slices, task.plan
+    syntaxes = [frame.file.transfer_syntax for frame in slices]
+    orientation = slices[0].orientation
+    return {
+        "axes": axis_names(task),
+        "axis": plan.axis,
+        "axis_values": list(plan.axis_values),
+        "axis_unit": plan.axis_unit,
+        "part": [list(pair) for pair in plan.part],
+        "affine_lps": task.affine_lps,
+        "spacing": task.spacing,
+        "orientation": None if orientation is None else list(orientation),
+        "values": "modality" if options.is_rescaled(task) else "stored",
+        "RescaleSlope": [None if frame.rescale is None else frame.rescale[0] for frame in slices],
+        "RescaleIntercept": [None if frame.rescale is None else frame.rescale[1] for frame in slices],
+        "attributes": attributes,
+        "transfer_syntax": syntaxes[0] if len(set(syntaxes)) == 1 else syntaxes,
+        "sop_instance_uids": [frame.sop_instance_uid or None for frame in slices],
+        "positions": [frame.position for frame in slices],
+        "frame_indices": [frame.frame_index for frame in slices],
+        "sources": [_valid_text(frame.path) for frame in slices],
+        "findings": task.findings,
+        "missing": failures,
+    }
+
+
+def axis_names(task: ArrayTask) -> list[str]:
+    """Return the names of the array's axes."""
+    names = ["slice", "row", "column", "sample"][: 1 + len(task.slice_shape)]
+    return names if task.plan.axis is None else ["repetition", *names]
+
+
+def _valid_text(path: str) -> str:
+    """Return a path as valid Unicode; bytes that are not text become escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Jobs: what a bulk run makes, one array each: a plan of `_plans` with a name. They can be pickled."""
+"""Tasks of a run: one output array each, which is a volume plan with a name. Tasks can be pickled."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from hashlib import sha256
 from itertools import count
 
 from dicoxide.bulk.runs._failure import Failure
-from dicoxide.bulk.runs._frames import FrameSelection
+from dicoxide.bulk.runs._frame_selection import FrameSelection
 from dicoxide.bulk.series import Finding, Header, Slice, VolumePlan, plan_headers, subset_plan
 
-__all__ = ["Job", "plan"]
+__all__ = ["ArrayTask", "plan_tasks"]
+
+_MAX_NAME_LENGTH = 96
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One array to make.
+class ArrayTask:
+    """One array to write.
 
     Attributes
     ----------
     name : str
-        Name of the array: letters, digits, ``.``, ``-`` and ``_``; no two jobs of a run share it.
+        Name of the array: letters, digits, ``.``, ``-`` and ``_``; unique in a run.
     plan : VolumePlan
-        What it is made of.
+        Slices and geometry of the array.
     """
 
     name: str
@@ -33,7 +35,7 @@ class Job:
 
     @property
     def slices(self) -> tuple[Slice, ...]:
-        """In the order of the array, the fourth axis slowest."""
+        """Slices in the order of the array, the fourth axis slowest."""
         return self.plan.slices
 
     @property
@@ -47,102 +49,113 @@ class Job:
         return self.plan.frame_shape
 
     @property
+    def file_count(self) -> int:
+        """Number of files that hold the slices."""
+        return len({frame.path for frame in self.slices})
+
+    @property
     def findings(self) -> list[str]:
-        """What is unusual, a line each."""
+        """Messages of the findings."""
         return [finding.message for finding in self.plan.findings]
 
     @property
     def affine_lps(self) -> list[list[float]] | None:
-        """(column, row, slice) indices to mm in LPS, 4×4 (PS3.3 C.7.6.2.1.1), where slices lie so."""
+        """4×4 matrix from (column, row, slice) indices to mm in LPS (PS3.3 C.7.6.2.1.1); None without a geometry."""
         geometry = self.plan.geometry
         return None if geometry is None else geometry.affine.tolist()
 
     @property
     def spacing(self) -> list[float | None]:
-        """Mm between slices, rows, columns; each as far as it is known."""
+        """Distance in mm between slices, rows and columns; None if unknown."""
         if self.plan.geometry is not None:
             return list(self.plan.geometry.spacing[::-1])
         first = self.slices[0]
         return [first.slice_spacing, *(first.pixel_spacing or (None, None))]
 
-    def keeping(self, indices: Sequence[int]) -> Job:
-        """The job without the slices that are not in `indices`; with a fourth axis, these are whole repetitions."""
-        before, depth = len(self.slices), self.plan.depth
-        if len(indices) == before:
+    def with_slices(self, indices: Sequence[int]) -> ArrayTask:
+        """Return the task with only the slices `indices`; with a fourth axis, these are whole repetitions."""
+        slice_count, depth = len(self.slices), self.plan.depth
+        if len(indices) == slice_count:
             return self
         if self.plan.axis is None:
-            text = f"{before - len(indices)} of {before} slices are missing"
+            text = f"{slice_count - len(indices)} of {slice_count} slices are missing"
         else:
-            gone = sorted(set(range(before // depth)) - {index // depth for index in indices})
-            values = ", ".join(f"{self.plan.axis_values[one]:g}" for one in gone)
-            text = f"{len(gone)} of {before // depth} repetitions are left out, slices of them are missing"
+            incomplete = sorted(set(range(slice_count // depth)) - {index // depth for index in indices})
+            values = ", ".join(f"{self.plan.axis_values[repetition]:g}" for repetition in incomplete)
+            text = f"{len(incomplete)} of {slice_count // depth} repetitions have missing slices and are left out"
             text += f": {self.plan.axis} {values}"
         return replace(self, plan=subset_plan(self.plan, indices, Finding("missing", text)))
 
 
-def plan(headers: Iterable[Header], selection: FrameSelection) -> tuple[list[Job], list[Failure], int]:
-    """Group files into jobs, as :func:`dicoxide.bulk.plan_series` does.
+def plan_tasks(headers: Iterable[Header], selection: FrameSelection) -> tuple[list[ArrayTask], list[Failure], int]:
+    """Group files into tasks, as :func:`dicoxide.bulk.plan_series` groups them into volumes.
 
     Parameters
     ----------
     headers : iterable of Header
         In any order.
     selection : FrameSelection
-        Which frames of each file are wanted.
+        Frames of each file to use.
 
     Returns
     -------
-    (jobs, failures, left_out)
-        The jobs by name; failures of files without a frame that was asked for by number; how many files have none of
-        the frames wanted.
+    tasks : list of ArrayTask
+        Sorted by name.
+    failures : list of Failure
+        Files that lack a frame selected by index.
+    left_out : int
+        Number of files without any of the selected frames.
     """
-    wanted: list[Header] = []
+    selected: list[Header] = []
     failures: list[Failure] = []
     left_out = 0
     for header in headers:
         if not selection.parts:
-            wanted.append(header)
+            selected.append(header)
             continue
-        indices, missing = selection.of(len(header.slices))
+        indices, missing = selection.indices(len(header.slices))
         if missing is not None:
-            failures.append(_no_frame(header, missing))
+            failures.append(_missing_frame(header, missing))
         elif not indices:
             left_out += 1
         else:
-            wanted.append(header._replace(slices=tuple(header.slices[index] for index in indices)))
-    jobs = [Job(name, one) for name, one in _named(plan_headers(wanted))]
-    return sorted(jobs, key=lambda job: job.name), failures, left_out
+            selected.append(header._replace(slices=tuple(header.slices[index] for index in indices)))
+    tasks = [ArrayTask(name, plan) for name, plan in _with_names(plan_headers(selected))]
+    return sorted(tasks, key=lambda task: task.name), failures, left_out
 
 
-def _no_frame(header: Header, index: int) -> Failure:
+def _missing_frame(header: Header, index: int) -> Failure:
     first = header.slices[0]
+    frames = "1 frame" if len(header.slices) == 1 else f"{len(header.slices)} frames"
     return Failure(
         header.path,
         first.sop_instance_uid or None,
         first.file.transfer_syntax,
         "Request",
         frame_index=index,
-        message=f"frame index {index} is out of range for {len(header.slices)} frames",
+        message=f"frame index {index} is out of range for {frames}",
     )
 
 
-def _named(plans: Sequence[VolumePlan]) -> list[tuple[str, VolumePlan]]:
-    """Each plan with a name: the UID of its series, numbered where it has several."""
-    by_stem: dict[str, list[VolumePlan]] = {}
-    for one in plans:
-        series, path = one.series_instance_uid, one.slices[0].path
-        stem = re.sub(r"[^0-9A-Za-z._-]", "_", series or os.path.basename(path)).strip(".")[:96] or "unnamed"
+def _with_names(plans: Sequence[VolumePlan]) -> list[tuple[str, VolumePlan]]:
+    """Pair each plan with a name: the Series Instance UID, with a number if the series has several plans."""
+    plans_by_stem: dict[str, list[VolumePlan]] = {}
+    for plan in plans:
+        series, path = plan.series_instance_uid, plan.slices[0].path
+        stem = re.sub(r"[^0-9A-Za-z._-]", "_", series or os.path.basename(path)).strip(".")
+        stem = stem[:_MAX_NAME_LENGTH] or "unnamed"
         if not series:
+            # Files in different folders may have the same name.
             stem += "-" + sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        by_stem.setdefault(stem, []).append(one)
+        plans_by_stem.setdefault(stem, []).append(plan)
     named: list[tuple[str, VolumePlan]] = []
-    taken = {stem for stem, some in by_stem.items() if len(some) == 1}
-    for stem, some in by_stem.items():
-        if len(some) == 1:
-            named.append((stem, some[0]))
+    used = {stem for stem, members in plans_by_stem.items() if len(members) == 1}
+    for stem, members in plans_by_stem.items():
+        if len(members) == 1:
+            named.append((stem, members[0]))
             continue
-        numbered = (name for number in count(1) if (name := f"{stem}_{number}") not in taken)
-        names = [next(numbered) for _ in some]
-        taken.update(names)
-        named += zip(names, some, strict=True)
+        unused = (name for number in count(1) if (name := f"{stem}_{number}") not in used)
+        names = [next(unused) for _ in members]
+        used.update(names)
+        named += zip(names, members, strict=True)
     return named

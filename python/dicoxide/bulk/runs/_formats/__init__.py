@@ -1,18 +1,37 @@
-"""The formats that a bulk run writes: a module each, with a ``Writer``."""
+"""Output formats of a run: one module with a ``Writer`` for each.
+
+A new format is a module with a ``Writer``, an entry in ``_options.FORMATS`` and a row in docs/bulk.md.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-from dicoxide.bulk.runs._formats._base import Writer, empty_partials, partial_folder
-from dicoxide.bulk.runs._options import Options
-from dicoxide.bulk.runs._tasks import Job
+from dicoxide.bulk.runs._formats._base import Writer, partial_folder, remove_partials
+from dicoxide.bulk.runs._options import RunOptions
+from dicoxide.bulk.runs._tasks import ArrayTask
 
-__all__ = ["Writer", "empty_partials", "open_writer", "partial_folder"]
+__all__ = ["Writer", "begin_output", "finish_output", "open_writer", "partial_folder", "remove_partials"]
 
 
-def open_writer(out: str, job: Job, options: Options) -> Writer:
-    """The writer of one job, nothing written yet."""
+def open_writer(out: str, task: ArrayTask, options: RunOptions) -> Writer:
+    """Return the writer of one task; nothing is written yet."""
     module = import_module(f"dicoxide.bulk.runs._formats._{options.format}")
-    writer: Writer = module.Writer(out, job, options)
+    writer: Writer = module.Writer(out, task, options)
     return writer
+
+
+def begin_output(out: str, format_name: str) -> None:
+    """Prepare the output folder, before the first series is written."""
+    if format_name == "zarr":
+        from dicoxide.bulk.runs._formats import _zarr
+
+        _zarr.begin_group(out)
+
+
+def finish_output(out: str, format_name: str) -> None:
+    """Complete the output folder, after the last series was written."""
+    if format_name == "zarr":
+        from dicoxide.bulk.runs._formats import _zarr
+
+        _zarr.finish_group(out)

@@ -1,7 +1,7 @@
-"""What all formats share: a series appears in the output folder at once, when it is complete.
+"""Base class of the writers: a series appears in the output folder by one rename, when it is complete.
 
-It is made in a folder of its own below ``.partial`` and renamed from there, on the same file system. That folder has no
-Zarr metadata, so that no reader of the group ever finds what lies in it.
+It is written to a folder of its own below ``.partial``, which is on the same file system. ``.partial`` has no Zarr
+metadata, so readers of a Zarr group ignore it.
 """
 
 from __future__ import annotations
@@ -15,84 +15,95 @@ from collections.abc import Sequence
 from typing import Any
 
 from dicoxide._arguments import Array
-from dicoxide.bulk.runs._options import Options
-from dicoxide.bulk.runs._series_metadata import series_attributes
-from dicoxide.bulk.runs._tasks import Job
+from dicoxide.bulk.runs._options import RunOptions
+from dicoxide.bulk.runs._series_metadata import series_attributes, series_metadata
+from dicoxide.bulk.runs._tasks import ArrayTask
 
-__all__ = ["Writer", "axes", "document", "empty_partials", "partial_folder", "write_json"]
+__all__ = ["BLOCK_BYTES", "Writer", "partial_folder", "remove_partials", "write_json"]
 
-# About as much as is decoded and written at once.
+# Approximate size of a block, which is prepared and written at once.
 BLOCK_BYTES = 4 << 20
+# Attempts to replace an existing output folder, which another Dask worker may write at the same time.
+_MAX_RENAMES = 3
 
 
 def partial_folder(out: str) -> str:
-    """Where what is not complete yet lies."""
+    """Return the folder of incomplete series."""
     return os.path.join(out, ".partial")
 
 
-def empty_partials(out: str) -> None:
-    """Remove what runs that were killed have left."""
+def remove_partials(out: str) -> None:
+    """Remove incomplete series of runs that were killed."""
     shutil.rmtree(partial_folder(out), ignore_errors=True)
 
 
 class Writer:
-    """Writes one series; subclasses implement `open`, `prepare`, `append`, `forget` and `close`.
+    """Writes one series; subclasses implement `open`, `prepare`, `append`, `truncate` and `close`.
 
     Attributes
     ----------
-    block : int
-        How many slices are best appended at once, of one repetition where there is a fourth axis.
+    task : ArrayTask
+        The task, with all slices.
+    dtype : dtype
+        Type of the output array.
+    slice_bytes : int
+        Size of a slice in the output array.
+    block_slices : int
+        Preferred number of slices in a block; a block holds slices of one repetition.
+    folder : str
+        The folder to write to until the series is complete.
     """
 
-    def __init__(self, out: str, job: Job, options: Options) -> None:
-        self.job = job
+    def __init__(self, out: str, task: ArrayTask, options: RunOptions) -> None:
+        self.task = task
         self.options = options
-        self.dtype = options.result_dtype(job)
-        self.slice_bytes = max(1, self.dtype.itemsize * math.prod(job.slice_shape))
-        self.block = max(1, min(job.plan.depth, BLOCK_BYTES // self.slice_bytes))
+        self.dtype = options.output_dtype(task)
+        self.slice_bytes = max(1, self.dtype.itemsize * math.prod(task.slice_shape))
+        self.block_slices = max(1, min(task.plan.depth, BLOCK_BYTES // self.slice_bytes))
+        # Path of the file whose attributes are cached, and the attributes.
         self._attributes: tuple[str, dict[str, Any]] = ("", {})
         self._out = out
-        self.folder = os.path.join(partial_folder(out), f"{job.name}-{uuid.uuid4().hex[:12]}")
+        self.folder = os.path.join(partial_folder(out), f"{task.name}-{uuid.uuid4().hex[:12]}")
 
     def open(self) -> None:
-        """Begin; called once, before anything is appended."""
+        """Create the files; called once, before the first `append`."""
         os.makedirs(self.folder)
 
     def prepare(self, block: Sequence[Array], indices: Sequence[int]) -> Any:
-        """What `append` writes of a block. Several threads do so at once, also before it is open.
+        """Convert a block into the form that `append` writes. Called on several threads, also before `open`.
 
         Parameters
         ----------
         block : sequence of ndarray
-            (rows, columns[, samples]) each, of types that `dtype` holds.
+            Slices (rows, columns[, samples]), of types that `dtype` can hold.
         indices : sequence of int
-            Which slices of the job these are; rising, but some may be missing.
+            Ascending indices of the slices in the task; there are gaps where slices failed.
         """
         raise NotImplementedError
 
-    def append(self, prepared: Any, count: int) -> None:
-        """Write the next `count` slices."""
+    def append(self, prepared: Any, slice_count: int) -> None:
+        """Write a prepared block of `slice_count` slices."""
         raise NotImplementedError
 
-    def forget(self, count: int) -> None:
-        """Forget what was appended after the first `count` slices, which are whole repetitions."""
+    def truncate(self, slice_count: int) -> None:
+        """Remove all but the first `slice_count` slices, which are whole repetitions."""
         raise NotImplementedError
 
-    def close(self, kept: Job, told: dict[str, Any]) -> list[str]:
-        """Complete the files in `folder`, and give their names, the one that others look for last.
+    def close(self, retained: ArrayTask, metadata: dict[str, Any]) -> list[str]:
+        """Complete the files in `folder`, and return their names, the main file last.
 
         Parameters
         ----------
-        kept : Job
-            The job with the slices that were appended.
-        told : dict
-            What the output says of itself; see `document`.
+        retained : ArrayTask
+            The task with only the slices that were written.
+        metadata : dict
+            Metadata of the series; may be modified.
         """
         raise NotImplementedError
 
-    def finish(self, kept: Job, failures: list[dict[str, Any]]) -> list[str]:
-        """Complete the series and let it appear; the names of what appeared."""
-        names = self.close(kept, self.document(kept, failures))
+    def finish(self, retained: ArrayTask, failures: list[dict[str, Any]]) -> list[str]:
+        """Complete the series and move it to the output folder; return the names there."""
+        names = self.close(retained, self.metadata(retained, failures))
         for name in names:
             self._publish(name)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -102,76 +113,32 @@ class Writer:
         """Remove what was written."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def document(self, job: Job, failures: list[dict[str, Any]]) -> dict[str, Any]:
-        """What the output says of itself; see `document`."""
-        path = job.slices[0].path
+    def metadata(self, task: ArrayTask, failures: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return the metadata of the series with the slices of `task`."""
+        path = task.slices[0].path
         if self._attributes[0] != path:
             self._attributes = path, series_attributes(path)
-        return document(job, self.options, self._attributes[1], failures)
+        return series_metadata(task, self.options, self._attributes[1], failures)
 
     def _publish(self, name: str) -> None:
-        made, final = os.path.join(self.folder, name), os.path.join(self._out, name)
-        if not os.path.isdir(made):
-            os.replace(made, final)
+        partial, final = os.path.join(self.folder, name), os.path.join(self._out, name)
+        if not os.path.isdir(partial):
+            os.replace(partial, final)
             return
-        # A folder that is there is not replaced by a rename: it goes out of the way first.
-        for attempt in range(3):
+        # A rename cannot replace a folder that is not empty, so an existing one is moved away first.
+        for attempt in range(_MAX_RENAMES):
             try:
-                os.rename(made, final)
+                os.rename(partial, final)
             except OSError:
-                if attempt == 2 or not os.path.lexists(final):
+                if attempt == _MAX_RENAMES - 1 or not os.path.lexists(final):
                     raise
                 os.rename(final, os.path.join(self.folder, f"old-{uuid.uuid4().hex[:8]}"))
             else:
                 return
 
 
-def document(job: Job, options: Options, attributes: dict[str, Any], failures: list[dict[str, Any]]) -> dict[str, Any]:
-    """What an output says of itself, as JSON can hold it: geometry, the series, and each slice's source.
-
-    Lists have one entry a slice, in the order of the array, the fourth axis slowest; where all slices agree on the
-    transfer syntax there is one.
-    """
-    slices, plan = job.slices, job.plan
-    syntaxes = [one.file.transfer_syntax for one in slices]
-    rescales = [one.rescale for one in slices]
-    orientation = slices[0].orientation
-    return {
-        "axes": axes(job),
-        "axis": plan.axis,
-        "axis_values": list(plan.axis_values),
-        "axis_unit": plan.axis_unit,
-        "part": [list(one) for one in plan.part],
-        "affine_lps": job.affine_lps,
-        "spacing": job.spacing,
-        "orientation": None if orientation is None else list(orientation),
-        "values": "modality" if options.is_rescaled(job) else "stored",
-        "RescaleSlope": [None if one is None else one[0] for one in rescales],
-        "RescaleIntercept": [None if one is None else one[1] for one in rescales],
-        "attributes": attributes,
-        "transfer_syntax": syntaxes[0] if len(set(syntaxes)) == 1 else syntaxes,
-        "sop_instance_uids": [one.sop_instance_uid or None for one in slices],
-        "positions": [one.position for one in slices],
-        "frame_indices": [one.frame_index for one in slices],
-        "sources": [_text(one.path) for one in slices],
-        "findings": job.findings,
-        "missing": failures,
-    }
-
-
-def axes(job: Job) -> list[str]:
-    """Names of the array's axes."""
-    names = ["slice", "row", "column", "sample"][: 1 + len(job.slice_shape)]
-    return names if job.plan.axis is None else ["repetition", *names]
-
-
-def write_json(path: str, told: dict[str, Any]) -> None:
-    """Write `told` for people and programs."""
+def write_json(path: str, metadata: dict[str, Any]) -> None:
+    """Write metadata as indented JSON."""
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(told, file, indent=1)
+        json.dump(metadata, file, indent=1)
         file.write("\n")
-
-
-def _text(path: str) -> str:
-    """A path as text that is valid everywhere; bytes that are no text become escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

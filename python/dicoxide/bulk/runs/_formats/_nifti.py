@@ -1,8 +1,8 @@
-"""``NAME.nii.gz`` (``NAME.nii`` uncompressed) and ``NAME.json``.
+"""NIfTI output: ``NAME.nii.gz`` (``NAME.nii`` if not compressed) and ``NAME.json``.
 
-NIfTI indexes (column, row, slice, time), the first fastest: the bytes of an array (repetitions, slices, rows, columns)
-in C order, so what NiBabel shows is the transposed array. Its world is RAS where DICOM's is LPS: the first two axes
-change their sign.
+NIfTI indexes (column, row, slice, time), the first index fastest. An array (repetitions, slices, rows, columns) in C
+order has the same bytes, so NiBabel returns the transposed array. NIfTI coordinates are RAS and those of DICOM LPS, so
+the first two axes of the affine change sign.
 """
 
 from __future__ import annotations
@@ -17,114 +17,118 @@ import numpy as np
 
 from dicoxide._arguments import Array
 from dicoxide.bulk.runs._formats import _base
-from dicoxide.bulk.runs._tasks import Job
+from dicoxide.bulk.runs._tasks import ArrayTask
 
 __all__ = ["Writer", "affine_ras"]
 
-# Header and the four bytes that say that no extension follows.
+# Header of 348 bytes, and 4 bytes that indicate that no extension follows.
 _HEADER_BYTES = 352
 _RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+_MAX_DESCRIPTION_BYTES = 79
 
 
-def affine_ras(job: Job) -> Array | None:
-    """(column, row, slice) to mm in RAS, 4×4 float64; None where the job has no affine."""
-    affine = job.affine_lps
+def affine_ras(task: ArrayTask) -> Array | None:
+    """Return the 4×4 float64 matrix from (column, row, slice) indices to mm in RAS; None without a geometry."""
+    affine = task.affine_lps
     return None if affine is None else np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.array(affine, np.float64)
 
 
 class Writer(_base.Writer):
-    """Appends to one stream behind a header of constant length, which is written last."""
+    """Appends slices to one file. The header has a constant length and is written last."""
 
     _file: BinaryIO
 
     def open(self) -> None:
-        self._header(self.job)
+        # Fails here if NIfTI cannot hold the array, before anything is written.
+        self._header(self.task)
         super().open()
-        self._name = f"{self.job.name}.nii" + (".gz" if self.options.compressed else "")
-        self._file = open(os.path.join(self.folder, self._name), "wb")  # noqa: SIM115
-        self._file.write(self._framed(bytes(_HEADER_BYTES)))
-        # How many slices there are, and where the file ended then.
-        self._ends = [(0, self._file.tell())]
+        self._file_name = f"{self.task.name}.nii" + (".gz" if self.options.compressed else "")
+        self._file = open(os.path.join(self.folder, self._file_name), "wb")  # noqa: SIM115
+        self._file.write(self._stored_header(bytes(_HEADER_BYTES)))
+        # Number of slices and file size after each block, for `truncate`.
+        self._block_ends = [(0, self._file.tell())]
 
     def prepare(self, block: Sequence[Array], indices: Sequence[int]) -> bytes | memoryview:
-        data = np.stack(block, dtype=self.dtype.newbyteorder("<"), casting="safe").data.cast("B")
-        return _member(data) if self.options.compressed else data
+        samples = np.stack(block, dtype=self.dtype.newbyteorder("<"), casting="safe").data.cast("B")
+        return _gzip_member(samples) if self.options.compressed else samples
 
-    def append(self, prepared: bytes | memoryview, count: int) -> None:
+    def append(self, prepared: bytes | memoryview, slice_count: int) -> None:
         self._file.write(prepared)
-        self._ends.append((self._ends[-1][0] + count, self._file.tell()))
+        self._block_ends.append((self._block_ends[-1][0] + slice_count, self._file.tell()))
 
-    def forget(self, count: int) -> None:
-        while self._ends[-1][0] > count:
-            self._ends.pop()
-        self._file.truncate(self._file.seek(self._ends[-1][1]))
+    def truncate(self, slice_count: int) -> None:
+        while self._block_ends[-1][0] > slice_count:
+            self._block_ends.pop()
+        self._file.truncate(self._file.seek(self._block_ends[-1][1]))
 
-    def close(self, kept: Job, told: dict[str, Any]) -> list[str]:
+    def close(self, retained: ArrayTask, metadata: dict[str, Any]) -> list[str]:
         self._file.seek(0)
-        self._file.write(self._framed(self._header(kept)))
+        self._file.write(self._stored_header(self._header(retained)))
         self._file.close()
-        name = self.job.name
-        if affine_ras(kept) is None:
-            told["findings"].append("the NIfTI file has no position and orientation: sform and qform codes are 0")
-        if self._scaling(kept) is None:
-            told["findings"].append("slices have different rescale, NIfTI one for all: its values are as stored")
-        _base.write_json(os.path.join(self.folder, f"{name}.json"), told)
-        return [f"{name}.json", self._name]
+        name = self.task.name
+        if affine_ras(retained) is None:
+            metadata["findings"].append("no position or orientation in the NIfTI file: sform and qform codes are 0")
+        if self._scaling(retained) is None:
+            text = "slices have different rescales, which NIfTI cannot store: values are stored values"
+            metadata["findings"].append(text)
+        _base.write_json(os.path.join(self.folder, f"{name}.json"), metadata)
+        return [f"{name}.json", self._file_name]
 
     def abort(self) -> None:
         if hasattr(self, "_file"):
-            # What could not be written is removed anyway.
+            # Closing flushes buffered bytes, which may fail; the file is removed anyway.
             with suppress(OSError):
                 self._file.close()
         super().abort()
 
-    def _header(self, job: Job) -> bytes:
+    def _header(self, task: ArrayTask) -> bytes:
         import nibabel
 
         header = nibabel.Nifti1Header(endianness="<")
-        *leading, rows, columns = job.shape[: len(job.shape) - len(job.slice_shape) + 2]
-        rest = job.slice_shape[2:]
-        if rest and (rest != (3,) or self.dtype != np.uint8):
-            raise ValueError(f"NIfTI holds colour as three samples of uint8, not {rest[0]} of {self.dtype}")
-        header.set_data_dtype(_RGB if rest else self.dtype)
+        *leading, rows, columns = task.shape[: len(task.shape) - len(task.slice_shape) + 2]
+        samples = task.slice_shape[2:]
+        if samples and (samples != (3,) or self.dtype != np.uint8):
+            raise ValueError(f"NIfTI needs 3 uint8 samples per pixel for colour, not {samples[0]} {self.dtype}")
+        header.set_data_dtype(_RGB if samples else self.dtype)
         header.set_data_shape((columns, rows, *leading[::-1]))
-        between, of_rows, of_columns = job.spacing
-        unit, step = _time(job)
-        header.set_zooms((of_columns or 1.0, of_rows or 1.0, between or 1.0, step)[: 1 + len(leading) + 1])
-        header.set_xyzt_units("mm", unit)
-        affine = affine_ras(job)
+        between_slices, between_rows, between_columns = task.spacing
+        time_unit, time_step = _time_axis(task)
+        zooms = (between_columns or 1.0, between_rows or 1.0, between_slices or 1.0, time_step)
+        header.set_zooms(zooms[: 2 + len(leading)])
+        header.set_xyzt_units("mm", time_unit)
+        affine = affine_ras(task)
         if affine is not None:
             header.set_qform(affine, code=1)
             header.set_sform(affine, code=1)
-        header.set_slope_inter(*(self._scaling(job) or (1.0, 0.0)))
-        header["descrip"] = job.plan.description.encode("ascii", "replace")[:79]
+        header.set_slope_inter(*(self._scaling(task) or (1.0, 0.0)))
+        header["descrip"] = task.plan.description.encode("ascii", "replace")[:_MAX_DESCRIPTION_BYTES]
         header["magic"] = b"n+1"
         header["vox_offset"] = _HEADER_BYTES
         packed: bytes = header.binaryblock
         return packed.ljust(_HEADER_BYTES, b"\0")
 
-    def _scaling(self, job: Job) -> tuple[float, float] | None:
-        """Slope and intercept for the header; identity where values are rescaled or nothing is; None if they differ."""
-        if self.options.is_rescaled(job) or len(job.slice_shape) > 2:
+    def _scaling(self, task: ArrayTask) -> tuple[float, float] | None:
+        """Return slope and intercept for the header; identity for values without rescale, None if slices differ."""
+        if self.options.is_rescaled(task) or len(task.slice_shape) > 2:
             return 1.0, 0.0
-        found = {one.rescale for one in job.slices}
-        return None if len(found) > 1 else next(iter(found)) or (1.0, 0.0)
+        rescales = {frame.rescale for frame in task.slices}
+        return None if len(rescales) > 1 else next(iter(rescales)) or (1.0, 0.0)
 
-    def _framed(self, header: bytes) -> bytes:
-        """The header as a gzip member that is not compressed, so that its length is always the same."""
-        return header if not self.options.compressed else _member(header, 0)
+    def _stored_header(self, header: bytes) -> bytes:
+        """Return the header as it is stored: in a gzip member without compression, whose length is constant."""
+        return header if not self.options.compressed else _gzip_member(header, 0)
 
 
-def _time(job: Job) -> tuple[str | None, float]:
-    """Unit and step of the fourth axis where it is a time; NIfTI has no words for other ones."""
-    values = job.plan.axis_values
-    unit = {"s": "sec", "ms": "msec"}.get(job.plan.axis_unit)
-    if unit is None or job.plan.axis == "EchoTime":
+def _time_axis(task: ArrayTask) -> tuple[str | None, float]:
+    """Return unit and step of the fourth axis if it is a time; NIfTI has no units for other attributes."""
+    values = task.plan.axis_values
+    unit = {"s": "sec", "ms": "msec"}.get(task.plan.axis_unit)
+    if unit is None or task.plan.axis == "EchoTime":
         return None, 1.0
     return unit, (values[-1] - values[0]) / (len(values) - 1) if len(values) > 1 else 1.0
 
 
-def _member(data: bytes | memoryview, level: int = 1) -> bytes:
-    """One member of a gzip file (RFC 1952 2.2); several after each other are one stream."""
+def _gzip_member(data: bytes | memoryview, level: int = 1) -> bytes:
+    """Compress `data` to one member of a gzip file (RFC 1952 2.2); readers concatenate the members."""
     stream = zlib.compressobj(level, wbits=31)
     return stream.compress(data) + stream.flush()
