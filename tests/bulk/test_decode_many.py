@@ -136,9 +136,9 @@ class TestErrors:
             next(results)
 
     def test_of_arguments_come_at_once(self) -> None:
-        with pytest.raises(ValueError, match="on_error is"):
+        with pytest.raises(ValueError, match="on_error must be"):
             decode_many([], on_error="ignore")  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match="takes no 'out'"):
+        with pytest.raises(TypeError, match="has no option 'out'"):
             decode_many([], out=np.zeros(1))
         with pytest.raises(ValueError, match="threads must be at least 1"):
             decode_many([], threads=0)

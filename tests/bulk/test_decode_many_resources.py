@@ -151,7 +151,7 @@ def test_sources_of_the_core_and_of_others_wait_for_each_other_only(
     from dicoxide.bulk import _many
 
     # There is hardly room for one: whoever comes next has to get it, whoever decodes it.
-    monkeypatch.setattr(_many, "_ROOM_BYTES", room_bytes)
+    monkeypatch.setattr(_many, "_BUFFER_BYTES", room_bytes)
     every = frames(90)
     sources: list[Any] = [image(frame) for frame in every]
     for place in {*range(0, 90, 7), *range(40, 60), 89}:
@@ -167,7 +167,7 @@ def test_sources_of_the_core_and_of_others_wait_for_each_other_only(
 def test_threads_that_wait_for_room_end_with_the_iterator(monkeypatch: pytest.MonkeyPatch) -> None:
     from dicoxide.bulk import _many
 
-    monkeypatch.setattr(_many, "_ROOM_BYTES", 1)
+    monkeypatch.setattr(_many, "_BUFFER_BYTES", 1)
     before = threading.active_count()
     results = decode_many([image(frame) for frame in frames(64)] * 4, threads=3)
     next(results)

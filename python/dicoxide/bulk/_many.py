@@ -1,4 +1,12 @@
-"""Many sources, decoded on all cores in bounded memory."""
+"""Decoding of many sources on all cores, in bounded memory.
+
+    sources ──► _SourceQueue ──► _DecoderPool ──┬─► core.BatchDecoder (native threads) ──┬─► results, in order
+                limits sources                  └─► `decode` on a ThreadPool             ┘
+                and their bytes                     what the core does not support
+
+Each source has an index, its position in the input. The consumer's thread drives everything: it reads sources, submits
+them, and waits for results. No thread outlives the iterator.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +14,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,38 +24,43 @@ from dicoxide._backend import backend, core
 from dicoxide._decode import decode
 from dicoxide._options import DecodeOptions
 from dicoxide._threads import ThreadPool
+from dicoxide.bulk._on_error import OnError, check_on_error
 
 if TYPE_CHECKING:
     from dicoxide._sources import Readable
 
-__all__ = ["OnError", "decode_many"]
+__all__ = ["decode_many"]
 
-OnError = Literal["raise", "return", "skip"]
+_DECODE_OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "raw", "rescale", "strict"})
+# Size of decoded samples that are buffered; more than four threads have a quarter of this each.
+_BUFFER_BYTES = 48 << 20
+# Sources in flight for each thread. The number starts small, so that the first results come soon, and doubles whenever
+# a thread has no source to decode.
+_INITIAL_SOURCES = 2
+_MAX_SOURCES = 128
+# Sources for `decode` in flight, or decoded and not yet yielded, for each thread.
+_MAX_FALLBACK_SOURCES = 2
 
-_OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "raw", "rescale", "strict"})
-# Decoded samples that are held; a quarter of it a thread where there are more than four.
-_ROOM_BYTES = 48 << 20
-# Sources that are on their way, a thread: few at first, so that results come soon; then so many that no thread waits.
-_FIRST_SOURCES = 2
-_MOST_SOURCES = 128
+# Errors of single sources, including `DecodeError`; other exceptions are always raised.
+_SOURCE_ERRORS = (ValueError, IndexError, OSError)
 
-# What may be wrong with a single source, `DecodeError` among it: colour cannot be rescaled, there is no such frame.
-_OF_SOURCES = (ValueError, IndexError, OSError)
-
-# The array, with notes if it is the core's; or an error.
+# An array with its deviations (None if `decode` has warned about them already), or an error.
 _Result: TypeAlias = "tuple[Array, list[Any] | None] | BaseException"
 
 
-class _Entry(NamedTuple):
-    """What the caller gave, what is decoded, and whether the core can read it."""
+class _Source(NamedTuple):
+    """A source as the caller gave it, what is decoded for it, and whether the core can read that.
+
+    `data` is a path, bytes, the source itself, or the exception that reading it raised.
+    """
 
     source: Any
     data: Any
-    is_ours: bool
+    core_can_read: bool
 
     @property
-    def held_bytes(self) -> int:
-        """Of memory that it takes before it is decoded."""
+    def buffered_bytes(self) -> int:
+        """Size in memory before it is decoded."""
         return len(self.data) if type(self.data) is bytes else 0
 
 
@@ -64,244 +77,254 @@ def decode_many(
     Parameters
     ----------
     sources : iterable of path, bytes-like, binary file or pydicom Dataset
-        What to decode; it is asked for more only when there is room for it.
+        The sources. They are consumed as results are, with a limited number in flight.
     threads : int, optional
-        Most threads to decode on: all cores by default.
+        Maximum number of threads that decode; all cores by default.
     on_error : {"raise", "return", "skip"}
-        What becomes of an error of a source (`DecodeError` or another ValueError, IndexError, OSError): it is raised;
-        or given in place of the array; or left out.
+        Handling of the errors of a source (`DecodeError` and other ValueErrors, IndexError, OSError): raise the error,
+        yield it in place of the array, or leave the source out.
     ordered : bool
-        Give results in the order of `sources`; with ``False``, as they come.
+        Yield results in the order of `sources`; with ``False``, in the order in which they are complete.
     **options
-        Those of :func:`decode`, but for `out` and `copy`; `max_bytes` is for each source.
+        Options of :func:`decode`, except `out` and `copy`; `max_bytes` is the limit for each source.
 
     Yields
     ------
     (source, ndarray or exception)
-        The source as it was given, and what `decode` gives of it.
+        The source as it was given, and the array that `decode` returns for it, or its error.
 
     Raises
     ------
     DecodeError, ValueError, IndexError, OSError
-        With ``on_error="raise"``: that of the first source in order that has one (of the first that is found, where
-        not `ordered`). What comes before it has been given, also where `sources` itself raises.
+        With ``on_error="raise"``: the error of the first source, in order, that has one (if not `ordered`, the error
+        that occurs first). Results before it are yielded first, also if iterating over `sources` raises.
     """
-    if on_error not in get_args(OnError):
-        raise ValueError(f"on_error is 'raise', 'return' or 'skip', not {on_error!r}")
-    if unknown := sorted(options.keys() - _OPTIONS):
-        raise TypeError(
-            f"decode_many takes no {unknown[0]!r}; of decode's options it takes {', '.join(sorted(_OPTIONS))}"
-        )
+    check_on_error(on_error)
+    if unknown := sorted(options.keys() - _DECODE_OPTIONS):
+        supported = ", ".join(sorted(_DECODE_OPTIONS))
+        raise TypeError(f"decode_many() has no option {unknown[0]!r}; options of decode() are {supported}")
     return _results(iter(sources), thread_count(threads), options, on_error, ordered)
 
 
 def _results(
     sources: Iterator[Readable], threads: int, options: dict[str, Any], on_error: OnError, ordered: bool
 ) -> Iterator[tuple[Any, Any]]:
-    process = os.getpid()
-    asked, decoding = _Asked(sources), _Decoding(threads, options)
-    # By place: what is not done yet; and what is done and comes after something that is not, with who has done it.
-    begun: dict[int, _Entry] = {}
-    done: dict[int, tuple[_Entry, _Result, _Decoding]] = {}
-    most = _FIRST_SOURCES * threads
+    process_id = os.getpid()
+    queue, pool = _SourceQueue(sources), _DecoderPool(threads, options)
+    # By index. Results wait here for those of earlier sources; each with the pool that made it.
+    in_flight: dict[int, _Source] = {}
+    done: dict[int, tuple[_Source, _Result, _DecoderPool]] = {}
+    max_sources = _INITIAL_SOURCES * threads
     try:
         while True:
-            new = asked.more(most - len(begun) - len(done), decoding.room_bytes)
-            begun |= new
-            if os.getpid() != process:
-                # A forked child has neither the threads nor what they were about.
-                process, decoding = os.getpid(), _Decoding(threads, options)
-                new = begun
-            decoding.put(new)
-            if not begun:
-                asked.end()
+            new = queue.take(max_sources - len(in_flight) - len(done), pool.buffer_bytes)
+            in_flight |= new
+            if os.getpid() != process_id:
+                # A forked child has no threads; submit everything again.
+                process_id, pool = os.getpid(), _DecoderPool(threads, options)
+                new = in_flight
+            pool.submit(new)
+            if not in_flight:
+                queue.raise_deferred()
                 return
-            for place, result in decoding.get(begun):
-                done[place] = begun.pop(place), result, decoding
-            if decoding.is_hungry:
-                most = min(2 * most, _MOST_SOURCES * threads)
-            following = min(begun, default=asked.count)
-            for place in sorted(done):
-                if ordered and place > following:
+            for index, result in pool.collect(in_flight):
+                done[index] = in_flight.pop(index), result, pool
+            if pool.queue_is_empty:
+                max_sources = min(2 * max_sources, _MAX_SOURCES * threads)
+            first_in_flight = min(in_flight, default=queue.count)
+            for index in sorted(done):
+                if ordered and index > first_in_flight:
                     break
-                entry, result, owner = done.pop(place)
-                asked.handed_on(entry)
+                entry, result, owner = done.pop(index)
+                queue.release(entry)
                 if type(result) is tuple:
-                    array, notes = result
-                    owner.handed_on(array, is_of_core=notes is not None)
-                    _deviations.warn(notes or ())
+                    array, deviations = result
+                    owner.release(array, from_core=deviations is not None)
+                    _deviations.warn(deviations or ())
                     yield entry.source, array
-                elif on_error == "raise" or not isinstance(result, _OF_SOURCES):
+                elif on_error == "raise" or not isinstance(result, _SOURCE_ERRORS):
                     raise result  # type: ignore[misc]
                 elif on_error == "return":
                     yield entry.source, result
     finally:
-        decoding.stop()
+        pool.stop()
 
 
-class _Asked:
-    """What the caller gives, when there is room for it.
+class _SourceQueue:
+    """Takes sources from the caller's iterator, in bounded numbers and sizes.
 
     Attributes
     ----------
     count : int
-        How many sources there were so far; each has its place among them.
+        Number of sources taken so far, which is the index of the next one.
     """
 
     def __init__(self, sources: Iterator[Readable]) -> None:
         self.count = 0
-        # Of sources that are not handed on.
-        self._held_bytes = 0
         self._sources = sources
-        self._is_over = False
-        self._failure: Exception | None = None
+        # Of sources that are not released.
+        self._buffered_bytes = 0
+        self._is_exhausted = False
+        self._deferred_error: Exception | None = None
 
-    def more(self, most: int, most_bytes: int) -> dict[int, _Entry]:
-        """At most so many further sources, while those that are not handed on take less than so many bytes."""
-        new: dict[int, _Entry] = {}
-        while not self._is_over and len(new) < most and self._held_bytes < most_bytes:
+    def take(self, max_count: int, max_bytes: int) -> dict[int, _Source]:
+        """Take up to `max_count` sources, and none while those not yet released hold `max_bytes` or more."""
+        new: dict[int, _Source] = {}
+        while not self._is_exhausted and len(new) < max_count and self._buffered_bytes < max_bytes:
             try:
                 source = next(self._sources)
             except Exception as error:
-                self._is_over = True
+                self._is_exhausted = True
                 if not isinstance(error, StopIteration):
-                    # Raised in its turn, behind what came before it.
-                    self._failure = error
+                    # Raised after the results of the sources before it.
+                    self._deferred_error = error
                 break
-            entry = new[self.count] = _readable(source)
-            self._held_bytes += entry.held_bytes
+            entry = new[self.count] = _read_source(source)
+            self._buffered_bytes += entry.buffered_bytes
             self.count += 1
         return new
 
-    def handed_on(self, entry: _Entry) -> None:
-        """It is the caller's again."""
-        self._held_bytes -= entry.held_bytes
+    def release(self, entry: _Source) -> None:
+        """Stop counting the bytes of a source, whose result is yielded next."""
+        self._buffered_bytes -= entry.buffered_bytes
 
-    def end(self) -> None:
-        """All that was given is handed on: raise what the sources have raised."""
-        if self._failure is not None:
-            raise self._failure
+    def raise_deferred(self) -> None:
+        """Raise the error of the caller's iterator, if it raised one."""
+        if self._deferred_error is not None:
+            raise self._deferred_error
 
 
-def _readable(source: Any) -> _Entry:
-    """With path or bytes, as the core reads them; or the source itself, or why it cannot be read."""
+def _read_source(source: Any) -> _Source:
+    """Read binary files and other buffers into bytes; leave paths, Datasets and unknown types as they are."""
     if isinstance(source, (str, os.PathLike)):
         try:
             path = os.fspath(source)
             os.fsencode(path)
         except Exception:
+            # `decode` raises the error.
             path = b""
-        return _Entry(source, source, isinstance(path, str))
+        return _Source(source, source, isinstance(path, str))
     if isinstance(source, bytes) or hasattr(source, "get_item") or hasattr(source, "file_meta"):
-        return _Entry(source, source, isinstance(source, bytes))
+        return _Source(source, source, isinstance(source, bytes))
     if hasattr(source, "read"):
         try:
             data = source.read()
         except Exception as error:
-            return _Entry(source, error, False)
-        return _Entry(source, data, True) if isinstance(data, bytes) else _Entry(source, source, False)
+            return _Source(source, error, False)
+        return _Source(source, data, True) if isinstance(data, bytes) else _Source(source, source, False)
     try:
-        return _Entry(source, owned_bytes(source), True)
+        return _Source(source, owned_bytes(source), True)
     except TypeError:
-        return _Entry(source, source, False)
+        return _Source(source, source, False)
 
 
-class _Decoding:
-    """Sources on their way: on the core's threads, or on those of others where the core does not decode them.
+class _DecoderPool:
+    """Decodes sources on the core's threads, or with `decode` on Python threads if the core does not support them.
 
     Attributes
     ----------
-    room_bytes : int
-        About so many bytes of samples are held.
-    is_hungry : bool
-        Whether the core has no source that waits for a thread.
+    buffer_bytes : int
+        Approximate limit of decoded samples that are buffered.
+    queue_is_empty : bool
+        True if no source waited for a thread of the core when results were last collected.
     """
 
     def __init__(self, threads: int, options: dict[str, Any]) -> None:
-        self.room_bytes = max(_ROOM_BYTES, threads * _ROOM_BYTES // 4)
-        self.is_hungry = False
+        self.buffer_bytes = max(_BUFFER_BYTES, threads * _BUFFER_BYTES // 4)
+        self.queue_is_empty = False
         self._options = options
-        batch = _batch_arguments(options, threads)
-        self._many = None if batch is None else core.BatchDecoder(buffer_bytes=self.room_bytes, **batch)
-        # How many sources the core has.
-        self._of_core = 0
-        self._freed_bytes = 0
-        self._others = ThreadPool(threads)
-        # What others are to decode, by place; how many of it are on their way or not handed on, and may be so at once.
-        self._left: list[tuple[int, Any]] = []
-        self._of_others = 0
-        self._most_of_others = 2 * threads
-        self._answers: SimpleQueue[tuple[int, _Result]] = SimpleQueue()
-        self._unreadable: list[tuple[int, _Result]] = []
+        arguments = _batch_arguments(options, threads)
+        self._core = None if arguments is None else core.BatchDecoder(buffer_bytes=self.buffer_bytes, **arguments)
+        self._core_source_count = 0
+        # Bytes of arrays yielded since results were last collected; the core may decode as many more.
+        self._released_bytes = 0
+        self._fallback = ThreadPool(threads)
+        # Heap of (index, data) that wait for the fallback threads.
+        self._fallback_queue: list[tuple[int, Any]] = []
+        # Number of sources on the fallback threads, or decoded there and not yet released.
+        self._fallback_source_count = 0
+        self._max_fallback_sources = _MAX_FALLBACK_SOURCES * threads
+        self._fallback_results: SimpleQueue[tuple[int, _Result]] = SimpleQueue()
+        self._read_errors: list[tuple[int, _Result]] = []
 
-    def put(self, entries: Mapping[int, _Entry]) -> None:
-        """Have these decoded."""
-        ours = []
-        for place, (_, data, is_ours) in entries.items():
+    def submit(self, sources: Mapping[int, _Source]) -> None:
+        """Queue sources, by index."""
+        for_core = []
+        for index, (_, data, core_can_read) in sources.items():
             if isinstance(data, Exception):
-                self._unreadable.append((place, data))
-            elif self._many is not None and is_ours:
-                ours.append((place, data))
+                self._read_errors.append((index, data))
+            elif self._core is not None and core_can_read:
+                for_core.append((index, data))
             else:
-                heappush(self._left, (place, data))
-        if ours and self._many is not None:
-            self._of_core += len(ours)
-            self._many.push(ours)
+                heappush(self._fallback_queue, (index, data))
+        if for_core and self._core is not None:
+            self._core_source_count += len(for_core)
+            self._core.push(for_core)
 
-    def get(self, begun: Mapping[int, _Entry]) -> list[tuple[int, _Result]]:
-        """What is done, with its place; waits for it. `begun` are those that are not yet, as they were put."""
-        first = min(begun)
-        # What is next is decoded in any case: the others may all wait for it.
-        while self._left and (self._of_others < self._most_of_others or self._left[0][0] == first):
-            self._of_others += 1
-            self._others.submit(self._decode, *heappop(self._left))
-        found, self._unreadable = self._unreadable, []
-        if self._many is not None and self._of_core:
-            if found or not self._answers.empty():
-                self._many.call()
-            waiting, taken = self._many.take(first, self._freed_bytes)
-            self._freed_bytes = 0
-            self.is_hungry = not waiting
-            for place, result in taken:
-                self._of_core -= 1
+    def collect(self, in_flight: Mapping[int, _Source]) -> list[tuple[int, _Result]]:
+        """Wait for results and return them with their indices; the list may be empty if the core was woken.
+
+        `in_flight` has all sources that were submitted and not yet collected, and is not empty.
+        """
+        first = min(in_flight)
+        # The first source is started even if the limit is reached: the results of all others may wait for it.
+        while self._fallback_queue and (
+            self._fallback_source_count < self._max_fallback_sources or self._fallback_queue[0][0] == first
+        ):
+            self._fallback_source_count += 1
+            self._fallback.submit(self._decode, *heappop(self._fallback_queue))
+        results, self._read_errors = self._read_errors, []
+        if self._core is not None and self._core_source_count:
+            if results or not self._fallback_results.empty():
+                # There are results already: `take` must not wait.
+                self._core.call()
+            queued_count, core_results = self._core.take(first, self._released_bytes)
+            self._released_bytes = 0
+            self.queue_is_empty = not queued_count
+            for index, result in core_results:
+                self._core_source_count -= 1
                 if result is None:
-                    heappush(self._left, (place, begun[place].data))
+                    # Not supported by the core.
+                    heappush(self._fallback_queue, (index, in_flight[index].data))
                 else:
-                    found.append((place, result))
-        elif not found:
-            found.append(self._answer())
-        while not self._answers.empty():
-            found.append(self._answer())
-        return found
+                    results.append((index, result))
+        elif not results:
+            results.append(self._fallback_result())
+        while not self._fallback_results.empty():
+            results.append(self._fallback_result())
+        return results
 
-    def _answer(self) -> tuple[int, _Result]:
-        place, result = self._answers.get()
-        self._of_others -= isinstance(result, BaseException)
-        return place, result
+    def _fallback_result(self) -> tuple[int, _Result]:
+        index, result = self._fallback_results.get()
+        # Errors hold no samples, so they are not counted until they are released.
+        self._fallback_source_count -= isinstance(result, BaseException)
+        return index, result
 
-    def handed_on(self, array: Array, *, is_of_core: bool) -> None:
-        """The caller has it."""
-        if is_of_core:
-            self._freed_bytes += array.nbytes
+    def release(self, array: Array, *, from_core: bool) -> None:
+        """Stop counting an array, which is yielded next."""
+        if from_core:
+            self._released_bytes += array.nbytes
         else:
-            self._of_others -= 1
+            self._fallback_source_count -= 1
 
     def stop(self) -> None:
-        """Let what is being decoded end soon."""
-        if self._many is not None:
-            self._many.stop()
-        self._others.stop()
+        """Cancel what is being decoded."""
+        if self._core is not None:
+            self._core.stop()
+        self._fallback.stop()
 
-    def _decode(self, place: int, data: Any) -> None:
+    def _decode(self, index: int, data: Any) -> None:
+        """Decode one source; called on a fallback thread."""
         result: _Result
         try:
             result = decode(data, threads=1, **self._options), None
         except BaseException as error:
-            # Whoever waits for it has to get something; what is not of the source is raised in its turn.
+            # The consumer waits for a result of every source, and raises this one in order.
             result = error
-        self._answers.put((place, result))
-        if self._many is not None:
-            self._many.call()
+        self._fallback_results.put((index, result))
+        if self._core is not None:
+            # Wakes the consumer if it waits in `BatchDecoder.take`.
+            self._core.call()
 
 
 def _batch_arguments(options: dict[str, Any], threads: int) -> dict[str, Any] | None:
@@ -319,8 +342,10 @@ def _batch_arguments(options: dict[str, Any], threads: int) -> dict[str, Any] | 
         "rescale": bool(options.get("rescale")),
     }
     if dtype is not None:
-        wanted = np.dtype(dtype)
-        if not wanted.isnative or wanted.kind not in "iuf" or wanted.name == "float16" or wanted.itemsize > 8:
+        requested = np.dtype(dtype)
+        if not requested.isnative or requested.kind not in "iuf" or requested.name == "float16":
             return None
-        arguments["type_name"] = wanted.name
+        if requested.itemsize > 8:
+            return None
+        arguments["type_name"] = requested.name
     return arguments

@@ -3,6 +3,7 @@
 Import from this package, not from its modules. It does not use ``dicoxide.bulk.runs``.
 """
 
+from dicoxide.bulk._on_error import OnError
 from dicoxide.bulk.series._discover import (
     CandidateFile,
     FileFinder,
@@ -14,7 +15,7 @@ from dicoxide.bulk.series._discover import (
 from dicoxide.bulk.series._geometry import Finding, Geometry
 from dicoxide.bulk.series._grouping import plan_headers, subset_plan
 from dicoxide.bulk.series._headers import Header, Slice, read_header, read_headers
-from dicoxide.bulk.series._plan import OnError, SeriesResult, VolumePlan
+from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
 from dicoxide.bulk.series._planning import plan_series, read_attributes
 from dicoxide.bulk.series._slices import Sources, check_frame_size, decode_into
 from dicoxide.bulk.series._volume import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,18 +12,11 @@ from dicoxide.bulk.series._geometry import Finding, Geometry
 from dicoxide.bulk.series._headers import AXES, Slice
 from dicoxide.bulk.series._stacking import Part
 
-__all__ = ["OnError", "SeriesResult", "VolumePlan", "check_on_error"]
+__all__ = ["SeriesResult", "VolumePlan"]
 
 T = TypeVar("T")
-OnError: TypeAlias = Literal["raise", "return", "skip"]
 
 _AXIS_UNITS = {axis.name: axis.unit for axis in AXES}
-
-
-def check_on_error(on_error: str) -> None:
-    """Raise a ValueError if `on_error` is not a valid value of that parameter."""
-    if on_error not in ("raise", "return", "skip"):
-        raise ValueError(f"on_error must be 'raise', 'return' or 'skip', not {on_error!r}")
 
 
 class SeriesResult(list[T]):

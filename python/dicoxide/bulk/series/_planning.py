@@ -7,10 +7,11 @@ from typing import Any
 
 from dicoxide._decode import open as open_image
 from dicoxide._sources import Attributes
+from dicoxide.bulk._on_error import OnError, check_on_error
 from dicoxide.bulk.series._discover import FileFinder, Paths, SkippedFile
 from dicoxide.bulk.series._grouping import plan_headers
 from dicoxide.bulk.series._headers import Header, read_headers
-from dicoxide.bulk.series._plan import OnError, SeriesResult, VolumePlan, check_on_error
+from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
 from dicoxide.errors import CorruptFrameError
 
 __all__ = ["plan_series", "read_attributes"]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicoxide._arguments import Array, byte_limit, target_array
+from dicoxide.bulk._on_error import OnError, check_on_error
 from dicoxide.bulk.series._discover import Paths
 from dicoxide.bulk.series._geometry import Finding, Floats, Vector
-from dicoxide.bulk.series._plan import OnError, SeriesResult, VolumePlan, check_on_error
+from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
 from dicoxide.bulk.series._planning import plan_series, read_attributes
 from dicoxide.bulk.series._slices import check_frame_size, decode_into
 from dicoxide.errors import DecodeError, LimitError
