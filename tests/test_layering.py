@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,34 @@ def test_series_know_nothing_of_runs() -> None:
     for path in (PYTHON / "bulk").glob("_*.py"):
         if path.name != "__init__.py":
             assert not [module for module in imports(path) if re.match(r"dicoxide\.bulk\.(series|runs)", module)], path
+
+
+def test_no_module_imports_a_private_module_of_another_package() -> None:
+    for path in modules():
+        package = ("dicoxide", *path.relative_to(PYTHON).parts[:-1])
+        for module in imports(path):
+            parts = module.split(".")
+            # A private module belongs to the package that contains it, and to that package's subpackages.
+            owners = [parts[:index] for index, part in enumerate(parts) if index and re.match(r"_[a-z]", part)]
+            if parts[0] == "dicoxide" and (PYTHON.parent / Path(*parts)).with_suffix(".py").exists():
+                assert all(list(package[: len(owner)]) == owner for owner in owners), (name(path), module)
+
+
+def test_modules_import_each_other_without_circles() -> None:
+    known = {".".join(path.relative_to(PYTHON.parent).with_suffix("").parts): path for path in modules()}
+    known = {module.removesuffix(".__init__"): path for module, path in known.items()}
+    order = TopologicalSorter({module: _imported(path, set(known)) for module, path in known.items()})
+    order.prepare()
+
+
+def _imported(path: Path, known: set[str]) -> set[str]:
+    """Modules that are executed when the module `path` is; a package counts only if a name of its own is imported."""
+    imported = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module in known:
+            targets = {f"{node.module}.{alias.name}" for alias in node.names}
+            imported |= (targets & known) | ({node.module} if targets - known else set())
+    return imported
 
 
 def test_only_one_module_knows_dask() -> None:
