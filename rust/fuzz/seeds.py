@@ -1,8 +1,8 @@
-"""Seeds for the fuzzers: small real frames and files, and large ones cut down.
+"""Write seeds for the fuzzers: small real frames and files, and crops of larger images.
 
-`make fuzz-corpus` keeps those that add something.
+``make fuzz-corpus`` keeps the seeds that add coverage.
 
-Each target reads bytes of its own form (rust/fuzz/src): what chooses goes first, then what is decoded.
+The inputs have the format of their target (rust/fuzz/src): first the bytes that choose attributes, then the data.
 """
 
 from __future__ import annotations
@@ -21,43 +21,43 @@ import dicoxide
 
 HERE = Path(__file__).resolve().parent
 SEEDS = Path(sys.argv[1] if len(sys.argv) > 1 else "target/fuzz/seeds")
-# Larger seeds are tried too seldom to lead anywhere.
-MOST_BYTES = 4096
+# Fuzzers run larger seeds too rarely.
+MAX_BYTES = 4096
 RLE, LOSSLESS = "1.2.840.10008.1.2.5", ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
-# The part of a large image that is encoded anew.
+# Size of the crop of an image that is encoded.
 ROWS, COLUMNS = 24, 20
 
 
 def folders() -> Iterator[Path]:
-    """Where real files are."""
+    """Yield the folders of real files."""
     yield Path(pydicom.__file__).parent / "data" / "test_files"
     yield Path(os.environ.get("DICOXIDE_SHARED", HERE.parents[2] / "shared")) / "data"
     yield HERE.parents[1] / "tests" / "vectors"
 
 
 def head(rows: int, columns: int, samples: int, bits: int) -> bytes:
-    """What chooses attributes, as `choose` in lib.rs reads it; the codec is chosen by the target."""
+    """Return the bytes that choose attributes (``choose`` in lib.rs); the target sets the codec."""
     allocated = {8: 1, 16: 3, 32: 6, 64: 7}[bits]
     frames = 1 | (rows >> 8) << 3 | (columns >> 8) << 5
     return bytes([0, 0, rows & 255, columns & 255, samples, allocated, bits, 0, 4, frames, 0, 2])
 
 
 def keep(target: str, data: bytes) -> None:
-    """Write a seed, by the name that fuzzers would give it."""
-    if len(data) <= MOST_BYTES:
+    """Write a seed under the name that libFuzzer would give it."""
+    if len(data) <= MAX_BYTES:
         folder = SEEDS / target
         folder.mkdir(parents=True, exist_ok=True)
         (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
 
 
 def frame_seeds(codec: str, frame: bytes, rows: int, columns: int, samples: int, bits: int) -> None:
-    """Of one frame, for every target that takes frames."""
-    chosen = head(rows, columns, samples, bits)
-    keep(codec, chosen + frame)
+    """Write the seeds of one frame for every target that decodes frames."""
+    choice = head(rows, columns, samples, bits)
+    keep(codec, choice + frame)
     item = b"\xfe\xff\x00\xe0" + len(frame + b"\0" * (len(frame) % 2)).to_bytes(4, "little")
     number = {"rle": 1, "jpeg_lossless": 2}[codec]
     value = b"\xfe\xff\x00\xe0\0\0\0\0" + item + frame + b"\0" * (len(frame) % 2)
-    keep("decode", bytes([number]) + chosen[1:] + value)
+    keep("decode", bytes([number]) + choice[1:] + value)
     if codec == "rle":
         kind = (samples == 3) + 2 * {8: 0, 16: 1, 32: 2}.get(bits, 0)
         keep("rle_naive", bytes([rows - 1 & 255, columns - 1 & 255, kind]) + frame)
@@ -65,25 +65,25 @@ def frame_seeds(codec: str, frame: bytes, rows: int, columns: int, samples: int,
         keep("jpeg_headers", frame)
 
 
-def of_image(array: np.ndarray) -> None:
-    """A part of an image, encoded in every way that there is."""
-    part = np.ascontiguousarray(array[:ROWS, :COLUMNS])
-    samples, bits = (part.shape[2] if part.ndim == 3 else 1), part.dtype.itemsize * 8
-    if part.dtype.kind not in "iu" or samples not in (1, 3):
+def image_seeds(array: np.ndarray) -> None:
+    """Write the seeds of a crop of an image: RLE, every JPEG Lossless predictor, encoder and pixel operations."""
+    crop = np.ascontiguousarray(array[:ROWS, :COLUMNS])
+    samples, bits = (crop.shape[2] if crop.ndim == 3 else 1), crop.dtype.itemsize * 8
+    if crop.dtype.kind not in "iu" or samples not in (1, 3):
         return
     if bits <= 32:
-        frame_seeds("rle", dicoxide.rle_encode(part), *part.shape[:2], samples, bits)
+        frame_seeds("rle", dicoxide.rle_encode(crop), *crop.shape[:2], samples, bits)
     if bits <= 16:
         for selection_value in range(1, 8):
-            frame = dicoxide.jpeg_lossless_encode(part, selection_value=selection_value)
-            frame_seeds("jpeg_lossless", frame, *part.shape[:2], samples, bits)
-        shape = bytes([part.shape[0] - 1, part.shape[1] - 1, samples - 1 | (4 if bits == 16 else 0) | 0xE0, 1, 1])
-        keep("encode", shape + part.tobytes()[:1024])
-    keep("pixels", bytes([3, 5, 80, 128]) + part.tobytes()[:512])
+            frame = dicoxide.jpeg_lossless_encode(crop, selection_value=selection_value)
+            frame_seeds("jpeg_lossless", frame, *crop.shape[:2], samples, bits)
+        shape = bytes([crop.shape[0] - 1, crop.shape[1] - 1, samples - 1 | (4 if bits == 16 else 0) | 0xE0, 1, 1])
+        keep("encode", shape + crop.tobytes()[:1024])
+    keep("pixels", bytes([3, 5, 80, 128]) + crop.tobytes()[:512])
 
 
 def main() -> int:
-    """Write them all."""
+    """Write the seeds of all files."""
     for path in sorted(path for folder in folders() for path in folder.rglob("*") if path.is_file()):
         data = path.read_bytes()
         keep("part10", data)
@@ -98,8 +98,8 @@ def main() -> int:
         except Exception as error:
             print(f"{path.name}: {error}", file=sys.stderr)
             continue
-        of_image(first)
-        # A file of the same header and few pixels.
+        image_seeds(first)
+        # The same header with 4 × 4 pixels.
         ds.Rows, ds.Columns, ds.NumberOfFrames = 4, 4, 1
         for keyword in ("PixelData", "FloatPixelData", "PerFrameFunctionalGroupsSequence"):
             if keyword in ds:

@@ -1,6 +1,21 @@
-//! What has to hold for any bytes: plain functions from bytes to nothing that panic where it does not.
+//! Properties that hold for any input bytes. Each is a function of the bytes that panics if the property does not hold.
 //!
-//! The first bytes choose codec, attributes and options, so that a codec is tried from the day it is registered.
+//! [`TARGETS`] lists them by name. `cargo test` runs them on random inputs and on `corpus/` and `regressions/`;
+//! `libfuzzer/`, a workspace of its own, runs them under libFuzzer (`make fuzz T=decode S=600`).
+//!
+//! The first [`CHOICE_BYTES`] bytes of an input choose codec, attributes and options, the rest is the Pixel Data value:
+//!
+//! ```text
+//! byte  content                               byte  content
+//!    0  index of the codec in CODECS             6  Bits Stored
+//!    1  index of its transfer syntax             7  High Bit - (Bits Stored - 1), 0 to 3
+//!    2  rows, low 8 bits                         8  kind: 0 float, 1 to 3 signed, 4 to 7 unsigned
+//!    3  columns, low 8 bits                      9  bits 0-2 frames, 3-4 rows, 5-6 columns, 7 frames absent
+//!    4  samples per pixel, modulo 5             10  options, see `choose`
+//!    5  Bits Allocated: 1, 8, 16, 32, 64        11  bits 0-1 photometric interpretation, bit 2 word swap
+//! ```
+//!
+//! So a codec is fuzzed as soon as it is registered.
 
 #![allow(clippy::panic, clippy::missing_panics_doc, reason = "a property fails by panicking")]
 
@@ -11,11 +26,11 @@ mod part10;
 mod pixels;
 mod targets;
 
-pub use encode::encoding_returns;
-pub use frames::{frames_agree, headers_hold};
-pub use naive::rle_is_naive;
-pub use part10::{Opened, opening_agrees};
-pub use pixels::pixels_agree;
+pub use encode::encode_decode_round_trip;
+pub use frames::{decode_codestream_all_paths_equal, jpeg_header_matches_decoder};
+pub use naive::rle_equals_reference_decoder;
+pub use part10::{Opened, open_memory_and_file_equal};
+pub use pixels::pixel_operations_equal_on_all_levels;
 pub use targets::{TARGETS, Target, target};
 
 use dicoxide_core::codec::{CODECS, codec_for};
@@ -25,55 +40,57 @@ use dicoxide_core::{
     PhotometricInterpretation, Rescale, SampleKind, SamplesMut, SegmentByteOrder, Store, TransferSyntax,
 };
 
-/// Bytes that choose what is tried; the rest is what is decoded.
+/// Number of leading bytes that choose codec, attributes and options.
 pub const CHOICE_BYTES: usize = 12;
-/// Samples of all frames of one try: properties are to be tried often.
-const MOST_SAMPLES: usize = 1 << 16;
-/// The same for a codec that has several ways through the data: only large frames tell them apart.
-pub const MOST_SAMPLES_OF_WAYS: usize = 1 << 20;
-/// Enough for the scratch of any try.
-const AMPLE_BYTES: u64 = 1 << 24;
+/// Largest number of samples of an input, over all frames: larger ones are skipped, as they are slow.
+const MAX_SAMPLES: usize = 1 << 16;
+/// As [`MAX_SAMPLES`], for a codec with several entropy modes: only large frames make them differ.
+pub const MAX_SAMPLES_MULTI_PATH: usize = 1 << 20;
+/// Budget that is enough for the scratch buffers of any input.
+const AMPLE_SCRATCH_BYTES: u64 = 1 << 24;
 
-/// How far a try got, so that a campaign can tell that it tries something.
+/// How far an input got. Tests check that enough inputs reach each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tried {
-    /// The choice is no image, or one too large to be tried often.
-    Nothing,
-    /// All ways gave the same error.
-    Refused,
-    /// All ways gave the same samples.
+pub enum Coverage {
+    /// Not decoded: the attributes are invalid, or the image is too large.
+    Skipped,
+    /// All paths gave the same error.
+    Error,
+    /// All paths gave the same samples.
     Decoded,
 }
 
-/// What the first bytes choose.
+/// The codec, attributes and options that an input chooses.
 struct Choice {
     syntax: TransferSyntax,
     info: FrameInfo,
     options: DecodeOptions,
     number_of_frames: Option<u32>,
     word_swapped: bool,
-    /// Whether the codec looks at [`DecodeOptions::way`].
-    has_ways: bool,
-    /// Bytes of budget beyond the output.
-    spare_bytes: u64,
+    /// True if the codec has several entropy modes.
+    has_entropy_modes: bool,
+    /// Budget for scratch buffers, in bytes.
+    scratch_bytes: u64,
 }
 
-/// Any value decodes to the same samples, or fails with the same error, on every CPU path, way through the data and
-/// number of threads; a failure is no bug, and what is noted ends up the same too.
-pub fn decoding_agrees(bytes: &[u8]) -> Tried {
-    match agreed(bytes) {
-        None => Tried::Nothing,
-        Some((_, Err(_))) => Tried::Refused,
-        Some((_, Ok(_))) => Tried::Decoded,
+/// Property: every CPU level, entropy mode and number of threads gives the same samples and deviations, or the same error.
+pub fn decode_all_paths_equal(bytes: &[u8]) -> Coverage {
+    match common_outcome(bytes) {
+        None => Coverage::Skipped,
+        Some((_, Err(_))) => Coverage::Error,
+        Some((_, Ok(_))) => Coverage::Decoded,
     }
 }
 
-/// The same, and the samples are `expected`: the bits of each as a number, in the order of the value.
-pub fn decoding_gives(bytes: &[u8], expected: &[u64]) {
-    let Some((info, outcome)) = agreed(bytes) else { panic!("nothing was tried") };
+/// As [`decode_all_paths_equal`], and the samples are `expected`: the bit pattern of each, in the order of the value.
+///
+/// # Panics
+/// If the input is skipped or gives an error, or a sample differs.
+pub fn decode_equals(bytes: &[u8], expected: &[u64]) {
+    let Some((info, outcome)) = common_outcome(bytes) else { panic!("input was skipped") };
     let memory = match outcome {
         Ok((memory, _)) => memory,
-        Err((frame, error)) => panic!("frame {frame} was refused: {error}"),
+        Err((frame, error)) => panic!("frame {frame}: {error}"),
     };
     let samples = bytemuck::cast_slice::<u64, u8>(&memory).chunks_exact(info.sample_bytes()).map(|bytes| {
         let mut word = [0; 8];
@@ -81,18 +98,18 @@ pub fn decoding_gives(bytes: &[u8], expected: &[u64]) {
         u64::from_le_bytes(word)
     });
     let samples: Vec<u64> = samples.take(memory.len()).collect();
-    // The last frame was asked for first.
+    // `outcome` decodes the frames last to first.
     let samples = samples.chunks(info.samples()).rev().flatten();
-    if let Some(at) = samples.clone().zip(expected).position(|(found, expected)| found != expected) {
-        panic!("sample {at} is {:?}, {:?} expected", samples.clone().nth(at), expected.get(at));
+    if let Some(index) = samples.clone().zip(expected).position(|(found, expected)| found != expected) {
+        panic!("sample {index} is {:?}, {:?} expected", samples.clone().nth(index), expected.get(index));
     }
     assert_eq!(samples.count(), expected.len(), "samples");
 }
 
-/// What all paths give.
-fn agreed(bytes: &[u8]) -> Option<(FrameInfo, Outcome)> {
+/// Returns the outcome of all paths, which must be equal; `None` if the input is skipped.
+fn common_outcome(bytes: &[u8]) -> Option<(FrameInfo, Outcome)> {
     let (choice, value) = choose(bytes)?;
-    // Where the choice says so, the last bytes are an Extended Offset Table of two frames.
+    // Bit 2 of byte 11 of an encapsulated value: its last 32 bytes are an Extended Offset Table of two frames.
     let (value, extended) = match value.split_last_chunk::<32>() {
         Some((value, table)) if choice.word_swapped && choice.syntax.is_encapsulated() => {
             let (offsets, lengths) = table.split_at(16);
@@ -101,34 +118,39 @@ fn agreed(bytes: &[u8]) -> Option<(FrameInfo, Outcome)> {
         _ => (value, None),
     };
     let data = PixelData { value: value.into(), extended };
-    let first = Path { tier: CpuLevel::PORTABLE, way: choice.has_ways.then_some(EntropyMode::Serial), threads: 1 };
-    let expected = outcome(&choice, data, first)?;
-    for tier in CpuLevel::available() {
-        // Several threads need more of a tight budget than one.
-        let is_ample = choice.spare_bytes == AMPLE_BYTES;
-        for path in paths(tier, choice.has_ways).filter(|path| *path != first && (is_ample || path.threads == 1)) {
-            assert_eq!(outcome(&choice, data, path).as_ref(), Some(&expected), "{} {path:?}", tier.name());
+    let entropy_mode = choice.has_entropy_modes.then_some(EntropyMode::Serial);
+    let reference = Path { level: CpuLevel::PORTABLE, entropy_mode, threads: 1 };
+    let expected = outcome(&choice, data, reference)?;
+    for level in CpuLevel::available() {
+        // Several threads need more scratch buffers than one: a tight budget would give different errors.
+        let is_ample = choice.scratch_bytes == AMPLE_SCRATCH_BYTES;
+        for path in
+            paths(level, choice.has_entropy_modes).filter(|path| *path != reference && (is_ample || path.threads == 1))
+        {
+            assert_eq!(outcome(&choice, data, path).as_ref(), Some(&expected), "{} {path:?}", level.name());
         }
     }
     Some((choice.info, expected))
 }
 
-/// How a try goes about it.
+/// A code path through the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Path {
-    tier: CpuLevel,
-    way: Option<EntropyMode>,
+    level: CpuLevel,
+    /// `None`: the codec's choice.
+    entropy_mode: Option<EntropyMode>,
     threads: usize,
 }
 
-/// All paths of a tier: threads have the way that is chosen for them.
-fn paths(tier: CpuLevel, has_ways: bool) -> impl Iterator<Item = Path> {
-    let ways = EntropyMode::ALL.into_iter().filter(move |_| has_ways).map(Some);
-    let alone = ways.chain((!has_ways).then_some(None)).map(move |way| Path { tier, way, threads: 1 });
-    alone.chain([Path { tier, way: None, threads: 2 }])
+/// Returns all paths of a CPU level: each entropy mode on one thread, and two threads with the codec's choice.
+fn paths(level: CpuLevel, has_entropy_modes: bool) -> impl Iterator<Item = Path> {
+    let modes = EntropyMode::ALL.into_iter().filter(move |_| has_entropy_modes).map(Some);
+    let modes = modes.chain((!has_entropy_modes).then_some(None));
+    let single_threaded = modes.map(move |entropy_mode| Path { level, entropy_mode, threads: 1 });
+    single_threaded.chain([Path { level, entropy_mode: None, threads: 2 }])
 }
 
-/// Samples and notes, or the frame and its error.
+/// Samples (one word each) and deviations, or the index of a frame and its error.
 type Outcome = Result<(Vec<u64>, String), (usize, DecodeError)>;
 
 fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> {
@@ -144,14 +166,18 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
         Err(error) => return Some(Err((0, checked(error, data.value.len())))),
     };
     let indices: Vec<usize> = (0..table.frame_count()).rev().collect();
-    let most = if choice.has_ways { MOST_SAMPLES_OF_WAYS } else { MOST_SAMPLES };
-    let samples = info.samples().checked_mul(indices.len()).filter(|samples| *samples <= most)?;
-    // What the first of several frames takes beyond its need, a later one may need.
-    let spare_bytes = if indices.len() > 1 { AMPLE_BYTES } else { choice.spare_bytes };
-    let limits = Limits::new(Some((samples * info.sample_bytes()) as u64 + spare_bytes));
-    let Path { tier, way, threads } = path;
-    let job =
-        Job { syntax: choice.syntax, info, limits: &limits, options: DecodeOptions { tier, way, ..choice.options } };
+    let max_samples = if choice.has_entropy_modes { MAX_SAMPLES_MULTI_PATH } else { MAX_SAMPLES };
+    let samples = info.samples().checked_mul(indices.len()).filter(|samples| *samples <= max_samples)?;
+    // With a tight budget, whether a later frame fails depends on the scratch buffers that the first one has grown.
+    let scratch_bytes = if indices.len() > 1 { AMPLE_SCRATCH_BYTES } else { choice.scratch_bytes };
+    let limits = Limits::new(Some((samples * info.sample_bytes()) as u64 + scratch_bytes));
+    let Path { level, entropy_mode, threads } = path;
+    let job = Job {
+        syntax: choice.syntax,
+        info,
+        limits: &limits,
+        options: DecodeOptions { tier: level, way: entropy_mode, ..choice.options },
+    };
     let mut memory = vec![0_u64; samples];
     let decoded = check_frames(&table, data, &indices, info, codec, &limits).and_then(|()| {
         let output = FramesOutput { samples: typed(&mut memory, info, &choice.options), rescales: &[], is_warm: false };
@@ -159,18 +185,18 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     });
     Some(match decoded {
         Ok(summary) => Ok((memory, format!("{:?} {:?}", table.deviations(), summary.deviations))),
-        Err(failed) => Err((failed.index, checked(failed.error, data.value.len()))),
+        Err(frame_error) => Err((frame_error.index, checked(frame_error.error, data.value.len()))),
     })
 }
 
-/// Errors tell a place that is there, in one line.
+/// Checks that an error is one line, and that its offset is within the value.
 fn checked(error: DecodeError, value_bytes: usize) -> DecodeError {
     assert!(error.offset().is_none_or(|offset| offset <= value_bytes as u64), "{error}");
     assert!(!error.to_string().contains('\n') && error.kind() != ErrorKind::Interrupted, "{error}");
     error
 }
 
-/// The first samples' worth of `memory`, one word a sample whatever its type: what lies behind them stays 0.
+/// Returns the first `memory.len()` samples of the output type in `memory`. Unused bytes of `memory` stay 0.
 fn typed<'a>(memory: &'a mut [u64], info: &FrameInfo, options: &DecodeOptions) -> SamplesMut<'a> {
     fn first<T: bytemuck::Pod>(memory: &mut [u64]) -> &mut [T] {
         let samples = memory.len();
@@ -193,12 +219,16 @@ fn typed<'a>(memory: &'a mut [u64], info: &FrameInfo, options: &DecodeOptions) -
     }
 }
 
-/// Attributes mostly as images have them, so that most tries get to a codec's loop.
+/// Reads the choice from the first bytes, and returns the rest. Common attributes are more frequent, so that most inputs
+/// reach a codec's loop.
+///
+/// Options: bit 0 planar configuration, 1 `to_rgb`, 2 and 3 rescale, 4 segment byte order, 5 `strict`, 6 non-temporal
+/// stores, 7 tight budget. `tests/support/fuzzing` reads the same layout.
 fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let (head, value) = bytes.split_first_chunk::<CHOICE_BYTES>()?;
     let [codec, syntax, rows, columns, samples, allocated, stored, shift, kind, frames, options, term] = *head;
     let codec = CODECS.get(usize::from(codec) % CODECS.len())?;
-    let has_ways = codec.name() == "jpeg_lossless";
+    let has_entropy_modes = codec.name() == "jpeg_lossless";
     let syntaxes = codec.syntaxes();
     let syntax = *syntaxes.get(usize::from(syntax) % syntaxes.len())?;
     let sample_kind = match kind % 8 {
@@ -236,26 +266,25 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
         rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
         store: if options & 64 == 0 { Store::Cached } else { Store::Streamed },
     };
-    let is_tight = has_ways && options & 128 != 0;
+    let is_tight = has_entropy_modes && options & 128 != 0;
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
     let strict = options & 32 != 0;
     let options =
         DecodeOptions { finish, segment_byte_order, strict, tier: CpuLevel::PORTABLE, ..DecodeOptions::default() };
-    // The bits in between are those of rows and columns.
     let number_of_frames = (frames & 128 == 0).then_some(u32::from(frames % 8));
     let word_swapped = term & 4 != 0;
-    let spare_bytes = if is_tight { u64::from(term) << 12 } else { AMPLE_BYTES };
-    Some((Choice { syntax, info, options, number_of_frames, word_swapped, has_ways, spare_bytes }, value))
+    let scratch_bytes = if is_tight { u64::from(term) << 12 } else { AMPLE_SCRATCH_BYTES };
+    Some((Choice { syntax, info, options, number_of_frames, word_swapped, has_entropy_modes, scratch_bytes }, value))
 }
 
-/// What lies between the marks.
-fn pieces<'a>(bytes: &'a [u8], mark: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+/// Splits `bytes` at each `separator`.
+fn split<'a>(bytes: &'a [u8], separator: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {
-        let all = rest.take()?;
-        let at = all.windows(mark.len()).position(|window| window == mark);
-        let (piece, after) = all.split_at(at.unwrap_or(all.len()));
-        rest = after.get(mark.len()..).filter(|_| at.is_some());
-        Some(piece)
+        let bytes = rest.take()?;
+        let offset = bytes.windows(separator.len()).position(|window| window == separator);
+        let (part, after) = bytes.split_at(offset.unwrap_or(bytes.len()));
+        rest = after.get(separator.len()..).filter(|_| offset.is_some());
+        Some(part)
     })
 }

@@ -1,10 +1,14 @@
-//! RLE, fast against naive: the naive decoder is that of the core's own tests.
+//! The RLE decoder against the reference decoder of the core's unit tests.
 
-#[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "what it indexes it has checked; else it is to stop")]
+#[allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the reference decoder checks before it indexes; a panic fails the property"
+)]
 #[path = "../../core/src/codec/rle/tests/oracle.rs"]
 mod oracle;
 
-use crate::Tried;
+use crate::Coverage;
 use dicoxide_core::{
     Attributes, Cancel, CpuLevel, DecodeOptions, FrameBytes, FrameInfo, Job, Limits, PhotometricInterpretation,
     SampleKind, SamplesMut, TransferSyntax, Workspace, decode_frame,
@@ -12,13 +16,14 @@ use dicoxide_core::{
 use oracle::{Outcome, oracle};
 use std::sync::atomic::AtomicBool;
 
-/// Bytes that choose rows, columns, and the kind of sample.
+/// Leading bytes of an input: rows - 1, columns - 1, and the sample type.
 const CHOICE_BYTES: usize = 3;
 
-/// Every path gives the samples of the naive decoder and notes at the same places, or the same error at the same place.
-pub fn rle_is_naive(bytes: &[u8]) -> Tried {
+/// Property: every CPU level gives the samples of the reference decoder and deviations at the same offsets, or the same
+/// error at the same offset.
+pub fn rle_equals_reference_decoder(bytes: &[u8]) -> Coverage {
     let Some((&[rows, columns, kind], frame)) = bytes.split_first_chunk::<CHOICE_BYTES>() else {
-        return Tried::Nothing;
+        return Coverage::Skipped;
     };
     let bits = 8_u32 << (kind / 2 % 3);
     let attributes = Attributes {
@@ -32,32 +37,32 @@ pub fn rle_is_naive(bytes: &[u8]) -> Tried {
         planar_configuration: 0,
         photometric_interpretation: PhotometricInterpretation::Other,
     };
-    let Ok(info) = FrameInfo::new(attributes) else { return Tried::Nothing };
+    let Ok(info) = FrameInfo::new(attributes) else { return Coverage::Skipped };
     let expected = oracle(frame, &info, true);
-    for tier in CpuLevel::available() {
-        let found = decoded(&info, frame, tier);
-        assert!(found == expected, "{}: {found:?}, {expected:?} expected", tier.name());
+    for level in CpuLevel::available() {
+        let outcome = decode(&info, frame, level);
+        assert!(outcome == expected, "{}: {outcome:?}, {expected:?} expected", level.name());
     }
-    if matches!(expected, Outcome::Samples { .. }) { Tried::Decoded } else { Tried::Refused }
+    if matches!(expected, Outcome::Samples { .. }) { Coverage::Decoded } else { Coverage::Error }
 }
 
-fn decoded(info: &FrameInfo, frame: &[u8], tier: CpuLevel) -> Outcome {
+fn decode(info: &FrameInfo, frame: &[u8], level: CpuLevel) -> Outcome {
     let stop = AtomicBool::new(false);
-    let watch = Cancel { stop: &stop, poll: None };
+    let cancel = Cancel { stop: &stop, poll: None };
     let (limits, mut workspace) = (Limits::default(), Workspace::default());
-    let options = DecodeOptions { tier, ..DecodeOptions::default() };
+    let options = DecodeOptions { tier: level, ..DecodeOptions::default() };
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut words = vec![0_u32; info.samples()];
-    let size = info.samples() * info.sample_bytes();
+    let output_bytes = info.samples() * info.sample_bytes();
     let out = match info.sample_bytes() {
         1 => SamplesMut::U8(bytemuck::cast_slice_mut(&mut words).get_mut(..info.samples()).unwrap_or_default()),
         2 => SamplesMut::U16(bytemuck::cast_slice_mut(&mut words).get_mut(..info.samples()).unwrap_or_default()),
         _ => SamplesMut::U32(&mut words),
     };
-    match decode_frame(&job, FrameBytes::from(frame), out, &mut workspace, watch) {
+    match decode_frame(&job, FrameBytes::from(frame), out, &mut workspace, cancel) {
         Ok(decoded) => Outcome::Samples {
-            bytes: bytemuck::cast_slice(&words).get(..size).unwrap_or_default().to_vec(),
-            noted: decoded.deviations.iter().filter_map(|deviations| deviations.offset).collect(),
+            bytes: bytemuck::cast_slice(&words).get(..output_bytes).unwrap_or_default().to_vec(),
+            noted: decoded.deviations.iter().filter_map(|deviation| deviation.offset).collect(),
         },
         Err(error) => Outcome::Error { kind: error.kind(), at: error.offset().unwrap_or(u64::MAX) },
     }

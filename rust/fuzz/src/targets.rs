@@ -1,42 +1,43 @@
-//! What is fuzzed, by name: fuzzers, the corpus that is kept, and `cargo test` run the same functions.
+//! Fuzz targets by name. libFuzzer, the corpus and `cargo test` run the same functions.
 
 use crate::{
-    Opened, Tried, decoding_agrees, encoding_returns, frames_agree, headers_hold, opening_agrees, pixels_agree,
-    rle_is_naive,
+    Coverage, Opened, decode_all_paths_equal, decode_codestream_all_paths_equal, encode_decode_round_trip,
+    jpeg_header_matches_decoder, open_memory_and_file_equal, pixel_operations_equal_on_all_levels,
+    rle_equals_reference_decoder,
 };
 
-/// A property of any bytes.
+/// A property, and the name of its corpus.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// As folders of corpora call it.
+    /// Name of the target, and of its folders in `corpus/` and `regressions/`.
     pub name: &'static str,
-    /// Panics where the property does not hold; tells how far it got.
-    pub run: fn(&[u8]) -> Tried,
+    /// Panics if the property does not hold for the input.
+    pub run: fn(&[u8]) -> Coverage,
 }
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 8] = [
-    // The first byte chooses the codec: a new one is fuzzed from the day it is registered.
-    Target { name: "decode", run: decoding_agrees },
-    Target { name: "rle", run: |bytes| frames_agree("rle", bytes) },
-    Target { name: "jpeg_lossless", run: |bytes| frames_agree("jpeg_lossless", bytes) },
-    Target { name: "jpeg_headers", run: headers_hold },
-    Target { name: "rle_naive", run: rle_is_naive },
-    Target { name: "encode", run: encoding_returns },
-    Target { name: "pixels", run: pixels_agree },
-    Target { name: "part10", run: opening },
+    // All codecs of the registry: the first byte of an input chooses one.
+    Target { name: "decode", run: decode_all_paths_equal },
+    Target { name: "rle", run: |bytes| decode_codestream_all_paths_equal("rle", bytes) },
+    Target { name: "jpeg_lossless", run: |bytes| decode_codestream_all_paths_equal("jpeg_lossless", bytes) },
+    Target { name: "jpeg_headers", run: jpeg_header_matches_decoder },
+    Target { name: "rle_naive", run: rle_equals_reference_decoder },
+    Target { name: "encode", run: encode_decode_round_trip },
+    Target { name: "pixels", run: pixel_operations_equal_on_all_levels },
+    Target { name: "part10", run: open },
 ];
 
-/// One of them.
+/// Returns the target named `name`.
 #[must_use]
 pub fn target(name: &str) -> Option<Target> {
     TARGETS.into_iter().find(|target| target.name == name)
 }
 
-fn opening(bytes: &[u8]) -> Tried {
-    match opening_agrees(bytes) {
-        Opened::Refused => Tried::Refused,
-        Opened::DataSet => Tried::Nothing,
-        Opened::Image => Tried::Decoded,
+fn open(bytes: &[u8]) -> Coverage {
+    match open_memory_and_file_equal(bytes) {
+        Opened::Unreadable => Coverage::Error,
+        Opened::DataSet => Coverage::Skipped,
+        Opened::Image => Coverage::Decoded,
     }
 }

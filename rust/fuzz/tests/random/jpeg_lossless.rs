@@ -1,40 +1,40 @@
-//! Good JPEG Lossless frames (ITU-T T.81 process 14), and the samples that they stand for.
+//! Random valid JPEG Lossless frames (ITU-T T.81 process 14) with their samples.
 //!
-//! Any differences make a frame: codes and further bits are drawn, and the samples follow from them, one by one, by
-//! Table H.1. What decodes them has no line in common with this.
+//! Every sequence of differences is a valid frame. So codes and extra bits are drawn at random, and the samples are
+//! reconstructed from them by Table H.1, one at a time. No code is shared with the decoder.
 
 use crate::Random;
 
-/// What a frame is to fit.
+/// Size of a frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) components: usize,
-    /// Most bits of a sample: 8, or 16 and more.
+    /// Largest precision in bits: 8, or 16 and more.
     pub(crate) bits: usize,
 }
 
-/// Bytes and samples, component after component of each pixel.
+/// A codestream and its samples, interleaved by pixel.
 pub(crate) struct Frame {
     pub(crate) bytes: Vec<u8>,
     pub(crate) samples: Vec<u64>,
 }
 
-/// What codes a frame has, and which of them it uses.
+/// Distribution of code lengths and categories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
-    /// Whatever comes.
+    /// Uniformly random lengths and categories.
     Any,
-    /// Hardly more than a bit for a sample.
+    /// About one bit per sample.
     Constant,
-    /// Twelve bits and more for a sample.
+    /// Twelve bits and more per sample.
     Noise,
-    /// Codes and further bits as long as they can be, all as frequent.
+    /// Longest codes and most extra bits, uniformly distributed.
     Long,
-    /// One code.
+    /// A table with one code.
     Single,
-    /// Short codes, and now and then hundreds of long ones.
+    /// Short codes, interrupted by bursts of hundreds of long ones.
     Bursts,
 }
 
@@ -44,27 +44,28 @@ impl Style {
     }
 }
 
-/// A Huffman table and its codes (Annex C).
+/// A Huffman table (T.81 Annex C).
 #[derive(Clone)]
 struct Table {
     counts: [u8; 16],
     categories: Vec<u8>,
+    /// Code and length in bits of each symbol.
     codes: Vec<(u32, u32)>,
-    /// The codes' shares of all bits, summed.
+    /// Cumulative weights 2^(16 - length): a uniformly random bit string selects codes with these weights.
     weights: Vec<u32>,
 }
 
 impl Table {
     fn any(random: &mut Random, style: Style) -> Self {
         let mut counts = [0_u8; 16];
-        let only = random.below(16);
+        let single_length = random.below(16);
         let is_complete = random.byte() < 10;
-        // Codes that are left, and may be given away, of each length.
-        let (mut room, mut total) = (1, 0);
+        // Unused codes of the current length, and symbols so far.
+        let (mut free, mut total) = (1, 0);
         for (index, count) in counts.iter_mut().enumerate() {
-            room = (2 * room).min(1 << 9);
-            let wanted = match (style, index) {
-                (Style::Single, _) => usize::from(index == only),
+            free = (2 * free).min(1 << 9);
+            let code_count = match (style, index) {
+                (Style::Single, _) => usize::from(index == single_length),
                 (Style::Constant, 0) => 1,
                 (Style::Noise, 2..6) => random.below(8),
                 (Style::Long | Style::Bursts, 1) => random.below(3),
@@ -73,17 +74,17 @@ impl Table {
                 (_, 6..) => random.below(3),
                 _ => 0,
             };
-            // The code of all ones stays free, or all are given away with the longest.
-            let wanted = wanted.min(room - 1).min(256 - total);
-            let wanted = if is_complete && index == 15 && room + total <= 256 { room } else { wanted };
-            room -= wanted;
-            total += wanted;
-            *count = u8::try_from(wanted).unwrap();
+            // The code of all ones stays unused, unless the table is complete: then length 16 takes all unused codes.
+            let code_count = code_count.min(free - 1).min(256 - total);
+            let code_count = if is_complete && index == 15 && free + total <= 256 { free } else { code_count };
+            free -= code_count;
+            total += code_count;
+            *count = u8::try_from(code_count).unwrap();
         }
         if total == 0 {
-            (counts[only], total) = (1, 1);
+            (counts[single_length], total) = (1, 1);
         }
-        let categories = (0..total).map(|place| match (style, place) {
+        let categories = (0..total).map(|symbol| match (style, symbol) {
             (Style::Constant, 0) => 0,
             (Style::Noise, _) => 10 + random.below(7),
             (Style::Long, _) => 12 + random.below(4),
@@ -107,7 +108,7 @@ impl Table {
         Self { counts, categories, codes, weights }
     }
 
-    /// The place of a code, for the symbol `index`.
+    /// Draws the index of a code for symbol number `index` of the scan.
     fn draw(&self, random: &mut Random, style: Style, index: usize) -> usize {
         let is_uniform = match style {
             Style::Long => true,
@@ -126,7 +127,7 @@ impl Table {
     }
 }
 
-/// Entropy-coded data: bits, and a 00 behind each FF.
+/// Entropy-coded data: bits, with a stuffed 00 byte after each FF.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
@@ -151,8 +152,8 @@ impl Bits {
         }
     }
 
-    /// Ones, as the standard has it, or anything, to a whole byte; and now and then bytes that nobody asks for.
-    fn end(mut self, random: &mut Random) -> Vec<u8> {
+    /// Pads to a whole byte with ones, as the standard requires, or with random bits; sometimes appends superfluous bytes.
+    fn finish(mut self, random: &mut Random) -> Vec<u8> {
         let pad = if random.byte() < 200 { 0x7F } else { u32::from(random.byte()) & 0x7F };
         let count = (8 - self.count % 8) % 8;
         self.put(pad >> (7 - count), count);
@@ -163,7 +164,7 @@ impl Bits {
     }
 }
 
-/// Appends a marker, which fill bytes may precede.
+/// Appends a marker, sometimes after fill bytes.
 fn marker(random: &mut Random, out: &mut Vec<u8>, code: u8) {
     if random.byte() < 20 {
         out.extend([0xFF; 3].iter().take(random.below(4)));
@@ -178,34 +179,34 @@ fn segment(random: &mut Random, out: &mut Vec<u8>, code: u8, parameters: &[u8]) 
     out.extend(parameters);
 }
 
-/// Appends what decoders pass over, seldom.
-fn skipped(random: &mut Random, out: &mut Vec<u8>) {
+/// Sometimes appends segments that decoders skip.
+fn skippable_segments(random: &mut Random, out: &mut Vec<u8>) {
     while random.byte() < 40 {
         let code = [0xE0, 0xE1, 0xEE, 0xEF, 0xFE, 0xDB, 0xF0, 0xFD][random.below(8)];
-        // Nothing within looks as if a frame began.
+        // No byte is FF, so that nothing looks like a marker.
         let parameters: Vec<u8> = (0..random.below(20)).map(|_| random.byte() & 0x7F).collect();
         segment(random, out, code, &parameters);
     }
 }
 
-/// The four destinations.
+/// The tables of the four destinations.
 type Tables = [Option<Table>; 4];
 
-/// Defines some tables anew, and those of `needed` that are not there.
-fn define(random: &mut Random, out: &mut Vec<u8>, tables: &mut Tables, needed: &[usize], style: Style) {
+/// Redefines some tables, and defines those of `needed` that are undefined.
+fn define_tables(random: &mut Random, out: &mut Vec<u8>, tables: &mut Tables, needed: &[usize], style: Style) {
     let mut parameters = Vec::new();
-    for (destination, slot) in tables.iter_mut().enumerate() {
+    for (destination, table) in tables.iter_mut().enumerate() {
         if random.byte() < 10 {
-            // A table for AC coefficients, of one code.
+            // A table of class 1 (AC coefficients) with one code.
             parameters.push(0x10 | random.below(4) as u8);
             parameters.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, random.byte()]);
         }
-        if random.byte() < 40 || needed.contains(&destination) && slot.is_none() {
-            let table = Table::any(random, style);
+        if random.byte() < 40 || needed.contains(&destination) && table.is_none() {
+            let defined = Table::any(random, style);
             parameters.push(u8::try_from(destination).unwrap());
-            parameters.extend(table.counts);
-            parameters.extend(&table.categories);
-            *slot = Some(table);
+            parameters.extend(defined.counts);
+            parameters.extend(&defined.categories);
+            *table = Some(defined);
         }
         if !parameters.is_empty() && random.byte() < 128 {
             segment(random, out, 0xC4, &parameters);
@@ -217,7 +218,7 @@ fn define(random: &mut Random, out: &mut Vec<u8>, tables: &mut Tables, needed: &
     }
 }
 
-/// The components of each scan: all in one, each in its own, or anything between.
+/// Returns the components of each scan: all in one scan, one scan each, or a mixture.
 fn scans(random: &mut Random, components: usize) -> Vec<Vec<usize>> {
     let kind = random.below(4);
     let mut scans: Vec<Vec<usize>> = Vec::new();
@@ -225,11 +226,11 @@ fn scans(random: &mut Random, components: usize) -> Vec<Vec<usize>> {
         match kind {
             0 => scans.push(vec![component]),
             1 if !scans.is_empty() => {
-                let at = random.below(scans.len() + 1);
-                if at == scans.len() {
+                let scan = random.below(scans.len() + 1);
+                if scan == scans.len() {
                     scans.push(Vec::new());
                 }
-                scans[at].push(component);
+                scans[scan].push(component);
             }
             _ if scans.is_empty() => scans.push(vec![component]),
             _ => scans[0].push(component),
@@ -241,17 +242,17 @@ fn scans(random: &mut Random, components: usize) -> Vec<Vec<usize>> {
     scans
 }
 
-/// One scan as it is coded.
+/// Parameters of one scan.
 struct Scan<'a> {
     components: &'a [usize],
     selection_value: u8,
-    /// Prediction of the first sample.
+    /// Prediction of the first sample: 2^(precision - point transform - 1).
     initial: i32,
-    /// Rows of a restart interval, or more than there are.
+    /// Rows per restart interval; at least all rows without restarts.
     interval_rows: usize,
 }
 
-/// Appends SOF3.
+/// Appends the frame header (SOF3).
 fn frame_header(
     random: &mut Random,
     out: &mut Vec<u8>,
@@ -265,22 +266,22 @@ fn frame_header(
     parameters.extend(u16::try_from(shape.columns).unwrap().to_be_bytes());
     parameters.push(u8::try_from(shape.components).unwrap());
     for component in 0..shape.components {
-        // One component alone may say what it likes.
+        // Sampling factors of a single component have no effect.
         let sampling = if shape.components == 1 { [0x11, 0x22, 0x41][random.below(3)] } else { 0x11 };
         parameters.extend([id(component), sampling, random.byte()]);
     }
     segment(random, out, 0xC3, &parameters);
 }
 
-/// Rows of a restart interval, or 0 for none.
+/// Draws the rows per restart interval; 0 for no restarts.
 fn interval(random: &mut Random, shape: Shape) -> usize {
-    let most = (65_535 / shape.columns).min(shape.rows + 1);
-    let rows = if random.byte() < 90 { 1 + random.below(most) } else { 0 };
-    // Small ones, too, where there are many rows.
+    let max_rows = (65_535 / shape.columns).min(shape.rows + 1);
+    let rows = if random.byte() < 90 { 1 + random.below(max_rows) } else { 0 };
+    // Sometimes few rows, so that images with many rows have many intervals.
     if random.byte() < 60 { rows.min(1 + random.below(4)) } else { rows }
 }
 
-/// A good frame.
+/// Returns a valid frame of a random style.
 pub(crate) fn frame(random: &mut Random, shape: Shape) -> Frame {
     let Shape { rows, columns, components, bits } = shape;
     let style = Style::any(random);
@@ -291,9 +292,9 @@ pub(crate) fn frame(random: &mut Random, shape: Shape) -> Frame {
     let mut samples = vec![0; rows * columns * components];
     let mut tables: Tables = [const { None }; 4];
     let mut out = vec![0xFF, 0xD8];
-    skipped(random, &mut out);
+    skippable_segments(random, &mut out);
     if random.byte() < 80 {
-        define(random, &mut out, &mut tables, &[0], style);
+        define_tables(random, &mut out, &mut tables, &[0], style);
     }
     let has_open_lines = random.byte() < 30;
     let lines = u16::try_from(rows).unwrap().to_be_bytes();
@@ -304,14 +305,14 @@ pub(crate) fn frame(random: &mut Random, shape: Shape) -> Frame {
             0 => vec![random.below(4); components_of_scan.len()],
             _ => components_of_scan.iter().map(|_| random.below(4)).collect(),
         };
-        skipped(random, &mut out);
-        define(random, &mut out, &mut tables, &destinations, style);
+        skippable_segments(random, &mut out);
+        define_tables(random, &mut out, &mut tables, &destinations, style);
         let interval_rows = interval(random, shape);
         if interval_rows * columns != defined || random.byte() < 10 {
             defined = interval_rows * columns;
             segment(random, &mut out, 0xDD, &u16::try_from(defined).unwrap().to_be_bytes());
         }
-        skipped(random, &mut out);
+        skippable_segments(random, &mut out);
         let selection_value = 1 + random.below(7) as u8;
         let mut parameters = vec![u8::try_from(components_of_scan.len()).unwrap()];
         for (component, destination) in components_of_scan.iter().zip(&destinations) {
@@ -326,11 +327,11 @@ pub(crate) fn frame(random: &mut Random, shape: Shape) -> Frame {
             interval_rows: if interval_rows == 0 { rows } else { interval_rows },
         };
         let used: Vec<&Table> = destinations.iter().map(|destination| tables[*destination].as_ref().unwrap()).collect();
-        let differences = entropy(random, &mut out, shape, &scan, &used, style);
+        let differences = entropy_coded_data(random, &mut out, shape, &scan, &used, style);
         let reconstructed = reconstruct(&differences, shape, &scan);
-        let own = components_of_scan.len();
-        for (pixel, of_scan) in samples.chunks_mut(components).zip(reconstructed.chunks(own)) {
-            for (component, sample) in components_of_scan.iter().zip(of_scan) {
+        let scan_components = components_of_scan.len();
+        for (pixel, scan_samples) in samples.chunks_mut(components).zip(reconstructed.chunks(scan_components)) {
+            for (component, sample) in components_of_scan.iter().zip(scan_samples) {
                 pixel[*component] = u64::from(*sample) << point_transform & ((1 << precision) - 1);
             }
         }
@@ -339,7 +340,7 @@ pub(crate) fn frame(random: &mut Random, shape: Shape) -> Frame {
         }
     }
     if random.byte() < 240 {
-        skipped(random, &mut out);
+        skippable_segments(random, &mut out);
         marker(random, &mut out, 0xD9);
         if random.byte() < 20 {
             out.resize(out.len() + random.below(6), 0);
@@ -348,8 +349,8 @@ pub(crate) fn frame(random: &mut Random, shape: Shape) -> Frame {
     Frame { bytes: out, samples }
 }
 
-/// Appends the codes of one scan, with restart markers between intervals; returns the differences they stand for.
-fn entropy(
+/// Appends the entropy-coded data of one scan, with restart markers between intervals. Returns its differences.
+fn entropy_coded_data(
     random: &mut Random,
     out: &mut Vec<u8>,
     shape: Shape,
@@ -366,42 +367,42 @@ fn entropy(
         let mut bits = Bits::default();
         for symbol in 0..row * (shape.rows - first).min(scan.interval_rows) {
             let table = tables[symbol % tables.len()];
-            let place = table.draw(random, style, differences.len());
-            let (code, length) = table.codes[place];
+            let symbol_index = table.draw(random, style, differences.len());
+            let (code, length) = table.codes[symbol_index];
             bits.put(code, length);
-            let category = u32::from(table.categories[place]);
+            let category = u32::from(table.categories[symbol_index]);
             differences.push(match category {
                 0 => 0,
                 16 => 32768,
                 _ => {
-                    let further = (random.next() >> 32) as u32 & ((1 << category) - 1);
-                    bits.put(further, category);
+                    let extra_bits = (random.next() >> 32) as u32 & ((1 << category) - 1);
+                    bits.put(extra_bits, category);
                     // Table H.2 and F.2.2.1: the lower half is negative.
-                    let lower = if further < 1 << (category - 1) { (1 << category) - 1 } else { 0 };
-                    further.wrapping_sub(lower) as u16
+                    let bias = if extra_bits < 1 << (category - 1) { (1 << category) - 1 } else { 0 };
+                    extra_bits.wrapping_sub(bias) as u16
                 }
             });
         }
-        out.extend(bits.end(random));
+        out.extend(bits.finish(random));
     }
     differences
 }
 
-/// Samples of one scan by H.1.2.1 and Table H.1, modulo 2^16, before the point transform is undone.
+/// Returns the samples of one scan by H.1.2.1 and Table H.1, modulo 2^16, before the inverse point transform.
 fn reconstruct(differences: &[u16], shape: Shape, scan: &Scan<'_>) -> Vec<u16> {
-    let own = scan.components.len();
-    let row = shape.columns * own;
+    let component_count = scan.components.len();
+    let row = shape.columns * component_count;
     let mut samples: Vec<u16> = Vec::with_capacity(differences.len());
     for (index, difference) in differences.iter().enumerate() {
         let is_first_row = (index / row).is_multiple_of(scan.interval_rows);
-        let is_first_column = index % row < own;
+        let is_first_column = index % row < component_count;
         let back = |steps: usize| i32::from(samples[index - steps]);
         let prediction = match (is_first_row, is_first_column) {
             (true, true) => scan.initial,
-            (true, false) => back(own),
+            (true, false) => back(component_count),
             (false, true) => back(row),
             (false, false) => {
-                let (ra, rb, rc) = (back(own), back(row), back(row + own));
+                let (ra, rb, rc) = (back(component_count), back(row), back(row + component_count));
                 match scan.selection_value {
                     1 => ra,
                     2 => rb,

@@ -1,9 +1,9 @@
-//! Small DICOM files of every encoding, nested and not.
+//! Random small DICOM files: implicit and explicit VR, both byte orders, defined and undefined lengths.
 
 use crate::Random;
 use crate::write::{Style, begin};
 
-/// A good file: native or RLE, of a few small frames.
+/// Returns a valid file with one to three small frames, native or RLE.
 pub(crate) fn file(random: &mut Random) -> Vec<u8> {
     let (uid, is_implicit, is_big_endian, is_rle) = [
         ("1.2.840.10008.1.2", true, false, false),
@@ -16,7 +16,7 @@ pub(crate) fn file(random: &mut Random) -> Vec<u8> {
     if is_rle || random.byte() < 200 {
         out = begin(uid);
     }
-    let frames = 1 + random.below(3);
+    let frame_count = 1 + random.below(3);
     let (rows, columns) = (1 + random.below(12), 1 + random.below(12));
     style.element(&mut out, 0x0008_0060, b"CS", b"CT");
     for _ in 0..random.below(3) {
@@ -29,7 +29,7 @@ pub(crate) fn file(random: &mut Random) -> Vec<u8> {
     let us = |value: usize| style.short(value as u16);
     style.element(&mut out, 0x0028_0002, b"US", &us(1));
     style.element(&mut out, 0x0028_0004, b"CS", b"MONOCHROME2 ");
-    style.element(&mut out, 0x0028_0008, b"IS", format!("{frames} ").as_bytes());
+    style.element(&mut out, 0x0028_0008, b"IS", format!("{frame_count} ").as_bytes());
     style.element(&mut out, 0x0028_0010, b"US", &us(rows));
     style.element(&mut out, 0x0028_0011, b"US", &us(columns));
     for (tag, value) in [(0x0028_0100, 16), (0x0028_0101, 12), (0x0028_0102, 11), (0x0028_0103, random.below(2))] {
@@ -37,39 +37,38 @@ pub(crate) fn file(random: &mut Random) -> Vec<u8> {
     }
     style.element(&mut out, 0x0028_1052, b"DS", b"-1024 ");
     style.element(&mut out, 0x0028_1053, b"DS", b"1.5 ");
-    style.sequence(&mut out, 0x5200_9230, frames, &mut |item| {
+    style.sequence(&mut out, 0x5200_9230, frame_count, &mut |item| {
         style.sequence(item, 0x0028_9145, 1, &mut |inner| {
             style.element(inner, 0x0028_1052, b"DS", b"-3");
             style.element(inner, 0x0028_1053, b"DS", b"2 ");
         });
     });
     if is_rle {
-        let frames: Vec<Vec<u8>> = (0..frames).map(|_| crate::rle(random, 2, rows * columns)).collect();
+        let frames: Vec<Vec<u8>> = (0..frame_count).map(|_| crate::rle(random, 2, rows * columns)).collect();
         style.fragments(&mut out, std::iter::once(&Vec::new()).chain(&frames));
     } else {
-        let value: Vec<u8> = (0..frames * rows * columns * 2).map(|_| random.byte()).collect();
+        let value: Vec<u8> = (0..frame_count * rows * columns * 2).map(|_| random.byte()).collect();
         style.element(&mut out, 0x7FE0_0010, b"OW", &value);
     }
     out
 }
 
-/// Breaks a file here and there, mostly in its header.
-pub(crate) fn broken(random: &mut Random, file: &mut Vec<u8>) {
+/// Damages a file at one to four random offsets.
+pub(crate) fn damage(random: &mut Random, file: &mut Vec<u8>) {
     for _ in 0..=random.below(3) {
-        let at = random.below(file.len());
+        let offset = random.below(file.len());
         match random.below(8) {
-            0..3 => file[at] = random.byte(),
-            3 => file[at] ^= 1 << random.below(8),
-            4 => file.truncate(at.max(1)),
-            5 => drop(file.drain(at..(at + 1 + random.below(8)).min(file.len()).max(at))),
+            0..3 => file[offset] = random.byte(),
+            3 => file[offset] ^= 1 << random.below(8),
+            4 => file.truncate(offset.max(1)),
+            5 => drop(file.drain(offset..(offset + 1 + random.below(8)).min(file.len()).max(offset))),
             6 => {
-                let four = [[0xFF; 4], [0xFE, 0xFF, 0x00, 0xE0], [0xFE, 0xFF, 0xDD, 0xE0], [0xFE, 0xFF, 0x0D, 0xE0]];
-                let four = four[random.below(4)];
-                file.splice(at..(at + 4).min(file.len()), four);
+                let tags = [[0xFF; 4], [0xFE, 0xFF, 0x00, 0xE0], [0xFE, 0xFF, 0xDD, 0xE0], [0xFE, 0xFF, 0x0D, 0xE0]];
+                file.splice(offset..(offset + 4).min(file.len()), tags[random.below(4)]);
             }
             _ => {
-                let some: Vec<u8> = (0..1 + random.below(4)).map(|_| random.byte()).collect();
-                file.splice(at..at, some);
+                let inserted: Vec<u8> = (0..1 + random.below(4)).map(|_| random.byte()).collect();
+                file.splice(offset..offset, inserted);
             }
         }
         if file.is_empty() {
