@@ -1,9 +1,21 @@
-//! Differences → samples (ITU-T T.81 H.1.2.1), all modulo 2^16.
+//! Prediction of lossless JPEG: differences → samples (ITU-T T.81 H.1.2.1), modulo 2^16.
 //!
 //! ```text
-//!   above   … Rc Rb …      Ra, Rb and Rc are the neighbours of x in its own component: the samples that were
-//!   row     … Ra x  …      reconstructed to the left, above, and above the left one
+//! above   … Rc Rb …      Ra, Rb and Rc are the reconstructed samples to the left, above, and above the left one,
+//! row     … Ra x  …      in the component of x
 //! ```
+//!
+//! | selection value | x = difference + … | computed as |
+//! |---|---|---|
+//! | 1 | Ra | running sum of the differences |
+//! | 2 | Rb | vertical addition |
+//! | 3 | Rc | vertical addition |
+//! | 4 | Ra + Rb - Rc | x - Rb = (Ra - Rc) + difference: a running sum, then Rb is added |
+//! | 5 | Ra + ((Rb - Rc) >> 1) | running sum of difference + ((Rb - Rc) >> 1) |
+//! | 6 | Rb + ((Ra - Rc) >> 1) | serial along a row: several rows as a wavefront |
+//! | 7 | (Ra + Rb) >> 1 | serial along a row: several rows as a wavefront |
+//!
+//! Running sums of several components are one chain of additions per component.
 
 mod scalar;
 #[cfg(target_arch = "x86_64")]
@@ -17,27 +29,28 @@ mod tests;
 use super::CpuLevel;
 use super::cpu::dispatch;
 
-/// First line of a scan or restart interval: prediction is the sample to the left (Ra); the first pixel's is `initial`.
+/// Turns the differences of the first line of a scan or restart interval into samples. The prediction is Ra, and `initial`
+/// for the first pixel.
 ///
-/// `row` holds differences, 1 to 4 `components` interleaved by pixel, and becomes samples.
-pub(crate) fn first_row(row: &mut [u16], components: usize, initial: u16, tier: CpuLevel) {
-    dispatch!(tier, v4 first_row(row, components, initial))
+/// `row` has 1 to 4 `components`, interleaved by pixel.
+pub(crate) fn first_row(row: &mut [u16], components: usize, initial: u16, level: CpuLevel) {
+    dispatch!(level, v4 first_row(row, components, initial))
 }
 
-/// One or more whole rows below `above`, whose length is that of a row: differences become samples.
+/// Turns the differences of `rows` into samples: whole rows below the row `above`, which has their length.
 ///
-/// In each row the first pixel is predicted from above (Rb), the others by `selection_value` 1 to 7 (T.81 Table H.1).
-/// Samples are kept modulo 2^16 and are 16-bit unsigned as neighbours; halves are rounded down.
-pub(crate) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection_value: u8, tier: CpuLevel) {
+/// The first pixel of each row is predicted from above (Rb), the others by `selection_value` 1 to 7 (T.81 Table H.1).
+/// Neighbours are unsigned 16-bit samples; halves are rounded down.
+pub(crate) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection_value: u8, level: CpuLevel) {
     if !above.is_empty() {
-        dispatch!(tier, v4 rows(rows, above, components, selection_value))
+        dispatch!(level, v4 rows(rows, above, components, selection_value))
     }
 }
 
-/// Stores `(sample << shift) & mask` of sample i as `sample_bytes` (1 or 2) little-endian bytes of `out`, from
-/// `i * stride * sample_bytes` on, and leaves the bytes between as they are.
+/// Stores `(sample << shift) & mask` of sample i as `sample_bytes` (1 or 2) little-endian bytes at byte
+/// `i * stride * sample_bytes` of `out`. The bytes between are unchanged.
 ///
-/// `stride` is 1 for samples that lie side by side, n for one component of n. Stops where the first of both ends.
+/// `stride` is 1 for contiguous samples, n for one of n interleaved components. Ends with the shorter of `samples` and `out`.
 pub(crate) fn store(
     samples: &[u16],
     shift: u32,
@@ -45,8 +58,8 @@ pub(crate) fn store(
     out: &mut [u8],
     sample_bytes: usize,
     stride: usize,
-    tier: CpuLevel,
+    level: CpuLevel,
 ) {
     let mask = if shift < u16::BITS { mask } else { 0 };
-    dispatch!(tier, store(samples, shift, mask, out, sample_bytes, stride.max(1)))
+    dispatch!(level, store(samples, shift, mask, out, sample_bytes, stride.max(1)))
 }

@@ -1,18 +1,19 @@
-//! Plain loops: one chain of additions per component, and vectors where a sample does not wait for its left one.
+//! Prediction in plain Rust. Loops in which a sample does not depend on the one to its left become vectors; the others are
+//! one dependent chain per component.
 
 #[inline(always)]
 pub(super) fn first_row(row: &mut [u16], components: usize, initial: u16) {
     match components {
-        1 => sums(row, [initial; 1]),
-        2 => sums(row, [initial; 2]),
-        3 => sums(row, [initial; 3]),
-        _ => sums(row, [initial; 4]),
+        1 => running_sums(row, [initial; 1]),
+        2 => running_sums(row, [initial; 2]),
+        3 => running_sums(row, [initial; 3]),
+        _ => running_sums(row, [initial; 4]),
     }
 }
 
-/// Running sums of each component, from those of `left` on.
+/// Replaces the differences of each component by their running sums, starting from `left`.
 #[inline(always)]
-fn sums<const N: usize>(row: &mut [u16], mut left: [u16; N]) {
+fn running_sums<const N: usize>(row: &mut [u16], mut left: [u16; N]) {
     let (pixels, rest) = row.as_chunks_mut::<N>();
     let add = |(sample, left): (&mut u16, &mut u16)| {
         *left = left.wrapping_add(*sample);
@@ -27,92 +28,92 @@ fn sums<const N: usize>(row: &mut [u16], mut left: [u16; N]) {
 #[inline(always)]
 pub(super) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection_value: u8) {
     match components {
-        1 => by_value::<1>(rows, above, selection_value),
-        2 => by_value::<2>(rows, above, selection_value),
-        3 => by_value::<3>(rows, above, selection_value),
-        _ => by_value::<4>(rows, above, selection_value),
+        1 => predict_by_value::<1>(rows, above, selection_value),
+        2 => predict_by_value::<2>(rows, above, selection_value),
+        3 => predict_by_value::<3>(rows, above, selection_value),
+        _ => predict_by_value::<4>(rows, above, selection_value),
     }
 }
 
 #[inline(always)]
-fn by_value<const N: usize>(rows: &mut [u16], above: &[u16], selection_value: u8) {
+fn predict_by_value<const N: usize>(rows: &mut [u16], above: &[u16], selection_value: u8) {
     match (selection_value, N) {
-        (1, _) => each(rows, above, |row, above| line::<N>(row, above, |d, a, _, _| a.wrapping_add(d))),
-        (2, _) => each(rows, above, add),
-        (3, _) => each(rows, above, |row, above| {
+        (1, _) => for_each_row(rows, above, |row, above| predict_row::<N>(row, above, |d, a, _, _| a.wrapping_add(d))),
+        (2, _) => for_each_row(rows, above, add),
+        (3, _) => for_each_row(rows, above, |row, above| {
             let (first, rest) = row.split_at_mut(N.min(row.len()));
             add(first, above);
             add(rest, above);
         }),
-        (4, 1) => each(rows, above, sums_and_above),
-        (4, _) => each(rows, above, |row, above| {
-            line::<N>(row, above, |d, a, b, c| a.wrapping_add(d.wrapping_add(b).wrapping_sub(c)));
+        (4, 1) => for_each_row(rows, above, predictor4_row),
+        (4, _) => for_each_row(rows, above, |row, above| {
+            predict_row::<N>(row, above, |d, a, b, c| a.wrapping_add(d.wrapping_add(b).wrapping_sub(c)));
         }),
-        (5, 1) => each(rows, above, sums_and_halves),
-        (5, _) => each(rows, above, |row, above| {
-            line::<N>(row, above, |d, a, b, c| a.wrapping_add(d.wrapping_add(half_difference(b, c))));
+        (5, 1) => for_each_row(rows, above, predictor5_row),
+        (5, _) => for_each_row(rows, above, |row, above| {
+            predict_row::<N>(row, above, |d, a, b, c| a.wrapping_add(d.wrapping_add(half_difference(b, c))));
         }),
         (6, 1) => {
-            let (rows, above) = fours(rows, above, sixth);
-            each(rows, above, |row, above| line::<1>(row, above, sixth));
+            let (rows, above) = predict_wavefronts_of_4(rows, above, predictor6);
+            for_each_row(rows, above, |row, above| predict_row::<1>(row, above, predictor6));
         }
-        (6, _) => each(rows, above, |row, above| line::<N>(row, above, sixth)),
+        (6, _) => for_each_row(rows, above, |row, above| predict_row::<N>(row, above, predictor6)),
         (_, 1) => {
-            let (rows, above) = fours(rows, above, seventh);
-            each(rows, above, |row, above| line::<1>(row, above, seventh));
+            let (rows, above) = predict_wavefronts_of_4(rows, above, predictor7);
+            for_each_row(rows, above, |row, above| predict_row::<1>(row, above, predictor7));
         }
-        (_, _) => each(rows, above, |row, above| line::<N>(row, above, seventh)),
+        (_, _) => for_each_row(rows, above, |row, above| predict_row::<N>(row, above, predictor7)),
     }
 }
 
-/// Rb + ((Ra - Rc) >> 1)
+/// Selection value 6: Rb + ((Ra - Rc) >> 1).
 #[inline(always)]
-pub(super) fn sixth(difference: u16, a: u16, b: u16, c: u16) -> u16 {
+pub(super) fn predictor6(difference: u16, a: u16, b: u16, c: u16) -> u16 {
     difference.wrapping_add(b).wrapping_add(half_difference(a, c))
 }
 
-/// (Ra + Rb) >> 1
+/// Selection value 7: (Ra + Rb) >> 1.
 #[inline(always)]
-pub(super) fn seventh(difference: u16, a: u16, b: u16, _: u16) -> u16 {
+pub(super) fn predictor7(difference: u16, a: u16, b: u16, _: u16) -> u16 {
     difference.wrapping_add(a.midpoint(b))
 }
 
-/// Selection value 4: x - Rb = (Ra - Rc) + difference, so x - Rb is the running sum of the differences.
+/// Selection value 4, one component: x - Rb = (Ra - Rc) + difference, so x - Rb is the running sum of the differences.
 #[inline(always)]
-fn sums_and_above(row: &mut [u16], above: &[u16]) {
-    sums(row, [0]);
+fn predictor4_row(row: &mut [u16], above: &[u16]) {
+    running_sums(row, [0]);
     add(row, above);
 }
 
-/// Selection value 5: x is the running sum of the differences and (Rb - Rc) >> 1, which are known before.
+/// Selection value 5, one component: x is the running sum of difference + ((Rb - Rc) >> 1), which does not depend on the row.
 #[inline(always)]
-fn sums_and_halves(row: &mut [u16], above: &[u16]) {
+fn predictor5_row(row: &mut [u16], above: &[u16]) {
     let (Some((first, rest)), Some((above0, below))) = (row.split_first_mut(), above.split_first()) else { return };
     *first = first.wrapping_add(*above0);
     for ((difference, b), c) in rest.iter_mut().zip(below).zip(above) {
         *difference = difference.wrapping_add(half_difference(*b, *c));
     }
-    sums(row, [0]);
+    running_sums(row, [0]);
 }
 
-/// Calls `line` for each row and the one above it, which is as long.
+/// Calls `predict` for each row and the row above it. Only the last row may be shorter than `above`.
 #[inline(always)]
-pub(super) fn each<'a>(rows: &'a mut [u16], mut above: &'a [u16], mut line: impl FnMut(&mut [u16], &[u16])) {
+pub(super) fn for_each_row<'a>(rows: &'a mut [u16], mut above: &'a [u16], mut predict: impl FnMut(&mut [u16], &[u16])) {
     for row in rows.chunks_mut(above.len()) {
-        line(row, above.get(..row.len()).unwrap_or_default());
+        predict(row, above.get(..row.len()).unwrap_or_default());
         above = row;
     }
 }
 
-/// Rows of one component in groups of four whose chains overlap. Returns the rows that are left and the one above them.
+/// Predicts rows of one component in wavefronts of four. Returns the remaining rows and the row above them.
 #[inline(always)]
-pub(super) fn fours<'a>(
+pub(super) fn predict_wavefronts_of_4<'a>(
     rows: &'a mut [u16],
     above: &'a [u16],
     sample: impl Fn(u16, u16, u16, u16) -> u16 + Copy,
 ) -> (&'a mut [u16], &'a [u16]) {
-    groups::<4>(rows, above, sample, |group, above| {
-        let Skewed { lines: [row0, row1, row2, row3], left, corner } = group;
+    predict_wavefronts::<4>(rows, above, sample, |group, above| {
+        let Wavefront { lines: [row0, row1, row2, row3], left, corner } = group;
         let ([mut a0, mut a1, mut a2, mut a3], [mut c0, mut c1, mut c2, mut c3]) = (left, corner);
         let steps = row0.len().min(above.len());
         for ((((x0, x1), x2), x3), b0) in row0.iter_mut().zip(row1).zip(row2).zip(row3).zip(above) {
@@ -126,15 +127,27 @@ pub(super) fn fours<'a>(
     })
 }
 
-/// `R` rows, each a sample behind the one above it.
+/// `R` rows, each one sample behind the row above it.
+///
+/// With selection values 6 and 7 a sample depends on the ones to its left and above it, so a row is one dependent chain.
+/// The chains of several rows overlap if each row is one sample behind the row above:
 ///
 /// ```text
-///   row 0   done done done t    ·        what each row needs of the one above it at step t
-///   row 1   done done t    ·    ·        is what that one became at step t - 1
-///   row 2   done t    ·    ·    ·
+/// column    0    1    2    3    4    5    6          R = 4; tN: predicted in step N; ·: predicted before step 0
+/// row 0     ·    ·    ·    ·    t0   t1   t2
+/// row 1     ·    ·    ·    t0   t1   t2   t3
+/// row 2     ·    ·    t0   t1   t2   t3   t4
+/// row 3     ·    t0   t1   t2   t3   t4   t5
+///
+/// before step 0: predict the first R, R - 1, …, 1 samples of the rows, row by row
+/// step t: row r predicts column t + R - r
+///         Ra[r] = the row's sample of step t - 1
+///         Rb[r] = Ra[r - 1], because the row above predicted that column in step t - 1; Rb[0] is from the row above all
+///         Rc[r] = Rb[r] of step t - 1
+/// after the last step: predict the remaining samples, row by row
 /// ```
-pub(super) struct Skewed<'a, const R: usize> {
-    /// The rows from step 0 on, of one length.
+pub(super) struct Wavefront<'a, const R: usize> {
+    /// The samples of each row from step 0 on; all rows have one length.
     pub(super) lines: [&'a mut [u16]; R],
     /// Ra of step 0.
     pub(super) left: [u16; R],
@@ -142,14 +155,15 @@ pub(super) struct Skewed<'a, const R: usize> {
     pub(super) corner: [u16; R],
 }
 
-/// Hands groups of `R` whole rows to `middle`, with the row above from step 0 on; it returns the steps it went. What
-/// lies before and behind them is done here. Returns the rows that are left and the one above them.
+/// Predicts groups of `R` whole rows as wavefronts. `predict_steps` gets a wavefront and the row above from step 0 on, and
+/// returns the number of steps it predicted; the samples before and after them are predicted here. Returns the remaining
+/// rows and the row above them.
 #[inline(always)]
-pub(super) fn groups<'a, const R: usize>(
+pub(super) fn predict_wavefronts<'a, const R: usize>(
     rows: &'a mut [u16],
     mut above: &'a [u16],
     sample: impl Fn(u16, u16, u16, u16) -> u16 + Copy,
-    middle: impl Fn(Skewed<'_, R>, &[u16]) -> usize,
+    predict_steps: impl Fn(Wavefront<'_, R>, &[u16]) -> usize,
 ) -> (&'a mut [u16], &'a [u16]) {
     let row_len = above.len();
     let group_len = row_len.saturating_mul(R);
@@ -157,16 +171,16 @@ pub(super) fn groups<'a, const R: usize>(
     let (whole, rest) = rows.split_at_mut(whole);
     for group in whole.chunks_exact_mut(group_len) {
         let mut end = R;
-        each(group, above, |row, above| {
+        for_each_row(group, above, |row, above| {
             if let (Some(row), Some(above)) = (row.get_mut(..end), above.get(..end)) {
-                line::<1>(row, above, sample);
+                predict_row::<1>(row, above, sample);
             }
             end -= 1;
         });
-        let (skewed, below) = skew(group, above);
-        let mut start = R + middle(skewed, below);
-        each(group, above, |row, above| {
-            resume(row, above, start, sample);
+        let (wavefront, below) = wavefront_of(group, above);
+        let mut start = R + predict_steps(wavefront, below);
+        for_each_row(group, above, |row, above| {
+            finish_row(row, above, start, sample);
             start -= 1;
         });
         above = group.get(group_len - row_len..).unwrap_or_default();
@@ -175,28 +189,28 @@ pub(super) fn groups<'a, const R: usize>(
 }
 
 #[inline(always)]
-fn skew<'a, 'b, const R: usize>(group: &'a mut [u16], above: &'b [u16]) -> (Skewed<'a, R>, &'b [u16]) {
+fn wavefront_of<'a, 'b, const R: usize>(group: &'a mut [u16], above: &'b [u16]) -> (Wavefront<'a, R>, &'b [u16]) {
     let (corner0, below) = above.split_at(R.min(above.len()));
-    let mut skewed = Skewed { lines: [(); R].map(|()| Default::default()), left: [0; R], corner: [0; R] };
-    let mut corner_of_next = corner0.last().copied().unwrap_or_default();
-    let places = skewed.lines.iter_mut().zip(&mut skewed.left).zip(&mut skewed.corner);
-    for ((row, ((line, left), corner)), done) in group.chunks_exact_mut(above.len()).zip(places).zip((1..=R).rev()) {
+    let mut wavefront = Wavefront { lines: [(); R].map(|()| Default::default()), left: [0; R], corner: [0; R] };
+    let mut next_corner = corner0.last().copied().unwrap_or_default();
+    let starts = wavefront.lines.iter_mut().zip(&mut wavefront.left).zip(&mut wavefront.corner);
+    for ((row, ((line, left), corner)), done) in group.chunks_exact_mut(above.len()).zip(starts).zip((1..=R).rev()) {
         let (start, rest) = row.split_at_mut(done);
-        *corner = corner_of_next;
+        *corner = next_corner;
         if let [.., before, last] = start {
-            corner_of_next = *before;
+            next_corner = *before;
             *left = *last;
         } else if let [last] = start {
             *left = *last;
         }
         *line = rest.get_mut(..below.len()).unwrap_or_default();
     }
-    (skewed, below)
+    (wavefront, below)
 }
 
-/// Goes on with a row from sample `start` on.
+/// Predicts the samples of a row from `start` on.
 #[inline(always)]
-fn resume(row: &mut [u16], above: &[u16], start: usize, sample: impl Fn(u16, u16, u16, u16) -> u16) {
+fn finish_row(row: &mut [u16], above: &[u16], start: usize, sample: impl Fn(u16, u16, u16, u16) -> u16) {
     let (Some((done, rest)), Some((corners, above))) = (row.split_at_mut_checked(start), above.split_at_checked(start))
     else {
         return;
@@ -223,9 +237,9 @@ pub(super) fn add(row: &mut [u16], prediction: &[u16]) {
     }
 }
 
-/// One row by `sample`: (difference, Ra, Rb, Rc) → x. The first pixel is predicted from above.
+/// Predicts one row by `sample`: (difference, Ra, Rb, Rc) → x. The first pixel is predicted from above.
 #[inline(always)]
-fn line<const N: usize>(row: &mut [u16], above: &[u16], sample: impl Fn(u16, u16, u16, u16) -> u16) {
+fn predict_row<const N: usize>(row: &mut [u16], above: &[u16], sample: impl Fn(u16, u16, u16, u16) -> u16) {
     let Some((first, rest)) = row.split_first_chunk_mut::<N>() else { return add(row, above) };
     add(first, above);
     let mut left = *first;
@@ -252,39 +266,44 @@ pub(super) fn store(samples: &[u16], shift: u32, mask: u16, out: &mut [u8], samp
             let [low, _] = value(sample).to_le_bytes();
             [low]
         };
-        each_place(samples, out, stride, low);
+        store_strided(samples, out, stride, low);
     } else {
-        each_place(samples, out, stride, |sample| value(sample).to_le_bytes());
+        store_strided(samples, out, stride, |sample| value(sample).to_le_bytes());
     }
 }
 
 #[inline(always)]
-fn each_place<const BYTES: usize>(samples: &[u16], out: &mut [u8], stride: usize, bytes: impl Fn(u16) -> [u8; BYTES]) {
-    let places = out.as_chunks_mut::<BYTES>().0;
-    match stride {
-        1 => places.iter_mut().zip(samples).for_each(|(place, sample)| *place = bytes(*sample)),
-        2 => each_pixel::<2, BYTES>(samples, places, bytes),
-        3 => each_pixel::<3, BYTES>(samples, places, bytes),
-        4 => each_pixel::<4, BYTES>(samples, places, bytes),
-        _ => places.iter_mut().step_by(stride).zip(samples).for_each(|(place, sample)| *place = bytes(*sample)),
-    }
-}
-
-#[inline(always)]
-fn each_pixel<const N: usize, const BYTES: usize>(
+fn store_strided<const BYTES: usize>(
     samples: &[u16],
-    places: &mut [[u8; BYTES]],
+    out: &mut [u8],
+    stride: usize,
     bytes: impl Fn(u16) -> [u8; BYTES],
 ) {
-    let (pixels, rest) = places.as_chunks_mut::<N>();
+    let slots = out.as_chunks_mut::<BYTES>().0;
+    match stride {
+        1 => slots.iter_mut().zip(samples).for_each(|(slot, sample)| *slot = bytes(*sample)),
+        2 => store_first_of_pixels::<2, BYTES>(samples, slots, bytes),
+        3 => store_first_of_pixels::<3, BYTES>(samples, slots, bytes),
+        4 => store_first_of_pixels::<4, BYTES>(samples, slots, bytes),
+        _ => slots.iter_mut().step_by(stride).zip(samples).for_each(|(slot, sample)| *slot = bytes(*sample)),
+    }
+}
+
+#[inline(always)]
+fn store_first_of_pixels<const N: usize, const BYTES: usize>(
+    samples: &[u16],
+    slots: &mut [[u8; BYTES]],
+    bytes: impl Fn(u16) -> [u8; BYTES],
+) {
+    let (pixels, rest) = slots.as_chunks_mut::<N>();
     let last = rest.first_mut();
     let mut samples = samples.iter();
     for (pixel, sample) in pixels.iter_mut().zip(samples.by_ref()) {
-        if let [place, ..] = pixel.as_mut_slice() {
-            *place = bytes(*sample);
+        if let [slot, ..] = pixel.as_mut_slice() {
+            *slot = bytes(*sample);
         }
     }
-    if let (Some(place), Some(sample)) = (last, samples.next()) {
-        *place = bytes(*sample);
+    if let (Some(slot), Some(sample)) = (last, samples.next()) {
+        *slot = bytes(*sample);
     }
 }

@@ -1,11 +1,11 @@
-//! Every tier against T.81 Table H.1, one sample at a time in `i64`.
+//! Every CPU level against T.81 Table H.1, one sample at a time in `i64`.
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "samples are kept modulo 2^16")]
 
 use super::*;
 use crate::testing::miri_or;
 
-/// The samples of `differences`, rows of `row_len`; without `above` the first row is a first line.
-fn oracle(
+/// Samples of `differences`, in rows of `row_len`. Without `above` the first row is the first line of an interval.
+fn reference(
     differences: &[u16],
     row_len: usize,
     components: usize,
@@ -14,18 +14,18 @@ fn oracle(
     initial: u16,
 ) -> Vec<u16> {
     let mut samples: Vec<u16> = Vec::new();
-    for (at, difference) in differences.iter().enumerate() {
-        let (row, column) = (at / row_len, at % row_len);
+    for (index, difference) in differences.iter().enumerate() {
+        let (row, column) = (index / row_len, index % row_len);
         let up = |back: usize| match (row, above) {
             (0, above) => i64::from(above.unwrap()[column - back]),
-            _ => i64::from(samples[at - row_len - back]),
+            _ => i64::from(samples[index - row_len - back]),
         };
         let prediction = match (column < components, row == 0 && above.is_none()) {
             (true, true) => i64::from(initial),
             (true, false) => up(0),
-            (false, true) => i64::from(samples[at - components]),
+            (false, true) => i64::from(samples[index - components]),
             (false, false) => {
-                let (ra, rb, rc) = (i64::from(samples[at - components]), up(0), up(components));
+                let (ra, rb, rc) = (i64::from(samples[index - components]), up(0), up(components));
                 match selection_value {
                     1 => ra,
                     2 => rb,
@@ -42,7 +42,7 @@ fn oracle(
     samples
 }
 
-/// Noise of any 16 bits, of small differences, or of the extremes.
+/// Noise: any 16 bits, small differences, or extreme values.
 fn noise(len: usize, seed: usize, kind: usize) -> Vec<u16> {
     let mut state = seed as u64;
     std::iter::repeat_with(|| {
@@ -59,20 +59,20 @@ fn noise(len: usize, seed: usize, kind: usize) -> Vec<u16> {
 }
 
 fn check_first_row(differences: &[u16], components: usize, initial: u16) {
-    let expected = oracle(differences, differences.len().max(1), components, 1, None, initial);
-    for tier in CpuLevel::available() {
+    let expected = reference(differences, differences.len().max(1), components, 1, None, initial);
+    for level in CpuLevel::available() {
         let mut row = differences.to_vec();
-        first_row(&mut row, components, initial, tier);
-        assert!(row == expected, "{} samples, {components} components, {}", row.len(), tier.name());
+        first_row(&mut row, components, initial, level);
+        assert!(row == expected, "{} samples, {components} components, {}", row.len(), level.name());
     }
 }
 
 fn check_rows(differences: &[u16], above: &[u16], components: usize) {
     for selection_value in 1..=7 {
-        let expected = oracle(differences, above.len(), components, selection_value, Some(above), 0);
-        for tier in CpuLevel::available() {
+        let expected = reference(differences, above.len(), components, selection_value, Some(above), 0);
+        for level in CpuLevel::available() {
             let mut samples = differences.to_vec();
-            rows(&mut samples, above, components, selection_value, tier);
+            rows(&mut samples, above, components, selection_value, level);
             let wrong = samples.iter().zip(&expected).position(|(sample, expected)| sample != expected);
             assert_eq!(
                 wrong,
@@ -80,14 +80,14 @@ fn check_rows(differences: &[u16], above: &[u16], components: usize) {
                 "selection value {selection_value}, {components} components, {} of {}, {}",
                 samples.len(),
                 above.len(),
-                tier.name()
+                level.name()
             );
         }
     }
 }
 
 #[test]
-fn first_rows_are_running_sums() {
+fn first_row_any_width_equals_reference() {
     for components in 1..=4 {
         for pixels in (0..=70).step_by(miri_or(1, 7)).chain([128, 511, miri_or(1000, 257)]) {
             for kind in 0..3 {
@@ -98,7 +98,7 @@ fn first_rows_are_running_sums() {
 }
 
 #[test]
-fn every_selection_value_width_and_count_of_rows() {
+fn rows_any_selection_value_width_and_count_equals_reference() {
     for components in 1..=4 {
         for columns in (1..=70).step_by(miri_or(1, 11)).chain([miri_or(127, 72), miri_or(300, 71)]) {
             let row_len = columns * components;
@@ -111,7 +111,7 @@ fn every_selection_value_width_and_count_of_rows() {
 }
 
 #[test]
-fn every_pair_of_high_and_low_neighbours() {
+fn rows_extreme_neighbours_equals_reference() {
     let edges: Vec<u16> =
         [0, 1, 2, 0x7FFE, 0x7FFF, 0x8000, 0x8001, 0xFFFE, 0xFFFF].into_iter().step_by(miri_or(1, 4)).collect();
     for &left in &edges {
@@ -126,7 +126,7 @@ fn every_pair_of_high_and_low_neighbours() {
 }
 
 #[test]
-fn lengths_that_do_not_fit_are_taken_as_far_as_they_go() {
+fn rows_partial_last_row_equals_reference() {
     for components in 1..=4 {
         for row_len in (1..=40).step_by(miri_or(1, 13)) {
             check_first_row(&noise(row_len, 3, 0), components, 77);
@@ -135,18 +135,18 @@ fn lengths_that_do_not_fit_are_taken_as_far_as_they_go() {
             }
         }
     }
-    for tier in CpuLevel::available() {
-        rows(&mut [], &[], 1, 1, tier);
-        rows(&mut [], &[1, 2, 3], 1, 7, tier);
+    for level in CpuLevel::available() {
+        rows(&mut [], &[], 1, 1, level);
+        rows(&mut [], &[1, 2, 3], 1, 7, level);
         let mut untouched = [1, 2, 3];
-        rows(&mut untouched, &[], 1, 4, tier);
+        rows(&mut untouched, &[], 1, 4, level);
         assert_eq!(untouched, [1, 2, 3]);
-        first_row(&mut [], 3, 5, tier);
+        first_row(&mut [], 3, 5, level);
     }
 }
 
 #[test]
-fn stores_shifted_masked_and_strided() {
+fn store_shifted_masked_and_strided_equals_reference() {
     let samples = noise(75, 1, 0);
     for stride in (1..=6).step_by(miri_or(1, 2)) {
         for sample_bytes in [1, 2] {
@@ -155,15 +155,15 @@ fn stores_shifted_masked_and_strided() {
                     let mut expected = vec![0xA5; len];
                     for (i, sample) in samples[..count].iter().enumerate() {
                         let value = (u64::from(*sample) << shift) as u16 & mask;
-                        let place = i * stride * sample_bytes;
-                        if let Some(place) = expected.get_mut(place..place + sample_bytes) {
-                            place.copy_from_slice(&value.to_le_bytes()[..sample_bytes]);
+                        let offset = i * stride * sample_bytes;
+                        if let Some(stored) = expected.get_mut(offset..offset + sample_bytes) {
+                            stored.copy_from_slice(&value.to_le_bytes()[..sample_bytes]);
                         }
                     }
-                    for tier in CpuLevel::available() {
+                    for level in CpuLevel::available() {
                         let mut out = vec![0xA5; len];
-                        store(&samples[..count], shift, mask, &mut out, sample_bytes, stride, tier);
-                        assert!(out == expected, "{sample_bytes} bytes, stride {stride}, {len}, {}", tier.name());
+                        store(&samples[..count], shift, mask, &mut out, sample_bytes, stride, level);
+                        assert!(out == expected, "{sample_bytes} bytes, stride {stride}, {len}, {}", level.name());
                     }
                 }
             }

@@ -1,12 +1,12 @@
-//! Running sums of one component by 16 samples, halves of what is to the left by eight rows or by pixels; for the rest
-//! the portable loops compiled for x86-64-v3.
+//! Prediction with AVX2: running sums of one component 16 samples at a time, selection values 6 and 7 as wavefronts of eight
+//! rows or pixel by pixel. Everything else is the portable code compiled for x86-64-v3.
 
-use super::scalar::{self, Skewed};
+use super::scalar::{self, Wavefront};
 use std::arch::x86_64::*;
 
 /// Samples of a vector.
 const LANES: usize = 16;
-/// Rows of a group, and steps of a turn.
+/// Rows of a wavefront, one per 16-bit lane; and its steps per iteration.
 const ROWS: usize = 8;
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
@@ -16,8 +16,8 @@ pub(super) fn first_row(row: &mut [u16], components: usize, initial: u16) {
     }
     let (vectors, rest) = row.as_chunks_mut::<LANES>();
     let mut sums = Sums::new(initial);
-    for place in vectors {
-        store_vector(place, sums.next(load_vector(place)));
+    for vector in vectors {
+        store_vector(vector, sums.next(load_vector(vector)));
     }
     scalar::first_row(rest, 1, sums.last());
 }
@@ -25,27 +25,27 @@ pub(super) fn first_row(row: &mut [u16], components: usize, initial: u16) {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection_value: u8) {
     match (components, selection_value) {
-        (1, 1) => scalar::each(rows, above, |row, above| first(row, above)),
-        (1, 4) => scalar::each(rows, above, |row, above| fourth(row, above)),
-        (1, 5) => scalar::each(rows, above, |row, above| fifth(row, above)),
+        (1, 1) => scalar::for_each_row(rows, above, |row, above| predictor1(row, above)),
+        (1, 4) => scalar::for_each_row(rows, above, |row, above| predictor4(row, above)),
+        (1, 5) => scalar::for_each_row(rows, above, |row, above| predictor5(row, above)),
         (1, 6) => {
-            let whole = |group: Skewed<'_, ROWS>, above: &[u16]| skewed::<true>(group, above);
-            let (rows, above) = scalar::groups(rows, above, scalar::sixth, whole);
-            let (rows, above) = scalar::fours(rows, above, scalar::sixth);
-            halves::<1, true>(rows, above);
+            let steps = |wavefront: Wavefront<'_, ROWS>, above: &[u16]| predict_steps::<true>(wavefront, above);
+            let (rows, above) = scalar::predict_wavefronts(rows, above, scalar::predictor6, steps);
+            let (rows, above) = scalar::predict_wavefronts_of_4(rows, above, scalar::predictor6);
+            predict_pixels::<1, true>(rows, above);
         }
         (1, 7) => {
-            let whole = |group: Skewed<'_, ROWS>, above: &[u16]| skewed::<false>(group, above);
-            let (rows, above) = scalar::groups(rows, above, scalar::seventh, whole);
-            let (rows, above) = scalar::fours(rows, above, scalar::seventh);
-            halves::<1, false>(rows, above);
+            let steps = |wavefront: Wavefront<'_, ROWS>, above: &[u16]| predict_steps::<false>(wavefront, above);
+            let (rows, above) = scalar::predict_wavefronts(rows, above, scalar::predictor7, steps);
+            let (rows, above) = scalar::predict_wavefronts_of_4(rows, above, scalar::predictor7);
+            predict_pixels::<1, false>(rows, above);
         }
-        (2, 6) => halves::<2, true>(rows, above),
-        (2, 7) => halves::<2, false>(rows, above),
-        (3, 6) => halves::<3, true>(rows, above),
-        (3, 7) => halves::<3, false>(rows, above),
-        (4, 6) => halves::<4, true>(rows, above),
-        (4, 7) => halves::<4, false>(rows, above),
+        (2, 6) => predict_pixels::<2, true>(rows, above),
+        (2, 7) => predict_pixels::<2, false>(rows, above),
+        (3, 6) => predict_pixels::<3, true>(rows, above),
+        (3, 7) => predict_pixels::<3, false>(rows, above),
+        (4, 6) => predict_pixels::<4, true>(rows, above),
+        (4, 7) => predict_pixels::<4, false>(rows, above),
         _ => scalar::rows(rows, above, components, selection_value),
     }
 }
@@ -57,19 +57,19 @@ pub(super) fn store(samples: &[u16], shift: u32, mask: u16, out: &mut [u8], samp
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn first(row: &mut [u16], above: &[u16]) {
+fn predictor1(row: &mut [u16], above: &[u16]) {
     first_row(row, 1, above.first().copied().unwrap_or_default());
 }
 
-/// x - Rb = (Ra - Rc) + difference, so x - Rb is the running sum of the differences.
+/// x - Rb = (Ra - Rc) + difference, so x - Rb is the running sum of the differences; Rb is added to it.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn fourth(row: &mut [u16], above: &[u16]) {
+fn predictor4(row: &mut [u16], above: &[u16]) {
     let (vectors, rest) = row.as_chunks_mut::<LANES>();
     let (above, above_rest) = above.as_chunks::<LANES>();
     let mut sums = Sums::new(0);
-    for (place, above) in vectors.iter_mut().zip(above) {
-        store_vector(place, _mm256_add_epi16(sums.next(load_vector(place)), load_vector(above)));
+    for (vector, above) in vectors.iter_mut().zip(above) {
+        store_vector(vector, _mm256_add_epi16(sums.next(load_vector(vector)), load_vector(above)));
     }
     let mut sum = sums.last();
     for (sample, above) in rest.iter_mut().zip(above_rest) {
@@ -78,21 +78,22 @@ fn fourth(row: &mut [u16], above: &[u16]) {
     }
 }
 
-/// The running sum of difference + ((Rb - Rc) >> 1); the first pixel, predicted from above, is as if its Rc were Rb.
+/// x is the running sum of difference + ((Rb - Rc) >> 1). It starts with Rb of the first pixel, whose Rc is set to Rb so that
+/// its term is the difference.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn fifth(row: &mut [u16], above: &[u16]) {
+fn predictor5(row: &mut [u16], above: &[u16]) {
     let mut corner = above.first().copied().unwrap_or_default();
     let mut sums = Sums::new(corner);
     let (vectors, rest) = row.as_chunks_mut::<LANES>();
     let (above, above_rest) = above.as_chunks::<LANES>();
     let mut before = _mm256_set1_epi16(corner.cast_signed());
-    for (place, above) in vectors.iter_mut().zip(above) {
+    for (vector, above) in vectors.iter_mut().zip(above) {
         let b = load_vector(above);
-        // In each half, what is to the left of its first lane: the last of the half before.
+        // `alignr` works in halves of 8 lanes: the lane left of a half is the last one of the half before.
         let c = _mm256_alignr_epi8::<14>(b, _mm256_permute2x128_si256::<0x21>(before, b));
         before = b;
-        store_vector(place, sums.next(_mm256_add_epi16(load_vector(place), half_difference(b, c))));
+        store_vector(vector, sums.next(_mm256_add_epi16(load_vector(vector), half_difference(b, c))));
         [.., corner] = *above;
     }
     let mut sum = sums.last();
@@ -106,7 +107,7 @@ fn fifth(row: &mut [u16], above: &[u16]) {
     }
 }
 
-/// `(a - b) >> 1`: the average of a and 65535 - b, rounded up, is that and 2^15.
+/// Returns `(a - b) >> 1`, modulo 2^16: `avg(a, 65535 - b)` = (a - b + 65536) >> 1, which is 2^15 more.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn half_difference(a: __m256i, b: __m256i) -> __m256i {
@@ -114,9 +115,9 @@ fn half_difference(a: __m256i, b: __m256i) -> __m256i {
     _mm256_xor_si256(average, _mm256_set1_epi16(i16::MIN))
 }
 
-/// Running sums of vectors. Only one addition a vector waits for the vector before.
+/// Running sums of consecutive vectors. Only one addition per vector depends on the vector before.
 struct Sums {
-    /// The sum up to here, in every lane.
+    /// Sum of all terms so far, in every lane.
     last: __m256i,
 }
 
@@ -130,15 +131,16 @@ impl Sums {
     #[inline]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
     fn next(&mut self, terms: __m256i) -> __m256i {
+        // Within each half of 8 lanes.
         let sums = _mm256_add_epi16(terms, _mm256_slli_si256::<2>(terms));
         let sums = _mm256_add_epi16(sums, _mm256_slli_si256::<4>(sums));
         let sums = _mm256_add_epi16(sums, _mm256_slli_si256::<8>(sums));
-        // The sum of each half, everywhere in it, and that of the other half.
-        let of_half = _mm256_shuffle_epi8(sums, _mm256_set1_epi16(0x0F0E));
-        let of_other = _mm256_permute2x128_si256::<0x01>(of_half, of_half);
-        let of_lower = _mm256_blend_epi32::<0xF0>(_mm256_setzero_si256(), of_other);
-        let sums = _mm256_add_epi16(_mm256_add_epi16(sums, of_lower), self.last);
-        self.last = _mm256_add_epi16(self.last, _mm256_add_epi16(of_half, of_other));
+        // The total of each half in all its lanes, and that of the other half.
+        let half_total = _mm256_shuffle_epi8(sums, _mm256_set1_epi16(0x0F0E));
+        let other_total = _mm256_permute2x128_si256::<0x01>(half_total, half_total);
+        let lower_total = _mm256_blend_epi32::<0xF0>(_mm256_setzero_si256(), other_total);
+        let sums = _mm256_add_epi16(_mm256_add_epi16(sums, lower_total), self.last);
+        self.last = _mm256_add_epi16(self.last, _mm256_add_epi16(half_total, other_total));
         sums
     }
 
@@ -150,27 +152,39 @@ impl Sums {
     }
 }
 
-/// Eight steps a turn, one lane a row: the samples that a step needs from the rows above are those of the step before,
-/// one lane up. Halves of sums round down as complements, whose halves round up: selection value 7 goes on them.
+/// Predicts the steps of a wavefront, eight per iteration, one lane per row; returns the number of steps.
+///
+/// ```text
+/// per iteration: load the next 8 differences of each row; transpose, so that vector t is step t of all rows
+/// step:  b    = left moved up by one lane, the sample of the row above all in lane 0
+///        left = 6: b + ((left - corner) >> 1) + difference        7: ((left + b) >> 1) + difference
+///        corner = b
+/// transpose back, store
+/// ```
+///
+/// AVX2 only averages rounding up: `avg(a, b)` = (a + b + 1) >> 1. For selection value 7, samples are kept as complements,
+/// because `avg(!a, !b)` = !((a + b) >> 1); then !x = `avg(!Ra, !Rb)` - difference. For 6, see [`half_difference`]; its 2^15
+/// is added to the difference, off the critical path.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn skewed<const SIXTH: bool>(mut group: Skewed<'_, ROWS>, above: &[u16]) -> usize {
+fn predict_steps<const IS_PREDICTOR6: bool>(mut wavefront: Wavefront<'_, ROWS>, above: &[u16]) -> usize {
     let ones = _mm_set1_epi16(-1);
-    let mut left = load_half(&group.left);
-    let mut corner = load_half(&group.corner);
-    if !SIXTH {
+    let mut left = load_half(&wavefront.left);
+    let mut corner = load_half(&wavefront.corner);
+    if !IS_PREDICTOR6 {
         left = _mm_xor_si128(left, ones);
     }
-    let mut turns = 0;
+    let mut iterations = 0;
     for above in above.as_chunks::<ROWS>().0 {
         let mut vectors = [_mm_setzero_si128(); ROWS];
-        for (vector, line) in vectors.iter_mut().zip(&group.lines) {
-            let Some(place) = line.as_chunks().0.get(turns) else { return turns * ROWS };
-            *vector = load_half(place);
+        for (vector, line) in vectors.iter_mut().zip(&wavefront.lines) {
+            let Some(differences) = line.as_chunks().0.get(iterations) else { return iterations * ROWS };
+            *vector = load_half(differences);
         }
         let above = load_half(above);
-        let mut steps = transposed(vectors);
-        let firsts = [
+        let mut steps = transpose(vectors);
+        // In lane 7, from where `alignr` takes it: the sample above row 0 at each step.
+        let samples_above = [
             _mm_slli_si128::<14>(above),
             _mm_slli_si128::<12>(above),
             _mm_slli_si128::<10>(above),
@@ -180,47 +194,48 @@ fn skewed<const SIXTH: bool>(mut group: Skewed<'_, ROWS>, above: &[u16]) -> usiz
             _mm_slli_si128::<2>(above),
             above,
         ];
-        for (step, first) in steps.iter_mut().zip(firsts) {
-            if SIXTH {
-                let b = _mm_alignr_epi8::<14>(left, first);
+        for (step, sample_above) in steps.iter_mut().zip(samples_above) {
+            if IS_PREDICTOR6 {
+                let b = _mm_alignr_epi8::<14>(left, sample_above);
                 let difference = _mm_xor_si128(*step, _mm_set1_epi16(i16::MIN));
                 let half = _mm_avg_epu16(left, _mm_xor_si128(corner, ones));
                 left = _mm_add_epi16(half, _mm_add_epi16(difference, b));
                 corner = b;
                 *step = left;
             } else {
-                let b = _mm_alignr_epi8::<14>(left, _mm_xor_si128(first, ones));
+                let b = _mm_alignr_epi8::<14>(left, _mm_xor_si128(sample_above, ones));
                 left = _mm_sub_epi16(_mm_avg_epu16(left, b), *step);
                 *step = _mm_xor_si128(left, ones);
             }
         }
-        for (vector, line) in transposed(steps).into_iter().zip(&mut group.lines) {
-            if let Some(place) = line.as_chunks_mut().0.get_mut(turns) {
-                store_half(place, vector);
+        for (vector, line) in transpose(steps).into_iter().zip(&mut wavefront.lines) {
+            if let Some(samples) = line.as_chunks_mut().0.get_mut(iterations) {
+                store_half(samples, vector);
             }
         }
-        turns += 1;
+        iterations += 1;
     }
-    turns * ROWS
+    iterations * ROWS
 }
 
-/// Row by row, one lane a component: two instructions wait for the pixel to the left.
+/// Predicts rows pixel by pixel, one lane per component. The arithmetic is that of [`predict_steps`]: two instructions per
+/// pixel depend on the pixel to the left.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn halves<const N: usize, const SIXTH: bool>(rows: &mut [u16], above: &[u16]) {
+fn predict_pixels<const N: usize, const IS_PREDICTOR6: bool>(rows: &mut [u16], above: &[u16]) {
     let ones = _mm_set1_epi16(-1);
-    scalar::each(rows, above, |row, above| {
+    scalar::for_each_row(rows, above, |row, above| {
         let (pixels, rest) = row.as_chunks_mut::<N>();
         let (above, above_rest) = above.as_chunks::<N>();
-        let mut places = pixels.iter_mut().zip(above);
-        let Some((first, above)) = places.next() else { return scalar::add(rest, above_rest) };
+        let mut pixels = pixels.iter_mut().zip(above);
+        let Some((first, above)) = pixels.next() else { return scalar::add(rest, above_rest) };
         scalar::add(first, above);
         let (mut left, mut corner) = (load_pixel(first), load_pixel(above));
-        if !SIXTH {
+        if !IS_PREDICTOR6 {
             left = _mm_xor_si128(left, ones);
         }
         let mut next = |difference: __m128i, b: __m128i| {
-            if SIXTH {
+            if IS_PREDICTOR6 {
                 let difference = _mm_xor_si128(difference, _mm_set1_epi16(i16::MIN));
                 let half = _mm_avg_epu16(left, _mm_xor_si128(corner, ones));
                 left = _mm_add_epi16(half, _mm_add_epi16(difference, b));
@@ -231,7 +246,7 @@ fn halves<const N: usize, const SIXTH: bool>(rows: &mut [u16], above: &[u16]) {
                 _mm_xor_si128(left, ones)
             }
         };
-        for (pixel, above) in places {
+        for (pixel, above) in pixels {
             let samples = next(load_pixel(pixel), load_pixel(above));
             store_pixel(pixel, samples);
         }
@@ -240,10 +255,10 @@ fn halves<const N: usize, const SIXTH: bool>(rows: &mut [u16], above: &[u16]) {
     });
 }
 
-/// Lane i of vector k to lane k of vector i.
+/// Transposes 8 x 8 samples: lane i of vector k becomes lane k of vector i.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn transposed(rows: [__m128i; ROWS]) -> [__m128i; ROWS] {
+fn transpose(rows: [__m128i; ROWS]) -> [__m128i; ROWS] {
     let [a, b, c, d, e, f, g, h] = rows;
     let pair = |a, b| [_mm_unpacklo_epi16(a, b), _mm_unpackhi_epi16(a, b)];
     let ([ae0, ae4], [bf0, bf4], [cg0, cg4], [dh0, dh4]) = (pair(a, e), pair(b, f), pair(c, g), pair(d, h));
@@ -257,7 +272,7 @@ fn transposed(rows: [__m128i; ROWS]) -> [__m128i; ROWS] {
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn load_vector(samples: &[u16; LANES]) -> __m256i {
-    // SAFETY: the array has the 32 bytes that are read; no alignment is asked for.
+    // SAFETY: the array has the 32 bytes that are read; it need not be aligned.
     #[allow(unsafe_code)]
     unsafe {
         _mm256_loadu_si256(samples.as_ptr().cast())
@@ -266,18 +281,18 @@ fn load_vector(samples: &[u16; LANES]) -> __m256i {
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn store_vector(place: &mut [u16; LANES], samples: __m256i) {
-    // SAFETY: the array has the 32 bytes that are written; no alignment is asked for.
+fn store_vector(out: &mut [u16; LANES], samples: __m256i) {
+    // SAFETY: the array has the 32 bytes that are written; it need not be aligned.
     #[allow(unsafe_code)]
     unsafe {
-        _mm256_storeu_si256(place.as_mut_ptr().cast(), samples);
+        _mm256_storeu_si256(out.as_mut_ptr().cast(), samples);
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn load_half(samples: &[u16; ROWS]) -> __m128i {
-    // SAFETY: the array has the 16 bytes that are read; no alignment is asked for.
+    // SAFETY: the array has the 16 bytes that are read; it need not be aligned.
     #[allow(unsafe_code)]
     unsafe {
         _mm_loadu_si128(samples.as_ptr().cast())
@@ -286,15 +301,15 @@ fn load_half(samples: &[u16; ROWS]) -> __m128i {
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn store_half(place: &mut [u16; ROWS], samples: __m128i) {
-    // SAFETY: the array has the 16 bytes that are written; no alignment is asked for.
+fn store_half(out: &mut [u16; ROWS], samples: __m128i) {
+    // SAFETY: the array has the 16 bytes that are written; it need not be aligned.
     #[allow(unsafe_code)]
     unsafe {
-        _mm_storeu_si128(place.as_mut_ptr().cast(), samples);
+        _mm_storeu_si128(out.as_mut_ptr().cast(), samples);
     }
 }
 
-/// Up to four samples in the lower lanes.
+/// Loads up to four samples to the low lanes.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn load_pixel(samples: &[u16]) -> __m128i {
@@ -304,10 +319,10 @@ fn load_pixel(samples: &[u16]) -> __m128i {
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-#[expect(clippy::cast_possible_truncation, reason = "the lowest of the samples")]
-fn store_pixel(place: &mut [u16], samples: __m128i) {
+#[expect(clippy::cast_possible_truncation, reason = "the sample in the lowest lane")]
+fn store_pixel(out: &mut [u16], samples: __m128i) {
     let mut bits = _mm_cvtsi128_si64(samples).cast_unsigned();
-    for sample in place {
+    for sample in out {
         *sample = bits as u16;
         bits >>= u16::BITS;
     }

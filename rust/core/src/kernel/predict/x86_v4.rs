@@ -1,4 +1,4 @@
-//! Selection value 1 of one component by 32 samples; for the rest see [`super::x86`].
+//! Running sums of 32 samples for selection value 1 of one component; everything else is [`super::x86`].
 
 use super::{scalar, x86};
 use std::arch::x86_64::*;
@@ -12,12 +12,12 @@ pub(super) fn first_row(row: &mut [u16], components: usize, initial: u16) {
         return x86::first_row(row, components, initial);
     }
     let (vectors, rest) = row.as_chunks_mut::<LANES>();
-    let to_last = _mm512_set1_epi16(31);
+    let last_lane = _mm512_set1_epi16(31);
     let mut left = _mm512_set1_epi16(initial.cast_signed());
-    for place in vectors {
-        let samples = _mm512_add_epi16(sums(load(place)), left);
-        left = _mm512_permutexvar_epi16(to_last, samples);
-        store(place, samples);
+    for vector in vectors {
+        let samples = _mm512_add_epi16(running_sums(load(vector)), left);
+        left = _mm512_permutexvar_epi16(last_lane, samples);
+        store(vector, samples);
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the sample of one lane")]
     let left = _mm512_cvtsi512_si32(left) as u16;
@@ -29,29 +29,29 @@ pub(super) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection
     if (components, selection_value) != (1, 1) {
         return x86::rows(rows, above, components, selection_value);
     }
-    scalar::each(rows, above, |row, above| first_row(row, 1, above.first().copied().unwrap_or_default()));
+    scalar::for_each_row(rows, above, |row, above| first_row(row, 1, above.first().copied().unwrap_or_default()));
 }
 
-/// Running sums of 32 terms.
+/// Running sums of 32 terms: within each quarter of 8 lanes by three shifted additions, then the totals of the quarters
+/// before are added.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw")]
-fn sums(terms: __m512i) -> __m512i {
-    // Of each quarter.
+fn running_sums(terms: __m512i) -> __m512i {
     let sums = _mm512_add_epi16(terms, _mm512_bslli_epi128::<2>(terms));
     let sums = _mm512_add_epi16(sums, _mm512_bslli_epi128::<4>(sums));
     let sums = _mm512_add_epi16(sums, _mm512_bslli_epi128::<8>(sums));
-    // What each quarter comes to, everywhere in the one behind it, and then in all behind it.
+    // The total of each quarter in all its lanes; then moved up by one, two and three quarters.
     let totals = _mm512_shuffle_epi8(sums, _mm512_set1_epi16(0x0F0E));
-    let one = _mm512_maskz_shuffle_i64x2::<0b10_01_00_00>(0b1111_1100, totals, totals);
-    let two = _mm512_maskz_shuffle_i64x2::<0b01_00_00_00>(0b1111_0000, totals, totals);
-    let three = _mm512_maskz_shuffle_i64x2::<0b00_00_00_00>(0b1100_0000, totals, totals);
-    _mm512_add_epi16(_mm512_add_epi16(sums, one), _mm512_add_epi16(two, three))
+    let by_one = _mm512_maskz_shuffle_i64x2::<0b10_01_00_00>(0b1111_1100, totals, totals);
+    let by_two = _mm512_maskz_shuffle_i64x2::<0b01_00_00_00>(0b1111_0000, totals, totals);
+    let by_three = _mm512_maskz_shuffle_i64x2::<0b00_00_00_00>(0b1100_0000, totals, totals);
+    _mm512_add_epi16(_mm512_add_epi16(sums, by_one), _mm512_add_epi16(by_two, by_three))
 }
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw")]
 fn load(samples: &[u16; LANES]) -> __m512i {
-    // SAFETY: the array has the 64 bytes that are read; no alignment is asked for.
+    // SAFETY: the array has the 64 bytes that are read; it need not be aligned.
     #[allow(unsafe_code)]
     unsafe {
         _mm512_loadu_si512(samples.as_ptr().cast())
@@ -60,10 +60,10 @@ fn load(samples: &[u16; LANES]) -> __m512i {
 
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw")]
-fn store(place: &mut [u16; LANES], samples: __m512i) {
-    // SAFETY: the array has the 64 bytes that are written; no alignment is asked for.
+fn store(vector: &mut [u16; LANES], samples: __m512i) {
+    // SAFETY: the array has the 64 bytes that are written; it need not be aligned.
     #[allow(unsafe_code)]
     unsafe {
-        _mm512_storeu_si512(place.as_mut_ptr().cast(), samples);
+        _mm512_storeu_si512(vector.as_mut_ptr().cast(), samples);
     }
 }

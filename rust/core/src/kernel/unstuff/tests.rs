@@ -1,36 +1,42 @@
-//! Every tier against one byte at a time.
-#![allow(clippy::cast_possible_truncation, reason = "any byte will do")]
+//! Every CPU level against one byte at a time.
+#![allow(clippy::cast_possible_truncation, reason = "test data are any bytes")]
 
 use super::*;
 use crate::testing::miri_or;
 use proptest::prelude::*;
 
-/// What is left of `src`, and where a marker is first found from each index on.
+/// Checks the unstuffed bytes of `src`, and the first marker from each index on.
 fn check(src: &[u8]) {
     let mut expected = Vec::new();
-    for (at, byte) in src.iter().enumerate() {
-        if *byte != 0 || at == 0 || src[at - 1] != 0xFF {
+    for (index, byte) in src.iter().enumerate() {
+        if *byte != 0 || index == 0 || src[index - 1] != 0xFF {
             expected.push(*byte);
         }
     }
-    for tier in CpuLevel::available() {
+    for level in CpuLevel::available() {
         for more in [0, 1, 31, 32, 100] {
             let mut out = vec![0xA5; src.len() + more];
-            let written = unstuff(src, &mut out, tier);
-            assert!(out[..written] == expected, "{} bytes, {}", src.len(), tier.name());
+            let written = unstuff(src, &mut out, level);
+            assert!(out[..written] == expected, "{} bytes, {}", src.len(), level.name());
         }
-        let mut found = None;
+        let mut expected_marker = None;
         for from in (0..src.len() + 2).rev() {
             if src.get(from) == Some(&0xFF) && src.get(from + 1) != Some(&0) {
-                found = Some(from);
+                expected_marker = Some(from);
             }
-            assert_eq!(find_marker(src, from, tier), found, "from {from} of {}, {}", src.len(), tier.name());
+            assert_eq!(
+                find_marker(src, from, level),
+                expected_marker,
+                "from {from} of {}, {}",
+                src.len(),
+                level.name()
+            );
         }
     }
 }
 
 #[test]
-fn one_or_two_at_every_place() {
+fn unstuff_ff_at_every_index_equals_reference() {
     for len in (0..140).step_by(miri_or(1, 37)) {
         let plain: Vec<u8> = (0..len).map(|at| (at % 3) as u8 * 0x70).collect();
         check(&plain);
@@ -51,7 +57,7 @@ fn one_or_two_at_every_place() {
 }
 
 #[test]
-fn the_densest_data() {
+fn unstuff_densest_data_equals_reference() {
     for len in (0..200).step_by(miri_or(1, 33)) {
         check(&vec![0xFF; len]);
         check(&vec![0; len]);
@@ -61,19 +67,19 @@ fn the_densest_data() {
 }
 
 #[test]
-fn an_output_that_is_too_short_takes_what_fits() {
+fn unstuff_short_output_stays_within_it() {
     let src = [1, 0xFF, 0, 2, 3].repeat(30);
-    for tier in CpuLevel::available() {
+    for level in CpuLevel::available() {
         for len in (0..src.len()).step_by(miri_or(1, 7)) {
             let mut out = vec![0; len];
-            assert!(unstuff(&src, &mut out, tier) <= len);
+            assert!(unstuff(&src, &mut out, level) <= len);
         }
     }
 }
 
 proptest! {
     #[test]
-    fn any_bytes(
+    fn unstuff_any_bytes_equals_reference(
         choices in prop::collection::vec((any::<u8>(), any::<u8>()), 0..500),
         plain in 1_u8..=255,
     ) {
@@ -89,7 +95,7 @@ proptest! {
     }
 
     #[test]
-    fn stuffed_data_comes_back(data in prop::collection::vec(prop_oneof![9 => any::<u8>(), 1 => Just(0xFF)], 0..2000)) {
+    fn unstuff_stuffed_data_gives_the_data(data in prop::collection::vec(prop_oneof![9 => any::<u8>(), 1 => Just(0xFF)], 0..2000)) {
         let mut stuffed = Vec::new();
         for byte in &data {
             stuffed.push(*byte);
@@ -97,10 +103,10 @@ proptest! {
                 stuffed.push(0);
             }
         }
-        for tier in CpuLevel::available() {
+        for level in CpuLevel::available() {
             let mut out = vec![0; stuffed.len()];
-            prop_assert_eq!(find_marker(&stuffed, 0, tier), None);
-            let written = unstuff(&stuffed, &mut out, tier);
+            prop_assert_eq!(find_marker(&stuffed, 0, level), None);
+            let written = unstuff(&stuffed, &mut out, level);
             prop_assert_eq!(&out[..written], &data[..]);
         }
     }
