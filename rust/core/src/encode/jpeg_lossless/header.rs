@@ -1,4 +1,4 @@
-//! The marker segments around the entropy-coded bytes.
+//! Marker segments before and after the entropy-coded data (T.81 B.2).
 
 use super::huffman::Tables;
 use super::plan::Plan;
@@ -10,15 +10,15 @@ const DRI: u16 = 0xFFDD;
 const SOS: u16 = 0xFFDA;
 const EOI: u16 = 0xFFD9;
 
-/// Writes all that comes before the first entropy-coded byte (T.81 B.2).
-pub(super) fn write(recipe: &Plan<'_>, tables: &Tables, out: &mut Vec<u8>) {
+/// Writes SOI, SOF3, DHT, DRI and SOS.
+pub(super) fn write(plan: &Plan<'_>, tables: &Tables, out: &mut Vec<u8>) {
     out.extend(SOI.to_be_bytes());
-    let mut frame = vec![recipe.precision];
-    frame.extend(recipe.rows.to_be_bytes());
-    frame.extend(recipe.columns.to_be_bytes());
-    frame.push(recipe.components);
-    for component in 1..=recipe.components {
-        // Sampling factors 1 x 1, no quantization table.
+    let mut frame = vec![plan.precision];
+    frame.extend(plan.rows.to_be_bytes());
+    frame.extend(plan.columns.to_be_bytes());
+    frame.push(plan.components);
+    for component in 1..=plan.components {
+        // Sampling factors 1 x 1; lossless processes have no quantization table.
         frame.extend([component, 0x11, 0]);
     }
     segment(SOF3, &frame, out);
@@ -29,29 +29,29 @@ pub(super) fn write(recipe: &Plan<'_>, tables: &Tables, out: &mut Vec<u8>) {
         specifications.extend(table.values());
     }
     segment(DHT, &specifications, out);
-    if recipe.restart_interval > 0 {
-        segment(DRI, &recipe.restart_interval.to_be_bytes(), out);
+    if plan.restart_interval > 0 {
+        segment(DRI, &plan.restart_interval.to_be_bytes(), out);
     }
-    let mut scan = vec![recipe.components];
-    for (component, destination) in (1..=recipe.components).zip(tables.destinations()) {
+    let mut scan = vec![plan.components];
+    for (component, destination) in (1..=plan.components).zip(tables.destinations()) {
         scan.extend([component, destination << 4]);
     }
-    scan.extend([recipe.selection_value, 0, recipe.point_transform]);
+    scan.extend([plan.selection_value, 0, plan.point_transform]);
     segment(SOS, &scan, out);
 }
 
-/// Writes the end of the image.
+/// Writes EOI.
 pub(super) fn end(out: &mut Vec<u8>) {
     out.extend(EOI.to_be_bytes());
 }
 
-/// The restart marker after interval `index`, counted from 0 (T.81 B.2.1).
+/// Returns the restart marker after interval `index`, counted from 0 (T.81 B.2.1).
 pub(super) fn restart(index: usize) -> [u8; 2] {
     const RST0: u8 = 0xD0;
     [0xFF, RST0 | (index % 8).to_le_bytes()[0]]
 }
 
-/// A marker and its parameters, with their length between; all segments here are shorter than 200 bytes.
+/// Writes a marker segment: marker, length, parameters. All segments here are shorter than 200 bytes.
 fn segment(marker: u16, parameters: &[u8], out: &mut Vec<u8>) {
     out.extend(marker.to_be_bytes());
     out.extend(u16::try_from(parameters.len() + 2).unwrap_or(u16::MAX).to_be_bytes());

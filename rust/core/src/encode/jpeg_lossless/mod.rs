@@ -1,7 +1,7 @@
-//! JPEG Lossless, process 14 with Huffman coding: one interleaved scan, tables made for the image.
+//! JPEG Lossless encoder: ITU-T T.81 process 14 with Huffman coding, one interleaved scan, tables optimised for the image.
 //!
-//! Two passes over the samples: the first counts categories, from which the best tables follow; the second writes
-//! the codes. Differences are made anew in the second, which costs less than to keep them.
+//! Two passes over the samples: the first counts categories, from which the tables are built; the second writes the codes.
+//! The second pass computes the differences again, which costs less than storing them.
 
 mod header;
 mod huffman;
@@ -14,16 +14,16 @@ use crate::Cancel;
 use crate::error::Result;
 use plan::Plan;
 
-/// How a frame is encoded.
+/// Options of the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameters {
-    /// The predictor, 1 to 7 (T.81 Table H.1).
+    /// Selection value of the predictor, 1 to 7 (T.81 Table H.1).
     pub selection_value: u32,
-    /// How many low bits of each sample are dropped.
+    /// Number of low bits that each sample loses.
     pub point_transform: u32,
-    /// Pixels from one restart marker to the next, a multiple of the columns; 0 for none.
+    /// Pixels between two restart markers, a multiple of the columns; 0 for no restart markers.
     pub restart_interval: u32,
-    /// Bits of a sample, 2 to 16; those of the array's type by default.
+    /// Bits of a sample, 2 to 16; by default those of the array's type.
     pub precision: Option<u32>,
 }
 
@@ -35,26 +35,26 @@ impl Default for Parameters {
 
 /// Encodes one frame of 8- or 16-bit samples, signed or unsigned, as a JPEG Lossless codestream.
 ///
-/// Signed samples are written as their two's complement bits of `precision`. Components are numbered from 1; no
-/// colour is converted. With a point transform of 0 every sample comes back as it was.
+/// Signed samples are written as the low `precision` bits of their two's complement. Component identifiers count from 1;
+/// colour is not converted. With a point transform of 0, decoding restores every sample.
 ///
 /// # Errors
-/// `Output` where a parameter is out of range, where samples are of another type, or where a value needs more bits
-/// than `precision`; `Interrupted`.
+/// `Output` if a parameter is out of range, the samples have another type, or a value needs more bits than `precision`;
+/// `Interrupted`.
 ///
 /// # Standard
 /// ITU-T T.81 Annex H; Annex K.2 for the tables; PS3.5 A.4.1 and 8.2.1.
-pub fn jpeg_lossless(image: &Image<'_>, parameters: Parameters, watch: Cancel<'_>) -> Result<Vec<u8>> {
-    let recipe = Plan::new(image, parameters)?;
-    let mut beats = PeriodicCancel::new(watch);
-    let counts = scan::count(&recipe, &mut beats)?;
+pub fn jpeg_lossless(image: &Image<'_>, parameters: Parameters, cancel: Cancel<'_>) -> Result<Vec<u8>> {
+    let plan = Plan::new(image, parameters)?;
+    let mut cancel = PeriodicCancel::new(cancel);
+    let counts = scan::count(&plan, &mut cancel)?;
     let tables = huffman::Tables::new(&counts);
     let mut out = Vec::new();
-    // One byte in 256 is stuffed where bytes are of any value.
+    // One byte in 64 covers stuffed bytes, one in 256 of random data; 1024 bytes cover the header.
     let entropy_coded_bytes = tables.coded_bits(&counts) / 8;
     out.reserve(usize::try_from(entropy_coded_bytes + entropy_coded_bytes / 64).unwrap_or(0) + 1024);
-    header::write(&recipe, &tables, &mut out);
-    scan::write(&recipe, &tables, &mut beats, &mut out)?;
+    header::write(&plan, &tables, &mut out);
+    scan::write(&plan, &tables, &mut cancel, &mut out)?;
     header::end(&mut out);
     Ok(out)
 }

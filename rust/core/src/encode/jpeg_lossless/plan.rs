@@ -1,11 +1,11 @@
-//! The image and the caller's parameters, checked.
+//! The image and the caller's parameters, validated.
 
 use super::Parameters;
 use crate::encode::Image;
 use crate::error::{DecodeError, Result, output};
 use crate::frame::Samples;
 
-/// All that header and scan need.
+/// Everything that header and scan need.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     pub(super) samples: Samples<'a>,
@@ -15,11 +15,15 @@ pub(super) struct Plan<'a> {
     pub(super) precision: u8,
     pub(super) selection_value: u8,
     pub(super) point_transform: u8,
-    /// Pixels, a multiple of the columns; 0 for none.
+    /// Restart interval in pixels, a multiple of the columns; 0 for none.
     pub(super) restart_interval: u16,
 }
 
 impl<'a> Plan<'a> {
+    /// Checks the image and the parameters.
+    ///
+    /// # Errors
+    /// `Output`.
     pub(super) fn new(image: &Image<'a>, parameters: Parameters) -> Result<Self> {
         let (rows, columns) = image.checked_size()?;
         let type_bits = match image.samples {
@@ -33,11 +37,11 @@ impl<'a> Plan<'a> {
         let frame = "ITU-T T.81 Table B.2";
         let scan = "ITU-T T.81 Table B.3";
         let precision = within("precision", parameters.precision.unwrap_or(type_bits), 2, 16, frame)?;
-        let recipe = Self {
+        let plan = Self {
             samples: image.samples,
             rows,
             columns,
-            // One scan holds four at most.
+            // One scan has at most four components.
             components: within("samples per pixel", image.samples_per_pixel, 1, 4, scan)?,
             precision,
             selection_value: within("selection value", parameters.selection_value, 1, 7, scan)?,
@@ -46,33 +50,31 @@ impl<'a> Plan<'a> {
                 out_of_range("restart interval", parameters.restart_interval, 0, 65535, "ITU-T T.81 B.2.4.4")
             })?,
         };
-        if !recipe.restart_interval.is_multiple_of(recipe.columns) {
+        if !plan.restart_interval.is_multiple_of(plan.columns) {
             let text = format!(
                 "restart interval {} found, a multiple of the {} columns expected",
-                recipe.restart_interval, recipe.columns
+                plan.restart_interval, plan.columns
             );
             return Err(output(text, "ITU-T T.81 H.1.1"));
         }
-        Ok(recipe)
+        Ok(plan)
     }
 
-    /// Samples of one row.
+    /// Returns the number of samples of a row.
     pub(super) fn row_samples(&self) -> usize {
         usize::from(self.columns) * usize::from(self.components)
     }
 
-    /// Rows of a restart interval; all without one.
+    /// Returns the number of rows of a restart interval, all rows if there is none.
     pub(super) fn interval_rows(&self) -> usize {
         usize::from(if self.restart_interval == 0 { self.rows } else { self.restart_interval / self.columns })
     }
 }
 
+/// Returns `value` if it is in `low..=high`.
 fn within(name: &'static str, value: u32, low: u32, high: u32, clause: &'static str) -> Result<u8> {
-    let refused = || out_of_range(name, value, low, high, clause);
-    if !(low..=high).contains(&value) {
-        return Err(refused());
-    }
-    u8::try_from(value).map_err(|_| refused())
+    let checked = u8::try_from(value).ok().filter(|_| (low..=high).contains(&value));
+    checked.ok_or_else(|| out_of_range(name, value, low, high, clause))
 }
 
 fn out_of_range(name: &'static str, value: u32, low: u32, high: u32, clause: &'static str) -> DecodeError {

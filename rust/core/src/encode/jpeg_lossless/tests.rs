@@ -1,7 +1,7 @@
-//! Streams made by hand, tables of odd frequencies, and every refusal. What a decoder makes of the streams is tested
-//! through Python, by decoders of others.
+//! Streams byte by byte, tables of extreme frequencies, and every error. Round trips are tested in Python, with the decoders
+//! of other packages.
 
-#![allow(clippy::cast_possible_truncation, reason = "any bits will do")]
+#![allow(clippy::cast_possible_truncation, reason = "test data are any bits")]
 
 use super::huffman::{CATEGORIES, Counts, Table, Tables, extra_bits};
 use super::*;
@@ -14,11 +14,11 @@ fn encode(
     parameters: Parameters,
 ) -> Result<Vec<u8>> {
     let stop = AtomicBool::new(false);
-    let watch = Cancel { stop: &stop, poll: None };
-    jpeg_lossless(&Image { samples, rows, columns, samples_per_pixel }, parameters, watch)
+    let cancel = Cancel { stop: &stop, poll: None };
+    jpeg_lossless(&Image { samples, rows, columns, samples_per_pixel }, parameters, cancel)
 }
 
-/// Frequencies that make the deepest tree; three times over, so that the symbol more is rarer than all.
+/// Frequencies of the deepest tree, times three, so that the reserved symbol is the rarest.
 fn fibonacci() -> Counts {
     let mut counts = [3; CATEGORIES];
     for index in 2..CATEGORIES {
@@ -27,7 +27,7 @@ fn fibonacci() -> Counts {
     counts
 }
 
-/// Codes that a decoder can tell apart, of at most 16 bits, that of all ones free.
+/// Checks that the codes are prefix-free, have at most 16 bits, and leave the code of all ones free.
 fn check(counts: &Counts) -> Table {
     let table = Table::new(counts);
     let mut kraft = 0_u32;
@@ -50,20 +50,20 @@ fn check(counts: &Counts) -> Table {
 }
 
 #[test]
-fn codes_are_at_most_16_bits_long() {
+fn table_new_steep_frequencies_limits_codes_to_16_bits() {
     let longest = |table: &Table| table.codes().iter().map(|code| code.length).max();
     let counts = fibonacci();
     assert_eq!(longest(&check(&counts)), Some(16));
     let mut reversed = counts;
     reversed.reverse();
     assert_eq!(longest(&check(&reversed)), Some(16));
-    // Steeper than a tree of 17 levels needs.
+    // Steeper than the deepest tree needs.
     let powers: Counts = std::array::from_fn(|category| 1 << (2 * category));
     assert_eq!(longest(&check(&powers)), Some(16));
 }
 
 #[test]
-fn codes_are_the_shortest() {
+fn table_new_gives_the_shortest_codes() {
     let only = |category: usize| std::array::from_fn(|index| u64::from(index == category) * 100);
     for category in 0..CATEGORIES {
         let table = check(&only(category));
@@ -79,7 +79,7 @@ fn codes_are_the_shortest() {
 }
 
 #[test]
-fn components_share_a_table_where_that_is_shorter() {
+fn tables_new_shares_a_table_if_that_is_shorter() {
     let mut low = [0; CATEGORIES];
     let mut high = [0; CATEGORIES];
     (low[0], low[5], high[0], high[5]) = (1000, 10, 10, 1000);
@@ -92,8 +92,8 @@ fn components_share_a_table_where_that_is_shorter() {
 }
 
 #[test]
-fn a_stream_byte_by_byte() {
-    // Differences 0 and 128 - 128 twice, then one of category 3: codes 0, 10.
+fn encode_small_image_gives_documented_bytes() {
+    // Three differences 0, then 5, which is of category 3: codes 0 and 10.
     let encoded = encode(Samples::U8(&[128, 128, 128, 133]), (2, 2, 1), Parameters::default()).unwrap();
     let expected = [
         &[0xFF, 0xD8][..],
@@ -108,7 +108,7 @@ fn a_stream_byte_by_byte() {
 }
 
 #[test]
-fn restart_markers_stand_between_intervals() {
+fn encode_restart_interval_writes_markers_between_intervals() {
     let parameters = Parameters { restart_interval: 2, ..Parameters::default() };
     let encoded = encode(Samples::U8(&[128; 20]), (10, 2, 1), parameters).unwrap();
     // Each interval is two codes of one bit, padded with ones.
@@ -122,7 +122,7 @@ fn restart_markers_stand_between_intervals() {
 }
 
 #[test]
-fn bytes_of_all_ones_are_stuffed() {
+fn encode_noise_stuffs_every_ff() {
     let noise: Vec<u16> =
         (0..5000_u32).map(|index| (index.wrapping_mul(index).wrapping_mul(2_654_435_761) >> 13) as u16).collect();
     let encoded = encode(Samples::U16(&noise), (50, 100, 1), Parameters::default()).unwrap();
@@ -133,8 +133,8 @@ fn bytes_of_all_ones_are_stuffed() {
 }
 
 #[test]
-fn parameters_out_of_range_are_refused() {
-    let refused = |samples, shape, parameters, words: &str| {
+fn encode_parameter_out_of_range_is_an_output_error() {
+    let assert_refused = |samples, shape, parameters, words: &str| {
         let error = encode(samples, shape, parameters).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Output);
         assert!(error.to_string().contains(words), "{error}");
@@ -142,38 +142,43 @@ fn parameters_out_of_range_are_refused() {
     let usual = Parameters::default();
     let one = Samples::U8(&[1]);
     for selection_value in [0, 8, 263] {
-        refused(one, (1, 1, 1), Parameters { selection_value, ..usual }, "1 to 7 expected (ITU-T T.81 Table B.3)");
+        assert_refused(
+            one,
+            (1, 1, 1),
+            Parameters { selection_value, ..usual },
+            "1 to 7 expected (ITU-T T.81 Table B.3)",
+        );
     }
-    refused(one, (1, 1, 1), Parameters { point_transform: 8, ..usual }, "0 to 7 expected");
+    assert_refused(one, (1, 1, 1), Parameters { point_transform: 8, ..usual }, "0 to 7 expected");
     let narrow = Parameters { point_transform: 2, precision: Some(2), ..usual };
-    refused(one, (1, 1, 1), narrow, "0 to 1 expected");
+    assert_refused(one, (1, 1, 1), narrow, "0 to 1 expected");
     for precision in [0, 1, 17, 256 + 8] {
-        refused(one, (1, 1, 1), Parameters { precision: Some(precision), ..usual }, "2 to 16 expected");
+        assert_refused(one, (1, 1, 1), Parameters { precision: Some(precision), ..usual }, "2 to 16 expected");
     }
-    refused(one, (1, 1, 1), Parameters { restart_interval: 65536, ..usual }, "0 to 65535 expected");
+    assert_refused(one, (1, 1, 1), Parameters { restart_interval: 65536, ..usual }, "0 to 65535 expected");
     let two = Samples::U8(&[1, 2]);
-    refused(two, (1, 2, 1), Parameters { restart_interval: 3, ..usual }, "multiple of the 2 columns expected");
-    refused(Samples::U8(&[0; 5]), (1, 1, 5), usual, "1 to 4 expected");
+    assert_refused(two, (1, 2, 1), Parameters { restart_interval: 3, ..usual }, "multiple of the 2 columns expected");
+    assert_refused(Samples::U8(&[0; 5]), (1, 1, 5), usual, "1 to 4 expected");
     let many = vec![0; 65536];
-    refused(Samples::U8(&many), (65536, 1, 1), usual, "rows 65536 found");
-    refused(Samples::U8(&many), (1, 65536, 1), usual, "columns 65536 found");
-    refused(Samples::U32(&[1]), (1, 1, 1), usual, "samples of uint32 found");
-    refused(one, (2, 1, 1), usual, "1 samples found");
-    refused(Samples::U8(&[]), (0, 1, 1), usual, "rows 0 found");
+    assert_refused(Samples::U8(&many), (65536, 1, 1), usual, "rows 65536 found");
+    assert_refused(Samples::U8(&many), (1, 65536, 1), usual, "columns 65536 found");
+    assert_refused(Samples::U32(&[1]), (1, 1, 1), usual, "samples of uint32 found");
+    assert_refused(one, (2, 1, 1), usual, "1 samples found");
+    assert_refused(Samples::U8(&[]), (0, 1, 1), usual, "rows 0 found");
 }
 
 #[test]
-fn values_that_do_not_fit_are_refused() {
+fn encode_value_beyond_precision_is_an_output_error() {
     let of = |precision| Parameters { precision: Some(precision), ..Parameters::default() };
-    let refused = |samples, precision, words: &str| {
+    let assert_refused = |samples, precision, words: &str| {
         let error = encode(samples, (2, 2, 1), of(precision)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Output);
         assert!(error.message().contains(words), "{error}");
     };
-    refused(Samples::U8(&[0, 3, 7, 8]), 3, "value 8 of sample 3 needs");
-    refused(Samples::U16(&[0, 4095, 4096, 8]), 12, "value 4096 of sample 2 needs");
-    refused(Samples::I8(&[-4, 3, -5, 0]), 3, "value -5 of sample 2 needs");
-    refused(Samples::I16(&[-2048, 2048, 0, 0]), 12, "value 2048 of sample 1 needs");
+    assert_refused(Samples::U8(&[0, 3, 7, 8]), 3, "value 8 of sample 3 needs");
+    assert_refused(Samples::U16(&[0, 4095, 4096, 8]), 12, "value 4096 of sample 2 needs");
+    assert_refused(Samples::I8(&[-4, 3, -5, 0]), 3, "value -5 of sample 2 needs");
+    assert_refused(Samples::I16(&[-2048, 2048, 0, 0]), 12, "value 2048 of sample 1 needs");
     encode(Samples::I16(&[-2048, 2047, 0, 0]), (2, 2, 1), of(12)).unwrap();
     encode(Samples::I8(&[-128, 127, 0, 0]), (2, 2, 1), of(16)).unwrap();
     encode(Samples::U16(&[0, 65535, 0, 0]), (2, 2, 1), of(16)).unwrap();
@@ -181,9 +186,9 @@ fn values_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn a_watch_stops_it() {
+fn encode_cancelled_is_interrupted() {
     let stop = AtomicBool::new(true);
     let image = Image { samples: Samples::U8(&[1]), rows: 1, columns: 1, samples_per_pixel: 1 };
-    let watch = Cancel { stop: &stop, poll: None };
-    assert_eq!(jpeg_lossless(&image, Parameters::default(), watch).unwrap_err().kind(), ErrorKind::Interrupted);
+    let cancel = Cancel { stop: &stop, poll: None };
+    assert_eq!(jpeg_lossless(&image, Parameters::default(), cancel).unwrap_err().kind(), ErrorKind::Interrupted);
 }
