@@ -1,6 +1,7 @@
-//! JPEG Lossless: CT-like frames both ways, every tier and way of decoding. Every answer is checked before it is timed.
+//! JPEG Lossless: decoding of CT-like frames at every CPU level and entropy mode, and encoding. Every result is checked
+//! before it is timed.
 
-#![allow(clippy::unwrap_used, missing_docs, reason = "a bench makes its own input, and is to stop where that is wrong")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a bench stops at the first error")]
 
 mod images;
 
@@ -12,11 +13,11 @@ use dicoxide_core::{
 };
 use images::{
     SIDE, colour, colour_image, colour_info, grey, grey_image, grey_info, lossless, lossless_colour, lossless_syntax,
-    twelve_bits, watch,
+    never_cancelled, twelve_bits,
 };
 use std::hint::black_box;
 
-/// A frame, and what it decodes to.
+/// A frame and its decoded samples.
 struct Frame<'a> {
     name: &'static str,
     syntax: TransferSyntax,
@@ -31,7 +32,7 @@ fn decoding(criterion: &mut Criterion) {
     let (grey, colour) = (grey(), colour());
     let rescale = Rescale { slope: 1.0, intercept: -1024.0 };
     let values: Vec<f32> = grey.iter().map(|value| f32::from(*value) - 1024.0).collect();
-    let of_grey = |name, parameters: Parameters, rescale, expected| Frame {
+    let grey_frame = |name, parameters: Parameters, rescale, expected| Frame {
         name,
         syntax: lossless_syntax(parameters.selection_value),
         info: grey_info(SIDE),
@@ -41,10 +42,15 @@ fn decoding(criterion: &mut Criterion) {
     };
     let stored = Samples::U16(&grey);
     let frames = [
-        of_grey("ct_512x512_u12_sv1", twelve_bits(), None, stored),
-        of_grey("ct_512x512_u12_sv6", Parameters { selection_value: 6, ..twelve_bits() }, None, stored),
-        of_grey("ct_512x512_u12_restarts", Parameters { restart_interval: 16 * SIDE, ..twelve_bits() }, None, stored),
-        of_grey("ct_512x512_u12_rescaled", twelve_bits(), Some(rescale), Samples::F32(&values)),
+        grey_frame("ct_512x512_u12_sv1", twelve_bits(), None, stored),
+        grey_frame("ct_512x512_u12_sv6", Parameters { selection_value: 6, ..twelve_bits() }, None, stored),
+        grey_frame(
+            "ct_512x512_u12_restarts",
+            Parameters { restart_interval: 16 * SIDE, ..twelve_bits() },
+            None,
+            stored,
+        ),
+        grey_frame("ct_512x512_u12_rescaled", twelve_bits(), Some(rescale), Samples::F32(&values)),
         Frame {
             name: "photo_512x512_rgb_u8",
             syntax: TransferSyntax::JPEG_LOSSLESS_SV1,
@@ -56,18 +62,24 @@ fn decoding(criterion: &mut Criterion) {
     ];
     for frame in &frames {
         group.throughput(Throughput::Bytes(frame.expected.bytes().len() as u64));
-        for tier in CpuLevel::available() {
-            for way in [EntropyMode::Serial, EntropyMode::Speculative] {
+        for level in CpuLevel::available() {
+            for mode in [EntropyMode::Serial, EntropyMode::Speculative] {
                 let (limits, mut workspace) = (Limits::unbounded(), Workspace::default());
-                let mut out = memory(frame);
+                let mut out = output_buffer(frame);
                 let finish = OutputOptions { rescale: frame.rescale, ..OutputOptions::default() };
-                let options = DecodeOptions { finish, tier, way: Some(way), ..DecodeOptions::default() };
+                let options = DecodeOptions { finish, tier: level, way: Some(mode), ..DecodeOptions::default() };
                 let job = Job { syntax: frame.syntax, info: &frame.info, limits: &limits, options };
                 let mut decode = |out: &mut SamplesBuf| {
-                    decode_frame(&job, black_box(&frame.bytes[..]).into(), out.as_mut(), &mut workspace, watch())
+                    decode_frame(
+                        &job,
+                        black_box(&frame.bytes[..]).into(),
+                        out.as_mut(),
+                        &mut workspace,
+                        never_cancelled(),
+                    )
                 };
                 decode(&mut out).unwrap();
-                let id = format!("{}/{}/{}", frame.name, way.name(), tier.name());
+                let id = format!("{}/{}/{}", frame.name, mode.name(), level.name());
                 assert!(out.as_ref().bytes() == frame.expected.bytes(), "{id}");
                 group.bench_function(id, |bencher| bencher.iter(|| decode(&mut out).unwrap()));
             }
@@ -75,12 +87,12 @@ fn decoding(criterion: &mut Criterion) {
     }
 }
 
-fn memory(frame: &Frame<'_>) -> SamplesBuf {
+fn output_buffer(frame: &Frame<'_>) -> SamplesBuf {
     let name = if frame.rescale.is_some() { "float32" } else { frame.info.type_name() };
     SamplesBuf::new(name, frame.info.samples(), |bytes| Ok(vec![1; bytes.div_ceil(8)])).unwrap().unwrap()
 }
 
-/// That what is encoded decodes to what it was, is checked above.
+/// `decoding` checks that the encoded frames decode to the samples.
 fn encoding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("jpeg_lossless encode");
     let (grey, colour) = (grey(), colour());
@@ -91,7 +103,7 @@ fn encoding(criterion: &mut Criterion) {
     ] {
         group.throughput(Throughput::Bytes(image.samples.bytes().len() as u64));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| encode::jpeg_lossless(black_box(&image), parameters, watch()).unwrap());
+            bencher.iter(|| encode::jpeg_lossless(black_box(&image), parameters, never_cancelled()).unwrap());
         });
     }
 }

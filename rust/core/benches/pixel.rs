@@ -1,9 +1,10 @@
-//! Kernels of samples → samples: every tier beside a memcpy of the same output bytes, in L2 and beyond it.
+//! Operations on samples at every CPU level, compared with a memcpy of the same number of output bytes, in the L2 cache and
+//! beyond it.
 //!
-//! Each answer is checked before it is timed. Throughput counts output bytes.
+//! Every result is checked before it is timed. Throughput counts output bytes.
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 #![allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "sizes are chosen here")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot run should stop")]
+#![allow(clippy::unwrap_used, reason = "a bench stops at the first error")]
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};
 use dicoxide_core::frame::{PhotometricInterpretation, SampleKind};
@@ -15,13 +16,13 @@ use dicoxide_core::{
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 
-/// Output bytes: within L2 of every machine in use, and beyond it.
+/// Output bytes: within the L2 cache of all current CPUs, and beyond it.
 const SIZES: [usize; 2] = [256 << 10, 16 << 20];
 
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
-/// Times `run` for every tier after it has made `expected`, then a memcpy of as many bytes.
-fn tiers<T: Copy + PartialEq + Default>(
+/// Checks at every CPU level that `run` gives `expected`, and times it; then times a memcpy of the same size.
+fn bench_levels<T: Copy + PartialEq + Default>(
     group: &mut Group<'_>,
     name: &str,
     expected: &[T],
@@ -29,11 +30,11 @@ fn tiers<T: Copy + PartialEq + Default>(
 ) {
     group.throughput(Throughput::Bytes(size_of_val(expected) as u64));
     let mut out = vec![T::default(); expected.len()];
-    for tier in CpuLevel::available() {
-        run(&mut out, tier);
-        assert!(out == expected, "{name}, {}", tier.name());
-        let id = format!("{name}/{}/{}", tier.name(), size_of_val(expected));
-        group.bench_function(id, |b| b.iter(|| run(black_box(&mut out), tier)));
+    for level in CpuLevel::available() {
+        run(&mut out, level);
+        assert!(out == expected, "{name}, {}", level.name());
+        let id = format!("{name}/{}/{}", level.name(), size_of_val(expected));
+        group.bench_function(id, |b| b.iter(|| run(black_box(&mut out), level)));
     }
     let id = format!("{name}/memcpy/{}", size_of_val(expected));
     group.bench_function(id, |b| b.iter(|| black_box(&mut out).copy_from_slice(black_box(expected))));
@@ -54,14 +55,14 @@ fn bit_packing(c: &mut Criterion) {
         let src = noise(size / 8 + 1);
         for offset in [0, 3] {
             let expected: Vec<u8> = (offset..offset + size).map(|i| src[i / 8] >> (i % 8) & 1).collect();
-            tiers(&mut group, &format!("unpack from {offset}"), &expected, |out, tier| {
-                bits::unpack_bits_into(black_box(&src), offset, out, tier).unwrap();
+            bench_levels(&mut group, &format!("unpack from {offset}"), &expected, |out, level| {
+                bits::unpack_bits_into(black_box(&src), offset, out, level).unwrap();
             });
         }
         let expected = &src[..size / 8];
         let samples: Vec<u8> = (0..size).map(|i| src[i / 8] >> (i % 8) & 1).collect();
-        tiers(&mut group, "pack", expected, |out, tier| {
-            bits::pack_bits_into(black_box(&samples), out, tier).unwrap();
+        bench_levels(&mut group, "pack", expected, |out, level| {
+            bits::pack_bits_into(black_box(&samples), out, level).unwrap();
         });
     }
 }
@@ -69,7 +70,7 @@ fn bit_packing(c: &mut Criterion) {
 fn rescaling(c: &mut Criterion) {
     let mut group = c.benchmark_group("rescale");
     let stop = AtomicBool::new(false);
-    let watch = Cancel { stop: &stop, poll: None };
+    let cancel = Cancel { stop: &stop, poll: None };
     let (integers, fractions) =
         (Rescale { slope: 1.0, intercept: -1024.0 }, Rescale { slope: 0.123_456_7, intercept: -3.3 });
     for size in SIZES {
@@ -78,13 +79,13 @@ fn rescaling(c: &mut Criterion) {
         for (name, rescale) in [("int16 to float32, 1x-1024", integers), ("int16 to float32, fractions", fractions)] {
             let value = |x: &i16| (f64::from(*x) * rescale.slope + rescale.intercept) as f32;
             let expected: Vec<f32> = src[..size / 4].iter().map(value).collect();
-            tiers(&mut group, name, &expected, |out, tier| {
-                rescale::rescale_into(black_box(floats), rescale, SamplesMut::F32(out), false, watch, tier).unwrap();
+            bench_levels(&mut group, name, &expected, |out, level| {
+                rescale::rescale_into(black_box(floats), rescale, SamplesMut::F32(out), false, cancel, level).unwrap();
             });
         }
         let expected: Vec<i16> = src.iter().map(|x| x - 1024).collect();
-        tiers(&mut group, "int16 to int16, 1x-1024", &expected, |out, tier| {
-            rescale::rescale_into(black_box(Samples::I16(&src)), integers, SamplesMut::I16(out), false, watch, tier)
+        bench_levels(&mut group, "int16 to int16, 1x-1024", &expected, |out, level| {
+            rescale::rescale_into(black_box(Samples::I16(&src)), integers, SamplesMut::I16(out), false, cancel, level)
                 .unwrap();
         });
     }
@@ -93,7 +94,7 @@ fn rescaling(c: &mut Criterion) {
 fn colour(c: &mut Criterion) {
     let mut group = c.benchmark_group("ybr");
     for size in SIZES {
-        // No pixel here is a tie, where the formula in float64 would not do for an oracle.
+        // Cb is a multiple of 4, so that no pixel is a tie: there the float64 formula is not a valid reference.
         let src: Vec<u8> =
             noise(size / 3 * 3).iter().enumerate().map(|(i, v)| if i % 3 == 1 { v & !3 } else { *v }).collect();
         let rgb = |[y, cb, cr]: &[u8; 3]| {
@@ -102,14 +103,14 @@ fn colour(c: &mut Criterion) {
                 .map(|v| (v + 0.5).floor().clamp(0.0, 255.0) as u8)
         };
         let expected: Vec<u8> = src.as_chunks::<3>().0.iter().flat_map(rgb).collect();
-        tiers(&mut group, "full to rgb, with a copy", &expected, |out, tier| {
+        bench_levels(&mut group, "full to rgb, with a copy", &expected, |out, level| {
             out.copy_from_slice(black_box(&src));
-            ybr::full_to_rgb(out, tier).unwrap();
+            ybr::full_to_rgb(out, level).unwrap();
         });
     }
 }
 
-/// Native frames through the sink: a frame of 16 bits is what memory allows, and 12 bits should be as well.
+/// Native frames: with Bits Stored 16 a copy; Bits Stored 12 should be as fast.
 fn native(c: &mut Criterion) {
     let mut group = c.benchmark_group("native");
     let stop = AtomicBool::new(false);
@@ -136,22 +137,22 @@ fn native(c: &mut Criterion) {
             let read = if syntax.is_big_endian() { i16::from_be_bytes } else { i16::from_le_bytes };
             let unused = 16 - bits_stored;
             let expected: Vec<i16> = src.as_chunks().0.iter().map(|b| read(*b) << unused >> unused).collect();
-            tiers(&mut group, name, &expected, |out, tier| {
+            bench_levels(&mut group, name, &expected, |out, level| {
                 let job = Job {
                     syntax,
                     info: &info,
                     limits: &limits,
-                    options: DecodeOptions { tier, ..DecodeOptions::default() },
+                    options: DecodeOptions { tier: level, ..DecodeOptions::default() },
                 };
-                let watch = Cancel { stop: &stop, poll: None };
+                let cancel = Cancel { stop: &stop, poll: None };
                 let frame = FrameBytes::from(black_box(&src[..]));
-                decode_frame(&job, frame, SamplesMut::I16(out), &mut Workspace::default(), watch).unwrap();
+                decode_frame(&job, frame, SamplesMut::I16(out), &mut Workspace::default(), cancel).unwrap();
             });
         }
     }
 }
 
-/// Colour differences at half resolution, three bytes out for two in.
+/// `YBR_FULL_422`: three output bytes for two input bytes.
 fn expansion(c: &mut Criterion) {
     let mut group = c.benchmark_group("native");
     let stop = AtomicBool::new(false);
@@ -174,16 +175,16 @@ fn expansion(c: &mut Criterion) {
         let src = noise(rows * columns * 2);
         let pair = |[y0, y1, cb, cr]: &[u8; 4]| [*y0, *cb, *cr, *y1, *cb, *cr];
         let expected: Vec<u8> = src.as_chunks().0.iter().flat_map(pair).collect();
-        tiers(&mut group, "8 bits, 4:2:2", &expected, |out, tier| {
+        bench_levels(&mut group, "8 bits, 4:2:2", &expected, |out, level| {
             let job = Job {
                 syntax,
                 info: &info,
                 limits: &limits,
-                options: DecodeOptions { tier, ..DecodeOptions::default() },
+                options: DecodeOptions { tier: level, ..DecodeOptions::default() },
             };
-            let watch = Cancel { stop: &stop, poll: None };
+            let cancel = Cancel { stop: &stop, poll: None };
             let frame = FrameBytes::from(black_box(&src[..]));
-            decode_frame(&job, frame, SamplesMut::U8(out), &mut Workspace::default(), watch).unwrap();
+            decode_frame(&job, frame, SamplesMut::U8(out), &mut Workspace::default(), cancel).unwrap();
         });
     }
 }

@@ -1,11 +1,11 @@
-//! RLE Lossless: constructed frames of a few kinds, every tier. Every answer is checked before it is timed.
+//! RLE Lossless: decoding of synthetic frames at every CPU level, and encoding. Every result is checked before it is timed.
 
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     missing_docs,
-    reason = "a bench makes its own input, and is to stop where that is wrong"
+    reason = "a bench stops at the first error"
 )]
 
 mod images;
@@ -15,7 +15,7 @@ use dicoxide_core::{
     Attributes, CpuLevel, DecodeOptions, FrameInfo, Job, Limits, PhotometricInterpretation, SampleKind, SamplesMut,
     TransferSyntax, Workspace, decode_frame, encode,
 };
-use images::{SIDE, colour, colour_image, colour_info, grey, grey_image, grey_info, watch};
+use images::{SIDE, colour, colour_image, colour_info, grey, grey_image, grey_info, never_cancelled};
 use std::hint::black_box;
 
 struct Frame {
@@ -25,17 +25,17 @@ struct Frame {
     samples: Vec<u8>,
 }
 
-/// A frame whose samples are `value(x, y, sample, noise)`, `bits_allocated` bits each.
+/// Returns a frame whose samples are `value(x, y, sample, noise)`, of `bits_allocated` bits each, with usual runs.
 fn frame(
     name: &'static str,
     (rows, columns, samples_per_pixel, bits_allocated): (u32, u32, u32, u32),
     value: impl Fn(u32, u32, u32, u32) -> u32,
 ) -> Frame {
-    frame_of(name, (rows, columns, samples_per_pixel, bits_allocated), value, runs)
+    frame_with(name, (rows, columns, samples_per_pixel, bits_allocated), value, runs)
 }
 
-/// The same, its rows coded by `encode`.
-fn frame_of(
+/// As [`frame`], with the rows of each byte plane encoded by `encode`.
+fn frame_with(
     name: &'static str,
     (rows, columns, samples_per_pixel, bits_allocated): (u32, u32, u32, u32),
     value: impl Fn(u32, u32, u32, u32) -> u32,
@@ -56,9 +56,9 @@ fn frame_of(
     let n = info.sample_bytes();
     let mut noise = 1u32;
     let mut samples = Vec::new();
-    for at in 0..rows * columns * samples_per_pixel {
+    for index in 0..rows * columns * samples_per_pixel {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let (pixel, sample) = (at / samples_per_pixel, at % samples_per_pixel);
+        let (pixel, sample) = (index / samples_per_pixel, index % samples_per_pixel);
         samples.extend(&value(pixel % columns, pixel / columns, sample, noise >> 24).to_le_bytes()[..n]);
     }
     let pixel_bytes = info.samples_per_pixel() * n;
@@ -80,41 +80,42 @@ fn frame_of(
     Frame { name, info, bytes, samples }
 }
 
-/// PackBits: replicate runs from three equal bytes on.
+/// PackBits runs of a usual encoder: replicate runs from three equal bytes on.
 fn runs(row: &[u8]) -> Vec<u8> {
-    let same = |at: usize| row[at..].iter().take(128).take_while(|byte| **byte == row[at]).count();
+    let same = |start: usize| row[start..].iter().take(128).take_while(|byte| **byte == row[start]).count();
     let mut out = Vec::new();
-    let mut at = 0;
-    while at < row.len() {
-        let mut length = same(at);
+    let mut start = 0;
+    while start < row.len() {
+        let mut length = same(start);
         if length > 2 {
-            out.extend([(257 - length) as u8, row[at]]);
+            out.extend([(257 - length) as u8, row[start]]);
         } else {
-            length = (at..row.len()).take(128).take_while(|at| same(*at) < 3).count();
+            length = (start..row.len()).take(128).take_while(|start| same(*start) < 3).count();
             out.push((length - 1) as u8);
-            out.extend(&row[at..at + length]);
+            out.extend(&row[start..start + length]);
         }
-        at += length;
+        start += length;
     }
     out
 }
 
-/// PackBits of an odd encoder: literal runs of at most eight bytes back to back, replicate runs from two equal bytes on.
+/// PackBits runs of an unusual encoder: consecutive literal runs of at most eight bytes, replicate runs from two equal bytes
+/// on.
 fn short_runs(row: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut at = 0;
-    while at < row.len() {
-        let same = row[at..].iter().take(128).take_while(|byte| **byte == row[at]).count();
-        // Lengths without a pattern that could be foreseen.
-        let most = 1 + at.wrapping_mul(2_654_435_761) / 65_536 % 8;
-        let length = row[at..].windows(2).take(most).take_while(|pair| pair[0] != pair[1]).count().max(1);
+    let mut start = 0;
+    while start < row.len() {
+        let same = row[start..].iter().take(128).take_while(|byte| **byte == row[start]).count();
+        // Pseudo-random lengths, which the branch predictor cannot learn.
+        let max_length = 1 + start.wrapping_mul(2_654_435_761) / 65_536 % 8;
+        let length = row[start..].windows(2).take(max_length).take_while(|pair| pair[0] != pair[1]).count().max(1);
         if same > 1 {
-            out.extend([(257 - same) as u8, row[at]]);
-            at += same;
+            out.extend([(257 - same) as u8, row[start]]);
+            start += same;
         } else {
             out.push((length - 1) as u8);
-            out.extend(&row[at..at + length]);
-            at += length;
+            out.extend(&row[start..start + length]);
+            start += length;
         }
     }
     out
@@ -123,10 +124,10 @@ fn short_runs(row: &[u8]) -> Vec<u8> {
 fn short_literals() -> Vec<Frame> {
     let value = |_, _, _, noise: u32| if noise < 180 { noise * 257 } else { 0x4242 };
     vec![
-        frame_of("short_literals_512x512_u8", (512, 512, 1, 8), value, short_runs),
-        frame_of("short_literals_512x512_u16", (512, 512, 1, 16), value, short_runs),
-        frame_of("short_literals_480x640_rgb_u8", (480, 640, 3, 8), value, short_runs),
-        frame_of(
+        frame_with("short_literals_512x512_u8", (512, 512, 1, 8), value, short_runs),
+        frame_with("short_literals_512x512_u16", (512, 512, 1, 16), value, short_runs),
+        frame_with("short_literals_480x640_rgb_u8", (480, 640, 3, 8), value, short_runs),
+        frame_with(
             "short_literals_low_byte_512x512_u16",
             (512, 512, 1, 16),
             |x, _, _, noise| x / 100 * 256 + if noise < 180 { noise } else { 0x42 },
@@ -172,16 +173,16 @@ fn frames() -> Vec<Frame> {
     ]
 }
 
-fn decode(frame: &Frame, tier: CpuLevel, words: &mut [u64], workspace: &mut Workspace) {
+fn decode(frame: &Frame, level: CpuLevel, words: &mut [u64], workspace: &mut Workspace) {
     let out = match frame.info.sample_bytes() {
         1 => SamplesMut::U8(bytemuck::cast_slice_mut(words)),
         2 => SamplesMut::U16(bytemuck::cast_slice_mut(words)),
         _ => SamplesMut::U32(bytemuck::cast_slice_mut(words)),
     };
     let limits = Limits::unbounded();
-    let options = DecodeOptions { tier, ..DecodeOptions::default() };
+    let options = DecodeOptions { tier: level, ..DecodeOptions::default() };
     let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &frame.info, limits: &limits, options };
-    decode_frame(&job, black_box(&frame.bytes[..]).into(), out, workspace, watch()).expect("a good frame");
+    decode_frame(&job, black_box(&frame.bytes[..]).into(), out, workspace, never_cancelled()).expect("a valid frame");
 }
 
 fn decoding(criterion: &mut Criterion) {
@@ -189,12 +190,12 @@ fn decoding(criterion: &mut Criterion) {
     for frame in frames().into_iter().chain(short_literals()) {
         group.throughput(Throughput::Bytes(frame.samples.len() as u64));
         let mut words = vec![0u64; frame.samples.len() / 8];
-        for tier in CpuLevel::available() {
+        for level in CpuLevel::available() {
             let mut workspace = Workspace::default();
-            decode(&frame, tier, &mut words, &mut workspace);
-            assert!(bytemuck::cast_slice::<_, u8>(&words) == frame.samples, "{} {}", frame.name, tier.name());
-            group.bench_function(BenchmarkId::new(frame.name, tier.name()), |bencher| {
-                bencher.iter(|| decode(&frame, tier, &mut words, &mut workspace));
+            decode(&frame, level, &mut words, &mut workspace);
+            assert!(bytemuck::cast_slice::<_, u8>(&words) == frame.samples, "{} {}", frame.name, level.name());
+            group.bench_function(BenchmarkId::new(frame.name, level.name()), |bencher| {
+                bencher.iter(|| decode(&frame, level, &mut words, &mut workspace));
             });
         }
     }
@@ -209,14 +210,14 @@ fn encoding(criterion: &mut Criterion) {
         ("photo_512x512_rgb_u8", colour_image(&colour), colour_info()),
     ] {
         let samples = image.samples.bytes().to_vec();
-        let bytes = encode::rle(&image, watch()).expect("a good image");
+        let bytes = encode::rle(&image, never_cancelled()).expect("a valid image");
         let frame = Frame { name, info, bytes, samples };
         let mut words = vec![0u64; frame.samples.len() / 8];
         decode(&frame, CpuLevel::best(), &mut words, &mut Workspace::default());
         assert!(bytemuck::cast_slice::<_, u8>(&words) == frame.samples, "{name}");
         group.throughput(Throughput::Bytes(frame.samples.len() as u64));
         group.bench_function(name, |bencher| {
-            bencher.iter(|| encode::rle(black_box(&image), watch()).expect("a good image"));
+            bencher.iter(|| encode::rle(black_box(&image), never_cancelled()).expect("a valid image"));
         });
     }
     group.finish();

@@ -1,7 +1,7 @@
 //! Paths of files.
 
 use crate::files::{Ct, Folder, Pixels, decode, memory, prepare};
-use crate::images::{SIDE, bytes, grey, grey_image, lossless, samples, twelve_bits, watch};
+use crate::images::{SIDE, bytes, grey, grey_image, lossless, never_cancelled, samples, twelve_bits};
 use crate::{Named, Path};
 use dicoxide_core::{TransferSyntax, encode};
 use dicoxide_part10::{BatchDecoder, Outcome, Request, Source};
@@ -28,7 +28,7 @@ pub(crate) const PATHS: &[Named] = &[
         decoding(&Ct { frames: SMALL_IMAGES, pixels: Pixels::Offsets(&frames), ..file })
     }),
     ("frames in fragments", || {
-        let frame = encode::rle(&grey_image(&samples(SMALL, 12, 1), SMALL), watch()).unwrap();
+        let frame = encode::rle(&grey_image(&samples(SMALL, 12, 1), SMALL), never_cancelled()).unwrap();
         let fragments: Vec<Vec<u8>> = (0..SMALL_IMAGES).flat_map(|_| frame.chunks(512).map(<[u8]>::to_vec)).collect();
         let file = ct(TransferSyntax::RLE_LOSSLESS, SMALL);
         decoding(&Ct { frames: SMALL_IMAGES, pixels: Pixels::Fragments(&fragments), ..file })

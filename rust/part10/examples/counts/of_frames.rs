@@ -2,7 +2,7 @@
 
 use crate::images::{
     SIDE, attributes, bytes, colour, colour_image, colour_info, grey, grey_image, grey_info, lossless, lossless_colour,
-    lossless_syntax, samples, twelve_bits, watch,
+    lossless_syntax, never_cancelled, samples, twelve_bits,
 };
 use crate::{Named, Path};
 use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
@@ -20,11 +20,11 @@ pub(crate) const PATHS: &[Named] = &[
     ("native packed bits", packed_bits),
     ("native rgb in planes", planes),
     ("rle 16", || {
-        let src = encode::rle(&grey_image(&grey(), SIDE), watch()).unwrap();
+        let src = encode::rle(&grey_image(&grey(), SIDE), never_cancelled()).unwrap();
         decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SIDE), src, OutputOptions::default(), None)
     }),
     ("rle rgb", || {
-        let src = encode::rle(&colour_image(&colour()), watch()).unwrap();
+        let src = encode::rle(&colour_image(&colour()), never_cancelled()).unwrap();
         decoding(TransferSyntax::RLE_LOSSLESS, colour_info(), src, OutputOptions::default(), None)
     }),
     ("jpeg lossless serial", || jpeg(twelve_bits(), OutputOptions::default(), Some(EntropyMode::Serial))),
@@ -39,21 +39,21 @@ pub(crate) const PATHS: &[Named] = &[
         decoding(TransferSyntax::JPEG_LOSSLESS_SV1, colour_info(), src, OutputOptions::default(), None)
     }),
     ("small rle 16", || {
-        let src = encode::rle(&grey_image(&small_grey(), SMALL), watch()).unwrap();
+        let src = encode::rle(&grey_image(&small_grey(), SMALL), never_cancelled()).unwrap();
         decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SMALL), src, OutputOptions::default(), None)
     }),
     ("small rle rgb", || {
         let samples = small_bytes(3);
         let image = Image { samples: Samples::U8(&samples), rows: SMALL, columns: SMALL, samples_per_pixel: 3 };
         let info = FrameInfo::new(attributes(SMALL, 8, 8, 3)).unwrap();
-        let src = encode::rle(&image, watch()).unwrap();
+        let src = encode::rle(&image, never_cancelled()).unwrap();
         decoding(TransferSyntax::RLE_LOSSLESS, info, src, OutputOptions::default(), None)
     }),
     ("small jpeg lossless 8", || {
         let samples = small_bytes(1);
         let image = Image { samples: Samples::U8(&samples), rows: SMALL, columns: SMALL, samples_per_pixel: 1 };
         let info = FrameInfo::new(attributes(SMALL, 8, 8, 1)).unwrap();
-        let src = encode::jpeg_lossless(&image, Parameters::default(), watch()).unwrap();
+        let src = encode::jpeg_lossless(&image, Parameters::default(), never_cancelled()).unwrap();
         decoding(TransferSyntax::JPEG_LOSSLESS_SV1, info, src, OutputOptions::default(), None)
     }),
     ("small jpeg lossless 16", || {
@@ -66,7 +66,9 @@ pub(crate) const PATHS: &[Named] = &[
     }),
     ("encode rle", || {
         let samples = grey();
-        Box::new(move || drop(black_box(encode::rle(&grey_image(black_box(&samples), SIDE), watch()).unwrap())))
+        Box::new(move || {
+            drop(black_box(encode::rle(&grey_image(black_box(&samples), SIDE), never_cancelled()).unwrap()))
+        })
     }),
     ("unpack bits", || {
         let bytes = bytes(&grey());
@@ -118,7 +120,8 @@ fn decoding(
             limits: &limits,
             options: DecodeOptions { finish, way, ..DecodeOptions::default() },
         };
-        decode_frame(&job, FrameBytes::from(black_box(&src[..])), out.as_mut(), &mut workspace, watch()).unwrap();
+        decode_frame(&job, FrameBytes::from(black_box(&src[..])), out.as_mut(), &mut workspace, never_cancelled())
+            .unwrap();
     })
 }
 
