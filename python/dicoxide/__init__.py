@@ -1,7 +1,15 @@
-"""dicoxide: exact and fast decoding of DICOM pixel data into NumPy arrays.
+"""Exact and fast decoding of DICOM pixel data into NumPy arrays.
 
-:func:`decode` takes a path, bytes, a binary file or a pydicom Dataset; :func:`enable` puts the same core behind
-pydicom's own ``pixel_array``.
+- :func:`decode`, :func:`open` and :func:`iter_frames` decode one object: a path, bytes, a binary file or a pydicom
+  Dataset.
+- :func:`decode_many` and :func:`read_series` decode many objects.
+- :func:`enable` makes dicoxide the decoder of pydicom's ``pixel_array``.
+- :func:`decode_frame`, :func:`rle_decode`, :func:`jpeg_lossless_decode`, :func:`rle_encode`,
+  :func:`jpeg_lossless_encode`, :func:`unpack_bits`, :func:`pack_bits` and :func:`rescale` work on the bytes of one
+  frame or on arrays.
+
+Errors are subclasses of :class:`DecodeError`; recoverable deviations from the standard are reported as
+:class:`NonConformantWarning`.
 """
 
 from typing import TYPE_CHECKING
@@ -65,8 +73,8 @@ __all__ = [
     "unpack_bits",
 ]
 
-# Only who wants them pays for importing them.
-_LATER = {
+# Package by name, for names that are imported on first access, to keep `import dicoxide` fast.
+_LAZY_NAMES = {
     "Volume": "bulk",
     "decode_many": "bulk",
     "disable": "plugins",
@@ -80,8 +88,8 @@ _LATER = {
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    if name in _LATER:
-        return getattr(import_module(f"dicoxide.{_LATER[name]}"), name)
+    if name in _LAZY_NAMES:
+        return getattr(import_module(f"dicoxide.{_LAZY_NAMES[name]}"), name)
     if name == "dask":
         return import_module("dicoxide.dask")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

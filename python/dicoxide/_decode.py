@@ -1,4 +1,4 @@
-"""The direct interface: pixel data in, ndarray out."""
+"""Public decoding functions: an object, or the bytes of one frame, in; an ndarray out."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
 from dicoxide._options import DecodeOptions
 from dicoxide._sources import Readable, open_source
+from dicoxide._transfer_syntaxes import JPEG_LOSSLESS, RLE_LOSSLESS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-# What `iter_frames` holds that has been decoded before it is asked for: at most this, one frame at least.
-_AHEAD_BYTES = 64 << 20
+# Maximum bytes of frames that `iter_frames` decodes before the caller requests them; at least one frame is.
+_MAX_PREFETCH_BYTES = 64 << 20
 
-_RLE_LOSSLESS = "1.2.840.10008.1.2.5"
-_JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57"
 _LITTLE_ENDIAN_SEGMENTS = DecodeOptions(segment_byte_order="little")
 
 
@@ -53,65 +52,69 @@ def decode(
 ) -> Array:
     """Decode the pixel data of `src`.
 
-    With default arguments the result equals pydicom's ``pixel_array`` in shape, type and every value, in native
-    byte order.
+    With default arguments the result equals pydicom's ``pixel_array`` in shape, type and every value, in native byte
+    order.
 
     Parameters
     ----------
     src : path, bytes-like, binary file or pydicom Dataset
-        What to decode.
+        The object to decode. A binary file is read from its current position to its end.
     frames : int, slice or iterable of int, optional
-        The frames to decode, in that order; all by default. Negative indices count from the last frame.
+        Zero-based indices of the frames to decode, in this order. Negative indices count from the last frame. All
+        frames by default.
     out : ndarray, optional
-        Where to decode to: the result's shape, C-contiguous, writable, native byte order, and the result's type or a
-        wider integer one. Its content is undefined after an error.
-    copy : bool
-        With ``False`` the result is a read-only view of native samples in `src`. On a path it maps the file, which
-        must not change while the view is used.
-    rescale : bool
-        Apply the Modality LUT or Rescale Slope and Intercept (PS3.3 C.11.1), of each frame's functional groups where
-        they have one. The result is float32, computed in float64 and rounded once, unless `dtype` or `out` say else.
+        Array to decode into, which is returned: the shape of the result, C-contiguous, writable, native byte order, and
+        the dtype of the result or a wider integer type. Its content is undefined after an error.
+    copy : bool, default True
+        If False, return a read-only view of native samples in `src`, without decoding. A path is mapped into memory;
+        the file must not change while the view is in use.
+    rescale : bool, default False
+        Apply the Modality LUT, or Rescale Slope and Intercept, of each frame's functional groups if it has them
+        (PS3.3 C.11.1). Values are computed in float64 and rounded once.
     dtype : dtype-like, optional
-        Type of the result: float32, float64 or an integer one with `rescale`; else a wider integer type.
-    raw : bool
+        dtype of the result. With `rescale`: float32 (the default), float64 or an integer type that holds every value
+        exactly. Otherwise: the dtype of the stored values (the default) or a wider integer type.
+    raw : bool, default False
         Do not convert ``YBR_FULL`` and ``YBR_FULL_422`` to RGB.
     threads : int, optional
-        Most threads to decode on: all cores by default, 1 for the calling thread only. Frames are shared out among
-        them; where there are fewer, several decode one large frame of JPEG Lossless together.
-    strict : bool
-        Treat what is tolerated, and noted as `NonConformantWarning`, as an error.
+        Maximum number of threads. All cores by default; 1 for the calling thread only. Threads share the frames, or
+        decode one large JPEG Lossless frame together.
+    strict : bool, default False
+        Raise deviations from the standard as errors, instead of issuing a `NonConformantWarning`.
     max_bytes : int, optional
-        Most bytes of output and scratch; refused before anything is allocated.
-    fallback : bool
-        Let the decoders that pydicom knows try what is not decoded here.
+        Maximum bytes of output and scratch memory. A call that needs more raises before it
+        allocates. By default, the memory is bounded by the size of the data only.
+    fallback : bool, default True
+        Let pydicom's other decoders decode what dicoxide does not support. They are never tried for corrupt data.
 
     Returns
     -------
     ndarray
-        (rows, columns[, samples]) for one frame, (frames, rows, columns[, samples]) for several; always with a frame
-        axis where `frames` is a slice or an iterable. Native byte order, planar configuration 0.
+        Samples in native byte order and planar configuration 0. The shape is (rows, columns[, samples]) for one frame
+        and (frames, rows, columns[, samples]) for several. It always has a frame axis if `frames` is a slice or an
+        iterable.
 
     Raises
     ------
     DecodeError
-        If the pixel data cannot be decoded; its subclasses tell why.
+        If the pixel data cannot be decoded. The subclass says why.
     IndexError
-        If there is no such frame.
+        If a frame index is out of range.
     OSError
         If a file cannot be read.
     TypeError
-        If an argument is of no type that is taken.
+        If an argument has an unsupported type.
     ValueError
-        If `out`, `dtype` or `copy` ask for what the values do not allow.
+        If `out`, `dtype` or `copy` cannot be satisfied.
 
-    References
-    ----------
-    PS3.5 Section 8 and Annex A, PS3.3 C.7.6.3 and C.11.1.
+    Notes
+    -----
+    PS3.5 Section 8 and Annex A; PS3.3 C.7.6.3 and C.11.1.
     """
     source = open_source(src, byte_limit(max_bytes))
     if not copy:
         if out is not None or rescale or dtype is not None:
-            raise ValueError("copy=False gives a view of the source: out, rescale and dtype do not go with it")
+            raise ValueError("copy=False returns a view and cannot be combined with out, rescale or dtype")
         views = _memory_view.view_frames(src, source, raw=raw, strict=strict)
         return _memory_view.select_frames(views, source.spec, *select(len(views), frames))
     return Image(source, strict=strict, fallback=fallback).decode(
@@ -120,7 +123,7 @@ def decode(
 
 
 def open(src: Readable, *, strict: bool = False, fallback: bool = True) -> Image:
-    """Open an object: its header is read, its frames when they are asked for.
+    """Open an object: read its header now, and its frames on demand.
 
     Parameters
     ----------
@@ -130,8 +133,7 @@ def open(src: Readable, *, strict: bool = False, fallback: bool = True) -> Image
     Returns
     -------
     Image
-        With ``shape``, ``dtype``, ``number_of_frames``, ``transfer_syntax``, ``attributes`` and ``decode``; indexed by
-        frame, and a context manager.
+        The opened object. It is indexed by frame, and is a context manager.
 
     Raises
     ------
@@ -140,11 +142,17 @@ def open(src: Readable, *, strict: bool = False, fallback: bool = True) -> Image
     OSError
         If a file cannot be read.
     TypeError
-        If `src` is nothing that can be read.
+        If `src` has an unsupported type.
 
-    References
-    ----------
-    PS3.10 Section 7, PS3.3 C.7.6.3.
+    Notes
+    -----
+    PS3.10 Section 7; PS3.3 C.7.6.3.
+
+    Examples
+    --------
+    >>> with dicoxide.open("image.dcm") as image:  # doctest: +SKIP
+    ...     image.shape, image.number_of_frames
+    ...     first = image[0]
     """
     return Image(open_source(src), strict=strict, fallback=fallback)
 
@@ -161,98 +169,106 @@ def iter_frames(
     max_bytes: int | None = None,
     fallback: bool = True,
 ) -> Iterator[Array]:
-    """Decode frame by frame, in bounded memory, a few frames ahead of the caller.
+    """Iterate over decoded frames, in bounded memory.
+
+    The next frames are decoded on other threads while the caller uses the current one.
 
     Parameters
     ----------
     src, frames, rescale, dtype, raw, threads, strict, max_bytes, fallback
-        As for :func:`decode`; `max_bytes` bounds what is held at once, but for one frame decoded ahead.
+        As for :func:`decode`. `max_bytes` bounds the frames in memory at one time, except that one frame is always
+        decoded ahead.
 
     Yields
     ------
     ndarray
-        (rows, columns[, samples]), as ``decode(src, frames=index)`` gives it.
+        One frame, equal to ``decode(src, frames=index)``: shape (rows, columns[, samples]).
 
     Raises
     ------
     DecodeError
-        When the frame that cannot be decoded is reached.
+        When the iteration reaches a frame that cannot be decoded. The frames before it have been yielded.
     """
     source = open_source(src, byte_limit(max_bytes))
     image = Image(source, strict=strict, fallback=fallback)
     indices, _ = select(image.number_of_frames, slice(None) if frames is None else frames)
-    item = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize
-    frame_bytes = max(1, math.prod(source.spec.shape) * item)
+    sample_bytes = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize
+    frame_bytes = max(1, math.prod(source.spec.shape) * sample_bytes)
     limit = byte_limit(max_bytes)
-    ahead_bytes = _AHEAD_BYTES if limit is None else min(limit, _AHEAD_BYTES)
-    at_once = max(1, min(thread_count(threads), ahead_bytes // (2 * frame_bytes)))
+    prefetch_bytes = _MAX_PREFETCH_BYTES if limit is None else min(limit, _MAX_PREFETCH_BYTES)
+    # Two batches are in memory: the one that is yielded and the next one.
+    batch_size = max(1, min(thread_count(threads), prefetch_bytes // (2 * frame_bytes)))
     options = {"rescale": rescale, "dtype": dtype, "raw": raw, "threads": threads, "max_bytes": max_bytes}
-    return _ahead(image, indices, at_once, options)
+    return _iterate_batches(image, indices, batch_size, options)
 
 
-def _ahead(image: Image, indices: Sequence[int], at_once: int, options: dict[str, Any]) -> Iterator[Array]:
-    """Yield frame after frame while the next few are decoded on another thread."""
-    # Whoever only imports the package has no threads.
+def _iterate_batches(image: Image, indices: Sequence[int], batch_size: int, options: dict[str, Any]) -> Iterator[Array]:
+    """Yield the frames of one batch while a background thread decodes the next batch."""
+    # Imported here, because most programs that import the package decode without this thread.
     from dicoxide._threads import ThreadPool
 
     def decode_batch(batch: Sequence[int]) -> tuple[Iterable[Array], Exception | None]:
+        """Return the decoded frames, and the exception of the first frame that failed."""
         try:
             decoded = image.decode(batch, **options)
-            # Copies, so that a frame that is kept does not keep the others alive.
+            # Copies, because a view of one frame would keep the memory of the whole batch.
             return (decoded if len(batch) == 1 else [frame.copy() for frame in decoded]), None
         except Exception as error:
             if len(batch) == 1:
                 return [], error
-        # The frames before the broken one are still good.
-        good: list[Array] = []
+        # Decode frame by frame, to yield the frames before the one with the error.
+        frames: list[Array] = []
         for index in batch:
             try:
-                good.append(image.decode(index, **options))
+                frames.append(image.decode(index, **options))
             except Exception as error:
-                return good, error
-        return good, None
+                return frames, error
+        return frames, None
 
-    # A forked child has the iterator, but not its thread.
-    process = os.getpid()
-    batches = [indices[start : start + at_once] for start in range(0, len(indices), at_once)]
+    # A forked child inherits this generator, but not the background thread.
+    process_id = os.getpid()
+    batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     with ThreadPool(1) as background:
         upcoming = background.submit(decode_batch, batches[0]) if batches else None
-        for position in range(len(batches)):
+        for number, batch in enumerate(batches, 1):
             assert upcoming is not None
-            decoded, error = upcoming.result() if os.getpid() == process else decode_batch(batches[position])
-            is_last = error is not None or position + 1 == len(batches)
-            upcoming = None if is_last else background.submit(decode_batch, batches[position + 1])
-            yield from decoded
+            frames, error = upcoming.result() if os.getpid() == process_id else decode_batch(batch)
+            is_last = error is not None or number == len(batches)
+            upcoming = None if is_last else background.submit(decode_batch, batches[number])
+            yield from frames
             if error is not None:
                 raise error
 
 
 def decode_frame(src: bytes | bytearray | memoryview, frame: FrameSpec, out: Array | None = None) -> Array:
-    """Decode the bytes of one frame, as ``decode(..., raw=True)`` would.
+    """Decode the bytes of one frame, as ``decode(..., raw=True)`` does.
 
     Parameters
     ----------
     src : bytes-like
-        The frame: native samples or a codestream, without items around it.
+        Native samples or a codestream, without item headers.
     frame : FrameSpec
-        What the data set says of it.
+        The Image Pixel attributes of the data set.
     out : ndarray, optional
-        Where to decode to: shape ``frame.shape``, C-contiguous, writable, of ``frame.dtype`` or a wider integer type.
+        Array to decode into, which is returned: shape ``frame.shape``, C-contiguous, writable, native byte order, and
+        ``frame.dtype`` or a wider integer type.
 
     Returns
     -------
     ndarray
-        (rows, columns[, samples]) of stored values in native byte order, planar configuration 0.
+        Stored values of shape (rows, columns[, samples]), in native byte order and planar configuration 0.
 
     Raises
     ------
     DecodeError
-        If the bytes are no such frame.
+        If the bytes are not a frame with these attributes.
     UnsupportedError
-        If nothing here decodes the transfer syntax.
+        If dicoxide has no codec for the transfer syntax or a feature of the frame.
+    ValueError
+        If `out` does not fit.
 
-    References
-    ----------
+    Notes
+    -----
     PS3.5 Section 8 and Annex A.
     """
     spec = frame.checked()
@@ -277,36 +293,45 @@ def rle_decode(
     Parameters
     ----------
     src : bytes-like
-        RLE header and segments.
-    rows, columns, samples_per_pixel, bits_allocated : int
-        What the frame is, as the data set says.
-    segment_byte_order : {"big", "little"}
-        Order of a sample's segments: ``"big"`` is the standard's, ``"little"`` that of some non-conformant files.
+        RLE Header and segments.
+    rows, columns : int
+        Size of the image in pixels.
+    samples_per_pixel : int, default 1
+        Number of samples per pixel, 1 to 4.
+    bits_allocated : int, default 16
+        Bits per sample: 1, 8, 16, 32 or 64.
+    segment_byte_order : {"big", "little"}, default "big"
+        Order of the segments of a sample. ``"big"``, the most significant byte first, is that of the standard;
+        ``"little"`` is that of some non-conformant files.
     out : ndarray, optional
-        Where to decode to.
+        Array to decode into, which is returned: the shape of the result, C-contiguous, writable, native byte order, and
+        the dtype of the result or a wider integer type.
 
     Returns
     -------
     ndarray
-        (rows, columns[, samples]) of uint8, uint16, uint32 or uint64, native byte order, planar configuration 0.
+        Samples of shape (rows, columns[, samples]) and dtype uint8, uint16, uint32 or uint64, in native byte order and
+        planar configuration 0.
 
     Raises
     ------
     CorruptFrameError
-        If the header or a segment breaks Annex G, or holds another number of segments than asked for.
+        If the header or a segment violates Annex G, or the number of segments does not match the arguments.
     TruncatedFrameError
-        If a segment ends before its plane does.
+        If a segment ends before its plane is complete.
+    ValueError
+        If `segment_byte_order` or `out` is not as described.
 
-    References
-    ----------
+    Notes
+    -----
     PS3.5 Annex G.
     """
     if segment_byte_order not in ("big", "little"):
-        raise ValueError(f"segment_byte_order is 'big' or 'little', not {segment_byte_order!r}")
+        raise ValueError(f"segment_byte_order must be 'big' or 'little', not {segment_byte_order!r}")
     data = src if type(src) is bytes else owned_bytes(src)
     shape = (rows, columns) if samples_per_pixel == 1 else (rows, columns, samples_per_pixel)
     # Positional arguments: keywords take a third of the time in which a small frame decodes.
-    spec = FrameSpec(_RLE_LOSSLESS, rows, columns, samples_per_pixel, bits_allocated)
+    spec = FrameSpec(RLE_LOSSLESS, rows, columns, samples_per_pixel, bits_allocated)
     if out is None:
         out = _frame_array(None, shape, spec.dtype, spec.checked(), data)
     elif type(out) is not np.ndarray or out.shape != shape:
@@ -323,34 +348,38 @@ def jpeg_lossless_decode(src: bytes | bytearray | memoryview, out: Array | None 
     Parameters
     ----------
     src : bytes-like
-        A codestream of process 14 (SOF3), any selection value. A padding byte behind it is no harm.
+        Codestream of process 14 (marker SOF3) with any selection value. A padding byte after it is ignored.
     out : ndarray, optional
-        Where to decode to: the result's shape, C-contiguous, writable, of the result's type or a wider integer one.
+        Array to decode into, which is returned: the shape of the result, C-contiguous, writable, native byte order, and
+        the dtype of the result or a wider integer type.
 
     Returns
     -------
     ndarray
-        (rows, columns[, components]) as the codestream says, uint8 where its precision is 8 bits or less, else
-        uint16, native byte order. The point transform is undone; no colour is converted and no bit masked.
+        Samples of shape (rows, columns[, components]), as the codestream declares, in native byte order. The dtype is
+        uint8 if the precision is at most 8 bits, else uint16. The point transform is undone. No colour is converted and
+        no bit is masked.
 
     Raises
     ------
     CorruptFrameError
-        If the codestream breaks a rule of its format.
+        If the codestream violates its format.
     TruncatedFrameError
-        If it ends before its samples do.
+        If the codestream ends before its samples are complete.
     UnsupportedError
-        If it is of another process (also arithmetic coding and hierarchical ones), or has sampling factors.
+        If the codestream uses another process, arithmetic coding, hierarchical mode or subsampling.
+    ValueError
+        If `out` does not fit.
 
-    References
-    ----------
+    Notes
+    -----
     ITU-T T.81 Annex H; PS3.5 A.4.1.
     """
     data = src if type(src) is bytes else owned_bytes(src)
     rows, columns, components, precision = core.jpeg_lossless_dimensions(data)
     bits = 8 if precision <= 8 else 16
     shape = (rows, columns) if components == 1 else (rows, columns, components)
-    spec = FrameSpec(_JPEG_LOSSLESS, rows, columns, components, bits)
+    spec = FrameSpec(JPEG_LOSSLESS, rows, columns, components, bits)
     if out is None:
         out = _frame_array(None, shape, np.dtype(f"u{bits // 8}"), spec, data)
     elif type(out) is not np.ndarray or out.shape != shape:

@@ -1,4 +1,4 @@
-"""What a frame is said to be: the Image Pixel attributes, as flat keywords."""
+"""`FrameSpec`: the Image Pixel attributes that describe a frame."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dicoxide._deviations import Deviation
+from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, NATIVE
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
-# The attributes that decoding depends on, beside pixel data and transfer syntax (PS3.3 C.7.6.3 and C.7.6.6).
+# Keywords of the attributes that decoding depends on (PS3.3 C.7.6.3 and C.7.6.6).
 IMAGE_PIXEL = (
     "SamplesPerPixel",
     "PhotometricInterpretation",
@@ -24,7 +25,7 @@ IMAGE_PIXEL = (
     "PixelRepresentation",
 )
 
-_NUMBERS = (
+_NUMERIC_FIELDS = (
     "rows",
     "columns",
     "samples_per_pixel",
@@ -35,8 +36,6 @@ _NUMBERS = (
     "planar_configuration",
 )
 _INTEGER_BITS = (8, 16, 32, 64)
-_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", _BIG_ENDIAN)
 _FLOAT_BITS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 
 
@@ -56,17 +55,17 @@ class FrameSpec(NamedTuple):
     bits_allocated : int
         Bits Allocated (0028,0100): 1, 8, 16, 32 or 64.
     bits_stored : int, optional
-        Bits Stored (0028,0101); all of `bits_allocated` by default.
+        Bits Stored (0028,0101). Defaults to `bits_allocated`.
     high_bit : int, optional
-        High Bit (0028,0102); ``bits_stored - 1`` by default.
+        High Bit (0028,0102). Defaults to ``bits_stored - 1``.
     pixel_representation : int
         Pixel Representation (0028,0103): 0 unsigned, 1 two's complement.
     planar_configuration : int
-        Planar Configuration (0028,0006) of native samples: 0 or 1.
+        Planar Configuration (0028,0006): 0 or 1. Used for native samples only.
     photometric_interpretation : str
         Photometric Interpretation (0028,0004).
     pixel_keyword : str
-        ``"PixelData"``, ``"FloatPixelData"`` or ``"DoubleFloatPixelData"``.
+        Element with the samples: ``"PixelData"``, ``"FloatPixelData"`` or ``"DoubleFloatPixelData"``.
     """
 
     transfer_syntax: str
@@ -83,19 +82,19 @@ class FrameSpec(NamedTuple):
 
     @property
     def is_float(self) -> bool:
-        """Whether the samples are floating-point numbers."""
+        """True if the samples are floating-point numbers."""
         return self.pixel_keyword in _FLOAT_BITS
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one frame: (rows, columns) or (rows, columns, samples)."""
+        """Shape of one decoded frame: (rows, columns) or (rows, columns, samples)."""
         if self.samples_per_pixel == 1:
             return (self.rows, self.columns)
         return (self.rows, self.columns, self.samples_per_pixel)
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the stored values, in native byte order; uint8 for Bits Allocated 1."""
+        """dtype of the stored values, in native byte order; uint8 if Bits Allocated is 1."""
         if self.is_float:
             return np.dtype(f"f{_FLOAT_BITS[self.pixel_keyword] // 8}")
         if self.bits_allocated == 1:
@@ -117,7 +116,7 @@ class FrameSpec(NamedTuple):
         )
 
     def deviations(self) -> list[Deviation]:
-        """What is tolerated of the attributes, or cannot be known by them."""
+        """Return the deviations of the attributes."""
         if self.bits_allocated <= 16 and not self.planar_configuration and self.high_bit == (self.bits_stored or 0) - 1:
             return []
         deviations: list[Deviation] = []
@@ -126,30 +125,33 @@ class FrameSpec(NamedTuple):
                 f"high bit {self.high_bit} found, {self.bits_stored - 1} expected with bits stored {self.bits_stored}"
             )
             deviations.append(Deviation(None, text, "PS3.5 8.1.1", None))
-        if self.transfer_syntax == _BIG_ENDIAN and self.bits_allocated > 16 and not self.is_float:
-            # OW is swapped within words of 16 bits, which leaves the least significant word first: so DCMTK and GDCM
-            # have it. Others, pydicom among them, write and read the sample as one number.
-            text = f"samples of {self.bits_allocated} bits taken for numbers in big endian, some write words in little"
+        if self.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN and self.bits_allocated > 16 and not self.is_float:
+            # Only the bytes of each 16-bit word of an OW value are swapped, so the least significant word comes first
+            # (DCMTK, GDCM). Other software, including pydicom, writes and reads each sample as one big-endian number.
+            text = (
+                f"samples of {self.bits_allocated} bits read as big-endian numbers, "
+                "some software writes their 16-bit words least significant first"
+            )
             deviations.append(Deviation(None, text, "PS3.5 7.3", None))
-        if self.transfer_syntax in _NATIVE and self.is_422 and self.planar_configuration == 1:
-            text = "planar configuration 1 found, 0 expected of YBR_FULL_422: taken as pairs of pixels"
+        if self.transfer_syntax in NATIVE and self.is_422 and self.planar_configuration == 1:
+            text = "planar configuration 1 found, 0 expected for YBR_FULL_422: samples read as pairs of pixels"
             deviations.append(Deviation(None, text, "PS3.3 C.7.6.3.1.3", None))
         return deviations
 
     @property
     def is_422(self) -> bool:
-        """Whether colour differences are at half the horizontal resolution, where samples are not compressed."""
+        """True if native samples have chrominance at half the horizontal resolution."""
         return self.samples_per_pixel == 3 and self.photometric_interpretation == "YBR_FULL_422"
 
     def checked(self) -> FrameSpec:
-        """The same, if all numbers are ones that an attribute can hold."""
+        """Return `self`, after a check that each number fits 32 bits. The core checks the ranges."""
         if self.pixel_keyword != "PixelData" and not self.is_float:
-            raise ValueError(f"pixel_keyword is {self.pixel_keyword!r}, {('PixelData', *_FLOAT_BITS)} expected")
-        for name in _NUMBERS:
+            raise ValueError(f"pixel_keyword is {self.pixel_keyword!r}, one of {('PixelData', *_FLOAT_BITS)} expected")
+        for name in _NUMERIC_FIELDS:
             number = getattr(self, name)
             if number is not None and not 0 <= operator.index(number) < 1 << 32:
                 raise CorruptFrameError(
-                    f"{name.replace('_', ' ')} {number} found, a number of 32 bits expected (PS3.3 C.7.6.3)",
+                    f"{name.replace('_', ' ')} {number} found, an unsigned 32-bit number expected (PS3.3 C.7.6.3)",
                     clause="PS3.3 C.7.6.3",
                     transfer_syntax=self.transfer_syntax,
                 )

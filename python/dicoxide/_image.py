@@ -1,4 +1,4 @@
-"""One object's pixel data, opened: its frames decode as often as they are asked for."""
+"""The class of an opened object, which decodes frames by the core or by fallback decoders."""
 
 from __future__ import annotations
 
@@ -25,28 +25,34 @@ if TYPE_CHECKING:
 
 
 class Image:
-    """The pixel data of one object: what they are at once, their values when they are asked for.
+    """The pixel data of one object; frames are decoded on demand.
 
-    :func:`dicoxide.open` makes it. It is indexed by frame, also where there is one: ``image[5]`` is
-    (rows, columns[, samples]), ``image[10:20]`` and ``image[[3, 1, 8]]`` have a frame axis before these;
-    ``numpy.asarray(image)`` is all of it, as :func:`dicoxide.decode` gives it. It may be used by several threads.
+    Created by :func:`dicoxide.open`. An image is indexed by frame, also if it has only one: ``image[5]`` has shape
+    (rows, columns[, samples]); ``image[10:20]`` and ``image[[3, 1, 8]]`` have a frame axis before these.
+    ``numpy.asarray(image)`` equals ``image.decode()``. An image may be used by several threads at the same time.
 
     Raises
     ------
     DecodeError
-        If the frames cannot be found, or cannot be decoded by anybody here: when they are needed first.
+        At first use of the frames, if they cannot be found, or no decoder supports them.
+
+    Examples
+    --------
+    >>> with dicoxide.open("image.dcm") as image:  # doctest: +SKIP
+    ...     image.shape, image.dtype
+    ...     last = image[-1]
     """
 
     def __init__(self, source: Source, *, strict: bool = False, fallback: bool = True) -> None:
         self._source = source
         self._strict = strict
         self._fallback = fallback
-        # The core's frames, or those of other decoders; None until they are needed.
+        # None until the frames are used.
         self._opened: Frames | FallbackFrames | None = None
 
     @property
     def number_of_frames(self) -> int:
-        """How many frames are there, whatever the data set says."""
+        """Number of frames in the pixel data, which may be more than Number of Frames (0028,0008)."""
         return len(self._frames())
 
     @property
@@ -56,26 +62,26 @@ class Image:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of ``decode()``: (rows, columns[, samples]), after the number of frames where it is not one."""
+        """Shape of ``decode()``: ([frames,] rows, columns[, samples]), with a frame axis if there are several."""
         count = self.number_of_frames
         return (count, *self._source.spec.shape) if count > 1 else self._source.spec.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of ``decode()``: that of the stored values, in native byte order."""
+        """dtype of ``decode()``: that of the stored values, in native byte order."""
         return self._source.spec.dtype
 
     @property
     def attributes(self) -> Attributes:
-        """What decoding, sorting and measuring need of the data set, by keyword."""
+        """Attributes that decoding, sorting and measuring need, by keyword."""
         return self._source.attributes
 
     def to_pydicom(self) -> Dataset:
-        """The whole data set, as pydicom reads it."""
+        """Return the whole data set, read by pydicom."""
         return self._source.dataset
 
     def close(self) -> None:
-        """Close the file, if one is open; what is decoded stays. Harmless when called again."""
+        """Close the file, if one is open. Decoded arrays stay valid. May be called again."""
         self._opened = None
         self._source.close()
 
@@ -96,7 +102,7 @@ class Image:
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is False:
-            raise ValueError("an image is decoded into memory of its own: there is no array without a copy")
+            raise ValueError("an Image decodes into new memory: copy=False is not possible")
         decoded = self.decode()
         return decoded if dtype is None else decoded.astype(dtype, copy=False)
 
@@ -116,44 +122,60 @@ class Image:
         threads: int | None = None,
         max_bytes: int | None = None,
     ) -> Array:
-        """Decode `frames`; see :func:`dicoxide.decode`."""
+        """Decode frames.
+
+        Parameters
+        ----------
+        frames, out, rescale, dtype, raw, threads, max_bytes
+            As for :func:`dicoxide.decode`.
+
+        Returns
+        -------
+        ndarray
+            As :func:`dicoxide.decode` returns it.
+
+        Raises
+        ------
+        DecodeError, IndexError, OSError, TypeError, ValueError
+            As :func:`dicoxide.decode` raises them.
+        """
         max_bytes = byte_limit(max_bytes)
         if rescale and self._source.spec.samples_per_pixel != 1:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
         opened = self._frames()
         if isinstance(opened, FallbackFrames):
-            return self._decode_elsewhere(opened, frames, out, rescale, dtype, raw, max_bytes)
+            return self._decode_by_fallback(opened, frames, out, rescale, dtype, raw, max_bytes)
         try:
-            return self._decode_here(opened, frames, out, rescale, dtype, raw, threads, max_bytes)
+            return self._decode_by_core(opened, frames, out, rescale, dtype, raw, threads, max_bytes)
         except UnsupportedError as unsupported:
-            # What only the codestream says: another process of JPEG, say.
-            if not self._has_others():
+            # Found in the codestream, for example another JPEG process.
+            if not self._has_fallback():
                 raise
             try:
-                others = FallbackFrames(self._source, unsupported, opened)
-                return self._decode_elsewhere(others, frames, out, rescale, dtype, raw, max_bytes)
+                fallback = FallbackFrames(self._source, unsupported, opened)
+                return self._decode_by_fallback(fallback, frames, out, rescale, dtype, raw, max_bytes)
             except DecodeError as error:
                 if error.kind != "Fallback":
                     raise
                 raise unsupported from error
 
     def check(self, frames: Sequence[int]) -> None:
-        """Refuse frames that cannot be as large as the header says, before memory is taken for them.
+        """Raise if a frame has fewer bytes than any frame of its size.
 
         Raises
         ------
         DecodeError
-            As decoding the first of them would.
+            The error that decoding the first such frame raises.
         """
         opened = self._frames()
         try:
             opened.check(frames)
         except UnsupportedError as unsupported:
-            if isinstance(opened, FallbackFrames) or not self._has_others():
+            if isinstance(opened, FallbackFrames) or not self._has_fallback():
                 raise
             FallbackFrames(self._source, unsupported, opened).check(frames)
 
-    def _decode_here(
+    def _decode_by_core(
         self,
         opened: Frames,
         frames: FrameIndex,
@@ -164,18 +186,18 @@ class Image:
         threads: int | None,
         max_bytes: int | None,
     ) -> Array:
-        """What the core gives."""
+        """Decode frames by the core."""
         source, spec = self._source, self._source.spec
-        indices, has_axis = select(len(opened), frames)
-        shape = (len(indices), *spec.shape) if has_axis else spec.shape
+        indices, has_frame_axis = select(len(opened), frames)
+        shape = (len(indices), *spec.shape) if has_frame_axis else spec.shape
         if math.prod(shape) > LARGE_SAMPLES:
             opened.check(indices, max_bytes=max_bytes)
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
         threads = threads_for(threads, len(indices), target.size)
         if rescale and source.has_modality_lut:
-            left = None if max_bytes is None else max_bytes - target.nbytes
-            stored = target_array(shape, spec.dtype, None, max_bytes=left)
-            self._fill(opened, stored, indices, DecodeOptions(threads, self._strict, max_bytes=left))
+            remaining_bytes = None if max_bytes is None else max_bytes - target.nbytes
+            stored = target_array(shape, spec.dtype, None, max_bytes=remaining_bytes)
+            self._fill(opened, stored, indices, DecodeOptions(threads, self._strict, max_bytes=remaining_bytes))
             exact_copy(apply_modality_lut(stored, source.dataset), target)
             return target
         rescales = source.rescales(indices) if rescale else []
@@ -186,25 +208,25 @@ class Image:
         return target
 
     def _frames(self) -> Frames | FallbackFrames:
-        # Another thread may close the image, or open it too: what is found here is what is used here.
+        # Other threads may open or close the image: each call works with what it has read once.
         opened = self._opened
         if opened is None:
             try:
                 opened = self._open()
             except UnsupportedError as unsupported:
-                if not self._has_others():
+                if not self._has_fallback():
                     raise
                 opened = FallbackFrames(self._source, unsupported)
                 self._report(opened.deviations)
             self._opened = opened
         return opened
 
-    def _has_others(self) -> bool:
-        """Whether other decoders may be asked, and are there."""
+    def _has_fallback(self) -> bool:
+        """Return True if fallback is allowed and there is a decoder for it."""
         return self._fallback and bool(available_plugins(self.transfer_syntax))
 
     def _open(self) -> Frames:
-        """The core's frames; departures found so far are warned of, or are errors."""
+        """Find the frames, and report the deviations found in doing so."""
         frames = self._source.frames()
         if deviations := [*frames.deviations(), *self._source.spec.deviations()]:
             self._report(deviations)
@@ -232,9 +254,9 @@ class Image:
         if deviations:
             _deviations.warn(deviations)
 
-    def _decode_elsewhere(
+    def _decode_by_fallback(
         self,
-        others: FallbackFrames,
+        fallback: FallbackFrames,
         frames: FrameIndex,
         out: Array | None,
         rescale: bool,
@@ -242,9 +264,9 @@ class Image:
         raw: bool,
         max_bytes: int | None,
     ) -> Array:
-        """What pydicom's decoders give, in the type and place that the caller wants."""
+        """Decode frames by pydicom's decoders, then rescale and convert them here."""
         source = self._source
-        stored = others.decode(frames, raw=raw, max_bytes=max_bytes)
+        stored = fallback.decode(frames, raw=raw, max_bytes=max_bytes)
         if out is None and not rescale and dtype is None:
             return stored
         target = target_array(stored.shape, stored.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
@@ -253,10 +275,10 @@ class Image:
         elif source.has_modality_lut:
             exact_copy(apply_modality_lut(stored, source.dataset), target)
         else:
-            rescales = source.rescales(select(len(others), frames)[0]) or [(1.0, 0.0)]
+            rescales = source.rescales(select(len(fallback), frames)[0]) or [(1.0, 0.0)]
             if len(rescales) == 1:
                 rescale_into(stored, *rescales[0], target)
             else:
-                for frame, pair, window in zip(stored, rescales, target, strict=True):
-                    rescale_into(frame, *pair, window)
+                for stored_frame, coefficients, target_frame in zip(stored, rescales, target, strict=True):
+                    rescale_into(stored_frame, *coefficients, target_frame)
         return target

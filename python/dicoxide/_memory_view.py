@@ -14,7 +14,8 @@ from dicoxide import _deviations
 from dicoxide._backend import core
 from dicoxide._deviations import Deviation
 from dicoxide._frame import FrameSpec
-from dicoxide._sources.base import DEFLATED, EXPLICIT, IMPLICIT, Source
+from dicoxide._sources import Source
+from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, NATIVE
 from dicoxide.errors import TruncatedFrameError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _find_deviations(source: Source, frame_count: int, value_bytes: int, expecte
 
 def _require_viewable(spec: FrameSpec, *, raw: bool) -> None:
     reason = None
-    if spec.transfer_syntax not in (IMPLICIT, EXPLICIT, DEFLATED):
+    if spec.transfer_syntax not in NATIVE or spec.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN:
         reason = "its samples are encoded or big endian"
     elif sys.byteorder != "little":
         reason = "its samples are little endian, this machine is not"
@@ -126,7 +127,7 @@ def _require_viewable(spec: FrameSpec, *, raw: bool) -> None:
 def _view_samples(src: Any, source: Source) -> npt.NDArray[Any]:
     """Return the samples of the whole value as a one-dimensional view."""
     dtype = source.spec.dtype
-    offset = source.value_place
+    offset = source.value_offset
     if offset is not None and isinstance(src, (str, os.PathLike)):
         # A truncated file has fewer frames than declared, which the caller of this function checks.
         value_bytes = min(source.value_bytes, max(0, os.stat(src).st_size - offset))

@@ -261,12 +261,12 @@ class TestSamples:
         # OW is swapped within words of 16 bits (7.3), which leaves the least significant word first: so DCMTK, GDCM and
         # SimpleITK have it. pydicom and who wrote its rtdose_expb.dcm have the whole number in big endian.
         ds = dataset(image(dtype), ExplicitVRBigEndian)
-        with pytest.warns(NonConformantWarning, match="bits taken for numbers in big endian"):
+        with pytest.warns(NonConformantWarning, match="bits read as big-endian numbers"):
             assert np.array_equal(dicoxide.decode(ds), ds.pixel_array)
-        with pytest.warns(NonConformantWarning, match="bits taken for numbers in big endian"):
+        with pytest.warns(NonConformantWarning, match="bits read as big-endian numbers"):
             ((_, many),) = dicoxide.decode_many([to_bytes(ds)])
         assert np.array_equal(many, ds.pixel_array)
-        with pytest.raises(CorruptFrameError, match="big endian"):
+        with pytest.raises(CorruptFrameError, match="read as big-endian numbers"):
             dicoxide.decode(ds, strict=True)
         for other in (dataset(image("f4"), ExplicitVRBigEndian), dataset(image("u2"), ExplicitVRBigEndian)):
             dicoxide.decode(other, strict=True)
@@ -298,7 +298,7 @@ class TestSamples:
             ds = dataset(bits, ExplicitVRBigEndian, bits_allocated=1, ow=as_words)
             assert np.array_equal(dicoxide.decode(ds), bits)
 
-    @pytest.mark.filterwarnings("ignore:samples of .* bits taken for numbers in big endian")
+    @pytest.mark.filterwarnings("ignore:samples of .* bits read as big-endian numbers")
     @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
     @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless])
     def test_garbage_beside_the_stored_bits(self, syntax: str, dtype: str) -> None:
@@ -366,7 +366,7 @@ class TestSamples:
             ds["PhotometricInterpretation"]._value = term
             assert np.array_equal(dicoxide.decode(ds), frame)
 
-    @pytest.mark.filterwarnings("ignore:samples of .* bits taken for numbers in big endian")
+    @pytest.mark.filterwarnings("ignore:samples of .* bits read as big-endian numbers")
     def test_planes_and_pixels(self) -> None:
         for dtype in ("u1", "u2", "i2", "u4"):
             frames = random_values(RNG, (2, 40, 30, 3), np.dtype(dtype).itemsize * 8, dtype)

@@ -52,7 +52,7 @@ def test_the_seven_names() -> None:
     assert handler.get_pixeldata(ds).shape == (4,)
 
 
-@pytest.mark.filterwarnings("ignore:samples of .* bits taken for numbers in big endian")
+@pytest.mark.filterwarnings("ignore:samples of .* bits read as big-endian numbers")
 @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4"])
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("frames", [1, 3])

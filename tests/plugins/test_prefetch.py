@@ -36,7 +36,7 @@ rng = np.random.default_rng(8)
 def _every_codec(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if request.function is not test_codecs_that_it_would_not_pay_for:
-            patch.setattr(_prefetch, "_AT_MEMORY_SPEED", frozenset())
+            patch.setattr(_prefetch, "_COPY_SPEED_CODECS", frozenset())
         yield
     dicoxide.disable()
     assert _prefetch.threads() == 1
@@ -221,11 +221,11 @@ def test_memory_is_bounded(batches: list[list[int]], monkeypatch: pytest.MonkeyP
         assert np.array_equal(pixel_array(ds), stored)
         assert batches == [[1, 2, 3], [4, 5, 6], [7, 8]]
         batches.clear()
-        monkeypatch.setattr(_prefetch, "_AHEAD_BYTES", 2 * stored[0].nbytes + 1)
+        monkeypatch.setattr(_prefetch, "_MAX_BATCH_BYTES", 2 * stored[0].nbytes + 1)
         assert np.array_equal(pixel_array(ds), stored)
         assert batches == [[1, 2], [3, 4], [5, 6], [7, 8]]
         batches.clear()
-        monkeypatch.setattr(_prefetch, "_AHEAD_BYTES", stored[0].nbytes)
+        monkeypatch.setattr(_prefetch, "_MAX_BATCH_BYTES", stored[0].nbytes)
         assert np.array_equal(pixel_array(ds), stored)
         assert batches == []
 
@@ -251,16 +251,16 @@ def test_a_jump_ends_it(batches: list[list[int]], monkeypatch: pytest.MonkeyPatc
 def test_nothing_is_left_when_the_iteration_stops() -> None:
     ds = dataset(large_images(), ENCAPSULATED_UNCOMPRESSED, table="basic")
     gc.collect()
-    before = threading.active_count(), len(pydicom_v3._MEMORIES)
+    before = threading.active_count(), len(pydicom_v3._RUNNER_STATES)
     with dicoxide.enabled(threads=3):
         frames = iter_pixels(ds)
         kept = list(itertools.islice(frames, 3))
-        memories = [weakref.ref(memory) for memory in pydicom_v3._MEMORIES.values() if memory.ahead._decoded]
-        assert len(memories) == 1
+        states = [weakref.ref(state) for state in pydicom_v3._RUNNER_STATES.values() if state.prefetcher._batch]
+        assert len(states) == 1
         frames.close()  # type: ignore[attr-defined]
         gc.collect()
-        assert memories[0]() is None
-        assert (threading.active_count(), len(pydicom_v3._MEMORIES)) == before
+        assert states[0]() is None
+        assert (threading.active_count(), len(pydicom_v3._RUNNER_STATES)) == before
     assert len({frame.ctypes.data for frame in kept}) == 3
 
 

@@ -17,7 +17,7 @@ import pytest
 import dicoxide
 from dicoxide._sources import open_source
 from dicoxide._sources.attributes import KEYWORDS
-from dicoxide._sources.dataset import describe
+from dicoxide._sources.dataset import dataset_source
 from dicoxide._sources.pydicom_reader import read
 from support.encoders.dataset import dataset, to_bytes
 from support.processes import run_script
@@ -47,7 +47,7 @@ def plain(value: Any) -> Any:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_the_header_is_that_of_pydicom(path: Path) -> None:
-    expected = outcome(lambda: describe(read(path)))
+    expected = outcome(lambda: dataset_source(read(path)))
     found = outcome(lambda: open_source(path))
     # With `force`, pydicom opens every file here, and so do we; what has no image is refused alike.
     if isinstance(expected, Exception):
@@ -161,7 +161,7 @@ class TestHostile:
             for _ in range(random.integers(1, 4)):
                 data[random.integers(min(len(data), 5000))] = random.integers(256)
             found = opened(bytes(data))
-            expected = outcome(lambda data=data: describe(read(bytes(data))))
+            expected = outcome(lambda data=data: dataset_source(read(bytes(data))))
             if isinstance(found, Exception) or isinstance(expected, Exception):
                 continue
             # Text that makes no sense is shown in another way.
@@ -299,7 +299,7 @@ def test_names_are_padded_as_pydicom_has_it(tmp_path: Path, value: bytes) -> Non
     path = tmp_path / "x.dcm"
     ds.save_as(path, enforce_file_format=True)
     data = path.read_bytes()
-    expected = describe(read(data)).attributes["PatientName"]
+    expected = dataset_source(read(data)).attributes["PatientName"]
     assert open_source(data).attributes["PatientName"] == expected
 
 

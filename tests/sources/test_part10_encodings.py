@@ -13,7 +13,7 @@ from pydicom.datadict import tag_for_keyword
 
 import dicoxide
 from dicoxide._sources import open_source
-from dicoxide._sources.dataset import describe
+from dicoxide._sources.dataset import dataset_source
 from dicoxide._sources.pydicom_reader import read
 
 pytestmark = pytest.mark.skipif(
@@ -168,7 +168,7 @@ def test_read_as_pydicom_reads_it(case: str) -> None:
     data = CASES[case]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        expected = describe(read(data))
+        expected = dataset_source(read(data))
     found = open_source(data)
     assert (found.spec, found.number_of_frames) == (expected.spec, expected.number_of_frames)
     ours, theirs = dict(found.attributes), dict(expected.attributes)
@@ -239,7 +239,7 @@ def test_text_is_the_same_alone_among_all_and_to_pydicom(keyword: str, vr: str, 
     data = part10(EXPLICIT, EX.element(tag_for_keyword(keyword) or 0, vr, value) + EX.pixels())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        expected = outcome(lambda: describe(read(data)).attributes[keyword])
+        expected = outcome(lambda: dataset_source(read(data)).attributes[keyword])
     attributes = open_source(data).attributes
     found = outcome(lambda: attributes[keyword])
     assert found == expected

@@ -1,4 +1,4 @@
-"""Where pixel data come from: what all sources have in common."""
+"""The interface of all sources."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 Readable: TypeAlias = "str | os.PathLike[str] | Buffer | BinaryIO | Dataset"
 
-IMPLICIT = "1.2.840.10008.1.2"
-EXPLICIT = "1.2.840.10008.1.2.1"
-DEFLATED = "1.2.840.10008.1.2.1.99"
-
 
 class Source(ABC):
-    """One object with pixel data: what its frames are, and the element value that holds them."""
+    """One object with pixel data: the description of its frames, and the value of its pixel data element.
+
+    Attributes
+    ----------
+    spec : FrameSpec
+        Transfer syntax and Image Pixel attributes.
+    number_of_frames : int or None
+        Number of Frames (0028,0008), if present. The value may hold another number.
+    """
 
     __slots__ = ("number_of_frames", "spec")
 
@@ -39,41 +43,41 @@ class Source(ABC):
     @property
     @abstractmethod
     def value(self) -> bytes:
-        """The pixel data element's value; a copy where it could change while it is decoded."""
+        """Value of the pixel data element; a copy if it is mutable."""
 
     @property
     @abstractmethod
-    def value_place(self) -> int | None:
-        """Where the value lies in what was read; None for a deflated data set, and where nobody knows."""
+    def value_offset(self) -> int | None:
+        """Byte offset of the value in the file or buffer; None for a deflated data set, or if it is unknown."""
 
     @property
     @abstractmethod
     def value_bytes(self) -> int:
-        """Length of the value, which may still be in the file."""
+        """Length of the value in bytes, known without reading it."""
 
     @property
     @abstractmethod
     def attributes(self) -> Attributes:
-        """What decoding, sorting and measuring need of the data set."""
+        """Attributes of the data set that decoding, sorting and measuring need."""
 
     @property
     @abstractmethod
     def has_modality_lut(self) -> bool:
-        """Whether a Modality LUT Sequence stands in place of a rescale."""
+        """True if the data set has a Modality LUT Sequence, which replaces rescale."""
 
     @abstractmethod
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
-        """(slope, intercept) of each frame of `indices`, or one for all; an empty list where there is none.
+        """Return (slope, intercept) of each frame in `indices`, or one pair for all, or an empty list if there is none.
 
-        Pixel Value Transformation of the frame's functional groups comes first, then that of the shared ones,
-        then the data set's own attributes (PS3.3 C.7.6.16.2.9 and C.11.1).
+        Precedence: Pixel Value Transformation of the frame's functional groups, then that of the shared functional
+        groups, then the attributes of the data set itself (PS3.3 C.7.6.16.2.9 and C.11.1).
         """
 
     @property
     @abstractmethod
     def dataset(self) -> Dataset:
-        """All of it, as pydicom has it."""
+        """The whole data set, read by pydicom."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what is open; what is decoded stays. Harmless when called again."""
+        """Close the file, if one is open. Decoded arrays stay valid. May be called again."""

@@ -1,6 +1,6 @@
-"""Pixel data of a pydicom Dataset; and of files and bytes where the extension is not there to read them.
+"""Source for a pydicom Dataset; also for files and bytes if the extension is not available.
 
-pydicom's public interface alone is used.
+Only pydicom's public interface is used.
 """
 
 from __future__ import annotations
@@ -17,9 +17,16 @@ from dicoxide._arguments import owned_bytes
 from dicoxide._backend import core
 from dicoxide._frame import IMAGE_PIXEL, FrameSpec
 from dicoxide._sources.attributes import Attributes
-from dicoxide._sources.base import DEFLATED, EXPLICIT, IMPLICIT, Source
+from dicoxide._sources.base import Source
 from dicoxide._sources.pydicom_reader import convert_errors, unreadable_error
 from dicoxide._sources.values import is_number
+from dicoxide._transfer_syntaxes import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    NATIVE,
+)
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -28,12 +35,9 @@ if TYPE_CHECKING:
 
     from dicoxide._core import Frames
 
-_EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_NATIVE = frozenset({IMPLICIT, EXPLICIT, DEFLATED, _EXPLICIT_BIG_ENDIAN})
-
 
 class DatasetSource(Source):
-    """A data set, as pydicom holds it."""
+    """A pydicom Dataset with pixel data."""
 
     __slots__ = ("_dataset", "_element", "_pixel_tag", "_value_representation")
 
@@ -51,7 +55,7 @@ class DatasetSource(Source):
         return self._dataset
 
     def close(self) -> None:
-        # pydicom closes what it has read.
+        # There is no open file: pydicom closes files after reading them.
         pass
 
     def frames(self, *, find_only: bool = False) -> Frames:
@@ -77,14 +81,15 @@ class DatasetSource(Source):
         if value is None:
             return b""
         if isinstance(value, io.BufferedIOBase):
-            return _rest_of(value)
+            return _read_remaining(value)
         return self._bytes_of(value)
 
     @property
-    def value_place(self) -> int | None:
-        # As far as pydicom still tells.
+    def value_offset(self) -> int | None:
+        # pydicom drops the offset when it converts the element.
         element = self._element
-        return element.value_tell if element.is_raw and self.spec.transfer_syntax != DEFLATED else None
+        is_deflated = self.spec.transfer_syntax == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+        return element.value_tell if element.is_raw and not is_deflated else None
 
     @property
     def value_bytes(self) -> int:
@@ -93,17 +98,17 @@ class DatasetSource(Source):
 
     @property
     def _word_swapped(self) -> bool:
-        """Whether samples of a byte or a bit lie in 16-bit big-endian words (OW: PS3.5 7.3 and 8.1.1)."""
+        """True if samples of 1 or 8 bits are stored in big-endian words of 16 bits (VR OW: PS3.5 7.3 and 8.1.1)."""
         return (
-            self.spec.transfer_syntax == _EXPLICIT_BIG_ENDIAN
+            self.spec.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN
             and self.spec.bits_allocated <= 8
             and self._value_representation == "OW"
         )
 
     @property
     def _extended_offsets(self) -> tuple[bytes, bytes] | None:
-        """The Extended Offset Table and its Lengths (PS3.3 C.7.6.3.1.8), if both are there."""
-        if self.spec.transfer_syntax in _NATIVE:
+        """Values of Extended Offset Table and its Lengths (PS3.3 C.7.6.3.1.8), if both are present."""
+        if self.spec.transfer_syntax in NATIVE:
             return None
         offsets, lengths = _values(self.dataset, _tags().extended).values()
         if offsets is None or lengths is None:
@@ -126,41 +131,41 @@ class DatasetSource(Source):
     def _rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence")
         shared = self.dataset.get("SharedFunctionalGroupsSequence")
-        fallback = _transformation(shared[0] if shared else None) or _pair(self.dataset)
+        common = _group_rescale(shared[0] if shared else None) or _rescale(self.dataset)
         if not per_frame:
-            return [] if fallback is None else [fallback]
-        pairs = []
+            return [] if common is None else [common]
+        rescales = []
         for index in indices:
             group = per_frame[index] if index < len(per_frame) else None
-            pairs.append(_transformation(group) or fallback)
-        if all(pair is None for pair in pairs):
+            rescales.append(_group_rescale(group) or common)
+        if all(rescale is None for rescale in rescales):
             return []
-        first = pairs[0]
-        if first is not None and all(pair == first for pair in pairs):
+        first = rescales[0]
+        if first is not None and all(rescale == first for rescale in rescales):
             return [first]
-        return [pair or (1.0, 0.0) for pair in pairs]
+        return [rescale or (1.0, 0.0) for rescale in rescales]
 
     def _bytes_of(self, value: Any) -> bytes:
-        """The bytes that `value` is; a number is none, though ``bytes`` would make zeros of it."""
+        """Return the bytes of a bytes-like `value`; any other type is an error."""
         try:
             return owned_bytes(value)
         except TypeError:
             raise _attribute_error(
-                self.spec.pixel_keyword, f"holds {type(value).__name__}, bytes expected", self.spec.transfer_syntax
+                self.spec.pixel_keyword, f"has type {type(value).__name__}, bytes expected", self.spec.transfer_syntax
             ) from None
 
 
-# A file has one position for all threads.
-_positions = threading.RLock()
+# All threads share the position of a file.
+_position_lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_positions.acquire, after_in_parent=_positions.release, after_in_child=_positions.release
+        before=_position_lock.acquire, after_in_parent=_position_lock.release, after_in_child=_position_lock.release
     )
 
 
-def _rest_of(file: io.BufferedIOBase) -> bytes:
-    """What comes after the position of a file, which stays where it is."""
-    with _positions:
+def _read_remaining(file: io.BufferedIOBase) -> bytes:
+    """Read a file from its position to its end, and restore the position."""
+    with _position_lock:
         position = file.tell()
         try:
             return file.read()
@@ -169,7 +174,7 @@ def _rest_of(file: io.BufferedIOBase) -> bytes:
 
 
 class _DatasetElements:
-    """Elements of a pydicom Dataset, as plain Python."""
+    """Elements of a pydicom Dataset, with values of Python's own types."""
 
     __slots__ = ("_dataset",)
 
@@ -183,9 +188,10 @@ class _DatasetElements:
             value = self._dataset[tag].value
             if vr == "SQ":
                 return [_DatasetElements(item) for item in value or ()]
-            several = isinstance(value, MutableSequence)
-            plain = [None if one == "" and is_number(vr) else _plain(one) for one in (value if several else [value])]
-            return plain if several else plain[0]
+            is_multiple = isinstance(value, MutableSequence)
+            items = value if is_multiple else [value]
+            plain = [None if item == "" and is_number(vr) else _plain(item) for item in items]
+            return plain if is_multiple else plain[0]
 
     def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
         return {}, [keyword for keyword, tag, _ in wanted if tag in self._dataset]
@@ -195,27 +201,24 @@ class _DatasetElements:
 
 
 def _plain(value: Any) -> Any:
-    """A number or text without the class that pydicom gives it."""
+    """Convert an instance of pydicom's number and text classes to int, float or str."""
     if value is None or isinstance(value, bytes):
         return value
-    for kind in (int, float):
-        if isinstance(value, kind):
-            return kind(value)
+    for number_type in (int, float):
+        if isinstance(value, number_type):
+            return number_type(value)
     return str(value)
 
 
-def is_dataset(src: Any) -> bool:
-    """Whether `src` is a Dataset, of whatever class."""
-    return hasattr(src, "file_meta") or (hasattr(src, "get_item") and hasattr(src, "group_dataset"))
-
-
-def describe(dataset: Dataset) -> DatasetSource:
-    """What a data set says of its image.
+def dataset_source(dataset: Dataset) -> DatasetSource:
+    """Read the Image Pixel attributes of `dataset`.
 
     Raises
     ------
     CorruptFrameError
-        If attributes that decoding needs are missing or no numbers.
+        If an attribute that decoding needs is missing or not a number.
+    UnsupportedError
+        If the pixel data are encapsulated and the data set has no transfer syntax.
     """
     tags = _tags()
     present = [tag for tag in tags.pixels if tag in dataset]
@@ -229,11 +232,11 @@ def describe(dataset: Dataset) -> DatasetSource:
     pixel_tag = present[0]
     pixel_keyword = tags.pixels[pixel_tag]
     uid = _transfer_syntax(dataset)
-    read = _values(dataset, tags.attributes)
+    values = _values(dataset, tags.attributes)
 
     def number(keyword: str, default: int | None = -1) -> Any:
-        """The value of a US or IS attribute; an attribute without a default has to be there."""
-        value = read[keyword]
+        """Return the value of a US or IS attribute; an absent one without a default is an error."""
+        value = values[keyword]
         if type(value) is int and 0 <= value < 1 << 32:
             return value
         if value is None or value == "":
@@ -241,15 +244,15 @@ def describe(dataset: Dataset) -> DatasetSource:
                 raise _attribute_error(keyword, "is missing", uid)
             return default
         try:
-            found = int(value)
-            is_count = 0 <= found < 1 << 32 and (isinstance(value, str) or found == value)
+            integer = int(value)
+            is_uint32 = 0 <= integer < 1 << 32 and (isinstance(value, str) or integer == value)
         except (TypeError, ValueError, OverflowError):
-            is_count = False
-        if not is_count:
+            is_uint32 = False
+        if not is_uint32:
             raise _attribute_error(keyword, f"is {value!r}, a number expected", uid)
-        return found
+        return integer
 
-    if not read["PhotometricInterpretation"]:
+    if not values["PhotometricInterpretation"]:
         raise _attribute_error("PhotometricInterpretation", "is missing", uid)
     samples_per_pixel = number("SamplesPerPixel")
     is_float = pixel_keyword != "PixelData"
@@ -263,11 +266,11 @@ def describe(dataset: Dataset) -> DatasetSource:
         high_bit=None if is_float else number("HighBit", None),
         pixel_representation=0 if is_float else number("PixelRepresentation"),
         planar_configuration=number("PlanarConfiguration") if samples_per_pixel > 1 else 0,
-        photometric_interpretation=_text(read["PhotometricInterpretation"]),
+        photometric_interpretation=_text(values["PhotometricInterpretation"]),
         pixel_keyword=pixel_keyword,
     )
     element: Any = dataset.get_item(pixel_tag, keep_deferred=True)
-    if uid in _NATIVE and _has_undefined_length(element) and _begins_with_item(element.value):
+    if uid in NATIVE and _has_undefined_length(element) and _begins_with_item(element.value):
         raise CorruptFrameError(
             "encapsulated pixel data found, native ones expected of the transfer syntax (PS3.5 A.4)",
             kind="Mismatch",
@@ -278,17 +281,20 @@ def describe(dataset: Dataset) -> DatasetSource:
 
 
 def _has_undefined_length(element: Any) -> bool:
-    """Whether the element was read, or is to be written, as items up to a delimiter."""
+    """Return True if the element was read, or will be written, with undefined length."""
     return bool(getattr(element, "is_undefined_length", False)) or getattr(element, "length", 0) == 0xFFFFFFFF
 
 
 def _begins_with_item(value: Any) -> bool:
-    """Whether `value` is items; samples that somebody set in their place often keep the undefined length."""
+    """Return True if `value` starts with an item tag.
+
+    A program that has replaced encapsulated pixel data by native samples often leaves the undefined length.
+    """
     return isinstance(value, (bytes, bytearray)) and value[:4] in (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 
 
 class _Tags(NamedTuple):
-    """Elements as pydicom looks them up fastest."""
+    """Tags of the elements to read, made once because pydicom's look-up by tag is faster than by keyword."""
 
     pixels: dict[BaseTag, str]
     attributes: dict[str, BaseTag]
@@ -312,7 +318,7 @@ def _tags() -> _Tags:
 
 
 def _values(dataset: Dataset, tags: dict[str, BaseTag]) -> dict[str, Any]:
-    """The value of each element, or None; one that has not been converted yet is converted by the data set."""
+    """Return the value of each element by keyword, None if absent; raw elements are converted by the data set."""
     get_item = dataset.get_item
     values: dict[str, Any] = {}
     tag = None
@@ -340,11 +346,11 @@ def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFr
 
 
 def _transfer_syntax(dataset: Dataset) -> str:
-    """UID of the transfer syntax; where the file meta lack it, that of the encoding that was read."""
+    """Return the UID of the transfer syntax; without file meta information, that of the encoding that was read."""
     meta = getattr(dataset, "file_meta", None)
     uid = None if meta is None else _values(meta, _tags().transfer_syntax)["TransferSyntaxUID"]
     if uid:
-        # pydicom strips the padding of what it reads, not of what it is given.
+        # pydicom strips the padding of UIDs that it reads, not of those that a program sets.
         return _text(uid).rstrip("\0 ")
     is_implicit, is_little = getattr(dataset, "original_encoding", (None, None))
     if _has_undefined_length(dataset.get_item("PixelData", keep_deferred=True)):
@@ -354,35 +360,35 @@ def _transfer_syntax(dataset: Dataset) -> str:
             clause="PS3.10 7.1",
         )
     if is_little is False:
-        return _EXPLICIT_BIG_ENDIAN
-    return EXPLICIT if is_implicit is False else IMPLICIT
+        return EXPLICIT_VR_BIG_ENDIAN
+    return EXPLICIT_VR_LITTLE_ENDIAN if is_implicit is False else IMPLICIT_VR_LITTLE_ENDIAN
 
 
 def _text(value: Any) -> str:
-    """What is said, as the core takes it: broken characters are no part of a defined term, nor of a UID."""
+    """Return `value` as text that UTF-8 can encode, with lone surrogates escaped. Defined terms and UIDs have none."""
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def _transformation(group: Any) -> tuple[float, float] | None:
-    """Rescale of one item of a functional groups sequence."""
+def _group_rescale(group: Any) -> tuple[float, float] | None:
+    """Return (slope, intercept) of one item of a functional groups sequence, or None."""
     items = None if group is None else group.get("PixelValueTransformationSequence")
-    return _pair(items[0]) if items else None
+    return _rescale(items[0]) if items else None
 
 
-def _pair(dataset: Dataset) -> tuple[float, float] | None:
-    """(slope, intercept) where both are there, as pydicom has it; one of them without a value is no identity."""
+def _rescale(dataset: Dataset) -> tuple[float, float] | None:
+    """Return (slope, intercept), or None if one is absent or both are empty; a single empty one is an error."""
     slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    absent = "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset
-    if absent or (slope in (None, "") and intercept in (None, "")):
+    is_absent = "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset
+    if is_absent or (slope in (None, "") and intercept in (None, "")):
         return None
     try:
-        pair = float(slope), float(intercept)
+        coefficients = float(slope), float(intercept)
     except (TypeError, ValueError):
-        pair = math.nan, math.nan
-    if not (math.isfinite(pair[0]) and math.isfinite(pair[1])):
+        coefficients = math.nan, math.nan
+    if not (math.isfinite(coefficients[0]) and math.isfinite(coefficients[1])):
         raise CorruptFrameError(
             f"Rescale Slope {slope!r} and Rescale Intercept {intercept!r} found, numbers expected (PS3.3 C.11.1)",
             kind="Mismatch",
             clause="PS3.3 C.11.1",
         )
-    return pair
+    return coefficients

@@ -1,4 +1,4 @@
-"""Pixel data of files and bytes, which the core reads itself."""
+"""Source for files and bytes, which the extension reads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LUT_DESCRIPTOR = 0x00283002
 
 
 class FileSource(Source):
-    """A file, or the bytes of one, opened."""
+    """An opened file, or the bytes of one."""
 
     __slots__ = ("_dataset", "_object", "_src")
 
@@ -51,9 +51,9 @@ class FileSource(Source):
         return self._opened.value()
 
     @property
-    def value_place(self) -> int | None:
-        offset, _, is_there = self._opened.value_place()
-        return offset if is_there else None
+    def value_offset(self) -> int | None:
+        offset, _, is_in_source = self._opened.value_place()
+        return offset if is_in_source else None
 
     @property
     def value_bytes(self) -> int:
@@ -72,7 +72,7 @@ class FileSource(Source):
 
     @property
     def dataset(self) -> Dataset:
-        # Read once: who decodes frame by frame asks for it each time.
+        # Read once, because decoding with a Modality LUT needs it for each frame.
         if self._dataset is None:
             from dicoxide._sources.pydicom_reader import read
 
@@ -84,41 +84,45 @@ class FileSource(Source):
 
 
 class _FileElements:
-    """Elements of a data set or item; what they inherit of the data set around them."""
+    """Elements of a data set or sequence item.
 
-    __slots__ = ("_around", "_elements")
+    The character set and the pixel representation of an item are those of the enclosing data set unless it has its own.
+    """
 
-    def __init__(self, elements: Elements, around: _FileElements | None = None) -> None:
+    __slots__ = ("_elements", "_parent")
+
+    def __init__(self, elements: Elements, parent: _FileElements | None = None) -> None:
         self._elements = elements
-        self._around = around
+        self._parent = parent
 
     @property
     def _character_set(self) -> str | list[str]:
         own = self._own(_SPECIFIC_CHARACTER_SET, "CS")
         if own is not None:
             return own  # type: ignore[no-any-return]
-        return "" if self._around is None else self._around._character_set
+        return "" if self._parent is None else self._parent._character_set
 
     @property
     def _is_signed(self) -> bool:
         own = self._own(_PIXEL_REPRESENTATION, "US")
-        return own == 1 if own is not None or self._around is None else self._around._is_signed
+        return own == 1 if own is not None or self._parent is None else self._parent._is_signed
 
     def value(self, tag: int, vr: str) -> Any:
-        found = self._elements.get(tag, vr == "SQ")
-        if found is None:
+        element = self._elements.get(tag, vr == "SQ")
+        if element is None:
             raise KeyError(tag)
-        if isinstance(found, list) != (vr == "SQ"):
+        if isinstance(element, list) != (vr == "SQ"):
             clause = "PS3.6"
-            what = f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) of VR {vr} expected, found another ({clause})"
-            raise CorruptFrameError(what, kind="Mismatch", clause=clause)
-        if isinstance(found, list):
-            return [_FileElements(item, self) for item in found]
-        stated, data, is_big_endian = found
-        if stated is None or stated == "UN":
-            stated = self._resolved(vr) if " or " in vr else vr
-        character_set = self._character_set if is_text(stated) else ""
-        return value_of(stated, data, is_big_endian, character_set)
+            text = f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) has another VR, {vr} expected ({clause})"
+            raise CorruptFrameError(text, kind="Mismatch", clause=clause)
+        if isinstance(element, list):
+            return [_FileElements(item, self) for item in element]
+        file_vr, data, is_big_endian = element
+        if file_vr is None or file_vr == "UN":
+            # Implicit VR, or unknown to the writer: the VR of the data dictionary.
+            file_vr = self._resolve_vr(vr) if " or " in vr else vr
+        character_set = self._character_set if is_text(file_vr) else ""
+        return value_of(file_vr, data, is_big_endian, character_set)
 
     def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
         return self._elements.read_common(wanted)
@@ -126,19 +130,23 @@ class _FileElements:
     def tags(self) -> Iterator[int]:
         return iter(self._elements.tags())
 
-    def _resolved(self, vr: str) -> str:
-        """Which of two VRs it is (PS3.5 A.1): by the sign of samples, or by the length of a look-up table."""
+    def _resolve_vr(self, vr: str) -> str:
+        """Choose between the two VRs of the data dictionary (PS3.5 A.1).
+
+        ``"US or SS"`` depends on Pixel Representation. ``"US or OW"`` is US if a look-up table has one entry.
+        """
         if vr == "US or SS":
             return "SS" if self._is_signed else "US"
         descriptor = self._own(_LUT_DESCRIPTOR, "US")
         return "US" if isinstance(descriptor, list) and descriptor[0] == 1 else "OW"
 
     def _own(self, tag: int, vr: str) -> Any:
-        """The value of an element of this data set; None where it is not there, or makes no sense."""
-        found = self._elements.get(tag, False)
-        if found is None or isinstance(found, list):
+        """Return the value of an element of this data set or item itself; None if it is absent or corrupt."""
+        element = self._elements.get(tag, False)
+        if element is None or isinstance(element, list):
             return None
+        _, data, is_big_endian = element
         try:
-            return value_of(vr, found[1], found[2], "")
+            return value_of(vr, data, is_big_endian, "")
         except CorruptFrameError:
             return None

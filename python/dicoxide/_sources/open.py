@@ -78,9 +78,9 @@ def _source_or_error(path: str) -> Source | Exception:
 
 
 def _dataset_source(dataset: Any) -> DatasetSource:
-    from dicoxide._sources.dataset import describe
+    from dicoxide._sources.dataset import dataset_source
 
-    return describe(dataset)
+    return dataset_source(dataset)
 
 
 def _read_bytes(src: Any) -> bytes:

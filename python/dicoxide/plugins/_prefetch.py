@@ -1,9 +1,10 @@
-"""Frames that pydicom has not asked for yet, decoded on several threads.
+"""Decodes frames on several threads before pydicom requests them.
 
-pydicom asks a plugin for one frame after the other and waits for each. Where it goes through all frames of an object,
-the next ones are known: they are decoded at once when the first of them is asked for, and given out as their turns
-come. What is given out was decoded from the very bytes that pydicom hands over, so it is what a call of its own would
-have given; a frame with an error gets that call.
+pydicom requests one frame at a time and waits for each. Where it iterates over all frames of an object, the next frames
+are known: when one is requested that is not decoded yet, it and the following ones are decoded in one call into the
+core, and each is returned when pydicom requests it. A prefetched frame is returned only if pydicom passes the same
+bytes that it was decoded from, so the result equals that of a call for the single frame. A frame with an error is not
+prefetched; the call for the single frame then raises.
 """
 
 from __future__ import annotations
@@ -20,103 +21,102 @@ if TYPE_CHECKING:
     from dicoxide._deviations import Deviation
     from dicoxide._frame import FrameSpec
 
-__all__ = ["Ahead", "set_threads", "threads"]
+__all__ = ["FramePrefetcher", "set_threads", "threads"]
 
-Decoded: TypeAlias = "tuple[bytearray, list[Deviation]]"
+DecodedFrame: TypeAlias = "tuple[bytearray, list[Deviation]]"
 
-# Codecs as fast as memory is copied. Fetching the bytes of their frames once more, comparing them, and reading frames
-# that another core wrote takes longer than a second thread saves.
-_AT_MEMORY_SPEED = frozenset({"native", "rle"})
+# Codecs that are never prefetched, because they decode about as fast as memory is copied: comparing the bytes of each
+# frame, and reading samples that another core has written, takes longer than a second thread saves.
+_COPY_SPEED_CODECS = frozenset({"native", "rle"})
 _CODECS = {uid: codec for uid, _, codec in core.transfer_syntaxes()}
 
-# A thread has this much to do at least, so that starting it pays; and this much is held ahead at most.
+# Decoded bytes per thread in one batch, so that starting a thread pays; and maximum bytes of one batch.
 _THREAD_BYTES = 1 << 20
-_AHEAD_BYTES = 64 << 20
+_MAX_BATCH_BYTES = 64 << 20
 
 _threads = 1
 
 
 def threads() -> int:
-    """How many threads a run of pydicom's may decode ahead on; 1 where it may not."""
+    """Return the number of threads that decode frames ahead; 1 if nothing is decoded ahead."""
     return _threads
 
 
 def set_threads(count: int) -> None:
-    """Let runs that begin from now on decode ahead on `count` threads."""
+    """Set the number of threads for runners that are created from now on."""
     global _threads  # noqa: PLW0603
     _threads = count
 
 
-class Ahead:
-    """What is decoded ahead of one run of pydicom's, on as many threads as are set when it begins."""
+class FramePrefetcher:
+    """Decodes the next frames of one runner of pydicom, with the number of threads set at its creation."""
 
-    __slots__ = ("_asked", "_decoded", "_frames", "_is_over", "_key", "_threads")
+    __slots__ = ("_batch", "_frames", "_is_stopped", "_key", "_request_count", "_threads")
 
     def __init__(self) -> None:
         self._threads = threads()
-        self._asked = 0
-        self._decoded: deque[Decoded | None] = deque()
+        self._request_count = 0
+        # Decoded frames that have not been requested; None for a frame with an error.
+        self._batch: deque[DecodedFrame | None] = deque()
         self._frames: Frames | None = None
         self._key: tuple[Any, ...] = ()
-        self._is_over = self._threads < 2
+        self._is_stopped = self._threads < 2
 
     def take(
         self, src: bytes, runner: Any, spec: FrameSpec, segment_byte_order: Literal["big", "little"]
-    ) -> Decoded | None:
-        """The frame of the bytes `src` as ``core.decode_frame_bytearray`` gives it, or None where that is to be asked.
+    ) -> DecodedFrame | None:
+        """Return the frame whose bytes are `src`, or None if the caller must decode it.
 
-        The first frame is never ahead: one frame is all that many callers want. From the second on, frames are taken
-        to come in their order; the first that does not ends it for this run.
+        Frames are expected in order, and the first one is never prefetched, because many callers need only one. The
+        first frame that is not the expected one ends prefetching for this runner.
         """
-        if self._is_over:
+        if self._is_stopped:
             return None
-        index = self._asked
-        self._asked += 1
+        index = self._request_count
+        self._request_count += 1
         if index == 0:
             return None
         key = (spec, segment_byte_order)
         if index == 1:
-            self._frames, self._key = _open(runner, spec), key
+            self._frames, self._key = _find_frames(runner, spec), key
         frames = self._frames
         if frames is None or key != self._key or index >= len(frames) or not frames.is_frame(index, src):
-            self._end()
+            self._stop()
             return None
-        if not self._decoded:
-            self._decode(frames, index, _frame_bytes(spec), segment_byte_order)
-        return self._decoded.popleft() if self._decoded else None
+        if not self._batch:
+            self._decode_batch(frames, index, _frame_bytes(spec), segment_byte_order)
+        return self._batch.popleft() if self._batch else None
 
-    def _decode(
+    def _decode_batch(
         self, frames: Frames, index: int, frame_bytes: int, segment_byte_order: Literal["big", "little"]
     ) -> None:
+        """Decode the frame `index` and the following ones: at least one per thread, within the byte limits."""
         wanted = max(self._threads, self._threads * _THREAD_BYTES // frame_bytes)
-        stop = min(len(frames), index + min(wanted, _AHEAD_BYTES // frame_bytes))
+        stop = min(len(frames), index + min(wanted, _MAX_BATCH_BYTES // frame_bytes))
         if stop - index < 2:
             return
+        options = DecodeOptions(self._threads, segment_byte_order=segment_byte_order)
         try:
-            self._decoded.extend(
-                frames.decode_bytearrays(
-                    range(index, stop), DecodeOptions(self._threads, segment_byte_order=segment_byte_order)
-                )
-            )
+            self._batch.extend(frames.decode_bytearrays(range(index, stop), options))
         except (DecodeError, MemoryError):
-            self._end()
+            self._stop()
 
-    def _end(self) -> None:
-        self._is_over = True
+    def _stop(self) -> None:
+        self._is_stopped = True
         self._frames = None
-        self._decoded.clear()
+        self._batch.clear()
 
 
-def _open(runner: Any, spec: FrameSpec) -> Frames | None:
-    """The frames that `runner` goes through; None where that would not pay, or the runner does not show them."""
-    if _CODECS.get(spec.transfer_syntax) in _AT_MEMORY_SPEED:
+def _find_frames(runner: Any, spec: FrameSpec) -> Frames | None:
+    """Return all frames of `runner`; None if prefetching does not pay, or the runner does not have them."""
+    if _CODECS.get(spec.transfer_syntax) in _COPY_SPEED_CODECS:
         return None
     try:
-        value, count, extended = runner.src, runner.number_of_frames, runner.extended_offsets
-        # Anything else could change, or move with pydicom's own reading.
+        value, count, extended_offsets = runner.src, runner.number_of_frames, runner.extended_offsets
+        # Other types than bytes are mutable, or a file whose position pydicom moves.
         if type(value) is not bytes or count < 3:
             return None
-        return core.Frames(spec, value, count, extended)
+        return core.Frames(spec, value, count, extended_offsets)
     except Exception:
         return None
 

@@ -1,7 +1,8 @@
-"""The decoder plugin: one frame for ``pydicom.pixels.decoders``.
+"""Decoder plugin for ``pydicom.pixels.decoders``.
 
-pydicom asks a plugin module for three things: ``DECODER_DEPENDENCIES``, ``is_available`` and a decode function.
-Every encapsulated transfer syntax that the core has a codec for is offered; a new codec needs no change here.
+pydicom uses three names of a plugin module: ``DECODER_DEPENDENCIES``, ``is_available`` and a decode function. The
+plugin supports every encapsulated transfer syntax that the core has a codec for; a new codec needs no change here.
+``docs/plugins.md`` describes the interplay with pydicom.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from pydicom.uid import UID
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
 from dicoxide._options import DecodeOptions
+from dicoxide._transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, NATIVE
 from dicoxide.errors import CorruptFrameError, DecodeError, NonConformantWarning, UnsupportedError
-from dicoxide.plugins._prefetch import Ahead, threads
+from dicoxide.plugins._prefetch import FramePrefetcher, threads
 
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
@@ -29,17 +31,14 @@ __all__ = ["DECODER_DEPENDENCIES", "decode_frame", "is_available"]
 
 LABEL = "dicoxide"
 
-# PS3.5 A.1, A.2, A.3 and A.5: pydicom reads these itself, they never reach a plugin.
-_NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
-_ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
-
+# Without the native ones, which pydicom decodes itself.
 DECODER_DEPENDENCIES: dict[UID, tuple[str, ...]] = {
-    UID(uid): ("dicoxide",) for uid, _, codec in core.transfer_syntaxes() if codec is not None and uid not in _NATIVE
+    UID(uid): ("dicoxide",) for uid, _, codec in core.transfer_syntaxes() if codec is not None and uid not in NATIVE
 }
 
 
 def is_available(uid: str) -> bool:
-    """Whether frames of the transfer syntax `uid` are decoded here.
+    """Return True if the plugin decodes frames of the transfer syntax `uid`.
 
     Parameters
     ----------
@@ -49,23 +48,23 @@ def is_available(uid: str) -> bool:
     Returns
     -------
     bool
-        True for every encapsulated transfer syntax with a codec.
+        True for every encapsulated transfer syntax that the core has a codec for.
     """
     return uid in DECODER_DEPENDENCIES
 
 
 @dataclass
-class _Memory:
-    """What is remembered of a runner from frame to frame."""
+class _RunnerState:
+    """State that the plugin keeps for a runner from frame to frame."""
 
-    # Option: its value in the data set, and what was reported in its place.
+    # Options reported to pydicom by name: the value of the data set, and the reported value.
     reported: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    warned: bool = False
-    ahead: Ahead = field(default_factory=Ahead)
+    has_warned: bool = False
+    prefetcher: FramePrefetcher = field(default_factory=FramePrefetcher)
 
 
-# A runner is made for each call of pydicom's and lives as long as it.
-_MEMORIES: WeakKeyDictionary[Any, _Memory] = WeakKeyDictionary()
+# pydicom creates a runner for each of its decoding calls, and drops it afterwards.
+_RUNNER_STATES: WeakKeyDictionary[Any, _RunnerState] = WeakKeyDictionary()
 
 
 def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray | bytes:
@@ -74,54 +73,56 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray | bytes:
     Parameters
     ----------
     src : bytes
-        The frame's bytes, fragments joined.
+        The codestream: the joined fragments of the frame.
     runner : pydicom.pixels.decoders.base.DecodeRunner
-        What the data set says of the frame. Option ``rle_segment_order="<"`` (the same: ``byteorder=">"``) reads
-        RLE segments least significant byte first.
+        Options of the call: the Image Pixel attributes, and ``rle_segment_order="<"`` (or ``byteorder=">"``) for RLE
+        segments in the order least significant byte first.
 
     Returns
     -------
     bytearray
-        Exactly one frame of samples of Bits Allocated (8 bits where that is 1), little-endian, planar
-        configuration 0, bits as they are in the codestream: pydicom masks and extends the sign itself. No colour
-        is converted. What is not supported is what the next plugin answered.
+        Exactly one frame: samples of Bits Allocated bits (8 if that is 1), little-endian, planar configuration 0. Bits
+        above Bits Stored are those of the codestream, because pydicom masks them and extends the sign itself. No colour
+        is converted. If dicoxide does not support the frame, the result of the next plugin that does.
 
     Raises
     ------
     CorruptFrameError
-        If the frame breaks a rule of its format. No other plugin is asked then.
+        If the frame violates its format. No other plugin is tried then.
     UnsupportedError
-        If the frame is valid but not decoded here, nor by another plugin.
+        If the frame is valid, but neither dicoxide nor a plugin after it supports it.
 
-    References
-    ----------
+    Notes
+    -----
     PS3.5 Annex A.4, PS3.5 8.1.1.
     """
-    memory = _MEMORIES.get(runner)
-    if memory is None:
-        memory = _MEMORIES[runner] = _Memory()
+    state = _RUNNER_STATES.get(runner)
+    if state is None:
+        state = _RUNNER_STATES[runner] = _RunnerState()
     try:
-        return _decode(src, runner, memory)
+        return _decode(src, runner, state)
     except UnsupportedError:
-        frame = _ask_the_next(src, runner)
+        frame = _decode_by_next_plugin(src, runner)
         if frame is None:
             raise
         return frame
     except DecodeError:
-        _stop_the_others(runner)
+        _disable_other_plugins(runner)
         raise
 
 
-def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
+def _decode(src: bytes, runner: DecodeRunner, state: _RunnerState) -> bytearray:
     uid = str(runner.transfer_syntax)
     samples_per_pixel = runner.samples_per_pixel
-    bits_allocated = _stated(memory, "bits_allocated", runner.bits_allocated)
-    planar_configuration = _stated(memory, "planar_configuration", runner.get_option("planar_configuration") or 0)
-    photometric_interpretation = _stated(
-        memory, "photometric_interpretation", str(runner.get_option("photometric_interpretation", ""))
+    bits_allocated = _data_set_value(state, "bits_allocated", runner.bits_allocated)
+    planar_configuration = _data_set_value(
+        state, "planar_configuration", runner.get_option("planar_configuration") or 0
+    )
+    photometric_interpretation = _data_set_value(
+        state, "photometric_interpretation", str(runner.get_option("photometric_interpretation", ""))
     )
     pixel_representation = _pixel_representation(runner)
-    # As if all bits were stored: pydicom shifts unused bits out itself, or leaves them where it is told to.
+    # Bits Stored is Bits Allocated, because pydicom masks unused bits itself (unless correct_unused_bits=False).
     spec = FrameSpec(
         uid,
         runner.rows,
@@ -136,27 +137,28 @@ def _decode(src: bytes, runner: DecodeRunner, memory: _Memory) -> bytearray:
     )
     data = src if type(src) is bytes else bytes(src)
     options = DecodeOptions(threads(), segment_byte_order=_segment_byte_order(runner))
-    decoded = memory.ahead.take(data, runner, spec, options.segment_byte_order)
-    frame, deviations = decoded or core.decode_frame_bytearray(spec, data, options)
+    prefetched = state.prefetcher.take(data, runner, spec, options.segment_byte_order)
+    frame, deviations = prefetched or core.decode_frame_bytearray(spec, data, options)
 
     report = reporter(runner)
-    for name, before, after in (
+    decoded_interpretation = _decoded_interpretation(uid, photometric_interpretation)
+    for name, declared, decoded in (
         ("planar_configuration", planar_configuration, 0),
         ("bits_allocated", bits_allocated, max(bits_allocated, 8)),
-        ("photometric_interpretation", photometric_interpretation, _decoded_as(uid, photometric_interpretation)),
+        ("photometric_interpretation", photometric_interpretation, decoded_interpretation),
     ):
-        memory.reported[name] = (before, after)
-        if before != after or name == "planar_configuration":
-            report(name, after)
-    if deviations and not memory.warned:
-        memory.warned = True
+        state.reported[name] = (declared, decoded)
+        if declared != decoded or name == "planar_configuration":
+            report(name, decoded)
+    if deviations and not state.has_warned:
+        state.has_warned = True
         _, message, clause, _ = deviations[0]
         warnings.warn(f"{message} ({clause})" if clause else message, NonConformantWarning, stacklevel=3)
     return frame
 
 
 def _pixel_representation(runner: DecodeRunner) -> int:
-    """What the data set says; pydicom looks at it itself only where the pixel data are of integers."""
+    """Return Pixel Representation, validated; pydicom validates it for integer pixel data only."""
     value: Any = runner.get_option("pixel_representation") or 0
     try:
         number = int(value)
@@ -174,94 +176,102 @@ def _pixel_representation(runner: DecodeRunner) -> int:
 
 
 def reporter(runner: Any) -> Callable[[str, Any], None]:
-    """How `runner` is told what one decoded frame is like.
+    """Return the function that reports to `runner` how the current frame differs from the data set.
 
-    In pydicom 3.1 ``set_option`` changes what is said of all frames and has no effect on the one being decoded.
+    In pydicom 3.1 this is ``set_frame_option``; ``set_option`` sets an option of all frames there, and has no effect on
+    the frame being decoded. In pydicom 3.0 only ``set_option`` exists.
 
     Parameters
     ----------
     runner : pydicom.pixels.decoders.base.DecodeRunner
-        The runner of any pydicom 3.
+        Runner of pydicom 3.0 or 3.1.
 
     Returns
     -------
     Callable[[str, Any], None]
-        Takes the name and the value of an option.
+        Function of an option's name and value.
     """
     if hasattr(type(runner), "set_frame_option"):
-        # 3.1 keeps which plugin decoded each frame.
+        # pydicom 3.1 records the plugin that decoded each frame.
         runner.set_frame_option(runner.index, "decoding_plugin", LABEL)
         return lambda name, value: runner.set_frame_option(runner.index, name, value)
     set_option: Callable[[str, Any], None] = runner.set_option
     return set_option
 
 
-def _stated(memory: _Memory, name: str, value: Any) -> Any:
-    """What the data set says: in pydicom 3.0 what was reported of one frame is still there at the next."""
-    before, after = memory.reported.get(name, (value, value))
-    return before if value == after else value
+def _data_set_value(state: _RunnerState, name: str, value: Any) -> Any:
+    """Return the data set's value of an option whose current value is `value`.
+
+    In pydicom 3.0, the value that was reported for one frame is still set at the next one.
+    """
+    declared, reported = state.reported.get(name, (value, value))
+    return declared if value == reported else value
 
 
-def _decoded_as(uid: str, photometric_interpretation: str) -> str:
-    # Where samples are not compressed, the colour differences are brought to full resolution as pydicom does for
-    # native data, and it reports so (PS3.3 C.7.6.3.1.2).
-    if uid == _ENCAPSULATED_UNCOMPRESSED and photometric_interpretation == "YBR_FULL_422":
+def _decoded_interpretation(uid: str, photometric_interpretation: str) -> str:
+    # Chrominance of uncompressed samples is expanded to full resolution, as pydicom does for native data
+    # (PS3.3 C.7.6.3.1.2).
+    if uid == ENCAPSULATED_UNCOMPRESSED and photometric_interpretation == "YBR_FULL_422":
         return "YBR_FULL"
     return photometric_interpretation
 
 
 def _segment_byte_order(runner: DecodeRunner) -> Literal["big", "little"]:
-    # `byteorder` is the order of pylibjpeg-rle's output, which pydicom reads as little-endian: asking for ">" is how
-    # its users read the same files.
-    swapped = runner.get_option("rle_segment_order", ">") == "<" or runner.get_option("byteorder", "<") == ">"
-    return "little" if swapped else "big"
+    # `byteorder` is the byte order of pylibjpeg-rle's output, which pydicom reads as little-endian. So users of
+    # pylibjpeg-rle decode files with swapped segments by ">".
+    is_swapped = runner.get_option("rle_segment_order", ">") == "<" or runner.get_option("byteorder", "<") == ">"
+    return "little" if is_swapped else "big"
 
 
-def _decoders_of(runner: DecodeRunner) -> dict[str, DecodeFunction]:
-    """The plugins that pydicom is about to try, in its order; empty where that cannot be known.
+def _plugin_functions(runner: DecodeRunner) -> dict[str, DecodeFunction]:
+    """Return the runner's plugin functions by label, in the order in which pydicom tries them.
 
-    pydicom has no public way to ask. The mapping is this runner's own, so changes end with it.
+    They are in a private attribute; the result is empty if that is not as expected. The dictionary belongs to the
+    runner, so a change affects this call of pydicom only.
     """
-    decoders = getattr(runner, "_decoders", None)
-    if not isinstance(decoders, dict) or not any(function is decode_frame for function in decoders.values()):
+    functions = getattr(runner, "_decoders", None)
+    if not isinstance(functions, dict) or not any(function is decode_frame for function in functions.values()):
         return {}
-    return decoders
+    return functions
 
 
-def _ask_the_next(src: bytes, runner: DecodeRunner) -> bytes | bytearray | None:
-    """The frame from the plugins behind this one, without pydicom logging an error for it; None if all refuse."""
-    functions = list(_decoders_of(runner).values())
+def _decode_by_next_plugin(src: bytes, runner: DecodeRunner) -> bytes | bytearray | None:
+    """Return the frame decoded by a plugin after this one, or None if all fail.
+
+    Done here, because pydicom logs an error with a traceback for each plugin that raises.
+    """
+    functions = list(_plugin_functions(runner).values())
     while functions and functions.pop(0) is not decode_frame:
         pass
     for function in functions:
         try:
             return function(src, runner)
         except Exception:
-            # pydicom asks it once more and shows why it failed.
+            # pydicom will try this plugin again, and log its error.
             continue
     return None
 
 
-def _stop_the_others(runner: DecodeRunner) -> None:
-    """Keep pydicom from having the other plugins guess at a frame known to be corrupt.
+def _disable_other_plugins(runner: DecodeRunner) -> None:
+    """Prevent pydicom from trying other plugins for a corrupt frame, for which some return arbitrary samples.
 
-    pydicom tries all plugins of the runner, whatever the first one raised. The runner's own mapping is changed,
-    never the decoder's.
+    pydicom tries all plugins of the runner, whatever the first one raised. Only the runner's own dictionary is changed,
+    never the decoder's, which all calls share.
     """
-    decoders = _decoders_of(runner)
-    if not decoders or decoders is _decoders_of_the_syntax(runner):
+    functions = _plugin_functions(runner)
+    if not functions or functions is _shared_plugin_functions(runner):
         return
-    for label, function in decoders.items():
+    for label, function in functions.items():
         if function is not decode_frame:
-            # Same keys: pydicom may be walking the mapping.
-            decoders[label] = _refuse
+            # The keys stay the same, because pydicom may be iterating over the dictionary.
+            functions[label] = _refuse
 
 
-def _decoders_of_the_syntax(runner: DecodeRunner) -> object:
+def _shared_plugin_functions(runner: DecodeRunner) -> object:
     from pydicom.pixels.decoders.base import get_decoder
 
     return getattr(get_decoder(runner.transfer_syntax), "_available", None)
 
 
 def _refuse(src: bytes, runner: DecodeRunner) -> bytearray:
-    raise UnsupportedError("not asked, because dicoxide finds the frame corrupt", kind="Unsupported")
+    raise UnsupportedError("not tried, because dicoxide found the frame corrupt", kind="Unsupported")
