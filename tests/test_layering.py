@@ -232,7 +232,7 @@ ROOMS = {
     "pixel": {"error", "frame", "kernel", "output"},
     "codec": {"error", "frame", "kernel", "limits", "output", "syntax", "value"},
     "encode": {"error", "frame", "output"},
-    "frames": {"codec", "error", "frame", "kernel", "limits", "output", "value"},
+    "frames": {"codec", "error", "frame", "kernel", "limits", "output", "syntax", "value"},
 }
 
 

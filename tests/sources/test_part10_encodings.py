@@ -184,7 +184,7 @@ def test_read_as_pydicom_reads_it(case: str) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (EX.element(0x00081140, "SQ", EX.element(0x00081150, "UI", b"1.2\0"), UNDEFINED), "an item .* expected"),
+        (EX.element(0x00081140, "SQ", EX.element(0x00081150, "UI", b"1.2\0"), UNDEFINED), "item .* expected"),
         (EX.element(0x00081140, "SQ", EX.item(b""), UNDEFINED), "ends within a sequence"),
         (EX.element(0x00081140, "SQ", EX.bare(ITEM, UNDEFINED), UNDEFINED), "ends within an item"),
         (EX.element(0x00091010, "OB", b"no end", UNDEFINED), "of undefined length"),
@@ -198,10 +198,10 @@ def test_elements_that_cannot_be_told_apart_are_refused(body: bytes, message: st
 
 def test_pixel_data_of_two_kinds_are_refused() -> None:
     data = part10(EXPLICIT, EX.pixels() + EX.element(0x7FE00008, "OF", bytes(24)))
-    with pytest.raises(dicoxide.CorruptFrameError, match="found PixelData and FloatPixelData") as caught:
+    with pytest.raises(dicoxide.CorruptFrameError, match="^PixelData and FloatPixelData found, one of") as caught:
         dicoxide.decode(data)
     assert caught.value.kind == "Mismatch"
-    with pytest.raises(dicoxide.CorruptFrameError, match="found none") as caught:
+    with pytest.raises(dicoxide.CorruptFrameError, match="^none found, one of Pixel Data") as caught:
         dicoxide.decode(part10(EXPLICIT, EX.us(0x00280010, 2)))
     assert caught.value.kind == "NoImage"
 

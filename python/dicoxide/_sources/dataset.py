@@ -225,7 +225,7 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
     if len(present) != 1:
         found = " and ".join(tags.pixels[tag] for tag in present) or "none"
         raise CorruptFrameError(
-            f"one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected, found {found} (PS3.3 C.7.6.3)",
+            f"{found} found, one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected (PS3.3 C.7.6.3)",
             kind="Mismatch" if present else "NoImage",
             clause="PS3.3 C.7.6.3",
         )

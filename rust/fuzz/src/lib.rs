@@ -156,12 +156,7 @@ type Outcome = Result<(Vec<u64>, String), (usize, DecodeError)>;
 fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> {
     let codec = codec_for(choice.syntax)?;
     let Choice { info, number_of_frames, .. } = choice;
-    let table = if choice.syntax.is_encapsulated() {
-        FrameTable::encapsulated(info, data, *number_of_frames, codec)
-    } else {
-        FrameTable::native(info, data.value.len(), *number_of_frames, choice.word_swapped)
-    };
-    let table = match table {
+    let table = match FrameTable::new(choice.syntax, codec, info, data, *number_of_frames, choice.word_swapped) {
         Ok(table) => table,
         Err(error) => return Some(Err((0, checked(error, data.value.len())))),
     };

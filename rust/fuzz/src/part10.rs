@@ -3,7 +3,7 @@
 use dicoxide_core::frames::check_frames;
 use dicoxide_core::value::{ReadAt, zeros};
 use dicoxide_core::{ErrorKind, Limits};
-use dicoxide_part10::{BatchDecoder, DataSet, Element, Object, Outcome, Request, Source};
+use dicoxide_part10::{BatchDecoder, DataSet, Element, Image, Object, Outcome, Request, Source};
 use std::sync::Arc;
 
 /// Budget of one input in bytes.
@@ -59,11 +59,11 @@ pub fn open_memory_and_file_equal(bytes: &[u8]) -> Opened {
     assert_eq!(memory.data_set().elements(), file.data_set().elements());
     check_values_within(&memory, memory.data_set(), 4);
     let _ = (memory.rescales(&[0, 1, 70_000]), memory.has_modality_lut());
-    let is_image = match (memory.image(), file.image()) {
+    let is_image = match (Image::read(&memory), Image::read(&file)) {
         (Ok(image), Ok(file_image)) => {
             assert_eq!(format!("{image:?}"), format!("{file_image:?}"));
             // Includes frames of formats that only fallback decoders decode.
-            let tables = [image.any_frames(&memory), file_image.any_frames(&file)];
+            let tables = [image.find_frames(&memory), file_image.find_frames(&file)];
             let [from_memory, from_file] =
                 tables.map(|table| table.map(|(_, _, _, table)| (table.frame_count(), table.deviations().to_vec())));
             assert_eq!(from_memory, from_file);
@@ -93,7 +93,7 @@ fn decode_all(sources: [Source; 3]) -> Vec<String> {
     assert!(decoder.push((0..).zip(sources)).is_ok());
     let mut outcomes = Vec::new();
     while outcomes.len() < count {
-        outcomes.extend(decoder.take(0, 0, &|| false).done);
+        outcomes.extend(decoder.take_results(0, 0, &|| false).outcomes);
     }
     outcomes.sort_unstable_by_key(|(position, _)| *position);
     outcomes.iter().map(|(_, outcome)| describe(outcome)).collect()
@@ -122,6 +122,6 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::Unreadable(error, _) => panic!("{error}"),
         Outcome::NeedsFallback => "needs fallback".to_owned(),
         Outcome::Bug(message) => panic!("{message}"),
-        Outcome::Stopped => "stopped".to_owned(),
+        Outcome::Cancelled => "cancelled".to_owned(),
     }
 }

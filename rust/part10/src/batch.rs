@@ -1,15 +1,31 @@
-//! BatchDecoder objects on threads that go on from one to the next: each is opened, read and decoded by the thread that takes it,
-//! so that reading, parsing and decoding overlap on all cores. Small images go together where the codec decodes them in
-//! lock-step.
+//! Decodes many objects on threads that go from one source to the next.
 //!
 //! ```text
-//! push ─► waiting ─► a thread: open ─► room for its samples? ─► decode ─► done ─► take
-//!                                      no: it waits, until the caller has handed on what is done
+//! push ─► queue ─► worker thread: open ─► reserve buffer bytes ─► decode ─► outcomes ─► take_results
+//!                                         waits while the caller has not
+//!                                         handed on earlier results
 //! ```
 //!
-//! The source that the caller wants next never waits for room, so all of it goes on however little room there is.
+//! The thread that takes a source opens, reads and decodes it, so that reading, parsing and decoding overlap on all cores.
+//!
+//! **Bound on memory.** Samples that are being decoded, or that the caller has not handed on, take at most
+//! `max_buffered_bytes`, a single image excepted. A thread reserves bytes before it allocates, and waits until enough are
+//! free. The source that the caller wants next (`next_index`) never waits: otherwise the buffer could be full of later
+//! results while the caller, who wants results in order, waits for the one that cannot be decoded.
+//!
+//! ```text
+//! decode(source):                                      next source of an idle thread:
+//!   image = open(source)                                 queue has one       → take it
+//!   if bytes cannot be reserved at once:                 images are pending  → decode them now: no more may come
+//!     decode the pending images (they hold bytes)        otherwise           → wait
+//!     wait until bytes can be reserved
+//!   batch_size = images that the codec decodes in lock-step (4 for small JPEG Lossless frames, else 1)
+//!   if batch_size is 1: decode image alone
+//!   else: pending must be of the same kind (transfer syntax and attributes); decode it first if it is not
+//!         add image to pending; when batch_size are pending, decode them together
+//! ```
 
-use crate::decode_object::{Opened, Outcome, Prepared, Request, Scratch, Take, decode_same_kind};
+use crate::decode_object::{Allocate, BatchScratch, OpenedImage, Outcome, ReadyImage, Request, decode_same_kind};
 use crate::open::Source;
 use dicoxide_core::Cancel;
 use std::any::Any;
@@ -21,114 +37,119 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a caller who waits for results waits for further ones: it would be woken for each of them.
-const TOGETHER: Duration = Duration::from_millis(1);
-/// How often a caller who waits is asked whether to go on.
-const POLL: Duration = Duration::from_millis(50);
+/// After a first outcome, how long a waiting caller waits for further ones, so that it is not woken for each of them.
+const COLLECT_TIME: Duration = Duration::from_millis(1);
+/// Interval at which a waiting caller polls for cancellation.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Objects on their way.
+/// Decodes sources on its own threads; outcomes are collected with [`BatchDecoder::take_results`].
 pub struct BatchDecoder {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// The process that has the threads: one that was forked from it has none of them.
-    process: u32,
+    /// Process that started the threads. A process forked from it does not have them.
+    process_id: u32,
 }
 
-/// What `take` gives.
+/// Outcomes since the last call of [`BatchDecoder::take_results`].
 #[derive(Default)]
 pub struct BatchResults {
-    /// Outcomes by the places of their sources, in any order.
-    pub done: Vec<(u64, Outcome)>,
-    /// Sources that no thread has begun.
-    pub waiting: usize,
+    /// Outcomes with their source indices, in any order.
+    pub outcomes: Vec<(u64, Outcome)>,
+    /// Number of sources that no thread has taken.
+    pub queued_count: usize,
 }
 
 struct Shared {
     request: Request,
-    take: Box<Take>,
-    room_bytes: u64,
-    most_threads: usize,
-    stop: AtomicBool,
+    allocate: Box<Allocate>,
+    max_buffered_bytes: u64,
+    max_threads: usize,
+    cancel_flag: AtomicBool,
     state: Mutex<State>,
-    /// There are sources, or it is stopped: for threads.
-    pushed: Condvar,
-    /// There is room: for threads.
-    freed: Condvar,
-    /// There is an outcome, or somebody calls: for the caller.
-    finished: Condvar,
-    /// Nothing is on its way any more: for a caller who has some outcomes.
-    idle: Condvar,
+    /// Wakes workers: sources were added, or the batch was cancelled.
+    source_added: Condvar,
+    /// Wakes workers: buffered bytes were freed, or the batch was cancelled.
+    bytes_freed: Condvar,
+    /// Wakes the caller: there is an outcome, or `wake` was called.
+    outcome_added: Condvar,
+    /// Wakes a caller that has outcomes already: no source is queued or in flight, or `wake` was called.
+    all_done: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(u64, Source)>,
-    begun: usize,
-    done: Vec<(u64, Outcome)>,
+    queue: VecDeque<(u64, Source)>,
+    /// Number of sources that threads have taken and not reported.
+    in_flight_count: usize,
+    outcomes: Vec<(u64, Outcome)>,
     /// Bytes of samples that are being decoded, or that the caller has not handed on.
-    held_bytes: u64,
-    /// The place that the caller wants next.
-    first: u64,
-    is_called: bool,
+    buffered_bytes: u64,
+    /// Index of the source that the caller wants next.
+    next_index: u64,
+    wake_requested: bool,
 }
 
 impl BatchDecoder {
-    /// For what `request` wants of each object. Outputs of objects that are not handed on take at most `room_bytes`, but
-    /// for that of a single one.
+    /// Creates a decoder without threads; `push` starts up to `threads` of them.
+    ///
+    /// `allocate` provides the memory for samples. At most `max_buffered_bytes` of it are in use, a single image
+    /// excepted, until the caller reports them as freed.
     #[must_use]
-    pub fn new(request: Request, take: Box<Take>, room_bytes: u64, threads: usize) -> Self {
+    pub fn new(request: Request, allocate: Box<Allocate>, max_buffered_bytes: u64, threads: usize) -> Self {
         let shared = Shared {
             request,
-            take,
-            room_bytes,
-            most_threads: threads.max(1),
-            stop: AtomicBool::new(false),
+            allocate,
+            max_buffered_bytes,
+            max_threads: threads.max(1),
+            cancel_flag: AtomicBool::new(false),
             state: Mutex::default(),
-            pushed: Condvar::new(),
-            freed: Condvar::new(),
-            finished: Condvar::new(),
-            idle: Condvar::new(),
+            source_added: Condvar::new(),
+            bytes_freed: Condvar::new(),
+            outcome_added: Condvar::new(),
+            all_done: Condvar::new(),
         };
-        Self { shared: Arc::new(shared), threads: Mutex::default(), process: std::process::id() }
+        Self { shared: Arc::new(shared), threads: Mutex::default(), process_id: std::process::id() }
     }
 
-    /// Adds sources, each with its place in the caller's order, which rises.
+    /// Queues sources, each with its index in the caller's order. Indices ascend over all calls.
     ///
     /// # Errors
-    /// If the system gives not one thread.
+    /// The system's, if it refuses the first thread.
     pub fn push(&self, sources: impl IntoIterator<Item = (u64, Source)>) -> io::Result<()> {
         let mut state = self.shared.lock();
-        state.waiting.extend(sources);
-        let wanted = (state.waiting.len() + state.begun).min(self.shared.most_threads);
+        state.queue.extend(sources);
+        let thread_count = (state.queue.len() + state.in_flight_count).min(self.shared.max_threads);
         drop(state);
         let mut threads = self.threads();
-        while threads.len() < wanted {
+        while threads.len() < thread_count {
             let shared = Arc::clone(&self.shared);
-            match std::thread::Builder::new().name("dicoxide".to_owned()).spawn(move || shared.work()) {
+            match std::thread::Builder::new().name("dicoxide".to_owned()).spawn(move || shared.run_worker()) {
                 Ok(thread) => threads.push(thread),
-                // Fewer do the work.
+                // The threads that exist decode everything.
                 Err(_) if !threads.is_empty() => break,
                 Err(error) => return Err(error),
             }
         }
-        self.shared.pushed.notify_all();
+        self.shared.source_added.notify_all();
         Ok(())
     }
 
-    /// What is done. If nothing is, it waits until something is, all is, somebody calls, or `poll` says to stop.
+    /// Takes the outcomes there are. Without any it waits for one; it returns none if nothing is queued or in flight,
+    /// `wake` was called, or `poll` returns true.
     ///
-    /// `first` is the place that the caller wants next; `freed_bytes` are those of samples it has handed on since.
-    pub fn take(&self, first: u64, freed_bytes: u64, poll: &dyn Fn() -> bool) -> BatchResults {
+    /// `next_index` is the source that the caller wants next; `freed_bytes` counts the bytes of samples that it has handed
+    /// on since the last call.
+    pub fn take_results(&self, next_index: u64, freed_bytes: u64, poll: &dyn Fn() -> bool) -> BatchResults {
         let mut state = self.shared.lock();
-        state.first = state.first.max(first);
-        state.held_bytes = state.held_bytes.saturating_sub(freed_bytes);
-        self.shared.freed.notify_all();
+        state.next_index = state.next_index.max(next_index);
+        state.buffered_bytes = state.buffered_bytes.saturating_sub(freed_bytes);
+        self.shared.bytes_freed.notify_all();
         let mut has_waited = false;
-        while state.done.is_empty() && state.is_on_its_way() && !state.is_called {
-            let (after, waited) = wait(&self.shared.finished, state, POLL);
+        while state.outcomes.is_empty() && state.is_busy() && !state.wake_requested {
+            let (after, timed_out) = wait(&self.shared.outcome_added, state, POLL_INTERVAL);
             state = after;
             has_waited = true;
-            if waited {
+            if timed_out {
                 drop(state);
                 if poll() {
                     return BatchResults::default();
@@ -136,39 +157,39 @@ impl BatchDecoder {
                 state = self.shared.lock();
             }
         }
-        let until = Instant::now() + TOGETHER;
+        let until = Instant::now() + COLLECT_TIME;
         while has_waited
-            && state.is_on_its_way()
-            && !state.is_called
+            && state.is_busy()
+            && !state.wake_requested
             && let Some(left) = until.checked_duration_since(Instant::now())
         {
-            state = wait(&self.shared.idle, state, left).0;
+            state = wait(&self.shared.all_done, state, left).0;
         }
-        state.is_called = false;
-        BatchResults { done: std::mem::take(&mut state.done), waiting: state.waiting.len() }
+        state.wake_requested = false;
+        BatchResults { outcomes: std::mem::take(&mut state.outcomes), queued_count: state.queue.len() }
     }
 
-    /// Lets a caller who waits in `take` go on.
-    pub fn call(&self) {
-        self.shared.lock().is_called = true;
-        self.shared.finished.notify_all();
-        self.shared.idle.notify_all();
+    /// Makes a call of `take_results` that waits, or else the next one, return without waiting.
+    pub fn wake(&self) {
+        self.shared.lock().wake_requested = true;
+        self.shared.outcome_added.notify_all();
+        self.shared.all_done.notify_all();
     }
 
-    /// Lets the threads end soon, and waits for them.
-    pub fn stop(&self) {
-        if std::process::id() != self.process {
-            // A lock may be held by a thread that this process does not have.
+    /// Cancels what is queued and in flight, and joins the threads.
+    pub fn cancel(&self) {
+        if std::process::id() != self.process_id {
+            // In a forked process the threads do not exist, and the lock may be held by one of them for ever.
             self.threads().drain(..).for_each(std::mem::forget);
             return;
         }
-        self.shared.stop.store(true, Ordering::Relaxed);
-        // Whoever looked before this waits by now.
+        self.shared.cancel_flag.store(true, Ordering::Relaxed);
+        // A worker that read the flag before it was set holds the lock until it waits, so that it gets the notification.
         drop(self.shared.lock());
-        self.shared.pushed.notify_all();
-        self.shared.freed.notify_all();
+        self.shared.source_added.notify_all();
+        self.shared.bytes_freed.notify_all();
         for thread in self.threads().drain(..) {
-            // What it has panicked with is told already.
+            // Panics were reported as outcomes.
             let _ = thread.join();
         }
     }
@@ -180,80 +201,80 @@ impl BatchDecoder {
 
 impl Drop for BatchDecoder {
     fn drop(&mut self) {
-        self.stop();
+        self.cancel();
     }
 }
 
 impl State {
-    fn is_on_its_way(&self) -> bool {
-        self.begun > 0 || !self.waiting.is_empty()
+    fn is_busy(&self) -> bool {
+        self.in_flight_count > 0 || !self.queue.is_empty()
     }
 }
 
 impl Shared {
-    /// What a thread does.
-    fn work(&self) {
-        let mut worker = Worker { shared: self, scratch: Scratch::default(), like: Vec::new(), untold: Vec::new() };
+    /// Runs a worker thread until the batch is cancelled.
+    fn run_worker(&self) {
+        let mut worker = Worker::new(self);
         loop {
-            let worked = catch_unwind(AssertUnwindSafe(|| {
-                while let Some((place, source, threads)) = worker.next() {
-                    worker.decode(place, &source, threads);
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                while let Some((index, source, threads)) = worker.next_source() {
+                    worker.decode(index, &source, threads);
                 }
             }));
-            let Err(panic) = worked else { return };
-            // A bug: those that the thread was about have it, and it goes on with the next.
-            let what = what(&*panic);
-            let untold = std::mem::take(&mut worker.untold);
-            worker = Worker { shared: self, scratch: Scratch::default(), like: Vec::new(), untold: Vec::new() };
-            for (place, bytes) in untold {
-                self.tell(place, bytes, Outcome::Bug(what.clone()));
+            let Err(panic) = result else { return };
+            // A bug: report it for the sources this thread has taken, and go on with the next source.
+            let message = panic_message(&*panic);
+            let unreported = std::mem::take(&mut worker.unreported);
+            worker = Worker::new(self);
+            for (index, reserved_bytes) in unreported {
+                self.report(index, reserved_bytes, Outcome::Bug(message.clone()));
             }
         }
     }
 
-    /// Takes room for the samples of the source at `place`. False if there is none yet and the thread is not to wait, or
-    /// it is stopped.
-    fn reserve(&self, place: u64, bytes: u64, is_waiting: bool) -> bool {
+    /// Reserves buffer bytes for the source `index`. Returns false if there are not enough and `may_wait` is not set, or if
+    /// the batch is cancelled.
+    fn reserve(&self, index: u64, bytes: u64, may_wait: bool) -> bool {
         let mut state = self.lock();
         loop {
-            let after = state.held_bytes.saturating_add(bytes);
-            if place <= state.first || state.held_bytes == 0 || after <= self.room_bytes {
-                state.held_bytes = after;
+            let total = state.buffered_bytes.saturating_add(bytes);
+            if index <= state.next_index || state.buffered_bytes == 0 || total <= self.max_buffered_bytes {
+                state.buffered_bytes = total;
                 return true;
             }
-            if !is_waiting || self.is_stopped() {
+            if !may_wait || self.is_cancelled() {
                 return false;
             }
-            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.bytes_freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Tells the outcome of the source at `place`, for whose samples so many bytes are reserved.
-    fn tell(&self, place: u64, bytes: u64, outcome: Outcome) {
+    /// Adds the outcome of the source `index`, and frees its reserved bytes unless it has samples.
+    fn report(&self, index: u64, reserved_bytes: u64, outcome: Outcome) {
         let mut state = self.lock();
-        if bytes > 0 && !matches!(outcome, Outcome::Decoded(_)) {
-            state.held_bytes = state.held_bytes.saturating_sub(bytes);
-            self.freed.notify_all();
+        if reserved_bytes > 0 && !matches!(outcome, Outcome::Decoded(_)) {
+            state.buffered_bytes = state.buffered_bytes.saturating_sub(reserved_bytes);
+            self.bytes_freed.notify_all();
         }
-        let was_empty = state.done.is_empty();
-        state.begun -= 1;
-        state.done.push((place, outcome));
-        let is_idle = !state.is_on_its_way();
+        let was_empty = state.outcomes.is_empty();
+        state.in_flight_count -= 1;
+        state.outcomes.push((index, outcome));
+        let is_done = !state.is_busy();
         drop(state);
         if was_empty {
-            self.finished.notify_all();
+            self.outcome_added.notify_all();
         }
-        if is_idle {
-            self.idle.notify_all();
+        if is_done {
+            self.all_done.notify_all();
         }
     }
 
-    fn watch(&self) -> Cancel<'_> {
-        Cancel { stop: &self.stop, poll: None }
+    fn cancel(&self) -> Cancel<'_> {
+        Cancel { stop: &self.cancel_flag, poll: None }
     }
 
-    fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+    fn is_cancelled(&self) -> bool {
+        self.cancel_flag.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -261,100 +282,108 @@ impl Shared {
     }
 }
 
-/// One thread.
+/// State of one worker thread.
 struct Worker<'a> {
     shared: &'a Shared,
-    scratch: Scratch,
-    /// Images of a kind that wait for others to be decoded with.
-    like: Vec<Prepared>,
-    /// Places of which nobody has been told what becomes of them, and bytes that are reserved for them.
-    untold: Vec<(u64, u64)>,
+    scratch: BatchScratch,
+    /// Images of one kind that wait to be decoded in lock-step.
+    pending: Vec<ReadyImage>,
+    /// Sources that the thread has taken and not reported: their indices, and the bytes reserved for them.
+    unreported: Vec<(u64, u64)>,
 }
 
-impl Worker<'_> {
-    /// The next source, and on how many threads it is decoded; `None` when it is stopped.
-    fn next(&mut self) -> Option<(u64, Source, usize)> {
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        Self { shared, scratch: BatchScratch::default(), pending: Vec::new(), unreported: Vec::new() }
+    }
+
+    /// Takes the next source, and the number of threads to decode it on; `None` if the batch is cancelled.
+    fn next_source(&mut self) -> Option<(u64, Source, usize)> {
         let shared = self.shared;
         let mut state = shared.lock();
         loop {
-            if shared.is_stopped() {
+            if shared.is_cancelled() {
                 return None;
             }
-            if let Some((place, source)) = state.waiting.pop_front() {
-                state.begun += 1;
-                self.untold.push((place, 0));
-                // Where there are fewer objects than threads, each has several.
-                let threads = shared.most_threads / (state.begun + state.waiting.len());
-                return Some((place, source, threads.max(1)));
+            if let Some((index, source)) = state.queue.pop_front() {
+                state.in_flight_count += 1;
+                self.unreported.push((index, 0));
+                // If there are fewer sources than threads, each source gets several.
+                let threads = shared.max_threads / (state.in_flight_count + state.queue.len());
+                return Some((index, source, threads.max(1)));
             }
-            if self.like.is_empty() {
-                state = shared.pushed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if self.pending.is_empty() {
+                state = shared.source_added.wait(state).unwrap_or_else(PoisonError::into_inner);
             } else {
                 drop(state);
-                self.decode_same_kind();
+                self.decode_pending();
                 state = shared.lock();
             }
         }
     }
 
-    fn decode(&mut self, place: u64, source: &Source, threads: usize) {
-        let Shared { request, take, .. } = self.shared;
-        let opened = Opened::new(source, request).and_then(|opened| opened.bytes(request).map(|bytes| (opened, bytes)));
+    /// Decodes one source, or adds it to `pending`.
+    fn decode(&mut self, index: u64, source: &Source, threads: usize) {
+        let Shared { request, allocate, .. } = self.shared;
+        let opened = OpenedImage::open(source, request)
+            .and_then(|opened| opened.output_bytes(request).map(|bytes| (opened, bytes)));
         let (opened, bytes) = match opened {
             Ok(opened) => opened,
-            Err(outcome) => return self.tell(place, outcome),
+            Err(outcome) => return self.report(index, outcome),
         };
-        if !self.shared.reserve(place, bytes, false) {
-            // Those that wait for others hold room.
-            self.decode_same_kind();
-            if !self.shared.reserve(place, bytes, true) {
-                return self.tell(place, Outcome::Stopped);
+        if !self.shared.reserve(index, bytes, false) {
+            // Pending images hold reserved bytes: waiting for more could last for ever.
+            self.decode_pending();
+            if !self.shared.reserve(index, bytes, true) {
+                return self.report(index, Outcome::Cancelled);
             }
         }
-        if let Some(untold) = self.untold.iter_mut().find(|untold| untold.0 == place) {
-            untold.1 = bytes;
+        if let Some((_, reserved_bytes)) = self.unreported.iter_mut().find(|(other, _)| *other == index) {
+            *reserved_bytes = bytes;
         }
-        let prepared = match opened.prepared(place, take) {
-            Ok(prepared) => prepared,
-            Err(outcome) => return self.tell(place, outcome),
+        let image = match opened.allocate(index, allocate) {
+            Ok(image) => image,
+            Err(outcome) => return self.report(index, outcome),
         };
-        let together = prepared.together(request);
-        if together < 2 {
-            let outcome = prepared.decode(request, threads, self.shared.watch());
-            return self.tell(place, outcome);
+        let batch_size = image.batch_size(request);
+        if batch_size < 2 {
+            let outcome = image.decode(request, threads, self.shared.cancel());
+            return self.report(index, outcome);
         }
-        if self.like.first().is_some_and(|first| !first.is_like(&prepared)) {
-            self.decode_same_kind();
+        if self.pending.first().is_some_and(|first| !first.is_same_kind(&image)) {
+            self.decode_pending();
         }
-        self.like.push(prepared);
-        if self.like.len() == together {
-            self.decode_same_kind();
-        }
-    }
-
-    fn decode_same_kind(&mut self) {
-        for (place, outcome) in decode_same_kind(&mut self.like, &mut self.scratch, self.shared.watch()) {
-            self.tell(place, outcome);
+        self.pending.push(image);
+        if self.pending.len() == batch_size {
+            self.decode_pending();
         }
     }
 
-    fn tell(&mut self, place: u64, outcome: Outcome) {
-        if let Some(at) = self.untold.iter().position(|untold| untold.0 == place) {
-            let (_, bytes) = self.untold.swap_remove(at);
-            self.shared.tell(place, bytes, outcome);
+    fn decode_pending(&mut self) {
+        for (index, outcome) in decode_same_kind(&mut self.pending, &mut self.scratch, self.shared.cancel()) {
+            self.report(index, outcome);
         }
+    }
+
+    fn report(&mut self, index: u64, outcome: Outcome) {
+        let Some(position) = self.unreported.iter().position(|(other, _)| *other == index) else {
+            debug_assert!(false, "source {index} reported twice");
+            return;
+        };
+        let (_, reserved_bytes) = self.unreported.swap_remove(position);
+        self.shared.report(index, reserved_bytes, outcome);
     }
 }
 
-/// What a panic says.
-fn what(panic: &(dyn Any + Send)) -> String {
+/// Returns the message of a panic.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
-/// Waits on `condvar` for at most `time`; whether it was that long.
-fn wait<'a>(condvar: &Condvar, state: MutexGuard<'a, State>, time: Duration) -> (MutexGuard<'a, State>, bool) {
-    let (state, result) = condvar.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
+/// Waits on `condvar` for at most `timeout`; returns true if it timed out.
+fn wait<'a>(condvar: &Condvar, state: MutexGuard<'a, State>, timeout: Duration) -> (MutexGuard<'a, State>, bool) {
+    let (state, result) = condvar.wait_timeout(state, timeout).unwrap_or_else(PoisonError::into_inner);
     (state, result.timed_out())
 }
 

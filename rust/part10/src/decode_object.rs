@@ -1,8 +1,16 @@
-//! One of many objects: from its source to its samples.
+//! One object of a batch: from its source to its samples.
+//!
+//! ```text
+//! Source ─► OpenedImage ─► ReadyImage ─► Outcome::Decoded(DecodedImage)
+//!           header,         with memory    alone on several threads, or in lock-step with images of the same kind
+//!           checked frames  for samples
+//! ```
+//!
+//! Whatever this path does not implement is `Outcome::NeedsFallback`: the Python package decodes that source itself.
 
+use crate::image::Image;
 use crate::object::Object;
 use crate::open::{OpenError, Source, open};
-use crate::pixel::Image;
 use dicoxide_core::codec::Codec;
 use dicoxide_core::frames::{FrameError, FrameTable, FramesOutput, check_frames, decode_frames};
 use dicoxide_core::{
@@ -12,14 +20,14 @@ use dicoxide_core::{
 use std::io;
 use std::path::PathBuf;
 
-/// What is wanted of each object.
+/// The result that is requested of every object of a batch.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Request {
-    /// Index of the one frame wanted, counted from the last one where negative; all of them by default.
+    /// Index of a single frame, from the last frame if negative; all frames by default.
     pub frame: Option<i64>,
-    /// Rescale to modality values.
+    /// Convert to modality values by Rescale Slope and Rescale Intercept.
     pub rescale: bool,
-    /// Element type of the result as NumPy spells it; that of the stored values, or float32 with `rescale`, by default.
+    /// NumPy name of the element type; by default that of the stored values, or float32 with `rescale`.
     pub type_name: Option<&'static str>,
     /// Options of every frame. `rescale` of its output stage is ignored, as it differs among objects.
     pub options: DecodeOptions,
@@ -28,108 +36,110 @@ pub struct Request {
 }
 
 impl Request {
+    /// Returns the requested frame indices; `None` if there is no such frame.
     fn indices(&self, table: &FrameTable) -> Option<Vec<usize>> {
-        let frames = table.frame_count();
-        let Some(frame) = self.frame else { return Some((0..frames).collect()) };
-        let from_last = if frame < 0 { i64::try_from(frames).ok()? } else { 0 };
-        usize::try_from(frame + from_last).ok().filter(|index| *index < frames).map(|index| vec![index])
+        let frame_count = table.frame_count();
+        let Some(frame) = self.frame else { return Some((0..frame_count).collect()) };
+        let from_last = if frame < 0 { i64::try_from(frame_count).ok()? } else { 0 };
+        usize::try_from(frame + from_last).ok().filter(|index| *index < frame_count).map(|index| vec![index])
     }
 }
 
-/// Gives memory for samples: so many words, of any value.
-pub type Take = dyn Fn(usize) -> Result<Vec<u64>> + Send + Sync;
+/// Allocates memory for samples: a number of 64-bit words, with any content.
+pub type Allocate = dyn Fn(usize) -> Result<Vec<u64>> + Send + Sync;
 
-/// Scratch of one thread, for what is decoded together.
+/// Scratch of one thread for images that are decoded in lock-step.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch {
+pub(crate) struct BatchScratch {
     workspace: Workspace,
-    /// The bytes of the frames.
-    bytes: Vec<Vec<u8>>,
+    /// Bytes of each image's frame.
+    frame_bytes: Vec<Vec<u8>>,
 }
 
-/// What becomes of an object.
+/// The result of one source.
 pub enum Outcome {
     /// Its samples.
-    Decoded(Picture),
-    /// It cannot be decoded: the error, the transfer syntax as far as it is known, and the frame.
+    Decoded(DecodedImage),
+    /// A decode error, the UID of the transfer syntax if it was read, and the index of the frame if there is one.
     Failed(DecodeError, Option<String>, Option<usize>),
-    /// It cannot be opened.
+    /// The system refused to open or read the file.
     Unreadable(io::Error, PathBuf),
-    /// It takes what is not here: another decoder, or a Modality LUT.
+    /// Not implemented here: another decoder, a Modality LUT, or an argument that the caller has to refuse.
     NeedsFallback,
-    /// Decoding it has panicked, with this text: a bug.
+    /// A panic and its message: a bug.
     Bug(String),
-    /// It was stopped.
-    Stopped,
+    /// The batch was cancelled.
+    Cancelled,
 }
 
-/// Decoded samples.
+/// Decoded samples of one object.
 #[derive(Debug)]
-pub struct Picture {
-    /// The samples of all frames, one after the other.
+pub struct DecodedImage {
+    /// Samples of all requested frames, in order.
     pub samples: SamplesBuf,
-    /// ([frames,] rows, columns[, samples]).
+    /// ([frames,] rows, columns[, samples per pixel]).
     pub shape: Vec<usize>,
-    /// What was not as the standard wants it, with the frame's index where it is of one.
+    /// Deviations, with the frame index unless they concern the whole value.
     pub deviations: Vec<(Option<usize>, Deviation)>,
 }
 
-/// An opened object, of which it is known that its frames can be as large as they are said to be.
-pub(crate) struct Opened {
+/// An opened image whose frames are long enough for its attributes.
+pub(crate) struct OpenedImage {
     object: Object,
     image: Image,
-    kind: Kind,
+    kind: ImageKind,
     codec: &'static dyn Codec,
     table: FrameTable,
     indices: Vec<usize>,
+    /// One per frame in `indices`, or one for all, or none.
     rescales: Vec<Rescale>,
     type_name: &'static str,
     shape: Vec<usize>,
 }
 
-impl Opened {
-    /// Opens what `request` wants of `source`.
-    pub(crate) fn new(source: &Source, request: &Request) -> Result<Self, Outcome> {
+impl OpenedImage {
+    /// Opens a source and checks the requested frames. No memory for samples is allocated yet.
+    pub(crate) fn open(source: &Source, request: &Request) -> Result<Self, Outcome> {
         let (object, image) = match open(source, &Limits::new(request.max_bytes)) {
             Ok(opened) => opened,
-            Err(OpenError::Header(error, stated)) => return Err(Outcome::Failed(error, stated, None)),
+            Err(OpenError::Header(error, uid)) => return Err(Outcome::Failed(error, uid, None)),
             Err(OpenError::File(error)) => {
                 let path = if let Source::Path(path) = source { path.clone() } else { PathBuf::new() };
                 return Err(Outcome::Unreadable(error, path));
             }
         };
-        let failed = |error| failed(error, &image.transfer_syntax, None);
+        let failed = |error| outcome_of(error, &image.transfer_syntax, None);
         let (syntax, codec, info, table) = image.frames(&object).map_err(failed)?;
-        // What is to be noted of the attributes is told by the one who opens a single image.
-        let is_elsewhere = image.high_bit.is_some_and(|high_bit| Some(high_bit.saturating_add(1)) != image.bits_stored);
+        // The package reports deviations of the attributes (`FrameSpec.deviations`), so such images are left to it.
+        let is_shifted = image.high_bit.is_some_and(|high_bit| Some(high_bit.saturating_add(1)) != image.bits_stored);
         let is_ambiguous = syntax.is_big_endian() && info.sample_bytes() > 2 && !info.is_float();
         let is_planar = info.is_native_422() && info.attributes().planar_configuration == 1;
-        if is_elsewhere || is_ambiguous || is_planar {
+        if is_shifted || is_ambiguous || is_planar {
             return Err(Outcome::NeedsFallback);
         }
         let indices = request.indices(&table).ok_or(Outcome::NeedsFallback)?;
         check_frames(&table, image.pixel_data(&object), &indices, &info, codec, &Limits::new(request.max_bytes))
-            .map_err(|error| self::failed(error.error, &image.transfer_syntax, Some(error.index)))?;
-        let stored = info.type_name();
-        let type_name = request.type_name.unwrap_or(if request.rescale { "float32" } else { stored });
+            .map_err(|failure| outcome_of(failure.error, &image.transfer_syntax, Some(failure.index)))?;
+        let stored_type = info.type_name();
+        let type_name = request.type_name.unwrap_or(if request.rescale { "float32" } else { stored_type });
         let mut rescales = Vec::new();
         if request.rescale {
             if info.samples_per_pixel() != 1 || object.has_modality_lut().map_err(failed)? {
                 return Err(Outcome::NeedsFallback);
             }
             rescales = object.rescales(&indices).map_err(failed)?;
-            if rescales.is_empty() && type_name != stored {
+            if rescales.is_empty() && type_name != stored_type {
                 rescales.push(Rescale { slope: 1.0, intercept: 0.0 });
             }
         }
-        let has_axis = request.frame.is_none() && indices.len() > 1;
-        let shape = shape_of(&info, has_axis.then_some(indices.len()));
-        let kind = Kind { syntax, info, options: request.options };
+        let has_frame_axis = request.frame.is_none() && indices.len() > 1;
+        let shape = shape_of(&info, has_frame_axis.then_some(indices.len()));
+        let kind = ImageKind { syntax, info, options: request.options };
         Ok(Self { object, image, kind, codec, table, indices, rescales, type_name, shape })
     }
 
-    /// Bytes of its samples, if `max_bytes` allows them.
-    pub(crate) fn bytes(&self, request: &Request) -> Result<u64, Outcome> {
+    /// Returns the number of output bytes, if `max_bytes` allows them.
+    pub(crate) fn output_bytes(&self, request: &Request) -> Result<u64, Outcome> {
         let samples = self.kind.info.samples().saturating_mul(self.indices.len());
         let bytes = SamplesBuf::bytes_of(self.type_name, samples).ok_or(Outcome::NeedsFallback)?;
         let reserved = Limits::new(request.max_bytes).reserve(bytes);
@@ -137,135 +147,133 @@ impl Opened {
         Ok(bytes as u64)
     }
 
-    /// The same with the memory for its samples, which `take` gives.
-    pub(crate) fn prepared(self, place: u64, take: &Take) -> Result<Prepared, Outcome> {
+    /// Allocates memory for the samples. `source_index` is that of the source in the caller's order.
+    pub(crate) fn allocate(self, source_index: u64, allocate: &Allocate) -> Result<ReadyImage, Outcome> {
         let samples = self.kind.info.samples().saturating_mul(self.indices.len());
-        match SamplesBuf::new(self.type_name, samples, |bytes| take(bytes.div_ceil(8))) {
-            Ok(Some(samples)) => Ok(Prepared { place, opened: self, samples }),
+        match SamplesBuf::new(self.type_name, samples, |bytes| allocate(bytes.div_ceil(8))) {
+            Ok(Some(samples)) => Ok(ReadyImage { source_index, opened: self, samples }),
             Ok(None) => Err(Outcome::NeedsFallback),
             Err(error) => Err(Outcome::Failed(error, None, None)),
         }
     }
 }
 
-/// An object whose samples have their memory.
-pub(crate) struct Prepared {
-    place: u64,
-    opened: Opened,
+/// An opened image with memory for its samples.
+pub(crate) struct ReadyImage {
+    source_index: u64,
+    opened: OpenedImage,
     samples: SamplesBuf,
 }
 
-impl Prepared {
-    /// How many objects like it are decoded together: single frames, without a budget to share out.
-    pub(crate) fn together(&self, request: &Request) -> usize {
+impl ReadyImage {
+    /// Returns how many images of this kind to decode in lock-step. Only single frames without a budget are.
+    pub(crate) fn batch_size(&self, request: &Request) -> usize {
         let is_single = self.opened.indices.len() == 1 && request.max_bytes.is_none();
         if is_single { self.opened.codec.together(&self.opened.kind.info) } else { 1 }
     }
 
-    /// Whether the two may be decoded together.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        self.opened.kind.is_same(&other.opened.kind)
+    /// True if the two images can be decoded in lock-step.
+    pub(crate) fn is_same_kind(&self, other: &Self) -> bool {
+        let (kind, other) = (&self.opened.kind, &other.opened.kind);
+        kind.syntax == other.syntax && kind.info == other.info
     }
 
-    /// Decodes it alone, on `threads` threads.
-    pub(crate) fn decode(mut self, request: &Request, threads: usize, watch: Cancel<'_>) -> Outcome {
+    /// Decodes the image alone, on at most `threads` threads.
+    pub(crate) fn decode(mut self, request: &Request, threads: usize, cancel: Cancel<'_>) -> Outcome {
         let limits = Limits::new(request.max_bytes);
-        let Opened { object, image, kind, table, indices, rescales, .. } = &self.opened;
+        let OpenedImage { object, image, kind, table, indices, rescales, .. } = &self.opened;
         let (rescale, rescales) = match rescales.as_slice() {
-            [all] => (Some(*all), &[][..]),
-            each => (None, each),
+            [rescale] => (Some(*rescale), &[][..]),
+            per_frame => (None, per_frame),
         };
         let job = kind.job(&limits, rescale);
         let data = image.pixel_data(object);
         let output = FramesOutput { samples: self.samples.as_mut(), rescales, is_warm: false };
-        let poll = || watch.beat().is_err();
+        let poll = || cancel.beat().is_err();
         match decode_frames(&job, table, data, indices, output, threads, &poll) {
-            Ok(summary) => self.picture(summary.deviations),
-            Err(FrameError { index, error }) => failed(error, &self.opened.image.transfer_syntax, Some(index)),
+            Ok(summary) => self.decoded(summary.deviations),
+            Err(FrameError { index, error }) => outcome_of(error, &self.opened.image.transfer_syntax, Some(index)),
         }
     }
 
-    fn picture(self, of_frames: Vec<(Option<usize>, Deviation)>) -> Outcome {
-        let Opened { table, shape, .. } = self.opened;
-        let mut deviations: Vec<_> = table.deviations().iter().map(|note| (None, note.clone())).collect();
-        deviations.extend(of_frames);
-        Outcome::Decoded(Picture { samples: self.samples, shape, deviations })
+    fn decoded(self, frame_deviations: Vec<(Option<usize>, Deviation)>) -> Outcome {
+        let OpenedImage { table, shape, .. } = self.opened;
+        let mut deviations: Vec<_> = table.deviations().iter().map(|deviation| (None, deviation.clone())).collect();
+        deviations.extend(frame_deviations);
+        Outcome::Decoded(DecodedImage { samples: self.samples, shape, deviations })
     }
 }
 
-/// Decodes images of a kind in lock-step: the outcome of each, with its place.
+/// Decodes images of the same kind, one frame each, in lock-step; returns their outcomes with their source indices.
 pub(crate) fn decode_same_kind(
-    prepared: &mut Vec<Prepared>,
-    scratch: &mut Scratch,
-    watch: Cancel<'_>,
+    images: &mut Vec<ReadyImage>,
+    scratch: &mut BatchScratch,
+    cancel: Cancel<'_>,
 ) -> Vec<(u64, Outcome)> {
-    let Some(first) = prepared.first() else { return Vec::new() };
+    let Some(first) = images.first() else { return Vec::new() };
     let (kind, limits) = (first.opened.kind, Limits::unbounded());
     let job = kind.job(&limits, None);
-    let Scratch { workspace, bytes } = scratch;
-    bytes.resize_with(bytes.len().max(prepared.len()), Vec::new);
-    let mut frames = Vec::with_capacity(prepared.len());
-    let mut unread = Vec::with_capacity(prepared.len());
-    for (prepared, bytes) in prepared.iter_mut().zip(bytes) {
-        let Opened { object, image, table, indices, rescales, .. } = &prepared.opened;
+    let BatchScratch { workspace, frame_bytes } = scratch;
+    frame_bytes.resize_with(frame_bytes.len().max(images.len()), Vec::new);
+    let mut frames = Vec::with_capacity(images.len());
+    // One per image: why the bytes of its frame cannot be read. Such an image takes no part in the batch.
+    let mut read_errors = Vec::with_capacity(images.len());
+    for (ready, bytes) in images.iter_mut().zip(frame_bytes) {
+        let OpenedImage { object, image, table, indices, rescales, .. } = &ready.opened;
         let index = indices.first().copied().unwrap_or(0);
         match table.frame(image.pixel_data(object), index, &limits, bytes) {
             Ok(src) => {
-                frames.push(BatchFrame { src, out: prepared.samples.as_mut(), rescale: rescales.first().copied() });
-                unread.push(None);
+                frames.push(BatchFrame { src, out: ready.samples.as_mut(), rescale: rescales.first().copied() });
+                read_errors.push(None);
             }
-            Err(error) => unread.push(Some(error)),
+            Err(error) => read_errors.push(Some(error)),
         }
     }
-    let mut decoded = decode_batch(&job, frames, workspace, watch).into_iter();
-    let mut outcomes = Vec::with_capacity(unread.len());
-    for (prepared, unread) in prepared.drain(..).zip(unread) {
-        let (place, index) = (prepared.place, prepared.opened.indices.first().copied());
-        let result = match unread {
-            Some(error) => Err(error),
-            None => decoded.next().unwrap_or_else(|| Err(DecodeError::new(ErrorKind::Interrupted, "", ""))),
+    let mut results = decode_batch(&job, frames, workspace, cancel).into_iter();
+    let mut outcomes = Vec::with_capacity(read_errors.len());
+    for (ready, read_error) in images.drain(..).zip(read_errors) {
+        let (source_index, index) = (ready.source_index, ready.opened.indices.first().copied());
+        let outcome = match read_error.map_or_else(|| results.next(), |error| Some(Err(error))) {
+            Some(Ok(decoded)) => {
+                ready.decoded(decoded.deviations.into_iter().map(|deviation| (index, deviation)).collect())
+            }
+            Some(Err(error)) => outcome_of(error, &ready.opened.image.transfer_syntax, index),
+            None => Outcome::Bug("a batch returned fewer results than frames".to_owned()),
         };
-        let outcome = match result {
-            Ok(decoded) => prepared.picture(decoded.deviations.into_iter().map(|note| (index, note)).collect()),
-            Err(error) => failed(error, &prepared.opened.image.transfer_syntax, index),
-        };
-        outcomes.push((place, outcome));
+        outcomes.push((source_index, outcome));
     }
     outcomes
 }
 
-/// What an error means for who decodes many.
-fn failed(error: DecodeError, transfer_syntax: &str, index: Option<usize>) -> Outcome {
+/// Returns the outcome of a decode error. `Unsupported` and `Output` errors are left to the package, which asks fallback
+/// decoders, or raises the same error about its own arguments.
+fn outcome_of(error: DecodeError, transfer_syntax: &str, index: Option<usize>) -> Outcome {
     match error.kind() {
         ErrorKind::Unsupported | ErrorKind::Output => Outcome::NeedsFallback,
-        ErrorKind::Interrupted => Outcome::Stopped,
+        ErrorKind::Interrupted => Outcome::Cancelled,
         _ => Outcome::Failed(error, Some(transfer_syntax.to_owned()), index),
     }
 }
 
 /// The common properties of images that are decoded in lock-step.
 #[derive(Clone, Copy)]
-struct Kind {
+struct ImageKind {
     syntax: TransferSyntax,
     info: FrameInfo,
-    /// Those of the request, the same for all its objects.
+    /// Options of the request, equal for all images of a batch.
     options: DecodeOptions,
 }
 
-impl Kind {
-    fn is_same(&self, other: &Self) -> bool {
-        self.syntax == other.syntax && self.info == other.info
-    }
-
+impl ImageKind {
     fn job<'a>(&'a self, limits: &'a Limits, rescale: Option<Rescale>) -> Job<'a> {
         let finish = OutputOptions { rescale, ..self.options.finish };
         Job { syntax: self.syntax, info: &self.info, limits, options: DecodeOptions { finish, ..self.options } }
     }
 }
 
-fn shape_of(info: &FrameInfo, frames: Option<usize>) -> Vec<usize> {
+fn shape_of(info: &FrameInfo, frame_count: Option<usize>) -> Vec<usize> {
     let samples = (info.samples_per_pixel() > 1).then(|| info.samples_per_pixel());
     let attributes = info.attributes();
     let plane = [attributes.rows as usize, attributes.columns as usize];
-    frames.into_iter().chain(plane).chain(samples).collect()
+    frame_count.into_iter().chain(plane).chain(samples).collect()
 }

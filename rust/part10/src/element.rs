@@ -1,10 +1,19 @@
-//! One data element: its header (PS3.5 7.1), and what value representations have to do with it.
+//! Headers of data elements (PS3.5 7.1): tag, value representation, length.
+//!
+//! ```text
+//! explicit VR, short       | tag 4 | VR 2 | length 2 | value …           most VRs
+//! explicit VR, long        | tag 4 | VR 2 | 0 0 | length 4 | value …     OB OD OF OL OV OW SQ SV UC UN UR UT UV
+//! implicit VR, items       | tag 4 | length 4 | value …
+//!
+//! Rows = 512 in explicit VR little endian:  28 00 10 00  55 53  02 00  00 02
+//!                                           (0028,0010)  U  S   2      512
+//! ```
 
 use crate::window::Window;
 use dicoxide_core::Result;
 use std::fmt;
 
-/// Group and element number.
+/// Group number in the upper 16 bits, element number in the lower 16 bits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub u32);
 
@@ -12,9 +21,17 @@ impl Tag {
     pub(crate) const ITEM: Self = Self(0xFFFE_E000);
     pub(crate) const ITEM_DELIMITER: Self = Self(0xFFFE_E00D);
     pub(crate) const SEQUENCE_DELIMITER: Self = Self(0xFFFE_E0DD);
+    pub(crate) const FLOAT_PIXEL_DATA: Self = Self(0x7FE0_0008);
+    pub(crate) const DOUBLE_FLOAT_PIXEL_DATA: Self = Self(0x7FE0_0009);
+    pub(crate) const PIXEL_DATA: Self = Self(0x7FE0_0010);
 
     pub(crate) const fn group(self) -> u32 {
         self.0 >> 16
+    }
+
+    /// True for the three elements that hold pixel data.
+    pub(crate) fn is_pixel_data(self) -> bool {
+        matches!(self, Self::FLOAT_PIXEL_DATA | Self::DOUBLE_FLOAT_PIXEL_DATA | Self::PIXEL_DATA)
     }
 }
 
@@ -30,15 +47,15 @@ impl fmt::Debug for Tag {
     }
 }
 
-/// A value representation as the file states it (PS3.5 6.2).
+/// A value representation as declared in the file (PS3.5 6.2): two letters.
 pub type Vr = [u8; 2];
 
-/// How data elements are encoded.
+/// Encoding of data elements, independent of how pixel data are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoding {
-    /// Without value representations (PS3.5 7.1.3).
+    /// True if elements have no value representation (PS3.5 7.1.3).
     pub is_implicit: bool,
-    /// With the most significant byte first (PS3.5 7.3).
+    /// True if the most significant byte comes first (PS3.5 7.3).
     pub is_big_endian: bool,
 }
 
@@ -47,73 +64,75 @@ impl Encoding {
     pub(crate) const EXPLICIT: Self = Self { is_implicit: false, is_big_endian: false };
     pub(crate) const EXPLICIT_BIG_ENDIAN: Self = Self { is_implicit: false, is_big_endian: true };
 
-    fn short(self, bytes: [u8; 2]) -> u32 {
+    fn u16(self, bytes: [u8; 2]) -> u32 {
         u32::from(if self.is_big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
     }
 
-    fn long(self, bytes: [u8; 4]) -> u32 {
+    fn u32(self, bytes: [u8; 4]) -> u32 {
         if self.is_big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
     }
 
     pub(crate) fn tag(self, [g0, g1, e0, e1]: [u8; 4]) -> Tag {
-        Tag(self.short([g0, g1]) << 16 | self.short([e0, e1]))
+        Tag(self.u16([g0, g1]) << 16 | self.u16([e0, e1]))
     }
 }
 
-/// Where the value of an element lies.
+/// A data element: its header, and the byte range of its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Element {
-    /// Its tag.
+    /// Tag.
     pub tag: Tag,
-    /// Its value representation, where the file states one.
+    /// Value representation, if the file declares one.
     pub vr: Option<Vr>,
-    /// How it is encoded, and what is nested in it.
+    /// Encoding of the element and, unless its items differ, of the items nested in it.
     pub encoding: Encoding,
-    /// Where its value begins.
+    /// Byte offset of the value in the file, or in the inflated data set.
     pub offset: u64,
-    /// How long the value is, without the delimiter where the length is undefined; less than is stated where the file ends.
+    /// Length of the value in bytes, without the delimiter of an undefined length. It is shorter than declared if the
+    /// file ends early.
     pub length: u64,
-    /// Whether a delimiter ends it, not a length.
+    /// True if the declared length is undefined: a delimiter ends the value.
     pub is_undefined: bool,
 }
 
-/// The header of an element, as it stands in the file.
+/// The header of an element as declared in the file.
 pub(crate) struct ElementHeader {
     pub(crate) tag: Tag,
     pub(crate) vr: Option<Vr>,
-    /// `None` where it is undefined.
+    /// Declared length of the value in bytes; `None` if it is undefined.
     pub(crate) length: Option<u32>,
-    /// Where the value begins.
-    pub(crate) offset: u64,
+    /// Byte offset of the value.
+    pub(crate) value_offset: u64,
 }
 
-/// Reads the header of the element at `at`; `None` where not all of it is there.
+/// Reads the header of the element at `offset`; `None` if the file ends within it.
 ///
-/// What has no value representation in a data set that has them is taken for implicit VR, as some writers switch; two
-/// letters that are none of PS3.5 6.2 are taken for one with a length of 16 bits.
-pub(crate) fn header(window: &mut Window<'_>, at: u64, encoding: Encoding) -> Result<Option<ElementHeader>> {
-    let bytes = window.peek(at, 12)?;
+/// An element of an explicit VR data set without two capital letters is read as implicit VR, because some writers switch
+/// within a data set. Two letters that are not in PS3.5 6.2 are read as a VR with a 16-bit length, as pydicom does.
+pub(crate) fn read_header(window: &mut Window<'_>, offset: u64, encoding: Encoding) -> Result<Option<ElementHeader>> {
+    let bytes = window.peek(offset, 12)?;
     let Some((&[t0, t1, t2, t3, v0, v1, l0, l1], rest)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
     let tag = encoding.tag([t0, t1, t2, t3]);
     let vr = [v0, v1];
     let defined = |length: u32| (length != u32::MAX).then_some(length);
-    // Those of PS3.5 6.2 are among them.
-    let is_stated = !encoding.is_implicit && (*b"AA" <= vr && vr <= *b"ZZ");
-    if !is_stated {
-        let length = defined(encoding.long([v0, v1, l0, l1]));
-        return Ok(Some(ElementHeader { tag, vr: None, length, offset: at + 8 }));
+    // A range comparison of two bytes is cheaper than looking up the VR, and accepts a superset.
+    let has_vr = !encoding.is_implicit && (*b"AA" <= vr && vr <= *b"ZZ");
+    if !has_vr {
+        let length = defined(encoding.u32([v0, v1, l0, l1]));
+        return Ok(Some(ElementHeader { tag, vr: None, length, value_offset: offset + 8 }));
     }
     if !has_long_length(vr) {
-        let length = Some(encoding.short([l0, l1]));
-        return Ok(Some(ElementHeader { tag, vr: Some(vr), length, offset: at + 8 }));
+        let length = Some(encoding.u16([l0, l1]));
+        return Ok(Some(ElementHeader { tag, vr: Some(vr), length, value_offset: offset + 8 }));
     }
     let Some(length) = rest.first_chunk::<4>() else { return Ok(None) };
-    Ok(Some(ElementHeader { tag, vr: Some(vr), length: defined(encoding.long(*length)), offset: at + 12 }))
+    let length = defined(encoding.u32(*length));
+    Ok(Some(ElementHeader { tag, vr: Some(vr), length, value_offset: offset + 12 }))
 }
 
-/// Whether a value representation's length has 32 bits in explicit VR (PS3.5 7.1.2).
+/// True if the length of this VR has 32 bits in explicit VR (PS3.5 7.1.2).
 fn has_long_length(vr: Vr) -> bool {
-    // Most have another first letter.
+    // Most VRs fail the test of the first letter.
     matches!(vr, [b'O' | b'S' | b'U', _])
         && matches!(
             &vr,
@@ -121,8 +140,8 @@ fn has_long_length(vr: Vr) -> bool {
         )
 }
 
-/// Whether it is one of PS3.5 6.2.
-pub(crate) fn is_known(vr: Vr) -> bool {
+/// True if the VR is one of PS3.5 6.2.
+pub(crate) fn is_known_vr(vr: Vr) -> bool {
     has_long_length(vr)
         || matches!(
             &vr,
@@ -150,14 +169,15 @@ pub(crate) fn is_known(vr: Vr) -> bool {
         )
 }
 
-/// Whether the data set or item whose first element is at `at` is implicit VR: the element itself tells, whatever the
-/// transfer syntax says, as writers get it wrong; items may be implicit in explicit data sets (PS3.5 6.2.2), not the
-/// other way about.
-pub(crate) fn is_implicit(window: &mut Window<'_>, at: u64, assumed: Encoding, is_item: bool) -> Result<bool> {
+/// True if the data set or item whose first element is at `offset` is in implicit VR.
+///
+/// The bytes of the first element decide, not the transfer syntax, which some writers get wrong. An item may be implicit in
+/// an explicit VR data set (PS3.5 6.2.2), but not explicit in an implicit VR one.
+pub(crate) fn is_implicit(window: &mut Window<'_>, offset: u64, assumed: Encoding, is_item: bool) -> Result<bool> {
     if is_item && assumed.is_implicit {
         return Ok(true);
     }
-    Ok(match window.array::<6>(at)? {
+    Ok(match window.array::<6>(offset)? {
         Some([.., v0, v1]) => !(v0.is_ascii_uppercase() && v1.is_ascii_uppercase()),
         None => assumed.is_implicit,
     })

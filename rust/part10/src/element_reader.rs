@@ -1,32 +1,74 @@
-//! Data elements one after the other (PS3.5 7.1, 7.5): where the value of each lies. Nothing is read but headers; what is
-//! nested is stepped over, however deep, and looked at when somebody asks for it.
+//! Finds the data elements of data sets and items (PS3.5 7.1, 7.5) by reading their headers only.
+//!
+//! Values are stepped over. A value of defined length costs nothing. A sequence of undefined length ends at its
+//! delimiter, which is found by stepping over its items, and the elements of its items, with a stack of open levels
+//! instead of recursion: a file of 1 GiB can nest 60 million levels deep.
+//!
+//! ```text
+//! step_over(sequence):                  levels = [sequence]
+//!   innermost level is a sequence:      item of defined length    → step over it
+//!                                       item of undefined length  → push item
+//!                                       sequence delimiter        → pop
+//!   innermost level is an item:         element of defined length → step over it
+//!                                       sequence, undefined       → push sequence
+//!                                       other, undefined          → search its delimiter
+//!                                       item delimiter            → pop
+//!   nothing left                        → return the offset of the last delimiter, and of what follows it
+//! ```
+//!
+//! Example: a sequence with one item, both of undefined length, in implicit VR little endian. The value is at offset 8.
+//!
+//! ```text
+//! offset  bytes                                 meaning                              open levels
+//!   0     40 00 60 02  FF FF FF FF              (0040,0260), undefined length        sequence
+//!   8     FE FF 00 E0  FF FF FF FF              item, undefined length               sequence, item
+//!  16     08 00 00 01  02 00 00 00  31 20       (0008,0100), 2 bytes: stepped over   sequence, item
+//!  26     FE FF 0D E0  00 00 00 00              item delimiter                       sequence
+//!  34     FE FF DD E0  00 00 00 00              sequence delimiter                   –
+//!  42     the next element: the value has 34 - 8 = 26 bytes
+//! ```
 
-use crate::element::{self, Element, Encoding, Tag};
+use crate::element::{self, Element, Encoding, Tag, read_header};
 use crate::window::Window;
 use dicoxide_core::{DecodeError, ErrorKind, Result};
 
 const CLAUSE: &str = "PS3.5 7.5";
+/// Bytes of a delimiter: tag and length.
+const DELIMITER_BYTES: u64 = 8;
+/// Bytes that are searched for a delimiter at once.
+const SEARCH_BYTES: usize = 4096;
 
 /// The elements of a data set or item.
 #[derive(Debug, Clone, Default)]
 pub struct DataSet {
     elements: Vec<Element>,
-    /// Whether tags ascend, as they should (PS3.5 7.1).
+    /// True if tags ascend, as PS3.5 7.1 requires.
     is_sorted: bool,
 }
 
-/// What data sets are read of: everything, or as long as a group goes on.
+/// Extent of an item, and the encoding of its elements.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ItemRange {
+    /// Byte offset of the first element.
+    pub(crate) start: u64,
+    /// Byte offset after the last element.
+    pub(crate) end: u64,
+    pub(crate) encoding: Encoding,
+}
+
+/// Condition that ends a data set before the end of its range.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Until {
     End,
-    /// The first element of another group.
+    /// The first element whose group is not this one.
     OtherGroup(u32),
 }
 
 impl DataSet {
-    /// Reads the elements from `start` to `end`, and says where they ended.
+    /// Reads the elements in `start..end`, and returns them and the offset where reading ended.
     ///
-    /// Of a Pixel Data value of undefined length nothing is read: it is taken to be the last element, to the end.
+    /// A pixel data element of undefined length is taken to be the last one and to extend to the end of the file, so that
+    /// its fragments are not read.
     pub(crate) fn read(
         window: &mut Window<'_>,
         start: u64,
@@ -34,209 +76,229 @@ impl DataSet {
         encoding: Encoding,
         until: Until,
     ) -> Result<(Self, u64)> {
-        // Nothing for what is empty: there may be millions of empty items.
-        let most = end.saturating_sub(start) / 8;
-        let mut elements: Vec<Element> = Vec::with_capacity((most / 4).clamp(4, 256).min(most) as usize);
-        let mut at = start;
-        while at < end {
-            let Some(header) = element::header(window, at, encoding)? else { break };
+        // An element has at least 8 bytes. Empty items allocate nothing: a file may have millions of them.
+        let max_count = end.saturating_sub(start) / 8;
+        let mut elements: Vec<Element> = Vec::with_capacity((max_count / 4).clamp(4, 256).min(max_count) as usize);
+        let mut offset = start;
+        while offset < end {
+            let Some(header) = read_header(window, offset, encoding)? else { break };
             if until != Until::End && until != Until::OtherGroup(header.tag.group()) {
                 break;
             }
-            if header.tag == Tag::ITEM_DELIMITER {
-                at = header.offset;
+            let element::ElementHeader { tag, vr, length, value_offset } = header;
+            if tag == Tag::ITEM_DELIMITER {
+                offset = value_offset;
                 break;
             }
-            let (tag, vr, offset) = (header.tag, header.vr, header.offset);
-            let is_undefined = header.length.is_none();
-            let left = window.size().saturating_sub(offset);
-            let (length, next) = match header.length {
-                Some(length) => (u64::from(length).min(left), offset.saturating_add(u64::from(length))),
-                None if crate::pixel::is_pixel_data(tag) => (left, window.size()),
-                None => skip_undefined(window, tag, vr, offset, encoding)?,
+            let available = window.file_bytes().saturating_sub(value_offset);
+            let is_undefined = length.is_none();
+            let (length, next) = match length {
+                Some(length) => (u64::from(length).min(available), value_offset.saturating_add(u64::from(length))),
+                None if tag.is_pixel_data() => (available, window.file_bytes()),
+                None => undefined_length(window, tag, vr, value_offset, encoding)?,
             };
-            elements.push(Element { tag, vr, encoding, offset, length, is_undefined });
-            at = next;
+            elements.push(Element { tag, vr, encoding, offset: value_offset, length, is_undefined });
+            offset = next;
         }
-        let is_sorted = elements.is_sorted_by(|one, next| one.tag < next.tag);
-        Ok((Self { elements, is_sorted }, at))
+        let is_sorted = elements.is_sorted_by(|element, next| element.tag < next.tag);
+        Ok((Self { elements, is_sorted }, offset))
     }
 
-    /// The element of a tag; the last one where there are several.
+    /// Reads the elements of an item.
+    pub(crate) fn read_item(window: &mut Window<'_>, item: ItemRange) -> Result<Self> {
+        Ok(Self::read(window, item.start, item.end, item.encoding, Until::End)?.0)
+    }
+
+    /// Returns the element with this tag, the last one if there are several.
     #[must_use]
     pub fn get(&self, tag: Tag) -> Option<&Element> {
         if self.is_sorted {
-            let place = self.elements.binary_search_by_key(&tag, |element| element.tag).ok()?;
-            return self.elements.get(place);
+            let index = self.elements.binary_search_by_key(&tag, |element| element.tag).ok()?;
+            return self.elements.get(index);
         }
         self.elements.iter().rev().find(|element| element.tag == tag)
     }
 
-    /// All elements, in the order of the file.
+    /// Returns all elements in file order.
     #[must_use]
     pub fn elements(&self) -> &[Element] {
         &self.elements
     }
 }
 
-/// The items of a sequence: where the elements of each begin and end, and how they are encoded.
-pub(crate) fn items(window: &mut Window<'_>, sequence: &Element) -> Result<Vec<(u64, u64, Encoding)>> {
-    let end = sequence.offset + sequence.length;
-    let mut found = Vec::new();
-    let mut at = sequence.offset;
-    while at < end {
-        let Some(item) = next_item(window, at, sequence.encoding)? else { break };
+/// Finds the items of a sequence.
+pub(crate) fn find_items(window: &mut Window<'_>, sequence: &Element) -> Result<Vec<ItemRange>> {
+    let sequence_end = sequence.offset + sequence.length;
+    let mut items = Vec::new();
+    let mut offset = sequence.offset;
+    while offset < sequence_end {
+        let Some(item) = next_item(window, offset, sequence.encoding)? else { break };
         let encoding = item_encoding(window, item.start, sequence.encoding)?;
-        let (stop, next) = match item.length {
+        let (end, next) = match item.length {
             Some(length) => {
-                let stop = item.start.saturating_add(u64::from(length));
-                (stop.min(window.size()), stop)
+                let end = item.start.saturating_add(u64::from(length));
+                (end.min(window.file_bytes()), end)
             }
-            None => skip(window, item.start, Level::Item(encoding))?,
+            None => step_over(window, item.start, Level::Item(encoding))?,
         };
-        found.push((item.start, stop, encoding));
-        at = next;
+        items.push(ItemRange { start: item.start, end, encoding });
+        offset = next;
     }
-    Ok(found)
+    Ok(items)
 }
 
-/// The beginning of an item.
-struct Item {
+/// The header of an item.
+struct ItemHeader {
+    /// Byte offset of the first element.
     start: u64,
+    /// Declared length in bytes; `None` if it is undefined.
     length: Option<u32>,
 }
 
-/// The item at `at`, or `None` at the end of the sequence.
-fn next_item(window: &mut Window<'_>, at: u64, encoding: Encoding) -> Result<Option<Item>> {
-    let as_items = Encoding { is_implicit: true, ..encoding };
-    let Some(header) = element::header(window, at, as_items)? else {
-        return Err(error(ErrorKind::Truncated, "the file ends within a sequence", at));
+/// Reads the item header at `offset`; `None` for the sequence delimiter.
+fn next_item(window: &mut Window<'_>, offset: u64, encoding: Encoding) -> Result<Option<ItemHeader>> {
+    // Items have no VR in any encoding.
+    let item_encoding = Encoding { is_implicit: true, ..encoding };
+    let Some(header) = read_header(window, offset, item_encoding)? else {
+        return Err(error(ErrorKind::Truncated, "the file ends within a sequence", offset));
     };
     match header.tag {
         Tag::SEQUENCE_DELIMITER => Ok(None),
-        Tag::ITEM => Ok(Some(Item { start: header.offset, length: header.length })),
-        other => Err(error(ErrorKind::Malformed, &format!("tag {other} found, an item (FFFE,E000) expected"), at)),
+        Tag::ITEM => Ok(Some(ItemHeader { start: header.value_offset, length: header.length })),
+        other => Err(error(ErrorKind::Malformed, &format!("tag {other} found, item (FFFE,E000) expected"), offset)),
     }
 }
 
-fn item_encoding(window: &mut Window<'_>, start: u64, of_sequence: Encoding) -> Result<Encoding> {
-    Ok(Encoding { is_implicit: element::is_implicit(window, start, of_sequence, true)?, ..of_sequence })
+fn item_encoding(window: &mut Window<'_>, start: u64, sequence: Encoding) -> Result<Encoding> {
+    Ok(Encoding { is_implicit: element::is_implicit(window, start, sequence, true)?, ..sequence })
 }
 
-/// How long a value of undefined length is, and where the next element begins.
-fn skip_undefined(
+/// Returns the length of a value of undefined length, and the offset of the next element.
+fn undefined_length(
     window: &mut Window<'_>,
     tag: Tag,
     vr: Option<[u8; 2]>,
-    offset: u64,
+    value_offset: u64,
     encoding: Encoding,
 ) -> Result<(u64, u64)> {
     let is_sequence = match vr.as_ref() {
-        // Of unknown VR and undefined length there are only sequences (PS3.5 6.2.2).
+        // A value of VR UN and undefined length is a sequence (PS3.5 6.2.2).
         Some(b"SQ" | b"UN") => true,
-        None => window.array(offset)?.is_some_and(|next| {
-            let next = encoding.tag(next);
-            next == Tag::ITEM || next == Tag::SEQUENCE_DELIMITER
+        None => window.array(value_offset)?.is_some_and(|bytes| {
+            let tag = encoding.tag(bytes);
+            tag == Tag::ITEM || tag == Tag::SEQUENCE_DELIMITER
         }),
         Some(_) => false,
     };
     let (end, next) = if is_sequence {
-        skip(window, offset, Level::Sequence(encoding))?
+        step_over(window, value_offset, Level::Sequence(encoding))?
     } else {
-        find_delimiter(window, tag, offset, encoding)?
+        find_delimiter(window, tag, value_offset, encoding)?
     };
-    Ok((end - offset, next))
+    Ok((end - value_offset, next))
 }
 
-/// What nests: a sequence of undefined length, and an item of undefined length in it.
+/// An open level of nesting: a sequence or an item, of undefined length, and its encoding.
+#[derive(Clone, Copy)]
 enum Level {
     Sequence(Encoding),
     Item(Encoding),
 }
 
-/// Steps over what is nested in `outermost`, whose content is at `at`: where its delimiter is, and what follows.
-fn skip(window: &mut Window<'_>, mut at: u64, outermost: Level) -> Result<(u64, u64)> {
-    // No recursion: how deep it goes is up to the file.
-    let mut levels = vec![outermost];
+/// Finds the delimiter of `level`, whose content starts at `offset`: returns its offset, and the offset after it.
+fn step_over(window: &mut Window<'_>, mut offset: u64, mut level: Level) -> Result<(u64, u64)> {
+    let mut outer_levels = Vec::new();
     loop {
-        let delimiter = at;
-        let is_over = match levels.last() {
-            None => return Ok((at, at)),
-            Some(&Level::Sequence(encoding)) => match next_item(window, at, encoding)? {
+        let delimiter = offset;
+        let is_delimiter = match level {
+            Level::Sequence(encoding) => match next_item(window, offset, encoding)? {
                 None => {
-                    at += 8;
+                    offset += DELIMITER_BYTES;
                     true
                 }
-                Some(Item { start, length: Some(length) }) => {
-                    at = start.saturating_add(u64::from(length));
+                Some(ItemHeader { start, length: Some(length) }) => {
+                    offset = start.saturating_add(u64::from(length));
                     false
                 }
-                Some(Item { start, length: None }) => {
-                    levels.push(Level::Item(item_encoding(window, start, encoding)?));
-                    at = start;
+                Some(ItemHeader { start, length: None }) => {
+                    outer_levels.push(level);
+                    level = Level::Item(item_encoding(window, start, encoding)?);
+                    offset = start;
                     false
                 }
             },
-            Some(&Level::Item(encoding)) => {
-                let Some(header) = element::header(window, at, encoding)? else {
-                    return Err(error(ErrorKind::Truncated, "the file ends within an item", at));
+            Level::Item(encoding) => {
+                let Some(header) = read_header(window, offset, encoding)? else {
+                    return Err(error(ErrorKind::Truncated, "the file ends within an item", offset));
                 };
-                at = header.offset;
+                offset = header.value_offset;
                 match header.length {
                     _ if header.tag == Tag::ITEM_DELIMITER => true,
                     Some(length) => {
-                        at = at.saturating_add(u64::from(length));
+                        offset = offset.saturating_add(u64::from(length));
                         false
                     }
                     None if matches!(header.vr.as_ref(), None | Some(b"SQ" | b"UN")) => {
-                        levels.push(Level::Sequence(encoding));
+                        outer_levels.push(level);
+                        level = Level::Sequence(encoding);
                         false
                     }
                     None => {
-                        at = find_delimiter(window, header.tag, at, encoding)?.1;
+                        offset = find_delimiter(window, header.tag, offset, encoding)?.1;
                         false
                     }
                 }
             }
         };
-        if is_over {
-            levels.pop();
-            if levels.is_empty() {
-                return Ok((delimiter, at));
+        if is_delimiter {
+            match outer_levels.pop() {
+                Some(outer) => level = outer,
+                None => return Ok((delimiter, offset)),
             }
         }
     }
 }
 
-/// Where the delimiter of a value that is no sequence lies, and what follows: behind its fragments, if it has any
-/// (PS3.5 A.4), else wherever the bytes of one are.
-pub(crate) fn find_delimiter(window: &mut Window<'_>, tag: Tag, offset: u64, encoding: Encoding) -> Result<(u64, u64)> {
-    let mut at = offset;
-    if window.array(offset)?.is_some_and(|tag| encoding.tag(tag) == Tag::ITEM) {
-        while let Some(item) = next_item(window, at, encoding)? {
-            let Some(length) = item.length else {
-                return Err(error(ErrorKind::Malformed, "a fragment of undefined length", at));
+/// Finds the sequence delimiter of a value that is no sequence: returns its offset, and the offset after it.
+///
+/// If the value starts with an item, its fragments are stepped over (PS3.5 A.4); otherwise the first occurrence of the
+/// delimiter's tag ends it.
+pub(crate) fn find_delimiter(
+    window: &mut Window<'_>,
+    tag: Tag,
+    value_offset: u64,
+    encoding: Encoding,
+) -> Result<(u64, u64)> {
+    let mut offset = value_offset;
+    if window.array(value_offset)?.is_some_and(|bytes| encoding.tag(bytes) == Tag::ITEM) {
+        while let Some(fragment) = next_item(window, offset, encoding)? {
+            let Some(length) = fragment.length else {
+                return Err(error(ErrorKind::Malformed, "fragment of undefined length found", offset));
             };
-            at = item.start.saturating_add(u64::from(length));
+            offset = fragment.start.saturating_add(u64::from(length));
         }
-        return Ok((at, at + 8));
+        return Ok((offset, offset + DELIMITER_BYTES));
     }
     loop {
-        let bytes = window.peek(at, 4096)?;
-        let found = bytes
+        let bytes = window.peek(offset, SEARCH_BYTES)?;
+        let position = bytes
             .windows(4)
-            .position(|four| four.first_chunk().is_some_and(|four| encoding.tag(*four) == Tag::SEQUENCE_DELIMITER));
-        match found {
-            Some(found) => return Ok((at + found as u64, at + found as u64 + 8)),
-            None if bytes.len() < 4096 => {
-                let what = format!("the file ends within element {tag} of undefined length");
-                return Err(error(ErrorKind::Truncated, &what, at + bytes.len() as u64));
+            .position(|bytes| bytes.first_chunk().is_some_and(|tag| encoding.tag(*tag) == Tag::SEQUENCE_DELIMITER));
+        match position {
+            Some(position) => {
+                let delimiter = offset + position as u64;
+                return Ok((delimiter, delimiter + DELIMITER_BYTES));
             }
-            None => at += 4096 - 3,
+            None if bytes.len() < SEARCH_BYTES => {
+                let what = format!("the file ends within element {tag} of undefined length");
+                return Err(error(ErrorKind::Truncated, &what, offset + bytes.len() as u64));
+            }
+            // The tag may lie across two reads: its first three bytes are searched again.
+            None => offset += SEARCH_BYTES as u64 - 3,
         }
     }
 }
 
-fn error(kind: ErrorKind, what: &str, at: u64) -> DecodeError {
-    DecodeError::new(kind, format!("{what}, at byte {at} of the file"), CLAUSE)
+fn error(kind: ErrorKind, what: &str, offset: u64) -> DecodeError {
+    DecodeError::new(kind, format!("{what}, at byte {offset} of the file"), CLAUSE)
 }

@@ -1,15 +1,15 @@
-//! Files of the system, read by position.
+//! Files, read by position.
 
 use dicoxide_core::ReadAt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// How many bytes are read at once when a file is opened, and kept: most headers are shorter, and each of their values
-/// would be a call to the system otherwise.
+/// Bytes that are read when a file is opened, and retained. Most headers are shorter, so their values cost no further
+/// system calls.
 const HEAD_BYTES: u64 = 16 * 1024;
 
-/// An open file; its length is what it was when it was opened.
+/// An open file. Its size is the one it had when it was opened.
 #[derive(Debug)]
 pub struct OpenFile {
     file: File,
@@ -18,15 +18,15 @@ pub struct OpenFile {
 }
 
 impl OpenFile {
-    /// Opens `path` to be read.
+    /// Opens a file for reading.
     ///
     /// # Errors
-    /// What the system says; a folder is none that can be read.
+    /// The system's error; `IsADirectory` for a directory, `InvalidInput` for anything else that is not a regular file.
     pub fn open(path: &Path) -> io::Result<Self> {
-        // Whoever opens a pipe waits for its other end.
-        let is_other = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-        if is_other {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a folder"));
+        // Opening a pipe would block until a writer opens it.
+        let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+        if is_special {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a directory"));
         }
         let file = File::open(path)?;
         let metadata = file.metadata()?;
@@ -36,9 +36,9 @@ impl OpenFile {
         let size = metadata.len();
         let mut opened = Self { file, size, head: Vec::new() };
         let mut head = vec![0; usize::try_from(HEAD_BYTES.min(size)).unwrap_or(0)];
-        // As much as comes at once: what is missing is read when it is asked for.
-        match opened.of_file(0, &mut head) {
-            Ok(there) => head.truncate(there),
+        // A short read is no error: the missing bytes are read when they are needed.
+        match opened.read_file(0, &mut head) {
+            Ok(read) => head.truncate(read),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => head.clear(),
             Err(error) => return Err(error),
         }
@@ -46,23 +46,23 @@ impl OpenFile {
         Ok(opened)
     }
 
-    /// As much of `out` as the head has from `offset` on.
-    fn of_head(&self, offset: u64, out: &mut [u8]) -> usize {
-        let from = usize::try_from(offset).ok().and_then(|offset| self.head.get(offset..)).unwrap_or_default();
-        let there = from.len().min(out.len());
-        if let (Some(out), Some(from)) = (out.get_mut(..there), from.get(..there)) {
-            out.copy_from_slice(from);
+    /// Copies bytes at `offset` from the retained head, and returns their count: 0 if `offset` is after the head.
+    fn read_head(&self, offset: u64, out: &mut [u8]) -> usize {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.head.get(offset..)).unwrap_or_default();
+        let count = rest.len().min(out.len());
+        if let (Some(out), Some(bytes)) = (out.get_mut(..count), rest.get(..count)) {
+            out.copy_from_slice(bytes);
         }
-        there
+        count
     }
 
     #[cfg(unix)]
-    fn of_file(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+    fn read_file(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(&self.file, out, offset)
     }
 
     #[cfg(windows)]
-    fn of_file(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+    fn read_file(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         std::os::windows::fs::FileExt::seek_read(&self.file, out, offset)
     }
 }
@@ -73,9 +73,9 @@ impl ReadAt for OpenFile {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        match self.of_head(offset, out) {
-            0 => self.of_file(offset, out),
-            there => Ok(there),
+        match self.read_head(offset, out) {
+            0 => self.read_file(offset, out),
+            count => Ok(count),
         }
     }
 }

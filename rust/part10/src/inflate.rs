@@ -5,48 +5,47 @@ use dicoxide_core::{DecodeError, ErrorKind, Limits, ReadAt, Result};
 use flate2::{Decompress, FlushDecompress, Status};
 
 const CLAUSE: &str = "PS3.5 A.5";
+/// Compressed bytes that are read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What a deflated data set inflates to.
+/// An inflated data set.
 pub(crate) struct Inflated {
     bytes: Vec<u8>,
 }
 
 impl Inflated {
-    /// Inflates what `from` holds from `start` on; each piece of memory is reserved before it is taken.
-    pub(crate) fn new(from: &dyn ReadAt, start: u64, limits: &Limits) -> Result<Self> {
+    /// Inflates the bytes of `file` from `start` to the end of the deflate stream.
+    ///
+    /// The output buffer doubles when it is full. Each growth is reserved in `limits` before it is allocated.
+    pub(crate) fn new(file: &dyn ReadAt, start: u64, limits: &Limits) -> Result<Self> {
         let mut decompress = Decompress::new(false);
         let mut bytes = Vec::new();
         let mut chunk = vec![0; CHUNK_BYTES];
-        let mut at = start;
+        let mut offset = start;
         loop {
-            let there = usize::try_from(from.size().saturating_sub(at)).unwrap_or(usize::MAX).min(CHUNK_BYTES);
-            let src = chunk.get_mut(..there).unwrap_or_default();
-            read_exactly(from, at, src)?;
-            let before = decompress.total_in();
+            let count = usize::try_from(file.size().saturating_sub(offset)).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+            let src = chunk.get_mut(..count).unwrap_or_default();
+            read_exactly(file, offset, src)?;
             if bytes.len() == bytes.capacity() {
-                let more = bytes.capacity().max(CHUNK_BYTES);
-                limits.reserve(more)?;
-                if bytes.try_reserve_exact(more).is_err() {
-                    return Err(DecodeError::new(
-                        ErrorKind::LimitExceeded,
-                        "no memory for the inflated data set",
-                        CLAUSE,
-                    ));
+                let additional = bytes.capacity().max(CHUNK_BYTES);
+                limits.reserve(additional)?;
+                if bytes.try_reserve_exact(additional).is_err() {
+                    let what = format!("cannot allocate {additional} bytes for the inflated data set");
+                    return Err(DecodeError::new(ErrorKind::LimitExceeded, what, CLAUSE));
                 }
             }
-            let written = bytes.len();
+            let (read_before, written_before) = (decompress.total_in(), bytes.len());
             let status = decompress.decompress_vec(src, &mut bytes, FlushDecompress::None).map_err(|error| {
-                let what = format!("the deflated data set is broken: {error}");
+                let what = format!("deflated data set is corrupt: {error}");
                 DecodeError::new(ErrorKind::Malformed, what, CLAUSE)
             })?;
-            let read = decompress.total_in() - before;
-            at += read;
+            let read = decompress.total_in() - read_before;
+            offset += read;
             if status == Status::StreamEnd {
                 return Ok(Self { bytes });
             }
-            if read == 0 && bytes.len() == written {
-                let what = format!("the deflated data set ends after {} bytes", bytes.len());
+            if read == 0 && bytes.len() == written_before {
+                let what = format!("deflated data set ends after {} inflated bytes", bytes.len());
                 return Err(DecodeError::new(ErrorKind::Truncated, what, CLAUSE));
             }
         }

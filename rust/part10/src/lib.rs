@@ -1,36 +1,38 @@
-//! dicoxide-part10: a DICOM file → what its image is, and where each frame's bytes lie.
+//! dicoxide-part10: reads DICOM files (PS3.10) as far as decoding needs them.
 //!
 //! ```text
-//! ReadAt ──► Object ──► Image ──► FrameInfo, Value ──► dicoxide-core
-//! (file,     elements:  Image Pixel   by position
-//!  memory)   tag, VR,   attributes
-//!            place      └ rescales, items, values: when somebody asks
+//! ReadAt ──► Object ──────► Image ─────────► FrameInfo, FrameTable ──► dicoxide-core
+//! file or    elements:      Image Pixel      validated attributes,
+//! bytes      tag, VR,       attributes       byte ranges of frames
+//!            byte range
 //! ```
 //!
-//! [`BatchDecoder`] does so for many files on all cores; [`open_many`] stops at the images.
+//! [`open`] and [`open_many`] return objects and images; [`BatchDecoder`] decodes many files on all cores. Items of
+//! sequences, rescale attributes and other values are read when they are asked for.
 //!
-//! The scanner reads headers of elements alone, a few KiB at once, and reads any file that pydicom reads as pydicom
-//! does. It is our own because the crates that parse DICOM lack what is needed here: places of values, reading by
-//! position, and safety with hostile bytes (deep nesting, huge lengths).
+//! The element reader accepts what pydicom accepts, and reads a few KiB of a file. It exists because the crates that parse
+//! DICOM lack byte offsets of values, reading by position, or bounds on nesting and allocation for corrupt files.
 
+mod attributes;
 mod batch;
 mod decode_object;
 mod element;
 mod element_reader;
 mod file;
+mod image;
 mod inflate;
 mod object;
 mod open;
 mod parse;
-mod pixel;
 mod rescale;
 mod window;
 
+pub use attributes::DeclaredAttributes;
 pub use batch::{BatchDecoder, BatchResults};
-pub use decode_object::{Outcome, Picture, Request, Take};
+pub use decode_object::{Allocate, DecodedImage, Outcome, Request};
 pub use element::{Element, Encoding, Tag, Vr};
 pub use element_reader::DataSet;
 pub use file::OpenFile;
+pub use image::Image;
 pub use object::Object;
 pub use open::{OpenError, Source, open, open_many};
-pub use pixel::{DeclaredAttributes, Image};

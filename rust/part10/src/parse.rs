@@ -1,54 +1,63 @@
-//! Values of the few attributes that decoding needs, as numbers and text (PS3.5 6.2). A file may state another VR than
-//! the dictionary's; what it states counts.
+//! Attribute values as numbers and text (PS3.5 6.2), for the few attributes that decoding needs.
+//!
+//! The VR declared in the file decides how a value is read; that of the data dictionary only if the file declares none, or
+//! UN. `tests/sources/vr_values.tsv` has the cases that this module, the binding and the Python package agree on.
 
 use crate::element::{Element, Tag, Vr};
+use std::fmt;
 
-/// What an element's value is.
+/// The value of an element.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Parsed {
-    /// Nothing: no bytes, or blanks where text is expected.
+    /// No bytes, or only blanks in a VR of text.
     Empty,
     Integer(i128),
     Real(f64),
-    /// No number, or several: as it is shown in an error.
+    /// Not a number, or several: as shown in error messages.
     Other(String),
 }
 
-/// The value of `bytes`, of an element that the dictionary says to be of VR `usual`.
-pub(crate) fn number(element: &Element, usual: Vr, bytes: &[u8]) -> Parsed {
-    let vr = match element.vr {
-        None => usual,
-        Some(unknown) if &unknown == b"UN" => usual,
-        Some(vr) => vr,
-    };
+impl fmt::Display for Parsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("nothing"),
+            Self::Integer(value) => value.fmt(f),
+            Self::Real(value) => value.fmt(f),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Parses a single number. `dictionary_vr` is the VR of the data dictionary.
+pub(crate) fn number(element: &Element, dictionary_vr: Vr, bytes: &[u8]) -> Parsed {
+    let vr = element.vr.filter(|vr| vr != b"UN").unwrap_or(dictionary_vr);
     if bytes.is_empty() {
         return Parsed::Empty;
     }
     let is_big_endian = element.encoding.is_big_endian;
     match &vr {
-        b"US" | b"SS" => integers::<2>(bytes, &vr == b"SS", is_big_endian),
-        b"UL" | b"SL" => integers::<4>(bytes, &vr == b"SL", is_big_endian),
-        b"UV" | b"SV" => integers::<8>(bytes, &vr == b"SV", is_big_endian),
-        b"FL" => one(reals::<4>(bytes, is_big_endian, |bytes| f64::from(f32::from_le_bytes(bytes)))),
-        b"FD" => one(reals::<8>(bytes, is_big_endian, f64::from_le_bytes)),
-        _ => of_text(&text(bytes)),
+        b"US" | b"SS" => integer::<2>(bytes, &vr == b"SS", is_big_endian),
+        b"UL" | b"SL" => integer::<4>(bytes, &vr == b"SL", is_big_endian),
+        b"UV" | b"SV" => integer::<8>(bytes, &vr == b"SV", is_big_endian),
+        b"FL" => real(bytes, is_big_endian, |bytes| f64::from(f32::from_le_bytes(bytes))),
+        b"FD" => real(bytes, is_big_endian, f64::from_le_bytes),
+        _ => number_of_text(&text(bytes)),
     }
 }
 
-/// The text of `bytes`, without the padding around it (PS3.5 6.2).
+/// Returns the text of `bytes` without blanks and NULs around it (PS3.5 6.2).
 pub(crate) fn text(bytes: &[u8]) -> String {
-    untrimmed(bytes).trim_matches(['\0', ' ']).to_owned()
+    untrimmed_text(bytes).trim_matches(['\0', ' ']).to_owned()
 }
 
-/// The text of `bytes`, with its padding.
-pub(crate) fn untrimmed(bytes: &[u8]) -> String {
+/// Returns the text of `bytes`, read as Latin-1, with its padding.
+pub(crate) fn untrimmed_text(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-fn of_text(text: &str) -> Parsed {
+fn number_of_text(text: &str) -> Parsed {
     // Some writers pad with tabs and line ends.
     let text = text.trim();
-    let shown = || Parsed::Other(format!("'{text}'"));
     if text.is_empty() {
         Parsed::Empty
     } else if text.contains('\\') {
@@ -56,44 +65,41 @@ fn of_text(text: &str) -> Parsed {
     } else if let Ok(integer) = text.parse::<i64>() {
         Parsed::Integer(i128::from(integer))
     } else {
-        text.parse().map_or_else(|_| shown(), Parsed::Real)
+        text.parse().map_or_else(|_| Parsed::Other(format!("'{text}'")), Parsed::Real)
     }
 }
 
-fn integers<const N: usize>(bytes: &[u8], is_signed: bool, is_big_endian: bool) -> Parsed {
+fn integer<const N: usize>(bytes: &[u8], is_signed: bool, is_big_endian: bool) -> Parsed {
     let value = |bytes: &[u8; N]| {
         let mut word = [0; 8];
-        // Most significant byte last.
-        word.iter_mut().zip(bytes).for_each(|(to, byte)| *to = *byte);
-        let spare = 64 - 8 * N;
-        let value = u64::from_le_bytes(word) << spare;
-        if is_signed { i128::from(value.cast_signed() >> spare) } else { i128::from(value >> spare) }
+        word.iter_mut().zip(little_endian(*bytes, is_big_endian)).for_each(|(to, byte)| *to = byte);
+        // The most significant bit of the value becomes that of the word, so that a right shift extends the sign.
+        let unused_bits = 64 - 8 * N;
+        let value = u64::from_le_bytes(word) << unused_bits;
+        if is_signed { i128::from(value.cast_signed() >> unused_bits) } else { i128::from(value >> unused_bits) }
     };
     let (values, rest) = bytes.as_chunks::<N>();
     if !rest.is_empty() {
         return Parsed::Other(format!("{} bytes long", bytes.len()));
     }
-    let values: Vec<i128> = values.iter().map(|bytes| value(&ordered(*bytes, is_big_endian))).collect();
-    match values.as_slice() {
+    match values {
         [] => Parsed::Empty,
-        [value] => Parsed::Integer(*value),
-        several => Parsed::Other(format!("{several:?}")),
+        [single] => Parsed::Integer(value(single)),
+        several => Parsed::Other(format!("{:?}", several.iter().map(value).collect::<Vec<_>>())),
     }
 }
 
-fn reals<const N: usize>(bytes: &[u8], is_big_endian: bool, value: fn([u8; N]) -> f64) -> Vec<f64> {
-    bytes.as_chunks::<N>().0.iter().map(|bytes| value(ordered(*bytes, is_big_endian))).collect()
-}
-
-fn one(values: Vec<f64>) -> Parsed {
-    match values.as_slice() {
+/// Parses a floating-point number. Bytes after the last whole value are ignored.
+fn real<const N: usize>(bytes: &[u8], is_big_endian: bool, from_le_bytes: fn([u8; N]) -> f64) -> Parsed {
+    let value = |bytes: &[u8; N]| from_le_bytes(little_endian(*bytes, is_big_endian));
+    match bytes.as_chunks::<N>().0 {
         [] => Parsed::Empty,
-        [value] => Parsed::Real(*value),
-        several => Parsed::Other(format!("{several:?}")),
+        [single] => Parsed::Real(value(single)),
+        several => Parsed::Other(format!("{:?}", several.iter().map(value).collect::<Vec<_>>())),
     }
 }
 
-fn ordered<const N: usize>(mut bytes: [u8; N], is_big_endian: bool) -> [u8; N] {
+fn little_endian<const N: usize>(mut bytes: [u8; N], is_big_endian: bool) -> [u8; N] {
     if is_big_endian {
         bytes.reverse();
     }
@@ -105,6 +111,7 @@ fn ordered<const N: usize>(mut bytes: [u8; N], is_big_endian: bool) -> [u8; N] {
 pub(crate) struct Attribute {
     pub(crate) tag: Tag,
     pub(crate) keyword: &'static str,
+    /// VR of the data dictionary.
     pub(crate) vr: Vr,
 }
 

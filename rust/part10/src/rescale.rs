@@ -1,78 +1,98 @@
-//! Rescale Slope and Intercept of frames (PS3.3 C.11.1): those of the frame's functional groups come first, then the
-//! shared ones', then the data set's own (PS3.3 C.7.6.16.2.9).
+//! Rescale Slope and Rescale Intercept of frames (PS3.3 C.11.1).
+//!
+//! Precedence (PS3.3 C.7.6.16.2.9): Pixel Value Transformation of the frame's own functional groups, that of the shared
+//! functional groups, the attributes of the data set itself.
 
 use crate::element::Tag;
-use crate::element_reader::{DataSet, items};
-use crate::object::{Object, item};
+use crate::element_reader::{DataSet, find_items};
+use crate::object::Object;
 use crate::parse::{Attribute, Parsed, number};
 use crate::window::Window;
 use dicoxide_core::{DecodeError, ErrorKind, Rescale, Result};
 
 const INTERCEPT: Attribute = Attribute::new(0x0028_1052, "Rescale Intercept", b"DS");
 const SLOPE: Attribute = Attribute::new(0x0028_1053, "Rescale Slope", b"DS");
+const MODALITY_LUT_SEQUENCE: Tag = Tag(0x0028_3000);
 const PIXEL_VALUE_TRANSFORMATION_SEQUENCE: Tag = Tag(0x0028_9145);
 const SHARED_FUNCTIONAL_GROUPS_SEQUENCE: Tag = Tag(0x5200_9229);
 const PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE: Tag = Tag(0x5200_9230);
 const IDENTITY: Rescale = Rescale { slope: 1.0, intercept: 0.0 };
 
-pub(crate) fn rescales(object: &Object, indices: &[usize]) -> Result<Vec<Rescale>> {
-    let groups = |tag| object.data_set().get(tag).map_or(Ok(Vec::new()), |sequence| object.items(sequence));
-    // One for all groups: they lie next to each other.
-    let mut window = Window::new(object.bytes());
-    let shared = groups(SHARED_FUNCTIONAL_GROUPS_SEQUENCE)?;
-    let of_all = match shared.first() {
-        Some(group) => transformation(object, &mut window, group)?,
-        None => None,
-    };
-    let of_all = match of_all {
-        Some(found) => Some(found),
-        None => pair(object, object.data_set())?,
-    };
-    let per_frame = match object.data_set().get(PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE) {
-        Some(sequence) => object.per_frame_places(sequence)?,
-        None => &[],
-    };
-    if per_frame.is_empty() {
-        return Ok(of_all.into_iter().collect());
+impl Object {
+    /// True if a Modality LUT Sequence replaces the rescale attributes (PS3.3 C.11.1).
+    ///
+    /// # Errors
+    /// Those of [`Self::items`].
+    pub fn has_modality_lut(&self) -> Result<bool> {
+        let sequence = self.data_set().get(MODALITY_LUT_SEQUENCE);
+        Ok(sequence.map(|sequence| self.items(sequence)).transpose()?.is_some_and(|items| !items.is_empty()))
     }
-    let mut found = Vec::with_capacity(indices.len());
-    for index in indices {
-        let of_frame = match per_frame.get(*index) {
-            Some(place) => {
-                let group = item(&mut window, *place)?;
-                transformation(object, &mut window, &group)?
-            }
+
+    /// Returns the rescale of each frame in `indices`, a single one if all are equal, or none if no frame has one.
+    ///
+    /// # Errors
+    /// `Mismatch` if slope or intercept is not a finite number; those of [`Self::items`].
+    pub fn rescales(&self, indices: &[usize]) -> Result<Vec<Rescale>> {
+        // One window for all functional groups, which are adjacent in the file.
+        let mut window = Window::new(self.bytes());
+        let shared_groups = match self.data_set().get(SHARED_FUNCTIONAL_GROUPS_SEQUENCE) {
+            Some(sequence) => self.items(sequence)?,
+            None => Vec::new(),
+        };
+        let shared = match shared_groups.first() {
+            Some(group) => pixel_value_transformation(self, &mut window, group)?,
             None => None,
         };
-        found.push(of_frame.or(of_all));
-    }
-    match found.first() {
-        Some(first) if found.iter().all(|other| other == first) => Ok((*first).into_iter().collect()),
-        _ => Ok(found.into_iter().map(|found| found.unwrap_or(IDENTITY)).collect()),
+        let default = match shared {
+            Some(rescale) => Some(rescale),
+            None => rescale_of(self, self.data_set())?,
+        };
+        let per_frame = match self.data_set().get(PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE) {
+            Some(sequence) => self.per_frame_items(sequence)?,
+            None => &[],
+        };
+        if per_frame.is_empty() {
+            return Ok(default.into_iter().collect());
+        }
+        let mut rescales = Vec::with_capacity(indices.len());
+        for index in indices {
+            let own = match per_frame.get(*index) {
+                Some(item) => {
+                    let group = DataSet::read_item(&mut window, *item)?;
+                    pixel_value_transformation(self, &mut window, &group)?
+                }
+                None => None,
+            };
+            rescales.push(own.or(default));
+        }
+        match rescales.first() {
+            Some(first) if rescales.iter().all(|rescale| rescale == first) => Ok((*first).into_iter().collect()),
+            _ => Ok(rescales.into_iter().map(|rescale| rescale.unwrap_or(IDENTITY)).collect()),
+        }
     }
 }
 
-/// That of one item of a functional groups sequence.
-fn transformation(object: &Object, window: &mut Window<'_>, group: &DataSet) -> Result<Option<Rescale>> {
+/// Returns the rescale of one item of a functional groups sequence.
+fn pixel_value_transformation(object: &Object, window: &mut Window<'_>, group: &DataSet) -> Result<Option<Rescale>> {
     let Some(sequence) = group.get(PIXEL_VALUE_TRANSFORMATION_SEQUENCE) else { return Ok(None) };
-    match items(window, sequence)?.first() {
-        Some(place) => pair(object, &item(window, *place)?),
+    match find_items(window, sequence)?.first() {
+        Some(item) => rescale_of(object, &DataSet::read_item(window, *item)?),
         None => Ok(None),
     }
 }
 
-/// Slope and intercept, where both are there; one of them without a value is no identity.
-fn pair(object: &Object, data_set: &DataSet) -> Result<Option<Rescale>> {
+/// Returns slope and intercept if both attributes are present. Both empty mean no rescale; one empty is an error.
+fn rescale_of(object: &Object, data_set: &DataSet) -> Result<Option<Rescale>> {
     let value = |attribute: &Attribute| {
         let element = data_set.get(attribute.tag);
-        element.map(|element| Ok(number(element, attribute.vr, &object.read_short(element)?))).transpose()
+        element.map(|element| Ok(number(element, attribute.vr, &object.read_attribute(element)?))).transpose()
     };
     let (Some(slope), Some(intercept)) = (value(&SLOPE)?, value(&INTERCEPT)?) else { return Ok(None) };
     if (&slope, &intercept) == (&Parsed::Empty, &Parsed::Empty) {
         return Ok(None);
     }
     let finite = |parsed: &Parsed| match parsed {
-        #[allow(clippy::cast_precision_loss, reason = "nearest, as a decimal string is read")]
+        #[allow(clippy::cast_precision_loss, reason = "rounded to nearest, as a decimal string is")]
         Parsed::Integer(value) => Some(*value as f64),
         Parsed::Real(value) => Some(*value).filter(|value| value.is_finite()),
         Parsed::Empty | Parsed::Other(_) => None,
@@ -80,13 +100,6 @@ fn pair(object: &Object, data_set: &DataSet) -> Result<Option<Rescale>> {
     match (finite(&slope), finite(&intercept)) {
         (Some(slope), Some(intercept)) => Ok(Some(Rescale { slope, intercept })),
         _ => {
-            let shown = |parsed: &Parsed| match parsed {
-                Parsed::Empty => "nothing".to_owned(),
-                Parsed::Integer(value) => value.to_string(),
-                Parsed::Real(value) => value.to_string(),
-                Parsed::Other(text) => text.clone(),
-            };
-            let (slope, intercept) = (shown(&slope), shown(&intercept));
             let what = format!("Rescale Slope {slope} and Rescale Intercept {intercept} found, numbers expected");
             Err(DecodeError::new(ErrorKind::Mismatch, what, "PS3.3 C.11.1"))
         }

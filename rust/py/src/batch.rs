@@ -6,7 +6,7 @@ use crate::frame_args::{FrameDeviation, OptionArgs};
 use crate::guard::detached;
 use crate::object::readable;
 use dicoxide_core::SamplesBuf;
-use dicoxide_part10::{BatchResults, Outcome, Picture, Request};
+use dicoxide_part10::{BatchResults, DecodedImage, Outcome, Request};
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyBaseException, PyValueError};
 use pyo3::prelude::*;
@@ -68,19 +68,20 @@ impl BatchDecoder {
         first: u64,
         freed_bytes: u64,
     ) -> PyResult<(usize, Vec<(u64, BatchResult<'py>)>)> {
-        let BatchResults { done, waiting } = detached(py, |poll| self.decoder.take(first, freed_bytes, poll))?;
-        let found = done.into_iter().map(|(place, outcome)| Ok((place, self.found(py, outcome)?)));
-        Ok((waiting, found.collect::<PyResult<_>>()?))
+        let BatchResults { outcomes, queued_count } =
+            detached(py, |poll| self.decoder.take_results(first, freed_bytes, poll))?;
+        let found = outcomes.into_iter().map(|(place, outcome)| Ok((place, self.found(py, outcome)?)));
+        Ok((queued_count, found.collect::<PyResult<_>>()?))
     }
 
     /// Lets `take` go on.
     fn call(&self) {
-        self.decoder.call();
+        self.decoder.wake();
     }
 
     /// Lets the threads end soon, and waits for them.
     fn stop(&self, py: Python<'_>) {
-        py.detach(|| self.decoder.stop());
+        py.detach(|| self.decoder.cancel());
     }
 }
 
@@ -88,7 +89,7 @@ impl BatchDecoder {
     fn found<'py>(&self, py: Python<'py>, outcome: Outcome) -> PyResult<BatchResult<'py>> {
         let exception = |error: PyErr| BatchResult::Failed(error.into_value(py).into_bound(py));
         Ok(match outcome {
-            Outcome::Decoded(Picture { samples, shape, deviations }) => {
+            Outcome::Decoded(DecodedImage { samples, shape, deviations }) => {
                 let deviations = deviations.into_iter().map(|(index, deviation)| FrameDeviation::new(index, deviation));
                 let deviations = deviations.collect();
                 BatchResult::Decoded((lent(py, samples, &shape, &self.used)?, deviations))
@@ -98,7 +99,7 @@ impl BatchDecoder {
             }
             Outcome::Unreadable(error, path) => exception(errors::of_file(py, &error, &path)),
             Outcome::Bug(what) => exception(errors::internal(py, &what)),
-            Outcome::NeedsFallback | Outcome::Stopped => BatchResult::NeedsFallback(None),
+            Outcome::NeedsFallback | Outcome::Cancelled => BatchResult::NeedsFallback(None),
         })
     }
 }

@@ -60,10 +60,8 @@ impl Frames {
         let table = spec.info().and_then(|info| {
             let table = if whole {
                 Ok(FrameTable::single_frame())
-            } else if syntax.is_encapsulated() {
-                FrameTable::encapsulated(&info, data, number_of_frames, codec)
             } else {
-                FrameTable::native(&info, data.value.len(), number_of_frames, word_swapped)
+                FrameTable::new(syntax, codec, &info, data, number_of_frames, word_swapped)
             };
             table.map(|table| (info, table))
         });
@@ -194,7 +192,7 @@ impl Frames {
         image: Arc<Image>,
         find_only: bool,
     ) -> PyResult<Self> {
-        let open = if find_only { Image::any_frames } else { Image::frames };
+        let open = if find_only { Image::find_frames } else { Image::frames };
         let opened = detached(py, |_| open(&image, &object))?;
         let (syntax, codec, info, table) = opened.map_err(|error| failed(&error, &image.transfer_syntax))?;
         Ok(Self { syntax, info, value: ValueOwner::Object(object, image), table, codec })

@@ -18,6 +18,7 @@ use crate::codec::Codec;
 use crate::error::{Result, output};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
+use crate::syntax::TransferSyntax;
 use crate::value::Value;
 use encapsulated::Encapsulated;
 use native::NativeFrames;
@@ -62,6 +63,25 @@ impl FrameTable {
     #[must_use]
     pub const fn single_frame() -> Self {
         Self { layout: Layout::SingleFrame, frame_count: 1, deviations: Vec::new() }
+    }
+
+    /// Returns the table of a Pixel Data value: native or encapsulated, as the transfer syntax requires.
+    ///
+    /// # Errors
+    /// Those of [`Self::encapsulated`] and [`Self::native`].
+    pub fn new(
+        syntax: TransferSyntax,
+        codec: &'static dyn Codec,
+        info: &FrameInfo,
+        data: PixelData<'_>,
+        number_of_frames: Option<u32>,
+        word_swapped: bool,
+    ) -> Result<Self> {
+        if syntax.is_encapsulated() {
+            Self::encapsulated(info, data, number_of_frames, codec)
+        } else {
+            Self::native(info, data.value.len(), number_of_frames, word_swapped)
+        }
     }
 
     /// Returns the table of a native value of `value_bytes` bytes.

@@ -84,7 +84,7 @@ fn many() -> Path {
         std::thread::sleep(Duration::from_secs(1));
         let mut all = Vec::with_capacity(names.len());
         while all.len() < names.len() {
-            all.extend(many.take(0, 0, &|| false).done);
+            all.extend(many.take_results(0, 0, &|| false).outcomes);
         }
         assert!(all.iter().all(|(_, outcome)| matches!(outcome, Outcome::Decoded(_))), "good files");
     })

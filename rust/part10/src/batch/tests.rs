@@ -1,4 +1,4 @@
-//! Threads that fail, panic and wait for room.
+//! Threads of a batch that panic, fail, and wait for buffer bytes.
 
 use super::*;
 use dicoxide_core::{ErrorKind, ReadAt};
@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use write::{Style, begin};
 
-#[allow(dead_code, reason = "nothing here nests")]
+#[allow(dead_code, reason = "sequences are not used here")]
 #[path = "../../benches/files/write.rs"]
 mod write;
 
 const SIDE: u16 = 256;
 const PIXEL_BYTES: usize = 2 * SIDE as usize * SIDE as usize;
 
-/// A file of `SIDE` × `SIDE` native samples of 16 bits.
+/// Returns a file of `SIDE` × `SIDE` native 16-bit samples.
 fn file() -> Vec<u8> {
     let style = Style { is_implicit: false, is_big_endian: false, is_undefined: false };
     let mut out = begin("1.2.840.10008.1.2.1");
@@ -26,99 +26,100 @@ fn file() -> Vec<u8> {
     out
 }
 
-/// Bytes whose last pixels cannot be read: after `is_let`, if there is one; otherwise they can.
-struct Broken {
+/// A file whose last 1024 bytes cannot be read, if it has a gate: such a read blocks until the gate opens, then fails.
+struct GatedFile {
     bytes: Vec<u8>,
-    is_let: Option<Arc<AtomicBool>>,
+    gate: Option<Arc<AtomicBool>>,
 }
 
-fn source(is_let: Option<Arc<AtomicBool>>) -> Source {
-    Source::Bytes(Arc::new(Broken { bytes: file(), is_let }))
+fn source(gate: Option<Arc<AtomicBool>>) -> Source {
+    Source::Bytes(Arc::new(GatedFile { bytes: file(), gate }))
 }
 
-impl ReadAt for Broken {
+impl ReadAt for GatedFile {
     fn size(&self) -> u64 {
         self.bytes.len() as u64
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        let at = usize::try_from(offset).unwrap();
+        let offset = usize::try_from(offset).unwrap();
         let mut end = self.bytes.len();
-        if let Some(is_let) = &self.is_let {
-            // The header may be read some way beyond its end.
+        if let Some(gate) = &self.gate {
+            // Far from the header: more than the header may be read when the file is opened.
             end -= 1024;
-            if at >= end {
-                let began = Instant::now();
-                while !is_let.load(Ordering::Relaxed) && began.elapsed() < Duration::from_secs(20) {
+            if offset >= end {
+                let start = Instant::now();
+                while !gate.load(Ordering::Relaxed) && start.elapsed() < Duration::from_secs(20) {
                     std::thread::yield_now();
                 }
                 return Err(io::Error::other("broken"));
             }
         }
-        let there = out.len().min(end - at);
-        out[..there].copy_from_slice(&self.bytes[at..at + there]);
-        Ok(there)
+        let count = out.len().min(end - offset);
+        out[..count].copy_from_slice(&self.bytes[offset..offset + count]);
+        Ok(count)
     }
 }
 
-fn memory(words: usize) -> Vec<u64> {
-    vec![0; words]
+fn words(count: usize) -> Vec<u64> {
+    vec![0; count]
 }
 
-fn all(many: &BatchDecoder, count: usize) -> Vec<(u64, Outcome)> {
-    let mut done = Vec::new();
-    while done.len() < count {
-        done.extend(many.take(0, 0, &|| false).done);
+/// Collects the outcomes of `count` sources, in the order of their indices.
+fn collect(decoder: &BatchDecoder, count: usize) -> Vec<(u64, Outcome)> {
+    let mut outcomes = Vec::new();
+    while outcomes.len() < count {
+        outcomes.extend(decoder.take_results(0, 0, &|| false).outcomes);
     }
-    done.sort_unstable_by_key(|(place, _)| *place);
-    done
+    outcomes.sort_unstable_by_key(|(index, _)| *index);
+    outcomes
 }
 
 #[test]
-fn a_panic_is_of_the_source_that_it_is_about() {
-    let taken = AtomicUsize::new(0);
-    let take = move |words| match taken.fetch_add(1, Ordering::Relaxed) {
+fn batch_decoder_reports_a_panic_for_its_source_only() {
+    let allocations = AtomicUsize::new(0);
+    let allocate = move |count| match allocations.fetch_add(1, Ordering::Relaxed) {
         2 => panic!("a bug"),
-        _ => Ok(memory(words)),
+        _ => Ok(words(count)),
     };
-    let many = BatchDecoder::new(Request::default(), Box::new(take), u64::MAX, 1);
-    many.push((0..6).map(|place| (place, source(None)))).unwrap();
-    for (place, outcome) in all(&many, 6) {
+    let decoder = BatchDecoder::new(Request::default(), Box::new(allocate), u64::MAX, 1);
+    decoder.push((0..6).map(|index| (index, source(None)))).unwrap();
+    for (index, outcome) in collect(&decoder, 6) {
         match outcome {
-            Outcome::Bug(what) => assert_eq!((place, what.as_str()), (2, "a bug")),
-            Outcome::Decoded(picture) => assert_eq!(picture.shape, [usize::from(SIDE); 2]),
-            _ => panic!("neither"),
+            Outcome::Bug(message) => assert_eq!((index, message.as_str()), (2, "a bug")),
+            Outcome::Decoded(image) => assert_eq!(image.shape, [usize::from(SIDE); 2]),
+            _ => panic!("source {index} is neither decoded nor a bug"),
         }
     }
 }
 
 #[test]
-fn what_fails_gives_its_room_to_who_waits_for_it() {
-    let taken = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&taken);
-    let take = move |words| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        Ok(memory(words))
+fn batch_decoder_frees_the_bytes_of_a_failed_source_for_a_waiting_thread() {
+    let allocations = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&allocations);
+    let allocate = move |count| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(words(count))
     };
-    let is_let = Arc::new(AtomicBool::new(false));
-    let broken = source(Some(Arc::clone(&is_let)));
-    let many = BatchDecoder::new(Request::default(), Box::new(take), 2 * PIXEL_BYTES as u64, 3);
-    many.push([(0, source(None)), (1, broken)]).unwrap();
-    let wait_for = |count| {
-        let began = Instant::now();
-        while taken.load(Ordering::Relaxed) < count && began.elapsed() < Duration::from_secs(10) {
+    let gate = Arc::new(AtomicBool::new(false));
+    let broken = source(Some(Arc::clone(&gate)));
+    let decoder = BatchDecoder::new(Request::default(), Box::new(allocate), 2 * PIXEL_BYTES as u64, 3);
+    decoder.push([(0, source(None)), (1, broken)]).unwrap();
+    let wait_for_allocations = |count| {
+        let start = Instant::now();
+        while allocations.load(Ordering::Relaxed) < count && start.elapsed() < Duration::from_secs(10) {
             std::thread::yield_now();
         }
-        taken.load(Ordering::Relaxed)
+        allocations.load(Ordering::Relaxed)
     };
-    assert_eq!(wait_for(2), 2);
-    many.push([(2, source(None)), (3, Source::Path(PathBuf::from("/none")))]).unwrap();
-    // So that a thread waits for room by then.
+    assert_eq!(wait_for_allocations(2), 2);
+    decoder.push([(2, source(None)), (3, Source::Path(PathBuf::from("/none")))]).unwrap();
+    // Long enough for a thread to wait for bytes.
     std::thread::sleep(Duration::from_millis(100));
-    is_let.store(true, Ordering::Relaxed);
-    // Nobody has taken anything meanwhile.
-    assert_eq!(wait_for(3), 3);
-    let outcomes = all(&many, 4);
+    gate.store(true, Ordering::Relaxed);
+    // No results have been taken: only the failure of source 1 frees bytes.
+    assert_eq!(wait_for_allocations(3), 3);
+    let outcomes = collect(&decoder, 4);
     assert!(matches!(&outcomes[1].1, Outcome::Failed(error, ..) if error.kind() == ErrorKind::Io));
     assert!(matches!(&outcomes[2].1, Outcome::Decoded(_)));
     assert!(matches!(&outcomes[3].1, Outcome::Unreadable(_, path) if path == &PathBuf::from("/none")));
