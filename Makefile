@@ -77,7 +77,7 @@ record: build peers  ## Measure everything against the peers, and keep it in ben
 	$(MAKE) numbers
 
 numbers: build  ## Put the numbers of the newest run that is kept into README.md
-	$(RUN) benches/kept.py
+	$(RUN) benches/update_readme.py
 
 demo: build  ## Decode the real images that pydicom ships, check every value, show the speed
 	$(RUN) benches/demo.py

@@ -1,4 +1,4 @@
-"""JPEG Lossless frames to measure on: real ones of the manifest or of the pydicom package, and generated ones."""
+"""JPEG Lossless frames to measure: real ones of the shared corpus or of the pydicom package, and generated ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import corpus
 import dicoxide
-import generated
+import generated_datasets
 from dicoxide.bench import _images
 
 Array = npt.NDArray[Any]
@@ -25,35 +25,36 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class JpegLosslessFrame(corpus.Frame):
-    """One frame's codestream and what it holds, as the codestream has it."""
+    """The codestream of one frame with its samples, as the codestream declares them."""
 
     selection_value: int
     is_wg04: bool = False
-    """Whether it shows an image of the set that NEMA's Working Group 4 compares compressions on."""
+    """True if the image is of the set on which DICOM Working Group 4 compares compression."""
 
     @property
-    def bits_a_sample(self) -> float:
-        """How long the codestream is."""
+    def bits_per_sample(self) -> float:
+        """Compressed size, in bits per sample."""
         return len(self.src) * 8 / self.reference.size
 
     @property
-    def counted_bytes(self) -> int:
-        """Two bytes a sample at every precision: what speeds are given in."""
+    def nominal_bytes(self) -> int:
+        """Decoded size for throughput: two bytes per sample at every precision."""
         return self.reference.size * 2
 
 
 @cache
 def real_frames() -> tuple[JpegLosslessFrame, ...]:
-    """The first frame of every JPEG Lossless file at hand, largest first.
+    """Returns the first frame of every available JPEG Lossless file, largest first.
 
-    The reference is what libjpeg-turbo gives, or else this package; without either there is nothing to measure. Where
-    the manifest has a checksum, which at least two decoders agree upon, all frames of the file together must have it.
+    The reference is the result of libjpeg-turbo, or of dicoxide if imagecodecs is not installed; there are no frames
+    without either. If the manifest has a checksum, on which at least two decoders agree, all frames of the file must
+    match it.
     """
-    if _decoder() is None:
+    if _reference_decoder() is None:
         return ()
     rows = corpus.manifest()
-    frames = [_read(row) for row in rows if row["uid"] in (JPEGLossless, JPEGLosslessSV1) and row["sha256"]]
-    frames += [_read_bare(row) for row in rows if row["kind"] == "jpg" and row["jpeg_sof"] == "C3"]
+    frames = [_read_listed(row) for row in rows if row["uid"] in (JPEGLossless, JPEGLosslessSV1) and row["sha256"]]
+    frames += [_read_codestream(row) for row in rows if row["kind"] == "jpg" and row["jpeg_sof"] == "C3"]
     if not rows:
         frames += [_read_unlisted(path) for path in sorted(corpus.PYDICOM_FILES.glob("*.dcm"))]
     return tuple(sorted(filter(None, frames), key=lambda frame: -frame.reference.nbytes))
@@ -61,17 +62,18 @@ def real_frames() -> tuple[JpegLosslessFrame, ...]:
 
 @cache
 def generated_frame(name: str, selection_value: int = 1) -> JpegLosslessFrame:
-    """A generated frame of one of the kinds in `KINDS`."""
-    make, precision = KINDS[name]
-    frame = np.ascontiguousarray(make())
-    src = generated.jpeg_lossless_frame(frame, precision, selection_value)
+    """Returns a generated frame of one of the kinds in `KINDS`."""
+    generate, precision = KINDS[name]
+    frame = np.ascontiguousarray(generate())
+    src = generated_datasets.jpeg_lossless_frame(frame, precision, selection_value)
     return JpegLosslessFrame(name, src, frame, JPEGLossless, precision, selection_value)
 
 
+# Functions that return the samples, with their precision in bits.
 KINDS: dict[str, tuple[Callable[[], Array], int]] = {
-    "CT 512 × 512": (lambda: generated.ct_frames(1)[0], 12),
-    "CT 512 × 512, as a window shows it": (
-        lambda: (generated.ct_frames(1)[0].clip(900, 1410) - 900 >> 1).astype(np.uint8),
+    "CT 512 × 512": (lambda: generated_datasets.ct_frames(1)[0], 12),
+    "CT 512 × 512, windowed to 8 bits": (
+        lambda: (generated_datasets.ct_frames(1)[0].clip(900, 1410) - 900 >> 1).astype(np.uint8),
         8,
     ),
     "MR 256 × 256": (_images.mr, 12),
@@ -84,43 +86,46 @@ KINDS: dict[str, tuple[Callable[[], Array], int]] = {
 }
 
 
-def _read(row: dict[str, str]) -> JpegLosslessFrame | None:
+def _read_listed(row: dict[str, str]) -> JpegLosslessFrame | None:
+    """Reads a file of the manifest."""
     ds = pydicom.dcmread(corpus.SHARED / row["path"])
     sources = list(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
-    decoded = [_decode(src) for src in sources]
-    every = (np.stack(decoded) if len(decoded) > 1 else decoded[0]).astype(row["dtype"])
-    if corpus.checksum(every, len(row["sha256"])) != row["sha256"]:
-        raise AssertionError(f"{row['path']}: the reference differs from the manifest")
-    # Some are told by where they lie, some by the uncompressed image that they are equal to.
+    frames = [_decode_reference(src) for src in sources]
+    samples = (np.stack(frames) if len(frames) > 1 else frames[0]).astype(row["dtype"])
+    if corpus.checksum(samples, len(row["sha256"])) != row["sha256"]:
+        raise AssertionError(f"{row['path']}: the reference does not match the manifest")
+    # Recognised by the folder, by the file with the uncompressed image, or by the suffix.
     is_wg04 = "WG04" in row["path"] + row["truth"] or row["path"].endswith("_JPLL")
-    return _frame(Path(row["path"]).name, sources[0], decoded[0], is_wg04)
+    return _frame(Path(row["path"]).name, sources[0], frames[0], is_wg04)
 
 
-def _read_bare(row: dict[str, str]) -> JpegLosslessFrame | None:
+def _read_codestream(row: dict[str, str]) -> JpegLosslessFrame | None:
+    """Reads a codestream of the manifest; None if it is subsampled."""
     path = corpus.SHARED / row["path"]
     src = path.read_bytes()
-    return _frame(path.name, src, _decode(src)) if set(_sampling_factors(src)) == {0x11} else None
+    return _frame(path.name, src, _decode_reference(src)) if set(_sampling_factors(src)) == {0x11} else None
 
 
 def _read_unlisted(path: Path) -> JpegLosslessFrame | None:
-    # Some of them are not quite conformant, and some are no images.
+    """Reads a file of the pydicom package; None if it is not JPEG Lossless."""
+    # Some of these files are not conformant, and some have no pixel data.
     with warnings.catch_warnings(action="ignore"):
         ds = pydicom.dcmread(path, force=True)
     meta = getattr(ds, "file_meta", {})
     if meta.get("TransferSyntaxUID") not in (JPEGLossless, JPEGLosslessSV1) or "PixelData" not in ds:
         return None
     src = next(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
-    return _frame(path.name, src, _decode(src))
+    return _frame(path.name, src, _decode_reference(src))
 
 
-def _decode(src: bytes) -> Array:
-    decoder = _decoder()
+def _decode_reference(src: bytes) -> Array:
+    decoder = _reference_decoder()
     if decoder is None:
-        raise AssertionError("no decoder is here to make a reference")
+        raise AssertionError("no installed decoder for the reference")
     return decoder(src)
 
 
-def _decoder() -> Callable[[bytes], Array] | None:
+def _reference_decoder() -> Callable[[bytes], Array] | None:
     try:
         from imagecodecs import jpeg8_decode
     except ImportError:
@@ -128,13 +133,17 @@ def _decoder() -> Callable[[bytes], Array] | None:
     return jpeg8_decode
 
 
-def _frame(name: str, src: bytes, decoded: Array, is_wg04: bool = False) -> JpegLosslessFrame:
+def _frame(name: str, src: bytes, samples: Array, is_wg04: bool = False) -> JpegLosslessFrame:
     sof, sos = src.index(b"\xff\xc3"), src.index(b"\xff\xda")
-    # SOS: marker, length, number of components, two bytes a component, selection value.
-    return JpegLosslessFrame(name, src, decoded, JPEGLossless, src[sof + 4], src[sos + 5 + 2 * src[sos + 4]], is_wg04)
+    # SOF3: marker (2 bytes), length (2), precision (1). SOS: marker (2), length (2), number of components (1), two
+    # bytes per component, selection value (1).
+    precision, selection_value = src[sof + 4], src[sos + 5 + 2 * src[sos + 4]]
+    return JpegLosslessFrame(name, src, samples, JPEGLossless, precision, selection_value, is_wg04)
 
 
 def _sampling_factors(src: bytes) -> bytes:
+    """Returns one byte per component: horizontal factor in the high, vertical factor in the low half."""
     sof = src.index(b"\xff\xc3")
-    # SOF3: marker, length, precision, lines, samples a line, number of components; three bytes a component.
+    # SOF3: marker (2 bytes), length (2), precision (1), lines (2), samples per line (2), number of components (1),
+    # three bytes per component.
     return src[sof + 11 : sof + 10 + 3 * src[sof + 9] : 3]

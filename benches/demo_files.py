@@ -1,4 +1,4 @@
-"""The demo's files: a folder of CT images, from paths to arrays."""
+"""Files of the demo: a folder of CT images, from paths to arrays."""
 
 from __future__ import annotations
 
@@ -13,43 +13,50 @@ import pydicom
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLossless
 
-import bulk
 import dicoxide
-import generated
-from clock import Times, in_turns
+import generated_datasets
+from dicoxide._text_format import table_lines
+from tables_files import write_ct_file
+from timing import MedianTimes, time_alternately
 
-FILES = 100
+FILE_COUNT = 100
 
 
 def show_files() -> bool:
-    """Decode a folder of each kind, here and by pydicom alone; False if any value differs."""
-    frames = generated.ct_frames(FILES)
-    print(f"\n{FILES} generated files with the header of a real CT image, 512 × 512, from paths to arrays\n")
-    print(f"  {'':42}  {'ms':>7}  {'files/s':>8}  {'×':>5}")
-    print("  " + "─" * 68)
+    """Decodes a folder of native and one of compressed files with dicoxide and pydicom; False if a value differs."""
+    frames = generated_datasets.ct_frames(FILE_COUNT)
+    print(f"\n{FILE_COUNT} generated files with the header of a real CT image, 512 × 512, from paths to arrays\n")
+    rows: list[tuple[str, ...]] = []
     are_exact = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, compressed in (("native", False), ("JPEG Lossless", True)):
-            if compressed and dicoxide.backend != "rust":
+        for name, is_compressed in (("native", False), ("JPEG Lossless", True)):
+            if is_compressed and dicoxide.backend != "rust":
                 continue
-            paths = [str(Path(folder) / f"{name[0]}{index:03}.dcm") for index in range(FILES)]
+            paths = [str(Path(folder) / f"{name[0]}{index:03}.dcm") for index in range(FILE_COUNT)]
             for index, path in enumerate(paths):
-                bulk.write(Path(path), frames[index], compressed=compressed, number=index)
-            are_exact.append(_show(name, compressed, paths, frames))
+                write_ct_file(Path(path), frames[index], is_compressed=is_compressed, number=index)
+            are_exact.append(_add_rows(rows, name, is_compressed, paths, frames))
+    print("\n".join(table_lines(rows, ("", "ms", "files/s", "×"), right_aligned={1, 2, 3})))
     return all(are_exact)
 
 
-def _show(name: str, compressed: bool, paths: list[str], frames: npt.NDArray[np.uint16]) -> bool:
+def _add_rows(
+    rows: list[tuple[str, ...]], name: str, is_compressed: bool, paths: list[str], frames: npt.NDArray[np.uint16]
+) -> bool:
     calls: dict[str, Callable[[], Any]] = {
         f"{name}, dicoxide.decode_many": lambda: [array for _, array in dicoxide.decode_many(paths)],
-        f"{name}, dicoxide.decode, one by one": lambda: [dicoxide.decode(path) for path in paths],
+        f"{name}, dicoxide.decode, file by file": lambda: [dicoxide.decode(path) for path in paths],
     }
     plugins = [plugin for plugin in get_decoder(JPEGLossless).available_plugins if plugin != "dicoxide"]
-    if not compressed or plugins:
-        calls[f"{name}, pydicom, one by one"] = lambda: [pydicom.dcmread(path).pixel_array for path in paths]
+    if not is_compressed or plugins:
+        calls[f"{name}, pydicom, file by file"] = lambda: [pydicom.dcmread(path).pixel_array for path in paths]
     are_equal: list[bool] = []
-    took = Times(in_turns(calls, 5, check=lambda _, result: are_equal.append(np.array_equal(result, frames))))
-    slowest = max(took.values())
-    for what, seconds in took.items():
-        print(f"  {what:42}  {seconds * 1e3:7.1f}  {FILES / seconds:8.0f}  {slowest / seconds:5.1f}")
+
+    def check(_: str, result: object) -> None:
+        are_equal.append(np.array_equal(result, frames))
+
+    times = MedianTimes(time_alternately(calls, 5, check=check))
+    slowest = max(times.values())
+    for label, seconds in times.items():
+        rows.append((label, f"{seconds * 1e3:.1f}", f"{FILE_COUNT / seconds:.0f}", f"{slowest / seconds:.1f}"))
     return all(are_equal)

@@ -1,10 +1,11 @@
-"""Ours against theirs in one process, in turns, every answer checked: medians, and ratios of medians.
+"""Measures dicoxide and other decoders alternately in one process, and compares the ratios with targets.
 
-Best times stand beside the medians: where they tell another story, the machine was busy.
+Every result is checked. Ratios are of medians; ratios of minimum times are shown as well: if they differ much, the
+machine was busy.
 
 python benches/ratios.py [--rounds N] [--json FILE] [table ...]
 
-A name also takes the tables that it begins: `jpeg_lossless` is all that is measured of JPEG Lossless.
+The name of a table also selects those that start with it: `jpeg_lossless` selects all tables of JPEG Lossless.
 """
 
 from __future__ import annotations
@@ -23,34 +24,35 @@ from pathlib import Path
 
 import numpy as np
 
-import bulk
 import dicoxide
-import encode
-import jpeg_lossless
-import tables
-from claims import Claim, Table
+import tables_encode
+import tables_files
+import tables_frames
+import tables_jpeg_lossless
+from dicoxide._text_format import table_lines
+from targets import Table, Target
 
-DECODERS = ("pydicom", "imagecodecs", "pylibjpeg-rle", "pylibjpeg-libjpeg", "python-gdcm", "dicomsdl", "SimpleITK")
-TABLES = {**tables.TABLES, **jpeg_lossless.TABLES, **encode.TABLES, **bulk.TABLES}
+PACKAGES = ("pydicom", "imagecodecs", "pylibjpeg-rle", "pylibjpeg-libjpeg", "python-gdcm", "dicomsdl", "SimpleITK")
+TABLES = {**tables_frames.TABLES, **tables_jpeg_lossless.TABLES, **tables_encode.TABLES, **tables_files.TABLES}
 
 
-def surroundings() -> dict[str, str | int | None]:
-    """What the numbers depend on."""
+def environment() -> dict[str, str | int | None]:
+    """Returns machine and versions."""
     versions: dict[str, str | int | None] = {
         "python": platform.python_version(),
         "numpy": np.__version__,
         "dicoxide": dicoxide.__version__,
         "backend": dicoxide.backend,
     }
-    for name in DECODERS:
+    for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
-    return {"cpu": _cpu(), "cores": os.cpu_count(), "system": platform.platform(), **versions}
+    return {"cpu": _cpu_name(), "cores": os.cpu_count(), "system": platform.platform(), **versions}
 
 
-def _cpu() -> str:
+def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -58,28 +60,19 @@ def _cpu() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 
 
-def cells(row: Sequence[str | float]) -> list[str]:
-    """A row as text, with as many digits as a reader needs."""
-    return [
-        cell if isinstance(cell, str) else f"{cell:.{0 if cell >= 100 else 2 if cell >= 1 else 4}f}" for cell in row
-    ]
+def cell_text(cell: str | float) -> str:
+    """Formats a number with at least two significant digits."""
+    return cell if isinstance(cell, str) else f"{cell:.{0 if cell >= 100 else 2 if cell >= 1 else 4}f}"
 
 
-def print_rows(header: Sequence[str], rows: Sequence[Sequence[str | float]], left: int = 1) -> None:
-    """An aligned table; the first `left` columns to the left, numbers to the right."""
-    text = [list(header), *(cells(row) for row in rows)]
-    widths = [max(len(row[column]) for row in text) for column in range(len(header))]
-    text.insert(1, ["─" * width for width in widths])
-    for row in text:
-        aligned = [
-            cell.ljust(width) if column < left else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  " + "  ".join(aligned).rstrip())
+def print_rows(header: Sequence[str], rows: Sequence[Sequence[str | float]]) -> None:
+    """Prints a table with the first column left-aligned."""
+    texts = [tuple(map(cell_text, row)) for row in rows]
+    print("\n".join(table_lines(texts, header, right_aligned=range(1, len(header)))))
 
 
 def print_table(table: Table) -> None:
-    """A table as measured, or why it was not."""
+    """Prints a table, or why it was not measured."""
     print(f"\n{table.title}\n")
     if table.skipped:
         print(f"  not measured: {table.skipped}")
@@ -87,48 +80,50 @@ def print_table(table: Table) -> None:
         print_rows(table.header, table.rows)
 
 
-def print_claims(claims: Sequence[Claim]) -> None:
-    """The speed table: each target, and whether it is reached."""
+def print_targets(targets: Sequence[Target]) -> None:
+    """Prints each target with the measured value."""
     rows = [
         (
-            claim.what,
-            f"{claim.measured:.2f} {claim.unit}",
-            "" if claim.best is None else f"{claim.best:.2f}",
-            f"{'≤' if claim.at_most else '≥'} {claim.target:g} {claim.unit}",
-            "pass" if claim.holds else "FAIL",
+            target.name,
+            f"{target.measured:.2f} {target.unit}",
+            "" if target.best is None else f"{target.best:.2f}",
+            f"{'≤' if target.is_maximum else '≥'} {target.limit:g} {target.unit}",
+            "pass" if target.is_met else "FAIL",
         )
-        for claim in claims
+        for target in targets
     ]
     print("\nTargets\n")
-    print_rows(("what", "measured", "best", "target", ""), rows)
+    print_rows(("measurement", "measured", "best", "target", ""), rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and write JSON where asked to; 1 if a target is missed."""
+    """Measures and prints tables; returns 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("tables", nargs="*", metavar="table", help=f"which of {', '.join(TABLES)}; all by default")
-    parser.add_argument("--rounds", type=int, default=31, help="rounds of in-turn measurement (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write rows, claims and versions to FILE")
+    parser.add_argument("tables", nargs="*", metavar="table", help=f"of {', '.join(TABLES)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=31, help="rounds of alternating calls (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write rows, targets and versions to FILE")
     options = parser.parse_args(arguments)
-    chosen = {begin: [name for name in TABLES if f"{name}_".startswith(f"{begin}_")] for begin in options.tables}
-    if unknown := [begin for begin, names in chosen.items() if not names]:
-        parser.error(f"no such table: {', '.join(unknown)}; there are {', '.join(TABLES)}")
-    names = list(dict.fromkeys(itertools.chain(*chosen.values()))) or list(TABLES)
-    # Some real files are not quite conformant: told once a file, here of no interest.
+    names_by_prefix = {
+        prefix: [name for name in TABLES if f"{name}_".startswith(f"{prefix}_")] for prefix in options.tables
+    }
+    if unknown := [prefix for prefix, names in names_by_prefix.items() if not names]:
+        parser.error(f"unknown table {', '.join(unknown)}; known tables are {', '.join(TABLES)}")
+    names = list(dict.fromkeys(itertools.chain(*names_by_prefix.values()))) or list(TABLES)
+    # Some real files are not conformant.
     warnings.simplefilter("ignore", dicoxide.NonConformantWarning)
-    around = surroundings()
-    print(", ".join(f"{name} {value}" for name, value in around.items() if value is not None))
-    measured = {}
+    versions = environment()
+    print(", ".join(f"{name} {value}" for name, value in versions.items() if value is not None))
+    tables = {}
     for name in names:
-        measured[name] = TABLES[name](options.rounds)
-        print_table(measured[name])
-    claims = [claim for table in measured.values() for claim in table.claims]
-    print_claims(claims)
+        tables[name] = TABLES[name](options.rounds)
+        print_table(tables[name])
+    targets = [target for table in tables.values() for target in table.targets]
+    print_targets(targets)
     if options.json:
-        rows = {name: asdict(table) for name, table in measured.items()}
-        document = {"surroundings": around, "rounds": options.rounds, "tables": rows}
+        records = {name: asdict(table) for name, table in tables.items()}
+        document = {"environment": versions, "rounds": options.rounds, "tables": records}
         options.json.write_text(json.dumps(document, indent=1) + "\n")
-    return int(not all(claim.holds for claim in claims))
+    return int(not all(target.is_met for target in targets))
 
 
 if __name__ == "__main__":

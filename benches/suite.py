@@ -1,4 +1,4 @@
-"""What the pytest-benchmark files decode: images made once, and who decodes them right, decided before any time."""
+"""Images of the pytest-benchmark files, generated once, and the verified result of each decoder."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import pytest
 
 import corpus
 from dicoxide._threads import ThreadPool
-from dicoxide.bench._cases import Case, cases_from_paths, generated_cases
-from dicoxide.bench._decoders import DECODERS, DICOXIDE, LoadedCase
+from dicoxide.bench import DECODERS, DICOXIDE, cases_from_paths
+from dicoxide.bench._cases import Case, generated_cases
+from dicoxide.bench._decoders import LoadedCase
 from dicoxide.bench._process import WorkerProcess
 from dicoxide.bench._verify import CaseResult, Verifier
 
-__all__ = ["REAL", "SYNTAXES", "Suite"]
+__all__ = ["REAL_FILES", "SYNTAXES", "Suite"]
 
 SYNTAXES = ("native", "rle", "jpeg-lossless")
-# A small and a large one of each syntax, by the names of their files.
-REAL = {
+# A small and a large real file of each encapsulated syntax, by file name.
+REAL_FILES = {
     path.name: path
     for path in (corpus.SHARED / row["path"] for row in corpus.manifest())
     if path.name in ("CT1_RLE", "RG2_RLE", "CT1_JPLL", "RG2_JPLL.dcm")
@@ -26,52 +27,55 @@ REAL = {
 
 
 class Suite:
-    """Cases by name, and verdicts on them; a process a decoder, as some end it."""
+    """Cases by name, with verified results; each decoder has its own process, because some crash."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._workers = {name: WorkerProcess(lambda: math.inf) for name in DECODERS}
-        self._asking = ThreadPool(2, "suite")
-        self._verdicts = Verifier(folder, self._workers, self._asking)
-        self._opened: dict[str, LoadedCase | None] = {}
-        self._answers: dict[tuple[str, str], dict[str, CaseResult]] = {}
+        self._threads = ThreadPool(2, "suite")
+        self._verifier = Verifier(folder, self._workers, self._threads)
+        self._loaded: dict[str, LoadedCase | None] = {}
+        self._results: dict[tuple[str, str], dict[str, CaseResult]] = {}
 
     def stop(self) -> None:
-        """End threads and processes."""
-        self._asking.stop()
+        """Ends all threads and processes."""
+        self._threads.stop()
         for worker in self._workers.values():
             worker.stop()
 
-    def opened(self, name: str) -> LoadedCase:
-        """A case; skips the test where nobody can make it."""
-        if name not in self._opened:
-            self._opened.update({case.name: LoadedCase(case) for case in self._made(name)})
-        opened = self._opened.setdefault(name)
-        if opened is None:
-            pytest.skip(f"nothing here encodes {name}")
-        return opened
+    def load(self, name: str) -> LoadedCase:
+        """Returns a case; skips the test if no installed package can encode it."""
+        if name not in self._loaded:
+            self._loaded.update({case.name: LoadedCase(case) for case in self._cases(name)})
+        loaded = self._loaded.setdefault(name)
+        if loaded is None:
+            pytest.skip(f"no installed encoder for {name}")
+        return loaded
 
-    def _made(self, name: str) -> Iterator[Case]:
-        if name in REAL:
-            yield from cases_from_paths([str(REAL[name])])[0]
+    def _cases(self, name: str) -> Iterator[Case]:
+        if name in REAL_FILES:
+            yield from cases_from_paths([str(REAL_FILES[name])])[0]
         else:
             image = next(name.removesuffix(f"-{syntax}") for syntax in SYNTAXES if name.endswith(f"-{syntax}"))
             yield from generated_cases(self._folder, [image])
 
-    def answer(self, level: str, name: str, peer: str) -> CaseResult:
-        """What a decoder gave; skips the test where it is nothing that has a speed, or fails it where it is ours."""
-        if not DECODERS[peer].is_installed():
-            pytest.skip(f"{peer} is not installed")
-        if (level, name) not in self._answers:
-            case = self.opened(name).case
-            here = [one for one in DECODERS if level in DECODERS[one].levels and DECODERS[one].is_installed()]
-            self._answers[level, name] = self._verdicts.verify(level, case, here)
-        answer = self._answers[level, name][peer]
-        if answer.status == "unsupported":
-            pytest.skip(f"{peer} does not decode such a case at level {level}")
-        if answer.status not in ("ok", "unchecked"):
-            reason = ": ".join(filter(None, (f"{peer}, {level} of {name}", answer.status, answer.detail)))
-            if peer == DICOXIDE:
+    def result(self, level: str, name: str, decoder: str) -> CaseResult:
+        """Returns the result of a decoder; skips the test unless it is correct, or fails it for dicoxide."""
+        if not DECODERS[decoder].is_installed():
+            pytest.skip(f"{decoder} is not installed")
+        if (level, name) not in self._results:
+            available = [
+                candidate.name
+                for candidate in DECODERS.values()
+                if level in candidate.levels and candidate.is_installed()
+            ]
+            self._results[level, name] = self._verifier.verify(level, self.load(name).case, available)
+        result = self._results[level, name][decoder]
+        if result.status == "unsupported":
+            pytest.skip(f"{decoder} does not support {name} at level {level}")
+        if result.status not in ("ok", "unchecked"):
+            reason = ": ".join(filter(None, (f"{decoder}, {level} of {name}", result.status, result.detail)))
+            if decoder == DICOXIDE:
                 pytest.fail(reason)
             pytest.skip(reason)
-        return answer
+        return result

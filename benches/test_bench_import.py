@@ -1,14 +1,14 @@
-"""Whole processes that import and end."""
+"""Processes that import a package and end."""
 
 from __future__ import annotations
 
 import pytest
 
-import processes
+import tables_processes
 
 
-@pytest.mark.parametrize("what", ["numpy", "dicoxide"])
-def test_import(benchmark, what: str) -> None:
+@pytest.mark.parametrize("package", ["numpy", "dicoxide"])
+def test_import(benchmark, package: str) -> None:
     benchmark.group = "import"
-    with processes.import_commands() as commands:
-        benchmark.pedantic(commands[what], rounds=7, iterations=1)
+    with tables_processes.import_commands() as commands:
+        benchmark.pedantic(commands[package], rounds=7, iterations=1)

@@ -1,4 +1,4 @@
-"""Numbers in documents are those of the runs that are kept."""
+"""The generated documents agree with the recorded benchmark runs."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import sys
 
 import pytest
 
-import kept
+import update_readme
 
-FOLDERS = kept.folders()
-
-
-def test_the_readme_has_the_numbers_of_the_newest_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["kept.py", "--check"])
-    assert kept.main() == 0, "make numbers"
+FOLDERS = update_readme.folders()
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_a_summary_is_made_of_its_data(folder) -> None:
-    assert (folder / "README.md").read_text(encoding="utf-8") == kept.summary(folder)
+def test_readme_has_the_numbers_of_the_newest_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["update_readme.py", "--check"])
+    assert update_readme.main() == 0, "README.md is not up to date: make numbers"
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_a_run_is_whole(folder) -> None:
-    document = kept.document(folder / "built-in.json.gz")
+def test_summary_of_a_run_agrees_with_its_data(folder) -> None:
+    assert (folder / "README.md").read_text(encoding="utf-8") == update_readme.run_summary(folder)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_recorded_run_is_complete(folder) -> None:
+    document = update_readme.load_document(folder / "built-in.json.gz")
     assert document["schema"] == "dicoxide-bench/1"
     assert not document["setup"]["interrupted"]
     assert {"built-in.csv", "built-in.html", "built-in.txt"} <= {path.name for path in folder.iterdir()}

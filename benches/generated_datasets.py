@@ -1,4 +1,4 @@
-"""Images that are made rather than found, in data sets: for sizes that no file at hand has."""
+"""Data sets of generated images, for sizes and kinds that no available file has."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEGLossless, RL
 
 from dicoxide.bench._images import ct as ct_frames
 
-__all__ = ["ct_frames", "dataset", "jpeg_lossless_12", "jpeg_lossless_frame", "pack_bits_rle", "rle_frame"]
+__all__ = ["ct_frames", "dataset", "jpeg_lossless_12", "jpeg_lossless_frame", "rle_frame", "rle_segment"]
 
 Array = npt.NDArray[Any]
 
 
 def rle_frame(frame: Array) -> bytes:
-    """One RLE Lossless frame of (rows, columns[, samples]) (PS3.5 Annex G), most significant byte plane first."""
+    """Encodes (rows, columns[, samples]) as an RLE Lossless frame (PS3.5 Annex G), most significant bytes first."""
     itemsize = frame.dtype.itemsize
     samples = frame.reshape(*frame.shape[:2], -1)
     big_endian = np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder(">"))).view(np.uint8)
     big_endian = big_endian.reshape(*samples.shape, itemsize)
     segments = [
-        pack_bits_rle(big_endian[:, :, sample, byte]) for sample in range(samples.shape[2]) for byte in range(itemsize)
+        rle_segment(big_endian[:, :, sample, byte]) for sample in range(samples.shape[2]) for byte in range(itemsize)
     ]
     offsets = 64 + np.cumsum([0, *map(len, segments[:-1])])
     header = np.zeros(16, "<u4")
@@ -34,8 +34,10 @@ def rle_frame(frame: Array) -> bytes:
     return header.tobytes() + b"".join(segments)
 
 
-def pack_bits_rle(plane: Array) -> bytes:
-    """One segment of a byte plane (rows, columns): replicates of at least 3, no run across rows (PS3.5 G.3.1)."""
+def rle_segment(plane: Array) -> bytes:
+    """Encodes a byte plane (rows, columns) as an RLE segment: replicate runs of at least 3 bytes, no run across rows
+    (PS3.5 G.3.1).
+    """
     rows, columns = plane.shape
     flat = plane.reshape(-1)
     is_start = np.ones((rows, columns), bool)
@@ -43,41 +45,41 @@ def pack_bits_rle(plane: Array) -> bytes:
     starts = np.flatnonzero(is_start)
     lengths = np.diff(starts, append=flat.size)
     replicates = lengths >= 3
-    # Neighbouring short runs of a row are one literal.
+    # Adjacent short runs of a row become one literal run.
     joins = np.zeros(starts.size, bool)
     joins[1:] = ~replicates[1:] & ~replicates[:-1] & (starts[1:] % columns != 0)
     starts, replicates = starts[~joins], replicates[~joins]
     lengths = np.diff(starts, append=flat.size)
-    # No run is longer than 128.
-    parts = -(-lengths // 128)
-    within = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
-    starts = np.repeat(starts, parts) + 128 * within
-    lengths = np.minimum(128, np.repeat(lengths, parts) - 128 * within)
-    replicates = np.repeat(replicates, parts)
+    # Runs longer than 128 bytes are split.
+    piece_counts = -(-lengths // 128)
+    piece_indices = np.arange(piece_counts.sum()) - np.repeat(np.cumsum(piece_counts) - piece_counts, piece_counts)
+    starts = np.repeat(starts, piece_counts) + 128 * piece_indices
+    lengths = np.minimum(128, np.repeat(lengths, piece_counts) - 128 * piece_indices)
+    replicates = np.repeat(replicates, piece_counts)
     sizes = np.where(replicates, 2, 1 + lengths)
-    at = np.cumsum(sizes) - sizes
-    # An even number of bytes (PS3.5 G.3.2).
+    offsets = np.cumsum(sizes) - sizes
+    # Segments have an even number of bytes (PS3.5 G.3.2).
     total = int(sizes.sum())
     packed = np.zeros(total + total % 2, np.uint8)
-    packed[at] = np.where(replicates, 257 - lengths, lengths - 1).astype(np.uint8)
-    packed[at[replicates] + 1] = flat[starts[replicates]]
+    packed[offsets] = np.where(replicates, 257 - lengths, lengths - 1).astype(np.uint8)
+    packed[offsets[replicates] + 1] = flat[starts[replicates]]
     literal_starts, literal_lengths = starts[~replicates], lengths[~replicates]
     ramp = np.arange(literal_lengths.sum()) - np.repeat(np.cumsum(literal_lengths) - literal_lengths, literal_lengths)
-    packed[np.repeat(at[~replicates] + 1, literal_lengths) + ramp] = flat[
+    packed[np.repeat(offsets[~replicates] + 1, literal_lengths) + ramp] = flat[
         np.repeat(literal_starts, literal_lengths) + ramp
     ]
     return packed.tobytes()
 
 
 def jpeg_lossless_frame(frame: Array, precision: int, selection_value: int = 1) -> bytes:
-    """One JPEG Lossless frame of (rows, columns[, 3]) by libjpeg-turbo: optimal Huffman tables, no colour transform."""
+    """Encodes (rows, columns[, 3]) with libjpeg-turbo: optimal Huffman tables, no colour transform."""
     from imagecodecs import jpeg8_encode
 
     return jpeg8_encode(frame, lossless=True, predictor=selection_value, bitspersample=precision)
 
 
 def jpeg_lossless_12(frame: Array) -> bytes:
-    """The same of 12 bits, by the first predictor."""
+    """Encodes 12-bit samples with predictor 1."""
     return jpeg_lossless_frame(frame, 12)
 
 
@@ -88,9 +90,9 @@ def dataset(
     jpeg_lossless: Callable[[Array], bytes] | None = None,
     bits_stored: int | None = None,
 ) -> Dataset:
-    """A data set of (frames, rows, columns) of 16 bits, or of 1 bit where they are Boolean; perhaps compressed.
+    """Returns a CT data set of (frames, rows, columns): native, RLE, or encoded frame by frame with `jpeg_lossless`.
 
-    ``jpeg_lossless`` is the encoder of one frame.
+    Boolean frames are stored with Bits Allocated 1.
     """
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
