@@ -139,9 +139,9 @@ def _lines(document: dict[str, Any], width: int | None) -> Iterator[str]:
     yield f"dicoxide {document['dicoxide']}"
     yield from table_lines(installation, width=width)
     for title, header, rows in (
-        ("Debugging variables", ("variable", "state", "effect"), variables),
+        ("Environment variables for debugging", ("variable", "state", "effect"), variables),
         ("pydicom decoder plugins", ("plugin", "package", "decodes"), plugins),
-        ("Other decoders", ("package", "version"), decoders),
+        ("Packages that decode images", ("package", "version"), decoders),
         ("Optional packages", ("package", "version", "extra"), extras),
         ("Transfer syntaxes", ("UID", "keyword", "decoder", "reason"), syntaxes),
     ):

@@ -1,6 +1,14 @@
 """Runs of ``dicoxide decode``: scan sources, plan arrays, decode and write them, record what was done.
 
-Import from this package, not from its modules. It does not know the command line.
+    SourceScan ─► plan_tasks ─► ArrayTask… ─► run_tasks ──────────────────────────────────────► Ledger
+    headers,                    one per       decode_task_slices ─► blocks ─► Writer ─► rename  ledger.jsonl,
+    failures                    array                                         a format          errors.jsonl
+
+Tasks, options and results can be pickled: `run_on_cluster` sends each task to a Dask worker, which calls `run_tasks`.
+An error of a source, or of writing a series, becomes a `Failure`. `OutputError`, `ClusterError` and
+`MissingExtraError` end a run before anything is written.
+
+Import from this package, not from its modules. It does not use the command line.
 """
 
 from dicoxide.bulk.runs._cluster import ClusterError, run_on_cluster

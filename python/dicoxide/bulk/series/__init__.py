@@ -1,5 +1,12 @@
 """Volumes from files: find files, read headers, group and sort frames, decode each volume into one array.
 
+    paths ─► headers ─► groups ─► positions ─► fourth axis ─► VolumePlan ─► array
+             threads    size,     along the    echo, time,    can be        threads, or tasks
+                        type, …   normal       b-value, …     pickled       of dicoxide.dask
+
+Every frame is in one volume, or a finding names it: none is dropped silently. The geometry is that of ITK's series
+reader, except that the affine of a sheared stack (gantry tilt) keeps the shear.
+
 Import from this package, not from its modules. It does not use ``dicoxide.bulk.runs``.
 """
 
