@@ -57,29 +57,29 @@ test: build  ## Run all tests, Rust and Python
 	$(RUN) -m pytest -q benches --benchmark-disable
 	DICOXIDE_PURE_PYTHON=1 $(RUN) -m pytest -q $(NUMPY_TESTS)
 
-peers: $(VENV)/.ready  ## Install the decoders that benches and tests compare with
+peers: $(VENV)/.ready  ## Install the other decoders that benchmarks and tests compare with
 	$(PIP) install --group peers
 
-bench: build peers  ## Measure every peer at every level, answers checked: ARGS="-k codec --benchmark-save=before"
+bench: build peers  ## Time every decoder at every level, results checked: ARGS="-k codec --benchmark-save=before"
 	$(RUN) -m pytest benches --benchmark-only --benchmark-max-time=0.2 --benchmark-columns=median,iqr,rounds --benchmark-group-by=group $(ARGS)
 
-bench-ratios: build peers  ## Measure against the peers in turns, in one process; print the targets: ARGS="rle --rounds 99"
+bench-ratios: build peers  ## Time other decoders alternately with dicoxide; print the targets: ARGS="rle --rounds 99"
 	$(RUN) benches/ratios.py $(ARGS)
 
-bench-rust:  ## Measure the core's kernels and files by criterion: ARGS=rle for those with that in their names
+bench-rust:  ## Time kernels and files with criterion: ARGS=rle selects by name
 	cargo bench --locked --bench '*' -- $(ARGS)
 
-bench-check: build  ## Count instructions of paths and calls, against those committed: ARGS=--write commits to them
+bench-check: build  ## Compare instruction counts with the committed ones: ARGS=--write replaces them
 	$(RUN) benches/counts.py $(ARGS)
 
-record: build peers  ## Measure everything against the peers, and keep it in benches/runs
+record: build peers  ## Measure everything and store it in benches/runs
 	$(RUN) benches/record.py $(ARGS)
 	$(MAKE) numbers
 
-numbers: build  ## Put the numbers of the newest run that is kept into README.md
+numbers: build  ## Write the numbers of the newest recorded run to README.md
 	$(RUN) benches/update_readme.py
 
-demo: build  ## Decode the real images that pydicom ships, check every value, show the speed
+demo: build  ## Decode the images that pydicom ships, check every value, show the speed
 	$(RUN) benches/demo.py
 
 fuzz:  ## Decode hostile bytes for S seconds, of target T or each: make fuzz T=decode S=600

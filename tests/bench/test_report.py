@@ -286,7 +286,7 @@ def test_without_losses_that_is_said(tmp_path: Path) -> None:
             one["ratio"] = synthetic_comparison.ratio(2.0)
         if one["peer"] == "dicoxide":
             one["status"] = "ok"
-    short = Page(written(document, tmp_path)).of("section", id="short")[0]
+    short = Page(written(document, tmp_path)).of("section", id="losses")[0]
     assert "No other decoder was faster" in short
     assert "No result of dicoxide is wrong" in short
     assert "Comparisons in which dicoxide is slower" not in short
@@ -395,7 +395,7 @@ def test_templates_and_style_sheet_are_package_data() -> None:
     templates = resources.files("dicoxide.bench._report") / "templates"
     assert (templates / "report.html.j2").is_file()
     assert (templates / "report.css").is_file()
-    assert {path.name for path in (templates / "sections").iterdir()} >= {"short.html.j2", "figures.html.j2"}
+    assert {path.name for path in (templates / "sections").iterdir()} >= {"losses.html.j2", "measurements.html.j2"}
 
 
 def test_ratios_of_a_group_are_geometric_means() -> None:

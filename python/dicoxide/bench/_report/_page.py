@@ -131,7 +131,7 @@ def _context(document: Document) -> dict[str, Any]:
         "results_by_level": _by_level(results),
     }
     sections = [
-        Section("short", "Failures and losses of dicoxide"),
+        Section("losses", "Failures and losses of dicoxide"),
         Section("exactness", "Exactness"),
         Section("speed", "Run time relative to dicoxide"),
         Section("throughput", "Throughput"),
@@ -140,7 +140,7 @@ def _context(document: Document) -> dict[str, Any]:
         Section("memory", "Peak memory"),
         Section("decoders", "Decoders"),
         Section("setup", "Setup and noise"),
-        Section("figures", "All measurements"),
+        Section("measurements", "All measurements"),
     ]
     has_content = {
         "throughput": context["throughput_grids"],
