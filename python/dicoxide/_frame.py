@@ -94,7 +94,7 @@ class FrameSpec(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """dtype of the stored values, in native byte order; uint8 if Bits Allocated is 1."""
+        """NumPy dtype of the stored values, in native byte order; uint8 if Bits Allocated is 1."""
         if self.is_float:
             return np.dtype(f"f{_FLOAT_BITS[self.pixel_keyword] // 8}")
         if self.bits_allocated == 1:

@@ -68,7 +68,7 @@ class Image:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """dtype of ``decode()``: that of the stored values, in native byte order."""
+        """NumPy dtype of ``decode()``: that of the stored values, in native byte order."""
         return self._source.spec.dtype
 
     @property

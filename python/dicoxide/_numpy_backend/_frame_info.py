@@ -112,7 +112,7 @@ class FrameInfo:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """dtype of the decoded samples, in native byte order."""
+        """NumPy dtype of the decoded samples, in native byte order."""
         signed = self.pixel_representation == 1 and not self.is_bit_packed
         return np.dtype(f"{'f' if self.is_float else 'i' if signed else 'u'}{self.sample_bytes}")
 

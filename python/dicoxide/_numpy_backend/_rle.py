@@ -135,11 +135,13 @@ def _field_offset(index: int) -> int:
 def _decode_segment(
     segment: bytes, plane_bytes: int, number: int, segment_offset: int
 ) -> tuple[bytearray, Deviation | None]:
-    """Decode runs until the plane is full (PS3.5 G.3.2)::
+    """Decode runs until the plane is full (PS3.5 G.3.2).
 
-        header byte h   0 to 127     literal run: h + 1 bytes follow
-                        128          no operation
-                        129 to 255   replicate run: the next byte, 257 - h times
+    Each run starts with a header byte h::
+
+        0 to 127     literal run: h + 1 bytes follow
+        128          no operation
+        129 to 255   replicate run: the next byte, 257 - h times
 
     `segment_offset` is the byte offset of the segment in the frame. The last run may make the plane too long by some
     bytes, which is a deviation.

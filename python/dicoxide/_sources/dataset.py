@@ -129,6 +129,7 @@ class DatasetSource(Source):
             return self._rescales(indices)
 
     def _rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
+        """Implement :meth:`rescales`; a frame without coefficients of its own has those that are common to all."""
         per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence")
         shared = self.dataset.get("SharedFunctionalGroupsSequence")
         common = _group_rescale(shared[0] if shared else None) or _rescale(self.dataset)
@@ -338,10 +339,10 @@ def _values(dataset: Dataset, tags: dict[str, BaseTag]) -> dict[str, Any]:
     return values
 
 
-def _attribute_error(keyword: str, what: str, transfer_syntax: str) -> CorruptFrameError:
+def _attribute_error(keyword: str, problem: str, transfer_syntax: str) -> CorruptFrameError:
     clause = "PS3.3 C.7.6.3"
     return CorruptFrameError(
-        f"{keyword} {what} ({clause})", kind="Mismatch", clause=clause, transfer_syntax=transfer_syntax or None
+        f"{keyword} {problem} ({clause})", kind="Mismatch", clause=clause, transfer_syntax=transfer_syntax or None
     )
 
 
