@@ -114,6 +114,7 @@ def test_bulk_is_on_top_of_the_direct_interface() -> None:
         "_arguments",
         "_sources",
         "_threads",
+        "_transfer_syntaxes",
     }
     below |= {"bulk", "errors"}
     for path in [*(PYTHON / "bulk").rglob("*.py"), PYTHON / "dask.py"]:

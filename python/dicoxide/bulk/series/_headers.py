@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from dicoxide._arguments import thread_count
 from dicoxide._image import Image
 from dicoxide._sources import Attributes, Source, open_many, open_source
+from dicoxide._transfer_syntaxes import NATIVE
 from dicoxide.bulk.series._attribute_values import (
     MAX_MM,
     parse_integer,
@@ -31,6 +32,7 @@ from dicoxide.bulk.series._discover import (
     looks_like_dicom,
 )
 from dicoxide.bulk.series._geometry import Orientation, Vector, along_normal
+from dicoxide.bulk.series._keywords import GROUP_KEYWORDS, HEADER_KEYWORDS, MULTI_FRAME_KEYWORDS, TOP_KEYWORDS
 from dicoxide.errors import CorruptFrameError
 
 # Files open at the same time; processes have a limit on open files.
@@ -39,7 +41,6 @@ _BATCH_FILES = 64
 # Grid frame offsets that differ from a coordinate by less, in mm, are equal to it.
 _OFFSET_TOLERANCE_MM = 1e-3
 
-_NATIVE_SYNTAXES = frozenset(f"1.2.840.10008.1.2{tail}" for tail in ("", ".1", ".1.99", ".2"))
 # Bytes of an item's tag and length in encapsulated Pixel Data.
 _ITEM_BYTES = 8
 
@@ -214,14 +215,14 @@ def read_header(path: str) -> Header:
 
 
 def _header(path: str, source: Source, size: int, mtime_ns: int) -> Header:
-    attributes = source.attributes.get_many(_KEYWORDS)
+    attributes = source.attributes.get_many(HEADER_KEYWORDS)
     values = {keyword: value for keyword, value in attributes.items() if value not in (None, "")}
     get = values.get
     spec = source.spec
     syntax = spec.transfer_syntax
     count = source.number_of_frames or 1
     if count > 1:
-        if syntax not in _NATIVE_SYNTAXES and count * _ITEM_BYTES > size:
+        if syntax not in NATIVE and count * _ITEM_BYTES > size:
             # Each frame needs at least one item. Without this check, Number of Frames alone would decide how many
             # frames are requested from a fallback decoder.
             raise CorruptFrameError(
@@ -247,69 +248,11 @@ def _header(path: str, source: Source, size: int, mtime_ns: int) -> Header:
     )
 
 
-# Attributes read from each functional group sequence (PS3.3 C.7.6.16.2).
-_GROUP_KEYWORDS = {
-    "PlanePositionSequence": ("ImagePositionPatient",),
-    "PlaneOrientationSequence": ("ImageOrientationPatient",),
-    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
-    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
-    "FrameContentSequence": ("StackID", "TemporalPositionIndex", "DimensionIndexValues", "FrameAcquisitionDateTime"),
-    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
-    "MREchoSequence": ("EffectiveEchoTime",),
-    "MRDiffusionSequence": ("DiffusionBValue", "DiffusionGradientDirectionSequence"),
-    "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime",),
-    "MRImageFrameTypeSequence": ("FrameType",),
-    "CTImageFrameTypeSequence": ("FrameType",),
-    "SegmentIdentificationSequence": ("ReferencedSegmentNumber",),
-}
-
-# Attributes read from the top level of the data set.
-_TOP_KEYWORDS = (
-    "SOPInstanceUID",
-    "InstanceNumber",
-    "ImageType",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "SliceThickness",
-    "SpacingBetweenSlices",
-    "TemporalPositionIdentifier",
-    "EchoTime",
-    "EchoNumbers",
-    "DiffusionBValue",
-    "DiffusionGradientOrientation",
-    "TriggerTime",
-    "FrameReferenceTime",
-    "AcquisitionDate",
-    "AcquisitionDateTime",
-    "AcquisitionTime",
-    "ContentDate",
-    "ContentTime",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "WindowCenter",
-    "WindowWidth",
-    "VOILUTFunction",
-)
-
-
-# With one of these attributes, the top level alone does not describe each frame.
-_MULTI_FRAME_KEYWORDS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GridFrameOffsetVector")
-
-# All attributes read from a file.
-_KEYWORDS = (
-    *_TOP_KEYWORDS,
-    *("StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "SeriesDescription"),
-    *("FrameOfReferenceUID", *_MULTI_FRAME_KEYWORDS),
-    *("DetectorInformationSequence", "SliceVector", "TimeSlotVector", "TimeSliceVector"),
-)
-
-
 def _slices(path: str, attributes: dict[str, Any], count: int) -> tuple[Slice, ...]:
     """Return the `count` frames of a file."""
-    if count == 1 and attributes.keys().isdisjoint(_MULTI_FRAME_KEYWORDS):
+    if count == 1 and attributes.keys().isdisjoint(MULTI_FRAME_KEYWORDS):
         return (_slice(path, 0, attributes),)
-    values = {keyword: attributes[keyword] for keyword in _TOP_KEYWORDS if keyword in attributes}
+    values = {keyword: attributes[keyword] for keyword in TOP_KEYWORDS if keyword in attributes}
     shared = attributes.get("SharedFunctionalGroupsSequence")
     if shared:
         values |= _group_values(shared[0])
@@ -334,9 +277,9 @@ def _slices(path: str, attributes: dict[str, Any], count: int) -> tuple[Slice, .
 def _group_values(item: Attributes) -> dict[str, Any]:
     """Return attributes of an item of the shared or the per-frame functional groups, by keyword."""
     values: dict[str, Any] = {}
-    for sequence, items in item.get_many(_GROUP_KEYWORDS).items():
+    for sequence, items in item.get_many(GROUP_KEYWORDS).items():
         if items:
-            attributes = items[0].get_many(_GROUP_KEYWORDS[sequence])
+            attributes = items[0].get_many(GROUP_KEYWORDS[sequence])
             values |= {keyword: value for keyword, value in attributes.items() if value not in (None, "")}
     direction = values.pop("DiffusionGradientDirectionSequence", None)
     if direction:

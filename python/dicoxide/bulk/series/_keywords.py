@@ -1,0 +1,59 @@
+"""Keywords of the attributes that grouping and sorting read from each file."""
+
+from __future__ import annotations
+
+# Attributes read from each functional group sequence (PS3.3 C.7.6.16.2).
+GROUP_KEYWORDS = {
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
+    "FrameContentSequence": ("StackID", "TemporalPositionIndex", "DimensionIndexValues", "FrameAcquisitionDateTime"),
+    "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
+    "MREchoSequence": ("EffectiveEchoTime",),
+    "MRDiffusionSequence": ("DiffusionBValue", "DiffusionGradientDirectionSequence"),
+    "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime",),
+    "MRImageFrameTypeSequence": ("FrameType",),
+    "CTImageFrameTypeSequence": ("FrameType",),
+    "SegmentIdentificationSequence": ("ReferencedSegmentNumber",),
+}
+
+# Attributes read from the top level of the data set.
+TOP_KEYWORDS = (
+    "SOPInstanceUID",
+    "InstanceNumber",
+    "ImageType",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "TemporalPositionIdentifier",
+    "EchoTime",
+    "EchoNumbers",
+    "DiffusionBValue",
+    "DiffusionGradientOrientation",
+    "TriggerTime",
+    "FrameReferenceTime",
+    "AcquisitionDate",
+    "AcquisitionDateTime",
+    "AcquisitionTime",
+    "ContentDate",
+    "ContentTime",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+)
+
+# With one of these attributes, the top level alone does not describe each frame.
+MULTI_FRAME_KEYWORDS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GridFrameOffsetVector")
+
+# All attributes read from a file.
+HEADER_KEYWORDS = (
+    *TOP_KEYWORDS,
+    *("StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "SeriesDescription"),
+    *("FrameOfReferenceUID", *MULTI_FRAME_KEYWORDS),
+    *("DetectorInformationSequence", "SliceVector", "TimeSlotVector", "TimeSliceVector"),
+)
