@@ -270,6 +270,14 @@ def decode_frame(src: bytes | bytearray | memoryview, frame: FrameSpec, out: Arr
     Notes
     -----
     PS3.5 Section 8 and Annex A.
+
+    Examples
+    --------
+    Two pixels of 16 bits, of which 12 are stored; the upper four bits are cleared:
+
+    >>> spec = dicoxide.FrameSpec("1.2.840.10008.1.2.1", rows=1, columns=2, bits_allocated=16, bits_stored=12)
+    >>> dicoxide.decode_frame(bytes([0x01, 0xF0, 0xFF, 0x0F]), spec)
+    array([[   1, 4095]], dtype=uint16)
     """
     spec = frame.checked()
     data = owned_bytes(src)

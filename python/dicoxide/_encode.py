@@ -61,6 +61,14 @@ def jpeg_lossless_encode(
     Notes
     -----
     ITU-T T.81 Annexes H and K.2; PS3.5 8.2.1 and A.4.1.
+
+    Examples
+    --------
+    >>> image = np.array([[0, 100], [200, 4095]], np.uint16)
+    >>> codestream = dicoxide.jpeg_lossless_encode(image, precision=12)
+    >>> dicoxide.jpeg_lossless_decode(codestream)
+    array([[   0,  100],
+           [ 200, 4095]], dtype=uint16)
     """
     image, dimensions = _image_and_dimensions(arr)
     if image.dtype.kind not in "iu" or image.dtype.itemsize > 2:
@@ -97,6 +105,14 @@ def rle_encode(arr: npt.ArrayLike) -> bytes:
     Notes
     -----
     PS3.5 Annex G.
+
+    Examples
+    --------
+    >>> image = np.array([[258, 258], [258, 773]], np.uint16)
+    >>> frame = dicoxide.rle_encode(image)
+    >>> dicoxide.rle_decode(frame, rows=2, columns=2)
+    array([[258, 258],
+           [258, 773]], dtype=uint16)
     """
     image, dimensions = _image_and_dimensions(arr)
     if image.dtype.kind not in "iu":

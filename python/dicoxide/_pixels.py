@@ -52,7 +52,12 @@ def unpack_bits(
 
     Notes
     -----
-    PS3.5 8.1.1. For example, the byte 0b00000101 holds the samples 1, 0, 1, 0, 0, 0, 0, 0.
+    PS3.5 8.1.1.
+
+    Examples
+    --------
+    >>> dicoxide.unpack_bits(bytes([0b00000101]), count=4)
+    array([1, 0, 1, 0], dtype=uint8)
     """
     data = src if type(src) is bytes else owned_bytes(src)
     if offset_bits < 0 or offset_bits > len(data) * 8:
@@ -92,6 +97,11 @@ def pack_bits(src: Buffer | npt.ArrayLike, *, out: npt.NDArray[np.uint8] | None 
     Notes
     -----
     PS3.5 8.1.1.
+
+    Examples
+    --------
+    >>> dicoxide.pack_bits([1, 0, 1, 0])
+    array([5], dtype=uint8)
     """
     samples = np.frombuffer(src, np.uint8) if isinstance(src, (bytes, bytearray, memoryview)) else np.asarray(src)
     if samples.dtype.kind not in "buif":
@@ -140,6 +150,14 @@ def rescale(
     Notes
     -----
     PS3.3 C.11.1.
+
+    Examples
+    --------
+    >>> stored = np.array([0, 1024], np.uint16)
+    >>> dicoxide.rescale(stored, 1, -1024)
+    array([-1024.,     0.], dtype=float32)
+    >>> dicoxide.rescale(stored, 1, -1024, dtype="int16")
+    array([-1024,     0], dtype=int16)
     """
     arr = np.asarray(arr)
     if out is not None and not isinstance(out, np.ndarray):

@@ -4,8 +4,8 @@ A frame has one segment for each byte of a pixel, most significant byte of a sam
 plane, PackBits compressed. The frame starts with the RLE Header: 16 little-endian numbers of 4 bytes, the number of
 segments and 15 offsets from the start of the frame, 0 if unused.
 
-For example, 2 × 2 pixels of 16 bits with the values 0x0102, 0x0102, 0x0102, 0x0305 (offsets and numbers in decimal,
-other bytes in hexadecimal)::
+For example, one row of four 16-bit pixels with the values 0x0102, 0x0102, 0x0102, 0x0305 (offsets and numbers in
+decimal, other bytes in hexadecimal)::
 
     offset  bytes
          0  2, 64, 68, 0, …       RLE Header: 2 segments, at bytes 64 and 68
