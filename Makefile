@@ -1,49 +1,52 @@
-# Every command of the project; `make help` prints them.
+# All commands of the project; `make help` lists them.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python
-# A newer pip than the one a fresh interpreter brings installs dependency groups (PEP 735).
+# Dependency groups (PEP 735) need a newer pip than a new environment has.
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check
 EXTENSION := $(VENV)/.built
 FUZZ := rust/fuzz/libfuzzer
-FUZZED = $(or $(T),$(notdir $(basename $(wildcard $(FUZZ)/fuzz_targets/*.rs))))
+FUZZ_TARGETS = $(or $(T),$(notdir $(basename $(wildcard $(FUZZ)/fuzz_targets/*.rs))))
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
 
-# Tests that also have to pass on the NumPy backend.
+RUST_TESTS := cargo test --workspace --locked --quiet
+# Python tests in one worker process per core, at most 8.
+PARALLEL := $(RUN) -m pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal
+# Tests that also run on the NumPy backend.
 NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py core/test_array_functions.py \
 	core/test_edge_cases.py core/test_vectors.py plugins/test_plugin_v3.py plugins/test_prefetch.py) \
 	$(wildcard tests/bulk/test_decode_many*.py tests/bulk/test_read_series*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release fmt lint test bench bench-ratios bench-rust bench-check record numbers demo fuzz fuzz-corpus fuzz-python
+.PHONY: help setup build release fmt lint test test-all bench bench-ratios bench-rust bench-check record numbers demo fuzz fuzz-corpus fuzz-python
 .PHONY: unsafe mutations soak asan miri audit docs clean peers
 
-help:  ## Print this
+help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready  ## Make the virtual environment with all that tests and lints need
+setup: $(VENV)/.ready  ## Create the virtual environment with the packages that tests and lints need
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
 	$(PIP) install 'maturin>=1.9,<2' --group test --group extras --group lint --group demo --group bench
 	@touch $@
 
-build: $(EXTENSION)  ## Build the extension, optimised, into the virtual environment
+build: $(EXTENSION)  ## Build the optimised extension into the virtual environment
 $(EXTENSION): $(VENV)/.ready $(SOURCES)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 
-release: $(VENV)/.ready  ## Build wheel and source distribution into dist/
+release: $(VENV)/.ready  ## Build the wheel and the source distribution in dist/
 	$(BIN)/maturin build --release --locked --sdist --out dist
 
-fmt: $(VENV)/.ready  ## Format all sources
+fmt: $(VENV)/.ready  ## Format the sources
 	cargo fmt --all
 	$(BIN)/ruff format python tests benches
 	$(BIN)/ruff check --fix-only --quiet python tests benches
 
-lint: build  ## Check formats, lints, types and stubs
+lint: build  ## Check formatting, lints, types and stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet
 	$(BIN)/ruff format --check python tests benches
@@ -51,11 +54,19 @@ lint: build  ## Check formats, lints, types and stubs
 	$(BIN)/mypy
 	$(RUN) -m mypy.stubtest dicoxide._core
 
-test: build  ## Run all tests, Rust and Python
-	cargo test --workspace --locked --quiet
-	$(RUN) -m pytest
+test: build  ## Run the tests, Rust and Python, with few examples each (minutes)
+	$(RUST_TESTS)
+	$(PARALLEL) -m "not serial and not slow"
+	$(RUN) -m pytest -q -m "serial and not slow"
 	$(RUN) -m pytest -q benches --benchmark-disable
-	DICOXIDE_PURE_PYTHON=1 $(RUN) -m pytest -q $(NUMPY_TESTS)
+	DICOXIDE_PURE_PYTHON=1 $(PARALLEL) -m "not slow" $(NUMPY_TESTS)
+
+test-all: build  ## Run all tests with all examples, as CI does
+	$(RUST_TESTS)
+	DICOXIDE_TEST_ALL=1 $(PARALLEL) -m "not serial"
+	DICOXIDE_TEST_ALL=1 $(RUN) -m pytest -q -m serial
+	$(RUN) -m pytest -q benches --benchmark-disable
+	DICOXIDE_TEST_ALL=1 DICOXIDE_PURE_PYTHON=1 $(PARALLEL) $(NUMPY_TESTS)
 
 peers: $(VENV)/.ready  ## Install the other decoders that benchmarks and tests compare with
 	$(PIP) install --group peers
@@ -82,50 +93,50 @@ numbers: build  ## Write the numbers of the newest recorded run to README.md
 demo: build  ## Decode the images that pydicom ships, check every value, show the speed
 	$(RUN) benches/demo.py
 
-fuzz:  ## Decode hostile bytes for S seconds, of target T or each: make fuzz T=decode S=600
+fuzz:  ## Fuzz the Rust targets, or target T, for S seconds each: make fuzz T=decode S=600
 	@if cargo fuzz --version >/dev/null 2>&1; then \
-		for target in $(FUZZED); do \
+		for target in $(FUZZ_TARGETS); do \
 			mkdir -p target/fuzz/$$target; \
 			RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir $(FUZZ) $$target target/fuzz/$$target rust/fuzz/corpus/$$target -- \
 				-max_total_time=$(or $(S),60) -max_len=8192 -timeout=20 -print_final_stats=1 || exit 1; \
 		done; \
 	else \
-		echo "cargo-fuzz is not installed (cargo install cargo-fuzz): random objects instead"; \
+		echo "cargo-fuzz is not installed (cargo install cargo-fuzz); trying random objects"; \
 		DICOXIDE_FUZZ_SECONDS=$(or $(S),60) cargo test --release --locked -p dicoxide-fuzz -- --nocapture; \
 	fi
 
-fuzz-corpus: build  ## Make the corpus anew: seeds of real frames and what fuzzers found, the least that reaches all
+fuzz-corpus: build  ## Rebuild the smallest fuzz corpus with full coverage from seeds and findings
 	rm -rf target/fuzz/seeds && $(RUN) rust/fuzz/seeds.py target/fuzz/seeds
-	for target in $(FUZZED); do \
+	for target in $(FUZZ_TARGETS); do \
 		rm -rf target/fuzz/least && mkdir -p target/fuzz/least target/fuzz/$$target target/fuzz/seeds/$$target; \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir $(FUZZ) $$target -- -set_cover_merge=1 -max_len=4096 \
 			target/fuzz/least rust/fuzz/corpus/$$target target/fuzz/seeds/$$target target/fuzz/$$target || exit 1; \
 		rm -rf rust/fuzz/corpus/$$target && mv target/fuzz/least rust/fuzz/corpus/$$target; \
 	done
 
-fuzz-python: build  ## Fuzz the Python package by atheris for S seconds, target T or each: make fuzz-python T=plugin S=600
+fuzz-python: build  ## Fuzz the Python targets, or target T, with atheris: make fuzz-python T=plugin S=600
 	.ci/fuzz-python $(abspath $(RUN)) $(or $(S),60) $(T)
 
-unsafe:  ## List every unsafe block with its proof
+unsafe:  ## List each unsafe block with its safety comment
 	$(PYTHON) rust/unsafe_blocks.py
 
-asan: $(VENV)/.ready  ## Run tests under AddressSanitizer, Rust and Python: ARGS="tests/test_many.py" for those of Python
+asan: $(VENV)/.ready  ## Run Rust and Python tests under AddressSanitizer: ARGS=tests/core selects Python tests
 	.ci/asan $(abspath $(RUN)) $(ARGS)
 
-miri:  ## Run tests of kernels under Miri: ARGS="kernel::bits"
+miri:  ## Run the tests of kernels under Miri: ARGS=kernel::bits selects tests
 	.ci/miri $(ARGS)
 
-audit: $(VENV)/.ready  ## Check licences, bans and advisories of crates and packages, by the tools that are installed
+audit: $(VENV)/.ready  ## Check licences and advisories of dependencies with the installed tools
 	.ci/audit $(abspath $(RUN))
 
-mutations: build  ## Decode real files, broken in every way, through every interface: ARGS="--cases 200000 --json FILE"
+mutations: build  ## Decode mutated real files through every interface: ARGS="--cases 200000 --json FILE"
 	PYTHONPATH=tests $(RUN) -m support.file_mutations $(ARGS)
 
-soak: build  ## Decode all kinds by all interfaces at once, checked, and watch memory: make soak MINUTES=60
+soak: build  ## Decode concurrently through all interfaces and watch memory: make soak MINUTES=60
 	$(RUN) tests/support/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
 
 docs: $(VENV)/.ready  ## Build the Rust documentation
 	cargo doc --no-deps --document-private-items --workspace --locked
 
-clean:  ## Remove what was built
+clean:  ## Remove build output and the virtual environment
 	rm -rf target $(VENV) dist demo-output python/dicoxide/_core*.so

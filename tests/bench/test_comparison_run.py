@@ -73,6 +73,7 @@ def stand_ins() -> Path:
     return processes.STAND_INS / "comparison"
 
 
+@pytest.mark.slow
 @needs_core
 def test_a_run_tells_who_is_exact_and_how_fast(images: Path) -> None:
     document, output = bench(images, "--budget", "80", "--peer", "pydicom")
@@ -93,6 +94,7 @@ def test_a_run_tells_who_is_exact_and_how_fast(images: Path) -> None:
     assert document["setup"]["noise"]["control"] is not None
 
 
+@pytest.mark.serial
 @needs_core
 def test_the_budget_is_kept(images: Path) -> None:
     document, _ = bench(images, "--budget", "4", "--peer", "pydicom")
@@ -125,6 +127,7 @@ def test_decoders_that_crash_err_or_are_wrong_are_results(images: Path, stand_in
     assert "crashed" in output
 
 
+@pytest.mark.slow
 @needs_core
 def test_what_is_generated_is_known(tmp_path: Path, stand_ins: Path) -> None:
     document, _ = bench("--verify", "--budget", "25", "--peer", "highdicom", stand_ins=stand_ins)

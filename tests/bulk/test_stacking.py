@@ -6,12 +6,14 @@ import time
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dicoxide.bulk.series._grouping import _plan_one_series
 from dicoxide.bulk.series._headers import AXES, Header, Slice
 from dicoxide.bulk.series._plan import VolumePlan
+from support.examples import examples
 from support.synthetic_series import AXIAL, SAGITTAL
 
 few = st.integers(0, 3)
@@ -71,14 +73,14 @@ def check(headers: list[Header], plans: list[VolumePlan]) -> None:
             assert (np.diff(along) > 0).all()
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(slices, min_size=1, max_size=24), st.booleans())
 def test_no_frame_is_lost_or_twice(some: list[Slice], are_frames: bool) -> None:
     headers = [header("all", tuple(some))] if are_frames else [header(str(at), (one,)) for at, one in enumerate(some)]
     check(headers, _plan_one_series(headers))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(st.tuples(few, few, few, st.booleans()), min_size=2, max_size=40, unique=True),
     st.tuples(*[st.sampled_from([None, 0, 1]) for _ in AXES]),
@@ -96,6 +98,7 @@ def test_incomplete_grids_lose_nothing_that_a_tag_tells_apart(some: list[tuple[A
     assert len({source for plan in plans for source in plan.sources}) >= len(told)
 
 
+@pytest.mark.serial
 def test_thousands_of_slices_are_sorted_in_linear_time() -> None:
     plain = Slice("", 0, "", None, None, AXIAL, (1.0, 1.0), 1.0, ("A",), "", None, (None,) * 8, (), (), None)
 

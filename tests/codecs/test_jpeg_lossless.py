@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.pixels import convert_color_space, iter_pixels, pixel_array
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
@@ -21,10 +20,10 @@ from support import reference_jpeg_lossless as reference
 from support.encoders import jpeg_lossless, jpeg_lossless_cases
 from support.encoders.dataset import dataset, to_bytes
 from support.encoders.jpeg_lossless_cases import picture
+from support.examples import examples
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 
-MANY = settings(max_examples=int(os.environ.get("DICOXIDE_EXAMPLES", "300")), deadline=None)
 RNG = np.random.default_rng(41)
 SYNTAXES = [JPEGLossless, JPEGLosslessSV1]
 
@@ -39,12 +38,12 @@ def assert_equal(found: Any, expected: Any) -> None:
 class TestStream:
     """`jpeg_lossless_decode`: all is said by the stream."""
 
-    @MANY
+    @examples(300)
     @given(jpeg_lossless_cases.frames())
     def test_every_frame_comes_back(self, frame: jpeg_lossless_cases.Frame) -> None:
         assert_equal(dicoxide.jpeg_lossless_decode(frame.src), frame.values)
 
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(jpeg_lossless_cases.frames(max_side=70))
     def test_larger_ones_too(self, frame: jpeg_lossless_cases.Frame) -> None:
         assert_equal(dicoxide.jpeg_lossless_decode(frame.src), frame.values)
@@ -127,7 +126,7 @@ class TestStream:
 class TestObject:
     """`decode` and `decode_frame`: what the data set says is held against the stream."""
 
-    @MANY
+    @examples(300)
     @given(jpeg_lossless_cases.frames(), st.sampled_from(SYNTAXES))
     def test_every_frame_comes_back(self, frame: jpeg_lossless_cases.Frame, syntax: str) -> None:
         ds = frame.dataset
@@ -144,7 +143,7 @@ class TestObject:
         )
         assert_equal(dicoxide.decode_frame(frame.src, spec), frame.values)
 
-    @MANY
+    @examples(300)
     @given(jpeg_lossless_cases.frames())
     def test_what_is_encoded_here_decodes_by_the_standard(self, frame: jpeg_lossless_cases.Frame) -> None:
         options = {
@@ -269,7 +268,7 @@ class TestPydicom:
             yield
 
     @pytest.mark.usefixtures("_enabled")
-    @settings(max_examples=60, deadline=None)
+    @examples(60)
     @given(jpeg_lossless_cases.frames(), st.sampled_from(SYNTAXES))
     def test_plugin(self, frame: jpeg_lossless_cases.Frame, syntax: str) -> None:
         # pydicom knows one sample and three.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 import warnings
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import dicoxide
@@ -17,10 +16,10 @@ from dicoxide import DecodeError, InternalError, LimitError, NonConformantWarnin
 from support import reference_jpeg_lossless as reference
 from support.encoders import jpeg_lossless, jpeg_lossless_cases
 from support.encoders.jpeg_lossless_cases import picture
+from support.examples import count, examples
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 
-MANY = settings(max_examples=int(os.environ.get("DICOXIDE_EXAMPLES", "300")), deadline=None)
 RNG = np.random.default_rng(53)
 
 
@@ -124,7 +123,7 @@ def assert_as_the_oracle(src: bytes) -> None:
     assert isinstance(found, DecodeError), f"decoded, the oracle says {refusal}"
 
 
-@MANY
+@examples(300)
 @given(jpeg_lossless_cases.frames(), st.integers(0, 2**32))
 def test_mutated_frames(frame: jpeg_lossless_cases.Frame, seed: int) -> None:
     assert_as_the_oracle(mutated(frame.src, random.Random(seed)))
@@ -133,7 +132,7 @@ def test_mutated_frames(frame: jpeg_lossless_cases.Frame, seed: int) -> None:
 @pytest.mark.parametrize("name", GOOD)
 def test_mutations_of_good_frames(name: str) -> None:
     rng = random.Random(name)
-    for _ in range(int(os.environ.get("DICOXIDE_EXAMPLES", "300"))):
+    for _ in range(count(300)):
         src = mutated(GOOD[name], rng)
         try:
             assert_as_the_oracle(src)
@@ -141,14 +140,14 @@ def test_mutations_of_good_frames(name: str) -> None:
             raise AssertionError(f"{src!r}") from error
 
 
-@MANY
+@examples(300)
 @given(st.binary(max_size=200))
 def test_bytes_of_nothing(src: bytes) -> None:
     assert isinstance(decode(src), DecodeError)
     assert isinstance(decode(b"\xff\xd8" + src), DecodeError)
 
 
-@MANY
+@examples(300)
 @given(jpeg_lossless_cases.frames(), st.binary(max_size=300))
 def test_headers_and_then_anything(frame: jpeg_lossless_cases.Frame, rest: bytes) -> None:
     src = frame.src

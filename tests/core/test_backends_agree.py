@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import JPEGLossless, RLELossless
 
@@ -17,11 +16,10 @@ from dicoxide import _numpy_backend
 from support.backend_comparison import outcome
 from support.encoders import dataset, image_cases, jpeg_lossless_cases
 from support.encoders.jpeg_lossless_cases import picture
+from support.examples import examples
 from support.processes import environment, run_script
 
 _core = pytest.importorskip("dicoxide._core", reason="the compiled extension is not there")
-
-MANY = settings(max_examples=int(os.environ.get("DICOXIDE_EXAMPLES", "300")), deadline=None)
 
 
 def assert_same(arguments: dict[str, Any], dtype: Any, **options: Any) -> None:
@@ -30,7 +28,7 @@ def assert_same(arguments: dict[str, Any], dtype: Any, **options: Any) -> None:
     assert outcome(_core, arguments, dtype, portable=True, **options) == expected
 
 
-@MANY
+@examples(300)
 @given(image_cases.images(max_side=40))
 def test_what_encoders_make(case: image_cases.Case) -> None:
     arguments = dataset.frames_of(case.dataset)
@@ -39,7 +37,7 @@ def test_what_encoders_make(case: image_cases.Case) -> None:
     assert samples == case.values.tobytes()
 
 
-@MANY
+@examples(300)
 @given(
     image_cases.images(kinds="ui"), st.sampled_from([(1.0, -1024.0), (0.25, 3.0), (0.1, 0.0), (0.0, 7.0), (-2.0, 1e9)])
 )
@@ -49,19 +47,19 @@ def test_rescaled(case: image_cases.Case, pair: tuple[float, float]) -> None:
         assert_same(arguments, dtype, rescales=[pair])
 
 
-@MANY
+@examples(300)
 @given(image_cases.images(kinds="u"))
 def test_colour_converted(case: image_cases.Case) -> None:
     assert_same(dataset.frames_of(case.dataset), case.values.dtype, to_rgb=True)
 
 
-@MANY
+@examples(300)
 @given(image_cases.images(), st.sampled_from(["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]))
 def test_into_another_type(case: image_cases.Case, dtype: str) -> None:
     assert_same(dataset.frames_of(case.dataset), dtype)
 
 
-@MANY
+@examples(300)
 @given(image_cases.images(), st.integers(0, 2**32), st.booleans())
 def test_mutated_bytes(case: image_cases.Case, seed: int, strict: bool) -> None:
     arguments = dataset.frames_of(case.dataset)
@@ -82,7 +80,7 @@ def test_mutated_bytes(case: image_cases.Case, seed: int, strict: bool) -> None:
     assert_same(arguments | {"value": bytes(value)}, case.values.dtype, strict=strict)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(image_cases.images(syntaxes=(RLELossless,), max_side=5))
 def test_every_prefix(case: image_cases.Case) -> None:
     arguments = dataset.frames_of(case.dataset)
@@ -101,7 +99,7 @@ def assert_paths_agree(arguments: dict[str, Any], dtype: Any, **options: Any) ->
     return expected
 
 
-@MANY
+@examples(300)
 @given(jpeg_lossless_cases.frames(max_side=40), st.booleans())
 def test_lossless_jpeg(frame: jpeg_lossless_cases.Frame, strict: bool) -> None:
     arguments = dataset.frames_of(frame.dataset)
@@ -131,7 +129,7 @@ def mutated(src: bytes, rng: random.Random) -> bytes:
     return bytes(value)
 
 
-@MANY
+@examples(300)
 @given(jpeg_lossless_cases.frames(max_side=40), st.integers(0, 2**32), st.booleans())
 def test_mutated_lossless_jpeg(frame: jpeg_lossless_cases.Frame, seed: int, strict: bool) -> None:
     ds = frame.dataset

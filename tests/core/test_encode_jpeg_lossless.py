@@ -15,7 +15,8 @@ from pydicom.uid import JPEGLossless
 
 import dicoxide
 from dicoxide import _numpy_backend
-from support.encode_images import MANY, Array, noise
+from support.encoder_inputs import Array, noise
+from support.examples import examples
 
 needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="only the compiled extension encodes JPEG Lossless")
 
@@ -164,7 +165,7 @@ class TestJpegLossless:
             theirs = imagecodecs.ljpeg_encode(image, bitspersample=precision)
             assert len(dicoxide.jpeg_lossless_encode(image, 6, precision=precision)) <= len(theirs)
 
-    @MANY
+    @examples(200)
     @given(st.data())
     def test_any_image(self, data: st.DataObject) -> None:
         precision = data.draw(st.integers(2, 16))

@@ -14,7 +14,8 @@ from pydicom.uid import RLELossless
 
 import dicoxide
 from dicoxide import _numpy_backend
-from support.encode_images import MANY, Array, noise, of_pydicom
+from support.encoder_inputs import Array, noise, of_pydicom
+from support.examples import examples
 from support.real_images import PYDICOM_FILES
 
 INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint64, np.int64]
@@ -59,7 +60,7 @@ class TestRle:
         assert_rle(noise(shape, 16))
         assert_rle(noise(shape, 1))
 
-    @MANY
+    @examples(200)
     @given(
         st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9) | st.integers(100, 300)), min_size=1),
         st.integers(1, 400),

@@ -20,11 +20,10 @@ from dicoxide.errors import (
 )
 from support.backend_comparison import open_frames
 from support.encoders import dataset, image_cases, native
+from support.examples import examples
 from support.numpy_frames import (
-    MANY,
     MONO_8,
     MONO_16,
-    QUICK,
     RGB_8,
     assert_well_told,
     decode,
@@ -42,7 +41,7 @@ def open_case(case: image_cases.Case) -> _numpy_backend.Frames:
 class TestWhatEncodersMake:
     """Encoders and the decoder have nothing in common but the standard."""
 
-    @MANY
+    @examples(300)
     @given(image_cases.images(), st.randoms())
     def test_every_image_comes_back(self, case: image_cases.Case, rng: random.Random) -> None:
         opened = open_case(case)
@@ -56,7 +55,7 @@ class TestWhatEncodersMake:
         found, _ = decode(opened, case.values.dtype.str, samples, some)
         np.testing.assert_array_equal(found, case.values.reshape(count, -1)[some])
 
-    @QUICK
+    @examples(60)
     @given(image_cases.images(pydicom=True, kinds="uif"))
     def test_pydicom_agrees(self, case: image_cases.Case) -> None:
         if case.options["transfer_syntax"] == dataset.ENCAPSULATED_UNCOMPRESSED:
@@ -66,7 +65,7 @@ class TestWhatEncodersMake:
         found, _ = decode(open_case(case), case.values.dtype.str, case.values[0].size)
         np.testing.assert_array_equal(found.reshape(expected.shape), expected)
 
-    @MANY
+    @examples(300)
     @given(image_cases.images(kinds="uib"), st.data())
     def test_what_is_cut_or_changed_is_an_error_of_ours_or_decodes(
         self, case: image_cases.Case, data: st.DataObject
@@ -84,7 +83,7 @@ class TestWhatEncodersMake:
         except CorruptFrameError as error:
             assert_well_told(error, syntax, len(value))
 
-    @QUICK
+    @examples(60)
     @given(image_cases.images(kinds="uib"))
     def test_every_prefix_of_a_value_is_short(self, case: image_cases.Case) -> None:
         arguments = dataset.frames_of(case.dataset)
@@ -250,7 +249,7 @@ class TestFunctions:
         _numpy_backend.pack_bits_into(np.array([0, 5, 1, 0, 1, 0, 0, 255, 1], np.uint8), packed)
         assert packed.tolist() == [0b1001_0110, 0b1]
 
-    @QUICK
+    @examples(60)
     @given(st.lists(st.integers(0, 1)), st.integers(0, 20))
     def test_bits_there_and_back(self, bits: list[int], offset_bits: int) -> None:
         src = native.pack([1] * offset_bits + bits)

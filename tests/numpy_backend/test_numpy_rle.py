@@ -16,11 +16,10 @@ from dicoxide.errors import (
     TruncatedFrameError,
 )
 from support.encoders import dataset, rle
+from support.examples import examples
 from support.numpy_frames import (
-    MANY,
     MONO_8,
     MONO_16,
-    QUICK,
     RGB_8,
     assert_well_told,
     decode,
@@ -70,7 +69,7 @@ class TestRle:
         frame = rle_frame(bytes([1, 0b1000_0101, 0b1, 0]))
         assert one(RLELossless, frame, "u1", attributes) == [1, 0, 1, 0, 0, 0, 0, 1, 1]
 
-    @QUICK
+    @examples(60)
     @given(st.sampled_from(sorted(rle.STYLES)), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2**32))
     def test_every_manner_of_encoding(self, style: str, no_ops: bool, pad: bool, little: bool, seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -168,7 +167,7 @@ class TestRle:
             # A second segment that is not there at all is a wrong offset.
             assert facts(error) in (("Truncated", end), ("Malformed", 4), ("Malformed", 8))
 
-    @MANY
+    @examples(300)
     @given(st.binary(max_size=40), st.integers(1, 3), st.sampled_from([1, 8, 16]))
     def test_random_segments(self, body: bytes, count: int, bits: int) -> None:
         offsets = [64 + at for at in range(count)]

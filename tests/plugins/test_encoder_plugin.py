@@ -10,7 +10,7 @@ from pydicom.pixels import get_encoder, pixel_array
 from pydicom.uid import JPEGLossless, RLELossless
 
 import dicoxide
-from support.encode_images import noise, of_pydicom
+from support.encoder_inputs import noise, of_pydicom
 
 
 class TestPlugin:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder, iter_pixels, pixel_array
@@ -28,6 +28,7 @@ from dicoxide.plugins import _prefetch, pydicom_v3
 from support.encoders import image_cases, rle
 from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
 from support.encoders.encapsulate import encapsulate
+from support.examples import examples
 
 rng = np.random.default_rng(8)
 
@@ -155,7 +156,7 @@ def test_options_that_are_reported() -> None:
     assert_same(dataset(planes, ENCAPSULATED_UNCOMPRESSED, samples_per_pixel=3, planar_configuration=1, table="basic"))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(image_cases.images(syntaxes=(RLELossless,), max_side=5), st.randoms(use_true_random=False))
 def test_broken_values(case: image_cases.Case, random: Any) -> None:
     ds = case.dataset

@@ -128,6 +128,7 @@ def test_processes_that_begin_anew(source: Path, method: str) -> None:
         assert pool.map(by_decode_many, [source] * 2, chunksize=1) == [True] * 2
 
 
+@pytest.mark.serial
 @needs_core
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is left")
 @pytest.mark.parametrize("way", ["one_frame", "frames", "iter_frames", "decode_many"])

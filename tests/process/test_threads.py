@@ -124,6 +124,7 @@ class TestOneOutput:
         "two owners": lambda memory: np.frombuffer(memoryview(memory), np.uint16).reshape(LARGE[0].shape),
     }
 
+    @pytest.mark.serial
     @pytest.mark.parametrize("view", ["one owner", "two owners"])
     def test_two_images_into_the_same_memory(self, large: list[Dataset], view: str) -> None:
         memory = bytearray(LARGE[0].nbytes)
@@ -321,6 +322,7 @@ class TestIterators:
         assert not thread.is_alive()
         assert threading.active_count() == before
 
+    @pytest.mark.serial
     @needs_core
     def test_what_nobody_waits_for_is_not_decoded_to_its_end(self) -> None:
         values = RANDOM.integers(0, 1 << 16, (3000, 3000), dtype=np.uint16)

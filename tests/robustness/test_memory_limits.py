@@ -290,6 +290,7 @@ def seconds(work: Callable[[], Any]) -> float:
     return best
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("rescale", [False, True])
 @pytest.mark.parametrize("name", MANY)
 def test_time_is_linear(name: str, rescale: bool) -> None:

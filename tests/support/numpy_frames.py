@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from dicoxide import _numpy_backend
 from dicoxide._deviations import Deviation
@@ -19,12 +18,6 @@ from dicoxide.errors import (
 )
 from support.backend_comparison import open_frames
 from support.encoders import rle
-
-MANY = settings(max_examples=300, deadline=None)
-
-
-QUICK = settings(max_examples=60, deadline=None)
-
 
 MONO_8: dict[str, Any] = {
     "rows": 2,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
@@ -25,6 +26,7 @@ SCRIPTS = Path(__file__).parent / "scripts"
 STAND_INS = Path(__file__).parent / "stand_ins"
 # The test run's own limits are larger; this one ends a child that hangs.
 TIMEOUT_SECONDS = 300
+_PR_SET_PDEATHSIG = 1
 _TESTS = Path(__file__).parents[1]
 _PACKAGE_PARENT = Path(dicoxide.__file__).parents[1]
 
@@ -137,6 +139,12 @@ def kill_group(group: int) -> None:
     """Kills all processes of a group; does nothing if there are none."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def end_with_parent() -> None:
+    """Has the system kill this process when its parent ends (on Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _argument(part: object) -> str | bytes | os.PathLike[Any]:

@@ -9,15 +9,14 @@ import struct
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.encaps import generate_frames
 from pydicom.pixels import pixel_array
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from support.encoders import dataset, encapsulate, image_cases, native, rle
-
-QUICK = settings(max_examples=100, deadline=None)
+from support.examples import examples
 
 
 def one_row(*values: int, dtype: str = "u2") -> np.ndarray:
@@ -122,7 +121,7 @@ class TestEncapsulate:
         assert encapsulate.split(b"abcdefg", 2) == [b"abcd", b"efg"]
         assert encapsulate.split(b"abc", 3) == [b"ab", b"c"]
 
-    @QUICK
+    @examples(100)
     @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=5), st.integers(1, 4))
     def test_pydicom_finds_the_frames(self, frames: list[bytes], fragments: int) -> None:
         value = encapsulate.encapsulate(frames, table="basic", fragments=fragments).value
@@ -133,14 +132,14 @@ class TestEncapsulate:
 class TestPydicom:
     """What pydicom decodes, it decodes to what was encoded."""
 
-    @QUICK
+    @examples(100)
     @given(
         image_cases.images((ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian), "uif", pydicom=True)
     )
     def test_native(self, case: image_cases.Case) -> None:
         assert_pydicom_agrees(case)
 
-    @QUICK
+    @examples(100)
     @given(image_cases.images((RLELossless,), "ui", pydicom=True))
     def test_rle(self, case: image_cases.Case) -> None:
         # pydicom does not leave a wrong table.
@@ -164,7 +163,7 @@ def assert_pydicom_agrees(case: image_cases.Case) -> None:
     np.testing.assert_array_equal(found, values)
 
 
-@QUICK
+@examples(100)
 @given(st.binary(min_size=1, max_size=300), st.sampled_from(sorted(rle.STYLES)), st.booleans(), st.integers(0, 99))
 def test_runs_make_the_plane(plane: bytes, style: str, no_ops: bool, seed: int) -> None:
     """Unpacked by the pseudo code of PS3.5 G.3.2."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGLossless
 
@@ -15,6 +15,7 @@ from support import reference_jpeg_lossless as reference
 from support.encoders import huffman, jpeg_lossless, jpeg_lossless_cases
 from support.encoders.dataset import dataset
 from support.encoders.jpeg_lossless_cases import picture
+from support.examples import examples
 
 RNG = np.random.default_rng(31)
 PRECISIONS = range(2, 17)
@@ -27,7 +28,7 @@ def assert_decodes(src: bytes, expected: Any) -> None:
     assert np.array_equal(decoded.values, expected)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(jpeg_lossless_cases.frames())
 def test_what_one_codes_the_other_decodes(frame: jpeg_lossless_cases.Frame) -> None:
     assert_decodes(frame.src, frame.values)
@@ -129,7 +130,7 @@ def test_the_oracle_refuses(kind: str, src: bytes) -> None:
 class TestPeers:
     """What others decode right; what they are known to get wrong is not asked of them."""
 
-    @settings(max_examples=200, deadline=None)
+    @examples(200)
     @given(jpeg_lossless_cases.frames())
     def test_libjpeg_turbo(self, frame: jpeg_lossless_cases.Frame) -> None:
         imagecodecs = pytest.importorskip("imagecodecs", reason="a decoder to compare with")

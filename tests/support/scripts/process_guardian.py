@@ -18,9 +18,11 @@ def main() -> None:
     parent = int(sys.argv[1])
     groups: set[int] = set()
     rest = b""
-    while os.getppid() == parent:
+    while True:
         if not select.select([0], [], [], 0.5)[0]:
-            continue
+            if os.getppid() == parent:
+                continue
+            break
         data = os.read(0, 65536)
         if not data:
             break

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import settings
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from support.encoders.dataset import dataset
-
-MANY = settings(max_examples=200, deadline=None)
-
 
 Array = np.ndarray[Any, Any]
 
