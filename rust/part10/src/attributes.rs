@@ -2,7 +2,7 @@
 
 use crate::element::Tag;
 use crate::object::Object;
-use crate::parse::{Attribute, Parsed, number, untrimmed_text};
+use crate::parse::{Attribute, Parsed, number, term};
 use dicoxide_core::{Attributes, DecodeError, ErrorKind, FrameInfo, PhotometricInterpretation, Result, SampleKind};
 
 pub(crate) const CLAUSE: &str = "PS3.3 C.7.6.3";
@@ -127,12 +127,11 @@ impl AttributeReader<'_> {
         Err(mismatch(attribute, &format!("is {parsed}, a number expected")))
     }
 
-    /// Reads text; empty if the attribute is absent.
-    pub(crate) fn text(&self, attribute: &Attribute) -> Result<String> {
+    /// Reads a defined term; empty if the attribute is absent.
+    pub(crate) fn term(&self, attribute: &Attribute) -> Result<String> {
         let element = self.object.data_set().get(attribute.tag);
         let bytes = element.map(|element| self.object.read_attribute(element)).transpose()?.unwrap_or_default();
-        // Only trailing padding is removed (PS3.5 6.2): a term with leading blanks is another term.
-        Ok(untrimmed_text(&bytes).trim_end_matches(['\0', ' ']).to_owned())
+        Ok(term(&bytes))
     }
 }
 

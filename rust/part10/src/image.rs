@@ -60,7 +60,7 @@ impl Image {
         let (element, pixel_keyword) = pixel_data_element(object)?;
         let transfer_syntax = object.transfer_syntax_of(&element)?;
         let attributes = AttributeReader { object };
-        let photometric_interpretation = attributes.text(&PHOTOMETRIC_INTERPRETATION)?;
+        let photometric_interpretation = attributes.term(&PHOTOMETRIC_INTERPRETATION)?;
         if photometric_interpretation.is_empty() {
             return Err(mismatch(&PHOTOMETRIC_INTERPRETATION, "is missing"));
         }

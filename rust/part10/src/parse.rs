@@ -41,17 +41,26 @@ pub(crate) fn number(element: &Element, dictionary_vr: Vr, bytes: &[u8]) -> Pars
         b"UV" | b"SV" => integer::<8>(bytes, &vr == b"SV", is_big_endian),
         b"FL" => real(bytes, is_big_endian, |bytes| f64::from(f32::from_le_bytes(bytes))),
         b"FD" => real(bytes, is_big_endian, f64::from_le_bytes),
+        b"IS" => match number_of_text(&text(bytes)) {
+            // Some writers write 12.0.
+            Parsed::Real(value) if value.fract() != 0.0 => Parsed::Other(format!("'{value}'")),
+            parsed => parsed,
+        },
         _ => number_of_text(&text(bytes)),
     }
 }
 
 /// Returns the text of `bytes` without blanks and NULs around it (PS3.5 6.2).
 pub(crate) fn text(bytes: &[u8]) -> String {
-    untrimmed_text(bytes).trim_matches(['\0', ' ']).to_owned()
+    latin_1(bytes).trim_matches(['\0', ' ']).to_owned()
 }
 
-/// Returns the text of `bytes`, read as Latin-1, with its padding.
-pub(crate) fn untrimmed_text(bytes: &[u8]) -> String {
+/// Returns a defined term, without padding after it (PS3.5 6.2). With leading blanks it is another term.
+pub(crate) fn term(bytes: &[u8]) -> String {
+    latin_1(bytes).trim_end_matches(['\0', ' ']).to_owned()
+}
+
+fn latin_1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
@@ -78,24 +87,21 @@ fn integer<const N: usize>(bytes: &[u8], is_signed: bool, is_big_endian: bool) -
         let value = u64::from_le_bytes(word) << unused_bits;
         if is_signed { i128::from(value.cast_signed() >> unused_bits) } else { i128::from(value >> unused_bits) }
     };
-    let (values, rest) = bytes.as_chunks::<N>();
-    if !rest.is_empty() {
-        return Parsed::Other(format!("{} bytes long", bytes.len()));
-    }
-    match values {
-        [] => Parsed::Empty,
-        [single] => Parsed::Integer(value(single)),
-        several => Parsed::Other(format!("{:?}", several.iter().map(value).collect::<Vec<_>>())),
+    match bytes.as_chunks::<N>() {
+        (_, [_, ..]) => Parsed::Other(format!("{} bytes long", bytes.len())),
+        ([], []) => Parsed::Empty,
+        ([single], []) => Parsed::Integer(value(single)),
+        (several, []) => Parsed::Other(format!("{:?}", several.iter().map(value).collect::<Vec<_>>())),
     }
 }
 
-/// Parses a floating-point number. Bytes after the last whole value are ignored.
 fn real<const N: usize>(bytes: &[u8], is_big_endian: bool, from_le_bytes: fn([u8; N]) -> f64) -> Parsed {
     let value = |bytes: &[u8; N]| from_le_bytes(little_endian(*bytes, is_big_endian));
-    match bytes.as_chunks::<N>().0 {
-        [] => Parsed::Empty,
-        [single] => Parsed::Real(value(single)),
-        several => Parsed::Other(format!("{:?}", several.iter().map(value).collect::<Vec<_>>())),
+    match bytes.as_chunks::<N>() {
+        (_, [_, ..]) => Parsed::Other(format!("{} bytes long", bytes.len())),
+        ([], []) => Parsed::Empty,
+        ([single], []) => Parsed::Real(value(single)),
+        (several, []) => Parsed::Other(format!("{:?}", several.iter().map(value).collect::<Vec<_>>())),
     }
 }
 
@@ -126,10 +132,10 @@ mod tests {
     use super::*;
     use crate::element::Encoding;
 
-    fn parsed(vr: &Vr, bytes: &[u8], is_big_endian: bool) -> Parsed {
+    fn parse(vr: Option<Vr>, bytes: &[u8], is_big_endian: bool) -> Parsed {
         let element = Element {
             tag: Tag(0x0028_0010),
-            vr: Some(*vr),
+            vr,
             encoding: Encoding { is_implicit: false, is_big_endian },
             offset: 0,
             length: bytes.len() as u64,
@@ -138,23 +144,64 @@ mod tests {
         number(&element, *b"US", bytes)
     }
 
+    fn from_hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|start| u8::from_str_radix(&text[start..start + 2], 16).unwrap()).collect()
+    }
+
+    /// Rows of the table that the binding and the Python package are tested with too: id, VR, byte order, value, expected.
+    fn cases() -> impl Iterator<Item = [&'static str; 5]> {
+        let rows = include_str!("../../../tests/sources/vr_values.tsv").lines().filter(|line| !line.starts_with('#'));
+        rows.map(|line| line.split('\t').collect::<Vec<_>>().try_into().unwrap())
+    }
+
     #[test]
-    fn numbers_are_read_as_the_file_states_them() {
-        assert_eq!(parsed(b"US", &[1, 2], false), Parsed::Integer(0x201));
-        assert_eq!(parsed(b"US", &[1, 2], true), Parsed::Integer(0x102));
-        assert_eq!(parsed(b"SS", &[0xFE, 0xFF], false), Parsed::Integer(-2));
-        assert_eq!(parsed(b"SV", &[0xFF; 8], false), Parsed::Integer(-1));
-        assert_eq!(parsed(b"UV", &[0xFF; 8], false), Parsed::Integer(i128::from(u64::MAX)));
-        assert_eq!(parsed(b"UN", &[7, 0], false), Parsed::Integer(7));
-        assert_eq!(parsed(b"FD", &1.5_f64.to_be_bytes(), true), Parsed::Real(1.5));
-        assert_eq!(parsed(b"IS", b" 12 ", false), Parsed::Integer(12));
-        assert_eq!(parsed(b"DS", b"-1.5e3\0", false), Parsed::Real(-1500.0));
-        assert_eq!(parsed(b"DS", b"\t1.5\n", false), Parsed::Real(1.5));
-        assert_eq!(parsed(b"DS", b"  ", false), Parsed::Empty);
-        assert_eq!(parsed(b"US", b"", false), Parsed::Empty);
-        assert_eq!(parsed(b"US", &[1, 0, 2, 0], false), Parsed::Other("[1, 2]".into()));
-        assert_eq!(parsed(b"US", &[1], false), Parsed::Other("1 bytes long".into()));
-        assert_eq!(parsed(b"IS", b"1\\2", false), Parsed::Other("[\"1\", \"2\"]".into()));
-        assert_eq!(parsed(b"DS", b"1,5", false), Parsed::Other("'1,5'".into()));
+    fn number_of_every_case_is_the_expected_one() {
+        let numeric = ["US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "DS", "IS"];
+        let mut count = 0;
+        for [id, vr, byte_order, value, expected] in cases().filter(|case| numeric.contains(&case[1])) {
+            let vr: Vr = vr.as_bytes().try_into().unwrap();
+            let parsed = parse(Some(vr), &from_hex(value), byte_order == "big");
+            match (&parsed, expected) {
+                (Parsed::Empty, "None") => {}
+                (Parsed::Other(_), expected) => assert!(expected == "error" || expected.starts_with('['), "{id}"),
+                #[allow(clippy::cast_precision_loss, reason = "decimal strings are f64 in Python")]
+                (Parsed::Integer(number), expected) => {
+                    let is_equal = expected.parse() == Ok(*number) || expected.parse() == Ok(*number as f64);
+                    assert!(is_equal, "{id}: {number}, expected {expected}");
+                }
+                (Parsed::Real(number), expected) => {
+                    let expected: f64 = expected.parse().unwrap();
+                    assert!(*number == expected || number.is_nan() && expected.is_nan(), "{id}: {number}");
+                }
+                (Parsed::Empty, _) => panic!("{id}: no value, expected {expected}"),
+            }
+            count += 1;
+        }
+        assert!(count > 80, "{count} cases");
+    }
+
+    #[test]
+    fn term_of_every_code_string_is_the_expected_one() {
+        for [id, _, _, value, expected] in cases().filter(|case| case[1] == "CS" && !case[4].starts_with('[')) {
+            assert_eq!(format!("'{}'", term(&from_hex(value))), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn number_without_a_vr_or_of_unknown_vr_has_that_of_the_dictionary() {
+        for vr in [None, Some(*b"UN")] {
+            assert_eq!(parse(vr, &[7, 0], false), Parsed::Integer(7));
+        }
+    }
+
+    #[test]
+    fn other_values_are_shown_as_found() {
+        let shown = |vr: &Vr, bytes: &[u8]| parse(Some(*vr), bytes, false).to_string();
+        assert_eq!(shown(b"US", &[1, 0, 2, 0]), "[1, 2]");
+        assert_eq!(shown(b"US", &[1]), "1 bytes long");
+        assert_eq!(shown(b"FL", &[1]), "1 bytes long");
+        assert_eq!(shown(b"IS", b"1\\2"), "[\"1\", \"2\"]");
+        assert_eq!(shown(b"DS", b"1,5"), "'1,5'");
+        assert_eq!(shown(b"DS", b""), "nothing");
     }
 }
