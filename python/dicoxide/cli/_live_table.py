@@ -43,7 +43,7 @@ class LiveTable:
             self._line.__exit__(kind, error, traceback)
 
     def show(self, progress: BenchProgress) -> None:
-        """Shows the progress of the run."""
+        """Show the progress of the run."""
         text = f"{progress.activity} (at most {max(0.0, progress.remaining_seconds):.0f} s left)"
         if self._live is None:
             self._line.update(text)
@@ -52,7 +52,7 @@ class LiveTable:
 
 
 def _table(progress: BenchProgress, text: str) -> Any:
-    """Returns a table of geometric means by decoder and level, above the progress bar."""
+    """Return a table of geometric means by decoder and level, above the progress bar."""
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table

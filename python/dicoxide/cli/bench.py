@@ -1,4 +1,4 @@
-"""``dicoxide bench``: verifies and times the installed decoders."""
+"""``dicoxide bench``: verify and benchmark installed decoders."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _DRAWING_SECONDS = 5.0
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command to a parser."""
+    """Describe the command to argparse."""
     text = "verify and benchmark installed decoders on your own images, or on built-in ones"
     parser = commands.add_parser("bench", help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.add_argument(
         "paths",
         nargs="*",
         metavar="PATH",
-        help="files, folders or globs (default: built-in images)",
+        help="file, folder (searched recursively), or glob (default: built-in images)",
     )
     parser.add_argument("--json", metavar="FILE", help="write all results as JSON; - for stdout")
     parser.add_argument("--csv", metavar="FILE", help="write a table with one row per result")
@@ -85,7 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
-    """Raises an error now if an output could not be written after the run."""
+    """Raise an error, before anything is measured, if an output cannot be written."""
     for path in (arguments.json, arguments.csv, arguments.html):
         if path not in (None, "-") and not Path(path).resolve().parent.is_dir():
             raise FileNotFoundError(f"{path}: the folder does not exist")

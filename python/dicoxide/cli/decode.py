@@ -354,8 +354,12 @@ def _print_summary(state: _RunState, is_dry_run: bool) -> None:
     parts = [format_count(counts["files"], "DICOM file")] if counts else []
     if counts.get("skipped"):
         parts.append(f"{format_count(counts['skipped'], 'other file')} skipped")
+    if counts.get("dicomdirs"):
+        parts.append(f"{format_count(counts['dicomdirs'], 'DICOMDIR')} skipped")
     if counts.get("duplicates"):
         parts.append(f"{format_count(counts['duplicates'], 'duplicate file')} skipped")
+    if counts.get("left_out"):
+        parts.append(f"{format_count(counts['left_out'], 'file')} without a selected frame")
     statuses = [_status(state, task, is_dry_run) for task in state.tasks]
     parts += [f"{statuses.count(status)} series {status}" for status in dict.fromkeys(statuses)]
     if state.frames:
