@@ -8,6 +8,7 @@ import pytest
 from pydicom.uid import RLELossless
 
 from dicoxide import _numpy_backend
+from dicoxide._numpy_backend import _frame_table
 from dicoxide.errors import (
     CorruptFrameError,
     TruncatedFrameError,
@@ -75,6 +76,18 @@ class TestEncapsulated:
         with pytest.raises(CorruptFrameError, match="does not match the items") as error:
             decode(opened, "u1", 4, [1], strict=True)
         assert (facts(error), error.value.frame_index) == (("Malformed", 8), 1)
+
+    def test_table_with_overlapping_entries_takes_linear_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        count, item = 300, encapsulate.item(self.FRAMES[0])
+        # Every third entry would give all fragments but the first and the last.
+        offsets = [0, len(item), (count - 1) * len(item)] * (count // 3)
+        value = encapsulate.item(struct.pack(f"<{count}L", *offsets)) + item * count
+        reads = []
+        read_item = _frame_table._read_item
+        monkeypatch.setattr(_frame_table, "_read_item", lambda *args: (reads.append(1), read_item(*args))[1])
+        opened = frames(RLELossless, value, number_of_frames=count)
+        assert all(opened.frame_bytes(index) == (self.FRAMES[0], 0) for index in range(2, count))
+        assert len(reads) < 10 * count
 
     def test_more_frames_than_declared(self) -> None:
         opened = self.open(encapsulate.encapsulate(list(self.FRAMES)), declared=1)

@@ -142,6 +142,9 @@ class EncapsulatedFrames(FrameTable):
         if len(offsets) == len(lengths) and len(offsets) % 8 == 0:
             self._extended_entries = list(zip(_unpack(offsets, "Q"), _unpack(lengths, "Q"), strict=True))
         self._basic_entries = _unpack(value[basic_table[0] : basic_table[1]], "L")
+        # Entries after the first one that does not increase are ignored, so that the frames of a table never overlap.
+        self._increasing_extended = _count_increasing([offset for offset, _ in self._extended_entries])
+        self._increasing_basic = _count_increasing(self._basic_entries)
         # The method that locates a frame by the table in use, if one is.
         self._by_table: Callable[[int], list[Fragment] | None] | None = None
         if self._is_usable(len(self._extended_entries), self._by_extended_table):
@@ -194,15 +197,18 @@ class EncapsulatedFrames(FrameTable):
 
     def _by_extended_table(self, index: int) -> list[Fragment] | None:
         """Locate a frame by the Extended Offset Table (PS3.3 C.7.6.3.1.8); None if the items do not match."""
-        offset, length = self._extended_entries[index]
-        if self._extended_entries[0][0] != 0 or (index > 0 and offset <= self._extended_entries[index - 1][0]):
+        entries = self._extended_entries
+        if not _increases_to_next(index, self._increasing_extended, len(entries)):
             return None
+        offset, length = entries[index]
         try:
             fragment = _read_item(self._value, self._first_item + offset)
         except CorruptFrameError:
             return None
         # The given length is that of the codestream, without the pad byte.
         if fragment is None or fragment[1] - fragment[0] - length not in (0, 1):
+            return None
+        if index + 1 < len(entries) and fragment[1] > self._first_item + entries[index + 1][0]:
             return None
         return [(fragment[0], fragment[0] + length)]
 
@@ -215,8 +221,7 @@ class EncapsulatedFrames(FrameTable):
         entries = self._basic_entries
         offset = entries[index]
         next_offset = entries[index + 1] if index + 1 < len(entries) else None
-        is_increasing = entries[0] == 0 and (index == 0 or entries[index - 1] < offset)
-        if not is_increasing or (next_offset is not None and next_offset <= offset):
+        if not _increases_to_next(index, self._increasing_basic, len(entries)):
             return None
         start = self._first_item + offset
         try:
@@ -279,6 +284,18 @@ def _unpack(table: bytes, code: str) -> list[int]:
     number = struct.Struct(f"<{code}")
     whole_bytes = len(table) - len(table) % number.size
     return [entry for (entry,) in number.iter_unpack(table[:whole_bytes])]
+
+
+def _count_increasing(offsets: list[int]) -> int:
+    """Return the number of leading offsets that start with 0 and increase."""
+    if not offsets or offsets[0] != 0:
+        return 0
+    return next((index for index in range(1, len(offsets)) if offsets[index] <= offsets[index - 1]), len(offsets))
+
+
+def _increases_to_next(index: int, increasing: int, entry_count: int) -> bool:
+    """Return True if the entries from the first one to that of frame `index + 1`, if there is one, increase."""
+    return index < increasing and (index + 1 < increasing or index + 1 == entry_count)
 
 
 def _read_items(value: bytes, offset: int) -> Iterator[Fragment]:

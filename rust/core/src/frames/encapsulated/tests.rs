@@ -1,8 +1,10 @@
 //! Values with matching, wrong and absent offset tables. The test codec recognises a frame by its first byte `S`.
 
-use super::super::ExtendedOffsets;
+use super::items::{ITEM, SEQUENCE_DELIMITER};
 use super::*;
+use crate::value::ReadAt;
 use crate::{Attributes, ErrorKind, PhotometricInterpretation, SampleKind};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 fn push_item(value: &mut Vec<u8>, data: &[u8]) {
     value.extend(ITEM);
@@ -44,9 +46,8 @@ impl Codec for StartsWithS {
     }
 }
 
-/// Returns the bytes of all frames, which are looked up last to first, and the number of deviations.
-fn open(value: &[u8], declared: usize, extended: Option<ExtendedOffsets<'_>>) -> Result<(Vec<Vec<u8>>, usize)> {
-    let info = FrameInfo::new(Attributes {
+fn info() -> Result<FrameInfo> {
+    FrameInfo::new(Attributes {
         rows: 1,
         columns: 1,
         samples_per_pixel: 1,
@@ -56,7 +57,12 @@ fn open(value: &[u8], declared: usize, extended: Option<ExtendedOffsets<'_>>) ->
         sample_kind: SampleKind::Unsigned,
         planar_configuration: 0,
         photometric_interpretation: PhotometricInterpretation::Other,
-    })?;
+    })
+}
+
+/// Returns the bytes of all frames, which are looked up last to first, and the number of deviations.
+fn open(value: &[u8], declared: usize, extended: Option<ExtendedOffsets<'_>>) -> Result<(Vec<Vec<u8>>, usize)> {
+    let info = info()?;
     let mut deviations = Vec::new();
     let data = PixelData { value: value.into(), extended };
     let (table, frame_count) = Encapsulated::new(data, declared, &info, &StartsWithS, &mut deviations)?;
@@ -80,6 +86,52 @@ fn basic_table_not_matching_is_ignored_with_a_deviation() {
         let value = value(offsets, &[b"S1", b"aa", b"S2", b"bb"]);
         assert_eq!(open(&value, 2, None).unwrap(), (vec![b"S1aa".to_vec(), b"S2bb".to_vec()], 1), "{offsets:?}");
     }
+}
+
+#[test]
+fn basic_table_with_overlapping_entries_is_ignored() {
+    // Entry 4 would give frame 4 the same fragments as frame 1: 10 to 40.
+    let value = value(&[0, 10, 40, 0, 10, 40], &[b"S1", b"a2", b"a3", b"a4", b"S5", b"S6"]);
+    let frames: Vec<_> = [b"S1", b"a2", b"a3", b"a4", b"S5", b"S6"].iter().map(|frame| frame.to_vec()).collect();
+    let (found, deviation_count) = open(&value, 6, None).unwrap();
+    assert_eq!((&found[2..], deviation_count), (&frames[2..], 1));
+    // The entries up to the first decrease are used: frame 1 ends where frame 2 starts.
+    assert_eq!(found[..2], [b"S1".to_vec(), b"a2a3a4".to_vec()]);
+}
+
+/// A source that counts its reads.
+struct CountingReader {
+    bytes: Vec<u8>,
+    read_count: AtomicUsize,
+}
+
+impl ReadAt for CountingReader {
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> std::io::Result<usize> {
+        self.read_count.fetch_add(1, Relaxed);
+        self.bytes.as_slice().read_at(offset, out)
+    }
+}
+
+#[test]
+fn table_with_overlapping_entries_takes_linear_time() {
+    let count = 300;
+    let fragments = vec![&b"ab"[..]; count];
+    // Every third entry would give all fragments but the first and the last.
+    let last = u32::try_from(10 * (count - 1)).unwrap();
+    let offsets = [0, 10, last].repeat(count / 3);
+    let value = value(&offsets, &fragments);
+    let bytes = value.len();
+    let reader = CountingReader { bytes: value, read_count: AtomicUsize::new(0) };
+    let data = PixelData { value: Value::Stored { from: &reader, start: 0, bytes }, extended: None };
+    let (table, frame_count) = Encapsulated::new(data, count, &info().unwrap(), &StartsWithS, &mut Vec::new()).unwrap();
+    assert_eq!(frame_count, count);
+    (0..count).for_each(|index| assert!(table.frame_bytes(data, index).is_ok()));
+    let read_count = reader.read_count.load(Relaxed);
+    assert!(read_count < 10 * count, "{read_count} reads");
 }
 
 #[test]
