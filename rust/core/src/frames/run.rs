@@ -28,7 +28,8 @@ use std::sync::{Mutex, PoisonError};
 const MAX_REUSED_BYTES: usize = 4 << 20;
 
 thread_local! {
-    /// Scratch buffers of the calling thread: fresh pages took more than half the decoding time of a 512 × 512 frame.
+    /// Scratch buffers of the calling thread. Without reuse, fresh pages take more than half the time of decoding a frame of
+    /// common size.
     static WORKSPACE: RefCell<Workspace> = RefCell::default();
 }
 

@@ -33,7 +33,7 @@ pub use cpu::CpuLevel;
 /// aligned to 32 bytes.
 ///
 /// Returns 0 if no sample boundary is aligned, or if the prefix would be an eighth of `out` or more. Stores that cross
-/// cache lines took 1.3 times as long (unpack of bits, AVX2).
+/// cache lines took 1.3 times as long.
 pub(crate) fn alignment_prefix(out: &[u8], sample_bytes: usize) -> usize {
     const VECTOR_BYTES: usize = 32;
     let prefix_bytes = out.as_ptr().align_offset(VECTOR_BYTES);

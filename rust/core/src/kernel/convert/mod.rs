@@ -6,8 +6,8 @@
 //! | integer | integers, or no rescale | integer | an integer type in which no sample overflows: exact |
 //! | any | all others | integer | `f64`, then checked that the result is an exact integer of the output type |
 //!
-//! `f32` arithmetic replaces `f64` if no operation rounds (`scalar::is_exact_in_f32`): CT images with slope 1 and
-//! intercept -1024 then take half the vector operations.
+//! `f32` arithmetic replaces `f64` if no operation rounds (`scalar::is_exact_in_f32`): so for CT images with
+//! slope 1 and intercept -1024. A vector then holds twice as many samples.
 
 mod integer;
 mod sample;

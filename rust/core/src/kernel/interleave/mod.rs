@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Vector bodies exist for the numbers of planes of common images: 2 (16-bit), 3 (8-bit RGB), 4 (32-bit), 6 (16-bit RGB),
-//! 8 (64-bit) and 12 (32-bit RGB). All other cases use a loop over elements.
+//! 8 (64-bit) and 12 (32-bit RGB) planes of bytes; and, at level v3, 3 planes of 16-bit or 32-bit samples (planar RGB). All
+//! other cases use a loop over elements.
 
 mod scalar;
 #[cfg(target_arch = "x86_64")]
