@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dicoxide._arguments import Array
 from dicoxide._backend import core
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 __all__ = ["jpeg_lossless_encode", "rle_encode"]
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicoxide._arguments import owned_bytes
+from dicoxide._arguments import Array, owned_bytes
 from dicoxide._backend import core
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Buffer
-
-Array: TypeAlias = "npt.NDArray[Any]"
 
 __all__ = ["exact_copy", "pack_bits", "rescale", "rescale_into", "unpack_bits"]
 
