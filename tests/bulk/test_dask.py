@@ -22,20 +22,20 @@ pytest.importorskip("dask.array", reason="dask is not installed with arrays")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def test_a_lazy_series_equals_the_eager_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rescale", [False, True])
+def test_a_lazy_series_equals_the_eager_one(tmp_path: Path, rescale: bool) -> None:
     write_all(stack(7, RescaleSlope=2, RescaleIntercept=-5), tmp_path)
-    for rescale in (False, True):
-        (eager,) = dicoxide.read_series(tmp_path, rescale=rescale)
-        (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=3, rescale=rescale)
-        assert isinstance(lazy, dicoxide.Volume)
-        assert lazy.array.chunks == ((3, 3, 1), (5,), (7,))
-        assert (lazy.shape, lazy.dtype) == (eager.shape, eager.dtype)
-        assert lazy.array.dtype == eager.dtype
-        np.testing.assert_array_equal(lazy.array.compute(scheduler="sync"), eager.array)
-        np.testing.assert_array_equal(lazy.affine, eager.affine)
-        assert lazy.attributes == eager.attributes
-        assert lazy.findings == eager.findings
-        np.testing.assert_array_equal(np.asarray(lazy), eager.array)
+    (eager,) = dicoxide.read_series(tmp_path, rescale=rescale)
+    (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=3, rescale=rescale)
+    assert isinstance(lazy, dicoxide.Volume)
+    assert lazy.array.chunks == ((3, 3, 1), (5,), (7,))
+    assert (lazy.shape, lazy.dtype) == (eager.shape, eager.dtype)
+    assert lazy.array.dtype == eager.dtype
+    np.testing.assert_array_equal(lazy.array.compute(scheduler="sync"), eager.array)
+    np.testing.assert_array_equal(lazy.affine, eager.affine)
+    assert lazy.attributes == eager.attributes
+    assert lazy.findings == eager.findings
+    np.testing.assert_array_equal(np.asarray(lazy), eager.array)
 
 
 def test_chunks_do_not_reach_over_a_fourth_axis(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -150,7 +151,7 @@ def test_plans_decode_in_pieces_and_elsewhere(tmp_path: Path) -> None:
         decode_slices(plan, slice(0, 2), max_bytes=100)
 
 
-def test_unknown_ways_with_errors_are_refused(tmp_path: Path) -> None:
-    for function in (dicoxide.read_series, plan_series):
-        with pytest.raises(ValueError, match="on_error"):
-            function(tmp_path, on_error="ignore")
+@pytest.mark.parametrize("function", [dicoxide.read_series, plan_series])
+def test_unknown_ways_with_errors_are_refused(tmp_path: Path, function: Any) -> None:
+    with pytest.raises(ValueError, match="on_error"):
+        function(tmp_path, on_error="ignore")

@@ -73,7 +73,8 @@ class TestZarr:
         assert sum(path.is_file() for path in (tmp_path / "out" / "1.2.3.4").rglob("*")) == 5
         np.testing.assert_array_equal(group["1.2.3.5"][:], stacked(cut[:20] + cut[21:]))
 
-    def test_chunks_that_do_not_fill_a_block(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("more", [[], ["--uncompressed"], ["--rescale"]])
+    def test_chunks_that_do_not_fill_a_block(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Any) -> None:
         from dicoxide import cli
         from dicoxide.bulk.runs._formats import _base, _zarr
 
@@ -81,12 +82,11 @@ class TestZarr:
         monkeypatch.setattr(_base, "BLOCK_BYTES", 13 * 240)
         monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 5 * 240)
         paths = write_series(tmp_path / "in", 38)
-        for more in ([], ["--uncompressed"], ["--rescale"]):
-            out = tmp_path / f"out{len(more)}{''.join(more)}"
-            assert cli.main(["decode", str(tmp_path / "in"), "-o", str(out), *more]) == 0
-            array = self.zarr.open_group(out, mode="r")["1.2.3.4"]
-            assert (array.chunks[0], array.shards) == (2 if "--rescale" in more else 5, None)
-            np.testing.assert_array_equal(array[:], stacked(paths) - (1024.0 if "--rescale" in more else 0))
+        out = tmp_path / f"out{len(more)}{''.join(more)}"
+        assert cli.main(["decode", str(tmp_path / "in"), "-o", str(out), *more]) == 0
+        array = self.zarr.open_group(out, mode="r")["1.2.3.4"]
+        assert (array.chunks[0], array.shards) == (2 if "--rescale" in more else 5, None)
+        np.testing.assert_array_equal(array[:], stacked(paths) - (1024.0 if "--rescale" in more else 0))
 
     def test_large_frames_are_cut_into_bands(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 2, rows=2500, columns=2001)

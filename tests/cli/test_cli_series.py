@@ -119,7 +119,18 @@ def four(tmp_path: Path) -> tuple[Path, list[Path], Any]:
     return tmp_path / "in", paths, volume
 
 
-def test_four_axes_in_zarr(tmp_path: Path, four: tuple[Path, list[Path], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "chunks", "shards"),
+    [("whole", (1, 4, 5, 7), None), ("pieces", (1, 1, 5, 7), None), ("shards", (1, 1, 5, 7), (1, 3, 5, 7))],
+)
+def test_four_axes_in_zarr(
+    tmp_path: Path,
+    four: tuple[Path, list[Path], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    chunks: Any,
+    shards: Any,
+) -> None:
     zarr = pytest.importorskip("zarr", minversion="3.1")
     from dicoxide.bulk.runs._formats import _base, _zarr
 
@@ -131,17 +142,12 @@ def test_four_axes_in_zarr(tmp_path: Path, four: tuple[Path, list[Path], Any], m
     monkeypatch.setattr(_zarr, "_SHARD_BYTES", 3 * 70)
     monkeypatch.setattr(_zarr, "_MAX_UNSHARDED_CHUNKS", 2)
     decode(folder, tmp_path / "shards")
-    for name, chunks, shards in (
-        ("whole", (1, 4, 5, 7), None),
-        ("pieces", (1, 1, 5, 7), None),
-        ("shards", (1, 1, 5, 7), (1, 3, 5, 7)),
-    ):
-        array = zarr.open_group(tmp_path / name, mode="r")["1.2.3.4"]
-        assert (array.chunks, array.shards) == (chunks, shards)
-        np.testing.assert_array_equal(array[:], volume.array)
-        assert array.metadata.dimension_names == ("repetition", "slice", "row", "column")
-        told = (array.attrs["axis"], array.attrs["axis_values"], array.attrs["axis_unit"])
-        assert told == ("TriggerTime", [0.0, 20.0, 40.0], "ms")
+    array = zarr.open_group(tmp_path / name, mode="r")["1.2.3.4"]
+    assert (array.chunks, array.shards) == (chunks, shards)
+    np.testing.assert_array_equal(array[:], volume.array)
+    assert array.metadata.dimension_names == ("repetition", "slice", "row", "column")
+    told = (array.attrs["axis"], array.attrs["axis_values"], array.attrs["axis_unit"])
+    assert told == ("TriggerTime", [0.0, 20.0, 40.0], "ms")
 
 
 def test_four_axes_in_nifti(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:

@@ -60,33 +60,33 @@ class TestStream:
 
     @pytest.mark.parametrize("selection_value", range(1, 8))
     @pytest.mark.parametrize("columns", [1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000])
-    def test_every_width(self, columns: int, selection_value: int) -> None:
-        for rows in (1, 2, 3, 5, 17):
-            samples = picture(RNG, (rows, columns), 12)
-            src = jpeg_lossless.encode(samples, precision=12, selection_value=selection_value)
-            assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
+    @pytest.mark.parametrize("rows", [1, 2, 3, 5, 17])
+    def test_every_width(self, columns: int, selection_value: int, rows: int) -> None:
+        samples = picture(RNG, (rows, columns), 12)
+        src = jpeg_lossless.encode(samples, precision=12, selection_value=selection_value)
+        assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
 
-    def test_the_widest_and_the_highest(self) -> None:
-        for shape in ((1, 65535), (65535, 1), (2, 65535)):
-            samples = picture(RNG, shape, 10)
-            for selection_value in (1, 4, 7):
-                src = jpeg_lossless.encode(samples, precision=10, selection_value=selection_value)
-                assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
+    @pytest.mark.parametrize("shape", [(1, 65535), (65535, 1), (2, 65535)])
+    @pytest.mark.parametrize("selection_value", [1, 4, 7])
+    def test_the_widest_and_the_highest(self, shape: Any, selection_value: int) -> None:
+        samples = picture(RNG, shape, 10)
+        src = jpeg_lossless.encode(samples, precision=10, selection_value=selection_value)
+        assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
 
     @pytest.mark.parametrize("components", [2, 3, 4])
     @pytest.mark.parametrize("selection_value", range(1, 8))
-    def test_components_in_every_layout_of_scans(self, components: int, selection_value: int) -> None:
-        for precision in (8, 12):
-            samples = picture(RNG, (19, 23, components), precision)
-            for scans, lines in itertools.product(jpeg_lossless_cases.scan_layouts(components), (0, 1, 4)):
-                src = jpeg_lossless.encode(
-                    samples,
-                    precision=precision,
-                    selection_value=selection_value,
-                    restart_interval=lines * 23,
-                    scans=scans,
-                )
-                assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
+    @pytest.mark.parametrize("precision", [8, 12])
+    def test_components_in_every_layout_of_scans(self, components: int, selection_value: int, precision: int) -> None:
+        samples = picture(RNG, (19, 23, components), precision)
+        for scans, lines in itertools.product(jpeg_lossless_cases.scan_layouts(components), (0, 1, 4)):
+            src = jpeg_lossless.encode(
+                samples,
+                precision=precision,
+                selection_value=selection_value,
+                restart_interval=lines * 23,
+                scans=scans,
+            )
+            assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
 
     def test_out(self) -> None:
         samples = picture(RNG, (20, 30), 12)
@@ -113,14 +113,14 @@ class TestStream:
                 dicoxide.jpeg_lossless_decode(src, out=wrong)
             assert not isinstance(caught.value, dicoxide.DecodeError)
 
-    def test_whatever_is_bytes_like(self) -> None:
+    @pytest.mark.parametrize("nothing", [None, 5, "ab", ["a"]])
+    def test_whatever_is_bytes_like(self, nothing: Any) -> None:
         samples = picture(RNG, (20, 30), 12)
         src = jpeg_lossless.encode(samples, precision=12)
         for like in (bytearray(src), memoryview(src), np.frombuffer(src, np.uint8), memoryview(src + src)[: len(src)]):
             assert_equal(dicoxide.jpeg_lossless_decode(like), samples)
-        for nothing in (None, 5, "ab", ["a"]):
-            with pytest.raises(TypeError):
-                dicoxide.jpeg_lossless_decode(nothing)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            dicoxide.jpeg_lossless_decode(nothing)  # type: ignore[arg-type]
 
 
 class TestObject:
@@ -206,39 +206,39 @@ class TestObject:
             ds = dataset(samples, JPEGLossless, samples_per_pixel=3, planar_configuration=said, coded=coded)
             assert_equal(dicoxide.decode(ds, fallback=False), samples)
 
-    def test_colour_is_converted_as_the_data_set_says(self) -> None:
+    @pytest.mark.parametrize("said", ["YBR_FULL", "YBR_FULL_422"])
+    def test_colour_is_converted_as_the_data_set_says(self, said: str) -> None:
         samples = picture(RNG, (14, 16, 3), 8, "noise")
         # The pairs that pydicom's matrix product may round either way.
         samples[(abs(samples[..., 1] - 128.0) == 50) & (abs(samples[..., 2] - 128.0) == 50)] = 0
-        for said in ("YBR_FULL", "YBR_FULL_422"):
-            # PS3.5 8.2.1: 4:2:2 is in the stream or nowhere; this one has all samples.
-            ds = dataset(samples, JPEGLossless, samples_per_pixel=3, coded=[jpeg_lossless.encode(samples)])
-            ds.PhotometricInterpretation = said
-            assert_equal(dicoxide.decode(ds, raw=True, fallback=False), samples)
-            assert_equal(dicoxide.decode(ds, fallback=False), convert_color_space(samples, "YBR_FULL", "RGB"))
+        # PS3.5 8.2.1: 4:2:2 is in the stream or nowhere; this one has all samples.
+        ds = dataset(samples, JPEGLossless, samples_per_pixel=3, coded=[jpeg_lossless.encode(samples)])
+        ds.PhotometricInterpretation = said
+        assert_equal(dicoxide.decode(ds, raw=True, fallback=False), samples)
+        assert_equal(dicoxide.decode(ds, fallback=False), convert_color_space(samples, "YBR_FULL", "RGB"))
 
-    def test_rescale_on_the_way_is_rescale_afterwards(self) -> None:
-        for precision, dtype in ((8, "u1"), (12, "u2"), (16, "i2")):
-            values = picture(RNG, (70, 80), precision).astype(dtype)
-            src = jpeg_lossless.encode(values, precision=precision, selection_value=6)
-            attributes = {"RescaleSlope": "0.3", "RescaleIntercept": "-1024"}
-            ds = dataset(values, JPEGLossless, bits_stored=precision, coded=[src], attributes=attributes)
-            for wanted in ("float32", "float64"):
-                after = dicoxide.rescale(dicoxide.decode(ds, fallback=False), 0.3, -1024, dtype=wanted)
-                assert_equal(dicoxide.decode(ds, rescale=True, dtype=wanted, fallback=False), after)
-            ds.RescaleSlope = "1"
-            expected = values.astype("int32") - 1024
-            assert_equal(dicoxide.decode(ds, rescale=True, dtype="int32", fallback=False), expected)
+    @pytest.mark.parametrize(("precision", "dtype"), [(8, "u1"), (12, "u2"), (16, "i2")])
+    def test_rescale_on_the_way_is_rescale_afterwards(self, precision: int, dtype: str) -> None:
+        values = picture(RNG, (70, 80), precision).astype(dtype)
+        src = jpeg_lossless.encode(values, precision=precision, selection_value=6)
+        attributes = {"RescaleSlope": "0.3", "RescaleIntercept": "-1024"}
+        ds = dataset(values, JPEGLossless, bits_stored=precision, coded=[src], attributes=attributes)
+        for wanted in ("float32", "float64"):
+            after = dicoxide.rescale(dicoxide.decode(ds, fallback=False), 0.3, -1024, dtype=wanted)
+            assert_equal(dicoxide.decode(ds, rescale=True, dtype=wanted, fallback=False), after)
+        ds.RescaleSlope = "1"
+        expected = values.astype("int32") - 1024
+        assert_equal(dicoxide.decode(ds, rescale=True, dtype="int32", fallback=False), expected)
 
-    def test_out_of_another_type(self) -> None:
-        for precision, dtype in ((8, "u1"), (12, "u2"), (16, "i2")):
-            values = picture(RNG, (3, 40, 50), precision).astype(dtype)
-            coded = [jpeg_lossless.encode(frame, precision=precision) for frame in values]
-            ds = dataset(values, JPEGLossless, bits_stored=precision, coded=coded)
-            for wider in (dtype, "i4", "i8"):
-                out = np.empty(values.shape, wider)
-                assert dicoxide.decode(ds, out=out, fallback=False) is out
-                assert np.array_equal(out, values)
+    @pytest.mark.parametrize(("precision", "dtype"), [(8, "u1"), (12, "u2"), (16, "i2")])
+    def test_out_of_another_type(self, precision: int, dtype: str) -> None:
+        values = picture(RNG, (3, 40, 50), precision).astype(dtype)
+        coded = [jpeg_lossless.encode(frame, precision=precision) for frame in values]
+        ds = dataset(values, JPEGLossless, bits_stored=precision, coded=coded)
+        for wider in (dtype, "i4", "i8"):
+            out = np.empty(values.shape, wider)
+            assert dicoxide.decode(ds, out=out, fallback=False) is out
+            assert np.array_equal(out, values)
 
     @pytest.mark.parametrize("table", ["none", "basic", "extended"])
     def test_frames_and_their_items(self, table: str) -> None:

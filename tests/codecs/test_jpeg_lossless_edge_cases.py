@@ -60,19 +60,21 @@ def assert_tolerated(src: bytes, expected: Any) -> None:
 class TestDifferences:
     @pytest.mark.parametrize("precision", [2, 5, 8, 10, 12, 15, 16])
     @pytest.mark.parametrize("selection_value", range(1, 8))
-    def test_prediction_and_difference_add_up_beyond_a_sample(self, selection_value: int, precision: int) -> None:
+    @pytest.mark.parametrize("kind", ["noise", "extremes", "smooth"])
+    @pytest.mark.parametrize("lines", [0, 2])
+    def test_prediction_and_difference_add_up_beyond_a_sample(
+        self, selection_value: int, precision: int, kind: str, lines: int
+    ) -> None:
         # H.1.2.1: modulo 2^16; a sample is the lowest P bits of that. Clamping makes such frames white.
-        for kind in ("noise", "extremes", "smooth"):
-            samples = picture(RNG, (21, 23), precision, kind)
-            for lines in (0, 2):
-                src = jpeg_lossless.encode(
-                    samples,
-                    precision=precision,
-                    selection_value=selection_value,
-                    restart_interval=lines * 23,
-                    wrap_bits=precision,
-                )
-                assert_decodes(src, samples)
+        samples = picture(RNG, (21, 23), precision, kind)
+        src = jpeg_lossless.encode(
+            samples,
+            precision=precision,
+            selection_value=selection_value,
+            restart_interval=lines * 23,
+            wrap_bits=precision,
+        )
+        assert_decodes(src, samples)
 
     def test_a_prediction_is_made_of_what_was_rebuilt_not_of_what_comes_out(self) -> None:
         # H.1.2.1: arithmetic is modulo 2^16 throughout, so the neighbour of a sample of eight bits may be 260.
@@ -117,14 +119,16 @@ class TestDifferences:
 
     @pytest.mark.parametrize("selection_value", range(1, 8))
     @pytest.mark.parametrize("lines", [1, 2, 3, 20, 21, 22])
-    def test_a_restart_begins_as_a_frame_does(self, lines: int, selection_value: int) -> None:
+    @pytest.mark.parametrize(("samples", "precision"), [(MONO, 12), (RGB, 8)])
+    def test_a_restart_begins_as_a_frame_does(
+        self, lines: int, selection_value: int, samples: Any, precision: int
+    ) -> None:
         # H.1.2.1: 2^(P-Pt-1) for its first sample, the sample before for its first line.
-        for samples, precision in ((MONO, 12), (RGB, 8)):
-            src = jpeg_lossless.encode(
-                samples, precision=precision, selection_value=selection_value, restart_interval=lines * 23
-            )
-            assert (b"\xff\xd0" in src) == (lines < 21)
-            assert_decodes(src, samples)
+        src = jpeg_lossless.encode(
+            samples, precision=precision, selection_value=selection_value, restart_interval=lines * 23
+        )
+        assert (b"\xff\xd0" in src) == (lines < 21)
+        assert_decodes(src, samples)
 
     def test_restart_markers_count_modulo_eight_from_each_scan_on(self) -> None:
         # B.1.1.3, E.1.4: RST0 to RST7, beginning anew in each scan.
@@ -147,35 +151,37 @@ class TestMarkers:
         assert_tolerated(jpeg_lossless.encode(RGB, eoi=False) + b"\xff", RGB)
 
     @pytest.mark.parametrize("count", [1, 2, 7, 100])
-    def test_fill_bytes_before_markers(self, count: int) -> None:
+    @pytest.mark.parametrize(("samples", "precision"), [(MONO, 12), (RGB, 8)])
+    def test_fill_bytes_before_markers(self, count: int, samples: Any, precision: int) -> None:
         # B.1.1.2: any number of 0xFF before any marker, those of restarts and the one behind the last sample too.
-        for samples, precision in ((MONO, 12), (RGB, 8)):
-            src = jpeg_lossless.encode(samples, precision=precision, fill_bytes=count, restart_interval=46)
-            assert_decodes(src, samples)
-            assert_decodes(
-                jpeg_lossless.encode(
-                    samples, precision=precision, fill_bytes=count, interleaved=False, redefine=True, use_dnl=True
-                ),
-                samples,
-            )
+        src = jpeg_lossless.encode(samples, precision=precision, fill_bytes=count, restart_interval=46)
+        assert_decodes(src, samples)
+        assert_decodes(
+            jpeg_lossless.encode(
+                samples, precision=precision, fill_bytes=count, interleaved=False, redefine=True, use_dnl=True
+            ),
+            samples,
+        )
 
     @pytest.mark.parametrize("lines", [0, 1, 5])
-    def test_the_number_of_lines_behind_the_first_scan(self, lines: int) -> None:
+    @pytest.mark.parametrize(("samples", "precision"), [(MONO, 12), (RGB, 8)])
+    @pytest.mark.parametrize("interleaved", [True, False])
+    def test_the_number_of_lines_behind_the_first_scan(
+        self, lines: int, samples: Any, precision: int, interleaved: bool
+    ) -> None:
         # B.2.5: 0 lines in the frame header, and a DNL segment.
-        for samples, precision in ((MONO, 12), (RGB, 8)):
-            for interleaved in (True, False):
-                src = jpeg_lossless.encode(
-                    samples,
-                    precision=precision,
-                    use_dnl=True,
-                    interleaved=interleaved,
-                    restart_interval=lines * 23,
-                    selection_value=5,
-                )
-                assert_decodes(src, samples)
-                count = 1 if samples.ndim == 2 else 3
-                ds = dataset(samples, JPEGLossless, samples_per_pixel=count, bits_stored=precision, coded=[src])
-                assert np.array_equal(dicoxide.decode(ds, fallback=False), samples)
+        src = jpeg_lossless.encode(
+            samples,
+            precision=precision,
+            use_dnl=True,
+            interleaved=interleaved,
+            restart_interval=lines * 23,
+            selection_value=5,
+        )
+        assert_decodes(src, samples)
+        count = 1 if samples.ndim == 2 else 3
+        ds = dataset(samples, JPEGLossless, samples_per_pixel=count, bits_stored=precision, coded=[src])
+        assert np.array_equal(dicoxide.decode(ds, fallback=False), samples)
 
     def test_the_number_of_lines_said_twice(self) -> None:
         # B.2.5: the segment may follow though the frame header said it.
@@ -217,15 +223,15 @@ class TestMarkers:
                     assert_tolerated(src, MONO[:, :columns])
 
     @pytest.mark.parametrize("trailing", [b"\0\0", b"\xff\xff", b"\0" * 1000, b"abc", b"\xff\xd9", b"\xff\xd8\xff\xc3"])
-    def test_bytes_after_eoi(self, trailing: bytes) -> None:
-        for samples, precision in ((MONO, 12), (RGB, 8)):
-            assert_tolerated(jpeg_lossless.encode(samples, precision=precision, trailing=trailing), samples)
+    @pytest.mark.parametrize(("samples", "precision"), [(MONO, 12), (RGB, 8)])
+    def test_bytes_after_eoi(self, trailing: bytes, samples: Any, precision: int) -> None:
+        assert_tolerated(jpeg_lossless.encode(samples, precision=precision, trailing=trailing), samples)
 
-    def test_bytes_between_the_last_sample_and_the_next_marker(self) -> None:
+    @pytest.mark.parametrize("left", [b"\0", b"\xff\0", b"abcdef", b"\0" * 100])
+    def test_bytes_between_the_last_sample_and_the_next_marker(self, left: Any) -> None:
         # B.1.1.5: an entropy-coded segment is what its samples need, filled up to a byte.
-        for left in (b"\0", b"\xff\0", b"abcdef", b"\0" * 100):
-            src = jpeg_lossless.encode(MONO, precision=12)
-            assert_tolerated(src[:-2] + left + src[-2:], MONO)
+        src = jpeg_lossless.encode(MONO, precision=12)
+        assert_tolerated(src[:-2] + left + src[-2:], MONO)
 
     def test_the_bits_that_fill_the_last_byte_are_not_looked_at(self) -> None:
         # F.1.2.3 wants ones; some write zeros.
@@ -242,25 +248,29 @@ class TestMarkers:
 
 class TestScansAndTables:
     @pytest.mark.parametrize("scans", [[[0], [1], [2]], [[2], [1], [0]], [[0], [1, 2]], [[0, 2], [1]]])
-    def test_components_in_scans_of_their_own(self, scans: list[list[int]]) -> None:
+    @pytest.mark.parametrize("redefine", [True, False])
+    def test_components_in_scans_of_their_own(self, scans: list[list[int]], redefine: bool) -> None:
         # B.2.3: a scan names its components; their order in the frame header is the order of the samples.
-        for redefine in (True, False):
-            assert_decodes(jpeg_lossless.encode(RGB, scans=scans, redefine=redefine), RGB)
+        assert_decodes(jpeg_lossless.encode(RGB, scans=scans, redefine=redefine), RGB)
 
     @pytest.mark.parametrize("ids", [(1, 2, 3), (0, 1, 2), (82, 71, 66), (3, 2, 1), (255, 0, 128), (200, 150, 50)])
-    def test_identifiers_mean_no_colour_to_who_asks_for_the_samples(self, ids: tuple[int, int, int]) -> None:
-        for extra in (b"", jpeg_lossless.APP0, jpeg_lossless.APP14, jpeg_lossless.APP14[:-1] + b"\1"):
-            assert_decodes(jpeg_lossless.encode(RGB, component_ids=ids, segments=extra), RGB)
+    @pytest.mark.parametrize("extra", [b"", jpeg_lossless.APP0, jpeg_lossless.APP14, jpeg_lossless.APP14[:-1] + b"\1"])
+    def test_identifiers_mean_no_colour_to_who_asks_for_the_samples(
+        self, ids: tuple[int, int, int], extra: Any
+    ) -> None:
+        assert_decodes(jpeg_lossless.encode(RGB, component_ids=ids, segments=extra), RGB)
 
     @pytest.mark.parametrize("ids", [(1, 2, 3), (0, 1, 2), (3, 2, 1), (255, 0, 128), (200, 150, 50)])
     @pytest.mark.parametrize("extra", [b"", jpeg_lossless.APP14, jpeg_lossless.APP14[:-1] + b"\1", jpeg_lossless.APP1])
-    def test_the_data_set_says_which_colour_it_is(self, ids: tuple[int, int, int], extra: bytes) -> None:
+    @pytest.mark.parametrize(("photometric_interpretation", "expected"), [("RGB", RGB), ("YBR_FULL", FROM_YBR)])
+    def test_the_data_set_says_which_colour_it_is(
+        self, ids: tuple[int, int, int], extra: bytes, photometric_interpretation: str, expected: Any
+    ) -> None:
         # Identifiers are any numbers (T.81 B.2.2), and APP14 is no standard of this one's.
         src = jpeg_lossless.encode(RGB, component_ids=ids, segments=extra)
-        for photometric_interpretation, expected in (("RGB", RGB), ("YBR_FULL", FROM_YBR)):
-            ds = coloured(src, photometric_interpretation)
-            assert np.array_equal(dicoxide.decode(ds, fallback=False, strict=True), expected)
-            assert np.array_equal(dicoxide.decode(ds, fallback=False, strict=True, raw=True), RGB)
+        ds = coloured(src, photometric_interpretation)
+        assert np.array_equal(dicoxide.decode(ds, fallback=False, strict=True), expected)
+        assert np.array_equal(dicoxide.decode(ds, fallback=False, strict=True, raw=True), RGB)
 
     # Where the codestream says it, that controls the decompression (PS3.5 8.2.1): GDCM and SimpleITK keep to the data
     # set, pydicom and dicomsdl do not.
@@ -329,17 +339,23 @@ class TestScansAndTables:
         for name in names:
             assert_decodes(jpeg_lossless.encode(MONO, precision=12, tables=name), MONO)
 
-    def test_tables_before_the_frame_header_between_scans_and_in_one_segment_or_many(self) -> None:
-        # B.2.4: tables may be anywhere before the scan that uses them; later ones replace earlier ones.
-        for options in (
+    @pytest.mark.parametrize(
+        "options",
+        [
             {"dht_first": True},
             {"dht_first": True, "tables": ["optimal"] * 3},
             {"tables": ["optimal", "skewed", "flat"], "one_dht": False},
             {"tables": ["flat", "skewed", "optimal"], "one_dht": True, "table_ids": [3, 1, 2]},
             {"interleaved": False, "redefine": True},
             {"interleaved": False, "redefine": True, "tables": ["flat", "skewed", "optimal"], "table_ids": [2, 2, 2]},
-        ):
-            assert_decodes(jpeg_lossless.encode(RGB, **options), RGB)  # type: ignore[arg-type]
+        ],
+        ids=str,
+    )
+    def test_tables_before_the_frame_header_between_scans_and_in_one_segment_or_many(
+        self, options: dict[str, Any]
+    ) -> None:
+        # B.2.4: tables may be anywhere before the scan that uses them; later ones replace earlier ones.
+        assert_decodes(jpeg_lossless.encode(RGB, **options), RGB)  # type: ignore[arg-type]
 
     def test_a_table_that_is_replaced_before_it_is_used(self) -> None:
         extra = jpeg_lossless.dht([(0, huffman.FLAT), (3, huffman.FIXED), (0, huffman.FIXED)])

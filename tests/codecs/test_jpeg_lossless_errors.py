@@ -401,28 +401,28 @@ class TestMismatch:
         for self.src in (lossless(), restarted(0xD0, 0xD1, 0xD2)):
             self.refused(**changed)
 
-    def test_components(self) -> None:
+    @pytest.mark.parametrize("samples", [1, 2, 4])
+    def test_components(self, samples: int) -> None:
         self.src = lossless(RGB_FRAME, scan=sos([(1, 0), (2, 0), (3, 0)], 1, 0), data=RGB_DATA)
-        for samples in (1, 2, 4):
-            self.refused(samples_per_pixel=samples)
+        self.refused(samples_per_pixel=samples)
 
     def test_lines_that_follow_the_scan(self) -> None:
         self.src = jpeg_lossless.encode(SAMPLES, use_dnl=True)
         self.refused(rows=ROWS + 1)
         self.refused(rows=ROWS - 1)
 
-    def test_precision_above_bits_allocated(self) -> None:
-        for precision, allocated in ((9, 8), (16, 8), (12, 8)):
-            samples = picture(RNG, (ROWS, COLUMNS), precision)
-            self.src = jpeg_lossless.encode(samples, precision=precision)
-            self.refused(bits_allocated=allocated)
+    @pytest.mark.parametrize(("precision", "allocated"), [(9, 8), (16, 8), (12, 8)])
+    def test_precision_above_bits_allocated(self, precision: int, allocated: int) -> None:
+        samples = picture(RNG, (ROWS, COLUMNS), precision)
+        self.src = jpeg_lossless.encode(samples, precision=precision)
+        self.refused(bits_allocated=allocated)
 
-    def test_another_number_of_lines_behind_the_scan(self) -> None:
+    @pytest.mark.parametrize("lines", [ROWS - 1, ROWS + 1])
+    def test_another_number_of_lines_behind_the_scan(self, lines: Any) -> None:
         src = jpeg_lossless.encode(SAMPLES)
-        for lines in (ROWS - 1, ROWS + 1):
-            with pytest.raises(CorruptFrameError) as caught:
-                dicoxide.jpeg_lossless_decode(src[:-2] + dnl(lines) + src[-2:])
-            assert caught.value.offset is not None
+        with pytest.raises(CorruptFrameError) as caught:
+            dicoxide.jpeg_lossless_decode(src[:-2] + dnl(lines) + src[-2:])
+        assert caught.value.offset is not None
 
 
 def test_float_pixel_data_are_never_lossless_jpeg() -> None:
@@ -433,11 +433,11 @@ def test_float_pixel_data_are_never_lossless_jpeg() -> None:
         dicoxide.decode(ds, fallback=False)
 
 
-def test_the_length_of_a_segment_that_passes_the_end() -> None:
-    for length in (3, 100, 65535):
-        src = SOI + b"\xff\xe0" + struct.pack(">H", length)
-        with pytest.raises(TruncatedFrameError):
-            dicoxide.jpeg_lossless_decode(src)
+@pytest.mark.parametrize("length", [3, 100, 65535])
+def test_the_length_of_a_segment_that_passes_the_end(length: int) -> None:
+    src = SOI + b"\xff\xe0" + struct.pack(">H", length)
+    with pytest.raises(TruncatedFrameError):
+        dicoxide.jpeg_lossless_decode(src)
 
 
 def test_tables_are_checked_whether_used_or_not() -> None:

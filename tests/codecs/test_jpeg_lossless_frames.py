@@ -90,16 +90,16 @@ def test_one_corrupt_frame_is_named(broken: int, threads: int | None) -> None:
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_the_first_of_many_errors_is_the_one(threads: int | None) -> None:
+@pytest.mark.parametrize(("wanted", "first"), [(None, 11), ([30, 11, 2], 30), ([5, 20, 12], 20), (slice(13, None), 20)])
+def test_the_first_of_many_errors_is_the_one(threads: int | None, wanted: Any, first: int) -> None:
     values, coded = series()
     changed = list(coded)
     for broken in (30, 11, 12, 20):
         changed[broken] = changed[broken][:-20] + b"\xff\xd9"
     ds = of(values, changed)
-    for wanted, first in ((None, 11), ([30, 11, 2], 30), ([5, 20, 12], 20), (slice(13, None), 20)):
-        with pytest.raises(CorruptFrameError) as caught:
-            dicoxide.decode(ds, frames=wanted, threads=threads, fallback=False)
-        assert caught.value.frame_index == first
+    with pytest.raises(CorruptFrameError) as caught:
+        dicoxide.decode(ds, frames=wanted, threads=threads, fallback=False)
+    assert caught.value.frame_index == first
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -198,42 +198,42 @@ def test_a_large_frame(components: int, precision: int, selection_value: int) ->
 
 
 @pytest.mark.parametrize("options", [{"restart_interval": 2051}, {"restart_interval": 2051 * 30}, {"tables": "skewed"}])
-def test_a_large_frame_in_other_ways(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("selection_value", [1, 5, 7])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_frame_in_other_ways(options: dict[str, Any], selection_value: int, threads: int) -> None:
     values = large(1, 12)
-    for selection_value in (1, 5, 7):
-        src = jpeg_lossless.encode(values, precision=12, selection_value=selection_value, **options)
-        for threads in (1, 2):
-            ds = of(values, [src])
-            assert np.array_equal(dicoxide.decode(ds, threads=threads, fallback=False), values)
+    src = jpeg_lossless.encode(values, precision=12, selection_value=selection_value, **options)
+    ds = of(values, [src])
+    assert np.array_equal(dicoxide.decode(ds, threads=threads, fallback=False), values)
 
 
 @pytest.mark.parametrize("kind", ["blank beside noise", "constant", "noise"])
-def test_large_frames_of_uneven_density(kind: str) -> None:
+@pytest.mark.parametrize("selection_value", [1, 2, 6])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_large_frames_of_uneven_density(kind: str, selection_value: int, threads: int) -> None:
     # The number of bits a sample changes within the frame: what is guessed of the one part is wrong for the other.
     rng = np.random.default_rng(67)
     values = picture(rng, (1500, 1400), 16, "constant" if kind != "noise" else "noise")
     if kind == "blank beside noise":
         values[400:800] = picture(rng, (400, 1400), 16, "noise")
         values[1200:, ::3] = 0
-    for selection_value in (1, 2, 6):
-        src = jpeg_lossless.encode(values, selection_value=selection_value)
-        ds = dataset(values, JPEGLossless, coded=[src])
-        for threads in (1, 2):
-            assert np.array_equal(dicoxide.decode(ds, threads=threads, fallback=False), values)
+    src = jpeg_lossless.encode(values, selection_value=selection_value)
+    ds = dataset(values, JPEGLossless, coded=[src])
+    assert np.array_equal(dicoxide.decode(ds, threads=threads, fallback=False), values)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_large_frame_cut_anywhere(threads: int) -> None:
+@pytest.mark.parametrize("part", [0.0001, 0.1, 0.37, 0.5, 0.99, 0.999999])
+def test_a_large_frame_cut_anywhere(threads: int, part: float) -> None:
     # Errors too are those of decoding one sample after the other.
     values = large(1, 12)
     src = jpeg_lossless.encode(values, precision=12)
-    for part in (0.0001, 0.1, 0.37, 0.5, 0.99, 0.999999):
-        cut = src[: int(len(src) * part) & ~1]
-        with pytest.raises(TruncatedFrameError) as caught:
-            dicoxide.decode(of(values, [cut]), threads=threads, fallback=False)
-        assert caught.value.offset is not None
-        # Where there are fewer bits than samples, no sample is looked at.
-        assert len(cut) - 2 <= caught.value.offset <= len(cut) or part < 0.2
+    cut = src[: int(len(src) * part) & ~1]
+    with pytest.raises(TruncatedFrameError) as caught:
+        dicoxide.decode(of(values, [cut]), threads=threads, fallback=False)
+    assert caught.value.offset is not None
+    # Where there are fewer bits than samples, no sample is looked at.
+    assert len(cut) - 2 <= caught.value.offset <= len(cut) or part < 0.2
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,14 +53,14 @@ class TestArguments:
         with pytest.raises(TypeError):
             dicoxide.decode(ds, max_bytes=1.5)  # type: ignore[arg-type]
 
-    def test_an_out_that_is_no_array(self) -> None:
-        for out in ([0] * 8, bytearray(8)):
-            with pytest.raises(ValueError, match="must be an ndarray"):
-                dicoxide.unpack_bits(b"\1", out=out)  # type: ignore[arg-type]
-            with pytest.raises(ValueError, match="must be an ndarray"):
-                dicoxide.pack_bits(np.ones(8), out=out)  # type: ignore[arg-type]
-            with pytest.raises(ValueError, match="must be an ndarray"):
-                dicoxide.rescale(np.ones(8), 1, 0, out=out)  # type: ignore[arg-type]
+    @pytest.mark.parametrize("out", [[0] * 8, bytearray(8)])
+    def test_an_out_that_is_no_array(self, out: Any) -> None:
+        with pytest.raises(ValueError, match="must be an ndarray"):
+            dicoxide.unpack_bits(b"\1", out=out)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="must be an ndarray"):
+            dicoxide.pack_bits(np.ones(8), out=out)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="must be an ndarray"):
+            dicoxide.rescale(np.ones(8), 1, 0, out=out)  # type: ignore[arg-type]
 
     def test_the_limit_that_is_told_is_the_one_that_was_set(self) -> None:
         with pytest.raises(LimitError, match=f"max_bytes is {FRAMES.nbytes}"):

@@ -92,10 +92,10 @@ def large(syntax: str) -> Dataset:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, None])
-def test_threads_do_not_change_values(threads: int | None) -> None:
-    for syntax in (ExplicitVRLittleEndian, RLELossless):
-        ds = large(syntax)
-        assert np.array_equal(dicoxide.decode(ds, threads=threads), ds.pixel_array)
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
+def test_threads_do_not_change_values(threads: int | None, syntax: Any) -> None:
+    ds = large(syntax)
+    assert np.array_equal(dicoxide.decode(ds, threads=threads), ds.pixel_array)
 
 
 def test_no_threads_is_no_number() -> None:

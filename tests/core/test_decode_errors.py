@@ -85,11 +85,13 @@ class TestErrors:
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
-    def test_every_class_pickles(self) -> None:
-        for name in ("DecodeError", "CorruptFrameError", "TruncatedFrameError", "UnsupportedError", "LimitError"):
-            error = getattr(dicoxide, name)("what", kind="Malformed", clause="PS3.5", offset=3, frame_index=1)
-            again = pickle.loads(pickle.dumps(error))
-            assert (type(again), vars(again)) == (type(error), vars(error))
+    @pytest.mark.parametrize(
+        "name", ["DecodeError", "CorruptFrameError", "TruncatedFrameError", "UnsupportedError", "LimitError"]
+    )
+    def test_every_class_pickles(self, name: str) -> None:
+        error = getattr(dicoxide, name)("what", kind="Malformed", clause="PS3.5", offset=3, frame_index=1)
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), vars(again)) == (type(error), vars(error))
 
     @pytest.mark.parametrize(
         ("change", "message"),

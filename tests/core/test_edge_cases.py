@@ -32,11 +32,11 @@ class TestRle:
 
     @pytest.mark.parametrize("style", sorted(rle.STYLES))
     @pytest.mark.parametrize(("dtype", "samples"), [("u1", 1), ("u1", 3), ("u2", 3), ("u4", 1), ("u4", 3), ("u8", 1)])
-    def test_every_depth_mono_and_colour(self, dtype: str, samples: int, style: str) -> None:
+    @pytest.mark.parametrize("options", [{}, {"pad": False}, {"no_ops": True}], ids=str)
+    def test_every_depth_mono_and_colour(self, dtype: str, samples: int, style: str, options: dict[str, Any]) -> None:
         # Runs cross row ends: a segment is one run of bytes over the whole frame (G.3).
         frame = image(dtype, samples, 61, 67)
-        for options in ({}, {"pad": False}, {"no_ops": True}):
-            assert np.array_equal(rle_decode(rle.encode(frame, frame.itemsize * 8, style, **options), frame), frame)
+        assert np.array_equal(rle_decode(rle.encode(frame, frame.itemsize * 8, style, **options), frame), frame)
 
     @pytest.mark.parametrize("oversize", [1, 2, 60])
     def test_a_run_that_passes_the_end_of_its_plane_is_tolerated_and_told(self, oversize: int) -> None:
@@ -111,10 +111,10 @@ class TestRle:
         if offset is not None:
             assert caught.value.offset == offset
 
-    def test_a_frame_shorter_than_its_header(self) -> None:
-        for length in (0, 1, 4, 63):
-            with pytest.raises(TruncatedFrameError):
-                dicoxide.rle_decode(bytes([1, *bytes(62)])[:length], 1, 1, bits_allocated=8)
+    @pytest.mark.parametrize("length", [0, 1, 4, 63])
+    def test_a_frame_shorter_than_its_header(self, length: int) -> None:
+        with pytest.raises(TruncatedFrameError):
+            dicoxide.rle_decode(bytes([1, *bytes(62)])[:length], 1, 1, bits_allocated=8)
 
     def test_a_number_of_segments_that_is_another_image(self) -> None:
         frame = image("u1", 3)
@@ -139,12 +139,12 @@ class TestRle:
         with pytest.raises(TruncatedFrameError, match="at least"):
             dicoxide.rle_decode(src, 65535, 65535, bits_allocated=8)
 
-    def test_planar_configuration_does_not_matter(self) -> None:
+    @pytest.mark.parametrize("said", [0, 1])
+    def test_planar_configuration_does_not_matter(self, said: int) -> None:
         # Segments are planes whatever the attribute says (G.2).
         frame = image("u1", 3)
-        for said in (0, 1):
-            ds = dataset(frame, RLELossless, samples_per_pixel=3, planar_configuration=said)
-            assert np.array_equal(dicoxide.decode(ds), frame)
+        ds = dataset(frame, RLELossless, samples_per_pixel=3, planar_configuration=said)
+        assert np.array_equal(dicoxide.decode(ds), frame)
 
 
 class TestFrames:
@@ -291,12 +291,12 @@ class TestSamples:
             dicoxide.decode(ds)
         assert np.array_equal(dicoxide.decode(ds, raw=True), samples)
 
-    def test_packed_bits_as_big_endian_words(self) -> None:
+    @pytest.mark.parametrize("as_words", [True, False])
+    def test_packed_bits_as_big_endian_words(self, as_words: bool) -> None:
         # 7.3: the bytes of a word are swapped whatever is packed in it; pydicom takes them as they lie.
         bits = (RNG.random((3, 5, 7)) < 0.5).astype(np.uint8)
-        for as_words in (True, False):
-            ds = dataset(bits, ExplicitVRBigEndian, bits_allocated=1, ow=as_words)
-            assert np.array_equal(dicoxide.decode(ds), bits)
+        ds = dataset(bits, ExplicitVRBigEndian, bits_allocated=1, ow=as_words)
+        assert np.array_equal(dicoxide.decode(ds), bits)
 
     @pytest.mark.filterwarnings("ignore:samples of .* bits read as big-endian numbers")
     @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
@@ -359,19 +359,19 @@ class TestSamples:
         with pytest.raises(CorruptFrameError, match="half resolution"):
             dicoxide.decode(ds)
 
-    def test_unknown_photometric_interpretation_changes_no_value(self) -> None:
+    @pytest.mark.parametrize("term", ["CMYK", "YBR_ICT", "YBR_RCT", "RGB ", "HSV", "unknown"])
+    def test_unknown_photometric_interpretation_changes_no_value(self, term: str) -> None:
         frame = image("u1", 3)
-        for term in ("CMYK", "YBR_ICT", "YBR_RCT", "RGB ", "HSV", "unknown"):
-            ds = dataset(frame, samples_per_pixel=3)
-            ds["PhotometricInterpretation"]._value = term
-            assert np.array_equal(dicoxide.decode(ds), frame)
+        ds = dataset(frame, samples_per_pixel=3)
+        ds["PhotometricInterpretation"]._value = term
+        assert np.array_equal(dicoxide.decode(ds), frame)
 
     @pytest.mark.filterwarnings("ignore:samples of .* bits read as big-endian numbers")
-    def test_planes_and_pixels(self) -> None:
-        for dtype in ("u1", "u2", "i2", "u4"):
-            frames = random_values(RNG, (2, 40, 30, 3), np.dtype(dtype).itemsize * 8, dtype)
-            for planar in (0, 1):
-                for syntax in (ExplicitVRLittleEndian, ExplicitVRBigEndian):
-                    ds = dataset(frames, syntax, samples_per_pixel=3, planar_configuration=planar)
-                    assert np.array_equal(dicoxide.decode(ds), frames)
-                    assert np.array_equal(ds.pixel_array, frames)
+    @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "u4"])
+    @pytest.mark.parametrize("planar", [0, 1])
+    def test_planes_and_pixels(self, dtype: str, planar: int) -> None:
+        frames = random_values(RNG, (2, 40, 30, 3), np.dtype(dtype).itemsize * 8, dtype)
+        for syntax in (ExplicitVRLittleEndian, ExplicitVRBigEndian):
+            ds = dataset(frames, syntax, samples_per_pixel=3, planar_configuration=planar)
+            assert np.array_equal(dicoxide.decode(ds), frames)
+            assert np.array_equal(ds.pixel_array, frames)

@@ -106,9 +106,9 @@ class TestJpegLossless:
     @pytest.mark.parametrize(
         "shape", [(1, 1), (1, 2), (2, 1), (1, 65535), (65535, 1), (3, 4, 1), (1, 1, 3), (5, 1, 4), (65535, 1, 3)]
     )
-    def test_sizes_at_the_edge(self, shape: tuple[int, ...]) -> None:
-        for selection_value in (1, 4, 6):
-            assert_jpeg_lossless(noise(shape, 12), 12, selection_value=selection_value)
+    @pytest.mark.parametrize("selection_value", [1, 4, 6])
+    def test_sizes_at_the_edge(self, shape: tuple[int, ...], selection_value: int) -> None:
+        assert_jpeg_lossless(noise(shape, 12), 12, selection_value=selection_value)
 
     def test_categories_of_every_length(self) -> None:
         # Each category four times as often as the next: the longest codes, beside the shortest.
@@ -155,15 +155,15 @@ class TestJpegLossless:
                 encoded = dicoxide.jpeg_lossless_encode(image, selection_value, precision=precision)
                 np.testing.assert_array_equal(imagecodecs.ljpeg_decode(encoded), image)
 
-    def test_no_larger_than_another_encoder(self) -> None:
+    @pytest.mark.parametrize(("precision", "spread"), [(8, 2), (12, 12), (16, 60)])
+    def test_no_larger_than_another_encoder(self, precision: int, spread: int) -> None:
         imagecodecs = pytest.importorskip("imagecodecs")
         rows, columns = np.indices((200, 300))
         rng = np.random.default_rng(5)
-        for precision, spread in ((8, 2), (12, 12), (16, 60)):
-            image = (rows + columns) * (1 << precision) // 600 + rng.normal(0, spread, rows.shape)
-            image = image.clip(0, (1 << precision) - 1).astype(np.uint8 if precision == 8 else np.uint16)
-            theirs = imagecodecs.ljpeg_encode(image, bitspersample=precision)
-            assert len(dicoxide.jpeg_lossless_encode(image, 6, precision=precision)) <= len(theirs)
+        image = (rows + columns) * (1 << precision) // 600 + rng.normal(0, spread, rows.shape)
+        image = image.clip(0, (1 << precision) - 1).astype(np.uint8 if precision == 8 else np.uint16)
+        theirs = imagecodecs.ljpeg_encode(image, bitspersample=precision)
+        assert len(dicoxide.jpeg_lossless_encode(image, 6, precision=precision)) <= len(theirs)
 
     @examples(200)
     @given(st.data())

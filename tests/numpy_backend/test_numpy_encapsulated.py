@@ -94,12 +94,12 @@ class TestEncapsulated:
         assert len(opened) == 3
         assert opened.deviations() == [(None, "number of frames is 1, 3 frames found", "PS3.3 C.7.6.6", None)]
 
-    def test_empty_fragments_make_no_frame(self) -> None:
-        for empty in (1, 2):
-            value = encapsulate.item(b"") * (1 + empty) + encapsulate.item(self.FRAMES[0])
-            opened = frames(RLELossless, value, MONO_8)
-            assert len(opened) == 1
-            assert opened.frame_bytes(0)[0] == self.FRAMES[0]
+    @pytest.mark.parametrize("empty", [1, 2])
+    def test_empty_fragments_make_no_frame(self, empty: int) -> None:
+        value = encapsulate.item(b"") * (1 + empty) + encapsulate.item(self.FRAMES[0])
+        opened = frames(RLELossless, value, MONO_8)
+        assert len(opened) == 1
+        assert opened.frame_bytes(0)[0] == self.FRAMES[0]
 
     def test_frames_that_cannot_be_told_apart(self) -> None:
         pieces = [encapsulate.item(b"ab")] * 3

@@ -107,13 +107,13 @@ class TestNative:
         assert one(ExplicitVRBigEndian, value, "u2", MONO_16) == [0x0100, 0x0201, 0xFF7F, 0x0080]
         assert one(ImplicitVRLittleEndian, value, "i2", MONO_16, pixel_representation=1)[2:] == [32767, -32768]
 
-    def test_stored_bits(self) -> None:
+    @pytest.mark.parametrize(("high_bit", "unsigned", "signed"), [(3, 0b0110, 6), (5, 0b1001, -7), (7, 0b1010, -6)])
+    def test_stored_bits(self, high_bit: int, unsigned: int, signed: int) -> None:
         # 0b1010_0110 with Bits Stored 4: bits 3..0, 5..2 and 7..4 of it.
         value = bytes([0b1010_0110] * 4)
-        for high_bit, unsigned, signed in [(3, 0b0110, 6), (5, 0b1001, -7), (7, 0b1010, -6)]:
-            attributes = MONO_8 | {"bits_stored": 4, "high_bit": high_bit}
-            assert one(ExplicitVRLittleEndian, value, "u1", attributes) == [unsigned] * 4
-            assert one(ExplicitVRLittleEndian, value, "i1", attributes, pixel_representation=1) == [signed] * 4
+        attributes = MONO_8 | {"bits_stored": 4, "high_bit": high_bit}
+        assert one(ExplicitVRLittleEndian, value, "u1", attributes) == [unsigned] * 4
+        assert one(ExplicitVRLittleEndian, value, "i1", attributes, pixel_representation=1) == [signed] * 4
 
     def test_planes(self) -> None:
         value = bytes(range(12))

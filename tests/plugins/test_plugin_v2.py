@@ -79,10 +79,10 @@ def test_masked_and_extended() -> None:
     assert np.array_equal(v2(ds), values)
 
 
-def test_bit_images() -> None:
+@pytest.mark.parametrize("uid", [ExplicitVRLittleEndian, RLELossless])
+def test_bit_images(uid: Any) -> None:
     images = rng.integers(0, 2, (3, 5, 7), dtype=np.uint8)
-    for uid in (ExplicitVRLittleEndian, RLELossless):
-        assert np.array_equal(v2(dataset(images, uid, bits_allocated=1, table="basic")), images)
+    assert np.array_equal(v2(dataset(images, uid, bits_allocated=1, table="basic")), images)
 
 
 def test_colour_is_not_converted() -> None:

@@ -198,10 +198,10 @@ def test_departures_are_warned_of_as_before(places: tuple[int, ...]) -> None:
     assert len(warned) == 1
 
 
-def test_number_of_frames_that_is_wrong() -> None:
-    for said in (1, 2, 4, 7):
-        assert_same(dataset(images(5), RLELossless, table="basic", number_of_frames=said))
-        assert_same(dataset(images(5), RLELossless, number_of_frames=said))
+@pytest.mark.parametrize("said", [1, 2, 4, 7])
+def test_number_of_frames_that_is_wrong(said: int) -> None:
+    assert_same(dataset(images(5), RLELossless, table="basic", number_of_frames=said))
+    assert_same(dataset(images(5), RLELossless, number_of_frames=said))
 
 
 def test_single_frames_and_pairs_are_not_opened(batches: list[list[int]]) -> None:

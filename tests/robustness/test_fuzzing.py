@@ -129,10 +129,10 @@ class TestPlanted:
 
     @pytest.mark.parametrize("way", range(len(targets._WAYS)))
     @pytest.mark.usefixtures("_alone")
-    def test_none_without(self, way: int) -> None:
-        for first in (0, 1, 8, 250):
-            for second in range(6):
-                assert targets.run("decode", bytes([way, first, second, 0]) + CT[4:]) == []
+    @pytest.mark.parametrize("first", [0, 1, 8, 250])
+    def test_none_without(self, way: int, first: int) -> None:
+        for second in range(6):
+            assert targets.run("decode", bytes([way, first, second, 0]) + CT[4:]) == []
 
     @pytest.mark.parametrize(
         ("way", "when"),
@@ -165,17 +165,17 @@ class TestPlanted:
         found = targets.run("decode", bytes([number, 0, 0, 0]) + CT[4:])
         assert any("0 frames" in text for text in found)
 
-    def test_an_exception_of_another_kind(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("name", ["decode", "decode_many", "open", "read_series", "iter_frames"])
+    def test_an_exception_of_another_kind(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         def fail(*_: Any, **__: Any) -> Any:
             raise ZeroDivisionError("x")
 
-        for name in ("decode", "decode_many", "open", "read_series", "iter_frames"):
-            with monkeypatch.context() as patch:
-                patch.setattr(dicoxide, name, fail)
-                target = {"open": "header", "read_series": "series"}.get(name, "decode")
-                heads = [bytes([way, 0, 0, 0]) for way in range(len(targets._WAYS))]
-                found = [text for head in heads for text in targets.run(target, head + CT[4:])]
-                assert any("ZeroDivisionError" in text for text in found), name
+        with monkeypatch.context() as patch:
+            patch.setattr(dicoxide, name, fail)
+            target = {"open": "header", "read_series": "series"}.get(name, "decode")
+            heads = [bytes([way, 0, 0, 0]) for way in range(len(targets._WAYS))]
+            found = [text for head in heads for text in targets.run(target, head + CT[4:])]
+            assert any("ZeroDivisionError" in text for text in found), name
 
     @pytest.mark.parametrize("target", ["plugin", "handler"])
     def test_pydicom(self, monkeypatch: pytest.MonkeyPatch, target: str) -> None:

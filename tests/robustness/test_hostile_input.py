@@ -78,10 +78,10 @@ class TestAttributes:
         assert str(caught.value) == str(wanted.value)
 
     @pytest.mark.parametrize("value", ["abc", 3 * 40 * 60 * 2, 10**15, [b"ab", b"cd"], object()])
-    def test_pixel_data_that_are_no_bytes(self, value: Any) -> None:
-        for options in ({}, {"copy": False}):
-            with pytest.raises(CorruptFrameError, match="bytes expected"):
-                dicoxide.decode(with_value("PixelData", value), **options)
+    @pytest.mark.parametrize("options", [{}, {"copy": False}], ids=str)
+    def test_pixel_data_that_are_no_bytes(self, value: Any, options: dict[str, Any]) -> None:
+        with pytest.raises(CorruptFrameError, match="bytes expected"):
+            dicoxide.decode(with_value("PixelData", value), **options)
 
     @pytest.mark.filterwarnings("ignore:Invalid value:UserWarning")
     def test_broken_characters(self) -> None:
