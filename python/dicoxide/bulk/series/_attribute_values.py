@@ -72,10 +72,10 @@ def parse_seconds(date: Any, time: Any) -> float | None:
     days, clock = (text[:8], text[8:]) if len(text.partition(".")[0]) > 8 else ("", text)
     try:
         day = calendar(int(days[:4]), int(days[4:6]), int(days[6:])).toordinal() if days else 0
-        whole, _, fraction = clock.partition(".")
-        if len(whole) not in (2, 4, 6):
+        digits, _, fraction = clock.partition(".")
+        if len(digits) not in (2, 4, 6):
             return None
-        hours, minutes, seconds = int(whole[:2]), int(whole[2:4] or 0), int(whole[4:6] or 0)
+        hours, minutes, seconds = int(digits[:2]), int(digits[2:4] or 0), int(digits[4:6] or 0)
         return day * 86400 + hours * 3600 + minutes * 60 + seconds + (float(f"0.{fraction}") if fraction else 0.0)
     except ValueError:
         return None

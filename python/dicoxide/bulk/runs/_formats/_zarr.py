@@ -102,8 +102,8 @@ class Writer(_base.Writer):
         """
         if sys.byteorder != "little":
             return np.stack(block)
-        slices_per_chunk, rows_per_chunk, *rest = self._chunk_shape[self._leading_axes :]
-        buffer = np.empty((slices_per_chunk, rows_per_chunk, *rest), self.dtype)
+        slices_per_chunk, rows_per_chunk, *pixel_axes = self._chunk_shape[self._leading_axes :]
+        buffer = np.empty((slices_per_chunk, rows_per_chunk, *pixel_axes), self.dtype)
         return [
             self._encode_chunk(block[start : start + slices_per_chunk], row, buffer)
             for start in range(0, len(block), slices_per_chunk)
@@ -184,13 +184,13 @@ class Writer(_base.Writer):
         A shard holds whole blocks, and a block whole chunks, so that each is written once.
         """
         depth = self.task.plan.depth
-        rows, *rest = self.task.slice_shape
+        rows, *pixel_axes = self.task.slice_shape
         leading = (1,) * self._leading_axes
         if self.slice_bytes > _MAX_CHUNK_FRAME_BYTES:
             bands = ceil(self.slice_bytes / _CHUNK_BYTES)
-            chunk = (1, max(1, ceil(rows / bands)), *rest)
+            chunk = (1, max(1, ceil(rows / bands)), *pixel_axes)
         else:
-            chunk = (max(1, min(depth, _CHUNK_BYTES // self.slice_bytes)), max(1, rows), *rest)
+            chunk = (max(1, min(depth, _CHUNK_BYTES // self.slice_bytes)), max(1, rows), *pixel_axes)
         chunks_per_slice = ceil(max(1, rows) / chunk[1])
         chunks_along_slices = ceil(depth / chunk[0])
         repetitions = len(self.task.slices) // depth
@@ -202,7 +202,12 @@ class Writer(_base.Writer):
         )
         if not is_sharded or blocks_per_shard * chunks_per_block * chunks_per_slice == 1:
             return (*leading, *chunk), None
-        return (*leading, *chunk), (*leading, blocks_per_shard * self.block_slices, chunks_per_slice * chunk[1], *rest)
+        return (*leading, *chunk), (
+            *leading,
+            blocks_per_shard * self.block_slices,
+            chunks_per_slice * chunk[1],
+            *pixel_axes,
+        )
 
 
 class _ShardFile:
