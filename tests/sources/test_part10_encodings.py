@@ -15,8 +15,6 @@ import dicoxide
 from dicoxide._sources import open_source
 from dicoxide._sources.dataset import dataset_source
 from dicoxide._sources.pydicom_reader import read
-from dicoxide._sources.values import value_of
-from dicoxide.errors import CorruptFrameError
 
 pytestmark = pytest.mark.skipif(
     dicoxide.backend != "rust", reason="pydicom reads files where the extension is not there"
@@ -246,65 +244,3 @@ def test_text_is_the_same_alone_among_all_and_to_pydicom(keyword: str, vr: str, 
     found = outcome(lambda: attributes[keyword])
     assert found == expected
     assert attributes.get_many([keyword]) == ({} if found is dicoxide.CorruptFrameError else {keyword: found})
-
-
-# Keyword, VR, value field in little-endian byte order, expected value (PS3.5 6.2).
-VALUES: dict[str, tuple[str, str, bytes, Any]] = {
-    "US one value": ("TimeSlotVector", "US", b"\x02\x01", 258),
-    "US two values": ("TimeSlotVector", "US", b"\x01\0\xff\xff", [1, 65535]),
-    "US empty": ("TimeSlotVector", "US", b"", None),
-    "UL": ("DimensionIndexValues", "UL", b"\x01\0\0\x80", 0x8000_0001),
-    "SL negative": ("ColumnPositionInTotalImagePixelMatrix", "SL", b"\xff\xff\xff\xff", -1),
-    "SS negative": ("PixelPaddingValue", "SS", b"\x30\xf8", -2000),
-    "FD": ("DiffusionBValue", "FD", struct.pack("<d", 0.1), 0.1),
-    "FD three values": ("DiffusionGradientOrientation", "FD", struct.pack("<3d", 1, -0.5, 0), [1.0, -0.5, 0.0]),
-    "AT": ("FrameIncrementPointer", "AT", b"\x18\0\x63\x10", 0x00181063),
-    "AT two values": ("FrameIncrementPointer", "AT", b"\x18\0\x63\x10\x54\0\x80\0", [0x00181063, 0x00540080]),
-    "DS": ("SliceThickness", "DS", b"2.5 ", 2.5),
-    "DS two values": ("PixelSpacing", "DS", b"0.5\\1e-1", [0.5, 0.1]),
-    "DS empty": ("SliceThickness", "DS", b"", None),
-    "DS only padding": ("SliceThickness", "DS", b"  ", None),
-    "DS no number": ("SliceThickness", "DS", b"thick ", CorruptFrameError),
-    "IS": ("InstanceNumber", "IS", b"-12 ", -12),
-    "IS with a decimal point": ("InstanceNumber", "IS", b"2.00", 2),
-    "IS with a fraction": ("InstanceNumber", "IS", b"2.5 ", CorruptFrameError),
-    "CS two values": ("ImageType", "CS", b"ORIGINAL\\PRIMARY ", ["ORIGINAL", "PRIMARY"]),
-    "CS empty": ("ImageType", "CS", b"", ""),
-    "UI with padding": ("SOPInstanceUID", "UI", b"1.2.3\0", "1.2.3"),
-    "DA": ("StudyDate", "DA", b"20260228", "20260228"),
-    "LO with padding": ("PatientID", "LO", b"id  ", "id"),
-    "LO two values": ("PatientID", "LO", b"a\\b ", ["a", "b"]),
-    "PN with empty groups": ("PatientName", "PN", b"Doe^Jane==", "Doe^Jane"),
-    "AS": ("PatientAge", "AS", b"042Y", "042Y"),
-    "OW": ("RedPaletteColorLookupTableData", "OW", b"\x01\0\x02\0", b"\x01\0\x02\0"),
-}
-
-# Value fields for which pydicom returns the text instead of raising.
-PYDICOM_VALUES = {b"thick ": "thick"}
-
-
-@pytest.mark.parametrize(("keyword", "vr", "data", "expected"), VALUES.values(), ids=VALUES)
-@pytest.mark.filterwarnings("ignore:Invalid value for VR:UserWarning")
-class TestValueOfEachReader:
-    def source(self, keyword: str, vr: str, data: bytes) -> bytes:
-        return part10(EXPLICIT, EX.element(tag_for_keyword(keyword) or 0, vr, data) + EX.pixels())
-
-    def test_python_function(self, keyword: str, vr: str, data: bytes, expected: Any) -> None:
-        value = outcome(lambda: value_of(vr, data, is_big_endian=False, character_set=""))
-        assert (type(value), value) == (type(expected), expected)
-
-    def test_attribute_of_a_file(self, keyword: str, vr: str, data: bytes, expected: Any) -> None:
-        attributes = open_source(self.source(keyword, vr, data)).attributes
-        value = outcome(lambda: attributes[keyword])
-        assert (type(value), value) == (type(expected), expected)
-
-    def test_many_attributes_of_a_file(self, keyword: str, vr: str, data: bytes, expected: Any) -> None:
-        attributes = open_source(self.source(keyword, vr, data)).attributes
-        values = attributes.get_many([keyword])
-        assert values == ({} if expected is CorruptFrameError else {keyword: expected})
-        assert all(type(value) is type(expected) for value in values.values())
-
-    def test_attribute_of_a_pydicom_dataset(self, keyword: str, vr: str, data: bytes, expected: Any) -> None:
-        value = outcome(lambda: dataset_source(read(self.source(keyword, vr, data))).attributes[keyword])
-        expected = PYDICOM_VALUES.get(data, expected)
-        assert (type(value), value) == (type(expected), expected)
