@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from statistics import geometric_mean, median
 from typing import Any
 
-from dicoxide._text_format import format_rate, format_ratio, table_lines
+from dicoxide._text_format import format_count, format_rate, format_ratio, table_lines
 from dicoxide.bench._decoders import DICOXIDE, LEVELS
 
 __all__ = ["report_lines"]
@@ -117,7 +117,7 @@ def _speed_lines(document: dict[str, Any], width: int | None) -> Iterator[str]:
 
 
 def _series_name(result: dict[str, Any]) -> str:
-    threads = f", {result['threads']} threads" if result["level"] == "bulk" else ""
+    threads = f", {format_count(result['threads'], 'thread')}" if result["level"] == "bulk" else ""
     return f"{result['peer']}{' ' + result['variant'] if result['variant'] else ''}{threads}"
 
 

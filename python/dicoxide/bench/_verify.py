@@ -203,8 +203,7 @@ def _with_difference(result: CaseResult, wrong: dict[str, Any] | None) -> CaseRe
     if wrong is None:
         return result._replace(status="ok", wrong=None)
     if wrong["max_difference"] is None:
-        shape = "×".join(map(str, result.shape))
-        detail = f"result has shape {shape}, {wrong['of']} samples expected"
+        detail = f"result has shape {result.shape}, {wrong['of']} samples expected"
     else:
         index = ", ".join(map(str, wrong["first"]))
         detail = f"{wrong['samples']} of {wrong['of']} samples differ, the first at index ({index})"
