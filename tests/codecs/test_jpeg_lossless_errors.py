@@ -273,7 +273,7 @@ class TestOtherDecoders:
         # What is wrong with the header is told as it is told of a longer frame.
         for src, kind, text in (
             (lossless(sof(8, 2000, 3001, [1])), "Mismatch", "samples per line 3001"),
-            (lossless(tables=b""), "Malformed", "no Huffman table 0"),
+            (lossless(tables=b""), "Malformed", "huffman table 0 is not defined"),
             (lossless(sof(8, 2000, 3000, [1])), "Truncated", "a frame of this size has at least"),
             (lossless(sof(8, 2000, 3000, [1]))[:30], "Truncated", "DHT"),
         ):

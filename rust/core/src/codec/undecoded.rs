@@ -1,7 +1,7 @@
 //! Codestreams that are decoded elsewhere: where their frames begin, and how large their images are.
 
 use super::t81::headers::FrameHeader;
-use super::t81::marker::{self, Parameters, read_marker};
+use super::t81::marker::{self, Process, Segments};
 use super::{Codec, FrameContext, Scratch};
 use crate::error::{DecodeError, Result, unsupported};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
@@ -67,16 +67,16 @@ pub fn codestream_size(frame: &[u8]) -> Option<(u32, u32)> {
 
 /// From the frame header (T.81 B.2.2, T.87 C.2.2).
 fn size_of_jpeg(frame: &[u8]) -> Option<(u32, u32)> {
-    let mut at = 2;
-    loop {
-        let (marker, next) = read_marker(frame, at).ok()?;
-        let (parameters, next) = Parameters::read("a marker segment", frame, next).ok()?;
-        if marker::is_start_of_frame(marker.code) {
-            let header = FrameHeader::parse(parameters).ok()?;
+    for segment in Segments::new(frame).ok()? {
+        let segment = segment.ok()?;
+        let process = Process::of_marker(segment.marker.code);
+        let parameters = segment.parameters().ok()?;
+        if let Some(process) = process {
+            let header = FrameHeader::parse(process, parameters).ok()?;
             return (header.lines > 0).then_some((header.lines.into(), header.columns.into()));
         }
-        at = next;
     }
+    None
 }
 
 /// From SIZ, whose length these `parameters` begin with (T.800 A.5.1).

@@ -1,98 +1,105 @@
 //! Frame header, scan header, restart interval, number of lines (T.81 B.2.2, B.2.3, B.2.4.4, B.2.5).
 
-use super::marker::Parameters;
+use super::marker::{Parameters, Process};
 use crate::error::{Result, malformed};
 
-/// Most components of a scan (T.81 B.2.3); an image of DICOM has no more either.
+/// Most components of a scan (T.81 B.2.3). DICOM images have no more either.
 pub(in crate::codec) const MAX_SCAN_COMPONENTS: usize = 4;
 
-/// One component as the frame header has it.
+/// One component of the frame header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codec) struct Component {
-    /// Its identifier, any byte.
+    /// Component identifier Ci, any byte.
     pub(in crate::codec) id: u8,
-    /// Horizontal and vertical sampling factor, 1 to 4.
+    /// Horizontal and vertical sampling factors Hi and Vi, 1 to 4.
     pub(in crate::codec) sampling: (u8, u8),
-    /// Where its parameters are.
+    /// Destination Tqi of the quantization table; not checked, because lossless processes do not use it.
+    pub(in crate::codec) quantization_table: u8,
+    /// Byte offset of the component's parameters.
     pub(in crate::codec) offset: usize,
 }
 
-/// Start of frame.
+/// Parameters of a start-of-frame segment, which are the same for all processes (T.81 B.2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::codec) struct FrameHeader {
-    /// Sample precision in bits.
+    /// Process that the marker announces.
+    pub(in crate::codec) process: Process,
+    /// Sample precision P in bits; each process allows other values.
     pub(in crate::codec) precision: u8,
-    /// Number of lines; 0 where DNL is to say it.
+    /// Number of lines Y; 0 if a DNL segment gives it.
     pub(in crate::codec) lines: u16,
-    /// Samples per line, 1 or more.
+    /// Samples per line X, 1 or more.
     pub(in crate::codec) columns: u16,
-    /// The components, identifiers all different.
+    /// Components, 1 or more, with different identifiers.
     pub(in crate::codec) components: Vec<Component>,
-    /// Where the sample precision is: lines, samples per line and the number of components follow.
+    /// Byte offset of P. Y (2 bytes), X (2 bytes) and the number of components follow.
     pub(in crate::codec) offset: usize,
 }
 
 impl FrameHeader {
     /// # Errors
     /// `Malformed` if a parameter is out of its range.
-    pub(in crate::codec) fn parse(mut parameters: Parameters<'_>) -> Result<Self> {
+    pub(in crate::codec) fn parse(process: Process, mut parameters: Parameters<'_>) -> Result<Self> {
         let clause = "ITU-T T.81 B.2.2";
-        let offset = parameters.at();
-        let precision = parameters.byte()?;
-        let lines = parameters.word()?;
-        let columns = parameters.word()?;
-        let count = parameters.byte()?;
+        let offset = parameters.offset();
+        let precision = parameters.u8()?;
+        let lines = parameters.u16()?;
+        let columns = parameters.u16()?;
+        let count = parameters.u8()?;
         if columns == 0 {
             return Err(malformed("0 samples per line found, 1 or more expected", clause).at(offset + 3));
         }
         if count == 0 {
-            return Err(malformed("no component found, 1 or more expected", clause).at(offset + 5));
+            return Err(malformed("0 components found, 1 or more expected", clause).at(offset + 5));
         }
         let mut components: Vec<Component> = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
-            let offset = parameters.at();
-            let id = parameters.byte()?;
-            let (horizontal, vertical) = parameters.halves()?;
-            parameters.byte()?;
+            let offset = parameters.offset();
+            let id = parameters.u8()?;
+            let (horizontal, vertical) = parameters.u4_pair()?;
+            let quantization_table = parameters.u8()?;
             if !(1..=4).contains(&horizontal) || !(1..=4).contains(&vertical) {
                 let text = format!("sampling factors {horizontal} and {vertical} found, 1 to 4 expected");
                 return Err(malformed(text, clause).at(offset + 1));
             }
-            if components.iter().any(|other| other.id == id) {
-                return Err(malformed(format!("component {id} found twice"), clause).at(offset));
+            if components.iter().any(|component| component.id == id) {
+                return Err(malformed(format!("component identifier {id} found twice"), clause).at(offset));
             }
-            components.push(Component { id, sampling: (horizontal, vertical), offset });
+            components.push(Component { id, sampling: (horizontal, vertical), quantization_table, offset });
         }
         parameters.end()?;
-        Ok(Self { precision, lines, columns, components, offset })
+        Ok(Self { process, precision, lines, columns, components, offset })
     }
 }
 
-/// One component as a scan header has it.
+/// One component of a scan header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::codec) struct ScanComponent {
-    /// The identifier of the frame header.
+    /// Component identifier Csj.
     pub(in crate::codec) id: u8,
-    /// Destination of the table for DC coefficients, or for differences, 0 to 3.
+    /// Destination Tdj of the Huffman table for DC coefficients, or for differences, 0 to 3.
     pub(in crate::codec) dc_table: u8,
-    /// Where its parameters are.
+    /// Destination Taj of the Huffman table for AC coefficients, 0 to 3.
+    pub(in crate::codec) ac_table: u8,
+    /// Byte offset of the component's parameters.
     pub(in crate::codec) offset: usize,
 }
 
-/// Start of scan.
+/// Parameters of a start-of-scan segment (T.81 B.2.3). T.87 gives Ss, Se and Al other meanings: NEAR, interleave mode and
+/// point transform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::codec) struct ScanHeader {
-    /// 1 to 4 components.
+    /// Components, 1 to 4.
     pub(in crate::codec) components: Vec<ScanComponent>,
-    /// Ss: start of spectral selection, or the predictor of a lossless process.
+    /// Ss: start of spectral selection, or the selection value of a lossless process.
     pub(in crate::codec) spectral_start: u8,
     /// Se: end of spectral selection.
     pub(in crate::codec) spectral_end: u8,
     /// Ah: successive approximation bit position high.
     pub(in crate::codec) approximation_high: u8,
-    /// Al: successive approximation bit position low, or the point transform.
+    /// Al: successive approximation bit position low, or the point transform of a lossless process.
     pub(in crate::codec) approximation_low: u8,
-    /// Where Ss is: Se, and Ah with Al, follow.
+    /// Byte offset of Ss. Se, and the byte with Ah and Al, follow.
     pub(in crate::codec) offset: usize,
 }
 
@@ -101,39 +108,40 @@ impl ScanHeader {
     /// `Malformed` if a parameter is out of its range.
     pub(in crate::codec) fn parse(mut parameters: Parameters<'_>) -> Result<Self> {
         let clause = "ITU-T T.81 B.2.3";
-        let at = parameters.at();
-        let count = parameters.byte()?;
+        let count_offset = parameters.offset();
+        let count = parameters.u8()?;
         if count == 0 || usize::from(count) > MAX_SCAN_COMPONENTS {
-            return Err(malformed(format!("{count} components in a scan found, 1 to 4 expected"), clause).at(at));
+            let text = format!("{count} components in a scan found, 1 to 4 expected");
+            return Err(malformed(text, clause).at(count_offset));
         }
         let mut components: Vec<ScanComponent> = Vec::with_capacity(usize::from(count));
         for _ in 0..count {
-            let offset = parameters.at();
-            let id = parameters.byte()?;
-            let (dc_table, ac_table) = parameters.halves()?;
+            let offset = parameters.offset();
+            let id = parameters.u8()?;
+            let (dc_table, ac_table) = parameters.u4_pair()?;
             if dc_table > 3 || ac_table > 3 {
-                let text = format!("tables {dc_table} and {ac_table} found, 0 to 3 expected");
+                let text = format!("huffman table destinations {dc_table} and {ac_table} found, 0 to 3 expected");
                 return Err(malformed(text, clause).at(offset + 1));
             }
-            if components.iter().any(|other| other.id == id) {
-                return Err(malformed(format!("component {id} found twice in a scan"), clause).at(offset));
+            if components.iter().any(|component| component.id == id) {
+                return Err(malformed(format!("component identifier {id} found twice in a scan"), clause).at(offset));
             }
-            components.push(ScanComponent { id, dc_table, offset });
+            components.push(ScanComponent { id, dc_table, ac_table, offset });
         }
-        let offset = parameters.at();
-        let (spectral_start, spectral_end) = (parameters.byte()?, parameters.byte()?);
-        let (approximation_high, approximation_low) = parameters.halves()?;
+        let offset = parameters.offset();
+        let (spectral_start, spectral_end) = (parameters.u8()?, parameters.u8()?);
+        let (approximation_high, approximation_low) = parameters.u4_pair()?;
         parameters.end()?;
         Ok(Self { components, spectral_start, spectral_end, approximation_high, approximation_low, offset })
     }
 }
 
-/// The one number of DRI (restart interval in MCUs, 0 for none) or DNL (number of lines).
+/// Reads the only parameter of DRI (restart interval in MCUs, 0 for none) or DNL (number of lines).
 ///
 /// # Errors
-/// `Malformed` if the segment is not two bytes.
+/// `Malformed` if the segment does not have exactly two bytes of parameters.
 pub(in crate::codec) fn number(mut parameters: Parameters<'_>) -> Result<u16> {
-    let number = parameters.word()?;
+    let number = parameters.u16()?;
     parameters.end()?;
     Ok(number)
 }

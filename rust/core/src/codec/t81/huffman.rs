@@ -1,70 +1,106 @@
-//! Huffman tables as DHT defines them (T.81 B.2.4.2, Annex C).
+//! Huffman tables of DHT segments (T.81 B.2.4.2, Annex C).
 
 use super::marker::Parameters;
 use crate::error::{Result, malformed};
 
-/// One table: how many codes there are of each length, and what they stand for.
+/// A Huffman table as DHT specifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::codec) struct HuffmanTable {
-    /// Codes of 1 to 16 bits; so many that none is the beginning of another.
+    /// BITS: `counts[n - 1]` is the number of codes of n bits. The codes are prefix-free.
     pub(in crate::codec) counts: [u8; 16],
-    /// What they stand for, shortest code first.
+    /// HUFFVAL: values of the codes, shortest code first.
     pub(in crate::codec) values: Vec<u8>,
 }
 
-/// The four destinations for DC coefficients, or for differences; what is defined replaces what was.
+/// Table class Tc.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::codec) enum TableClass {
+    /// DC coefficients, or differences of a lossless process.
+    Dc,
+    /// AC coefficients.
+    Ac,
+}
+
+/// The four destinations of each class. A table that is defined again replaces the one before.
 #[derive(Debug, Clone, Default)]
 pub(in crate::codec) struct HuffmanTables {
-    dc: [Option<(HuffmanTable, usize)>; 4],
+    dc: [Option<DefinedTable>; 4],
+    ac: [Option<DefinedTable>; 4],
+}
+
+/// A table and the byte offset of its values.
+#[derive(Debug, Clone)]
+struct DefinedTable {
+    table: HuffmanTable,
+    values_offset: usize,
 }
 
 impl HuffmanTables {
-    /// Takes the tables of one DHT segment. Those for AC coefficients are checked and dropped.
+    /// Stores the tables of one DHT segment.
     ///
     /// # Errors
-    /// `Malformed` if the segment's numbers contradict each other or no codes can be made of them.
+    /// `Malformed` if a parameter is out of its range, or if no prefix code has so many codes of the given lengths.
     pub(in crate::codec) fn define(&mut self, mut parameters: Parameters<'_>) -> Result<()> {
         while !parameters.is_empty() {
-            let offset = parameters.at();
-            let (class, destination) = parameters.halves()?;
-            if class > 1 || destination > 3 {
+            let offset = parameters.offset();
+            let (class, destination) = parameters.u4_pair()?;
+            let table_class = match class {
+                0 => Some(TableClass::Dc),
+                1 => Some(TableClass::Ac),
+                _ => None,
+            };
+            let Some(slot) = table_class.and_then(|class| self.slot_mut(class, destination)) else {
                 let text = format!("class {class} and destination {destination} found, 0 to 1 and 0 to 3 expected");
                 return Err(malformed(text, "ITU-T T.81 B.2.4.2").at(offset));
-            }
+            };
             let table = HuffmanTable::parse(&mut parameters)?;
-            let values_at = parameters.at() - table.values.len();
-            if class == 0
-                && let Some(slot) = self.dc.get_mut(usize::from(destination))
-            {
-                *slot = Some((table, values_at));
-            }
+            let values_offset = parameters.offset() - table.values.len();
+            *slot = Some(DefinedTable { table, values_offset });
         }
         Ok(())
     }
 
-    /// The table at `destination`, and where its values are.
-    pub(in crate::codec) fn dc(&self, destination: u8) -> Option<(&HuffmanTable, usize)> {
-        self.dc.get(usize::from(destination))?.as_ref().map(|(table, values_at)| (table, *values_at))
+    fn slot_mut(&mut self, class: TableClass, destination: u8) -> Option<&mut Option<DefinedTable>> {
+        let tables = match class {
+            TableClass::Dc => &mut self.dc,
+            TableClass::Ac => &mut self.ac,
+        };
+        tables.get_mut(usize::from(destination))
+    }
+
+    /// Returns the table at `destination`, and the byte offset of its values.
+    pub(in crate::codec) fn get(&self, class: TableClass, destination: u8) -> Option<(&HuffmanTable, usize)> {
+        let tables = match class {
+            TableClass::Dc => &self.dc,
+            TableClass::Ac => &self.ac,
+        };
+        let defined = tables.get(usize::from(destination))?.as_ref()?;
+        Some((&defined.table, defined.values_offset))
     }
 }
 
 impl HuffmanTable {
-    /// Codes are made of each length in turn, each one up from the one before (Annex C, Figures C.1 and C.2).
-    /// Not all need be assigned: the one of all ones never is, by C.2, and encoders leave out others.
+    /// Reads counts and values of one table.
+    ///
+    /// Codes are numbered as in Figures C.1 and C.2: those of one length are consecutive, and the first code of the next
+    /// length appends a 0. The table need not use all codes: that of all ones must stay free (C.2), and encoders leave out
+    /// others.
     fn parse(parameters: &mut Parameters<'_>) -> Result<Self> {
         let clause = "ITU-T T.81 Annex C";
-        let counts_at = parameters.at();
+        let counts_offset = parameters.offset();
         let counts = *parameters.take(16)?.first_chunk::<16>().unwrap_or(&[0; 16]);
         let total: usize = counts.iter().map(|count| usize::from(*count)).sum();
         if total == 0 || total > 256 {
-            return Err(malformed(format!("{total} Huffman codes found, 1 to 256 expected"), clause).at(counts_at));
+            return Err(malformed(format!("{total} huffman codes found, 1 to 256 expected"), clause).at(counts_offset));
         }
-        let mut next = 0_u32;
+        let mut code_end = 0_u32;
         for (length, count) in (1_u32..).zip(counts) {
-            next = (next << 1) + u32::from(count);
-            if next > 1 << length {
-                let text = format!("more Huffman codes of up to {length} bits found than there can be");
-                return Err(malformed(text, clause).at(counts_at + length as usize - 1));
+            code_end = (code_end << 1) + u32::from(count);
+            if code_end > 1 << length {
+                let excess = code_end - (1 << length);
+                let max = u32::from(count).saturating_sub(excess);
+                let text = format!("{count} huffman codes of {length} bits found, at most {max} expected");
+                return Err(malformed(text, clause).at(counts_offset + length as usize - 1));
             }
         }
         Ok(Self { counts, values: parameters.take(total)?.to_vec() })
