@@ -207,7 +207,8 @@ fn plan_scan(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &mu
     let samples = rows as u64 * columns as u64 * scan.components.len() as u64;
     let bytes: u64 = scan.segments.iter().map(|segment| segment.len() as u64).sum();
     if samples > bytes * 8 {
-        let text = format!("{bytes} bytes found for {samples} samples of at least 1 bit each");
+        let min_bytes = samples.div_ceil(8);
+        let text = format!("{bytes} entropy-coded bytes found, at least {min_bytes} expected for {samples} samples");
         return Err(truncated(text, "ITU-T T.81 H.1.2.2").at(end));
     }
     let first = scan.tables.first();

@@ -1,4 +1,4 @@
-//! What a budget may and may not change.
+//! Effects of the memory budget: on errors none that depends on the entropy mode, on speed some.
 
 use super::stream::WINDOW_BYTES;
 use crate::*;
@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 const ROWS: u16 = 300;
 const COLUMNS: u16 = 200;
 
-/// A frame of noise: fifteen codes of 4 bits, for the categories 0 to 14.
+/// Returns a frame of noise: fifteen codes of 4 bits, for the categories 0 to 14.
 fn frame() -> Vec<u8> {
     let mut frame = vec![0xFF, 0xD8, 0xFF, 0xC3, 0, 11, 16];
     frame.extend([ROWS.to_be_bytes(), COLUMNS.to_be_bytes()].concat());
@@ -16,7 +16,7 @@ fn frame() -> Vec<u8> {
     frame.extend(0..15);
     frame.extend([0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 0, 0]);
     let mut state = 0x0123_4567_89AB_CDEF_u64;
-    // No bits make the one code that stands for nothing.
+    // The masks keep the unassigned code 1111 from occurring.
     frame.extend((0..u32::from(ROWS) * u32::from(COLUMNS) * 2).map(|_| {
         state ^= state << 13;
         state ^= state >> 7;
@@ -27,7 +27,7 @@ fn frame() -> Vec<u8> {
     frame
 }
 
-/// Of images of 16-bit samples.
+/// Returns the attributes of an image of 16-bit samples.
 pub(super) fn info_of(rows: u32, columns: u32, samples_per_pixel: u32) -> FrameInfo {
     FrameInfo::new(Attributes {
         rows,
@@ -55,7 +55,7 @@ fn decode(frame: &[u8], max_bytes: u64, tier: CpuLevel, way: EntropyMode) -> Res
 }
 
 #[test]
-fn a_budget_that_is_enough_one_way_is_enough_every_way() {
+fn decode_any_budget_gives_the_same_result_in_every_mode() {
     let frame = frame();
     for max_bytes in (0..1_500_000).step_by(14_983) {
         let expected = decode(&frame, max_bytes, CpuLevel::PORTABLE, EntropyMode::Serial).map(|(samples, _)| samples);
@@ -69,12 +69,12 @@ fn a_budget_that_is_enough_one_way_is_enough_every_way() {
 }
 
 #[test]
-fn with_little_room_no_chunk_is_decoded_ahead() {
+fn decode_small_budget_does_not_speculate() {
     let frame = frame();
     let path =
         |max_bytes| decode(&frame, max_bytes, CpuLevel::PORTABLE, EntropyMode::Speculative).map(|(_, path)| path);
     assert_eq!(path(1 << 24).unwrap(), "portable, speculative");
-    // Enough for the rest, but not for all differences of a window.
+    // Enough to decode, but not for the differences of a whole window.
     assert_eq!(path(100_000).unwrap(), "portable, lanes");
     let chunks_fit = WINDOW_BYTES + 3 * 400 + 2 * (WINDOW_BYTES * 8 + 16 * 1024);
     for max_bytes in (WINDOW_BYTES + 8_000..chunks_fit).step_by(9973) {

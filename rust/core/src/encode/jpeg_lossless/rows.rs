@@ -70,17 +70,17 @@ impl<'r, 'a> Rows<'r, 'a> {
     fn precision_error(&self, start: usize) -> crate::DecodeError {
         let precision = self.plan.precision;
         let (low, high) = (-(1_i32 << (precision - 1)), 1_i32 << (precision - 1));
-        let found = |values: &mut dyn Iterator<Item = i32>, low, high| {
+        let first_outside = |values: &mut dyn Iterator<Item = i32>, low, high| {
             values.enumerate().skip(start).find(|(_, value)| !(low..high).contains(value))
         };
-        let found = match self.plan.samples {
-            Samples::U8(samples) => found(&mut samples.iter().copied().map(i32::from), 0, 2 * high),
-            Samples::U16(samples) => found(&mut samples.iter().copied().map(i32::from), 0, 2 * high),
-            Samples::I8(samples) => found(&mut samples.iter().copied().map(i32::from), low, high),
-            Samples::I16(samples) => found(&mut samples.iter().copied().map(i32::from), low, high),
+        let outside = match self.plan.samples {
+            Samples::U8(samples) => first_outside(&mut samples.iter().copied().map(i32::from), 0, 2 * high),
+            Samples::U16(samples) => first_outside(&mut samples.iter().copied().map(i32::from), 0, 2 * high),
+            Samples::I8(samples) => first_outside(&mut samples.iter().copied().map(i32::from), low, high),
+            Samples::I16(samples) => first_outside(&mut samples.iter().copied().map(i32::from), low, high),
             _ => None,
         };
-        let (index, value) = found.unwrap_or_default();
+        let (index, value) = outside.unwrap_or_default();
         output(
             format!("value {value} of sample {index} needs more than the {precision} bits of the precision"),
             "ITU-T T.81 A.1",

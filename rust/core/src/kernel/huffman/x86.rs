@@ -131,7 +131,7 @@ fn decode_staged<const LANES: usize, const PROBES: usize>(lanes: &mut [&mut Task
         .min(STAGED / PROBES);
     let first = lanes[0].entries[0];
     let is_one_table = lanes.iter().all(|task| task.entries.iter().all(|entries| std::ptr::eq(*entries, first)));
-    let found = if is_one_table {
+    let staged_refills = if is_one_table {
         find::<LANES, PROBES, true>(lanes, refills, stage)
     } else {
         find::<LANES, PROBES, false>(lanes, refills, stage)
@@ -146,7 +146,7 @@ fn decode_staged<const LANES: usize, const PROBES: usize>(lanes: &mut [&mut Task
         // SAFETY: the caller of `decode_with` passes a `make` that this CPU runs.
         #[allow(unsafe_code)]
         unsafe {
-            task.decoded += make(stage, lane, found * PROBES, out);
+            task.decoded += make(stage, lane, staged_refills * PROBES, out);
         }
     }
 }
@@ -191,7 +191,7 @@ fn find<const LANES: usize, const PROBES: usize, const ONE_TABLE: bool>(
     let mut slot = first;
     while slot != last {
         // SAFETY: `refills` is no more than `safe_refills`, which is computed anew after every overrun, so the position
-        // is before the end of the task, which Task::new made sure PAD_BYTES bytes follow.
+        // is before the end of the task, and PAD_BYTES bytes follow that (see `Task::new`).
         let mut window: [u64; LANES] = std::array::from_fn(|lane| unsafe {
             let word = byte[lane].cast::<u64>().read_unaligned().swap_bytes();
             (word | sentinel) << bit[lane]

@@ -1,5 +1,5 @@
 //! Every CPU level against T.81 Table H.1, one sample at a time in `i64`.
-#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "samples are kept modulo 2^16")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "samples are modulo 2^16")]
 
 use super::*;
 use crate::testing::miri_or;

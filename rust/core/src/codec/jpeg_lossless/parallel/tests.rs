@@ -1,6 +1,6 @@
 //! Any number of threads gives the same samples, deviations and errors as one, for any data.
 
-#![allow(clippy::cast_possible_truncation, reason = "any bits will do")]
+#![allow(clippy::cast_possible_truncation, reason = "test data are any bits")]
 
 use super::block::BLOCK_BYTES;
 use super::*;
@@ -34,6 +34,7 @@ const SMALL: Codes = Codes { lengths: &[1, 3, 3, 4, 16, 16], categories: &[0, 1,
 const SPARSE: Codes = Codes { lengths: &[3, 3, 3, 3], categories: &[4, 5, 6, 0] };
 
 impl Codes {
+    /// Returns the code of each category.
     fn codes(&self) -> Vec<u32> {
         let (mut code, mut last) = (0, 0);
         let mut codes = Vec::new();
@@ -45,6 +46,7 @@ impl Codes {
         codes
     }
 
+    /// Returns a DHT segment with this table.
     fn segment(&self, destination: u8) -> Vec<u8> {
         let mut counts = [0_u8; 16];
         self.lengths.iter().for_each(|length| counts[*length as usize - 1] += 1);
@@ -55,14 +57,15 @@ impl Codes {
     }
 }
 
+/// Writes bits with byte stuffing.
 #[derive(Default)]
-struct Bits {
+struct BitWriter {
     bytes: Vec<u8>,
     window: u64,
     count: u32,
 }
 
-impl Bits {
+impl BitWriter {
     fn put(&mut self, value: u32, length: u32) {
         self.window = self.window << length | u64::from(value);
         self.count += length;
@@ -76,6 +79,7 @@ impl Bits {
         }
     }
 
+    /// Fills the last byte with ones.
     fn align(&mut self) {
         let missing = (8 - self.count % 8) % 8;
         self.put((1 << missing) - 1, missing);
@@ -105,7 +109,7 @@ fn frame(rows: usize, columns: usize, tables: &[&Codes], restart_rows: usize, se
     (0..components as u8).for_each(|id| bytes.extend([id, id << 4]));
     bytes.extend([selection_value, 0, 0]);
     let data_offset = bytes.len();
-    let mut bits = Bits { bytes, ..Bits::default() };
+    let mut bits = BitWriter { bytes, ..BitWriter::default() };
     let codes: Vec<Vec<u32>> = tables.iter().map(|table| table.codes()).collect();
     for row in 0..rows {
         if restart_rows > 0 && row > 0 && row % restart_rows == 0 {
@@ -114,9 +118,9 @@ fn frame(rows: usize, columns: usize, tables: &[&Codes], restart_rows: usize, se
         }
         for sample in 0..columns * components {
             let (table, codes) = (tables[sample % components], &codes[sample % components]);
-            let place = (random.next().trailing_zeros() as usize).min(codes.len() - 1);
-            let category = u32::from(table.categories[place]) % 16;
-            bits.put(codes[place], table.lengths[place]);
+            let index = (random.next().trailing_zeros() as usize).min(codes.len() - 1);
+            let category = u32::from(table.categories[index]) % 16;
+            bits.put(codes[index], table.lengths[index]);
             bits.put(random.next() as u32 & ((1 << category) - 1), category);
         }
     }
@@ -203,17 +207,17 @@ fn decode_small_frame_or_other_mode_starts_no_thread() {
 }
 
 #[test]
-fn what_is_cut_short_fails_alike() {
+fn decode_truncated_data_gives_the_same_error() {
     for restart_rows in [0, 40] {
         let whole = frame(500, 431, &[&LARGE], restart_rows, 1);
-        for part in [1, 40_000, 150_000, 290_001, 299_990] {
-            let end = whole.data_offset + (whole.data_bytes() - 2).min(part);
+        for data_bytes in [1, 40_000, 150_000, 290_001, 299_990] {
+            let end = whole.data_offset + (whole.data_bytes() - 2).min(data_bytes);
             let bytes = whole.bytes[..end].to_vec();
             let kind = Frame { bytes, ..whole }.agreed_outcome().map(|_| ()).map_err(|error| error.kind());
-            assert_eq!(kind, Err(ErrorKind::Truncated), "{part}");
+            assert_eq!(kind, Err(ErrorKind::Truncated), "{data_bytes}");
         }
-        for drop in 2..20 {
-            let bytes = whole.bytes[..whole.bytes.len() - drop].to_vec();
+        for dropped in 2..20 {
+            let bytes = whole.bytes[..whole.bytes.len() - dropped].to_vec();
             let _ = Frame { bytes, ..whole }.agreed_outcome();
         }
     }
@@ -228,17 +232,17 @@ fn decode_corrupt_data_gives_the_same_error() {
     {
         let mut frame = frame(900, 430, tables, restart_rows, 1);
         for _ in 0..6 {
-            let at = frame.data_offset + random.below(frame.data_bytes() - 40);
-            let before = frame.bytes[at..at + 40].to_vec();
+            let start = frame.data_offset + random.below(frame.data_bytes() - 40);
+            let original = frame.bytes[start..start + 40].to_vec();
             let length = 1 + random.below(40);
             // FF and the byte after it stay as they are, so that no marker appears or disappears.
-            for index in at..at + length {
+            for index in start..start + length {
                 if frame.bytes[index] != 0xFF && frame.bytes[index - 1] != 0xFF {
                     frame.bytes[index] = random.below(255) as u8;
                 }
             }
             failed += usize::from(frame.agreed_outcome().is_err());
-            frame.bytes[at..at + 40].copy_from_slice(&before);
+            frame.bytes[start..start + 40].copy_from_slice(&original);
         }
     }
     assert!(failed > 4, "{failed}");
@@ -246,12 +250,12 @@ fn decode_corrupt_data_gives_the_same_error() {
 
 #[test]
 fn decode_bytes_after_last_sample_reports_the_same_deviation() {
-    for rest in [1, 2, 70, 5000, 90_000] {
+    for unused_bytes in [1, 2, 70, 5000, 90_000] {
         let mut frame = frame(500, 431, &[&LARGE], 0, 1);
-        let at = frame.bytes.len() - 2;
-        frame.bytes.splice(at..at, std::iter::repeat_n(0x5A, rest));
-        let (_, notes) = frame.agreed_outcome().unwrap();
-        assert_eq!(notes.len(), 1, "{rest}");
+        let eoi = frame.bytes.len() - 2;
+        frame.bytes.splice(eoi..eoi, std::iter::repeat_n(0x5A, unused_bytes));
+        let (_, deviations) = frame.agreed_outcome().unwrap();
+        assert_eq!(deviations.len(), 1, "{unused_bytes}");
     }
 }
 
@@ -269,8 +273,8 @@ fn decode_fewer_rows_than_data_ignores_the_rest() {
 #[test]
 fn decode_codestream_and_output_error_reports_codestream_error() {
     let mut frame = frame(900, 430, &[&SPARSE], 0, 1);
-    let at = frame.data_offset + 170_000;
-    frame.bytes[at..at + 8].fill(0xEE);
+    let start = frame.data_offset + 170_000;
+    frame.bytes[start..start + 8].fill(0xEE);
     let finish = crate::OutputOptions {
         rescale: Some(Rescale { slope: 0.5, intercept: 0.0 }),
         ..crate::OutputOptions::default()
@@ -326,7 +330,7 @@ fn split_any_segments_covers_all_data_and_keeps_stuffed_pairs() {
                 Block::Segments(group) => {
                     let bytes: usize = segments[group.clone()].iter().map(|bytes| bytes.len() + PAD_BYTES).sum();
                     assert!(bytes <= BLOCK_BYTES && left.is_none());
-                    group.for_each(|index| assert_eq!(expected.next().map(|(at, _)| at), Some(index)));
+                    group.for_each(|index| assert_eq!(expected.next().map(|(index, _)| index), Some(index)));
                 }
                 Block::Part { segment, bytes } => {
                     let (index, rest) = left.take().or_else(|| expected.next()).unwrap();

@@ -18,13 +18,13 @@ fn encode(random: &mut Random, specs: &[Spec<'_>]) -> (Vec<u8>, usize) {
         loop {
             let drawn = random.below(1 << 16);
             let (mut end, mut value_index) = (0, 0);
-            let found = (1..=16).zip(counts.map(usize::from)).find_map(|(length, count)| {
+            let code = (1..=16).zip(counts.map(usize::from)).find_map(|(length, count)| {
                 let start = end;
                 end += count << (16 - length);
                 value_index += count;
                 (drawn < end).then(|| (length, value_index - count + ((drawn - start) >> (16 - length))))
             });
-            if let Some((length, value_index)) = found {
+            if let Some((length, value_index)) = code {
                 bits.extend((0..length).map(|bit| drawn >> (15 - bit) & 1 == 1));
                 bits.extend((0..categories[value_index] % 16).map(|_| random.below(2) == 1));
                 break;
