@@ -67,7 +67,7 @@ def ratio_tables(document: Document, only: Container[str] | None = None) -> Iter
     ratios = _summary.ratios(document)
     throughputs = _summary.throughput(document)
     for level, title in _LEVEL_TITLES.items():
-        rows_by_group = {key[1]: {row.peer: row for row in rows} for key, rows in ratios.items() if key[0] == level}
+        rows_by_group = {key[1]: {row.series: row for row in rows} for key, rows in ratios.items() if key[0] == level}
         if only is not None:
             rows_by_group = {group: rows for group, rows in rows_by_group.items() if group.split()[0] in only}
         decoders = [name for name in _DECODERS if any(name in rows for rows in rows_by_group.values())]
@@ -76,7 +76,7 @@ def ratio_tables(document: Document, only: Container[str] | None = None) -> Iter
         yield f"| {title} | images | dicoxide, MB/s | {' | '.join(decoders)} |"
         yield "|---|" + "--:|" * (len(decoders) + 2)
         for group, rows in sorted(rows_by_group.items(), key=_row_order):
-            speeds = [bar.value for bar in throughputs.get((level, group), []) if bar.peer == DICOXIDE]
+            speeds = [bar.value for bar in throughputs.get((level, group), []) if bar.series == DICOXIDE]
             speed = f"{speeds[0] / 1e6:.0f}" if speeds else ""
             image_count = max((row.case_count for name, row in rows.items() if name in decoders), default=0)
             cells = [_ratio_text(rows[name].median) if name in rows else "" for name in decoders]
@@ -99,7 +99,7 @@ def loss_table(document: Document) -> Iterator[str]:
     yield "| dicoxide is slower | than |"
     yield "|---|---|"
     for (level, group), rows in _summary.ratios(document).items():
-        faster = [f"{row.peer} {row.median:.2f}" for row in rows if row.high < 1]
+        faster = [f"{row.series} {row.median:.2f}" for row in rows if row.high < 1]
         if faster:
             yield f"| {group}, {_LEVEL_TITLES[level]} | {', '.join(faster)} |"
     yield ""

@@ -49,21 +49,25 @@ _MAX_EXACT_SIZES = 12
 
 
 class Ratio(NamedTuple):
-    """Run time of a decoder relative to dicoxide, over the cases of a group."""
+    """Run time of a decoder relative to dicoxide, over the cases of a group.
 
-    peer: str
+    `series` is the decoder with its variant. `median`, `low` and `high` are geometric means over the cases, of the
+    medians and of the ends of their confidence intervals. `smallest` and `largest` are medians of single cases.
+    """
+
+    series: str
     median: float
     low: float
     high: float
-    least: float
-    most: float
+    smallest: float
+    largest: float
     case_count: int
 
 
 class Bar(NamedTuple):
     """One value of a decoder."""
 
-    peer: str
+    series: str
     value: float
     case_count: int
 
@@ -71,7 +75,7 @@ class Bar(NamedTuple):
 class Point(NamedTuple):
     """One point of a line: throughput in bytes per second at a thread count or an image size in bytes."""
 
-    peer: str
+    series: str
     x: float
     speed: float
 
@@ -83,10 +87,10 @@ def series_name(result: Result) -> str:
 
 def series_names(document: Document) -> list[str]:
     """Returns decoders that have a result: dicoxide first, then in document order, each followed by its variants."""
-    order = [DICOXIDE, *(peer["name"] for peer in document["peers"])]
+    order = [DICOXIDE, *(decoder["name"] for decoder in document["peers"])]
     pairs = {(result["peer"], result["variant"]) for result in document["results"]}
     ranked = sorted(pairs, key=lambda pair: (order.index(pair[0]) if pair[0] in order else len(order), *pair))
-    return [series_name({"peer": peer, "variant": variant}) for peer, variant in ranked]
+    return [series_name({"peer": decoder, "variant": variant}) for decoder, variant in ranked]
 
 
 def result_label(result: Result) -> str:
@@ -161,14 +165,14 @@ def ratios(document: Document) -> dict[tuple[str, str], list[Ratio]]:
     summaries = {}
     for key, results in groups(document, compared(document)).items():
         rows = []
-        for peer, peer_results in _by_series(results).items():
-            intervals = [result["ratio"] for result in peer_results]
+        for series, members in _by_series(results).items():
+            intervals = [result["ratio"] for result in members]
             center, low, high = (
                 geometric_mean([interval[end] for interval in intervals]) for end in ("median", "low", "high")
             )
             medians = [interval["median"] for interval in intervals]
-            rows.append(Ratio(peer, center, low, high, min(medians), max(medians), len(medians)))
-        summaries[key] = sorted(rows, key=lambda row: (row.median, row.peer))
+            rows.append(Ratio(series, center, low, high, min(medians), max(medians), len(medians)))
+        summaries[key] = sorted(rows, key=lambda row: (row.median, row.series))
     return summaries
 
 
@@ -177,11 +181,11 @@ def throughput(document: Document) -> dict[tuple[str, str], list[Bar]]:
     summaries = {}
     for key, results in groups(document, _timed(document)).items():
         rows = []
-        for peer, peer_results in _by_series(results).items():
-            seconds = sum(result["seconds"]["median"] for result in peer_results)
-            decoded_bytes = sum(result["seconds"]["median"] * result["bytes_per_second"] for result in peer_results)
-            rows.append(Bar(peer, decoded_bytes / seconds, len(peer_results)))
-        summaries[key] = sorted(rows, key=lambda row: (-row.value, row.peer))
+        for series, members in _by_series(results).items():
+            seconds = sum(result["seconds"]["median"] for result in members)
+            decoded_bytes = sum(result["seconds"]["median"] * result["bytes_per_second"] for result in members)
+            rows.append(Bar(series, decoded_bytes / seconds, len(members)))
+        summaries[key] = sorted(rows, key=lambda row: (-row.value, row.series))
     return summaries
 
 
@@ -196,13 +200,12 @@ def memory(document: Document) -> dict[tuple[str, str], list[Bar]]:
     summaries = {}
     for key, results in groups(document, measured).items():
         rows = []
-        for peer, peer_results in _by_series(results).items():
+        for series, members in _by_series(results).items():
             peaks = [
-                result["peak_bytes"] / (1 if result["level"] == "bulk" else sizes[result["case"]])
-                for result in peer_results
+                result["peak_bytes"] / (1 if result["level"] == "bulk" else sizes[result["case"]]) for result in members
             ]
-            rows.append(Bar(peer, median(peaks), len(peaks)))
-        summaries[key] = sorted(rows, key=lambda row: (row.value, row.peer))
+            rows.append(Bar(series, median(peaks), len(peaks)))
+        summaries[key] = sorted(rows, key=lambda row: (row.value, row.series))
     return summaries
 
 
@@ -238,9 +241,9 @@ def by_size(document: Document, level: str) -> dict[str, list[Point]]:
 def _median_points(points: Iterable[tuple[str, float, float]]) -> list[Point]:
     """Replaces points of a decoder that have the same x by one with their median."""
     speeds_by_point: dict[tuple[str, float], list[float]] = defaultdict(list)
-    for peer, x, speed in points:
-        speeds_by_point[peer, x].append(speed)
-    return sorted(Point(peer, x, median(speeds)) for (peer, x), speeds in speeds_by_point.items())
+    for series, x, speed in points:
+        speeds_by_point[series, x].append(speed)
+    return sorted(Point(series, x, median(speeds)) for (series, x), speeds in speeds_by_point.items())
 
 
 def _timed(document: Document) -> list[Result]:

@@ -90,12 +90,12 @@ class Charts:
 
         values = [
             {
-                "row": _row_key(index, row.peer),
+                "row": _row_key(index, row.series),
                 "median": row.median,
                 "low": row.low,
                 "high": row.high,
-                "least": row.least,
-                "most": row.most,
+                "smallest": row.smallest,
+                "largest": row.largest,
                 "text": format_ratio(row.median),
                 "outcome": outcome(row.low, row.high),
             }
@@ -114,7 +114,7 @@ class Charts:
         layers = [
             reference.mark_rule(stroke="var(--ink)").encode(x=alt.XDatum(1, scale=scale)),
             chart.mark_rule(strokeWidth=1.25, strokeCap="round", stroke="var(--soft)").encode(
-                x=alt.X("least:Q", scale=scale, axis=axis), x2="most:Q", y=y
+                x=alt.X("smallest:Q", scale=scale, axis=axis), x2="largest:Q", y=y
             ),
             chart.mark_rule(strokeWidth=4, strokeCap="round", opacity=0.45).encode(
                 x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q", y=y, color=colour
@@ -128,7 +128,7 @@ class Charts:
             low, high = self._control["low"], self._control["high"]
             band = reference.mark_rect(fill="var(--band)").encode(x=alt.XDatum(low, scale=scale), x2=alt.X2Datum(high))
             layers.insert(0, band)
-        descriptions = [f"{row.peer} {format_ratio(row.median)} ({row.low:.2f} to {row.high:.2f})" for row in rows]
+        descriptions = [f"{row.series} {format_ratio(row.median)} ({row.low:.2f} to {row.high:.2f})" for row in rows]
         return self._svg(
             title, descriptions, values, layers, height=_ROW_HEIGHT * len(rows), left=_LABEL_WIDTH, right=48
         )
@@ -142,13 +142,13 @@ class Charts:
             {
                 "row": _row_key(
                     index,
-                    row.peer
+                    row.series
                     if row.case_count == max_case_count
-                    else f"{row.peer} ({row.case_count} of {max_case_count})",
+                    else f"{row.series} ({row.case_count} of {max_case_count})",
                 ),
                 "value": row.value,
                 "text": format_value(row.value),
-                "is_dicoxide": _decoder_name(row.peer) == DICOXIDE,
+                "is_dicoxide": _decoder_name(row.series) == DICOXIDE,
             }
             for index, row in enumerate(rows)
         ]
@@ -159,7 +159,7 @@ class Charts:
             alt.Chart().mark_bar(height=alt.RelativeBandSize(0.62)).encode(x=x, y=y, fill=fill),
             _value_column(y),
         ]
-        descriptions = [f"{row.peer} {format_value(row.value)}" for row in rows]
+        descriptions = [f"{row.series} {format_value(row.value)}" for row in rows]
         return self._svg(
             title,
             descriptions,
@@ -181,7 +181,7 @@ class Charts:
         x = x.axis(title="threads", values=thread_counts, format="d", labelFlush=False, grid=False)
         y = alt.Y("speed:Q").scale(zero=True).axis(title="MB/s", tickCount=4, format=",~f")
         layers = []
-        first = next((point for point in points if point.peer == DICOXIDE), None)
+        first = next((point for point in points if point.series == DICOXIDE), None)
         if first is not None:
             linear = [{"x": threads, "speed": first.speed / 1e6 * threads / first.x} for threads in domain]
             layers.append(
@@ -190,7 +190,8 @@ class Charts:
                 .encode(x=x, y=y)
             )
         descriptions = [
-            f"{point.peer} with {format_count(int(point.x), 'thread')} {format_value(point.speed)}" for point in points
+            f"{point.series} with {format_count(int(point.x), 'thread')} {format_value(point.speed)}"
+            for point in points
         ]
         return self._line_chart(title, descriptions, points, layers, x, y)
 
@@ -213,7 +214,7 @@ class Charts:
         low, high = min(speeds) / 1.2, max(speeds) * 1.2
         y = alt.Y("speed:Q").scale(type="log", domain=[low, high], nice=False)
         y = y.axis(title="MB/s", format=",.3~r", **_log_ticks(low, high))
-        descriptions = [f"{point.peer} at {_binary_size(point.x)} {format_value(point.speed)}" for point in points]
+        descriptions = [f"{point.series} at {_binary_size(point.x)} {format_value(point.speed)}" for point in points]
         return self._line_chart(title, descriptions, points, [], x, y)
 
     def outcome_legend(self, *outcomes: str) -> list[LegendEntry]:
@@ -246,18 +247,18 @@ class Charts:
 
         values = [
             {
-                "peer": printable(point.peer),
+                "series": printable(point.series),
                 "x": point.x,
                 "speed": point.speed / 1e6,
-                "is_dicoxide": point.peer == DICOXIDE,
+                "is_dicoxide": point.series == DICOXIDE,
             }
             for point in points
         ]
         domain = [printable(name) for name in self._series]
-        colour = alt.Color("peer:N", legend=None).scale(
+        colour = alt.Color("series:N", legend=None).scale(
             domain=domain, range=[self._colour(name) for name in self._series]
         )
-        shape = alt.Shape("peer:N", legend=None).scale(
+        shape = alt.Shape("series:N", legend=None).scale(
             domain=domain, range=[self._shape(name) for name in self._series]
         )
         width = alt.condition("datum.is_dicoxide", alt.value(3), alt.value(1.5))

@@ -117,8 +117,10 @@ def _context(document: Document) -> dict[str, Any]:
         "results": results,
         "levels": LEVEL_DESCRIPTIONS,
         "has_results_of_dicoxide": any(result["peer"] == DICOXIDE for result in results),
-        "peers": [peer for peer in document["peers"] if peer["name"] != DICOXIDE and peer["status"] == "found"],
-        "absent": [peer for peer in document["peers"] if peer["status"] != "found"],
+        "other_decoders": [
+            decoder for decoder in document["peers"] if decoder["name"] != DICOXIDE and decoder["status"] == "found"
+        ],
+        "unavailable_decoders": [decoder for decoder in document["peers"] if decoder["status"] != "found"],
         "tiles": _tiles(document),
         "compared": _summary.compared(document),
         "max_unfolded": _MAX_UNFOLDED,
@@ -208,13 +210,13 @@ def _loss_figures(document: Document, charts: Charts) -> list[Figure]:
     if not slower_groups:
         return []
     domain = _ratio_domain(slower_groups.values())
-    rows_by_decoder: dict[tuple[str, str], list[Ratio]] = {}
+    rows_by_series: dict[tuple[str, str], list[Ratio]] = {}
     for (level, group), rows in slower_groups.items():
         for row in rows:
-            rows_by_decoder.setdefault((row.peer, level), []).append(row._replace(peer=group))
+            rows_by_series.setdefault((row.series, level), []).append(row._replace(series=group))
     return [
-        Figure(f"{peer} is faster", level, charts.ratios(f"{peer} is faster than dicoxide, {level}", rows, domain))
-        for (peer, level), rows in rows_by_decoder.items()
+        Figure(f"{series} is faster", level, charts.ratios(f"{series} is faster than dicoxide, {level}", rows, domain))
+        for (series, level), rows in rows_by_series.items()
     ]
 
 
@@ -283,9 +285,9 @@ def _scaling(document: Document, charts: Charts) -> dict[str, Any]:
             Figure(group, "", charts.thread_scaling(f"{group}: throughput by thread count", points, format_rate))
             for group, points in thread_lines.items()
         ],
-        "thread_legend": charts.series_legend(_peers(thread_lines.values())),
+        "thread_legend": charts.series_legend(_series_of(thread_lines.values())),
         "size_grids": _grids(size_lines, size_figure),
-        "size_legend": charts.series_legend(_peers(size_lines.values())),
+        "size_legend": charts.series_legend(_series_of(size_lines.values())),
     }
 
 
@@ -319,11 +321,11 @@ def _grids(rows_by_group: Mapping[tuple[str, str], _Rows], draw: Callable[[str, 
 def _ratio_domain(groups: Iterable[Iterable[Ratio]]) -> tuple[float, float]:
     """Returns the ends of the axis that all ratio charts of a section share; it always contains 1."""
     rows = [row for group in groups for row in group]
-    low = min(0.5, *(min(row.least, row.low) for row in rows)) / 1.1
-    high = max(2.0, *(max(row.most, row.high) for row in rows)) * 1.1
+    low = min(0.5, *(min(row.smallest, row.low) for row in rows)) / 1.1
+    high = max(2.0, *(max(row.largest, row.high) for row in rows)) * 1.1
     # On a long axis, the side below 1 must stay wide enough to be seen.
     return (low if high < 10 else min(low, 0.28)), high
 
 
-def _peers(lines: Iterable[Iterable[Point]]) -> list[str]:
-    return [point.peer for points in lines for point in points]
+def _series_of(lines: Iterable[Iterable[Point]]) -> list[str]:
+    return [point.series for points in lines for point in points]
