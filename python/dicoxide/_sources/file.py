@@ -52,12 +52,12 @@ class FileSource(Source):
 
     @property
     def value_offset(self) -> int | None:
-        offset, _, is_in_source = self._opened.value_place()
+        offset, _, is_in_source = self._opened.value_range()
         return offset if is_in_source else None
 
     @property
     def value_bytes(self) -> int:
-        return self._opened.value_place()[1]
+        return self._opened.value_range()[1]
 
     @property
     def attributes(self) -> Attributes:

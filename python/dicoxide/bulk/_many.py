@@ -277,8 +277,8 @@ class _DecoderPool:
         if self._core is not None and self._core_source_count:
             if results or not self._fallback_results.empty():
                 # There are results already: `take` must not wait.
-                self._core.call()
-            queued_count, core_results = self._core.take(first, self._released_bytes)
+                self._core.wake()
+            queued_count, core_results = self._core.take_results(first, self._released_bytes)
             self._released_bytes = 0
             self.queue_is_empty = not queued_count
             for index, result in core_results:
@@ -310,7 +310,7 @@ class _DecoderPool:
     def stop(self) -> None:
         """Cancel what is being decoded."""
         if self._core is not None:
-            self._core.stop()
+            self._core.cancel()
         self._fallback.stop()
 
     def _decode(self, index: int, data: Any) -> None:
@@ -324,7 +324,7 @@ class _DecoderPool:
         self._fallback_results.put((index, result))
         if self._core is not None:
             # Wakes the consumer if it waits in `BatchDecoder.take`.
-            self._core.call()
+            self._core.wake()
 
 
 def _batch_arguments(options: dict[str, Any], threads: int) -> dict[str, Any] | None:

@@ -6,12 +6,13 @@
 //!                                         handed on earlier results
 //! ```
 //!
-//! The thread that takes a source opens, reads and decodes it, so that reading, parsing and decoding overlap on all cores.
+//! The thread that takes a source opens, reads and decodes it, so that reading, parsing and decoding overlap on all
+//! cores.
 //!
 //! **Bound on memory.** Samples that are being decoded, or that the caller has not handed on, take at most
-//! `max_buffered_bytes`, a single image excepted. A thread reserves bytes before it allocates, and waits until enough are
-//! free. The source that the caller wants next (`next_index`) never waits: otherwise the buffer could be full of later
-//! results while the caller, who wants results in order, waits for the one that cannot be decoded.
+//! `max_buffered_bytes`, a single image excepted. A thread reserves bytes before it allocates, and waits until enough
+//! are free. The source that the caller wants next (`next_index`) never waits: otherwise the buffer could be full of
+//! later results while the caller, who wants results in order, waits for the one that cannot be decoded.
 //!
 //! ```text
 //! decode(source):                                      next source of an idle thread:
@@ -137,8 +138,8 @@ impl BatchDecoder {
     /// Takes the outcomes there are. Without any it waits for one; it returns none if nothing is queued or in flight,
     /// `wake` was called, or `poll` returns true.
     ///
-    /// `next_index` is the source that the caller wants next; `freed_bytes` counts the bytes of samples that it has handed
-    /// on since the last call.
+    /// `next_index` is the source that the caller wants next; `freed_bytes` counts the bytes of samples that it has
+    /// handed on since the last call.
     pub fn take_results(&self, next_index: u64, freed_bytes: u64, poll: &dyn Fn() -> bool) -> BatchResults {
         let mut state = self.shared.lock();
         state.next_index = state.next_index.max(next_index);
@@ -184,7 +185,8 @@ impl BatchDecoder {
             return;
         }
         self.shared.cancel_flag.store(true, Ordering::Relaxed);
-        // A worker that read the flag before it was set holds the lock until it waits, so that it gets the notification.
+        // A worker that read the flag before it was set holds the lock until it waits, so that it gets the
+        // notification.
         drop(self.shared.lock());
         self.shared.source_added.notify_all();
         self.shared.bytes_freed.notify_all();
@@ -232,8 +234,8 @@ impl Shared {
         }
     }
 
-    /// Reserves buffer bytes for the source `index`. Returns false if there are not enough and `may_wait` is not set, or if
-    /// the batch is cancelled.
+    /// Reserves buffer bytes for the source `index`. Returns false if there are not enough and `may_wait` is not set,
+    /// or if the batch is cancelled.
     fn reserve(&self, index: u64, bytes: u64, may_wait: bool) -> bool {
         let mut state = self.lock();
         loop {

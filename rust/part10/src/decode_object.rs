@@ -245,8 +245,8 @@ pub(crate) fn decode_same_kind(
     outcomes
 }
 
-/// Returns the outcome of a decode error. `Unsupported` and `Output` errors are left to the package, which asks fallback
-/// decoders, or raises the same error about its own arguments.
+/// Returns the outcome of a decode error. `Unsupported` and `Output` errors are left to the package, which asks
+/// fallback decoders, or raises the same error about its own arguments.
 fn outcome_of(error: DecodeError, transfer_syntax: &str, index: Option<usize>) -> Outcome {
     match error.kind() {
         ErrorKind::Unsupported | ErrorKind::Output => Outcome::NeedsFallback,

@@ -107,8 +107,9 @@ pub(crate) struct ElementHeader {
 
 /// Reads the header of the element at `offset`; `None` if the file ends within it.
 ///
-/// An element of an explicit VR data set without two capital letters is read as implicit VR, because some writers switch
-/// within a data set. Two letters that are not in PS3.5 6.2 are read as a VR with a 16-bit length, as pydicom does.
+/// An element of an explicit VR data set without two capital letters is read as implicit VR, because some writers
+/// switch within a data set. Two letters that are not in PS3.5 6.2 are read as a VR with a 16-bit length, as pydicom
+/// does.
 pub(crate) fn read_header(window: &mut Window<'_>, offset: u64, encoding: Encoding) -> Result<Option<ElementHeader>> {
     let bytes = window.peek(offset, 12)?;
     let Some((&[t0, t1, t2, t3, v0, v1, l0, l1], rest)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
@@ -171,8 +172,8 @@ pub(crate) fn is_known_vr(vr: Vr) -> bool {
 
 /// True if the data set or item whose first element is at `offset` is in implicit VR.
 ///
-/// The bytes of the first element decide, not the transfer syntax, which some writers get wrong. An item may be implicit in
-/// an explicit VR data set (PS3.5 6.2.2), but not explicit in an implicit VR one.
+/// The bytes of the first element decide, not the transfer syntax, which some writers get wrong. An item may be
+/// implicit in an explicit VR data set (PS3.5 6.2.2), but not explicit in an implicit VR one.
 pub(crate) fn is_implicit(window: &mut Window<'_>, offset: u64, assumed: Encoding, is_item: bool) -> Result<bool> {
     if is_item && assumed.is_implicit {
         return Ok(true);

@@ -67,8 +67,8 @@ pub(crate) enum Until {
 impl DataSet {
     /// Reads the elements in `start..end`, and returns them and the offset where reading ended.
     ///
-    /// A pixel data element of undefined length is taken to be the last one and to extend to the end of the file, so that
-    /// its fragments are not read.
+    /// A pixel data element of undefined length is taken to be the last one and to extend to the end of the file, so
+    /// that its fragments are not read.
     pub(crate) fn read(
         window: &mut Window<'_>,
         start: u64,

@@ -10,8 +10,8 @@
 //! [`open`] and [`open_many`] return objects and images; [`BatchDecoder`] decodes many files on all cores. Items of
 //! sequences, rescale attributes and other values are read when they are asked for.
 //!
-//! The element reader accepts what pydicom accepts, and reads a few KiB of a file. It exists because the crates that parse
-//! DICOM lack byte offsets of values, reading by position, or bounds on nesting and allocation for corrupt files.
+//! The element reader accepts what pydicom accepts, and reads a few KiB of a file. It exists because the crates that
+//! parse DICOM lack byte offsets of values, reading by position, or bounds on nesting and allocation for corrupt files.
 
 mod attributes;
 mod batch;

@@ -1,7 +1,7 @@
 //! Attribute values as numbers and text (PS3.5 6.2), for the few attributes that decoding needs.
 //!
-//! The VR declared in the file decides how a value is read; that of the data dictionary only if the file declares none, or
-//! UN. `tests/sources/vr_values.tsv` has the cases that this module, the binding and the Python package agree on.
+//! The VR declared in the file decides how a value is read; that of the data dictionary only if the file declares none,
+//! or UN. `tests/sources/vr_values.tsv` has the cases that this module, the binding and the Python package agree on.
 
 use crate::element::{Element, Tag, Vr};
 use std::fmt;
@@ -148,7 +148,8 @@ mod tests {
         (0..text.len()).step_by(2).map(|start| u8::from_str_radix(&text[start..start + 2], 16).unwrap()).collect()
     }
 
-    /// Rows of the table that the binding and the Python package are tested with too: id, VR, byte order, value, expected.
+    /// Rows of the table that the binding and the Python package are tested with too: id, VR, byte order, value,
+    /// expected.
     fn cases() -> impl Iterator<Item = [&'static str; 5]> {
         let rows = include_str!("../../../tests/sources/vr_values.tsv").lines().filter(|line| !line.starts_with('#'));
         rows.map(|line| line.split('\t').collect::<Vec<_>>().try_into().unwrap())

@@ -1,7 +1,24 @@
-//! NumPy arrays as the core's typed windows.
+//! NumPy arrays and bytearrays as the core's typed slices.
+//!
+//! **Claims.** Rust requires that memory which a call writes to is not read or written elsewhere. rust-numpy checks
+//! that for arrays of the same owner, but two arrays can share memory without: `np.frombuffer` of one `bytearray` twice
+//! makes two owners. So each call claims the address range of its arrays while it runs:
+//!
+//! ```text
+//! claims:   [100, 200) written      [300, 400) read      [300, 400) read
+//! wanted:   [150, 180) read     → refused: overlaps a claim for writing
+//!           [350, 360) read     → granted: both only read
+//!           [390, 500) written  → refused: overlaps a claim for reading
+//!           [200, 300) written  → granted: no overlap
+//! ```
+//!
+//! Writes by NumPy code of the caller, or by other processes to shared memory, are not detected.
+//!
+//! **Buffer pool.** Fresh pages from the system cost as much as decoding into them. The memory of an array that batch
+//! decoding returned goes back to its pool when the array is deallocated, and the next array of the same size gets it.
 
 use bytemuck::try_cast_slice_mut;
-use dicoxide_core::{DecodeError, ErrorKind, FrameInfo, Samples, SamplesBuf, SamplesMut};
+use dicoxide_core::{DecodeError, FrameInfo, Limits, Samples, SamplesBuf, SamplesMut};
 use numpy::ndarray::ArrayViewD;
 use numpy::{
     BorrowError, Element, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn,
@@ -14,52 +31,69 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// Memory that calls of this extension are about, by address. rust-numpy knows arrays by the object that owns their
-/// memory, and two buffers of one `bytearray` are two owners.
-static CLAIMED: Mutex<Vec<Claimed>> = Mutex::new(Vec::new());
+/// The address ranges that running calls use.
+static CLAIMS: Mutex<Vec<ClaimedRange>> = Mutex::new(Vec::new());
 
-/// First address, the one behind the last, and whether it is written to.
-type Claimed = (usize, usize, bool);
+/// Addresses `start..end`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct ClaimedRange {
+    start: usize,
+    end: usize,
+    is_written: bool,
+}
 
-/// Memory that one call reads, or that it alone writes to, until this is dropped.
-pub(crate) struct Claim(Claimed);
+impl ClaimedRange {
+    fn conflicts_with(&self, other: &Self) -> bool {
+        let is_overlapping = self.start.max(other.start) < self.end.min(other.end);
+        is_overlapping && (self.is_written || other.is_written)
+    }
+}
+
+/// The claim of one call on the memory of an array, until it is dropped.
+pub(crate) struct Claim(ClaimedRange);
 
 impl Claim {
-    /// None where another call writes to some of it, or reads some of what is to be written.
-    fn of<T>(samples: &[T], is_written: bool) -> Option<Self> {
+    /// Claims the memory of `samples`; `None` if another call writes to some of it, or reads what is to be written.
+    fn new<T>(samples: &[T], is_written: bool) -> Option<Self> {
         let Range { start, end } = samples.as_ptr_range();
-        let (start, end) = (start.addr(), end.addr());
-        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_free = |other: &Claimed| other.0.max(start) >= other.1.min(end) || !(is_written || other.2);
-        claimed.iter().all(is_free).then(|| {
-            claimed.push((start, end, is_written));
-            Self((start, end, is_written))
+        let range = ClaimedRange { start: start.addr(), end: end.addr(), is_written };
+        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_free = !claims.iter().any(|claim| claim.conflicts_with(&range));
+        is_free.then(|| {
+            claims.push(range);
+            Self(range)
         })
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = claimed.iter().rposition(|other| *other == self.0) {
-            claimed.swap_remove(place);
-        }
+        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        // Equal claims for reading are interchangeable.
+        let Some(index) = claims.iter().rposition(|claim| *claim == self.0) else {
+            debug_assert!(false, "a claim is in the list until it is dropped");
+            return;
+        };
+        claims.swap_remove(index);
     }
 }
 
 macro_rules! arrays {
-    ($(#[$doc:meta])* $name:ident, $held:ident, $borrow:ident, $samples:ident, $slice:ident, $role:literal, $is_written:literal,
+    ($(#[$doc:meta])* $name:ident, $guard:ident, $borrow:ident, $samples:ident, $slice:ident, $role:literal, $is_written:literal,
   [$($mutable:tt)?];
      $($variant:ident $type:ident $kind:literal),*) => {
         $(#[$doc])*
         pub(crate) enum $name<'py> {
-            $($variant($held<'py, $type>, #[allow(dead_code, reason = "it is held, until it is dropped")] Claim)),*
+            $($variant($guard<'py, $type>, #[allow(dead_code, reason = "dropped with the array")] Claim)),*
         }
 
         impl<'py> $name<'py> {
-            /// Borrows `array`.
+            /// Borrows and claims an array.
+            ///
+            /// # Errors
+            /// `ValueError` if it has another type, is strided or read-only, or is in use.
             pub(crate) fn new(array: &Bound<'py, PyAny>) -> PyResult<Self> {
-                let other = || PyValueError::new_err(concat!($role, " must be an ndarray of integers or floats in native byte order"));
+                let wrong_type = || PyValueError::new_err(concat!($role, " must be an ndarray of integers or floats in native byte order"));
                 let in_use = || {
                     PyValueError::new_err(concat!($role, " is in use: by another call, or as the other array of this one"))
                 };
@@ -68,19 +102,19 @@ macro_rules! arrays {
                     _ => in_use(),
                 };
                 let strided = |_| PyValueError::new_err(concat!($role, " must be C-contiguous"));
-                let dtype = array.cast::<PyUntypedArray>().map_err(|_| other())?.dtype();
+                let dtype = array.cast::<PyUntypedArray>().map_err(|_| wrong_type())?.dtype();
                 match (dtype.kind(), dtype.itemsize()) {
                     $(($kind, size) if size == size_of::<$type>() => {
-                        let array = array.cast::<PyArrayDyn<$type>>().map_err(|_| other())?;
+                        let array = array.cast::<PyArrayDyn<$type>>().map_err(|_| wrong_type())?;
                         let array = array.$borrow().map_err(refused)?;
-                        let claim = Claim::of(array.as_slice().map_err(strided)?, $is_written).ok_or_else(in_use)?;
+                        let claim = Claim::new(array.as_slice().map_err(strided)?, $is_written).ok_or_else(in_use)?;
                         Ok(Self::$variant(array, claim))
                     })*
-                    _ => Err(other()),
+                    _ => Err(wrong_type()),
                 }
             }
 
-            /// All samples in C order.
+            /// Returns all samples in C order.
             pub(crate) fn samples(&$($mutable)? self) -> PyResult<$samples<'_>> {
                 let refused = |_| PyValueError::new_err(concat!($role, " must be C-contiguous"));
                 match self {
@@ -91,39 +125,40 @@ macro_rules! arrays {
     };
 }
 arrays!(
-    /// A C-contiguous, writable array that nobody else of this extension uses meanwhile.
+    /// A C-contiguous, writable array that no other call of this extension uses.
     ArrayMut, PyReadwriteArrayDyn, try_readwrite, SamplesMut, as_slice_mut, "out", true, [mut];
     U8 u8 b'u', I8 i8 b'i', U16 u16 b'u', I16 i16 b'i', U32 u32 b'u', I32 i32 b'i', U64 u64 b'u', I64 i64 b'i', F32 f32 b'f',
     F64 f64 b'f'
 );
 arrays!(
-    /// A C-contiguous array that nobody of this extension writes to meanwhile.
+    /// A C-contiguous array that no call of this extension writes to.
     ArrayRef, PyReadonlyArrayDyn, try_readonly, Samples, as_slice, "src", false, [];
     U8 u8 b'u', I8 i8 b'i', U16 u16 b'u', I16 i16 b'i', U32 u32 b'u', I32 i32 b'i', U64 u64 b'u', I64 i64 b'i', F32 f32 b'f',
     F64 f64 b'f'
 );
 
-/// A new bytearray of exactly one frame's samples, of any value: to be filled, or dropped, before anybody sees it.
+/// A new bytearray for the samples of one frame. Its content is undefined until it is filled; it is not visible to
+/// Python code before.
 pub(crate) struct UninitByteArray<'py>(Bound<'py, PyByteArray>);
 
 impl<'py> UninitByteArray<'py> {
-    /// Takes the memory.
+    /// Allocates the bytearray.
     pub(crate) fn new(py: Python<'py>, info: &FrameInfo) -> PyResult<Self> {
         let size = isize::try_from(info.samples() * info.sample_bytes())
             .map_err(|_| PyMemoryError::new_err("one frame is larger than the address space"))?;
-        // SAFETY: without a source the interpreter hands out a new bytearray of that size, or null with an error set,
-        // which `from_owned_ptr_or_err` takes.
+        // SAFETY: with a null source the interpreter returns a new reference to a bytearray of `size` bytes, or null
+        // with an exception set; `from_owned_ptr_or_err` accepts both.
         #[allow(unsafe_code)]
-        let made = unsafe {
+        let bytearray = unsafe {
             Bound::from_owned_ptr_or_err(py, pyo3::ffi::PyByteArray_FromStringAndSize(std::ptr::null(), size))
         };
-        Ok(Self(made?.cast_into::<PyByteArray>()?))
+        Ok(Self(bytearray?.cast_into::<PyByteArray>()?))
     }
 
-    /// Its memory as samples of `info`'s type.
+    /// Returns the memory as samples of the frame's type.
     pub(crate) fn samples(&mut self, info: &FrameInfo) -> PyResult<SamplesMut<'_>> {
-        // SAFETY: nobody else has seen the bytearray, and `self` is borrowed, so it is neither resized nor read
-        // meanwhile; its memory comes from the interpreter, for which any value is a byte.
+        // SAFETY: `self` has the only reference to the bytearray and is borrowed mutably, so the memory is neither
+        // resized nor accessed otherwise. It was allocated by the interpreter; any byte value is valid.
         #[allow(unsafe_code)]
         let bytes = unsafe { self.0.as_bytes_mut() };
         let misaligned = |_| PyMemoryError::new_err("the interpreter's memory is not aligned for samples");
@@ -141,109 +176,113 @@ impl<'py> UninitByteArray<'py> {
         })
     }
 
-    /// Hands it out, now that it is filled.
+    /// Returns the bytearray, which the caller has filled.
     pub(crate) fn filled(self) -> Bound<'py, PyByteArray> {
         self.0
     }
 }
 
-/// Memory that arrays had before. Fresh pages cost as much as decoding into them.
+/// Memory of deallocated arrays, for later arrays of the same size.
 pub(crate) struct BufferPool {
-    free: Mutex<Free>,
-    most_bytes: usize,
+    free: Mutex<FreeBuffers>,
+    max_bytes: usize,
 }
 
+/// Buffers in the order in which they were released.
 #[derive(Default)]
-struct Free {
-    memory: VecDeque<Vec<u64>>,
-    bytes: usize,
+struct FreeBuffers {
+    buffers: VecDeque<Vec<u64>>,
+    total_bytes: usize,
 }
 
 impl BufferPool {
-    /// Keeps at most so many bytes.
-    pub(crate) fn new(most_bytes: usize) -> Self {
-        Self { free: Mutex::default(), most_bytes }
+    /// Creates a pool that retains at most `max_bytes`.
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self { free: Mutex::default(), max_bytes }
     }
 
-    /// So many words, of any value.
-    pub(crate) fn take(&self, words: usize) -> Result<Vec<u64>, DecodeError> {
+    /// Returns a buffer of `words` 64-bit words with any content.
+    ///
+    /// # Errors
+    /// `LimitExceeded` if the system has too little memory.
+    pub(crate) fn allocate(&self, words: usize) -> Result<Vec<u64>, DecodeError> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        // The last is the likeliest to be in a cache.
-        if let Some(found) = free.memory.iter().rposition(|memory| memory.len() == words)
-            && let Some(memory) = free.memory.remove(found)
+        // The buffer released last is the most likely one to be in a cache.
+        if let Some(index) = free.buffers.iter().rposition(|buffer| buffer.len() == words)
+            && let Some(buffer) = free.buffers.remove(index)
         {
-            free.bytes -= memory.len() * 8;
-            return Ok(memory);
+            free.total_bytes -= buffer.len() * 8;
+            return Ok(buffer);
         }
         drop(free);
-        let mut memory = Vec::<u64>::new();
-        memory.try_reserve_exact(words).map_err(|_| {
-            DecodeError::new(ErrorKind::LimitExceeded, format!("no memory for {} bytes", words * 8), "")
-        })?;
-        drop(memory);
-        // Asked for as zeros, so that the system's own are taken where there are some.
-        Ok(vec![0; words])
+        Limits::unbounded().zeroed(words)
     }
 
-    /// Never waits: in a forked process, the one that holds the lock may be missing.
-    fn give_back(&self, memory: Vec<u64>) {
+    /// Retains a buffer. Drops the oldest ones above `max_bytes`, or `buffer` itself if the pool is locked: in a forked
+    /// process, the thread that locked it may not exist.
+    fn release(&self, buffer: Vec<u64>) {
         let Ok(mut free) = self.free.try_lock() else { return };
-        free.bytes += memory.len() * 8;
-        free.memory.push_back(memory);
-        while free.bytes > self.most_bytes
-            && let Some(oldest) = free.memory.pop_front()
+        free.total_bytes += buffer.len() * 8;
+        free.buffers.push_back(buffer);
+        while free.total_bytes > self.max_bytes
+            && let Some(oldest) = free.buffers.pop_front()
         {
-            free.bytes -= oldest.len() * 8;
+            free.total_bytes -= oldest.len() * 8;
         }
     }
 }
 
-/// What an array's memory belongs to: it goes back where it was taken from when nobody holds the array any more.
+/// Owner of an array's memory (its NumPy base object). Returns the memory to the pool when the array is deallocated.
 #[pyclass(frozen, module = "dicoxide._core")]
 struct PooledArray {
+    /// `None` only while it is dropped.
     samples: Option<SamplesBuf>,
-    used: Weak<BufferPool>,
+    pool: Weak<BufferPool>,
 }
 
 impl Drop for PooledArray {
     fn drop(&mut self) {
-        if let (Some(samples), Some(used)) = (self.samples.take(), self.used.upgrade()) {
-            used.give_back(samples.into_memory());
+        if let (Some(samples), Some(pool)) = (self.samples.take(), self.pool.upgrade()) {
+            pool.release(samples.into_memory());
         }
     }
 }
 
-/// The samples as an array of `shape`, whose memory goes back to `used` after it.
-pub(crate) fn lent<'py>(
+/// Returns the samples as an array of `shape`, whose memory is returned to `pool` after use.
+pub(crate) fn pooled_array<'py>(
     py: Python<'py>,
     samples: SamplesBuf,
     shape: &[usize],
-    used: &Arc<BufferPool>,
+    pool: &Arc<BufferPool>,
 ) -> PyResult<Bound<'py, PyUntypedArray>> {
-    fn typed<'py, T: Element>(
+    fn array_of<'py, T: Element>(
         samples: &[T],
         shape: &[usize],
         owner: &Bound<'py, PooledArray>,
     ) -> PyResult<Bound<'py, PyUntypedArray>> {
         let view = ArrayViewD::from_shape(shape, samples);
         let view = view.map_err(|error| PyMemoryError::new_err(error.to_string()))?;
-        // SAFETY: `samples` is the memory of `owner`, which is frozen, hands it out to nobody else and keeps it where it
-        // is until it is dropped; the array holds `owner` as its base.
+        // SAFETY: `samples` is memory of `owner`, which is frozen, does not expose it otherwise, and neither moves nor
+        // frees it before it is dropped; the array has `owner` as its base object.
         #[allow(unsafe_code)]
         let array = unsafe { PyArrayDyn::borrow_from_array(&view, owner.clone().into_any()) };
         Ok(array.cast_into()?)
     }
-    let owner = Bound::new(py, PooledArray { samples: Some(samples), used: Arc::downgrade(used) })?;
-    match owner.get().samples.as_ref().map_or(Samples::U8(&[]), SamplesBuf::as_ref) {
-        Samples::U8(samples) => typed(samples, shape, &owner),
-        Samples::I8(samples) => typed(samples, shape, &owner),
-        Samples::U16(samples) => typed(samples, shape, &owner),
-        Samples::I16(samples) => typed(samples, shape, &owner),
-        Samples::U32(samples) => typed(samples, shape, &owner),
-        Samples::I32(samples) => typed(samples, shape, &owner),
-        Samples::U64(samples) => typed(samples, shape, &owner),
-        Samples::I64(samples) => typed(samples, shape, &owner),
-        Samples::F32(samples) => typed(samples, shape, &owner),
-        Samples::F64(samples) => typed(samples, shape, &owner),
+    let owner = Bound::new(py, PooledArray { samples: Some(samples), pool: Arc::downgrade(pool) })?;
+    let Some(samples) = owner.get().samples.as_ref() else {
+        debug_assert!(false, "only a dropped owner has no samples");
+        return Err(PyMemoryError::new_err("the memory of the array is gone"));
+    };
+    match samples.as_ref() {
+        Samples::U8(samples) => array_of(samples, shape, &owner),
+        Samples::I8(samples) => array_of(samples, shape, &owner),
+        Samples::U16(samples) => array_of(samples, shape, &owner),
+        Samples::I16(samples) => array_of(samples, shape, &owner),
+        Samples::U32(samples) => array_of(samples, shape, &owner),
+        Samples::I32(samples) => array_of(samples, shape, &owner),
+        Samples::U64(samples) => array_of(samples, shape, &owner),
+        Samples::I64(samples) => array_of(samples, shape, &owner),
+        Samples::F32(samples) => array_of(samples, shape, &owner),
+        Samples::F64(samples) => array_of(samples, shape, &owner),
     }
 }

@@ -1,10 +1,10 @@
-//! Many objects at once, as Python gives and gets them.
+//! Batch decoding of many objects, as a Python class.
 
-use crate::arrays::{BufferPool, lent};
+use crate::arrays::{BufferPool, pooled_array};
 use crate::errors::{self, Failure};
 use crate::frame_args::{FrameDeviation, OptionArgs};
 use crate::guard::detached;
-use crate::object::readable;
+use crate::object::source_of;
 use dicoxide_core::SamplesBuf;
 use dicoxide_part10::{BatchResults, DecodedImage, Outcome, Request};
 use numpy::PyUntypedArray;
@@ -12,26 +12,31 @@ use pyo3::exceptions::{PyBaseException, PyValueError};
 use pyo3::prelude::*;
 use std::sync::Arc;
 
-/// Objects that are decoded on threads of their own, one after the other.
+/// Decodes many files and `bytes` on threads of its own, each source on one of them.
+///
+/// All methods may be called from any thread.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct BatchDecoder {
     decoder: dicoxide_part10::BatchDecoder,
-    used: Arc<BufferPool>,
+    pool: Arc<BufferPool>,
 }
 
-/// What becomes of a source: the array and what was deviations, an exception, or why there is nothing yet.
+/// The result of one source.
 #[derive(IntoPyObject)]
 pub(crate) enum BatchResult<'py> {
     Decoded((Bound<'py, PyUntypedArray>, Vec<FrameDeviation>)),
-    Failed(Bound<'py, PyBaseException>),
-    /// None: another decoder, or pydicom, is needed.
+    Exception(Bound<'py, PyBaseException>),
+    /// None in Python: the caller decodes the source itself.
     NeedsFallback(Option<()>),
 }
 
 #[pymethods]
 impl BatchDecoder {
-    /// For what is wanted of each object. Arrays that are not handed on take `buffer_bytes` at most, but for a single one;
-    /// as many bytes of those that nobody holds any more are kept to be used again.
+    /// Decodes frame index `frame` of every source, or all frames, on at most `options.threads` threads.
+    ///
+    /// `rescale` converts to modality values; `type_name` is the NumPy name of the result's type. Arrays that the
+    /// caller has not reported as freed take at most `buffer_bytes`, a single array excepted. As many bytes of
+    /// deallocated arrays are retained for later ones.
     #[new]
     #[pyo3(signature = (options, *, buffer_bytes, frame=None, rescale=false, type_name=None))]
     fn new(
@@ -42,70 +47,76 @@ impl BatchDecoder {
         type_name: Option<&str>,
     ) -> PyResult<Self> {
         let OptionArgs { threads, max_bytes, .. } = options;
-        let request =
-            Request { frame, rescale, type_name: named(type_name)?, options: options.decode_options(), max_bytes };
-        let used = Arc::new(BufferPool::new(usize::try_from(buffer_bytes).unwrap_or(usize::MAX)));
-        let take = Arc::clone(&used);
-        let decoder =
-            dicoxide_part10::BatchDecoder::new(request, Box::new(move |words| take.take(words)), buffer_bytes, threads);
-        Ok(Self { decoder, used })
+        let request = Request {
+            frame,
+            rescale,
+            type_name: type_name.map(sample_type_named).transpose()?,
+            options: options.decode_options(),
+            max_bytes,
+        };
+        let pool = Arc::new(BufferPool::new(usize::try_from(buffer_bytes).unwrap_or(usize::MAX)));
+        let allocator = Arc::clone(&pool);
+        let allocate = Box::new(move |words| allocator.allocate(words));
+        let decoder = dicoxide_part10::BatchDecoder::new(request, allocate, buffer_bytes, threads);
+        Ok(Self { decoder, pool })
     }
 
-    /// Adds paths and bytes, each with its place in the caller's order, which rises.
+    /// Queues sources, given as (index, path or `bytes`). Indices ascend over all calls; results refer to them.
     fn push(&self, sources: Vec<(u64, Bound<'_, PyAny>)>) -> PyResult<()> {
-        let sources = sources.iter().map(|(place, source)| Ok((*place, readable(source)?)));
+        let sources = sources.iter().map(|(index, source)| Ok((*index, source_of(source)?)));
         let sources = sources.collect::<PyResult<Vec<_>>>()?;
-        self.decoder.push(sources).map_err(|error| errors::system(error.raw_os_error(), &error.to_string()))
+        self.decoder.push(sources).map_err(|error| errors::system_error(error.raw_os_error(), &error.to_string()))
     }
 
-    /// How many sources nobody has begun, and of each that is done: its place, and what has become of it. If nothing is
-    /// done it waits, until something is, all is, or somebody calls.
+    /// Returns the number of sources that no thread has taken, and the results there are as (index, result).
     ///
-    /// `first` is the place that is wanted next; `freed_bytes` are those of arrays that have been handed on.
-    fn take<'py>(
+    /// A result is (array, deviations), an exception, or None if the caller has to decode the source itself. Without
+    /// results the call waits for one, for `wake`, or until nothing is queued or being decoded. `next_index` is the
+    /// source that the caller wants next; `freed_bytes` counts the bytes of arrays that it has handed on since the last
+    /// call.
+    fn take_results<'py>(
         &self,
         py: Python<'py>,
-        first: u64,
+        next_index: u64,
         freed_bytes: u64,
     ) -> PyResult<(usize, Vec<(u64, BatchResult<'py>)>)> {
         let BatchResults { outcomes, queued_count } =
-            detached(py, |poll| self.decoder.take_results(first, freed_bytes, poll))?;
-        let found = outcomes.into_iter().map(|(place, outcome)| Ok((place, self.found(py, outcome)?)));
-        Ok((queued_count, found.collect::<PyResult<_>>()?))
+            detached(py, |poll| self.decoder.take_results(next_index, freed_bytes, poll))?;
+        let results = outcomes.into_iter().map(|(index, outcome)| Ok((index, self.to_python(py, outcome)?)));
+        Ok((queued_count, results.collect::<PyResult<_>>()?))
     }
 
-    /// Lets `take` go on.
-    fn call(&self) {
+    /// Makes a call of `take_results` that waits, or else the next one, return without waiting.
+    fn wake(&self) {
         self.decoder.wake();
     }
 
-    /// Lets the threads end soon, and waits for them.
-    fn stop(&self, py: Python<'_>) {
+    /// Cancels what is queued and being decoded, and joins the threads.
+    fn cancel(&self, py: Python<'_>) {
         py.detach(|| self.decoder.cancel());
     }
 }
 
 impl BatchDecoder {
-    fn found<'py>(&self, py: Python<'py>, outcome: Outcome) -> PyResult<BatchResult<'py>> {
-        let exception = |error: PyErr| BatchResult::Failed(error.into_value(py).into_bound(py));
+    fn to_python<'py>(&self, py: Python<'py>, outcome: Outcome) -> PyResult<BatchResult<'py>> {
+        let exception = |error: PyErr| BatchResult::Exception(error.into_value(py).into_bound(py));
         Ok(match outcome {
             Outcome::Decoded(DecodedImage { samples, shape, deviations }) => {
                 let deviations = deviations.into_iter().map(|(index, deviation)| FrameDeviation::new(index, deviation));
                 let deviations = deviations.collect();
-                BatchResult::Decoded((lent(py, samples, &shape, &self.used)?, deviations))
+                BatchResult::Decoded((pooled_array(py, samples, &shape, &self.pool)?, deviations))
             }
             Outcome::Failed(error, uid, frame_index) => {
                 exception(Failure { error: &error, transfer_syntax: uid.as_deref(), frame_index }.into())
             }
-            Outcome::Unreadable(error, path) => exception(errors::of_file(py, &error, &path)),
-            Outcome::Bug(what) => exception(errors::internal(py, &what)),
+            Outcome::Unreadable(error, path) => exception(errors::file_error(py, &error, &path)),
+            Outcome::Bug(message) => exception(errors::internal_error(py, &message)),
             Outcome::NeedsFallback | Outcome::Cancelled => BatchResult::NeedsFallback(None),
         })
     }
 }
 
-fn named(type_name: Option<&str>) -> PyResult<Option<&'static str>> {
-    let Some(name) = type_name else { return Ok(None) };
-    let found = SamplesBuf::type_named(name);
-    found.map(Some).ok_or_else(|| PyValueError::new_err(format!("type_name is of an integer or float, not '{name}'")))
+fn sample_type_named(name: &str) -> PyResult<&'static str> {
+    SamplesBuf::type_named(name)
+        .ok_or_else(|| PyValueError::new_err(format!("type_name is an integer or float type, not '{name}'")))
 }

@@ -1,4 +1,4 @@
-//! Arrays → the bytes of one frame.
+//! Encodes arrays: one frame per call.
 
 use crate::arrays::ArrayRef;
 use crate::errors::Failure;
@@ -9,9 +9,13 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::atomic::AtomicBool;
 
-/// Encodes one frame as JPEG Lossless.
+/// Encodes one frame as JPEG Lossless (ITU-T T.81 process 14).
+///
+/// `src` is a C-contiguous array of rows × columns × samples_per_pixel integers of 1 or 2 bytes. `precision` is the
+/// number of bits per sample, by default that of the array's type. Returns the codestream; raises `ValueError` if an
+/// argument is out of range.
 #[pyfunction]
-#[allow(clippy::too_many_arguments, reason = "flat arguments are what Python has")]
+#[allow(clippy::too_many_arguments, reason = "keywords of the Python function")]
 pub(crate) fn jpeg_lossless_encode<'py>(
     src: &Bound<'py, PyAny>,
     rows: u32,
@@ -23,10 +27,16 @@ pub(crate) fn jpeg_lossless_encode<'py>(
     precision: Option<u32>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let parameters = Parameters { selection_value, point_transform, restart_interval, precision };
-    encoded(src, (rows, columns, samples_per_pixel), |image, watch| encode::jpeg_lossless(image, parameters, watch))
+    encode_frame(src, (rows, columns, samples_per_pixel), |image, cancel| {
+        encode::jpeg_lossless(image, parameters, cancel)
+    })
 }
 
-/// Encodes one frame as RLE Lossless.
+/// Encodes one frame as RLE Lossless (PS3.5 Annex G).
+///
+/// `src` is a C-contiguous array of rows × columns × samples_per_pixel integers. Returns the RLE header and segments;
+/// raises
+/// `ValueError` if an argument is out of range.
 #[pyfunction]
 pub(crate) fn rle_encode<'py>(
     src: &Bound<'py, PyAny>,
@@ -34,10 +44,10 @@ pub(crate) fn rle_encode<'py>(
     columns: u32,
     samples_per_pixel: u32,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    encoded(src, (rows, columns, samples_per_pixel), encode::rle)
+    encode_frame(src, (rows, columns, samples_per_pixel), encode::rle)
 }
 
-fn encoded<'py>(
+fn encode_frame<'py>(
     src: &Bound<'py, PyAny>,
     (rows, columns, samples_per_pixel): (u32, u32, u32),
     encode: impl FnOnce(&Image<'_>, Cancel<'_>) -> Result<Vec<u8>, DecodeError> + Send,

@@ -1,10 +1,21 @@
-//! The one way from a core error to a Python exception.
+//! Converts errors of the core and of the system to Python exceptions.
+//!
+//! | core | Python |
+//! |---|---|
+//! | `Truncated` | `TruncatedFrameError` |
+//! | `Malformed`, `Mismatch`, `NoImage` | `CorruptFrameError` |
+//! | `Unsupported` | `UnsupportedError`: the package asks fallback decoders |
+//! | `LimitExceeded` | `LimitError` |
+//! | `Output` | `ValueError`: an argument of the caller |
+//! | `Io` | `OSError` with the system's error number |
+//! | a panic | `InternalError` |
 
 use dicoxide_core::{DecodeError, ErrorKind, frames::FrameError};
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// A core error with what the core does not know about it.
+/// A core error and its context, which the core does not know.
 pub(crate) struct Failure<'a> {
     pub(crate) error: &'a DecodeError,
     pub(crate) transfer_syntax: Option<&'a str>,
@@ -16,25 +27,24 @@ impl<'a> Failure<'a> {
         Self { error, transfer_syntax: None, frame_index: None }
     }
 
-    pub(crate) fn in_frame(failed: &'a FrameError, transfer_syntax: &'a str) -> Self {
-        Self { error: &failed.error, transfer_syntax: Some(transfer_syntax), frame_index: Some(failed.index) }
+    pub(crate) fn in_frame(failure: &'a FrameError, transfer_syntax: &'a str) -> Self {
+        Self { error: &failure.error, transfer_syntax: Some(transfer_syntax), frame_index: Some(failure.index) }
     }
 }
 
 impl From<Failure<'_>> for PyErr {
-    /// Builds the class of `dicoxide.errors` that stands for the kind.
     fn from(failure: Failure<'_>) -> Self {
         let class = match failure.error.kind() {
             ErrorKind::Truncated => "TruncatedFrameError",
             ErrorKind::Malformed | ErrorKind::Mismatch | ErrorKind::NoImage => "CorruptFrameError",
             ErrorKind::Unsupported => "UnsupportedError",
             ErrorKind::LimitExceeded => "LimitError",
-            ErrorKind::Io => return system(failure.error.errno(), failure.error.message()),
-            ErrorKind::Output => return pyo3::exceptions::PyValueError::new_err(failure.error.to_string()),
+            ErrorKind::Io => return system_error(failure.error.errno(), failure.error.message()),
+            ErrorKind::Output => return PyValueError::new_err(failure.error.to_string()),
             _ => "DecodeError",
         };
         Python::attach(|py| {
-            let built = (|| {
+            let exception = (|| {
                 let details = PyDict::new(py);
                 details.set_item("kind", failure.error.kind().name())?;
                 details.set_item("clause", failure.error.clause())?;
@@ -44,7 +54,7 @@ impl From<Failure<'_>> for PyErr {
                 let class = py.import("dicoxide.errors")?.getattr(class)?;
                 class.call((failure.error.to_string(),), Some(&details))
             })();
-            match built {
+            match exception {
                 Ok(exception) => Self::from_value(exception),
                 Err(error) => error,
             }
@@ -52,41 +62,40 @@ impl From<Failure<'_>> for PyErr {
     }
 }
 
-/// An `OSError` as the system states it.
-pub(crate) fn system(errno: Option<i32>, message: &str) -> PyErr {
+/// Returns an `OSError`. With an error number, Python selects the subclass (`FileNotFoundError` and others).
+pub(crate) fn system_error(errno: Option<i32>, message: &str) -> PyErr {
     match errno {
-        // The interpreter chooses the subclass by the number.
-        Some(errno) => pyo3::exceptions::PyOSError::new_err((errno, message.to_owned())),
-        None => pyo3::exceptions::PyOSError::new_err(message.to_owned()),
+        Some(errno) => PyOSError::new_err((errno, message.to_owned())),
+        None => PyOSError::new_err(message.to_owned()),
     }
 }
 
-/// An `OSError` about a file that was named.
-pub(crate) fn of_file(py: Python<'_>, error: &std::io::Error, path: &std::path::Path) -> PyErr {
-    let Some(errno) = error.raw_os_error().or_else(|| found_here(error)) else {
-        return system(None, &error.to_string());
+/// Returns the `OSError` of a file that cannot be opened, as Python's `open` raises it.
+pub(crate) fn file_error(py: Python<'_>, error: &std::io::Error, path: &std::path::Path) -> PyErr {
+    let Some(errno) = error.raw_os_error().or_else(|| errno_of_kind(error.kind())) else {
+        return system_error(None, &error.to_string());
     };
     let text = py.import("os").and_then(|os| os.call_method1("strerror", (errno,))).and_then(|text| text.extract());
     let text: String = text.unwrap_or_else(|_| error.to_string());
-    pyo3::exceptions::PyOSError::new_err((errno, text, path.display().to_string()))
+    PyOSError::new_err((errno, text, path.display().to_string()))
 }
 
-/// The number of what is found without asking the system to read: EISDIR and EINVAL.
-fn found_here(error: &std::io::Error) -> Option<i32> {
-    match error.kind() {
+/// Returns the error number of the errors that `OpenFile::open` finds without the system: EISDIR and EINVAL.
+fn errno_of_kind(kind: std::io::ErrorKind) -> Option<i32> {
+    match kind {
         std::io::ErrorKind::IsADirectory => Some(21),
         std::io::ErrorKind::InvalidInput => Some(22),
         _ => None,
     }
 }
 
-/// An `InternalError`: a panic that was caught.
-pub(crate) fn internal(py: Python<'_>, what: &str) -> PyErr {
-    let built = py
+/// Returns the `InternalError` of a panic.
+pub(crate) fn internal_error(py: Python<'_>, panic_message: &str) -> PyErr {
+    let exception = py
         .import("dicoxide.errors")
         .and_then(|module| module.getattr("InternalError"))
-        .and_then(|class| class.call1((format!("a bug in dicoxide, please report it: {what}"),)));
-    match built {
+        .and_then(|class| class.call1((format!("a bug in dicoxide, please report it: {panic_message}"),)));
+    match exception {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
     }

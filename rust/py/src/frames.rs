@@ -1,10 +1,10 @@
-//! The frames of one object, as Python holds them.
+//! The frames of one Pixel Data value, as a Python class.
 
 use crate::arrays::{ArrayMut, UninitByteArray};
 use crate::errors::Failure;
 use crate::frame_args::{Decoded, FrameArgs, FrameDeviation, OptionArgs, failed};
 use crate::guard::detached;
-use crate::prefetch::{Window, decode_each};
+use crate::prefetch::{FrameOutput, decode_each};
 use dicoxide_core::codec::{Codec, find_codec, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{DecodeOptions, FrameInfo, Job, Limits, OutputOptions, Rescale, TransferSyntax};
@@ -27,11 +27,11 @@ pub(crate) struct Frames {
     codec: &'static dyn Codec,
 }
 
-/// Where the value is.
+/// Owner of the value's bytes.
 enum ValueOwner {
-    /// In bytes of Python, with the Extended Offset Table.
+    /// `bytes`, and the Extended Offset Table and its Lengths.
     Bytes(Py<PyBytes>, Option<(Py<PyBytes>, Py<PyBytes>)>),
-    /// In an object that was opened.
+    /// An opened file.
     Object(Arc<dicoxide_part10::Object>, Arc<Image>),
 }
 
@@ -69,17 +69,18 @@ impl Frames {
         Ok(Self { syntax, info, value: ValueOwner::Bytes(value.unbind(), extended_offsets), table, codec })
     }
 
-    /// How many frames are there.
+    /// Returns the number of frames in the value, whatever Number of Frames (0028,0008) declares.
     fn __len__(&self) -> usize {
         self.table.frame_count()
     }
 
-    /// Deviations of the value and its offset tables.
+    /// Returns the deviations of the value and its offset tables.
     fn deviations(&self) -> Vec<FrameDeviation> {
         self.table.deviations().iter().map(|deviation| FrameDeviation::new(None, deviation.clone())).collect()
     }
 
-    /// Refuses frames that are too short to be what they are said to be: to be asked before their samples are allocated.
+    /// Raises `TruncatedFrameError` if a frame in `indices` is too short for its attributes: to be called before memory
+    /// for its samples is allocated.
     #[pyo3(signature = (indices, *, max_bytes=None))]
     fn check(&self, py: Python<'_>, indices: Vec<usize>, max_bytes: Option<u64>) -> PyResult<()> {
         self.require(&indices)?;
@@ -90,8 +91,12 @@ impl Frames {
     /// Decodes the frames `indices` into `out`; returns the name of the code path and the deviations of the first frame
     /// that has any.
     ///
-    /// `rescales` has (slope, intercept) of each frame in `indices`, or one pair for all. `is_warm` is true if `out` has
-    /// been written to before; it only selects how samples are stored.
+    /// `out` is a C-contiguous, writable array of len(indices) × rows × columns × samples per pixel elements, of the
+    /// stored type or a wider integer type; with `rescales` of float32, float64 or an integer type. `rescales` has
+    /// (slope, intercept) of each frame in `indices`, or one pair for all. `is_warm` is True if `out` has been written
+    /// to before; it only selects how samples are stored.
+    ///
+    /// Raises the `DecodeError` of the first frame in `indices` that has one, `IndexError`, or `ValueError` for `out`.
     #[pyo3(signature = (out, indices, options=None, *, rescales=None, is_warm=false))]
     fn decode_into(
         &self,
@@ -126,8 +131,8 @@ impl Frames {
         Ok((summary.path, deviations.collect()))
     }
 
-    /// Decodes the frames `indices`, each into a bytearray, as `decode_frame_bytearray` does; None in place of a frame
-    /// that has an error.
+    /// Decodes the frames `indices` as `decode_frame_bytearray` does; returns (bytearray, deviations) of each, or None
+    /// for a frame with an error.
     #[pyo3(signature = (indices, options=None))]
     fn decode_bytearrays<'py>(
         &self,
@@ -146,15 +151,15 @@ impl Frames {
             let is_possible = checked.is_ok();
             outputs.push(if is_possible { Some(UninitByteArray::new(py, &self.info)?) } else { None });
         }
-        let mut windows = Vec::with_capacity(indices.len());
+        let mut frame_outputs = Vec::with_capacity(indices.len());
         for (position, (output, index)) in outputs.iter_mut().zip(&indices).enumerate() {
             if let Some(output) = output {
-                windows.push(Window { position, index: *index, samples: output.samples(&self.info)? });
+                frame_outputs.push(FrameOutput { position, index: *index, samples: output.samples(&self.info)? });
             }
         }
         let decoded = detached(py, |poll| {
             let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
-            decode_each(&job, &self.table, data, windows, threads, poll)
+            decode_each(&job, &self.table, data, frame_outputs, threads, poll)
         })?;
         let mut decoded_at: Vec<Option<Vec<FrameDeviation>>> = indices.iter().map(|_| None).collect();
         for (position, deviations) in decoded {
@@ -166,14 +171,15 @@ impl Frames {
         Ok(frames.map(|(output, deviations)| Some((output?.filled(), deviations?))).collect())
     }
 
-    /// Whether the bytes of frame `index`, fragments joined, are `src`.
+    /// Returns True if the bytes of frame `index`, its fragments joined, equal `src`.
     fn is_frame(&self, py: Python<'_>, index: usize, src: &Bound<'_, PyBytes>) -> bool {
         let mut joined = Vec::new();
         let frame = self.table.frame(self.data(py), index, &Limits::unbounded(), &mut joined);
         frame.is_ok_and(|frame| frame.offset_bits == 0 && frame.bytes == src.as_bytes())
     }
 
-    /// The bytes of frame `index` as they are, fragments joined; and the bits of the first byte that belong to the frame before.
+    /// Returns the bytes of frame `index`, its fragments joined, and the number of bits before it in the first byte: 0
+    /// except for packed bits (PS3.5 8.1.1).
     fn frame_bytes<'py>(&self, py: Python<'py>, index: usize) -> PyResult<(Bound<'py, PyBytes>, u32)> {
         let mut joined = Vec::new();
         let frame = self
@@ -185,7 +191,7 @@ impl Frames {
 }
 
 impl Frames {
-    /// The frames of an object that was opened.
+    /// Locates the frames of an opened object.
     pub(crate) fn of_object(
         py: Python<'_>,
         object: Arc<dicoxide_part10::Object>,

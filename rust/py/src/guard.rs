@@ -1,4 +1,4 @@
-//! Runs core code with the interpreter detached; a panic becomes an ordinary exception.
+//! Runs core code with the interpreter detached, so that other Python threads go on; a panic becomes an exception.
 
 use crate::errors;
 use pyo3::exceptions::PyRuntimeError;
@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Detaching and attaching again costs more than work on this many bytes.
-const ATTACHED_BYTES: usize = 32 * 1024;
+/// Work on at most this many bytes takes less time than detaching from the interpreter and attaching again.
+const MAX_ATTACHED_BYTES: usize = 32 * 1024;
 
 thread_local! {
     /// Cancel flag of this thread's calls, if a `CancelToken` is attached to it.
@@ -43,52 +43,59 @@ fn is_cancelled() -> bool {
     CANCEL_FLAG.with_borrow(|flag| flag.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)))
 }
 
-/// Runs `work` detached. `work` may ask its argument whether a signal wants the call to stop; the signal's own
-/// exception (`KeyboardInterrupt`) is raised then.
+/// Runs `work` detached. Its argument is a function that returns true if the call is to be cancelled: if a signal is
+/// pending, or the thread's `CancelToken` was cancelled.
+///
+/// # Errors
+/// The exception of the signal handler (such as `KeyboardInterrupt`), `RuntimeError` if the token was cancelled,
+/// `InternalError` for a panic.
 pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce(&dyn Fn() -> bool) -> T + Send) -> PyResult<T> {
     let result = py.detach(|| {
-        let signal = RefCell::new(None);
+        let interruption = RefCell::new(None);
         let poll = || {
-            let asked = if is_cancelled() {
+            let polled = if is_cancelled() {
                 Err(PyRuntimeError::new_err("decoding cancelled"))
             } else {
                 Python::attach(|py| py.check_signals())
             };
-            match asked {
+            match polled {
                 Ok(()) => false,
                 Err(error) => {
-                    signal.replace(Some(error));
+                    interruption.replace(Some(error));
                     true
                 }
             }
         };
         let result = catch_unwind(AssertUnwindSafe(|| work(&poll)));
-        (result, signal.into_inner())
+        (result, interruption.into_inner())
     });
     match result {
-        (_, Some(signal)) => Err(signal),
+        (_, Some(interruption)) => Err(interruption),
         (Ok(value), None) => Ok(value),
-        (Err(panic), None) => Err(bug(py, &*panic)),
+        (Err(panic), None) => Err(panic_error(py, &*panic)),
     }
 }
 
-/// Runs `work` on that many bytes: detached, unless that would take longer than the work itself.
+/// Runs `work`, which is about `work_bytes` bytes, detached unless it is so small that detaching costs more.
+///
+/// # Errors
+/// Those of [`detached`]; small work is not interrupted.
 pub(crate) fn guarded<T: Send>(
     py: Python<'_>,
     work_bytes: usize,
     work: impl FnOnce(&dyn Fn() -> bool) -> T + Send,
 ) -> PyResult<T> {
-    if work_bytes > ATTACHED_BYTES {
+    if work_bytes > MAX_ATTACHED_BYTES {
         return detached(py, work);
     }
-    catch_unwind(AssertUnwindSafe(|| work(&|| false))).map_err(|panic| bug(py, &*panic))
+    catch_unwind(AssertUnwindSafe(|| work(&|| false))).map_err(|panic| panic_error(py, &*panic))
 }
 
-fn bug(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
-    let what = panic
+fn panic_error(py: Python<'_>, panic: &(dyn Any + Send)) -> PyErr {
+    let message = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default();
-    errors::internal(py, &what)
+    errors::internal_error(py, &message)
 }

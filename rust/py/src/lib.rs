@@ -1,4 +1,4 @@
-//! The extension `dicoxide._core`: moves data across between Python and the core, decides nothing.
+//! The extension `dicoxide._core`: converts arguments and results, and calls the core. It has no logic of its own.
 
 mod arrays;
 mod batch;
@@ -15,12 +15,13 @@ mod values;
 
 use pyo3::prelude::*;
 
-/// What the Python package is built on; its public face is `dicoxide`.
+/// Internal functions and classes of the package `dicoxide`, which is the public interface.
 ///
-/// Nothing in here leans on the interpreter's lock, so free-threaded builds need not bring it back (`gil_used = false`):
-/// every class is frozen and `Sync`; what changes behind one is atomic (`CancelToken`), or under a `Mutex` that is let go before
-/// Python code can run (`BatchDecoder`, `BufferPool`, `CLAIMED`); scratch is of one thread; inputs are `bytes`, or arrays that are
-/// claimed (`arrays::Claim`) for as long as a call is about them.
+/// No code relies on the global interpreter lock (`gil_used = false`). Every class is frozen and `Sync`. Its mutable
+/// state is atomic (`CancelToken`), or in a `Mutex` that is released before Python code can run (`BatchDecoder`,
+/// `BufferPool`,
+/// `CLAIMS`). Scratch belongs to one thread. Inputs are `bytes`, or arrays that a call claims while it runs
+/// (`arrays::Claim`).
 #[pymodule(gil_used = false)]
 mod _core {
     use super::*;
@@ -44,27 +45,27 @@ mod _core {
     #[pymodule_export]
     use super::single_frame::{codestream_size, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
 
-    /// The built-ins of the interpreter that came first: each interpreter of a process has its own.
-    static FIRST: OnceLock<usize> = OnceLock::new();
+    /// Address of the built-ins of the first interpreter that imported the module. Each interpreter has its own.
+    static FIRST_BUILTINS: OnceLock<usize> = OnceLock::new();
 
-    /// Version, kinds of errors and the CPU path, for `doctor` and the tests.
+    /// Adds version, error kinds and CPU level to the module.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        // Classes and what is looked up once are kept in memory that all interpreters of a process share.
-        let here = module.py().import("builtins")?.dict().as_ptr().addr();
-        if *FIRST.get_or_init(|| here) != here {
+        // Classes and cached lookups are stored in statics, which all interpreters of a process would share.
+        let builtins = module.py().import("builtins")?.dict().as_ptr().addr();
+        if *FIRST_BUILTINS.get_or_init(|| builtins) != builtins {
             return Err(PyImportError::new_err(
-                "dicoxide._core works in one interpreter of a process, and another one has it: no subinterpreters",
+                "dicoxide._core is loaded by another interpreter of this process: subinterpreters are not supported",
             ));
         }
-        // NumPy's interface is looked up when it is used first, which panics if a signal comes just then.
+        // The first use imports NumPy's C interface, which panics if a signal arrives meanwhile: do it here.
         PyArray1::<u8>::zeros(module.py(), 0, false).try_readwrite()?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_KINDS", ErrorKind::ALL.map(ErrorKind::name).to_vec())?;
         module.add("CPU_PATH", CpuLevel::best().name())
     }
 
-    /// The register: (UID, keyword, name of the codec or None) of every image transfer syntax.
+    /// Returns (UID, keyword, name of the codec or None) of every image transfer syntax of PS3.6 Annex A.
     #[pyfunction]
     fn transfer_syntaxes() -> Vec<(&'static str, &'static str, Option<&'static str>)> {
         TransferSyntax::ALL

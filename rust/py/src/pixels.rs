@@ -1,4 +1,4 @@
-//! Samples → samples, for arrays that Python already holds.
+//! Functions on arrays that the caller already has: packed bits and rescale.
 
 use crate::arrays::{ArrayMut, ArrayRef};
 use crate::errors::Failure;
@@ -10,22 +10,32 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::atomic::AtomicBool;
 
-/// Unpacks as many bits as `out` has items, from bit `offset_bits` of `src` on.
+/// Unpacks bits of `src`, least significant first, to 0 and 1 in `out` (PS3.5 8.1.1).
+///
+/// `out` is a C-contiguous array of uint8, one element per bit; the first one is bit `offset_bits` of `src`. Raises
+/// `TruncatedFrameError` if `src` has too few bits.
 #[pyfunction]
 pub(crate) fn unpack_bits_into(src: &Bound<'_, PyBytes>, offset_bits: usize, out: &Bound<'_, PyAny>) -> PyResult<()> {
     let packed = src.as_bytes();
-    with_bytes(out, |samples| bits::unpack_bits_into(packed, offset_bits, samples, CpuLevel::best()))
+    with_uint8(out, |samples| bits::unpack_bits_into(packed, offset_bits, samples, CpuLevel::best()))
 }
 
-/// Packs all samples of `src` into `out`.
+/// Packs the elements of `src`, of uint8, into bits, least significant first (PS3.5 8.1.1). Elements other than 0
+/// become 1.
+///
+/// `out` is a C-contiguous array of uint8 with one byte per eight elements, else `ValueError` is raised.
 #[pyfunction]
 pub(crate) fn pack_bits_into(src: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> PyResult<()> {
     let src = ArrayRef::new(src)?;
-    let unpacked = src.samples()?;
-    with_bytes(out, |packed| bits::pack_bits_into(unpacked.bytes(), packed, CpuLevel::best()))
+    let samples = src.samples()?;
+    with_uint8(out, |packed| bits::pack_bits_into(samples.bytes(), packed, CpuLevel::best()))
 }
 
-/// Rescales all samples of `src` into `out`.
+/// Writes `src` × `slope` + `intercept` to `out` (PS3.3 C.11.1), computed in float64 and rounded once.
+///
+/// Both are C-contiguous arrays of the same size; `out` is of float32, float64 or an integer type. Raises `ValueError`
+/// if a result is not exact in an integer type. `is_warm` is True if `out` has been written to before; it only selects
+/// how results are stored.
 #[pyfunction]
 #[pyo3(signature = (src, slope, intercept, out, is_warm=false))]
 pub(crate) fn rescale_into(
@@ -41,13 +51,14 @@ pub(crate) fn rescale_into(
     let (stored, samples) = (src.samples()?, out.samples()?);
     let rescale = Rescale { slope, intercept };
     detached(py, |poll| {
-        let watch = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
-        rescale::rescale_into(stored, rescale, samples, is_warm, watch, CpuLevel::best())
+        let cancel = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
+        rescale::rescale_into(stored, rescale, samples, is_warm, cancel, CpuLevel::best())
     })?
     .map_err(|error| Failure::of(&error).into())
 }
 
-fn with_bytes(out: &Bound<'_, PyAny>, work: impl FnOnce(&mut [u8]) -> Result<(), DecodeError> + Send) -> PyResult<()> {
+/// Runs `work` on the memory of `out`, an array of uint8.
+fn with_uint8(out: &Bound<'_, PyAny>, work: impl FnOnce(&mut [u8]) -> Result<(), DecodeError> + Send) -> PyResult<()> {
     let py = out.py();
     let mut out = ArrayMut::new(out)?;
     let SamplesMut::U8(samples) = out.samples()? else {

@@ -1,56 +1,56 @@
-//! Several frames of one object at once, each into memory of its own.
+//! Decodes several frames of one object in parallel, each into its own memory.
 
 use dicoxide_core::frames::{FrameTable, PixelData, Shares, on_threads};
 use dicoxide_core::{Cancel, Deviation, Job, SamplesMut, Workspace, decode_frame};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
-/// A frame to be decoded, and where to.
-pub(crate) struct Window<'a> {
-    /// Its place among the frames asked for.
+/// A frame to decode, and the memory for its samples.
+pub(crate) struct FrameOutput<'a> {
+    /// Position among the requested frames.
     pub(crate) position: usize,
-    /// Its index in the object.
+    /// Index in the object.
     pub(crate) index: usize,
     pub(crate) samples: SamplesMut<'a>,
 }
 
-/// Decodes each frame on at most `threads` threads; returns the positions of those that decode, with what was
-/// tolerated in them. The window of another holds nothing of meaning.
+/// Decodes frames on at most `threads` threads; returns the positions of those that succeed, with their deviations.
 ///
-/// Unlike `decode_frames`, an error in one frame leaves the others alone: nobody has asked for it yet.
+/// Unlike `decode_frames`, an error in one frame does not stop the others: the caller has not asked for it yet. The
+/// samples of a frame whose position is not returned are undefined.
 pub(crate) fn decode_each(
     job: &Job<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
-    windows: Vec<Window<'_>>,
+    outputs: Vec<FrameOutput<'_>>,
     threads: usize,
     poll: &dyn Fn() -> bool,
 ) -> Vec<(usize, Vec<Deviation>)> {
-    let bytes: usize = windows.iter().map(|window| window.samples.len() * window.samples.sample_bytes()).sum();
+    let bytes: usize = outputs.iter().map(|output| output.samples.len() * output.samples.sample_bytes()).sum();
     let mut job = *job;
-    let Shares { threads, each } = Shares::of(threads, windows.len(), bytes);
+    let Shares { threads, each } = Shares::of(threads, outputs.len(), bytes);
     job.options.threads = each;
-    let stop = AtomicBool::new(false);
-    let queue = Mutex::new(windows.into_iter());
-    let work = |watch: Cancel<'_>| {
+    let cancel_flag = AtomicBool::new(false);
+    let queue = Mutex::new(outputs.into_iter());
+    let work = |cancel: Cancel<'_>| {
         let mut decoded = Vec::new();
         let mut workspace = Workspace::default();
-        let mut joined = Vec::new();
+        let mut joined_fragments = Vec::new();
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let (Some(Window { position, index, samples }), Ok(())) = (next, watch.beat()) else {
+            let (Some(FrameOutput { position, index, samples }), Ok(())) = (next, cancel.beat()) else {
                 return decoded;
             };
             let frame = table
-                .frame(data, index, job.limits, &mut joined)
-                .and_then(|src| decode_frame(&job, src, samples, &mut workspace, watch));
+                .frame(data, index, job.limits, &mut joined_fragments)
+                .and_then(|src| decode_frame(&job, src, samples, &mut workspace, cancel));
             decoded.extend(frame.map(|frame| (position, frame.deviations)));
         }
     };
-    let parts = on_threads(
+    let results = on_threads(
         threads,
-        || work(Cancel { stop: &stop, poll: Some(poll) }),
-        || work(Cancel { stop: &stop, poll: None }),
+        || work(Cancel { stop: &cancel_flag, poll: Some(poll) }),
+        || work(Cancel { stop: &cancel_flag, poll: None }),
     );
-    parts.into_iter().flatten().collect()
+    results.into_iter().flatten().collect()
 }

@@ -1,4 +1,4 @@
-//! The bytes of one frame, decoded in one call.
+//! Decodes the bytes of one frame in one call.
 
 use crate::arrays::{ArrayMut, UninitByteArray};
 use crate::frame_args::{Decoded, FrameArgs, FrameDeviation, OptionArgs, failed};
@@ -14,11 +14,14 @@ use std::cell::RefCell;
 use std::sync::atomic::AtomicBool;
 
 thread_local! {
-    /// Small frames decode in less time than scratch takes to allocate.
+    /// Scratch of the thread: allocating it takes longer than decoding a small frame.
     static WORKSPACE: RefCell<Workspace> = RefCell::default();
 }
 
 /// Decodes the bytes of one frame into `out`; returns its deviations.
+///
+/// `out` is a C-contiguous, writable array of rows × columns × samples per pixel elements, of the stored type or a
+/// wider integer type. Raises a `DecodeError`, or `ValueError` for `out`.
 #[pyfunction]
 #[pyo3(signature = (out, spec, src, options=None))]
 pub(crate) fn decode_frame_into(
@@ -76,10 +79,10 @@ impl Frame {
         let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
         let decoded = guarded(src.py(), work_bytes, |poll| {
             let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
-            let watch = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
-            // Taken, not borrowed: a signal handler may decode too.
+            let cancel = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
+            // Taken, not borrowed: `poll` can run a signal handler that decodes on this thread.
             let mut workspace = WORKSPACE.take();
-            let decoded = decode_frame(&job, bytes.into(), samples, &mut workspace, watch);
+            let decoded = decode_frame(&job, bytes.into(), samples, &mut workspace, cancel);
             WORKSPACE.set(workspace);
             decoded
         })?
@@ -88,13 +91,15 @@ impl Frame {
     }
 }
 
-/// Rows and columns that a codestream of JPEG, JPEG-LS or JPEG 2000 says it has; None where it does not say.
+/// Returns the (rows, columns) that a codestream of JPEG, JPEG-LS or JPEG 2000 declares, or None.
 #[pyfunction]
 pub(crate) fn codestream_size(src: &Bound<'_, PyBytes>) -> Option<(u32, u32)> {
     codec::codestream_size(src.as_bytes())
 }
 
-/// What a lossless JPEG codestream says of itself: rows, columns, components, precision.
+/// Returns (rows, columns, components, precision in bits) of a JPEG Lossless codestream.
+///
+/// Raises a `DecodeError` if its header is corrupt, or of another process of JPEG.
 #[pyfunction]
 pub(crate) fn jpeg_lossless_dimensions(src: &Bound<'_, PyBytes>) -> PyResult<(u16, u16, usize, u8)> {
     let found = codec::jpeg_lossless_dimensions(src.as_bytes());

@@ -1,13 +1,15 @@
-//! Values of the usual attributes as Python objects, many in one call. What is rarer, or broken, is left to Python,
-//! which gives the same for these (`_values.py`).
+//! Converts the values of frequent attributes to Python objects, many in one call.
+//!
+//! Rare and malformed values are left to `dicoxide/_sources/values.py`, which has the rules for all value
+//! representations. Both agree on the cases of `tests/sources/vr_values.tsv`.
 
 use dicoxide_part10::Vr;
 use pyo3::BoundObject;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-/// The value of an element of `vr`, or `None` where Python has to look at it.
-pub(crate) fn usual<'py>(
+/// Converts the value of an element; `None` if it is left to the Python code.
+pub(crate) fn convert<'py>(
     py: Python<'py>,
     vr: Vr,
     bytes: &[u8],
@@ -20,70 +22,74 @@ pub(crate) fn usual<'py>(
         b"SL" => numbers(py, bytes, is_big_endian, i32::from_le_bytes),
         b"FL" => numbers(py, bytes, is_big_endian, |bytes| f64::from(f32::from_le_bytes(bytes))),
         b"FD" => numbers(py, bytes, is_big_endian, f64::from_le_bytes),
-        b"DS" => words(py, bytes, parsed::<f64>),
-        b"IS" => words(py, bytes, parsed::<i64>),
-        b"AS" | b"CS" | b"DA" | b"DT" | b"TM" | b"UI" if bytes.is_empty() => Ok(Some("".into_pyobject(py)?.into_any())),
-        b"AS" | b"CS" | b"DA" | b"DT" | b"TM" => words(py, bytes, Some),
-        // White space around a UID, of any kind, is not its own.
-        b"UI" => words(py, bytes, |uid| uid.bytes().all(|byte| byte.is_ascii_graphic()).then_some(uid)),
-        b"LO" | b"SH" if bytes.is_empty() => Ok(Some("".into_pyobject(py)?.into_any())),
-        // An escape switches character sets.
-        b"LO" | b"SH" if !bytes.contains(&0x1B) => words(py, bytes, |text| Some(text.trim_end_matches(['\0', ' ']))),
+        b"DS" => texts(py, bytes, parse::<f64>),
+        b"IS" => texts(py, bytes, parse::<i64>),
+        b"AS" | b"CS" | b"DA" | b"DT" | b"LO" | b"SH" | b"TM" | b"UI" if bytes.is_empty() => {
+            Ok(Some("".into_pyobject(py)?.into_any()))
+        }
+        b"AS" | b"CS" | b"DA" | b"DT" | b"TM" => texts(py, bytes, Some),
+        // White space inside would be removed: it is left to the Python code.
+        b"UI" => texts(py, bytes, |uid| uid.bytes().all(|byte| byte.is_ascii_graphic()).then_some(uid)),
+        // An escape sequence selects another character set.
+        b"LO" | b"SH" if !bytes.contains(&0x1B) => texts(py, bytes, |text| Some(text.trim_end_matches(['\0', ' ']))),
         _ => Ok(None),
     }
 }
 
+/// Converts binary numbers: None, a number, or a list of several; `None` in Rust if the length is not a multiple of
+/// `N`.
 fn numbers<'py, const N: usize, T: IntoPyObject<'py>>(
     py: Python<'py>,
     bytes: &[u8],
     is_big_endian: bool,
-    value: fn([u8; N]) -> T,
+    from_le_bytes: fn([u8; N]) -> T,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let (values, rest) = bytes.as_chunks::<N>();
-    let value = |bytes: &[u8; N]| {
+    let number = |bytes: &[u8; N]| {
         let mut bytes = *bytes;
         if is_big_endian {
             bytes.reverse();
         }
-        value(bytes)
+        to_object(py, from_le_bytes(bytes))
     };
-    match (values, rest) {
+    match bytes.as_chunks::<N>() {
         ([], []) => Ok(Some(py.None().into_bound(py))),
-        ([one], []) => object(py, value(one)).map(Some),
+        ([single], []) => number(single).map(Some),
         (several, []) => {
-            let several = several.iter().map(|one| object(py, value(one))).collect::<PyResult<Vec<_>>>()?;
-            Ok(Some(PyList::new(py, several)?.into_any()))
+            let objects = several.iter().map(number).collect::<PyResult<Vec<_>>>()?;
+            Ok(Some(PyList::new(py, objects)?.into_any()))
         }
         _ => Ok(None),
     }
 }
 
-/// Values of text that a backslash separates (PS3.5 6.4).
-fn words<'py, 'a, T: IntoPyObject<'py>>(
+/// Converts ASCII texts that a backslash separates (PS3.5 6.4): one object, or a list of several; None for no bytes.
+/// Returns `None` in Rust if `convert` does for any of them, or if there are other characters.
+fn texts<'py, 'a, T: IntoPyObject<'py>>(
     py: Python<'py>,
     bytes: &'a [u8],
-    value: fn(&'a str) -> Option<T>,
+    convert: fn(&'a str) -> Option<T>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| text.is_ascii()) else { return Ok(None) };
     if text.is_empty() {
         return Ok(Some(py.None().into_bound(py)));
     }
     let text = text.trim_end_matches(['\0', ' ']);
-    let Some(values) = text.split('\\').map(value).collect::<Option<Vec<T>>>() else { return Ok(None) };
+    let Some(values) = text.split('\\').map(convert).collect::<Option<Vec<T>>>() else { return Ok(None) };
     let mut values = values.into_iter();
     match (values.next(), values.len()) {
-        (Some(one), 0) => object(py, one).map(Some),
+        (Some(single), 0) => to_object(py, single).map(Some),
         (first, _) => {
-            let all = first.into_iter().chain(values).map(|one| object(py, one)).collect::<PyResult<Vec<_>>>()?;
-            Ok(Some(PyList::new(py, all)?.into_any()))
+            let objects =
+                first.into_iter().chain(values).map(|value| to_object(py, value)).collect::<PyResult<Vec<_>>>()?;
+            Ok(Some(PyList::new(py, objects)?.into_any()))
         }
     }
 }
 
-fn parsed<T: std::str::FromStr>(text: &str) -> Option<T> {
+fn parse<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.trim_matches(' ').parse().ok()
 }
 
-fn object<'py, T: IntoPyObject<'py>>(py: Python<'py>, value: T) -> PyResult<Bound<'py, PyAny>> {
+fn to_object<'py, T: IntoPyObject<'py>>(py: Python<'py>, value: T) -> PyResult<Bound<'py, PyAny>> {
     value.into_pyobject(py).map(|object| object.into_any().into_bound()).map_err(Into::into)
 }
