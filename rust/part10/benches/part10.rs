@@ -1,4 +1,4 @@
-//! Files of CT images, from a path: what a header costs, and a whole image. Every answer is checked before it is timed.
+//! Time of opening a CT file by path, and of decoding it. Every result is checked before it is timed.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
@@ -8,7 +8,7 @@ mod images;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dicoxide_core::{Samples, TransferSyntax};
-use files::{Ct, Folder, Pixels, decode, memory, prepare};
+use files::{Ct, Pixels, TemporaryDirectory, decode, memory, prepare};
 use images::{SIDE, bytes, grey, lossless, twelve_bits};
 use std::hint::black_box;
 
@@ -16,7 +16,7 @@ fn bench(criterion: &mut Criterion) {
     let samples = grey();
     let native = bytes(&samples);
     let frames = [lossless(&samples, SIDE, twelve_bits())];
-    let ct = |syntax, private_items, pixels| Ct { syntax, side: SIDE, frames: 1, private_items, pixels };
+    let ct = |syntax, private_item_count, pixels| Ct { syntax, side: SIDE, frame_count: 1, private_item_count, pixels };
     let files = [
         ("explicit_vr", ct(TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN, 0, Pixels::Native(&native))),
         ("implicit_vr", ct(TransferSyntax::IMPLICIT_VR_LITTLE_ENDIAN, 0, Pixels::Native(&native))),
@@ -24,10 +24,10 @@ fn bench(criterion: &mut Criterion) {
         ("deflated", ct(TransferSyntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, 0, Pixels::Native(&native))),
         ("jpeg_lossless", ct(TransferSyntax::JPEG_LOSSLESS_SV1, 0, Pixels::Fragments(&frames))),
     ];
-    let folder = Folder::new();
+    let directory = TemporaryDirectory::new();
     let mut group = criterion.benchmark_group("part10");
     for (name, file) in &files {
-        let source = folder.source(name, file);
+        let source = directory.source(name, file);
         let mut out = memory(&source);
         decode(&source, &mut out);
         assert!(out.as_ref().bytes() == Samples::U16(&samples).bytes(), "{name}");

@@ -1,7 +1,7 @@
 //! Random small DICOM files: implicit and explicit VR, both byte orders, defined and undefined lengths.
 
 use crate::Random;
-use crate::write::{Style, begin};
+use crate::write::{Style, file_meta};
 
 /// Returns a valid file with one to three small frames, native or RLE.
 pub(crate) fn file(random: &mut Random) -> Vec<u8> {
@@ -14,7 +14,7 @@ pub(crate) fn file(random: &mut Random) -> Vec<u8> {
     let style = Style { is_implicit, is_big_endian, is_undefined: random.byte() < 128 };
     let mut out = Vec::new();
     if is_rle || random.byte() < 200 {
-        out = begin(uid);
+        out = file_meta(uid);
     }
     let frame_count = 1 + random.below(3);
     let (rows, columns) = (1 + random.below(12), 1 + random.below(12));
@@ -26,7 +26,7 @@ pub(crate) fn file(random: &mut Random) -> Vec<u8> {
             style.sequence(item, 0x0040_A170, 1, &mut |inner| style.element(inner, 0x0008_0100, b"SH", b"AB"));
         });
     }
-    let us = |value: usize| style.short(value as u16);
+    let us = |value: usize| style.u16(value as u16);
     style.element(&mut out, 0x0028_0002, b"US", &us(1));
     style.element(&mut out, 0x0028_0004, b"CS", b"MONOCHROME2 ");
     style.element(&mut out, 0x0028_0008, b"IS", format!("{frame_count} ").as_bytes());

@@ -1,10 +1,10 @@
-//! CT-like DICOM files that benches and counts are made of, and how they are decoded.
-#![allow(dead_code, reason = "each of those who include it takes a part")]
+//! CT-like DICOM files for benchmarks and instruction counts, and functions that decode them.
+#![allow(dead_code, reason = "each program that includes this module uses a part of it")]
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::cast_possible_truncation,
-    reason = "sizes are chosen here, and who measures is to stop where it fails"
+    reason = "sizes are constants, and a measurement that fails must stop"
 )]
 
 mod write;
@@ -15,20 +15,20 @@ use dicoxide_part10::{Image, Object, Source, open};
 use flate2::{Compression, write::DeflateEncoder};
 use std::io::Write;
 use std::path::PathBuf;
-use write::{Style, begin};
+use write::{Style, file_meta};
 
-/// A file of images of 12-bit samples in 16 bits.
+/// A file with frames of 12-bit samples in 16 bits.
 pub(crate) struct Ct<'a> {
     pub(crate) syntax: TransferSyntax,
-    /// Rows and columns.
+    /// Rows and columns, in pixels.
     pub(crate) side: u32,
-    pub(crate) frames: usize,
-    /// Items of a private sequence, each with a sequence in a sequence.
-    pub(crate) private_items: usize,
+    pub(crate) frame_count: usize,
+    /// Number of items of a private sequence; each has two more levels of sequences.
+    pub(crate) private_item_count: usize,
     pub(crate) pixels: Pixels<'a>,
 }
 
-/// What stands in Pixel Data.
+/// The value of Pixel Data.
 #[derive(Clone, Copy)]
 pub(crate) enum Pixels<'a> {
     /// Little-endian samples.
@@ -40,14 +40,14 @@ pub(crate) enum Pixels<'a> {
 }
 
 impl Ct<'_> {
-    /// The file.
+    /// Returns the bytes of the file.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let style = Style {
             is_implicit: self.syntax == TransferSyntax::IMPLICIT_VR_LITTLE_ENDIAN,
             is_big_endian: self.syntax.is_big_endian(),
             is_undefined: true,
         };
-        let mut file = begin(self.syntax.uid());
+        let mut file = file_meta(self.syntax.uid());
         let data_set = self.data_set(style);
         if self.syntax != TransferSyntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
             file.extend(data_set);
@@ -60,20 +60,20 @@ impl Ct<'_> {
 
     fn data_set(&self, style: Style) -> Vec<u8> {
         let mut out = Vec::new();
-        write_texts(style, &mut out, &IDENTIFYING);
-        if self.private_items > 0 {
+        write_texts(style, &mut out, &ELEMENTS_BEFORE_IMAGE_PIXEL);
+        if self.private_item_count > 0 {
             self.write_private(style, &mut out);
         }
-        let us = |value: u32| style.short(value as u16);
+        let us = |value: u32| style.u16(value as u16);
         style.element(&mut out, 0x0028_0002, b"US", &us(1));
         write_texts(style, &mut out, &[(0x0028_0004, b"CS", "MONOCHROME2")]);
-        if self.frames > 1 {
-            write_texts(style, &mut out, &[(0x0028_0008, b"IS", &self.frames.to_string())]);
+        if self.frame_count > 1 {
+            write_texts(style, &mut out, &[(0x0028_0008, b"IS", &self.frame_count.to_string())]);
         }
         for (tag, value) in [(0x10, self.side), (0x11, self.side), (0x100, 16), (0x101, 12), (0x102, 11), (0x103, 0)] {
             style.element(&mut out, 0x0028_0000 + tag, b"US", &us(value));
         }
-        write_texts(style, &mut out, &SHOWING);
+        write_texts(style, &mut out, &ELEMENTS_AFTER_IMAGE_PIXEL);
         match self.pixels {
             Pixels::Native(samples) => {
                 let swapped = samples.as_chunks().0.iter().flat_map(|[low, high]| [*high, *low]);
@@ -99,7 +99,7 @@ impl Ct<'_> {
 
     fn write_private(&self, style: Style, out: &mut Vec<u8>) {
         write_texts(style, out, &[(0x0027_0010, b"LO", "PRIVATE HEADER")]);
-        style.sequence(out, 0x0027_1010, self.private_items, &mut |item| {
+        style.sequence(out, 0x0027_1010, self.private_item_count, &mut |item| {
             write_texts(style, item, &[(0x0027_0010, b"LO", "PRIVATE HEADER"), (0x0027_1001, b"DS", "0.5")]);
             style.sequence(item, 0x0027_1011, 1, &mut |inner| {
                 write_texts(style, inner, &[(0x0027_0010, b"LO", "PRIVATE HEADER"), (0x0027_1002, b"SH", "value")]);
@@ -121,7 +121,8 @@ fn write_texts(style: Style, out: &mut Vec<u8>, texts: &Texts<'_>) {
     }
 }
 
-const IDENTIFYING: [(u32, &[u8; 2], &str); 55] = [
+/// Attributes of the patient, study, series and acquisition, as many as a CT file usually has.
+const ELEMENTS_BEFORE_IMAGE_PIXEL: [(u32, &[u8; 2], &str); 55] = [
     (0x0008_0005, b"CS", "ISO_IR 100"),
     (0x0008_0008, b"CS", "ORIGINAL\\PRIMARY\\AXIAL"),
     (0x0008_0016, b"UI", "1.2.840.10008.5.1.4.1.1.2"),
@@ -179,7 +180,8 @@ const IDENTIFYING: [(u32, &[u8; 2], &str); 55] = [
     (0x0020_1041, b"DS", "-310.5"),
 ];
 
-const SHOWING: [(u32, &[u8; 2], &str); 5] = [
+/// Window and rescale attributes.
+const ELEMENTS_AFTER_IMAGE_PIXEL: [(u32, &[u8; 2], &str); 5] = [
     (0x0028_1050, b"DS", "40"),
     (0x0028_1051, b"DS", "400"),
     (0x0028_1052, b"DS", "-1024"),
@@ -187,58 +189,59 @@ const SHOWING: [(u32, &[u8; 2], &str); 5] = [
     (0x0028_1054, b"LO", "HU"),
 ];
 
-/// A folder of files, which ends with it. The process works in it: names in it have the same length wherever it lies.
-pub(crate) struct Folder(PathBuf);
+/// A temporary directory, removed when this is dropped. It is the working directory of the process, so that paths have
+/// the same length, and instruction counts are equal, wherever it is.
+pub(crate) struct TemporaryDirectory(PathBuf);
 
-impl Folder {
+impl TemporaryDirectory {
     pub(crate) fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("dicoxide-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        std::env::set_current_dir(&folder).unwrap();
-        Self(folder)
+        let directory = std::env::temp_dir().join(format!("dicoxide-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        std::env::set_current_dir(&directory).unwrap();
+        Self(directory)
     }
 
-    /// A file in it.
-    #[allow(clippy::unused_self, reason = "there is no file without its folder")]
+    /// Writes a file and returns it as a source.
+    #[allow(clippy::unused_self, reason = "the file needs the directory")]
     pub(crate) fn source(&self, name: &str, file: &Ct<'_>) -> Source {
         std::fs::write(name, file.bytes()).unwrap();
         Source::Path(name.into())
     }
 }
 
-impl Drop for Folder {
+impl Drop for TemporaryDirectory {
     fn drop(&mut self) {
-        // Whatever is left is the system's to remove.
+        // A directory that cannot be removed is left to the system.
         let _ = std::env::set_current_dir(std::env::temp_dir()).and_then(|()| std::fs::remove_dir_all(&self.0));
     }
 }
 
-/// Opens a file, up to where its frames lie.
+/// Opens a file and locates its frames; returns their number too.
 pub(crate) fn prepare(source: &Source) -> (Object, Image, usize) {
-    let (object, image) = open(source, &Limits::unbounded()).expect("a good file");
+    let (object, image) = open(source, &Limits::unbounded()).expect("a valid file");
     let (_, _, _, table) = image.frames(&object).expect("an image");
     (object, image, table.frame_count())
 }
 
-/// Memory for the samples of a file.
+/// Allocates memory for the samples of a file.
 pub(crate) fn memory(source: &Source) -> SamplesBuf {
-    let (object, image) = open(source, &Limits::unbounded()).expect("a good file");
+    let (object, image) = open(source, &Limits::unbounded()).expect("a valid file");
     let (_, _, info, table) = image.frames(&object).expect("an image");
     let samples = info.samples() * table.frame_count();
-    // Its pages are there already.
+    // Not zeroed, so that the pages are mapped before the measurement.
     SamplesBuf::new(info.type_name(), samples, |bytes| Ok(vec![1; bytes.div_ceil(8)])).unwrap().unwrap()
 }
 
-/// Decodes all frames of a file on one thread, as who decodes a path does.
+/// Opens a file and decodes all its frames on one thread, as `dicoxide.decode(path)` does.
 pub(crate) fn decode(source: &Source, out: &mut SamplesBuf) {
     let limits = Limits::unbounded();
-    let (object, image) = open(source, &limits).expect("a good file");
+    let (object, image) = open(source, &limits).expect("a valid file");
     let (syntax, codec, info, table) = image.frames(&object).expect("an image");
     let data = image.pixel_data(&object);
     let indices: Vec<usize> = (0..table.frame_count()).collect();
-    check_frames(&table, data, &indices, &info, codec, &limits).expect("frames of a fitting length");
+    check_frames(&table, data, &indices, &info, codec, &limits).expect("frames of sufficient length");
     let job = Job { syntax, info: &info, limits: &limits, options: DecodeOptions::default() };
     let out = FramesOutput { samples: out.as_mut(), rescales: &[], is_warm: true };
-    let done = decode_frames(&job, &table, data, &indices, out, 1, &|| false).expect("good frames");
-    assert!(done.deviations.is_empty(), "{:?}", done.deviations);
+    let summary = decode_frames(&job, &table, data, &indices, out, 1, &|| false).expect("valid frames");
+    assert!(summary.deviations.is_empty(), "{:?}", summary.deviations);
 }

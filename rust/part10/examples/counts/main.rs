@@ -1,13 +1,9 @@
-//! Runs one path: what `make bench-check` counts the instructions of.
+//! Runs one code path, whose instructions `make bench-check` counts.
 //!
-//! `counts` lists the paths; `counts PATH` runs one twice, as the first run finds nothing in place. Around the second one
-//! the parent of the process is asked for, which nobody else does: callgrind counts from one such call to the next.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::expect_used,
-    reason = "a tool that is to stop where it fails"
-)]
+//! `counts` lists the paths. `counts PATH` runs one twice: the first run fills caches and allocates scratch buffers.
+//! The second run is between two calls of getppid, which no other code calls: callgrind counts the instructions
+//! between.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::expect_used, reason = "a measurement that fails must stop")]
 
 #[path = "../../benches/files/mod.rs"]
 mod files;
@@ -18,9 +14,9 @@ mod of_frames;
 
 use dicoxide_core::CpuLevel;
 
-/// What one path does, on input that is made before.
+/// A code path with its input.
 type Path = Box<dyn FnMut()>;
-/// Its name, and how its input is made.
+/// Name of a path, and a function that prepares its input.
 type Named = (&'static str, fn() -> Path);
 
 fn main() {
@@ -30,15 +26,15 @@ fn main() {
         paths.for_each(|(name, _)| println!("{name}"));
         return;
     };
-    let (_, made) = paths.into_iter().find(|(name, _)| *name == wanted).expect("a path that is listed");
-    let mut run = made();
+    let (_, prepare) = paths.into_iter().find(|(name, _)| *name == wanted).expect("a listed path");
+    let mut run = prepare();
     run();
     mark();
     run();
     mark();
 }
 
-/// Where callgrind ends a count.
+/// Ends a count of callgrind.
 fn mark() {
     #[cfg(unix)]
     std::hint::black_box(std::os::unix::process::parent_id());

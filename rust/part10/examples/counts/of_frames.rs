@@ -1,4 +1,4 @@
-//! Paths of the core.
+//! Paths of the core crate: decoding and encoding single frames.
 
 use crate::images::{
     SIDE, attributes, bytes, colour, colour_image, colour_info, grey, grey_image, grey_info, lossless, lossless_colour,
@@ -81,15 +81,16 @@ pub(crate) const PATHS: &[Named] = &[
     }),
 ];
 
-/// Rows and columns of a small image: what does not depend on the number of samples counts most.
+/// Rows and columns of a small image, in pixels: most instructions are those that do not depend on the number of
+/// samples.
 const SMALL: u32 = 64;
 
-/// 12-bit samples of a small image.
+/// Returns the 12-bit samples of a small image.
 fn small_grey() -> Vec<u16> {
     samples(SMALL, 12, 1)
 }
 
-/// 8-bit samples of a small image.
+/// Returns the 8-bit samples of a small image.
 fn small_bytes(samples_per_pixel: u32) -> Vec<u8> {
     let samples = samples(SMALL, 8, samples_per_pixel);
     samples.into_iter().map(|value| u8::try_from(value).unwrap_or(u8::MAX)).collect()
@@ -125,7 +126,7 @@ fn decoding(
     })
 }
 
-/// 12 bits in 16.
+/// Native frames of 12-bit samples in 16 bits.
 fn native(syntax: TransferSyntax, finish: OutputOptions) -> Path {
     let samples = grey();
     let src = if syntax.is_big_endian() {

@@ -1,10 +1,10 @@
 //! Threads of a batch that panic, fail, and wait for buffer bytes.
 
 use super::*;
-use dicoxide_core::{ErrorKind, ReadAt};
+use dicoxide_core::{ErrorKind, ReadAt, TransferSyntax};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
-use write::{Style, begin};
+use write::{Style, file_meta};
 
 #[allow(dead_code, reason = "sequences are not used here")]
 #[path = "../../benches/files/write.rs"]
@@ -16,7 +16,7 @@ const PIXEL_BYTES: usize = 2 * SIDE as usize * SIDE as usize;
 /// Returns a file of `SIDE` × `SIDE` native 16-bit samples.
 fn file() -> Vec<u8> {
     let style = Style { is_implicit: false, is_big_endian: false, is_undefined: false };
-    let mut out = begin("1.2.840.10008.1.2.1");
+    let mut out = file_meta(TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN.uid());
     style.element(&mut out, 0x0028_0002, b"US", &[1, 0]);
     style.element(&mut out, 0x0028_0004, b"CS", b"MONOCHROME2 ");
     for (tag, value) in [(0x10, SIDE), (0x11, SIDE), (0x100, 16), (0x101, 16), (0x102, 15), (0x103, 0)] {
