@@ -14,6 +14,7 @@ import numpy as np
 from dicoxide._arguments import Array
 from dicoxide._capabilities import capabilities
 from dicoxide._sources import Source, open_source
+from dicoxide._transfer_syntaxes import NATIVE
 from dicoxide.bench import _images
 from dicoxide.bulk.series import CandidateFile, FileFinder
 from dicoxide.errors import DecodeError, UnsupportedError
@@ -24,7 +25,6 @@ __all__ = ["LOSSY", "Case", "built_in_cases", "cases_from_paths", "generated_cas
 LOSSY = frozenset(
     f"1.2.840.10008.1.2.4.{suffix}" for suffix in ("50", "51", "81", "91", "93", "112", "203", "205", "206", "111")
 )
-_NATIVE = frozenset({"1.2.840.10008.1.2", *(f"1.2.840.10008.1.2.{suffix}" for suffix in ("1", "1.99", "2"))})
 _TYPICAL_BYTES = 512 << 10
 # Larger images are skipped, because several decoders hold one at the same time.
 _MAX_DECODED_BYTES = 512 << 20
@@ -80,7 +80,7 @@ class Case(NamedTuple):
     @property
     def is_native(self) -> bool:
         """True if samples are not encapsulated (PS3.5 A.4)."""
-        return self.transfer_syntax in _NATIVE
+        return self.transfer_syntax in NATIVE
 
     @property
     def is_rescalable(self) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dicoxide import _transfer_syntaxes
 from dicoxide._backend import core
 from dicoxide._image import Image
 from dicoxide._sources import open_source
@@ -45,14 +46,14 @@ _SUPPORTED = frozenset(uid for uid, _, codec in core.transfer_syntaxes() if code
 # Planar configuration that pydicom assumes of a handler's result, by transfer syntax. For all others it reads Planar
 # Configuration (0028,0006) of the data set.
 _PLANAR_CONFIGURATION = {
-    "1.2.840.10008.1.2.4.50": 0,
-    "1.2.840.10008.1.2.4.57": 0,
-    "1.2.840.10008.1.2.4.70": 0,
-    "1.2.840.10008.1.2.4.80": 0,
-    "1.2.840.10008.1.2.4.81": 0,
-    "1.2.840.10008.1.2.4.90": 0,
-    "1.2.840.10008.1.2.4.91": 0,
-    "1.2.840.10008.1.2.5": 1,
+    _transfer_syntaxes.JPEG_BASELINE: 0,
+    _transfer_syntaxes.JPEG_LOSSLESS: 0,
+    _transfer_syntaxes.JPEG_LOSSLESS_SV1: 0,
+    _transfer_syntaxes.JPEG_LS_LOSSLESS: 0,
+    _transfer_syntaxes.JPEG_LS_NEAR_LOSSLESS: 0,
+    _transfer_syntaxes.JPEG_2000_LOSSLESS: 0,
+    _transfer_syntaxes.JPEG_2000: 0,
+    _transfer_syntaxes.RLE_LOSSLESS: 1,
 }
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from pydicom.uid import UID
 
 from dicoxide._encode import rle_encode
+from dicoxide._transfer_syntaxes import RLE_LOSSLESS
 
 if TYPE_CHECKING:
     from pydicom.pixels.encoders.base import EncodeRunner
 
 __all__ = ["ENCODER_DEPENDENCIES", "encode_frame", "is_available"]
 
-ENCODER_DEPENDENCIES: dict[UID, tuple[str, ...]] = {UID("1.2.840.10008.1.2.5"): ("dicoxide",)}
+ENCODER_DEPENDENCIES: dict[UID, tuple[str, ...]] = {UID(RLE_LOSSLESS): ("dicoxide",)}
 
 
 def is_available(uid: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from dicoxide import _transfer_syntaxes
 from dicoxide._arguments import Array
 from dicoxide._frame import FrameSpec
 from dicoxide.bench._array_comparison import normalise
@@ -40,11 +41,11 @@ DICOXIDE = "dicoxide"
 # array, a path to modality values in float32, and many paths to arrays.
 LEVELS = ("codec", "pixel_array", "file", "rescaled", "bulk")
 
-RLE = "1.2.840.10008.1.2.5"
-JPEG = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
-JPEG_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
-JPEG_LS = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
-JPEG_2000 = frozenset({"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"})
+RLE = _transfer_syntaxes.RLE_LOSSLESS
+JPEG = frozenset({_transfer_syntaxes.JPEG_BASELINE, _transfer_syntaxes.JPEG_EXTENDED})
+JPEG_LOSSLESS = frozenset({_transfer_syntaxes.JPEG_LOSSLESS, _transfer_syntaxes.JPEG_LOSSLESS_SV1})
+JPEG_LS = frozenset({_transfer_syntaxes.JPEG_LS_LOSSLESS, _transfer_syntaxes.JPEG_LS_NEAR_LOSSLESS})
+JPEG_2000 = frozenset({_transfer_syntaxes.JPEG_2000_LOSSLESS, _transfer_syntaxes.JPEG_2000})
 
 Call = Callable[[], Any]
 
