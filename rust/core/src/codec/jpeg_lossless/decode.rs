@@ -6,7 +6,7 @@ use super::plan::{Plan, Tables};
 use super::self_sync::ChunkBuffers;
 use super::stream::{Stream, StreamBuffers, WINDOW_BYTES, decode_rows};
 use crate::codec::{EntropyMode, FrameContext};
-use crate::error::{DecodeError, ErrorKind, Result};
+use crate::error::{DecodeError, ErrorKind, Result, malformed};
 use crate::frame::{Deviation, FrameBytes};
 use crate::kernel::{CpuLevel, predict};
 use crate::output::Output;
@@ -143,7 +143,7 @@ fn output_rows(plan: &Plan<'_>, streams: &mut [Stream<'_>], level: CpuLevel, out
             block.fill(0);
         }
         for stream in streams.iter() {
-            store_components(plan, stream, first_pixel, pixels, block, level);
+            store_components(plan, stream, first_pixel, pixels, block, level)?;
         }
         output.commit(pixels)?;
         first_pixel += pixels;
@@ -163,22 +163,25 @@ fn store_components(
     pixels: usize,
     block: &mut [u8],
     level: CpuLevel,
-) {
+) -> Result<()> {
+    let missing = || {
+        debug_assert!(false, "rows are ready and the block has whole pixels");
+        malformed("samples are missing", "ITU-T T.81 H.1.2.2").at(plan.frame.len())
+    };
     let scan = stream.scan();
     let (scan_components, frame_components) = (scan.components.len(), plan.components);
     // A sample of 32 or 64 bits is stored as 16 bits, followed by zeros.
     let stored_bytes = plan.sample_bytes.min(2);
     let sample_stride = plan.sample_bytes / stored_bytes;
-    let samples = stream.samples(first_pixel * scan_components..(first_pixel + pixels) * scan_components);
+    let range = first_pixel * scan_components..(first_pixel + pixels) * scan_components;
+    let samples = stream.samples(range).ok_or_else(missing)?;
     let (shift, mask) = (scan.point_transform, plan.mask);
     if scan_components == frame_components {
-        return predict::store(samples, shift, mask, block, stored_bytes, sample_stride, level);
+        predict::store(samples, shift, mask, block, stored_bytes, sample_stride, level);
+        return Ok(());
     }
     for (scan_index, component) in scan.components.iter().enumerate() {
-        let Some(out) = block.get_mut(component * stored_bytes * sample_stride..) else {
-            debug_assert!(false, "a block has whole pixels");
-            return;
-        };
+        let out = block.get_mut(component * stored_bytes * sample_stride..).ok_or_else(missing)?;
         let pixel_stride = frame_components * sample_stride;
         if scan_components == 1 {
             predict::store(samples, shift, mask, out, stored_bytes, pixel_stride, level);
@@ -190,4 +193,5 @@ fn store_components(
             predict::store(&[*sample], shift, mask, out, stored_bytes, 1, level);
         }
     }
+    Ok(())
 }

@@ -181,11 +181,10 @@ impl<'a> Stream<'a> {
         self.rows_ready
     }
 
-    /// Returns a range of the samples of the ready rows.
-    pub(super) fn samples(&self, range: Range<usize>) -> &[u16] {
-        let samples = self.buffers.differences.get(self.row_symbols + range.start..self.row_symbols + range.end);
-        debug_assert!(samples.is_some(), "samples of rows that are not ready");
-        samples.unwrap_or_default()
+    /// Returns a range of the samples of the ready rows, or `None` if it ends after them.
+    pub(super) fn samples(&self, range: Range<usize>) -> Option<&[u16]> {
+        let (_above, rows) = self.buffers.differences.split_at_checked(self.row_symbols)?;
+        rows.get(..self.rows_ready * self.row_symbols)?.get(range)
     }
 
     /// Removes the first `rows` ready rows. The last of them becomes the row above.
@@ -279,8 +278,9 @@ impl<'a> Stream<'a> {
 
     /// Writes zeros after the unstuffed bytes of a segment.
     fn pad(&mut self, window_offset: usize) {
-        if let Some(pad) = self.buffers.window.get_mut(window_offset..window_offset + PAD_BYTES) {
-            pad.fill(0);
+        match self.buffers.window.get_mut(window_offset..window_offset + PAD_BYTES) {
+            Some(pad) => pad.fill(0),
+            None => debug_assert!(false, "the window has space for padding"),
         }
     }
 
@@ -412,18 +412,21 @@ impl<'a> Stream<'a> {
         let components = components.len();
         while self.decoded >= self.row_symbols {
             let next_row = self.rows_consumed + self.rows_ready;
+            let is_first = next_row.is_multiple_of(*interval_rows);
+            let complete_rows = self.decoded / self.row_symbols;
+            let rows = if is_first { 1 } else { complete_rows.min(interval_rows - next_row % interval_rows) };
             let (above, rest) = self.buffers.differences.split_at_mut(self.row_symbols * (1 + self.rows_ready));
-            let rows = if next_row.is_multiple_of(*interval_rows) {
-                let row = rest.get_mut(..self.row_symbols).unwrap_or_default();
-                predict::first_row(row, components, *initial, self.level);
-                1
-            } else {
-                let rows = (self.decoded / self.row_symbols).min(interval_rows - next_row % interval_rows);
-                let above = above.get(self.row_symbols * self.rows_ready..).unwrap_or_default();
-                let rest = rest.get_mut(..rows * self.row_symbols).unwrap_or_default();
-                predict::rows(rest, above, components, *selection_value, self.level);
-                rows
+            let (Some(above), Some(differences)) =
+                (above.get(self.row_symbols * self.rows_ready..), rest.get_mut(..rows * self.row_symbols))
+            else {
+                debug_assert!(false, "the buffer holds the decoded differences");
+                return self.fail();
             };
+            if is_first {
+                predict::first_row(differences, components, *initial, self.level);
+            } else {
+                predict::rows(differences, above, components, *selection_value, self.level);
+            }
             self.rows_ready += rows;
             self.decoded -= rows * self.row_symbols;
         }

@@ -79,8 +79,9 @@ fn word(window: &[u8; 2 * WORD + 2], index: usize) -> u64 {
 
 #[inline(always)]
 fn store(out: &mut [u8; 2 * WORD], index: usize, word: u64) {
-    if let Some(out) = out.get_mut(index..).and_then(|out| out.first_chunk_mut()) {
-        *out = word.to_le_bytes();
+    match out.get_mut(index..).and_then(|out| out.first_chunk_mut()) {
+        Some(out) => *out = word.to_le_bytes(),
+        None => debug_assert!(false, "index is at most {WORD}"),
     }
 }
 

@@ -88,7 +88,9 @@ fn load(bytes: &[u8; VECTOR]) -> __m256i {
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn store(out: &mut [u8; 2 * VECTOR], index: usize, bytes: __m256i) {
-    let Some(out) = out.get_mut(index..).and_then(|out| out.first_chunk_mut::<VECTOR>()) else { return };
+    let Some(out) = out.get_mut(index..).and_then(|out| out.first_chunk_mut::<VECTOR>()) else {
+        return debug_assert!(false, "index is at most {VECTOR}");
+    };
     // SAFETY: the array has the 32 bytes that are written; it need not be aligned.
     #[allow(unsafe_code)]
     unsafe {

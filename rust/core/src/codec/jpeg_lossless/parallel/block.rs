@@ -211,8 +211,9 @@ impl ScanContext<'_> {
 
 /// Writes zeros after unstuffed bytes, and returns their number.
 fn pad(bits: &mut [u8], offset: usize) -> usize {
-    if let Some(pad) = bits.get_mut(offset..offset + PAD_BYTES) {
-        pad.fill(0);
+    match bits.get_mut(offset..offset + PAD_BYTES) {
+        Some(pad) => pad.fill(0),
+        None => debug_assert!(false, "the buffer has space for padding"),
     }
     PAD_BYTES
 }
