@@ -4,10 +4,11 @@ use super::diagnose::{first_error, prefer_codestream_error};
 use super::parallel::{self, WorkerBuffers};
 use super::plan::{Plan, Tables};
 use super::self_sync::ChunkBuffers;
-use super::stream::{Stream, StreamBuffers, WINDOW_BYTES, decode_rows};
+use super::stream::{PartResult, Stream, StreamBuffers, WINDOW_BYTES};
 use crate::codec::{EntropyMode, FrameContext};
 use crate::error::{DecodeError, ErrorKind, Result, malformed};
 use crate::frame::{Deviation, FrameBytes};
+use crate::kernel::huffman::{self, Task};
 use crate::kernel::{CpuLevel, predict};
 use crate::output::Output;
 
@@ -125,6 +126,34 @@ pub(super) fn decode_frames(
         streams = rest;
     }
     results
+}
+
+/// Decodes one window of each of `streams`: more rows become ready, or a stream fails.
+fn decode_rows(
+    streams: &mut [Stream<'_>],
+    chunk_buffers: Option<&mut ChunkBuffers>,
+    mode: EntropyMode,
+    level: CpuLevel,
+) {
+    for stream in streams.iter_mut() {
+        stream.fill();
+    }
+    if let ([stream], Some(chunk_buffers)) = (&mut *streams, chunk_buffers) {
+        stream.decode_chunks(chunk_buffers);
+    }
+    let mut tasks: Vec<Task<'_>> = streams.iter_mut().flat_map(Stream::tasks).collect();
+    if mode == EntropyMode::Serial {
+        tasks.iter_mut().for_each(|task| huffman::decode(std::slice::from_mut(task), CpuLevel::PORTABLE));
+    } else {
+        huffman::decode(&mut tasks, level);
+    }
+    let results: Vec<PartResult> = tasks.iter().map(PartResult::of).collect();
+    let mut results = results.as_slice();
+    for stream in streams {
+        let stream_results;
+        (stream_results, results) = results.split_at_checked(stream.part_count()).unwrap_or((results, &[]));
+        stream.flush_rows(stream_results);
+    }
 }
 
 /// Writes the rows that are ready in all streams of a frame to `output`.

@@ -9,7 +9,7 @@
 //!                        ▲ consumed rows leave here     ▲ prediction    ▲ tasks write here
 //! ```
 //!
-//! One round, [`decode_rows`]:
+//! One round (`decode::decode_rows`):
 //!
 //! ```text
 //! for each stream:          fill the window; each part in it becomes a task
@@ -25,10 +25,9 @@
 
 use super::plan::{Plan, ScanPlan};
 use super::self_sync::{ChunkBuffers, VerifiedRun, decode_chunks, tables_from_phase};
-use crate::codec::EntropyMode;
 use crate::error::Result;
 use crate::frame::Deviation;
-use crate::kernel::huffman::{self, PAD_BYTES, Table, Task};
+use crate::kernel::huffman::{PAD_BYTES, Table, Task};
 use crate::kernel::{CpuLevel, predict, unstuff};
 use crate::limits::Limits;
 use std::ops::Range;
@@ -64,7 +63,7 @@ struct WindowPart {
 
 /// Outcome of the task of one part.
 #[derive(Debug, Clone, Copy)]
-struct PartResult {
+pub(super) struct PartResult {
     bit_offset: usize,
     symbols: usize,
     /// True if all codes are assigned.
@@ -72,7 +71,7 @@ struct PartResult {
 }
 
 impl PartResult {
-    fn of(task: &Task<'_>) -> Self {
+    pub(super) fn of(task: &Task<'_>) -> Self {
         Self { bit_offset: task.bit_offset(), symbols: task.decoded(), is_assigned: task.unassigned() == 0 }
     }
 }
@@ -156,6 +155,11 @@ impl<'a> Stream<'a> {
         Ok(stream)
     }
 
+    /// Returns the number of parts in the window.
+    pub(super) fn part_count(&self) -> usize {
+        self.parts.len()
+    }
+
     /// Returns the plan of the scan.
     pub(super) const fn scan(&self) -> &'a ScanPlan {
         self.scan
@@ -218,7 +222,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Fills the window with as many whole segments as fit it and the free differences, or with a part of the current one.
-    fn fill(&mut self) {
+    pub(super) fn fill(&mut self) {
         self.parts.clear();
         let mut free = self.buffers.differences.len() - self.differences_end();
         let mut segment = self.segment;
@@ -285,7 +289,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Decodes chunks of the only part, as far as they can be verified; the part is what remains after them.
-    fn decode_chunks(&mut self, chunk_buffers: &mut ChunkBuffers) {
+    pub(super) fn decode_chunks(&mut self, chunk_buffers: &mut ChunkBuffers) {
         let differences_end = self.differences_end();
         let phase = self.symbols_decoded();
         let [part] = self.parts.as_mut_slice() else { return };
@@ -312,7 +316,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Returns one task per part; their outputs are consecutive.
-    fn tasks(&mut self) -> impl Iterator<Item = Task<'_>> {
+    pub(super) fn tasks(&mut self) -> impl Iterator<Item = Task<'_>> {
         let differences_end = self.differences_end();
         let phase = self.symbols_decoded();
         let StreamBuffers { window, differences } = &mut *self.buffers;
@@ -331,7 +335,7 @@ impl<'a> Stream<'a> {
     }
 
     /// Checks the results of all parts, and predicts the rows that are complete.
-    fn flush_rows(&mut self, results: &[PartResult]) {
+    pub(super) fn flush_rows(&mut self, results: &[PartResult]) {
         self.has_failed |= results.len() != self.parts.len();
         let parts = std::mem::take(&mut self.parts);
         for (part, result) in parts.iter().zip(results) {
@@ -430,33 +434,5 @@ impl<'a> Stream<'a> {
             self.rows_ready += rows;
             self.decoded -= rows * self.row_symbols;
         }
-    }
-}
-
-/// Decodes one window of each of `streams`: more rows become ready, or a stream fails.
-pub(super) fn decode_rows(
-    streams: &mut [Stream<'_>],
-    chunk_buffers: Option<&mut ChunkBuffers>,
-    mode: EntropyMode,
-    level: CpuLevel,
-) {
-    for stream in streams.iter_mut() {
-        stream.fill();
-    }
-    if let ([stream], Some(chunk_buffers)) = (&mut *streams, chunk_buffers) {
-        stream.decode_chunks(chunk_buffers);
-    }
-    let mut tasks: Vec<Task<'_>> = streams.iter_mut().flat_map(Stream::tasks).collect();
-    if mode == EntropyMode::Serial {
-        tasks.iter_mut().for_each(|task| huffman::decode(std::slice::from_mut(task), CpuLevel::PORTABLE));
-    } else {
-        huffman::decode(&mut tasks, level);
-    }
-    let results: Vec<PartResult> = tasks.iter().map(PartResult::of).collect();
-    let mut results = results.as_slice();
-    for stream in streams {
-        let stream_results;
-        (stream_results, results) = results.split_at_checked(stream.parts.len()).unwrap_or((results, &[]));
-        stream.flush_rows(stream_results);
     }
 }

@@ -17,7 +17,8 @@
 #![allow(clippy::indexing_slicing, reason = "lanes and probes count up to the lengths of their arrays")]
 #![allow(clippy::cast_possible_truncation, reason = "differences are modulo 2^16, an index is 12 bits")]
 
-use super::{BIAS_SHIFT, Entries, FIRST_SHIFT, INDEX_BITS, OVERRUN, PAIR, SENTINEL, Task};
+use super::table::Entries;
+use super::{BIAS_SHIFT, FIRST_SHIFT, INDEX_BITS, OVERRUN, PAIR, SENTINEL, Task};
 
 /// Tasks in lock-step. Window, position and output of a fourth do not fit the 16 registers of baseline x86-64.
 const MAX_LANES: usize = 3;

@@ -23,6 +23,7 @@
 #![allow(clippy::indexing_slicing, reason = "lanes and probes count up to the lengths of their arrays")]
 #![allow(clippy::cast_possible_truncation, reason = "differences are modulo 2^16, an index is 12 bits")]
 
+use super::task::window_at;
 use super::{
     BIAS_SHIFT, FIRST_SHIFT, INDEX_BITS, MAX_PROBES_PER_REFILL, MAX_WINDOW_BITS, OVERRUN, PAIR, SENTINEL, Task,
     UNASSIGNED, scalar,
@@ -253,7 +254,7 @@ fn find<const LANES: usize, const PROBES: usize, const ONE_TABLE: bool>(
 #[inline(never)]
 fn restage_refill<const PROBES: usize>(task: &mut Task<'_>, mut bit_offset: usize, staged: &mut [u32]) -> usize {
     for (probe, table) in task.tables.iter().enumerate().take(PROBES) {
-        let (bits, difference) = table.probe(super::window_at(task.bits, bit_offset)).unwrap_or_else(|| {
+        let (bits, difference) = table.probe(window_at(task.bits, bit_offset)).unwrap_or_else(|| {
             task.unassigned = task.decoded + probe + 1 + symbol_count(&staged[PROBES..]);
             UNASSIGNED
         });
