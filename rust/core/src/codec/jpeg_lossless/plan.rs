@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// Look-up tables that are cached from frame to frame: the frames of an object often have the same Huffman tables.
 const MAX_CACHED_TABLES: usize = 16;
-/// Samples from which on a pair table is built: building one takes about as long as it saves on that many samples.
+/// Samples from which on a pair table is built: for fewer, building it costs more than it saves.
 const MIN_PAIRED_SAMPLES: u64 = 1 << 14;
 /// Bytes of SOI, SOF3, DHT with one code, and SOS, without their components.
 const MIN_HEADER_BYTES: u64 = 2 + 10 + 22 + 8;

@@ -66,26 +66,27 @@ fn predict_by_value<const N: usize>(rows: &mut [u16], above: &[u16], selection_v
     }
 }
 
-/// Selection value 6: Rb + ((Ra - Rc) >> 1).
+/// Returns the sample x of selection value 6: difference + Rb + ((Ra - Rc) >> 1).
 #[inline(always)]
 pub(super) fn predictor6(difference: u16, a: u16, b: u16, c: u16) -> u16 {
     difference.wrapping_add(b).wrapping_add(half_difference(a, c))
 }
 
-/// Selection value 7: (Ra + Rb) >> 1.
+/// Returns the sample x of selection value 7: difference + ((Ra + Rb) >> 1).
 #[inline(always)]
 pub(super) fn predictor7(difference: u16, a: u16, b: u16, _: u16) -> u16 {
     difference.wrapping_add(a.midpoint(b))
 }
 
-/// Selection value 4, one component: x - Rb = (Ra - Rc) + difference, so x - Rb is the running sum of the differences.
+/// Predicts a row of one component by selection value 4: x - Rb = (Ra - Rc) + difference, so x - Rb is the running sum of the differences.
 #[inline(always)]
 fn predictor4_row(row: &mut [u16], above: &[u16]) {
     running_sums(row, [0]);
     add(row, above);
 }
 
-/// Selection value 5, one component: x is the running sum of difference + ((Rb - Rc) >> 1), which does not depend on the row.
+/// Predicts a row of one component by selection value 5: x is the running sum of difference + ((Rb - Rc) >> 1), whose terms
+/// are known before the row.
 #[inline(always)]
 fn predictor5_row(row: &mut [u16], above: &[u16]) {
     let (Some((first, rest)), Some((above0, below))) = (row.split_first_mut(), above.split_first()) else { return };
@@ -105,7 +106,8 @@ pub(super) fn for_each_row<'a>(rows: &'a mut [u16], mut above: &'a [u16], mut pr
     }
 }
 
-/// Predicts rows of one component in wavefronts of four. Returns the remaining rows and the row above them.
+/// Predicts rows of one component in wavefronts of four, whose left and corner samples fit the registers of baseline x86-64.
+/// Returns the remaining rows and the row above them.
 #[inline(always)]
 pub(super) fn predict_wavefronts_of_4<'a>(
     rows: &'a mut [u16],
@@ -188,6 +190,7 @@ pub(super) fn predict_wavefronts<'a, const R: usize>(
     (rest, above)
 }
 
+/// Returns the wavefront of a group of rows whose first samples are predicted, and the row above from step 0 on.
 #[inline(always)]
 fn wavefront_of<'a, 'b, const R: usize>(group: &'a mut [u16], above: &'b [u16]) -> (Wavefront<'a, R>, &'b [u16]) {
     let (corner0, below) = above.split_at(R.min(above.len()));
