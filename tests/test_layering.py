@@ -172,8 +172,10 @@ def test_one_module_reads_a_clock() -> None:
     users = {name(path) for path in modules() if clocks & {module.partition(".")[0] for module in imports(path)}}
     assert users == {"_clock.py"}
     # A calendar is no clock, unless it is asked for today.
-    asked = {name(path) for path in modules() if re.search(r"\bdate(time)?\.(now|utcnow|today)\(", path.read_text())}
-    assert asked == {"_clock.py"}
+    requested = {
+        name(path) for path in modules() if re.search(r"\bdate(time)?\.(now|utcnow|today)\(", path.read_text())
+    }
+    assert requested == {"_clock.py"}
 
 
 def test_optional_packages_are_imported_when_they_are_used() -> None:
@@ -273,9 +275,9 @@ def test_no_codec_knows_another() -> None:
     codecs = [path for path in (CORE / "codec").iterdir() if path.stem not in {"mod", "t81"}]
     for path in codecs:
         files = [path] if path.is_file() else list(path.rglob("*.rs"))
-        for other in codecs:
-            if other != path:
-                assert not any(re.search(rf"codec::{other.stem}\b|super::{other.stem}\b", f.read_text()) for f in files)
+        for codec in codecs:
+            if codec != path:
+                assert not any(re.search(rf"codec::{codec.stem}\b|super::{codec.stem}\b", f.read_text()) for f in files)
 
 
 def test_unsafe_has_one_room() -> None:

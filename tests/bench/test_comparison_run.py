@@ -65,7 +65,9 @@ def bench(*arguments: str | Path, stand_ins: Path | None = None) -> Any:
 
 
 def of(document: dict[str, Any], peer: str, level: str = "file") -> dict[str, Any]:
-    return {one["case"]: one for one in document["results"] if (one["peer"], one["level"]) == (peer, level)}
+    return {
+        result["case"]: result for result in document["results"] if (result["peer"], result["level"]) == (peer, level)
+    }
 
 
 @pytest.fixture
@@ -80,17 +82,17 @@ def test_a_run_tells_who_is_exact_and_how_fast(images: Path) -> None:
     assert document["schema"] == "dicoxide-bench/1"
     assert {case["name"] for case in document["cases"]} == {path.name for path in images.glob("*.dcm")}
     assert "1 file skipped" in output
-    ours, theirs = of(document, DICOXIDE), of(document, "pydicom")
-    assert {one["status"] for one in (ours["native.dcm"], theirs["native.dcm"])} == {"ok"}
-    raced = [one for one in document["results"] if one["ratio"]]
+    decoded, reference = of(document, DICOXIDE), of(document, "pydicom")
+    assert {item["status"] for item in (decoded["native.dcm"], reference["native.dcm"])} == {"ok"}
+    raced = [result for result in document["results"] if result["ratio"]]
     assert raced
-    for one in raced:
-        assert one["peer"] == "pydicom"
-        assert one["ratio"]["low"] <= one["ratio"]["median"] <= one["ratio"]["high"]
-        assert one["seconds"]["best"] <= one["seconds"]["median"] <= one["seconds"]["p95"]
-        assert one["seconds"]["rounds"] == len(one["seconds"]["all"]) >= 3
-    bulk = [one for one in document["results"] if one["level"] == "bulk"]
-    assert {one["threads"] for one in bulk} <= set(document["setup"]["threads"])
+    for result in raced:
+        assert result["peer"] == "pydicom"
+        assert result["ratio"]["low"] <= result["ratio"]["median"] <= result["ratio"]["high"]
+        assert result["seconds"]["best"] <= result["seconds"]["median"] <= result["seconds"]["p95"]
+        assert result["seconds"]["rounds"] == len(result["seconds"]["all"]) >= 3
+    bulk = [result for result in document["results"] if result["level"] == "bulk"]
+    assert {result["threads"] for result in bulk} <= set(document["setup"]["threads"])
     assert document["setup"]["noise"]["control"] is not None
 
 
@@ -119,8 +121,12 @@ def test_decoders_that_crash_err_or_are_wrong_are_results(images: Path, stand_in
         assert wrong["wrong"]["first"] == [*(() if "-3" not in name else (0,)), 0, 7]
         error = of(document, "highdicom", "rescaled")[name]
         assert (error["status"], error["detail"]) == ("error", "ValueError: no such <thing>")
-    assert not [one for one in document["results"] if one["seconds"]]
-    (first, *_) = [one for one in document["disagreements"] if one["case"] == "native.dcm" and one["level"] == "file"]
+    assert not [result for result in document["results"] if result["seconds"]]
+    (first, *_) = [
+        disagreement
+        for disagreement in document["disagreements"]
+        if disagreement["case"] == "native.dcm" and disagreement["level"] == "file"
+    ]
     assert first["reference"] == [DICOXIDE, "pydicom"]
     assert not first["known"]
     assert "SimpleITK cannot be imported" in output
@@ -131,9 +137,9 @@ def test_decoders_that_crash_err_or_are_wrong_are_results(images: Path, stand_in
 @needs_core
 def test_what_is_generated_is_known(tmp_path: Path, stand_ins: Path) -> None:
     document, _ = bench("--verify", "--budget", "25", "--peer", "highdicom", stand_ins=stand_ins)
-    made = [case["name"] for case in document["cases"] if case["origin"] == "generated" and case["frames"] == 1]
-    assert made
-    for name in set(made) & of(document, "highdicom").keys():
+    output = [case["name"] for case in document["cases"] if case["origin"] == "generated" and case["frames"] == 1]
+    assert output
+    for name in set(output) & of(document, "highdicom").keys():
         assert of(document, DICOXIDE)[name]["status"] == "ok"
         if name.endswith("jpeg-lossless"):
             # pydicom may have nobody who decodes it.
@@ -179,9 +185,9 @@ def test_a_table_has_a_row_a_result(images: Path, tmp_path: Path) -> None:
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(document["results"])
-    for row, one in zip(rows, document["results"], strict=True):
-        assert (row["level"], row["peer"], row["status"]) == (one["level"], one["peer"], one["status"])
-        assert float(row["ratio"] or 0) == (one["ratio"] or {"median": 0})["median"]
+    for row, result in zip(rows, document["results"], strict=True):
+        assert (row["level"], row["peer"], row["status"]) == (result["level"], result["peer"], result["status"])
+        assert float(row["ratio"] or 0) == (result["ratio"] or {"median": 0})["median"]
 
 
 class TestAnswers:
@@ -213,8 +219,8 @@ class TestAnswers:
         assert difference(reference.copy(), reference, self.case) is None
         other = reference.copy()
         other[1, 0], other[1, 2] = 65535, 0
-        found = difference(other, reference, self.case)
-        assert found == {"samples": 2, "of": 6, "first": [1, 0], "max_difference": 65532.0}
+        result = difference(other, reference, self.case)
+        assert result == {"samples": 2, "of": 6, "first": [1, 0], "max_difference": 65532.0}
         assert difference(reference[:1], reference, self.case)["samples"] == 6  # type: ignore[index]
 
     def test_of_lossy_syntaxes_may_be_rounded(self) -> None:
@@ -226,9 +232,9 @@ class TestAnswers:
 
     def test_of_floats_may_differ_in_the_last_place(self) -> None:
         reference = np.array([[-1024.0, 0.5, np.nan]], np.float32)
-        found = difference(np.array([[-1024.0001, 0.5, 1.0]], np.float32), reference, self.case)
-        assert found is not None
-        assert (found["samples"], found["first"]) == (1, [0, 2])
+        result = difference(np.array([[-1024.0001, 0.5, 1.0]], np.float32), reference, self.case)
+        assert result is not None
+        assert (result["samples"], result["first"]) == (1, [0, 2])
 
 
 class FakeWorker:
@@ -274,8 +280,8 @@ def test_most_are_right_and_nobody_is_where_it_is_even(
     workers = {name: FakeWorker(sha256) for name, sha256 in answers.items()}
     with ThreadPool(2) as threads:
         verifier = Verifier(str(tmp_path), workers, threads)  # type: ignore[arg-type]
-        found = verifier.verify("file", TestAnswers.case, answers)
-    assert {name: answer.status for name, answer in found.items()} == expected
+        result = verifier.verify("file", TestAnswers.case, answers)
+    assert {name: answer.status for name, answer in result.items()} == expected
     is_disputed = {"wrong", "disputed"} & set(expected.values())
     assert len(verifier.disagreements) == bool(is_disputed)
 
@@ -291,19 +297,19 @@ def test_who_confirms_a_dataset_confirms_its_file(tmp_path: Path) -> None:
             "gdcm": FakeWorker("b"),
         }
         verifier = Verifier(str(tmp_path), workers, threads)  # type: ignore[arg-type]
-        found = verifier.verify("file", rle, ["dicoxide", "pydicom", "gdcm"])
-        assert {answer.status for answer in found.values()} == {"disputed"}
+        result = verifier.verify("file", rle, ["dicoxide", "pydicom", "gdcm"])
+        assert {answer.status for answer in result.values()} == {"disputed"}
         verifier.verify("pixel_array", rle, ["pylibjpeg"])
-        found = verifier.verify("file", rle, ["dicoxide", "pydicom", "gdcm"])
-    assert [answer.status for answer in found.values()] == ["ok", "ok", "wrong"]
+        result = verifier.verify("file", rle, ["dicoxide", "pydicom", "gdcm"])
+    assert [answer.status for answer in result.values()] == ["ok", "ok", "wrong"]
 
 
 def test_answers_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
     lossy = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.4.50")
     workers = {"pydicom": FakeWorker("a"), "gdcm": FakeWorker("b"), "dicomsdl": FakeWorker("f")}
     with ThreadPool(2) as threads:
-        found = Verifier(str(tmp_path), workers, threads).verify("pixel_array", lossy, workers)  # type: ignore[arg-type]
-    assert {name: answer.status for name, answer in found.items()} == {
+        result = Verifier(str(tmp_path), workers, threads).verify("pixel_array", lossy, workers)  # type: ignore[arg-type]
+    assert {name: answer.status for name, answer in result.items()} == {
         "pydicom": "ok",
         "gdcm": "ok",
         "dicomsdl": "wrong",
@@ -329,11 +335,11 @@ def test_a_case_that_the_budget_cut_off_is_not_in_the_document(monkeypatch: pyte
 
 
 def test_ratios_have_intervals() -> None:
-    ours = np.random.default_rng(2).uniform(0.9, 1.1, 40)
-    found = ratio((ours * 3).tolist(), ours.tolist())
-    assert found == pytest.approx({"median": 3.0, "low": 3.0, "high": 3.0})
-    found = ratio(np.random.default_rng(3).uniform(0.5, 1.5, 40).tolist(), ours.tolist())
-    assert found["low"] < 1 < found["high"]
+    times = np.random.default_rng(2).uniform(0.9, 1.1, 40)
+    result = ratio((times * 3).tolist(), times.tolist())
+    assert result == pytest.approx({"median": 3.0, "low": 3.0, "high": 3.0})
+    result = ratio(np.random.default_rng(3).uniform(0.5, 1.5, 40).tolist(), times.tolist())
+    assert result["low"] < 1 < result["high"]
     assert ratio([1.0, 2.0], [1.0, 1.0]) == {"median": 1.5, "low": 1.0, "high": 2.0}
     summary = summarise([3.0, 1.0, 2.0])
     assert (summary["median"], summary["best"], summary["rounds"]) == (2.0, 1.0, 3)

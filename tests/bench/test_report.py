@@ -50,8 +50,8 @@ class Page(HTMLParser):
         assert self.elements[self._open.pop()][0] == tag
 
     def handle_data(self, data: str) -> None:
-        for at in self._open:
-            self._parts[at].append(data)
+        for index in self._open:
+            self._parts[index].append(data)
 
     def of(self, name: str, **attributes: str) -> list[str]:
         """The texts of elements of a name."""
@@ -180,7 +180,7 @@ def numbers(value: Any) -> Iterator[float]:
 def test_every_figure_is_in_a_table(made: str, pages: dict[str, Page]) -> None:
     document, page = MADE[made](), pages[made]
     # Shapes, places and numbers of threads are words, all others say their value.
-    there = {float(one) for text in page.of("td") for one in re.findall(r"\b\d+\b", text)}
+    there = {float(item) for text in page.of("td") for item in re.findall(r"\b\d+\b", text)}
     there |= {float(attributes["value"]) for attributes, _ in page.found("data")}
     for figure in numbers(document):
         assert float(f"{figure:.9g}") in there or figure in there, figure
@@ -191,8 +191,8 @@ def test_every_figure_is_in_a_table(made: str, pages: dict[str, Page]) -> None:
     for case in document["cases"]:
         for key in ("name", "path", "keyword", "transfer_syntax", "origin"):
             assert case[key] is None or printable(case[key]) in tables
-    for one in document["disagreements"]:
-        assert all(answer["sha256"] in tables and answer["dtype"] in tables for answer in one["answers"])
+    for disagreement in document["disagreements"]:
+        assert all(answer["sha256"] in tables and answer["dtype"] in tables for answer in disagreement["answers"])
     for key in ("cpu", "cpu_path", "system", "python", "numpy", "pydicom", "began", "command", "backend"):
         assert document["setup"][key] in tables
 
@@ -200,19 +200,19 @@ def test_every_figure_is_in_a_table(made: str, pages: dict[str, Page]) -> None:
 def test_every_result_is_a_row_with_its_own_figures(page: Page) -> None:
     document = synthetic_comparison.document()
     rows = {tuple(cells) for cells in _rows(page)}
-    for one in document["results"]:
-        seconds, ratio = one["seconds"] or {}, one["ratio"] or {}
-        start = (printable(one["case"]), _summary.series_name(one), str(one["threads"]), one["status"])
+    for result in document["results"]:
+        seconds, ratio = result["seconds"] or {}, result["ratio"] or {}
+        start = (printable(result["case"]), _summary.series_name(result), str(result["threads"]), result["status"])
         median = format_seconds(seconds.get("median"))
         middle = f"{ratio['median']:.4g}" if ratio else "–"
-        peak = format_bytes(one["peak_bytes"])
+        peak = format_bytes(result["peak_bytes"])
         assert any(
             row[:5] == (*start, median) and row[11] == middle and row[14] == peak for row in rows if len(row) > 14
         )
     calls = "".join(text for attributes, text in page.found("table") if "calls" in attributes.get("class", ""))
-    for one in document["results"]:
-        if one["seconds"]:
-            assert " ".join(f"{1e6 * time:.4g}" for time in one["seconds"]["all"]) in calls
+    for result in document["results"]:
+        if result["seconds"]:
+            assert " ".join(f"{1e6 * time:.4g}" for time in result["seconds"]["all"]) in calls
 
 
 def _rows(page: Page) -> Iterator[list[str]]:
@@ -244,10 +244,10 @@ def test_hostile_texts_are_shown_and_are_no_markup(text: str, page: Page) -> Non
 def test_hostile_names_of_decoders_are_no_markup_in_plots(tmp_path: Path) -> None:
     document = synthetic_comparison.document(cases=8)
     name = "<i on=x>'&\udc80"
-    for one in [*document["peers"], *document["results"]]:
+    for peer in [*document["peers"], *document["results"]]:
         for key in ("name", "peer"):
-            if one.get(key) == "gdcm":
-                one[key] = name
+            if peer.get(key) == "gdcm":
+                peer[key] = name
     text = written(document, tmp_path)
     assert "<i on" not in text
     assert any(printable(name) in shown for shown in Page(text).of("text"))
@@ -255,7 +255,7 @@ def test_hostile_names_of_decoders_are_no_markup_in_plots(tmp_path: Path) -> Non
 
 def test_losses_come_before_wins(text: str) -> None:
     document = synthetic_comparison.document()
-    lost = [one["ratio"]["median"] for one in _summary.losses(document)]
+    lost = [loss["ratio"]["median"] for loss in _summary.losses(document)]
     assert len(lost) > 12
     assert lost == sorted(lost)
     assert max(lost) < 1
@@ -265,7 +265,7 @@ def test_losses_come_before_wins(text: str) -> None:
     table = first.split("Comparisons in which dicoxide is slower")[-1]
     positions = [table.index(f">{format_ratio(ratio)}<") for ratio in sorted(set(lost))[:3]]
     assert positions == sorted(positions)
-    wins = {one["ratio"]["median"] for one in _summary.compared(document)} - set(lost)
+    wins = {item["ratio"]["median"] for item in _summary.compared(document)} - set(lost)
     assert not [ratio for ratio in wins if f'value="{ratio:.9g}"' in first]
     assert all(f'value="{ratio:.9g}"' in first for ratio in lost)
     assert [ratio for ratio in wins if f'value="{ratio:.9g}"' in rest]
@@ -273,7 +273,7 @@ def test_losses_come_before_wins(text: str) -> None:
 
 def test_what_dicoxide_got_wrong_comes_first_of_all(page: Page) -> None:
     owed = _summary.failures(synthetic_comparison.document())
-    assert [(one["peer"], one["status"]) for one in owed] == [("dicoxide", "error")]
+    assert [(item["peer"], item["status"]) for item in owed] == [("dicoxide", "error")]
     captions = page.of("caption")
     assert captions[:2] == ["Failures of dicoxide", "Comparisons in which dicoxide is slower"]
     assert "code 17 is in no table" in page.of("table")[0]
@@ -281,11 +281,11 @@ def test_what_dicoxide_got_wrong_comes_first_of_all(page: Page) -> None:
 
 def test_without_losses_that_is_said(tmp_path: Path) -> None:
     document = synthetic_comparison.document(cases=8)
-    for one in document["results"]:
-        if one["ratio"]:
-            one["ratio"] = synthetic_comparison.ratio(2.0)
-        if one["peer"] == "dicoxide":
-            one["status"] = "ok"
+    for result in document["results"]:
+        if result["ratio"]:
+            result["ratio"] = synthetic_comparison.ratio(2.0)
+        if result["peer"] == "dicoxide":
+            result["status"] = "ok"
     short = Page(written(document, tmp_path)).of("section", id="losses")[0]
     assert "No other decoder was faster" in short
     assert "No result of dicoxide is wrong" in short
@@ -305,7 +305,7 @@ def test_the_matrix_has_words_signs_and_counts(page: Page) -> None:
         "⇄1 disputed",
     ):
         assert shown in matrix
-    statuses = {one["status"] for one in synthetic_comparison.document()["results"]}
+    statuses = {result["status"] for result in synthetic_comparison.document()["results"]}
     assert len(statuses) == 8
     explained = page.of("section", id="exactness")[0]
     assert all(f"{status}: " in explained for status in statuses)
@@ -363,12 +363,12 @@ def test_hundreds_of_images_are_no_more_plots(tmp_path: Path) -> None:
 
 def test_numbers_that_are_not_numbers_are_missing(tmp_path: Path) -> None:
     document = synthetic_comparison.document(cases=8)
-    for one, odd in zip(document["results"], [math.nan, math.inf, 0.0, -1.0] * 99, strict=False):
-        if one["ratio"]:
-            one["ratio"] = {"median": odd, "low": odd, "high": odd}
-        if one["seconds"]:
-            one["seconds"] = {**one["seconds"], "median": odd}
-            one["bytes_per_second"] = odd
+    for result, odd in zip(document["results"], [math.nan, math.inf, 0.0, -1.0] * 99, strict=False):
+        if result["ratio"]:
+            result["ratio"] = {"median": odd, "low": odd, "high": odd}
+        if result["seconds"]:
+            result["seconds"] = {**result["seconds"], "median": odd}
+            result["bytes_per_second"] = odd
     page = Page(written(document, tmp_path))
     assert not re.search(r"\b(nan|inf)\b", "".join(page.of("table")))
     drawn = "".join(attributes.get("d", "") + attributes.get("transform", "") for _, attributes in page.elements)
@@ -411,7 +411,7 @@ def test_ratios_of_a_group_are_geometric_means() -> None:
     ((key, (row,)),) = _summary.ratios(document).items()
     assert key == ("file", "RLELossless")
     assert row == _summary.Ratio("gdcm", pytest.approx(2.0), pytest.approx(1.0), pytest.approx(4.0), 0.5, 8.0, 2)
-    assert [one["case"] for one in _summary.losses(document)] == ["a"]
+    assert [loss["case"] for loss in _summary.losses(document)] == ["a"]
 
 
 def test_throughput_is_over_all_images_together() -> None:

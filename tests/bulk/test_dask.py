@@ -59,12 +59,12 @@ def test_only_the_chunks_that_are_asked_for_are_decoded(tmp_path: Path) -> None:
 
 
 def test_enhanced_objects_are_cut_into_blocks_of_frames(tmp_path: Path) -> None:
-    places = [{"PlanePositionSequence": item(ImagePositionPatient=[0, 0, -z])} for z in range(5)]
+    positions = [{"PlanePositionSequence": item(ImagePositionPatient=[0, 0, -z])} for z in range(5)]
     shared = {
         "PlaneOrientationSequence": item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
         "PixelMeasuresSequence": item(PixelSpacing=[1, 1]),
     }
-    path = write(enhanced(places, shared), tmp_path / "a")
+    path = write(enhanced(positions, shared), tmp_path / "a")
     (lazy,) = dicoxide.dask.from_series(path, slices_per_chunk=2)
     np.testing.assert_array_equal(lazy.array.compute(scheduler="sync"), dicoxide.decode(path)[::-1])
 

@@ -25,13 +25,13 @@ FILES = [path for path in pydicom_files() if path.suffix == ".dcm"]
 
 
 def one_by_one(sources: list[Any], **options: Any) -> list[Any]:
-    found = []
+    result = []
     for source in sources:
         try:
-            found.append(dicoxide.decode(source, **options))
+            result.append(dicoxide.decode(source, **options))
         except (ValueError, IndexError, OSError) as error:
-            found.append(error)
-    return found
+            result.append(error)
+    return result
 
 
 def require_same(found: Any, expected: Any) -> None:
@@ -67,9 +67,9 @@ def require_same(found: Any, expected: Any) -> None:
 )
 def test_each_result_is_that_of_decode(options: dict[str, Any]) -> None:
     files = [path for path in [*FILES, *shared_files()[::3]] if dicoxide.backend == "rust" or path in FILES]
-    found = list(decode_many(files, on_error="return", fallback=False, **options))
-    assert [source for source, _ in found] == files
-    for (_, result), expected in zip(found, one_by_one(files, fallback=False, **options), strict=True):
+    decoded = list(decode_many(files, on_error="return", fallback=False, **options))
+    assert [source for source, _ in decoded] == files
+    for (_, result), expected in zip(decoded, one_by_one(files, fallback=False, **options), strict=True):
         require_same(result, expected)
 
 
@@ -81,9 +81,9 @@ def test_many_small_images_in_order(uid: str, threads: int) -> None:
     # Of two sizes, so that not all of them go together.
     every = [*frames(40), *frames(30, 20, 32), *frames(5)]
     sources = [image(frame, uid) for frame in every]
-    found = list(decode_many(sources, threads=threads))
-    assert [source for source, _ in found] == sources
-    assert all(np.array_equal(result, frame) for (_, result), frame in zip(found, every, strict=True))
+    decoded = list(decode_many(sources, threads=threads))
+    assert [source for source, _ in decoded] == sources
+    assert all(np.array_equal(result, frame) for (_, result), frame in zip(decoded, every, strict=True))
 
 
 def test_a_broken_image_among_those_that_go_together_fails_alone() -> None:
@@ -93,8 +93,8 @@ def test_a_broken_image_among_those_that_go_together_fails_alone() -> None:
     ]
     for broken in (0, 7, 23):
         sources[broken] = sources[broken][:-120]
-    found = [result for _, result in decode_many(sources, on_error="return")]
-    for index, (result, frame) in enumerate(zip(found, every, strict=True)):
+    decoded = [result for _, result in decode_many(sources, on_error="return")]
+    for index, (result, frame) in enumerate(zip(decoded, every, strict=True)):
         if index in (0, 7, 23):
             require_same(result, one_by_one([sources[index]])[0])
             assert isinstance(result, dicoxide.DecodeError)
@@ -110,8 +110,8 @@ class TestErrors:
 
     def test_are_given_in_place_of_arrays(self, tmp_path: Path) -> None:
         sources = self.sources(tmp_path)
-        found = list(decode_many(sources, on_error="return"))
-        kinds = [type(result).__name__ for _, result in found]
+        decoded = list(decode_many(sources, on_error="return"))
+        kinds = [type(result).__name__ for _, result in decoded]
         assert kinds == [
             "ndarray",
             "FileNotFoundError",
@@ -121,13 +121,13 @@ class TestErrors:
             "IsADirectoryError",
             "ndarray",
         ]
-        missing = found[1][1]
+        missing = decoded[1][1]
         assert (missing.filename, missing.errno) == (str(tmp_path / "missing"), 2)
 
     def test_are_skipped(self, tmp_path: Path) -> None:
         sources = self.sources(tmp_path)
-        found = list(decode_many(sources, on_error="skip"))
-        assert [source for source, _ in found] == [sources[0], sources[2], sources[6]]
+        decoded = list(decode_many(sources, on_error="skip"))
+        assert [source for source, _ in decoded] == [sources[0], sources[2], sources[6]]
 
     def test_are_raised_after_what_comes_before(self, tmp_path: Path) -> None:
         results = decode_many(self.sources(tmp_path))
@@ -148,9 +148,9 @@ def test_sources_of_every_kind() -> None:
     (frame,) = frames(1)
     data = image(frame)
     sources: list[Any] = [data, bytearray(data), memoryview(data), io.BytesIO(data), pydicom.dcmread(io.BytesIO(data))]
-    found = list(decode_many(sources))
-    assert all(source is given for (source, _), given in zip(found, sources, strict=True))
-    assert all(np.array_equal(result, frame) for _, result in found)
+    decoded = list(decode_many(sources))
+    assert all(source is given for (source, _), given in zip(decoded, sources, strict=True))
+    assert all(np.array_equal(result, frame) for _, result in decoded)
     with pytest.raises(TypeError, match="src must be a path"):
         list(decode_many([7]))  # type: ignore[list-item]
 
@@ -158,17 +158,17 @@ def test_sources_of_every_kind() -> None:
 def test_unordered_gives_all() -> None:
     every = frames(50)
     sources = [image(frame) for frame in every]
-    found = dict(decode_many(sources, ordered=False, threads=3))
-    assert len(found) == 50
-    assert all(np.array_equal(found[source], frame) for source, frame in zip(sources, every, strict=True))
+    decoded = dict(decode_many(sources, ordered=False, threads=3))
+    assert len(decoded) == 50
+    assert all(np.array_equal(decoded[source], frame) for source, frame in zip(sources, every, strict=True))
 
 
 def test_what_is_tolerated_is_told_of_each() -> None:
     sources = [image(frame, HighBit=15) for frame in frames(2)] + [image(frames(1)[0], NumberOfFrames=0)]
     with pytest.warns(dicoxide.NonConformantWarning) as caught:
         list(decode_many(sources))
-    told = [str(warning.message) for warning in caught if warning.category is dicoxide.NonConformantWarning]
-    assert [text.partition(" found")[0] for text in told] == ["high bit 15", "high bit 15", "number of frames 0"]
+    reported = [str(warning.message) for warning in caught if warning.category is dicoxide.NonConformantWarning]
+    assert [text.partition(" found")[0] for text in reported] == ["high bit 15", "high bit 15", "number of frames 0"]
 
 
 def test_no_sources_give_no_results() -> None:
@@ -233,11 +233,11 @@ def test_a_path_that_is_none_is_raised_in_its_turn(odd: str) -> None:
 
     good = image(frames(1)[0])
     source: Any = OfBytes() if odd == "of bytes" else odd
-    found = []
+    results = []
     with pytest.raises((TypeError, UnicodeEncodeError)):
         for _, result in decode_many([good, good, source, good], on_error="skip"):
-            found.append(result)
-    assert len(found) == 2
+            results.append(result)
+    assert len(results) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")

@@ -31,26 +31,26 @@ pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning",
 def test_sources_are_asked_for_when_there_is_room(tmp_path: Path) -> None:
     path = tmp_path / "large.dcm"
     path.write_bytes(image(np.zeros((1000, 1000), np.uint16)))
-    asked = 0
+    requested = 0
 
     def endless() -> Iterator[Path]:
-        nonlocal asked
+        nonlocal requested
         while True:
-            asked += 1
+            requested += 1
             yield path
 
     results = decode_many(endless(), threads=2)
     for _, _ in zip(range(60), results, strict=False):
         pass
     # 2 MB each, of which 16 MiB are decoded at once, and as many before they are asked for.
-    assert asked < 60 + 2 * 256 + 10
+    assert requested < 60 + 2 * 256 + 10
     results.close()  # type: ignore[attr-defined]
 
 
 def test_memory_of_arrays_that_are_kept_is_not_used_again() -> None:
     every = frames(200)
-    kept = [result for _, result in decode_many([image(frame) for frame in every], threads=2)]
-    assert all(np.array_equal(result, frame) for result, frame in zip(kept, every, strict=True))
+    retained = [result for _, result in decode_many([image(frame) for frame in every], threads=2)]
+    assert all(np.array_equal(result, frame) for result, frame in zip(retained, every, strict=True))
 
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="the NumPy backend takes new memory each time")
@@ -115,18 +115,18 @@ def test_a_slow_source_does_not_let_those_behind_it_pile_up() -> None:
         + head[group_length + 4 :]
     )
     slow = head + compress.compress(plain_file[start:]) + compress.flush()
-    taken = 0
+    taken_count = 0
 
     def sources() -> Iterator[bytes]:
-        nonlocal taken
+        nonlocal taken_count
         for source in (slow, *[small] * 3, slow, *[small] * 1500):
-            taken += 1
+            taken_count += 1
             yield source
 
     results = decode_many(sources(), threads=2)
     _, first = next(results)
     assert first.shape == (3000, 3000)
-    assert taken < 600
+    assert taken_count < 600
     assert sum(1 for _ in results) == 1504
 
 
@@ -154,14 +154,14 @@ def test_sources_of_the_core_and_of_others_wait_for_each_other_only(
     monkeypatch.setattr(_many, "_BUFFER_BYTES", room_bytes)
     every = frames(90)
     sources: list[Any] = [image(frame) for frame in every]
-    for place in {*range(0, 90, 7), *range(40, 60), 89}:
-        sources[place] = pydicom.dcmread(io.BytesIO(sources[place]))
-    found = list(decode_many(sources, threads=threads, ordered=ordered))
-    assert len(found) == 90
-    by_source = {id(source): result for source, result in found}
+    for index in {*range(0, 90, 7), *range(40, 60), 89}:
+        sources[index] = pydicom.dcmread(io.BytesIO(sources[index]))
+    decoded = list(decode_many(sources, threads=threads, ordered=ordered))
+    assert len(decoded) == 90
+    by_source = {id(source): result for source, result in decoded}
     assert all(np.array_equal(by_source[id(source)], frame) for source, frame in zip(sources, every, strict=True))
     if ordered:
-        assert all(source is given for (source, _), given in zip(found, sources, strict=True))
+        assert all(source is given for (source, _), given in zip(decoded, sources, strict=True))
 
 
 def test_threads_that_wait_for_room_end_with_the_iterator(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,20 +193,20 @@ class _Slow(Dataset):
 def test_what_waits_for_a_slow_source_is_bounded_also_where_its_results_are_small(others: bytes) -> None:
     enough = threading.Event()
     good = image(frames(1, 8, 8)[0])
-    asked = 0
+    requested = 0
 
     def sources() -> Iterator[Any]:
-        nonlocal asked
+        nonlocal requested
         yield _Slow(good, enough)
-        while asked < 4000:
-            asked += 1
+        while requested < 4000:
+            requested += 1
             # With much behind the pixel data, or nothing that can be decoded.
             yield good + others if others and dicoxide.backend == "rust" else b"no image"
 
     results = decode_many(sources(), threads=2, on_error="return")
     threading.Timer(1.5, enough.set).start()
     next(results)
-    assert asked <= (48 + 2 if others and dicoxide.backend == "rust" else 2 * 128 + 2)
+    assert requested <= (48 + 2 if others and dicoxide.backend == "rust" else 2 * 128 + 2)
     results.close()  # type: ignore[attr-defined]
 
 
@@ -230,8 +230,8 @@ def test_a_fork_by_the_sources_themselves() -> None:
 
     def sources() -> Iterator[bytes]:
         nonlocal child
-        for place, frame in enumerate(every):
-            if place == 20:
+        for index, frame in enumerate(every):
+            if index == 20:
                 child = os.fork()
             yield image(frame)
 

@@ -39,15 +39,15 @@ def test_the_affine_meets_every_position(a: float, b: float, c: float, spacing: 
     orientation = turned(a, b, c)
     start = np.array([12.5, -300, 40.25])
     positions = start + np.outer(np.arange(count) * spacing, normal(orientation))
-    found, findings = geometry.compute_geometry(positions, orientation, (0.5, 0.75), None)
+    result, findings = geometry.compute_geometry(positions, orientation, (0.5, 0.75), None)
     assert findings == []
     voxels = np.stack([np.zeros(count), np.zeros(count), np.arange(count), np.ones(count)])
-    np.testing.assert_allclose((found.affine @ voxels)[:3].T, positions, atol=1e-9 * count * spacing + 1e-9)
-    np.testing.assert_allclose(found.direction.T @ found.direction, np.eye(3), atol=1e-12)
-    assert np.linalg.det(found.direction) == pytest.approx(1)
-    np.testing.assert_allclose(found.direction * found.spacing, found.affine[:3, :3])
-    assert found.spacing[:2] == (0.75, 0.5)
-    assert found.origin == tuple(start)
+    np.testing.assert_allclose((result.affine @ voxels)[:3].T, positions, atol=1e-9 * count * spacing + 1e-9)
+    np.testing.assert_allclose(result.direction.T @ result.direction, np.eye(3), atol=1e-12)
+    assert np.linalg.det(result.direction) == pytest.approx(1)
+    np.testing.assert_allclose(result.direction * result.spacing, result.affine[:3, :3])
+    assert result.spacing[:2] == (0.75, 0.5)
+    assert result.origin == tuple(start)
 
 
 @given(a=angles, b=angles, c=angles, order=st.permutations(range(12)))

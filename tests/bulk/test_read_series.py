@@ -90,7 +90,7 @@ def test_folders_files_and_what_is_no_image(tmp_path: Path) -> None:
     write(report, tmp_path / "a" / "report.dcm")
     volumes = dicoxide.read_series(tmp_path)
     assert numbers(only(volumes)) == [0, 1, 2, 3]
-    assert {reason: len(found) for reason, found in volumes.skipped.items()} == {
+    assert {reason: len(result) for reason, result in volumes.skipped.items()} == {
         "not DICOM": 2,
         "DICOMDIR": 1,
         "no image": 1,
@@ -131,8 +131,8 @@ def test_series_are_apart_and_in_order(tmp_path: Path) -> None:
     write_all(stack(3, SeriesInstanceUID=None), tmp_path / "one")
     write_all(stack(2, SeriesInstanceUID=None), tmp_path / "two")
     volumes = dicoxide.read_series(tmp_path)
-    found = [(volume.series_instance_uid, volume.shape[0]) for volume in volumes]
-    assert found == [("", 3), ("", 2), ("1.2.9", 2), ("1.2.1", 2), ("1.2.0", 2)]
+    result = [(volume.series_instance_uid, volume.shape[0]) for volume in volumes]
+    assert result == [("", 3), ("", 2), ("1.2.9", 2), ("1.2.1", 2), ("1.2.0", 2)]
 
 
 def test_gaps_are_named(tmp_path: Path) -> None:
@@ -316,7 +316,7 @@ def test_every_image_that_pydicom_ships_is_in_one_volume(tmp_path: Path) -> None
     seen = [source for volume in volumes for source in volume.sources]
     assert len(seen) == len(set(seen))
     for volume in volumes:
-        for at in {0, len(volume.sources) - 1} - volume.errors.keys():
-            path, frame = volume.sources[at]
-            plane = volume.array.reshape(-1, *volume.plan.frame_shape)[at]
+        for index in {0, len(volume.sources) - 1} - volume.errors.keys():
+            path, frame = volume.sources[index]
+            plane = volume.array.reshape(-1, *volume.plan.frame_shape)[index]
             np.testing.assert_array_equal(plane, dicoxide.decode(path, frames=frame), err_msg=path)

@@ -57,8 +57,8 @@ def test_dose_grids_lie_by_their_offsets(tmp_path: Path, step: float, start: flo
 def test_dose_grids_may_give_coordinates(tmp_path: Path) -> None:
     upside_down = [1, 0, 0, 0, -1, 0]
     offsets = [-20.0, -18.0, -16.0]
-    place = {"ImagePositionPatient": [1, 2, -20], "ImageOrientationPatient": upside_down}
-    path = write(image(NumberOfFrames=3, GridFrameOffsetVector=offsets, **place), tmp_path / "dose")
+    offset = {"ImagePositionPatient": [1, 2, -20], "ImageOrientationPatient": upside_down}
+    path = write(image(NumberOfFrames=3, GridFrameOffsetVector=offsets, **offset), tmp_path / "dose")
     volume = only(dicoxide.read_series(tmp_path))
     assert volume.origin == (1.0, 2.0, -16.0)
     np.testing.assert_array_equal(volume.direction[:, 2], (0, 0, -1))
@@ -93,8 +93,8 @@ def test_enhanced_frames_lie_by_their_functional_groups(tmp_path: Path) -> None:
     assert volume.shape == (6, 5, 7)
     assert volume.spacing == (0.75, 0.5, 2.0)
     decoded = dicoxide.decode(path)
-    places = [frame["PlanePositionSequence"].ImagePositionPatient for frame in frames]
-    order = sorted(range(6), key=lambda index: float(np.dot(places[index], normal(CORONAL))))
+    positions = [frame["PlanePositionSequence"].ImagePositionPatient for frame in frames]
+    order = sorted(range(6), key=lambda index: float(np.dot(positions[index], normal(CORONAL))))
     np.testing.assert_array_equal(volume.array, decoded[order])
     assert [frame for _, frame in volume.sources] == order
     assert "PerFrameFunctionalGroupsSequence" not in volume.attributes

@@ -48,12 +48,12 @@ def header(path: str, slices: tuple[Slice, ...], **others: Any) -> Header:
         "dtype": "<i2",
     }
     named = {"study_instance_uid": "1", "series_instance_uid": "1.1", "series_number": 1, "modality": "MR"}
-    placed = tuple(one._replace(path=path, frame=frame) for frame, one in enumerate(slices))
+    placed = tuple(slice_._replace(path=path, frame=frame) for frame, slice_ in enumerate(slices))
     return Header(path=path, description="", slices=placed, **(fields | named | others))
 
 
 def check(headers: list[Header], plans: list[VolumePlan]) -> None:
-    given_frames = {(one.path, one.frame) for header in headers for one in header.slices}
+    given_frames = {(slice_.path, slice_.frame) for header in headers for slice_ in header.slices}
     placed = [source for plan in plans for source in plan.sources]
     assert len(placed) == len(set(placed))
     assert set(placed) <= given_frames
@@ -67,7 +67,7 @@ def check(headers: list[Header], plans: list[VolumePlan]) -> None:
             assert all(0 <= index < plan.depth for index in finding.slices), finding
         if plan.geometry is not None:
             assert np.isfinite(plan.geometry.affine).all()
-            grid = np.array([one.position for one in plan.slices]).reshape(-1, plan.depth, 3)
+            grid = np.array([slice_.position for slice_ in plan.slices]).reshape(-1, plan.depth, 3)
             assert (grid == grid[0]).all()
             along = grid[0] @ np.cross(plan.slices[0].orientation[:3], plan.slices[0].orientation[3:])
             assert (np.diff(along) > 0).all()
@@ -76,7 +76,9 @@ def check(headers: list[Header], plans: list[VolumePlan]) -> None:
 @examples(150)
 @given(st.lists(slices, min_size=1, max_size=24), st.booleans())
 def test_no_frame_is_lost_or_twice(some: list[Slice], are_frames: bool) -> None:
-    headers = [header("all", tuple(some))] if are_frames else [header(str(at), (one,)) for at, one in enumerate(some)]
+    headers = (
+        [header("all", tuple(some))] if are_frames else [header(str(index), (item,)) for index, item in enumerate(some)]
+    )
     check(headers, _plan_one_series(headers))
 
 
@@ -88,14 +90,14 @@ def test_no_frame_is_lost_or_twice(some: list[Slice], are_frames: bool) -> None:
 def test_incomplete_grids_lose_nothing_that_a_tag_tells_apart(some: list[tuple[Any, ...]], which: Any) -> None:
     plain = Slice("", 0, "", None, None, AXIAL, (1.0, 1.0), 1.0, (), "", None, (), (), (), None)
     headers = []
-    for at, (z, first, second, _) in enumerate(some):
-        keys = tuple(None if one is None else float((first, second)[one]) for one in which)
-        headers.append(header(str(at), (plain._replace(position=(0.0, 0.0, float(z)), keys=keys),)))
+    for index, (z, first, second, _) in enumerate(some):
+        keys = tuple(None if item is None else float((first, second)[item]) for item in which)
+        headers.append(header(str(index), (plain._replace(position=(0.0, 0.0, float(z)), keys=keys),)))
     plans = _plan_one_series(headers)
     check(headers, plans)
     tags = which[:4]
-    told = {(z, *((first, second)[one] for one in tags if one is not None)) for z, first, second, _ in some}
-    assert len({source for plan in plans for source in plan.sources}) >= len(told)
+    reported = {(z, *((first, second)[tag] for tag in tags if tag is not None)) for z, first, second, _ in some}
+    assert len({source for plan in plans for source in plan.sources}) >= len(reported)
 
 
 @pytest.mark.serial
@@ -104,14 +106,16 @@ def test_thousands_of_slices_are_sorted_in_linear_time() -> None:
 
     def took(count: int) -> float:
         headers = []
-        for at in range(count):
-            keys = (float(at % 10), *[None] * 5, float(at), None)
-            one = plain._replace(sop_instance_uid=str(at), instance_number=at, position=(0.0, 0.0, at // 10), keys=keys)
-            headers.append(header(f"{at * 7919 % count:06}", (one,)))
-        begun = time.process_time()
+        for index in range(count):
+            keys = (float(index % 10), *[None] * 5, float(index), None)
+            one = plain._replace(
+                sop_instance_uid=str(index), instance_number=index, position=(0.0, 0.0, index // 10), keys=keys
+            )
+            headers.append(header(f"{index * 7919 % count:06}", (one,)))
+        started_at = time.process_time()
         (plan,) = _plan_one_series(headers)
         assert plan.shape[:2] == (10, count // 10)
-        return time.process_time() - begun
+        return time.process_time() - started_at
 
     took(1000)
     assert min(took(20_000) for _ in range(3)) < 30 * min(took(2000) for _ in range(5))

@@ -28,9 +28,9 @@ def test_a_folder_of_series(tmp_path: Path) -> None:
     (tmp_path / "in" / "empty").touch()
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--json")
     assert done.code == 0, done.err
-    found = done.document
-    assert (found["files"], found["skipped"], found["frames"]) == (8, 2, 8)
-    assert [(one["name"], one["status"], one["written"]) for one in found["series"]] == [
+    report = done.document
+    assert (report["files"], report["skipped"], report["frames"]) == (8, 2, 8)
+    assert [(series["name"], series["status"], series["written"]) for series in report["series"]] == [
         ("1.2.3.4", "written", 5),
         ("1.2.3.5", "written", 3),
     ]
@@ -38,13 +38,13 @@ def test_a_folder_of_series(tmp_path: Path) -> None:
         array = np.load(tmp_path / "out" / f"{name}.npy")
         assert array.dtype == np.uint16
         np.testing.assert_array_equal(array, stacked(paths))
-        told = json.loads((tmp_path / "out" / f"{name}.json").read_text())
-        assert told["sources"] == [str(path) for path in paths]
-        assert told["sop_instance_uids"] == [f"{name}.{index + 1}" for index in range(len(paths))]
-        assert told["RescaleIntercept"] == [-1024.0] * len(paths)
-        assert told["spacing"] == [2.5, 0.5, 0.75]
-        assert told["affine_lps"] == [[0.75, 0, 0, -10], [0, 0.5, 0, -20], [0, 0, 2.5, 0], [0, 0, 0, 1]]
-        assert told["missing"] == []
+        sidecar = json.loads((tmp_path / "out" / f"{name}.json").read_text())
+        assert sidecar["sources"] == [str(path) for path in paths]
+        assert sidecar["sop_instance_uids"] == [f"{name}.{index + 1}" for index in range(len(paths))]
+        assert sidecar["RescaleIntercept"] == [-1024.0] * len(paths)
+        assert sidecar["spacing"] == [2.5, 0.5, 0.75]
+        assert sidecar["affine_lps"] == [[0.75, 0, 0, -10], [0, 0.5, 0, -20], [0, 0, 2.5, 0], [0, 0, 0, 1]]
+        assert sidecar["missing"] == []
     assert (tmp_path / "out" / "errors.jsonl").read_text() == ""
     assert not (tmp_path / "out" / ".partial").exists()
 
@@ -63,7 +63,7 @@ def test_a_pattern_or_a_path_that_is_not_there_is_a_failure(tmp_path: Path) -> N
         "decode", tmp_path / "in", tmp_path / "gone", tmp_path / "*.nothing", "-o", tmp_path / "out", "--format", "npy"
     )
     assert done.code == 1
-    assert {(Path(one["path"]).name, one["kind"]) for one in lines(tmp_path / "out" / "errors.jsonl")} == {
+    assert {(Path(line["path"]).name, line["kind"]) for line in lines(tmp_path / "out" / "errors.jsonl")} == {
         ("gone", "Unreadable"),
         ("*.nothing", "Unreadable"),
     }
@@ -81,9 +81,9 @@ def test_every_bad_file_is_named_and_the_others_are_done(tmp_path: Path) -> None
     shutil.copy(get_testdata_file("rtstruct.dcm"), tmp_path / "in")
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--json")
     assert done.code == 1
-    failures = {Path(one["path"]).name: one for one in lines(tmp_path / "out" / "errors.jsonl")}
-    assert failures == {Path(one["path"]).name: one for one in done.document["failures"]}
-    kinds = {name: one["kind"] for name, one in failures.items()}
+    failures = {Path(line["path"]).name: line for line in lines(tmp_path / "out" / "errors.jsonl")}
+    assert failures == {Path(failure["path"]).name: failure for failure in done.document["failures"]}
+    kinds = {name: line["kind"] for name, line in failures.items()}
     assert kinds.pop("cut.dcm") in {"Truncated", "Malformed", "Mismatch"}
     assert kinds == {
         broken[1].name: "Truncated",
@@ -102,12 +102,12 @@ def test_every_bad_file_is_named_and_the_others_are_done(tmp_path: Path) -> None
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(good))
     # Without the slice that failed: no hole, and it is named.
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.9.npy"), stacked([broken[0], broken[2]]))
-    told = json.loads((tmp_path / "out" / "1.2.3.9.json").read_text())
-    assert [one["path"] for one in told["missing"]] == [str(broken[1])]
-    assert told["sop_instance_uids"] == ["1.2.3.9.1", "1.2.3.9.3"]
-    assert told["spacing"][0] == 5.0
-    assert told["findings"] == ["1 of 3 slices are missing"]
-    statuses = {one["name"]: one["status"] for one in done.document["series"]}
+    sidecar = json.loads((tmp_path / "out" / "1.2.3.9.json").read_text())
+    assert [missing["path"] for missing in sidecar["missing"]] == [str(broken[1])]
+    assert sidecar["sop_instance_uids"] == ["1.2.3.9.1", "1.2.3.9.3"]
+    assert sidecar["spacing"][0] == 5.0
+    assert sidecar["findings"] == ["1 of 3 slices are missing"]
+    statuses = {series["name"]: series["status"] for series in done.document["series"]}
     assert statuses == {"1.2.3.4": "written", "1.2.3.8": "failed", "1.2.3.9": "incomplete"}
 
 
@@ -118,13 +118,13 @@ def test_stopping_at_the_first_failure(tmp_path: Path) -> None:
     write_series(tmp_path / "in", 2, series="1.2.3.5")
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--on-error", "raise", "--json")
     assert done.code == 1
-    assert [one["status"] for one in done.document["series"]] == ["written", "failed", "not done"]
+    assert [series["status"] for series in done.document["series"]] == ["written", "failed", "not done"]
     assert len(lines(tmp_path / "out" / "errors.jsonl")) == 1
     assert not (tmp_path / "out" / "1.2.3.4.npy").exists()
     (tmp_path / "in" / "empty.dcm").touch()
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--on-error", "raise", "--resume", "--json")
     assert done.code == 1
-    assert [one["kind"] for one in done.document["failures"]] == ["NotDicom"]
+    assert [failure["kind"] for failure in done.document["failures"]] == ["NotDicom"]
 
 
 def test_sources_that_are_no_folder_of_files(tmp_path: Path) -> None:
@@ -136,9 +136,11 @@ def test_sources_that_are_no_folder_of_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "in" / "pipe")
     shutil.copy(PYDICOM_FILES / "test_files" / "dicomdirtests" / "DICOMDIR", tmp_path / "in" / "index")
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--json")
-    found = done.document
-    assert (found["files"], found["skipped"], found["dicomdirs"], found["duplicates"]) == (2, 1, 1, 1)
-    assert [(Path(one["path"]).name, one["kind"]) for one in found["failures"]] == [("dangling.dcm", "Unreadable")]
+    report = done.document
+    assert (report["files"], report["skipped"], report["dicomdirs"], report["duplicates"]) == (2, 1, 1, 1)
+    assert [(Path(failure["path"]).name, failure["kind"]) for failure in report["failures"]] == [
+        ("dangling.dcm", "Unreadable")
+    ]
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
 
 
@@ -154,8 +156,11 @@ def test_what_may_not_be_read(tmp_path: Path) -> None:
     finally:
         (tmp_path / "in" / "closed").chmod(0o700)
     assert done.code == 1
-    assert {one["path"] for one in done.document["failures"]} == {str(paths[1]), str(tmp_path / "in" / "closed")}
-    assert {one["kind"] for one in done.document["failures"]} == {"Unreadable"}
+    assert {failure["path"] for failure in done.document["failures"]} == {
+        str(paths[1]),
+        str(tmp_path / "in" / "closed"),
+    }
+    assert {failure["kind"] for failure in done.document["failures"]} == {"Unreadable"}
     assert len(np.load(tmp_path / "out" / "1.2.3.4.npy")) == 2
 
 
@@ -177,13 +182,13 @@ def test_a_multi_frame_file_is_a_stack(tmp_path: Path) -> None:
     source = EMRI
     expected = pydicom.dcmread(source).pixel_array
     assert decode_to_npy(source, tmp_path / "out").code == 0
-    (made,) = (tmp_path / "out").glob("*.npy")
-    np.testing.assert_array_equal(np.load(made), expected)
+    (output,) = (tmp_path / "out").glob("*.npy")
+    np.testing.assert_array_equal(np.load(output), expected)
     assert decode_to_npy(source, tmp_path / "some", "--frames", "0,-1,3:6").code == 0
-    (made,) = (tmp_path / "some").glob("*.npy")
-    np.testing.assert_array_equal(np.load(made), expected[[0, 9, 3, 4, 5]])
-    told = json.loads(made.with_suffix(".json").read_text())
-    assert told["frame_indices"] == [0, 9, 3, 4, 5]
+    (output,) = (tmp_path / "some").glob("*.npy")
+    np.testing.assert_array_equal(np.load(output), expected[[0, 9, 3, 4, 5]])
+    sidecar = json.loads(output.with_suffix(".json").read_text())
+    assert sidecar["frame_indices"] == [0, 9, 3, 4, 5]
     done = decode_to_npy(source, tmp_path / "none", "--frames", "10", "--json")
     assert done.code == 1
     assert done.document["failures"][0]["message"] == "frame index 10 is out of range for 10 frames"
@@ -201,11 +206,11 @@ def test_names_are_told_apart(tmp_path: Path) -> None:
     edited(tmp_path / "d" / "y.dcm", SOPInstanceUID="1.2.3.9")
     (nameless,) = write_series(tmp_path / "e", 1, seed=3)
     edited(nameless, SeriesInstanceUID=None)
-    found = decode_to_npy(tmp_path, tmp_path / "out", "--json").document
-    names = [one["name"] for one in found["series"]]
+    report = decode_to_npy(tmp_path, tmp_path / "out", "--json").document
+    names = [series["name"] for series in report["series"]]
     assert len(set(names)) == 6
     assert {"1.2.3.4_1", "1.2.3.4_2", "1.2.3_4"} <= set(names)
-    assert [one["slices"] for one in found["series"] if one["modality"] == "MR"] == [10, 10]
+    assert [series["slices"] for series in report["series"] if series["modality"] == "MR"] == [10, 10]
     assert sum(name.startswith(nameless.name) for name in names) == 1
     assert len(list((tmp_path / "out").glob("*.npy"))) == 6
 
@@ -216,9 +221,9 @@ def test_a_broken_frame_leaves_the_others(tmp_path: Path) -> None:
     cut_frame(tmp_path / "in.dcm", 4)
     done = decode_to_npy(tmp_path / "in.dcm", tmp_path / "out", "--json")
     assert done.code == 1
-    assert [one["frame_index"] for one in done.document["failures"]] == [4]
-    (made,) = (tmp_path / "out").glob("*.npy")
-    np.testing.assert_array_equal(np.load(made), np.delete(expected, 4, 0))
+    assert [failure["frame_index"] for failure in done.document["failures"]] == [4]
+    (output,) = (tmp_path / "out").glob("*.npy")
+    np.testing.assert_array_equal(np.load(output), np.delete(expected, 4, 0))
 
 
 def test_values_that_are_rescaled(tmp_path: Path) -> None:
@@ -226,13 +231,13 @@ def test_values_that_are_rescaled(tmp_path: Path) -> None:
     stored = stacked(paths).astype(float)
     expected = stored * np.array([1, 2, 3])[:, None, None] + np.array([-1024, 0, 10])[:, None, None]
     assert decode_to_npy(tmp_path / "in", tmp_path / "out", "--rescale").code == 0
-    made = np.load(tmp_path / "out" / "1.2.3.4.npy")
-    assert made.dtype == np.float32
-    np.testing.assert_array_equal(made, expected)
+    output = np.load(tmp_path / "out" / "1.2.3.4.npy")
+    assert output.dtype == np.float32
+    np.testing.assert_array_equal(output, expected)
     assert decode_to_npy(tmp_path / "in", tmp_path / "int", "--rescale", "--dtype", "int16").code == 0
-    made = np.load(tmp_path / "int" / "1.2.3.4.npy")
-    assert made.dtype == np.int16
-    np.testing.assert_array_equal(made, expected)
+    output = np.load(tmp_path / "int" / "1.2.3.4.npy")
+    assert output.dtype == np.int16
+    np.testing.assert_array_equal(output, expected)
     assert decode_to_npy(tmp_path / "in", tmp_path / "wide", "--dtype", "int32").code == 0
     assert np.load(tmp_path / "wide" / "1.2.3.4.npy").dtype == np.int32
 
@@ -243,7 +248,7 @@ def test_options_that_do_not_fit_an_image_are_its_failure(tmp_path: Path) -> Non
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--rescale", "--dtype", "int16", "--json")
     assert done.code == 1
     failures = done.document["failures"]
-    assert {(Path(one["path"]).name, one["kind"]) for one in failures} == {
+    assert {(Path(failure["path"]).name, failure["kind"]) for failure in failures} == {
         (paths[2].name, "Request"),
         ("SC_rgb_small_odd.dcm", "Request"),
     }
@@ -254,7 +259,7 @@ def test_limits_and_strictness(tmp_path: Path) -> None:
     write_series(tmp_path / "in", 2)
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--max-bytes", "100", "--json")
     assert done.code == 1
-    assert {one["kind"] for one in done.document["failures"]} == {"LimitExceeded"}
+    assert {failure["kind"] for failure in done.document["failures"]} == {"LimitExceeded"}
     assert done.document["series"][0]["status"] == "failed"
     assert not list((tmp_path / "out").glob("1.*"))
     (path,) = write_series(tmp_path / "odd", 1)
@@ -288,13 +293,15 @@ def test_every_image_of_pydicom(tmp_path: Path) -> None:
     assert done.code == 1
     checked = left_out = 0
     for sidecar in (tmp_path / "out").glob("*.json"):
-        told = json.loads(sidecar.read_text())
+        report = json.loads(sidecar.read_text())
         array = np.load(sidecar.with_suffix(".npy"))
-        assert len(array) == len(told["sources"])
-        left_out += sum("already in the volume; left out" in finding for finding in told["findings"])
-        for place, (path, frame) in enumerate(zip(told["sources"], told["frame_indices"], strict=True)):
+        assert len(array) == len(report["sources"])
+        left_out += sum("already in the volume; left out" in finding for finding in report["findings"])
+        for index, (path, frame) in enumerate(zip(report["sources"], report["frame_indices"], strict=True)):
             syntax = (
-                told["transfer_syntax"] if isinstance(told["transfer_syntax"], str) else told["transfer_syntax"][place]
+                report["transfer_syntax"]
+                if isinstance(report["transfer_syntax"], str)
+                else report["transfer_syntax"][index]
             )
             if syntax.startswith("1.2.840.10008.1.2.4") and syntax not in {
                 "1.2.840.10008.1.2.4.57",
@@ -304,17 +311,17 @@ def test_every_image_of_pydicom(tmp_path: Path) -> None:
             with warnings.catch_warnings(), dicoxide.enabled():
                 warnings.simplefilter("ignore")
                 expected = pydicom.dcmread(path, force=True).pixel_array
-            np.testing.assert_array_equal(array[place], expected if frame is None else expected[frame])
+            np.testing.assert_array_equal(array[index], expected if frame is None else expected[frame])
             checked += 1
     assert checked > 50
     assert left_out
     # Nothing is lost in silence: what is in no array is named with the arrays, or in the ledger of failures.
-    told = (tmp_path / "out" / "errors.jsonl").read_text()
-    told += "".join(path.read_text() for path in (tmp_path / "out").glob("*.json"))
+    report = (tmp_path / "out" / "errors.jsonl").read_text()
+    report += "".join(path.read_text() for path in (tmp_path / "out").glob("*.json"))
     for path in (PYDICOM_FILES / "test_files").rglob("*.dcm"):
         with path.open("rb") as file:
             is_part10 = file.read(132)[128:] == b"DICM"
-        assert not is_part10 or "DICOMDIR" in path.name or json.dumps(str(path))[1:-1] in told, path
+        assert not is_part10 or "DICOMDIR" in path.name or json.dumps(str(path))[1:-1] in report, path
 
 
 def test_what_looks_like_dicom() -> None:

@@ -32,7 +32,7 @@ def test_resuming_what_is_complete(tmp_path: Path) -> None:
     def statuses(*more: object) -> list[str]:
         done = decode_to_npy(tmp_path / "in", out, "--resume", "--json", *more)
         assert done.code == 0, done.err
-        return [one["status"] for one in done.document["series"]]
+        return [series["status"] for series in done.document["series"]]
 
     assert statuses() == ["resumed", "resumed"]
     assert (out / "1.2.3.4.npy").stat().st_mtime_ns == before
@@ -123,11 +123,11 @@ def test_a_full_disk(tmp_path: Path, form: str) -> None:
     (failure,) = lines(tmp_path / "out" / "errors.jsonl")
     assert (failure["kind"], failure["series"]) == ("Write", "1.2.3.1")
     assert "file too large" in failure["message"]
-    assert [one["status"] for one in done.document["series"]] == ["failed", "written"]
+    assert [series["status"] for series in done.document["series"]] == ["failed", "written"]
     assert not list((tmp_path / "out").glob("1.2.3.1*"))
     assert list((tmp_path / "out").glob("1.2.3.2*"))
     assert not (tmp_path / "out" / ".partial").exists()
     again = dicoxide_command(*arguments, "--resume")
     assert again.code == 0
-    assert [one["status"] for one in again.document["series"]] == ["written", "resumed"]
-    assert [one["written"] for one in again.document["series"]] == [40, 3]
+    assert [series["status"] for series in again.document["series"]] == ["written", "resumed"]
+    assert [series["written"] for series in again.document["series"]] == [40, 3]

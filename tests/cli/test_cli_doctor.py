@@ -27,13 +27,13 @@ def test_json_is_one_document_and_nothing_else(capsys: pytest.CaptureFixture[str
     assert cli.main(["doctor", "--json"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    found = json.loads(captured.out)
-    assert found == doctor.report()
-    assert found["dicoxide"] == dicoxide.__version__
-    assert found["backend"] == dicoxide.backend
-    assert found["pydicom"] == metadata.version("pydicom")
-    told = {entry.pop("uid"): entry for entry in found["transfer_syntaxes"]}
-    assert told == {uid: entry._asdict() for uid, entry in dicoxide.capabilities().items()}
+    result = json.loads(captured.out)
+    assert result == doctor.report()
+    assert result["dicoxide"] == dicoxide.__version__
+    assert result["backend"] == dicoxide.backend
+    assert result["pydicom"] == metadata.version("pydicom")
+    reported = {entry.pop("uid"): entry for entry in result["transfer_syntaxes"]}
+    assert reported == {uid: entry._asdict() for uid, entry in dicoxide.capabilities().items()}
 
 
 def test_what_others_print_goes_to_the_error_stream(
@@ -53,18 +53,18 @@ def test_what_others_print_goes_to_the_error_stream(
 def test_text_has_what_json_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor"]) == 0
     out = capsys.readouterr().out
-    found = doctor.report()
-    for row in (*found["transfer_syntaxes"], *found["extras"], *found["decoders"], *found["plugins"]):
+    document = doctor.report()
+    for row in (*document["transfer_syntaxes"], *document["extras"], *document["decoders"], *document["plugins"]):
         for value in row.values():
             assert not isinstance(value, str) or value in out
     for key in ("dicoxide", "python", "numpy", "pydicom", "backend", "cpu_path"):
-        assert found[key] in out
+        assert document[key] in out
     assert not any(line != line.rstrip() for line in out.splitlines())
 
 
 def test_text_where_nothing_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    found = doctor.report() | {"decoders": [], "plugins": []}
-    monkeypatch.setattr(doctor, "report", lambda: found)
+    document = doctor.report() | {"decoders": [], "plugins": []}
+    monkeypatch.setattr(doctor, "report", lambda: document)
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out.count("\n  none\n") == 2
 
@@ -82,8 +82,8 @@ def test_plugins_of_pydicom_with_their_packages() -> None:
 def test_whether_it_is_enabled(capsys: pytest.CaptureFixture[str]) -> None:
     assert not doctor.report()["enabled"]
     with dicoxide.enabled(threads=3):
-        found = doctor.report()
-        assert (found["enabled"], found["enabled_threads"]) == (True, 3)
+        document = doctor.report()
+        assert (document["enabled"], document["enabled_threads"]) == (True, 3)
         cli.main(["doctor"])
     assert re.search(r"enabled +yes\b", capsys.readouterr().out)
 
@@ -91,13 +91,13 @@ def test_whether_it_is_enabled(capsys: pytest.CaptureFixture[str]) -> None:
 def test_forced_paths_are_told() -> None:
     done = doctor_command("doctor", "--json", DICOXIDE_CPU="portable", DICOXIDE_PURE_PYTHON="0")
     assert done.returncode == 0
-    found = json.loads(done.stdout)
-    assert (found["backend"], found["cpu_path"]) == ("rust", "portable")
+    result = json.loads(done.stdout)
+    assert (result["backend"], result["cpu_path"]) == ("rust", "portable")
     done = doctor_command("doctor", "--json", DICOXIDE_PURE_PYTHON="1", PYTHONWARNINGS="default")
     assert done.returncode == 0
-    found = json.loads(done.stdout)
-    assert (found["backend"], found["cpu_path"]) == ("numpy", "numpy")
-    assert found["backend_why"] == "DICOXIDE_PURE_PYTHON is set"
+    result = json.loads(done.stdout)
+    assert (result["backend"], result["cpu_path"]) == ("numpy", "numpy")
+    assert result["backend_why"] == "DICOXIDE_PURE_PYTHON is set"
     assert "plain NumPy" in done.stderr
     done = doctor_command("doctor", DICOXIDE_CPU="fastest")
     assert "DICOXIDE_CPU=portable|x86-64-v3" in done.stdout
@@ -109,9 +109,9 @@ def test_every_variable_is_one_that_something_reads() -> None:
     text = "".join(path.read_text() for path in sources)
     read = set(re.findall(r'(?:var_os|environ\.get)\("(DICOXIDE_\w+)"', text))
     assert {variable["name"] for variable in doctor.report()["environment"]} == read
-    told = (ROOT / "CONTRIBUTING.md").read_text()
+    reported = (ROOT / "CONTRIBUTING.md").read_text()
     for variable in doctor.report()["environment"]:
-        assert variable["name"] in told
+        assert variable["name"] in reported
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["doctor", "--no-such-option"], ["doctor", "surplus"]])

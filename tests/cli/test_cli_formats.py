@@ -44,14 +44,14 @@ class TestZarr:
         array = group["1.2.3.4"]
         assert array.dtype == np.uint16
         assert array.metadata.dimension_names == ("slice", "row", "column")
-        told = dict(array.attrs)
-        assert told["affine_lps"] == [[0.75, 0, 0, -10], [0, 0.5, 0, -20], [0, 0, 2.5, 0], [0, 0, 0, 1]]
-        assert told["RescaleSlope"] == [1.0] * 5
-        assert told["transfer_syntax"] == "1.2.840.10008.1.2.1"
-        assert told["sources"] == [str(path) for path in paths]
-        assert told["sop_instance_uids"] == [f"1.2.3.4.{index + 1}" for index in range(5)]
-        assert told["attributes"]["Modality"] == "CT"
-        assert told["values"] == "stored"
+        attributes = dict(array.attrs)
+        assert attributes["affine_lps"] == [[0.75, 0, 0, -10], [0, 0.5, 0, -20], [0, 0, 2.5, 0], [0, 0, 0, 1]]
+        assert attributes["RescaleSlope"] == [1.0] * 5
+        assert attributes["transfer_syntax"] == "1.2.840.10008.1.2.1"
+        assert attributes["sources"] == [str(path) for path in paths]
+        assert attributes["sop_instance_uids"] == [f"1.2.3.4.{index + 1}" for index in range(5)]
+        assert attributes["attributes"]["Modality"] == "CT"
+        assert attributes["values"] == "stored"
 
     def test_many_chunks_go_into_shards(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from dicoxide import cli
@@ -104,7 +104,7 @@ class TestZarr:
         assert done.code == 1
         array = self.zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"]
         np.testing.assert_array_equal(array[:], stacked([paths[0], paths[2], paths[3]]))
-        assert [one["sop_instance_uid"] for one in array.attrs["missing"]] == ["1.2.3.4.2", "1.2.3.4.5"]
+        assert [missing["sop_instance_uid"] for missing in array.attrs["missing"]] == ["1.2.3.4.2", "1.2.3.4.5"]
         assert array.attrs["affine_lps"] is None
         assert array.attrs["findings"] == [
             "2 of 5 slices are missing",
@@ -160,18 +160,18 @@ class TestNifti:
         sitk = pytest.importorskip("SimpleITK")
         normal = np.cross(orientation[:3], orientation[3:])
         positions = tuple(
-            [float(one) for one in np.array([5.0, -7.0, 11.0]) + 1.5 * index * normal] for index in range(6)
+            [float(item) for item in np.array([5.0, -7.0, 11.0]) + 1.5 * index * normal] for index in range(6)
         )
         paths = write_series(tmp_path / "in", 6, ImageOrientationPatient=orientation, ImagePositionPatient=positions)
         decode(tmp_path / "in", tmp_path / "out", "--format", "nifti", *more)
-        made = sitk.ReadImage(str(tmp_path / "out" / "1.2.3.4.nii.gz"))
+        output = sitk.ReadImage(str(tmp_path / "out" / "1.2.3.4.nii.gz"))
         names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path / "in"))
         assert sorted(names) == sorted(map(str, paths))
         reference = sitk.ReadImage(names)
-        np.testing.assert_array_equal(sitk.GetArrayFromImage(made), sitk.GetArrayFromImage(reference))
-        np.testing.assert_allclose(made.GetOrigin(), reference.GetOrigin(), atol=1e-4)
-        np.testing.assert_allclose(made.GetSpacing(), reference.GetSpacing(), rtol=1e-5)
-        np.testing.assert_allclose(made.GetDirection(), reference.GetDirection(), atol=1e-5)
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(output), sitk.GetArrayFromImage(reference))
+        np.testing.assert_allclose(output.GetOrigin(), reference.GetOrigin(), atol=1e-4)
+        np.testing.assert_allclose(output.GetSpacing(), reference.GetSpacing(), rtol=1e-5)
+        np.testing.assert_allclose(output.GetDirection(), reference.GetDirection(), atol=1e-5)
 
     def test_rescale_that_differs_is_told(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 3, RescaleSlope=(1, 2, 3))
@@ -184,24 +184,24 @@ class TestNifti:
     def test_without_geometry(self, tmp_path: Path) -> None:
         source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
         decode(source, tmp_path / "out", "--format", "nifti")
-        (made,) = (tmp_path / "out").glob("*.nii.gz")
-        image = self.nibabel.load(made)
+        (output,) = (tmp_path / "out").glob("*.nii.gz")
+        image = self.nibabel.load(output)
         colours = np.asarray(image.dataobj)
         expected = pydicom.dcmread(source).pixel_array
-        for place, name in enumerate("RGB"):
-            np.testing.assert_array_equal(colours[name][..., 0].T, expected[..., place])
+        for index, name in enumerate("RGB"):
+            np.testing.assert_array_equal(colours[name][..., 0].T, expected[..., index])
         assert image.header["sform_code"] == image.header["qform_code"] == 0
-        assert json.loads(made.with_name(made.name[:-7] + ".json").read_text())["findings"]
+        assert json.loads(output.with_name(output.name[:-7] + ".json").read_text())["findings"]
 
     def test_missing_slices(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 4, is_jpeg=True)
         cut_frame(paths[3])
         done = dicoxide_command("decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "nifti")
         assert done.code == 1
-        made = tmp_path / "out" / "1.2.3.4.nii.gz"
-        image = self.nibabel.load(made)
+        output = tmp_path / "out" / "1.2.3.4.nii.gz"
+        image = self.nibabel.load(output)
         np.testing.assert_array_equal(np.asarray(image.dataobj.get_unscaled()).T, stacked(paths[:3]))
-        assert len(gzip.decompress(made.read_bytes())) == 352 + 3 * 10 * 12 * 2
+        assert len(gzip.decompress(output.read_bytes())) == 352 + 3 * 10 * 12 * 2
 
 
 class TestPng:
@@ -219,13 +219,13 @@ class TestPng:
         folder = tmp_path / "out" / "1.2.3.4"
         assert sorted(path.name for path in folder.iterdir()) == ["0000.png", "0001.png", "0002.png", "series.json"]
         values = stacked(paths).astype(float) - 1024
-        for place, (center, width) in enumerate(((40, 400), (300, 1500))):
+        for index, (center, width) in enumerate(((40, 400), (300, 1500))):
             # PS3.3 C.11.2.1.2.1, written out.
-            x = values[place]
+            x = values[index]
             expected = ((x - (center - 0.5)) / (width - 1) + 0.5) * 255
             expected[x <= center - 0.5 - (width - 1) / 2] = 0
             expected[x > center - 0.5 + (width - 1) / 2] = 255
-            np.testing.assert_array_equal(self.load(folder / f"{place:04}.png"), np.rint(expected))
+            np.testing.assert_array_equal(self.load(folder / f"{index:04}.png"), np.rint(expected))
         # Of width 1, all above the centre less a half is white.
         np.testing.assert_array_equal(self.load(folder / "0002.png"), np.where(values[2] > 0.5, 255, 0))
 
@@ -252,8 +252,8 @@ class TestPng:
     def test_colour(self, tmp_path: Path) -> None:
         source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
         decode(source, tmp_path / "out", "--format", "png")
-        (made,) = (tmp_path / "out").glob("*/*.png")
-        np.testing.assert_array_equal(self.load(made), pydicom.dcmread(source).pixel_array)
+        (output,) = (tmp_path / "out").glob("*/*.png")
+        np.testing.assert_array_equal(self.load(output), pydicom.dcmread(source).pixel_array)
 
 
 @pytest.mark.parametrize("form", ["zarr", "npy", "nifti", "png"])
@@ -263,9 +263,9 @@ def test_every_format_of_a_mixed_folder(tmp_path: Path, form: str) -> None:
         if (source := get_testdata_file(name, download=False)) is not None:
             shutil.copy(source, tmp_path)
     shutil.copy(EMRI, tmp_path)
-    found = decode(tmp_path, tmp_path / "out", "--format", form)
-    assert {one["status"] for one in found["series"]} == {"written"}
-    for series in found["series"]:
+    decoded = decode(tmp_path, tmp_path / "out", "--format", form)
+    assert {series["status"] for series in decoded["series"]} == {"written"}
+    for series in decoded["series"]:
         for output in series["outputs"]:
             assert (tmp_path / "out" / output).exists()
 
@@ -297,10 +297,10 @@ def test_frames_of_one_file_have_places_of_their_own(tmp_path: Path) -> None:
         ds.PerFrameFunctionalGroupsSequence.append(group)
     ds.save_as(path)
     decode(path, tmp_path / "out", "--format", "npy", "--rescale")
-    told = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())
-    assert told["positions"] == [[0, 0, 4.0 * index] for index in range(4)]
-    assert told["RescaleSlope"] == [1, 2, 3, 4]
-    assert told["spacing"] == [4.0, 0.5, 0.75]
-    assert told["affine_lps"] == [[0.75, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]]
+    sidecar = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())
+    assert sidecar["positions"] == [[0, 0, 4.0 * index] for index in range(4)]
+    assert sidecar["RescaleSlope"] == [1, 2, 3, 4]
+    assert sidecar["spacing"] == [4.0, 0.5, 0.75]
+    assert sidecar["affine_lps"] == [[0.75, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]]
     slopes = np.arange(1, 5)[:, None, None]
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), pixels * slopes - (slopes - 1.0))

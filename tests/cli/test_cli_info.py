@@ -38,11 +38,13 @@ def test_a_folder_is_grouped_by_series(tmp_path: Path) -> None:
     write_series(tmp_path / "a", 4)
     write_series(tmp_path / "b", 2, series="1.2.3.5", is_jpeg=True)
     (tmp_path / "readme").write_text("no image")
-    found = dicoxide_command("info", tmp_path, "--json")
-    assert found.code == 0
-    document = found.document
+    result = dicoxide_command("info", tmp_path, "--json")
+    assert result.code == 0
+    document = result.document
     assert (document["found"], document["skipped"], document["files"]) == (6, 1, [])
-    assert [(one["name"], one["files"], one["slices"], one["modality"]) for one in document["series"]] == [
+    assert [
+        (series["name"], series["files"], series["slices"], series["modality"]) for series in document["series"]
+    ] == [
         ("1.2.3.4", 4, 4, "CT"),
         ("1.2.3.5", 2, 2, "CT"),
     ]
@@ -61,7 +63,7 @@ def test_what_is_no_image_and_what_nobody_decodes(tmp_path: Path) -> None:
     shutil.copy(get_testdata_file("rtplan.dcm"), tmp_path)
     done = dicoxide_command("info", tmp_path, "--json")
     assert done.code == 1
-    assert {Path(one["path"]).name: one["kind"] for one in done.document["failures"]} == {
+    assert {Path(failure["path"]).name: failure["kind"] for failure in done.document["failures"]} == {
         path.name: "Unsupported",
         "rtplan.dcm": "NoImage",
     }

@@ -53,14 +53,14 @@ def started_run(archive: Path, out: Path, *more: str, finished: int = 2) -> Iter
 def whole(out: Path, form: str, expected: dict[str, np.ndarray[Any, Any]]) -> int:
     """How many series have appeared; each is as it has to be."""
     if form == "npy":
-        found = {path.stem: np.load(path) for path in out.glob("*.npy")}
+        result = {path.stem: np.load(path) for path in out.glob("*.npy")}
     else:
         import zarr
 
-        found = {name: array[:] for name, array in zarr.open_group(out, mode="r").arrays()}
-    for name, array in found.items():
+        result = {name: array[:] for name, array in zarr.open_group(out, mode="r").arrays()}
+    for name, array in result.items():
         np.testing.assert_array_equal(array, expected[name])
-    return len(found)
+    return len(result)
 
 
 @pytest.mark.parametrize("form", ["npy", "zarr"])
@@ -75,7 +75,7 @@ def test_an_ended_run_leaves_whole_series_and_goes_on(
     out = tmp_path / "out"
     with started_run(folder, out, "--format", form, "--json", "--threads", "1") as process:
         process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
-        printed, said = process.communicate(timeout=TIMEOUT_SECONDS)
+        printed, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     done = len(lines(out / "ledger.jsonl")) - 1
     if done == SERIES:
         pytest.skip("the run was over before it was ended")
@@ -84,15 +84,15 @@ def test_an_ended_run_leaves_whole_series_and_goes_on(
         assert process.returncode == -signal.SIGKILL
     else:
         assert process.returncode == 130
-        assert "interrupted; partial results: complete series are kept, --resume continues" in said
-        assert "Traceback" not in said
+        assert "interrupted; partial results: complete series are kept, --resume continues" in errors
+        assert "Traceback" not in errors
         assert json.loads(printed)["interrupted"] is True
         assert not (out / ".partial").exists()
     # Series appear before their lines in the journal do: a few may have none yet, and are made again.
     assert done <= whole(out, form, expected) <= SERIES
     resumed = dicoxide_command("decode", folder, "-o", out, "--format", form, "--resume", "--json")
     assert resumed.code == 0, resumed.err
-    statuses = [one["status"] for one in resumed.document["series"]]
+    statuses = [series["status"] for series in resumed.document["series"]]
     assert (statuses.count("resumed"), statuses.count("written")) == (done, SERIES - done)
     assert whole(out, form, expected) == SERIES
     assert not (out / ".partial").exists()
@@ -109,7 +109,7 @@ def test_only_one_run_at_a_time(tmp_path: Path) -> None:
 
 def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 4)
-    headers = [one for one in SourceScan([str(tmp_path / "in")]) if isinstance(one, Header)]
+    headers = [header for header in SourceScan([str(tmp_path / "in")]) if isinstance(header, Header)]
     tasks, failures, _ = plan_tasks(headers, FrameSelection())
     assert not failures
     paths[1].write_bytes(paths[1].read_bytes() + b"\0\0")
@@ -128,7 +128,7 @@ def test_a_run_that_is_left_alone_cleans_up(tmp_path: Path) -> None:
     for number in range(6):
         write_series(tmp_path / "in", 3, series=f"1.2.3.{number}")
     tasks, _, _ = plan_tasks(
-        (one for one in SourceScan([str(tmp_path / "in")]) if isinstance(one, Header)), FrameSelection()
+        (header for header in SourceScan([str(tmp_path / "in")]) if isinstance(header, Header)), FrameSelection()
     )
     (tmp_path / "out").mkdir()
     results = run_tasks(tasks, str(tmp_path / "out"), RunOptions(format="npy"))
@@ -151,7 +151,7 @@ class TestDask:
         assert done.code == 0, done.err
         assert whole(out, "npy", expected) == SERIES
         again = dicoxide_command(*arguments, "--resume")
-        assert {one["status"] for one in again.document["series"]} == {"resumed"}
+        assert {series["status"] for series in again.document["series"]} == {"resumed"}
         assert done.document["frames"] == 4 * SERIES
 
     def test_failures_come_back(self, tmp_path: Path) -> None:
@@ -187,9 +187,9 @@ class TestDask:
             arguments = ("--format", "npy", "--dask", cluster.scheduler_address, "--json")
             with started_run(folder, out, *arguments) as process:
                 os.kill(workers[0], signal.SIGKILL)
-                printed, said = process.communicate(timeout=TIMEOUT_SECONDS)
-        assert process.returncode == 0, said
-        assert {one["status"] for one in json.loads(printed)["series"]} == {"written"}
+                printed, errors = process.communicate(timeout=TIMEOUT_SECONDS)
+        assert process.returncode == 0, errors
+        assert {series["status"] for series in json.loads(printed)["series"]} == {"written"}
         assert whole(out, "npy", expected) == SERIES
         assert len(lines(out / "ledger.jsonl")) == SERIES + 1
         assert not (out / ".partial").exists()

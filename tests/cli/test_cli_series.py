@@ -30,12 +30,12 @@ def repeated(count: int, times: list[dict[str, Any]], **attributes: Any) -> list
     """Slices of several repetitions, each with attributes of its own."""
     return [
         image(
-            10 * at + index,
+            10 * position + index,
             ImagePositionPatient=along([1, 0, 0, 0, 1, 0], 2.5 * index),
-            InstanceNumber=at * count + index,
+            InstanceNumber=position * count + index,
             **(attributes | more),
         )
-        for at, more in enumerate(times)
+        for position, more in enumerate(times)
         for index in range(count)
     ]
 
@@ -75,22 +75,24 @@ MADE: dict[str, Callable[[], list[Dataset]]] = {
 def check(source: Path, out: Path) -> list[dicoxide.Volume]:
     """What was written to `out` is what `read_series` gives; the volumes."""
     volumes = dicoxide.read_series(source)
-    found = {
-        tuple(told["sources"]): (told, path) for path in out.glob("*.json") for told in [json.loads(path.read_text())]
+    result = {
+        tuple(sidecar["sources"]): (sidecar, path)
+        for path in out.glob("*.json")
+        for sidecar in [json.loads(path.read_text())]
     }
-    assert len(found) == len(volumes)
+    assert len(result) == len(volumes)
     for volume in volumes:
-        told, path = found[tuple(path for path, _ in volume.sources)]
+        reported, path = result[tuple(path for path, _ in volume.sources)]
         array = np.load(path.with_suffix(".npy"))
         assert (array.shape, array.dtype) == (volume.shape, volume.dtype)
         np.testing.assert_array_equal(array, volume.array)
-        assert told["affine_lps"] == (None if volume.affine is None else volume.affine.tolist())
-        assert volume.spacing is None or told["spacing"] == list(volume.spacing[::-1])
-        assert told["findings"] == [finding.message for finding in volume.findings]
-        assert (told["axis"], told["axis_values"]) == (volume.axis, list(volume.axis_values))
-        assert (told["axis_unit"], told["part"]) == (volume.axis_unit, [list(one) for one in volume.part])
-        assert told["sop_instance_uids"] == volume.sop_instance_uids
-        assert told["axes"] == (["repetition"] if volume.axis else []) + ["slice", "row", "column"]
+        assert reported["affine_lps"] == (None if volume.affine is None else volume.affine.tolist())
+        assert volume.spacing is None or reported["spacing"] == list(volume.spacing[::-1])
+        assert reported["findings"] == [finding.message for finding in volume.findings]
+        assert (reported["axis"], reported["axis_values"]) == (volume.axis, list(volume.axis_values))
+        assert (reported["axis_unit"], reported["part"]) == (volume.axis_unit, [list(one) for one in volume.part])
+        assert reported["sop_instance_uids"] == volume.sop_instance_uids
+        assert reported["axes"] == (["repetition"] if volume.axis else []) + ["slice", "row", "column"]
     return volumes
 
 
@@ -112,7 +114,7 @@ def test_real_series(tmp_path: Path, name: str) -> None:
 @pytest.fixture
 def four(tmp_path: Path) -> tuple[Path, list[Path], Any]:
     """A folder of three repetitions of four slices, its files, and the volume."""
-    datasets = repeated(4, [{"TriggerTime": 20.0 * at} for at in range(3)])
+    datasets = repeated(4, [{"TriggerTime": 20.0 * index} for index in range(3)])
     paths = write_all(datasets, tmp_path / "in")
     (volume,) = dicoxide.read_series(tmp_path / "in")
     assert volume.shape[:2] == (3, 4)
@@ -146,20 +148,20 @@ def test_four_axes_in_zarr(
     assert (array.chunks, array.shards) == (chunks, shards)
     np.testing.assert_array_equal(array[:], volume.array)
     assert array.metadata.dimension_names == ("repetition", "slice", "row", "column")
-    told = (array.attrs["axis"], array.attrs["axis_values"], array.attrs["axis_unit"])
-    assert told == ("TriggerTime", [0.0, 20.0, 40.0], "ms")
+    attributes = (array.attrs["axis"], array.attrs["axis_values"], array.attrs["axis_unit"])
+    assert attributes == ("TriggerTime", [0.0, 20.0, 40.0], "ms")
 
 
 def test_four_axes_in_nifti(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
     nibabel = pytest.importorskip("nibabel")
     folder, _, volume = four
     decode(folder, tmp_path / "out", "--format", "nifti")
-    made = nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz")
-    assert made.shape == (7, 5, 4, 3)
-    np.testing.assert_array_equal(np.asarray(made.dataobj).T, volume.array)
-    np.testing.assert_allclose(made.affine, np.diag([-1.0, -1, 1, 1]) @ volume.affine)
-    assert made.header.get_zooms() == (0.75, 0.5, 2.5, 20.0)
-    assert made.header.get_xyzt_units() == ("mm", "msec")
+    output = nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz")
+    assert output.shape == (7, 5, 4, 3)
+    np.testing.assert_array_equal(np.asarray(output.dataobj).T, volume.array)
+    np.testing.assert_allclose(output.affine, np.diag([-1.0, -1, 1, 1]) @ volume.affine)
+    assert output.header.get_zooms() == (0.75, 0.5, 2.5, 20.0)
+    assert output.header.get_xyzt_units() == ("mm", "msec")
 
 
 def test_four_axes_in_png(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
@@ -201,12 +203,12 @@ def test_repetitions_that_are_not_complete_are_left_out(
         return
     np.testing.assert_array_equal(array, expected)
     if form == "npy":
-        told = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())
-        assert told["axis_values"] == [20.0 * at for at in range(3) if at != failing]
+        sidecar = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())
+        assert sidecar["axis_values"] == [20.0 * index for index in range(3) if index != failing]
         left_out = f"1 of 3 repetitions have missing slices and are left out: TriggerTime {20 * failing}"
-        assert told["findings"] == [left_out]
-        assert len(told["sources"]) == 8
-        assert [one["path"] for one in told["missing"]] == [str(broken)]
+        assert sidecar["findings"] == [left_out]
+        assert len(sidecar["sources"]) == 8
+        assert [missing["path"] for missing in sidecar["missing"]] == [str(broken)]
 
 
 def test_a_volume_without_a_complete_repetition_fails(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:

@@ -223,9 +223,9 @@ class TestObject:
         src = jpeg_lossless.encode(values, precision=precision, selection_value=6)
         attributes = {"RescaleSlope": "0.3", "RescaleIntercept": "-1024"}
         ds = dataset(values, JPEGLossless, bits_stored=precision, coded=[src], attributes=attributes)
-        for wanted in ("float32", "float64"):
-            after = dicoxide.rescale(dicoxide.decode(ds, fallback=False), 0.3, -1024, dtype=wanted)
-            assert_equal(dicoxide.decode(ds, rescale=True, dtype=wanted, fallback=False), after)
+        for expected in ("float32", "float64"):
+            after = dicoxide.rescale(dicoxide.decode(ds, fallback=False), 0.3, -1024, dtype=expected)
+            assert_equal(dicoxide.decode(ds, rescale=True, dtype=expected, fallback=False), after)
         ds.RescaleSlope = "1"
         expected = values.astype("int32") - 1024
         assert_equal(dicoxide.decode(ds, rescale=True, dtype="int32", fallback=False), expected)

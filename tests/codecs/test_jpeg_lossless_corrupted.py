@@ -26,7 +26,7 @@ RNG = np.random.default_rng(53)
 def decode(src: bytes) -> Any:
     """Samples and whether something was tolerated, or the error."""
     failed: DecodeError | None = None
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
         try:
             samples = dicoxide.jpeg_lossless_decode(src)
@@ -37,8 +37,8 @@ def decode(src: bytes) -> Any:
         assert failed.offset is None or 0 <= failed.offset <= len(src)
         assert failed.clause
         return failed
-    assert all(issubclass(one.category, NonConformantWarning) for one in told)
-    return samples, bool(told)
+    assert all(issubclass(warning.category, NonConformantWarning) for warning in reported)
+    return samples, bool(reported)
 
 
 GOOD = {
@@ -63,14 +63,14 @@ def test_every_prefix_is_an_error_unless_only_eoi_is_missing(name: str) -> None:
     # Fill bytes belong to the marker behind them.
     samples_end = len(src[:-2].rstrip(b"\xff"))
     for end in range(len(src)):
-        found = decode(src[:end])
+        decoded = decode(src[:end])
         if end < samples_end:
-            assert isinstance(found, dicoxide.CorruptFrameError), end
-            assert found.offset is not None
-            assert found.offset <= end
+            assert isinstance(decoded, dicoxide.CorruptFrameError), end
+            assert decoded.offset is not None
+            assert decoded.offset <= end
         else:
-            assert np.array_equal(found[0], expected)
-            assert found[1]
+            assert np.array_equal(decoded[0], expected)
+            assert decoded[1]
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -86,41 +86,41 @@ MARKERS = [0, 0xC3, 0xC4, 0xD0, 0xD7, 0xD9, 0xDA, 0xDC, 0xDD, 0xE0, 0xFF]
 def mutated(src: bytes, rng: random.Random) -> bytes:
     value = bytearray(src)
     for _ in range(rng.choice([1, 1, 2, 5])):
-        place = rng.randrange(min(len(value), 80) if rng.random() < 0.5 else len(value))
+        offset = rng.randrange(min(len(value), 80) if rng.random() < 0.5 else len(value))
         match rng.randrange(6):
             case 0:
-                value[place] ^= 1 << rng.randrange(8)
+                value[offset] ^= 1 << rng.randrange(8)
             case 1:
-                value[place] = rng.choice([0, 1, 2, 0x10, 0x11, 0x7F, 0x80, 0xFE, 0xFF])
+                value[offset] = rng.choice([0, 1, 2, 0x10, 0x11, 0x7F, 0x80, 0xFE, 0xFF])
             case 2:
-                del value[place : place + rng.choice([1, 2, 8])]
+                del value[offset : offset + rng.choice([1, 2, 8])]
             case 3:
-                value[place:place] = rng.randbytes(rng.choice([1, 2, 8]))
+                value[offset:offset] = rng.randbytes(rng.choice([1, 2, 8]))
             case 4:
-                value[place:place] = bytes(
+                value[offset:offset] = bytes(
                     [0xFF, rng.choice([0, 0xC3, 0xC4, 0xD0, 0xD7, 0xD9, 0xDA, 0xDC, 0xDD, 0xFF])]
                 )
             case 5:
                 # A piece of it somewhere else.
                 start = rng.randrange(len(value))
-                value[place:place] = value[start : start + rng.randrange(1, 40)]
+                value[offset:offset] = value[start : start + rng.randrange(1, 40)]
         value = value or bytearray(1)
     return bytes(value)
 
 
 def assert_as_the_oracle(src: bytes) -> None:
-    found = decode(src)
+    decoded = decode(src)
     try:
         expected = reference.decode(src)
     except reference.BadError as error:
         refusal = str(error)
     else:
-        assert not isinstance(found, DecodeError), f"{found!r}, the oracle decodes with {expected.notes}"
-        assert np.array_equal(found[0], expected.values)
-        assert found[0].dtype == expected.values.dtype
-        assert found[1] == bool(expected.notes), f"the oracle noted {expected.notes}"
+        assert not isinstance(decoded, DecodeError), f"{decoded!r}, the oracle decodes with {expected.notes}"
+        assert np.array_equal(decoded[0], expected.values)
+        assert decoded[0].dtype == expected.values.dtype
+        assert decoded[1] == bool(expected.notes), f"the oracle noted {expected.notes}"
         return
-    assert isinstance(found, DecodeError), f"decoded, the oracle says {refusal}"
+    assert isinstance(decoded, DecodeError), f"decoded, the oracle says {refusal}"
 
 
 @examples(300)

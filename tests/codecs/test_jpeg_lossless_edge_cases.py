@@ -37,9 +37,9 @@ def coloured(src: bytes, photometric_interpretation: str) -> Dataset:
 def assert_decodes(src: bytes, expected: Any) -> None:
     """To these values, as the oracle does, without a word."""
     assert np.array_equal(reference.decode(src).values, expected)
-    found = dicoxide.jpeg_lossless_decode(src)
-    assert found.dtype == expected.dtype
-    assert np.array_equal(found, expected)
+    decoded = dicoxide.jpeg_lossless_decode(src)
+    assert decoded.dtype == expected.dtype
+    assert np.array_equal(decoded, expected)
 
 
 def assert_tolerated(src: bytes, expected: Any) -> None:
@@ -334,7 +334,7 @@ class TestScansAndTables:
         names = ["optimal", "fixed", "flat", "skewed"]
         four = picture(RNG, (21, 23, 4), 10, "noise")
         for order in itertools.permutations(range(4)):
-            src = jpeg_lossless.encode(four, precision=10, tables=[names[at] for at in order], table_ids=order)
+            src = jpeg_lossless.encode(four, precision=10, tables=[names[index] for index in order], table_ids=order)
             assert_decodes(src, four)
         for name in names:
             assert_decodes(jpeg_lossless.encode(MONO, precision=12, tables=name), MONO)

@@ -39,9 +39,9 @@ def entropy(samples: Any = SAMPLES, lines: int = 0, table: Table = FIXED) -> lis
     step = (lines or ROWS) * COLUMNS
     return [
         jpeg_lossless.Interval(
-            [((kind[at : at + step], more[at : at + step]), table) for kind, more in coded]
+            [((kind[offset : offset + step], more[offset : offset + step]), table) for kind, more in coded]
         ).entropy()
-        for at in range(0, ROWS * COLUMNS, step)
+        for offset in range(0, ROWS * COLUMNS, step)
     ]
 
 
@@ -213,16 +213,16 @@ class TestOtherDecoders:
     @pytest.fixture
     def theirs(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         """The frames that another plugin of pydicom's was asked for; it answers with SAMPLES."""
-        asked: list[bytes] = []
+        requested: list[bytes] = []
 
         def decode(src: bytes, runner: Any) -> bytearray:
-            asked.append(src)
+            requested.append(src)
             if not src.startswith(self.SRC[:4]):
                 raise RuntimeError("not mine")
             return bytearray(SAMPLES.tobytes())
 
         monkeypatch.setattr(get_decoder(JPEGLossless), "_available", {"theirs": decode})
-        return asked
+        return requested
 
     @pytest.mark.parametrize("count", [1, 3])
     def test_are_asked(self, theirs: list[bytes], count: int) -> None:
@@ -361,7 +361,7 @@ class TestCutShort:
             with pytest.raises(CorruptFrameError) as caught:
                 dicoxide.jpeg_lossless_decode(src)
             assert_told(caught.value, src)
-        four = lossless(sof(16, 65535, 65535, [1, 2, 3, 4]), scan=sos([(at, 0) for at in (1, 2, 3, 4)], 1, 0))
+        four = lossless(sof(16, 65535, 65535, [1, 2, 3, 4]), scan=sos([(index, 0) for index in (1, 2, 3, 4)], 1, 0))
         spec = dicoxide.FrameSpec(JPEGLossless, 65535, 65535, 4)
         with pytest.raises(CorruptFrameError):
             dicoxide.decode_frame(four, spec)
@@ -379,8 +379,8 @@ class TestMismatch:
     """The data set says one thing, the stream another."""
 
     def refused(self, **changed: Any) -> None:
-        said = {"rows": ROWS, "columns": COLUMNS, "samples_per_pixel": 1, "bits_allocated": 16} | changed
-        spec = dicoxide.FrameSpec(transfer_syntax=JPEGLossless, **said)
+        declared = {"rows": ROWS, "columns": COLUMNS, "samples_per_pixel": 1, "bits_allocated": 16} | changed
+        spec = dicoxide.FrameSpec(transfer_syntax=JPEGLossless, **declared)
         with pytest.raises(CorruptFrameError) as caught:
             dicoxide.decode_frame(self.src, spec)
         assert caught.value.kind == "Mismatch"

@@ -53,9 +53,9 @@ def of(values: Any, coded: list[bytes], **options: Any) -> Dataset:
 @pytest.mark.parametrize("threads", THREADS)
 def test_frames_with_nothing_in_common(threads: int | None) -> None:
     values, coded = series()
-    found = dicoxide.decode(of(values, coded), threads=threads, fallback=False)
-    assert np.array_equal(found, values)
-    for frame, src in zip(found, coded, strict=True):
+    decoded = dicoxide.decode(of(values, coded), threads=threads, fallback=False)
+    assert np.array_equal(decoded, values)
+    for frame, src in zip(decoded, coded, strict=True):
         assert np.array_equal(frame, reference.decode(src).values)
 
 
@@ -67,7 +67,7 @@ def test_few_frames_of_one_kind(count: int, threads: int | None) -> None:
         values = picture(rng, (count, 40, 41), 12, "noise") if kind == "noise" else None
         if values is None:
             values = np.stack([picture(rng, (40, 41), 12, kind) for _ in range(count)])
-        coded = [jpeg_lossless.encode(one, precision=12, selection_value=selection_value) for one in values]
+        coded = [jpeg_lossless.encode(value, precision=12, selection_value=selection_value) for value in values]
         assert np.array_equal(dicoxide.decode(of(values, coded), threads=threads, fallback=False), values)
 
 
@@ -126,11 +126,11 @@ def test_departures_are_told_once(threads: int | None) -> None:
     values, coded = series()
     changed = [src[:-2] if index in (6, 20) else src for index, src in enumerate(coded)]
     ds = of(values, changed)
-    with pytest.warns(NonConformantWarning) as told:
+    with pytest.warns(NonConformantWarning) as reported:
         assert np.array_equal(dicoxide.decode(ds, threads=threads, fallback=False), values)
     # Of the first frame that has any.
-    assert all(str(one.message).startswith("frame 6:") for one in told)
-    assert len({str(one.message) for one in told}) == len(told)
+    assert all(str(warning.message).startswith("frame 6:") for warning in reported)
+    assert len({str(warning.message) for warning in reported}) == len(reported)
     with pytest.raises(CorruptFrameError) as caught:
         dicoxide.decode(ds, threads=threads, strict=True, fallback=False)
     assert caught.value.frame_index == 6
@@ -242,10 +242,10 @@ def test_a_large_frame_with_a_code_that_means_nothing(threads: int) -> None:
     src = jpeg_lossless.encode(values, precision=12, tables="flat")
     offsets = []
     for part in (0.2, 0.5, 0.9):
-        place = int(len(src) * part)
+        start = int(len(src) * part)
         # 64 bits of ones hold a code of five ones wherever codes begin.
-        changed = src[:place] + b"\xfe\xff\0\xff\0\xff\0\xff\0" + src[place + 9 :]
+        changed = src[:start] + b"\xfe\xff\0\xff\0\xff\0\xff\0" + src[start + 9 :]
         with pytest.raises(CorruptFrameError) as caught:
             dicoxide.decode(of(values, [changed]), threads=threads, fallback=False)
-        offsets.append((caught.value.offset or 0) - place)
+        offsets.append((caught.value.offset or 0) - start)
     assert all(-1 <= offset <= 9 for offset in offsets), offsets

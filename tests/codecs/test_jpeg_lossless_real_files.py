@@ -55,11 +55,11 @@ def frames(path: Path) -> tuple[Any, list[bytes]]:
 def test_streams_equal_the_oracle(path: Path) -> None:
     _, streams = frames(path)
     for src in streams[:2]:
-        found = dicoxide.jpeg_lossless_decode(src)
-        if found.size <= 600_000:
+        decoded = dicoxide.jpeg_lossless_decode(src)
+        if decoded.size <= 600_000:
             expected = reference.decode(src).values
-            assert found.dtype == expected.dtype
-            assert np.array_equal(found, expected)
+            assert decoded.dtype == expected.dtype
+            assert np.array_equal(decoded, expected)
 
 
 @pytest.mark.parametrize("path", OBJECTS)
@@ -68,10 +68,10 @@ def test_streams_equal_libjpeg_turbo(path: Path) -> None:
     _, streams = frames(path)
     for src in streams:
         # Without fill bytes or padding it has nothing to stumble over.
-        found = dicoxide.jpeg_lossless_decode(src)
-        as_it_is = {"colorspace": "RGB", "outcolorspace": "RGB"} if found.ndim == 3 else {}
+        decoded = dicoxide.jpeg_lossless_decode(src)
+        as_it_is = {"colorspace": "RGB", "outcolorspace": "RGB"} if decoded.ndim == 3 else {}
         expected = imagecodecs.jpeg8_decode(src[: src.rindex(b"\xff\xd9") + 2], **as_it_is)
-        assert np.array_equal(found, expected)
+        assert np.array_equal(decoded, expected)
 
 
 @pytest.mark.parametrize("path", OBJECTS)
@@ -88,12 +88,12 @@ def test_objects_equal_gdcm(path: Path) -> None:
 
 
 def test_a_gradient_with_and_without_point_transform(shared: Path) -> None:
-    found = {path.name: path for path in shared.rglob("gradient_ls*.jpg")}
-    if len(found) != 2:
+    result = {path.name: path for path in shared.rglob("gradient_ls*.jpg")}
+    if len(result) != 2:
         pytest.skip("the gradients are not among the shared images")
-    whole = dicoxide.jpeg_lossless_decode(found["gradient_ls.jpg"].read_bytes())
+    whole = dicoxide.jpeg_lossless_decode(result["gradient_ls.jpg"].read_bytes())
     assert whole.dtype == np.uint16
-    coarse = dicoxide.jpeg_lossless_decode(found["gradient_ls_pt.jpg"].read_bytes())
+    coarse = dicoxide.jpeg_lossless_decode(result["gradient_ls_pt.jpg"].read_bytes())
     # Four bits are not coded; what comes back has zeros in their place.
     assert np.array_equal(coarse, whole >> 4 << 4)
 

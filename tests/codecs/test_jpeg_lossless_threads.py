@@ -72,12 +72,12 @@ def test_errors_and_notes_are_those_of_one_thread(restart_rows: int) -> None:
     values, src = large(1200, 900, restart_rows=restart_rows)
     rng = np.random.default_rng(3)
     changed = [src[: len(src) // 2] + b"\xff\xd9", src[:-2] + bytes(90_000) + src[-2:]]
-    for at in rng.integers(len(src) // 10, len(src) - 200, 12):
+    for index in rng.integers(len(src) // 10, len(src) - 200, 12):
         piece = rng.integers(0, 255, 100, dtype=np.uint8).tobytes()
-        changed.append(src[:at] + piece + src[at + len(piece) :])
+        changed.append(src[:index] + piece + src[index + len(piece) :])
     for broken in changed:
-        found = [outcome(of(values, broken), threads) for threads in (1, *THREADS)]
-        assert found.count(found[0]) == len(found)
+        result = [outcome(of(values, broken), threads) for threads in (1, *THREADS)]
+        assert result.count(result[0]) == len(result)
 
 
 def outcome(ds: Dataset, threads: int | None) -> tuple[Any, ...]:
@@ -101,13 +101,13 @@ def test_a_plugin_uses_the_threads_that_it_may() -> None:
 def test_a_budget_for_one_thread_is_enough() -> None:
     values, src = large(1200, 900)
     ds = of(values, src)
-    least = next(
+    minimum = next(
         limit
         for limit in range(values.nbytes, 2 * values.nbytes + (1 << 22), 1 << 16)
         if isinstance(outcome_of_budget(ds, 1, limit), np.ndarray)
     )
     for threads in THREADS:
-        for limit in (least, least + (1 << 21), least + (1 << 23)):
+        for limit in (minimum, minimum + (1 << 21), minimum + (1 << 23)):
             assert np.array_equal(outcome_of_budget(ds, threads, limit), values)
 
 

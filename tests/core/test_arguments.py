@@ -1,4 +1,4 @@
-"""Arguments of any size and kind, limits, and what the system does not give."""
+"""Arguments of unusual size and type, limits, and lack of system resources."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class TestArguments:
             {"pixel_representation": -1},
         ],
     )
-    def test_frame_specs(self, change: dict[str, int]) -> None:
+    def test_frame_spec_with_invalid_numbers_raises_malformed(self, change: dict[str, int]) -> None:
         spec = dicoxide.FrameSpec(**{"transfer_syntax": ExplicitVRLittleEndian, "rows": 2, "columns": 2, **change})
         with pytest.raises(CorruptFrameError) as caught:
             dicoxide.decode_frame(bytes(16), spec)
         assert caught.value.kind == "Malformed"
 
-    def test_frame_specs_of_numpy_integers(self) -> None:
+    def test_frame_spec_accepts_numpy_integers(self) -> None:
         numbers = [np.int64(number) for number in (2, 3, 1, 16, 12, 11, 1, 0)]
         decoded = dicoxide.decode_frame(bytes(range(12)), dicoxide.FrameSpec(ExplicitVRLittleEndian, *numbers))
         assert decoded.dtype == np.int16
         assert decoded.shape == (2, 3)
 
-    def test_numbers_of_any_size(self) -> None:
+    def test_decode_accepts_numbers_beyond_64_bits(self) -> None:
         ds = dataset(FRAMES)
         assert np.array_equal(dicoxide.decode(ds, threads=1 << 70, max_bytes=1 << 70), FRAMES)
         with pytest.raises(ValueError, match="at least 0"):
@@ -54,7 +54,7 @@ class TestArguments:
             dicoxide.decode(ds, max_bytes=1.5)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("out", [[0] * 8, bytearray(8)])
-    def test_an_out_that_is_no_array(self, out: Any) -> None:
+    def test_array_functions_with_out_that_is_no_array_raise(self, out: Any) -> None:
         with pytest.raises(ValueError, match="must be an ndarray"):
             dicoxide.unpack_bits(b"\1", out=out)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="must be an ndarray"):
@@ -62,11 +62,11 @@ class TestArguments:
         with pytest.raises(ValueError, match="must be an ndarray"):
             dicoxide.rescale(np.ones(8), 1, 0, out=out)  # type: ignore[arg-type]
 
-    def test_the_limit_that_is_told_is_the_one_that_was_set(self) -> None:
+    def test_limit_error_reports_the_given_max_bytes(self) -> None:
         with pytest.raises(LimitError, match=f"max_bytes is {FRAMES.nbytes}"):
             dicoxide.decode(dataset(FRAMES, RLELossless), max_bytes=FRAMES.nbytes)
 
-    def test_frames_ahead_are_within_the_limit(self) -> None:
+    def test_iter_frames_prefetches_within_max_bytes(self) -> None:
         frames = np.zeros((20, 256, 256), np.uint16)
         ds = dataset(frames)
         tracemalloc.start()
@@ -79,7 +79,7 @@ class TestArguments:
         assert peak < 8 * frames[0].nbytes
 
 
-def test_kinds_of_errors_that_nobody_named() -> None:
+def test_error_classes_have_a_default_kind() -> None:
     kinds = {
         error: error("").kind for error in (dicoxide.InternalError, TruncatedFrameError, UnsupportedError, LimitError)
     }
@@ -88,7 +88,7 @@ def test_kinds_of_errors_that_nobody_named() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_an_iterator_goes_on_in_a_forked_child() -> None:
+def test_iter_frames_continues_in_a_forked_child() -> None:
     frames = dicoxide.iter_frames(dataset(FRAMES), threads=1)
     assert np.array_equal(next(frames), FRAMES[0])
     assert run_in_fork(lambda: np.array_equal(next(frames), FRAMES[1]) and np.array_equal(next(frames), FRAMES[2])) == 0
@@ -96,43 +96,43 @@ def test_an_iterator_goes_on_in_a_forked_child() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS as on Linux")
-def test_threads_that_the_system_does_not_give() -> None:
+def test_decode_without_new_threads_uses_the_calling_thread() -> None:
     run_script("decode_without_new_threads")
 
 
-class TestSmallPrint:
-    def test_a_view_of_bytes_is_a_view_of_those_bytes(self) -> None:
+class TestMemoryAndArguments:
+    def test_view_of_bytes_shares_their_memory(self) -> None:
         data = to_bytes(dataset(FRAMES))
         view = dicoxide.decode(data, copy=False)
         assert np.array_equal(view, FRAMES)
         assert np.shares_memory(view, np.frombuffer(data, np.uint8))
         assert not view.flags.writeable
 
-    def test_a_frame_that_is_kept_keeps_no_other(self) -> None:
+    def test_iter_frames_results_do_not_share_memory(self) -> None:
         frames = list(dicoxide.iter_frames(dataset(FRAMES), threads=2))
         assert all(frame.base is None or frame.base.size == frame.size for frame in frames)
 
     @pytest.mark.parametrize("slope", ["nan", "inf"])
-    def test_a_slope_that_is_no_number(self, slope: str) -> None:
+    def test_rescale_with_non_finite_slope_raises_corrupt_frame(self, slope: str) -> None:
         ds = dataset(FRAMES, attributes={"RescaleIntercept": "0"})
         ds.RescaleSlope = 1
         ds["RescaleSlope"]._value = float(slope)
         with pytest.raises(CorruptFrameError, match="numbers expected"):
             dicoxide.decode(ds, rescale=True)
 
-    def test_samples_to_pack(self) -> None:
+    def test_pack_bits_of_unsupported_input_raises_value_error(self) -> None:
         assert dicoxide.pack_bits(b"\1\0\1\1").tolist() == [0b1101]
         for src in (None, "abc", [object()]):
             with pytest.raises(ValueError, match="cannot be packed"):
                 dicoxide.pack_bits(src)  # type: ignore[arg-type]
 
-    def test_input_and_output_in_the_same_memory(self) -> None:
+    def test_rescale_in_place_raises_value_error(self) -> None:
         values = np.zeros(100, np.float32)
         if dicoxide.backend == "rust":
             with pytest.raises(ValueError, match="in use"):
                 dicoxide.rescale(values, 2, 0, out=values)
 
-    def test_a_pixel_keyword_that_is_none(self) -> None:
+    def test_frame_spec_with_unknown_pixel_keyword_raises_value_error(self) -> None:
         spec = dicoxide.FrameSpec(transfer_syntax=ExplicitVRLittleEndian, rows=2, columns=2, pixel_keyword="Pixels")
         with pytest.raises(ValueError, match="pixel_keyword"):
             dicoxide.decode_frame(bytes(8), spec)

@@ -10,7 +10,7 @@ from support.small_series import RNG
 
 
 class TestBits:
-    def test_round_trip_at_every_offset(self) -> None:
+    def test_unpack_bits_at_any_offset_inverts_pack_bits(self) -> None:
         bits = RNG.integers(0, 2, 1003, dtype=np.uint8)
         packed = dicoxide.pack_bits(bits)
         assert np.array_equal(packed, np.packbits(bits, bitorder="little"))
@@ -24,7 +24,7 @@ class TestBits:
         assert np.array_equal(dicoxide.pack_bits(out.astype(bool)), packed)
         assert np.array_equal(dicoxide.pack_bits(out * 3.5), packed)
 
-    def test_what_is_not_there_is_an_error(self) -> None:
+    def test_bit_functions_with_wrong_sizes_raise(self) -> None:
         with pytest.raises(dicoxide.TruncatedFrameError):
             dicoxide.unpack_bits(b"\xff", 9)
         with pytest.raises(ValueError, match="offset_bits"):
@@ -37,22 +37,22 @@ class TestBits:
 
 class TestRescaleFunction:
     @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", ">i2", ">f4"])
-    def test_every_type_in(self, dtype: str) -> None:
+    def test_rescale_accepts_every_dtype(self, dtype: str) -> None:
         values = np.array([[0, 1, 100]], dtype)
         expected = values.astype(np.float64) * 1.5 + -3
-        for wanted in ("float32", "float64"):
-            result = dicoxide.rescale(values, 1.5, -3, wanted)
-            assert result.dtype == wanted
-            assert np.array_equal(result, expected.astype(wanted))
+        for requested in ("float32", "float64"):
+            result = dicoxide.rescale(values, 1.5, -3, requested)
+            assert result.dtype == requested
+            assert np.array_equal(result, expected.astype(requested))
         assert np.array_equal(dicoxide.rescale(values[:, ::-1], 2, 1, "int64"), [[201, 3, 1]])
 
-    def test_integers_of_64_bits_are_exact(self) -> None:
+    def test_rescale_of_64_bit_integers_is_exact_or_raises(self) -> None:
         values = np.array([2**62 + 1, -(2**62) - 1])
         assert dicoxide.rescale(values, 1, 1, "int64").tolist() == [2**62 + 2, -(2**62)]
         with pytest.raises(ValueError, match="sample 0 is not exact"):
             dicoxide.rescale(values, 2, 0, "int64")
 
-    def test_what_is_refused(self) -> None:
+    def test_rescale_with_unsupported_dtypes_raises_value_error(self) -> None:
         with pytest.raises(ValueError, match="float16"):
             dicoxide.rescale(np.zeros(2), 1, 0, "float16")
         with pytest.raises(ValueError, match="cannot be rescaled"):

@@ -1,4 +1,4 @@
-"""`decode` and its relatives: selection, output, types, rescale and views."""
+"""`decode` and `iter_frames`: frame selection, output arrays, dtypes, rescale and views."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.small_series import FRAMES, RNG, SYNTAXES, series
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
-def test_frames_by_index_slice_and_list(syntax: str) -> None:
+def test_decode_with_index_slice_or_list_selects_frames(syntax: str) -> None:
     ds = series(syntax)
     assert np.array_equal(dicoxide.decode(ds), FRAMES)
     for index in (0, 5, -1, -6, np.int64(3)):
@@ -36,7 +36,7 @@ def test_frames_by_index_slice_and_list(syntax: str) -> None:
         dicoxide.decode(ds, frames=1.5)  # type: ignore[arg-type]
 
 
-def test_one_frame_has_a_frame_axis_only_when_asked_for_as_several() -> None:
+def test_decode_of_one_frame_has_a_frame_axis_only_for_lists_and_slices() -> None:
     ds = dataset(FRAMES[0])
     assert dicoxide.decode(ds).shape == (5, 7)
     assert dicoxide.decode(ds, frames=0).shape == (5, 7)
@@ -48,7 +48,7 @@ def test_one_frame_has_a_frame_axis_only_when_asked_for_as_several() -> None:
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize("dtype", ["int16", "int32", "int64"])
-def test_out_may_be_wider(syntax: str, dtype: str) -> None:
+def test_decode_into_wider_out_keeps_values(syntax: str, dtype: str) -> None:
     out = np.full(FRAMES.shape, 99, dtype)
     result = dicoxide.decode(series(syntax), out=out)
     assert result is out
@@ -72,12 +72,12 @@ def test_out_may_be_wider(syntax: str, dtype: str) -> None:
         bytearray(420),
     ],
 )
-def test_an_out_that_cannot_hold_the_result_is_refused(out: Any) -> None:
+def test_decode_with_unsuitable_out_raises_value_error(out: Any) -> None:
     with pytest.raises(ValueError, match="out|type"):
         dicoxide.decode(series(), out=out)
 
 
-def test_unsigned_samples_widen_to_signed_ones() -> None:
+def test_decode_of_unsigned_samples_converts_to_wider_signed_dtypes() -> None:
     values = np.array([[0, 1, 255]], np.uint8)
     assert dicoxide.decode(dataset(values), dtype="int16").tolist() == [[0, 1, 255]]
     assert dicoxide.decode(dataset(values), dtype="uint64").tolist() == [[0, 1, 255]]
@@ -87,24 +87,24 @@ def test_unsigned_samples_widen_to_signed_ones() -> None:
 
 @cache
 def large(syntax: str) -> Dataset:
-    """Frames enough for several threads; made once, as the test encoder takes its time."""
+    """Returns frames large enough for several threads; cached because the test encoder is slow."""
     return dataset(np.repeat(np.arange(9 * 5 * 5, dtype=np.uint16).reshape(9, 5, 5) * 17, 4096, axis=2), syntax)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, None])
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless])
-def test_threads_do_not_change_values(threads: int | None, syntax: Any) -> None:
+def test_decode_with_any_thread_count_gives_equal_values(threads: int | None, syntax: Any) -> None:
     ds = large(syntax)
     assert np.array_equal(dicoxide.decode(ds, threads=threads), ds.pixel_array)
 
 
-def test_no_threads_is_no_number() -> None:
+def test_decode_with_zero_threads_raises_value_error() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         dicoxide.decode(series(), threads=0)
 
 
 class TestRescale:
-    def test_float32_is_float64_rounded_once(self) -> None:
+    def test_rescale_to_float32_equals_float64_rounded_once(self) -> None:
         ds = series(attributes={"RescaleSlope": "0.1", "RescaleIntercept": "-1024.7"})
         expected = FRAMES.astype(np.float64) * 0.1 + -1024.7
         for dtype in (None, "float32"):
@@ -116,13 +116,13 @@ class TestRescale:
         assert np.array_equal(dicoxide.decode(ds, rescale=True, out=out), expected)
 
     @pytest.mark.parametrize("syntax", SYNTAXES)
-    def test_absent_attributes_mean_identity(self, syntax: str) -> None:
+    def test_rescale_without_attributes_is_identity(self, syntax: str) -> None:
         values = dicoxide.decode(series(syntax), rescale=True)
         assert values.dtype == np.float32
         assert np.array_equal(values, FRAMES)
         assert np.array_equal(dicoxide.decode(series(syntax), rescale=True, dtype="int16"), FRAMES)
 
-    def test_integers_are_exact_or_refused(self) -> None:
+    def test_rescale_to_integers_is_exact_or_raises(self) -> None:
         ds = series(attributes={"RescaleSlope": "1", "RescaleIntercept": "-1024"})
         values = dicoxide.decode(ds, rescale=True, dtype="int16")
         assert values.dtype == np.int16
@@ -137,36 +137,36 @@ class TestRescale:
         even = dataset(np.array([[2, 4]], np.int16), attributes={"RescaleSlope": "0.5", "RescaleIntercept": "0"})
         assert dicoxide.decode(even, rescale=True, dtype="int16").tolist() == [[1, 2]]
 
-    def test_slope_zero_is_a_constant(self) -> None:
+    def test_rescale_with_slope_zero_gives_the_intercept(self) -> None:
         ds = series(attributes={"RescaleSlope": "0", "RescaleIntercept": "3"})
         assert (dicoxide.decode(ds, rescale=True) == 3).all()
 
     @pytest.mark.parametrize("dtype", ["float16", "complex64", "bool", "M8[s]", ">f4"])
-    def test_other_types_are_refused(self, dtype: str) -> None:
+    def test_rescale_to_unsupported_dtypes_raises_value_error(self, dtype: str) -> None:
         with pytest.raises(ValueError, match="float32, float64 or an integer type"):
             dicoxide.decode(series(), rescale=True, dtype=dtype)
 
-    def test_each_frame_has_the_rescale_of_its_functional_groups(self) -> None:
+    def test_rescale_per_frame_uses_functional_groups(self) -> None:
         ds = series(attributes={"RescaleSlope": "9", "RescaleIntercept": "9"})
         ds.PerFrameFunctionalGroupsSequence = Sequence([self.group(index + 1, -index) for index in range(6)])
         expected = FRAMES * np.arange(1.0, 7)[:, None, None] - np.arange(6.0)[:, None, None]
         assert np.array_equal(dicoxide.decode(ds, rescale=True, dtype="float64"), expected)
         assert np.array_equal(dicoxide.decode(ds, rescale=True, frames=[4, 2], dtype="f8"), expected[[4, 2]])
         assert np.array_equal(dicoxide.decode(ds, rescale=True, frames=3, dtype="f8"), expected[3])
-        for frame, wanted in zip(dicoxide.iter_frames(ds, rescale=True), expected, strict=True):
-            assert np.array_equal(frame, wanted.astype(np.float32))
+        for frame, requested in zip(dicoxide.iter_frames(ds, rescale=True), expected, strict=True):
+            assert np.array_equal(frame, requested.astype(np.float32))
 
-    def test_shared_groups_come_before_the_data_set(self) -> None:
+    def test_rescale_of_shared_groups_precedes_the_data_set(self) -> None:
         ds = series(attributes={"RescaleSlope": "9", "RescaleIntercept": "9"})
         ds.SharedFunctionalGroupsSequence = Sequence([self.group(2, 1)])
         assert np.array_equal(dicoxide.decode(ds, rescale=True), FRAMES * 2.0 + 1)
 
-    def test_colour_is_refused(self) -> None:
+    def test_rescale_of_colour_raises_value_error(self) -> None:
         colour = dataset(np.zeros((2, 2, 3), np.uint8), samples_per_pixel=3)
         with pytest.raises(ValueError, match="more than one sample per pixel"):
             dicoxide.decode(colour, rescale=True)
 
-    def test_a_modality_lut_goes_before_a_rescale(self) -> None:
+    def test_modality_lut_precedes_rescale_slope(self) -> None:
         ds = dataset(np.array([[0, 1, 2, 3]], np.uint8), attributes={"RescaleSlope": "9", "RescaleIntercept": "9"})
         lut = Dataset()
         lut.LUTDescriptor = [3, 1, 16]
@@ -192,7 +192,7 @@ class TestRescale:
 
 
 class TestView:
-    def test_a_view_has_the_values_of_decode_and_is_read_only(self, tmp_path: Path) -> None:
+    def test_view_equals_decode_and_is_read_only(self, tmp_path: Path) -> None:
         ds = dataset(FRAMES)
         path = tmp_path / "series.dcm"
         path.write_bytes(to_bytes(ds))
@@ -207,7 +207,7 @@ class TestView:
                 assert not view.flags.owndata
 
     @pytest.mark.parametrize("side", [4, 400])
-    def test_a_mapped_view_shows_the_file(self, tmp_path: Path, side: int) -> None:
+    def test_view_of_a_path_shows_later_changes_of_the_file(self, tmp_path: Path, side: int) -> None:
         path = tmp_path / "image.dcm"
         path.write_bytes(to_bytes(dataset(np.zeros((side, side), np.uint16))))
         view = dicoxide.decode(path, copy=False)
@@ -228,36 +228,36 @@ class TestView:
             dataset(np.full((2, 2), 5, np.uint16), bits_stored=12, garbage=np.full((2, 2), 1 << 12, np.uint16)),
         ],
     )
-    def test_what_is_no_view_is_refused(self, ds: Dataset) -> None:
+    def test_view_of_values_that_need_conversion_raises_value_error(self, ds: Dataset) -> None:
         with pytest.raises(ValueError, match="copy=False"):
             dicoxide.decode(ds, copy=False)
 
-    def test_options_that_make_new_values_do_not_go_with_a_view(self) -> None:
+    def test_view_with_converting_options_raises_value_error(self) -> None:
         for options in ({"rescale": True}, {"out": np.empty(FRAMES.shape, np.int16)}, {"dtype": "int32"}):
             with pytest.raises(ValueError, match="copy=False"):
                 dicoxide.decode(series(), copy=False, **options)
         with pytest.raises(ValueError, match="not one view"):
             dicoxide.decode(series(), copy=False, frames=[2, 0])
 
-    def test_fewer_frames_than_said_are_an_error(self) -> None:
+    def test_view_of_fewer_frames_than_declared_raises_truncated(self) -> None:
         with pytest.raises(dicoxide.TruncatedFrameError):
             dicoxide.decode(series(number_of_frames=7), copy=False)
 
 
 class TestIterFrames:
     @pytest.mark.parametrize("threads", [1, 2, None])
-    def test_frames_come_in_order(self, threads: int | None) -> None:
+    def test_iter_frames_yields_frames_in_order(self, threads: int | None) -> None:
         for syntax in SYNTAXES:
             frames = list(dicoxide.iter_frames(series(syntax), threads=threads))
             assert np.array_equal(frames, FRAMES)
         chosen = list(dicoxide.iter_frames(series(), frames=[5, 0], threads=threads))
         assert np.array_equal(chosen, FRAMES[[5, 0]])
 
-    def test_frames_before_a_broken_one_are_given(self) -> None:
+    def test_iter_frames_yields_frames_before_a_corrupt_one(self) -> None:
         ds = series(RLELossless, table="basic")
         value = bytearray(ds.PixelData)
-        at = value.index(b"\xfe\xff\x00\xe0", len(value) // 2)
-        value[at + 8] = 99
+        offset = value.index(b"\xfe\xff\x00\xe0", len(value) // 2)
+        value[offset + 8] = 99
         ds.PixelData = bytes(value)
         frames = dicoxide.iter_frames(ds, threads=3)
         good = 0
@@ -266,14 +266,14 @@ class TestIterFrames:
                 assert np.array_equal(frame, FRAMES[good])
         assert caught.value.frame_index == good + 1
 
-    def test_leaving_early_leaves_no_thread(self) -> None:
+    def test_iter_frames_closed_early_ends_its_threads(self) -> None:
         before = threading.active_count()
         frames = dicoxide.iter_frames(series())
         next(frames)
         frames.close()
         assert threading.active_count() == before
 
-    def test_arguments_are_checked_at_once(self) -> None:
+    def test_iter_frames_checks_arguments_when_called(self) -> None:
         with pytest.raises(IndexError):
             dicoxide.iter_frames(series(), frames=[99])
         with pytest.raises(dicoxide.CorruptFrameError):

@@ -1,4 +1,4 @@
-"""`decode` and its relatives: limits, deviations and errors."""
+"""`decode` and `decode_frame`: limits, deviations and errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.small_series import FRAMES, SYNTAXES, series
 
 
 class TestLimits:
-    def test_output_over_the_budget_is_refused(self) -> None:
+    def test_decode_over_max_bytes_raises_limit_error(self) -> None:
         assert dicoxide.decode(series(), max_bytes=FRAMES.nbytes).shape == FRAMES.shape
         with pytest.raises(dicoxide.LimitError, match=f"output has {FRAMES.nbytes} bytes"):
             dicoxide.decode(series(), max_bytes=FRAMES.nbytes - 1)
@@ -29,12 +29,12 @@ class TestLimits:
         with pytest.raises(dicoxide.LimitError):
             dicoxide.decode(series(), out=np.empty(FRAMES.shape, np.int64), max_bytes=FRAMES.nbytes)
 
-    def test_a_header_that_promises_too_much_is_refused_before_memory_is_taken(self) -> None:
+    def test_header_that_declares_too_much_raises_before_allocation(self) -> None:
         ds = dataset(np.zeros((4, 4), np.uint16), RLELossless)
         ds.Rows = ds.Columns = 65535
         with pytest.raises(dicoxide.TruncatedFrameError, match="at least"):
             dicoxide.decode(ds)
-        # What is wrong with its header is told as it is told of a small one.
+        # An error in the RLE header takes precedence, as it does for a small image.
         ds = dataset(np.zeros((4, 4), np.uint16), RLELossless, coded=[bytes(66)])
         ds.Rows = ds.Columns = 65535
         with pytest.raises(dicoxide.CorruptFrameError, match="number of segments 0 found"):
@@ -47,7 +47,7 @@ class TestLimits:
 
 
 class TestNonConformance:
-    def test_high_bit_elsewhere_is_right_aligned_with_a_warning(self) -> None:
+    def test_high_bit_above_bits_stored_warns_and_aligns_values_right(self) -> None:
         ds = dataset(FRAMES[0], bits_stored=12, high_bit=15)
         with pytest.warns(NonConformantWarning, match="high bit 15 found, 11 expected") as caught:
             assert np.array_equal(dicoxide.decode(ds), FRAMES[0])
@@ -55,7 +55,7 @@ class TestNonConformance:
         with pytest.raises(dicoxide.CorruptFrameError, match="high bit"):
             dicoxide.decode(ds, strict=True)
 
-    def test_more_frames_than_said_are_all_given(self) -> None:
+    def test_decode_of_more_frames_than_declared_warns_and_gives_all(self) -> None:
         for syntax in SYNTAXES:
             ds = series(syntax, number_of_frames=4, table="basic")
             with pytest.warns(NonConformantWarning, match="number of frames is 4, 6 frames found"):
@@ -63,7 +63,7 @@ class TestNonConformance:
             with pytest.raises(dicoxide.CorruptFrameError):
                 dicoxide.decode(ds, strict=True)
 
-    def test_fewer_frames_than_said_are_an_error(self) -> None:
+    def test_decode_of_fewer_frames_than_declared_raises_truncated(self) -> None:
         for syntax in SYNTAXES:
             for frames in (None, 0):
                 with pytest.raises(dicoxide.TruncatedFrameError):
@@ -71,7 +71,7 @@ class TestNonConformance:
 
 
 class TestErrors:
-    def test_attributes_tell_what_and_where(self) -> None:
+    def test_decode_error_attributes_give_kind_offset_and_frame(self) -> None:
         ds = series(RLELossless, table="basic")
         ds.SamplesPerPixel, ds.PlanarConfiguration = 3, 0
         with pytest.raises(dicoxide.CorruptFrameError) as caught:
@@ -88,7 +88,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         "name", ["DecodeError", "CorruptFrameError", "TruncatedFrameError", "UnsupportedError", "LimitError"]
     )
-    def test_every_class_pickles(self, name: str) -> None:
+    def test_error_class_pickles_with_attributes(self, name: str) -> None:
         error = getattr(dicoxide, name)("what", kind="Malformed", clause="PS3.5", offset=3, frame_index=1)
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), vars(again)) == (type(error), vars(error))
@@ -106,22 +106,22 @@ class TestErrors:
             ({"PhotometricInterpretation": None}, "PhotometricInterpretation is missing"),
         ],
     )
-    def test_attributes_that_no_image_has(self, change: dict[str, Any], message: str) -> None:
+    def test_decode_with_invalid_attribute_raises_corrupt_frame(self, change: dict[str, Any], message: str) -> None:
         ds = series()
         for keyword, value in change.items():
             setattr(ds, keyword, value)
         with pytest.raises(dicoxide.CorruptFrameError, match=message):
             dicoxide.decode(ds)
 
-    def test_no_pixel_data(self) -> None:
-        with pytest.raises(dicoxide.CorruptFrameError, match="found none"):
+    def test_decode_without_exactly_one_pixel_element_raises_corrupt_frame(self) -> None:
+        with pytest.raises(dicoxide.CorruptFrameError, match="none found"):
             dicoxide.decode(Dataset())
         ds = series()
         ds.FloatPixelData = bytes(4)
-        with pytest.raises(dicoxide.CorruptFrameError, match="found PixelData and FloatPixelData"):
+        with pytest.raises(dicoxide.CorruptFrameError, match="PixelData and FloatPixelData found"):
             dicoxide.decode(ds)
 
-    def test_bits_allocated_without_an_array_type_are_unsupported(self) -> None:
+    def test_bits_allocated_without_dtype_raises_unsupported(self) -> None:
         ds = series()
         ds.BitsAllocated, ds.BitsStored, ds.HighBit = 24, 24, 23
         ds.PixelData = bytes(FRAMES.size * 3)
@@ -131,17 +131,17 @@ class TestErrors:
             dicoxide.decode(ds)
 
     @pytest.mark.parametrize("src", [None, 3, object(), ["path"]])
-    def test_what_is_no_source(self, src: Any) -> None:
+    def test_decode_of_unknown_source_type_raises_type_error(self, src: Any) -> None:
         with pytest.raises(TypeError, match="src must be"):
             dicoxide.decode(src)
 
     @pytest.mark.filterwarnings("ignore")
     @pytest.mark.parametrize("data", [b"", b"DICM", b"\0" * 200, b"no image at all" * 50])
-    def test_bytes_that_are_no_dicom(self, data: bytes) -> None:
+    def test_decode_of_bytes_that_are_not_dicom_raises_decode_error(self, data: bytes) -> None:
         with pytest.raises(dicoxide.DecodeError):
             dicoxide.decode(data)
 
-    def test_no_such_file(self, tmp_path: Path) -> None:
+    def test_decode_of_missing_file_raises_file_not_found(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             dicoxide.decode(tmp_path / "none.dcm")
 
@@ -151,7 +151,7 @@ class TestDecodeFrame:
         options = {"transfer_syntax": ExplicitVRLittleEndian, "rows": 2, "columns": 2, "pixel_representation": 1}
         return dicoxide.FrameSpec(**(options | changes))
 
-    def test_native_bytes(self) -> None:
+    def test_decode_frame_of_native_bytes_follows_the_syntax(self) -> None:
         values = np.array([[-1, 2], [3, -4]], np.int16)
         assert np.array_equal(dicoxide.decode_frame(values.tobytes(), self.spec()), values)
         swapped = values.byteswap().tobytes()
@@ -161,34 +161,34 @@ class TestDecodeFrame:
         assert dicoxide.decode_frame(memoryview(values.tobytes()), self.spec(), out=out) is out
         assert np.array_equal(out, values)
 
-    def test_too_few_bytes(self) -> None:
+    def test_decode_frame_of_too_few_bytes_gives_the_offset(self) -> None:
         with pytest.raises(dicoxide.TruncatedFrameError) as caught:
             dicoxide.decode_frame(bytes(7), self.spec())
         assert caught.value.offset == 7
 
-    def test_colour_stays_as_it_is(self) -> None:
+    def test_decode_frame_does_not_convert_colour(self) -> None:
         spec = self.spec(
             samples_per_pixel=3, bits_allocated=8, pixel_representation=0, photometric_interpretation="YBR_FULL"
         )
         values = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
         assert np.array_equal(dicoxide.decode_frame(values.tobytes(), spec), values)
 
-    def test_a_syntax_without_a_codec(self) -> None:
+    def test_decode_frame_without_codec_raises_unsupported(self) -> None:
         with pytest.raises(dicoxide.UnsupportedError, match="JPEG2000"):
             dicoxide.decode_frame(b"", self.spec(transfer_syntax="1.2.840.10008.1.2.4.90"))
         with pytest.raises(dicoxide.UnsupportedError, match="1.2.3"):
             dicoxide.decode_frame(b"", self.spec(transfer_syntax="1.2.3"))
 
 
-def test_capabilities_name_a_decoder_or_say_why_not() -> None:
-    found = dicoxide.capabilities()
-    assert found[RLELossless].decoder == "dicoxide"
-    assert found["1.2.840.10008.1.2.4.100"].decoder is None
-    assert all(capability.why for capability in found.values())
-    assert all(c.decoder == "dicoxide" for uid, c in found.items() if uid in SYNTAXES)
+def test_capabilities_name_a_decoder_or_give_the_reason() -> None:
+    result = dicoxide.capabilities()
+    assert result[RLELossless].decoder == "dicoxide"
+    assert result["1.2.840.10008.1.2.4.100"].decoder is None
+    assert all(capability.why for capability in result.values())
+    assert all(c.decoder == "dicoxide" for uid, c in result.items() if uid in SYNTAXES)
 
 
-def test_the_data_set_is_not_changed() -> None:
+def test_decode_does_not_change_the_data_set() -> None:
     for syntax in SYNTAXES:
         ds = series(syntax)
         before = ds.to_json()
@@ -196,7 +196,7 @@ def test_the_data_set_is_not_changed() -> None:
         assert ds.to_json() == before
 
 
-def test_a_mutable_value_is_copied_not_borrowed() -> None:
+def test_decode_of_a_mutable_value_copies_it() -> None:
     ds = series()
     ds["PixelData"]._value = bytearray(ds.PixelData)
     assert np.array_equal(dicoxide.decode(ds), FRAMES)

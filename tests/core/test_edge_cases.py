@@ -1,4 +1,4 @@
-"""What other decoders get wrong or refuse: a test for every trap known, with what the standard says."""
+"""Edge cases that other decoders reject or decode wrongly, with the clauses of the standard."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ class TestRle:
     @pytest.mark.parametrize("style", sorted(rle.STYLES))
     @pytest.mark.parametrize(("dtype", "samples"), [("u1", 1), ("u1", 3), ("u2", 3), ("u4", 1), ("u4", 3), ("u8", 1)])
     @pytest.mark.parametrize("options", [{}, {"pad": False}, {"no_ops": True}], ids=str)
-    def test_every_depth_mono_and_colour(self, dtype: str, samples: int, style: str, options: dict[str, Any]) -> None:
+    def test_rle_of_every_depth_and_style_decodes(
+        self, dtype: str, samples: int, style: str, options: dict[str, Any]
+    ) -> None:
         # Runs cross row ends: a segment is one run of bytes over the whole frame (G.3).
         frame = image(dtype, samples, 61, 67)
         assert np.array_equal(rle_decode(rle.encode(frame, frame.itemsize * 8, style, **options), frame), frame)
 
     @pytest.mark.parametrize("oversize", [1, 2, 60])
-    def test_a_run_that_passes_the_end_of_its_plane_is_tolerated_and_told(self, oversize: int) -> None:
+    def test_rle_run_past_the_plane_decodes_with_a_warning(self, oversize: int) -> None:
         frame = np.repeat(image("u2", 1, 3, 4), 9, axis=0)
         frame[-1] = frame[-1, -1]
         src = rle.encode(frame, 16, oversize=oversize)
@@ -49,7 +51,7 @@ class TestRle:
         with pytest.warns(NonConformantWarning):
             dicoxide.decode_frame(src, spec)
 
-    def test_bytes_behind_the_last_run_are_tolerated_but_told_unless_they_pad(self) -> None:
+    def test_rle_bytes_after_the_last_run_warn_unless_padding(self) -> None:
         # A segment of odd length is padded with one zero byte (G.3.1).
         plane = rle.literal(b"abc")
         expected = np.frombuffer(b"abc", np.uint8).reshape(1, 3)
@@ -63,7 +65,7 @@ class TestRle:
         with pytest.warns(NonConformantWarning):
             dicoxide.rle_decode(odd, 1, 3, bits_allocated=8)
 
-    def test_a_segment_cut_short_is_an_error_with_the_place(self) -> None:
+    def test_rle_segment_cut_short_raises_with_the_offset(self) -> None:
         frame = image("u2", 1, 40, 50)
         src = rle.encode(frame, 16)
         with pytest.raises(TruncatedFrameError) as caught:
@@ -76,7 +78,7 @@ class TestRle:
             rle_decode(rle.assemble(segments), frame)
         assert caught.value.offset == 64 + len(segments[0])
 
-    def test_segments_in_little_endian_order_are_an_option(self) -> None:
+    def test_rle_segment_byte_order_little_swaps_segments(self) -> None:
         for dtype in ("u2", "u4"):
             frame = image(dtype, 3)
             src = rle.encode(frame, frame.itemsize * 8, little=True)
@@ -101,7 +103,9 @@ class TestRle:
             (2, 2**32 - 1, 8),
         ],
     )
-    def test_a_header_that_no_frame_has(self, field: int, value: int, offset: int | None) -> None:
+    def test_rle_header_with_invalid_field_raises_with_the_offset(
+        self, field: int, value: int, offset: int | None
+    ) -> None:
         frame = image("u2")
         src = bytearray(rle.encode(frame, 16))
         struct.pack_into("<L", src, 4 * field, value)
@@ -112,11 +116,11 @@ class TestRle:
             assert caught.value.offset == offset
 
     @pytest.mark.parametrize("length", [0, 1, 4, 63])
-    def test_a_frame_shorter_than_its_header(self, length: int) -> None:
+    def test_rle_frame_shorter_than_its_header_raises_truncated(self, length: int) -> None:
         with pytest.raises(TruncatedFrameError):
             dicoxide.rle_decode(bytes([1, *bytes(62)])[:length], 1, 1, bits_allocated=8)
 
-    def test_a_number_of_segments_that_is_another_image(self) -> None:
+    def test_rle_segment_count_of_another_image_raises_corrupt_frame(self) -> None:
         frame = image("u1", 3)
         src = rle.encode(frame, 8)
         with pytest.raises(CorruptFrameError, match="number of segments 3 found, 1 expected"):
@@ -124,7 +128,7 @@ class TestRle:
         with pytest.raises(CorruptFrameError, match="number of segments 3 found, 6 expected"):
             dicoxide.rle_decode(src, 7, 9, 3, 16)
 
-    def test_packed_bits_are_one_segment_of_bytes(self) -> None:
+    def test_rle_of_packed_bits_has_one_segment(self) -> None:
         # G.2: the segment holds the bytes of the frame; Bits Allocated 1 packs eight pixels in each (8.1.1).
         bits = (RNG.random((3, 61, 67)) < 0.3).astype(np.uint8)
         for style in sorted(rle.STYLES):
@@ -132,18 +136,18 @@ class TestRle:
             assert np.array_equal(dicoxide.decode(ds), bits)
             assert np.array_equal(dicoxide.decode(ds, frames=2), bits[2])
 
-    def test_a_bomb_is_refused_before_memory_is_taken(self) -> None:
-        # A replicate run makes 128 bytes of two: no more than 64 for each byte.
+    def test_rle_of_a_large_image_in_few_bytes_raises_before_allocation(self) -> None:
+        # A replicate run expands 2 bytes to 128: at most 64 bytes per byte of input.
         src = rle.assemble([rle.replicate(7, 128) * 10])
         assert (dicoxide.rle_decode(src, 10, 128, bits_allocated=8) == 7).all()
         with pytest.raises(TruncatedFrameError, match="at least"):
             dicoxide.rle_decode(src, 65535, 65535, bits_allocated=8)
 
-    @pytest.mark.parametrize("said", [0, 1])
-    def test_planar_configuration_does_not_matter(self, said: int) -> None:
-        # Segments are planes whatever the attribute says (G.2).
+    @pytest.mark.parametrize("planar_configuration", [0, 1])
+    def test_rle_ignores_planar_configuration(self, planar_configuration: int) -> None:
+        # Segments are planes, whatever Planar Configuration is (G.2).
         frame = image("u1", 3)
-        ds = dataset(frame, RLELossless, samples_per_pixel=3, planar_configuration=said)
+        ds = dataset(frame, RLELossless, samples_per_pixel=3, planar_configuration=planar_configuration)
         assert np.array_equal(dicoxide.decode(ds), frame)
 
 
@@ -153,7 +157,7 @@ class TestFrames:
     FRAMES = RNG.integers(0, 4096, (5, 6, 7), dtype=np.uint16)
 
     @pytest.mark.parametrize("table", ["none", "basic", "wrong", "extended"])
-    def test_offset_tables(self, table: str) -> None:
+    def test_offset_table_of_any_kind_decodes(self, table: str) -> None:
         ds = dataset(self.FRAMES, RLELossless, table=table)
         if table == "wrong":
             with pytest.warns(NonConformantWarning, match="basic offset table"):
@@ -161,7 +165,7 @@ class TestFrames:
         else:
             assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
 
-    def test_every_table_shifted_to_somewhere_else(self) -> None:
+    def test_basic_offset_table_with_wrong_offsets_warns_and_decodes(self) -> None:
         frames = [rle.encode(frame[..., None], 16) for frame in self.FRAMES]
         ds = dataset(self.FRAMES, RLELossless)
         for shift in (-2, 2, 8, len(frames[0]) + 8, 100_000):
@@ -172,7 +176,7 @@ class TestFrames:
             with pytest.warns(NonConformantWarning, match="basic offset table"):
                 assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
 
-    def test_an_extended_table_that_leads_elsewhere(self) -> None:
+    def test_extended_offset_table_with_wrong_offsets_warns_and_decodes(self) -> None:
         ds = dataset(self.FRAMES, RLELossless, table="extended")
         ds.ExtendedOffsetTable = struct.pack("<5Q", *range(0, 10, 2))
         with pytest.warns(NonConformantWarning, match="extended offset table"):
@@ -182,7 +186,7 @@ class TestFrames:
             assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
 
     @pytest.mark.parametrize("fragments", [2, 5])
-    def test_a_frame_in_many_fragments(self, fragments: int) -> None:
+    def test_frame_in_several_fragments_decodes(self, fragments: int) -> None:
         frames = np.repeat(np.repeat(self.FRAMES, 9, axis=1), 2, axis=2)
         ds = dataset(frames, RLELossless, table="basic", fragments=fragments)
         assert np.array_equal(dicoxide.decode(ds), frames)
@@ -191,13 +195,13 @@ class TestFrames:
         one = dataset(frames[0], RLELossless, table="none", fragments=fragments)
         assert np.array_equal(dicoxide.decode(one), frames[0])
 
-    def test_fragments_that_cannot_be_told_apart(self) -> None:
+    def test_fragments_without_recognisable_starts_raise_corrupt_frame(self) -> None:
         ds = dataset(self.FRAMES, RLELossless)
         ds.PixelData = encapsulate.encapsulate([bytes(70)] * 3, fragments=3).value
         with pytest.raises(CorruptFrameError, match="frame starts recognised"):
             dicoxide.decode(ds)
 
-    def test_one_frame_by_index_does_not_need_the_others(self) -> None:
+    def test_decode_of_one_frame_does_not_need_the_others(self) -> None:
         ds = dataset(self.FRAMES, RLELossless, table="basic")
         value = bytearray(ds.PixelData)
         last = struct.unpack_from("<5L", value, 8)[4] + 28
@@ -209,19 +213,19 @@ class TestFrames:
             dicoxide.decode(ds)
         assert caught.value.frame_index == 4
 
-    def test_number_of_frames_too_small_without_a_table(self) -> None:
-        # Each fragment begins as an RLE frame does, so there are as many frames.
+    def test_number_of_frames_too_small_warns_and_gives_all(self) -> None:
+        # Each fragment starts with an RLE header, so each one is a frame.
         ds = dataset(self.FRAMES, RLELossless, number_of_frames=2)
         with pytest.warns(NonConformantWarning, match="number of frames is 2, 5 frames found"):
             assert np.array_equal(dicoxide.decode(ds), self.FRAMES)
 
-    def test_number_of_frames_zero_is_one(self) -> None:
+    def test_number_of_frames_zero_warns_and_means_one(self) -> None:
         ds = dataset(self.FRAMES[0])
         ds.NumberOfFrames = 0
         with pytest.warns(NonConformantWarning, match="number of frames 0"):
             assert np.array_equal(dicoxide.decode(ds), self.FRAMES[0])
 
-    def test_packed_bits_that_do_not_start_on_a_byte(self) -> None:
+    def test_packed_bits_of_frames_not_aligned_to_bytes_decode(self) -> None:
         bits = (RNG.random((7, 3, 5)) < 0.5).astype(np.uint8)
         ds = dataset(bits, bits_allocated=1)
         assert np.array_equal(dicoxide.decode(ds), bits)
@@ -230,8 +234,8 @@ class TestFrames:
         # pydicom cannot read one such frame by index (pydicom#2134).
         assert np.array_equal(ds.pixel_array, bits)
 
-    def test_an_object_of_more_than_2_31_bytes(self) -> None:
-        # `bytes(n)` takes zeroed pages from the system, which provides only those that are touched.
+    def test_object_of_more_than_2_31_bytes_decodes(self) -> None:
+        # `bytes(n)` maps zeroed pages; the system allocates only those that are touched.
         ds = dataset(np.zeros((1, 1), np.uint16))
         ds.Rows = ds.Columns = 1024
         ds.NumberOfFrames = count = 2**31 // (1024 * 1024 * 2) + 2
@@ -247,7 +251,7 @@ class TestSamples:
     """PS3.5 8.1.1, 8.2 and 7.3; PS3.3 C.7.6.3."""
 
     @pytest.mark.parametrize("samples", [1, 3])
-    def test_bytes_as_big_endian_words_of_odd_frames(self, samples: int) -> None:
+    def test_big_endian_words_of_odd_8_bit_frames_decode(self, samples: int) -> None:
         frames = random_values(RNG, (3, 3, 5, samples), 8, "u1")
         ds = dataset(frames if samples > 1 else frames[..., 0], ExplicitVRBigEndian, samples_per_pixel=samples, ow=True)
         expected = frames if samples > 1 else frames[..., 0]
@@ -257,9 +261,9 @@ class TestSamples:
             assert np.array_equal(dicoxide.decode(ds, frames=index), expected[index])
 
     @pytest.mark.parametrize("dtype", ["u4", "i4", "u8", "i8"])
-    def test_large_samples_in_big_endian_may_be_meant_otherwise(self, dtype: str) -> None:
-        # OW is swapped within words of 16 bits (7.3), which leaves the least significant word first: so DCMTK, GDCM and
-        # SimpleITK have it. pydicom and who wrote its rtdose_expb.dcm have the whole number in big endian.
+    def test_big_endian_samples_of_more_than_16_bits_warn(self, dtype: str) -> None:
+        # OW is swapped within words of 16 bits (7.3), so the least significant word comes first, as DCMTK, GDCM and
+        # SimpleITK read it. pydicom and the writer of its rtdose_expb.dcm store the whole number in big endian.
         ds = dataset(image(dtype), ExplicitVRBigEndian)
         with pytest.warns(NonConformantWarning, match="bits read as big-endian numbers"):
             assert np.array_equal(dicoxide.decode(ds), ds.pixel_array)
@@ -271,7 +275,7 @@ class TestSamples:
         for other in (dataset(image("f4"), ExplicitVRBigEndian), dataset(image("u2"), ExplicitVRBigEndian)):
             dicoxide.decode(other, strict=True)
 
-    def test_colour_differences_of_half_resolution_are_in_no_planes(self) -> None:
+    def test_ybr_full_422_with_planar_configuration_1_warns(self) -> None:
         # PS3.3 C.7.6.3.1.3: the planar configuration of YBR_FULL_422 is 0.
         ds = dataset(image("u1", 3)[:, :6], samples_per_pixel=3)
         ds.PhotometricInterpretation, ds.PixelData = "YBR_FULL_422", ds.PixelData[: ds.Rows * ds.Columns * 2]
@@ -284,7 +288,7 @@ class TestSamples:
             ((_, many),) = dicoxide.decode_many([to_bytes(ds)], raw=True)
         assert np.array_equal(many, expected)
 
-    def test_colour_differences_with_a_sign_are_none(self) -> None:
+    def test_ybr_with_signed_samples_raises_unsupported(self) -> None:
         samples = image("i1", 3)
         ds = dataset(samples, samples_per_pixel=3, photometric_interpretation="YBR_FULL")
         with pytest.raises(UnsupportedError, match="unsigned"):
@@ -292,8 +296,8 @@ class TestSamples:
         assert np.array_equal(dicoxide.decode(ds, raw=True), samples)
 
     @pytest.mark.parametrize("as_words", [True, False])
-    def test_packed_bits_as_big_endian_words(self, as_words: bool) -> None:
-        # 7.3: the bytes of a word are swapped whatever is packed in it; pydicom takes them as they lie.
+    def test_packed_bits_in_big_endian_words_are_swapped(self, as_words: bool) -> None:
+        # 7.3: the bytes of a word are swapped, whatever is packed in it; pydicom does not swap them.
         bits = (RNG.random((3, 5, 7)) < 0.5).astype(np.uint8)
         ds = dataset(bits, ExplicitVRBigEndian, bits_allocated=1, ow=as_words)
         assert np.array_equal(dicoxide.decode(ds), bits)
@@ -301,7 +305,7 @@ class TestSamples:
     @pytest.mark.filterwarnings("ignore:samples of .* bits read as big-endian numbers")
     @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"])
     @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless])
-    def test_garbage_beside_the_stored_bits(self, syntax: str, dtype: str) -> None:
+    def test_bits_outside_bits_stored_are_ignored(self, syntax: str, dtype: str) -> None:
         width = np.dtype(dtype).itemsize * 8
         for stored, high_bit in ((width - 3, width - 4), (1, 0), (width - 3, width - 1), (2, 4)):
             values = random_values(RNG, (4, 6), stored, dtype)
@@ -324,7 +328,7 @@ class TestSamples:
 
     @pytest.mark.parametrize("dtype", ["f4", "f8"])
     @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
-    def test_float_and_double_float_pixel_data(self, syntax: str, dtype: str) -> None:
+    def test_float_pixel_data_keeps_every_bit(self, syntax: str, dtype: str) -> None:
         values = np.array([[[0.0, -0.0, 1.5], [np.inf, -np.inf, np.nan]]] * 2, dtype)
         values[1] *= -1
         ds = dataset(values, syntax)
@@ -332,7 +336,7 @@ class TestSamples:
         assert np.array_equal(dicoxide.decode(ds, frames=1), values[1], equal_nan=True)
         assert np.array_equal(dicoxide.decode(ds, rescale=True, dtype=dtype), values, equal_nan=True)
 
-    def test_a_missing_pad_byte(self) -> None:
+    def test_missing_pad_byte_warns(self) -> None:
         frame = image("u1", 1, 3, 3)[..., 0]
         ds = dataset(frame)
         assert len(ds.PixelData) == 10
@@ -342,7 +346,7 @@ class TestSamples:
 
     @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
     @pytest.mark.parametrize("dtype", ["u1", "u2"])
-    def test_colour_differences_at_half_resolution(self, syntax: str, dtype: str) -> None:
+    def test_ybr_full_422_expands_to_full_resolution(self, syntax: str, dtype: str) -> None:
         # C.7.6.3.1.2: Y0 Y1 Cb Cr, two thirds of the bytes.
         full = random_values(RNG, (2, 4, 6, 3), np.dtype(dtype).itemsize * 8, dtype)
         full[..., 1::2, 1:] = full[..., ::2, 1:]
@@ -352,7 +356,7 @@ class TestSamples:
         if dtype == "u1":
             assert np.array_equal(dicoxide.decode(ds), ds.pixel_array)
 
-    def test_colour_at_full_resolution_that_says_half(self) -> None:
+    def test_ybr_full_422_with_full_resolution_raises_corrupt_frame(self) -> None:
         full = random_values(RNG, (4, 6, 3), 8, "u1")
         ds = dataset(full, samples_per_pixel=3, photometric_interpretation="RGB")
         ds.PhotometricInterpretation = "YBR_FULL_422"
@@ -360,7 +364,7 @@ class TestSamples:
             dicoxide.decode(ds)
 
     @pytest.mark.parametrize("term", ["CMYK", "YBR_ICT", "YBR_RCT", "RGB ", "HSV", "unknown"])
-    def test_unknown_photometric_interpretation_changes_no_value(self, term: str) -> None:
+    def test_unknown_photometric_interpretation_keeps_values(self, term: str) -> None:
         frame = image("u1", 3)
         ds = dataset(frame, samples_per_pixel=3)
         ds["PhotometricInterpretation"]._value = term
@@ -369,7 +373,7 @@ class TestSamples:
     @pytest.mark.filterwarnings("ignore:samples of .* bits read as big-endian numbers")
     @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "u4"])
     @pytest.mark.parametrize("planar", [0, 1])
-    def test_planes_and_pixels(self, dtype: str, planar: int) -> None:
+    def test_native_colour_by_plane_and_by_pixel_decodes(self, dtype: str, planar: int) -> None:
         frames = random_values(RNG, (2, 40, 30, 3), np.dtype(dtype).itemsize * 8, dtype)
         for syntax in (ExplicitVRLittleEndian, ExplicitVRBigEndian):
             ds = dataset(frames, syntax, samples_per_pixel=3, planar_configuration=planar)

@@ -22,13 +22,13 @@ needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="only the com
 
 
 def extremes(shape: tuple[int, ...], precision: int) -> Array:
-    """A checkerboard of the least and the greatest value: the greatest differences there are."""
+    """Returns a checkerboard of the least and the greatest value, which has the greatest differences."""
     image = np.indices(shape).sum(axis=0) % 2 * ((1 << precision) - 1)
     return image.astype(np.uint8 if precision <= 8 else np.uint16)
 
 
 def decode_jpeg_lossless(src: bytes, expected: Array) -> Array:
-    """By the codec, as the stored values of a frame like `expected`."""
+    """Decodes a frame with the shape and dtype of `expected`."""
     rows, columns, *samples = expected.shape
     bits = expected.dtype.itemsize * 8
     frame = dicoxide.FrameSpec(
@@ -44,19 +44,19 @@ def decode_jpeg_lossless(src: bytes, expected: Array) -> Array:
 
 
 def assert_jpeg_lossless(image: Array, precision: int | None = None, **parameters: int) -> bytes:
-    """Encode and decode: by both of our ways to the codec, and by libjpeg-turbo where it is there."""
+    """Encodes and decodes with `decode_frame`, `jpeg_lossless_decode` and, if installed, libjpeg-turbo."""
     encoded = dicoxide.jpeg_lossless_encode(image, precision=precision, **parameters)
     mask = (1 << (precision or image.dtype.itemsize * 8)) - 1
     point_transform = parameters.get("point_transform", 0)
     expected = (image.astype(np.int64) & mask) >> point_transform << point_transform
     expected = expected.astype(np.uint8 if mask < 256 and image.dtype.itemsize == 1 else np.uint16)
     np.testing.assert_array_equal(decode_jpeg_lossless(encoded, expected), expected)
-    found = dicoxide.jpeg_lossless_decode(encoded)
-    assert found.dtype == (np.uint8 if mask < 256 else np.uint16)
-    np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+    decoded = dicoxide.jpeg_lossless_decode(encoded)
+    assert decoded.dtype == (np.uint8 if mask < 256 else np.uint16)
+    np.testing.assert_array_equal(decoded.reshape(expected.shape), expected)
     if (imagecodecs := _imagecodecs()) is not None:
-        found = imagecodecs.jpeg8_decode(encoded).reshape(expected.shape)
-        np.testing.assert_array_equal(found, expected)
+        decoded = imagecodecs.jpeg8_decode(encoded).reshape(expected.shape)
+        np.testing.assert_array_equal(decoded, expected)
     return encoded
 
 
@@ -74,13 +74,13 @@ class TestJpegLossless:
 
     @pytest.mark.parametrize("selection_value", range(1, 8))
     @pytest.mark.parametrize("precision", range(2, 17))
-    def test_every_precision_and_predictor(self, precision: int, selection_value: int) -> None:
+    def test_encode_with_every_precision_and_predictor_round_trips(self, precision: int, selection_value: int) -> None:
         shape = (9, 13)
         for image in (noise(shape, precision), extremes(shape, precision), np.zeros(shape, np.uint16)):
             assert_jpeg_lossless(image, precision, selection_value=selection_value)
 
     @pytest.mark.parametrize("precision", [2, 8, 12, 16])
-    def test_every_point_transform(self, precision: int) -> None:
+    def test_encode_with_every_point_transform_round_trips(self, precision: int) -> None:
         for point_transform in range(precision):
             assert_jpeg_lossless(noise((6, 7), precision), precision, point_transform=point_transform)
             assert_jpeg_lossless(
@@ -94,7 +94,9 @@ class TestJpegLossless:
     @pytest.mark.parametrize("samples", [1, 2, 3, 4])
     @pytest.mark.parametrize("selection_value", range(1, 8))
     @pytest.mark.parametrize("interval_rows", [0, 1, 3, 8, 9, 100])
-    def test_restart_intervals_and_components(self, samples: int, selection_value: int, interval_rows: int) -> None:
+    def test_encode_with_restart_interval_writes_markers_modulo_eight(
+        self, samples: int, selection_value: int, interval_rows: int
+    ) -> None:
         image = noise((19, 11, samples), 16)
         image[..., 0] //= 99
         encoded = assert_jpeg_lossless(image, selection_value=selection_value, restart_interval=11 * interval_rows)
@@ -107,11 +109,11 @@ class TestJpegLossless:
         "shape", [(1, 1), (1, 2), (2, 1), (1, 65535), (65535, 1), (3, 4, 1), (1, 1, 3), (5, 1, 4), (65535, 1, 3)]
     )
     @pytest.mark.parametrize("selection_value", [1, 4, 6])
-    def test_sizes_at_the_edge(self, shape: tuple[int, ...], selection_value: int) -> None:
+    def test_encode_of_extreme_sizes_round_trips(self, shape: tuple[int, ...], selection_value: int) -> None:
         assert_jpeg_lossless(noise(shape, 12), 12, selection_value=selection_value)
 
-    def test_categories_of_every_length(self) -> None:
-        # Each category four times as often as the next: the longest codes, beside the shortest.
+    def test_encode_of_every_difference_category_round_trips(self) -> None:
+        # Each category occurs three times as often as the next, which needs the shortest and the longest codes.
         steps = np.concatenate([np.full(3**power, 1 << (10 - power)) for power in range(11)])
         image = np.cumsum(np.random.default_rng(1).permutation(steps)).astype(np.uint16)
         image = image[: image.size // 85 * 85].reshape(-1, 85)
@@ -121,7 +123,7 @@ class TestJpegLossless:
     @pytest.mark.parametrize(
         ("dtype", "precision"), [(np.int8, 8), (np.int8, 11), (np.int16, 16), (np.int16, 12), (np.int16, 2)]
     )
-    def test_signed_samples_are_their_bits(self, dtype: Any, precision: int) -> None:
+    def test_encode_of_signed_samples_stores_their_bits(self, dtype: Any, precision: int) -> None:
         low = max(-(1 << (precision - 1)), np.iinfo(dtype).min)
         image = np.random.default_rng(3).integers(low, -low, (20, 30)).astype(dtype)
         image[0, 0] = low
@@ -137,7 +139,7 @@ class TestJpegLossless:
         )
         np.testing.assert_array_equal(dicoxide.decode_frame(encoded, frame), image)
 
-    def test_any_layout_of_the_array(self) -> None:
+    def test_encode_of_any_array_layout_gives_equal_bytes(self) -> None:
         image = noise((12, 16), 16)
         expected = dicoxide.jpeg_lossless_encode(image)
         assert dicoxide.jpeg_lossless_encode(image.astype(">u2")) == expected
@@ -147,7 +149,7 @@ class TestJpegLossless:
         read_only.flags.writeable = False
         assert dicoxide.jpeg_lossless_encode(read_only) == expected
 
-    def test_another_decoder(self) -> None:
+    def test_encoded_image_decodes_with_imagecodecs(self) -> None:
         imagecodecs = pytest.importorskip("imagecodecs")
         for precision in range(2, 17):
             for selection_value in range(1, 8):
@@ -156,18 +158,18 @@ class TestJpegLossless:
                 np.testing.assert_array_equal(imagecodecs.ljpeg_decode(encoded), image)
 
     @pytest.mark.parametrize(("precision", "spread"), [(8, 2), (12, 12), (16, 60)])
-    def test_no_larger_than_another_encoder(self, precision: int, spread: int) -> None:
+    def test_encoded_image_is_not_larger_than_that_of_imagecodecs(self, precision: int, spread: int) -> None:
         imagecodecs = pytest.importorskip("imagecodecs")
         rows, columns = np.indices((200, 300))
         rng = np.random.default_rng(5)
         image = (rows + columns) * (1 << precision) // 600 + rng.normal(0, spread, rows.shape)
         image = image.clip(0, (1 << precision) - 1).astype(np.uint8 if precision == 8 else np.uint16)
-        theirs = imagecodecs.ljpeg_encode(image, bitspersample=precision)
-        assert len(dicoxide.jpeg_lossless_encode(image, 6, precision=precision)) <= len(theirs)
+        reference = imagecodecs.ljpeg_encode(image, bitspersample=precision)
+        assert len(dicoxide.jpeg_lossless_encode(image, 6, precision=precision)) <= len(reference)
 
     @examples(200)
     @given(st.data())
-    def test_any_image(self, data: st.DataObject) -> None:
+    def test_encode_of_any_image_round_trips(self, data: st.DataObject) -> None:
         precision = data.draw(st.integers(2, 16))
         shape = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 4)))
         top = (1 << precision) - 1
@@ -199,14 +201,14 @@ class TestJpegLossless:
             ({"precision": 4}, r"value 99 of sample 4 needs more than the 4 bits of the precision \(ITU-T T.81 A.1\)"),
         ],
     )
-    def test_parameters_that_are_refused(self, parameters: dict[str, int], words: str) -> None:
+    def test_encode_with_invalid_parameters_raises_value_error(self, parameters: dict[str, int], words: str) -> None:
         image = np.array([[1, 2, 15], [4, 99, 6]], np.uint8)
         with pytest.raises(ValueError, match=words) as caught:
             dicoxide.jpeg_lossless_encode(image, **parameters)
         assert not isinstance(caught.value, dicoxide.DecodeError)
 
     @pytest.mark.parametrize("name", ["selection_value", "point_transform", "restart_interval", "precision"])
-    def test_parameters_are_integers(self, name: str) -> None:
+    def test_encode_with_float_parameters_raises_type_error(self, name: str) -> None:
         with pytest.raises(TypeError):
             dicoxide.jpeg_lossless_encode(np.zeros((2, 2), np.uint8), **{name: 8.0})  # type: ignore[arg-type]
 
@@ -227,11 +229,11 @@ class TestJpegLossless:
         ],
         ids=lambda image: f"{image.dtype}-{image.shape}",
     )
-    def test_images_that_are_refused(self, image: Array) -> None:
+    def test_encode_of_unsupported_array_raises_value_error(self, image: Array) -> None:
         with pytest.raises(ValueError, match="expected"):
             dicoxide.jpeg_lossless_encode(image)
 
-    def test_the_interpreter_goes_on(self) -> None:
+    def test_encode_releases_the_interpreter(self) -> None:
         image = noise((2000, 2000), 12)
         ticks, done = [], threading.Event()
 
@@ -251,6 +253,6 @@ class TestJpegLossless:
         assert after > before
 
 
-def test_jpeg_lossless_needs_the_extension() -> None:
+def test_encode_on_the_numpy_backend_raises_unsupported() -> None:
     with pytest.raises(dicoxide.UnsupportedError, match="compiled extension"):
         _numpy_backend.jpeg_lossless_encode(np.zeros((1, 1), np.uint8), 1, 1, 1, 1, 0, 0, None)

@@ -14,7 +14,7 @@ from pydicom.uid import RLELossless
 
 import dicoxide
 from dicoxide import _numpy_backend
-from support.encoder_inputs import Array, noise, of_pydicom
+from support.encoder_inputs import Array, native_dataset, noise
 from support.examples import examples
 from support.real_images import PYDICOM_FILES
 
@@ -22,14 +22,14 @@ INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint
 
 
 def assert_rle(image: Array) -> bytes:
-    """Encode and decode: by the codec, and by pydicom's decoder."""
+    """Encodes and decodes with `rle_decode` and with pydicom; both backends encode to equal bytes."""
     rows, columns, *samples = image.shape
     count, bits = (samples or [1])[0], image.dtype.itemsize * 8
     encoded = dicoxide.rle_encode(image)
     unsigned = image.view(f"u{image.dtype.itemsize}").reshape(rows, columns, count)
-    found = dicoxide.rle_decode(encoded, rows, columns, count, bits)
-    np.testing.assert_array_equal(found.reshape(unsigned.shape), unsigned)
-    # pydicom leaves the planes of colour apart.
+    decoded = dicoxide.rle_decode(encoded, rows, columns, count, bits)
+    np.testing.assert_array_equal(decoded.reshape(unsigned.shape), unsigned)
+    # pydicom returns colour by plane.
     planes = np.frombuffer(pydicom_rle._rle_decode_frame(encoded, rows, columns, count, bits, ">"), f"<u{bits // 8}")
     if planes.size == unsigned.size:
         np.testing.assert_array_equal(planes.reshape(count, rows, columns).transpose(1, 2, 0), unsigned)
@@ -46,7 +46,7 @@ class TestRle:
         ("dtype", "samples"),
         [(dtype, samples) for dtype in INTEGERS for samples in (1, 2, 3) if np.dtype(dtype).itemsize * samples <= 15],
     )
-    def test_every_type(self, dtype: Any, samples: int) -> None:
+    def test_encode_of_every_integer_dtype_round_trips(self, dtype: Any, samples: int) -> None:
         rng = np.random.default_rng(0)
         info = np.iinfo(dtype)
         assert_rle(rng.integers(info.min, info.max, (7, 300, samples), dtype, endpoint=True))
@@ -55,7 +55,7 @@ class TestRle:
     @pytest.mark.parametrize(
         "shape", [(1, 1), (1, 2), (3, 1), (1, 128), (2, 129), (1, 130), (2, 257, 3), (2, 3, 1), (1, 65535)]
     )
-    def test_sizes_at_the_edge(self, shape: tuple[int, ...]) -> None:
+    def test_encode_of_extreme_sizes_round_trips(self, shape: tuple[int, ...]) -> None:
         assert_rle(np.zeros(shape, np.uint16))
         assert_rle(noise(shape, 16))
         assert_rle(noise(shape, 1))
@@ -65,7 +65,7 @@ class TestRle:
         st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9) | st.integers(100, 300)), min_size=1),
         st.integers(1, 400),
     )
-    def test_any_runs(self, runs: list[tuple[int, int]], columns: int) -> None:
+    def test_encode_of_any_runs_is_not_larger_than_pydicom(self, runs: list[tuple[int, int]], columns: int) -> None:
         row = np.concatenate([np.full(count, value, np.uint8) for value, count in runs])
         image = np.resize(row, (-(-row.size // columns), columns))
         encoded = assert_rle(image)
@@ -74,20 +74,20 @@ class TestRle:
 
     @pytest.mark.parametrize("singles", [1, 2, 3, 127, 128, 129])
     @pytest.mark.parametrize("pairs", [62, 63, 64, 65, 130])
-    def test_a_full_literal_run_does_not_cut_a_pair(self, singles: int, pairs: int) -> None:
-        # Half a pair would cost another header, which nothing saves.
+    def test_encode_full_literal_run_does_not_split_a_pair(self, singles: int, pairs: int) -> None:
+        # Splitting a pair costs one more run header and saves nothing.
         row = np.concatenate([np.arange(singles) % 251, np.arange(pairs).repeat(2) % 251]).astype(np.uint8)
         image = np.tile(row, (4, 1))
         assert len(assert_rle(image)) <= len(_pydicom_rle(image))
 
     @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm", "ExplVR_BigEnd.dcm", "SC_rgb_rle.dcm"])
-    def test_real_images(self, name: str) -> None:
+    def test_encode_of_real_image_is_not_larger_than_pydicom(self, name: str) -> None:
         image = pixel_array(PYDICOM_FILES / "test_files" / name, raw=True)
         assert len(assert_rle(image)) <= len(_pydicom_rle(image.astype(image.dtype.newbyteorder("="))))
 
     @pytest.mark.parametrize("encode", [dicoxide.rle_encode, dicoxide.jpeg_lossless_encode])
     @pytest.mark.parametrize("shape", [(), (4,), (2, 2, 2, 2)])
-    def test_shapes_that_are_refused(self, encode: Any, shape: tuple[int, ...]) -> None:
+    def test_encode_of_unsupported_shape_raises_value_error(self, encode: Any, shape: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match="shape"):
             encode(np.zeros(shape, np.uint8))
 
@@ -107,7 +107,7 @@ class TestRle:
         ],
         ids=lambda value: f"{value.dtype}-{value.shape}" if isinstance(value, np.ndarray) else "",
     )
-    def test_images_that_are_refused(self, image: Array, words: str) -> None:
+    def test_encode_of_unsupported_array_raises_value_error(self, image: Array, words: str) -> None:
         with pytest.raises(ValueError, match=words):
             dicoxide.rle_encode(image)
         if image.dtype.kind in "iuf":
@@ -115,7 +115,7 @@ class TestRle:
             with pytest.raises(ValueError, match=words):
                 _numpy_backend.rle_encode(image, rows, columns, samples[0] if samples else 1)
 
-    def test_number_of_samples_is_checked_below(self) -> None:
+    def test_core_encode_with_wrong_sample_count_raises_value_error(self) -> None:
         from dicoxide._backend import core
 
         for encode in (core.rle_encode, _numpy_backend.rle_encode):
@@ -124,19 +124,19 @@ class TestRle:
 
 
 def assert_rows_end_runs(segment: bytes, rows: int, columns: int) -> None:
-    """No run crosses the end of a row (PS3.5 G.3.1)."""
-    at = 0
+    """Asserts that no run crosses the end of a row (PS3.5 G.3.1)."""
+    offset = 0
     for _ in range(rows):
-        made = 0
-        while made < columns:
-            header = segment[at]
+        decoded = 0
+        while decoded < columns:
+            header = segment[offset]
             assert header != 128
-            made += header + 1 if header < 128 else 257 - header
-            at += header + 2 if header < 128 else 2
-        assert made == columns
-    assert segment[at:] in (b"", b"\0")
+            decoded += header + 1 if header < 128 else 257 - header
+            offset += header + 2 if header < 128 else 2
+        assert decoded == columns
+    assert segment[offset:] in (b"", b"\0")
 
 
 def _pydicom_rle(image: Array) -> bytes:
-    ds = of_pydicom(image)
+    ds = native_dataset(image)
     return get_encoder(RLELossless).encode(ds, encoding_plugin="pydicom")

@@ -1,4 +1,4 @@
-"""Real images: every value is that of pydicom, and of the manifest."""
+"""Real images: every value equals that of pydicom and of the manifest."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from pydicom.pixels import apply_modality_lut, get_decoder
 import dicoxide
 from support.real_images import Reference, manifest, pydicom_files, shared_files
 
-OURS = {uid for uid, capability in dicoxide.capabilities().items() if capability.decoder == "dicoxide"}
+DECODED_UIDS = {uid for uid, capability in dicoxide.capabilities().items() if capability.decoder == "dicoxide"}
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
-# What pydicom refuses and we read, and why we may.
-WE_READ = {
-    # PS3.5 G: packed bits are one segment of bytes; pydicom wants Bits Allocated to be a multiple of 8.
+# Files that dicoxide decodes and pydicom rejects, with the reason.
+REJECTED_BY_PYDICOM = {
+    # PS3.5 G: packed bits are one segment of bytes; pydicom requires a Bits Allocated that is a multiple of 8.
     "liver_rle.dcm",
-    # No file meta: the encoding that the data set was read in is the transfer syntax.
+    # No file meta information: the encoding of the data set is the transfer syntax.
     "OT-PAL-8-face.dcm",
 }
-# What neither reads, and what we say.
-NOBODY_READS = {
+# Files that both reject, with the error message of dicoxide.
+REJECTED = {
     "MR_truncated.dcm": "8130 bytes found, 8192 expected",
     "badVR.dcm": "NumberOfFrames",
     "meta_missing_tsyntax.dcm": "is missing",
@@ -36,7 +36,7 @@ NOBODY_READS = {
 
 
 def read(path: Path) -> Any:
-    """The data set, if it has pixel data in a transfer syntax of ours."""
+    """Reads the data set; None if it has no pixel data in a transfer syntax that dicoxide decodes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -46,11 +46,11 @@ def read(path: Path) -> Any:
         if not any(keyword in ds for keyword in PIXELS):
             return None
         uid = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
-        return ds if uid is None or uid in OURS else None
+        return ds if uid is None or uid in DECODED_UIDS else None
 
 
-def rescaled(path: Path) -> bool:
-    """Whether it is a monochrome image of ours with a rescale or a Modality LUT of its own."""
+def has_rescale(path: Path) -> bool:
+    """Returns True for a decodable monochrome image with a rescale or a Modality LUT."""
     ds = read(path)
     if ds is None or ds.get("SamplesPerPixel") != 1 or decoded_by_pydicom(ds) is None:
         return False
@@ -58,7 +58,7 @@ def rescaled(path: Path) -> bool:
 
 
 def pydicom_has_a_decoder(ds: Any) -> bool:
-    """Whether pydicom decodes the transfer syntax at all, for which it may need packages that are not here."""
+    """Returns True if pydicom decodes the transfer syntax with the packages that are installed."""
     uid = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
     return uid is None or not uid.is_encapsulated or get_decoder(uid).is_available
 
@@ -77,29 +77,29 @@ def decoded_by_pydicom(ds: Any) -> Any:
 @pytest.mark.parametrize(
     "path", [path for path in pydicom_files() + shared_files() if read(path) is not None], ids=lambda path: path.name
 )
-def test_decode_equals_pydicom(path: Path) -> None:
+def test_decode_of_real_file_equals_pydicom(path: Path) -> None:
     ds = read(path)
     reference = decoded_by_pydicom(ds)
-    if reference is None and path.name not in WE_READ and pydicom_has_a_decoder(ds):
-        with pytest.raises(dicoxide.CorruptFrameError, match=NOBODY_READS[path.name]):
+    if reference is None and path.name not in REJECTED_BY_PYDICOM and pydicom_has_a_decoder(ds):
+        with pytest.raises(dicoxide.CorruptFrameError, match=REJECTED[path.name]):
             dicoxide.decode(ds, fallback=False)
         return
-    ours = dicoxide.decode(ds, fallback=False)
-    assert ours.dtype.isnative
+    decoded = dicoxide.decode(ds, fallback=False)
+    assert decoded.dtype.isnative
     if reference is None:
-        # Others have said what the values are: the manifest has them.
+        # The manifest has the values, from other decoders.
         return
-    assert path.name not in WE_READ
-    assert ours.shape == reference.shape
-    assert ours.dtype == reference.dtype.newbyteorder("=")
-    assert np.array_equal(ours, reference, equal_nan=reference.dtype.kind == "f")
+    assert path.name not in REJECTED_BY_PYDICOM
+    assert decoded.shape == reference.shape
+    assert decoded.dtype == reference.dtype.newbyteorder("=")
+    assert np.array_equal(decoded, reference, equal_nan=reference.dtype.kind == "f")
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "path", [path for path in pydicom_files() + shared_files() if rescaled(path)], ids=lambda path: path.name
+    "path", [path for path in pydicom_files() + shared_files() if has_rescale(path)], ids=lambda path: path.name
 )
-def test_rescale_equals_pydicom(path: Path) -> None:
+def test_rescale_of_real_file_equals_pydicom(path: Path) -> None:
     ds = pydicom.dcmread(path, force=True)
     try:
         values = apply_modality_lut(ds.pixel_array, ds)
@@ -120,20 +120,20 @@ def test_rescale_equals_pydicom(path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "row",
-    [pytest.param(row, id=row.path.name) for row in manifest() if row.uid in OURS]
-    or [pytest.param(None, id="none", marks=pytest.mark.skip("the shared images are not there"))],
+    [pytest.param(row, id=row.path.name) for row in manifest() if row.uid in DECODED_UIDS]
+    or [pytest.param(None, id="none", marks=pytest.mark.skip("the shared images are not available"))],
 )
-def test_decode_equals_manifest(row: Reference) -> None:
+def test_decode_of_shared_file_equals_the_manifest(row: Reference) -> None:
     stored = dicoxide.decode(row.path, raw=True, fallback=False)
     assert stored.shape == row.shape
-    # References are raw values: colour as it is stored.
+    # References are raw values: colour is not converted.
     little_endian = stored.astype(stored.dtype.newbyteorder("<"), copy=False)
     assert hashlib.sha256(little_endian.tobytes()).hexdigest()[:32] == row.sha256
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_RLE.dcm", "SC_rgb_rle_2frame.dcm", "liver_1frame.dcm"])
-def test_every_kind_of_source_gives_the_same(name: str) -> None:
+def test_decode_of_every_source_type_gives_equal_values(name: str) -> None:
     path = next(path for path in pydicom_files() if path.name == name)
     reference = pydicom.dcmread(path).pixel_array
     data = path.read_bytes()
@@ -143,8 +143,8 @@ def test_every_kind_of_source_gives_the_same(name: str) -> None:
         assert np.array_equal(dicoxide.decode(file), reference)
 
 
-def test_liver_rle_equals_the_same_object_as_native_bits(shared: Path) -> None:
-    """The packed-bit RLE object is the native one, compressed."""
+def test_rle_of_packed_bits_equals_the_native_object(shared: Path) -> None:
+    """Decodes a packed-bit RLE object and the native object that it was made from."""
     folder = shared / "files" / "pydicom+pydicom-data" / "data_store" / "data"
     if not (folder / "liver_rle.dcm").is_file():
         pytest.skip("liver_rle.dcm is not among the shared images")

@@ -1,8 +1,8 @@
-"""Small real images kept for good: every sample, by its digest. The manifest says why each is here.
+"""Small real images in `tests/vectors`: digests of all samples. The manifest gives the reason for each image.
 
-``sha256_raw`` is over the C-contiguous little-endian values of ``decode(path, raw=True)``; each was equal to what
-pydicom gave (by gdcm and by pylibjpeg where it is JPEG), and that of ``liver_rle.dcm``, which pydicom refuses, to the
-same object in native bits.
+``sha256_raw`` is the digest of the C-contiguous little-endian values of ``decode(path, raw=True)``. Each was verified
+against pydicom (with gdcm and pylibjpeg for JPEG); ``liver_rle.dcm``, which pydicom rejects, against the same object in
+native bits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROWS = list(csv.DictReader((FOLDER / "manifest.csv").read_text().splitlines()))
 
 @pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["file"])
-def test_vector(row: dict[str, str]) -> None:
+def test_vector_decodes_to_its_digest(row: dict[str, str]) -> None:
     if dicoxide.backend == "numpy" and "JPEG Lossless" in row["why"]:
         pytest.skip("JPEG Lossless needs the compiled extension")
     stored = dicoxide.decode(FOLDER / row["file"], raw=True, fallback=False)
@@ -31,6 +31,6 @@ def test_vector(row: dict[str, str]) -> None:
     assert hashlib.sha256(little_endian.tobytes()).hexdigest() == row["sha256_raw"]
 
 
-def test_every_file_has_a_row_with_a_licence() -> None:
+def test_vector_manifest_lists_every_file_with_a_licence() -> None:
     assert {path.name for path in FOLDER.iterdir()} - {"manifest.csv"} == {row["file"] for row in ROWS}
     assert all(row["licence"] in {"MIT", "Apache-2.0", "BSD-3-Clause"} and row["why"] for row in ROWS)

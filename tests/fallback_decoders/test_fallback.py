@@ -23,16 +23,16 @@ from support.processes import run_script
 @pytest.fixture
 def theirs(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The codestreams that a plugin of pydicom's was asked for, which reads those above."""
-    asked: list[bytes] = []
+    requested: list[bytes] = []
 
     def decode(src: bytes, runner: Any) -> bytearray:
-        asked.append(src)
+        requested.append(src)
         head = 40 if src.startswith(b"\xff\x4f") else 14
         return bytearray(src[head : head + runner.rows * runner.columns])
 
     for uid in (JPEG2000, JPEGBaseline8Bit, JPEGLSLossless):
         monkeypatch.setattr(get_decoder(uid), "_available", {"theirs": decode})
-    return asked
+    return requested
 
 
 def series(count: int = 4, **options: Any) -> bytes:

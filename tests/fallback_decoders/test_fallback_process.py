@@ -40,8 +40,8 @@ def gdcm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 def file(*what: bytes | np.ndarray[Any, Any]) -> bytes:
     coded = []
-    for one in what:
-        samples = one if isinstance(one, np.ndarray) else np.frombuffer(one.ljust(35), np.uint8).reshape(5, 7)
+    for item in what:
+        samples = item if isinstance(item, np.ndarray) else np.frombuffer(item.ljust(35), np.uint8).reshape(5, 7)
         coded.append(jpeg_2000(samples))
     return to_bytes(dataset(np.zeros((len(what), 5, 7), np.uint8), JPEG2000, coded=coded))
 
@@ -68,9 +68,9 @@ def test_what_ends_its_process_is_an_error() -> None:
         with pytest.raises(dicoxide.DecodeError, match="SIGABRT"):
             dicoxide.decode(data, frames=index)
     assert np.array_equal(dicoxide.decode(data, frames=1), FRAMES[0])
-    found = list(dicoxide.decode_many([data, file(FRAMES[2])], on_error="return"))
-    assert isinstance(found[0][1], dicoxide.DecodeError)
-    assert np.array_equal(found[1][1], FRAMES[2])
+    decoded = list(dicoxide.decode_many([data, file(FRAMES[2])], on_error="return"))
+    assert isinstance(decoded[0][1], dicoxide.DecodeError)
+    assert np.array_equal(decoded[1][1], FRAMES[2])
 
 
 def test_what_it_says_is_told() -> None:
@@ -235,13 +235,13 @@ def test_threads_have_processes_of_their_own() -> None:
     frames[..., 0, 2] = 7
     failed: list[int] = []
 
-    def work(some: np.ndarray[Any, Any]) -> None:
-        data = file(*some, b"abort")
-        failed.extend(i for i, one in enumerate(some) if not np.array_equal(dicoxide.decode(data, frames=i), one))
+    def work(frame: np.ndarray[Any, Any]) -> None:
+        data = file(*frame, b"abort")
+        failed.extend(i for i, item in enumerate(frame) if not np.array_equal(dicoxide.decode(data, frames=i), item))
         with pytest.raises(dicoxide.DecodeError, match="SIGABRT"):
-            dicoxide.decode(data, frames=len(some))
+            dicoxide.decode(data, frames=len(frame))
 
-    threads = [threading.Thread(target=work, args=(some,)) for some in frames]
+    threads = [threading.Thread(target=work, args=(frame,)) for frame in frames]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -48,12 +48,12 @@ class TestWhatEncodersMake:
         count, samples = len(case.values), case.values[0].size
         assert len(opened) == count
         opened.check(range(count))
-        found, notes = decode(opened, case.values.dtype.str, samples)
-        np.testing.assert_array_equal(found, case.values.reshape(count, -1))
+        decoded, notes = decode(opened, case.values.dtype.str, samples)
+        np.testing.assert_array_equal(decoded, case.values.reshape(count, -1))
         assert len(notes) == (case.options.get("table") == "wrong")
         some = [rng.randrange(count) for _ in range(rng.randint(1, 5))]
-        found, _ = decode(opened, case.values.dtype.str, samples, some)
-        np.testing.assert_array_equal(found, case.values.reshape(count, -1)[some])
+        decoded, _ = decode(opened, case.values.dtype.str, samples, some)
+        np.testing.assert_array_equal(decoded, case.values.reshape(count, -1)[some])
 
     @examples(60)
     @given(image_cases.images(pydicom=True, kinds="uif"))
@@ -62,8 +62,8 @@ class TestWhatEncodersMake:
             return
         case.options["table"] = case.options.get("table", "none").replace("wrong", "none")
         expected = pixel_array(case.dataset, raw=True)
-        found, _ = decode(open_case(case), case.values.dtype.str, case.values[0].size)
-        np.testing.assert_array_equal(found.reshape(expected.shape), expected)
+        decoded, _ = decode(open_case(case), case.values.dtype.str, case.values[0].size)
+        np.testing.assert_array_equal(decoded.reshape(expected.shape), expected)
 
     @examples(300)
     @given(image_cases.images(kinds="uib"), st.data())
@@ -92,10 +92,10 @@ class TestWhatEncodersMake:
             try:
                 opened = open_frames(_numpy_backend, syntax, value[:end], **arguments)
                 assert len(opened) == len(case.values)
-                found, _ = decode(opened, case.values.dtype.str, case.values[0].size)
+                decoded, _ = decode(opened, case.values.dtype.str, case.values[0].size)
             except CorruptFrameError:
                 continue
-            np.testing.assert_array_equal(found, case.values.reshape(found.shape))
+            np.testing.assert_array_equal(decoded, case.values.reshape(decoded.shape))
 
 
 class TestNative:
@@ -123,8 +123,8 @@ class TestNative:
 
     def test_half_resolution_colour(self) -> None:
         attributes = RGB_8 | {"photometric_interpretation": "YBR_FULL_422 "}
-        found = one(ExplicitVRLittleEndian, bytes([10, 11, 1, 2, 12, 13, 3, 4]), "u1", attributes)
-        assert found == [10, 1, 2, 11, 1, 2, 12, 3, 4, 13, 3, 4]
+        result = one(ExplicitVRLittleEndian, bytes([10, 11, 1, 2, 12, 13, 3, 4]), "u1", attributes)
+        assert result == [10, 1, 2, 11, 1, 2, 12, 3, 4, 13, 3, 4]
         with pytest.raises(CorruptFrameError, match="not at half resolution") as error:
             frames(ExplicitVRLittleEndian, bytes(12), attributes)
         assert error.value.kind == "Mismatch"

@@ -170,7 +170,7 @@ class TestRle:
     @examples(300)
     @given(st.binary(max_size=40), st.integers(1, 3), st.sampled_from([1, 8, 16]))
     def test_random_segments(self, body: bytes, count: int, bits: int) -> None:
-        offsets = [64 + at for at in range(count)]
+        offsets = [64 + index for index in range(count)]
         attributes = MONO_8 | {"bits_allocated": bits, "bits_stored": bits, "high_bit": bits - 1, "rows": 7}
         try:
             one(RLELossless, rle_frame(body, header=[count, *offsets]), "u2" if bits == 16 else "u1", attributes)

@@ -36,10 +36,10 @@ def labels(uid: str = RLELossless) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def before() -> Iterator[dict[str, list[tuple[str, Any]]]]:
-    found = tables()
-    yield found
+    result = tables()
+    yield result
     dicoxide.disable()
-    assert tables() == found
+    assert tables() == result
 
 
 @pytest.fixture
@@ -155,8 +155,8 @@ def test_plugins_added_meanwhile_stay(before: dict[str, Any], plugin: ModuleType
     dicoxide.enable()
     decoder.add_plugin("theirs", (plugin.__name__, "decode"))
     dicoxide.enable()
-    made = get_decoder(ENCAPSULATED_UNCOMPRESSED)
-    made.add_plugin("theirs", (plugin.__name__, "decode"))
+    output = get_decoder(ENCAPSULATED_UNCOMPRESSED)
+    output.add_plugin("theirs", (plugin.__name__, "decode"))
     dicoxide.disable()
     try:
         assert labels() == [*(label for label, _ in before[RLELossless]), "theirs"]
@@ -226,8 +226,8 @@ def test_order_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch, before: dic
 
 
 def test_table_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = base._PIXEL_DATA_DECODERS
-    known = {uid: row[0] for uid, row in kept.items()}
+    retained = base._PIXEL_DATA_DECODERS
+    known = {uid: row[0] for uid, row in retained.items()}
 
     def get(uid: str) -> Any:
         if uid in known:

@@ -10,7 +10,7 @@ from pydicom.pixels import get_encoder, pixel_array
 from pydicom.uid import JPEGLossless, RLELossless
 
 import dicoxide
-from support.encoder_inputs import noise, of_pydicom
+from support.encoder_inputs import native_dataset, noise
 
 
 class TestPlugin:
@@ -20,7 +20,7 @@ class TestPlugin:
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
     def test_compress(self, shape: tuple[int, ...], dtype: Any) -> None:
         image = noise(shape, 4, dtype=dtype)
-        ds = of_pydicom(image)
+        ds = native_dataset(image)
         with dicoxide.enabled():
             ds.compress(RLELossless)
         assert dicoxide.rle_encode(image) in ds.PixelData
@@ -30,7 +30,7 @@ class TestPlugin:
 
     def test_by_name(self) -> None:
         image = noise((20, 20), 12).astype(np.int16) - 2000
-        ds = of_pydicom(image)
+        ds = native_dataset(image)
         with pytest.raises(ValueError, match="No plugin named"):
             ds.compress(RLELossless, encoding_plugin="dicoxide")
         with dicoxide.enabled():
@@ -39,7 +39,7 @@ class TestPlugin:
 
     def test_of_an_array(self) -> None:
         image = noise((3, 10, 11), 12)
-        ds = of_pydicom(image, bits_stored=12, high_bit=11, number_of_frames=3)
+        ds = native_dataset(image, bits_stored=12, high_bit=11, number_of_frames=3)
         with dicoxide.enabled():
             ds.compress(RLELossless, image, encoding_plugin="dicoxide")
         np.testing.assert_array_equal(pixel_array(ds, decoding_plugin="pydicom"), image)
@@ -48,14 +48,14 @@ class TestPlugin:
         # pydicom hands over one byte of two; the data set goes on to say two.
         image = noise((10, 12), 7).astype(np.int16) - 64
         for source in (None, image):
-            coded = of_pydicom(image, bits_stored=8, high_bit=7)
+            coded = native_dataset(image, bits_stored=8, high_bit=7)
             with dicoxide.enabled():
                 coded.compress(RLELossless, source, encoding_plugin="dicoxide")
             np.testing.assert_array_equal(pixel_array(coded, decoding_plugin="pydicom"), image)
 
     def test_planes(self) -> None:
         image = noise((6, 5, 3), 8)
-        ds = of_pydicom(image, planar_configuration=1)
+        ds = native_dataset(image, planar_configuration=1)
         with dicoxide.enabled():
             ds.compress(RLELossless, encoding_plugin="dicoxide")
         np.testing.assert_array_equal(pixel_array(ds, decoding_plugin="pydicom", raw=True), image)
@@ -81,4 +81,4 @@ class TestPlugin:
 
     def test_pydicom_has_no_encoder_for_jpeg_lossless(self) -> None:
         with dicoxide.enabled(), pytest.raises(NotImplementedError):
-            of_pydicom(noise((2, 2), 8)).compress(JPEGLossless)
+            native_dataset(noise((2, 2), 8)).compress(JPEGLossless)

@@ -65,9 +65,9 @@ def test_values_and_data_set(uid: str, planar: int, frames: int, samples: int, d
     images = random_values(rng, shape, np.dtype(dtype).itemsize * 8, dtype)
     ds = dataset(images, uid, samples_per_pixel=samples, planar_configuration=planar, table="basic")
     before = copy.deepcopy(ds)
-    found = v2(ds)
-    assert found.dtype == images.dtype
-    assert np.array_equal(found, images[0] if frames == 1 else images)
+    result = v2(ds)
+    assert result.dtype == images.dtype
+    assert np.array_equal(result, images[0] if frames == 1 else images)
     assert ds == before
     assert ds.file_meta == before.file_meta
 
@@ -95,8 +95,8 @@ def test_exactly_number_of_frames() -> None:
     images = rng.integers(0, 256, (3, 4, 6), dtype=np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = v2(dataset(images, ExplicitVRLittleEndian, number_of_frames=2))
-    assert np.array_equal(found, images[:2])
+        result = v2(dataset(images, ExplicitVRLittleEndian, number_of_frames=2))
+    assert np.array_equal(result, images[:2])
     with pytest.raises(CorruptFrameError):
         v2(dataset(images, RLELossless, number_of_frames=4, table="basic"))
 
@@ -147,10 +147,10 @@ def test_as_pydicoms_own_handlers(handlers: list[Any]) -> None:
             handlers[:] = [handler]
             ds = dcmread(path)
             before = copy.deepcopy(ds)
-            found = v2(ds)
+            result = v2(ds)
             assert ds == before, path
-        assert found.dtype == expected.dtype.newbyteorder("="), path
-        assert np.array_equal(found, expected, equal_nan=found.dtype.kind == "f"), path
+        assert result.dtype == expected.dtype.newbyteorder("="), path
+        assert np.array_equal(result, expected, equal_nan=result.dtype.kind == "f"), path
         compared += 1
     if compared == 0:
         pytest.skip("pydicom is installed without its test files")

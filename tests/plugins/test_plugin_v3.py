@@ -182,11 +182,11 @@ def corrupt() -> Any:
 
 
 def test_no_other_plugin_guesses_at_a_corrupt_frame(caplog: pytest.LogCaptureFixture) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
     decoder = get_decoder(RLELossless)
 
     def guess(src: bytes, runner: Any) -> bytearray:
-        asked.append("guess")
+        requested.append("guess")
         return bytearray(32)
 
     decoder._available["guess"] = guess  # type: ignore[assignment]
@@ -194,7 +194,7 @@ def test_no_other_plugin_guesses_at_a_corrupt_frame(caplog: pytest.LogCaptureFix
         for call in (lambda: corrupt().pixel_array, lambda: pixel_array(corrupt(), index=0)):
             with caplog.at_level(logging.CRITICAL), pytest.raises(RuntimeError, match=r"dicoxide: .*segments"):
                 call()
-        assert asked == []
+        assert requested == []
         # Only the call's own plugins were changed.
         assert decoder._available["guess"] is guess
         assert np.array_equal(pixel_array(corrupt(), index=1).shape, (4, 4))
@@ -257,12 +257,12 @@ def test_departures_are_warned_of_once_a_call() -> None:
 
 
 def test_dialect_is_chosen_by_the_class() -> None:
-    told: list[tuple[Any, ...]] = []
-    old = type("Old", (), {"set_option": lambda self, *a: told.append(a)})()
-    new = type("New", (), {"set_frame_option": lambda self, *a: told.append(a), "index": 7})()
+    reported: list[tuple[Any, ...]] = []
+    old = type("Old", (), {"set_option": lambda self, *a: reported.append(a)})()
+    new = type("New", (), {"set_frame_option": lambda self, *a: reported.append(a), "index": 7})()
     pydicom_v3.reporter(old)("bits_allocated", 8)
     pydicom_v3.reporter(new)("bits_allocated", 8)
-    assert told == [("bits_allocated", 8), (7, "decoding_plugin", "dicoxide"), (7, "bits_allocated", 8)]
+    assert reported == [("bits_allocated", 8), (7, "decoding_plugin", "dicoxide"), (7, "bits_allocated", 8)]
 
 
 def test_bytearray_source() -> None:

@@ -46,7 +46,7 @@ def _every_codec(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """The frames of each batch that is decoded ahead."""
-    found: list[list[int]] = []
+    result: list[list[int]] = []
 
     class Watched:
         def __init__(self, *arguments: Any) -> None:
@@ -59,11 +59,11 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
             return self.frames.is_frame(index, src)
 
         def decode_bytearrays(self, indices: range, options: DecodeOptions) -> Any:
-            found.append(list(indices))
+            result.append(list(indices))
             return self.frames.decode_bytearrays(indices, options)
 
     monkeypatch.setattr(_prefetch, "core", type("Core", (), {"Frames": Watched}))
-    return found
+    return result
 
 
 def images(count: int = 9, shape: tuple[int, ...] = (5, 6)) -> np.ndarray[Any, Any]:
@@ -244,8 +244,8 @@ def test_a_jump_ends_it(batches: list[list[int]], monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_prefetch, "_THREAD_BYTES", 1)
     indices = [0, 1, 2, 3, 7, 8, 0, 1, 2]
     with dicoxide.enabled(threads=2):
-        found = list(iter_pixels(dataset(stored, RLELossless, table="basic"), indices=indices))
-    assert np.array_equal(found, stored[indices])
+        result = list(iter_pixels(dataset(stored, RLELossless, table="basic"), indices=indices))
+    assert np.array_equal(result, stored[indices])
     assert batches == [[1, 2], [3, 4]]
 
 
@@ -255,14 +255,14 @@ def test_nothing_is_left_when_the_iteration_stops() -> None:
     before = threading.active_count(), len(pydicom_v3._RUNNER_STATES)
     with dicoxide.enabled(threads=3):
         frames = iter_pixels(ds)
-        kept = list(itertools.islice(frames, 3))
+        retained = list(itertools.islice(frames, 3))
         states = [weakref.ref(state) for state in pydicom_v3._RUNNER_STATES.values() if state.prefetcher._batch]
         assert len(states) == 1
         frames.close()  # type: ignore[attr-defined]
         gc.collect()
         assert states[0]() is None
         assert (threading.active_count(), len(pydicom_v3._RUNNER_STATES)) == before
-    assert len({frame.ctypes.data for frame in kept}) == 3
+    assert len({frame.ctypes.data for frame in retained}) == 3
 
 
 @pytest.mark.parametrize("kind", [Runner30, Runner31])
@@ -313,10 +313,10 @@ def test_options_that_change_on_the_way(batches: list[list[int]]) -> None:
 def test_a_batch_that_fails_altogether(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = images(5)
     frames = core.Frames
-    asked: list[Any] = []
+    requested: list[Any] = []
 
     def fails(*arguments: Any, **others: Any) -> None:
-        asked.append(arguments)
+        requested.append(arguments)
         raise MemoryError
 
     class Failing:
@@ -328,7 +328,7 @@ def test_a_batch_that_fails_altogether(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_prefetch, "core", type("Core", (), {"Frames": Failing}))
     with dicoxide.enabled(threads=2):
         assert np.array_equal(pixel_array(dataset(stored, RLELossless, table="basic")), stored)
-    assert len(asked) == 1
+    assert len(requested) == 1
 
 
 def test_number_of_threads() -> None:
@@ -362,8 +362,8 @@ def test_frames_of_a_run_that_began_before() -> None:
     ds = dataset(stored, RLELossless, table="basic")
     with dicoxide.enabled(threads=2):
         frames = iter_pixels(ds)
-        found = [next(frames), next(frames)]
-    assert np.array_equal([*found, *frames], stored)
+        result = [next(frames), next(frames)]
+    assert np.array_equal([*result, *frames], stored)
 
 
 def test_several_threads_decode_large_frames() -> None:

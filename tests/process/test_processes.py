@@ -46,7 +46,7 @@ def by_iter_frames(source: Path) -> bool:
 
 
 def by_decode_many(source: Path) -> bool:
-    return all(np.array_equal(found, FRAMES) for _, found in dicoxide.decode_many([source] * 4, threads=2))
+    return all(np.array_equal(decoded, FRAMES) for _, decoded in dicoxide.decode_many([source] * 4, threads=2))
 
 
 def by_pydicom(source: Path) -> bool:
@@ -80,30 +80,30 @@ class TestFork:
             while not over.is_set():
                 assert way(source)
 
-        others = [threading.Thread(target=decode) for _ in range(2)]
-        for thread in others:
+        threads = [threading.Thread(target=decode) for _ in range(2)]
+        for thread in threads:
             thread.start()
         try:
             for _ in range(5):
-                assert run_in_fork(lambda: all(one(source) for one in WAYS)) == 0
+                assert run_in_fork(lambda: all(function(source) for function in WAYS)) == 0
         finally:
             over.set()
-            for thread in others:
+            for thread in threads:
                 thread.join()
 
     def test_while_another_thread_changes_the_order_of_plugins(self, source: Path) -> None:
         from dicoxide.plugins import _order
 
-        held, over = threading.Event(), threading.Event()
+        retained, over = threading.Event(), threading.Event()
 
         def hold() -> None:
             with _order._lock:
-                held.set()
+                retained.set()
                 over.wait(0.2)
 
         thread = threading.Thread(target=hold)
         thread.start()
-        held.wait()
+        retained.wait()
         assert run_in_fork(lambda: by_pydicom(source)) == 0
         over.set()
         thread.join()

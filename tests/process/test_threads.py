@@ -53,7 +53,8 @@ def large() -> list[Dataset]:
     if dicoxide.backend == "rust":
         coded = [dicoxide.jpeg_lossless_encode(values, precision=12) for values in LARGE]
         return [
-            dataset(values, JPEGLossless, bits_stored=12, coded=[one]) for values, one in zip(LARGE, coded, strict=True)
+            dataset(values, JPEGLossless, bits_stored=12, coded=[item])
+            for values, item in zip(LARGE, coded, strict=True)
         ]
     return [dataset(values, RLELossless, coded=[dicoxide.rle_encode(values)]) for values in LARGE]
 
@@ -67,8 +68,8 @@ class TestOneSource:
         for _ in range(10):
             # pydicom converts elements when they are asked for first.
             ds = dcmread(io.BytesIO(data))
-            found = at_once(*[lambda ds=ds: dicoxide.decode(ds, threads=2)] * THREADS)
-            assert all(np.array_equal(one, FRAMES) for one in found), found
+            decoded = at_once(*[lambda ds=ds: dicoxide.decode(ds, threads=2)] * THREADS)
+            assert all(np.array_equal(frame, FRAMES) for frame in decoded), decoded
 
     def test_a_data_set_whose_pixel_data_are_in_a_file(self) -> None:
         class Slow(io.BytesIO):
@@ -81,28 +82,28 @@ class TestOneSource:
         ds = dataset(FRAMES)
         file = Slow(ds.PixelData)
         ds.PixelData = file
-        found = at_once(*[lambda: dicoxide.decode(ds, threads=1)] * THREADS)
-        assert all(np.array_equal(one, FRAMES) for one in found), found
+        decoded = at_once(*[lambda: dicoxide.decode(ds, threads=1)] * THREADS)
+        assert all(np.array_equal(frame, FRAMES) for frame in decoded), decoded
         assert file.tell() == 0
 
     @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
     def test_bytes(self, kind: Callable[[bytes], Any]) -> None:
         data = kind(to_bytes(dataset(FRAMES, RLELossless)))
-        found = at_once(*[lambda: dicoxide.decode(data, threads=2)] * THREADS)
-        assert all(np.array_equal(one, FRAMES) for one in found)
+        decoded = at_once(*[lambda: dicoxide.decode(data, threads=2)] * THREADS)
+        assert all(np.array_equal(frame, FRAMES) for frame in decoded)
 
     def test_an_image_that_is_opened_and_closed_meanwhile(self, tmp_path: Path) -> None:
         path = tmp_path / "image.dcm"
         path.write_bytes(to_bytes(dataset(FRAMES, RLELossless)))
         for _ in range(50):
             image = dicoxide.open(path)
-            *found, _ = at_once(*[lambda image=image: image.decode(2)] * THREADS, image.close)
-            for one in found:
+            *decoded, _ = at_once(*[lambda image=image: image.decode(2)] * THREADS, image.close)
+            for frame in decoded:
                 # All of it, or a word on what has happened.
-                if isinstance(one, Exception):
-                    assert (type(one), str(one)) == (ValueError, "the image is closed")
+                if isinstance(frame, Exception):
+                    assert (type(frame), str(frame)) == (ValueError, "the image is closed")
                 else:
-                    assert np.array_equal(one, FRAMES[2])
+                    assert np.array_equal(frame, FRAMES[2])
 
     def test_an_image_that_is_closed_between_two_looks(self) -> None:
         class Closed(dicoxide.Image):
@@ -133,20 +134,20 @@ class TestOneOutput:
             outs = [self.VIEWS[view](memory) for _ in large]
             ends = [0.0, 0.0]
 
-            def decode(place: int, outs: list[Any] = outs, ends: list[float] = ends) -> Any:
-                decoded = dicoxide.decode(large[place], out=outs[place], threads=1)
-                ends[place] = time.perf_counter()
+            def decode(index: int, outs: list[Any] = outs, ends: list[float] = ends) -> Any:
+                decoded = dicoxide.decode(large[index], out=outs[index], threads=1)
+                ends[index] = time.perf_counter()
                 return decoded
 
-            found = at_once(lambda: decode(0), lambda: decode(1))
-            good = [place for place, one in enumerate(found) if not isinstance(one, Exception)]
-            for one in found:
-                if isinstance(one, Exception):
+            result = at_once(lambda: decode(0), lambda: decode(1))
+            good = [index for index, frame in enumerate(result) if not isinstance(frame, Exception)]
+            for frame in result:
+                if isinstance(frame, Exception):
                     refused += 1
-                    assert type(one) is ValueError
-                    assert "out is in use" in str(one)
-            assert good, found
-            assert any(np.array_equal(outs[0], LARGE[place]) for place in good)
+                    assert type(frame) is ValueError
+                    assert "out is in use" in str(frame)
+            assert good, result
+            assert any(np.array_equal(outs[0], LARGE[index]) for index in good)
         assert refused, "the calls never overlapped"
 
     def test_a_source_that_is_the_output_of_another_call(self) -> None:
@@ -155,8 +156,8 @@ class TestOneOutput:
         with pytest.raises(ValueError, match="in use"):
             dicoxide.rescale(src, 2.0, 0.0, out=np.frombuffer(memoryview(memory), np.float32)[:1000])
         # Side by side is no overlap.
-        behind = np.frombuffer(memoryview(memory), np.float32)[500:1500]
-        assert dicoxide.rescale(src, 2.0, 1.0, out=behind) is behind
+        after = np.frombuffer(memoryview(memory), np.float32)[500:1500]
+        assert dicoxide.rescale(src, 2.0, 1.0, out=after) is after
 
     def test_many_may_read_what_nobody_writes(self) -> None:
         expected = dicoxide.rle_encode(LARGE[0])
@@ -172,7 +173,7 @@ class TestOneOutput:
 
     def test_parts_of_one_array_may_be_filled_at_once(self, large: list[Dataset]) -> None:
         out = np.empty((2, *LARGE[0].shape), np.uint16)
-        at_once(*[lambda place=place: dicoxide.decode(large[place], out=out[place]) for place in range(2)])
+        at_once(*[lambda index=index: dicoxide.decode(large[index], out=out[index]) for index in range(2)])
         assert np.array_equal(out, LARGE)
 
 
@@ -216,8 +217,8 @@ class TestChangingInput:
         written = np.frombuffer(src, np.uint8)
         # The header stays, so that most of it decodes.
         shapes = {
-            getattr(one, "shape", None)
-            for one in self.changed(written[64:], lambda: dicoxide.rle_decode(src, *FRAMES[0].shape), 200)
+            getattr(item, "shape", None)
+            for item in self.changed(written[64:], lambda: dicoxide.rle_decode(src, *FRAMES[0].shape), 200)
         }
         assert shapes <= {FRAMES[0].shape, None}
 
@@ -225,8 +226,8 @@ class TestChangingInput:
     @pytest.mark.parametrize("encode", [dicoxide.rle_encode, dicoxide.jpeg_lossless_encode])
     def test_samples_that_are_encoded(self, encode: Callable[[Any], bytes]) -> None:
         samples = LARGE[0].copy()
-        for one in self.changed(samples.reshape(-1).view(np.uint8), lambda: encode(samples)):
-            assert isinstance(one, (bytes, ValueError))
+        for item in self.changed(samples.reshape(-1).view(np.uint8), lambda: encode(samples)):
+            assert isinstance(item, (bytes, ValueError))
         assert encode(samples)
 
     def test_a_buffer_cannot_be_resized_meanwhile(self) -> None:
@@ -241,8 +242,8 @@ class TestChangingInput:
                 except BufferError as error:
                     outcomes.append(error)
 
-        *found, _ = at_once(*[lambda: dicoxide.decode(data)] * 3, resize)
-        assert all(np.array_equal(one, FRAMES) for one in found), found
+        *decoded, _ = at_once(*[lambda: dicoxide.decode(data)] * 3, resize)
+        assert all(np.array_equal(frame, FRAMES) for frame in decoded), decoded
 
 
 class TestPlugins:
@@ -260,9 +261,9 @@ class TestPlugins:
 
         def switch_all() -> None:
             try:
-                for one in at_once(lambda: switch(1), lambda: switch(2)):
-                    if isinstance(one, Exception):
-                        raise one
+                for item in at_once(lambda: switch(1), lambda: switch(2)):
+                    if isinstance(item, Exception):
+                        raise item
             finally:
                 over.set()
 
@@ -284,8 +285,8 @@ class TestPlugins:
     def test_one_data_set_through_pydicom(self) -> None:
         ds = dataset(FRAMES, RLELossless)
         with dicoxide.enabled(threads=2):
-            found = at_once(*[lambda: get_decoder(RLELossless).as_array(ds, raw=True)[0]] * THREADS)
-        assert all(np.array_equal(one, FRAMES) for one in found), found
+            decoded = at_once(*[lambda: get_decoder(RLELossless).as_array(ds, raw=True)[0]] * THREADS)
+        assert all(np.array_equal(frame, FRAMES) for frame in decoded), decoded
 
 
 class TestIterators:
@@ -302,7 +303,7 @@ class TestIterators:
             next(many)
             first, second = at_once(many.close, many.close)
             # Whoever comes second is refused by Python itself.
-            assert [type(one) for one in (first, second) if one is not None] in ([], [ValueError])
+            assert [type(item) for item in (first, second) if item is not None] in ([], [ValueError])
             assert next(many, None) is None
         assert threading.active_count() == before
 
@@ -314,9 +315,9 @@ class TestIterators:
             dicoxide.iter_frames(source) if kind == "iter_frames" else dicoxide.decode_many([source] * 20, threads=2)
         )
         next(many)
-        held = [many]
+        retained = [many]
         del many
-        thread = threading.Thread(target=held.clear)
+        thread = threading.Thread(target=retained.clear)
         thread.start()
         thread.join(20)
         assert not thread.is_alive()
@@ -348,7 +349,7 @@ def test_what_a_task_was_about_goes_with_its_answer(is_raised: bool) -> None:
     class Held:
         pass
 
-    def work(held: Held) -> tuple[list[int], Exception]:
+    def work(retained: Held) -> tuple[list[int], Exception]:
         try:
             raise ValueError
         except ValueError as error:
@@ -358,14 +359,14 @@ def test_what_a_task_was_about_goes_with_its_answer(is_raised: bool) -> None:
 
     gc.disable()
     try:
-        held = Held()
-        is_alive = weakref.ref(held)
+        retained = Held()
+        is_alive = weakref.ref(retained)
         threads = ThreadPool(1)
-        task = threads.submit(work, held)
+        task = threads.submit(work, retained)
         while not task.done():
             time.sleep(0.001)
         threads.stop()
-        del held, task, threads
+        del retained, task, threads
         assert is_alive() is None
     finally:
         gc.enable()

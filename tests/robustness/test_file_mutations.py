@@ -30,8 +30,8 @@ def test_whatever_is_broken_is_refused_or_exact() -> None:
     assert summary.cases >= 1200
     assert not summary.failures
     # Had every case been refused at once, nothing would have been tried.
-    for way in ("decode", "dataset", "plugin", "handler"):
-        assert summary.outcomes[way]["array"] > 200
+    for function in ("decode", "dataset", "plugin", "handler"):
+        assert summary.outcomes[function]["array"] > 200
     assert summary.outcomes["decode"]["CorruptFrameError"] > 200
     assert summary.outcomes["decode"]["TruncatedFrameError"] > 50
 
@@ -46,8 +46,8 @@ def test_what_other_decoders_take_ends_no_process() -> None:
 
 def test_a_case_is_the_same_bytes_always() -> None:
     printed = run_script("hash_mutants", RLE).stdout.strip()
-    ours = hashlib.sha256(b"".join(source_files.mutant(RLE, number).data for number in range(40))).hexdigest()
-    assert printed == ours
+    decoded = hashlib.sha256(b"".join(source_files.mutant(RLE, number).data for number in range(40))).hexdigest()
+    assert printed == decoded
 
 
 def test_layouts_are_those_of_the_files() -> None:
@@ -127,9 +127,9 @@ class TestCheck:
     def test_half_an_image(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         right = dicoxide.decode
         monkeypatch.setattr(dicoxide, "decode", lambda src, **options: right(src, **options)[:64])
-        found = self.failures(tmp_path, 0, Promise.WHOLE)
-        assert any(text.startswith("a part of the file gives") for text in found)
-        assert any(text.startswith("shape (64, 128), the header says 1 frames of (128, 128)") for text in found)
+        result = self.failures(tmp_path, 0, Promise.WHOLE)
+        assert any(text.startswith("a part of the file gives") for text in result)
+        assert any(text.startswith("shape (64, 128), the header says 1 frames of (128, 128)") for text in result)
 
     def test_what_pydicom_hides(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         error = ZeroDivisionError("within the plugin")
@@ -137,8 +137,8 @@ class TestCheck:
             dicoxide.decode_frame(b"", None)  # type: ignore[arg-type]
         except Exception as ours:
             error = error.with_traceback(ours.__traceback__)
-        found = interfaces.Outcome(error=RuntimeError("pydicom's"), also=[error])
-        monkeypatch.setattr(interfaces, "by_plugin", lambda ds, **_: found)
+        result = interfaces.Outcome(error=RuntimeError("pydicom's"), also=[error])
+        monkeypatch.setattr(interfaces, "by_plugin", lambda ds, **_: result)
         assert any(text.startswith("plugin raises ZeroDivisionError") for text in self.failures(tmp_path))
 
 

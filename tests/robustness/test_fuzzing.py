@@ -79,12 +79,12 @@ class TestChoice:
         assert choice is not None
         ds = choice.dataset()
         with dicoxide.enabled():
-            found = pixel_array(ds, decoding_plugin="dicoxide")
-        assert np.array_equal(found, dicoxide.decode(ds))
-        assert found.tolist() == np.full((2, 4, 4), 5).tolist()
+            result = pixel_array(ds, decoding_plugin="dicoxide")
+        assert np.array_equal(result, dicoxide.decode(ds))
+        assert result.tolist() == np.full((2, 4, 4), 5).tolist()
 
     def test_broken_attributes(self) -> None:
-        found = set()
+        result = set()
         for fault in range(1, 64):
             head = bytearray(RLE)
             head[7] = fault << 2
@@ -94,9 +94,9 @@ class TestChoice:
             sound.fault = 0
             expected = sound.dataset()
             if any(ds.get_item(tag) != expected.get_item(tag) for tag in {*ds.keys(), *expected.keys()}):
-                found.add(fault)
+                result.add(fault)
         # What is not there cannot be taken away.
-        assert len(found) == 60
+        assert len(result) == 60
 
     def test_the_corpus_of_rust_is_read_alike(self) -> None:
         decoded = 0
@@ -153,17 +153,17 @@ class TestPlanted:
     @pytest.mark.usefixtures("_alone")
     def test_one_sample_that_is_another(self, monkeypatch: pytest.MonkeyPatch, way: str, when: Any) -> None:
         self.plant(monkeypatch, when)
-        number = next(at for at, function in enumerate(targets._WAYS) if function.__name__ == way)
+        number = next(index for index, function in enumerate(targets._WAYS) if function.__name__ == way)
         # The first frame alone, or a limit that is none.
         chosen = (8, 0) if way == "_frames" else (255, 12)
-        found = targets.run("decode", bytes([number, *chosen, 0]) + CT[4:])
-        assert any(text.startswith(way[1:]) for text in found)
+        decoded = targets.run("decode", bytes([number, *chosen, 0]) + CT[4:])
+        assert any(text.startswith(way[1:]) for text in decoded)
 
     def test_frames_one_by_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dicoxide, "iter_frames", lambda *_, **__: iter(()))
-        number = next(at for at, function in enumerate(targets._WAYS) if function.__name__ == "_iter")
-        found = targets.run("decode", bytes([number, 0, 0, 0]) + CT[4:])
-        assert any("0 frames" in text for text in found)
+        number = next(index for index, function in enumerate(targets._WAYS) if function.__name__ == "_iter")
+        decoded = targets.run("decode", bytes([number, 0, 0, 0]) + CT[4:])
+        assert any("0 frames" in text for text in decoded)
 
     @pytest.mark.parametrize("name", ["decode", "decode_many", "open", "read_series", "iter_frames"])
     def test_an_exception_of_another_kind(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -173,9 +173,9 @@ class TestPlanted:
         with monkeypatch.context() as patch:
             patch.setattr(dicoxide, name, fail)
             target = {"open": "header", "read_series": "series"}.get(name, "decode")
-            heads = [bytes([way, 0, 0, 0]) for way in range(len(targets._WAYS))]
-            found = [text for head in heads for text in targets.run(target, head + CT[4:])]
-            assert any("ZeroDivisionError" in text for text in found), name
+            heads = [bytes([function, 0, 0, 0]) for function in range(len(targets._WAYS))]
+            result = [text for head in heads for text in targets.run(target, head + CT[4:])]
+            assert any("ZeroDivisionError" in text for text in result), name
 
     @pytest.mark.parametrize("target", ["plugin", "handler"])
     def test_pydicom(self, monkeypatch: pytest.MonkeyPatch, target: str) -> None:

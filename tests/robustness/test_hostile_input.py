@@ -71,11 +71,11 @@ class TestAttributes:
         [("Rows", 0), ("BitsStored", 17), ("BitsStored", 0), ("SamplesPerPixel", 5), ("PixelRepresentation", 2)],
     )
     def test_a_view_checks_what_decode_checks(self, keyword: str, value: int) -> None:
-        with pytest.raises(CorruptFrameError) as wanted:
+        with pytest.raises(CorruptFrameError) as expected:
             dicoxide.decode(with_value(keyword, value))
         with pytest.raises(CorruptFrameError) as caught:
             dicoxide.decode(with_value(keyword, value), copy=False)
-        assert str(caught.value) == str(wanted.value)
+        assert str(caught.value) == str(expected.value)
 
     @pytest.mark.parametrize("value", ["abc", 3 * 40 * 60 * 2, 10**15, [b"ab", b"cd"], object()])
     @pytest.mark.parametrize("options", [{}, {"copy": False}], ids=str)
@@ -216,10 +216,10 @@ class TestSources:
     def test_a_view_tells_of_departures(self, tmp_path: Path) -> None:
         path = tmp_path / "more.dcm"
         path.write_bytes(to_bytes(dataset(np.repeat(FRAMES, 20, axis=2), number_of_frames=2)))
-        with pytest.warns(NonConformantWarning) as wanted:
+        with pytest.warns(NonConformantWarning) as requested:
             expected = dicoxide.decode(path)
-        with pytest.warns(NonConformantWarning) as told:
+        with pytest.warns(NonConformantWarning) as caught:
             assert np.array_equal(dicoxide.decode(path, copy=False), expected)
-        assert [str(one.message) for one in told] == [str(one.message) for one in wanted]
+        assert [str(warning.message) for warning in caught] == [str(warning.message) for warning in requested]
         with pytest.raises(CorruptFrameError):
             dicoxide.decode(path, copy=False, strict=True)

@@ -52,12 +52,12 @@ def outcomes(tmp_path: Path, files: dict[str, bytes]) -> list[tuple[str, str, st
         (tmp_path / name).write_bytes(data)
     paths = [str(tmp_path / name) for name in files]
     done = run_script("decode_within_48_mib", small, *paths)
-    found = []
+    result = []
     for line in done.stdout.splitlines():
-        path, way, kind, text = line.split("\t")
-        found.append((Path(path).name, way, kind, text))
-    assert {name for name, *_ in found} == set(files)
-    return found
+        path, function, kind, text = line.split("\t")
+        result.append((Path(path).name, function, kind, text))
+    assert {name for name, *_ in result} == set(files)
+    return result
 
 
 def claiming(uid: str, coded: bytes, **attributes: Any) -> bytes:
@@ -96,8 +96,8 @@ def test_claims_take_no_memory(tmp_path: Path) -> None:
         "long": {"Rows": 65535, "Columns": 1, "NumberOfFrames": 2**31 - 1},
     }
     files = {
-        f"{place}-{name}.dcm": claiming(uid, data, **attributes)
-        for place, (uid, data) in enumerate(coded.items())
+        f"{index}-{name}.dcm": claiming(uid, data, **attributes)
+        for index, (uid, data) in enumerate(coded.items())
         for name, attributes in claims.items()
     }
     assert max(map(len, files.values())) < 2000
@@ -182,9 +182,9 @@ def coded(uid: str, frame: bytes, image: np.ndarray[Any, Any] = PICTURE) -> byte
 def huffman_tables(count: int) -> bytes:
     """A JPEG Lossless frame that defines its table so many times."""
     plain = jpeg_lossless.encode(PICTURE)
-    at = plain.index(b"\xff\xc4")
-    (length,) = struct.unpack_from(">H", plain, at + 2)
-    return coded(JPEGLosslessSV1, jpeg_lossless.encode(PICTURE, segments=plain[at : at + 2 + length] * count))
+    offset = plain.index(b"\xff\xc4")
+    (length,) = struct.unpack_from(">H", plain, offset + 2)
+    return coded(JPEGLosslessSV1, jpeg_lossless.encode(PICTURE, segments=plain[offset : offset + 2 + length] * count))
 
 
 def comments(count: int) -> bytes:
@@ -207,15 +207,15 @@ def restarts(count: int) -> bytes:
 def fill_bytes(count: int) -> bytes:
     """A JPEG Lossless frame with so many fill bytes before a marker."""
     plain = jpeg_lossless.encode(PICTURE)
-    at = plain.index(b"\xff\xc4")
-    return coded(JPEGLosslessSV1, plain[:at] + b"\xff" * count + plain[at:])
+    offset = plain.index(b"\xff\xc4")
+    return coded(JPEGLosslessSV1, plain[:offset] + b"\xff" * count + plain[offset:])
 
 
 def with_element(tag: bytes, count: int, piece: bytes, end: bytes = b"\xfe\xff\xdd\xe0\0\0\0\0") -> bytes:
     """A native image, and before its pixels a sequence of undefined length: so many pieces, and an end."""
     plain = to_bytes(dataset(PICTURE))
-    at = plain.index(b"\xe0\x7f\x10\x00O")
-    return plain[:at] + tag + b"SQ\0\0\xff\xff\xff\xff" + piece * count + end + plain[at:]
+    offset = plain.index(b"\xe0\x7f\x10\x00O")
+    return plain[:offset] + tag + b"SQ\0\0\xff\xff\xff\xff" + piece * count + end + plain[offset:]
 
 
 def empty_items(count: int, tag: bytes = b"\x00\x52\x30\x92") -> bytes:
@@ -233,16 +233,16 @@ def nested(depth: int) -> bytes:
 def elements(count: int) -> bytes:
     """So many elements that say nothing."""
     plain = to_bytes(dataset(PICTURE))
-    at = plain.index(b"\xe0\x7f\x10\x00O")
-    return plain[:at] + b"\x09\x00\x01\x10LO\x02\x00AB" * count + plain[at:]
+    offset = plain.index(b"\xe0\x7f\x10\x00O")
+    return plain[:offset] + b"\x09\x00\x01\x10LO\x02\x00AB" * count + plain[offset:]
 
 
 def backslashes(count: int) -> bytes:
     """A value of so many numbers, where there should be two."""
     plain = to_bytes(dataset(PICTURE))
-    at = plain.index(b"\x28\x00\x00\x01US")
+    offset = plain.index(b"\x28\x00\x00\x01US")
     text = b"1\\" * count
-    return plain[:at] + b"\x28\x00\x30\x00UT\0\0" + struct.pack("<L", len(text)) + text + plain[at:]
+    return plain[:offset] + b"\x28\x00\x30\x00UT\0\0" + struct.pack("<L", len(text)) + text + plain[offset:]
 
 
 # What decodes to what was encoded, whatever lies beside.
@@ -294,8 +294,8 @@ def seconds(work: Callable[[], Any]) -> float:
 @pytest.mark.parametrize("rescale", [False, True])
 @pytest.mark.parametrize("name", MANY)
 def test_time_is_linear(name: str, rescale: bool) -> None:
-    make, most = MANY[name]
-    small, large = make(most // 16), make(most // 4)
+    make, maximum = MANY[name]
+    small, large = make(maximum // 16), make(maximum // 4)
     # What costs the same for any input is not what is compared.
     floor = seconds(lambda: attempt(to_bytes(dataset(PICTURE)), rescale=rescale)) + 1e-3
     assert seconds(lambda: attempt(large, rescale=rescale)) < 8 * (

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="what is at 
 
 @pytest.mark.slow
 def test_a_short_one() -> None:
-    for found in soak.soak(10, processes=2, threads=3):
-        assert found["wrong"] == []
-        assert len(found["done"]) == 11
+    for result in soak.soak(10, processes=2, threads=3):
+        assert result["wrong"] == []
+        assert len(result["done"]) == 11
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -41,14 +41,14 @@ class TestWhatIsFound:
         assert "AssertionError" in "\n".join(process.run(1.0)["wrong"])
 
     def test_descriptors_that_stay(self, tmp_path: Path) -> None:
-        kept = []
+        retained = []
 
         def work(rng: Any) -> None:
-            if len(kept) < 20:
-                kept.append((tmp_path / "kept").open("w"))
+            if len(retained) < 20:
+                retained.append((tmp_path / "kept").open("w"))
 
         assert "descriptors" in self.wrong(tmp_path, work)
-        for file in kept:
+        for file in retained:
             file.close()
 
     def test_plugins_that_are_others(self, tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ class TestWhatIsFound:
             dicoxide.disable()
 
     def test_memory_that_grows(self) -> None:
-        flat = [(float(at), 100 << 20) for at in range(100)]
+        flat = [(float(index), 100 << 20) for index in range(100)]
         assert soak.growth_of(flat) == 0
-        grows = [(at, size + int(at * (1 << 20))) for at, size in flat]
+        grows = [(index, size + int(index * (1 << 20))) for index, size in flat]
         assert soak.growth_of(grows) > soak._NOISE_BYTES
         # What a warm-up takes is not counted.
-        assert soak.growth_of([(at, size * (1 + (at > 20))) for at, size in flat]) == 0
+        assert soak.growth_of([(index, size * (1 + (index > 20))) for index, size in flat]) == 0

@@ -84,9 +84,9 @@ def test_functional_groups_of_frames() -> None:
     expected = pydicom.dcmread(path).PerFrameFunctionalGroupsSequence
     groups = dicoxide.open(path).attributes["PerFrameFunctionalGroupsSequence"]
     assert len(groups) == len(expected)
-    for ours, theirs in zip(groups, expected, strict=True):
-        place = ours["PlanePositionSequence"][0]["ImagePositionPatient"]
-        assert place == list(theirs.PlanePositionSequence[0].ImagePositionPatient)
+    for decoded, reference in zip(groups, expected, strict=True):
+        offset = decoded["PlanePositionSequence"][0]["ImagePositionPatient"]
+        assert offset == list(reference.PlanePositionSequence[0].ImagePositionPatient)
 
 
 def test_the_whole_data_set_is_pydicoms() -> None:
@@ -127,8 +127,8 @@ def test_files_are_open_only_as_long_as_the_image(tmp_path: Path) -> None:
 def test_several_threads_may_use_one_image() -> None:
     expected = dicoxide.decode(MANY)
     with dicoxide.open(MANY) as image, ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(image.__getitem__, [index % len(image) for index in range(60)]))
-    assert all(np.array_equal(frame, expected[index % len(expected)]) for index, frame in enumerate(found))
+        result = list(pool.map(image.__getitem__, [index % len(image) for index in range(60)]))
+    assert all(np.array_equal(frame, expected[index % len(expected)]) for index, frame in enumerate(result))
 
 
 @pytest.mark.parametrize("call", [dicoxide.open, dicoxide.decode, dicoxide.iter_frames], ids=lambda call: call.__name__)

@@ -41,33 +41,33 @@ def plain(value: Any) -> Any:
     if isinstance(value, dicoxide.Attributes):
         return {keyword: plain(outcome(lambda keyword=keyword: value[keyword])) for keyword in value}
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return type(value) if isinstance(value, Exception) else value
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_the_header_is_that_of_pydicom(path: Path) -> None:
     expected = outcome(lambda: dataset_source(read(path)))
-    found = outcome(lambda: open_source(path))
+    result = outcome(lambda: open_source(path))
     # With `force`, pydicom opens every file here, and so do we; what has no image is refused alike.
     if isinstance(expected, Exception):
-        assert type(found) is type(expected), (found, expected)
-        assert str(found) == str(expected)
+        assert type(result) is type(expected), (result, expected)
+        assert str(result) == str(expected)
         return
-    assert not isinstance(found, Exception), found
-    assert (found.spec, found.number_of_frames) == (expected.spec, expected.number_of_frames)
-    ours, theirs = plain(found.attributes), plain(expected.attributes)
-    assert ours == theirs
-    some = found.attributes.get_many(KEYWORDS)
-    broken = {keyword for keyword, value in ours.items() if isinstance(value, type)}
+    assert not isinstance(result, Exception), result
+    assert (result.spec, result.number_of_frames) == (expected.spec, expected.number_of_frames)
+    decoded, reference = plain(result.attributes), plain(expected.attributes)
+    assert decoded == reference
+    some = result.attributes.get_many(KEYWORDS)
+    broken = {keyword for keyword, value in decoded.items() if isinstance(value, type)}
     assert {keyword: plain(value) for keyword, value in some.items()} == {
-        keyword: value for keyword, value in ours.items() if keyword not in broken
+        keyword: value for keyword, value in decoded.items() if keyword not in broken
     }
-    assert set(ours) <= set(KEYWORDS)
-    count = found.number_of_frames or 1
+    assert set(decoded) <= set(KEYWORDS)
+    count = result.number_of_frames or 1
     indices = list(range(count))
-    assert outcome(lambda: found.rescales(indices)) == outcome(lambda: expected.rescales(indices))
-    assert found.has_modality_lut == expected.has_modality_lut
+    assert outcome(lambda: result.rescales(indices)) == outcome(lambda: expected.rescales(indices))
+    assert result.has_modality_lut == expected.has_modality_lut
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -75,12 +75,12 @@ def test_frames_are_those_of_pydicoms_reading(path: Path) -> None:
     dataset = outcome(lambda: pydicom.dcmread(path, force=True))
     expected = outcome(lambda: dicoxide.decode(dataset, fallback=False))
     for src in (path, path.read_bytes()):
-        found = outcome(lambda src=src: dicoxide.decode(src, fallback=False))
+        decoded = outcome(lambda src=src: dicoxide.decode(src, fallback=False))
         if isinstance(expected, Exception):
-            assert type(found) is type(expected), (found, expected)
+            assert type(decoded) is type(expected), (decoded, expected)
         else:
-            assert found.dtype == expected.dtype
-            assert np.array_equal(found, expected)
+            assert decoded.dtype == expected.dtype
+            assert np.array_equal(decoded, expected)
 
 
 def test_neither_pydicom_nor_much_else_is_imported_to_decode_a_file() -> None:
@@ -104,8 +104,8 @@ class TestHostile:
         for end in [*range(0, header, 7), *range(header, len(data), 997)]:
             source = opened(data[:end])
             if not isinstance(source, Exception):
-                found = outcome(lambda source=source: dicoxide._image.Image(source).decode())
-                assert isinstance(found, dicoxide.TruncatedFrameError), end
+                decoded = outcome(lambda source=source: dicoxide._image.Image(source).decode())
+                assert isinstance(decoded, dicoxide.TruncatedFrameError), end
 
     @pytest.mark.parametrize("depth", [10, 1000, 200_000])
     def test_sequences_may_nest_as_deep_as_they_like(self, depth: int) -> None:
@@ -113,30 +113,30 @@ class TestHostile:
         data = CT.read_bytes()
         open_ = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
         close = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
-        at = data.index(b"\x10\x00\x10\x00PN")
-        nested = data[:at] + open_ * depth + close * depth + data[at:]
+        offset = data.index(b"\x10\x00\x10\x00PN")
+        nested = data[:offset] + open_ * depth + close * depth + data[offset:]
         assert np.array_equal(dicoxide.decode(nested), dicoxide.decode(CT))
-        assert isinstance(opened(data[:at] + open_ * depth), dicoxide.TruncatedFrameError)
+        assert isinstance(opened(data[:offset] + open_ * depth), dicoxide.TruncatedFrameError)
         attributes = dicoxide.open(nested).attributes
         assert attributes["PatientID"] == dicoxide.open(CT).attributes["PatientID"]
 
     @pytest.mark.parametrize("length", [b"\xf0\xff\xff\xff", b"\xfe\xff\xff\xff", b"\x00\x00\x00\x80"])
     def test_lengths_beyond_the_file_take_no_memory(self, length: bytes) -> None:
         data = CT.read_bytes()
-        at = data.index(b"\xe0\x7f\x10\x00OW")
-        found = opened(data[: at + 8] + length + data[at + 12 :])
-        error = outcome(lambda: dicoxide._image.Image(found).decode())
+        offset = data.index(b"\xe0\x7f\x10\x00OW")
+        result = opened(data[: offset + 8] + length + data[offset + 12 :])
+        error = outcome(lambda: dicoxide._image.Image(result).decode())
         # The value is what is there, as pydicom has it.
         assert isinstance(error, np.ndarray)
-        before = opened(data[:at] + b"\x09\x00\x01\x10OB\0\0" + length + data[at:])
+        before = opened(data[:offset] + b"\x09\x00\x01\x10OB\0\0" + length + data[offset:])
         assert isinstance(before, dicoxide.CorruptFrameError)
 
     def test_a_deflated_bomb_ends_at_max_bytes(self) -> None:
         path = next(path for path in FILES if path.name == "image_dfl.dcm")
         data = path.read_bytes()
-        at = data.index(b"1.2.840.10008.1.2.1.99") + 22
+        offset = data.index(b"1.2.840.10008.1.2.1.99") + 22
         bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
-        many = data[:at] + bomb.compress(bytes(200 << 20)) + bomb.flush()
+        many = data[:offset] + bomb.compress(bytes(200 << 20)) + bomb.flush()
         assert len(many) < 1 << 20
         with pytest.raises(dicoxide.LimitError):
             dicoxide.decode(many, max_bytes=1 << 20)
@@ -160,14 +160,14 @@ class TestHostile:
             data = bytearray(base[random.integers(len(base))][:40_000])
             for _ in range(random.integers(1, 4)):
                 data[random.integers(min(len(data), 5000))] = random.integers(256)
-            found = opened(bytes(data))
+            result = opened(bytes(data))
             expected = outcome(lambda data=data: dataset_source(read(bytes(data))))
-            if isinstance(found, Exception) or isinstance(expected, Exception):
+            if isinstance(result, Exception) or isinstance(expected, Exception):
                 continue
             # Text that makes no sense is shown in another way.
-            ours, theirs = found.spec, expected.spec
+            decoded, reference = result.spec, expected.spec
             same = {"transfer_syntax": "", "photometric_interpretation": ""}
-            assert ours._replace(**same) == theirs._replace(**same)
+            assert decoded._replace(**same) == reference._replace(**same)
             agreed += 1
         assert agreed > 50
 
@@ -200,19 +200,19 @@ def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     head = path.with_suffix(".head")
     ds.save_as(head, enforce_file_format=True)
     header = head.read_bytes()
-    at = header.rindex(b"\xe0\x7f\x10\x00") + 12
+    offset = header.rindex(b"\xe0\x7f\x10\x00") + 12
     with path.open("wb") as file:
         if request.param == "native":
-            file.write(header[: at - 4] + size.to_bytes(4, "little"))
+            file.write(header[: offset - 4] + size.to_bytes(4, "little"))
         else:
             offsets = np.arange(count, dtype="<u4") * (8 + len(value))
-            file.write(header[:at] + b"\xfe\xff\x00\xe0" + (4 * count).to_bytes(4, "little") + offsets.tobytes())
+            file.write(header[:offset] + b"\xfe\xff\x00\xe0" + (4 * count).to_bytes(4, "little") + offsets.tobytes())
             for start in starts:
-                file.seek(at + start - 8)
+                file.seek(offset + start - 8)
                 file.write(b"\xfe\xff\x00\xe0" + len(value).to_bytes(4, "little"))
-        file.seek(at + starts[2900])
+        file.seek(offset + starts[2900])
         file.write(value)
-        file.truncate(at + starts[-1] + len(value))
+        file.truncate(offset + starts[-1] + len(value))
     if os.stat(path).st_blocks * 512 > 1 << 30:
         pytest.skip("the file system has no sparse files")
     return path
@@ -317,7 +317,7 @@ def test_what_pydicom_cannot_read_is_no_fault_of_the_system(tmp_path: Path) -> N
 def test_a_character_set_that_is_no_name() -> None:
     # Python looks for no codec with NUL in its name; text of ASCII is what it is in every set.
     whole = to_bytes(dataset(np.zeros((2, 2), np.uint8)))
-    at = whole.index(b"\x28\x00\x02\x00US")
+    offset = whole.index(b"\x28\x00\x02\x00US")
     text = b"\x08\x00\x05\x00CS\x06\x00AB\0CDE" + b"\x10\x00\x20\x00LO\x04\x00ID 1"
-    attributes = open_source(whole[:at] + text + whole[at:]).attributes
+    attributes = open_source(whole[:offset] + text + whole[offset:]).attributes
     assert attributes["PatientID"] == dict(attributes)["PatientID"] == "ID 1"

@@ -53,11 +53,11 @@ class Tables:
     rows: list[tuple[int, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        code = at = 0
+        code = offset = 0
         for length, count in enumerate(self.bits, 1):
-            self.rows.append((code, code + count, at))
+            self.rows.append((code, code + count, offset))
             code += count
-            at += count
+            offset += count
             if code > 1 << length:
                 raise BadError("malformed", "more codes than there can be", 0)
             code <<= 1
@@ -111,14 +111,14 @@ class Bits:
 
     def end(self) -> tuple[int, int]:
         """Where the marker lies that ends the segment, and the bytes left over before it."""
-        at, left = self.at, 0
-        while at < len(self.src):
-            if self.src[at] == 0xFF and at + 1 == len(self.src):
+        offset, left = self.at, 0
+        while offset < len(self.src):
+            if self.src[offset] == 0xFF and offset + 1 == len(self.src):
                 break
-            if self.src[at] == 0xFF and self.src[at + 1] != 0:
-                return at, left
+            if self.src[offset] == 0xFF and self.src[offset + 1] != 0:
+                return offset, left
             left += 1
-            at += 2 if self.src[at] == 0xFF else 1
+            offset += 2 if self.src[offset] == 0xFF else 1
         return len(self.src), left
 
 
@@ -219,30 +219,30 @@ class Decoder:
             raise BadError("malformed", "precision, columns or components of SOF3", self.at)
         if payload[5] > 4:
             raise BadError("unsupported", "more than four components", self.at)
-        for at in range(6, len(payload), 3):
-            horizontal, vertical = divmod(payload[at + 1], 16)
+        for offset in range(6, len(payload), 3):
+            horizontal, vertical = divmod(payload[offset + 1], 16)
             if not (1 <= horizontal <= 4 and 1 <= vertical <= 4):
                 raise BadError("malformed", "sampling factors", self.at)
-            if payload[at] in [component.number for component in self.components]:
+            if payload[offset] in [component.number for component in self.components]:
                 raise BadError("malformed", "two components of one identifier", self.at)
-            self.components.append(Component(payload[at]))
+            self.components.append(Component(payload[offset]))
         # A.1.1: factors are relative to each other, so that those of a single component say nothing.
-        if len(self.components) > 1 and any(payload[at + 1] != 0x11 for at in range(6, len(payload), 3)):
+        if len(self.components) > 1 and any(payload[offset + 1] != 0x11 for offset in range(6, len(payload), 3)):
             raise BadError("unsupported", "sampling factors other than one", self.at)
         self.has_frame = True
 
     def huffman(self, payload: bytes) -> None:
-        at = 0
-        while at < len(payload):
-            kind, place = divmod(payload[at], 16)
-            bits = list(payload[at + 1 : at + 17])
-            values = list(payload[at + 17 : at + 17 + sum(bits)])
-            if len(bits) < 16 or len(values) < sum(bits) or kind > 1 or place > 3 or not 1 <= sum(bits) <= 256:
+        offset = 0
+        while offset < len(payload):
+            kind, start = divmod(payload[offset], 16)
+            bits = list(payload[offset + 1 : offset + 17])
+            values = list(payload[offset + 17 : offset + 17 + sum(bits)])
+            if len(bits) < 16 or len(values) < sum(bits) or kind > 1 or start > 3 or not 1 <= sum(bits) <= 256:
                 raise BadError("malformed", "Huffman table", self.at)
             table = Tables(bits, values)
             if kind == 0:
-                self.tables[place] = table
-            at += 17 + sum(bits)
+                self.tables[start] = table
+            offset += 17 + sum(bits)
 
     def scan(self, payload: bytes) -> None:
         if not self.has_frame:
@@ -251,15 +251,15 @@ class Decoder:
             raise BadError("malformed", "length of SOS", self.at)
         chosen: list[tuple[Component, Tables]] = []
         last = -1
-        for at in range(1, 1 + 2 * payload[0], 2):
-            place = [number for number, one in enumerate(self.components) if one.number == payload[at]]
+        for offset in range(1, 1 + 2 * payload[0], 2):
+            start = [number for number, component in enumerate(self.components) if component.number == payload[offset]]
             # B.2.3: in the order of the frame header, each once.
-            if not place or place[0] <= last or self.components[place[0]].lines is not None:
+            if not start or start[0] <= last or self.components[start[0]].lines is not None:
                 raise BadError("malformed", "components of a scan", self.at)
-            last = place[0]
+            last = start[0]
             # The low half is Ta, 0 to 3, of no meaning here.
-            table = self.tables.get(payload[at + 1] >> 4)
-            if table is None or max(table.values) > 16 or payload[at + 1] & 15 > 3:
+            table = self.tables.get(payload[offset + 1] >> 4)
+            if table is None or max(table.values) > 16 or payload[offset + 1] & 15 > 3:
                 raise BadError("malformed", "no such table, or one of categories over 16", self.at)
             chosen.append((self.components[last], table))
         selection_value, spectral_end, shift = payload[-3], payload[-2], payload[-1] & 15

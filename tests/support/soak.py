@@ -101,7 +101,7 @@ class Soak:
         # Once each, so that what is made once is there.
         for work in self._work:
             self._tried(work, random.Random(self._seed))
-        held = _held()
+        retained = _held()
         begin = time.monotonic()
         threads = [
             threading.Thread(target=self._until, args=(begin + seconds, random.Random(f"{self._seed} {index}")))
@@ -115,8 +115,8 @@ class Soak:
         for thread in threads:
             thread.join()
         left = _held()
-        if left != held:
-            self.wrong.append(f"descriptors and threads before: {held}, after: {left}")
+        if left != retained:
+            self.wrong.append(f"descriptors and threads before: {retained}, after: {left}")
         if _plugins() != before:
             self.wrong.append(f"plugins before: {before}, after: {_plugins()}")
         growth = growth_of(self.resident)
@@ -353,7 +353,7 @@ def main() -> int:
     print(json.dumps(found, indent=1))
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n")
-    return 1 if any(one["wrong"] for one in found) else 0
+    return 1 if any(frame["wrong"] for frame in found) else 0
 
 
 if __name__ == "__main__":

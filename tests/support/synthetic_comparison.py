@@ -131,7 +131,7 @@ def ratio(median: float, width: float = 0.06) -> dict[str, float]:
 def document(cases: int = 20, seed: int = 7) -> dict[str, Any]:
     """A run with everything in it: losses, wrong answers, crashes, threads, memory, hostile texts."""
     chance = random.Random(seed)
-    images = [_image(at) for at in range(cases)]
+    images = [_image(index) for index in range(cases)]
     results: list[dict[str, Any]] = []
     for image in images:
         for level in ("pixel_array", "file"):

@@ -125,8 +125,8 @@ class TestEncapsulate:
     @given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=5), st.integers(1, 4))
     def test_pydicom_finds_the_frames(self, frames: list[bytes], fragments: int) -> None:
         value = encapsulate.encapsulate(frames, table="basic", fragments=fragments).value
-        found = generate_frames(value, number_of_frames=len(frames))
-        assert [frame[: len(wanted)] for frame, wanted in zip(found, frames, strict=True)] == frames
+        result = generate_frames(value, number_of_frames=len(frames))
+        assert [frame[: len(expected)] for frame, expected in zip(result, frames, strict=True)] == frames
 
 
 class TestPydicom:
@@ -158,9 +158,9 @@ def assert_pydicom_agrees(case: image_cases.Case) -> None:
     values = case.values[0] if frames == 1 else case.values
     if ds.SamplesPerPixel == 1:
         values = values[..., 0]
-    found = pixel_array(ds, raw=True)
-    assert found.dtype.newbyteorder("=") == values.dtype
-    np.testing.assert_array_equal(found, values)
+    result = pixel_array(ds, raw=True)
+    assert result.dtype.newbyteorder("=") == values.dtype
+    np.testing.assert_array_equal(result, values)
 
 
 @examples(100)
@@ -168,15 +168,15 @@ def assert_pydicom_agrees(case: image_cases.Case) -> None:
 def test_runs_make_the_plane(plane: bytes, style: str, no_ops: bool, seed: int) -> None:
     """Unpacked by the pseudo code of PS3.5 G.3.2."""
     segment = rle.encode_segment(plane, style, no_ops=no_ops, pad=False, rng=random.Random(seed))
-    made, at = [], 0
-    while at < len(segment):
-        n = struct.unpack_from("b", segment, at)[0]
+    output, offset = [], 0
+    while offset < len(segment):
+        n = struct.unpack_from("b", segment, offset)[0]
         if 0 <= n <= 127:
-            made += segment[at + 1 : at + 1 + n + 1]
-            at += 1 + n + 1
+            output += segment[offset + 1 : offset + 1 + n + 1]
+            offset += 1 + n + 1
         elif -127 <= n <= -1:
-            made += [segment[at + 1]] * (-n + 1)
-            at += 2
+            output += [segment[offset + 1]] * (-n + 1)
+            offset += 2
         else:
-            at += 1
-    assert bytes(made) == plane
+            offset += 1
+    assert bytes(output) == plane

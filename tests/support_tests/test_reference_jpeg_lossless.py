@@ -63,7 +63,7 @@ def test_bits_are_packed_as_they_would_be_by_hand() -> None:
     codes = RNG.integers(0, 2**63, 5000) & ((1 << lengths) - 1)
     text = "".join(f"{code:0{length}b}" for code, length in zip(codes, lengths, strict=True) if length)
     text += "1" * (-len(text) % 8)
-    plain = bytes(int(text[at : at + 8], 2) for at in range(0, len(text), 8))
+    plain = bytes(int(text[offset : offset + 8], 2) for offset in range(0, len(text), 8))
     assert jpeg_lossless.pack(codes, lengths) == plain.replace(b"\xff", b"\xff\0")
 
 
@@ -75,8 +75,8 @@ def test_optimal_tables_keep_the_rules(seed: int) -> None:
     if seed == 0:
         # Fibonacci numbers make the longest codes: 17 bits before they are limited.
         counts = np.array([1, 1, *[0] * 15])
-        for at in range(2, 17):
-            counts[at] = counts[at - 1] + counts[at - 2]
+        for index in range(2, 17):
+            counts[index] = counts[index - 1] + counts[index - 2]
     table = huffman.optimal(counts.tolist())
     codes = table.codes()
     assert set(codes) == {value for value in range(17) if counts[value]}
@@ -140,8 +140,8 @@ class TestPeers:
             # It takes three components without Adobe's word for YCbCr, and knows no two.
             plain = jpeg_lossless_cases.Frame(frame.samples[..., 0], frame.precision, {"selection_value": 5})
         # Where prediction and difference pass 2^P it keeps the bits above, up to those of its type.
-        found = imagecodecs.jpeg8_decode(plain.src) & (1 << plain.precision) - 1
-        assert np.array_equal(found, plain.values)
+        decoded = imagecodecs.jpeg8_decode(plain.src) & (1 << plain.precision) - 1
+        assert np.array_equal(decoded, plain.values)
 
     @pytest.mark.parametrize("precision", PRECISIONS)
     def test_libjpeg_turbo_in_every_way(self, precision: int) -> None:
@@ -181,5 +181,5 @@ class TestPeers:
                 samples, precision=precision, selection_value=selection_value, restart_interval=lines * 18
             )
             ds = dataset(samples, JPEGLossless, bits_stored=precision, coded=[src])
-            found, _ = decoder.as_array(ds, decoding_plugin="gdcm")
-            assert np.array_equal(found, samples)
+            decoded, _ = decoder.as_array(ds, decoding_plugin="gdcm")
+            assert np.array_equal(decoded, samples)

@@ -25,7 +25,7 @@ def split(frame: bytes, fragments: int) -> list[bytes]:
     """Frame in that many fragments, each but the last of even length and none empty."""
     size = max(2, -(-len(frame) // fragments))
     size += size % 2
-    return [frame[at : at + size] for at in range(0, len(frame), size)] or [b""]
+    return [frame[offset : offset + size] for offset in range(0, len(frame), size)] or [b""]
 
 
 def encapsulate(

@@ -18,12 +18,12 @@ class Table:
 
     def codes(self) -> dict[int, tuple[int, int]]:
         """Code and its length of each symbol (C.2, figures C.1 and C.2)."""
-        out, code, at = {}, 0, 0
+        out, code, offset = {}, 0, 0
         for length, count in enumerate(self.bits, 1):
-            for value in self.values[at : at + count]:
+            for value in self.values[offset : offset + count]:
                 out[value] = code, length
                 code += 1
-            at += count
+            offset += count
             code <<= 1
         return out
 
@@ -76,12 +76,12 @@ def optimal(counts: list[int]) -> Table:
     # Figure K.3: two codes too long become one shorter by one, and two one longer than a shorter one.
     for length in range(63, 16, -1):
         while bits[length]:
-            shorter = max(at for at in range(1, length - 1) if bits[at])
+            shorter = max(index for index in range(1, length - 1) if bits[index])
             bits[length] -= 2
             bits[length - 1] += 1
             bits[shorter + 1] += 2
             bits[shorter] -= 1
-    longest = max(at for at in range(17) if bits[at])
+    longest = max(index for index in range(17) if bits[index])
     bits[longest] -= 1
     # Figure K.4: the order of the lengths before they were limited.
     return Table(tuple(bits[1:17]), tuple(sorted(used, key=lambda value: (lengths[value], value))))

@@ -226,7 +226,7 @@ def encode(
     planes = np.asarray(arr) if np.asarray(arr).ndim == 3 else np.asarray(arr)[..., None]
     precision = arr.dtype.itemsize * 8 if precision is None else precision
     rows, columns, count = planes.shape
-    order = [list(scan) for scan in scans or ([range(count)] if interleaved else [[one] for one in range(count)])]
+    order = [list(scan) for scan in scans or ([range(count)] if interleaved else [[item] for item in range(count)])]
     ids = list(component_ids or range(1, count + 1))
     chosen = [tables] * count if isinstance(tables, str | Table) else list(tables)
     places = list(table_ids or ([0] * count if isinstance(tables, str | Table) else range(count)))
@@ -249,8 +249,8 @@ def encode(
 
     def definitions(number: int) -> bytes:
         wanted = sorted({places[component] for component in coded[number]} if redefine else set(places))
-        found = [(place, made[number, place]) for place in wanted]
-        return b"".join(mark + dht(group) for group in ([found] if one_dht else [[one] for one in found]))
+        found = [(index, made[number, index]) for index in wanted]
+        return b"".join(mark + dht(group) for group in ([found] if one_dht else [[frame] for frame in found]))
 
     head = [mark + sof(precision, 0 if use_dnl else rows, columns, ids)]
     if not redefine:

@@ -18,10 +18,10 @@ def cells(
     mask = ((1 << bits_stored) - 1) << shift
     out = np.zeros(values.shape, np.uint64)
     noise = np.zeros(values.size, int).tolist() if garbage is None else garbage.reshape(-1).tolist()
-    for at, (value, around) in enumerate(zip(values.reshape(-1).tolist(), noise, strict=True)):
+    for index, (value, around) in enumerate(zip(values.reshape(-1).tolist(), noise, strict=True)):
         # A negative Python integer is two's complement without end.
         whole = ((value << shift) & mask) | (around & ~mask)
-        out.reshape(-1)[at] = whole & ((1 << bits_allocated) - 1)
+        out.reshape(-1)[index] = whole & ((1 << bits_allocated) - 1)
     return out
 
 
@@ -72,11 +72,11 @@ def encode(
     if pad and len(value) % 2:
         value += b"\0"
     if ow and big_endian and bits_allocated <= 8:
-        value = b"".join(value[at : at + 2][::-1] for at in range(0, len(value), 2))
+        value = b"".join(value[offset : offset + 2][::-1] for offset in range(0, len(value), 2))
     return value
 
 
 def pack(bits: list[int]) -> bytes:
     """Eight bits to a byte, the first of them least significant; frames have no gap between (PS3.5 8.1.1)."""
-    number = sum(bit << at for at, bit in enumerate(bits))
+    number = sum(bit << index for index, bit in enumerate(bits))
     return number.to_bytes(-(-len(bits) // 8), "little")

@@ -34,19 +34,19 @@ def _same(plane: bytes, at: int) -> int:
 
 
 def _mixed(plane: bytes, shortest: int, longest: int, most: Callable[[], int]) -> Runs:
-    at = 0
-    while at < len(plane):
-        same = min(_same(plane, at), longest)
+    offset = 0
+    while offset < len(plane):
+        same = min(_same(plane, offset), longest)
         if same >= shortest:
-            yield at, same, True
-            at += same
+            yield offset, same, True
+            offset += same
             continue
-        end = at
-        limit = min(len(plane), at + most())
+        end = offset
+        limit = min(len(plane), offset + most())
         while end < limit and _same(plane, end) < shortest:
             end += 1
-        yield at, max(1, end - at), False
-        at += max(1, end - at)
+        yield offset, max(1, end - offset), False
+        offset += max(1, end - offset)
 
 
 def greedy(plane: bytes, rng: random.Random) -> Runs:
@@ -107,10 +107,10 @@ def _tail(plane: bytes) -> int:
 
 def assemble(segments: list[bytes]) -> bytes:
     """RLE Header and segments (PS3.5 G.4, G.5)."""
-    offsets, at = [], 64
+    offsets, offset = [], 64
     for segment in segments:
-        offsets.append(at)
-        at += len(segment)
+        offsets.append(offset)
+        offset += len(segment)
     numbers = [len(segments), *offsets, *[0] * (15 - len(segments))]
     return b"".join(number.to_bytes(4, "little") for number in numbers) + b"".join(segments)
 

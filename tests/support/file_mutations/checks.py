@@ -77,10 +77,10 @@ class Check:
         data = self.mutant.data
         before = _peak_bytes()
         direct = outcome(lambda: dicoxide.decode(data))
-        taken = _peak_bytes() - before - (0 if direct.array is None else direct.array.nbytes)
+        taken_count = _peak_bytes() - before - (0 if direct.array is None else direct.array.nbytes)
         self.kinds["decode"] = direct.kind
-        if taken > _SCRATCH_BYTES + _SCRATCH_PER_BYTE * len(data):
-            yield f"decode took {taken} bytes of memory for {len(data)} bytes of input"
+        if taken_count > _SCRATCH_BYTES + _SCRATCH_PER_BYTE * len(data):
+            yield f"decode took {taken_count} bytes of memory for {len(data)} bytes of input"
         yield from undocumented("decode", direct)
         yield from self._kept_promise(direct)
         yield from self._same_again(direct)

@@ -58,26 +58,29 @@ class Layout:
     @cached_property
     def pixels(self) -> Element | None:
         """The pixel data."""
-        return next((one for one in self.elements if one.tag in PIXEL_TAGS and one.depth == 0), None)
+        return next((element for element in self.elements if element.tag in PIXEL_TAGS and element.depth == 0), None)
 
     def element(self, tag: int) -> Element | None:
         """The element of a tag in the data set itself."""
-        return next((one for one in self.elements if one.tag == tag and one.depth == 0), None)
+        return next((element for element in self.elements if element.tag == tag and element.depth == 0), None)
 
     @cached_property
     def is_followed(self) -> bool:
         """Whether all elements were told apart: nothing of unknown VR and length, which is implicit within."""
-        return all(one.vr in _VRS and not (one.vr == b"UN" and one.length == UNDEFINED) for one in self.elements)
+        return all(
+            element.vr in _VRS and not (element.vr == b"UN" and element.length == UNDEFINED)
+            for element in self.elements
+        )
 
     @cached_property
     def places(self) -> list[int]:
         """Every offset where something begins: elements, values, items, markers, segments."""
         found = {0, 128, 132, len(self.data)}
-        for one in [*self.elements, *self.items]:
-            found |= {one.start, one.length_at, one.value}
+        for element in [*self.elements, *self.items]:
+            found |= {element.start, element.length_at, element.value}
         for start, stop in self.fragments:
             found |= set(_codestream_places(self.data, start, stop)) | {stop}
-        return sorted(place for place in found if place <= len(self.data))
+        return sorted(index for index in found if index <= len(self.data))
 
     @property
     def fragments(self) -> list[tuple[int, int]]:
@@ -100,16 +103,16 @@ def layout_of(data: bytes) -> Layout:
     """The layout of a file, as far as it can be followed."""
     layout = Layout(data)
     try:
-        at = _walk(layout, 132 if data[128:132] == b"DICM" else 0, is_meta=True)
+        offset = _walk(layout, 132 if data[128:132] == b"DICM" else 0, is_meta=True)
         uid = layout.element(_TRANSFER_SYNTAX)
         if uid is not None:
             text = data[uid.value : uid.value + uid.length]
             layout.transfer_syntax = text.decode("ascii", "replace").rstrip("\0 ")
         if layout.transfer_syntax == DEFLATED:
-            layout.data = data[:at] + zlib.decompressobj(-15).decompress(data[at:])
-            layout.deflated_from = at
+            layout.data = data[:offset] + zlib.decompressobj(-15).decompress(data[offset:])
+            layout.deflated_from = offset
         layout.is_big_endian = layout.transfer_syntax == _BIG_ENDIAN
-        _walk(layout, at, is_meta=False)
+        _walk(layout, offset, is_meta=False)
     except (struct.error, zlib.error, IndexError):
         # What was found so far is enough to mutate.
         pass

@@ -79,14 +79,16 @@ def flip_header(case: Case) -> bytes:
 
 def flip_elements(case: Case) -> bytes:
     """Bits of the headers and short values of elements that decoding reads."""
-    wanted = [one for one in case.layout.elements if one.tag >> 16 in (0x0002, 0x0028, 0x7FE0, 0x5200, 0xFFFE)]
+    wanted = [
+        element for element in case.layout.elements if element.tag >> 16 in (0x0002, 0x0028, 0x7FE0, 0x5200, 0xFFFE)
+    ]
     if not wanted:
         return flip_header(case)
     data = bytearray(case.data)
     for _ in range(case.rng.choice([1, 1, 2])):
-        one = case.rng.choice(wanted)
-        short = min(one.length, 16) if not one.is_nesting else 0
-        _disturb(data, case.rng, one.start, one.value + short)
+        element = case.rng.choice(wanted)
+        short = min(element.length, 16) if not element.is_nesting else 0
+        _disturb(data, case.rng, element.start, element.value + short)
     return bytes(data)
 
 
@@ -114,8 +116,8 @@ def truncate(case: Case) -> bytes:
     """The beginning of the file, to each place in turn, and one byte less or more."""
     turn = case.number // len(_MUTATORS)
     places = case.layout.places
-    at = places[turn // 3 % len(places)] + turn % 3 - 1
-    return case.data[: max(0, at)]
+    offset = places[turn // 3 % len(places)] + turn % 3 - 1
+    return case.data[: max(0, offset)]
 
 
 def cut_back(case: Case) -> bytes:
@@ -137,8 +139,8 @@ def splice(case: Case) -> bytes:
             return data[:stop] + piece * rng.choice([1, 1, 1, 5]) + data[stop:]
         case 2:
             rest = data[:start] + data[stop:]
-            at = rng.randrange(len(rest) + 1)
-            return rest[:at] + piece + rest[at:]
+            offset = rng.randrange(len(rest) + 1)
+            return rest[:offset] + piece + rest[offset:]
         case 3:
             other = case.donor.data
             first = rng.choice(case.donor.places)
@@ -152,7 +154,7 @@ def swap_fragments(case: Case) -> bytes:
     layout, rng = case.layout, case.rng
     if not layout.items:
         return swap_headers(case)
-    items = [case.data[one.start : one.value + one.length] for one in layout.items]
+    items = [case.data[item.start : item.value + item.length] for item in layout.items]
     table, rest = items[0], items[1:]
     match rng.randrange(5):
         case 0:
@@ -160,20 +162,20 @@ def swap_fragments(case: Case) -> bytes:
         case 1:
             rest.insert(rng.randrange(len(rest) + 1), rng.choice(rest or [table]))
         case 2:
-            at = rng.randrange(len(rest) or 1)
-            rest[at : at + 1] = []
+            offset = rng.randrange(len(rest) or 1)
+            rest[offset : offset + 1] = []
         case 3:
             other = [case.donor.data[start:stop] for start, stop in case.donor.fragments]
             frame = rng.choice(other)[: 1 << 16]
-            at = rng.randrange(len(rest) or 1)
-            rest[at : at + 1] = [_item(frame)]
+            offset = rng.randrange(len(rest) or 1)
+            rest[offset : offset + 1] = [_item(frame)]
         case _:
             # One fragment in two, anywhere.
-            at = rng.randrange(len(rest) or 1)
-            if at < len(rest):
-                value = rest[at][8:]
+            offset = rng.randrange(len(rest) or 1)
+            if offset < len(rest):
+                value = rest[offset][8:]
                 cut = rng.randrange(len(value) + 1)
-                rest[at : at + 1] = [_item(value[:cut]), _item(value[cut:])]
+                rest[offset : offset + 1] = [_item(value[:cut]), _item(value[cut:])]
     last = layout.items[-1]
     return case.data[: layout.items[0].start] + table + b"".join(rest) + case.data[last.value + last.length :]
 
@@ -191,15 +193,15 @@ def lengths(case: Case) -> bytes:
     wanted = [*case.layout.elements, *case.layout.items[:20]]
     if not wanted:
         return flip_anywhere(case)
-    pixels = [one for one in (case.layout.pixels, *case.layout.items[:3]) if one is not None]
-    one = case.rng.choice(pixels if pixels and case.rng.random() < 0.3 else wanted)
-    most = (1 << 8 * one.length_bytes) - 1
-    near = one.length + case.rng.choice([-2, -1, 1, 2, 8])
-    length = case.rng.choice([near, near, 0, most, most - 1, most >> 1, len(case.data) - one.value, 0xFFFFFFF0]) & most
+    pixels = [item for item in (case.layout.pixels, *case.layout.items[:3]) if item is not None]
+    item = case.rng.choice(pixels if pixels and case.rng.random() < 0.3 else wanted)
+    most = (1 << 8 * item.length_bytes) - 1
+    near = item.length + case.rng.choice([-2, -1, 1, 2, 8])
+    length = case.rng.choice([near, near, 0, most, most - 1, most >> 1, len(case.data) - item.value, 0xFFFFFFF0]) & most
     data = bytearray(case.data)
-    size = "H" if one.length_bytes == 2 else "L"
+    size = "H" if item.length_bytes == 2 else "L"
     # Items are never big-endian: encapsulated pixel data are not.
-    struct.pack_into(f"{'>' if case.layout.is_big_endian else '<'}{size}", data, one.length_at, length)
+    struct.pack_into(f"{'>' if case.layout.is_big_endian else '<'}{size}", data, item.length_at, length)
     return bytes(data)
 
 
@@ -208,29 +210,29 @@ def dimensions(case: Case) -> bytes:
     data = case.data
     order = ">" if case.layout.is_big_endian else "<"
     found = [
-        one for one in map(case.layout.element, case.rng.sample(_DIMENSIONS, case.rng.choice([1, 1, 2, 3]))) if one
+        item for item in map(case.layout.element, case.rng.sample(_DIMENSIONS, case.rng.choice([1, 1, 2, 3]))) if item
     ]
     # From the last, so that places before it stay.
-    for one in sorted(found, key=lambda one: -one.start):
-        if one.tag == _NUMBER_OF_FRAMES:
+    for frame in sorted(found, key=lambda frame: -frame.start):
+        if frame.tag == _NUMBER_OF_FRAMES:
             value = case.rng.choice(_COUNTS)
-        elif one.tag == _PHOTOMETRIC_INTERPRETATION:
+        elif frame.tag == _PHOTOMETRIC_INTERPRETATION:
             value = case.rng.choice(_COLOURS)
-        elif one.length == 2:
-            (now,) = struct.unpack_from(f"{order}H", data, one.value)
+        elif frame.length == 2:
+            (now,) = struct.unpack_from(f"{order}H", data, frame.value)
             number = case.rng.choice([*_NUMBERS, now - 1, now + 1, 2 * now, now // 2])
             value = struct.pack(f"{order}H", number & 0xFFFF)
         else:
             value = case.rng.choice([b"", b"\1\0\2\0"])
         value += b" " * (len(value) % 2)
-        length = struct.pack(f"{order}{'H' if one.length_bytes == 2 else 'L'}", len(value))
-        data = data[: one.length_at] + length + value + data[one.value + one.length :]
-        if one.tag == _ROWS and case.rng.random() < 0.2 and case.layout.element(_NUMBER_OF_FRAMES) is None:
+        length = struct.pack(f"{order}{'H' if frame.length_bytes == 2 else 'L'}", len(value))
+        data = data[: frame.length_at] + length + value + data[frame.value + frame.length :]
+        if frame.tag == _ROWS and case.rng.random() < 0.2 and case.layout.element(_NUMBER_OF_FRAMES) is None:
             count = case.rng.choice(_COUNTS)
             count += b" " * (len(count) % 2)
-            tag = struct.pack(f"{order}HH", 0x0028, 0x0008) + (one.vr and b"IS")
-            length = struct.pack(f"{order}{'H' if one.vr else 'L'}", len(count))
-            data = data[: one.start] + tag + length + count + data[one.start :]
+            tag = struct.pack(f"{order}HH", 0x0028, 0x0008) + (frame.vr and b"IS")
+            length = struct.pack(f"{order}{'H' if frame.vr else 'L'}", len(count))
+            data = data[: frame.start] + tag + length + count + data[frame.start :]
     return data
 
 
@@ -239,7 +241,7 @@ def table(case: Case) -> bytes:
     items, rng = case.layout.items, case.rng
     if not items:
         return dimensions(case)
-    starts = [one.start - items[1].start for one in items[1:]]
+    starts = [item.start - items[1].start for item in items[1:]]
     kind = rng.randrange(5)
     if kind == 0:
         starts = [start + rng.choice([0, 0, 2, -8, 1 << 31]) for start in starts]
@@ -258,17 +260,17 @@ def table(case: Case) -> bytes:
 def unused(case: Case) -> bytes:
     """Values of elements that say nothing of the image."""
     harmless = [
-        one
-        for one in case.layout.elements
+        element
+        for element in case.layout.elements
         if case.layout.is_followed
-        and not one.is_nesting
-        and one.length
-        and one.tag >> 16 not in _USED_GROUPS
-        and one.value < len(case.data)
+        and not element.is_nesting
+        and element.length
+        and element.tag >> 16 not in _USED_GROUPS
+        and element.value < len(case.data)
     ]
     data = bytearray(case.data)
-    for one in case.rng.sample(harmless, min(len(harmless), 3)):
-        _disturb(data, case.rng, one.value, min(len(data), one.value + one.length))
+    for item in case.rng.sample(harmless, min(len(harmless), 3)):
+        _disturb(data, case.rng, item.value, min(len(data), item.value + item.length))
     return bytes(data)
 
 
@@ -343,11 +345,11 @@ def _disturb(data: bytearray, rng: random.Random, start: int, stop: int) -> None
     stop = min(stop, len(data))
     if start >= stop:
         return
-    at = rng.randrange(start, stop)
+    offset = rng.randrange(start, stop)
     if rng.random() < 0.6:
-        data[at] ^= 1 << rng.randrange(8)
+        data[offset] ^= 1 << rng.randrange(8)
     else:
-        data[at] = rng.choice(_VALUES)
+        data[offset] = rng.choice(_VALUES)
 
 
 def _item(value: bytes) -> bytes:

@@ -75,8 +75,8 @@ def _fuzz(atheris: Any, name: str, folder: Path, seconds: int, more: list[str]) 
 
     seeds, corpus, found = folder / "seeds", folder / "corpus", folder / "found"
     seed_inputs.write(name, seeds, _MOST_BYTES)
-    for one in (corpus, found):
-        one.mkdir(parents=True, exist_ok=True)
+    for item in (corpus, found):
+        item.mkdir(parents=True, exist_ok=True)
 
     def test(data: bytes) -> None:
         if failures := targets.run(name, data):
@@ -115,8 +115,8 @@ def _try_random(name: str, count: int, seed: int) -> int:
         data = bytearray(rng.choice(seeds) if rng.random() < 0.9 else rng.randbytes(rng.randrange(200)))
         for _ in range(rng.choice((0, 1, 2, 5)) if data else 0):
             # What chooses, and headers, are at the beginning.
-            at = rng.randrange(min(len(data), rng.choice((4, 16, 400, _MOST_BYTES))))
-            data[at] = rng.randrange(256)
+            offset = rng.randrange(min(len(data), rng.choice((4, 16, 400, _MOST_BYTES))))
+            data[offset] = rng.randrange(256)
         if _try(name, bytes(data)):
             print(f"  of {bytes(data).hex()}")
             failed += 1

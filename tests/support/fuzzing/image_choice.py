@@ -192,7 +192,7 @@ def _wrap(chosen: Choice, count: int) -> None:
     """Items around the value, where it is not to be items itself."""
     if chosen.table:
         size = -(-len(chosen.value) // count)
-        frames = [chosen.value[at * size : (at + 1) * size] for at in range(count)]
+        frames = [chosen.value[index * size : (index + 1) * size] for index in range(count)]
         whole = encapsulate.encapsulate(frames, table=chosen.table)
         chosen.value, chosen.extended = whole.value, whole.extended
     elif chosen.word_swapped and len(chosen.value) >= 32:

@@ -52,8 +52,8 @@ def _values() -> Iterator[bytes]:
     found = set()
     for name in source_files.files(shared=False):
         layout = source_files.layout(name)
-        for one in layout.elements:
-            if one.tag in numbers and not one.is_nesting and one.length <= _VALUE_BYTES:
-                value = layout.data[one.value : one.value + one.length]
-                found.add(bytes([numbers[one.tag], int(layout.is_big_endian)]) + value)
+        for element in layout.elements:
+            if element.tag in numbers and not element.is_nesting and element.length <= _VALUE_BYTES:
+                value = layout.data[element.value : element.value + element.length]
+                found.add(bytes([numbers[element.tag], int(layout.is_big_endian)]) + value)
     yield from sorted(found)

@@ -25,7 +25,7 @@ from dicoxide import _numpy_backend
 from dicoxide._backend import backend, core
 from dicoxide._sources import open_source
 from dicoxide._sources.attributes import _DICTIONARY, Attributes
-from dicoxide._sources.dataset import describe
+from dicoxide._sources.dataset import dataset_source
 from dicoxide._sources.pydicom_reader import read
 from dicoxide._sources.values import is_number, value_of
 from support import backend_comparison
@@ -150,8 +150,8 @@ def _iter(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
     for each in lists:
         if len(each) != len(every):
             yield f"{len(each)} frames, decode {direct}"
-        for one, expected in zip(each, every, strict=False):
-            yield from _differs(Outcome(one), Outcome(expected))
+        for item, expected in zip(each, every, strict=False):
+            yield from _differs(Outcome(item), Outcome(expected))
 
 
 def _out(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
@@ -196,10 +196,10 @@ def _rescale(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
     found = outcome(lambda: dicoxide.decode(data, **options))
     exact = outcome(lambda: dicoxide.decode(data, dtype="f8", **options))
     whole = outcome(lambda: dicoxide.decode(data, dtype=("u1", "i2", "i4", "i8")[first % 4], **options))
-    for one in (found, exact, whole):
+    for item in (found, exact, whole):
         # Colour has no modality values, and an integer type may not hold them.
-        if type(one.error) is not ValueError:
-            yield from undocumented("rescale", one)
+        if type(item.error) is not ValueError:
+            yield from undocumented("rescale", item)
     if found.array is None or exact.array is None:
         if (found.array is None) != (exact.array is None):
             yield f"float64 gives {exact}, float32 {found}"
@@ -249,7 +249,7 @@ def header(data: bytes) -> Failures:
     """What a file says of its image, read by the core and by pydicom; and all other attributes."""
     data = data[FILE_CHOICE_BYTES:]
     yield from agreement.header_reads(data)
-    found, expected = outcome(lambda: open_source(data)), outcome(lambda: describe(read(data)))
+    found, expected = outcome(lambda: open_source(data)), outcome(lambda: dataset_source(read(data)))
     yield from undocumented("pydicom's reading", expected)
     if found.error is None:
         source: Any = found.array
@@ -263,7 +263,7 @@ def header(data: bytes) -> Failures:
     if found.error is None and expected.error is None:
         # Text that makes no sense is shown in another way.
         texts = {"transfer_syntax": "", "photometric_interpretation": ""}
-        ours, theirs = (one.array.spec._replace(**texts) for one in (found, expected))
+        ours, theirs = (item.array.spec._replace(**texts) for item in (found, expected))
         if ours != theirs:
             yield f"{ours} read, pydicom has {theirs}"
         yield from _walked(expected.array.attributes, 0)
@@ -291,9 +291,9 @@ def series(data: bytes) -> Failures:
     folder.mkdir(exist_ok=True)
     (folder / "a.dcm").write_bytes(data)
     other = bytearray(data)
-    place = int.from_bytes(head[:2], "little")
-    if place < len(other):
-        other[place] ^= head[2]
+    offset = int.from_bytes(head[:2], "little")
+    if offset < len(other):
+        other[offset] ^= head[2]
     (folder / "b.dcm").write_bytes(other)
     options: dict[str, Any] = {"rescale": head[3] % 2 == 1, "threads": 1, "fallback": False, "max_bytes": 1 << 24}
     found = outcome(lambda: dicoxide.read_series(folder, on_error="return", **options))
@@ -351,8 +351,8 @@ def backends_(data: bytes) -> Failures:
         options["rescales"] = [(0.5, 3.0)]
     dtype = "f4" if "rescales" in options else choice.dtype
     ours, theirs = (
-        outcome(lambda one=one: backend_comparison.outcome(one, choice.arguments(), dtype, **options))
-        for one in (core, _numpy_backend)
+        outcome(lambda item=item: backend_comparison.outcome(item, choice.arguments(), dtype, **options))
+        for item in (core, _numpy_backend)
     )
     if ours.error is not None or theirs.error is not None or ours.array != theirs.array:
         yield f"{_told(ours)} of the core, {_told(theirs)} of NumPy"
@@ -379,10 +379,10 @@ def values(data: bytes) -> Failures:
     expected = outcome(lambda: Attributes(_elements(ds))._elements.value(tag, vr))
     yield from undocumented("pydicom's conversion", expected)
     several = expected.array if isinstance(expected.array, list) else [expected.array]
-    if is_number(vr) and any(isinstance(one, str) for one in several):
+    if is_number(vr) and any(isinstance(item, str) for item in several):
         # pydicom takes what is no number for text.
         return
-    if vr == "IS" and any(isinstance(one, float) for one in several):
+    if vr == "IS" and any(isinstance(item, float) for item in several):
         # Of more digits than a float has, pydicom makes one nevertheless: here they are exact.
         return
     if found.error is None and expected.error is None and not equal(found.array, expected.array):
@@ -431,9 +431,9 @@ def _told(found: Outcome) -> str:
 @cache
 def _folder() -> Path:
     """A folder for this process, that no disk stands behind where there is one."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    offset = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     # It is removed when the process ends.
-    made = tempfile.TemporaryDirectory(dir=place)
+    made = tempfile.TemporaryDirectory(dir=offset)
     _kept.append(made)
     return Path(made.name)
 
