@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from dicoxide._backend import backend, core
 from dicoxide._capabilities import Capability, capabilities
-from dicoxide._decode import decode, decode_frame, iter_frames, jpeg_lossless_decode, open, rle_decode
+from dicoxide._codestream import CodestreamInfo, codestream_info, decode_codestream, jpeg_lossless_decode
+from dicoxide._decode import decode, decode_frame, iter_frames, open, rle_decode
 from dicoxide._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
@@ -41,6 +42,7 @@ __version__: str = core.__version__
 __all__ = [
     "Attributes",
     "Capability",
+    "CodestreamInfo",
     "CorruptFrameError",
     "DecodeError",
     "FrameSpec",
@@ -54,7 +56,9 @@ __all__ = [
     "__version__",
     "backend",
     "capabilities",
+    "codestream_info",
     "decode",
+    "decode_codestream",
     "decode_frame",
     "decode_many",
     "disable",

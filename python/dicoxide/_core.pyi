@@ -20,14 +20,15 @@ __all__ = [
     "ERROR_KINDS",
     "BatchDecoder",
     "CancelToken",
+    "Codestream",
     "Elements",
     "Frames",
     "Object",
     "__version__",
+    "codestream_info",
     "codestream_size",
     "decode_frame_bytearray",
     "decode_frame_into",
-    "jpeg_lossless_dimensions",
     "jpeg_lossless_encode",
     "open_many",
     "pack_bits_into",
@@ -37,6 +38,17 @@ __all__ = [
     "unpack_bits_into",
 ]
 
+_CodestreamFields = tuple[
+    str,
+    int | None,
+    int | None,
+    int | None,
+    int | None,
+    bool | None,
+    str | None,
+    bool | None,
+    int | None,
+]
 _SpecFields = tuple[str, int, int, int, int, int | None, int | None, int, int, str, str]
 
 @final
@@ -122,7 +134,17 @@ def decode_frame_bytearray(
     spec: _FrameSpec, src: bytes, options: _DecodeOptions | None = None
 ) -> tuple[bytearray, list[_Deviation]]: ...
 def codestream_size(src: bytes) -> tuple[int, int] | None: ...
-def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]: ...
+def codestream_info(src: bytes) -> _CodestreamFields: ...
+
+@final
+class Codestream:
+    def __new__(cls, src: bytes, *, jpeg_lossless: bool = False) -> Codestream: ...
+    def layout(self, reduce: int = 0) -> tuple[int, int, int, str]: ...
+    def check(self) -> None: ...
+    def decode_into(
+        self, out: npt.NDArray[Any], *, to_rgb: bool = False, reduce: int = 0, threads: int = 1
+    ) -> list[_Deviation]: ...
+
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]: ...
 def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -> None: ...
 def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None: ...

@@ -25,7 +25,7 @@ from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
 from dicoxide._options import DecodeOptions
 from dicoxide._sources import Readable, open_source
-from dicoxide._transfer_syntaxes import JPEG_LOSSLESS, RLE_LOSSLESS
+from dicoxide._transfer_syntaxes import RLE_LOSSLESS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -346,53 +346,6 @@ def rle_decode(
         target_array(shape, np.dtype(np.uint8), out)
     options = None if segment_byte_order == "big" else _LITTLE_ENDIAN_SEGMENTS
     if deviations := core.decode_frame_into(out, spec, data, options):
-        _deviations.warn(deviations)
-    return out
-
-
-def jpeg_lossless_decode(src: bytes | bytearray | memoryview, out: Array | None = None) -> Array:
-    """Decode one JPEG Lossless codestream.
-
-    Parameters
-    ----------
-    src : bytes-like
-        Codestream of process 14 (marker SOF3) with any selection value. A padding byte after it is ignored.
-    out : ndarray, optional
-        Array to decode into, which is returned: the shape of the result, C-contiguous, writable, native byte order, and
-        the dtype of the result or a wider integer type.
-
-    Returns
-    -------
-    ndarray
-        Samples of shape (rows, columns[, components]), as the codestream declares, in native byte order. The dtype is
-        uint8 if the precision is at most 8 bits, else uint16. The point transform is undone. No colour is converted and
-        no bit is masked.
-
-    Raises
-    ------
-    CorruptFrameError
-        If the codestream violates its format.
-    TruncatedFrameError
-        If the codestream ends before its samples are complete.
-    UnsupportedError
-        If the codestream uses another process, arithmetic coding, hierarchical mode or subsampling.
-    ValueError
-        If `out` does not fit.
-
-    Notes
-    -----
-    ITU-T T.81 Annex H; PS3.5 A.4.1.
-    """
-    data = src if type(src) is bytes else owned_bytes(src)
-    rows, columns, components, precision = core.jpeg_lossless_dimensions(data)
-    bits = 8 if precision <= 8 else 16
-    shape = (rows, columns) if components == 1 else (rows, columns, components)
-    spec = FrameSpec(JPEG_LOSSLESS, rows, columns, components, bits)
-    if out is None:
-        out = _frame_array(None, shape, np.dtype(f"u{bits // 8}"), spec, data)
-    elif type(out) is not np.ndarray or out.shape != shape:
-        target_array(shape, np.dtype(f"u{bits // 8}"), out)
-    if deviations := core.decode_frame_into(out, spec, data):
         _deviations.warn(deviations)
     return out
 

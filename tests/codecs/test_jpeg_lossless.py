@@ -16,6 +16,7 @@ from pydicom.pixels import convert_color_space, iter_pixels, pixel_array
 from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 
 import dicoxide
+from dicoxide import CorruptFrameError, NonConformantWarning
 from support import reference_jpeg_lossless as reference
 from support.encoders import jpeg_lossless, jpeg_lossless_cases
 from support.encoders.dataset import dataset, to_bytes
@@ -187,7 +188,14 @@ class TestObject:
             unused = 16 - stored
             expected = (coded << unused).astype(dtype) >> unused
             ds = dataset(expected, JPEGLossless, bits_stored=stored, coded=[src])
-            assert_equal(dicoxide.decode(ds, fallback=False), expected)
+            if stored >= 12:
+                assert_equal(dicoxide.decode(ds, fallback=False, strict=True), expected)
+                continue
+            message = f"precision 12 found in the codestream, bits stored {stored} in the data set"
+            with pytest.warns(NonConformantWarning, match=message):
+                assert_equal(dicoxide.decode(ds, fallback=False), expected)
+            with pytest.raises(CorruptFrameError, match=message):
+                dicoxide.decode(ds, fallback=False, strict=True)
 
     @pytest.mark.parametrize(("precision", "allocated"), [(8, 16), (6, 8), (2, 8), (9, 16), (12, 32), (5, 64)])
     def test_precision_below_bits_allocated(self, precision: int, allocated: int) -> None:

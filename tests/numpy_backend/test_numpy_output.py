@@ -121,11 +121,11 @@ class TestOutput:
         ]
 
     def test_short_frames_are_refused_before_their_samples_are_allocated(self) -> None:
-        with pytest.raises(TruncatedFrameError, match="3 bytes found, a frame of this size has at least 4"):
+        with pytest.raises(TruncatedFrameError, match="frame has 3 bytes, at least 4 expected"):
             frames(ExplicitVRLittleEndian, bytes(3), whole=True).check([0])
         attributes = MONO_16 | {"rows": 65, "columns": 2}
         header = np.array([2, 64, 66, *[0] * 13], "<u4").tobytes()
-        with pytest.raises(TruncatedFrameError, match="68 bytes found, a frame of this size has at least 70"):
+        with pytest.raises(TruncatedFrameError, match="frame has 68 bytes, at least 70 expected"):
             frames(RLELossless, header + bytes(4), attributes, whole=True).check([0])
         with pytest.raises(CorruptFrameError, match="number of segments 0 found"):
             frames(RLELossless, bytes(68), attributes, whole=True).check([0])

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -40,11 +40,12 @@ __all__ = [
     "CPU_PATH",
     "ERROR_KINDS",
     "CancelToken",
+    "Codestream",
     "Frames",
+    "codestream_info",
     "codestream_size",
     "decode_frame_bytearray",
     "decode_frame_into",
-    "jpeg_lossless_dimensions",
     "jpeg_lossless_encode",
     "pack_bits_into",
     "rescale_into",
@@ -139,7 +140,7 @@ class Frames:
                     if is_rle:
                         # An invalid header is the better explanation.
                         _rle.read_header(src, self._info)
-                    text = f"{len(src)} bytes found, a frame of this size has at least {min_bytes}"
+                    text = f"frame has {len(src)} bytes, at least {min_bytes} expected"
                     raise make_error("Truncated", text, "PS3.5 Annex A", len(src))
 
     def decode_into(
@@ -311,9 +312,20 @@ def decode_frame_bytearray(
     return _little_endian(out), deviations
 
 
-def jpeg_lossless_dimensions(src: bytes) -> tuple[int, int, int, int]:
-    """Raise `UnsupportedError`: only the extension decodes JPEG Lossless."""
-    raise make_error("Unsupported", "JPEG Lossless needs the compiled extension of dicoxide", "ITU-T T.81 Annex H")
+def codestream_info(src: bytes) -> NoReturn:
+    """Raise `UnsupportedError`: only the extension reads headers of codestreams."""
+    raise _needs_extension()
+
+
+class Codestream:
+    """A bare codestream, which only the extension decodes."""
+
+    def __init__(self, src: bytes, *, jpeg_lossless: bool = False) -> None:
+        raise _needs_extension()
+
+
+def _needs_extension() -> DecodeError:
+    return make_error("Unsupported", "codestreams need the compiled extension of dicoxide", "ITU-T T.81 Annex H")
 
 
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]:

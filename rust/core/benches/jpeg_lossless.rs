@@ -8,8 +8,8 @@ mod images;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dicoxide_core::encode::{self, jpeg_lossless::Parameters};
 use dicoxide_core::{
-    CpuLevel, DecodeOptions, EntropyMode, FrameInfo, Job, Limits, OutputOptions, Rescale, Samples, SamplesBuf,
-    TransferSyntax, Workspace, decode_frame,
+    CpuLevel, DecodeOptions, EntropyMode, FrameContext, FrameInfo, Limits, OutputOptions, Rescale, SampleType, Samples,
+    SamplesBuf, TransferSyntax, Workspace, decode_frame,
 };
 use images::{
     SIDE, colour, colour_image, colour_info, grey, grey_image, grey_info, lossless, lossless_colour, lossless_syntax,
@@ -66,9 +66,10 @@ fn decoding(criterion: &mut Criterion) {
             for mode in [EntropyMode::Serial, EntropyMode::Speculative] {
                 let (limits, mut workspace) = (Limits::unbounded(), Workspace::default());
                 let mut out = output_buffer(frame);
-                let finish = OutputOptions { rescale: frame.rescale, ..OutputOptions::default() };
-                let options = DecodeOptions { finish, tier: level, way: Some(mode), ..DecodeOptions::default() };
-                let job = Job { syntax: frame.syntax, info: &frame.info, limits: &limits, options };
+                let output = OutputOptions { rescale: frame.rescale, ..OutputOptions::default() };
+                let options =
+                    DecodeOptions { output, cpu_level: level, codec: mode.into(), ..DecodeOptions::default() };
+                let job = FrameContext { syntax: frame.syntax, info: &frame.info, limits: &limits, options };
                 let mut decode = |out: &mut SamplesBuf| {
                     decode_frame(
                         &job,
@@ -88,8 +89,8 @@ fn decoding(criterion: &mut Criterion) {
 }
 
 fn output_buffer(frame: &Frame<'_>) -> SamplesBuf {
-    let name = if frame.rescale.is_some() { "float32" } else { frame.info.type_name() };
-    SamplesBuf::new(name, frame.info.samples(), |bytes| Ok(vec![1; bytes.div_ceil(8)])).unwrap().unwrap()
+    let sample_type = if frame.rescale.is_some() { SampleType::F32 } else { frame.info.sample_type() };
+    SamplesBuf::new(sample_type, frame.info.samples(), |words| Ok(vec![1; words])).unwrap()
 }
 
 /// `decoding` checks that the encoded frames decode to the samples.

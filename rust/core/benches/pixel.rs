@@ -10,8 +10,8 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use dicoxide_core::frame::{PhotometricInterpretation, SampleKind};
 use dicoxide_core::pixel::{bits, rescale, ybr};
 use dicoxide_core::{
-    Attributes, Cancel, CpuLevel, DecodeOptions, FrameBytes, FrameInfo, Job, Limits, Rescale, Samples, SamplesMut,
-    TransferSyntax, Workspace, decode_frame,
+    Attributes, Cancel, CpuLevel, DecodeOptions, FrameBytes, FrameContext, FrameInfo, Limits, Rescale, Samples,
+    SamplesMut, TransferSyntax, Workspace, decode_frame,
 };
 use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
@@ -138,11 +138,11 @@ fn native(c: &mut Criterion) {
             let unused = 16 - bits_stored;
             let expected: Vec<i16> = src.as_chunks().0.iter().map(|b| read(*b) << unused >> unused).collect();
             bench_levels(&mut group, name, &expected, |out, level| {
-                let job = Job {
+                let job = FrameContext {
                     syntax,
                     info: &info,
                     limits: &limits,
-                    options: DecodeOptions { tier: level, ..DecodeOptions::default() },
+                    options: DecodeOptions { cpu_level: level, ..DecodeOptions::default() },
                 };
                 let cancel = Cancel { stop: &stop, poll: None };
                 let frame = FrameBytes::from(black_box(&src[..]));
@@ -176,11 +176,11 @@ fn expansion(c: &mut Criterion) {
         let pair = |[y0, y1, cb, cr]: &[u8; 4]| [*y0, *cb, *cr, *y1, *cb, *cr];
         let expected: Vec<u8> = src.as_chunks().0.iter().flat_map(pair).collect();
         bench_levels(&mut group, "8 bits, 4:2:2", &expected, |out, level| {
-            let job = Job {
+            let job = FrameContext {
                 syntax,
                 info: &info,
                 limits: &limits,
-                options: DecodeOptions { tier: level, ..DecodeOptions::default() },
+                options: DecodeOptions { cpu_level: level, ..DecodeOptions::default() },
             };
             let cancel = Cancel { stop: &stop, poll: None };
             let frame = FrameBytes::from(black_box(&src[..]));

@@ -12,8 +12,8 @@ mod images;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dicoxide_core::{
-    Attributes, CpuLevel, DecodeOptions, FrameInfo, Job, Limits, PhotometricInterpretation, SampleKind, SamplesMut,
-    TransferSyntax, Workspace, decode_frame, encode,
+    Attributes, CpuLevel, DecodeOptions, FrameContext, FrameInfo, Limits, PhotometricInterpretation, SampleKind,
+    SamplesMut, TransferSyntax, Workspace, decode_frame, encode,
 };
 use images::{SIDE, colour, colour_image, colour_info, grey, grey_image, grey_info, never_cancelled};
 use std::hint::black_box;
@@ -180,8 +180,8 @@ fn decode(frame: &Frame, level: CpuLevel, words: &mut [u64], workspace: &mut Wor
         _ => SamplesMut::U32(bytemuck::cast_slice_mut(words)),
     };
     let limits = Limits::unbounded();
-    let options = DecodeOptions { tier: level, ..DecodeOptions::default() };
-    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &frame.info, limits: &limits, options };
+    let options = DecodeOptions { cpu_level: level, ..DecodeOptions::default() };
+    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info: &frame.info, limits: &limits, options };
     decode_frame(&job, black_box(&frame.bytes[..]).into(), out, workspace, never_cancelled()).expect("a valid frame");
 }
 

@@ -1,9 +1,9 @@
-//! What a frame is said to be ([`FrameInfo`]), the memory it goes to ([`SamplesMut`]) and what its bytes said ([`Decoded`]).
+//! Description of one frame: the checked attributes of the data set ([`FrameInfo`]), its bytes ([`FrameBytes`]), and the
+//! result of decoding it ([`Decoded`]). The codestream's own description is `CodestreamInfo` in `codestream`.
 
 use crate::error::{DecodeError, Result, malformed, unsupported};
+use crate::sample::{SampleType, StoredBits};
 use std::borrow::Cow;
-
-pub use crate::sample::{Samples, SamplesBuf, SamplesMut};
 
 /// Photometric Interpretation (0028,0004) as far as decoding depends on it (PS3.3 C.7.6.3.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,12 +14,14 @@ pub enum PhotometricInterpretation {
     YbrFull422,
     /// `RGB`.
     Rgb,
-    /// Any other term: samples are passed through as they are.
+    /// Any other term: samples are passed through.
     Other,
+    /// Not given: a codestream without a data set, whose own colour applies.
+    Undeclared,
 }
 
 impl PhotometricInterpretation {
-    /// The term of the data set; surrounding spaces are ignored.
+    /// Parses the term of the data set. Surrounding spaces are ignored.
     #[must_use]
     pub fn from_term(term: &str) -> Self {
         match term.trim_matches(['\0', ' ']) {
@@ -31,7 +33,7 @@ impl PhotometricInterpretation {
     }
 }
 
-/// What the samples are numbers of.
+/// Number format of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleKind {
     /// Pixel Data (7FE0,0010), Pixel Representation 0.
@@ -42,7 +44,7 @@ pub enum SampleKind {
     Float,
 }
 
-/// The Image Pixel attributes as the data set states them, unchecked (PS3.3 C.7.6.3).
+/// The Image Pixel attributes as the data set declares them, unchecked (PS3.3 C.7.6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attributes {
     /// Rows (0028,0010).
@@ -65,7 +67,7 @@ pub struct Attributes {
     pub photometric_interpretation: PhotometricInterpretation,
 }
 
-/// The Image Pixel attributes of every frame of an object, checked once: whoever holds one may trust it.
+/// The Image Pixel attributes of every frame of an object. Constructing one checks them, so decoders need not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameInfo {
     attributes: Attributes,
@@ -73,22 +75,11 @@ pub struct FrameInfo {
     samples: usize,
 }
 
-/// Where the value lies within the bits of a sample (PS3.5 8.1.1), when it does not fill them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoredBits {
-    /// Bits below the value: High Bit + 1 - Bits Stored.
-    pub shift: u32,
-    /// Bits Stored.
-    pub bits: u32,
-    /// Whether the value is two's complement, so that its top bit is extended.
-    pub signed: bool,
-}
-
 impl FrameInfo {
-    /// Checks the attributes against each other and against what a decoder can hold.
+    /// Checks the attributes against each other and against the element types that arrays have.
     ///
     /// # Errors
-    /// `Malformed` for values that no image has, `Unsupported` for Bits Allocated that no array holds.
+    /// `Malformed` for values that no image has, `Unsupported` for Bits Allocated without an array type.
     ///
     /// # Standard
     /// PS3.3 C.7.6.3, PS3.5 8.1.1.
@@ -116,11 +107,11 @@ impl FrameInfo {
                 "PS3.5 8.1.1",
             ));
         }
-        let held = match a.sample_kind {
+        let has_array_type = match a.sample_kind {
             SampleKind::Float => matches!(a.bits_allocated, 32 | 64),
             _ => matches!(a.bits_allocated, 1 | 8 | 16 | 32 | 64),
         };
-        if !held {
+        if !has_array_type {
             return Err(unsupported(format!("bits allocated {} has no array type", a.bits_allocated), "PS3.5 8.1.1"));
         }
         if a.sample_kind != SampleKind::Float {
@@ -154,7 +145,7 @@ impl FrameInfo {
         Ok(Self { attributes, pixels, samples })
     }
 
-    /// The attributes that were checked.
+    /// The attributes, checked.
     #[must_use]
     pub const fn attributes(&self) -> &Attributes {
         &self.attributes
@@ -184,25 +175,25 @@ impl FrameInfo {
         (self.attributes.bits_allocated as usize).div_ceil(8)
     }
 
-    /// Whether samples are packed, eight to a byte.
+    /// True if samples are packed, eight to a byte.
     #[must_use]
     pub const fn is_bit_packed(&self) -> bool {
         self.attributes.bits_allocated == 1
     }
 
-    /// Whether the samples are two's complement.
+    /// True if the samples are two's complement.
     #[must_use]
     pub fn is_signed(&self) -> bool {
         self.attributes.sample_kind == SampleKind::Signed && !self.is_bit_packed()
     }
 
-    /// Whether the samples are floating-point numbers.
+    /// True if the samples are floating-point numbers.
     #[must_use]
     pub fn is_float(&self) -> bool {
         self.attributes.sample_kind == SampleKind::Float
     }
 
-    /// Where the value lies in a sample, or `None` where it fills it.
+    /// Position of the value within a sample, or `None` if it fills the sample.
     #[must_use]
     pub fn stored_bits(&self) -> Option<StoredBits> {
         let a = &self.attributes;
@@ -213,24 +204,24 @@ impl FrameInfo {
         })
     }
 
-    /// Element type of the stored values, as NumPy spells it.
+    /// Element type of the decoded samples, before any rescale.
     #[must_use]
-    pub fn type_name(&self) -> &'static str {
+    pub fn sample_type(&self) -> SampleType {
         match (self.sample_bytes(), self.is_signed(), self.is_float()) {
-            (4, _, true) => "float32",
-            (_, _, true) => "float64",
-            (1, false, _) => "uint8",
-            (1, true, _) => "int8",
-            (2, false, _) => "uint16",
-            (2, true, _) => "int16",
-            (4, false, _) => "uint32",
-            (4, true, _) => "int32",
-            (_, false, _) => "uint64",
-            (_, true, _) => "int64",
+            (4, _, true) => SampleType::F32,
+            (_, _, true) => SampleType::F64,
+            (1, false, _) => SampleType::U8,
+            (1, true, _) => SampleType::I8,
+            (2, false, _) => SampleType::U16,
+            (2, true, _) => SampleType::I16,
+            (4, false, _) => SampleType::U32,
+            (4, true, _) => SampleType::I32,
+            (_, false, _) => SampleType::U64,
+            (_, true, _) => SampleType::I64,
         }
     }
 
-    /// Whether its colour is luminance and two colour differences.
+    /// True if the data set declares luminance and two colour differences.
     #[must_use]
     pub fn is_ybr(&self) -> bool {
         let term = self.attributes.photometric_interpretation;
@@ -238,13 +229,13 @@ impl FrameInfo {
             && matches!(term, PhotometricInterpretation::YbrFull | PhotometricInterpretation::YbrFull422)
     }
 
-    /// Whether its colour is red, green and blue.
+    /// True if the data set declares red, green and blue.
     #[must_use]
     pub fn is_rgb(&self) -> bool {
         self.samples_per_pixel() == 3 && self.attributes.photometric_interpretation == PhotometricInterpretation::Rgb
     }
 
-    /// Whether a native frame has its colour differences at half the horizontal resolution.
+    /// True if a native frame stores its colour differences at half the horizontal resolution.
     #[must_use]
     pub fn is_native_422(&self) -> bool {
         self.samples_per_pixel() == 3
@@ -252,12 +243,12 @@ impl FrameInfo {
     }
 }
 
-/// The bytes of one frame. They may begin within a byte when Bits Allocated is 1 (PS3.5 8.1.1).
+/// The bytes of one frame. Frames of packed bits may begin within a byte (PS3.5 8.1.1).
 #[derive(Debug, Clone, Copy)]
 pub struct FrameBytes<'a> {
-    /// All bytes that hold any of the frame.
+    /// Every byte that holds a part of the frame.
     pub bytes: &'a [u8],
-    /// Bits of the first byte that belong to the frame before: 0 to 7.
+    /// Bits of the first byte that belong to the previous frame: 0 to 7.
     pub offset_bits: u32,
 }
 
@@ -267,35 +258,35 @@ impl<'a> From<&'a [u8]> for FrameBytes<'a> {
     }
 }
 
-/// A departure from the standard that did not keep the samples from being exact.
+/// A recoverable violation of the standard: the frame decodes with a warning, or is an error with `strict`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deviation {
-    /// One lower-case line.
-    pub what: Cow<'static, str>,
-    /// The rule that was broken.
+    /// Found and expected: one lower-case line.
+    pub message: Cow<'static, str>,
+    /// Clause that is violated.
     pub clause: &'static str,
     /// Bytes from the start of the frame.
     pub offset: Option<u64>,
 }
 
 impl Deviation {
-    /// A departure from `clause`.
+    /// A violation of `clause`.
     #[must_use]
-    pub fn new(what: impl Into<Cow<'static, str>>, clause: &'static str) -> Self {
-        Self { what: what.into(), clause, offset: None }
+    pub fn new(message: impl Into<Cow<'static, str>>, clause: &'static str) -> Self {
+        Self { message: message.into(), clause, offset: None }
     }
 
-    /// The same departure at `offset` bytes from the start of the frame.
+    /// Sets the offset: bytes from the start of the frame.
     #[must_use]
     pub fn at(mut self, offset: usize) -> Self {
         self.offset = Some(offset as u64);
         self
     }
 
-    /// What it is where nothing is tolerated.
+    /// The error that it is in a strict call.
     #[must_use]
     pub fn into_error(self) -> DecodeError {
-        let error = malformed(self.what, self.clause);
+        let error = malformed(self.message, self.clause);
         match self.offset {
             Some(offset) => error.at(usize::try_from(offset).unwrap_or(usize::MAX)),
             None => error,
@@ -303,13 +294,12 @@ impl Deviation {
     }
 }
 
-/// What the codestream said of itself. Codecs return it; nobody's state is written.
+/// Report of one decoded frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decoded {
-    /// Bits of a sample as the codestream states them.
-    pub precision: Option<u32>,
-    /// Which instructions decoded it: `portable`, `x86-64-v3` or `x86-64-v4`.
-    pub path: &'static str,
-    /// What was not as the standard wants it.
+    /// Code path that decoded it: a CPU level (`portable`, `x86-64-v3`, `x86-64-v4`), and the entropy mode if the codec
+    /// has several.
+    pub code_path: &'static str,
+    /// Violations of the standard that were tolerated.
     pub deviations: Vec<Deviation>,
 }

@@ -1,10 +1,11 @@
-//! The budget of one call: memory is reserved here before it is allocated.
+//! The memory budget of one call. Memory is reserved here before it is allocated, and allocated here so that a failed
+//! allocation is an error instead of the end of the process.
 
 use crate::error::{Result, limit_exceeded};
 use bytemuck::Zeroable;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How many bytes of output and scratch one call may take; shared by all its threads.
+/// Bytes of output and scratch that one call may allocate, counted for all its threads together.
 #[derive(Debug, Default)]
 pub struct Limits {
     max_bytes: Option<u64>,
@@ -12,41 +13,39 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// No bound but those that the data justify.
+    /// No budget: allocations are bounded by what the input justifies.
     #[must_use]
     pub const fn unbounded() -> Self {
         Self { max_bytes: None, reserved: AtomicU64::new(0) }
     }
 
-    /// At most `max_bytes` bytes of output and scratch together.
+    /// At most `max_bytes` bytes of output and scratch together; no budget for `None`.
     #[must_use]
     pub const fn new(max_bytes: Option<u64>) -> Self {
         Self { max_bytes, reserved: AtomicU64::new(0) }
     }
 
-    /// Whether there is a budget at all.
+    /// True if there is a budget.
     #[must_use]
     pub const fn is_bounded(&self) -> bool {
         self.max_bytes.is_some()
     }
 
-    /// Takes `bytes` out of the budget.
+    /// Subtracts `bytes` from the budget.
     ///
     /// # Errors
-    /// `LimitExceeded` if that much is not left; nothing is taken then.
+    /// `LimitExceeded` if fewer bytes are left; nothing is subtracted then.
     pub fn reserve(&self, bytes: usize) -> Result<()> {
-        let Some(max) = self.max_bytes else { return Ok(()) };
+        let Some(max_bytes) = self.max_bytes else { return Ok(()) };
         let bytes = bytes as u64;
         self.reserved
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |have| {
-                have.checked_add(bytes).filter(|sum| *sum <= max)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |reserved| {
+                reserved.checked_add(bytes).filter(|sum| *sum <= max_bytes)
             })
             .map(|_| ())
-            .map_err(|have| {
-                limit_exceeded(
-                    format!("{} bytes of output and scratch needed, max_bytes is {max}", have.saturating_add(bytes)),
-                    "",
-                )
+            .map_err(|reserved| {
+                let needed = reserved.saturating_add(bytes);
+                limit_exceeded(format!("{needed} bytes of output and scratch needed, max_bytes is {max_bytes}"), "")
             })
     }
 
@@ -84,5 +83,42 @@ fn zeroed<T: Zeroable>(count: usize) -> Result<Vec<T>> {
     match bytemuck::try_zeroed_slice_box(count) {
         Ok(memory) => Ok(memory.into_vec()),
         Err(()) => Err(limit_exceeded(format!("no memory for {bytes} bytes"), "")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn limits_reserve_beyond_the_budget_is_refused_and_takes_nothing() {
+        let limits = Limits::new(Some(10));
+        limits.reserve(6).unwrap();
+        assert_eq!(limits.reserve(5).unwrap_err().kind(), ErrorKind::LimitExceeded);
+        limits.reserve(4).unwrap();
+        assert_eq!(limits.reserve(usize::MAX).unwrap_err().kind(), ErrorKind::LimitExceeded);
+    }
+
+    #[test]
+    fn limits_zeroed_more_than_there_is_is_an_error() {
+        let limits = Limits::unbounded();
+        assert_eq!(limits.zeroed::<u16>(3).unwrap(), [0; 3]);
+        assert!(limits.zeroed::<u64>(0).unwrap().is_empty());
+        for count in [usize::MAX, usize::MAX / 8, isize::MAX as usize / 8] {
+            assert_eq!(limits.zeroed::<u64>(count).unwrap_err().kind(), ErrorKind::LimitExceeded);
+        }
+        assert_eq!(Limits::new(Some(15)).zeroed::<u64>(2).unwrap_err().kind(), ErrorKind::LimitExceeded);
+    }
+
+    #[test]
+    fn limits_grow_zeroed_counts_the_growth_only() {
+        let limits = Limits::new(Some(16));
+        let mut memory = vec![7_u64];
+        limits.grow_zeroed(&mut memory, 1).unwrap();
+        assert_eq!(memory, [7]);
+        limits.grow_zeroed(&mut memory, 3).unwrap();
+        assert_eq!(memory, [0; 3]);
+        assert_eq!(limits.grow_zeroed(&mut memory, 4).unwrap_err().kind(), ErrorKind::LimitExceeded);
     }
 }

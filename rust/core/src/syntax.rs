@@ -104,13 +104,21 @@ impl TransferSyntax {
         self.keyword
     }
 
-    /// Whether Pixel Data is a sequence of fragments (PS3.5 A.4) rather than samples.
+    /// True if Pixel Data is a sequence of fragments (PS3.5 A.4) rather than samples.
     #[must_use]
     pub const fn is_encapsulated(self) -> bool {
         self.encapsulated
     }
 
-    /// Whether samples of more than one byte have their most significant byte first.
+    /// True if the standard assigns it a process of ITU-T T.81 or T.87 (PS3.5 A.4.1, A.4.3). Its frames begin with an SOI
+    /// marker, and their start-of-frame marker names the process.
+    #[must_use]
+    pub fn is_jpeg_family(self) -> bool {
+        let process = self.uid.strip_prefix("1.2.840.10008.1.2.4.").and_then(|process| process.parse::<u8>().ok());
+        process.is_some_and(|process| (50..=81).contains(&process))
+    }
+
+    /// True if samples of more than one byte have their most significant byte first.
     #[must_use]
     pub fn is_big_endian(self) -> bool {
         self == Self::EXPLICIT_VR_BIG_ENDIAN
@@ -126,6 +134,15 @@ impl fmt::Debug for TransferSyntax {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn jpeg_family_is_that_of_t81_and_t87() {
+        let family: Vec<_> =
+            TransferSyntax::ALL.iter().filter(|row| row.is_jpeg_family()).map(|row| row.uid()).collect();
+        assert_eq!((family.first(), family.last()), (Some(&"1.2.840.10008.1.2.4.50"), Some(&"1.2.840.10008.1.2.4.81")));
+        assert!(family.contains(&"1.2.840.10008.1.2.4.70") && family.contains(&"1.2.840.10008.1.2.4.57"));
+        assert!(!TransferSyntax::JPEG2000.is_jpeg_family() && !TransferSyntax::RLE_LOSSLESS.is_jpeg_family());
+    }
 
     #[test]
     fn uids_are_found_with_and_without_padding() {

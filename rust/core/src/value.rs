@@ -1,22 +1,22 @@
-//! The bytes of a Pixel Data value, wherever they lie: in memory, or where somebody reads them by position.
+//! The bytes of a Pixel Data value: in memory, or read by position.
 
-use crate::error::{DecodeError, ErrorKind, Result, limit_exceeded, truncated};
+use crate::error::{DecodeError, ErrorKind, Result, truncated};
 use crate::limits::Limits;
 use std::fmt;
 use std::ops::Range;
 
-/// Something with a length that is read by position, on several threads at once.
+/// A source of bytes that is read by position, by several threads at the same time.
 pub trait ReadAt: Send + Sync {
-    /// How many bytes there are.
+    /// Length in bytes.
     fn size(&self) -> u64;
 
-    /// Reads bytes from `offset` on into `out`; fewer than it holds only where no more are there.
+    /// Reads bytes from `offset` into `out` and returns their number: less than `out` holds only at the end.
     ///
     /// # Errors
-    /// What the system says.
+    /// The error of the system.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> std::io::Result<usize>;
 
-    /// All of it, where it is in memory anyhow.
+    /// All bytes, if they are in memory.
     fn memory(&self) -> Option<&[u8]> {
         None
     }
@@ -41,16 +41,16 @@ impl ReadAt for &[u8] {
     }
 }
 
-/// Fills `out` with the bytes from `offset` on.
+/// Fills `out` with the bytes from `offset`.
 ///
 /// # Errors
-/// `Io` with what the system says; `Truncated` if there are fewer bytes.
+/// `Io` with the error of the system; `Truncated` if there are fewer bytes.
 pub fn read_exactly(from: &dyn ReadAt, offset: u64, out: &mut [u8]) -> Result<()> {
     let mut filled = 0;
     while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match from.read_at(offset + filled as u64, rest) {
             Ok(0) => {
-                let text = format!("{filled} bytes found at {offset} of the file, {} expected", out.len());
+                let text = format!("{filled} bytes found at offset {offset} of the file, {} expected", out.len());
                 return Err(truncated(text, ""));
             }
             Ok(read) => filled += read,
@@ -64,15 +64,15 @@ pub fn read_exactly(from: &dyn ReadAt, offset: u64, out: &mut [u8]) -> Result<()
 /// A Pixel Data value.
 #[derive(Clone, Copy)]
 pub enum Value<'a> {
-    /// It is in memory.
+    /// In memory.
     Memory(&'a [u8]),
-    /// It is so many bytes of something that is read by position.
+    /// A range of a source that is read by position.
     Stored {
-        /// What is read.
+        /// The source.
         from: &'a dyn ReadAt,
-        /// Where the value begins in it.
+        /// Offset of the value in the source.
         start: u64,
-        /// How long the value is; it ends no later than what is read.
+        /// Length of the value in bytes; the source has at least `start` + `bytes`.
         bytes: usize,
     },
 }
@@ -90,7 +90,7 @@ impl<'a> From<&'a [u8]> for Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// How long it is.
+    /// Length in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         match self {
@@ -99,42 +99,42 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Whether there is nothing.
+    /// True if it has no bytes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The bytes of `range`, which lies within: as they lie in memory, or read into `scratch`, which only grows.
+    /// The bytes of `range`, which is within the value: in memory, or read into `scratch`, which only grows.
     pub(crate) fn bytes(&self, range: Range<usize>, limits: &Limits, scratch: &'a mut Vec<u8>) -> Result<&'a [u8]> {
         match *self {
             Self::Memory(bytes) => Ok(bytes.get(range).unwrap_or_default()),
             Self::Stored { .. } => {
-                let room = room(scratch, range.len(), limits)?;
-                self.read(range, room)?;
-                Ok(room)
+                let bytes = scratch_slice(scratch, range.len(), limits)?;
+                self.read(range, bytes)?;
+                Ok(bytes)
             }
         }
     }
 
-    /// The first bytes from `at` on, at most as many as `out` holds.
-    pub(crate) fn head<'o>(&self, at: usize, out: &'o mut [u8]) -> Result<&'o [u8]> {
-        let there = out.len().min(self.len().saturating_sub(at));
-        let out = out.get_mut(..there).unwrap_or_default();
-        // An offset table may name any place: one behind the end is no address of what is read.
-        if there > 0 {
-            self.read(at..at + there, out)?;
+    /// The bytes from `offset`, at most as many as `out` holds.
+    pub(crate) fn head<'o>(&self, offset: usize, out: &'o mut [u8]) -> Result<&'o [u8]> {
+        let count = out.len().min(self.len().saturating_sub(offset));
+        let (out, _) = out.split_at_mut(count);
+        // An offset table may hold any offset. One beyond the end must not reach the source.
+        if count > 0 {
+            self.read(offset..offset + count, out)?;
         }
         Ok(out)
     }
 
-    /// Copies the bytes of `range`, which lies within and is as long as `out`.
+    /// Copies the bytes of `range`, which is within the value and as long as `out`.
     pub(crate) fn read(&self, range: Range<usize>, out: &mut [u8]) -> Result<()> {
         match *self {
             Self::Memory(bytes) => {
-                if let Some(bytes) = bytes.get(range).filter(|bytes| bytes.len() == out.len()) {
-                    out.copy_from_slice(bytes);
-                }
+                let bytes = bytes.get(range).filter(|bytes| bytes.len() == out.len());
+                let bytes = bytes.ok_or_else(|| truncated("the value ends before the range that is read", ""))?;
+                out.copy_from_slice(bytes);
                 Ok(())
             }
             Self::Stored { from, start, .. } => read_exactly(from, start + range.start as u64, out),
@@ -142,32 +142,21 @@ impl<'a> Value<'a> {
     }
 }
 
-/// `bytes` bytes of `scratch`, of any value: it only grows, as zeros that are written over at once cost as much as reading.
-pub(crate) fn room<'a>(scratch: &'a mut Vec<u8>, bytes: usize, limits: &Limits) -> Result<&'a mut [u8]> {
+/// The first `bytes` bytes of `scratch`, of undefined content. `scratch` only grows: filling it with zeros that are
+/// overwritten at once costs as much as reading a file.
+pub(crate) fn scratch_slice<'a>(scratch: &'a mut Vec<u8>, bytes: usize, limits: &Limits) -> Result<&'a mut [u8]> {
     if scratch.len() < bytes {
-        limits.reserve(bytes)?;
-        zeros(scratch, bytes)?;
+        *scratch = Vec::new();
+        *scratch = limits.zeroed(bytes)?;
     }
-    Ok(scratch.get_mut(..bytes).unwrap_or_default())
-}
-
-/// Makes `count` zeros of `memory`.
-///
-/// # Errors
-/// `LimitExceeded` if the system has no memory for them: a length that a sparse file justifies must not end the process.
-pub fn zeros<T: Copy + Default>(memory: &mut Vec<T>, count: usize) -> Result<()> {
-    let refused = |_| limit_exceeded(format!("no memory for {} bytes", count.saturating_mul(size_of::<T>())), "");
-    memory.clear();
-    memory.try_reserve_exact(count).map_err(refused)?;
-    memory.resize(count, T::default());
-    Ok(())
+    Ok(scratch.split_at_mut(bytes).0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Gives at most three bytes at once, and an error from its 20th byte on.
+    /// Reads at most three bytes at once, and fails from its 20th byte.
     struct Slow;
 
     impl ReadAt for Slow {
@@ -185,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn short_reads_are_continued_and_errors_of_the_system_told() {
+    fn value_bytes_short_reads_are_continued_and_system_errors_reported() {
         let value = Value::Stored { from: &Slow, start: 2, bytes: 20 };
         let mut scratch = vec![9; 4];
         assert_eq!(value.bytes(1..11, &Limits::unbounded(), &mut scratch).unwrap(), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
@@ -198,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_early_is_truncated() {
+    fn value_head_source_that_ends_early_is_truncated() {
         let bytes: &[u8] = &[1, 2, 3];
         let value = Value::Stored { from: &bytes, start: 1, bytes: 5 };
         assert_eq!(value.head(0, &mut [0; 2]).unwrap(), [2, 3]);

@@ -3,8 +3,8 @@
 use crate::Coverage;
 use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
 use dicoxide_core::{
-    Attributes, Cancel, DecodeOptions, ErrorKind, FrameBytes, FrameInfo, Job, Limits, PhotometricInterpretation,
-    SampleKind, Samples, SamplesMut, TransferSyntax, Workspace, decode_frame,
+    Attributes, Cancel, DecodeOptions, ErrorKind, FrameBytes, FrameContext, FrameInfo, Limits,
+    PhotometricInterpretation, SampleKind, Samples, SamplesMut, TransferSyntax, Workspace, decode_frame,
 };
 use std::sync::atomic::AtomicBool;
 
@@ -66,7 +66,7 @@ pub fn encode_decode_round_trip(bytes: &[u8]) -> Coverage {
         };
         let Ok(info) = FrameInfo::new(attributes) else { panic!("{attributes:?}") };
         let (limits, mut workspace) = (Limits::default(), Workspace::default());
-        let job = Job {
+        let job = FrameContext {
             syntax,
             info: &info,
             limits: &limits,

@@ -1,11 +1,9 @@
 //! Properties of bare codestreams: only the codestream is mutated, so that a fuzzer gets further into the decoder.
 
 use crate::{CHOICE_BYTES, Coverage, decode_all_paths_equal, split};
-use dicoxide_core::codec::{CODECS, codestream_size, jpeg_lossless_dimensions};
-use dicoxide_core::{
-    Attributes, Cancel, DecodeOptions, ErrorKind, FrameBytes, FrameInfo, Job, Limits, PhotometricInterpretation,
-    SampleKind, SamplesMut, TransferSyntax, Workspace, decode_frame,
-};
+use dicoxide_core::codec::{CODECS, codestream_size, identify};
+use dicoxide_core::codestream::Codestream;
+use dicoxide_core::{BareCodestream, Cancel, CodestreamOptions, ErrorKind, Limits, SamplesBuf, Workspace};
 use std::sync::atomic::AtomicBool;
 
 /// Property: as [`decode_all_paths_equal`], for frames of the codec named `codec`. The bytes after the choice are frames of
@@ -30,41 +28,26 @@ pub fn decode_codestream_all_paths_equal(codec: &str, bytes: &[u8]) -> Coverage 
     decode_all_paths_equal(&object)
 }
 
-/// Property: a data set with the size and precision that the headers of a JPEG Lossless codestream declare never gives a
-/// `Mismatch`; and `codestream_size` returns the same size.
+/// Property: the header of a codestream describes it, so that a bare codestream never gives a `Mismatch`; and
+/// `codestream_size` returns the same size.
 pub fn jpeg_header_matches_decoder(bytes: &[u8]) -> Coverage {
     // Must not panic for any bytes: it is called before fallback decoders are.
     let size = codestream_size(bytes);
-    let Ok(declared) = jpeg_lossless_dimensions(bytes) else { return Coverage::Error };
-    let dimensions = (u32::from(declared.rows), u32::from(declared.columns));
-    assert!(size.is_none_or(|size| size == dimensions), "{size:?}, {dimensions:?}");
-    let attributes = Attributes {
-        rows: u32::from(declared.rows),
-        columns: u32::from(declared.columns),
-        samples_per_pixel: u32::try_from(declared.components).unwrap_or(0),
-        bits_allocated: if declared.precision > 8 { 16 } else { 8 },
-        bits_stored: u32::from(declared.precision),
-        high_bit: u32::from(declared.precision).saturating_sub(1),
-        sample_kind: SampleKind::Unsigned,
-        planar_configuration: 0,
-        photometric_interpretation: PhotometricInterpretation::Other,
-    };
-    let Ok(info) = FrameInfo::new(attributes) else { return Coverage::Skipped };
+    if let Ok(Codestream { info: Some(info), .. }) = identify(bytes) {
+        assert!(size.is_none_or(|size| size == (info.rows, info.columns)), "{size:?}, {info:?}");
+    }
+    let Ok(codestream) = BareCodestream::open(bytes) else { return Coverage::Error };
+    let info = codestream.info();
     if info.samples() > crate::MAX_SAMPLES_MULTI_PATH {
         return Coverage::Skipped;
     }
     let stop = AtomicBool::new(false);
     let cancel = Cancel { stop: &stop, poll: None };
     let (limits, mut workspace) = (Limits::default(), Workspace::default());
-    let job =
-        Job { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options: DecodeOptions::default() };
-    let mut words = vec![0_u16; info.samples()];
-    let out = if declared.precision > 8 {
-        SamplesMut::U16(&mut words)
-    } else {
-        SamplesMut::U8(bytemuck::cast_slice_mut(&mut words).get_mut(..info.samples()).unwrap_or_default())
-    };
-    match decode_frame(&job, FrameBytes::from(bytes), out, &mut workspace, cancel) {
+    let allocate = |words| limits.zeroed(words);
+    let Ok(mut out) = SamplesBuf::new(info.sample_type(), info.samples(), allocate) else { return Coverage::Skipped };
+    let options = CodestreamOptions { to_rgb: bytes.len().is_multiple_of(2), ..CodestreamOptions::default() };
+    match codestream.decode(bytes, &options, &limits, out.as_mut(), &mut workspace, cancel) {
         Ok(_) => Coverage::Decoded,
         Err(error) => {
             assert_ne!(error.kind(), ErrorKind::Mismatch, "{error}");

@@ -36,8 +36,9 @@ pub use targets::{TARGETS, Target, target};
 use dicoxide_core::codec::{CODECS, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
-    Attributes, CpuLevel, DecodeError, DecodeOptions, EntropyMode, ErrorKind, FrameInfo, Job, Limits, OutputOptions,
-    PhotometricInterpretation, Rescale, SampleKind, SamplesMut, SegmentByteOrder, Store, TransferSyntax,
+    Attributes, CodecOptions, CpuLevel, DecodeError, DecodeOptions, EntropyMode, ErrorKind, FrameContext, FrameInfo,
+    Limits, OutputOptions, PhotometricInterpretation, Rescale, SampleKind, SampleType, SamplesMut, SegmentByteOrder,
+    StoreHint, TransferSyntax,
 };
 
 /// Number of leading bytes that choose codec, attributes and options.
@@ -167,11 +168,15 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     let scratch_bytes = if indices.len() > 1 { AMPLE_SCRATCH_BYTES } else { choice.scratch_bytes };
     let limits = Limits::new(Some((samples * info.sample_bytes()) as u64 + scratch_bytes));
     let Path { level, entropy_mode, threads } = path;
-    let job = Job {
+    let job = FrameContext {
         syntax: choice.syntax,
         info,
         limits: &limits,
-        options: DecodeOptions { tier: level, way: entropy_mode, ..choice.options },
+        options: DecodeOptions {
+            cpu_level: level,
+            codec: CodecOptions { entropy_mode: entropy_mode.unwrap_or_default(), ..choice.options.codec },
+            ..choice.options
+        },
     };
     let mut memory = vec![0_u64; samples];
     let decoded = check_frames(&table, data, &indices, info, codec, &limits).and_then(|()| {
@@ -193,24 +198,11 @@ fn checked(error: DecodeError, value_bytes: usize) -> DecodeError {
 
 /// Returns the first `memory.len()` samples of the output type in `memory`. Unused bytes of `memory` stay 0.
 fn typed<'a>(memory: &'a mut [u64], info: &FrameInfo, options: &DecodeOptions) -> SamplesMut<'a> {
-    fn first<T: bytemuck::Pod>(memory: &mut [u64]) -> &mut [T] {
-        let samples = memory.len();
-        bytemuck::cast_slice_mut(memory).get_mut(..samples).unwrap_or_default()
-    }
-    if options.finish.rescale.is_some() {
-        return SamplesMut::F64(first(memory));
-    }
-    match (info.sample_bytes(), info.is_signed(), info.is_float()) {
-        (4, _, true) => SamplesMut::F32(first(memory)),
-        (_, _, true) => SamplesMut::F64(first(memory)),
-        (1, false, _) => SamplesMut::U8(first(memory)),
-        (1, true, _) => SamplesMut::I8(first(memory)),
-        (2, false, _) => SamplesMut::U16(first(memory)),
-        (2, true, _) => SamplesMut::I16(first(memory)),
-        (4, false, _) => SamplesMut::U32(first(memory)),
-        (4, true, _) => SamplesMut::I32(first(memory)),
-        (_, false, _) => SamplesMut::U64(first(memory)),
-        (_, true, _) => SamplesMut::I64(first(memory)),
+    let sample_type = if options.output.rescale.is_some() { SampleType::F64 } else { info.sample_type() };
+    let samples = memory.len();
+    match SamplesMut::in_words(sample_type, memory, samples) {
+        Some(samples) => samples,
+        None => panic!("a word holds a sample of any type"),
     }
 }
 
@@ -256,16 +248,21 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
         }),
     };
     let info = FrameInfo::new(attributes).ok()?;
-    let finish = OutputOptions {
+    let output = OutputOptions {
         to_rgb: options & 2 != 0,
         rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
-        store: if options & 64 == 0 { Store::Cached } else { Store::Streamed },
+        store: if options & 64 == 0 { StoreHint::Cached } else { StoreHint::Streamed },
     };
     let is_tight = has_entropy_modes && options & 128 != 0;
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
     let strict = options & 32 != 0;
-    let options =
-        DecodeOptions { finish, segment_byte_order, strict, tier: CpuLevel::PORTABLE, ..DecodeOptions::default() };
+    let options = DecodeOptions {
+        output,
+        codec: segment_byte_order.into(),
+        strict,
+        cpu_level: CpuLevel::PORTABLE,
+        ..DecodeOptions::default()
+    };
     let number_of_frames = (frames & 128 == 0).then_some(u32::from(frames % 8));
     let word_swapped = term & 4 != 0;
     let scratch_bytes = if is_tight { u64::from(term) << 12 } else { AMPLE_SCRATCH_BYTES };

@@ -10,8 +10,8 @@ mod oracle;
 
 use crate::Coverage;
 use dicoxide_core::{
-    Attributes, Cancel, CpuLevel, DecodeOptions, FrameBytes, FrameInfo, Job, Limits, PhotometricInterpretation,
-    SampleKind, SamplesMut, TransferSyntax, Workspace, decode_frame,
+    Attributes, Cancel, CpuLevel, DecodeOptions, FrameBytes, FrameContext, FrameInfo, Limits,
+    PhotometricInterpretation, SampleKind, SamplesMut, TransferSyntax, Workspace, decode_frame,
 };
 use oracle::{Outcome, oracle};
 use std::sync::atomic::AtomicBool;
@@ -50,8 +50,8 @@ fn decode(info: &FrameInfo, frame: &[u8], level: CpuLevel) -> Outcome {
     let stop = AtomicBool::new(false);
     let cancel = Cancel { stop: &stop, poll: None };
     let (limits, mut workspace) = (Limits::default(), Workspace::default());
-    let options = DecodeOptions { tier: level, ..DecodeOptions::default() };
-    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
+    let options = DecodeOptions { cpu_level: level, ..DecodeOptions::default() };
+    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut words = vec![0_u32; info.samples()];
     let output_bytes = info.samples() * info.sample_bytes();
     let out = match info.sample_bytes() {

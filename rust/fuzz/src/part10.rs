@@ -1,7 +1,7 @@
 //! Property of any bytes that are opened as a DICOM file.
 
 use dicoxide_core::frames::check_frames;
-use dicoxide_core::value::{ReadAt, zeros};
+use dicoxide_core::value::ReadAt;
 use dicoxide_core::{ErrorKind, Limits};
 use dicoxide_part10::{BatchDecoder, DataSet, Element, Image, Object, Outcome, Request, Source};
 use std::sync::Arc;
@@ -85,10 +85,7 @@ pub fn open_memory_and_file_equal(bytes: &[u8]) -> Opened {
 /// Decodes all sources in one batch; returns a description of each outcome, in their order.
 fn decode_all(sources: [Source; 3]) -> Vec<String> {
     let request = Request { max_bytes: Some(BUDGET_BYTES), ..Request::default() };
-    let take = |words| {
-        let mut memory = Vec::new();
-        zeros(&mut memory, words).map(|()| memory)
-    };
+    let take = |words| Limits::unbounded().zeroed(words);
     let (decoder, count) = (BatchDecoder::new(request, Box::new(take), 4 * BUDGET_BYTES, 2), sources.len());
     assert!(decoder.push((0..).zip(sources)).is_ok());
     let mut outcomes = Vec::new();

@@ -11,11 +11,11 @@
 use crate::image::Image;
 use crate::object::Object;
 use crate::open::{OpenError, Source, open};
-use dicoxide_core::codec::Codec;
-use dicoxide_core::frames::{FrameError, FrameTable, FramesOutput, check_frames, decode_frames};
+use dicoxide_core::codec::{Codec, codec_for, codec_of_frame};
+use dicoxide_core::frames::{FrameError, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
-    BatchFrame, Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameInfo, Job, Limits, OutputOptions,
-    Rescale, Result, SamplesBuf, TransferSyntax, Workspace, decode_batch,
+    BatchFrame, Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameContext, FrameInfo, Limits,
+    OutputOptions, Rescale, Result, SampleType, SamplesBuf, TransferSyntax, Workspace, decode_batch,
 };
 use std::io;
 use std::path::PathBuf;
@@ -27,8 +27,8 @@ pub struct Request {
     pub frame: Option<i64>,
     /// Convert to modality values by Rescale Slope and Rescale Intercept.
     pub rescale: bool,
-    /// NumPy name of the element type; by default that of the stored values, or float32 with `rescale`.
-    pub type_name: Option<&'static str>,
+    /// Element type; by default that of the stored values, or float32 with `rescale`.
+    pub sample_type: Option<SampleType>,
     /// Options of every frame. `rescale` of its output stage is ignored, as it differs among objects.
     pub options: DecodeOptions,
     /// Maximum number of output and scratch bytes of one object.
@@ -93,7 +93,7 @@ pub(crate) struct OpenedImage {
     indices: Vec<usize>,
     /// One per frame in `indices`, or one for all, or none.
     rescales: Vec<Rescale>,
-    type_name: &'static str,
+    sample_type: SampleType,
     shape: Vec<usize>,
 }
 
@@ -109,7 +109,7 @@ impl OpenedImage {
             }
         };
         let failed = |error| outcome_of(error, &image.transfer_syntax, None);
-        let (syntax, codec, info, table) = image.frames(&object).map_err(failed)?;
+        let (syntax, _, info, table) = image.frames(&object).map_err(failed)?;
         // The package reports deviations of the attributes (`FrameSpec.deviations`), so such images are left to it.
         let is_shifted = image.high_bit.is_some_and(|high_bit| Some(high_bit.saturating_add(1)) != image.bits_stored);
         let is_ambiguous = syntax.is_big_endian() && info.sample_bytes() > 2 && !info.is_float();
@@ -118,30 +118,31 @@ impl OpenedImage {
             return Err(Outcome::NeedsFallback);
         }
         let indices = request.indices(&table).ok_or(Outcome::NeedsFallback)?;
+        let codec = codec_of_first(syntax, &table, image.pixel_data(&object), &indices).map_err(failed)?;
         check_frames(&table, image.pixel_data(&object), &indices, &info, codec, &Limits::new(request.max_bytes))
             .map_err(|failure| outcome_of(failure.error, &image.transfer_syntax, Some(failure.index)))?;
-        let stored_type = info.type_name();
-        let type_name = request.type_name.unwrap_or(if request.rescale { "float32" } else { stored_type });
+        let stored_type = info.sample_type();
+        let sample_type = request.sample_type.unwrap_or(if request.rescale { SampleType::F32 } else { stored_type });
         let mut rescales = Vec::new();
         if request.rescale {
             if info.samples_per_pixel() != 1 || object.has_modality_lut().map_err(failed)? {
                 return Err(Outcome::NeedsFallback);
             }
             rescales = object.rescales(&indices).map_err(failed)?;
-            if rescales.is_empty() && type_name != stored_type {
+            if rescales.is_empty() && sample_type != stored_type {
                 rescales.push(Rescale { slope: 1.0, intercept: 0.0 });
             }
         }
         let has_frame_axis = request.frame.is_none() && indices.len() > 1;
         let shape = shape_of(&info, has_frame_axis.then_some(indices.len()));
         let kind = ImageKind { syntax, info, options: request.options };
-        Ok(Self { object, image, kind, codec, table, indices, rescales, type_name, shape })
+        Ok(Self { object, image, kind, codec, table, indices, rescales, sample_type, shape })
     }
 
     /// Returns the number of output bytes, if `max_bytes` allows them.
     pub(crate) fn output_bytes(&self, request: &Request) -> Result<u64, Outcome> {
         let samples = self.kind.info.samples().saturating_mul(self.indices.len());
-        let bytes = SamplesBuf::bytes_of(self.type_name, samples).ok_or(Outcome::NeedsFallback)?;
+        let bytes = self.sample_type.bytes_of(samples).ok_or(Outcome::NeedsFallback)?;
         let reserved = Limits::new(request.max_bytes).reserve(bytes);
         reserved.map_err(|error| Outcome::Failed(error, None, None))?;
         Ok(bytes as u64)
@@ -150,12 +151,30 @@ impl OpenedImage {
     /// Allocates memory for the samples. `source_index` is that of the source in the caller's order.
     pub(crate) fn allocate(self, source_index: u64, allocate: &Allocate) -> Result<ReadyImage, Outcome> {
         let samples = self.kind.info.samples().saturating_mul(self.indices.len());
-        match SamplesBuf::new(self.type_name, samples, |bytes| allocate(bytes.div_ceil(8))) {
-            Ok(Some(samples)) => Ok(ReadyImage { source_index, opened: self, samples }),
-            Ok(None) => Err(Outcome::NeedsFallback),
+        match SamplesBuf::new(self.sample_type, samples, allocate) {
+            Ok(samples) => Ok(ReadyImage { source_index, opened: self, samples }),
             Err(error) => Err(Outcome::Failed(error, None, None)),
         }
     }
+}
+
+/// The codec of the transfer syntax. If there is none, the codec of the first frame: a codestream of the JPEG family may be
+/// one that a codec decodes, whatever the transfer syntax.
+fn codec_of_first(
+    syntax: TransferSyntax,
+    table: &FrameTable,
+    data: PixelData<'_>,
+    indices: &[usize],
+) -> Result<&'static dyn Codec> {
+    if let Some(codec) = codec_for(syntax) {
+        return Ok(codec);
+    }
+    let mut scratch = Vec::new();
+    let frame = match indices.first() {
+        Some(index) => table.frame(data, *index, &Limits::unbounded(), &mut scratch)?.bytes,
+        None => &[],
+    };
+    codec_of_frame(syntax, frame).map(|(codec, _)| codec)
 }
 
 /// An opened image with memory for its samples.
@@ -169,7 +188,7 @@ impl ReadyImage {
     /// Returns how many images of this kind to decode in lock-step. Only single frames without a budget are.
     pub(crate) fn batch_size(&self, request: &Request) -> usize {
         let is_single = self.opened.indices.len() == 1 && request.max_bytes.is_none();
-        if is_single { self.opened.codec.together(&self.opened.kind.info) } else { 1 }
+        if is_single { self.opened.codec.frames_at_once(&self.opened.kind.info) } else { 1 }
     }
 
     /// True if the two images can be decoded in lock-step.
@@ -189,7 +208,7 @@ impl ReadyImage {
         let job = kind.job(&limits, rescale);
         let data = image.pixel_data(object);
         let output = FramesOutput { samples: self.samples.as_mut(), rescales, is_warm: false };
-        let poll = || cancel.beat().is_err();
+        let poll = || cancel.check().is_err();
         match decode_frames(&job, table, data, indices, output, threads, &poll) {
             Ok(summary) => self.decoded(summary.deviations),
             Err(FrameError { index, error }) => outcome_of(error, &self.opened.image.transfer_syntax, Some(index)),
@@ -265,9 +284,14 @@ struct ImageKind {
 }
 
 impl ImageKind {
-    fn job<'a>(&'a self, limits: &'a Limits, rescale: Option<Rescale>) -> Job<'a> {
-        let finish = OutputOptions { rescale, ..self.options.finish };
-        Job { syntax: self.syntax, info: &self.info, limits, options: DecodeOptions { finish, ..self.options } }
+    fn job<'a>(&'a self, limits: &'a Limits, rescale: Option<Rescale>) -> FrameContext<'a> {
+        let output = OutputOptions { rescale, ..self.options.output };
+        FrameContext {
+            syntax: self.syntax,
+            info: &self.info,
+            limits,
+            options: DecodeOptions { output, ..self.options },
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::element::{Element, Tag};
 use crate::element_reader::find_delimiter;
 use crate::object::Object;
 use crate::window::Window;
-use dicoxide_core::codec::{Codec, find_codec, find_frame_format};
+use dicoxide_core::codec::{FrameFormat, find_decodable_format, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, PixelData};
 use dicoxide_core::value::read_exactly;
 use dicoxide_core::{DecodeError, ErrorKind, FrameInfo, Result, TransferSyntax};
@@ -133,27 +133,30 @@ impl Image {
     ///
     /// # Errors
     /// `Unsupported` if no codec decodes the transfer syntax; those of [`Self::info`] and [`FrameTable`].
-    pub fn frames(&self, object: &Object) -> Result<(TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable)> {
-        self.frames_of(object, find_codec(&self.transfer_syntax)?)
+    pub fn frames(&self, object: &Object) -> Result<(TransferSyntax, &'static dyn FrameFormat, FrameInfo, FrameTable)> {
+        self.frames_of(object, find_decodable_format(&self.transfer_syntax)?)
     }
 
     /// As [`Self::frames`], but also for transfer syntaxes without a codec: frames can be found, not decoded.
     ///
     /// # Errors
     /// `Unsupported` if the transfer syntax has no codec and is not encapsulated; those of [`Self::frames`].
-    pub fn find_frames(&self, object: &Object) -> Result<(TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable)> {
+    pub fn find_frames(
+        &self,
+        object: &Object,
+    ) -> Result<(TransferSyntax, &'static dyn FrameFormat, FrameInfo, FrameTable)> {
         self.frames_of(object, find_frame_format(&self.transfer_syntax)?)
     }
 
     fn frames_of(
         &self,
         object: &Object,
-        (syntax, codec): (TransferSyntax, &'static dyn Codec),
-    ) -> Result<(TransferSyntax, &'static dyn Codec, FrameInfo, FrameTable)> {
+        (syntax, format): (TransferSyntax, &'static dyn FrameFormat),
+    ) -> Result<(TransferSyntax, &'static dyn FrameFormat, FrameInfo, FrameTable)> {
         let info = self.info()?;
         let data = self.pixel_data(object);
-        let table = FrameTable::new(syntax, codec, &info, data, self.number_of_frames, self.word_swapped())?;
-        Ok((syntax, codec, info, table))
+        let table = FrameTable::new(syntax, format, &info, data, self.number_of_frames, self.word_swapped())?;
+        Ok((syntax, format, info, table))
     }
 
     /// Refuses encapsulated pixel data under a native transfer syntax.

@@ -9,7 +9,7 @@ use crate::element_reader::{DataSet, ItemRange, Until, find_items};
 use crate::inflate::Inflated;
 use crate::parse::text;
 use crate::window::Window;
-use dicoxide_core::value::{read_exactly, zeros};
+use dicoxide_core::value::read_exactly;
 use dicoxide_core::{DecodeError, ErrorKind, Limits, ReadAt, Result, TransferSyntax, Value};
 use std::sync::{Arc, OnceLock};
 
@@ -150,8 +150,7 @@ fn read_attribute(bytes: &dyn ReadAt, element: &Element) -> Result<Vec<u8>> {
 }
 
 fn read_value(bytes: &dyn ReadAt, offset: u64, length: u64) -> Result<Vec<u8>> {
-    let mut value = Vec::new();
-    zeros(&mut value, usize::try_from(length).unwrap_or(usize::MAX))?;
+    let mut value = Limits::unbounded().zeroed(usize::try_from(length).unwrap_or(usize::MAX))?;
     read_exactly(bytes, offset, &mut value)?;
     Ok(value)
 }

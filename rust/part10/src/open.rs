@@ -3,7 +3,7 @@
 use crate::file::OpenFile;
 use crate::image::Image;
 use crate::object::Object;
-use dicoxide_core::frames::on_threads;
+use dicoxide_core::parallel::run_on_threads;
 use dicoxide_core::{DecodeError, Limits, ReadAt};
 use std::io;
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ pub fn open_many(
         }
     };
     let mut opened: Vec<_> =
-        on_threads(threads.clamp(1, sources.len().max(1)), work, work).into_iter().flatten().collect();
+        run_on_threads(threads.clamp(1, sources.len().max(1)), work, work).into_iter().flatten().collect();
     opened.sort_unstable_by_key(|(index, _)| *index);
     opened.into_iter().map(|(_, result)| result).collect()
 }

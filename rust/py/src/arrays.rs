@@ -17,8 +17,7 @@
 //! **Buffer pool.** Fresh pages from the system cost as much as decoding into them. The memory of an array that batch
 //! decoding returned goes back to its pool when the array is deallocated, and the next array of the same size gets it.
 
-use bytemuck::try_cast_slice_mut;
-use dicoxide_core::{DecodeError, FrameInfo, Limits, Samples, SamplesBuf, SamplesMut};
+use dicoxide_core::{DecodeError, FrameInfo, Limits, Samples, SamplesBuf, SamplesMut, for_each_sample_type};
 use numpy::ndarray::ArrayViewD;
 use numpy::{
     BorrowError, Element, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn,
@@ -81,7 +80,7 @@ impl Drop for Claim {
 macro_rules! arrays {
     ($(#[$doc:meta])* $name:ident, $guard:ident, $borrow:ident, $samples:ident, $slice:ident, $role:literal, $is_written:literal,
   [$($mutable:tt)?];
-     $($variant:ident $type:ident $kind:literal),*) => {
+     $($variant:ident $type:ident $numpy_name:literal),*) => {
         $(#[$doc])*
         pub(crate) enum $name<'py> {
             $($variant($guard<'py, $type>, #[allow(dead_code, reason = "dropped with the array")] Claim)),*
@@ -103,15 +102,16 @@ macro_rules! arrays {
                 };
                 let strided = |_| PyValueError::new_err(concat!($role, " must be C-contiguous"));
                 let dtype = array.cast::<PyUntypedArray>().map_err(|_| wrong_type())?.dtype();
-                match (dtype.kind(), dtype.itemsize()) {
-                    $(($kind, size) if size == size_of::<$type>() => {
+                $(
+                    // NumPy's kind is the first letter of the name.
+                    if $numpy_name.as_bytes().first() == Some(&dtype.kind()) && dtype.itemsize() == size_of::<$type>() {
                         let array = array.cast::<PyArrayDyn<$type>>().map_err(|_| wrong_type())?;
                         let array = array.$borrow().map_err(refused)?;
                         let claim = Claim::new(array.as_slice().map_err(strided)?, $is_written).ok_or_else(in_use)?;
-                        Ok(Self::$variant(array, claim))
-                    })*
-                    _ => Err(wrong_type()),
-                }
+                        return Ok(Self::$variant(array, claim));
+                    }
+                )*
+                Err(wrong_type())
             }
 
             /// Returns all samples in C order.
@@ -124,18 +124,14 @@ macro_rules! arrays {
         }
     };
 }
-arrays!(
+for_each_sample_type!(arrays! {
     /// A C-contiguous, writable array that no other call of this extension uses.
-    ArrayMut, PyReadwriteArrayDyn, try_readwrite, SamplesMut, as_slice_mut, "out", true, [mut];
-    U8 u8 b'u', I8 i8 b'i', U16 u16 b'u', I16 i16 b'i', U32 u32 b'u', I32 i32 b'i', U64 u64 b'u', I64 i64 b'i', F32 f32 b'f',
-    F64 f64 b'f'
-);
-arrays!(
+    ArrayMut, PyReadwriteArrayDyn, try_readwrite, SamplesMut, as_slice_mut, "out", true, [mut]
+});
+for_each_sample_type!(arrays! {
     /// A C-contiguous array that no call of this extension writes to.
-    ArrayRef, PyReadonlyArrayDyn, try_readonly, Samples, as_slice, "src", false, [];
-    U8 u8 b'u', I8 i8 b'i', U16 u16 b'u', I16 i16 b'i', U32 u32 b'u', I32 i32 b'i', U64 u64 b'u', I64 i64 b'i', F32 f32 b'f',
-    F64 f64 b'f'
-);
+    ArrayRef, PyReadonlyArrayDyn, try_readonly, Samples, as_slice, "src", false, []
+});
 
 /// A new bytearray for the samples of one frame. Its content is undefined until it is filled; it is not visible to
 /// Python code before.
@@ -161,19 +157,8 @@ impl<'py> UninitByteArray<'py> {
         // resized nor accessed otherwise. It was allocated by the interpreter; any byte value is valid.
         #[allow(unsafe_code)]
         let bytes = unsafe { self.0.as_bytes_mut() };
-        let misaligned = |_| PyMemoryError::new_err("the interpreter's memory is not aligned for samples");
-        Ok(match (info.sample_bytes(), info.is_signed(), info.is_float()) {
-            (4, _, true) => SamplesMut::F32(try_cast_slice_mut(bytes).map_err(misaligned)?),
-            (_, _, true) => SamplesMut::F64(try_cast_slice_mut(bytes).map_err(misaligned)?),
-            (1, false, _) => SamplesMut::U8(bytes),
-            (1, true, _) => SamplesMut::I8(try_cast_slice_mut(bytes).map_err(misaligned)?),
-            (2, false, _) => SamplesMut::U16(try_cast_slice_mut(bytes).map_err(misaligned)?),
-            (2, true, _) => SamplesMut::I16(try_cast_slice_mut(bytes).map_err(misaligned)?),
-            (4, false, _) => SamplesMut::U32(try_cast_slice_mut(bytes).map_err(misaligned)?),
-            (4, true, _) => SamplesMut::I32(try_cast_slice_mut(bytes).map_err(misaligned)?),
-            (_, false, _) => SamplesMut::U64(try_cast_slice_mut(bytes).map_err(misaligned)?),
-            (_, true, _) => SamplesMut::I64(try_cast_slice_mut(bytes).map_err(misaligned)?),
-        })
+        SamplesMut::from_bytes(info.sample_type(), bytes)
+            .ok_or_else(|| PyMemoryError::new_err("the interpreter's memory is not aligned for samples"))
     }
 
     /// Returns the bytearray, which the caller has filled.
@@ -273,16 +258,12 @@ pub(crate) fn pooled_array<'py>(
         debug_assert!(false, "only a dropped owner has no samples");
         return Err(PyMemoryError::new_err("the memory of the array is gone"));
     };
-    match samples.as_ref() {
-        Samples::U8(samples) => array_of(samples, shape, &owner),
-        Samples::I8(samples) => array_of(samples, shape, &owner),
-        Samples::U16(samples) => array_of(samples, shape, &owner),
-        Samples::I16(samples) => array_of(samples, shape, &owner),
-        Samples::U32(samples) => array_of(samples, shape, &owner),
-        Samples::I32(samples) => array_of(samples, shape, &owner),
-        Samples::U64(samples) => array_of(samples, shape, &owner),
-        Samples::I64(samples) => array_of(samples, shape, &owner),
-        Samples::F32(samples) => array_of(samples, shape, &owner),
-        Samples::F64(samples) => array_of(samples, shape, &owner),
+    macro_rules! typed_array {
+        (; $($variant:ident $type:ident $numpy_name:literal),*) => {
+            match samples.as_ref() {
+                $(Samples::$variant(samples) => array_of(samples, shape, &owner)),*
+            }
+        };
     }
+    for_each_sample_type!(typed_array! {})
 }

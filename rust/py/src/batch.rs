@@ -5,7 +5,7 @@ use crate::errors::{self, Failure};
 use crate::frame_args::{FrameDeviation, OptionArgs};
 use crate::guard::detached;
 use crate::object::source_of;
-use dicoxide_core::SamplesBuf;
+use dicoxide_core::SampleType;
 use dicoxide_part10::{BatchResults, DecodedImage, Outcome, Request};
 use numpy::PyUntypedArray;
 use pyo3::exceptions::{PyBaseException, PyValueError};
@@ -50,7 +50,7 @@ impl BatchDecoder {
         let request = Request {
             frame,
             rescale,
-            type_name: type_name.map(sample_type_named).transpose()?,
+            sample_type: type_name.map(sample_type_named).transpose()?,
             options: options.decode_options(),
             max_bytes,
         };
@@ -116,7 +116,7 @@ impl BatchDecoder {
     }
 }
 
-fn sample_type_named(name: &str) -> PyResult<&'static str> {
-    SamplesBuf::type_named(name)
+fn sample_type_named(name: &str) -> PyResult<SampleType> {
+    SampleType::from_name(name)
         .ok_or_else(|| PyValueError::new_err(format!("type_name is an integer or float type, not '{name}'")))
 }

@@ -5,7 +5,8 @@
 
 use crate::errors::Failure;
 use dicoxide_core::{
-    CpuLevel, DecodeError, DecodeOptions, Deviation, EntropyMode, ErrorKind, FrameInfo, OutputOptions, SegmentByteOrder,
+    CodecOptions, CpuLevel, DecodeError, DecodeOptions, Deviation, EntropyMode, ErrorKind, FrameInfo, OutputOptions,
+    SegmentByteOrder,
 };
 use dicoxide_part10::DeclaredAttributes;
 use pyo3::exceptions::PyValueError;
@@ -149,11 +150,13 @@ impl OptionArgs {
     /// The core's options. A frame is decoded on one thread; callers that share threads among frames set more.
     pub(crate) fn decode_options(&self) -> DecodeOptions {
         DecodeOptions {
-            finish: OutputOptions { to_rgb: self.to_rgb, ..OutputOptions::default() },
-            segment_byte_order: self.segment_byte_order,
+            output: OutputOptions { to_rgb: self.to_rgb, ..OutputOptions::default() },
+            codec: CodecOptions {
+                segment_byte_order: self.segment_byte_order,
+                entropy_mode: self.entropy_mode.unwrap_or_default(),
+            },
             strict: self.strict,
-            tier: if self.portable { CpuLevel::PORTABLE } else { CpuLevel::best() },
-            way: self.entropy_mode,
+            cpu_level: if self.portable { CpuLevel::PORTABLE } else { CpuLevel::best() },
             ..DecodeOptions::default()
         }
     }
@@ -168,8 +171,7 @@ fn segment_byte_order_named(name: &str) -> PyResult<SegmentByteOrder> {
 }
 
 fn entropy_mode_named(name: &str) -> PyResult<EntropyMode> {
-    let mode = EntropyMode::ALL.into_iter().find(|mode| mode.name() == name);
-    mode.ok_or_else(|| {
+    EntropyMode::from_name(name).ok_or_else(|| {
         PyValueError::new_err(format!("entropy_mode is 'serial', 'lanes' or 'speculative', not '{name}'"))
     })
 }
@@ -193,7 +195,7 @@ impl<'py> IntoPyObject<'py> for FrameDeviation {
 
     fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-        let Deviation { what, clause, offset } = self.deviation;
-        CLASS.import(py, "dicoxide._deviations", "Deviation")?.call1((self.frame_index, what, clause, offset))
+        let Deviation { message, clause, offset } = self.deviation;
+        CLASS.import(py, "dicoxide._deviations", "Deviation")?.call1((self.frame_index, message, clause, offset))
     }
 }

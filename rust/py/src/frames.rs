@@ -5,9 +5,9 @@ use crate::errors::Failure;
 use crate::frame_args::{Decoded, FrameArgs, FrameDeviation, OptionArgs, failed};
 use crate::guard::detached;
 use crate::prefetch::{FrameOutput, decode_each};
-use dicoxide_core::codec::{Codec, find_codec, find_frame_format};
+use dicoxide_core::codec::{FrameFormat, find_decodable_format, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
-use dicoxide_core::{DecodeOptions, FrameInfo, Job, Limits, OutputOptions, Rescale, TransferSyntax};
+use dicoxide_core::{DecodeOptions, FrameContext, FrameInfo, Limits, OutputOptions, Rescale, TransferSyntax};
 use dicoxide_part10::Image;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -24,7 +24,7 @@ pub(crate) struct Frames {
     info: FrameInfo,
     value: ValueOwner,
     table: FrameTable,
-    codec: &'static dyn Codec,
+    format: &'static dyn FrameFormat,
 }
 
 /// Owner of the value's bytes.
@@ -51,8 +51,8 @@ impl Frames {
     ) -> PyResult<Self> {
         let py = value.py();
         let transfer_syntax = spec.transfer_syntax;
-        let format = if find_only { find_frame_format(transfer_syntax) } else { find_codec(transfer_syntax) };
-        let (syntax, codec) = format.map_err(|error| failed(&error, transfer_syntax))?;
+        let find = if find_only { find_frame_format } else { find_decodable_format };
+        let (syntax, format) = find(transfer_syntax).map_err(|error| failed(&error, transfer_syntax))?;
         let extended = extended_offsets
             .as_ref()
             .map(|(offsets, lengths)| ExtendedOffsets { offsets: offsets.as_bytes(py), lengths: lengths.as_bytes(py) });
@@ -61,12 +61,12 @@ impl Frames {
             let table = if whole {
                 Ok(FrameTable::single_frame())
             } else {
-                FrameTable::new(syntax, codec, &info, data, number_of_frames, word_swapped)
+                FrameTable::new(syntax, format, &info, data, number_of_frames, word_swapped)
             };
             table.map(|table| (info, table))
         });
         let (info, table) = table.map_err(|error| failed(&error, transfer_syntax))?;
-        Ok(Self { syntax, info, value: ValueOwner::Bytes(value.unbind(), extended_offsets), table, codec })
+        Ok(Self { syntax, info, value: ValueOwner::Bytes(value.unbind(), extended_offsets), table, format })
     }
 
     /// Returns the number of frames in the value, whatever Number of Frames (0028,0008) declares.
@@ -84,7 +84,7 @@ impl Frames {
     #[pyo3(signature = (indices, *, max_bytes=None))]
     fn check(&self, py: Python<'_>, indices: Vec<usize>, max_bytes: Option<u64>) -> PyResult<()> {
         self.require(&indices)?;
-        check_frames(&self.table, self.data(py), &indices, &self.info, self.codec, &Limits::new(max_bytes))
+        check_frames(&self.table, self.data(py), &indices, &self.info, self.format, &Limits::new(max_bytes))
             .map_err(|error| Failure::in_frame(&error, self.syntax.uid()).into())
     }
 
@@ -117,12 +117,12 @@ impl Frames {
             each => (None, each),
         };
         let options = args.decode_options();
-        let options = DecodeOptions { finish: OutputOptions { rescale, ..options.finish }, ..options };
+        let options = DecodeOptions { output: OutputOptions { rescale, ..options.output }, ..options };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
         let data = self.data(py);
         let summary = detached(py, |poll| {
-            let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
+            let job = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
             let output = FramesOutput { samples, rescales, is_warm };
             decode_frames(&job, &self.table, data, &indices, output, args.threads, poll)
         })?
@@ -147,7 +147,7 @@ impl Frames {
         let limits = Limits::new(max_bytes);
         let mut outputs = Vec::with_capacity(indices.len());
         for index in &indices {
-            let checked = check_frames(&self.table, data, &[*index], &self.info, self.codec, &limits);
+            let checked = check_frames(&self.table, data, &[*index], &self.info, self.format, &limits);
             let is_possible = checked.is_ok();
             outputs.push(if is_possible { Some(UninitByteArray::new(py, &self.info)?) } else { None });
         }
@@ -158,7 +158,7 @@ impl Frames {
             }
         }
         let decoded = detached(py, |poll| {
-            let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
+            let job = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
             decode_each(&job, &self.table, data, frame_outputs, threads, poll)
         })?;
         let mut decoded_at: Vec<Option<Vec<FrameDeviation>>> = indices.iter().map(|_| None).collect();
@@ -200,8 +200,8 @@ impl Frames {
     ) -> PyResult<Self> {
         let open = if find_only { Image::find_frames } else { Image::frames };
         let opened = detached(py, |_| open(&image, &object))?;
-        let (syntax, codec, info, table) = opened.map_err(|error| failed(&error, &image.transfer_syntax))?;
-        Ok(Self { syntax, info, value: ValueOwner::Object(object, image), table, codec })
+        let (syntax, format, info, table) = opened.map_err(|error| failed(&error, &image.transfer_syntax))?;
+        Ok(Self { syntax, info, value: ValueOwner::Object(object, image), table, format })
     }
 
     fn require(&self, indices: &[usize]) -> PyResult<()> {

@@ -43,7 +43,9 @@ mod _core {
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
     #[pymodule_export]
-    use super::single_frame::{codestream_size, decode_frame_bytearray, decode_frame_into, jpeg_lossless_dimensions};
+    use super::single_frame::{
+        Codestream, codestream_info, codestream_size, decode_frame_bytearray, decode_frame_into,
+    };
 
     /// Address of the built-ins of the first interpreter that imported the module. Each interpreter has its own.
     static FIRST_BUILTINS: OnceLock<usize> = OnceLock::new();

@@ -1,7 +1,8 @@
 //! Decodes several frames of one object in parallel, each into its own memory.
 
-use dicoxide_core::frames::{FrameTable, PixelData, Shares, on_threads};
-use dicoxide_core::{Cancel, Deviation, Job, SamplesMut, Workspace, decode_frame};
+use dicoxide_core::frames::{FrameTable, PixelData};
+use dicoxide_core::parallel::{ThreadShares, run_on_threads};
+use dicoxide_core::{Cancel, Deviation, FrameContext, SamplesMut, Workspace, decode_frame};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
@@ -19,7 +20,7 @@ pub(crate) struct FrameOutput<'a> {
 /// Unlike `decode_frames`, an error in one frame does not stop the others: the caller has not asked for it yet. The
 /// samples of a frame whose position is not returned are undefined.
 pub(crate) fn decode_each(
-    job: &Job<'_>,
+    job: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
     outputs: Vec<FrameOutput<'_>>,
@@ -28,8 +29,8 @@ pub(crate) fn decode_each(
 ) -> Vec<(usize, Vec<Deviation>)> {
     let bytes: usize = outputs.iter().map(|output| output.samples.len() * output.samples.sample_bytes()).sum();
     let mut job = *job;
-    let Shares { threads, each } = Shares::of(threads, outputs.len(), bytes);
-    job.options.threads = each;
+    let ThreadShares { frame_threads, threads_per_frame } = ThreadShares::new(threads, outputs.len(), bytes);
+    job.options.threads = threads_per_frame;
     let cancel_flag = AtomicBool::new(false);
     let queue = Mutex::new(outputs.into_iter());
     let work = |cancel: Cancel<'_>| {
@@ -38,7 +39,7 @@ pub(crate) fn decode_each(
         let mut joined_fragments = Vec::new();
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let (Some(FrameOutput { position, index, samples }), Ok(())) = (next, cancel.beat()) else {
+            let (Some(FrameOutput { position, index, samples }), Ok(())) = (next, cancel.check()) else {
                 return decoded;
             };
             let frame = table
@@ -47,8 +48,8 @@ pub(crate) fn decode_each(
             decoded.extend(frame.map(|frame| (position, frame.deviations)));
         }
     };
-    let results = on_threads(
-        threads,
+    let results = run_on_threads(
+        frame_threads,
         || work(Cancel { stop: &cancel_flag, poll: Some(poll) }),
         || work(Cancel { stop: &cancel_flag, poll: None }),
     );

@@ -1,12 +1,15 @@
-//! Decodes the bytes of one frame in one call.
+//! Decodes the bytes of one frame or codestream in one call.
 
 use crate::arrays::{ArrayMut, UninitByteArray};
+use crate::errors::Failure;
 use crate::frame_args::{Decoded, FrameArgs, FrameDeviation, OptionArgs, failed};
 use crate::guard::guarded;
-use dicoxide_core::codec::{self, Codec, find_codec};
+use dicoxide_core::codec::{self, FrameFormat, find_decodable_format};
+use dicoxide_core::codestream::{CodestreamFormat, CodestreamInfo, Colour};
 use dicoxide_core::frames::{FrameTable, PixelData, check_frames};
 use dicoxide_core::{
-    Cancel, DecodeOptions, FrameInfo, Job, Limits, SamplesMut, TransferSyntax, Workspace, decode_frame,
+    BareCodestream, Cancel, CodestreamOptions, DecodeOptions, FrameContext, FrameInfo, Limits, SamplesMut,
+    TransferSyntax, Workspace, decode_frame,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -46,7 +49,7 @@ pub(crate) fn decode_frame_bytearray<'py>(
     let options = options.unwrap_or_default();
     let frame = Frame::new(&spec)?;
     let data = PixelData { value: src.as_bytes().into(), extended: None };
-    check_frames(&FrameTable::single_frame(), data, &[0], &frame.info, frame.codec, &Limits::unbounded())
+    check_frames(&FrameTable::single_frame(), data, &[0], &frame.info, frame.format, &Limits::unbounded())
         .map_err(|failure| failed(&failure.error, spec.transfer_syntax))?;
     let mut out = UninitByteArray::new(src.py(), &frame.info)?;
     let deviations = frame.decode(src, out.samples(&frame.info)?, options)?;
@@ -56,14 +59,14 @@ pub(crate) fn decode_frame_bytearray<'py>(
 /// The format of one frame, validated.
 struct Frame {
     syntax: TransferSyntax,
-    codec: &'static dyn Codec,
+    format: &'static dyn FrameFormat,
     info: FrameInfo,
 }
 
 impl Frame {
     fn new(spec: &FrameArgs<'_>) -> PyResult<Self> {
-        find_codec(spec.transfer_syntax)
-            .and_then(|(syntax, codec)| spec.info().map(|info| Self { syntax, codec, info }))
+        find_decodable_format(spec.transfer_syntax)
+            .and_then(|(syntax, format)| spec.info().map(|info| Self { syntax, format, info }))
             .map_err(|error| failed(&error, spec.transfer_syntax))
     }
 
@@ -78,7 +81,7 @@ impl Frame {
         let options = DecodeOptions { threads: options.threads, ..options.decode_options() };
         let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
         let decoded = guarded(src.py(), work_bytes, |poll| {
-            let job = Job { syntax: self.syntax, info: &self.info, limits: &limits, options };
+            let job = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
             let cancel = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
             // Taken, not borrowed: `poll` can run a signal handler that decodes on this thread.
             let mut workspace = WORKSPACE.take();
@@ -91,18 +94,106 @@ impl Frame {
     }
 }
 
-/// Returns the (rows, columns) that a codestream of JPEG, JPEG-LS or JPEG 2000 declares, or None.
+/// Rows and columns that a codestream of JPEG, JPEG-LS or JPEG 2000 declares; None if it does not declare them.
 #[pyfunction]
 pub(crate) fn codestream_size(src: &Bound<'_, PyBytes>) -> Option<(u32, u32)> {
     codec::codestream_size(src.as_bytes())
 }
 
-/// Returns (rows, columns, components, precision in bits) of a JPEG Lossless codestream.
-///
-/// Raises a `DecodeError` if its header is corrupt, or of another process of JPEG.
+/// Header of a codestream: format, rows, columns, components, precision in bits, signedness, colour, whether it is lossy,
+/// and the number of resolutions. None for what the header does not declare, and for all but the format of JPEG XL.
+type CodestreamFields = (
+    &'static str,
+    Option<u32>,
+    Option<u32>,
+    Option<u32>,
+    Option<u32>,
+    Option<bool>,
+    Option<&'static str>,
+    Option<bool>,
+    Option<u32>,
+);
+
+/// Reads the header of a codestream, which its first bytes identify.
 #[pyfunction]
-pub(crate) fn jpeg_lossless_dimensions(src: &Bound<'_, PyBytes>) -> PyResult<(u16, u16, usize, u8)> {
-    let found = codec::jpeg_lossless_dimensions(src.as_bytes());
-    let found = found.map_err(|error| failed(&error, TransferSyntax::JPEG_LOSSLESS.uid()))?;
-    Ok((found.rows, found.columns, found.components, found.precision))
+pub(crate) fn codestream_info(src: &Bound<'_, PyBytes>) -> PyResult<CodestreamFields> {
+    let found = codec::identify(src.as_bytes()).map_err(|error| PyErr::from(Failure::of(&error)))?;
+    let info = found.info.as_ref();
+    Ok((
+        found.format.name(),
+        info.map(|info| info.rows),
+        info.map(|info| info.columns),
+        info.map(|info| info.components),
+        info.map(|info| info.precision),
+        info.map(|info| info.is_signed.unwrap_or(false)),
+        info.and_then(CodestreamInfo::colour).map(Colour::name),
+        info.and_then(|info| info.is_lossy),
+        info.map(|info| info.resolution_levels),
+    ))
+}
+
+/// A codestream that can be decoded without a data set.
+#[pyclass(frozen, module = "dicoxide._core")]
+pub(crate) struct Codestream {
+    codestream: BareCodestream,
+    src: Py<PyBytes>,
+}
+
+#[pymethods]
+impl Codestream {
+    /// Reads the header of `src`; `jpeg_lossless` refuses other formats.
+    #[new]
+    #[pyo3(signature = (src, *, jpeg_lossless=false))]
+    fn new(src: Bound<'_, PyBytes>, jpeg_lossless: bool) -> PyResult<Self> {
+        let bytes = src.as_bytes();
+        let opened = if jpeg_lossless {
+            BareCodestream::open_format(bytes, CodestreamFormat::JpegLossless)
+        } else {
+            BareCodestream::open(bytes)
+        };
+        let codestream = opened.map_err(|error| PyErr::from(Failure::of(&error)))?;
+        Ok(Self { codestream, src: src.unbind() })
+    }
+
+    /// Rows and columns with `reduce` resolutions discarded, components, and the name of the NumPy type of the samples.
+    #[pyo3(signature = (reduce=0))]
+    fn layout(&self, reduce: u32) -> PyResult<(u32, u32, u32, &'static str)> {
+        let (rows, columns) = self.codestream.size(reduce).map_err(|error| PyErr::from(Failure::of(&error)))?;
+        let info = self.codestream.info();
+        Ok((rows, columns, info.attributes().samples_per_pixel, info.sample_type().name()))
+    }
+
+    /// Refuses a codestream that is too short for its samples, before memory is allocated for them.
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        self.codestream.check(self.src.as_bytes(py)).map_err(|error| Failure::of(&error).into())
+    }
+
+    /// Decodes into `out`; returns the deviations.
+    #[pyo3(signature = (out, *, to_rgb=false, reduce=0, threads=1))]
+    fn decode_into(
+        &self,
+        py: Python<'_>,
+        out: &Bound<'_, PyAny>,
+        to_rgb: bool,
+        reduce: u32,
+        threads: usize,
+    ) -> PyResult<Vec<FrameDeviation>> {
+        let mut out = ArrayMut::new(out)?;
+        let samples = out.samples()?;
+        let bytes = self.src.as_bytes(py);
+        let decode = DecodeOptions { threads, ..DecodeOptions::default() };
+        let options = CodestreamOptions { to_rgb, reduce, decode };
+        let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
+        let decoded = guarded(py, work_bytes, |poll| {
+            let cancel = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
+            // Taken, not borrowed: `poll` can run a signal handler that decodes on this thread.
+            let mut workspace = WORKSPACE.take();
+            let limits = Limits::unbounded();
+            let decoded = self.codestream.decode(bytes, &options, &limits, samples, &mut workspace, cancel);
+            WORKSPACE.set(workspace);
+            decoded
+        })?
+        .map_err(|error| PyErr::from(Failure::of(&error)))?;
+        Ok(decoded.deviations.into_iter().map(|deviation| FrameDeviation::new(None, deviation)).collect())
+    }
 }

@@ -1,33 +1,35 @@
-//! Which way through the entropy-coded data is taken, where a codec has several.
+//! Modes of entropy decoding, for codecs that have several.
 
 use crate::kernel::CpuLevel;
 use std::sync::OnceLock;
 
-/// How entropy-coded data are gone through. It never changes a value or an error.
+/// Mode of entropy decoding. It changes neither values nor errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EntropyMode {
-    /// Code after code.
+    /// One code after the other.
     Serial,
-    /// What is independent (frames, scans, restart intervals) in lock-step.
+    /// Independent data (frames, scans, restart intervals) in lock-step.
     Lanes,
-    /// Besides, chunks of one long segment in lock-step: their beginnings are guessed, and proven afterwards.
+    /// In addition, chunks of one long segment in lock-step, by self-synchronising Huffman decoding: a chunk is decoded
+    /// from a guessed position, which is verified afterwards.
     Speculative,
 }
 
-impl EntropyMode {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Serial, Self::Lanes, Self::Speculative];
-
-    /// The fastest one, or the one that the environment variable `DICOXIDE_ENTROPY_MODE` forces.
-    #[must_use]
-    pub fn best() -> Self {
-        static FORCED: OnceLock<Option<EntropyMode>> = OnceLock::new();
-        let forced = FORCED.get_or_init(|| {
-            let name = std::env::var_os("DICOXIDE_ENTROPY_MODE")?;
-            Self::ALL.into_iter().find(|way| name == way.name())
-        });
-        forced.unwrap_or(Self::Speculative)
+impl Default for EntropyMode {
+    /// The fastest mode, or the one that the environment variable `DICOXIDE_ENTROPY_MODE` names.
+    fn default() -> Self {
+        static FORCED: OnceLock<EntropyMode> = OnceLock::new();
+        *FORCED.get_or_init(|| {
+            let name = std::env::var_os("DICOXIDE_ENTROPY_MODE");
+            let forced = Self::ALL.into_iter().find(|mode| name.as_deref().is_some_and(|name| name == mode.name()));
+            forced.unwrap_or(Self::Speculative)
+        })
     }
+}
+
+impl EntropyMode {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Serial, Self::Lanes, Self::Speculative];
 
     /// `serial`, `lanes` or `speculative`.
     #[must_use]
@@ -39,9 +41,15 @@ impl EntropyMode {
         }
     }
 
-    /// The name together with that of a tier.
-    pub(crate) fn path(self, tier: CpuLevel) -> &'static str {
-        match (tier.name(), self) {
+    /// The mode with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+
+    /// Name of the code path: CPU level and mode.
+    pub(crate) fn code_path(self, cpu_level: CpuLevel) -> &'static str {
+        match (cpu_level.name(), self) {
             ("x86-64-v4", Self::Serial) => "x86-64-v4, serial",
             ("x86-64-v4", Self::Lanes) => "x86-64-v4, lanes",
             ("x86-64-v4", Self::Speculative) => "x86-64-v4, speculative",

@@ -1,176 +1,178 @@
-//! The codecs: each turns the bytes of one frame into stored samples. One row of [`CODECS`] a codec.
+//! Codecs: formats of frames ([`FrameFormat`]) and their decoders ([`FrameDecoder`]).
+//!
+//! A codec is a folder with the steps header, plan, decode, and one row in [`CODECS`].
 
+mod agreement;
+mod decoder;
 mod entropy_mode;
+mod identify;
 mod jpeg_lossless;
 mod native;
+mod options;
 mod rle;
 mod t81;
 mod undecoded;
 
+pub use decoder::Codec;
+use decoder::FrameDecoder;
 pub use entropy_mode::EntropyMode;
-pub use jpeg_lossless::{Dimensions as JpegLosslessDimensions, dimensions as jpeg_lossless_dimensions};
+pub use identify::{codestream_size, identify};
 pub(crate) use native::frame_bits as native_frame_bits;
-pub use undecoded::codestream_size;
-pub(crate) use undecoded::no_codec;
+pub use options::{CodecOptions, DecodeOptions, FrameContext, SegmentByteOrder};
 
+use crate::codestream::CodestreamFormat;
 use crate::error::{DecodeError, Result, truncated, unsupported};
-use crate::frame::{Decoded, FrameBytes, FrameInfo};
-use crate::limits::Limits;
-use crate::output::Output;
+use crate::frame::{Deviation, FrameBytes, FrameInfo};
+use crate::output::ScratchBlock;
+use crate::sample::{Rescale, SamplesMut};
 use crate::syntax::TransferSyntax;
-use crate::value::Value;
 use std::any::Any;
 use std::fmt;
-use std::ops::Range;
 
-/// Order of an RLE sample's byte planes. Only `Big` is conformant (PS3.5 G.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SegmentByteOrder {
-    /// Most significant byte first, as the standard has it.
-    #[default]
-    Big,
-    /// Least significant byte first, as some files have it.
-    Little,
-}
-
-/// What a codec may know beside the frame's bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct FrameContext<'a> {
-    /// The transfer syntax that the data set names.
-    pub syntax: TransferSyntax,
-    /// The checked attributes.
-    pub info: &'a FrameInfo,
-    /// The budget for scratch.
-    pub limits: &'a Limits,
-    /// Order of an RLE sample's byte planes.
-    pub segment_byte_order: SegmentByteOrder,
-    /// Which way through entropy-coded data.
-    pub way: EntropyMode,
-    /// Most threads to decode the frame on, the calling one among them.
-    pub threads: usize,
-}
-
-/// What a codec keeps from frame to frame of one thread: of whatever type it wants.
-#[derive(Debug, Default)]
-pub struct Scratch(Option<Box<dyn Any + Send>>);
-
-impl Scratch {
-    /// Lends out what the codec left here, or a fresh one.
-    pub(crate) fn with<T: Any + Send + Default, R>(&mut self, work: impl FnOnce(&mut T) -> R) -> R {
-        let mut own: Box<T> = self.0.take().and_then(|kept| kept.downcast().ok()).unwrap_or_default();
-        let result = work(&mut own);
-        self.0 = Some(own);
-        result
-    }
-}
-
-/// By how many bytes codecs tell how a frame begins: the length of an RLE header.
+/// Bytes of a fragment that [`FrameFormat::starts_frame`] sees at most: the length of an RLE header.
 pub(crate) const HEAD_BYTES: usize = 64;
 
-/// Bytes of one frame → stored samples in the sink, planar configuration 0.
-pub trait Codec: Sync {
+/// A format of frames: how to find them in pixel data. Formats that only other packages decode have one too.
+pub trait FrameFormat: Sync {
     /// Its name, one word.
     fn name(&self) -> &'static str;
 
-    /// The transfer syntaxes that it decodes.
+    /// Transfer syntaxes of the format.
     fn syntaxes(&self) -> &'static [TransferSyntax];
 
-    /// Whether a fragment of so many bytes is the first of a frame: tells frames apart where no offset table does.
-    /// `head` is how it begins, [`HEAD_BYTES`] of it where it is longer.
+    /// True if a fragment of `fragment_bytes` bytes that starts with `head` (its first [`HEAD_BYTES`] bytes or all of
+    /// them) begins a new frame. Used when there is no offset table.
     fn starts_frame(&self, head: &[u8], fragment_bytes: usize, info: &FrameInfo) -> bool;
 
-    /// The fewest bytes that a frame can have: what is shorter is refused before its samples are allocated.
+    /// Bytes of the shortest frame. Shorter ones are refused before memory is allocated for their samples.
     fn min_frame_bytes(&self, info: &FrameInfo) -> u64;
 
-    /// What is wrong with a frame of fewer bytes than [`Self::min_frame_bytes`], as [`Self::decode`] would tell it: first what
-    /// its header says.
+    /// The error of a frame with fewer bytes than [`Self::min_frame_bytes`], as decoding it would fail: the error of its
+    /// header takes precedence.
     fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
         too_short(frame, self.min_frame_bytes(info))
     }
-
-    /// Decodes one frame: exactly `info.pixels()` pixels are committed to `sink`, or an error is returned.
-    /// `scratch` is the thread's own; it keeps its size from frame to frame.
-    ///
-    /// # Errors
-    /// Every kind but `Output`; offsets are from the start of the frame.
-    fn decode(
-        &self,
-        frame: FrameBytes<'_>,
-        context: &FrameContext<'_>,
-        scratch: &mut Scratch,
-        sink: &mut Output<'_>,
-    ) -> Result<Decoded>;
-
-    /// Whether [`Self::read`] decodes such frames.
-    fn reads(&self, _: &FrameInfo) -> bool {
-        false
-    }
-
-    /// Decodes a frame that lies at `place` of a value which is read by position, without a buffer between. Only where
-    /// [`Self::reads`] says so, and as [`Self::decode`] would.
-    ///
-    /// # Errors
-    /// As [`Self::decode`], and `Io`.
-    fn read(&self, _: Value<'_>, _: Range<usize>, context: &FrameContext<'_>, _: &mut Output<'_>) -> Result<Decoded> {
-        Err(unsupported(format!("{} is not read in pieces", context.syntax.keyword()), ""))
-    }
-
-    /// How many frames it decodes faster together than alone; 1 where that gains nothing.
-    fn together(&self, _: &FrameInfo) -> usize {
-        1
-    }
-
-    /// Decodes frames of one object, each as [`Self::decode`] would: as many results, in their order.
-    fn decode_batch(
-        &self,
-        context: &FrameContext<'_>,
-        scratch: &mut Scratch,
-        frames: &mut [(FrameBytes<'_>, Output<'_>)],
-    ) -> Vec<Result<Decoded>> {
-        frames.iter_mut().map(|(frame, sink)| self.decode(*frame, context, scratch, sink)).collect()
-    }
 }
 
-impl fmt::Debug for dyn Codec {
+impl fmt::Debug for dyn FrameFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-/// What is wrong with a frame where its header is right.
+/// The error of a frame that is too short and whose header is valid.
 fn too_short(frame: &[u8], min_frame_bytes: u64) -> DecodeError {
     let found = frame.len();
-    truncated(format!("{found} bytes found, a frame of this size has at least {min_frame_bytes}"), "PS3.5 Annex A")
-        .at(found)
+    truncated(format!("frame has {found} bytes, at least {min_frame_bytes} expected"), "PS3.5 Annex A").at(found)
 }
 
-/// The register: a new codec is one more row.
+/// State that a codec keeps for a thread from frame to frame, of a type that the codec chooses.
+#[derive(Debug, Default)]
+pub struct CodecState(Option<Box<dyn Any + Send>>);
+
+impl CodecState {
+    /// Calls `work` with the state of type `T`, which is a new one if another codec was the last to use it.
+    pub(crate) fn with<T: Any + Send + Default, R>(&mut self, work: impl FnOnce(&mut T) -> R) -> R {
+        let mut state: Box<T> = self.0.take().and_then(|state| state.downcast().ok()).unwrap_or_default();
+        let result = work(&mut state);
+        self.0 = Some(state);
+        result
+    }
+}
+
+/// Memory of one thread, reused from frame to frame.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    /// Of the output stage.
+    block: ScratchBlock,
+    /// Of the output stages of a batch.
+    batch_blocks: Vec<ScratchBlock>,
+    state: CodecState,
+    /// Bytes of frames that are not contiguous in memory.
+    pub(crate) frame_bytes: Vec<Vec<u8>>,
+}
+
+/// A frame and the memory for its samples.
+#[derive(Debug)]
+pub struct BatchFrame<'a> {
+    /// Its bytes.
+    pub src: FrameBytes<'a>,
+    /// Memory for exactly its samples.
+    pub out: SamplesMut<'a>,
+    /// Its own rescale; takes precedence over that of the call.
+    pub rescale: Option<Rescale>,
+}
+
+/// The registry: one row per codec.
 pub const CODECS: &[&dyn Codec] = &[&native::Native, &rle::Rle, &jpeg_lossless::JpegLossless];
+
+/// The codec that is registered for a transfer syntax.
+#[must_use]
+pub fn codec_for(syntax: TransferSyntax) -> Option<&'static dyn Codec> {
+    CODECS.iter().copied().find(|codec| codec.syntaxes().contains(&syntax))
+}
+
+/// The codec of a codestream format.
+pub(crate) fn codec_of_format(format: CodestreamFormat) -> Option<&'static dyn Codec> {
+    CODECS.iter().copied().find(|codec| codec.codestream_format() == Some(format))
+}
 
 /// The transfer syntax of a UID and its codec.
 ///
 /// # Errors
 /// `Unsupported` if there is none.
 pub fn find_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec)> {
-    let known = TransferSyntax::from_uid(uid);
-    known.and_then(|syntax| codec_for(syntax).map(|codec| (syntax, codec))).ok_or_else(|| {
-        let name = known.map_or(uid, |syntax| syntax.keyword());
-        no_codec(name)
-    })
+    let syntax = TransferSyntax::from_uid(uid);
+    let found = syntax.and_then(|syntax| codec_for(syntax).map(|codec| (syntax, codec)));
+    found.ok_or_else(|| no_codec(syntax.map_or(uid, |syntax| syntax.keyword())))
 }
 
-/// The same where frames are to be found only: those of any encapsulated transfer syntax are.
+/// The transfer syntax of a UID and the format of its frames. Every encapsulated transfer syntax has one.
 ///
 /// # Errors
 /// As [`find_codec`].
-pub fn find_frame_format(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec)> {
-    let foreign = TransferSyntax::from_uid(uid).filter(|syntax| syntax.is_encapsulated());
-    find_codec(uid)
-        .or_else(|error| foreign.map(|syntax| (syntax, &undecoded::UndecodedFormat as &dyn Codec)).ok_or(error))
+pub fn find_frame_format(uid: &str) -> Result<(TransferSyntax, &'static dyn FrameFormat)> {
+    match find_codec(uid) {
+        Ok((syntax, codec)) => Ok((syntax, codec)),
+        Err(error) => match TransferSyntax::from_uid(uid).filter(|syntax| syntax.is_encapsulated()) {
+            Some(syntax) => Ok((syntax, &undecoded::UndecodedFormat)),
+            None => Err(error),
+        },
+    }
 }
 
-/// The codec of a transfer syntax.
-#[must_use]
-pub fn codec_for(syntax: TransferSyntax) -> Option<&'static dyn Codec> {
-    CODECS.iter().copied().find(|codec| codec.syntaxes().contains(&syntax))
+/// The transfer syntax of a UID and the format of its frames, if a codec may decode some: one is registered for it, or it
+/// is of the JPEG family, where the codestream decides.
+///
+/// # Errors
+/// As [`find_codec`].
+pub fn find_decodable_format(uid: &str) -> Result<(TransferSyntax, &'static dyn FrameFormat)> {
+    match (find_codec(uid), TransferSyntax::from_uid(uid)) {
+        (Ok((syntax, codec)), _) => Ok((syntax, codec)),
+        (Err(_), Some(syntax)) if syntax.is_jpeg_family() => Ok((syntax, &undecoded::UndecodedFormat)),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// The codec that decodes `frame`. Within the JPEG family the codestream decides, whatever the transfer syntax declares:
+/// if that is another codec than the transfer syntax's, the difference is a deviation.
+///
+/// # Errors
+/// `Unsupported` if there is none.
+pub fn codec_of_frame(syntax: TransferSyntax, frame: &[u8]) -> Result<(&'static dyn Codec, Option<Deviation>)> {
+    let declared = codec_for(syntax);
+    if syntax.is_jpeg_family()
+        && let Some((format, offset)) = identify::jpeg_format(frame)
+        && declared.is_none_or(|codec| codec.codestream_format() != Some(format))
+        && let Some(codec) = codec_of_format(format)
+    {
+        let text = format!("{} codestream found, transfer syntax is {}", format.title(), syntax.keyword());
+        return Ok((codec, Some(Deviation::new(text, "PS3.5 A.4.1").at(offset))));
+    }
+    declared.map(|codec| (codec, None)).ok_or_else(|| no_codec(syntax.keyword()))
+}
+
+/// The error of a transfer syntax that no codec decodes.
+pub(crate) fn no_codec(name: &str) -> DecodeError {
+    unsupported(format!("no codec for transfer syntax {name}"), "PS3.5 Annex A")
 }

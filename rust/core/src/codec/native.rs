@@ -1,6 +1,7 @@
-//! Native samples (PS3.5 8.1, 8.2): little or big endian, packed bits, planes, colour differences at half resolution.
+//! Native samples (PS3.5 8.1, 8.2): little or big endian, packed bits, planes, 4:2:2 subsampled colour differences.
 
-use super::{Codec, FrameContext, Scratch};
+use super::{CodecState, FrameContext, FrameDecoder, FrameFormat};
+use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{Result, truncated, unsupported};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::kernel::{bits, interleave, stored_bits, ybr};
@@ -17,7 +18,7 @@ pub(crate) fn frame_bits(info: &FrameInfo) -> u64 {
     samples * u64::from(info.attributes().bits_allocated)
 }
 
-impl Codec for Native {
+impl FrameFormat for Native {
     fn name(&self) -> &'static str {
         "native"
     }
@@ -39,124 +40,139 @@ impl Codec for Native {
     fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {
         frame_bits(info).div_ceil(8)
     }
+}
+
+impl FrameDecoder for Native {
+    type Header = ();
+
+    const CODESTREAM: Option<CodestreamFormat> = None;
+
+    fn read_header(&self, _: FrameBytes<'_>, _: &FrameContext<'_>) -> Result<(Option<CodestreamInfo>, ())> {
+        Ok((None, ()))
+    }
 
     fn decode(
         &self,
         frame: FrameBytes<'_>,
+        (): (),
         context: &FrameContext<'_>,
-        _: &mut Scratch,
-        sink: &mut Output<'_>,
+        _: &mut CodecState,
+        output: &mut Output<'_>,
     ) -> Result<Decoded> {
         let info = context.info;
-        let needed =
-            usize::try_from((frame_bits(info) + u64::from(frame.offset_bits)).div_ceil(8)).unwrap_or(usize::MAX);
+        let needed_bits = frame_bits(info) + u64::from(frame.offset_bits);
+        let needed = usize::try_from(needed_bits.div_ceil(8)).unwrap_or(usize::MAX);
         let Some(src) = frame.bytes.get(..needed) else {
-            return Err(truncated(format!("{} bytes found, {needed} expected", frame.bytes.len()), "PS3.5 8.1.1")
-                .at(frame.bytes.len()));
+            let found = frame.bytes.len();
+            return Err(truncated(format!("frame has {found} bytes, {needed} expected"), "PS3.5 8.1.1").at(found));
         };
         let swap = context.syntax.is_big_endian();
         if info.is_bit_packed() {
-            unpack(src, frame.offset_bits, sink)?;
+            unpack(src, frame.offset_bits, output)?;
         } else if info.is_native_422() {
-            expand_422(src, swap, info, sink)?;
+            expand_422(src, swap, info, output)?;
         } else if info.samples_per_pixel() > 1 && info.attributes().planar_configuration == 1 {
-            interleave_planes(src, swap, info, sink)?;
+            interleave_planes(src, swap, info, output)?;
         } else {
-            sink.write(src, swap)?;
+            output.write(src, swap)?;
         }
-        Ok(Decoded { path: sink.tier().name(), ..Decoded::default() })
+        Ok(Decoded { code_path: output.cpu_level().name(), ..Decoded::default() })
     }
 
-    /// Where each sample stands for itself.
-    fn reads(&self, info: &FrameInfo) -> bool {
+    /// True if the samples of the frame are stored one by one and interleaved.
+    fn can_decode_range(&self, info: &FrameInfo) -> bool {
         let is_planar = info.samples_per_pixel() > 1 && info.attributes().planar_configuration == 1;
         !(info.is_bit_packed() || info.is_native_422() || is_planar)
     }
 
-    fn read(
+    fn decode_range(
         &self,
         value: Value<'_>,
-        place: Range<usize>,
+        range: Range<usize>,
         context: &FrameContext<'_>,
-        sink: &mut Output<'_>,
+        output: &mut Output<'_>,
     ) -> Result<Decoded> {
-        let n = context.info.sample_bytes();
-        let pixel_bytes = n * context.info.samples_per_pixel();
-        let tier = sink.tier();
-        let mut at = place.start;
-        while sink.pixels_left() > 0 {
-            // Small enough to be finished in cache.
-            let block = sink.block(READ_BYTES / pixel_bytes);
+        let sample_bytes = context.info.sample_bytes();
+        let pixel_bytes = sample_bytes * context.info.samples_per_pixel();
+        let cpu_level = output.cpu_level();
+        let mut offset = range.start;
+        while output.pixels_left() > 0 {
+            let block = output.block(READ_BYTES / pixel_bytes)?;
             let pixels = block.len() / pixel_bytes;
-            value.read(at..at + block.len(), block)?;
-            at += block.len();
+            value.read(offset..offset + block.len(), block)?;
+            offset += block.len();
             if context.syntax.is_big_endian() {
-                stored_bits::swap_bytes(block, n, tier);
+                stored_bits::swap_bytes(block, sample_bytes, cpu_level);
             }
-            sink.commit(pixels)?;
+            output.commit(pixels)?;
         }
-        Ok(Decoded { path: tier.name(), ..Decoded::default() })
+        Ok(Decoded { code_path: cpu_level.name(), ..Decoded::default() })
     }
 }
 
-/// What is read of a file at once: much more than a call to the system costs, much less than a cache holds.
+/// Bytes of one read from a file: large against the cost of a system call, small enough to be finished in cache.
 const READ_BYTES: usize = 128 * 1024;
+/// Pixels of a block that is gathered from planes. They are far apart, so blocks are small even if the whole output is
+/// available.
+const PLANAR_BLOCK_PIXELS: usize = 16 * 1024;
 
-fn unpack(src: &[u8], offset_bits: u32, sink: &mut Output<'_>) -> Result<()> {
-    let mut at = offset_bits as usize;
-    while sink.pixels_left() > 0 {
-        let tier = sink.tier();
-        let block = sink.block(usize::MAX);
+/// Unpacks samples of one bit, from bit `offset_bits` of `src`.
+fn unpack(src: &[u8], offset_bits: u32, output: &mut Output<'_>) -> Result<()> {
+    let mut bit_offset = offset_bits as usize;
+    while output.pixels_left() > 0 {
+        let cpu_level = output.cpu_level();
+        let block = output.block(usize::MAX)?;
         let pixels = block.len();
-        let within = u32::try_from(at % 8).unwrap_or_default();
-        bits::unpack(src.get(at / 8..).unwrap_or_default(), within, block, tier);
-        sink.commit(pixels)?;
-        at += pixels;
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 7")]
+        bits::unpack(src.get(bit_offset / 8..).unwrap_or_default(), (bit_offset % 8) as u32, block, cpu_level);
+        output.commit(pixels)?;
+        bit_offset += pixels;
     }
     Ok(())
 }
 
-/// A pair of pixels shares its colour differences, so a block holds whole pairs.
-fn expand_422(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Output<'_>) -> Result<()> {
+/// Expands Y1 Y2 Cb Cr to two pixels. A block holds whole pairs of pixels.
+fn expand_422(src: &[u8], swap: bool, info: &FrameInfo, output: &mut Output<'_>) -> Result<()> {
     if !info.pixels().is_multiple_of(2) {
         return Err(unsupported("YBR_FULL_422 with an odd number of pixels", "PS3.3 C.7.6.3.1.2"));
     }
-    let n = info.sample_bytes();
+    let sample_bytes = info.sample_bytes();
     let mut rest = src;
-    while sink.pixels_left() > 0 {
-        let tier = sink.tier();
-        let block = sink.block(usize::MAX);
-        let pairs = block.len() / (6 * n);
-        let block = block.get_mut(..pairs * 6 * n).unwrap_or_default();
-        let (part, after) = rest.split_at_checked(pairs * 4 * n).unwrap_or((rest, &[]));
-        ybr::expand_422(part, n, block, tier);
+    while output.pixels_left() > 0 {
+        let cpu_level = output.cpu_level();
+        let block = output.block(usize::MAX)?;
+        let pairs = block.len() / (6 * sample_bytes);
+        let (block, _) = block.split_at_mut(pairs * 6 * sample_bytes);
+        let (coded, after) = rest.split_at_checked(pairs * 4 * sample_bytes).unwrap_or((rest, &[]));
+        ybr::expand_422(coded, sample_bytes, block, cpu_level);
         if swap {
-            stored_bits::swap_bytes(block, n, tier);
+            stored_bits::swap_bytes(block, sample_bytes, cpu_level);
         }
-        sink.commit(pairs * 2)?;
+        output.commit(pairs * 2)?;
         rest = after;
     }
     Ok(())
 }
 
-fn interleave_planes(src: &[u8], swap: bool, info: &FrameInfo, sink: &mut Output<'_>) -> Result<()> {
-    let n = info.sample_bytes();
-    let planes: Vec<&[u8]> = src.chunks_exact(info.pixels() * n).collect();
+/// Gathers the samples of each pixel from planes (planar configuration 1).
+fn interleave_planes(src: &[u8], swap: bool, info: &FrameInfo, output: &mut Output<'_>) -> Result<()> {
+    let sample_bytes = info.sample_bytes();
+    let planes: Vec<&[u8]> = src.chunks_exact(info.pixels() * sample_bytes).collect();
     let mut parts = Vec::with_capacity(planes.len());
-    let mut at = 0;
-    while sink.pixels_left() > 0 {
-        let tier = sink.tier();
-        // In blocks even where the whole frame may be had: the planes are far apart.
-        let block = sink.block(16 * 1024);
-        let pixels = block.len() / (n * planes.len());
+    let mut first_pixel = 0;
+    while output.pixels_left() > 0 {
+        let cpu_level = output.cpu_level();
+        let block = output.block(PLANAR_BLOCK_PIXELS)?;
+        let pixels = block.len() / (sample_bytes * planes.len());
+        let range = first_pixel * sample_bytes..(first_pixel + pixels) * sample_bytes;
         parts.clear();
-        parts.extend(planes.iter().filter_map(|plane| plane.get(at * n..(at + pixels) * n)));
-        interleave::interleave(&parts, n, block, tier);
+        parts.extend(planes.iter().filter_map(|plane| plane.get(range.clone())));
+        interleave::interleave(&parts, sample_bytes, block, cpu_level);
         if swap {
-            stored_bits::swap_bytes(block, n, tier);
+            stored_bits::swap_bytes(block, sample_bytes, cpu_level);
         }
-        sink.commit(pixels)?;
-        at += pixels;
+        output.commit(pixels)?;
+        first_pixel += pixels;
     }
     Ok(())
 }

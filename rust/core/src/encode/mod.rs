@@ -11,10 +11,8 @@ pub use jpeg_lossless::jpeg_lossless;
 pub use rle::rle;
 
 use crate::error::{Result, output};
-use crate::{Cancel, Samples};
-
-/// Bytes of samples between two cancellation checks.
-const BEAT_BYTES: usize = 4 << 20;
+use crate::output::{CANCEL_INTERVAL_BYTES, Cancel};
+use crate::sample::Samples;
 
 /// One frame to encode, in planar configuration 0.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +66,7 @@ fn checked_dimension(name: &str, value: u32) -> Result<u16> {
         .ok_or_else(|| output(format!("{name} {value} found, 1 to 65535 expected"), "PS3.3 C.7.6.3"))
 }
 
-/// Checks for cancellation every [`BEAT_BYTES`] bytes.
+/// Checks for cancellation every [`CANCEL_INTERVAL_BYTES`] bytes.
 struct PeriodicCancel<'a> {
     cancel: Cancel<'a>,
     /// Bytes until the next check; the first call of `advance` checks.
@@ -88,8 +86,8 @@ impl<'a> PeriodicCancel<'a> {
         match self.left_bytes.checked_sub(bytes) {
             Some(left) => self.left_bytes = left,
             None => {
-                self.left_bytes = BEAT_BYTES;
-                self.cancel.beat()?;
+                self.left_bytes = CANCEL_INTERVAL_BYTES;
+                self.cancel.check()?;
             }
         }
         Ok(())

@@ -11,9 +11,9 @@
 //! For example, the row `1 1 1 2 2 3` has the runs `FE 01` (1 three times) and `02 02 02 03` (literal of three bytes).
 
 use super::{Image, PeriodicCancel};
-use crate::Cancel;
 use crate::error::{Result, output};
-use crate::frame::Samples;
+use crate::output::Cancel;
+use crate::sample::Samples;
 
 /// Size of the RLE Header in bytes, and the number of segments that it has offsets for (PS3.5 G.5).
 const HEADER_BYTES: usize = 64;
@@ -37,7 +37,7 @@ const SLACK: usize = 2 * MAX_RUN;
 pub fn rle(image: &Image<'_>, cancel: Cancel<'_>) -> Result<Vec<u8>> {
     image.checked_size()?;
     if matches!(image.samples, Samples::F32(_) | Samples::F64(_)) {
-        let text = format!("samples of {} found, integers expected", image.samples.type_name());
+        let text = format!("samples of {} found, integers expected", image.samples.sample_type().name());
         return Err(output(text, "PS3.5 Annex G.2"));
     }
     let sample_bytes = image.samples.sample_bytes();
@@ -71,7 +71,7 @@ pub fn rle(image: &Image<'_>, cancel: Cancel<'_>) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-fn too_long() -> crate::DecodeError {
+fn too_long() -> crate::error::DecodeError {
     output("the encoded frame would be 4 GiB or more", "PS3.5 Annex G.5")
 }
 

@@ -46,11 +46,11 @@
 mod items;
 
 use super::{ExtendedOffsets, PixelData};
-use crate::codec::{Codec, HEAD_BYTES};
+use crate::codec::{FrameFormat, HEAD_BYTES};
 use crate::error::{ErrorKind, Result, malformed, truncated};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
-use crate::value::{Value, room};
+use crate::value::{Value, scratch_slice};
 use items::{Fragment, HEADER_BYTES, group_by_frame, read_fragments, read_item};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -63,7 +63,7 @@ const CLAUSE: &str = "PS3.5 A.4";
 #[derive(Debug)]
 pub(super) struct Encapsulated {
     info: FrameInfo,
-    codec: &'static dyn Codec,
+    format: &'static dyn FrameFormat,
     /// Number of Frames (0028,0008).
     declared: usize,
     table: OffsetTable,
@@ -105,7 +105,7 @@ impl Encapsulated {
         data: PixelData<'_>,
         declared: usize,
         info: &FrameInfo,
-        codec: &'static dyn Codec,
+        format: &'static dyn FrameFormat,
         deviations: &mut Vec<Deviation>,
     ) -> Result<(Self, usize)> {
         let entries =
@@ -113,7 +113,7 @@ impl Encapsulated {
         let (first_item, basic_count) = (entries.end, entries.len() / 4);
         let mut located = Self {
             info: *info,
-            codec,
+            format,
             declared,
             table: OffsetTable::Extended { increasing: data.extended.map_or(0, increasing_extended_entries) },
             first_item,
@@ -279,7 +279,7 @@ impl Encapsulated {
     fn starts_frame(&self, value: Value<'_>, fragment: &Fragment) -> Result<bool> {
         let mut head = [0; HEAD_BYTES];
         let head = head.get_mut(..fragment.len().min(HEAD_BYTES)).unwrap_or_default();
-        Ok(self.codec.starts_frame(value.head(fragment.start, head)?, fragment.len(), &self.info))
+        Ok(self.format.starts_frame(value.head(fragment.start, head)?, fragment.len(), &self.info))
     }
 
     /// Returns all fragments, grouped by frame. Walks the items on the first call only.
@@ -342,7 +342,7 @@ fn join_fragments<'a>(
     if let [fragment] = fragments {
         return Ok(value.bytes(fragment.clone(), limits, scratch)?.into());
     }
-    let joined = room(scratch, fragments.iter().map(ExactSizeIterator::len).sum(), limits)?;
+    let joined = scratch_slice(scratch, fragments.iter().map(ExactSizeIterator::len).sum(), limits)?;
     let mut start = 0;
     for fragment in fragments {
         let end = start + fragment.len();

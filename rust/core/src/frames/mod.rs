@@ -9,12 +9,10 @@
 mod encapsulated;
 mod native;
 mod run;
-mod threads;
 
 pub use run::{FrameError, FramesOutput, Summary, decode_frames};
-pub use threads::{Shares, on_threads};
 
-use crate::codec::Codec;
+use crate::codec::{Codec, FrameFormat};
 use crate::error::{Result, output};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
@@ -71,14 +69,14 @@ impl FrameTable {
     /// Those of [`Self::encapsulated`] and [`Self::native`].
     pub fn new(
         syntax: TransferSyntax,
-        codec: &'static dyn Codec,
+        format: &'static dyn FrameFormat,
         info: &FrameInfo,
         data: PixelData<'_>,
         number_of_frames: Option<u32>,
         word_swapped: bool,
     ) -> Result<Self> {
         if syntax.is_encapsulated() {
-            Self::encapsulated(info, data, number_of_frames, codec)
+            Self::encapsulated(info, data, number_of_frames, format)
         } else {
             Self::native(info, data.value.len(), number_of_frames, word_swapped)
         }
@@ -106,7 +104,7 @@ impl FrameTable {
 
     /// Returns the table of an encapsulated value (PS3.5 A.4), which starts with the Basic Offset Table item.
     ///
-    /// `codec` recognises the first fragment of a frame; it is asked only if no offset table can be used.
+    /// `format` recognises the first fragment of a frame; it is asked only if no offset table can be used.
     ///
     /// # Errors
     /// `Truncated` or `Malformed` if the items hold fewer frames than `number_of_frames`.
@@ -114,11 +112,11 @@ impl FrameTable {
         info: &FrameInfo,
         data: PixelData<'_>,
         number_of_frames: Option<u32>,
-        codec: &'static dyn Codec,
+        format: &'static dyn FrameFormat,
     ) -> Result<Self> {
         let mut deviations = Vec::new();
         let declared = declared_frame_count(number_of_frames, &mut deviations);
-        let (encapsulated, frame_count) = Encapsulated::new(data, declared, info, codec, &mut deviations)?;
+        let (encapsulated, frame_count) = Encapsulated::new(data, declared, info, format, &mut deviations)?;
         Ok(Self { layout: Layout::Encapsulated(encapsulated), frame_count, deviations })
     }
 
@@ -174,7 +172,7 @@ impl FrameTable {
         codec: &dyn Codec,
     ) -> Option<Range<usize>> {
         match (&self.layout, data.value) {
-            (Layout::Native(native), Value::Stored { .. }) if codec.reads(info) => {
+            (Layout::Native(native), Value::Stored { .. }) if codec.decodes_ranges(info) => {
                 native.direct_range(data.value.len(), index)
             }
             _ => None,
@@ -205,23 +203,23 @@ impl FrameTable {
 ///
 /// # Errors
 /// The error of the first such frame in the order of `indices`: `Truncated`; or `Unsupported` if the frame is of a
-/// process that `codec` does not decode, which may be shorter; or any error of [`FrameTable::frame`].
+/// process that the format does not cover, which may be shorter; or any error of [`FrameTable::frame`].
 pub fn check_frames(
     table: &FrameTable,
     data: PixelData<'_>,
     indices: &[usize],
     info: &FrameInfo,
-    codec: &dyn Codec,
+    format: &dyn FrameFormat,
     limits: &Limits,
 ) -> Result<(), FrameError> {
-    let min_bytes = codec.min_frame_bytes(info);
+    let min_bytes = format.min_frame_bytes(info);
     let check = |index| {
         if table.frame_bytes(data, index)? as u64 >= min_bytes {
             return Ok(());
         }
         let mut scratch = Vec::new();
         let frame = table.frame(data, index, limits, &mut scratch)?;
-        Err(codec.truncated_error(frame.bytes, info))
+        Err(format.truncated_error(frame.bytes, info))
     };
     indices.iter().try_for_each(|&index| check(index).map_err(|error| FrameError { index, error }))
 }

@@ -12,7 +12,7 @@ use crate::codec::native_frame_bits;
 use crate::error::{DecodeError, Result, mismatch, truncated};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
-use crate::value::{Value, room};
+use crate::value::{Value, scratch_slice};
 use std::ops::Range;
 
 const CLAUSE: &str = "PS3.5 8.1.1";
@@ -82,7 +82,7 @@ impl NativeFrames {
         if words.end > value.len() {
             return Err(too_short(value.len(), index, words.end));
         }
-        let swapped = room(scratch, words.len(), limits)?;
+        let swapped = scratch_slice(scratch, words.len(), limits)?;
         value.read(words.clone(), swapped)?;
         swapped.as_chunks_mut::<2>().0.iter_mut().for_each(|word| word.swap(0, 1));
         let Some(bytes) = swapped.get(range.start - words.start..range.end - words.start) else {

@@ -11,14 +11,14 @@
 //! claimed. So all positions before a failed one have been claimed, are decoded to the end, and the error of the lowest
 //! position is returned.
 
-use super::threads::{Shares, on_threads};
 use super::{FrameTable, PixelData};
-use crate::codec::codec_for;
+use crate::codec::{BatchFrame, FrameContext, Workspace, codec_for};
+use crate::decode::{decode_batch, decode_range};
 use crate::error::{DecodeError, Result, output};
-use crate::frame::{Decoded, Deviation, SamplesMut};
-use crate::kernel::convert::Rescale;
-use crate::output::{Cancel, Store};
-use crate::{BatchFrame, Job, Workspace, decode_batch, read_frame};
+use crate::frame::{Decoded, Deviation};
+use crate::output::{Cancel, StoreHint};
+use crate::parallel::{ThreadShares, run_on_threads};
+use crate::sample::{Rescale, SamplesMut};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -69,7 +69,7 @@ pub struct FramesOutput<'a> {
 /// # Errors
 /// The error of the first frame, in the order of `indices`, that has one. The content of `out` is undefined then.
 pub fn decode_frames(
-    job: &Job<'_>,
+    job: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
     indices: &[usize],
@@ -91,7 +91,7 @@ pub fn decode_frames(
 #[allow(clippy::too_many_arguments, reason = "decode_frames with one more")]
 fn decode_frames_in(
     workspace: &mut Workspace,
-    job: &Job<'_>,
+    job: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
     indices: &[usize],
@@ -114,26 +114,26 @@ fn decode_frames_in(
     let output_bytes = out.samples.len() * out.samples.sample_bytes();
     job.limits.reserve(output_bytes).map_err(error_in_first)?;
     let mut job = *job;
-    let Shares { threads, each } = Shares::of(threads, indices.len(), output_bytes);
-    job.options.threads = each;
-    if Store::of(output_bytes, out.is_warm) == Store::Streamed {
-        job.options.finish.store = Store::Streamed;
+    let ThreadShares { frame_threads, threads_per_frame } = ThreadShares::new(threads, indices.len(), output_bytes);
+    job.options.threads = threads_per_frame;
+    if StoreHint::of(output_bytes, out.is_warm) == StoreHint::Streamed {
+        job.options.output.store = StoreHint::Streamed;
     }
     let stop = AtomicBool::new(false);
     let queue = Queue {
         next: Mutex::new(Unclaimed { position: 0, windows: Some(out.samples) }),
         indices,
         frame_samples,
-        threads,
+        threads: frame_threads,
         failed: AtomicBool::new(false),
     };
     let worker = |workspace: &mut Workspace, cancel: Cancel<'_>| {
         decode_claimed_frames(&job, table, data, out.rescales, &queue, workspace, cancel)
     };
     // Before the other threads start: they may claim all frames before the calling thread, the only one to poll, does.
-    Cancel { stop: &stop, poll: Some(poll) }.beat().map_err(error_in_first)?;
-    let outcomes = on_threads(
-        threads,
+    Cancel { stop: &stop, poll: Some(poll) }.check().map_err(error_in_first)?;
+    let outcomes = run_on_threads(
+        frame_threads,
         || worker(workspace, Cancel { stop: &stop, poll: Some(poll) }),
         || worker(&mut Workspace::default(), Cancel { stop: &stop, poll: None }),
     );
@@ -214,7 +214,7 @@ struct WorkerOutcome {
 
 /// Claims and decodes frames until there are no more. Runs on each thread.
 fn decode_claimed_frames(
-    job: &Job<'_>,
+    job: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
     rescales: &[Rescale],
@@ -224,9 +224,9 @@ fn decode_claimed_frames(
 ) -> WorkerOutcome {
     let mut outcome = WorkerOutcome::default();
     let codec = codec_for(job.syntax);
-    let batch_size = codec.map_or(1, |codec| codec.together(job.info)).max(1);
+    let batch_size = codec.map_or(1, |codec| codec.frames_at_once(job.info));
     // Moved out: frames borrow these buffers while the codec borrows the workspace.
-    let mut buffers = std::mem::take(&mut workspace.bytes);
+    let mut buffers = std::mem::take(&mut workspace.frame_bytes);
     buffers.resize_with(buffers.len().max(batch_size), Vec::new);
     let mut claimed = Vec::with_capacity(batch_size);
     let mut batch_positions = Vec::with_capacity(batch_size);
@@ -236,14 +236,15 @@ fn decode_claimed_frames(
         for (ClaimedFrame { position, index, window }, buffer) in claimed.drain(..).zip(&mut buffers) {
             let rescale = rescales.get(position).copied();
             if let Some(range) = codec.and_then(|codec| table.direct_range(data, index, job.info, codec)) {
-                let decoded =
-                    cancel.beat().and_then(|()| read_frame(job, data.value, range, window, rescale, workspace, cancel));
+                let decoded = cancel
+                    .check()
+                    .and_then(|()| decode_range(job, data.value, range, window, rescale, workspace, cancel));
                 outcome.record(queue, position, index, decoded);
                 continue;
             }
-            match cancel.beat().and_then(|()| table.frame(data, index, job.limits, buffer)) {
+            match cancel.check().and_then(|()| table.frame(data, index, job.limits, buffer)) {
                 Ok(src) => {
-                    batch.push(BatchFrame { src, out: window, rescale: rescale.or(job.options.finish.rescale) });
+                    batch.push(BatchFrame { src, out: window, rescale });
                     batch_positions.push((position, index));
                 }
                 Err(error) => outcome.fail(queue, position, index, error),
@@ -259,7 +260,7 @@ fn decode_claimed_frames(
         }
     }
     buffers.retain(|buffer| buffer.capacity() <= MAX_REUSED_BYTES);
-    workspace.bytes = buffers;
+    workspace.frame_bytes = buffers;
     outcome
 }
 
@@ -268,7 +269,7 @@ impl WorkerOutcome {
     fn record(&mut self, queue: &Queue<'_, '_>, position: usize, index: usize, decoded: Result<Decoded>) {
         match decoded {
             Ok(decoded) => {
-                self.path = decoded.path;
+                self.path = decoded.code_path;
                 if self.deviations.is_none() && !decoded.deviations.is_empty() {
                     self.deviations = Some((position, index, decoded.deviations));
                 }
@@ -340,7 +341,7 @@ mod tests {
     ) -> Result<Summary, FrameError> {
         let table = FrameTable::native(info, value.len(), Some(frames), false).unwrap();
         let limits = Limits::unbounded();
-        let job = Job {
+        let job = FrameContext {
             syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
             info,
             limits: &limits,
@@ -419,7 +420,7 @@ mod tests {
         assert_eq!(wide[..3], [-2048, -2047, -2046]);
         let table = FrameTable::native(&info, value.len(), None, false).unwrap();
         let limits = Limits::unbounded();
-        let job = Job {
+        let job = FrameContext {
             syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
             info: &info,
             limits: &limits,

@@ -1,7 +1,7 @@
 //! Packed samples of 1 bit: eight per byte, least significant bit first (PS3.5 8.1.1).
 
-use crate::CpuLevel;
 use crate::error::{Result, output, truncated};
+use crate::kernel::CpuLevel;
 use crate::kernel::bits;
 
 const CLAUSE: &str = "PS3.5 8.1.1";

@@ -1,13 +1,10 @@
 //! Stored values → output values.
 
 use crate::error::{Result, output};
-use crate::frame::{Samples, SamplesMut};
+use crate::kernel::CpuLevel;
 use crate::kernel::convert::convert;
-use crate::output::{STREAMED_SAMPLES, Store, convert_streamed};
-use crate::{Cancel, CpuLevel, Rescale};
-
-/// Output bytes between two looks at the watch.
-const BEAT_BYTES: usize = 4 << 20;
+use crate::output::{CANCEL_INTERVAL_BYTES, Cancel, STREAMED_SAMPLES, StoreHint, convert_streamed};
+use crate::sample::{Rescale, Samples, SamplesMut};
 
 /// Writes `stored × slope + intercept` for every sample of `src` into `out`, of as many samples.
 ///
@@ -33,22 +30,23 @@ pub fn rescale_into(
     if src.len() != out.len() {
         return Err(output(format!("output holds {} samples, {} expected", out.len(), src.len()), clause));
     }
-    let (name, from) = (out.type_name(), src.sample_type());
+    let (name, from) = (out.sample_type().name(), src.sample_type());
     let refused = |at| output(format!("the value of sample {at} is not exact in {name}"), clause);
-    let store = Store::of(out.len() * out.sample_bytes(), is_warm);
-    let at_once = if store == Store::Streamed { STREAMED_SAMPLES } else { BEAT_BYTES / out.sample_bytes() };
+    let store = StoreHint::of(out.len() * out.sample_bytes(), is_warm);
+    let at_once =
+        if store == StoreHint::Streamed { STREAMED_SAMPLES } else { CANCEL_INTERVAL_BYTES / out.sample_bytes() };
     let mut scratch = Vec::new();
-    let mut beat_bytes = 0;
+    let mut unchecked_bytes = 0;
     for (index, part) in src.bytes().chunks(at_once * src.sample_bytes()).enumerate() {
         let start = index * at_once;
         let Some(mut window) = out.window(start, start + part.len() / src.sample_bytes()) else { break };
-        if index * at_once * window.sample_bytes() >= beat_bytes {
-            beat_bytes += BEAT_BYTES;
-            watch.beat()?;
+        if index * at_once * window.sample_bytes() >= unchecked_bytes {
+            unchecked_bytes += CANCEL_INTERVAL_BYTES;
+            watch.check()?;
         }
         match store {
-            Store::Cached => convert(part, from, Some(rescale), window, tier),
-            Store::Streamed => convert_streamed(part, from, Some(rescale), &mut window, &mut scratch, tier),
+            StoreHint::Cached => convert(part, from, Some(rescale), window, tier),
+            StoreHint::Streamed => convert_streamed(part, from, Some(rescale), &mut window, &mut scratch, tier),
         }
         .map_err(|at| refused(start + at))?;
     }
@@ -67,7 +65,7 @@ mod tests {
     fn parts_meet_without_a_gap() {
         let stop = AtomicBool::new(false);
         let watch = Cancel { stop: &stop, poll: None };
-        let src: Vec<u16> = (0..4096_u16).cycle().take(BEAT_BYTES / 2 + 5).collect();
+        let src: Vec<u16> = (0..4096_u16).cycle().take(CANCEL_INTERVAL_BYTES / 2 + 5).collect();
         for tier in CpuLevel::available() {
             let mut out = vec![0.0; src.len()];
             rescale_into(Samples::U16(&src), RESCALE, SamplesMut::F32(&mut out), false, watch, tier).unwrap();
@@ -91,14 +89,14 @@ mod tests {
     fn refusals_name_the_sample_of_all() {
         let stop = AtomicBool::new(false);
         let watch = Cancel { stop: &stop, poll: None };
-        let mut src = vec![1024_u16; BEAT_BYTES + 10];
-        src[BEAT_BYTES + 3] = 0;
+        let mut src = vec![1024_u16; CANCEL_INTERVAL_BYTES + 10];
+        src[CANCEL_INTERVAL_BYTES + 3] = 0;
         let mut out = vec![0_u8; src.len()];
         let result =
             rescale_into(Samples::U16(&src), RESCALE, SamplesMut::U8(&mut out), false, watch, CpuLevel::PORTABLE);
         let error = result.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Output);
-        assert_eq!(error.message(), format!("the value of sample {} is not exact in uint8", BEAT_BYTES + 3));
+        assert_eq!(error.message(), format!("the value of sample {} is not exact in uint8", CANCEL_INTERVAL_BYTES + 3));
         let result =
             rescale_into(Samples::U16(&[1]), RESCALE, SamplesMut::U8(&mut []), false, watch, CpuLevel::PORTABLE);
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Output);
@@ -113,11 +111,11 @@ mod tests {
             looks.get() == 2
         };
         let watch = Cancel { stop: &stop, poll: Some(&poll) };
-        let src = vec![1_i16; BEAT_BYTES];
+        let src = vec![1_i16; CANCEL_INTERVAL_BYTES];
         let mut out = vec![0.0_f32; src.len()];
         let result =
             rescale_into(Samples::I16(&src), RESCALE, SamplesMut::F32(&mut out), false, watch, CpuLevel::PORTABLE);
         assert_eq!(result.unwrap_err().kind(), ErrorKind::Interrupted);
-        assert_eq!((out[BEAT_BYTES / 4 - 1], out[BEAT_BYTES / 4]), (-1023.0, 0.0));
+        assert_eq!((out[CANCEL_INTERVAL_BYTES / 4 - 1], out[CANCEL_INTERVAL_BYTES / 4]), (-1023.0, 0.0));
     }
 }

@@ -1,7 +1,7 @@
 //! Colour conversion of `YBR_FULL` to RGB.
 
-use crate::CpuLevel;
 use crate::error::{Result, output};
+use crate::kernel::CpuLevel;
 use crate::kernel::ybr;
 
 /// Converts 8-bit `YBR_FULL` pixels (Y, Cb, Cr interleaved) to RGB in place. The values equal those of pydicom.

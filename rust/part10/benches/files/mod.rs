@@ -10,7 +10,7 @@
 mod write;
 
 use dicoxide_core::frames::{FramesOutput, check_frames, decode_frames};
-use dicoxide_core::{DecodeOptions, Job, Limits, SamplesBuf, TransferSyntax};
+use dicoxide_core::{DecodeOptions, FrameContext, Limits, SamplesBuf, TransferSyntax};
 use dicoxide_part10::{Image, Object, Source, open};
 use flate2::{Compression, write::DeflateEncoder};
 use std::io::Write;
@@ -229,7 +229,7 @@ pub(crate) fn memory(source: &Source) -> SamplesBuf {
     let (_, _, info, table) = image.frames(&object).expect("an image");
     let samples = info.samples() * table.frame_count();
     // Not zeroed, so that the pages are mapped before the measurement.
-    SamplesBuf::new(info.type_name(), samples, |bytes| Ok(vec![1; bytes.div_ceil(8)])).unwrap().unwrap()
+    SamplesBuf::new(info.sample_type(), samples, |words| Ok(vec![1; words])).unwrap()
 }
 
 /// Opens a file and decodes all its frames on one thread, as `dicoxide.decode(path)` does.
@@ -240,7 +240,7 @@ pub(crate) fn decode(source: &Source, out: &mut SamplesBuf) {
     let data = image.pixel_data(&object);
     let indices: Vec<usize> = (0..table.frame_count()).collect();
     check_frames(&table, data, &indices, &info, codec, &limits).expect("frames of sufficient length");
-    let job = Job { syntax, info: &info, limits: &limits, options: DecodeOptions::default() };
+    let job = FrameContext { syntax, info: &info, limits: &limits, options: DecodeOptions::default() };
     let out = FramesOutput { samples: out.as_mut(), rescales: &[], is_warm: true };
     let summary = decode_frames(&job, &table, data, &indices, out, 1, &|| false).expect("valid frames");
     assert!(summary.deviations.is_empty(), "{:?}", summary.deviations);

@@ -8,8 +8,8 @@ use crate::{Named, Path};
 use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
 use dicoxide_core::pixel::{bits, ybr};
 use dicoxide_core::{
-    Attributes, CpuLevel, DecodeOptions, EntropyMode, FrameBytes, FrameInfo, Job, Limits, OutputOptions, Rescale,
-    Samples, SamplesBuf, TransferSyntax, Workspace, decode_frame,
+    Attributes, CpuLevel, DecodeOptions, EntropyMode, FrameBytes, FrameContext, FrameInfo, Limits, OutputOptions,
+    Rescale, SampleType, Samples, SamplesBuf, TransferSyntax, Workspace, decode_frame,
 };
 use std::hint::black_box;
 
@@ -21,44 +21,62 @@ pub(crate) const PATHS: &[Named] = &[
     ("native rgb in planes", planes),
     ("rle 16", || {
         let src = encode::rle(&grey_image(&grey(), SIDE), never_cancelled()).unwrap();
-        decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SIDE), src, OutputOptions::default(), None)
+        decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SIDE), src, OutputOptions::default(), EntropyMode::default())
     }),
     ("rle rgb", || {
         let src = encode::rle(&colour_image(&colour()), never_cancelled()).unwrap();
-        decoding(TransferSyntax::RLE_LOSSLESS, colour_info(), src, OutputOptions::default(), None)
+        decoding(TransferSyntax::RLE_LOSSLESS, colour_info(), src, OutputOptions::default(), EntropyMode::default())
     }),
-    ("jpeg lossless serial", || jpeg(twelve_bits(), OutputOptions::default(), Some(EntropyMode::Serial))),
-    ("jpeg lossless speculative", || jpeg(twelve_bits(), OutputOptions::default(), Some(EntropyMode::Speculative))),
+    ("jpeg lossless serial", || jpeg(twelve_bits(), OutputOptions::default(), EntropyMode::Serial)),
+    ("jpeg lossless speculative", || jpeg(twelve_bits(), OutputOptions::default(), EntropyMode::Speculative)),
     ("jpeg lossless restarts", || {
-        jpeg(Parameters { restart_interval: 16 * SIDE, ..twelve_bits() }, OutputOptions::default(), None)
+        jpeg(
+            Parameters { restart_interval: 16 * SIDE, ..twelve_bits() },
+            OutputOptions::default(),
+            EntropyMode::default(),
+        )
     }),
-    ("jpeg lossless sv 6", || jpeg(Parameters { selection_value: 6, ..twelve_bits() }, OutputOptions::default(), None)),
-    ("jpeg lossless rescaled", || jpeg(twelve_bits(), rescaled(), None)),
+    ("jpeg lossless sv 6", || {
+        jpeg(Parameters { selection_value: 6, ..twelve_bits() }, OutputOptions::default(), EntropyMode::default())
+    }),
+    ("jpeg lossless rescaled", || jpeg(twelve_bits(), rescaled(), EntropyMode::default())),
     ("jpeg lossless rgb", || {
         let src = lossless_colour(&colour());
-        decoding(TransferSyntax::JPEG_LOSSLESS_SV1, colour_info(), src, OutputOptions::default(), None)
+        decoding(
+            TransferSyntax::JPEG_LOSSLESS_SV1,
+            colour_info(),
+            src,
+            OutputOptions::default(),
+            EntropyMode::default(),
+        )
     }),
     ("small rle 16", || {
         let src = encode::rle(&grey_image(&small_grey(), SMALL), never_cancelled()).unwrap();
-        decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SMALL), src, OutputOptions::default(), None)
+        decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SMALL), src, OutputOptions::default(), EntropyMode::default())
     }),
     ("small rle rgb", || {
         let samples = small_bytes(3);
         let image = Image { samples: Samples::U8(&samples), rows: SMALL, columns: SMALL, samples_per_pixel: 3 };
         let info = FrameInfo::new(attributes(SMALL, 8, 8, 3)).unwrap();
         let src = encode::rle(&image, never_cancelled()).unwrap();
-        decoding(TransferSyntax::RLE_LOSSLESS, info, src, OutputOptions::default(), None)
+        decoding(TransferSyntax::RLE_LOSSLESS, info, src, OutputOptions::default(), EntropyMode::default())
     }),
     ("small jpeg lossless 8", || {
         let samples = small_bytes(1);
         let image = Image { samples: Samples::U8(&samples), rows: SMALL, columns: SMALL, samples_per_pixel: 1 };
         let info = FrameInfo::new(attributes(SMALL, 8, 8, 1)).unwrap();
         let src = encode::jpeg_lossless(&image, Parameters::default(), never_cancelled()).unwrap();
-        decoding(TransferSyntax::JPEG_LOSSLESS_SV1, info, src, OutputOptions::default(), None)
+        decoding(TransferSyntax::JPEG_LOSSLESS_SV1, info, src, OutputOptions::default(), EntropyMode::default())
     }),
     ("small jpeg lossless 16", || {
         let src = lossless(&small_grey(), SMALL, twelve_bits());
-        decoding(TransferSyntax::JPEG_LOSSLESS_SV1, grey_info(SMALL), src, OutputOptions::default(), None)
+        decoding(
+            TransferSyntax::JPEG_LOSSLESS_SV1,
+            grey_info(SMALL),
+            src,
+            OutputOptions::default(),
+            EntropyMode::default(),
+        )
     }),
     ("encode jpeg lossless", || {
         let samples = grey();
@@ -104,22 +122,16 @@ fn rescaled() -> OutputOptions {
     OutputOptions { rescale: Some(Rescale { slope: 1.0, intercept: -1024.0 }), ..OutputOptions::default() }
 }
 
-fn decoding(
-    syntax: TransferSyntax,
-    info: FrameInfo,
-    src: Vec<u8>,
-    finish: OutputOptions,
-    way: Option<EntropyMode>,
-) -> Path {
+fn decoding(syntax: TransferSyntax, info: FrameInfo, src: Vec<u8>, output: OutputOptions, mode: EntropyMode) -> Path {
     let (limits, mut workspace) = (Limits::default(), Workspace::default());
-    let name = if finish.rescale.is_some() { "float32" } else { info.type_name() };
-    let mut out = SamplesBuf::new(name, info.samples(), |bytes| Ok(vec![1; bytes.div_ceil(8)])).unwrap().unwrap();
+    let sample_type = if output.rescale.is_some() { SampleType::F32 } else { info.sample_type() };
+    let mut out = SamplesBuf::new(sample_type, info.samples(), |words| Ok(vec![1; words])).unwrap();
     Box::new(move || {
-        let job = Job {
+        let job = FrameContext {
             syntax,
             info: &info,
             limits: &limits,
-            options: DecodeOptions { finish, way, ..DecodeOptions::default() },
+            options: DecodeOptions { output, codec: mode.into(), ..DecodeOptions::default() },
         };
         decode_frame(&job, FrameBytes::from(black_box(&src[..])), out.as_mut(), &mut workspace, never_cancelled())
             .unwrap();
@@ -127,29 +139,29 @@ fn decoding(
 }
 
 /// Native frames of 12-bit samples in 16 bits.
-fn native(syntax: TransferSyntax, finish: OutputOptions) -> Path {
+fn native(syntax: TransferSyntax, output: OutputOptions) -> Path {
     let samples = grey();
     let src = if syntax.is_big_endian() {
         samples.iter().flat_map(|value| value.to_be_bytes()).collect()
     } else {
         bytes(&samples)
     };
-    decoding(syntax, grey_info(SIDE), src, finish, None)
+    decoding(syntax, grey_info(SIDE), src, output, EntropyMode::default())
 }
 
 fn packed_bits() -> Path {
     let info = FrameInfo::new(attributes(SIDE, 1, 1, 1)).unwrap();
     let mut src = bytes(&grey());
     src.truncate(info.samples() / 8);
-    decoding(little_endian(), info, src, OutputOptions::default(), None)
+    decoding(little_endian(), info, src, OutputOptions::default(), EntropyMode::default())
 }
 
 fn planes() -> Path {
     let info = FrameInfo::new(Attributes { planar_configuration: 1, ..attributes(SIDE, 8, 8, 3) }).unwrap();
-    decoding(little_endian(), info, colour(), OutputOptions::default(), None)
+    decoding(little_endian(), info, colour(), OutputOptions::default(), EntropyMode::default())
 }
 
-fn jpeg(parameters: Parameters, finish: OutputOptions, way: Option<EntropyMode>) -> Path {
+fn jpeg(parameters: Parameters, output: OutputOptions, mode: EntropyMode) -> Path {
     let src = lossless(&grey(), SIDE, parameters);
-    decoding(lossless_syntax(parameters.selection_value), grey_info(SIDE), src, finish, way)
+    decoding(lossless_syntax(parameters.selection_value), grey_info(SIDE), src, output, mode)
 }

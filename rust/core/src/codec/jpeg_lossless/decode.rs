@@ -31,7 +31,7 @@ pub(super) fn decode_frame(
     context: &FrameContext<'_>,
     output: &mut Output<'_>,
 ) -> Result<(EntropyMode, Vec<Deviation>)> {
-    let (level, mode, limits) = (output.tier(), context.way, context.limits);
+    let (level, mode, limits) = (output.cpu_level(), context.options.codec.entropy_mode, context.limits);
     let ScratchBuffers { streams: stream_buffers, chunks, workers } = scratch;
     stream_buffers.resize_with(stream_buffers.len().max(plan.scans.len()), StreamBuffers::default);
     let mut streams = Vec::with_capacity(plan.scans.len());
@@ -71,8 +71,8 @@ pub(super) fn decode_frames(
     context: &FrameContext<'_>,
     frames: &mut [(FrameBytes<'_>, Output<'_>)],
 ) -> Vec<Result<(EntropyMode, Vec<Deviation>)>> {
-    let mode = context.way.min(EntropyMode::Lanes);
-    let level = frames.first().map_or(CpuLevel::PORTABLE, |(_, output)| output.tier());
+    let mode = context.options.codec.entropy_mode.min(EntropyMode::Lanes);
+    let level = frames.first().map_or(CpuLevel::PORTABLE, |(_, output)| output.cpu_level());
     let mut results: Vec<Result<(EntropyMode, Vec<Deviation>)>> =
         plans.iter().map(|_| Ok((mode, Vec::new()))).collect();
     let scan_count = plans.iter().flatten().map(|plan| plan.scans.len()).sum();
@@ -161,7 +161,7 @@ fn output_rows(plan: &Plan<'_>, streams: &mut [Stream<'_>], level: CpuLevel, out
     let rows = streams.iter().map(Stream::rows_ready).min().unwrap_or(0);
     let (mut first_pixel, end) = (0, rows * plan.columns);
     while first_pixel < end {
-        let block = output.block(end - first_pixel);
+        let block = output.block(end - first_pixel)?;
         let pixels = block.len() / (plan.components * plan.sample_bytes);
         if pixels == 0 {
             debug_assert!(false, "the output has as many pixels as the plan");

@@ -34,7 +34,7 @@ pub(super) struct Scan {
 
 /// The header of a codestream.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(in crate::codec) struct Header {
     pub(super) frame: FrameHeader,
     /// Number of lines, from the frame header or DNL.
     pub(super) lines: u16,
@@ -94,44 +94,6 @@ impl Header {
             }
         }
     }
-}
-
-/// Size of a codestream's image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dimensions {
-    /// Number of lines.
-    pub rows: u16,
-    /// Samples per line.
-    pub columns: u16,
-    /// Components.
-    pub components: usize,
-    /// Bits of a sample, 2 to 16.
-    pub precision: u8,
-}
-
-/// Reads the size of a codestream's image: the segments up to the frame header, or all if DNL gives the number of lines.
-///
-/// # Errors
-/// Those of decoding.
-///
-/// # Standard
-/// ITU-T T.81 B.2.2, B.2.5.
-pub fn dimensions(bytes: &[u8]) -> Result<Dimensions> {
-    let level = CpuLevel::best();
-    let mut segments = Segments::new(bytes)?;
-    let mut reader = HeaderReader::default();
-    while reader.frame.is_none()
-        && let Some(segment) = segments.next().transpose()?
-        && segment.marker.code != EOI
-    {
-        reader.read_segment(bytes, segment, &mut segments, level)?;
-    }
-    let (lines, frame) = match reader.frame {
-        Some(frame) if frame.lines > 0 => (frame.lines, frame),
-        _ => Header::parse(bytes, level).map(|header| (header.lines, header.frame))?,
-    };
-    let FrameHeader { columns, precision, components, .. } = frame;
-    Ok(Dimensions { rows: lines, columns, components: components.len(), precision })
 }
 
 /// Checks that all components have the size of the image. A single one has it whatever its factors are (A.2.2).

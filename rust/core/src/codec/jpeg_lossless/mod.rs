@@ -10,8 +10,9 @@ mod plan;
 mod self_sync;
 mod stream;
 
-use super::t81::colour;
-use super::{Codec, EntropyMode, FrameContext, Scratch, too_short};
+use super::t81::colour::{self, Application};
+use super::{CodecState, EntropyMode, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
+use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result};
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
 use crate::kernel::CpuLevel;
@@ -19,24 +20,23 @@ use crate::output::Output;
 use crate::syntax::TransferSyntax;
 use decode::ScratchBuffers;
 use header::Header;
-pub use header::{Dimensions, dimensions};
 use plan::{Plan, Tables};
 
 pub(super) struct JpegLossless;
 
-/// Frames of up to so many samples are decoded together: chunks of their own would be too short to gain much.
+/// Samples of the largest frames that are decoded in batches: chunks within such a frame would be too short to gain much.
 const MAX_BATCHED_SAMPLES: usize = 1 << 16;
-/// So many at once: twice the lanes, so that one that ends early leaves none idle.
+/// Frames of a batch: twice the number of lanes, so that a frame that ends early leaves no lane idle.
 const BATCH_SIZE: usize = 8;
 
-/// What is kept from frame to frame.
+/// State of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
 struct DecoderState {
     tables: Tables,
     scratch: ScratchBuffers,
 }
 
-impl Codec for JpegLossless {
+impl FrameFormat for JpegLossless {
     fn name(&self) -> &'static str {
         "jpeg_lossless"
     }
@@ -55,70 +55,85 @@ impl Codec for JpegLossless {
     }
 
     fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
-        // Frames of other processes may be as short: they need less than a bit for a sample.
-        let header = Header::parse(frame, CpuLevel::best()).and_then(|header| plan::check_attributes(&header, info));
+        // Frames of other processes may be shorter: they need less than a bit per sample.
+        let header = Header::parse(frame, CpuLevel::best())
+            .and_then(|header| agreement::check_size(&codestream_info(&header), info));
         header.err().unwrap_or_else(|| too_short(frame, self.min_frame_bytes(info)))
+    }
+}
+
+/// What the header declares of the image.
+fn codestream_info(header: &Header) -> CodestreamInfo {
+    let application = Application { is_jfif: header.is_jfif, adobe_transform: None };
+    let claims = colour::claims(&header.frame, &application);
+    colour::codestream_info(&header.frame, (header.lines, header.lines_offset), claims)
+}
+
+impl FrameDecoder for JpegLossless {
+    type Header = Header;
+
+    const CODESTREAM: Option<CodestreamFormat> = Some(CodestreamFormat::JpegLossless);
+
+    fn read_header(
+        &self,
+        frame: FrameBytes<'_>,
+        context: &FrameContext<'_>,
+    ) -> Result<(Option<CodestreamInfo>, Header)> {
+        let header = Header::parse(frame.bytes, context.options.cpu_level)?;
+        Ok((Some(codestream_info(&header)), header))
     }
 
     fn decode(
         &self,
         frame: FrameBytes<'_>,
+        header: Header,
         context: &FrameContext<'_>,
-        scratch: &mut Scratch,
-        sink: &mut Output<'_>,
+        state: &mut CodecState,
+        output: &mut Output<'_>,
     ) -> Result<Decoded> {
-        scratch.with(|DecoderState { tables, scratch }| {
+        state.with(|DecoderState { tables, scratch }| {
             tables.shrink();
-            let recipe = open(frame, context, tables, sink)?;
-            let scanned = decode::decode_frame(&recipe, tables, scratch, context, sink);
-            close(recipe, scanned, sink)
+            let plan = Plan::new(frame.bytes, header, context, tables)?;
+            let decoded = decode::decode_frame(&plan, tables, scratch, context, output);
+            report(plan, decoded, output)
         })
     }
 
-    fn together(&self, info: &FrameInfo) -> usize {
+    fn batch_size(&self, info: &FrameInfo) -> usize {
         if info.samples() <= MAX_BATCHED_SAMPLES { BATCH_SIZE } else { 1 }
     }
 
     fn decode_batch(
         &self,
+        headers: Vec<Header>,
         context: &FrameContext<'_>,
-        scratch: &mut Scratch,
+        state: &mut CodecState,
         frames: &mut [(FrameBytes<'_>, Output<'_>)],
     ) -> Vec<Result<Decoded>> {
-        if frames.len() == 1 || context.way == EntropyMode::Serial {
-            return frames.iter_mut().map(|(frame, sink)| self.decode(*frame, context, scratch, sink)).collect();
+        if frames.len() == 1 || context.options.codec.entropy_mode == EntropyMode::Serial {
+            let frames = headers.into_iter().zip(frames);
+            return frames
+                .map(|(header, (frame, output))| self.decode(*frame, header, context, state, output))
+                .collect();
         }
-        scratch.with(|DecoderState { tables, scratch }| {
+        state.with(|DecoderState { tables, scratch }| {
             tables.shrink();
-            let recipes: Vec<_> = frames.iter_mut().map(|(frame, sink)| open(*frame, context, tables, sink)).collect();
-            let scanned = decode::decode_frames(&recipes, tables, scratch, context, frames);
-            let closed = recipes.into_iter().zip(scanned).zip(frames);
-            closed.map(|((recipe, scanned), (_, sink))| close(recipe?, scanned, sink)).collect()
+            let opened = headers.into_iter().zip(frames.iter());
+            let plans: Vec<_> =
+                opened.map(|(header, (frame, _))| Plan::new(frame.bytes, header, context, tables)).collect();
+            let decoded = decode::decode_frames(&plans, tables, scratch, context, frames);
+            let decoded = plans.into_iter().zip(decoded).zip(frames);
+            decoded.map(|((plan, decoded), (_, output))| report(plan?, decoded, output)).collect()
         })
     }
 }
 
-/// Header and recipe of one frame.
-fn open<'a>(
-    frame: FrameBytes<'a>,
-    context: &FrameContext<'_>,
-    tables: &mut Tables,
-    sink: &mut Output<'_>,
-) -> Result<Plan<'a>> {
-    let header = Header::parse(frame.bytes, sink.tier())?;
-    let colour = colour::settle(&header.frame, header.is_jfif, context.info, sink);
-    let mut recipe = Plan::new(frame.bytes, header, context, tables)?;
-    recipe.colour = colour?;
-    Ok(recipe)
-}
-
-/// What is told of a frame that was scanned.
-fn close(recipe: Plan<'_>, scanned: Result<(EntropyMode, Vec<Deviation>)>, sink: &Output<'_>) -> Result<Decoded> {
-    let (way, rest) = scanned?;
-    // Without an end, what lies before it has been told of.
-    let deviations = if recipe.deviations.is_empty() { rest } else { recipe.deviations };
-    let deviations = recipe.colour.into_iter().chain(deviations).collect();
-    Ok(Decoded { precision: Some(recipe.precision), path: way.path(sink.tier()), deviations })
+/// Report of a frame that was decoded.
+fn report(plan: Plan<'_>, decoded: Result<(EntropyMode, Vec<Deviation>)>, output: &Output<'_>) -> Result<Decoded> {
+    let (mode, deviations) = decoded?;
+    // If the EOI marker is missing, the bytes before the end are part of that deviation.
+    let deviations = if plan.deviations.is_empty() { deviations } else { plan.deviations };
+    Ok(Decoded { code_path: mode.code_path(output.cpu_level()), deviations })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::header::{Header, Scan};
 use crate::codec::FrameContext;
 use crate::codec::t81::headers::MAX_SCAN_COMPONENTS;
 use crate::codec::t81::huffman::HuffmanTable;
-use crate::error::{Result, malformed, mismatch, truncated, unsupported};
+use crate::error::{Result, malformed, truncated};
 use crate::frame::{Deviation, FrameInfo};
 use crate::kernel::huffman::Table;
 use std::ops::Range;
@@ -53,14 +53,10 @@ pub(super) struct Plan<'a> {
     pub(super) components: usize,
     /// Bytes of a stored sample; more than two if Bits Allocated is more than 16.
     pub(super) sample_bytes: usize,
-    /// Precision P in bits.
-    pub(super) precision: u32,
     /// The low P bits.
     pub(super) mask: u16,
     pub(super) scans: Vec<ScanPlan>,
     pub(super) deviations: Vec<Deviation>,
-    /// Set if the colour of the codestream contradicts the data set.
-    pub(super) colour: Option<Deviation>,
 }
 
 /// Look-up tables of the last frames of one thread.
@@ -115,10 +111,10 @@ pub(super) fn min_frame_bytes(info: &FrameInfo) -> u64 {
 }
 
 impl<'a> Plan<'a> {
-    /// Checks the header against the attributes, and builds the look-up tables.
+    /// Plans the decoding of a frame whose header agrees with the attributes, and builds the look-up tables.
     ///
     /// # Errors
-    /// `Mismatch` if header and attributes contradict each other, `Truncated` if the data cannot hold the samples at one
+    /// `Truncated` if the data cannot hold the samples at one
     /// bit each.
     pub(super) fn new(
         frame: &'a [u8],
@@ -127,7 +123,6 @@ impl<'a> Plan<'a> {
         tables: &mut Tables,
     ) -> Result<Self> {
         let info = context.info;
-        check_attributes(&header, info)?;
         let components = header.frame.components.len();
         let (rows, columns) = (usize::from(header.lines), usize::from(header.frame.columns));
         let precision = header.frame.precision;
@@ -137,11 +132,9 @@ impl<'a> Plan<'a> {
             columns,
             components,
             sample_bytes: info.sample_bytes(),
-            precision: precision.into(),
             mask: u16::MAX >> (16 - precision.clamp(1, 16)),
             scans: Vec::with_capacity(header.scans.len()),
             deviations: header.deviations,
-            colour: None,
         };
         for scan in header.scans {
             plan.scans.push(plan_scan(scan, rows, columns, precision, tables)?);
@@ -155,41 +148,6 @@ impl Plan<'_> {
     pub(super) fn segment_symbols(&self, scan: &ScanPlan, segment: usize) -> usize {
         scan.segment_rows(segment, self.rows) * self.columns * scan.components.len()
     }
-}
-
-/// Checks what both the codestream and the data set declare.
-///
-/// # Errors
-/// `Mismatch`; `Unsupported` for attributes that are not of integer samples.
-pub(super) fn check_attributes(header: &Header, info: &FrameInfo) -> Result<()> {
-    let attributes = info.attributes();
-    let frame = &header.frame;
-    let differ = |name: &str, found: u32, expected: u32, offset: usize| {
-        let text = format!("{name} {found} found in the codestream, {expected} in the data set");
-        Err(mismatch(text, "PS3.5 8.2.1").at(offset))
-    };
-    if u32::from(header.lines) != attributes.rows {
-        return differ("number of lines", header.lines.into(), attributes.rows, header.lines_offset);
-    }
-    if u32::from(frame.columns) != attributes.columns {
-        return differ("samples per line", frame.columns.into(), attributes.columns, frame.offset + 3);
-    }
-    if frame.components.len() != attributes.samples_per_pixel as usize {
-        let found = u32::try_from(frame.components.len()).unwrap_or(u32::MAX);
-        return differ("number of components", found, attributes.samples_per_pixel, frame.offset + 5);
-    }
-    if u32::from(frame.precision) > attributes.bits_allocated {
-        let text = format!(
-            "precision {} found in the codestream, bits allocated {} in the data set",
-            frame.precision, attributes.bits_allocated
-        );
-        return Err(mismatch(text, "PS3.5 8.2.1").at(frame.offset));
-    }
-    if info.is_float() || info.is_bit_packed() {
-        let text = format!("bits allocated {} found, 8 or more integer bits expected", attributes.bits_allocated);
-        return Err(unsupported(text, "PS3.5 8.2.1"));
-    }
-    Ok(())
 }
 
 fn plan_scan(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &mut Tables) -> Result<ScanPlan> {

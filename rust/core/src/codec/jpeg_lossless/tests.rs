@@ -46,12 +46,12 @@ pub(super) fn info_of(rows: u32, columns: u32, samples_per_pixel: u32) -> FrameI
 fn decode(frame: &[u8], max_bytes: u64, tier: CpuLevel, way: EntropyMode) -> Result<(Vec<u16>, &'static str)> {
     let info = info_of(ROWS.into(), COLUMNS.into(), 1);
     let limits = Limits::new(Some(max_bytes));
-    let options = DecodeOptions { tier, way: Some(way), ..DecodeOptions::default() };
-    let job = Job { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options };
+    let options = DecodeOptions { cpu_level: tier, codec: way.into(), ..DecodeOptions::default() };
+    let job = FrameContext { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options };
     let mut out = vec![0; info.samples()];
     let watch = Cancel { stop: &AtomicBool::new(false), poll: None };
     let decoded = decode_frame(&job, frame.into(), SamplesMut::U16(&mut out), &mut Workspace::default(), watch)?;
-    Ok((out, decoded.path))
+    Ok((out, decoded.code_path))
 }
 
 #[test]

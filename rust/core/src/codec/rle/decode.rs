@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! segment ─ fill ─► scratch plane │ block of samples │ what the last run gave too much │ room for a step │
-//! segment ─ fill ─► scratch plane │       ⋮ interleave ──► sink        └── moved to the front of the next block
+//! segment ─ fill ─► scratch plane │       ⋮ interleave ──► output        └── moved to the front of the next block
 //! ```
 
 use super::header::MAX_SEGMENTS;
@@ -26,81 +26,81 @@ const APART: usize = 64;
 /// Decodes all segments and says which were not as the standard wants them.
 ///
 /// # Errors
-/// `Truncated` if a segment ends before its plane, `LimitExceeded`, and the sink's own.
-pub(super) fn scan(
-    recipe: &Plan<'_>,
+/// `Truncated` if a segment ends before its plane, `LimitExceeded`, and the output's own.
+pub(super) fn decode(
+    plan: &Plan<'_>,
     limits: &Limits,
     scratch: &mut Vec<u8>,
-    sink: &mut Output<'_>,
+    output: &mut Output<'_>,
 ) -> Result<Vec<Deviation>> {
-    let ends = match recipe.planes() {
-        [segment] if recipe.bit_packed => packed_bits(segment, recipe, limits, scratch, sink)?,
-        [segment] => match straight(segment, recipe, sink)? {
+    let ends = match plan.planes() {
+        [segment] if plan.bit_packed => packed_bits(segment, plan, limits, scratch, output)?,
+        [segment] => match straight(segment, plan, output)? {
             Some(ends) => ends,
-            None => blocks(recipe, limits, scratch, sink)?,
+            None => blocks(plan, limits, scratch, output)?,
         },
-        _ => blocks(recipe, limits, scratch, sink)?,
+        _ => blocks(plan, limits, scratch, output)?,
     };
     let mut deviations = Vec::new();
-    for (plane, segment) in recipe.segments() {
+    for (plane, segment) in plan.segments() {
         deviations.extend(match ends.get(plane) {
             // The plane ended with a run.
             Some(Position { src, out: 0 }) => segment.rest_after(*src),
-            _ => segment.survey(recipe.plane_bytes)?,
+            _ => segment.survey(plan.plane_bytes)?,
         });
     }
     Ok(deviations)
 }
 
-/// Where each segment stands: `out` counts from the end of what the sink has.
+/// Where each segment stands: `out` counts from the end of what the output has.
 type Positions = [Position; MAX_SEGMENTS];
 
-/// One plane of bytes, decoded into the output itself. `None` where the sink has no room for all of it at once.
-fn straight(segment: &Segment<'_>, recipe: &Plan<'_>, sink: &mut Output<'_>) -> Result<Option<Positions>> {
-    let tier = sink.tier();
-    let out = sink.block(recipe.plane_bytes);
-    if out.len() != recipe.plane_bytes {
+/// One plane of bytes, decoded into the output itself. `None` where the output has no room for all of it at once.
+fn straight(segment: &Segment<'_>, plan: &Plan<'_>, output: &mut Output<'_>) -> Result<Option<Positions>> {
+    let cpu_level = output.cpu_level();
+    let out = output.block(plan.plane_bytes)?;
+    if out.len() != plan.plane_bytes {
         return Ok(None);
     }
-    let mut lane = lane(segment, recipe);
-    for end in (0..recipe.plane_bytes).step_by(STRAIGHT_BYTES) {
-        if !lane.fill(out, recipe.plane_bytes.min(end + STRAIGHT_BYTES), &[], tier) {
-            return Err(cut(recipe));
+    let mut lane = lane(segment, plan);
+    for end in (0..plan.plane_bytes).step_by(STRAIGHT_BYTES) {
+        if !lane.fill(out, plan.plane_bytes.min(end + STRAIGHT_BYTES), &[], cpu_level) {
+            return Err(cut(plan));
         }
     }
-    sink.commit(recipe.plane_bytes)?;
-    lane.take(recipe.plane_bytes);
+    output.commit(plan.plane_bytes)?;
+    lane.take(plan.plane_bytes);
     Ok(Some(one(&lane)))
 }
 
 /// Any number of planes, by way of scratch.
-fn blocks(recipe: &Plan<'_>, limits: &Limits, scratch: &mut Vec<u8>, sink: &mut Output<'_>) -> Result<Positions> {
-    let count = recipe.planes().len();
-    let (pitch, scratch) = planes_of(scratch, count, recipe, limits)?;
+fn blocks(plan: &Plan<'_>, limits: &Limits, scratch: &mut Vec<u8>, output: &mut Output<'_>) -> Result<Positions> {
+    let count = plan.planes().len();
+    let (pitch, scratch) = planes_of(scratch, count, plan, limits)?;
     let mut lanes = [Lane::default(); MAX_SEGMENTS];
-    for (to, segment) in lanes.iter_mut().zip(recipe.planes()) {
-        *to = lane(segment, recipe);
+    for (to, segment) in lanes.iter_mut().zip(plan.planes()) {
+        *to = lane(segment, plan);
     }
     let lanes = lanes.get_mut(..count).unwrap_or_default();
-    let prefetch = recipe.plane_bytes * count >= PREFETCH_BYTES;
-    while sink.pixels_left() > 0 {
-        let tier = sink.tier();
-        let block = sink.block(BLOCK_BYTES);
+    let prefetch = plan.plane_bytes * count >= PREFETCH_BYTES;
+    while output.pixels_left() > 0 {
+        let cpu_level = output.cpu_level();
+        let block = output.block(BLOCK_BYTES)?;
         let pixels = block.len() / count;
         let share = if prefetch { pixels } else { 0 };
-        fill_together(lanes, scratch, pitch, pixels, tier);
+        fill_together(lanes, scratch, pitch, pixels, cpu_level);
         for (index, (lane, plane)) in lanes.iter_mut().zip(scratch.chunks_exact_mut(pitch)).enumerate() {
             let ahead = block.get(index * share..(index + 1) * share).unwrap_or_default();
-            if !lane.fill(plane, pixels, ahead, tier) {
-                return Err(cut(recipe));
+            if !lane.fill(plane, pixels, ahead, cpu_level) {
+                return Err(cut(plan));
             }
         }
         let mut parts: [&[u8]; MAX_SEGMENTS] = [&[]; MAX_SEGMENTS];
         for (part, plane) in parts.iter_mut().zip(scratch.chunks_exact(pitch)) {
             *part = plane.get(..pixels).unwrap_or_default();
         }
-        interleave::interleave(parts.get(..count).unwrap_or_default(), 1, block, tier);
-        sink.commit(pixels)?;
+        interleave::interleave(parts.get(..count).unwrap_or_default(), 1, block, cpu_level);
+        output.commit(pixels)?;
         for (lane, plane) in lanes.iter_mut().zip(scratch.chunks_exact_mut(pitch)) {
             keep_rest(lane, plane, pixels);
         }
@@ -115,26 +115,26 @@ fn blocks(recipe: &Plan<'_>, limits: &Limits, scratch: &mut Vec<u8>, sink: &mut 
 /// One plane of bits: eight pixels a byte, one run of bits over the whole frame.
 fn packed_bits(
     segment: &Segment<'_>,
-    recipe: &Plan<'_>,
+    plan: &Plan<'_>,
     limits: &Limits,
     scratch: &mut Vec<u8>,
-    sink: &mut Output<'_>,
+    output: &mut Output<'_>,
 ) -> Result<Positions> {
-    let (_, plane) = planes_of(scratch, 1, recipe, limits)?;
-    let mut lane = lane(segment, recipe);
+    let (_, plane) = planes_of(scratch, 1, plan, limits)?;
+    let mut lane = lane(segment, plan);
     let mut offset_bits = 0;
-    while sink.pixels_left() > 0 {
-        let tier = sink.tier();
-        let block = sink.block(BLOCK_BYTES * 8 - offset_bits);
+    while output.pixels_left() > 0 {
+        let cpu_level = output.cpu_level();
+        let block = output.block(BLOCK_BYTES * 8 - offset_bits)?;
         let pixels = block.len();
         let bits = offset_bits + pixels;
-        if !lane.fill(plane, bits.div_ceil(8), &[], tier) {
-            return Err(cut(recipe));
+        if !lane.fill(plane, bits.div_ceil(8), &[], cpu_level) {
+            return Err(cut(plan));
         }
         // At most 7, by the remainder below.
         #[expect(clippy::cast_possible_truncation, reason = "0 to 7")]
-        bits::unpack(plane, offset_bits as u32, block, tier);
-        sink.commit(pixels)?;
+        bits::unpack(plane, offset_bits as u32, block, cpu_level);
+        output.commit(pixels)?;
         offset_bits = bits % 8;
         keep_rest(&mut lane, plane, bits / 8);
     }
@@ -146,10 +146,10 @@ fn packed_bits(
 fn planes_of<'s>(
     scratch: &'s mut Vec<u8>,
     count: usize,
-    recipe: &Plan<'_>,
+    plan: &Plan<'_>,
     limits: &Limits,
 ) -> Result<(usize, &'s mut [u8])> {
-    let pitch = recipe.plane_bytes.min(BLOCK_BYTES).next_multiple_of(64) + STEP_OUT + APART;
+    let pitch = plan.plane_bytes.min(BLOCK_BYTES).next_multiple_of(64) + STEP_OUT + APART;
     let needed = pitch * count;
     if scratch.len() < needed {
         limits.reserve(needed - scratch.len())?;
@@ -159,8 +159,8 @@ fn planes_of<'s>(
 }
 
 /// A segment at its start.
-fn lane<'a>(segment: &Segment<'a>, recipe: &Plan<'_>) -> Lane<'a> {
-    Lane::new(segment.bytes, segment.has_long_runs(recipe.plane_bytes))
+fn lane<'a>(segment: &Segment<'a>, plan: &Plan<'_>) -> Lane<'a> {
+    Lane::new(segment.bytes, segment.has_long_runs(plan.plane_bytes))
 }
 
 /// Where the only segment stands.
@@ -181,9 +181,8 @@ fn keep_rest(lane: &mut Lane<'_>, plane: &mut [u8], taken: usize) {
 
 /// The error of the first segment that is cut short. Blocks come upon them in another order, so that is found
 /// out here: it is the same however the frame was decoded.
-fn cut(recipe: &Plan<'_>) -> DecodeError {
-    recipe
-        .segments()
-        .find_map(|(_, segment)| segment.survey(recipe.plane_bytes).err())
+fn cut(plan: &Plan<'_>) -> DecodeError {
+    plan.segments()
+        .find_map(|(_, segment)| segment.survey(plan.plane_bytes).err())
         .unwrap_or_else(|| truncated("a segment ends before its plane", "PS3.5 Annex G.3.2"))
 }

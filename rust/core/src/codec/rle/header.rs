@@ -12,7 +12,7 @@ const CLAUSE: &str = "PS3.5 Annex G.5";
 
 /// Where the segments of one frame lie: in rising order, none empty, the last one ends with the frame.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(in crate::codec) struct Header {
     ranges: [Range<usize>; MAX_SEGMENTS],
     count: usize,
     /// What was not as the standard wants it.

@@ -6,7 +6,8 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use super::{Codec, FrameContext, Scratch, too_short};
+use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, too_short};
+use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::output::Output;
@@ -16,7 +17,7 @@ use plan::{Plan, segment_count};
 
 pub(super) struct Rle;
 
-impl Codec for Rle {
+impl FrameFormat for Rle {
     fn name(&self) -> &'static str {
         "rle"
     }
@@ -37,19 +38,32 @@ impl Codec for Rle {
         let header = Header::parse(frame, segment_count(info));
         header.err().unwrap_or_else(|| too_short(frame, self.min_frame_bytes(info)))
     }
+}
+
+impl FrameDecoder for Rle {
+    type Header = Header;
+
+    const CODESTREAM: Option<CodestreamFormat> = None;
+
+    fn read_header(
+        &self,
+        frame: FrameBytes<'_>,
+        context: &FrameContext<'_>,
+    ) -> Result<(Option<CodestreamInfo>, Header)> {
+        Ok((None, Header::parse(frame.bytes, segment_count(context.info))?))
+    }
 
     fn decode(
         &self,
         frame: FrameBytes<'_>,
+        header: Header,
         context: &FrameContext<'_>,
-        scratch: &mut Scratch,
-        sink: &mut Output<'_>,
+        state: &mut CodecState,
+        output: &mut Output<'_>,
     ) -> Result<Decoded> {
-        let header = Header::parse(frame.bytes, segment_count(context.info))?;
-        let recipe = Plan::new(frame.bytes, &header, context)?;
-        let path = sink.tier().name();
+        let plan = Plan::new(frame.bytes, &header, context)?;
         let mut deviations = header.deviations;
-        deviations.extend(scratch.with(|planes| decode::scan(&recipe, context.limits, planes, sink))?);
-        Ok(Decoded { path, deviations, ..Decoded::default() })
+        deviations.extend(state.with(|planes| decode::decode(&plan, context.limits, planes, output))?);
+        Ok(Decoded { code_path: output.cpu_level().name(), deviations })
     }
 }

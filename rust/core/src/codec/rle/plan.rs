@@ -59,7 +59,7 @@ impl<'a> Plan<'a> {
         let bit_packed = info.is_bit_packed();
         let plane_bytes = plane_bytes(info);
         let sample_bytes = info.sample_bytes();
-        let mut recipe =
+        let mut plan =
             Self { planes: [Segment::default(); MAX_SEGMENTS], count: header.ranges().len(), plane_bytes, bit_packed };
         for (index, range) in header.ranges().iter().enumerate() {
             let bytes = frame.get(range.clone()).unwrap_or_default();
@@ -77,15 +77,15 @@ impl<'a> Plan<'a> {
                 .at(range.end));
             }
             let (sample, byte) = (index / sample_bytes, index % sample_bytes);
-            let byte = match context.segment_byte_order {
+            let byte = match context.options.codec.segment_byte_order {
                 SegmentByteOrder::Big => sample_bytes - 1 - byte,
                 SegmentByteOrder::Little => byte,
             };
-            if let Some(plane) = recipe.planes.get_mut(sample * sample_bytes + byte) {
+            if let Some(plane) = plan.planes.get_mut(sample * sample_bytes + byte) {
                 *plane = segment;
             }
         }
-        Ok(recipe)
+        Ok(plan)
     }
 
     /// The segments in the order of the bytes of a pixel.

@@ -1,44 +1,79 @@
-//! What a codestream says of its colour. T.81 gives component identifiers no meaning and leaves colour to others; where a
-//! codestream does tell it, that controls the decompression, not the data set (PS3.5 8.2.1).
+//! Colour that a codestream declares. T.81 gives component identifiers no meaning and leaves colour to other standards; a
+//! codestream that declares it controls the decompression, not the data set (PS3.5 8.2.1).
 
 use super::headers::FrameHeader;
-use crate::error::Result;
-use crate::frame::{Deviation, FrameInfo};
-use crate::output::{Colour, Output};
+use super::marker::{APP0, APP14};
+use crate::codestream::{CodestreamInfo, Colour, ColourClaim, FieldOffsets};
 
-/// How the parameters of the APP0 segment of a JFIF file begin, whose colour is luminance and two colour differences
+/// First bytes of the APP0 parameters of a JFIF file, whose colour is luminance and two colour differences
 /// (ITU-T T.871 10.1).
 const JFIF: &[u8] = b"JFIF\0";
+/// First bytes of the APP14 parameters that Adobe's encoders write; byte 11 is the colour transform.
+const ADOBE: &[u8] = b"Adobe";
+const ADOBE_TRANSFORM_OFFSET: usize = 11;
 
-/// Whether the parameters of an APP0 segment are those of JFIF.
+/// Application data that declares colour.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::codec) struct Application {
+    pub(in crate::codec) is_jfif: bool,
+    /// 0: no transform, RGB; 1: YCbCr.
+    pub(in crate::codec) adobe_transform: Option<u8>,
+}
+
+impl Application {
+    /// Records the parameters of an APP0 or APP14 segment.
+    pub(in crate::codec) fn record(&mut self, code: u8, parameters: &[u8]) {
+        self.is_jfif |= code == APP0 && is_jfif(parameters);
+        if code == APP14 && parameters.starts_with(ADOBE) {
+            self.adobe_transform = parameters.get(ADOBE_TRANSFORM_OFFSET).copied();
+        }
+    }
+}
+
+/// True if the parameters of an APP0 segment are those of JFIF.
 pub(in crate::codec) fn is_jfif(parameters: &[u8]) -> bool {
     parameters.starts_with(JFIF)
 }
 
-/// Tells `sink` of the colour that the codestream has, where it is another one than the data set says, and notes it. Who
-/// takes the samples as they are need not know.
-///
-/// # Errors
-/// `Unsupported` if colour is to be converted that is not of 8 bits.
-pub(in crate::codec) fn settle(
-    frame: &FrameHeader,
-    is_jfif: bool,
-    info: &FrameInfo,
-    sink: &mut Output<'_>,
-) -> Result<Option<Deviation>> {
-    let [first, second, third] = frame.components.as_slice() else { return Ok(None) };
-    if !sink.converts_colour() {
-        return Ok(None);
-    }
-    // No standard gives the letters this meaning, encoders do.
-    let are_letters = matches!(&[first.id, second.id, third.id], b"RGB" | b"rgb");
-    let (colour, what) = if are_letters && info.is_ybr() {
-        (Colour::Rgb, "components R, G and B found in the codestream, colour differences in the data set")
-    } else if is_jfif && info.is_rgb() {
-        (Colour::Ybr, "JFIF found in the codestream, so colour differences, RGB in the data set")
-    } else {
-        return Ok(None);
+/// Colours that a codestream declares, the decisive one first, as libjpeg-turbo decides. Adobe's segment is no part of a
+/// standard that DICOM refers to, so it does not override the data set.
+pub(in crate::codec) fn claims(frame: &FrameHeader, application: &Application) -> [Option<ColourClaim>; 3] {
+    let [first, second, third] = frame.components.as_slice() else { return [None; 3] };
+    let claim = |colour, evidence, overrides_data_set| Some(ColourClaim { colour, evidence, overrides_data_set });
+    let jfif = if application.is_jfif { claim(Colour::Ybr, "JFIF (colour differences)", true) } else { None };
+    let adobe = match application.adobe_transform {
+        Some(0) => claim(Colour::Rgb, "Adobe transform 0 (RGB)", false),
+        Some(1) => claim(Colour::Ybr, "Adobe transform 1 (colour differences)", false),
+        _ => None,
     };
-    sink.set_colour(colour)?;
-    Ok(Some(Deviation::new(what, "PS3.5 8.2.1").at(first.offset)))
+    // No standard gives the letters this meaning, encoders do.
+    let has_rgb_ids = matches!(&[first.id, second.id, third.id], b"RGB" | b"rgb");
+    let ids = if has_rgb_ids { claim(Colour::Rgb, "component identifiers R, G and B", true) } else { None };
+    [jfif, adobe, ids]
+}
+
+/// Description of a codestream by its frame header; `lines` is the number of lines and its offset.
+pub(in crate::codec) fn codestream_info(
+    frame: &FrameHeader,
+    (lines, lines_offset): (u16, usize),
+    colour_claims: [Option<ColourClaim>; 3],
+) -> CodestreamInfo {
+    CodestreamInfo {
+        rows: lines.into(),
+        columns: frame.columns.into(),
+        components: u32::try_from(frame.components.len()).unwrap_or(u32::MAX),
+        precision: frame.precision.into(),
+        is_signed: None,
+        colour_claims,
+        is_lossy: Some(false),
+        resolution_levels: 1,
+        tile: None,
+        offsets: FieldOffsets {
+            rows: lines_offset,
+            columns: frame.offset + 3,
+            components: frame.offset + 5,
+            precision: frame.offset,
+            colour: frame.components.first().map_or(frame.offset, |component| component.offset),
+        },
+    }
 }

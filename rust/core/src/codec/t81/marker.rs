@@ -36,6 +36,8 @@ pub(in crate::codec) const COM: u8 = 0xFE;
 pub(in crate::codec) const RST0: u8 = 0xD0;
 /// The first of sixteen markers for application data.
 pub(in crate::codec) const APP0: u8 = 0xE0;
+/// Application data of Adobe's encoders.
+pub(in crate::codec) const APP14: u8 = 0xEE;
 /// Temporary use in arithmetic coding.
 const TEM: u8 = 0x01;
 

@@ -10,8 +10,8 @@ mod rows;
 mod scan;
 
 use super::{Image, PeriodicCancel};
-use crate::Cancel;
 use crate::error::Result;
+use crate::output::Cancel;
 use plan::Plan;
 
 /// Options of the encoder.

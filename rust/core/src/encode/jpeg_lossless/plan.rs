@@ -3,7 +3,7 @@
 use super::Parameters;
 use crate::encode::Image;
 use crate::error::{DecodeError, Result, output};
-use crate::frame::Samples;
+use crate::sample::Samples;
 
 /// Everything that header and scan need.
 #[derive(Debug)]
@@ -30,7 +30,8 @@ impl<'a> Plan<'a> {
             Samples::U8(_) | Samples::I8(_) => 8,
             Samples::U16(_) | Samples::I16(_) => 16,
             other => {
-                let text = format!("samples of {} found, integers of 8 or 16 bits expected", other.type_name());
+                let text =
+                    format!("samples of {} found, integers of 8 or 16 bits expected", other.sample_type().name());
                 return Err(output(text, "ITU-T T.81 Table B.2"));
             }
         };

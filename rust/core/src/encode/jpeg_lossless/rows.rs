@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use crate::error::{Result, output};
-use crate::frame::Samples;
+use crate::sample::Samples;
 
 /// Computes the differences of consecutive rows. Keeps the row above, so rows are requested from top to bottom.
 pub(super) struct Rows<'r, 'a> {
@@ -67,7 +67,7 @@ impl<'r, 'a> Rows<'r, 'a> {
 
     /// Returns the error of the first sample from `start` on that the precision does not hold.
     #[cold]
-    fn precision_error(&self, start: usize) -> crate::DecodeError {
+    fn precision_error(&self, start: usize) -> crate::error::DecodeError {
         let precision = self.plan.precision;
         let (low, high) = (-(1_i32 << (precision - 1)), 1_i32 << (precision - 1));
         let first_outside = |values: &mut dyn Iterator<Item = i32>, low, high| {

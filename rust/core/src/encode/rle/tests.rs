@@ -4,8 +4,8 @@
 
 use super::*;
 use crate::{
-    Attributes, DecodeOptions, ErrorKind, FrameInfo, Job, Limits, PhotometricInterpretation, SampleKind, SamplesMut,
-    TransferSyntax, Workspace, decode_frame,
+    Attributes, DecodeOptions, ErrorKind, FrameContext, FrameInfo, Limits, PhotometricInterpretation, SampleKind,
+    SamplesMut, TransferSyntax, Workspace, decode_frame,
 };
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
@@ -108,7 +108,7 @@ fn decoded(encoded: &[u8], rows: u32, columns: u32, samples_per_pixel: u32) -> V
     let limits = Limits::unbounded();
     let options = DecodeOptions { strict: true, ..DecodeOptions::default() };
     let syntax = TransferSyntax::from_uid("1.2.840.10008.1.2.5").unwrap();
-    let job = Job { syntax, info: &info, limits: &limits, options };
+    let job = FrameContext { syntax, info: &info, limits: &limits, options };
     let mut out = vec![0; info.samples()];
     let stop = AtomicBool::new(false);
     let cancel = Cancel { stop: &stop, poll: None };

@@ -22,7 +22,7 @@ fn value(offsets: &[u32], fragments: &[&[u8]]) -> Vec<u8> {
 /// A frame format whose frames start with `S`.
 struct StartsWithS;
 
-impl Codec for StartsWithS {
+impl FrameFormat for StartsWithS {
     fn name(&self) -> &'static str {
         "s"
     }
@@ -34,15 +34,6 @@ impl Codec for StartsWithS {
     }
     fn min_frame_bytes(&self, _info: &FrameInfo) -> u64 {
         0
-    }
-    fn decode(
-        &self,
-        _frame: FrameBytes<'_>,
-        _context: &crate::FrameContext<'_>,
-        _scratch: &mut crate::codec::Scratch,
-        _sink: &mut crate::output::Output<'_>,
-    ) -> Result<crate::Decoded> {
-        Ok(crate::Decoded::default())
     }
 }
 

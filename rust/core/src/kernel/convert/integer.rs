@@ -2,7 +2,7 @@
 
 use super::Rescale;
 use super::sample::{Integer, Narrow, Sample, Wide};
-use crate::frame::SamplesMut;
+use crate::sample::SamplesMut;
 
 /// Samples between two range checks: small enough that input and output stay in the L1 cache for every type.
 pub(super) const BLOCK: usize = 1024;

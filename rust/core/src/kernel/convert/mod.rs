@@ -20,47 +20,12 @@ mod tests;
 
 use super::cpu::dispatch;
 use super::{CpuLevel, alignment_prefix};
-use crate::frame::SamplesMut;
+use crate::sample::{Rescale, SampleType, SamplesMut};
 use sample::{Float, Integer};
-
-/// Modality rescale: output = stored value × slope + intercept.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rescale {
-    /// Rescale Slope (0028,1053).
-    pub slope: f64,
-    /// Rescale Intercept (0028,1052).
-    pub intercept: f64,
-}
-
-/// How to read the bytes of a sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SampleType {
-    U8,
-    I8,
-    U16,
-    I16,
-    U32,
-    I32,
-    U64,
-    I64,
-    F32,
-    F64,
-}
-
-impl SampleType {
-    const fn sample_bytes(self) -> usize {
-        match self {
-            Self::U8 | Self::I8 => 1,
-            Self::U16 | Self::I16 => 2,
-            Self::U32 | Self::I32 | Self::F32 => 4,
-            Self::U64 | Self::I64 | Self::F64 => 8,
-        }
-    }
-}
 
 /// Converts all samples of `src`, which are of type `from` in native byte order, into `out`.
 ///
-/// `src.len() == out.len() * from.sample_bytes()`.
+/// `src.len() == out.len() * from.bytes()`.
 ///
 /// Without `rescale` a float output is rounded once, and an integer output has the same value. With `rescale`,
 /// `y = f64(x) * slope + intercept` is rounded as the module describes.
@@ -82,7 +47,7 @@ pub(crate) fn convert(
     let sample_bytes = out.sample_bytes();
     let prefix = alignment_prefix(out.bytes_mut(), sample_bytes);
     let (Some((src_head, src)), Some((head, out))) =
-        (src.split_at_checked(prefix * from.sample_bytes()), out.split_at(prefix))
+        (src.split_at_checked(prefix * from.bytes()), out.split_at(prefix))
     else {
         debug_assert!(false, "input and output have equal numbers of samples");
         return Err(0);

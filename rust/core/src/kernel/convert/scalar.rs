@@ -3,7 +3,7 @@
 use super::Rescale;
 use super::integer::{Coefficients, in_floats, in_integers};
 use super::sample::{Float, Integer, Sample};
-use crate::frame::SamplesMut;
+use crate::sample::SamplesMut;
 
 #[inline(always)]
 pub(super) fn from_integer<S: Integer>(src: &[u8], rescale: Option<Rescale>, out: SamplesMut<'_>) -> Result<(), usize> {

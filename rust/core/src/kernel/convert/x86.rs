@@ -2,7 +2,7 @@
 
 use super::sample::{Float, Integer};
 use super::{Rescale, scalar};
-use crate::frame::SamplesMut;
+use crate::sample::SamplesMut;
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn from_integer<S: Integer>(src: &[u8], rescale: Option<Rescale>, out: SamplesMut<'_>) -> Result<(), usize> {

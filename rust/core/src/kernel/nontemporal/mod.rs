@@ -6,14 +6,14 @@
 //! | non-temporal stores | 1.5 to 1.9 times as fast on memory that is mapped and not cached | an ordinary store reads the cache line first |
 //! | non-temporal stores | slower on fresh pages | the operating system has just zeroed them in cache |
 //!
-//! So callers choose non-temporal stores only for large output that has been written to before (`output::Store`).
+//! So callers choose non-temporal stores only for large output that has been written to before (`output::StoreHint`).
 
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use super::{CpuLevel, cpu::dispatch};
-use crate::frame::StoredBits;
+use crate::sample::StoredBits;
 
 /// Copies `src` to `out` with non-temporal stores, if the CPU level has them. `src.len() == out.len()`.
 pub(crate) fn copy(src: &[u8], out: &mut [u8], level: CpuLevel) {

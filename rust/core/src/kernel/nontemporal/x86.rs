@@ -9,8 +9,8 @@
 //! `head` ends at the first cache line of `out`, so that all vector stores are aligned. A cache line is stored as two
 //! 32-byte halves, one after the other: the CPU combines them into one write of the line.
 
-use crate::frame::StoredBits;
 use crate::kernel::stored_bits;
+use crate::sample::StoredBits;
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_cvtsi32_si128, _mm_sfence, _mm256_loadu_si256, _mm256_sll_epi16, _mm256_sra_epi16,
     _mm256_srl_epi16, _mm256_store_si256, _mm256_stream_si256,
@@ -43,8 +43,9 @@ fn extract16_with<const NONTEMPORAL: bool>(src: &[u8], out: &mut [u8], stored: S
     //   | unused | value | unused | ── << left ──► | value | 0 … | ── >> right ──► | zeros or sign | value |
     let count = |bits: u32| -> __m128i { _mm_cvtsi32_si128(bits.cast_signed()) };
     let (left, right) = (count(16 - stored.shift - stored.bits), count(16 - stored.bits));
-    let rest =
-        |src: &[u8], out: &mut [u8]| stored_bits::extract(src, out, 2, false, Some(stored), crate::CpuLevel::PORTABLE);
+    let rest = |src: &[u8], out: &mut [u8]| {
+        stored_bits::extract(src, out, 2, false, Some(stored), crate::kernel::CpuLevel::PORTABLE)
+    };
     if stored.signed {
         map_lines::<NONTEMPORAL>(src, out, |half| _mm256_sra_epi16(_mm256_sll_epi16(half, left), right), rest);
     } else {

@@ -19,7 +19,7 @@ mod tests;
 
 use super::cpu::dispatch;
 use super::{CpuLevel, alignment_prefix};
-use crate::frame::StoredBits;
+use crate::sample::StoredBits;
 
 /// Extracts the stored value of every sample in place. `sample_bytes` is 1, 2, 4 or 8.
 pub(crate) fn extract_in_place(samples: &mut [u8], sample_bytes: usize, stored: StoredBits, level: CpuLevel) {

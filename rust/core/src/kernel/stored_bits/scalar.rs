@@ -1,6 +1,6 @@
 //! Loops over samples of one size, which the compiler vectorises for the instruction set of the caller.
 
-use crate::frame::StoredBits;
+use crate::sample::StoredBits;
 
 /// Applies `$change` to every `$word` of `$samples`, or from `$src` to `$out`. An incomplete sample at the end is left as
 /// it is.

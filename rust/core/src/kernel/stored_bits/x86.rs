@@ -1,7 +1,7 @@
 //! The portable loops, compiled for x86-64-v3.
 
 use super::scalar;
-use crate::frame::StoredBits;
+use crate::sample::StoredBits;
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn extract_in_place(samples: &mut [u8], sample_bytes: usize, stored: StoredBits) {

@@ -39,6 +39,7 @@ use crate::codec::{EntropyMode, FrameContext};
 use crate::error::Result;
 use crate::kernel::huffman::{self, Cursor, Task};
 use crate::limits::Limits;
+use crate::parallel::with_helpers;
 use block::{BLOCK_DIFFERENCES, Block, BlockBuffer, MAX_SHORT_SEGMENT_BYTES, ScanContext, end_of_symbols, split};
 use queue::{CloseOnDrop, Next, Queue};
 
@@ -108,8 +109,9 @@ pub(super) fn decode<'a>(
 ) -> Result<()> {
     let scan = stream.scan();
     let bytes: usize = scan.segments.iter().map(ExactSizeIterator::len).sum();
-    let threads = context.threads.min(bytes / MIN_THREAD_BYTES).min(MAX_THREADS);
-    let is_worth_it = context.way == EntropyMode::Speculative && threads > 1 && bytes >= MIN_BYTES;
+    let threads = context.options.threads.min(bytes / MIN_THREAD_BYTES).min(MAX_THREADS);
+    let is_worth_it =
+        context.options.codec.entropy_mode == EntropyMode::Speculative && threads > 1 && bytes >= MIN_BYTES;
     if !is_worth_it || !stream.holds_whole_window() || workers.grow(threads, context.limits).is_err() {
         return Ok(());
     }
@@ -120,26 +122,16 @@ pub(super) fn decode<'a>(
         return Ok(());
     };
     let queue = Queue::new(blocks.len(), std::mem::take(block_buffers));
-    let result = std::thread::scope(|scope| {
-        let (queue, scan) = (&queue, &scan);
-        // If the system refuses a thread, fewer decode the scan.
-        let helpers: Vec<_> = helper_chunks
-            .iter_mut()
-            .take(threads - 1)
-            .map_while(|chunks| std::thread::Builder::new().spawn_scoped(scope, || help(scan, queue, chunks)).ok())
-            .collect();
-        let close = CloseOnDrop { queue, only_on_panic: false };
-        let consumer = Consumer { scan, stream, chunks, overlap_bits: 0, wrong_blocks: 0 };
-        let result = consumer.consume_all(queue, inline, output_rows);
-        drop(close);
-        for helper in helpers {
-            if let Err(panic) = helper.join() {
-                // A bug. The panic continues on the calling thread, whose caller reports it.
-                std::panic::resume_unwind(panic);
-            }
-        }
-        result
-    });
+    let helpers = helper_chunks.iter_mut().take(threads - 1);
+    let (result, _) = with_helpers(
+        helpers,
+        |chunks| help(&scan, &queue, chunks),
+        || {
+            let _close = CloseOnDrop { queue: &queue, only_on_panic: false };
+            let consumer = Consumer { scan: &scan, stream, chunks, overlap_bits: 0, wrong_blocks: 0 };
+            consumer.consume_all(&queue, inline, output_rows)
+        },
+    );
     *block_buffers = queue.into_buffers();
     result
 }

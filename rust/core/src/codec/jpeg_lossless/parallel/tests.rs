@@ -7,12 +7,12 @@ use super::*;
 use crate::codec::jpeg_lossless::DecoderState;
 use crate::codec::jpeg_lossless::tests::info_of;
 use crate::kernel::CpuLevel;
-use crate::kernel::convert::Rescale;
 use crate::kernel::huffman::PAD_BYTES;
+use crate::sample::Rescale;
 use crate::testing::Random;
 use crate::{
-    Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameInfo, Job, SamplesMut, TransferSyntax, Workspace,
-    decode_frame,
+    Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameContext, FrameInfo, SamplesMut, TransferSyntax,
+    Workspace, decode_frame,
 };
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
@@ -140,26 +140,29 @@ impl Frame {
     fn decode(&self, options: DecodeOptions, limits: &Limits, poll: &dyn Fn() -> bool) -> (Outcome, bool) {
         let info = self.info();
         let mut out = vec![0; info.samples()];
-        let job = Job { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits, options };
+        let job = FrameContext { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits, options };
         let stop = AtomicBool::new(false);
         let mut workspace = Workspace::default();
         let samples = SamplesMut::U16(&mut out);
         let cancel = Cancel { stop: &stop, poll: Some(poll) };
         let decoded = decode_frame(&job, self.bytes.as_slice().into(), samples, &mut workspace, cancel);
-        let has_helpers = workspace.scratch.with(|state: &mut DecoderState| !state.scratch.workers.blocks.is_empty());
+        let has_helpers = workspace.state.with(|state: &mut DecoderState| !state.scratch.workers.blocks.is_empty());
         (decoded.map(|decoded| (out, decoded.deviations)), has_helpers)
     }
 
     /// Checks that all CPU levels and numbers of threads have the same outcome, and returns it.
     fn agreed_outcome(&self) -> Outcome {
         let decode = |options| self.decode(options, &Limits::unbounded(), &|| false);
-        let serial =
-            DecodeOptions { tier: CpuLevel::PORTABLE, way: Some(EntropyMode::Serial), ..DecodeOptions::default() };
+        let serial = DecodeOptions {
+            cpu_level: CpuLevel::PORTABLE,
+            codec: EntropyMode::Serial.into(),
+            ..DecodeOptions::default()
+        };
         let (expected, _) = decode(serial);
         for tier in CpuLevel::available() {
             for threads in [1, 2, 3, 7] {
-                let way = Some(EntropyMode::Speculative);
-                let (found, _) = decode(DecodeOptions { tier, way, threads, ..DecodeOptions::default() });
+                let codec = EntropyMode::Speculative.into();
+                let (found, _) = decode(DecodeOptions { cpu_level: tier, codec, threads, ..DecodeOptions::default() });
                 assert!(found == expected, "{} {threads}: {:?} {:?}", tier.name(), found.err(), expected.err());
             }
         }
@@ -191,7 +194,7 @@ fn decode_any_number_of_threads_gives_the_same_samples() {
         assert!(frame.data_bytes() >= MIN_BYTES, "{}", frame.data_bytes());
         assert_eq!(frame.agreed_outcome().unwrap().1, []);
         for (threads, expected) in [(1, false), (2, true)] {
-            let options = DecodeOptions { threads, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
+            let options = DecodeOptions { threads, codec: EntropyMode::Speculative.into(), ..DecodeOptions::default() };
             assert_eq!(frame.decode(options, &Limits::unbounded(), &|| false).1, expected);
         }
     }
@@ -201,7 +204,7 @@ fn decode_any_number_of_threads_gives_the_same_samples() {
 fn decode_small_frame_or_other_mode_starts_no_thread() {
     let (small, large) = (frame(100, 300, &[&LARGE], 0, 1), frame(500, 431, &[&LARGE], 0, 1));
     for (frame, way) in [(small, EntropyMode::Speculative), (large, EntropyMode::Lanes)] {
-        let options = DecodeOptions { threads: 4, way: Some(way), ..DecodeOptions::default() };
+        let options = DecodeOptions { threads: 4, codec: way.into(), ..DecodeOptions::default() };
         assert!(!frame.decode(options, &Limits::unbounded(), &|| false).1);
     }
 }
@@ -280,8 +283,12 @@ fn decode_codestream_and_output_error_reports_codestream_error() {
         ..crate::OutputOptions::default()
     };
     for threads in [1, 2, 3] {
-        let options =
-            DecodeOptions { threads, finish, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
+        let options = DecodeOptions {
+            threads,
+            output: finish,
+            codec: EntropyMode::Speculative.into(),
+            ..DecodeOptions::default()
+        };
         let (found, _) = frame.decode(options, &Limits::unbounded(), &|| false);
         assert_eq!(found.unwrap_err().kind(), ErrorKind::Malformed);
     }
@@ -290,7 +297,7 @@ fn decode_codestream_and_output_error_reports_codestream_error() {
 #[test]
 fn decode_budget_for_one_thread_uses_one() {
     let frame = frame(500, 431, &[&LARGE], 0, 1);
-    let options = DecodeOptions { threads: 3, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
+    let options = DecodeOptions { threads: 3, codec: EntropyMode::Speculative.into(), ..DecodeOptions::default() };
     let (expected, _) = frame.decode(options, &Limits::unbounded(), &|| false);
     let limits = Limits::new(Some(2 << 20));
     let (found, has_helpers) = frame.decode(options, &limits, &|| false);
@@ -300,7 +307,7 @@ fn decode_budget_for_one_thread_uses_one() {
 #[test]
 fn decode_cancelled_ends_all_threads() {
     let frame = frame(2000, 2000, &[&LARGE], 0, 1);
-    let options = DecodeOptions { threads: 3, way: Some(EntropyMode::Speculative), ..DecodeOptions::default() };
+    let options = DecodeOptions { threads: 3, codec: EntropyMode::Speculative.into(), ..DecodeOptions::default() };
     let (found, has_helpers) = frame.decode(options, &Limits::unbounded(), &|| true);
     assert_eq!(found.unwrap_err().kind(), ErrorKind::Interrupted);
     assert!(has_helpers);

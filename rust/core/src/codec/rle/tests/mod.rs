@@ -36,8 +36,8 @@ const UNTOUCHED: u8 = 0xa5;
 
 fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, tier: CpuLevel) -> Result<(Vec<u8>, Decoded)> {
     let limits = Limits::unbounded();
-    let options = DecodeOptions { segment_byte_order: order, tier, ..DecodeOptions::default() };
-    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
+    let options = DecodeOptions { codec: order.into(), cpu_level: tier, ..DecodeOptions::default() };
+    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut words = vec![u64::from_ne_bytes([UNTOUCHED; 8]); (info.samples() * info.sample_bytes()).div_ceil(8)];
     let out = match info.sample_bytes() {
         1 => SamplesMut::U8(&mut bytemuck::cast_slice_mut(&mut words)[..info.samples()]),
@@ -55,8 +55,8 @@ fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, tier: CpuLeve
 /// The same by way of an output of another type, so that the sink gives blocks.
 fn decode_staged(frame: &[u8], info: &FrameInfo, tier: CpuLevel) -> Result<Vec<u8>> {
     let limits = Limits::unbounded();
-    let options = DecodeOptions { tier, ..DecodeOptions::default() };
-    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
+    let options = DecodeOptions { cpu_level: tier, ..DecodeOptions::default() };
+    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut out = vec![0u64; info.samples()];
     let watch = Cancel { stop: &AtomicBool::new(false), poll: None };
     decode_frame(&job, frame.into(), SamplesMut::U64(&mut out), &mut Workspace::default(), watch)?;
@@ -73,7 +73,7 @@ fn check(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder) -> Outcome {
                 assert!(found == *bytes, "{} {:?}", tier.name(), info.attributes());
                 let at: Vec<u64> = decoded.deviations.iter().filter_map(|deviations| deviations.offset).collect();
                 assert_eq!(at, *noted, "{:?}", decoded.deviations);
-                assert_eq!(decoded.path, tier.name());
+                assert_eq!(decoded.code_path, tier.name());
                 messages.push(format!("{:?}", decoded.deviations));
             }
             (Outcome::Error { kind, at }, Err(error)) => {

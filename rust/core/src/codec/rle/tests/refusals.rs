@@ -83,15 +83,7 @@ fn a_bomb_is_refused_before_memory_is_taken() {
     let info = info(65_535, 65_535, 1, 1);
     let limits = Limits::new(Some(0));
     let options = DecodeOptions::default();
-    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
-    let context = codec::FrameContext {
-        syntax: job.syntax,
-        info: &info,
-        limits: &limits,
-        segment_byte_order: BIG,
-        way: codec::EntropyMode::Serial,
-        threads: 1,
-    };
+    let context = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
     let bytes = frame(&[vec![0x81, 0]]);
     let header = super::super::header::Header::parse(&bytes, 1).unwrap();
     let found = super::super::plan::Plan::new(&bytes, &header, &context).unwrap_err();
@@ -108,7 +100,7 @@ fn scratch_is_paid_for_and_bounded() {
     let stop = std::sync::atomic::AtomicBool::new(false);
     for (max_bytes, fits) in [(12 * 9 * 1024, true), (12 * 8 * 1024, false)] {
         let limits = Limits::new(Some(max_bytes));
-        let job = Job {
+        let job = FrameContext {
             syntax: TransferSyntax::RLE_LOSSLESS,
             info: &info,
             limits: &limits,
@@ -183,7 +175,7 @@ fn strict_refuses_what_is_tolerated() {
     let info = info(2, 4, 1, 8);
     let limits = Limits::unbounded();
     let options = DecodeOptions { strict: true, ..DecodeOptions::default() };
-    let job = Job { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
+    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
     let mut out = [0; 8];
     let stop = std::sync::atomic::AtomicBool::new(false);
     let watch = Cancel { stop: &stop, poll: None };

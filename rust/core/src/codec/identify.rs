@@ -1,0 +1,286 @@
+//! Recognises codestreams by their first bytes and reads what their headers declare, whether a codec here decodes them
+//! or not.
+
+use super::t81::colour::{self, Application};
+use super::t81::headers::{FrameHeader, ScanHeader, number};
+use super::t81::marker::{self, APP0, APP14, DNL, EOI, Parameters, Process, SOI, SOS, Segments, read_marker};
+use crate::codestream::{Codestream, CodestreamFormat, CodestreamInfo, Colour, ColourClaim, FieldOffsets};
+use crate::error::{DecodeError, Result, malformed, truncated, unsupported};
+
+/// SOC and SIZ of ITU-T T.800.
+const J2K: &[u8] = &[0xFF, 0x4F, 0xFF, 0x51];
+/// JPEG XL (ISO/IEC 18181).
+const JXL: &[u8] = &[0xFF, 0x0A];
+/// Signature box of JP2 and JPH files (T.800 I.5.1).
+const JP2: &[u8] = b"\0\0\0\x0CjP  \r\n\x87\n";
+/// Signature box of JPEG XL files.
+const JXL_BOX: &[u8] = b"\0\0\0\x0CJXL \r\n\x87\n";
+/// SOI and the FF of the next marker (T.81, T.87).
+const JPEG: &[u8] = &[0xFF, SOI, 0xFF];
+
+/// Beginnings of codestreams.
+pub(super) const SIGNATURES: [&[u8]; 5] = [JPEG, J2K, JXL, JP2, JXL_BOX];
+
+/// Resolutions of a DCT process: scaled decoding halves the size up to three times.
+const DCT_RESOLUTIONS: u32 = 4;
+
+/// Recognises a codestream and reads its header.
+///
+/// # Errors
+/// `Unsupported` for bytes without a known signature; `Truncated` or `Malformed` for a broken header.
+pub fn identify(bytes: &[u8]) -> Result<Codestream> {
+    if bytes.starts_with(&[0xFF, SOI]) {
+        return identify_jpeg(bytes);
+    }
+    if let Some(parameters) = bytes.strip_prefix(J2K) {
+        return identify_jpeg_2000(bytes, parameters, J2K.len());
+    }
+    if bytes.starts_with(JP2) {
+        return match contiguous_codestream(bytes) {
+            Some(at) => {
+                let found = bytes.get(at..).unwrap_or_default();
+                match found.strip_prefix(J2K) {
+                    Some(parameters) => identify_jpeg_2000(found, parameters, at + J2K.len()),
+                    None => {
+                        Err(malformed("no SOC marker at the start of the codestream box", "ITU-T T.800 I.5.4").at(at))
+                    }
+                }
+            }
+            None => Err(truncated("no contiguous codestream box found", "ITU-T T.800 I.5.4").at(bytes.len())),
+        };
+    }
+    if bytes.starts_with(JXL) || bytes.starts_with(JXL_BOX) {
+        return Ok(Codestream { format: CodestreamFormat::JpegXl, info: None });
+    }
+    let head: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02X}")).collect();
+    let head = if head.is_empty() { "no bytes".to_owned() } else { format!("bytes {}", head.join(" ")) };
+    Err(unsupported(
+        format!("{head} found, the signature of a JPEG, JPEG 2000 or JPEG XL codestream expected"),
+        "PS3.5 8.2",
+    ))
+}
+
+/// Rows and columns that a bare codestream of JPEG, JPEG-LS or JPEG 2000 declares; `None` for other bytes, a broken header,
+/// or a number of lines in a later marker. It reads no more of the header than that, for every frame that a fallback
+/// decoder gets.
+#[must_use]
+pub fn codestream_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    if bytes.starts_with(&[0xFF, SOI]) {
+        let (_, frame) = start_of_frame(&mut Segments::new(bytes).ok()?, &mut Application::default()).ok()?;
+        return (frame.lines > 0).then_some((frame.lines.into(), frame.columns.into()));
+    }
+    // SIZ, without its other parameters: bytes 4 to 20 are Xsiz, Ysiz, XOsiz, YOsiz (T.800 A.5.1).
+    let parameters = bytes.strip_prefix(J2K)?;
+    let word = |at: usize| parameters.get(at..at + 4)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+    let (columns, rows) = (word(4)?.checked_sub(word(12)?)?, word(8)?.checked_sub(word(16)?)?);
+    Some((rows, columns))
+}
+
+/// Format of a JPEG or JPEG-LS codestream by its start-of-frame marker, and the marker's offset.
+pub(super) fn jpeg_format(bytes: &[u8]) -> Option<(CodestreamFormat, usize)> {
+    for segment in Segments::new(bytes).ok()? {
+        let segment = segment.ok()?;
+        if let Some(process) = Process::of_marker(segment.marker.code) {
+            return Some((format_of(process), segment.marker.offset));
+        }
+        segment.parameters().ok()?;
+    }
+    None
+}
+
+fn format_of(process: Process) -> CodestreamFormat {
+    match process {
+        Process::Baseline | Process::Extended | Process::Progressive => CodestreamFormat::Jpeg,
+        Process::Lossless => CodestreamFormat::JpegLossless,
+        Process::Hierarchical | Process::Arithmetic => CodestreamFormat::JpegOther,
+        Process::JpegLs => CodestreamFormat::JpegLs,
+    }
+}
+
+/// Reads the segments up to the frame header. Application data before it is recorded.
+fn start_of_frame(segments: &mut Segments<'_>, application: &mut Application) -> Result<(Process, FrameHeader)> {
+    while let Some(segment) = segments.next().transpose()? {
+        let marker = segment.marker;
+        if let Some(process) = Process::of_marker(marker.code) {
+            return Ok((process, FrameHeader::parse(process, segment.parameters()?)?));
+        }
+        match marker.code {
+            EOI | SOS => {
+                let text = "no frame header found before the first scan";
+                return Err(malformed(text, "ITU-T T.81 B.2.1").at(marker.offset));
+            }
+            APP0 | APP14 => application.record(marker.code, segment.parameters()?.rest()),
+            _ => _ = segment.parameters()?,
+        }
+    }
+    Err(truncated("the codestream ends before the frame header", "ITU-T T.81 B.2.1").at(segments.offset()))
+}
+
+fn identify_jpeg(bytes: &[u8]) -> Result<Codestream> {
+    let mut application = Application::default();
+    let mut segments = Segments::new(bytes)?;
+    let (process, frame) = start_of_frame(&mut segments, &mut application)?;
+    let format = format_of(process);
+    let mut lines = (frame.lines, frame.offset + 1);
+    let mut is_lossy = match format {
+        CodestreamFormat::Jpeg => Some(true),
+        CodestreamFormat::JpegLossless => Some(false),
+        _ => None,
+    };
+    if lines.0 == 0 || format == CodestreamFormat::JpegLs {
+        let scan = first_scan(&mut segments)?;
+        if format == CodestreamFormat::JpegLs {
+            // NEAR (T.87 C.2.3) has the position of Ss.
+            is_lossy = Some(scan.spectral_start > 0);
+        }
+        if lines.0 == 0 {
+            let text = "no number of lines found, in frame header or DNL";
+            let missing = || malformed(text, "ITU-T T.81 B.2.5").at(lines.1);
+            lines = number_of_lines(bytes, segments.offset()).ok_or_else(missing)?;
+        }
+    }
+    let resolution_levels = if format == CodestreamFormat::Jpeg { DCT_RESOLUTIONS } else { 1 };
+    let claims = colour::claims(&frame, &application);
+    let info = CodestreamInfo { is_lossy, resolution_levels, ..colour::codestream_info(&frame, lines, claims) };
+    Ok(Codestream { format, info: Some(info) })
+}
+
+/// Reads the segments up to the first scan header.
+fn first_scan(segments: &mut Segments<'_>) -> Result<ScanHeader> {
+    while let Some(segment) = segments.next().transpose()? {
+        let code = segment.marker.code;
+        let parameters = segment.parameters()?;
+        if code == SOS {
+            return ScanHeader::parse(parameters);
+        }
+    }
+    Err(truncated("the codestream ends before the first scan", "ITU-T T.81 B.2.1").at(segments.offset()))
+}
+
+/// Number of lines of a DNL segment after the first scan, whose data start at `offset`, and the number's offset.
+fn number_of_lines(bytes: &[u8], mut offset: usize) -> Option<(u16, usize)> {
+    loop {
+        let rest = bytes.get(offset..)?;
+        offset += rest.windows(2).position(|pair| matches!(pair, [0xFF, code] if *code != 0))?;
+        let (marker, next) = read_marker(bytes, offset).ok()?;
+        if marker::is_restart(marker.code) {
+            offset = next;
+            continue;
+        }
+        if marker.code != DNL {
+            return None;
+        }
+        let (parameters, _) = Parameters::read("DNL", bytes, next).ok()?;
+        return number(parameters).ok().filter(|lines| *lines > 0).map(|lines| (lines, next + 2));
+    }
+}
+
+/// Offset of the codestream in JP2 boxes: the content of the first box `jp2c` (T.800 I.4).
+fn contiguous_codestream(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let (head, _) = bytes.get(at..)?.split_first_chunk::<8>()?;
+        let [a, b, c, d, kind @ ..] = *head;
+        let (length, header_bytes) = match u32::from_be_bytes([a, b, c, d]) {
+            // Up to the end of the file.
+            0 => (bytes.len() - at, 8),
+            1 => {
+                let long = bytes.get(at + 8..)?.first_chunk::<8>()?;
+                (usize::try_from(u64::from_be_bytes(*long)).ok()?, 16)
+            }
+            length => (usize::try_from(length).ok()?, 8),
+        };
+        if &kind == b"jp2c" {
+            return Some(at + header_bytes);
+        }
+        at = at.checked_add(length.max(header_bytes))?;
+    }
+}
+
+/// From SIZ, whose `parameters` start with its length at `offset`, and the main header after it (T.800 A.5, A.6).
+fn identify_jpeg_2000(codestream: &[u8], parameters: &[u8], offset: usize) -> Result<Codestream> {
+    let clause = "ITU-T T.800 A.5.1";
+    let cut = || -> DecodeError { truncated("the codestream ends in SIZ", clause).at(offset + parameters.len()) };
+    let word = |at: usize| -> Result<u32> {
+        let bytes = parameters.get(at..at + 4).and_then(|bytes| bytes.first_chunk()).ok_or_else(cut)?;
+        Ok(u32::from_be_bytes(*bytes))
+    };
+    let side = |end: u32, start: u32, name: &str, at: usize| {
+        let side = end.checked_sub(start).filter(|side| *side > 0);
+        side.ok_or_else(|| malformed(format!("image {name} end at {end} and start at {start}"), clause).at(offset + at))
+    };
+    let (columns, rows) = (side(word(4)?, word(12)?, "columns", 4)?, side(word(8)?, word(16)?, "rows", 8)?);
+    let (tile_columns, tile_rows) = (word(20)?, word(24)?);
+    let components =
+        parameters.get(36..38).and_then(|bytes| bytes.first_chunk()).map(|bytes| u16::from_be_bytes(*bytes));
+    let depth = *parameters.get(38).ok_or_else(cut)?;
+    let coding = main_header(codestream);
+    let colour_claims = if coding.has_component_transform {
+        // The transform's inverse gives RGB (T.800 G).
+        let claim =
+            ColourClaim { colour: Colour::Rgb, evidence: "a multiple component transform", overrides_data_set: true };
+        [Some(claim), None, None]
+    } else {
+        [None; 3]
+    };
+    let info = CodestreamInfo {
+        rows,
+        columns,
+        components: components.unwrap_or(0).into(),
+        precision: u32::from(depth & 0x7F) + 1,
+        is_signed: Some(depth & 0x80 != 0),
+        colour_claims,
+        is_lossy: coding.is_irreversible,
+        resolution_levels: coding.decomposition_levels + 1,
+        tile: (tile_columns < columns || tile_rows < rows).then_some((tile_rows, tile_columns)),
+        offsets: FieldOffsets {
+            rows: offset + 8,
+            columns: offset + 4,
+            components: offset + 36,
+            precision: offset + 38,
+            colour: offset,
+        },
+    };
+    let format = if coding.is_high_throughput { CodestreamFormat::Htj2k } else { CodestreamFormat::Jpeg2000 };
+    Ok(Codestream { format, info: Some(info) })
+}
+
+/// What COD and CAP declare.
+#[derive(Default)]
+struct Coding {
+    decomposition_levels: u32,
+    is_irreversible: Option<bool>,
+    has_component_transform: bool,
+    is_high_throughput: bool,
+}
+
+/// Reads the markers after SIZ up to the first tile-part. A header that ends early leaves the defaults.
+fn main_header(codestream: &[u8]) -> Coding {
+    const COD: u8 = 0x52;
+    const CAP: u8 = 0x50;
+    const SOT: u8 = 0x90;
+    /// Bit of Pcap for T.814 (Part 15).
+    const PART_15: u32 = 1 << (32 - 15);
+    let mut coding = Coding::default();
+    let mut at = 2;
+    while let Some([0xFF, code, high, low, parameters @ ..]) = codestream.get(at..) {
+        match (*code, parameters) {
+            (SOT, _) => break,
+            (CAP, [a, b, c, d, ..]) => {
+                coding.is_high_throughput = u32::from_be_bytes([*a, *b, *c, *d]) & PART_15 != 0;
+            }
+            // Scod, progression order, layers (2), component transform, levels, block size (2), style, wavelet.
+            (COD, [_, _, _, _, transform, levels, _, _, _, wavelet, ..]) => {
+                coding.decomposition_levels = u32::from(*levels).min(32);
+                coding.has_component_transform = *transform == 1;
+                coding.is_irreversible = Some(*wavelet == 0);
+            }
+            _ => {}
+        }
+        at += 2 + usize::from(u16::from_be_bytes([*high, *low])).max(2);
+    }
+    coding
+}
+
+#[cfg(test)]
+mod tests;

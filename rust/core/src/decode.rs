@@ -1,0 +1,224 @@
+//! Entry points: one frame, a batch of frames, a bare codestream.
+//!
+//! All of them choose the codec by [`codec_of_frame`], and share the steps of [`codec::Codec`].
+
+use crate::codec::{self, BatchFrame, DecodeOptions, FrameContext, Workspace, codec_of_frame};
+use crate::codestream::{Codestream, CodestreamFormat, CodestreamInfo};
+use crate::error::{DecodeError, ErrorKind, Result, malformed, output, truncated, unsupported};
+use crate::frame::{Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind};
+use crate::limits::Limits;
+use crate::output::{Cancel, OutputOptions};
+use crate::sample::{Rescale, SamplesMut};
+use crate::syntax::TransferSyntax;
+use crate::value::Value;
+use std::ops::Range;
+
+/// Decodes one frame into `out`, which holds exactly its samples: planar configuration 0, right-aligned, sign-extended, in
+/// native byte order.
+///
+/// # Errors
+/// Any [`crate::ErrorKind`]; the content of `out` is undefined then. `Unsupported` if no codec decodes the frame.
+///
+/// # Standard
+/// PS3.5 8 and Annex A; each codec names its own clauses.
+pub fn decode_frame(
+    context: &FrameContext<'_>,
+    src: FrameBytes<'_>,
+    out: SamplesMut<'_>,
+    workspace: &mut Workspace,
+    cancel: Cancel<'_>,
+) -> Result<Decoded> {
+    decode_one(context, BatchFrame { src, out, rescale: None }, workspace, cancel)
+}
+
+fn decode_one(
+    context: &FrameContext<'_>,
+    frame: BatchFrame<'_>,
+    workspace: &mut Workspace,
+    cancel: Cancel<'_>,
+) -> Result<Decoded> {
+    let (codec, deviation) = codec_of_frame(context.syntax, frame.src.bytes)?;
+    codec.decode_one(context, frame, deviation.into_iter().collect(), workspace, cancel)
+}
+
+/// Decodes several frames of one object, in lock-step if their codec can. Each has its own result, as if it were decoded
+/// alone.
+pub fn decode_batch(
+    context: &FrameContext<'_>,
+    frames: Vec<BatchFrame<'_>>,
+    workspace: &mut Workspace,
+    cancel: Cancel<'_>,
+) -> Vec<Result<Decoded>> {
+    if frames.len() > 1
+        && let Some(codec) = codec::codec_for(context.syntax)
+        && frames.iter().all(|frame| matches!(codec_of_frame(context.syntax, frame.src.bytes), Ok((_, None))))
+    {
+        return codec.decode_many(context, frames, workspace, cancel);
+    }
+    frames.into_iter().map(|frame| decode_one(context, frame, workspace, cancel)).collect()
+}
+
+/// Decodes the frame that is stored at `range` of `value`, which its codec reads by position.
+pub(crate) fn decode_range(
+    context: &FrameContext<'_>,
+    value: Value<'_>,
+    range: Range<usize>,
+    out: SamplesMut<'_>,
+    rescale: Option<Rescale>,
+    workspace: &mut Workspace,
+    cancel: Cancel<'_>,
+) -> Result<Decoded> {
+    let codec = codec::codec_for(context.syntax).ok_or_else(|| codec::no_codec(context.syntax.keyword()))?;
+    codec.decode_at(context, value, range, out, rescale, workspace, cancel)
+}
+
+/// Options of [`decode_codestream`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CodestreamOptions {
+    /// Convert to RGB if the codestream declares luminance and colour differences.
+    pub to_rgb: bool,
+    /// Resolutions to discard: each halves rows and columns, rounded up.
+    pub reduce: u32,
+    /// Options of the call; those of the output are not used.
+    pub decode: DecodeOptions,
+}
+
+/// A codestream that can be decoded without a data set.
+#[derive(Debug, Clone, Copy)]
+pub struct BareCodestream {
+    codestream: Codestream,
+    syntax: TransferSyntax,
+    info: FrameInfo,
+}
+
+impl BareCodestream {
+    /// Reads the header of `bytes`.
+    ///
+    /// # Errors
+    /// `Unsupported` if no codec decodes the format (the message names it); the errors of [`codec::identify`].
+    pub fn open(bytes: &[u8]) -> Result<Self> {
+        let codestream = codec::identify(bytes)?;
+        let title = codestream.format.title();
+        let codec = codec::codec_of_format(codestream.format);
+        let (Some(codec), Some(declared)) = (codec, codestream.info) else {
+            return Err(unsupported(format!("no codec for {title} codestreams"), codestream.format.clause()));
+        };
+        let syntax = codec
+            .syntaxes()
+            .first()
+            .ok_or_else(|| unsupported(format!("no codec for {title} codestreams"), codestream.format.clause()))?;
+        Ok(Self { codestream, syntax: *syntax, info: frame_info(&declared)? })
+    }
+
+    /// Reads the header of `bytes`, which are to be a codestream of `format`.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; `Truncated` or `Malformed` for bytes without a known signature, `Unsupported` for another format.
+    pub fn open_format(bytes: &[u8], format: CodestreamFormat) -> Result<Self> {
+        let (title, clause) = (format.title(), format.clause());
+        match Self::open(bytes) {
+            Ok(found) if found.codestream.format == format => Ok(found),
+            Ok(found) => {
+                let found = found.codestream.format.title();
+                Err(unsupported(format!("{found} codestream found, {title} expected"), clause))
+            }
+            Err(_) if bytes.len() < 2 => {
+                let text = format!("{} bytes found, a {title} codestream expected", bytes.len());
+                Err(truncated(text, clause).at(bytes.len()))
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported && codec::identify(bytes).is_err() => {
+                Err(malformed(error.message().to_owned(), clause).at(0))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Format and header of the codestream.
+    #[must_use]
+    pub const fn codestream(&self) -> &Codestream {
+        &self.codestream
+    }
+
+    /// The attributes of a frame that holds the codestream: samples fill their 8, 16 or 32 bits.
+    #[must_use]
+    pub const fn info(&self) -> &FrameInfo {
+        &self.info
+    }
+
+    /// Refuses a codestream that is too short for its samples.
+    ///
+    /// # Errors
+    /// `Truncated`, or the error of its header.
+    pub fn check(&self, bytes: &[u8]) -> Result<()> {
+        let Some(codec) = codec::codec_for(self.syntax) else { return Err(codec::no_codec(self.syntax.keyword())) };
+        if bytes.len() as u64 >= codec.min_frame_bytes(&self.info) {
+            return Ok(());
+        }
+        Err(codec.truncated_error(bytes, &self.info))
+    }
+
+    /// Decodes `bytes`, which the header was read from, into `out`.
+    ///
+    /// # Errors
+    /// `Output` if it does not have the resolution; all errors of [`decode_frame`].
+    pub fn decode(
+        &self,
+        bytes: &[u8],
+        options: &CodestreamOptions,
+        limits: &Limits,
+        out: SamplesMut<'_>,
+        workspace: &mut Workspace,
+        cancel: Cancel<'_>,
+    ) -> Result<Decoded> {
+        self.size(options.reduce)?;
+        if options.reduce > 0 {
+            return Err(unsupported(
+                format!("reduce {} found, the codec decodes the full size only", options.reduce),
+                "",
+            ));
+        }
+        let output = OutputOptions { to_rgb: options.to_rgb, ..OutputOptions::default() };
+        let options = DecodeOptions { output, ..options.decode };
+        let context = FrameContext { syntax: self.syntax, info: &self.info, limits, options };
+        decode_frame(&context, bytes.into(), out, workspace, cancel)
+    }
+
+    /// Rows and columns of the image with `reduce` resolutions discarded.
+    ///
+    /// # Errors
+    /// `Output` if the codestream does not have the resolution.
+    pub fn size(&self, reduce: u32) -> Result<(u32, u32)> {
+        let levels = self.codestream.info.map_or(1, |info| info.resolution_levels);
+        if reduce >= levels {
+            let title = self.codestream.format.title();
+            let text = format!("reduce is {reduce}, the {title} codestream has {levels} resolution level(s)");
+            return Err(output(text, ""));
+        }
+        let Attributes { rows, columns, .. } = *self.info.attributes();
+        let step = 1_u32.checked_shl(reduce).unwrap_or(u32::MAX);
+        Ok((rows.div_ceil(step), columns.div_ceil(step)))
+    }
+}
+
+/// Attributes of a frame that holds exactly what the codestream declares.
+fn frame_info(declared: &CodestreamInfo) -> Result<FrameInfo> {
+    let CodestreamInfo { rows, columns, components, precision, .. } = *declared;
+    let bits = match precision {
+        ..=8 => 8,
+        9..=16 => 16,
+        _ => 32,
+    };
+    let refused = |error: DecodeError| unsupported(error.message().to_owned(), error.clause());
+    FrameInfo::new(Attributes {
+        rows,
+        columns,
+        samples_per_pixel: components,
+        bits_allocated: bits,
+        bits_stored: bits,
+        high_bit: bits - 1,
+        sample_kind: if declared.is_signed == Some(true) { SampleKind::Signed } else { SampleKind::Unsigned },
+        planar_configuration: 0,
+        photometric_interpretation: PhotometricInterpretation::Undeclared,
+    })
+    .map_err(refused)
+}

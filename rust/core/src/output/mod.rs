@@ -1,0 +1,364 @@
+//! Output stage: takes the stored samples of a decoder, finishes them block by block while they are in cache, and
+//! stores each once.
+//!
+//! ```text
+//! stored samples ─► right-align (stored bits) ─► YBR to RGB ─► rescale or convert type ─► out
+//! ```
+//!
+//! A decoder hands over its samples in one of four forms:
+//!
+//! | form | length of the slice in bytes | then |
+//! |---|---|---|
+//! | [`Output::block`]: next pixels, interleaved | pixels × samples per pixel × sample bytes | [`Output::commit`] |
+//! | [`Output::write`]: samples that are in memory | any number of whole pixels | |
+//! | [`Output::plane_rows`]: next rows of one component | rows × columns × sample bytes | [`Output::commit_rows`] |
+//! | [`Output::tile`]: a rectangle of coefficient planes | per plane: rect rows × rect columns coefficients | |
+//!
+//! If the output has the type of the stored samples, a block *is* the output; else it is scratch that stays in cache.
+
+mod planes;
+#[cfg(test)]
+mod tests;
+
+pub use planes::{ComponentTransform, Rect, TileFormat, TilePlanes};
+
+use crate::error::{DecodeError, ErrorKind, Result, output, unsupported};
+use crate::frame::FrameInfo;
+use crate::kernel::convert::convert;
+use crate::kernel::{CpuLevel, nontemporal, stored_bits, ybr};
+use crate::sample::{Rescale, SampleType, SamplesMut, StoredBits};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Samples of a block that is finished in cache: 64 KiB if they have 16 bits.
+const BLOCK_SAMPLES: usize = 32 * 1024;
+/// Warm output of at least this many bytes bypasses the caches, which would hold none of it by the time it is read.
+const STREAM_BYTES: usize = 32 << 20;
+/// Samples of a block that is converted and then streamed: it is read again at once, so it stays in the L1 cache.
+pub(crate) const STREAMED_SAMPLES: usize = 4 * 1024;
+/// Output bytes between two cancellation checks.
+pub(crate) const CANCEL_INTERVAL_BYTES: usize = 4 << 20;
+
+/// Destination of the first store of output bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StoreHint {
+    /// The caches.
+    #[default]
+    Cached,
+    /// Memory: for output larger than the caches that has been written to before.
+    Streamed,
+}
+
+impl StoreHint {
+    /// The hint for an output of `bytes` bytes. `is_warm` is true if it has been written to before.
+    #[must_use]
+    pub const fn of(bytes: usize, is_warm: bool) -> Self {
+        if is_warm && bytes >= STREAM_BYTES { Self::Streamed } else { Self::Cached }
+    }
+}
+
+/// Processing of the stored samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct OutputOptions {
+    /// Convert 8-bit `YBR_FULL` to RGB.
+    pub to_rgb: bool,
+    /// Rescale to modality values.
+    pub rescale: Option<Rescale>,
+    /// Destination of the first store.
+    pub store: StoreHint,
+}
+
+/// Scratch memory of an output stage, reused from frame to frame.
+#[derive(Debug, Default)]
+pub struct ScratchBlock {
+    /// Stored samples of a block whose output has another type.
+    stored: Vec<u64>,
+    /// Converted samples of a block before they are streamed.
+    converted: Vec<u64>,
+    /// Rows of all components, one plane after the other.
+    planes: Vec<u64>,
+}
+
+/// Cancels a running call.
+#[derive(Clone, Copy)]
+pub struct Cancel<'a> {
+    /// Set to stop all threads of the call.
+    pub stop: &'a AtomicBool,
+    /// Called by the calling thread at each check; `true` stops the call.
+    pub poll: Option<&'a dyn Fn() -> bool>,
+}
+
+impl Cancel<'_> {
+    /// Checks for cancellation.
+    ///
+    /// # Errors
+    /// `Interrupted` if the call is cancelled.
+    pub fn check(&self) -> Result<()> {
+        if self.poll.is_some_and(|poll| poll()) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(DecodeError::new(ErrorKind::Interrupted, "interrupted", ""));
+        }
+        Ok(())
+    }
+}
+
+/// Output stage of one frame.
+pub struct Output<'a> {
+    out: SamplesMut<'a>,
+    scratch: &'a mut ScratchBlock,
+    cancel: Cancel<'a>,
+    options: OutputOptions,
+    cpu_level: CpuLevel,
+    /// Position of the value in a stored sample, unless it fills the sample.
+    stored_bits: Option<StoredBits>,
+    sample_type: SampleType,
+    columns: usize,
+    samples_per_pixel: usize,
+    ybr_to_rgb: bool,
+    /// True if blocks are scratch because the output has another type.
+    is_staged: bool,
+    /// Index in `out` of the next sample.
+    position: usize,
+    /// Samples that are finished.
+    finished_samples: usize,
+    /// Bytes finished since the last cancellation check.
+    unchecked_bytes: usize,
+    /// Rows that [`Self::plane_rows`] has lent and [`Self::commit_rows`] has not taken, 0 if none.
+    lent_rows: usize,
+}
+
+impl<'a> Output<'a> {
+    /// An output stage that writes to `out`, which holds exactly the samples of one frame. `is_ybr` is true if the
+    /// samples are luminance and colour differences, by the data set or, with precedence, by the codestream.
+    ///
+    /// # Errors
+    /// `Output` if `out` cannot hold the result; `Unsupported` for a colour conversion of samples that are not 8-bit.
+    pub fn new(
+        info: &FrameInfo,
+        is_ybr: bool,
+        options: OutputOptions,
+        out: SamplesMut<'a>,
+        scratch: &'a mut ScratchBlock,
+        cancel: Cancel<'a>,
+        cpu_level: CpuLevel,
+    ) -> Result<Self> {
+        if out.len() != info.samples() {
+            return Err(output(format!("output holds {} samples, the frame has {}", out.len(), info.samples()), ""));
+        }
+        if options.rescale.is_some() && info.samples_per_pixel() != 1 {
+            return Err(output("rescale of an image with more than one sample per pixel", "PS3.3 C.11.1"));
+        }
+        let (stored, target) = (info.sample_type(), out.sample_type());
+        let is_wider = !stored.is_float()
+            && !target.is_float()
+            && target.bytes() > stored.bytes()
+            && (target.is_signed() || !stored.is_signed());
+        if options.rescale.is_none() && stored != target && !is_wider {
+            let text = format!("output of {} cannot hold samples of {}", target.name(), stored.name());
+            return Err(output(text, ""));
+        }
+        let ybr_to_rgb = options.to_rgb && is_ybr;
+        if ybr_to_rgb && (info.samples_per_pixel() != 3 || stored != SampleType::U8) {
+            return Err(unsupported("YBR_FULL to RGB needs three unsigned samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
+        }
+        Ok(Self {
+            is_staged: options.rescale.is_some() || stored != target,
+            out,
+            scratch,
+            cancel,
+            options,
+            cpu_level,
+            stored_bits: info.stored_bits(),
+            sample_type: stored,
+            columns: info.attributes().columns as usize,
+            samples_per_pixel: info.samples_per_pixel(),
+            ybr_to_rgb,
+            position: 0,
+            finished_samples: 0,
+            unchecked_bytes: 0,
+            lent_rows: 0,
+        })
+    }
+
+    /// Pixels that are not finished.
+    #[must_use]
+    pub fn pixels_left(&self) -> usize {
+        (self.out.len() - self.finished_samples) / self.samples_per_pixel
+    }
+
+    /// Instructions that kernels may use.
+    #[must_use]
+    pub const fn cpu_level(&self) -> CpuLevel {
+        self.cpu_level
+    }
+
+    /// Memory for the next pixels: interleaved stored samples in native byte order, of undefined content. Its length is
+    /// pixels × samples per pixel × sample bytes, where pixels is `max_pixels` or less, and not 0 while pixels are left.
+    ///
+    /// # Errors
+    /// None in correct code: an internal error if the pixels are not part of the output.
+    pub fn block(&mut self, max_pixels: usize) -> Result<&mut [u8]> {
+        let mut pixels = max_pixels.min(self.pixels_left());
+        if self.is_staged || self.stored_bits.is_some() || self.ybr_to_rgb {
+            pixels = pixels.min(self.block_pixels());
+        }
+        self.window(pixels * self.samples_per_pixel)
+    }
+
+    /// Finishes the first `pixels` pixels of the last block.
+    ///
+    /// # Errors
+    /// `Output` if the output type cannot hold a value exactly; `Interrupted`.
+    pub fn commit(&mut self, pixels: usize) -> Result<()> {
+        let samples = pixels * self.samples_per_pixel;
+        if let Some(stored) = self.stored_bits {
+            let (sample_bytes, cpu_level) = (self.sample_type.bytes(), self.cpu_level);
+            stored_bits::extract_in_place(self.window(samples)?, sample_bytes, stored, cpu_level);
+        }
+        self.finish_block(samples)
+    }
+
+    /// Writes the next samples from `src`, whole pixels, in one pass. Reverses the bytes of each sample if `swap`.
+    /// Samples beyond the end of the frame are ignored.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn write(&mut self, src: &[u8], swap: bool) -> Result<()> {
+        let (sample_bytes, stored, cpu_level) = (self.sample_type.bytes(), self.stored_bits, self.cpu_level);
+        let is_final = !swap && stored.is_none();
+        let is_direct = !self.is_staged && !self.ybr_to_rgb;
+        let is_streamed = self.is_streamed();
+        // Streamed output is not read again, so its blocks need not fit a cache.
+        let pixels = if is_streamed {
+            CANCEL_INTERVAL_BYTES / sample_bytes / self.samples_per_pixel
+        } else {
+            self.block_pixels()
+        };
+        for src in src.chunks(pixels * self.samples_per_pixel * sample_bytes) {
+            let samples = (src.len() / sample_bytes).min(self.out.len() - self.finished_samples);
+            let src = src.get(..samples * sample_bytes).unwrap_or(src);
+            if self.is_staged && is_final {
+                self.convert(src, samples)?;
+                self.mark_finished(samples)?;
+            } else if is_streamed && is_final {
+                nontemporal::copy(src, self.out_window(samples)?, cpu_level);
+                self.mark_finished(samples)?;
+            } else if let Some(stored) = stored.filter(|_| is_direct && sample_bytes == 2 && !swap) {
+                nontemporal::extract16(src, self.out_window(samples)?, stored, is_streamed, cpu_level);
+                self.mark_finished(samples)?;
+            } else {
+                stored_bits::extract(src, self.window(samples)?, sample_bytes, swap, stored, cpu_level);
+                self.finish_block(samples)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pixels of one block.
+    fn block_pixels(&self) -> usize {
+        let samples = match self.options.store {
+            StoreHint::Streamed if self.is_staged => STREAMED_SAMPLES,
+            _ => BLOCK_SAMPLES,
+        };
+        samples / self.samples_per_pixel
+    }
+
+    /// True if finished samples are stored past the caches directly.
+    fn is_streamed(&self) -> bool {
+        self.options.store == StoreHint::Streamed && !self.is_staged && !self.ybr_to_rgb
+    }
+
+    /// Bytes of the next `samples` stored samples: the output itself, or scratch.
+    fn window(&mut self, samples: usize) -> Result<&mut [u8]> {
+        if self.is_staged {
+            Ok(bytes_of(&mut self.scratch.stored, samples * self.sample_type.bytes()))
+        } else {
+            self.out_window(samples)
+        }
+    }
+
+    /// Bytes of the next `samples` samples of the output, which has the type of the stored samples.
+    fn out_window(&mut self, samples: usize) -> Result<&mut [u8]> {
+        let sample_bytes = self.sample_type.bytes();
+        let start = self.position * sample_bytes;
+        self.out.bytes_mut().get_mut(start..start + samples * sample_bytes).ok_or_else(outside_output)
+    }
+
+    /// Converts colour and type of the next `samples` samples, whose stored bits are extracted.
+    fn finish_block(&mut self, samples: usize) -> Result<()> {
+        if self.ybr_to_rgb {
+            let cpu_level = self.cpu_level;
+            ybr::full_to_rgb(self.window(samples)?, cpu_level);
+        }
+        if self.is_staged {
+            let mut stored = std::mem::take(&mut self.scratch.stored);
+            let converted = self.convert(bytes_of(&mut stored, samples * self.sample_type.bytes()), samples);
+            self.scratch.stored = stored;
+            converted?;
+        }
+        self.mark_finished(samples)
+    }
+
+    fn convert(&mut self, src: &[u8], samples: usize) -> Result<()> {
+        let (from, rescale, cpu_level, position) =
+            (self.sample_type, self.options.rescale, self.cpu_level, self.position);
+        let mut window = self.out.window(position, position + samples).ok_or_else(outside_output)?;
+        let name = window.sample_type().name();
+        let inexact =
+            |index| output(format!("the value of sample {} is not exact in {name}", position + index), "PS3.3 C.11.1");
+        if self.options.store == StoreHint::Cached {
+            return convert(src, from, rescale, window, cpu_level).map_err(inexact);
+        }
+        convert_streamed(src, from, rescale, &mut window, &mut self.scratch.converted, cpu_level).map_err(inexact)
+    }
+
+    fn mark_finished(&mut self, samples: usize) -> Result<()> {
+        self.position += samples;
+        self.finished_samples += samples;
+        self.unchecked_bytes += samples * self.sample_type.bytes();
+        if self.unchecked_bytes >= CANCEL_INTERVAL_BYTES {
+            self.unchecked_bytes = 0;
+            self.cancel.check()?;
+        }
+        Ok(())
+    }
+}
+
+/// The error of an impossible request: samples that are not part of the output.
+fn outside_output() -> DecodeError {
+    debug_assert!(false, "a decoder wrote outside of its output");
+    output("internal error: samples outside of the output", "")
+}
+
+/// Converts through `scratch`, so that `out` is only streamed to.
+///
+/// # Errors
+/// The index of the first sample that an integer output does not hold exactly.
+pub(crate) fn convert_streamed(
+    src: &[u8],
+    from: SampleType,
+    rescale: Option<Rescale>,
+    out: &mut SamplesMut<'_>,
+    scratch: &mut Vec<u64>,
+    cpu_level: CpuLevel,
+) -> Result<(), usize> {
+    let samples = out.len();
+    bytes_of(scratch, samples * out.sample_bytes());
+    let Some(mut converted) = SamplesMut::in_words(out.sample_type(), scratch, samples) else {
+        debug_assert!(false, "bytes_of has made room for the samples");
+        return convert(src, from, rescale, out.reborrow(), cpu_level);
+    };
+    convert(src, from, rescale, converted.reborrow(), cpu_level)?;
+    nontemporal::copy(converted.bytes_mut(), out.bytes_mut(), cpu_level);
+    Ok(())
+}
+
+/// The first `bytes` bytes of `memory`, which grows to hold them.
+fn bytes_of(memory: &mut Vec<u64>, bytes: usize) -> &mut [u8] {
+    let words = bytes.div_ceil(8);
+    if memory.len() < words {
+        memory.resize(words, 0);
+    }
+    bytemuck::cast_slice_mut(memory).split_at_mut(bytes).0
+}
