@@ -1,4 +1,4 @@
-"""Lazy dask arrays: the same values as without, chunk by chunk, on any worker."""
+"""`dicoxide.dask`: lazy arrays equal eager ones, chunk by chunk, on any worker."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.mark.parametrize("rescale", [False, True])
-def test_a_lazy_series_equals_the_eager_one(tmp_path: Path, rescale: bool) -> None:
+def test_from_series_equals_read_series(tmp_path: Path, rescale: bool) -> None:
     write_all(stack(7, RescaleSlope=2, RescaleIntercept=-5), tmp_path)
     (eager,) = dicoxide.read_series(tmp_path, rescale=rescale)
     (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=3, rescale=rescale)
@@ -38,7 +38,7 @@ def test_a_lazy_series_equals_the_eager_one(tmp_path: Path, rescale: bool) -> No
     np.testing.assert_array_equal(np.asarray(lazy), eager.array)
 
 
-def test_chunks_do_not_reach_over_a_fourth_axis(tmp_path: Path) -> None:
+def test_from_series_chunks_end_at_the_fourth_axis(tmp_path: Path) -> None:
     datasets = [dataset for echo in (1, 2) for dataset in stack(5, EchoTime=echo)]
     write_all(datasets, tmp_path)
     (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=2)
@@ -49,7 +49,7 @@ def test_chunks_do_not_reach_over_a_fourth_axis(tmp_path: Path) -> None:
     assert whole.array.chunks == ((1, 1), (5,), (5,), (7,))
 
 
-def test_only_the_chunks_that_are_asked_for_are_decoded(tmp_path: Path) -> None:
+def test_from_series_decodes_only_requested_chunks(tmp_path: Path) -> None:
     paths = write_all(stack(6), tmp_path)
     (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=2)
     paths[0].unlink()
@@ -58,7 +58,7 @@ def test_only_the_chunks_that_are_asked_for_are_decoded(tmp_path: Path) -> None:
         lazy.array.compute(scheduler="sync")
 
 
-def test_enhanced_objects_are_cut_into_blocks_of_frames(tmp_path: Path) -> None:
+def test_from_series_of_enhanced_object_chunks_frames(tmp_path: Path) -> None:
     positions = [{"PlanePositionSequence": item(ImagePositionPatient=[0, 0, -z])} for z in range(5)]
     shared = {
         "PlaneOrientationSequence": item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
@@ -69,7 +69,7 @@ def test_enhanced_objects_are_cut_into_blocks_of_frames(tmp_path: Path) -> None:
     np.testing.assert_array_equal(lazy.array.compute(scheduler="sync"), dicoxide.decode(path)[::-1])
 
 
-def test_files_alike_are_one_array(tmp_path: Path) -> None:
+def test_from_files_of_equal_shape_gives_one_array(tmp_path: Path) -> None:
     paths = write_all(stack(5), tmp_path)[::-1]
     array = dicoxide.dask.from_files(paths, files_per_chunk=2)
     assert array.chunks == ((2, 2, 1), (5,), (7,))
@@ -81,14 +81,14 @@ def test_files_alike_are_one_array(tmp_path: Path) -> None:
     np.testing.assert_array_equal(rescaled.compute(scheduler="sync"), expected)
 
 
-def test_multi_frame_files_alike_are_one_array(tmp_path: Path) -> None:
+def test_from_files_of_multi_frame_files_gives_four_axes(tmp_path: Path) -> None:
     paths = write_all([image(i, NumberOfFrames=4) for i in range(3)], tmp_path)
     array = dicoxide.dask.from_files(paths, files_per_chunk=1)
     assert array.shape == (3, 4, 5, 7)
     np.testing.assert_array_equal(array.compute(scheduler="sync"), np.stack([dicoxide.decode(path) for path in paths]))
 
 
-def test_files_that_differ_are_a_list(tmp_path: Path) -> None:
+def test_from_files_of_different_shapes_gives_a_list(tmp_path: Path) -> None:
     paths = write_all([image(1), image(2, Rows=3), image(3, NumberOfFrames=2)], tmp_path)
     arrays = dicoxide.dask.from_files(paths)
     assert [array.shape for array in arrays] == [(5, 7), (3, 7), (2, 5, 7)]
@@ -96,7 +96,7 @@ def test_files_that_differ_are_a_list(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array.compute(scheduler="sync"), dicoxide.decode(path))
 
 
-def test_what_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
+def test_dask_functions_check_arguments_when_called(tmp_path: Path) -> None:
     colour = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
     bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
     path = write(image(1, **colour, **bits), tmp_path / "a")
@@ -118,14 +118,14 @@ def test_what_cannot_be_is_refused_at_once(tmp_path: Path) -> None:
         dicoxide.dask.from_series(write(image(1), tmp_path / "b"), dtype="uint8")
 
 
-def test_graphs_pickle_and_are_small(tmp_path: Path) -> None:
+def test_from_series_graph_pickles(tmp_path: Path) -> None:
     write_all(stack(6), tmp_path)
     (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=2)
     again = pickle.loads(pickle.dumps(lazy))
     np.testing.assert_array_equal(again.array.compute(scheduler="sync"), lazy.array.compute(scheduler="sync"))
 
 
-def test_without_dask_one_sentence_says_what_to_install() -> None:
+def test_import_without_dask_names_the_extra() -> None:
     done = run_script("import_without_dask")
     assert done.stdout.splitlines() == ['dicoxide.dask needs dask: pip install "dicoxide[dask]"'] * 2
 
@@ -136,7 +136,7 @@ def slowly(block: Any) -> Any:
 
 
 @pytest.mark.slow
-def test_a_cluster_survives_the_loss_of_a_worker(tmp_path: Path) -> None:
+def test_from_series_on_a_cluster_survives_a_killed_worker(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
     for index, dataset in enumerate(stack(60)):
         write(dataset, tmp_path / str(index), compress=index % 2 == 0)

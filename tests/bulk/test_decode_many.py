@@ -37,7 +37,7 @@ def one_by_one(sources: list[Any], **options: Any) -> list[Any]:
 def require_same(found: Any, expected: Any) -> None:
     assert type(found) is type(expected), (found, expected)
     if isinstance(expected, dicoxide.LimitError):
-        # How much is needed is found out at another moment.
+        # The needed size in the message differs: it is computed at another point.
         assert found.__dict__ == expected.__dict__
     elif isinstance(expected, Exception):
         assert (str(found), found.__dict__) == (str(expected), expected.__dict__)
@@ -65,7 +65,7 @@ def require_same(found: Any, expected: Any) -> None:
     ],
     ids=str,
 )
-def test_each_result_is_that_of_decode(options: dict[str, Any]) -> None:
+def test_decode_many_results_equal_decode(options: dict[str, Any]) -> None:
     files = [path for path in [*FILES, *shared_files()[::3]] if dicoxide.backend == "rust" or path in FILES]
     decoded = list(decode_many(files, on_error="return", fallback=False, **options))
     assert [source for source, _ in decoded] == files
@@ -75,10 +75,10 @@ def test_each_result_is_that_of_decode(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("uid", [ExplicitVRLittleEndian, RLELossless, JPEGLossless])
-def test_many_small_images_in_order(uid: str, threads: int) -> None:
+def test_decode_many_of_small_images_keeps_order(uid: str, threads: int) -> None:
     if uid == JPEGLossless and dicoxide.backend != "rust":
         pytest.skip("the NumPy backend has no JPEG Lossless")
-    # Of two sizes, so that not all of them go together.
+    # Three sizes, so that there are several batches.
     every = [*frames(40), *frames(30, 20, 32), *frames(5)]
     sources = [image(frame, uid) for frame in every]
     decoded = list(decode_many(sources, threads=threads))
@@ -86,7 +86,7 @@ def test_many_small_images_in_order(uid: str, threads: int) -> None:
     assert all(np.array_equal(result, frame) for (_, result), frame in zip(decoded, every, strict=True))
 
 
-def test_a_broken_image_among_those_that_go_together_fails_alone() -> None:
+def test_decode_many_with_corrupt_images_in_a_batch_fails_only_those() -> None:
     every = frames(24)
     sources: list[bytes] = [
         image(frame, JPEGLossless if dicoxide.backend == "rust" else RLELossless) for frame in every
@@ -108,7 +108,7 @@ class TestErrors:
         (tmp_path / "empty").touch()
         return [good[0], tmp_path / "missing", good[1], good[2][:-50], tmp_path / "empty", tmp_path, good[3]]
 
-    def test_are_given_in_place_of_arrays(self, tmp_path: Path) -> None:
+    def test_on_error_return_yields_errors(self, tmp_path: Path) -> None:
         sources = self.sources(tmp_path)
         decoded = list(decode_many(sources, on_error="return"))
         kinds = [type(result).__name__ for _, result in decoded]
@@ -124,18 +124,18 @@ class TestErrors:
         missing = decoded[1][1]
         assert (missing.filename, missing.errno) == (str(tmp_path / "missing"), 2)
 
-    def test_are_skipped(self, tmp_path: Path) -> None:
+    def test_on_error_skip_omits_failed_sources(self, tmp_path: Path) -> None:
         sources = self.sources(tmp_path)
         decoded = list(decode_many(sources, on_error="skip"))
         assert [source for source, _ in decoded] == [sources[0], sources[2], sources[6]]
 
-    def test_are_raised_after_what_comes_before(self, tmp_path: Path) -> None:
+    def test_on_error_raise_raises_at_the_failed_source(self, tmp_path: Path) -> None:
         results = decode_many(self.sources(tmp_path))
         assert isinstance(next(results)[1], np.ndarray)
         with pytest.raises(FileNotFoundError):
             next(results)
 
-    def test_of_arguments_come_at_once(self) -> None:
+    def test_decode_many_checks_arguments_when_called(self) -> None:
         with pytest.raises(ValueError, match="on_error must be"):
             decode_many([], on_error="ignore")  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="has no option 'out'"):
@@ -144,7 +144,7 @@ class TestErrors:
             decode_many([], threads=0)
 
 
-def test_sources_of_every_kind() -> None:
+def test_decode_many_accepts_every_source_type() -> None:
     (frame,) = frames(1)
     data = image(frame)
     sources: list[Any] = [data, bytearray(data), memoryview(data), io.BytesIO(data), pydicom.dcmread(io.BytesIO(data))]
@@ -155,7 +155,7 @@ def test_sources_of_every_kind() -> None:
         list(decode_many([7]))  # type: ignore[list-item]
 
 
-def test_unordered_gives_all() -> None:
+def test_decode_many_unordered_yields_every_source() -> None:
     every = frames(50)
     sources = [image(frame) for frame in every]
     decoded = dict(decode_many(sources, ordered=False, threads=3))
@@ -163,7 +163,7 @@ def test_unordered_gives_all() -> None:
     assert all(np.array_equal(decoded[source], frame) for source, frame in zip(sources, every, strict=True))
 
 
-def test_what_is_tolerated_is_told_of_each() -> None:
+def test_decode_many_warns_of_deviations_per_source() -> None:
     sources = [image(frame, HighBit=15) for frame in frames(2)] + [image(frames(1)[0], NumberOfFrames=0)]
     with pytest.warns(dicoxide.NonConformantWarning) as caught:
         list(decode_many(sources))
@@ -171,11 +171,11 @@ def test_what_is_tolerated_is_told_of_each() -> None:
     assert [text.partition(" found")[0] for text in reported] == ["high bit 15", "high bit 15", "number of frames 0"]
 
 
-def test_no_sources_give_no_results() -> None:
+def test_decode_many_without_sources_is_empty() -> None:
     assert list(decode_many([])) == []
 
 
-def test_what_cannot_be_read_is_an_error_of_its_source() -> None:
+def test_decode_many_of_closed_file_is_an_error_of_that_source() -> None:
     good = image(frames(1)[0])
     closed = io.BytesIO(good)
     closed.close()
@@ -184,7 +184,7 @@ def test_what_cannot_be_read_is_an_error_of_its_source() -> None:
     assert len(list(decode_many([good, closed, good], on_error="skip"))) == 2
 
 
-def test_a_text_file_is_no_path(tmp_path: Path) -> None:
+def test_decode_many_of_text_file_raises_type_error(tmp_path: Path) -> None:
     path = tmp_path / "x.dcm"
     path.write_bytes(image(frames(1)[0]))
     with pytest.raises(TypeError):
@@ -192,7 +192,7 @@ def test_a_text_file_is_no_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 30])
-def test_sources_that_raise_have_given_what_came_before(count: int) -> None:
+def test_decode_many_with_failing_iterator_yields_earlier_results(count: int) -> None:
     good = image(frames(1)[0])
 
     def sources() -> Iterator[bytes]:
@@ -206,7 +206,7 @@ def test_sources_that_raise_have_given_what_came_before(count: int) -> None:
     assert given == count
 
 
-def test_what_is_no_source_is_raised_in_its_turn() -> None:
+def test_decode_many_of_unknown_source_type_raises_at_that_source() -> None:
     good = image(frames(1)[0])
     given = 0
     with pytest.raises(TypeError):
@@ -215,7 +215,7 @@ def test_what_is_no_source_is_raised_in_its_turn() -> None:
     assert given == 2
 
 
-def test_a_budget_and_an_index_are_those_of_decode() -> None:
+def test_decode_many_limits_and_indices_equal_decode() -> None:
     odd = image(frames(1, 3, 3)[0])
     [(_, found)] = decode_many([odd], max_bytes=18)
     assert found.shape == (3, 3)
@@ -226,7 +226,7 @@ def test_a_budget_and_an_index_are_those_of_decode() -> None:
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="pydicom takes other paths, and refuses them otherwise")
 @pytest.mark.parametrize("odd", ["\ud800.dcm", "of bytes"])
-def test_a_path_that_is_none_is_raised_in_its_turn(odd: str) -> None:
+def test_decode_many_of_invalid_path_raises_at_that_source(odd: str) -> None:
     class OfBytes:
         def __fspath__(self) -> bytes:
             return b"x.dcm"
@@ -241,7 +241,7 @@ def test_a_path_that_is_none_is_raised_in_its_turn(odd: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_decode_many_of_named_pipe_raises_os_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     [(_, error)] = decode_many([tmp_path / "pipe"], on_error="return")
     assert isinstance(error, OSError)

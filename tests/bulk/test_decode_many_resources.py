@@ -28,7 +28,7 @@ from support.single_frame_files import frames, image
 pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning", "ignore::UserWarning")
 
 
-def test_sources_are_asked_for_when_there_is_room(tmp_path: Path) -> None:
+def test_decode_many_requests_sources_as_memory_allows(tmp_path: Path) -> None:
     path = tmp_path / "large.dcm"
     path.write_bytes(image(np.zeros((1000, 1000), np.uint16)))
     requested = 0
@@ -42,12 +42,12 @@ def test_sources_are_asked_for_when_there_is_room(tmp_path: Path) -> None:
     results = decode_many(endless(), threads=2)
     for _, _ in zip(range(60), results, strict=False):
         pass
-    # 2 MB each, of which 16 MiB are decoded at once, and as many before they are asked for.
+    # 2 MB each; 16 MiB are decoded at a time, and as much is buffered.
     assert requested < 60 + 2 * 256 + 10
     results.close()  # type: ignore[attr-defined]
 
 
-def test_memory_of_arrays_that_are_kept_is_not_used_again() -> None:
+def test_decode_many_does_not_reuse_memory_of_retained_arrays() -> None:
     every = frames(200)
     retained = [result for _, result in decode_many([image(frame) for frame in every], threads=2)]
     assert all(np.array_equal(result, frame) for result, frame in zip(retained, every, strict=True))
@@ -55,7 +55,7 @@ def test_memory_of_arrays_that_are_kept_is_not_used_again() -> None:
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="the NumPy backend takes new memory each time")
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells the peak of memory")
-def test_memory_is_bounded_however_many_there_are(tmp_path: Path) -> None:
+def test_decode_many_peak_memory_does_not_grow_with_sources(tmp_path: Path) -> None:
     path = tmp_path / "image.dcm"
     path.write_bytes(image(np.zeros((512, 512), np.uint16)))
     growth_mib = float(run_script("decode_many_peak_memory", path).stdout)
@@ -63,7 +63,7 @@ def test_memory_is_bounded_however_many_there_are(tmp_path: Path) -> None:
     assert growth_mib < 2 * 48 + 8
 
 
-def test_a_generator_that_is_dropped_leaves_no_thread() -> None:
+def test_decode_many_closed_early_ends_its_threads() -> None:
     before = threading.active_count()
     results = decode_many([image(frame) for frame in frames(64)], threads=2)
     next(results)
@@ -73,7 +73,7 @@ def test_a_generator_that_is_dropped_leaves_no_thread() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_forked_child_goes_on_with_the_iterator() -> None:
+def test_decode_many_continues_in_a_forked_child() -> None:
     every = frames(40)
     results = decode_many([image(frame) for frame in every], threads=2)
     next(results)
@@ -87,7 +87,7 @@ def test_a_forked_child_goes_on_with_the_iterator() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
-def test_an_interrupt_ends_it_soon(tmp_path: Path) -> None:
+def test_decode_many_interrupted_ends_the_process(tmp_path: Path) -> None:
     path = tmp_path / "large.dcm"
     path.write_bytes(image(np.zeros((2000, 2000), np.uint16), RLELossless))
     with started(script("decode_many_forever", path), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -99,8 +99,8 @@ def test_an_interrupt_ends_it_soon(tmp_path: Path) -> None:
     assert b"KeyboardInterrupt" in errors
 
 
-def test_a_slow_source_does_not_let_those_behind_it_pile_up() -> None:
-    # Inflating takes long; small ones take the room meanwhile.
+def test_decode_many_behind_a_slow_source_buffers_few_results() -> None:
+    # Inflating takes long; small sources are decoded meanwhile.
     small = image(frames(1, 256, 256)[0])
     compress = zlib.compressobj(6, zlib.DEFLATED, -15)
     plain_file = image(frames(1, 3000, 3000)[0])
@@ -131,7 +131,7 @@ def test_a_slow_source_does_not_let_those_behind_it_pile_up() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32" or dicoxide.backend != "rust", reason="signals of POSIX, JPEG Lossless")
-def test_the_first_batch_can_be_interrupted(tmp_path: Path) -> None:
+def test_decode_many_interrupted_in_the_first_batch_raises(tmp_path: Path) -> None:
     path = tmp_path / "long.dcm"
     frame = frames(1, 512, 512)[0]
     encoded = dicoxide.jpeg_lossless_encode(frame, precision=12)
@@ -145,7 +145,7 @@ def test_the_first_batch_can_be_interrupted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("room_bytes", [1, 100_000])
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_sources_of_the_core_and_of_others_wait_for_each_other_only(
+def test_decode_many_of_mixed_sources_with_tiny_buffer_completes(
     threads: int, ordered: bool, room_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dicoxide.bulk import _many
@@ -164,7 +164,7 @@ def test_sources_of_the_core_and_of_others_wait_for_each_other_only(
         assert all(source is given for (source, _), given in zip(decoded, sources, strict=True))
 
 
-def test_threads_that_wait_for_room_end_with_the_iterator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decode_many_closed_while_threads_wait_ends_them(monkeypatch: pytest.MonkeyPatch) -> None:
     from dicoxide.bulk import _many
 
     monkeypatch.setattr(_many, "_BUFFER_BYTES", 1)
@@ -177,7 +177,7 @@ def test_threads_that_wait_for_room_end_with_the_iterator(monkeypatch: pytest.Mo
 
 
 class _Slow(Dataset):
-    """A data set that takes long, as long as nobody says that it is enough."""
+    """A data set whose elements block until an event is set."""
 
     def __init__(self, data: bytes, enough: threading.Event) -> None:
         super().__init__(pydicom.dcmread(io.BytesIO(data)))
@@ -190,7 +190,7 @@ class _Slow(Dataset):
 
 
 @pytest.mark.parametrize("others", [b"", bytes(1 << 20)])
-def test_what_waits_for_a_slow_source_is_bounded_also_where_its_results_are_small(others: bytes) -> None:
+def test_decode_many_behind_a_slow_source_requests_few_sources(others: bytes) -> None:
     enough = threading.Event()
     good = image(frames(1, 8, 8)[0])
     requested = 0
@@ -210,7 +210,7 @@ def test_what_waits_for_a_slow_source_is_bounded_also_where_its_results_are_smal
     results.close()  # type: ignore[attr-defined]
 
 
-def test_a_decoder_that_wants_to_end_the_process_ends_the_iterator() -> None:
+def test_decode_many_with_system_exit_in_a_source_raises_it() -> None:
     class Leaving(Dataset):
         def get_item(self, *_: Any, **__: Any) -> Any:
             raise SystemExit(3)
@@ -224,7 +224,7 @@ def test_a_decoder_that_wants_to_end_the_process_ends_the_iterator() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_fork_by_the_sources_themselves() -> None:
+def test_decode_many_with_fork_in_the_source_iterator_completes_twice() -> None:
     every = frames(40)
     child = None
 
@@ -250,12 +250,12 @@ def test_a_fork_by_the_sources_themselves() -> None:
 
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="the core looks NumPy's interface up")
-def test_a_signal_at_the_first_array_is_no_panic() -> None:
+def test_decode_many_interrupted_at_numpy_lookup_does_not_panic() -> None:
     done = run_script("interrupt_numpy_lookup", input=image(frames(1)[0]), text=False)
     assert done.stdout == b"(48, 64)\n", done.stderr
 
 
-def test_an_interrupt_while_a_thread_starts_is_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decode_many_interrupted_while_a_thread_starts_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     start, begun = threading.Thread.start, []
 
     def interrupted(thread: threading.Thread) -> None:

@@ -1,4 +1,4 @@
-"""Where volumes lie: pure geometry, and the same as SimpleITK's series reader says."""
+"""Geometry of volumes: properties, and comparison with the series reader of SimpleITK."""
 
 from __future__ import annotations
 
@@ -22,21 +22,23 @@ from support.synthetic_series import AXIAL, CORONAL, SAGITTAL, image, normal, st
 angles = st.floats(-math.pi, math.pi)
 
 
-def turned(a: float, b: float, c: float) -> tuple[float, ...]:
-    """An orientation, turned about three axes."""
-    turn = np.eye(3)
+def rotated(a: float, b: float, c: float) -> tuple[float, ...]:
+    """Returns the axial orientation rotated by angles in radians about the three axes."""
+    rotation = np.eye(3)
     for axis, angle in enumerate((a, b, c)):
-        one = np.eye(3)
+        step = np.eye(3)
         i, j = (axis + 1) % 3, (axis + 2) % 3
-        one[i, i] = one[j, j] = math.cos(angle)
-        one[i, j], one[j, i] = -math.sin(angle), math.sin(angle)
-        turn = turn @ one
-    return tuple(turn[:, :2].T.ravel().tolist())
+        step[i, i] = step[j, j] = math.cos(angle)
+        step[i, j], step[j, i] = -math.sin(angle), math.sin(angle)
+        rotation = rotation @ step
+    return tuple(rotation[:, :2].T.ravel().tolist())
 
 
 @given(a=angles, b=angles, c=angles, spacing=st.floats(0.05, 20), count=st.integers(2, 40))
-def test_the_affine_meets_every_position(a: float, b: float, c: float, spacing: float, count: int) -> None:
-    orientation = turned(a, b, c)
+def test_compute_geometry_affine_maps_indices_to_positions(
+    a: float, b: float, c: float, spacing: float, count: int
+) -> None:
+    orientation = rotated(a, b, c)
     start = np.array([12.5, -300, 40.25])
     positions = start + np.outer(np.arange(count) * spacing, normal(orientation))
     result, findings = geometry.compute_geometry(positions, orientation, (0.5, 0.75), None)
@@ -51,8 +53,8 @@ def test_the_affine_meets_every_position(a: float, b: float, c: float, spacing: 
 
 
 @given(a=angles, b=angles, c=angles, order=st.permutations(range(12)))
-def test_places_are_numbered_along_the_normal(a: float, b: float, c: float, order: list[int]) -> None:
-    orientation = turned(a, b, c)
+def test_number_positions_counts_along_the_normal(a: float, b: float, c: float, order: list[int]) -> None:
+    orientation = rotated(a, b, c)
     positions = np.outer(np.array(order) // 2 * 1.5, normal(orientation))
     level, across = geometry.number_positions(positions, orientation, 0.005)
     assert level.tolist() == [number // 2 for number in order]
@@ -60,7 +62,7 @@ def test_places_are_numbered_along_the_normal(a: float, b: float, c: float, orde
 
 
 @given(missing=st.sets(st.integers(1, 18)))
-def test_every_missing_slice_is_named(missing: set[int]) -> None:
+def test_compute_geometry_with_gaps_reports_every_missing_slice(missing: set[int]) -> None:
     there = [index for index in range(20) if index not in missing]
     if np.median(np.diff(there)) != 1:
         return
@@ -72,7 +74,7 @@ def test_every_missing_slice_is_named(missing: set[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("orientation", "is_one"),
+    ("orientation", "expected"),
     [
         (AXIAL, True),
         (SAGITTAL, True),
@@ -83,8 +85,8 @@ def test_every_missing_slice_is_named(missing: set[int]) -> None:
         ((1e300, 0, 0, 0, 1, 0), False),
     ],
 )
-def test_orientations_are_two_directions_at_right_angles(orientation: Any, is_one: bool) -> None:
-    assert geometry.is_orientation(orientation) is is_one
+def test_is_orientation_accepts_only_orthogonal_unit_vectors(orientation: Any, expected: bool) -> None:
+    assert geometry.is_orientation(orientation) is expected
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_orientations_are_two_directions_at_right_angles(orientation: Any, is_on
         ("20241301", "000001", None),
     ],
 )
-def test_times_are_seconds(date: Any, time: str, seconds: float | None) -> None:
+def test_parse_seconds_of_date_and_time(date: Any, time: str, seconds: float | None) -> None:
     assert parse_seconds(date, time) == seconds
 
 
@@ -121,10 +123,10 @@ def assert_equals_itk(sitk: Any, volume: dicoxide.Volume, expected: Any, within:
 
 @pytest.mark.parametrize(
     "orientation",
-    [AXIAL, SAGITTAL, CORONAL, (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0), turned(0.3, 0, 0), turned(0.4, -1.2, 2.5)],
+    [AXIAL, SAGITTAL, CORONAL, (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0), rotated(0.3, 0, 0), rotated(0.4, -1.2, 2.5)],
     ids=["axial", "sagittal", "coronal", "prone", "tilted", "oblique"],
 )
-def test_made_series_equal_simpleitk(tmp_path: Path, orientation: Any) -> None:
+def test_read_series_of_synthetic_series_equals_simpleitk(tmp_path: Path, orientation: Any) -> None:
     sitk = pytest.importorskip("SimpleITK")
     rounded = [round(value, 12) for value in orientation]
     datasets = stack(7, rounded, spacing=1.75, RescaleSlope=2, RescaleIntercept=-1024)
@@ -135,7 +137,7 @@ def test_made_series_equal_simpleitk(tmp_path: Path, orientation: Any) -> None:
     assert_equals_itk(sitk, volume, itk_volume(sitk, names), 1e-8)
 
 
-def test_a_gap_has_the_spacing_of_simpleitk(tmp_path: Path) -> None:
+def test_read_series_with_a_gap_has_the_spacing_of_simpleitk(tmp_path: Path) -> None:
     sitk = pytest.importorskip("SimpleITK")
     write_all([dataset for index, dataset in enumerate(stack(9)) if index not in (3, 4)], tmp_path)
     (volume,) = dicoxide.read_series(tmp_path)
@@ -143,7 +145,7 @@ def test_a_gap_has_the_spacing_of_simpleitk(tmp_path: Path) -> None:
     assert_equals_itk(sitk, volume, expected, 1e-9)
 
 
-def test_a_sheared_series_has_the_step_of_simpleitk(tmp_path: Path) -> None:
+def test_read_series_of_sheared_series_has_the_step_of_simpleitk(tmp_path: Path) -> None:
     sitk = pytest.importorskip("SimpleITK")
     write_all([image(i, ImagePositionPatient=[0, 0.5 * i, 2 * i]) for i in range(5)], tmp_path)
     (volume,) = dicoxide.read_series(tmp_path)
@@ -156,7 +158,7 @@ def test_a_sheared_series_has_the_step_of_simpleitk(tmp_path: Path) -> None:
 
 
 def folders_of_images() -> list[Path]:
-    """Folders with more than one file, so that a series may lie in them."""
+    """Returns folders with more than one file, which may contain a series."""
     files = [*shared_files(), *(path for path in (PYDICOM_FILES / "test_files").rglob("*") if path.is_file())]
     folders: dict[Path, int] = {}
     for path in files:
@@ -165,7 +167,7 @@ def folders_of_images() -> list[Path]:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_real_series_equal_simpleitk() -> None:
+def test_read_series_of_real_series_equals_simpleitk() -> None:
     sitk = pytest.importorskip("SimpleITK")
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     compared = 0
@@ -185,13 +187,13 @@ def test_real_series_equal_simpleitk() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_real_single_files_equal_simpleitk() -> None:
+def test_plan_series_of_real_files_has_the_geometry_of_simpleitk() -> None:
     sitk = pytest.importorskip("SimpleITK")
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     compared = set()
     for plan in plan_series([*shared_files(), *(PYDICOM_FILES / "test_files").glob("*.dcm")], on_error="return"):
         paths = {path for path, _ in plan.sources}
-        # SimpleITK does not know of segments, nor of a third spacing of its own for each slice.
+        # SimpleITK does not support segments.
         if plan.geometry is None or len(paths) > 1 or plan.axis or plan.modality == "SEG":
             continue
         (path,) = paths

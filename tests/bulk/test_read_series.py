@@ -34,7 +34,7 @@ OBLIQUE = tuple(np.linalg.qr(np.array([[0.9, 0.3, 0.1], [-0.2, 0.8, -0.5]]).T)[0
 
 @pytest.mark.parametrize("orientation", [AXIAL, SAGITTAL, CORONAL, OBLIQUE], ids=["ax", "sag", "cor", "oblique"])
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
-def test_slices_are_in_the_order_of_their_places(tmp_path: Path, orientation: Any, order: str) -> None:
+def test_read_series_orders_slices_by_position(tmp_path: Path, orientation: Any, order: str) -> None:
     datasets = stack(6, orientation)
     if order == "descending":
         datasets.reverse()
@@ -54,7 +54,7 @@ def test_slices_are_in_the_order_of_their_places(tmp_path: Path, orientation: An
     np.testing.assert_allclose(volume.positions[3], along(orientation, 7.5), atol=1e-9)
 
 
-def test_every_slice_equals_decode_of_its_source(tmp_path: Path) -> None:
+def test_read_series_slices_equal_decode_of_their_sources(tmp_path: Path) -> None:
     for index, dataset in enumerate(stack(9)):
         write(dataset, tmp_path / f"{(index * 7) % 9}", compress=index % 2 == 0)
     volume = only(dicoxide.read_series(tmp_path, threads=3))
@@ -64,7 +64,7 @@ def test_every_slice_equals_decode_of_its_source(tmp_path: Path) -> None:
         assert pydicom.dcmread(path).SOPInstanceUID == uid
 
 
-def test_what_a_volume_says_of_itself(tmp_path: Path) -> None:
+def test_volume_attributes_describe_the_series(tmp_path: Path) -> None:
     write_all(stack(2, RescaleSlope="2", RescaleIntercept="-1000"), tmp_path)
     volume = only(dicoxide.read_series(tmp_path))
     assert (volume.modality, volume.description, volume.series_instance_uid) == ("CT", "made", "1.2.3.4")
@@ -80,7 +80,7 @@ def test_what_a_volume_says_of_itself(tmp_path: Path) -> None:
     assert again.attributes == volume.attributes
 
 
-def test_folders_files_and_what_is_no_image(tmp_path: Path) -> None:
+def test_read_series_of_folders_and_files_reports_skipped_files(tmp_path: Path) -> None:
     paths = write_all(stack(4), tmp_path / "a", lambda index: ["x", "y.bin", "deep/er/z.dcm", "deep/w"][index])
     (tmp_path / "a" / "notes.txt").write_text("not an image")
     (tmp_path / "a" / "empty").touch()
@@ -104,14 +104,14 @@ def test_folders_files_and_what_is_no_image(tmp_path: Path) -> None:
     assert dicoxide.read_series(tmp_path / "a" / "notes.txt") == []
 
 
-def test_files_without_preamble_are_read(tmp_path: Path) -> None:
+def test_read_series_reads_files_without_preamble(tmp_path: Path) -> None:
     for index, dataset in enumerate(stack(3)):
         path = write(dataset, tmp_path / str(index))
         path.write_bytes(path.read_bytes()[132:])
     assert numbers(only(dicoxide.read_series(tmp_path))) == [0, 1, 2]
 
 
-def test_links_in_circles_and_pipes_do_not_hang(tmp_path: Path) -> None:
+def test_read_series_of_cyclic_links_and_pipes_ends(tmp_path: Path) -> None:
     write_all(stack(3), tmp_path / "a")
     (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "a" / "self").symlink_to(tmp_path / "a" / "self")
@@ -125,7 +125,7 @@ def test_links_in_circles_and_pipes_do_not_hang(tmp_path: Path) -> None:
     assert kinds(volume) == []
 
 
-def test_series_are_apart_and_in_order(tmp_path: Path) -> None:
+def test_read_series_separates_and_orders_series(tmp_path: Path) -> None:
     for number, uid in ((7, "1.2.1"), (3, "1.2.9"), (None, "1.2.0")):
         write_all(stack(2, SeriesInstanceUID=uid, SeriesNumber=number), tmp_path / uid)
     write_all(stack(3, SeriesInstanceUID=None), tmp_path / "one")
@@ -135,7 +135,7 @@ def test_series_are_apart_and_in_order(tmp_path: Path) -> None:
     assert result == [("", 3), ("", 2), ("1.2.9", 2), ("1.2.1", 2), ("1.2.0", 2)]
 
 
-def test_gaps_are_named(tmp_path: Path) -> None:
+def test_read_series_with_gaps_reports_missing_positions(tmp_path: Path) -> None:
     datasets = stack(12)
     write_all([dataset for index, dataset in enumerate(datasets) if index not in (4, 5, 9)], tmp_path)
     volume = only(dicoxide.read_series(tmp_path))
@@ -147,7 +147,7 @@ def test_gaps_are_named(tmp_path: Path) -> None:
     assert "expected positions in mm: (-10.5, 20.25, 13), (-10.5, 20.25, 15.5)" in gap.message
 
 
-def test_uneven_spacing_is_named(tmp_path: Path) -> None:
+def test_read_series_with_uneven_spacing_reports_it(tmp_path: Path) -> None:
     write_all([image(i, ImagePositionPatient=[0, 0, z]) for i, z in enumerate((0, 1, 2, 3.4, 4.4))], tmp_path)
     volume = only(dicoxide.read_series(tmp_path))
     assert kinds(volume) == ["uneven_spacing"]
@@ -155,7 +155,7 @@ def test_uneven_spacing_is_named(tmp_path: Path) -> None:
     np.testing.assert_allclose(volume.spacing[2], 4.4 / 4)
 
 
-def test_duplicate_instances_are_left_out_and_named(tmp_path: Path) -> None:
+def test_read_series_with_duplicate_instance_uses_one(tmp_path: Path) -> None:
     datasets = stack(4)
     write_all(datasets, tmp_path)
     write(datasets[2], tmp_path / "z" / "copy")
@@ -166,7 +166,7 @@ def test_duplicate_instances_are_left_out_and_named(tmp_path: Path) -> None:
     assert "copy" in finding.message
 
 
-def test_positions_twice_are_left_out_and_named(tmp_path: Path) -> None:
+def test_read_series_with_duplicate_position_uses_one(tmp_path: Path) -> None:
     datasets = [*stack(6), image(9, ImagePositionPatient=along(AXIAL, 5.0), AcquisitionTime="101010")]
     write_all(datasets, tmp_path)
     volume = only(dicoxide.read_series(tmp_path))
@@ -176,7 +176,7 @@ def test_positions_twice_are_left_out_and_named(tmp_path: Path) -> None:
     assert "006.dcm" in finding.message
 
 
-def test_a_second_copy_of_everything_is_left_out(tmp_path: Path) -> None:
+def test_read_series_of_two_copies_uses_one(tmp_path: Path) -> None:
     write_all(stack(4), tmp_path / "a")
     write_all(stack(4), tmp_path / "b")
     volume = only(dicoxide.read_series(tmp_path))
@@ -184,7 +184,7 @@ def test_a_second_copy_of_everything_is_left_out(tmp_path: Path) -> None:
     assert kinds(volume) == ["duplicate_position"]
 
 
-def test_one_uid_for_all_is_no_duplicate(tmp_path: Path) -> None:
+def test_read_series_with_repeated_uid_keeps_all_slices(tmp_path: Path) -> None:
     write_all(stack(4, SOPInstanceUID="1.2.3.9"), tmp_path)
     volume = only(dicoxide.read_series(tmp_path))
     assert numbers(volume) == [0, 1, 2, 3]
@@ -205,7 +205,7 @@ def test_one_uid_for_all_is_no_duplicate(tmp_path: Path) -> None:
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "missing_geometry"),
     ],
 )
-def test_different_images_are_volumes_of_their_own(tmp_path: Path, other: dict[str, Any], kind: str) -> None:
+def test_read_series_with_different_images_separates_volumes(tmp_path: Path, other: dict[str, Any], kind: str) -> None:
     attributes = {"ImagePositionPatient": along(AXIAL, 30)} | other
     write_all([*stack(4), image(9, **attributes)], tmp_path)
     volumes = dicoxide.read_series(tmp_path)
@@ -213,14 +213,14 @@ def test_different_images_are_volumes_of_their_own(tmp_path: Path, other: dict[s
     assert all(kind in kinds(volume) for volume in volumes)
 
 
-def test_orientations_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
+def test_read_series_with_rounded_orientations_gives_one_volume(tmp_path: Path) -> None:
     datasets = stack(4)
     datasets[2].ImageOrientationPatient = [0.999999, 0.0001, 0, -0.0001, 0.999999, 0]
     write_all(datasets, tmp_path)
     assert numbers(only(dicoxide.read_series(tmp_path))) == [0, 1, 2, 3]
 
 
-def test_a_tilted_gantry_shears_the_affine(tmp_path: Path) -> None:
+def test_read_series_of_tilted_gantry_shears_the_affine(tmp_path: Path) -> None:
     positions = [[0.0, 0.4 * index, 2.0 * index] for index in range(5)]
     write_all([image(i, ImagePositionPatient=position) for i, position in enumerate(positions)], tmp_path)
     volume = only(dicoxide.read_series(tmp_path))
@@ -230,7 +230,7 @@ def test_a_tilted_gantry_shears_the_affine(tmp_path: Path) -> None:
     np.testing.assert_allclose(volume.direction[:, 2], np.array([0, 0.4, 2]) / np.hypot(0.4, 2))
 
 
-def test_slices_off_the_axis_are_named(tmp_path: Path) -> None:
+def test_read_series_with_slice_off_axis_reports_it(tmp_path: Path) -> None:
     datasets = stack(5)
     datasets[3].ImagePositionPatient[0] += 4
     write_all(datasets, tmp_path)
@@ -238,7 +238,7 @@ def test_slices_off_the_axis_are_named(tmp_path: Path) -> None:
     assert [(finding.kind, finding.slices) for finding in volume.findings] == [("off_axis", (3,))]
 
 
-def test_stacks_beside_each_other_are_apart(tmp_path: Path) -> None:
+def test_read_series_of_parallel_stacks_separates_volumes(tmp_path: Path) -> None:
     beside = [image(10 + i, ImagePositionPatient=along(AXIAL, 2.5 * i, start=(90, 0, 3))) for i in range(3)]
     write_all([*stack(3), *beside], tmp_path)
     volumes = dicoxide.read_series(tmp_path)
@@ -246,7 +246,7 @@ def test_stacks_beside_each_other_are_apart(tmp_path: Path) -> None:
     assert all(kinds(volume) == ["mixed_columns"] for volume in volumes)
 
 
-def test_each_slice_has_its_own_rescale(tmp_path: Path) -> None:
+def test_read_series_rescales_each_slice_by_its_own_attributes(tmp_path: Path) -> None:
     datasets = [image(i, ImagePositionPatient=[0, 0, i], RescaleSlope=i + 0.5, RescaleIntercept=-i) for i in range(4)]
     write_all(datasets, tmp_path)
     stored, values = (only(dicoxide.read_series(tmp_path, rescale=rescale)) for rescale in (False, True))
@@ -260,7 +260,7 @@ def test_each_slice_has_its_own_rescale(tmp_path: Path) -> None:
     assert only(dicoxide.read_series(tmp_path, dtype="i4")).dtype == np.int32
 
 
-def test_signed_and_unsigned_slices_share_a_wider_type(tmp_path: Path) -> None:
+def test_read_series_of_signed_and_unsigned_slices_widens_the_dtype(tmp_path: Path) -> None:
     datasets = stack(4)
     for dataset in datasets[2:]:
         dataset.PixelRepresentation = 0
@@ -271,7 +271,7 @@ def test_signed_and_unsigned_slices_share_a_wider_type(tmp_path: Path) -> None:
     assert kinds(volume) == ["mixed_dtypes"]
 
 
-def test_colour_is_not_rescaled(tmp_path: Path) -> None:
+def test_read_series_does_not_rescale_colour(tmp_path: Path) -> None:
     colour = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
     bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
     write_all(stack(2, SeriesInstanceUID="1.2.7", **colour, **bits), tmp_path / "colour")
@@ -286,7 +286,7 @@ def test_colour_is_not_rescaled(tmp_path: Path) -> None:
     assert kinds(volumes[1]) == ["not_rescaled"]
 
 
-def test_without_a_place_the_order_is_that_of_instance_numbers(tmp_path: Path) -> None:
+def test_read_series_without_geometry_orders_by_instance_number(tmp_path: Path) -> None:
     datasets = [image(i, ImagePositionPatient=None, ImageOrientationPatient=None) for i in (3, 1, 2, 0)]
     write_all(datasets, tmp_path)
     volume = only(dicoxide.read_series(tmp_path))
@@ -295,13 +295,13 @@ def test_without_a_place_the_order_is_that_of_instance_numbers(tmp_path: Path) -
     assert volume.affine is volume.spacing is volume.origin is volume.direction is volume.positions is None
 
 
-def test_one_slice_has_the_spacing_of_its_header(tmp_path: Path) -> None:
+def test_read_series_of_one_slice_uses_slice_thickness(tmp_path: Path) -> None:
     write(image(), tmp_path / "a")
     volume = only(dicoxide.read_series(tmp_path))
     assert (volume.spacing, kinds(volume)) == ((0.75, 0.5, 2.0), ["single_slice"])
 
 
-def test_without_pixel_spacing_there_is_no_affine(tmp_path: Path) -> None:
+def test_read_series_without_pixel_spacing_has_no_affine(tmp_path: Path) -> None:
     datasets = stack(3, PixelSpacing=None)
     write_all(datasets[::-1], tmp_path)
     volume = only(dicoxide.read_series(tmp_path))
@@ -310,7 +310,7 @@ def test_without_pixel_spacing_there_is_no_affine(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_every_image_that_pydicom_ships_is_in_one_volume(tmp_path: Path) -> None:
+def test_read_series_of_pydicom_files_uses_each_frame_once(tmp_path: Path) -> None:
     volumes = dicoxide.read_series(PYDICOM_FILES / "test_files", on_error="return")
     assert len(volumes) > 30
     seen = [source for volume in volumes for source in volume.sources]

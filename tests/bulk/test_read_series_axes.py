@@ -41,7 +41,7 @@ AXES: list[tuple[str, str, list[dict[str, Any]], list[float]]] = [
 
 
 @pytest.mark.parametrize(("axis", "unit", "tags", "values"), AXES)
-def test_repeated_positions_are_a_fourth_axis(
+def test_read_series_with_repeated_positions_has_a_fourth_axis(
     tmp_path: Path, axis: str, unit: str, tags: list[dict[str, Any]], values: list[float]
 ) -> None:
     datasets = repeated(3, tags)
@@ -55,7 +55,7 @@ def test_repeated_positions_are_a_fourth_axis(
     assert kinds(volume) == []
 
 
-def test_diffusion_directions_share_a_b_value(tmp_path: Path) -> None:
+def test_read_series_of_diffusion_keeps_directions_with_equal_b_value(tmp_path: Path) -> None:
     tags = [
         {"DiffusionBValue": 700.0, "DiffusionGradientOrientation": [0.0, 1.0, 0.0]},
         {"DiffusionBValue": 0.0},
@@ -68,7 +68,7 @@ def test_diffusion_directions_share_a_b_value(tmp_path: Path) -> None:
     assert numbers(volume) == [[10, 11], [30, 31], [20, 21], [0, 1]]
 
 
-def test_copies_are_no_repetitions_of_a_b_value(tmp_path: Path) -> None:
+def test_read_series_of_copied_diffusion_uses_one_copy(tmp_path: Path) -> None:
     for copy in "ab":
         write_all(repeated(2, [{"DiffusionBValue": 0.0}, {"DiffusionBValue": 700.0}]), tmp_path / copy)
     volume = only(dicoxide.read_series(tmp_path))
@@ -77,7 +77,7 @@ def test_copies_are_no_repetitions_of_a_b_value(tmp_path: Path) -> None:
     assert (finding.kind, finding.slices) == ("duplicate_position", (0, 1))
 
 
-def test_magnitude_and_phase_are_apart_each_with_echoes(tmp_path: Path) -> None:
+def test_read_series_of_magnitude_and_phase_separates_volumes(tmp_path: Path) -> None:
     tags = [{"ImageType": ["ORIGINAL", "PRIMARY", kind], "EchoTime": echo} for kind in "MP" for echo in (3, 5)]
     write_all(repeated(2, tags), tmp_path)
     volumes = dicoxide.read_series(tmp_path)
@@ -86,14 +86,14 @@ def test_magnitude_and_phase_are_apart_each_with_echoes(tmp_path: Path) -> None:
     assert all(volume.axis == "EchoTime" for volume in volumes)
 
 
-def test_image_types_that_do_not_repeat_positions_stay_together(tmp_path: Path) -> None:
+def test_read_series_with_mixed_image_types_keeps_one_volume(tmp_path: Path) -> None:
     write_all(
         [image(i, ImagePositionPatient=[0, 0, i], ImageType=["ORIGINAL", str(i % 2)]) for i in range(4)], tmp_path
     )
     assert numbers(only(dicoxide.read_series(tmp_path))) == [0, 1, 2, 3]
 
 
-def test_echoes_with_a_time_axis_are_apart(tmp_path: Path) -> None:
+def test_read_series_of_echoes_with_time_axis_separates_echoes(tmp_path: Path) -> None:
     tags = [{"TemporalPositionIdentifier": time, "EchoTime": echo} for echo in (3, 5) for time in (1, 2)]
     write_all(repeated(2, tags), tmp_path)
     volumes = dicoxide.read_series(tmp_path)
@@ -103,7 +103,7 @@ def test_echoes_with_a_time_axis_are_apart(tmp_path: Path) -> None:
     ]
 
 
-def test_untold_repetitions_are_kept_and_named(tmp_path: Path) -> None:
+def test_read_series_of_unlabelled_repetitions_reports_the_axis(tmp_path: Path) -> None:
     write_all(repeated(2, [{}, {}]), tmp_path)
     volume = only(dicoxide.read_series(tmp_path))
     assert (volume.axis, kinds(volume)) == ("InstanceNumber", ["unnamed_axis"])
@@ -111,7 +111,7 @@ def test_untold_repetitions_are_kept_and_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("axis", "first"), [("TemporalPositionIdentifier", 1), ("AcquisitionTime", 101010)])
-def test_an_incomplete_fourth_axis_is_a_volume_a_value(tmp_path: Path, axis: str, first: int) -> None:
+def test_read_series_with_incomplete_axis_separates_values(tmp_path: Path, axis: str, first: int) -> None:
     datasets = repeated(4, [{axis: str(first + which)} for which in range(3)])
     del datasets[5]
     write_all(datasets, tmp_path)

@@ -27,7 +27,7 @@ from support.synthetic_series import (
 )
 
 
-def test_errors_are_raised_in_order(tmp_path: Path) -> None:
+def test_read_series_with_errors_raises_the_first_in_slice_order(tmp_path: Path) -> None:
     paths = write_all(stack(40), tmp_path)
     for index in (30, 12, 25):
         paths[index].write_bytes(paths[index].read_bytes()[:-10])
@@ -36,7 +36,7 @@ def test_errors_are_raised_in_order(tmp_path: Path) -> None:
     assert str(paths[12]) in caught.value.__notes__[0]
 
 
-def test_errors_are_returned_by_slice(tmp_path: Path) -> None:
+def test_read_series_on_error_return_reports_errors_by_slice(tmp_path: Path) -> None:
     paths = write_all(stack(6), tmp_path)
     paths[4].write_bytes(paths[4].read_bytes()[:-10])
     volumes = dicoxide.read_series(tmp_path, on_error="return", rescale=True)
@@ -54,7 +54,7 @@ def test_errors_are_returned_by_slice(tmp_path: Path) -> None:
     assert [path for path, _ in skipped.errors] == [str(paths[4])]
 
 
-def test_frames_that_fail_are_told_from_their_neighbours(tmp_path: Path) -> None:
+def test_read_series_with_corrupt_frame_fails_only_that_frame(tmp_path: Path) -> None:
     path = write(enhanced(enhanced_frames(4), SHARED), tmp_path / "a", compress=True)
     dataset = pydicom.dcmread(path)
     frames = list(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=4))
@@ -67,7 +67,7 @@ def test_frames_that_fail_are_told_from_their_neighbours(tmp_path: Path) -> None
     assert volume.array.any(axis=(1, 2)).tolist() == [index != failed for index in range(4)]
 
 
-def test_broken_headers_are_errors(tmp_path: Path) -> None:
+def test_read_series_with_corrupt_header_raises_with_the_path(tmp_path: Path) -> None:
     paths = write_all(stack(4), tmp_path)
     dataset = pydicom.dcmread(paths[1])
     del dataset.BitsAllocated
@@ -84,7 +84,7 @@ def test_broken_headers_are_errors(tmp_path: Path) -> None:
         dicoxide.read_series(os.devnull)
 
 
-def test_many_frames_promised_are_not_believed(tmp_path: Path) -> None:
+def test_read_series_with_huge_frame_count_raises_corrupt_frame(tmp_path: Path) -> None:
     path = write(image(0), tmp_path / "a", compress=True)
     dataset = pydicom.dcmread(path)
     dataset.NumberOfFrames = 2**31 - 1
@@ -94,7 +94,7 @@ def test_many_frames_promised_are_not_believed(tmp_path: Path) -> None:
         dicoxide.read_series(tmp_path)
 
 
-def test_a_file_that_changes_is_an_error(tmp_path: Path) -> None:
+def test_decode_volume_of_changed_file_raises(tmp_path: Path) -> None:
     paths = write_all(stack(3), tmp_path)
     (plan,) = plan_series(tmp_path)
     write(image(1, Rows=4), paths[1])
@@ -111,7 +111,7 @@ def test_a_file_that_changes_is_an_error(tmp_path: Path) -> None:
     assert (list(volume.errors), volume.attributes) == ([0, 1], {})
 
 
-def test_broken_attributes_are_not_there(tmp_path: Path) -> None:
+def test_read_series_omits_invalid_attributes(tmp_path: Path) -> None:
     paths = write_all(stack(3), tmp_path)
     for path in paths:
         path.write_bytes(path.read_bytes().replace(b"IS\x02\x002 ", b"IS\x02\x00x "))
@@ -121,7 +121,7 @@ def test_broken_attributes_are_not_there(tmp_path: Path) -> None:
     assert volume.attributes["SeriesDescription"] == "made"
 
 
-def test_the_limit_counts_all_arrays(tmp_path: Path) -> None:
+def test_read_series_max_bytes_counts_all_arrays(tmp_path: Path) -> None:
     write_all(stack(3), tmp_path / "a")
     write_all(stack(2, SeriesInstanceUID="1.2.8"), tmp_path / "b")
     needed = 5 * 5 * 7 * 2
@@ -132,7 +132,7 @@ def test_the_limit_counts_all_arrays(tmp_path: Path) -> None:
         dicoxide.read_series(tmp_path, max_bytes=needed, rescale=True)
 
 
-def test_plans_decode_in_pieces_and_elsewhere(tmp_path: Path) -> None:
+def test_decode_slices_of_pickled_plan_equals_the_volume(tmp_path: Path) -> None:
     write_all(repeated(4, [{"EchoTime": 1}, {"EchoTime": 2}]), tmp_path)
     with pytest.raises(ValueError, match="int16 or a wider integer type, not uint8"):
         dicoxide.read_series(tmp_path, dtype="uint8")
@@ -152,6 +152,6 @@ def test_plans_decode_in_pieces_and_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("function", [dicoxide.read_series, plan_series])
-def test_unknown_ways_with_errors_are_refused(tmp_path: Path, function: Any) -> None:
+def test_series_functions_with_unknown_on_error_raise_value_error(tmp_path: Path, function: Any) -> None:
     with pytest.raises(ValueError, match="on_error"):
         function(tmp_path, on_error="ignore")

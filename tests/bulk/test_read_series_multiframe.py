@@ -27,7 +27,7 @@ from support.synthetic_series import (
 )
 
 
-def test_multi_frame_objects_without_a_place_are_apart(tmp_path: Path) -> None:
+def test_read_series_of_objects_without_geometry_separates_them(tmp_path: Path) -> None:
     write_all([image(i, NumberOfFrames=4, ImageOrientationPatient=None) for i in range(2)], tmp_path)
     volumes = dicoxide.read_series(tmp_path)
     assert [volume.shape for volume in volumes] == [(4, 5, 7)] * 2
@@ -35,14 +35,14 @@ def test_multi_frame_objects_without_a_place_are_apart(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volumes[0].array, dicoxide.decode(volumes[0].sources[0][0]))
 
 
-def test_one_position_for_many_frames_is_none(tmp_path: Path) -> None:
+def test_read_series_of_frames_with_one_position_has_no_geometry(tmp_path: Path) -> None:
     write(image(NumberOfFrames=3), tmp_path / "a")
     assert kinds(only(dicoxide.read_series(tmp_path))) == ["no_geometry"]
 
 
 @pytest.mark.parametrize("step", [3.0, -3.0])
 @pytest.mark.parametrize("start", [0.0, 3.0])
-def test_dose_grids_lie_by_their_offsets(tmp_path: Path, step: float, start: float) -> None:
+def test_read_series_of_dose_grid_uses_relative_offsets(tmp_path: Path, step: float, start: float) -> None:
     offsets = [start + step * index for index in range(5)]
     dose = {"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31, "PixelRepresentation": 0, "Modality": "RTDOSE"}
     dataset = image(NumberOfFrames=5, ImagePositionPatient=[1, 2, 3], GridFrameOffsetVector=offsets, **dose)
@@ -54,7 +54,7 @@ def test_dose_grids_lie_by_their_offsets(tmp_path: Path, step: float, start: flo
     np.testing.assert_array_equal(volume.array, dicoxide.decode(path)[:: 1 if step > 0 else -1])
 
 
-def test_dose_grids_may_give_coordinates(tmp_path: Path) -> None:
+def test_read_series_of_dose_grid_accepts_absolute_offsets(tmp_path: Path) -> None:
     upside_down = [1, 0, 0, 0, -1, 0]
     offsets = [-20.0, -18.0, -16.0]
     offset = {"ImagePositionPatient": [1, 2, -20], "ImageOrientationPatient": upside_down}
@@ -65,7 +65,7 @@ def test_dose_grids_may_give_coordinates(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volume.array, dicoxide.decode(path)[::-1])
 
 
-def test_reconstructed_nuclear_medicine_lies_by_its_slice_vector(tmp_path: Path) -> None:
+def test_read_series_of_reconstructed_nm_uses_the_slice_vector(tmp_path: Path) -> None:
     detector = item(ImagePositionPatient=[0, 0, 50], ImageOrientationPatient=list(AXIAL))
     dataset = image(
         NumberOfFrames=6,
@@ -84,7 +84,7 @@ def test_reconstructed_nuclear_medicine_lies_by_its_slice_vector(tmp_path: Path)
     np.testing.assert_array_equal(volume.array.reshape(6, 5, 7), dicoxide.decode(path))
 
 
-def test_enhanced_frames_lie_by_their_functional_groups(tmp_path: Path) -> None:
+def test_read_series_of_enhanced_object_uses_functional_groups(tmp_path: Path) -> None:
     frames = enhanced_frames(6)
     random.Random(3).shuffle(frames)
     path = write(enhanced(frames, SHARED), tmp_path / "enhanced")
@@ -101,7 +101,7 @@ def test_enhanced_frames_lie_by_their_functional_groups(tmp_path: Path) -> None:
     assert volume.attributes["SharedFunctionalGroupsSequence"][0]["PixelMeasuresSequence"][0]["SliceThickness"] == 2
 
 
-def test_enhanced_frames_have_their_own_rescale(tmp_path: Path) -> None:
+def test_read_series_of_enhanced_object_rescales_per_frame(tmp_path: Path) -> None:
     frames = enhanced_frames(3)
     for index, frame in enumerate(frames):
         pair = item(RescaleSlope=index + 1, RescaleIntercept=0, RescaleType="US")
@@ -112,7 +112,7 @@ def test_enhanced_frames_have_their_own_rescale(tmp_path: Path) -> None:
     assert kinds(volume) == ["mixed_rescale"]
 
 
-def test_enhanced_time_is_a_fourth_axis(tmp_path: Path) -> None:
+def test_read_series_of_enhanced_object_has_a_time_axis(tmp_path: Path) -> None:
     frames = []
     for index in range(3):
         for time in (1, 2):
@@ -126,7 +126,7 @@ def test_enhanced_time_is_a_fourth_axis(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volume.array, np.stack([decoded[0::2], decoded[1::2]]))
 
 
-def test_enhanced_dimensions_tell_frames_apart(tmp_path: Path) -> None:
+def test_read_series_of_enhanced_object_uses_dimension_indices(tmp_path: Path) -> None:
     frames = []
     for other in (2, 1):
         for index, frame in enumerate(enhanced_frames(3)):
@@ -137,14 +137,14 @@ def test_enhanced_dimensions_tell_frames_apart(tmp_path: Path) -> None:
     np.testing.assert_array_equal(volume.array, dicoxide.decode(path)[[3, 4, 5, 0, 1, 2]].reshape(2, 3, 5, 7))
 
 
-def test_frames_at_one_place_that_nothing_tells_apart_are_kept(tmp_path: Path) -> None:
+def test_read_series_of_unlabelled_enhanced_repetitions_keeps_frames(tmp_path: Path) -> None:
     path = write(enhanced(enhanced_frames(2) + enhanced_frames(2), SHARED, InstanceNumber=None), tmp_path / "a")
     volume = only(dicoxide.read_series(tmp_path))
     assert (volume.axis, kinds(volume)) == ("InstanceNumber", ["unnamed_axis"])
     np.testing.assert_array_equal(volume.array.reshape(4, 5, 7), dicoxide.decode(path))
 
 
-def test_enhanced_stacks_and_segments_are_apart(tmp_path: Path) -> None:
+def test_read_series_of_segments_separates_them(tmp_path: Path) -> None:
     def segment(number: int) -> dict[str, Any]:
         return {"SegmentIdentificationSequence": item(ReferencedSegmentNumber=number)}
 

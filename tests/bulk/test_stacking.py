@@ -1,4 +1,4 @@
-"""Any frames at any places become volumes in which each frame is once, or it is said that it is left out."""
+"""Grouping of slices into volumes: each frame is used once, or a finding reports that it is left out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ slices = st.builds(
 )
 
 
-def header(path: str, slices: tuple[Slice, ...], **others: Any) -> Header:
+def header(path: str, slices: tuple[Slice, ...], **more: Any) -> Header:
     fields = {
         "frame_of_reference_uid": "",
         "photometric_interpretation": "MONOCHROME2",
@@ -49,7 +49,7 @@ def header(path: str, slices: tuple[Slice, ...], **others: Any) -> Header:
     }
     named = {"study_instance_uid": "1", "series_instance_uid": "1.1", "series_number": 1, "modality": "MR"}
     placed = tuple(slice_._replace(path=path, frame=frame) for frame, slice_ in enumerate(slices))
-    return Header(path=path, description="", slices=placed, **(fields | named | others))
+    return Header(path=path, description="", slices=placed, **(fields | named | more))
 
 
 def check(headers: list[Header], plans: list[VolumePlan]) -> None:
@@ -75,7 +75,7 @@ def check(headers: list[Header], plans: list[VolumePlan]) -> None:
 
 @examples(150)
 @given(st.lists(slices, min_size=1, max_size=24), st.booleans())
-def test_no_frame_is_lost_or_twice(some: list[Slice], are_frames: bool) -> None:
+def test_plan_of_any_slices_uses_each_frame_once_or_reports_it(some: list[Slice], are_frames: bool) -> None:
     headers = (
         [header("all", tuple(some))] if are_frames else [header(str(index), (item,)) for index, item in enumerate(some)]
     )
@@ -87,7 +87,7 @@ def test_no_frame_is_lost_or_twice(some: list[Slice], are_frames: bool) -> None:
     st.lists(st.tuples(few, few, few, st.booleans()), min_size=2, max_size=40, unique=True),
     st.tuples(*[st.sampled_from([None, 0, 1]) for _ in AXES]),
 )
-def test_incomplete_grids_lose_nothing_that_a_tag_tells_apart(some: list[tuple[Any, ...]], which: Any) -> None:
+def test_plan_of_incomplete_grid_keeps_slices_with_distinct_tags(some: list[tuple[Any, ...]], which: Any) -> None:
     plain = Slice("", 0, "", None, None, AXIAL, (1.0, 1.0), 1.0, (), "", None, (), (), (), None)
     headers = []
     for index, (z, first, second, _) in enumerate(some):
@@ -101,21 +101,21 @@ def test_incomplete_grids_lose_nothing_that_a_tag_tells_apart(some: list[tuple[A
 
 
 @pytest.mark.serial
-def test_thousands_of_slices_are_sorted_in_linear_time() -> None:
+def test_plan_of_many_slices_takes_linear_time() -> None:
     plain = Slice("", 0, "", None, None, AXIAL, (1.0, 1.0), 1.0, ("A",), "", None, (None,) * 8, (), (), None)
 
-    def took(count: int) -> float:
+    def processor_seconds(count: int) -> float:
         headers = []
         for index in range(count):
             keys = (float(index % 10), *[None] * 5, float(index), None)
-            one = plain._replace(
+            slice_ = plain._replace(
                 sop_instance_uid=str(index), instance_number=index, position=(0.0, 0.0, index // 10), keys=keys
             )
-            headers.append(header(f"{index * 7919 % count:06}", (one,)))
+            headers.append(header(f"{index * 7919 % count:06}", (slice_,)))
         started_at = time.process_time()
         (plan,) = _plan_one_series(headers)
         assert plan.shape[:2] == (10, count // 10)
         return time.process_time() - started_at
 
-    took(1000)
-    assert min(took(20_000) for _ in range(3)) < 30 * min(took(2000) for _ in range(5))
+    processor_seconds(1000)
+    assert min(processor_seconds(20_000) for _ in range(3)) < 30 * min(processor_seconds(2000) for _ in range(5))
