@@ -1,4 +1,4 @@
-"""JPEG Lossless through every public door: what the test encoder made comes back, in shape, type and value."""
+"""JPEG Lossless through every public interface: frames of the test encoder decode to their shape, dtype and values."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def assert_equal(found: Any, expected: Any) -> None:
 
 
 class TestStream:
-    """`jpeg_lossless_decode`: all is said by the stream."""
+    """`jpeg_lossless_decode`: the codestream declares everything."""
 
     @examples(300)
     @given(jpeg_lossless_cases.frames())
-    def test_every_frame_comes_back(self, frame: jpeg_lossless_cases.Frame) -> None:
+    def test_decode_of_encoded_frames_round_trips(self, frame: jpeg_lossless_cases.Frame) -> None:
         assert_equal(dicoxide.jpeg_lossless_decode(frame.src), frame.values)
 
     @examples(60)
     @given(jpeg_lossless_cases.frames(max_side=70))
-    def test_larger_ones_too(self, frame: jpeg_lossless_cases.Frame) -> None:
+    def test_decode_of_larger_encoded_frames_round_trips(self, frame: jpeg_lossless_cases.Frame) -> None:
         assert_equal(dicoxide.jpeg_lossless_decode(frame.src), frame.values)
 
     @pytest.mark.parametrize("precision", range(2, 17))
-    def test_every_precision_selection_value_and_point_transform(self, precision: int) -> None:
+    def test_decode_of_every_precision_predictor_and_point_transform(self, precision: int) -> None:
         for selection_value, kind in itertools.product(range(1, 8), jpeg_lossless_cases.KINDS):
             samples = picture(RNG, (33, 41), precision, kind)
             for shift in {0, 1, precision // 2, precision - 1}:
@@ -62,14 +62,14 @@ class TestStream:
     @pytest.mark.parametrize("selection_value", range(1, 8))
     @pytest.mark.parametrize("columns", [1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 1000])
     @pytest.mark.parametrize("rows", [1, 2, 3, 5, 17])
-    def test_every_width(self, columns: int, selection_value: int, rows: int) -> None:
+    def test_decode_of_every_width_around_simd_sizes(self, columns: int, selection_value: int, rows: int) -> None:
         samples = picture(RNG, (rows, columns), 12)
         src = jpeg_lossless.encode(samples, precision=12, selection_value=selection_value)
         assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
 
     @pytest.mark.parametrize("shape", [(1, 65535), (65535, 1), (2, 65535)])
     @pytest.mark.parametrize("selection_value", [1, 4, 7])
-    def test_the_widest_and_the_highest(self, shape: Any, selection_value: int) -> None:
+    def test_decode_of_extreme_sizes(self, shape: Any, selection_value: int) -> None:
         samples = picture(RNG, shape, 10)
         src = jpeg_lossless.encode(samples, precision=10, selection_value=selection_value)
         assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
@@ -77,7 +77,9 @@ class TestStream:
     @pytest.mark.parametrize("components", [2, 3, 4])
     @pytest.mark.parametrize("selection_value", range(1, 8))
     @pytest.mark.parametrize("precision", [8, 12])
-    def test_components_in_every_layout_of_scans(self, components: int, selection_value: int, precision: int) -> None:
+    def test_decode_of_components_in_any_scan_layout(
+        self, components: int, selection_value: int, precision: int
+    ) -> None:
         samples = picture(RNG, (19, 23, components), precision)
         for scans, lines in itertools.product(jpeg_lossless_cases.scan_layouts(components), (0, 1, 4)):
             src = jpeg_lossless.encode(
@@ -89,7 +91,7 @@ class TestStream:
             )
             assert_equal(dicoxide.jpeg_lossless_decode(src), samples)
 
-    def test_out(self) -> None:
+    def test_decode_into_out_accepts_wider_dtypes_only(self) -> None:
         samples = picture(RNG, (20, 30), 12)
         src = jpeg_lossless.encode(samples, precision=12)
         for dtype in ("u2", "u4", "i4", "u8", "i8"):
@@ -114,22 +116,24 @@ class TestStream:
                 dicoxide.jpeg_lossless_decode(src, out=wrong)
             assert not isinstance(caught.value, dicoxide.DecodeError)
 
-    @pytest.mark.parametrize("nothing", [None, 5, "ab", ["a"]])
-    def test_whatever_is_bytes_like(self, nothing: Any) -> None:
+    def test_decode_of_bytes_like_objects(self) -> None:
         samples = picture(RNG, (20, 30), 12)
         src = jpeg_lossless.encode(samples, precision=12)
         for like in (bytearray(src), memoryview(src), np.frombuffer(src, np.uint8), memoryview(src + src)[: len(src)]):
             assert_equal(dicoxide.jpeg_lossless_decode(like), samples)
+
+    @pytest.mark.parametrize("src", [None, 5, "ab", ["a"]])
+    def test_decode_of_other_types_raises_type_error(self, src: Any) -> None:
         with pytest.raises(TypeError):
-            dicoxide.jpeg_lossless_decode(nothing)  # type: ignore[arg-type]
+            dicoxide.jpeg_lossless_decode(src)
 
 
 class TestObject:
-    """`decode` and `decode_frame`: what the data set says is held against the stream."""
+    """`decode` and `decode_frame`: attributes of the data set are checked against the codestream."""
 
     @examples(300)
     @given(jpeg_lossless_cases.frames(), st.sampled_from(SYNTAXES))
-    def test_every_frame_comes_back(self, frame: jpeg_lossless_cases.Frame, syntax: str) -> None:
+    def test_decode_of_encoded_objects_round_trips(self, frame: jpeg_lossless_cases.Frame, syntax: str) -> None:
         ds = frame.dataset
         ds.file_meta.TransferSyntaxUID = syntax
         assert_equal(dicoxide.decode(ds, fallback=False), frame.values)
@@ -146,7 +150,7 @@ class TestObject:
 
     @examples(300)
     @given(jpeg_lossless_cases.frames())
-    def test_what_is_encoded_here_decodes_by_the_standard(self, frame: jpeg_lossless_cases.Frame) -> None:
+    def test_encoded_frame_decodes_with_the_reference_decoder(self, frame: jpeg_lossless_cases.Frame) -> None:
         options = {
             "selection_value": 1 + frame.precision % 7,
             "point_transform": frame.options["point_transform"],
@@ -159,18 +163,18 @@ class TestObject:
         shift = options["point_transform"]
         assert_equal(decoded.values, samples >> shift << shift)
 
-    def test_a_file(self) -> None:
+    def test_decode_of_file_bytes(self) -> None:
         samples = picture(RNG, (20, 30), 12)
         ds = dataset(samples, JPEGLosslessSV1, bits_stored=12)
         assert_equal(dicoxide.decode(to_bytes(ds), fallback=False), samples)
 
-    def test_the_register_names_it(self) -> None:
+    def test_capabilities_name_dicoxide_for_jpeg_lossless(self) -> None:
         for syntax in SYNTAXES:
             assert dicoxide.capabilities()[syntax].decoder == "dicoxide"
 
     @pytest.mark.parametrize("precision", range(2, 17))
-    def test_signed_samples(self, precision: int) -> None:
-        # The stream codes bits; what they mean is said by Pixel Representation (PS3.5 8.2.1).
+    def test_decode_of_signed_samples_follows_pixel_representation(self, precision: int) -> None:
+        # The codestream stores bits; Pixel Representation gives their sign (PS3.5 8.2.1).
         half = 1 << precision - 1
         dtype = "i1" if precision <= 8 else "i2"
         values = RNG.integers(-half, half, (15, 16)).astype(dtype)
@@ -179,12 +183,12 @@ class TestObject:
         assert_equal(dicoxide.decode(ds, fallback=False), values)
 
     @pytest.mark.parametrize("signed", [False, True])
-    def test_bits_stored_and_the_precision_may_differ(self, signed: bool) -> None:
+    def test_decode_with_bits_stored_other_than_the_precision_masks_bits(self, signed: bool) -> None:
         coded = picture(RNG, (15, 16), 12, "noise")
         src = jpeg_lossless.encode(coded, precision=12)
         dtype = "i2" if signed else "u2"
         for stored in range(1, 17):
-            # PS3.5 8.1.1: bits above High Bit are no part of the value; a stream has none above its precision.
+            # PS3.5 8.1.1: bits above High Bit are not part of the value; a codestream has none above its precision.
             unused = 16 - stored
             expected = (coded << unused).astype(dtype) >> unused
             ds = dataset(expected, JPEGLossless, bits_stored=stored, coded=[src])
@@ -198,7 +202,7 @@ class TestObject:
                 dicoxide.decode(ds, fallback=False, strict=True)
 
     @pytest.mark.parametrize(("precision", "allocated"), [(8, 16), (6, 8), (2, 8), (9, 16), (12, 32), (5, 64)])
-    def test_precision_below_bits_allocated(self, precision: int, allocated: int) -> None:
+    def test_decode_with_precision_below_bits_allocated(self, precision: int, allocated: int) -> None:
         samples = picture(RNG, (15, 16), precision, "noise")
         expected = samples.astype(f"u{allocated // 8}")
         coded = [jpeg_lossless.encode(samples, precision=precision)]
@@ -206,27 +210,29 @@ class TestObject:
             ds = dataset(expected, JPEGLossless, bits_stored=stored, coded=coded)
             assert_equal(dicoxide.decode(ds, fallback=False), expected)
 
-    def test_planar_configuration_does_not_matter(self) -> None:
-        # PS3.5 8.2.1: how components are coded is said by the stream.
+    def test_decode_ignores_planar_configuration(self) -> None:
+        # PS3.5 8.2.1: the codestream declares how components are stored.
         samples = picture(RNG, (14, 15, 3), 8)
-        for said, interleaved in itertools.product((0, 1), (True, False)):
+        for planar_configuration, interleaved in itertools.product((0, 1), (True, False)):
             coded = [jpeg_lossless.encode(samples, interleaved=interleaved)]
-            ds = dataset(samples, JPEGLossless, samples_per_pixel=3, planar_configuration=said, coded=coded)
+            ds = dataset(
+                samples, JPEGLossless, samples_per_pixel=3, planar_configuration=planar_configuration, coded=coded
+            )
             assert_equal(dicoxide.decode(ds, fallback=False), samples)
 
-    @pytest.mark.parametrize("said", ["YBR_FULL", "YBR_FULL_422"])
-    def test_colour_is_converted_as_the_data_set_says(self, said: str) -> None:
+    @pytest.mark.parametrize("photometric_interpretation", ["YBR_FULL", "YBR_FULL_422"])
+    def test_decode_converts_colour_by_photometric_interpretation(self, photometric_interpretation: str) -> None:
         samples = picture(RNG, (14, 16, 3), 8, "noise")
-        # The pairs that pydicom's matrix product may round either way.
+        # Pairs of differences that pydicom's matrix product may round up or down.
         samples[(abs(samples[..., 1] - 128.0) == 50) & (abs(samples[..., 2] - 128.0) == 50)] = 0
-        # PS3.5 8.2.1: 4:2:2 is in the stream or nowhere; this one has all samples.
+        # PS3.5 8.2.1: the codestream declares subsampling; this one has none.
         ds = dataset(samples, JPEGLossless, samples_per_pixel=3, coded=[jpeg_lossless.encode(samples)])
-        ds.PhotometricInterpretation = said
+        ds.PhotometricInterpretation = photometric_interpretation
         assert_equal(dicoxide.decode(ds, raw=True, fallback=False), samples)
         assert_equal(dicoxide.decode(ds, fallback=False), convert_color_space(samples, "YBR_FULL", "RGB"))
 
     @pytest.mark.parametrize(("precision", "dtype"), [(8, "u1"), (12, "u2"), (16, "i2")])
-    def test_rescale_on_the_way_is_rescale_afterwards(self, precision: int, dtype: str) -> None:
+    def test_decode_with_rescale_equals_rescale_of_the_result(self, precision: int, dtype: str) -> None:
         values = picture(RNG, (70, 80), precision).astype(dtype)
         src = jpeg_lossless.encode(values, precision=precision, selection_value=6)
         attributes = {"RescaleSlope": "0.3", "RescaleIntercept": "-1024"}
@@ -239,7 +245,7 @@ class TestObject:
         assert_equal(dicoxide.decode(ds, rescale=True, dtype="int32", fallback=False), expected)
 
     @pytest.mark.parametrize(("precision", "dtype"), [(8, "u1"), (12, "u2"), (16, "i2")])
-    def test_out_of_another_type(self, precision: int, dtype: str) -> None:
+    def test_decode_object_into_wider_out(self, precision: int, dtype: str) -> None:
         values = picture(RNG, (3, 40, 50), precision).astype(dtype)
         coded = [jpeg_lossless.encode(frame, precision=precision) for frame in values]
         ds = dataset(values, JPEGLossless, bits_stored=precision, coded=coded)
@@ -249,7 +255,7 @@ class TestObject:
             assert np.array_equal(out, values)
 
     @pytest.mark.parametrize("table", ["none", "basic", "extended"])
-    def test_frames_and_their_items(self, table: str) -> None:
+    def test_decode_of_frames_with_any_offset_table(self, table: str) -> None:
         values = picture(RNG, (5, 11, 13), 12)
         ds = dataset(values, JPEGLossless, bits_stored=12, table=table)
         assert_equal(dicoxide.decode(ds, fallback=False), values)
@@ -257,14 +263,14 @@ class TestObject:
         assert_equal(np.stack(list(dicoxide.iter_frames(ds))), values)
 
     @pytest.mark.parametrize("fragments", [2, 3, 7])
-    def test_a_frame_in_many_fragments(self, fragments: int) -> None:
-        # PS3.5 A.4: fragments are cut anywhere, so between 0xFF and its zero too.
+    def test_decode_of_frame_in_several_fragments(self, fragments: int) -> None:
+        # PS3.5 A.4: fragments may end anywhere, also between 0xFF and its stuffed zero byte.
         values = picture(RNG, (4, 31, 33), 12, "noise")
         for table in ("basic", "none"):
             ds = dataset(values, JPEGLossless, bits_stored=12, table=table, fragments=fragments)
             assert_equal(dicoxide.decode(ds, fallback=False), values)
-        one = dataset(values[0], JPEGLossless, bits_stored=12, fragments=fragments)
-        assert_equal(dicoxide.decode(one, fallback=False), values[0])
+        single = dataset(values[0], JPEGLossless, bits_stored=12, fragments=fragments)
+        assert_equal(dicoxide.decode(single, fallback=False), values[0])
 
 
 class TestPydicom:
@@ -278,8 +284,8 @@ class TestPydicom:
     @pytest.mark.usefixtures("_enabled")
     @examples(60)
     @given(jpeg_lossless_cases.frames(), st.sampled_from(SYNTAXES))
-    def test_plugin(self, frame: jpeg_lossless_cases.Frame, syntax: str) -> None:
-        # pydicom knows one sample and three.
+    def test_plugin_of_pydicom_round_trips(self, frame: jpeg_lossless_cases.Frame, syntax: str) -> None:
+        # pydicom supports 1 and 3 samples per pixel.
         samples = frame.values if frame.values.ndim == 2 or frame.values.shape[2] == 3 else frame.values[..., 0]
         ds = dataset(
             samples,
@@ -289,14 +295,14 @@ class TestPydicom:
             coded=[frame.src if samples is frame.values else jpeg_lossless.encode(samples, precision=frame.precision)],
         )
         with warnings.catch_warnings():
-            # Small frames may be as long as native ones, of which pydicom warns.
+            # pydicom warns of compressed frames that are not smaller than native ones.
             warnings.filterwarnings("ignore", message="The number of bytes of compressed")
             assert_equal(pixel_array(ds, decoding_plugin="dicoxide"), samples)
 
     @pytest.mark.usefixtures("_enabled")
     @pytest.mark.parametrize("signed", [False, True])
     @pytest.mark.parametrize(("precision", "allocated"), [(8, 8), (8, 16), (6, 8), (12, 16), (16, 16)])
-    def test_plugin_frames(self, precision: int, allocated: int, signed: bool) -> None:
+    def test_plugin_of_pydicom_decodes_frames_by_index(self, precision: int, allocated: int, signed: bool) -> None:
         half = 1 << precision - 1 if signed else 0
         values = picture(RNG, (3, 17, 19), precision, "noise").astype("i8") - half
         values = values.astype(f"{'i' if signed else 'u'}{allocated // 8}")
@@ -307,7 +313,7 @@ class TestPydicom:
         assert_equal(np.stack(list(iter_pixels(ds, indices=[2, 0]))), values[[2, 0]])
 
     @pytest.mark.usefixtures("_enabled")
-    def test_plugin_colour(self) -> None:
+    def test_plugin_of_pydicom_decodes_colour(self) -> None:
         values = picture(RNG, (3, 17, 19, 3), 8)
         for interleaved, planar in itertools.product((True, False), (0, 1)):
             coded = [jpeg_lossless.encode(frame, interleaved=interleaved) for frame in values]
@@ -322,7 +328,7 @@ class TestPydicom:
             assert_equal(ds.pixel_array, values)
             assert_equal(pixel_array(ds, index=2), values[2])
 
-    def test_handler(self) -> None:
+    def test_handler_of_pydicom_2_round_trips(self) -> None:
         before = list(pydicom.config.pixel_data_handlers)
         pydicom.config.pixel_data_handlers[:] = [dicoxide.pydicom_handler]
         try:

@@ -1,4 +1,4 @@
-"""JPEG Lossless frames cut anywhere and changed anywhere: what the oracle says, or an error of ours; nothing else."""
+"""Truncated and mutated JPEG Lossless frames: samples equal the reference decoder, or both reject the frame."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RNG = np.random.default_rng(53)
 
 
 def decode(src: bytes) -> Any:
-    """Samples and whether something was tolerated, or the error."""
+    """Returns samples and True if there were deviations, or the error."""
     failed: DecodeError | None = None
     with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")
@@ -41,7 +41,7 @@ def decode(src: bytes) -> Any:
     return samples, bool(reported)
 
 
-GOOD = {
+VALID = {
     "mono": jpeg_lossless.encode(picture(RNG, (9, 11), 12), precision=12),
     "constant": jpeg_lossless.encode(np.full((30, 40), 7, np.uint8)),
     "restarts": jpeg_lossless.encode(picture(RNG, (9, 11), 8), restart_interval=22, selection_value=7),
@@ -54,13 +54,13 @@ GOOD = {
 }
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_every_prefix_is_an_error_unless_only_eoi_is_missing(name: str) -> None:
-    src = GOOD[name]
-    expected, tolerated = decode(src)
-    assert not tolerated
+@pytest.mark.parametrize("name", VALID)
+def test_every_prefix_raises_unless_only_eoi_is_missing(name: str) -> None:
+    src = VALID[name]
+    expected, has_deviations = decode(src)
+    assert not has_deviations
     assert np.array_equal(expected, reference.decode(src).values)
-    # Fill bytes belong to the marker behind them.
+    # Fill bytes belong to the marker that follows.
     samples_end = len(src[:-2].rstrip(b"\xff"))
     for end in range(len(src)):
         decoded = decode(src[:end])
@@ -73,9 +73,9 @@ def test_every_prefix_is_an_error_unless_only_eoi_is_missing(name: str) -> None:
             assert decoded[1]
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_every_suffix_is_an_error(name: str) -> None:
-    src = GOOD[name]
+@pytest.mark.parametrize("name", VALID)
+def test_every_suffix_raises_corrupt_frame(name: str) -> None:
+    src = VALID[name]
     for start in range(1, len(src) + 1):
         assert isinstance(decode(src[start:]), dicoxide.CorruptFrameError), start
 
@@ -101,54 +101,56 @@ def mutated(src: bytes, rng: random.Random) -> bytes:
                     [0xFF, rng.choice([0, 0xC3, 0xC4, 0xD0, 0xD7, 0xD9, 0xDA, 0xDC, 0xDD, 0xFF])]
                 )
             case 5:
-                # A piece of it somewhere else.
+                # A piece is copied to another position.
                 start = rng.randrange(len(value))
                 value[offset:offset] = value[start : start + rng.randrange(1, 40)]
         value = value or bytearray(1)
     return bytes(value)
 
 
-def assert_as_the_oracle(src: bytes) -> None:
+def assert_agrees_with_reference(src: bytes) -> None:
     decoded = decode(src)
     try:
         expected = reference.decode(src)
     except reference.BadError as error:
-        refusal = str(error)
+        reference_error = str(error)
     else:
-        assert not isinstance(decoded, DecodeError), f"{decoded!r}, the oracle decodes with {expected.notes}"
+        assert not isinstance(decoded, DecodeError), f"{decoded!r}, the reference decodes with {expected.notes}"
         assert np.array_equal(decoded[0], expected.values)
         assert decoded[0].dtype == expected.values.dtype
-        assert decoded[1] == bool(expected.notes), f"the oracle noted {expected.notes}"
+        assert decoded[1] == bool(expected.notes), f"deviations of the reference: {expected.notes}"
         return
-    assert isinstance(decoded, DecodeError), f"decoded, the oracle says {refusal}"
+    assert isinstance(decoded, DecodeError), f"decoded, error of the reference: {reference_error}"
 
 
 @examples(300)
 @given(jpeg_lossless_cases.frames(), st.integers(0, 2**32))
-def test_mutated_frames(frame: jpeg_lossless_cases.Frame, seed: int) -> None:
-    assert_as_the_oracle(mutated(frame.src, random.Random(seed)))
+def test_mutated_generated_frames_agree_with_the_reference_decoder(frame: jpeg_lossless_cases.Frame, seed: int) -> None:
+    assert_agrees_with_reference(mutated(frame.src, random.Random(seed)))
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_mutations_of_good_frames(name: str) -> None:
+@pytest.mark.parametrize("name", VALID)
+def test_mutated_valid_frames_agree_with_the_reference_decoder(name: str) -> None:
     rng = random.Random(name)
     for _ in range(count(300)):
-        src = mutated(GOOD[name], rng)
+        src = mutated(VALID[name], rng)
         try:
-            assert_as_the_oracle(src)
+            assert_agrees_with_reference(src)
         except AssertionError as error:
             raise AssertionError(f"{src!r}") from error
 
 
 @examples(300)
 @given(st.binary(max_size=200))
-def test_bytes_of_nothing(src: bytes) -> None:
+def test_arbitrary_bytes_raise_decode_error(src: bytes) -> None:
     assert isinstance(decode(src), DecodeError)
     assert isinstance(decode(b"\xff\xd8" + src), DecodeError)
 
 
 @examples(300)
 @given(jpeg_lossless_cases.frames(), st.binary(max_size=300))
-def test_headers_and_then_anything(frame: jpeg_lossless_cases.Frame, rest: bytes) -> None:
+def test_valid_headers_with_arbitrary_data_agree_with_the_reference_decoder(
+    frame: jpeg_lossless_cases.Frame, rest: bytes
+) -> None:
     src = frame.src
-    assert_as_the_oracle(src[: src.index(b"\xff\xda") + 20] + rest)
+    assert_agrees_with_reference(src[: src.index(b"\xff\xda") + 20] + rest)

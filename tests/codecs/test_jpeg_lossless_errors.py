@@ -1,4 +1,4 @@
-"""JPEG Lossless frames that are none: an error that says whose fault it is, which clause is broken, and where."""
+"""Invalid JPEG Lossless frames: errors give the kind, the violated clause and the offset."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RGB_FRAME = sof(8, ROWS, COLUMNS, [1, 2, 3])
 
 
 def entropy(samples: Any = SAMPLES, lines: int = 0, table: Table = FIXED) -> list[bytes]:
-    """The entropy-coded segments of one component or three, between its restart markers."""
+    """Returns the entropy-coded segments of one or three components, split at restart intervals of `lines` rows."""
     planes = [samples] if samples.ndim == 2 else [samples[..., component] for component in range(3)]
     coded = [jpeg_lossless.symbols(jpeg_lossless.differences(plane.astype(int), 128, 1, lines)) for plane in planes]
     step = (lines or ROWS) * COLUMNS
@@ -52,7 +52,7 @@ RESTARTS = entropy(lines=1)
 
 
 def restarted(*markers: int) -> bytes:
-    """The samples with a restart a line, and these markers between the lines."""
+    """Returns a frame with one restart interval per line and these markers between them."""
     marks = [bytes([0xFF, marker]) for marker in markers]
     parts = [part + mark for part, mark in zip(RESTARTS, [*marks, b""], strict=True)]
     return SOI + dri(COLUMNS) + FRAME + TABLES + SCAN + b"".join(parts) + EOI
@@ -62,7 +62,7 @@ def lossless(frame: bytes = FRAME, tables: bytes = TABLES, scan: bytes = SCAN, d
     return SOI + frame + tables + scan + data + EOI
 
 
-def assert_told(error: DecodeError, src: bytes, *, has_offset: bool = True) -> None:
+def assert_describes(error: DecodeError, src: bytes, *, has_offset: bool = True) -> None:
     assert error.clause.startswith(("ITU-T T.81", "PS3.5", "PS3.3"))
     assert str(error).endswith(f"({error.clause})")
     assert "\n" not in str(error)
@@ -72,7 +72,7 @@ def assert_told(error: DecodeError, src: bytes, *, has_offset: bool = True) -> N
     assert pickle.loads(pickle.dumps(error)).__dict__ == error.__dict__
 
 
-def test_the_parts_make_a_frame() -> None:
+def test_constructed_frame_decodes() -> None:
     assert np.array_equal(dicoxide.jpeg_lossless_decode(lossless()), SAMPLES)
     assert np.array_equal(dicoxide.jpeg_lossless_decode(restarted(0xD0, 0xD1, 0xD2)), SAMPLES)
     scan = sos([(1, 0), (2, 0), (3, 0)], 1, 0)
@@ -80,7 +80,7 @@ def test_the_parts_make_a_frame() -> None:
 
 
 MALFORMED = {
-    # B.2.1: a frame begins with SOI.
+    # B.2.1: a frame starts with SOI.
     "another beginning": b"\0\0" + lossless(),
     "no SOI": lossless()[2:],
     "two SOI": SOI + lossless(),
@@ -88,7 +88,7 @@ MALFORMED = {
     "EOI at once": SOI + EOI,
     "no frame header": SOI + TABLES + SCAN + DATA + EOI,
     "no scan": SOI + FRAME + TABLES + EOI,
-    # B.1.1.4: a length counts itself.
+    # B.1.1.4: a length includes itself.
     "a segment of length 1": SOI + b"\xff\xe0\0\1" + lossless()[2:],
     "a segment of length 0": SOI + b"\xff\xfe\0\0" + lossless()[2:],
     # Table B.2: P is 2 to 16, X at least 1, Nf at least 1.
@@ -120,10 +120,10 @@ MALFORMED = {
     "a point transform of all bits": lossless(scan=sos([(1, 0)], 1, 8)),
     "a point transform of more than all bits": lossless(scan=sos([(1, 0)], 1, 15)),
     "a point transform of all of twelve bits": lossless(sof(12, ROWS, COLUMNS, [1]), scan=sos([(1, 0)], 1, 12)),
-    # Table B.3: what has no meaning is zero.
+    # Table B.3: unused parameters are zero.
     "an end of spectral selection": lossless(scan=sos([(1, 0)], 1, 0, se=63)),
     "an earlier approximation": lossless(scan=sos([(1, 0)], 1, 0, ah=1)),
-    # B.2.4.2: what a scan uses was defined before.
+    # B.2.4.2: a scan uses tables defined before it.
     "a table that is not there": lossless(scan=sos([(1, 1)], 1, 0)),
     "no table at all": lossless(tables=b""),
     "a table defined too late": SOI + FRAME + SCAN + TABLES + DATA + EOI,
@@ -153,7 +153,7 @@ MALFORMED = {
     "no lines": lossless(sof(8, 0, COLUMNS, [1]), data=DATA + dnl(0)),
     "more lines than there are": lossless(sof(8, 0, COLUMNS, [1]), data=DATA + dnl(ROWS + 1)),
     "a number of lines of three bytes": lossless(sof(8, 0, COLUMNS, [1]), data=DATA + segment(0xDC, b"\0\4\0")),
-    # A.2, B.2.3: a component is coded in one scan.
+    # A.2, B.2.3: a component is in exactly one scan.
     "a component in no scan": lossless(RGB_FRAME, data=PLANES[0]),
     "a component in two scans": lossless(RGB_FRAME, data=PLANES[0] + SCAN + PLANES[0]),
     "the only component in two scans": lossless(data=DATA + SCAN + DATA),
@@ -166,24 +166,24 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_malformed(name: str) -> None:
+def test_decode_of_malformed_frame_raises_with_clause_and_offset(name: str) -> None:
     src = MALFORMED[name]
     with pytest.raises(reference.BadError):
         reference.decode(src)
     with pytest.raises(CorruptFrameError) as caught:
         dicoxide.jpeg_lossless_decode(src)
     assert caught.value.kind in ("Malformed", "Truncated", "Mismatch")
-    assert_told(caught.value, src)
+    assert_describes(caught.value, src)
     for syntax in (JPEGLossless, JPEGLosslessSV1):
         spec = dicoxide.FrameSpec(transfer_syntax=syntax, rows=ROWS, columns=COLUMNS, bits_allocated=16)
         with pytest.raises(CorruptFrameError) as again:
             dicoxide.decode_frame(src, spec)
-        assert_told(again.value, src)
+        assert_describes(again.value, src)
         assert again.value.transfer_syntax == syntax
 
 
 UNSUPPORTED = {
-    # Table B.1: all processes but the fourteenth with Huffman coding.
+    # Table B.1: all processes except process 14 with Huffman coding.
     **{
         f"process of marker {marker:02X}": lossless(sof(8, ROWS, COLUMNS, [1], marker=marker))
         for marker in (0xC0, 0xC1, 0xC2, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
@@ -194,7 +194,7 @@ UNSUPPORTED = {
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED)
-def test_other_processes_are_left_to_others(name: str) -> None:
+def test_decode_of_other_process_raises_unsupported(name: str) -> None:
     src = UNSUPPORTED[name]
     with pytest.raises(UnsupportedError) as caught:
         dicoxide.jpeg_lossless_decode(src)
@@ -206,13 +206,13 @@ def test_other_processes_are_left_to_others(name: str) -> None:
 
 
 class TestOtherDecoders:
-    """A process that only the codestream tells goes to who else decodes the transfer syntax."""
+    """A coding process that dicoxide does not support is decoded by other plugins of pydicom."""
 
     SRC = UNSUPPORTED["process of marker C0"]
 
     @pytest.fixture
-    def theirs(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-        """The frames that another plugin of pydicom's was asked for; it answers with SAMPLES."""
+    def requested(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+        """Adds a pydicom plugin that decodes every frame to SAMPLES; returns the frames that it was called with."""
         requested: list[bytes] = []
 
         def decode(src: bytes, runner: Any) -> bytearray:
@@ -221,11 +221,11 @@ class TestOtherDecoders:
                 raise RuntimeError("not mine")
             return bytearray(SAMPLES.tobytes())
 
-        monkeypatch.setattr(get_decoder(JPEGLossless), "_available", {"theirs": decode})
+        monkeypatch.setattr(get_decoder(JPEGLossless), "_available", {"other": decode})
         return requested
 
     @pytest.mark.parametrize("count", [1, 3])
-    def test_are_asked(self, theirs: list[bytes], count: int) -> None:
+    def test_fallback_decoder_gets_frames_of_other_processes(self, requested: list[bytes], count: int) -> None:
         expected = SAMPLES if count == 1 else np.stack([SAMPLES] * count)
         ds = dataset(expected, JPEGLossless, coded=[self.SRC] * count)
         for src in (ds, to_bytes(ds)):
@@ -238,29 +238,29 @@ class TestOtherDecoders:
             assert np.array_equal(dicoxide.decode(src, rescale=True), expected.astype("f4"))
         ((_, many),) = dicoxide.decode_many([to_bytes(ds)])
         assert np.array_equal(many, expected)
-        assert len(theirs) >= count
-        theirs.clear()
+        assert len(requested) >= count
+        requested.clear()
         with pytest.raises(UnsupportedError, match="FFC0"):
             dicoxide.decode(ds, fallback=False)
         with pytest.raises(UnsupportedError, match="FFC0"):
             list(dicoxide.decode_many([to_bytes(ds)], fallback=False))
-        assert theirs == []
+        assert requested == []
 
-    def test_where_they_fail_it_is_unsupported(self, theirs: list[bytes]) -> None:
+    def test_fallback_decoder_failure_raises_unsupported_with_cause(self, requested: list[bytes]) -> None:
         ds = dataset(SAMPLES, JPEGLossless, coded=[SOI + jpeg_lossless.COMMENT + self.SRC[2:]])
         with pytest.raises(UnsupportedError, match="FFC0") as caught:
             dicoxide.decode(ds)
         assert "not mine" in str(caught.value.__cause__)
-        assert len(theirs) == 1
+        assert len(requested) == 1
 
-    def test_are_not_asked_for_a_corrupt_frame(self, theirs: list[bytes]) -> None:
+    def test_fallback_decoder_does_not_get_corrupt_frames(self, requested: list[bytes]) -> None:
         for src in (self.SRC[:3], lossless(tables=b""), b"\0" + self.SRC):
             with pytest.raises(CorruptFrameError):
                 dicoxide.decode(dataset(SAMPLES, JPEGLossless, coded=[src]))
-        assert theirs == []
+        assert requested == []
 
-    def test_are_asked_for_frames_too_short_to_be_lossless(self, theirs: list[bytes]) -> None:
-        # Other processes take less than a bit for a sample: 40 bytes may be a large image.
+    def test_fallback_decoder_gets_frames_too_short_for_lossless(self, requested: list[bytes]) -> None:
+        # Other processes need less than one bit per sample: 40 bytes may be a large image.
         short = SOI + sof(8, 2000, 3000, [1], marker=0xC0) + EOI
         large = dataset(np.zeros((2000, 3000), np.uint8), JPEGLossless, coded=[short])
         with pytest.raises(UnsupportedError, match="FFC0"):
@@ -269,8 +269,8 @@ class TestOtherDecoders:
             list(dicoxide.decode_many([to_bytes(large)], fallback=False))
         with pytest.raises(UnsupportedError, match="FFC0"):
             dicoxide.decode(large)
-        assert theirs
-        # What is wrong with the header is told as it is told of a longer frame.
+        assert requested
+        # Errors in the header take precedence, as for a longer frame.
         for src, kind, text in (
             (lossless(sof(8, 2000, 3001, [1])), "Mismatch", "columns 3001"),
             (lossless(tables=b""), "Malformed", "huffman table 0 is not defined"),
@@ -287,8 +287,8 @@ class TestOtherDecoders:
 
 
 @pytest.mark.parametrize("factors", [[(2, 1), (1, 1), (1, 1)], [(1, 1), (1, 2), (1, 1)], [(1, 1), (3, 1), (1, 4)]])
-def test_components_of_different_size_are_left_to_others(factors: list[tuple[int, int]]) -> None:
-    # A.1.1: legal in T.81, as in stream O1 of T.83; an image of DICOM has all samples of each pixel.
+def test_decode_of_subsampled_components_raises_unsupported(factors: list[tuple[int, int]]) -> None:
+    # A.1.1: valid in T.81, as stream O1 of T.83; a DICOM image has all samples of each pixel.
     frame = sof(8, ROWS, COLUMNS, [1, 2, 3], sampling=factors)
     src = lossless(frame, scan=sos([(1, 0), (2, 0), (3, 0)], 1, 0), data=RGB_DATA)
     with pytest.raises(UnsupportedError) as caught:
@@ -298,47 +298,47 @@ def test_components_of_different_size_are_left_to_others(factors: list[tuple[int
         dicoxide.decode(dataset(RGB, JPEGLossless, samples_per_pixel=3, coded=[src]), fallback=False)
 
 
-def test_more_components_than_an_image_has() -> None:
+def test_decode_of_five_components_raises() -> None:
     # Table B.2 allows 255.
     with pytest.raises(DecodeError) as caught:
         dicoxide.jpeg_lossless_decode(lossless(sof(8, ROWS, COLUMNS, [1, 2, 3, 4, 5])))
-    assert_told(caught.value, bytes(100), has_offset=False)
+    assert_describes(caught.value, bytes(100), has_offset=False)
 
 
 @pytest.mark.parametrize("used", [True, False])
 @pytest.mark.parametrize("category", [17, 18, 255])
-def test_categories_over_sixteen(category: int, used: bool) -> None:
+def test_decode_of_category_above_16_raises_malformed(category: int, used: bool) -> None:
     # H.1.2.2, table H.2.
     bits, values = (0, 2, *[0] * 14), ((category, 0) if used else (0, category))
     src = lossless(tables=dht([(0, Table(bits, values))]), data=bytes(6))
     with pytest.raises(CorruptFrameError) as caught:
         dicoxide.jpeg_lossless_decode(src)
     assert caught.value.kind == "Malformed"
-    assert_told(caught.value, src)
+    assert_describes(caught.value, src)
 
 
-@pytest.mark.parametrize("place", [0, 1, 7, 23])
-def test_a_code_that_no_symbol_has(place: int) -> None:
-    # C.2: incomplete tables are usual; only one who meets such a code has met an error.
+@pytest.mark.parametrize("position", [0, 1, 7, 23])
+def test_decode_of_undefined_code_raises_with_the_offset(position: int) -> None:
+    # C.2: incomplete tables are common; only a code without symbol in the data is an error.
     rows, columns = 8, 9
     table = Table((0, 0, 0, 0, 17, *[0] * 11), tuple(range(17)))
     codes = [0b00001] * (rows * columns)
-    codes[place] = 0b11111
+    codes[position] = 0b11111
     data = jpeg_lossless.pack(np.stack([codes, np.ones_like(codes)], 1).reshape(-1), np.tile([5, 1], rows * columns))
     src = lossless(sof(8, rows, columns, [1]), dht([(0, table)]), data=data)
     with pytest.raises(CorruptFrameError) as caught:
         dicoxide.jpeg_lossless_decode(src)
     assert caught.value.kind == "Malformed"
-    assert_told(caught.value, src)
+    assert_describes(caught.value, src)
     start = src.index(SCAN) + len(SCAN)
-    stuffed = data[: place * 6 // 8].count(b"\xff\0")
-    assert caught.value.offset in range(start + place * 6 // 8 + stuffed, start + place * 6 // 8 + stuffed + 3)
+    stuffed = data[: position * 6 // 8].count(b"\xff\0")
+    assert caught.value.offset in range(start + position * 6 // 8 + stuffed, start + position * 6 // 8 + stuffed + 3)
 
 
 class TestCutShort:
     @pytest.mark.parametrize("cut", [1, 2, 5, 20])
-    def test_the_offset_is_where_the_bytes_end(self, cut: int) -> None:
-        # The entropy-coded data alone are cut: EOI is gone with them.
+    def test_decode_of_cut_data_gives_the_offset_of_the_end(self, cut: int) -> None:
+        # The entropy-coded data are cut, and EOI with them.
         src = (SOI + FRAME + TABLES + SCAN + DATA)[:-cut]
         with pytest.raises(TruncatedFrameError) as caught:
             dicoxide.jpeg_lossless_decode(src)
@@ -347,26 +347,26 @@ class TestCutShort:
         assert caught.value.offset is not None
         assert len(src) - 2 <= caught.value.offset <= len(src)
 
-    def test_within_the_headers(self) -> None:
+    def test_decode_of_cut_headers_raises_truncated(self) -> None:
         src = SOI + FRAME + TABLES + SCAN
         for end in range(len(src)):
             with pytest.raises(TruncatedFrameError) as caught:
                 dicoxide.jpeg_lossless_decode(src[:end])
-            assert_told(caught.value, src[:end])
+            assert_describes(caught.value, src[:end])
 
-    def test_more_samples_than_bits(self) -> None:
-        # A sample has at least one bit: no memory is taken for an image that cannot be there.
+    def test_decode_of_more_samples_than_bits_raises_before_allocation(self) -> None:
+        # A sample needs at least one bit, so nothing is allocated for an image that cannot be complete.
         for rows, columns in ((65535, 65535), (ROWS, 65535), (65535, COLUMNS)):
             src = lossless(sof(16, rows, columns, [1]))
             with pytest.raises(CorruptFrameError) as caught:
                 dicoxide.jpeg_lossless_decode(src)
-            assert_told(caught.value, src)
+            assert_describes(caught.value, src)
         four = lossless(sof(16, 65535, 65535, [1, 2, 3, 4]), scan=sos([(index, 0) for index in (1, 2, 3, 4)], 1, 0))
         spec = dicoxide.FrameSpec(JPEGLossless, 65535, 65535, 4)
         with pytest.raises(CorruptFrameError):
             dicoxide.decode_frame(four, spec)
 
-    def test_one_bit_a_sample_is_enough(self) -> None:
+    def test_decode_of_one_bit_per_sample(self) -> None:
         flat = np.full((64, 64), 128, np.uint8)
         src = jpeg_lossless.encode(flat)
         assert len(src) - src.index(b"\xff\xda") == 10 + 512 + 2
@@ -376,7 +376,7 @@ class TestCutShort:
 
 
 class TestMismatch:
-    """The data set says one thing, the stream another."""
+    """Attributes of the data set that contradict the codestream."""
 
     def refused(self, **changed: Any) -> None:
         declared = {"rows": ROWS, "columns": COLUMNS, "samples_per_pixel": 1, "bits_allocated": 16} | changed
@@ -384,7 +384,7 @@ class TestMismatch:
         with pytest.raises(CorruptFrameError) as caught:
             dicoxide.decode_frame(self.src, spec)
         assert caught.value.kind == "Mismatch"
-        assert_told(caught.value, self.src)
+        assert_describes(caught.value, self.src)
 
     @pytest.mark.parametrize(
         "changed",
@@ -397,35 +397,35 @@ class TestMismatch:
             {"samples_per_pixel": 3},
         ],
     )
-    def test_size(self, changed: dict[str, int]) -> None:
+    def test_size_other_than_the_attributes_raises_mismatch(self, changed: dict[str, int]) -> None:
         for self.src in (lossless(), restarted(0xD0, 0xD1, 0xD2)):
             self.refused(**changed)
 
     @pytest.mark.parametrize("samples", [1, 2, 4])
-    def test_components(self, samples: int) -> None:
+    def test_components_other_than_the_attributes_raise_mismatch(self, samples: int) -> None:
         self.src = lossless(RGB_FRAME, scan=sos([(1, 0), (2, 0), (3, 0)], 1, 0), data=RGB_DATA)
         self.refused(samples_per_pixel=samples)
 
-    def test_lines_that_follow_the_scan(self) -> None:
+    def test_dnl_lines_other_than_the_attributes_raise_mismatch(self) -> None:
         self.src = jpeg_lossless.encode(SAMPLES, use_dnl=True)
         self.refused(rows=ROWS + 1)
         self.refused(rows=ROWS - 1)
 
     @pytest.mark.parametrize(("precision", "allocated"), [(9, 8), (16, 8), (12, 8)])
-    def test_precision_above_bits_allocated(self, precision: int, allocated: int) -> None:
+    def test_precision_above_bits_allocated_raises_mismatch(self, precision: int, allocated: int) -> None:
         samples = picture(RNG, (ROWS, COLUMNS), precision)
         self.src = jpeg_lossless.encode(samples, precision=precision)
         self.refused(bits_allocated=allocated)
 
     @pytest.mark.parametrize("lines", [ROWS - 1, ROWS + 1])
-    def test_another_number_of_lines_behind_the_scan(self, lines: Any) -> None:
+    def test_dnl_lines_other_than_the_frame_header_raise(self, lines: Any) -> None:
         src = jpeg_lossless.encode(SAMPLES)
         with pytest.raises(CorruptFrameError) as caught:
             dicoxide.jpeg_lossless_decode(src[:-2] + dnl(lines) + src[-2:])
         assert caught.value.offset is not None
 
 
-def test_float_pixel_data_are_never_lossless_jpeg() -> None:
+def test_float_pixel_data_in_jpeg_lossless_raises() -> None:
     ds = dataset(np.zeros((ROWS, COLUMNS), np.float32), JPEGLossless, coded=[lossless()])
     ds.FloatPixelData = ds.PixelData
     del ds.PixelData
@@ -434,13 +434,13 @@ def test_float_pixel_data_are_never_lossless_jpeg() -> None:
 
 
 @pytest.mark.parametrize("length", [3, 100, 65535])
-def test_the_length_of_a_segment_that_passes_the_end(length: int) -> None:
+def test_segment_length_past_the_end_raises_truncated(length: int) -> None:
     src = SOI + b"\xff\xe0" + struct.pack(">H", length)
     with pytest.raises(TruncatedFrameError):
         dicoxide.jpeg_lossless_decode(src)
 
 
-def test_tables_are_checked_whether_used_or_not() -> None:
+def test_unused_huffman_table_is_checked() -> None:
     broken = dht([(2, Table((3, *[0] * 15), (0, 1, 2)))])
     with pytest.raises(CorruptFrameError):
         dicoxide.jpeg_lossless_decode(lossless(tables=TABLES + broken))

@@ -1,4 +1,4 @@
-"""JPEG Lossless objects of many frames, and frames large enough for every path: the same samples, the same errors."""
+"""JPEG Lossless objects of many frames, and frames large enough for every entropy mode: equal samples and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COUNT = 37
 
 @functools.cache
 def series(rows: int = 24, columns: int = 25) -> tuple[Any, list[bytes]]:
-    """Frames with nothing in common but their size and precision: predictor, tables, restarts, kind of image."""
+    """Returns frames of equal size and precision with different predictors, tables, restart intervals and content."""
     rng = np.random.default_rng(59)
     names = ["optimal", "fixed", "flat", "skewed"]
     values, coded = [], []
@@ -51,7 +51,7 @@ def of(values: Any, coded: list[bytes], **options: Any) -> Dataset:
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_frames_with_nothing_in_common(threads: int | None) -> None:
+def test_decode_of_frames_with_different_parameters(threads: int | None) -> None:
     values, coded = series()
     decoded = dicoxide.decode(of(values, coded), threads=threads, fallback=False)
     assert np.array_equal(decoded, values)
@@ -61,7 +61,7 @@ def test_frames_with_nothing_in_common(threads: int | None) -> None:
 
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 7, 8, 9])
-def test_few_frames_of_one_kind(count: int, threads: int | None) -> None:
+def test_decode_of_few_frames_with_equal_parameters(count: int, threads: int | None) -> None:
     rng = np.random.default_rng(count)
     for selection_value, kind in itertools.product((1, 4, 6, 7), KINDS):
         values = picture(rng, (count, 40, 41), 12, "noise") if kind == "noise" else None
@@ -73,10 +73,10 @@ def test_few_frames_of_one_kind(count: int, threads: int | None) -> None:
 
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("broken", [0, 1, 18, COUNT - 1])
-def test_one_corrupt_frame_is_named(broken: int, threads: int | None) -> None:
+def test_decode_with_one_corrupt_frame_gives_its_index(broken: int, threads: int | None) -> None:
     values, coded = series()
     changed = list(coded)
-    # Behind the headers, a marker where samples belong.
+    # A marker within the entropy-coded data.
     start = changed[broken].index(b"\xff\xda") + 12
     changed[broken] = changed[broken][:start] + b"\xff\xd9" + changed[broken][start + 2 :]
     ds = of(values, changed)
@@ -91,7 +91,7 @@ def test_one_corrupt_frame_is_named(broken: int, threads: int | None) -> None:
 
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize(("wanted", "first"), [(None, 11), ([30, 11, 2], 30), ([5, 20, 12], 20), (slice(13, None), 20)])
-def test_the_first_of_many_errors_is_the_one(threads: int | None, wanted: Any, first: int) -> None:
+def test_decode_with_several_corrupt_frames_raises_the_first(threads: int | None, wanted: Any, first: int) -> None:
     values, coded = series()
     changed = list(coded)
     for broken in (30, 11, 12, 20):
@@ -103,8 +103,8 @@ def test_the_first_of_many_errors_is_the_one(threads: int | None, wanted: Any, f
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_errors_are_those_of_a_frame_alone(threads: int | None) -> None:
-    # Decoding frames side by side changes nothing in what is told of one.
+def test_decode_error_in_a_batch_equals_that_of_the_frame_alone(threads: int | None) -> None:
+    # Lock-step decoding of frames does not change errors.
     values, coded = series()
     for broken, cut in itertools.product((3, 10), (3, 7, 60)):
         changed = list(coded)
@@ -122,7 +122,7 @@ def test_errors_are_those_of_a_frame_alone(threads: int | None) -> None:
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_departures_are_told_once(threads: int | None) -> None:
+def test_decode_with_deviations_warns_once_per_frame(threads: int | None) -> None:
     values, coded = series()
     changed = [src[:-2] if index in (6, 20) else src for index, src in enumerate(coded)]
     ds = of(values, changed)
@@ -136,7 +136,7 @@ def test_departures_are_told_once(threads: int | None) -> None:
     assert caught.value.frame_index == 6
 
 
-def test_iter_frames_and_single_ones() -> None:
+def test_iter_frames_and_single_frames_equal_decode() -> None:
     values, coded = series()
     ds = of(values, coded)
     for threads in THREADS:
@@ -146,14 +146,14 @@ def test_iter_frames_and_single_ones() -> None:
         assert np.array_equal(dicoxide.decode(ds, frames=index, fallback=False), values[index])
 
 
-def test_frames_without_any_table() -> None:
+def test_decode_of_frames_without_offset_table() -> None:
     values, coded = series()
     ds = of(values, coded)
     ds.PixelData = dataset(values, JPEGLossless, bits_stored=12, coded=coded, table="none").PixelData
     assert np.array_equal(dicoxide.decode(ds, fallback=False), values)
 
 
-def test_number_of_frames_too_small_without_a_table() -> None:
+def test_decode_with_number_of_frames_too_small_warns() -> None:
     # Each fragment begins with SOI, so that there are as many frames.
     values, coded = series()
     ds = dataset(values, JPEGLossless, bits_stored=12, coded=coded, number_of_frames=5)
@@ -162,7 +162,7 @@ def test_number_of_frames_too_small_without_a_table() -> None:
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_rescale_of_many_frames(threads: int | None) -> None:
+def test_decode_of_many_frames_with_rescale(threads: int | None) -> None:
     values, coded = series()
     ds = of(values, coded, attributes={"RescaleSlope": "0.7", "RescaleIntercept": "-5"})
     expected = dicoxide.rescale(values, 0.7, -5)
@@ -182,7 +182,7 @@ def large(components: int, precision: int) -> Any:
 
 @pytest.mark.parametrize("selection_value", range(1, 8))
 @pytest.mark.parametrize(("components", "precision"), [(1, 12), (1, 16), (1, 8), (3, 8), (3, 12)])
-def test_a_large_frame(components: int, precision: int, selection_value: int) -> None:
+def test_decode_of_large_frame_on_any_threads(components: int, precision: int, selection_value: int) -> None:
     values = large(components, precision)
     src = jpeg_lossless.encode(values, precision=precision, selection_value=selection_value)
     ds = dataset(values, JPEGLossless, samples_per_pixel=components, bits_stored=precision, coded=[src])
@@ -200,7 +200,9 @@ def test_a_large_frame(components: int, precision: int, selection_value: int) ->
 @pytest.mark.parametrize("options", [{"restart_interval": 2051}, {"restart_interval": 2051 * 30}, {"tables": "skewed"}])
 @pytest.mark.parametrize("selection_value", [1, 5, 7])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_large_frame_in_other_ways(options: dict[str, Any], selection_value: int, threads: int) -> None:
+def test_decode_of_large_frame_with_restarts_or_long_codes(
+    options: dict[str, Any], selection_value: int, threads: int
+) -> None:
     values = large(1, 12)
     src = jpeg_lossless.encode(values, precision=12, selection_value=selection_value, **options)
     ds = of(values, [src])
@@ -210,8 +212,8 @@ def test_a_large_frame_in_other_ways(options: dict[str, Any], selection_value: i
 @pytest.mark.parametrize("kind", ["blank beside noise", "constant", "noise"])
 @pytest.mark.parametrize("selection_value", [1, 2, 6])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_large_frames_of_uneven_density(kind: str, selection_value: int, threads: int) -> None:
-    # The number of bits a sample changes within the frame: what is guessed of the one part is wrong for the other.
+def test_decode_of_large_frame_with_uneven_density(kind: str, selection_value: int, threads: int) -> None:
+    # The number of bits per sample changes within the frame, so estimates from one part are wrong for another.
     rng = np.random.default_rng(67)
     values = picture(rng, (1500, 1400), 16, "constant" if kind != "noise" else "noise")
     if kind == "blank beside noise":
@@ -224,26 +226,26 @@ def test_large_frames_of_uneven_density(kind: str, selection_value: int, threads
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("part", [0.0001, 0.1, 0.37, 0.5, 0.99, 0.999999])
-def test_a_large_frame_cut_anywhere(threads: int, part: float) -> None:
-    # Errors too are those of decoding one sample after the other.
+def test_decode_of_large_frame_cut_short_raises_truncated(threads: int, part: float) -> None:
+    # Errors equal those of serial decoding.
     values = large(1, 12)
     src = jpeg_lossless.encode(values, precision=12)
     cut = src[: int(len(src) * part) & ~1]
     with pytest.raises(TruncatedFrameError) as caught:
         dicoxide.decode(of(values, [cut]), threads=threads, fallback=False)
     assert caught.value.offset is not None
-    # Where there are fewer bits than samples, no sample is looked at.
+    # With fewer bits than samples, no sample is decoded.
     assert len(cut) - 2 <= caught.value.offset <= len(cut) or part < 0.2
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_large_frame_with_a_code_that_means_nothing(threads: int) -> None:
+def test_decode_of_large_frame_with_undefined_code_gives_the_offset(threads: int) -> None:
     values = large(1, 12)
     src = jpeg_lossless.encode(values, precision=12, tables="flat")
     offsets = []
     for part in (0.2, 0.5, 0.9):
         start = int(len(src) * part)
-        # 64 bits of ones hold a code of five ones wherever codes begin.
+        # 64 one bits contain the undefined code of five ones, wherever codes start.
         changed = src[:start] + b"\xfe\xff\0\xff\0\xff\0\xff\0" + src[start + 9 :]
         with pytest.raises(CorruptFrameError) as caught:
             dicoxide.decode(of(values, [changed]), threads=threads, fallback=False)

@@ -1,4 +1,4 @@
-"""Real JPEG Lossless streams, bare ones too: equal to decoders by others, or refused for a reason in the standard."""
+"""Real JPEG Lossless codestreams: equal to other decoders, or rejected for a reason in the standard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.real_images import SHARED
 
 pytestmark = [
     pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless"),
-    # Some of these have a byte behind EOI that is no padding.
+    # Some of these have a byte after EOI that is not padding.
     pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning"),
 ]
 
@@ -34,14 +34,14 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def parameters(found: list[dict[str, str]]) -> list[Any]:
-    nothing = pytest.param(None, id="none", marks=pytest.mark.skip("the shared images are not there"))
-    return [pytest.param(SHARED / row["path"], id=Path(row["path"]).name) for row in found] or [nothing]
+def parameters(rows: list[dict[str, str]]) -> list[Any]:
+    none = pytest.param(None, id="none", marks=pytest.mark.skip("the shared images are not available"))
+    return [pytest.param(SHARED / row["path"], id=Path(row["path"]).name) for row in rows] or [none]
 
 
 OBJECTS = parameters([row for row in rows() if row["uid"] in (JPEGLossless, JPEGLosslessSV1)])
 BARE = parameters([row for row in rows() if not row["uid"] and row["jpeg_sof"] == "C3"])
-OTHERS = parameters([row for row in rows() if not row["uid"] and row["jpeg_sof"] in ("C0", "C1", "C2")])
+OTHER_PROCESSES = parameters([row for row in rows() if not row["uid"] and row["jpeg_sof"] in ("C0", "C1", "C2")])
 
 
 def frames(path: Path) -> tuple[Any, list[bytes]]:
@@ -52,7 +52,7 @@ def frames(path: Path) -> tuple[Any, list[bytes]]:
 
 
 @pytest.mark.parametrize("path", OBJECTS)
-def test_streams_equal_the_oracle(path: Path) -> None:
+def test_decode_of_real_codestream_equals_the_reference_decoder(path: Path) -> None:
     _, streams = frames(path)
     for src in streams[:2]:
         decoded = dicoxide.jpeg_lossless_decode(src)
@@ -63,19 +63,19 @@ def test_streams_equal_the_oracle(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", OBJECTS)
-def test_streams_equal_libjpeg_turbo(path: Path) -> None:
+def test_decode_of_real_codestream_equals_libjpeg_turbo(path: Path) -> None:
     imagecodecs = pytest.importorskip("imagecodecs", reason="a decoder to compare with")
     _, streams = frames(path)
     for src in streams:
-        # Without fill bytes or padding it has nothing to stumble over.
+        # libjpeg-turbo rejects some fill bytes and padding.
         decoded = dicoxide.jpeg_lossless_decode(src)
-        as_it_is = {"colorspace": "RGB", "outcolorspace": "RGB"} if decoded.ndim == 3 else {}
-        expected = imagecodecs.jpeg8_decode(src[: src.rindex(b"\xff\xd9") + 2], **as_it_is)
+        unconverted = {"colorspace": "RGB", "outcolorspace": "RGB"} if decoded.ndim == 3 else {}
+        expected = imagecodecs.jpeg8_decode(src[: src.rindex(b"\xff\xd9") + 2], **unconverted)
         assert np.array_equal(decoded, expected)
 
 
 @pytest.mark.parametrize("path", OBJECTS)
-def test_objects_equal_gdcm(path: Path) -> None:
+def test_decode_of_real_object_equals_gdcm(path: Path) -> None:
     pytest.importorskip("gdcm", reason="a decoder to compare with")
     ds, _ = frames(path)
     decoder = get_decoder(ds.file_meta.TransferSyntaxUID)
@@ -87,19 +87,19 @@ def test_objects_equal_gdcm(path: Path) -> None:
     assert np.array_equal(dicoxide.decode(ds, raw=True, fallback=False), expected)
 
 
-def test_a_gradient_with_and_without_point_transform(shared: Path) -> None:
+def test_decode_of_gradient_with_point_transform(shared: Path) -> None:
     result = {path.name: path for path in shared.rglob("gradient_ls*.jpg")}
     if len(result) != 2:
         pytest.skip("the gradients are not among the shared images")
     whole = dicoxide.jpeg_lossless_decode(result["gradient_ls.jpg"].read_bytes())
     assert whole.dtype == np.uint16
     coarse = dicoxide.jpeg_lossless_decode(result["gradient_ls_pt.jpg"].read_bytes())
-    # Four bits are not coded; what comes back has zeros in their place.
+    # The point transform drops four bits; they decode to zeros.
     assert np.array_equal(coarse, whole >> 4 << 4)
 
 
 @pytest.mark.parametrize("path", BARE)
-def test_bare_streams_equal_the_oracle_or_are_refused_as_by_it(path: Path) -> None:
+def test_decode_of_bare_codestream_equals_the_reference_decoder(path: Path) -> None:
     src = path.read_bytes()
     if path.name == "O1.JPG":
         # T.83: three components of different size.
@@ -112,7 +112,7 @@ def test_bare_streams_equal_the_oracle_or_are_refused_as_by_it(path: Path) -> No
     assert np.array_equal(dicoxide.jpeg_lossless_decode(src), reference.decode(src).values)
 
 
-@pytest.mark.parametrize("path", OTHERS)
-def test_other_processes_are_left_to_others(path: Path) -> None:
+@pytest.mark.parametrize("path", OTHER_PROCESSES)
+def test_decode_of_real_file_of_other_process_raises_unsupported(path: Path) -> None:
     with pytest.raises(UnsupportedError):
         dicoxide.jpeg_lossless_decode(path.read_bytes())

@@ -1,4 +1,4 @@
-"""One large frame of JPEG Lossless on several threads: the same samples, notes and errors as on one."""
+"""One large JPEG Lossless frame on several threads: samples, warnings and errors equal those of one thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THREADS = [2, 3, 7, None]
 
 @functools.cache
 def large(*shape: int, kind: str = "smooth", selection_value: int = 1, restart_rows: int = 0) -> tuple[Any, bytes]:
-    """Samples, and a codestream of some MB."""
+    """Returns samples and their codestream of several MB."""
     values = picture(np.random.default_rng(7), shape, 12, kind)
     interval = restart_rows * shape[1]
     src = dicoxide.jpeg_lossless_encode(
@@ -50,7 +50,9 @@ def of(values: Any, *coded: bytes) -> Dataset:
         ((900, 700, 3), {}),
     ],
 )
-def test_samples_are_those_of_one_thread(shape: tuple[int, ...], options: dict[str, Any], threads: int | None) -> None:
+def test_decode_on_any_threads_equals_one_thread(
+    shape: tuple[int, ...], options: dict[str, Any], threads: int | None
+) -> None:
     values, src = large(*shape, **options)
     ds = of(values, src)
     assert np.array_equal(dicoxide.decode(ds, threads=1, fallback=False), values)
@@ -62,13 +64,13 @@ def test_samples_are_those_of_one_thread(shape: tuple[int, ...], options: dict[s
 
 
 @pytest.mark.parametrize("threads", THREADS)
-def test_fewer_frames_than_threads(threads: int | None) -> None:
+def test_decode_of_fewer_frames_than_threads(threads: int | None) -> None:
     values, src = large(900, 700)
     assert np.array_equal(dicoxide.decode(of(np.stack([values, values]), src, src), threads=threads), [values, values])
 
 
 @pytest.mark.parametrize("restart_rows", [0, 3, 70])
-def test_errors_and_notes_are_those_of_one_thread(restart_rows: int) -> None:
+def test_decode_errors_and_warnings_on_any_threads_equal_one_thread(restart_rows: int) -> None:
     values, src = large(1200, 900, restart_rows=restart_rows)
     rng = np.random.default_rng(3)
     changed = [src[: len(src) // 2] + b"\xff\xd9", src[:-2] + bytes(90_000) + src[-2:]]
@@ -90,7 +92,7 @@ def outcome(ds: Dataset, threads: int | None) -> tuple[Any, ...]:
     return result, [str(warning.message) for warning in warned]
 
 
-def test_a_plugin_uses_the_threads_that_it_may() -> None:
+def test_plugin_decodes_large_frames_on_the_enabled_threads() -> None:
     values, src = large(1200, 900)
     with dicoxide.enabled(threads=3):
         assert np.array_equal(of(values, src).pixel_array, values)
@@ -98,7 +100,7 @@ def test_a_plugin_uses_the_threads_that_it_may() -> None:
             _ = of(values, src[: len(src) // 2] + b"\xff\xd9").pixel_array
 
 
-def test_a_budget_for_one_thread_is_enough() -> None:
+def test_max_bytes_sufficient_for_one_thread_is_sufficient() -> None:
     values, src = large(1200, 900)
     ds = of(values, src)
     minimum = next(
@@ -118,7 +120,7 @@ def outcome_of_budget(ds: Dataset, threads: int | None, max_bytes: int) -> Any:
         return error
 
 
-def test_a_signal_ends_all_threads() -> None:
+def test_decode_interrupted_by_a_signal_ends_all_threads() -> None:
     values, src = large(3000, 2500, kind="noise", selection_value=7)
     ds = of(values, src)
 
