@@ -69,10 +69,10 @@ fn decoding(criterion: &mut Criterion) {
                 let output = OutputOptions { rescale: frame.rescale, ..OutputOptions::default() };
                 let options =
                     DecodeOptions { output, cpu_level: level, codec: mode.into(), ..DecodeOptions::default() };
-                let job = FrameContext { syntax: frame.syntax, info: &frame.info, limits: &limits, options };
+                let context = FrameContext { syntax: frame.syntax, info: &frame.info, limits: &limits, options };
                 let mut decode = |out: &mut SamplesBuf| {
                     decode_frame(
-                        &job,
+                        &context,
                         black_box(&frame.bytes[..]).into(),
                         out.as_mut(),
                         &mut workspace,

@@ -138,7 +138,7 @@ fn native(c: &mut Criterion) {
             let unused = 16 - bits_stored;
             let expected: Vec<i16> = src.as_chunks().0.iter().map(|b| read(*b) << unused >> unused).collect();
             bench_levels(&mut group, name, &expected, |out, level| {
-                let job = FrameContext {
+                let context = FrameContext {
                     syntax,
                     info: &info,
                     limits: &limits,
@@ -146,7 +146,7 @@ fn native(c: &mut Criterion) {
                 };
                 let cancel = Cancel { stop: &stop, poll: None };
                 let frame = FrameBytes::from(black_box(&src[..]));
-                decode_frame(&job, frame, SamplesMut::I16(out), &mut Workspace::default(), cancel).unwrap();
+                decode_frame(&context, frame, SamplesMut::I16(out), &mut Workspace::default(), cancel).unwrap();
             });
         }
     }
@@ -176,7 +176,7 @@ fn expansion(c: &mut Criterion) {
         let pair = |[y0, y1, cb, cr]: &[u8; 4]| [*y0, *cb, *cr, *y1, *cb, *cr];
         let expected: Vec<u8> = src.as_chunks().0.iter().flat_map(pair).collect();
         bench_levels(&mut group, "8 bits, 4:2:2", &expected, |out, level| {
-            let job = FrameContext {
+            let context = FrameContext {
                 syntax,
                 info: &info,
                 limits: &limits,
@@ -184,7 +184,7 @@ fn expansion(c: &mut Criterion) {
             };
             let cancel = Cancel { stop: &stop, poll: None };
             let frame = FrameBytes::from(black_box(&src[..]));
-            decode_frame(&job, frame, SamplesMut::U8(out), &mut Workspace::default(), cancel).unwrap();
+            decode_frame(&context, frame, SamplesMut::U8(out), &mut Workspace::default(), cancel).unwrap();
         });
     }
 }

@@ -181,8 +181,9 @@ fn decode(frame: &Frame, level: CpuLevel, words: &mut [u64], workspace: &mut Wor
     };
     let limits = Limits::unbounded();
     let options = DecodeOptions { cpu_level: level, ..DecodeOptions::default() };
-    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info: &frame.info, limits: &limits, options };
-    decode_frame(&job, black_box(&frame.bytes[..]).into(), out, workspace, never_cancelled()).expect("a valid frame");
+    let context = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info: &frame.info, limits: &limits, options };
+    decode_frame(&context, black_box(&frame.bytes[..]).into(), out, workspace, never_cancelled())
+        .expect("a valid frame");
 }
 
 fn decoding(criterion: &mut Criterion) {

@@ -66,7 +66,7 @@ pub fn encode_decode_round_trip(bytes: &[u8]) -> Coverage {
         };
         let Ok(info) = FrameInfo::new(attributes) else { panic!("{attributes:?}") };
         let (limits, mut workspace) = (Limits::default(), Workspace::default());
-        let job = FrameContext {
+        let context = FrameContext {
             syntax,
             info: &info,
             limits: &limits,
@@ -74,7 +74,7 @@ pub fn encode_decode_round_trip(bytes: &[u8]) -> Coverage {
         };
         let (mut words_out, mut bytes_out) = (vec![0; words.len()], vec![0; words.len()]);
         let out = if is_wide { SamplesMut::U16(&mut words_out) } else { SamplesMut::U8(&mut bytes_out) };
-        if let Err(error) = decode_frame(&job, FrameBytes::from(&frame[..]), out, &mut workspace, cancel) {
+        if let Err(error) = decode_frame(&context, FrameBytes::from(&frame[..]), out, &mut workspace, cancel) {
             panic!("{syntax:?}: encoded frame does not decode: {error}");
         }
         assert!(

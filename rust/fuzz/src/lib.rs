@@ -168,7 +168,7 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     let scratch_bytes = if indices.len() > 1 { AMPLE_SCRATCH_BYTES } else { choice.scratch_bytes };
     let limits = Limits::new(Some((samples * info.sample_bytes()) as u64 + scratch_bytes));
     let Path { level, entropy_mode, threads } = path;
-    let job = FrameContext {
+    let context = FrameContext {
         syntax: choice.syntax,
         info,
         limits: &limits,
@@ -181,7 +181,7 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     let mut memory = vec![0_u64; samples];
     let decoded = check_frames(&table, data, &indices, info, codec, &limits).and_then(|()| {
         let output = FramesOutput { samples: typed(&mut memory, info, &choice.options), rescales: &[], is_warm: false };
-        decode_frames(&job, &table, data, &indices, output, threads, &|| false)
+        decode_frames(&context, &table, data, &indices, output, threads, &|| false)
     });
     Some(match decoded {
         Ok(summary) => Ok((memory, format!("{:?} {:?}", table.deviations(), summary.deviations))),

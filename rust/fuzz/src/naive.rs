@@ -51,7 +51,7 @@ fn decode(info: &FrameInfo, frame: &[u8], level: CpuLevel) -> Outcome {
     let cancel = Cancel { stop: &stop, poll: None };
     let (limits, mut workspace) = (Limits::default(), Workspace::default());
     let options = DecodeOptions { cpu_level: level, ..DecodeOptions::default() };
-    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
+    let context = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut words = vec![0_u32; info.samples()];
     let output_bytes = info.samples() * info.sample_bytes();
     let out = match info.sample_bytes() {
@@ -59,7 +59,7 @@ fn decode(info: &FrameInfo, frame: &[u8], level: CpuLevel) -> Outcome {
         2 => SamplesMut::U16(bytemuck::cast_slice_mut(&mut words).get_mut(..info.samples()).unwrap_or_default()),
         _ => SamplesMut::U32(&mut words),
     };
-    match decode_frame(&job, FrameBytes::from(frame), out, &mut workspace, cancel) {
+    match decode_frame(&context, FrameBytes::from(frame), out, &mut workspace, cancel) {
         Ok(decoded) => Outcome::Samples {
             bytes: bytemuck::cast_slice(&words).get(..output_bytes).unwrap_or_default().to_vec(),
             noted: decoded.deviations.iter().filter_map(|deviation| deviation.offset).collect(),

@@ -55,7 +55,7 @@ pub struct Summary {
 pub struct FramesOutput<'a> {
     /// Memory for exactly the samples of all requested frames, one after the other.
     pub samples: SamplesMut<'a>,
-    /// One rescale per requested frame; empty if all frames have that of the job's options.
+    /// One rescale per requested frame; empty if all frames have that of the context's options.
     pub rescales: &'a [Rescale],
     /// True if the memory has been written to before, so that its pages are mapped.
     pub is_warm: bool,
@@ -69,7 +69,7 @@ pub struct FramesOutput<'a> {
 /// # Errors
 /// The error of the first frame, in the order of `indices`, that has one. The content of `out` is undefined then.
 pub fn decode_frames(
-    job: &FrameContext<'_>,
+    context: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
     indices: &[usize],
@@ -79,9 +79,9 @@ pub fn decode_frames(
 ) -> Result<Summary, FrameError> {
     // Moved out, not borrowed: `poll` may run code that decodes on this thread. A bounded call counts all its buffers,
     // so it starts without any.
-    let mut workspace = if job.limits.is_bounded() { Workspace::default() } else { WORKSPACE.take() };
-    let decoded = decode_frames_in(&mut workspace, job, table, data, indices, out, threads, poll);
-    if !job.limits.is_bounded() {
+    let mut workspace = if context.limits.is_bounded() { Workspace::default() } else { WORKSPACE.take() };
+    let decoded = decode_frames_in(&mut workspace, context, table, data, indices, out, threads, poll);
+    if !context.limits.is_bounded() {
         WORKSPACE.set(workspace);
     }
     decoded
@@ -91,7 +91,7 @@ pub fn decode_frames(
 #[allow(clippy::too_many_arguments, reason = "decode_frames with one more")]
 fn decode_frames_in(
     workspace: &mut Workspace,
-    job: &FrameContext<'_>,
+    context: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
     indices: &[usize],
@@ -101,7 +101,7 @@ fn decode_frames_in(
 ) -> Result<Summary, FrameError> {
     let first_index = indices.first().copied().unwrap_or(0);
     let error_in_first = |error| FrameError { index: first_index, error };
-    let frame_samples = job.info.samples();
+    let frame_samples = context.info.samples();
     if indices.len().checked_mul(frame_samples) != Some(out.samples.len()) {
         let text =
             format!("output holds {} samples, {} frames of {frame_samples} expected", out.samples.len(), indices.len());
@@ -112,12 +112,12 @@ fn decode_frames_in(
         return Err(error_in_first(output(text, "PS3.3 C.11.1")));
     }
     let output_bytes = out.samples.len() * out.samples.sample_bytes();
-    job.limits.reserve(output_bytes).map_err(error_in_first)?;
-    let mut job = *job;
+    context.limits.reserve(output_bytes).map_err(error_in_first)?;
+    let mut context = *context;
     let ThreadShares { frame_threads, threads_per_frame } = ThreadShares::new(threads, indices.len(), output_bytes);
-    job.options.threads = threads_per_frame;
+    context.options.threads = threads_per_frame;
     if StoreHint::of(output_bytes, out.is_warm) == StoreHint::Streamed {
-        job.options.output.store = StoreHint::Streamed;
+        context.options.output.store = StoreHint::Streamed;
     }
     let stop = AtomicBool::new(false);
     let queue = Queue {
@@ -128,7 +128,7 @@ fn decode_frames_in(
         failed: AtomicBool::new(false),
     };
     let worker = |workspace: &mut Workspace, cancel: Cancel<'_>| {
-        decode_claimed_frames(&job, table, data, out.rescales, &queue, workspace, cancel)
+        decode_claimed_frames(&context, table, data, out.rescales, &queue, workspace, cancel)
     };
     // Before the other threads start: they may claim all frames before the calling thread, the only one to poll, does.
     Cancel { stop: &stop, poll: Some(poll) }.check().map_err(error_in_first)?;
@@ -145,7 +145,7 @@ fn decode_frames_in(
         return Err(error_in_first(output(text, "")));
     }
     match table.lookup_deviation() {
-        Some(deviation) if job.options.strict => return Err(error_in_first(deviation.into_error())),
+        Some(deviation) if context.options.strict => return Err(error_in_first(deviation.into_error())),
         deviation => summary.deviations.extend(deviation.map(|deviation| (None, deviation))),
     }
     Ok(summary)
@@ -214,7 +214,7 @@ struct WorkerOutcome {
 
 /// Claims and decodes frames until there are no more. Runs on each thread.
 fn decode_claimed_frames(
-    job: &FrameContext<'_>,
+    context: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
     rescales: &[Rescale],
@@ -223,8 +223,8 @@ fn decode_claimed_frames(
     cancel: Cancel<'_>,
 ) -> WorkerOutcome {
     let mut outcome = WorkerOutcome::default();
-    let codec = codec_for(job.syntax);
-    let batch_size = codec.map_or(1, |codec| codec.frames_at_once(job.info));
+    let codec = codec_for(context.syntax);
+    let batch_size = codec.map_or(1, |codec| codec.frames_at_once(context.info));
     // Moved out: frames borrow these buffers while the codec borrows the workspace.
     let mut buffers = std::mem::take(&mut workspace.frame_bytes);
     buffers.resize_with(buffers.len().max(batch_size), Vec::new);
@@ -235,14 +235,14 @@ fn decode_claimed_frames(
         batch_positions.clear();
         for (ClaimedFrame { position, index, window }, buffer) in claimed.drain(..).zip(&mut buffers) {
             let rescale = rescales.get(position).copied();
-            if let Some(range) = codec.and_then(|codec| table.direct_range(data, index, job.info, codec)) {
+            if let Some(range) = codec.and_then(|codec| table.direct_range(data, index, context.info, codec)) {
                 let decoded = cancel
                     .check()
-                    .and_then(|()| decode_range(job, data.value, range, window, rescale, workspace, cancel));
+                    .and_then(|()| decode_range(context, data.value, range, window, rescale, workspace, cancel));
                 outcome.record(queue, position, index, decoded);
                 continue;
             }
-            match cancel.check().and_then(|()| table.frame(data, index, job.limits, buffer)) {
+            match cancel.check().and_then(|()| table.frame(data, index, context.limits, buffer)) {
                 Ok(src) => {
                     batch.push(BatchFrame { src, out: window, rescale });
                     batch_positions.push((position, index));
@@ -250,7 +250,7 @@ fn decode_claimed_frames(
                 Err(error) => outcome.fail(queue, position, index, error),
             }
         }
-        let mut decoded = decode_batch(job, batch, workspace, cancel).into_iter();
+        let mut decoded = decode_batch(context, batch, workspace, cancel).into_iter();
         for &(position, index) in &batch_positions {
             let missing = || {
                 debug_assert!(false, "a batch has one result per frame");
@@ -341,7 +341,7 @@ mod tests {
     ) -> Result<Summary, FrameError> {
         let table = FrameTable::native(info, value.len(), Some(frames), false).unwrap();
         let limits = Limits::unbounded();
-        let job = FrameContext {
+        let context = FrameContext {
             syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
             info,
             limits: &limits,
@@ -349,7 +349,7 @@ mod tests {
         };
         let data = PixelData { value: value.into(), extended: None };
         decode_frames(
-            &job,
+            &context,
             &table,
             data,
             indices,
@@ -420,7 +420,7 @@ mod tests {
         assert_eq!(wide[..3], [-2048, -2047, -2046]);
         let table = FrameTable::native(&info, value.len(), None, false).unwrap();
         let limits = Limits::unbounded();
-        let job = FrameContext {
+        let context = FrameContext {
             syntax: TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN,
             info: &info,
             limits: &limits,
@@ -430,7 +430,7 @@ mod tests {
         let rescales = [Rescale { slope: 0.5, intercept: 1.0 }];
         let output = FramesOutput { samples: SamplesMut::F32(&mut out), rescales: &rescales, is_warm: false };
         decode_frames(
-            &job,
+            &context,
             &table,
             PixelData { value: value.as_slice().into(), extended: None },
             &[0],

@@ -108,11 +108,11 @@ fn decoded(encoded: &[u8], rows: u32, columns: u32, samples_per_pixel: u32) -> V
     let limits = Limits::unbounded();
     let options = DecodeOptions { strict: true, ..DecodeOptions::default() };
     let syntax = TransferSyntax::from_uid("1.2.840.10008.1.2.5").unwrap();
-    let job = FrameContext { syntax, info: &info, limits: &limits, options };
+    let context = FrameContext { syntax, info: &info, limits: &limits, options };
     let mut out = vec![0; info.samples()];
     let stop = AtomicBool::new(false);
     let cancel = Cancel { stop: &stop, poll: None };
-    decode_frame(&job, encoded.into(), SamplesMut::U16(&mut out), &mut Workspace::default(), cancel).unwrap();
+    decode_frame(&context, encoded.into(), SamplesMut::U16(&mut out), &mut Workspace::default(), cancel).unwrap();
     out
 }
 
