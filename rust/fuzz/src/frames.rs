@@ -30,7 +30,7 @@ pub fn decode_codestream_all_paths_equal(codec: &str, bytes: &[u8]) -> Coverage 
 
 /// Property: the header of a codestream describes it, so that a bare codestream never gives a `Mismatch`; and
 /// `codestream_size` returns the same size.
-pub fn jpeg_header_matches_decoder(bytes: &[u8]) -> Coverage {
+pub fn codestream_header_matches_decoder(bytes: &[u8]) -> Coverage {
     // Must not panic for any bytes: it is called before fallback decoders are.
     let size = codestream_size(bytes);
     if let Ok(Codestream { info: Some(info), .. }) = identify(bytes) {

@@ -1,8 +1,8 @@
 //! Fuzz targets by name. libFuzzer, the corpus and `cargo test` run the same functions.
 
 use crate::{
-    Coverage, Opened, decode_all_paths_equal, decode_codestream_all_paths_equal, encode_decode_round_trip,
-    jpeg_header_matches_decoder, open_memory_and_file_equal, pixel_operations_equal_on_all_levels,
+    Coverage, Opened, codestream_header_matches_decoder, decode_all_paths_equal, decode_codestream_all_paths_equal,
+    encode_decode_round_trip, open_memory_and_file_equal, pixel_operations_equal_on_all_levels,
     rle_equals_reference_decoder,
 };
 
@@ -21,7 +21,7 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "decode", run: decode_all_paths_equal },
     Target { name: "rle", run: |bytes| decode_codestream_all_paths_equal("rle", bytes) },
     Target { name: "jpeg_lossless", run: |bytes| decode_codestream_all_paths_equal("jpeg_lossless", bytes) },
-    Target { name: "jpeg_headers", run: jpeg_header_matches_decoder },
+    Target { name: "jpeg_headers", run: codestream_header_matches_decoder },
     Target { name: "rle_naive", run: rle_equals_reference_decoder },
     Target { name: "encode", run: encode_decode_round_trip },
     Target { name: "pixels", run: pixel_operations_equal_on_all_levels },
