@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Array: TypeAlias = "npt.NDArray[Any]"
-FrameIndex: TypeAlias = "int | slice | Iterable[int] | None"
+FrameSelection: TypeAlias = "int | slice | Iterable[int] | None"
 
 
 # Output of more samples than this is allocated only after the frames' headers have been checked.
@@ -25,20 +25,20 @@ LARGE_SAMPLES = 1 << 20
 _THREADED_SAMPLES = 1 << 18
 
 
-def select(number_of_frames: int, frames: FrameIndex) -> tuple[Sequence[int], bool]:
+def resolve_frames(number_of_frames: int, frames: FrameSelection) -> tuple[Sequence[int], bool]:
     """Return the indices of the frames to decode, none negative, and True if the result has a frame axis."""
     if frames is None:
         return range(number_of_frames), number_of_frames > 1
     if type(frames) is int:
-        return [index_of(number_of_frames, frames)], False
+        return [_resolve_index(number_of_frames, frames)], False
     if isinstance(frames, slice):
         return range(*frames.indices(number_of_frames)), True
     if isinstance(frames, Iterable):
-        return [index_of(number_of_frames, frame) for frame in frames], True
-    return [index_of(number_of_frames, frames)], False
+        return [_resolve_index(number_of_frames, frame) for frame in frames], True
+    return [_resolve_index(number_of_frames, frames)], False
 
 
-def index_of(number_of_frames: int, frame: int) -> int:
+def _resolve_index(number_of_frames: int, frame: int) -> int:
     """Return the zero-based index of `frame`, which counts from the last frame if it is negative."""
     index = operator.index(frame)
     if not -number_of_frames <= index < number_of_frames:

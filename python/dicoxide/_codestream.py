@@ -1,4 +1,4 @@
-"""Bare codestreams: decoded, or described, without a data set."""
+"""Public functions on bare codestreams, without a data set: read the header, decode."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class CodestreamInfo(NamedTuple):
     format: str
     """``"jpeg"``, ``"jpeg_lossless"``, ``"jpegls"``, ``"jpeg2000"``, ``"htj2k"`` or ``"jpegxl"``."""
     rows: int | None
-    """Rows of the image."""
+    """Rows of the image, in pixels."""
     columns: int | None
-    """Columns of the image."""
+    """Columns of the image, in pixels."""
     components: int | None
-    """Components of each pixel."""
+    """Components per pixel."""
     precision: int | None
-    """Bits of a sample."""
+    """Bits per sample."""
     is_signed: bool | None
     """True if samples are two's complement. JPEG and JPEG-LS codestreams are unsigned."""
     colour: str | None
@@ -47,7 +47,7 @@ class CodestreamInfo(NamedTuple):
 
 
 def codestream_info(src: bytes | bytearray | memoryview) -> CodestreamInfo:
-    """Read the header of a codestream, whether dicoxide decodes its format or not.
+    """Read the header of a codestream, also of a format that dicoxide does not decode.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def codestream_info(src: bytes | bytearray | memoryview) -> CodestreamInfo:
     Returns
     -------
     CodestreamInfo
-        What the header declares.
+        The values that the header declares.
 
     Raises
     ------
@@ -66,10 +66,10 @@ def codestream_info(src: bytes | bytearray | memoryview) -> CodestreamInfo:
     TruncatedFrameError
         If the header is not complete.
     UnsupportedError
-        If the first bytes are not those of a known format, or without the compiled extension.
+        If the first bytes are not those of a known format, or the compiled extension is not available.
 
-    References
-    ----------
+    Notes
+    -----
     ITU-T T.81 B.2.2, T.87 C.2.2, T.800 A.5.1.
     """
     return CodestreamInfo(*core.codestream_info(_bytes_of(src)))
@@ -83,49 +83,59 @@ def decode_codestream(
     reduce: int = 0,
     threads: int | None = 1,
 ) -> Array:
-    """Decode one codestream, whose first bytes tell its format.
+    """Decode one codestream; its format is recognised by its first bytes.
 
-    JPEG Lossless is decoded; other formats are recognised and refused.
+    Only JPEG Lossless is decoded; other formats raise `UnsupportedError`.
 
     Parameters
     ----------
     src : bytes-like
         The codestream, with any number of padding bytes after it.
     out : ndarray, optional
-        Array to decode into: of the result's shape, C-contiguous, writable, in native byte order, of the result's dtype
-        or a wider integer one. Its content is undefined after an error.
-    to_rgb : bool
-        Convert luminance and colour differences to RGB if the codestream declares them (JFIF, or Adobe's segment).
-        Default: the components as they are stored.
-    reduce : int
-        Number of resolutions to discard; each halves rows and columns, rounded up.
-    threads : int, optional
+        Array to decode into, which is returned: the shape of the result, C-contiguous, writable, native byte order, and
+        the dtype of the result or a wider integer type. Its content is undefined after an error.
+    to_rgb : bool, default False
+        Convert luminance and chrominance to RGB if the codestream declares them (JFIF, or Adobe's marker segment). By
+        default, the components are returned as stored.
+    reduce : int, default 0
+        Number of resolutions to discard. Each halves rows and columns, rounded up.
+    threads : int or None, default 1
         Maximum number of threads; None for all cores.
 
     Returns
     -------
     ndarray
-        (rows, columns[, components]) as the codestream declares, of the smallest of uint8, uint16 and uint32 that holds
-        its precision, or of int8, int16 and int32 if it is signed.
+        Samples of shape (rows, columns[, components]), as the codestream declares, in native byte order. The dtype is
+        the smallest of uint8, uint16 and uint32 that holds the precision, or of int8, int16 and int32 for signed
+        samples.
 
     Raises
     ------
     CorruptFrameError
         If the codestream violates its standard.
     TruncatedFrameError
-        If it ends before its samples do.
+        If the codestream ends before its samples are complete.
     UnsupportedError
-        If its format or process is not decoded; the message names it.
+        If dicoxide does not decode the format or process, which the message names.
     ValueError
-        If `out` does not fit, or the codestream does not have the resolution of `reduce`.
+        If `out` does not fit, or the codestream has fewer resolutions than `reduce` needs.
 
-    References
-    ----------
+    Notes
+    -----
     ITU-T T.81; PS3.5 8.2.
+
+    Examples
+    --------
+    >>> codestream = dicoxide.jpeg_lossless_encode(np.array([[1, 2], [3, 4]], np.uint8))
+    >>> dicoxide.codestream_info(codestream).format
+    'jpeg_lossless'
+    >>> dicoxide.decode_codestream(codestream)
+    array([[1, 2],
+           [3, 4]], dtype=uint8)
     """
     reduce = operator.index(reduce)
     if not 0 <= reduce <= _MAX_REDUCE:
-        raise ValueError(f"reduce is {reduce}, 0 to {_MAX_REDUCE} expected")
+        raise ValueError(f"reduce must be 0 to {_MAX_REDUCE}, not {reduce}")
     codestream = core.Codestream(_bytes_of(src))
     return _decode(codestream, out, to_rgb=to_rgb, reduce=reduce, threads=thread_count(threads))
 

@@ -13,10 +13,10 @@ from dicoxide import _deviations, _memory_view
 from dicoxide._arguments import (
     LARGE_SAMPLES,
     Array,
-    FrameIndex,
+    FrameSelection,
     byte_limit,
     owned_bytes,
-    select,
+    resolve_frames,
     target_array,
     thread_count,
 )
@@ -39,7 +39,7 @@ _LITTLE_ENDIAN_SEGMENTS = DecodeOptions(segment_byte_order="little")
 def decode(
     src: Readable,
     *,
-    frames: FrameIndex = None,
+    frames: FrameSelection = None,
     out: Array | None = None,
     copy: bool = True,
     rescale: bool = False,
@@ -116,7 +116,7 @@ def decode(
         if out is not None or rescale or dtype is not None:
             raise ValueError("copy=False returns a view and cannot be combined with out, rescale or dtype")
         views = _memory_view.view_frames(src, source, raw=raw, strict=strict)
-        return _memory_view.select_frames(views, source.spec, *select(len(views), frames))
+        return _memory_view.select_frames(views, source.spec, *resolve_frames(len(views), frames))
     return Image(source, strict=strict, fallback=fallback).decode(
         frames, out, rescale=rescale, dtype=dtype, raw=raw, threads=threads, max_bytes=max_bytes
     )
@@ -160,7 +160,7 @@ def open(src: Readable, *, strict: bool = False, fallback: bool = True) -> Image
 def iter_frames(
     src: Readable,
     *,
-    frames: FrameIndex = None,
+    frames: FrameSelection = None,
     rescale: bool = False,
     dtype: npt.DTypeLike | None = None,
     raw: bool = False,
@@ -191,7 +191,7 @@ def iter_frames(
     """
     source = open_source(src, byte_limit(max_bytes))
     image = Image(source, strict=strict, fallback=fallback)
-    indices, _ = select(image.number_of_frames, slice(None) if frames is None else frames)
+    indices, _ = resolve_frames(image.number_of_frames, slice(None) if frames is None else frames)
     sample_bytes = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize
     frame_bytes = max(1, math.prod(source.spec.shape) * sample_bytes)
     limit = byte_limit(max_bytes)

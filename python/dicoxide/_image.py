@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dicoxide import _deviations
-from dicoxide._arguments import LARGE_SAMPLES, Array, FrameIndex, byte_limit, select, target_array, threads_for
+from dicoxide._arguments import (
+    LARGE_SAMPLES,
+    Array,
+    FrameSelection,
+    byte_limit,
+    resolve_frames,
+    target_array,
+    threads_for,
+)
 from dicoxide._fallback_decoders import FallbackFrames, apply_modality_lut, available_plugins
 from dicoxide._options import DecodeOptions, output_options
 from dicoxide._pixels import exact_copy, rescale_into
@@ -113,7 +121,7 @@ class Image:
 
     def decode(
         self,
-        frames: FrameIndex = None,
+        frames: FrameSelection = None,
         out: Array | None = None,
         *,
         rescale: bool = False,
@@ -178,7 +186,7 @@ class Image:
     def _decode_by_core(
         self,
         opened: Frames,
-        frames: FrameIndex,
+        frames: FrameSelection,
         out: Array | None,
         rescale: bool,
         dtype: npt.DTypeLike | None,
@@ -188,7 +196,7 @@ class Image:
     ) -> Array:
         """Decode frames by the core."""
         source, spec = self._source, self._source.spec
-        indices, has_frame_axis = select(len(opened), frames)
+        indices, has_frame_axis = resolve_frames(len(opened), frames)
         shape = (len(indices), *spec.shape) if has_frame_axis else spec.shape
         if math.prod(shape) > LARGE_SAMPLES:
             opened.check(indices, max_bytes=max_bytes)
@@ -257,7 +265,7 @@ class Image:
     def _decode_by_fallback(
         self,
         fallback: FallbackFrames,
-        frames: FrameIndex,
+        frames: FrameSelection,
         out: Array | None,
         rescale: bool,
         dtype: npt.DTypeLike | None,
@@ -275,7 +283,7 @@ class Image:
         elif source.has_modality_lut:
             exact_copy(apply_modality_lut(stored, source.dataset), target)
         else:
-            rescales = source.rescales(select(len(fallback), frames)[0]) or [(1.0, 0.0)]
+            rescales = source.rescales(resolve_frames(len(fallback), frames)[0]) or [(1.0, 0.0)]
             if len(rescales) == 1:
                 rescale_into(stored, *rescales[0], target)
             else:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicoxide._arguments import Array, FrameIndex, select
+from dicoxide._arguments import Array, FrameSelection, resolve_frames
 from dicoxide._backend import core
 from dicoxide._deviations import Deviation
 from dicoxide._frame import IMAGE_PIXEL
@@ -73,7 +73,7 @@ class FallbackFrames:
     def __len__(self) -> int:
         return self._frame_count
 
-    def decode(self, frames: FrameIndex, *, raw: bool, max_bytes: int | None) -> Array:
+    def decode(self, frames: FrameSelection, *, raw: bool, max_bytes: int | None) -> Array:
         """Decode `frames`; the result has the shape that :func:`dicoxide.decode` gives.
 
         Raises
@@ -84,7 +84,7 @@ class FallbackFrames:
             With kind ``"Fallback"``, if the plugins failed.
         """
         spec = self._source.spec
-        indices, has_frame_axis = select(self._frame_count, frames)
+        indices, has_frame_axis = resolve_frames(self._frame_count, frames)
         output_bytes = len(indices) * math.prod(spec.shape) * spec.dtype.itemsize
         if max_bytes is not None and output_bytes > max_bytes:
             raise LimitError(f"output has {output_bytes} bytes, max_bytes is {max_bytes}", kind="LimitExceeded")

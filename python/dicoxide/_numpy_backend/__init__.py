@@ -318,13 +318,13 @@ def codestream_info(src: bytes) -> NoReturn:
 
 
 class Codestream:
-    """A bare codestream, which only the extension decodes."""
+    """A bare codestream; creating one raises `UnsupportedError`, because only the extension decodes codestreams."""
 
     def __init__(self, src: bytes, *, jpeg_lossless: bool = False) -> None:
         raise _needs_extension()
 
 
-def _needs_extension() -> DecodeError:
+def _needs_extension() -> ValueError:
     return make_error("Unsupported", "codestreams need the compiled extension of dicoxide", "ITU-T T.81 Annex H")
 
 
