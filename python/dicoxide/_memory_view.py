@@ -143,7 +143,7 @@ def _view_samples(src: Any, source: Source) -> npt.NDArray[Any]:
         try:
             return np.frombuffer(src, dtype, sample_count, offset)
         except (TypeError, ValueError):
-            pass  # `src` is not contiguous: view the copy that was made of it
+            pass  # `src` is not contiguous: view the copy of its bytes
     return np.frombuffer(value, dtype, sample_count)
 
 

@@ -1,4 +1,4 @@
-"""The options of a decoding call, which the compiled core and the NumPy backend take as one object."""
+"""`DecodeOptions`: the options of a decoding call, passed to the core and to the NumPy backend as one object."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class DecodeOptions(NamedTuple):
     to_rgb: bool = False
     """Convert ``YBR_FULL`` and ``YBR_FULL_422`` to RGB."""
     max_bytes: int | None = None
-    """Maximum number of output and scratch bytes; None for the bounds that the data justify."""
+    """Maximum number of output and scratch bytes; None if only the size of the data bounds them."""
     segment_byte_order: Literal["big", "little"] = "big"
     """Order of the byte segments of an RLE sample; ``"big"`` is that of PS3.5 G.2."""
     portable: bool = False
     """Use only the instructions that every CPU has; the NumPy backend ignores it."""
     entropy_mode: Literal["serial", "lanes", "speculative"] | None = None
-    """How entropy-coded data are decoded; None for the fastest mode. The NumPy backend ignores it."""
+    """Mode of decoding entropy-coded data; None for the fastest one. The NumPy backend ignores it."""
 
 
 @lru_cache(maxsize=16)

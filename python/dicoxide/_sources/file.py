@@ -97,15 +97,15 @@ class _FileElements:
 
     @property
     def _character_set(self) -> str | list[str]:
-        own = self._own(_SPECIFIC_CHARACTER_SET, "CS")
-        if own is not None:
-            return own  # type: ignore[no-any-return]
+        value = self._local_value(_SPECIFIC_CHARACTER_SET, "CS")
+        if value is not None:
+            return value  # type: ignore[no-any-return]
         return "" if self._parent is None else self._parent._character_set
 
     @property
     def _is_signed(self) -> bool:
-        own = self._own(_PIXEL_REPRESENTATION, "US")
-        return own == 1 if own is not None or self._parent is None else self._parent._is_signed
+        value = self._local_value(_PIXEL_REPRESENTATION, "US")
+        return value == 1 if value is not None or self._parent is None else self._parent._is_signed
 
     def value(self, tag: int, vr: str) -> Any:
         element = self._elements.get(tag, vr == "SQ")
@@ -137,10 +137,10 @@ class _FileElements:
         """
         if vr == "US or SS":
             return "SS" if self._is_signed else "US"
-        descriptor = self._own(_LUT_DESCRIPTOR, "US")
+        descriptor = self._local_value(_LUT_DESCRIPTOR, "US")
         return "US" if isinstance(descriptor, list) and descriptor[0] == 1 else "OW"
 
-    def _own(self, tag: int, vr: str) -> Any:
+    def _local_value(self, tag: int, vr: str) -> Any:
         """Return the value of an element of this data set or item itself; None if it is absent or corrupt."""
         element = self._elements.get(tag, False)
         if element is None or isinstance(element, list):

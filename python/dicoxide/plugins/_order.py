@@ -34,8 +34,8 @@ _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):
     # A child has no other thread that could release the lock or complete a change in progress.
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
-# Who has enabled dicoxide: `enable()` (key _ENABLE_CALL) and each open `enabled()` block, with the requested number of
-# threads. The latest that gives a number is last.
+# Calls that keep dicoxide enabled: `enable()` (key _ENABLE_CALL) and each open `enabled()` block, with the number of
+# threads that each requests. The latest call with a number is the last entry.
 _holders: dict[object, int | None] = {}
 _ENABLE_CALL = object()
 # Plugin labels before `enable()`, in pydicom's order. The key is (is_encoder, UID).
