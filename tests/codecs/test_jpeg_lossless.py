@@ -159,7 +159,7 @@ class TestObject:
         samples = frame.samples if frame.samples.ndim == 2 or frame.samples.shape[2] == 3 else frame.samples[..., 0]
         src = dicoxide.jpeg_lossless_encode(samples, precision=frame.precision, **options)
         decoded = reference.decode(src)
-        assert decoded.notes == []
+        assert decoded.deviations == []
         shift = options["point_transform"]
         assert_equal(decoded.values, samples >> shift << shift)
 

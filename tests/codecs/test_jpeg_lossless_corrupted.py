@@ -112,13 +112,13 @@ def assert_agrees_with_reference(src: bytes) -> None:
     decoded = decode(src)
     try:
         expected = reference.decode(src)
-    except reference.BadError as error:
+    except reference.InvalidFrameError as error:
         reference_error = str(error)
     else:
-        assert not isinstance(decoded, DecodeError), f"{decoded!r}, the reference decodes with {expected.notes}"
+        assert not isinstance(decoded, DecodeError), f"{decoded!r}, the reference decodes with {expected.deviations}"
         assert np.array_equal(decoded[0], expected.values)
         assert decoded[0].dtype == expected.values.dtype
-        assert decoded[1] == bool(expected.notes), f"deviations of the reference: {expected.notes}"
+        assert decoded[1] == bool(expected.deviations), f"deviations of the reference: {expected.deviations}"
         return
     assert isinstance(decoded, DecodeError), f"decoded, error of the reference: {reference_error}"
 
