@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can see; ARCHITECTURE.md says why they are."""
+"""Imports between modules, use of `unsafe`, and properties of all source files (ARCHITECTURE.md gives the reasons)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def modules() -> list[Path]:
 
 
 def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
-    """Modules that a file imports, as dotted names; only those of importing it with `top_level`."""
+    """Yield the dotted names of modules that a file imports; with `top_level`, without imports in functions."""
     tree = ast.parse(path.read_text())
     nodes = tree.body if top_level else list(ast.walk(tree))
     for node in nodes:
@@ -38,17 +38,17 @@ def name(path: Path) -> str:
     return path.relative_to(PYTHON).as_posix()
 
 
-def test_only_the_backend_module_names_the_extension() -> None:
+def test_extension_is_imported_only_by_the_backend_module() -> None:
     runtime = {name(path) for path in modules() if "dicoxide._core" in set(imports(path, top_level=True))}
     assert runtime == set()
     assert "from dicoxide import _core" in (PYTHON / "_backend.py").read_text()
-    others = [path for path in modules() if re.search(r"import _core\b", path.read_text())]
-    assert [name(path) for path in others] == ["_backend.py"]
+    importers = [path for path in modules() if re.search(r"import _core\b", path.read_text())]
+    assert [name(path) for path in importers] == ["_backend.py"]
 
 
-def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
+def test_pydicom_is_imported_only_by_modules_that_use_data_sets() -> None:
     users = {name(path) for path in modules() if any(module.startswith("pydicom") for module in imports(path))}
-    # Peers are compared with it and through it.
+    # The benchmark times pydicom, and other decoders as its plugins.
     users = {user for user in users if not user.startswith("bench/")}
     assert users <= {
         "_sources/dataset.py",
@@ -65,13 +65,13 @@ def test_pydicom_is_imported_only_where_a_data_set_is_met() -> None:
         "plugins/pydicom_v3_encoder.py",
     }
     for path in modules():
-        # pydicom itself imports these.
+        # Only pydicom imports the plugin modules.
         if name(path) not in ("plugins/pydicom_v3.py", "plugins/pydicom_v3_encoder.py"):
             assert not any(module.startswith("pydicom") for module in imports(path, top_level=True)), name(path)
 
 
-def test_commands_are_on_top() -> None:
-    below = {
+def test_cli_is_imported_by_no_module() -> None:
+    allowed = {
         "_backend",
         "_capabilities",
         "_clock",
@@ -88,23 +88,23 @@ def test_commands_are_on_top() -> None:
         "plugins",
     }
     for path in modules():
-        of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
+        imported = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
         if path.parent.name == "cli":
-            assert of_ours - {"errors"} <= below, path
+            assert imported - {"errors"} <= allowed, path
         elif name(path) != "__main__.py":
-            assert "cli" not in of_ours, path
+            assert "cli" not in imported, path
 
 
-def test_only_the_command_line_knows_the_comparison() -> None:
+def test_bench_is_imported_only_by_the_command_line() -> None:
     for path in modules():
-        of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
+        imported = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
         if not name(path).startswith(("bench/", "cli/")):
-            assert "bench" not in of_ours, path
+            assert "bench" not in imported, path
 
 
-def test_bulk_is_on_top_of_the_direct_interface() -> None:
-    # `_sources` is what reads headers, of many files at once.
-    below = {
+def test_bulk_imports_only_listed_modules() -> None:
+    # `_sources` reads the headers of many files in one call.
+    allowed = {
         "_backend",
         "_decode",
         "_extras",
@@ -116,13 +116,13 @@ def test_bulk_is_on_top_of_the_direct_interface() -> None:
         "_threads",
         "_transfer_syntaxes",
     }
-    below |= {"bulk", "errors"}
+    allowed |= {"bulk", "errors"}
     for path in [*(PYTHON / "bulk").rglob("*.py"), PYTHON / "dask.py"]:
-        of_ours = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
-        assert of_ours <= below, path
+        imported = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
+        assert imported <= allowed, path
 
 
-def test_series_know_nothing_of_runs() -> None:
+def test_series_modules_do_not_import_runs() -> None:
     for path in [*(PYTHON / "bulk" / "series").glob("*.py"), PYTHON / "dask.py"]:
         assert not [module for module in imports(path) if module.startswith("dicoxide.bulk.runs")], path
     for path in (PYTHON / "bulk").glob("_*.py"):
@@ -141,7 +141,7 @@ def test_no_module_imports_a_private_module_of_another_package() -> None:
                 assert all(list(package[: len(owner)]) == owner for owner in owners), (name(path), module)
 
 
-def test_modules_import_each_other_without_circles() -> None:
+def test_module_imports_are_acyclic() -> None:
     known = {".".join(path.relative_to(PYTHON.parent).with_suffix("").parts): path for path in modules()}
     known = {module.removesuffix(".__init__"): path for module, path in known.items()}
     order = TopologicalSorter({module: _imported(path, set(known)) for module, path in known.items()})
@@ -149,7 +149,7 @@ def test_modules_import_each_other_without_circles() -> None:
 
 
 def _imported(path: Path, known: set[str]) -> set[str]:
-    """Modules that are executed when the module `path` is; a package counts only if a name of its own is imported."""
+    """Return the modules that `path` imports at top level; a package only for names that its `__init__` defines."""
     imported = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ImportFrom) and node.module in known:
@@ -158,7 +158,7 @@ def _imported(path: Path, known: set[str]) -> set[str]:
     return imported
 
 
-def test_only_one_module_knows_dask() -> None:
+def test_dask_is_imported_only_by_its_module() -> None:
     users = [
         name(path)
         for path in modules()
@@ -167,18 +167,16 @@ def test_only_one_module_knows_dask() -> None:
     assert users == ["dask.py"]
 
 
-def test_one_module_reads_a_clock() -> None:
+def test_clocks_are_read_only_by_the_clock_module() -> None:
     clocks = {"time", "timeit"}
     users = {name(path) for path in modules() if clocks & {module.partition(".")[0] for module in imports(path)}}
     assert users == {"_clock.py"}
-    # A calendar is no clock, unless it is asked for today.
-    requested = {
-        name(path) for path in modules() if re.search(r"\bdate(time)?\.(now|utcnow|today)\(", path.read_text())
-    }
-    assert requested == {"_clock.py"}
+    # `datetime` may be imported elsewhere, but not to read the current time.
+    readers = {name(path) for path in modules() if re.search(r"\bdate(time)?\.(now|utcnow|today)\(", path.read_text())}
+    assert readers == {"_clock.py"}
 
 
-def test_optional_packages_are_imported_when_they_are_used() -> None:
+def test_optional_packages_are_not_imported_at_top_level() -> None:
     optional = {
         "zarr",
         "google_crc32c",
@@ -195,13 +193,13 @@ def test_optional_packages_are_imported_when_they_are_used() -> None:
         assert not optional & {module.partition(".")[0] for module in imports(path, top_level=True)}, path
 
 
-def test_importing_dicoxide_imports_neither_pydicom_nor_much_else() -> None:
+def test_import_of_dicoxide_does_not_import_slow_modules() -> None:
     done = run_script("print_imported_modules")
     new = {module.partition(".")[0] for module in done.stdout.split()}
     assert not new & {"pydicom", "PIL", "pandas", "argparse", "asyncio", "multiprocessing", "http"}
 
 
-def test_the_fallback_is_plain_numpy() -> None:
+def test_numpy_backend_imports_only_numpy_and_shared_modules() -> None:
     for path in (PYTHON / "_numpy_backend").glob("*.py"):
         for module in imports(path):
             root = module.partition(".")[0]
@@ -218,11 +216,11 @@ def test_the_fallback_is_plain_numpy() -> None:
             )
 
 
-def test_errors_know_nobody() -> None:
+def test_errors_module_imports_no_other_module() -> None:
     assert not [module for module in imports(PYTHON / "errors.py") if module.startswith("dicoxide")]
 
 
-# Modules of the core, and the modules that each may name. The crate root only re-exports, so no module names it.
+# Modules of the core, and the modules that each may use. The crate root only re-exports, so no module uses it.
 CORE_LAYERS: dict[str, set[str]] = {
     "error": set(),
     "syntax": set(),
@@ -255,7 +253,7 @@ CRATE_ROOT = "lib"
 
 
 @pytest.mark.parametrize("module", sorted(CORE_LAYERS))
-def test_core_modules_name_only_those_below(module: str) -> None:
+def test_core_module_uses_only_lower_layers(module: str) -> None:
     single = CORE / f"{module}.rs"
     files = ([single] if single.exists() else []) + sorted((CORE / module).rglob("*.rs"))
     assert files
@@ -269,16 +267,16 @@ def test_core_modules_name_only_those_below(module: str) -> None:
         assert named - {module} <= CORE_LAYERS[module], path
 
 
-def test_core_layers_have_no_circle() -> None:
+def test_core_layers_are_acyclic() -> None:
     remaining = dict(CORE_LAYERS)
     while remaining:
         lowest = [module for module, below in remaining.items() if not below & remaining.keys()]
-        assert lowest, f"circle among {sorted(remaining)}"
+        assert lowest, f"cycle among {sorted(remaining)}"
         for module in lowest:
             del remaining[module]
 
 
-def test_no_codec_knows_another() -> None:
+def test_codec_does_not_use_another_codec() -> None:
     shared = {"agreement", "decoder", "entropy_mode", "identify", "mod", "options", "t81", "undecoded"}
     codecs = [path for path in (CORE / "codec").iterdir() if path.stem not in shared]
     for path in codecs:
@@ -288,16 +286,16 @@ def test_no_codec_knows_another() -> None:
                 assert not any(re.search(rf"codec::{codec.stem}\b|super::{codec.stem}\b", f.read_text()) for f in files)
 
 
-def test_unsafe_has_one_room() -> None:
+def test_unsafe_code_is_only_in_listed_files() -> None:
     for path in (ROOT / "rust").rglob("*.rs"):
         if "target" in path.parts:
             continue
         code = re.sub(r"//.*", "", path.read_text())
         if re.search(r"\bunsafe\b(?!_)", code):
-            where = path.relative_to(ROOT / "rust").as_posix()
-            # The binding's is for memory that the interpreter hands out unfilled, and that arrays had before.
+            relative = path.relative_to(ROOT / "rust").as_posix()
+            # In the binding: uninitialised bytes objects, and the memory of arrays that is reused.
             allowed = r"core/src/kernel/(cpu\.rs|\w+/(x86|x86_v4|mod)\.rs)|py/src/arrays\.rs"
-            assert re.fullmatch(allowed, where), where
+            assert re.fullmatch(allowed, relative), relative
 
 
 def test_every_public_name_is_documented_and_typed() -> None:
@@ -321,17 +319,29 @@ SOURCES = [
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_files_leave_nothing_for_later(path: Path) -> None:
+def test_source_file_has_no_todo_and_no_absolute_path(path: Path) -> None:
     text = path.read_text()
     if path == Path(__file__):
         return
     assert not re.search(r"\b(TODO|FIXME|XXX)\b|todo!\(|unimplemented!\(", text)
-    assert not re.search(r"/(work|tmp|root|home)/\w", text), "a path of one machine"
+    assert not re.search(r"/(work|tmp|root|home)/\w", text), "path of one machine"
 
 
-def test_files_are_as_long_as_one_reads_at_once() -> None:
-    # Each that is longer says why here.
-    allowed: dict[str, str] = {}
+def test_source_files_have_at_most_450_lines() -> None:
+    # Longer files, each with the reason.
+    exceptions: dict[str, str] = {}
     for path in [*modules(), *(ROOT / "rust").rglob("src/**/*.rs")]:
-        if "target" not in path.parts and path.relative_to(ROOT).as_posix() not in allowed:
+        if "target" not in path.parts and path.relative_to(ROOT).as_posix() not in exceptions:
             assert len(path.read_text().splitlines()) <= 450, path
+
+
+# Documents that name files of the repository in backquotes.
+DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_document_names_existing_files(path: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    names = re.findall(r"`((?:rust|python|tests|benches|docs)/[\w./-]+|test_\w+\.py)`", text)
+    known = {test.name for test in (ROOT / "tests").rglob("test_*.py")}
+    assert [name for name in names if not ((ROOT / name).exists() or name in known)] == []
