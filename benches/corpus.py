@@ -78,13 +78,13 @@ class RleFrame(Frame):
 
 
 def rle_frame(name: str, src: bytes, reference: Array, *, is_real: bool = True) -> RleFrame:
-    """Returns an RLE frame with Bits Stored equal to Bits Allocated."""
+    """Return an RLE frame with Bits Stored equal to Bits Allocated."""
     return RleFrame(name, src, reference, RLELossless, reference.itemsize * 8, is_real)
 
 
 @cache
 def rle_frames() -> tuple[RleFrame, ...]:
-    """Returns the first frame of every available RLE file, largest first; also generated ones if none is large.
+    """Return the first frame of every available RLE file, largest first; also generated ones if none is large.
 
     The reference is the result of pydicom's own decoder. If the manifest has a checksum, on which at least two decoders
     agree, the reference must match it.
@@ -102,7 +102,7 @@ def rle_frames() -> tuple[RleFrame, ...]:
 
 
 def manifest() -> list[dict[str, str]]:
-    """Returns the rows of the table of real images; an empty list if there is no shared corpus."""
+    """Return the rows of the table of real images; an empty list if there is no shared corpus."""
     table = SHARED / "MANIFEST.csv"
     if not table.is_file():
         return []
@@ -111,7 +111,7 @@ def manifest() -> list[dict[str, str]]:
 
 
 def checksum(values: Array, digit_count: int) -> str:
-    """Returns the first digits of the SHA-256 of the little-endian values, as in the manifest."""
+    """Return the first digits of the SHA-256 of the little-endian values, as in the manifest."""
     little_endian = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     return hashlib.sha256(little_endian.tobytes()).hexdigest()[:digit_count]
 
@@ -129,5 +129,5 @@ def _read_frame(path: Path, sha256: str) -> RleFrame:
 
 @cache
 def _folder() -> tempfile.TemporaryDirectory[str]:
-    """Returns a folder that is deleted when the process ends."""
+    """Return a folder that is deleted when the process ends."""
     return tempfile.TemporaryDirectory()

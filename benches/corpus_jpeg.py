@@ -44,7 +44,7 @@ class JpegLosslessFrame(corpus.Frame):
 
 @cache
 def real_frames() -> tuple[JpegLosslessFrame, ...]:
-    """Returns the first frame of every available JPEG Lossless file, largest first.
+    """Return the first frame of every available JPEG Lossless file, largest first.
 
     The reference is the result of libjpeg-turbo, or of dicoxide if imagecodecs is not installed; there are no frames
     without either. If the manifest has a checksum, on which at least two decoders agree, all frames of the file must
@@ -62,7 +62,7 @@ def real_frames() -> tuple[JpegLosslessFrame, ...]:
 
 @cache
 def generated_frame(name: str, selection_value: int = 1) -> JpegLosslessFrame:
-    """Returns a generated frame of one of the kinds in `KINDS`."""
+    """Return a generated frame of one of the kinds in `KINDS`."""
     generate, precision = KINDS[name]
     frame = np.ascontiguousarray(generate())
     src = generated_datasets.jpeg_lossless_frame(frame, precision, selection_value)
@@ -87,7 +87,7 @@ KINDS: dict[str, tuple[Callable[[], Array], int]] = {
 
 
 def _read_listed(row: dict[str, str]) -> JpegLosslessFrame | None:
-    """Reads a file of the manifest."""
+    """Read a file of the manifest."""
     ds = pydicom.dcmread(corpus.SHARED / row["path"])
     sources = list(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
     frames = [_decode_reference(src) for src in sources]
@@ -100,14 +100,14 @@ def _read_listed(row: dict[str, str]) -> JpegLosslessFrame | None:
 
 
 def _read_codestream(row: dict[str, str]) -> JpegLosslessFrame | None:
-    """Reads a codestream of the manifest; None if it is subsampled."""
+    """Read a codestream of the manifest; None if it is subsampled."""
     path = corpus.SHARED / row["path"]
     src = path.read_bytes()
     return _frame(path.name, src, _decode_reference(src)) if set(_sampling_factors(src)) == {0x11} else None
 
 
 def _read_unlisted(path: Path) -> JpegLosslessFrame | None:
-    """Reads a file of the pydicom package; None if it is not JPEG Lossless."""
+    """Read a file of the pydicom package; None if it is not JPEG Lossless."""
     # Some of these files are not conformant, and some have no pixel data.
     with warnings.catch_warnings(action="ignore"):
         ds = pydicom.dcmread(path, force=True)
@@ -142,7 +142,7 @@ def _frame(name: str, src: bytes, samples: Array, is_wg04: bool = False) -> Jpeg
 
 
 def _sampling_factors(src: bytes) -> bytes:
-    """Returns one byte per component: horizontal factor in the high, vertical factor in the low half."""
+    """Return one byte per component: horizontal factor in the high, vertical factor in the low half."""
     sof = src.index(b"\xff\xc3")
     # SOF3: marker (2 bytes), length (2), precision (1), lines (2), samples per line (2), number of components (1),
     # three bytes per component.

@@ -30,7 +30,7 @@ MARKER_FUNCTION = "getppid"
 
 
 def main() -> int:
-    """Counts, and compares with the committed counts or replaces them."""
+    """Count, and compare with the committed counts or replace them."""
     parser = argparse.ArgumentParser(description="Count instructions of code paths.")
     parser.add_argument("--write", action="store_true", help="replace the committed counts")
     arguments = parser.parse_args()
@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def _build() -> str:
-    """Builds the program with the counted paths; returns its path."""
+    """Build the program with the counted paths; return its path."""
     subprocess.run(
         ["cargo", "build", "--release", "--locked", "--quiet", "-p", "dicoxide-part10", "--example", "counts"],
         cwd=ROOT,
@@ -83,7 +83,7 @@ def _build() -> str:
 
 
 def _count(command: list[str], section_count: int) -> list[int]:
-    """Returns the instructions of each counted section of a program."""
+    """Return the instructions of each counted section of a program."""
     with tempfile.TemporaryDirectory() as folder:
         callgrind = [
             "valgrind",
@@ -114,7 +114,7 @@ def _output(*command: str) -> str:
 
 
 def _compare(baselines: dict[str, int], counts: dict[str, int]) -> int:
-    """Prints each count with its change; returns 1 if one has increased too much, else 0."""
+    """Print each count with its change; return 1 if one has increased too much, else 0."""
     width = max(map(len, counts))
     slower_count = 0
     for path, count in counts.items():

@@ -36,7 +36,7 @@ SPEC = dicoxide.FrameSpec(
 
 
 def calls() -> dict[str, Callable[[], object]]:
-    """Returns the calls by name, and changes the working directory to the test files of pydicom."""
+    """Return the calls by name, and change the working directory to the test files of pydicom."""
     frame = bytes(64 * 64 * 2)
     spec = importlib.util.find_spec("pydicom")
     assert spec is not None
@@ -50,7 +50,7 @@ def calls() -> dict[str, Callable[[], object]]:
 
 
 def main() -> None:
-    """Lists the calls, or makes them."""
+    """List the calls, or makes them."""
     calls_by_name = calls() if dicoxide.backend == "rust" else {}
     if len(sys.argv) == 1:
         print(f"{platform.python_version()} with numpy {np.__version__}", *calls_by_name, sep="\n")

@@ -105,14 +105,14 @@ class FailedImage:
 
 
 def median_ms(*calls: Callable[[], object], rounds: int = 31) -> list[float]:
-    """Returns the median time of each call; the calls alternate."""
+    """Return the median time of each call; the calls alternate."""
     times = MedianTimes(time_alternately(dict(enumerate(calls)), rounds, min_seconds=0.06))
     return [times[index] * 1e3 for index in range(len(calls))]
 
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Suppresses warnings, logging and stderr, to which C libraries write messages about corrupt files."""
+    """Suppress warnings, logging and stderr, to which C libraries write messages about corrupt files."""
     sys.stderr.flush()
     stderr_copy = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
@@ -130,7 +130,7 @@ def silenced() -> Iterator[None]:
 
 
 def find_images() -> list[tuple[str, Dataset]]:
-    """Returns all data sets inside the pydicom package that have pixel data and a transfer syntax, by name."""
+    """Return all data sets inside the pydicom package that have pixel data and a transfer syntax, by name."""
     images = []
     for path in sorted(FILES.rglob("*")):
         if path.is_file() and path.suffix in ("", ".dcm"):
@@ -152,7 +152,7 @@ def is_same(array: Array, reference: Array) -> bool:
 
 
 def decode_all(images: list[tuple[str, Dataset]]) -> tuple[list[DecodedImage], list[FailedImage]]:
-    """Decodes, compares and times each image."""
+    """Decode, compare and time each image."""
     decoded, failed = [], []
     for name, ds in images:
         with silenced():
@@ -182,7 +182,7 @@ def is_decoded_by_pydicom(ds: Dataset) -> bool:
 
 
 def decoder_name(ds: Dataset, array: Array) -> str:
-    """Returns the decoder of `ds`; names a plugin of pydicom only if it returns the same values."""
+    """Return the decoder of `ds`; name a plugin of pydicom only if it returns the same values."""
     name = dicoxide.capabilities()[ds.file_meta.TransferSyntaxUID].decoder
     if name == "dicoxide":
         return name
@@ -193,7 +193,7 @@ def decoder_name(ds: Dataset, array: Array) -> str:
 
 
 def group_by_folder(decoded: list[DecodedImage]) -> list[list[DecodedImage]]:
-    """Groups the files of each sub-folder (thumbnails of a file-set); other files are alone."""
+    """Group the files of each sub-folder (thumbnails of a file-set); other files are alone."""
     groups: dict[str, list[DecodedImage]] = {}
     for image in decoded:
         groups.setdefault(image.name.partition(os.sep)[0], []).append(image)
@@ -201,12 +201,12 @@ def group_by_folder(decoded: list[DecodedImage]) -> list[list[DecodedImage]]:
 
 
 def _row_order(group: list[DecodedImage]) -> tuple[bool, str, str]:
-    """Returns the sort key of a group: images that dicoxide decodes itself come first."""
+    """Return the sort key of a group: images that dicoxide decodes itself come first."""
     return group[0].decoded_by != "dicoxide", group[0].syntax, group[0].name
 
 
 def print_table(decoded: list[DecodedImage]) -> None:
-    """Prints one row per file: files that dicoxide decodes itself, then those of fallback decoders."""
+    """Print one row per file: files that dicoxide decodes itself, then those of fallback decoders."""
     header = ("file", "transfer syntax", "frames × rows × columns", "exact", "ms", "ms pydicom", "×", "decoded by")
     rows = [_row(group) for group in group_by_folder(decoded)]
     lines = list(table_lines(rows, header, right_aligned={4, 5, 6}))
@@ -240,7 +240,7 @@ def _row(group: list[DecodedImage]) -> tuple[str, ...]:
 
 
 def print_failed(failed: list[FailedImage]) -> None:
-    """Prints the images that are not decoded, with the reason."""
+    """Print the images that are not decoded, with the reason."""
     rejected = [image for image in failed if not image.lacks_decoder]
     if rejected:
         print("\nRejected")
@@ -263,7 +263,7 @@ def print_failed(failed: list[FailedImage]) -> None:
 
 
 def generated_series() -> Iterator[tuple[str, Dataset, Array]]:
-    """Yields transfer syntax, data set and samples of generated series."""
+    """Yield transfer syntax, data set and samples of generated series."""
     frames = generated_datasets.ct_frames(50)
     yield "RLE Lossless", generated_datasets.dataset(frames, rle=True, bits_stored=12), frames
     if dicoxide.capabilities()[JPEGLossless].decoder == "dicoxide":
@@ -272,7 +272,7 @@ def generated_series() -> Iterator[tuple[str, Dataset, Array]]:
 
 
 def show_series(syntax: str, ds: Dataset, frames: Array) -> bool:
-    """Prints the throughput on a generated series; returns True if all results are exact."""
+    """Print the throughput on a generated series; return True if all results are exact."""
     out = np.empty_like(frames)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     plugin_calls: dict[str, Callable[[], Array]] = {
@@ -318,7 +318,7 @@ def show_series(syntax: str, ds: Dataset, frames: Array) -> bool:
 
 
 def render(decoded: DecodedImage) -> Image.Image:
-    """Returns the first frame as a picture: colour unchanged, other values windowed to the 1st to 99th percentile."""
+    """Return the first frame as a picture: colour unchanged, other values windowed to the 1st to 99th percentile."""
     ds = decoded.dataset
     array = decoded.array[0] if decoded.array.ndim > 2 + (ds.SamplesPerPixel > 1) else decoded.array
     if ds.PhotometricInterpretation == "PALETTE COLOR":
@@ -335,7 +335,7 @@ def render(decoded: DecodedImage) -> Image.Image:
 
 
 def contact_sheet(decoded: list[DecodedImage]) -> Image.Image:
-    """Returns all images on one sheet, with file name, modality and transfer syntax."""
+    """Return all images on one sheet, with file name, modality and transfer syntax."""
     font = ImageFont.load_default(11)
     images = [group[0] for group in group_by_folder(decoded)]
     column_count = min(TILES_PER_ROW, len(images))
@@ -361,7 +361,7 @@ def contact_sheet(decoded: list[DecodedImage]) -> Image.Image:
 
 
 def main() -> int:
-    """Runs the demo; returns 1 if a value differs."""
+    """Run the demo; return 1 if a value differs."""
     images = find_images()
     print(f"dicoxide {dicoxide.__version__} ({dicoxide.backend} backend), pydicom {pydicom.__version__}: ", end="")
     print(f"the {len(images)} images inside the pydicom package\n")

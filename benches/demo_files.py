@@ -23,7 +23,7 @@ FILE_COUNT = 100
 
 
 def show_files() -> bool:
-    """Decodes a folder of native and one of compressed files with dicoxide and pydicom; False if a value differs."""
+    """Decode a folder of native and one of compressed files with dicoxide and pydicom; False if a value differs."""
     frames = generated_datasets.ct_frames(FILE_COUNT)
     print(f"\n{FILE_COUNT} generated files with the header of a real CT image, 512 × 512, from paths to arrays\n")
     rows: list[tuple[str, ...]] = []

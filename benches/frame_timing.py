@@ -35,7 +35,7 @@ class DecoderVariant:
         return self.decoder is DECODERS[DICOXIDE]
 
     def missing_reason(self) -> str | None:
-        """Returns why the decoder cannot be imported, or None."""
+        """Return why the decoder cannot be imported, or None."""
         try:
             self.decoder.load()
             if self.module:
@@ -49,7 +49,7 @@ class DecoderVariant:
         return np.array_equal(self.decoder.normalised(self.level, frame.loaded, result), frame.reference)
 
     def failure(self, frame: Frame) -> str | None:
-        """Decodes a frame once; returns ``error``, ``unsupported`` or ``wrong``, or None if the result is correct."""
+        """Decode a frame once; return ``error``, ``unsupported`` or ``wrong``, or None if the result is correct."""
         # Removes the result of another decoder.
         frame.loaded.out(self.level).fill(0)
         try:
@@ -63,14 +63,14 @@ class DecoderVariant:
 
 
 def missing_reason(*variants: DecoderVariant) -> str | None:
-    """Returns why one of the decoders cannot be imported, or None."""
+    """Return why one of the decoders cannot be imported, or None."""
     return next((reason for variant in variants if (reason := variant.missing_reason())), None)
 
 
 def time_frames(
     frames: Sequence[Frame], variants: Sequence[DecoderVariant], rounds: int, *, use_cpu_time: bool
 ) -> MedianTimes[tuple[int, DecoderVariant]]:
-    """Returns times by frame index and decoder, into mapped memory if the decoder takes it.
+    """Return times by frame index and decoder, into mapped memory if the decoder takes it.
 
     Other decoders are left out for frames that they do not decode correctly. Each decoder decodes all frames before the
     next one starts, so that it never decodes the same frame twice in a row: branch predictor and caches would be warm.

@@ -19,7 +19,7 @@ Array = npt.NDArray[Any]
 
 
 def rle_frame(frame: Array) -> bytes:
-    """Encodes (rows, columns[, samples]) as an RLE Lossless frame (PS3.5 Annex G), most significant bytes first."""
+    """Encode (rows, columns[, samples]) as an RLE Lossless frame (PS3.5 Annex G), most significant bytes first."""
     itemsize = frame.dtype.itemsize
     samples = frame.reshape(*frame.shape[:2], -1)
     big_endian = np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder(">"))).view(np.uint8)
@@ -35,7 +35,7 @@ def rle_frame(frame: Array) -> bytes:
 
 
 def rle_segment(plane: Array) -> bytes:
-    """Encodes a byte plane (rows, columns) as an RLE segment: replicate runs of at least 3 bytes, no run across rows
+    """Encode a byte plane (rows, columns) as an RLE segment: replicate runs of at least 3 bytes, no run across rows
     (PS3.5 G.3.1).
     """
     rows, columns = plane.shape
@@ -72,14 +72,14 @@ def rle_segment(plane: Array) -> bytes:
 
 
 def jpeg_lossless_frame(frame: Array, precision: int, selection_value: int = 1) -> bytes:
-    """Encodes (rows, columns[, 3]) with libjpeg-turbo: optimal Huffman tables, no colour transform."""
+    """Encode (rows, columns[, 3]) with libjpeg-turbo: optimal Huffman tables, no colour transform."""
     from imagecodecs import jpeg8_encode
 
     return jpeg8_encode(frame, lossless=True, predictor=selection_value, bitspersample=precision)
 
 
 def jpeg_lossless_12(frame: Array) -> bytes:
-    """Encodes 12-bit samples with predictor 1."""
+    """Encode 12-bit samples with predictor 1."""
     return jpeg_lossless_frame(frame, 12)
 
 
@@ -90,7 +90,7 @@ def dataset(
     jpeg_lossless: Callable[[Array], bytes] | None = None,
     bits_stored: int | None = None,
 ) -> Dataset:
-    """Returns a CT data set of (frames, rows, columns): native, RLE, or encoded frame by frame with `jpeg_lossless`.
+    """Return a CT data set of (frames, rows, columns): native, RLE, or encoded frame by frame with `jpeg_lossless`.
 
     Boolean frames are stored with Bits Allocated 1.
     """

@@ -16,7 +16,7 @@ from peak_memory import peak_bytes
 
 
 def main() -> None:
-    """Decodes, and prints a JSON array of growth in bytes and checksum."""
+    """Decode, and print a JSON array of growth in bytes and checksum."""
     path, mode, small_path = sys.argv[1:]
     # The growth does not include imports and initialisation.
     dicoxide.decode(small_path)

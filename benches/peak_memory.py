@@ -6,7 +6,7 @@ import sys
 
 
 def peak_bytes() -> int:
-    """Returns the peak resident memory of this process."""
+    """Return the peak resident memory of this process."""
     # Of a new process, getrusage may report the peak of its parent; the kernel's address space statistics do not.
     try:
         with open("/proc/self/status") as status:

@@ -37,7 +37,7 @@ TABLES = {**tables_frames.TABLES, **tables_jpeg_lossless.TABLES, **tables_encode
 
 
 def environment() -> dict[str, str | int | None]:
-    """Returns machine and versions."""
+    """Return machine and versions."""
     versions: dict[str, str | int | None] = {
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -61,18 +61,18 @@ def _cpu_name() -> str:
 
 
 def cell_text(cell: str | float) -> str:
-    """Formats a number with at least two significant digits."""
+    """Format a number with at least two significant digits."""
     return cell if isinstance(cell, str) else f"{cell:.{0 if cell >= 100 else 2 if cell >= 1 else 4}f}"
 
 
 def print_rows(header: Sequence[str], rows: Sequence[Sequence[str | float]]) -> None:
-    """Prints a table with the first column left-aligned."""
+    """Print a table with the first column left-aligned."""
     texts = [tuple(map(cell_text, row)) for row in rows]
     print("\n".join(table_lines(texts, header, right_aligned=range(1, len(header)))))
 
 
 def print_table(table: Table) -> None:
-    """Prints a table, or why it was not measured."""
+    """Print a table, or why it was not measured."""
     print(f"\n{table.title}\n")
     if table.skipped:
         print(f"  not measured: {table.skipped}")
@@ -81,7 +81,7 @@ def print_table(table: Table) -> None:
 
 
 def print_targets(targets: Sequence[Target]) -> None:
-    """Prints each target with the measured value."""
+    """Print each target with the measured value."""
     rows = [
         (
             target.name,
@@ -97,7 +97,7 @@ def print_targets(targets: Sequence[Target]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measures and prints tables; returns 1 if a target is missed."""
+    """Measure and print tables; return 1 if a target is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("tables", nargs="*", metavar="table", help=f"of {', '.join(TABLES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=31, help="rounds of alternating calls (%(default)s)")

@@ -17,7 +17,7 @@ paths = sorted(map(str, Path(sys.argv[1]).iterdir()))
 
 
 def read(file_count: int) -> None:
-    """Decodes the first files and discards the results."""
+    """Decode the first files and discard the results."""
     for _ in dicoxide.decode_many(paths[:file_count]):
         pass
 

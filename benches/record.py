@@ -26,7 +26,7 @@ SHARED_CORPUS = "../shared/data"
 
 
 def main() -> int:
-    """Measures and writes the files of a run."""
+    """Measure and write the files of a run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--budget", type=float, default=300, help="seconds of each comparison (%(default)g)")
     parser.add_argument("--rounds", type=int, default=21, help="rounds of ratios.py (%(default)s)")
@@ -62,13 +62,13 @@ def main() -> int:
 
 
 def _without_local_paths(text: str) -> str:
-    """Replaces absolute paths of the corpus and of installed packages."""
+    """Replace absolute paths of the corpus and of installed packages."""
     text = text.replace(str(Path(SHARED_CORPUS).resolve()), SHARED_CORPUS)
     return text.replace(sysconfig.get_path("purelib"), "site-packages")
 
 
 def _run_python(arguments: list[str], output: Path, *, max_return_code: int = 0) -> None:
-    """Runs Python with `arguments`, and writes its stdout to `output`."""
+    """Run Python with `arguments`, and write its stdout to `output`."""
     print(" ".join(arguments), flush=True)
     with output.open("w", encoding="utf-8") as file:
         done = subprocess.run([sys.executable, *arguments], stdout=file, check=False)

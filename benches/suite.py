@@ -38,13 +38,13 @@ class Suite:
         self._results: dict[tuple[str, str], dict[str, CaseResult]] = {}
 
     def stop(self) -> None:
-        """Ends all threads and processes."""
+        """End all threads and processes."""
         self._threads.stop()
         for worker in self._workers.values():
             worker.stop()
 
     def load(self, name: str) -> LoadedCase:
-        """Returns a case; skips the test if no installed package can encode it."""
+        """Return a case; skip the test if no installed package can encode it."""
         if name not in self._loaded:
             self._loaded.update({case.name: LoadedCase(case) for case in self._cases(name)})
         loaded = self._loaded.setdefault(name)
@@ -60,7 +60,7 @@ class Suite:
             yield from generated_cases(self._folder, [image])
 
     def result(self, level: str, name: str, decoder: str) -> CaseResult:
-        """Returns the result of a decoder; skips the test unless it is correct, or fails it for dicoxide."""
+        """Return the result of a decoder; skip the test unless it is correct, or fail it for dicoxide."""
         if not DECODERS[decoder].is_installed():
             pytest.skip(f"{decoder} is not installed")
         if (level, name) not in self._results:

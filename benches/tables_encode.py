@@ -26,7 +26,7 @@ Encoder = Callable[[Array], bytes]
 def _time_encoders(
     encoders: Mapping[str, Encoder], frame: Array, decode: Callable[[bytes], Array], rounds: int
 ) -> tuple[MedianTimes[str], dict[str, int]]:
-    """Returns seconds and compressed bytes of each encoder."""
+    """Return seconds and compressed bytes of each encoder."""
     calls = {name: lambda encode=encode: encode(frame) for name, encode in encoders.items()}
     sizes: dict[str, int] = {}
 
@@ -125,7 +125,7 @@ def rle(rounds: int) -> Table:
 
 
 def _attributes(frame: Array) -> dict[str, Any]:
-    """Returns the options of pydicom's encoders for a frame."""
+    """Return the options of pydicom's encoders for a frame."""
     bits, samples = frame.itemsize * 8, frame.shape[2] if frame.ndim == 3 else 1
     attributes = {
         "rows": frame.shape[0],

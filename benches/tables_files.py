@@ -46,7 +46,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 @cache
 def typical_header() -> Dataset:
-    """Returns the data set of a real CT image without its pixel data: about 200 elements, some of them private."""
+    """Return the data set of a real CT image without its pixel data: about 200 elements, some of them private."""
     path = Path(pydicom.__file__).parent / "data" / "test_files" / "CT_small.dcm"
     ds = pydicom.dcmread(path)
     del ds.PixelData
@@ -56,7 +56,7 @@ def typical_header() -> Dataset:
 
 
 def write_ct_file(path: Path, frame: Array, *, is_compressed: bool, number: int = 1) -> None:
-    """Writes a CT image of 12 bits with a typical header, native or JPEG Lossless."""
+    """Write a CT image of 12 bits with a typical header, native or JPEG Lossless."""
     ds = copy.deepcopy(typical_header())
     ds.Rows, ds.Columns = frame.shape
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 0
@@ -119,7 +119,7 @@ def single_file(rounds: int) -> Table:
 
 @contextlib.contextmanager
 def jpeg_lossless_files(file_count: int) -> Iterator[tuple[list[str], Array]]:
-    """Yields paths of JPEG Lossless CT files of 512 × 512 in a temporary folder, and their samples."""
+    """Yield paths of JPEG Lossless CT files of 512 × 512 in a temporary folder, and their samples."""
     with tempfile.TemporaryDirectory() as folder:
         frames = generated_datasets.ct_frames(file_count)
         paths = [str(Path(folder) / f"{index:04}.dcm") for index in range(file_count)]
@@ -129,7 +129,7 @@ def jpeg_lossless_files(file_count: int) -> Iterator[tuple[list[str], Array]]:
 
 
 def consume(results: Iterable[Array], frames: Array, *, check_all_rows: bool = False) -> None:
-    """Takes all results, and checks some rows of each, or all rows.
+    """Take all results, and check some rows of each, or all rows.
 
     Checking all rows takes a quarter of the decoding time, on a core that decoders use, so it is not part of timing.
     """
@@ -194,7 +194,7 @@ def many_files(rounds: int) -> Table:
 
 
 def _thread_control(rounds: int) -> tuple[float, float, float, float]:
-    """Returns the gain of two threads that share no data and use little memory, as the columns of a row."""
+    """Return the gain of two threads that share no data and use little memory, as the columns of a row."""
     block = bytes(4 << 20)
 
     def hash_blocks(threads: int) -> None:
@@ -259,7 +259,7 @@ def to_zarr(rounds: int) -> Table:
 
 
 def _run_script(name: str, path: str) -> Any:
-    """Returns the JSON output of a script of this folder, run in a new process."""
+    """Return the JSON output of a script of this folder, run in a new process."""
     command = [sys.executable, "-W", "ignore", str(Path(__file__).with_name(name)), path]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
@@ -308,7 +308,7 @@ def extremes(_: int) -> Table:
 
 
 def _write_large_file(path: Path, frame_count: int) -> None:
-    """Writes a sparse file whose native pixel data, of 512 × 512 frames of 16 bits, are zero."""
+    """Write a sparse file whose native pixel data, of 512 × 512 frames of 16 bits, are zero."""
     write_ct_file(path, np.zeros((512, 512), np.uint16), is_compressed=False)
     pixel_data_bytes = frame_count * (512 * 512 * 2)
     with open(path, "r+b") as file:

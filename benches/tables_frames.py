@@ -37,7 +37,7 @@ RLE_DECODERS = (
 
 
 def check_equal(expected: Array, result: Any) -> None:
-    """Raises an AssertionError, which ends the run, if a result is wrong."""
+    """Raise an AssertionError, which ends the run, if a result is wrong."""
     if not (isinstance(result, np.ndarray) and result.shape == expected.shape and np.array_equal(result, expected)):
         raise AssertionError("a timed call returned a wrong result")
 
@@ -98,7 +98,7 @@ def rle(rounds: int) -> Table:
 
 
 def _rle_seconds(times: Mapping[tuple[int, DecoderVariant], float], index: int) -> tuple[float, float, float]:
-    """Returns the seconds of dicoxide, imagecodecs and pylibjpeg-rle for a frame."""
+    """Return the seconds of dicoxide, imagecodecs and pylibjpeg-rle for a frame."""
     dicoxide_seconds, fresh, reused, pylibjpeg_seconds = (times[index, decoder] for decoder in RLE_DECODERS)
     return dicoxide_seconds, min(fresh, reused), pylibjpeg_seconds
 
@@ -187,7 +187,7 @@ def native(rounds: int) -> Table:
 
 
 def level_2_cache_bytes() -> int:
-    """Returns the size of the second-level cache of a core; 1 MiB if the system does not report it."""
+    """Return the size of the second-level cache of a core; 1 MiB if the system does not report it."""
     try:
         text = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
         return int(text.removesuffix("K")) << 10
@@ -235,7 +235,7 @@ def bits(rounds: int) -> Table:
 
 
 def _add_unaligned_bits(table: Table, rounds: int, random: np.random.Generator) -> None:
-    """Adds rows of a frame that does not start at a byte: of 511 × 511 samples, only every eighth frame does."""
+    """Add rows of a frame that does not start at a byte: of 511 × 511 samples, only every eighth frame does."""
     frames = random.integers(0, 2, (16, 511, 511), dtype=np.uint8).astype(bool)
     ds = generated_datasets.dataset(frames)
     src, sample_count, frame_index = ds.PixelData, 511 * 511, 3

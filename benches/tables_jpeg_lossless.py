@@ -85,14 +85,14 @@ OTHER_READERS = (
 
 
 def unavailable_reason(*variants: DecoderVariant) -> str | None:
-    """Returns why a table cannot be measured: no compiled extension, or a decoder is not installed; or None."""
+    """Return why a table cannot be measured: no compiled extension, or a decoder is not installed; or None."""
     if dicoxide.capabilities()[JPEGLossless].decoder != "dicoxide":
         return f"the {dicoxide.backend} backend does not decode JPEG Lossless"
     return missing_reason(*variants)
 
 
 def ratios_to_libjpeg_turbo(times: FrameTimes, index: int) -> Ratios:
-    """Returns run times of libjpeg-turbo, with or without `out=`, relative to dicoxide: medians and minimum times."""
+    """Return run times of libjpeg-turbo, with or without `out=`, relative to dicoxide: medians and minimum times."""
     median, best = (
         min(seconds[index, variant] for variant in LIBJPEG_TURBO_VARIANTS) / seconds[index, DICOXIDE_CODEC]
         for seconds in (times, times.best)
@@ -101,7 +101,7 @@ def ratios_to_libjpeg_turbo(times: FrameTimes, index: int) -> Ratios:
 
 
 def geometric_mean(ratios: Sequence[Ratios]) -> list[float]:
-    """Returns the geometric means of medians and of minimum times."""
+    """Return the geometric means of medians and of minimum times."""
     return np.exp(np.log(np.array(ratios)).mean(0)).tolist()
 
 
@@ -223,7 +223,7 @@ CODE_PATHS: dict[str, tuple[dict[str, str], float | None]] = {
 
 
 def code_path_ratios(rounds: int) -> list[tuple[str, float, Ratios]]:
-    """Returns name, throughput of dicoxide in GB/s and ratios of frames of several sizes.
+    """Return name, throughput of dicoxide in GB/s and ratios of frames of several sizes.
 
     Runs in a process in which environment variables force a code path.
     """
@@ -295,7 +295,7 @@ def plugin(rounds: int) -> Table:
 
 @cache
 def ct_series() -> tuple[Dataset, Array]:
-    """Returns a data set of 200 frames of 512 × 512, 12 bits, and its samples."""
+    """Return a data set of 200 frames of 512 × 512, 12 bits, and its samples."""
     frames = generated_datasets.ct_frames(200)
     encode = generated_datasets.jpeg_lossless_12
     return generated_datasets.dataset(frames, jpeg_lossless=encode, bits_stored=12), frames
@@ -337,7 +337,7 @@ def _add_thread_rows(
     min_ratio_to_turbo: float | None,
     min_scaling: float | None,
 ) -> tuple[float, float]:
-    """Adds rows of one thread against libjpeg-turbo and of two threads against one.
+    """Add rows of one thread against libjpeg-turbo and of two threads against one.
 
     Returns
     -------

@@ -24,7 +24,7 @@ _MEASURE_PEAK_MEMORY = Path(__file__).with_name("measure_peak_memory.py")
 
 @contextlib.contextmanager
 def import_commands() -> Iterator[dict[str, Callable[[], object]]]:
-    """Yields functions that run a process which imports a package; all modules are compiled to bytecode before."""
+    """Yield functions that run a process which imports a package; all modules are compiled to bytecode before."""
     codes = {"numpy": "import numpy", "dicoxide": "import dicoxide, sys; sys.exit('pydicom' in sys.modules)"}
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}

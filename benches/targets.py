@@ -41,7 +41,7 @@ class Table:
     def add_comparison(
         self, name: str, times: MedianTimes[Any], key: Any, other: Any, minimum: float | None
     ) -> tuple[float, float]:
-        """Adds a row with the times of two keys in ms; with `minimum`, a target for their ratio as well.
+        """Add a row with the times of two keys in ms; with `minimum`, a target for their ratio as well.
 
         Returns
         -------

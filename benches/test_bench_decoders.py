@@ -29,7 +29,7 @@ BULK_FILE_COUNT = 16
 
 
 def parameters() -> Iterator[Any]:
-    """Yields level, case name, decoder, variant and thread count."""
+    """Yield level, case name, decoder, variant and thread count."""
     for level in LEVELS:
         for name, levels in CASES.items():
             for decoder in DECODERS.values():
@@ -46,7 +46,7 @@ def parameters() -> Iterator[Any]:
 
 @pytest.fixture
 def plugin_disabled_afterwards() -> Iterator[None]:
-    """Removes the plugin of dicoxide from pydicom after the test."""
+    """Remove the plugin of dicoxide from pydicom after the test."""
     yield
     dicoxide.disable()
 

@@ -19,7 +19,7 @@ def time_alternately(
     min_seconds: float = 0.0,
     use_cpu_time: bool = False,
 ) -> dict[Key, list[float]]:
-    """Returns the seconds of each call. Every round makes each call once, so that disturbances affect all of them.
+    """Return the seconds of each call. Every round makes each call once, so that disturbances affect all of them.
 
     Each round starts with another call, so that a call does not always follow the same one.
 

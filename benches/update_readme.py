@@ -47,23 +47,23 @@ Document = dict[str, Any]
 
 
 def folders() -> list[Path]:
-    """Returns the folders of complete runs, the newest last; their names start with the date."""
+    """Return the folders of complete runs, the newest last; their names start with the date."""
     return sorted(RUNS.glob("[0-9]*"))
 
 
 def newest() -> Path:
-    """Returns the folder of the newest run."""
+    """Return the folder of the newest run."""
     return folders()[-1]
 
 
 def load_document(path: Path) -> Document:
-    """Reads a compressed document of `dicoxide bench --json`."""
+    """Read a compressed document of `dicoxide bench --json`."""
     document: Document = json.loads(gzip.decompress(path.read_bytes()))
     return document
 
 
 def ratio_tables(document: Document, only: Container[str] | None = None) -> Iterator[str]:
-    """Yields a table per level: run time relative to dicoxide by transfer syntax (of `only`) and decoder."""
+    """Yield a table per level: run time relative to dicoxide by transfer syntax (of `only`) and decoder."""
     ratios = _summary.ratios(document)
     throughputs = _summary.throughput(document)
     for level, title in _LEVEL_TITLES.items():
@@ -89,13 +89,13 @@ def _ratio_text(ratio: float) -> str:
 
 
 def _row_order(item: tuple[str, Any]) -> tuple[int, str]:
-    """Returns the sort key of a row: transfer syntaxes of dicoxide first, then the others by name."""
+    """Return the sort key of a row: transfer syntaxes of dicoxide first, then the others by name."""
     syntax = item[0].split()[0]
     return _OWN_SYNTAXES.index(syntax) if syntax in _OWN_SYNTAXES else len(_OWN_SYNTAXES), item[0]
 
 
 def loss_table(document: Document) -> Iterator[str]:
-    """Yields a table of the groups in which another decoder is significantly faster."""
+    """Yield a table of the groups in which another decoder is significantly faster."""
     yield "| dicoxide is slower | than |"
     yield "|---|---|"
     for (level, group), rows in _summary.ratios(document).items():
@@ -106,7 +106,7 @@ def loss_table(document: Document) -> Iterator[str]:
 
 
 def exactness_table(document: Document) -> Iterator[str]:
-    """Yields a table of the number of images by decoder and status, at the level ``file``."""
+    """Yield a table of the number of images by decoder and status, at the level ``file``."""
     yield f"| images, from a path | {' | '.join(_STATUSES.values())} |"
     yield "|---|" + "--:|" * len(_STATUSES)
     for decoder in document["peers"]:
@@ -124,7 +124,7 @@ def exactness_table(document: Document) -> Iterator[str]:
 
 
 def readme_block(folder: Path) -> str:
-    """Returns the generated part of README.md, including its markers."""
+    """Return the generated part of README.md, including its markers."""
     document = load_document(folder / "built-in.json.gz")
     lines = [
         BEGIN,
@@ -141,7 +141,7 @@ def readme_block(folder: Path) -> str:
 
 
 def run_summary(folder: Path) -> str:
-    """Returns the README.md of a recorded run."""
+    """Return the README.md of a recorded run."""
     lines = [f"# Recorded run of {folder.name[:10]}", ""]
     for path in sorted(folder.glob("*.json.gz")):
         name, document = path.name.partition(".")[0], load_document(path)
@@ -165,12 +165,12 @@ def run_summary(folder: Path) -> str:
 
 
 def command(document: Document) -> str:
-    """Returns the command of the run, without its output files."""
+    """Return the command of the run, without its output files."""
     return str(document["setup"]["command"].partition(" --json")[0])
 
 
 def machine(document: Document) -> str:
-    """Returns CPU, date and versions of the run."""
+    """Return CPU, date and versions of the run."""
     setup = document["setup"]
     versions = ", ".join(
         f"{decoder['name']} {decoder['version']}" for decoder in document["peers"] if decoder["status"] == "found"
@@ -187,7 +187,7 @@ def _noise(document: Document) -> Iterator[str]:
 
 
 def main() -> int:
-    """Writes the generated files, or checks README.md; returns 1 if it is not up to date."""
+    """Write the generated files, or check README.md; return 1 if it is not up to date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="only check that README.md is up to date")
     arguments = parser.parse_args()

@@ -19,7 +19,7 @@ _LOSSY_TOLERANCE = 2
 
 
 def normalise(values: Array, shape: tuple[int, ...], dtype: str) -> Array:
-    """Returns `values` in `shape` and, if that changes no value, in `dtype`; unchanged if the size differs."""
+    """Return `values` in `shape` and, if that changes no value, in `dtype`; unchanged if the size differs."""
     values = np.asarray(values)
     if values.size != int(np.prod(shape)):
         return values
@@ -36,14 +36,14 @@ def normalise(values: Array, shape: tuple[int, ...], dtype: str) -> Array:
 
 
 def checksum(values: Array) -> str:
-    """Returns the SHA-256 of type, shape and values, independent of byte order."""
+    """Return the SHA-256 of type, shape and values, independent of byte order."""
     little_endian = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     header = f"{little_endian.dtype.str}{little_endian.shape}".encode()
     return hashlib.sha256(header + little_endian.tobytes()).hexdigest()
 
 
 def difference(values: Array, reference: Array, case: Case) -> dict[str, Any] | None:
-    """Returns the number of wrong samples, the index of the first and the largest difference; None if all are correct.
+    """Return the number of wrong samples, the index of the first and the largest difference; None if all are correct.
 
     Samples of lossy transfer syntaxes and float32 values may differ by rounding.
     """

@@ -95,7 +95,7 @@ class Case(NamedTuple):
 
 
 def cases_from_paths(paths: Sequence[str]) -> tuple[list[Case], int]:
-    """Returns a case for each image in `paths`, and the number of files that are not images or too large."""
+    """Return a case for each image in `paths`, and the number of files that are not images or too large."""
     cases, skipped_count = [], 0
     name_counts: dict[str, int] = {}
     for entry in FileFinder(paths):
@@ -109,7 +109,7 @@ def cases_from_paths(paths: Sequence[str]) -> tuple[list[Case], int]:
 
 
 def built_in_cases(folder: str) -> list[Case]:
-    """Returns the images that pydicom ships and generated ones, which are written to `folder`."""
+    """Return the images that pydicom ships and generated ones, which are written to `folder`."""
     import pydicom
 
     test_files = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -118,7 +118,7 @@ def built_in_cases(folder: str) -> list[Case]:
 
 
 def generated_cases(folder: str, names: Iterable[str] = tuple(_GENERATED)) -> Iterator[Case]:
-    """Writes images of several sizes and kinds to `folder`: native, RLE and JPEG Lossless, with known samples."""
+    """Write images of several sizes and kinds to `folder`: native, RLE and JPEG Lossless, with known samples."""
     for name in names:
         generate, bits_stored = _GENERATED[name]
         frames = generate()
@@ -137,7 +137,7 @@ def generated_cases(folder: str, names: Iterable[str] = tuple(_GENERATED)) -> It
 
 
 def sampling_order(cases: Iterable[Case]) -> list[Case]:
-    """Sorts cases so that any number of the first ones has as many kinds as possible, evenly distributed."""
+    """Sort cases so that any number of the first ones has as many kinds as possible, evenly distributed."""
     cases_by_kind: dict[tuple[Any, ...], list[Case]] = {}
     for case in cases:
         cases_by_kind.setdefault(case.kind, []).append(case)
@@ -153,12 +153,12 @@ def sampling_order(cases: Iterable[Case]) -> list[Case]:
 
 
 def _weight(kind: Sequence[Case]) -> float:
-    """Returns the importance of a kind: twice the cases count as much as half the distance from the typical size."""
+    """Return the importance of a kind: twice the cases count as much as half the distance from the typical size."""
     return math.log2(len(kind)) - abs(math.log2(kind[0].decoded_bytes / _TYPICAL_BYTES))
 
 
 def _case_from_file(path: str, origin: str) -> Case | None:
-    """Returns a case; None if the file has no image that can be compared."""
+    """Return a case; None if the file has no image that can be compared."""
     try:
         return _case_from_source(path, origin, open_source(path))
     except (DecodeError, OSError):

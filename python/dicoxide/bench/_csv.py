@@ -16,7 +16,7 @@ _FIELDS = (
 
 
 def write_csv(document: dict[str, Any], path: str) -> None:
-    """Writes one row per result, with the attributes of its case."""
+    """Write one row per result, with the attributes of its case."""
     cases = {case["name"]: case for case in document["cases"]}
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, _FIELDS)

@@ -14,7 +14,7 @@ __all__ = ["cr", "ct", "mg", "mr", "nearly_constant", "nm", "noise", "us_rgb", "
 
 
 def ct(count: int, rows: int = 512, columns: int = 512, *, seed: int = 1) -> Array:
-    """Returns computed tomography, (count, rows, columns) of 12 bits; all frames differ.
+    """Return computed tomography, (count, rows, columns) of 12 bits; all frames differ.
 
     Constant outside the field of view, noisy air, smooth tissue with noise, and sharp edges of bone.
     """
@@ -42,14 +42,14 @@ def ct(count: int, rows: int = 512, columns: int = 512, *, seed: int = 1) -> Arr
 
 
 def mr() -> Array:
-    """Returns magnetic resonance, (256, 256) of 12 bits: bright tissue in noise, without constant regions."""
+    """Return magnetic resonance, (256, 256) of 12 bits: bright tissue in noise, without constant regions."""
     x, y = _grid(256, 256)
     tissue = np.where(x**2 / 0.6 + y**2 / 0.8 < 1, 900 + 500 * np.cos(5 * x) * np.cos(4 * y) * (1 - x**2 / 2), 30)
     return _noisy(tissue, 12, 12)
 
 
 def nm(count: int) -> Array:
-    """Returns nuclear medicine, (count, 64, 64) of 12 bits: Poisson noise with low counts, most in the centre."""
+    """Return nuclear medicine, (count, 64, 64) of 12 bits: Poisson noise with low counts, most in the centre."""
     x, y = _grid(64, 64)
     random = np.random.default_rng(1)
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)[:, None, None]
@@ -59,21 +59,21 @@ def nm(count: int) -> Array:
 
 
 def xa() -> Array:
-    """Returns angiography, (1024, 1024) of 10 bits: smooth, with dark vessels."""
+    """Return angiography, (1024, 1024) of 10 bits: smooth, with dark vessels."""
     x, y = _grid(1024, 1024)
     vessels = 120 * (np.abs(np.sin(6 * x + 2 * np.sin(4 * y))) < 0.06)
     return _noisy(560 + 180 * np.cos(1.5 * x) * np.cos(1.2 * y) - vessels, 1.8, 10)
 
 
 def cr() -> Array:
-    """Returns computed radiography, (2140, 1760) of 10 bits."""
+    """Return computed radiography, (2140, 1760) of 10 bits."""
     x, y = _grid(2140, 1760)
     ribs = 60 * (np.sin(24 * y + 3 * x**2) > 0.3) * (np.abs(x) < 0.7)
     return _noisy(420 + 260 * np.cos(2 * x) * np.cos(y) + ribs, 3.5, 10)
 
 
 def mg() -> Array:
-    """Returns mammography, (4084, 3328) of 12 bits: half of it is constant air."""
+    """Return mammography, (4084, 3328) of 12 bits: half of it is constant air."""
     x, y = _grid(4084, 3328)
     breast = ((x + 1) / 1.2) ** 2 + (y / 0.85) ** 2 < 1
     values = _noisy(1400 + 500 * np.cos(4 * x) * np.cos(5 * y), 12, 12)
@@ -82,7 +82,7 @@ def mg() -> Array:
 
 
 def us_rgb() -> Array:
-    """Returns ultrasound, (480, 640, 3) of 8 bits: a grey speckled sector on black, with a coloured patch of flow."""
+    """Return ultrasound, (480, 640, 3) of 8 bits: a grey speckled sector on black, with a coloured patch of flow."""
     x, y = _grid(480, 640)
     random = np.random.default_rng(1)
     depth = np.hypot(x, y + 1)
@@ -97,12 +97,12 @@ def us_rgb() -> Array:
 
 
 def noise() -> Array:
-    """Returns noise, (512, 512) of 16 bits, with an entropy of more than 12 bits per sample."""
+    """Return noise, (512, 512) of 16 bits, with an entropy of more than 12 bits per sample."""
     return _noisy(np.full((512, 512), 32768.0), 1200, 16)
 
 
 def nearly_constant() -> Array:
-    """Returns a mask, (512, 512) of 12 bits: flat with few edges and specks, less than 2 bits per sample encoded."""
+    """Return a mask, (512, 512) of 12 bits: flat with few edges and specks, less than 2 bits per sample encoded."""
     x, y = _grid(512, 512)
     random = np.random.default_rng(1)
     values = np.where(x**2 + y**2 < 0.4, 1000, 0).astype(np.uint16)
@@ -111,7 +111,7 @@ def nearly_constant() -> Array:
 
 
 def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
-    """Writes (frames, rows, columns[, samples]) as a DICOM file; `syntax`: ``native``, ``rle`` or ``jpeg-lossless``."""
+    """Write (frames, rows, columns[, samples]) as a DICOM file; `syntax`: ``native``, ``rle`` or ``jpeg-lossless``."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
     from pydicom.uid import (
@@ -151,13 +151,13 @@ def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
 
 
 def _grid(rows: int, columns: int) -> tuple[Array, Array]:
-    """Returns coordinates x (1, columns) and y (rows, 1), from -1 to 1."""
+    """Return coordinates x (1, columns) and y (rows, 1), from -1 to 1."""
     y, x = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
     return x.astype(np.float32), y.astype(np.float32)
 
 
 def _noisy(values: Array, sigma: float, bits: int) -> Array:
-    """Returns `values` with Gaussian noise, clipped to `bits` bits."""
+    """Return `values` with Gaussian noise, clipped to `bits` bits."""
     random = np.random.default_rng(1)
     noise = random.standard_normal(values.shape, np.float32)
     noisy: Array = np.clip(values + sigma * noise, 0, 2**bits - 1).astype(np.uint16)

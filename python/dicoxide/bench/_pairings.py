@@ -69,13 +69,13 @@ class Pairings:
         return pairing.level == "bulk" or self.is_correct(pairing.level, pairing.cases[0], DICOXIDE)
 
     def round_seconds(self, pairing: Pairing) -> float:
-        """Returns an upper estimate of the duration of one round, from the first calls, which are the slowest."""
+        """Return an upper estimate of the duration of one round, from the first calls, which are the slowest."""
         level = "file" if pairing.level == "bulk" else pairing.level
         decoders = [pairing.decoder, DICOXIDE] if self.includes_dicoxide(pairing) else [pairing.decoder]
         return sum(self._results[level, case.name, name].seconds for case in pairing.cases for name in decoders)
 
     def ordered(self) -> Iterator[Pairing]:
-        """Yields all pairings: each combination of level, decoder and syntax once before any a second time.
+        """Yield all pairings: each combination of level, decoder and syntax once before any a second time.
 
         Levels are interleaved, so that each level has results wherever the budget ends.
         """
@@ -101,7 +101,7 @@ class Pairings:
             yield from sorted(interleaved, key=lambda pairing: not self.includes_dicoxide(pairing))
 
     def _bulk_pairings(self) -> Iterator[Pairing]:
-        """Yields sets of files of one transfer syntax, with the decoders that decode all of them correctly."""
+        """Yield sets of files of one transfer syntax, with the decoders that decode all of them correctly."""
         cases_by_set: dict[str, list[Case]] = {}
         for case in self._cases:
             if self.is_correct("file", case, DICOXIDE):

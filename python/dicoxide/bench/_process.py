@@ -36,7 +36,7 @@ class WorkerProcess:
         self._lines: SimpleQueue[str] = SimpleQueue()
 
     def request(self, message: dict[str, Any], max_seconds: float) -> dict[str, Any]:
-        """Returns the response; or ``{"crashed": reason}`` or ``{"timeout": message}``.
+        """Return the response; or ``{"crashed": reason}`` or ``{"timeout": message}``.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class WorkerProcess:
         return {"crashed": describe_exit(code)}
 
     def stop(self) -> None:
-        """Kills the process."""
+        """Kill the process."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -92,7 +92,7 @@ class WorkerProcess:
 
 
 def _read_lines(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:
-    """Puts each line of the output into a queue, and an empty string at its end."""
+    """Put each line of the output into a queue, and an empty string at its end."""
     assert process.stdout is not None
     with suppress(OSError, ValueError):
         for line in process.stdout:

@@ -72,7 +72,7 @@ class BenchProgress(NamedTuple):
 def run(
     cases: Sequence[Case], options: BenchOptions, notes: Sequence[str], report: Callable[[BenchProgress], None]
 ) -> dict[str, Any]:
-    """Compares decoders on `cases`.
+    """Compare decoders on `cases`.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ class _Runner:
         return [name for name in found if name in self._selected]
 
     def verify(self, cases: Sequence[Case]) -> None:
-        """Verifies the results of all decoders, case by case, until the share of the budget is used up."""
+        """Verify the results of all decoders, case by case, until the share of the budget is used up."""
         share = 1.0 if self._options.verify_only else _VERIFICATION_SHARE
         min_remaining = self._options.budget_seconds * (1 - share)
         try:
@@ -259,7 +259,7 @@ class _Runner:
             self._measurements.setdefault(pairing._replace(decoder=DICOXIDE), {"seconds": times[0], "ratio": None})
 
     def _measure_memory(self, measured: Sequence[Pairing]) -> None:
-        """Measures peak memory and the interpreter lock, on one image per level for all of its decoders."""
+        """Measure peak memory and the interpreter lock, on one image per level for all of its decoders."""
         chosen: list[Pairing] = []
         for level in _MEMORY_LEVELS:
             pairings_by_case: dict[str, list[Pairing]] = {}
@@ -288,7 +288,7 @@ class _Runner:
             self._memory_worker.stop()
 
     def finished_document(self, notes: Sequence[str]) -> dict[str, Any]:
-        """Returns the document with all results and measurements so far."""
+        """Return the document with all results and measurements so far."""
         document = self.document
         document["cases"] = [_case_record(case) for case in self._verified_cases]
         document["results"] = list(self._result_records())
@@ -309,7 +309,7 @@ class _Runner:
         return document
 
     def _result_records(self) -> Iterator[dict[str, Any]]:
-        """Yields all verified results, then measurements of variants and of sets of files."""
+        """Yield all verified results, then measurements of variants and of sets of files."""
         cases = {case.name: case for case in self._verified_cases}
         recorded: set[Pairing] = set()
         for (level, name, decoder), result in self._results.items():

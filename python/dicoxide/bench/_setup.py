@@ -28,7 +28,7 @@ _MAX_IMPORT_SECONDS = 60
 
 
 def describe_machine(command: str) -> dict[str, Any]:
-    """Returns versions, machine and `command`."""
+    """Return versions, machine and `command`."""
     import pydicom
 
     return {
@@ -50,19 +50,19 @@ def describe_machine(command: str) -> dict[str, Any]:
 
 
 def clock_mhz() -> float | None:
-    """Returns the present clock rate of the first core in MHz; None if the system does not report it."""
+    """Return the present clock rate of the first core in MHz; None if the system does not report it."""
     return _parse_float(_cpuinfo("cpu MHz"))
 
 
 def load_average() -> float | None:
-    """Returns the load average of the last minute, in processes; None if the system does not report it."""
+    """Return the load average of the last minute, in processes; None if the system does not report it."""
     with suppress(AttributeError, OSError):
         return os.getloadavg()[0]
     return None
 
 
 def describe_decoders(workers: dict[str, WorkerProcess], selected: Collection[str]) -> list[dict[str, Any]]:
-    """Returns all known decoders with their status; `selected` ones that are installed are imported to test them."""
+    """Return all known decoders with their status; `selected` ones that are installed are imported to test them."""
     with ThreadPool(thread_count(None), "dicoxide-decoders") as threads:
         pending = {
             name: threads.submit(workers[name].request, {"task": "load", "decoder": name}, _MAX_IMPORT_SECONDS)

@@ -15,7 +15,7 @@ _MIN_BOOTSTRAP_ROUNDS = 6
 
 
 def summarise(seconds: Sequence[float]) -> dict[str, Any]:
-    """Returns median, quartiles, 95th percentile, minimum, number of rounds and all times, in seconds."""
+    """Return median, quartiles, 95th percentile, minimum, number of rounds and all times, in seconds."""
     percentiles = np.percentile(seconds, [50, 25, 75, 95]).tolist()
     names = ("median", "p25", "p75", "p95")
     return {
@@ -27,7 +27,7 @@ def summarise(seconds: Sequence[float]) -> dict[str, Any]:
 
 
 def ratio(seconds: Sequence[float], dicoxide_seconds: Sequence[float]) -> dict[str, float]:
-    """Returns the median of the ratios of each round, with a 95 % confidence interval (bootstrap over rounds)."""
+    """Return the median of the ratios of each round, with a 95 % confidence interval (bootstrap over rounds)."""
     ratios = np.asarray(seconds) / np.asarray(dicoxide_seconds)
     if len(ratios) < _MIN_BOOTSTRAP_ROUNDS:
         low, high = ratios.min(), ratios.max()

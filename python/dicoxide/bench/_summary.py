@@ -81,12 +81,12 @@ class Point(NamedTuple):
 
 
 def series_name(result: Result) -> str:
-    """Returns the decoder with its variant."""
+    """Return the decoder with its variant."""
     return " ".join(filter(None, (result["peer"], result["variant"])))
 
 
 def series_names(document: Document) -> list[str]:
-    """Returns decoders that have a result: dicoxide first, then in document order, each followed by its variants."""
+    """Return decoders that have a result: dicoxide first, then in document order, each followed by its variants."""
     order = [DICOXIDE, *(decoder["name"] for decoder in document["peers"])]
     pairs = {(result["peer"], result["variant"]) for result in document["results"]}
     ranked = sorted(pairs, key=lambda pair: (order.index(pair[0]) if pair[0] in order else len(order), *pair))
@@ -94,14 +94,14 @@ def series_names(document: Document) -> list[str]:
 
 
 def result_label(result: Result) -> str:
-    """Returns the case, with the thread count if it is not always 1 at this level."""
+    """Return the case, with the thread count if it is not always 1 at this level."""
     if result["level"] != "bulk" and result["threads"] == 1:
         return str(result["case"])
     return f"{result['case']}, {result['threads']} thread{'' if result['threads'] == 1 else 's'}"
 
 
 def outcome(low: float, high: float) -> str:
-    """Returns whether dicoxide is ``faster``, ``slower`` or ``unclear``, by the interval of a ratio."""
+    """Return whether dicoxide is ``faster``, ``slower`` or ``unclear``, by the interval of a ratio."""
     return "slower" if high < 1 else "faster" if low > 1 else "unclear"
 
 
@@ -113,7 +113,7 @@ def is_positive(value: Any) -> bool:
 def groups(
     document: Document, results: Iterable[Result], *, by_thread_count: bool = True
 ) -> dict[tuple[str, str], list[Result]]:
-    """Groups results by level and transfer syntax; bulk results by their set of files, and by thread count."""
+    """Group results by level and transfer syntax; bulk results by their set of files, and by thread count."""
     cases = {case["name"]: case for case in document["cases"]}
     grouped: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
@@ -128,14 +128,14 @@ def groups(
 
 
 def compared(document: Document) -> list[Result]:
-    """Returns the results that have a ratio."""
+    """Return the results that have a ratio."""
     return [
         result for result in document["results"] if result["ratio"] and all(map(is_positive, result["ratio"].values()))
     ]
 
 
 def losses(document: Document) -> list[Result]:
-    """Returns the results in which another decoder is faster, the largest difference first."""
+    """Return the results in which another decoder is faster, the largest difference first."""
     slower = (result for result in compared(document) if result["ratio"]["median"] < 1)
     return sorted(
         slower, key=lambda result: (result["ratio"]["median"], result["level"], result["case"], series_name(result))
@@ -143,7 +143,7 @@ def losses(document: Document) -> list[Result]:
 
 
 def failures(document: Document) -> list[Result]:
-    """Returns results of dicoxide that are wrong or failed, or unsupported although another decoder is correct."""
+    """Return results of dicoxide that are wrong or failed, or unsupported although another decoder is correct."""
     decoded_by_others = {
         (result["level"], result["case"])
         for result in document["results"]
@@ -161,7 +161,7 @@ def failures(document: Document) -> list[Result]:
 
 
 def ratios(document: Document) -> dict[tuple[str, str], list[Ratio]]:
-    """Returns ratios by group and decoder: geometric means over its cases, also of the ends of their intervals."""
+    """Return ratios by group and decoder: geometric means over its cases, also of the ends of their intervals."""
     summaries = {}
     for key, results in groups(document, compared(document)).items():
         rows = []
@@ -177,7 +177,7 @@ def ratios(document: Document) -> dict[tuple[str, str], list[Ratio]]:
 
 
 def throughput(document: Document) -> dict[tuple[str, str], list[Bar]]:
-    """Returns decoded bytes per second by group and decoder, over all of its cases together."""
+    """Return decoded bytes per second by group and decoder, over all of its cases together."""
     summaries = {}
     for key, results in groups(document, _timed(document)).items():
         rows = []
@@ -190,7 +190,7 @@ def throughput(document: Document) -> dict[tuple[str, str], list[Bar]]:
 
 
 def memory(document: Document) -> dict[tuple[str, str], list[Bar]]:
-    """Returns peak memory by group and decoder: multiples of the decoded image, median of the cases; bytes for bulk."""
+    """Return peak memory by group and decoder: multiples of the decoded image, median of the cases; bytes for bulk."""
     sizes = {case["name"]: case["decoded_bytes"] for case in document["cases"]}
     measured = [
         result
@@ -210,7 +210,7 @@ def memory(document: Document) -> dict[tuple[str, str], list[Bar]]:
 
 
 def by_threads(document: Document) -> dict[str, list[Point]]:
-    """Returns throughput by thread count, for each set of files that was decoded with several."""
+    """Return throughput by thread count, for each set of files that was decoded with several."""
     lines = {}
     for (level, group), results in groups(document, _timed(document), by_thread_count=False).items():
         if level == "bulk" and len({result["threads"] for result in results}) > 1:
@@ -221,7 +221,7 @@ def by_threads(document: Document) -> dict[str, list[Point]]:
 
 
 def by_size(document: Document, level: str) -> dict[str, list[Point]]:
-    """Returns throughput by the size of the decoded image, for each transfer syntax with several sizes."""
+    """Return throughput by the size of the decoded image, for each transfer syntax with several sizes."""
     sizes = {case["name"]: case["decoded_bytes"] for case in document["cases"]}
     timed = [
         result for result in _timed(document) if result["level"] == level and is_positive(sizes.get(result["case"]))
@@ -239,7 +239,7 @@ def by_size(document: Document, level: str) -> dict[str, list[Point]]:
 
 
 def _median_points(points: Iterable[tuple[str, float, float]]) -> list[Point]:
-    """Replaces points of a decoder that have the same x by one with their median."""
+    """Replace points of a decoder that have the same x by one with their median."""
     speeds_by_point: dict[tuple[str, float], list[float]] = defaultdict(list)
     for series, x, speed in points:
         speeds_by_point[series, x].append(speed)

@@ -27,7 +27,7 @@ _MAX_DETAIL = 90
 
 
 def report_lines(document: dict[str, Any], width: int | None = None) -> Iterator[str]:
-    """Yields the lines of the report; wider tables are wrapped to `width` columns."""
+    """Yield the lines of the report; wider tables are wrapped to `width` columns."""
     setup = document["setup"]
     yield (
         f"dicoxide {setup['dicoxide']} ({setup['backend']}, {setup['cpu_path']}) on {setup['cpu']}, "

@@ -68,7 +68,7 @@ class Verifier:
         self.disagreements: list[dict[str, Any]] = []
 
     def verify(self, level: str, case: Case, decoders: Iterable[str]) -> dict[str, CaseResult]:
-        """Returns the verified result of each of `decoders`, by name."""
+        """Return the verified result of each of `decoders`, by name."""
         # Levels are verified separately, because shape and type of their results differ.
         known = case.reference if level != "rescaled" else None
         pending = {name: self._threads.submit(self._decode, DecodeTask(level, case, name), known) for name in decoders}
@@ -98,7 +98,7 @@ class Verifier:
         return {**results, **verified}
 
     def _decode(self, task: DecodeTask, reference: str | None, save: str | None = None) -> CaseResult:
-        """Decodes in the process of the decoder; compares with, or saves to, a NumPy file."""
+        """Decode in the process of the decoder; compare the result with a NumPy file, or save it."""
         level, case, decoder = task
         request = {
             "task": "decode",
@@ -127,7 +127,7 @@ class Verifier:
         return _with_difference(result, response["wrong"]) if response["is_compared"] else result
 
     def _majority(self, level: str, case: Case, decoded: Mapping[str, CaseResult]) -> tuple[str, str | None]:
-        """Returns the checksum with most votes and the path of its samples; no path without at least two votes."""
+        """Return the checksum with most votes and the path of its samples; no path without at least two votes."""
         votes: dict[str, set[str]] = {}
         for name, result in decoded.items():
             if implementation := DECODERS[name].implementation(case, level):
@@ -157,7 +157,7 @@ class Verifier:
         return ("", None) if path is None else (majority, path)
 
     def _save(self, level: str, case: Case, decoded: Mapping[str, CaseResult], sha256: str) -> str | None:
-        """Returns the path of a file with the samples of a checksum; None if no decoder reproduces them.
+        """Return the path of a file with the samples of a checksum; None if no decoder reproduces them.
 
         The samples are decoded again, because the samples of all results do not fit into memory.
         """
@@ -171,7 +171,7 @@ class Verifier:
     def _record_disagreement(
         self, level: str, case: Case, verified: Mapping[str, CaseResult], *, is_known: bool
     ) -> None:
-        """Adds to `disagreements` if a result is wrong or disputed."""
+        """Add to `disagreements` if a result is wrong or disputed."""
         if not any(result.status in ("wrong", "disputed") for result in verified.values()):
             return
         names_by_checksum: dict[str, list[str]] = {}
@@ -199,7 +199,7 @@ def _summary(result: CaseResult, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _with_difference(result: CaseResult, wrong: dict[str, Any] | None) -> CaseResult:
-    """Returns the result with the status that follows from its difference from the reference."""
+    """Return the result with the status that follows from its difference from the reference."""
     if wrong is None:
         return result._replace(status="ok", wrong=None)
     if wrong["max_difference"] is None:
@@ -213,7 +213,7 @@ def _with_difference(result: CaseResult, wrong: dict[str, Any] | None) -> CaseRe
 def decoders_by_level(
     cases: Sequence[Case], decoders: Sequence[str], levels: Sequence[str]
 ) -> Iterator[tuple[str, Case, list[str]]]:
-    """Yields each case at each of `levels` that it supports, with the decoders that have the level."""
+    """Yield each case at each of `levels` that it supports, with the decoders that have the level."""
     for case in cases:
         for level in levels:
             if level == "bulk" or (level == "rescaled" and not case.is_rescalable):

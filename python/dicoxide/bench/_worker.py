@@ -35,7 +35,7 @@ _MIN_COUNT_RATE = 500
 
 
 def main() -> None:
-    """Responds to requests until stdin ends."""
+    """Respond to requests until stdin ends."""
     responses = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     warnings.simplefilter("ignore")
@@ -63,7 +63,7 @@ def _error_text(error: Exception) -> str:
 
 
 def _load(request: Request) -> Response:
-    """Imports a decoder."""
+    """Import a decoder."""
     decoder = DECODERS[request["decoder"]]
     decoder.load()
     return {"version": decoder.version()}
@@ -77,7 +77,7 @@ def _bind(request: Request, decoder: str, variant: str) -> Callable[[], Any] | N
 
 
 def _decode(request: Request) -> Response:
-    """Decodes a case once; returns the checksum and the difference from a reference."""
+    """Decode a case once; return the checksum and the difference from a reference."""
     decoder, loaded, level = DECODERS[request["decoder"]], LoadedCase(Case(*request["cases"][0])), request["level"]
     call = decoder.bind(level, loaded, request["variant"], request["threads"])
     if call is None:
@@ -139,7 +139,7 @@ def _time(request: Request) -> Response:
 
 
 def _measure_memory(request: Request) -> Response:
-    """Returns the growth of peak memory during the first call, in bytes. Needs a new process."""
+    """Return the growth of peak memory during the first call, in bytes. Needs a new process."""
     decoder, variant = request["decoders"][0]
     if request.get("small_case"):
         # Imports and initialisation must not count.
@@ -156,14 +156,14 @@ def _measure_memory(request: Request) -> Response:
 
 
 def _peak_bytes() -> int | None:
-    """Returns the peak resident memory of the process; None if the system does not report it."""
+    """Return the peak resident memory of the process; None if the system does not report it."""
     with suppress(OSError, StopIteration), open("/proc/self/status", encoding="ascii") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
     return None
 
 
 def _check_gil(request: Request) -> Response:
-    """Returns whether another Python thread runs during a call: it counts, and pauses after each increment."""
+    """Return whether another Python thread runs during a call: it counts, and pauses after each increment."""
     decoder, variant = request["decoders"][0]
     call = _bind(request, decoder, variant)
     if call is None:

@@ -98,7 +98,7 @@ class LoadedCase:
         return self.case.shape[1:] if self.case.frames > 1 else self.case.shape
 
     def out(self, level: str) -> Array:
-        """Returns an array for the result whose pages are mapped; the same one at every call for a level."""
+        """Return an array for the result whose pages are mapped; the same one at every call for a level."""
         if level not in self._out_arrays:
             shape = self.frame_shape if level == "codec" else self.case.shape
             self._out_arrays[level] = np.ones(shape, "f4" if level == "rescaled" else self.case.dtype)
@@ -125,7 +125,7 @@ class Decoder:
         return f"pip install {self.package}"
 
     def version(self) -> str | None:
-        """Returns the version of the distribution; None if it is not installed."""
+        """Return the version of the distribution; None if it is not installed."""
         try:
             return metadata.version(self.package)
         except metadata.PackageNotFoundError:
@@ -139,22 +139,22 @@ class Decoder:
             return False
 
     def load(self) -> None:
-        """Imports the module, and raises what that raises."""
+        """Import the module; errors of the import are not caught."""
         importlib.import_module(self.module)
 
     def implementation(self, case: Case, level: str) -> str:
-        """Returns the name of the library that decodes the case; ``""`` if the decoder delegates to an unknown one.
+        """Return the name of the library that decodes the case; ``""`` if the decoder delegates to an unknown one.
 
         Decoders that share an implementation have one vote on which result is correct.
         """
         return self.name
 
     def bind(self, level: str, loaded: LoadedCase, variant: str, threads: int) -> Call | None:
-        """Returns a function that decodes the case and can be called repeatedly; None if the case is not supported."""
+        """Return a function that decodes the case and can be called repeatedly; None if the case is not supported."""
         raise NotImplementedError
 
     def bind_many(self, loaded_cases: Iterable[LoadedCase], threads: int) -> Call | None:
-        """Returns a function that decodes many files on `threads` threads; None if a case is not supported.
+        """Return a function that decodes many files on `threads` threads; None if a case is not supported.
 
         The function makes an array of each result and returns the number of samples.
         """
@@ -170,18 +170,18 @@ class Decoder:
         return int(self.to_array("file", loaded, call()).size)
 
     def to_array(self, level: str, loaded: LoadedCase, result: Any) -> Array:
-        """Returns the result of a call as an array of any shape."""
+        """Return the result of a call as an array of any shape."""
         return np.asarray(result)
 
     def normalised(self, level: str, loaded: LoadedCase, result: Any) -> Array:
-        """Returns the result of a call in the shape and type that results of all decoders are compared in."""
+        """Return the result of a call in the shape and type that results of all decoders are compared in."""
         shape = loaded.frame_shape if level == "codec" else loaded.case.shape
         dtype = "<f4" if level == "rescaled" else loaded.case.dtype
         return normalise(self.to_array(level, loaded, result), shape, dtype)
 
 
 def shared_library(case: Case, name: str) -> str:
-    """Returns the library that most packages use for the transfer syntax of the case, or `name` if there is none."""
+    """Return the library that most packages use for the transfer syntax of the case, or `name` if there is none."""
     if case.transfer_syntax in JPEG_2000:
         return "OpenJPEG"
     return "CharLS" if case.transfer_syntax in JPEG_LS else name
@@ -193,7 +193,7 @@ def is_ybr(case: Case) -> bool:
 
 
 def _threaded_sum(functions: list[Callable[[], int]], threads: int) -> Call:
-    """Returns a function that calls all `functions` on `threads` threads and returns the sum of their results."""
+    """Return a function that calls all `functions` on `threads` threads and returns the sum of their results."""
 
     def total() -> int:
         if threads == 1:
@@ -205,7 +205,7 @@ def _threaded_sum(functions: list[Callable[[], int]], threads: int) -> Call:
 
 
 def interleave_planes(values: Array, loaded: LoadedCase) -> Array:
-    """Returns a frame of consecutive sample planes as (rows, columns[, samples])."""
+    """Return a frame of consecutive sample planes as (rows, columns[, samples])."""
     rows, columns = loaded.frame_shape[:2]
     planes = values.reshape(loaded.case.samples_per_pixel, rows, columns)
     return np.moveaxis(planes, 0, -1).reshape(loaded.frame_shape)

@@ -29,5 +29,5 @@ class Plugin(Decoder):
         return lambda: pixel_array(dataset, raw=True, decoding_plugin=plugin)
 
     def _bind_codec(self, loaded: LoadedCase) -> Call | None:
-        """Returns a function that decodes the first frame from its bytes."""
+        """Return a function that decodes the first frame from its bytes."""
         return None

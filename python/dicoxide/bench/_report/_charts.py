@@ -85,7 +85,7 @@ class Charts:
         self._chart_numbers = count(1)
 
     def ratios(self, title: str, rows: Sequence[Ratio], domain: tuple[float, float]) -> str:
-        """Returns points with intervals on a logarithmic axis, one row per decoder, with a line at 1."""
+        """Return points with intervals on a logarithmic axis, one row per decoder, with a line at 1."""
         import altair as alt
 
         values = [
@@ -134,7 +134,7 @@ class Charts:
         )
 
     def bars(self, title: str, rows: Sequence[Bar], format_value: Callable[[float], str]) -> str:
-        """Returns horizontal bars from zero, one row per decoder."""
+        """Return horizontal bars from zero, one row per decoder."""
         import altair as alt
 
         max_case_count = max(row.case_count for row in rows)
@@ -172,7 +172,7 @@ class Charts:
         )
 
     def thread_scaling(self, title: str, points: Sequence[Point], format_value: Callable[[float], str]) -> str:
-        """Returns throughput by thread count, from zero, with a dotted line for linear scaling of dicoxide."""
+        """Return throughput by thread count, from zero, with a dotted line for linear scaling of dicoxide."""
         import altair as alt
 
         thread_counts = sorted({point.x for point in points})
@@ -196,7 +196,7 @@ class Charts:
         return self._line_chart(title, descriptions, points, layers, x, y)
 
     def size_scaling(self, title: str, points: Sequence[Point], format_value: Callable[[float], str]) -> str:
-        """Returns throughput by the size of the decoded image, both axes logarithmic."""
+        """Return throughput by the size of the decoded image, both axes logarithmic."""
         import altair as alt
 
         sizes = sorted({point.x for point in points})
@@ -218,20 +218,20 @@ class Charts:
         return self._line_chart(title, descriptions, points, [], x, y)
 
     def outcome_legend(self, *outcomes: str) -> list[LegendEntry]:
-        """Returns the colours and shapes of the points of `ratios`."""
+        """Return the colours and shapes of the points of `ratios`."""
         return [
             LegendEntry(f"var(--{outcome})", _OUTCOME_SHAPES[outcome], _OUTCOME_TEXTS[outcome]) for outcome in outcomes
         ]
 
     def series_legend(self, series: Iterable[str]) -> list[LegendEntry]:
-        """Returns the colours and shapes of lines."""
+        """Return the colours and shapes of lines."""
         return [
             LegendEntry(self._colour(name), self._shape(name), name)
             for name in sorted(set(series), key=self._series.index)
         ]
 
     def _colour(self, name: str) -> str:
-        """Returns the colour of the decoder, which its variants share."""
+        """Return the colour of the decoder, which its variants share."""
         decoders = list(dict.fromkeys([DICOXIDE, *map(_decoder_name, self._series)]))
         return f"var(--c{decoders.index(_decoder_name(name)) % _COLOUR_COUNT})"
 
@@ -335,7 +335,7 @@ def _config() -> dict[str, Any]:
 
 
 def _log_ticks(low: float, high: float) -> dict[str, Any]:
-    """Returns axis arguments for a logarithmic scale: ticks at round numbers if there are several, else Vega's own."""
+    """Return axis arguments for a logarithmic scale: ticks at round numbers if there are several, else Vega's own."""
     span = high / low
     mantissas = (1, 2, 5) if span < 16 else (1, 3) if span < 1000 else (1,)
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -350,7 +350,7 @@ def _log_ticks(low: float, high: float) -> dict[str, Any]:
 
 
 def _row_axis(values: Sequence[dict[str, Any]]) -> Any:
-    """Returns the y channel of one row per value, in their order; the label omits the number of `_row_key`."""
+    """Return the y channel of one row per value, in their order; the label omits the number of `_row_key`."""
     import altair as alt
 
     axis = alt.Axis(title=None, labelExpr="slice(datum.value, 5)", grid=False)
@@ -358,12 +358,12 @@ def _row_axis(values: Sequence[dict[str, Any]]) -> Any:
 
 
 def _row_key(index: int, text: str) -> str:
-    """Returns a key that is unique even if two rows have the same text."""
+    """Return a key that is unique even if two rows have the same text."""
     return f"{index:04} {printable(text)}"
 
 
 def _value_column(y: Any) -> Any:
-    """Returns a layer with the formatted values, right-aligned at the edge of the chart."""
+    """Return a layer with the formatted values, right-aligned at the edge of the chart."""
     import altair as alt
 
     mark = alt.Chart().mark_text(align="right", baseline="middle")
@@ -371,12 +371,12 @@ def _value_column(y: Any) -> Any:
 
 
 def _decoder_name(name: str) -> str:
-    """Returns the name without the variant."""
+    """Return the name without the variant."""
     return name.removesuffix(" out=")
 
 
 def _binary_size(byte_count: float) -> str:
-    """Formats a size with binary units (``512 KiB``), because image sizes are often powers of two."""
+    """Format a size with binary units (``512 KiB``), because image sizes are often powers of two."""
     for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if byte_count >= size:
             return f"{byte_count / size:.3g} {unit}"
@@ -384,7 +384,7 @@ def _binary_size(byte_count: float) -> str:
 
 
 def _embeddable(svg: str, prefix: str, view_box: str, title: str, description: str) -> str:
-    """Returns an SVG document as an element of an HTML page.
+    """Return an SVG document as an element of an HTML page.
 
     Ids get `prefix`, because several charts share a page. Title and description make the chart accessible. The
     namespace declaration, attributes that the page sets and elements that Vega has hidden are removed.

@@ -18,7 +18,7 @@ __all__ = [
 
 
 def printable(value: object) -> str:
-    """Returns text that any file and browser can hold: control characters and surrogates become escapes."""
+    """Return text that any file and browser can hold: control characters and surrogates become escapes."""
     text = str(value).encode("utf-8", "backslashreplace").decode()
     return "".join(
         character if character.isprintable() or character == "\n" else repr(character)[1:-1] for character in text
@@ -31,20 +31,20 @@ def is_finite(value: Any) -> bool:
 
 
 def exact(value: float) -> str:
-    """Returns a number with nine significant digits, for programs that read the page."""
+    """Return a number with nine significant digits, for programs that read the page."""
     return str(value) if isinstance(value, int) else f"{value:.9g}"
 
 
 def format_number(value: float) -> str:
-    """Returns an integer with thousands separators, or a float with four significant digits."""
+    """Return an integer with thousands separators, or a float with four significant digits."""
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def microseconds(seconds: Iterable[float]) -> list[str]:
-    """Returns durations in µs with four significant digits."""
+    """Return durations in µs with four significant digits."""
     return [f"{1e6 * duration:.4g}" for duration in seconds]
 
 
 def keyword_words(keyword: str) -> list[str]:
-    """Splits a keyword between its words, where a line may break: ``ExplicitVRLittle``, ``Endian``."""
+    """Split a keyword between its words, where a line may break: ``ExplicitVRLittle``, ``Endian``."""
     return re.split(r"(?<=[a-z])(?=[A-Z])", keyword)

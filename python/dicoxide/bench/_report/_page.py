@@ -74,7 +74,7 @@ _UNKNOWN_STATUS = StatusStyle("", "odd", "")
 
 
 def render(document: Document) -> str:
-    """Returns the report as an HTML document."""
+    """Return the report as an HTML document."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -107,7 +107,7 @@ def render(document: Document) -> str:
 
 
 def _context(document: Document) -> dict[str, Any]:
-    """Returns the variables of the templates."""
+    """Return the variables of the templates."""
     results = document["results"]
     names = _summary.series_names(document)
     charts = Charts(names, document["setup"]["noise"]["control"])
@@ -201,7 +201,7 @@ def _comparison_key(result: Result) -> tuple[Any, ...]:
 
 
 def _loss_figures(document: Document, charts: Charts) -> list[Figure]:
-    """Returns a figure per decoder and level, with the groups in which the decoder is faster."""
+    """Return a figure per decoder and level, with the groups in which the decoder is faster."""
     slower_groups = {
         key: slower
         for key, rows in _summary.ratios(document).items()
@@ -292,7 +292,7 @@ def _scaling(document: Document, charts: Charts) -> dict[str, Any]:
 
 
 def _gil(results: Iterable[Result]) -> dict[bool, list[str]]:
-    """Returns the decoders that release the interpreter lock in every measured case, and those that do not."""
+    """Return the decoders that release the interpreter lock in every measured case, and those that do not."""
     releases: dict[str, bool] = {}
     for result in results:
         if result["releases_gil"] is not None:
@@ -311,7 +311,7 @@ def _by_level(results: Iterable[Result]) -> dict[str, list[Result]]:
 
 
 def _grids(rows_by_group: Mapping[tuple[str, str], _Rows], draw: Callable[[str, str, _Rows], Figure]) -> Grids:
-    """Returns the figures of each level."""
+    """Return the figures of each level."""
     grids: Grids = {}
     for (level, group), rows in rows_by_group.items():
         grids.setdefault(level, []).append(draw(level, group, rows))
@@ -319,7 +319,7 @@ def _grids(rows_by_group: Mapping[tuple[str, str], _Rows], draw: Callable[[str, 
 
 
 def _ratio_domain(groups: Iterable[Iterable[Ratio]]) -> tuple[float, float]:
-    """Returns the ends of the axis that all ratio charts of a section share; it always contains 1."""
+    """Return the ends of the axis that all ratio charts of a section share; it always contains 1."""
     rows = [row for group in groups for row in group]
     low = min(0.5, *(min(row.smallest, row.low) for row in rows)) / 1.1
     high = max(2.0, *(max(row.largest, row.high) for row in rows)) * 1.1
