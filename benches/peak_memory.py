@@ -7,7 +7,7 @@ import sys
 
 def peak_bytes() -> int:
     """Return the peak resident memory of this process."""
-    # Of a new process, getrusage may report the peak of its parent; the kernel's address space statistics do not.
+    # getrusage may report the peak of the parent process for a new process; /proc/self/status does not.
     try:
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))

@@ -16,7 +16,7 @@ class Target:
     measured: float
     limit: float
     best: float | None = None
-    """The same number from minimum times; far from `measured` if the machine was busy."""
+    """The number from minimum times; far from `measured` if the machine was busy."""
     unit: str = "×"
     is_maximum: bool = False
     """True if the number must be at most `limit`, False if at least."""

@@ -116,7 +116,7 @@ def byte_limit(max_bytes: int | None) -> int | None:
 
 
 def thread_count(threads: int | None) -> int:
-    """Return the maximum number of threads; None stands for the number of cores that the process may run on."""
+    """Return the maximum number of threads; None means the number of cores that the process may use."""
     if threads is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if operator.index(threads) < 1:

@@ -33,7 +33,7 @@ _TIME_UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9))
 
 
 def format_significant(value: float | None) -> str:
-    """``1.23``, ``12.3``, ``123``; larger numbers with all their digits: ``12,346``."""
+    """Format a number: ``1.23``, ``12.3``, ``123``; larger numbers with all their digits: ``12,346``."""
     if value is None or not math.isfinite(value):
         return MISSING
     size = abs(value)
@@ -41,27 +41,27 @@ def format_significant(value: float | None) -> str:
 
 
 def format_bytes(count: float | None) -> str:
-    """Size in powers of ten: ``812 B``, ``1.23 MB``."""
+    """Format a size in powers of ten: ``812 B``, ``1.23 MB``."""
     return _with_unit(count, _BYTE_UNITS) or f"{count:.0f} B"
 
 
 def format_rate(bytes_per_second: float | None) -> str:
-    """Throughput: ``1.23 GB/s``."""
+    """Format a throughput: ``1.23 GB/s``."""
     return MISSING if _is_missing(bytes_per_second) else f"{format_bytes(bytes_per_second)}/s"
 
 
 def format_seconds(seconds: float | None) -> str:
-    """Duration: ``1.23 s``, ``45.6 ms``, ``7.89 µs``."""
+    """Format a duration: ``1.23 s``, ``45.6 ms``, ``7.89 µs``."""
     return _with_unit(seconds, _TIME_UNITS) or "0 s"
 
 
 def format_ratio(ratio: float | None) -> str:
-    """Ratio of two times: ``1.23×``."""
+    """Format a ratio of two times: ``1.23×``."""
     return MISSING if _is_missing(ratio) else f"{format_significant(ratio)}×"
 
 
 def format_count(count: int, singular: str, plural: str = "") -> str:
-    """Number of things: ``1 file``, ``2 files``, ``1,200 files``; `plural` is `singular` with an s by default."""
+    """Format a count and its noun: ``1 file``, ``1,200 files``; `plural` is `singular` with an s by default."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
@@ -70,7 +70,7 @@ def _is_missing(value: float | None) -> bool:
 
 
 def _with_unit(value: float | None, units: Sequence[tuple[str, float]]) -> str:
-    """`value` in the largest unit that it fills, or in the smallest one; empty if it is smaller than that."""
+    """Format `value` in the largest unit that does not exceed it; return ``""`` if all units exceed it."""
     if value is None or not math.isfinite(value):
         return MISSING
     for unit, size in units:
@@ -81,7 +81,7 @@ def _with_unit(value: float | None, units: Sequence[tuple[str, float]]) -> str:
 
 
 def terminal_width(stream: TextIO) -> int | None:
-    """Columns of the terminal that `stream` is connected to; None for files and pipes."""
+    """Return the columns of the terminal that `stream` is connected to; None for files and pipes."""
     return shutil.get_terminal_size().columns if stream.isatty() else None
 
 

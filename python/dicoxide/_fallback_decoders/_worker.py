@@ -35,7 +35,7 @@ __all__ = [
     "send",
 ]
 
-# Elsewhere, not every library survives a fork.
+# On other systems, not every library survives a fork.
 USES_CHILDREN = sys.platform == "linux"
 # Requests to a worker with children: fork a new child; wait for the last one and return its exit code.
 FORK_CHILD, REAP_CHILD = "fork_child", "reap_child"
@@ -89,7 +89,7 @@ def receive(connection: socket.socket) -> Any:
 
 
 def receive_into(connection: socket.socket, out: WriteableBuffer) -> None:
-    """Receive exactly as many bytes as `out` has.
+    """Receive bytes until `out` is full.
 
     Raises
     ------

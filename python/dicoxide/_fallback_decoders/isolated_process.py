@@ -9,8 +9,8 @@ socket (``_worker.py`` has the protocol), so the parent gets samples or a messag
          └────────────────────────────── socket of the child ─────────────────────┘
 
 On Linux the worker never decodes itself. It forks a child and passes the child's socket to the parent, which then talks
-to the child. If a decoder ends the child, the worker forks the next one without importing pydicom again. Elsewhere the
-worker decodes itself.
+to the child. If a decoder ends the child, the worker forks the next one without importing pydicom again. On other
+systems the worker decodes itself.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class _WorkerProcess:
                 raise IsolatedDecodeError(f"no process could be started: {error}") from error
         _alive.add(self)
         try:
-            # The executable may be a program that embeds Python and does not speak the protocol, hence the timeout.
+            # Timeout, because a program that embeds Python may not run the script and never answer.
             self._socket.settimeout(_START_SECONDS)
             send(self._socket, [entry for entry in sys.path if isinstance(entry, str)])
             receive(self._socket)

@@ -157,7 +157,7 @@ class Frames:
         Parameters
         ----------
         out : ndarray
-            C-contiguous array of as many samples as the frames have, in native byte order.
+            C-contiguous array with the number of samples of all frames, in native byte order.
         indices : sequence of int
             Zero-based frame indices.
         options : DecodeOptions, optional
@@ -215,7 +215,7 @@ class Frames:
     def decode_bytearrays(
         self, indices: Sequence[int], options: DecodeOptions | None = None
     ) -> list[tuple[bytearray, list[Deviation]] | None]:
-        """Decode the frames `indices`, each into a little-endian bytearray; None stands for a frame with an error."""
+        """Decode the frames `indices`, each into a little-endian bytearray; a frame with an error becomes None."""
         self._require_indices(indices)
         options = options or DecodeOptions()
         frames: list[tuple[bytearray, list[Deviation]] | None] = []

@@ -40,7 +40,7 @@ class FrameTable:
     count : int
         Number of frames in the value.
     deviations : list of Deviation
-        Deviations found when the table was made.
+        Deviations found when the table was built.
     """
 
     def __init__(self) -> None:
@@ -173,8 +173,8 @@ class EncapsulatedFrames(FrameTable):
             frames = self._walk()
             if self._by_table and len(frames) != self._declared:
                 # Which of these frames the remaining entries of the table mean is unknown.
-                found = f"{len(frames)} frames, {self._declared} expected"
-                text = f"offset table entry of frame {index} does not match the items, which hold {found}"
+                counts = f"{len(frames)} frames, {self._declared} expected"
+                text = f"offset table entry of frame {index} does not match the items, which hold {counts}"
                 raise make_error("Malformed", text, _ENCAPSULATED_CLAUSE)
             fragments = frames[index]
         return [self._value[start:end] for start, end in fragments], 0
@@ -264,8 +264,10 @@ class EncapsulatedFrames(FrameTable):
             ]
             starts = [0, *later_starts]
             if len(starts) < declared:
-                found = f"only {len(starts)} frame starts recognised"
-                text = f"{fragment_count} fragments found for {declared} frames, {found}"
+                text = (
+                    f"{fragment_count} fragments found for {declared} frames, "
+                    f"only {len(starts)} frame starts recognised"
+                )
                 raise make_error("Malformed", text, _ENCAPSULATED_CLAUSE)
         self._walked_frames = [fragments[start:end] for start, end in pairwise([*starts, fragment_count])]
         return self._walked_frames

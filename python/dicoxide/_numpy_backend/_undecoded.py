@@ -14,7 +14,8 @@ _SIGNATURES = (
     b"\0\0\0\x0cjP  \r\n\x87\n",
     b"\0\0\0\x0cJXL \r\n\x87\n",
 )
-# Second bytes of the SOF markers of JPEG (T.81 Table B.1) and JPEG-LS (T.87 Table C.1); DHT, JPG and DAC are none.
+# Second bytes of the SOF markers of JPEG (T.81 Table B.1) and JPEG-LS (T.87 Table C.1); without DHT,
+# JPG and DAC.
 _SOF_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 
 

@@ -224,9 +224,9 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
     tags = _tags()
     present = [tag for tag in tags.pixels if tag in dataset]
     if len(present) != 1:
-        found = " and ".join(tags.pixels[tag] for tag in present) or "none"
+        names = " and ".join(tags.pixels[tag] for tag in present) or "none"
         raise CorruptFrameError(
-            f"{found} found, one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected (PS3.3 C.7.6.3)",
+            f"{names} found, one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected (PS3.3 C.7.6.3)",
             kind="Mismatch" if present else "NoImage",
             clause="PS3.3 C.7.6.3",
         )

@@ -84,7 +84,7 @@ class Case(NamedTuple):
 
     @property
     def is_rescalable(self) -> bool:
-        """True if the Modality LUT applies (PS3.3 C.11.1). Of palette indices, some decoders return the colour."""
+        """True if the Modality LUT applies (PS3.3 C.11.1). Palette images are excluded: some decoders return RGB."""
         return self.photometric_interpretation in ("MONOCHROME1", "MONOCHROME2")
 
     @property
@@ -153,7 +153,7 @@ def sampling_order(cases: Iterable[Case]) -> list[Case]:
 
 
 def _weight(kind: Sequence[Case]) -> float:
-    """Return the importance of a kind: twice the cases count as much as half the distance from the typical size."""
+    """Return the importance of a kind: high for many cases, low for sizes far from the typical one."""
     return math.log2(len(kind)) - abs(math.log2(kind[0].decoded_bytes / _TYPICAL_BYTES))
 
 

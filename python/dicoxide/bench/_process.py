@@ -36,7 +36,7 @@ class WorkerProcess:
         self._lines: SimpleQueue[str] = SimpleQueue()
 
     def request(self, message: dict[str, Any], max_seconds: float) -> dict[str, Any]:
-        """Return the response; or ``{"crashed": reason}`` or ``{"timeout": message}``.
+        """Send a request. Return the response, or ``{"crashed": reason}`` or ``{"timeout": message}`` without one.
 
         Raises
         ------

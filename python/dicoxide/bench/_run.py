@@ -170,8 +170,8 @@ class _Runner:
     @property
     def _available(self) -> list[str]:
         """Names of the selected decoders that can be imported."""
-        found = [decoder["name"] for decoder in self.document["peers"] if decoder["status"] == "found"]
-        return [name for name in found if name in self._selected]
+        available = [decoder["name"] for decoder in self.document["peers"] if decoder["status"] == "found"]
+        return [name for name in available if name in self._selected]
 
     def verify(self, cases: Sequence[Case]) -> None:
         """Verify the results of all decoders, case by case, until the share of the budget is used up."""
@@ -195,7 +195,7 @@ class _Runner:
                 self._notes.append(f"{len(self._verified_cases)} of {len(cases)} images verified within the budget")
 
     def measure(self) -> None:
-        """Times decoders with correct results alternately with dicoxide."""
+        """Time decoders with correct results alternately with dicoxide."""
         pairings = Pairings(self._verified_cases, self._results, self._available, self._thread_counts)
         ordered = list(pairings.ordered())
         memory_seconds = min(
@@ -259,7 +259,7 @@ class _Runner:
             self._measurements.setdefault(pairing._replace(decoder=DICOXIDE), {"seconds": times[0], "ratio": None})
 
     def _measure_memory(self, measured: Sequence[Pairing]) -> None:
-        """Measure peak memory and the interpreter lock, on one image per level for all of its decoders."""
+        """Measure peak memory and the release of the interpreter lock, with one image per level for all decoders."""
         chosen: list[Pairing] = []
         for level in _MEMORY_LEVELS:
             pairings_by_case: dict[str, list[Pairing]] = {}

@@ -33,12 +33,12 @@ def report_lines(document: dict[str, Any], width: int | None = None) -> Iterator
         f"dicoxide {setup['dicoxide']} ({setup['backend']}, {setup['cpu_path']}) on {setup['cpu']}, "
         f"{setup['cores']} cores"
     )
-    found = [
+    compared = [
         f"{decoder['name']} {decoder['version']}"
         for decoder in document["peers"]
         if decoder["status"] == "found" and decoder["name"] != DICOXIDE
     ]
-    yield f"compared with: {', '.join(found) or 'no other decoder'}"
+    yield f"compared with: {', '.join(compared) or 'no other decoder'}"
     for decoder in document["peers"]:
         if decoder["status"] == "missing":
             yield f"  {decoder['name']} is not installed: {decoder['install']}"

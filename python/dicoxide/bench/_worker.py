@@ -110,7 +110,7 @@ def _load_reference(path: str | None, level: str, loaded: LoadedCase) -> Array |
 
 
 def _time(request: Request) -> Response:
-    """Times several decoders alternately; returns the seconds of each round. The order is reversed every round."""
+    """Time several decoders alternately; return the seconds of each round. The order is reversed every round."""
     if request["pinned"] and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):
             os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
@@ -163,7 +163,7 @@ def _peak_bytes() -> int | None:
 
 
 def _check_gil(request: Request) -> Response:
-    """Return whether another Python thread runs during a call: it counts, and pauses after each increment."""
+    """Determine if another Python thread runs during a call: that thread counts, and pauses after each increment."""
     decoder, variant = request["decoders"][0]
     call = _bind(request, decoder, variant)
     if call is None:

@@ -162,7 +162,7 @@ class _SourceQueue:
     def __init__(self, sources: Iterator[Readable]) -> None:
         self.count = 0
         self._sources = sources
-        # Of sources that are not released.
+        # Bytes of the sources that are not released.
         self._buffered_bytes = 0
         self._is_exhausted = False
         self._deferred_error: Exception | None = None
@@ -236,7 +236,7 @@ class _DecoderPool:
         arguments = _batch_arguments(options, threads)
         self._core = None if arguments is None else core.BatchDecoder(buffer_bytes=self.buffer_bytes, **arguments)
         self._core_source_count = 0
-        # Bytes of arrays yielded since results were last collected; the core may decode as many more.
+        # Bytes of arrays yielded since results were last collected; the core may decode that many bytes more.
         self._released_bytes = 0
         self._fallback = ThreadPool(threads)
         # Heap of (index, data) that wait for the fallback threads.

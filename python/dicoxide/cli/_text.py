@@ -66,7 +66,7 @@ def argument_type(convert: Callable[[str], Any], minimum: int | None = None) -> 
 
 @contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Redirect to stderr whatever is printed meanwhile, also by C libraries and child processes."""
+    """Redirect stdout to stderr within the block, also for C libraries and child processes."""
     with redirect_stdout(sys.stderr):
         try:
             original = os.dup(1)

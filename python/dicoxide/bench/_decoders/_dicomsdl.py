@@ -14,7 +14,7 @@ __all__ = ["Dicomsdl"]
 
 
 class Dicomsdl(Decoder):
-    """From a path, frame by frame. Some valid files end the process."""
+    """Decodes a path frame by frame. Crashes on some valid files."""
 
     name = package = module = "dicomsdl"
     license = "MIT"

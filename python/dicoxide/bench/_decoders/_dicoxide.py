@@ -50,7 +50,7 @@ def _decodes(case: Case) -> bool:
 
 
 def _bind_codec(loaded: LoadedCase, out: Array | None) -> Call:
-    """Return the bare-codec function if there is one, as other packages have it: without sign and Bits Stored."""
+    """Return the bare codec, which ignores sign and Bits Stored as other packages do; without one, `decode_frame`."""
     case, src, spec = loaded.case, loaded.frame, loaded.spec
     unsigned = None if out is None else out.view(f"u{out.itemsize}")
     if case.transfer_syntax == RLE and case.bits_allocated > 1:

@@ -15,7 +15,7 @@ __all__ = ["Gdcm"]
 
 
 class Gdcm(Plugin):
-    """Plugin of pydicom, and `ImageReader`. Some valid files end the process."""
+    """Plugin of pydicom, and `ImageReader`. Crashes on some valid files."""
 
     name = module = plugin = "gdcm"
     package = "python-gdcm"

@@ -20,7 +20,7 @@ from dicoxide.bench._summary import LEVEL_DESCRIPTIONS, Bar, Document, Point, Ra
 
 __all__ = ["render"]
 
-# Failures and losses that are shown at once; the rest is folded.
+# Maximum number of failures and slower results that are shown unfolded.
 _MAX_UNFOLDED = 12
 
 _Rows = TypeVar("_Rows")

@@ -345,7 +345,7 @@ def _slice_failure(
     if isinstance(result, Exception):
         return failure_from_error(result, frame.path, **source)
     if result.shape != task.slice_shape or not np.can_cast(result.dtype, dtype, "safe"):
-        found = f"{'×'.join(map(str, result.shape))} {result.dtype} decoded"
+        decoded = f"{'×'.join(map(str, result.shape))} {result.dtype} decoded"
         expected = f"{'×'.join(map(str, task.slice_shape))} {dtype} expected from the header"
-        return Failure(frame.path, kind="Mismatch", message=f"{found}, {expected}", **source)
+        return Failure(frame.path, kind="Mismatch", message=f"{decoded}, {expected}", **source)
     return None

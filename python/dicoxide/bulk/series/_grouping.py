@@ -198,7 +198,7 @@ def _arrange_group(key: _GroupKey, group: _FrameGroup) -> list[tuple[StackLayout
     if len(np.unique(np.stack([along_normal, in_plane]), axis=1).T) > len(np.unique(along_normal)):
         # Several stacks next to each other, as in tiled acquisitions.
         columns = [np.flatnonzero(in_plane == number) for number in np.unique(in_plane)]
-        text = "slices of several stacks lie side by side in the same plane; each stack is a separate volume"
+        text = "slices of several stacks are side by side in the same plane; each stack is a separate volume"
         column_findings = [Finding("mixed_columns", text)]
     result = []
     for column in columns:

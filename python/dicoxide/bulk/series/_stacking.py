@@ -196,7 +196,7 @@ class _StackResolver:
         return []
 
     def _incomplete_parts(self, chosen: Indices, part: Part) -> list[StackLayout]:
-        """Split by an attribute of which some positions lack some values."""
+        """Split by an attribute that does not have all of its values at every position."""
         positions = self._positions[chosen]
         for name in _SPLITTING:
             keys = self._keys[chosen, _AXIS_NAMES.index(name)]
@@ -207,7 +207,7 @@ class _StackResolver:
         return []
 
     def _incomplete_times(self, chosen: Indices, part: Part) -> list[StackLayout]:
-        """Split by a time of which some positions lack some values.
+        """Split by a time attribute that has fewer values at some positions than at others.
 
         Times differ between positions, so frames are assigned to the repetition whose mean time is nearest.
         """

@@ -86,7 +86,7 @@ class Writer:
         raise NotImplementedError
 
     def truncate(self, slice_count: int) -> None:
-        """Remove all but the first `slice_count` slices, which are whole repetitions."""
+        """Remove all slices after the first `slice_count`. The remaining ones form complete repetitions."""
         raise NotImplementedError
 
     def close(self, retained: ArrayTask, metadata: dict[str, Any]) -> list[str]:

@@ -58,8 +58,8 @@ class Writer(_base.Writer):
 
         if pixels.ndim == 3:
             if pixels.shape[2] not in (3, 4) or pixels.dtype.kind != "u":
-                found = f"{pixels.shape[2]} {pixels.dtype} samples per pixel"
-                raise ValueError(f"PNG needs 3 or 4 unsigned samples per pixel, not {found}")
+                layout = f"{pixels.shape[2]} {pixels.dtype} samples per pixel"
+                raise ValueError(f"PNG needs 3 or 4 unsigned samples per pixel, not {layout}")
             bits_stored = int(self.metadata(self.task, [])["attributes"].get("BitsStored") or 8)
             levels = (pixels >> (bits_stored - 8) if bits_stored > 8 else pixels).astype(np.uint8)
         else:
