@@ -298,7 +298,7 @@ def test_unsafe_code_is_only_in_listed_files() -> None:
             assert re.fullmatch(allowed, relative), relative
 
 
-def test_every_public_name_is_documented_and_typed() -> None:
+def test_public_names_are_documented_and_typed() -> None:
     import dicoxide
 
     for public in dicoxide.__all__:

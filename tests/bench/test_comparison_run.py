@@ -1,4 +1,4 @@
-"""`dicoxide bench`: who is exact is decided fairly, and a decoder that ends its process ends nothing else."""
+"""`dicoxide bench`: verification by majority, and isolation of decoders that crash."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def stand_ins() -> Path:
 
 @pytest.mark.slow
 @needs_core
-def test_a_run_tells_who_is_exact_and_how_fast(images: Path) -> None:
+def test_run_reports_exactness_and_times(images: Path) -> None:
     document, output = bench(images, "--budget", "80", "--peer", "pydicom")
     assert document["schema"] == "dicoxide-bench/1"
     assert {case["name"] for case in document["cases"]} == {path.name for path in images.glob("*.dcm")}
@@ -98,15 +98,15 @@ def test_a_run_tells_who_is_exact_and_how_fast(images: Path) -> None:
 
 @pytest.mark.serial
 @needs_core
-def test_the_budget_is_kept(images: Path) -> None:
+def test_run_ends_within_its_budget(images: Path) -> None:
     document, _ = bench(images, "--budget", "4", "--peer", "pydicom")
-    # What ends it may be slow, but no decoder is waited for.
+    # Ending may be slow, but no decoder is awaited.
     assert document["setup"]["took_seconds"] < 20
     assert any("within the budget" in note for note in document["notes"])
 
 
 @needs_core
-def test_decoders_that_crash_err_or_are_wrong_are_results(images: Path, stand_ins: Path) -> None:
+def test_run_reports_crashing_failing_and_wrong_decoders(images: Path, stand_ins: Path) -> None:
     peers = [f"--peer={name}" for name in ("pydicom", *STAND_INS)]
     document, output = bench(images, "--verify", "--budget", "60", *peers, stand_ins=stand_ins)
     status = {peer["name"]: peer["status"] for peer in document["peers"]}
@@ -115,7 +115,7 @@ def test_decoders_that_crash_err_or_are_wrong_are_results(images: Path, stand_in
         crashed, wrong = of(document, "dicomsdl")[name], of(document, "highdicom")[name]
         assert crashed["status"] == "crashed"
         assert "SIGABRT" in crashed["detail"] or os.name != "posix"
-        # Two agree against one, whose answer has no speed.
+        # Two agree against one, whose times are omitted.
         assert (wrong["status"], of(document, DICOXIDE)[name]["status"]) == ("wrong", "ok")
         assert (wrong["wrong"]["samples"], wrong["wrong"]["max_difference"]) == (1, 1.0)
         assert wrong["wrong"]["first"] == [*(() if "-3" not in name else (0,)), 0, 7]
@@ -135,23 +135,23 @@ def test_decoders_that_crash_err_or_are_wrong_are_results(images: Path, stand_in
 
 @pytest.mark.slow
 @needs_core
-def test_what_is_generated_is_known(tmp_path: Path, stand_ins: Path) -> None:
+def test_run_of_generated_images_knows_their_values(tmp_path: Path, stand_ins: Path) -> None:
     document, _ = bench("--verify", "--budget", "25", "--peer", "highdicom", stand_ins=stand_ins)
     output = [case["name"] for case in document["cases"] if case["origin"] == "generated" and case["frames"] == 1]
     assert output
     for name in set(output) & of(document, "highdicom").keys():
         assert of(document, DICOXIDE)[name]["status"] == "ok"
         if name.endswith("jpeg-lossless"):
-            # pydicom may have nobody who decodes it.
+            # pydicom may have no plugin for it.
             continue
-        # Alone against one, it would be disputed: but what is right is known.
+        # One against one would be disputed, but the correct values are known.
         assert of(document, "highdicom")[name]["status"] in ("wrong", "unsupported")
     assert all(case["path"] is None for case in document["cases"])
 
 
 @needs_core
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
-def test_an_interrupt_leaves_what_there_is(images: Path, tmp_path: Path) -> None:
+def test_run_interrupted_writes_partial_results(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "run.json"
     command = [sys.executable, "-m", "dicoxide", "bench", str(images), "--json", str(out), "--peer", "pydicom"]
     with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -166,7 +166,7 @@ def test_an_interrupt_leaves_what_there_is(images: Path, tmp_path: Path) -> None
     assert "interrupted" in output
 
 
-def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_with_invalid_arguments_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "--peer", "nobody"]) == 2
     assert "known decoders are dicoxide" in capsys.readouterr().err
     assert cli.main(["bench", str(tmp_path), "--json", str(tmp_path / "no" / "x.json")]) == 2
@@ -179,7 +179,7 @@ def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @needs_core
-def test_a_table_has_a_row_a_result(images: Path, tmp_path: Path) -> None:
+def test_csv_has_one_row_per_result(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "run.csv"
     document, _ = bench(images / "rle.dcm", "--budget", "5", "--peer", "pydicom", "--csv", out)
     with out.open(newline="") as file:
@@ -193,28 +193,28 @@ def test_a_table_has_a_row_a_result(images: Path, tmp_path: Path) -> None:
 class TestAnswers:
     case = Case("x", "file", "", "1.2.840.10008.1.2.1", "", "", 2, 3, 1, 16, 12, 0, 1, "<u2", 12, 12)
 
-    def test_are_brought_into_one_form(self) -> None:
+    def test_normalise_gives_the_declared_shape_and_dtype(self) -> None:
         values = np.arange(6, dtype=np.uint16)
         assert normalise(values, (2, 3), "<u2").shape == (2, 3)
         assert normalise(values.astype("i4"), (2, 3), "<u2").dtype == np.uint16
-        # A codec gives no sign.
+        # Codecs return unsigned samples.
         signed = normalise(np.full(6, 65535, np.uint16), (2, 3), "<i2")
         assert (signed == -1).all()
-        # Byte order is nobody's value.
+        # Byte order does not matter.
         assert (normalise(values.astype(">i2"), (2, 3), "<i2") == values.reshape(2, 3)).all()
         assert (normalise(values.astype(">u2"), (2, 3), "<i2") == values.reshape(2, 3)).all()
-        # What does not fit stays as it is, and is wrong.
+        # A result that does not fit is unchanged, and wrong.
         assert normalise(values[:5], (2, 3), "<u2").shape == (5,)
         assert normalise(np.full(6, 70000), (2, 3), "<u2").dtype == np.int64
 
-    def test_have_a_checksum_of_values_and_type(self) -> None:
+    def test_checksum_depends_on_values_shape_and_dtype(self) -> None:
         values = np.arange(6, dtype=np.uint16)
         assert checksum(values) == checksum(values.astype(">u2").astype("u2"))
         assert (
             len({checksum(values), checksum(values.astype("u4")), checksum(values[::-1]), checksum(values[None])}) == 4
         )
 
-    def test_differ_at_places(self) -> None:
+    def test_difference_reports_count_and_first_index(self) -> None:
         reference = np.arange(6, dtype=np.uint16).reshape(2, 3)
         assert difference(reference.copy(), reference, self.case) is None
         other = reference.copy()
@@ -223,14 +223,14 @@ class TestAnswers:
         assert result == {"samples": 2, "of": 6, "first": [1, 0], "max_difference": 65532.0}
         assert difference(reference[:1], reference, self.case)["samples"] == 6  # type: ignore[index]
 
-    def test_of_lossy_syntaxes_may_be_rounded(self) -> None:
+    def test_difference_of_lossy_syntax_tolerates_rounding(self) -> None:
         reference = np.full((2, 3), 100, np.uint8)
         lossy = self.case._replace(transfer_syntax="1.2.840.10008.1.2.4.50")
         assert difference(reference + 2, reference, lossy) is None
         assert difference(reference + 3, reference, lossy) is not None
         assert difference(reference + 1, reference, self.case) is not None
 
-    def test_of_floats_may_differ_in_the_last_place(self) -> None:
+    def test_difference_of_floats_tolerates_the_last_place(self) -> None:
         reference = np.array([[-1024.0, 0.5, np.nan]], np.float32)
         result = difference(np.array([[-1024.0001, 0.5, 1.0]], np.float32), reference, self.case)
         assert result is not None
@@ -238,7 +238,7 @@ class TestAnswers:
 
 
 class FakeWorker:
-    """A worker whose answer is given: one letter, which is near the next two."""
+    """A worker with a fixed answer: a letter; two letters differ by rounding if they are at most two apart."""
 
     def __init__(self, letter: str) -> None:
         self._letter = letter
@@ -274,7 +274,7 @@ class FakeWorker:
         ),
     ],
 )
-def test_most_are_right_and_nobody_is_where_it_is_even(
+def test_verifier_decides_by_majority_or_disputes(
     answers: dict[str, str], expected: dict[str, str], tmp_path: Path
 ) -> None:
     workers = {name: FakeWorker(sha256) for name, sha256 in answers.items()}
@@ -286,7 +286,7 @@ def test_most_are_right_and_nobody_is_where_it_is_even(
     assert len(verifier.disagreements) == bool(is_disputed)
 
 
-def test_who_confirms_a_dataset_confirms_its_file(tmp_path: Path) -> None:
+def test_verifier_uses_data_set_results_for_files(tmp_path: Path) -> None:
     rle = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.5")
     with ThreadPool(2) as threads:
         # At the level "file" pydicom has no vote, because its plugin is not known: dicoxide and gdcm have one each.
@@ -304,7 +304,7 @@ def test_who_confirms_a_dataset_confirms_its_file(tmp_path: Path) -> None:
     assert [answer.status for answer in result.values()] == ["ok", "ok", "wrong"]
 
 
-def test_answers_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
+def test_verifier_of_lossy_syntax_groups_rounded_results(tmp_path: Path) -> None:
     lossy = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.4.50")
     workers = {"pydicom": FakeWorker("a"), "gdcm": FakeWorker("b"), "dicomsdl": FakeWorker("f")}
     with ThreadPool(2) as threads:
@@ -316,7 +316,7 @@ def test_answers_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
     }
 
 
-def test_a_case_that_the_budget_cut_off_is_not_in_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_omits_cases_beyond_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     levels: list[str] = []
 
     def verify(self: Verifier, level: str, case: Case, decoders: list[str]) -> dict[str, CaseResult]:
@@ -334,7 +334,7 @@ def test_a_case_that_the_budget_cut_off_is_not_in_the_document(monkeypatch: pyte
     assert document["notes"] == ["1 of 2 images verified within the budget"]
 
 
-def test_ratios_have_intervals() -> None:
+def test_ratio_has_a_confidence_interval() -> None:
     times = np.random.default_rng(2).uniform(0.9, 1.1, 40)
     result = ratio((times * 3).tolist(), times.tolist())
     assert result == pytest.approx({"median": 3.0, "low": 3.0, "high": 3.0})
@@ -345,7 +345,7 @@ def test_ratios_have_intervals() -> None:
     assert (summary["median"], summary["best"], summary["rounds"]) == (2.0, 1.0, 3)
 
 
-def test_samples_have_every_kind(images: Path) -> None:
+def test_sampling_order_starts_with_every_syntax(images: Path) -> None:
     cases, others = cases_from_paths([str(images)])
     assert others == 1
     every = sampling_order(cases)
@@ -353,14 +353,14 @@ def test_samples_have_every_kind(images: Path) -> None:
     assert sorted(every) == sorted(cases)
 
 
-def test_each_peer_says_what_it_is() -> None:
+def test_decoder_table_is_complete() -> None:
     for name, peer in DECODERS.items():
         assert (peer.name, bool(peer.license), bool(peer.levels)) == (name, True, True)
         assert peer.install.startswith("pip install ")
         assert not peer.is_installed() or peer.version() is not None or name == DICOXIDE
 
 
-def test_losses_are_told_first() -> None:
+def test_terminal_report_lists_losses_first() -> None:
     def raced(peer: str, median: float) -> dict[str, Any]:
         ratio = {"median": median, "low": median - 0.01, "high": median + 0.01}
         return {
@@ -382,7 +382,7 @@ def test_losses_are_told_first() -> None:
     assert output.index("fast") < output.index("3.00×")
 
 
-def test_a_live_table_has_what_was_raced_so_far() -> None:
+def test_live_table_shows_ratios_so_far() -> None:
     rich = pytest.importorskip("rich.console", reason="rich draws it")
     console = rich.Console(file=io.StringIO(), width=100, record=True)
     ratios = {("file", "gdcm"): [2.0, 8.0], ("codec", "pylibjpeg"): [0.5]}

@@ -75,7 +75,7 @@ def written(document: dict[str, Any], folder: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-MADE = {
+DOCUMENTS = {
     "everything": synthetic_comparison.document,
     "one image": lambda: synthetic_comparison.document(cases=8),
     "empty": synthetic_comparison.empty,
@@ -86,7 +86,7 @@ MADE = {
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return {name: written(make(), tmp_path_factory.mktemp("report")) for name, make in MADE.items()}
+    return {name: written(make(), tmp_path_factory.mktemp("report")) for name, make in DOCUMENTS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +104,11 @@ def page(pages: dict[str, Page]) -> Page:
     return pages["everything"]
 
 
-@pytest.mark.parametrize("made", MADE)
-def test_it_opens_offline_and_holds_no_script(made: str, texts: dict[str, str], pages: dict[str, Page]) -> None:
-    text, page = texts[made], pages[made]
+@pytest.mark.parametrize("document_name", DOCUMENTS)
+def test_report_has_no_scripts_and_no_external_references(
+    document_name: str, texts: dict[str, str], pages: dict[str, Page]
+) -> None:
+    text, page = texts[document_name], pages[document_name]
     names = {name for name, _ in page.elements}
     assert not names & {"script", "link", "iframe", "img", "image", "object", "embed", "use", "foreignobject", "base"}
     for name, attributes in page.elements:
@@ -121,9 +123,9 @@ def test_it_opens_offline_and_holds_no_script(made: str, texts: dict[str, str], 
     assert "https:" not in text
 
 
-@pytest.mark.parametrize("made", MADE)
-def test_identifiers_are_unique_and_links_lead_somewhere(made: str, pages: dict[str, Page]) -> None:
-    page = pages[made]
+@pytest.mark.parametrize("document_name", DOCUMENTS)
+def test_report_ids_are_unique_and_links_resolve(document_name: str, pages: dict[str, Page]) -> None:
+    page = pages[document_name]
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     for _, attributes in page.elements:
@@ -133,7 +135,7 @@ def test_identifiers_are_unique_and_links_lead_somewhere(made: str, pages: dict[
             assert attributes["href"][1:] in ids
 
 
-def test_plots_and_tables_have_labels(page: Page) -> None:
+def test_report_charts_and_tables_have_labels(page: Page) -> None:
     plots = [attributes for attributes, _ in page.found("svg", **{"class": "chart"})]
     assert len(plots) > 20
     assert len(page.of("title")) == len(plots) + 1
@@ -150,7 +152,7 @@ def test_plots_and_tables_have_labels(page: Page) -> None:
     assert all(cell.get("scope") for cell, _ in page.found("th"))
 
 
-def test_plots_take_their_colours_from_the_page(text: str, page: Page) -> None:
+def test_report_charts_use_colours_of_the_page(text: str, page: Page) -> None:
     for name, attributes in page.elements:
         for key in ("fill", "stroke", "color"):
             value = attributes.get(key, "none")
@@ -176,10 +178,10 @@ def numbers(value: Any) -> Iterator[float]:
         yield value
 
 
-@pytest.mark.parametrize("made", MADE)
-def test_every_figure_is_in_a_table(made: str, pages: dict[str, Page]) -> None:
-    document, page = MADE[made](), pages[made]
-    # Shapes, places and numbers of threads are words, all others say their value.
+@pytest.mark.parametrize("document_name", DOCUMENTS)
+def test_report_tables_have_every_number(document_name: str, pages: dict[str, Page]) -> None:
+    document, page = DOCUMENTS[document_name](), pages[document_name]
+    # Shapes, positions and thread counts are text; all other numbers have a value attribute.
     there = {float(item) for text in page.of("td") for item in re.findall(r"\b\d+\b", text)}
     there |= {float(attributes["value"]) for attributes, _ in page.found("data")}
     for figure in numbers(document):
@@ -197,7 +199,7 @@ def test_every_figure_is_in_a_table(made: str, pages: dict[str, Page]) -> None:
         assert document["setup"][key] in tables
 
 
-def test_every_result_is_a_row_with_its_own_figures(page: Page) -> None:
+def test_report_has_one_row_per_result(page: Page) -> None:
     document = synthetic_comparison.document()
     rows = {tuple(cells) for cells in _rows(page)}
     for result in document["results"]:
@@ -226,7 +228,7 @@ def _rows(page: Page) -> Iterator[list[str]]:
     yield row
 
 
-def test_hostile_texts_are_shown_and_are_no_markup(text: str, page: Page) -> None:
+def test_report_escapes_hostile_text(text: str, page: Page) -> None:
     for hostile in (
         synthetic_comparison.HOSTILE_PATH,
         synthetic_comparison.HOSTILE_DETAIL,
@@ -236,12 +238,12 @@ def test_hostile_texts_are_shown_and_are_no_markup(text: str, page: Page) -> Non
         assert hostile not in text
         assert any(printable(hostile) in shown for shown in page.of("table")), hostile
     assert not {"script", "img"} & {name for name, _ in page.elements}
-    # In plots, too.
+    # Also in charts.
     assert synthetic_comparison.HOSTILE_SET in "".join(page.of("desc") + page.of("title"))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]", text)
 
 
-def test_hostile_names_of_decoders_are_no_markup_in_plots(tmp_path: Path) -> None:
+def test_report_escapes_hostile_decoder_names_in_charts(tmp_path: Path) -> None:
     document = synthetic_comparison.document(cases=8)
     name = "<i on=x>'&\udc80"
     for peer in [*document["peers"], *document["results"]]:
@@ -253,7 +255,7 @@ def test_hostile_names_of_decoders_are_no_markup_in_plots(tmp_path: Path) -> Non
     assert any(printable(name) in shown for shown in Page(text).of("text"))
 
 
-def test_losses_come_before_wins(text: str) -> None:
+def test_report_lists_losses_before_wins(text: str) -> None:
     document = synthetic_comparison.document()
     lost = [loss["ratio"]["median"] for loss in _summary.losses(document)]
     assert len(lost) > 12
@@ -271,7 +273,7 @@ def test_losses_come_before_wins(text: str) -> None:
     assert [ratio for ratio in wins if f'value="{ratio:.9g}"' in rest]
 
 
-def test_what_dicoxide_got_wrong_comes_first_of_all(page: Page) -> None:
+def test_report_lists_failures_of_dicoxide_first(page: Page) -> None:
     owed = _summary.failures(synthetic_comparison.document())
     assert [(item["peer"], item["status"]) for item in owed] == [("dicoxide", "error")]
     captions = page.of("caption")
@@ -279,7 +281,7 @@ def test_what_dicoxide_got_wrong_comes_first_of_all(page: Page) -> None:
     assert "code 17 is in no table" in page.of("table")[0]
 
 
-def test_without_losses_that_is_said(tmp_path: Path) -> None:
+def test_report_without_losses_states_it(tmp_path: Path) -> None:
     document = synthetic_comparison.document(cases=8)
     for result in document["results"]:
         if result["ratio"]:
@@ -292,7 +294,7 @@ def test_without_losses_that_is_said(tmp_path: Path) -> None:
     assert "Comparisons in which dicoxide is slower" not in short
 
 
-def test_the_matrix_has_words_signs_and_counts(page: Page) -> None:
+def test_report_matrix_has_words_signs_and_counts(page: Page) -> None:
     (matrix,) = page.of("table", **{"class": "matrix"})
     for shown in (
         "✓5 ok",
@@ -311,14 +313,14 @@ def test_the_matrix_has_words_signs_and_counts(page: Page) -> None:
     assert all(f"{status}: " in explained for status in statuses)
 
 
-def test_missing_decoders_are_named_with_what_installs_them(page: Page) -> None:
+def test_report_names_missing_decoders_with_install_command(page: Page) -> None:
     decoders = page.of("section", id="decoders")[0]
     assert "openjphpy (not installed) pip install openjphpy" in decoders
     assert "pyjpegls (cannot be imported: ImportError" in decoders
     assert "pip install pyjpegls" in decoders
 
 
-def test_notes_noise_and_setup(page: Page) -> None:
+def test_report_has_notes_noise_and_setup(page: Page) -> None:
     about = page.of("section", id="setup")[0]
     assert "1.00 (0.97 to 1.04)" in about
     assert "4.4 %" in about
@@ -326,7 +328,7 @@ def test_notes_noise_and_setup(page: Page) -> None:
     assert "20 of 300 files were taken" in about
 
 
-def test_a_run_that_had_nothing_to_do(pages: dict[str, Page]) -> None:
+def test_report_of_empty_run(pages: dict[str, Page]) -> None:
     page = pages["empty"]
     assert not page.of("svg", **{"class": "chart"})
     assert any("No other decoder was found" in text for text in page.of("p"))
@@ -334,34 +336,34 @@ def test_a_run_that_had_nothing_to_do(pages: dict[str, Page]) -> None:
     assert "pip install python-gdcm" in page.of("section", id="decoders")[0]
 
 
-def test_a_run_that_only_verified(pages: dict[str, Page]) -> None:
+def test_report_of_verify_only_run(pages: dict[str, Page]) -> None:
     page = pages["verified"]
     assert not page.of("svg", **{"class": "chart"})
     assert any("results were compared, and nothing was timed" in text for text in page.of("p"))
     assert "≠1 wrong" in page.of("table", **{"class": "matrix"})[0]
 
 
-def test_a_run_that_was_interrupted_says_so(tmp_path: Path) -> None:
+def test_report_of_interrupted_run_states_it(tmp_path: Path) -> None:
     document = synthetic_comparison.empty()
     assert "was interrupted" not in written(document, tmp_path)
     document["setup"]["interrupted"] = True
     assert "was interrupted" in written(document, tmp_path)
 
 
-def test_a_run_without_other_decoders_shows_what_there_is(pages: dict[str, Page]) -> None:
+def test_report_without_other_decoders(pages: dict[str, Page]) -> None:
     page = pages["alone"]
     assert any("No other decoder was found" in text for text in page.of("p"))
     assert page.of("section", id="throughput")
     assert page.of("svg", **{"class": "chart"})
 
 
-def test_hundreds_of_images_are_no_more_plots(tmp_path: Path) -> None:
+def test_report_of_many_images_has_equally_many_charts(tmp_path: Path) -> None:
     few, many = (Page(written(synthetic_comparison.document(cases), tmp_path)) for cases in (24, 144))
     assert len(few.of("desc")) == len(many.of("desc"))
     assert sum(name == "path" for name, _ in many.elements) < 2 * sum(name == "path" for name, _ in few.elements)
 
 
-def test_numbers_that_are_not_numbers_are_missing(tmp_path: Path) -> None:
+def test_report_of_non_finite_numbers_shows_dashes(tmp_path: Path) -> None:
     document = synthetic_comparison.document(cases=8)
     for result, odd in zip(document["results"], [math.nan, math.inf, 0.0, -1.0] * 99, strict=False):
         if result["ratio"]:
@@ -375,14 +377,12 @@ def test_numbers_that_are_not_numbers_are_missing(tmp_path: Path) -> None:
     assert "NaN" not in drawn
 
 
-def test_it_is_written_as_it_was_before(text: str, tmp_path: Path) -> None:
+def test_report_is_reproducible(text: str, tmp_path: Path) -> None:
     assert written(synthetic_comparison.document(), tmp_path) == text
 
 
 @pytest.mark.parametrize("package", ["altair", "jinja2", "vl-convert-python"])
-def test_a_missing_package_is_named_with_its_extra(
-    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_report_without_package_names_the_extra(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = package.removesuffix("-python").replace("-", "_")
     monkeypatch.setattr(_extras, "find_spec", lambda name: None if name == module else object())
     sentence = rf'^--html needs the package {package}: pip install "dicoxide\[bench\]"$'
@@ -391,7 +391,7 @@ def test_a_missing_package_is_named_with_its_extra(
     assert not list(tmp_path.iterdir())
 
 
-def test_templates_and_style_sheet_are_package_data() -> None:
+def test_report_templates_are_package_data() -> None:
     templates = resources.files("dicoxide.bench._report") / "templates"
     assert (templates / "report.html.j2").is_file()
     assert (templates / "report.css").is_file()
@@ -414,7 +414,7 @@ def test_ratios_of_a_group_are_geometric_means() -> None:
     assert [loss["case"] for loss in _summary.losses(document)] == ["a"]
 
 
-def test_throughput_is_over_all_images_together() -> None:
+def test_throughput_is_over_all_images_of_a_group() -> None:
     document = synthetic_comparison.empty()
     document["cases"] = [
         synthetic_comparison.case("a", "RLELossless", 8),
@@ -434,7 +434,7 @@ def test_throughput_is_over_all_images_together() -> None:
 @pytest.mark.parametrize(
     ("low", "high"), [(0.45, 2.2), (0.28, 55.0), (0.001, 1000.0), (90.0, 110.0), (0.9, 1.1), (3.1, 3.9), (61.0, 79.0)]
 )
-def test_ticks_of_a_logarithmic_axis_fit(low: float, high: float) -> None:
+def test_ratio_chart_ticks_are_within_the_axis(low: float, high: float) -> None:
     row = _summary.Ratio("gdcm", low, low, high, low, high, 1)
     page = Page(_charts.Charts(["dicoxide", "gdcm"], None).ratios("title", [row], (low, high)))
     texts = [text for text in page.of("text") if text.endswith("×") and text != format_ratio(low)]
@@ -444,11 +444,11 @@ def test_ticks_of_a_logarithmic_axis_fit(low: float, high: float) -> None:
     assert ticks == sorted(ticks)
 
 
-def test_control_characters_and_surrogates_become_escapes() -> None:
+def test_printable_escapes_control_characters_and_surrogates() -> None:
     assert printable("a\udcff\x00\n") == "a\\udcff\\x00\n"
 
 
-def test_ids_of_an_embedded_chart_have_its_prefix() -> None:
+def test_embedded_chart_ids_have_its_prefix() -> None:
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" width="9"><g id="clip0" class="x" clip-path="url(#clip0)">'
         '<text x="1.23456">id="a" 1.23456</text><text opacity="0">hidden</text></g></svg>'

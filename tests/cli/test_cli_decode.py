@@ -21,7 +21,7 @@ from support.real_images import PYDICOM_FILES, ROOT
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
 
 
-def test_a_folder_of_series(tmp_path: Path) -> None:
+def test_decode_of_folder_writes_one_array_per_series(tmp_path: Path) -> None:
     first = write_series(tmp_path / "in" / "a" / "deep", 5)
     second = write_series(tmp_path / "in" / "b", 3, series="1.2.3.5", seed=1, suffix="", is_jpeg=True)
     (tmp_path / "in" / "notes.txt").write_text("no image")
@@ -50,14 +50,14 @@ def test_a_folder_of_series(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["in/*.dcm", "in/**", "i[n]"])
-def test_globs_are_ours_to_expand(tmp_path: Path, pattern: str) -> None:
+def test_decode_expands_glob_patterns(tmp_path: Path, pattern: str) -> None:
     paths = write_series(tmp_path / "in", 3)
     done = dicoxide_command("decode", pattern, "-o", "out", "--format", "npy", cwd=tmp_path)
     assert done.code == 0, done.err
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
 
 
-def test_a_pattern_or_a_path_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+def test_decode_of_missing_path_or_pattern_fails(tmp_path: Path) -> None:
     write_series(tmp_path / "in", 2)
     done = dicoxide_command(
         "decode", tmp_path / "in", tmp_path / "gone", tmp_path / "*.nothing", "-o", tmp_path / "out", "--format", "npy"
@@ -70,7 +70,7 @@ def test_a_pattern_or_a_path_that_is_not_there_is_a_failure(tmp_path: Path) -> N
     assert (tmp_path / "out" / "1.2.3.4.npy").exists()
 
 
-def test_every_bad_file_is_named_and_the_others_are_done(tmp_path: Path) -> None:
+def test_decode_with_corrupt_files_reports_them_and_writes_the_rest(tmp_path: Path) -> None:
     good = write_series(tmp_path / "in", 4)
     broken = write_series(tmp_path / "in" / "broken", 3, series="1.2.3.9", is_jpeg=True)
     cut_frame(broken[1])
@@ -100,7 +100,7 @@ def test_every_bad_file_is_named_and_the_others_are_done(tmp_path: Path) -> None
     for name in failures:
         assert name in done.err
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(good))
-    # Without the slice that failed: no hole, and it is named.
+    # The failed slice is omitted without a gap, and reported.
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.9.npy"), stacked([broken[0], broken[2]]))
     sidecar = json.loads((tmp_path / "out" / "1.2.3.9.json").read_text())
     assert [missing["path"] for missing in sidecar["missing"]] == [str(broken[1])]
@@ -111,7 +111,7 @@ def test_every_bad_file_is_named_and_the_others_are_done(tmp_path: Path) -> None
     assert statuses == {"1.2.3.4": "written", "1.2.3.8": "failed", "1.2.3.9": "incomplete"}
 
 
-def test_stopping_at_the_first_failure(tmp_path: Path) -> None:
+def test_decode_on_error_raise_stops_at_the_first_failure(tmp_path: Path) -> None:
     broken = write_series(tmp_path / "in", 3, is_jpeg=True)
     cut_frame(broken[1])
     write_series(tmp_path / "in", 2, series="1.2.3.3")
@@ -127,7 +127,7 @@ def test_stopping_at_the_first_failure(tmp_path: Path) -> None:
     assert [failure["kind"] for failure in done.document["failures"]] == ["NotDicom"]
 
 
-def test_sources_that_are_no_folder_of_files(tmp_path: Path) -> None:
+def test_decode_of_links_pipes_and_dicomdir(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 2)
     (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
     (tmp_path / "in" / "up").symlink_to(tmp_path)
@@ -144,12 +144,12 @@ def test_sources_that_are_no_folder_of_files(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
 
 
-def test_what_may_not_be_read(tmp_path: Path) -> None:
+def test_decode_of_unreadable_files_reports_them(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 3)
     write_series(tmp_path / "in" / "closed", 1)
     paths[1].chmod(0)
     if os.access(paths[1], os.R_OK):
-        pytest.skip("this user reads everything")
+        pytest.skip("this user may read every file")
     (tmp_path / "in" / "closed").chmod(0)
     try:
         done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--json")
@@ -164,21 +164,21 @@ def test_what_may_not_be_read(tmp_path: Path) -> None:
     assert len(np.load(tmp_path / "out" / "1.2.3.4.npy")) == 2
 
 
-def test_the_output_folder_is_not_a_source(tmp_path: Path) -> None:
+def test_decode_does_not_read_its_output_folder(tmp_path: Path) -> None:
     write_series(tmp_path, 2)
     assert decode_to_npy(tmp_path, tmp_path / "out").code == 0
     shutil.copy(get_testdata_file("MR_small.dcm"), tmp_path / "out" / "x.dcm")
     assert decode_to_npy(tmp_path, tmp_path / "out", "--resume", "--json").document["files"] == 2
 
 
-def test_nothing_at_all_is_a_failure(tmp_path: Path) -> None:
+def test_decode_of_empty_folder_fails(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     done = decode_to_npy(tmp_path / "in", tmp_path / "out")
     assert done.code == 1
     assert "no DICOM files" in done.err
 
 
-def test_a_multi_frame_file_is_a_stack(tmp_path: Path) -> None:
+def test_decode_of_multi_frame_file_selects_frames(tmp_path: Path) -> None:
     source = EMRI
     expected = pydicom.dcmread(source).pixel_array
     assert decode_to_npy(source, tmp_path / "out").code == 0
@@ -195,14 +195,14 @@ def test_a_multi_frame_file_is_a_stack(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
-def test_names_are_told_apart(tmp_path: Path) -> None:
+def test_decode_gives_series_unique_names(tmp_path: Path) -> None:
     write_series(tmp_path / "a", 2)
     write_series(tmp_path / "b", 3, columns=9, seed=1)
     write_series(tmp_path / "c", 1, series="1.2.3 4", seed=2)
     (tmp_path / "d").mkdir()
     for name in ("x.dcm", "y.dcm"):
         shutil.copy(EMRI, tmp_path / "d" / name)
-    # Another image of the series, not a second copy of the first.
+    # Another instance of the series, not a duplicate.
     edited(tmp_path / "d" / "y.dcm", SOPInstanceUID="1.2.3.9")
     (nameless,) = write_series(tmp_path / "e", 1, seed=3)
     edited(nameless, SeriesInstanceUID=None)
@@ -215,7 +215,7 @@ def test_names_are_told_apart(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").glob("*.npy"))) == 6
 
 
-def test_a_broken_frame_leaves_the_others(tmp_path: Path) -> None:
+def test_decode_with_corrupt_frame_writes_the_others(tmp_path: Path) -> None:
     shutil.copy(EMRI, tmp_path / "in.dcm")
     expected = pydicom.dcmread(tmp_path / "in.dcm").pixel_array
     cut_frame(tmp_path / "in.dcm", 4)
@@ -226,7 +226,7 @@ def test_a_broken_frame_leaves_the_others(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(output), np.delete(expected, 4, 0))
 
 
-def test_values_that_are_rescaled(tmp_path: Path) -> None:
+def test_decode_with_rescale_uses_each_slice(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 3, RescaleSlope=(1, 2, 3), RescaleIntercept=(-1024, 0, 10))
     stored = stacked(paths).astype(float)
     expected = stored * np.array([1, 2, 3])[:, None, None] + np.array([-1024, 0, 10])[:, None, None]
@@ -242,7 +242,7 @@ def test_values_that_are_rescaled(tmp_path: Path) -> None:
     assert np.load(tmp_path / "wide" / "1.2.3.4.npy").dtype == np.int32
 
 
-def test_options_that_do_not_fit_an_image_are_its_failure(tmp_path: Path) -> None:
+def test_decode_with_unsuitable_dtype_fails_those_images(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 5, RescaleSlope=(1, 1, 0.5, 1, 1))
     shutil.copy(get_testdata_file("SC_rgb_small_odd.dcm"), tmp_path / "in")
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--rescale", "--dtype", "int16", "--json")
@@ -255,7 +255,7 @@ def test_options_that_do_not_fit_an_image_are_its_failure(tmp_path: Path) -> Non
     assert len(np.load(tmp_path / "out" / "1.2.3.4.npy")) == 4
 
 
-def test_limits_and_strictness(tmp_path: Path) -> None:
+def test_decode_with_max_bytes_or_strict_fails(tmp_path: Path) -> None:
     write_series(tmp_path / "in", 2)
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--max-bytes", "100", "--json")
     assert done.code == 1
@@ -281,14 +281,14 @@ def test_limits_and_strictness(tmp_path: Path) -> None:
         ["--max-bytes", "-1"],
     ],
 )
-def test_usage(tmp_path: Path, arguments: list[str]) -> None:
+def test_decode_with_invalid_arguments_exits_with_2(tmp_path: Path, arguments: list[str]) -> None:
     done = dicoxide_command("decode", tmp_path, "-o", tmp_path / "out", *arguments)
     assert done.code == 2
     assert not (tmp_path / "out").exists()
 
 
-def test_every_image_of_pydicom(tmp_path: Path) -> None:
-    """Each value of each output is what pydicom has of its source."""
+def test_decode_of_pydicom_files_equals_pydicom(tmp_path: Path) -> None:
+    """Each output value equals that of pydicom for its source."""
     done = decode_to_npy(PYDICOM_FILES / "test_files", tmp_path / "out", "--json")
     assert done.code == 1
     checked = left_out = 0
@@ -315,7 +315,7 @@ def test_every_image_of_pydicom(tmp_path: Path) -> None:
             checked += 1
     assert checked > 50
     assert left_out
-    # Nothing is lost in silence: what is in no array is named with the arrays, or in the ledger of failures.
+    # Files that are in no array are reported in a sidecar or in the failures.
     report = (tmp_path / "out" / "errors.jsonl").read_text()
     report += "".join(path.read_text() for path in (tmp_path / "out").glob("*.json"))
     for path in (PYDICOM_FILES / "test_files").rglob("*.dcm"):
@@ -324,7 +324,7 @@ def test_every_image_of_pydicom(tmp_path: Path) -> None:
         assert not is_part10 or "DICOMDIR" in path.name or json.dumps(str(path))[1:-1] in report, path
 
 
-def test_what_looks_like_dicom() -> None:
+def test_looks_like_dicom_recognises_headers() -> None:
     def looks(data: bytes) -> bool:
         return looks_like_dicom(data, len(data))
 

@@ -12,7 +12,7 @@ import pytest
 from support.command_line import cut_frame, decode_to_npy, dicoxide_command, edited, lines, stacked, write_series
 
 
-def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
+def test_decode_dry_run_writes_nothing(tmp_path: Path) -> None:
     write_series(tmp_path / "in", 4)
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--dry-run")
     assert done.code == 0
@@ -22,7 +22,7 @@ def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
     assert done.document["series"][0]["status"] == "planned"
 
 
-def test_resuming_what_is_complete(tmp_path: Path) -> None:
+def test_resume_skips_complete_series(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 4)
     write_series(tmp_path / "in", 2, series="1.2.3.5")
     out = tmp_path / "out"
@@ -41,14 +41,14 @@ def test_resuming_what_is_complete(tmp_path: Path) -> None:
     edited(paths[0], PatientID="changed")
     assert statuses() == ["written", "resumed"]
     assert statuses("--rescale") == ["written", "written"]
-    # Half a line at the end, as after a power cut.
+    # An incomplete line at the end, as after a power failure.
     with (out / "ledger.jsonl").open("a") as file:
         file.write('{"name": "1.2.3')
     assert statuses("--rescale") == ["resumed", "resumed"]
     assert all(lines(out / "ledger.jsonl"))
 
 
-def test_what_failed_is_tried_again(tmp_path: Path) -> None:
+def test_resume_retries_failed_series(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 3, is_jpeg=True)
     whole = paths[1].read_bytes()
     cut_frame(paths[1])
@@ -60,7 +60,7 @@ def test_what_failed_is_tried_again(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "errors.jsonl").read_text() == ""
 
 
-def test_a_run_that_wrote_nothing_is_none(tmp_path: Path) -> None:
+def test_decode_after_an_empty_run_needs_no_resume(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     assert decode_to_npy(tmp_path / "in", tmp_path / "out").code == 1
     write_series(tmp_path / "in", 2)
@@ -68,18 +68,18 @@ def test_a_run_that_wrote_nothing_is_none(tmp_path: Path) -> None:
     assert decode_to_npy(tmp_path / "in", tmp_path / "out").code == 2
 
 
-def test_nothing_old_is_left_of_what_fails_now(tmp_path: Path) -> None:
+def test_resume_removes_outputs_of_series_that_fail(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 1, is_jpeg=True)
     other = write_series(tmp_path / "in", 2, series="1.2.3.5")
     out = tmp_path / "out"
     assert decode_to_npy(tmp_path / "in", out).code == 0
-    # As if the run had been killed between the array and its line in the journal.
-    journal = (out / "ledger.jsonl").read_text().splitlines(keepends=True)
-    (out / "ledger.jsonl").write_text("".join(line for line in journal if '"1.2.3.4"' not in line))
+    # As if the run had been killed between writing the array and its ledger line.
+    ledger_lines = (out / "ledger.jsonl").read_text().splitlines(keepends=True)
+    (out / "ledger.jsonl").write_text("".join(line for line in ledger_lines if '"1.2.3.4"' not in line))
     cut_frame(paths[0])
     assert decode_to_npy(tmp_path / "in", out, "--resume").code == 1
     assert sorted(path.name for path in out.glob("1.*")) == ["1.2.3.5.json", "1.2.3.5.npy"]
-    # What is not complete is not taken for finished when its sources are as they were.
+    # An incomplete series is not regarded as finished when its sources are restored.
     whole, status = other[0].read_bytes(), other[0].stat()
     other[0].write_bytes(whole[:-20])
     assert decode_to_npy(tmp_path / "in", out, "--resume").code == 1
@@ -89,7 +89,7 @@ def test_nothing_old_is_left_of_what_fails_now(tmp_path: Path) -> None:
     assert decode_to_npy(tmp_path / "in", out, "--resume", "--json").document["series"][1]["written"] == 2
 
 
-def test_output_folders_that_are_refused(tmp_path: Path) -> None:
+def test_decode_into_unsuitable_folder_exits_with_2(tmp_path: Path) -> None:
     write_series(tmp_path / "in", 2)
     out = tmp_path / "out"
     assert decode_to_npy(tmp_path / "in", out).code == 0
@@ -109,7 +109,7 @@ def test_output_folders_that_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["npy", "zarr", "nifti"])
-def test_a_full_disk(tmp_path: Path, form: str) -> None:
+def test_decode_on_a_full_disk_fails_and_resumes(tmp_path: Path, form: str) -> None:
     pytest.importorskip({"npy": "numpy", "zarr": "zarr", "nifti": "nibabel"}[form])
     write_series(tmp_path / "in", 40, series="1.2.3.1", rows=64, columns=64)
     write_series(tmp_path / "in", 3, series="1.2.3.2")

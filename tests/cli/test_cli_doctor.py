@@ -1,4 +1,4 @@
-"""The command line, and what ``doctor`` tells."""
+"""``dicoxide doctor``, and the command line itself."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def doctor_command(*arguments: str, **more: str) -> Any:
     return run([sys.executable, "-m", "dicoxide", *arguments], env=environment(**more))
 
 
-def test_json_is_one_document_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_json_prints_one_document(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor", "--json"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
@@ -36,7 +36,7 @@ def test_json_is_one_document_and_nothing_else(capsys: pytest.CaptureFixture[str
     assert reported == {uid: entry._asdict() for uid, entry in dicoxide.capabilities().items()}
 
 
-def test_what_others_print_goes_to_the_error_stream(
+def test_doctor_redirects_other_output_to_stderr(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def noisy() -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_what_others_print_goes_to_the_error_stream(
     assert json.loads(captured.out) == {"dicoxide": "1"}
 
 
-def test_text_has_what_json_has(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_text_has_all_values_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["doctor"]) == 0
     out = capsys.readouterr().out
     document = doctor.report()
@@ -62,14 +62,16 @@ def test_text_has_what_json_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert not any(line != line.rstrip() for line in out.splitlines())
 
 
-def test_text_where_nothing_is_found(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_text_without_decoders_prints_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     document = doctor.report() | {"decoders": [], "plugins": []}
     monkeypatch.setattr(doctor, "report", lambda: document)
     assert cli.main(["doctor"]) == 0
     assert capsys.readouterr().out.count("\n  none\n") == 2
 
 
-def test_plugins_of_pydicom_with_their_packages() -> None:
+def test_doctor_reports_plugins_with_package_versions() -> None:
     plugins = {plugin["name"]: plugin for plugin in doctor.report()["plugins"]}
     assert "dicoxide" not in plugins
     own = plugins["pydicom"]
@@ -79,7 +81,7 @@ def test_plugins_of_pydicom_with_their_packages() -> None:
         assert plugin["version"] == metadata.version(plugin["package"])
 
 
-def test_whether_it_is_enabled(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_reports_the_enabled_state(capsys: pytest.CaptureFixture[str]) -> None:
     assert not doctor.report()["enabled"]
     with dicoxide.enabled(threads=3):
         document = doctor.report()
@@ -88,7 +90,7 @@ def test_whether_it_is_enabled(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"enabled +yes\b", capsys.readouterr().out)
 
 
-def test_forced_paths_are_told() -> None:
+def test_doctor_reports_environment_variables() -> None:
     done = doctor_command("doctor", "--json", DICOXIDE_CPU="portable", DICOXIDE_PURE_PYTHON="0")
     assert done.returncode == 0
     result = json.loads(done.stdout)
@@ -104,7 +106,7 @@ def test_forced_paths_are_told() -> None:
     assert "set to 'fastest'" in done.stdout
 
 
-def test_every_variable_is_one_that_something_reads() -> None:
+def test_doctor_variables_are_those_that_sources_read() -> None:
     sources = [*ROOT.glob("rust/core/src/**/*.rs"), *ROOT.glob("python/dicoxide/*.py")]
     text = "".join(path.read_text() for path in sources)
     read = set(re.findall(r'(?:var_os|environ\.get)\("(DICOXIDE_\w+)"', text))
@@ -115,7 +117,9 @@ def test_every_variable_is_one_that_something_reads() -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["doctor", "--no-such-option"], ["doctor", "surplus"]])
-def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_with_invalid_arguments_exits_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exit_:
         cli.main(arguments)
     assert exit_.value.code == 2
@@ -125,7 +129,7 @@ def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--help"], ["--version"]])
-def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_help_exits_with_0(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         cli.main(arguments)
     assert exit_.value.code == 0
@@ -133,7 +137,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
-def test_a_reader_that_stops_early() -> None:
+def test_doctor_with_closed_stdout_exits_with_0() -> None:
     end, start = os.pipe()
     os.close(end)
     with os.fdopen(start, "wb") as out:
@@ -143,7 +147,7 @@ def test_a_reader_that_stops_early() -> None:
     assert "BrokenPipeError" not in done.stderr
 
 
-def test_the_console_script() -> None:
+def test_console_script_entry_point() -> None:
     scripts = re.search(r"\[project\.scripts\]\n(.*)", (ROOT / "pyproject.toml").read_text())
     assert scripts is not None
     assert scripts[1] == 'dicoxide = "dicoxide.cli:main"'

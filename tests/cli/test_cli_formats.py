@@ -1,4 +1,4 @@
-"""What ``dicoxide decode`` writes, read back by the libraries that others read it with."""
+"""Outputs of ``dicoxide decode``, read by the libraries of their formats."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TestZarr:
     def _zarr(self) -> None:
         self.zarr = pytest.importorskip("zarr", minversion="3.1")
 
-    def test_the_output_folder_is_a_group(self, tmp_path: Path) -> None:
+    def test_zarr_output_is_one_group(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 5)
         other = write_series(tmp_path / "in", 3, series="1.2.3.5", rows=7)
         decode(tmp_path / "in", tmp_path / "out")
@@ -53,7 +53,7 @@ class TestZarr:
         assert attributes["attributes"]["Modality"] == "CT"
         assert attributes["values"] == "stored"
 
-    def test_many_chunks_go_into_shards(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_zarr_of_many_chunks_uses_shards(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from dicoxide import cli
         from dicoxide.bulk.runs._formats import _base, _zarr
 
@@ -74,7 +74,7 @@ class TestZarr:
         np.testing.assert_array_equal(group["1.2.3.5"][:], stacked(cut[:20] + cut[21:]))
 
     @pytest.mark.parametrize("more", [[], ["--uncompressed"], ["--rescale"]])
-    def test_chunks_that_do_not_fill_a_block(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Any) -> None:
+    def test_zarr_chunks_smaller_than_a_block(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Any) -> None:
         from dicoxide import cli
         from dicoxide.bulk.runs._formats import _base, _zarr
 
@@ -88,7 +88,7 @@ class TestZarr:
         assert (array.chunks[0], array.shards) == (2 if "--rescale" in more else 5, None)
         np.testing.assert_array_equal(array[:], stacked(paths) - (1024.0 if "--rescale" in more else 0))
 
-    def test_large_frames_are_cut_into_bands(self, tmp_path: Path) -> None:
+    def test_zarr_of_large_frames_splits_rows(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 2, rows=2500, columns=2001)
         decode(tmp_path / "in", tmp_path / "out")
         array = self.zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"]
@@ -96,7 +96,7 @@ class TestZarr:
         assert array.chunks[1] < 2500
         np.testing.assert_array_equal(array[:], stacked(paths))
 
-    def test_slices_that_failed_leave_no_hole(self, tmp_path: Path) -> None:
+    def test_zarr_of_failed_slices_has_no_gaps(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 5, is_jpeg=True)
         cut_frame(paths[1])
         cut_frame(paths[4])
@@ -111,21 +111,21 @@ class TestZarr:
             "1 slice missing at a slice spacing of 2.5 mm; expected positions in mm: (-10, -20, 2.5)",
         ]
 
-    def test_without_compression(self, tmp_path: Path) -> None:
+    def test_zarr_uncompressed_has_no_compressor(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 4)
         decode(tmp_path / "in", tmp_path / "out", "--uncompressed")
         array = self.zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"]
         assert array.compressors == ()
         np.testing.assert_array_equal(array[:], stacked(paths))
 
-    def test_colour(self, tmp_path: Path) -> None:
+    def test_zarr_of_colour_has_a_sample_axis(self, tmp_path: Path) -> None:
         source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
         decode(source, tmp_path / "out")
         ((_, array),) = self.zarr.open_group(tmp_path / "out", mode="r").arrays()
         assert array.metadata.dimension_names == ("slice", "row", "column", "sample")
         np.testing.assert_array_equal(array[0], pydicom.dcmread(source).pixel_array)
 
-    def test_what_is_added_by_a_later_run_is_found(self, tmp_path: Path) -> None:
+    def test_zarr_resume_adds_arrays_to_the_group(self, tmp_path: Path) -> None:
         write_series(tmp_path / "in", 2)
         decode(tmp_path / "in", tmp_path / "out")
         write_series(tmp_path / "in", 2, series="1.2.3.5")
@@ -139,7 +139,7 @@ class TestNifti:
         self.nibabel = pytest.importorskip("nibabel")
 
     @pytest.mark.parametrize("more", [(), ("--uncompressed",)])
-    def test_axes_and_affine(self, tmp_path: Path, more: tuple[str, ...]) -> None:
+    def test_nifti_axes_and_affine_are_ras(self, tmp_path: Path, more: tuple[str, ...]) -> None:
         paths = write_series(tmp_path / "in", 5)
         decode(tmp_path / "in", tmp_path / "out", "--format", "nifti", *more)
         image = self.nibabel.load(tmp_path / "out" / ("1.2.3.4.nii" if more else "1.2.3.4.nii.gz"))
@@ -156,7 +156,7 @@ class TestNifti:
         "orientation", [[1, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, -1], [0.8, 0.6, 0, 0, 0, -1], [0.6, 0, 0.8, 0, 1, 0]]
     )
     @pytest.mark.parametrize("more", [(), ("--rescale",)])
-    def test_against_simpleitk(self, tmp_path: Path, orientation: list[float], more: tuple[str, ...]) -> None:
+    def test_nifti_equals_simpleitk(self, tmp_path: Path, orientation: list[float], more: tuple[str, ...]) -> None:
         sitk = pytest.importorskip("SimpleITK")
         normal = np.cross(orientation[:3], orientation[3:])
         positions = tuple(
@@ -173,7 +173,7 @@ class TestNifti:
         np.testing.assert_allclose(output.GetSpacing(), reference.GetSpacing(), rtol=1e-5)
         np.testing.assert_allclose(output.GetDirection(), reference.GetDirection(), atol=1e-5)
 
-    def test_rescale_that_differs_is_told(self, tmp_path: Path) -> None:
+    def test_nifti_with_different_rescale_reports_it(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 3, RescaleSlope=(1, 2, 3))
         decode(tmp_path / "in", tmp_path / "out", "--format", "nifti")
         image = self.nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz")
@@ -181,7 +181,7 @@ class TestNifti:
         findings = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())["findings"]
         assert any("which NIfTI cannot store" in finding for finding in findings)
 
-    def test_without_geometry(self, tmp_path: Path) -> None:
+    def test_nifti_without_geometry_has_no_form_codes(self, tmp_path: Path) -> None:
         source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
         decode(source, tmp_path / "out", "--format", "nifti")
         (output,) = (tmp_path / "out").glob("*.nii.gz")
@@ -193,7 +193,7 @@ class TestNifti:
         assert image.header["sform_code"] == image.header["qform_code"] == 0
         assert json.loads(output.with_name(output.name[:-7] + ".json").read_text())["findings"]
 
-    def test_missing_slices(self, tmp_path: Path) -> None:
+    def test_nifti_of_failed_slices_has_no_gaps(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 4, is_jpeg=True)
         cut_frame(paths[3])
         done = dicoxide_command("decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "nifti")
@@ -213,7 +213,7 @@ class TestPng:
         with self.pillow.open(path) as image:
             return np.asarray(image)
 
-    def test_the_window_is_linear(self, tmp_path: Path) -> None:
+    def test_png_applies_the_linear_window(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 3, WindowCenter=(40, [300, 1], 1), WindowWidth=(400, [1500, 2], 1))
         decode(tmp_path / "in", tmp_path / "out", "--format", "png")
         folder = tmp_path / "out" / "1.2.3.4"
@@ -226,10 +226,10 @@ class TestPng:
             expected[x <= center - 0.5 - (width - 1) / 2] = 0
             expected[x > center - 0.5 + (width - 1) / 2] = 255
             np.testing.assert_array_equal(self.load(folder / f"{index:04}.png"), np.rint(expected))
-        # Of width 1, all above the centre less a half is white.
+        # With width 1, values above center - 0.5 are white.
         np.testing.assert_array_equal(self.load(folder / "0002.png"), np.where(values[2] > 0.5, 255, 0))
 
-    def test_other_functions(self) -> None:
+    def test_apply_window_with_each_voi_function(self) -> None:
         from dicoxide.bulk.runs._formats._png import apply_window
 
         x = np.array([[-100.0, 0, 50, 100, 200]])
@@ -242,14 +242,14 @@ class TestPng:
         np.testing.assert_array_equal(apply_window(np.full((2, 2), 7.0), None), np.zeros((2, 2)))
         np.testing.assert_array_equal(apply_window(np.array([[np.nan, 1.0]]), None), [[0, 255]])
 
-    def test_without_a_window_and_inverted(self, tmp_path: Path) -> None:
+    def test_png_of_monochrome1_is_inverted(self, tmp_path: Path) -> None:
         (path,) = write_series(tmp_path / "in", 1, PhotometricInterpretation="MONOCHROME1")
         decode(tmp_path / "in", tmp_path / "out", "--format", "png")
         x = stacked([path])[0].astype(float)
         expected = 255 - np.rint((x - x.min()) / (x.max() - x.min()) * 255)
         np.testing.assert_array_equal(self.load(tmp_path / "out" / "1.2.3.4" / "0000.png"), expected)
 
-    def test_colour(self, tmp_path: Path) -> None:
+    def test_png_of_colour_equals_pydicom(self, tmp_path: Path) -> None:
         source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
         decode(source, tmp_path / "out", "--format", "png")
         (output,) = (tmp_path / "out").glob("*/*.png")
@@ -257,7 +257,7 @@ class TestPng:
 
 
 @pytest.mark.parametrize("form", ["zarr", "npy", "nifti", "png"])
-def test_every_format_of_a_mixed_folder(tmp_path: Path, form: str) -> None:
+def test_every_format_writes_a_mixed_folder(tmp_path: Path, form: str) -> None:
     pytest.importorskip({"zarr": "zarr", "npy": "numpy", "nifti": "nibabel", "png": "PIL"}[form])
     for name in ("CT_small.dcm", "MR_small.dcm", "SC_rgb_small_odd.dcm", "liver_1frame.dcm"):
         if (source := get_testdata_file(name, download=False)) is not None:
@@ -270,7 +270,7 @@ def test_every_format_of_a_mixed_folder(tmp_path: Path, form: str) -> None:
             assert (tmp_path / "out" / output).exists()
 
 
-def test_frames_of_one_file_have_places_of_their_own(tmp_path: Path) -> None:
+def test_decode_of_enhanced_file_uses_positions_per_frame(tmp_path: Path) -> None:
     (path,) = write_series(tmp_path / "in", 1)
     ds = pydicom.dcmread(path)
     pixels = np.arange(4 * 12 * 10, dtype=np.uint16).reshape(4, 12, 10)

@@ -1,4 +1,4 @@
-"""``dicoxide info``, progress, and what is said where optional packages are missing."""
+"""``dicoxide info``, progress, and messages about missing optional packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.real_images import ROOT
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
 
 
-def test_one_file() -> None:
+def test_info_of_file_prints_attributes_and_decoder() -> None:
     done = dicoxide_command("info", EMRI)
     assert done.code == 0
     for text in ("64 rows × 64 columns, 10 frames", "RLELossless", "decoder", "dicoxide", "MONOCHROME2", "MR"):
@@ -34,7 +34,7 @@ def test_one_file() -> None:
     assert file["transfer_syntax"] == "1.2.840.10008.1.2.5"
 
 
-def test_a_folder_is_grouped_by_series(tmp_path: Path) -> None:
+def test_info_of_folder_groups_by_series(tmp_path: Path) -> None:
     write_series(tmp_path / "a", 4)
     write_series(tmp_path / "b", 2, series="1.2.3.5", is_jpeg=True)
     (tmp_path / "readme").write_text("no image")
@@ -55,10 +55,10 @@ def test_a_folder_is_grouped_by_series(tmp_path: Path) -> None:
     assert "6 DICOM files, 1 other file skipped" in text
 
 
-def test_what_is_no_image_and_what_nobody_decodes(tmp_path: Path) -> None:
+def test_info_of_undecodable_files_fails(tmp_path: Path) -> None:
     (path,) = write_series(tmp_path, 1)
     data = path.read_bytes()
-    # A transfer syntax of the same length that nobody knows.
+    # An unknown transfer syntax of the same length.
     path.write_bytes(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.9.1\0", 1))
     shutil.copy(get_testdata_file("rtplan.dcm"), tmp_path)
     done = dicoxide_command("info", tmp_path, "--json")
@@ -72,7 +72,7 @@ def test_what_is_no_image_and_what_nobody_decodes(tmp_path: Path) -> None:
     assert dicoxide_command("info").code == 2
 
 
-def test_what_others_print_is_no_part_of_the_answer(capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_on_stdout_redirects_all_output(capfd: pytest.CaptureFixture[str]) -> None:
     with stdout_to_stderr():
         os.write(1, b"from C\n")
         print("from Python")
@@ -83,12 +83,12 @@ def test_what_others_print_is_no_part_of_the_answer(capfd: pytest.CaptureFixture
     assert sorted(captured.err.splitlines()) == ["from C", "from Python", "from a child"]
 
 
-def test_paths_that_are_no_text(tmp_path: Path) -> None:
+def test_info_and_decode_of_undecodable_file_names(tmp_path: Path) -> None:
     (path,) = write_series(tmp_path / "in", 1)
     try:
         os.rename(path, os.fsencode(tmp_path / "in") + b"/\xff\n.dcm")
     except OSError:
-        pytest.skip("file names are text here")
+        pytest.skip("the file system requires valid text")
     done = dicoxide_command("info", tmp_path / "in", "--files")
     assert done.code == 0, done.err
     assert r"\xff\n.dcm" in done.out
@@ -106,7 +106,7 @@ def test_paths_that_are_no_text(tmp_path: Path) -> None:
         (["--format", "npy", "--dask", "local"], "dask", "dask"),
     ],
 )
-def test_a_missing_package_is_one_sentence(
+def test_decode_without_package_names_the_extra(
     tmp_path: Path,
     arguments: list[str],
     package: str,
@@ -121,7 +121,7 @@ def test_a_missing_package_is_one_sentence(
     assert not (tmp_path / "out").exists()
 
 
-def test_numpy_files_need_nothing_else(
+def test_decode_to_npy_needs_no_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(_extras, "find_spec", lambda name: None)
@@ -133,7 +133,9 @@ def test_numpy_files_need_nothing_else(
     assert "0 failures" in captured.err
 
 
-def test_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_without_terminal_prints_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(_progress, "_PLAIN_SECONDS", 0.0)
     with _progress.Progress(frames=10, files=5) as progress:
         progress.add(2, 1, 1_000_000, 0)
@@ -150,7 +152,7 @@ def test_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 
 def _on_terminal(arguments: list[Any]) -> tuple[int, str]:
-    """Run a command whose stderr is a terminal; exit code, and what was shown there."""
+    """Runs a command whose stderr is a terminal; returns its exit code and the terminal output."""
     master, slave = os.openpty()
     terminal = environment(TERM="xterm", COLUMNS="120")
     with started(dicoxide_arguments(*arguments), env=terminal, stderr=slave, stdout=subprocess.DEVNULL) as process:
@@ -169,7 +171,7 @@ def _on_terminal(arguments: list[Any]) -> tuple[int, str]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals of POSIX")
-def test_a_terminal_is_live(tmp_path: Path) -> None:
+def test_progress_on_terminal_is_live(tmp_path: Path) -> None:
     pytest.importorskip("rich")
     write_series(tmp_path / "in", 30)
     (tmp_path / "in" / "empty.dcm").touch()

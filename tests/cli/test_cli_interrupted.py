@@ -1,4 +1,4 @@
-"""Runs of ``dicoxide decode`` that are killed, interrupted or disturbed, and go on."""
+"""Runs of ``dicoxide decode`` that are killed, interrupted or disturbed, and resumed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SERIES = 50
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray[Any, Any]]]:
-    """So many series that a run can be ended in the middle; by name, what is in them."""
+    """Returns a folder of many series, so that a run can be ended midway, and their values by name."""
     folder = tmp_path_factory.mktemp("archive")
     expected = {}
     for number in range(SERIES):
@@ -40,7 +40,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, n
 
 @contextlib.contextmanager
 def started_run(archive: Path, out: Path, *more: str, finished: int = 2) -> Iterator[subprocess.Popen[str]]:
-    """A run that has just finished its first few series."""
+    """Starts a run and waits until it has finished a few series."""
     command = dicoxide_arguments("decode", archive, "-o", out, *more)
     with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         ledger = out / "ledger.jsonl"
@@ -51,7 +51,7 @@ def started_run(archive: Path, out: Path, *more: str, finished: int = 2) -> Iter
 
 
 def whole(out: Path, form: str, expected: dict[str, np.ndarray[Any, Any]]) -> int:
-    """How many series have appeared; each is as it has to be."""
+    """Returns the number of written series, after checking their values."""
     if form == "npy":
         result = {path.stem: np.load(path) for path in out.glob("*.npy")}
     else:
@@ -66,7 +66,7 @@ def whole(out: Path, form: str, expected: dict[str, np.ndarray[Any, Any]]) -> in
 @pytest.mark.parametrize("form", ["npy", "zarr"])
 @pytest.mark.parametrize("how", ["kill", "interrupt"])
 @pytest.mark.filterwarnings("ignore:Object at")
-def test_an_ended_run_leaves_whole_series_and_goes_on(
+def test_decode_killed_or_interrupted_resumes_without_loss(
     tmp_path: Path, archive: tuple[Path, dict[str, np.ndarray[Any, Any]]], form: str, how: str
 ) -> None:
     if form == "zarr":
@@ -88,7 +88,7 @@ def test_an_ended_run_leaves_whole_series_and_goes_on(
         assert "Traceback" not in errors
         assert json.loads(printed)["interrupted"] is True
         assert not (out / ".partial").exists()
-    # Series appear before their lines in the journal do: a few may have none yet, and are made again.
+    # Series are written before their ledger lines: a few may have none yet, and are written again.
     assert done <= whole(out, form, expected) <= SERIES
     resumed = dicoxide_command("decode", folder, "-o", out, "--format", form, "--resume", "--json")
     assert resumed.code == 0, resumed.err
@@ -98,7 +98,7 @@ def test_an_ended_run_leaves_whole_series_and_goes_on(
     assert not (out / ".partial").exists()
 
 
-def test_only_one_run_at_a_time(tmp_path: Path) -> None:
+def test_decode_while_another_run_writes_exits_with_2(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     write_series(tmp_path / "in", 2)
     with Ledger(str(tmp_path / "out"), "npy", resume=False):
@@ -107,7 +107,7 @@ def test_only_one_run_at_a_time(tmp_path: Path) -> None:
     assert "another run is writing" in done.err
 
 
-def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
+def test_run_with_changed_files_reports_them(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 4)
     headers = [header for header in SourceScan([str(tmp_path / "in")]) if isinstance(header, Header)]
     tasks, failures, _ = plan_tasks(headers, FrameSelection())
@@ -124,7 +124,7 @@ def test_a_file_that_changes_meanwhile(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked([paths[0], paths[3]]))
 
 
-def test_a_run_that_is_left_alone_cleans_up(tmp_path: Path) -> None:
+def test_run_closed_early_removes_partial_files(tmp_path: Path) -> None:
     for number in range(6):
         write_series(tmp_path / "in", 3, series=f"1.2.3.{number}")
     tasks, _, _ = plan_tasks(
@@ -143,7 +143,9 @@ class TestDask:
         pytest.importorskip("distributed")
         pytest.importorskip("dask")
 
-    def test_workers_of_our_own(self, tmp_path: Path, archive: tuple[Path, dict[str, np.ndarray[Any, Any]]]) -> None:
+    def test_decode_on_local_dask_cluster_resumes(
+        self, tmp_path: Path, archive: tuple[Path, dict[str, np.ndarray[Any, Any]]]
+    ) -> None:
         folder, expected = archive
         out = tmp_path / "out"
         arguments = ("decode", folder, "-o", out, "--format", "npy", "--dask", "local", "--threads", "2", "--json")
@@ -154,7 +156,7 @@ class TestDask:
         assert {series["status"] for series in again.document["series"]} == {"resumed"}
         assert done.document["frames"] == 4 * SERIES
 
-    def test_failures_come_back(self, tmp_path: Path) -> None:
+    def test_decode_on_dask_reports_failures(self, tmp_path: Path) -> None:
         from support.command_line import cut_frame
 
         paths = write_series(tmp_path / "in", 3, is_jpeg=True)
@@ -167,7 +169,7 @@ class TestDask:
         assert (failure["kind"], failure["path"]) == ("Truncated", str(paths[0]))
 
     @pytest.mark.filterwarnings("ignore")
-    def test_a_worker_is_killed(
+    def test_decode_on_dask_survives_a_killed_worker(
         self,
         tmp_path: Path,
         archive: tuple[Path, dict[str, np.ndarray[Any, Any]]],
@@ -194,7 +196,7 @@ class TestDask:
         assert len(lines(out / "ledger.jsonl")) == SERIES + 1
         assert not (out / ".partial").exists()
 
-    def test_nobody_answers(self, tmp_path: Path) -> None:
+    def test_decode_without_dask_cluster_exits_with_2(self, tmp_path: Path) -> None:
         write_series(tmp_path / "in", 1)
         done = dicoxide_command(
             "decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "npy", "--dask", "tcp://127.0.0.1:9"

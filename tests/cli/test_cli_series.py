@@ -27,7 +27,7 @@ def decode(source: Path, out: Path, *more: object, code: int = 0) -> None:
 
 
 def repeated(count: int, times: list[dict[str, Any]], **attributes: Any) -> list[Dataset]:
-    """Slices of several repetitions, each with attributes of its own."""
+    """Returns slices of several repetitions, each with its own attributes."""
     return [
         image(
             10 * position + index,
@@ -56,7 +56,7 @@ def enhanced_in_time() -> list[Dataset]:
     return [enhanced(groups, shared)]
 
 
-MADE: dict[str, Callable[[], list[Dataset]]] = {
+SERIES: dict[str, Callable[[], list[Dataset]]] = {
     "plain": lambda: stack(5),
     "upside down": lambda: stack(5)[::-1],
     "a gap": lambda: stack(6)[:3] + stack(6)[4:],
@@ -73,7 +73,7 @@ MADE: dict[str, Callable[[], list[Dataset]]] = {
 
 
 def check(source: Path, out: Path) -> list[dicoxide.Volume]:
-    """What was written to `out` is what `read_series` gives; the volumes."""
+    """Checks that the outputs in `out` equal `read_series`; returns the volumes."""
     volumes = dicoxide.read_series(source)
     result = {
         tuple(sidecar["sources"]): (sidecar, path)
@@ -96,9 +96,9 @@ def check(source: Path, out: Path) -> list[dicoxide.Volume]:
     return volumes
 
 
-@pytest.mark.parametrize("name", MADE)
-def test_made_series(tmp_path: Path, name: str) -> None:
-    write_all(MADE[name](), tmp_path / "in")
+@pytest.mark.parametrize("name", SERIES)
+def test_decode_of_synthetic_series_equals_read_series(tmp_path: Path, name: str) -> None:
+    write_all(SERIES[name](), tmp_path / "in")
     decode(tmp_path / "in", tmp_path / "out", "--format", "npy")
     volumes = check(tmp_path / "in", tmp_path / "out")
     if name in ("echoes", "times", "b-values", "clock", "enhanced"):
@@ -106,14 +106,14 @@ def test_made_series(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["77654033/CT2", "98892001/CT5N"])
-def test_real_series(tmp_path: Path, name: str) -> None:
+def test_decode_of_real_series_equals_read_series(tmp_path: Path, name: str) -> None:
     decode(REAL / name, tmp_path / "out", "--format", "npy")
     assert check(REAL / name, tmp_path / "out")
 
 
 @pytest.fixture
 def four(tmp_path: Path) -> tuple[Path, list[Path], Any]:
-    """A folder of three repetitions of four slices, its files, and the volume."""
+    """Returns a folder of three repetitions of four slices, its files, and the volume."""
     datasets = repeated(4, [{"TriggerTime": 20.0 * index} for index in range(3)])
     paths = write_all(datasets, tmp_path / "in")
     (volume,) = dicoxide.read_series(tmp_path / "in")
@@ -125,7 +125,7 @@ def four(tmp_path: Path) -> tuple[Path, list[Path], Any]:
     ("name", "chunks", "shards"),
     [("whole", (1, 4, 5, 7), None), ("pieces", (1, 1, 5, 7), None), ("shards", (1, 1, 5, 7), (1, 3, 5, 7))],
 )
-def test_four_axes_in_zarr(
+def test_zarr_of_four_axes_has_chunks_and_attributes(
     tmp_path: Path,
     four: tuple[Path, list[Path], Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -152,7 +152,7 @@ def test_four_axes_in_zarr(
     assert attributes == ("TriggerTime", [0.0, 20.0, 40.0], "ms")
 
 
-def test_four_axes_in_nifti(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
+def test_nifti_of_four_axes_has_zooms_and_units(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
     nibabel = pytest.importorskip("nibabel")
     folder, _, volume = four
     decode(folder, tmp_path / "out", "--format", "nifti")
@@ -164,7 +164,7 @@ def test_four_axes_in_nifti(tmp_path: Path, four: tuple[Path, list[Path], Any]) 
     assert output.header.get_xyzt_units() == ("mm", "msec")
 
 
-def test_four_axes_in_png(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
+def test_png_of_four_axes_writes_every_slice(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
     pytest.importorskip("PIL")
     decode(four[0], tmp_path / "out", "--format", "png")
     assert len(list((tmp_path / "out" / "1.2.3.4").glob("*.png"))) == 12
@@ -172,13 +172,13 @@ def test_four_axes_in_png(tmp_path: Path, four: tuple[Path, list[Path], Any]) ->
 
 @pytest.mark.parametrize("form", ["npy", "zarr", "nifti", "png"])
 @pytest.mark.parametrize("failing", [0, 1, 2])
-def test_repetitions_that_are_not_complete_are_left_out(
+def test_decode_with_failed_slice_omits_its_repetition(
     tmp_path: Path, four: tuple[Path, list[Path], Any], form: str, failing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip({"zarr": "zarr", "npy": "numpy", "nifti": "nibabel", "png": "PIL"}[form])
     from dicoxide.bulk.runs._formats import _base, _zarr
 
-    # So that some of the repetition has been written when its last slice fails.
+    # Part of the repetition has been written when its last slice fails.
     monkeypatch.setattr(_base, "BLOCK_BYTES", 2 * 70)
     monkeypatch.setattr(_zarr, "_CHUNK_BYTES", 70)
     folder, paths, volume = four
@@ -211,7 +211,7 @@ def test_repetitions_that_are_not_complete_are_left_out(
         assert [missing["path"] for missing in sidecar["missing"]] == [str(broken)]
 
 
-def test_a_volume_without_a_complete_repetition_fails(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
+def test_decode_without_complete_repetition_fails(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:
     folder, paths, _ = four
     for broken in paths[1::4]:
         broken.write_bytes(broken.read_bytes()[:-10])
@@ -220,7 +220,7 @@ def test_a_volume_without_a_complete_repetition_fails(tmp_path: Path, four: tupl
     assert not list((tmp_path / "out").glob("1.*"))
 
 
-def test_globs_of_read_series(tmp_path: Path) -> None:
+def test_read_series_expands_glob_patterns(tmp_path: Path) -> None:
     write_all(stack(3), tmp_path / "in" / "a")
     write_all(stack(2, SeriesInstanceUID="1.2.8"), tmp_path / "in" / "b")
     assert len(dicoxide.read_series(tmp_path / "i*" / "*" / "*.dcm")) == 2
@@ -230,7 +230,7 @@ def test_globs_of_read_series(tmp_path: Path) -> None:
         dicoxide.read_series(tmp_path / "*.nothing")
 
 
-def test_directories_of_media_are_told_apart(tmp_path: Path) -> None:
+def test_read_series_skips_dicomdir_by_content(tmp_path: Path) -> None:
     shutil.copy(REAL / "DICOMDIR", tmp_path / "index")
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
     write(image(1), tmp_path / "DICOMDIR")

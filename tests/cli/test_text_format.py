@@ -45,7 +45,7 @@ def test_format_significant_keeps_three_digits(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf])
-def test_missing_and_non_finite_values_are_a_dash(value: float | None) -> None:
+def test_format_functions_of_missing_values_give_a_dash(value: float | None) -> None:
     for function in (format_bytes, format_rate, format_ratio, format_seconds, format_significant):
         assert function(value) == "–"
 

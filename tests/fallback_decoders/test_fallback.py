@@ -1,4 +1,4 @@
-"""Frames that pydicom's plugins decode for us: found here, handed on one by one, never more memory than is allowed."""
+"""Fallback to pydicom's plugins: dicoxide locates the frames, passes them on one by one, and keeps memory limits."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from support.processes import run_script
 
 
 @pytest.fixture
-def theirs(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The codestreams that a plugin of pydicom's was asked for, which reads those above."""
+def requested(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Adds a pydicom plugin for stand-in codestreams; returns the codestreams that it was called with."""
     requested: list[bytes] = []
 
     def decode(src: bytes, runner: Any) -> bytearray:
@@ -31,7 +31,7 @@ def theirs(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         return bytearray(src[head : head + runner.rows * runner.columns])
 
     for uid in (JPEG2000, JPEGBaseline8Bit, JPEGLSLossless):
-        monkeypatch.setattr(get_decoder(uid), "_available", {"theirs": decode})
+        monkeypatch.setattr(get_decoder(uid), "_available", {"other": decode})
     return requested
 
 
@@ -40,22 +40,24 @@ def series(count: int = 4, **options: Any) -> bytes:
     return to_bytes(dataset(FRAMES[:count], JPEG2000, coded=coded, **options))
 
 
-def test_each_frame_is_handed_on_alone(theirs: list[bytes]) -> None:
+def test_fallback_decoder_gets_one_frame_per_call(requested: list[bytes]) -> None:
     data = series()
     assert np.array_equal(dicoxide.decode(data), FRAMES)
-    assert [src.rstrip(b"\0") for src in theirs] == [jpeg_2000(frame).rstrip(b"\0") for frame in FRAMES]
-    theirs.clear()
+    assert [src.rstrip(b"\0") for src in requested] == [jpeg_2000(frame).rstrip(b"\0") for frame in FRAMES]
+    requested.clear()
     assert np.array_equal(dicoxide.decode(data, frames=[2, 0]), FRAMES[[2, 0]])
-    assert len(theirs) == 2
+    assert len(requested) == 2
     assert dicoxide.decode(data, frames=[]).shape == (0, 5, 7)
 
 
 @pytest.mark.parametrize("table", ["none", "basic", "extended"])
-@pytest.mark.parametrize("said", [None, 1, 3])
-def test_more_frames_than_said_are_all_given(theirs: list[bytes], table: Any, said: int | None) -> None:
-    data = series(number_of_frames=said or 1, table=table)
+@pytest.mark.parametrize("declared", [None, 1, 3])
+def test_fallback_of_more_frames_than_declared_warns_and_gives_all(
+    requested: list[bytes], table: Any, declared: int | None
+) -> None:
+    data = series(number_of_frames=declared or 1, table=table)
     for src in (data, io.BytesIO(data)):
-        with pytest.warns(NonConformantWarning, match=f"number of frames is {said or 1}, 4 frames found"):
+        with pytest.warns(NonConformantWarning, match=f"number of frames is {declared or 1}, 4 frames found"):
             assert np.array_equal(dicoxide.decode(src), FRAMES)
     image = dicoxide.open(data)
     with pytest.warns(NonConformantWarning):
@@ -73,25 +75,25 @@ def test_more_frames_than_said_are_all_given(theirs: list[bytes], table: Any, sa
         assert dicoxide.decode(data, max_bytes=FRAMES.nbytes).nbytes == FRAMES.nbytes
 
 
-def test_fewer_frames_than_said_are_an_error(theirs: list[bytes]) -> None:
+def test_fallback_of_fewer_frames_than_declared_raises_truncated(requested: list[bytes]) -> None:
     with pytest.raises(TruncatedFrameError, match="4 fragments found, 5 frames expected"):
         dicoxide.decode(series(number_of_frames=5))
     with pytest.raises(IndexError):
         dicoxide.decode(series(), frames=4)
-    assert theirs == []
+    assert requested == []
 
 
-def test_fragments_are_joined(theirs: list[bytes]) -> None:
+def test_fallback_decoder_gets_joined_fragments(requested: list[bytes]) -> None:
     ds = dataset(FRAMES[0], JPEG2000, coded=[b"\0\0"])
     whole = jpeg_2000(FRAMES[0]) + b"\0"
     ds.PixelData = item(b"") + item(b"") + item(whole[:20]) + item(whole[20:])
     assert np.array_equal(dicoxide.decode(to_bytes(ds)), FRAMES[0])
-    assert theirs == [whole]
+    assert requested == [whole]
 
 
 @pytest.mark.parametrize(("uid", "coded"), [(JPEG2000, jpeg_2000), (JPEGBaseline8Bit, jpeg), (JPEGLSLossless, jpeg)])
-def test_a_codestream_of_another_size_is_not_handed_on(theirs: list[bytes], uid: str, coded: Any) -> None:
-    # Memory would be taken for what the header says, and another image be made of it.
+def test_fallback_of_codestream_with_other_size_raises_mismatch(requested: list[bytes], uid: str, coded: Any) -> None:
+    # The other decoder would allocate the declared size and return another image.
     for rows, columns in ((65535, 65535), (7, 5), (5, 8)):
         ds = dataset(FRAMES[0], uid, coded=[coded(FRAMES[0])])
         ds.Rows, ds.Columns = rows, columns
@@ -99,10 +101,10 @@ def test_a_codestream_of_another_size_is_not_handed_on(theirs: list[bytes], uid:
             with pytest.raises(CorruptFrameError, match="codestream has 5 rows and 7 columns") as caught:
                 dicoxide.decode(src)
             assert caught.value.kind == "Mismatch"
-    assert theirs == []
+    assert requested == []
 
 
-def test_what_no_codestream_holds_is_not_handed_on(theirs: list[bytes]) -> None:
+def test_fallback_of_float_or_64_bit_data_raises_unsupported(requested: list[bytes]) -> None:
     for count, keyword in ((32, "FloatPixelData"), (64, "DoubleFloatPixelData"), (64, "PixelData")):
         ds = dataset(FRAMES[0], JPEG2000, coded=[jpeg_2000(FRAMES[0])])
         ds.BitsAllocated, ds.BitsStored, ds.HighBit = count, count, count - 1
@@ -111,29 +113,29 @@ def test_what_no_codestream_holds_is_not_handed_on(theirs: list[bytes]) -> None:
             del ds.PixelData
         with pytest.raises(UnsupportedError):
             dicoxide.decode(ds)
-    assert theirs == []
+    assert requested == []
 
 
-def test_samples_of_another_number_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"theirs": lambda src, runner: bytearray(20)})
+def test_fallback_result_of_wrong_size_raises_fallback_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"other": lambda src, runner: bytearray(20)})
     with pytest.raises(dicoxide.DecodeError) as caught:
         dicoxide.decode(series(1))
     assert caught.value.kind == "Fallback"
     assert caught.value.frame_index == 0
 
 
-def test_memory_that_their_decoders_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fallback_decoder_memory_error_raises_decode_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(src: bytes, runner: Any) -> bytearray:
         raise MemoryError
 
-    monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"theirs": decode})
-    # pydicom tells of it as of any failure of a plugin's.
+    monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"other": decode})
+    # pydicom reports it like any other failure of a plugin.
     with pytest.raises(dicoxide.DecodeError):
         dicoxide.decode(series(1))
 
 
-def test_native_samples_without_a_type_here() -> None:
-    # Bits of three samples: pydicom decodes them, we do not.
+def test_fallback_of_packed_colour_bits_decodes() -> None:
+    # Packed bits with three samples per pixel: pydicom decodes them, dicoxide does not.
     bits = RNG.integers(0, 2, (4, 5, 8, 3), np.uint8)
     ds = dataset(FRAMES[0], ExplicitVRLittleEndian)
     ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PlanarConfiguration = 5, 8, 3, 0
@@ -158,7 +160,7 @@ def test_native_samples_without_a_type_here() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS as on Linux")
-def test_volumes_take_no_memory_for_claims(tmp_path: Path) -> None:
+def test_read_series_with_huge_declared_size_allocates_little(tmp_path: Path) -> None:
     files = {"native.dcm": to_bytes(dataset(FRAMES[0])), "j2k.dcm": series(1)}
     ds = dataset(FRAMES[0])
     ds.Rows = ds.Columns = 65535

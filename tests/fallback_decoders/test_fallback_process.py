@@ -1,4 +1,4 @@
-"""Decoders that end their process: what they are asked in ends, and nothing else."""
+"""Fallback decoders that may crash run in a process of their own, which is the only one to end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GDCM = (STAND_INS / "fallback" / "gdcm.py").read_text()
 
 @pytest.fixture(autouse=True)
 def gdcm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """A gdcm that other processes import; this one never does."""
+    """Provides a stand-in gdcm for child processes; this process never imports it."""
     (tmp_path / "gdcm.py").write_text(GDCM)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"gdcm": None})
@@ -50,7 +50,7 @@ def pids() -> set[int]:
     return {process._process.pid for process in isolated_process._alive}
 
 
-def test_frames_come_from_one_process() -> None:
+def test_process_decodes_several_frames() -> None:
     data = file(*FRAMES)
     assert np.array_equal(dicoxide.decode(data), FRAMES)
     [first] = pids()
@@ -58,7 +58,7 @@ def test_frames_come_from_one_process() -> None:
     assert pids() == {first}
 
 
-def test_what_ends_its_process_is_an_error() -> None:
+def test_process_that_aborts_raises_decode_error() -> None:
     data = file(b"abort", FRAMES[0], b"abort", b"abort")
     with pytest.raises(dicoxide.DecodeError, match="gdcm: the process was ended by SIGABRT") as caught:
         dicoxide.decode(data, frames=0)
@@ -73,7 +73,7 @@ def test_what_ends_its_process_is_an_error() -> None:
     assert np.array_equal(decoded[1][1], FRAMES[2])
 
 
-def test_what_it_says_is_told() -> None:
+def test_process_errors_and_warnings_are_reported() -> None:
     with pytest.raises(dicoxide.DecodeError, match=r"pydicom's decoders failed: gdcm: no such thing$"):
         dicoxide.decode(file(b"raise"))
     with pytest.raises(dicoxide.DecodeError, match="gdcm: "):
@@ -84,7 +84,7 @@ def test_what_it_says_is_told() -> None:
     assert pids() == first
 
 
-def test_it_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_decoder_is_tried_last(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(src: bytes, runner: Any) -> bytearray:
         raise ValueError("not mine")
 
@@ -96,7 +96,7 @@ def test_it_is_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
         dicoxide.decode(file(b"raise"))
 
 
-def test_an_interrupt_ends_it() -> None:
+def test_process_is_ended_by_an_interrupt() -> None:
     assert np.array_equal(dicoxide.decode(file(FRAMES[0])), FRAMES[0])
     [process] = isolated_process._alive
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
@@ -110,7 +110,7 @@ def test_an_interrupt_ends_it() -> None:
     assert np.array_equal(dicoxide.decode(file(FRAMES[1])), FRAMES[1])
 
 
-def test_one_that_was_ended_by_others_is_started_anew() -> None:
+def test_process_that_was_killed_is_restarted() -> None:
     for index in range(2):
         assert np.array_equal(dicoxide.decode(file(FRAMES[index])), FRAMES[index])
         [process] = isolated_process._alive
@@ -119,7 +119,7 @@ def test_one_that_was_ended_by_others_is_started_anew() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="frames are decoded in a child on Linux")
-def test_a_child_that_was_ended_while_nobody_asked_it_is_made_anew() -> None:
+def test_worker_killed_while_idle_is_replaced() -> None:
     for index in range(3):
         assert np.array_equal(dicoxide.decode(file(FRAMES[index])), FRAMES[index])
         [process] = isolated_process._alive
@@ -131,7 +131,7 @@ def test_a_child_that_was_ended_while_nobody_asked_it_is_made_anew() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="frames are decoded in a child on Linux")
-def test_an_answer_that_is_cut_short_gives_no_samples() -> None:
+def test_worker_killed_during_its_answer_raises_decode_error() -> None:
     frame = np.random.default_rng(3).integers(0, 256, (1200, 1000), np.uint8)
     frame[0, 2] = 7
     data = to_bytes(dataset(frame, JPEG2000, coded=[jpeg_2000(frame)]))
@@ -141,7 +141,7 @@ def test_an_answer_that_is_cut_short_gives_no_samples() -> None:
     with pytest.MonkeyPatch.context() as patch:
 
         def late(*given: Any) -> None:
-            # More than a socket holds is on its way.
+            # The answer is larger than the buffer of a socket.
             os.kill(child, signal.SIGKILL)
             receive_into(*given)
 
@@ -155,8 +155,8 @@ def test_an_answer_that_is_cut_short_gives_no_samples() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="frames are decoded in a child on Linux")
 @pytest.mark.parametrize("how", ["kill", "oom"])
-def test_a_child_that_is_killed_takes_no_other_frame_with_it(how: str) -> None:
-    # The next frame has a child of its own, and that a socket of its own.
+def test_worker_killed_fails_only_its_frame(how: str) -> None:
+    # The next frame gets a new worker with a new socket.
     data = file(FRAMES[0], b"sleep" if how == "kill" else b"memory", FRAMES[2])
     assert np.array_equal(dicoxide.decode(data, frames=0), FRAMES[0])
     [process] = isolated_process._alive
@@ -175,8 +175,8 @@ def children(process: Any) -> list[int]:
     return [pid for pid, stat in stats.items() if stat and int(stat[1]) == process._process.pid]
 
 
-def test_an_exception_of_a_signal_ends_it() -> None:
-    # Its kinds are those of sockets too.
+def test_process_is_ended_by_an_exception_of_a_signal_handler() -> None:
+    # Sockets raise exceptions of the same class.
     data = file(FRAMES[0], b"sleep")
     dicoxide.decode(data, frames=0)
 
@@ -195,7 +195,7 @@ def test_an_exception_of_a_signal_ends_it() -> None:
     assert np.array_equal(dicoxide.decode(data, frames=0), FRAMES[0])
 
 
-def test_a_lock_that_an_interrupt_left_held_does_not_hang_it() -> None:
+def test_stop_with_a_held_lock_does_not_hang() -> None:
     dicoxide.decode(file(FRAMES[0]))
     [process] = isolated_process._alive
     with process._process._waitpid_lock, pytest.MonkeyPatch.context() as patch:  # type: ignore[attr-defined]
@@ -206,7 +206,7 @@ def test_a_lock_that_an_interrupt_left_held_does_not_hang_it() -> None:
 
 
 @pytest.mark.parametrize("noise", ["at import", "much", "odd path"])
-def test_what_decoders_print_and_where_they_lie_does_no_harm(
+def test_process_tolerates_printed_output_and_odd_paths(
     noise: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if noise == "odd path":
@@ -220,7 +220,7 @@ def test_what_decoders_print_and_where_they_lie_does_no_harm(
     assert np.array_equal(dicoxide.decode(file(*FRAMES)), FRAMES)
 
 
-def test_many_warnings_are_cut() -> None:
+def test_process_limits_warnings_and_message_length() -> None:
     with pytest.warns(UserWarning, match="^é+$") as caught:
         assert dicoxide.decode(file(b"verbose")).tobytes() == b"verbose".ljust(35)
     assert len(caught) == 20
@@ -229,9 +229,9 @@ def test_many_warnings_are_cut() -> None:
     assert len(str(failed.value)) < 2500
 
 
-def test_threads_have_processes_of_their_own() -> None:
+def test_each_thread_has_its_own_process() -> None:
     frames = np.random.default_rng(5).integers(0, 256, (4, 12, 5, 7), np.uint8)
-    # Where pydicom finds the bits of a sample (T.800 A.5.1).
+    # The byte where pydicom finds the precision (T.800 A.5.1).
     frames[..., 0, 2] = 7
     failed: list[int] = []
 
@@ -252,7 +252,7 @@ def test_threads_have_processes_of_their_own() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_fork_has_processes_of_its_own() -> None:
+def test_fork_starts_its_own_process() -> None:
     data = file(*FRAMES)
     assert np.array_equal(dicoxide.decode(data), FRAMES)
     before = pids()
@@ -270,7 +270,7 @@ def test_a_fork_has_processes_of_its_own() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="processes as Linux shows them")
 @pytest.mark.parametrize("state", ["idle", "busy"])
 @pytest.mark.parametrize("end", ["_exit", "exit", "kill", "abort"])
-def test_none_is_left_behind(end: str, state: str, tmp_path: Path) -> None:
+def test_process_ends_with_its_parent(end: str, state: str, tmp_path: Path) -> None:
     (tmp_path / "image.dcm").write_bytes(file(FRAMES[0], b"sleep"))
     command = script("end_with_fallback_process", tmp_path / "image.dcm", state, end, options=["-W", "error"])
     done = run(command, env=environment(tmp_path))
@@ -281,7 +281,7 @@ def test_none_is_left_behind(end: str, state: str, tmp_path: Path) -> None:
     waited = threading.Event()
     for _ in range(500):
         groups = [stat.rpartition(")")[2].split()[:3] for stat in map(_stat, Path("/proc").glob("[0-9]*")) if stat]
-        # Its own and its child's; who has to reap it may be slow.
+        # The process and its worker share a group; zombies may not be reaped yet.
         if not [state for state, _, group in groups if int(group) == pid and state != "Z"]:
             return
         waited.wait(0.02)
@@ -295,7 +295,7 @@ def _stat(process: Path) -> str:
         return ""
 
 
-def test_where_none_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_cannot_start_raises_decode_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(sys, "frozen", True, raising=False)
         assert dicoxide.capabilities()[JPEG2000].decoder is None
@@ -308,7 +308,7 @@ def test_where_none_can_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             with pytest.raises(dicoxide.DecodeError, match="gdcm: no process could be started"):
                 dicoxide.decode(file(FRAMES[0]))
     with monkeypatch.context() as patch:
-        # One that never says anything.
+        # A process that never answers.
         patch.setattr(isolated_process, "_interpreter", lambda: sys.executable)
         patch.setattr(isolated_process, "_START_SECONDS", 0.3)
         (tmp_path / "silent.py").write_text("import time; time.sleep(60)")

@@ -24,9 +24,9 @@ from support.numpy_frames import (
 
 
 class TestEncapsulated:
-    """PS3.5 A.4: tables that are right, wrong or absent."""
+    """PS3.5 A.4: offset tables that are correct, wrong or absent."""
 
-    # No-ops make them long enough to be cut in pieces whose first has the whole header.
+    # No-ops make frames long enough to be split into fragments, the first with the whole RLE header.
     FRAMES = tuple(rle_frame(b"\x80" * 600 + bytes([0xFD, byte])) for byte in (1, 2, 3))
 
     def open(self, coded: encapsulate.Encapsulated, declared: int | None = 3) -> _numpy_backend.Frames:
@@ -35,7 +35,7 @@ class TestEncapsulated:
     @pytest.mark.parametrize("fragments", [1, 2, 5])
     @pytest.mark.parametrize("table", ["none", "basic", "wrong"])
     @pytest.mark.parametrize("delimiter", [False, True])
-    def test_tables(self, table: str, fragments: int, delimiter: bool) -> None:
+    def test_offset_table_of_any_kind_locates_frames(self, table: str, fragments: int, delimiter: bool) -> None:
         coded = encapsulate.encapsulate(list(self.FRAMES), table=table, fragments=fragments, delimiter=delimiter)
         opened = self.open(coded)
         out, notes = decode(opened, "u1", 4, [2, 0, 1])
@@ -45,7 +45,7 @@ class TestEncapsulated:
         assert notes == ([(None, what, "PS3.5 A.4", 8)] if table == "wrong" else [])
         assert opened.deviations() == []
 
-    def test_the_extended_table_comes_first(self) -> None:
+    def test_extended_offset_table_takes_precedence(self) -> None:
         odd = [*self.FRAMES[:2], self.FRAMES[2] + b"\x80"]
         coded = encapsulate.encapsulate(odd, table="extended")
         opened = self.open(coded)
@@ -57,7 +57,7 @@ class TestEncapsulated:
         what = "extended offset table does not match the items, ignored"
         assert opened.deviations() == [(None, what, "PS3.3 C.7.6.3.1.8", None)]
 
-    def test_a_frame_that_is_cut_does_not_spoil_the_others(self) -> None:
+    def test_cut_frame_does_not_affect_others(self) -> None:
         coded = encapsulate.encapsulate(list(self.FRAMES), table="basic")
         opened = frames(RLELossless, coded.value[:-3], number_of_frames=3)
         assert decode(opened, "u1", 4, [0, 1])[0].tolist() == [[1] * 4, [2] * 4]
@@ -65,7 +65,7 @@ class TestEncapsulated:
             decode(opened, "u1", 4)
         assert (error.value.frame_index, error.value.offset) == (2, len(coded.value) - 3)
 
-    def test_a_table_that_turns_out_wrong_late_is_noted_then(self) -> None:
+    def test_wrong_offset_is_reported_when_its_frame_is_read(self) -> None:
         value = bytearray(encapsulate.encapsulate(list(self.FRAMES), table="basic").value)
         value[12:16] = struct.pack("<L", 2)
         opened = frames(RLELossless, bytes(value), number_of_frames=3)
@@ -89,19 +89,19 @@ class TestEncapsulated:
         assert all(opened.frame_bytes(index) == (self.FRAMES[0], 0) for index in range(2, count))
         assert len(reads) < 10 * count
 
-    def test_more_frames_than_declared(self) -> None:
+    def test_more_frames_than_declared_is_a_deviation(self) -> None:
         opened = self.open(encapsulate.encapsulate(list(self.FRAMES)), declared=1)
         assert len(opened) == 3
         assert opened.deviations() == [(None, "number of frames is 1, 3 frames found", "PS3.3 C.7.6.6", None)]
 
     @pytest.mark.parametrize("empty", [1, 2])
-    def test_empty_fragments_make_no_frame(self, empty: int) -> None:
+    def test_empty_fragments_are_not_frames(self, empty: int) -> None:
         value = encapsulate.item(b"") * (1 + empty) + encapsulate.item(self.FRAMES[0])
         opened = frames(RLELossless, value, MONO_8)
         assert len(opened) == 1
         assert opened.frame_bytes(0)[0] == self.FRAMES[0]
 
-    def test_frames_that_cannot_be_told_apart(self) -> None:
+    def test_fragments_without_recognisable_starts_raise(self) -> None:
         pieces = [encapsulate.item(b"ab")] * 3
         with pytest.raises(CorruptFrameError, match="only 1 frame starts recognised"):
             frames(RLELossless, encapsulate.item(b"") + b"".join(pieces), number_of_frames=2)
@@ -125,12 +125,12 @@ class TestEncapsulated:
             (encapsulate.item(b""), "Truncated", 8, "0 fragments found, 1 frames expected"),
         ],
     )
-    def test_broken_items(self, value: bytes, kind: str, offset: int, text: str) -> None:
+    def test_invalid_items_raise_with_the_offset(self, value: bytes, kind: str, offset: int, text: str) -> None:
         with pytest.raises(CorruptFrameError) as error:
             frames(RLELossless, value)
         assert facts(error) == (kind, offset)
         assert str(error.value).startswith(text)
 
-    def test_zeros_after_the_last_item_are_padding(self) -> None:
+    def test_zero_bytes_after_the_last_item_are_padding(self) -> None:
         value = encapsulate.encapsulate([self.FRAMES[0]]).value
         assert len(frames(RLELossless, value + b"\0")) == 1

@@ -38,12 +38,12 @@ def open_case(case: image_cases.Case) -> _numpy_backend.Frames:
     return open_frames(_numpy_backend, **arguments)
 
 
-class TestWhatEncodersMake:
-    """Encoders and the decoder have nothing in common but the standard."""
+class TestEncodedImages:
+    """Images of the test encoders, which share no code with the decoder."""
 
     @examples(300)
     @given(image_cases.images(), st.randoms())
-    def test_every_image_comes_back(self, case: image_cases.Case, rng: random.Random) -> None:
+    def test_encoded_images_round_trip(self, case: image_cases.Case, rng: random.Random) -> None:
         opened = open_case(case)
         count, samples = len(case.values), case.values[0].size
         assert len(opened) == count
@@ -57,7 +57,7 @@ class TestWhatEncodersMake:
 
     @examples(60)
     @given(image_cases.images(pydicom=True, kinds="uif"))
-    def test_pydicom_agrees(self, case: image_cases.Case) -> None:
+    def test_encoded_images_equal_pydicom(self, case: image_cases.Case) -> None:
         if case.options["transfer_syntax"] == dataset.ENCAPSULATED_UNCOMPRESSED:
             return
         case.options["table"] = case.options.get("table", "none").replace("wrong", "none")
@@ -67,9 +67,7 @@ class TestWhatEncodersMake:
 
     @examples(300)
     @given(image_cases.images(kinds="uib"), st.data())
-    def test_what_is_cut_or_changed_is_an_error_of_ours_or_decodes(
-        self, case: image_cases.Case, data: st.DataObject
-    ) -> None:
+    def test_mutated_values_decode_or_raise_corrupt_frame(self, case: image_cases.Case, data: st.DataObject) -> None:
         arguments = dataset.frames_of(case.dataset)
         value = bytearray(arguments.pop("value"))
         del value[data.draw(st.integers(0, len(value))) :]
@@ -85,7 +83,7 @@ class TestWhatEncodersMake:
 
     @examples(60)
     @given(image_cases.images(kinds="uib"))
-    def test_every_prefix_of_a_value_is_short(self, case: image_cases.Case) -> None:
+    def test_every_prefix_raises_corrupt_frame_or_is_complete(self, case: image_cases.Case) -> None:
         arguments = dataset.frames_of(case.dataset)
         value, syntax = arguments.pop("value"), arguments.pop("transfer_syntax")
         for end in range(0, len(value), max(1, len(value) // 50)):
@@ -101,27 +99,27 @@ class TestWhatEncodersMake:
 class TestNative:
     """PS3.5 8.1.1, 8.2 and 7.3, byte by byte."""
 
-    def test_byte_order(self) -> None:
+    def test_native_samples_follow_the_byte_order(self) -> None:
         value = bytes.fromhex("0100 0201 ff7f 0080")
         assert one(ExplicitVRLittleEndian, value, "u2", MONO_16) == [0x0001, 0x0102, 0x7FFF, 0x8000]
         assert one(ExplicitVRBigEndian, value, "u2", MONO_16) == [0x0100, 0x0201, 0xFF7F, 0x0080]
         assert one(ImplicitVRLittleEndian, value, "i2", MONO_16, pixel_representation=1)[2:] == [32767, -32768]
 
     @pytest.mark.parametrize(("high_bit", "unsigned", "signed"), [(3, 0b0110, 6), (5, 0b1001, -7), (7, 0b1010, -6)])
-    def test_stored_bits(self, high_bit: int, unsigned: int, signed: int) -> None:
+    def test_native_stored_bits_end_at_high_bit(self, high_bit: int, unsigned: int, signed: int) -> None:
         # 0b1010_0110 with Bits Stored 4: bits 3..0, 5..2 and 7..4 of it.
         value = bytes([0b1010_0110] * 4)
         attributes = MONO_8 | {"bits_stored": 4, "high_bit": high_bit}
         assert one(ExplicitVRLittleEndian, value, "u1", attributes) == [unsigned] * 4
         assert one(ExplicitVRLittleEndian, value, "i1", attributes, pixel_representation=1) == [signed] * 4
 
-    def test_planes(self) -> None:
+    def test_native_planes_are_interleaved(self) -> None:
         value = bytes(range(12))
         assert one(ExplicitVRLittleEndian, value, "u1", RGB_8) == list(range(12))
         planar = one(ExplicitVRLittleEndian, value, "u1", RGB_8, planar_configuration=1)
         assert planar == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]
 
-    def test_half_resolution_colour(self) -> None:
+    def test_native_ybr_full_422_expands(self) -> None:
         attributes = RGB_8 | {"photometric_interpretation": "YBR_FULL_422 "}
         result = one(ExplicitVRLittleEndian, bytes([10, 11, 1, 2, 12, 13, 3, 4]), "u1", attributes)
         assert result == [10, 1, 2, 11, 1, 2, 12, 3, 4, 13, 3, 4]
@@ -131,14 +129,14 @@ class TestNative:
         with pytest.raises(UnsupportedError, match="odd number of pixels"):
             one(ExplicitVRLittleEndian, bytes(2), "u1", attributes, rows=1, columns=1)
 
-    def test_packed_bits(self) -> None:
+    def test_native_packed_bits_continue_across_frames(self) -> None:
         attributes = MONO_8 | {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0, "rows": 1, "columns": 3}
         opened = frames(ExplicitVRLittleEndian, bytes([0b1101_0001, 0b0000_0001]), attributes, number_of_frames=3)
         assert decode(opened, "u1", 3)[0].tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 1]]
         assert opened.frame_bytes(2) == (bytes([0b1101_0001, 1]), 6)
         assert opened.deviations() == []
 
-    def test_words_in_big_endian(self) -> None:
+    def test_native_big_endian_words_are_swapped(self) -> None:
         attributes = MONO_8 | {"rows": 1, "columns": 3}
         value = bytes([2, 1, 4, 3, 6, 5])
         opened = frames(ExplicitVRBigEndian, value, attributes, number_of_frames=2, word_swapped=True)
@@ -148,7 +146,7 @@ class TestNative:
     @pytest.mark.parametrize(
         ("dtype", "bits", "keyword"), [("f4", 32, "FloatPixelData"), ("f8", 64, "DoubleFloatPixelData")]
     )
-    def test_floats_keep_every_bit(self, syntax: str, dtype: str, bits: int, keyword: str) -> None:
+    def test_native_floats_keep_every_bit(self, syntax: str, dtype: str, bits: int, keyword: str) -> None:
         values = np.array([0.1, -0.0, np.inf, np.nan], dtype)
         attributes = MONO_8 | {"bits_allocated": bits, "pixel_keyword": keyword}
         value = native.encode(values.reshape(1, 2, 2, 1), bits, big_endian=syntax == ExplicitVRBigEndian)
@@ -165,12 +163,14 @@ class TestNative:
             (4, 1, 1, None),
         ],
     )
-    def test_number_of_frames(self, length: int, declared: int | None, count: int, note: str | None) -> None:
+    def test_native_frame_count_follows_the_value_length(
+        self, length: int, declared: int | None, count: int, note: str | None
+    ) -> None:
         opened = frames(ExplicitVRLittleEndian, bytes(length), number_of_frames=declared)
         assert len(opened) == count
         assert ([what for _, what, _, _ in opened.deviations()] or [None])[0] == note
 
-    def test_odd_length_is_noted_and_too_short_is_truncated(self) -> None:
+    def test_native_value_of_odd_or_short_length(self) -> None:
         opened = frames(ExplicitVRLittleEndian, bytes(3), rows=1, columns=3)
         what = "the value has odd length: its trailing pad byte is missing"
         assert opened.deviations() == [(None, what, "PS3.5 7.1.1", None)]
@@ -199,7 +199,7 @@ class TestAttributes:
             ({"high_bit": 8}, "high bit 8 found"),
         ],
     )
-    def test_no_image_has_them(self, changed: dict[str, int], text: str) -> None:
+    def test_invalid_attributes_raise_malformed(self, changed: dict[str, int], text: str) -> None:
         with pytest.raises(CorruptFrameError) as error:
             frames(ExplicitVRLittleEndian, bytes(64), **changed)
         assert str(error.value).startswith(text)
@@ -212,15 +212,15 @@ class TestAttributes:
             {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0, "samples_per_pixel": 3},
         ],
     )
-    def test_no_array_holds_them(self, changed: dict[str, int]) -> None:
+    def test_attributes_without_dtype_raise_unsupported(self, changed: dict[str, int]) -> None:
         with pytest.raises(UnsupportedError):
             frames(ExplicitVRLittleEndian, bytes(64), **changed)
 
-    def test_frame_info_of_floats_of_16_bits_is_unsupported(self) -> None:
+    def test_frame_info_of_16_bit_floats_raises_unsupported(self) -> None:
         with pytest.raises(UnsupportedError):
             FrameInfo(**MONO_8 | {"bits_allocated": 16, "is_float": True})
 
-    def test_transfer_syntaxes(self) -> None:
+    def test_transfer_syntax_table_agrees_with_pydicom(self) -> None:
         table = _numpy_backend.transfer_syntaxes()
         assert len({uid for uid, _, _ in table}) == len(table) > 50
         for uid, keyword, codec in table:
@@ -241,7 +241,7 @@ class TestAttributes:
 class TestFunctions:
     """Packed bits and rescale on arrays."""
 
-    def test_bits(self) -> None:
+    def test_bit_functions_use_the_least_significant_bit_first(self) -> None:
         out = np.zeros((2, 3), np.uint8)
         _numpy_backend.unpack_bits_into(bytes([0b1001_0110, 0b1]), 3, out)
         assert out.tolist() == [[0, 1, 0], [0, 1, 1]]
@@ -251,7 +251,7 @@ class TestFunctions:
 
     @examples(60)
     @given(st.lists(st.integers(0, 1)), st.integers(0, 20))
-    def test_bits_there_and_back(self, bits: list[int], offset_bits: int) -> None:
+    def test_bit_functions_round_trip(self, bits: list[int], offset_bits: int) -> None:
         src = native.pack([1] * offset_bits + bits)
         out = np.empty(len(bits), np.uint8)
         _numpy_backend.unpack_bits_into(src, offset_bits, out)
@@ -260,7 +260,7 @@ class TestFunctions:
         _numpy_backend.pack_bits_into(out, packed)
         assert packed.tobytes() == native.pack(bits)
 
-    def test_lengths(self) -> None:
+    def test_functions_with_wrong_lengths_raise(self) -> None:
         with pytest.raises(TruncatedFrameError, match="8 bits found from bit 8 on, 9 expected"):
             _numpy_backend.unpack_bits_into(bytes(2), 8, np.zeros(9, np.uint8))
         with pytest.raises(ValueError, match="bit offset -1"):
@@ -272,7 +272,7 @@ class TestFunctions:
         with pytest.raises(ValueError, match="4 expected"):
             _numpy_backend.rescale_into(np.zeros(4), 1.0, 0.0, np.zeros(3))
 
-    def test_rescale_overflows_floats_quietly(self) -> None:
+    def test_rescale_overflow_gives_infinity(self) -> None:
         out = np.empty(2, np.float32)
         _numpy_backend.rescale_into(np.array([1, 2], np.uint8), 1e300, 0.0, out)
         assert out.tolist() == [np.inf] * 2
@@ -293,7 +293,7 @@ class TestFunctions:
             (0, 1.0, np.inf, "u8", None),
         ],
     )
-    def test_integers_are_exact_or_refused(
+    def test_rescale_to_integers_is_exact_or_raises(
         self, value: int, slope: float, intercept: float, dtype: str, expected: int | None
     ) -> None:
         src, out = np.array([0, value], np.uint64)[1:], np.empty(1, dtype)

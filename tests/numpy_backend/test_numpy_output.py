@@ -26,11 +26,11 @@ from support.numpy_frames import (
 
 
 class TestOutput:
-    """What the caller asks for, and what it may be written to."""
+    """Output arrays and conversions."""
 
     VALUE = bytes([1, 2, 3, 254])
 
-    def test_wider_integers_take_the_values(self) -> None:
+    def test_decode_into_wider_integers_keeps_values(self) -> None:
         opened = frames(ExplicitVRLittleEndian, self.VALUE)
         for dtype in ("u1", "i2", "u2", "i4", "u4", "i8", "u8"):
             assert decode(opened, dtype, 4)[0].tolist() == [[1, 2, 3, 254]]
@@ -39,17 +39,17 @@ class TestOutput:
             assert decode(signed, dtype, 4)[0].tolist() == [[1, 2, 3, -2]]
 
     @pytest.mark.parametrize("dtype", ["i1", "f4", "f8", "f2", "?", ">u2", "c8", "O"])
-    def test_other_types_are_refused(self, dtype: str) -> None:
+    def test_decode_into_other_dtypes_raises_value_error(self, dtype: str) -> None:
         opened = frames(ExplicitVRLittleEndian, self.VALUE)
         with pytest.raises(ValueError) as error:
             opened.decode_into(np.zeros(4, dtype), [0])
         assert not isinstance(error.value, DecodeError)
 
-    def test_a_sign_is_not_dropped(self) -> None:
+    def test_decode_of_signed_into_unsigned_raises_value_error(self) -> None:
         with pytest.raises(ValueError, match="cannot hold"):
             decode(frames(ExplicitVRLittleEndian, self.VALUE, pixel_representation=1), "u2", 4)
 
-    def test_memory(self) -> None:
+    def test_decode_into_unsuitable_memory_raises(self) -> None:
         opened = frames(ExplicitVRLittleEndian, self.VALUE)
         with pytest.raises(ValueError, match="3 samples"):
             opened.decode_into(np.zeros(3, np.uint8), [0])
@@ -66,7 +66,7 @@ class TestOutput:
         with pytest.raises(ValueError, match="frame index 1 is out of range for 1 frames"):
             opened.frame_bytes(1)
 
-    def test_rescale(self) -> None:
+    def test_decode_with_rescale_is_exact_or_raises(self) -> None:
         opened = frames(ExplicitVRLittleEndian, self.VALUE * 2, number_of_frames=2)
         out, _ = decode(opened, "f4", 4, rescales=[(0.1, -3.0)])
         expected = (np.array([1, 2, 3, 254], np.float64) * 0.1 - 3.0).astype(np.float32)
@@ -80,7 +80,7 @@ class TestOutput:
         with pytest.raises(ValueError, match="more than one sample"):
             decode(frames(ExplicitVRLittleEndian, bytes(12), RGB_8), "f4", 12, rescales=[(1.0, 0.0)])
 
-    def test_colour(self) -> None:
+    def test_decode_to_rgb_equals_pydicom(self) -> None:
         rng = np.random.default_rng(0)
         attributes = RGB_8 | {"rows": 100, "columns": 100, "photometric_interpretation": "YBR_FULL"}
         pixels = rng.integers(0, 256, (100, 100, 3), np.uint8)
@@ -95,7 +95,7 @@ class TestOutput:
         opened = frames(ExplicitVRLittleEndian, self.VALUE)
         assert np.array_equal(decode(opened, "u1", 4, to_rgb=True)[0], decode(opened, "u1", 4)[0])
 
-    def test_colour_by_hand(self) -> None:
+    def test_decode_to_rgb_of_known_values(self) -> None:
         attributes = RGB_8 | {"rows": 1, "columns": 6, "photometric_interpretation": "YBR_FULL"}
         pixels = bytes([0, 128, 128, 255, 128, 128, 100, 128, 228, 100, 228, 128, 250, 250, 250, 19, 78, 178])
         out, _ = decode(frames(ExplicitVRLittleEndian, pixels, attributes), "u1", 18, to_rgb=True)
@@ -105,7 +105,7 @@ class TestOutput:
         # The tie that float32 with fused multiply and add rounds down: 19 + 17.2068 - 35.7068 = 0.5.
         assert rows[5] == [89, 0, 0]
 
-    def test_limit(self) -> None:
+    def test_decode_over_max_bytes_raises_limit_error(self) -> None:
         coded = encapsulate.encapsulate([bytes(200)], fragments=2)
         opened = frames(dataset.ENCAPSULATED_UNCOMPRESSED, coded.value, rows=10, columns=20)
         decode(opened, "u1", 200, max_bytes=400)
@@ -113,14 +113,14 @@ class TestOutput:
             decode(opened, "u1", 200, max_bytes=399)
         assert facts(error) == ("LimitExceeded", None)
 
-    def test_the_notes_are_those_of_the_first_frame_that_has_any(self) -> None:
+    def test_decode_reports_deviations_of_the_first_deviating_frame(self) -> None:
         good, long = rle_frame(b"\xfd\1"), rle_frame(b"\xfc\1")
         opened = frames(RLELossless, encapsulate.encapsulate([good, long, long]).value, number_of_frames=3)
         assert decode(opened, "u1", 4, [0, 2, 1])[1] == [
             (2, "run of segment 1 passes the end of its plane by 1", "PS3.5 Annex G.3", 64)
         ]
 
-    def test_short_frames_are_refused_before_their_samples_are_allocated(self) -> None:
+    def test_check_of_short_frames_raises_truncated(self) -> None:
         with pytest.raises(TruncatedFrameError, match="frame has 3 bytes, at least 4 expected"):
             frames(ExplicitVRLittleEndian, bytes(3), whole=True).check([0])
         attributes = MONO_16 | {"rows": 65, "columns": 2}

@@ -33,24 +33,24 @@ from support.numpy_frames import (
 class TestRle:
     """PS3.5 Annex G, byte by byte."""
 
-    def test_runs(self) -> None:
+    def test_runs_decode(self) -> None:
         assert one(RLELossless, rle_frame(bytes([3, 1, 2, 3, 4])), "u1") == [1, 2, 3, 4]
         assert one(RLELossless, rle_frame(bytes([0xFD, 9])), "u1") == [9] * 4
         assert one(RLELossless, rle_frame(bytes([0x80, 0, 7, 0x80, 0xFE, 9])), "u1") == [7, 9, 9, 9]
 
-    def test_the_longest_runs(self) -> None:
+    def test_longest_runs_decode(self) -> None:
         attributes = MONO_8 | {"rows": 1, "columns": 256}
         segment = bytes([127, *range(128), 0x81, 5, 0])
         assert one(RLELossless, rle_frame(segment), "u1", attributes) == [*range(128), *[5] * 128]
 
-    def test_the_most_significant_byte_comes_first(self) -> None:
+    def test_segments_have_the_most_significant_byte_first(self) -> None:
         high, low = bytes([0xFD, 0x12]), bytes([3, 1, 2, 3, 4, 0])
         assert one(RLELossless, rle_frame(high, low), "u2", MONO_16) == [0x1201, 0x1202, 0x1203, 0x1204]
         opened = frames(RLELossless, rle_frame(low, high), MONO_16, whole=True)
         out, _ = decode(opened, "u2", 4, segment_byte_order="little")
         assert out.tolist() == [[0x1201, 0x1202, 0x1203, 0x1204]]
 
-    def test_samples_come_one_after_the_other(self) -> None:
+    def test_segments_are_ordered_by_sample(self) -> None:
         planes = [bytes([0xFD, colour]) for colour in (1, 2, 3)]
         assert one(RLELossless, rle_frame(*planes), "u1", RGB_8) == [1, 2, 3] * 4
         planes = [bytes([0xFD, byte]) for byte in range(1, 7)]
@@ -58,20 +58,20 @@ class TestRle:
         assert one(RLELossless, rle_frame(*planes), "u2", attributes) == [0x0102, 0x0304, 0x0506] * 4
 
     @pytest.mark.parametrize("bits", [32, 64])
-    def test_wide_samples(self, bits: int) -> None:
+    def test_wide_samples_decode(self, bits: int) -> None:
         attributes = MONO_8 | {"bits_allocated": bits, "bits_stored": bits, "high_bit": bits - 1}
         planes = [bytes([0xFD, byte]) for byte in range(1, bits // 8 + 1)]
         expected = int.from_bytes(range(1, bits // 8 + 1), "big")
         assert one(RLELossless, rle_frame(*planes), f"u{bits // 8}", attributes) == [expected] * 4
 
-    def test_packed_bits_are_one_segment(self) -> None:
+    def test_packed_bits_have_one_segment(self) -> None:
         attributes = MONO_8 | {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0, "rows": 3, "columns": 3}
         frame = rle_frame(bytes([1, 0b1000_0101, 0b1, 0]))
         assert one(RLELossless, frame, "u1", attributes) == [1, 0, 1, 0, 0, 0, 0, 1, 1]
 
     @examples(60)
     @given(st.sampled_from(sorted(rle.STYLES)), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2**32))
-    def test_every_manner_of_encoding(self, style: str, no_ops: bool, pad: bool, little: bool, seed: int) -> None:
+    def test_any_encoding_style_decodes(self, style: str, no_ops: bool, pad: bool, little: bool, seed: int) -> None:
         rng = np.random.default_rng(seed)
         shape = (int(rng.integers(1, 20)), int(rng.integers(1, 20)), 3)
         values = dataset.random_values(rng, shape, 32, "i4")
@@ -98,7 +98,7 @@ class TestRle:
             (rle_frame(b"\3\1\2"), "Truncated", 67, "literal run of 4 bytes passes the end of segment 1 after 2"),
         ],
     )
-    def test_what_is_refused(self, frame: bytes, kind: str, offset: int, text: str) -> None:
+    def test_invalid_frame_raises_with_kind_and_offset(self, frame: bytes, kind: str, offset: int, text: str) -> None:
         with pytest.raises(CorruptFrameError) as error:
             one(RLELossless, frame, "u1")
         assert facts(error) == (kind, offset)
@@ -106,12 +106,12 @@ class TestRle:
         assert error.value.frame_index == 0
 
     @pytest.mark.parametrize("second", [64, 63, 0, 68, 2**32 - 1])
-    def test_the_second_offset_is_refused(self, second: int) -> None:
+    def test_invalid_second_offset_raises_malformed(self, second: int) -> None:
         with pytest.raises(CorruptFrameError) as error:
             one(RLELossless, rle_frame(b"\xfd\0\xfd\0", header=[2, 64, second]), "u2", MONO_16)
         assert facts(error) == ("Malformed", 8)
 
-    def test_the_first_cut_segment_is_named(self) -> None:
+    def test_first_cut_segment_is_reported(self) -> None:
         with pytest.raises(TruncatedFrameError) as error:
             one(RLELossless, rle_frame(b"\xff\1", b"\xff\1"), "u2", MONO_16)
         assert facts(error) == ("Truncated", 66)
@@ -128,7 +128,7 @@ class TestRle:
             (rle_frame(b"\xfd\5", header=[1, 64, 0, 9]), "unused segment offset is not zero", 12),
         ],
     )
-    def test_what_is_tolerated(self, frame: bytes, what: str, offset: int) -> None:
+    def test_deviation_is_reported_or_raised_with_strict(self, frame: bytes, what: str, offset: int) -> None:
         opened = frames(RLELossless, frame, whole=True)
         out, notes = decode(opened, "u1", 4)
         assert out[0].tolist() in ([5, 5, 5, 5], [5, 5, 5, 6])
@@ -137,17 +137,17 @@ class TestRle:
             decode(opened, "u1", 4, strict=True)
         assert facts(error) == ("Malformed", offset)
 
-    def test_one_pad_byte_that_makes_the_segment_even_is_not_noted(self) -> None:
+    def test_pad_byte_is_no_deviation(self) -> None:
         assert decode(frames(RLELossless, rle_frame(b"\3\1\2\3\4\0"), whole=True), "u1", 4)[1] == []
 
-    def test_an_oversize_last_run(self) -> None:
+    def test_run_past_the_plane_is_a_deviation(self) -> None:
         values = np.full((2, 2, 1), 5, np.uint8)
         opened = frames(RLELossless, rle.encode(values, 8, oversize=3), whole=True)
         out, notes = decode(opened, "u1", 4)
         assert out.tolist() == [[5] * 4]
         assert notes == [(0, "run of segment 1 passes the end of its plane by 3", "PS3.5 Annex G.3", 64)]
 
-    def test_a_bomb_is_refused_before_memory_is_taken(self) -> None:
+    def test_large_image_in_few_bytes_raises_before_allocation(self) -> None:
         attributes = MONO_8 | {"rows": 65535, "columns": 65535}
         opened = frames(RLELossless, rle_frame(b"\x81\0"), attributes, whole=True)
         window = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (65535 * 65535,), (0,))
@@ -157,19 +157,19 @@ class TestRle:
             _numpy_backend._rle.decode(rle_frame(b"\x81\0"), opened._info, "big", _numpy_backend.Limits(0))
         assert facts(error) == ("Truncated", 66)
 
-    def test_every_prefix(self) -> None:
+    def test_every_prefix_raises_corrupt_frame(self) -> None:
         values = np.arange(40, dtype=np.uint16).reshape(5, 8, 1) * 300
         coded = rle.encode(values, 16, pad=False)
         attributes = MONO_16 | {"rows": 5, "columns": 8}
         for end in range(len(coded)):
             with pytest.raises(CorruptFrameError) as error:
                 one(RLELossless, coded[:end], "u2", attributes)
-            # A second segment that is not there at all is a wrong offset.
+            # If the second segment is missing, its offset is invalid.
             assert facts(error) in (("Truncated", end), ("Malformed", 4), ("Malformed", 8))
 
     @examples(300)
     @given(st.binary(max_size=40), st.integers(1, 3), st.sampled_from([1, 8, 16]))
-    def test_random_segments(self, body: bytes, count: int, bits: int) -> None:
+    def test_arbitrary_segments_decode_or_raise_corrupt_frame(self, body: bytes, count: int, bits: int) -> None:
         offsets = [64 + index for index in range(count)]
         attributes = MONO_8 | {"bits_allocated": bits, "bits_stored": bits, "high_bit": bits - 1, "rows": 7}
         try:

@@ -1,4 +1,4 @@
-"""pydicom's tables before, while and after dicoxide is enabled."""
+"""Plugin tables of pydicom before, while and after dicoxide is enabled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JPEG_XL = "1.2.840.10008.1.2.4.110"
 
 
 def tables() -> dict[str, list[tuple[str, Any]]]:
-    """The plugins of every decoder, and of every encoder under its UID with a mark."""
+    """Returns the plugins of each decoder by UID, and of each encoder by UID and "encoder"."""
     decoders = {str(uid): list(row[0]._available.items()) for uid, row in base._PIXEL_DATA_DECODERS.items()}
     return decoders | {
         f"{uid} encoder": list(row[0]._available.items()) for uid, row in encoders._PIXEL_DATA_ENCODERS.items()
@@ -44,8 +44,8 @@ def before() -> Iterator[dict[str, list[tuple[str, Any]]]]:
 
 @pytest.fixture
 def plugin() -> Iterator[ModuleType]:
-    """A plugin of somebody else's, that pydicom can import."""
-    module: Any = ModuleType("somebodys_plugin")
+    """Adds an importable module with a third-party plugin."""
+    module: Any = ModuleType("third_party_plugin")
 
     def decode(src: bytes, runner: Any) -> bytearray:
         raise NotImplementedError
@@ -57,7 +57,7 @@ def plugin() -> Iterator[ModuleType]:
     del sys.modules[module.__name__]
 
 
-def test_first_everywhere_and_back(before: dict[str, Any]) -> None:
+def test_enable_puts_the_decoder_first_and_disable_restores(before: dict[str, Any]) -> None:
     assert dicoxide.enable() is None
     dicoxide.enable()
     for uid in pydicom_v3.DECODER_DEPENDENCIES:
@@ -68,7 +68,7 @@ def test_first_everywhere_and_back(before: dict[str, Any]) -> None:
     dicoxide.disable()
 
 
-def test_first_among_encoders_and_back(before: dict[str, Any], plugin: ModuleType) -> None:
+def test_enable_puts_the_encoder_first_and_disable_restores(before: dict[str, Any], plugin: ModuleType) -> None:
     encoder = encoders.get_encoder(RLELossless)
     original = encoder._available.copy()
     dicoxide.enable()
@@ -78,16 +78,16 @@ def test_first_among_encoders_and_back(before: dict[str, Any], plugin: ModuleTyp
         for uid, row in encoders._PIXEL_DATA_ENCODERS.items()
         if uid != RLELossless and "dicoxide" in row[0]._available
     ]
-    encoder.add_plugin("theirs", (plugin.__name__, "decode"))
+    encoder.add_plugin("other", (plugin.__name__, "decode"))
     dicoxide.disable()
     try:
-        assert list(encoder._available.items()) == [*original.items(), ("theirs", plugin.decode)]
+        assert list(encoder._available.items()) == [*original.items(), ("other", plugin.decode)]
     finally:
-        encoder.remove_plugin("theirs")
+        encoder.remove_plugin("other")
     assert tables() == before
 
 
-def test_encoder_that_pydicom_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enable_without_the_encoder_of_pydicom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(encoders._PIXEL_DATA_ENCODERS, RLELossless)
     with dicoxide.enabled():
         assert labels()[0] == "dicoxide"
@@ -96,7 +96,7 @@ def test_encoder_that_pydicom_does_not_have(monkeypatch: pytest.MonkeyPatch) -> 
     assert "dicoxide" not in encoders.get_encoder(RLELossless)._available
 
 
-def test_decoder_that_pydicom_does_not_have() -> None:
+def test_enable_adds_missing_decoders_temporarily() -> None:
     image = np.arange(20, dtype=np.uint16).reshape(4, 5)
     ds = dataset(image, ENCAPSULATED_UNCOMPRESSED)
     with dicoxide.enabled():
@@ -105,7 +105,7 @@ def test_decoder_that_pydicom_does_not_have() -> None:
         get_decoder(ENCAPSULATED_UNCOMPRESSED)
 
 
-def test_uid_that_pydicom_has_no_name_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enable_adds_unknown_uids_temporarily(monkeypatch: pytest.MonkeyPatch) -> None:
     if JPEG_XL in UID_dictionary:
         pytest.skip("this pydicom knows JPEG XL")
     monkeypatch.setitem(pydicom_v3.DECODER_DEPENDENCIES, UID(JPEG_XL), ())
@@ -115,7 +115,7 @@ def test_uid_that_pydicom_has_no_name_for(monkeypatch: pytest.MonkeyPatch) -> No
     assert JPEG_XL not in UID_dictionary
 
 
-def test_contexts_nest(before: dict[str, Any]) -> None:
+def test_enabled_contexts_nest(before: dict[str, Any]) -> None:
     with dicoxide.enabled():
         with dicoxide.enabled():
             assert labels()[0] == "dicoxide"
@@ -127,7 +127,7 @@ def test_contexts_nest(before: dict[str, Any]) -> None:
     assert labels()[0] == "dicoxide"
 
 
-def test_contexts_that_overlap(before: dict[str, Any]) -> None:
+def test_enabled_contexts_may_overlap(before: dict[str, Any]) -> None:
     first, second = dicoxide.enabled(), dicoxide.enabled()
     first.__enter__()
     second.__enter__()
@@ -137,63 +137,63 @@ def test_contexts_that_overlap(before: dict[str, Any]) -> None:
     assert tables() == before
 
 
-def test_disable_within_a_context_is_final(before: dict[str, Any]) -> None:
+def test_disable_within_enabled_context_is_final(before: dict[str, Any]) -> None:
     with dicoxide.enabled():
         dicoxide.disable()
         assert tables() == before
     assert tables() == before
 
 
-def test_context_ends_with_an_exception(before: dict[str, Any]) -> None:
+def test_enabled_context_restores_after_an_exception(before: dict[str, Any]) -> None:
     with pytest.raises(KeyError), dicoxide.enabled():
         raise KeyError
     assert tables() == before
 
 
-def test_plugins_added_meanwhile_stay(before: dict[str, Any], plugin: ModuleType) -> None:
+def test_disable_keeps_plugins_added_meanwhile(before: dict[str, Any], plugin: ModuleType) -> None:
     decoder = get_decoder(RLELossless)
     dicoxide.enable()
-    decoder.add_plugin("theirs", (plugin.__name__, "decode"))
+    decoder.add_plugin("other", (plugin.__name__, "decode"))
     dicoxide.enable()
     output = get_decoder(ENCAPSULATED_UNCOMPRESSED)
-    output.add_plugin("theirs", (plugin.__name__, "decode"))
+    output.add_plugin("other", (plugin.__name__, "decode"))
     dicoxide.disable()
     try:
-        assert labels() == [*(label for label, _ in before[RLELossless]), "theirs"]
-        assert labels(ENCAPSULATED_UNCOMPRESSED) == ["theirs"]
+        assert labels() == [*(label for label, _ in before[RLELossless]), "other"]
+        assert labels(ENCAPSULATED_UNCOMPRESSED) == ["other"]
     finally:
-        decoder.remove_plugin("theirs")
+        decoder.remove_plugin("other")
         del base._PIXEL_DATA_DECODERS[UID(ENCAPSULATED_UNCOMPRESSED)]
 
 
-def test_plugin_removed_meanwhile_stays_away(plugin: ModuleType) -> None:
+def test_disable_does_not_restore_removed_plugins(plugin: ModuleType) -> None:
     decoder = get_decoder(RLELossless)
-    decoder.add_plugin("theirs", (plugin.__name__, "decode"))
+    decoder.add_plugin("other", (plugin.__name__, "decode"))
     with dicoxide.enabled():
-        decoder.remove_plugin("theirs")
+        decoder.remove_plugin("other")
         decoder.remove_plugin("dicoxide")
-    assert "theirs" not in labels()
+    assert "other" not in labels()
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_plugin_that_cannot_be_found_again_stays(place: int) -> None:
+@pytest.mark.parametrize("position", [0, 1])
+def test_enable_keeps_plugins_without_module_in_place(position: int) -> None:
     decoder = get_decoder(RLELossless)
     original = decoder._available.copy()
     order = list(original.items())
-    order.insert(place, ("lost", lambda src, runner: bytearray()))
+    order.insert(position, ("lost", lambda src, runner: bytearray()))
     decoder._available.clear()
     decoder._available.update(order)
     try:
         names = [label for label, _ in order]
         with dicoxide.enabled():
-            assert labels() == [*names[: place + 1], "dicoxide", *names[place + 1 :]]
+            assert labels() == [*names[: position + 1], "dicoxide", *names[position + 1 :]]
         assert list(decoder._available.items()) == order
     finally:
         decoder._available.clear()
         decoder._available.update(original)
 
 
-def test_ours_added_by_the_user_before_is_put_back(before: dict[str, Any]) -> None:
+def test_disable_keeps_the_plugin_added_by_the_user(before: dict[str, Any]) -> None:
     decoder = get_decoder(RLELossless)
     decoder.add_plugin("dicoxide", _order._PLUGIN)
     names = labels()
@@ -203,20 +203,20 @@ def test_ours_added_by_the_user_before_is_put_back(before: dict[str, Any]) -> No
     decoder.remove_plugin("dicoxide")
 
 
-def test_never_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enable_never_leaves_a_decoder_without_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = get_decoder(RLELossless)
     remove = type(decoder).remove_plugin
 
-    def watched(self: Any, label: str) -> None:
+    def checked(self: Any, label: str) -> None:
         remove(self, label)
         assert self is not decoder or self.available_plugins
 
-    monkeypatch.setattr(type(decoder), "remove_plugin", watched)
+    monkeypatch.setattr(type(decoder), "remove_plugin", checked)
     with dicoxide.enabled():
         pass
 
 
-def test_order_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch, before: dict[str, Any]) -> None:
+def test_enable_with_unknown_order_warns_and_appends(monkeypatch: pytest.MonkeyPatch, before: dict[str, Any]) -> None:
     monkeypatch.setattr(_order, "plugin_order", lambda decoder: None)
     with pytest.warns(RuntimeWarning, match="tried last"):
         dicoxide.enable()
@@ -225,7 +225,7 @@ def test_order_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch, before: dic
     assert tables() == before
 
 
-def test_table_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enable_with_unknown_table_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     retained = base._PIXEL_DATA_DECODERS
     known = {uid: row[0] for uid, row in retained.items()}
 
@@ -241,5 +241,5 @@ def test_table_that_cannot_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
             assert next(iter(known[RLELossless]._available)) == "dicoxide"
 
 
-def test_import_leaves_pydicom_alone() -> None:
+def test_import_does_not_import_pydicom() -> None:
     assert "pydicom" not in run_script("print_imported_modules").stdout.split()

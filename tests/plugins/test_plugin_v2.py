@@ -1,4 +1,4 @@
-"""The v2 handler against the values that were encoded, and against pydicom's own handlers."""
+"""The pydicom 2 handler: encoded values round trip, and results equal the handlers of pydicom."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def v2(ds: Any) -> np.ndarray[Any, Any]:
     return ds.pixel_array  # type: ignore[no-any-return]
 
 
-def test_the_seven_names() -> None:
+def test_handler_has_the_names_of_the_interface() -> None:
     assert handler.HANDLER_NAME == "dicoxide"
     assert set(handler.DEPENDENCIES) == {"numpy"}
     assert handler.is_available()
@@ -60,7 +60,9 @@ def test_the_seven_names() -> None:
 @pytest.mark.parametrize(
     "uid", [IMPLICIT_VR, ExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless, ENCAPSULATED_UNCOMPRESSED]
 )
-def test_values_and_data_set(uid: str, planar: int, frames: int, samples: int, dtype: str) -> None:
+def test_handler_round_trips_and_keeps_the_data_set(
+    uid: str, planar: int, frames: int, samples: int, dtype: str
+) -> None:
     shape = (frames, 5, 6, samples) if samples > 1 else (frames, 5, 6)
     images = random_values(rng, shape, np.dtype(dtype).itemsize * 8, dtype)
     ds = dataset(images, uid, samples_per_pixel=samples, planar_configuration=planar, table="basic")
@@ -72,7 +74,7 @@ def test_values_and_data_set(uid: str, planar: int, frames: int, samples: int, d
     assert ds.file_meta == before.file_meta
 
 
-def test_masked_and_extended() -> None:
+def test_handler_masks_and_sign_extends() -> None:
     values = random_values(rng, (2, 4, 4), 12, "i2")
     garbage = rng.integers(0, 16, (2, 4, 4), dtype=np.uint16) << 12
     ds = dataset(values, bits_stored=12, garbage=garbage)
@@ -80,18 +82,18 @@ def test_masked_and_extended() -> None:
 
 
 @pytest.mark.parametrize("uid", [ExplicitVRLittleEndian, RLELossless])
-def test_bit_images(uid: Any) -> None:
+def test_handler_decodes_packed_bits(uid: Any) -> None:
     images = rng.integers(0, 2, (3, 5, 7), dtype=np.uint8)
     assert np.array_equal(v2(dataset(images, uid, bits_allocated=1, table="basic")), images)
 
 
-def test_colour_is_not_converted() -> None:
+def test_handler_does_not_convert_colour() -> None:
     images = rng.integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
     ds = dataset(images, RLELossless, samples_per_pixel=3, photometric_interpretation="YBR_FULL", table="basic")
     assert np.array_equal(v2(ds), images)
 
 
-def test_exactly_number_of_frames() -> None:
+def test_handler_returns_exactly_number_of_frames() -> None:
     images = rng.integers(0, 256, (3, 4, 6), dtype=np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -103,7 +105,7 @@ def test_exactly_number_of_frames() -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("value", [b"1A", b"1\\\\2 ", b"x "])
-def test_a_number_of_frames_that_is_none(value: bytes) -> None:
+def test_handler_with_invalid_number_of_frames_raises(value: bytes) -> None:
     ds = dataset(np.zeros((3, 2, 2), np.uint8))
     tag = Tag("NumberOfFrames")
     ds._dict[tag] = RawDataElement(tag, "IS", len(value), value, 0, False, True)
@@ -111,11 +113,11 @@ def test_a_number_of_frames_that_is_none(value: bytes) -> None:
         handler.get_pixeldata(ds)
 
 
-def test_several_transfer_syntaxes_are_none() -> None:
+def test_handler_rejects_several_transfer_syntaxes() -> None:
     assert not handler.supports_transfer_syntax(MultiValue(str, [RLELossless, RLELossless]))
 
 
-def test_what_is_unsupported_is_left_to_the_other_handlers(handlers: list[Any]) -> None:
+def test_handler_leaves_unsupported_syntaxes_to_others(handlers: list[Any]) -> None:
     ds = dataset(np.zeros((2, 2), np.uint8), RLELossless)
     ds.file_meta.TransferSyntaxUID = JPEG2000
     if handler.supports_transfer_syntax(JPEG2000):
@@ -125,11 +127,11 @@ def test_what_is_unsupported_is_left_to_the_other_handlers(handlers: list[Any]) 
 
 
 def files() -> list[Path]:
-    """pydicom's images, and the folder of more real images where it is there."""
+    """Returns the images of pydicom and, if available, the shared images."""
     return sorted(path for root in (PYDICOM_FILES, SHARED) for path in root.rglob("*") if path.is_file())
 
 
-def test_as_pydicoms_own_handlers(handlers: list[Any]) -> None:
+def test_handler_equals_the_handlers_of_pydicom(handlers: list[Any]) -> None:
     compared = 0
     for path in files():
         with warnings.catch_warnings():
@@ -138,7 +140,7 @@ def test_as_pydicoms_own_handlers(handlers: list[Any]) -> None:
                 ds = dcmread(path)
                 handlers[:] = [numpy_handler, rle_handler]
                 expected = v2(ds)
-                # Those do not mask.
+                # The handlers of pydicom do not mask.
                 if ds.get("BitsStored", ds.BitsAllocated) != ds.BitsAllocated:
                     shift = ds.BitsAllocated - ds.BitsStored
                     expected = (expected << shift) >> shift

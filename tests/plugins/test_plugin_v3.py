@@ -1,4 +1,4 @@
-"""The decoder plugin: its values through pydicom, both ways of reporting, and what follows an error."""
+"""The pydicom 3 decoder plugin: values through pydicom, reported options, and errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _enabled() -> Iterator[None]:
 
 
 class Runner30:
-    """What the plugin uses of pydicom 3.0's runner."""
+    """Stands for the runner of pydicom 3.0."""
 
     def __init__(self, options: dict[str, Any], uid: str = RLELossless) -> None:
         self.transfer_syntax = uid
@@ -53,7 +53,7 @@ class Runner30:
 
 
 class Runner31(Runner30):
-    """pydicom 3.1's: what `set_option` says has no effect on the frame that is being decoded."""
+    """Stands for the runner of pydicom 3.1, where `set_option` has no effect on the current frame."""
 
     index = 3
 
@@ -83,7 +83,7 @@ def options(array: np.ndarray[Any, Any], bits_allocated: int, **others: Any) -> 
     }
 
 
-def test_plugin_has_the_three_names_for_every_encapsulated_codec() -> None:
+def test_plugin_supports_every_encapsulated_codec() -> None:
     assert RLELossless in pydicom_v3.DECODER_DEPENDENCIES
     assert ENCAPSULATED_UNCOMPRESSED in pydicom_v3.DECODER_DEPENDENCIES
     assert ExplicitVRLittleEndian not in pydicom_v3.DECODER_DEPENDENCIES
@@ -92,7 +92,7 @@ def test_plugin_has_the_three_names_for_every_encapsulated_codec() -> None:
 
 
 @pytest.mark.parametrize("kind", [Runner30, Runner31])
-def test_each_dialect_is_told_of_interleaved_samples(kind: type[Runner30]) -> None:
+def test_plugin_reports_interleaved_samples_to_each_runner(kind: type[Runner30]) -> None:
     image = rng.integers(0, 2**16, (3, 5, 3), dtype=np.uint16)
     runner = kind(options(image, 16))
     frame = pydicom_v3.decode_frame(encoded(image, 16), runner)  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ def test_each_dialect_is_told_of_interleaved_samples(kind: type[Runner30]) -> No
 
 
 @pytest.mark.parametrize("kind", [Runner30, Runner31])
-def test_each_dialect_is_told_of_unpacked_bits_frame_after_frame(kind: type[Runner30]) -> None:
+def test_plugin_reports_unpacked_bits_for_each_frame(kind: type[Runner30]) -> None:
     image = rng.integers(0, 2, (5, 7), dtype=np.uint8)
     src = encoded(image, 1)
     runner = kind(options(image, 1))
@@ -113,7 +113,7 @@ def test_each_dialect_is_told_of_unpacked_bits_frame_after_frame(kind: type[Runn
         assert runner.reported["bits_allocated"] == 8
 
 
-def test_unused_bits_are_left_to_pydicom() -> None:
+def test_plugin_leaves_unused_bits_to_pydicom() -> None:
     image = rng.integers(0, 2**16, (4, 4), dtype=np.uint16)
     runner = Runner30(options(image, 16, bits_stored=12, pixel_representation=1))
     assert bytes(pydicom_v3.decode_frame(encoded(image, 16), runner)) == image.astype("<u2").tobytes()  # type: ignore[arg-type]
@@ -123,7 +123,7 @@ def test_unused_bits_are_left_to_pydicom() -> None:
 
 
 @pytest.mark.parametrize("option", [{"rle_segment_order": "<"}, {"byteorder": ">"}])
-def test_segments_in_little_endian_order(option: dict[str, str]) -> None:
+def test_plugin_decodes_little_endian_segments(option: dict[str, str]) -> None:
     image = rng.integers(0, 2**32, (4, 5), dtype=np.uint32)
     runner = Runner30(options(image, 32, **option))
     src = encoded(image, 32, little=True)
@@ -134,7 +134,7 @@ def test_segments_in_little_endian_order(option: dict[str, str]) -> None:
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("frames", [1, 3])
 @pytest.mark.parametrize("uid", [RLELossless, ENCAPSULATED_UNCOMPRESSED])
-def test_through_pydicom(uid: str, frames: int, samples: int, dtype: str) -> None:
+def test_pixel_array_with_plugin_round_trips(uid: str, frames: int, samples: int, dtype: str) -> None:
     shape = (frames, 5, 6, samples) if samples > 1 else (frames, 5, 6)
     bits = np.dtype(dtype).itemsize * 8
     images = random_values(rng, shape, bits, dtype)
@@ -148,14 +148,14 @@ def test_through_pydicom(uid: str, frames: int, samples: int, dtype: str) -> Non
     assert np.array_equal(pixel_array(ds, decoding_plugin="dicoxide"), expected)
 
 
-def test_planes_in_encapsulated_uncompressed() -> None:
+def test_pixel_array_of_encapsulated_planes() -> None:
     images = rng.integers(0, 256, (3, 4, 6, 3), dtype=np.uint8)
     ds = dataset(images, ENCAPSULATED_UNCOMPRESSED, samples_per_pixel=3, planar_configuration=1, table="basic")
     assert np.array_equal(ds.pixel_array, images)
     assert np.array_equal(np.stack(list(iter_pixels(ds, indices=[2, 0, 1, 1]))), images[[2, 0, 1, 1]])
 
 
-def test_half_resolution_colour_in_encapsulated_uncompressed_is_converted_as_native() -> None:
+def test_pixel_array_of_encapsulated_ybr_full_422_equals_native() -> None:
     images = np.repeat(rng.integers(0, 256, (2, 4, 3, 3), dtype=np.uint8), 2, axis=2)
     colour = {"samples_per_pixel": 3, "photometric_interpretation": "YBR_FULL_422"}
     ds = dataset(images, ENCAPSULATED_UNCOMPRESSED, table="basic", **colour)
@@ -164,7 +164,7 @@ def test_half_resolution_colour_in_encapsulated_uncompressed_is_converted_as_nat
     assert np.array_equal(pixel_array(ds, raw=True), pixel_array(native, raw=True))
 
 
-def test_bit_images_through_pydicom() -> None:
+def test_pixel_array_of_packed_bits() -> None:
     images = rng.integers(0, 2, (3, 5, 7), dtype=np.uint8)
     ds = dataset(images, RLELossless, bits_allocated=1, table="basic")
     assert np.array_equal(ds.pixel_array, images)
@@ -181,7 +181,7 @@ def corrupt() -> Any:
     return ds
 
 
-def test_no_other_plugin_guesses_at_a_corrupt_frame(caplog: pytest.LogCaptureFixture) -> None:
+def test_corrupt_frame_is_not_passed_to_other_plugins(caplog: pytest.LogCaptureFixture) -> None:
     requested: list[str] = []
     decoder = get_decoder(RLELossless)
 
@@ -195,30 +195,30 @@ def test_no_other_plugin_guesses_at_a_corrupt_frame(caplog: pytest.LogCaptureFix
             with caplog.at_level(logging.CRITICAL), pytest.raises(RuntimeError, match=r"dicoxide: .*segments"):
                 call()
         assert requested == []
-        # Only the call's own plugins were changed.
+        # Only the plugins of that call were changed.
         assert decoder._available["guess"] is guess
         assert np.array_equal(pixel_array(corrupt(), index=1).shape, (4, 4))
     finally:
         del decoder._available["guess"]
 
 
-def test_a_corrupt_frame_raises_ours() -> None:
+def test_plugin_with_corrupt_frame_raises_corrupt_frame_error() -> None:
     runner = Runner30(options(np.zeros((4, 4), np.uint16), 16))
     with pytest.raises(CorruptFrameError):
         pydicom_v3.decode_frame(bytes(64), runner)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [-5, 2, 1 << 40, "x", [1, 1], Sequence([Dataset()]), float("inf")])
-def test_a_pixel_representation_that_pydicom_lets_through(value: Any) -> None:
-    # It looks at that of Pixel Data alone, and a broken file may have items in Float Pixel Data.
+def test_plugin_with_invalid_pixel_representation_raises(value: Any) -> None:
+    # pydicom checks it for Pixel Data only, and a corrupt file may have items in Float Pixel Data.
     image = rng.integers(0, 256, (4, 4), dtype=np.uint8)
     runner = Runner30(options(image, 8, pixel_representation=value))
     with pytest.raises(CorruptFrameError, match="(?i)pixel ?representation"):
         pydicom_v3.decode_frame(encoded(image, 8), runner)  # type: ignore[arg-type]
 
 
-def test_what_is_unsupported_is_passed_on_quietly(caplog: pytest.LogCaptureFixture) -> None:
-    # Bits Allocated 24 has no array type here; pydicom's own plugin decodes it to bytes.
+def test_unsupported_frame_is_passed_on_without_log(caplog: pytest.LogCaptureFixture) -> None:
+    # Bits Allocated 24 has no dtype; the plugin of pydicom decodes it to bytes.
     segment = rle.encode_segment(bytes(range(6)))
     src = rle.assemble([segment] * 3)
     arguments = {**options(np.zeros((2, 3)), 24), "number_of_frames": 1, "pixel_keyword": "PixelData"}
@@ -231,7 +231,7 @@ def test_what_is_unsupported_is_passed_on_quietly(caplog: pytest.LogCaptureFixtu
         get_decoder(RLELossless).as_buffer(value, decoding_plugin="dicoxide", **arguments)
 
 
-def test_unsupported_is_raised_where_nobody_is_left() -> None:
+def test_unsupported_frame_without_other_plugins_raises() -> None:
     runner = Runner30(options(np.zeros((2, 3)), 24))
     with pytest.raises(UnsupportedError):
         pydicom_v3.decode_frame(bytes(64), runner)  # type: ignore[arg-type]
@@ -246,17 +246,17 @@ def test_unsupported_is_raised_where_nobody_is_left() -> None:
     assert pydicom_v3.decode_frame(bytes(64), runner) == b"yes"  # type: ignore[arg-type]
 
 
-def test_departures_are_warned_of_once_a_call() -> None:
+def test_plugin_warns_of_deviations_once_per_call() -> None:
     image = rng.integers(0, 256, (4, 4), dtype=np.uint8)
     src = rle.assemble([rle.encode_segment(image.tobytes()) + b"\0\7\0\7"])
     runner: Any = Runner30(options(image, 8))
     with pytest.warns(NonConformantWarning, match="Annex G"):
         assert bytes(pydicom_v3.decode_frame(src, runner)) == image.tobytes()
-    # Here warnings are errors.
+    # Warnings are errors here.
     assert bytes(pydicom_v3.decode_frame(src, runner)) == image.tobytes()
 
 
-def test_dialect_is_chosen_by_the_class() -> None:
+def test_reporter_is_selected_by_the_runner_class() -> None:
     reported: list[tuple[Any, ...]] = []
     old = type("Old", (), {"set_option": lambda self, *a: reported.append(a)})()
     new = type("New", (), {"set_frame_option": lambda self, *a: reported.append(a), "index": 7})()
@@ -265,7 +265,7 @@ def test_dialect_is_chosen_by_the_class() -> None:
     assert reported == [("bits_allocated", 8), (7, "decoding_plugin", "dicoxide"), (7, "bits_allocated", 8)]
 
 
-def test_bytearray_source() -> None:
+def test_plugin_accepts_bytearray() -> None:
     image = rng.integers(0, 256, (4, 4), dtype=np.uint8)
     runner = Runner30(options(image, 8))
     with warnings.catch_warnings():

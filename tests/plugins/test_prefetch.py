@@ -1,4 +1,4 @@
-"""Decoding ahead of pydicom gives what frame by frame gives: values, options, warnings and errors."""
+"""Prefetching for pydicom: values, options, warnings and errors equal those of decoding frame by frame."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ rng = np.random.default_rng(8)
 @pytest.fixture(autouse=True)
 def _every_codec(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        if request.function is not test_codecs_that_it_would_not_pay_for:
+        if request.function is not test_prefetch_is_not_used_for_fast_codecs:
             patch.setattr(_prefetch, "_COPY_SPEED_CODECS", frozenset())
         yield
     dicoxide.disable()
@@ -45,10 +45,10 @@ def _every_codec(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """The frames of each batch that is decoded ahead."""
+    """Returns the frame indices of each batch that is decoded ahead."""
     result: list[list[int]] = []
 
-    class Watched:
+    class RecordingFrames:
         def __init__(self, *arguments: Any) -> None:
             self.frames = core.Frames(*arguments)
 
@@ -62,7 +62,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
             result.append(list(indices))
             return self.frames.decode_bytearrays(indices, options)
 
-    monkeypatch.setattr(_prefetch, "core", type("Core", (), {"Frames": Watched}))
+    monkeypatch.setattr(_prefetch, "core", type("Core", (), {"Frames": RecordingFrames}))
     return result
 
 
@@ -71,12 +71,12 @@ def images(count: int = 9, shape: tuple[int, ...] = (5, 6)) -> np.ndarray[Any, A
 
 
 def large_images() -> np.ndarray[Any, Any]:
-    """Frames that more than one thread takes part in."""
+    """Returns frames large enough for several threads."""
     return rng.integers(0, 2**16, (9, 600, 700), dtype=np.uint16)
 
 
 def outcome(call: Any) -> tuple[Any, ...]:
-    """What a call gives, all of it: frames and their properties, its error, warnings and log."""
+    """Returns frames with properties, error, warnings and log records of a call."""
     records: list[tuple[str, str]] = []
     handler = logging.Handler()
     handler.emit = lambda record: records.append((record.levelname, record.getMessage()))  # type: ignore[method-assign]
@@ -100,7 +100,7 @@ def outcome(call: Any) -> tuple[Any, ...]:
 def calls(ds: Any, **others: Any) -> dict[str, Any]:
 
     def decoder() -> Any:
-        # Some are there only while dicoxide is enabled.
+        # Some decoders exist only while dicoxide is enabled.
         return get_decoder(ds.file_meta.TransferSyntaxUID)
 
     return {
@@ -125,9 +125,9 @@ def assert_same(ds: Any, **others: Any) -> None:
 
 @pytest.mark.parametrize("table", ["none", "basic", "extended"])
 @pytest.mark.parametrize("fragments", [1, 2])
-def test_frames_are_decoded_ahead_and_equal(table: str, fragments: int, batches: list[list[int]]) -> None:
+def test_prefetched_frames_equal_single_decoding(table: str, fragments: int, batches: list[list[int]]) -> None:
     if (table, fragments) == ("extended", 2):
-        pytest.skip("the Extended Offset Table has one fragment a frame")
+        pytest.skip("the Extended Offset Table requires one fragment per frame")
     stored = images()
     ds = dataset(stored, RLELossless, table=table, fragments=fragments)
     with dicoxide.enabled(threads=2):
@@ -140,13 +140,13 @@ def test_frames_are_decoded_ahead_and_equal(table: str, fragments: int, batches:
 @pytest.mark.parametrize("uid", [RLELossless, ENCAPSULATED_UNCOMPRESSED])
 @pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4"])
 @pytest.mark.parametrize("samples", [1, 3])
-def test_each_type(uid: str, dtype: str, samples: int) -> None:
+def test_prefetched_frames_of_each_dtype(uid: str, dtype: str, samples: int) -> None:
     bits = np.dtype(dtype).itemsize * 8
     shape = (4, 5, 6, samples) if samples > 1 else (4, 5, 6)
     assert_same(dataset(random_values(rng, shape, bits, dtype), uid, samples_per_pixel=samples, table="basic"))
 
 
-def test_options_that_are_reported() -> None:
+def test_prefetched_frames_report_options() -> None:
     bits = rng.integers(0, 2, (4, 5, 7), dtype=np.uint8)
     assert_same(dataset(bits, RLELossless, bits_allocated=1, table="basic"))
     colour = {"samples_per_pixel": 3, "photometric_interpretation": "YBR_FULL_422"}
@@ -158,7 +158,7 @@ def test_options_that_are_reported() -> None:
 
 @examples(40)
 @given(image_cases.images(syntaxes=(RLELossless,), max_side=5), st.randoms(use_true_random=False))
-def test_broken_values(case: image_cases.Case, random: Any) -> None:
+def test_prefetch_of_mutated_values_equals_single_decoding(case: image_cases.Case, random: Any) -> None:
     ds = case.dataset
     value = bytearray(ds.PixelData)
     for _ in range(random.randrange(3)):
@@ -168,7 +168,7 @@ def test_broken_values(case: image_cases.Case, random: Any) -> None:
 
 
 @pytest.mark.parametrize("broken", range(6))
-def test_the_error_of_a_frame_comes_at_that_frame(broken: int) -> None:
+def test_prefetch_error_is_raised_at_its_frame(broken: int) -> None:
     frames = [rle.encode(frame[..., None], 16) for frame in images(6)]
     frames[broken] = b"\0" + frames[broken][1:]
     ds = dataset(images(6), RLELossless, table="basic")
@@ -183,12 +183,12 @@ def test_the_error_of_a_frame_comes_at_that_frame(broken: int) -> None:
     assert "dicoxide: number of segments 0 found" in error[1]
 
 
-@pytest.mark.parametrize("places", [(1,), (3, 4), (0, 5), (2, 3, 4, 5)])
-def test_departures_are_warned_of_as_before(places: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("deviating", [(1,), (3, 4), (0, 5), (2, 3, 4, 5)])
+def test_prefetch_warns_of_deviations_once(deviating: tuple[int, ...]) -> None:
     frames = []
     for index, frame in enumerate(images(6)):
         segments = [frame.astype(">u2").tobytes()[byte::2] for byte in (0, 1)]
-        trailing = bytes(range(index + 1, index + 6)) if index in places else b""
+        trailing = bytes(range(index + 1, index + 6)) if index in deviating else b""
         frames.append(rle.assemble([rle.encode_segment(segment) + trailing for segment in segments]))
     ds = dataset(images(6), RLELossless, table="basic")
     ds.PixelData = encapsulate(frames, table="basic").value
@@ -198,13 +198,13 @@ def test_departures_are_warned_of_as_before(places: tuple[int, ...]) -> None:
     assert len(warned) == 1
 
 
-@pytest.mark.parametrize("said", [1, 2, 4, 7])
-def test_number_of_frames_that_is_wrong(said: int) -> None:
-    assert_same(dataset(images(5), RLELossless, table="basic", number_of_frames=said))
-    assert_same(dataset(images(5), RLELossless, number_of_frames=said))
+@pytest.mark.parametrize("declared", [1, 2, 4, 7])
+def test_prefetch_with_wrong_number_of_frames(declared: int) -> None:
+    assert_same(dataset(images(5), RLELossless, table="basic", number_of_frames=declared))
+    assert_same(dataset(images(5), RLELossless, number_of_frames=declared))
 
 
-def test_single_frames_and_pairs_are_not_opened(batches: list[list[int]]) -> None:
+def test_prefetch_is_not_used_for_single_frames(batches: list[list[int]]) -> None:
     with dicoxide.enabled(threads=4):
         pixel_array(dataset(images(2), RLELossless))
         ds = dataset(images(9), RLELossless, table="basic")
@@ -214,7 +214,7 @@ def test_single_frames_and_pairs_are_not_opened(batches: list[list[int]]) -> Non
     assert batches == []
 
 
-def test_memory_is_bounded(batches: list[list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefetch_batches_are_bounded(batches: list[list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
     stored = images(9)
     ds = dataset(stored, RLELossless, table="basic")
     monkeypatch.setattr(_prefetch, "_THREAD_BYTES", 1)
@@ -232,14 +232,14 @@ def test_memory_is_bounded(batches: list[list[int]], monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("uid", [RLELossless, ENCAPSULATED_UNCOMPRESSED])
-def test_codecs_that_it_would_not_pay_for(uid: str, batches: list[list[int]]) -> None:
+def test_prefetch_is_not_used_for_fast_codecs(uid: str, batches: list[list[int]]) -> None:
     stored = images()
     with dicoxide.enabled(threads=2):
         assert np.array_equal(pixel_array(dataset(stored, uid, table="basic")), stored)
     assert batches == []
 
 
-def test_a_jump_ends_it(batches: list[list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefetch_ends_at_a_jump_of_the_index(batches: list[list[int]], monkeypatch: pytest.MonkeyPatch) -> None:
     stored = images(9)
     monkeypatch.setattr(_prefetch, "_THREAD_BYTES", 1)
     indices = [0, 1, 2, 3, 7, 8, 0, 1, 2]
@@ -249,7 +249,7 @@ def test_a_jump_ends_it(batches: list[list[int]], monkeypatch: pytest.MonkeyPatc
     assert batches == [[1, 2], [3, 4]]
 
 
-def test_nothing_is_left_when_the_iteration_stops() -> None:
+def test_prefetch_releases_resources_when_iteration_stops() -> None:
     ds = dataset(large_images(), ENCAPSULATED_UNCOMPRESSED, table="basic")
     gc.collect()
     before = threading.active_count(), len(pydicom_v3._RUNNER_STATES)
@@ -267,7 +267,7 @@ def test_nothing_is_left_when_the_iteration_stops() -> None:
 
 @pytest.mark.parametrize("kind", [Runner30, Runner31])
 @pytest.mark.parametrize("lacks", [None, "src", "number_of_frames", "extended_offsets"])
-def test_runners_that_do_not_show_their_frames(
+def test_prefetch_needs_a_runner_with_frame_attributes(
     kind: type[Runner30], lacks: str | None, batches: list[list[int]]
 ) -> None:
     stored = images(5)
@@ -282,7 +282,7 @@ def test_runners_that_do_not_show_their_frames(
 
 
 @pytest.mark.parametrize("shown", [{"src": bytearray(80)}, {"src": b""}, {"number_of_frames": "5"}, {"rows": 4}])
-def test_runners_that_show_something_else(shown: dict[str, Any], batches: list[list[int]]) -> None:
+def test_prefetch_is_not_used_with_inconsistent_runners(shown: dict[str, Any], batches: list[list[int]]) -> None:
     stored = images(5)
     ds = dataset(stored, RLELossless, table="basic")
     frames = list(generate_frames(ds.PixelData, number_of_frames=5))
@@ -297,7 +297,7 @@ def test_runners_that_show_something_else(shown: dict[str, Any], batches: list[l
     assert batches == []
 
 
-def test_options_that_change_on_the_way(batches: list[list[int]]) -> None:
+def test_prefetch_notices_changed_options(batches: list[list[int]]) -> None:
     stored = images(6)
     ds = dataset(stored, RLELossless, table="basic")
     runner = Runner30(options(stored[0], 16, src=ds.PixelData, number_of_frames=6, extended_offsets=None))
@@ -310,7 +310,7 @@ def test_options_that_change_on_the_way(batches: list[list[int]]) -> None:
     assert len(batches) == 1
 
 
-def test_a_batch_that_fails_altogether(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefetch_after_a_failed_batch_decodes_singly(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = images(5)
     frames = core.Frames
     requested: list[Any] = []
@@ -331,7 +331,7 @@ def test_a_batch_that_fails_altogether(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(requested) == 1
 
 
-def test_number_of_threads() -> None:
+def test_enable_sets_the_number_of_threads() -> None:
     assert _prefetch.threads() == 1
     dicoxide.enable(threads=4)
     dicoxide.enable()
@@ -357,7 +357,7 @@ def test_number_of_threads() -> None:
         dicoxide.enable(threads=1.5)  # type: ignore[arg-type]
 
 
-def test_frames_of_a_run_that_began_before() -> None:
+def test_iteration_continues_after_disable() -> None:
     stored = images(8)
     ds = dataset(stored, RLELossless, table="basic")
     with dicoxide.enabled(threads=2):
@@ -366,7 +366,7 @@ def test_frames_of_a_run_that_began_before() -> None:
     assert np.array_equal([*result, *frames], stored)
 
 
-def test_several_threads_decode_large_frames() -> None:
+def test_prefetch_of_large_frames_on_several_threads() -> None:
     stored = large_images()
     ds = dataset(stored, ENCAPSULATED_UNCOMPRESSED, table="basic")
     with dicoxide.enabled(threads=3):

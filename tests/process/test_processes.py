@@ -1,4 +1,4 @@
-"""Threads and what ends, copies or interrupts the process that has them: forks, signals, the end of the interpreter."""
+"""Processes with decoding threads that fork, receive signals, or end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.processes import run_in_fork, run_script
 
 FRAMES = np.random.default_rng(21).integers(0, 4096, (8, 512, 512), dtype=np.uint16)
 
-needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="of the compiled core")
+needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="tests the compiled core")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 multi_threaded = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -57,69 +57,69 @@ def by_pydicom(source: Path) -> bool:
         return np.array_equal(get_decoder(ds.file_meta.TransferSyntaxUID).as_array(ds, raw=True)[0], FRAMES)
 
 
-WAYS = [by_decode, by_iter_frames, by_decode_many, by_pydicom]
+DECODE_FUNCTIONS = [by_decode, by_iter_frames, by_decode_many, by_pydicom]
 
 
 @forks
 @multi_threaded
 class TestFork:
-    @pytest.mark.parametrize("way", WAYS)
-    @pytest.mark.parametrize("before", WAYS)
-    def test_after_threads_were_used(
-        self, source: Path, before: Callable[[Path], bool], way: Callable[[Path], bool]
+    @pytest.mark.parametrize("function", DECODE_FUNCTIONS)
+    @pytest.mark.parametrize("before", DECODE_FUNCTIONS)
+    def test_decode_in_fork_after_threads_were_used(
+        self, source: Path, before: Callable[[Path], bool], function: Callable[[Path], bool]
     ) -> None:
         assert before(source)
-        assert run_in_fork(lambda: way(source)) == 0
-        assert way(source)
+        assert run_in_fork(lambda: function(source)) == 0
+        assert function(source)
 
-    @pytest.mark.parametrize("way", WAYS)
-    def test_while_other_threads_decode(self, source: Path, way: Callable[[Path], bool]) -> None:
+    @pytest.mark.parametrize("function", DECODE_FUNCTIONS)
+    def test_decode_in_fork_while_other_threads_decode(self, source: Path, function: Callable[[Path], bool]) -> None:
         over = threading.Event()
 
         def decode() -> None:
             while not over.is_set():
-                assert way(source)
+                assert function(source)
 
         threads = [threading.Thread(target=decode) for _ in range(2)]
         for thread in threads:
             thread.start()
         try:
             for _ in range(5):
-                assert run_in_fork(lambda: all(function(source) for function in WAYS)) == 0
+                assert run_in_fork(lambda: all(function(source) for function in DECODE_FUNCTIONS)) == 0
         finally:
             over.set()
             for thread in threads:
                 thread.join()
 
-    def test_while_another_thread_changes_the_order_of_plugins(self, source: Path) -> None:
+    def test_decode_in_fork_while_the_plugin_lock_is_held(self, source: Path) -> None:
         from dicoxide.plugins import _order
 
-        retained, over = threading.Event(), threading.Event()
+        is_locked, is_over = threading.Event(), threading.Event()
 
         def hold() -> None:
             with _order._lock:
-                retained.set()
-                over.wait(0.2)
+                is_locked.set()
+                is_over.wait(0.2)
 
         thread = threading.Thread(target=hold)
         thread.start()
-        retained.wait()
+        is_locked.wait()
         assert run_in_fork(lambda: by_pydicom(source)) == 0
-        over.set()
+        is_over.set()
         thread.join()
         assert by_pydicom(source)
 
-    def test_an_image_is_open_on_both_sides(self, source: Path) -> None:
+    def test_open_image_is_usable_in_parent_and_fork(self, source: Path) -> None:
         with dicoxide.open(source) as image:
             assert np.array_equal(image[1], FRAMES[1])
-            # One file, one position for both processes: reads have places of their own.
+            # Both processes share one file position, so reads have to be positional.
             indices = [*range(8)] * 3
             assert run_in_fork(lambda: all(np.array_equal(image[index], FRAMES[index]) for index in indices)) == 0
             assert np.array_equal(image.decode(threads=2), FRAMES)
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_processes_that_begin_anew(source: Path, method: str) -> None:
+def test_decode_in_spawned_processes(source: Path, method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip("the system has no such processes")
     assert by_decode_many(source)
@@ -130,24 +130,24 @@ def test_processes_that_begin_anew(source: Path, method: str) -> None:
 
 @pytest.mark.serial
 @needs_core
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is left")
-@pytest.mark.parametrize("way", ["one_frame", "frames", "iter_frames", "decode_many"])
-def test_an_interrupt_ends_it_soon_and_leaves_nothing(source: Path, way: str) -> None:
-    assert run_script("interrupt_decoding", source, way).stdout.startswith("passed")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("function", ["one_frame", "frames", "iter_frames", "decode_many"])
+def test_interrupted_decode_ends_soon_without_threads_or_files(source: Path, function: str) -> None:
+    assert run_script("interrupt_decoding", source, function).stdout.startswith("passed")
 
 
-@pytest.mark.parametrize("way", ["decode", "iter_frames", "decode_many", "pydicom"])
+@pytest.mark.parametrize("function", ["decode", "iter_frames", "decode_many", "pydicom"])
 @pytest.mark.parametrize("pause", [0, 0.003, 0.01, 0.03, 0.1])
-def test_the_interpreter_ends_while_threads_decode(source: Path, way: str, pause: float | int) -> None:
-    # They lose the interpreter wherever they are; that must neither end in an abort nor keep the process.
-    assert run_script("exit_while_threads_decode", source, way, pause).stdout == "the end\n"
+def test_interpreter_exit_while_threads_decode_is_clean(source: Path, function: str, pause: float | int) -> None:
+    # Daemon threads stop at any point; that must neither abort the process nor keep it alive.
+    assert run_script("exit_while_threads_decode", source, function, pause).stdout == "the end\n"
 
 
-@pytest.mark.parametrize("way", ["iter_frames", "decode_many"])
-def test_the_interpreter_ends_with_an_iterator_half_way(source: Path, way: str) -> None:
-    assert run_script("exit_with_open_iterator", source, way).stdout == "the end\n"
+@pytest.mark.parametrize("function", ["iter_frames", "decode_many"])
+def test_interpreter_exit_with_open_iterator_is_clean(source: Path, function: str) -> None:
+    assert run_script("exit_with_open_iterator", source, function).stdout == "the end\n"
 
 
 @needs_core
-def test_a_second_interpreter_is_refused_and_the_first_goes_on(source: Path) -> None:
+def test_import_in_subinterpreter_raises_and_the_first_continues(source: Path) -> None:
     assert run_script("import_in_subinterpreter", source).stdout == "passed\n"

@@ -1,4 +1,4 @@
-"""Threads that share what may be shared: the same data set, image, bytes, output or plugins of pydicom."""
+"""Threads that share a data set, an image, bytes, an output array or the plugins of pydicom."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="of the compi
 THREADS = 4
 RANDOM = np.random.default_rng(20)
 FRAMES = RANDOM.integers(0, 4096, (6, 90, 110), dtype=np.uint16)
-# Large enough that calls overlap: the interpreter gives each thread 5 ms.
+# Large enough that calls overlap: the interpreter switches threads every 5 ms.
 LARGE = [RANDOM.integers(0, 4096, (1000, 1000), dtype=np.uint16) for _ in range(2)]
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What each call gives, or the exception that it raises; all begin together."""
+    """Starts all calls together; returns the result or the exception of each."""
     begin = threading.Barrier(len(calls))
 
     def called(call: Callable[[], Any]) -> Any:
@@ -49,7 +49,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def large() -> list[Dataset]:
-    """Two images of one size, which take some milliseconds each."""
+    """Returns two images of equal size that take several milliseconds each."""
     if dicoxide.backend == "rust":
         coded = [dicoxide.jpeg_lossless_encode(values, precision=12) for values in LARGE]
         return [
@@ -61,21 +61,21 @@ def large() -> list[Dataset]:
 
 class TestOneSource:
     @pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.1", RLELossless])
-    def test_a_data_set_that_nobody_has_touched_yet(self, uid: str) -> None:
+    def test_decode_of_unread_data_set_on_several_threads(self, uid: str) -> None:
         from pydicom import dcmread
 
         data = to_bytes(dataset(FRAMES, uid))
         for _ in range(10):
-            # pydicom converts elements when they are asked for first.
+            # pydicom converts elements on first access.
             ds = dcmread(io.BytesIO(data))
             decoded = at_once(*[lambda ds=ds: dicoxide.decode(ds, threads=2)] * THREADS)
             assert all(np.array_equal(frame, FRAMES) for frame in decoded), decoded
 
-    def test_a_data_set_whose_pixel_data_are_in_a_file(self) -> None:
+    def test_decode_of_data_set_with_file_pixel_data_on_several_threads(self) -> None:
         class Slow(io.BytesIO):
             def read(self, size: int | None = -1, /) -> bytes:
                 data = super().read(size)
-                # The file has one position: time for others to find it moved.
+                # The file has one position; the pause lets another thread move it.
                 time.sleep(0.01)
                 return data
 
@@ -87,25 +87,25 @@ class TestOneSource:
         assert file.tell() == 0
 
     @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-    def test_bytes(self, kind: Callable[[bytes], Any]) -> None:
+    def test_decode_of_shared_bytes_on_several_threads(self, kind: Callable[[bytes], Any]) -> None:
         data = kind(to_bytes(dataset(FRAMES, RLELossless)))
         decoded = at_once(*[lambda: dicoxide.decode(data, threads=2)] * THREADS)
         assert all(np.array_equal(frame, FRAMES) for frame in decoded)
 
-    def test_an_image_that_is_opened_and_closed_meanwhile(self, tmp_path: Path) -> None:
+    def test_image_closed_while_threads_decode_raises_or_completes(self, tmp_path: Path) -> None:
         path = tmp_path / "image.dcm"
         path.write_bytes(to_bytes(dataset(FRAMES, RLELossless)))
         for _ in range(50):
             image = dicoxide.open(path)
             *decoded, _ = at_once(*[lambda image=image: image.decode(2)] * THREADS, image.close)
             for frame in decoded:
-                # All of it, or a word on what has happened.
+                # A complete frame, or an error that gives the reason.
                 if isinstance(frame, Exception):
                     assert (type(frame), str(frame)) == (ValueError, "the image is closed")
                 else:
                     assert np.array_equal(frame, FRAMES[2])
 
-    def test_an_image_that_is_closed_between_two_looks(self) -> None:
+    def test_image_closed_while_it_opens_keeps_its_frame_count(self) -> None:
         class Closed(dicoxide.Image):
             def __setattr__(self, name: str, value: Any) -> None:
                 # As if another thread closed it as soon as this one has opened it.
@@ -117,17 +117,17 @@ class TestOneSource:
 
 @needs_core
 class TestOneOutput:
-    """`out` belongs to one call at a time: another is refused, or comes after it; samples are never mixed."""
+    """`out` belongs to one call at a time: another call raises or runs later; samples are never mixed."""
 
     VIEWS: ClassVar[dict[str, Callable[[bytearray], Any]]] = {
         "one owner": lambda memory: np.ndarray(LARGE[0].shape, np.uint16, memory),
-        # Each memoryview is an owner of its own: of the same memory.
+        # Two memoryviews are two owners of the same memory.
         "two owners": lambda memory: np.frombuffer(memoryview(memory), np.uint16).reshape(LARGE[0].shape),
     }
 
     @pytest.mark.serial
     @pytest.mark.parametrize("view", ["one owner", "two owners"])
-    def test_two_images_into_the_same_memory(self, large: list[Dataset], view: str) -> None:
+    def test_decode_of_two_images_into_shared_memory_refuses_one(self, large: list[Dataset], view: str) -> None:
         memory = bytearray(LARGE[0].nbytes)
         refused = 0
         for _ in range(20):
@@ -150,20 +150,20 @@ class TestOneOutput:
             assert any(np.array_equal(outs[0], LARGE[index]) for index in good)
         assert refused, "the calls never overlapped"
 
-    def test_a_source_that_is_the_output_of_another_call(self) -> None:
+    def test_rescale_into_overlapping_memory_raises_value_error(self) -> None:
         memory = bytearray(8000)
         src = np.frombuffer(memoryview(memory), np.uint16)[:1000]
         with pytest.raises(ValueError, match="in use"):
             dicoxide.rescale(src, 2.0, 0.0, out=np.frombuffer(memoryview(memory), np.float32)[:1000])
-        # Side by side is no overlap.
+        # Adjacent memory does not overlap.
         after = np.frombuffer(memoryview(memory), np.float32)[500:1500]
         assert dicoxide.rescale(src, 2.0, 1.0, out=after) is after
 
-    def test_many_may_read_what_nobody_writes(self) -> None:
+    def test_encode_of_shared_array_on_several_threads(self) -> None:
         expected = dicoxide.rle_encode(LARGE[0])
         assert at_once(*[lambda: dicoxide.rle_encode(LARGE[0])] * THREADS) == [expected] * THREADS
 
-    def test_memory_is_free_after_an_error(self) -> None:
+    def test_out_is_usable_after_a_decode_error(self) -> None:
         out = np.empty(FRAMES[0].shape, np.uint16)
         coded = dicoxide.rle_encode(FRAMES[0])
         for _ in range(3):
@@ -171,18 +171,18 @@ class TestOneOutput:
                 dicoxide.rle_decode(coded[:80], *out.shape, out=out)
         assert np.array_equal(dicoxide.rle_decode(coded, *out.shape, out=out), FRAMES[0])
 
-    def test_parts_of_one_array_may_be_filled_at_once(self, large: list[Dataset]) -> None:
+    def test_decode_into_parts_of_one_array_on_several_threads(self, large: list[Dataset]) -> None:
         out = np.empty((2, *LARGE[0].shape), np.uint16)
         at_once(*[lambda index=index: dicoxide.decode(large[index], out=out[index]) for index in range(2)])
         assert np.array_equal(out, LARGE)
 
 
 class TestChangingInput:
-    """What is not `bytes` may change under us: then there is an error, or some samples, of the right shape."""
+    """Buffers other than `bytes` may change during a call: it raises or gives samples of the right shape."""
 
     @staticmethod
     def changed(target: Any, work: Callable[[], Any], times: int = 30) -> Iterator[Any]:
-        """What `work` gives while somebody writes to `target`, a writable view of bytes."""
+        """Yields results of `work` while a thread writes to `target`, a writable view of bytes."""
         over = threading.Event()
 
         def change() -> None:
@@ -206,7 +206,7 @@ class TestChangingInput:
 
     @pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
     @pytest.mark.parametrize("kind", ["bytearray", "mmap", "array"])
-    def test_compressed_bytes(self, kind: str, tmp_path: Path) -> None:
+    def test_decode_of_changing_bytes_gives_an_error_or_the_shape(self, kind: str, tmp_path: Path) -> None:
         coded = dicoxide.rle_encode(FRAMES[0])
         src: Any = bytearray(coded)
         if kind == "mmap":
@@ -215,7 +215,7 @@ class TestChangingInput:
         elif kind == "array":
             src = np.frombuffer(coded, np.uint8).copy()
         written = np.frombuffer(src, np.uint8)
-        # The header stays, so that most of it decodes.
+        # The header is not changed, so that much of the frame decodes.
         shapes = {
             getattr(item, "shape", None)
             for item in self.changed(written[64:], lambda: dicoxide.rle_decode(src, *FRAMES[0].shape), 200)
@@ -224,13 +224,13 @@ class TestChangingInput:
 
     @needs_core
     @pytest.mark.parametrize("encode", [dicoxide.rle_encode, dicoxide.jpeg_lossless_encode])
-    def test_samples_that_are_encoded(self, encode: Callable[[Any], bytes]) -> None:
+    def test_encode_of_changing_samples_does_not_crash(self, encode: Callable[[Any], bytes]) -> None:
         samples = LARGE[0].copy()
         for item in self.changed(samples.reshape(-1).view(np.uint8), lambda: encode(samples)):
             assert isinstance(item, (bytes, ValueError))
         assert encode(samples)
 
-    def test_a_buffer_cannot_be_resized_meanwhile(self) -> None:
+    def test_decode_of_bytearray_prevents_resizing(self) -> None:
         data = bytearray(to_bytes(dataset(FRAMES, RLELossless)))
         outcomes = []
 
@@ -247,7 +247,7 @@ class TestChangingInput:
 
 
 class TestPlugins:
-    def test_order_changes_while_others_decode(self) -> None:
+    def test_enable_and_disable_while_threads_decode(self) -> None:
         ds = dataset(FRAMES, RLELossless)
         decoder = get_decoder(RLELossless)
         before = list(decoder._available)
@@ -270,7 +270,7 @@ class TestPlugins:
         def decode() -> int:
             count = 0
             while not over.is_set():
-                # A copy, as pydicom keeps the last array in the data set.
+                # Without `pixel_array`, which caches the last array in the data set.
                 pixels = get_decoder(RLELossless).as_array(ds, raw=True)[0]
                 assert np.array_equal(pixels, FRAMES)
                 count += 1
@@ -282,7 +282,7 @@ class TestPlugins:
         assert not dicoxide.plugins.is_enabled()
         assert list(decoder._available) == before
 
-    def test_one_data_set_through_pydicom(self) -> None:
+    def test_pydicom_decode_of_shared_data_set_on_several_threads(self) -> None:
         ds = dataset(FRAMES, RLELossless)
         with dicoxide.enabled(threads=2):
             decoded = at_once(*[lambda: get_decoder(RLELossless).as_array(ds, raw=True)[0]] * THREADS)
@@ -291,7 +291,7 @@ class TestPlugins:
 
 class TestIterators:
     @pytest.mark.parametrize("kind", ["iter_frames", "decode_many"])
-    def test_closed_by_another_thread(self, kind: str) -> None:
+    def test_iterator_closed_by_two_threads_ends_once(self, kind: str) -> None:
         before = threading.active_count()
         source = to_bytes(dataset(FRAMES, RLELossless))
         for _ in range(20):
@@ -302,13 +302,13 @@ class TestIterators:
             )
             next(many)
             first, second = at_once(many.close, many.close)
-            # Whoever comes second is refused by Python itself.
+            # Python itself rejects the second concurrent call.
             assert [type(item) for item in (first, second) if item is not None] in ([], [ValueError])
             assert next(many, None) is None
         assert threading.active_count() == before
 
     @pytest.mark.parametrize("kind", ["iter_frames", "decode_many"])
-    def test_collected_by_another_thread(self, kind: str) -> None:
+    def test_iterator_collected_by_another_thread_ends(self, kind: str) -> None:
         before = threading.active_count()
         source = to_bytes(dataset(FRAMES, RLELossless))
         many: Any = (
@@ -325,7 +325,7 @@ class TestIterators:
 
     @pytest.mark.serial
     @needs_core
-    def test_what_nobody_waits_for_is_not_decoded_to_its_end(self) -> None:
+    def test_iter_frames_closed_cancels_the_running_frame(self) -> None:
         values = RANDOM.integers(0, 1 << 16, (3000, 3000), dtype=np.uint16)
         ds = dataset(values[:1], JPEGLossless, coded=[dicoxide.jpeg_lossless_encode(values)] * 2)
         ds.Rows, ds.NumberOfFrames = len(values), 2
@@ -335,7 +335,7 @@ class TestIterators:
             frames = dicoxide.iter_frames(ds, threads=1)
             next(frames)
             decoded = time.perf_counter() - begin
-            # The second frame is begun meanwhile.
+            # The second frame is started meanwhile.
             time.sleep(decoded / 5)
             middle = time.perf_counter()
             frames.close()  # type: ignore[attr-defined]
@@ -344,12 +344,12 @@ class TestIterators:
 
 
 @pytest.mark.parametrize("is_raised", [False, True])
-def test_what_a_task_was_about_goes_with_its_answer(is_raised: bool) -> None:
-    # A traceback has the frames of the thread: an open file among them would stay until garbage is collected.
-    class Held:
+def test_thread_pool_task_releases_its_arguments(is_raised: bool) -> None:
+    # A traceback refers to the frames of the thread: an open file there would stay open until garbage collection.
+    class Argument:
         pass
 
-    def work(retained: Held) -> tuple[list[int], Exception]:
+    def work(argument: Argument) -> tuple[list[int], Exception]:
         try:
             raise ValueError
         except ValueError as error:
@@ -359,14 +359,14 @@ def test_what_a_task_was_about_goes_with_its_answer(is_raised: bool) -> None:
 
     gc.disable()
     try:
-        retained = Held()
-        is_alive = weakref.ref(retained)
+        argument = Argument()
+        is_alive = weakref.ref(argument)
         threads = ThreadPool(1)
-        task = threads.submit(work, retained)
+        task = threads.submit(work, argument)
         while not task.done():
             time.sleep(0.001)
         threads.stop()
-        del retained, task, threads
+        del argument, task, threads
         assert is_alive() is None
     finally:
         gc.enable()

@@ -1,6 +1,6 @@
-"""Mutations of real files: a short campaign over those that are always there, and proof that it would find bugs.
+"""Mutations of real files: a short campaign, and planted faults that it has to find.
 
-`make mutations` runs long ones.
+`make mutations` runs long campaigns.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ CT = "pydicom/test_files/CT_small.dcm"
 RLE = "pydicom/test_files/SC_rgb_rle_2frame.dcm"
 
 
-def test_whatever_is_broken_is_refused_or_exact() -> None:
+def test_mutated_files_decode_exactly_or_raise_documented_errors() -> None:
     names = list(source_files.files(shared=False))
     summary = Campaign().run(source_files.shares(names, 1200))
     assert summary.cases >= 1200
     assert not summary.failures
-    # Had every case been refused at once, nothing would have been tried.
+    # Many cases have to get past the header.
     for function in ("decode", "dataset", "plugin", "handler"):
         assert summary.outcomes[function]["array"] > 200
     assert summary.outcomes["decode"]["CorruptFrameError"] > 200
     assert summary.outcomes["decode"]["TruncatedFrameError"] > 50
 
 
-def test_what_other_decoders_take_ends_no_process() -> None:
+def test_mutated_files_with_fallback_decoders_end_no_process() -> None:
     names = [name for name in source_files.files(shared=False) if source_files.is_of_others(name)]
     summary = Campaign(worker=(*WORKER, OTHERS)).run(source_files.shares(names, 150))
     assert summary.cases >= 150
@@ -44,13 +44,13 @@ def test_what_other_decoders_take_ends_no_process() -> None:
     assert summary.outcomes["decode"]["CorruptFrameError"] > 20
 
 
-def test_a_case_is_the_same_bytes_always() -> None:
+def test_mutant_bytes_are_reproducible() -> None:
     printed = run_script("hash_mutants", RLE).stdout.strip()
     decoded = hashlib.sha256(b"".join(source_files.mutant(RLE, number).data for number in range(40))).hexdigest()
     assert printed == decoded
 
 
-def test_layouts_are_those_of_the_files() -> None:
+def test_layout_finds_the_parts_of_a_file() -> None:
     layout = layout_of(source_files.files()[RLE].read_bytes())
     assert layout.pixels is not None
     assert layout.transfer_syntax == "1.2.840.10008.1.2.5"
@@ -65,7 +65,7 @@ def test_layouts_are_those_of_the_files() -> None:
 
 
 class TestCheck:
-    """Bugs, planted: each is seen."""
+    """Planted faults: each one is reported."""
 
     @staticmethod
     def failures(tmp_path: Path, number: int = 0, promise: Promise = Promise.NOTHING, name: str = CT) -> list[str]:
@@ -78,7 +78,7 @@ class TestCheck:
         with dicoxide.enabled():
             yield
 
-    def test_none_without(self, tmp_path: Path) -> None:
+    def test_check_without_fault_reports_nothing(self, tmp_path: Path) -> None:
         for number in range(12):
             assert self.failures(tmp_path, number, Promise.UNCHANGED) == []
 
@@ -86,7 +86,7 @@ class TestCheck:
         ("error", "number"),
         [(ZeroDivisionError("x"), 0), (MemoryError(), 1), (dicoxide.InternalError("x"), 2), (KeyError("Rows"), 3)],
     )
-    def test_an_exception_of_another_kind(
+    def test_check_reports_undocumented_exceptions(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Exception, number: int
     ) -> None:
         def decode(*_: Any, **__: Any) -> Any:
@@ -108,7 +108,7 @@ class TestCheck:
             (lambda src, options: True, "nothing of the image was changed"),
         ],
     )
-    def test_one_sample_that_is_another(
+    def test_check_reports_one_wrong_sample(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: Any, what: str
     ) -> None:
         right = dicoxide.decode
@@ -124,14 +124,14 @@ class TestCheck:
         monkeypatch.setattr(interfaces, "by_handler", lambda ds: interfaces.outcome(lambda: right(ds, raw=True)))
         assert any(text.startswith(what) for text in self.failures(tmp_path, 1, Promise.UNCHANGED))
 
-    def test_half_an_image(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_check_reports_a_partial_image(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         right = dicoxide.decode
         monkeypatch.setattr(dicoxide, "decode", lambda src, **options: right(src, **options)[:64])
         result = self.failures(tmp_path, 0, Promise.WHOLE)
         assert any(text.startswith("a part of the file gives") for text in result)
         assert any(text.startswith("shape (64, 128), the header says 1 frames of (128, 128)") for text in result)
 
-    def test_what_pydicom_hides(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_check_reports_exceptions_that_pydicom_hides(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         error = ZeroDivisionError("within the plugin")
         try:
             dicoxide.decode_frame(b"", None)  # type: ignore[arg-type]
@@ -143,7 +143,7 @@ class TestCheck:
 
 
 class TestWorkers:
-    """Processes that end: the case is named, and the others are tried."""
+    """Workers that end: the campaign reports the case and continues with the others."""
 
     @staticmethod
     def outcome(fault: str, seconds: float = 20) -> Any:
@@ -159,7 +159,7 @@ class TestWorkers:
             ("allocate", "MemoryError"),
         ],
     )
-    def test_an_end(self, fault: str, words: str) -> None:
+    def test_campaign_reports_the_case_that_ends_its_worker(self, fault: str, words: str) -> None:
         summary = self.outcome(fault, seconds=2)
         assert summary.cases == 3
         [(name, number, _, text)] = summary.failures

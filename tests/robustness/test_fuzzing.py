@@ -1,4 +1,4 @@
-"""The targets of `make fuzz-python` on random bytes, without a fuzzer; and proof that they would find bugs."""
+"""Targets of `make fuzz-python` on random bytes without a fuzzer, and planted faults that they have to find."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_nothing_is_wrong_with_any_bytes() -> None:
+def test_fuzz_targets_find_nothing_in_random_bytes() -> None:
     # A process of its own: pydicom's other decoders are taken away in it.
     done = run([sys.executable, "-m", "support.fuzzing", "all", "--random", "100"], check=True)
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == list(targets.TARGETS)
@@ -49,7 +49,7 @@ def test_nothing_is_wrong_with_any_bytes() -> None:
         ("RedPaletteColorLookupTableData", b""),
     ],
 )
-def test_values_that_are_not_quite_ones_are_those_of_pydicom(keyword: str, value: bytes) -> None:
+def test_odd_values_equal_pydicom(keyword: str, value: bytes) -> None:
     assert targets.run("values", bytes([list(_DICTIONARY).index(keyword), 0]) + value) == []
 
 
@@ -65,13 +65,13 @@ def _alone() -> Iterator[None]:
 
 class TestChoice:
     @pytest.mark.parametrize("length", range(image_choice.CHOICE_BYTES))
-    def test_too_little(self, length: int) -> None:
+    def test_choose_of_too_few_bytes_is_none(self, length: int) -> None:
         assert image_choice.choose(bytes(length)) is None
 
-    def test_too_large(self) -> None:
+    def test_choose_of_too_large_image_is_none(self) -> None:
         assert image_choice.choose(bytes([1, 0, 255, 255, 3, 1, 8, 0, 4, 0x79, 0, 2])) is None
 
-    def test_frames(self) -> None:
+    def test_choose_wraps_frames(self) -> None:
         head = bytearray(RLE)
         # Frames without items, which are put around them.
         head[4] += 5
@@ -83,7 +83,7 @@ class TestChoice:
         assert np.array_equal(result, dicoxide.decode(ds))
         assert result.tolist() == np.full((2, 4, 4), 5).tolist()
 
-    def test_broken_attributes(self) -> None:
+    def test_choose_breaks_attributes(self) -> None:
         result = set()
         for fault in range(1, 64):
             head = bytearray(RLE)
@@ -98,7 +98,7 @@ class TestChoice:
         # What is not there cannot be taken away.
         assert len(result) == 60
 
-    def test_the_corpus_of_rust_is_read_alike(self) -> None:
+    def test_choose_reads_the_rust_corpus_alike(self) -> None:
         decoded = 0
         for data in seed_inputs.seeds("handler", 4096):
             choice = image_choice.choose(data)
@@ -130,7 +130,7 @@ class TestPlanted:
     @pytest.mark.parametrize("way", range(len(targets._WAYS)))
     @pytest.mark.usefixtures("_alone")
     @pytest.mark.parametrize("first", [0, 1, 8, 250])
-    def test_none_without(self, way: int, first: int) -> None:
+    def test_target_without_fault_reports_nothing(self, way: int, first: int) -> None:
         for second in range(6):
             assert targets.run("decode", bytes([way, first, second, 0]) + CT[4:]) == []
 
@@ -151,7 +151,7 @@ class TestPlanted:
         ],
     )
     @pytest.mark.usefixtures("_alone")
-    def test_one_sample_that_is_another(self, monkeypatch: pytest.MonkeyPatch, way: str, when: Any) -> None:
+    def test_target_reports_one_wrong_sample(self, monkeypatch: pytest.MonkeyPatch, way: str, when: Any) -> None:
         self.plant(monkeypatch, when)
         number = next(index for index, function in enumerate(targets._WAYS) if function.__name__ == way)
         # The first frame alone, or a limit that is none.
@@ -159,14 +159,14 @@ class TestPlanted:
         decoded = targets.run("decode", bytes([number, *chosen, 0]) + CT[4:])
         assert any(text.startswith(way[1:]) for text in decoded)
 
-    def test_frames_one_by_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_target_reports_missing_frames(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dicoxide, "iter_frames", lambda *_, **__: iter(()))
         number = next(index for index, function in enumerate(targets._WAYS) if function.__name__ == "_iter")
         decoded = targets.run("decode", bytes([number, 0, 0, 0]) + CT[4:])
         assert any("0 frames" in text for text in decoded)
 
     @pytest.mark.parametrize("name", ["decode", "decode_many", "open", "read_series", "iter_frames"])
-    def test_an_exception_of_another_kind(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def test_target_reports_undocumented_exceptions(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         def fail(*_: Any, **__: Any) -> Any:
             raise ZeroDivisionError("x")
 
@@ -178,7 +178,7 @@ class TestPlanted:
             assert any("ZeroDivisionError" in text for text in result), name
 
     @pytest.mark.parametrize("target", ["plugin", "handler"])
-    def test_pydicom(self, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    def test_target_reports_errors_through_pydicom(self, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
         error = interfaces.Outcome(error=MemoryError())
         for name in ("by_plugin", "by_handler"):
             monkeypatch.setattr(interfaces, name, lambda ds, **_: error)
@@ -186,7 +186,7 @@ class TestPlanted:
         head = bytes([*RLE[:4], 6, *RLE[5:]])
         assert targets.run(target, head + FRAME * 2) == [f"{target} raises MemoryError: "]
 
-    def test_backends(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_target_reports_backend_differences(self, monkeypatch: pytest.MonkeyPatch) -> None:
         data = bytes([*RLE[:4], 6, *RLE[5:]]) + FRAME * 2
         assert targets.run("backends", data) == []
         right = targets.backend_comparison.outcome
@@ -195,14 +195,14 @@ class TestPlanted:
         )
         assert len(targets.run("backends", data)) == 1
 
-    def test_values(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_target_reports_wrong_values(self, monkeypatch: pytest.MonkeyPatch) -> None:
         data = next(data for data in seed_inputs.seeds("values", 64) if data.endswith(b"MR"))
         assert targets.run("values", data) == []
         monkeypatch.setattr(targets, "value_of", lambda *_: "CT")
         assert targets.run("values", data) == ["CS of '' is 'CT', pydicom has 'MR'"]
 
 
-def test_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_without_atheris_names_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     from support.fuzzing import __main__ as command
 
     monkeypatch.setitem(sys.modules, "atheris", None)
@@ -213,7 +213,7 @@ def test_the_command_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsy
     assert "atheris is not installed" in capsys.readouterr().err
 
 
-def test_every_target_has_seeds() -> None:
+def test_every_target_has_seeds_and_is_listed() -> None:
     for target in targets.TARGETS:
         assert len(list(seed_inputs.seeds(target, 8192))) > 50, target
     assert (ROOT / ".ci" / "fuzz-python").exists()

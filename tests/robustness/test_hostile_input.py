@@ -1,4 +1,4 @@
-"""Data sets and files that are not what they should be: a documented error each, never other values."""
+"""Invalid data sets and files raise documented errors and never give other values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FRAMES = RNG.integers(0, 4096, (3, 40, 60), dtype=np.uint16)
 
 
 def with_raw(keyword: str, representation: str, value: bytes) -> Dataset:
-    """Three frames, one element as a file with broken bytes would have it."""
+    """Returns three frames with one element as read from a file with invalid bytes."""
     ds = dataset(FRAMES)
     tag = Tag(keyword)
     ds._dict[tag] = RawDataElement(tag, representation, len(value), value, 0, False, True)
@@ -37,7 +37,7 @@ def with_raw(keyword: str, representation: str, value: bytes) -> Dataset:
 
 
 def with_value(keyword: str, value: Any) -> Dataset:
-    """Three frames, one element with a value that pydicom would not set."""
+    """Returns three frames with one element whose value pydicom would not set."""
     ds = dataset(FRAMES)
     ds[keyword]._value = value
     return ds
@@ -46,7 +46,7 @@ def with_value(keyword: str, value: Any) -> Dataset:
 class TestAttributes:
     @pytest.mark.filterwarnings("ignore::UserWarning")
     @pytest.mark.parametrize("value", [b"1A", b"-3", b"99999999999999999999", b"4294967296", b"inf", b"3\\3", b"3.5"])
-    def test_number_of_frames_that_is_no_number(self, value: bytes) -> None:
+    def test_invalid_number_of_frames_raises_corrupt_frame(self, value: bytes) -> None:
         for options in ({}, {"copy": False}):
             with pytest.raises(CorruptFrameError):
                 dicoxide.decode(with_raw("NumberOfFrames", "IS", value), **options)
@@ -54,7 +54,7 @@ class TestAttributes:
             dicoxide.iter_frames(with_raw("NumberOfFrames", "IS", value))
 
     @pytest.mark.parametrize("keyword", ["Rows", "BitsStored", "HighBit", "PixelRepresentation"])
-    def test_numbers_that_are_none(self, keyword: str) -> None:
+    def test_invalid_integers_raise_corrupt_frame(self, keyword: str) -> None:
         for ds in (
             with_raw(keyword, "US", b"\4"),
             with_raw(keyword, "ZZ", b"\4\0"),
@@ -70,7 +70,7 @@ class TestAttributes:
         ("keyword", "value"),
         [("Rows", 0), ("BitsStored", 17), ("BitsStored", 0), ("SamplesPerPixel", 5), ("PixelRepresentation", 2)],
     )
-    def test_a_view_checks_what_decode_checks(self, keyword: str, value: int) -> None:
+    def test_view_raises_the_errors_of_decode(self, keyword: str, value: int) -> None:
         with pytest.raises(CorruptFrameError) as expected:
             dicoxide.decode(with_value(keyword, value))
         with pytest.raises(CorruptFrameError) as caught:
@@ -79,12 +79,12 @@ class TestAttributes:
 
     @pytest.mark.parametrize("value", ["abc", 3 * 40 * 60 * 2, 10**15, [b"ab", b"cd"], object()])
     @pytest.mark.parametrize("options", [{}, {"copy": False}], ids=str)
-    def test_pixel_data_that_are_no_bytes(self, value: Any, options: dict[str, Any]) -> None:
+    def test_pixel_data_of_other_types_raise_corrupt_frame(self, value: Any, options: dict[str, Any]) -> None:
         with pytest.raises(CorruptFrameError, match="bytes expected"):
             dicoxide.decode(with_value("PixelData", value), **options)
 
     @pytest.mark.filterwarnings("ignore:Invalid value:UserWarning")
-    def test_broken_characters(self) -> None:
+    def test_surrogates_in_text_do_not_crash(self) -> None:
         ds = with_value("PhotometricInterpretation", "MONOCHROME2\udc80")
         assert np.array_equal(dicoxide.decode(ds), dicoxide.decode(with_value("Rows", ds.Rows)))
         ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1\udc80"
@@ -92,8 +92,8 @@ class TestAttributes:
             dicoxide.decode(ds)
 
     @pytest.mark.parametrize("fallback", [True, False])
-    def test_colour_to_be_converted_that_is_not_of_8_bits(self, fallback: bool) -> None:
-        # A header says it, not the caller: it is no argument that is wrong.
+    def test_ybr_with_16_bits_raises_unsupported(self, fallback: bool) -> None:
+        # The header declares the colour, so the error is not a ValueError about arguments.
         ds = dataset(np.zeros((4, 4, 3), np.uint16), samples_per_pixel=3, photometric_interpretation="YBR_FULL")
         for src in (ds, to_bytes(ds)):
             with pytest.raises(UnsupportedError, match="three unsigned samples of 8 bits"):
@@ -103,24 +103,24 @@ class TestAttributes:
     @pytest.mark.parametrize(
         "keyword", ["PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence", "ModalityLUTSequence"]
     )
-    def test_sequences_that_are_none(self, keyword: str) -> None:
+    def test_invalid_sequences_raise_corrupt_frame(self, keyword: str) -> None:
         with pytest.raises(CorruptFrameError):
             dicoxide.decode(with_raw(keyword, "SQ", b"\1\2\3\4"), rescale=True)
         with pytest.raises(CorruptFrameError):
             dicoxide.decode(with_raw(keyword, "LO", b"abcd"), rescale=True)
 
-    def test_modality_lut_without_a_table(self) -> None:
+    def test_modality_lut_without_table_raises_corrupt_frame(self) -> None:
         ds = dataset(FRAMES, attributes={"ModalityLUTSequence": [Dataset()]})
         with pytest.raises(CorruptFrameError, match="Modality LUT"):
             dicoxide.decode(ds, rescale=True)
 
     @pytest.mark.parametrize(("slope", "intercept"), [("2", ""), ("", "-1024")])
-    def test_half_a_rescale_is_no_identity(self, slope: str, intercept: str) -> None:
+    def test_incomplete_rescale_raises_corrupt_frame(self, slope: str, intercept: str) -> None:
         ds = dataset(FRAMES, attributes={"RescaleSlope": slope, "RescaleIntercept": intercept})
         with pytest.raises(CorruptFrameError, match="Rescale"):
             dicoxide.decode(ds, rescale=True)
 
-    def test_frames_that_other_decoders_would_take_memory_for(self) -> None:
+    def test_huge_number_of_frames_raises_before_fallback(self) -> None:
         ds = pydicom.dcmread(PYDICOM_FILES / "test_files" / "SC_rgb_jpeg_dcmtk.dcm")
         ds.NumberOfFrames = 5_000_000
         with pytest.raises(TruncatedFrameError, match="1 fragments found, 5000000 frames expected"):
@@ -129,14 +129,14 @@ class TestAttributes:
 
 class TestTransferSyntax:
     @pytest.mark.parametrize("padding", [" ", "\0"])
-    def test_padding_of_the_uid_changes_nothing(self, padding: str) -> None:
+    def test_padded_transfer_syntax_uid_is_accepted(self, padding: str) -> None:
         # 8-bit samples as OW: their bytes are swapped in big endian.
         samples = RNG.integers(0, 256, (4, 6), dtype=np.uint8)
         ds = dataset(samples, ExplicitVRBigEndian, ow=True)
         ds.file_meta["TransferSyntaxUID"]._value = ExplicitVRBigEndian + padding
         assert np.array_equal(dicoxide.decode(ds), samples)
 
-    def test_items_are_never_taken_for_native_samples(self) -> None:
+    def test_encapsulated_value_under_native_syntax_raises(self) -> None:
         ds = pydicom.dcmread(io.BytesIO(to_bytes(dataset(FRAMES, RLELossless))))
         bare = DicomBytesIO()
         bare.is_little_endian, bare.is_implicit_VR = True, False
@@ -148,13 +148,13 @@ class TestTransferSyntax:
             with pytest.raises(CorruptFrameError, match="native ones expected") as caught:
                 dicoxide.decode(ds, **options)
             assert caught.value.kind == "Mismatch"
-        # Samples that were set in their place are samples.
+        # Native samples set in their place decode.
         ds.PixelData = FRAMES.tobytes()
         assert np.array_equal(dicoxide.decode(ds), FRAMES)
 
 
 class TestSources:
-    def test_whatever_is_bytes_like(self) -> None:
+    def test_decode_of_any_bytes_like_object(self) -> None:
         data = to_bytes(dataset(FRAMES))
         for src in (np.frombuffer(data, np.uint8), array.array("B", data), memoryview(data + data)[: len(data)]):
             assert np.array_equal(dicoxide.decode(src), FRAMES)
@@ -164,7 +164,7 @@ class TestSources:
             assert np.array_equal(dicoxide.decode_frame(src, spec), FRAMES[0])
 
     @pytest.mark.parametrize("src", [None, 5, 10**15, ["a"], object()])
-    def test_what_is_no_source(self, src: Any) -> None:
+    def test_decode_of_other_types_raises_type_error(self, src: Any) -> None:
         spec = dicoxide.FrameSpec(transfer_syntax=ExplicitVRLittleEndian, rows=2, columns=2)
         with pytest.raises(TypeError):
             dicoxide.decode(src)
@@ -173,7 +173,7 @@ class TestSources:
         with pytest.raises(TypeError):
             dicoxide.rle_decode(src, 2, 2)
 
-    def test_a_sequence_that_breaks_off_is_nothing_of_the_system(self, tmp_path: Path) -> None:
+    def test_truncated_sequence_raises_corrupt_frame(self, tmp_path: Path) -> None:
         # pydicom has OSError for it, as if the disk were to blame.
         data = to_bytes(dataset(FRAMES))
         path = tmp_path / "broken.dcm"
@@ -182,7 +182,7 @@ class TestSources:
         for src in (path, path.read_bytes()):
             with pytest.raises(CorruptFrameError):
                 dicoxide.decode(src)
-        # A sequence that nobody needs for the stored values, of undefined length as UN is (PS3.5 6.2.2).
+        # A sequence that is not needed for stored values, as UN of undefined length (PS3.5 6.2.2).
         broken = b"\x28\x00\x00\x30UN\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff\x28\x00\x02\x30"
         path.write_bytes(data[:before] + broken)
         for src in (path, path.read_bytes()):
@@ -190,8 +190,8 @@ class TestSources:
                 dicoxide.decode(src, rescale=True)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS as on Linux")
-    def test_pydicom_reads_no_more_than_there_is(self, tmp_path: Path) -> None:
-        # Python takes the memory that a length asks for before it looks how much is there.
+    def test_huge_element_length_allocates_little(self, tmp_path: Path) -> None:
+        # Python allocates the requested length before it reads.
         data = to_bytes(dataset(FRAMES))
         before = data.rindex(b"\xe0\x7f\x10\x00")
         path = tmp_path / "long.dcm"
@@ -201,11 +201,11 @@ class TestSources:
         assert done.returncode == 0, done.stderr
 
     @pytest.mark.parametrize("cut", [8, 100])
-    def test_a_deflated_file_that_ends_early(self, cut: int) -> None:
+    def test_truncated_deflated_file_raises_corrupt_frame(self, cut: int) -> None:
         with pytest.raises(CorruptFrameError, match="cannot be read|ends after"):
             dicoxide.decode(to_bytes(dataset(FRAMES, DeflatedExplicitVRLittleEndian))[:-cut])
 
-    def test_a_view_of_a_file_that_ends_early(self, tmp_path: Path) -> None:
+    def test_view_of_truncated_file_raises_truncated(self, tmp_path: Path) -> None:
         path = tmp_path / "short.dcm"
         data = to_bytes(dataset(np.repeat(FRAMES, 20, axis=2)))
         for cut in (1, 1000, len(data) // 2):
@@ -213,7 +213,7 @@ class TestSources:
             with pytest.raises(TruncatedFrameError):
                 dicoxide.decode(path, copy=False)
 
-    def test_a_view_tells_of_departures(self, tmp_path: Path) -> None:
+    def test_view_warns_of_deviations(self, tmp_path: Path) -> None:
         path = tmp_path / "more.dcm"
         path.write_bytes(to_bytes(dataset(np.repeat(FRAMES, 20, axis=2), number_of_frames=2)))
         with pytest.warns(NonConformantWarning) as requested:

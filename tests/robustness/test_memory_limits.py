@@ -1,7 +1,7 @@
-"""Headers that claim much and bytes that cost much: memory is what the bytes justify, time is linear in them.
+"""Memory and time are bounded by the input size, whatever headers declare.
 
-Memory is measured by forbidding more: a process of its own may not have more address space. Time is the processor's,
-of a small input against one of four times its size; how long something takes is never asserted.
+Memory is limited by RLIMIT_AS in a child process. Processor time of an input is compared with that of one four times as
+large; absolute times are not asserted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from support.processes import run_script
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.skipif(dicoxide.backend == "numpy", reason="what plain NumPy takes is another matter"),
+    pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend needs more memory"),
 ]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS as on Linux")
 
@@ -45,7 +45,7 @@ PICTURE = np.cumsum(RNG.integers(-3, 4, (48, 64)), axis=1).astype(np.uint8)
 
 
 def outcomes(tmp_path: Path, files: dict[str, bytes]) -> list[tuple[str, str, str, str]]:
-    """File, way, class of the error (or "gives"), and its text, of each file in each way."""
+    """Returns file, interface, class of the error (or "gives") and message, for each file and interface."""
     small = tmp_path / "small.dcm"
     small.write_bytes(to_bytes(dataset(PICTURE)))
     for name, data in files.items():
@@ -60,8 +60,8 @@ def outcomes(tmp_path: Path, files: dict[str, bytes]) -> list[tuple[str, str, st
     return result
 
 
-def claiming(uid: str, coded: bytes, **attributes: Any) -> bytes:
-    """A file of few bytes whose header claims much."""
+def file_declaring(uid: str, coded: bytes, **attributes: Any) -> bytes:
+    """Returns a file of few bytes whose header declares a large image."""
     ds = dataset(np.zeros((2, 2), np.uint8), uid, coded=[coded])
     if not ds.file_meta.TransferSyntaxUID.is_encapsulated:
         ds.PixelData = coded
@@ -73,7 +73,7 @@ def claiming(uid: str, coded: bytes, **attributes: Any) -> bytes:
 
 
 @linux
-def test_claims_take_no_memory(tmp_path: Path) -> None:
+def test_huge_declared_size_allocates_little(tmp_path: Path) -> None:
     coded = {
         RLELossless: rle.encode(np.zeros((2, 2, 1), np.uint8), 8),
         JPEGLosslessSV1: jpeg_lossless.encode(np.zeros((2, 2), np.uint8)),
@@ -86,7 +86,7 @@ def test_claims_take_no_memory(tmp_path: Path) -> None:
     huge = {"Rows": 65535, "Columns": 65535}
     colour = {"SamplesPerPixel": 3, "PlanarConfiguration": 1, "PhotometricInterpretation": "YBR_FULL"}
     wide = {"BitsAllocated": 32, "BitsStored": 32, "HighBit": 31}
-    claims = {
+    declarations = {
         "one": huge,
         "many": {**huge, "NumberOfFrames": 4_000_000},
         "colour": {**huge, **colour, "NumberOfFrames": 4_000_000},
@@ -96,27 +96,27 @@ def test_claims_take_no_memory(tmp_path: Path) -> None:
         "long": {"Rows": 65535, "Columns": 1, "NumberOfFrames": 2**31 - 1},
     }
     files = {
-        f"{index}-{name}.dcm": claiming(uid, data, **attributes)
+        f"{index}-{name}.dcm": file_declaring(uid, data, **attributes)
         for index, (uid, data) in enumerate(coded.items())
-        for name, attributes in claims.items()
+        for name, attributes in declarations.items()
     }
     assert max(map(len, files.values())) < 2000
     for name, way, kind, text in outcomes(tmp_path, files):
-        # The frame that is there is one.
+        # One frame is present.
         if way in ("first",) and "frames" in name:
             continue
         allowed = {"TruncatedFrameError", "LimitError", "CorruptFrameError"}
-        # Nobody can view what is compressed.
+        # Compressed frames have no view.
         if way == "view":
             allowed |= {"ValueError"}
-        # JPEG says itself how large it is, and a bit has no place in it.
+        # JPEG declares its own size and does not support 1 bit.
         if name.startswith("1-"):
             allowed |= {"UnsupportedError"}
         assert kind in allowed, (name, way, kind, text)
 
 
 @linux
-def test_bombs_end_where_memory_does(tmp_path: Path) -> None:
+def test_deflated_bomb_raises_limit_error(tmp_path: Path) -> None:
     layout = layout_of(to_bytes(dataset(PICTURE, DeflatedExplicitVRLittleEndian)))
     pixels, start = layout.pixels, layout.deflated_from
     assert pixels is not None
@@ -133,7 +133,7 @@ def test_bombs_end_where_memory_does(tmp_path: Path) -> None:
 
 
 def with_value(uid: str, value: bytes, **attributes: Any) -> bytes:
-    """A file with these items for its Pixel Data."""
+    """Returns a file with these items as Pixel Data."""
     ds = dataset(PICTURE, uid)
     ds.PixelData = value
     ds["PixelData"].VR = "OB"
@@ -143,23 +143,23 @@ def with_value(uid: str, value: bytes, **attributes: Any) -> bytes:
 
 
 def frame_of(uid: str) -> bytes:
-    """`PICTURE`, coded, of even length."""
+    """Returns `PICTURE` as a frame of even length."""
     frame = rle.encode(PICTURE[..., None], 8) if uid == RLELossless else jpeg_lossless.encode(PICTURE)
     return frame + b"\0" * (len(frame) % 2)
 
 
 def empty_fragments(count: int, uid: str = RLELossless, **attributes: Any) -> bytes:
-    """A good frame, and so many fragments without a byte."""
+    """Returns a valid frame followed by `count` empty fragments."""
     return with_value(uid, item(b"") + item(frame_of(uid)) + item(b"") * count, **attributes)
 
 
 def offset_table(count: int, uid: str = RLELossless) -> bytes:
-    """A good frame behind a table of so many offsets that all say its place."""
+    """Returns a valid frame after an offset table with `count` entries for it."""
     return with_value(uid, item(bytes(4 * count)) + item(frame_of(uid)))
 
 
 def extended_table(count: int) -> bytes:
-    """A good frame, and an Extended Offset Table of so many that are all its own."""
+    """Returns a valid frame and an Extended Offset Table with `count` entries for it."""
     value = item(b"") + item(frame_of(RLELossless))
     return with_value(
         RLELossless, value, ExtendedOffsetTable=bytes(8 * count), ExtendedOffsetTableLengths=bytes(8 * count)
@@ -167,7 +167,7 @@ def extended_table(count: int) -> bytes:
 
 
 def short_frames(count: int, table: str) -> bytes:
-    """So many good frames, each of four pixels."""
+    """Returns `count` valid frames of four pixels."""
     ds = dataset(np.zeros((count, 2, 2), np.uint8), ENCAPSULATED_UNCOMPRESSED)
     whole = encapsulate([b"\1\2\3\4"] * count, table=table)
     ds.PixelData = whole.value
@@ -175,12 +175,12 @@ def short_frames(count: int, table: str) -> bytes:
 
 
 def coded(uid: str, frame: bytes, image: np.ndarray[Any, Any] = PICTURE) -> bytes:
-    """`frame` is how `image` is coded."""
+    """Returns a file of `image` with its encoded `frame`."""
     return to_bytes(dataset(image, uid, coded=[frame]))
 
 
 def huffman_tables(count: int) -> bytes:
-    """A JPEG Lossless frame that defines its table so many times."""
+    """Returns a JPEG Lossless frame that defines its Huffman table `count` times."""
     plain = jpeg_lossless.encode(PICTURE)
     offset = plain.index(b"\xff\xc4")
     (length,) = struct.unpack_from(">H", plain, offset + 2)
@@ -188,16 +188,16 @@ def huffman_tables(count: int) -> bytes:
 
 
 def comments(count: int) -> bytes:
-    """A JPEG Lossless frame with so many comments."""
+    """Returns a JPEG Lossless frame with `count` comments."""
     return coded(JPEGLosslessSV1, jpeg_lossless.encode(PICTURE, segments=jpeg_lossless.COMMENT * count))
 
 
 def restarts(count: int) -> bytes:
-    """A JPEG Lossless frame of so many lines of one sample, each with its restart marker."""
+    """Returns a JPEG Lossless frame of `count` lines of one sample, each with a restart marker."""
     plain = jpeg_lossless.encode(np.zeros((2, 1), np.uint8), restart_interval=1)
     rows = plain.index(b"\xff\xc3") + 5
     start, end = plain.index(b"\xff\xda") + 10, plain.index(b"\xff\xd0")
-    # All lines are coded alike.
+    # All lines have equal data.
     line = plain[start:end]
     lines = b"".join(line + bytes([0xFF, 0xD0 + index % 8]) for index in range(count - 1)) + line
     frame = plain[:rows] + struct.pack(">H", count) + plain[rows + 2 : start] + lines + jpeg_lossless.EOI
@@ -205,48 +205,48 @@ def restarts(count: int) -> bytes:
 
 
 def fill_bytes(count: int) -> bytes:
-    """A JPEG Lossless frame with so many fill bytes before a marker."""
+    """Returns a JPEG Lossless frame with `count` fill bytes before a marker."""
     plain = jpeg_lossless.encode(PICTURE)
     offset = plain.index(b"\xff\xc4")
     return coded(JPEGLosslessSV1, plain[:offset] + b"\xff" * count + plain[offset:])
 
 
 def with_element(tag: bytes, count: int, piece: bytes, end: bytes = b"\xfe\xff\xdd\xe0\0\0\0\0") -> bytes:
-    """A native image, and before its pixels a sequence of undefined length: so many pieces, and an end."""
+    """Returns a native image with a sequence of undefined length before its pixels: `count` pieces and an end."""
     plain = to_bytes(dataset(PICTURE))
     offset = plain.index(b"\xe0\x7f\x10\x00O")
     return plain[:offset] + tag + b"SQ\0\0\xff\xff\xff\xff" + piece * count + end + plain[offset:]
 
 
 def empty_items(count: int, tag: bytes = b"\x00\x52\x30\x92") -> bytes:
-    """Functional groups of so many frames, with nothing in them."""
+    """Returns an image with `count` empty items of functional groups."""
     return with_element(tag, count, b"\xfe\xff\x00\xe0\0\0\0\0")
 
 
 def nested(depth: int) -> bytes:
-    """A sequence in a sequence, so many times."""
+    """Returns an image with sequences nested `depth` deep."""
     piece = b"\xfe\xff\x00\xe0\xff\xff\xff\xff\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff"
     ends = b"\xfe\xff\xdd\xe0\0\0\0\0\xfe\xff\x0d\xe0\0\0\0\0" * depth
     return with_element(b"\x00\x52\x30\x92", depth, piece, ends + b"\xfe\xff\xdd\xe0\0\0\0\0")
 
 
 def elements(count: int) -> bytes:
-    """So many elements that say nothing."""
+    """Returns an image with `count` private elements."""
     plain = to_bytes(dataset(PICTURE))
     offset = plain.index(b"\xe0\x7f\x10\x00O")
     return plain[:offset] + b"\x09\x00\x01\x10LO\x02\x00AB" * count + plain[offset:]
 
 
 def backslashes(count: int) -> bytes:
-    """A value of so many numbers, where there should be two."""
+    """Returns an image whose Pixel Spacing has `count` values instead of two."""
     plain = to_bytes(dataset(PICTURE))
     offset = plain.index(b"\x28\x00\x00\x01US")
     text = b"1\\" * count
     return plain[:offset] + b"\x28\x00\x30\x00UT\0\0" + struct.pack("<L", len(text)) + text + plain[offset:]
 
 
-# What decodes to what was encoded, whatever lies beside.
-MANY: dict[str, tuple[Callable[[int], bytes], int]] = {
+# Functions that repeat a part of a file, and the largest number of repetitions.
+REPEATED: dict[str, tuple[Callable[[int], bytes], int]] = {
     "huffman tables": (huffman_tables, 400_000),
     "comments": (comments, 400_000),
     "restarts": (restarts, 240_000),
@@ -268,7 +268,7 @@ MANY: dict[str, tuple[Callable[[int], bytes], int]] = {
 
 
 def attempt(data: bytes, *, rescale: bool) -> np.ndarray[Any, Any] | None:
-    """All that is done with an image; None where it is refused."""
+    """Opens and decodes an image; returns None if that raises."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -280,8 +280,8 @@ def attempt(data: bytes, *, rescale: bool) -> np.ndarray[Any, Any] | None:
             return None
 
 
-def seconds(work: Callable[[], Any]) -> float:
-    """The processor's time, the least of some."""
+def processor_seconds(work: Callable[[], Any]) -> float:
+    """Returns the least processor time of five calls in seconds."""
     best = float("inf")
     for _ in range(5):
         begin = time.process_time()
@@ -292,21 +292,21 @@ def seconds(work: Callable[[], Any]) -> float:
 
 @pytest.mark.serial
 @pytest.mark.parametrize("rescale", [False, True])
-@pytest.mark.parametrize("name", MANY)
-def test_time_is_linear(name: str, rescale: bool) -> None:
-    make, maximum = MANY[name]
+@pytest.mark.parametrize("name", REPEATED)
+def test_decode_time_is_linear_in_the_input(name: str, rescale: bool) -> None:
+    make, maximum = REPEATED[name]
     small, large = make(maximum // 16), make(maximum // 4)
-    # What costs the same for any input is not what is compared.
-    floor = seconds(lambda: attempt(to_bytes(dataset(PICTURE)), rescale=rescale)) + 1e-3
-    assert seconds(lambda: attempt(large, rescale=rescale)) < 8 * (
-        seconds(lambda: attempt(small, rescale=rescale)) + floor
+    # The constant cost is not compared.
+    floor = processor_seconds(lambda: attempt(to_bytes(dataset(PICTURE)), rescale=rescale)) + 1e-3
+    assert processor_seconds(lambda: attempt(large, rescale=rescale)) < 8 * (
+        processor_seconds(lambda: attempt(small, rescale=rescale)) + floor
     )
 
 
 @linux
-def test_many_small_things_take_no_more_memory_than_they_are(tmp_path: Path) -> None:
-    # All that is done with them stays within the 48 MiB of the child, its copies of the file among them.
-    files = {f"{name.replace(' ', '-')}.dcm": make(most // 8) for name, (make, most) in MANY.items()}
+def test_many_small_parts_need_memory_linear_in_the_input(tmp_path: Path) -> None:
+    # Everything, including copies of the file, stays within the 48 MiB of the child process.
+    files = {f"{name.replace(' ', '-')}.dcm": make(most // 8) for name, (make, most) in REPEATED.items()}
     assert max(map(len, files.values())) < 8 << 20
     for name, way, kind, text in outcomes(tmp_path, files):
         if way not in ("Dataset", "handler", "view"):

@@ -1,4 +1,4 @@
-"""`open`: a lazy image, from every kind of source."""
+"""`open`: lazy images from every source type."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sources(path: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", [ONE, MANY, COLOUR], ids=lambda path: path.name)
-def test_what_it_is_and_its_frames(path: Path) -> None:
+def test_open_image_equals_decode_of_the_data_set(path: Path) -> None:
     dataset = pydicom.dcmread(path)
     every = dicoxide.decode(dataset)
     stack = every if int(dataset.get("NumberOfFrames") or 1) > 1 else every[None]
@@ -55,13 +55,13 @@ def test_what_it_is_and_its_frames(path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_colour_is_not_rescaled() -> None:
+def test_open_image_of_colour_rejects_rescale() -> None:
     with dicoxide.open(COLOUR) as image, pytest.raises(ValueError, match="more than one sample"):
         image.decode(rescale=True)
 
 
 @pytest.mark.parametrize("path", [ONE, MANY], ids=lambda path: path.name)
-def test_attributes_are_those_of_the_data_set(path: Path) -> None:
+def test_open_image_attributes_equal_the_data_set(path: Path) -> None:
     dataset = pydicom.dcmread(path)
     for src in (path, dataset):
         attributes = dicoxide.open(src).attributes
@@ -79,7 +79,7 @@ def test_attributes_are_those_of_the_data_set(path: Path) -> None:
         assert some == {key: attributes[key] for key in ("Rows", "PixelSpacing", "TriggerTime") if key in attributes}
 
 
-def test_functional_groups_of_frames() -> None:
+def test_open_image_attributes_include_functional_groups() -> None:
     path = VECTORS / "seg_image_ct_binary.dcm"
     expected = pydicom.dcmread(path).PerFrameFunctionalGroupsSequence
     groups = dicoxide.open(path).attributes["PerFrameFunctionalGroupsSequence"]
@@ -89,7 +89,7 @@ def test_functional_groups_of_frames() -> None:
         assert offset == list(reference.PlanePositionSequence[0].ImagePositionPatient)
 
 
-def test_the_whole_data_set_is_pydicoms() -> None:
+def test_to_pydicom_equals_dcmread() -> None:
     for src in sources(ONE)[:4]:
         assert dicoxide.open(src).to_pydicom() == pydicom.dcmread(ONE)
     dataset = pydicom.dcmread(ONE)
@@ -97,7 +97,7 @@ def test_the_whole_data_set_is_pydicoms() -> None:
 
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")
-def test_a_closed_image_says_so() -> None:
+def test_closed_image_raises_value_error() -> None:
     with dicoxide.open(ONE) as image:
         first = image[0]
     image.close()
@@ -106,8 +106,8 @@ def test_a_closed_image_says_so() -> None:
         image[0]
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells of open files")
-def test_files_are_open_only_as_long_as_the_image(tmp_path: Path) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_files_are_closed_with_the_image(tmp_path: Path) -> None:
     path = tmp_path / "image.dcm"
     path.write_bytes(ONE.read_bytes())
 
@@ -124,7 +124,7 @@ def test_files_are_open_only_as_long_as_the_image(tmp_path: Path) -> None:
     assert open_files() == 0
 
 
-def test_several_threads_may_use_one_image() -> None:
+def test_open_image_is_usable_by_several_threads() -> None:
     expected = dicoxide.decode(MANY)
     with dicoxide.open(MANY) as image, ThreadPoolExecutor(4) as pool:
         result = list(pool.map(image.__getitem__, [index % len(image) for index in range(60)]))
@@ -132,31 +132,31 @@ def test_several_threads_may_use_one_image() -> None:
 
 
 @pytest.mark.parametrize("call", [dicoxide.open, dicoxide.decode, dicoxide.iter_frames], ids=lambda call: call.__name__)
-class TestRefusals:
-    def test_a_path_that_is_not_there(self, call: Any, tmp_path: Path) -> None:
+class TestInvalidSources:
+    def test_missing_path_raises_file_not_found(self, call: Any, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError) as caught:
             call(tmp_path / "none.dcm")
         assert caught.value.filename == str(tmp_path / "none.dcm")
 
-    def test_a_folder(self, call: Any, tmp_path: Path) -> None:
+    def test_folder_raises_is_a_directory(self, call: Any, tmp_path: Path) -> None:
         with pytest.raises(IsADirectoryError):
             call(tmp_path)
 
-    def test_what_is_nothing_to_read(self, call: Any) -> None:
+    def test_unknown_source_type_raises_type_error(self, call: Any) -> None:
         with pytest.raises(TypeError, match="src must be a path"):
             call(7)
         with pytest.raises(TypeError, match="bytes expected"):
             call(io.StringIO("text"))
 
     @pytest.mark.parametrize("src", [b"", b"x", bytes(200), FILES["rtplan.dcm"]])
-    def test_what_is_no_image(self, call: Any, src: Any) -> None:
+    def test_source_without_image_raises_no_image(self, call: Any, src: Any) -> None:
         with pytest.raises(dicoxide.CorruptFrameError, match="^none found, one of Pixel Data") as caught:
             call(src)
         assert caught.value.kind == "NoImage"
 
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")
-def test_pydicom_reads_a_file_once_however_many_frames_its_decoders_give(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_source_reads_the_data_set_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from dicoxide._sources import pydicom_reader
     from dicoxide._sources.file import FileSource
 

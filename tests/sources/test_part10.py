@@ -37,7 +37,7 @@ def outcome(work: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Attributes as what `==` compares, errors by their class."""
+    """Returns attributes as values that compare by `==`; errors as their class."""
     if isinstance(value, dicoxide.Attributes):
         return {keyword: plain(outcome(lambda keyword=keyword: value[keyword])) for keyword in value}
     if isinstance(value, list):
@@ -46,10 +46,10 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_the_header_is_that_of_pydicom(path: Path) -> None:
+def test_open_source_equals_the_data_set_of_pydicom(path: Path) -> None:
     expected = outcome(lambda: dataset_source(read(path)))
     result = outcome(lambda: open_source(path))
-    # With `force`, pydicom opens every file here, and so do we; what has no image is refused alike.
+    # With `force`, pydicom and dicoxide open every file here; both reject files without an image.
     if isinstance(expected, Exception):
         assert type(result) is type(expected), (result, expected)
         assert str(result) == str(expected)
@@ -71,7 +71,7 @@ def test_the_header_is_that_of_pydicom(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_frames_are_those_of_pydicoms_reading(path: Path) -> None:
+def test_decode_of_file_equals_decode_of_data_set(path: Path) -> None:
     dataset = outcome(lambda: pydicom.dcmread(path, force=True))
     expected = outcome(lambda: dicoxide.decode(dataset, fallback=False))
     for src in (path, path.read_bytes()):
@@ -83,7 +83,7 @@ def test_frames_are_those_of_pydicoms_reading(path: Path) -> None:
             assert np.array_equal(decoded, expected)
 
 
-def test_neither_pydicom_nor_much_else_is_imported_to_decode_a_file() -> None:
+def test_decode_of_file_does_not_import_pydicom() -> None:
     path = next(path for path in FILES if path.name == "CT_small.dcm")
     assert run_script("open_without_pydicom", path).stdout.strip() == "False"
 
@@ -96,9 +96,9 @@ def opened(src: Any) -> Any:
     return outcome(lambda: (source := open_source(src), plain(source.attributes), source.rescales([0]))[0])
 
 
-class TestHostile:
+class TestCorruptFiles:
     @pytest.mark.parametrize("path", [CT, ENHANCED], ids=lambda path: path.name)
-    def test_every_prefix_is_read_or_refused(self, path: Path) -> None:
+    def test_every_prefix_raises_documented_errors(self, path: Path) -> None:
         data = path.read_bytes()
         header = min(len(data), 7000)
         for end in [*range(0, header, 7), *range(header, len(data), 997)]:
@@ -108,8 +108,8 @@ class TestHostile:
                 assert isinstance(decoded, dicoxide.TruncatedFrameError), end
 
     @pytest.mark.parametrize("depth", [10, 1000, 200_000])
-    def test_sequences_may_nest_as_deep_as_they_like(self, depth: int) -> None:
-        """No stack is used for them: another reader ends the process at some depth."""
+    def test_deeply_nested_sequences_need_no_stack(self, depth: int) -> None:
+        """A recursive reader would overflow the stack at some depth."""
         data = CT.read_bytes()
         open_ = b"\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
         close = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
@@ -121,17 +121,17 @@ class TestHostile:
         assert attributes["PatientID"] == dicoxide.open(CT).attributes["PatientID"]
 
     @pytest.mark.parametrize("length", [b"\xf0\xff\xff\xff", b"\xfe\xff\xff\xff", b"\x00\x00\x00\x80"])
-    def test_lengths_beyond_the_file_take_no_memory(self, length: bytes) -> None:
+    def test_lengths_beyond_the_file_allocate_nothing(self, length: bytes) -> None:
         data = CT.read_bytes()
         offset = data.index(b"\xe0\x7f\x10\x00OW")
         result = opened(data[: offset + 8] + length + data[offset + 12 :])
         error = outcome(lambda: dicoxide._image.Image(result).decode())
-        # The value is what is there, as pydicom has it.
+        # The value consists of the bytes that are present, as in pydicom.
         assert isinstance(error, np.ndarray)
         before = opened(data[:offset] + b"\x09\x00\x01\x10OB\0\0" + length + data[offset:])
         assert isinstance(before, dicoxide.CorruptFrameError)
 
-    def test_a_deflated_bomb_ends_at_max_bytes(self) -> None:
+    def test_deflated_bomb_raises_limit_error(self) -> None:
         path = next(path for path in FILES if path.name == "image_dfl.dcm")
         data = path.read_bytes()
         offset = data.index(b"1.2.840.10008.1.2.1.99") + 22
@@ -142,7 +142,7 @@ class TestHostile:
             dicoxide.decode(many, max_bytes=1 << 20)
         assert dicoxide.decode(data, max_bytes=4 << 20).shape == dicoxide.decode(data).shape
 
-    def test_a_file_that_shrinks_meanwhile(self, tmp_path: Path) -> None:
+    def test_file_truncated_while_open_raises_truncated(self, tmp_path: Path) -> None:
         path = tmp_path / "shrinks.dcm"
         path.write_bytes(CT.read_bytes())
         with dicoxide.open(path) as image:
@@ -152,7 +152,7 @@ class TestHostile:
                 image.decode()
 
     @pytest.mark.parametrize("seed", range(4))
-    def test_what_is_broken_is_read_as_pydicom_reads_it_or_refused(self, seed: int) -> None:
+    def test_mutated_headers_equal_pydicom_or_raise(self, seed: int) -> None:
         random = np.random.default_rng(seed)
         base = [path.read_bytes() for path in FILES if path.name in MUTATED]
         agreed = 0
@@ -164,7 +164,7 @@ class TestHostile:
             expected = outcome(lambda data=data: dataset_source(read(bytes(data))))
             if isinstance(result, Exception) or isinstance(expected, Exception):
                 continue
-            # Text that makes no sense is shown in another way.
+            # Undecodable text is represented differently.
             decoded, reference = result.spec, expected.spec
             same = {"transfer_syntax": "", "photometric_interpretation": ""}
             assert decoded._replace(**same) == reference._replace(**same)
@@ -177,7 +177,7 @@ MUTATED = {"CT_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "e
 
 @pytest.fixture(scope="module", params=["native", "encapsulated"])
 def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of 2 GB, sparse."""
+    """Returns a sparse file of 2 GB."""
     path = tmp_path_factory.mktemp("large") / f"{request.param}.dcm"
     side, count = 512, 4096
     ds = pydicom.dcmread(CT)
@@ -218,8 +218,8 @@ def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return path
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells the peak of memory")
-def test_one_frame_takes_the_memory_of_one_frame(large: Path) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_decode_of_one_frame_of_a_large_file_needs_little_memory(large: Path) -> None:
     *values, growth_mib = run_script("decode_one_frame_peak_memory", large, 2900).stdout.split()
     assert values == ["512", "512", str(3 * 512 + 5), "True"]
     assert float(growth_mib) < 20
@@ -234,7 +234,7 @@ def small_image() -> pydicom.Dataset:
     return ds
 
 
-def test_native_samples_of_undefined_length_end_at_their_delimiter(tmp_path: Path) -> None:
+def test_native_value_of_undefined_length_ends_at_its_delimiter(tmp_path: Path) -> None:
     ds = small_image()
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 1, "MONOCHROME2", 2, 2
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 8, 8, 7, 0
@@ -254,7 +254,7 @@ def test_native_samples_of_undefined_length_end_at_their_delimiter(tmp_path: Pat
         dicoxide.decode(head + b"\xff\xff\xff\xff\1\2\3\4")
 
 
-def test_blanks_before_a_photometric_interpretation_make_it_another(tmp_path: Path) -> None:
+def test_leading_space_in_photometric_interpretation_is_kept(tmp_path: Path) -> None:
     ds = small_image()
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 3, " YBR_FULL", 2, 2
     ds.PlanarConfiguration = 0
@@ -266,7 +266,7 @@ def test_blanks_before_a_photometric_interpretation_make_it_another(tmp_path: Pa
     np.testing.assert_array_equal(dicoxide.decode(path), dicoxide.decode(read(path)))
 
 
-def test_the_groups_of_other_frames_are_not_read_again_for_each_frame(tmp_path: Path) -> None:
+def test_rescale_of_many_frames_reads_functional_groups_once(tmp_path: Path) -> None:
     count = 3000
     ds = small_image()
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 1, "MONOCHROME2", 1, 1
@@ -284,12 +284,12 @@ def test_the_groups_of_other_frames_are_not_read_again_for_each_frame(tmp_path: 
     path = tmp_path / "x.dcm"
     ds.save_as(path, enforce_file_format=True)
     source = open_source(path)
-    # Quadratic, this took longer than any test may.
+    # In quadratic time this would exceed the timeout.
     assert [source.rescales([index]) for index in range(count)] == [[(1.0, float(index))] for index in range(count)]
 
 
 @pytest.mark.parametrize("value", [b"\x1b$B;3ED ", b" a \\b =", b"A^B=C= ", b"\x1b$B;3ED\x1b(B^x=\x1b$B!!"])
-def test_names_are_padded_as_pydicom_has_it(tmp_path: Path, value: bytes) -> None:
+def test_person_name_padding_equals_pydicom(tmp_path: Path, value: bytes) -> None:
     ds = small_image()
     ds.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
     ds.add(pydicom.DataElement(0x00100010, "UN", value + b" " * (len(value) % 2)))
@@ -303,8 +303,8 @@ def test_names_are_padded_as_pydicom_has_it(tmp_path: Path, value: bytes) -> Non
     assert open_source(data).attributes["PatientName"] == expected
 
 
-def test_what_pydicom_cannot_read_is_no_fault_of_the_system(tmp_path: Path) -> None:
-    # A sequence whose first item ends early: pydicom raises an OSError.
+def test_pydicom_os_error_on_corrupt_bytes_raises_corrupt_frame(tmp_path: Path) -> None:
+    # The first item of a sequence ends early: pydicom raises OSError.
     data = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\0"
     with pytest.raises(OSError, match="No tag to read"):
         pydicom.dcmread(io.BytesIO(data), force=True)
@@ -314,8 +314,8 @@ def test_what_pydicom_cannot_read_is_no_fault_of_the_system(tmp_path: Path) -> N
         read(tmp_path / "none.dcm")
 
 
-def test_a_character_set_that_is_no_name() -> None:
-    # Python looks for no codec with NUL in its name; text of ASCII is what it is in every set.
+def test_unknown_character_set_keeps_ascii_text() -> None:
+    # Python has no codec with NUL in its name; ASCII text is equal in every character set.
     whole = to_bytes(dataset(np.zeros((2, 2), np.uint8)))
     offset = whole.index(b"\x28\x00\x02\x00US")
     text = b"\x08\x00\x05\x00CS\x06\x00AB\0CDE" + b"\x10\x00\x20\x00LO\x04\x00ID 1"

@@ -164,7 +164,7 @@ def outcome(function: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_read_as_pydicom_reads_it(case: str) -> None:
+def test_encoding_variant_is_read_as_by_pydicom(case: str) -> None:
     data = CASES[case]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -191,12 +191,12 @@ def test_read_as_pydicom_reads_it(case: str) -> None:
         (EX.element(0x00091010, "OB", EX.bare(ITEM, UNDEFINED), UNDEFINED), "fragment of undefined length"),
     ],
 )
-def test_elements_that_cannot_be_told_apart_are_refused(body: bytes, message: str) -> None:
+def test_invalid_element_structure_raises_corrupt_frame(body: bytes, message: str) -> None:
     with pytest.raises(dicoxide.CorruptFrameError, match=message):
         dicoxide.decode(part10(EXPLICIT, body))
 
 
-def test_pixel_data_of_two_kinds_are_refused() -> None:
+def test_two_or_no_pixel_elements_raise_corrupt_frame() -> None:
     data = part10(EXPLICIT, EX.pixels() + EX.element(0x7FE00008, "OF", bytes(24)))
     with pytest.raises(dicoxide.CorruptFrameError, match="^PixelData and FloatPixelData found, one of") as caught:
         dicoxide.decode(data)
@@ -206,7 +206,7 @@ def test_pixel_data_of_two_kinds_are_refused() -> None:
     assert caught.value.kind == "NoImage"
 
 
-# Values of PS3.5 6.2 with what may stand around them, or may not but does.
+# Values of PS3.5 6.2 with valid and invalid padding.
 ODD = (
     b"1.2\0",
     b" 1.2",
@@ -235,7 +235,7 @@ ODD = (
     ],
 )
 @pytest.mark.parametrize("value", ODD, ids=repr)
-def test_text_is_the_same_alone_among_all_and_to_pydicom(keyword: str, vr: str, value: bytes) -> None:
+def test_padded_text_value_equals_pydicom(keyword: str, vr: str, value: bytes) -> None:
     data = part10(EXPLICIT, EX.element(tag_for_keyword(keyword) or 0, vr, value) + EX.pixels())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
