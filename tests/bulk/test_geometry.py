@@ -23,7 +23,7 @@ angles = st.floats(-math.pi, math.pi)
 
 
 def rotated(a: float, b: float, c: float) -> tuple[float, ...]:
-    """Returns the axial orientation rotated by angles in radians about the three axes."""
+    """Return the axial orientation rotated by angles in radians about the three axes."""
     rotation = np.eye(3)
     for axis, angle in enumerate((a, b, c)):
         step = np.eye(3)
@@ -158,7 +158,7 @@ def test_read_series_of_sheared_series_has_the_step_of_simpleitk(tmp_path: Path)
 
 
 def folders_of_images() -> list[Path]:
-    """Returns folders with more than one file, which may contain a series."""
+    """Return folders with more than one file, which may contain a series."""
     files = [*shared_files(), *(path for path in (PYDICOM_FILES / "test_files").rglob("*") if path.is_file())]
     folders: dict[Path, int] = {}
     for path in files:

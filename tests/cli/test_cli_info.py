@@ -152,7 +152,7 @@ def test_progress_without_terminal_prints_lines(
 
 
 def _on_terminal(arguments: list[Any]) -> tuple[int, str]:
-    """Runs a command whose stderr is a terminal; returns its exit code and the terminal output."""
+    """Run a command whose stderr is a terminal; return its exit code and the terminal output."""
     master, slave = os.openpty()
     terminal = environment(TERM="xterm", COLUMNS="120")
     with started(dicoxide_arguments(*arguments), env=terminal, stderr=slave, stdout=subprocess.DEVNULL) as process:

@@ -28,7 +28,7 @@ SERIES = 50
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray[Any, Any]]]:
-    """Returns a folder of many series, so that a run can be ended midway, and their values by name."""
+    """Return a folder of many series, so that a run can be ended midway, and their values by name."""
     folder = tmp_path_factory.mktemp("archive")
     expected = {}
     for number in range(SERIES):
@@ -40,7 +40,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, n
 
 @contextlib.contextmanager
 def started_run(archive: Path, out: Path, *more: str, finished: int = 2) -> Iterator[subprocess.Popen[str]]:
-    """Starts a run and waits until it has finished a few series."""
+    """Start a run and wait until it has finished a few series."""
     command = dicoxide_arguments("decode", archive, "-o", out, *more)
     with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         ledger = out / "ledger.jsonl"
@@ -51,7 +51,7 @@ def started_run(archive: Path, out: Path, *more: str, finished: int = 2) -> Iter
 
 
 def whole(out: Path, form: str, expected: dict[str, np.ndarray[Any, Any]]) -> int:
-    """Returns the number of written series, after checking their values."""
+    """Return the number of written series, after checking their values."""
     if form == "npy":
         result = {path.stem: np.load(path) for path in out.glob("*.npy")}
     else:

@@ -27,7 +27,7 @@ def decode(source: Path, out: Path, *more: object, code: int = 0) -> None:
 
 
 def repeated(count: int, times: list[dict[str, Any]], **attributes: Any) -> list[Dataset]:
-    """Returns slices of several repetitions, each with its own attributes."""
+    """Return slices of several repetitions, each with its own attributes."""
     return [
         image(
             10 * position + index,
@@ -73,7 +73,7 @@ SERIES: dict[str, Callable[[], list[Dataset]]] = {
 
 
 def check(source: Path, out: Path) -> list[dicoxide.Volume]:
-    """Checks that the outputs in `out` equal `read_series`; returns the volumes."""
+    """Check that the outputs in `out` equal `read_series`; return the volumes."""
     volumes = dicoxide.read_series(source)
     result = {
         tuple(sidecar["sources"]): (sidecar, path)
@@ -113,7 +113,7 @@ def test_decode_of_real_series_equals_read_series(tmp_path: Path, name: str) -> 
 
 @pytest.fixture
 def four(tmp_path: Path) -> tuple[Path, list[Path], Any]:
-    """Returns a folder of three repetitions of four slices, its files, and the volume."""
+    """Return a folder of three repetitions of four slices, its files, and the volume."""
     datasets = repeated(4, [{"TriggerTime": 20.0 * index} for index in range(3)])
     paths = write_all(datasets, tmp_path / "in")
     (volume,) = dicoxide.read_series(tmp_path / "in")

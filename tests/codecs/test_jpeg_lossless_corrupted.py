@@ -24,7 +24,7 @@ RNG = np.random.default_rng(53)
 
 
 def decode(src: bytes) -> Any:
-    """Returns samples and True if there were deviations, or the error."""
+    """Return samples and True if there were deviations, or the error."""
     failed: DecodeError | None = None
     with warnings.catch_warnings(record=True) as reported:
         warnings.simplefilter("always")

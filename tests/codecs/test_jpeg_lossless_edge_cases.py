@@ -28,14 +28,14 @@ FROM_YBR = convert_color_space(RGB, "YBR_FULL", "RGB")
 
 
 def coloured(src: bytes, photometric_interpretation: str) -> Dataset:
-    """Returns a colour data set of the frame with a Photometric Interpretation, which may contradict the codestream."""
+    """Return a colour data set of the frame with a Photometric Interpretation, which may contradict the codestream."""
     ds = dataset(RGB, JPEGLosslessSV1, samples_per_pixel=3, coded=[src])
     ds.PhotometricInterpretation = photometric_interpretation
     return ds
 
 
 def assert_decodes(src: bytes, expected: Any) -> None:
-    """Asserts that the frame and the reference decoder give these values, without a warning."""
+    """Assert that the frame and the reference decoder give these values, without a warning."""
     assert np.array_equal(reference.decode(src).values, expected)
     decoded = dicoxide.jpeg_lossless_decode(src)
     assert decoded.dtype == expected.dtype
@@ -43,7 +43,7 @@ def assert_decodes(src: bytes, expected: Any) -> None:
 
 
 def assert_tolerated(src: bytes, expected: Any) -> None:
-    """Asserts that the frame decodes to these values with a warning, and is an error with ``strict=True``."""
+    """Assert that the frame decodes to these values with a warning, and is an error with ``strict=True``."""
     with pytest.warns(NonConformantWarning, match="T.81|PS3.5"):
         assert np.array_equal(dicoxide.jpeg_lossless_decode(src), expected)
     samples = 1 if expected.ndim == 2 else expected.shape[2]

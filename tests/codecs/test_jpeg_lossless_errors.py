@@ -33,7 +33,7 @@ RGB_FRAME = sof(8, ROWS, COLUMNS, [1, 2, 3])
 
 
 def entropy(samples: Any = SAMPLES, lines: int = 0, table: Table = FIXED) -> list[bytes]:
-    """Returns the entropy-coded segments of one or three components, split at restart intervals of `lines` rows."""
+    """Return the entropy-coded segments of one or three components, split at restart intervals of `lines` rows."""
     planes = [samples] if samples.ndim == 2 else [samples[..., component] for component in range(3)]
     coded = [jpeg_lossless.symbols(jpeg_lossless.differences(plane.astype(int), 128, 1, lines)) for plane in planes]
     step = (lines or ROWS) * COLUMNS
@@ -52,7 +52,7 @@ RESTARTS = entropy(lines=1)
 
 
 def restarted(*markers: int) -> bytes:
-    """Returns a frame with one restart interval per line and these markers between them."""
+    """Return a frame with one restart interval per line and these markers between them."""
     marks = [bytes([0xFF, marker]) for marker in markers]
     parts = [part + mark for part, mark in zip(RESTARTS, [*marks, b""], strict=True)]
     return SOI + dri(COLUMNS) + FRAME + TABLES + SCAN + b"".join(parts) + EOI
@@ -212,7 +212,7 @@ class TestOtherDecoders:
 
     @pytest.fixture
     def requested(self, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-        """Adds a pydicom plugin that decodes every frame to SAMPLES; returns the frames that it was called with."""
+        """Add a pydicom plugin that decodes every frame to SAMPLES; return the frames that it was called with."""
         requested: list[bytes] = []
 
         def decode(src: bytes, runner: Any) -> bytearray:

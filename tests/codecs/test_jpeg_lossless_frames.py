@@ -26,7 +26,7 @@ COUNT = 37
 
 @functools.cache
 def series(rows: int = 24, columns: int = 25) -> tuple[Any, list[bytes]]:
-    """Returns frames of equal size and precision with different predictors, tables, restart intervals and content."""
+    """Return frames of equal size and precision with different predictors, tables, restart intervals and content."""
     rng = np.random.default_rng(59)
     names = ["optimal", "fixed", "flat", "skewed"]
     values, coded = [], []

@@ -24,7 +24,7 @@ THREADS = [2, 3, 7, None]
 
 @functools.cache
 def large(*shape: int, kind: str = "smooth", selection_value: int = 1, restart_rows: int = 0) -> tuple[Any, bytes]:
-    """Returns samples and their codestream of several MB."""
+    """Return samples and their codestream of several MB."""
     values = picture(np.random.default_rng(7), shape, 12, kind)
     interval = restart_rows * shape[1]
     src = dicoxide.jpeg_lossless_encode(

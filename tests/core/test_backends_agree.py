@@ -90,7 +90,7 @@ def test_backends_agree_on_every_prefix(case: image_cases.Case) -> None:
 
 
 def assert_modes_agree(arguments: dict[str, Any], dtype: Any, **options: Any) -> Any:
-    """Asserts that every CPU level and entropy mode of the core gives the same outcome, and returns it.
+    """Assert that every CPU level and entropy mode of the core gives the same outcome, and return it.
 
     For codecs that the NumPy backend does not have.
     """
@@ -116,7 +116,7 @@ def test_cpu_levels_and_entropy_modes_agree_on_jpeg_lossless(frame: jpeg_lossles
 
 
 def mutated(src: bytes, rng: random.Random) -> bytes:
-    """Returns a frame with some bytes changed, many of them in the header."""
+    """Return a frame with some bytes changed, many of them in the header."""
     value = bytearray(src)
     for _ in range(rng.choice([1, 1, 2, 5])):
         offset = rng.randrange(min(len(value), 80) if rng.random() < 0.3 else len(value))

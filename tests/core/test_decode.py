@@ -87,7 +87,7 @@ def test_decode_of_unsigned_samples_converts_to_wider_signed_dtypes() -> None:
 
 @cache
 def large(syntax: str) -> Dataset:
-    """Returns frames large enough for several threads; cached because the test encoder is slow."""
+    """Return frames large enough for several threads; cached because the test encoder is slow."""
     return dataset(np.repeat(np.arange(9 * 5 * 5, dtype=np.uint16).reshape(9, 5, 5) * 17, 4096, axis=2), syntax)
 
 

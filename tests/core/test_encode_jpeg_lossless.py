@@ -22,13 +22,13 @@ needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="only the com
 
 
 def extremes(shape: tuple[int, ...], precision: int) -> Array:
-    """Returns a checkerboard of the least and the greatest value, which has the greatest differences."""
+    """Return a checkerboard of the least and the greatest value, which has the greatest differences."""
     image = np.indices(shape).sum(axis=0) % 2 * ((1 << precision) - 1)
     return image.astype(np.uint8 if precision <= 8 else np.uint16)
 
 
 def decode_jpeg_lossless(src: bytes, expected: Array) -> Array:
-    """Decodes a frame with the shape and dtype of `expected`."""
+    """Decode a frame with the shape and dtype of `expected`."""
     rows, columns, *samples = expected.shape
     bits = expected.dtype.itemsize * 8
     frame = dicoxide.FrameSpec(
@@ -44,7 +44,7 @@ def decode_jpeg_lossless(src: bytes, expected: Array) -> Array:
 
 
 def assert_jpeg_lossless(image: Array, precision: int | None = None, **parameters: int) -> bytes:
-    """Encodes and decodes with `decode_frame`, `jpeg_lossless_decode` and, if installed, libjpeg-turbo."""
+    """Encode and decode with `decode_frame`, `jpeg_lossless_decode` and, if installed, libjpeg-turbo."""
     encoded = dicoxide.jpeg_lossless_encode(image, precision=precision, **parameters)
     mask = (1 << (precision or image.dtype.itemsize * 8)) - 1
     point_transform = parameters.get("point_transform", 0)

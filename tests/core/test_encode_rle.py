@@ -22,7 +22,7 @@ INTEGERS = [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32, np.uint
 
 
 def assert_rle(image: Array) -> bytes:
-    """Encodes and decodes with `rle_decode` and with pydicom; both backends encode to equal bytes."""
+    """Encode and decode with `rle_decode` and with pydicom; both backends encode to equal bytes."""
     rows, columns, *samples = image.shape
     count, bits = (samples or [1])[0], image.dtype.itemsize * 8
     encoded = dicoxide.rle_encode(image)
@@ -124,7 +124,7 @@ class TestRle:
 
 
 def assert_rows_end_runs(segment: bytes, rows: int, columns: int) -> None:
-    """Asserts that no run crosses the end of a row (PS3.5 G.3.1)."""
+    """Assert that no run crosses the end of a row (PS3.5 G.3.1)."""
     offset = 0
     for _ in range(rows):
         decoded = 0

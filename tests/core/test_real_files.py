@@ -36,7 +36,7 @@ REJECTED = {
 
 
 def read(path: Path) -> Any:
-    """Reads the data set; None if it has no pixel data in a transfer syntax that dicoxide decodes."""
+    """Read the data set; None if it has no pixel data in a transfer syntax that dicoxide decodes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -50,7 +50,7 @@ def read(path: Path) -> Any:
 
 
 def has_rescale(path: Path) -> bool:
-    """Returns True for a decodable monochrome image with a rescale or a Modality LUT."""
+    """Return True for a decodable monochrome image with a rescale or a Modality LUT."""
     ds = read(path)
     if ds is None or ds.get("SamplesPerPixel") != 1 or decoded_by_pydicom(ds) is None:
         return False
@@ -58,7 +58,7 @@ def has_rescale(path: Path) -> bool:
 
 
 def pydicom_has_a_decoder(ds: Any) -> bool:
-    """Returns True if pydicom decodes the transfer syntax with the packages that are installed."""
+    """Return True if pydicom decodes the transfer syntax with the packages that are installed."""
     uid = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
     return uid is None or not uid.is_encapsulated or get_decoder(uid).is_available
 
@@ -144,7 +144,7 @@ def test_decode_of_every_source_type_gives_equal_values(name: str) -> None:
 
 
 def test_rle_of_packed_bits_equals_the_native_object(shared: Path) -> None:
-    """Decodes a packed-bit RLE object and the native object that it was made from."""
+    """Decode a packed-bit RLE object and the native object that it was made from."""
     folder = shared / "files" / "pydicom+pydicom-data" / "data_store" / "data"
     if not (folder / "liver_rle.dcm").is_file():
         pytest.skip("liver_rle.dcm is not among the shared images")

@@ -22,7 +22,7 @@ from support.processes import run_script
 
 @pytest.fixture
 def requested(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """Adds a pydicom plugin for stand-in codestreams; returns the codestreams that it was called with."""
+    """Add a pydicom plugin for stand-in codestreams; return the codestreams that it was called with."""
     requested: list[bytes] = []
 
     def decode(src: bytes, runner: Any) -> bytearray:

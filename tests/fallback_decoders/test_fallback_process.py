@@ -28,7 +28,7 @@ GDCM = (STAND_INS / "fallback" / "gdcm.py").read_text()
 
 @pytest.fixture(autouse=True)
 def gdcm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Provides a stand-in gdcm for child processes; this process never imports it."""
+    """Provide a stand-in gdcm for child processes; this process never imports it."""
     (tmp_path / "gdcm.py").write_text(GDCM)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"gdcm": None})

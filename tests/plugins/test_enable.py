@@ -23,7 +23,7 @@ JPEG_XL = "1.2.840.10008.1.2.4.110"
 
 
 def tables() -> dict[str, list[tuple[str, Any]]]:
-    """Returns the plugins of each decoder by UID, and of each encoder by UID and "encoder"."""
+    """Return the plugins of each decoder by UID, and of each encoder by UID and "encoder"."""
     decoders = {str(uid): list(row[0]._available.items()) for uid, row in base._PIXEL_DATA_DECODERS.items()}
     return decoders | {
         f"{uid} encoder": list(row[0]._available.items()) for uid, row in encoders._PIXEL_DATA_ENCODERS.items()
@@ -44,7 +44,7 @@ def before() -> Iterator[dict[str, list[tuple[str, Any]]]]:
 
 @pytest.fixture
 def plugin() -> Iterator[ModuleType]:
-    """Adds an importable module with a third-party plugin."""
+    """Add an importable module with a third-party plugin."""
     module: Any = ModuleType("third_party_plugin")
 
     def decode(src: bytes, runner: Any) -> bytearray:

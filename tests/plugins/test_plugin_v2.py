@@ -127,7 +127,7 @@ def test_handler_leaves_unsupported_syntaxes_to_others(handlers: list[Any]) -> N
 
 
 def files() -> list[Path]:
-    """Returns the images of pydicom and, if available, the shared images."""
+    """Return the images of pydicom and, if available, the shared images."""
     return sorted(path for root in (PYDICOM_FILES, SHARED) for path in root.rglob("*") if path.is_file())
 
 

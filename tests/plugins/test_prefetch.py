@@ -45,7 +45,7 @@ def _every_codec(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """Returns the frame indices of each batch that is decoded ahead."""
+    """Return the frame indices of each batch that is decoded ahead."""
     result: list[list[int]] = []
 
     class RecordingFrames:
@@ -71,12 +71,12 @@ def images(count: int = 9, shape: tuple[int, ...] = (5, 6)) -> np.ndarray[Any, A
 
 
 def large_images() -> np.ndarray[Any, Any]:
-    """Returns frames large enough for several threads."""
+    """Return frames large enough for several threads."""
     return rng.integers(0, 2**16, (9, 600, 700), dtype=np.uint16)
 
 
 def outcome(call: Any) -> tuple[Any, ...]:
-    """Returns frames with properties, error, warnings and log records of a call."""
+    """Return frames with properties, error, warnings and log records of a call."""
     records: list[tuple[str, str]] = []
     handler = logging.Handler()
     handler.emit = lambda record: records.append((record.levelname, record.getMessage()))  # type: ignore[method-assign]

@@ -33,7 +33,7 @@ LARGE = [RANDOM.integers(0, 4096, (1000, 1000), dtype=np.uint16) for _ in range(
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Starts all calls together; returns the result or the exception of each."""
+    """Start all calls together; return the result or the exception of each."""
     begin = threading.Barrier(len(calls))
 
     def called(call: Callable[[], Any]) -> Any:
@@ -49,7 +49,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def large() -> list[Dataset]:
-    """Returns two images of equal size that take several milliseconds each."""
+    """Return two images of equal size that take several milliseconds each."""
     if dicoxide.backend == "rust":
         coded = [dicoxide.jpeg_lossless_encode(values, precision=12) for values in LARGE]
         return [
@@ -182,7 +182,7 @@ class TestChangingInput:
 
     @staticmethod
     def changed(target: Any, work: Callable[[], Any], times: int = 30) -> Iterator[Any]:
-        """Yields results of `work` while a thread writes to `target`, a writable view of bytes."""
+        """Yield results of `work` while a thread writes to `target`, a writable view of bytes."""
         over = threading.Event()
 
         def change() -> None:

@@ -29,7 +29,7 @@ FRAMES = RNG.integers(0, 4096, (3, 40, 60), dtype=np.uint16)
 
 
 def with_raw(keyword: str, representation: str, value: bytes) -> Dataset:
-    """Returns three frames with one element as read from a file with invalid bytes."""
+    """Return three frames with one element as read from a file with invalid bytes."""
     ds = dataset(FRAMES)
     tag = Tag(keyword)
     ds._dict[tag] = RawDataElement(tag, representation, len(value), value, 0, False, True)
@@ -37,7 +37,7 @@ def with_raw(keyword: str, representation: str, value: bytes) -> Dataset:
 
 
 def with_value(keyword: str, value: Any) -> Dataset:
-    """Returns three frames with one element whose value pydicom would not set."""
+    """Return three frames with one element whose value pydicom would not set."""
     ds = dataset(FRAMES)
     ds[keyword]._value = value
     return ds

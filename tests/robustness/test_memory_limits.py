@@ -45,7 +45,7 @@ PICTURE = np.cumsum(RNG.integers(-3, 4, (48, 64)), axis=1).astype(np.uint8)
 
 
 def outcomes(tmp_path: Path, files: dict[str, bytes]) -> list[tuple[str, str, str, str]]:
-    """Returns file, interface, class of the error (or "gives") and message, for each file and interface."""
+    """Return file, interface, class of the error (or "gives") and message, for each file and interface."""
     small = tmp_path / "small.dcm"
     small.write_bytes(to_bytes(dataset(PICTURE)))
     for name, data in files.items():
@@ -61,7 +61,7 @@ def outcomes(tmp_path: Path, files: dict[str, bytes]) -> list[tuple[str, str, st
 
 
 def file_declaring(uid: str, coded: bytes, **attributes: Any) -> bytes:
-    """Returns a file of few bytes whose header declares a large image."""
+    """Return a file of few bytes whose header declares a large image."""
     ds = dataset(np.zeros((2, 2), np.uint8), uid, coded=[coded])
     if not ds.file_meta.TransferSyntaxUID.is_encapsulated:
         ds.PixelData = coded
@@ -133,7 +133,7 @@ def test_deflated_bomb_raises_limit_error(tmp_path: Path) -> None:
 
 
 def with_value(uid: str, value: bytes, **attributes: Any) -> bytes:
-    """Returns a file with these items as Pixel Data."""
+    """Return a file with these items as Pixel Data."""
     ds = dataset(PICTURE, uid)
     ds.PixelData = value
     ds["PixelData"].VR = "OB"
@@ -143,23 +143,23 @@ def with_value(uid: str, value: bytes, **attributes: Any) -> bytes:
 
 
 def frame_of(uid: str) -> bytes:
-    """Returns `PICTURE` as a frame of even length."""
+    """Return `PICTURE` as a frame of even length."""
     frame = rle.encode(PICTURE[..., None], 8) if uid == RLELossless else jpeg_lossless.encode(PICTURE)
     return frame + b"\0" * (len(frame) % 2)
 
 
 def empty_fragments(count: int, uid: str = RLELossless, **attributes: Any) -> bytes:
-    """Returns a valid frame followed by `count` empty fragments."""
+    """Return a valid frame followed by `count` empty fragments."""
     return with_value(uid, item(b"") + item(frame_of(uid)) + item(b"") * count, **attributes)
 
 
 def offset_table(count: int, uid: str = RLELossless) -> bytes:
-    """Returns a valid frame after an offset table with `count` entries for it."""
+    """Return a valid frame after an offset table with `count` entries for it."""
     return with_value(uid, item(bytes(4 * count)) + item(frame_of(uid)))
 
 
 def extended_table(count: int) -> bytes:
-    """Returns a valid frame and an Extended Offset Table with `count` entries for it."""
+    """Return a valid frame and an Extended Offset Table with `count` entries for it."""
     value = item(b"") + item(frame_of(RLELossless))
     return with_value(
         RLELossless, value, ExtendedOffsetTable=bytes(8 * count), ExtendedOffsetTableLengths=bytes(8 * count)
@@ -167,7 +167,7 @@ def extended_table(count: int) -> bytes:
 
 
 def short_frames(count: int, table: str) -> bytes:
-    """Returns `count` valid frames of four pixels."""
+    """Return `count` valid frames of four pixels."""
     ds = dataset(np.zeros((count, 2, 2), np.uint8), ENCAPSULATED_UNCOMPRESSED)
     whole = encapsulate([b"\1\2\3\4"] * count, table=table)
     ds.PixelData = whole.value
@@ -175,12 +175,12 @@ def short_frames(count: int, table: str) -> bytes:
 
 
 def coded(uid: str, frame: bytes, image: np.ndarray[Any, Any] = PICTURE) -> bytes:
-    """Returns a file of `image` with its encoded `frame`."""
+    """Return a file of `image` with its encoded `frame`."""
     return to_bytes(dataset(image, uid, coded=[frame]))
 
 
 def huffman_tables(count: int) -> bytes:
-    """Returns a JPEG Lossless frame that defines its Huffman table `count` times."""
+    """Return a JPEG Lossless frame that defines its Huffman table `count` times."""
     plain = jpeg_lossless.encode(PICTURE)
     offset = plain.index(b"\xff\xc4")
     (length,) = struct.unpack_from(">H", plain, offset + 2)
@@ -188,12 +188,12 @@ def huffman_tables(count: int) -> bytes:
 
 
 def comments(count: int) -> bytes:
-    """Returns a JPEG Lossless frame with `count` comments."""
+    """Return a JPEG Lossless frame with `count` comments."""
     return coded(JPEGLosslessSV1, jpeg_lossless.encode(PICTURE, segments=jpeg_lossless.COMMENT * count))
 
 
 def restarts(count: int) -> bytes:
-    """Returns a JPEG Lossless frame of `count` lines of one sample, each with a restart marker."""
+    """Return a JPEG Lossless frame of `count` lines of one sample, each with a restart marker."""
     plain = jpeg_lossless.encode(np.zeros((2, 1), np.uint8), restart_interval=1)
     rows = plain.index(b"\xff\xc3") + 5
     start, end = plain.index(b"\xff\xda") + 10, plain.index(b"\xff\xd0")
@@ -205,40 +205,40 @@ def restarts(count: int) -> bytes:
 
 
 def fill_bytes(count: int) -> bytes:
-    """Returns a JPEG Lossless frame with `count` fill bytes before a marker."""
+    """Return a JPEG Lossless frame with `count` fill bytes before a marker."""
     plain = jpeg_lossless.encode(PICTURE)
     offset = plain.index(b"\xff\xc4")
     return coded(JPEGLosslessSV1, plain[:offset] + b"\xff" * count + plain[offset:])
 
 
 def with_element(tag: bytes, count: int, piece: bytes, end: bytes = b"\xfe\xff\xdd\xe0\0\0\0\0") -> bytes:
-    """Returns a native image with a sequence of undefined length before its pixels: `count` pieces and an end."""
+    """Return a native image with a sequence of undefined length before its pixels: `count` pieces and an end."""
     plain = to_bytes(dataset(PICTURE))
     offset = plain.index(b"\xe0\x7f\x10\x00O")
     return plain[:offset] + tag + b"SQ\0\0\xff\xff\xff\xff" + piece * count + end + plain[offset:]
 
 
 def empty_items(count: int, tag: bytes = b"\x00\x52\x30\x92") -> bytes:
-    """Returns an image with `count` empty items of functional groups."""
+    """Return an image with `count` empty items of functional groups."""
     return with_element(tag, count, b"\xfe\xff\x00\xe0\0\0\0\0")
 
 
 def nested(depth: int) -> bytes:
-    """Returns an image with sequences nested `depth` deep."""
+    """Return an image with sequences nested `depth` deep."""
     piece = b"\xfe\xff\x00\xe0\xff\xff\xff\xff\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff"
     ends = b"\xfe\xff\xdd\xe0\0\0\0\0\xfe\xff\x0d\xe0\0\0\0\0" * depth
     return with_element(b"\x00\x52\x30\x92", depth, piece, ends + b"\xfe\xff\xdd\xe0\0\0\0\0")
 
 
 def elements(count: int) -> bytes:
-    """Returns an image with `count` private elements."""
+    """Return an image with `count` private elements."""
     plain = to_bytes(dataset(PICTURE))
     offset = plain.index(b"\xe0\x7f\x10\x00O")
     return plain[:offset] + b"\x09\x00\x01\x10LO\x02\x00AB" * count + plain[offset:]
 
 
 def backslashes(count: int) -> bytes:
-    """Returns an image whose Pixel Spacing has `count` values instead of two."""
+    """Return an image whose Pixel Spacing has `count` values instead of two."""
     plain = to_bytes(dataset(PICTURE))
     offset = plain.index(b"\x28\x00\x00\x01US")
     text = b"1\\" * count
@@ -268,7 +268,7 @@ REPEATED: dict[str, tuple[Callable[[int], bytes], int]] = {
 
 
 def attempt(data: bytes, *, rescale: bool) -> np.ndarray[Any, Any] | None:
-    """Opens and decodes an image; returns None if that raises."""
+    """Open and decode an image; return None if that raises."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -281,7 +281,7 @@ def attempt(data: bytes, *, rescale: bool) -> np.ndarray[Any, Any] | None:
 
 
 def processor_seconds(work: Callable[[], Any]) -> float:
-    """Returns the least processor time of five calls in seconds."""
+    """Return the least processor time of five calls in seconds."""
     best = float("inf")
     for _ in range(5):
         begin = time.process_time()

@@ -37,7 +37,7 @@ def outcome(work: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Returns attributes as values that compare by `==`; errors as their class."""
+    """Return attributes as values that compare by `==`; errors as their class."""
     if isinstance(value, dicoxide.Attributes):
         return {keyword: plain(outcome(lambda keyword=keyword: value[keyword])) for keyword in value}
     if isinstance(value, list):
@@ -177,7 +177,7 @@ MUTATED = {"CT_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "e
 
 @pytest.fixture(scope="module", params=["native", "encapsulated"])
 def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns a sparse file of 2 GB."""
+    """Return a sparse file of 2 GB."""
     path = tmp_path_factory.mktemp("large") / f"{request.param}.dcm"
     side, count = 512, 4096
     ds = pydicom.dcmread(CT)

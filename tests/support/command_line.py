@@ -35,7 +35,7 @@ class Done:
 
 
 def dicoxide_arguments(*arguments: object) -> list[object]:
-    """Returns the command line that runs ``dicoxide`` with this interpreter."""
+    """Return the command line that runs ``dicoxide`` with this interpreter."""
     return [sys.executable, "-m", "dicoxide", *arguments]
 
 

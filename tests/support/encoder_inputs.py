@@ -14,12 +14,12 @@ Array = np.ndarray[Any, Any]
 
 
 def noise(shape: tuple[int, ...], precision: int, seed: int = 0, dtype: Any = None) -> Array:
-    """Returns random values of `precision` bits in the smallest dtype that holds them."""
+    """Return random values of `precision` bits in the smallest dtype that holds them."""
     rng = np.random.default_rng(seed)
     return rng.integers(0, 1 << precision, shape).astype(dtype or (np.uint8 if precision <= 8 else np.uint16))
 
 
 def native_dataset(image: Array, **options: Any) -> Dataset:
-    """Returns a native data set of one frame; `options` are those of `dataset`."""
+    """Return a native data set of one frame; `options` are those of `dataset`."""
     samples_per_pixel = image.shape[2] if image.ndim == 3 and "number_of_frames" not in options else 1
     return dataset(image, ExplicitVRLittleEndian, samples_per_pixel=samples_per_pixel, **options)

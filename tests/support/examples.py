@@ -15,14 +15,14 @@ _MIN_QUICK = 20
 
 
 def count(full: int) -> int:
-    """Returns the number of examples to try instead of `full`."""
+    """Return the number of examples to try instead of `full`."""
     if "DICOXIDE_EXAMPLES" in os.environ:
         return int(os.environ["DICOXIDE_EXAMPLES"])
     return full if IS_FULL_RUN else min(full, max(_MIN_QUICK, full // _QUICK_DIVISOR))
 
 
 def examples(full: int) -> settings:
-    """Returns Hypothesis settings for a property of which `full` examples are tried in a full run.
+    """Return Hypothesis settings for a property of which `full` examples are tried in a full run.
 
     Without a deadline: a loaded machine may take any time for an example.
     """

@@ -32,14 +32,14 @@ _PACKAGE_PARENT = Path(dicoxide.__file__).parents[1]
 
 
 def environment(*first: Path, **more: str) -> dict[str, str]:
-    """Returns this process's environment, in which a child imports `first`, the package under test and `support`."""
+    """Return this process's environment, in which a child imports `first`, the package under test and `support`."""
     folders = [*map(str, first), str(_PACKAGE_PARENT), str(_TESTS), os.environ.get("PYTHONPATH", "")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, folders))} | more
 
 
 @contextlib.contextmanager
 def started(command: Sequence[object], **options: Any) -> Iterator[subprocess.Popen[Any]]:
-    """Starts a child with the arguments of `subprocess.Popen`; on leaving the block its process group is killed."""
+    """Start a child with the arguments of `subprocess.Popen`; on leaving the block its process group is killed."""
     options.setdefault("env", environment())
     with default_sigint_action():
         process = subprocess.Popen([os.fspath(_argument(part)) for part in command], start_new_session=True, **options)
@@ -64,7 +64,7 @@ def run(
     timeout: float = TIMEOUT_SECONDS,
     **options: Any,
 ) -> subprocess.CompletedProcess[Any]:
-    """Runs a child to its end and captures its output as text; ``check`` asserts that it succeeds."""
+    """Run a child to its end and capture its output as text; ``check`` asserts that it succeeds."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
     if input is not None:
         streams["stdin"] = subprocess.PIPE
@@ -77,17 +77,17 @@ def run(
 
 
 def script(name: str, *arguments: object, options: Sequence[str] = ()) -> list[object]:
-    """Returns the command that runs a file of ``support/scripts`` with this interpreter."""
+    """Return the command that runs a file of ``support/scripts`` with this interpreter."""
     return [sys.executable, *options, SCRIPTS / f"{name}.py", *arguments]
 
 
 def run_script(name: str, *arguments: object, check: bool = True, **options: Any) -> subprocess.CompletedProcess[Any]:
-    """Runs a file of ``support/scripts`` to its end and captures its output; by default it has to succeed."""
+    """Run a file of ``support/scripts`` to its end and capture its output; by default it has to succeed."""
     return run(script(name, *arguments), check=check, **options)
 
 
 def run_in_fork(work: Callable[[], bool], seconds: int = 60) -> int:
-    """Forks; returns the child's exit code: 0 if `work` returned True in it, 1 otherwise.
+    """Fork; return the child's exit code: 0 if `work` returned True in it, 1 otherwise.
 
     The child is killed if it takes more than `seconds`, or if the parent is interrupted while it waits.
     """
@@ -109,7 +109,7 @@ def run_in_fork(work: Callable[[], bool], seconds: int = 60) -> int:
 
 @contextlib.contextmanager
 def forked(child: int) -> Iterator[int]:
-    """Makes a forked child the leader of a group of its own, which is killed when the block is left."""
+    """Make a forked child the leader of a group of its own, which is killed when the block is left."""
     with contextlib.suppress(OSError):
         os.setpgid(child, child)
     _guardian.add(child)
@@ -124,7 +124,7 @@ def forked(child: int) -> Iterator[int]:
 
 @contextlib.contextmanager
 def default_sigint_action() -> Iterator[None]:
-    """Handles SIGINT as Python does by default, where the test process would ignore it; children inherit that."""
+    """Handle SIGINT as Python does by default if the test process ignores it; children inherit the action."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         yield
         return
@@ -136,13 +136,13 @@ def default_sigint_action() -> Iterator[None]:
 
 
 def kill_group(group: int) -> None:
-    """Kills all processes of a group; does nothing if there are none."""
+    """Kill all processes of a group; do nothing if there are none."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
 
 def end_with_parent() -> None:
-    """Has the system kill this process when its parent ends (on Linux)."""
+    """Have the system kill this process when its parent ends (on Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

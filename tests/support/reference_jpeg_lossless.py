@@ -103,7 +103,7 @@ class BitReader:
         raise InvalidFrameError("malformed", "an undefined code", self.offset)
 
     def difference(self, table: HuffmanTable) -> int:
-        """Decodes a difference (H.1.2.2, and EXTEND of F.2.2.1)."""
+        """Decode a difference (H.1.2.2, and EXTEND of F.2.2.1)."""
         category = self.symbol(table)
         if category > 16:
             raise InvalidFrameError("malformed", f"category {category}", self.offset)
@@ -113,7 +113,7 @@ class BitReader:
         return value if category == 0 or value >> category - 1 else value - (1 << category) + 1
 
     def end(self) -> tuple[int, int]:
-        """Returns the offset of the marker that ends the segment, and the number of unread bytes before it."""
+        """Return the offset of the marker that ends the segment, and the number of unread bytes before it."""
         offset, unread_bytes = self.offset, 0
         while offset < len(self.src):
             if self.src[offset] == 0xFF and offset + 1 == len(self.src):
@@ -147,7 +147,7 @@ class Decoder:
         return int.from_bytes(self.read_bytes(count), "big")
 
     def read_marker(self) -> int:
-        """Reads the next marker and any number of fill bytes before it (B.1.1.2)."""
+        """Read the next marker and any number of fill bytes before it (B.1.1.2)."""
         if self.read_bytes(1)[0] != 0xFF:
             raise InvalidFrameError("malformed", "no marker", self.offset - 1)
         code = 0xFF
@@ -286,7 +286,7 @@ class Decoder:
             self.read_dnl()
 
     def find_dnl_lines(self) -> int:
-        """Returns the number of lines of the DNL segment after the scan that starts here (B.2.5)."""
+        """Return the number of lines of the DNL segment after the scan that starts here (B.2.5)."""
         bits = BitReader(self.src, self.offset)
         code, lookahead = 0xD0, Decoder(self.src)
         while 0xD0 <= code <= 0xD7:
@@ -346,7 +346,7 @@ class Decoder:
 
     @staticmethod
     def predict(selection_value: int, ra: int, rb: int, rc: int) -> int:
-        """Returns the prediction of a sample from its neighbours Ra, Rb and Rc (Table H.1)."""
+        """Return the prediction of a sample from its neighbours Ra, Rb and Rc (Table H.1)."""
         match selection_value:
             case 1 | 2 | 3:
                 return (ra, rb, rc)[selection_value - 1]
@@ -371,7 +371,7 @@ class Decoder:
 
 
 def decode(src: bytes) -> Decoded:
-    """Decodes one frame.
+    """Decode one frame.
 
     Raises
     ------

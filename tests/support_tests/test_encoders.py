@@ -20,7 +20,7 @@ from support.examples import examples
 
 
 def one_row(*values: int, dtype: str = "u2") -> np.ndarray:
-    """Returns one frame with one row and one sample per pixel."""
+    """Return one frame with one row and one sample per pixel."""
     return np.array(values, dtype).reshape(1, 1, -1, 1)
 
 

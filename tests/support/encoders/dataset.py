@@ -1,4 +1,4 @@
-"""Arrays to whole pydicom Datasets, and to the bytes of a Part 10 file."""
+"""pydicom Datasets and Part 10 files of arrays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 
 
 def _four_axes(array: Array, samples_per_pixel: int) -> Array:
-    """(rows, columns), (frames, rows, columns) or either with samples, as (frames, rows, columns, samples)."""
+    """Return an array with or without frame and sample axes as (frames, rows, columns, samples)."""
     if samples_per_pixel == 1:
         array = array[..., None]
     return array if array.ndim == 4 else array[None]
@@ -51,10 +51,10 @@ def dataset(
     coded: list[bytes] | None = None,
     attributes: dict[str, Any] | None = None,
 ) -> Dataset:
-    """A Secondary Capture of ``array``: (rows, columns[, samples]), or with a frame axis before.
+    """Return a Secondary Capture of ``array``: (rows, columns[, samples]) or (frames, rows, columns[, samples]).
 
     Integers are Pixel Data, signed ones with Pixel Representation 1; floats are Float or Double Float Pixel Data.
-    ``coded`` are the frames as some encoder made them; ``attributes`` are set last, by keyword.
+    ``coded`` are encoded frames; ``attributes`` are set last, by keyword.
     """
     frames = _four_axes(array, samples_per_pixel)
     allocated = array.dtype.itemsize * 8 if bits_allocated is None else bits_allocated
@@ -120,7 +120,7 @@ def _set_pixels(
             pass
         elif uid in (JPEGLossless, JPEGLosslessSV1):
             stored = native.cells(frames, allocated, ds.BitsStored, ds.HighBit, garbage).astype(np.int64)
-            # The bits around the stored ones are coded too where there are any.
+            # With garbage, the bits around the stored ones are encoded too.
             precision = allocated if garbage is not None else max(2, ds.HighBit + 1)
             coded = [jpeg_lossless.encode(frame, precision=precision) for frame in stored]
         elif uid == RLELossless:
@@ -140,7 +140,7 @@ def _set_pixels(
             ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = whole.extended
         return
     big_endian = uid == ExplicitVRBigEndian
-    # PS3.5 A.1, A.2: OW always in implicit VR, and where Bits Allocated is greater than 8.
+    # PS3.5 A.1, A.2: OW in implicit VR, and if Bits Allocated is greater than 8.
     as_words = (uid == IMPLICIT_VR or allocated > 8 or allocated == 1) if ow is None else ow
     value = native.encode(
         frames,
@@ -159,14 +159,14 @@ def _set_pixels(
 
 
 def to_bytes(ds: Dataset) -> bytes:
-    """``ds`` as a Part 10 file."""
+    """Return ``ds`` as a Part 10 file."""
     buffer = io.BytesIO()
     ds.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
 
 
 def frames_of(ds: Dataset) -> dict[str, Any]:
-    """``ds`` as the arguments of ``Frames``."""
+    """Return the arguments of ``Frames`` for ``ds``."""
     keyword = next(k for k in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if k in ds)
     uid = ds.file_meta.TransferSyntaxUID
     is_float = keyword != "PixelData"
@@ -193,12 +193,12 @@ def frames_of(ds: Dataset) -> dict[str, Any]:
 
 
 def limits(bits_stored: int, signed: bool) -> tuple[int, int]:
-    """The least and the greatest stored value."""
+    """Return the least and the greatest stored value."""
     return (-(1 << bits_stored - 1), (1 << bits_stored - 1) - 1) if signed else (0, (1 << bits_stored) - 1)
 
 
 def random_values(rng: np.random.Generator, shape: tuple[int, ...], bits_stored: int, dtype: npt.DTypeLike) -> Array:
-    """Stored values with runs in them and both ends of their range."""
+    """Return stored values with runs and with both ends of their range."""
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return rng.standard_normal(shape).astype(dtype)

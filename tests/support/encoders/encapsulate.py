@@ -1,4 +1,4 @@
-"""Frames to the items of an encapsulated Pixel Data value (PS3.5 A.4)."""
+"""Encapsulated Pixel Data values of frames (PS3.5 A.4)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
 def item(data: bytes) -> bytes:
-    """One item (FFFE,E000) of explicit length."""
+    """Return one item (FFFE,E000) of explicit length."""
     return b"\xfe\xff\x00\xe0" + struct.pack("<L", len(data)) + data
 
 
 @dataclass(frozen=True)
 class Encapsulated:
-    """A value from the Basic Offset Table item on, and the Extended Offset Table with its Lengths, if wanted."""
+    """A Pixel Data value, and the Extended Offset Table with its Lengths if requested."""
 
     value: bytes
     extended: tuple[bytes, bytes] | None
 
 
 def split(frame: bytes, fragments: int) -> list[bytes]:
-    """Frame in that many fragments, each but the last of even length and none empty."""
+    """Split a frame into at most ``fragments`` non-empty fragments, of even length except the last."""
     size = max(2, -(-len(frame) // fragments))
     size += size % 2
     return [frame[offset : offset + size] for offset in range(0, len(frame), size)] or [b""]
@@ -36,10 +36,10 @@ def encapsulate(
     shift: int = 2,
     delimiter: bool = False,
 ) -> Encapsulated:
-    """The value.
+    """Return the value of encapsulated frames.
 
     ``table`` is ``"none"``, ``"basic"``, ``"wrong"`` (a Basic Offset Table whose entries are ``shift`` off) or
-    ``"extended"`` (one fragment a frame).
+    ``"extended"`` (one fragment per frame).
     """
     body = bytearray()
     offsets, lengths = [], []

@@ -1,4 +1,4 @@
-"""Huffman tables of JPEG (ITU-T T.81 Annexes C and K.2), good ones and odd ones."""
+"""Huffman tables of JPEG (ITU-T T.81 Annexes C and K.2), common and unusual ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Table:
-    """Number of codes of each length 1 to 16, and the symbols in the order of their codes (C.1)."""
+    """Numbers of codes of 1 to 16 bits, and the symbols in code order (C.1)."""
 
     bits: tuple[int, ...]
     values: tuple[int, ...]
 
     def codes(self) -> dict[int, tuple[int, int]]:
-        """Code and its length of each symbol (C.2, figures C.1 and C.2)."""
+        """Return code and length in bits of each symbol (C.2, figures C.1 and C.2)."""
         out, code, offset = {}, 0, 0
         for length, count in enumerate(self.bits, 1):
             for value in self.values[offset : offset + count]:
@@ -28,7 +28,7 @@ class Table:
         return out
 
     def arrays(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Code and length by symbol; one without a code must not be looked up."""
+        """Return codes and lengths indexed by symbol; symbols without code have a large negative length."""
         code = np.zeros(256, np.int64)
         length = np.full(256, -(1 << 40), np.int64)
         for value, (bits, count) in self.codes().items():
@@ -36,32 +36,32 @@ class Table:
         return code, length
 
 
-# K.3.1, with five more categories behind the last.
+# K.3.1 with five more categories at the end.
 FIXED = Table((0, 1, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0), tuple(range(17)))
-# All of five bits: fifteen of the thirty-two codes mean nothing.
+# 17 codes of 5 bits; 15 of the 32 codes are undefined.
 FLAT = Table((0, 0, 0, 0, 17, *[0] * 11), tuple(range(17)))
-# Fourteen codes of one to fourteen bits, three of sixteen; the all-ones code stays free.
+# 14 codes of 1 to 14 bits and 3 of 16 bits; the all-ones code is unused.
 SKEWED = (*[1] * 14, 0, 3)
 
 
 def table_for(name: str, categories: npt.NDArray[Any]) -> Table:
-    """The table of that name for these symbols."""
+    """Return the table of that name for these categories."""
     if name == "fixed":
         return FIXED
     if name == "flat":
         return FLAT
     counts = np.bincount(categories, minlength=17).tolist()
     if name == "skewed":
-        # Those that come most often have the longest codes.
+        # The most frequent categories have the longest codes.
         return Table(SKEWED, tuple(sorted(range(17), key=lambda value: counts[value])))
     assert name == "optimal"
     return optimal(counts)
 
 
 def optimal(counts: list[int]) -> Table:
-    """The shortest code that K.2 finds: none longer than 16 bits, none all ones."""
+    """Return the optimal table of K.2: codes have at most 16 bits and are not all ones."""
     used = [value for value, count in enumerate(counts) if count]
-    # One symbol more, the rarest of all, takes the code of all ones and is dropped afterwards.
+    # An additional symbol, the rarest, reserves the all-ones code.
     groups = [(count, -1, [value]) for value, count in enumerate(counts) if count] + [(1, -2, [len(counts)])]
     lengths = dict.fromkeys([*used, len(counts)], 0)
     while len(groups) > 1:
@@ -73,7 +73,7 @@ def optimal(counts: list[int]) -> Table:
     bits = [0] * 64
     for length in lengths.values():
         bits[length] += 1
-    # Figure K.3: two codes too long become one shorter by one, and two one longer than a shorter one.
+    # Figure K.3: a pair of too long codes becomes one code shorter by one bit and splits a shorter code in two.
     for length in range(63, 16, -1):
         while bits[length]:
             shorter = max(index for index in range(1, length - 1) if bits[index])
@@ -83,5 +83,5 @@ def optimal(counts: list[int]) -> Table:
             bits[shorter] -= 1
     longest = max(index for index in range(17) if bits[index])
     bits[longest] -= 1
-    # Figure K.4: the order of the lengths before they were limited.
+    # Figure K.4: symbols keep the order of the unlimited lengths.
     return Table(tuple(bits[1:17]), tuple(sorted(used, key=lambda value: (lengths[value], value))))

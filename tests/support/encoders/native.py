@@ -1,4 +1,4 @@
-"""Arrays of stored values to the bytes of a native Pixel Data value (PS3.5 8)."""
+"""Encoder of native Pixel Data values (PS3.5 8)."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ Array = npt.NDArray[Any]
 def cells(
     values: Array, bits_allocated: int, bits_stored: int, high_bit: int, garbage: Array | None = None
 ) -> npt.NDArray[np.uint64]:
-    """The Bits Allocated of each sample as a number: the value below High Bit, ``garbage`` around it."""
+    """Return the Bits Allocated of each sample as an integer: the value ends at High Bit, other bits are ``garbage``."""
     shift = high_bit + 1 - bits_stored
     mask = ((1 << bits_stored) - 1) << shift
     out = np.zeros(values.shape, np.uint64)
     noise = np.zeros(values.size, int).tolist() if garbage is None else garbage.reshape(-1).tolist()
     for index, (value, around) in enumerate(zip(values.reshape(-1).tolist(), noise, strict=True)):
-        # A negative Python integer is two's complement without end.
+        # Negative Python integers are infinite two's complement.
         whole = ((value << shift) & mask) | (around & ~mask)
         out.reshape(-1)[index] = whole & ((1 << bits_allocated) - 1)
     return out
 
 
 def subsample_422(frames: Array) -> Array:
-    """(frames, rows, columns, 3) to Y0 Y1 Cb Cr for each pair of pixels; the colour is that of the first."""
+    """Convert (frames, rows, columns, 3) to Y0 Y1 Cb Cr per pair of pixels, with the colour of the first pixel."""
     pairs = frames.reshape(-1, 6)
     return pairs[:, [0, 3, 1, 2]].reshape(len(frames), -1)
 
 
 def share_colour(frames: Array) -> Array:
-    """``frames`` with the colour of every other pixel that of the pixel before: what 4:2:2 leaves of them."""
+    """Return ``frames`` after 4:2:2 subsampling: every second pixel has the colour of the pixel before."""
     pairs = frames.reshape(-1, 6).copy()
     pairs[:, 4:] = pairs[:, 1:3]
     return pairs.reshape(frames.shape)
@@ -51,10 +51,10 @@ def encode(
     garbage: Array | None = None,
     pad: bool = True,
 ) -> bytes:
-    """The value of Pixel Data.
+    """Return the value of Pixel Data.
 
-    ``frames`` is (frames, rows, columns, samples); with ``ow`` 8-bit samples and packed bits in big endian go
-    out as 16-bit words, whose two bytes are swapped (PS3.5 7.3, 8.1.2).
+    ``frames`` is (frames, rows, columns, samples); with ``ow``, 8-bit samples and packed bits in big endian are
+    written as 16-bit words, whose two bytes are swapped (PS3.5 7.3, 8.1.2).
     """
     if frames.dtype.kind == "f":
         samples = frames
@@ -77,6 +77,6 @@ def encode(
 
 
 def pack(bits: list[int]) -> bytes:
-    """Eight bits to a byte, the first of them least significant; frames have no gap between (PS3.5 8.1.1)."""
+    """Pack bits, least significant first, without gaps between frames (PS3.5 8.1.1)."""
     number = sum(bit << index for index, bit in enumerate(bits))
     return number.to_bytes(-(-len(bits) // 8), "little")

@@ -1,4 +1,4 @@
-"""Arrays of stored values to RLE Lossless frames (PS3.5 Annex G), in many an encoder's manner."""
+"""RLE Lossless encoder (PS3.5 Annex G) that imitates the run styles of different encoders."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-# A plane in runs: the first byte and how many there are, and whether they are one byte repeated.
+# Runs of a plane: offset, byte count, and True for replicate runs.
 Runs = Iterator[tuple[int, int, bool]]
 
 
 def literal(data: bytes) -> bytes:
-    """A literal run of 1 to 128 bytes (PS3.5 G.3.1)."""
+    """Return a literal run of 1 to 128 bytes (PS3.5 G.3.1)."""
     assert 1 <= len(data) <= 128
     return bytes([len(data) - 1]) + data
 
 
 def replicate(byte: int, count: int) -> bytes:
-    """A replicate run: 1 - ``count`` as a signed byte, for 2 to 128 times ``byte``."""
+    """Return a replicate run of 2 to 128 times ``byte``; its header is 1 - ``count`` as a signed byte."""
     assert 2 <= count <= 128
     return (1 - count).to_bytes(1, "little", signed=True) + bytes([byte])
 
@@ -50,22 +50,22 @@ def _mixed(plane: bytes, shortest: int, longest: int, most: Callable[[], int]) -
 
 
 def greedy(plane: bytes, rng: random.Random) -> Runs:
-    """Replicates of at least three, literals as long as they go."""
+    """Replicate runs of at least three bytes, and the longest literal runs."""
     return _mixed(plane, 3, 128, lambda: 128)
 
 
 def literals(plane: bytes, rng: random.Random) -> Runs:
-    """One literal after the other, of any length."""
+    """Literal runs of random lengths only."""
     return _mixed(plane, 129, 128, lambda: rng.randint(1, 128))
 
 
 def replicate_two(plane: bytes, rng: random.Random) -> Runs:
-    """Replicates of two and no more."""
+    """Replicate runs of exactly two bytes."""
     return _mixed(plane, 2, 2, lambda: 128)
 
 
 def ragged(plane: bytes, rng: random.Random) -> Runs:
-    """Runs that end where nobody would end them."""
+    """Split a plane into runs at arbitrary positions."""
     return _mixed(plane, rng.randint(2, 5), rng.randint(5, 128), lambda: rng.randint(1, 9))
 
 
@@ -81,7 +81,7 @@ def encode_segment(
     oversize: int = 0,
     rng: random.Random | None = None,
 ) -> bytes:
-    """One segment; ``oversize`` bytes more than the plane come out of its last run, a replicate."""
+    """Encode one segment; its last run, a replicate, is ``oversize`` bytes longer than the plane."""
     rng = rng or random.Random(0)
     if oversize:
         tail = _tail(plane)
@@ -106,7 +106,7 @@ def _tail(plane: bytes) -> int:
 
 
 def assemble(segments: list[bytes]) -> bytes:
-    """RLE Header and segments (PS3.5 G.4, G.5)."""
+    """Return the RLE header and the segments (PS3.5 G.4, G.5)."""
     offsets, offset = [], 64
     for segment in segments:
         offsets.append(offset)
@@ -116,7 +116,7 @@ def assemble(segments: list[bytes]) -> bytes:
 
 
 def planes(frame: Array, bits_allocated: int, *, little: bool = False) -> list[bytes]:
-    """The byte planes of one frame (rows, columns, samples), in the order of the segments (PS3.5 G.2)."""
+    """Return the byte planes of one frame (rows, columns, samples) in segment order (PS3.5 G.2)."""
     if bits_allocated == 1:
         return [np.packbits(frame.reshape(-1) != 0, bitorder="little").tobytes()]
     sample_bytes = bits_allocated // 8
@@ -128,5 +128,5 @@ def planes(frame: Array, bits_allocated: int, *, little: bool = False) -> list[b
 
 
 def encode(frame: Array, bits_allocated: int, style: str = "greedy", *, little: bool = False, **options: Any) -> bytes:
-    """One frame (rows, columns, samples); ``options`` are those of `encode_segment`."""
+    """Encode one frame (rows, columns, samples); ``options`` are those of `encode_segment`."""
     return assemble([encode_segment(plane, style, **options) for plane in planes(frame, bits_allocated, little=little)])

@@ -23,7 +23,7 @@ LIMIT_BYTES = 48 << 20
 
 
 def only(results: Iterable[tuple[Any, Any]]) -> Any:
-    """Returns the only result, or raises it if it is an error."""
+    """Return the only result, or raises it if it is an error."""
     [(_, result)] = results
     if isinstance(result, Exception):
         raise result
@@ -31,7 +31,7 @@ def only(results: Iterable[tuple[Any, Any]]) -> Any:
 
 
 def read(path: str) -> pydicom.Dataset | None:
-    """Reads a Dataset; None if that takes pydicom too long or passes its own limits."""
+    """Read a Dataset; None if that takes pydicom too long or passes its own limits."""
     if path.endswith("items.dcm"):
         # pydicom makes a Dataset of each item, which takes minutes.
         return None
@@ -42,7 +42,7 @@ def read(path: str) -> pydicom.Dataset | None:
 
 
 def interfaces(path: str) -> dict[str, Callable[[], Any]]:
-    """Returns functions that decode a file, by the name of their interface."""
+    """Return functions that decode a file, by the name of their interface."""
     data = Path(path).read_bytes()
     found: dict[str, Callable[[], Any]] = {
         "path": partial(dicoxide.decode, path),

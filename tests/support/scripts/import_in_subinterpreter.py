@@ -29,7 +29,7 @@ import dicoxide
 
 
 def error_of(code: str) -> str:
-    """Runs code in a new interpreter; returns its error."""
+    """Run code in a new interpreter; return its error."""
     second = interpreters.create()
     try:
         error = interpreters.run_string(second, f"import sys; sys.path[:] = {sys.path!r}\n{code}")

@@ -41,7 +41,7 @@ def decode_many(count: int) -> None:
 
 
 def resources() -> tuple[int, int, int]:
-    """Returns the number of Python threads, of system threads and of file descriptors."""
+    """Return the number of Python threads, of system threads and of file descriptors."""
     return threading.active_count(), len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
 
 
