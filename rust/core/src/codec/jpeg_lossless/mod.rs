@@ -1,6 +1,23 @@
 //! JPEG Lossless: ITU-T T.81 process 14 (SOF3, Huffman coding), transfer syntaxes 1.2.840.10008.1.2.4.57 and .70.
 //!
-//! The codestream decides, not the transfer syntax: .70 promises selection value 1, but any is decoded.
+//! The codestream decides, not the transfer syntax: .70 requires selection value 1, but any is decoded.
+//!
+//! ```text
+//! frame ─► header ─► plan ─► decode ───────────────────────────────────────────────────────► output stage
+//!                            stream: unstuff ─► window ─► differences ─► prediction ─► rows
+//! ```
+//!
+//! | module | content |
+//! |---|---|
+//! | `header` | marker segments → frame header, scans, entropy-coded segments |
+//! | `plan` | header and attributes → what the loop needs; cache of look-up tables |
+//! | `decode` | the loops over scans and frames; rows → output stage |
+//! | `stream` | decoding state of one scan |
+//! | `self_sync` | chunks of a segment that are decoded before their start is known |
+//! | `parallel` | blocks of one scan on several threads |
+//! | `diagnose` | the error of a frame that failed, the same in every entropy mode |
+//!
+//! The kernels are `kernel::unstuff`, `kernel::huffman` and `kernel::predict`.
 
 mod decode;
 mod diagnose;
@@ -22,6 +39,7 @@ use decode::ScratchBuffers;
 use header::Header;
 use plan::{Plan, Tables};
 
+/// The codec.
 pub(super) struct JpegLossless;
 
 /// Samples of the largest frames that are decoded in batches: chunks within such a frame would be too short to gain much.
@@ -62,7 +80,8 @@ impl FrameFormat for JpegLossless {
     }
 }
 
-/// What the header declares of the image.
+/// Returns what the header declares about the image. The colour transform of an APP14 segment is not evaluated: it describes
+/// what DCT encoders do.
 fn codestream_info(header: &Header) -> CodestreamInfo {
     let application = Application { is_jfif: header.is_jfif, adobe_transform: None };
     let claims = colour::claims(&header.frame, &application);
@@ -118,17 +137,17 @@ impl FrameDecoder for JpegLossless {
         }
         state.with(|DecoderState { tables, scratch }| {
             tables.shrink();
-            let opened = headers.into_iter().zip(frames.iter());
+            let headers = headers.into_iter().zip(frames.iter());
             let plans: Vec<_> =
-                opened.map(|(header, (frame, _))| Plan::new(frame.bytes, header, context, tables)).collect();
+                headers.map(|(header, (frame, _))| Plan::new(frame.bytes, header, context, tables)).collect();
             let decoded = decode::decode_frames(&plans, tables, scratch, context, frames);
-            let decoded = plans.into_iter().zip(decoded).zip(frames);
-            decoded.map(|((plan, decoded), (_, output))| report(plan?, decoded, output)).collect()
+            let results = plans.into_iter().zip(decoded).zip(frames);
+            results.map(|((plan, decoded), (_, output))| report(plan?, decoded, output)).collect()
         })
     }
 }
 
-/// Report of a frame that was decoded.
+/// Returns the code path and the deviations of a decoded frame.
 fn report(plan: Plan<'_>, decoded: Result<(EntropyMode, Vec<Deviation>)>, output: &Output<'_>) -> Result<Decoded> {
     let (mode, deviations) = decoded?;
     // If the EOI marker is missing, the bytes before the end are part of that deviation.

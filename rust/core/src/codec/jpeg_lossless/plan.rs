@@ -114,8 +114,7 @@ impl<'a> Plan<'a> {
     /// Plans the decoding of a frame whose header agrees with the attributes, and builds the look-up tables.
     ///
     /// # Errors
-    /// `Truncated` if the data cannot hold the samples at one
-    /// bit each.
+    /// `Truncated` if the data cannot hold the samples at one bit each.
     pub(super) fn new(
         frame: &'a [u8],
         header: Header,

@@ -12,11 +12,12 @@ const JFIF: &[u8] = b"JFIF\0";
 const ADOBE: &[u8] = b"Adobe";
 const ADOBE_TRANSFORM_OFFSET: usize = 11;
 
-/// Application data that declares colour.
+/// Colour that application data segments declare.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::codec) struct Application {
+    /// True if there is a JFIF APP0 segment.
     pub(in crate::codec) is_jfif: bool,
-    /// 0: no transform, RGB; 1: YCbCr.
+    /// Transform of Adobe's APP14 segment. 0: none, the components are R, G, B; 1: YCbCr.
     pub(in crate::codec) adobe_transform: Option<u8>,
 }
 
@@ -35,7 +36,7 @@ pub(in crate::codec) fn is_jfif(parameters: &[u8]) -> bool {
     parameters.starts_with(JFIF)
 }
 
-/// Colours that a codestream declares, the decisive one first, as libjpeg-turbo decides. Adobe's segment is no part of a
+/// Returns the colours that a codestream declares, the decisive one first, in the order of libjpeg-turbo. Adobe's segment is no part of a
 /// standard that DICOM refers to, so it does not override the data set.
 pub(in crate::codec) fn claims(frame: &FrameHeader, application: &Application) -> [Option<ColourClaim>; 3] {
     let [first, second, third] = frame.components.as_slice() else { return [None; 3] };
@@ -46,13 +47,13 @@ pub(in crate::codec) fn claims(frame: &FrameHeader, application: &Application) -
         Some(1) => claim(Colour::Ybr, "Adobe transform 1 (colour differences)", false),
         _ => None,
     };
-    // No standard gives the letters this meaning, encoders do.
+    // Encoders use these identifiers for RGB; no standard gives them this meaning.
     let has_rgb_ids = matches!(&[first.id, second.id, third.id], b"RGB" | b"rgb");
     let ids = if has_rgb_ids { claim(Colour::Rgb, "component identifiers R, G and B", true) } else { None };
     [jfif, adobe, ids]
 }
 
-/// Description of a codestream by its frame header; `lines` is the number of lines and its offset.
+/// Returns the description of a codestream by its frame header, with the number of lines and its byte offset.
 pub(in crate::codec) fn codestream_info(
     frame: &FrameHeader,
     (lines, lines_offset): (u16, usize),
