@@ -4,7 +4,7 @@
 
 use crate::codec::{self, BatchFrame, DecodeOptions, FrameContext, Workspace, codec_of_frame};
 use crate::codestream::{Codestream, CodestreamFormat, CodestreamInfo};
-use crate::error::{DecodeError, ErrorKind, Result, malformed, output, truncated, unsupported};
+use crate::error::{DecodeError, Result, output, unsupported};
 use crate::frame::{Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind};
 use crate::limits::Limits;
 use crate::output::{Cancel, OutputOptions};
@@ -110,27 +110,23 @@ impl BareCodestream {
         Ok(Self { codestream, syntax: *syntax, info: frame_info(&declared)? })
     }
 
-    /// Reads the header of `bytes`, which are to be a codestream of `format`.
+    /// Reads the header of `bytes`, which the caller expects to be a codestream of `format`.
     ///
     /// # Errors
-    /// As [`Self::open`]; `Truncated` or `Malformed` for bytes without a known signature, `Unsupported` for another format.
+    /// Those of decoding the header; `Unsupported` for another format.
     pub fn open_format(bytes: &[u8], format: CodestreamFormat) -> Result<Self> {
-        let (title, clause) = (format.title(), format.clause());
-        match Self::open(bytes) {
-            Ok(found) if found.codestream.format == format => Ok(found),
-            Ok(found) => {
-                let found = found.codestream.format.title();
-                Err(unsupported(format!("{found} codestream found, {title} expected"), clause))
-            }
-            Err(_) if bytes.len() < 2 => {
-                let text = format!("{} bytes found, a {title} codestream expected", bytes.len());
-                Err(truncated(text, clause).at(bytes.len()))
-            }
-            Err(error) if error.kind() == ErrorKind::Unsupported && codec::identify(bytes).is_err() => {
-                Err(malformed(error.message().to_owned(), clause).at(0))
-            }
-            Err(error) => Err(error),
+        let opened = Self::open(bytes);
+        if let Ok(found) = opened
+            && found.codestream.format == format
+        {
+            return Ok(found);
         }
+        // `identify` skips what it does not need, so its error may not be the first one of the header.
+        if let Some(error) = codec::codec_of_format(format).and_then(|codec| codec.error_of_header(bytes)) {
+            return Err(error);
+        }
+        let found = opened?.codestream.format.title();
+        Err(unsupported(format!("{found} codestream found, {} expected", format.title()), format.clause()))
     }
 
     /// Format and header of the codestream.

@@ -13,7 +13,7 @@ use super::agreement::{self, Agreement};
 use super::options::FrameContext;
 use super::{BatchFrame, CodecState, FrameFormat, Workspace};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
-use crate::error::{Result, truncated, unsupported};
+use crate::error::{DecodeError, Result, truncated, unsupported};
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
 use crate::output::{Cancel, Output, ScratchBlock};
 use crate::sample::{Rescale, SamplesMut};
@@ -71,6 +71,11 @@ pub(super) trait FrameDecoder: FrameFormat {
         frames.map(|(header, (frame, output))| self.decode(*frame, header, context, state, output)).collect()
     }
 
+    /// Returns the error of a frame's header, if it has one that does not depend on the attributes.
+    fn header_error(&self, _frame: &[u8]) -> Option<DecodeError> {
+        None
+    }
+
     /// True if [`Self::decode_range`] decodes such frames.
     fn can_decode_range(&self, _: &FrameInfo) -> bool {
         false
@@ -100,6 +105,9 @@ pub trait Codec: FrameFormat {
 
     /// [`FrameDecoder::batch_size`], at least 1.
     fn frames_at_once(&self, info: &FrameInfo) -> usize;
+
+    /// [`FrameDecoder::header_error`].
+    fn error_of_header(&self, frame: &[u8]) -> Option<DecodeError>;
 
     /// [`FrameDecoder::can_decode_range`].
     fn decodes_ranges(&self, info: &FrameInfo) -> bool;
@@ -156,6 +164,10 @@ impl<D: FrameDecoder> Codec for D {
 
     fn frames_at_once(&self, info: &FrameInfo) -> usize {
         self.batch_size(info).max(1)
+    }
+
+    fn error_of_header(&self, frame: &[u8]) -> Option<DecodeError> {
+        self.header_error(frame)
     }
 
     fn decodes_ranges(&self, info: &FrameInfo) -> bool {

@@ -118,6 +118,10 @@ impl FrameDecoder for JpegLossless {
         })
     }
 
+    fn header_error(&self, frame: &[u8]) -> Option<DecodeError> {
+        Header::parse(frame, CpuLevel::best()).err()
+    }
+
     fn batch_size(&self, info: &FrameInfo) -> usize {
         if info.samples() <= MAX_BATCHED_SAMPLES { BATCH_SIZE } else { 1 }
     }
