@@ -136,6 +136,6 @@ impl AttributeReader<'_> {
 }
 
 /// Returns the error of an attribute whose value does not fit an image.
-pub(crate) fn mismatch(attribute: &Attribute, what: &str) -> DecodeError {
-    DecodeError::new(ErrorKind::Mismatch, format!("{} {what}", attribute.keyword), CLAUSE)
+pub(crate) fn mismatch(attribute: &Attribute, message: &str) -> DecodeError {
+    DecodeError::new(ErrorKind::Mismatch, format!("{} {message}", attribute.keyword), CLAUSE)
 }

@@ -290,8 +290,8 @@ pub(crate) fn find_delimiter(
                 return Ok((delimiter, delimiter + DELIMITER_BYTES));
             }
             None if bytes.len() < SEARCH_BYTES => {
-                let what = format!("the file ends within element {tag} of undefined length");
-                return Err(error(ErrorKind::Truncated, &what, offset + bytes.len() as u64));
+                let message = format!("the file ends within element {tag} of undefined length");
+                return Err(error(ErrorKind::Truncated, &message, offset + bytes.len() as u64));
             }
             // The tag may lie across two reads: its first three bytes are searched again.
             None => offset += SEARCH_BYTES as u64 - 3,
@@ -299,6 +299,6 @@ pub(crate) fn find_delimiter(
     }
 }
 
-fn error(kind: ErrorKind, what: &str, offset: u64) -> DecodeError {
-    DecodeError::new(kind, format!("{what}, at byte {offset} of the file"), CLAUSE)
+fn error(kind: ErrorKind, message: &str, offset: u64) -> DecodeError {
+    DecodeError::new(kind, format!("{message}, at byte {offset} of the file"), CLAUSE)
 }

@@ -169,8 +169,8 @@ impl Image {
         if !is_item {
             return Ok(());
         }
-        let what = "encapsulated pixel data found, native ones expected of the transfer syntax";
-        Err(DecodeError::new(ErrorKind::Mismatch, what, "PS3.5 A.4"))
+        let message = "encapsulated pixel data found, native ones expected of the transfer syntax";
+        Err(DecodeError::new(ErrorKind::Mismatch, message, "PS3.5 A.4"))
     }
 }
 
@@ -195,8 +195,8 @@ fn pixel_data_element(object: &Object) -> Result<(Element, &'static str)> {
         [] => (ErrorKind::NoImage, "none".to_owned()),
         several => (ErrorKind::Mismatch, several.join(" and ")),
     };
-    let what = format!("{found} found, one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected");
-    Err(DecodeError::new(kind, what, CLAUSE))
+    let message = format!("{found} found, one of Pixel Data, Float Pixel Data and Double Float Pixel Data expected");
+    Err(DecodeError::new(kind, message, CLAUSE))
 }
 
 fn extended_offsets(object: &Object) -> Result<Option<(Vec<u8>, Vec<u8>)>> {

@@ -30,14 +30,14 @@ impl Inflated {
                 let additional = bytes.capacity().max(CHUNK_BYTES);
                 limits.reserve(additional)?;
                 if bytes.try_reserve_exact(additional).is_err() {
-                    let what = format!("cannot allocate {additional} bytes for the inflated data set");
-                    return Err(DecodeError::new(ErrorKind::LimitExceeded, what, CLAUSE));
+                    let message = format!("cannot allocate {additional} bytes for the inflated data set");
+                    return Err(DecodeError::new(ErrorKind::LimitExceeded, message, CLAUSE));
                 }
             }
             let (read_before, written_before) = (decompress.total_in(), bytes.len());
             let status = decompress.decompress_vec(src, &mut bytes, FlushDecompress::None).map_err(|error| {
-                let what = format!("deflated data set is corrupt: {error}");
-                DecodeError::new(ErrorKind::Malformed, what, CLAUSE)
+                let message = format!("deflated data set is corrupt: {error}");
+                DecodeError::new(ErrorKind::Malformed, message, CLAUSE)
             })?;
             let read = decompress.total_in() - read_before;
             offset += read;
@@ -45,8 +45,8 @@ impl Inflated {
                 return Ok(Self { bytes });
             }
             if read == 0 && bytes.len() == written_before {
-                let what = format!("deflated data set ends after {} inflated bytes", bytes.len());
-                return Err(DecodeError::new(ErrorKind::Truncated, what, CLAUSE));
+                let message = format!("deflated data set ends after {} inflated bytes", bytes.len());
+                return Err(DecodeError::new(ErrorKind::Truncated, message, CLAUSE));
             }
         }
     }

@@ -110,8 +110,8 @@ impl Object {
             return Ok(uid.clone());
         }
         if pixel_data.is_undefined {
-            let what = "encapsulated pixel data without a transfer syntax UID";
-            return Err(DecodeError::new(ErrorKind::Unsupported, what, "PS3.10 7.1"));
+            let message = "encapsulated pixel data without a transfer syntax UID";
+            return Err(DecodeError::new(ErrorKind::Unsupported, message, "PS3.10 7.1"));
         }
         let syntax = match self.encoding {
             Encoding { is_big_endian: true, .. } => TransferSyntax::EXPLICIT_VR_BIG_ENDIAN,

@@ -100,8 +100,8 @@ fn rescale_of(object: &Object, data_set: &DataSet) -> Result<Option<Rescale>> {
     match (finite(&slope), finite(&intercept)) {
         (Some(slope), Some(intercept)) => Ok(Some(Rescale { slope, intercept })),
         _ => {
-            let what = format!("Rescale Slope {slope} and Rescale Intercept {intercept} found, numbers expected");
-            Err(DecodeError::new(ErrorKind::Mismatch, what, "PS3.3 C.11.1"))
+            let message = format!("Rescale Slope {slope} and Rescale Intercept {intercept} found, numbers expected");
+            Err(DecodeError::new(ErrorKind::Mismatch, message, "PS3.3 C.11.1"))
         }
     }
 }

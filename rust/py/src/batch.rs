@@ -14,6 +14,10 @@ use std::sync::Arc;
 
 /// Decodes many files and `bytes` on threads of its own, each source on one of them.
 ///
+/// Decodes frame index `frame` of every source, or all frames, on at most `options.threads` threads. `rescale` converts to
+/// modality values; `type_name` is the NumPy name of the result's type. Arrays that the caller has not reported as freed
+/// take at most `buffer_bytes`, a single array excepted. As many bytes of deallocated arrays are retained for later ones.
+///
 /// All methods may be called from any thread.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct BatchDecoder {
@@ -32,11 +36,6 @@ pub(crate) enum BatchResult<'py> {
 
 #[pymethods]
 impl BatchDecoder {
-    /// Decodes frame index `frame` of every source, or all frames, on at most `options.threads` threads.
-    ///
-    /// `rescale` converts to modality values; `type_name` is the NumPy name of the result's type. Arrays that the
-    /// caller has not reported as freed take at most `buffer_bytes`, a single array excepted. As many bytes of
-    /// deallocated arrays are retained for later ones.
     #[new]
     #[pyo3(signature = (options, *, buffer_bytes, frame=None, rescale=false, type_name=None))]
     fn new(

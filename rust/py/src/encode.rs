@@ -35,8 +35,7 @@ pub(crate) fn jpeg_lossless_encode<'py>(
 /// Encodes one frame as RLE Lossless (PS3.5 Annex G).
 ///
 /// `src` is a C-contiguous array of rows × columns × samples_per_pixel integers. Returns the RLE header and segments;
-/// raises
-/// `ValueError` if an argument is out of range.
+/// raises `ValueError` if an argument is out of range.
 #[pyfunction]
 pub(crate) fn rle_encode<'py>(
     src: &Bound<'py, PyAny>,

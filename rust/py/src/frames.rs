@@ -17,7 +17,12 @@ use std::sync::Arc;
 /// The frames of one Pixel Data value: finds and decodes them.
 ///
 /// `value` is the element's value, for encapsulated pixel data from the Basic Offset Table item on; with `whole` it is
-/// the bytes of one frame. `find_only` opens transfer syntaxes without a decoder too: frames can be found, not decoded.
+/// the bytes of one frame. `number_of_frames` is the attribute (0028,0008). `extended_offsets` are the values of Extended
+/// Offset Table and Extended Offset Table Lengths. `word_swapped` is True if samples of 1 or 8 bits are stored in 16-bit
+/// big-endian words (PS3.5 7.3). `find_only` opens transfer syntaxes without a decoder too: frames can be found, not
+/// decoded.
+///
+/// Raises `UnsupportedError` without a decoder, `CorruptFrameError` if attributes are invalid or frames cannot be located.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct Frames {
     syntax: TransferSyntax,

@@ -13,6 +13,10 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 use std::sync::Arc;
 
 /// A DICOM object in a file or in bytes. Its header is read when it is opened, its frames when they are decoded.
+///
+/// `src` is a path (`str` or `os.PathLike`), or the `bytes` of a file. `max_bytes` bounds an inflated data set.
+///
+/// Raises `CorruptFrameError` if the header is not that of an image, `LimitError`, or `OSError`.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct Object {
     object: Arc<dicoxide_part10::Object>,
@@ -24,9 +28,6 @@ type Spec<'a> = ((&'a str, u32, u32, u32, u32, Option<u32>, Option<u32>, u32, u3
 
 #[pymethods]
 impl Object {
-    /// Opens a path (`str` or `os.PathLike`), or the `bytes` of a file. `max_bytes` bounds an inflated data set.
-    ///
-    /// Raises `CorruptFrameError` if the header is not that of an image, `LimitError`, or `OSError`.
     #[new]
     #[pyo3(signature = (src, max_bytes=None))]
     fn new(py: Python<'_>, src: &Bound<'_, PyAny>, max_bytes: Option<u64>) -> PyResult<Self> {
