@@ -14,8 +14,8 @@ use crate::open::{OpenError, Source, open};
 use dicoxide_core::codec::{Codec, codec_for, codec_of_frame};
 use dicoxide_core::frames::{FrameError, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
-    BatchFrame, Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameContext, FrameInfo, Limits,
-    OutputOptions, Rescale, Result, SampleType, SamplesBuf, TransferSyntax, Workspace, decode_batch,
+    BatchFrame, Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameContext, FrameInfo, Limits, Rescale,
+    Result, SampleType, SamplesBuf, TransferSyntax, Workspace, decode_batch,
 };
 use std::io;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub struct Request {
     pub rescale: bool,
     /// Element type; by default that of the stored values, or float32 with `rescale`.
     pub sample_type: Option<SampleType>,
-    /// Options of every frame. `rescale` of its output stage is ignored, as it differs among objects.
+    /// Options of every frame. With `rescale`, that of a frame takes precedence over `options.output.rescale`.
     pub options: DecodeOptions,
     /// Maximum number of output and scratch bytes of one object.
     pub max_bytes: Option<u64>,
@@ -201,15 +201,11 @@ impl ReadyImage {
     pub(crate) fn decode(mut self, request: &Request, threads: usize, cancel: Cancel<'_>) -> Outcome {
         let limits = Limits::new(request.max_bytes);
         let OpenedImage { object, image, kind, table, indices, rescales, .. } = &self.opened;
-        let (rescale, rescales) = match rescales.as_slice() {
-            [rescale] => (Some(*rescale), &[][..]),
-            per_frame => (None, per_frame),
-        };
-        let job = kind.job(&limits, rescale);
+        let context = kind.context(&limits);
         let data = image.pixel_data(object);
         let output = FramesOutput { samples: self.samples.as_mut(), rescales, is_warm: false };
         let poll = || cancel.check().is_err();
-        match decode_frames(&job, table, data, indices, output, threads, &poll) {
+        match decode_frames(&context, table, data, indices, output, threads, &poll) {
             Ok(summary) => self.decoded(summary.deviations),
             Err(FrameError { index, error }) => outcome_of(error, &self.opened.image.transfer_syntax, Some(index)),
         }
@@ -231,7 +227,7 @@ pub(crate) fn decode_same_kind(
 ) -> Vec<(u64, Outcome)> {
     let Some(first) = images.first() else { return Vec::new() };
     let (kind, limits) = (first.opened.kind, Limits::unbounded());
-    let job = kind.job(&limits, None);
+    let context = kind.context(&limits);
     let BatchScratch { workspace, frame_bytes } = scratch;
     frame_bytes.resize_with(frame_bytes.len().max(images.len()), Vec::new);
     let mut frames = Vec::with_capacity(images.len());
@@ -248,7 +244,7 @@ pub(crate) fn decode_same_kind(
             Err(error) => read_errors.push(Some(error)),
         }
     }
-    let mut results = decode_batch(&job, frames, workspace, cancel).into_iter();
+    let mut results = decode_batch(&context, frames, workspace, cancel).into_iter();
     let mut outcomes = Vec::with_capacity(read_errors.len());
     for (ready, read_error) in images.drain(..).zip(read_errors) {
         let (source_index, index) = (ready.source_index, ready.opened.indices.first().copied());
@@ -284,14 +280,8 @@ struct ImageKind {
 }
 
 impl ImageKind {
-    fn job<'a>(&'a self, limits: &'a Limits, rescale: Option<Rescale>) -> FrameContext<'a> {
-        let output = OutputOptions { rescale, ..self.options.output };
-        FrameContext {
-            syntax: self.syntax,
-            info: &self.info,
-            limits,
-            options: DecodeOptions { output, ..self.options },
-        }
+    fn context<'a>(&'a self, limits: &'a Limits) -> FrameContext<'a> {
+        FrameContext { syntax: self.syntax, info: &self.info, limits, options: self.options }
     }
 }
 

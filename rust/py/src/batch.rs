@@ -14,9 +14,10 @@ use std::sync::Arc;
 
 /// Decodes many files and `bytes` on threads of its own, each source on one of them.
 ///
-/// Decodes frame index `frame` of every source, or all frames, on at most `options.threads` threads. `rescale` converts to
-/// modality values; `type_name` is the NumPy name of the result's type. Arrays that the caller has not reported as freed
-/// take at most `buffer_bytes`, a single array excepted. As many bytes of deallocated arrays are retained for later ones.
+/// Decodes frame index `frame` of every source, or all frames, on at most `options.threads` threads. `rescale` converts
+/// to modality values; `type_name` is the NumPy name of the result's type. Arrays that the caller has not reported as
+/// freed take at most `buffer_bytes`, a single array excepted. As many bytes of deallocated arrays are retained for
+/// later ones.
 ///
 /// All methods may be called from any thread.
 #[pyclass(frozen, module = "dicoxide._core")]

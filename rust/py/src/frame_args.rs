@@ -1,7 +1,7 @@
 //! Arguments that cross the border as one object each: `FrameSpec`, `DecodeOptions` and `Deviation` of the package.
 //!
-//! All three are `NamedTuple`s, which are read by position: that takes a fraction of a lookup by name, and small
-//! frames decode in less time than eleven lookups take.
+//! All three are `NamedTuple`s. They are read by position, because a small frame decodes in a few microseconds, of
+//! which eleven lookups by name would be a noticeable part.
 
 use crate::errors::Failure;
 use dicoxide_core::{

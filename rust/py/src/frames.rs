@@ -7,7 +7,7 @@ use crate::guard::detached;
 use crate::prefetch::{FrameOutput, decode_each};
 use dicoxide_core::codec::{FrameFormat, find_decodable_format, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
-use dicoxide_core::{DecodeOptions, FrameContext, FrameInfo, Limits, OutputOptions, Rescale, TransferSyntax};
+use dicoxide_core::{FrameContext, FrameInfo, Limits, Rescale, TransferSyntax};
 use dicoxide_part10::Image;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -17,12 +17,13 @@ use std::sync::Arc;
 /// The frames of one Pixel Data value: finds and decodes them.
 ///
 /// `value` is the element's value, for encapsulated pixel data from the Basic Offset Table item on; with `whole` it is
-/// the bytes of one frame. `number_of_frames` is the attribute (0028,0008). `extended_offsets` are the values of Extended
-/// Offset Table and Extended Offset Table Lengths. `word_swapped` is True if samples of 1 or 8 bits are stored in 16-bit
-/// big-endian words (PS3.5 7.3). `find_only` opens transfer syntaxes without a decoder too: frames can be found, not
-/// decoded.
+/// the bytes of one frame. `number_of_frames` is the attribute (0028,0008). `extended_offsets` are the values of
+/// Extended Offset Table and Extended Offset Table Lengths. `word_swapped` is True if samples of 1 or 8 bits are stored
+/// in 16-bit big-endian words (PS3.5 7.3). `find_only` opens transfer syntaxes without a decoder too: frames can be
+/// found, not decoded.
 ///
-/// Raises `UnsupportedError` without a decoder, `CorruptFrameError` if attributes are invalid or frames cannot be located.
+/// Raises `UnsupportedError` without a decoder, `CorruptFrameError` if attributes are invalid or frames cannot be
+/// located.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct Frames {
     syntax: TransferSyntax,
@@ -117,19 +118,14 @@ impl Frames {
         let rescales: Vec<Rescale> =
             rescales.unwrap_or_default().into_iter().map(|(slope, intercept)| Rescale { slope, intercept }).collect();
         let limits = Limits::new(args.max_bytes);
-        let (rescale, rescales) = match rescales.as_slice() {
-            [all] => (Some(*all), &[][..]),
-            each => (None, each),
-        };
         let options = args.decode_options();
-        let options = DecodeOptions { output: OutputOptions { rescale, ..options.output }, ..options };
         let mut out = ArrayMut::new(out)?;
         let samples = out.samples()?;
         let data = self.data(py);
         let summary = detached(py, |poll| {
-            let job = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
-            let output = FramesOutput { samples, rescales, is_warm };
-            decode_frames(&job, &self.table, data, &indices, output, args.threads, poll)
+            let context = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
+            let output = FramesOutput { samples, rescales: &rescales, is_warm };
+            decode_frames(&context, &self.table, data, &indices, output, args.threads, poll)
         })?
         .map_err(|error| PyErr::from(Failure::in_frame(&error, self.syntax.uid())))?;
         let deviations = summary.deviations.into_iter().map(|(index, deviation)| FrameDeviation::new(index, deviation));
@@ -163,8 +159,8 @@ impl Frames {
             }
         }
         let decoded = detached(py, |poll| {
-            let job = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
-            decode_each(&job, &self.table, data, frame_outputs, threads, poll)
+            let context = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
+            decode_each(&context, &self.table, data, frame_outputs, threads, poll)
         })?;
         let mut decoded_at: Vec<Option<Vec<FrameDeviation>>> = indices.iter().map(|_| None).collect();
         for (position, deviations) in decoded {

@@ -20,7 +20,7 @@ pub(crate) struct FrameOutput<'a> {
 /// Unlike `decode_frames`, an error in one frame does not stop the others: the caller has not asked for it yet. The
 /// samples of a frame whose position is not returned are undefined.
 pub(crate) fn decode_each(
-    job: &FrameContext<'_>,
+    context: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
     outputs: Vec<FrameOutput<'_>>,
@@ -28,9 +28,9 @@ pub(crate) fn decode_each(
     poll: &dyn Fn() -> bool,
 ) -> Vec<(usize, Vec<Deviation>)> {
     let bytes: usize = outputs.iter().map(|output| output.samples.len() * output.samples.sample_bytes()).sum();
-    let mut job = *job;
+    let mut context = *context;
     let ThreadShares { frame_threads, threads_per_frame } = ThreadShares::new(threads, outputs.len(), bytes);
-    job.options.threads = threads_per_frame;
+    context.options.threads = threads_per_frame;
     let cancel_flag = AtomicBool::new(false);
     let queue = Mutex::new(outputs.into_iter());
     let work = |cancel: Cancel<'_>| {
@@ -43,8 +43,8 @@ pub(crate) fn decode_each(
                 return decoded;
             };
             let frame = table
-                .frame(data, index, job.limits, &mut joined_fragments)
-                .and_then(|src| decode_frame(&job, src, samples, &mut workspace, cancel));
+                .frame(data, index, context.limits, &mut joined_fragments)
+                .and_then(|src| decode_frame(&context, src, samples, &mut workspace, cancel));
             decoded.extend(frame.map(|frame| (position, frame.deviations)));
         }
     };

@@ -81,11 +81,11 @@ impl Frame {
         let options = DecodeOptions { threads: options.threads, ..options.decode_options() };
         let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
         let decoded = guarded(src.py(), work_bytes, |poll| {
-            let job = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
+            let context = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
             let cancel = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
             // Taken, not borrowed: `poll` can run a signal handler that decodes on this thread.
             let mut workspace = WORKSPACE.take();
-            let decoded = decode_frame(&job, bytes.into(), samples, &mut workspace, cancel);
+            let decoded = decode_frame(&context, bytes.into(), samples, &mut workspace, cancel);
             WORKSPACE.set(workspace);
             decoded
         })?
@@ -94,14 +94,15 @@ impl Frame {
     }
 }
 
-/// Rows and columns that a codestream of JPEG, JPEG-LS or JPEG 2000 declares; None if it does not declare them.
+/// Returns the (rows, columns) that a codestream of JPEG, JPEG-LS or JPEG 2000 declares, or None.
 #[pyfunction]
 pub(crate) fn codestream_size(src: &Bound<'_, PyBytes>) -> Option<(u32, u32)> {
     codec::codestream_size(src.as_bytes())
 }
 
-/// Header of a codestream: format, rows, columns, components, precision in bits, signedness, colour, whether it is lossy,
-/// and the number of resolutions. None for what the header does not declare, and for all but the format of JPEG XL.
+/// Header of a codestream: format, rows, columns, components, precision in bits, signedness, colour, whether it is
+/// lossy, and the number of resolutions. None for what the header does not declare, and for all but the format of JPEG
+/// XL.
 type CodestreamFields = (
     &'static str,
     Option<u32>,
@@ -114,13 +115,17 @@ type CodestreamFields = (
     Option<u32>,
 );
 
-/// Reads the header of a codestream, which its first bytes identify.
+/// Reads the header of a codestream, whose first bytes identify the format.
+///
+/// Returns (format, rows, columns, components, precision in bits, is_signed, colour, is_lossy, resolution levels).
+/// Raises
+/// `CorruptFrameError` if the header is corrupt, `UnsupportedError` if the format is unknown.
 #[pyfunction]
 pub(crate) fn codestream_info(src: &Bound<'_, PyBytes>) -> PyResult<CodestreamFields> {
-    let found = codec::identify(src.as_bytes()).map_err(|error| PyErr::from(Failure::of(&error)))?;
-    let info = found.info.as_ref();
+    let identified = codec::identify(src.as_bytes()).map_err(|error| PyErr::from(Failure::of(&error)))?;
+    let info = identified.info.as_ref();
     Ok((
-        found.format.name(),
+        identified.format.name(),
         info.map(|info| info.rows),
         info.map(|info| info.columns),
         info.map(|info| info.components),
@@ -132,7 +137,11 @@ pub(crate) fn codestream_info(src: &Bound<'_, PyBytes>) -> PyResult<CodestreamFi
     ))
 }
 
-/// A codestream that can be decoded without a data set.
+/// A codestream that can be decoded without a data set. Its header is read when the object is made.
+///
+/// `jpeg_lossless` refuses all formats but JPEG Lossless. Raises `UnsupportedError` for formats without a decoder,
+/// another
+/// `DecodeError` if the header is corrupt.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct Codestream {
     codestream: BareCodestream,
@@ -141,7 +150,6 @@ pub(crate) struct Codestream {
 
 #[pymethods]
 impl Codestream {
-    /// Reads the header of `src`; `jpeg_lossless` refuses other formats.
     #[new]
     #[pyo3(signature = (src, *, jpeg_lossless=false))]
     fn new(src: Bound<'_, PyBytes>, jpeg_lossless: bool) -> PyResult<Self> {
@@ -155,7 +163,7 @@ impl Codestream {
         Ok(Self { codestream, src: src.unbind() })
     }
 
-    /// Rows and columns with `reduce` resolutions discarded, components, and the name of the NumPy type of the samples.
+    /// Returns (rows, columns, components, NumPy name of the sample type) with `reduce` resolution levels discarded.
     #[pyo3(signature = (reduce=0))]
     fn layout(&self, reduce: u32) -> PyResult<(u32, u32, u32, &'static str)> {
         let (rows, columns) = self.codestream.size(reduce).map_err(|error| PyErr::from(Failure::of(&error)))?;
@@ -163,12 +171,15 @@ impl Codestream {
         Ok((rows, columns, info.attributes().samples_per_pixel, info.sample_type().name()))
     }
 
-    /// Refuses a codestream that is too short for its samples, before memory is allocated for them.
+    /// Raises `TruncatedFrameError` if the codestream is too short for its samples: to be called before memory for them
+    /// is allocated.
     fn check(&self, py: Python<'_>) -> PyResult<()> {
         self.codestream.check(self.src.as_bytes(py)).map_err(|error| Failure::of(&error).into())
     }
 
-    /// Decodes into `out`; returns the deviations.
+    /// Decodes into `out`, a C-contiguous, writable array of `layout`; returns the deviations. Raises a `DecodeError`,
+    /// or
+    /// `ValueError` for `out`.
     #[pyo3(signature = (out, *, to_rgb=false, reduce=0, threads=1))]
     fn decode_into(
         &self,

@@ -55,7 +55,8 @@ pub struct Summary {
 pub struct FramesOutput<'a> {
     /// Memory for exactly the samples of all requested frames, one after the other.
     pub samples: SamplesMut<'a>,
-    /// One rescale per requested frame; empty if all frames have that of the context's options.
+    /// One rescale per requested frame, or one for all. It takes precedence over that of the context's options; empty if all
+    /// frames have the latter.
     pub rescales: &'a [Rescale],
     /// True if the memory has been written to before, so that its pages are mapped.
     pub is_warm: bool,
@@ -107,13 +108,20 @@ fn decode_frames_in(
             format!("output holds {} samples, {} frames of {frame_samples} expected", out.samples.len(), indices.len());
         return Err(error_in_first(output(text, "")));
     }
-    if !out.rescales.is_empty() && out.rescales.len() != indices.len() {
-        let text = format!("{} rescales found, one for each of {} frames expected", out.rescales.len(), indices.len());
-        return Err(error_in_first(output(text, "PS3.3 C.11.1")));
-    }
+    let mut context = *context;
+    let rescales = match out.rescales {
+        [rescale] => {
+            context.options.output.rescale = Some(*rescale);
+            &[]
+        }
+        per_frame if per_frame.is_empty() || per_frame.len() == indices.len() => per_frame,
+        per_frame => {
+            let text = format!("{} rescales found, 1 or {} expected", per_frame.len(), indices.len());
+            return Err(error_in_first(output(text, "PS3.3 C.11.1")));
+        }
+    };
     let output_bytes = out.samples.len() * out.samples.sample_bytes();
     context.limits.reserve(output_bytes).map_err(error_in_first)?;
-    let mut context = *context;
     let ThreadShares { frame_threads, threads_per_frame } = ThreadShares::new(threads, indices.len(), output_bytes);
     context.options.threads = threads_per_frame;
     if StoreHint::of(output_bytes, out.is_warm) == StoreHint::Streamed {
@@ -128,7 +136,7 @@ fn decode_frames_in(
         failed: AtomicBool::new(false),
     };
     let worker = |workspace: &mut Workspace, cancel: Cancel<'_>| {
-        decode_claimed_frames(&context, table, data, out.rescales, &queue, workspace, cancel)
+        decode_claimed_frames(&context, table, data, rescales, &queue, workspace, cancel)
     };
     // Before the other threads start: they may claim all frames before the calling thread, the only one to poll, does.
     Cancel { stop: &stop, poll: Some(poll) }.check().map_err(error_in_first)?;
