@@ -16,8 +16,8 @@ import dicoxide
 from support.file_mutations import checks, interfaces, source_files
 from support.file_mutations.campaign import WORKER, Campaign
 from support.file_mutations.file_layout import layout_of
-from support.file_mutations.mutators import Mutant, Promise
-from support.file_mutations.worker import OTHERS
+from support.file_mutations.mutators import Expectation, Mutant
+from support.file_mutations.worker import FALLBACK_OPTION
 from support.processes import run_script, script
 
 CT = "pydicom/test_files/CT_small.dcm"
@@ -37,8 +37,8 @@ def test_mutated_files_decode_exactly_or_raise_documented_errors() -> None:
 
 
 def test_mutated_files_with_fallback_decoders_end_no_process() -> None:
-    names = [name for name in source_files.files(shared=False) if source_files.is_of_others(name)]
-    summary = Campaign(worker=(*WORKER, OTHERS)).run(source_files.shares(names, 150))
+    names = [name for name in source_files.files(shared=False) if source_files.needs_fallback(name)]
+    summary = Campaign(worker=(*WORKER, FALLBACK_OPTION)).run(source_files.shares(names, 150))
     assert summary.cases >= 150
     assert not summary.failures
     assert summary.outcomes["decode"]["CorruptFrameError"] > 20
@@ -59,7 +59,7 @@ def test_layout_finds_the_parts_of_a_file() -> None:
         assert layout.data[start : start + 4] == b"\3\0\0\0"
         assert layout.data[stop : stop + 2] == b"\xfe\xff"
     deflated = layout_of(source_files.files()["pydicom/test_files/image_dfl.dcm"].read_bytes())
-    again = layout_of(deflated.finished(deflated.data))
+    again = layout_of(deflated.to_file(deflated.data))
     assert again.data == deflated.data
     assert again.elements == deflated.elements
 
@@ -68,9 +68,11 @@ class TestCheck:
     """Planted faults: each one is reported."""
 
     @staticmethod
-    def failures(tmp_path: Path, number: int = 0, promise: Promise = Promise.NOTHING, name: str = CT) -> list[str]:
+    def failures(
+        tmp_path: Path, number: int = 0, expectation: Expectation = Expectation.ANY, name: str = CT
+    ) -> list[str]:
         data = source_files.files()[name].read_bytes()
-        mutant = Mutant(data, "none", promise)
+        mutant = Mutant(data, "none", expectation)
         return checks.Check(mutant, interfaces.Outcome(array=CT_VALUES), tmp_path / "case.dcm", number).failures()
 
     @pytest.fixture(autouse=True)
@@ -80,7 +82,7 @@ class TestCheck:
 
     def test_check_without_fault_reports_nothing(self, tmp_path: Path) -> None:
         for number in range(12):
-            assert self.failures(tmp_path, number, Promise.UNCHANGED) == []
+            assert self.failures(tmp_path, number, Expectation.UNCHANGED) == []
 
     @pytest.mark.parametrize(
         ("error", "number"),
@@ -122,14 +124,14 @@ class TestCheck:
 
         monkeypatch.setattr(dicoxide, "decode", decode)
         monkeypatch.setattr(interfaces, "by_handler", lambda ds: interfaces.outcome(lambda: right(ds, raw=True)))
-        assert any(text.startswith(what) for text in self.failures(tmp_path, 1, Promise.UNCHANGED))
+        assert any(text.startswith(what) for text in self.failures(tmp_path, 1, Expectation.UNCHANGED))
 
     def test_check_reports_a_partial_image(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         right = dicoxide.decode
         monkeypatch.setattr(dicoxide, "decode", lambda src, **options: right(src, **options)[:64])
-        result = self.failures(tmp_path, 0, Promise.WHOLE)
+        result = self.failures(tmp_path, 0, Expectation.UNCHANGED_OR_ERROR)
         assert any(text.startswith("a part of the file gives") for text in result)
-        assert any(text.startswith("shape (64, 128), the header says 1 frames of (128, 128)") for text in result)
+        assert any(text.startswith("shape (64, 128), 1 frames of (128, 128) declared") for text in result)
 
     def test_check_reports_exceptions_that_pydicom_hides(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         error = ZeroDivisionError("within the plugin")
@@ -137,7 +139,7 @@ class TestCheck:
             dicoxide.decode_frame(b"", None)  # type: ignore[arg-type]
         except Exception as ours:
             error = error.with_traceback(ours.__traceback__)
-        result = interfaces.Outcome(error=RuntimeError("pydicom's"), also=[error])
+        result = interfaces.Outcome(error=RuntimeError("pydicom's"), logged=[error])
         monkeypatch.setattr(interfaces, "by_plugin", lambda ds, **_: result)
         assert any(text.startswith("plugin raises ZeroDivisionError") for text in self.failures(tmp_path))
 

@@ -127,7 +127,7 @@ class TestPlanted:
 
         monkeypatch.setattr(dicoxide, "decode", decode)
 
-    @pytest.mark.parametrize("way", range(len(targets._WAYS)))
+    @pytest.mark.parametrize("way", range(len(targets._CHECKS)))
     @pytest.mark.usefixtures("_alone")
     @pytest.mark.parametrize("first", [0, 1, 8, 250])
     def test_target_without_fault_reports_nothing(self, way: int, first: int) -> None:
@@ -153,7 +153,7 @@ class TestPlanted:
     @pytest.mark.usefixtures("_alone")
     def test_target_reports_one_wrong_sample(self, monkeypatch: pytest.MonkeyPatch, way: str, when: Any) -> None:
         self.plant(monkeypatch, when)
-        number = next(index for index, function in enumerate(targets._WAYS) if function.__name__ == way)
+        number = next(index for index, function in enumerate(targets._CHECKS) if function.__name__ == way)
         # The first frame alone, or a limit that is none.
         chosen = (8, 0) if way == "_frames" else (255, 12)
         decoded = targets.run("decode", bytes([number, *chosen, 0]) + CT[4:])
@@ -161,7 +161,7 @@ class TestPlanted:
 
     def test_target_reports_missing_frames(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dicoxide, "iter_frames", lambda *_, **__: iter(()))
-        number = next(index for index, function in enumerate(targets._WAYS) if function.__name__ == "_iter")
+        number = next(index for index, function in enumerate(targets._CHECKS) if function.__name__ == "_iter")
         decoded = targets.run("decode", bytes([number, 0, 0, 0]) + CT[4:])
         assert any("0 frames" in text for text in decoded)
 
@@ -173,7 +173,7 @@ class TestPlanted:
         with monkeypatch.context() as patch:
             patch.setattr(dicoxide, name, fail)
             target = {"open": "header", "read_series": "series"}.get(name, "decode")
-            heads = [bytes([function, 0, 0, 0]) for function in range(len(targets._WAYS))]
+            heads = [bytes([function, 0, 0, 0]) for function in range(len(targets._CHECKS))]
             result = [text for head in heads for text in targets.run(target, head + CT[4:])]
             assert any("ZeroDivisionError" in text for text in result), name
 
@@ -182,7 +182,7 @@ class TestPlanted:
         error = interfaces.Outcome(error=MemoryError())
         for name in ("by_plugin", "by_handler"):
             monkeypatch.setattr(interfaces, name, lambda ds, **_: error)
-        monkeypatch.setattr(interfaces, "is_ours", lambda error: True)
+        monkeypatch.setattr(interfaces, "is_raised_in_package", lambda error: True)
         head = bytes([*RLE[:4], 6, *RLE[5:]])
         assert targets.run(target, head + FRAME * 2) == [f"{target} raises MemoryError: "]
 
@@ -199,7 +199,7 @@ class TestPlanted:
         data = next(data for data in seed_inputs.seeds("values", 64) if data.endswith(b"MR"))
         assert targets.run("values", data) == []
         monkeypatch.setattr(targets, "value_of", lambda *_: "CT")
-        assert targets.run("values", data) == ["CS of '' is 'CT', pydicom has 'MR'"]
+        assert targets.run("values", data) == ["CS of '' is 'CT', pydicom gives 'MR'"]
 
 
 def test_command_without_atheris_names_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

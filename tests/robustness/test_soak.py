@@ -28,7 +28,7 @@ class TestPlantedFaults:
     @staticmethod
     def wrong(tmp_path: Path, work: Any) -> str:
         process = soak.Soak(tmp_path, 2, 0, only="MR_small")
-        process._work = [work]
+        process._jobs = [work]
         return "\n".join(process.run(1.0)["wrong"])
 
     def test_soak_without_fault_reports_nothing(self, tmp_path: Path) -> None:

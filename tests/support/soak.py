@@ -1,10 +1,10 @@
-"""The command for hours: everything that decodes, at once, over and over; checked, and watched for what it leaves.
+"""Soak test: decodes through all interfaces concurrently for a given time.
 
-Several processes, each with several threads that do random work until time is over: decoding by every interface,
-series, broken bytes, enabling and disabling. What is decoded is compared with checksums taken at the beginning. At
-the end, memory has not grown with the work, and as many descriptors and threads are there as were before.
+Several processes run random jobs on several threads: decoding by every interface, series, corrupt bytes, enabling and
+disabling the plugins. Results are compared with checksums that are calculated at the start. At the end, memory has not
+grown, and the numbers of descriptors and threads are those of the start.
 
-python tests/soak.py --minutes 60
+python tests/support/soak.py --minutes 60
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ from pydicom.pixels import get_decoder, pixel_array
 import dicoxide
 from support import synthetic_series
 from support.file_mutations import interfaces, source_files
-from support.file_mutations.mutators import Promise
+from support.file_mutations.mutators import Expectation
 from support.processes import started
 
-_MOST_BYTES = 400_000
-# What an allocator keeps after the worst that several threads have done at once, which is late now and then; and how
-# much of the time memory may grow, as caches and arenas fill.
+_MAX_FILE_BYTES = 400_000
+# Memory that the allocator may retain after the largest concurrent jobs.
 _NOISE_BYTES = 32 << 20
+# Part of the time in which memory may grow, because caches and arenas fill.
 _WARM_UP = 0.4
 
 
 class Soak:
-    """What one process does, until it is over.
+    """Jobs of one process.
 
     Parameters
     ----------
     folder : Path
-        Where files may be written.
+        Folder for files.
     threads : int
-        On how many threads.
+        Number of threads.
     seed : int
-        Of the order of things.
+        Seed of the order of jobs.
     only : str
-        A part of the names of the files that are taken.
+        Use only files whose names contain this text.
     """
 
     def __init__(self, folder: Path, threads: int, seed: int, only: str = "") -> None:
@@ -68,17 +68,17 @@ class Soak:
         self._lock = threading.Lock()
         self.done: Counter[str] = Counter()
         self.wrong: list[str] = []
-        # Seconds, and resident bytes.
+        # Seconds since the start, and resident bytes.
         self.resident: list[tuple[float, int]] = []
         files = {name: path for name, path in source_files.files(shared=False).items() if only in name}
         self._paths = {name: path for name, path in files.items() if _is_decoded(path)}
         self._names = sorted(self._paths)
-        self._sums = {name: _sum(dicoxide.decode(path)) for name, path in self._paths.items()}
-        self._handled = {name: _sum(_handled(path)) for name, path in self._paths.items()}
+        self._checksums = {name: _checksum(dicoxide.decode(path)) for name, path in self._paths.items()}
+        self._handler_checksums = {name: _checksum(_decode_by_handler(path)) for name, path in self._paths.items()}
         self._folder = folder / "series"
         synthetic_series.write_all(synthetic_series.stack(12), self._folder)
-        self._volume = _sum(_volume(self._folder))
-        self._work: list[Callable[[random.Random], None]] = [
+        self._volume = _checksum(_read_volume(self._folder))
+        self._jobs: list[Callable[[random.Random], None]] = [
             self.decode,
             self.decode,
             self.out,
@@ -88,23 +88,23 @@ class Soak:
             self.many,
             self.frames,
             self.image,
-            self.broken,
-            self.broken,
-            self.broken,
+            self.corrupt,
+            self.corrupt,
+            self.corrupt,
             self.error,
             self.series,
         ]
 
     def run(self, seconds: float) -> dict[str, Any]:
-        """Work, and say what was done, what was wrong, and what is left."""
+        """Runs jobs for `seconds`; returns their counts, failures, remaining resources and memory."""
         before = _plugins()
-        # Once each, so that what is made once is there.
-        for work in self._work:
-            self._tried(work, random.Random(self._seed))
-        retained = _held()
+        # Run each job once, so that caches and threads that are created once exist.
+        for work in self._jobs:
+            self._run_job(work, random.Random(self._seed))
+        resources_before = _resources()
         begin = time.monotonic()
         threads = [
-            threading.Thread(target=self._until, args=(begin + seconds, random.Random(f"{self._seed} {index}")))
+            threading.Thread(target=self._run_until, args=(begin + seconds, random.Random(f"{self._seed} {index}")))
             for index in range(self._threads)
         ]
         for thread in threads:
@@ -114,9 +114,9 @@ class Soak:
             self.resident.append((time.monotonic() - begin, _resident_bytes()))
         for thread in threads:
             thread.join()
-        left = _held()
-        if left != retained:
-            self.wrong.append(f"descriptors and threads before: {retained}, after: {left}")
+        resources = _resources()
+        if resources != resources_before:
+            self.wrong.append(f"descriptors and threads before: {resources_before}, after: {resources}")
         if _plugins() != before:
             self.wrong.append(f"plugins before: {before}, after: {_plugins()}")
         growth = growth_of(self.resident)
@@ -125,16 +125,18 @@ class Soak:
         return {
             "done": dict(self.done.most_common()),
             "wrong": self.wrong[:50],
-            "held": left,
+            "held": resources,
             "growth": growth,
-            "resident": [(round(at), size >> 20) for at, size in self.resident[:: max(1, len(self.resident) // 40)]],
+            "resident": [
+                (round(seconds), size >> 20) for seconds, size in self.resident[:: max(1, len(self.resident) // 40)]
+            ],
         }
 
-    def _until(self, end: float, rng: random.Random) -> None:
+    def _run_until(self, end: float, rng: random.Random) -> None:
         while time.monotonic() < end and not self.wrong:
-            self._tried(rng.choice(self._work), rng)
+            self._run_job(rng.choice(self._jobs), rng)
 
-    def _tried(self, work: Callable[[random.Random], None], rng: random.Random) -> None:
+    def _run_job(self, work: Callable[[random.Random], None], rng: random.Random) -> None:
         try:
             work(rng)
         except BaseException:
@@ -142,17 +144,17 @@ class Soak:
         with self._lock:
             self.done[work.__name__] += 1
 
-    def _expect(self, name: str, found: Any) -> None:
-        assert _sum(found) == self._sums[name], name
+    def _expect(self, name: str, samples: Any) -> None:
+        assert _checksum(samples) == self._checksums[name], name
 
     def decode(self, rng: random.Random) -> None:
-        """A path or bytes, on any number of threads."""
+        """Decodes a path or bytes, on any number of threads."""
         name = rng.choice(self._names)
         path = self._paths[name]
         self._expect(name, dicoxide.decode(rng.choice([path, path.read_bytes()]), threads=rng.choice([None, 1, 2, 5])))
 
     def out(self, rng: random.Random) -> None:
-        """Into memory of the caller's."""
+        """Decodes into an array of the caller."""
         name = rng.choice(self._names)
         with dicoxide.open(self._paths[name]) as image:
             target = np.empty(image.shape, image.dtype)
@@ -160,36 +162,36 @@ class Soak:
         self._expect(name, target)
 
     def dataset(self, rng: random.Random) -> None:
-        """pydicom's Dataset."""
+        """Decodes a pydicom Dataset."""
         name = rng.choice(self._names)
         self._expect(name, dicoxide.decode(pydicom.dcmread(self._paths[name])))
 
     def plugin(self, rng: random.Random) -> None:
-        """pydicom's ``pixel_array``, enabled meanwhile."""
+        """Decodes by ``pydicom.pixels.pixel_array`` with the plugin enabled."""
         name = rng.choice(self._names)
         dataset = pydicom.dcmread(self._paths[name])
         with dicoxide.enabled(threads=rng.choice([None, 1, 3])):
             if not dataset.file_meta.TransferSyntaxUID.is_encapsulated or dataset.BitsAllocated == 1:
                 return
-            found = pixel_array(dataset, decoding_plugin="dicoxide")
-        self._expect(name, found)
+            samples = pixel_array(dataset, decoding_plugin="dicoxide")
+        self._expect(name, samples)
 
     def handler(self, rng: random.Random) -> None:
-        """The handler of pydicom 2."""
+        """Decodes by the handler of pydicom 2."""
         name = rng.choice(self._names)
-        assert _sum(_handled(self._paths[name])) == self._handled[name], name
+        assert _checksum(_decode_by_handler(self._paths[name])) == self._handler_checksums[name], name
 
     def many(self, rng: random.Random) -> None:
-        """Several files at once; not all of them to the end."""
+        """Decodes several files by `decode_many`, which is sometimes closed early."""
         names = rng.choices(self._names, k=rng.randrange(1, 12))
         results = dicoxide.decode_many([self._paths[name] for name in names], threads=rng.choice([None, 1, 3]))
-        for name, (_, found) in zip(names, results, strict=False):
-            self._expect(name, found)
+        for name, (_, samples) in zip(names, results, strict=False):
+            self._expect(name, samples)
             if rng.random() < 0.05:
                 break
 
     def frames(self, rng: random.Random) -> None:
-        """Frame by frame; not all of them to the end."""
+        """Decodes by `iter_frames`, which is sometimes closed early."""
         name = rng.choice(self._names)
         whole = dicoxide.decode(self._paths[name], frames=slice(None))
         for index, frame in enumerate(dicoxide.iter_frames(self._paths[name], threads=rng.choice([1, 2]))):
@@ -198,47 +200,47 @@ class Soak:
                 break
 
     def image(self, rng: random.Random) -> None:
-        """An open image, its attributes, a frame of it."""
+        """Opens an image; reads its attributes and one frame."""
         name = rng.choice(self._names)
         with dicoxide.open(self._paths[name]) as image:
             dict(image.attributes)
             index = rng.randrange(len(image))
             assert np.array_equal(image[index], image[index - len(image)], equal_nan=True), name
 
-    def broken(self, rng: random.Random) -> None:
-        """A mutation: the same twice, and nothing undocumented."""
+    def corrupt(self, rng: random.Random) -> None:
+        """Decodes a mutated file twice: equal results, documented errors."""
         name, number = rng.choice(self._names), rng.randrange(100_000)
         mutant = source_files.mutant(name, number)
         for options in ({"threads": 1}, {"threads": 2}):
-            found = interfaces.outcome(lambda options=options: dicoxide.decode(mutant.data, fallback=False, **options))
-            if found.error is not None:
-                assert isinstance(found.error, ValueError), f"{name}:{number} {found}"
-                assert not isinstance(found.error, dicoxide.InternalError), f"{name}:{number} {found}"
-            elif mutant.promise is not Promise.NOTHING:
-                self._expect(name, found.array)
+            result = interfaces.outcome(lambda options=options: dicoxide.decode(mutant.data, fallback=False, **options))
+            if result.error is not None:
+                assert isinstance(result.error, ValueError), f"{name}:{number} {result}"
+                assert not isinstance(result.error, dicoxide.InternalError), f"{name}:{number} {result}"
+            elif mutant.expectation is not Expectation.ANY:
+                self._expect(name, result.array)
             if options == {"threads": 1}:
-                first = str(found) if found.array is None else _sum(found.array)
+                first = str(result) if result.array is None else _checksum(result.array)
             else:
-                assert first == (str(found) if found.array is None else _sum(found.array)), f"{name}:{number}"
+                assert first == (str(result) if result.array is None else _checksum(result.array)), f"{name}:{number}"
 
     def error(self, rng: random.Random) -> None:
-        """What callers do wrong."""
+        """Makes calls that raise."""
         path = self._paths[rng.choice(self._names)]
         for work, expected in (
             (lambda: dicoxide.decode(path, frames=1 << 40), IndexError),
             (lambda: dicoxide.decode(path, max_bytes=1), dicoxide.LimitError),
-            (lambda: dicoxide.decode(path.with_name("nobody")), OSError),
-            (lambda: list(dicoxide.decode_many([path, path.with_name("nobody")])), OSError),
+            (lambda: dicoxide.decode(path.with_name("missing")), OSError),
+            (lambda: list(dicoxide.decode_many([path, path.with_name("missing")])), OSError),
         ):
             assert isinstance(interfaces.outcome(work).error, expected)
 
     def series(self, rng: random.Random) -> None:
-        """A folder to a volume."""
-        assert _sum(_volume(self._folder, threads=rng.choice([None, 1, 3]))) == self._volume
+        """Reads a series."""
+        assert _checksum(_read_volume(self._folder, threads=rng.choice([None, 1, 3]))) == self._volume
 
 
 def growth_of(resident: list[tuple[float, int]]) -> int:
-    """Bytes by which the last fifth of the time has more than the fifth behind the warm-up."""
+    """Returns the growth in bytes from the first fifth after the warm-up to the last fifth (medians)."""
     fifth = len(resident) // 5
     if not fifth:
         return 0
@@ -248,50 +250,50 @@ def growth_of(resident: list[tuple[float, int]]) -> int:
 
 
 def _is_decoded(path: Path) -> bool:
-    if path.stat().st_size > _MOST_BYTES:
+    if path.stat().st_size > _MAX_FILE_BYTES:
         return False
-    return all(interfaces.outcome(lambda work=work: work(path)).error is None for work in (_decoded, _handled))
+    return all(interfaces.outcome(lambda work=work: work(path)).error is None for work in (_decode, _decode_by_handler))
 
 
-def _decoded(path: Path) -> Any:
+def _decode(path: Path) -> Any:
     return dicoxide.decode(path, fallback=False)
 
 
-def _handled(path: Path) -> Any:
+def _decode_by_handler(path: Path) -> Any:
     return dicoxide.pydicom_handler.get_pixeldata(pydicom.dcmread(path))
 
 
-def _volume(folder: Path, **options: Any) -> Any:
+def _read_volume(folder: Path, **options: Any) -> Any:
     [volume] = dicoxide.read_series(folder, **options)
     return volume.array
 
 
-def _sum(samples: Any) -> str:
+def _checksum(samples: Any) -> str:
     little_endian = samples.astype(samples.dtype.newbyteorder("<"), copy=False)
     return f"{samples.shape} {samples.dtype.name} {hashlib.sha256(little_endian.tobytes()).hexdigest()}"
 
 
 def _plugins() -> dict[str, list[str]]:
-    """pydicom's plugins in the order in which they are asked."""
-    found = {}
+    """Returns pydicom's plugins by UID, in the order in which pydicom calls them."""
+    plugins = {}
     for uid in dicoxide.capabilities():
         try:
-            found[uid] = list(get_decoder(uid)._available)
+            plugins[uid] = list(get_decoder(uid)._available)
         except NotImplementedError:
-            found[uid] = []
-    return found
+            plugins[uid] = []
+    return plugins
 
 
-def _held() -> dict[str, int]:
-    """Descriptors and threads, those of other languages too."""
+def _resources() -> dict[str, int]:
+    """Returns the numbers of open descriptors and of threads, including native ones."""
     gc.collect()
     if sys.platform != "linux":
         return {"threads": threading.active_count()}
     end = time.monotonic() + 5
-    # Threads that have been joined are gone from the system a little later.
+    # The system removes a thread shortly after it was joined.
     while len(os.listdir("/proc/self/task")) > threading.active_count() and time.monotonic() < end:
         time.sleep(0.05)
-    # But the one that lists them.
+    # Minus the descriptor of this listing.
     return {"descriptors": len(os.listdir("/proc/self/fd")) - 1, "threads": len(os.listdir("/proc/self/task"))}
 
 
@@ -304,18 +306,18 @@ def _resident_bytes() -> int:
 def _child(seconds: float, threads: int, seed: int) -> int:
     warnings.simplefilter("ignore")
     faulthandler.enable()
-    # Where threads wait for each other, their traces say for what.
+    # In a deadlock, print the tracebacks of all threads.
     faulthandler.dump_traceback_later(seconds * 1.5 + 60, exit=True)
     with tempfile.TemporaryDirectory() as folder:
-        found = Soak(Path(folder), threads, seed).run(seconds)
-    print(json.dumps(found))
-    return 1 if found["wrong"] else 0
+        result = Soak(Path(folder), threads, seed).run(seconds)
+    print(json.dumps(result))
+    return 1 if result["wrong"] else 0
 
 
 def soak(seconds: float, processes: int, threads: int, seed: int = 0) -> list[dict[str, Any]]:
-    """What each process says; of one that ended otherwise, what it said last."""
+    """Runs the processes; returns the result of each, or the end of its standard error if it crashed."""
     command = [sys.executable, __file__, "--child", "--minutes", str(seconds / 60), "--threads", str(threads)]
-    found = []
+    results = []
     with contextlib.ExitStack() as stack:
         running = [
             stack.enter_context(
@@ -331,29 +333,29 @@ def soak(seconds: float, processes: int, threads: int, seed: int = 0) -> list[di
         for process in running:
             out, errors = process.communicate()
             if process.returncode in (0, 1) and out.strip():
-                found.append(json.loads(out.splitlines()[-1]))
+                results.append(json.loads(out.splitlines()[-1]))
             else:
-                found.append({"wrong": [f"exit code {process.returncode}: {errors[-5000:]}"]})
-    return found
+                results.append({"wrong": [f"exit code {process.returncode}: {errors[-5000:]}"]})
+    return results
 
 
 def main() -> int:
-    """Run what the command line says; 1 where anything was wrong."""
+    """Runs the command; returns 1 if there was a failure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=3, help="of each process")
+    parser.add_argument("--threads", type=int, default=3, help="number of threads per process")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="where to write the outcome")
+    parser.add_argument("--json", type=Path, help="file to write the results to")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         return _child(arguments.minutes * 60, arguments.threads, arguments.seed)
-    found = soak(arguments.minutes * 60, arguments.processes, arguments.threads, arguments.seed)
-    print(json.dumps(found, indent=1))
+    results = soak(arguments.minutes * 60, arguments.processes, arguments.threads, arguments.seed)
+    print(json.dumps(results, indent=1))
     if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
-    return 1 if any(frame["wrong"] for frame in found) else 0
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 1 if any(result["wrong"] for result in results) else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Real files, broken in every way that a seed can say, through every interface: what comes out is exact or refused.
+"""Mutations of real files, decoded through every interface: the result is exact, or a documented error.
 
-`python -m support.file_mutations` is the command; `tests/test_mutations.py` runs a short campaign.
+`python -m support.file_mutations` runs a campaign; `tests/robustness/test_file_mutations.py` runs a short one.
 """

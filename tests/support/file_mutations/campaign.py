@@ -1,4 +1,4 @@
-"""Many cases in worker processes, and what came of them."""
+"""Runs cases in worker processes and counts their outcomes."""
 
 from __future__ import annotations
 
@@ -24,43 +24,43 @@ WORKER = (sys.executable, "-m", "support.file_mutations.worker")
 
 @dataclass
 class Summary:
-    """Counts, and each case that failed."""
+    """Counts of outcomes, and the cases that failed."""
 
     cases: int = 0
-    # Way: what came of it, how often.
+    # Counts of outcomes by interface.
     outcomes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     mutators: Counter[str] = field(default_factory=Counter)
-    # File, number, mutator, what is wrong.
+    # File, case number, mutator, description.
     failures: list[tuple[str, int, str, str]] = field(default_factory=list)
-    # Cases that pydicom itself did not survive, or not in time.
-    beyond_us: list[tuple[str, int, str]] = field(default_factory=list)
+    # Cases in which pydicom crashed or took too long: file, case number, end of standard error.
+    pydicom_failures: list[tuple[str, int, str]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Returns the summary as a JSON object."""
         return {
             "cases": self.cases,
-            "outcomes": {way: dict(kinds.most_common()) for way, kinds in sorted(self.outcomes.items())},
+            "outcomes": {interface: dict(kinds.most_common()) for interface, kinds in sorted(self.outcomes.items())},
             "mutators": dict(sorted(self.mutators.items())),
             "failures": self.failures,
-            "beyond_us": self.beyond_us,
+            "pydicom_failures": self.pydicom_failures,
         }
 
 
 class Campaign:
-    """Cases by file, tried in `jobs` processes.
+    """Runs cases of several files in `jobs` processes.
 
     Parameters
     ----------
     seconds : float
-        What a case may take.
+        Timeout of one case.
     start : int
-        The number of the first case of each file.
+        Number of the first case of each file.
     is_over : callable
-        Asked before each file whether to leave it and those after it.
-    told : callable
-        Gets the summary after each file.
+        Called before each file; True skips it and the remaining ones.
+    on_summary : callable
+        Called with the summary after each file.
     worker : sequence of str
-        The command of a worker process.
+        Command of a worker process.
     """
 
     def __init__(
@@ -70,20 +70,20 @@ class Campaign:
         seconds: float = 10,
         start: int = 0,
         is_over: Callable[[], bool] = lambda: False,
-        told: Callable[[Summary], None] = lambda summary: None,
+        on_summary: Callable[[Summary], None] = lambda summary: None,
         worker: tuple[str, ...] = WORKER,
     ) -> None:
         self._jobs = jobs
         self._seconds = seconds
         self._start = start
         self._is_over = is_over
-        self._told = told
+        self._on_summary = on_summary
         self._command = worker
         self._lock = threading.Lock()
         self.summary = Summary()
 
     def run(self, shares: Mapping[str, int]) -> Summary:
-        """Try so many cases of each file."""
+        """Run the given number of cases of each file."""
         jobs: Iterator[tuple[str, int]] = iter(list(shares.items()))
 
         def work() -> None:
@@ -93,48 +93,48 @@ class Campaign:
                         job = next(jobs, None)
                     if job is None:
                         return
-                    self._try(worker, *job)
+                    self._run_job(worker, *job)
                     with self._lock:
-                        self._told(self.summary)
+                        self._on_summary(self.summary)
 
         with ThreadPoolExecutor(self._jobs) as threads:
-            for done in [threads.submit(work) for _ in range(self._jobs)]:
-                done.result()
+            for future in [threads.submit(work) for _ in range(self._jobs)]:
+                future.result()
         self.summary.failures.sort()
         return self.summary
 
-    def _try(self, worker: _Worker, name: str, count: int) -> None:
+    def _run_job(self, worker: _Worker, name: str, count: int) -> None:
         number, stop = self._start, self._start + count
         while number < stop:
-            for answer in worker.ask({"file": name, "start": number, "stop": stop, "seconds": self._seconds}):
-                self._note(name, answer)
+            for answer in worker.run({"file": name, "start": number, "stop": stop, "seconds": self._seconds}):
+                self._count_answer(name, answer)
                 number = answer["number"] + 1
             if number < stop:
-                self._note_end(name, number, worker.end())
+                self._count_crash(name, number, worker.end())
                 number += 1
 
-    def _note(self, name: str, answer: dict[str, Any]) -> None:
+    def _count_answer(self, name: str, answer: dict[str, Any]) -> None:
         with self._lock:
             self.summary.cases += 1
             self.summary.mutators[answer["mutator"]] += 1
-            for way, kind in answer["kinds"].items():
-                self.summary.outcomes[way][kind] += 1
+            for interface, kind in answer["kinds"].items():
+                self.summary.outcomes[interface][kind] += 1
             for failure in answer["failures"]:
                 self.summary.failures.append((name, answer["number"], answer["mutator"], failure))
 
-    def _note_end(self, name: str, number: int, last_words: str) -> None:
+    def _count_crash(self, name: str, number: int, report: str) -> None:
         with self._lock:
             self.summary.cases += 1
-            # What faulthandler says of the stack: whoever else raises here is a mistake of ours.
-            by_fault = "Fatal Python error" in last_words or "Timeout" in last_words
-            if by_fault and "pydicom" in last_words and str(_PACKAGE) not in last_words:
-                self.summary.beyond_us.append((name, number, last_words))
+            # faulthandler writes the stack. Only a crash or timeout within pydicom alone does not count as a failure.
+            is_fault = "Fatal Python error" in report or "Timeout" in report
+            if is_fault and "pydicom" in report and str(_PACKAGE) not in report:
+                self.summary.pydicom_failures.append((name, number, report))
             else:
-                self.summary.failures.append((name, number, "", f"the process ended: {last_words}"))
+                self.summary.failures.append((name, number, "", f"the process ended: {report}"))
 
 
 class _Worker:
-    """A process that is started when it is needed, and again after it has ended."""
+    """A worker process, started on first use and again after it has ended."""
 
     def __init__(self, command: tuple[str, ...]) -> None:
         self._command = command
@@ -149,9 +149,9 @@ class _Worker:
         self.end()
         self._errors.close()
 
-    def ask(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """An answer for each case, until the job is done or the process ends."""
-        process = self._started()
+    def run(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yields one answer per case until the job is done or the process ends."""
+        process = self._start_process()
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(json.dumps(job) + "\n")
@@ -163,7 +163,7 @@ class _Worker:
             yield answer
 
     def end(self) -> str:
-        """End the process, and say how it ended by itself where it did."""
+        """Ends the process; returns its exit code and the end of its standard error."""
         process, self._process = self._process, None
         if process is None:
             return ""
@@ -175,7 +175,7 @@ class _Worker:
         self._errors.seek(0)
         return f"exit code {code}; {self._errors.read()[-4000:]}"
 
-    def _started(self) -> subprocess.Popen[str]:
+    def _start_process(self) -> subprocess.Popen[str]:
         if self._process is None:
             self._errors.seek(0)
             self._errors.truncate()

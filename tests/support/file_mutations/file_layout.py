@@ -1,6 +1,6 @@
-"""Where the parts of a file lie, so that mutations hit what decoders look at.
+"""Offsets of the structures of a file, so that mutations change bytes that decoders read.
 
-The walk knows neither pydicom nor the product, and believes whatever file it is given: the files are sound ones.
+The parser is independent of pydicom and of the package. It does not validate, because it only reads valid files.
 """
 
 from __future__ import annotations
@@ -30,68 +30,70 @@ class Element:
     tag: int
     vr: bytes
     start: int
-    length_at: int
+    length_offset: int
     length_bytes: int
-    value: int
+    value_offset: int
     length: int
     depth: int
 
     @property
     def is_nesting(self) -> bool:
-        """Whether its value is not its own, but elements that follow in the list."""
+        """True for sequences and items: their values are the elements that follow in the list."""
         return self.vr == b"SQ" or self.tag >> 16 == 0xFFFE or self.length == UNDEFINED
 
 
 @dataclass
 class Layout:
-    """The data of a file, inflated where it is deflated, and its elements; nested ones follow what they are in."""
+    """The bytes of a file, with the data set inflated, and its elements in file order, including nested ones."""
 
     data: bytes
     transfer_syntax: str = ""
     is_big_endian: bool = False
-    # Where the data set begins that has to be deflated again.
+    # Byte offset of a data set that was inflated and has to be deflated again.
     deflated_from: int | None = None
     elements: list[Element] = field(default_factory=list)
-    # Where each item of encapsulated Pixel Data begins, the offset table among them.
+    # Items of encapsulated Pixel Data, starting with the Basic Offset Table.
     items: list[Element] = field(default_factory=list)
 
     @cached_property
     def pixels(self) -> Element | None:
-        """The pixel data."""
+        """The pixel data element, if there is one."""
         return next((element for element in self.elements if element.tag in PIXEL_TAGS and element.depth == 0), None)
 
     def element(self, tag: int) -> Element | None:
-        """The element of a tag in the data set itself."""
+        """Returns the element `tag` of the data set, not of its items."""
         return next((element for element in self.elements if element.tag == tag and element.depth == 0), None)
 
     @cached_property
-    def is_followed(self) -> bool:
-        """Whether all elements were told apart: nothing of unknown VR and length, which is implicit within."""
+    def is_complete(self) -> bool:
+        """True if all elements were parsed: no unknown VR, and no UN of undefined length (implicit VR inside)."""
         return all(
             element.vr in _VRS and not (element.vr == b"UN" and element.length == UNDEFINED)
             for element in self.elements
         )
 
     @cached_property
-    def places(self) -> list[int]:
-        """Every offset where something begins: elements, values, items, markers, segments."""
-        found = {0, 128, 132, len(self.data)}
+    def structure_offsets(self) -> list[int]:
+        """Offsets of all elements, values, items, markers and segments, in ascending order."""
+        offsets = {0, 128, 132, len(self.data)}
         for element in [*self.elements, *self.items]:
-            found |= {element.start, element.length_at, element.value}
+            offsets |= {element.start, element.length_offset, element.value_offset}
         for start, stop in self.fragments:
-            found |= set(_codestream_places(self.data, start, stop)) | {stop}
-        return sorted(index for index in found if index <= len(self.data))
+            offsets |= set(_codestream_offsets(self.data, start, stop)) | {stop}
+        return sorted(offset for offset in offsets if offset <= len(self.data))
 
     @property
     def fragments(self) -> list[tuple[int, int]]:
-        """Where each fragment begins and ends; of native pixel data, the value."""
+        """Start and stop offset of each fragment, or of the value of native pixel data."""
         if self.items:
-            return [(item.value, item.value + item.length) for item in self.items[1:]]
+            return [(item.value_offset, item.value_offset + item.length) for item in self.items[1:]]
         pixels = self.pixels
-        return [] if pixels is None else [(pixels.value, min(len(self.data), pixels.value + pixels.length))]
+        return (
+            [] if pixels is None else [(pixels.value_offset, min(len(self.data), pixels.value_offset + pixels.length))]
+        )
 
-    def finished(self, data: bytes) -> bytes:
-        """`data`, which is this layout's changed, as a file."""
+    def to_file(self, data: bytes) -> bytes:
+        """Returns `data`, a mutation of this layout's data, as a file: deflated again if it was."""
         start = self.deflated_from
         if start is None or len(data) <= start:
             return data
@@ -100,13 +102,13 @@ class Layout:
 
 
 def layout_of(data: bytes) -> Layout:
-    """The layout of a file, as far as it can be followed."""
+    """Returns the layout of a file, up to the first element that cannot be parsed."""
     layout = Layout(data)
     try:
         offset = _walk(layout, 132 if data[128:132] == b"DICM" else 0, is_meta=True)
         uid = layout.element(_TRANSFER_SYNTAX)
         if uid is not None:
-            text = data[uid.value : uid.value + uid.length]
+            text = data[uid.value_offset : uid.value_offset + uid.length]
             layout.transfer_syntax = text.decode("ascii", "replace").rstrip("\0 ")
         if layout.transfer_syntax == DEFLATED:
             layout.data = data[:offset] + zlib.decompressobj(-15).decompress(data[offset:])
@@ -114,78 +116,78 @@ def layout_of(data: bytes) -> Layout:
         layout.is_big_endian = layout.transfer_syntax == _BIG_ENDIAN
         _walk(layout, offset, is_meta=False)
     except (struct.error, zlib.error, IndexError):
-        # What was found so far is enough to mutate.
+        # Mutators use the elements before the error.
         pass
     return layout
 
 
-def _walk(layout: Layout, at: int, *, is_meta: bool) -> int:
-    """Elements from `at`, flat: sequences and items are stepped into. Where they ended."""
+def _walk(layout: Layout, offset: int, *, is_meta: bool) -> int:
+    """Appends the elements from `offset`, including those of sequences and items; returns the offset of their end."""
     data, order = layout.data, ">" if layout.is_big_endian else "<"
-    if is_meta and data[at : at + 2] != b"\2\0":
-        return at
-    implicit = not is_meta and _is_implicit(layout, at)
-    # Ends of what has a length, innermost last; None where a delimiter ends it.
+    if is_meta and data[offset : offset + 2] != b"\2\0":
+        return offset
+    implicit = not is_meta and _is_implicit(layout, offset)
+    # End offsets of the enclosing sequences and items, innermost last; None if a delimiter ends them.
     ends: list[int | None] = []
-    while at + 8 <= len(data):
-        while ends and ends[-1] is not None and at >= ends[-1]:
+    while offset + 8 <= len(data):
+        while ends and ends[-1] is not None and offset >= ends[-1]:
             ends.pop()
-        group, number = struct.unpack_from(f"{order}HH", data, at)
+        group, number = struct.unpack_from(f"{order}HH", data, offset)
         if is_meta and group != 2:
-            return at
+            return offset
         tag = group << 16 | number
-        vr, length_at, length_bytes = _header(data, at, implicit or group == 0xFFFE)
-        (length,) = struct.unpack_from(f"{order}{'H' if length_bytes == 2 else 'L'}", data, length_at)
-        one = Element(tag, vr, at, length_at, length_bytes, length_at + length_bytes, length, len(ends))
-        layout.elements.append(one)
-        at = one.value
+        vr, length_offset, length_bytes = _header(data, offset, implicit or group == 0xFFFE)
+        (length,) = struct.unpack_from(f"{order}{'H' if length_bytes == 2 else 'L'}", data, length_offset)
+        element = Element(tag, vr, offset, length_offset, length_bytes, length_offset + length_bytes, length, len(ends))
+        layout.elements.append(element)
+        offset = element.value_offset
         if tag in PIXEL_TAGS and length == UNDEFINED:
-            layout.items.extend(_items(data, at))
-            at = layout.items[-1].value + layout.items[-1].length + 8 if layout.items else len(data)
+            layout.items.extend(_items(data, offset))
+            offset = layout.items[-1].value_offset + layout.items[-1].length + 8 if layout.items else len(data)
         elif tag in (_ITEM_END, _SEQUENCE_END):
             if ends:
                 ends.pop()
         elif tag == _ITEM or vr == b"SQ" or length == UNDEFINED:
-            ends.append(None if length == UNDEFINED else at + length)
+            ends.append(None if length == UNDEFINED else offset + length)
         else:
-            at += length
-    return at
+            offset += length
+    return offset
 
 
-def _is_implicit(layout: Layout, at: int) -> bool:
+def _is_implicit(layout: Layout, offset: int) -> bool:
     if layout.transfer_syntax:
         return layout.transfer_syntax == _IMPLICIT
-    return not layout.data[at + 4 : at + 6].isalpha()
+    return not layout.data[offset + 4 : offset + 6].isalpha()
 
 
-def _header(data: bytes, at: int, implicit: bool) -> tuple[bytes, int, int]:
-    """Value representation, and where the length is and on how many bytes."""
+def _header(data: bytes, offset: int, implicit: bool) -> tuple[bytes, int, int]:
+    """Returns the value representation, and the offset and size of the length field."""
     if implicit:
-        return b"", at + 4, 4
-    vr = data[at + 4 : at + 6]
-    return (vr, at + 8, 4) if vr in _LONG else (vr, at + 6, 2)
+        return b"", offset + 4, 4
+    vr = data[offset + 4 : offset + 6]
+    return (vr, offset + 8, 4) if vr in _LONG else (vr, offset + 6, 2)
 
 
-def _items(data: bytes, at: int) -> Iterator[Element]:
-    while data[at : at + 4] == b"\xfe\xff\0\xe0":
-        (length,) = struct.unpack_from("<L", data, at + 4)
-        yield Element(_ITEM, b"", at, at + 4, 4, at + 8, length, 1)
-        at += 8 + length
+def _items(data: bytes, offset: int) -> Iterator[Element]:
+    while data[offset : offset + 4] == b"\xfe\xff\0\xe0":
+        (length,) = struct.unpack_from("<L", data, offset + 4)
+        yield Element(_ITEM, b"", offset, offset + 4, 4, offset + 8, length, 1)
+        offset += 8 + length
 
 
-def _codestream_places(data: bytes, start: int, stop: int) -> Iterator[int]:
-    """JPEG markers with their segments, or the words of an RLE header with its segments."""
+def _codestream_offsets(data: bytes, start: int, stop: int) -> Iterator[int]:
+    """Yields the offsets of JPEG markers and their segments, or of RLE header fields and segments."""
     if data[start : start + 2] != b"\xff\xd8":
-        for place in range(start, min(start + 64, stop), 4):
-            yield place
-            (offset,) = struct.unpack_from("<L", data, place) if place + 4 <= stop else (0,)
-            if offset < stop - start:
-                yield start + offset
+        for field_offset in range(start, min(start + 64, stop), 4):
+            yield field_offset
+            (segment_offset,) = struct.unpack_from("<L", data, field_offset) if field_offset + 4 <= stop else (0,)
+            if segment_offset < stop - start:
+                yield start + segment_offset
         return
-    at = start
-    while 0 <= (at := data.find(b"\xff", at, stop)) < stop - 1:
-        if data[at + 1] not in (0, 0xFF):
-            yield at
-            yield at + 2
-            yield at + 4
-        at += 1
+    offset = start
+    while 0 <= (offset := data.find(b"\xff", offset, stop)) < stop - 1:
+        if data[offset + 1] not in (0, 0xFF):
+            yield offset
+            yield offset + 2
+            yield offset + 4
+        offset += 1

@@ -1,4 +1,4 @@
-"""The ways from bytes to an array, each ending in an :class:`Outcome`."""
+"""Interfaces that decode bytes, each returning an :class:`Outcome`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _PACKAGE = str(Path(dicoxide.__file__).parent)
 
 @dataclass
 class Outcome:
-    """An array or an exception; and whatever else was raised within our code on the way."""
+    """The array or the exception of a call, and exceptions that pydicom caught and logged."""
 
     array: np.ndarray[Any, Any] | None = None
     error: BaseException | None = None
-    also: list[BaseException] = field(default_factory=list)
+    logged: list[BaseException] = field(default_factory=list)
 
     @property
     def kind(self) -> str:
-        """What a summary counts."""
+        """Name of the outcome for counts: ``array``, or the class of the exception."""
         return "array" if self.error is None else type(self.error).__name__
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def outcome(work: Callable[[], Any]) -> Outcome:
-    """What `work` gives, whatever it raises."""
+    """Returns the result of `work`, or the exception that it raises."""
     try:
         return Outcome(array=work())
     except (KeyboardInterrupt, SystemExit):
@@ -50,12 +50,12 @@ def outcome(work: Callable[[], Any]) -> Outcome:
 
 
 def is_documented(error: BaseException) -> bool:
-    """Whether decoding bytes may raise it."""
+    """True if decoding is documented to raise it."""
     return isinstance(error, DecodeError) and not isinstance(error, InternalError)
 
 
-def is_ours(error: BaseException) -> bool:
-    """Whether it came through our code, so that it had to be one of ours."""
+def is_raised_in_package(error: BaseException) -> bool:
+    """True if the traceback has a frame of the package."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
@@ -64,8 +64,8 @@ def is_ours(error: BaseException) -> bool:
     return False
 
 
-class _Raised(logging.Handler):
-    """What pydicom catches of its plugins, logs, and makes a RuntimeError of."""
+class _ErrorLog(logging.Handler):
+    """Collects exceptions of plugins, which pydicom catches and logs before it raises a RuntimeError."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,20 +76,20 @@ class _Raised(logging.Handler):
             self.errors.append(record.exc_info[1])
 
 
-_raised = _Raised()
+_error_log = _ErrorLog()
 
 
-def prepare(*, others: bool = False) -> None:
-    """Make ready this process, which does nothing else: pydicom's log is read, and nobody but us decodes.
+def prepare(*, fallback: bool = False) -> None:
+    """Configures pydicom in this process: collects its log, and removes all decoders but dicoxide's.
 
-    Other decoders may be installed: what they make of broken bytes is not ours. They stay with `others`.
+    Other installed decoders are kept if `fallback`; their behaviour for corrupt bytes is not tested.
     """
     logger = logging.getLogger("pydicom")
-    logger.handlers[:] = [_raised]
+    logger.handlers[:] = [_error_log]
     logger.propagate = False
     logger.setLevel(logging.ERROR)
     pydicom.config.pixel_data_handlers[:] = [dicoxide.pydicom_handler]
-    if others:
+    if fallback:
         return
     dicoxide.enable()
     for uid in dicoxide.capabilities():
@@ -100,21 +100,20 @@ def prepare(*, others: bool = False) -> None:
 
 
 def read(data: bytes) -> Any:
-    """The Dataset, or None where pydicom does not read it."""
-    # It runs into its own recursion limit too.
+    """Returns the Dataset, or None if pydicom raises any exception, including RecursionError."""
     return outcome(lambda: pydicom.dcmread(io.BytesIO(data), force=True)).array
 
 
 def by_plugin(dataset: Any, **options: Any) -> Outcome:
-    """pydicom's ``pixel_array`` with nobody but our plugin."""
-    _raised.errors = []
-    found = outcome(lambda: pixel_array(dataset, decoding_plugin="dicoxide", **options))
-    found.also = _raised.errors
-    return found
+    """Decodes by ``pydicom.pixels.pixel_array`` with dicoxide's plugin only."""
+    _error_log.errors = []
+    result = outcome(lambda: pixel_array(dataset, decoding_plugin="dicoxide", **options))
+    result.logged = _error_log.errors
+    return result
 
 
 def by_handler(dataset: Any) -> Outcome:
-    """``Dataset.pixel_array`` as code for pydicom 2 has it, with nobody but our handler."""
+    """Decodes by ``Dataset.pixel_array`` with the backend of pydicom 2 and dicoxide's handler only."""
 
     def work() -> Any:
         dataset.pixel_array_options(use_v2_backend=True)

@@ -1,6 +1,7 @@
-"""A sound file and a number to a broken one.
+"""Mutators: functions that change a valid file, reproducibly by case number.
 
-Each mutator gets a :class:`Case` and gives the bytes; what may be said of the outcome beforehand is in :class:`Mutant`.
+Each mutator takes a :class:`Case` and returns the changed bytes. A :class:`Mutant` has them and the
+expected outcome.
 """
 
 from __future__ import annotations
@@ -14,28 +15,28 @@ from enum import Enum
 from support.file_mutations.file_layout import Layout
 
 
-class Promise(Enum):
-    """What is known of the outcome before anything is decoded."""
+class Expectation(Enum):
+    """Expected outcome of decoding a mutant."""
 
-    NOTHING = "nothing"
-    # Nothing that decoding looks at was changed.
+    ANY = "any"
+    # Only bytes that decoding does not use were changed: the array of the unchanged file.
     UNCHANGED = "unchanged"
-    # Bytes are missing: whoever gives an array has to give the whole one.
-    WHOLE = "whole"
+    # Bytes are missing: the array of the unchanged file, or an error.
+    UNCHANGED_OR_ERROR = "unchanged or error"
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """The bytes of a case, how they were made, and what may be expected of them."""
+    """The bytes of a case, the name of their mutator, and the expected outcome."""
 
     data: bytes
     mutator: str
-    promise: Promise
+    expectation: Expectation
 
 
 @dataclass
 class Case:
-    """A file, and the random numbers of one case."""
+    """A file, the number of a case, and its random generator; `donor` is a file to take bytes from."""
 
     layout: Layout
     number: int
@@ -46,89 +47,89 @@ class Case:
     def data(self) -> bytes:
         return self.layout.data
 
-    def place(self) -> int:
-        """An offset at which something begins, or just beside; or any."""
+    def random_offset(self) -> int:
+        """Returns an offset: of a structure of the file, a few bytes from one, or a random one."""
         if self.rng.random() < 0.2:
             return self.rng.randrange(len(self.data) + 1)
-        near = self.rng.choice(self.layout.places) + self.rng.choice([0, 0, 0, 1, -1, 2, 7])
+        near = self.rng.choice(self.layout.structure_offsets) + self.rng.choice([0, 0, 0, 1, -1, 2, 7])
         return min(max(near, 0), len(self.data))
 
 
 def mutant(layout: Layout, donor: Layout, rng: random.Random, number: int) -> Mutant:
-    """Case `number` of a file."""
+    """Returns case `number` of a file."""
     mutator = _MUTATORS[number % len(_MUTATORS)]
     data = mutator(Case(layout, number, rng, donor))
-    promise = _PROMISES.get(mutator, Promise.NOTHING)
+    expectation = _EXPECTATIONS.get(mutator, Expectation.ANY)
     pixels = layout.pixels
     if (
-        mutator is behind
+        mutator is append_element
         and pixels is not None
         and not pixels.is_nesting
-        and pixels.value + pixels.length > len(layout.data)
+        and pixels.value_offset + pixels.length > len(layout.data)
     ):
-        # What is appended lies in the pixel data.
-        promise = Promise.NOTHING
-    return Mutant(layout.finished(data), mutator.__name__, promise)
+        # The appended bytes become pixel data.
+        expectation = Expectation.ANY
+    return Mutant(layout.to_file(data), mutator.__name__, expectation)
 
 
 def flip_header(case: Case) -> bytes:
-    """Bits before the pixel data, and values that mean something there."""
-    stop = len(case.data) if case.layout.pixels is None else case.layout.pixels.value
-    return _disturbed(case, 0, min(stop + 1, len(case.data)))
+    """Changes bytes before the pixel data."""
+    stop = len(case.data) if case.layout.pixels is None else case.layout.pixels.value_offset
+    return _change_random_bytes(case, 0, min(stop + 1, len(case.data)))
 
 
 def flip_elements(case: Case) -> bytes:
-    """Bits of the headers and short values of elements that decoding reads."""
-    wanted = [
+    """Changes headers and the first 16 bytes of values of elements that decoding reads."""
+    candidates = [
         element for element in case.layout.elements if element.tag >> 16 in (0x0002, 0x0028, 0x7FE0, 0x5200, 0xFFFE)
     ]
-    if not wanted:
+    if not candidates:
         return flip_header(case)
     data = bytearray(case.data)
     for _ in range(case.rng.choice([1, 1, 2])):
-        element = case.rng.choice(wanted)
-        short = min(element.length, 16) if not element.is_nesting else 0
-        _disturb(data, case.rng, element.start, element.value + short)
+        element = case.rng.choice(candidates)
+        value_bytes = min(element.length, 16) if not element.is_nesting else 0
+        _change_byte(data, case.rng, element.start, element.value_offset + value_bytes)
     return bytes(data)
 
 
 def flip_frames(case: Case) -> bytes:
-    """Bits of items, of frame headers and of marker segments."""
+    """Changes items, frame headers and marker segments."""
     if not case.layout.fragments:
         return flip_header(case)
     data = bytearray(case.data)
     for _ in range(case.rng.choice([1, 1, 2, 3])):
         if case.layout.items and case.rng.random() < 0.3:
             item = case.rng.choice(case.layout.items[:3])
-            _disturb(data, case.rng, item.start, item.value + min(item.length, 16))
+            _change_byte(data, case.rng, item.start, item.value_offset + min(item.length, 16))
         else:
             start, stop = case.rng.choice(case.layout.fragments)
-            _disturb(data, case.rng, start, min(stop, start + case.rng.choice([16, 64, 200, 1 << 20])))
+            _change_byte(data, case.rng, start, min(stop, start + case.rng.choice([16, 64, 200, 1 << 20])))
     return bytes(data)
 
 
 def flip_anywhere(case: Case) -> bytes:
-    """Bits anywhere."""
-    return _disturbed(case, 0, len(case.data))
+    """Changes bytes anywhere."""
+    return _change_random_bytes(case, 0, len(case.data))
 
 
 def truncate(case: Case) -> bytes:
-    """The beginning of the file, to each place in turn, and one byte less or more."""
-    turn = case.number // len(_MUTATORS)
-    places = case.layout.places
-    offset = places[turn // 3 % len(places)] + turn % 3 - 1
+    """Truncates the file at each structure offset cyclically, one byte before it, or one byte after it."""
+    round_index = case.number // len(_MUTATORS)
+    offsets = case.layout.structure_offsets
+    offset = offsets[round_index // 3 % len(offsets)] + round_index % 3 - 1
     return case.data[: max(0, offset)]
 
 
-def cut_back(case: Case) -> bytes:
-    """A little less than all."""
+def remove_last_bytes(case: Case) -> bytes:
+    """Removes 1 to 1000 bytes at the end."""
     return case.data[: -case.rng.choice([1, 2, 3, 4, 7, 8, 9, 16, 100, 1000])]
 
 
 def splice(case: Case) -> bytes:
-    """A piece deleted, repeated, moved, or taken from elsewhere."""
+    """Deletes, repeats, moves or replaces a range of bytes."""
     data, rng = case.data, case.rng
-    start, stop = sorted((case.place(), case.place()))
+    start, stop = sorted((case.random_offset(), case.random_offset()))
     if rng.random() < 0.5:
         stop = min(stop, start + rng.choice([1, 2, 4, 8, 100]))
     piece = data[start:stop]
@@ -142,19 +143,19 @@ def splice(case: Case) -> bytes:
             offset = rng.randrange(len(rest) + 1)
             return rest[:offset] + piece + rest[offset:]
         case 3:
-            other = case.donor.data
-            first = rng.choice(case.donor.places)
-            return data[:start] + other[first : first + rng.choice([1, 8, 64, 1000])] + data[stop:]
+            source = case.donor.data
+            first = rng.choice(case.donor.structure_offsets)
+            return data[:start] + source[first : first + rng.choice([1, 8, 64, 1000])] + data[stop:]
         case _:
             return data[:start] + bytes(rng.choice([1, 2, 8, 300])) + data[start:]
 
 
 def swap_fragments(case: Case) -> bytes:
-    """Fragments in another order, repeated, left out, or another file's."""
+    """Reorders, repeats, removes, splits or replaces fragments."""
     layout, rng = case.layout, case.rng
     if not layout.items:
         return swap_headers(case)
-    items = [case.data[item.start : item.value + item.length] for item in layout.items]
+    items = [case.data[item.start : item.value_offset + item.length] for item in layout.items]
     table, rest = items[0], items[1:]
     match rng.randrange(5):
         case 0:
@@ -165,82 +166,89 @@ def swap_fragments(case: Case) -> bytes:
             offset = rng.randrange(len(rest) or 1)
             rest[offset : offset + 1] = []
         case 3:
-            other = [case.donor.data[start:stop] for start, stop in case.donor.fragments]
-            frame = rng.choice(other)[: 1 << 16]
+            fragments = [case.donor.data[start:stop] for start, stop in case.donor.fragments]
+            frame = rng.choice(fragments)[: 1 << 16]
             offset = rng.randrange(len(rest) or 1)
             rest[offset : offset + 1] = [_item(frame)]
         case _:
-            # One fragment in two, anywhere.
+            # Split a fragment at a random byte.
             offset = rng.randrange(len(rest) or 1)
             if offset < len(rest):
                 value = rest[offset][8:]
                 cut = rng.randrange(len(value) + 1)
                 rest[offset : offset + 1] = [_item(value[:cut]), _item(value[cut:])]
     last = layout.items[-1]
-    return case.data[: layout.items[0].start] + table + b"".join(rest) + case.data[last.value + last.length :]
+    return case.data[: layout.items[0].start] + table + b"".join(rest) + case.data[last.value_offset + last.length :]
 
 
 def swap_headers(case: Case) -> bytes:
-    """This file's header before another's pixel data."""
-    ours, theirs = case.layout.pixels, case.donor.pixels
-    if ours is None or theirs is None:
+    """Replaces the pixel data and everything after them by those of the donor."""
+    pixels, donor_pixels = case.layout.pixels, case.donor.pixels
+    if pixels is None or donor_pixels is None:
         return splice(case)
-    return case.data[: ours.start] + case.donor.data[theirs.start :]
+    return case.data[: pixels.start] + case.donor.data[donor_pixels.start :]
 
 
-def lengths(case: Case) -> bytes:
-    """The length of an element or an item, a little or very wrong."""
-    wanted = [*case.layout.elements, *case.layout.items[:20]]
-    if not wanted:
+def change_length(case: Case) -> bytes:
+    """Changes the length of an element or an item, by a few bytes or to an extreme value."""
+    candidates = [*case.layout.elements, *case.layout.items[:20]]
+    if not candidates:
         return flip_anywhere(case)
     pixels = [item for item in (case.layout.pixels, *case.layout.items[:3]) if item is not None]
-    item = case.rng.choice(pixels if pixels and case.rng.random() < 0.3 else wanted)
-    most = (1 << 8 * item.length_bytes) - 1
+    item = case.rng.choice(pixels if pixels and case.rng.random() < 0.3 else candidates)
+    max_length = (1 << 8 * item.length_bytes) - 1
     near = item.length + case.rng.choice([-2, -1, 1, 2, 8])
-    length = case.rng.choice([near, near, 0, most, most - 1, most >> 1, len(case.data) - item.value, 0xFFFFFFF0]) & most
+    length = (
+        case.rng.choice(
+            [near, near, 0, max_length, max_length - 1, max_length >> 1, len(case.data) - item.value_offset, 0xFFFFFFF0]
+        )
+        & max_length
+    )
     data = bytearray(case.data)
     size = "H" if item.length_bytes == 2 else "L"
-    # Items are never big-endian: encapsulated pixel data are not.
-    struct.pack_into(f"{'>' if case.layout.is_big_endian else '<'}{size}", data, item.length_at, length)
+    # Encapsulated pixel data, and so items, are always little-endian.
+    struct.pack_into(f"{'>' if case.layout.is_big_endian else '<'}{size}", data, item.length_offset, length)
     return bytes(data)
 
 
-def dimensions(case: Case) -> bytes:
-    """Attributes of the image, with numbers that are large, none, or a little wrong."""
+def change_attributes(case: Case) -> bytes:
+    """Changes attributes of the image to extreme, empty or slightly wrong values."""
     data = case.data
     order = ">" if case.layout.is_big_endian else "<"
-    found = [
-        item for item in map(case.layout.element, case.rng.sample(_DIMENSIONS, case.rng.choice([1, 1, 2, 3]))) if item
+    elements = [
+        item
+        for item in map(case.layout.element, case.rng.sample(_IMAGE_ATTRIBUTES, case.rng.choice([1, 1, 2, 3])))
+        if item
     ]
-    # From the last, so that places before it stay.
-    for frame in sorted(found, key=lambda frame: -frame.start):
-        if frame.tag == _NUMBER_OF_FRAMES:
+    # In descending order, so that the offsets of the remaining elements stay valid.
+    for element in sorted(elements, key=lambda element: -element.start):
+        if element.tag == _NUMBER_OF_FRAMES:
             value = case.rng.choice(_COUNTS)
-        elif frame.tag == _PHOTOMETRIC_INTERPRETATION:
+        elif element.tag == _PHOTOMETRIC_INTERPRETATION:
             value = case.rng.choice(_COLOURS)
-        elif frame.length == 2:
-            (now,) = struct.unpack_from(f"{order}H", data, frame.value)
-            number = case.rng.choice([*_NUMBERS, now - 1, now + 1, 2 * now, now // 2])
+        elif element.length == 2:
+            (current,) = struct.unpack_from(f"{order}H", data, element.value_offset)
+            number = case.rng.choice([*_NUMBERS, current - 1, current + 1, 2 * current, current // 2])
             value = struct.pack(f"{order}H", number & 0xFFFF)
         else:
             value = case.rng.choice([b"", b"\1\0\2\0"])
         value += b" " * (len(value) % 2)
-        length = struct.pack(f"{order}{'H' if frame.length_bytes == 2 else 'L'}", len(value))
-        data = data[: frame.length_at] + length + value + data[frame.value + frame.length :]
-        if frame.tag == _ROWS and case.rng.random() < 0.2 and case.layout.element(_NUMBER_OF_FRAMES) is None:
+        length = struct.pack(f"{order}{'H' if element.length_bytes == 2 else 'L'}", len(value))
+        data = data[: element.length_offset] + length + value + data[element.value_offset + element.length :]
+        if element.tag == _ROWS and case.rng.random() < 0.2 and case.layout.element(_NUMBER_OF_FRAMES) is None:
             count = case.rng.choice(_COUNTS)
             count += b" " * (len(count) % 2)
-            tag = struct.pack(f"{order}HH", 0x0028, 0x0008) + (frame.vr and b"IS")
-            length = struct.pack(f"{order}{'H' if frame.vr else 'L'}", len(count))
-            data = data[: frame.start] + tag + length + count + data[frame.start :]
+            tag = struct.pack(f"{order}HH", 0x0028, 0x0008) + (element.vr and b"IS")
+            length = struct.pack(f"{order}{'H' if element.vr else 'L'}", len(count))
+            data = data[: element.start] + tag + length + count + data[element.start :]
     return data
 
 
-def table(case: Case) -> bytes:
-    """Another offset table: entries that are wrong, too many or too few."""
+def change_offset_table(case: Case) -> bytes:
+    """Replaces the Basic Offset Table: entries are wrong, too many or too few."""
     items, rng = case.layout.items, case.rng
     if not items:
-        return dimensions(case)
+        return change_attributes(case)
     starts = [item.start - items[1].start for item in items[1:]]
     kind = rng.randrange(5)
     if kind == 0:
@@ -254,28 +262,28 @@ def table(case: Case) -> bytes:
     else:
         starts = [rng.choice([0, 1 << 16, 0xFFFFFFFF]) for _ in range(rng.choice([1, 2, 3, 1000]))]
     value = b"".join(struct.pack("<L", start & 0xFFFFFFFF) for start in starts)[: rng.choice([-1, 1 << 20, 1 << 20])]
-    return case.data[: items[0].start] + _item(value) + case.data[items[0].value + items[0].length :]
+    return case.data[: items[0].start] + _item(value) + case.data[items[0].value_offset + items[0].length :]
 
 
-def unused(case: Case) -> bytes:
-    """Values of elements that say nothing of the image."""
-    harmless = [
+def change_unused_values(case: Case) -> bytes:
+    """Changes values of elements that decoding does not use."""
+    unused = [
         element
         for element in case.layout.elements
-        if case.layout.is_followed
+        if case.layout.is_complete
         and not element.is_nesting
         and element.length
         and element.tag >> 16 not in _USED_GROUPS
-        and element.value < len(case.data)
+        and element.value_offset < len(case.data)
     ]
     data = bytearray(case.data)
-    for item in case.rng.sample(harmless, min(len(harmless), 3)):
-        _disturb(data, case.rng, item.value, min(len(data), item.value + item.length))
+    for item in case.rng.sample(unused, min(len(unused), 3)):
+        _change_byte(data, case.rng, item.value_offset, min(len(data), item.value_offset + item.length))
     return bytes(data)
 
 
-def behind(case: Case) -> bytes:
-    """More behind the end: an element of nobody's that is whole."""
+def append_element(case: Case) -> bytes:
+    """Appends an element, Data Set Trailing Padding."""
     padding = case.rng.randbytes(2 * case.rng.randrange(50))
     order = ">" if case.layout.is_big_endian else "<"
     tag = struct.pack(f"{order}HH", 0xFFFC, 0xFFFC)
@@ -287,8 +295,9 @@ def behind(case: Case) -> bytes:
 _NUMBER_OF_FRAMES = 0x00280008
 _ROWS = 0x00280010
 _PHOTOMETRIC_INTERPRETATION = 0x00280004
-# Samples per pixel, planar configuration, frames, rows, columns, bits allocated and stored, high bit, representation.
-_DIMENSIONS = [
+# Samples per Pixel, Planar Configuration, Number of Frames, Rows, Columns, Bits Allocated, Bits Stored, High Bit, Pixel
+# Representation, Photometric Interpretation.
+_IMAGE_ATTRIBUTES = [
     0x00280002,
     0x00280006,
     _NUMBER_OF_FRAMES,
@@ -311,37 +320,37 @@ _MUTATORS: list[Callable[[Case], bytes]] = [
     flip_frames,
     flip_anywhere,
     truncate,
-    cut_back,
+    remove_last_bytes,
     splice,
     swap_fragments,
     swap_headers,
-    lengths,
-    dimensions,
-    table,
-    unused,
-    behind,
+    change_length,
+    change_attributes,
+    change_offset_table,
+    change_unused_values,
+    append_element,
     flip_frames,
     truncate,
-    dimensions,
+    change_attributes,
 ]
-_PROMISES = {
-    truncate: Promise.WHOLE,
-    cut_back: Promise.WHOLE,
-    unused: Promise.UNCHANGED,
-    behind: Promise.UNCHANGED,
+_EXPECTATIONS = {
+    truncate: Expectation.UNCHANGED_OR_ERROR,
+    remove_last_bytes: Expectation.UNCHANGED_OR_ERROR,
+    change_unused_values: Expectation.UNCHANGED,
+    append_element: Expectation.UNCHANGED,
 }
 _VALUES = [0, 1, 2, 0x10, 0x40, 0x7F, 0x80, 0xC3, 0xC4, 0xD0, 0xD8, 0xD9, 0xDA, 0xDD, 0xFE, 0xFF]
 
 
-def _disturbed(case: Case, start: int, stop: int) -> bytes:
+def _change_random_bytes(case: Case, start: int, stop: int) -> bytes:
     data = bytearray(case.data)
     for _ in range(case.rng.choice([1, 1, 2, 5])):
-        _disturb(data, case.rng, start, stop)
+        _change_byte(data, case.rng, start, stop)
     return bytes(data)
 
 
-def _disturb(data: bytearray, rng: random.Random, start: int, stop: int) -> None:
-    """One byte of [start, stop): a bit of it, or all."""
+def _change_byte(data: bytearray, rng: random.Random, start: int, stop: int) -> None:
+    """Flips one bit of a byte in [start, stop), or replaces the byte."""
     stop = min(stop, len(data))
     if start >= stop:
         return

@@ -1,4 +1,4 @@
-"""The files that are mutated, by name, and how often each."""
+"""The files to mutate, by name, and the number of cases of each."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from support.real_images import PYDICOM_FILES, SHARED, pydicom_files, shared_fil
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 
-# One large file takes the time of hundreds of small ones.
-_MOST_BYTES = 4 << 20
+# A case of a large file takes as long as hundreds of small ones.
+_MAX_BYTES = 4 << 20
 _LARGE_BYTES = 300_000
 _DONOR_BYTES = 40_000
 
 
 @cache
 def files(*, shared: bool = True) -> dict[str, Path]:
-    """Files by name, which says where they come from: pydicom's and the vectors are always there."""
-    found = {f"pydicom/{path.relative_to(PYDICOM_FILES).as_posix()}": path for path in pydicom_files()}
-    found |= {f"vectors/{path.name}": path for path in sorted(VECTORS.glob("*.dcm"))}
+    """Returns files by name, which starts with their origin. Those of pydicom and the vectors are always available."""
+    paths = {f"pydicom/{path.relative_to(PYDICOM_FILES).as_posix()}": path for path in pydicom_files()}
+    paths |= {f"vectors/{path.name}": path for path in sorted(VECTORS.glob("*.dcm"))}
     if shared:
-        found |= {f"shared/{path.relative_to(SHARED).as_posix()}": path for path in shared_files()}
-    return {name: path for name, path in found.items() if path.stat().st_size <= _MOST_BYTES}
+        paths |= {f"shared/{path.relative_to(SHARED).as_posix()}": path for path in shared_files()}
+    return {name: path for name, path in paths.items() if path.stat().st_size <= _MAX_BYTES}
 
 
 @cache
 def layout(name: str) -> Layout:
-    """The layout of the file of that name."""
+    """Returns the layout of the file `name`."""
     return layout_of(files()[name].read_bytes())
 
 
 @cache
 def donors() -> tuple[str, ...]:
-    """Small images from which others get pieces; the same wherever a case is repeated."""
+    """Returns the names of small images that mutators take bytes from; equal on every machine."""
     return tuple(
         name
         for name, path in files(shared=False).items()
@@ -47,29 +47,29 @@ def donors() -> tuple[str, ...]:
 
 
 def mutant(name: str, number: int) -> Mutant:
-    """Case `number` of the file of that name: the same bytes always."""
+    """Returns case `number` of the file `name`, reproducibly."""
     rng = random.Random(f"{name}:{number}")
     donor = layout(rng.choice(donors()))
     return mutators.mutant(layout(name), donor, rng, number)
 
 
-def is_of_others(name: str) -> bool:
-    """Whether other decoders take a file."""
+def needs_fallback(name: str) -> bool:
+    """True if a fallback decoder decodes the file."""
     capability = dicoxide.capabilities().get(layout(name).transfer_syntax)
     return capability is not None and capability.decoder != "dicoxide"
 
 
 def weight(name: str) -> float:
-    """How often a file is mutated, against a small image of a syntax that is decoded here."""
+    """Returns the relative number of cases of a file; 1 for a small image that dicoxide itself decodes."""
     size = len(layout(name).data)
-    by_kind = 0.2 if layout(name).pixels is None or is_of_others(name) else 1.0
+    kind_weight = 0.2 if layout(name).pixels is None or needs_fallback(name) else 1.0
     if size > _LARGE_BYTES:
-        return by_kind * 0.02 * _LARGE_BYTES / size
-    return by_kind / (1 + size / 20_000)
+        return kind_weight * 0.02 * _LARGE_BYTES / size
+    return kind_weight / (1 + size / 20_000)
 
 
 def shares(names: list[str], cases: int) -> dict[str, int]:
-    """How many of `cases` each file gets; one at least, where there are as many."""
+    """Distributes `cases` over the files by weight; every file gets at least one."""
     weights = {name: weight(name) for name in names}
-    whole = sum(weights.values())
-    return {name: max(1, round(cases * part / whole)) for name, part in weights.items()}
+    total = sum(weights.values())
+    return {name: max(1, round(cases * share / total)) for name, share in weights.items()}

@@ -1,4 +1,4 @@
-"""Any bytes, through every interface of the Python package: what comes out is right or a documented error.
+"""Fuzzing of the Python package: for any bytes, every interface returns exact samples or raises a documented error.
 
-`python -m fuzzing` is the command; `tests/test_fuzzing.py` tries random bytes on the same targets.
+`python -m support.fuzzing` is the command; `tests/robustness/test_fuzzing.py` runs the same targets on random bytes.
 """

@@ -1,7 +1,7 @@
-"""An image that bytes choose: attributes by the first of them, Pixel Data are the rest.
+"""Derives an image from the bytes of a fuzzer: the first 12 bytes select its attributes, the rest is Pixel Data.
 
-The layout is that of `choose` in rust/fuzz/src/lib.rs, so that both read the same corpus; what that leaves unused
-chooses how the value is wrapped, and what is wrong with an attribute.
+The layout is that of `choose` in rust/fuzz/src/lib.rs, so that both read the same corpus. Bits that are unused there
+select the offset table and an attribute to corrupt.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dicoxide._backend import core
 from support.encoders import encapsulate
 
 CHOICE_BYTES = 12
-# Targets are to be tried often.
-MOST_SAMPLES = 1 << 16
+# Small images, so that a target runs many inputs per second.
+MAX_SAMPLES = 1 << 16
 
-_FIRST = ("native", "rle", "jpeg_lossless")
+_FIRST_CODECS = ("native", "rle", "jpeg_lossless")
 _TERMS = ("YBR_FULL", "YBR_FULL_422", "MONOCHROME2", "RGB", "PALETTE COLOR", "YBR_PARTIAL_420", "YBR_RCT", "")
 _TABLES = ("", "none", "basic", "wrong", "extended")
-_BROKEN = (
+_CORRUPTIBLE = (
     "Rows",
     "Columns",
     "SamplesPerPixel",
@@ -42,8 +42,8 @@ _VRS = ("US", "IS", "LO", "UN", "SQ")
 
 
 def _syntaxes() -> list[list[str]]:
-    """UIDs by codec, in the order of the core's register; new codecs come last."""
-    by_codec: dict[str, list[str]] = {codec: [] for codec in _FIRST}
+    """Return the UIDs of each codec, with new codecs last, so that the corpus keeps its meaning."""
+    by_codec: dict[str, list[str]] = {codec: [] for codec in _FIRST_CODECS}
     for uid, _, codec in core.transfer_syntaxes():
         if codec is not None:
             by_codec.setdefault(codec, []).append(uid)
@@ -55,7 +55,17 @@ SYNTAXES = _syntaxes()
 
 @dataclass
 class Choice:
-    """What is chosen, as numbers that any attribute may have."""
+    """Attributes of an image, of any value that their elements can hold, and its Pixel Data.
+
+    Attributes
+    ----------
+    options : int
+        Bits that targets use to select options of a call.
+    table : str
+        Offset table that is added to the Pixel Data; empty if `value` has its own items.
+    fault : int
+        Selects the attribute to corrupt and how; 0 for none.
+    """
 
     transfer_syntax: str
     rows: int
@@ -78,12 +88,12 @@ class Choice:
 
     @property
     def is_native(self) -> bool:
-        """Whether Pixel Data are no items."""
+        """True if Pixel Data are not encapsulated."""
         return self.transfer_syntax in SYNTAXES[0] and not self.transfer_syntax.endswith(".98")
 
     @property
     def dtype(self) -> str:
-        """Of stored values."""
+        """Dtype of the stored values."""
         kind = "f" if self.is_float else "ui"[self.pixel_representation == 1 and self.bits_allocated > 1]
         return f"{kind}{max(1, self.bits_allocated // 8)}"
 
@@ -95,7 +105,7 @@ class Choice:
         return "FloatPixelData" if self.bits_allocated == 32 else "DoubleFloatPixelData"
 
     def arguments(self) -> dict[str, Any]:
-        """Those of `support.backends.open_frames`."""
+        """Return the arguments of `support.backend_comparison.open_frames`."""
         return {
             "transfer_syntax": self.transfer_syntax,
             "value": self.value,
@@ -115,7 +125,7 @@ class Choice:
         }
 
     def dataset(self) -> Dataset:
-        """All of it as pydicom has it, one attribute broken where that is chosen."""
+        """Return the image as a Dataset, with one attribute corrupted unless `fault` is 0."""
         ds = Dataset()
         ds.file_meta = FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = self.transfer_syntax
@@ -135,25 +145,25 @@ class Choice:
         if not self.is_float:
             ds["PixelData"].VR = "OW" if self.word_swapped or self.bits_allocated > 8 else "OB"
         ds[self.pixel_keyword].is_undefined_length = not self.is_native
-        self._break(ds)
+        self._corrupt(ds)
         return ds
 
-    def _break(self, ds: Dataset) -> None:
+    def _corrupt(self, ds: Dataset) -> None:
         if not self.fault:
             return
-        how, which = divmod(self.fault, len(_BROKEN))
-        tag = Tag(_BROKEN[which])
-        if how == 0:
+        mode, index = divmod(self.fault, len(_CORRUPTIBLE))
+        tag = Tag(_CORRUPTIBLE[index])
+        if mode == 0:
             ds.pop(tag, None)
             return
-        # As a file with broken bytes would have it.
-        size = 2 * how - (self.options >> 1 & 1)
-        raw = self.value[-size:] if how < len(_VRS) else b""
-        ds._dict[tag] = RawDataElement(tag, _VRS[how % len(_VRS)], len(raw), raw, 0, False, True)
+        # A raw element, as pydicom reads one of a corrupt file.
+        size = 2 * mode - (self.options >> 1 & 1)
+        raw = self.value[-size:] if mode < len(_VRS) else b""
+        ds._dict[tag] = RawDataElement(tag, _VRS[mode % len(_VRS)], len(raw), raw, 0, False, True)
 
 
 def choose(data: bytes) -> Choice | None:
-    """What `data` choose; None where it is too little, or too large an image."""
+    """Return the image that `data` select; None if `data` are too short or the image too large."""
     if len(data) < CHOICE_BYTES:
         return None
     codec, syntax, rows, columns, samples, allocated, stored, shift, kind, frames, options, term = data[:CHOICE_BYTES]
@@ -161,7 +171,7 @@ def choose(data: bytes) -> Choice | None:
     bits_allocated = (1, 8, 8, 16, 16, 16, 32, 64)[allocated % 8]
     bits_stored = stored % (bits_allocated + 1)
     terms = (*_TERMS[:2], "RGB" if samples % 5 == 3 else "MONOCHROME2", _TERMS[term >> 3 & 7])
-    chosen = Choice(
+    choice = Choice(
         transfer_syntax=uids[syntax % len(uids)],
         rows=rows + 256 * (frames >> 3 & 3),
         columns=columns + 256 * (frames >> 5 & 3),
@@ -180,22 +190,22 @@ def choose(data: bytes) -> Choice | None:
         fault=shift >> 2,
         value=data[CHOICE_BYTES:],
     )
-    count = max(1, chosen.number_of_frames or 1)
-    if math.prod((chosen.rows, chosen.columns, chosen.samples_per_pixel, count)) > MOST_SAMPLES:
+    count = max(1, choice.number_of_frames or 1)
+    if math.prod((choice.rows, choice.columns, choice.samples_per_pixel, count)) > MAX_SAMPLES:
         return None
-    if not chosen.is_native:
-        _wrap(chosen, count)
-    return chosen
+    if not choice.is_native:
+        _wrap(choice, count)
+    return choice
 
 
-def _wrap(chosen: Choice, count: int) -> None:
-    """Items around the value, where it is not to be items itself."""
-    if chosen.table:
-        size = -(-len(chosen.value) // count)
-        frames = [chosen.value[index * size : (index + 1) * size] for index in range(count)]
-        whole = encapsulate.encapsulate(frames, table=chosen.table)
-        chosen.value, chosen.extended = whole.value, whole.extended
-    elif chosen.word_swapped and len(chosen.value) >= 32:
+def _wrap(choice: Choice, count: int) -> None:
+    """Encapsulate the value in `count` frames, or split an Extended Offset Table from its end."""
+    if choice.table:
+        size = -(-len(choice.value) // count)
+        frames = [choice.value[index * size : (index + 1) * size] for index in range(count)]
+        encapsulated = encapsulate.encapsulate(frames, table=choice.table)
+        choice.value, choice.extended = encapsulated.value, encapsulated.extended
+    elif choice.word_swapped and len(choice.value) >= 32:
         # The last bytes are an Extended Offset Table of two frames.
-        chosen.value, table = chosen.value[:-32], chosen.value[-32:]
-        chosen.extended = table[:16], table[16:]
+        choice.value, table = choice.value[:-32], choice.value[-32:]
+        choice.extended = table[:16], table[16:]

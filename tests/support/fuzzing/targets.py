@@ -1,13 +1,12 @@
-"""What is fuzzed, by name: functions from any bytes to what is wrong, nothing where all is right.
+"""Fuzz targets, by name: functions that take any bytes and yield a description of each failure.
 
-The first bytes choose what is asked for, the rest is what is decoded.
+The first bytes select a check and its options, the rest is decoded.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -32,21 +31,22 @@ from support import backend_comparison
 from support.file_mutations import agreement, interfaces
 from support.file_mutations.agreement import equal, same, undocumented
 from support.file_mutations.interfaces import Outcome, outcome
+from support.file_mutations.worker import memory_folder
 from support.fuzzing import image_choice
 
 Failures = Iterator[str]
 Target = Callable[[bytes], Failures]
 
-# Bytes before the file in targets that take one.
+# Choice bytes before the file, in targets that decode files.
 FILE_CHOICE_BYTES = 4
-# pydicom takes memory for all frames before it looks for them.
-_MOST_PYDICOM_BYTES = 1 << 24
+# pydicom allocates memory for all declared frames before it reads them.
+_MAX_PYDICOM_BYTES = 1 << 24
 
 TARGETS: dict[str, Target] = {}
 
 
 def run(name: str, data: bytes) -> list[str]:
-    """What a target finds wrong with `data`."""
+    """Return the failures of a target for `data`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return list(TARGETS[name](data))
@@ -59,15 +59,15 @@ def _target(function: Target) -> Target:
 
 @_target
 def decode(data: bytes) -> Failures:
-    """A whole file by `decode`, and again with an option, which only changes what it says."""
+    """Decode a whole file, and again by another interface or with an option: same array or error."""
     head, data = data[:FILE_CHOICE_BYTES], data[FILE_CHOICE_BYTES:]
     if len(head) < FILE_CHOICE_BYTES:
         return
     direct = outcome(lambda: dicoxide.decode(data, fallback=False, threads=1))
     yield from undocumented("decode", direct)
-    way = _WAYS[head[0] % len(_WAYS)]
-    for failure in way(data, direct, head[1], head[2]):
-        yield f"{way.__name__[1:]}: {failure}"
+    check = _CHECKS[head[0] % len(_CHECKS)]
+    for failure in check(data, direct, head[1], head[2]):
+        yield f"{check.__name__[1:]}: {failure}"
 
 
 def _threads(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
@@ -83,28 +83,28 @@ def _sources(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
 
 def _many(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
     sources = [data] * (1 + first % 3)
-    found = outcome(
+    result = outcome(
         lambda: list(dicoxide.decode_many(sources, threads=1 + second % 2, on_error="return", fallback=False))
     )
-    if found.array is None or len(found.array) != len(sources):
-        yield f"{found}"
+    if result.array is None or len(result.array) != len(sources):
+        yield f"{result}"
         return
-    for _, result in found.array:
-        one = Outcome(error=result) if isinstance(result, BaseException) else Outcome(result)
-        yield from undocumented("a result", one)
-        # Of several faults it may find another first.
-        if not (one.array is None and direct.array is None):
-            yield from _differs(one, direct)
+    for _, value in result.array:
+        each = Outcome(error=value) if isinstance(value, BaseException) else Outcome(value)
+        yield from undocumented("a result", each)
+        # `decode_many` may raise another of several errors.
+        if not (each.array is None and direct.array is None):
+            yield from _differs(each, direct)
 
 
 def _max_bytes(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
     limit = first << (second % 16)
-    found = outcome(lambda: dicoxide.decode(data, fallback=False, max_bytes=limit, threads=1 + first % 2))
-    if found.array is not None and found.array.nbytes > limit:
-        yield f"{found} within {limit} bytes"
-    if isinstance(found.error, dicoxide.LimitError):
+    result = outcome(lambda: dicoxide.decode(data, fallback=False, max_bytes=limit, threads=1 + first % 2))
+    if result.array is not None and result.array.nbytes > limit:
+        yield f"{result} within {limit} bytes"
+    if isinstance(result.error, dicoxide.LimitError):
         return
-    yield from _differs(found, direct)
+    yield from _differs(result, direct)
 
 
 def _frames(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
@@ -117,35 +117,35 @@ def _frames(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
         [0, index, 0],
         [],
     )[second % 6]
-    found = outcome(lambda: dicoxide.decode(data, fallback=False, frames=frames, threads=1 + first % 2))
-    if not isinstance(found.error, IndexError):
-        yield from undocumented(f"frames={frames}", found)
+    result = outcome(lambda: dicoxide.decode(data, fallback=False, frames=frames, threads=1 + first % 2))
+    if not isinstance(result.error, IndexError):
+        yield from undocumented(f"frames={frames}", result)
     if direct.array is None:
         return
     with dicoxide.open(data) as image:
         every = direct.array if image.number_of_frames > 1 else direct.array[None]
     expected = outcome(lambda: every[frames] if frames != [] else every[:0])
-    if expected.error is not None and isinstance(found.error, IndexError):
+    if expected.error is not None and isinstance(result.error, IndexError):
         return
-    yield from _differs(found, expected)
+    yield from _differs(result, expected)
 
 
 def _iter(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    """Frames one by one are those of all."""
+    """Frames of `iter_frames` and `Image` equal those of `decode`."""
     options: dict[str, Any] = {"fallback": False, "threads": 1 + first % 2}
-    found = outcome(lambda: list(dicoxide.iter_frames(data, **options)))
-    yield from undocumented("iter_frames", found)
+    result = outcome(lambda: list(dicoxide.iter_frames(data, **options)))
+    yield from undocumented("iter_frames", result)
     if direct.array is None:
-        if found.error is None:
-            yield f"{len(found.array or ())} frames, decode {direct}"
+        if result.error is None:
+            yield f"{len(result.array or ())} frames, decode {direct}"
         return
     with dicoxide.open(data, fallback=False) as image:
         if (image.shape, image.dtype) != (direct.array.shape, direct.array.dtype):
-            yield f"open says {image.dtype} {image.shape}, decode gives {direct}"
+            yield f"open gives {image.dtype} {image.shape}, decode gives {direct}"
         if not repr(image).startswith("<dicoxide.Image: "):
             yield repr(image)
         every = direct.array if len(image) > 1 else direct.array[None]
-        lists = [found.array or [], list(image), [image[index - len(image)] for index in range(len(image))]]
+        lists = [result.array or [], list(image), [image[index - len(image)] for index in range(len(image))]]
         yield from _differs(Outcome(np.asarray(image) if first % 2 else image.decode()), direct)
     for each in lists:
         if len(each) != len(every):
@@ -158,16 +158,16 @@ def _out(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
     if direct.array is None:
         return
     stored = direct.array.dtype
-    wanted = np.dtype(("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", ">u2", "O")[first % 12])
-    dtype = stored if second % 4 == 0 else wanted
+    other_dtype = np.dtype(("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", ">u2", "O")[first % 12])
+    dtype = stored if second % 4 == 0 else other_dtype
     buffer = np.empty((*direct.array.shape[: second >> 2 & 3 or None],), dtype)
-    found = outcome(lambda: dicoxide.decode(data, fallback=False, out=buffer))
+    result = outcome(lambda: dicoxide.decode(data, fallback=False, out=buffer))
     is_wider = dtype.kind in "iu" and stored.kind in "iu" and dtype.isnative and np.can_cast(stored, dtype)
     if buffer.shape == direct.array.shape and (dtype == stored or is_wider):
-        if found.array is not buffer or not np.array_equal(buffer, direct.array, equal_nan=stored.kind == "f"):
-            yield f"out= of {dtype} gives {found}, decode {direct}"
-    elif type(found.error) is not ValueError:
-        yield f"out= of {dtype} {buffer.shape} gives {found}, decode {direct}"
+        if result.array is not buffer or not np.array_equal(buffer, direct.array, equal_nan=stored.kind == "f"):
+            yield f"out= of {dtype} gives {result}, decode {direct}"
+    elif type(result.error) is not ValueError:
+        yield f"out= of {dtype} {buffer.shape} gives {result}, decode {direct}"
 
 
 def _strict(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
@@ -181,11 +181,11 @@ def _raw(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
     raw = outcome(lambda: dicoxide.decode(data, fallback=False, raw=True))
     yield from undocumented("raw", raw)
     if direct.array is not None:
-        is_alike = raw.array is not None and (raw.array.shape, raw.array.dtype) == (
+        is_similar = raw.array is not None and (raw.array.shape, raw.array.dtype) == (
             direct.array.shape,
             direct.array.dtype,
         )
-        if not is_alike:
+        if not is_similar:
             yield f"raw gives {raw}, decode {direct}"
         elif not open_source(data).spec.photometric_interpretation.startswith("YBR"):
             yield from _differs(raw, direct)
@@ -193,20 +193,20 @@ def _raw(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
 
 def _rescale(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
     options: dict[str, Any] = {"fallback": False, "rescale": True}
-    found = outcome(lambda: dicoxide.decode(data, **options))
+    result = outcome(lambda: dicoxide.decode(data, **options))
     exact = outcome(lambda: dicoxide.decode(data, dtype="f8", **options))
     whole = outcome(lambda: dicoxide.decode(data, dtype=("u1", "i2", "i4", "i8")[first % 4], **options))
-    for item in (found, exact, whole):
-        # Colour has no modality values, and an integer type may not hold them.
+    for item in (result, exact, whole):
+        # ValueError: colour has no modality values, and an integer dtype may not hold them.
         if type(item.error) is not ValueError:
             yield from undocumented("rescale", item)
-    if found.array is None or exact.array is None:
-        if (found.array is None) != (exact.array is None):
-            yield f"float64 gives {exact}, float32 {found}"
+    if result.array is None or exact.array is None:
+        if (result.array is None) != (exact.array is None):
+            yield f"float64 gives {exact}, float32 {result}"
         return
     with np.errstate(over="ignore"):
         rounded = exact.array.astype(np.float32)
-    yield from _differs(found, Outcome(rounded))
+    yield from _differs(result, Outcome(rounded))
     if whole.array is not None:
         yield from _differs(Outcome(whole.array.astype(np.float64)), exact)
 
@@ -216,7 +216,7 @@ def _view(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
     if view.array is not None:
         yield from _differs(view, direct)
         if view.array.flags.writeable:
-            yield "it can be written to"
+            yield "the view is writable"
     elif not isinstance(view.error, ValueError) or isinstance(view.error, dicoxide.InternalError):
         yield f"raises {view}"
 
@@ -227,7 +227,7 @@ def _pydicom(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
         yield from _through_pydicom(dataset, direct, ("plugin", "handler"))
 
 
-_WAYS = (
+_CHECKS = (
     _threads,
     _sources,
     _many,
@@ -246,61 +246,61 @@ _WAYS = (
 
 @_target
 def header(data: bytes) -> Failures:
-    """What a file says of its image, read by the core and by pydicom; and all other attributes."""
+    """Read the image attributes by the core and by pydicom: equal values; and all other attributes."""
     data = data[FILE_CHOICE_BYTES:]
     yield from agreement.header_reads(data)
-    found, expected = outcome(lambda: open_source(data)), outcome(lambda: dataset_source(read(data)))
-    yield from undocumented("pydicom's reading", expected)
-    if found.error is None:
-        source: Any = found.array
-        yield from _walked(source.attributes, 0)
+    result, expected = outcome(lambda: open_source(data)), outcome(lambda: dataset_source(read(data)))
+    yield from undocumented("reading by pydicom", expected)
+    if result.error is None:
+        source: Any = result.array
+        yield from _check_attributes(source.attributes, 0)
         for name, work in {
             "rescales": lambda: source.rescales(range(min(source.number_of_frames or 1, 99))),
             "has_modality_lut": lambda: source.has_modality_lut,
             "value": lambda: len(source.value) - source.value_bytes,
         }.items():
             yield from undocumented(name, outcome(work))
-    if found.error is None and expected.error is None:
-        # Text that makes no sense is shown in another way.
+    if result.error is None and expected.error is None:
+        # Undecodable text is replaced differently.
         texts = {"transfer_syntax": "", "photometric_interpretation": ""}
-        ours, theirs = (item.array.spec._replace(**texts) for item in (found, expected))
-        if ours != theirs:
-            yield f"{ours} read, pydicom has {theirs}"
-        yield from _walked(expected.array.attributes, 0)
+        core_spec, pydicom_spec = (item.array.spec._replace(**texts) for item in (result, expected))
+        if core_spec != pydicom_spec:
+            yield f"{core_spec} read, pydicom reads {pydicom_spec}"
+        yield from _check_attributes(expected.array.attributes, 0)
 
 
-def _walked(attributes: Attributes, depth: int) -> Failures:
-    """All attributes, those of items among them."""
-    yield from undocumented("the names", outcome(lambda: (len(attributes), "Rows" in attributes)))
+def _check_attributes(attributes: Attributes, depth: int) -> Failures:
+    """Read all attributes, including those of items."""
+    yield from undocumented("the keywords", outcome(lambda: (len(attributes), "Rows" in attributes)))
     for keyword in outcome(lambda: list(attributes)).array or ():
-        found = outcome(lambda keyword=keyword: attributes[keyword])
-        yield from undocumented(keyword, found)
-        if isinstance(found.array, list) and depth < 3:
-            for item in found.array[:3]:
+        result = outcome(lambda keyword=keyword: attributes[keyword])
+        yield from undocumented(keyword, result)
+        if isinstance(result.array, list) and depth < 3:
+            for item in result.array[:3]:
                 if isinstance(item, Attributes):
-                    yield from _walked(item, depth + 1)
+                    yield from _check_attributes(item, depth + 1)
 
 
 @_target
 def series(data: bytes) -> Failures:
-    """Two files, of which the bytes choose how they differ, as a series."""
+    """Read two files that differ in one byte as a series."""
     head, data = data[:FILE_CHOICE_BYTES], data[FILE_CHOICE_BYTES:]
     if len(head) < FILE_CHOICE_BYTES:
         return
     folder = _folder() / "series"
     folder.mkdir(exist_ok=True)
     (folder / "a.dcm").write_bytes(data)
-    other = bytearray(data)
+    changed = bytearray(data)
     offset = int.from_bytes(head[:2], "little")
-    if offset < len(other):
-        other[offset] ^= head[2]
-    (folder / "b.dcm").write_bytes(other)
+    if offset < len(changed):
+        changed[offset] ^= head[2]
+    (folder / "b.dcm").write_bytes(changed)
     options: dict[str, Any] = {"rescale": head[3] % 2 == 1, "threads": 1, "fallback": False, "max_bytes": 1 << 24}
-    found = outcome(lambda: dicoxide.read_series(folder, on_error="return", **options))
-    yield from undocumented("read_series", found)
-    if found.error is not None:
+    result = outcome(lambda: dicoxide.read_series(folder, on_error="return", **options))
+    yield from undocumented("read_series", result)
+    if result.error is not None:
         return
-    result: Any = found.array
+    result: Any = result.array
     errors = [error for _, error in result.errors]
     for volume in result:
         errors += volume.errors.values()
@@ -316,31 +316,31 @@ def series(data: bytes) -> Failures:
 
 @_target
 def plugin(data: bytes) -> Failures:
-    """A Dataset of the chosen attributes through pydicom's ``pixel_array`` and our plugin."""
-    yield from _chosen(data, "plugin")
+    """Decode a Dataset of the selected attributes by dicoxide's plugin of pydicom 3."""
+    yield from _decode_choice(data, "plugin")
 
 
 @_target
 def handler(data: bytes) -> Failures:
-    """The same through pydicom's older interface, which asks for native data too."""
-    yield from _chosen(data, "handler")
+    """Decode a Dataset by dicoxide's handler of pydicom 2, which also decodes native data."""
+    yield from _decode_choice(data, "handler")
 
 
-def _chosen(data: bytes, way: str) -> Failures:
+def _decode_choice(data: bytes, interface: str) -> Failures:
     choice = image_choice.choose(data)
-    if choice is None or (way == "plugin" and choice.is_native):
+    if choice is None or (interface == "plugin" and choice.is_native):
         return
     dataset = choice.dataset()
-    # What has not been converted is, when it is asked for.
-    before = {tag: one.value for tag, one in dataset._dict.items() if not one.is_raw}
-    yield from _through_pydicom(dataset, None, (way,))
+    # Raw elements are converted on access, so only the others can be compared.
+    before = {tag: element.value for tag, element in dataset._dict.items() if not element.is_raw}
+    yield from _through_pydicom(dataset, None, (interface,))
     if any(dataset[tag].value != value for tag, value in before.items()):
-        yield "the Dataset is another afterwards"
+        yield "decoding changes the Dataset"
 
 
 @_target
 def backends_(data: bytes) -> Failures:
-    """The compiled core and NumPy: the same samples, notes and errors."""
+    """Decode by the compiled core and the NumPy backend: equal samples, deviations and errors."""
     choice = image_choice.choose(data)
     if choice is None or backend != "rust":
         return
@@ -350,17 +350,17 @@ def backends_(data: bytes) -> Failures:
     if choice.options & 12 == 12:
         options["rescales"] = [(0.5, 3.0)]
     dtype = "f4" if "rescales" in options else choice.dtype
-    ours, theirs = (
+    by_core, by_numpy = (
         outcome(lambda item=item: backend_comparison.outcome(item, choice.arguments(), dtype, **options))
         for item in (core, _numpy_backend)
     )
-    if ours.error is not None or theirs.error is not None or ours.array != theirs.array:
-        yield f"{_told(ours)} of the core, {_told(theirs)} of NumPy"
+    if by_core.error is not None or by_numpy.error is not None or by_core.array != by_numpy.array:
+        yield f"the core gives {_text(by_core)}, NumPy {_text(by_numpy)}"
 
 
 @_target
 def values(data: bytes) -> Failures:
-    """The value of an element by its bytes, as pydicom has it."""
+    """Convert the value of an element: equal to the value of pydicom."""
     if len(data) < 2:
         return
     keywords = list(_DICTIONARY)
@@ -371,22 +371,22 @@ def values(data: bytes) -> Failures:
     character_set: Any = _CHARACTER_SETS[(data[1] >> 1) % len(_CHARACTER_SETS)]
     is_big = bool(data[1] & 1)
     value = data[2:]
-    found = outcome(lambda: value_of(vr, value, is_big, character_set))
-    yield from undocumented(f"{vr} of {character_set!r}", found)
+    result = outcome(lambda: value_of(vr, value, is_big, character_set))
+    yield from undocumented(f"{vr} of {character_set!r}", result)
     ds = Dataset()
     ds.SpecificCharacterSet = character_set
     ds._dict[Tag(tag)] = RawDataElement(Tag(tag), vr, len(value), value, 0, False, not is_big)
     expected = outcome(lambda: Attributes(_elements(ds))._elements.value(tag, vr))
     yield from undocumented("pydicom's conversion", expected)
-    several = expected.array if isinstance(expected.array, list) else [expected.array]
-    if is_number(vr) and any(isinstance(item, str) for item in several):
-        # pydicom takes what is no number for text.
+    items = expected.array if isinstance(expected.array, list) else [expected.array]
+    if is_number(vr) and any(isinstance(item, str) for item in items):
+        # pydicom returns text if the value is not a number.
         return
-    if vr == "IS" and any(isinstance(item, float) for item in several):
-        # Of more digits than a float has, pydicom makes one nevertheless: here they are exact.
+    if vr == "IS" and any(isinstance(item, float) for item in items):
+        # pydicom returns a rounded float for many digits; dicoxide returns the exact integer.
         return
-    if found.error is None and expected.error is None and not equal(found.array, expected.array):
-        yield f"{vr} of {character_set!r} is {found.array!r}, pydicom has {expected.array!r}"
+    if result.error is None and expected.error is None and not equal(result.array, expected.array):
+        yield f"{vr} of {character_set!r} is {result.array!r}, pydicom gives {expected.array!r}"
 
 
 _CHARACTER_SETS = (
@@ -410,32 +410,30 @@ def _elements(ds: Dataset) -> Any:
     return _DatasetElements(ds)
 
 
-def _through_pydicom(dataset: Any, direct: Outcome | None, ways: tuple[str, ...]) -> Failures:
-    """As far as pydicom takes no more memory than a test should."""
-    numbers = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames")
-    said = [outcome(lambda keyword=keyword: abs(int(dataset.get(keyword) or 1))).array or 1 for keyword in numbers]
-    if math.prod(said) > 8 * _MOST_PYDICOM_BYTES:
-        ways = ()
-    yield from agreement.pydicom_agrees(dataset, direct, ways=ways, fallback=False)
+def _through_pydicom(dataset: Any, direct: Outcome | None, interface_names: tuple[str, ...]) -> Failures:
+    """Decode through pydicom, unless it would allocate too much memory."""
+    keywords = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames")
+    sizes = [outcome(lambda keyword=keyword: abs(int(dataset.get(keyword) or 1))).array or 1 for keyword in keywords]
+    if math.prod(sizes) > 8 * _MAX_PYDICOM_BYTES:
+        interface_names = ()
+    yield from agreement.pydicom_agrees(dataset, direct, through=interface_names, fallback=False)
 
 
-def _differs(found: Outcome, direct: Outcome) -> Failures:
-    if not same(found, direct):
-        yield f"gives {found}, {direct} expected, or other values"
+def _differs(result: Outcome, direct: Outcome) -> Failures:
+    if not same(result, direct):
+        yield f"gives {result}, {direct} expected, or the values differ"
 
 
-def _told(found: Outcome) -> str:
-    return str(found) if found.error is not None else repr(found.array)[:200]
+def _text(result: Outcome) -> str:
+    return str(result) if result.error is not None else repr(result.array)[:200]
 
 
 @cache
 def _folder() -> Path:
-    """A folder for this process, that no disk stands behind where there is one."""
-    offset = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    # It is removed when the process ends.
-    made = tempfile.TemporaryDirectory(dir=offset)
-    _kept.append(made)
-    return Path(made.name)
+    """Return a folder of this process, in memory if possible; it is removed when the process ends."""
+    folder = tempfile.TemporaryDirectory(dir=memory_folder())
+    _folders.append(folder)
+    return Path(folder.name)
 
 
-_kept: list[tempfile.TemporaryDirectory[str]] = []
+_folders: list[tempfile.TemporaryDirectory[str]] = []
