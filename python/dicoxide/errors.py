@@ -26,7 +26,8 @@ class DecodeError(ValueError):
     ----------
     kind : str
         ``"Truncated"``, ``"Malformed"``, ``"Mismatch"``, ``"Unsupported"``, ``"LimitExceeded"``, ``"Internal"``,
-        ``"NoImage"`` (a valid object without pixel data), or ``"Fallback"`` (a decoder of another package failed).
+        ``"NotDicom"`` (the file has another format), ``"NoImage"`` (a valid object without pixel data), or
+        ``"Fallback"`` (a decoder of another package failed).
     clause : str
         Clause of the standard that the data violate, for example ``"PS3.5 Annex G.3.2"``; may be empty.
     offset : int or None

@@ -14,7 +14,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 import dicoxide
-from dicoxide.bulk.series import looks_like_dicom
+from dicoxide._sources import looks_like_dicom
 from support.command_line import cut_frame, decode_to_npy, dicoxide_command, edited, lines, stacked, write_series
 from support.real_images import PYDICOM_FILES, ROOT
 
@@ -332,6 +332,7 @@ def test_looks_like_dicom_recognises_headers() -> None:
     assert looks(b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100")
     assert looks(b"\x00\x08\x00\x05CS\x00\x0aISO_IR 100")
     assert looks(b"\x08\x00\x05\x00\x0a\x00\x00\x00ISO_IR 100")
+    assert looks(b"\0\0\0\0\x04\0\0\0\x38\0\0\0")
     assert looks(b"\x02\x00\x00\x00UL\x04\x00\x00\x00\x00\x00")
     assert not looks(b"")
     assert not looks(b"\x08\x00")

@@ -179,6 +179,6 @@ def test_progress_on_terminal_is_live(tmp_path: Path) -> None:
     assert code == 1
     assert "\x1b[" in shown
     assert "30/30 files, 30/30 frames" in shown
-    assert "empty.dcm: NotDicom: file is empty" in shown
+    assert "empty.dcm: NotDicom: not a DICOM file (empty)" in shown
     assert "31 files read" in shown
     assert "Traceback" not in shown

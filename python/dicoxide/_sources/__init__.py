@@ -9,6 +9,17 @@ from __future__ import annotations
 
 from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Readable, Source
+from dicoxide._sources.not_dicom import HEAD_BYTES, has_preamble, looks_like_dicom, not_dicom_error
 from dicoxide._sources.open import open_many, open_source
 
-__all__ = ["Attributes", "Readable", "Source", "open_many", "open_source"]
+__all__ = [
+    "HEAD_BYTES",
+    "Attributes",
+    "Readable",
+    "Source",
+    "has_preamble",
+    "looks_like_dicom",
+    "not_dicom_error",
+    "open_many",
+    "open_source",
+]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dicoxide._arguments import owned_bytes
 from dicoxide._backend import backend, core
 from dicoxide._sources.base import Readable, Source
+from dicoxide._sources.not_dicom import not_dicom_error
+from dicoxide.errors import CorruptFrameError
 
 if TYPE_CHECKING:
     from dicoxide._sources.dataset import DatasetSource
@@ -29,7 +31,8 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
     Raises
     ------
     CorruptFrameError
-        If `src` is not a DICOM object, or an attribute that decoding needs is missing or not a number.
+        If `src` is not a DICOM file (kind ``"NotDicom"``), or an attribute that decoding needs is missing or not a
+        number.
     LimitError
         If a deflated data set inflates to more than `max_bytes`.
     OSError
@@ -43,13 +46,22 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
         if hasattr(src, "file_meta") or hasattr(src, "get_item"):
             return _dataset_source(src)
         src = _read_bytes(src)
+    try:
+        return _open(src, max_bytes)  # type: ignore[arg-type]
+    except CorruptFrameError as error:
+        if not_dicom := not_dicom_error(error, src):
+            raise not_dicom from error
+        raise
+
+
+def _open(src: str | os.PathLike[str] | bytes, max_bytes: int | None) -> Source:
     if backend == "rust":
         from dicoxide._sources.file import FileSource
 
-        return FileSource(src, max_bytes)  # type: ignore[arg-type]
+        return FileSource(src, max_bytes)
     from dicoxide._sources.pydicom_reader import read
 
-    return _dataset_source(read(src))  # type: ignore[arg-type]
+    return _dataset_source(read(src))
 
 
 def open_many(paths: Sequence[str], threads: int) -> list[Source | Exception]:
@@ -64,7 +76,9 @@ def open_many(paths: Sequence[str], threads: int) -> list[Source | Exception]:
         from dicoxide._sources.file import FileSource
 
         return [
-            opened if isinstance(opened, Exception) else FileSource(path, opened=opened)
+            (not_dicom_error(opened, path) or opened)
+            if isinstance(opened, Exception)
+            else FileSource(path, opened=opened)
             for path, opened in zip(paths, core.open_many(paths, threads), strict=True)
         ]
     return [_source_or_error(path) for path in paths]

@@ -23,6 +23,7 @@ from dicoxide._arguments import Array, byte_limit, owned_bytes, thread_count
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
 from dicoxide._options import DecodeOptions
+from dicoxide._sources import not_dicom_error
 from dicoxide._threads import ThreadPool
 from dicoxide.bulk._on_error import OnError, check_on_error
 
@@ -286,6 +287,8 @@ class _DecoderPool:
                 if result is None:
                     # Not supported by the core.
                     heappush(self._fallback_queue, (index, in_flight[index].data))
+                elif isinstance(result, BaseException):
+                    results.append((index, not_dicom_error(result, in_flight[index].data) or result))
                 else:
                     results.append((index, result))
         elif not results:

@@ -64,8 +64,9 @@ class SourceScan:
             if not (file.is_named or file.path.lower().endswith(_DICOM_SUFFIXES)):
                 self.skipped += 1
                 return None
-            message = "not a DICOM file" if file.error is None else " ".join(str(file.error).split())
-            return Failure(file.path, kind="NotDicom", clause="PS3.10 7.1", message=f"{message} (PS3.10 7.1)")
+            clause = "PS3.10 7.1"
+            message = f"not a DICOM file ({clause})" if file.error is None else " ".join(str(file.error).split())
+            return Failure(file.path, kind="NotDicom", clause=clause, message=message)
         # "no image" and "dangling link" always have an error.
         error = file.error or FileNotFoundError(file.reason)
         self.found += file.reason == "no image"

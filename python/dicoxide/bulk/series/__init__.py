@@ -17,7 +17,6 @@ from dicoxide.bulk.series._discover import (
     Paths,
     SkippedFile,
     UnreadableFile,
-    looks_like_dicom,
 )
 from dicoxide.bulk.series._geometry import Finding, Geometry
 from dicoxide.bulk.series._grouping import plan_headers, subset_plan
@@ -53,7 +52,6 @@ __all__ = [
     "decode_into",
     "decode_slices",
     "decode_volume",
-    "looks_like_dicom",
     "make_volume",
     "output_dtype",
     "plan_headers",

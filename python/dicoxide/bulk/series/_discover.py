@@ -18,20 +18,12 @@ __all__ = [
     "Paths",
     "SkippedFile",
     "UnreadableFile",
-    "has_preamble",
     "is_dicomdir",
-    "looks_like_dicom",
 ]
 
 Paths: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
 
-# Bytes read to recognise a file: preamble and the file meta information with the SOP Class UID.
-HEAD_BYTES = 1024
-_PREAMBLE_BYTES = 128
 _DICOMDIR_CLASS = b"1.2.840.10008.1.3.10"
-_VALUE_REPRESENTATIONS = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
-)
 
 
 class CandidateFile(NamedTuple):
@@ -171,28 +163,6 @@ class FileFinder:
 def _file_identity(path: str, status: os.stat_result) -> tuple[int, int] | str:
     # Some file systems have no inode numbers.
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
-
-
-def has_preamble(head: bytes) -> bool:
-    """True if a file that starts with `head` has the DICOM prefix after its preamble (PS3.10 7.1)."""
-    return head[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM"
-
-
-def looks_like_dicom(head: bytes, size: int) -> bool:
-    """True if a file of `size` bytes that starts with `head` is a DICOM file, with or without a preamble."""
-    if has_preamble(head):
-        return True
-    # Without a preamble, the first element is of group 0002 or 0008, in either byte order and with or without a VR.
-    if len(head) < 8:
-        return False
-    order = {b"\x02\x00": "little", b"\x08\x00": "little", b"\x00\x02": "big", b"\x00\x08": "big"}.get(head[:2])
-    if order is None:
-        return False
-    if head[4:6] in _VALUE_REPRESENTATIONS:
-        return True
-    length = int.from_bytes(head[4:8], "little")
-    element = int.from_bytes(head[2:4], "little")
-    return order == "little" and element <= 0x1200 and length % 2 == 0 and length <= min(size - 8, 1 << 16)
 
 
 def is_dicomdir(path: str, head: bytes) -> bool:

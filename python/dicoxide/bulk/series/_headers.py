@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dicoxide._arguments import thread_count
 from dicoxide._image import Image
-from dicoxide._sources import Attributes, Source, open_many, open_source
+from dicoxide._sources import HEAD_BYTES, Attributes, Source, has_preamble, open_many, open_source
 from dicoxide._transfer_syntaxes import NATIVE
 from dicoxide.bulk.series._attribute_values import (
     MAX_MM,
@@ -22,15 +22,7 @@ from dicoxide.bulk.series._attribute_values import (
     parse_seconds,
     parse_text,
 )
-from dicoxide.bulk.series._discover import (
-    HEAD_BYTES,
-    CandidateFile,
-    SkippedFile,
-    UnreadableFile,
-    has_preamble,
-    is_dicomdir,
-    looks_like_dicom,
-)
+from dicoxide.bulk.series._discover import CandidateFile, SkippedFile, UnreadableFile, is_dicomdir
 from dicoxide.bulk.series._geometry import Orientation, Vector, along_normal
 from dicoxide.bulk.series._keywords import GROUP_KEYWORDS, HEADER_KEYWORDS, MULTI_FRAME_KEYWORDS, TOP_KEYWORDS
 from dicoxide.errors import CorruptFrameError
@@ -191,15 +183,15 @@ def _header_or_reason(file: CandidateFile, source: Source | Exception) -> Header
 def _classify_failure(file: CandidateFile, error: Exception) -> SkippedFile | UnreadableFile:
     """Return whether a file that cannot be opened as an image is damaged, or no image."""
     path, is_named = file.path, file.is_named
+    if not isinstance(error, CorruptFrameError):
+        return UnreadableFile(path, error)
+    if error.kind == "NotDicom":
+        return SkippedFile(path, "not DICOM", is_named, error)
     try:
         with open(path, "rb") as opened:
             head = opened.read(HEAD_BYTES)
     except OSError as read_error:
         return UnreadableFile(path, read_error)
-    if not looks_like_dicom(head, file.size):
-        return SkippedFile(path, "not DICOM", is_named, None if head else CorruptFrameError("file is empty"))
-    if not isinstance(error, CorruptFrameError):
-        return UnreadableFile(path, error)
     if is_dicomdir(path, head):
         return SkippedFile(path, "DICOMDIR", is_named, error)
     if error.kind == "NoImage":
