@@ -276,6 +276,19 @@ def test_core_layers_are_acyclic() -> None:
             del remaining[module]
 
 
+def test_modules_of_part10_are_acyclic() -> None:
+    below = {}
+    for path in (ROOT / "rust" / "part10" / "src").glob("*.rs"):
+        text = re.sub(r"//.*", "", path.read_text().split("#[cfg(test)]")[0])
+        below[path.stem] = set(re.findall(r"\bcrate::(\w+)", text))
+    del below[CRATE_ROOT]
+    while below:
+        lowest = [module for module, used in below.items() if not used & below.keys()]
+        assert lowest, f"cycle among {sorted(below)}"
+        for module in lowest:
+            del below[module]
+
+
 def test_codec_does_not_use_another_codec() -> None:
     shared = {"agreement", "decoder", "entropy_mode", "identify", "mod", "options", "t81", "undecoded"}
     codecs = [path for path in (CORE / "codec").iterdir() if path.stem not in shared]

@@ -108,18 +108,14 @@ fn decode_frames_in(
             format!("output holds {} samples, {} frames of {frame_samples} expected", out.samples.len(), indices.len());
         return Err(error_in_first(output(text, "")));
     }
-    let mut context = *context;
-    let rescales = match out.rescales {
-        [rescale] => {
-            context.options.output.rescale = Some(*rescale);
-            &[]
-        }
-        per_frame if per_frame.is_empty() || per_frame.len() == indices.len() => per_frame,
-        per_frame => {
-            let text = format!("{} rescales found, 1 or {} expected", per_frame.len(), indices.len());
-            return Err(error_in_first(output(text, "PS3.3 C.11.1")));
-        }
-    };
+    let (mut context, mut rescales) = (*context, out.rescales);
+    if let [rescale] = rescales {
+        (context.options.output.rescale, rescales) = (Some(*rescale), &[]);
+    }
+    if !rescales.is_empty() && rescales.len() != indices.len() {
+        let text = format!("{} rescales found, 1 or {} expected", rescales.len(), indices.len());
+        return Err(error_in_first(output(text, "PS3.3 C.11.1")));
+    }
     let output_bytes = out.samples.len() * out.samples.sample_bytes();
     context.limits.reserve(output_bytes).map_err(error_in_first)?;
     let ThreadShares { frame_threads, threads_per_frame } = ThreadShares::new(threads, indices.len(), output_bytes);
