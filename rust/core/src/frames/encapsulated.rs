@@ -299,29 +299,48 @@ const fn increases_to_next(index: usize, increasing: usize, entry_count: usize) 
     index < increasing && (index + 1 < increasing || index + 1 == entry_count)
 }
 
-/// Returns the number of leading offsets that start with 0 and increase.
-fn count_increasing(offsets: impl Iterator<Item = u64>) -> usize {
-    let mut previous = None;
-    let increases = |offset: &u64| previous.replace(*offset).map_or(*offset == 0, |previous| previous < *offset);
-    offsets.take_while(increases).count()
+/// Counts leading offsets that start with 0 and increase.
+struct IncreasingOffsets {
+    count: usize,
+    previous: u64,
+}
+
+impl IncreasingOffsets {
+    const fn new() -> Self {
+        Self { count: 0, previous: 0 }
+    }
+
+    /// Counts `offset` and returns true if it continues the sequence.
+    const fn push(&mut self, offset: u64) -> bool {
+        let continues = if self.count == 0 { offset == 0 } else { self.previous < offset };
+        self.previous = offset;
+        self.count += continues as usize;
+        continues
+    }
 }
 
 fn increasing_extended_entries(extended: ExtendedOffsets<'_>) -> usize {
-    count_increasing(extended.offsets.as_chunks::<8>().0.iter().map(|entry| u64::from_le_bytes(*entry)))
+    let mut increasing = IncreasingOffsets::new();
+    let entries = extended.offsets.as_chunks::<8>().0;
+    let _ = entries.iter().all(|entry| increasing.push(u64::from_le_bytes(*entry)));
+    increasing.count
 }
 
 /// Reads the Basic Offset Table in blocks. Stops if a read fails: walking the items then returns that error.
 fn increasing_basic_entries(value: Value<'_>, entries: &Range<usize>) -> usize {
-    const BLOCK_BYTES: usize = 4096;
+    const BLOCK_BYTES: usize = 1024;
+    let mut increasing = IncreasingOffsets::new();
     let mut block = [0; BLOCK_BYTES];
-    let offsets = entries.clone().step_by(BLOCK_BYTES).flat_map(|start| {
+    for start in entries.clone().step_by(BLOCK_BYTES) {
         let range = start..entries.end.min(start + BLOCK_BYTES);
         let block = block.get_mut(..range.len()).unwrap_or_default();
         let is_read = value.read(range, block).is_ok();
-        let entries = if is_read { block.as_chunks::<4>().0.to_vec() } else { Vec::new() };
-        entries.into_iter().map(|entry| u32::from_le_bytes(entry).into())
-    });
-    count_increasing(offsets)
+        if !is_read || !block.as_chunks::<4>().0.iter().all(|entry| increasing.push(u32::from_le_bytes(*entry).into()))
+        {
+            break;
+        }
+    }
+    increasing.count
 }
 
 fn wrong_extended_table() -> Deviation {
