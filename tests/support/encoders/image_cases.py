@@ -25,7 +25,7 @@ SYNTAXES = (
 
 @dataclass(frozen=True)
 class Case:
-    """Stored values as (frames, rows, columns, samples), and how they are to be encoded."""
+    """Stored values (frames, rows, columns, samples), and the options of their encoding."""
 
     values: npt.NDArray[Any]
     options: dict[str, Any]
@@ -44,9 +44,10 @@ def images(
     max_side: int = 9,
     pydicom: bool = False,
 ) -> Case:
-    """An image.
+    """Generate an image.
 
-    ``kinds`` are unsigned, integer with sign, float and bit; ``pydicom`` keeps to what it decodes, and decodes right.
+    ``kinds`` are dtype kinds: unsigned (u), signed (i), float (f), bit (b); ``pydicom`` restricts the image to what
+    pydicom decodes correctly.
     """
     syntax = draw(st.sampled_from(syntaxes))
     encapsulated = syntax in (RLELossless, ENCAPSULATED_UNCOMPRESSED)

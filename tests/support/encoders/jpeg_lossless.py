@@ -1,7 +1,6 @@
-"""Arrays to JPEG Lossless frames (ITU-T T.81 Annex H with Huffman coding), in many an encoder's manner.
+"""JPEG Lossless encoder (ITU-T T.81 Annex H with Huffman coding) with the options of different encoders.
 
-`encode` makes whole frames; the functions before it make the segments one by one, for streams that no encoder
-should make.
+`encode` returns whole frames; the other functions return single segments, from which tests build invalid frames.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ import numpy.typing as npt
 from support.encoders.huffman import Table, table_for
 
 Array = npt.NDArray[Any]
-# Symbols of one component: category, additional bits, of each sample in the order of lines.
+# Symbols of one component: categories and extra bits of its samples, line by line.
 Symbols = tuple[Array, Array]
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
-# An Adobe segment that says of three components that they are RGB, and a JFIF segment that would make them YCbCr.
+# An Adobe segment that declares three components as RGB, and a JFIF segment that declares them as YCbCr.
 APP14 = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
 APP1 = b"\xff\xe1\0\x08Exif\0\0"
 APP0 = b"\xff\xe0\0\x10JFIF\0\1\2\0\0\1\0\1\0\0"
@@ -29,7 +28,7 @@ COMMENT = b"\xff\xfe\0\x0ba comment"
 
 
 def segment(marker: int, payload: bytes) -> bytes:
-    """A marker segment: marker, length that counts itself, parameters (B.1.1.4)."""
+    """Return a marker segment: marker, length including itself, parameters (B.1.1.4)."""
     return bytes([0xFF, marker]) + struct.pack(">H", len(payload) + 2) + payload
 
 
@@ -42,40 +41,40 @@ def sof(
     sampling: Sequence[tuple[int, int]] | None = None,
     marker: int = 0xC3,
 ) -> bytes:
-    """The frame header (B.2.2)."""
+    """Return the frame header (B.2.2)."""
     factors = sampling or [(1, 1)] * len(component_ids)
     parts = [bytes([number, h << 4 | v, 0]) for number, (h, v) in zip(component_ids, factors, strict=True)]
     return segment(marker, struct.pack(">BHHB", precision, lines, columns, len(component_ids)) + b"".join(parts))
 
 
 def dht(tables: Iterable[tuple[int, Table]]) -> bytes:
-    """One segment of Huffman tables, each with its destination (B.2.4.2)."""
+    """Return one segment of Huffman tables with their destinations (B.2.4.2)."""
     return segment(
         0xC4, b"".join(bytes([number]) + bytes(table.bits) + bytes(table.values) for number, table in tables)
     )
 
 
 def dri(interval: int) -> bytes:
-    """Restart interval in MCUs (B.2.4.4)."""
+    """Return the segment of the restart interval in MCUs (B.2.4.4)."""
     return segment(0xDD, struct.pack(">H", interval))
 
 
 def dnl(lines: int) -> bytes:
-    """The number of lines, behind the first scan (B.2.5)."""
+    """Return the segment of the number of lines, which follows the first scan (B.2.5)."""
     return segment(0xDC, struct.pack(">H", lines))
 
 
 def sos(
     components: Sequence[tuple[int, int]], selection_value: int, point_transform: int, *, se: int = 0, ah: int = 0
 ) -> bytes:
-    """The scan header (B.2.3): component identifiers, each with the destination of its table."""
+    """Return the scan header (B.2.3) of component identifiers with the destinations of their tables."""
     parts = b"".join(bytes([number, table << 4]) for number, table in components)
     tail = bytes([selection_value, se, ah << 4 | point_transform])
     return segment(0xDA, bytes([len(components)]) + parts + tail)
 
 
 def predictions(samples: Array, origin: int, selection_value: int, lines_per_interval: int) -> Array:
-    """What each sample of a component is predicted to be (H.1.2.1), neither clamped nor wrapped."""
+    """Return the prediction of each sample of a component (H.1.2.1), neither clamped nor wrapped."""
     a = np.zeros_like(samples)
     a[:, 1:] = samples[:, :-1]
     b = np.zeros_like(samples)
@@ -83,7 +82,7 @@ def predictions(samples: Array, origin: int, selection_value: int, lines_per_int
     c = np.zeros_like(samples)
     c[1:, 1:] = samples[:-1, :-1]
     out = predict(selection_value, a, b, c)
-    # The line above at the start of a line; the sample before in the first line of an interval; 2^(P-Pt-1) first.
+    # First sample of a line: the sample above; first line of an interval: the sample to the left, at first 2^(P-Pt-1).
     out[:, 0] = b[:, 0]
     first = slice(None, None, lines_per_interval or len(samples))
     out[first] = a[first]
@@ -92,14 +91,14 @@ def predictions(samples: Array, origin: int, selection_value: int, lines_per_int
 
 
 def predict(selection_value: int, a: Any, b: Any, c: Any) -> Any:
-    """Table H.1; a division by two is an arithmetic shift (H.1.2.1)."""
+    """Return the prediction of table H.1; division by two is an arithmetic shift (H.1.2.1)."""
     return (0 * a, a, b, c, a + b - c, a + ((b - c) >> 1), b + ((a - c) >> 1), (a + b) >> 1)[selection_value]
 
 
 def _differences_wrapped(
     samples: Array, origin: int, selection_value: int, lines_per_interval: int, wrap_bits: int
 ) -> Array:
-    """Differences modulo 2^wrap_bits: what is rebuilt leaves the range of the samples, and is predicted from."""
+    """Return differences modulo 2^wrap_bits; reconstructed values, which predict others, exceed the sample range."""
     rebuilt = np.zeros(samples.shape, np.int64).tolist()
     out = np.zeros(samples.shape, np.int64)
     half, modulus = 1 << wrap_bits - 1, 1 << wrap_bits
@@ -121,7 +120,7 @@ def _differences_wrapped(
 def differences(
     samples: Array, origin: int, selection_value: int, lines_per_interval: int = 0, wrap_bits: int = 16
 ) -> Array:
-    """Differences of one component (rows, columns), -32767 to 32768 (H.1.2.1, Table H.2)."""
+    """Return the differences of one component (rows, columns), -32767 to 32768 (H.1.2.1, table H.2)."""
     if wrap_bits < 16:
         return _differences_wrapped(samples, origin, selection_value, lines_per_interval, wrap_bits)
     raw = samples - predictions(samples, origin, selection_value, lines_per_interval)
@@ -129,22 +128,22 @@ def differences(
 
 
 def symbols(difference: Array) -> Symbols:
-    """Category and additional bits of each difference (H.1.2.2)."""
+    """Return category and extra bits of each difference (H.1.2.2)."""
     flat = difference.reshape(-1)
-    # The exponent of a float is the number of bits that a magnitude has.
+    # The exponent of a float is the bit length of the magnitude.
     category = np.frexp(np.abs(flat).astype(np.float64))[1].astype(np.int64)
     extra = np.where(flat < 0, flat + (1 << category) - 1, flat)
     return category, np.where(category == 16, 0, extra)
 
 
 def pack(codes: Array, lengths: Array, pad_bit: int = 1) -> bytes:
-    """Codes one behind the other, the last byte filled up with ``pad_bit`` (F.1.2.3), a zero after each 0xFF."""
+    """Concatenate codes, pad the last byte with ``pad_bit`` (F.1.2.3), and stuff a zero byte after each 0xFF."""
     starts = np.cumsum(lengths) - lengths
     total = int(lengths.sum())
     window = codes.astype(np.uint64) << (64 - lengths - (starts & 31)).astype(np.uint64)
     words = (starts >> 5).astype(np.int64)
     count = total // 32 + 2
-    # No two codes share a bit, so their sum is their union; sums below 2^53 are exact.
+    # Codes do not overlap, so their sum is their union; sums below 2^53 are exact.
     high = np.bincount(words, (window >> np.uint64(32)).astype(np.float64), count)
     low = np.bincount(words + 1, (window & np.uint64(0xFFFFFFFF)).astype(np.float64), count + 1)[:count]
     data = bytearray((high + low).astype(">u4").tobytes()[: -(-total // 8)])
@@ -155,7 +154,7 @@ def pack(codes: Array, lengths: Array, pad_bit: int = 1) -> bytes:
 
 @dataclass(frozen=True)
 class Interval:
-    """What is coded between two restarts: for each component its symbols and its table."""
+    """A restart interval: symbols and table of each component."""
 
     parts: list[tuple[Symbols, Table]]
 
@@ -171,7 +170,7 @@ class Interval:
 
 
 def restarts(count: int, fill_bytes: int = 0) -> list[bytes]:
-    """The markers between ``count`` intervals (B.1.1.3, E.1.4)."""
+    """Return the markers between ``count`` intervals (B.1.1.3, E.1.4)."""
     return [b"\xff" * fill_bytes + bytes([0xFF, 0xD0 + number % 8]) for number in range(count - 1)]
 
 
@@ -198,30 +197,30 @@ def encode(
     wrap_bits: int = 16,
     pad_bit: int = 1,
 ) -> bytes:
-    """One frame.
+    """Encode one frame.
 
     Parameters
     ----------
     arr : ndarray
-        (rows, columns) or (rows, columns, components) of integers; the lowest ``precision`` bits are coded.
+        (rows, columns) or (rows, columns, components) of integers; the lowest ``precision`` bits are encoded.
     selection_value, point_transform : int or sequence of int
-        Of all scans, or of each.
+        For all scans, or one per scan.
     restart_interval : int
-        In MCUs: a multiple of the columns (H.1.1); 0 is without.
+        In MCUs, a multiple of the columns (H.1.1); 0 disables restarts.
     interleaved, scans :
-        One scan of all components, one a component, or those listed, by index.
+        One scan of all components, one scan per component, or lists of component indices.
     tables, table_ids :
-        ``"optimal"``, ``"fixed"``, ``"flat"``, ``"skewed"`` or a table, for all components or for each, and where
-        they go. With ``redefine`` each scan is preceded by its own, ``dht_first`` puts them before the frame header,
-        without ``one_dht`` each has a segment of its own.
+        ``"optimal"``, ``"fixed"``, ``"flat"``, ``"skewed"`` or a table, for all components or one per component, and
+        their destinations. With ``redefine``, tables are defined before each scan; with ``dht_first``, before the frame
+        header; without ``one_dht``, each table has its own segment.
     fill_bytes : int
-        That many 0xFF before each marker but SOI (B.1.1.2).
+        Number of 0xFF bytes before each marker except SOI (B.1.1.2).
     segments : bytes
-        Put behind SOI.
+        Inserted after SOI.
     use_dnl : bool
-        The frame header says 0 lines, a DNL segment follows the first scan (B.2.5).
+        The frame header declares 0 lines, and a DNL segment follows the first scan (B.2.5).
     wrap_bits : int
-        Differences are coded modulo 2^wrap_bits, so that prediction and difference add up to more than a sample.
+        Differences are modulo 2^wrap_bits, so that the sum of prediction and difference may exceed a sample.
     """
     planes = np.asarray(arr) if np.asarray(arr).ndim == 3 else np.asarray(arr)[..., None]
     precision = arr.dtype.itemsize * 8 if precision is None else precision
@@ -229,7 +228,7 @@ def encode(
     order = [list(scan) for scan in scans or ([range(count)] if interleaved else [[item] for item in range(count)])]
     ids = list(component_ids or range(1, count + 1))
     chosen = [tables] * count if isinstance(tables, str | Table) else list(tables)
-    places = list(table_ids or ([0] * count if isinstance(tables, str | Table) else range(count)))
+    destinations = list(table_ids or ([0] * count if isinstance(tables, str | Table) else range(count)))
     values = _of_each(selection_value, len(order))
     shifts = _of_each(point_transform, len(order))
     lines = restart_interval // columns if restart_interval else rows
@@ -244,12 +243,12 @@ def encode(
         }
         for scan, value, shift in zip(order, values, shifts, strict=True)
     ]
-    made = _tables(coded, chosen, places, redefine)
+    huffman_tables = _tables(coded, chosen, destinations, redefine)
     mark = b"\xff" * fill_bytes
 
     def definitions(number: int) -> bytes:
-        wanted = sorted({places[component] for component in coded[number]} if redefine else set(places))
-        found = [(index, made[number, index]) for index in wanted]
+        indices = sorted({destinations[component] for component in coded[number]} if redefine else set(destinations))
+        found = [(index, huffman_tables[number, index]) for index in indices]
         return b"".join(mark + dht(group) for group in ([found] if one_dht else [[frame] for frame in found]))
 
     head = [mark + sof(precision, 0 if use_dnl else rows, columns, ids)]
@@ -260,13 +259,13 @@ def encode(
     out = bytearray(SOI + segments + b"".join(head))
     for number, (scan, value, shift) in enumerate(zip(order, values, shifts, strict=True)):
         out += definitions(number) if redefine else b""
-        out += mark + sos([(ids[component], places[component]) for component in scan], value, shift)
+        out += mark + sos([(ids[component], destinations[component]) for component in scan], value, shift)
         cuts = range(0, rows * columns, lines * columns)
         gaps = [*restarts(len(cuts), fill_bytes), b""]
         for cut, gap in zip(cuts, gaps, strict=True):
             end = cut + lines * columns
             parts = [
-                ((category[cut:end], extra[cut:end]), made[number, places[component]])
+                ((category[cut:end], extra[cut:end]), huffman_tables[number, destinations[component]])
                 for component, (category, extra) in coded[number].items()
             ]
             out += Interval(parts).entropy(pad_bit) + gap
@@ -280,20 +279,20 @@ def _of_each(value: int | Sequence[int], count: int) -> list[int]:
 
 
 def _tables(
-    coded: list[dict[int, Symbols]], chosen: list[str | Table], places: list[int], redefine: bool
+    coded: list[dict[int, Symbols]], chosen: list[str | Table], destinations: list[int], redefine: bool
 ) -> dict[tuple[int, int], Table]:
-    """The table of each scan and destination, made for the symbols that it codes."""
-    made: dict[tuple[int, int], Table] = {}
+    """Return the table of each scan and destination for the symbols that it encodes."""
+    tables: dict[tuple[int, int], Table] = {}
     for number in range(len(coded)):
-        for component in coded[number] if redefine else range(len(places)):
-            key = number, places[component]
-            if key not in made:
+        for component in coded[number] if redefine else range(len(destinations)):
+            key = number, destinations[component]
+            if key not in tables:
                 used = [
                     category
                     for scan in ([coded[number]] if redefine else coded)
                     for other, (category, _) in scan.items()
-                    if places[other] == places[component]
+                    if destinations[other] == destinations[component]
                 ]
                 spec = chosen[component]
-                made[key] = spec if isinstance(spec, Table) else table_for(spec, np.concatenate(used))
-    return made
+                tables[key] = spec if isinstance(spec, Table) else table_for(spec, np.concatenate(used))
+    return tables

@@ -20,26 +20,26 @@ KINDS = ("noise", "smooth", "constant", "extremes")
 
 
 def picture(rng: np.random.Generator, shape: tuple[int, ...], precision: int, kind: str = "smooth") -> Array:
-    """Samples below 2^precision, as uint8 or uint16: noise, a walk with noise, one value, or both ends only."""
-    most = (1 << precision) - 1
+    """Return samples below 2^precision as uint8 or uint16: noise, a noisy random walk, one value, or both extremes."""
+    maximum = (1 << precision) - 1
     if kind == "constant":
-        values = np.full(shape, rng.integers(0, most, endpoint=True))
+        values = np.full(shape, rng.integers(0, maximum, endpoint=True))
     elif kind == "extremes":
-        values = rng.integers(0, 2, shape) * most
+        values = rng.integers(0, 2, shape) * maximum
     elif kind == "noise":
-        values = rng.integers(0, most, shape, endpoint=True)
+        values = rng.integers(0, maximum, shape, endpoint=True)
     else:
-        rows = np.cumsum(rng.normal(0, max(0.5, most / 200), shape[:1]))
-        columns = np.cumsum(rng.normal(0, max(0.5, most / 200), shape[1:2]))
-        ground = rows[:, None] + columns + most / 2
+        rows = np.cumsum(rng.normal(0, max(0.5, maximum / 200), shape[:1]))
+        columns = np.cumsum(rng.normal(0, max(0.5, maximum / 200), shape[1:2]))
+        ground = rows[:, None] + columns + maximum / 2
         ground = ground.reshape(ground.shape + (1,) * (len(shape) - 2))
-        values = np.clip(np.rint(ground + rng.normal(0, max(0.7, most / 400), shape)), 0, most)
+        values = np.clip(np.rint(ground + rng.normal(0, max(0.7, maximum / 400), shape)), 0, maximum)
     return values.astype(np.uint8 if precision <= 8 else np.uint16)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What went into the encoder, and the options that it was asked for."""
+    """Samples and options of an encoded frame."""
 
     samples: Array
     precision: int
@@ -51,7 +51,7 @@ class Frame:
 
     @property
     def values(self) -> Array:
-        """What comes out: the bits that the point transform took are zero (A.4)."""
+        """Decoded samples: the bits removed by the point transform are zero (A.4)."""
         shift = self.options.get("point_transform", 0)
         return self.samples >> shift << shift
 
@@ -67,12 +67,12 @@ class Frame:
 
 
 def wrapped(src: bytes) -> bytes:
-    """The Pixel Data value of a single frame."""
+    """Return the Pixel Data value of a single frame."""
     return encapsulate.encapsulate([src]).value
 
 
 def scan_layouts(components: int) -> list[list[list[int]]]:
-    """Ways to spread the components over scans; within a scan they keep their order (B.2.3)."""
+    """Return assignments of components to scans; components of a scan keep their order (B.2.3)."""
     layouts = {
         1: [[[0]]],
         2: [[[0, 1]], [[0], [1]], [[1], [0]]],
@@ -84,7 +84,7 @@ def scan_layouts(components: int) -> list[list[list[int]]]:
 
 @st.composite
 def frames(draw: st.DrawFn, max_side: int = 12, min_precision: int = 2) -> Frame:
-    """A frame that the standard allows."""
+    """Generate a frame that conforms to the standard."""
     precision = draw(st.integers(min_precision, 16))
     components = draw(st.sampled_from([1, 1, 3, 2, 4]))
     rows, columns = draw(st.integers(1, max_side)), draw(st.integers(1, max_side))
@@ -99,7 +99,7 @@ def frames(draw: st.DrawFn, max_side: int = 12, min_precision: int = 2) -> Frame
         "use_dnl": draw(st.sampled_from([False, False, True])),
         "pad_bit": draw(st.sampled_from([1, 1, 0])),
         "one_dht": draw(st.booleans()),
-        # JFIF would have three components be luminance and colour differences.
+        # JFIF declares three components to be YCbCr.
         "segments": draw(
             st.sampled_from(
                 [
