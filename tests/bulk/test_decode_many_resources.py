@@ -59,7 +59,7 @@ def test_decode_many_peak_memory_does_not_grow_with_sources(tmp_path: Path) -> N
     path = tmp_path / "image.dcm"
     path.write_bytes(image(np.zeros((512, 512), np.uint16)))
     growth_mib = float(run_script("decode_many_peak_memory", path).stdout)
-    # Of 2 GB: what is held, and as much that is kept to be used again.
+    # Of 2 GB: buffered results, and as much memory kept for reuse.
     assert growth_mib < 2 * 48 + 8
 
 
@@ -150,7 +150,7 @@ def test_decode_many_of_mixed_sources_with_tiny_buffer_completes(
 ) -> None:
     from dicoxide.bulk import _many
 
-    # There is hardly room for one: whoever comes next has to get it, whoever decodes it.
+    # The buffer holds hardly one result: the next one in order has to fit, whichever decoder it comes from.
     monkeypatch.setattr(_many, "_BUFFER_BYTES", room_bytes)
     every = frames(90)
     sources: list[Any] = [image(frame) for frame in every]
@@ -200,7 +200,7 @@ def test_decode_many_behind_a_slow_source_requests_few_sources(others: bytes) ->
         yield _Slow(good, enough)
         while requested < 4000:
             requested += 1
-            # With much behind the pixel data, or nothing that can be decoded.
+            # With many bytes after the pixel data, or nothing that can be decoded.
             yield good + others if others and dicoxide.backend == "rust" else b"no image"
 
     results = decode_many(sources(), threads=2, on_error="return")

@@ -154,7 +154,7 @@ def test_decode_of_frames_without_offset_table() -> None:
 
 
 def test_decode_with_number_of_frames_too_small_warns() -> None:
-    # Each fragment begins with SOI, so that there are as many frames.
+    # Each fragment starts with SOI, so each one is a frame.
     values, coded = series()
     ds = dataset(values, JPEGLossless, bits_stored=12, coded=coded, number_of_frames=5)
     with pytest.warns(NonConformantWarning, match=f"number of frames is 5, {COUNT} frames found"):

@@ -31,7 +31,7 @@ def _enabled() -> Iterator[None]:
 
 
 class Runner30:
-    """Stands for the runner of pydicom 3.0."""
+    """Stand-in for the runner of pydicom 3.0."""
 
     def __init__(self, options: dict[str, Any], uid: str = RLELossless) -> None:
         self.transfer_syntax = uid
@@ -53,7 +53,7 @@ class Runner30:
 
 
 class Runner31(Runner30):
-    """Stands for the runner of pydicom 3.1, where `set_option` has no effect on the current frame."""
+    """Stand-in for the runner of pydicom 3.1, where `set_option` has no effect on the current frame."""
 
     index = 3
 

@@ -38,7 +38,7 @@ def test_fuzz_targets_find_nothing_in_random_bytes() -> None:
 @pytest.mark.parametrize(
     ("keyword", "value"),
     [
-        # Escapes where no character set is said that has any.
+        # Escape sequences without a declared character set that has them.
         ("PatientName", b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B"),
         ("PatientID", b"a\x1b(Bb \x1b$B;3"),
         ("SOPInstanceUID", b"\n1.2.3\r"),

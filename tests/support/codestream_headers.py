@@ -12,11 +12,11 @@ FRAMES = RNG.integers(0, 256, (4, 5, 7), np.uint8)
 
 
 def jpeg_2000(samples: np.ndarray[Any, Any]) -> bytes:
-    """The beginning of a codestream (T.800 A.5.1), and the samples in place of its tiles."""
+    """Return a codestream header (T.800 A.5.1), followed by the samples instead of tiles."""
     size = struct.pack(">HH8L", 47, 0, samples.shape[1] + 3, samples.shape[0] + 2, 3, 2, 0, 0, 0, 0)
     return b"\xff\x4f\xff\x51" + size + samples.tobytes()
 
 
 def jpeg(samples: np.ndarray[Any, Any], marker: int = 0xC0) -> bytes:
-    """The beginning of a codestream (T.81 B.2.2), and the samples."""
+    """Return a codestream header (T.81 B.2.2), followed by the samples."""
     return b"\xff\xd8\xff" + struct.pack(">BHBHHB3B", marker, 11, 8, *samples.shape, 1, 1, 0x11, 0) + samples.tobytes()

@@ -1,4 +1,4 @@
-"""What tests of the command line share: the command in a process of its own, and small series."""
+"""Runs of the command line in child processes, and small series for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 
 @dataclass
 class Done:
-    """A command that has ended."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ class Done:
 
     @property
     def document(self) -> Any:
-        """Its stdout, which is one JSON document."""
+        """The JSON document that the command printed to stdout."""
         return json.loads(self.out)
 
 
@@ -51,7 +51,7 @@ def decode_to_npy(source: object, out: Path, *more: object) -> Done:
 
 
 def lines(path: Path) -> list[Any]:
-    """The documents of a file with one a line."""
+    """Return the JSON documents of a file with one per line."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -67,7 +67,7 @@ def write_series(
     suffix: str = ".dcm",
     **attributes: Any,
 ) -> list[Path]:
-    """Write a CT series of noise, its files in another order than its slices; the paths in the order of slices."""
+    """Write a CT series of noise, with file names in another order than the slices; return paths in slice order."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     paths = []
@@ -106,13 +106,13 @@ def write_series(
 
 
 def stacked(paths: list[Path]) -> np.ndarray[Any, Any]:
-    """What pydicom makes of the files; it has no decoder of its own for JPEG Lossless, where other tests prove ours."""
+    """Return the stacked arrays of pydicom, with dicoxide as decoder for JPEG Lossless, which other tests verify."""
     with dicoxide.enabled():
         return np.stack([pydicom.dcmread(path).pixel_array for path in paths])
 
 
 def edited(path: Path, **attributes: Any) -> None:
-    """Write a file again with other attributes; None removes one."""
+    """Rewrite a file with changed attributes; None removes an attribute."""
     ds = pydicom.dcmread(path)
     for keyword, value in attributes.items():
         if value is None:
@@ -123,7 +123,7 @@ def edited(path: Path, **attributes: Any) -> None:
 
 
 def cut_frame(path: Path, index: int = 0) -> None:
-    """Write an encapsulated file again with half a frame in place of one."""
+    """Rewrite an encapsulated file with one frame truncated to half its bytes."""
     ds = pydicom.dcmread(path)
     frames = list(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames", 1))))
     frames[index] = frames[index][: len(frames[index]) // 4 * 2]

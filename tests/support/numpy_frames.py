@@ -48,7 +48,7 @@ def frames(syntax: str, value: bytes, attributes: dict[str, Any] = MONO_8, **mor
 def decode(
     opened: _numpy_backend.Frames, dtype: str, samples: int, indices: list[int] | None = None, **options: Any
 ) -> tuple[np.ndarray, list[Deviation]]:
-    """All frames, or those of ``indices``, each a row of ``samples``."""
+    """Decode all frames, or those of ``indices``, to an array of shape (frames, samples)."""
     wanted = list(range(len(opened))) if indices is None else indices
     out = np.full((len(wanted), samples), 77, dtype)
     rescales = options.pop("rescales", None)
@@ -58,7 +58,7 @@ def decode(
 
 
 def one(syntax: str, value: bytes, dtype: str, attributes: dict[str, Any] = MONO_8, **more: Any) -> list[Any]:
-    """The samples of a value that is the bytes of one frame."""
+    """Return the samples of a value that consists of one frame."""
     opened = frames(syntax, value, attributes, whole=True, **more)
     samples = opened._info.samples
     return decode(opened, dtype, samples)[0][0].tolist()
@@ -78,7 +78,7 @@ def assert_well_told(error: CorruptFrameError, syntax: str, length: int) -> None
 
 
 def rle_frame(*segments: bytes, header: list[int] | None = None) -> bytes:
-    """Sixteen numbers, then the segments; ``header`` says other numbers than the right ones."""
+    """Return an RLE frame of segments; ``header`` replaces the first numbers of its header."""
     if header is None:
         return rle.assemble(list(segments))
     return struct.pack("<16L", *header, *[0] * (16 - len(header))) + b"".join(segments)

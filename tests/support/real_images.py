@@ -1,7 +1,7 @@
-"""Where real images come from, for all tests.
+"""Real images for tests.
 
-The images inside the pydicom package are always there. A folder of more real images, with a manifest, lies beside
-the project or where ``DICOXIDE_SHARED`` says; tests of those are skipped without it.
+The images of the pydicom package are always available. A folder of more real images with a manifest is next to the
+repository or given by ``DICOXIDE_SHARED``; tests that need it are skipped without it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PYDICOM_FILES = Path(pydicom.__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Reference:
-    """A row of the manifest: what decoders agree on."""
+    """A row of the manifest: values on which decoders agree."""
 
     path: Path
     uid: str
@@ -30,7 +30,7 @@ class Reference:
 
 
 def manifest() -> list[Reference]:
-    """The rows with a reference; none where the folder is not there."""
+    """Return the rows with a digest; none if the folder is not available."""
     table = SHARED / "MANIFEST.csv"
     if not table.is_file():
         return []
@@ -49,7 +49,7 @@ def manifest() -> list[Reference]:
 
 
 def pydicom_files() -> list[Path]:
-    """Every file of the pydicom package that may be a DICOM file."""
+    """Return every file of the pydicom package that may be a DICOM file."""
     folders = ("test_files", "charset_files")
     return sorted(
         path
@@ -60,5 +60,5 @@ def pydicom_files() -> list[Path]:
 
 
 def shared_files() -> list[Path]:
-    """Every file of the shared folder, listed in the manifest or not."""
+    """Return every file of the shared folder, also if it is not in the manifest."""
     return sorted(path for path in (SHARED / "files").rglob("*") if path.is_file()) if SHARED.is_dir() else []

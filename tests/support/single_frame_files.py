@@ -15,7 +15,7 @@ import dicoxide
 
 
 def image(frame: np.ndarray, uid: str = ExplicitVRLittleEndian, **attributes: Any) -> bytes:
-    """A file of one frame of 12 bits."""
+    """Return a Part 10 file of one 12-bit frame."""
     ds = Dataset()
     ds.file_meta = pydicom.dataset.FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = uid

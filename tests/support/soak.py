@@ -96,7 +96,7 @@ class Soak:
         ]
 
     def run(self, seconds: float) -> dict[str, Any]:
-        """Runs jobs for `seconds`; returns their counts, failures, remaining resources and memory."""
+        """Run jobs for `seconds`; return their counts, failures, remaining resources and memory."""
         before = _plugins()
         # Run each job once, so that caches and threads that are created once exist.
         for work in self._jobs:
@@ -148,13 +148,13 @@ class Soak:
         assert _checksum(samples) == self._checksums[name], name
 
     def decode(self, rng: random.Random) -> None:
-        """Decodes a path or bytes, on any number of threads."""
+        """Decode a path or bytes, on any number of threads."""
         name = rng.choice(self._names)
         path = self._paths[name]
         self._expect(name, dicoxide.decode(rng.choice([path, path.read_bytes()]), threads=rng.choice([None, 1, 2, 5])))
 
     def out(self, rng: random.Random) -> None:
-        """Decodes into an array of the caller."""
+        """Decode into an array of the caller."""
         name = rng.choice(self._names)
         with dicoxide.open(self._paths[name]) as image:
             target = np.empty(image.shape, image.dtype)
@@ -162,12 +162,12 @@ class Soak:
         self._expect(name, target)
 
     def dataset(self, rng: random.Random) -> None:
-        """Decodes a pydicom Dataset."""
+        """Decode a pydicom Dataset."""
         name = rng.choice(self._names)
         self._expect(name, dicoxide.decode(pydicom.dcmread(self._paths[name])))
 
     def plugin(self, rng: random.Random) -> None:
-        """Decodes by ``pydicom.pixels.pixel_array`` with the plugin enabled."""
+        """Decode by ``pydicom.pixels.pixel_array`` with the plugin enabled."""
         name = rng.choice(self._names)
         dataset = pydicom.dcmread(self._paths[name])
         with dicoxide.enabled(threads=rng.choice([None, 1, 3])):
@@ -177,12 +177,12 @@ class Soak:
         self._expect(name, samples)
 
     def handler(self, rng: random.Random) -> None:
-        """Decodes by the handler of pydicom 2."""
+        """Decode by the handler of pydicom 2."""
         name = rng.choice(self._names)
         assert _checksum(_decode_by_handler(self._paths[name])) == self._handler_checksums[name], name
 
     def many(self, rng: random.Random) -> None:
-        """Decodes several files by `decode_many`, which is sometimes closed early."""
+        """Decode several files by `decode_many`, which is sometimes closed early."""
         names = rng.choices(self._names, k=rng.randrange(1, 12))
         results = dicoxide.decode_many([self._paths[name] for name in names], threads=rng.choice([None, 1, 3]))
         for name, (_, samples) in zip(names, results, strict=False):
@@ -191,7 +191,7 @@ class Soak:
                 break
 
     def frames(self, rng: random.Random) -> None:
-        """Decodes by `iter_frames`, which is sometimes closed early."""
+        """Decode by `iter_frames`, which is sometimes closed early."""
         name = rng.choice(self._names)
         whole = dicoxide.decode(self._paths[name], frames=slice(None))
         for index, frame in enumerate(dicoxide.iter_frames(self._paths[name], threads=rng.choice([1, 2]))):
@@ -200,7 +200,7 @@ class Soak:
                 break
 
     def image(self, rng: random.Random) -> None:
-        """Opens an image; reads its attributes and one frame."""
+        """Open an image; reads its attributes and one frame."""
         name = rng.choice(self._names)
         with dicoxide.open(self._paths[name]) as image:
             dict(image.attributes)
@@ -208,7 +208,7 @@ class Soak:
             assert np.array_equal(image[index], image[index - len(image)], equal_nan=True), name
 
     def corrupt(self, rng: random.Random) -> None:
-        """Decodes a mutated file twice: equal results, documented errors."""
+        """Decode a mutated file twice: equal results, documented errors."""
         name, number = rng.choice(self._names), rng.randrange(100_000)
         mutant = source_files.mutant(name, number)
         for options in ({"threads": 1}, {"threads": 2}):
@@ -224,7 +224,7 @@ class Soak:
                 assert first == (str(result) if result.array is None else _checksum(result.array)), f"{name}:{number}"
 
     def error(self, rng: random.Random) -> None:
-        """Makes calls that raise."""
+        """Make calls that raise."""
         path = self._paths[rng.choice(self._names)]
         for work, expected in (
             (lambda: dicoxide.decode(path, frames=1 << 40), IndexError),
@@ -235,12 +235,12 @@ class Soak:
             assert isinstance(interfaces.outcome(work).error, expected)
 
     def series(self, rng: random.Random) -> None:
-        """Reads a series."""
+        """Read a series."""
         assert _checksum(_read_volume(self._folder, threads=rng.choice([None, 1, 3]))) == self._volume
 
 
 def growth_of(resident: list[tuple[float, int]]) -> int:
-    """Returns the growth in bytes from the first fifth after the warm-up to the last fifth (medians)."""
+    """Return the growth in bytes from the first fifth after the warm-up to the last fifth (medians)."""
     fifth = len(resident) // 5
     if not fifth:
         return 0
@@ -274,7 +274,7 @@ def _checksum(samples: Any) -> str:
 
 
 def _plugins() -> dict[str, list[str]]:
-    """Returns pydicom's plugins by UID, in the order in which pydicom calls them."""
+    """Return pydicom's plugins by UID, in the order in which pydicom calls them."""
     plugins = {}
     for uid in dicoxide.capabilities():
         try:
@@ -285,7 +285,7 @@ def _plugins() -> dict[str, list[str]]:
 
 
 def _resources() -> dict[str, int]:
-    """Returns the numbers of open descriptors and of threads, including native ones."""
+    """Return the numbers of open descriptors and of threads, including native ones."""
     gc.collect()
     if sys.platform != "linux":
         return {"threads": threading.active_count()}
@@ -315,7 +315,7 @@ def _child(seconds: float, threads: int, seed: int) -> int:
 
 
 def soak(seconds: float, processes: int, threads: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Runs the processes; returns the result of each, or the end of its standard error if it crashed."""
+    """Run the processes; return the result of each, or the end of its standard error if it crashed."""
     command = [sys.executable, __file__, "--child", "--minutes", str(seconds / 60), "--threads", str(threads)]
     results = []
     with contextlib.ExitStack() as stack:
@@ -340,7 +340,7 @@ def soak(seconds: float, processes: int, threads: int, seed: int = 0) -> list[di
 
 
 def main() -> int:
-    """Runs the command; returns 1 if there was a failure."""
+    """Run the command; return 1 if there was a failure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--processes", type=int, default=2)

@@ -1,4 +1,4 @@
-"""Documents of bench runs, made up: their figures follow from nothing but the arguments."""
+"""Synthetic documents of comparison runs, computed from their arguments only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SYNTAXES = {
     "JPEGBaseline8Bit": "1.2.840.10008.1.2.4.50",
 }
 
-# Bytes of decoded samples that each decodes in a second, and the call's own time.
+# Per decoder: decoded bytes per second, and seconds per call.
 _SPEEDS = {
     "dicoxide": (1.9e9, 20e-6),
     "pydicom": (2.1e8, 180e-6),
@@ -33,7 +33,7 @@ HOSTILE_SET = "all <svg onload=alert(1)> files"
 
 
 def setup(**others: Any) -> dict[str, Any]:
-    """What a run says of itself."""
+    """Return the setup of a run."""
     return {
         "dicoxide": "0.1.0",
         "backend": "rust",
@@ -117,7 +117,7 @@ def result(level: str, case: str, peer: str, status: str = "ok", **others: Any) 
 
 
 def timed(seconds: float, decoded: float, chance: random.Random, rounds: int = 8) -> dict[str, Any]:
-    """Seconds and throughput around a median."""
+    """Return seconds and throughput with random variation around a median."""
     each = sorted(seconds * math.exp(chance.gauss(0, 0.03)) for _ in range(rounds))
     middle = (each[rounds // 2 - 1] + each[rounds // 2]) / 2
     numbers = {"median": middle, "p25": each[1], "p75": each[-3], "p95": each[-1], "best": each[0]}
@@ -129,7 +129,7 @@ def ratio(median: float, width: float = 0.06) -> dict[str, float]:
 
 
 def document(cases: int = 20, seed: int = 7) -> dict[str, Any]:
-    """A run with everything in it: losses, wrong answers, crashes, threads, memory, hostile texts."""
+    """Return a run with losses, wrong results, crashes, threads, memory and hostile text."""
     chance = random.Random(seed)
     images = [_image(index) for index in range(cases)]
     results: list[dict[str, Any]] = []
@@ -196,7 +196,7 @@ def _bulk(chance: random.Random) -> list[dict[str, Any]]:
 
 
 def _spoil(results: list[dict[str, Any]]) -> None:
-    """Turn some answers into failures of every kind."""
+    """Replace some results by failures of every kind."""
     nothing = {"seconds": None, "bytes_per_second": None, "ratio": None, "peak_bytes": None, "releases_gil": None}
     wrong = {"samples": 17, "of": 262144, "first": [0, 3, 511], "max_difference": 255}
     of = {name: [one for one in results if one["peer"] == name and one["level"] != "bulk"] for name in _SPEEDS}
@@ -233,7 +233,7 @@ def _disagreements(images: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def empty(**about: Any) -> dict[str, Any]:
-    """A run that had nothing to do."""
+    """Return a run without cases."""
     noise = {"control": None, "relative_iqr": None, "load": None, "mhz_after": None}
     return {
         "schema": "dicoxide-bench/1",
@@ -247,7 +247,7 @@ def empty(**about: Any) -> dict[str, Any]:
 
 
 def verified() -> dict[str, Any]:
-    """A run that compared answers and measured nothing."""
+    """Return a run that verified results and measured no times."""
     made = document(cases=8)
     made["setup"] |= {
         "verify_only": True,
@@ -260,7 +260,7 @@ def verified() -> dict[str, Any]:
 
 
 def alone() -> dict[str, Any]:
-    """A run of dicoxide without any peer."""
+    """Return a run without other decoders."""
     made = document(cases=8)
     made["peers"] = [one for one in made["peers"] if one["name"] == "dicoxide" or one["status"] != "found"]
     made["results"] = [one for one in made["results"] if one["peer"] == "dicoxide"]

@@ -1,4 +1,4 @@
-"""Small DICOM files for tests, written with pydicom: series of slices whose values say which slice they are."""
+"""Small series of DICOM files, written with pydicom; the values of a slice identify it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def normal(orientation: Sequence[float]) -> np.ndarray:
 
 
 def along(orientation: Sequence[float], distance: float, start: Sequence[float] = (-10.5, 20.25, 3.0)) -> list[float]:
-    """The position `distance` mm along the normal from `start`."""
+    """Return the position in mm at `distance` mm along the normal from `start`."""
     return [round(float(value), 9) for value in np.array(start) + distance * normal(orientation)]
 
 
 def image(value: int = 0, **attributes: Any) -> Dataset:
-    """A CT slice of int16, its stored values beginning with `value`; an attribute that is None is left out."""
+    """Return a CT slice of int16 whose stored values start at 100 × `value`; attributes that are None are omitted."""
     dataset = Dataset()
     dataset.SOPClassUID = CTImageStorage
     dataset.SOPInstanceUID = generate_uid()
@@ -66,7 +66,7 @@ def image(value: int = 0, **attributes: Any) -> Dataset:
 
 
 def write(dataset: Dataset, path: Path, *, compress: bool = False) -> Path:
-    """Write a file with preamble and file meta."""
+    """Write a file with preamble and file meta information."""
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
@@ -86,7 +86,7 @@ def write_all(
 
 
 def stack(count: int, orientation: Sequence[float] = AXIAL, spacing: float = 2.5, **attributes: Any) -> list[Dataset]:
-    """Slices in ascending order along the normal; the value of each is its index."""
+    """Return slices in ascending order along the normal; the value of each is its index."""
     return [
         image(
             index,
@@ -106,7 +106,7 @@ def item(**attributes: Any) -> Dataset:
 
 
 def enhanced(frames: Sequence[dict[str, Any]], shared: dict[str, Any] | None = None, **attributes: Any) -> Dataset:
-    """A multi-frame object; the groups of each frame are given by keyword of their sequence, each an item."""
+    """Return a multi-frame object; `frames` has the functional groups of each frame by keyword of their sequence."""
     top = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None, "SliceThickness": None}
     dataset = image(NumberOfFrames=len(frames), **(top | attributes))
     sequences = [
@@ -118,7 +118,7 @@ def enhanced(frames: Sequence[dict[str, Any]], shared: dict[str, Any] | None = N
 
 
 def numbers(array: Any) -> list[Any]:
-    """Which slice each one is, by the values that `image` gave it."""
+    """Return the `value` of each slice, as given to `image`."""
     return (np.asarray(array)[..., 0, 0] // 100).tolist()
 
 
@@ -144,9 +144,9 @@ SHARED = {
 
 
 def repeated(count: int, tags: list[dict[str, Any]]) -> list[Dataset]:
-    """Slices at `count` positions, each as often as there are tags; of value 10 × which of the tags + position."""
+    """Return slices at `count` positions for each item of `tags`; the value is 10 × item index + position index."""
     return [
-        image(10 * which + index, ImagePositionPatient=along(AXIAL, 2.5 * index), **attributes)
-        for which, attributes in enumerate(tags)
+        image(10 * repetition + index, ImagePositionPatient=along(AXIAL, 2.5 * index), **attributes)
+        for repetition, attributes in enumerate(tags)
         for index in range(count)
     ]

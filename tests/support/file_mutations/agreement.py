@@ -15,13 +15,13 @@ from support.file_mutations.interfaces import Outcome, outcome
 
 
 def undocumented(name: str, result: Outcome) -> Iterator[str]:
-    """Yields a failure if the exception is not one that decoding is documented to raise."""
+    """Yield a failure if the exception is not one that decoding is documented to raise."""
     if result.error is not None and not interfaces.is_documented(result.error):
         yield f"{name} raises {result}"
 
 
 def undocumented_in_package(name: str, result: Outcome) -> Iterator[str]:
-    """Yields a failure for each undocumented exception of the package; pydicom may raise any exception."""
+    """Yield a failure for each undocumented exception of the package; pydicom may raise any exception."""
     for error in [result.error, *result.logged]:
         if error is None:
             continue
@@ -59,7 +59,7 @@ def header_reads(data: bytes) -> Iterator[str]:
 
 
 def _differs_from_many(keyword: str, result: Outcome, many: dict[str, Any]) -> Iterator[str]:
-    """Yields a failure if an attribute has another value in the result of `get_many`."""
+    """Yield a failure if an attribute has another value in the result of `get_many`."""
     if (keyword in many) != (result.error is None):
         yield f"{keyword} is {result}, {'present' if keyword in many else 'missing'} in get_many"
     elif result.error is None and not equal(result.array, many[keyword]):
@@ -83,7 +83,7 @@ def pydicom_agrees(
     kinds: dict[str, str] | None = None,
     **options: Any,
 ) -> Iterator[str]:
-    """Decodes a Dataset with `decode` and through pydicom: equal values or documented errors.
+    """Decode a Dataset with `decode` and through pydicom: equal values or documented errors.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def pydicom_agrees(
 
 
 def _differs_from_header(array: np.ndarray[Any, Any], dataset: Any) -> Iterator[str]:
-    """Yields a failure if shape or dtype differ from the attributes, as pydicom reads them."""
+    """Yield a failure if shape or dtype differ from the attributes, as pydicom reads them."""
     frame = (dataset.Rows, dataset.Columns)
     if dataset.SamplesPerPixel != 1:
         frame = (*frame, dataset.SamplesPerPixel)

@@ -36,7 +36,7 @@ class Summary:
     pydicom_failures: list[tuple[str, int, str]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the summary as a JSON object."""
+        """Return the summary as a JSON object."""
         return {
             "cases": self.cases,
             "outcomes": {interface: dict(kinds.most_common()) for interface, kinds in sorted(self.outcomes.items())},
@@ -150,7 +150,7 @@ class _Worker:
         self._errors.close()
 
     def run(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yields one answer per case until the job is done or the process ends."""
+        """Yield one answer per case until the job is done or the process ends."""
         process = self._start_process()
         assert process.stdin is not None
         assert process.stdout is not None
@@ -163,7 +163,7 @@ class _Worker:
             yield answer
 
     def end(self) -> str:
-        """Ends the process; returns its exit code and the end of its standard error."""
+        """End the process; return its exit code and the end of its standard error."""
         process, self._process = self._process, None
         if process is None:
             return ""

@@ -48,7 +48,7 @@ class Check:
         self.kinds: dict[str, str] = {}
 
     def failures(self) -> list[str]:
-        """Returns a description of each failure."""
+        """Return a description of each failure."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return list(self._fallback_failures() if self.fallback else self._failures())
@@ -163,7 +163,7 @@ class Check:
 
 
 def decode_unchanged(data: bytes) -> Outcome:
-    """Returns the outcome of decoding the unchanged file, without warnings."""
+    """Return the outcome of decoding the unchanged file, without warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return outcome(lambda: dicoxide.decode(data))

@@ -61,7 +61,7 @@ class Layout:
         return next((element for element in self.elements if element.tag in PIXEL_TAGS and element.depth == 0), None)
 
     def element(self, tag: int) -> Element | None:
-        """Returns the element `tag` of the data set, not of its items."""
+        """Return the element `tag` of the data set, not of its items."""
         return next((element for element in self.elements if element.tag == tag and element.depth == 0), None)
 
     @cached_property
@@ -93,7 +93,7 @@ class Layout:
         )
 
     def to_file(self, data: bytes) -> bytes:
-        """Returns `data`, a mutation of this layout's data, as a file: deflated again if it was."""
+        """Return `data`, a mutation of this layout's data, as a file: deflated again if it was."""
         start = self.deflated_from
         if start is None or len(data) <= start:
             return data
@@ -102,7 +102,7 @@ class Layout:
 
 
 def layout_of(data: bytes) -> Layout:
-    """Returns the layout of a file, up to the first element that cannot be parsed."""
+    """Return the layout of a file, up to the first element that cannot be parsed."""
     layout = Layout(data)
     try:
         offset = _walk(layout, 132 if data[128:132] == b"DICM" else 0, is_meta=True)
@@ -161,7 +161,7 @@ def _is_implicit(layout: Layout, offset: int) -> bool:
 
 
 def _header(data: bytes, offset: int, implicit: bool) -> tuple[bytes, int, int]:
-    """Returns the value representation, and the offset and size of the length field."""
+    """Return the value representation, and the offset and size of the length field."""
     if implicit:
         return b"", offset + 4, 4
     vr = data[offset + 4 : offset + 6]
@@ -176,7 +176,7 @@ def _items(data: bytes, offset: int) -> Iterator[Element]:
 
 
 def _codestream_offsets(data: bytes, start: int, stop: int) -> Iterator[int]:
-    """Yields the offsets of JPEG markers and their segments, or of RLE header fields and segments."""
+    """Yield the offsets of JPEG markers and their segments, or of RLE header fields and segments."""
     if data[start : start + 2] != b"\xff\xd8":
         for field_offset in range(start, min(start + 64, stop), 4):
             yield field_offset

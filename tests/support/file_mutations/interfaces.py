@@ -40,7 +40,7 @@ class Outcome:
 
 
 def outcome(work: Callable[[], Any]) -> Outcome:
-    """Returns the result of `work`, or the exception that it raises."""
+    """Return the result of `work`, or the exception that it raises."""
     try:
         return Outcome(array=work())
     except (KeyboardInterrupt, SystemExit):
@@ -100,12 +100,12 @@ def prepare(*, fallback: bool = False) -> None:
 
 
 def read(data: bytes) -> Any:
-    """Returns the Dataset, or None if pydicom raises any exception, including RecursionError."""
+    """Return the Dataset, or None if pydicom raises any exception, including RecursionError."""
     return outcome(lambda: pydicom.dcmread(io.BytesIO(data), force=True)).array
 
 
 def by_plugin(dataset: Any, **options: Any) -> Outcome:
-    """Decodes by ``pydicom.pixels.pixel_array`` with dicoxide's plugin only."""
+    """Decode by ``pydicom.pixels.pixel_array`` with dicoxide's plugin only."""
     _error_log.errors = []
     result = outcome(lambda: pixel_array(dataset, decoding_plugin="dicoxide", **options))
     result.logged = _error_log.errors
@@ -113,7 +113,7 @@ def by_plugin(dataset: Any, **options: Any) -> Outcome:
 
 
 def by_handler(dataset: Any) -> Outcome:
-    """Decodes by ``Dataset.pixel_array`` with the backend of pydicom 2 and dicoxide's handler only."""
+    """Decode by ``Dataset.pixel_array`` with the backend of pydicom 2 and dicoxide's handler only."""
 
     def work() -> Any:
         dataset.pixel_array_options(use_v2_backend=True)

@@ -48,7 +48,7 @@ class Case:
         return self.layout.data
 
     def random_offset(self) -> int:
-        """Returns an offset: of a structure of the file, a few bytes from one, or a random one."""
+        """Return an offset: of a structure of the file, a few bytes from one, or a random one."""
         if self.rng.random() < 0.2:
             return self.rng.randrange(len(self.data) + 1)
         near = self.rng.choice(self.layout.structure_offsets) + self.rng.choice([0, 0, 0, 1, -1, 2, 7])
@@ -56,7 +56,7 @@ class Case:
 
 
 def mutant(layout: Layout, donor: Layout, rng: random.Random, number: int) -> Mutant:
-    """Returns case `number` of a file."""
+    """Return case `number` of a file."""
     mutator = _MUTATORS[number % len(_MUTATORS)]
     data = mutator(Case(layout, number, rng, donor))
     expectation = _EXPECTATIONS.get(mutator, Expectation.ANY)

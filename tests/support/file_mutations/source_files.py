@@ -22,7 +22,7 @@ _DONOR_BYTES = 40_000
 
 @cache
 def files(*, shared: bool = True) -> dict[str, Path]:
-    """Returns files by name, which starts with their origin. Those of pydicom and the vectors are always available."""
+    """Return files by name, which starts with their origin. Those of pydicom and the vectors are always available."""
     paths = {f"pydicom/{path.relative_to(PYDICOM_FILES).as_posix()}": path for path in pydicom_files()}
     paths |= {f"vectors/{path.name}": path for path in sorted(VECTORS.glob("*.dcm"))}
     if shared:
@@ -32,13 +32,13 @@ def files(*, shared: bool = True) -> dict[str, Path]:
 
 @cache
 def layout(name: str) -> Layout:
-    """Returns the layout of the file `name`."""
+    """Return the layout of the file `name`."""
     return layout_of(files()[name].read_bytes())
 
 
 @cache
 def donors() -> tuple[str, ...]:
-    """Returns the names of small images that mutators take bytes from; equal on every machine."""
+    """Return the names of small images that mutators take bytes from; equal on every machine."""
     return tuple(
         name
         for name, path in files(shared=False).items()
@@ -47,7 +47,7 @@ def donors() -> tuple[str, ...]:
 
 
 def mutant(name: str, number: int) -> Mutant:
-    """Returns case `number` of the file `name`, reproducibly."""
+    """Return case `number` of the file `name`, reproducibly."""
     rng = random.Random(f"{name}:{number}")
     donor = layout(rng.choice(donors()))
     return mutators.mutant(layout(name), donor, rng, number)
@@ -60,7 +60,7 @@ def needs_fallback(name: str) -> bool:
 
 
 def weight(name: str) -> float:
-    """Returns the relative number of cases of a file; 1 for a small image that dicoxide itself decodes."""
+    """Return the relative number of cases of a file; 1 for a small image that dicoxide itself decodes."""
     size = len(layout(name).data)
     kind_weight = 0.2 if layout(name).pixels is None or needs_fallback(name) else 1.0
     if size > _LARGE_BYTES:

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def memory_folder() -> str | None:
-    """Returns a folder that is in memory, if the system has one."""
+    """Return a folder that is in memory, if the system has one."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 

@@ -1,4 +1,4 @@
-"""Stands for a test process that ends: starts descendants by `support.processes`, prints their ids, and ends.
+"""Stand-in for a test process that ends: starts descendants by `support.processes`, prints their ids, and ends.
 
 The argument chooses how: ``kill`` by SIGKILL, ``exit`` without clean-up.
 """
