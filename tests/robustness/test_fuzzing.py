@@ -55,7 +55,7 @@ def test_odd_values_equal_pydicom(keyword: str, value: bytes) -> None:
 
 @pytest.fixture
 def _alone() -> Iterator[None]:
-    """Nobody but us behind pydicom."""
+    """Remove all other decoders from pydicom."""
     handlers = list(pydicom.config.pixel_data_handlers)
     pydicom.config.pixel_data_handlers[:] = [dicoxide.pydicom_handler]
     with dicoxide.enabled():

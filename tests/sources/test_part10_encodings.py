@@ -156,7 +156,7 @@ CASES: dict[str, Callable[[], bytes]] = {
 
 
 def outcome(function: Callable[[], Any]) -> Any:
-    """What comes of it: of an error, its class."""
+    """Return the result of `work`, or the class of its error."""
     try:
         return function()
     except dicoxide.DecodeError as error:

@@ -130,7 +130,7 @@ class TestEncapsulate:
 
 
 class TestPydicom:
-    """What pydicom decodes, it decodes to what was encoded."""
+    """Images that pydicom supports decode to the encoded values."""
 
     @examples(100)
     @given(
