@@ -109,7 +109,7 @@ pub struct FieldOffsets {
     pub colour: usize,
 }
 
-/// What a codestream declares in its header.
+/// Attributes that a codestream declares in its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodestreamInfo {
     /// Rows of the image.
@@ -130,7 +130,7 @@ pub struct CodestreamInfo {
     pub resolution_levels: u32,
     /// Rows and columns of a tile, if the image has several.
     pub tile: Option<(u32, u32)>,
-    /// Where the header declares it.
+    /// Offsets of the declarations in the header.
     pub offsets: FieldOffsets,
 }
 

@@ -1,9 +1,9 @@
-//! What went wrong, by whose fault, and where.
+//! Errors: kind, message, clause of the standard, and offset.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Who is at fault, which also decides whether another decoder may be asked.
+/// Cause of an error, which also decides whether a fallback decoder may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -78,14 +78,14 @@ impl DecodeError {
         Self { kind, message: message.into(), clause, offset: None, errno: None }
     }
 
-    /// The same error at `offset` bytes from the start of the frame.
+    /// Returns the error with an offset in bytes from the start of the frame.
     #[must_use]
     pub fn at(mut self, offset: usize) -> Self {
         self.offset = Some(offset as u64);
         self
     }
 
-    /// The same error with the number that the system gave it.
+    /// Returns the error with the error number of the system.
     #[must_use]
     pub(crate) fn of_system(mut self, error: &std::io::Error) -> Self {
         self.errno = error.raw_os_error();
@@ -98,7 +98,7 @@ impl DecodeError {
         self.errno
     }
 
-    /// Who is at fault.
+    /// Cause of the error.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
@@ -116,7 +116,7 @@ impl DecodeError {
         self.offset
     }
 
-    /// What was found and what was expected, without clause and offset.
+    /// Found and expected values, without clause and offset.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

@@ -110,7 +110,7 @@ macro_rules! define_sample_types {
                 match self { $(Self::$variant(_) => SampleType::$variant),* }
             }
 
-            /// The same memory for a shorter time.
+            /// Reborrows the memory for a shorter lifetime.
             pub fn reborrow(&mut self) -> SamplesMut<'_> {
                 match self { $(Self::$variant(samples) => SamplesMut::$variant(samples)),* }
             }

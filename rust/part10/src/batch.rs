@@ -12,7 +12,7 @@
 //! **Bound on memory.** Samples that are being decoded, or that the caller has not handed on, take at most
 //! `max_buffered_bytes`, a single image excepted. A thread reserves bytes before it allocates, and waits until enough
 //! are free. The source that the caller wants next (`next_index`) never waits: otherwise the buffer could be full of
-//! later results while the caller, who wants results in order, waits for the one that cannot be decoded.
+//! later results while the caller, which takes results in order, waits for the one that cannot be decoded.
 //!
 //! ```text
 //! decode(source):                                      next source of an idle thread:

@@ -183,7 +183,7 @@ mod tests {
         for (first, second, info, is_ybr, count) in cases {
             let found = check(&with([first, second, None]), info, true).unwrap();
             assert_eq!((found.is_ybr, found.deviations.len()), (is_ybr, count), "{first:?}");
-            // Colour does not matter to a caller who gets the samples unconverted.
+            // Colour does not matter to a caller that requests unconverted samples.
             assert!(check(&with([first, second, None]), info, false).unwrap().deviations.is_empty());
         }
     }

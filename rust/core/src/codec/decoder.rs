@@ -26,7 +26,7 @@ pub(super) trait FrameDecoder: FrameFormat {
     /// The parsed header of a frame.
     type Header;
 
-    /// Format of the codestreams that it decodes, if they have a signature that tells them from others.
+    /// Format of the codestreams that it decodes, if they have a signature.
     const CODESTREAM: Option<CodestreamFormat>;
 
     /// Phase 1: parses and validates the header. It decodes no sample, and allocates nothing beyond the header. Formats

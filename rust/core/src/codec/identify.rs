@@ -245,7 +245,7 @@ fn identify_jpeg_2000(codestream: &[u8], parameters: &[u8], offset: usize) -> Re
     Ok(Codestream { format, info: Some(info) })
 }
 
-/// What COD and CAP declare.
+/// Declarations of the COD and CAP segments.
 #[derive(Default)]
 struct Coding {
     decomposition_levels: u32,

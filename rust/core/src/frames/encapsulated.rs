@@ -24,7 +24,7 @@
 //!         return the fragments between them
 //!     walk all items once and group the fragments by frame                 # fragment_index, kept for later calls
 //!     if a table is in use and the items hold another number of frames than declared:
-//!         error                                                            # cannot tell which frames are meant
+//!         error                                                            # which frames were declared is unknown
 //!     return group i
 //! ```
 //!

@@ -39,7 +39,7 @@ impl HuffmanTables {
     /// Stores the tables of one DHT segment.
     ///
     /// # Errors
-    /// `Malformed` if a parameter is out of its range, or if no prefix code has so many codes of the given lengths.
+    /// `Malformed` if a parameter is out of its range, or if no prefix code has these numbers of codes of each length.
     pub(in crate::codec) fn define(&mut self, mut parameters: Parameters<'_>) -> Result<()> {
         while !parameters.is_empty() {
             let offset = parameters.offset();
