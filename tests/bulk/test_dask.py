@@ -14,7 +14,7 @@ import pytest
 
 import dicoxide
 from support.processes import run_script
-from support.synthetic_series import enhanced, image, item, stack, write, write_all
+from support.synthetic_series import enhanced_object, image, item, slices, write, write_all
 
 pytest.importorskip("dask", reason="dask is not installed")
 pytest.importorskip("dask.array", reason="dask is not installed with arrays")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.mark.parametrize("rescale", [False, True])
 def test_from_series_equals_read_series(tmp_path: Path, rescale: bool) -> None:
-    write_all(stack(7, RescaleSlope=2, RescaleIntercept=-5), tmp_path)
+    write_all(slices(7, RescaleSlope=2, RescaleIntercept=-5), tmp_path)
     (eager,) = dicoxide.read_series(tmp_path, rescale=rescale)
     (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=3, rescale=rescale)
     assert isinstance(lazy, dicoxide.Volume)
@@ -39,7 +39,7 @@ def test_from_series_equals_read_series(tmp_path: Path, rescale: bool) -> None:
 
 
 def test_from_series_chunks_end_at_the_fourth_axis(tmp_path: Path) -> None:
-    datasets = [dataset for echo in (1, 2) for dataset in stack(5, EchoTime=echo)]
+    datasets = [dataset for echo in (1, 2) for dataset in slices(5, EchoTime=echo)]
     write_all(datasets, tmp_path)
     (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=2)
     assert lazy.array.chunks == ((1, 1), (2, 2, 1), (5,), (7,))
@@ -50,7 +50,7 @@ def test_from_series_chunks_end_at_the_fourth_axis(tmp_path: Path) -> None:
 
 
 def test_from_series_decodes_only_requested_chunks(tmp_path: Path) -> None:
-    paths = write_all(stack(6), tmp_path)
+    paths = write_all(slices(6), tmp_path)
     (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=2)
     paths[0].unlink()
     assert (lazy.array[4].compute(scheduler="sync") == dicoxide.decode(paths[4])).all()
@@ -64,13 +64,13 @@ def test_from_series_of_enhanced_object_chunks_frames(tmp_path: Path) -> None:
         "PlaneOrientationSequence": item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
         "PixelMeasuresSequence": item(PixelSpacing=[1, 1]),
     }
-    path = write(enhanced(positions, shared), tmp_path / "a")
+    path = write(enhanced_object(positions, shared), tmp_path / "a")
     (lazy,) = dicoxide.dask.from_series(path, slices_per_chunk=2)
     np.testing.assert_array_equal(lazy.array.compute(scheduler="sync"), dicoxide.decode(path)[::-1])
 
 
 def test_from_files_of_equal_shape_gives_one_array(tmp_path: Path) -> None:
-    paths = write_all(stack(5), tmp_path)[::-1]
+    paths = write_all(slices(5), tmp_path)[::-1]
     array = dicoxide.dask.from_files(paths, files_per_chunk=2)
     assert array.chunks == ((2, 2, 1), (5,), (7,))
     expected = np.stack([dicoxide.decode(path) for path in paths])
@@ -119,7 +119,7 @@ def test_dask_functions_check_arguments_when_called(tmp_path: Path) -> None:
 
 
 def test_from_series_graph_pickles(tmp_path: Path) -> None:
-    write_all(stack(6), tmp_path)
+    write_all(slices(6), tmp_path)
     (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=2)
     again = pickle.loads(pickle.dumps(lazy))
     np.testing.assert_array_equal(again.array.compute(scheduler="sync"), lazy.array.compute(scheduler="sync"))
@@ -138,7 +138,7 @@ def slowly(block: Any) -> Any:
 @pytest.mark.slow
 def test_from_series_on_a_cluster_survives_a_killed_worker(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
-    for index, dataset in enumerate(stack(60)):
+    for index, dataset in enumerate(slices(60)):
         write(dataset, tmp_path / str(index), compress=index % 2 == 0)
     (eager,) = dicoxide.read_series(tmp_path)
     (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=1)

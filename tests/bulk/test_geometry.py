@@ -17,7 +17,7 @@ from dicoxide.bulk import plan_series
 from dicoxide.bulk.series import _geometry as geometry
 from dicoxide.bulk.series._attribute_values import parse_seconds
 from support.real_images import PYDICOM_FILES, shared_files
-from support.synthetic_series import AXIAL, CORONAL, SAGITTAL, image, normal, stack, write_all
+from support.synthetic_series import AXIAL, CORONAL, SAGITTAL, image, normal, slices, write_all
 
 angles = st.floats(-math.pi, math.pi)
 
@@ -129,7 +129,7 @@ def assert_equals_itk(sitk: Any, volume: dicoxide.Volume, expected: Any, within:
 def test_read_series_of_synthetic_series_equals_simpleitk(tmp_path: Path, orientation: Any) -> None:
     sitk = pytest.importorskip("SimpleITK")
     rounded = [round(value, 12) for value in orientation]
-    datasets = stack(7, rounded, spacing=1.75, RescaleSlope=2, RescaleIntercept=-1024)
+    datasets = slices(7, rounded, spacing=1.75, RescaleSlope=2, RescaleIntercept=-1024)
     write_all(datasets, tmp_path, lambda index: f"{(index * 5) % 7}.dcm")
     (volume,) = dicoxide.read_series(tmp_path, rescale=True)
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(tmp_path), "1.2.3.4")
@@ -139,7 +139,7 @@ def test_read_series_of_synthetic_series_equals_simpleitk(tmp_path: Path, orient
 
 def test_read_series_with_a_gap_has_the_spacing_of_simpleitk(tmp_path: Path) -> None:
     sitk = pytest.importorskip("SimpleITK")
-    write_all([dataset for index, dataset in enumerate(stack(9)) if index not in (3, 4)], tmp_path)
+    write_all([dataset for index, dataset in enumerate(slices(9)) if index not in (3, 4)], tmp_path)
     (volume,) = dicoxide.read_series(tmp_path)
     expected = itk_volume(sitk, [path for path, _ in volume.sources])
     assert_equals_itk(sitk, volume, expected, 1e-9)

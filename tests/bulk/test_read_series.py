@@ -18,13 +18,13 @@ from support.synthetic_series import (
     AXIAL,
     CORONAL,
     SAGITTAL,
-    along,
+    finding_kinds,
     image,
-    kinds,
     normal,
-    numbers,
-    only,
-    stack,
+    only_volume,
+    position_along_normal,
+    slice_indices,
+    slices,
     write,
     write_all,
 )
@@ -35,29 +35,29 @@ OBLIQUE = tuple(np.linalg.qr(np.array([[0.9, 0.3, 0.1], [-0.2, 0.8, -0.5]]).T)[0
 @pytest.mark.parametrize("orientation", [AXIAL, SAGITTAL, CORONAL, OBLIQUE], ids=["ax", "sag", "cor", "oblique"])
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
 def test_read_series_orders_slices_by_position(tmp_path: Path, orientation: Any, order: str) -> None:
-    datasets = stack(6, orientation)
+    datasets = slices(6, orientation)
     if order == "descending":
         datasets.reverse()
     elif order == "shuffled":
         random.Random(7).shuffle(datasets)
     write_all(datasets, tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
-    assert numbers(volume) == [0, 1, 2, 3, 4, 5]
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert slice_indices(volume) == [0, 1, 2, 3, 4, 5]
     assert volume.shape == volume.array.shape == (6, 5, 7)
     assert volume.dtype == np.int16
-    assert kinds(volume) == []
+    assert finding_kinds(volume) == []
     np.testing.assert_allclose(volume.spacing, (0.75, 0.5, 2.5), rtol=1e-8)
-    assert volume.origin == tuple(along(orientation, 0))
+    assert volume.origin == tuple(position_along_normal(orientation, 0))
     np.testing.assert_allclose(volume.direction[:, 2], normal(orientation), atol=1e-8)
     np.testing.assert_allclose(volume.direction[:, 0], orientation[:3], atol=1e-8)
-    np.testing.assert_allclose(volume.affine @ (0, 0, 5, 1), (*along(orientation, 12.5), 1), atol=1e-6)
-    np.testing.assert_allclose(volume.positions[3], along(orientation, 7.5), atol=1e-9)
+    np.testing.assert_allclose(volume.affine @ (0, 0, 5, 1), (*position_along_normal(orientation, 12.5), 1), atol=1e-6)
+    np.testing.assert_allclose(volume.positions[3], position_along_normal(orientation, 7.5), atol=1e-9)
 
 
 def test_read_series_slices_equal_decode_of_their_sources(tmp_path: Path) -> None:
-    for index, dataset in enumerate(stack(9)):
+    for index, dataset in enumerate(slices(9)):
         write(dataset, tmp_path / f"{(index * 7) % 9}", compress=index % 2 == 0)
-    volume = only(dicoxide.read_series(tmp_path, threads=3))
+    volume = only_volume(dicoxide.read_series(tmp_path, threads=3))
     for plane, (path, frame), uid in zip(volume.array, volume.sources, volume.sop_instance_uids, strict=True):
         np.testing.assert_array_equal(plane, dicoxide.decode(path))
         assert frame == 0
@@ -65,8 +65,8 @@ def test_read_series_slices_equal_decode_of_their_sources(tmp_path: Path) -> Non
 
 
 def test_volume_attributes_describe_the_series(tmp_path: Path) -> None:
-    write_all(stack(2, RescaleSlope="2", RescaleIntercept="-1000"), tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
+    write_all(slices(2, RescaleSlope="2", RescaleIntercept="-1000"), tmp_path)
+    volume = only_volume(dicoxide.read_series(tmp_path))
     assert (volume.modality, volume.description, volume.series_instance_uid) == ("CT", "made", "1.2.3.4")
     assert volume.attributes["SliceThickness"] == 2.0
     assert volume.attributes["SOPInstanceUID"] == volume.sop_instance_uids[0]
@@ -81,7 +81,7 @@ def test_volume_attributes_describe_the_series(tmp_path: Path) -> None:
 
 
 def test_read_series_of_folders_and_files_reports_skipped_files(tmp_path: Path) -> None:
-    paths = write_all(stack(4), tmp_path / "a", lambda index: ["x", "y.bin", "deep/er/z.dcm", "deep/w"][index])
+    paths = write_all(slices(4), tmp_path / "a", lambda index: ["x", "y.bin", "deep/er/z.dcm", "deep/w"][index])
     (tmp_path / "a" / "notes.txt").write_text("not an image")
     (tmp_path / "a" / "empty").touch()
     (tmp_path / "a" / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
@@ -89,30 +89,30 @@ def test_read_series_of_folders_and_files_reports_skipped_files(tmp_path: Path) 
     del report.PixelData
     write(report, tmp_path / "a" / "report.dcm")
     volumes = dicoxide.read_series(tmp_path)
-    assert numbers(only(volumes)) == [0, 1, 2, 3]
+    assert slice_indices(only_volume(volumes)) == [0, 1, 2, 3]
     assert {reason: len(result) for reason, result in volumes.skipped.items()} == {
         "not DICOM": 2,
         "DICOMDIR": 1,
         "no image": 1,
     }
     assert volumes.errors == []
-    assert numbers(only(dicoxide.read_series(paths[:2]))) == [0, 1]
-    assert numbers(only(dicoxide.read_series([tmp_path / "a" / "deep", str(paths[1])]))) == [1, 2, 3]
-    assert numbers(only(dicoxide.read_series(str(paths[2])))) == [2]
-    twice = only(dicoxide.read_series([paths[0], tmp_path, paths[0]]))
-    assert (numbers(twice), kinds(twice)) == ([0, 1, 2, 3], [])
+    assert slice_indices(only_volume(dicoxide.read_series(paths[:2]))) == [0, 1]
+    assert slice_indices(only_volume(dicoxide.read_series([tmp_path / "a" / "deep", str(paths[1])]))) == [1, 2, 3]
+    assert slice_indices(only_volume(dicoxide.read_series(str(paths[2])))) == [2]
+    twice = only_volume(dicoxide.read_series([paths[0], tmp_path, paths[0]]))
+    assert (slice_indices(twice), finding_kinds(twice)) == ([0, 1, 2, 3], [])
     assert dicoxide.read_series(tmp_path / "a" / "notes.txt") == []
 
 
 def test_read_series_reads_files_without_preamble(tmp_path: Path) -> None:
-    for index, dataset in enumerate(stack(3)):
+    for index, dataset in enumerate(slices(3)):
         path = write(dataset, tmp_path / str(index))
         path.write_bytes(path.read_bytes()[132:])
-    assert numbers(only(dicoxide.read_series(tmp_path))) == [0, 1, 2]
+    assert slice_indices(only_volume(dicoxide.read_series(tmp_path))) == [0, 1, 2]
 
 
 def test_read_series_of_cyclic_links_and_pipes_ends(tmp_path: Path) -> None:
-    write_all(stack(3), tmp_path / "a")
+    write_all(slices(3), tmp_path / "a")
     (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "a" / "self").symlink_to(tmp_path / "a" / "self")
     (tmp_path / "b").symlink_to(tmp_path / "a", target_is_directory=True)
@@ -120,75 +120,75 @@ def test_read_series_of_cyclic_links_and_pipes_ends(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "a" / "pipe")
-    volume = only(dicoxide.read_series(tmp_path))
-    assert numbers(volume) == [0, 1, 2]
-    assert kinds(volume) == []
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert slice_indices(volume) == [0, 1, 2]
+    assert finding_kinds(volume) == []
 
 
 def test_read_series_separates_and_orders_series(tmp_path: Path) -> None:
     for number, uid in ((7, "1.2.1"), (3, "1.2.9"), (None, "1.2.0")):
-        write_all(stack(2, SeriesInstanceUID=uid, SeriesNumber=number), tmp_path / uid)
-    write_all(stack(3, SeriesInstanceUID=None), tmp_path / "one")
-    write_all(stack(2, SeriesInstanceUID=None), tmp_path / "two")
+        write_all(slices(2, SeriesInstanceUID=uid, SeriesNumber=number), tmp_path / uid)
+    write_all(slices(3, SeriesInstanceUID=None), tmp_path / "one")
+    write_all(slices(2, SeriesInstanceUID=None), tmp_path / "two")
     volumes = dicoxide.read_series(tmp_path)
     result = [(volume.series_instance_uid, volume.shape[0]) for volume in volumes]
     assert result == [("", 3), ("", 2), ("1.2.9", 2), ("1.2.1", 2), ("1.2.0", 2)]
 
 
 def test_read_series_with_gaps_reports_missing_positions(tmp_path: Path) -> None:
-    datasets = stack(12)
+    datasets = slices(12)
     write_all([dataset for index, dataset in enumerate(datasets) if index not in (4, 5, 9)], tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
+    volume = only_volume(dicoxide.read_series(tmp_path))
     (gap,) = volume.findings
     assert gap.kind == "gap"
     assert gap.slices == (3, 6)
-    np.testing.assert_allclose(gap.positions, [along(AXIAL, 2.5 * index) for index in (4, 5, 9)])
+    np.testing.assert_allclose(gap.positions, [position_along_normal(AXIAL, 2.5 * index) for index in (4, 5, 9)])
     assert "3 slices missing at a slice spacing of 2.5 mm" in gap.message
     assert "expected positions in mm: (-10.5, 20.25, 13), (-10.5, 20.25, 15.5)" in gap.message
 
 
 def test_read_series_with_uneven_spacing_reports_it(tmp_path: Path) -> None:
     write_all([image(i, ImagePositionPatient=[0, 0, z]) for i, z in enumerate((0, 1, 2, 3.4, 4.4))], tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
-    assert kinds(volume) == ["uneven_spacing"]
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert finding_kinds(volume) == ["uneven_spacing"]
     assert volume.findings[0].slices == (2,)
     np.testing.assert_allclose(volume.spacing[2], 4.4 / 4)
 
 
 def test_read_series_with_duplicate_instance_uses_one(tmp_path: Path) -> None:
-    datasets = stack(4)
+    datasets = slices(4)
     write_all(datasets, tmp_path)
     write(datasets[2], tmp_path / "z" / "copy")
-    volume = only(dicoxide.read_series(tmp_path))
-    assert numbers(volume) == [0, 1, 2, 3]
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert slice_indices(volume) == [0, 1, 2, 3]
     (finding,) = volume.findings
     assert (finding.kind, finding.slices) == ("duplicate", (2,))
     assert "copy" in finding.message
 
 
 def test_read_series_with_duplicate_position_uses_one(tmp_path: Path) -> None:
-    datasets = [*stack(6), image(9, ImagePositionPatient=along(AXIAL, 5.0), AcquisitionTime="101010")]
+    datasets = [*slices(6), image(9, ImagePositionPatient=position_along_normal(AXIAL, 5.0), AcquisitionTime="101010")]
     write_all(datasets, tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
-    assert numbers(volume) == [0, 1, 2, 3, 4, 5]
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert slice_indices(volume) == [0, 1, 2, 3, 4, 5]
     (finding,) = volume.findings
     assert (finding.kind, finding.slices) == ("duplicate_position", (2,))
     assert "006.dcm" in finding.message
 
 
 def test_read_series_of_two_copies_uses_one(tmp_path: Path) -> None:
-    write_all(stack(4), tmp_path / "a")
-    write_all(stack(4), tmp_path / "b")
-    volume = only(dicoxide.read_series(tmp_path))
-    assert numbers(volume) == [0, 1, 2, 3]
-    assert kinds(volume) == ["duplicate_position"]
+    write_all(slices(4), tmp_path / "a")
+    write_all(slices(4), tmp_path / "b")
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert slice_indices(volume) == [0, 1, 2, 3]
+    assert finding_kinds(volume) == ["duplicate_position"]
 
 
 def test_read_series_with_repeated_uid_keeps_all_slices(tmp_path: Path) -> None:
-    write_all(stack(4, SOPInstanceUID="1.2.3.9"), tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
-    assert numbers(volume) == [0, 1, 2, 3]
-    assert kinds(volume) == ["repeated_uid"]
+    write_all(slices(4, SOPInstanceUID="1.2.3.9"), tmp_path)
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert slice_indices(volume) == [0, 1, 2, 3]
+    assert finding_kinds(volume) == ["repeated_uid"]
 
 
 @pytest.mark.parametrize(
@@ -206,107 +206,109 @@ def test_read_series_with_repeated_uid_keeps_all_slices(tmp_path: Path) -> None:
     ],
 )
 def test_read_series_with_different_images_separates_volumes(tmp_path: Path, other: dict[str, Any], kind: str) -> None:
-    attributes = {"ImagePositionPatient": along(AXIAL, 30)} | other
-    write_all([*stack(4), image(9, **attributes)], tmp_path)
+    attributes = {"ImagePositionPatient": position_along_normal(AXIAL, 30)} | other
+    write_all([*slices(4), image(9, **attributes)], tmp_path)
     volumes = dicoxide.read_series(tmp_path)
-    assert [numbers(volume) for volume in volumes] == [[0, 1, 2, 3], [9]]
-    assert all(kind in kinds(volume) for volume in volumes)
+    assert [slice_indices(volume) for volume in volumes] == [[0, 1, 2, 3], [9]]
+    assert all(kind in finding_kinds(volume) for volume in volumes)
 
 
 def test_read_series_with_rounded_orientations_gives_one_volume(tmp_path: Path) -> None:
-    datasets = stack(4)
+    datasets = slices(4)
     datasets[2].ImageOrientationPatient = [0.999999, 0.0001, 0, -0.0001, 0.999999, 0]
     write_all(datasets, tmp_path)
-    assert numbers(only(dicoxide.read_series(tmp_path))) == [0, 1, 2, 3]
+    assert slice_indices(only_volume(dicoxide.read_series(tmp_path))) == [0, 1, 2, 3]
 
 
 def test_read_series_of_tilted_gantry_shears_the_affine(tmp_path: Path) -> None:
     positions = [[0.0, 0.4 * index, 2.0 * index] for index in range(5)]
     write_all([image(i, ImagePositionPatient=position) for i, position in enumerate(positions)], tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
-    assert kinds(volume) == ["shear"]
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert finding_kinds(volume) == ["shear"]
     for index, position in enumerate(positions):
         np.testing.assert_allclose(volume.affine @ (0, 0, index, 1), (*position, 1), atol=1e-9)
     np.testing.assert_allclose(volume.direction[:, 2], np.array([0, 0.4, 2]) / np.hypot(0.4, 2))
 
 
 def test_read_series_with_slice_off_axis_reports_it(tmp_path: Path) -> None:
-    datasets = stack(5)
+    datasets = slices(5)
     datasets[3].ImagePositionPatient[0] += 4
     write_all(datasets, tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
+    volume = only_volume(dicoxide.read_series(tmp_path))
     assert [(finding.kind, finding.slices) for finding in volume.findings] == [("off_axis", (3,))]
 
 
 def test_read_series_of_parallel_stacks_separates_volumes(tmp_path: Path) -> None:
-    beside = [image(10 + i, ImagePositionPatient=along(AXIAL, 2.5 * i, start=(90, 0, 3))) for i in range(3)]
-    write_all([*stack(3), *beside], tmp_path)
+    beside = [
+        image(10 + i, ImagePositionPatient=position_along_normal(AXIAL, 2.5 * i, start=(90, 0, 3))) for i in range(3)
+    ]
+    write_all([*slices(3), *beside], tmp_path)
     volumes = dicoxide.read_series(tmp_path)
-    assert sorted(numbers(volume) for volume in volumes) == [[0, 1, 2], [10, 11, 12]]
-    assert all(kinds(volume) == ["mixed_columns"] for volume in volumes)
+    assert sorted(slice_indices(volume) for volume in volumes) == [[0, 1, 2], [10, 11, 12]]
+    assert all(finding_kinds(volume) == ["mixed_columns"] for volume in volumes)
 
 
 def test_read_series_rescales_each_slice_by_its_own_attributes(tmp_path: Path) -> None:
     datasets = [image(i, ImagePositionPatient=[0, 0, i], RescaleSlope=i + 0.5, RescaleIntercept=-i) for i in range(4)]
     write_all(datasets, tmp_path)
-    stored, values = (only(dicoxide.read_series(tmp_path, rescale=rescale)) for rescale in (False, True))
-    assert kinds(stored) == kinds(values) == ["mixed_rescale"]
+    stored, values = (only_volume(dicoxide.read_series(tmp_path, rescale=rescale)) for rescale in (False, True))
+    assert finding_kinds(stored) == finding_kinds(values) == ["mixed_rescale"]
     assert stored.plan.rescale is None
     assert (stored.is_rescaled, values.is_rescaled) == (False, True)
     assert values.dtype == np.float32
     slopes = np.arange(4).reshape(-1, 1, 1)
     np.testing.assert_array_equal(values.array, stored.array * (slopes + 0.5) - slopes)
-    assert only(dicoxide.read_series(tmp_path, rescale=True, dtype="f8")).dtype == np.float64
-    assert only(dicoxide.read_series(tmp_path, dtype="i4")).dtype == np.int32
+    assert only_volume(dicoxide.read_series(tmp_path, rescale=True, dtype="f8")).dtype == np.float64
+    assert only_volume(dicoxide.read_series(tmp_path, dtype="i4")).dtype == np.int32
 
 
 def test_read_series_of_signed_and_unsigned_slices_widens_the_dtype(tmp_path: Path) -> None:
-    datasets = stack(4)
+    datasets = slices(4)
     for dataset in datasets[2:]:
         dataset.PixelRepresentation = 0
     write_all(datasets, tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
+    volume = only_volume(dicoxide.read_series(tmp_path))
     assert volume.dtype == np.int32
-    assert numbers(volume) == [0, 1, 2, 3]
-    assert kinds(volume) == ["mixed_dtypes"]
+    assert slice_indices(volume) == [0, 1, 2, 3]
+    assert finding_kinds(volume) == ["mixed_dtypes"]
 
 
 def test_read_series_does_not_rescale_colour(tmp_path: Path) -> None:
     colour = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0}
     bits = {"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "PixelRepresentation": 0}
-    write_all(stack(2, SeriesInstanceUID="1.2.7", **colour, **bits), tmp_path / "colour")
-    write_all(stack(2), tmp_path / "grey")
+    write_all(slices(2, SeriesInstanceUID="1.2.7", **colour, **bits), tmp_path / "colour")
+    write_all(slices(2), tmp_path / "grey")
     (wider,) = dicoxide.read_series(tmp_path / "colour", dtype="u2")
-    assert (wider.dtype, kinds(wider)) == (np.uint16, [])
+    assert (wider.dtype, finding_kinds(wider)) == (np.uint16, [])
     volumes = dicoxide.read_series(tmp_path, rescale=True)
     assert [(volume.shape, volume.dtype, volume.is_rescaled) for volume in volumes] == [
         ((2, 5, 7), np.float32, True),
         ((2, 5, 7, 3), np.uint8, False),
     ]
-    assert kinds(volumes[1]) == ["not_rescaled"]
+    assert finding_kinds(volumes[1]) == ["not_rescaled"]
 
 
 def test_read_series_without_geometry_orders_by_instance_number(tmp_path: Path) -> None:
     datasets = [image(i, ImagePositionPatient=None, ImageOrientationPatient=None) for i in (3, 1, 2, 0)]
     write_all(datasets, tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
-    assert numbers(volume) == [0, 1, 2, 3]
-    assert kinds(volume) == ["no_geometry"]
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert slice_indices(volume) == [0, 1, 2, 3]
+    assert finding_kinds(volume) == ["no_geometry"]
     assert volume.affine is volume.spacing is volume.origin is volume.direction is volume.positions is None
 
 
 def test_read_series_of_one_slice_uses_slice_thickness(tmp_path: Path) -> None:
     write(image(), tmp_path / "a")
-    volume = only(dicoxide.read_series(tmp_path))
-    assert (volume.spacing, kinds(volume)) == ((0.75, 0.5, 2.0), ["single_slice"])
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert (volume.spacing, finding_kinds(volume)) == ((0.75, 0.5, 2.0), ["single_slice"])
 
 
 def test_read_series_without_pixel_spacing_has_no_affine(tmp_path: Path) -> None:
-    datasets = stack(3, PixelSpacing=None)
+    datasets = slices(3, PixelSpacing=None)
     write_all(datasets[::-1], tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
-    assert numbers(volume) == [0, 1, 2]
-    assert (volume.affine, kinds(volume)) == (None, ["no_pixel_spacing"])
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert slice_indices(volume) == [0, 1, 2]
+    assert (volume.affine, finding_kinds(volume)) == (None, ["no_pixel_spacing"])
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -10,11 +10,11 @@ import pytest
 
 import dicoxide
 from support.synthetic_series import (
+    finding_kinds,
     image,
-    kinds,
-    numbers,
-    only,
-    repeated,
+    only_volume,
+    repeated_slices,
+    slice_indices,
     write_all,
 )
 
@@ -44,15 +44,15 @@ AXES: list[tuple[str, str, list[dict[str, Any]], list[float]]] = [
 def test_read_series_with_repeated_positions_has_a_fourth_axis(
     tmp_path: Path, axis: str, unit: str, tags: list[dict[str, Any]], values: list[float]
 ) -> None:
-    datasets = repeated(3, tags)
+    datasets = repeated_slices(3, tags)
     random.Random(1).shuffle(datasets)
     write_all(datasets, tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
+    volume = only_volume(dicoxide.read_series(tmp_path))
     assert (volume.axis, volume.axis_unit, list(volume.axis_values)) == (axis, unit, values)
-    assert numbers(volume) == [[10 * which, 10 * which + 1, 10 * which + 2] for which in range(len(tags))]
+    assert slice_indices(volume) == [[10 * which, 10 * which + 1, 10 * which + 2] for which in range(len(tags))]
     assert volume.shape == (len(tags), 3, 5, 7)
     assert volume.spacing == (0.75, 0.5, 2.5)
-    assert kinds(volume) == []
+    assert finding_kinds(volume) == []
 
 
 def test_read_series_of_diffusion_keeps_directions_with_equal_b_value(tmp_path: Path) -> None:
@@ -62,27 +62,27 @@ def test_read_series_of_diffusion_keeps_directions_with_equal_b_value(tmp_path: 
         {"DiffusionBValue": 700.0, "DiffusionGradientOrientation": [0.0, 0.0, 1.0]},
         {"DiffusionBValue": 0.0},
     ]
-    write_all(repeated(2, tags), tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
+    write_all(repeated_slices(2, tags), tmp_path)
+    volume = only_volume(dicoxide.read_series(tmp_path))
     assert volume.axis_values == (0, 0, 700, 700)
-    assert numbers(volume) == [[10, 11], [30, 31], [20, 21], [0, 1]]
+    assert slice_indices(volume) == [[10, 11], [30, 31], [20, 21], [0, 1]]
 
 
 def test_read_series_of_copied_diffusion_uses_one_copy(tmp_path: Path) -> None:
     for copy in "ab":
-        write_all(repeated(2, [{"DiffusionBValue": 0.0}, {"DiffusionBValue": 700.0}]), tmp_path / copy)
-    volume = only(dicoxide.read_series(tmp_path))
-    assert numbers(volume) == [[0, 1], [10, 11]]
+        write_all(repeated_slices(2, [{"DiffusionBValue": 0.0}, {"DiffusionBValue": 700.0}]), tmp_path / copy)
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert slice_indices(volume) == [[0, 1], [10, 11]]
     (finding,) = volume.findings
     assert (finding.kind, finding.slices) == ("duplicate_position", (0, 1))
 
 
 def test_read_series_of_magnitude_and_phase_separates_volumes(tmp_path: Path) -> None:
     tags = [{"ImageType": ["ORIGINAL", "PRIMARY", kind], "EchoTime": echo} for kind in "MP" for echo in (3, 5)]
-    write_all(repeated(2, tags), tmp_path)
+    write_all(repeated_slices(2, tags), tmp_path)
     volumes = dicoxide.read_series(tmp_path)
     assert [volume.part for volume in volumes] == [(("ImageType", f"ORIGINAL\\PRIMARY\\{kind}"),) for kind in "MP"]
-    assert [numbers(volume) for volume in volumes] == [[[0, 1], [10, 11]], [[20, 21], [30, 31]]]
+    assert [slice_indices(volume) for volume in volumes] == [[[0, 1], [10, 11]], [[20, 21], [30, 31]]]
     assert all(volume.axis == "EchoTime" for volume in volumes)
 
 
@@ -90,12 +90,12 @@ def test_read_series_with_mixed_image_types_keeps_one_volume(tmp_path: Path) -> 
     write_all(
         [image(i, ImagePositionPatient=[0, 0, i], ImageType=["ORIGINAL", str(i % 2)]) for i in range(4)], tmp_path
     )
-    assert numbers(only(dicoxide.read_series(tmp_path))) == [0, 1, 2, 3]
+    assert slice_indices(only_volume(dicoxide.read_series(tmp_path))) == [0, 1, 2, 3]
 
 
 def test_read_series_of_echoes_with_time_axis_separates_echoes(tmp_path: Path) -> None:
     tags = [{"TemporalPositionIdentifier": time, "EchoTime": echo} for echo in (3, 5) for time in (1, 2)]
-    write_all(repeated(2, tags), tmp_path)
+    write_all(repeated_slices(2, tags), tmp_path)
     volumes = dicoxide.read_series(tmp_path)
     assert [(volume.part, volume.axis) for volume in volumes] == [
         ((("EchoTime", 3.0),), "TemporalPositionIdentifier"),
@@ -104,18 +104,18 @@ def test_read_series_of_echoes_with_time_axis_separates_echoes(tmp_path: Path) -
 
 
 def test_read_series_of_unlabelled_repetitions_reports_the_axis(tmp_path: Path) -> None:
-    write_all(repeated(2, [{}, {}]), tmp_path)
-    volume = only(dicoxide.read_series(tmp_path))
-    assert (volume.axis, kinds(volume)) == ("InstanceNumber", ["unnamed_axis"])
-    assert numbers(volume) == [[0, 1], [10, 11]]
+    write_all(repeated_slices(2, [{}, {}]), tmp_path)
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert (volume.axis, finding_kinds(volume)) == ("InstanceNumber", ["unnamed_axis"])
+    assert slice_indices(volume) == [[0, 1], [10, 11]]
 
 
 @pytest.mark.parametrize(("axis", "first"), [("TemporalPositionIdentifier", 1), ("AcquisitionTime", 101010)])
 def test_read_series_with_incomplete_axis_separates_values(tmp_path: Path, axis: str, first: int) -> None:
-    datasets = repeated(4, [{axis: str(first + which)} for which in range(3)])
+    datasets = repeated_slices(4, [{axis: str(first + which)} for which in range(3)])
     del datasets[5]
     write_all(datasets, tmp_path)
     volumes = dicoxide.read_series(tmp_path)
-    assert [numbers(volume) for volume in volumes] == [[0, 1, 2, 3], [20, 21, 22, 23], [10, 12, 13]]
-    assert [kinds(volume) for volume in volumes] == [["incomplete_axis"]] * 2 + [["gap", "incomplete_axis"]]
+    assert [slice_indices(volume) for volume in volumes] == [[0, 1, 2, 3], [20, 21, 22, 23], [10, 12, 13]]
+    assert [finding_kinds(volume) for volume in volumes] == [["incomplete_axis"]] * 2 + [["gap", "incomplete_axis"]]
     assert all(volume.part[0][0] == axis for volume in volumes)

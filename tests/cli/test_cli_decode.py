@@ -15,7 +15,15 @@ from pydicom.data import get_testdata_file
 
 import dicoxide
 from dicoxide._sources import looks_like_dicom
-from support.command_line import cut_frame, decode_to_npy, dicoxide_command, edited, lines, stacked, write_series
+from support.command_line import (
+    change_attributes,
+    decode_by_pydicom,
+    decode_to_npy,
+    dicoxide_command,
+    read_json_lines,
+    truncate_frame,
+    write_series,
+)
 from support.real_images import PYDICOM_FILES, ROOT
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
@@ -37,7 +45,7 @@ def test_decode_of_folder_writes_one_array_per_series(tmp_path: Path) -> None:
     for name, paths in (("1.2.3.4", first), ("1.2.3.5", second)):
         array = np.load(tmp_path / "out" / f"{name}.npy")
         assert array.dtype == np.uint16
-        np.testing.assert_array_equal(array, stacked(paths))
+        np.testing.assert_array_equal(array, decode_by_pydicom(paths))
         sidecar = json.loads((tmp_path / "out" / f"{name}.json").read_text())
         assert sidecar["sources"] == [str(path) for path in paths]
         assert sidecar["sop_instance_uids"] == [f"{name}.{index + 1}" for index in range(len(paths))]
@@ -54,7 +62,7 @@ def test_decode_expands_glob_patterns(tmp_path: Path, pattern: str) -> None:
     paths = write_series(tmp_path / "in", 3)
     done = dicoxide_command("decode", pattern, "-o", "out", "--format", "npy", cwd=tmp_path)
     assert done.code == 0, done.err
-    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), decode_by_pydicom(paths))
 
 
 def test_decode_of_missing_path_or_pattern_fails(tmp_path: Path) -> None:
@@ -63,7 +71,7 @@ def test_decode_of_missing_path_or_pattern_fails(tmp_path: Path) -> None:
         "decode", tmp_path / "in", tmp_path / "gone", tmp_path / "*.nothing", "-o", tmp_path / "out", "--format", "npy"
     )
     assert done.code == 1
-    assert {(Path(line["path"]).name, line["kind"]) for line in lines(tmp_path / "out" / "errors.jsonl")} == {
+    assert {(Path(line["path"]).name, line["kind"]) for line in read_json_lines(tmp_path / "out" / "errors.jsonl")} == {
         ("gone", "Unreadable"),
         ("*.nothing", "Unreadable"),
     }
@@ -73,7 +81,7 @@ def test_decode_of_missing_path_or_pattern_fails(tmp_path: Path) -> None:
 def test_decode_with_corrupt_files_reports_them_and_writes_the_rest(tmp_path: Path) -> None:
     good = write_series(tmp_path / "in", 4)
     broken = write_series(tmp_path / "in" / "broken", 3, series="1.2.3.9", is_jpeg=True)
-    cut_frame(broken[1])
+    truncate_frame(broken[1])
     (tmp_path / "in" / "empty.dcm").touch()
     (tmp_path / "in" / "garbage.dcm").write_bytes(bytes(range(256)) * 8)
     (other,) = write_series(tmp_path / "other", 1, series="1.2.3.8")
@@ -81,7 +89,7 @@ def test_decode_with_corrupt_files_reports_them_and_writes_the_rest(tmp_path: Pa
     shutil.copy(get_testdata_file("rtstruct.dcm"), tmp_path / "in")
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--json")
     assert done.code == 1
-    failures = {Path(line["path"]).name: line for line in lines(tmp_path / "out" / "errors.jsonl")}
+    failures = {Path(line["path"]).name: line for line in read_json_lines(tmp_path / "out" / "errors.jsonl")}
     assert failures == {Path(failure["path"]).name: failure for failure in done.document["failures"]}
     kinds = {name: line["kind"] for name, line in failures.items()}
     assert kinds.pop("cut.dcm") in {"Truncated", "Malformed", "Mismatch"}
@@ -99,9 +107,9 @@ def test_decode_with_corrupt_files_reports_them_and_writes_the_rest(tmp_path: Pa
     assert set(truncated) >= {"offset", "frame_index", "message"}
     for name in failures:
         assert name in done.err
-    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(good))
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), decode_by_pydicom(good))
     # The failed slice is omitted without a gap, and reported.
-    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.9.npy"), stacked([broken[0], broken[2]]))
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.9.npy"), decode_by_pydicom([broken[0], broken[2]]))
     sidecar = json.loads((tmp_path / "out" / "1.2.3.9.json").read_text())
     assert [missing["path"] for missing in sidecar["missing"]] == [str(broken[1])]
     assert sidecar["sop_instance_uids"] == ["1.2.3.9.1", "1.2.3.9.3"]
@@ -113,13 +121,13 @@ def test_decode_with_corrupt_files_reports_them_and_writes_the_rest(tmp_path: Pa
 
 def test_decode_on_error_raise_stops_at_the_first_failure(tmp_path: Path) -> None:
     broken = write_series(tmp_path / "in", 3, is_jpeg=True)
-    cut_frame(broken[1])
+    truncate_frame(broken[1])
     write_series(tmp_path / "in", 2, series="1.2.3.3")
     write_series(tmp_path / "in", 2, series="1.2.3.5")
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--on-error", "raise", "--json")
     assert done.code == 1
     assert [series["status"] for series in done.document["series"]] == ["written", "failed", "not done"]
-    assert len(lines(tmp_path / "out" / "errors.jsonl")) == 1
+    assert len(read_json_lines(tmp_path / "out" / "errors.jsonl")) == 1
     assert not (tmp_path / "out" / "1.2.3.4.npy").exists()
     (tmp_path / "in" / "empty.dcm").touch()
     done = decode_to_npy(tmp_path / "in", tmp_path / "out", "--on-error", "raise", "--resume", "--json")
@@ -141,7 +149,7 @@ def test_decode_of_links_pipes_and_dicomdir(tmp_path: Path) -> None:
     assert [(Path(failure["path"]).name, failure["kind"]) for failure in report["failures"]] == [
         ("dangling.dcm", "Unreadable")
     ]
-    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), decode_by_pydicom(paths))
 
 
 def test_decode_of_unreadable_files_reports_them(tmp_path: Path) -> None:
@@ -203,9 +211,9 @@ def test_decode_gives_series_unique_names(tmp_path: Path) -> None:
     for name in ("x.dcm", "y.dcm"):
         shutil.copy(EMRI, tmp_path / "d" / name)
     # Another instance of the series, not a duplicate.
-    edited(tmp_path / "d" / "y.dcm", SOPInstanceUID="1.2.3.9")
+    change_attributes(tmp_path / "d" / "y.dcm", SOPInstanceUID="1.2.3.9")
     (nameless,) = write_series(tmp_path / "e", 1, seed=3)
-    edited(nameless, SeriesInstanceUID=None)
+    change_attributes(nameless, SeriesInstanceUID=None)
     report = decode_to_npy(tmp_path, tmp_path / "out", "--json").document
     names = [series["name"] for series in report["series"]]
     assert len(set(names)) == 6
@@ -218,7 +226,7 @@ def test_decode_gives_series_unique_names(tmp_path: Path) -> None:
 def test_decode_with_corrupt_frame_writes_the_others(tmp_path: Path) -> None:
     shutil.copy(EMRI, tmp_path / "in.dcm")
     expected = pydicom.dcmread(tmp_path / "in.dcm").pixel_array
-    cut_frame(tmp_path / "in.dcm", 4)
+    truncate_frame(tmp_path / "in.dcm", 4)
     done = decode_to_npy(tmp_path / "in.dcm", tmp_path / "out", "--json")
     assert done.code == 1
     assert [failure["frame_index"] for failure in done.document["failures"]] == [4]
@@ -228,7 +236,7 @@ def test_decode_with_corrupt_frame_writes_the_others(tmp_path: Path) -> None:
 
 def test_decode_with_rescale_uses_each_slice(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 3, RescaleSlope=(1, 2, 3), RescaleIntercept=(-1024, 0, 10))
-    stored = stacked(paths).astype(float)
+    stored = decode_by_pydicom(paths).astype(float)
     expected = stored * np.array([1, 2, 3])[:, None, None] + np.array([-1024, 0, 10])[:, None, None]
     assert decode_to_npy(tmp_path / "in", tmp_path / "out", "--rescale").code == 0
     output = np.load(tmp_path / "out" / "1.2.3.4.npy")
@@ -263,7 +271,7 @@ def test_decode_with_max_bytes_or_strict_fails(tmp_path: Path) -> None:
     assert done.document["series"][0]["status"] == "failed"
     assert not list((tmp_path / "out").glob("1.*"))
     (path,) = write_series(tmp_path / "odd", 1)
-    edited(path, PixelData=pydicom.dcmread(path).PixelData + b"\0" * 8)
+    change_attributes(path, PixelData=pydicom.dcmread(path).PixelData + b"\0" * 8)
     done = decode_to_npy(tmp_path / "odd", tmp_path / "tolerated", "--json")
     assert done.code == 0
     assert sum(done.document["warnings"].values()) >= 1

@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from support.command_line import cut_frame, decode_to_npy, dicoxide_command, edited, lines, stacked, write_series
+from support.command_line import (
+    change_attributes,
+    decode_by_pydicom,
+    decode_to_npy,
+    dicoxide_command,
+    read_json_lines,
+    truncate_frame,
+    write_series,
+)
 
 
 def test_decode_dry_run_writes_nothing(tmp_path: Path) -> None:
@@ -38,25 +46,25 @@ def test_resume_skips_complete_series(tmp_path: Path) -> None:
     assert (out / "1.2.3.4.npy").stat().st_mtime_ns == before
     (out / "1.2.3.5.npy").unlink()
     assert statuses() == ["resumed", "written"]
-    edited(paths[0], PatientID="changed")
+    change_attributes(paths[0], PatientID="changed")
     assert statuses() == ["written", "resumed"]
     assert statuses("--rescale") == ["written", "written"]
     # An incomplete line at the end, as after a power failure.
     with (out / "ledger.jsonl").open("a") as file:
         file.write('{"name": "1.2.3')
     assert statuses("--rescale") == ["resumed", "resumed"]
-    assert all(lines(out / "ledger.jsonl"))
+    assert all(read_json_lines(out / "ledger.jsonl"))
 
 
 def test_resume_retries_failed_series(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 3, is_jpeg=True)
     whole = paths[1].read_bytes()
-    cut_frame(paths[1])
+    truncate_frame(paths[1])
     assert decode_to_npy(tmp_path / "in", tmp_path / "out").code == 1
     assert decode_to_npy(tmp_path / "in", tmp_path / "out", "--resume").code == 1
     paths[1].write_bytes(whole)
     assert decode_to_npy(tmp_path / "in", tmp_path / "out", "--resume").code == 0
-    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked(paths))
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), decode_by_pydicom(paths))
     assert (tmp_path / "out" / "errors.jsonl").read_text() == ""
 
 
@@ -76,7 +84,7 @@ def test_resume_removes_outputs_of_series_that_fail(tmp_path: Path) -> None:
     # As if the run had been killed between writing the array and its ledger line.
     ledger_lines = (out / "ledger.jsonl").read_text().splitlines(keepends=True)
     (out / "ledger.jsonl").write_text("".join(line for line in ledger_lines if '"1.2.3.4"' not in line))
-    cut_frame(paths[0])
+    truncate_frame(paths[0])
     assert decode_to_npy(tmp_path / "in", out, "--resume").code == 1
     assert sorted(path.name for path in out.glob("1.*")) == ["1.2.3.5.json", "1.2.3.5.npy"]
     # An incomplete series is not regarded as finished when its sources are restored.
@@ -120,7 +128,7 @@ def test_decode_on_a_full_disk_fails_and_resumes(tmp_path: Path, form: str) -> N
     arguments = ("decode", tmp_path / "in", "-o", tmp_path / "out", "--format", form, "--json")
     done = dicoxide_command(*arguments, preexec_fn=limited)
     assert done.code == 1, done.err
-    (failure,) = lines(tmp_path / "out" / "errors.jsonl")
+    (failure,) = read_json_lines(tmp_path / "out" / "errors.jsonl")
     assert (failure["kind"], failure["series"]) == ("Write", "1.2.3.1")
     assert "file too large" in failure["message"]
     assert [series["status"] for series in done.document["series"]] == ["failed", "written"]

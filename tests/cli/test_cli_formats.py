@@ -14,7 +14,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
-from support.command_line import cut_frame, dicoxide_command, stacked, write_series
+from support.command_line import decode_by_pydicom, dicoxide_command, truncate_frame, write_series
 from support.real_images import ROOT
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
@@ -39,8 +39,8 @@ class TestZarr:
         group = self.zarr.open_group(tmp_path / "out", mode="r")
         assert group.metadata.zarr_format == 3
         assert sorted(group.array_keys()) == ["1.2.3.4", "1.2.3.5"]
-        np.testing.assert_array_equal(group["1.2.3.4"][:], stacked(paths))
-        np.testing.assert_array_equal(group["1.2.3.5"][:], stacked(other))
+        np.testing.assert_array_equal(group["1.2.3.4"][:], decode_by_pydicom(paths))
+        np.testing.assert_array_equal(group["1.2.3.5"][:], decode_by_pydicom(other))
         array = group["1.2.3.4"]
         assert array.dtype == np.uint16
         assert array.metadata.dimension_names == ("slice", "row", "column")
@@ -64,14 +64,14 @@ class TestZarr:
         monkeypatch.setattr(_zarr, "_MAX_UNSHARDED_CHUNKS", 10)
         paths = write_series(tmp_path / "in", 47)
         cut = write_series(tmp_path / "in", 47, series="1.2.3.5", is_jpeg=True)
-        cut_frame(cut[20])
+        truncate_frame(cut[20])
         assert cli.main(["decode", str(tmp_path / "in"), "-o", str(tmp_path / "out")]) == 1
         group = self.zarr.open_group(tmp_path / "out", mode="r")
         array = group["1.2.3.4"]
         assert (array.chunks, array.shards) == ((2, 12, 10), (12, 12, 10))
-        np.testing.assert_array_equal(array[:], stacked(paths))
+        np.testing.assert_array_equal(array[:], decode_by_pydicom(paths))
         assert sum(path.is_file() for path in (tmp_path / "out" / "1.2.3.4").rglob("*")) == 5
-        np.testing.assert_array_equal(group["1.2.3.5"][:], stacked(cut[:20] + cut[21:]))
+        np.testing.assert_array_equal(group["1.2.3.5"][:], decode_by_pydicom(cut[:20] + cut[21:]))
 
     @pytest.mark.parametrize("more", [[], ["--uncompressed"], ["--rescale"]])
     def test_zarr_chunks_smaller_than_a_block(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Any) -> None:
@@ -86,7 +86,7 @@ class TestZarr:
         assert cli.main(["decode", str(tmp_path / "in"), "-o", str(out), *more]) == 0
         array = self.zarr.open_group(out, mode="r")["1.2.3.4"]
         assert (array.chunks[0], array.shards) == (2 if "--rescale" in more else 5, None)
-        np.testing.assert_array_equal(array[:], stacked(paths) - (1024.0 if "--rescale" in more else 0))
+        np.testing.assert_array_equal(array[:], decode_by_pydicom(paths) - (1024.0 if "--rescale" in more else 0))
 
     def test_zarr_of_large_frames_splits_rows(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 2, rows=2500, columns=2001)
@@ -94,16 +94,16 @@ class TestZarr:
         array = self.zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"]
         assert array.chunks[0] == 1
         assert array.chunks[1] < 2500
-        np.testing.assert_array_equal(array[:], stacked(paths))
+        np.testing.assert_array_equal(array[:], decode_by_pydicom(paths))
 
     def test_zarr_of_failed_slices_has_no_gaps(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 5, is_jpeg=True)
-        cut_frame(paths[1])
-        cut_frame(paths[4])
+        truncate_frame(paths[1])
+        truncate_frame(paths[4])
         done = dicoxide_command("decode", tmp_path / "in", "-o", tmp_path / "out")
         assert done.code == 1
         array = self.zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"]
-        np.testing.assert_array_equal(array[:], stacked([paths[0], paths[2], paths[3]]))
+        np.testing.assert_array_equal(array[:], decode_by_pydicom([paths[0], paths[2], paths[3]]))
         assert [missing["sop_instance_uid"] for missing in array.attrs["missing"]] == ["1.2.3.4.2", "1.2.3.4.5"]
         assert array.attrs["affine_lps"] is None
         assert array.attrs["findings"] == [
@@ -116,7 +116,7 @@ class TestZarr:
         decode(tmp_path / "in", tmp_path / "out", "--uncompressed")
         array = self.zarr.open_group(tmp_path / "out", mode="r")["1.2.3.4"]
         assert array.compressors == ()
-        np.testing.assert_array_equal(array[:], stacked(paths))
+        np.testing.assert_array_equal(array[:], decode_by_pydicom(paths))
 
     def test_zarr_of_colour_has_a_sample_axis(self, tmp_path: Path) -> None:
         source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
@@ -144,8 +144,8 @@ class TestNifti:
         decode(tmp_path / "in", tmp_path / "out", "--format", "nifti", *more)
         image = self.nibabel.load(tmp_path / "out" / ("1.2.3.4.nii" if more else "1.2.3.4.nii.gz"))
         assert image.shape == (10, 12, 5)
-        np.testing.assert_array_equal(np.asarray(image.dataobj.get_unscaled()).T, stacked(paths))
-        np.testing.assert_array_equal(image.get_fdata().T, stacked(paths) - 1024.0)
+        np.testing.assert_array_equal(np.asarray(image.dataobj.get_unscaled()).T, decode_by_pydicom(paths))
+        np.testing.assert_array_equal(image.get_fdata().T, decode_by_pydicom(paths) - 1024.0)
         expected = [[-0.75, 0, 0, 10], [0, -0.5, 0, 20], [0, 0, 2.5, 0], [0, 0, 0, 1]]
         np.testing.assert_array_equal(image.affine, expected)
         assert self.nibabel.aff2axcodes(image.affine) == ("L", "P", "S")
@@ -177,7 +177,7 @@ class TestNifti:
         paths = write_series(tmp_path / "in", 3, RescaleSlope=(1, 2, 3))
         decode(tmp_path / "in", tmp_path / "out", "--format", "nifti")
         image = self.nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz")
-        np.testing.assert_array_equal(image.get_fdata().T, stacked(paths))
+        np.testing.assert_array_equal(image.get_fdata().T, decode_by_pydicom(paths))
         findings = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())["findings"]
         assert any("which NIfTI cannot store" in finding for finding in findings)
 
@@ -195,12 +195,12 @@ class TestNifti:
 
     def test_nifti_of_failed_slices_has_no_gaps(self, tmp_path: Path) -> None:
         paths = write_series(tmp_path / "in", 4, is_jpeg=True)
-        cut_frame(paths[3])
+        truncate_frame(paths[3])
         done = dicoxide_command("decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "nifti")
         assert done.code == 1
         output = tmp_path / "out" / "1.2.3.4.nii.gz"
         image = self.nibabel.load(output)
-        np.testing.assert_array_equal(np.asarray(image.dataobj.get_unscaled()).T, stacked(paths[:3]))
+        np.testing.assert_array_equal(np.asarray(image.dataobj.get_unscaled()).T, decode_by_pydicom(paths[:3]))
         assert len(gzip.decompress(output.read_bytes())) == 352 + 3 * 10 * 12 * 2
 
 
@@ -218,7 +218,7 @@ class TestPng:
         decode(tmp_path / "in", tmp_path / "out", "--format", "png")
         folder = tmp_path / "out" / "1.2.3.4"
         assert sorted(path.name for path in folder.iterdir()) == ["0000.png", "0001.png", "0002.png", "series.json"]
-        values = stacked(paths).astype(float) - 1024
+        values = decode_by_pydicom(paths).astype(float) - 1024
         for index, (center, width) in enumerate(((40, 400), (300, 1500))):
             # PS3.3 C.11.2.1.2.1, written out.
             x = values[index]
@@ -245,7 +245,7 @@ class TestPng:
     def test_png_of_monochrome1_is_inverted(self, tmp_path: Path) -> None:
         (path,) = write_series(tmp_path / "in", 1, PhotometricInterpretation="MONOCHROME1")
         decode(tmp_path / "in", tmp_path / "out", "--format", "png")
-        x = stacked([path])[0].astype(float)
+        x = decode_by_pydicom([path])[0].astype(float)
         expected = 255 - np.rint((x - x.min()) / (x.max() - x.min()) * 255)
         np.testing.assert_array_equal(self.load(tmp_path / "out" / "1.2.3.4" / "0000.png"), expected)
 

@@ -18,7 +18,7 @@ import pytest
 
 from dicoxide.bulk.runs import FrameSelection, Ledger, RunOptions, SourceScan, plan_tasks, run_tasks
 from dicoxide.bulk.series import Header
-from support.command_line import dicoxide_arguments, dicoxide_command, lines, stacked, write_series
+from support.command_line import decode_by_pydicom, dicoxide_arguments, dicoxide_command, read_json_lines, write_series
 from support.processes import TIMEOUT_SECONDS, environment, started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -34,7 +34,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, n
     for number in range(SERIES):
         name = f"1.2.3.{number}"
         paths = write_series(folder / name, 4, series=name, seed=number, rows=400, columns=400, is_jpeg=True)
-        expected[name] = stacked(paths)
+        expected[name] = decode_by_pydicom(paths)
     return folder, expected
 
 
@@ -76,7 +76,7 @@ def test_decode_killed_or_interrupted_resumes_without_loss(
     with started_run(folder, out, "--format", form, "--json", "--threads", "1") as process:
         process.send_signal(signal.SIGKILL if how == "kill" else signal.SIGINT)
         printed, errors = process.communicate(timeout=TIMEOUT_SECONDS)
-    done = len(lines(out / "ledger.jsonl")) - 1
+    done = len(read_json_lines(out / "ledger.jsonl")) - 1
     if done == SERIES:
         pytest.skip("the run was over before it was ended")
     assert done >= 2
@@ -121,7 +121,7 @@ def test_run_with_changed_files_reports_them(tmp_path: Path) -> None:
         (str(paths[2]), "Unreadable"),
     ]
     assert result.slices == 2
-    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), stacked([paths[0], paths[3]]))
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), decode_by_pydicom([paths[0], paths[3]]))
 
 
 def test_run_closed_early_removes_partial_files(tmp_path: Path) -> None:
@@ -157,15 +157,15 @@ class TestDask:
         assert done.document["frames"] == 4 * SERIES
 
     def test_decode_on_dask_reports_failures(self, tmp_path: Path) -> None:
-        from support.command_line import cut_frame
+        from support.command_line import truncate_frame
 
         paths = write_series(tmp_path / "in", 3, is_jpeg=True)
-        cut_frame(paths[0])
+        truncate_frame(paths[0])
         done = dicoxide_command(
             "decode", tmp_path / "in", "-o", tmp_path / "out", "--format", "npy", "--dask", "local", "--threads", "1"
         )
         assert done.code == 1
-        (failure,) = lines(tmp_path / "out" / "errors.jsonl")
+        (failure,) = read_json_lines(tmp_path / "out" / "errors.jsonl")
         assert (failure["kind"], failure["path"]) == ("Truncated", str(paths[0]))
 
     @pytest.mark.filterwarnings("ignore")
@@ -193,7 +193,7 @@ class TestDask:
         assert process.returncode == 0, errors
         assert {series["status"] for series in json.loads(printed)["series"]} == {"written"}
         assert whole(out, "npy", expected) == SERIES
-        assert len(lines(out / "ledger.jsonl")) == SERIES + 1
+        assert len(read_json_lines(out / "ledger.jsonl")) == SERIES + 1
         assert not (out / ".partial").exists()
 
     def test_decode_without_dask_cluster_exits_with_2(self, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from pydicom.dataset import Dataset
 
 import dicoxide
 from dicoxide import cli
-from support.command_line import lines
+from support.command_line import read_json_lines
 from support.real_images import PYDICOM_FILES
-from support.synthetic_series import along, enhanced, image, item, stack, write, write_all
+from support.synthetic_series import enhanced_object, image, item, position_along_normal, slices, write, write_all
 
 REAL = PYDICOM_FILES / "test_files" / "dicomdirtests"
 
@@ -31,7 +31,7 @@ def repeated(count: int, times: list[dict[str, Any]], **attributes: Any) -> list
     return [
         image(
             10 * position + index,
-            ImagePositionPatient=along([1, 0, 0, 0, 1, 0], 2.5 * index),
+            ImagePositionPatient=position_along_normal([1, 0, 0, 0, 1, 0], 2.5 * index),
             InstanceNumber=position * count + index,
             **(attributes | more),
         )
@@ -53,16 +53,16 @@ def enhanced_in_time() -> list[Dataset]:
         "PlaneOrientationSequence": item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
         "PixelMeasuresSequence": item(PixelSpacing=[0.5, 0.75], SliceThickness=3.0),
     }
-    return [enhanced(groups, shared)]
+    return [enhanced_object(groups, shared)]
 
 
 SERIES: dict[str, Callable[[], list[Dataset]]] = {
-    "plain": lambda: stack(5),
-    "upside down": lambda: stack(5)[::-1],
-    "a gap": lambda: stack(6)[:3] + stack(6)[4:],
-    "twice": lambda: stack(4) + stack(4)[:1],
-    "sizes": lambda: stack(3) + stack(2, Rows=4),
-    "signs": lambda: [*stack(2), image(9, PixelRepresentation=0, ImagePositionPatient=[-10.5, 20.25, 30.0])],
+    "plain": lambda: slices(5),
+    "upside down": lambda: slices(5)[::-1],
+    "a gap": lambda: slices(6)[:3] + slices(6)[4:],
+    "twice": lambda: slices(4) + slices(4)[:1],
+    "sizes": lambda: slices(3) + slices(2, Rows=4),
+    "signs": lambda: [*slices(2), image(9, PixelRepresentation=0, ImagePositionPatient=[-10.5, 20.25, 30.0])],
     "no place": lambda: [image(at, ImagePositionPatient=None) for at in (2, 0, 1)],
     "echoes": lambda: repeated(3, [{"EchoTime": 4.6}, {"EchoTime": 2.3}]),
     "times": lambda: repeated(4, [{"TemporalPositionIdentifier": at, "EchoTime": 30} for at in (3, 1, 2)]),
@@ -185,7 +185,7 @@ def test_decode_with_failed_slice_omits_its_repetition(
     broken = paths[4 * failing + 3]
     broken.write_bytes(broken.read_bytes()[:-10])
     decode(folder, tmp_path / "out", "--format", form, code=1)
-    (failure,) = lines(tmp_path / "out" / "errors.jsonl")
+    (failure,) = read_json_lines(tmp_path / "out" / "errors.jsonl")
     assert (failure["path"], failure["kind"]) == (str(broken), "Truncated")
     expected = np.delete(volume.array, failing, 0)
     if form == "npy":
@@ -216,13 +216,13 @@ def test_decode_without_complete_repetition_fails(tmp_path: Path, four: tuple[Pa
     for broken in paths[1::4]:
         broken.write_bytes(broken.read_bytes()[:-10])
     decode(folder, tmp_path / "out", "--format", "npy", code=1)
-    assert len(lines(tmp_path / "out" / "errors.jsonl")) == 3
+    assert len(read_json_lines(tmp_path / "out" / "errors.jsonl")) == 3
     assert not list((tmp_path / "out").glob("1.*"))
 
 
 def test_read_series_expands_glob_patterns(tmp_path: Path) -> None:
-    write_all(stack(3), tmp_path / "in" / "a")
-    write_all(stack(2, SeriesInstanceUID="1.2.8"), tmp_path / "in" / "b")
+    write_all(slices(3), tmp_path / "in" / "a")
+    write_all(slices(2, SeriesInstanceUID="1.2.8"), tmp_path / "in" / "b")
     assert len(dicoxide.read_series(tmp_path / "i*" / "*" / "*.dcm")) == 2
     (volume,) = dicoxide.read_series(f"{tmp_path}/in/[a]")
     assert volume.shape[0] == 3

@@ -16,9 +16,9 @@ from dicoxide.errors import (
 from support.encoders import encapsulate
 from support.numpy_frames import (
     MONO_8,
-    decode,
-    facts,
-    frames,
+    decode_frames,
+    kind_and_offset,
+    open_numpy_frames,
     rle_frame,
 )
 
@@ -30,7 +30,7 @@ class TestEncapsulated:
     FRAMES = tuple(rle_frame(b"\x80" * 600 + bytes([0xFD, byte])) for byte in (1, 2, 3))
 
     def open(self, coded: encapsulate.Encapsulated, declared: int | None = 3) -> _numpy_backend.Frames:
-        return frames(RLELossless, coded.value, number_of_frames=declared, extended_offsets=coded.extended)
+        return open_numpy_frames(RLELossless, coded.value, number_of_frames=declared, extended_offsets=coded.extended)
 
     @pytest.mark.parametrize("fragments", [1, 2, 5])
     @pytest.mark.parametrize("table", ["none", "basic", "wrong"])
@@ -38,7 +38,7 @@ class TestEncapsulated:
     def test_offset_table_of_any_kind_locates_frames(self, table: str, fragments: int, delimiter: bool) -> None:
         coded = encapsulate.encapsulate(list(self.FRAMES), table=table, fragments=fragments, delimiter=delimiter)
         opened = self.open(coded)
-        out, notes = decode(opened, "u1", 4, [2, 0, 1])
+        out, notes = decode_frames(opened, "u1", 4, [2, 0, 1])
         assert out.tolist() == [[3] * 4, [1] * 4, [2] * 4]
         assert [opened.frame_bytes(index) for index in range(3)] == [(frame, 0) for frame in self.FRAMES]
         what = "basic offset table does not match the items, ignored"
@@ -59,23 +59,23 @@ class TestEncapsulated:
 
     def test_cut_frame_does_not_affect_others(self) -> None:
         coded = encapsulate.encapsulate(list(self.FRAMES), table="basic")
-        opened = frames(RLELossless, coded.value[:-3], number_of_frames=3)
-        assert decode(opened, "u1", 4, [0, 1])[0].tolist() == [[1] * 4, [2] * 4]
+        opened = open_numpy_frames(RLELossless, coded.value[:-3], number_of_frames=3)
+        assert decode_frames(opened, "u1", 4, [0, 1])[0].tolist() == [[1] * 4, [2] * 4]
         with pytest.raises(TruncatedFrameError, match="item of 666 bytes found, 663 bytes left") as error:
-            decode(opened, "u1", 4)
+            decode_frames(opened, "u1", 4)
         assert (error.value.frame_index, error.value.offset) == (2, len(coded.value) - 3)
 
     def test_wrong_offset_is_reported_when_its_frame_is_read(self) -> None:
         value = bytearray(encapsulate.encapsulate(list(self.FRAMES), table="basic").value)
         value[12:16] = struct.pack("<L", 2)
-        opened = frames(RLELossless, bytes(value), number_of_frames=3)
+        opened = open_numpy_frames(RLELossless, bytes(value), number_of_frames=3)
         assert opened.deviations() == []
         note = (None, "basic offset table does not match the items, ignored", "PS3.5 A.4", 8)
-        assert decode(opened, "u1", 4, [1])[1] == [note]
+        assert decode_frames(opened, "u1", 4, [1])[1] == [note]
         assert opened.deviations() == []
         with pytest.raises(CorruptFrameError, match="does not match the items") as error:
-            decode(opened, "u1", 4, [1], strict=True)
-        assert (facts(error), error.value.frame_index) == (("Malformed", 8), 1)
+            decode_frames(opened, "u1", 4, [1], strict=True)
+        assert (kind_and_offset(error), error.value.frame_index) == (("Malformed", 8), 1)
 
     def test_table_with_overlapping_entries_takes_linear_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         count, item = 300, encapsulate.item(self.FRAMES[0])
@@ -85,7 +85,7 @@ class TestEncapsulated:
         reads = []
         read_item = _frame_table._read_item
         monkeypatch.setattr(_frame_table, "_read_item", lambda *args: (reads.append(1), read_item(*args))[1])
-        opened = frames(RLELossless, value, number_of_frames=count)
+        opened = open_numpy_frames(RLELossless, value, number_of_frames=count)
         assert all(opened.frame_bytes(index) == (self.FRAMES[0], 0) for index in range(2, count))
         assert len(reads) < 10 * count
 
@@ -97,16 +97,16 @@ class TestEncapsulated:
     @pytest.mark.parametrize("empty", [1, 2])
     def test_empty_fragments_are_not_frames(self, empty: int) -> None:
         value = encapsulate.item(b"") * (1 + empty) + encapsulate.item(self.FRAMES[0])
-        opened = frames(RLELossless, value, MONO_8)
+        opened = open_numpy_frames(RLELossless, value, MONO_8)
         assert len(opened) == 1
         assert opened.frame_bytes(0)[0] == self.FRAMES[0]
 
     def test_fragments_without_recognisable_starts_raise(self) -> None:
         pieces = [encapsulate.item(b"ab")] * 3
         with pytest.raises(CorruptFrameError, match="only 1 frame starts recognised"):
-            frames(RLELossless, encapsulate.item(b"") + b"".join(pieces), number_of_frames=2)
+            open_numpy_frames(RLELossless, encapsulate.item(b"") + b"".join(pieces), number_of_frames=2)
         with pytest.raises(TruncatedFrameError, match="3 fragments found, 4 frames expected"):
-            frames(RLELossless, encapsulate.item(b"") + b"".join(pieces), number_of_frames=4)
+            open_numpy_frames(RLELossless, encapsulate.item(b"") + b"".join(pieces), number_of_frames=4)
 
     @pytest.mark.parametrize(
         ("value", "kind", "offset", "text"),
@@ -127,10 +127,10 @@ class TestEncapsulated:
     )
     def test_invalid_items_raise_with_the_offset(self, value: bytes, kind: str, offset: int, text: str) -> None:
         with pytest.raises(CorruptFrameError) as error:
-            frames(RLELossless, value)
-        assert facts(error) == (kind, offset)
+            open_numpy_frames(RLELossless, value)
+        assert kind_and_offset(error) == (kind, offset)
         assert str(error.value).startswith(text)
 
     def test_zero_bytes_after_the_last_item_are_padding(self) -> None:
         value = encapsulate.encapsulate([self.FRAMES[0]]).value
-        assert len(frames(RLELossless, value + b"\0")) == 1
+        assert len(open_numpy_frames(RLELossless, value + b"\0")) == 1

@@ -25,11 +25,11 @@ from support.numpy_frames import (
     MONO_8,
     MONO_16,
     RGB_8,
-    assert_well_told,
-    decode,
-    facts,
-    frames,
-    one,
+    assert_describes_error,
+    decode_frames,
+    decode_one_frame,
+    kind_and_offset,
+    open_numpy_frames,
 )
 
 
@@ -48,11 +48,11 @@ class TestEncodedImages:
         count, samples = len(case.values), case.values[0].size
         assert len(opened) == count
         opened.check(range(count))
-        decoded, notes = decode(opened, case.values.dtype.str, samples)
+        decoded, notes = decode_frames(opened, case.values.dtype.str, samples)
         np.testing.assert_array_equal(decoded, case.values.reshape(count, -1))
         assert len(notes) == (case.options.get("table") == "wrong")
         some = [rng.randrange(count) for _ in range(rng.randint(1, 5))]
-        decoded, _ = decode(opened, case.values.dtype.str, samples, some)
+        decoded, _ = decode_frames(opened, case.values.dtype.str, samples, some)
         np.testing.assert_array_equal(decoded, case.values.reshape(count, -1)[some])
 
     @examples(60)
@@ -62,7 +62,7 @@ class TestEncodedImages:
             return
         case.options["table"] = case.options.get("table", "none").replace("wrong", "none")
         expected = pixel_array(case.dataset, raw=True)
-        decoded, _ = decode(open_case(case), case.values.dtype.str, case.values[0].size)
+        decoded, _ = decode_frames(open_case(case), case.values.dtype.str, case.values[0].size)
         np.testing.assert_array_equal(decoded.reshape(expected.shape), expected)
 
     @examples(300)
@@ -77,9 +77,9 @@ class TestEncodedImages:
         try:
             opened = open_frames(_numpy_backend, syntax, bytes(value), **arguments)
             if len(opened) <= len(case.values):
-                decode(opened, case.values.dtype.str, case.values[0].size)
+                decode_frames(opened, case.values.dtype.str, case.values[0].size)
         except CorruptFrameError as error:
-            assert_well_told(error, syntax, len(value))
+            assert_describes_error(error, syntax, len(value))
 
     @examples(60)
     @given(image_cases.images(kinds="uib"))
@@ -90,7 +90,7 @@ class TestEncodedImages:
             try:
                 opened = open_frames(_numpy_backend, syntax, value[:end], **arguments)
                 assert len(opened) == len(case.values)
-                decoded, _ = decode(opened, case.values.dtype.str, case.values[0].size)
+                decoded, _ = decode_frames(opened, case.values.dtype.str, case.values[0].size)
             except CorruptFrameError:
                 continue
             np.testing.assert_array_equal(decoded, case.values.reshape(decoded.shape))
@@ -101,46 +101,51 @@ class TestNative:
 
     def test_native_samples_follow_the_byte_order(self) -> None:
         value = bytes.fromhex("0100 0201 ff7f 0080")
-        assert one(ExplicitVRLittleEndian, value, "u2", MONO_16) == [0x0001, 0x0102, 0x7FFF, 0x8000]
-        assert one(ExplicitVRBigEndian, value, "u2", MONO_16) == [0x0100, 0x0201, 0xFF7F, 0x0080]
-        assert one(ImplicitVRLittleEndian, value, "i2", MONO_16, pixel_representation=1)[2:] == [32767, -32768]
+        assert decode_one_frame(ExplicitVRLittleEndian, value, "u2", MONO_16) == [0x0001, 0x0102, 0x7FFF, 0x8000]
+        assert decode_one_frame(ExplicitVRBigEndian, value, "u2", MONO_16) == [0x0100, 0x0201, 0xFF7F, 0x0080]
+        assert decode_one_frame(ImplicitVRLittleEndian, value, "i2", MONO_16, pixel_representation=1)[2:] == [
+            32767,
+            -32768,
+        ]
 
     @pytest.mark.parametrize(("high_bit", "unsigned", "signed"), [(3, 0b0110, 6), (5, 0b1001, -7), (7, 0b1010, -6)])
     def test_native_stored_bits_end_at_high_bit(self, high_bit: int, unsigned: int, signed: int) -> None:
         # 0b1010_0110 with Bits Stored 4: bits 3..0, 5..2 and 7..4 of it.
         value = bytes([0b1010_0110] * 4)
         attributes = MONO_8 | {"bits_stored": 4, "high_bit": high_bit}
-        assert one(ExplicitVRLittleEndian, value, "u1", attributes) == [unsigned] * 4
-        assert one(ExplicitVRLittleEndian, value, "i1", attributes, pixel_representation=1) == [signed] * 4
+        assert decode_one_frame(ExplicitVRLittleEndian, value, "u1", attributes) == [unsigned] * 4
+        assert decode_one_frame(ExplicitVRLittleEndian, value, "i1", attributes, pixel_representation=1) == [signed] * 4
 
     def test_native_planes_are_interleaved(self) -> None:
         value = bytes(range(12))
-        assert one(ExplicitVRLittleEndian, value, "u1", RGB_8) == list(range(12))
-        planar = one(ExplicitVRLittleEndian, value, "u1", RGB_8, planar_configuration=1)
+        assert decode_one_frame(ExplicitVRLittleEndian, value, "u1", RGB_8) == list(range(12))
+        planar = decode_one_frame(ExplicitVRLittleEndian, value, "u1", RGB_8, planar_configuration=1)
         assert planar == [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]
 
     def test_native_ybr_full_422_expands(self) -> None:
         attributes = RGB_8 | {"photometric_interpretation": "YBR_FULL_422 "}
-        result = one(ExplicitVRLittleEndian, bytes([10, 11, 1, 2, 12, 13, 3, 4]), "u1", attributes)
+        result = decode_one_frame(ExplicitVRLittleEndian, bytes([10, 11, 1, 2, 12, 13, 3, 4]), "u1", attributes)
         assert result == [10, 1, 2, 11, 1, 2, 12, 3, 4, 13, 3, 4]
         with pytest.raises(CorruptFrameError, match="not at half resolution") as error:
-            frames(ExplicitVRLittleEndian, bytes(12), attributes)
+            open_numpy_frames(ExplicitVRLittleEndian, bytes(12), attributes)
         assert error.value.kind == "Mismatch"
         with pytest.raises(UnsupportedError, match="odd number of pixels"):
-            one(ExplicitVRLittleEndian, bytes(2), "u1", attributes, rows=1, columns=1)
+            decode_one_frame(ExplicitVRLittleEndian, bytes(2), "u1", attributes, rows=1, columns=1)
 
     def test_native_packed_bits_continue_across_frames(self) -> None:
         attributes = MONO_8 | {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0, "rows": 1, "columns": 3}
-        opened = frames(ExplicitVRLittleEndian, bytes([0b1101_0001, 0b0000_0001]), attributes, number_of_frames=3)
-        assert decode(opened, "u1", 3)[0].tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 1]]
+        opened = open_numpy_frames(
+            ExplicitVRLittleEndian, bytes([0b1101_0001, 0b0000_0001]), attributes, number_of_frames=3
+        )
+        assert decode_frames(opened, "u1", 3)[0].tolist() == [[1, 0, 0], [0, 1, 0], [1, 1, 1]]
         assert opened.frame_bytes(2) == (bytes([0b1101_0001, 1]), 6)
         assert opened.deviations() == []
 
     def test_native_big_endian_words_are_swapped(self) -> None:
         attributes = MONO_8 | {"rows": 1, "columns": 3}
         value = bytes([2, 1, 4, 3, 6, 5])
-        opened = frames(ExplicitVRBigEndian, value, attributes, number_of_frames=2, word_swapped=True)
-        assert decode(opened, "u1", 3)[0].tolist() == [[1, 2, 3], [4, 5, 6]]
+        opened = open_numpy_frames(ExplicitVRBigEndian, value, attributes, number_of_frames=2, word_swapped=True)
+        assert decode_frames(opened, "u1", 3)[0].tolist() == [[1, 2, 3], [4, 5, 6]]
 
     @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
     @pytest.mark.parametrize(
@@ -150,7 +155,7 @@ class TestNative:
         values = np.array([0.1, -0.0, np.inf, np.nan], dtype)
         attributes = MONO_8 | {"bits_allocated": bits, "pixel_keyword": keyword}
         value = native.encode(values.reshape(1, 2, 2, 1), bits, big_endian=syntax == ExplicitVRBigEndian)
-        out, _ = decode(frames(syntax, value, attributes), dtype, 4)
+        out, _ = decode_frames(open_numpy_frames(syntax, value, attributes), dtype, 4)
         assert out.tobytes() == values.tobytes()
 
     @pytest.mark.parametrize(
@@ -166,16 +171,16 @@ class TestNative:
     def test_native_frame_count_follows_the_value_length(
         self, length: int, declared: int | None, count: int, note: str | None
     ) -> None:
-        opened = frames(ExplicitVRLittleEndian, bytes(length), number_of_frames=declared)
+        opened = open_numpy_frames(ExplicitVRLittleEndian, bytes(length), number_of_frames=declared)
         assert len(opened) == count
         assert ([what for _, what, _, _ in opened.deviations()] or [None])[0] == note
 
     def test_native_value_of_odd_or_short_length(self) -> None:
-        opened = frames(ExplicitVRLittleEndian, bytes(3), rows=1, columns=3)
+        opened = open_numpy_frames(ExplicitVRLittleEndian, bytes(3), rows=1, columns=3)
         what = "the value has odd length: its trailing pad byte is missing"
         assert opened.deviations() == [(None, what, "PS3.5 7.1.1", None)]
         with pytest.raises(TruncatedFrameError) as error:
-            frames(ExplicitVRLittleEndian, bytes(7), number_of_frames=2)
+            open_numpy_frames(ExplicitVRLittleEndian, bytes(7), number_of_frames=2)
         assert str(error.value) == "7 bytes found, 8 expected for 2 frames at byte 7 (PS3.5 8.1.1)"
         assert (error.value.frame_index, error.value.transfer_syntax) == (None, ExplicitVRLittleEndian)
 
@@ -201,9 +206,9 @@ class TestAttributes:
     )
     def test_invalid_attributes_raise_malformed(self, changed: dict[str, int], text: str) -> None:
         with pytest.raises(CorruptFrameError) as error:
-            frames(ExplicitVRLittleEndian, bytes(64), **changed)
+            open_numpy_frames(ExplicitVRLittleEndian, bytes(64), **changed)
         assert str(error.value).startswith(text)
-        assert facts(error) == ("Malformed", None)
+        assert kind_and_offset(error) == ("Malformed", None)
 
     @pytest.mark.parametrize(
         "changed",
@@ -214,7 +219,7 @@ class TestAttributes:
     )
     def test_attributes_without_dtype_raise_unsupported(self, changed: dict[str, int]) -> None:
         with pytest.raises(UnsupportedError):
-            frames(ExplicitVRLittleEndian, bytes(64), **changed)
+            open_numpy_frames(ExplicitVRLittleEndian, bytes(64), **changed)
 
     def test_frame_info_of_16_bit_floats_raises_unsupported(self) -> None:
         with pytest.raises(UnsupportedError):
@@ -230,12 +235,12 @@ class TestAttributes:
                 assert known.is_encapsulated == (uid in _numpy_backend._syntaxes.ENCAPSULATED)
             if codec is None:
                 with pytest.raises(UnsupportedError, match=f"no codec for transfer syntax {keyword} ") as error:
-                    frames(uid, b"")
+                    open_numpy_frames(uid, b"")
                 assert error.value.transfer_syntax == uid
         assert {codec for _, _, codec in table} == {"native", "rle", None}
         with pytest.raises(UnsupportedError, match=r"1\.2\.3"):
-            frames("1.2.3", b"")
-        assert len(frames("1.2.840.10008.1.2\0", bytes(4))) == 1
+            open_numpy_frames("1.2.3", b"")
+        assert len(open_numpy_frames("1.2.840.10008.1.2\0", bytes(4))) == 1
 
 
 class TestFunctions:

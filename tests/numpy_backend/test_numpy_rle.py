@@ -21,11 +21,11 @@ from support.numpy_frames import (
     MONO_8,
     MONO_16,
     RGB_8,
-    assert_well_told,
-    decode,
-    facts,
-    frames,
-    one,
+    assert_describes_error,
+    decode_frames,
+    decode_one_frame,
+    kind_and_offset,
+    open_numpy_frames,
     rle_frame,
 )
 
@@ -34,40 +34,40 @@ class TestRle:
     """PS3.5 Annex G, byte by byte."""
 
     def test_runs_decode(self) -> None:
-        assert one(RLELossless, rle_frame(bytes([3, 1, 2, 3, 4])), "u1") == [1, 2, 3, 4]
-        assert one(RLELossless, rle_frame(bytes([0xFD, 9])), "u1") == [9] * 4
-        assert one(RLELossless, rle_frame(bytes([0x80, 0, 7, 0x80, 0xFE, 9])), "u1") == [7, 9, 9, 9]
+        assert decode_one_frame(RLELossless, rle_frame(bytes([3, 1, 2, 3, 4])), "u1") == [1, 2, 3, 4]
+        assert decode_one_frame(RLELossless, rle_frame(bytes([0xFD, 9])), "u1") == [9] * 4
+        assert decode_one_frame(RLELossless, rle_frame(bytes([0x80, 0, 7, 0x80, 0xFE, 9])), "u1") == [7, 9, 9, 9]
 
     def test_longest_runs_decode(self) -> None:
         attributes = MONO_8 | {"rows": 1, "columns": 256}
         segment = bytes([127, *range(128), 0x81, 5, 0])
-        assert one(RLELossless, rle_frame(segment), "u1", attributes) == [*range(128), *[5] * 128]
+        assert decode_one_frame(RLELossless, rle_frame(segment), "u1", attributes) == [*range(128), *[5] * 128]
 
     def test_segments_have_the_most_significant_byte_first(self) -> None:
         high, low = bytes([0xFD, 0x12]), bytes([3, 1, 2, 3, 4, 0])
-        assert one(RLELossless, rle_frame(high, low), "u2", MONO_16) == [0x1201, 0x1202, 0x1203, 0x1204]
-        opened = frames(RLELossless, rle_frame(low, high), MONO_16, whole=True)
-        out, _ = decode(opened, "u2", 4, segment_byte_order="little")
+        assert decode_one_frame(RLELossless, rle_frame(high, low), "u2", MONO_16) == [0x1201, 0x1202, 0x1203, 0x1204]
+        opened = open_numpy_frames(RLELossless, rle_frame(low, high), MONO_16, whole=True)
+        out, _ = decode_frames(opened, "u2", 4, segment_byte_order="little")
         assert out.tolist() == [[0x1201, 0x1202, 0x1203, 0x1204]]
 
     def test_segments_are_ordered_by_sample(self) -> None:
         planes = [bytes([0xFD, colour]) for colour in (1, 2, 3)]
-        assert one(RLELossless, rle_frame(*planes), "u1", RGB_8) == [1, 2, 3] * 4
+        assert decode_one_frame(RLELossless, rle_frame(*planes), "u1", RGB_8) == [1, 2, 3] * 4
         planes = [bytes([0xFD, byte]) for byte in range(1, 7)]
         attributes = RGB_8 | {"bits_allocated": 16, "bits_stored": 16, "high_bit": 15}
-        assert one(RLELossless, rle_frame(*planes), "u2", attributes) == [0x0102, 0x0304, 0x0506] * 4
+        assert decode_one_frame(RLELossless, rle_frame(*planes), "u2", attributes) == [0x0102, 0x0304, 0x0506] * 4
 
     @pytest.mark.parametrize("bits", [32, 64])
     def test_wide_samples_decode(self, bits: int) -> None:
         attributes = MONO_8 | {"bits_allocated": bits, "bits_stored": bits, "high_bit": bits - 1}
         planes = [bytes([0xFD, byte]) for byte in range(1, bits // 8 + 1)]
         expected = int.from_bytes(range(1, bits // 8 + 1), "big")
-        assert one(RLELossless, rle_frame(*planes), f"u{bits // 8}", attributes) == [expected] * 4
+        assert decode_one_frame(RLELossless, rle_frame(*planes), f"u{bits // 8}", attributes) == [expected] * 4
 
     def test_packed_bits_have_one_segment(self) -> None:
         attributes = MONO_8 | {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0, "rows": 3, "columns": 3}
         frame = rle_frame(bytes([1, 0b1000_0101, 0b1, 0]))
-        assert one(RLELossless, frame, "u1", attributes) == [1, 0, 1, 0, 0, 0, 0, 1, 1]
+        assert decode_one_frame(RLELossless, frame, "u1", attributes) == [1, 0, 1, 0, 0, 0, 0, 1, 1]
 
     @examples(60)
     @given(st.sampled_from(sorted(rle.STYLES)), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2**32))
@@ -77,8 +77,8 @@ class TestRle:
         values = dataset.random_values(rng, shape, 32, "i4")
         coded = rle.encode(values, 32, style, little=little, no_ops=no_ops, pad=pad, rng=random.Random(seed))
         attributes = RGB_8 | {"rows": shape[0], "columns": shape[1], "bits_allocated": 32, "bits_stored": 32}
-        opened = frames(RLELossless, coded, attributes, high_bit=31, pixel_representation=1, whole=True)
-        out, notes = decode(opened, "i4", values.size, segment_byte_order="little" if little else "big")
+        opened = open_numpy_frames(RLELossless, coded, attributes, high_bit=31, pixel_representation=1, whole=True)
+        out, notes = decode_frames(opened, "i4", values.size, segment_byte_order="little" if little else "big")
         np.testing.assert_array_equal(out[0], values.reshape(-1))
         assert notes == []
 
@@ -100,21 +100,21 @@ class TestRle:
     )
     def test_invalid_frame_raises_with_kind_and_offset(self, frame: bytes, kind: str, offset: int, text: str) -> None:
         with pytest.raises(CorruptFrameError) as error:
-            one(RLELossless, frame, "u1")
-        assert facts(error) == (kind, offset)
+            decode_one_frame(RLELossless, frame, "u1")
+        assert kind_and_offset(error) == (kind, offset)
         assert str(error.value).startswith(text)
         assert error.value.frame_index == 0
 
     @pytest.mark.parametrize("second", [64, 63, 0, 68, 2**32 - 1])
     def test_invalid_second_offset_raises_malformed(self, second: int) -> None:
         with pytest.raises(CorruptFrameError) as error:
-            one(RLELossless, rle_frame(b"\xfd\0\xfd\0", header=[2, 64, second]), "u2", MONO_16)
-        assert facts(error) == ("Malformed", 8)
+            decode_one_frame(RLELossless, rle_frame(b"\xfd\0\xfd\0", header=[2, 64, second]), "u2", MONO_16)
+        assert kind_and_offset(error) == ("Malformed", 8)
 
     def test_first_cut_segment_is_reported(self) -> None:
         with pytest.raises(TruncatedFrameError) as error:
-            one(RLELossless, rle_frame(b"\xff\1", b"\xff\1"), "u2", MONO_16)
-        assert facts(error) == ("Truncated", 66)
+            decode_one_frame(RLELossless, rle_frame(b"\xff\1", b"\xff\1"), "u2", MONO_16)
+        assert kind_and_offset(error) == ("Truncated", 66)
 
     @pytest.mark.parametrize(
         ("frame", "what", "offset"),
@@ -129,33 +129,33 @@ class TestRle:
         ],
     )
     def test_deviation_is_reported_or_raised_with_strict(self, frame: bytes, what: str, offset: int) -> None:
-        opened = frames(RLELossless, frame, whole=True)
-        out, notes = decode(opened, "u1", 4)
+        opened = open_numpy_frames(RLELossless, frame, whole=True)
+        out, notes = decode_frames(opened, "u1", 4)
         assert out[0].tolist() in ([5, 5, 5, 5], [5, 5, 5, 6])
         assert [(index, text, where) for index, text, _, where in notes] == [(0, what, offset)]
         with pytest.raises(CorruptFrameError, match=what) as error:
-            decode(opened, "u1", 4, strict=True)
-        assert facts(error) == ("Malformed", offset)
+            decode_frames(opened, "u1", 4, strict=True)
+        assert kind_and_offset(error) == ("Malformed", offset)
 
     def test_pad_byte_is_no_deviation(self) -> None:
-        assert decode(frames(RLELossless, rle_frame(b"\3\1\2\3\4\0"), whole=True), "u1", 4)[1] == []
+        assert decode_frames(open_numpy_frames(RLELossless, rle_frame(b"\3\1\2\3\4\0"), whole=True), "u1", 4)[1] == []
 
     def test_run_past_the_plane_is_a_deviation(self) -> None:
         values = np.full((2, 2, 1), 5, np.uint8)
-        opened = frames(RLELossless, rle.encode(values, 8, oversize=3), whole=True)
-        out, notes = decode(opened, "u1", 4)
+        opened = open_numpy_frames(RLELossless, rle.encode(values, 8, oversize=3), whole=True)
+        out, notes = decode_frames(opened, "u1", 4)
         assert out.tolist() == [[5] * 4]
         assert notes == [(0, "run of segment 1 passes the end of its plane by 3", "PS3.5 Annex G.3", 64)]
 
     def test_large_image_in_few_bytes_raises_before_allocation(self) -> None:
         attributes = MONO_8 | {"rows": 65535, "columns": 65535}
-        opened = frames(RLELossless, rle_frame(b"\x81\0"), attributes, whole=True)
+        opened = open_numpy_frames(RLELossless, rle_frame(b"\x81\0"), attributes, whole=True)
         window = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (65535 * 65535,), (0,))
         with pytest.raises(ValueError, match="C-contiguous"):
             opened.decode_into(window, [0])
         with pytest.raises(TruncatedFrameError, match="at least 67106817 expected") as error:
             _numpy_backend._rle.decode(rle_frame(b"\x81\0"), opened._info, "big", _numpy_backend.Limits(0))
-        assert facts(error) == ("Truncated", 66)
+        assert kind_and_offset(error) == ("Truncated", 66)
 
     def test_every_prefix_raises_corrupt_frame(self) -> None:
         values = np.arange(40, dtype=np.uint16).reshape(5, 8, 1) * 300
@@ -163,9 +163,9 @@ class TestRle:
         attributes = MONO_16 | {"rows": 5, "columns": 8}
         for end in range(len(coded)):
             with pytest.raises(CorruptFrameError) as error:
-                one(RLELossless, coded[:end], "u2", attributes)
+                decode_one_frame(RLELossless, coded[:end], "u2", attributes)
             # If the second segment is missing, its offset is invalid.
-            assert facts(error) in (("Truncated", end), ("Malformed", 4), ("Malformed", 8))
+            assert kind_and_offset(error) in (("Truncated", end), ("Malformed", 4), ("Malformed", 8))
 
     @examples(300)
     @given(st.binary(max_size=40), st.integers(1, 3), st.sampled_from([1, 8, 16]))
@@ -173,6 +173,8 @@ class TestRle:
         offsets = [64 + index for index in range(count)]
         attributes = MONO_8 | {"bits_allocated": bits, "bits_stored": bits, "high_bit": bits - 1, "rows": 7}
         try:
-            one(RLELossless, rle_frame(body, header=[count, *offsets]), "u2" if bits == 16 else "u1", attributes)
+            decode_one_frame(
+                RLELossless, rle_frame(body, header=[count, *offsets]), "u2" if bits == 16 else "u1", attributes
+            )
         except CorruptFrameError as error:
-            assert_well_told(error, RLELossless, 64 + len(body))
+            assert_describes_error(error, RLELossless, 64 + len(body))

@@ -1,4 +1,4 @@
-"""The compiled core and the NumPy backend, asked the same, so that their answers can be compared."""
+"""Outcomes of the compiled core and of the NumPy backend in a comparable form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def outcome(
     rescales: list[tuple[float, float]] | None = None,
     **options: Any,
 ) -> Any:
-    """Return the samples and the deviations, or everything that an error reports."""
+    """Return the bytes of the samples and the deviations, or the class and the attributes of the error."""
     try:
         frames = open_frames(core, **arguments)
         indices = list(range(len(frames)))

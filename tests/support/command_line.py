@@ -1,4 +1,4 @@
-"""Runs of the command line in child processes, and small series for them."""
+"""Helpers of command line tests: run ``dicoxide`` in a child process, and write small series."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CT_CLASS = "1.2.840.10008.5.1.4.1.1.2"
 
 
 @dataclass
-class Done:
-    """Result of a command."""
+class CompletedCommand:
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ class Done:
 
     @property
     def document(self) -> Any:
-        """The JSON document that the command printed to stdout."""
+        """Standard output, parsed as one JSON document."""
         return json.loads(self.out)
 
 
@@ -39,19 +39,19 @@ def dicoxide_arguments(*arguments: object) -> list[object]:
     return [sys.executable, "-m", "dicoxide", *arguments]
 
 
-def dicoxide_command(*arguments: object, **options: Any) -> Done:
-    """Run ``dicoxide`` to its end."""
-    done = processes.run(dicoxide_arguments(*arguments), **options)
-    return Done(done.returncode, done.stdout, done.stderr)
+def dicoxide_command(*arguments: object, **options: Any) -> CompletedCommand:
+    """Run ``dicoxide`` in a child process and wait for its end."""
+    completed = processes.run(dicoxide_arguments(*arguments), **options)
+    return CompletedCommand(completed.returncode, completed.stdout, completed.stderr)
 
 
-def decode_to_npy(source: object, out: Path, *more: object) -> Done:
+def decode_to_npy(source: object, out: Path, *arguments: object) -> CompletedCommand:
     """Run ``dicoxide decode --format npy``."""
-    return dicoxide_command("decode", source, "-o", out, "--format", "npy", *more)
+    return dicoxide_command("decode", source, "-o", out, "--format", "npy", *arguments)
 
 
-def lines(path: Path) -> list[Any]:
-    """Return the JSON documents of a file with one per line."""
+def read_json_lines(path: Path) -> list[Any]:
+    """Read a file with one JSON document per line."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -105,14 +105,14 @@ def write_series(
     return paths
 
 
-def stacked(paths: list[Path]) -> np.ndarray[Any, Any]:
-    """Return the stacked arrays of pydicom, with dicoxide as decoder for JPEG Lossless, which other tests verify."""
+def decode_by_pydicom(paths: list[Path]) -> np.ndarray[Any, Any]:
+    """Decode files by pydicom, with dicoxide's plugin for JPEG Lossless, which pydicom cannot decode itself."""
     with dicoxide.enabled():
         return np.stack([pydicom.dcmread(path).pixel_array for path in paths])
 
 
-def edited(path: Path, **attributes: Any) -> None:
-    """Rewrite a file with changed attributes; None removes an attribute."""
+def change_attributes(path: Path, **attributes: Any) -> None:
+    """Change attributes of a file; the value None removes one."""
     ds = pydicom.dcmread(path)
     for keyword, value in attributes.items():
         if value is None:
@@ -122,8 +122,8 @@ def edited(path: Path, **attributes: Any) -> None:
     ds.save_as(path)
 
 
-def cut_frame(path: Path, index: int = 0) -> None:
-    """Rewrite an encapsulated file with one frame truncated to half its bytes."""
+def truncate_frame(path: Path, index: int = 0) -> None:
+    """Truncate one frame of an encapsulated file to half its bytes."""
     ds = pydicom.dcmread(path)
     frames = list(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames", 1))))
     frames[index] = frames[index][: len(frames[index]) // 4 * 2]

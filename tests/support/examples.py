@@ -1,4 +1,4 @@
-"""How many examples tests try: all of them in `make test-all`, a fifth in `make test`.
+"""Numbers of Hypothesis examples: all in `make test-all`, a fifth in `make test`.
 
 ``DICOXIDE_EXAMPLES`` sets the number for every test.
 """
@@ -24,6 +24,6 @@ def count(full: int) -> int:
 def examples(full: int) -> settings:
     """Return Hypothesis settings for a property of which `full` examples are tried in a full run.
 
-    Without a deadline: a loaded machine may take any time for an example.
+    There is no deadline, because a loaded machine may need long for an example.
     """
     return settings(max_examples=count(full), deadline=None, suppress_health_check=[HealthCheck.too_slow])

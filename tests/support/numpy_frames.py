@@ -1,4 +1,4 @@
-"""Frames of the NumPy backend for its tests."""
+"""Helpers of NumPy backend tests: attributes, frames and assertions."""
 
 from __future__ import annotations
 
@@ -41,34 +41,38 @@ MONO_16 = MONO_8 | WIDE
 RGB_8 = MONO_8 | {"samples_per_pixel": 3, "photometric_interpretation": "RGB"}
 
 
-def frames(syntax: str, value: bytes, attributes: dict[str, Any] = MONO_8, **more: Any) -> _numpy_backend.Frames:
-    return open_frames(_numpy_backend, syntax, value, **(attributes | more))
+def open_numpy_frames(
+    syntax: str, value: bytes, attributes: dict[str, Any] = MONO_8, **arguments: Any
+) -> _numpy_backend.Frames:
+    return open_frames(_numpy_backend, syntax, value, **(attributes | arguments))
 
 
-def decode(
+def decode_frames(
     opened: _numpy_backend.Frames, dtype: str, samples: int, indices: list[int] | None = None, **options: Any
 ) -> tuple[np.ndarray, list[Deviation]]:
-    """Decode all frames, or those of ``indices``, to an array of shape (frames, samples)."""
-    wanted = list(range(len(opened))) if indices is None else indices
-    out = np.full((len(wanted), samples), 77, dtype)
+    """Decode all frames, or those of ``indices``, to one row of ``samples`` samples each; return deviations too."""
+    frame_indices = list(range(len(opened))) if indices is None else indices
+    out = np.full((len(frame_indices), samples), 77, dtype)
     rescales = options.pop("rescales", None)
-    path, notes = opened.decode_into(out, wanted, DecodeOptions(**options), rescales=rescales)
+    path, deviations = opened.decode_into(out, frame_indices, DecodeOptions(**options), rescales=rescales)
     assert path == _numpy_backend.CPU_PATH == "numpy"
-    return out, notes
+    return out, deviations
 
 
-def one(syntax: str, value: bytes, dtype: str, attributes: dict[str, Any] = MONO_8, **more: Any) -> list[Any]:
-    """Return the samples of a value that consists of one frame."""
-    opened = frames(syntax, value, attributes, whole=True, **more)
+def decode_one_frame(
+    syntax: str, value: bytes, dtype: str, attributes: dict[str, Any] = MONO_8, **arguments: Any
+) -> list[Any]:
+    """Decode a value that is the bytes of one frame; return its samples."""
+    opened = open_numpy_frames(syntax, value, attributes, whole=True, **arguments)
     samples = opened._info.samples
-    return decode(opened, dtype, samples)[0][0].tolist()
+    return decode_frames(opened, dtype, samples)[0][0].tolist()
 
 
-def facts(error: pytest.ExceptionInfo[DecodeError]) -> tuple[str, int | None]:
+def kind_and_offset(error: pytest.ExceptionInfo[DecodeError]) -> tuple[str, int | None]:
     return error.value.kind, error.value.offset
 
 
-def assert_well_told(error: CorruptFrameError, syntax: str, length: int) -> None:
+def assert_describes_error(error: CorruptFrameError, syntax: str, length: int) -> None:
     assert error.kind in ("Truncated", "Malformed", "Mismatch")
     assert isinstance(error, TruncatedFrameError) == (error.kind == "Truncated")
     assert error.transfer_syntax == syntax
@@ -78,7 +82,7 @@ def assert_well_told(error: CorruptFrameError, syntax: str, length: int) -> None
 
 
 def rle_frame(*segments: bytes, header: list[int] | None = None) -> bytes:
-    """Return an RLE frame of segments; ``header`` replaces the first numbers of its header."""
+    """Return an RLE frame: header of sixteen integers, then the segments; ``header`` replaces the correct integers."""
     if header is None:
         return rle.assemble(list(segments))
     return struct.pack("<16L", *header, *[0] * (16 - len(header))) + b"".join(segments)

@@ -1,7 +1,7 @@
-"""Real images for tests.
+"""Paths of real images.
 
-The images of the pydicom package are always available. A folder of more real images with a manifest is next to the
-repository or given by ``DICOXIDE_SHARED``; tests that need it are skipped without it.
+The images in the pydicom package are always available. More real images, with a manifest, are in the folder that
+``DICOXIDE_SHARED`` names, by default ``shared`` next to the repository; tests that need them are skipped without it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PYDICOM_FILES = Path(pydicom.__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Reference:
-    """A row of the manifest: values on which decoders agree."""
+    """A row of the manifest: shape, dtype and checksum that at least two decoders agree on."""
 
     path: Path
     uid: str
@@ -30,7 +30,7 @@ class Reference:
 
 
 def manifest() -> list[Reference]:
-    """Return the rows with a digest; none if the folder is not available."""
+    """Return the rows of the manifest that have a checksum; none if the folder is not available."""
     table = SHARED / "MANIFEST.csv"
     if not table.is_file():
         return []
@@ -49,7 +49,7 @@ def manifest() -> list[Reference]:
 
 
 def pydicom_files() -> list[Path]:
-    """Return every file of the pydicom package that may be a DICOM file."""
+    """Return the files of the pydicom package that may be DICOM files."""
     folders = ("test_files", "charset_files")
     return sorted(
         path
@@ -60,5 +60,5 @@ def pydicom_files() -> list[Path]:
 
 
 def shared_files() -> list[Path]:
-    """Return every file of the shared folder, also if it is not in the manifest."""
+    """Return all files of the shared folder, including those that the manifest does not list."""
     return sorted(path for path in (SHARED / "files").rglob("*") if path.is_file()) if SHARED.is_dir() else []

@@ -15,7 +15,7 @@ import dicoxide
 
 
 def image(frame: np.ndarray, uid: str = ExplicitVRLittleEndian, **attributes: Any) -> bytes:
-    """Return a Part 10 file of one 12-bit frame."""
+    """Return the bytes of a file with one 12-bit frame."""
     ds = Dataset()
     ds.file_meta = pydicom.dataset.FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = uid

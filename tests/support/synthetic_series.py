@@ -1,4 +1,4 @@
-"""Small series of DICOM files, written with pydicom; the values of a slice identify it."""
+"""Small series written with pydicom, whose sample values identify the slice."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def normal(orientation: Sequence[float]) -> np.ndarray:
     return np.cross(orientation[:3], orientation[3:])
 
 
-def along(orientation: Sequence[float], distance: float, start: Sequence[float] = (-10.5, 20.25, 3.0)) -> list[float]:
-    """Return the position in mm at `distance` mm along the normal from `start`."""
+def position_along_normal(
+    orientation: Sequence[float], distance: float, start: Sequence[float] = (-10.5, 20.25, 3.0)
+) -> list[float]:
+    """Return the position `distance` mm along the normal from `start`."""
     return [round(float(value), 9) for value in np.array(start) + distance * normal(orientation)]
 
 
 def image(value: int = 0, **attributes: Any) -> Dataset:
-    """Return a CT slice of int16 whose stored values start at 100 × `value`; attributes that are None are omitted."""
+    """Return a CT slice of int16 samples: 100 * `value` plus 0 to 30. Attributes that are None are omitted."""
     dataset = Dataset()
     dataset.SOPClassUID = CTImageStorage
     dataset.SOPInstanceUID = generate_uid()
@@ -50,9 +52,9 @@ def image(value: int = 0, **attributes: Any) -> Dataset:
     dataset.HighBit = 15
     dataset.PixelRepresentation = 1
     dataset.InstanceNumber = value
-    for keyword, content in attributes.items():
-        if content is not None:
-            setattr(dataset, keyword, content)
+    for keyword, attribute in attributes.items():
+        if attribute is not None:
+            setattr(dataset, keyword, attribute)
         elif keyword in dataset:
             delattr(dataset, keyword)
     count = int(dataset.get("NumberOfFrames", 1))
@@ -81,17 +83,17 @@ def write(dataset: Dataset, path: Path, *, compress: bool = False) -> Path:
 def write_all(
     datasets: Sequence[Dataset], folder: Path, names: Callable[[int], str] = "{:03}.dcm".format
 ) -> list[Path]:
-    """Write files into `folder`, in the order given."""
+    """Write files into `folder`; `names` returns the file name of an index."""
     return [write(dataset, folder / names(index)) for index, dataset in enumerate(datasets)]
 
 
-def stack(count: int, orientation: Sequence[float] = AXIAL, spacing: float = 2.5, **attributes: Any) -> list[Dataset]:
+def slices(count: int, orientation: Sequence[float] = AXIAL, spacing: float = 2.5, **attributes: Any) -> list[Dataset]:
     """Return slices in ascending order along the normal; the value of each is its index."""
     return [
         image(
             index,
             ImageOrientationPatient=list(orientation),
-            ImagePositionPatient=along(orientation, index * spacing),
+            ImagePositionPatient=position_along_normal(orientation, index * spacing),
             **attributes,
         )
         for index in range(count)
@@ -100,40 +102,46 @@ def stack(count: int, orientation: Sequence[float] = AXIAL, spacing: float = 2.5
 
 def item(**attributes: Any) -> Dataset:
     dataset = Dataset()
-    for keyword, content in attributes.items():
-        setattr(dataset, keyword, content)
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
     return dataset
 
 
-def enhanced(frames: Sequence[dict[str, Any]], shared: dict[str, Any] | None = None, **attributes: Any) -> Dataset:
-    """Return a multi-frame object; `frames` has the functional groups of each frame by keyword of their sequence."""
-    top = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None, "SliceThickness": None}
-    dataset = image(NumberOfFrames=len(frames), **(top | attributes))
-    sequences = [
-        {keyword: Items([content]) for keyword, content in groups.items()} for groups in (*frames, shared or {})
-    ]
+def enhanced_object(
+    frames: Sequence[dict[str, Any]], shared: dict[str, Any] | None = None, **attributes: Any
+) -> Dataset:
+    """Return an enhanced multi-frame object; `frames` maps sequence keywords of functional groups to their item."""
+    omitted = {
+        "ImagePositionPatient": None,
+        "ImageOrientationPatient": None,
+        "PixelSpacing": None,
+        "SliceThickness": None,
+    }
+    dataset = image(NumberOfFrames=len(frames), **(omitted | attributes))
+    sequences = [{keyword: Items([group]) for keyword, group in groups.items()} for groups in (*frames, shared or {})]
     dataset.PerFrameFunctionalGroupsSequence = Items([item(**groups) for groups in sequences[:-1]])
     dataset.SharedFunctionalGroupsSequence = Items([item(**sequences[-1])])
     return dataset
 
 
-def numbers(array: Any) -> list[Any]:
-    """Return the `value` of each slice, as given to `image`."""
+def slice_indices(array: Any) -> list[Any]:
+    """Return the slice index of each slice of `array`, from the values that `image` wrote."""
     return (np.asarray(array)[..., 0, 0] // 100).tolist()
 
 
-def kinds(volume: Any) -> list[str]:
+def finding_kinds(volume: Any) -> list[str]:
     return [finding.kind for finding in volume.findings]
 
 
-def only(volumes: list[Volume]) -> Volume:
+def only_volume(volumes: list[Volume]) -> Volume:
     assert len(volumes) == 1, volumes
     return volumes[0]
 
 
 def enhanced_frames(count: int, **groups: Any) -> list[dict[str, Any]]:
     return [
-        {"PlanePositionSequence": item(ImagePositionPatient=along(CORONAL, 2.0 * i)), **groups} for i in range(count)
+        {"PlanePositionSequence": item(ImagePositionPatient=position_along_normal(CORONAL, 2.0 * index)), **groups}
+        for index in range(count)
     ]
 
 
@@ -143,10 +151,10 @@ SHARED = {
 }
 
 
-def repeated(count: int, tags: list[dict[str, Any]]) -> list[Dataset]:
-    """Return slices at `count` positions for each item of `tags`; the value is 10 × item index + position index."""
+def repeated_slices(count: int, tags: list[dict[str, Any]]) -> list[Dataset]:
+    """Return one slice per element of `tags` and position, of value 10 * index in `tags` + index of the position."""
     return [
-        image(10 * repetition + index, ImagePositionPatient=along(AXIAL, 2.5 * index), **attributes)
-        for repetition, attributes in enumerate(tags)
+        image(10 * tag_index + index, ImagePositionPatient=position_along_normal(AXIAL, 2.5 * index), **attributes)
+        for tag_index, attributes in enumerate(tags)
         for index in range(count)
     ]

@@ -13,7 +13,7 @@ Array = npt.NDArray[Any]
 def cells(
     values: Array, bits_allocated: int, bits_stored: int, high_bit: int, garbage: Array | None = None
 ) -> npt.NDArray[np.uint64]:
-    """Return the Bits Allocated of each sample as an integer; the value ends at High Bit, others are ``garbage``."""
+    """Return the Bits Allocated of each sample as an integer: value up to High Bit, other bits from ``garbage``."""
     shift = high_bit + 1 - bits_stored
     mask = ((1 << bits_stored) - 1) << shift
     out = np.zeros(values.shape, np.uint64)
