@@ -1,30 +1,31 @@
-//! The RLE Header: 64 bytes → where the segments lie (PS3.5 G.5).
+//! The RLE Header: 64 bytes with the number of segments and their offsets (PS3.5 G.5).
 
 use crate::error::{Result, malformed, mismatch, truncated};
 use crate::frame::Deviation;
 use std::ops::Range;
 
-/// The header and the most segments that it can name.
+/// Size of the header in bytes.
 pub(super) const HEADER_BYTES: usize = 64;
+/// Number of offsets in the header.
 pub(super) const MAX_SEGMENTS: usize = 15;
 
 const CLAUSE: &str = "PS3.5 Annex G.5";
 
-/// Where the segments of one frame lie: in rising order, none empty, the last one ends with the frame.
+/// Byte ranges of the segments of one frame: ascending, none empty; the last one ends with the frame.
 #[derive(Debug)]
 pub(in crate::codec) struct Header {
     ranges: [Range<usize>; MAX_SEGMENTS],
     count: usize,
-    /// What was not as the standard wants it.
+    /// Deviations of the header.
     pub(super) deviations: Vec<Deviation>,
 }
 
 impl Header {
-    /// Reads and checks the header of `frame`, which is to have `expected` segments.
+    /// Parses and validates the header of `frame`, which has `expected` segments according to the attributes.
     ///
     /// # Errors
-    /// `Truncated` if the header itself is cut, `Mismatch` for another number of segments than the attributes
-    /// want, `Malformed` for a number or an offset that no frame has.
+    /// `Truncated` if the frame is shorter than the header, `Mismatch` if the number of segments is not `expected`,
+    /// `Malformed` if the number or an offset is out of range.
     pub(super) fn parse(frame: &[u8], expected: usize) -> Result<Self> {
         let Some(fields) = fields(frame) else {
             return Err(truncated(
@@ -46,42 +47,47 @@ impl Header {
             .at(0));
         }
         let mut header = Self { ranges: Default::default(), count, deviations: Vec::new() };
-        let mut lowest = HEADER_BYTES;
+        let mut min_offset = HEADER_BYTES;
         let mut previous: Option<&mut Range<usize>> = None;
         for (index, (range, offset)) in header.ranges.iter_mut().zip(offsets).take(count).enumerate() {
             let start = usize::try_from(offset).unwrap_or(usize::MAX);
-            if start < lowest || start >= frame.len() {
+            if start < min_offset || start >= frame.len() {
                 return Err(malformed(
-                    format!("offset {offset} of segment {} found, {lowest} to {} expected", index + 1, frame.len() - 1),
+                    format!(
+                        "offset {offset} of segment {} found, {min_offset} to {} expected",
+                        index + 1,
+                        frame.len() - 1
+                    ),
                     CLAUSE,
                 )
-                .at(field_at(index)));
+                .at(field_offset(index)));
             }
             if let Some(previous) = previous {
                 previous.end = start;
             }
             *range = start..frame.len();
-            lowest = start + 1;
+            min_offset = start + 1;
             previous = Some(range);
         }
         if let Some(first) = header.ranges.first().map(|range| range.start).filter(|first| *first > HEADER_BYTES) {
-            let what = format!("segment 1 starts at byte {first}, not right after the header");
-            header.deviations.push(Deviation::new(what, "PS3.5 Annex G.4").at(field_at(0)));
+            let message = format!("segment 1 starts at byte {first}, not right after the header");
+            header.deviations.push(Deviation::new(message, "PS3.5 Annex G.4").at(field_offset(0)));
         }
         if let Some(index) = (count..MAX_SEGMENTS).find(|index| offsets.get(*index).is_some_and(|offset| *offset != 0))
         {
-            header.deviations.push(Deviation::new("unused segment offset is not zero", CLAUSE).at(field_at(index)));
+            header.deviations.push(Deviation::new("unused segment offset is not zero", CLAUSE).at(field_offset(index)));
         }
         Ok(header)
     }
 
-    /// Where each segment lies, first to last.
+    /// Returns the byte range of each segment, in the order of the header.
     pub(super) fn ranges(&self) -> &[Range<usize>] {
         self.ranges.get(..self.count).unwrap_or_default()
     }
 }
 
-/// Whether `head` is a header as an encoder writes it. Segments may lie in later fragments.
+/// True if `head` starts with a header of `expected` segments as encoders write it: the first segment follows the
+/// header, offsets ascend, unused offsets are 0. Segments may be in later fragments, so offsets have no upper bound.
 pub(super) fn is_plausible(head: &[u8], expected: usize) -> bool {
     let Some(Fields { number, offsets }) = fields(head) else { return false };
     let Some((used, unused)) = offsets.split_at_checked(expected) else { return false };
@@ -106,7 +112,7 @@ fn fields(bytes: &[u8]) -> Option<Fields> {
     Some(Fields { number: u32::from_le_bytes(*number), offsets })
 }
 
-/// Where the header holds the offset of segment `index`.
-fn field_at(index: usize) -> usize {
+/// Byte offset, in the header, of the offset of segment `index` (zero-based).
+fn field_offset(index: usize) -> usize {
     4 + 4 * index
 }

@@ -1,4 +1,4 @@
-//! RLE Lossless (PS3.5 Annex G): every byte of a pixel in a segment of its own, coded as PackBits.
+//! RLE Lossless (PS3.5 Annex G): one PackBits segment for each byte of a pixel.
 
 mod decode;
 mod header;

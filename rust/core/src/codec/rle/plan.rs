@@ -1,66 +1,70 @@
-//! Header + attributes → what the loop needs: which segment is which byte of a pixel (PS3.5 G.2).
+//! Plan of a frame: the segment of each byte of a pixel, from the header and the attributes (PS3.5 G.2).
 
 use super::header::{HEADER_BYTES, Header, MAX_SEGMENTS};
 use crate::codec::{FrameContext, SegmentByteOrder};
 use crate::error::{Result, truncated};
 use crate::frame::{Deviation, FrameInfo};
 
-/// A replicate run makes 128 bytes of two: no segment yields more than this for each of its bytes.
+/// Maximum decoded bytes per byte of a segment: a replicate run of 2 bytes decodes to at most 128.
 const MAX_EXPANSION: usize = 64;
 
-/// A segment this many times smaller than its plane is mostly long replicate runs.
-const LONG_RUNS: usize = 5;
+/// A segment that is smaller than its plane by more than this factor consists mostly of long replicate runs.
+const LONG_RUN_RATIO: usize = 5;
 
 /// One byte plane, compressed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Segment<'a> {
     pub(super) bytes: &'a [u8],
-    /// Where it starts in the frame.
+    /// Byte offset of the segment in the frame.
     pub(super) offset: usize,
-    /// Its number in the header, from 1.
+    /// Number of the segment in the header, from 1.
     pub(super) number: usize,
 }
 
-/// What the loop needs to know of one frame.
+/// Everything the decoding loop needs, validated.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
-    /// In the order of the bytes of a pixel, least significant first.
+    /// Segments in the order of the bytes of a pixel: sample by sample, least significant byte first.
     planes: [Segment<'a>; MAX_SEGMENTS],
     count: usize,
-    /// Bytes that every segment decodes to.
+    /// Number of bytes that each segment decodes to.
     pub(super) plane_bytes: usize,
-    /// Whether the one plane holds eight pixels a byte.
-    pub(super) bit_packed: bool,
+    /// True if the only plane has eight pixels per byte.
+    pub(super) is_bit_packed: bool,
 }
 
-/// Segments that a frame is to have.
+/// Returns the number of segments of a frame: one for each byte of a pixel.
 pub(super) fn segment_count(info: &FrameInfo) -> usize {
     info.samples_per_pixel() * info.sample_bytes()
 }
 
-/// Bytes that every segment decodes to.
+/// Returns the number of bytes that each segment decodes to.
 fn plane_bytes(info: &FrameInfo) -> usize {
     if info.is_bit_packed() { info.pixels().div_ceil(8) } else { info.pixels() }
 }
 
-/// Header and segments, where every run is as long as can be.
+/// Returns the minimum size of a frame in bytes: the header, and segments of the longest replicate runs.
 pub(super) fn min_frame_bytes(info: &FrameInfo) -> u64 {
     let segment_bytes = plane_bytes(info).div_ceil(MAX_EXPANSION) as u64;
     HEADER_BYTES as u64 + segment_count(info) as u64 * segment_bytes
 }
 
 impl<'a> Plan<'a> {
-    /// Puts the segments in the order of a pixel's bytes.
+    /// Assigns the segments to the bytes of a pixel.
     ///
     /// # Errors
-    /// `Truncated` if a segment is too short to hold its plane however it is coded.
+    /// `Truncated` if a segment is too short for its plane even if it has only the longest replicate runs.
     pub(super) fn new(frame: &'a [u8], header: &Header, context: &FrameContext<'_>) -> Result<Self> {
         let info = context.info;
-        let bit_packed = info.is_bit_packed();
+        let is_bit_packed = info.is_bit_packed();
         let plane_bytes = plane_bytes(info);
         let sample_bytes = info.sample_bytes();
-        let mut plan =
-            Self { planes: [Segment::default(); MAX_SEGMENTS], count: header.ranges().len(), plane_bytes, bit_packed };
+        let mut plan = Self {
+            planes: [Segment::default(); MAX_SEGMENTS],
+            count: header.ranges().len(),
+            plane_bytes,
+            is_bit_packed,
+        };
         for (index, range) in header.ranges().iter().enumerate() {
             let bytes = frame.get(range.clone()).unwrap_or_default();
             let segment = Segment { bytes, offset: range.start, number: index + 1 };
@@ -88,12 +92,12 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// The segments in the order of the bytes of a pixel.
+    /// Returns the segments in the order of the bytes of a pixel.
     pub(super) fn planes(&self) -> &[Segment<'a>] {
         self.planes.get(..self.count).unwrap_or_default()
     }
 
-    /// The segments in the order of the header, each with its place among the planes.
+    /// Returns the segments in the order of the header, each with the index of its plane in [`Self::planes`].
     pub(super) fn segments(&self) -> impl Iterator<Item = (usize, &Segment<'a>)> {
         (1..=self.count)
             .filter_map(|number| self.planes().iter().enumerate().find(|(_, segment)| segment.number == number))
@@ -101,58 +105,63 @@ impl<'a> Plan<'a> {
 }
 
 impl Segment<'_> {
-    /// What follows the last run, if `used` bytes are all that the plane took: nothing but the pad byte that makes
-    /// the segment even is as it should be (PS3.5 G.3).
-    pub(super) fn rest_after(&self, used: usize) -> Option<Deviation> {
-        let padded = self.bytes.len().is_multiple_of(2) || (self.offset + self.bytes.len()).is_multiple_of(2);
-        let rest = match self.bytes.get(used..)? {
+    /// Returns the deviation of the bytes after the last run, which ends at byte `used` of the segment. Only one zero
+    /// byte is valid there, if it makes the length of the segment, or of the frame up to its end, even (PS3.5 G.3).
+    pub(super) fn trailing_deviation(&self, used: usize) -> Option<Deviation> {
+        let is_even = self.bytes.len().is_multiple_of(2) || (self.offset + self.bytes.len()).is_multiple_of(2);
+        let trailing_bytes = match self.bytes.get(used..)? {
             [] => return None,
-            [0] if padded => return None,
+            [0] if is_even => return None,
             rest => rest.len(),
         };
-        let what = format!("{rest} bytes follow the last run of segment {}", self.number);
-        Some(Deviation::new(what, "PS3.5 Annex G.3").at(self.offset + used))
+        let message = format!("{trailing_bytes} bytes follow the last run of segment {}", self.number);
+        Some(Deviation::new(message, "PS3.5 Annex G.3").at(self.offset + used))
     }
 
-    /// Whether most of its bytes come from replicate runs of many.
+    /// True if most decoded bytes come from long replicate runs.
     pub(super) fn has_long_runs(&self, plane_bytes: usize) -> bool {
-        self.bytes.len() < plane_bytes / LONG_RUNS
+        self.bytes.len() < plane_bytes / LONG_RUN_RATIO
     }
 
-    /// Walks the runs, without their values, until they make `plane_bytes` bytes: says where the segment
-    /// is cut, or else what is wrong with its end. The fast paths need not know either.
+    /// Walks the run headers until the plane of `plane_bytes` bytes is complete, and returns the deviation of its end.
+    /// Called when the fast decoding loops have stopped at a truncated segment, or inside of the last run.
     ///
     /// # Errors
-    /// `Truncated` if it ends before the plane does.
-    pub(super) fn survey(&self, plane_bytes: usize) -> Result<Option<Deviation>> {
+    /// `Truncated` if the segment ends before the plane is complete.
+    pub(super) fn check_runs(&self, plane_bytes: usize) -> Result<Option<Deviation>> {
         let number = self.number;
-        let cut = |what: String| Err(truncated(what, "PS3.5 Annex G.3.2").at(self.offset + self.bytes.len()));
-        let (mut at, mut done) = (0, 0);
-        while done < plane_bytes {
-            let run_at = at;
-            let (used, made) = match self.bytes.get(at..).unwrap_or_default() {
-                [] => return cut(format!("segment {number} ends after {done} of {plane_bytes} decoded bytes")),
+        let truncated_at_end =
+            |message: String| Err(truncated(message, "PS3.5 Annex G.3.2").at(self.offset + self.bytes.len()));
+        let (mut offset, mut decoded_bytes) = (0, 0);
+        while decoded_bytes < plane_bytes {
+            let (run_bytes, run_decoded_bytes) = match self.bytes.get(offset..).unwrap_or_default() {
+                [] => {
+                    return truncated_at_end(format!(
+                        "segment {number} ends after {decoded_bytes} of {plane_bytes} decoded bytes"
+                    ));
+                }
                 [0x80, ..] => (1, 0),
                 [header @ 0..0x80, values @ ..] => {
                     let length = usize::from(*header) + 1;
                     if values.len() < length {
-                        return cut(format!(
+                        return truncated_at_end(format!(
                             "literal run of {length} bytes passes the end of segment {number} after {}",
                             values.len()
                         ));
                     }
                     (1 + length, length)
                 }
-                [_] => return cut(format!("replicate run passes the end of segment {number}")),
+                [_] => return truncated_at_end(format!("replicate run passes the end of segment {number}")),
                 [header, _, ..] => (2, 257 - usize::from(*header)),
             };
-            at += used;
-            done += made;
-            if done > plane_bytes {
-                let what = format!("run of segment {number} passes the end of its plane by {}", done - plane_bytes);
-                return Ok(Some(Deviation::new(what, "PS3.5 Annex G.3").at(self.offset + run_at)));
+            decoded_bytes += run_decoded_bytes;
+            if decoded_bytes > plane_bytes {
+                let excess_bytes = decoded_bytes - plane_bytes;
+                let message = format!("run of segment {number} passes the end of its plane by {excess_bytes}");
+                return Ok(Some(Deviation::new(message, "PS3.5 Annex G.3").at(self.offset + offset)));
             }
+            offset += run_bytes;
         }
-        Ok(self.rest_after(at))
+        Ok(self.trailing_deviation(offset))
     }
 }

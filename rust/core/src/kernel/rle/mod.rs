@@ -1,17 +1,19 @@
-//! PackBits runs → bytes (PS3.5 G.3).
+//! Decodes PackBits runs (PS3.5 G.3).
 //!
-//! The fast body takes a pair of runs a step, without a branch on their kind:
+//! The fast loop takes one literal run, if there is one, and the replicate run after it per step. It does not branch on
+//! the kind of the first run:
 //!
 //! ```text
 //! src  │header│ literal … │header│value│ …      one step: [a literal run] + a replicate run
 //! out  │ literal … │ value value value … │      32 bytes are always copied, then 64 are always set
 //! ```
 //!
-//! Where an encoder leaves many literal runs behind literal runs, a step takes one run of either kind instead, by a
-//! blend of both, and two or three segments in turn.
+//! Some encoders write many literal runs in succession; then a pair step decodes a literal run only, which the branch
+//! predictor does not foresee. For such segments, a single-run step decodes one run of either kind: it selects between
+//! copy and fill by a blend. Steps of two or three segments alternate, so that the CPU overlaps them.
 //!
-//! It stops where a step might read or write too far; an exact step takes over there. Errors and the end of
-//! a segment are met by exact steps alone, so they are the same on every tier.
+//! Both loops stop where a step might read or write out of bounds. Exact steps, one run at a time, do the rest and find
+//! truncated segments, so the result does not depend on the CPU level.
 
 mod scalar;
 #[cfg(target_arch = "x86_64")]
@@ -19,162 +21,174 @@ mod x86;
 
 use super::CpuLevel;
 
-/// Bytes of `src` that a step may read: two headers, a literal of 128 and the value of a replicate run, rounded up.
-const STEP_SRC: usize = 140;
-/// Bytes of `out` that a step may write: a literal of 128 and a replicate run of 128.
-pub(crate) const STEP_OUT: usize = 256;
+/// Bytes of `src` that a pair step may read: two headers, a literal run of 128 bytes and the value of a replicate run,
+/// rounded up.
+const STEP_SRC_BYTES: usize = 140;
+/// Bytes of `out` that a pair step may write: a literal run of 128 bytes and a replicate run of 128.
+pub(crate) const STEP_OUT_BYTES: usize = 256;
 
-/// How far a segment is decoded.
+/// Position in a segment and in its plane.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Position {
-    /// Bytes of the segment that were used.
+    /// Byte offset of the next run in the segment.
     pub(crate) src: usize,
-    /// Bytes that were made of them.
+    /// Number of decoded bytes in the plane.
     pub(crate) out: usize,
 }
 
-/// One segment on its way into a plane.
+/// Decoding state of one segment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lane<'a> {
     src: &'a [u8],
-    at: Position,
-    /// Whether replicate runs of more than 64 bytes are common.
-    long_runs: bool,
-    /// Fillings until it is measured again how runs follow each other.
-    unmeasured: u8,
-    /// Whether literal runs follow literal runs so often that a step is to take one run.
-    odd: bool,
-    /// Whether hardly any run is a replicate run. The predictor foresees that, so alone the lane is left to pair steps.
-    literal: bool,
+    position: Position,
+    /// True if replicate runs of more than 64 bytes are common.
+    has_long_runs: bool,
+    /// Number of calls of [`Self::fill`] until the next probe, which decides the kind of step again.
+    fills_to_probe: u8,
+    /// True if the last probe found literal runs that follow a literal run so often that single-run steps are faster.
+    prefers_single_runs: bool,
+    /// True if the last probe found hardly any replicate run. Pair steps are then predicted well, so single-run steps
+    /// are used only together with other lanes.
+    is_mostly_literal: bool,
 }
 
-/// Literal runs that follow a literal run cost a pair step that the predictor does not foresee. Where one comes to
-/// fewer bytes than this, a step that takes one run of either kind is faster.
-const ODD_BYTES: usize = 48;
-/// Fillings until it is measured again whether that is so.
-const UNMEASURED: u8 = 7;
+/// A literal run after a literal run costs a mispredicted branch in a pair step. Single-run steps are faster if there
+/// is one in fewer decoded bytes than this, on average.
+const MIN_BYTES_PER_LITERAL_PAIR: usize = 48;
+/// Calls of [`Lane::fill`] between two probes.
+const FILLS_PER_PROBE: u8 = 7;
 
 impl<'a> Lane<'a> {
-    /// At the start of `src`; `long_runs`: whether replicate runs of more than 64 bytes are common.
-    pub(crate) fn new(src: &'a [u8], long_runs: bool) -> Self {
-        Self { src, long_runs, ..Self::default() }
+    /// Returns a lane at the start of `src`; `has_long_runs` is true if replicate runs of more than 64 bytes are
+    /// common.
+    pub(crate) fn new(src: &'a [u8], has_long_runs: bool) -> Self {
+        Self { src, has_long_runs, ..Self::default() }
     }
 
-    /// Whether the next filling is made one run a step.
-    fn is_odd(&self) -> bool {
-        self.odd && self.unmeasured > 0
+    /// True if the next call of `fill` uses single-run steps. A probe needs pair steps, because only these count.
+    fn uses_single_runs(&self) -> bool {
+        self.prefers_single_runs && self.fills_to_probe > 0
     }
 
-    /// How far it is.
-    pub(crate) fn at(&self) -> Position {
-        self.at
+    /// Returns the position of the next run.
+    pub(crate) fn position(&self) -> Position {
+        self.position
     }
 
-    /// Takes away the first `out` bytes that were made.
-    pub(crate) fn take(&mut self, out: usize) {
-        self.at.out = self.at.out.saturating_sub(out);
+    /// Subtracts the first `out` decoded bytes, which the caller removes from the plane.
+    pub(crate) fn consume(&mut self, out: usize) {
+        self.position.out = self.position.out.saturating_sub(out);
     }
 
-    /// Decodes whole runs until `out[..want]` is complete; `false` if the segment ends first.
+    /// Decodes whole runs until `out[..want]` is complete; returns `false` if the segment ends first.
     ///
-    /// `out` is at least `want` long. A run that passes the end of `out` is cut there, though `at().out` counts all
-    /// of it. Beyond `at().out`, `out` may be overwritten; it is fast where [`STEP_OUT`] bytes are left there.
-    /// `ahead` is memory that will be written next: the fast body asks for it, line by line, while it decodes.
-    pub(crate) fn fill(&mut self, out: &mut [u8], want: usize, ahead: &[u8], tier: CpuLevel) -> bool {
+    /// `out` has at least `want` bytes. A run that passes the end of `out` is cut off there, although `position().out`
+    /// counts all of it. Bytes of `out` after `position().out` may be overwritten. Decoding is fast while
+    /// [`STEP_OUT_BYTES`] bytes are left in `out`. `prefetch` is memory that will be written next: the fast loop
+    /// prefetches its cache lines.
+    pub(crate) fn fill(&mut self, out: &mut [u8], want: usize, prefetch: &[u8], level: CpuLevel) -> bool {
         let src = self.src;
-        if self.is_odd() && !self.literal {
-            single_steps([(self, out)], want, tier);
+        if self.uses_single_runs() && !self.is_mostly_literal {
+            single_run_steps([(self, out)], want, level);
         }
-        let from = self.at;
-        let measured = self.unmeasured == 0;
-        let hints = Hints { ahead, long_runs: self.long_runs, measured };
-        let (at, odd) = steps(src, src.len(), from, out, want, hints, tier);
-        self.at = at;
-        if measured {
-            self.odd = odd * ODD_BYTES > at.out - from.out;
-            self.literal = at.src - from.src > at.out - from.out;
-            self.unmeasured = UNMEASURED;
+        let start = self.position;
+        let is_probe = self.fills_to_probe == 0;
+        let hints = Hints { prefetch, has_long_runs: self.has_long_runs, is_probe };
+        let (position, literal_pairs) = pair_steps(src, src.len(), start, out, want, hints, level);
+        self.position = position;
+        if is_probe {
+            let (src_bytes, out_bytes) = (position.src - start.src, position.out - start.out);
+            self.prefers_single_runs = literal_pairs * MIN_BYTES_PER_LITERAL_PAIR > out_bytes;
+            self.is_mostly_literal = src_bytes > out_bytes;
+            self.fills_to_probe = FILLS_PER_PROBE;
         } else {
-            self.unmeasured -= 1;
+            self.fills_to_probe -= 1;
         }
-        if self.at.out < want && src.len() < self.at.src + STEP_SRC {
-            self.at = last_steps(src, self.at, out, want, tier);
+        if self.position.out < want && src.len() < self.position.src + STEP_SRC_BYTES {
+            self.position = pair_steps_at_end(src, self.position, out, want, level);
         }
-        while self.at.out < want {
-            let Some(next) = scalar::exact_step(src, self.at, out) else { return false };
-            self.at = next;
+        while self.position.out < want {
+            let Some(next) = scalar::exact_step(src, self.position, out) else { return false };
+            self.position = next;
         }
         true
     }
 }
 
-/// Takes `lanes` towards `want` by twos and threes, where it is one run a step for each: none waits for the others.
-/// All are to be filled up afterwards. A lane's plane is the piece of `planes` at its place, `pitch` bytes long.
-pub(crate) fn fill_together(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: usize, want: usize, tier: CpuLevel) {
-    let mut left = lanes.iter().filter(|lane| lane.is_odd()).count();
-    let mut odd = lanes.iter_mut().zip(planes.chunks_exact_mut(pitch)).filter(|(lane, _)| lane.is_odd());
-    while left > 1 {
-        let (Some(first), Some(second)) = (odd.next(), odd.next()) else { return };
-        left -= 2;
-        match if left == 1 { odd.next() } else { None } {
-            Some(third) => return single_steps([first, second, third], want, tier),
-            None => single_steps([first, second], want, tier),
+/// Advances the lanes that use single-run steps towards `want`, two or three at a time in lock-step, so that the CPU
+/// overlaps their steps. The caller then calls [`Lane::fill`] for all lanes. `planes` has the planes of the lanes, of
+/// `pitch` bytes each.
+pub(crate) fn fill_in_lockstep(lanes: &mut [Lane<'_>], planes: &mut [u8], pitch: usize, want: usize, level: CpuLevel) {
+    let mut remaining = lanes.iter().filter(|lane| lane.uses_single_runs()).count();
+    let planes = planes.chunks_exact_mut(pitch);
+    let mut single_run_lanes = lanes.iter_mut().zip(planes).filter(|(lane, _)| lane.uses_single_runs());
+    while remaining > 1 {
+        let (Some(first), Some(second)) = (single_run_lanes.next(), single_run_lanes.next()) else { return };
+        remaining -= 2;
+        match if remaining == 1 { single_run_lanes.next() } else { None } {
+            Some(third) => return single_run_steps([first, second, third], want, level),
+            None => single_run_steps([first, second], want, level),
         }
     }
 }
 
-/// What makes the fast body faster and changes nothing else: see [`Lane`].
+/// Options of the fast loop that do not change its result.
 #[derive(Debug, Clone, Copy, Default)]
 struct Hints<'a> {
-    ahead: &'a [u8],
-    long_runs: bool,
-    /// Whether literal runs after literal runs are counted.
-    measured: bool,
+    /// Memory to prefetch for writing.
+    prefetch: &'a [u8],
+    /// As in [`Lane`].
+    has_long_runs: bool,
+    /// True if literal runs that follow a literal run are counted.
+    is_probe: bool,
 }
 
-/// The fast steps that are left where less than [`STEP_SRC`] bytes of `src` are: in a copy with room behind it,
-/// as far as steps don't pass the end of `src`.
-fn last_steps(src: &[u8], at: Position, out: &mut [u8], want: usize, tier: CpuLevel) -> Position {
-    let rest = src.get(at.src..).unwrap_or_default();
-    let mut copy = [0; 2 * STEP_SRC];
-    if let Some(to) = copy.get_mut(..rest.len()) {
-        to.copy_from_slice(rest);
+/// Takes pair steps if fewer than [`STEP_SRC_BYTES`] bytes of `src` are left: in a copy with unused bytes after it,
+/// while steps do not pass the end of `src`.
+fn pair_steps_at_end(src: &[u8], position: Position, out: &mut [u8], want: usize, level: CpuLevel) -> Position {
+    let rest = src.get(position.src..).unwrap_or_default();
+    let mut copy = [0; 2 * STEP_SRC_BYTES];
+    if let Some(copied) = copy.get_mut(..rest.len()) {
+        copied.copy_from_slice(rest);
     }
-    let (now, _) = steps(&copy, rest.len(), Position { src: 0, ..at }, out, want, Hints::default(), tier);
-    Position { src: at.src + now.src, ..now }
+    let start = Position { src: 0, ..position };
+    let (end, _) = pair_steps(&copy, rest.len(), start, out, want, Hints::default(), level);
+    Position { src: position.src + end.src, ..end }
 }
 
-/// As many fast steps as there is room for, within `src[..end]`; and, if `measured`, how many literal runs
-/// followed a literal run.
-fn steps(
+/// Takes pair steps while `src` and `out` have enough bytes for one, until `out[..want]` is complete or the next step
+/// would use bytes after `src[..end]`. Returns the new position and, in a probe, the number of literal runs that follow
+/// a literal run.
+fn pair_steps(
     src: &[u8],
     end: usize,
-    at: Position,
+    position: Position,
     out: &mut [u8],
     want: usize,
     hints: Hints<'_>,
-    tier: CpuLevel,
+    level: CpuLevel,
 ) -> (Position, usize) {
     #[cfg(target_arch = "x86_64")]
-    if tier.is_v3() {
-        // SAFETY: holding a v3 CpuLevel proves detection.
+    if level.is_v3() {
+        // SAFETY: a `CpuLevel` of v3 or above comes only from detection.
         #[allow(unsafe_code)]
-        return unsafe { x86::steps(src, end, at, out, want, hints) };
+        return unsafe { x86::pair_steps(src, end, position, out, want, hints) };
     }
-    let _ = (hints, tier);
-    // The portable body has no other step to count for.
-    (scalar::steps(src, end, at, out, want), 0)
+    let _ = (hints, level);
+    // The portable level has no single-run steps to choose.
+    (scalar::pair_steps(src, end, position, out, want), 0)
 }
 
-/// Steps of one run, lane by lane in turn, as long as every lane has room for one.
-fn single_steps<const N: usize>(lanes: [(&mut Lane<'_>, &mut [u8]); N], want: usize, tier: CpuLevel) {
+/// Takes single-run steps, one of each lane per round, while all lanes have enough bytes for one. Does nothing at the
+/// portable level.
+fn single_run_steps<const N: usize>(lanes: [(&mut Lane<'_>, &mut [u8]); N], want: usize, level: CpuLevel) {
     #[cfg(target_arch = "x86_64")]
-    if tier.is_v3() {
-        // SAFETY: holding a v3 CpuLevel proves detection.
+    if level.is_v3() {
+        // SAFETY: a `CpuLevel` of v3 or above comes only from detection.
         #[allow(unsafe_code)]
-        return unsafe { x86::single_steps(lanes, want) };
+        return unsafe { x86::single_run_steps(lanes, want) };
     }
-    let _ = (lanes, want, tier);
+    let _ = (lanes, want, level);
 }
 
 #[cfg(test)]
@@ -184,7 +198,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::cast_possible_truncation, reason = "any byte will do")]
-    fn nothing_outside_is_touched_and_tiers_agree() {
+    fn fill_writes_only_its_range_and_levels_agree() {
         let mut state = 1u32;
         let mut random = |bound: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -192,42 +206,42 @@ mod tests {
         };
         for _ in 0..miri_or(20_000, 60) {
             let src: Vec<u8> = (0..random(500)).map(|_| random(256) as u8).collect();
-            let room = random(900);
-            let want = random(room + 1);
-            let start = Position { src: random(src.len() + 1), out: random(room + 1) };
+            let out_bytes = random(900);
+            let want = random(out_bytes + 1);
+            let start = Position { src: random(src.len() + 1), out: random(out_bytes + 1) };
             let lane = Lane {
-                at: start,
-                unmeasured: random(2) as u8,
-                odd: random(2) == 0,
-                literal: random(2) == 0,
+                position: start,
+                fills_to_probe: random(2) as u8,
+                prefers_single_runs: random(2) == 0,
+                is_mostly_literal: random(2) == 0,
                 ..Lane::new(&src, random(2) == 0)
             };
             let mut first = None;
-            for tier in CpuLevel::available() {
-                let mut memory = vec![0xa5; room + 600];
+            for level in CpuLevel::available() {
+                let mut memory = vec![0xa5; out_bytes + 600];
                 let mut lane = lane;
-                let whole = lane.fill(&mut memory[300..300 + room], want, &[], tier);
-                let at = lane.at();
-                assert!(at.src <= src.len());
+                let is_complete = lane.fill(&mut memory[300..300 + out_bytes], want, &[], level);
+                let end = lane.position();
+                assert!(end.src <= src.len());
                 assert!(memory[..300 + start.out].iter().all(|byte| *byte == 0xa5));
-                assert!(memory[300 + room..].iter().all(|byte| *byte == 0xa5));
-                // A step of two runs may be one run ahead of a step of one.
-                let mut walked = start;
-                while walked.out < at.out || walked.src < at.src {
-                    walked = scalar::exact_step(&src, walked, &mut []).unwrap();
+                assert!(memory[300 + out_bytes..].iter().all(|byte| *byte == 0xa5));
+                // A pair step may end one run later than a single-run step.
+                let mut position = start;
+                while position.out < end.out || position.src < end.src {
+                    position = scalar::exact_step(&src, position, &mut []).unwrap();
                 }
-                assert_eq!(walked, at);
-                let made = memory[300 + start.out..300 + at.out.min(want).max(start.out)].to_vec();
-                let found = (whole, whole.then_some(made));
-                assert_eq!(*first.get_or_insert(found.clone()), found);
+                assert_eq!(position, end);
+                let decoded = memory[300 + start.out..300 + end.out.min(want).max(start.out)].to_vec();
+                let outcome = (is_complete, is_complete.then_some(decoded));
+                assert_eq!(*first.get_or_insert(outcome.clone()), outcome);
             }
         }
     }
 
     #[test]
     #[allow(clippy::cast_possible_truncation, reason = "any byte will do")]
-    fn lanes_do_not_disturb_each_other() {
-        const PITCH: usize = 4096 + STEP_OUT;
+    fn fill_in_lockstep_equals_exact_steps_of_each_lane() {
+        const PITCH: usize = 4096 + STEP_OUT_BYTES;
         let mut state = 1u32;
         let mut random = |bound: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -235,39 +249,41 @@ mod tests {
         };
         for _ in 0..miri_or(400, 3) {
             let count = 1 + random(6);
-            // Headers of short literal runs are likelier than not, so that most lanes turn odd at once.
+            // Most headers are those of short literal runs, so that most lanes use single-run steps after the first
+            // probe.
             let segments: Vec<Vec<u8>> = (0..count)
                 .map(|_| {
-                    let (bound, least) = [(8, 0), (16, 248), (256, 0)][random(3)];
-                    (0..random(miri_or(30_000, 2_000))).map(|_| (random(bound) as u8).wrapping_add(least)).collect()
+                    let (bound, min) = [(8, 0), (16, 248), (256, 0)][random(3)];
+                    (0..random(miri_or(30_000, 2_000))).map(|_| (random(bound) as u8).wrapping_add(min)).collect()
                 })
                 .collect();
             let mut first = None;
-            for tier in CpuLevel::available() {
+            for level in CpuLevel::available() {
                 let mut lanes: Vec<Lane<'_>> = segments.iter().map(|src| Lane::new(src, false)).collect();
                 let mut planes = vec![0; count * PITCH];
-                let mut found = vec![Vec::new(); count];
+                let mut decoded = vec![Vec::new(); count];
                 for _ in 0..12 {
-                    fill_together(&mut lanes, &mut planes, PITCH, 4096, tier);
-                    for ((lane, plane), found) in lanes.iter_mut().zip(planes.chunks_exact_mut(PITCH)).zip(&mut found) {
-                        if lane.fill(plane, 4096, &[], tier) {
-                            found.extend_from_slice(&plane[..4096]);
-                            lane.take(4096);
-                            plane.copy_within(4096..4096 + lane.at().out, 0);
+                    fill_in_lockstep(&mut lanes, &mut planes, PITCH, 4096, level);
+                    let planes = planes.chunks_exact_mut(PITCH);
+                    for ((lane, plane), decoded) in lanes.iter_mut().zip(planes).zip(&mut decoded) {
+                        if lane.fill(plane, 4096, &[], level) {
+                            decoded.extend_from_slice(&plane[..4096]);
+                            lane.consume(4096);
+                            plane.copy_within(4096..4096 + lane.position().out, 0);
                         }
                     }
                 }
-                for (found, src) in found.iter().zip(&segments) {
-                    let (mut at, mut out) = (Position::default(), vec![0; 13 * 4096]);
-                    while at.out < 12 * 4096
-                        && let Some(next) = scalar::exact_step(src, at, &mut out)
+                for (decoded, src) in decoded.iter().zip(&segments) {
+                    let (mut position, mut out) = (Position::default(), vec![0; 13 * 4096]);
+                    while position.out < 12 * 4096
+                        && let Some(next) = scalar::exact_step(src, position, &mut out)
                     {
-                        at = next;
+                        position = next;
                     }
-                    assert!(found.len() == at.out.min(12 * 4096) / 4096 * 4096);
-                    assert!(*found == out[..found.len()]);
+                    assert!(decoded.len() == position.out.min(12 * 4096) / 4096 * 4096);
+                    assert!(*decoded == out[..decoded.len()]);
                 }
-                assert!(*first.get_or_insert(found.clone()) == found);
+                assert!(*first.get_or_insert(decoded.clone()) == decoded);
             }
         }
     }

@@ -1,70 +1,70 @@
-//! The portable body, and the exact step of every tier.
+//! Portable pair steps, and the exact step of all CPU levels.
 
-use super::{Position, STEP_OUT, STEP_SRC};
+use super::{Position, STEP_OUT_BYTES, STEP_SRC_BYTES};
 
-/// As many steps as there is room for, until `out[..want]` is complete; none that uses more than `src[..end]`.
+/// Implements [`super::pair_steps`].
 #[inline(always)]
-pub(super) fn steps(src: &[u8], end: usize, mut at: Position, out: &mut [u8], want: usize) -> Position {
-    while at.out < want {
-        let Some(src) = src.get(at.src..).and_then(|rest| rest.first_chunk()) else { break };
-        let Some(out) = out.get_mut(at.out..).and_then(|rest| rest.first_chunk_mut()) else { break };
-        let (used, made) = step(src, out);
-        if used > end - at.src {
+pub(super) fn pair_steps(src: &[u8], end: usize, mut position: Position, out: &mut [u8], want: usize) -> Position {
+    while position.out < want {
+        let Some(src) = src.get(position.src..).and_then(|rest| rest.first_chunk()) else { break };
+        let Some(out) = out.get_mut(position.out..).and_then(|rest| rest.first_chunk_mut()) else { break };
+        let (src_bytes, out_bytes) = pair_step(src, out);
+        if src_bytes > end - position.src {
             break;
         }
-        at.src += used;
-        at.out += made;
+        position.src += src_bytes;
+        position.out += out_bytes;
     }
-    at
+    position
 }
 
-/// An optional literal run and the replicate run after it: bytes used and made.
+/// Decodes an optional literal run and the replicate run after it; returns the numbers of bytes read and written.
 #[inline(always)]
 #[expect(clippy::indexing_slicing, reason = "a run has at most 128 bytes, so the compiler drops every check")]
-fn step(src: &[u8; STEP_SRC], out: &mut [u8; STEP_OUT]) -> (usize, usize) {
+fn pair_step(src: &[u8; STEP_SRC_BYTES], out: &mut [u8; STEP_OUT_BYTES]) -> (usize, usize) {
     let header = usize::from(src[0]);
-    // A replicate run in the first place is a literal run of nothing, without a header: no branch tells them
-    // apart, for no predictor could.
+    // If the first run is a replicate run, the literal run has no header and no bytes. There is no branch, because it
+    // could not be predicted.
     let is_literal = (header >> 7).wrapping_sub(1);
-    let (literal, span) = ((header + 1) & is_literal & 0xff, (header + 2) & is_literal & 0xff);
+    let (literal_bytes, literal_run_bytes) = ((header + 1) & is_literal & 0xff, (header + 2) & is_literal & 0xff);
     out[..32].copy_from_slice(&src[1..33]);
-    if literal > 32 {
+    if literal_bytes > 32 {
         out[32..128].copy_from_slice(&src[33..129]);
     }
-    let (header, value) = (usize::from(src[span]), src[span + 1]);
-    out[literal..literal + 64].fill(value);
+    let (header, value) = (usize::from(src[literal_run_bytes]), src[literal_run_bytes + 1]);
+    out[literal_bytes..literal_bytes + 64].fill(value);
     match header {
         0xc1.. => {}
-        0x81.. => out[literal + 64..literal + 128].fill(value),
-        // After a literal run it is left to the next step, for it may lie behind the last run of the plane.
-        0x80 => return (span.max(1), literal),
-        _ => return (span, literal),
+        0x81.. => out[literal_bytes + 64..literal_bytes + 128].fill(value),
+        // A no-op after a literal run is left to the next step, because that run may be the last one of the plane.
+        0x80 => return (literal_run_bytes.max(1), literal_bytes),
+        _ => return (literal_run_bytes, literal_bytes),
     }
-    (span + 2, literal + 257 - header)
+    (literal_run_bytes + 2, literal_bytes + 257 - header)
 }
 
-/// One run, or `None` if `src` ends within it.
-pub(super) fn exact_step(src: &[u8], at: Position, out: &mut [u8]) -> Option<Position> {
-    let (header, rest) = src.get(at.src..)?.split_first()?;
-    let room = out.get_mut(at.out..).unwrap_or_default();
+/// Decodes one run; returns the position after it, or `None` if `src` ends within it.
+pub(super) fn exact_step(src: &[u8], position: Position, out: &mut [u8]) -> Option<Position> {
+    let (header, rest) = src.get(position.src..)?.split_first()?;
+    let remaining = out.get_mut(position.out..).unwrap_or_default();
     let header = usize::from(*header);
-    let (used, made) = match header {
+    let (src_bytes, out_bytes) = match header {
         0x80 => (1, 0),
         0..0x80 => {
             let values = rest.get(..=header)?;
-            for (out, value) in room.iter_mut().zip(values) {
+            for (out, value) in remaining.iter_mut().zip(values) {
                 *out = *value;
             }
             (header + 2, header + 1)
         }
         _ => {
             let value = rest.first()?;
-            let made = 257 - header;
-            for out in room.iter_mut().take(made) {
+            let run_length = 257 - header;
+            for out in remaining.iter_mut().take(run_length) {
                 *out = *value;
             }
-            (2, made)
+            (2, run_length)
         }
     };
-    Some(Position { src: at.src + used, out: at.out + made })
+    Some(Position { src: position.src + src_bytes, out: position.out + out_bytes })
 }

@@ -1,9 +1,9 @@
-//! Against a naive decoder, over frames of a test-only encoder: every tier, values and errors.
+//! Compares samples and errors of all CPU levels with those of a naive decoder, for frames of a test encoder.
 
 #![allow(clippy::cast_possible_truncation, reason = "test frames are small")]
 
+mod errors;
 mod oracle;
-mod refusals;
 mod styles;
 
 use crate::*;
@@ -31,13 +31,13 @@ fn info(rows: u32, columns: u32, samples_per_pixel: u32, bits_allocated: u32) ->
     .unwrap()
 }
 
-/// A byte of the output that no decoder has touched.
+/// Value of output bytes before decoding.
 const UNTOUCHED: u8 = 0xa5;
 
-fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, tier: CpuLevel) -> Result<(Vec<u8>, Decoded)> {
+fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, level: CpuLevel) -> Result<(Vec<u8>, Decoded)> {
     let limits = Limits::unbounded();
-    let options = DecodeOptions { codec: order.into(), cpu_level: tier, ..DecodeOptions::default() };
-    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
+    let options = DecodeOptions { codec: order.into(), cpu_level: level, ..DecodeOptions::default() };
+    let context = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut words = vec![u64::from_ne_bytes([UNTOUCHED; 8]); (info.samples() * info.sample_bytes()).div_ceil(8)];
     let out = match info.sample_bytes() {
         1 => SamplesMut::U8(&mut bytemuck::cast_slice_mut(&mut words)[..info.samples()]),
@@ -45,48 +45,48 @@ fn decode(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder, tier: CpuLeve
         4 => SamplesMut::U32(&mut bytemuck::cast_slice_mut(&mut words)[..info.samples()]),
         _ => SamplesMut::U64(&mut words),
     };
-    let watch = Cancel { stop: &AtomicBool::new(false), poll: None };
-    let decoded = decode_frame(&job, frame.into(), out, &mut Workspace::default(), watch)?;
+    let cancel = Cancel { stop: &AtomicBool::new(false), poll: None };
+    let decoded = decode_frame(&context, frame.into(), out, &mut Workspace::default(), cancel)?;
     let bytes: &[u8] = bytemuck::cast_slice(&words);
     assert!(bytes[info.samples() * info.sample_bytes()..].iter().all(|byte| *byte == UNTOUCHED));
     Ok((bytes[..info.samples() * info.sample_bytes()].to_vec(), decoded))
 }
 
-/// The same by way of an output of another type, so that the sink gives blocks.
-fn decode_staged(frame: &[u8], info: &FrameInfo, tier: CpuLevel) -> Result<Vec<u8>> {
+/// Decodes to a wider type, so that the output stage provides blocks.
+fn decode_in_blocks(frame: &[u8], info: &FrameInfo, level: CpuLevel) -> Result<Vec<u8>> {
     let limits = Limits::unbounded();
-    let options = DecodeOptions { cpu_level: tier, ..DecodeOptions::default() };
-    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
+    let options = DecodeOptions { cpu_level: level, ..DecodeOptions::default() };
+    let context = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info, limits: &limits, options };
     let mut out = vec![0u64; info.samples()];
-    let watch = Cancel { stop: &AtomicBool::new(false), poll: None };
-    decode_frame(&job, frame.into(), SamplesMut::U64(&mut out), &mut Workspace::default(), watch)?;
+    let cancel = Cancel { stop: &AtomicBool::new(false), poll: None };
+    decode_frame(&context, frame.into(), SamplesMut::U64(&mut out), &mut Workspace::default(), cancel)?;
     Ok(out.iter().flat_map(|sample| sample.to_le_bytes()[..info.sample_bytes()].to_vec()).collect())
 }
 
-/// Every tier and path gives what the oracle gives; the first message is returned.
+/// Asserts that every CPU level, and an output in blocks, has the outcome of the oracle; returns that outcome.
 fn check(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder) -> Outcome {
     let expected = oracle(frame, info, order == SegmentByteOrder::Big);
     let mut messages = Vec::new();
-    for tier in CpuLevel::available() {
-        match (&expected, decode(frame, info, order, tier)) {
-            (Outcome::Samples { bytes, noted }, Ok((found, decoded))) => {
-                assert!(found == *bytes, "{} {:?}", tier.name(), info.attributes());
-                let at: Vec<u64> = decoded.deviations.iter().filter_map(|deviations| deviations.offset).collect();
-                assert_eq!(at, *noted, "{:?}", decoded.deviations);
-                assert_eq!(decoded.code_path, tier.name());
+    for level in CpuLevel::available() {
+        match (&expected, decode(frame, info, order, level)) {
+            (Outcome::Samples { bytes, deviation_offsets }, Ok((samples, decoded))) => {
+                assert!(samples == *bytes, "{} {:?}", level.name(), info.attributes());
+                let offsets: Vec<u64> = decoded.deviations.iter().filter_map(|deviation| deviation.offset).collect();
+                assert_eq!(offsets, *deviation_offsets, "{:?}", decoded.deviations);
+                assert_eq!(decoded.code_path, level.name());
                 messages.push(format!("{:?}", decoded.deviations));
             }
-            (Outcome::Error { kind, at }, Err(error)) => {
-                assert_eq!((*kind, Some(*at)), (error.kind(), error.offset()), "{error}");
+            (Outcome::Error { kind, offset }, Err(error)) => {
+                assert_eq!((*kind, Some(*offset)), (error.kind(), error.offset()), "{error}");
                 messages.push(error.to_string());
             }
-            (expected, found) => panic!("{}: {expected:?} expected, {found:?} found", tier.name()),
+            (expected, result) => panic!("{}: {expected:?} expected, {result:?} found", level.name()),
         }
         if order == SegmentByteOrder::Big {
-            match (&expected, decode_staged(frame, info, tier)) {
-                (Outcome::Samples { bytes, .. }, Ok(found)) => assert!(found == *bytes),
+            match (&expected, decode_in_blocks(frame, info, level)) {
+                (Outcome::Samples { bytes, .. }, Ok(samples)) => assert!(samples == *bytes),
                 (Outcome::Error { .. }, Err(error)) => messages.push(error.to_string()),
-                (expected, found) => panic!("{}: {expected:?} expected, {found:?} found", tier.name()),
+                (expected, result) => panic!("{}: {expected:?} expected, {result:?} found", level.name()),
             }
         }
     }
@@ -112,21 +112,31 @@ fn random_frame(info: &FrameInfo, style: Style, rng: &mut Rng) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn good_frames((samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]), rows in 1u32..miri_or(40, 5),
-                   columns in prop_oneof![1u32..70, miri_or(300u32, 80)..miri_or(1500, 90)], style in Style::any(), seed: u64) {
+    fn rle_conformant_frame_equals_oracle(
+        (samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]),
+        rows in 1u32..miri_or(40, 5),
+        columns in prop_oneof![1u32..70, miri_or(300u32, 80)..miri_or(1500, 90)],
+        style in Style::any(),
+        seed: u64,
+    ) {
         let info = info(rows, columns, samples_per_pixel, bits);
         let frame = random_frame(&info, style, &mut Rng(seed));
         prop_assert!(super::Rle.starts_frame(&frame, frame.len(), &info));
         for order in [BIG, SegmentByteOrder::Little] {
             let outcome = check(&frame, &info, order);
-            let Outcome::Samples { noted, .. } = outcome else { panic!("{outcome:?}") };
-            prop_assert_eq!(noted, Vec::<u64>::new());
+            let Outcome::Samples { deviation_offsets, .. } = outcome else { panic!("{outcome:?}") };
+            prop_assert_eq!(deviation_offsets, Vec::<u64>::new());
         }
     }
 
     #[test]
-    fn damaged_frames((samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]), rows in 1u32..20,
-                      columns in 1u32..200, style in Style::any(), seed: u64) {
+    fn rle_corrupt_frame_equals_oracle(
+        (samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]),
+        rows in 1u32..20,
+        columns in 1u32..200,
+        style in Style::any(),
+        seed: u64,
+    ) {
         let info = info(rows, columns, samples_per_pixel, bits);
         let mut rng = Rng(seed);
         let mut frame = random_frame(&info, style, &mut rng);
@@ -135,16 +145,18 @@ proptest! {
                 0 => frame.truncate(rng.below(frame.len() + 1)),
                 1 => frame.extend((0..1 + rng.below(300)).map(|i| (i * 7) as u8)),
                 2 if frame.len() > 64 => {
-                    let at = 64 + rng.below(frame.len() - 64);
-                    frame.drain(at..(at + 1 + rng.below(200)).min(frame.len()));
+                    let start = 64 + rng.below(frame.len() - 64);
+                    frame.drain(start..(start + 1 + rng.below(200)).min(frame.len()));
                 }
                 3 => {
-                    let at = rng.below(64.min(frame.len()) + 1);
-                    if let Some(byte) = frame.get_mut(at) { *byte = byte.wrapping_add(rng.below(3) as u8).wrapping_sub(1); }
+                    let index = rng.below(64.min(frame.len()) + 1);
+                    if let Some(byte) = frame.get_mut(index) {
+                        *byte = byte.wrapping_add(rng.below(3) as u8).wrapping_sub(1);
+                    }
                 }
                 _ => {
-                    let at = rng.below(frame.len() + 1);
-                    if let Some(byte) = frame.get_mut(at) { *byte = rng.below(256) as u8; }
+                    let index = rng.below(frame.len() + 1);
+                    if let Some(byte) = frame.get_mut(index) { *byte = rng.below(256) as u8; }
                 }
             }
         }
@@ -152,25 +164,31 @@ proptest! {
     }
 
     #[test]
-    fn random_segments((samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]), rows in 1u32..20,
-                       columns in 1u32..200, seed: u64) {
+    fn rle_random_segments_equal_oracle(
+        (samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]),
+        rows in 1u32..20,
+        columns in 1u32..200,
+        seed: u64,
+    ) {
         let info = info(rows, columns, samples_per_pixel, bits);
         let mut rng = Rng(seed);
         let count = info.samples_per_pixel() * info.sample_bytes();
         let extra = rng.below(40);
         let segments: Vec<Vec<u8>> =
-            (0..count).map(|_| (0..1 + plane_bytes(&info) / 50 + extra).map(|_| rng.below(256) as u8).collect()).collect();
+            (0..count)
+                .map(|_| (0..1 + plane_bytes(&info) / 50 + extra).map(|_| rng.below(256) as u8).collect())
+                .collect();
         check(&styles::frame(&segments), &info, BIG);
     }
 }
 
 #[test]
-fn sizes_around_blocks() {
+fn rle_sizes_around_blocks_equal_oracle() {
     let mut rng = Rng(7);
     for pixels in [8 * 1024, 16 * 1024, 32 * 1024, 16 * 1024 * 8].into_iter().take(miri_or(4, 1)) {
         for columns in [pixels - 1, pixels, pixels + 1].into_iter().filter(|columns| *columns < 65_536) {
             for (samples_per_pixel, bits) in LAYOUTS.into_iter().step_by(miri_or(1, 6)) {
-                for style in [Style::PYDICOM, Style::LITERALS, Style::ODD, Style::MIXED, Style::SHORT] {
+                for style in [Style::PYDICOM, Style::LITERALS, Style::LITERAL_PAIRS, Style::MIXED, Style::SHORT] {
                     let info = info(1, columns, samples_per_pixel, bits);
                     check(&random_frame(&info, style, &mut rng), &info, BIG);
                 }
@@ -183,18 +201,18 @@ fn sizes_around_blocks() {
     }
 }
 
-/// Frames of many blocks, so that the step for odd encoders is taken, measured again and left.
+/// Frames of many blocks, so that lanes change between pair steps and single-run steps several times.
 #[test]
-fn odd_encoders() {
+fn rle_successive_literal_runs_equal_oracle() {
     let mut rng = Rng(11);
     for (samples_per_pixel, bits) in LAYOUTS.into_iter().step_by(miri_or(1, 7)) {
         let info = info(9, miri_or(13_001, 1_301), samples_per_pixel, bits);
-        for style in [Style::ODD, Style::MIXED, Style::SHORT] {
+        for style in [Style::LITERAL_PAIRS, Style::MIXED, Style::SHORT] {
             let mut frame = random_frame(&info, style, &mut rng);
             check(&frame, &info, BIG);
             for _ in 0..4 {
-                let at = 64 + rng.below(frame.len() - 64);
-                frame[at] = rng.below(256) as u8;
+                let index = 64 + rng.below(frame.len() - 64);
+                frame[index] = rng.below(256) as u8;
             }
             check(&frame, &info, BIG);
             frame.truncate(frame.len() - 1 - rng.below(frame.len() / 4));
@@ -204,7 +222,7 @@ fn odd_encoders() {
 }
 
 #[test]
-fn every_prefix_is_refused() {
+fn rle_every_prefix_is_an_error() {
     let mut rng = Rng(3);
     for (samples_per_pixel, bits) in LAYOUTS {
         let info = info(7, 93, samples_per_pixel, bits);
@@ -218,14 +236,14 @@ fn every_prefix_is_refused() {
 }
 
 #[test]
-fn stored_bits_come_out_right() {
+fn rle_bits_above_bits_stored_are_cleared() {
     let mut attributes = *info(30, 40, 1, 16).attributes();
     (attributes.bits_stored, attributes.high_bit, attributes.sample_kind) = (12, 11, SampleKind::Unsigned);
     let info = FrameInfo::new(attributes).unwrap();
     let frame = random_frame(&info, Style::PYDICOM, &mut Rng(5));
     let Outcome::Samples { bytes, .. } = oracle(&frame, &info, true) else { panic!() };
     let masked: Vec<u8> = bytes.chunks(2).flat_map(|sample| [sample[0], sample[1] & 15]).collect();
-    for tier in CpuLevel::available() {
-        assert_eq!(decode(&frame, &info, BIG, tier).unwrap().0, masked);
+    for level in CpuLevel::available() {
+        assert_eq!(decode(&frame, &info, BIG, level).unwrap().0, masked);
     }
 }

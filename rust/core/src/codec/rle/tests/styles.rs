@@ -1,8 +1,8 @@
-//! An encoder of many styles: of the runs that a segment may have, ours makes few.
+//! A test encoder with many styles of choosing runs, because each real encoder produces only a few kinds.
 
 use proptest::prelude::*;
 
-/// xorshift64*: enough for tests.
+/// Random numbers by xorshift64*.
 pub(super) struct Rng(pub(super) u64);
 
 impl Rng {
@@ -15,35 +15,47 @@ impl Rng {
     }
 }
 
-/// How an encoder chooses its runs.
+/// Rules by which an encoder chooses runs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
-    /// Longest literal run.
+    /// Maximum length of a literal run.
     literal: usize,
-    /// Shortest and longest replicate run.
+    /// Minimum and maximum length of a replicate run.
     replicate: (usize, usize),
-    /// Whether 0x80 is strewn in.
+    /// True if no-ops (0x80) are inserted at random.
     no_ops: bool,
-    /// Whether runs are cut at random lengths.
-    ragged: bool,
-    /// Whether odd segments get their pad byte.
-    pad: bool,
-    /// Of four segments, how many are nothing but literal runs, whatever the other rules say.
+    /// True if runs have random lengths.
+    has_random_lengths: bool,
+    /// True if segments of odd length have a pad byte.
+    is_padded: bool,
+    /// Number of segments in four, on average, that have literal runs only, whatever the other rules are.
     all_literal: usize,
 }
 
 impl Style {
-    pub(super) const PYDICOM: Self =
-        Self { literal: 128, replicate: (2, 128), no_ops: false, ragged: false, pad: true, all_literal: 0 };
-    pub(super) const LITERALS: Self =
-        Self { literal: 9, replicate: (30, 128), no_ops: false, ragged: true, pad: true, all_literal: 0 };
+    pub(super) const PYDICOM: Self = Self {
+        literal: 128,
+        replicate: (2, 128),
+        no_ops: false,
+        has_random_lengths: false,
+        is_padded: true,
+        all_literal: 0,
+    };
+    pub(super) const LITERALS: Self = Self {
+        literal: 9,
+        replicate: (30, 128),
+        no_ops: false,
+        has_random_lengths: true,
+        is_padded: true,
+        all_literal: 0,
+    };
 
-    /// Short literal runs back to back, in every segment.
-    pub(super) const ODD: Self =
-        Self { literal: 8, replicate: (5, 128), ragged: true, all_literal: 4, ..Self::PYDICOM };
-    /// The same in half of the segments, and short runs of both kinds in the others.
+    /// Successive short literal runs in every segment.
+    pub(super) const LITERAL_PAIRS: Self =
+        Self { literal: 8, replicate: (5, 128), has_random_lengths: true, all_literal: 4, ..Self::PYDICOM };
+    /// Successive short literal runs in half of the segments, and short runs of both kinds in the others.
     pub(super) const MIXED: Self =
-        Self { literal: 4, replicate: (2, 9), ragged: true, all_literal: 2, ..Self::PYDICOM };
+        Self { literal: 4, replicate: (2, 9), has_random_lengths: true, all_literal: 2, ..Self::PYDICOM };
     /// Short runs of both kinds.
     pub(super) const SHORT: Self = Self { all_literal: 0, ..Self::MIXED };
 
@@ -53,19 +65,19 @@ impl Style {
             prop_oneof![Just((2usize, 128usize)), Just((3, 128)), Just((2, 2)), Just((2, 65)), Just((128, 128))];
         let all_literal = prop_oneof![3 => Just(0usize), 1 => Just(4), 1 => 1usize..4];
         (literal, replicate, any::<bool>(), any::<bool>(), any::<bool>(), all_literal).prop_map(
-            |(literal, replicate, no_ops, ragged, pad, all_literal)| Self {
+            |(literal, replicate, no_ops, has_random_lengths, is_padded, all_literal)| Self {
                 literal,
                 replicate,
                 no_ops,
-                ragged,
-                pad,
+                has_random_lengths,
+                is_padded,
                 all_literal,
             },
         )
     }
 }
 
-/// Bytes with runs of many lengths.
+/// Returns bytes with runs of many lengths.
 pub(super) fn plane(bytes: usize, rng: &mut Rng) -> Vec<u8> {
     let mut plane = Vec::new();
     let flatness = 1 + rng.below(4);
@@ -82,17 +94,18 @@ pub(super) fn plane(bytes: usize, rng: &mut Rng) -> Vec<u8> {
     plane
 }
 
-/// A whole frame; `planes` in the order of the header.
+/// Encodes a frame; `planes` are in the order of the header.
 pub(super) fn encode(planes: &[Vec<u8>], style: Style, rng: &mut Rng) -> Vec<u8> {
     frame(&planes.iter().map(|plane| segment(plane, style, rng)).collect::<Vec<_>>())
 }
 
+/// Returns a frame of encoded segments.
 pub(super) fn frame(segments: &[Vec<u8>]) -> Vec<u8> {
     let mut frame = (segments.len() as u32).to_le_bytes().to_vec();
-    let mut at = 64;
+    let mut offset = 64;
     for segment in segments {
-        frame.extend((at as u32).to_le_bytes());
-        at += segment.len();
+        frame.extend((offset as u32).to_le_bytes());
+        offset += segment.len();
     }
     frame.resize(64, 0);
     segments.iter().for_each(|segment| frame.extend(segment));
@@ -102,27 +115,30 @@ pub(super) fn frame(segments: &[Vec<u8>]) -> Vec<u8> {
 fn segment(plane: &[u8], style: Style, rng: &mut Rng) -> Vec<u8> {
     let mut out = Vec::new();
     let all_literal = rng.below(4) < style.all_literal;
-    let same = |at: usize| plane[at..].iter().take(128).take_while(|byte| **byte == plane[at]).count();
-    let mut at = 0;
-    while at < plane.len() {
+    let equal_bytes = |start: usize| plane[start..].iter().take(128).take_while(|byte| **byte == plane[start]).count();
+    let mut start = 0;
+    while start < plane.len() {
         if style.no_ops && rng.below(3) == 0 {
             out.push(0x80);
         }
-        let mut length = same(at).min(style.replicate.1);
+        let mut length = equal_bytes(start).min(style.replicate.1);
         if length >= style.replicate.0 && !all_literal {
-            if style.ragged {
+            if style.has_random_lengths {
                 length = style.replicate.0 + rng.below(length - style.replicate.0 + 1);
             }
-            out.extend([(257 - length) as u8, plane[at]]);
+            out.extend([(257 - length) as u8, plane[start]]);
         } else {
-            let most = if style.ragged { 1 + rng.below(style.literal) } else { style.literal };
-            length = (at..plane.len()).take(most).take_while(|at| all_literal || same(*at) < style.replicate.0).count();
+            let max_length = if style.has_random_lengths { 1 + rng.below(style.literal) } else { style.literal };
+            length = (start..plane.len())
+                .take(max_length)
+                .take_while(|index| all_literal || equal_bytes(*index) < style.replicate.0)
+                .count();
             out.push((length - 1) as u8);
-            out.extend(&plane[at..at + length]);
+            out.extend(&plane[start..start + length]);
         }
-        at += length;
+        start += length;
     }
-    if style.pad && out.len() % 2 == 1 {
+    if style.is_padded && out.len() % 2 == 1 {
         out.push(0);
     }
     out

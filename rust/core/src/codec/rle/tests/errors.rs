@@ -1,4 +1,4 @@
-//! What is refused, what is deviations, and how it is said.
+//! Messages of errors and deviations.
 
 use super::styles::frame;
 use super::{BIG, check, decode, info};
@@ -9,13 +9,13 @@ fn error(bytes: &[u8], info: &FrameInfo) -> String {
     decode(bytes, info, BIG, CpuLevel::best()).unwrap_err().to_string()
 }
 
-fn noted(bytes: &[u8], info: &FrameInfo) -> Vec<String> {
+fn deviations(bytes: &[u8], info: &FrameInfo) -> Vec<String> {
     check(bytes, info, BIG);
     let (_, decoded) = decode(bytes, info, BIG, CpuLevel::best()).unwrap();
-    decoded.deviations.into_iter().map(|deviations| deviations.into_error().to_string()).collect()
+    decoded.deviations.into_iter().map(|deviation| deviation.into_error().to_string()).collect()
 }
 
-/// A header of `words`, and then `bytes`.
+/// Returns a frame: a header of `words`, then `bytes`.
 fn raw(words: &[u32], bytes: &[u8]) -> Vec<u8> {
     let mut frame: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     frame.resize(64, 0);
@@ -24,38 +24,44 @@ fn raw(words: &[u32], bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn headers() {
-    let one = info(2, 2, 1, 8);
-    let two = info(2, 2, 1, 16);
+fn header_invalid_field_is_an_error_at_its_offset() {
+    let one_segment = info(2, 2, 1, 8);
+    let two_segments = info(2, 2, 1, 16);
     let cases = [
-        (error(&[], &one), "RLE header of 0 bytes found, 64 expected at byte 0 (PS3.5 Annex G.5)"),
-        (error(&[1; 63], &one), "RLE header of 63 bytes found, 64 expected at byte 63 (PS3.5 Annex G.5)"),
-        (error(&raw(&[0], &[]), &one), "number of segments 0 found, 1 to 15 expected at byte 0 (PS3.5 Annex G.5)"),
-        (error(&raw(&[16], &[]), &one), "number of segments 16 found, 1 to 15 expected at byte 0 (PS3.5 Annex G.5)"),
+        (error(&[], &one_segment), "RLE header of 0 bytes found, 64 expected at byte 0 (PS3.5 Annex G.5)"),
+        (error(&[1; 63], &one_segment), "RLE header of 63 bytes found, 64 expected at byte 63 (PS3.5 Annex G.5)"),
         (
-            error(&raw(&[2, 64, 66], &[0; 4]), &one),
+            error(&raw(&[0], &[]), &one_segment),
+            "number of segments 0 found, 1 to 15 expected at byte 0 (PS3.5 Annex G.5)",
+        ),
+        (
+            error(&raw(&[16], &[]), &one_segment),
+            "number of segments 16 found, 1 to 15 expected at byte 0 (PS3.5 Annex G.5)",
+        ),
+        (
+            error(&raw(&[2, 64, 66], &[0; 4]), &one_segment),
             "number of segments 2 found, 1 expected: samples per pixel x bytes per sample at byte 0 (PS3.5 Annex G.2)",
         ),
         (
-            error(&raw(&[1, 63], &[0xfd, 0]), &one),
+            error(&raw(&[1, 63], &[0xfd, 0]), &one_segment),
             "offset 63 of segment 1 found, 64 to 65 expected at byte 4 (PS3.5 Annex G.5)",
         ),
         (
-            error(&raw(&[2, 64, 64], &[0xfd, 0, 0xfd, 0]), &two),
+            error(&raw(&[2, 64, 64], &[0xfd, 0, 0xfd, 0]), &two_segments),
             "offset 64 of segment 2 found, 65 to 67 expected at byte 8 (PS3.5 Annex G.5)",
         ),
         (
-            error(&raw(&[2, 64, u32::MAX], &[0xfd, 0, 0xfd, 0]), &two),
+            error(&raw(&[2, 64, u32::MAX], &[0xfd, 0, 0xfd, 0]), &two_segments),
             "offset 4294967295 of segment 2 found, 65 to 67 expected at byte 8 (PS3.5 Annex G.5)",
         ),
     ];
-    for (found, expected) in cases {
-        assert_eq!(found, expected);
+    for (message, expected) in cases {
+        assert_eq!(message, expected);
     }
 }
 
 #[test]
-fn cut_segments() {
+fn segment_truncated_is_an_error_at_its_end() {
     let info = info(2, 4, 1, 8);
     let cases: [(&[u8], &str); 4] = [
         (&[0x80], "segment 1 ends after 0 of 8 decoded bytes at byte 65 (PS3.5 Annex G.3.2)"),
@@ -69,68 +75,72 @@ fn cut_segments() {
 }
 
 #[test]
-fn a_cut_first_segment_is_named_before_a_cut_second() {
+fn segments_truncated_error_names_the_first() {
     let info = info(4, 4, 1, 16);
-    let cut = || vec![0xfd, 1];
+    let truncated = || vec![0xfd, 1];
     assert_eq!(
-        error(&frame(&[cut(), cut()]), &info),
+        error(&frame(&[truncated(), truncated()]), &info),
         "segment 1 ends after 4 of 16 decoded bytes at byte 66 (PS3.5 Annex G.3.2)"
     );
 }
 
 #[test]
-fn a_bomb_is_refused_before_memory_is_taken() {
+fn plan_large_image_in_few_bytes_is_truncated() {
     let info = info(65_535, 65_535, 1, 1);
     let limits = Limits::new(Some(0));
     let options = DecodeOptions::default();
     let context = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
     let bytes = frame(&[vec![0x81, 0]]);
     let header = super::super::header::Header::parse(&bytes, 1).unwrap();
-    let found = super::super::plan::Plan::new(&bytes, &header, &context).unwrap_err();
+    let error = super::super::plan::Plan::new(&bytes, &header, &context).unwrap_err();
     assert_eq!(
-        found.to_string(),
+        error.to_string(),
         "segment 1 of 2 bytes found, at least 8388353 expected for 536854529 decoded bytes at byte 66 (PS3.5 Annex G.3)"
     );
 }
 
 #[test]
-fn scratch_is_paid_for_and_bounded() {
+fn scratch_above_the_limit_is_an_error() {
     let info = info(100, 1000, 3, 32);
     let bytes = frame(&vec![[0x81, 7].repeat(800); 12]);
     let stop = std::sync::atomic::AtomicBool::new(false);
-    for (max_bytes, fits) in [(12 * 9 * 1024, true), (12 * 8 * 1024, false)] {
+    for (max_bytes, is_sufficient) in [(12 * 9 * 1024, true), (12 * 8 * 1024, false)] {
         let limits = Limits::new(Some(max_bytes));
-        let job = FrameContext {
+        let context = FrameContext {
             syntax: TransferSyntax::RLE_LOSSLESS,
             info: &info,
             limits: &limits,
             options: DecodeOptions::default(),
         };
         let mut out = vec![0u32; info.samples()];
-        let watch = Cancel { stop: &stop, poll: None };
-        let result = decode_frame(&job, bytes[..].into(), SamplesMut::U32(&mut out), &mut Workspace::default(), watch);
-        assert_eq!(result.err().map(|error| error.kind()), (!fits).then_some(ErrorKind::LimitExceeded));
+        let cancel = Cancel { stop: &stop, poll: None };
+        let result =
+            decode_frame(&context, bytes[..].into(), SamplesMut::U32(&mut out), &mut Workspace::default(), cancel);
+        assert_eq!(result.err().map(|error| error.kind()), (!is_sufficient).then_some(ErrorKind::LimitExceeded));
     }
 }
 
 #[test]
-fn what_is_tolerated() {
+fn segment_end_other_than_padding_is_a_deviation() {
     let info = info(2, 4, 1, 8);
-    let one = |segment: &[u8]| noted(&frame(&[segment.to_vec()]), &info);
-    let none: [&str; 0] = [];
-    assert_eq!(one(&[0xf9, 5]), none);
-    assert_eq!(one(&[0xfa, 5, 0, 6]), none);
-    assert_eq!(one(&[0xff, 5, 5, 1, 2, 3, 4, 5, 6, 0]), none);
-    assert_eq!(one(&[0xf8, 5]), ["run of segment 1 passes the end of its plane by 1 at byte 64 (PS3.5 Annex G.3)"]);
+    let of_segment = |segment: &[u8]| deviations(&frame(&[segment.to_vec()]), &info);
+    let no_deviation: [&str; 0] = [];
+    assert_eq!(of_segment(&[0xf9, 5]), no_deviation);
+    assert_eq!(of_segment(&[0xfa, 5, 0, 6]), no_deviation);
+    assert_eq!(of_segment(&[0xff, 5, 5, 1, 2, 3, 4, 5, 6, 0]), no_deviation);
     assert_eq!(
-        one(&[0xfb, 5, 3, 1, 2, 3, 4]),
+        of_segment(&[0xf8, 5]),
+        ["run of segment 1 passes the end of its plane by 1 at byte 64 (PS3.5 Annex G.3)"]
+    );
+    assert_eq!(
+        of_segment(&[0xfb, 5, 3, 1, 2, 3, 4]),
         ["run of segment 1 passes the end of its plane by 2 at byte 66 (PS3.5 Annex G.3)"]
     );
-    assert_eq!(one(&[0xf9, 5, 0]), ["1 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]);
-    assert_eq!(one(&[0xf9, 5, 0x80]), ["1 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]);
-    assert_eq!(one(&[0xf9, 5, 0, 0]), ["2 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]);
+    assert_eq!(of_segment(&[0xf9, 5, 0]), ["1 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]);
+    assert_eq!(of_segment(&[0xf9, 5, 0x80]), ["1 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]);
+    assert_eq!(of_segment(&[0xf9, 5, 0, 0]), ["2 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]);
     assert_eq!(
-        noted(&raw(&[1, 66, 9], &[0, 0, 0xf9, 5]), &info),
+        deviations(&raw(&[1, 66, 9], &[0, 0, 0xf9, 5]), &info),
         [
             "segment 1 starts at byte 66, not right after the header at byte 4 (PS3.5 Annex G.4)",
             "unused segment offset is not zero at byte 8 (PS3.5 Annex G.5)"
@@ -139,15 +149,15 @@ fn what_is_tolerated() {
 }
 
 #[test]
-fn long_ends_are_told_apart_where_steps_are_fast() {
-    // The plane ends with a literal run; what follows is long enough for a step to take a run of it.
+fn segment_long_trailing_runs_are_a_deviation() {
+    // The plane ends with a literal run, and enough runs follow for a pair step to decode one of them.
     let info = info(1, 300, 1, 16);
     let mut segment = [0x81, 7].repeat(2);
     segment.push(43);
     segment.extend(0..44);
     segment.extend([0x81, 9].repeat(100));
     assert_eq!(
-        noted(&frame(&[segment.clone(), segment]), &info),
+        deviations(&frame(&[segment.clone(), segment]), &info),
         [
             "200 bytes follow the last run of segment 1 at byte 113 (PS3.5 Annex G.3)",
             "200 bytes follow the last run of segment 2 at byte 362 (PS3.5 Annex G.3)"
@@ -156,7 +166,7 @@ fn long_ends_are_told_apart_where_steps_are_fast() {
 }
 
 #[test]
-fn a_no_op_behind_the_last_run_is_not_part_of_it() {
+fn segment_no_op_after_the_last_run_is_a_deviation() {
     let info = info(1, 20, 1, 16);
     for padding in [0, 300] {
         let mut segment = vec![19];
@@ -164,38 +174,38 @@ fn a_no_op_behind_the_last_run_is_not_part_of_it() {
         segment.push(0x80);
         segment.extend(vec![0x80; padding]);
         assert_eq!(
-            noted(&frame(&[segment.clone(), segment]), &info).first().map(String::as_str),
+            deviations(&frame(&[segment.clone(), segment]), &info).first().map(String::as_str),
             Some(&*format!("{} bytes follow the last run of segment 1 at byte 85 (PS3.5 Annex G.3)", padding + 1))
         );
     }
 }
 
 #[test]
-fn strict_refuses_what_is_tolerated() {
+fn strict_deviation_is_an_error() {
     let info = info(2, 4, 1, 8);
     let limits = Limits::unbounded();
     let options = DecodeOptions { strict: true, ..DecodeOptions::default() };
-    let job = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
+    let context = FrameContext { syntax: TransferSyntax::RLE_LOSSLESS, info: &info, limits: &limits, options };
     let mut out = [0; 8];
     let stop = std::sync::atomic::AtomicBool::new(false);
-    let watch = Cancel { stop: &stop, poll: None };
+    let cancel = Cancel { stop: &stop, poll: None };
     let bytes = frame(&[vec![0xf8, 5]]);
-    let error = decode_frame(&job, bytes[..].into(), SamplesMut::U8(&mut out), &mut Workspace::default(), watch);
+    let error = decode_frame(&context, bytes[..].into(), SamplesMut::U8(&mut out), &mut Workspace::default(), cancel);
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Malformed);
 }
 
 #[test]
-fn frames_are_told_from_fragments() {
+fn starts_frame_requires_a_plausible_header() {
     let starts = |bytes: &[u8], info: &FrameInfo| {
         codec::codec_for(TransferSyntax::RLE_LOSSLESS).unwrap().starts_frame(bytes, bytes.len(), info)
     };
-    let two = info(2, 2, 1, 16);
-    assert!(starts(&raw(&[2, 64, 66], &[]), &two));
-    assert!(starts(&raw(&[2, 64, 1_000_000], &[1, 2]), &two));
-    assert!(!starts(&raw(&[2, 64, 66], &[])[..63], &two));
-    assert!(!starts(&raw(&[2, 65, 66], &[]), &two));
-    assert!(!starts(&raw(&[2, 64, 64], &[]), &two));
-    assert!(!starts(&raw(&[2, 64, 66, 1], &[]), &two));
-    assert!(!starts(&raw(&[1, 64], &[]), &two));
+    let two_segments = info(2, 2, 1, 16);
+    assert!(starts(&raw(&[2, 64, 66], &[]), &two_segments));
+    assert!(starts(&raw(&[2, 64, 1_000_000], &[1, 2]), &two_segments));
+    assert!(!starts(&raw(&[2, 64, 66], &[])[..63], &two_segments));
+    assert!(!starts(&raw(&[2, 65, 66], &[]), &two_segments));
+    assert!(!starts(&raw(&[2, 64, 64], &[]), &two_segments));
+    assert!(!starts(&raw(&[2, 64, 66, 1], &[]), &two_segments));
+    assert!(!starts(&raw(&[1, 64], &[]), &two_segments));
     assert!(!starts(&raw(&[16, 64], &[]), &info(2, 2, 4, 32)));
 }
