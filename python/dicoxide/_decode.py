@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -338,8 +339,7 @@ def rle_decode(
         raise ValueError(f"segment_byte_order must be 'big' or 'little', not {segment_byte_order!r}")
     data = src if type(src) is bytes else owned_bytes(src)
     shape = (rows, columns) if samples_per_pixel == 1 else (rows, columns, samples_per_pixel)
-    # Positional arguments: keywords take a third of the time in which a small frame decodes.
-    spec = FrameSpec(RLE_LOSSLESS, rows, columns, samples_per_pixel, bits_allocated)
+    spec = _rle_spec(rows, columns, samples_per_pixel, bits_allocated)
     if out is None:
         out = _frame_array(None, shape, spec.dtype, spec.checked(), data)
     elif type(out) is not np.ndarray or out.shape != shape:
@@ -348,6 +348,13 @@ def rle_decode(
     if deviations := core.decode_frame_into(out, spec, data, options):
         _deviations.warn(deviations)
     return out
+
+
+# Cached, because constructing it takes 10 % of decoding a frame of 64 x 64 pixels.
+@lru_cache(maxsize=64)
+def _rle_spec(rows: int, columns: int, samples_per_pixel: int, bits_allocated: int) -> FrameSpec:
+    """Return the description of an RLE Lossless frame."""
+    return FrameSpec(RLE_LOSSLESS, rows, columns, samples_per_pixel, bits_allocated)
 
 
 def _frame_array(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], spec: FrameSpec, src: bytes) -> Array:
