@@ -62,8 +62,8 @@ fn decode(info: &FrameInfo, frame: &[u8], level: CpuLevel) -> Outcome {
     match decode_frame(&context, FrameBytes::from(frame), out, &mut workspace, cancel) {
         Ok(decoded) => Outcome::Samples {
             bytes: bytemuck::cast_slice(&words).get(..output_bytes).unwrap_or_default().to_vec(),
-            noted: decoded.deviations.iter().filter_map(|deviation| deviation.offset).collect(),
+            deviation_offsets: decoded.deviations.iter().filter_map(|deviation| deviation.offset).collect(),
         },
-        Err(error) => Outcome::Error { kind: error.kind(), at: error.offset().unwrap_or(u64::MAX) },
+        Err(error) => Outcome::Error { kind: error.kind(), offset: error.offset().unwrap_or(u64::MAX) },
     }
 }
