@@ -148,11 +148,16 @@ class TestInvalidSources:
         with pytest.raises(TypeError, match="bytes expected"):
             call(io.StringIO("text"))
 
-    @pytest.mark.parametrize("src", [b"", b"x", bytes(200), FILES["rtplan.dcm"]])
-    def test_source_without_image_raises_no_image(self, call: Any, src: Any) -> None:
+    def test_source_without_image_raises_no_image(self, call: Any) -> None:
         with pytest.raises(dicoxide.CorruptFrameError, match="^none found, one of Pixel Data") as caught:
-            call(src)
+            call(FILES["rtplan.dcm"])
         assert caught.value.kind == "NoImage"
+
+    @pytest.mark.parametrize("src", [b"", b"x", bytes(200)])
+    def test_source_that_is_no_dicom_file_raises_not_dicom(self, call: Any, src: Any) -> None:
+        with pytest.raises(dicoxide.CorruptFrameError, match="^not a DICOM file") as caught:
+            call(src)
+        assert caught.value.kind == "NotDicom"
 
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="without the extension, pydicom reads files")

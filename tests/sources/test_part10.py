@@ -15,7 +15,7 @@ import pydicom
 import pytest
 
 import dicoxide
-from dicoxide._sources import open_source
+from dicoxide._sources import not_dicom_error, open_source
 from dicoxide._sources.attributes import KEYWORDS
 from dicoxide._sources.dataset import dataset_source
 from dicoxide._sources.pydicom_reader import read
@@ -51,6 +51,8 @@ def test_open_source_equals_the_data_set_of_pydicom(path: Path) -> None:
     result = outcome(lambda: open_source(path))
     # With `force`, pydicom and dicoxide open every file here; both reject files without an image.
     if isinstance(expected, Exception):
+        # A data set does not have the first bytes by which files of other formats are recognised.
+        expected = not_dicom_error(expected, path) or expected
         assert type(result) is type(expected), (result, expected)
         assert str(result) == str(expected)
         return
