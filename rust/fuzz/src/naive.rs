@@ -5,15 +5,15 @@
     clippy::unwrap_used,
     reason = "the reference decoder checks before it indexes; a panic fails the property"
 )]
-#[path = "../../core/src/codec/rle/tests/oracle.rs"]
-mod oracle;
+#[path = "../../core/src/codec/rle/tests/reference.rs"]
+mod reference;
 
 use crate::Coverage;
 use dicoxide_core::{
     Attributes, Cancel, CpuLevel, DecodeOptions, FrameBytes, FrameContext, FrameInfo, Limits,
     PhotometricInterpretation, SampleKind, SamplesMut, TransferSyntax, Workspace, decode_frame,
 };
-use oracle::{Outcome, oracle};
+use reference::{Outcome, reference_decode};
 use std::sync::atomic::AtomicBool;
 
 /// Leading bytes of an input: rows - 1, columns - 1, and the sample type.
@@ -38,7 +38,7 @@ pub fn rle_equals_reference_decoder(bytes: &[u8]) -> Coverage {
         photometric_interpretation: PhotometricInterpretation::Other,
     };
     let Ok(info) = FrameInfo::new(attributes) else { return Coverage::Skipped };
-    let expected = oracle(frame, &info, true);
+    let expected = reference_decode(frame, &info, true);
     for level in CpuLevel::available() {
         let outcome = decode(&info, frame, level);
         assert!(outcome == expected, "{}: {outcome:?}, {expected:?} expected", level.name());

@@ -68,12 +68,12 @@ impl BatchDecoder {
         self.decoder.push(sources).map_err(|error| errors::system_error(error.raw_os_error(), &error.to_string()))
     }
 
-    /// Returns the number of sources that no thread has taken, and the results there are as (index, result).
+    /// Returns the number of queued sources that no thread has started, and the available results as (index, result).
     ///
-    /// A result is (array, deviations), an exception, or None if the caller has to decode the source itself. Without
-    /// results the call waits for one, for `wake`, or until nothing is queued or being decoded. `next_index` is the
-    /// source that the caller wants next; `freed_bytes` counts the bytes of arrays that it has handed on since the last
-    /// call.
+    /// A result is (array, deviations), an exception, or None if the caller has to decode the source itself. If no
+    /// result is available, the call waits for one, for `wake`, or until nothing is queued or being decoded.
+    /// `next_index` is the source whose result the caller needs next; `freed_bytes` is the size in bytes of the arrays
+    /// that the caller has yielded since the last call.
     fn take_results<'py>(
         &self,
         py: Python<'py>,

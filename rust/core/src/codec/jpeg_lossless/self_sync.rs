@@ -22,10 +22,10 @@
 //! return the verified symbols; the caller decodes the rest from their end on
 //! ```
 //!
-//! Example: code lengths 2 and 3, chunk 1 starts at bit 1000, and the last symbol of chunk 0 starts at bit 998 and ends at
-//! 1001. The cursor `b` reads symbols that end at 1003, 1005, 1008; the cursor `a` at 1004, 1006, 1008: both are at 1008.
-//! The three symbols of `a` are kept, the first three of chunk 1 are dropped, and everything after them is what a decoder
-//! from the start would have decoded, because it depends only on the position and the table.
+//! Example: code lengths 2 and 3, chunk 1 starts at bit 1000, and the last symbol of chunk 0 starts at bit 998 and ends
+//! at 1001. The cursor `b` reads symbols that end at 1003, 1005, 1008; the cursor `a` at 1004, 1006, 1008: both are at
+//! 1008. The three symbols of `a` are kept, the first three of chunk 1 are dropped, and everything after them is what a
+//! decoder from the start would have decoded, because it depends only on the position and the table.
 //!
 //! Most streams synchronise within 20 symbols. Streams whose symbols all have the same length never do.
 
@@ -35,8 +35,8 @@ use crate::kernel::huffman::{self, Cursor, Table, Task};
 use crate::limits::Limits;
 use std::ops::Range;
 
-/// Bounds of the length of a chunk in bits. Synchronisation decodes some 20 symbols twice, 3 to 5 % of 4096 bits; longer
-/// chunks leave lanes idle at the end of a window.
+/// Bounds of the length of a chunk in bits. Synchronisation decodes some 20 symbols twice, 3 to 5 % of 4096 bits;
+/// longer chunks leave lanes idle at the end of a window.
 const MIN_CHUNK_BITS: usize = 4 * 1024;
 const MAX_CHUNK_BITS: usize = 32 * 1024;
 /// Chunks that the Huffman kernel decodes in lock-step.
@@ -63,7 +63,8 @@ impl ChunkBuffers {
     }
 }
 
-/// Returns the number of chunks that `bits` bits are cut into, a multiple of [`LANES`] unless the chunks would be too short.
+/// Returns the number of chunks that `bits` bits are cut into, a multiple of [`LANES`] unless the chunks would be too
+/// short.
 fn chunk_count(bits: usize) -> usize {
     if bits < LANES * MIN_CHUNK_BITS {
         bits / MIN_CHUNK_BITS
@@ -72,8 +73,8 @@ fn chunk_count(bits: usize) -> usize {
     }
 }
 
-/// The symbols at the start of a range that are known to be right: those that a decoder from its start would decode. The
-/// range may contain more.
+/// The symbols at the start of a range that are known to be right: those that a decoder from its start would decode.
+/// The range may contain more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VerifiedRun {
     /// Number of symbols, whose differences are at the start of `out`.
@@ -84,10 +85,11 @@ pub(super) struct VerifiedRun {
     pub(super) unassigned: usize,
 }
 
-/// Decodes symbols of `bits` that start in `range`, at most as many as `out` holds.
+/// Decodes symbols of `bits` that start in `range`, until `out` is full.
 ///
-/// `is_guess` is true if no symbol need start at the start of `range`. Then unassigned codes in the first chunk are not
-/// errors, and are reported in the result; in all other cases the result ends before the chunk of the first one.
+/// `is_guess` is true if it is unknown whether a symbol starts at the start of `range`. Unassigned codes in the first
+/// chunk are then reported in the result, because they may come from the wrong start. Otherwise the result ends before
+/// the first chunk with an unassigned code.
 pub(super) fn decode_chunks(
     tables: &[&Table],
     bits: &[u8],
@@ -124,8 +126,8 @@ pub(super) fn decode_chunks(
 }
 
 impl VerifiedRun {
-    /// Appends the symbols up to the end of the chunk that starts at bit `start`; returns `false` and appends nothing if
-    /// the chunk cannot be verified.
+    /// Appends the symbols up to the end of the chunk that starts at bit `start`; returns `false` and appends nothing
+    /// if the chunk cannot be verified.
     fn append_chunk(
         &mut self,
         chunk: &Task<'_>,

@@ -43,7 +43,8 @@ use crate::parallel::with_helpers;
 use block::{BLOCK_DIFFERENCES, Block, BlockBuffer, MAX_SHORT_SEGMENT_BYTES, ScanContext, end_of_symbols, split};
 use queue::{CloseOnDrop, Next, Queue};
 
-/// Entropy-coded bytes below which one thread decodes the scan: starting a thread takes as long as decoding a third of them.
+/// Entropy-coded bytes below which one thread decodes the scan: starting a thread takes as long as decoding a third of
+/// them.
 const MIN_BYTES: usize = 256 * 1024;
 /// Entropy-coded bytes per thread, at least.
 const MIN_THREAD_BYTES: usize = 128 * 1024;
@@ -91,8 +92,8 @@ impl WorkerBuffers {
 /// Outputs the rows that are ready; returns `false` if no more rows are wanted.
 type OutputRows<'f, 'a> = dyn FnMut(&mut [Stream<'a>]) -> Result<bool> + 'f;
 
-/// Decodes the scan of `stream` on several threads. Does nothing if there is only one thread, or if the scan is too short
-/// or the budget too small for more: the caller then decodes the whole scan.
+/// Decodes the scan of `stream` on several threads. Does nothing if there is only one thread, or if the scan is too
+/// short or the budget too small for more: the caller then decodes the whole scan.
 ///
 /// The stream fails if and only if it would on one thread.
 ///
@@ -207,8 +208,8 @@ impl<'a> Consumer<'_, 'a> {
         self.consume_block(block, buffer, false);
     }
 
-    /// Appends the symbols of a block to the stream. If `is_decoded`, the buffer contains symbols of a part; they are
-    /// verified first. The rest of the part is decoded here.
+    /// Appends the symbols of a block to the stream. If the block is part of a segment and `is_decoded`, the symbols in
+    /// `buffer` are verified first. Symbols of the part that are not decoded, or not verified, are decoded here.
     fn consume_block(&mut self, block: &Block, buffer: &BlockBuffer, is_decoded: bool) {
         match block {
             Block::Segments(_) => self.consume_segments(buffer),
@@ -250,8 +251,8 @@ impl<'a> Consumer<'_, 'a> {
         }
     }
 
-    /// Synchronises the symbols after the overlap with those of a decoded part, and appends those that are right. Returns
-    /// the bit offset of the next symbol, or `None` if the part cannot be verified; then nothing is appended.
+    /// Synchronises the symbols after the overlap with those of a decoded part, and appends those that are right.
+    /// Returns the bit offset of the next symbol, or `None` if the part cannot be verified; then nothing is appended.
     fn append_part(&mut self, buffer: &BlockBuffer, is_last: bool) -> Option<usize> {
         let tables = self.scan.tables;
         let run = &buffer.run;

@@ -1,14 +1,14 @@
-//! Compares samples and errors of all CPU levels with those of a naive decoder, for frames of a test encoder.
+//! Compares samples and errors of all CPU levels with those of a reference decoder, for frames of a test encoder.
 
 #![allow(clippy::cast_possible_truncation, reason = "test frames are small")]
 
 mod errors;
-mod oracle;
+mod reference;
 mod styles;
 
 use crate::*;
-use oracle::{Outcome, oracle};
 use proptest::prelude::*;
+use reference::{Outcome, reference_decode};
 use std::sync::atomic::AtomicBool;
 use styles::{Rng, Style, encode, plane};
 use testing::miri_or;
@@ -63,9 +63,9 @@ fn decode_in_blocks(frame: &[u8], info: &FrameInfo, level: CpuLevel) -> Result<V
     Ok(out.iter().flat_map(|sample| sample.to_le_bytes()[..info.sample_bytes()].to_vec()).collect())
 }
 
-/// Asserts that every CPU level, and an output in blocks, has the outcome of the oracle; returns that outcome.
+/// Asserts that every CPU level, and an output in blocks, has the outcome of the reference decoder; returns that outcome.
 fn check(frame: &[u8], info: &FrameInfo, order: SegmentByteOrder) -> Outcome {
-    let expected = oracle(frame, info, order == SegmentByteOrder::Big);
+    let expected = reference_decode(frame, info, order == SegmentByteOrder::Big);
     let mut messages = Vec::new();
     for level in CpuLevel::available() {
         match (&expected, decode(frame, info, order, level)) {
@@ -112,7 +112,7 @@ fn random_frame(info: &FrameInfo, style: Style, rng: &mut Rng) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn rle_conformant_frame_equals_oracle(
+    fn rle_conformant_frame_equals_reference(
         (samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]),
         rows in 1u32..miri_or(40, 5),
         columns in prop_oneof![1u32..70, miri_or(300u32, 80)..miri_or(1500, 90)],
@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn rle_corrupt_frame_equals_oracle(
+    fn rle_corrupt_frame_equals_reference(
         (samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]),
         rows in 1u32..20,
         columns in 1u32..200,
@@ -164,7 +164,7 @@ proptest! {
     }
 
     #[test]
-    fn rle_random_segments_equal_oracle(
+    fn rle_random_segments_equal_reference(
         (samples_per_pixel, bits) in proptest::sample::select(&LAYOUTS[..]),
         rows in 1u32..20,
         columns in 1u32..200,
@@ -183,7 +183,7 @@ proptest! {
 }
 
 #[test]
-fn rle_sizes_around_blocks_equal_oracle() {
+fn rle_sizes_around_blocks_equal_reference() {
     let mut rng = Rng(7);
     for pixels in [8 * 1024, 16 * 1024, 32 * 1024, 16 * 1024 * 8].into_iter().take(miri_or(4, 1)) {
         for columns in [pixels - 1, pixels, pixels + 1].into_iter().filter(|columns| *columns < 65_536) {
@@ -203,7 +203,7 @@ fn rle_sizes_around_blocks_equal_oracle() {
 
 /// Frames of many blocks, so that lanes change between pair steps and single-run steps several times.
 #[test]
-fn rle_successive_literal_runs_equal_oracle() {
+fn rle_successive_literal_runs_equal_reference() {
     let mut rng = Rng(11);
     for (samples_per_pixel, bits) in LAYOUTS.into_iter().step_by(miri_or(1, 7)) {
         let info = info(9, miri_or(13_001, 1_301), samples_per_pixel, bits);
@@ -241,7 +241,7 @@ fn rle_bits_above_bits_stored_are_cleared() {
     (attributes.bits_stored, attributes.high_bit, attributes.sample_kind) = (12, 11, SampleKind::Unsigned);
     let info = FrameInfo::new(attributes).unwrap();
     let frame = random_frame(&info, Style::PYDICOM, &mut Rng(5));
-    let Outcome::Samples { bytes, .. } = oracle(&frame, &info, true) else { panic!() };
+    let Outcome::Samples { bytes, .. } = reference_decode(&frame, &info, true) else { panic!() };
     let masked: Vec<u8> = bytes.chunks(2).flat_map(|sample| [sample[0], sample[1] & 15]).collect();
     for level in CpuLevel::available() {
         assert_eq!(decode(&frame, &info, BIG, level).unwrap().0, masked);

@@ -1,4 +1,4 @@
-//! A naive decoder, byte by byte as PS3.5 Annex G describes it.
+//! Reference decoder, byte by byte as PS3.5 Annex G describes it.
 
 use crate::{ErrorKind, FrameInfo};
 
@@ -8,7 +8,7 @@ pub(super) enum Outcome {
     Error { kind: ErrorKind, offset: u64 },
 }
 
-pub(super) fn oracle(frame: &[u8], info: &FrameInfo, is_big: bool) -> Outcome {
+pub(super) fn reference_decode(frame: &[u8], info: &FrameInfo, is_big: bool) -> Outcome {
     let error = |kind, offset: usize| Outcome::Error { kind, offset: offset as u64 };
     if frame.len() < 64 {
         return error(ErrorKind::Truncated, frame.len());
