@@ -18,6 +18,7 @@ from dicoxide._arguments import (
     target_array,
     threads_for,
 )
+from dicoxide._backend import core
 from dicoxide._fallback_decoders import FallbackFrames, apply_modality_lut, available_plugins
 from dicoxide._options import DecodeOptions, output_options
 from dicoxide._pixels import exact_copy, rescale_into
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from dicoxide._core import Frames
     from dicoxide._sources import Attributes
+
+_SYNTAXES_WITH_CODEC = frozenset(uid for uid, _, codec in core.transfer_syntaxes() if codec is not None)
 
 
 class Image:
@@ -163,7 +166,8 @@ class Image:
                 fallback = FallbackFrames(self._source, unsupported, opened)
                 return self._decode_by_fallback(fallback, frames, out, rescale, dtype, raw, max_bytes)
             except DecodeError as error:
-                if error.kind != "Fallback":
+                # The core's reason is the better one only if it has a codec for the transfer syntax.
+                if error.kind != "Fallback" or self.transfer_syntax not in _SYNTAXES_WITH_CODEC:
                     raise
                 raise unsupported from error
 

@@ -124,6 +124,20 @@ def test_fallback_result_of_wrong_size_raises_fallback_error(monkeypatch: pytest
     assert caught.value.frame_index == 0
 
 
+@pytest.mark.parametrize(("uid", "coded"), [(JPEG2000, jpeg_2000), (JPEGBaseline8Bit, jpeg)], ids=["jpeg 2000", "jpeg"])
+def test_fallback_without_codec_and_failing_plugins_names_their_errors(
+    monkeypatch: pytest.MonkeyPatch, uid: str, coded: Any
+) -> None:
+    def decode(src: bytes, runner: Any) -> bytearray:
+        raise ValueError("marker 5 is odd")
+
+    monkeypatch.setattr(get_decoder(uid), "_available", {"other": decode})
+    data = to_bytes(dataset(FRAMES[0], uid, coded=[coded(FRAMES[0])]))
+    with pytest.raises(dicoxide.DecodeError, match="other: marker 5 is odd") as caught:
+        dicoxide.decode(data)
+    assert caught.value.kind == "Fallback"
+
+
 def test_fallback_decoder_memory_error_raises_decode_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(src: bytes, runner: Any) -> bytearray:
         raise MemoryError
