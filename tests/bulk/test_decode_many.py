@@ -79,22 +79,22 @@ def test_decode_many_of_small_images_keeps_order(uid: str, threads: int) -> None
     if uid == JPEGLossless and dicoxide.backend != "rust":
         pytest.skip("the NumPy backend has no JPEG Lossless")
     # Three sizes, so that there are several batches.
-    every = [*frames(40), *frames(30, 20, 32), *frames(5)]
-    sources = [image(frame, uid) for frame in every]
+    images = [*frames(40), *frames(30, 20, 32), *frames(5)]
+    sources = [image(frame, uid) for frame in images]
     decoded = list(decode_many(sources, threads=threads))
     assert [source for source, _ in decoded] == sources
-    assert all(np.array_equal(result, frame) for (_, result), frame in zip(decoded, every, strict=True))
+    assert all(np.array_equal(result, frame) for (_, result), frame in zip(decoded, images, strict=True))
 
 
 def test_decode_many_with_corrupt_images_in_a_batch_fails_only_those() -> None:
-    every = frames(24)
+    images = frames(24)
     sources: list[bytes] = [
-        image(frame, JPEGLossless if dicoxide.backend == "rust" else RLELossless) for frame in every
+        image(frame, JPEGLossless if dicoxide.backend == "rust" else RLELossless) for frame in images
     ]
     for broken in (0, 7, 23):
         sources[broken] = sources[broken][:-120]
     decoded = [result for _, result in decode_many(sources, on_error="return")]
-    for index, (result, frame) in enumerate(zip(decoded, every, strict=True)):
+    for index, (result, frame) in enumerate(zip(decoded, images, strict=True)):
         if index in (0, 7, 23):
             require_same(result, one_by_one([sources[index]])[0])
             assert isinstance(result, dicoxide.DecodeError)
@@ -156,11 +156,11 @@ def test_decode_many_accepts_every_source_type() -> None:
 
 
 def test_decode_many_unordered_yields_every_source() -> None:
-    every = frames(50)
-    sources = [image(frame) for frame in every]
+    images = frames(50)
+    sources = [image(frame) for frame in images]
     decoded = dict(decode_many(sources, ordered=False, threads=3))
     assert len(decoded) == 50
-    assert all(np.array_equal(decoded[source], frame) for source, frame in zip(sources, every, strict=True))
+    assert all(np.array_equal(decoded[source], frame) for source, frame in zip(sources, images, strict=True))
 
 
 def test_decode_many_warns_of_deviations_per_source() -> None:

@@ -18,7 +18,7 @@ class TestPlugin:
 
     @pytest.mark.parametrize("shape", [(12, 17), (9, 8, 3)])
     @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-    def test_compress(self, shape: tuple[int, ...], dtype: Any) -> None:
+    def test_compress_encodes_as_rle_encode(self, shape: tuple[int, ...], dtype: Any) -> None:
         image = noise(shape, 4, dtype=dtype)
         ds = native_dataset(image)
         with dicoxide.enabled():
@@ -28,7 +28,7 @@ class TestPlugin:
         np.testing.assert_array_equal(pixel_array(ds, decoding_plugin="pydicom", raw=True), image)
         np.testing.assert_array_equal(dicoxide.decode(ds, raw=True), image)
 
-    def test_by_name(self) -> None:
+    def test_compress_finds_the_plugin_only_while_enabled(self) -> None:
         image = noise((20, 20), 12).astype(np.int16) - 2000
         ds = native_dataset(image)
         with pytest.raises(ValueError, match="No plugin named"):
@@ -37,15 +37,15 @@ class TestPlugin:
             ds.compress(RLELossless, encoding_plugin="dicoxide")
             np.testing.assert_array_equal(ds.pixel_array, image)
 
-    def test_of_an_array(self) -> None:
+    def test_compress_of_array_round_trips(self) -> None:
         image = noise((3, 10, 11), 12)
         ds = native_dataset(image, bits_stored=12, high_bit=11, number_of_frames=3)
         with dicoxide.enabled():
             ds.compress(RLELossless, image, encoding_plugin="dicoxide")
         np.testing.assert_array_equal(pixel_array(ds, decoding_plugin="pydicom"), image)
 
-    def test_stored_in_fewer_bytes_than_allocated(self) -> None:
-        # pydicom hands over one byte of two; the data set goes on to say two.
+    def test_compress_of_8_bits_stored_in_16_round_trips(self) -> None:
+        # pydicom passes one byte per sample, although Bits Allocated is and stays 16.
         image = noise((10, 12), 7).astype(np.int16) - 64
         for source in (None, image):
             coded = native_dataset(image, bits_stored=8, high_bit=7)
@@ -53,14 +53,14 @@ class TestPlugin:
                 coded.compress(RLELossless, source, encoding_plugin="dicoxide")
             np.testing.assert_array_equal(pixel_array(coded, decoding_plugin="pydicom"), image)
 
-    def test_planes(self) -> None:
+    def test_compress_of_planar_data_set_round_trips(self) -> None:
         image = noise((6, 5, 3), 8)
         ds = native_dataset(image, planar_configuration=1)
         with dicoxide.enabled():
             ds.compress(RLELossless, encoding_plugin="dicoxide")
         np.testing.assert_array_equal(pixel_array(ds, decoding_plugin="pydicom", raw=True), image)
 
-    def test_big_endian_buffer(self) -> None:
+    def test_encode_of_big_endian_buffer_equals_rle_encode(self) -> None:
         image = noise((6, 5), 12)
         options = {
             "rows": 6,
@@ -79,6 +79,6 @@ class TestPlugin:
             )
         assert encoded == dicoxide.rle_encode(image)
 
-    def test_pydicom_has_no_encoder_for_jpeg_lossless(self) -> None:
+    def test_compress_to_jpeg_lossless_raises_not_implemented(self) -> None:
         with dicoxide.enabled(), pytest.raises(NotImplementedError):
             native_dataset(noise((2, 2), 8)).compress(JPEGLossless)

@@ -45,7 +45,7 @@ use dicoxide_core::{
 pub const CHOICE_BYTES: usize = 12;
 /// Largest number of samples of an input, over all frames: larger ones are skipped, as they are slow.
 const MAX_SAMPLES: usize = 1 << 16;
-/// As [`MAX_SAMPLES`], for a codec with several entropy modes: only large frames make them differ.
+/// [`MAX_SAMPLES`] of a codec with several entropy modes, which take different code paths for large frames only.
 pub const MAX_SAMPLES_MULTI_PATH: usize = 1 << 20;
 /// Budget that is enough for the scratch buffers of any input.
 const AMPLE_SCRATCH_BYTES: u64 = 1 << 24;

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! push ─► queue ─► worker thread: open ─► reserve buffer bytes ─► decode ─► outcomes ─► take_results
-//!                                         waits while the caller has not
-//!                                         handed on earlier results
+//!                                         waits until the caller has
+//!                                         released earlier results
 //! ```
 //!
 //! The thread that takes a source opens, reads and decodes it, so that reading, parsing and decoding overlap on all
 //! cores.
 //!
-//! **Bound on memory.** Samples that are being decoded, or that the caller has not handed on, take at most
+//! **Bound on memory.** Samples that are being decoded, or that the caller has not released, take at most
 //! `max_buffered_bytes`, a single image excepted. A thread reserves bytes before it allocates, and waits until enough
 //! are free. The source that the caller wants next (`next_index`) never waits: otherwise the buffer could be full of
 //! later results while the caller, which takes results in order, waits for the one that cannot be decoded.
@@ -83,7 +83,7 @@ struct State {
     /// Number of sources that threads have taken and not reported.
     in_flight_count: usize,
     outcomes: Vec<(u64, Outcome)>,
-    /// Bytes of samples that are being decoded, or that the caller has not handed on.
+    /// Bytes of samples that are being decoded, or that the caller has not released.
     buffered_bytes: u64,
     /// Index of the source that the caller wants next.
     next_index: u64,
@@ -135,11 +135,11 @@ impl BatchDecoder {
         Ok(())
     }
 
-    /// Takes the outcomes there are. Without any it waits for one; it returns none if nothing is queued or in flight,
+    /// Takes the available outcomes. If there are none, waits for one; returns none if nothing is queued or in flight,
     /// `wake` was called, or `poll` returns true.
     ///
-    /// `next_index` is the source that the caller wants next; `freed_bytes` counts the bytes of samples that it has
-    /// handed on since the last call.
+    /// `next_index` is the source that the caller wants next; `freed_bytes` is the size of the samples, in bytes, that
+    /// the caller has released since the last call.
     pub fn take_results(&self, next_index: u64, freed_bytes: u64, poll: &dyn Fn() -> bool) -> BatchResults {
         let mut state = self.shared.lock();
         state.next_index = state.next_index.max(next_index);
@@ -180,7 +180,8 @@ impl BatchDecoder {
     /// Cancels what is queued and in flight, and joins the threads.
     pub fn cancel(&self) {
         if std::process::id() != self.process_id {
-            // In a forked process the threads do not exist, and the lock may be held by one of them for ever.
+            // In a forked process the threads do not exist, and one of them may hold the lock, which is then never
+            // released.
             self.threads().drain(..).for_each(std::mem::forget);
             return;
         }
@@ -224,7 +225,7 @@ impl Shared {
                 }
             }));
             let Err(panic) = result else { return };
-            // A bug: report it for the sources this thread has taken, and go on with the next source.
+            // A bug: report it for the sources that this thread has taken, and continue with the next one.
             let message = panic_message(&*panic);
             let unreported = std::mem::take(&mut worker.unreported);
             worker = Worker::new(self);
@@ -334,7 +335,7 @@ impl<'a> Worker<'a> {
             Err(outcome) => return self.report(index, outcome),
         };
         if !self.shared.reserve(index, bytes, false) {
-            // Pending images hold reserved bytes: waiting for more could last for ever.
+            // Pending images hold reserved bytes: waiting for more might never end.
             self.decode_pending();
             if !self.shared.reserve(index, bytes, true) {
                 return self.report(index, Outcome::Cancelled);

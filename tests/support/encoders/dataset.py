@@ -193,7 +193,7 @@ def frames_of(ds: Dataset) -> dict[str, Any]:
 
 
 def limits(bits_stored: int, signed: bool) -> tuple[int, int]:
-    """Return the least and the greatest stored value."""
+    """Return the minimum and the maximum stored value."""
     return (-(1 << bits_stored - 1), (1 << bits_stored - 1) - 1) if signed else (0, (1 << bits_stored) - 1)
 
 
@@ -202,8 +202,8 @@ def random_values(rng: np.random.Generator, shape: tuple[int, ...], bits_stored:
     dtype = np.dtype(dtype)
     if dtype.kind == "f":
         return rng.standard_normal(shape).astype(dtype)
-    least, most = limits(bits_stored, dtype.kind == "i")
-    few = rng.integers(least, most, 5, dtype=dtype, endpoint=True)
-    few[:2] = least, most
-    noise = rng.integers(least, most, shape, dtype=dtype, endpoint=True)
-    return np.where(rng.random(shape) < 0.4, noise, np.sort(rng.choice(few, shape), axis=None).reshape(shape))
+    minimum, maximum = limits(bits_stored, dtype.kind == "i")
+    run_values = rng.integers(minimum, maximum, 5, dtype=dtype, endpoint=True)
+    run_values[:2] = minimum, maximum
+    noise = rng.integers(minimum, maximum, shape, dtype=dtype, endpoint=True)
+    return np.where(rng.random(shape) < 0.4, noise, np.sort(rng.choice(run_values, shape), axis=None).reshape(shape))

@@ -360,7 +360,7 @@ def backends_(data: bytes) -> Failures:
 
 @_target
 def values(data: bytes) -> Failures:
-    """Convert the value of an element: equal to the value of pydicom."""
+    """Convert the bytes of an element; the value must equal that of pydicom."""
     if len(data) < 2:
         return
     keywords = list(_DICTIONARY)

@@ -50,7 +50,7 @@ def failure_from_error(
     frame_index: int | None = None,
     series: str | None = None,
 ) -> Failure:
-    """Make a failure of an exception and properties of the source; `frame_index` takes precedence over the error's."""
+    """Return the failure for an exception of a source; `frame_index` takes precedence over that of the error."""
     message = " ".join(str(error).split()) or type(error).__name__
     clause, offset = "", None
     if isinstance(error, DecodeError):

@@ -43,9 +43,9 @@ class FrameSelection:
         return cls(tuple(parts))
 
     def indices(self, frame_count: int) -> tuple[list[int], int | None]:
-        """Return the selected indices among `frame_count` frames, each once.
+        """Return (selected indices among `frame_count` frames, each once; None).
 
-        If an index is out of range: an empty list and that index. Ranges select the frames that exist.
+        If an index is out of range, return (empty list; that index). Ranges select the frames that exist.
         """
         if not self.parts:
             return list(range(frame_count)), None

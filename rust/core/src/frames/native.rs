@@ -26,7 +26,7 @@ pub(super) struct NativeFrames {
 }
 
 impl NativeFrames {
-    /// Checks the length of the value against the attributes. Returns the number of frames that it holds too.
+    /// Checks the length of the value against the attributes. Also returns the number of frames in the value.
     pub(super) fn new(
         info: &FrameInfo,
         value_bytes: usize,

@@ -48,7 +48,7 @@ pub(super) trait Wide: Copy + Ord + Into<i128> {
     fn narrow<T: Narrow>(self) -> T;
 }
 
-/// An integer type of outputs; the conversions are modulo 2^bits.
+/// Integer type of an output. Conversions to it are modulo 2^bits, for example 300 becomes 44 in `u8`.
 pub(super) trait Narrow: Integer {
     fn from_i32(value: i32) -> Self;
     fn from_i64(value: i64) -> Self;
