@@ -49,13 +49,13 @@ pub fn decode_batch(
     workspace: &mut Workspace,
     cancel: Cancel<'_>,
 ) -> Vec<Result<Decoded>> {
-    if frames.len() > 1
-        && let Some(codec) = codec::codec_for(context.syntax)
-        && frames.iter().all(|frame| matches!(codec_of_frame(context.syntax, frame.src.bytes), Ok((_, None))))
-    {
-        return codec.decode_many(context, frames, workspace, cancel);
+    let is_declared = |frame: &BatchFrame<'_>| codec::has_declared_format(context.syntax, frame.src.bytes);
+    match codec::codec_for(context.syntax) {
+        Some(codec) if frames.len() > 1 && frames.iter().all(is_declared) => {
+            codec.decode_many(context, frames, workspace, cancel)
+        }
+        _ => frames.into_iter().map(|frame| decode_one(context, frame, workspace, cancel)).collect(),
     }
-    frames.into_iter().map(|frame| decode_one(context, frame, workspace, cancel)).collect()
 }
 
 /// Decodes the frame that is stored at `range` of `value`, which its codec reads by position.

@@ -2,22 +2,43 @@
 
 use std::fmt;
 
-/// One transfer syntax of PS3.6 Annex A.
+/// One transfer syntax of PS3.6 Annex A: its row in the table below.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TransferSyntax {
-    uid: &'static str,
-    keyword: &'static str,
-    encapsulated: bool,
-}
+pub struct TransferSyntax(Row);
 
 macro_rules! syntaxes {
     ($($name:ident => $uid:literal, $keyword:literal, $form:ident;)*) => {
+        /// Rows of the table.
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "named as the constants")]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        enum Row {
+            $($name),*
+        }
+
         #[allow(missing_docs, reason = "each constant is its keyword in PS3.6 Annex A")]
         impl TransferSyntax {
-            $(pub const $name: Self = Self { uid: $uid, keyword: $keyword, encapsulated: syntaxes!(@ $form) };)*
+            $(pub const $name: Self = Self(Row::$name);)*
 
             /// Every row of the table, in the order of the UIDs.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The UID as text.
+            #[must_use]
+            pub const fn uid(self) -> &'static str {
+                match self.0 { $(Row::$name => $uid),* }
+            }
+
+            /// The keyword of PS3.6 Annex A.
+            #[must_use]
+            pub const fn keyword(self) -> &'static str {
+                match self.0 { $(Row::$name => $keyword),* }
+            }
+
+            /// True if Pixel Data is a sequence of fragments (PS3.5 A.4) rather than samples.
+            #[must_use]
+            pub const fn is_encapsulated(self) -> bool {
+                match self.0 { $(Row::$name => syntaxes!(@ $form)),* }
+            }
         }
     };
     (@ encapsulated) => { true };
@@ -89,33 +110,15 @@ impl TransferSyntax {
     #[must_use]
     pub fn from_uid(uid: &str) -> Option<Self> {
         let uid = uid.trim_end_matches(['\0', ' ']);
-        Self::ALL.iter().copied().find(|row| row.uid == uid)
-    }
-
-    /// The UID as text.
-    #[must_use]
-    pub const fn uid(self) -> &'static str {
-        self.uid
-    }
-
-    /// The keyword of PS3.6 Annex A.
-    #[must_use]
-    pub const fn keyword(self) -> &'static str {
-        self.keyword
-    }
-
-    /// True if Pixel Data is a sequence of fragments (PS3.5 A.4) rather than samples.
-    #[must_use]
-    pub const fn is_encapsulated(self) -> bool {
-        self.encapsulated
+        Self::ALL.iter().copied().find(|row| row.uid() == uid)
     }
 
     /// True if the standard assigns it a process of ITU-T T.81 or T.87 (PS3.5 A.4.1, A.4.3). Its frames begin with an SOI
     /// marker, and their start-of-frame marker names the process.
     #[must_use]
-    pub fn is_jpeg_family(self) -> bool {
-        let process = self.uid.strip_prefix("1.2.840.10008.1.2.4.").and_then(|process| process.parse::<u8>().ok());
-        process.is_some_and(|process| (50..=81).contains(&process))
+    pub const fn is_jpeg_family(self) -> bool {
+        // The table is in the order of the UIDs: 1.2.840.10008.1.2.4.50 to .81.
+        self.0 as u8 >= Row::JPEG_BASELINE_8BIT as u8 && self.0 as u8 <= Row::JPEG_LS_NEAR_LOSSLESS as u8
     }
 
     /// True if samples of more than one byte have their most significant byte first.
@@ -127,7 +130,7 @@ impl TransferSyntax {
 
 impl fmt::Debug for TransferSyntax {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.keyword, self.uid)
+        write!(f, "{} ({})", self.keyword(), self.uid())
     }
 }
 

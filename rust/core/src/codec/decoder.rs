@@ -5,9 +5,13 @@
 //!          phase 1                          agreement.rs                         phase 2
 //! ```
 //!
-//! A decoder keeps what it has parsed as its own `Header` type between the phases, so that a header is parsed once and
-//! without an allocation for a trait object. Parsing it a second time costs 0.5 to 2.7 % of the instructions of a 64 × 64
-//! frame (RLE RGB, JPEG Lossless), a boxed header 0.5 to 1.5 %, an associated type nothing.
+//! Between the phases a decoder keeps the parsed header as its associated type [`FrameDecoder::Header`]. Instructions of
+//! a 64 × 64 frame, relative to that, counted by callgrind:
+//!
+//! | header between the phases | RLE 16 | RLE RGB | JPEG Lossless 8 | JPEG Lossless 16 | batch of JPEG Lossless |
+//! |---|---|---|---|---|---|
+//! | parsed in both | +3.4 % | +2.4 % | +4.0 % | +3.8 % | +6.8 % |
+//! | in a box, as a trait object needs | +2.8 % | +2.0 % | +0.1 % | +0.1 % | +0.2 % |
 
 use super::agreement::{self, Agreement};
 use super::options::FrameContext;

@@ -76,16 +76,22 @@ pub fn codestream_size(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((rows, columns))
 }
 
-/// Format of a JPEG or JPEG-LS codestream by its start-of-frame marker, and the marker's offset.
+/// Format of a JPEG or JPEG-LS codestream by its start-of-frame marker, and the marker's offset. Every frame of the JPEG
+/// family is looked at, so segments are skipped by their lengths and not read.
 pub(super) fn jpeg_format(bytes: &[u8]) -> Option<(CodestreamFormat, usize)> {
-    for segment in Segments::new(bytes).ok()? {
-        let segment = segment.ok()?;
-        if let Some(process) = Process::of_marker(segment.marker.code) {
-            return Some((format_of(process), segment.marker.offset));
+    let mut rest = bytes.strip_prefix(&[0xFF, SOI])?;
+    loop {
+        let [0xFF, after @ ..] = rest else { return None };
+        rest = after;
+        // A marker may be preceded by any number of fill bytes FF (T.81 B.1.1.2).
+        let Some(code) = rest.first().filter(|code| **code != 0xFF) else { continue };
+        if let Some(process) = Process::of_marker(*code) {
+            return Some((format_of(process), bytes.len() - rest.len() - 1));
         }
-        segment.parameters().ok()?;
+        let [_, high, low, ..] = rest else { return None };
+        let length = usize::from(u16::from_be_bytes([*high, *low])).max(2);
+        rest = rest.get(1 + length..)?;
     }
-    None
 }
 
 fn format_of(process: Process) -> CodestreamFormat {

@@ -160,16 +160,30 @@ pub fn find_decodable_format(uid: &str) -> Result<(TransferSyntax, &'static dyn 
 /// # Errors
 /// `Unsupported` if there is none.
 pub fn codec_of_frame(syntax: TransferSyntax, frame: &[u8]) -> Result<(&'static dyn Codec, Option<Deviation>)> {
-    let declared = codec_for(syntax);
-    if syntax.is_jpeg_family()
-        && let Some((format, offset)) = identify::jpeg_format(frame)
-        && declared.is_none_or(|codec| codec.codestream_format() != Some(format))
-        && let Some(codec) = codec_of_format(format)
-    {
+    if let Some((codec, format, offset)) = codec_of_other_format(syntax, frame) {
         let text = format!("{} codestream found, transfer syntax is {}", format.title(), syntax.keyword());
         return Ok((codec, Some(Deviation::new(text, "PS3.5 A.4.1").at(offset))));
     }
-    declared.map(|codec| (codec, None)).ok_or_else(|| no_codec(syntax.keyword()))
+    codec_for(syntax).map(|codec| (codec, None)).ok_or_else(|| no_codec(syntax.keyword()))
+}
+
+/// True if the codec of the transfer syntax is that of `frame`, or no codec is.
+pub(crate) fn has_declared_format(syntax: TransferSyntax, frame: &[u8]) -> bool {
+    codec_of_other_format(syntax, frame).is_none()
+}
+
+/// The codec of `frame`, its format and the offset of the start-of-frame marker, if it is not that of the transfer syntax.
+fn codec_of_other_format(
+    syntax: TransferSyntax,
+    frame: &[u8],
+) -> Option<(&'static dyn Codec, CodestreamFormat, usize)> {
+    if !syntax.is_jpeg_family() {
+        return None;
+    }
+    let (format, offset) = identify::jpeg_format(frame)?;
+    let declared = codec_for(syntax).and_then(|codec| codec.codestream_format());
+    let codec = if declared == Some(format) { None } else { codec_of_format(format) };
+    codec.map(|codec| (codec, format, offset))
 }
 
 /// The error of a transfer syntax that no codec decodes.
