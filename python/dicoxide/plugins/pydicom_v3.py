@@ -1,7 +1,8 @@
 """Decoder plugin for ``pydicom.pixels.decoders``.
 
 pydicom uses three names of a plugin module: ``DECODER_DEPENDENCIES``, ``is_available`` and a decode function. The
-plugin supports every encapsulated transfer syntax that the core has a codec for; a new codec needs no change here.
+plugin supports every encapsulated transfer syntax that the core has a codec for; a new codec needs no change here. It
+is also tried for the other transfer syntaxes of the JPEG family, whose frames may be lossless codestreams.
 ``docs/plugins.md`` describes the interplay with pydicom.
 """
 
@@ -18,7 +19,15 @@ from pydicom.uid import UID
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
 from dicoxide._options import DecodeOptions
-from dicoxide._transfer_syntaxes import ENCAPSULATED_UNCOMPRESSED, NATIVE
+from dicoxide._transfer_syntaxes import (
+    ENCAPSULATED_UNCOMPRESSED,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LOSSLESS,
+    JPEG_LS_LOSSLESS,
+    JPEG_LS_NEAR_LOSSLESS,
+    NATIVE,
+)
 from dicoxide.errors import CorruptFrameError, DecodeError, NonConformantWarning, UnsupportedError
 from dicoxide.plugins._prefetch import FramePrefetcher, threads
 
@@ -31,9 +40,15 @@ __all__ = ["DECODER_DEPENDENCIES", "decode_frame", "is_available"]
 
 LABEL = "dicoxide"
 
+_CODECS = {uid: codec for uid, _, codec in core.transfer_syntaxes()}
+# Their frames may be lossless codestreams all the same, which the core recognises. Other frames go to the next plugin.
+_JPEG_FAMILY = frozenset({JPEG_BASELINE, JPEG_EXTENDED, JPEG_LS_LOSSLESS, JPEG_LS_NEAR_LOSSLESS})
+
 # Without the native ones, which pydicom decodes itself.
 DECODER_DEPENDENCIES: dict[UID, tuple[str, ...]] = {
-    UID(uid): ("dicoxide",) for uid, _, codec in core.transfer_syntaxes() if codec is not None and uid not in NATIVE
+    UID(uid): ("dicoxide",)
+    for uid, codec in _CODECS.items()
+    if uid not in NATIVE and (codec is not None or (uid in _JPEG_FAMILY and _CODECS[JPEG_LOSSLESS] is not None))
 }
 
 
@@ -48,7 +63,7 @@ def is_available(uid: str) -> bool:
     Returns
     -------
     bool
-        True for every encapsulated transfer syntax that the core has a codec for.
+        True for every encapsulated transfer syntax that the core has a codec for, and for those of the JPEG family.
     """
     return uid in DECODER_DEPENDENCIES
 

@@ -1,11 +1,11 @@
 //! Codestream → header: frame header, scans with their tables, and the byte ranges of their entropy-coded segments.
 
-use crate::codec::t81::colour::is_jfif;
+use crate::codec::t81::colour::Application;
 use crate::codec::t81::entropy;
 use crate::codec::t81::headers::{FrameHeader, MAX_SCAN_COMPONENTS, ScanHeader, number};
 use crate::codec::t81::huffman::{HuffmanTable, HuffmanTables, TableClass};
 use crate::codec::t81::marker::{
-    APP0, DAC, DHP, DHT, DNL, DQT, DRI, EOI, EXP, Marker, Process, SOS, Segment, Segments, is_informative,
+    APP0, APP14, DAC, DHP, DHT, DNL, DQT, DRI, EOI, EXP, Marker, Process, SOS, Segment, Segments, is_informative,
 };
 use crate::error::{DecodeError, ErrorKind, Result, malformed, truncated, unsupported};
 use crate::frame::Deviation;
@@ -42,8 +42,8 @@ pub(in crate::codec) struct Header {
     pub(super) lines_offset: usize,
     /// Scans in the order of the codestream. Every component is in exactly one.
     pub(super) scans: Vec<Scan>,
-    /// True if the codestream is a JFIF file.
-    pub(super) is_jfif: bool,
+    /// Application data before the frame header that declares colour.
+    pub(super) application: Application,
     pub(super) deviations: Vec<Deviation>,
 }
 
@@ -56,7 +56,7 @@ struct HeaderReader {
     /// Number of lines, 0 if it is not known yet, and its byte offset.
     lines: (u16, usize),
     scans: Vec<Scan>,
-    is_jfif: bool,
+    application: Application,
 }
 
 impl Header {
@@ -157,9 +157,11 @@ impl HeaderReader {
                 }
                 self.scans.push(scan);
             }
-            (APP0, _) => {
+            (APP0 | APP14, _) => {
                 let parameters = segment.parameters()?;
-                self.is_jfif |= self.frame.is_none() && is_jfif(parameters.rest());
+                if self.frame.is_none() {
+                    self.application.record(code, parameters.rest());
+                }
             }
             (code, _) if is_informative(code) || code == DQT => {
                 segment.parameters()?;
@@ -299,7 +301,7 @@ impl HeaderReader {
     /// Returns the header, whose segments end at `end`.
     fn finish(self, end: usize, deviation: Option<Deviation>) -> Result<Header> {
         let is_complete = self.is_complete();
-        let Self { frame, lines: (lines, lines_offset), scans, is_jfif, .. } = self;
+        let Self { frame, lines: (lines, lines_offset), scans, application, .. } = self;
         let Some(frame) = frame else {
             return Err(truncated("EOI found before the frame header", "ITU-T T.81 B.2.1").at(end));
         };
@@ -309,6 +311,6 @@ impl HeaderReader {
             let id = missing.map_or(0, |(_, component)| component.id);
             return Err(truncated(format!("component {id} is in no scan"), "ITU-T T.81 B.2.3").at(end));
         }
-        Ok(Header { frame, lines, lines_offset, scans, is_jfif, deviations: deviation.into_iter().collect() })
+        Ok(Header { frame, lines, lines_offset, scans, application, deviations: deviation.into_iter().collect() })
     }
 }

@@ -27,7 +27,7 @@ mod plan;
 mod self_sync;
 mod stream;
 
-use super::t81::colour::{self, Application};
+use super::t81::colour;
 use super::{CodecState, EntropyMode, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result};
@@ -83,8 +83,7 @@ impl FrameFormat for JpegLossless {
 /// Returns what the header declares about the image. The colour transform of an APP14 segment is not evaluated: it describes
 /// what DCT encoders do.
 fn codestream_info(header: &Header) -> CodestreamInfo {
-    let application = Application { is_jfif: header.is_jfif, adobe_transform: None };
-    let claims = colour::claims(&header.frame, &application);
+    let claims = colour::claims(&header.frame, &header.application);
     colour::codestream_info(&header.frame, (header.lines, header.lines_offset), claims)
 }
 

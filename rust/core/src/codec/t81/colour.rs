@@ -32,7 +32,7 @@ impl Application {
 }
 
 /// True if the parameters of an APP0 segment are those of JFIF.
-pub(in crate::codec) fn is_jfif(parameters: &[u8]) -> bool {
+fn is_jfif(parameters: &[u8]) -> bool {
     parameters.starts_with(JFIF)
 }
 
