@@ -20,20 +20,39 @@ from support.small_series import FRAMES, RNG, SYNTAXES, series
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
-def test_decode_with_index_slice_or_list_selects_frames(syntax: str) -> None:
-    ds = series(syntax)
-    assert np.array_equal(dicoxide.decode(ds), FRAMES)
-    for index in (0, 5, -1, -6, np.int64(3)):
-        assert np.array_equal(dicoxide.decode(ds, frames=index), FRAMES[index])
-    for chosen in ([3, 1, 5], [2], [], [0, 0, -1], (1, 2), np.array([4, 0])):
-        assert np.array_equal(dicoxide.decode(ds, frames=chosen), FRAMES[list(chosen)])
-    for chosen in (slice(1, 4), slice(None, None, -1), slice(4, 1, -2), slice(9, 12)):
-        assert np.array_equal(dicoxide.decode(ds, frames=chosen), FRAMES[chosen])
-    for missing in (6, -7, [0, 6]):
-        with pytest.raises(IndexError, match="out of range for 6 frames"):
-            dicoxide.decode(ds, frames=missing)
+def test_decode_without_selection_returns_all_frames(syntax: str) -> None:
+    assert np.array_equal(dicoxide.decode(series(syntax)), FRAMES)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("index", [0, 5, -1, -6, np.int64(3)])
+def test_decode_with_index_selects_a_frame(syntax: str, index: Any) -> None:
+    assert np.array_equal(dicoxide.decode(series(syntax), frames=index), FRAMES[index])
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("indices", [[3, 1, 5], [2], [], [0, 0, -1], (1, 2), np.array([4, 0])], ids=str)
+def test_decode_with_indices_selects_frames_in_order(syntax: str, indices: Any) -> None:
+    assert np.array_equal(dicoxide.decode(series(syntax), frames=indices), FRAMES[list(indices)])
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("frames", [slice(1, 4), slice(None, None, -1), slice(4, 1, -2), slice(9, 12)], ids=str)
+def test_decode_with_slice_selects_frames(syntax: str, frames: slice) -> None:
+    assert np.array_equal(dicoxide.decode(series(syntax), frames=frames), FRAMES[frames])
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+@pytest.mark.parametrize("frames", [6, -7, [0, 6]], ids=str)
+def test_decode_with_index_out_of_range_raises_index_error(syntax: str, frames: Any) -> None:
+    with pytest.raises(IndexError, match="out of range for 6 frames"):
+        dicoxide.decode(series(syntax), frames=frames)
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_decode_with_float_index_raises_type_error(syntax: str) -> None:
     with pytest.raises(TypeError):
-        dicoxide.decode(ds, frames=1.5)  # type: ignore[arg-type]
+        dicoxide.decode(series(syntax), frames=1.5)  # type: ignore[arg-type]
 
 
 def test_decode_of_one_frame_has_a_frame_axis_only_for_lists_and_slices() -> None:

@@ -92,27 +92,29 @@ def test_fallback_decoder_gets_joined_fragments(requested: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(("uid", "coded"), [(JPEG2000, jpeg_2000), (JPEGBaseline8Bit, jpeg), (JPEGLSLossless, jpeg)])
-def test_fallback_of_codestream_with_other_size_raises_mismatch(requested: list[bytes], uid: str, coded: Any) -> None:
+@pytest.mark.parametrize(("rows", "columns"), [(65535, 65535), (7, 5), (5, 8)])
+def test_fallback_of_codestream_with_other_size_raises_mismatch(
+    requested: list[bytes], uid: str, coded: Any, rows: int, columns: int
+) -> None:
     # The other decoder would allocate the declared size and return another image.
-    for rows, columns in ((65535, 65535), (7, 5), (5, 8)):
-        ds = dataset(FRAMES[0], uid, coded=[coded(FRAMES[0])])
-        ds.Rows, ds.Columns = rows, columns
-        for src in (ds, to_bytes(ds)):
-            with pytest.raises(CorruptFrameError, match="codestream has 5 rows and 7 columns") as caught:
-                dicoxide.decode(src)
-            assert caught.value.kind == "Mismatch"
+    ds = dataset(FRAMES[0], uid, coded=[coded(FRAMES[0])])
+    ds.Rows, ds.Columns = rows, columns
+    for src in (ds, to_bytes(ds)):
+        with pytest.raises(CorruptFrameError, match="codestream has 5 rows and 7 columns") as caught:
+            dicoxide.decode(src)
+        assert caught.value.kind == "Mismatch"
     assert requested == []
 
 
-def test_fallback_of_float_or_64_bit_data_raises_unsupported(requested: list[bytes]) -> None:
-    for count, keyword in ((32, "FloatPixelData"), (64, "DoubleFloatPixelData"), (64, "PixelData")):
-        ds = dataset(FRAMES[0], JPEG2000, coded=[jpeg_2000(FRAMES[0])])
-        ds.BitsAllocated, ds.BitsStored, ds.HighBit = count, count, count - 1
-        if keyword != "PixelData":
-            setattr(ds, keyword, ds.PixelData)
-            del ds.PixelData
-        with pytest.raises(UnsupportedError):
-            dicoxide.decode(ds)
+@pytest.mark.parametrize(("bits", "keyword"), [(32, "FloatPixelData"), (64, "DoubleFloatPixelData"), (64, "PixelData")])
+def test_fallback_of_float_or_64_bit_data_raises_unsupported(requested: list[bytes], bits: int, keyword: str) -> None:
+    ds = dataset(FRAMES[0], JPEG2000, coded=[jpeg_2000(FRAMES[0])])
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = bits, bits, bits - 1
+    if keyword != "PixelData":
+        setattr(ds, keyword, ds.PixelData)
+        del ds.PixelData
+    with pytest.raises(UnsupportedError):
+        dicoxide.decode(ds)
     assert requested == []
 
 
