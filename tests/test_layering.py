@@ -355,8 +355,6 @@ REPLACED_WORDS = r"\b(tells?|told|who|whoever|nobody|somebody|room|door|house|be
 # Files and folders in which they may occur, each with the reason.
 UNCHECKED_PROSE = {
     "docs/style.md": "lists the words",
-    "rust/core/src/codec/rle/": "not yet rewritten",
-    "rust/core/src/kernel/rle/": "not yet rewritten",
 }
 
 
