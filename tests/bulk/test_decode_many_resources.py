@@ -99,7 +99,7 @@ def test_decode_many_interrupted_ends_the_process(tmp_path: Path) -> None:
     assert b"KeyboardInterrupt" in errors
 
 
-def test_decode_many_behind_a_slow_source_buffers_few_results() -> None:
+def test_decode_many_after_a_slow_source_buffers_few_results() -> None:
     # Inflating takes long; small sources are decoded meanwhile.
     small = image(frames(1, 256, 256)[0])
     compress = zlib.compressobj(6, zlib.DEFLATED, -15)
@@ -190,7 +190,7 @@ class _Slow(Dataset):
 
 
 @pytest.mark.parametrize("others", [b"", bytes(1 << 20)])
-def test_decode_many_behind_a_slow_source_requests_few_sources(others: bytes) -> None:
+def test_decode_many_after_a_slow_source_requests_few_sources(others: bytes) -> None:
     enough = threading.Event()
     good = image(frames(1, 8, 8)[0])
     requested = 0

@@ -189,7 +189,7 @@ class TestObject:
         assert_equal(dicoxide.decode(ds, fallback=False), values)
 
     @pytest.mark.parametrize("signed", [False, True])
-    def test_decode_with_bits_stored_other_than_the_precision_masks_bits(self, signed: bool) -> None:
+    def test_decode_with_bits_stored_unequal_to_precision_masks_bits(self, signed: bool) -> None:
         coded = picture(RNG, (15, 16), 12, "noise")
         src = jpeg_lossless.encode(coded, precision=12)
         dtype = "i2" if signed else "u2"

@@ -397,16 +397,16 @@ class TestMismatch:
             {"samples_per_pixel": 3},
         ],
     )
-    def test_size_other_than_the_attributes_raises_mismatch(self, changed: dict[str, int]) -> None:
+    def test_size_unequal_to_the_attributes_raises_mismatch(self, changed: dict[str, int]) -> None:
         for self.src in (lossless(), restarted(0xD0, 0xD1, 0xD2)):
             self.refused(**changed)
 
     @pytest.mark.parametrize("samples", [1, 2, 4])
-    def test_components_other_than_the_attributes_raise_mismatch(self, samples: int) -> None:
+    def test_component_count_unequal_to_samples_per_pixel_raises_mismatch(self, samples: int) -> None:
         self.src = lossless(RGB_FRAME, scan=sos([(1, 0), (2, 0), (3, 0)], 1, 0), data=RGB_DATA)
         self.refused(samples_per_pixel=samples)
 
-    def test_dnl_lines_other_than_the_attributes_raise_mismatch(self) -> None:
+    def test_dnl_line_count_unequal_to_rows_raises_mismatch(self) -> None:
         self.src = jpeg_lossless.encode(SAMPLES, use_dnl=True)
         self.refused(rows=ROWS + 1)
         self.refused(rows=ROWS - 1)
@@ -418,7 +418,7 @@ class TestMismatch:
         self.refused(bits_allocated=allocated)
 
     @pytest.mark.parametrize("lines", [ROWS - 1, ROWS + 1])
-    def test_dnl_lines_other_than_the_frame_header_raise(self, lines: Any) -> None:
+    def test_dnl_line_count_unequal_to_the_frame_header_raises(self, lines: Any) -> None:
         src = jpeg_lossless.encode(SAMPLES)
         with pytest.raises(CorruptFrameError) as caught:
             dicoxide.jpeg_lossless_decode(src[:-2] + dnl(lines) + src[-2:])

@@ -54,7 +54,7 @@ class TestArguments:
             dicoxide.decode(ds, max_bytes=1.5)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("out", [[0] * 8, bytearray(8)])
-    def test_array_functions_with_out_that_is_no_array_raise(self, out: Any) -> None:
+    def test_array_functions_with_out_other_than_an_array_raise(self, out: Any) -> None:
         with pytest.raises(ValueError, match="must be an ndarray"):
             dicoxide.unpack_bits(b"\1", out=out)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="must be an ndarray"):

@@ -137,7 +137,7 @@ class TestRle:
             decode_frames(opened, "u1", 4, strict=True)
         assert kind_and_offset(error) == ("Malformed", offset)
 
-    def test_pad_byte_is_no_deviation(self) -> None:
+    def test_pad_byte_is_not_a_deviation(self) -> None:
         assert decode_frames(open_numpy_frames(RLELossless, rle_frame(b"\3\1\2\3\4\0"), whole=True), "u1", 4)[1] == []
 
     def test_run_past_the_plane_is_a_deviation(self) -> None:

@@ -127,7 +127,7 @@ class TestOneOutput:
 
     @pytest.mark.serial
     @pytest.mark.parametrize("view", ["one owner", "two owners"])
-    def test_decode_of_two_images_into_shared_memory_refuses_one(self, large: list[Dataset], view: str) -> None:
+    def test_decode_of_two_images_into_shared_memory_raises_in_one(self, large: list[Dataset], view: str) -> None:
         memory = bytearray(LARGE[0].nbytes)
         refused = 0
         for _ in range(20):

@@ -211,23 +211,23 @@ def fill_bytes(count: int) -> bytes:
     return coded(JPEGLosslessSV1, plain[:offset] + b"\xff" * count + plain[offset:])
 
 
-def with_element(tag: bytes, count: int, piece: bytes, end: bytes = b"\xfe\xff\xdd\xe0\0\0\0\0") -> bytes:
-    """Return a native image with a sequence of undefined length before its pixels: `count` pieces and an end."""
+def with_sequence(tag: bytes, count: int, item: bytes, end: bytes = b"\xfe\xff\xdd\xe0\0\0\0\0") -> bytes:
+    """Return a native image with a sequence before its pixels: undefined length, `item` `count` times, then `end`."""
     plain = to_bytes(dataset(PICTURE))
     offset = plain.index(b"\xe0\x7f\x10\x00O")
-    return plain[:offset] + tag + b"SQ\0\0\xff\xff\xff\xff" + piece * count + end + plain[offset:]
+    return plain[:offset] + tag + b"SQ\0\0\xff\xff\xff\xff" + item * count + end + plain[offset:]
 
 
 def empty_items(count: int, tag: bytes = b"\x00\x52\x30\x92") -> bytes:
     """Return an image with `count` empty items of functional groups."""
-    return with_element(tag, count, b"\xfe\xff\x00\xe0\0\0\0\0")
+    return with_sequence(tag, count, b"\xfe\xff\x00\xe0\0\0\0\0")
 
 
 def nested(depth: int) -> bytes:
     """Return an image with sequences nested `depth` deep."""
-    piece = b"\xfe\xff\x00\xe0\xff\xff\xff\xff\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff"
+    item_start = b"\xfe\xff\x00\xe0\xff\xff\xff\xff\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff"
     ends = b"\xfe\xff\xdd\xe0\0\0\0\0\xfe\xff\x0d\xe0\0\0\0\0" * depth
-    return with_element(b"\x00\x52\x30\x92", depth, piece, ends + b"\xfe\xff\xdd\xe0\0\0\0\0")
+    return with_sequence(b"\x00\x52\x30\x92", depth, item_start, ends + b"\xfe\xff\xdd\xe0\0\0\0\0")
 
 
 def elements(count: int) -> bytes:

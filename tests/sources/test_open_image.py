@@ -154,7 +154,7 @@ class TestInvalidSources:
         assert caught.value.kind == "NoImage"
 
     @pytest.mark.parametrize("src", [b"", b"x", bytes(200)])
-    def test_source_that_is_no_dicom_file_raises_not_dicom(self, call: Any, src: Any) -> None:
+    def test_source_other_than_a_dicom_file_raises_not_dicom(self, call: Any, src: Any) -> None:
         with pytest.raises(dicoxide.CorruptFrameError, match="^not a DICOM file") as caught:
             call(src)
         assert caught.value.kind == "NotDicom"

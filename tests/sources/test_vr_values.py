@@ -105,13 +105,13 @@ def test_element_of_a_file_returns_expected(case: Case) -> None:
 
 @needs_core
 @every_case
-def test_read_common_returns_expected_or_leaves_the_case(case: Case) -> None:
+def test_read_common_returns_expected_or_unread_keyword(case: Case) -> None:
     elements = open_source(case.file()).attributes._elements
-    values, left = elements.read_common([("Keyword", TAG, case.vr)])
-    if left:
+    values, unread = elements.read_common([("Keyword", TAG, case.vr)])
+    if unread:
         assert values == {}
-        assert left == ["Keyword"]
-        # What it leaves is malformed or rare; single values of common VRs are not.
+        assert unread == ["Keyword"]
+        # Only malformed or rare values are not read; single values of common VRs are always read.
         assert case.vr not in COMMON_VRS or "_single" not in case.id
     else:
         assert case.vr in COMMON_VRS

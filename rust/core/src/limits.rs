@@ -92,7 +92,7 @@ mod tests {
     use crate::ErrorKind;
 
     #[test]
-    fn limits_reserve_beyond_the_budget_is_refused_and_takes_nothing() {
+    fn limits_reserve_beyond_the_budget_is_an_error_without_effect() {
         let limits = Limits::new(Some(10));
         limits.reserve(6).unwrap();
         assert_eq!(limits.reserve(5).unwrap_err().kind(), ErrorKind::LimitExceeded);

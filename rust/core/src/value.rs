@@ -117,7 +117,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The bytes from `offset`, at most as many as `out` holds.
+    /// Returns the bytes from `offset` on, at most `out.len()`.
     pub(crate) fn head<'o>(&self, offset: usize, out: &'o mut [u8]) -> Result<&'o [u8]> {
         let count = out.len().min(self.len().saturating_sub(offset));
         let (out, _) = out.split_at_mut(count);

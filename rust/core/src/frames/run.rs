@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn decode_frames_output_of_wrong_size_or_type_is_refused() {
+    fn decode_frames_output_of_wrong_size_or_type_is_an_error() {
         let info = info(400);
         let value = vec![0; 2 * 320_000];
         let mut too_long = vec![0_i16; 3 * 160_000];

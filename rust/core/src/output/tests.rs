@@ -186,7 +186,7 @@ fn tile_transforms_are_those_of_t800() {
 }
 
 #[test]
-fn plane_rows_beyond_the_budget_are_refused() {
+fn plane_rows_beyond_the_budget_are_an_error() {
     let info = info(3, 16, 16, SampleKind::Unsigned);
     let bytes = ROWS * COLUMNS * 6;
     for (max_bytes, is_enough) in [(bytes as u64 + 7, true), (bytes as u64 - 8, false)] {

@@ -121,7 +121,7 @@ fn write_texts(style: Style, out: &mut Vec<u8>, texts: &Texts<'_>) {
     }
 }
 
-/// Attributes of the patient, study, series and acquisition, as many as a CT file usually has.
+/// Attributes of the patient, study, series and acquisition, in the number that is usual for a CT file.
 const ELEMENTS_BEFORE_IMAGE_PIXEL: [(u32, &[u8; 2], &str); 55] = [
     (0x0008_0005, b"CS", "ISO_IR 100"),
     (0x0008_0008, b"CS", "ORIGINAL\\PRIMARY\\AXIAL"),

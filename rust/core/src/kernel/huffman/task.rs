@@ -26,7 +26,7 @@ pub(crate) struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    /// A task for the symbols of `bits` that start in `bit_offset..end_bit`, at most as many as `out` holds.
+    /// Returns a task for the symbols of `bits` that start in `bit_offset..end_bit`, at most `out.len()`.
     ///
     /// Symbols use the 1 to 4 `tables` cyclically. `end_bit` is reduced so that [`PAD_BYTES`] bytes of `bits` follow it.
     /// Returns `None` unless all tables are built for the same number of probes per refill, a multiple of their count.
