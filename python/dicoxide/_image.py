@@ -278,7 +278,9 @@ class Image:
     ) -> Array:
         """Decode frames by pydicom's decoders, then rescale and convert them here."""
         source = self._source
-        stored = fallback.decode(frames, raw=raw, max_bytes=max_bytes)
+        stored, deviations = fallback.decode(frames, raw=raw, max_bytes=max_bytes, strict=self._strict)
+        if deviations:
+            _deviations.warn(deviations)
         if out is None and not rescale and dtype is None:
             return stored
         target = target_array(stored.shape, stored.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)

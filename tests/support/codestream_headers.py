@@ -13,7 +13,8 @@ FRAMES = RNG.integers(0, 256, (4, 5, 7), np.uint8)
 
 def jpeg_2000(samples: np.ndarray[Any, Any]) -> bytes:
     """Return a codestream header (T.800 A.5.1), followed by the samples instead of tiles."""
-    size = struct.pack(">HH8L", 47, 0, samples.shape[1] + 3, samples.shape[0] + 2, 3, 2, 0, 0, 0, 0)
+    depth = samples.dtype.itemsize * 8 - 1
+    size = struct.pack(">HH8LH3B", 41, 0, samples.shape[1] + 3, samples.shape[0] + 2, 3, 2, 0, 0, 0, 0, 1, depth, 1, 1)
     return b"\xff\x4f\xff\x51" + size + samples.tobytes()
 
 

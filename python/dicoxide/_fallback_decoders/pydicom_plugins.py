@@ -15,7 +15,8 @@ import numpy as np
 
 from dicoxide._arguments import Array, FrameSelection, resolve_frames
 from dicoxide._backend import core
-from dicoxide._deviations import Deviation
+from dicoxide._deviations import Deviation, raise_first
+from dicoxide._fallback_decoders.agreement import Agreement, compare
 from dicoxide._frame import IMAGE_PIXEL
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
@@ -73,8 +74,12 @@ class FallbackFrames:
     def __len__(self) -> int:
         return self._frame_count
 
-    def decode(self, frames: FrameSelection, *, raw: bool, max_bytes: int | None) -> Array:
+    def decode(
+        self, frames: FrameSelection, *, raw: bool, max_bytes: int | None, strict: bool = False
+    ) -> tuple[Array, list[Deviation]]:
         """Decode `frames`; the result has the shape that :func:`dicoxide.decode` gives.
+
+        The deviations are those of the first frame that has any, as the core returns them.
 
         Raises
         ------
@@ -82,7 +87,10 @@ class FallbackFrames:
             The one that was passed to the constructor, if no plugin decodes the frame either.
         DecodeError
             With kind ``"Fallback"``, if the plugins failed.
+        CorruptFrameError
+            If a codestream contradicts the data set; with `strict`, also if it has a deviation.
         """
+        deviations: list[Deviation] = []
         spec = self._source.spec
         indices, has_frame_axis = resolve_frames(self._frame_count, frames)
         output_bytes = len(indices) * math.prod(spec.shape) * spec.dtype.itemsize
@@ -90,21 +98,21 @@ class FallbackFrames:
             raise LimitError(f"output has {output_bytes} bytes, max_bytes is {max_bytes}", kind="LimitExceeded")
         try:
             if not has_frame_axis:
-                return self._decode_frame(indices[0], raw)
+                return self._decode_frame(indices[0], raw, strict, deviations), deviations
             target: Array | None = None
             for position, index in enumerate(indices):
-                frame = self._decode_frame(index, raw)
+                frame = self._decode_frame(index, raw, strict, deviations)
                 if target is None:
                     # Allocated after the first frame has been decoded, so that a corrupt header costs nothing.
                     target = np.empty((len(indices), *spec.shape), spec.dtype)
                 target[position] = frame
-            return np.empty((0, *spec.shape), spec.dtype) if target is None else target
+            return np.empty((0, *spec.shape), spec.dtype) if target is None else target, deviations
         except MemoryError as error:
             text = f"not enough memory for {output_bytes} bytes of output and pydicom's decoders"
             raise LimitError(text, kind="LimitExceeded") from error
 
     def check(self, indices: Sequence[int]) -> None:
-        """Raise if a codestream declares another size than the data set; called before memory is allocated."""
+        """Raise if a codestream declares another size or depth than the data set; called before memory is allocated."""
         for index in indices:
             if self._is_encapsulated:
                 self._codestream(index)
@@ -125,11 +133,19 @@ class FallbackFrames:
             return declared, []
         return count, [Deviation(None, f"number of frames is {declared}, {count} frames found", clause, None)]
 
-    def _decode_frame(self, index: int, raw: bool) -> Array:
+    def _decode_frame(self, index: int, raw: bool, strict: bool, deviations: list[Deviation]) -> Array:
+        """Decode a frame, and add its deviations to `deviations` if that is empty."""
         spec = self._source.spec
-        decode = self._decode_codestream if self._is_encapsulated else self._decode_native
         try:
-            decoded = _native_order(decode(index, raw))
+            if self._is_encapsulated:
+                codestream, agreement = self._codestream(index)
+                if strict:
+                    raise_first(agreement.deviations, spec.transfer_syntax)
+                deviations += [] if deviations else agreement.deviations
+                decoded = self._decode_codestream(codestream, agreement.photometric_interpretation, raw)
+            else:
+                decoded = self._decode_native(index, raw)
+            decoded = _native_order(decoded)
         except (DecodeError, MemoryError):
             raise
         except NotImplementedError as error:
@@ -145,12 +161,11 @@ class FallbackFrames:
             raise self._frame_error(DecodeError, text, "Fallback", index)
         return decoded
 
-    def _decode_codestream(self, index: int, raw: bool) -> Array:
+    def _decode_codestream(self, codestream: bytes, photometric_interpretation: str, raw: bool) -> Array:
         """Decode one codestream by the first plugin that succeeds."""
         from pydicom.encaps import encapsulate
 
         spec = self._source.spec
-        codestream = self._codestream(index)
         options: dict[str, Any] = {
             "rows": spec.rows,
             "columns": spec.columns,
@@ -158,7 +173,7 @@ class FallbackFrames:
             "bits_allocated": spec.bits_allocated,
             "bits_stored": spec.bits_allocated if spec.bits_stored is None else spec.bits_stored,
             "pixel_representation": spec.pixel_representation,
-            "photometric_interpretation": spec.photometric_interpretation,
+            "photometric_interpretation": photometric_interpretation,
             "planar_configuration": spec.planar_configuration,
             "number_of_frames": 1,
             "raw": raw,
@@ -184,8 +199,8 @@ class FallbackFrames:
             raise self.unsupported
         raise RuntimeError("; ".join(failures))
 
-    def _codestream(self, index: int) -> bytes:
-        """Return the bytes of one frame, whose size in pixels must be that of the data set.
+    def _codestream(self, index: int) -> tuple[bytes, Agreement]:
+        """Return the bytes of one frame, whose size and depth must be those of the data set, and its deviations.
 
         Some decoders allocate what the data set declares, others what the codestream declares.
         """
@@ -196,7 +211,7 @@ class FallbackFrames:
         if size not in (None, (spec.rows, spec.columns)):
             text = f"codestream has {size[0]} rows and {size[1]} columns, {spec.rows} and {spec.columns} expected"
             raise self._frame_error(CorruptFrameError, text, "Mismatch", index, "PS3.5 8.2")
-        return codestream
+        return codestream, compare(codestream, spec, index)
 
     def _decode_native(self, index: int, raw: bool) -> Array:
         """Decode one native frame by pydicom itself, from the elements that pydicom reads for it."""

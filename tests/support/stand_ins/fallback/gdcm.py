@@ -21,7 +21,7 @@ class Fragment(Anything):
     codestream = b""
 
     def SetByteStringValue(self, src):
-        Fragment.codestream = src[40:]
+        Fragment.codestream = src[45:]
 
 
 class SequenceOfFragments(Anything):
@@ -57,7 +57,7 @@ class Image(Anything):
                 warnings.warn("\u00e9" * (1 + number) * 10, stacklevel=1)
         if codestream.startswith(b"wordy"):
             raise ValueError("\u00e9" * 100_000)
-        samples = 35 if len(codestream) < 100 else len(codestream)
+        samples = 35 if len(codestream) < 100 else len(codestream) - len(codestream) % 2
         return codestream[:samples].decode("utf-8", "surrogateescape")
 
 
