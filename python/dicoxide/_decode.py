@@ -54,7 +54,10 @@ def decode(
     """Decode the pixel data of `src`.
 
     With default arguments the result equals pydicom's ``pixel_array`` in shape, type and every value, in native byte
-    order.
+    order. The exceptions: if High Bit is not Bits Stored - 1, the values are the Bits Stored bits that end at High Bit
+    (pydicom uses the lowest bits); 8-bit lossy JPEG is passed to pydicom's plugins, but with GDCM last, and decoders
+    differ in rounding and colour conversion; a few data sets that pydicom refuses or reads against the standard are
+    listed in ``docs/standard.md``.
 
     Parameters
     ----------

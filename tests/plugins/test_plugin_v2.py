@@ -113,6 +113,33 @@ def test_handler_with_invalid_number_of_frames_raises(value: bytes) -> None:
         handler.get_pixeldata(ds)
 
 
+@pytest.mark.parametrize("uid", [ExplicitVRLittleEndian, RLELossless])
+def test_handler_without_pixel_data_raises_attribute_error(uid: str) -> None:
+    ds = dataset(np.zeros((3, 2, 2), np.uint8), uid, table="basic")
+    del ds.PixelData
+    ds.pixel_array_options(use_v2_backend=True)
+    assert not hasattr(ds, "pixel_array")
+    with pytest.raises(AttributeError, match="Pixel Data"):
+        handler.get_pixeldata(ds)
+
+
+@pytest.mark.parametrize("keyword", ["BitsAllocated", "Rows", "Columns", "SamplesPerPixel"])
+def test_handler_without_required_element_raises_attribute_error(keyword: str, handlers: list[Any]) -> None:
+    ds = dataset(np.zeros((3, 2, 2), np.uint8))
+    delattr(ds, keyword)
+    for each in (numpy_handler, handler):
+        handlers[:] = [each]
+        with pytest.raises(AttributeError, match=keyword):
+            v2(ds)
+
+
+def test_handler_with_two_kinds_of_pixel_data_raises_attribute_error() -> None:
+    ds = dataset(np.zeros((3, 2, 2), np.uint8))
+    ds.FloatPixelData = bytes(48)
+    ds.pixel_array_options(use_v2_backend=True)
+    assert not hasattr(ds, "pixel_array")
+
+
 def test_handler_rejects_several_transfer_syntaxes() -> None:
     assert not handler.supports_transfer_syntax(MultiValue(str, [RLELossless, RLELossless]))
 

@@ -91,15 +91,30 @@ def test_plugin_supports_every_encapsulated_codec() -> None:
     assert not pydicom_v3.is_available(ExplicitVRLittleEndian)
 
 
+@pytest.mark.parametrize("is_array", [True, False], ids=["array", "buffer"])
+@pytest.mark.parametrize("declared", [0, 1])
 @pytest.mark.parametrize("kind", [Runner30, Runner31])
-def test_plugin_reports_interleaved_samples_to_each_runner(kind: type[Runner30]) -> None:
+def test_plugin_reports_the_planar_configuration_to_each_runner(
+    kind: type[Runner30], declared: int, is_array: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pydicom_v3, "called_for_array", lambda caller: is_array)
     image = rng.integers(0, 2**16, (3, 5, 3), dtype=np.uint16)
-    runner = kind(options(image, 16))
+    runner = kind(options(image, 16, planar_configuration=declared))
+    for _ in range(3):
+        frame = pydicom_v3.decode_frame(encoded(image, 16), runner)  # type: ignore[arg-type]
+        assert isinstance(frame, bytearray)
+        samples = image if is_array else np.moveaxis(image, -1, 0)
+        assert bytes(frame) == samples.astype("<u2").tobytes()
+        assert runner.reported.pop("decoding_plugin", "dicoxide") == "dicoxide"
+        assert runner.reported == {"planar_configuration": 0 if is_array else 1}
+
+
+def test_plugin_called_by_other_code_returns_planes() -> None:
+    image = rng.integers(0, 2**16, (3, 5, 3), dtype=np.uint16)
+    runner = Runner30(options(image, 16))
     frame = pydicom_v3.decode_frame(encoded(image, 16), runner)  # type: ignore[arg-type]
-    assert isinstance(frame, bytearray)
-    assert bytes(frame) == image.astype("<u2").tobytes()
-    assert runner.reported.pop("decoding_plugin", "dicoxide") == "dicoxide"
-    assert runner.reported == {"planar_configuration": 0}
+    assert bytes(frame) == np.moveaxis(image, -1, 0).astype("<u2").tobytes()
+    assert runner.reported == {"planar_configuration": 1}
 
 
 @pytest.mark.parametrize("kind", [Runner30, Runner31])

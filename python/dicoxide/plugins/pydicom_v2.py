@@ -21,7 +21,7 @@ from dicoxide import _transfer_syntaxes
 from dicoxide._backend import core
 from dicoxide._image import Image
 from dicoxide._sources import open_source
-from dicoxide.errors import CorruptFrameError
+from dicoxide.errors import CorruptFrameError, DecodeError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -55,6 +55,9 @@ _PLANAR_CONFIGURATION = {
     _transfer_syntaxes.JPEG_2000: 0,
     _transfer_syntaxes.RLE_LOSSLESS: 1,
 }
+
+# Elements without which pydicom's own handlers raise AttributeError.
+_REQUIRED = ("BitsAllocated", "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation")
 
 
 def is_available() -> bool:
@@ -107,6 +110,9 @@ def get_pixeldata(ds: Dataset) -> npt.NDArray[Any]:
 
     Raises
     ------
+    AttributeError
+        If there are no pixel data, or an element is missing that pydicom's own handlers require. So
+        ``hasattr(ds, "pixel_array")`` is False.
     DecodeError
         If the pixel data cannot be decoded.
 
@@ -114,7 +120,12 @@ def get_pixeldata(ds: Dataset) -> npt.NDArray[Any]:
     -----
     PS3.3 C.7.6.3.1, PS3.5 Section 8 and Annex G.
     """
-    source = open_source(ds)
+    try:
+        source = open_source(ds)
+    except DecodeError as error:
+        if _has_required_elements(ds):
+            raise
+        raise AttributeError(f"unable to convert the pixel data: {error}") from error
     number_of_frames = source.number_of_frames or 1
     # No fallback: pydicom tries its other handlers itself.
     pixels = Image(source, fallback=False).decode(slice(0, number_of_frames), raw=True)
@@ -127,6 +138,11 @@ def get_pixeldata(ds: Dataset) -> npt.NDArray[Any]:
     if pixels.ndim == 4 and _is_planar(ds):
         _to_planes(pixels)
     return pixels.reshape(-1)
+
+
+def _has_required_elements(ds: Dataset) -> bool:
+    pixels = sum(keyword in ds for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"))
+    return pixels == 1 and all(keyword in ds for keyword in _REQUIRED)
 
 
 def _is_planar(ds: Dataset) -> bool:

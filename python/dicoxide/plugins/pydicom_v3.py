@@ -8,6 +8,7 @@ is also tried for the other transfer syntaxes of the JPEG family, whose frames m
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,8 +28,10 @@ from dicoxide._transfer_syntaxes import (
     JPEG_LS_LOSSLESS,
     JPEG_LS_NEAR_LOSSLESS,
     NATIVE,
+    RLE_LOSSLESS,
 )
 from dicoxide.errors import CorruptFrameError, DecodeError, NonConformantWarning, UnsupportedError
+from dicoxide.plugins._planes import called_for_array, to_planes
 from dicoxide.plugins._prefetch import FramePrefetcher, threads
 
 if TYPE_CHECKING:
@@ -75,6 +78,8 @@ class _RunnerState:
     # Options reported to pydicom by name: the value of the data set, and the reported value.
     reported: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     has_warned: bool = False
+    # Planar configuration of the result; 1 for a buffer of RLE colour frames.
+    planar_configuration: int = 0
     prefetcher: FramePrefetcher = field(default_factory=FramePrefetcher)
 
 
@@ -96,7 +101,8 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray | bytes:
     Returns
     -------
     bytearray
-        Exactly one frame: samples of Bits Allocated bits (8 if that is 1), little-endian, planar configuration 0. Bits
+        Exactly one frame: samples of Bits Allocated bits (8 if that is 1), little-endian. The planar configuration is
+        0; it is 1 for RLE Lossless, as with pydicom's own plugin, unless pydicom makes an array of the frame. Bits
         above Bits Stored are those of the codestream, because pydicom masks them and extends the sign itself. No colour
         is converted. If dicoxide does not support the frame, the result of the next plugin that does.
 
@@ -114,6 +120,8 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray | bytes:
     state = _RUNNER_STATES.get(runner)
     if state is None:
         state = _RUNNER_STATES[runner] = _RunnerState()
+        if runner.transfer_syntax == RLE_LOSSLESS and runner.samples_per_pixel > 1:
+            state.planar_configuration = 0 if called_for_array(sys._getframe(1)) else 1
     try:
         return _decode(src, runner, state)
     except UnsupportedError:
@@ -154,11 +162,13 @@ def _decode(src: bytes, runner: DecodeRunner, state: _RunnerState) -> bytearray:
     options = DecodeOptions(threads(), segment_byte_order=_segment_byte_order(runner))
     prefetched = state.prefetcher.take(data, runner, spec, options.segment_byte_order)
     frame, deviations = prefetched or core.decode_frame_bytearray(spec, data, options)
+    if state.planar_configuration == 1:
+        frame = to_planes(frame, samples_per_pixel, max(bits_allocated // 8, 1))
 
     report = reporter(runner)
     decoded_interpretation = _decoded_interpretation(uid, photometric_interpretation)
     for name, declared, decoded in (
-        ("planar_configuration", planar_configuration, 0),
+        ("planar_configuration", planar_configuration, state.planar_configuration),
         ("bits_allocated", bits_allocated, max(bits_allocated, 8)),
         ("photometric_interpretation", photometric_interpretation, decoded_interpretation),
     ):
