@@ -1,4 +1,4 @@
-"""Sources of pixel data: a file, bytes or a pydicom Dataset, opened behind one interface.
+"""Sources of pixel data: a file, bytes or a pydicom Dataset, with one interface.
 
 :func:`open_source` returns a :class:`Source`: ``FileSource`` for files and bytes, which the extension reads, or
 ``DatasetSource`` for data sets, which pydicom has read. Both give the frame description, the frames, the attributes and

@@ -137,7 +137,7 @@ def generated_cases(folder: str, names: Iterable[str] = tuple(_GENERATED)) -> It
 
 
 def sampling_order(cases: Iterable[Case]) -> list[Case]:
-    """Sort cases so that any number of the first ones has as many kinds as possible, evenly distributed."""
+    """Sort cases so that every prefix of the list has the most kinds possible, evenly distributed."""
     cases_by_kind: dict[tuple[Any, ...], list[Case]] = {}
     for case in cases:
         cases_by_kind.setdefault(case.kind, []).append(case)

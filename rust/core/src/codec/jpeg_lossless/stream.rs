@@ -100,7 +100,7 @@ pub(super) struct Stream<'a> {
     parts: Vec<WindowPart>,
     /// Rows that the caller has consumed.
     rows_consumed: usize,
-    /// Rows of samples after the row above.
+    /// Number of complete rows of samples that the caller has not consumed.
     rows_ready: usize,
     /// Differences after the ready rows.
     decoded: usize,
@@ -288,7 +288,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Decodes chunks of the only part, as far as they can be verified; the part is what remains after them.
+    /// Decodes the chunks of the only part that can be verified, and removes them from the part.
     pub(super) fn decode_chunks(&mut self, chunk_buffers: &mut ChunkBuffers) {
         let differences_end = self.differences_end();
         let phase = self.symbols_decoded();

@@ -65,8 +65,8 @@ impl fmt::Debug for Table {
 }
 
 impl Table {
-    /// Builds the look-up table of a Huffman table with `counts[n - 1]` codes of n bits and their `categories`, shortest
-    /// code first. Each entry is one symbol. `probes_per_refill` is rounded down to a supported number.
+    /// Builds the look-up table of a Huffman table with `counts[n - 1]` codes of n bits and their `categories`,
+    /// shortest code first. Each entry is one symbol. `probes_per_refill` is rounded down to a supported number.
     pub(crate) fn new(counts: [u8; 16], categories: &[u8], probes_per_refill: usize) -> Self {
         let supported = PROBES_PER_REFILL.into_iter().rev().find(|supported| *supported <= probes_per_refill);
         let mut table = Self {
@@ -163,8 +163,9 @@ impl Table {
         self.pairs = Some(pairs);
     }
 
-    /// Returns the symbols that can follow a first symbol of `first_bits` bits in a pair. A pair uses at most its share of
-    /// the smallest window, so that pairs alone never overrun one.
+    /// Returns the second symbols of pairs whose first symbol has `first_bits` bits. A pair has at most
+    /// `MIN_WINDOW_BITS` bits divided by the probes per refill, so that the pairs between two refills never need more
+    /// bits than the window has.
     fn pair_suffixes(&self, first_bits: u32) -> Vec<PairSuffix> {
         let suffix_bits = INDEX_BITS - first_bits;
         let max_bits = u32::try_from(MIN_WINDOW_BITS / self.probes_per_refill).unwrap_or(0);
@@ -194,7 +195,8 @@ impl Table {
         Some((length, ((window >> (64 - length)) as u16).wrapping_add((entry >> BIAS_SHIFT) as u16)))
     }
 
-    /// Returns the same as a probe without the look-up table: compares the window with the codes of each length (T.81 Figure F.16).
+    /// Returns the same as a probe without the look-up table: compares the window with the codes of each length (T.81
+    /// Figure F.16).
     #[cold]
     #[inline(never)]
     pub(crate) fn symbol_by_length(&self, window: u64) -> Option<(u32, u16)> {
