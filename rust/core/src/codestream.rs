@@ -20,7 +20,7 @@ pub enum CodestreamFormat {
 }
 
 impl CodestreamFormat {
-    /// Name of the format; that of its decoder, if there is one.
+    /// Returns the name of the format: that of its decoder, if there is one.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl CodestreamFormat {
         }
     }
 
-    /// Clause that defines how the format is recognised.
+    /// Returns the clause that defines how the format is recognised.
     #[must_use]
     pub const fn clause(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl CodestreamFormat {
         }
     }
 
-    /// Name of the format for messages.
+    /// Returns the name of the format for messages.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -72,7 +72,7 @@ pub enum Colour {
 }
 
 impl Colour {
-    /// `gray`, `rgb` or `ybr`.
+    /// Returns `gray`, `rgb` or `ybr`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -135,7 +135,7 @@ pub struct CodestreamInfo {
 }
 
 impl CodestreamInfo {
-    /// The colour that the codestream declares by itself.
+    /// Returns the colour that the codestream declares by itself.
     #[must_use]
     pub fn colour(&self) -> Option<Colour> {
         if self.components == 1 {

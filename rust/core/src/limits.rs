@@ -13,13 +13,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// No budget: allocations are bounded by what the input justifies.
+    /// Returns limits without a budget: allocations are bounded by what the input justifies.
     #[must_use]
     pub const fn unbounded() -> Self {
         Self { max_bytes: None, reserved: AtomicU64::new(0) }
     }
 
-    /// At most `max_bytes` bytes of output and scratch together; no budget for `None`.
+    /// Returns limits of `max_bytes` bytes of output and scratch together; without a budget for `None`.
     #[must_use]
     pub const fn new(max_bytes: Option<u64>) -> Self {
         Self { max_bytes, reserved: AtomicU64::new(0) }

@@ -19,16 +19,16 @@ macro_rules! syntaxes {
         impl TransferSyntax {
             $(pub const $name: Self = Self(Row::$name);)*
 
-            /// Every row of the table, in the order of the UIDs.
+            /// All rows of the table, in the order of the UIDs.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The UID as text.
+            /// Returns the UID.
             #[must_use]
             pub const fn uid(self) -> &'static str {
                 match self.0 { $(Row::$name => $uid),* }
             }
 
-            /// The keyword of PS3.6 Annex A.
+            /// Returns the keyword of PS3.6 Annex A.
             #[must_use]
             pub const fn keyword(self) -> &'static str {
                 match self.0 { $(Row::$name => $keyword),* }
@@ -106,7 +106,7 @@ syntaxes! {
 }
 
 impl TransferSyntax {
-    /// The row of `uid`; trailing NUL or space padding (PS3.5 Section 9.1) is ignored.
+    /// Returns the transfer syntax of `uid`; trailing NUL or space padding (PS3.5 Section 9.1) is ignored.
     #[must_use]
     pub fn from_uid(uid: &str) -> Option<Self> {
         let uid = uid.trim_end_matches(['\0', ' ']);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn uids_are_found_with_and_without_padding() {
+    fn from_uid_with_or_without_padding_returns_the_syntax() {
         assert_eq!(TransferSyntax::from_uid("1.2.840.10008.1.2.5\0"), Some(TransferSyntax::RLE_LOSSLESS));
         assert_eq!(TransferSyntax::from_uid("1.2.840.10008.1.2.55"), None);
         for row in TransferSyntax::ALL {

@@ -94,7 +94,7 @@ impl Image {
     /// Validates the attributes.
     ///
     /// # Errors
-    /// Those of [`DeclaredAttributes::info`].
+    /// The errors of [`DeclaredAttributes::info`].
     pub fn info(&self) -> Result<FrameInfo> {
         DeclaredAttributes {
             rows: self.rows,
@@ -132,7 +132,7 @@ impl Image {
     /// Returns the codec, the validated attributes, and the byte ranges of the frames.
     ///
     /// # Errors
-    /// `Unsupported` if no codec decodes the transfer syntax; those of [`Self::info`] and [`FrameTable`].
+    /// `Unsupported` if no codec decodes the transfer syntax; the errors of [`Self::info`] and [`FrameTable`].
     pub fn frames(&self, object: &Object) -> Result<(TransferSyntax, &'static dyn FrameFormat, FrameInfo, FrameTable)> {
         self.frames_of(object, find_decodable_format(&self.transfer_syntax)?)
     }
@@ -140,7 +140,7 @@ impl Image {
     /// As [`Self::frames`], but also for transfer syntaxes without a codec: frames can be found, not decoded.
     ///
     /// # Errors
-    /// `Unsupported` if the transfer syntax has no codec and is not encapsulated; those of [`Self::frames`].
+    /// `Unsupported` if the transfer syntax has no codec and is not encapsulated; the errors of [`Self::frames`].
     pub fn find_frames(
         &self,
         object: &Object,

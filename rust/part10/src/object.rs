@@ -14,7 +14,7 @@ use dicoxide_core::{DecodeError, ErrorKind, Limits, ReadAt, Result, TransferSynt
 use std::sync::{Arc, OnceLock};
 
 const TRANSFER_SYNTAX_UID: Tag = Tag(0x0002_0010);
-/// Maximum number of bytes that are read of an attribute value. None that decoding needs is longer.
+/// Maximum number of bytes that are read of an attribute value. No value that decoding needs is longer.
 const MAX_ATTRIBUTE_BYTES: u64 = 1 << 16;
 /// Byte offset of `DICM` (PS3.10 7.1).
 const PREAMBLE_BYTES: u64 = 128;

@@ -30,7 +30,7 @@ pub enum OpenError {
 /// Opens a source and reads the attributes of its image.
 ///
 /// # Errors
-/// Those of [`OpenFile::open`], [`Object::open`] and [`Image::read`].
+/// The errors of [`OpenFile::open`], [`Object::open`] and [`Image::read`].
 pub fn open(source: &Source, limits: &Limits) -> Result<(Object, Image), OpenError> {
     let bytes: Arc<dyn ReadAt> = match source {
         Source::Path(path) => Arc::new(OpenFile::open(path).map_err(OpenError::File)?),

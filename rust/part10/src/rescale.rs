@@ -22,7 +22,7 @@ impl Object {
     /// True if a Modality LUT Sequence replaces the rescale attributes (PS3.3 C.11.1).
     ///
     /// # Errors
-    /// Those of [`Self::items`].
+    /// The errors of [`Self::items`].
     pub fn has_modality_lut(&self) -> Result<bool> {
         let sequence = self.data_set().get(MODALITY_LUT_SEQUENCE);
         Ok(sequence.map(|sequence| self.items(sequence)).transpose()?.is_some_and(|items| !items.is_empty()))
@@ -31,7 +31,7 @@ impl Object {
     /// Returns the rescale of each frame in `indices`, a single one if all are equal, or none if no frame has one.
     ///
     /// # Errors
-    /// `Mismatch` if slope or intercept is not a finite number; those of [`Self::items`].
+    /// `Mismatch` if slope or intercept is not a finite number; the errors of [`Self::items`].
     pub fn rescales(&self, indices: &[usize]) -> Result<Vec<Rescale>> {
         // One window for all functional groups, which are adjacent in the file.
         let mut window = Window::new(self.bytes());

@@ -16,8 +16,8 @@ use std::sync::Arc;
 ///
 /// Decodes frame index `frame` of every source, or all frames, on at most `options.threads` threads. `rescale` converts
 /// to modality values; `type_name` is the NumPy name of the result's type. Arrays that the caller has not reported as
-/// freed take at most `buffer_bytes`, a single array excepted. As many bytes of deallocated arrays are retained for
-/// later ones.
+/// freed take at most `buffer_bytes`, a single array excepted. Up to `buffer_bytes` bytes of
+/// deallocated arrays are retained for later ones.
 ///
 /// All methods may be called from any thread.
 #[pyclass(frozen, module = "dicoxide._core")]
@@ -31,7 +31,7 @@ pub(crate) struct BatchDecoder {
 pub(crate) enum BatchResult<'py> {
     Decoded((Bound<'py, PyUntypedArray>, Vec<FrameDeviation>)),
     Exception(Bound<'py, PyBaseException>),
-    /// None in Python: the caller decodes the source itself.
+    /// `None` in Python: the caller decodes the source itself.
     NeedsFallback(Option<()>),
 }
 

@@ -80,7 +80,8 @@ pub(crate) fn file_error(py: Python<'_>, error: &std::io::Error, path: &std::pat
     PyOSError::new_err((errno, text, path.display().to_string()))
 }
 
-/// Returns the error number of the errors that `OpenFile::open` finds without the system: EISDIR and EINVAL.
+/// Returns the error number of an error that `OpenFile::open` creates itself, without a failed system call: EISDIR or
+/// EINVAL.
 fn errno_of_kind(kind: std::io::ErrorKind) -> Option<i32> {
     match kind {
         std::io::ErrorKind::IsADirectory => Some(21),

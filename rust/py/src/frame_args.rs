@@ -1,4 +1,4 @@
-//! Arguments that cross the border as one object each: `FrameSpec`, `DecodeOptions` and `Deviation` of the package.
+//! Objects that Python and Rust pass to each other: `FrameSpec`, `DecodeOptions` and `Deviation` of the package.
 //!
 //! All three are `NamedTuple`s. They are read by position, because a small frame decodes in a few microseconds, of
 //! which eleven lookups by name would be a noticeable part.
@@ -147,7 +147,7 @@ impl<'py> FromPyObject<'_, 'py> for OptionArgs {
 }
 
 impl OptionArgs {
-    /// The core's options. A frame is decoded on one thread; callers that share threads among frames set more.
+    /// Returns the core's options. A frame is decoded on one thread; callers that share threads among frames set more.
     pub(crate) fn decode_options(&self) -> DecodeOptions {
         DecodeOptions {
             output: OutputOptions { to_rgb: self.to_rgb, ..OutputOptions::default() },
@@ -176,7 +176,7 @@ fn entropy_mode_named(name: &str) -> PyResult<EntropyMode> {
     })
 }
 
-/// A deviation of a frame, or of the whole value where there is no frame index: Python's `Deviation`.
+/// A deviation of a frame, or of the whole value if there is no frame index: Python's `Deviation`.
 pub(crate) struct FrameDeviation {
     frame_index: Option<usize>,
     deviation: Deviation,

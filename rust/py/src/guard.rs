@@ -79,7 +79,7 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce(&dyn Fn() -> b
 /// Runs `work`, which is about `work_bytes` bytes, detached unless it is so small that detaching costs more.
 ///
 /// # Errors
-/// Those of [`detached`]; small work is not interrupted.
+/// The errors of [`detached`]; small work is not interrupted.
 pub(crate) fn guarded<T: Send>(
     py: Python<'_>,
     work_bytes: usize,

@@ -19,9 +19,8 @@ use pyo3::prelude::*;
 ///
 /// No code relies on the global interpreter lock (`gil_used = false`). Every class is frozen and `Sync`. Mutable state
 /// is atomic (`CancelToken`), or in a `Mutex` that is released before Python code can run (in `BatchDecoder`,
-/// `BufferPool` and
-/// `CLAIMS`). Scratch belongs to one thread. Inputs are `bytes`, or arrays that a call claims while it runs
-/// (`arrays::Claim`).
+/// `BufferPool` and `CLAIMS`). Scratch memory belongs to one thread. Inputs are `bytes`, or arrays that a call claims
+/// while it runs (`arrays::Claim`).
 #[pymodule(gil_used = false)]
 mod _core {
     use super::*;

@@ -118,8 +118,7 @@ type CodestreamFields = (
 /// Reads the header of a codestream, whose first bytes identify the format.
 ///
 /// Returns (format, rows, columns, components, precision in bits, is_signed, colour, is_lossy, resolution levels).
-/// Raises
-/// `CorruptFrameError` if the header is corrupt, `UnsupportedError` if the format is unknown.
+/// Raises `CorruptFrameError` if the header is corrupt, `UnsupportedError` if the format is unknown.
 #[pyfunction]
 pub(crate) fn codestream_info(src: &Bound<'_, PyBytes>) -> PyResult<CodestreamFields> {
     let identified = codec::identify(src.as_bytes()).map_err(|error| PyErr::from(Failure::of(&error)))?;
@@ -140,8 +139,7 @@ pub(crate) fn codestream_info(src: &Bound<'_, PyBytes>) -> PyResult<CodestreamFi
 /// A codestream that can be decoded without a data set. Its header is read when the object is made.
 ///
 /// `jpeg_lossless` refuses all formats but JPEG Lossless. Raises `UnsupportedError` for formats without a decoder,
-/// another
-/// `DecodeError` if the header is corrupt.
+/// another `DecodeError` if the header is corrupt.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct Codestream {
     codestream: BareCodestream,
@@ -178,8 +176,7 @@ impl Codestream {
     }
 
     /// Decodes into `out`, a C-contiguous, writable array of `layout`; returns the deviations. Raises a `DecodeError`,
-    /// or
-    /// `ValueError` for `out`.
+    /// or `ValueError` for `out`.
     #[pyo3(signature = (out, *, to_rgb=false, reduce=0, threads=1))]
     fn decode_into(
         &self,

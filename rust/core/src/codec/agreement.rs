@@ -23,7 +23,7 @@ pub(super) struct Agreement {
     pub(super) deviations: Vec<Deviation>,
 }
 
-/// Refuses a codestream of another size or depth than the data set declares.
+/// Checks that size and depth of a codestream agree with the data set.
 ///
 /// # Errors
 /// `Mismatch`; `Unsupported` for float or packed samples.
@@ -87,7 +87,7 @@ pub(super) fn check(codestream: &CodestreamInfo, info: &FrameInfo, to_rgb: bool)
     Ok(Agreement { is_ybr, deviations })
 }
 
-/// The first claim that takes precedence over Photometric Interpretation and differs from it.
+/// Returns the first colour claim that takes precedence over Photometric Interpretation and differs from it.
 fn contradicting_claim<'c>(codestream: &'c CodestreamInfo, info: &FrameInfo) -> Option<&'c ColourClaim> {
     codestream.colour_claims.iter().flatten().filter(|claim| claim.overrides_data_set).find(|claim| {
         match claim.colour {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn check_colour_claim_that_takes_precedence_replaces_the_data_sets_colour() {
+    fn check_contradicting_colour_claim_with_precedence_replaces_data_set_colour() {
         let claim = |colour, overrides_data_set| ColourClaim { colour, evidence: "a marker", overrides_data_set };
         let with = |claims| CodestreamInfo { colour_claims: claims, ..codestream(3, 8) };
         let (rgb, ybr) = (info(3, 8, SampleKind::Unsigned, "RGB"), info(3, 8, SampleKind::Unsigned, "YBR_FULL"));

@@ -104,16 +104,16 @@ pub(super) trait FrameDecoder: FrameFormat {
 /// A registered decoder without the type of its header, as the registry holds it. It is implemented for every
 /// [`FrameDecoder`] and adds the steps that all have in common.
 pub trait Codec: FrameFormat {
-    /// [`FrameDecoder::CODESTREAM`].
+    /// Returns [`FrameDecoder::CODESTREAM`].
     fn codestream_format(&self) -> Option<CodestreamFormat>;
 
-    /// [`FrameDecoder::batch_size`], at least 1.
+    /// Returns [`FrameDecoder::batch_size`], at least 1.
     fn frames_at_once(&self, info: &FrameInfo) -> usize;
 
-    /// [`FrameDecoder::header_error`].
+    /// Returns [`FrameDecoder::header_error`].
     fn error_of_header(&self, frame: &[u8]) -> Option<DecodeError>;
 
-    /// [`FrameDecoder::can_decode_range`].
+    /// Returns [`FrameDecoder::can_decode_range`].
     fn decodes_ranges(&self, info: &FrameInfo) -> bool;
 
     /// Decodes one frame. `deviations` are those found before, for the report.

@@ -16,7 +16,7 @@ pub enum EntropyMode {
 }
 
 impl Default for EntropyMode {
-    /// The fastest mode, or the one that the environment variable `DICOXIDE_ENTROPY_MODE` names.
+    /// Returns the fastest mode, or the one that the environment variable `DICOXIDE_ENTROPY_MODE` names.
     fn default() -> Self {
         static FORCED: OnceLock<EntropyMode> = OnceLock::new();
         *FORCED.get_or_init(|| {
@@ -28,10 +28,10 @@ impl Default for EntropyMode {
 }
 
 impl EntropyMode {
-    /// Every mode.
+    /// All modes.
     pub const ALL: [Self; 3] = [Self::Serial, Self::Lanes, Self::Speculative];
 
-    /// `serial`, `lanes` or `speculative`.
+    /// Returns `serial`, `lanes` or `speculative`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -41,13 +41,13 @@ impl EntropyMode {
         }
     }
 
-    /// The mode with this name.
+    /// Returns the mode with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.name() == name)
     }
 
-    /// Name of the code path: CPU level and mode.
+    /// Returns the name of the code path: CPU level and mode.
     pub(crate) fn code_path(self, cpu_level: CpuLevel) -> &'static str {
         match (cpu_level.name(), self) {
             ("x86-64-v4", Self::Serial) => "x86-64-v4, serial",

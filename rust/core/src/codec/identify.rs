@@ -18,7 +18,7 @@ const JXL_BOX: &[u8] = b"\0\0\0\x0CJXL \r\n\x87\n";
 /// SOI and the FF of the next marker (T.81, T.87).
 const JPEG: &[u8] = &[0xFF, SOI, 0xFF];
 
-/// Beginnings of codestreams.
+/// First bytes of the codestreams that are recognised.
 pub(super) const SIGNATURES: [&[u8]; 5] = [JPEG, J2K, JXL, JP2, JXL_BOX];
 
 /// Resolutions of a DCT process: scaled decoding halves the size up to three times.
@@ -37,12 +37,13 @@ pub fn identify(bytes: &[u8]) -> Result<Codestream> {
     }
     if bytes.starts_with(JP2) {
         return match contiguous_codestream(bytes) {
-            Some(at) => {
-                let found = bytes.get(at..).unwrap_or_default();
-                match found.strip_prefix(J2K) {
-                    Some(parameters) => identify_jpeg_2000(found, parameters, at + J2K.len()),
+            Some(offset) => {
+                let codestream = bytes.get(offset..).unwrap_or_default();
+                match codestream.strip_prefix(J2K) {
+                    Some(parameters) => identify_jpeg_2000(codestream, parameters, offset + J2K.len()),
                     None => {
-                        Err(malformed("no SOC marker at the start of the codestream box", "ITU-T T.800 I.5.4").at(at))
+                        Err(malformed("no SOC marker at the start of the codestream box", "ITU-T T.800 I.5.4")
+                            .at(offset))
                     }
                 }
             }
@@ -71,7 +72,7 @@ pub fn codestream_size(bytes: &[u8]) -> Option<(u32, u32)> {
     }
     // SIZ, without its other parameters: bytes 4 to 20 are Xsiz, Ysiz, XOsiz, YOsiz (T.800 A.5.1).
     let parameters = bytes.strip_prefix(J2K)?;
-    let word = |at: usize| parameters.get(at..at + 4)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+    let word = |index: usize| parameters.get(index..index + 4)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
     let (columns, rows) = (word(4)?.checked_sub(word(12)?)?, word(8)?.checked_sub(word(16)?)?);
     Some((rows, columns))
 }
@@ -183,37 +184,39 @@ fn number_of_lines(bytes: &[u8], mut offset: usize) -> Option<(u16, usize)> {
 
 /// Offset of the codestream in JP2 boxes: the content of the first box `jp2c` (T.800 I.4).
 fn contiguous_codestream(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
+    let mut offset = 0;
     loop {
-        let (head, _) = bytes.get(at..)?.split_first_chunk::<8>()?;
+        let (head, _) = bytes.get(offset..)?.split_first_chunk::<8>()?;
         let [a, b, c, d, kind @ ..] = *head;
         let (length, header_bytes) = match u32::from_be_bytes([a, b, c, d]) {
             // Up to the end of the file.
-            0 => (bytes.len() - at, 8),
+            0 => (bytes.len() - offset, 8),
             1 => {
-                let long = bytes.get(at + 8..)?.first_chunk::<8>()?;
+                let long = bytes.get(offset + 8..)?.first_chunk::<8>()?;
                 (usize::try_from(u64::from_be_bytes(*long)).ok()?, 16)
             }
             length => (usize::try_from(length).ok()?, 8),
         };
         if &kind == b"jp2c" {
-            return Some(at + header_bytes);
+            return Some(offset + header_bytes);
         }
-        at = at.checked_add(length.max(header_bytes))?;
+        offset = offset.checked_add(length.max(header_bytes))?;
     }
 }
 
-/// From SIZ, whose `parameters` start with its length at `offset`, and the main header after it (T.800 A.5, A.6).
+/// Reads SIZ, whose `parameters` start with its length at `offset`, and the main header after it (T.800 A.5, A.6).
 fn identify_jpeg_2000(codestream: &[u8], parameters: &[u8], offset: usize) -> Result<Codestream> {
     let clause = "ITU-T T.800 A.5.1";
     let cut = || -> DecodeError { truncated("the codestream ends in SIZ", clause).at(offset + parameters.len()) };
-    let word = |at: usize| -> Result<u32> {
-        let bytes = parameters.get(at..at + 4).and_then(|bytes| bytes.first_chunk()).ok_or_else(cut)?;
+    let word = |index: usize| -> Result<u32> {
+        let bytes = parameters.get(index..index + 4).and_then(|bytes| bytes.first_chunk()).ok_or_else(cut)?;
         Ok(u32::from_be_bytes(*bytes))
     };
-    let side = |end: u32, start: u32, name: &str, at: usize| {
+    let side = |end: u32, start: u32, name: &str, index: usize| {
         let side = end.checked_sub(start).filter(|side| *side > 0);
-        side.ok_or_else(|| malformed(format!("image {name} end at {end} and start at {start}"), clause).at(offset + at))
+        side.ok_or_else(|| {
+            malformed(format!("image {name} end at {end} and start at {start}"), clause).at(offset + index)
+        })
     };
     let (columns, rows) = (side(word(4)?, word(12)?, "columns", 4)?, side(word(8)?, word(16)?, "rows", 8)?);
     let (tile_columns, tile_rows) = (word(20)?, word(24)?);
@@ -268,8 +271,8 @@ fn main_header(codestream: &[u8]) -> Coding {
     /// Bit of Pcap for T.814 (Part 15).
     const PART_15: u32 = 1 << (32 - 15);
     let mut coding = Coding::default();
-    let mut at = 2;
-    while let Some([0xFF, code, high, low, parameters @ ..]) = codestream.get(at..) {
+    let mut offset = 2;
+    while let Some([0xFF, code, high, low, parameters @ ..]) = codestream.get(offset..) {
         match (*code, parameters) {
             (SOT, _) => break,
             (CAP, [a, b, c, d, ..]) => {
@@ -283,7 +286,7 @@ fn main_header(codestream: &[u8]) -> Coding {
             }
             _ => {}
         }
-        at += 2 + usize::from(u16::from_be_bytes([*high, *low])).max(2);
+        offset += 2 + usize::from(u16::from_be_bytes([*high, *low])).max(2);
     }
     coding
 }

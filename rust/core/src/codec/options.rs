@@ -39,7 +39,7 @@ impl From<EntropyMode> for CodecOptions {
     }
 }
 
-/// Options of a call. None but `output` and `codec.segment_byte_order` changes a value.
+/// Options of a call. Only `output` and `codec.segment_byte_order` change values.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodeOptions {
     /// Processing of the stored samples.

@@ -28,9 +28,10 @@
 //!     return group i
 //! ```
 //!
-//! `items.rs` describes how fragments are grouped. A table is in use if it has one entry for each declared frame. Its entries are verified frame by frame, when the
-//! frame is asked for, so that one frame of a large file costs reading that frame only. A table with more entries than
-//! declared frames is verified completely when the value is opened; if all entries match, the value has that many frames.
+//! `items.rs` describes how fragments are grouped. A table is in use if it has one entry for each declared frame. Its
+//! entries are verified frame by frame, when the frame is requested, so that one frame of a large file costs reading
+//! that frame only. A table with more entries than declared frames is verified completely when the value is opened; if
+//! all entries match, the value has that many frames.
 //!
 //! An entry matches if
 //! - the entries from the first one, which is 0, to that of frame `i + 1` increase;

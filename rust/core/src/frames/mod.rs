@@ -66,7 +66,7 @@ impl FrameTable {
     /// Returns the table of a Pixel Data value: native or encapsulated, as the transfer syntax requires.
     ///
     /// # Errors
-    /// Those of [`Self::encapsulated`] and [`Self::native`].
+    /// The errors of [`Self::encapsulated`] and [`Self::native`].
     pub fn new(
         syntax: TransferSyntax,
         format: &'static dyn FrameFormat,

@@ -138,7 +138,7 @@ impl CpuLevel {
 /// Calls the body of a kernel for a CPU level.
 ///
 /// `dispatch!(level, name(arguments))` calls `x86::name` at v3 and above, otherwise `scalar::name`.
-/// `dispatch!(level, v4 name(arguments))` calls `x86_v4::name` at v4, otherwise as above.
+/// `dispatch!(level, v4 name(arguments))` calls `x86_v4::name` at v4; below v4 it is the first form.
 macro_rules! dispatch {
     ($level:expr, v4 $name:ident ($($argument:expr),* $(,)?)) => {{
         #[cfg(target_arch = "x86_64")]

@@ -99,8 +99,7 @@ pub(crate) const PATHS: &[Named] = &[
     }),
 ];
 
-/// Rows and columns of a small image, in pixels: most instructions are those that do not depend on the number of
-/// samples.
+/// Rows and columns of a small image. Most of its instructions are per frame, not per sample.
 const SMALL: u32 = 64;
 
 /// Returns the 12-bit samples of a small image.
@@ -127,13 +126,13 @@ fn decoding(syntax: TransferSyntax, info: FrameInfo, src: Vec<u8>, output: Outpu
     let sample_type = if output.rescale.is_some() { SampleType::F32 } else { info.sample_type() };
     let mut out = SamplesBuf::new(sample_type, info.samples(), |words| Ok(vec![1; words])).unwrap();
     Box::new(move || {
-        let job = FrameContext {
+        let context = FrameContext {
             syntax,
             info: &info,
             limits: &limits,
             options: DecodeOptions { output, codec: mode.into(), ..DecodeOptions::default() },
         };
-        decode_frame(&job, FrameBytes::from(black_box(&src[..])), out.as_mut(), &mut workspace, never_cancelled())
+        decode_frame(&context, FrameBytes::from(black_box(&src[..])), out.as_mut(), &mut workspace, never_cancelled())
             .unwrap();
     })
 }

@@ -1,4 +1,4 @@
-//! Headers of codestreams, whole, cut and broken.
+//! Headers of codestreams: complete, truncated and corrupt.
 
 use super::*;
 use crate::error::ErrorKind;

@@ -38,7 +38,7 @@ pub(super) fn decode_frame(
     for (scan, buffers) in plan.scans.iter().zip(stream_buffers) {
         streams.push(Stream::new(plan, scan, tables.at(&scan.tables), buffers, limits, level)?);
     }
-    // Buffers that only make decoding faster come last: a budget that is too small for them is no error.
+    // Buffers that only make decoding faster come last: a budget that is too small for them is not an error.
     let longest = plan.scans.iter().flat_map(|scan| &scan.segments).map(ExactSizeIterator::len).max().unwrap_or(0);
     let may_speculate = mode == EntropyMode::Speculative
         && plan.scans.len() == 1
@@ -164,7 +164,7 @@ fn output_rows(plan: &Plan<'_>, streams: &mut [Stream<'_>], level: CpuLevel, out
         let block = output.block(end - first_pixel)?;
         let pixels = block.len() / (plan.components * plan.sample_bytes);
         if pixels == 0 {
-            debug_assert!(false, "the output has as many pixels as the plan");
+            debug_assert!(false, "output and plan have equal numbers of pixels");
             return Err(DecodeError::new(ErrorKind::Output, "output has no space for the decoded rows", ""));
         }
         if plan.sample_bytes > 2 {

@@ -62,7 +62,7 @@ struct HeaderReader {
 impl Header {
     /// Reads all segments up to EOI.
     ///
-    /// A codestream without EOI, or with bytes that are no marker after the last scan, is a deviation: all samples are there.
+    /// A codestream without EOI, or with bytes that are no marker after the last scan, is a deviation: all samples are present.
     ///
     /// # Errors
     /// `Unsupported` for processes other than lossless with Huffman coding; `Truncated` and `Malformed`.
@@ -96,7 +96,7 @@ impl Header {
     }
 }
 
-/// Checks that all components have the size of the image. A single one has it whatever its factors are (A.2.2).
+/// Checks that no component is subsampled. The sampling factors of a single component have no effect (A.2.2).
 fn check_sampling(frame: &FrameHeader) -> Result<()> {
     match frame.components.iter().find(|component| component.sampling != (1, 1)) {
         Some(component) if frame.components.len() > 1 => {
@@ -109,7 +109,7 @@ fn check_sampling(frame: &FrameHeader) -> Result<()> {
 }
 
 /// Returns the deviation of bytes after EOI, which end at `offset`. A zero byte and a byte that makes the length even are
-/// padding: encoders are known that write FF or a blank there.
+/// padding: some encoders write FF or a space there.
 fn bytes_after_eoi(bytes: &[u8], offset: usize) -> Option<Deviation> {
     match bytes.get(offset..)? {
         [] | [0] => None,

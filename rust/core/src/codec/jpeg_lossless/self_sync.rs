@@ -77,7 +77,7 @@ fn chunk_count(bits: usize) -> usize {
 /// The range may contain more.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VerifiedRun {
-    /// Number of symbols, whose differences are at the start of `out`.
+    /// Number of symbols. Their differences are at the start of `out`.
     pub(super) decoded: usize,
     /// Bit offset of the next symbol.
     pub(super) bit_offset: usize,

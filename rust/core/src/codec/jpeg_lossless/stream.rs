@@ -110,7 +110,7 @@ pub(super) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// A stream at the start of `scan`.
+    /// Creates a stream at the start of `scan`.
     ///
     /// # Errors
     /// `LimitExceeded`.
@@ -221,7 +221,7 @@ impl<'a> Stream<'a> {
         self.row_symbols * (1 + self.rows_ready) + self.decoded
     }
 
-    /// Fills the window with as many whole segments as fit it and the free differences, or with a part of the current one.
+    /// Fills the window with all whole segments that fit it and the free differences, or with a part of the current one.
     pub(super) fn fill(&mut self) {
         self.parts.clear();
         let mut free = self.buffers.differences.len() - self.differences_end();
@@ -379,7 +379,7 @@ impl<'a> Stream<'a> {
         self.buffers.differences.len() >= 2 * self.row_symbols + differences
     }
 
-    /// Returns the free differences, at most as many as the current segment still needs. The caller writes to them and
+    /// Returns the free differences, at most the number that the current segment still needs. The caller writes to them and
     /// calls [`Self::mark_written`].
     pub(super) fn scratch_slice(&mut self) -> &mut [u16] {
         let differences_end = self.differences_end();

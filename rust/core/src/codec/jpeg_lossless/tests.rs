@@ -1,4 +1,4 @@
-//! Effects of the memory budget: on errors none that depends on the entropy mode, on speed some.
+//! Tests of the memory budget: it may change the speed, but samples and errors are equal in all entropy modes.
 
 use super::stream::WINDOW_BYTES;
 use crate::*;
@@ -43,14 +43,14 @@ pub(super) fn info_of(rows: u32, columns: u32, samples_per_pixel: u32) -> FrameI
     .unwrap()
 }
 
-fn decode(frame: &[u8], max_bytes: u64, tier: CpuLevel, way: EntropyMode) -> Result<(Vec<u16>, &'static str)> {
+fn decode(frame: &[u8], max_bytes: u64, level: CpuLevel, mode: EntropyMode) -> Result<(Vec<u16>, &'static str)> {
     let info = info_of(ROWS.into(), COLUMNS.into(), 1);
     let limits = Limits::new(Some(max_bytes));
-    let options = DecodeOptions { cpu_level: tier, codec: way.into(), ..DecodeOptions::default() };
-    let job = FrameContext { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options };
+    let options = DecodeOptions { cpu_level: level, codec: mode.into(), ..DecodeOptions::default() };
+    let context = FrameContext { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits: &limits, options };
     let mut out = vec![0; info.samples()];
-    let watch = Cancel { stop: &AtomicBool::new(false), poll: None };
-    let decoded = decode_frame(&job, frame.into(), SamplesMut::U16(&mut out), &mut Workspace::default(), watch)?;
+    let cancel = Cancel { stop: &AtomicBool::new(false), poll: None };
+    let decoded = decode_frame(&context, frame.into(), SamplesMut::U16(&mut out), &mut Workspace::default(), cancel)?;
     Ok((out, decoded.code_path))
 }
 
@@ -59,10 +59,10 @@ fn decode_any_budget_gives_the_same_result_in_every_mode() {
     let frame = frame();
     for max_bytes in (0..1_500_000).step_by(14_983) {
         let expected = decode(&frame, max_bytes, CpuLevel::PORTABLE, EntropyMode::Serial).map(|(samples, _)| samples);
-        for tier in CpuLevel::available() {
-            for way in EntropyMode::ALL {
-                let found = decode(&frame, max_bytes, tier, way).map(|(samples, _)| samples);
-                assert!(found == expected, "{max_bytes} {way:?}");
+        for level in CpuLevel::available() {
+            for mode in EntropyMode::ALL {
+                let result = decode(&frame, max_bytes, level, mode).map(|(samples, _)| samples);
+                assert!(result == expected, "{max_bytes} {mode:?}");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Huffman decoding of the differences of lossless JPEG (T.81 H.1.2.2, Table H.2).
 //!
-//! A symbol is a Huffman code followed by extra bits. The code stands for a category (T.81: SSSS), which is the number of
+//! A symbol is a Huffman code followed by extra bits. The code identifies a category (T.81: SSSS), which is the number of
 //! extra bits; the extra bits select one difference of the category. Category 16 has no extra bits: its only difference
 //! is 32768. All differences are modulo 2^16.
 //!
@@ -22,7 +22,7 @@
 //! it subtracts the code and, for a negative difference, adds 1 - 2^category (T.81 F.2.2.1). The remaining extra bits
 //! need not be in the index.
 //!
-//! Example: code `10` stands for category 3.
+//! Example: code `10` has category 3.
 //!
 //! ```text
 //! bits    10 101 …   window >> 59 = 21   bias = -16             difference =  5   (code 10 << 3 = 16)
@@ -75,9 +75,9 @@ use super::CpuLevel;
 
 /// Bits of a window that index a table.
 const INDEX_BITS: u32 = 12;
-/// Most valid bits of a window after a refill: those of a window that starts at the first bit of a byte.
+/// Maximum number of valid bits of a window after a refill: of a window that starts at the first bit of a byte.
 const MAX_WINDOW_BITS: usize = 63;
-/// Fewest valid bits of a window after a refill: those of a window that starts at the last bit of a byte.
+/// Minimum number of valid bits of a window after a refill: of a window that starts at the last bit of a byte.
 const MIN_WINDOW_BITS: usize = 56;
 /// Bytes after the end of a task's bits that a window may read.
 pub(crate) const PAD_BYTES: usize = 16;

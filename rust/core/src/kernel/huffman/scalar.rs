@@ -20,7 +20,8 @@
 use super::table::Entries;
 use super::{BIAS_SHIFT, FIRST_SHIFT, INDEX_BITS, OVERRUN, PAIR, SENTINEL, Task};
 
-/// Tasks in lock-step. Window, position and output of a fourth do not fit the 16 registers of baseline x86-64.
+/// Maximum number of tasks in lock-step. With a fourth, the windows, bit offsets and output pointers of all tasks would
+/// not fit the 16 registers of baseline x86-64.
 const MAX_LANES: usize = 3;
 
 pub(super) fn decode(tasks: &mut [Task<'_>]) {

@@ -8,7 +8,7 @@ use super::{MAX_PROBES_PER_REFILL, MAX_WINDOW_BITS, PAD_BYTES, UNASSIGNED};
 pub(crate) struct Task<'a> {
     /// Table of each symbol of a refill.
     pub(super) tables: [&'a Table; MAX_PROBES_PER_REFILL],
-    /// Entries that each probe of a refill looks up: pairs only if all symbols have the same table.
+    /// Entries that each probe of a refill looks up. They have pairs only if all symbols use the same table.
     pub(super) entries: [&'a Entries; MAX_PROBES_PER_REFILL],
     pub(super) bits: &'a [u8],
     /// Bit offset of the next symbol.
@@ -26,10 +26,11 @@ pub(crate) struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    /// Returns a task for the symbols of `bits` that start in `bit_offset..end_bit`, at most `out.len()`.
+    /// Creates a task that decodes the symbols of `bits` that start in `bit_offset..end_bit`, until `out` is full.
     ///
     /// Symbols use the 1 to 4 `tables` cyclically. `end_bit` is reduced so that [`PAD_BYTES`] bytes of `bits` follow it.
-    /// Returns `None` unless all tables are built for the same number of probes per refill, a multiple of their count.
+    /// Returns `None` unless all tables are built for the same number of probes per refill, and that number is a multiple
+    /// of the number of tables.
     pub(crate) fn new(
         tables: &[&'a Table],
         bits: &'a [u8],
@@ -121,7 +122,7 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor at `bit_offset` of `bits`. Symbols use `tables` cyclically, the first one `tables[table_index]`.
+    /// Creates a cursor at `bit_offset` of `bits`. Symbols use `tables` cyclically, the first one `tables[table_index]`.
     pub(crate) const fn new(tables: &'a [&'a Table], table_index: usize, bits: &'a [u8], bit_offset: usize) -> Self {
         Self { tables, bits, bit_offset, table_index, decoded: 0 }
     }

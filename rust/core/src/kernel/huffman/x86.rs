@@ -30,7 +30,8 @@ use super::{
 };
 use std::arch::x86_64::*;
 
-/// Tasks in lock-step. Each needs a window, a byte pointer and a bit position: six lanes spill 16 registers.
+/// Maximum number of tasks in lock-step. Each needs registers for a window, a byte pointer and a bit offset; those of six
+/// tasks would exceed the 16 registers.
 const MAX_LANES: usize = 4;
 /// Probes of a lane that are staged before differences are computed: a multiple of 16 and of each number of probes per
 /// refill. 4 lanes × 208 slots × 8 bytes = 6.5 KiB stay in the first-level cache together with a 16 KiB table.
@@ -97,7 +98,7 @@ pub(super) fn decode_with(tasks: &mut [Task<'_>], make: Make) {
     }
 }
 
-/// Returns the task if it is long enough for a lane; otherwise decodes it to its end.
+/// Returns the task if it is long enough for a lane; otherwise decodes it to its end and returns `None`.
 fn unfinished<'t, 'a>(task: &'t mut Task<'a>) -> Option<&'t mut Task<'a>> {
     if !task.has_refills(MIN_REFILLS) {
         scalar::finish(task);

@@ -32,8 +32,8 @@ pub(super) fn rows(rows: &mut [u16], above: &[u16], components: usize, selection
     scalar::for_each_row(rows, above, |row, above| first_row(row, 1, above.first().copied().unwrap_or_default()));
 }
 
-/// Running sums of 32 terms: within each quarter of 8 lanes by three shifted additions, then the totals of the quarters
-/// before are added.
+/// Returns the running sums of 32 terms. Three shifted additions give the sums within each quarter of 8 lanes; then the
+/// totals of the preceding quarters are added.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw")]
 fn running_sums(terms: __m512i) -> __m512i {

@@ -38,16 +38,16 @@ fn check(src: &[u8]) {
 #[test]
 fn unstuff_ff_at_every_index_equals_reference() {
     for len in (0..140).step_by(miri_or(1, 37)) {
-        let plain: Vec<u8> = (0..len).map(|at| (at % 3) as u8 * 0x70).collect();
+        let plain: Vec<u8> = (0..len).map(|index| (index % 3) as u8 * 0x70).collect();
         check(&plain);
-        for at in (0..len).step_by(miri_or(1, 17)) {
+        for index in (0..len).step_by(miri_or(1, 17)) {
             for tail in [&[0][..], &[0, 0xFF], &[0, 0xFF, 0], &[0, 0], &[0xFF, 0], &[0xD9], &[0xFF, 0xFF, 0, 0xFF]]
                 .into_iter()
                 .step_by(miri_or(1, 3))
             {
                 let mut src = plain.clone();
-                src[at] = 0xFF;
-                for (byte, tail) in src[at + 1..].iter_mut().zip(tail) {
+                src[index] = 0xFF;
+                for (byte, tail) in src[index + 1..].iter_mut().zip(tail) {
                     *byte = *tail;
                 }
                 check(&src);

@@ -15,7 +15,8 @@ pub(super) const BLOCK_BYTES: usize = WINDOW_BYTES;
 pub(super) const MAX_SHORT_SEGMENT_BYTES: usize = BLOCK_BYTES / 4;
 /// Bytes after a block, stuffed ones included, that its last symbol may reach into: it has at most 31 bits.
 const LOOKAHEAD_BYTES: usize = 2 * size_of::<u32>() + 1;
-/// Bytes of a block's bit buffer. A block may end with a 00 more than its share, and unstuffing stores whole vectors.
+/// Bytes of a block's bit buffer. A block may be one byte longer, because FF and its
+/// stuffed 00 stay together, and unstuffing stores whole vectors.
 const BITS_BYTES: usize = BLOCK_BYTES + LOOKAHEAD_BYTES + 4 * PAD_BYTES;
 /// Differences of a block: a symbol has one bit at least.
 pub(super) const BLOCK_DIFFERENCES: usize = BLOCK_BYTES * 8;
@@ -124,7 +125,7 @@ impl BlockBuffer {
         match scan.blocks.get(index) {
             Some(Block::Segments(segments)) => self.decode_segments(scan, segments.clone()),
             Some(Block::Part { segment, bytes }) => self.decode_part(scan, *segment, bytes.clone(), chunks),
-            None => debug_assert!(false, "the queue counts as many blocks as there are"),
+            None => debug_assert!(false, "the queue has the indices of all blocks"),
         }
     }
 

@@ -98,7 +98,7 @@ type OutputRows<'f, 'a> = dyn FnMut(&mut [Stream<'a>]) -> Result<bool> + 'f;
 /// The stream fails if and only if it would on one thread.
 ///
 /// # Errors
-/// Those of `output_rows`.
+/// The errors of `output_rows`.
 pub(super) fn decode<'a>(
     plan: &Plan<'a>,
     tables: &Tables,

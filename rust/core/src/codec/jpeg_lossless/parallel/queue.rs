@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! consumed │ wanted │ finished │ in work │ finished │ in work │ not taken …
-//!                   └──────────── as many as there are buffers ────────────┘
+//!                   └────────────────── one buffer each ───────────────────┘
 //! ```
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -47,7 +47,7 @@ pub(super) enum Next<T> {
 }
 
 impl<T> Queue<T> {
-    /// A queue of `count` blocks.
+    /// Creates a queue of `count` blocks.
     pub(super) const fn new(count: usize, buffers: Vec<T>) -> Self {
         let state = State { next: 0, wanted: 0, free: buffers, finished: Vec::new(), is_closed: false };
         Self { state: Mutex::new(state), count, buffer_freed: Condvar::new(), block_finished: Condvar::new() }

@@ -140,12 +140,12 @@ impl Frame {
     fn decode(&self, options: DecodeOptions, limits: &Limits, poll: &dyn Fn() -> bool) -> (Outcome, bool) {
         let info = self.info();
         let mut out = vec![0; info.samples()];
-        let job = FrameContext { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits, options };
+        let context = FrameContext { syntax: TransferSyntax::JPEG_LOSSLESS, info: &info, limits, options };
         let stop = AtomicBool::new(false);
         let mut workspace = Workspace::default();
         let samples = SamplesMut::U16(&mut out);
         let cancel = Cancel { stop: &stop, poll: Some(poll) };
-        let decoded = decode_frame(&job, self.bytes.as_slice().into(), samples, &mut workspace, cancel);
+        let decoded = decode_frame(&context, self.bytes.as_slice().into(), samples, &mut workspace, cancel);
         let has_helpers = workspace.state.with(|state: &mut DecoderState| !state.scratch.workers.blocks.is_empty());
         (decoded.map(|decoded| (out, decoded.deviations)), has_helpers)
     }
@@ -159,11 +159,12 @@ impl Frame {
             ..DecodeOptions::default()
         };
         let (expected, _) = decode(serial);
-        for tier in CpuLevel::available() {
+        for level in CpuLevel::available() {
             for threads in [1, 2, 3, 7] {
                 let codec = EntropyMode::Speculative.into();
-                let (found, _) = decode(DecodeOptions { cpu_level: tier, codec, threads, ..DecodeOptions::default() });
-                assert!(found == expected, "{} {threads}: {:?} {:?}", tier.name(), found.err(), expected.err());
+                let (outcome, _) =
+                    decode(DecodeOptions { cpu_level: level, codec, threads, ..DecodeOptions::default() });
+                assert!(outcome == expected, "{} {threads}: {:?} {:?}", level.name(), outcome.err(), expected.err());
             }
         }
         expected
@@ -289,8 +290,8 @@ fn decode_codestream_and_output_error_reports_codestream_error() {
             codec: EntropyMode::Speculative.into(),
             ..DecodeOptions::default()
         };
-        let (found, _) = frame.decode(options, &Limits::unbounded(), &|| false);
-        assert_eq!(found.unwrap_err().kind(), ErrorKind::Malformed);
+        let (outcome, _) = frame.decode(options, &Limits::unbounded(), &|| false);
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Malformed);
     }
 }
 
@@ -300,16 +301,16 @@ fn decode_budget_for_one_thread_uses_one() {
     let options = DecodeOptions { threads: 3, codec: EntropyMode::Speculative.into(), ..DecodeOptions::default() };
     let (expected, _) = frame.decode(options, &Limits::unbounded(), &|| false);
     let limits = Limits::new(Some(2 << 20));
-    let (found, has_helpers) = frame.decode(options, &limits, &|| false);
-    assert!(found == expected && found.is_ok() && !has_helpers);
+    let (outcome, has_helpers) = frame.decode(options, &limits, &|| false);
+    assert!(outcome == expected && outcome.is_ok() && !has_helpers);
 }
 
 #[test]
 fn decode_cancelled_ends_all_threads() {
     let frame = frame(2000, 2000, &[&LARGE], 0, 1);
     let options = DecodeOptions { threads: 3, codec: EntropyMode::Speculative.into(), ..DecodeOptions::default() };
-    let (found, has_helpers) = frame.decode(options, &Limits::unbounded(), &|| true);
-    assert_eq!(found.unwrap_err().kind(), ErrorKind::Interrupted);
+    let (outcome, has_helpers) = frame.decode(options, &Limits::unbounded(), &|| true);
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Interrupted);
     assert!(has_helpers);
 }
 
