@@ -113,7 +113,7 @@ impl BareCodestream {
     /// Reads the header of `bytes`, which the caller expects to be a codestream of `format`.
     ///
     /// # Errors
-    /// Those of decoding the header; `Unsupported` for another format.
+    /// The errors of decoding the header; `Unsupported` for another format.
     pub fn open_format(bytes: &[u8], format: CodestreamFormat) -> Result<Self> {
         let opened = Self::open(bytes);
         if let Ok(found) = opened
@@ -141,7 +141,7 @@ impl BareCodestream {
         &self.info
     }
 
-    /// Refuses a codestream that is too short for its samples.
+    /// Checks that the codestream is long enough for its samples.
     ///
     /// # Errors
     /// `Truncated`, or the error of its header.

@@ -11,19 +11,19 @@ pub enum ErrorKind {
     Truncated,
     /// The bytes break a rule of their format.
     Malformed,
-    /// An attribute says one thing, the codestream another.
+    /// An attribute and the codestream contradict each other.
     Mismatch,
-    /// Valid, but nothing here decodes it. The only kind after which another decoder is asked.
+    /// Valid data that no codec decodes. Fallback decoders are tried only after this kind.
     Unsupported,
     /// The budget does not allow it.
     LimitExceeded,
     /// The caller's request or output cannot hold the result.
     Output,
-    /// The caller asked to stop.
+    /// The caller cancelled the call.
     Interrupted,
     /// The system could not read.
     Io,
-    /// The object is sound, but none with an image.
+    /// The object is valid, but has no image.
     NoImage,
 }
 
@@ -41,7 +41,7 @@ impl ErrorKind {
         Self::NoImage,
     ];
 
-    /// The name that users see as `.kind`.
+    /// Name of the kind: the attribute `kind` of Python exceptions.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl ErrorKind {
     }
 }
 
-/// One failure: kind, one lower-case line that says found and expected, clause, and byte offset.
+/// A failure: kind, one lower-case line with found and expected values, clause, and byte offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError {
     kind: ErrorKind,
@@ -92,7 +92,7 @@ impl DecodeError {
         self
     }
 
-    /// The system's number of the error, where it is the system's.
+    /// The system's error number, if the system reported the error.
     #[must_use]
     pub const fn errno(&self) -> Option<i32> {
         self.errno
@@ -104,7 +104,7 @@ impl DecodeError {
         self.kind
     }
 
-    /// The rule that was broken, or an empty text.
+    /// The clause that is violated, or an empty text.
     #[must_use]
     pub const fn clause(&self) -> &'static str {
         self.clause

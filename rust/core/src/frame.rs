@@ -300,6 +300,6 @@ pub struct Decoded {
     /// Code path that decoded it: a CPU level (`portable`, `x86-64-v3`, `x86-64-v4`), and the entropy mode if the codec
     /// has several.
     pub code_path: &'static str,
-    /// Violations of the standard that were tolerated.
+    /// Deviations of the frame.
     pub deviations: Vec<Deviation>,
 }

@@ -10,7 +10,7 @@ pub trait ReadAt: Send + Sync {
     /// Length in bytes.
     fn size(&self) -> u64;
 
-    /// Reads bytes from `offset` into `out` and returns their number: less than `out` holds only at the end.
+    /// Reads bytes from `offset` into `out` and returns their number, which is less than `out.len()` only at the end of the source.
     ///
     /// # Errors
     /// The error of the system.

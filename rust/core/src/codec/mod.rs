@@ -29,12 +29,12 @@ use crate::syntax::TransferSyntax;
 use std::any::Any;
 use std::fmt;
 
-/// Bytes of a fragment that [`FrameFormat::starts_frame`] sees at most: the length of an RLE header.
+/// Maximum number of bytes of a fragment that [`FrameFormat::starts_frame`] gets: the length of an RLE header.
 pub(crate) const HEAD_BYTES: usize = 64;
 
 /// A format of frames: how to find them in pixel data. Formats that only other packages decode have one too.
 pub trait FrameFormat: Sync {
-    /// Its name, one word.
+    /// Returns the name of the format, one word.
     fn name(&self) -> &'static str;
 
     /// Transfer syntaxes of the format.
@@ -83,9 +83,9 @@ impl CodecState {
 /// Memory of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    /// Of the output stage.
+    /// Scratch block of the output stage.
     block: ScratchBlock,
-    /// Of the output stages of a batch.
+    /// Scratch blocks of the output stages of a batch.
     batch_blocks: Vec<ScratchBlock>,
     state: CodecState,
     /// Bytes of frames that are not contiguous in memory.

@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Samples of a block that is finished in cache: 64 KiB if they have 16 bits.
 const BLOCK_SAMPLES: usize = 32 * 1024;
-/// Warm output of at least this many bytes bypasses the caches, which would hold none of it by the time it is read.
+/// Warm output of at least this many bytes bypasses the caches: it would be evicted before it is read.
 const STREAM_BYTES: usize = 32 << 20;
 /// Samples of a block that is converted and then streamed: it is read again at once, so it stays in the L1 cache.
 pub(crate) const STREAMED_SAMPLES: usize = 4 * 1024;
@@ -197,7 +197,7 @@ impl<'a> Output<'a> {
     /// pixels × samples per pixel × sample bytes, where pixels is `max_pixels` or less, and not 0 while pixels are left.
     ///
     /// # Errors
-    /// None in correct code: an internal error if the pixels are not part of the output.
+    /// An internal error if the pixels are not part of the output, which correct code never requests.
     pub fn block(&mut self, max_pixels: usize) -> Result<&mut [u8]> {
         let mut pixels = max_pixels.min(self.pixels_left());
         if self.is_staged || self.stored_bits.is_some() || self.ybr_to_rgb {

@@ -14,7 +14,7 @@ use crate::error::{Result, output};
 use crate::kernel::interleave;
 use crate::limits::Limits;
 
-/// Most samples of a pixel (`FrameInfo` allows no more).
+/// Maximum number of samples of a pixel (`FrameInfo` allows no more).
 const MAX_COMPONENTS: usize = 4;
 
 /// A rectangle of pixels of the image.
@@ -44,9 +44,9 @@ pub enum ComponentTransform {
 /// Coefficients of one rectangle: a plane for each component, each of rect rows × rect columns, row by row.
 #[derive(Debug, Clone, Copy)]
 pub enum TilePlanes<'a> {
-    /// Of a reversible wavelet.
+    /// Coefficients of a reversible wavelet.
     Integer(&'a [&'a [i32]]),
-    /// Of an irreversible wavelet; rounded to the nearest integer, ties to even.
+    /// Coefficients of an irreversible wavelet; rounded to the nearest integer, ties to even.
     Float(&'a [&'a [f32]]),
 }
 
@@ -57,7 +57,7 @@ pub struct TileFormat {
     pub precision: u32,
     /// True for two's complement; else 2^(precision - 1) is added to each coefficient (T.800 G.1).
     pub is_signed: bool,
-    /// Transform that is undone.
+    /// Component transform, which is inverted.
     pub transform: ComponentTransform,
 }
 
@@ -185,14 +185,14 @@ impl Output<'_> {
 }
 
 impl TileFormat {
-    /// Level shift and clamp (T.800 G.1).
+    /// Applies level shift and clamp (T.800 G.1).
     fn sample(self, value: i64) -> i64 {
         let half = 1_i64 << (self.precision - 1);
         if self.is_signed { value.clamp(-half, half - 1) } else { (value + half).clamp(0, 2 * half - 1) }
     }
 }
 
-/// Coefficients of one pixel, the transform undone.
+/// Returns the coefficients of one pixel after the inverse component transform.
 fn integer_pixel(planes: &[&[i32]], index: usize, transform: ComponentTransform) -> [i64; MAX_COMPONENTS] {
     let mut values = [0; MAX_COMPONENTS];
     for (value, plane) in values.iter_mut().zip(planes) {
@@ -208,7 +208,7 @@ fn integer_pixel(planes: &[&[i32]], index: usize, transform: ComponentTransform)
     }
 }
 
-/// Coefficients of one pixel, the transform undone, rounded.
+/// Returns the coefficients of one pixel after the inverse component transform, rounded.
 fn float_pixel(planes: &[&[f32]], index: usize, transform: ComponentTransform) -> [i64; MAX_COMPONENTS] {
     let mut values = [0.0_f32; MAX_COMPONENTS];
     for (value, plane) in values.iter_mut().zip(planes) {
@@ -219,7 +219,7 @@ fn float_pixel(planes: &[&[f32]], index: usize, transform: ComponentTransform) -
         // T.800 G.3.
         (_, _, [y, cb, cr, other]) => [y + 1.402 * cr, y - 0.344_13 * cb - 0.714_14 * cr, y + 1.772 * cb, other],
     };
-    // Saturates beyond the range of i64, and gives 0 for a number that is none.
+    // Saturates beyond the range of i64, and gives 0 for NaN.
     #[allow(clippy::cast_possible_truncation, reason = "clamped to the precision next")]
     values.map(|value| value.round_ties_even() as i64)
 }
