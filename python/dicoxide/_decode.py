@@ -62,7 +62,8 @@ def decode(
     Parameters
     ----------
     src : path, bytes-like, binary file or pydicom Dataset
-        The object to decode. A binary file is read from its current position to its end.
+        The object to decode. A binary file extends from its current position to its end. Of a seekable file, only the
+        header and the requested frames are read, and its position does not change; another one is read to its end.
     frames : int, slice or iterable of int, optional
         Zero-based indices of the frames to decode, in this order. Negative indices count from the last frame. All
         frames by default.

@@ -136,9 +136,11 @@ class FallbackFrames:
     def _decode_frame(self, index: int, raw: bool, strict: bool, deviations: list[Deviation]) -> Array:
         """Decode a frame, and add its deviations to `deviations` if that is empty."""
         spec = self._source.spec
+        # Errors of reading the source are not those of a decoder.
+        source_frame = self._codestream(index) if self._is_encapsulated else None
         try:
-            if self._is_encapsulated:
-                codestream, agreement = self._codestream(index)
+            if source_frame is not None:
+                codestream, agreement = source_frame
                 if strict:
                     raise_first(agreement.deviations, spec.transfer_syntax)
                 deviations += [] if deviations else agreement.deviations

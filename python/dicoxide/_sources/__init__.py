@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Readable, Source
+from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
 from dicoxide._sources.not_dicom import HEAD_BYTES, has_preamble, looks_like_dicom, not_dicom_error
 from dicoxide._sources.open import open_many, open_source
 
@@ -16,10 +17,13 @@ __all__ = [
     "HEAD_BYTES",
     "Attributes",
     "Readable",
+    "SeekableFile",
     "Source",
     "has_preamble",
     "looks_like_dicom",
     "not_dicom_error",
     "open_many",
     "open_source",
+    "read_to_end",
+    "seekable_file",
 ]

@@ -10,6 +10,7 @@ from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
 from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Source
+from dicoxide._sources.file_object import SeekableFile
 from dicoxide._sources.values import is_text, value_of
 from dicoxide.errors import CorruptFrameError
 
@@ -24,12 +25,16 @@ _LUT_DESCRIPTOR = 0x00283002
 
 
 class FileSource(Source):
-    """An opened file, or the bytes of one."""
+    """An opened file, given as a path, bytes, or a file object that is read by position."""
 
     __slots__ = ("_dataset", "_object", "_src")
 
     def __init__(
-        self, src: str | os.PathLike[str] | bytes, max_bytes: int | None = None, *, opened: Object | None = None
+        self,
+        src: str | os.PathLike[str] | bytes | SeekableFile,
+        max_bytes: int | None = None,
+        *,
+        opened: Object | None = None,
     ) -> None:
         self._src = src
         self._dataset: Dataset | None = None
@@ -76,7 +81,8 @@ class FileSource(Source):
         if self._dataset is None:
             from dicoxide._sources.pydicom_reader import read
 
-            self._dataset = read(self._src)
+            src = self._src
+            self._dataset = read(src.read_all() if isinstance(src, SeekableFile) else src)
         return self._dataset
 
     def close(self) -> None:

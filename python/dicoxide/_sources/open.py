@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dicoxide._arguments import owned_bytes
 from dicoxide._backend import backend, core
 from dicoxide._sources.base import Readable, Source
+from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
 from dicoxide._sources.not_dicom import not_dicom_error
 from dicoxide.errors import CorruptFrameError
 
@@ -24,7 +25,8 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
     Parameters
     ----------
     src : path, bytes-like, binary file or pydicom Dataset
-        The object. A binary file is read from its current position to its end.
+        The object. A binary file extends from its current position to its end. Of a seekable one, only the header is
+        read now; it must stay open as long as the source is used.
     max_bytes : int, optional
         Maximum size of an inflated data set.
 
@@ -45,7 +47,7 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
         # Duck typing, because pydicom should be imported only if it is needed.
         if hasattr(src, "file_meta") or hasattr(src, "get_item"):
             return _dataset_source(src)
-        src = _read_bytes(src)
+        src = _file_or_bytes(src)  # type: ignore[assignment]
     try:
         return _open(src, max_bytes)  # type: ignore[arg-type]
     except CorruptFrameError as error:
@@ -54,14 +56,14 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
         raise
 
 
-def _open(src: str | os.PathLike[str] | bytes, max_bytes: int | None) -> Source:
+def _open(src: str | os.PathLike[str] | bytes | SeekableFile, max_bytes: int | None) -> Source:
     if backend == "rust":
         from dicoxide._sources.file import FileSource
 
         return FileSource(src, max_bytes)
     from dicoxide._sources.pydicom_reader import read
 
-    return _dataset_source(read(src))
+    return _dataset_source(read(src.read_all() if isinstance(src, SeekableFile) else src))
 
 
 def open_many(paths: Sequence[str], threads: int) -> list[Source | Exception]:
@@ -97,13 +99,13 @@ def _dataset_source(dataset: Any) -> DatasetSource:
     return dataset_source(dataset)
 
 
-def _read_bytes(src: Any) -> bytes:
-    """Read a binary file to its end, or copy a buffer, because it is mutable."""
+def _file_or_bytes(src: Any) -> bytes | SeekableFile:
+    """Return a seekable file; read another file to its end; copy a buffer, because it is mutable."""
+    if isinstance(src, SeekableFile):
+        return src
     if hasattr(src, "read"):
-        data = src.read()
-        if isinstance(data, bytes):
-            return data
-        raise TypeError(f"src.read() returned {type(data).__name__}, bytes expected")
+        file = seekable_file(src)
+        return read_to_end(src) if file is None else file
     try:
         return owned_bytes(src)
     except TypeError:

@@ -10,11 +10,13 @@ them, and waits for results. No thread outlives the iterator.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from weakref import WeakSet
 
 import numpy as np
 
@@ -23,7 +25,7 @@ from dicoxide._arguments import Array, byte_limit, owned_bytes, thread_count
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
 from dicoxide._options import DecodeOptions
-from dicoxide._sources import not_dicom_error
+from dicoxide._sources import not_dicom_error, read_to_end, seekable_file
 from dicoxide._threads import ThreadPool
 from dicoxide.bulk._on_error import OnError, check_on_error
 
@@ -52,7 +54,7 @@ _Result: TypeAlias = "tuple[Array, list[Any] | None] | BaseException"
 class _Source(NamedTuple):
     """A source as the caller gave it, what is decoded for it, and whether the core can read that.
 
-    `data` is a path, bytes, the source itself, or the exception that reading it raised.
+    `data` is a path, bytes, a `SeekableFile`, the source itself, or the exception that reading it raised.
     """
 
     source: Any
@@ -78,7 +80,8 @@ def decode_many(
     Parameters
     ----------
     sources : iterable of path, bytes-like, binary file or pydicom Dataset
-        The sources. They are consumed as results are, with a limited number in flight.
+        The sources. They are consumed as results are, with a limited number in flight. A seekable file is read on the
+        threads that decode, and must stay open until its result is yielded.
     threads : int, optional
         Maximum number of threads that decode; all cores by default.
     on_error : {"raise", "return", "skip"}
@@ -196,7 +199,7 @@ class _SourceQueue:
 
 
 def _read_source(source: Any) -> _Source:
-    """Read binary files and other buffers into bytes; leave paths, Datasets and unknown types as they are."""
+    """Read unseekable files and buffers into bytes; leave paths, Datasets and unknown types as they are."""
     if isinstance(source, (str, os.PathLike)):
         try:
             path = os.fspath(source)
@@ -209,14 +212,24 @@ def _read_source(source: Any) -> _Source:
         return _Source(source, source, isinstance(source, bytes))
     if hasattr(source, "read"):
         try:
-            data = source.read()
+            file = seekable_file(source)
+            return _Source(source, read_to_end(source) if file is None else file, True)
         except Exception as error:
             return _Source(source, error, False)
-        return _Source(source, data, True) if isinstance(data, bytes) else _Source(source, source, False)
     try:
         return _Source(source, owned_bytes(source), True)
     except TypeError:
         return _Source(source, source, False)
+
+
+# Pools whose threads may need the interpreter, to read file objects. At exit they are stopped while they can get it.
+_live_pools: WeakSet[_DecoderPool] = WeakSet()
+
+
+@atexit.register
+def _stop_pools() -> None:
+    for pool in list(_live_pools):
+        pool.stop()
 
 
 class _DecoderPool:
@@ -247,6 +260,7 @@ class _DecoderPool:
         self._max_fallback_sources = _MAX_FALLBACK_SOURCES * threads
         self._fallback_results: SimpleQueue[tuple[int, _Result]] = SimpleQueue()
         self._read_errors: list[tuple[int, _Result]] = []
+        _live_pools.add(self)
 
     def submit(self, sources: Mapping[int, _Source]) -> None:
         """Queue sources, by index."""

@@ -1,7 +1,8 @@
 //! Errors: kind, message, clause of the standard, and offset.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::sync::Arc;
+use std::{fmt, io};
 
 /// Cause of an error, which also decides whether a fallback decoder may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,8 +66,20 @@ pub struct DecodeError {
     message: Cow<'static, str>,
     clause: &'static str,
     offset: Option<u64>,
-    errno: Option<i32>,
+    system: Option<SystemError>,
 }
+
+/// Why reading the source failed. Two are equal if kind and error number are.
+#[derive(Debug, Clone)]
+struct SystemError(Arc<io::Error>);
+
+impl PartialEq for SystemError {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.kind() == other.0.kind() && self.0.raw_os_error() == other.0.raw_os_error()
+    }
+}
+
+impl Eq for SystemError {}
 
 /// The result of everything that reads bytes.
 pub type Result<T, E = DecodeError> = std::result::Result<T, E>;
@@ -75,7 +88,7 @@ impl DecodeError {
     /// An error of `kind`; `clause` names the rule (for example `PS3.5 Annex G.5`), or is empty.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>, clause: &'static str) -> Self {
-        Self { kind, message: message.into(), clause, offset: None, errno: None }
+        Self { kind, message: message.into(), clause, offset: None, system: None }
     }
 
     /// Returns the error with an offset in bytes from the start of the frame.
@@ -85,17 +98,24 @@ impl DecodeError {
         self
     }
 
-    /// Returns the error with the error number of the system.
+    /// Returns the `Io` error of a read that failed.
     #[must_use]
-    pub(crate) fn of_system(mut self, error: &std::io::Error) -> Self {
-        self.errno = error.raw_os_error();
-        self
+    pub fn of_system(error: io::Error) -> Self {
+        let mut failed = Self::new(ErrorKind::Io, error.to_string(), "");
+        failed.system = Some(SystemError(Arc::new(error)));
+        failed
     }
 
-    /// The system's error number, if the system reported the error.
+    /// Returns the error of the read that failed, for errors of kind `Io`.
     #[must_use]
-    pub const fn errno(&self) -> Option<i32> {
-        self.errno
+    pub fn system_error(&self) -> Option<&io::Error> {
+        self.system.as_ref().map(|error| &*error.0)
+    }
+
+    /// Returns the error number of the system, if it reported the error.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        self.system_error()?.raw_os_error()
     }
 
     /// Cause of the error.
@@ -153,4 +173,8 @@ impl fmt::Display for DecodeError {
     }
 }
 
-impl std::error::Error for DecodeError {}
+impl std::error::Error for DecodeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.system_error().map(|error| error as _)
+    }
+}

@@ -1,6 +1,6 @@
 //! The bytes of a Pixel Data value: in memory, or read by position.
 
-use crate::error::{DecodeError, ErrorKind, Result, truncated};
+use crate::error::{DecodeError, Result, truncated};
 use crate::limits::Limits;
 use std::fmt;
 use std::ops::Range;
@@ -19,6 +19,11 @@ pub trait ReadAt: Send + Sync {
     /// All bytes, if they are in memory.
     fn memory(&self) -> Option<&[u8]> {
         None
+    }
+
+    /// True if a read costs much more than its bytes, as from a remote server: frames are then read whole.
+    fn has_slow_reads(&self) -> bool {
+        false
     }
 }
 
@@ -55,7 +60,7 @@ pub fn read_exactly(from: &dyn ReadAt, offset: u64, out: &mut [u8]) -> Result<()
             }
             Ok(read) => filled += read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(DecodeError::new(ErrorKind::Io, error.to_string(), "").of_system(&error)),
+            Err(error) => return Err(DecodeError::of_system(error)),
         }
     }
     Ok(())
@@ -103,6 +108,11 @@ impl<'a> Value<'a> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// True if ranges of the value can be read piece by piece without much cost for each read.
+    pub(crate) fn has_fast_reads(&self) -> bool {
+        matches!(self, Self::Stored { from, .. } if !from.has_slow_reads())
     }
 
     /// The bytes of `range`, which is within the value: in memory, or read into `scratch`, which only grows.
@@ -155,6 +165,7 @@ pub(crate) fn scratch_slice<'a>(scratch: &'a mut Vec<u8>, bytes: usize, limits: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     /// Reads at most three bytes at once, and fails from its 20th byte.
     struct Slow;

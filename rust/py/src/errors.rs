@@ -7,7 +7,7 @@
 //! | `Unsupported` | `UnsupportedError`: the package asks fallback decoders |
 //! | `LimitExceeded` | `LimitError` |
 //! | `Output` | `ValueError`: an argument of the caller |
-//! | `Io` | `OSError` with the system's error number |
+//! | `Io` | `OSError` with the system's error number, or the exception of a file object |
 //! | a panic | `InternalError` |
 
 use dicoxide_core::{DecodeError, ErrorKind, frames::FrameError};
@@ -39,7 +39,7 @@ impl From<Failure<'_>> for PyErr {
             ErrorKind::Malformed | ErrorKind::Mismatch | ErrorKind::NoImage => "CorruptFrameError",
             ErrorKind::Unsupported => "UnsupportedError",
             ErrorKind::LimitExceeded => "LimitError",
-            ErrorKind::Io => return system_error(failure.error.errno(), failure.error.message()),
+            ErrorKind::Io => return io_error(failure.error),
             ErrorKind::Output => return PyValueError::new_err(failure.error.to_string()),
             _ => "DecodeError",
         };
@@ -59,6 +59,15 @@ impl From<Failure<'_>> for PyErr {
                 Err(error) => error,
             }
         })
+    }
+}
+
+/// Returns the exception that a file object raised, or the `OSError` of a system error.
+fn io_error(error: &DecodeError) -> PyErr {
+    let raised = error.system_error().and_then(std::io::Error::get_ref).and_then(|inner| inner.downcast_ref::<PyErr>());
+    match raised {
+        Some(raised) => Python::attach(|py| raised.clone_ref(py)),
+        None => system_error(error.errno(), error.message()),
     }
 }
 

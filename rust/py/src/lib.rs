@@ -4,6 +4,7 @@ mod arrays;
 mod batch;
 mod encode;
 mod errors;
+mod file_object;
 mod frame_args;
 mod frames;
 mod guard;

@@ -1,6 +1,7 @@
 //! Opened DICOM objects and the elements of their data sets, as Python objects.
 
 use crate::errors::{self, Failure};
+use crate::file_object::FileObject;
 use crate::frames::Frames;
 use crate::guard::detached;
 use crate::values;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 /// A DICOM object in a file or in bytes. Its header is read when it is opened, its frames when they are decoded.
 ///
-/// `src` is a path (`str` or `os.PathLike`), or the `bytes` of a file. `max_bytes` bounds an inflated data set.
+/// `src` is a path (`str` or `os.PathLike`), the `bytes` of a file, or a `SeekableFile`. `max_bytes` bounds an inflated data set.
 ///
 /// Raises `CorruptFrameError` if the header is not that of an image, `LimitError`, or `OSError`.
 #[pyclass(frozen, module = "dicoxide._core")]
@@ -144,11 +145,17 @@ pub(crate) enum OpenResult<'py> {
     Exception(Bound<'py, PyBaseException>),
 }
 
-/// Returns the source that a Python object is: `bytes`, or a path.
+/// Returns the source that a Python object is: `bytes`, a path, or a `SeekableFile`.
 pub(crate) fn source_of(src: &Bound<'_, PyAny>) -> PyResult<Source> {
-    match src.cast::<PyBytes>() {
-        Ok(bytes) => Ok(Source::Bytes(Arc::new(PySource(bytes.clone().into())))),
-        Err(_) => src.extract().map(Source::Path).map_err(|_| PyTypeError::new_err("src must be a path or bytes")),
+    if let Ok(bytes) = src.cast::<PyBytes>() {
+        return Ok(Source::Bytes(Arc::new(PySource(bytes.clone().into()))));
+    }
+    if let Ok(path) = src.extract() {
+        return Ok(Source::Path(path));
+    }
+    match FileObject::new(src)? {
+        Some(file) => Ok(Source::Bytes(Arc::new(file))),
+        None => Err(PyTypeError::new_err("src must be a path, bytes or a SeekableFile")),
     }
 }
 

@@ -54,7 +54,6 @@ use crate::limits::Limits;
 use crate::value::{Value, scratch_slice};
 use items::{Fragment, HEADER_BYTES, group_by_frame, read_fragments, read_item};
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -124,7 +123,7 @@ impl Encapsulated {
             let (offset_bytes, length_bytes) = (extended.offsets.len(), extended.lengths.len());
             if offset_bytes == length_bytes && offset_bytes % 8 == 0 { offset_bytes / 8 } else { 0 }
         });
-        if located.is_usable(data, extended_count) {
+        if located.is_usable(data, extended_count)? {
             report_more_frames(declared, extended_count, deviations);
             return Ok((located, extended_count));
         }
@@ -133,7 +132,7 @@ impl Encapsulated {
         }
         let has_basic_table = !entries.is_empty();
         located.table = OffsetTable::Basic { entries, increasing: OnceLock::new() };
-        if located.is_usable(data, basic_count) {
+        if located.is_usable(data, basic_count)? {
             report_more_frames(declared, basic_count, deviations);
             return Ok((located, basic_count));
         }
@@ -197,19 +196,31 @@ impl Encapsulated {
 
     /// True if the table in use, which has `entry_count` entries, can be used: it has one entry for each declared frame;
     /// or it has more, and all of them match.
-    fn is_usable(&self, data: PixelData<'_>, entry_count: usize) -> bool {
-        match entry_count.cmp(&self.declared) {
-            Ordering::Less => false,
-            Ordering::Equal => true,
-            Ordering::Greater => (0..entry_count).all(|index| self.by_table(data, index).is_some()),
+    fn is_usable(&self, data: PixelData<'_>, entry_count: usize) -> Result<bool> {
+        if entry_count <= self.declared {
+            return Ok(entry_count == self.declared);
         }
+        for index in 0..entry_count {
+            match self.by_table(data, index) {
+                None => return Ok(false),
+                Some(Err(error)) if error.kind() == ErrorKind::Io => return Err(error),
+                Some(_) => {}
+            }
+        }
+        Ok(true)
     }
 
     fn by_table(&self, data: PixelData<'_>, index: usize) -> TableLookup {
         match &self.table {
             OffsetTable::Extended { increasing } => self.by_extended_table(data, *increasing, index),
             OffsetTable::Basic { entries, increasing } => {
-                let increasing = *increasing.get_or_init(|| increasing_basic_entries(data.value, entries));
+                let increasing = match increasing.get() {
+                    Some(count) => *count,
+                    None => match increasing_basic_entries(data.value, entries) {
+                        Ok(count) => *increasing.get_or_init(|| count),
+                        Err(error) => return Some(Err(error)),
+                    },
+                };
                 self.by_basic_table(data.value, entries, increasing, index)
             }
             OffsetTable::None => None,
@@ -228,7 +239,11 @@ impl Encapsulated {
         };
         let offset = entry(extended.offsets, index)?;
         let length = entry(extended.lengths, index)?;
-        let fragment = read_item(data.value, self.first_item.checked_add(offset)?).ok()??;
+        let fragment = match read_item(data.value, self.first_item.checked_add(offset)?) {
+            Ok(fragment) => fragment?,
+            Err(error) if error.kind() == ErrorKind::Io => return Some(Err(error)),
+            Err(_) => return None,
+        };
         // `None` if there is no next frame, or if its offset exceeds `usize` and so is after every item.
         let next = entry(extended.offsets, index + 1).and_then(|offset| self.first_item.checked_add(offset));
         // The length is that of the codestream, without the pad byte (PS3.3 C.7.6.3.1.8).
@@ -248,15 +263,28 @@ impl Encapsulated {
             let start = entries.start.checked_add(index.checked_mul(4)?)?;
             let range = start..start.checked_add(4).filter(|end| *end <= entries.end)?;
             let mut entry = [0; 4];
-            value.read(range, &mut entry).ok()?;
-            self.first_item.checked_add(usize::try_from(u32::from_le_bytes(entry)).ok()?)
+            match value.read(range, &mut entry) {
+                Err(error) if error.kind() == ErrorKind::Io => Some(Err(error)),
+                Err(_) => None,
+                Ok(()) => self.first_item.checked_add(usize::try_from(u32::from_le_bytes(entry)).ok()?).map(Ok),
+            }
         };
-        let start = item_offset(index)?;
-        let end = if index + 1 < entry_count { Some(item_offset(index + 1)?) } else { None };
+        let start = match item_offset(index)? {
+            Ok(start) => start,
+            Err(error) => return Some(Err(error)),
+        };
+        let end = match (index + 1 < entry_count).then(|| item_offset(index + 1)) {
+            None => None,
+            Some(end) => match end? {
+                Ok(end) => Some(end),
+                Err(error) => return Some(Err(error)),
+            },
+        };
         match read_item(value, start) {
             Ok(Some(_)) => {}
             // The entry is right, the value ends within this frame: the loop below returns the error.
             Err(error) if error.kind() == ErrorKind::Truncated => {}
+            Err(error) if error.kind() == ErrorKind::Io => return Some(Err(error)),
             _ => return None,
         }
         let mut fragments = Vec::with_capacity(1);
@@ -271,9 +299,17 @@ impl Encapsulated {
                 Err(error) => return Some(Err(error)),
             }
         }
-        let starts_frame = |fragment: &Fragment| self.starts_frame(value, fragment).unwrap_or(false);
-        let matches = end.is_none_or(|end| offset == end) && !fragments.iter().skip(1).any(starts_frame);
-        matches.then_some(Ok(fragments))
+        if end.is_some_and(|end| offset != end) {
+            return None;
+        }
+        for fragment in fragments.iter().skip(1) {
+            match self.starts_frame(value, fragment) {
+                Ok(true) => return None,
+                Err(error) if error.kind() == ErrorKind::Io => return Some(Err(error)),
+                Ok(false) | Err(_) => {}
+            }
+        }
+        Some(Ok(fragments))
     }
 
     /// True if the codec recognises `fragment` as the first one of a frame.
@@ -285,12 +321,20 @@ impl Encapsulated {
 
     /// Returns all fragments, grouped by frame. Walks the items on the first call only.
     fn fragment_index(&self, value: Value<'_>) -> Result<&FragmentIndex> {
-        let index = self.index.get_or_init(|| {
+        let walk = || -> Result<FragmentIndex> {
             let fragments = read_fragments(value, self.first_item)?;
             let frame_ends =
                 group_by_frame(value, &fragments, self.declared, &|fragment| self.starts_frame(value, fragment))?;
             Ok(FragmentIndex { fragments, frame_ends })
-        });
+        };
+        let index = match self.index.get() {
+            Some(index) => index,
+            None => match walk() {
+                // Not cached: the next read may succeed.
+                Err(error) if error.kind() == ErrorKind::Io => return Err(error),
+                walked => self.index.get_or_init(|| walked),
+            },
+        };
         index.as_ref().map_err(Clone::clone)
     }
 }
@@ -327,21 +371,27 @@ fn increasing_extended_entries(extended: ExtendedOffsets<'_>) -> usize {
     increasing.count
 }
 
-/// Reads the Basic Offset Table in blocks. Stops if a read fails: walking the items then returns that error.
-fn increasing_basic_entries(value: Value<'_>, entries: &Range<usize>) -> usize {
+/// Reads the Basic Offset Table in blocks and returns the number of its leading entries that start with 0 and increase.
+///
+/// # Errors
+/// `Io`. A file that has become shorter ends the table: walking the items then returns that error.
+fn increasing_basic_entries(value: Value<'_>, entries: &Range<usize>) -> Result<usize> {
     const BLOCK_BYTES: usize = 1024;
     let mut increasing = IncreasingOffsets::new();
     let mut block = [0; BLOCK_BYTES];
     for start in entries.clone().step_by(BLOCK_BYTES) {
         let range = start..entries.end.min(start + BLOCK_BYTES);
         let block = block.get_mut(..range.len()).unwrap_or_default();
-        let is_read = value.read(range, block).is_ok();
-        if !is_read || !block.as_chunks::<4>().0.iter().all(|entry| increasing.push(u32::from_le_bytes(*entry).into()))
-        {
+        match value.read(range, block) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Io => return Err(error),
+            Err(_) => break,
+        }
+        if !block.as_chunks::<4>().0.iter().all(|entry| increasing.push(u32::from_le_bytes(*entry).into())) {
             break;
         }
     }
-    increasing.count
+    Ok(increasing.count)
 }
 
 fn wrong_extended_table() -> Deviation {

@@ -163,7 +163,8 @@ impl FrameTable {
 
     /// Returns the byte range of frame `index` in the value if `codec` can read the samples from there directly.
     ///
-    /// `None` if the value is in memory (no copy is saved), or if the bytes have to be rearranged first.
+    /// `None` if the value is in memory (no copy is saved) or each read is slow (one reads the whole frame), or if the bytes
+    /// have to be rearranged first.
     fn direct_range(
         &self,
         data: PixelData<'_>,
@@ -171,8 +172,8 @@ impl FrameTable {
         info: &FrameInfo,
         codec: &dyn Codec,
     ) -> Option<Range<usize>> {
-        match (&self.layout, data.value) {
-            (Layout::Native(native), Value::Stored { .. }) if codec.decodes_ranges(info) => {
+        match &self.layout {
+            Layout::Native(native) if data.value.has_fast_reads() && codec.decodes_ranges(info) => {
                 native.direct_range(data.value.len(), index)
             }
             _ => None,
