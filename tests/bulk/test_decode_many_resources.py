@@ -54,7 +54,7 @@ def test_decode_many_does_not_reuse_memory_of_retained_arrays() -> None:
 
 
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="the NumPy backend takes new memory each time")
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells the peak of memory")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc reports peak memory")
 def test_decode_many_peak_memory_does_not_grow_with_sources(tmp_path: Path) -> None:
     path = tmp_path / "image.dcm"
     path.write_bytes(image(np.zeros((512, 512), np.uint16)))

@@ -239,10 +239,10 @@ def test_read_series_with_slice_off_axis_reports_it(tmp_path: Path) -> None:
 
 
 def test_read_series_of_parallel_stacks_separates_volumes(tmp_path: Path) -> None:
-    beside = [
+    neighbours = [
         image(10 + i, ImagePositionPatient=position_along_normal(AXIAL, 2.5 * i, start=(90, 0, 3))) for i in range(3)
     ]
-    write_all([*slices(3), *beside], tmp_path)
+    write_all([*slices(3), *neighbours], tmp_path)
     volumes = dicoxide.read_series(tmp_path)
     assert sorted(slice_indices(volume) for volume in volumes) == [[0, 1, 2], [10, 11, 12]]
     assert all(finding_kinds(volume) == ["mixed_columns"] for volume in volumes)

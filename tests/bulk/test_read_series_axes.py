@@ -49,7 +49,7 @@ def test_read_series_with_repeated_positions_has_a_fourth_axis(
     write_all(datasets, tmp_path)
     volume = only_volume(dicoxide.read_series(tmp_path))
     assert (volume.axis, volume.axis_unit, list(volume.axis_values)) == (axis, unit, values)
-    assert slice_indices(volume) == [[10 * which, 10 * which + 1, 10 * which + 2] for which in range(len(tags))]
+    assert slice_indices(volume) == [[10 * tag, 10 * tag + 1, 10 * tag + 2] for tag in range(len(tags))]
     assert volume.shape == (len(tags), 3, 5, 7)
     assert volume.spacing == (0.75, 0.5, 2.5)
     assert finding_kinds(volume) == []
@@ -112,7 +112,7 @@ def test_read_series_of_unlabelled_repetitions_reports_the_axis(tmp_path: Path) 
 
 @pytest.mark.parametrize(("axis", "first"), [("TemporalPositionIdentifier", 1), ("AcquisitionTime", 101010)])
 def test_read_series_with_incomplete_axis_separates_values(tmp_path: Path, axis: str, first: int) -> None:
-    datasets = repeated_slices(4, [{axis: str(first + which)} for which in range(3)])
+    datasets = repeated_slices(4, [{axis: str(first + tag_index)} for tag_index in range(3)])
     del datasets[5]
     write_all(datasets, tmp_path)
     volumes = dicoxide.read_series(tmp_path)

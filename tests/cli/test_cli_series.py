@@ -63,9 +63,9 @@ SERIES: dict[str, Callable[[], list[Dataset]]] = {
     "twice": lambda: slices(4) + slices(4)[:1],
     "sizes": lambda: slices(3) + slices(2, Rows=4),
     "signs": lambda: [*slices(2), image(9, PixelRepresentation=0, ImagePositionPatient=[-10.5, 20.25, 30.0])],
-    "no place": lambda: [image(at, ImagePositionPatient=None) for at in (2, 0, 1)],
+    "no place": lambda: [image(value, ImagePositionPatient=None) for value in (2, 0, 1)],
     "echoes": lambda: repeated(3, [{"EchoTime": 4.6}, {"EchoTime": 2.3}]),
-    "times": lambda: repeated(4, [{"TemporalPositionIdentifier": at, "EchoTime": 30} for at in (3, 1, 2)]),
+    "times": lambda: repeated(4, [{"TemporalPositionIdentifier": time, "EchoTime": 30} for time in (3, 1, 2)]),
     "b-values": lambda: repeated(2, [{"DiffusionBValue": 0.0}, {"DiffusionBValue": 800.0}]),
     "clock": lambda: repeated(3, [{"AcquisitionTime": "101500"}, {"AcquisitionTime": "101502.5"}]),
     "enhanced": enhanced_in_time,
@@ -90,7 +90,7 @@ def check(source: Path, out: Path) -> list[dicoxide.Volume]:
         assert volume.spacing is None or reported["spacing"] == list(volume.spacing[::-1])
         assert reported["findings"] == [finding.message for finding in volume.findings]
         assert (reported["axis"], reported["axis_values"]) == (volume.axis, list(volume.axis_values))
-        assert (reported["axis_unit"], reported["part"]) == (volume.axis_unit, [list(one) for one in volume.part])
+        assert (reported["axis_unit"], reported["part"]) == (volume.axis_unit, [list(pair) for pair in volume.part])
         assert reported["sop_instance_uids"] == volume.sop_instance_uids
         assert reported["axes"] == (["repetition"] if volume.axis else []) + ["slice", "row", "column"]
     return volumes

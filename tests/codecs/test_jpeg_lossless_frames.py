@@ -85,8 +85,8 @@ def test_decode_with_one_corrupt_frame_gives_its_index(broken: int, threads: int
     assert caught.value.frame_index == broken
     assert caught.value.transfer_syntax == JPEGLossless
     assert caught.value.offset is not None
-    others = [index for index in range(COUNT) if index != broken]
-    assert np.array_equal(dicoxide.decode(ds, frames=others, threads=threads, fallback=False), values[others])
+    valid = [index for index in range(COUNT) if index != broken]
+    assert np.array_equal(dicoxide.decode(ds, frames=valid, threads=threads, fallback=False), values[valid])
 
 
 @pytest.mark.parametrize("threads", THREADS)
@@ -209,14 +209,14 @@ def test_decode_of_large_frame_with_restarts_or_long_codes(
     assert np.array_equal(dicoxide.decode(ds, threads=threads, fallback=False), values)
 
 
-@pytest.mark.parametrize("kind", ["blank beside noise", "constant", "noise"])
+@pytest.mark.parametrize("kind", ["constant next to noise", "constant", "noise"])
 @pytest.mark.parametrize("selection_value", [1, 2, 6])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_decode_of_large_frame_with_uneven_density(kind: str, selection_value: int, threads: int) -> None:
     # The number of bits per sample changes within the frame, so estimates from one part are wrong for another.
     rng = np.random.default_rng(67)
     values = picture(rng, (1500, 1400), 16, "constant" if kind != "noise" else "noise")
-    if kind == "blank beside noise":
+    if kind == "constant next to noise":
         values[400:800] = picture(rng, (400, 1400), 16, "noise")
         values[1200:, ::3] = 0
     src = jpeg_lossless.encode(values, selection_value=selection_value)

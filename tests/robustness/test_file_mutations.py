@@ -137,8 +137,8 @@ class TestCheck:
         error = ZeroDivisionError("within the plugin")
         try:
             dicoxide.decode_frame(b"", None)  # type: ignore[arg-type]
-        except Exception as ours:
-            error = error.with_traceback(ours.__traceback__)
+        except Exception as raised:
+            error = error.with_traceback(raised.__traceback__)
         result = interfaces.Outcome(error=RuntimeError("pydicom's"), logged=[error])
         monkeypatch.setattr(interfaces, "by_plugin", lambda ds, **_: result)
         assert any(text.startswith("plugin raises ZeroDivisionError") for text in self.failures(tmp_path))

@@ -261,7 +261,7 @@ REPEATED: dict[str, tuple[Callable[[int], bytes], int]] = {
     "frames with an extended table": (lambda count: short_frames(count, "extended"), 100_000),
     "fragments": (empty_fragments, 300_000),
     "JPEG fragments": (lambda count: empty_fragments(count, JPEGLosslessSV1), 300_000),
-    "as many frames as fragments": (lambda count: empty_fragments(count, NumberOfFrames=count + 1), 300_000),
+    "one frame per empty fragment": (lambda count: empty_fragments(count, NumberOfFrames=count + 1), 300_000),
     "offsets": (offset_table, 300_000),
     "extended offsets": (extended_table, 300_000),
 }

@@ -80,8 +80,8 @@ CASES: dict[str, Callable[[], bytes]] = {
     "no preamble, implicit": lambda: IM.element(0x00080060, "CS", b"CT") + IM.pixels(),
     "no preamble, big endian": lambda: BE.element(0x00080060, "CS", b"CT") + BE.pixels(),
     "a command set before": lambda: part10(EXPLICIT, IM.element(0x00000100, "US", b"\1\0") + EX.pixels()),
-    "implicit though said to be explicit": lambda: part10(EXPLICIT, IM.element(0x00080060, "CS", b"CT") + IM.pixels()),
-    "explicit though said to be implicit": lambda: part10(IMPLICIT, EX.element(0x00080060, "CS", b"CT") + EX.pixels()),
+    "implicit VR declared as explicit": lambda: part10(EXPLICIT, IM.element(0x00080060, "CS", b"CT") + IM.pixels()),
+    "explicit VR declared as implicit": lambda: part10(IMPLICIT, EX.element(0x00080060, "CS", b"CT") + EX.pixels()),
     "no transfer syntax": lambda: bytes(128) + b"DICM" + EX.element(0x00020002, "UI", b"1.2\0") + EX.pixels(),
     "an unknown transfer syntax": lambda: part10("1.2.3.4.5", EX.pixels()),
     "a sequence of undefined length, items of both kinds": lambda: part10(
@@ -140,7 +140,7 @@ CASES: dict[str, Callable[[], bytes]] = {
         EXPLICIT,
         EX.element(0x00080060, "CS", b"CT") + EX.tag(0x00091010) + struct.pack("<L", 4) + b"abcd" + EX.pixels(),
     ),
-    "attributes behind the pixel data": lambda: part10(
+    "attributes after the pixel data": lambda: part10(
         EXPLICIT, EX.pixels() + EX.element(0x00400244, "DA", b"20200101")
     ),
     "numbers as text": lambda: part10(
@@ -171,12 +171,12 @@ def test_encoding_variant_is_read_as_by_pydicom(case: str) -> None:
         expected = dataset_source(read(data))
     found = open_source(data)
     assert (found.spec, found.number_of_frames) == (expected.spec, expected.number_of_frames)
-    ours, theirs = dict(found.attributes), dict(expected.attributes)
+    attributes, expected_attributes = dict(found.attributes), dict(expected.attributes)
     for sequence in ("ModalityLUTSequence",):
-        for values in (ours, theirs):
+        for values in (attributes, expected_attributes):
             if sequence in values:
                 values[sequence] = [dict(item) for item in values[sequence]]
-    assert ours == theirs
+    assert attributes == expected_attributes
     if case != "an unknown transfer syntax":
         assert np.array_equal(dicoxide.decode(data), np.arange(1, 7, dtype=np.uint16).reshape(2, 3))
 

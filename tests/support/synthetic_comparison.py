@@ -32,7 +32,7 @@ HOSTILE_NAME = "ct <b>\"bold\"</b> 'n' & co"
 HOSTILE_SET = "all <svg onload=alert(1)> files"
 
 
-def setup(**others: Any) -> dict[str, Any]:
+def setup(**fields: Any) -> dict[str, Any]:
     """Return the setup of a run."""
     return {
         "dicoxide": "0.1.0",
@@ -60,7 +60,7 @@ def setup(**others: Any) -> dict[str, Any]:
             "load": 0.21,
             "mhz_after": 2690.5,
         },
-        **others,
+        **fields,
     }
 
 
@@ -97,7 +97,7 @@ def case(name: str, keyword: str, rows: int, frames: int = 1, path: str | None =
     }
 
 
-def result(level: str, case: str, peer: str, status: str = "ok", **others: Any) -> dict[str, Any]:
+def result(level: str, case: str, peer: str, status: str = "ok", **fields: Any) -> dict[str, Any]:
     return {
         "level": level,
         "case": case,
@@ -112,7 +112,7 @@ def result(level: str, case: str, peer: str, status: str = "ok", **others: Any) 
         "ratio": None,
         "peak_bytes": None,
         "releases_gil": None,
-        **others,
+        **fields,
     }
 
 
@@ -153,53 +153,54 @@ def document(cases: int = 20, seed: int = 7) -> dict[str, Any]:
     }
 
 
-def _image(at: int) -> dict[str, Any]:
-    keyword = list(SYNTAXES)[at % len(SYNTAXES)]
-    rows = 64 * 2 ** (at // len(SYNTAXES) % 6)
-    name = HOSTILE_NAME if at == 5 else f"ct-{rows}-{keyword}-{at}"
-    return case(name, keyword, rows, 1 + 2 * (at % 7 == 6), HOSTILE_PATH if at == 1 else None)
+def _image(index: int) -> dict[str, Any]:
+    keyword = list(SYNTAXES)[index % len(SYNTAXES)]
+    rows = 64 * 2 ** (index // len(SYNTAXES) % 6)
+    name = HOSTILE_NAME if index == 5 else f"ct-{rows}-{keyword}-{index}"
+    return case(name, keyword, rows, 1 + 2 * (index % 7 == 6), HOSTILE_PATH if index == 1 else None)
 
 
 def _answers(level: str, image: dict[str, Any], chance: random.Random) -> list[dict[str, Any]]:
-    found, times = [], {}
+    results, times = [], {}
     for name, (speed, call) in _SPEEDS.items():
         weight = _WEIGHTS[image["keyword"]] ** (0.5 if name == "gdcm" else 1)
         seconds = image["decoded_bytes"] / (speed * weight) + call * (1.6 if level == "file" else 1)
         times[name] = seconds
         if name == "dicomsdl" and image["keyword"] == "JPEGLosslessSV1":
-            found.append(result(level, image["name"], name, "unsupported"))
+            results.append(result(level, image["name"], name, "unsupported"))
             continue
-        others = timed(seconds, image["decoded_bytes"], chance)
+        fields = timed(seconds, image["decoded_bytes"], chance)
         if name != "dicoxide":
-            others["ratio"] = ratio(seconds / times["dicoxide"] * math.exp(chance.gauss(0, 0.05)))
+            fields["ratio"] = ratio(seconds / times["dicoxide"] * math.exp(chance.gauss(0, 0.05)))
         gil = name in ("dicoxide", "imagecodecs") if level == "pixel_array" else None
         peak = int(image["decoded_bytes"] * (1.02 if name == "dicoxide" else chance.uniform(1.5, 4)))
-        found.append(result(level, image["name"], name, peak_bytes=peak, releases_gil=gil, **others))
+        results.append(result(level, image["name"], name, peak_bytes=peak, releases_gil=gil, **fields))
     if level == "pixel_array":
-        others = timed(times["dicoxide"] * 0.8, image["decoded_bytes"], chance)
-        found.append(result(level, image["name"], "dicoxide", variant="out=", peak_bytes=0, **others))
-    return found
+        fields = timed(times["dicoxide"] * 0.8, image["decoded_bytes"], chance)
+        results.append(result(level, image["name"], "dicoxide", variant="out=", peak_bytes=0, **fields))
+    return results
 
 
 def _bulk(chance: random.Random) -> list[dict[str, Any]]:
-    found = []
+    results = []
     for group in ("all RLELossless files", HOSTILE_SET):
         for name, scaling in {"dicoxide": 0.95, "gdcm": 0.35, "imagecodecs": 0.8}.items():
             for threads in (1, 2, 4):
                 seconds = {"dicoxide": 0.4, "gdcm": 1.9, "imagecodecs": 0.5}[name] / threads**scaling
-                others = timed(seconds, 4e8, chance, rounds=4)
+                fields = timed(seconds, 4e8, chance, rounds=4)
                 if name != "dicoxide":
-                    others["ratio"] = ratio(seconds / (0.4 / threads**0.95))
+                    fields["ratio"] = ratio(seconds / (0.4 / threads**0.95))
                 peak = int(6e7 * threads * chance.uniform(0.8, 1.4))
-                found.append(result("bulk", group, name, threads=threads, peak_bytes=peak, **others))
-    return found
+                results.append(result("bulk", group, name, threads=threads, peak_bytes=peak, **fields))
+    return results
 
 
 def _spoil(results: list[dict[str, Any]]) -> None:
     """Replace some results by failures of every kind."""
     nothing = {"seconds": None, "bytes_per_second": None, "ratio": None, "peak_bytes": None, "releases_gil": None}
     wrong = {"samples": 17, "of": 262144, "first": [0, 3, 511], "max_difference": 255}
-    of = {name: [one for one in results if one["peer"] == name and one["level"] != "bulk"] for name in _SPEEDS}
+    frame_results = [result for result in results if result["level"] != "bulk"]
+    of = {name: [result for result in frame_results if result["peer"] == name] for name in _SPEEDS}
     of["pylibjpeg"][2].update(nothing, status="wrong", wrong=wrong)
     of["SimpleITK"][5].update(nothing, status="error", detail=HOSTILE_DETAIL)
     of["gdcm"][8].update(nothing, status="crashed", detail="signal 11")
@@ -248,23 +249,23 @@ def empty(**about: Any) -> dict[str, Any]:
 
 def verified() -> dict[str, Any]:
     """Return a run that verified results and measured no times."""
-    made = document(cases=8)
-    made["setup"] |= {
+    run = document(cases=8)
+    run["setup"] |= {
         "verify_only": True,
         "noise": {"control": None, "relative_iqr": None, "load": None, "mhz_after": None},
     }
-    made["results"] = [one for one in made["results"] if one["level"] != "bulk"]
-    for one in made["results"]:
-        one.update(seconds=None, bytes_per_second=None, ratio=None, peak_bytes=None, releases_gil=None)
-    return made
+    run["results"] = [result for result in run["results"] if result["level"] != "bulk"]
+    for result in run["results"]:
+        result.update(seconds=None, bytes_per_second=None, ratio=None, peak_bytes=None, releases_gil=None)
+    return run
 
 
 def alone() -> dict[str, Any]:
     """Return a run without other decoders."""
-    made = document(cases=8)
-    made["peers"] = [one for one in made["peers"] if one["name"] == "dicoxide" or one["status"] != "found"]
-    made["results"] = [one for one in made["results"] if one["peer"] == "dicoxide"]
-    for one in made["results"]:
-        one["status"] = "unchecked" if one["status"] == "ok" else one["status"]
-    made["disagreements"] = []
-    return made
+    run = document(cases=8)
+    run["peers"] = [peer for peer in run["peers"] if peer["name"] == "dicoxide" or peer["status"] != "found"]
+    run["results"] = [result for result in run["results"] if result["peer"] == "dicoxide"]
+    for result in run["results"]:
+        result["status"] = "unchecked" if result["status"] == "ok" else result["status"]
+    run["disagreements"] = []
+    return run
