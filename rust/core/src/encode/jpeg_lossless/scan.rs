@@ -66,8 +66,8 @@ fn category(difference: u16) -> usize {
     (magnitude << 1 | 1).ilog2() as usize
 }
 
-/// Calls `process` with the differences of each row, and with the index of the row's restart interval if the row is the first
-/// of one other than the first interval.
+/// Calls `process` with the differences of each row. If a restart marker precedes the row, `process` gets the index of the
+/// restart interval too.
 fn for_each_row(
     plan: &Plan<'_>,
     cancel: &mut PeriodicCancel<'_>,
