@@ -1,7 +1,7 @@
 """Run a campaign of file mutations, or repeat one case.
 
 python -m support.file_mutations --cases 200000 --json outcome.json
-python -m support.file_mutations --fallback --cases 20000
+python -m support.file_mutations --others --cases 20000
 python -m support.file_mutations --case CT_small.dcm:17 --dump broken.dcm
 """
 
@@ -34,10 +34,10 @@ def main() -> int:
     parser.add_argument("--dump", type=Path, help="file to write the bytes of that case to")
     arguments = parser.parse_args()
     if arguments.case:
-        return _repeat(arguments.case, arguments.dump, fallback=arguments.fallback)
+        return _repeat(arguments.case, arguments.dump, fallback=arguments.others)
     begin = time.monotonic()
     names = [name for name in source_files.files() if arguments.files in name]
-    if arguments.fallback:
+    if arguments.others:
         names = [name for name in names if source_files.needs_fallback(name)]
     until = None if arguments.minutes is None else begin + 60 * arguments.minutes
 
@@ -50,11 +50,11 @@ def main() -> int:
     campaign = Campaign(
         jobs=arguments.jobs,
         # The speed of fallback decoders is not checked.
-        seconds=60 if arguments.fallback else 10,
+        seconds=60 if arguments.others else 10,
         start=arguments.start,
         is_over=lambda: until is not None and time.monotonic() > until,
         on_summary=write,
-        worker=(*WORKER, worker.FALLBACK_OPTION) if arguments.fallback else WORKER,
+        worker=(*WORKER, worker.FALLBACK_OPTION) if arguments.others else WORKER,
     )
     summary = campaign.run(source_files.shares(names, arguments.cases))
     _print(summary, time.monotonic() - begin)

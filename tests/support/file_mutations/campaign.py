@@ -42,7 +42,7 @@ class Summary:
             "outcomes": {interface: dict(kinds.most_common()) for interface, kinds in sorted(self.outcomes.items())},
             "mutators": dict(sorted(self.mutators.items())),
             "failures": self.failures,
-            "pydicom_failures": self.pydicom_failures,
+            "beyond_us": self.pydicom_failures,
         }
 
 

@@ -18,7 +18,7 @@ from support.file_mutations import checks, interfaces, source_files
 
 MEMORY_BYTES = 3 << 30
 # Keeps fallback decoders enabled.
-FALLBACK_OPTION = "--fallback"
+FALLBACK_OPTION = "--others"
 
 
 def main() -> None:

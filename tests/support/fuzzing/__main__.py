@@ -2,7 +2,7 @@
 
 python -m support.fuzzing decode --seconds 600
 python -m support.fuzzing all --random 500
-python -m support.fuzzing plugin --input target/fuzz-python/plugin/failures/crash-…
+python -m support.fuzzing plugin --input target/fuzz-python/plugin/found/crash-…
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _fuzzer() -> Any:
 def _fuzz(atheris: Any, name: str, folder: Path, seconds: int, atheris_options: list[str]) -> int:
     from support.fuzzing import seed_inputs, targets
 
-    seeds, corpus, failures = folder / "seeds", folder / "corpus", folder / "failures"
+    seeds, corpus, failures = folder / "seeds", folder / "corpus", folder / "found"
     seed_inputs.write(name, seeds, _MAX_BYTES)
     for subfolder in (corpus, failures):
         subfolder.mkdir(parents=True, exist_ok=True)
