@@ -72,7 +72,7 @@ pub(crate) fn decode_range(
     codec.decode_at(context, value, range, out, rescale, workspace, cancel)
 }
 
-/// Options of [`decode_codestream`].
+/// Options of [`BareCodestream::decode`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CodestreamOptions {
     /// Convert to RGB if the codestream declares luminance and colour differences.
@@ -218,3 +218,6 @@ fn frame_info(declared: &CodestreamInfo) -> Result<FrameInfo> {
     })
     .map_err(refused)
 }
+
+#[cfg(test)]
+mod tests;

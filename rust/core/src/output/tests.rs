@@ -1,5 +1,7 @@
 //! Blocks, plane rows and tiles of the same samples give the same output, whatever its type and options.
 
+#![allow(clippy::cast_possible_truncation, reason = "test images are small")]
+
 use super::*;
 use crate::limits::Limits;
 use crate::testing::miri_or;

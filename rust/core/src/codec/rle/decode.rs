@@ -87,7 +87,7 @@ fn decode_blocks(
     for (lane, segment) in lanes.iter_mut().zip(plan.planes()) {
         *lane = new_lane(segment, plan);
     }
-    let lanes = lanes.get_mut(..count).unwrap_or_default();
+    let (lanes, _) = lanes.split_at_mut(count);
     let is_prefetched = plan.plane_bytes * count >= PREFETCH_BYTES;
     while output.pixels_left() > 0 {
         let cpu_level = output.cpu_level();
@@ -105,9 +105,9 @@ fn decode_blocks(
         }
         let mut planes: [&[u8]; MAX_SEGMENTS] = [&[]; MAX_SEGMENTS];
         for (block_plane, plane) in planes.iter_mut().zip(scratch.chunks_exact(pitch)) {
-            *block_plane = plane.get(..pixels).unwrap_or_default();
+            *block_plane = plane.split_at(pixels).0;
         }
-        interleave::interleave(planes.get(..count).unwrap_or_default(), 1, block, cpu_level);
+        interleave::interleave(planes.split_at(count).0, 1, block, cpu_level);
         output.commit(pixels)?;
         for (lane, plane) in lanes.iter_mut().zip(scratch.chunks_exact_mut(pitch)) {
             carry_over(lane, plane, pixels);
@@ -159,11 +159,8 @@ fn scratch_planes<'s>(
 ) -> Result<(usize, &'s mut [u8])> {
     let pitch = plan.plane_bytes.min(BLOCK_BYTES).next_multiple_of(64) + STEP_OUT_BYTES + PLANE_GAP_BYTES;
     let needed = pitch * count;
-    if scratch.len() < needed {
-        limits.reserve(needed - scratch.len())?;
-        scratch.resize(needed, 0);
-    }
-    Ok((pitch, scratch.get_mut(..needed).unwrap_or_default()))
+    limits.grow_zeroed(scratch, needed)?;
+    Ok((pitch, scratch.split_at_mut(needed).0))
 }
 
 /// Returns the lane of a segment, at its start.
@@ -182,9 +179,8 @@ fn single_position(lane: &Lane<'_>) -> Positions {
 fn carry_over(lane: &mut Lane<'_>, plane: &mut [u8], consumed: usize) {
     lane.consume(consumed);
     let decoded = consumed..consumed + lane.position().out;
-    if plane.get(decoded.clone()).is_some() {
-        plane.copy_within(decoded, 0);
-    }
+    // A run may pass the end of its plane: `position` counts bytes that `fill` has cut off.
+    plane.copy_within(decoded.start..decoded.end.min(plane.len()), 0);
 }
 
 /// Returns the error of the first truncated segment. The loops above may have stopped at another one, depending on the

@@ -8,9 +8,36 @@
 //! out  │ literal … │ value value value … │      32 bytes are always copied, then 64 are always set
 //! ```
 //!
-//! Some encoders write many literal runs in succession; then a pair step decodes a literal run only, which the branch
-//! predictor does not foresee. For such segments, a single-run step decodes one run of either kind: it selects between
-//! copy and fill by a blend. Steps of two or three segments alternate, so that the CPU overlaps them.
+//! Example: `02 a b c  FD x` is a literal run of 3 bytes and a replicate run of 257 - 0xFD = 4 bytes. One pair step reads
+//! both headers, copies 32 bytes from `a` on to `out`, sets 64 bytes to `x` from `out + 3` on, and advances by 6 bytes of
+//! `src` and 7 of `out`: `a b c x x x x`. The 57 further bytes it has set are overwritten by the next steps. For `FD x`
+//! alone, the same instructions copy 32 bytes too, but the length of the literal run is 0, so all of them are overwritten.
+//!
+//! ```text
+//! pair step:                                          single-run step:
+//!     header = src[0]                                     header = src[0]
+//!     n = header + 1 if header < 0x80 else 0              both = 32 bytes of literals, 32 bytes of src[1]
+//!     copy 32 (if n > 32: 128) bytes to out               store both blended by the top bit of header
+//!     src += n + 1 if n > 0;  out += n                    if the run has more than 32 bytes: copy or set 128
+//!     if src[0] < 0x80 or src[0] == 0x80: return          return
+//!     set 64 (if the run is longer: 128) bytes of src[1]
+//! ```
+//!
+//! Some encoders write many literal runs in succession. Then a pair step decodes a literal run only, and takes a branch
+//! that the branch predictor does not foresee. A single-run step decodes one run of either kind by a blend, without that
+//! branch. Steps of two or three segments alternate, so that the CPU overlaps them. Each lane chooses by a probe, a call of
+//! `fill` with pair steps that counts literal runs after literal runs:
+//!
+//! | probe: literal runs after literal runs | probe: `src` bytes against `out` bytes | next seven calls |
+//! |---|---|---|
+//! | at most one per 48 `out` bytes | any | pair steps |
+//! | more | `src` ≤ `out` (replicate runs matter) | single-run steps, in lock-step with other such lanes |
+//! | more | `src` > `out` (almost only literal runs) | single-run steps in lock-step only, else pair steps |
+//!
+//! Measured on real frames, relative to the choice made here: a branch on the kind of the first run is 20 % slower, 35 % on
+//! photographs; vectors of 16 bytes 19 % slower; a pair step without the branch for a literal run after a literal run 20 %
+//! slower. From one literal pair in 48 bytes on, single-run steps are about 1.5 times as fast as pair steps. Prefetching
+//! the output gains 5 to 25 % on frames that are larger than the L2 cache.
 //!
 //! Both loops stop where a step might read or write out of bounds. Exact steps, one run at a time, do the rest and find
 //! truncated segments, so the result does not depend on the CPU level.
