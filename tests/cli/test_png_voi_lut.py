@@ -21,7 +21,7 @@ SIGNED = (np.arange(20).reshape(4, 5) * 100 - 1000).astype("<i2")
 RAMP = np.arange(4096)[::-1].astype("<u2")
 
 
-def lut_item(descriptor: list[int], data: bytes | list[int], *, vr: str = "US", data_vr: str = "OW") -> Dataset:
+def lut_item(descriptor: list[int], data: Any, *, vr: str = "US", data_vr: str = "OW") -> Dataset:
     item = Dataset()
     item.add_new(0x00283002, vr, descriptor)
     item.add_new(0x00283006, data_vr, data)
@@ -166,6 +166,9 @@ def test_read_voi_lut_with_8_bit_entries_reads_bytes_words_and_numbers(tmp_path:
         (lut_item([4096, 0, 0], RAMP.tobytes()), "0 bits"),
         (lut_item([4096, 0, 16], bytes(4096)), "at least 8192 expected"),
         (lut_item([0, 0, 8], bytes(65534)), "at least 65536 expected"),
+        (lut_item([2, 0, 8], ["a", "b"], data_vr="LO"), "missing or not a table"),
+        (lut_item([2, 0, 8], [0.5, 1.5], data_vr="FD"), "missing or not a table"),
+        (lut_item([2, 0, 8], [], data_vr="US"), "missing or not a table"),
     ],
 )
 def test_read_voi_lut_malformed_raises(tmp_path: Path, item: Dataset, message: str) -> None:

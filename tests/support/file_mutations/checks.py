@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import resource
 import sys
 import warnings
@@ -20,6 +21,10 @@ from support.file_mutations.mutators import Expectation, Mutant
 # Memory that a call may take in addition to its output: for each byte of input, and in total.
 _SCRATCH_PER_BYTE = 80
 _SCRATCH_BYTES = 64 << 20
+
+
+class _SeekableFile(io.BytesIO):
+    """A file object that is read by position: a `BytesIO` itself is read at once."""
 
 
 class Check:
@@ -107,6 +112,7 @@ class Check:
         calls = {
             "two threads": lambda: dicoxide.decode(data, threads=2),
             "a path": lambda: dicoxide.decode(path, threads=1),
+            "a file object": lambda: dicoxide.decode(_SeekableFile(data), threads=1),
         }
         if self.number % 4 == 0:
             calls["out="] = lambda: dicoxide.decode(data, out=np.empty(direct.array.shape, direct.array.dtype))

@@ -77,14 +77,14 @@ def _voi_lut(item: Attributes, has_negative_values: bool, *, is_big_endian: bool
 
 def _entries(data: object, count: int, bits: int, *, is_big_endian: bool) -> Array:
     """Return the table's entries: words, one each; or bytes, two in each word (PS3.5 7.3)."""
-    if isinstance(data, (int, list)):
+    numbers = data if isinstance(data, list) else [data]
+    if all(type(number) is int for number in numbers):
         # US or SS.
-        words = np.atleast_1d(np.asarray(data, np.int64)) & 0xFFFF
-        data = words.astype("<u2").tobytes()
+        data = np.array([number & 0xFFFF for number in numbers], "<u2").tobytes()
     elif isinstance(data, bytes) and is_big_endian:
         data = np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
     if not isinstance(data, bytes):
-        raise _error("LUT Data is missing")
+        raise _error("LUT Data is missing or not a table")
     if len(data) >= 2 * count:
         return np.frombuffer(data, "<u2", count)
     if bits <= 8 and len(data) >= count:
