@@ -58,14 +58,13 @@ test: build  ## Run the tests, Rust and Python, with few examples each (minutes)
 	$(RUST_TESTS)
 	$(PARALLEL) -m "not serial and not slow"
 	$(RUN) -m pytest -q -m "serial and not slow"
-	$(RUN) -m pytest -q benches --benchmark-disable
 	DICOXIDE_PURE_PYTHON=1 $(PARALLEL) -m "not slow" $(NUMPY_TESTS)
 
-test-all: build  ## Run all tests with all examples, as CI does
+test-all: build  ## Run all tests with all examples, and each benchmark once, as CI does
 	$(RUST_TESTS)
 	DICOXIDE_TEST_ALL=1 $(PARALLEL) -m "not serial"
 	DICOXIDE_TEST_ALL=1 $(RUN) -m pytest -q -m serial
-	$(RUN) -m pytest -q benches --benchmark-disable
+	$(PARALLEL) benches --benchmark-disable
 	DICOXIDE_TEST_ALL=1 DICOXIDE_PURE_PYTHON=1 $(PARALLEL) $(NUMPY_TESTS)
 
 peers: $(VENV)/.ready  ## Install the other decoders that benchmarks and tests compare with
