@@ -75,7 +75,8 @@ def decode(
         the file must not change while the view is in use.
     rescale : bool, default False
         Apply the Modality LUT, or Rescale Slope and Intercept, of each frame's functional groups if it has them
-        (PS3.3 C.11.1). Values are computed in float64 and rounded once.
+        (PS3.3 C.11.1), or Dose Grid Scaling of RT Dose (PS3.3 C.8.8.3). Values are computed in float64 and
+        rounded once.
     dtype : dtype-like, optional
         dtype of the result. With `rescale`: float32 (the default), float64 or an integer type that holds every value
         exactly. Otherwise: the dtype of the stored values (the default) or a wider integer type.

@@ -19,10 +19,10 @@ from dicoxide._arguments import (
     threads_for,
 )
 from dicoxide._backend import core
-from dicoxide._fallback_decoders import FallbackFrames, apply_modality_lut, available_plugins
+from dicoxide._fallback_decoders import FallbackFrames, available_plugins
 from dicoxide._options import DecodeOptions, output_options
-from dicoxide._pixels import exact_copy, rescale_into
-from dicoxide._sources import Source
+from dicoxide._pixels import transform_into
+from dicoxide._sources import Source, Transform
 from dicoxide.errors import DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class Image:
         self._fallback = fallback
         # None until the frames are used.
         self._opened: Frames | FallbackFrames | None = None
+        # True if deviations of the transforms to modality values have been reported.
+        self._transforms_reported = False
 
     @property
     def number_of_frames(self) -> int:
@@ -199,24 +201,18 @@ class Image:
         max_bytes: int | None,
     ) -> Array:
         """Decode frames by the core."""
-        source, spec = self._source, self._source.spec
+        spec = self._source.spec
         indices, has_frame_axis = resolve_frames(len(opened), frames)
         shape = (len(indices), *spec.shape) if has_frame_axis else spec.shape
         if math.prod(shape) > LARGE_SAMPLES:
             opened.check(indices, max_bytes=max_bytes)
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
         threads = threads_for(threads, len(indices), target.size)
-        if rescale and source.has_modality_lut:
-            remaining_bytes = None if max_bytes is None else max_bytes - target.nbytes
-            stored = target_array(shape, spec.dtype, None, max_bytes=remaining_bytes)
-            self._fill(opened, stored, indices, DecodeOptions(threads, self._strict, max_bytes=remaining_bytes))
-            exact_copy(apply_modality_lut(stored, source.dataset), target)
-            return target
-        rescales = source.rescales(indices) if rescale else []
-        if rescale and not rescales and target.dtype != spec.dtype:
-            rescales = [(1.0, 0.0)]
+        transforms = self._transforms(indices) if rescale else []
+        if rescale and not transforms and target.dtype != spec.dtype:
+            transforms = [(1.0, 0.0)]
         options = output_options(threads, self._strict, not raw, max_bytes)
-        self._fill(opened, target, indices, options, rescales, is_warm=out is not None)
+        self._fill(opened, target, indices, options, transforms, is_warm=out is not None)
         return target
 
     def _frames(self) -> Frames | FallbackFrames:
@@ -244,6 +240,14 @@ class Image:
             self._report(deviations)
         return frames
 
+    def _transforms(self, indices: Sequence[int]) -> list[Transform]:
+        """Return the transforms of frames to modality values, and report their deviations at first use."""
+        transforms, deviations = self._source.modality_transforms(indices)
+        if deviations and (self._strict or not self._transforms_reported):
+            self._transforms_reported = True
+            self._report(deviations)
+        return transforms
+
     def _report(self, deviations: Sequence[_deviations.Deviation]) -> None:
         """Warn of deviations, or raise the first one if the image is `strict`."""
         if deviations:
@@ -257,12 +261,12 @@ class Image:
         target: Array,
         indices: Sequence[int],
         options: DecodeOptions,
-        rescales: list[tuple[float, float]] | None = None,
+        transforms: list[Transform],
         *,
         is_warm: bool = False,
     ) -> None:
         """Decode `indices` into `target` by the core, and warn of deviations."""
-        _, deviations = opened.decode_into(target, indices, options, rescales=rescales or None, is_warm=is_warm)
+        _, deviations = opened.decode_into(target, indices, options, transforms=transforms or None, is_warm=is_warm)
         if deviations:
             _deviations.warn(deviations)
 
@@ -277,7 +281,6 @@ class Image:
         max_bytes: int | None,
     ) -> Array:
         """Decode frames by pydicom's decoders, then rescale and convert them here."""
-        source = self._source
         stored, deviations = fallback.decode(frames, raw=raw, max_bytes=max_bytes, strict=self._strict)
         if deviations:
             _deviations.warn(deviations)
@@ -286,13 +289,11 @@ class Image:
         target = target_array(stored.shape, stored.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
         if not rescale:
             target[...] = stored
-        elif source.has_modality_lut:
-            exact_copy(apply_modality_lut(stored, source.dataset), target)
+            return target
+        transforms = self._transforms(resolve_frames(len(fallback), frames)[0]) or [(1.0, 0.0)]
+        if len(transforms) == 1:
+            transform_into(stored, transforms[0], target)
         else:
-            rescales = source.rescales(resolve_frames(len(fallback), frames)[0]) or [(1.0, 0.0)]
-            if len(rescales) == 1:
-                rescale_into(stored, *rescales[0], target)
-            else:
-                for stored_frame, coefficients, target_frame in zip(stored, rescales, target, strict=True):
-                    rescale_into(stored_frame, *coefficients, target_frame)
+            for stored_frame, transform, target_frame in zip(stored, transforms, target, strict=True):
+                transform_into(stored_frame, transform, target_frame)
         return target

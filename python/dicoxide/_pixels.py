@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Buffer
 
-__all__ = ["exact_copy", "pack_bits", "rescale", "rescale_into", "unpack_bits"]
+    from dicoxide._core import LookupTable
+
+__all__ = ["pack_bits", "rescale", "transform_into", "unpack_bits"]
 
 
 def unpack_bits(
@@ -166,27 +168,23 @@ def rescale(
     if target_dtype.kind not in "iu" and target_dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype of rescaled values must be float32, float64 or an integer type, not {target_dtype}")
     target = _target(out, arr.shape, target_dtype)
-    rescale_into(arr, slope, intercept, target, is_warm=out is not None)
+    transform_into(arr, (float(slope), float(intercept)), target, is_warm=out is not None)
     return target
 
 
-def rescale_into(stored: Array, slope: float, intercept: float, target: Array, *, is_warm: bool = False) -> None:
-    """Rescale `stored`, of any memory layout, into `target`, which has already been checked.
+def transform_into(
+    stored: Array, transform: tuple[float, float] | LookupTable, target: Array, *, is_warm: bool = False
+) -> None:
+    """Convert `stored`, of any memory layout, to modality values in `target`, which has already been checked.
 
-    `is_warm` is True if the memory of `target` has been written to before. The core may then bypass the caches.
+    `transform` is (slope, intercept), or a look-up table. `is_warm` is True if the memory of `target` has been
+    written to before. The core may then bypass the caches.
     """
     if stored.dtype.kind not in "iuf" or stored.dtype.itemsize not in (1, 2, 4, 8) or stored.dtype == np.float16:
         raise ValueError(f"values of dtype {stored.dtype} cannot be rescaled, integers, float32 or float64 expected")
     if not stored.dtype.isnative:
         stored = stored.astype(stored.dtype.newbyteorder("="))
-    core.rescale_into(np.ascontiguousarray(stored), float(slope), float(intercept), target, is_warm)
-
-
-def exact_copy(values: Array, target: Array) -> None:
-    """Copy `values` into `target`, converting the type; raise if an integer `target` cannot hold a value exactly."""
-    np.copyto(target, values, casting="unsafe")
-    if target.dtype.kind in "iu" and not np.array_equal(target, values):
-        raise ValueError(f"values of dtype {values.dtype} are not all exact in {target.dtype} (PS3.3 C.11.1)")
+    core.rescale_into(np.ascontiguousarray(stored), transform, target, is_warm)
 
 
 def _target(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -196,7 +196,7 @@ class TestRescale:
         assert values.dtype == np.float32
         assert values.tolist() == [[100, 100, 200, 60000]]
         assert dicoxide.decode(ds, rescale=True, dtype="uint16").tolist() == [[100, 100, 200, 60000]]
-        with pytest.raises(ValueError, match="not all exact"):
+        with pytest.raises(ValueError, match="the value of sample 3 is not exact in int16"):
             dicoxide.decode(ds, rescale=True, dtype="int16")
 
     @staticmethod

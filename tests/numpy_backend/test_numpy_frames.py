@@ -275,11 +275,11 @@ class TestFunctions:
         with pytest.raises(ValueError, match="3 bytes, the packed samples have 2"):
             _numpy_backend.pack_bits_into(np.zeros(9, np.uint8), np.zeros(3, np.uint8))
         with pytest.raises(ValueError, match="4 expected"):
-            _numpy_backend.rescale_into(np.zeros(4), 1.0, 0.0, np.zeros(3))
+            _numpy_backend.rescale_into(np.zeros(4), (1.0, 0.0), np.zeros(3))
 
     def test_rescale_overflow_gives_infinity(self) -> None:
         out = np.empty(2, np.float32)
-        _numpy_backend.rescale_into(np.array([1, 2], np.uint8), 1e300, 0.0, out)
+        _numpy_backend.rescale_into(np.array([1, 2], np.uint8), (1e300, 0.0), out)
         assert out.tolist() == [np.inf] * 2
 
     @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ class TestFunctions:
         src, out = np.array([0, value], np.uint64)[1:], np.empty(1, dtype)
         if expected is None:
             with pytest.raises(ValueError, match="the value of sample 0 is not exact in "):
-                _numpy_backend.rescale_into(src, slope, intercept, out)
+                _numpy_backend.rescale_into(src, (slope, intercept), out)
         else:
-            _numpy_backend.rescale_into(src, slope, intercept, out)
+            _numpy_backend.rescale_into(src, (slope, intercept), out)
             assert out.tolist() == [expected]

@@ -34,7 +34,7 @@ def outcome(
             return "large"
         frames.check(indices)
         out = np.zeros(len(indices) * samples, dtype)
-        _, deviations = frames.decode_into(out, indices, DecodeOptions(**options), rescales=rescales)
+        _, deviations = frames.decode_into(out, indices, DecodeOptions(**options), transforms=rescales)
         deviations = [*frames.deviations(), *deviations]
     except DecodeError as error:
         return type(error), error.kind, error.clause, error.offset, error.frame_index

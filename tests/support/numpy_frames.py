@@ -54,7 +54,7 @@ def decode_frames(
     frame_indices = list(range(len(opened))) if indices is None else indices
     out = np.full((len(frame_indices), samples), 77, dtype)
     rescales = options.pop("rescales", None)
-    path, deviations = opened.decode_into(out, frame_indices, DecodeOptions(**options), rescales=rescales)
+    path, deviations = opened.decode_into(out, frame_indices, DecodeOptions(**options), transforms=rescales)
     assert path == _numpy_backend.CPU_PATH == "numpy"
     return out, deviations
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dicoxide._fallback_decoders.pydicom_plugins import (
     FallbackFrames,
-    apply_modality_lut,
     available_plugins,
     plugin_order,
     why_unavailable,
@@ -16,7 +15,6 @@ from dicoxide._fallback_decoders.pydicom_plugins import (
 
 __all__ = [
     "FallbackFrames",
-    "apply_modality_lut",
     "available_plugins",
     "plugin_order",
     "why_unavailable",

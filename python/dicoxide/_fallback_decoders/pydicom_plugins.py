@@ -21,7 +21,6 @@ from dicoxide._frame import IMAGE_PIXEL
 from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
 if TYPE_CHECKING:
-    from pydicom.dataset import Dataset
     from pydicom.pixels.common import CoderBase
     from pydicom.pixels.decoders.base import Decoder
 
@@ -278,25 +277,6 @@ def why_unavailable(transfer_syntax: str) -> str:
     if isolated := _ISOLATED_PLUGINS.intersection(decoder.available_plugins):
         return f"{', '.join(isolated)} needs a process of its own, which cannot be started here"
     return f"pydicom's plugins are not installed: {'; '.join(missing)}"
-
-
-def apply_modality_lut(stored: Array, dataset: Dataset) -> Array:
-    """Apply the Modality LUT Sequence of `dataset` to stored values (PS3.3 C.11.1).
-
-    Raises
-    ------
-    CorruptFrameError
-        If pydicom cannot apply it.
-    """
-    from pydicom.pixels import processing
-
-    try:
-        return processing.apply_modality_lut(stored, dataset)
-    except MemoryError:
-        raise
-    except Exception as error:
-        clause = "PS3.3 C.11.1"
-        raise CorruptFrameError(f"the Modality LUT cannot be applied: {error} ({clause})", clause=clause) from error
 
 
 def _decoder(transfer_syntax: str) -> Decoder:

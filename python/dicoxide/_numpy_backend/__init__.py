@@ -28,6 +28,7 @@ from dicoxide._numpy_backend._errors import ERROR_KINDS, make_error
 from dicoxide._numpy_backend._frame_info import FrameInfo
 from dicoxide._numpy_backend._frame_table import EncapsulatedFrames, FrameTable, NativeFrames, SingleFrame
 from dicoxide._numpy_backend._limits import Limits
+from dicoxide._numpy_backend._lookup_table import LookupTable
 from dicoxide._numpy_backend._undecoded import codestream_size
 from dicoxide._options import DecodeOptions
 from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN
@@ -42,6 +43,7 @@ __all__ = [
     "CancelToken",
     "Codestream",
     "Frames",
+    "LookupTable",
     "codestream_info",
     "codestream_size",
     "decode_frame_bytearray",
@@ -149,7 +151,7 @@ class Frames:
         indices: Sequence[int],
         options: DecodeOptions | None = None,
         *,
-        rescales: Sequence[tuple[float, float]] | None = None,
+        transforms: Sequence[tuple[float, float] | LookupTable] | None = None,
         is_warm: bool = False,
     ) -> tuple[str, list[Deviation]]:
         """Decode the frames `indices` into `out`.
@@ -162,8 +164,8 @@ class Frames:
             Zero-based frame indices.
         options : DecodeOptions, optional
             Options of the call.
-        rescales : sequence of (float, float), optional
-            Rescale slope and intercept of each frame in `indices`, or one pair for all.
+        transforms : sequence of (float, float) or LookupTable, optional
+            Rescale slope and intercept, or the look-up table, of each frame in `indices`, or one for all.
         is_warm : bool
             True if the memory of `out` has been written to before; ignored here.
 
@@ -181,27 +183,27 @@ class Frames:
         if out.size != len(indices) * frame_samples:
             text = f"output holds {out.size} samples, {len(indices)} frames of {frame_samples} expected"
             raise make_error("Output", text)
-        if rescales and len(rescales) not in (1, len(indices)):
-            raise make_error("Output", f"{len(rescales)} rescales found, 1 or {len(indices)} expected")
-        frame_rescales: list[tuple[float, float] | None] = [*rescales] if rescales else [None]
-        if len(frame_rescales) == 1:
-            frame_rescales *= len(indices)
+        if transforms and len(transforms) not in (1, len(indices)):
+            raise make_error("Output", f"{len(transforms)} rescales found, 1 or {len(indices)} expected")
+        frame_transforms: list[tuple[float, float] | LookupTable | None] = [*transforms] if transforms else [None]
+        if len(frame_transforms) == 1:
+            frame_transforms *= len(indices)
         with self._error_context(self._syntax, indices[0] if indices else 0):
             limits = Limits(options.max_bytes, out.nbytes)
         deviations: list[Deviation] = []
         ybr_to_rgb = options.to_rgb and self._info.is_ybr
         targets = out.reshape(len(indices), frame_samples)
-        for index, target, coefficients in zip(indices, targets, frame_rescales, strict=True):
+        for index, target, transform in zip(indices, targets, frame_transforms, strict=True):
             with self._error_context(self._syntax, index):
                 src, bit_offset = self._join_fragments(index, limits)
-                _samples.check_output(target, self._info, coefficients is not None, ybr_to_rgb)
+                _samples.check_output(target, self._info, transform is not None, ybr_to_rgb)
                 samples, frame_deviations = self._decode(src, bit_offset, options.segment_byte_order, limits)
                 if ybr_to_rgb:
                     samples = _samples.ybr_full_to_rgb(samples)
-                if coefficients is None:
+                if transform is None:
                     target[:] = samples
                 else:
-                    _samples.rescale(samples, *coefficients, target)
+                    _samples.transform(samples, transform, target)
                 if frame_deviations and options.strict:
                     raise _deviation_error(frame_deviations[0])
             deviations = deviations or [deviation._replace(frame_index=index) for deviation in frame_deviations]
@@ -356,13 +358,16 @@ def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> No
 
 
 def rescale_into(
-    src: npt.NDArray[Any], slope: float, intercept: float, out: npt.NDArray[Any], is_warm: bool = False
+    src: npt.NDArray[Any], transform: tuple[float, float] | LookupTable, out: npt.NDArray[Any], is_warm: bool = False
 ) -> None:
-    """Write ``src * slope + intercept`` to `out`: rounded once to a float type, exact in an integer type."""
+    """Write the modality values of `src` to `out`: rounded once to a float type, exact in an integer type.
+
+    `transform` is (slope, intercept), or a look-up table.
+    """
     _samples.check_memory(out)
     if src.size != out.size:
         raise make_error("Output", f"output holds {out.size} samples, {src.size} expected", "PS3.3 C.11.1")
-    _samples.rescale(src.reshape(-1), slope, intercept, out.reshape(-1))
+    _samples.transform(src.reshape(-1), transform, out.reshape(-1))
 
 
 def _deviation_error(deviation: Deviation) -> ValueError:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dicoxide._numpy_backend._errors import make_error
 from dicoxide._numpy_backend._frame_info import FrameInfo
+from dicoxide._numpy_backend._lookup_table import LookupTable
 
 Samples = npt.NDArray[Any]
 
@@ -74,6 +75,14 @@ def check_memory(out: Samples) -> None:
         raise ValueError("out cannot be written to: it is read-only")
     if not out.flags.c_contiguous:
         raise ValueError("out must be C-contiguous")
+
+
+def transform(samples: Samples, transform: tuple[float, float] | LookupTable, out: Samples) -> None:
+    """Write the modality values of `samples` to `out`, rounded once to a float type, or exact in an integer type."""
+    if isinstance(transform, LookupTable):
+        rescale(transform.apply(samples), 1.0, 0.0, out)
+    else:
+        rescale(samples, *transform, out)
 
 
 def rescale(samples: Samples, slope: float, intercept: float, out: Samples) -> None:

@@ -8,7 +8,7 @@ the rescale coefficients of an object.
 from __future__ import annotations
 
 from dicoxide._sources.attributes import Attributes
-from dicoxide._sources.base import Readable, Source
+from dicoxide._sources.base import Readable, Source, Transform
 from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
 from dicoxide._sources.not_dicom import HEAD_BYTES, has_preamble, looks_like_dicom, not_dicom_error
 from dicoxide._sources.open import open_many, open_source
@@ -19,6 +19,7 @@ __all__ = [
     "Readable",
     "SeekableFile",
     "Source",
+    "Transform",
     "has_preamble",
     "looks_like_dicom",
     "not_dicom_error",

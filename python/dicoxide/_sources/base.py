@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from typing_extensions import Buffer
 
-    from dicoxide._core import Frames
+    from dicoxide._core import Frames, LookupTable
+    from dicoxide._deviations import Deviation
     from dicoxide._sources.attributes import Attributes
 
+# (slope, intercept), or a look-up table.
+Transform: TypeAlias = "tuple[float, float] | LookupTable"
 Readable: TypeAlias = "str | os.PathLike[str] | Buffer | BinaryIO | Dataset"
 
 
@@ -66,11 +69,23 @@ class Source(ABC):
         """True if the data set has a Modality LUT Sequence, which replaces rescale."""
 
     @abstractmethod
+    def modality_lut(self) -> tuple[LookupTable, list[Deviation]] | None:
+        """Return the table of the Modality LUT Sequence and its deviations, or None if there is none."""
+
+    def modality_transforms(self, indices: Sequence[int]) -> tuple[list[Transform], list[Deviation]]:
+        """Return the transform of each frame in `indices`, or one for all, or none; and the deviations found."""
+        if (modality_lut := self.modality_lut()) is not None:
+            table, deviations = modality_lut
+            return [table], deviations
+        return [*self.rescales(indices)], []
+
+    @abstractmethod
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         """Return (slope, intercept) of each frame in `indices`, or one pair for all, or an empty list if there is none.
 
         Precedence: Pixel Value Transformation of the frame's functional groups, then that of the shared functional
-        groups, then the attributes of the data set itself (PS3.3 C.7.6.16.2.9 and C.11.1).
+        groups, then the attributes of the data set itself (PS3.3 C.7.6.16.2.9 and C.11.1). Dose Grid Scaling is the
+        slope of RT Dose (PS3.3 C.8.8.3).
         """
 
     @property

@@ -33,7 +33,12 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from pydicom.tag import BaseTag
 
-    from dicoxide._core import Frames
+    from dicoxide._core import Frames, LookupTable
+    from dicoxide._deviations import Deviation
+
+
+# SOP Class of RT Dose (PS3.4 B.5).
+_RT_DOSE_STORAGE = "1.2.840.10008.5.1.4.1.1.481.2"
 
 
 class DatasetSource(Source):
@@ -124,6 +129,16 @@ class DatasetSource(Source):
         with convert_errors("the Modality LUT Sequence", also=(OSError,)):
             return bool(self.dataset.get("ModalityLUTSequence"))
 
+    def modality_lut(self) -> tuple[LookupTable, list[Deviation]] | None:
+        from dicoxide._sources.modality_lut import read_modality_lut
+
+        with convert_errors("the Modality LUT Sequence", also=(OSError,)):
+            return read_modality_lut(
+                self.dataset,
+                is_signed=self.spec.pixel_representation == 1,
+                is_big_endian=self.spec.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN,
+            )
+
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         with convert_errors("the rescale attributes", also=(OSError,)):
             return self._rescales(indices)
@@ -133,6 +148,10 @@ class DatasetSource(Source):
         per_frame = self.dataset.get("PerFrameFunctionalGroupsSequence")
         shared = self.dataset.get("SharedFunctionalGroupsSequence")
         common = _group_rescale(shared[0] if shared else None) or _rescale(self.dataset)
+        if (scaling := _dose_grid_scaling(self.dataset)) is not None:
+            if common not in (None, (1.0, 0.0)):
+                raise _dose_error("Dose Grid Scaling and another rescale found, one of them expected")
+            common = scaling
         if not per_frame:
             return [] if common is None else [common]
         rescales = []
@@ -374,6 +393,27 @@ def _group_rescale(group: Any) -> tuple[float, float] | None:
     """Return (slope, intercept) of one item of a functional groups sequence, or None."""
     items = None if group is None else group.get("PixelValueTransformationSequence")
     return _rescale(items[0]) if items else None
+
+
+def _dose_grid_scaling(dataset: Dataset) -> tuple[float, float] | None:
+    """Return (Dose Grid Scaling, 0), or None; an RT Dose object must have it (PS3.3 C.8.8.3)."""
+    if "DoseGridScaling" not in dataset:
+        if str(dataset.get("SOPClassUID", "")).rstrip("\0 ") == _RT_DOSE_STORAGE:
+            raise _dose_error("Dose Grid Scaling is missing")
+        return None
+    value = dataset.get("DoseGridScaling")
+    try:
+        scaling = float(value)
+    except (TypeError, ValueError):
+        scaling = math.nan
+    if not math.isfinite(scaling):
+        raise _dose_error(f"Dose Grid Scaling {value!r} found, a number expected")
+    return scaling, 0.0
+
+
+def _dose_error(message: str) -> CorruptFrameError:
+    clause = "PS3.3 C.8.8.3"
+    return CorruptFrameError(f"{message} ({clause})", kind="Mismatch", clause=clause)
 
 
 def _rescale(dataset: Dataset) -> tuple[float, float] | None:

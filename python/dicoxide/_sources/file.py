@@ -17,7 +17,8 @@ from dicoxide.errors import CorruptFrameError
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from dicoxide._core import Elements, Frames, Object
+    from dicoxide._core import Elements, Frames, LookupTable, Object
+    from dicoxide._deviations import Deviation
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _PIXEL_REPRESENTATION = 0x00280103
@@ -27,7 +28,7 @@ _LUT_DESCRIPTOR = 0x00283002
 class FileSource(Source):
     """An opened file, given as a path, bytes, or a file object that is read by position."""
 
-    __slots__ = ("_dataset", "_object", "_src")
+    __slots__ = ("_dataset", "_modality_lut", "_object", "_src")
 
     def __init__(
         self,
@@ -38,6 +39,8 @@ class FileSource(Source):
     ) -> None:
         self._src = src
         self._dataset: Dataset | None = None
+        # Empty until it is read: a tuple of one.
+        self._modality_lut: tuple[tuple[LookupTable, list[Deviation]] | None, ...] = ()
         self._object: Object | None = opened or core.Object(src, max_bytes)
         spec, number_of_frames = self._object.spec()
         super().__init__(FrameSpec(*spec), number_of_frames)
@@ -72,12 +75,18 @@ class FileSource(Source):
     def has_modality_lut(self) -> bool:
         return self._opened.has_modality_lut()
 
+    def modality_lut(self) -> tuple[LookupTable, list[Deviation]] | None:
+        # Read once, because frames may be decoded one by one.
+        if not self._modality_lut:
+            self._modality_lut = (self._opened.modality_lut(),)
+        return self._modality_lut[0]
+
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         return self._opened.rescales(indices)
 
     @property
     def dataset(self) -> Dataset:
-        # Read once, because decoding with a Modality LUT needs it for each frame.
+        # Read once: fallback decoders need it for each frame.
         if self._dataset is None:
             from dicoxide._sources.pydicom_reader import read
 

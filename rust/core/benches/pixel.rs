@@ -80,13 +80,21 @@ fn rescaling(c: &mut Criterion) {
             let value = |x: &i16| (f64::from(*x) * rescale.slope + rescale.intercept) as f32;
             let expected: Vec<f32> = src[..size / 4].iter().map(value).collect();
             bench_levels(&mut group, name, &expected, |out, level| {
-                rescale::rescale_into(black_box(floats), rescale, SamplesMut::F32(out), false, cancel, level).unwrap();
+                rescale::rescale_into(black_box(floats), rescale.into(), SamplesMut::F32(out), false, cancel, level)
+                    .unwrap();
             });
         }
         let expected: Vec<i16> = src.iter().map(|x| x - 1024).collect();
         bench_levels(&mut group, "int16 to int16, 1x-1024", &expected, |out, level| {
-            rescale::rescale_into(black_box(Samples::I16(&src)), integers, SamplesMut::I16(out), false, cancel, level)
-                .unwrap();
+            rescale::rescale_into(
+                black_box(Samples::I16(&src)),
+                integers.into(),
+                SamplesMut::I16(out),
+                false,
+                cancel,
+                level,
+            )
+            .unwrap();
         });
     }
 }

@@ -7,8 +7,9 @@ use crate::codestream::{Codestream, CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result, output, unsupported};
 use crate::frame::{Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind};
 use crate::limits::Limits;
+use crate::lookup_table::ValueTransform;
 use crate::output::{Cancel, OutputOptions};
-use crate::sample::{Rescale, SamplesMut};
+use crate::sample::SamplesMut;
 use crate::syntax::TransferSyntax;
 use crate::value::Value;
 use std::ops::Range;
@@ -28,7 +29,7 @@ pub fn decode_frame(
     workspace: &mut Workspace,
     cancel: Cancel<'_>,
 ) -> Result<Decoded> {
-    decode_one(context, BatchFrame { src, out, rescale: None }, workspace, cancel)
+    decode_one(context, BatchFrame { src, out, transform: None }, workspace, cancel)
 }
 
 fn decode_one(
@@ -64,12 +65,12 @@ pub(crate) fn decode_range(
     value: Value<'_>,
     range: Range<usize>,
     out: SamplesMut<'_>,
-    rescale: Option<Rescale>,
+    transform: Option<ValueTransform<'_>>,
     workspace: &mut Workspace,
     cancel: Cancel<'_>,
 ) -> Result<Decoded> {
     let codec = codec::codec_for(context.syntax).ok_or_else(|| codec::no_codec(context.syntax.keyword()))?;
-    codec.decode_at(context, value, range, out, rescale, workspace, cancel)
+    codec.decode_at(context, value, range, out, transform, workspace, cancel)
 }
 
 /// Options of [`BareCodestream::decode`].

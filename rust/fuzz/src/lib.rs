@@ -180,7 +180,8 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     };
     let mut memory = vec![0_u64; samples];
     let decoded = check_frames(&table, data, &indices, info, codec, &limits).and_then(|()| {
-        let output = FramesOutput { samples: typed(&mut memory, info, &choice.options), rescales: &[], is_warm: false };
+        let output =
+            FramesOutput { samples: typed(&mut memory, info, &choice.options), transforms: &[], is_warm: false };
         decode_frames(&context, &table, data, &indices, output, threads, &|| false)
     });
     Some(match decoded {

@@ -59,6 +59,8 @@ pub fn open_memory_and_file_equal(bytes: &[u8]) -> Opened {
     assert_eq!(memory.data_set().elements(), file.data_set().elements());
     check_values_within(&memory, memory.data_set(), 4);
     let _ = (memory.rescales(&[0, 1, 70_000]), memory.has_modality_lut());
+    let luts = [&memory, &file].map(|object| object.modality_lut(bytes.len() % 2 == 1).map(|lut| format!("{lut:?}")));
+    assert_eq!(luts[0], luts[1]);
     let is_image = match (Image::read(&memory), Image::read(&file)) {
         (Ok(image), Ok(file_image)) => {
             assert_eq!(format!("{image:?}"), format!("{file_image:?}"));

@@ -2,7 +2,7 @@
 
 use crate::Coverage;
 use dicoxide_core::pixel::{bits, rescale, ybr};
-use dicoxide_core::{Cancel, CpuLevel, Rescale, Samples, SamplesMut};
+use dicoxide_core::{Cancel, CpuLevel, Rescale, Samples, SamplesMut, ValueTransform};
 use std::sync::atomic::AtomicBool;
 
 /// Property: unpacked bits are the bits of the input, and packing them gives the input again; RGB and modality values are
@@ -21,7 +21,10 @@ pub fn pixel_operations_equal_on_all_levels(bytes: &[u8]) -> Coverage {
     assert_eq!(rgb.len(), whole_pixels.len());
     let words: Vec<i16> =
         bytes.chunks_exact(2).map(|pair| pair.iter().fold(0, |word, byte| word << 8 | i16::from(*byte))).collect();
-    let modality = Rescale { slope: f64::from(slope) / 16.0 - 4.0, intercept: f64::from(intercept) * 8.0 - 1024.0 };
+    let modality = ValueTransform::Linear(Rescale {
+        slope: f64::from(slope) / 16.0 - 4.0,
+        intercept: f64::from(intercept) * 8.0 - 1024.0,
+    });
     let stop = AtomicBool::new(false);
     let cancel = Cancel { stop: &stop, poll: None };
     let _ = equal_at_all_levels(|level| {

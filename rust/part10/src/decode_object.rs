@@ -9,13 +9,14 @@
 //! Whatever this path does not implement is `Outcome::NeedsFallback`: the Python package decodes that source itself.
 
 use crate::image::Image;
+use crate::modality_lut::ModalityLut;
 use crate::object::Object;
 use crate::open::{OpenError, Source, open};
 use dicoxide_core::codec::{Codec, codec_for, codec_of_frame};
 use dicoxide_core::frames::{FrameError, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     BatchFrame, Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameContext, FrameInfo, Limits, Rescale,
-    Result, SampleType, SamplesBuf, TransferSyntax, Workspace, decode_batch,
+    Result, SampleType, SamplesBuf, TransferSyntax, ValueTransform, Workspace, decode_batch,
 };
 use std::io;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 pub struct Request {
     /// Index of a single frame, from the last frame if negative; all frames by default.
     pub frame: Option<i64>,
-    /// Convert to modality values by Rescale Slope and Rescale Intercept.
+    /// Convert to modality values by the Modality LUT, or by Rescale Slope and Rescale Intercept.
     pub rescale: bool,
     /// Element type; by default that of the stored values, or float32 with `rescale`.
     pub sample_type: Option<SampleType>,
@@ -64,7 +65,7 @@ pub enum Outcome {
     Failed(DecodeError, Option<String>, Option<usize>),
     /// The system refused to open or read the file.
     Unreadable(io::Error, PathBuf),
-    /// Not implemented here: another decoder, a Modality LUT, or an argument that the caller has to refuse.
+    /// Not implemented here: another decoder, or an argument that the caller has to refuse.
     NeedsFallback,
     /// A panic and its message: a bug.
     Bug(String),
@@ -93,6 +94,8 @@ pub(crate) struct OpenedImage {
     indices: Vec<usize>,
     /// One per frame in `indices`, or one for all, or none.
     rescales: Vec<Rescale>,
+    /// Replaces `rescales`.
+    modality_lut: Option<ModalityLut>,
     sample_type: SampleType,
     shape: Vec<usize>,
 }
@@ -123,20 +126,31 @@ impl OpenedImage {
             .map_err(|failure| outcome_of(failure.error, &image.transfer_syntax, Some(failure.index)))?;
         let stored_type = info.sample_type();
         let sample_type = request.sample_type.unwrap_or(if request.rescale { SampleType::F32 } else { stored_type });
-        let mut rescales = Vec::new();
+        let (mut rescales, mut modality_lut) = (Vec::new(), None);
         if request.rescale {
-            if info.samples_per_pixel() != 1 || object.has_modality_lut().map_err(failed)? {
+            if info.samples_per_pixel() != 1 {
                 return Err(Outcome::NeedsFallback);
             }
-            rescales = object.rescales(&indices).map_err(failed)?;
-            if rescales.is_empty() && sample_type != stored_type {
+            modality_lut = object.modality_lut(image.pixel_representation == 1).map_err(failed)?;
+            if modality_lut.is_none() {
+                rescales = object.rescales(&indices).map_err(failed)?;
+            }
+            if rescales.is_empty() && modality_lut.is_none() && sample_type != stored_type {
                 rescales.push(Rescale { slope: 1.0, intercept: 0.0 });
             }
         }
         let has_frame_axis = request.frame.is_none() && indices.len() > 1;
         let shape = shape_of(&info, has_frame_axis.then_some(indices.len()));
         let kind = ImageKind { syntax, info, options: request.options };
-        Ok(Self { object, image, kind, codec, table, indices, rescales, sample_type, shape })
+        Ok(Self { object, image, kind, codec, table, indices, rescales, modality_lut, sample_type, shape })
+    }
+
+    /// Returns one transform per frame, or one for all, or none.
+    fn transforms(&self) -> Vec<ValueTransform<'_>> {
+        match &self.modality_lut {
+            Some(lut) => vec![ValueTransform::Table(&lut.table)],
+            None => self.rescales.iter().copied().map(ValueTransform::Linear).collect(),
+        }
     }
 
     /// Returns the number of output bytes, if `max_bytes` allows them.
@@ -200,10 +214,11 @@ impl ReadyImage {
     /// Decodes the image alone, on at most `threads` threads.
     pub(crate) fn decode(mut self, request: &Request, threads: usize, cancel: Cancel<'_>) -> Outcome {
         let limits = Limits::new(request.max_bytes);
-        let OpenedImage { object, image, kind, table, indices, rescales, .. } = &self.opened;
+        let OpenedImage { object, image, kind, table, indices, .. } = &self.opened;
         let context = kind.context(&limits);
         let data = image.pixel_data(object);
-        let output = FramesOutput { samples: self.samples.as_mut(), rescales, is_warm: false };
+        let transforms = self.opened.transforms();
+        let output = FramesOutput { samples: self.samples.as_mut(), transforms: &transforms, is_warm: false };
         let poll = || cancel.check().is_err();
         match decode_frames(&context, table, data, indices, output, threads, &poll) {
             Ok(summary) => self.decoded(summary.deviations),
@@ -212,8 +227,10 @@ impl ReadyImage {
     }
 
     fn decoded(self, frame_deviations: Vec<(Option<usize>, Deviation)>) -> Outcome {
-        let OpenedImage { table, shape, .. } = self.opened;
+        let OpenedImage { table, shape, modality_lut, .. } = self.opened;
         let mut deviations: Vec<_> = table.deviations().iter().map(|deviation| (None, deviation.clone())).collect();
+        let lut_deviations = modality_lut.into_iter().flat_map(|lut| lut.deviations);
+        deviations.extend(lut_deviations.map(|deviation| (None, deviation)));
         deviations.extend(frame_deviations);
         Outcome::Decoded(DecodedImage { samples: self.samples, shape, deviations })
     }
@@ -234,11 +251,12 @@ pub(crate) fn decode_same_kind(
     // One per image: why the bytes of its frame cannot be read. Such an image takes no part in the batch.
     let mut read_errors = Vec::with_capacity(images.len());
     for (ready, bytes) in images.iter_mut().zip(frame_bytes) {
-        let OpenedImage { object, image, table, indices, rescales, .. } = &ready.opened;
+        let OpenedImage { object, image, table, indices, .. } = &ready.opened;
         let index = indices.first().copied().unwrap_or(0);
         match table.frame(image.pixel_data(object), index, &limits, bytes) {
             Ok(src) => {
-                frames.push(BatchFrame { src, out: ready.samples.as_mut(), rescale: rescales.first().copied() });
+                let transform = ready.opened.transforms().first().copied();
+                frames.push(BatchFrame { src, out: ready.samples.as_mut(), transform });
                 read_errors.push(None);
             }
             Err(error) => read_errors.push(Some(error)),

@@ -2,32 +2,28 @@
 //!
 //! Precedence (PS3.3 C.7.6.16.2.9): Pixel Value Transformation of the frame's own functional groups, that of the shared
 //! functional groups, the attributes of the data set itself.
+//!
+//! An RT Dose object has Dose Grid Scaling instead: dose = stored value × Dose Grid Scaling (PS3.3 C.8.8.3).
 
 use crate::element::Tag;
 use crate::element_reader::{DataSet, find_items};
 use crate::object::Object;
-use crate::parse::{Attribute, Parsed, number};
+use crate::parse::{Attribute, Parsed, number, text};
 use crate::window::Window;
 use dicoxide_core::{DecodeError, ErrorKind, Rescale, Result};
 
 const INTERCEPT: Attribute = Attribute::new(0x0028_1052, "Rescale Intercept", b"DS");
 const SLOPE: Attribute = Attribute::new(0x0028_1053, "Rescale Slope", b"DS");
-const MODALITY_LUT_SEQUENCE: Tag = Tag(0x0028_3000);
+const DOSE_GRID_SCALING: Attribute = Attribute::new(0x3004_000E, "Dose Grid Scaling", b"DS");
+const SOP_CLASS_UID: Tag = Tag(0x0008_0016);
+/// SOP Class of RT Dose (PS3.4 B.5).
+const RT_DOSE_STORAGE: &str = "1.2.840.10008.5.1.4.1.1.481.2";
 const PIXEL_VALUE_TRANSFORMATION_SEQUENCE: Tag = Tag(0x0028_9145);
 const SHARED_FUNCTIONAL_GROUPS_SEQUENCE: Tag = Tag(0x5200_9229);
 const PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE: Tag = Tag(0x5200_9230);
 const IDENTITY: Rescale = Rescale { slope: 1.0, intercept: 0.0 };
 
 impl Object {
-    /// True if a Modality LUT Sequence replaces the rescale attributes (PS3.3 C.11.1).
-    ///
-    /// # Errors
-    /// The errors of [`Self::items`].
-    pub fn has_modality_lut(&self) -> Result<bool> {
-        let sequence = self.data_set().get(MODALITY_LUT_SEQUENCE);
-        Ok(sequence.map(|sequence| self.items(sequence)).transpose()?.is_some_and(|items| !items.is_empty()))
-    }
-
     /// Returns the rescale of each frame in `indices`, a single one if all are equal, or none if no frame has one.
     ///
     /// # Errors
@@ -46,6 +42,13 @@ impl Object {
         let default = match shared {
             Some(rescale) => Some(rescale),
             None => rescale_of(self, self.data_set())?,
+        };
+        let default = match dose_grid_scaling(self)? {
+            Some(scaling) if default.is_none_or(|rescale| rescale == IDENTITY) => Some(scaling),
+            Some(_) => {
+                return Err(mismatch("Dose Grid Scaling and another rescale found, one of them expected".to_owned()));
+            }
+            None => default,
         };
         let per_frame = match self.data_set().get(PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE) {
             Some(sequence) => self.per_frame_items(sequence)?,
@@ -81,6 +84,37 @@ fn pixel_value_transformation(object: &Object, window: &mut Window<'_>, group: &
     }
 }
 
+/// Returns Dose Grid Scaling, which an RT Dose object must have, as a rescale.
+fn dose_grid_scaling(object: &Object) -> Result<Option<Rescale>> {
+    let data_set = object.data_set();
+    let Some(element) = data_set.get(DOSE_GRID_SCALING.tag) else {
+        let class = data_set.get(SOP_CLASS_UID).map(|element| object.read_attribute(element)).transpose()?;
+        if class.is_some_and(|uid| text(&uid) == RT_DOSE_STORAGE) {
+            return Err(mismatch("Dose Grid Scaling is missing".to_owned()));
+        }
+        return Ok(None);
+    };
+    let parsed = number(element, DOSE_GRID_SCALING.vr, &object.read_attribute(element)?);
+    match finite(&parsed) {
+        Some(slope) => Ok(Some(Rescale { slope, intercept: 0.0 })),
+        None => Err(mismatch(format!("Dose Grid Scaling {parsed} found, a number expected"))),
+    }
+}
+
+fn mismatch(message: String) -> DecodeError {
+    DecodeError::new(ErrorKind::Mismatch, message, "PS3.3 C.8.8.3")
+}
+
+/// Returns a finite number.
+#[allow(clippy::cast_precision_loss, reason = "rounded to nearest, as a decimal string is")]
+fn finite(parsed: &Parsed) -> Option<f64> {
+    match parsed {
+        Parsed::Integer(value) => Some(*value as f64),
+        Parsed::Real(value) => Some(*value).filter(|value| value.is_finite()),
+        Parsed::Empty | Parsed::Other(_) => None,
+    }
+}
+
 /// Returns slope and intercept if both attributes are present. Both empty mean no rescale; one empty is an error.
 fn rescale_of(object: &Object, data_set: &DataSet) -> Result<Option<Rescale>> {
     let value = |attribute: &Attribute| {
@@ -91,12 +125,6 @@ fn rescale_of(object: &Object, data_set: &DataSet) -> Result<Option<Rescale>> {
     if (&slope, &intercept) == (&Parsed::Empty, &Parsed::Empty) {
         return Ok(None);
     }
-    let finite = |parsed: &Parsed| match parsed {
-        #[allow(clippy::cast_precision_loss, reason = "rounded to nearest, as a decimal string is")]
-        Parsed::Integer(value) => Some(*value as f64),
-        Parsed::Real(value) => Some(*value).filter(|value| value.is_finite()),
-        Parsed::Empty | Parsed::Other(_) => None,
-    };
     match (finite(&slope), finite(&intercept)) {
         (Some(slope), Some(intercept)) => Ok(Some(Rescale { slope, intercept })),
         _ => {

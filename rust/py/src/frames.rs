@@ -4,10 +4,11 @@ use crate::arrays::{ArrayMut, UninitByteArray};
 use crate::errors::Failure;
 use crate::frame_args::{Decoded, FrameArgs, FrameDeviation, OptionArgs, failed};
 use crate::guard::detached;
+use crate::lookup_table::TransformArg;
 use crate::prefetch::{FrameOutput, decode_each};
 use dicoxide_core::codec::{FrameFormat, find_decodable_format, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
-use dicoxide_core::{FrameContext, FrameInfo, Limits, Rescale, TransferSyntax};
+use dicoxide_core::{FrameContext, FrameInfo, Limits, TransferSyntax};
 use dicoxide_part10::Image;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
@@ -98,25 +99,25 @@ impl Frames {
     /// that has any.
     ///
     /// `out` is a C-contiguous, writable array of len(indices) × rows × columns × samples per pixel elements, of the
-    /// stored type or a wider integer type; with `rescales` of float32, float64 or an integer type. `rescales` has
-    /// (slope, intercept) of each frame in `indices`, or one pair for all. `is_warm` is True if `out` has been written
+    /// stored type or a wider integer type; with `transforms` of float32, float64 or an integer type. `transforms` has
+    /// (slope, intercept) or the `LookupTable` of each frame in `indices`, or one for all. `is_warm` is True if `out` has been written
     /// to before; it only selects how samples are stored.
     ///
     /// Raises the `DecodeError` of the first frame in `indices` that has one, `IndexError`, or `ValueError` for `out`.
-    #[pyo3(signature = (out, indices, options=None, *, rescales=None, is_warm=false))]
+    #[pyo3(signature = (out, indices, options=None, *, transforms=None, is_warm=false))]
     fn decode_into(
         &self,
         py: Python<'_>,
         out: &Bound<'_, PyAny>,
         indices: Vec<usize>,
         options: Option<OptionArgs>,
-        rescales: Option<Vec<(f64, f64)>>,
+        transforms: Option<Vec<TransformArg>>,
         is_warm: bool,
     ) -> PyResult<(&'static str, Vec<FrameDeviation>)> {
         self.require(&indices)?;
         let args = options.unwrap_or_default();
-        let rescales: Vec<Rescale> =
-            rescales.unwrap_or_default().into_iter().map(|(slope, intercept)| Rescale { slope, intercept }).collect();
+        let transforms = transforms.unwrap_or_default();
+        let transforms: Vec<_> = transforms.iter().map(TransformArg::transform).collect();
         let limits = Limits::new(args.max_bytes);
         let options = args.decode_options();
         let mut out = ArrayMut::new(out)?;
@@ -124,7 +125,7 @@ impl Frames {
         let data = self.data(py);
         let summary = detached(py, |poll| {
             let context = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
-            let output = FramesOutput { samples, rescales: &rescales, is_warm };
+            let output = FramesOutput { samples, transforms: &transforms, is_warm };
             decode_frames(&context, &self.table, data, &indices, output, args.threads, poll)
         })?
         .map_err(|error| PyErr::from(Failure::in_frame(&error, self.syntax.uid())))?;

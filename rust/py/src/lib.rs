@@ -8,6 +8,7 @@ mod file_object;
 mod frame_args;
 mod frames;
 mod guard;
+mod lookup_table;
 mod object;
 mod pixels;
 mod prefetch;
@@ -38,6 +39,8 @@ mod _core {
     use super::frames::Frames;
     #[pymodule_export]
     use super::guard::CancelToken;
+    #[pymodule_export]
+    use super::lookup_table::LookupTable;
     #[pymodule_export]
     use super::object::{Elements, Object, open_many};
     #[pymodule_export]

@@ -2,11 +2,13 @@
 
 use crate::errors::{self, Failure};
 use crate::file_object::FileObject;
+use crate::frame_args::FrameDeviation;
 use crate::frames::Frames;
 use crate::guard::detached;
+use crate::lookup_table::LookupTable;
 use crate::values;
 use dicoxide_core::{DecodeError, Limits, ReadAt, Rescale};
-use dicoxide_part10::{DataSet, Element, Image, OpenError, Source, Tag, Vr, open};
+use dicoxide_part10::{DataSet, Element, Image, ModalityLut, OpenError, Source, Tag, Vr, open};
 use pyo3::exceptions::{PyBaseException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
@@ -80,6 +82,18 @@ impl Object {
     /// Returns True if a Modality LUT Sequence replaces Rescale Slope and Rescale Intercept (PS3.3 C.11.1).
     fn has_modality_lut(&self) -> PyResult<bool> {
         self.object.has_modality_lut().map_err(|error| self.failed(&error))
+    }
+
+    /// Returns the table of the Modality LUT Sequence and its deviations, None if there is none.
+    ///
+    /// Raises `CorruptFrameError` if the table is not as PS3.3 C.11.1.1.1 defines it.
+    fn modality_lut(&self, py: Python<'_>) -> PyResult<Option<(LookupTable, Vec<FrameDeviation>)>> {
+        let is_signed = self.image.pixel_representation == 1;
+        let lut = detached(py, |_| self.object.modality_lut(is_signed))?.map_err(|error| self.failed(&error))?;
+        Ok(lut.map(|ModalityLut { table, deviations }| {
+            let deviations = deviations.into_iter().map(|deviation| FrameDeviation::new(None, deviation));
+            (LookupTable(table), deviations.collect())
+        }))
     }
 
     /// Returns byte offset and length of the pixel data value, and True if the offset refers to the file itself, not to

@@ -3,8 +3,9 @@
 use crate::arrays::{ArrayMut, ArrayRef};
 use crate::errors::Failure;
 use crate::guard::{detached, guarded};
+use crate::lookup_table::TransformArg;
 use dicoxide_core::pixel::{bits, rescale};
-use dicoxide_core::{Cancel, CpuLevel, DecodeError, Rescale, SamplesMut};
+use dicoxide_core::{Cancel, CpuLevel, DecodeError, SamplesMut};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -31,28 +32,28 @@ pub(crate) fn pack_bits_into(src: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> 
     with_uint8(out, |packed| bits::pack_bits_into(samples.bytes(), packed, CpuLevel::best()))
 }
 
-/// Writes `src` × `slope` + `intercept` to `out` (PS3.3 C.11.1), computed in float64 and rounded once.
+/// Writes the modality values of `src` to `out` (PS3.3 C.11.1), rounded once. `transform` is (slope, intercept), with
+/// `src` × slope + intercept computed in float64, or a `LookupTable`.
 ///
 /// Both are C-contiguous arrays of the same size; `out` is of float32, float64 or an integer type. Raises `ValueError`
 /// if a result is not exact in an integer type. `is_warm` is True if `out` has been written to before; it only selects
 /// how results are stored.
 #[pyfunction]
-#[pyo3(signature = (src, slope, intercept, out, is_warm=false))]
+#[pyo3(signature = (src, transform, out, is_warm=false))]
 pub(crate) fn rescale_into(
     py: Python<'_>,
     src: &Bound<'_, PyAny>,
-    slope: f64,
-    intercept: f64,
+    transform: TransformArg,
     out: &Bound<'_, PyAny>,
     is_warm: bool,
 ) -> PyResult<()> {
     let src = ArrayRef::new(src)?;
     let mut out = ArrayMut::new(out)?;
     let (stored, samples) = (src.samples()?, out.samples()?);
-    let rescale = Rescale { slope, intercept };
+    let transform = transform.transform();
     detached(py, |poll| {
         let cancel = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
-        rescale::rescale_into(stored, rescale, samples, is_warm, cancel, CpuLevel::best())
+        rescale::rescale_into(stored, transform, samples, is_warm, cancel, CpuLevel::best())
     })?
     .map_err(|error| Failure::of(&error).into())
 }

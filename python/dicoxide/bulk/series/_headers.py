@@ -96,7 +96,7 @@ class Slice(NamedTuple):
     keys : tuple of (float or None)
         Values of the attributes of `AXES`, in that order; times in seconds.
     rescale : (float, float) or None
-        Rescale Slope and Rescale Intercept.
+        Rescale Slope and Rescale Intercept; Dose Grid Scaling and 0 for RT Dose.
     window : (float, float, str) or None
         Center, width and VOI LUT Function of the first window (PS3.3 C.11.2.1.2).
     file : SourceFile
@@ -326,6 +326,8 @@ def _slice(path: str, index: int, values: dict[str, Any]) -> Slice:
     spacing = parse_numbers(get("PixelSpacing"), 2)
     slice_spacing = parse_number(get("SpacingBetweenSlices")) or parse_number(get("SliceThickness"))
     slope, intercept = parse_number(get("RescaleSlope")), parse_number(get("RescaleIntercept"))
+    if (scaling := parse_number(get("DoseGridScaling"))) is not None:
+        slope, intercept = scaling, 0.0
     center, width = parse_number(get("WindowCenter")), parse_number(get("WindowWidth"))
     image_type = get("FrameType") or get("ImageType") or ()
     return Slice(

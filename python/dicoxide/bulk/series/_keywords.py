@@ -42,6 +42,7 @@ TOP_KEYWORDS = (
     "ContentTime",
     "RescaleSlope",
     "RescaleIntercept",
+    "DoseGridScaling",
     "WindowCenter",
     "WindowWidth",
     "VOILUTFunction",

@@ -19,8 +19,9 @@ use super::{BatchFrame, CodecState, FrameFormat, Workspace};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result, truncated, unsupported};
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
-use crate::output::{Cancel, Output, ScratchBlock};
-use crate::sample::{Rescale, SamplesMut};
+use crate::lookup_table::ValueTransform;
+use crate::output::{Cancel, FrameOutputOptions, Output, ScratchBlock};
+use crate::sample::SamplesMut;
 use crate::value::Value;
 use std::fmt;
 use std::ops::Range;
@@ -149,7 +150,7 @@ pub trait Codec: FrameFormat {
         value: Value<'_>,
         range: Range<usize>,
         out: SamplesMut<'_>,
-        rescale: Option<Rescale>,
+        transform: Option<ValueTransform<'_>>,
         workspace: &mut Workspace,
         cancel: Cancel<'_>,
     ) -> Result<Decoded>;
@@ -234,12 +235,12 @@ impl<D: FrameDecoder> Codec for D {
         value: Value<'_>,
         range: Range<usize>,
         out: SamplesMut<'_>,
-        rescale: Option<Rescale>,
+        transform: Option<ValueTransform<'_>>,
         workspace: &mut Workspace,
         cancel: Cancel<'_>,
     ) -> Result<Decoded> {
         let agreement = Agreement { is_ybr: context.info.is_ybr(), ..Agreement::default() };
-        let frame = BatchFrame { src: (&[][..]).into(), out, rescale };
+        let frame = BatchFrame { src: (&[][..]).into(), out, transform };
         let mut output = new_output(context, &agreement, frame, &mut workspace.block, cancel)?;
         let decoded = self.decode_range(value, range, context, &mut output)?;
         report(decoded, Vec::new(), &output, context)
@@ -267,7 +268,7 @@ fn new_output<'a>(
     block: &'a mut ScratchBlock,
     cancel: Cancel<'a>,
 ) -> Result<Output<'a>> {
-    let options = context.output_options(frame.rescale);
+    let options = FrameOutputOptions { call: context.options.output, transform: frame.transform };
     Output::new(context.info, agreement.is_ybr, options, frame.out, block, cancel, context.options.cpu_level)
 }
 

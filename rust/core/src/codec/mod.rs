@@ -23,8 +23,9 @@ pub use options::{CodecOptions, DecodeOptions, FrameContext, SegmentByteOrder};
 use crate::codestream::CodestreamFormat;
 use crate::error::{DecodeError, Result, truncated, unsupported};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
+use crate::lookup_table::ValueTransform;
 use crate::output::ScratchBlock;
-use crate::sample::{Rescale, SamplesMut};
+use crate::sample::SamplesMut;
 use crate::syntax::TransferSyntax;
 use std::any::Any;
 use std::fmt;
@@ -99,8 +100,8 @@ pub struct BatchFrame<'a> {
     pub src: FrameBytes<'a>,
     /// Memory for exactly its samples.
     pub out: SamplesMut<'a>,
-    /// Its own rescale; takes precedence over that of the call.
-    pub rescale: Option<Rescale>,
+    /// Its own transform; takes precedence over the rescale of the call.
+    pub transform: Option<ValueTransform<'a>>,
 }
 
 /// The registry: one row per codec.

@@ -5,7 +5,6 @@ use crate::frame::FrameInfo;
 use crate::kernel::CpuLevel;
 use crate::limits::Limits;
 use crate::output::OutputOptions;
-use crate::sample::Rescale;
 use crate::syntax::TransferSyntax;
 
 /// Order of the byte planes of an RLE sample. Only `Big` conforms to the standard (PS3.5 G.2).
@@ -77,11 +76,4 @@ pub struct FrameContext<'a> {
     pub limits: &'a Limits,
     /// Options of the call.
     pub options: DecodeOptions,
-}
-
-impl FrameContext<'_> {
-    /// Output options of a frame: its own rescale takes precedence over that of the call.
-    pub(crate) fn output_options(&self, rescale: Option<Rescale>) -> OutputOptions {
-        OutputOptions { rescale: rescale.or(self.options.output.rescale), ..self.options.output }
-    }
 }

@@ -16,9 +16,10 @@ use crate::codec::{BatchFrame, FrameContext, Workspace, codec_for};
 use crate::decode::{decode_batch, decode_range};
 use crate::error::{DecodeError, Result, output};
 use crate::frame::{Decoded, Deviation};
+use crate::lookup_table::ValueTransform;
 use crate::output::{Cancel, StoreHint};
 use crate::parallel::{ThreadShares, run_on_threads};
-use crate::sample::{Rescale, SamplesMut};
+use crate::sample::SamplesMut;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -55,9 +56,9 @@ pub struct Summary {
 pub struct FramesOutput<'a> {
     /// Memory for exactly the samples of all requested frames, one after the other.
     pub samples: SamplesMut<'a>,
-    /// One rescale per requested frame, or one for all. It takes precedence over that of the context's options; empty if all
-    /// frames have the latter.
-    pub rescales: &'a [Rescale],
+    /// One transform per requested frame, or one for all. It takes precedence over the rescale of the context's options; empty
+    /// if all frames have the latter.
+    pub transforms: &'a [ValueTransform<'a>],
     /// True if the memory has been written to before, so that its pages are mapped.
     pub is_warm: bool,
 }
@@ -108,12 +109,9 @@ fn decode_frames_in(
             format!("output holds {} samples, {} frames of {frame_samples} expected", out.samples.len(), indices.len());
         return Err(error_in_first(output(text, "")));
     }
-    let (mut context, mut rescales) = (*context, out.rescales);
-    if let [rescale] = rescales {
-        (context.options.output.rescale, rescales) = (Some(*rescale), &[]);
-    }
-    if !rescales.is_empty() && rescales.len() != indices.len() {
-        let text = format!("{} rescales found, 1 or {} expected", rescales.len(), indices.len());
+    let (mut context, transforms) = (*context, out.transforms);
+    if transforms.len() > 1 && transforms.len() != indices.len() {
+        let text = format!("{} rescales found, 1 or {} expected", transforms.len(), indices.len());
         return Err(error_in_first(output(text, "PS3.3 C.11.1")));
     }
     let output_bytes = out.samples.len() * out.samples.sample_bytes();
@@ -132,7 +130,7 @@ fn decode_frames_in(
         failed: AtomicBool::new(false),
     };
     let worker = |workspace: &mut Workspace, cancel: Cancel<'_>| {
-        decode_claimed_frames(&context, table, data, rescales, &queue, workspace, cancel)
+        decode_claimed_frames(&context, table, data, transforms, &queue, workspace, cancel)
     };
     // Before the other threads start: they may claim all frames before the calling thread, the only one to poll, does.
     Cancel { stop: &stop, poll: Some(poll) }.check().map_err(error_in_first)?;
@@ -221,7 +219,7 @@ fn decode_claimed_frames(
     context: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
-    rescales: &[Rescale],
+    transforms: &[ValueTransform<'_>],
     queue: &Queue<'_, '_>,
     workspace: &mut Workspace,
     cancel: Cancel<'_>,
@@ -238,17 +236,17 @@ fn decode_claimed_frames(
         let mut batch = Vec::with_capacity(claimed.len());
         batch_positions.clear();
         for (ClaimedFrame { position, index, window }, buffer) in claimed.drain(..).zip(&mut buffers) {
-            let rescale = rescales.get(position).copied();
+            let transform = if let [common] = transforms { Some(*common) } else { transforms.get(position).copied() };
             if let Some(range) = codec.and_then(|codec| table.direct_range(data, index, context.info, codec)) {
                 let decoded = cancel
                     .check()
-                    .and_then(|()| decode_range(context, data.value, range, window, rescale, workspace, cancel));
+                    .and_then(|()| decode_range(context, data.value, range, window, transform, workspace, cancel));
                 outcome.record(queue, position, index, decoded);
                 continue;
             }
             match cancel.check().and_then(|()| table.frame(data, index, context.limits, buffer)) {
                 Ok(src) => {
-                    batch.push(BatchFrame { src, out: window, rescale });
+                    batch.push(BatchFrame { src, out: window, transform });
                     batch_positions.push((position, index));
                 }
                 Err(error) => outcome.fail(queue, position, index, error),
@@ -316,7 +314,8 @@ fn merge(outcomes: Vec<WorkerOutcome>) -> Result<Summary, FrameError> {
 mod tests {
     use super::*;
     use crate::{
-        Attributes, DecodeOptions, ErrorKind, FrameInfo, Limits, PhotometricInterpretation, SampleKind, TransferSyntax,
+        Attributes, DecodeOptions, ErrorKind, FrameInfo, Limits, PhotometricInterpretation, Rescale, SampleKind,
+        TransferSyntax,
     };
 
     fn info(side: u32) -> FrameInfo {
@@ -357,7 +356,7 @@ mod tests {
             &table,
             data,
             indices,
-            FramesOutput { samples: out, rescales: &[], is_warm: true },
+            FramesOutput { samples: out, transforms: &[], is_warm: true },
             threads,
             poll,
         )
@@ -431,8 +430,8 @@ mod tests {
             options: DecodeOptions::default(),
         };
         let mut out = [0_f32; 9];
-        let rescales = [Rescale { slope: 0.5, intercept: 1.0 }];
-        let output = FramesOutput { samples: SamplesMut::F32(&mut out), rescales: &rescales, is_warm: false };
+        let transforms = [ValueTransform::Linear(Rescale { slope: 0.5, intercept: 1.0 })];
+        let output = FramesOutput { samples: SamplesMut::F32(&mut out), transforms: &transforms, is_warm: false };
         decode_frames(
             &context,
             &table,

@@ -26,6 +26,7 @@ use crate::error::{DecodeError, ErrorKind, Result, output, unsupported};
 use crate::frame::FrameInfo;
 use crate::kernel::convert::convert;
 use crate::kernel::{CpuLevel, nontemporal, stored_bits, ybr};
+use crate::lookup_table::ValueTransform;
 use crate::sample::{Rescale, SampleType, SamplesMut, StoredBits};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -65,6 +66,21 @@ pub struct OutputOptions {
     pub rescale: Option<Rescale>,
     /// Destination of the first store.
     pub store: StoreHint,
+}
+
+/// Output options of one frame, which may have a transform of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameOutputOptions<'a> {
+    /// Those of the call.
+    pub call: OutputOptions,
+    /// Transform of the stored values; takes precedence over the rescale of the call.
+    pub transform: Option<ValueTransform<'a>>,
+}
+
+impl From<OutputOptions> for FrameOutputOptions<'_> {
+    fn from(call: OutputOptions) -> Self {
+        Self { call, transform: None }
+    }
 }
 
 /// Scratch memory of an output stage, reused from frame to frame.
@@ -108,7 +124,9 @@ pub struct Output<'a> {
     out: SamplesMut<'a>,
     scratch: &'a mut ScratchBlock,
     cancel: Cancel<'a>,
-    options: OutputOptions,
+    /// Destination of the first store.
+    store: StoreHint,
+    transform: Option<ValueTransform<'a>>,
     cpu_level: CpuLevel,
     /// Position of the value in a stored sample, unless it fills the sample.
     stored_bits: Option<StoredBits>,
@@ -137,7 +155,7 @@ impl<'a> Output<'a> {
     pub fn new(
         info: &FrameInfo,
         is_ybr: bool,
-        options: OutputOptions,
+        options: impl Into<FrameOutputOptions<'a>>,
         out: SamplesMut<'a>,
         scratch: &'a mut ScratchBlock,
         cancel: Cancel<'a>,
@@ -146,28 +164,34 @@ impl<'a> Output<'a> {
         if out.len() != info.samples() {
             return Err(output(format!("output holds {} samples, the frame has {}", out.len(), info.samples()), ""));
         }
-        if options.rescale.is_some() && info.samples_per_pixel() != 1 {
+        let FrameOutputOptions { call: OutputOptions { to_rgb, rescale, store }, transform } = options.into();
+        let transform = transform.or(rescale.map(ValueTransform::Linear));
+        if transform.is_some() && info.samples_per_pixel() != 1 {
             return Err(output("rescale of an image with more than one sample per pixel", "PS3.3 C.11.1"));
         }
         let (stored, target) = (info.sample_type(), out.sample_type());
+        if stored.is_float() && matches!(transform, Some(ValueTransform::Table(_))) {
+            return Err(output("look-up table for float samples", "PS3.3 C.11.1.1.1"));
+        }
         let is_wider = !stored.is_float()
             && !target.is_float()
             && target.bytes() > stored.bytes()
             && (target.is_signed() || !stored.is_signed());
-        if options.rescale.is_none() && stored != target && !is_wider {
+        if transform.is_none() && stored != target && !is_wider {
             let text = format!("output of {} cannot hold samples of {}", target.name(), stored.name());
             return Err(output(text, ""));
         }
-        let ybr_to_rgb = options.to_rgb && is_ybr;
+        let ybr_to_rgb = to_rgb && is_ybr;
         if ybr_to_rgb && (info.samples_per_pixel() != 3 || stored != SampleType::U8) {
             return Err(unsupported("YBR_FULL to RGB needs three unsigned samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
         }
         Ok(Self {
-            is_staged: options.rescale.is_some() || stored != target,
+            is_staged: transform.is_some() || stored != target,
             out,
             scratch,
             cancel,
-            options,
+            store,
+            transform,
             cpu_level,
             stored_bits: info.stored_bits(),
             sample_type: stored,
@@ -257,7 +281,7 @@ impl<'a> Output<'a> {
 
     /// Pixels of one block.
     fn block_pixels(&self) -> usize {
-        let samples = match self.options.store {
+        let samples = match self.store {
             StoreHint::Streamed if self.is_staged => STREAMED_SAMPLES,
             _ => BLOCK_SAMPLES,
         };
@@ -266,7 +290,7 @@ impl<'a> Output<'a> {
 
     /// True if finished samples are stored past the caches directly.
     fn is_streamed(&self) -> bool {
-        self.options.store == StoreHint::Streamed && !self.is_staged && !self.ybr_to_rgb
+        self.store == StoreHint::Streamed && !self.is_staged && !self.ybr_to_rgb
     }
 
     /// Bytes of the next `samples` stored samples: the output itself, or scratch.
@@ -301,16 +325,15 @@ impl<'a> Output<'a> {
     }
 
     fn convert(&mut self, src: &[u8], samples: usize) -> Result<()> {
-        let (from, rescale, cpu_level, position) =
-            (self.sample_type, self.options.rescale, self.cpu_level, self.position);
+        let (from, transform, cpu_level, position) = (self.sample_type, self.transform, self.cpu_level, self.position);
         let mut window = self.out.window(position, position + samples).ok_or_else(outside_output)?;
         let name = window.sample_type().name();
         let inexact =
             |index| output(format!("the value of sample {} is not exact in {name}", position + index), "PS3.3 C.11.1");
-        if self.options.store == StoreHint::Cached {
-            return convert(src, from, rescale, window, cpu_level).map_err(inexact);
+        if self.store == StoreHint::Cached {
+            return convert(src, from, transform, window, cpu_level).map_err(inexact);
         }
-        convert_streamed(src, from, rescale, &mut window, &mut self.scratch.converted, cpu_level).map_err(inexact)
+        convert_streamed(src, from, transform, &mut window, &mut self.scratch.converted, cpu_level).map_err(inexact)
     }
 
     fn mark_finished(&mut self, samples: usize) -> Result<()> {
@@ -338,7 +361,7 @@ fn outside_output() -> DecodeError {
 pub(crate) fn convert_streamed(
     src: &[u8],
     from: SampleType,
-    rescale: Option<Rescale>,
+    transform: Option<ValueTransform<'_>>,
     out: &mut SamplesMut<'_>,
     scratch: &mut Vec<u64>,
     cpu_level: CpuLevel,
@@ -347,9 +370,9 @@ pub(crate) fn convert_streamed(
     bytes_of(scratch, samples * out.sample_bytes());
     let Some(mut converted) = SamplesMut::in_words(out.sample_type(), scratch, samples) else {
         debug_assert!(false, "bytes_of has made room for the samples");
-        return convert(src, from, rescale, out.reborrow(), cpu_level);
+        return convert(src, from, transform, out.reborrow(), cpu_level);
     };
-    convert(src, from, rescale, converted.reborrow(), cpu_level)?;
+    convert(src, from, transform, converted.reborrow(), cpu_level)?;
     nontemporal::copy(converted.bytes_mut(), out.bytes_mut(), cpu_level);
     Ok(())
 }

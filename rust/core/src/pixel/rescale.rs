@@ -3,24 +3,25 @@
 use crate::error::{Result, output};
 use crate::kernel::CpuLevel;
 use crate::kernel::convert::convert;
+use crate::lookup_table::ValueTransform;
 use crate::output::{CANCEL_INTERVAL_BYTES, Cancel, STREAMED_SAMPLES, StoreHint, convert_streamed};
-use crate::sample::{Rescale, Samples, SamplesMut};
+use crate::sample::{Samples, SamplesMut};
 
-/// Writes `stored × slope + intercept` of every sample of `src` to `out`. `src.len() == out.len()`.
+/// Writes the modality value of every sample of `src` to `out`: `stored × slope + intercept`, or its entry in a look-up table. `src.len() == out.len()`.
 ///
 /// For a float output, product and sum are rounded to `float64` as NumPy does it, then once to the output type. An integer
 /// output is exact; if slope and intercept are integers too, up to the ends of the 64-bit types. Set `is_warm` if `out` has
 /// been written to before: large output is then stored past the caches.
 ///
 /// # Errors
-/// `Output` if the lengths differ, or if an integer output cannot hold the value of a sample exactly (the message has the
+/// `Output` if the lengths differ, or a table is applied to float samples, or if an integer output cannot hold the value of a sample exactly (the message has the
 /// index of the first one); `Interrupted`. The content of `out` is undefined then.
 ///
 /// # Standard
 /// PS3.3 C.11.1.
 pub fn rescale_into(
     src: Samples<'_>,
-    rescale: Rescale,
+    transform: ValueTransform<'_>,
     mut out: SamplesMut<'_>,
     is_warm: bool,
     cancel: Cancel<'_>,
@@ -29,6 +30,9 @@ pub fn rescale_into(
     let clause = "PS3.3 C.11.1";
     if src.len() != out.len() {
         return Err(output(format!("output holds {} samples, {} expected", out.len(), src.len()), clause));
+    }
+    if src.sample_type().is_float() && matches!(transform, ValueTransform::Table(_)) {
+        return Err(output("look-up table for float samples", "PS3.3 C.11.1.1.1"));
     }
     let (name, from) = (out.sample_type().name(), src.sample_type());
     let inexact = |index| output(format!("the value of sample {index} is not exact in {name}"), clause);
@@ -48,8 +52,8 @@ pub fn rescale_into(
             cancel.check()?;
         }
         match store {
-            StoreHint::Cached => convert(block, from, Some(rescale), window, level),
-            StoreHint::Streamed => convert_streamed(block, from, Some(rescale), &mut window, &mut scratch, level),
+            StoreHint::Cached => convert(block, from, Some(transform), window, level),
+            StoreHint::Streamed => convert_streamed(block, from, Some(transform), &mut window, &mut scratch, level),
         }
         .map_err(|index| inexact(start + index))?;
     }
@@ -59,10 +63,10 @@ pub fn rescale_into(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
+    use crate::{ErrorKind, Rescale};
     use std::sync::atomic::AtomicBool;
 
-    const RESCALE: Rescale = Rescale { slope: 1.0, intercept: -1024.0 };
+    const RESCALE: ValueTransform<'_> = ValueTransform::Linear(Rescale { slope: 1.0, intercept: -1024.0 });
 
     #[test]
     fn rescale_several_blocks_converts_every_sample() {

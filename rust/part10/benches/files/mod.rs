@@ -241,7 +241,7 @@ pub(crate) fn decode(source: &Source, out: &mut SamplesBuf) {
     let indices: Vec<usize> = (0..table.frame_count()).collect();
     check_frames(&table, data, &indices, &info, codec, &limits).expect("frames of sufficient length");
     let context = FrameContext { syntax, info: &info, limits: &limits, options: DecodeOptions::default() };
-    let out = FramesOutput { samples: out.as_mut(), rescales: &[], is_warm: true };
+    let out = FramesOutput { samples: out.as_mut(), transforms: &[], is_warm: true };
     let summary = decode_frames(&context, &table, data, &indices, out, 1, &|| false).expect("valid frames");
     assert!(summary.deviations.is_empty(), "{:?}", summary.deviations);
 }

@@ -104,7 +104,7 @@ pub(super) fn in_floats<S: Sample>(src: &[u8], rescale: Option<Rescale>, mut out
 }
 
 /// Stores the first `out.len()` of `values` into an integer output.
-fn store(values: &[f64; BLOCK], out: SamplesMut<'_>) -> Result<(), usize> {
+pub(super) fn store(values: &[f64; BLOCK], out: SamplesMut<'_>) -> Result<(), usize> {
     match out {
         SamplesMut::U8(out) => store_exact(values, out),
         SamplesMut::I8(out) => store_exact(values, out),

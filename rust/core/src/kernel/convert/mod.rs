@@ -6,10 +6,13 @@
 //! | integer | integers, or no rescale | integer | an integer type in which no sample overflows: exact |
 //! | any | all others | integer | `f64`, then checked that the result is an exact integer of the output type |
 //!
+//! A look-up table replaces slope and intercept: each sample becomes an entry of it (`lookup`).
+//!
 //! `f32` arithmetic replaces `f64` if no operation rounds (`scalar::is_exact_in_f32`): so for CT images with
 //! slope 1 and intercept -1024. A vector then holds twice as many samples.
 
 mod integer;
+mod lookup;
 mod sample;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
@@ -20,6 +23,7 @@ mod tests;
 
 use super::cpu::dispatch;
 use super::{CpuLevel, alignment_prefix};
+use crate::lookup_table::{LookupTable, ValueTransform};
 use crate::sample::{Rescale, SampleType, SamplesMut};
 use sample::{Float, Integer};
 
@@ -27,8 +31,9 @@ use sample::{Float, Integer};
 ///
 /// `src.len() == out.len() * from.bytes()`.
 ///
-/// Without `rescale` a float output is rounded once, and an integer output has the same value. With `rescale`,
-/// `y = f64(x) * slope + intercept` is rounded as the module describes.
+/// Without `transform` a float output is rounded once, and an integer output has the same value. With a linear one,
+/// `y = f64(x) * slope + intercept` is rounded as the module describes. With a table, `y` is the sample's entry, rounded once;
+/// `from` is an integer type then.
 ///
 /// # Errors
 /// The index of the first sample that an integer output cannot hold exactly: its value is not an integer, is out of
@@ -36,10 +41,15 @@ use sample::{Float, Integer};
 pub(crate) fn convert(
     src: &[u8],
     from: SampleType,
-    rescale: Option<Rescale>,
+    transform: Option<ValueTransform<'_>>,
     mut out: SamplesMut<'_>,
     level: CpuLevel,
 ) -> Result<(), usize> {
+    let rescale = match transform {
+        None => None,
+        Some(ValueTransform::Linear(rescale)) => Some(rescale),
+        Some(ValueTransform::Table(table)) => return look_up(src, from, table, out, level),
+    };
     if rescale.is_none() && from == out.sample_type() {
         out.bytes_mut().copy_from_slice(src);
         return Ok(());
@@ -96,4 +106,37 @@ fn from_float<S: Float>(
     level: CpuLevel,
 ) -> Result<(), usize> {
     dispatch!(level, from_float::<S>(src, rescale, out))
+}
+
+/// Replaces each sample by its entry in `table`.
+fn look_up(
+    src: &[u8],
+    from: SampleType,
+    table: &LookupTable,
+    out: SamplesMut<'_>,
+    level: CpuLevel,
+) -> Result<(), usize> {
+    match from {
+        SampleType::U8 => look_up_integers::<u8>(src, table, out, level),
+        SampleType::I8 => look_up_integers::<i8>(src, table, out, level),
+        SampleType::U16 => look_up_integers::<u16>(src, table, out, level),
+        SampleType::I16 => look_up_integers::<i16>(src, table, out, level),
+        SampleType::U32 => look_up_integers::<u32>(src, table, out, level),
+        SampleType::I32 => look_up_integers::<i32>(src, table, out, level),
+        SampleType::U64 => look_up_integers::<u64>(src, table, out, level),
+        SampleType::I64 => look_up_integers::<i64>(src, table, out, level),
+        SampleType::F32 | SampleType::F64 => {
+            debug_assert!(false, "the output stage refuses a look-up table for float samples");
+            Err(0)
+        }
+    }
+}
+
+fn look_up_integers<S: Integer>(
+    src: &[u8],
+    table: &LookupTable,
+    out: SamplesMut<'_>,
+    level: CpuLevel,
+) -> Result<(), usize> {
+    dispatch!(level, look_up::<S>(src, table, out))
 }

@@ -2,6 +2,7 @@
 
 use super::Rescale;
 use super::integer::{Coefficients, in_floats, in_integers};
+pub(super) use super::lookup::look_up;
 use super::sample::{Float, Integer, Sample};
 use crate::sample::SamplesMut;
 

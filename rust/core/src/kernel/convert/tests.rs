@@ -113,7 +113,8 @@ fn check(numbers: &[Number], from: SampleType, rescale: Option<Rescale>, to: Sam
     let first_error = expected.iter().position(Option::is_none);
     for level in CpuLevel::available() {
         let mut memory = vec![0xA5A5_A5A5_A5A5_A5A5; numbers.len()];
-        let result = convert(&src[1..], from, rescale, samples_mut(&mut memory, to, numbers.len()), level);
+        let result =
+            convert(&src[1..], from, rescale.map(Into::into), samples_mut(&mut memory, to, numbers.len()), level);
         let case = format!("{from:?} to {to:?}, {rescale:?}, {}", level.name());
         assert_eq!(result, first_error.map_or(Ok(()), Err), "{case}");
         if first_error.is_some() {

@@ -2,6 +2,7 @@
 
 use super::sample::{Float, Integer};
 use super::{Rescale, scalar};
+use crate::lookup_table::LookupTable;
 use crate::sample::SamplesMut;
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
@@ -12,4 +13,9 @@ pub(super) fn from_integer<S: Integer>(src: &[u8], rescale: Option<Rescale>, out
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn from_float<S: Float>(src: &[u8], rescale: Option<Rescale>, out: SamplesMut<'_>) -> Result<(), usize> {
     scalar::from_float::<S>(src, rescale, out)
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+pub(super) fn look_up<S: Integer>(src: &[u8], table: &LookupTable, out: SamplesMut<'_>) -> Result<(), usize> {
+    scalar::look_up::<S>(src, table, out)
 }

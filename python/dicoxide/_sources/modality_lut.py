@@ -1,0 +1,116 @@
+"""Modality LUT Sequence of a pydicom Dataset (PS3.3 C.11.1, C.11.1.1.1).
+
+The core reads that of files with the same rules and messages: ``rust/part10/src/modality_lut.rs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dicoxide._backend import core
+from dicoxide._deviations import Deviation
+from dicoxide.errors import CorruptFrameError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from pydicom.dataset import Dataset
+
+    from dicoxide._core import LookupTable
+
+_CLAUSE = "PS3.3 C.11.1.1.1"
+
+
+class _Descriptor(NamedTuple):
+    """LUT Descriptor (0028,3002)."""
+
+    entries: int
+    first_mapped: int
+    bits: int
+
+
+def read_modality_lut(
+    dataset: Dataset, *, is_signed: bool, is_big_endian: bool
+) -> tuple[LookupTable, list[Deviation]] | None:
+    """Return the Modality LUT of stored values that are signed or not, and its deviations; None if there is none.
+
+    Raises
+    ------
+    CorruptFrameError
+        If the table cannot be read as the standard defines it.
+    """
+    items = dataset.get("ModalityLUTSequence")
+    if not items:
+        return None
+    deviations = []
+    if len(items) > 1:
+        text = f"Modality LUT Sequence has {len(items)} items, 1 expected: the first is used"
+        deviations.append(Deviation(None, text, "PS3.3 C.11.1", None))
+    item = items[0]
+    for keyword, name in (("LUTDescriptor", "LUT Descriptor"), ("LUTData", "LUT Data")):
+        if keyword not in item:
+            raise _malformed(f"{name} is missing")
+    descriptor = _descriptor(item["LUTDescriptor"].value, is_signed, is_big_endian)
+    data = item["LUTData"]
+    is_swapped = is_big_endian and data.VR != "OB"
+    entries = _entries(data.value, descriptor, is_swapped, deviations)
+    return core.LookupTable(descriptor.first_mapped, entries.astype(np.float64)), deviations
+
+
+def _descriptor(value: Any, is_signed: bool, is_big_endian: bool) -> _Descriptor:
+    if isinstance(value, bytes) and len(value) % 2:
+        raise _malformed(f"LUT Descriptor has {len(value)} bytes, 3 values expected")
+    words = _words(value, is_big_endian)
+    if len(words) != 3:
+        raise _malformed(f"LUT Descriptor has {len(words)} values, 3 values expected")
+    first_mapped = words[1:2].view(np.int16) if is_signed else words[1:2]
+    return _Descriptor(int(words[0]) or 1 << 16, int(first_mapped[0]), int(words[2]))
+
+
+def _entries(
+    value: Any, descriptor: _Descriptor, is_swapped: bool, deviations: list[Deviation]
+) -> npt.NDArray[np.uint16] | npt.NDArray[np.uint8]:
+    """Return the entries, of which at least the declared number has to be present."""
+    entries, _, bits = descriptor
+    if not 8 <= bits <= 16:
+        raise _malformed(f"LUT Descriptor has {bits} bits per entry, 8 or 16 expected")
+    if bits not in (8, 16):
+        text = f"LUT Descriptor has {bits} bits per entry, 8 or 16 expected: entries of 16 bits are used"
+        deviations.append(Deviation(None, text, _CLAUSE, None))
+    data = bytes(value) if isinstance(value, (bytes, bytearray)) else _words(value, False).tobytes()
+    is_swapped = is_swapped and isinstance(value, (bytes, bytearray))
+    is_packed = bits == 8 and len(data) < 2 * entries
+    needed = entries * (1 if is_packed else 2)
+    padded = needed + needed % 2
+    if len(data) < needed:
+        raise _malformed(f"LUT Data has {len(data)} bytes, {needed} expected")
+    if len(data) > padded:
+        text = f"LUT Data has {len(data)} bytes, {padded} expected: the others are ignored"
+        deviations.append(Deviation(None, text, _CLAUSE, None))
+    data = data[:padded]
+    if is_packed:
+        # Whole words only: a byte after the last word is not swapped.
+        words = np.frombuffer(data[: len(data) // 2 * 2], ">u2" if is_swapped else "<u2").astype("<u2")
+        return np.append(words.view(np.uint8), np.frombuffer(data[len(data) // 2 * 2 :], np.uint8))[:entries]
+    words = np.frombuffer(data, ">u2" if is_swapped else "<u2").astype(np.uint16)
+    limit = 0xFF if bits == 8 else 0xFFFF
+    if words.max() > limit:
+        entry = int(words[np.argmax(words > limit)])
+        raise _malformed(f"LUT Data has an entry {entry}, at most {limit} expected of {bits} bits")
+    return words
+
+
+def _words(value: Any, is_big_endian: bool) -> npt.NDArray[np.uint16]:
+    """Return a value of VR US, SS or OW as words of 16 bits; signed numbers modulo 2^16."""
+    if isinstance(value, (bytes, bytearray)):
+        return np.frombuffer(bytes(value)[: len(value) // 2 * 2], ">u2" if is_big_endian else "<u2").astype("<u2")
+    numbers = [] if value is None else list(value) if isinstance(value, Iterable) else [value]
+    if not all(isinstance(number, int) and -0x8000 <= number <= 0xFFFF for number in numbers):
+        raise _malformed("LUT Descriptor and LUT Data have other values than 16-bit integers")
+    return np.array([number & 0xFFFF for number in numbers], "<u2")
+
+
+def _malformed(message: str) -> CorruptFrameError:
+    return CorruptFrameError(f"{message} ({_CLAUSE})", kind="Malformed", clause=_CLAUSE)

@@ -1,0 +1,57 @@
+//! Look-up tables, and the transforms of stored values that the package passes in.
+
+use crate::arrays::ArrayRef;
+use crate::errors::Failure;
+use dicoxide_core::{Rescale, Samples, ValueTransform};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// A table from stored values to modality or real-world values.
+///
+/// `first_mapped` is the stored value of the first of `entries`, an array of float64. Stored values before or after the table have its first
+/// or last entry (PS3.3 C.11.1.1.1). Raises `CorruptFrameError` without entries, or with more than 65 536.
+#[pyclass(frozen, module = "dicoxide._core")]
+pub(crate) struct LookupTable(pub(crate) dicoxide_core::LookupTable);
+
+#[pymethods]
+impl LookupTable {
+    #[new]
+    fn new(first_mapped: i64, entries: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let array = ArrayRef::new(entries)?;
+        let Samples::F64(entries) = array.samples()? else {
+            return Err(PyValueError::new_err("entries must be an ndarray of float64"));
+        };
+        let table = dicoxide_core::LookupTable::new(first_mapped, entries.to_vec());
+        table.map(Self).map_err(|error| Failure::of(&error).into())
+    }
+
+    /// Stored value of the first entry.
+    #[getter]
+    fn first_mapped(&self) -> i64 {
+        self.0.first_mapped()
+    }
+
+    /// Entries in the order of the stored values.
+    #[getter]
+    fn entries(&self) -> Vec<f64> {
+        self.0.entries().to_vec()
+    }
+}
+
+/// Transform of one frame, or of all: (slope, intercept), or a `LookupTable`.
+#[derive(FromPyObject)]
+pub(crate) enum TransformArg {
+    Table(Py<LookupTable>),
+    Linear((f64, f64)),
+}
+
+impl TransformArg {
+    pub(crate) fn transform(&self) -> ValueTransform<'_> {
+        match self {
+            Self::Table(table) => ValueTransform::Table(&table.get().0),
+            Self::Linear((slope, intercept)) => {
+                ValueTransform::Linear(Rescale { slope: *slope, intercept: *intercept })
+            }
+        }
+    }
+}
