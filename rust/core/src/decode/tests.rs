@@ -6,7 +6,7 @@ use super::*;
 use crate::ErrorKind;
 use crate::encode::jpeg_lossless::Parameters;
 use crate::encode::{Image, jpeg_lossless};
-use crate::sample::Samples;
+use crate::sample::{Rescale, Samples};
 
 use std::sync::atomic::AtomicBool;
 
@@ -110,7 +110,7 @@ fn decode_batch_mixed_codestreams_have_the_results_of_single_frames() {
         let mut outputs = vec![vec![0_u16; samples.len()]; sources.len()];
         let frames = sources.iter().zip(&mut outputs);
         let frames =
-            frames.map(|(src, out)| BatchFrame { src: (&**src).into(), out: SamplesMut::U16(out), rescale: None });
+            frames.map(|(src, out)| BatchFrame { src: (&**src).into(), out: SamplesMut::U16(out), transform: None });
         let results = with_cancel(|cancel| decode_batch(&context, frames.collect(), &mut Workspace::default(), cancel));
         for ((src, out), result) in sources.iter().zip(outputs).zip(results) {
             let single = decode(syntax, &info, src, false);
@@ -135,8 +135,10 @@ fn decode_batch_frame_rescale_takes_precedence_over_that_of_the_call() {
         let of_frame = Rescale { slope: 1.0, intercept: -5.0 };
         let rescales = [None, Some(of_frame), None];
         let frames = outputs.iter_mut().zip(rescales);
-        let frames =
-            frames.map(|(out, rescale)| BatchFrame { src: (&*src).into(), out: SamplesMut::F32(out), rescale });
+        let frames = frames.map(|(out, rescale)| {
+            let transform = rescale.map(ValueTransform::Linear);
+            BatchFrame { src: (&*src).into(), out: SamplesMut::F32(out), transform }
+        });
         let results = with_cancel(|cancel| decode_batch(&context, frames.collect(), &mut Workspace::default(), cancel));
         assert!(results.iter().all(Result::is_ok));
         for (out, rescale) in outputs.iter().zip(rescales) {
