@@ -76,7 +76,7 @@ class Soak:
         self._checksums = {name: _checksum(dicoxide.decode(path)) for name, path in self._paths.items()}
         self._handler_checksums = {name: _checksum(_decode_by_handler(path)) for name, path in self._paths.items()}
         self._folder = folder / "series"
-        synthetic_series.write_all(synthetic_series.stack(12), self._folder)
+        synthetic_series.write_all(synthetic_series.slices(12), self._folder)
         self._volume = _checksum(_read_volume(self._folder))
         self._jobs: list[Callable[[random.Random], None]] = [
             self.decode,
