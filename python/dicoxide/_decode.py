@@ -313,7 +313,8 @@ def rle_decode(
     samples_per_pixel : int, default 1
         Number of samples per pixel, 1 to 4.
     bits_allocated : int, default 16
-        Bits per sample: 1, 8, 16, 32 or 64.
+        Bits per sample: 1, 8, 16, 32 or 64. If 1, the segment has one byte per pixel, 0 or 1 (PS3.5 G.2), or packed
+        bits, which issue a `NonConformantWarning`; the decoded length distinguishes them.
     segment_byte_order : {"big", "little"}, default "big"
         Order of the segments of a sample. ``"big"``, the most significant byte first, is that of the standard;
         ``"little"`` is that of some non-conformant files.
@@ -330,7 +331,8 @@ def rle_decode(
     Raises
     ------
     CorruptFrameError
-        If the header or a segment violates Annex G, or the number of segments does not match the arguments.
+        If the header or a segment violates Annex G, or the number of segments does not match the arguments, or more
+        than 128 decoded bytes follow a plane.
     TruncatedFrameError
         If a segment ends before its plane is complete.
     ValueError

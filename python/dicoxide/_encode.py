@@ -89,7 +89,7 @@ def rle_encode(arr: npt.ArrayLike) -> bytes:
     ----------
     arr : array-like
         Integer samples of shape (rows, columns[, samples]) and 1, 2, 4 or 8 bytes each: at most 15 bytes per pixel,
-        planar configuration 0.
+        planar configuration 0. For Bits Allocated 1: uint8, 0 and 1 (PS3.5 G.2).
 
     Returns
     -------

@@ -128,13 +128,60 @@ class TestRle:
         with pytest.raises(CorruptFrameError, match="number of segments 3 found, 6 expected"):
             dicoxide.rle_decode(src, 7, 9, 3, 16)
 
-    def test_rle_of_packed_bits_has_one_segment(self) -> None:
-        # G.2: the segment holds the bytes of the frame; Bits Allocated 1 packs eight pixels in each (8.1.1).
+    @pytest.mark.parametrize("style", sorted(rle.STYLES))
+    def test_rle_of_single_bits_has_one_byte_per_pixel(self, style: str) -> None:
+        # G.2: a composite pixel code is padded to whole bytes, so a pixel of one bit has one byte.
         bits = (RNG.random((3, 61, 67)) < 0.3).astype(np.uint8)
-        for style in sorted(rle.STYLES):
-            ds = dataset(bits, RLELossless, bits_allocated=1, style=style)
+        ds = dataset(bits, RLELossless, bits_allocated=1, style=style)
+        assert np.array_equal(dicoxide.decode(ds), bits)
+        assert np.array_equal(dicoxide.decode(ds, frames=2), bits[2])
+
+    @pytest.mark.parametrize("shape", [(1, 9), (61, 67), (64, 64), (300, 300)])
+    def test_rle_of_packed_bits_is_a_deviation(self, shape: tuple[int, int]) -> None:
+        bits = (RNG.random(shape) < 0.3).astype(np.uint8)
+        src = rle.encode(bits[..., None], 1, packed=True)
+        ds = dataset(bits, RLELossless, bits_allocated=1, coded=[src])
+        with pytest.warns(NonConformantWarning, match="packed bits"):
             assert np.array_equal(dicoxide.decode(ds), bits)
-            assert np.array_equal(dicoxide.decode(ds, frames=2), bits[2])
+        with pytest.warns(NonConformantWarning, match=r"Annex G\.2"):
+            assert np.array_equal(dicoxide.rle_decode(src, *shape, bits_allocated=1), bits)
+        with pytest.raises(CorruptFrameError, match="packed bits"):
+            dicoxide.decode(ds, strict=True)
+
+    @pytest.mark.parametrize("mask", [np.zeros, np.ones])
+    def test_rle_of_constant_single_bits_decodes_in_both_layouts(self, mask: Any) -> None:
+        bits = mask((24, 40), np.uint8)
+        assert np.array_equal(dicoxide.rle_decode(dicoxide.rle_encode(bits), 24, 40, bits_allocated=1), bits)
+        src = rle.encode(bits[..., None], 1, packed=True)
+        with pytest.warns(NonConformantWarning, match="packed bits"):
+            assert np.array_equal(dicoxide.rle_decode(src, 24, 40, bits_allocated=1), bits)
+
+    def test_rle_of_single_bits_with_another_value_raises(self) -> None:
+        bits = (RNG.random((24, 40)) < 0.5).astype(np.uint8)
+        bits[20, 7] = 255
+        with pytest.raises(CorruptFrameError, match="pixel 807 has value 255, 0 or 1 expected"):
+            dicoxide.rle_decode(dicoxide.rle_encode(bits), 24, 40, bits_allocated=1)
+
+    @pytest.mark.parametrize("decoded_bytes", [119, 121, 128, 480, 959])
+    def test_rle_of_single_bits_with_another_length_raises(self, decoded_bytes: int) -> None:
+        src = rle.assemble([rle.encode_segment(bytes([0, 1, 1] * 320)[:decoded_bytes])])
+        with pytest.raises(TruncatedFrameError, match="decoded bytes"):
+            dicoxide.rle_decode(src, 24, 40, bits_allocated=1)
+
+    @pytest.mark.parametrize("bits_allocated", [1, 8])
+    def test_rle_with_a_large_surplus_raises(self, bits_allocated: int) -> None:
+        bits = (RNG.random((24, 40)) < 0.5).astype(np.uint8)
+        src = dicoxide.rle_encode(bits)
+        with pytest.raises(CorruptFrameError, match="more than 128 decoded bytes follow the plane of segment 1"):
+            dicoxide.rle_decode(src, 12, 40, bits_allocated=bits_allocated)
+
+    def test_rle_padded_with_zeros_decodes_with_a_deviation(self) -> None:
+        frame = image("u1", 1)
+        with pytest.warns(NonConformantWarning, match="512 bytes follow"):
+            found = dicoxide.rle_decode(
+                rle.encode(frame, 8, pad=False) + bytes(512), *frame.shape[:2], bits_allocated=8
+            )
+        assert np.array_equal(found, frame.reshape(found.shape))
 
     def test_rle_of_a_large_image_in_few_bytes_raises_before_allocation(self) -> None:
         # A replicate run expands 2 bytes to 128: at most 64 bytes per byte of input.

@@ -64,10 +64,18 @@ class TestRle:
         expected = int.from_bytes(range(1, bits // 8 + 1), "big")
         assert decode_one_frame(RLELossless, rle_frame(*planes), f"u{bits // 8}", attributes) == [expected] * 4
 
-    def test_packed_bits_have_one_segment(self) -> None:
+    def test_single_bits_have_one_byte_per_pixel(self) -> None:
+        attributes = MONO_8 | {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0, "rows": 3, "columns": 3}
+        frame = rle_frame(bytes([0xFA, 1, 1, 0, 1]))
+        assert decode_one_frame(RLELossless, frame, "u1", attributes) == [1] * 7 + [0, 1]
+
+    def test_packed_bits_are_a_deviation(self) -> None:
         attributes = MONO_8 | {"bits_allocated": 1, "bits_stored": 1, "high_bit": 0, "rows": 3, "columns": 3}
         frame = rle_frame(bytes([1, 0b1000_0101, 0b1, 0]))
-        assert decode_one_frame(RLELossless, frame, "u1", attributes) == [1, 0, 1, 0, 0, 0, 0, 1, 1]
+        opened = open_numpy_frames(RLELossless, frame, attributes, whole=True)
+        out, deviations = decode_frames(opened, "u1", 9)
+        assert out[0].tolist() == [1, 0, 1, 0, 0, 0, 0, 1, 1]
+        assert ["packed bits" in str(deviation) for deviation in deviations] == [True]
 
     @examples(60)
     @given(st.sampled_from(sorted(rle.STYLES)), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2**32))

@@ -82,7 +82,7 @@ def test_handler_masks_and_sign_extends() -> None:
 
 
 @pytest.mark.parametrize("uid", [ExplicitVRLittleEndian, RLELossless])
-def test_handler_decodes_packed_bits(uid: Any) -> None:
+def test_handler_decodes_single_bits(uid: Any) -> None:
     images = rng.integers(0, 2, (3, 5, 7), dtype=np.uint8)
     assert np.array_equal(v2(dataset(images, uid, bits_allocated=1, table="basic")), images)
 

@@ -179,9 +179,12 @@ def test_pixel_array_of_encapsulated_ybr_full_422_equals_native() -> None:
     assert np.array_equal(pixel_array(ds, raw=True), pixel_array(native, raw=True))
 
 
-def test_pixel_array_of_packed_bits() -> None:
+@pytest.mark.filterwarnings("ignore:segment 1 has packed bits")
+@pytest.mark.parametrize("packed", [False, True], ids=["bytes", "packed"])
+def test_pixel_array_of_single_bits(packed: bool) -> None:
     images = rng.integers(0, 2, (3, 5, 7), dtype=np.uint8)
-    ds = dataset(images, RLELossless, bits_allocated=1, table="basic")
+    coded = [rle.encode(image[..., None], 1, packed=packed) for image in images]
+    ds = dataset(images, RLELossless, bits_allocated=1, table="basic", coded=coded)
     assert np.array_equal(ds.pixel_array, images)
     assert np.array_equal(np.stack(list(iter_pixels(ds))), images)
     assert np.array_equal(pixel_array(ds, index=1), images[1])

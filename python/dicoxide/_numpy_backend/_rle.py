@@ -39,19 +39,21 @@ _HEADER = struct.Struct("<16L")
 _MAX_SEGMENTS = 15
 # Two bytes, a replicate run, decode to at most 128 bytes.
 _MAX_EXPANSION = 64
+# Maximum decoded bytes of one run, and of a surplus after the plane: more is an image of another size.
+_MAX_RUN = 128
 
 
 def _segment_count(info: FrameInfo) -> int:
     return info.samples_per_pixel * info.sample_bytes
 
 
-def _plane_bytes(info: FrameInfo) -> int:
-    """Return the number of bytes that each segment decodes to."""
+def _min_plane_bytes(info: FrameInfo) -> int:
+    """Return the minimum number of bytes that each segment decodes to: packed bits if Bits Allocated is 1."""
     return -(-info.pixels // 8) if info.is_bit_packed else info.pixels
 
 
 def _min_segment_bytes(info: FrameInfo) -> int:
-    return -(-_plane_bytes(info) // _MAX_EXPANSION)
+    return -(-_min_plane_bytes(info) // _MAX_EXPANSION)
 
 
 def min_frame_bytes(info: FrameInfo) -> int:
@@ -79,23 +81,58 @@ def decode(
     `segment_byte_order` is ``"big"``, or ``"little"`` for non-conformant files with the least significant byte first.
     """
     segments, deviations = read_header(src, info)
-    plane_bytes, min_bytes = _plane_bytes(info), _min_segment_bytes(info)
+    plane_bytes, min_bytes = _min_plane_bytes(info), _min_segment_bytes(info)
     for number, (start, end) in enumerate(segments, 1):
         # Checked before memory is reserved for the planes.
         if end - start < min_bytes:
             text = f"segment {number} of {end - start} bytes found, at least {min_bytes} expected"
             raise make_error("Truncated", f"{text} for {plane_bytes} decoded bytes", "PS3.5 Annex G.3", end)
+    if info.is_bit_packed:
+        start, end = segments[0]
+        plane_bytes, deviation = _single_bit_layout(src[start:end], info.pixels, plane_bytes, start)
+        deviations += [deviation] if deviation else []
     limits.reserve(plane_bytes * (len(segments) + 1))
     planes = []
     for number, (start, end) in enumerate(segments, 1):
-        plane, deviation = _decode_segment(src[start:end], plane_bytes, number, start)
+        is_single_bit = info.is_bit_packed and plane_bytes == info.pixels
+        plane, deviation = _decode_segment(src[start:end], plane_bytes, number, start, is_single_bit=is_single_bit)
         planes.append(np.frombuffer(plane, np.uint8, plane_bytes))
         deviations += [deviation] if deviation else []
-    if info.is_bit_packed:
+    if info.is_bit_packed and plane_bytes < info.pixels:
         return np.unpackbits(planes[0], count=info.pixels, bitorder="little"), deviations
     byte_order = "<" if segment_byte_order == "little" else ">"
     samples = np.stack(planes, axis=-1).view(f"{byte_order}u{info.sample_bytes}")
     return info.align_stored_bits(samples.astype(f"=u{info.sample_bytes}", copy=False).reshape(-1)), deviations
+
+
+def _single_bit_layout(
+    segment: bytes, pixels: int, packed_bytes: int, segment_offset: int
+) -> tuple[int, Deviation | None]:
+    """Return the size of the plane of a single-bit image in bytes, and the deviation of packed bits.
+
+    The standard has one byte per pixel, because a composite pixel code is padded to whole bytes (PS3.5 G.2). Some
+    encoders write packed bits. The number of bytes that the segment decodes to distinguishes the layouts.
+    """
+    decoded_bytes = _decoded_bytes(segment, 0, pixels)
+    if decoded_bytes >= pixels:
+        return pixels, None
+    if decoded_bytes > packed_bytes:
+        text = f"segment 1 has {decoded_bytes} decoded bytes, {pixels} (one per pixel) or {packed_bytes} (packed bits)"
+        raise make_error("Truncated", f"{text} expected", "PS3.5 Annex G.2", segment_offset + len(segment))
+    message = "segment 1 has packed bits, one byte per pixel expected"
+    return packed_bytes, Deviation(None, message, "PS3.5 Annex G.2", segment_offset)
+
+
+def _decoded_bytes(segment: bytes, position: int, limit: int) -> int:
+    """Return the number of decoded bytes of the complete runs from `position` on; stop when there are `limit`."""
+    decoded_bytes = 0
+    while decoded_bytes < limit and position < len(segment):
+        header = segment[position]
+        position += header + 2 if header < 128 else 1 if header == 128 else 2
+        if position > len(segment):
+            break
+        decoded_bytes += header + 1 if header < 128 else 0 if header == 128 else 257 - header
+    return decoded_bytes
 
 
 def read_header(src: bytes, info: FrameInfo) -> tuple[list[tuple[int, int]], list[Deviation]]:
@@ -133,7 +170,7 @@ def _field_offset(index: int) -> int:
 
 
 def _decode_segment(
-    segment: bytes, plane_bytes: int, number: int, segment_offset: int
+    segment: bytes, plane_bytes: int, number: int, segment_offset: int, *, is_single_bit: bool
 ) -> tuple[bytearray, Deviation | None]:
     """Decode runs until the plane is full (PS3.5 G.3.2).
 
@@ -144,7 +181,7 @@ def _decode_segment(
         129 to 255   replicate run: the next byte, 257 - h times
 
     `segment_offset` is the byte offset of the segment in the frame. The last run may make the plane too long by some
-    bytes, which is a deviation.
+    bytes, which is a deviation; a large surplus is an error. With `is_single_bit`, values other than 0 and 1 are.
     """
     plane = bytearray()
     position = run_position = 0
@@ -169,6 +206,14 @@ def _decode_segment(
                 raise make_error("Truncated", text, "PS3.5 Annex G.3.2", segment_end)
             plane += segment[position : position + 1] * (257 - header)
             position += 1
+    if is_single_bit and max(plane[:plane_bytes]) > 1:
+        pixel = next(index for index, value in enumerate(plane) if value > 1)
+        text = f"pixel {pixel} has value {plane[pixel]}, 0 or 1 expected"
+        raise make_error("Malformed", text, "PS3.5 Annex G.2", segment_offset)
+    surplus = len(plane) - plane_bytes + _decoded_bytes(segment, position, _MAX_RUN + 1)
+    if surplus > _MAX_RUN and any(segment[position:]):
+        text = f"more than {_MAX_RUN} decoded bytes follow the plane of segment {number}"
+        raise make_error("Mismatch", text, "PS3.5 Annex G.3", segment_offset + position)
     if len(plane) > plane_bytes:
         message = f"run of segment {number} passes the end of its plane by {len(plane) - plane_bytes}"
         return plane, Deviation(None, message, "PS3.5 Annex G.3", segment_offset + run_position)

@@ -115,10 +115,15 @@ def assemble(segments: list[bytes]) -> bytes:
     return b"".join(number.to_bytes(4, "little") for number in numbers) + b"".join(segments)
 
 
-def planes(frame: Array, bits_allocated: int, *, little: bool = False) -> list[bytes]:
-    """Return the byte planes of one frame (rows, columns, samples) in segment order (PS3.5 G.2)."""
+def planes(frame: Array, bits_allocated: int, *, little: bool = False, packed: bool = False) -> list[bytes]:
+    """Return the byte planes of one frame (rows, columns, samples) in segment order (PS3.5 G.2).
+
+    With Bits Allocated 1 a plane has one byte per pixel; with ``packed``, eight pixels per byte, as some encoders
+    write.
+    """
     if bits_allocated == 1:
-        return [np.packbits(frame.reshape(-1) != 0, bitorder="little").tobytes()]
+        bits = (frame.reshape(-1) != 0).astype(np.uint8)
+        return [np.packbits(bits, bitorder="little").tobytes() if packed else bits.tobytes()]
     sample_bytes = bits_allocated // 8
     unsigned = frame.astype(f"<i{sample_bytes}" if frame.dtype.kind == "i" else f"<u{sample_bytes}")
     by_byte = unsigned.view(np.uint8).reshape(-1, frame.shape[-1], sample_bytes)
@@ -127,6 +132,15 @@ def planes(frame: Array, bits_allocated: int, *, little: bool = False) -> list[b
     return [by_byte[:, sample, byte].tobytes() for sample in range(frame.shape[-1]) for byte in wanted]
 
 
-def encode(frame: Array, bits_allocated: int, style: str = "greedy", *, little: bool = False, **options: Any) -> bytes:
+def encode(
+    frame: Array,
+    bits_allocated: int,
+    style: str = "greedy",
+    *,
+    little: bool = False,
+    packed: bool = False,
+    **options: Any,
+) -> bytes:
     """Encode one frame (rows, columns, samples); ``options`` are those of `encode_segment`."""
-    return assemble([encode_segment(plane, style, **options) for plane in planes(frame, bits_allocated, little=little)])
+    byte_planes = planes(frame, bits_allocated, little=little, packed=packed)
+    return assemble([encode_segment(plane, style, **options) for plane in byte_planes])

@@ -6,7 +6,7 @@
 //! ```
 
 use super::header::MAX_SEGMENTS;
-use super::plan::{Plan, Segment};
+use super::plan::{Plan, Segment, SingleBit};
 use crate::error::{DecodeError, Result, truncated};
 use crate::frame::Deviation;
 use crate::kernel::rle::{Lane, Position, STEP_OUT_BYTES, fill_in_lockstep};
@@ -26,7 +26,8 @@ const PLANE_GAP_BYTES: usize = 64;
 /// Decodes all segments, and returns their deviations.
 ///
 /// # Errors
-/// `Truncated` if a segment ends before its plane is complete, `LimitExceeded`, and the errors of `output`.
+/// `Truncated` if a segment ends before its plane is complete, `Mismatch` if it has a large surplus, `Malformed` for
+/// single-bit pixels other than 0 and 1, `LimitExceeded`, and the errors of `output`.
 pub(super) fn decode(
     plan: &Plan<'_>,
     limits: &Limits,
@@ -34,18 +35,20 @@ pub(super) fn decode(
     output: &mut Output<'_>,
 ) -> Result<Vec<Deviation>> {
     let ends = match plan.planes() {
-        [segment] if plan.is_bit_packed => decode_bit_plane(segment, plan, limits, scratch, output)?,
+        [segment] if plan.single_bit == Some(SingleBit::Packed) => {
+            decode_bit_plane(segment, plan, limits, scratch, output)?
+        }
         [segment] => match decode_single_plane(segment, plan, output)? {
             Some(ends) => ends,
             None => decode_blocks(plan, limits, scratch, output)?,
         },
         _ => decode_blocks(plan, limits, scratch, output)?,
     };
-    let mut deviations = Vec::new();
+    let mut deviations: Vec<Deviation> = plan.layout_deviation().into_iter().collect();
     for (plane, segment) in plan.segments() {
         deviations.extend(match ends.get(plane) {
             // The plane ends with the last decoded run.
-            Some(Position { src, out: 0 }) => segment.trailing_deviation(*src),
+            Some(Position { src, out: 0 }) => segment.trailing_deviation(*src)?,
             _ => segment.check_runs(plan.plane_bytes)?,
         });
     }
@@ -69,6 +72,7 @@ fn decode_single_plane(segment: &Segment<'_>, plan: &Plan<'_>, output: &mut Outp
             return Err(truncated_segment(plan));
         }
     }
+    plan.check_single_bits(out, 0)?;
     output.commit(plan.plane_bytes)?;
     lane.consume(plan.plane_bytes);
     Ok(Some(single_position(&lane)))
@@ -89,6 +93,7 @@ fn decode_blocks(
     }
     let (lanes, _) = lanes.split_at_mut(count);
     let is_prefetched = plan.plane_bytes * count >= PREFETCH_BYTES;
+    let mut first_pixel = 0;
     while output.pixels_left() > 0 {
         let cpu_level = output.cpu_level();
         let block = output.block(BLOCK_BYTES)?;
@@ -108,6 +113,8 @@ fn decode_blocks(
             *block_plane = plane.split_at(pixels).0;
         }
         interleave::interleave(planes.split_at(count).0, 1, block, cpu_level);
+        plan.check_single_bits(block, first_pixel)?;
+        first_pixel += pixels;
         output.commit(pixels)?;
         for (lane, plane) in lanes.iter_mut().zip(scratch.chunks_exact_mut(pitch)) {
             carry_over(lane, plane, pixels);

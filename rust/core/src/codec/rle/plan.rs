@@ -2,11 +2,14 @@
 
 use super::header::{HEADER_BYTES, Header, MAX_SEGMENTS};
 use crate::codec::{FrameContext, SegmentByteOrder};
-use crate::error::{Result, truncated};
+use crate::error::{Result, malformed, mismatch, truncated};
 use crate::frame::{Deviation, FrameInfo};
 
 /// Maximum decoded bytes per byte of a segment: a replicate run of 2 bytes decodes to at most 128.
 const MAX_EXPANSION: usize = 64;
+
+/// Maximum decoded bytes of one run, and of a surplus after the plane: more is an image of another size.
+const MAX_RUN: usize = 128;
 
 /// A segment that is smaller than its plane by more than this factor consists mostly of long replicate runs.
 const LONG_RUN_RATIO: usize = 5;
@@ -29,8 +32,17 @@ pub(super) struct Plan<'a> {
     count: usize,
     /// Number of bytes that each segment decodes to.
     pub(super) plane_bytes: usize,
-    /// True if the only plane has eight pixels per byte.
-    pub(super) is_bit_packed: bool,
+    /// Bits of a pixel in the only plane, if Bits Allocated is 1.
+    pub(super) single_bit: Option<SingleBit>,
+}
+
+/// Layout of a plane whose pixels have one bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SingleBit {
+    /// One byte per pixel, 0 or 1: a composite pixel code is padded to whole bytes (PS3.5 G.2).
+    Bytes,
+    /// Eight pixels per byte, without padding at the ends of rows: written by some encoders.
+    Packed,
 }
 
 /// Returns the number of segments of a frame: one for each byte of a pixel.
@@ -38,14 +50,14 @@ pub(super) fn segment_count(info: &FrameInfo) -> usize {
     info.samples_per_pixel() * info.sample_bytes()
 }
 
-/// Returns the number of bytes that each segment decodes to.
-fn plane_bytes(info: &FrameInfo) -> usize {
+/// Returns the minimum number of bytes that each segment decodes to: those of packed bits if Bits Allocated is 1.
+fn min_plane_bytes(info: &FrameInfo) -> usize {
     if info.is_bit_packed() { info.pixels().div_ceil(8) } else { info.pixels() }
 }
 
 /// Returns the minimum size of a frame in bytes: the header, and segments of the longest replicate runs.
 pub(super) fn min_frame_bytes(info: &FrameInfo) -> u64 {
-    let segment_bytes = plane_bytes(info).div_ceil(MAX_EXPANSION) as u64;
+    let segment_bytes = min_plane_bytes(info).div_ceil(MAX_EXPANSION) as u64;
     HEADER_BYTES as u64 + segment_count(info) as u64 * segment_bytes
 }
 
@@ -56,14 +68,13 @@ impl<'a> Plan<'a> {
     /// `Truncated` if a segment is too short for its plane even if it has only the longest replicate runs.
     pub(super) fn new(frame: &'a [u8], header: &Header, context: &FrameContext<'_>) -> Result<Self> {
         let info = context.info;
-        let is_bit_packed = info.is_bit_packed();
-        let plane_bytes = plane_bytes(info);
+        let plane_bytes = min_plane_bytes(info);
         let sample_bytes = info.sample_bytes();
         let mut plan = Self {
             planes: [Segment::default(); MAX_SEGMENTS],
             count: header.ranges().len(),
             plane_bytes,
-            is_bit_packed,
+            single_bit: None,
         };
         for (index, range) in header.ranges().iter().enumerate() {
             let bytes = frame.get(range.clone()).unwrap_or_default();
@@ -89,7 +100,58 @@ impl<'a> Plan<'a> {
                 *plane = segment;
             }
         }
+        if info.is_bit_packed() {
+            plan.find_single_bit_layout(info.pixels())?;
+        }
         Ok(plan)
+    }
+
+    /// Finds the layout of single-bit pixels by the number of bytes that the segment decodes to.
+    ///
+    /// # Errors
+    /// `Truncated` for a number between those of the two layouts. Fewer bytes are found when they are decoded.
+    fn find_single_bit_layout(&mut self, pixels: usize) -> Result<()> {
+        let Some(segment) = self.planes().first().copied() else { return Ok(()) };
+        let decoded_bytes = segment.decoded_bytes(0, pixels);
+        if decoded_bytes >= pixels {
+            self.plane_bytes = pixels;
+            self.single_bit = Some(SingleBit::Bytes);
+            return Ok(());
+        }
+        let packed_bytes = self.plane_bytes;
+        if decoded_bytes > packed_bytes {
+            return Err(truncated(
+                format!(
+                    "segment 1 has {decoded_bytes} decoded bytes, {pixels} (one per pixel) or {packed_bytes} (packed bits) \
+                     expected"
+                ),
+                "PS3.5 Annex G.2",
+            )
+            .at(segment.offset + segment.bytes.len()));
+        }
+        self.single_bit = Some(SingleBit::Packed);
+        Ok(())
+    }
+
+    /// Returns the deviation of the layout.
+    pub(super) fn layout_deviation(&self) -> Option<Deviation> {
+        let segment = self.planes().first().filter(|_| self.single_bit == Some(SingleBit::Packed))?;
+        let message = "segment 1 has packed bits, one byte per pixel expected";
+        Some(Deviation::new(message, "PS3.5 Annex G.2").at(segment.offset))
+    }
+
+    /// Checks that single-bit pixels with one byte each are 0 or 1. `first_pixel` is the index of the first one.
+    ///
+    /// # Errors
+    /// `Malformed` for any other value.
+    pub(super) fn check_single_bits(&self, pixels: &[u8], first_pixel: usize) -> Result<()> {
+        if self.single_bit != Some(SingleBit::Bytes) || pixels.iter().fold(0, |all, pixel| all | pixel) < 2 {
+            return Ok(());
+        }
+        let (index, value) = pixels.iter().enumerate().find(|(_, pixel)| **pixel > 1).unwrap_or((0, &0));
+        let offset = self.planes().first().map_or(0, |segment| segment.offset);
+        let pixel = first_pixel + index;
+        Err(malformed(format!("pixel {pixel} has value {value}, 0 or 1 expected"), "PS3.5 Annex G.2").at(offset))
     }
 
     /// Returns the segments in the order of the bytes of a pixel.
@@ -107,15 +169,52 @@ impl<'a> Plan<'a> {
 impl Segment<'_> {
     /// Returns the deviation of the bytes after the last run, which ends at byte `used` of the segment. Only one zero
     /// byte is valid there, if it makes the length of the segment, or of the frame up to its end, even (PS3.5 G.3).
-    pub(super) fn trailing_deviation(&self, used: usize) -> Option<Deviation> {
+    ///
+    /// # Errors
+    /// `Mismatch` for a large surplus.
+    pub(super) fn trailing_deviation(&self, used: usize) -> Result<Option<Deviation>> {
         let is_even = self.bytes.len().is_multiple_of(2) || (self.offset + self.bytes.len()).is_multiple_of(2);
-        let trailing_bytes = match self.bytes.get(used..)? {
-            [] => return None,
-            [0] if is_even => return None,
+        let trailing_bytes = match self.bytes.get(used..).unwrap_or_default() {
+            [] => return Ok(None),
+            [0] if is_even => return Ok(None),
             rest => rest.len(),
         };
+        self.check_surplus(used, 0)?;
         let message = format!("{trailing_bytes} bytes follow the last run of segment {}", self.number);
-        Some(Deviation::new(message, "PS3.5 Annex G.3").at(self.offset + used))
+        Ok(Some(Deviation::new(message, "PS3.5 Annex G.3").at(self.offset + used)))
+    }
+
+    /// Checks that the bytes from `used` on, which follow the plane and `excess_bytes` decoded bytes of its last run, are
+    /// padding: zeros, or not more decoded bytes than one run has.
+    ///
+    /// # Errors
+    /// `Mismatch` for a large surplus, which means that Rows, Columns or Bits Allocated are those of another image.
+    fn check_surplus(&self, used: usize, excess_bytes: usize) -> Result<()> {
+        let rest = self.bytes.get(used..).unwrap_or_default();
+        if excess_bytes + self.decoded_bytes(used, MAX_RUN + 1) <= MAX_RUN || rest.iter().all(|byte| *byte == 0) {
+            return Ok(());
+        }
+        let message = format!("more than {MAX_RUN} decoded bytes follow the plane of segment {}", self.number);
+        Err(mismatch(message, "PS3.5 Annex G.3").at(self.offset + used))
+    }
+
+    /// Returns the number of decoded bytes of the complete runs from byte `offset` of the segment on. Stops when there are
+    /// at least `limit`.
+    fn decoded_bytes(&self, mut offset: usize, limit: usize) -> usize {
+        let mut decoded_bytes = 0;
+        while decoded_bytes < limit {
+            let (run_bytes, run_decoded_bytes) = match self.bytes.get(offset..).unwrap_or_default() {
+                [0x80, ..] => (1, 0),
+                [header @ 0..0x80, values @ ..] if values.len() > usize::from(*header) => {
+                    (2 + usize::from(*header), 1 + usize::from(*header))
+                }
+                [header @ 0x81..=0xff, _, ..] => (2, 257 - usize::from(*header)),
+                _ => break,
+            };
+            offset += run_bytes;
+            decoded_bytes += run_decoded_bytes;
+        }
+        decoded_bytes
     }
 
     /// True if most decoded bytes come from long replicate runs.
@@ -127,7 +226,7 @@ impl Segment<'_> {
     /// Called when the fast decoding loops have stopped at a truncated segment, or inside of the last run.
     ///
     /// # Errors
-    /// `Truncated` if the segment ends before the plane is complete.
+    /// `Truncated` if the segment ends before the plane is complete, `Mismatch` for a large surplus.
     pub(super) fn check_runs(&self, plane_bytes: usize) -> Result<Option<Deviation>> {
         let number = self.number;
         let truncated_at_end =
@@ -157,11 +256,12 @@ impl Segment<'_> {
             decoded_bytes += run_decoded_bytes;
             if decoded_bytes > plane_bytes {
                 let excess_bytes = decoded_bytes - plane_bytes;
+                self.check_surplus(offset + run_bytes, excess_bytes)?;
                 let message = format!("run of segment {number} passes the end of its plane by {excess_bytes}");
                 return Ok(Some(Deviation::new(message, "PS3.5 Annex G.3").at(self.offset + offset)));
             }
             offset += run_bytes;
         }
-        Ok(self.trailing_deviation(offset))
+        self.trailing_deviation(offset)
     }
 }

@@ -102,7 +102,7 @@ fn plan_large_image_in_few_bytes_is_truncated() {
 #[test]
 fn scratch_above_the_limit_is_an_error() {
     let info = info(100, 1000, 3, 32);
-    let bytes = frame(&vec![[0x81, 7].repeat(800); 12]);
+    let bytes = frame(&vec![[0x81, 7].repeat(782); 12]);
     let stop = std::sync::atomic::AtomicBool::new(false);
     for (max_bytes, is_sufficient) in [(12 * 9 * 1024, true), (12 * 8 * 1024, false)] {
         let limits = Limits::new(Some(max_bytes));
@@ -149,19 +149,62 @@ fn segment_end_other_than_padding_is_a_deviation() {
 }
 
 #[test]
-fn segment_long_trailing_runs_are_a_deviation() {
+fn segment_long_trailing_runs_are_an_error_if_they_decode_to_more_than_a_run() {
     // The plane ends with a literal run, and enough runs follow for a pair step to decode one of them.
     let info = info(1, 300, 1, 16);
-    let mut segment = [0x81, 7].repeat(2);
-    segment.push(43);
-    segment.extend(0..44);
-    segment.extend([0x81, 9].repeat(100));
+    let with_trailing_runs = |count: usize| {
+        let mut segment = [0x81, 7].repeat(2);
+        segment.push(43);
+        segment.extend(0..44);
+        segment.extend([0xff, 9].repeat(count));
+        frame(&[segment.clone(), segment])
+    };
     assert_eq!(
-        deviations(&frame(&[segment.clone(), segment]), &info),
+        deviations(&with_trailing_runs(64), &info),
         [
-            "200 bytes follow the last run of segment 1 at byte 113 (PS3.5 Annex G.3)",
-            "200 bytes follow the last run of segment 2 at byte 362 (PS3.5 Annex G.3)"
+            "128 bytes follow the last run of segment 1 at byte 113 (PS3.5 Annex G.3)",
+            "128 bytes follow the last run of segment 2 at byte 290 (PS3.5 Annex G.3)"
         ]
+    );
+    assert_eq!(
+        error(&with_trailing_runs(65), &info),
+        "more than 128 decoded bytes follow the plane of segment 1 at byte 113 (PS3.5 Annex G.3)"
+    );
+}
+
+#[test]
+fn segment_trailing_zeros_are_a_deviation() {
+    let info = info(2, 4, 1, 8);
+    let mut segment = vec![0xf9, 5];
+    segment.extend([0; 4000]);
+    assert_eq!(
+        deviations(&frame(&[segment]), &info),
+        ["4000 bytes follow the last run of segment 1 at byte 66 (PS3.5 Annex G.3)"]
+    );
+}
+
+#[test]
+fn single_bit_layout_follows_from_the_decoded_length() {
+    let info = info(3, 6, 1, 1);
+    let of_segment = |segment: &[u8]| decode(&frame(&[segment.to_vec()]), &info, BIG, CpuLevel::best()).unwrap().0;
+    assert_eq!(of_segment(&[0xf0, 1, 0, 0]), [vec![1; 17], vec![0]].concat());
+    assert_eq!(of_segment(&[2, 0xff, 0xff, 1, 0]), [vec![1; 17], vec![0]].concat());
+    assert_eq!(deviations(&frame(&[vec![0xf0, 1, 0, 0]]), &info), [""; 0]);
+    assert_eq!(
+        deviations(&frame(&[vec![2, 0xff, 0xff, 1]]), &info),
+        ["segment 1 has packed bits, one byte per pixel expected at byte 64 (PS3.5 Annex G.2)"]
+    );
+    assert_eq!(
+        error(&frame(&[vec![0xf0, 1, 0, 2]]), &info),
+        "pixel 17 has value 2, 0 or 1 expected at byte 64 (PS3.5 Annex G.2)"
+    );
+    assert_eq!(
+        error(&frame(&[vec![0xfd, 1]]), &info),
+        "segment 1 has 4 decoded bytes, 18 (one per pixel) or 3 (packed bits) expected at byte 66 (PS3.5 Annex G.2)"
+    );
+    assert_eq!(
+        error(&frame(&[vec![0xff, 1]]), &info),
+        "segment 1 ends after 2 of 3 decoded bytes at byte 66 (PS3.5 Annex G.3.2)"
     );
 }
 

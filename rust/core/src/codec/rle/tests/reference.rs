@@ -25,19 +25,34 @@ pub(super) fn reference_decode(frame: &[u8], info: &FrameInfo, is_big: bool) -> 
         }
     }
     let end = |index| if index == count { frame.len() } else { word(index + 1) };
-    let needed = if info.is_bit_packed() { info.pixels().div_ceil(8) } else { info.pixels() };
+    let mut needed = if info.is_bit_packed() { info.pixels().div_ceil(8) } else { info.pixels() };
     if let Some(index) = (1..=count).find(|index| 64 * (end(*index) - word(*index)) < needed) {
         return error(ErrorKind::Truncated, end(index));
     }
     let mut deviation_offsets = Vec::new();
     deviation_offsets.extend((word(1) > 64).then_some(4));
     deviation_offsets.extend((count + 1..16).find(|index| word(*index) != 0).map(|index| 4 * index as u64));
+    let mut is_packed = false;
+    if info.is_bit_packed() {
+        match decoded_bytes(&frame[word(1)..]) {
+            decoded if decoded >= info.pixels() => needed = info.pixels(),
+            decoded if decoded > needed => return error(ErrorKind::Truncated, frame.len()),
+            _ => is_packed = true,
+        }
+        deviation_offsets.extend(is_packed.then_some(word(1) as u64));
+    }
     let mut bytes = vec![0; needed * count];
     for index in 1..=count {
         let Some((plane, used, run_offset)) = plane_of(&frame[word(index)..end(index)], needed) else {
             return error(ErrorKind::Truncated, end(index));
         };
+        if info.is_bit_packed() && !is_packed && plane[..needed].iter().any(|pixel| *pixel > 1) {
+            return error(ErrorKind::Malformed, word(1));
+        }
         let rest = &frame[word(index) + used..end(index)];
+        if plane.len() - needed + decoded_bytes(rest) > 128 && rest.iter().any(|byte| *byte != 0) {
+            return error(ErrorKind::Mismatch, word(index) + used);
+        }
         let is_even = (end(index) - word(index)) % 2 == 0 || end(index) % 2 == 0;
         if plane.len() > needed {
             deviation_offsets.push((word(index) + run_offset) as u64);
@@ -48,7 +63,7 @@ pub(super) fn reference_decode(frame: &[u8], info: &FrameInfo, is_big: bool) -> 
         let plane_index = sample * sample_bytes + if is_big { sample_bytes - 1 - byte } else { byte };
         plane.iter().zip(bytes[plane_index..].iter_mut().step_by(count)).for_each(|(src, out)| *out = *src);
     }
-    if info.is_bit_packed() {
+    if is_packed {
         bytes = (0..info.pixels()).map(|i| bytes[i / 8] >> (i % 8) & 1).collect();
     }
     Outcome::Samples { bytes, deviation_offsets }
@@ -71,4 +86,22 @@ fn plane_of(segment: &[u8], needed: usize) -> Option<(Vec<u8>, usize, usize)> {
         }
     }
     Some((plane, offset, run_offset))
+}
+
+/// Returns the number of bytes that the complete runs of `segment` decode to.
+fn decoded_bytes(segment: &[u8]) -> usize {
+    let (mut decoded, mut offset) = (0, 0);
+    while let Some(header) = segment.get(offset).map(|header| usize::from(*header)) {
+        let (run_bytes, run_decoded) = match header {
+            0..128 => (header + 2, header + 1),
+            128 => (1, 0),
+            _ => (2, 257 - header),
+        };
+        offset += run_bytes;
+        if offset > segment.len() {
+            break;
+        }
+        decoded += run_decoded;
+    }
+    decoded
 }
