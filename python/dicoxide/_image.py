@@ -236,7 +236,7 @@ class Image:
     def _open(self) -> Frames:
         """Find the frames, and report the deviations found in doing so."""
         frames = self._source.frames()
-        if deviations := [*frames.deviations(), *self._source.spec.deviations()]:
+        if deviations := [*frames.deviations(), *self._source.deviations, *self._source.spec.deviations()]:
             self._report(deviations)
         return frames
 

@@ -225,6 +225,7 @@ class TestOtherDecoders:
         return requested
 
     @pytest.mark.parametrize("count", [1, 3])
+    @pytest.mark.filterwarnings("ignore:frame [0-2]. JPEG Baseline codestream found:dicoxide.NonConformantWarning")
     def test_fallback_decoder_gets_frames_of_other_processes(self, requested: list[bytes], count: int) -> None:
         expected = SAMPLES if count == 1 else np.stack([SAMPLES] * count)
         ds = dataset(expected, JPEGLossless, coded=[self.SRC] * count)

@@ -63,12 +63,16 @@ class FallbackFrames:
         if self._is_encapsulated and (source.spec.is_float or source.spec.bits_allocated > _MAX_BITS_ALLOCATED):
             # Some decoders end the process if they are asked for samples that no codestream can hold.
             raise unsupported
+        if not self._is_encapsulated and source.spec.photometric_interpretation.startswith("YBR_PARTIAL"):
+            # pydicom's decoder expects samples at full resolution.
+            raise unsupported
         if frames is None and self._is_encapsulated:
             frames = source.frames(find_only=True)
         self._frames = frames
         self._frame_count, self.deviations = (
             self._count_native_frames() if frames is None else (len(frames), frames.deviations())
         )
+        self.deviations += source.deviations
 
     def __len__(self) -> int:
         return self._frame_count

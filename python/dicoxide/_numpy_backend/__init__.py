@@ -207,7 +207,7 @@ class Frames:
                 if frame_deviations and options.strict:
                     raise _deviation_error(frame_deviations[0])
             deviations = deviations or [deviation._replace(frame_index=index) for deviation in frame_deviations]
-        if (late_deviation := self._table.late_deviation()) is not None:
+        for late_deviation in self._table.late_deviations():
             if options.strict:
                 with self._error_context(self._syntax, indices[0] if indices else 0):
                     raise _deviation_error(late_deviation)

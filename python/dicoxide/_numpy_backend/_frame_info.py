@@ -130,6 +130,14 @@ class FrameInfo:
         return self.samples_per_pixel == 3 and self.photometric_interpretation.strip("\0 ") == "YBR_FULL_422"
 
     @property
+    def is_ybr_partial(self) -> bool:
+        """True if native samples are subsampled in a form that is not decoded."""
+        return self.samples_per_pixel == 3 and self.photometric_interpretation.strip("\0 ") in (
+            "YBR_PARTIAL_422",
+            "YBR_PARTIAL_420",
+        )
+
+    @property
     def native_frame_bits(self) -> int:
         """Bits per native frame."""
         samples = self.pixels * 2 if self.is_native_422 else self.samples

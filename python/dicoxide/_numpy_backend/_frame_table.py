@@ -5,6 +5,7 @@ The rules, with an example of offset tables, are those of ``rust/core/src/frames
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -19,6 +20,10 @@ Fragment = tuple[int, int]
 
 _ITEM = b"\xfe\xff\x00\xe0"
 _SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0"
+_ITEM_DELIMITER = b"\xfe\xff\x0d\xe0"
+# Data Set Trailing Padding (PS3.10 7.2), the only element that follows Pixel Data in practice.
+_TRAILING_PADDING = b"\xfc\xff\xfc\xff"
+_NOT_ZERO = re.compile(rb"[^\0]")
 _ITEM_HEADER_BYTES = 8
 _NATIVE_CLAUSE = "PS3.5 8.1.1"
 _ENCAPSULATED_CLAUSE = "PS3.5 A.4"
@@ -51,9 +56,9 @@ class FrameTable:
         """Return the fragments of a frame, and the number of bits in the first byte that belong to the frame before."""
         raise NotImplementedError
 
-    def late_deviation(self) -> Deviation | None:
-        """Return a deviation that was found only when a frame was located."""
-        return None
+    def late_deviations(self) -> list[Deviation]:
+        """Return the deviations that were found only when a frame was located."""
+        return []
 
 
 class SingleFrame(FrameTable):
@@ -75,6 +80,9 @@ class NativeFrames(FrameTable):
         self.count = declared = _declared_frames(number_of_frames, self.deviations)
         self._value, self._frame_bits, self._word_swapped = value, info.native_frame_bits, word_swapped
         value_bytes, expected_bytes = len(value), -(-self._frame_bits * declared // 8)
+        if value_bytes < expected_bytes <= value_bytes * 2 and info.is_ybr_partial:
+            text = f"{value_bytes} bytes found: subsampled native YBR_PARTIAL samples are not decoded"
+            raise make_error("Unsupported", text, "PS3.3 C.7.6.3.1.2")
         if value_bytes < expected_bytes:
             text = f"{value_bytes} bytes found, {expected_bytes} expected for {declared} frames"
             raise make_error("Truncated", text, _NATIVE_CLAUSE, value_bytes)
@@ -136,6 +144,8 @@ class EncapsulatedFrames(FrameTable):
         self._first_item = basic_table[1]
         self._walked_frames: list[list[Fragment]] | None = None
         self._was_walked = False
+        # What was found in place of the sequence delimiter, if a look-up has reached it.
+        self._end_deviation: Deviation | None = None
 
         offsets, lengths = extended_offsets or (b"", b"")
         self._extended_entries: list[tuple[int, int]] = []
@@ -158,14 +168,19 @@ class EncapsulatedFrames(FrameTable):
                 if basic_table[0] < basic_table[1]:
                     self.deviations.append(_WRONG_BASIC_TABLE)
                 self.count = len(self._walk())
+                self.deviations += [self._end_deviation] if self._end_deviation else []
         if self.count > self._declared:
             message = f"number of frames is {self._declared}, {self.count} frames found"
             self.deviations.append(Deviation(None, message, _NUMBER_OF_FRAMES_CLAUSE, None))
 
-    def late_deviation(self) -> Deviation | None:
-        if not (self._by_table and self._was_walked):
-            return None
-        return _WRONG_EXTENDED_TABLE if self._by_table == self._by_extended_table else _WRONG_BASIC_TABLE
+    def late_deviations(self) -> list[Deviation]:
+        deviations = []
+        if self._by_table and self._was_walked:
+            is_extended = self._by_table == self._by_extended_table
+            deviations.append(_WRONG_EXTENDED_TABLE if is_extended else _WRONG_BASIC_TABLE)
+        if self._end_deviation and self._end_deviation not in self.deviations:
+            deviations.append(self._end_deviation)
+        return deviations
 
     def frame(self, index: int) -> tuple[list[bytes], int]:
         fragments = self._by_table(index) if self._by_table else None
@@ -208,8 +223,11 @@ class EncapsulatedFrames(FrameTable):
         # The given length is that of the codestream, without the pad byte.
         if fragment is None or fragment[1] - fragment[0] - length not in (0, 1):
             return None
-        if index + 1 < len(entries) and fragment[1] > self._first_item + entries[index + 1][0]:
-            return None
+        if index + 1 < len(entries):
+            if fragment[1] > self._first_item + entries[index + 1][0]:
+                return None
+        else:
+            self._end_deviation = self._end_deviation or _end_deviation(self._value, fragment[1])
         return [(fragment[0], fragment[0] + length)]
 
     def _by_basic_table(self, index: int) -> list[Fragment] | None:
@@ -239,6 +257,8 @@ class EncapsulatedFrames(FrameTable):
             fragment_end = fragment[1]
             if end is not None and fragment_end >= end:
                 break
+        if end is None:
+            self._end_deviation = self._end_deviation or _end_deviation(self._value, fragment_end)
         has_later_start = any(self._starts_frame(self._value[slice(*fragment)]) for fragment in fragments[1:])
         return fragments if (end is None or fragment_end == end) and not has_later_start else None
 
@@ -248,6 +268,8 @@ class EncapsulatedFrames(FrameTable):
         if self._walked_frames is not None:
             return self._walked_frames
         fragments = list(_read_items(self._value, self._first_item))
+        end = fragments[-1][1] if fragments else self._first_item
+        self._end_deviation = self._end_deviation or _end_deviation(self._value, end)
         fragment_count, declared = len(fragments), self._declared
         if fragment_count < declared:
             text = f"{fragment_count} fragments found, {declared} frames expected"
@@ -301,10 +323,27 @@ def _increases_to_next(index: int, increasing: int, entry_count: int) -> bool:
 
 
 def _read_items(value: bytes, offset: int) -> Iterator[Fragment]:
-    """Yield the fragments from the item at `offset` to the sequence delimiter or the end of the value."""
-    while (fragment := _read_item(value, offset)) is not None:
+    """Yield the fragments from the item at `offset` to the sequence delimiter, what stands for it, or the end."""
+    while not _is_other_end(value, offset) and (fragment := _read_item(value, offset)) is not None:
         yield fragment
         offset = fragment[1]
+
+
+def _is_other_end(value: bytes, offset: int) -> bool:
+    """Return True if the items end at `offset` without a sequence delimiter: with zeros, another delimiter, padding."""
+    tag = value[offset : offset + 4]
+    return tag in (_ITEM_DELIMITER, _TRAILING_PADDING) or _end_deviation(value, offset) is not None
+
+
+def _end_deviation(value: bytes, offset: int) -> Deviation | None:
+    """Return the deviation of what follows the last fragment; the delimiter itself is not a part of every value."""
+    expected = "sequence delimiter (FFFE,E0DD) expected"
+    if value[offset : offset + 4] == _ITEM_DELIMITER:
+        text = f"item delimiter (FFFE,E00D) found, {expected}"
+        return Deviation(None, text, _ENCAPSULATED_CLAUSE, offset)
+    if value[offset : offset + 4] == bytes(4) and len(value) - offset >= 8 and not _NOT_ZERO.search(value, offset):
+        return Deviation(None, f"zero bytes found, {expected}", _ENCAPSULATED_CLAUSE, offset)
+    return None
 
 
 def _read_item(value: bytes, offset: int) -> Fragment | None:

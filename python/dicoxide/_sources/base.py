@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
+from dicoxide._deviations import Deviation
 from dicoxide._frame import FrameSpec
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ class Source(ABC):
         Transfer syntax and Image Pixel attributes.
     number_of_frames : int or None
         Number of Frames (0028,0008), if present. The value may hold another number.
+    deviations : list of Deviation
+        Deviations of the data set that neither `spec` nor the frames report.
     """
 
-    __slots__ = ("number_of_frames", "spec")
+    __slots__ = ("deviations", "number_of_frames", "spec")
 
     def __init__(self, spec: FrameSpec, number_of_frames: int | None) -> None:
         self.spec = spec
         self.number_of_frames = number_of_frames
+        self.deviations: list[Deviation] = []
 
     @abstractmethod
     def frames(self, *, find_only: bool = False) -> Frames:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicoxide._arguments import owned_bytes
 from dicoxide._backend import core
+from dicoxide._deviations import Deviation
 from dicoxide._frame import IMAGE_PIXEL, FrameSpec
 from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Source
@@ -22,6 +23,7 @@ from dicoxide._sources.pydicom_reader import convert_errors, unreadable_error
 from dicoxide._sources.values import is_number
 from dicoxide._transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    ENCAPSULATED_UNCOMPRESSED,
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
@@ -41,10 +43,13 @@ if TYPE_CHECKING:
 _RT_DOSE_STORAGE = "1.2.840.10008.5.1.4.1.1.481.2"
 
 
+_KEYWORDS = {uid: keyword for uid, keyword, _ in core.transfer_syntaxes()}
+
+
 class DatasetSource(Source):
     """A pydicom Dataset with pixel data."""
 
-    __slots__ = ("_dataset", "_element", "_pixel_tag", "_value_representation")
+    __slots__ = ("_dataset", "_element", "_frame_spec", "_pixel_tag", "_value_representation")
 
     def __init__(
         self, dataset: Dataset, spec: FrameSpec, number_of_frames: int | None, pixel_tag: BaseTag, element: Any
@@ -54,6 +59,9 @@ class DatasetSource(Source):
         self._pixel_tag = pixel_tag
         self._value_representation: str | None = element.VR
         self._element = element
+        self._frame_spec = spec
+        if spec.transfer_syntax not in NATIVE:
+            self._check_encapsulation()
 
     @property
     def dataset(self) -> Dataset:
@@ -65,7 +73,7 @@ class DatasetSource(Source):
 
     def frames(self, *, find_only: bool = False) -> Frames:
         return core.Frames(
-            self.spec,
+            self._frame_spec,
             self.value,
             self.number_of_frames,
             self._extended_offsets,
@@ -100,6 +108,38 @@ class DatasetSource(Source):
     def value_bytes(self) -> int:
         element = self._element
         return int(element.length) if element.is_raw and element.value is None else len(self.value)
+
+    def _check_encapsulation(self) -> None:
+        """Accept encapsulated pixel data of defined length, and native samples of the length of the frames.
+
+        Raises
+        ------
+        CorruptFrameError
+            If the value of an encapsulated transfer syntax has no items and another length.
+        """
+        element, spec, value = self._element, self.spec, self._element.value
+        if not isinstance(value, (bytes, bytearray)) or len(value) < 8 or _has_undefined_length(element):
+            return
+        if _begins_with_item(value):
+            if element.is_raw:
+                # Programs that set the value rarely set the undefined length.
+                text = "encapsulated pixel data of defined length found, undefined length expected"
+                self.deviations.append(Deviation(None, text, "PS3.5 A.4", None))
+            return
+        frame_bits = spec.rows * spec.columns * (2 if spec.is_422 else spec.samples_per_pixel) * spec.bits_allocated
+        expected_bytes = -(-frame_bits * (self.number_of_frames or 1) // 8)
+        syntax = _KEYWORDS.get(spec.transfer_syntax, spec.transfer_syntax)
+        if len(value) not in (expected_bytes, expected_bytes + expected_bytes % 2):
+            raise CorruptFrameError(
+                f"pixel data of {len(value)} bytes without items found: not encapsulated, as transfer syntax {syntax} "
+                f"requires, and not the length of native samples (PS3.5 A.4)",
+                kind="Mismatch",
+                clause="PS3.5 A.4",
+                transfer_syntax=spec.transfer_syntax,
+            )
+        self._frame_spec = spec._replace(transfer_syntax=EXPLICIT_VR_LITTLE_ENDIAN)
+        text = f"native samples found, encapsulated pixel data expected of transfer syntax {syntax}"
+        self.deviations.append(Deviation(None, text, "PS3.5 A.4", None))
 
     @property
     def _word_swapped(self) -> bool:
@@ -170,9 +210,8 @@ class DatasetSource(Source):
         try:
             return owned_bytes(value)
         except TypeError:
-            raise _attribute_error(
-                self.spec.pixel_keyword, f"has type {type(value).__name__}, bytes expected", self.spec.transfer_syntax
-            ) from None
+            problem = f"{self.spec.pixel_keyword} has type {type(value).__name__}, bytes expected"
+            raise _attribute_error([problem], self.spec.transfer_syntax) from None
 
 
 # All threads share the position of a file.
@@ -253,15 +292,18 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
     pixel_keyword = tags.pixels[pixel_tag]
     uid = _transfer_syntax(dataset)
     values = _values(dataset, tags.attributes)
+    problems: list[str] = []
+    deviations: list[Deviation] = []
 
     def number(keyword: str, default: int | None = -1) -> Any:
-        """Return the value of a US or IS attribute; an absent one without a default is an error."""
+        """Return the value of a US or IS attribute; an absent one without a default is a problem."""
         value = values[keyword]
         if type(value) is int and 0 <= value < 1 << 32:
             return value
         if value is None or value == "":
             if default == -1:
-                raise _attribute_error(keyword, "is missing", uid)
+                problems.append(f"{keyword} is missing")
+                return 0
             return default
         try:
             integer = int(value)
@@ -269,11 +311,12 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
         except (TypeError, ValueError, OverflowError):
             is_uint32 = False
         if not is_uint32:
-            raise _attribute_error(keyword, f"is {value!r}, a number expected", uid)
+            problems.append(f"{keyword} is {value!r}, a number expected")
+            return 0
         return integer
 
     if not values["PhotometricInterpretation"]:
-        raise _attribute_error("PhotometricInterpretation", "is missing", uid)
+        problems.append("PhotometricInterpretation is missing")
     samples_per_pixel = number("SamplesPerPixel")
     is_float = pixel_keyword != "PixelData"
     spec = FrameSpec(
@@ -285,10 +328,18 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
         bits_stored=None if is_float else number("BitsStored"),
         high_bit=None if is_float else number("HighBit", None),
         pixel_representation=0 if is_float else number("PixelRepresentation"),
-        planar_configuration=number("PlanarConfiguration") if samples_per_pixel > 1 else 0,
         photometric_interpretation=_text(values["PhotometricInterpretation"]),
         pixel_keyword=pixel_keyword,
     )
+    if samples_per_pixel > 1:
+        planar_configuration = number("PlanarConfiguration", None)
+        if planar_configuration is None and (uid in NATIVE or uid == ENCAPSULATED_UNCOMPRESSED):
+            text = "planar configuration is missing, taken as 0"
+            deviations.append(Deviation(None, text, "PS3.3 C.7.6.3.1.3", None))
+        spec = spec._replace(planar_configuration=planar_configuration or 0)
+    number_of_frames = number("NumberOfFrames", None)
+    if problems:
+        raise _attribute_error(problems, uid)
     element: Any = dataset.get_item(pixel_tag, keep_deferred=True)
     if uid in NATIVE and _has_undefined_length(element) and _begins_with_item(element.value):
         raise CorruptFrameError(
@@ -297,7 +348,9 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
             clause="PS3.5 A.4",
             transfer_syntax=uid,
         )
-    return DatasetSource(dataset, spec, number("NumberOfFrames", None), pixel_tag, element)
+    source = DatasetSource(dataset, spec, number_of_frames, pixel_tag, element)
+    source.deviations[:0] = deviations
+    return source
 
 
 def _has_undefined_length(element: Any) -> bool:
@@ -358,10 +411,11 @@ def _values(dataset: Dataset, tags: dict[str, BaseTag]) -> dict[str, Any]:
     return values
 
 
-def _attribute_error(keyword: str, problem: str, transfer_syntax: str) -> CorruptFrameError:
+def _attribute_error(problems: list[str], transfer_syntax: str) -> CorruptFrameError:
+    """Return the error that names all problems of attributes."""
     clause = "PS3.3 C.7.6.3"
     return CorruptFrameError(
-        f"{keyword} {problem} ({clause})", kind="Mismatch", clause=clause, transfer_syntax=transfer_syntax or None
+        f"{', '.join(problems)} ({clause})", kind="Mismatch", clause=clause, transfer_syntax=transfer_syntax or None
     )
 
 

@@ -14,6 +14,8 @@ pub enum PhotometricInterpretation {
     YbrFull422,
     /// `RGB`.
     Rgb,
+    /// `YBR_PARTIAL_422` or `YBR_PARTIAL_420`, both retired for native samples: subsampled, of reduced range.
+    YbrPartial,
     /// Any other term: samples are passed through.
     Other,
     /// Not given: a codestream without a data set, whose own colour applies.
@@ -28,6 +30,7 @@ impl PhotometricInterpretation {
             "YBR_FULL" => Self::YbrFull,
             "YBR_FULL_422" => Self::YbrFull422,
             "RGB" => Self::Rgb,
+            "YBR_PARTIAL_422" | "YBR_PARTIAL_420" => Self::YbrPartial,
             _ => Self::Other,
         }
     }
@@ -233,6 +236,13 @@ impl FrameInfo {
     #[must_use]
     pub fn is_rgb(&self) -> bool {
         self.samples_per_pixel() == 3 && self.attributes.photometric_interpretation == PhotometricInterpretation::Rgb
+    }
+
+    /// True if native samples are subsampled in a form that is not decoded.
+    #[must_use]
+    pub fn is_ybr_partial(&self) -> bool {
+        self.samples_per_pixel() == 3
+            && self.attributes.photometric_interpretation == PhotometricInterpretation::YbrPartial
     }
 
     /// True if a native frame stores its colour differences at half the horizontal resolution.

@@ -96,19 +96,42 @@ impl DeclaredAttributes<'_> {
     }
 }
 
-/// Reads attributes of an object's data set.
+/// Reads attributes of an object's data set, and collects what is wrong with them, so that one error names all.
 pub(crate) struct AttributeReader<'a> {
-    pub(crate) object: &'a Object,
+    object: &'a Object,
+    problems: Vec<String>,
 }
 
-impl AttributeReader<'_> {
-    /// Reads a number; an attribute that is absent or empty is an error.
-    pub(crate) fn required(&self, attribute: &Attribute) -> Result<u32> {
-        self.optional(attribute)?.ok_or_else(|| mismatch(attribute, "is missing"))
+impl<'a> AttributeReader<'a> {
+    pub(crate) const fn new(object: &'a Object) -> Self {
+        Self { object, problems: Vec::new() }
     }
 
-    /// Reads a number of 32 bits; `None` if the attribute is absent or empty.
-    pub(crate) fn optional(&self, attribute: &Attribute) -> Result<Option<u32>> {
+    /// Reads a number; an attribute that is absent, empty or not a number is a problem.
+    pub(crate) fn required(&mut self, attribute: &Attribute) -> Result<u32> {
+        let problem_count = self.problems.len();
+        let number = self.optional(attribute)?;
+        if number.is_none() && self.problems.len() == problem_count {
+            self.add_problem(attribute, "is missing");
+        }
+        Ok(number.unwrap_or_default())
+    }
+
+    /// Adds a problem of an attribute.
+    pub(crate) fn add_problem(&mut self, attribute: &Attribute, problem: &str) {
+        self.problems.push(format!("{} {problem}", attribute.keyword));
+    }
+
+    /// Returns the error that names all problems, if there is one.
+    pub(crate) fn finish(self) -> Result<()> {
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        Err(DecodeError::new(ErrorKind::Mismatch, self.problems.join(", "), CLAUSE))
+    }
+
+    /// Reads a number of 32 bits; `None` if the attribute is absent or empty. Another value is a problem.
+    pub(crate) fn optional(&mut self, attribute: &Attribute) -> Result<Option<u32>> {
         let Some(element) = self.object.data_set().get(attribute.tag) else { return Ok(None) };
         let parsed = number(element, attribute.vr, &self.object.read_attribute(element)?);
         match parsed {
@@ -124,7 +147,8 @@ impl AttributeReader<'_> {
             }
             Parsed::Real(_) | Parsed::Other(_) => {}
         }
-        Err(mismatch(attribute, &format!("is {parsed}, a number expected")))
+        self.add_problem(attribute, &format!("is {parsed}, a number expected"));
+        Ok(None)
     }
 
     /// Reads a defined term; empty if the attribute is absent.
@@ -133,9 +157,4 @@ impl AttributeReader<'_> {
         let bytes = element.map(|element| self.object.read_attribute(element)).transpose()?.unwrap_or_default();
         Ok(term(&bytes))
     }
-}
-
-/// Returns the error of an attribute whose value does not fit an image.
-pub(crate) fn mismatch(attribute: &Attribute, message: &str) -> DecodeError {
-    DecodeError::new(ErrorKind::Mismatch, format!("{} {message}", attribute.keyword), CLAUSE)
 }

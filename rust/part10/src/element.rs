@@ -10,7 +10,7 @@
 //! ```
 
 use crate::window::Window;
-use dicoxide_core::Result;
+use dicoxide_core::{DecodeError, Deviation, ErrorKind, Result};
 use std::fmt;
 
 /// Group number in the upper 16 bits, element number in the lower 16 bits.
@@ -119,6 +119,10 @@ pub(crate) fn read_header(window: &mut Window<'_>, offset: u64, encoding: Encodi
     // A range comparison of two bytes is cheaper than looking up the VR, and accepts a superset.
     let has_vr = !encoding.is_implicit && (*b"AA" <= vr && vr <= *b"ZZ");
     if !has_vr {
+        if !encoding.is_implicit && tag.group() != Tag::ITEM.group() {
+            let rest = rest.first_chunk::<4>().copied();
+            return read_header_of_invalid_vr(window, offset, encoding, tag, [v0, v1, l0, l1], rest).map(Some);
+        }
         let length = defined(encoding.u32([v0, v1, l0, l1]));
         return Ok(Some(ElementHeader { tag, vr: None, length, value_offset: offset + 8 }));
     }
@@ -129,6 +133,75 @@ pub(crate) fn read_header(window: &mut Window<'_>, offset: u64, encoding: Encodi
     let Some(length) = rest.first_chunk::<4>() else { return Ok(None) };
     let length = defined(encoding.u32(*length));
     Ok(Some(ElementHeader { tag, vr: Some(vr), length, value_offset: offset + 12 }))
+}
+
+/// Reads the header of an element of an explicit VR data set that has no VR. Three layouts are possible:
+///
+/// ```text
+/// implicit VR               | tag 4 | length 4 | value …
+/// invalid VR, short         | tag 4 | ?? | length 2 | value …
+/// invalid VR, long          | tag 4 | ?? | 0 0 | length 4 | value …
+/// ```
+///
+/// The first one is used after which an element with a higher tag follows. Without one, the element is read as implicit
+/// VR if it ends within the file.
+fn read_header_of_invalid_vr(
+    window: &mut Window<'_>,
+    offset: u64,
+    encoding: Encoding,
+    tag: Tag,
+    [v0, v1, l0, l1]: [u8; 4],
+    long: Option<[u8; 4]>,
+) -> Result<ElementHeader> {
+    let implicit = (encoding.u32([v0, v1, l0, l1]), 8);
+    let short = (encoding.u16([l0, l1]), 8);
+    let long = long.filter(|_| [l0, l1] == [0, 0]).map(|length| (encoding.u32(length), 12));
+    let header = |(length, header_bytes): (u32, u64)| ElementHeader {
+        tag,
+        vr: None,
+        length: (length != u32::MAX).then_some(length),
+        value_offset: offset + header_bytes,
+    };
+    for (index, layout) in [Some(implicit), Some(short), long].into_iter().enumerate() {
+        let Some((length, header_bytes)) = layout else { continue };
+        let is_plausible = match length {
+            u32::MAX => window.array(offset + header_bytes)?.is_some_and(|bytes| encoding.tag(bytes) == Tag::ITEM),
+            length => is_element(window, offset + header_bytes + u64::from(length), encoding, tag)?,
+        };
+        if is_plausible {
+            if index > 0 {
+                let text = format!(
+                    "element {tag} has invalid VR '{}', read with a length of {} bits",
+                    [v0, v1].escape_ascii(),
+                    if index == 1 { 16 } else { 32 }
+                );
+                window.report(Deviation::new(text, "PS3.5 6.2"));
+            }
+            return Ok(header((length, header_bytes)));
+        }
+    }
+    if implicit.0 != u32::MAX && offset + 8 + u64::from(implicit.0) > window.file_bytes() && !tag.is_pixel_data() {
+        let text = format!(
+            "element {tag} at byte {offset} of the file has invalid VR '{}' and no plausible length",
+            [v0, v1].escape_ascii()
+        );
+        return Err(DecodeError::new(ErrorKind::Malformed, text, "PS3.5 6.2"));
+    }
+    Ok(header(implicit))
+}
+
+/// True if an element of the same data set as `previous` starts at `offset`, or the file ends there: its tag is higher,
+/// and it has a VR or is of the same group. A delimiter may follow too.
+fn is_element(window: &mut Window<'_>, offset: u64, encoding: Encoding, previous: Tag) -> Result<bool> {
+    if offset == window.file_bytes() {
+        return Ok(true);
+    }
+    let Some([t0, t1, t2, t3, v0, v1]) = window.array(offset)? else { return Ok(false) };
+    let tag = encoding.tag([t0, t1, t2, t3]);
+    Ok(match tag {
+        Tag::ITEM | Tag::ITEM_DELIMITER | Tag::SEQUENCE_DELIMITER => true,
+        tag => previous < tag && (is_known_vr([v0, v1]) || tag.group() == previous.group()),
+    })
 }
 
 /// True if the length of this VR has 32 bits in explicit VR (PS3.5 7.1.2).
@@ -178,8 +251,18 @@ pub(crate) fn is_implicit(window: &mut Window<'_>, offset: u64, assumed: Encodin
     if is_item && assumed.is_implicit {
         return Ok(true);
     }
-    Ok(match window.array::<6>(offset)? {
-        Some([.., v0, v1]) => !(v0.is_ascii_uppercase() && v1.is_ascii_uppercase()),
-        None => assumed.is_implicit,
+    Ok(match window.array::<8>(offset)? {
+        Some([_, _, _, _, v0, v1, _, _]) if v0.is_ascii_uppercase() && v1.is_ascii_uppercase() => false,
+        // An explicit VR data set whose first element has an invalid VR: an element with a VR follows it.
+        Some([t0, t1, t2, t3, _, _, l0, l1]) if !assumed.is_implicit => {
+            let tag = assumed.tag([t0, t1, t2, t3]);
+            let next = offset + 8 + u64::from(assumed.u16([l0, l1]));
+            let vr = window.array::<6>(next)?.filter(|&[t0, t1, t2, t3, ..]| tag < assumed.tag([t0, t1, t2, t3]));
+            !vr.is_some_and(|[.., v0, v1]| is_known_vr([v0, v1]))
+        }
+        Some(_) => true,
+        None => window
+            .array::<6>(offset)?
+            .map_or(assumed.is_implicit, |[.., v0, v1]| !(v0.is_ascii_uppercase() && v1.is_ascii_uppercase())),
     })
 }

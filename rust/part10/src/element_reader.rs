@@ -30,7 +30,7 @@
 
 use crate::element::{self, Element, Encoding, Tag, read_header};
 use crate::window::Window;
-use dicoxide_core::{DecodeError, ErrorKind, Result};
+use dicoxide_core::{DecodeError, Deviation, ErrorKind, Result};
 
 const CLAUSE: &str = "PS3.5 7.5";
 /// Bytes of a delimiter: tag and length.
@@ -81,10 +81,13 @@ impl DataSet {
         let mut elements: Vec<Element> = Vec::with_capacity((max_count / 4).clamp(4, 256).min(max_count) as usize);
         let mut offset = start;
         while offset < end {
-            let Some(header) = read_header(window, offset, encoding)? else { break };
-            if until != Until::End && until != Until::OtherGroup(header.tag.group()) {
+            // Before the header is interpreted: the bytes after file meta information may be deflated.
+            if let Until::OtherGroup(group) = until
+                && window.array(offset)?.is_some_and(|bytes| encoding.tag(bytes).group() != group)
+            {
                 break;
             }
+            let Some(header) = read_header(window, offset, encoding)? else { break };
             let element::ElementHeader { tag, vr, length, value_offset } = header;
             if tag == Tag::ITEM_DELIMITER {
                 offset = value_offset;
@@ -164,6 +167,10 @@ fn next_item(window: &mut Window<'_>, offset: u64, encoding: Encoding) -> Result
     };
     match header.tag {
         Tag::SEQUENCE_DELIMITER => Ok(None),
+        Tag::ITEM_DELIMITER => {
+            window.report(delimiter_deviation("item delimiter (FFFE,E00D)", "sequence delimiter (FFFE,E0DD)", offset));
+            Ok(None)
+        }
         Tag::ITEM => Ok(Some(ItemHeader { start: header.value_offset, length: header.length })),
         other => Err(error(ErrorKind::Malformed, &format!("tag {other} found, item (FFFE,E000) expected"), offset)),
     }
@@ -234,6 +241,15 @@ fn step_over(window: &mut Window<'_>, mut offset: u64, mut level: Level) -> Resu
                 offset = header.value_offset;
                 match header.length {
                     _ if header.tag == Tag::ITEM_DELIMITER => true,
+                    _ if header.tag == Tag::SEQUENCE_DELIMITER => {
+                        let found = "sequence delimiter (FFFE,E0DD)";
+                        window.report(delimiter_deviation(found, "item delimiter (FFFE,E00D)", delimiter));
+                        if !replaces_item_delimiter(window, offset, encoding, outer_levels.len())? {
+                            // The item delimiter is missing: this one ends the sequence too, which reads it again.
+                            offset = delimiter;
+                        }
+                        true
+                    }
                     Some(length) => {
                         offset = offset.saturating_add(u64::from(length));
                         false
@@ -257,6 +273,33 @@ fn step_over(window: &mut Window<'_>, mut offset: u64, mut level: Level) -> Resu
             }
         }
     }
+}
+
+/// True if a sequence delimiter within an item was written in place of the item delimiter: `offset` is after it.
+///
+/// ```text
+/// after it                              meaning
+/// item, sequence delimiter              it ends the item only
+/// item delimiter, then one of these     it ends the sequence; the second one ends the item around it
+/// item delimiter, then anything else    both are swapped: the second one ends the sequence
+/// anything else                         the item delimiter is missing: it ends the sequence
+/// ```
+fn replaces_item_delimiter(
+    window: &mut Window<'_>,
+    offset: u64,
+    encoding: Encoding,
+    outer_count: usize,
+) -> Result<bool> {
+    let mut tag_at = |offset| Ok(window.array(offset)?.map(|bytes| encoding.tag(bytes)));
+    let is_in_sequence = |tag| matches!(tag, Some(Tag::ITEM | Tag::SEQUENCE_DELIMITER));
+    match tag_at(offset)? {
+        Some(Tag::ITEM_DELIMITER) => Ok(outer_count < 2 || !is_in_sequence(tag_at(offset + DELIMITER_BYTES)?)),
+        tag => Ok(is_in_sequence(tag)),
+    }
+}
+
+fn delimiter_deviation(found: &str, expected: &str, offset: u64) -> Deviation {
+    Deviation::new(format!("{found} found at byte {offset} of the file, {expected} expected"), CLAUSE)
 }
 
 /// Finds the sequence delimiter of a value that is no sequence: returns its offset, and the offset after it.

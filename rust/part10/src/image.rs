@@ -3,16 +3,15 @@
 use crate::attributes::{
     AttributeReader, BITS_ALLOCATED, BITS_STORED, CLAUSE, COLUMNS, DeclaredAttributes, HIGH_BIT, NUMBER_OF_FRAMES,
     PHOTOMETRIC_INTERPRETATION, PIXEL_DATA, PIXEL_REPRESENTATION, PLANAR_CONFIGURATION, ROWS, SAMPLES_PER_PIXEL,
-    mismatch,
 };
 use crate::element::{Element, Tag};
 use crate::element_reader::find_delimiter;
 use crate::object::Object;
 use crate::window::Window;
-use dicoxide_core::codec::{FrameFormat, find_decodable_format, find_frame_format};
+use dicoxide_core::codec::{FrameFormat, find_codec, find_decodable_format, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, PixelData};
 use dicoxide_core::value::read_exactly;
-use dicoxide_core::{DecodeError, ErrorKind, FrameInfo, Result, TransferSyntax};
+use dicoxide_core::{DecodeError, Deviation, ErrorKind, FrameInfo, Result, TransferSyntax};
 
 const EXTENDED_OFFSET_TABLE: Tag = Tag(0x7FE0_0001);
 const EXTENDED_OFFSET_TABLE_LENGTHS: Tag = Tag(0x7FE0_0002);
@@ -48,6 +47,10 @@ pub struct Image {
     pub extended_offsets: Option<(Vec<u8>, Vec<u8>)>,
     /// The element that holds the pixel data.
     pub element: Element,
+    /// Deviations found in the data set.
+    pub deviations: Vec<Deviation>,
+    /// True if the transfer syntax is encapsulated, but the value has a defined length and no items.
+    has_native_samples: bool,
 }
 
 impl Image {
@@ -59,10 +62,11 @@ impl Image {
     pub fn read(object: &Object) -> Result<Self> {
         let (element, pixel_keyword) = pixel_data_element(object)?;
         let transfer_syntax = object.transfer_syntax_of(&element)?;
-        let attributes = AttributeReader { object };
+        let mut deviations: Vec<_> = object.deviation().cloned().into_iter().collect();
+        let mut attributes = AttributeReader::new(object);
         let photometric_interpretation = attributes.term(&PHOTOMETRIC_INTERPRETATION)?;
         if photometric_interpretation.is_empty() {
-            return Err(mismatch(&PHOTOMETRIC_INTERPRETATION, "is missing"));
+            attributes.add_problem(&PHOTOMETRIC_INTERPRETATION, "is missing");
         }
         let samples_per_pixel = attributes.required(&SAMPLES_PER_PIXEL)?;
         let is_float = pixel_keyword != "PixelData";
@@ -74,20 +78,37 @@ impl Image {
             bits_stored: if is_float { None } else { Some(attributes.required(&BITS_STORED)?) },
             high_bit: if is_float { None } else { attributes.optional(&HIGH_BIT)? },
             pixel_representation: if is_float { 0 } else { attributes.required(&PIXEL_REPRESENTATION)? },
-            planar_configuration: if samples_per_pixel > 1 { attributes.required(&PLANAR_CONFIGURATION)? } else { 0 },
+            planar_configuration: if samples_per_pixel > 1 {
+                planar_configuration(&mut attributes, &transfer_syntax, &mut deviations)?
+            } else {
+                0
+            },
             photometric_interpretation,
             number_of_frames: attributes.optional(&NUMBER_OF_FRAMES)?,
             extended_offsets: None,
             transfer_syntax,
             pixel_keyword,
             element,
+            deviations,
+            has_native_samples: false,
         };
+        attributes.finish()?;
         match TransferSyntax::from_uid(&image.transfer_syntax) {
             Some(syntax) if !syntax.is_encapsulated() => {
                 image.require_native(object)?;
                 Ok(Self { element: without_delimiter(object, image.element)?, ..image })
             }
-            _ => Ok(Self { extended_offsets: extended_offsets(object)?, ..image }),
+            _ => {
+                let mut image = Self { extended_offsets: extended_offsets(object)?, ..image };
+                if !element.is_undefined && element.length >= 8 {
+                    image.has_native_samples = !starts_with_item(object, &element)?;
+                    if !image.has_native_samples {
+                        let text = "encapsulated pixel data of defined length found, undefined length expected";
+                        image.deviations.push(Deviation::new(text, "PS3.5 A.4"));
+                    }
+                }
+                Ok(image)
+            }
         }
     }
 
@@ -134,6 +155,9 @@ impl Image {
     /// # Errors
     /// `Unsupported` if no codec decodes the transfer syntax; the errors of [`Self::info`] and [`FrameTable`].
     pub fn frames(&self, object: &Object) -> Result<(TransferSyntax, &'static dyn FrameFormat, FrameInfo, FrameTable)> {
+        if self.has_native_samples {
+            return self.native_frames(object);
+        }
         self.frames_of(object, find_decodable_format(&self.transfer_syntax)?)
     }
 
@@ -145,6 +169,9 @@ impl Image {
         &self,
         object: &Object,
     ) -> Result<(TransferSyntax, &'static dyn FrameFormat, FrameInfo, FrameTable)> {
+        if self.has_native_samples {
+            return self.native_frames(object);
+        }
         self.frames_of(object, find_frame_format(&self.transfer_syntax)?)
     }
 
@@ -155,23 +182,81 @@ impl Image {
     ) -> Result<(TransferSyntax, &'static dyn FrameFormat, FrameInfo, FrameTable)> {
         let info = self.info()?;
         let data = self.pixel_data(object);
-        let table = FrameTable::new(syntax, format, &info, data, self.number_of_frames, self.word_swapped())?;
+        let mut table = FrameTable::new(syntax, format, &info, data, self.number_of_frames, self.word_swapped())?;
+        if self.element.is_undefined {
+            table.expect_delimiter();
+        }
+        table.add_deviations(self.deviations.iter().cloned());
         Ok((syntax, format, info, table))
+    }
+
+    /// Returns the frames of native samples under an encapsulated transfer syntax, if their length is that of the frames.
+    fn native_frames(
+        &self,
+        object: &Object,
+    ) -> Result<(TransferSyntax, &'static dyn FrameFormat, FrameInfo, FrameTable)> {
+        let encoding = self.element.encoding;
+        let uid = match encoding.is_big_endian {
+            true => TransferSyntax::EXPLICIT_VR_BIG_ENDIAN.uid(),
+            false => TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN.uid(),
+        };
+        let (syntax, codec) = find_codec(uid)?;
+        let info = self.info()?;
+        let declared = TransferSyntax::from_uid(&self.transfer_syntax);
+        let declared = declared.map_or(self.transfer_syntax.as_str(), |syntax| syntax.keyword());
+        let bytes = usize::try_from(self.element.length).unwrap_or(usize::MAX);
+        match FrameTable::native(&info, bytes, self.number_of_frames, self.word_swapped()) {
+            // More frames or bytes than declared would be a guess.
+            Ok(mut table) if table.deviations().is_empty() || bytes % 2 == 1 => {
+                let text =
+                    format!("native samples found, encapsulated pixel data expected of transfer syntax {declared}");
+                table.add_deviations([Deviation::new(text, "PS3.5 A.4")]);
+                table.add_deviations(self.deviations.iter().cloned());
+                debug_assert!(object.value_of(&self.element).len() == bytes, "the value is complete");
+                Ok((syntax, codec, info, table))
+            }
+            _ => {
+                let text = format!(
+                    "pixel data of {bytes} bytes without items found: not encapsulated, as transfer syntax {declared} \
+                     requires, and not the length of native samples"
+                );
+                Err(DecodeError::new(ErrorKind::Mismatch, text, "PS3.5 A.4"))
+            }
+        }
     }
 
     /// Refuses encapsulated pixel data under a native transfer syntax.
     fn require_native(&self, object: &Object) -> Result<()> {
-        let mut tag = [0; 4];
-        let is_item = self.element.is_undefined && self.element.length >= 4 && {
-            read_exactly(object.bytes(), self.element.offset, &mut tag)?;
-            tag == [0xFE, 0xFF, 0x00, 0xE0] || tag == [0xFF, 0xFE, 0xE0, 0x00]
-        };
-        if !is_item {
+        if !(self.element.is_undefined && self.element.length >= 4 && starts_with_item(object, &self.element)?) {
             return Ok(());
         }
         let message = "encapsulated pixel data found, native ones expected of the transfer syntax";
         Err(DecodeError::new(ErrorKind::Mismatch, message, "PS3.5 A.4"))
     }
+}
+
+/// True if the value of `element`, of at least 4 bytes, starts with an item tag in either byte order.
+fn starts_with_item(object: &Object, element: &Element) -> Result<bool> {
+    let mut tag = [0; 4];
+    read_exactly(object.bytes(), element.offset, &mut tag)?;
+    Ok(tag == [0xFE, 0xFF, 0x00, 0xE0] || tag == [0xFF, 0xFE, 0xE0, 0x00])
+}
+
+/// Reads Planar Configuration of an image with several samples per pixel. A missing one is taken as 0, with a deviation
+/// unless the samples are in a codestream, where it has no meaning.
+fn planar_configuration(
+    attributes: &mut AttributeReader<'_>,
+    transfer_syntax: &str,
+    deviations: &mut Vec<Deviation>,
+) -> Result<u32> {
+    let declared = attributes.optional(&PLANAR_CONFIGURATION)?;
+    let is_codestream = TransferSyntax::from_uid(transfer_syntax).is_some_and(|syntax| {
+        syntax.is_encapsulated() && syntax != TransferSyntax::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN
+    });
+    if declared.is_none() && !is_codestream {
+        deviations.push(Deviation::new("planar configuration is missing, taken as 0", "PS3.3 C.7.6.3.1.3"));
+    }
+    Ok(declared.unwrap_or_default())
 }
 
 /// Returns native pixel data of undefined length with the length up to the delimiter.

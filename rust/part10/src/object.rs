@@ -10,7 +10,7 @@ use crate::inflate::Inflated;
 use crate::parse::text;
 use crate::window::Window;
 use dicoxide_core::value::read_exactly;
-use dicoxide_core::{DecodeError, ErrorKind, Limits, ReadAt, Result, TransferSyntax, Value};
+use dicoxide_core::{DecodeError, Deviation, ErrorKind, Limits, ReadAt, Result, TransferSyntax, Value};
 use std::sync::{Arc, OnceLock};
 
 const TRANSFER_SYNTAX_UID: Tag = Tag(0x0002_0010);
@@ -29,6 +29,8 @@ pub struct Object {
     encoding: Encoding,
     /// Items of the Per-Frame Functional Groups Sequence. Cached, because callers ask frame by frame.
     per_frame_items: OnceLock<Vec<ItemRange>>,
+    /// The first deviation of the element headers.
+    deviation: Option<Deviation>,
 }
 
 impl Object {
@@ -55,8 +57,10 @@ impl Object {
         }
         let start = if is_inflated { 0 } else { offset };
         let data_set = read_data_set(&mut window, start, encoding)?;
+        let deviation = window.deviation.take();
         drop(window);
-        Ok(Self { bytes, is_inflated, data_set, transfer_syntax, encoding, per_frame_items: OnceLock::new() })
+        let per_frame_items = OnceLock::new();
+        Ok(Self { bytes, is_inflated, data_set, transfer_syntax, encoding, per_frame_items, deviation })
     }
 
     /// Returns the bytes that the offsets of elements refer to: the file, or the inflated data set.
@@ -75,6 +79,12 @@ impl Object {
     #[must_use]
     pub const fn data_set(&self) -> &DataSet {
         &self.data_set
+    }
+
+    /// Returns the first deviation of the element headers: an invalid VR, a delimiter in place of another one.
+    #[must_use]
+    pub const fn deviation(&self) -> Option<&Deviation> {
+        self.deviation.as_ref()
     }
 
     /// Reads the value of an element.

@@ -1,7 +1,7 @@
 //! A read buffer over a file: consecutive element headers, most of them 8 bytes long, share one read.
 
 use dicoxide_core::value::read_exactly;
-use dicoxide_core::{ReadAt, Result};
+use dicoxide_core::{Deviation, ReadAt, Result};
 
 /// Bytes per read. Most headers are shorter than this, and smaller reads are hardly faster.
 const CHUNK_BYTES: u64 = 16 * 1024;
@@ -12,11 +12,18 @@ pub(crate) struct Window<'a> {
     file_bytes: u64,
     start: u64,
     bytes: Vec<u8>,
+    /// The first deviation found in reading element headers.
+    pub(crate) deviation: Option<Deviation>,
 }
 
 impl<'a> Window<'a> {
     pub(crate) fn new(file: &'a dyn ReadAt) -> Self {
-        Self { file, file_bytes: file.size(), start: 0, bytes: Vec::new() }
+        Self { file, file_bytes: file.size(), start: 0, bytes: Vec::new(), deviation: None }
+    }
+
+    /// Records a deviation, unless there is one already: many files repeat the same one in each element.
+    pub(crate) fn report(&mut self, deviation: Deviation) {
+        self.deviation.get_or_insert(deviation);
     }
 
     /// Size of the file in bytes.

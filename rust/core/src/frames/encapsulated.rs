@@ -45,14 +45,16 @@
 //! third frame all fragments from 74 to 887926: 12000 such entries, in a value of 0.9 MB, took 78 s with the NumPy backend.
 
 mod items;
+mod offsets;
 
-use super::{ExtendedOffsets, PixelData};
+use super::PixelData;
 use crate::codec::{FrameFormat, HEAD_BYTES};
 use crate::error::{ErrorKind, Result, malformed, truncated};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::value::{Value, scratch_slice};
-use items::{Fragment, HEADER_BYTES, group_by_frame, read_fragments, read_item};
+use items::{Fragment, HEADER_BYTES, ItemsEnd, Next, group_by_frame, next_fragment, read_fragments, read_item};
+use offsets::{increases_to_next, increasing_basic_entries, increasing_extended_entries};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -71,6 +73,12 @@ pub(super) struct Encapsulated {
     first_item: usize,
     /// The result of walking all items; empty as long as an offset table is enough.
     index: OnceLock<Result<FragmentIndex>>,
+    /// Kind of the bytes after the last fragment; empty until a look-up has reached them.
+    end: OnceLock<ItemsEnd>,
+    /// True if the value includes the delimiter, as its length is undefined.
+    expects_delimiter: bool,
+    /// True if the deviation of the end is in the deviations of the table.
+    is_end_reported: bool,
 }
 
 /// The offset table in use. `increasing` is the number of leading entries that start with 0 and increase.
@@ -118,6 +126,9 @@ impl Encapsulated {
             table: OffsetTable::Extended { increasing: data.extended.map_or(0, increasing_extended_entries) },
             first_item,
             index: OnceLock::new(),
+            end: OnceLock::new(),
+            expects_delimiter: false,
+            is_end_reported: false,
         };
         let extended_count = data.extended.map_or(0, |extended| {
             let (offset_bytes, length_bytes) = (extended.offsets.len(), extended.lengths.len());
@@ -141,6 +152,7 @@ impl Encapsulated {
         }
         located.table = OffsetTable::None;
         let frame_count = located.fragment_index(data.value)?.frame_ends.len();
+        located.report_end(deviations);
         report_more_frames(declared, frame_count, deviations);
         Ok((located, frame_count))
     }
@@ -161,14 +173,35 @@ impl Encapsulated {
         Ok(self.fragments(data, index)?.iter().map(ExactSizeIterator::len).sum())
     }
 
-    /// The deviation that a frame was asked for whose table entry does not match the items.
-    pub(super) fn lookup_deviation(&self) -> Option<Deviation> {
-        self.index.get()?;
-        match self.table {
+    /// Declares that the value includes its delimiter. Adds a deviation if it is known to be missing.
+    pub(super) fn expect_delimiter(&mut self, deviations: &mut Vec<Deviation>) {
+        self.expects_delimiter = true;
+        if !self.is_end_reported {
+            self.report_end(deviations);
+        }
+    }
+
+    /// Adds the deviation of the end of the items, if it has been reached and has one.
+    fn report_end(&mut self, deviations: &mut Vec<Deviation>) {
+        let deviation = self.end_deviation();
+        self.is_end_reported |= deviation.is_some();
+        deviations.extend(deviation);
+    }
+
+    fn end_deviation(&self) -> Option<Deviation> {
+        self.end.get()?.deviation(self.expects_delimiter)
+    }
+
+    /// The deviations found by look-ups of frames: a table entry that does not match the items, another end of the
+    /// items than a delimiter.
+    pub(super) fn lookup_deviations(&self) -> Vec<Deviation> {
+        let table = self.index.get().and(match self.table {
             OffsetTable::Extended { .. } => Some(wrong_extended_table()),
             OffsetTable::Basic { .. } => Some(wrong_basic_table()),
             OffsetTable::None => None,
-        }
+        });
+        let end = if self.is_end_reported { None } else { self.end_deviation() };
+        table.into_iter().chain(end).collect()
     }
 
     /// Returns the fragments of frame `index`: by the table in use, otherwise by walking all items.
@@ -249,6 +282,13 @@ impl Encapsulated {
         // The length is that of the codestream, without the pad byte (PS3.3 C.7.6.3.1.8).
         let fits = matches!(fragment.len().checked_sub(length), Some(0 | 1));
         let ends_before_next = next.is_none_or(|next| fragment.end <= next);
+        if next.is_none() {
+            match next_fragment(data.value, fragment.end) {
+                Ok(Next::End(end)) => _ = self.end.set(end),
+                Err(error) if error.kind() == ErrorKind::Io => return Some(Err(error)),
+                Ok(Next::Fragment(_)) | Err(_) => {}
+            }
+        }
         (fits && ends_before_next).then(|| Ok(std::iter::once(fragment.start..fragment.start + length).collect()))
     }
 
@@ -290,12 +330,17 @@ impl Encapsulated {
         let mut fragments = Vec::with_capacity(1);
         let mut offset = start;
         while end.is_none_or(|end| offset < end) {
-            match read_item(value, offset) {
-                Ok(Some(fragment)) => {
+            match next_fragment(value, offset) {
+                Ok(Next::Fragment(fragment)) => {
                     offset = fragment.end;
                     fragments.push(fragment);
                 }
-                Ok(None) => break,
+                Ok(Next::End(items_end)) => {
+                    if end.is_none() {
+                        let _ = self.end.set(items_end);
+                    }
+                    break;
+                }
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -322,7 +367,8 @@ impl Encapsulated {
     /// Returns all fragments, grouped by frame. Walks the items on the first call only.
     fn fragment_index(&self, value: Value<'_>) -> Result<&FragmentIndex> {
         let walk = || -> Result<FragmentIndex> {
-            let fragments = read_fragments(value, self.first_item)?;
+            let (fragments, end) = read_fragments(value, self.first_item)?;
+            let _ = self.end.set(end);
             let frame_ends =
                 group_by_frame(value, &fragments, self.declared, &|fragment| self.starts_frame(value, fragment))?;
             Ok(FragmentIndex { fragments, frame_ends })
@@ -337,61 +383,6 @@ impl Encapsulated {
         };
         index.as_ref().map_err(Clone::clone)
     }
-}
-
-/// True if the entries from the first one to that of frame `index + 1`, if there is one, increase.
-const fn increases_to_next(index: usize, increasing: usize, entry_count: usize) -> bool {
-    index < increasing && (index + 1 < increasing || index + 1 == entry_count)
-}
-
-/// Counts leading offsets that start with 0 and increase.
-struct IncreasingOffsets {
-    count: usize,
-    previous: u64,
-}
-
-impl IncreasingOffsets {
-    const fn new() -> Self {
-        Self { count: 0, previous: 0 }
-    }
-
-    /// Counts `offset` and returns true if it continues the sequence.
-    const fn push(&mut self, offset: u64) -> bool {
-        let continues = if self.count == 0 { offset == 0 } else { self.previous < offset };
-        self.previous = offset;
-        self.count += continues as usize;
-        continues
-    }
-}
-
-fn increasing_extended_entries(extended: ExtendedOffsets<'_>) -> usize {
-    let mut increasing = IncreasingOffsets::new();
-    let entries = extended.offsets.as_chunks::<8>().0;
-    let _ = entries.iter().all(|entry| increasing.push(u64::from_le_bytes(*entry)));
-    increasing.count
-}
-
-/// Reads the Basic Offset Table in blocks and returns the number of its leading entries that start with 0 and increase.
-///
-/// # Errors
-/// `Io`. A file that has become shorter ends the table: walking the items then returns that error.
-fn increasing_basic_entries(value: Value<'_>, entries: &Range<usize>) -> Result<usize> {
-    const BLOCK_BYTES: usize = 1024;
-    let mut increasing = IncreasingOffsets::new();
-    let mut block = [0; BLOCK_BYTES];
-    for start in entries.clone().step_by(BLOCK_BYTES) {
-        let range = start..entries.end.min(start + BLOCK_BYTES);
-        let block = block.get_mut(..range.len()).unwrap_or_default();
-        match value.read(range, block) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Io => return Err(error),
-            Err(_) => break,
-        }
-        if !block.as_chunks::<4>().0.iter().all(|entry| increasing.push(u32::from_le_bytes(*entry).into())) {
-            break;
-        }
-    }
-    Ok(increasing.count)
 }
 
 fn wrong_extended_table() -> Deviation {

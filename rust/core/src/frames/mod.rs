@@ -40,6 +40,7 @@ pub struct FrameTable {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one per object, and most are encapsulated")]
 enum Layout {
     /// The whole value is one frame.
     SingleFrame,
@@ -132,11 +133,23 @@ impl FrameTable {
         &self.deviations
     }
 
-    /// The deviation that was found later, by a look-up of a frame: an offset table that does not match the items.
-    fn lookup_deviation(&self) -> Option<Deviation> {
+    /// Adds deviations of the data set, so that they are reported with those of the value.
+    pub fn add_deviations(&mut self, deviations: impl IntoIterator<Item = Deviation>) {
+        self.deviations.extend(deviations);
+    }
+
+    /// Declares that an encapsulated value includes its delimiter: a missing one is a deviation, found now or later.
+    pub fn expect_delimiter(&mut self) {
+        if let Layout::Encapsulated(encapsulated) = &mut self.layout {
+            encapsulated.expect_delimiter(&mut self.deviations);
+        }
+    }
+
+    /// The deviations that were found later, by look-ups of frames.
+    fn lookup_deviations(&self) -> Vec<Deviation> {
         match &self.layout {
-            Layout::Encapsulated(encapsulated) => encapsulated.lookup_deviation(),
-            Layout::SingleFrame | Layout::Native(_) => None,
+            Layout::Encapsulated(encapsulated) => encapsulated.lookup_deviations(),
+            Layout::SingleFrame | Layout::Native(_) => Vec::new(),
         }
     }
 

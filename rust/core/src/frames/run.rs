@@ -146,9 +146,11 @@ fn decode_frames_in(
         let text = format!("output holds {decoded_count} frames, {} expected", indices.len());
         return Err(error_in_first(output(text, "")));
     }
-    match table.lookup_deviation() {
-        Some(deviation) if context.options.strict => return Err(error_in_first(deviation.into_error())),
-        deviation => summary.deviations.extend(deviation.map(|deviation| (None, deviation))),
+    for deviation in table.lookup_deviations() {
+        if context.options.strict {
+            return Err(error_in_first(deviation.into_error()));
+        }
+        summary.deviations.push((None, deviation));
     }
     Ok(summary)
 }

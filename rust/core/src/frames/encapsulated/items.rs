@@ -9,11 +9,16 @@
 
 use super::CLAUSE;
 use crate::error::{Result, malformed, truncated};
+use crate::frame::Deviation;
 use crate::value::Value;
 use std::ops::Range;
 
 pub(super) const ITEM: [u8; 4] = [0xFE, 0xFF, 0x00, 0xE0];
 pub(super) const SEQUENCE_DELIMITER: [u8; 4] = [0xFE, 0xFF, 0xDD, 0xE0];
+/// Tag of the delimiter that ends an item, not a sequence.
+const ITEM_DELIMITER: [u8; 4] = [0xFE, 0xFF, 0x0D, 0xE0];
+/// Tag of Data Set Trailing Padding (PS3.10 7.2), the only element that follows Pixel Data in practice.
+const TRAILING_PADDING: [u8; 4] = [0xFC, 0xFF, 0xFC, 0xFF];
 /// Size of an item's tag and length in bytes.
 pub(super) const HEADER_BYTES: usize = 8;
 
@@ -54,15 +59,88 @@ pub(super) fn read_item(value: Value<'_>, offset: usize) -> Result<Option<Range<
     Ok(Some(start..start + length as usize))
 }
 
-/// Returns all fragments of the items from byte `first_item` on.
-pub(super) fn read_fragments(value: Value<'_>, first_item: usize) -> Result<Vec<Fragment>> {
+/// Kind of the bytes after the last fragment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ItemsEnd {
+    /// The Sequence Delimitation Item.
+    Delimiter,
+    /// The end of the value, fewer than 8 zero bytes, or Data Set Trailing Padding.
+    Missing,
+    /// 8 or more zero bytes up to the end of the value, from this offset on.
+    Zeros(usize),
+    /// An Item Delimitation Item at this offset.
+    ItemDelimiter(usize),
+}
+
+impl ItemsEnd {
+    /// The deviation of this end, if it has one. A value may be without its delimiter unless `expects_delimiter`.
+    pub(super) fn deviation(self, expects_delimiter: bool) -> Option<Deviation> {
+        let expected = "sequence delimiter (FFFE,E0DD) expected";
+        match self {
+            Self::Delimiter => None,
+            Self::Missing => expects_delimiter
+                .then(|| Deviation::new("sequence delimiter (FFFE,E0DD) is missing after the last fragment", CLAUSE)),
+            Self::Zeros(offset) => Some(Deviation::new(format!("zero bytes found, {expected}"), CLAUSE).at(offset)),
+            Self::ItemDelimiter(offset) => {
+                Some(Deviation::new(format!("item delimiter (FFFE,E00D) found, {expected}"), CLAUSE).at(offset))
+            }
+        }
+    }
+}
+
+/// A fragment, or the end of the items.
+pub(super) enum Next {
+    Fragment(Fragment),
+    End(ItemsEnd),
+}
+
+/// Reads the item after a fragment, at byte `offset`, and accepts what some writers put in place of the delimiter.
+///
+/// Zero bytes end the items only if no other byte follows. So the time is proportional to the bytes up to the next item.
+pub(super) fn next_fragment(value: Value<'_>, offset: usize) -> Result<Next> {
+    let mut header = [0; HEADER_BYTES];
+    let header = value.head(offset, &mut header)?;
+    let tag = header.first_chunk::<4>();
+    Ok(Next::End(match tag {
+        _ if header.is_empty() => ItemsEnd::Missing,
+        Some(&SEQUENCE_DELIMITER) => ItemsEnd::Delimiter,
+        Some(&ITEM_DELIMITER) => ItemsEnd::ItemDelimiter(offset),
+        Some(&TRAILING_PADDING) => ItemsEnd::Missing,
+        Some([0, 0, 0, 0]) if header.len() == HEADER_BYTES && is_zero_from(value, offset)? => ItemsEnd::Zeros(offset),
+        _ => {
+            return Ok(read_item(value, offset)?.map_or(Next::End(ItemsEnd::Missing), Next::Fragment));
+        }
+    }))
+}
+
+/// True if all bytes from `offset` to the end of the value are zero.
+fn is_zero_from(value: Value<'_>, mut offset: usize) -> Result<bool> {
+    let mut block = [0; 4096];
+    loop {
+        let bytes = value.head(offset, &mut block)?;
+        if bytes.is_empty() {
+            return Ok(true);
+        }
+        if bytes.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        offset += bytes.len();
+    }
+}
+
+/// Returns all fragments of the items from byte `first_item` on, and what follows them.
+pub(super) fn read_fragments(value: Value<'_>, first_item: usize) -> Result<(Vec<Fragment>, ItemsEnd)> {
     let mut fragments = Vec::new();
     let mut offset = first_item;
-    while let Some(fragment) = read_item(value, offset)? {
-        offset = fragment.end;
-        fragments.push(fragment);
+    loop {
+        match next_fragment(value, offset)? {
+            Next::Fragment(fragment) => {
+                offset = fragment.end;
+                fragments.push(fragment);
+            }
+            Next::End(end) => return Ok((fragments, end)),
+        }
     }
-    Ok(fragments)
 }
 
 /// Groups fragments by frame as the module describes. Returns the index of the first fragment after each frame.

@@ -2,6 +2,7 @@
 
 use super::items::{ITEM, SEQUENCE_DELIMITER};
 use super::*;
+use crate::frames::ExtendedOffsets;
 use crate::value::ReadAt;
 use crate::{Attributes, ErrorKind, PhotometricInterpretation, SampleKind};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -61,7 +62,7 @@ fn open(value: &[u8], declared: usize, extended: Option<ExtendedOffsets<'_>>) ->
         |index| table.frame(data, index, &Limits::unbounded(), &mut Vec::new()).map(|frame| frame.bytes.to_vec());
     let mut frames = (0..frame_count).rev().map(frame).collect::<Result<Vec<_>>>()?;
     frames.reverse();
-    deviations.extend(table.lookup_deviation());
+    deviations.extend(table.lookup_deviations());
     Ok((frames, deviations.len()))
 }
 
