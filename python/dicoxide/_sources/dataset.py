@@ -19,6 +19,7 @@ from dicoxide._deviations import Deviation
 from dicoxide._frame import IMAGE_PIXEL, FrameSpec
 from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Source
+from dicoxide._sources.encapsulation import begins_with_item, check_encapsulation, has_undefined_length
 from dicoxide._sources.pydicom_reader import convert_errors, unreadable_error
 from dicoxide._sources.values import is_number
 from dicoxide._transfer_syntaxes import (
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
 _RT_DOSE_STORAGE = "1.2.840.10008.5.1.4.1.1.481.2"
 
 
-_KEYWORDS = {uid: keyword for uid, keyword, _ in core.transfer_syntaxes()}
-
-
 class DatasetSource(Source):
     """A pydicom Dataset with pixel data."""
 
@@ -61,7 +59,7 @@ class DatasetSource(Source):
         self._element = element
         self._frame_spec = spec
         if spec.transfer_syntax not in NATIVE:
-            self._check_encapsulation()
+            self._frame_spec, self.deviations = check_encapsulation(element, spec, number_of_frames)
 
     @property
     def dataset(self) -> Dataset:
@@ -108,38 +106,6 @@ class DatasetSource(Source):
     def value_bytes(self) -> int:
         element = self._element
         return int(element.length) if element.is_raw and element.value is None else len(self.value)
-
-    def _check_encapsulation(self) -> None:
-        """Accept encapsulated pixel data of defined length, and native samples of the length of the frames.
-
-        Raises
-        ------
-        CorruptFrameError
-            If the value of an encapsulated transfer syntax has no items and another length.
-        """
-        element, spec, value = self._element, self.spec, self._element.value
-        if not isinstance(value, (bytes, bytearray)) or len(value) < 8 or _has_undefined_length(element):
-            return
-        if _begins_with_item(value):
-            if element.is_raw:
-                # Programs that set the value rarely set the undefined length.
-                text = "encapsulated pixel data of defined length found, undefined length expected"
-                self.deviations.append(Deviation(None, text, "PS3.5 A.4", None))
-            return
-        frame_bits = spec.rows * spec.columns * (2 if spec.is_422 else spec.samples_per_pixel) * spec.bits_allocated
-        expected_bytes = -(-frame_bits * (self.number_of_frames or 1) // 8)
-        syntax = _KEYWORDS.get(spec.transfer_syntax, spec.transfer_syntax)
-        if len(value) not in (expected_bytes, expected_bytes + expected_bytes % 2):
-            raise CorruptFrameError(
-                f"pixel data of {len(value)} bytes without items found: not encapsulated, as transfer syntax {syntax} "
-                f"requires, and not the length of native samples (PS3.5 A.4)",
-                kind="Mismatch",
-                clause="PS3.5 A.4",
-                transfer_syntax=spec.transfer_syntax,
-            )
-        self._frame_spec = spec._replace(transfer_syntax=EXPLICIT_VR_LITTLE_ENDIAN)
-        text = f"native samples found, encapsulated pixel data expected of transfer syntax {syntax}"
-        self.deviations.append(Deviation(None, text, "PS3.5 A.4", None))
 
     @property
     def _word_swapped(self) -> bool:
@@ -341,7 +307,7 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
     if problems:
         raise _attribute_error(problems, uid)
     element: Any = dataset.get_item(pixel_tag, keep_deferred=True)
-    if uid in NATIVE and _has_undefined_length(element) and _begins_with_item(element.value):
+    if uid in NATIVE and has_undefined_length(element) and begins_with_item(element.value):
         raise CorruptFrameError(
             "encapsulated pixel data found, native ones expected of the transfer syntax (PS3.5 A.4)",
             kind="Mismatch",
@@ -351,19 +317,6 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
     source = DatasetSource(dataset, spec, number_of_frames, pixel_tag, element)
     source.deviations[:0] = deviations
     return source
-
-
-def _has_undefined_length(element: Any) -> bool:
-    """Return True if the element was read, or will be written, with undefined length."""
-    return bool(getattr(element, "is_undefined_length", False)) or getattr(element, "length", 0) == 0xFFFFFFFF
-
-
-def _begins_with_item(value: Any) -> bool:
-    """Return True if `value` starts with an item tag.
-
-    A program that has replaced encapsulated pixel data by native samples often leaves the undefined length.
-    """
-    return isinstance(value, (bytes, bytearray)) and value[:4] in (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 
 
 class _Tags(NamedTuple):
@@ -427,7 +380,7 @@ def _transfer_syntax(dataset: Dataset) -> str:
         # pydicom strips the padding of UIDs that it reads, not of those that a program sets.
         return _text(uid).rstrip("\0 ")
     is_implicit, is_little = getattr(dataset, "original_encoding", (None, None))
-    if _has_undefined_length(dataset.get_item("PixelData", keep_deferred=True)):
+    if has_undefined_length(dataset.get_item("PixelData", keep_deferred=True)):
         raise UnsupportedError(
             "encapsulated pixel data without a transfer syntax UID (PS3.10 7.1)",
             kind="Unsupported",
