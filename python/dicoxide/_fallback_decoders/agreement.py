@@ -104,7 +104,7 @@ def compare(codestream: bytes, spec: FrameSpec, frame_index: int) -> Agreement:
     if header.process not in _PROCESSES_OF_SYNTAX.get(syntax, {header.process}):
         text = f"{header.process} codestream found, another process than that of transfer syntax {spec.transfer_syntax}"
         problems.append((text, "PS3.5 A.4"))
-    if header.is_lossy and syntax in _LOSSLESS_SYNTAXES:
+    elif header.is_lossy and syntax in _LOSSLESS_SYNTAXES:
         text = f"lossy {header.process} codestream found, lossless transfer syntax {spec.transfer_syntax}"
         problems.append((text, "PS3.5 A.4"))
     if header.has_component_transform and declared_colour in ("YBR_FULL", "YBR_FULL_422"):
