@@ -63,7 +63,7 @@ impl FileObject {
     /// Reads `out.len()` bytes at `offset` and up to `ahead_bytes` bytes in all. Returns the number of bytes in `out`.
     fn read_file(&self, offset: u64, out: &mut [u8], ahead_bytes: usize) -> io::Result<usize> {
         let requested = out.len().max(ahead_bytes);
-        let mut read = |py: Python<'_>| -> PyResult<usize> {
+        let read = |py: Python<'_>| -> PyResult<usize> {
             let data = self.file.bind(py).call_method1("read_at", (offset, requested))?;
             let bytes = data.cast::<PyBytes>()?.as_bytes();
             if bytes.len() > requested {
@@ -81,7 +81,7 @@ impl FileObject {
             }
             Ok(count)
         };
-        match Python::try_attach(|py| read(py)) {
+        match Python::try_attach(read) {
             Some(result) => result.map_err(io::Error::other),
             None => Err(io::Error::other("the interpreter is finalizing")),
         }

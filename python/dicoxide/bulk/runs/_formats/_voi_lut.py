@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def _voi_lut(item: Attributes, has_negative_values: bool, *, is_big_endian: bool
 
 def _entries(data: object, count: int, bits: int, *, is_big_endian: bool) -> Array:
     """Return the table's entries: words, one each; or bytes, two in each word (PS3.5 7.3)."""
-    numbers = data if isinstance(data, list) else [data]
+    numbers: list[Any] = data if isinstance(data, list) else [data]
     if all(type(number) is int for number in numbers):
         # US or SS.
         data = np.array([number & 0xFFFF for number in numbers], "<u2").tobytes()
