@@ -77,7 +77,7 @@ def _entries(
     if not 8 <= bits <= 16:
         raise _malformed(f"LUT Descriptor has {bits} bits per entry, 8 or 16 expected")
     if bits not in (8, 16):
-        text = f"LUT Descriptor has {bits} bits per entry, 8 or 16 expected: entries of 16 bits are used"
+        text = f"Modality LUT: LUT Descriptor has {bits} bits per entry, 8 or 16 expected: entries of 16 bits are used"
         deviations.append(Deviation(None, text, _CLAUSE, None))
     data = bytes(value) if isinstance(value, (bytes, bytearray)) else _words(value, False).tobytes()
     is_swapped = is_swapped and isinstance(value, (bytes, bytearray))
@@ -87,7 +87,7 @@ def _entries(
     if len(data) < needed:
         raise _malformed(f"LUT Data has {len(data)} bytes, {needed} expected")
     if len(data) > padded:
-        text = f"LUT Data has {len(data)} bytes, {padded} expected: the others are ignored"
+        text = f"Modality LUT: LUT Data has {len(data)} bytes, {padded} expected: the others are ignored"
         deviations.append(Deviation(None, text, _CLAUSE, None))
     data = data[:padded]
     if is_packed:
@@ -113,4 +113,4 @@ def _words(value: Any, is_big_endian: bool) -> npt.NDArray[np.uint16]:
 
 
 def _malformed(message: str) -> CorruptFrameError:
-    return CorruptFrameError(f"{message} ({_CLAUSE})", kind="Malformed", clause=_CLAUSE)
+    return CorruptFrameError(f"Modality LUT: {message} ({_CLAUSE})", kind="Malformed", clause=_CLAUSE)

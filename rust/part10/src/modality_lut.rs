@@ -57,7 +57,7 @@ impl Object {
             let text = format!("Modality LUT Sequence has {} items, 1 expected: the first is used", items.len());
             deviations.push(Deviation::new(text, "PS3.3 C.11.1"));
         }
-        let element = |tag, name| item.get(tag).ok_or_else(|| malformed(format!("{name} is missing")));
+        let element = |tag, name| item.get(tag).ok_or_else(|| malformed(&format!("{name} is missing")));
         let descriptor = self.descriptor(element(LUT_DESCRIPTOR, "LUT Descriptor")?, is_signed)?;
         let entries = self.entries(element(LUT_DATA, "LUT Data")?, &descriptor, &mut deviations)?;
         Ok(Some(ModalityLut { table: LookupTable::new(descriptor.first_mapped, entries)?, deviations }))
@@ -72,7 +72,7 @@ impl Object {
             } else {
                 (element.length, "bytes")
             };
-            return Err(malformed(format!("LUT Descriptor has {} {}, 3 values expected", found.0, found.1)));
+            return Err(malformed(&format!("LUT Descriptor has {} {}, 3 values expected", found.0, found.1)));
         };
         Ok(Descriptor {
             entries: if entries == 0 { MAX_ENTRIES } else { usize::from(entries) },
@@ -85,11 +85,12 @@ impl Object {
     fn entries(&self, element: &Element, descriptor: &Descriptor, deviations: &mut Vec<Deviation>) -> Result<Vec<f64>> {
         let &Descriptor { entries, bits, .. } = descriptor;
         if !(8..=16).contains(&bits) {
-            return Err(malformed(format!("LUT Descriptor has {bits} bits per entry, 8 or 16 expected")));
+            return Err(malformed(&format!("LUT Descriptor has {bits} bits per entry, 8 or 16 expected")));
         }
         if bits != 8 && bits != 16 {
-            let text =
-                format!("LUT Descriptor has {bits} bits per entry, 8 or 16 expected: entries of 16 bits are used");
+            let text = format!(
+                "Modality LUT: LUT Descriptor has {bits} bits per entry, 8 or 16 expected: entries of 16 bits are used"
+            );
             deviations.push(Deviation::new(text, CLAUSE));
         }
         let is_packed = bits == 8 && element.length < 2 * entries as u64;
@@ -97,10 +98,13 @@ impl Object {
         // Words are whole, so a packed table with an odd number of entries has a byte of padding.
         let (needed, padded) = (entries * entry_bytes, (entries * entry_bytes).next_multiple_of(2));
         if element.length < needed as u64 {
-            return Err(malformed(format!("LUT Data has {} bytes, {needed} expected", element.length)));
+            return Err(malformed(&format!("LUT Data has {} bytes, {needed} expected", element.length)));
         }
         if element.length > padded as u64 {
-            let text = format!("LUT Data has {} bytes, {padded} expected: the others are ignored", element.length);
+            let text = format!(
+                "Modality LUT: LUT Data has {} bytes, {padded} expected: the others are ignored",
+                element.length
+            );
             deviations.push(Deviation::new(text, CLAUSE));
         }
         let length = element.length.min(padded as u64);
@@ -114,7 +118,7 @@ impl Object {
         }
         let max_entry = if bits == 8 { 0xFF } else { u16::MAX };
         if let Some(entry) = words(&bytes, is_swapped).find(|entry| *entry > max_entry) {
-            return Err(malformed(format!(
+            return Err(malformed(&format!(
                 "LUT Data has an entry {entry}, at most {max_entry} expected of {bits} bits"
             )));
         }
@@ -128,6 +132,6 @@ fn words(bytes: &[u8], is_big_endian: bool) -> impl Iterator<Item = u16> {
     bytes.as_chunks::<2>().0.iter().map(word)
 }
 
-fn malformed(message: String) -> DecodeError {
-    DecodeError::new(ErrorKind::Malformed, message, CLAUSE)
+fn malformed(message: &str) -> DecodeError {
+    DecodeError::new(ErrorKind::Malformed, format!("Modality LUT: {message}"), CLAUSE)
 }
