@@ -1,11 +1,11 @@
-//! The interface of a decoder ([`FrameDecoder`]), and the steps that all decoders have in common ([`Codec`]).
+//! The interface of a decoder (`FrameDecoder`), and the steps that all decoders have in common ([`Codec`]).
 //!
 //! ```text
 //! frame ─► read_header ─► CodestreamInfo ─► check against FrameInfo ─► Output ─► decode ─► complete? strict?
 //!          phase 1                          agreement.rs                         phase 2
 //! ```
 //!
-//! Between the phases a decoder keeps the parsed header as its associated type [`FrameDecoder::Header`]. Instructions of
+//! Between the phases a decoder keeps the parsed header as its associated type `FrameDecoder::Header`. Instructions of
 //! a 64 × 64 frame, relative to that, counted by callgrind:
 //!
 //! | header between the phases | RLE 16 | RLE RGB | JPEG Lossless 8 | JPEG Lossless 16 | batch of JPEG Lossless |
@@ -103,18 +103,18 @@ pub(super) trait FrameDecoder: FrameFormat {
 }
 
 /// A registered decoder without the type of its header, as the registry holds it. It is implemented for every
-/// [`FrameDecoder`] and adds the steps that all have in common.
+/// `FrameDecoder` and adds the steps that all have in common.
 pub trait Codec: FrameFormat {
-    /// Returns [`FrameDecoder::CODESTREAM`].
+    /// Returns `FrameDecoder::CODESTREAM`.
     fn codestream_format(&self) -> Option<CodestreamFormat>;
 
-    /// Returns [`FrameDecoder::batch_size`], at least 1.
+    /// Returns `FrameDecoder::batch_size`, at least 1.
     fn frames_at_once(&self, info: &FrameInfo) -> usize;
 
-    /// Returns [`FrameDecoder::header_error`].
+    /// Returns `FrameDecoder::header_error`.
     fn error_of_header(&self, frame: &[u8]) -> Option<DecodeError>;
 
-    /// Returns [`FrameDecoder::can_decode_range`].
+    /// Returns `FrameDecoder::can_decode_range`.
     fn decodes_ranges(&self, info: &FrameInfo) -> bool;
 
     /// Decodes one frame. `deviations` are those found before, for the report.
@@ -139,7 +139,7 @@ pub trait Codec: FrameFormat {
         cancel: Cancel<'_>,
     ) -> Vec<Result<Decoded>>;
 
-    /// Decodes the frame at `range` of `value`; see [`FrameDecoder::decode_range`].
+    /// Decodes the frame at `range` of `value`; see `FrameDecoder::decode_range`.
     ///
     /// # Errors
     /// Every kind.

@@ -1,4 +1,4 @@
-//! Codecs: formats of frames ([`FrameFormat`]) and their decoders ([`FrameDecoder`]).
+//! Codecs: formats of frames ([`FrameFormat`]) and their decoders (`FrameDecoder`).
 //!
 //! A codec is a folder with the steps header, plan, decode, and one row in [`CODECS`].
 
@@ -41,7 +41,7 @@ pub trait FrameFormat: Sync {
     /// Transfer syntaxes of the format.
     fn syntaxes(&self) -> &'static [TransferSyntax];
 
-    /// True if a fragment of `fragment_bytes` bytes that starts with `head` (its first [`HEAD_BYTES`] bytes or all of
+    /// True if a fragment of `fragment_bytes` bytes that starts with `head` (its first `HEAD_BYTES` bytes or all of
     /// them) begins a new frame. Used when there is no offset table.
     fn starts_frame(&self, head: &[u8], fragment_bytes: usize, info: &FrameInfo) -> bool;
 
