@@ -94,7 +94,8 @@ class TestRle:
         assert rle.planes(frame, 16, little=True) == [b"\x34\x78", b"\x12\x56"]
         rgb = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)
         assert rle.planes(rgb, 8) == [b"\x01\x04", b"\x02\x05", b"\x03\x06"]
-        assert rle.planes(np.array([[[1], [0], [1]]], np.uint8), 1) == [b"\x05"]
+        assert rle.planes(np.array([[[1], [0], [1]]], np.uint8), 1) == [b"\x01\x00\x01"]
+        assert rle.planes(np.array([[[1], [0], [1]]], np.uint8), 1, packed=True) == [b"\x05"]
 
     def test_rle_frame_has_header_and_segments(self) -> None:
         frame = np.array([[[0x0102], [0x0102]]], np.uint16)

@@ -32,7 +32,8 @@ def check_encapsulation(
         If the value of an encapsulated transfer syntax has no items and another length.
     """
     value = element.value
-    if not isinstance(value, (bytes, bytearray)) or len(value) < 8 or has_undefined_length(element):
+    syntax = _KEYWORDS.get(spec.transfer_syntax)
+    if syntax is None or not isinstance(value, (bytes, bytearray)) or len(value) < 8 or has_undefined_length(element):
         return spec, []
     if begins_with_item(value):
         if not element.is_raw:
@@ -42,7 +43,6 @@ def check_encapsulation(
         return spec, [Deviation(None, text, _CLAUSE, None)]
     frame_bits = spec.rows * spec.columns * (2 if spec.is_422 else spec.samples_per_pixel) * spec.bits_allocated
     expected_bytes = -(-frame_bits * (number_of_frames or 1) // 8)
-    syntax = _KEYWORDS.get(spec.transfer_syntax, spec.transfer_syntax)
     if len(value) not in (expected_bytes, expected_bytes + expected_bytes % 2):
         raise CorruptFrameError(
             f"pixel data of {len(value)} bytes without items found: not encapsulated, as transfer syntax {syntax} "
