@@ -24,7 +24,7 @@ _SCRATCH_BYTES = 64 << 20
 
 
 def _has_invalid_element_headers(data: bytes) -> bool:
-    """Return True if elements are read with a deviation, such as an invalid VR, which pydicom reads in another way."""
+    """Return True if elements are read with a deviation, such as an invalid VR, which pydicom reads differently."""
     strict = interfaces.outcome(lambda: dicoxide.decode(data, strict=True))
     return isinstance(strict.error, dicoxide.DecodeError) and strict.error.clause in ("PS3.5 6.2", "PS3.5 7.5")
 
