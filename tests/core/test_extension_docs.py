@@ -22,7 +22,8 @@ def _documented() -> dict[str, Any]:
     return public | methods
 
 
-@pytest.mark.parametrize("name", _documented())
+# Sorted: the order of a class's attributes differs between processes, and all workers must collect the same tests.
+@pytest.mark.parametrize("name", sorted(_documented()))
 def test_name_of_the_extension_has_a_docstring(name: str) -> None:
     doc = inspect.getdoc(_documented()[name])
     assert doc
