@@ -13,9 +13,11 @@ from pydicom.uid import UID
 
 import dicoxide
 from dicoxide import CorruptFrameError, NonConformantWarning
-from dicoxide._fallback_decoders.agreement import read_header
+from dicoxide._backend import backend
+from dicoxide._fallback_decoders.codestream_header import read_header
 from support.encoders.dataset import dataset, to_bytes
 
+files_by_core = pytest.mark.skipif(backend != "rust", reason="pydicom reads files for the NumPy backend")
 PREFIX = "1.2.840.10008.1.2.4."
 GRAY = np.arange(35, dtype=np.uint8).reshape(5, 7)
 COLOUR = np.random.default_rng(7).integers(0, 256, (5, 7, 3), np.uint8)
@@ -151,12 +153,16 @@ def test_fallback_of_other_number_of_components_raises_mismatch(colours: list[st
 @pytest.mark.parametrize(
     ("declared", "transform", "expected", "message"),
     [
-        ("YBR_FULL", 1, "RGB", "a multiple component transform found"),
-        ("YBR_FULL_422", 1, "RGB", "a multiple component transform found"),
+        ("YBR_FULL", 1, "RGB", "reversible multiple component transform found"),
+        ("YBR_FULL_422", 1, "RGB", "reversible multiple component transform found"),
+        ("YBR_PARTIAL_420", 1, "RGB", "reversible multiple component transform found"),
         ("YBR_FULL", 0, "YBR_FULL", None),
         ("YBR_RCT", 1, "YBR_RCT", None),
+        ("YBR_ICT", 1, "YBR_ICT", "reversible multiple component transform found"),
         ("YBR_RCT", 0, "YBR_RCT", "no multiple component transform found"),
+        ("YBR_ICT", 0, "YBR_ICT", "no multiple component transform found"),
         ("RGB", 0, "RGB", None),
+        ("RGB", 1, "RGB", "reversible multiple component transform found"),
     ],
 )
 def test_fallback_of_component_transform_converts_once(
@@ -170,6 +176,82 @@ def test_fallback_of_component_transform_converts_once(
     found = [str(warning.message) for warning in recwarn if warning.category is NonConformantWarning]
     assert len(found) == (message is not None)
     assert message is None or message in found[0]
+    if message:
+        with pytest.raises(CorruptFrameError, match=message):
+            dicoxide.decode(data, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"), [("YBR_ICT", None), ("YBR_RCT", "irreversible multiple"), ("RGB", "irreversible multiple")]
+)
+def test_fallback_of_irreversible_component_transform_expects_ybr_ict(
+    colours: list[str], recwarn: pytest.WarningsRecorder, declared: str, message: str | None
+) -> None:
+    codestream = jpeg_2000(components=3, transform=1, wavelet=0)
+    dicoxide.decode(file("91", codestream, samples_per_pixel=3, photometric_interpretation=declared))
+    found = [str(warning.message) for warning in recwarn if warning.category is NonConformantWarning]
+    assert len(found) == (message is not None)
+    assert message is None or message in found[0]
+
+
+DELIMITER = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+# What follows the last fragment in place of the delimiter, and the message.
+ENDS = {
+    "missing": (b"", "sequence delimiter"),
+    "8 zero bytes": (bytes(8), "zero bytes found"),
+    "40 zero bytes": (bytes(40), "zero bytes found"),
+    "item delimiter": (struct.pack("<HHL", 0xFFFE, 0xE00D, 0), "item delimiter"),
+}
+
+
+@files_by_core
+@pytest.mark.parametrize(("syntax", "codestream"), [("50", jpeg()), ("80", jpeg(0xF7)), ("90", jpeg_2000())])
+@pytest.mark.parametrize("table", ["basic", "none", "extended"])
+@pytest.mark.parametrize(("end", "message"), ENDS.values(), ids=ENDS)
+def test_fallback_of_missing_delimiter_warns_once_and_strict_raises(
+    colours: list[str], syntax: str, codestream: bytes, table: str, end: bytes, message: str
+) -> None:
+    # With an offset table, the end of the items is reached only when the last frame is located (PS3.5 A.4).
+    ds = dataset(np.stack([GRAY] * 3), PREFIX + syntax, coded=[codestream] * 3, table=table)
+    data = to_bytes(ds)
+    assert data.endswith(DELIMITER)
+    data = data[: -len(DELIMITER)] + end
+    for src in (data, io.BytesIO(data)):
+        with pytest.warns(NonConformantWarning, match=message) as caught:
+            assert dicoxide.decode(src).shape == (3, 5, 7)
+        assert len(caught) == 1
+        with pytest.warns(NonConformantWarning, match=message):
+            dicoxide.decode(src, frames=-1)
+    for frames in (None, 2, [2, 0]):
+        with pytest.raises(CorruptFrameError, match=message):
+            dicoxide.decode(data, frames=frames, strict=True)
+        with pytest.raises(CorruptFrameError, match=message), dicoxide.open(data, strict=True) as image:
+            image.decode(frames)
+
+
+@pytest.mark.parametrize("entry", [1, 2])
+def test_fallback_of_wrong_table_entry_warns_and_strict_raises(colours: list[str], entry: int) -> None:
+    ds = dataset(np.stack([GRAY] * 3), PREFIX + "80", coded=[jpeg(0xF7)] * 3, table="basic")
+    value = bytearray(ds.PixelData)
+    value[8 + 4 * entry] += 2
+    ds.PixelData = bytes(value)
+    for src in (ds, to_bytes(ds)):
+        with pytest.warns(NonConformantWarning, match="basic offset table does not match"):
+            assert dicoxide.decode(src).shape == (3, 5, 7)
+        with pytest.raises(CorruptFrameError, match="basic offset table does not match"):
+            dicoxide.decode(src, strict=True)
+
+
+@pytest.mark.parametrize("high_bit", [8, 15])
+def test_fallback_of_other_high_bit_warns_and_strict_raises(colours: list[str], high_bit: int) -> None:
+    # PS3.5 8.1.1: High Bit is Bits Stored - 1.
+    samples = GRAY.astype(np.uint16)
+    ds = dataset(samples, PREFIX + "90", bits_stored=8, high_bit=high_bit, coded=[jpeg_2000()])
+    for src in (ds, to_bytes(ds)):
+        with pytest.warns(NonConformantWarning, match=f"high bit {high_bit} found"):
+            dicoxide.decode(src)
+        with pytest.raises(CorruptFrameError, match=f"high bit {high_bit} found"):
+            dicoxide.decode(src, strict=True)
 
 
 def test_read_header_of_every_prefix_returns_none_or_a_header() -> None:

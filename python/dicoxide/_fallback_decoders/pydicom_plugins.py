@@ -72,7 +72,7 @@ class FallbackFrames:
         self._frame_count, self.deviations = (
             self._count_native_frames() if frames is None else (len(frames), frames.deviations())
         )
-        self.deviations += source.deviations
+        self.deviations += [*source.deviations, *source.spec.deviations()]
 
     def __len__(self) -> int:
         return self._frame_count
@@ -82,7 +82,8 @@ class FallbackFrames:
     ) -> tuple[Array, list[Deviation]]:
         """Decode `frames`; the result has the shape that :func:`dicoxide.decode` gives.
 
-        The deviations are those of the first frame that has any, as the core returns them.
+        The deviations are those of the first frame that has any and those of finding the frames, as the core returns
+        them.
 
         Raises
         ------
@@ -101,7 +102,8 @@ class FallbackFrames:
             raise LimitError(f"output has {output_bytes} bytes, max_bytes is {max_bytes}", kind="LimitExceeded")
         try:
             if not has_frame_axis:
-                return self._decode_frame(indices[0], raw, strict, deviations), deviations
+                frame = self._decode_frame(indices[0], raw, strict, deviations)
+                return frame, deviations + self._lookup_deviations(strict)
             target: Array | None = None
             for position, index in enumerate(indices):
                 frame = self._decode_frame(index, raw, strict, deviations)
@@ -109,7 +111,9 @@ class FallbackFrames:
                     # Allocated after the first frame has been decoded, so that a corrupt header costs nothing.
                     target = np.empty((len(indices), *spec.shape), spec.dtype)
                 target[position] = frame
-            return np.empty((0, *spec.shape), spec.dtype) if target is None else target, deviations
+            if target is None:
+                target = np.empty((0, *spec.shape), spec.dtype)
+            return target, deviations + self._lookup_deviations(strict)
         except MemoryError as error:
             text = f"not enough memory for {output_bytes} bytes of output and pydicom's decoders"
             raise LimitError(text, kind="LimitExceeded") from error
@@ -119,6 +123,13 @@ class FallbackFrames:
         for index in indices:
             if self._is_encapsulated:
                 self._codestream(index)
+
+    def _lookup_deviations(self, strict: bool) -> list[Deviation]:
+        """Return the deviations that finding the frames has shown, or raise the first one if `strict`."""
+        deviations = [] if self._frames is None else self._frames.lookup_deviations()
+        if strict:
+            raise_first(deviations, self._source.spec.transfer_syntax)
+        return deviations
 
     def _count_native_frames(self) -> tuple[int, list[Deviation]]:
         """Count the frames of native pixel data that the core has no sample type for."""
@@ -140,14 +151,13 @@ class FallbackFrames:
         """Decode a frame, and add its deviations to `deviations` if that is empty."""
         spec = self._source.spec
         # Errors of reading the source are not those of a decoder.
-        source_frame = self._codestream(index) if self._is_encapsulated else None
+        agreement = self._codestream(index, raw) if self._is_encapsulated else None
         try:
-            if source_frame is not None:
-                codestream, agreement = source_frame
+            if agreement is not None:
                 if strict:
                     raise_first(agreement.deviations, spec.transfer_syntax)
                 deviations += [] if deviations else agreement.deviations
-                decoded = self._decode_codestream(codestream, agreement.photometric_interpretation, raw)
+                decoded = self._decode_codestream(agreement, raw)
             else:
                 decoded = self._decode_native(index, raw)
             decoded = _native_order(decoded)
@@ -166,11 +176,12 @@ class FallbackFrames:
             raise self._frame_error(DecodeError, text, "Fallback", index)
         return decoded
 
-    def _decode_codestream(self, codestream: bytes, photometric_interpretation: str, raw: bool) -> Array:
+    def _decode_codestream(self, agreement: Agreement, raw: bool) -> Array:
         """Decode one codestream by the first plugin that succeeds."""
         from pydicom.encaps import encapsulate
 
-        spec = self._source.spec
+        spec, codestream = self._source.spec, agreement.codestream
+        to_rgb = agreement.is_ybr and not raw
         options: dict[str, Any] = {
             "rows": spec.rows,
             "columns": spec.columns,
@@ -178,13 +189,18 @@ class FallbackFrames:
             "bits_allocated": spec.bits_allocated,
             "bits_stored": spec.bits_allocated if spec.bits_stored is None else spec.bits_stored,
             "pixel_representation": spec.pixel_representation,
-            "photometric_interpretation": photometric_interpretation,
+            # Only `force_rgb` converts colour: pydicom's own choice is that of Photometric Interpretation.
+            "photometric_interpretation": agreement.photometric_interpretation,
+            "as_rgb": False,
+            "force_rgb": to_rgb,
             "planar_configuration": spec.planar_configuration,
             "number_of_frames": 1,
-            "raw": raw,
+            "raw": not to_rgb,
         }
         failures = []
         for name in available_plugins(spec.transfer_syntax):
+            if name in agreement.excluded_plugins:
+                continue
             try:
                 if name in _ISOLATED_PLUGINS:
                     # Imported here, as `import dicoxide` should not take the time to import socket and subprocess.
@@ -204,8 +220,8 @@ class FallbackFrames:
             raise self.unsupported
         raise RuntimeError("; ".join(failures))
 
-    def _codestream(self, index: int) -> tuple[bytes, Agreement]:
-        """Return the bytes of one frame, whose size and depth must be those of the data set, and its deviations.
+    def _codestream(self, index: int, raw: bool = False) -> Agreement:
+        """Return the codestream of one frame, whose size and depth must be those of the data set, and its deviations.
 
         Some decoders allocate what the data set declares, others what the codestream declares.
         """
@@ -216,7 +232,7 @@ class FallbackFrames:
         if size not in (None, (spec.rows, spec.columns)):
             text = f"codestream has {size[0]} rows and {size[1]} columns, {spec.rows} and {spec.columns} expected"
             raise self._frame_error(CorruptFrameError, text, "Mismatch", index, "PS3.5 8.2")
-        return codestream, compare(codestream, spec, index)
+        return compare(codestream, spec, index, to_rgb=not raw)
 
     def _decode_native(self, index: int, raw: bool) -> Array:
         """Decode one native frame by pydicom itself, from the elements that pydicom reads for it."""

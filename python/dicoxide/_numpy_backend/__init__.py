@@ -130,6 +130,10 @@ class Frames:
         """Return the deviations of the value and its offset tables."""
         return [*self._table.deviations]
 
+    def lookup_deviations(self) -> list[Deviation]:
+        """Return the deviations that look-ups of frames have found; ``decode_into`` returns them too."""
+        return self._table.lookup_deviations()
+
     def check(self, indices: Sequence[int], *, max_bytes: int | None = None) -> None:
         """Raise if a frame has fewer bytes than any frame of its size; to be called before output is allocated."""
         self._require_indices(indices)
@@ -207,11 +211,11 @@ class Frames:
                 if frame_deviations and options.strict:
                     raise _deviation_error(frame_deviations[0])
             deviations = deviations or [deviation._replace(frame_index=index) for deviation in frame_deviations]
-        for late_deviation in self._table.late_deviations():
+        for deviation in self._table.lookup_deviations():
             if options.strict:
                 with self._error_context(self._syntax, indices[0] if indices else 0):
-                    raise _deviation_error(late_deviation)
-            deviations.append(late_deviation)
+                    raise _deviation_error(deviation)
+            deviations.append(deviation)
         return CPU_PATH, deviations
 
     def decode_bytearrays(

@@ -56,7 +56,7 @@ class FrameTable:
         """Return the fragments of a frame, and the number of bits in the first byte that belong to the frame before."""
         raise NotImplementedError
 
-    def late_deviations(self) -> list[Deviation]:
+    def lookup_deviations(self) -> list[Deviation]:
         """Return the deviations that were found only when a frame was located."""
         return []
 
@@ -173,7 +173,7 @@ class EncapsulatedFrames(FrameTable):
             message = f"number of frames is {self._declared}, {self.count} frames found"
             self.deviations.append(Deviation(None, message, _NUMBER_OF_FRAMES_CLAUSE, None))
 
-    def late_deviations(self) -> list[Deviation]:
+    def lookup_deviations(self) -> list[Deviation]:
         deviations = []
         if self._by_table and self._was_walked:
             is_extended = self._by_table == self._by_extended_table

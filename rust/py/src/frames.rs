@@ -86,6 +86,12 @@ impl Frames {
         self.table.deviations().iter().map(|deviation| FrameDeviation::new(None, deviation.clone())).collect()
     }
 
+    /// Returns the deviations that look-ups of frames have found since: a wrong entry of an offset table, other bytes than
+    /// a delimiter after the items. `decode_into` returns them with those of the frames.
+    fn lookup_deviations(&self) -> Vec<FrameDeviation> {
+        self.table.lookup_deviations().into_iter().map(|deviation| FrameDeviation::new(None, deviation)).collect()
+    }
+
     /// Raises `TruncatedFrameError` if a frame in `indices` is too short for its attributes: to be called before memory
     /// for its samples is allocated.
     #[pyo3(signature = (indices, *, max_bytes=None))]

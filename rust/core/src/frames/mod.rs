@@ -145,8 +145,9 @@ impl FrameTable {
         }
     }
 
-    /// The deviations that were found later, by look-ups of frames.
-    fn lookup_deviations(&self) -> Vec<Deviation> {
+    /// Returns the deviations that were found later, by look-ups of frames.
+    #[must_use]
+    pub fn lookup_deviations(&self) -> Vec<Deviation> {
         match &self.layout {
             Layout::Encapsulated(encapsulated) => encapsulated.lookup_deviations(),
             Layout::SingleFrame | Layout::Native(_) => Vec::new(),
