@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import types
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,17 @@ from pydicom.dataelem import RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.pixel_data_handlers import numpy_handler, rle_handler
 from pydicom.tag import Tag
-from pydicom.uid import JPEG2000, ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
 import dicoxide
 from dicoxide.errors import CorruptFrameError
@@ -151,6 +162,43 @@ def test_handler_leaves_unsupported_syntaxes_to_others(handlers: list[Any]) -> N
         pytest.skip("there is a codec for JPEG 2000")
     with pytest.raises(NotImplementedError):
         v2(ds)
+
+
+JPEG_FAMILY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSLossless, JPEGLSNearLossless)
+needs_jpeg_lossless = pytest.mark.skipif(
+    dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless"
+)
+
+
+@needs_jpeg_lossless
+@pytest.mark.parametrize("uid", JPEG_FAMILY)
+@pytest.mark.parametrize(("samples", "planar"), [(1, 0), (3, 0), (3, 1)])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_handler_decodes_lossless_frames_of_other_jpeg_syntaxes(
+    uid: UID, frames: int, samples: int, planar: int
+) -> None:
+    # The start-of-frame marker selects the decoder, not the transfer syntax.
+    shape = (frames, 5, 6, samples) if samples > 1 else (frames, 5, 6)
+    images = random_values(rng, shape, 8, "u1")
+    coded = [dicoxide.jpeg_lossless_encode(image) for image in images]
+    ds = dataset(images, uid, samples_per_pixel=samples, planar_configuration=planar, coded=coded)
+    with pytest.warns(dicoxide.NonConformantWarning, match="JPEG Lossless"):
+        result = v2(ds)
+    assert np.array_equal(result, images[0] if frames == 1 else images)
+
+
+@needs_jpeg_lossless
+@pytest.mark.parametrize("uid", JPEG_FAMILY)
+def test_handler_leaves_lossy_frames_to_the_next_handler(uid: UID, handlers: list[Any]) -> None:
+    # Frame header of a DCT process.
+    src = bytes.fromhex("ffd8 ffc0 000b 08 0002 0002 01 01 11 00 ffda 0008 01 01 00 00 3f 00 00 ffd9")
+    ds = dataset(np.zeros((2, 2), np.uint8), uid, coded=[src])
+    with pytest.raises(dicoxide.UnsupportedError, match="JPEG"):
+        handler.get_pixeldata(ds)
+    names = {name: getattr(handler, name) for name in dir(handler) if not name.startswith("_")}
+    expected = np.arange(4, dtype=np.uint8)
+    handlers.append(types.SimpleNamespace(**{**names, "HANDLER_NAME": "next", "get_pixeldata": lambda ds: expected}))
+    assert np.array_equal(v2(ds).reshape(-1), expected)
 
 
 def files() -> list[Path]:

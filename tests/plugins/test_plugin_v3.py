@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,15 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.pixels import get_decoder, iter_pixels, pixel_array
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 import dicoxide
 from dicoxide.errors import CorruptFrameError, NonConformantWarning, UnsupportedError
@@ -272,6 +281,48 @@ def test_plugin_warns_of_deviations_once_per_call() -> None:
         assert bytes(pydicom_v3.decode_frame(src, runner)) == image.tobytes()
     # Warnings are errors here.
     assert bytes(pydicom_v3.decode_frame(src, runner)) == image.tobytes()
+
+
+needs_jpeg_lossless = pytest.mark.skipif(
+    dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless"
+)
+
+
+# PS3.5 8.2.1: the precision of a codestream is at most Bits Stored.
+@needs_jpeg_lossless
+@pytest.mark.parametrize("uid", [JPEGLossless, JPEGLosslessSV1, JPEGBaseline8Bit, JPEGLSLossless])
+@pytest.mark.parametrize(("precisions", "bits_stored"), [([16], 12), ([12, 16, 16], 12), ([16, 12, 12], 10)])
+def test_plugin_warns_of_precision_over_bits_stored_as_decode(
+    uid: UID, precisions: list[int], bits_stored: int
+) -> None:
+    images = rng.integers(0, 1 << 10, (len(precisions), 6, 7), dtype=np.uint16)
+    coded = [
+        dicoxide.jpeg_lossless_encode(image, precision=precision)
+        for image, precision in zip(images, precisions, strict=True)
+    ]
+    ds = dataset(images, uid, bits_stored=bits_stored, coded=coded)
+    with pytest.warns(NonConformantWarning) as of_decode:
+        expected = dicoxide.decode(ds)
+    with warnings.catch_warnings(record=True) as of_plugin:
+        warnings.simplefilter("always")
+        assert np.array_equal(ds.pixel_array, expected)
+    # decode adds the frame's index and the byte offset.
+    found = [re.sub(r"^frame \d+: | at byte \d+", "", str(warning.message)) for warning in of_decode]
+    messages = [str(warning.message) for warning in of_plugin if warning.category is NonConformantWarning]
+    assert messages == found
+    # Those of the first frame that has any: under another transfer syntax, it is frame 0.
+    has_precision = uid in (JPEGLossless, JPEGLosslessSV1) or precisions[0] > bits_stored
+    assert any("precision" in message for message in messages) == has_precision
+
+
+@needs_jpeg_lossless
+@pytest.mark.filterwarnings("error::dicoxide.NonConformantWarning")
+@pytest.mark.parametrize(("dtype", "bits_stored"), [("u1", 8), ("u2", 12), ("u2", 16), ("i2", 12)])
+def test_plugin_with_precision_of_bits_stored_does_not_warn(dtype: str, bits_stored: int) -> None:
+    image = random_values(rng, (6, 7), bits_stored, dtype)
+    coded = [dicoxide.jpeg_lossless_encode(image.view(f"u{dtype[1]}") & (1 << bits_stored) - 1, precision=bits_stored)]
+    ds = dataset(image, JPEGLossless, bits_stored=bits_stored, coded=coded)
+    assert np.array_equal(ds.pixel_array, image)
 
 
 def test_reporter_is_selected_by_the_runner_class() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import logging
+import re
 import threading
 import warnings
 import weakref
@@ -195,7 +196,14 @@ def test_prefetch_warns_of_deviations_once(deviating: tuple[int, ...]) -> None:
     assert_same(ds)
     with dicoxide.enabled(threads=2), pytest.warns(NonConformantWarning, match="Annex G") as warned:
         pixel_array(ds)
-    assert len(warned) == 1
+    # One for each of the two segments of the first frame that has any, as those of `decode`.
+    with pytest.warns(NonConformantWarning) as expected:
+        dicoxide.decode(ds, frames=deviating[0])
+    messages = [str(warning.message) for warning in expected]
+    assert len(messages) == 2
+    assert [str(warning.message) for warning in warned] == [
+        re.sub(r"^frame \d+: | at byte \d+", "", message) for message in messages
+    ]
 
 
 @pytest.mark.parametrize("declared", [1, 2, 4, 7])

@@ -97,9 +97,8 @@ def compare(codestream: bytes, spec: FrameSpec, frame_index: int, *, to_rgb: boo
     colour, colour_problems = _compare_colour(header, declared_colour)
     problems += colour_problems if to_rgb else []
     bits_stored = spec.bits_allocated if spec.bits_stored is None else spec.bits_stored
-    if header.precision > bits_stored:
-        text = f"precision {header.precision} found in the codestream, bits stored {bits_stored} in the data set"
-        problems.append((text, _CLAUSE))
+    if problem := precision_problem(header.precision, bits_stored):
+        problems.append(problem)
     if header.is_signed is not None and header.is_signed != (spec.pixel_representation == 1):
         signedness = "signed" if header.is_signed else "unsigned"
         text = f"{signedness} samples found in the codestream, pixel representation {spec.pixel_representation}"
@@ -110,6 +109,13 @@ def compare(codestream: bytes, spec: FrameSpec, frame_index: int, *, to_rgb: boo
         [Deviation(frame_index, text, clause, None) for text, clause in problems],
         _NOT_INVERTING_HP_TRANSFORMS if _has_hp_transform(header) else frozenset(),
     )
+
+
+def precision_problem(precision: int, bits_stored: int) -> tuple[str, str] | None:
+    """Return message and clause of the deviation of a codestream with more bits than Bits Stored, or None."""
+    if precision <= bits_stored:
+        return None
+    return f"precision {precision} found in the codestream, bits stored {bits_stored} in the data set", _CLAUSE
 
 
 def _compare_colour(header: CodestreamHeader, declared: str) -> tuple[str, list[tuple[str, str]]]:

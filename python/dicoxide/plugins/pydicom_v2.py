@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dicoxide import _transfer_syntaxes
-from dicoxide._backend import core
 from dicoxide._image import Image
 from dicoxide._sources import open_source
 from dicoxide.errors import CorruptFrameError, DecodeError
+from dicoxide.plugins._supported import SUPPORTED
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -40,8 +40,6 @@ HANDLER_NAME = "dicoxide"
 
 # Module name: URL and display name, as pydicom's own handlers declare them.
 DEPENDENCIES = {"numpy": ("https://numpy.org/", "NumPy")}
-
-_SUPPORTED = frozenset(uid for uid, _, codec in core.transfer_syntaxes() if codec is not None)
 
 # Planar configuration that pydicom assumes of a handler's result, by transfer syntax. For all others it reads Planar
 # Configuration (0028,0006) of the data set.
@@ -76,10 +74,11 @@ def supports_transfer_syntax(transfer_syntax: str) -> bool:
     Returns
     -------
     bool
-        True for every transfer syntax that the core has a codec for, including native ones.
+        True for every transfer syntax that the core has a codec for, including native ones, and for those of the JPEG
+        family.
     """
     # The UID is a list if a corrupt header has several values.
-    return str(transfer_syntax) in _SUPPORTED
+    return str(transfer_syntax) in SUPPORTED
 
 
 def needs_to_convert_to_RGB(ds: Dataset) -> bool:  # noqa: N802
@@ -114,7 +113,7 @@ def get_pixeldata(ds: Dataset) -> npt.NDArray[Any]:
         If there are no pixel data, or an element is missing that pydicom's own handlers require. So
         ``hasattr(ds, "pixel_array")`` is False.
     DecodeError
-        If the pixel data cannot be decoded.
+        If the pixel data cannot be decoded. `UnsupportedError` of a lossy codestream leads pydicom to its next handler.
 
     Notes
     -----

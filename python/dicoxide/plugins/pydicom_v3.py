@@ -18,21 +18,18 @@ from weakref import WeakKeyDictionary
 from pydicom.uid import UID
 
 from dicoxide._backend import core
+from dicoxide._fallback_decoders.agreement import precision_problem
 from dicoxide._frame import FrameSpec
 from dicoxide._options import DecodeOptions
 from dicoxide._transfer_syntaxes import (
     ENCAPSULATED_UNCOMPRESSED,
-    JPEG_BASELINE,
-    JPEG_EXTENDED,
-    JPEG_LOSSLESS,
-    JPEG_LS_LOSSLESS,
-    JPEG_LS_NEAR_LOSSLESS,
     NATIVE,
     RLE_LOSSLESS,
 )
 from dicoxide.errors import CorruptFrameError, DecodeError, NonConformantWarning, UnsupportedError
 from dicoxide.plugins._planes import called_for_array, to_planes
 from dicoxide.plugins._prefetch import FramePrefetcher, threads
+from dicoxide.plugins._supported import SUPPORTED
 
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
@@ -44,15 +41,11 @@ __all__ = ["DECODER_DEPENDENCIES", "decode_frame", "is_available"]
 LABEL = "dicoxide"
 
 _CODECS = {uid: codec for uid, _, codec in core.transfer_syntaxes()}
-# Their frames may be lossless codestreams all the same, which the core recognises. Other frames go to the next plugin.
-_JPEG_FAMILY = frozenset({JPEG_BASELINE, JPEG_EXTENDED, JPEG_LS_LOSSLESS, JPEG_LS_NEAR_LOSSLESS})
+# Codecs whose frames have no header with a precision.
+_WITHOUT_HEADER = frozenset({"native", "rle"})
 
 # Without the native ones, which pydicom decodes itself.
-DECODER_DEPENDENCIES: dict[UID, tuple[str, ...]] = {
-    UID(uid): ("dicoxide",)
-    for uid, codec in _CODECS.items()
-    if uid not in NATIVE and (codec is not None or (uid in _JPEG_FAMILY and _CODECS[JPEG_LOSSLESS] is not None))
-}
+DECODER_DEPENDENCIES: dict[UID, tuple[str, ...]] = {UID(uid): ("dicoxide",) for uid in SUPPORTED if uid not in NATIVE}
 
 
 def is_available(uid: str) -> bool:
@@ -175,11 +168,21 @@ def _decode(src: bytes, runner: DecodeRunner, state: _RunnerState) -> bytearray:
         state.reported[name] = (declared, decoded)
         if declared != decoded or name == "planar_configuration":
             report(name, decoded)
-    if deviations and not state.has_warned:
-        state.has_warned = True
-        _, message, clause, _ = deviations[0]
-        warnings.warn(f"{message} ({clause})" if clause else message, NonConformantWarning, stacklevel=3)
+    if not state.has_warned:
+        problems = [(message, clause) for _, message, clause, _ in deviations]
+        if _CODECS[uid] not in _WITHOUT_HEADER:
+            problems += _precision_problems(data, runner)
+        state.has_warned = bool(problems)
+        for message, clause in problems:
+            warnings.warn(f"{message} ({clause})" if clause else message, NonConformantWarning, stacklevel=3)
     return frame
+
+
+def _precision_problems(codestream: bytes, runner: DecodeRunner) -> list[tuple[str, str]]:
+    """Return the deviation of a precision over Bits Stored, of which the core is not informed, as it masks nothing."""
+    precision = core.codestream_info(codestream)[4]
+    problem = precision and precision_problem(precision, runner.bits_stored)
+    return [problem] if problem else []
 
 
 def _pixel_representation(runner: DecodeRunner) -> int:
