@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 import dicoxide
+from dicoxide._numpy_backend import _samples
 from support.file_mutations import checks, interfaces, source_files
 from support.file_mutations.campaign import WORKER, Campaign
+from support.file_mutations.case import Expectation, Mutant
 from support.file_mutations.file_layout import layout_of
-from support.file_mutations.mutators import Expectation, Mutant
 from support.file_mutations.worker import FALLBACK_OPTION
 from support.processes import run_script, script
 
@@ -107,6 +108,9 @@ class TestCheck:
             (lambda src, options: options.get("frames") == -1, "the last frame gives"),
             (lambda src, options: not isinstance(src, bytes | Path) and not options, "a Dataset gives"),
             (lambda src, options: options.get("raw"), "handler gives"),
+            (lambda src, options: options.get("rescale") and isinstance(src, Path), "rescale of a path gives"),
+            (lambda src, options: options.get("rescale") and "strict" in options, "strict rescale gives"),
+            (lambda src, options: options.get("dtype") == "f8", "rescale gives float64 (128, 128), the standard"),
             (lambda src, options: True, "nothing of the image was changed"),
         ],
     )
@@ -119,12 +123,24 @@ class TestCheck:
             samples = right(src, **options)
             if when(src, options):
                 samples = samples.copy()
-                samples[-1, -1] ^= 1
+                samples[-1, -1] += 1
             return samples
 
         monkeypatch.setattr(dicoxide, "decode", decode)
         monkeypatch.setattr(interfaces, "by_handler", lambda ds: interfaces.outcome(lambda: right(ds, raw=True)))
         assert any(text.startswith(what) for text in self.failures(tmp_path, 1, Expectation.UNCHANGED))
+
+    def test_check_reports_another_sample_of_the_numpy_backend(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        right = _samples.transform
+
+        def transform(samples: Any, transform: Any, out: Any) -> None:
+            right(samples, transform, out)
+            out[-1] += 1
+
+        monkeypatch.setattr(_samples, "transform", transform)
+        assert any("with rescale" in text for text in self.failures(tmp_path))
 
     def test_check_reports_a_partial_image(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         right = dicoxide.decode

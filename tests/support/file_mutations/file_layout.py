@@ -73,6 +73,15 @@ class Layout:
         )
 
     @cached_property
+    def pixels_are_ended(self) -> bool:
+        """True if the pixel data are complete, and end with a delimiter if their length is undefined."""
+        if self.items:
+            end = self.items[-1].value_offset + self.items[-1].length
+            return self.data[end : end + 4] in (b"\xfe\xff\xdd\xe0", b"\xfe\xff\x0d\xe0")
+        pixels = self.pixels
+        return pixels is None or pixels.is_nesting or pixels.value_offset + pixels.length <= len(self.data)
+
+    @cached_property
     def structure_offsets(self) -> list[int]:
         """Offsets of all elements, values, items, markers and segments, in ascending order."""
         offsets = {0, 128, 132, len(self.data)}

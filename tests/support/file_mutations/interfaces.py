@@ -49,6 +49,14 @@ def outcome(work: Callable[[], Any]) -> Outcome:
         return Outcome(error=error)
 
 
+def only(results: Any) -> Any:
+    """Return the only result of `decode_many`, or raise it if it is an exception."""
+    [(_, result)] = results
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
 def is_documented(error: BaseException) -> bool:
     """True if decoding is documented to raise it."""
     if isinstance(error, AttributeError) and error.__cause__ is not None:

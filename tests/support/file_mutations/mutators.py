@@ -9,50 +9,10 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 
+from support.file_mutations.case import NUMBERS, Case, Expectation, Mutant, change_byte
 from support.file_mutations.file_layout import Layout
-
-
-class Expectation(Enum):
-    """Expected outcome of decoding a mutant."""
-
-    ANY = "any"
-    # Only bytes that decoding does not use were changed: the array of the unchanged file.
-    UNCHANGED = "unchanged"
-    # Bytes are missing: the array of the unchanged file, or an error.
-    UNCHANGED_OR_ERROR = "unchanged or error"
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """The bytes of a case, the name of their mutator, and the expected outcome."""
-
-    data: bytes
-    mutator: str
-    expectation: Expectation
-
-
-@dataclass
-class Case:
-    """A file, the number of a case, and its random generator; `donor` is a file to take bytes from."""
-
-    layout: Layout
-    number: int
-    rng: random.Random
-    donor: Layout
-
-    @property
-    def data(self) -> bytes:
-        return self.layout.data
-
-    def random_offset(self) -> int:
-        """Return an offset: of a structure of the file, a few bytes from one, or a random one."""
-        if self.rng.random() < 0.2:
-            return self.rng.randrange(len(self.data) + 1)
-        near = self.rng.choice(self.layout.structure_offsets) + self.rng.choice([0, 0, 0, 1, -1, 2, 7])
-        return min(max(near, 0), len(self.data))
+from support.file_mutations.header_mutators import change_delimiters, change_syntax, change_transform, change_vr
 
 
 def mutant(layout: Layout, donor: Layout, rng: random.Random, number: int) -> Mutant:
@@ -60,13 +20,7 @@ def mutant(layout: Layout, donor: Layout, rng: random.Random, number: int) -> Mu
     mutator = _MUTATORS[number % len(_MUTATORS)]
     data = mutator(Case(layout, number, rng, donor))
     expectation = _EXPECTATIONS.get(mutator, Expectation.ANY)
-    pixels = layout.pixels
-    if (
-        mutator is append_element
-        and pixels is not None
-        and not pixels.is_nesting
-        and pixels.value_offset + pixels.length > len(layout.data)
-    ):
+    if mutator is append_element and not layout.pixels_are_ended:
         # The appended bytes become pixel data.
         expectation = Expectation.ANY
     return Mutant(layout.to_file(data), mutator.__name__, expectation)
@@ -89,7 +43,7 @@ def flip_elements(case: Case) -> bytes:
     for _ in range(case.rng.choice([1, 1, 2])):
         element = case.rng.choice(candidates)
         value_bytes = min(element.length, 16) if not element.is_nesting else 0
-        _change_byte(data, case.rng, element.start, element.value_offset + value_bytes)
+        change_byte(data, case.rng, element.start, element.value_offset + value_bytes)
     return bytes(data)
 
 
@@ -101,10 +55,10 @@ def flip_frames(case: Case) -> bytes:
     for _ in range(case.rng.choice([1, 1, 2, 3])):
         if case.layout.items and case.rng.random() < 0.3:
             item = case.rng.choice(case.layout.items[:3])
-            _change_byte(data, case.rng, item.start, item.value_offset + min(item.length, 16))
+            change_byte(data, case.rng, item.start, item.value_offset + min(item.length, 16))
         else:
             start, stop = case.rng.choice(case.layout.fragments)
-            _change_byte(data, case.rng, start, min(stop, start + case.rng.choice([16, 64, 200, 1 << 20])))
+            change_byte(data, case.rng, start, min(stop, start + case.rng.choice([16, 64, 200, 1 << 20])))
     return bytes(data)
 
 
@@ -228,7 +182,7 @@ def change_attributes(case: Case) -> bytes:
             value = case.rng.choice(_COLOURS)
         elif element.length == 2:
             (current,) = struct.unpack_from(f"{order}H", data, element.value_offset)
-            number = case.rng.choice([*_NUMBERS, current - 1, current + 1, 2 * current, current // 2])
+            number = case.rng.choice([*NUMBERS, current - 1, current + 1, 2 * current, current // 2])
             value = struct.pack(f"{order}H", number & 0xFFFF)
         else:
             value = case.rng.choice([b"", b"\1\0\2\0"])
@@ -278,7 +232,7 @@ def change_unused_values(case: Case) -> bytes:
     ]
     data = bytearray(case.data)
     for item in case.rng.sample(unused, min(len(unused), 3)):
-        _change_byte(data, case.rng, item.value_offset, min(len(data), item.value_offset + item.length))
+        change_byte(data, case.rng, item.value_offset, min(len(data), item.value_offset + item.length))
     return bytes(data)
 
 
@@ -309,7 +263,6 @@ _IMAGE_ATTRIBUTES = [
     0x00280103,
     _PHOTOMETRIC_INTERPRETATION,
 ]
-_NUMBERS = [0, 1, 2, 3, 8, 12, 16, 24, 32, 64, 255, 256, 32767, 65535]
 _COUNTS = [b"0", b"1", b"2", b"99", b"-1", b"", b"1e3", b"4294967295", b"2147483648", b"1\\2", b"x"]
 _COLOURS = [b"RGB", b"YBR_FULL", b"YBR_FULL_422", b"MONOCHROME1", b"PALETTE COLOR", b"", b"\0\xff"]
 _USED_GROUPS = {0x0000, 0x0002, 0x0028, 0x7FE0, 0xFFFE}
@@ -332,6 +285,10 @@ _MUTATORS: list[Callable[[Case], bytes]] = [
     flip_frames,
     truncate,
     change_attributes,
+    change_transform,
+    change_delimiters,
+    change_vr,
+    change_syntax,
 ]
 _EXPECTATIONS = {
     truncate: Expectation.UNCHANGED_OR_ERROR,
@@ -339,26 +296,13 @@ _EXPECTATIONS = {
     change_unused_values: Expectation.UNCHANGED,
     append_element: Expectation.UNCHANGED,
 }
-_VALUES = [0, 1, 2, 0x10, 0x40, 0x7F, 0x80, 0xC3, 0xC4, 0xD0, 0xD8, 0xD9, 0xDA, 0xDD, 0xFE, 0xFF]
 
 
 def _change_random_bytes(case: Case, start: int, stop: int) -> bytes:
     data = bytearray(case.data)
     for _ in range(case.rng.choice([1, 1, 2, 5])):
-        _change_byte(data, case.rng, start, stop)
+        change_byte(data, case.rng, start, stop)
     return bytes(data)
-
-
-def _change_byte(data: bytearray, rng: random.Random, start: int, stop: int) -> None:
-    """Flips one bit of a byte in [start, stop), or replaces the byte."""
-    stop = min(stop, len(data))
-    if start >= stop:
-        return
-    offset = rng.randrange(start, stop)
-    if rng.random() < 0.6:
-        data[offset] ^= 1 << rng.randrange(8)
-    else:
-        data[offset] = rng.choice(_VALUES)
 
 
 def _item(value: bytes) -> bytes:

@@ -7,9 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import dicoxide
-from support.file_mutations import mutators
+from support.file_mutations import mutators, synthetic_files
+from support.file_mutations.case import Mutant
 from support.file_mutations.file_layout import Layout, layout_of
-from support.file_mutations.mutators import Mutant
 from support.real_images import PYDICOM_FILES, SHARED, pydicom_files, shared_files
 
 VECTORS = Path(__file__).parents[2] / "vectors"
@@ -22,9 +22,10 @@ _DONOR_BYTES = 40_000
 
 @cache
 def files(*, shared: bool = True) -> dict[str, Path]:
-    """Return files by name, which starts with their origin. Those of pydicom and the vectors are always available."""
+    """Return files by name, which starts with their origin. Only the shared ones are not always available."""
     paths = {f"pydicom/{path.relative_to(PYDICOM_FILES).as_posix()}": path for path in pydicom_files()}
     paths |= {f"vectors/{path.name}": path for path in sorted(VECTORS.glob("*.dcm"))}
+    paths |= {f"synthetic/{path.stem}": path for path in sorted(synthetic_files.folder().iterdir())}
     if shared:
         paths |= {f"shared/{path.relative_to(SHARED).as_posix()}": path for path in shared_files()}
     return {name: path for name, path in paths.items() if path.stat().st_size <= _MAX_BYTES}
