@@ -105,7 +105,7 @@ fuzz:  ## Fuzz the Rust targets, or target T, for S seconds each: make fuzz T=de
 	fi
 
 fuzz-corpus: build  ## Rebuild the smallest fuzz corpus with full coverage from seeds and findings
-	rm -rf target/fuzz/seeds && $(RUN) rust/fuzz/seeds.py target/fuzz/seeds
+	rm -rf target/fuzz/seeds && PYTHONPATH=tests $(RUN) rust/fuzz/seeds.py target/fuzz/seeds
 	for target in $(FUZZ_TARGETS); do \
 		rm -rf target/fuzz/least && mkdir -p target/fuzz/least target/fuzz/$$target target/fuzz/seeds/$$target; \
 		RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir $(FUZZ) $$target -- -set_cover_merge=1 -max_len=4096 \

@@ -18,6 +18,7 @@ import pydicom
 from pydicom.encaps import generate_frames
 
 import dicoxide
+from support.file_mutations import synthetic_files
 
 HERE = Path(__file__).resolve().parent
 SEEDS = Path(sys.argv[1] if len(sys.argv) > 1 else "target/fuzz/seeds")
@@ -33,6 +34,7 @@ def folders() -> Iterator[Path]:
     yield Path(pydicom.__file__).parent / "data" / "test_files"
     yield Path(os.environ.get("DICOXIDE_SHARED", HERE.parents[2] / "shared")) / "data"
     yield HERE.parents[1] / "tests" / "vectors"
+    yield synthetic_files.folder()
 
 
 def head(rows: int, columns: int, samples: int, bits: int) -> bytes:
@@ -80,6 +82,9 @@ def image_seeds(array: np.ndarray) -> None:
         shape = bytes([crop.shape[0] - 1, crop.shape[1] - 1, samples - 1 | (4 if bits == 16 else 0) | 0xE0, 1, 1])
         keep("encode", shape + crop.tobytes()[:1024])
     keep("pixels", bytes([3, 5, 80, 128]) + crop.tobytes()[:512])
+    signed = crop.dtype.kind == "i"
+    for kind in (0, 2, 4):
+        keep("lookup", bytes([kind + signed, 200, 255 * signed, 250, kind]) + crop.tobytes()[:512])
 
 
 def main() -> int:

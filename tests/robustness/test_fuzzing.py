@@ -15,7 +15,7 @@ from pydicom.pixels import pixel_array
 import dicoxide
 from dicoxide._sources.attributes import _DICTIONARY
 from support.file_mutations import interfaces
-from support.fuzzing import image_choice, seed_inputs, targets
+from support.fuzzing import decode_checks, image_choice, seed_inputs, targets
 from support.processes import run
 from support.real_images import PYDICOM_FILES, ROOT
 
@@ -127,7 +127,7 @@ class TestPlanted:
 
         monkeypatch.setattr(dicoxide, "decode", decode)
 
-    @pytest.mark.parametrize("way", range(len(targets._CHECKS)))
+    @pytest.mark.parametrize("way", range(len(decode_checks.CHECKS)))
     @pytest.mark.usefixtures("_alone")
     @pytest.mark.parametrize("first", [0, 1, 8, 250])
     def test_target_without_fault_reports_nothing(self, way: int, first: int) -> None:
@@ -153,7 +153,7 @@ class TestPlanted:
     @pytest.mark.usefixtures("_alone")
     def test_target_reports_one_wrong_sample(self, monkeypatch: pytest.MonkeyPatch, way: str, when: Any) -> None:
         self.plant(monkeypatch, when)
-        number = next(index for index, function in enumerate(targets._CHECKS) if function.__name__ == way)
+        number = next(index for index, function in enumerate(decode_checks.CHECKS) if function.__name__ == way)
         # The first frame alone, or a limit that is none.
         chosen = (8, 0) if way == "_frames" else (255, 12)
         decoded = targets.run("decode", bytes([number, *chosen, 0]) + CT[4:])
@@ -161,7 +161,7 @@ class TestPlanted:
 
     def test_target_reports_missing_frames(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dicoxide, "iter_frames", lambda *_, **__: iter(()))
-        number = next(index for index, function in enumerate(targets._CHECKS) if function.__name__ == "_iter")
+        number = next(index for index, function in enumerate(decode_checks.CHECKS) if function.__name__ == "_iter")
         decoded = targets.run("decode", bytes([number, 0, 0, 0]) + CT[4:])
         assert any("0 frames" in text for text in decoded)
 
@@ -173,7 +173,7 @@ class TestPlanted:
         with monkeypatch.context() as patch:
             patch.setattr(dicoxide, name, fail)
             target = {"open": "header", "read_series": "series"}.get(name, "decode")
-            heads = [bytes([function, 0, 0, 0]) for function in range(len(targets._CHECKS))]
+            heads = [bytes([function, 0, 0, 0]) for function in range(len(decode_checks.CHECKS))]
             result = [text for head in heads for text in targets.run(target, head + CT[4:])]
             assert any("ZeroDivisionError" in text for text in result), name
 

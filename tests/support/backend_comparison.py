@@ -23,9 +23,13 @@ def outcome(
     dtype: Any,
     *,
     rescales: list[tuple[float, float]] | None = None,
+    table: tuple[int, bytes] | None = None,
     **options: Any,
 ) -> Any:
-    """Return the bytes of the samples and the deviations, or the class and the attributes of the error."""
+    """Return the bytes of the samples and the deviations, or the class and the attributes of the error.
+
+    `table` is the first mapped value and the entries of a look-up table.
+    """
     try:
         frames = open_frames(core, **arguments)
         indices = list(range(len(frames)))
@@ -33,8 +37,11 @@ def outcome(
         if len(indices) * samples > 1 << 20:
             return "large"
         frames.check(indices)
+        transforms = None if rescales is None else [*rescales]
+        if table is not None:
+            transforms = [core.LookupTable(table[0], np.frombuffer(table[1], "u1").astype(np.float64))]
         out = np.zeros(len(indices) * samples, dtype)
-        _, deviations = frames.decode_into(out, indices, DecodeOptions(**options), transforms=rescales)
+        _, deviations = frames.decode_into(out, indices, DecodeOptions(**options), transforms=transforms)
         deviations = [*frames.deviations(), *deviations]
     except DecodeError as error:
         return type(error), error.kind, error.clause, error.offset, error.frame_index

@@ -30,15 +30,15 @@ pub use encode::encode_decode_round_trip;
 pub use frames::{codestream_header_matches_decoder, decode_codestream_all_paths_equal};
 pub use naive::rle_equals_reference_decoder;
 pub use part10::{Opened, open_memory_and_file_equal};
-pub use pixels::pixel_operations_equal_on_all_levels;
+pub use pixels::{lookup_equals_entry_of_each_value, pixel_operations_equal_on_all_levels};
 pub use targets::{TARGETS, Target, target};
 
 use dicoxide_core::codec::{CODECS, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, CodecOptions, CpuLevel, DecodeError, DecodeOptions, EntropyMode, ErrorKind, FrameContext, FrameInfo,
-    Limits, OutputOptions, PhotometricInterpretation, Rescale, SampleKind, SampleType, SamplesMut, SegmentByteOrder,
-    StoreHint, TransferSyntax,
+    Limits, LookupTable, OutputOptions, PhotometricInterpretation, Rescale, SampleKind, SampleType, SamplesMut,
+    SegmentByteOrder, StoreHint, TransferSyntax, ValueTransform,
 };
 
 /// Number of leading bytes that choose codec, attributes and options.
@@ -49,6 +49,8 @@ const MAX_SAMPLES: usize = 1 << 16;
 pub const MAX_SAMPLES_MULTI_PATH: usize = 1 << 20;
 /// Budget that is enough for the scratch buffers of any input.
 const AMPLE_SCRATCH_BYTES: u64 = 1 << 24;
+/// Maximum number of entries of a look-up table.
+const MAX_ENTRIES: usize = 300;
 
 /// How far an input got. Tests check that enough inputs reach each state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,8 @@ struct Choice {
     syntax: TransferSyntax,
     info: FrameInfo,
     options: DecodeOptions,
+    /// Transforms even frames; odd frames have a linear transform.
+    table: Option<LookupTable>,
     number_of_frames: Option<u32>,
     word_swapped: bool,
     /// True if the codec has several entropy modes.
@@ -178,10 +182,17 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
             ..choice.options
         },
     };
+    let transforms: Vec<ValueTransform<'_>> = match &choice.table {
+        Some(table) => [ValueTransform::Table(table), Rescale { slope: 2.0, intercept: -1.0 }.into()]
+            .into_iter()
+            .cycle()
+            .take(indices.len())
+            .collect(),
+        None => Vec::new(),
+    };
     let mut memory = vec![0_u64; samples];
     let decoded = check_frames(&table, data, &indices, info, codec, &limits).and_then(|()| {
-        let output =
-            FramesOutput { samples: typed(&mut memory, info, &choice.options), transforms: &[], is_warm: false };
+        let output = FramesOutput { samples: typed(&mut memory, choice), transforms: &transforms, is_warm: false };
         decode_frames(&context, &table, data, &indices, output, threads, &|| false)
     });
     Some(match decoded {
@@ -198,8 +209,9 @@ fn checked(error: DecodeError, value_bytes: usize) -> DecodeError {
 }
 
 /// Returns the first `memory.len()` samples of the output type in `memory`. Unused bytes of `memory` stay 0.
-fn typed<'a>(memory: &'a mut [u64], info: &FrameInfo, options: &DecodeOptions) -> SamplesMut<'a> {
-    let sample_type = if options.output.rescale.is_some() { SampleType::F64 } else { info.sample_type() };
+fn typed<'a>(memory: &'a mut [u64], choice: &Choice) -> SamplesMut<'a> {
+    let is_transformed = choice.options.output.rescale.is_some() || choice.table.is_some();
+    let sample_type = if is_transformed { SampleType::F64 } else { choice.info.sample_type() };
     let samples = memory.len();
     match SamplesMut::in_words(sample_type, memory, samples) {
         Some(samples) => samples,
@@ -210,7 +222,7 @@ fn typed<'a>(memory: &'a mut [u64], info: &FrameInfo, options: &DecodeOptions) -
 /// Reads the choice from the first bytes, and returns the rest. Common attributes are more frequent, so that most inputs
 /// reach a codec's loop.
 ///
-/// Options: bit 0 planar configuration, 1 `to_rgb`, 2 and 3 rescale, 4 segment byte order, 5 `strict`, 6 non-temporal
+/// Options: bit 0 planar configuration, 1 `to_rgb`, 2 and 3 rescale if both are set, look-up table if only 3 is, 4 segment byte order, 5 `strict`, 6 non-temporal
 /// stores, 7 tight budget. `tests/support/fuzzing` reads the same layout.
 fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let (head, value) = bytes.split_first_chunk::<CHOICE_BYTES>()?;
@@ -254,6 +266,9 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
         rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
         store: if options & 64 == 0 { StoreHint::Cached } else { StoreHint::Streamed },
     };
+    let is_table = options & 12 == 8;
+    let entries = value.iter().take(MAX_ENTRIES).copied().map(f64::from).collect();
+    let table = is_table.then(|| LookupTable::new(i64::from(columns) - 128, entries).ok()).flatten();
     let is_tight = has_entropy_modes && options & 128 != 0;
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };
     let strict = options & 32 != 0;
@@ -267,7 +282,10 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let number_of_frames = (frames & 128 == 0).then_some(u32::from(frames % 8));
     let word_swapped = term & 4 != 0;
     let scratch_bytes = if is_tight { u64::from(term) << 12 } else { AMPLE_SCRATCH_BYTES };
-    Some((Choice { syntax, info, options, number_of_frames, word_swapped, has_entropy_modes, scratch_bytes }, value))
+    Some((
+        Choice { syntax, info, options, table, number_of_frames, word_swapped, has_entropy_modes, scratch_bytes },
+        value,
+    ))
 }
 
 /// Splits `bytes` at each `separator`.

@@ -78,15 +78,17 @@ pub fn open_memory_and_file_equal(bytes: &[u8]) -> Opened {
             false
         }
     };
-    let sources = [Source::Bytes(source(false)), Source::Bytes(source(true)), Source::Bytes(source(true))];
-    let outcomes = decode_all(sources);
-    assert!(outcomes.iter().all(|outcome| Some(outcome) == outcomes.first()), "{outcomes:?}");
+    for rescale in [false, true] {
+        let sources = [Source::Bytes(source(false)), Source::Bytes(source(true)), Source::Bytes(source(true))];
+        let outcomes = decode_all(sources, rescale);
+        assert!(outcomes.iter().all(|outcome| Some(outcome) == outcomes.first()), "{outcomes:?}");
+    }
     if is_image { Opened::Image } else { Opened::DataSet }
 }
 
 /// Decodes all sources in one batch; returns a description of each outcome, in their order.
-fn decode_all(sources: [Source; 3]) -> Vec<String> {
-    let request = Request { max_bytes: Some(BUDGET_BYTES), ..Request::default() };
+fn decode_all(sources: [Source; 3], rescale: bool) -> Vec<String> {
+    let request = Request { rescale, max_bytes: Some(BUDGET_BYTES), ..Request::default() };
     let take = |words| Limits::unbounded().zeroed(words);
     let (decoder, count) = (BatchDecoder::new(request, Box::new(take), 4 * BUDGET_BYTES, 2), sources.len());
     assert!(decoder.push((0..).zip(sources)).is_ok());

@@ -2,8 +2,8 @@
 
 use crate::{
     Coverage, Opened, codestream_header_matches_decoder, decode_all_paths_equal, decode_codestream_all_paths_equal,
-    encode_decode_round_trip, open_memory_and_file_equal, pixel_operations_equal_on_all_levels,
-    rle_equals_reference_decoder,
+    encode_decode_round_trip, lookup_equals_entry_of_each_value, open_memory_and_file_equal,
+    pixel_operations_equal_on_all_levels, rle_equals_reference_decoder,
 };
 
 /// A property, and the name of its corpus.
@@ -16,7 +16,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     // All codecs of the registry: the first byte of an input chooses one.
     Target { name: "decode", run: decode_all_paths_equal },
     Target { name: "rle", run: |bytes| decode_codestream_all_paths_equal("rle", bytes) },
@@ -25,6 +25,7 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "rle_naive", run: rle_equals_reference_decoder },
     Target { name: "encode", run: encode_decode_round_trip },
     Target { name: "pixels", run: pixel_operations_equal_on_all_levels },
+    Target { name: "lookup", run: lookup_equals_entry_of_each_value },
     Target { name: "part10", run: open },
 ];
 

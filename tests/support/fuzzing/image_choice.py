@@ -20,6 +20,8 @@ from support.encoders import encapsulate
 CHOICE_BYTES = 12
 # Small images, so that a target runs many inputs per second.
 MAX_SAMPLES = 1 << 16
+# Entries of a look-up table, which are the first bytes of the value.
+MAX_ENTRIES = 300
 
 _FIRST_CODECS = ("native", "rle", "jpeg_lossless")
 _TERMS = ("YBR_FULL", "YBR_FULL_422", "MONOCHROME2", "RGB", "PALETTE COLOR", "YBR_PARTIAL_420", "YBR_RCT", "")

@@ -5,13 +5,8 @@ The first bytes select a check and its options, the rest is decoded.
 
 from __future__ import annotations
 
-import io
-import math
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,19 +23,16 @@ from dicoxide._sources.dataset import dataset_source
 from dicoxide._sources.pydicom_reader import read
 from dicoxide._sources.values import is_number, value_of
 from support import backend_comparison
-from support.file_mutations import agreement, interfaces
-from support.file_mutations.agreement import equal, same, undocumented
+from support.file_mutations import agreement
+from support.file_mutations.agreement import equal, undocumented
 from support.file_mutations.interfaces import Outcome, outcome
-from support.file_mutations.worker import memory_folder
 from support.fuzzing import image_choice
+from support.fuzzing.decode_checks import CHECKS, Failures, folder, through_pydicom
 
-Failures = Iterator[str]
 Target = Callable[[bytes], Failures]
 
 # Choice bytes before the file, in targets that decode files.
 FILE_CHOICE_BYTES = 4
-# pydicom allocates memory for all declared frames before it reads them.
-_MAX_PYDICOM_BYTES = 1 << 24
 
 TARGETS: dict[str, Target] = {}
 
@@ -65,183 +57,9 @@ def decode(data: bytes) -> Failures:
         return
     direct = outcome(lambda: dicoxide.decode(data, fallback=False, threads=1))
     yield from undocumented("decode", direct)
-    check = _CHECKS[head[0] % len(_CHECKS)]
+    check = CHECKS[head[0] % len(CHECKS)]
     for failure in check(data, direct, head[1], head[2]):
         yield f"{check.__name__[1:]}: {failure}"
-
-
-def _threads(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    yield from _differs(outcome(lambda: dicoxide.decode(data, fallback=False, threads=2)), direct)
-
-
-def _sources(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    path = _folder() / "case.dcm"
-    path.write_bytes(data)
-    for source in (bytearray(data), io.BytesIO(data), path):
-        yield from _differs(outcome(lambda source=source: dicoxide.decode(source, fallback=False)), direct)
-
-
-def _many(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    sources = [data] * (1 + first % 3)
-    result = outcome(
-        lambda: list(dicoxide.decode_many(sources, threads=1 + second % 2, on_error="return", fallback=False))
-    )
-    if result.array is None or len(result.array) != len(sources):
-        yield f"{result}"
-        return
-    for _, value in result.array:
-        each = Outcome(error=value) if isinstance(value, BaseException) else Outcome(value)
-        yield from undocumented("a result", each)
-        # `decode_many` may raise another of several errors.
-        if not (each.array is None and direct.array is None):
-            yield from _differs(each, direct)
-
-
-def _max_bytes(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    limit = first << (second % 16)
-    result = outcome(lambda: dicoxide.decode(data, fallback=False, max_bytes=limit, threads=1 + first % 2))
-    if result.array is not None and result.array.nbytes > limit:
-        yield f"{result} within {limit} bytes"
-    if isinstance(result.error, dicoxide.LimitError):
-        return
-    yield from _differs(result, direct)
-
-
-def _frames(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    index = (first % 16) - 8
-    frames: Any = (
-        index,
-        slice(index, None),
-        slice(None, None, -1),
-        slice(first % 4, second // 16, 1 + first // 64),
-        [0, index, 0],
-        [],
-    )[second % 6]
-    result = outcome(lambda: dicoxide.decode(data, fallback=False, frames=frames, threads=1 + first % 2))
-    if not isinstance(result.error, IndexError):
-        yield from undocumented(f"frames={frames}", result)
-    if direct.array is None:
-        return
-    with dicoxide.open(data) as image:
-        every = direct.array if image.number_of_frames > 1 else direct.array[None]
-    expected = outcome(lambda: every[frames] if frames != [] else every[:0])
-    if expected.error is not None and isinstance(result.error, IndexError):
-        return
-    yield from _differs(result, expected)
-
-
-def _iter(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    """Frames of `iter_frames` and `Image` equal those of `decode`."""
-    options: dict[str, Any] = {"fallback": False, "threads": 1 + first % 2}
-    result = outcome(lambda: list(dicoxide.iter_frames(data, **options)))
-    yield from undocumented("iter_frames", result)
-    if direct.array is None:
-        if result.error is None:
-            yield f"{len(result.array or ())} frames, decode {direct}"
-        return
-    with dicoxide.open(data, fallback=False) as image:
-        if (image.shape, image.dtype) != (direct.array.shape, direct.array.dtype):
-            yield f"open gives {image.dtype} {image.shape}, decode gives {direct}"
-        if not repr(image).startswith("<dicoxide.Image: "):
-            yield repr(image)
-        every = direct.array if len(image) > 1 else direct.array[None]
-        lists = [result.array or [], list(image), [image[index - len(image)] for index in range(len(image))]]
-        yield from _differs(Outcome(np.asarray(image) if first % 2 else image.decode()), direct)
-    for each in lists:
-        if len(each) != len(every):
-            yield f"{len(each)} frames, decode {direct}"
-        for item, expected in zip(each, every, strict=False):
-            yield from _differs(Outcome(item), Outcome(expected))
-
-
-def _out(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    if direct.array is None:
-        return
-    stored = direct.array.dtype
-    other_dtype = np.dtype(("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", ">u2", "O")[first % 12])
-    dtype = stored if second % 4 == 0 else other_dtype
-    buffer = np.empty((*direct.array.shape[: second >> 2 & 3 or None],), dtype)
-    result = outcome(lambda: dicoxide.decode(data, fallback=False, out=buffer))
-    is_wider = dtype.kind in "iu" and stored.kind in "iu" and dtype.isnative and np.can_cast(stored, dtype)
-    if buffer.shape == direct.array.shape and (dtype == stored or is_wider):
-        if result.array is not buffer or not np.array_equal(buffer, direct.array, equal_nan=stored.kind == "f"):
-            yield f"out= of {dtype} gives {result}, decode {direct}"
-    elif type(result.error) is not ValueError:
-        yield f"out= of {dtype} {buffer.shape} gives {result}, decode {direct}"
-
-
-def _strict(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    strict = outcome(lambda: dicoxide.decode(data, fallback=False, strict=True))
-    yield from undocumented("strict", strict)
-    if strict.array is not None:
-        yield from _differs(strict, direct)
-
-
-def _raw(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    raw = outcome(lambda: dicoxide.decode(data, fallback=False, raw=True))
-    yield from undocumented("raw", raw)
-    if direct.array is not None:
-        is_similar = raw.array is not None and (raw.array.shape, raw.array.dtype) == (
-            direct.array.shape,
-            direct.array.dtype,
-        )
-        if not is_similar:
-            yield f"raw gives {raw}, decode {direct}"
-        elif not open_source(data).spec.photometric_interpretation.startswith("YBR"):
-            yield from _differs(raw, direct)
-
-
-def _rescale(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    options: dict[str, Any] = {"fallback": False, "rescale": True}
-    result = outcome(lambda: dicoxide.decode(data, **options))
-    exact = outcome(lambda: dicoxide.decode(data, dtype="f8", **options))
-    whole = outcome(lambda: dicoxide.decode(data, dtype=("u1", "i2", "i4", "i8")[first % 4], **options))
-    for item in (result, exact, whole):
-        # ValueError: colour has no modality values, and an integer dtype may not hold them.
-        if type(item.error) is not ValueError:
-            yield from undocumented("rescale", item)
-    if result.array is None or exact.array is None:
-        if (result.array is None) != (exact.array is None):
-            yield f"float64 gives {exact}, float32 {result}"
-        return
-    with np.errstate(over="ignore"):
-        rounded = exact.array.astype(np.float32)
-    yield from _differs(result, Outcome(rounded))
-    if whole.array is not None:
-        yield from _differs(Outcome(whole.array.astype(np.float64)), exact)
-
-
-def _view(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    view = outcome(lambda: dicoxide.decode(data, copy=False))
-    if view.array is not None:
-        yield from _differs(view, direct)
-        if view.array.flags.writeable:
-            yield "the view is writable"
-    elif not isinstance(view.error, ValueError) or isinstance(view.error, dicoxide.InternalError):
-        yield f"raises {view}"
-
-
-def _pydicom(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
-    dataset = interfaces.read(data)
-    if dataset is not None:
-        yield from _through_pydicom(dataset, direct, ("plugin", "handler"))
-
-
-_CHECKS = (
-    _threads,
-    _sources,
-    _many,
-    _max_bytes,
-    _frames,
-    _iter,
-    _out,
-    _strict,
-    _raw,
-    _rescale,
-    _view,
-    _pydicom,
-    _pydicom,
-)
 
 
 @_target
@@ -287,16 +105,16 @@ def series(data: bytes) -> Failures:
     head, data = data[:FILE_CHOICE_BYTES], data[FILE_CHOICE_BYTES:]
     if len(head) < FILE_CHOICE_BYTES:
         return
-    folder = _folder() / "series"
-    folder.mkdir(exist_ok=True)
-    (folder / "a.dcm").write_bytes(data)
+    series_folder = folder() / "series"
+    series_folder.mkdir(exist_ok=True)
+    (series_folder / "a.dcm").write_bytes(data)
     changed = bytearray(data)
     offset = int.from_bytes(head[:2], "little")
     if offset < len(changed):
         changed[offset] ^= head[2]
-    (folder / "b.dcm").write_bytes(changed)
+    (series_folder / "b.dcm").write_bytes(changed)
     options: dict[str, Any] = {"rescale": head[3] % 2 == 1, "threads": 1, "fallback": False, "max_bytes": 1 << 24}
-    result = outcome(lambda: dicoxide.read_series(folder, on_error="return", **options))
+    result = outcome(lambda: dicoxide.read_series(series_folder, on_error="return", **options))
     yield from undocumented("read_series", result)
     if result.error is not None:
         return
@@ -333,7 +151,7 @@ def _decode_choice(data: bytes, interface: str) -> Failures:
     dataset = choice.dataset()
     # Raw elements are converted on access, so only the others can be compared.
     before = {tag: element.value for tag, element in dataset._dict.items() if not element.is_raw}
-    yield from _through_pydicom(dataset, None, (interface,))
+    yield from through_pydicom(dataset, None, (interface,))
     if any(dataset[tag].value != value for tag, value in before.items()):
         yield "decoding changes the Dataset"
 
@@ -347,9 +165,13 @@ def backends_(data: bytes) -> Failures:
     if not any(uid == choice.transfer_syntax and codec for uid, _, codec in _numpy_backend.transfer_syntaxes()):
         return
     options: dict[str, Any] = {"strict": bool(choice.options & 32), "to_rgb": bool(choice.options & 2)}
-    if choice.options & 12 == 12:
+    # Callers refuse transforms of several samples per pixel.
+    is_grayscale = choice.samples_per_pixel == 1
+    if is_grayscale and choice.options & 12 == 12:
         options["rescales"] = [(0.5, 3.0)]
-    dtype = "f4" if "rescales" in options else choice.dtype
+    elif is_grayscale and choice.options & 12 == 8 and choice.value:
+        options["table"] = choice.columns % 256 - 128, choice.value[: image_choice.MAX_ENTRIES]
+    dtype = "f4" if {"rescales", "table"} & options.keys() else choice.dtype
     by_core, by_numpy = (
         outcome(lambda item=item: backend_comparison.outcome(item, choice.arguments(), dtype, **options))
         for item in (core, _numpy_backend)
@@ -410,30 +232,5 @@ def _elements(ds: Dataset) -> Any:
     return _DatasetElements(ds)
 
 
-def _through_pydicom(dataset: Any, direct: Outcome | None, interface_names: tuple[str, ...]) -> Failures:
-    """Decode through pydicom, unless it would allocate too much memory."""
-    keywords = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames")
-    sizes = [outcome(lambda keyword=keyword: abs(int(dataset.get(keyword) or 1))).array or 1 for keyword in keywords]
-    if math.prod(sizes) > 8 * _MAX_PYDICOM_BYTES:
-        interface_names = ()
-    yield from agreement.pydicom_agrees(dataset, direct, through=interface_names, fallback=False)
-
-
-def _differs(result: Outcome, direct: Outcome) -> Failures:
-    if not same(result, direct):
-        yield f"gives {result}, {direct} expected, or the values differ"
-
-
 def _text(result: Outcome) -> str:
     return str(result) if result.error is not None else repr(result.array)[:200]
-
-
-@cache
-def _folder() -> Path:
-    """Return a folder of this process, in memory if possible; it is removed when the process ends."""
-    folder = tempfile.TemporaryDirectory(dir=memory_folder())
-    _folders.append(folder)
-    return Path(folder.name)
-
-
-_folders: list[tempfile.TemporaryDirectory[str]] = []
