@@ -21,6 +21,11 @@ pub trait ReadAt: Send + Sync {
         None
     }
 
+    /// The leading bytes that are in memory, possibly none: reading them copies them only.
+    fn prefix(&self) -> &[u8] {
+        self.memory().unwrap_or_default()
+    }
+
     /// True if a read costs much more than its bytes, as from a remote server: frames are then read whole.
     fn has_slow_reads(&self) -> bool {
         false
@@ -58,6 +63,7 @@ pub fn read_exactly(from: &dyn ReadAt, offset: u64, out: &mut [u8]) -> Result<()
                 let text = format!("{filled} bytes found at offset {offset} of the file, {} expected", out.len());
                 return Err(truncated(text, ""));
             }
+            Ok(read) if read == out.len() => return Ok(()),
             Ok(read) => filled += read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(DecodeError::of_system(error)),
@@ -127,9 +133,15 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the bytes from `offset` on, at most `out.len()`.
-    pub(crate) fn head<'o>(&self, offset: usize, out: &'o mut [u8]) -> Result<&'o [u8]> {
+    /// Returns the bytes from `offset` on, at most `out.len()`: in memory, or read into `out`.
+    pub(crate) fn head<'o>(&self, offset: usize, out: &'o mut [u8]) -> Result<&'o [u8]>
+    where
+        'a: 'o,
+    {
         let count = out.len().min(self.len().saturating_sub(offset));
+        if let Self::Memory(bytes) = *self {
+            return Ok(bytes.get(offset..).and_then(|rest| rest.get(..count)).unwrap_or_default());
+        }
         let (out, _) = out.split_at_mut(count);
         // An offset table may hold any offset. One beyond the end must not reach the source.
         if count > 0 {

@@ -64,16 +64,20 @@ impl Encoding {
     pub(crate) const EXPLICIT: Self = Self { is_implicit: false, is_big_endian: false };
     pub(crate) const EXPLICIT_BIG_ENDIAN: Self = Self { is_implicit: false, is_big_endian: true };
 
+    #[inline]
     fn u16(self, bytes: [u8; 2]) -> u32 {
         u32::from(if self.is_big_endian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
     }
 
-    fn u32(self, bytes: [u8; 4]) -> u32 {
+    #[inline]
+    pub(crate) fn u32(self, bytes: [u8; 4]) -> u32 {
         if self.is_big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
     }
 
-    pub(crate) fn tag(self, [g0, g1, e0, e1]: [u8; 4]) -> Tag {
-        Tag(self.u16([g0, g1]) << 16 | self.u16([e0, e1]))
+    #[inline]
+    pub(crate) fn tag(self, bytes: [u8; 4]) -> Tag {
+        // Group and element are two 16-bit words: in big endian they are one 32-bit word.
+        Tag(if self.is_big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes).rotate_left(16) })
     }
 }
 
@@ -110,29 +114,60 @@ pub(crate) struct ElementHeader {
 /// An element of an explicit VR data set without two capital letters is read as implicit VR, because some writers
 /// switch within a data set. Two letters that are not in PS3.5 6.2 are read as a VR with a 16-bit length, as pydicom
 /// does.
+#[inline(always)]
 pub(crate) fn read_header(window: &mut Window<'_>, offset: u64, encoding: Encoding) -> Result<Option<ElementHeader>> {
-    let bytes = window.peek(offset, 12)?;
-    let Some((&[t0, t1, t2, t3, v0, v1, l0, l1], rest)) = bytes.split_first_chunk::<8>() else { return Ok(None) };
-    let tag = encoding.tag([t0, t1, t2, t3]);
-    let vr = [v0, v1];
-    let defined = |length: u32| (length != u32::MAX).then_some(length);
-    // A range comparison of two bytes is cheaper than looking up the VR, and accepts a superset.
-    let has_vr = !encoding.is_implicit && (*b"AA" <= vr && vr <= *b"ZZ");
-    if !has_vr {
-        if !encoding.is_implicit && tag.group() != Tag::ITEM.group() {
-            let rest = rest.first_chunk::<4>().copied();
-            return read_header_of_invalid_vr(window, offset, encoding, tag, [v0, v1, l0, l1], rest).map(Some);
-        }
-        let length = defined(encoding.u32([v0, v1, l0, l1]));
-        return Ok(Some(ElementHeader { tag, vr: None, length, value_offset: offset + 8 }));
+    if let Some(([tag, fields, long_length], [])) = window.buffered::<12>(offset).map(|bytes| bytes.as_chunks::<4>())
+        && let Some(header) = header_of(*tag, *fields, *long_length, offset, encoding)
+    {
+        return Ok(Some(header));
     }
-    if !has_long_length(vr) {
-        let length = Some(encoding.u16([l0, l1]));
-        return Ok(Some(ElementHeader { tag, vr: Some(vr), length, value_offset: offset + 8 }));
+    read_other_header(window, offset, encoding)
+}
+
+/// Returns the header in the 12 bytes at `offset`; `None` if an element of an explicit VR data set has no VR.
+#[inline(always)]
+fn header_of(
+    tag: [u8; 4],
+    fields: [u8; 4],
+    long_length: [u8; 4],
+    offset: u64,
+    encoding: Encoding,
+) -> Option<ElementHeader> {
+    let tag = encoding.tag(tag);
+    let [v0, v1, l0, l1] = fields;
+    // A range comparison is cheaper than looking up the VR, and accepts a superset.
+    let has_vr = (u16::from_be_bytes(*b"AA")..=u16::from_be_bytes(*b"ZZ")).contains(&u16::from_be_bytes([v0, v1]));
+    if has_vr && !encoding.is_implicit {
+        let vr = [v0, v1];
+        let (length, header_bytes) = match has_long_length(vr) {
+            true => (defined_length(encoding.u32(long_length)), 12),
+            false => (Some(encoding.u16([l0, l1])), 8),
+        };
+        return Some(ElementHeader { tag, vr: Some(vr), length, value_offset: offset + header_bytes });
     }
-    let Some(length) = rest.first_chunk::<4>() else { return Ok(None) };
-    let length = defined(encoding.u32(*length));
-    Ok(Some(ElementHeader { tag, vr: Some(vr), length, value_offset: offset + 12 }))
+    let is_invalid = !encoding.is_implicit && tag.group() != Tag::ITEM.group();
+    let length = defined_length(encoding.u32(fields));
+    (!is_invalid).then_some(ElementHeader { tag, vr: None, length, value_offset: offset + 8 })
+}
+
+/// Returns the length of a 32-bit length field; `None` if it is undefined.
+pub(crate) fn defined_length(length: u32) -> Option<u32> {
+    (length != u32::MAX).then_some(length)
+}
+
+/// Reads a header that needs a read of the file, is followed by fewer than 4 bytes, or has no VR in explicit VR.
+#[cold]
+fn read_other_header(window: &mut Window<'_>, offset: u64, encoding: Encoding) -> Result<Option<ElementHeader>> {
+    let (tag, fields, long_length) = match window.peek(offset, 12)?.as_chunks::<4>().0 {
+        [tag, fields] => (*tag, *fields, None),
+        [tag, fields, long_length] => (*tag, *fields, Some(*long_length)),
+        _ => return Ok(None),
+    };
+    match header_of(tag, fields, long_length.unwrap_or_default(), offset, encoding) {
+        Some(header) if long_length.is_none() && header.value_offset > offset + 8 => Ok(None),
+        Some(header) => Ok(Some(header)),
+        None => read_header_of_invalid_vr(window, offset, encoding, encoding.tag(tag), fields, long_length).map(Some),
+    }
 }
 
 /// Reads the header of an element of an explicit VR data set that has no VR. Three layouts are possible:
@@ -159,7 +194,7 @@ fn read_header_of_invalid_vr(
     let header = |(length, header_bytes): (u32, u64)| ElementHeader {
         tag,
         vr: None,
-        length: (length != u32::MAX).then_some(length),
+        length: defined_length(length),
         value_offset: offset + header_bytes,
     };
     for (index, layout) in [Some(implicit), Some(short), long].into_iter().enumerate() {
@@ -205,13 +240,25 @@ fn is_element(window: &mut Window<'_>, offset: u64, encoding: Encoding, previous
 }
 
 /// True if the length of this VR has 32 bits in explicit VR (PS3.5 7.1.2).
-fn has_long_length(vr: Vr) -> bool {
-    // Most VRs fail the test of the first letter.
-    matches!(vr, [b'O' | b'S' | b'U', _])
-        && matches!(
-            &vr,
-            b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR" | b"UT" | b"UV"
-        )
+fn has_long_length([first, second]: Vr) -> bool {
+    /// The second letters as bits: 0 for A.
+    const fn letters(second_letters: &[u8]) -> u32 {
+        match second_letters {
+            [letter, rest @ ..] => 1 << (*letter - b'A') | letters(rest),
+            [] => 0,
+        }
+    }
+    const AFTER_O: u32 = letters(b"BDFLVW");
+    const AFTER_S: u32 = letters(b"QV");
+    const AFTER_U: u32 = letters(b"CNRTV");
+    let seconds = match first {
+        b'O' => AFTER_O,
+        b'S' => AFTER_S,
+        b'U' => AFTER_U,
+        _ => return false,
+    };
+    let index = second.wrapping_sub(b'A');
+    index < 32 && seconds >> index & 1 == 1
 }
 
 /// True if the VR is one of PS3.5 6.2.
@@ -247,10 +294,20 @@ pub(crate) fn is_known_vr(vr: Vr) -> bool {
 ///
 /// The bytes of the first element decide, not the transfer syntax, which some writers get wrong. An item may be
 /// implicit in an explicit VR data set (PS3.5 6.2.2), but not explicit in an implicit VR one.
+#[inline]
 pub(crate) fn is_implicit(window: &mut Window<'_>, offset: u64, assumed: Encoding, is_item: bool) -> Result<bool> {
     if is_item && assumed.is_implicit {
         return Ok(true);
     }
+    match window.buffered::<6>(offset) {
+        Some([.., v0, v1]) if v0.is_ascii_uppercase() && v1.is_ascii_uppercase() => Ok(false),
+        _ => is_implicit_without_vr(window, offset, assumed),
+    }
+}
+
+/// As [`is_implicit`], of bytes that are not in the window, or have no VR.
+#[cold]
+fn is_implicit_without_vr(window: &mut Window<'_>, offset: u64, assumed: Encoding) -> Result<bool> {
     Ok(match window.array::<8>(offset)? {
         Some([_, _, _, _, v0, v1, _, _]) if v0.is_ascii_uppercase() && v1.is_ascii_uppercase() => false,
         // An explicit VR data set whose first element has an invalid VR: an element with a VR follows it.

@@ -79,6 +79,8 @@ impl DataSet {
         // An element has at least 8 bytes. Empty items allocate nothing: a file may have millions of them.
         let max_count = end.saturating_sub(start) / 8;
         let mut elements: Vec<Element> = Vec::with_capacity((max_count / 4).clamp(4, 256).min(max_count) as usize);
+        let mut is_sorted = true;
+        let mut previous = None;
         let mut offset = start;
         while offset < end {
             // Before the header is interpreted: the bytes after file meta information may be deflated.
@@ -100,10 +102,11 @@ impl DataSet {
                 None if tag.is_pixel_data() => (available, window.file_bytes()),
                 None => undefined_length(window, tag, vr, value_offset, encoding)?,
             };
+            is_sorted &= previous < Some(tag);
+            previous = Some(tag);
             elements.push(Element { tag, vr, encoding, offset: value_offset, length, is_undefined });
             offset = next;
         }
-        let is_sorted = elements.is_sorted_by(|element, next| element.tag < next.tag);
         Ok((Self { elements, is_sorted }, offset))
     }
 
@@ -159,21 +162,30 @@ struct ItemHeader {
 }
 
 /// Reads the item header at `offset`; `None` for the sequence delimiter.
+#[inline(always)]
 fn next_item(window: &mut Window<'_>, offset: u64, encoding: Encoding) -> Result<Option<ItemHeader>> {
     // Items have no VR in any encoding.
-    let item_encoding = Encoding { is_implicit: true, ..encoding };
-    let Some(header) = read_header(window, offset, item_encoding)? else {
+    let Some([t0, t1, t2, t3, l0, l1, l2, l3]) = window.array(offset)? else {
         return Err(error(ErrorKind::Truncated, "the file ends within a sequence", offset));
     };
-    match header.tag {
-        Tag::SEQUENCE_DELIMITER => Ok(None),
-        Tag::ITEM_DELIMITER => {
-            window.report(delimiter_deviation("item delimiter (FFFE,E00D)", "sequence delimiter (FFFE,E0DD)", offset));
-            Ok(None)
+    match encoding.tag([t0, t1, t2, t3]) {
+        Tag::ITEM => {
+            let length = element::defined_length(encoding.u32([l0, l1, l2, l3]));
+            Ok(Some(ItemHeader { start: offset + DELIMITER_BYTES, length }))
         }
-        Tag::ITEM => Ok(Some(ItemHeader { start: header.value_offset, length: header.length })),
-        other => Err(error(ErrorKind::Malformed, &format!("tag {other} found, item (FFFE,E000) expected"), offset)),
+        Tag::SEQUENCE_DELIMITER => Ok(None),
+        tag => end_of_items(window, tag, offset).map(|()| None),
     }
+}
+
+/// Accepts an item delimiter in place of the sequence delimiter.
+#[cold]
+fn end_of_items(window: &mut Window<'_>, tag: Tag, offset: u64) -> Result<()> {
+    if tag != Tag::ITEM_DELIMITER {
+        return Err(error(ErrorKind::Malformed, &format!("tag {tag} found, item (FFFE,E000) expected"), offset));
+    }
+    window.report(delimiter_deviation("item delimiter (FFFE,E00D)", "sequence delimiter (FFFE,E0DD)", offset));
+    Ok(())
 }
 
 fn item_encoding(window: &mut Window<'_>, start: u64, sequence: Encoding) -> Result<Encoding> {
@@ -242,12 +254,7 @@ fn step_over(window: &mut Window<'_>, mut offset: u64, mut level: Level) -> Resu
                 match header.length {
                     _ if header.tag == Tag::ITEM_DELIMITER => true,
                     _ if header.tag == Tag::SEQUENCE_DELIMITER => {
-                        let found = "sequence delimiter (FFFE,E0DD)";
-                        window.report(delimiter_deviation(found, "item delimiter (FFFE,E00D)", delimiter));
-                        if !replaces_item_delimiter(window, offset, encoding, outer_levels.len())? {
-                            // The item delimiter is missing: this one ends the sequence too, which reads it again.
-                            offset = delimiter;
-                        }
+                        offset = after_sequence_delimiter(window, delimiter, encoding, outer_levels.len())?;
                         true
                     }
                     Some(length) => {
@@ -275,7 +282,7 @@ fn step_over(window: &mut Window<'_>, mut offset: u64, mut level: Level) -> Resu
     }
 }
 
-/// True if a sequence delimiter within an item was written in place of the item delimiter: `offset` is after it.
+/// Returns where reading continues after a sequence delimiter at `offset`, within an item that it ends.
 ///
 /// ```text
 /// after it                              meaning
@@ -284,18 +291,24 @@ fn step_over(window: &mut Window<'_>, mut offset: u64, mut level: Level) -> Resu
 /// item delimiter, then anything else    both are swapped: the second one ends the sequence
 /// anything else                         the item delimiter is missing: it ends the sequence
 /// ```
-fn replaces_item_delimiter(
+///
+/// A delimiter that ends the sequence is read again at the level of the sequence.
+#[cold]
+fn after_sequence_delimiter(
     window: &mut Window<'_>,
     offset: u64,
     encoding: Encoding,
     outer_count: usize,
-) -> Result<bool> {
+) -> Result<u64> {
+    window.report(delimiter_deviation("sequence delimiter (FFFE,E0DD)", "item delimiter (FFFE,E00D)", offset));
+    let next = offset + DELIMITER_BYTES;
     let mut tag_at = |offset| Ok(window.array(offset)?.map(|bytes| encoding.tag(bytes)));
     let is_in_sequence = |tag| matches!(tag, Some(Tag::ITEM | Tag::SEQUENCE_DELIMITER));
-    match tag_at(offset)? {
-        Some(Tag::ITEM_DELIMITER) => Ok(outer_count < 2 || !is_in_sequence(tag_at(offset + DELIMITER_BYTES)?)),
-        tag => Ok(is_in_sequence(tag)),
-    }
+    let ends_item_only = match tag_at(next)? {
+        Some(Tag::ITEM_DELIMITER) => outer_count < 2 || !is_in_sequence(tag_at(next + DELIMITER_BYTES)?),
+        tag => is_in_sequence(tag),
+    };
+    Ok(if ends_item_only { next } else { offset })
 }
 
 fn delimiter_deviation(found: &str, expected: &str, offset: u64) -> Deviation {
@@ -342,6 +355,7 @@ pub(crate) fn find_delimiter(
     }
 }
 
+#[cold]
 fn error(kind: ErrorKind, message: &str, offset: u64) -> DecodeError {
     DecodeError::new(kind, format!("{message}, at byte {offset} of the file"), CLAUSE)
 }

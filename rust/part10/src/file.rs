@@ -46,16 +46,6 @@ impl OpenFile {
         Ok(opened)
     }
 
-    /// Copies bytes at `offset` from the retained head, and returns their count: 0 if `offset` is after the head.
-    fn read_head(&self, offset: u64, out: &mut [u8]) -> usize {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.head.get(offset..)).unwrap_or_default();
-        let count = rest.len().min(out.len());
-        if let (Some(out), Some(bytes)) = (out.get_mut(..count), rest.get(..count)) {
-            out.copy_from_slice(bytes);
-        }
-        count
-    }
-
     #[cfg(unix)]
     fn read_file(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(&self.file, out, offset)
@@ -73,9 +63,14 @@ impl ReadAt for OpenFile {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        match self.read_head(offset, out) {
-            0 => self.read_file(offset, out),
-            count => Ok(count),
+        if offset < self.head.len() as u64 {
+            self.head.as_slice().read_at(offset, out)
+        } else {
+            self.read_file(offset, out)
         }
+    }
+
+    fn prefix(&self) -> &[u8] {
+        &self.head
     }
 }

@@ -34,6 +34,12 @@ pub(super) fn read_item(value: Value<'_>, offset: usize) -> Result<Option<Range<
     if header.is_empty() || header.starts_with(&SEQUENCE_DELIMITER) {
         return Ok(None);
     }
+    item_range(value, offset, header)
+}
+
+/// Returns the byte range of the data of the item at byte `offset`. `header` has the first 8 bytes from there on, fewer
+/// at the end of the value. `None` if these are zero padding.
+fn item_range(value: Value<'_>, offset: usize, header: &[u8]) -> Result<Option<Range<usize>>> {
     let Some(&[t0, t1, t2, t3, l0, l1, l2, l3]) = header.first_chunk::<HEADER_BYTES>() else {
         // Some writers pad the whole value instead of the last fragment.
         if header.iter().all(|byte| *byte == 0) {
@@ -95,22 +101,32 @@ pub(super) enum Next {
 }
 
 /// Reads the item after a fragment, at byte `offset`, and accepts what some writers put in place of the delimiter.
-///
-/// Zero bytes end the items only if no other byte follows. So the time is proportional to the bytes up to the next item.
 pub(super) fn next_fragment(value: Value<'_>, offset: usize) -> Result<Next> {
     let mut header = [0; HEADER_BYTES];
     let header = value.head(offset, &mut header)?;
-    let tag = header.first_chunk::<4>();
-    Ok(Next::End(match tag {
-        _ if header.is_empty() => ItemsEnd::Missing,
-        Some(&SEQUENCE_DELIMITER) => ItemsEnd::Delimiter,
-        Some(&ITEM_DELIMITER) => ItemsEnd::ItemDelimiter(offset),
-        Some(&TRAILING_PADDING) => ItemsEnd::Missing,
-        Some([0, 0, 0, 0]) if header.len() == HEADER_BYTES && is_zero_from(value, offset)? => ItemsEnd::Zeros(offset),
-        _ => {
-            return Ok(read_item(value, offset)?.map_or(Next::End(ItemsEnd::Missing), Next::Fragment));
+    if !header.starts_with(&ITEM)
+        && let Some(end) = items_end(value, offset, header)?
+    {
+        return Ok(Next::End(end));
+    }
+    Ok(item_range(value, offset, header)?.map_or(Next::End(ItemsEnd::Missing), Next::Fragment))
+}
+
+/// Returns the kind of the end of the items if the bytes at `offset`, which start with `header`, are one.
+///
+/// Zero bytes end the items only if no other byte follows. So the time is proportional to the bytes up to the next item.
+#[cold]
+fn items_end(value: Value<'_>, offset: usize, header: &[u8]) -> Result<Option<ItemsEnd>> {
+    Ok(match header.first_chunk::<4>() {
+        _ if header.is_empty() => Some(ItemsEnd::Missing),
+        Some(&SEQUENCE_DELIMITER) => Some(ItemsEnd::Delimiter),
+        Some(&ITEM_DELIMITER) => Some(ItemsEnd::ItemDelimiter(offset)),
+        Some(&TRAILING_PADDING) => Some(ItemsEnd::Missing),
+        Some([0, 0, 0, 0]) if header.len() == HEADER_BYTES && is_zero_from(value, offset)? => {
+            Some(ItemsEnd::Zeros(offset))
         }
-    }))
+        _ => None,
+    })
 }
 
 /// True if all bytes from `offset` to the end of the value are zero.
