@@ -209,7 +209,7 @@ def test_lut_to_integers_that_do_not_hold_a_present_value_raises_value_error() -
 def test_backends_agree_on_every_stored_type(dtype: str, first: int) -> None:
     limits = np.iinfo(dtype)
     samples = np.array([limits.min, 0, 1, 2, 50, 99, 100, 101, 102, limits.max], dtype)
-    entries = np.array([0.5, 1e9 + 0.25, -7, 2**53, 3.0])
+    entries = np.array([5, 65535, 0, 257, 3], "u2")
     for out_dtype in ("f4", "f8"):
         outputs = []
         for core in (dicoxide._backend.core, _numpy_backend):

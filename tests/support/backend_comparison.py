@@ -39,7 +39,7 @@ def outcome(
         frames.check(indices)
         transforms = None if rescales is None else [*rescales]
         if table is not None:
-            transforms = [core.LookupTable(table[0], np.frombuffer(table[1], "u1").astype(np.float64))]
+            transforms = [core.LookupTable(table[0], np.frombuffer(table[1], "u1").astype(np.uint16))]
         out = np.zeros(len(indices) * samples, dtype)
         _, deviations = frames.decode_into(out, indices, DecodeOptions(**options), transforms=transforms)
         deviations = [*frames.deviations(), *deviations]

@@ -1,4 +1,4 @@
-"""Look-up tables from stored values to modality or real-world values (PS3.3 C.11.1.1.1)."""
+"""Look-up tables from stored values to modality values (PS3.3 C.11.1.1.1)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_ENTRIES = 1 << 16
 
 
 class LookupTable:
-    """A table from stored values to modality or real-world values.
+    """A table from stored values to modality values.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class LookupTable:
         Entries in the order of the stored values. Stored values before or after the table have its first or last entry.
     """
 
-    def __init__(self, first_mapped: int, entries: npt.NDArray[np.float64]) -> None:
+    def __init__(self, first_mapped: int, entries: npt.NDArray[np.uint16]) -> None:
         if not 1 <= len(entries) <= _MAX_ENTRIES:
             text = f"look-up table has {len(entries)} entries, 1 to {_MAX_ENTRIES} expected"
             raise make_error("Malformed", text, _CLAUSE)

@@ -56,7 +56,7 @@ def read_modality_lut(
     data = item["LUTData"]
     is_swapped = is_big_endian and data.VR != "OB"
     entries = _entries(data.value, descriptor, is_swapped, deviations)
-    return core.LookupTable(descriptor.first_mapped, entries.astype(np.float64)), deviations
+    return core.LookupTable(descriptor.first_mapped, entries.astype(np.uint16)), deviations
 
 
 def _descriptor(value: Any, is_signed: bool, is_big_endian: bool) -> _Descriptor:

@@ -1,4 +1,4 @@
-//! Look-up tables from stored values to modality or real-world values, and the transforms that frames may have.
+//! Look-up tables from stored values to modality values, and the transforms that frames may have.
 
 use crate::error::{Result, malformed};
 use crate::sample::Rescale;
@@ -10,10 +10,10 @@ const MAX_ENTRIES: usize = 1 << 16;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LookupTable {
     first_mapped: i64,
-    /// At least one.
-    entries: Vec<f64>,
-    /// The entries, rounded once: half the size, so that more of a table fits the L1 cache.
-    rounded: Vec<f32>,
+    /// Number of entries: 1 to 65 536.
+    count: usize,
+    /// The entries, which `f32` holds exactly, padded to a power of two: an index needs a mask instead of a check.
+    padded: Vec<f32>,
 }
 
 impl LookupTable {
@@ -24,14 +24,16 @@ impl LookupTable {
     ///
     /// # Standard
     /// PS3.3 C.11.1.1.1.
-    pub fn new(first_mapped: i64, entries: Vec<f64>) -> Result<Self> {
-        if entries.is_empty() || entries.len() > MAX_ENTRIES {
-            let text = format!("look-up table has {} entries, 1 to {MAX_ENTRIES} expected", entries.len());
+    pub fn new(first_mapped: i64, entries: impl ExactSizeIterator<Item = u16>) -> Result<Self> {
+        let count = entries.len();
+        if count == 0 || count > MAX_ENTRIES {
+            let text = format!("look-up table has {count} entries, 1 to {MAX_ENTRIES} expected");
             return Err(malformed(text, "PS3.3 C.11.1.1.1"));
         }
-        #[allow(clippy::cast_possible_truncation, reason = "the one rounding that is wanted")]
-        let rounded = entries.iter().map(|entry| *entry as f32).collect();
-        Ok(Self { first_mapped, entries, rounded })
+        let mut padded = Vec::with_capacity(count.next_power_of_two());
+        padded.extend(entries.map(f32::from));
+        padded.resize(count.next_power_of_two(), 0.0);
+        Ok(Self { first_mapped, count, padded })
     }
 
     /// Stored value of the first entry.
@@ -40,15 +42,15 @@ impl LookupTable {
         self.first_mapped
     }
 
-    /// Entries in the order of the stored values.
+    /// Entries in the order of the stored values: integers from 0 to 65 535.
     #[must_use]
-    pub fn entries(&self) -> &[f64] {
-        &self.entries
+    pub fn entries(&self) -> &[f32] {
+        self.padded.get(..self.count).unwrap_or_default()
     }
 
-    /// Entries, rounded to `f32`.
-    pub(crate) fn rounded(&self) -> &[f32] {
-        &self.rounded
+    /// The entries, then zeros: a power of two of them, at most 65 536.
+    pub(crate) fn padded(&self) -> &[f32] {
+        &self.padded
     }
 }
 
@@ -64,5 +66,43 @@ pub enum ValueTransform<'a> {
 impl From<Rescale> for ValueTransform<'_> {
     fn from(rescale: Rescale) -> Self {
         Self::Linear(rescale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn lookup_table_without_or_with_too_many_entries_is_malformed() {
+        for count in [0, MAX_ENTRIES + 1] {
+            let error = LookupTable::new(0, vec![7; count].into_iter()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed);
+            assert_eq!(error.message(), format!("look-up table has {count} entries, 1 to 65536 expected"));
+            assert_eq!(error.clause(), "PS3.3 C.11.1.1.1");
+        }
+    }
+
+    #[test]
+    fn lookup_table_entries_are_all_words_in_order() {
+        let table = LookupTable::new(-5, 0..=u16::MAX).unwrap();
+        assert_eq!((table.first_mapped(), table.entries().len(), table.padded().len()), (-5, MAX_ENTRIES, MAX_ENTRIES));
+        assert!(table.entries().iter().zip(0..=u16::MAX).all(|(entry, word)| *entry == f32::from(word)));
+    }
+
+    #[test]
+    fn lookup_table_padding_is_no_part_of_the_entries() {
+        for (count, padded) in [(1, 1), (2, 2), (3, 4), (4096, 4096), (4097, 8192)] {
+            let table = LookupTable::new(i64::MIN, vec![9; count].into_iter()).unwrap();
+            assert_eq!((table.entries().len(), table.padded().len()), (count, padded));
+            assert!(table.entries().iter().all(|entry| *entry == 9.0));
+        }
+    }
+
+    #[test]
+    fn value_transform_of_rescale_is_linear() {
+        let rescale = Rescale { slope: 2.0, intercept: -1.0 };
+        assert_eq!(ValueTransform::from(rescale), ValueTransform::Linear(rescale));
     }
 }

@@ -267,7 +267,7 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
         store: if options & 64 == 0 { StoreHint::Cached } else { StoreHint::Streamed },
     };
     let is_table = options & 12 == 8;
-    let entries = value.iter().take(MAX_ENTRIES).copied().map(f64::from).collect();
+    let entries = value.iter().take(MAX_ENTRIES).copied().map(u16::from);
     let table = is_table.then(|| LookupTable::new(i64::from(columns) - 128, entries).ok()).flatten();
     let is_tight = has_entropy_modes && options & 128 != 0;
     let segment_byte_order = if options & 16 == 0 { SegmentByteOrder::Big } else { SegmentByteOrder::Little };

@@ -60,8 +60,8 @@ pub fn lookup_equals_entry_of_each_value(bytes: &[u8]) -> Coverage {
     let is_signed = kind % 2 == 1;
     let first_mapped = if is_signed { first.cast_signed().into() } else { i64::from(first) };
     let count = usize::from(u16::from_le_bytes([count_low, count_high]));
-    let entries: Vec<f64> = words.iter().cycle().take(count).copied().map(f64::from).collect();
-    let Ok(table) = LookupTable::new(first_mapped, entries.clone()) else { return Coverage::Error };
+    let entries: Vec<u16> = words.iter().cycle().take(count).copied().collect();
+    let Ok(table) = LookupTable::new(first_mapped, entries.iter().copied()) else { return Coverage::Error };
     let stored: Vec<i64> = match kind / 2 % 3 {
         0 if is_signed => bytes.iter().map(|byte| i64::from(byte.cast_signed())).collect(),
         0 => bytes.iter().map(|byte| i64::from(*byte)).collect(),
@@ -75,7 +75,7 @@ pub fn lookup_equals_entry_of_each_value(bytes: &[u8]) -> Coverage {
         .iter()
         .map(|value| {
             let index = usize::try_from((value - first_mapped).max(0)).unwrap_or(usize::MAX).min(count - 1);
-            entries.get(index).copied().unwrap_or(f64::NAN)
+            entries.get(index).copied().map_or(f64::NAN, f64::from)
         })
         .collect();
     match (kind / 2 % 3, is_signed) {

@@ -59,8 +59,8 @@ impl Object {
         }
         let element = |tag, name| item.get(tag).ok_or_else(|| malformed(&format!("{name} is missing")));
         let descriptor = self.descriptor(element(LUT_DESCRIPTOR, "LUT Descriptor")?, is_signed)?;
-        let entries = self.entries(element(LUT_DATA, "LUT Data")?, &descriptor, &mut deviations)?;
-        Ok(Some(ModalityLut { table: LookupTable::new(descriptor.first_mapped, entries)?, deviations }))
+        let table = self.table(element(LUT_DATA, "LUT Data")?, &descriptor, &mut deviations)?;
+        Ok(Some(ModalityLut { table, deviations }))
     }
 
     fn descriptor(&self, element: &Element, is_signed: bool) -> Result<Descriptor> {
@@ -81,9 +81,14 @@ impl Object {
         })
     }
 
-    /// Returns the entries, of which exactly the declared number has to be present, and at most as much is read.
-    fn entries(&self, element: &Element, descriptor: &Descriptor, deviations: &mut Vec<Deviation>) -> Result<Vec<f64>> {
-        let &Descriptor { entries, bits, .. } = descriptor;
+    /// Returns the table, whose declared number of entries has to be present; bytes after them are not read.
+    fn table(
+        &self,
+        element: &Element,
+        descriptor: &Descriptor,
+        deviations: &mut Vec<Deviation>,
+    ) -> Result<LookupTable> {
+        let &Descriptor { entries, first_mapped, bits } = descriptor;
         if !(8..=16).contains(&bits) {
             return Err(malformed(&format!("LUT Descriptor has {bits} bits per entry, 8 or 16 expected")));
         }
@@ -114,20 +119,20 @@ impl Object {
         if is_packed {
             let (pairs, last) = bytes.as_chunks::<2>();
             let swapped = pairs.iter().flat_map(|&[a, b]| if is_swapped { [b, a] } else { [a, b] });
-            return Ok(swapped.chain(last.iter().copied()).take(entries).map(f64::from).collect());
+            let entries: Vec<u8> = swapped.chain(last.iter().copied()).take(entries).collect();
+            return LookupTable::new(first_mapped, entries.into_iter().map(u16::from));
         }
-        let max_entry = if bits == 8 { 0xFF } else { u16::MAX };
-        if let Some(entry) = words(&bytes, is_swapped).find(|entry| *entry > max_entry) {
-            return Err(malformed(&format!(
-                "LUT Data has an entry {entry}, at most {max_entry} expected of {bits} bits"
-            )));
+        if bits == 8
+            && let Some(entry) = words(&bytes, is_swapped).find(|entry| *entry > 0xFF)
+        {
+            return Err(malformed(&format!("LUT Data has an entry {entry}, at most 255 expected of 8 bits")));
         }
-        Ok(words(&bytes, is_swapped).take(entries).map(f64::from).collect())
+        LookupTable::new(first_mapped, words(&bytes, is_swapped).take(entries))
     }
 }
 
 /// Words of 16 bits.
-fn words(bytes: &[u8], is_big_endian: bool) -> impl Iterator<Item = u16> {
+fn words(bytes: &[u8], is_big_endian: bool) -> impl ExactSizeIterator<Item = u16> {
     let word = move |pair: &[u8; 2]| if is_big_endian { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) };
     bytes.as_chunks::<2>().0.iter().map(word)
 }

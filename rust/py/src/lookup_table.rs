@@ -6,9 +6,9 @@ use dicoxide_core::{Rescale, Samples, ValueTransform};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// A table from stored values to modality or real-world values.
+/// A table from stored values to modality values.
 ///
-/// `first_mapped` is the stored value of the first of `entries`, an array of float64. Stored values before or after the table have its first
+/// `first_mapped` is the stored value of the first of `entries`, an array of uint16. Stored values before or after the table have its first
 /// or last entry (PS3.3 C.11.1.1.1). Raises `CorruptFrameError` without entries, or with more than 65 536.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct LookupTable(pub(crate) dicoxide_core::LookupTable);
@@ -18,10 +18,10 @@ impl LookupTable {
     #[new]
     fn new(first_mapped: i64, entries: &Bound<'_, PyAny>) -> PyResult<Self> {
         let array = ArrayRef::new(entries)?;
-        let Samples::F64(entries) = array.samples()? else {
-            return Err(PyValueError::new_err("entries must be an ndarray of float64"));
+        let Samples::U16(entries) = array.samples()? else {
+            return Err(PyValueError::new_err("entries must be an ndarray of uint16"));
         };
-        let table = dicoxide_core::LookupTable::new(first_mapped, entries.to_vec());
+        let table = dicoxide_core::LookupTable::new(first_mapped, entries.iter().copied());
         table.map(Self).map_err(|error| Failure::of(&error).into())
     }
 
@@ -33,7 +33,7 @@ impl LookupTable {
 
     /// Entries in the order of the stored values.
     #[getter]
-    fn entries(&self) -> Vec<f64> {
+    fn entries(&self) -> Vec<f32> {
         self.0.entries().to_vec()
     }
 }

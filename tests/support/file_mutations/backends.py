@@ -75,4 +75,4 @@ def _transform(backend: Any, transform: Any) -> Any:
     """Return a transform of either backend as one of `backend`."""
     if isinstance(transform, tuple):
         return transform
-    return backend.LookupTable(transform.first_mapped, np.array(transform.entries, np.float64))
+    return backend.LookupTable(transform.first_mapped, np.array(transform.entries, np.uint16))
