@@ -42,9 +42,15 @@ class RunOptions:
     compressed: bool = True
 
     def is_rescaled(self, task: ArrayTask) -> bool:
-        """True if values are rescaled: on request, and for grey PNG images, because windows are in modality values."""
+        """True if values are rescaled: on request, and for some formats.
+
+        Grey PNG images are, because windows are in modality values, and NIfTI of objects with a Modality LUT, which
+        slope and intercept in the header cannot replace.
+        """
         if self.rescale:
             return True
+        if self.format == "nifti" and len(task.slice_shape) == 2:
+            return any(frame.has_modality_lut for frame in task.slices)
         is_grey = task.plan.photometric_interpretation.startswith("MONOCHROME")
         return self.format == "png" and is_grey and len(task.slice_shape) == 2
 

@@ -96,11 +96,13 @@ class Slice(NamedTuple):
     keys : tuple of (float or None)
         Values of the attributes of `AXES`, in that order; times in seconds.
     rescale : (float, float) or None
-        Rescale Slope and Rescale Intercept; Dose Grid Scaling and 0 for RT Dose.
+        Rescale Slope and Rescale Intercept; Dose Grid Scaling and 0 for RT Dose. None if there is a Modality LUT.
     window : (float, float, str) or None
         Center, width and VOI LUT Function of the first window (PS3.3 C.11.2.1.2).
     file : SourceFile
         Properties of the file.
+    has_modality_lut : bool
+        True if a Modality LUT Sequence replaces the rescale (PS3.3 C.11.1).
     """
 
     path: str
@@ -120,6 +122,7 @@ class Slice(NamedTuple):
     rescale: tuple[float, float] | None
     window: tuple[float, float, str] | None = None
     file: SourceFile = SourceFile()
+    has_modality_lut: bool = False
 
     @property
     def frame_index(self) -> int | None:
@@ -328,6 +331,7 @@ def _slice(path: str, index: int, values: dict[str, Any]) -> Slice:
     slope, intercept = parse_number(get("RescaleSlope")), parse_number(get("RescaleIntercept"))
     if (scaling := parse_number(get("DoseGridScaling"))) is not None:
         slope, intercept = scaling, 0.0
+    has_modality_lut = bool(get("ModalityLUTSequence"))
     center, width = parse_number(get("WindowCenter")), parse_number(get("WindowWidth"))
     image_type = get("FrameType") or get("ImageType") or ()
     return Slice(
@@ -355,10 +359,11 @@ def _slice(path: str, index: int, values: dict[str, Any]) -> Slice:
         ),
         gradient=parse_numbers(get("DiffusionGradientOrientation"), 3) or (),
         dimensions=parse_numbers(get("DimensionIndexValues"), None) or (),
-        rescale=None if slope is None or intercept is None else (slope, intercept),
+        rescale=None if slope is None or intercept is None or has_modality_lut else (slope, intercept),
         window=None
         if center is None or width is None
         else (center, width, parse_text(get("VOILUTFunction", "LINEAR"))),
+        has_modality_lut=has_modality_lut,
     )
 
 

@@ -43,6 +43,7 @@ TOP_KEYWORDS = (
     "RescaleSlope",
     "RescaleIntercept",
     "DoseGridScaling",
+    "ModalityLUTSequence",
     "WindowCenter",
     "WindowWidth",
     "VOILUTFunction",
