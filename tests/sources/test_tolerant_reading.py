@@ -71,6 +71,21 @@ def test_several_elements_of_invalid_vr_are_reported_once() -> None:
 
 
 @files_by_core
+@pytest.mark.parametrize("vr", [b"  ", b"??", b"lo"])
+@pytest.mark.parametrize("padding", [0, 300_000])
+def test_elements_of_the_same_invalid_vr_in_several_groups(vr: bytes, padding: int) -> None:
+    # With the padding, the bytes of VR and length as a length of 32 bits end within the file.
+    elements = b"".join(struct.pack("<HH", group, 0x1001) + vr + b"\4\0abcd" for group in (0x11, 0x13, 0x15, 0x17))
+    data = (
+        insert(to_bytes(dataset(RAMP)), elements)
+        + b"\xfc\xff\xfc\xffOB\0\0"
+        + struct.pack("<L", padding)
+        + bytes(padding)
+    )
+    assert_deviation(data, RAMP, f"element (0011,1001) has invalid VR '{vr.decode()}'")
+
+
+@files_by_core
 @pytest.mark.parametrize("keyword", ["Rows", "BitsAllocated", "SamplesPerPixel"])
 def test_image_attribute_of_lower_case_vr_has_that_of_the_dictionary(keyword: str) -> None:
     tag = pydicom.datadict.tag_for_keyword(keyword)

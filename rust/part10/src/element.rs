@@ -201,7 +201,12 @@ fn read_header_of_invalid_vr(
         let Some((length, header_bytes)) = layout else { continue };
         let is_plausible = match length {
             u32::MAX => window.array(offset + header_bytes)?.is_some_and(|bytes| encoding.tag(bytes) == Tag::ITEM),
-            length => is_element(window, offset + header_bytes + u64::from(length), encoding, tag)?,
+            length => {
+                let end = offset + header_bytes + u64::from(length);
+                // Writers of an invalid VR use it for elements of several groups.
+                let is_repeated = index > 0 && window.array(end + 4)? == Some([v0, v1]);
+                is_element(window, end, encoding, tag, is_repeated)?
+            }
         };
         if is_plausible {
             if index > 0 {
@@ -226,8 +231,14 @@ fn read_header_of_invalid_vr(
 }
 
 /// True if an element of the same data set as `previous` starts at `offset`, or the file ends there: its tag is higher,
-/// and it has a VR or is of the same group. A delimiter may follow too.
-fn is_element(window: &mut Window<'_>, offset: u64, encoding: Encoding, previous: Tag) -> Result<bool> {
+/// and it has a VR, a known one or the same invalid one (`is_repeated`), or is of the same group. A delimiter may follow too.
+fn is_element(
+    window: &mut Window<'_>,
+    offset: u64,
+    encoding: Encoding,
+    previous: Tag,
+    is_repeated: bool,
+) -> Result<bool> {
     if offset == window.file_bytes() {
         return Ok(true);
     }
@@ -235,7 +246,7 @@ fn is_element(window: &mut Window<'_>, offset: u64, encoding: Encoding, previous
     let tag = encoding.tag([t0, t1, t2, t3]);
     Ok(match tag {
         Tag::ITEM | Tag::ITEM_DELIMITER | Tag::SEQUENCE_DELIMITER => true,
-        tag => previous < tag && (is_known_vr([v0, v1]) || tag.group() == previous.group()),
+        tag => previous < tag && (is_known_vr([v0, v1]) || is_repeated || tag.group() == previous.group()),
     })
 }
 
