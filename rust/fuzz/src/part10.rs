@@ -78,7 +78,8 @@ pub fn open_memory_and_file_equal(bytes: &[u8]) -> Opened {
             false
         }
     };
-    for rescale in [false, true] {
+    // Batches take most of the time: what is no image fails before rescale matters.
+    for rescale in [false, true].into_iter().take(1 + usize::from(is_image)) {
         let sources = [Source::Bytes(source(false)), Source::Bytes(source(true)), Source::Bytes(source(true))];
         let outcomes = decode_all(sources, rescale);
         assert!(outcomes.iter().all(|outcome| Some(outcome) == outcomes.first()), "{outcomes:?}");
