@@ -44,8 +44,31 @@ def read(src: str | os.PathLike[str] | bytes | BinaryIO) -> Dataset:
                 dataset = dcmread(file, force=True, defer_size=_DEFER_BYTES)
             # pydicom uses this class to open the file again for deferred values.
             dataset.fileobj_type = _BoundedReader
+            _check_complete(dataset, os.stat(src).st_size)
             return dataset
-        return dcmread(io.BytesIO(src) if isinstance(src, bytes) else src, force=True)
+        if not isinstance(src, bytes):
+            return dcmread(src, force=True)
+        dataset = dcmread(io.BytesIO(src), force=True)
+        _check_complete(dataset, len(src))
+        return dataset
+
+
+def _check_complete(dataset: Dataset, file_bytes: int) -> None:
+    """Raise if pydicom has stopped reading before the pixel data, without an exception.
+
+    pydicom drops all elements if the delimiter of the last one is missing. It reads an element of an invalid VR with
+    the length of implicit VR, which may be that of all following elements.
+    """
+    if "PixelData" in dataset:
+        return
+    meta = getattr(dataset, "file_meta", None)
+    # Preamble, prefix and the group length element have 144 bytes.
+    if not len(dataset) and meta and file_bytes > 144 + int(meta.get("FileMetaInformationGroupLength") or 0):
+        raise EOFError("an element is not complete")
+    raw_elements = [element for element in dataset.values() if element.is_raw]
+    without_vr = [element for element in raw_elements if element.VR is None]
+    if 0 < len(without_vr) < len(raw_elements):
+        raise ValueError(f"element {without_vr[0].tag} has an invalid VR")
 
 
 class _BoundedReader(io.BufferedReader):
