@@ -10,6 +10,7 @@ from __future__ import annotations
 from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Readable, Source, Transform
 from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
+from dicoxide._sources.lut_data import lut_bytes, lut_entries
 from dicoxide._sources.not_dicom import HEAD_BYTES, has_preamble, looks_like_dicom, not_dicom_error
 from dicoxide._sources.open import open_many, open_source
 
@@ -22,6 +23,8 @@ __all__ = [
     "Transform",
     "has_preamble",
     "looks_like_dicom",
+    "lut_bytes",
+    "lut_entries",
     "not_dicom_error",
     "open_many",
     "open_source",

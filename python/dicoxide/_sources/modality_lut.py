@@ -5,13 +5,13 @@ The core reads that of files with the same rules and messages: ``rust/part10/src
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from dicoxide._backend import core
 from dicoxide._deviations import Deviation
+from dicoxide._sources.lut_data import lut_bytes, lut_entries, lut_words
 from dicoxide.errors import CorruptFrameError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dicoxide._core import LookupTable
 
 _CLAUSE = "PS3.3 C.11.1.1.1"
+_Found = TypeVar("_Found")
 
 
 class _Descriptor(NamedTuple):
@@ -62,7 +63,7 @@ def read_modality_lut(
 def _descriptor(value: Any, is_signed: bool, is_big_endian: bool) -> _Descriptor:
     if isinstance(value, bytes) and len(value) % 2:
         raise _malformed(f"LUT Descriptor has {len(value)} bytes, 3 values expected")
-    words = _words(value, is_big_endian)
+    words = _checked(lut_words(value, is_big_endian))
     if len(words) != 3:
         raise _malformed(f"LUT Descriptor has {len(words)} values, 3 values expected")
     first_mapped = words[1:2].view(np.int16) if is_signed else words[1:2]
@@ -79,7 +80,7 @@ def _entries(
     if bits not in (8, 16):
         text = f"Modality LUT: LUT Descriptor has {bits} bits per entry, 8 or 16 expected: entries of 16 bits are used"
         deviations.append(Deviation(None, text, _CLAUSE, None))
-    data = bytes(value) if isinstance(value, (bytes, bytearray)) else _words(value, False).tobytes()
+    data = _checked(lut_bytes(value))
     is_swapped = is_swapped and isinstance(value, (bytes, bytearray))
     is_packed = bits == 8 and len(data) < 2 * entries
     needed = entries * (1 if is_packed else 2)
@@ -89,27 +90,18 @@ def _entries(
     if len(data) > padded:
         text = f"Modality LUT: LUT Data has {len(data)} bytes, {padded} expected: the others are ignored"
         deviations.append(Deviation(None, text, _CLAUSE, None))
-    data = data[:padded]
-    if is_packed:
-        # Whole words only: a byte after the last word is not swapped.
-        words = np.frombuffer(data[: len(data) // 2 * 2], ">u2" if is_swapped else "<u2").astype("<u2")
-        return np.append(words.view(np.uint8), np.frombuffer(data[len(data) // 2 * 2 :], np.uint8))[:entries]
-    words = np.frombuffer(data, ">u2" if is_swapped else "<u2").astype(np.uint16)
-    limit = 0xFF if bits == 8 else 0xFFFF
-    if words.max() > limit:
-        entry = int(words[np.argmax(words > limit)])
-        raise _malformed(f"LUT Data has an entry {entry}, at most {limit} expected of {bits} bits")
-    return words
+    table = lut_entries(data[:padded], entries, is_packed=is_packed, is_swapped=is_swapped)
+    if bits == 8 and table.max() > 0xFF:
+        entry = int(table[np.argmax(table > 0xFF)])
+        raise _malformed(f"LUT Data has an entry {entry}, at most 255 expected of 8 bits")
+    return table
 
 
-def _words(value: Any, is_big_endian: bool) -> npt.NDArray[np.uint16]:
-    """Return a value of VR US, SS or OW as words of 16 bits; signed numbers modulo 2^16."""
-    if isinstance(value, (bytes, bytearray)):
-        return np.frombuffer(bytes(value)[: len(value) // 2 * 2], ">u2" if is_big_endian else "<u2").astype("<u2")
-    numbers = [] if value is None else list(value) if isinstance(value, Iterable) else [value]
-    if not all(isinstance(number, int) and -0x8000 <= number <= 0xFFFF for number in numbers):
+def _checked(found: _Found | None) -> _Found:
+    """Return what has been read of the descriptor or the data; None is an error."""
+    if found is None:
         raise _malformed("LUT Descriptor and LUT Data have other values than 16-bit integers")
-    return np.array([number & 0xFFFF for number in numbers], "<u2")
+    return found
 
 
 def _malformed(message: str) -> CorruptFrameError:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from dicoxide._arguments import Array
-from dicoxide._sources import Attributes, open_source
+from dicoxide._sources import Attributes, lut_bytes, lut_entries, open_source
 from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN
 from dicoxide.errors import CorruptFrameError
 
@@ -75,21 +75,16 @@ def _voi_lut(item: Attributes, has_negative_values: bool, *, is_big_endian: bool
     return VoiLut(np.minimum(table, maximum), first, maximum)
 
 
-def _entries(data: object, count: int, bits: int, *, is_big_endian: bool) -> Array:
+def _entries(value: object, count: int, bits: int, *, is_big_endian: bool) -> Array:
     """Return the table's entries: words, one each; or bytes, two in each word (PS3.5 7.3)."""
-    numbers: list[Any] = data if isinstance(data, list) else [data]
-    if all(type(number) is int for number in numbers):
-        # US or SS.
-        data = np.array([number & 0xFFFF for number in numbers], "<u2").tobytes()
-    elif isinstance(data, bytes) and is_big_endian:
-        data = np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
-    if not isinstance(data, bytes):
+    data = None if value is None else lut_bytes(value)
+    if data is None:
         raise _error("LUT Data is missing or not a table")
-    if len(data) >= 2 * count:
-        return np.frombuffer(data, "<u2", count)
-    if bits <= 8 and len(data) >= count:
-        return np.frombuffer(data, "u1", count)
-    raise _error(f"LUT Data has {len(data)} bytes, at least {count if bits <= 8 else 2 * count} expected")
+    needed = count if bits <= 8 else 2 * count
+    if len(data) < needed:
+        raise _error(f"LUT Data has {len(data)} bytes, at least {needed} expected")
+    is_swapped = is_big_endian and isinstance(value, bytes)
+    return lut_entries(data, count, is_packed=len(data) < 2 * count, is_swapped=is_swapped)
 
 
 def _has_negative_values(attributes: Attributes) -> bool:
