@@ -6,10 +6,11 @@ use crate::images::{
 };
 use crate::{Named, Path};
 use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
-use dicoxide_core::pixel::{bits, ybr};
+use dicoxide_core::pixel::{bits, rescale, ybr};
 use dicoxide_core::{
-    Attributes, CpuLevel, DecodeOptions, EntropyMode, FrameBytes, FrameContext, FrameInfo, Limits, OutputOptions,
-    Rescale, SampleType, Samples, SamplesBuf, TransferSyntax, Workspace, decode_frame,
+    Attributes, CpuLevel, DecodeOptions, EntropyMode, FrameBytes, FrameContext, FrameInfo, Limits, LookupTable,
+    OutputOptions, Rescale, SampleType, Samples, SamplesBuf, SamplesMut, TransferSyntax, ValueTransform, Workspace,
+    decode_frame,
 };
 use std::hint::black_box;
 
@@ -96,6 +97,16 @@ pub(crate) const PATHS: &[Named] = &[
     ("ybr to rgb", || {
         let mut out = colour();
         Box::new(move || ybr::full_to_rgb(black_box(&mut out), CpuLevel::best()).unwrap())
+    }),
+    ("look-up table 16", || {
+        let samples = grey();
+        let mut out = vec![0.0; samples.len()];
+        let table = LookupTable::new(100, (0..4000).rev()).unwrap();
+        Box::new(move || {
+            let (stored, out) = (Samples::U16(black_box(&samples)), SamplesMut::F32(&mut out));
+            let transform = ValueTransform::Table(&table);
+            rescale::rescale_into(stored, transform, out, false, never_cancelled(), CpuLevel::best()).unwrap();
+        })
     }),
 ];
 
