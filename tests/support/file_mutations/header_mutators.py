@@ -10,8 +10,10 @@ _TRANSFER_SYNTAX = 0x00020010
 _DELIMITERS = (0xFFFEE00D, 0xFFFEE0DD)
 # Rescale Intercept, Rescale Slope, Dose Grid Scaling.
 _DECIMAL_TAGS = (0x00281052, 0x00281053, 0x3004000E)
+# Real World Value Mapping Sequence; first and last value mapped, as integer and double; LUT Data, intercept, slope.
+_REAL_WORLD_TAGS = (0x00409096, 0x00409216, 0x00409211, 0x00409214, 0x00409213, 0x00409212, 0x00409224, 0x00409225)
 # Modality LUT Sequence, LUT Descriptor, LUT Data, Pixel Value Transformation Sequence.
-_TRANSFORM_TAGS = (0x00283000, 0x00283002, 0x00283006, 0x00289145, *_DECIMAL_TAGS)
+_TRANSFORM_TAGS = (0x00283000, 0x00283002, 0x00283006, 0x00289145, *_DECIMAL_TAGS, *_REAL_WORLD_TAGS)
 _DECIMALS = [b"0", b"1", b"-1", b"1e400", b"1e-400", b"nan", b"inf", b"", b"1\\2", b"0x1", b"1e38", b" 2 "]
 _SYNTAXES = [
     b"1.2.840.10008.1.2",

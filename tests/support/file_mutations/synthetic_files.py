@@ -42,6 +42,7 @@ def folder() -> Path:
 def _files() -> Iterator[tuple[str, bytes]]:
     yield from _modality_luts()
     yield from _rescales()
+    yield from _real_world_values()
     yield from _headers()
     yield from _pixel_data()
     yield "not_dicom_png", b"\x89PNG\r\n\x1a\n" + bytes(300)
@@ -122,6 +123,51 @@ def _group(slope: str, intercept: str) -> Dataset:
     group = Dataset()
     group.PixelValueTransformationSequence = Sequence([rescale])
     return group
+
+
+def _real_world_values() -> Iterator[tuple[str, bytes]]:
+    """Yield files with Real World Value Mapping: linear, by table, of several quantities, per frame (C.7.6.16.2.11)."""
+    linear = _mapping(0, 60000, "ADC", slope=0.5, intercept=-10.0)
+    table = _mapping(100, 149, "T1", data=[index / 4 for index in range(50)])
+    signed = _mapping(-9000, 32000, "HU", slope=1.0, intercept=0.0)
+    for name, frame, mappings in (
+        ("linear", _WORDS, [linear]),
+        ("table", _WORDS, [table]),
+        ("signed", _SIGNED, [signed]),
+        ("several", _WORDS, [linear, table]),
+        ("short_table", _WORDS, [_mapping(100, 200, "T1", data=[1.0, 2.0])]),
+        ("not_finite", _WORDS, [_mapping(0, 60000, "ADC", slope=float("nan"), intercept=float("inf"))]),
+    ):
+        ds = dataset(frame)
+        ds.RealWorldValueMappingSequence = Sequence(mappings)
+        yield f"real_world_{name}", to_bytes(ds)
+    ds = dataset(np.stack([_WORDS, _WORDS + 1]))
+    groups = [Dataset(), Dataset()]
+    groups[0].RealWorldValueMappingSequence = Sequence([table])
+    ds.PerFrameFunctionalGroupsSequence = Sequence(groups)
+    shared = Dataset()
+    shared.RealWorldValueMappingSequence = Sequence([linear])
+    ds.SharedFunctionalGroupsSequence = Sequence([shared])
+    yield "real_world_per_frame", to_bytes(ds)
+
+
+def _mapping(
+    first: int, last: int, label: str, *, slope: float = 0.0, intercept: float = 0.0, data: list[float] | None = None
+) -> Dataset:
+    """Return an item of the Real World Value Mapping Sequence, linear unless `data` are the entries of a table."""
+    mapping = Dataset()
+    vr = "SS" if first < 0 else "US"
+    mapping.add_new(0x00409216, vr, first)
+    mapping.add_new(0x00409211, vr, last)
+    mapping.LUTLabel = label
+    if data is None:
+        mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = slope, intercept
+    else:
+        mapping.RealWorldValueLUTData = data
+    units = Dataset()
+    units.CodeValue, units.CodingSchemeDesignator, units.CodeMeaning = "um2/s", "UCUM", "um2/s"
+    mapping.MeasurementUnitsCodeSequence = Sequence([units])
+    return mapping
 
 
 def _headers() -> Iterator[tuple[str, bytes]]:
