@@ -10,7 +10,7 @@ mod rle;
 pub use jpeg_lossless::jpeg_lossless;
 pub use rle::rle;
 
-use crate::error::{Result, output};
+use crate::error::{Result, limit_exceeded, output};
 use crate::output::{CANCEL_INTERVAL_BYTES, Cancel};
 use crate::sample::Samples;
 
@@ -25,6 +25,14 @@ pub struct Image<'a> {
     pub columns: u32,
     /// Samples per pixel, at least 1. In T.81: components.
     pub samples_per_pixel: u32,
+}
+
+/// Reserves memory for `bytes` more bytes of an encoded frame.
+///
+/// # Errors
+/// `LimitExceeded` if the system has too little memory.
+fn reserve_encoded(encoded: &mut Vec<u8>, bytes: usize) -> Result<()> {
+    encoded.try_reserve(bytes).map_err(|_| limit_exceeded(format!("no memory for {bytes} bytes"), ""))
 }
 
 impl Image<'_> {

@@ -9,7 +9,7 @@ mod plan;
 mod rows;
 mod scan;
 
-use super::{Image, PeriodicCancel};
+use super::{Image, PeriodicCancel, reserve_encoded};
 use crate::error::Result;
 use crate::output::Cancel;
 use plan::Plan;
@@ -40,7 +40,7 @@ impl Default for Parameters {
 ///
 /// # Errors
 /// `Output` if a parameter is out of range, the samples have another type, or a value needs more bits than `precision`;
-/// `Interrupted`.
+/// `LimitExceeded` if there is no memory for the codestream; `Interrupted`.
 ///
 /// # Standard
 /// ITU-T T.81 Annex H; Annex K.2 for the tables; PS3.5 A.4.1 and 8.2.1.
@@ -50,9 +50,12 @@ pub fn jpeg_lossless(image: &Image<'_>, parameters: Parameters, cancel: Cancel<'
     let counts = scan::count(&plan, &mut cancel)?;
     let tables = huffman::Tables::new(&counts);
     let mut out = Vec::new();
-    // One byte in 64 covers stuffed bytes, one in 256 of random data; 1024 bytes cover the header.
+    // One byte in 64 covers stuffed bytes, one in 256 of random data; 1024 bytes cover the header. Space for one more row
+    // keeps the last rows from growing the buffer.
     let entropy_coded_bytes = tables.coded_bits(&counts) / 8;
-    out.reserve(usize::try_from(entropy_coded_bytes + entropy_coded_bytes / 64).unwrap_or(0) + 1024);
+    let bytes = usize::try_from(entropy_coded_bytes + entropy_coded_bytes / 64).unwrap_or(usize::MAX);
+    let bytes = bytes.saturating_add(1024 + 2 * scan::max_row_bytes(&plan));
+    reserve_encoded(&mut out, bytes)?;
     header::write(&plan, &tables, &mut out);
     scan::write(&plan, &tables, &mut cancel, &mut out)?;
     header::end(&mut out);

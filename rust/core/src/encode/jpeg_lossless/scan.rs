@@ -4,7 +4,7 @@ use super::header;
 use super::huffman::{CATEGORIES, Counts, Tables, extra_bits};
 use super::plan::Plan;
 use super::rows::Rows;
-use crate::encode::PeriodicCancel;
+use crate::encode::{PeriodicCancel, reserve_encoded};
 use crate::error::Result;
 
 /// Entries of a table that is indexed by category: a power of two, so that a masked index needs no check.
@@ -98,6 +98,11 @@ pub(super) fn write(
     }
 }
 
+/// Returns the maximum number of bytes of a row before stuffing: 32 bits per sample, and one store of the bit window.
+pub(super) fn max_row_bytes(plan: &Plan<'_>) -> usize {
+    plan.row_samples() * 4 + 16
+}
+
 /// Writes with `LANES` code tables, a multiple of the components, used cyclically.
 fn write_lanes<const LANES: usize>(
     plan: &Plan<'_>,
@@ -116,13 +121,15 @@ fn write_lanes<const LANES: usize>(
         _ => write_symbols::<LANES, 4>,
     };
     let mut bits = BitWriter::default();
-    let mut scratch = vec![0; plan.row_samples() * 4 + 16];
+    let mut scratch = vec![0; max_row_bytes(plan)];
     for_each_row(plan, cancel, |interval, differences| {
         if let Some(interval) = interval {
             bits.pad(out);
             out.extend(header::restart(interval - 1));
         }
         let bytes = write_row(differences, &lanes, &mut bits, &mut scratch);
+        // Each byte may be followed by a stuffed one.
+        reserve_encoded(out, 2 * bytes)?;
         stuff(scratch.get(..bytes).unwrap_or_default(), out);
         Ok(())
     })?;

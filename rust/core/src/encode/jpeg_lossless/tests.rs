@@ -192,3 +192,14 @@ fn encode_cancelled_is_interrupted() {
     let cancel = Cancel { stop: &stop, poll: None };
     assert_eq!(jpeg_lossless(&image, Parameters::default(), cancel).unwrap_err().kind(), ErrorKind::Interrupted);
 }
+
+#[test]
+fn reserve_encoded_more_than_there_is_is_an_error() {
+    let mut encoded = vec![1];
+    reserve_encoded(&mut encoded, 100).unwrap();
+    assert!(encoded.capacity() > 100);
+    for bytes in [usize::MAX, isize::MAX as usize] {
+        assert_eq!(reserve_encoded(&mut encoded, bytes).unwrap_err().kind(), ErrorKind::LimitExceeded);
+    }
+    assert_eq!(encoded, [1]);
+}
