@@ -202,6 +202,17 @@ class TestAttributes:
             ({"bits_stored": 0}, "bits stored 0 found"),
             ({"high_bit": 6}, "high bit 6 found, 7 to 7 expected with bits stored 8 of 8"),
             ({"high_bit": 8}, "high bit 8 found"),
+            (
+                {"rows": 0, "samples_per_pixel": 5, "pixel_representation": 2, "bits_stored": 9},
+                "pixel representation 2 found, 0 or 1 expected; rows 0 and columns 2 found, 1 to 65535 expected; "
+                "samples per pixel 5 found, 1 to 4 expected; bits stored 9 found, 1 to bits allocated 8 expected "
+                "(PS3.3 C.7.6.3)",
+            ),
+            (
+                {"bits_allocated": 24, "bits_stored": 25},
+                "bits allocated 24 has no array type; bits stored 25 found, 1 to bits allocated 24 expected "
+                "(PS3.5 8.1.1)",
+            ),
         ],
     )
     def test_invalid_attributes_raise_malformed(self, changed: dict[str, int], text: str) -> None:

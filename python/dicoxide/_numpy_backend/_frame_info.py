@@ -11,6 +11,8 @@ import numpy.typing as npt
 from dicoxide._numpy_backend._errors import make_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dicoxide._frame import FrameSpec
 
 _MODULE_CLAUSE = "PS3.3 C.7.6.3"
@@ -55,40 +57,46 @@ class FrameInfo:
         )
 
     def __post_init__(self) -> None:
+        errors = list(self._errors())
+        if errors:
+            # A fallback decoder is asked only if nothing but the array type is missing.
+            kind, _, clause = next((error for error in errors if error[0] == "Malformed"), errors[0])
+            raise make_error(kind, "; ".join(text for _, text, _ in errors), clause)
+
+    def _errors(self) -> Iterator[tuple[str, str, str]]:
+        """Yield kind, message and clause of each attribute that is out of range.
+
+        A value that another one bounds is checked if that one is valid.
+        """
         if not self.is_float and self.pixel_representation not in (0, 1):
-            raise make_error(
-                "Malformed", f"pixel representation {self.pixel_representation} found, 0 or 1 expected", _MODULE_CLAUSE
-            )
+            text = f"pixel representation {self.pixel_representation} found, 0 or 1 expected"
+            yield "Malformed", text, _MODULE_CLAUSE
         if not (1 <= self.rows <= 65535 and 1 <= self.columns <= 65535):
             text = f"rows {self.rows} and columns {self.columns} found, 1 to 65535 expected"
-            raise make_error("Malformed", text, _MODULE_CLAUSE)
+            yield "Malformed", text, _MODULE_CLAUSE
         if not 1 <= self.samples_per_pixel <= 4:
-            raise make_error(
-                "Malformed", f"samples per pixel {self.samples_per_pixel} found, 1 to 4 expected", _MODULE_CLAUSE
-            )
+            yield "Malformed", f"samples per pixel {self.samples_per_pixel} found, 1 to 4 expected", _MODULE_CLAUSE
         if self.planar_configuration not in (0, 1):
-            raise make_error(
-                "Malformed", f"planar configuration {self.planar_configuration} found, 0 or 1 expected", _MODULE_CLAUSE
-            )
-        self._check_bits()
+            text = f"planar configuration {self.planar_configuration} found, 0 or 1 expected"
+            yield "Malformed", text, _MODULE_CLAUSE
+        yield from self._bit_errors()
 
-    def _check_bits(self) -> None:
+    def _bit_errors(self) -> Iterator[tuple[str, str, str]]:
         allocated, stored, high = self.bits_allocated, self.bits_stored, self.high_bit
         if allocated != 1 and (allocated <= 0 or allocated % 8):
-            raise make_error(
-                "Malformed", f"bits allocated {allocated} found, 1 or a multiple of 8 expected", _CELL_CLAUSE
-            )
+            yield "Malformed", f"bits allocated {allocated} found, 1 or a multiple of 8 expected", _CELL_CLAUSE
+            return
         if allocated not in ((32, 64) if self.is_float else (1, 8, 16, 32, 64)):
-            raise make_error("Unsupported", f"bits allocated {allocated} has no array type", _CELL_CLAUSE)
+            yield "Unsupported", f"bits allocated {allocated} has no array type", _CELL_CLAUSE
         if not self.is_float:
             if not 1 <= stored <= allocated:
                 text = f"bits stored {stored} found, 1 to bits allocated {allocated} expected"
-                raise make_error("Malformed", text, _CELL_CLAUSE)
-            if not stored - 1 <= high < allocated:
+                yield "Malformed", text, _CELL_CLAUSE
+            elif not stored - 1 <= high < allocated:
                 text = f"high bit {high} found, {stored - 1} to {allocated - 1} expected"
-                raise make_error("Malformed", f"{text} with bits stored {stored} of {allocated}", _CELL_CLAUSE)
-        if allocated == 1 and self.samples_per_pixel != 1:
-            raise make_error("Unsupported", "bits allocated 1 with more than one sample per pixel", _CELL_CLAUSE)
+                yield "Malformed", f"{text} with bits stored {stored} of {allocated}", _CELL_CLAUSE
+        if allocated == 1 and 2 <= self.samples_per_pixel <= 4:
+            yield "Unsupported", "bits allocated 1 with more than one sample per pixel", _CELL_CLAUSE
 
     @property
     def pixels(self) -> int:
@@ -128,6 +136,12 @@ class FrameInfo:
     def is_native_422(self) -> bool:
         """True if native frames store chrominance at half the horizontal resolution."""
         return self.samples_per_pixel == 3 and self.photometric_interpretation.strip("\0 ") == "YBR_FULL_422"
+
+    def check_subsampling(self, found_bytes: int, expected_bytes: int) -> None:
+        """Raise if `found_bytes` may be the subsampled samples of YBR_PARTIAL, which are not decoded."""
+        if found_bytes < expected_bytes <= found_bytes * 2 and self.is_ybr_partial:
+            text = f"{found_bytes} bytes found: subsampled native YBR_PARTIAL samples are not decoded"
+            raise make_error("Unsupported", text, "PS3.3 C.7.6.3.1.2")
 
     @property
     def is_ybr_partial(self) -> bool:

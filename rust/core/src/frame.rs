@@ -1,9 +1,12 @@
 //! Description of one frame: the checked attributes of the data set ([`FrameInfo`]), its bytes ([`FrameBytes`]), and the
 //! result of decoding it ([`Decoded`]). The codestream's own description is `CodestreamInfo` in `codestream`.
 
-use crate::error::{DecodeError, Result, malformed, unsupported};
+use crate::error::{DecodeError, ErrorKind, Result, malformed, unsupported};
 use crate::sample::{SampleType, StoredBits};
 use std::borrow::Cow;
+
+const ATTRIBUTES_CLAUSE: &str = "PS3.3 C.7.6.3";
+const CELL_CLAUSE: &str = "PS3.5 8.1.1";
 
 /// Photometric Interpretation (0028,0004) as far as decoding depends on it (PS3.3 C.7.6.3.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,70 @@ pub struct Attributes {
     pub photometric_interpretation: PhotometricInterpretation,
 }
 
+impl Attributes {
+    /// Returns `error` and one error per attribute that is out of range. A value that another one bounds is checked if
+    /// that one is valid.
+    fn errors(&self, error: Option<DecodeError>) -> Vec<DecodeError> {
+        let a = self;
+        let mut errors: Vec<_> = error.into_iter().collect();
+        let is_side = |pixels| (1..=65_535).contains(&pixels);
+        if !is_side(a.rows) || !is_side(a.columns) {
+            let text = format!("rows {} and columns {} found, 1 to 65535 expected", a.rows, a.columns);
+            errors.push(malformed(text, ATTRIBUTES_CLAUSE));
+        }
+        if !(1..=4).contains(&a.samples_per_pixel) {
+            let text = format!("samples per pixel {} found, 1 to 4 expected", a.samples_per_pixel);
+            errors.push(malformed(text, ATTRIBUTES_CLAUSE));
+        }
+        if a.planar_configuration > 1 {
+            let text = format!("planar configuration {} found, 0 or 1 expected", a.planar_configuration);
+            errors.push(malformed(text, ATTRIBUTES_CLAUSE));
+        }
+        if a.bits_allocated == 0 || a.bits_allocated > 1 && !a.bits_allocated.is_multiple_of(8) {
+            let text = format!("bits allocated {} found, 1 or a multiple of 8 expected", a.bits_allocated);
+            errors.push(malformed(text, CELL_CLAUSE));
+            return errors;
+        }
+        let has_array_type = match a.sample_kind {
+            SampleKind::Float => matches!(a.bits_allocated, 32 | 64),
+            _ => matches!(a.bits_allocated, 1 | 8 | 16 | 32 | 64),
+        };
+        if !has_array_type {
+            errors.push(unsupported(format!("bits allocated {} has no array type", a.bits_allocated), CELL_CLAUSE));
+        }
+        if a.sample_kind != SampleKind::Float {
+            if a.bits_stored == 0 || a.bits_stored > a.bits_allocated {
+                let text =
+                    format!("bits stored {} found, 1 to bits allocated {} expected", a.bits_stored, a.bits_allocated);
+                errors.push(malformed(text, CELL_CLAUSE));
+            } else if a.high_bit >= a.bits_allocated || a.high_bit + 1 < a.bits_stored {
+                let text = format!(
+                    "high bit {} found, {} to {} expected with bits stored {} of {}",
+                    a.high_bit,
+                    a.bits_stored - 1,
+                    a.bits_allocated - 1,
+                    a.bits_stored,
+                    a.bits_allocated
+                );
+                errors.push(malformed(text, CELL_CLAUSE));
+            }
+        }
+        if a.bits_allocated == 1 && (2..=4).contains(&a.samples_per_pixel) {
+            errors.push(unsupported("bits allocated 1 with more than one sample per pixel", CELL_CLAUSE));
+        }
+        errors
+    }
+}
+
+/// Returns one error with all messages, which has kind and clause of the first `Malformed` one; `None` without errors.
+///
+/// `Unsupported` alone lets a fallback decoder be asked.
+fn join_errors(errors: &[DecodeError]) -> Option<DecodeError> {
+    let main = errors.iter().find(|error| error.kind() == ErrorKind::Malformed).or(errors.first())?;
+    let messages: Vec<_> = errors.iter().map(DecodeError::message).collect();
+    Some(DecodeError::new(main.kind(), messages.join("; "), main.clause()))
+}
+
 /// The Image Pixel attributes of every frame of an object. Constructing one checks them, so decoders need not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameInfo {
@@ -82,66 +149,25 @@ impl FrameInfo {
     /// Checks the attributes against each other and against the element types that arrays have.
     ///
     /// # Errors
-    /// `Malformed` for values that no image has, `Unsupported` for Bits Allocated without an array type.
+    /// `Malformed` for values that no image has, `Unsupported` for Bits Allocated without an array type. One error names
+    /// all attributes that are out of range.
     ///
     /// # Standard
     /// PS3.3 C.7.6.3, PS3.5 8.1.1.
     pub fn new(attributes: Attributes) -> Result<Self> {
+        Self::new_with_error(attributes, None)
+    }
+
+    /// As [`Self::new`], after the caller has found `error` in an attribute that is not one of `attributes`.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and `error`.
+    pub fn new_with_error(attributes: Attributes, error: Option<DecodeError>) -> Result<Self> {
         let a = attributes;
-        let clause = "PS3.3 C.7.6.3";
-        if a.rows == 0 || a.columns == 0 || a.rows > 65_535 || a.columns > 65_535 {
-            return Err(malformed(
-                format!("rows {} and columns {} found, 1 to 65535 expected", a.rows, a.columns),
-                clause,
-            ));
+        if let Some(error) = join_errors(&a.errors(error)) {
+            return Err(error);
         }
-        if !(1..=4).contains(&a.samples_per_pixel) {
-            return Err(malformed(format!("samples per pixel {} found, 1 to 4 expected", a.samples_per_pixel), clause));
-        }
-        if a.planar_configuration > 1 {
-            return Err(malformed(
-                format!("planar configuration {} found, 0 or 1 expected", a.planar_configuration),
-                clause,
-            ));
-        }
-        if a.bits_allocated == 0 || a.bits_allocated > 1 && !a.bits_allocated.is_multiple_of(8) {
-            return Err(malformed(
-                format!("bits allocated {} found, 1 or a multiple of 8 expected", a.bits_allocated),
-                "PS3.5 8.1.1",
-            ));
-        }
-        let has_array_type = match a.sample_kind {
-            SampleKind::Float => matches!(a.bits_allocated, 32 | 64),
-            _ => matches!(a.bits_allocated, 1 | 8 | 16 | 32 | 64),
-        };
-        if !has_array_type {
-            return Err(unsupported(format!("bits allocated {} has no array type", a.bits_allocated), "PS3.5 8.1.1"));
-        }
-        if a.sample_kind != SampleKind::Float {
-            if a.bits_stored == 0 || a.bits_stored > a.bits_allocated {
-                return Err(malformed(
-                    format!("bits stored {} found, 1 to bits allocated {} expected", a.bits_stored, a.bits_allocated),
-                    "PS3.5 8.1.1",
-                ));
-            }
-            if a.high_bit >= a.bits_allocated || a.high_bit + 1 < a.bits_stored {
-                return Err(malformed(
-                    format!(
-                        "high bit {} found, {} to {} expected with bits stored {} of {}",
-                        a.high_bit,
-                        a.bits_stored - 1,
-                        a.bits_allocated - 1,
-                        a.bits_stored,
-                        a.bits_allocated
-                    ),
-                    "PS3.5 8.1.1",
-                ));
-            }
-        }
-        if a.bits_allocated == 1 && a.samples_per_pixel != 1 {
-            return Err(unsupported("bits allocated 1 with more than one sample per pixel", "PS3.5 8.1.1"));
-        }
-        let too_large = || unsupported("one frame is larger than the address space", "PS3.3 C.7.6.3");
+        let too_large = || unsupported("one frame is larger than the address space", ATTRIBUTES_CLAUSE);
         let pixels = usize::try_from(u64::from(a.rows) * u64::from(a.columns)).map_err(|_| too_large())?;
         let samples = pixels.checked_mul(a.samples_per_pixel as usize).ok_or_else(too_large)?;
         samples.checked_mul(8).filter(|bytes| isize::try_from(*bytes).is_ok()).ok_or_else(too_large)?;

@@ -66,13 +66,15 @@ impl DeclaredAttributes<'_> {
                 return Err(DecodeError::new(ErrorKind::Malformed, text, CLAUSE));
             }
         };
+        let mut error = None;
         let sample_kind = match (float_bits, self.pixel_representation) {
             (Some(_), _) => SampleKind::Float,
             (None, 0) => SampleKind::Unsigned,
             (None, 1) => SampleKind::Signed,
             (None, other) => {
                 let text = format!("pixel representation {other} found, 0 or 1 expected");
-                return Err(DecodeError::new(ErrorKind::Malformed, text, CLAUSE));
+                error = Some(DecodeError::new(ErrorKind::Malformed, text, CLAUSE));
+                SampleKind::Unsigned
             }
         };
         let (bits_allocated, bits_stored, high_bit) = match float_bits {
@@ -82,7 +84,7 @@ impl DeclaredAttributes<'_> {
                 (self.bits_allocated, bits_stored, self.high_bit.unwrap_or(bits_stored.saturating_sub(1)))
             }
         };
-        FrameInfo::new(Attributes {
+        let attributes = Attributes {
             rows: self.rows,
             columns: self.columns,
             samples_per_pixel: self.samples_per_pixel,
@@ -92,7 +94,8 @@ impl DeclaredAttributes<'_> {
             sample_kind,
             planar_configuration: self.planar_configuration,
             photometric_interpretation: PhotometricInterpretation::from_term(self.photometric_interpretation),
-        })
+        };
+        FrameInfo::new_with_error(attributes, error)
     }
 }
 
