@@ -146,6 +146,8 @@ class Frames:
                     if is_rle:
                         # An invalid header is the better explanation.
                         _rle.read_header(src, self._info)
+                    else:
+                        self._info.check_subsampling(len(src), min_bytes)
                     text = f"frame has {len(src)} bytes, at least {min_bytes} expected"
                     raise make_error("Truncated", text, "PS3.5 Annex A", len(src))
 

@@ -80,9 +80,7 @@ class NativeFrames(FrameTable):
         self.count = declared = _declared_frames(number_of_frames, self.deviations)
         self._value, self._frame_bits, self._word_swapped = value, info.native_frame_bits, word_swapped
         value_bytes, expected_bytes = len(value), -(-self._frame_bits * declared // 8)
-        if value_bytes < expected_bytes <= value_bytes * 2 and info.is_ybr_partial:
-            text = f"{value_bytes} bytes found: subsampled native YBR_PARTIAL samples are not decoded"
-            raise make_error("Unsupported", text, "PS3.3 C.7.6.3.1.2")
+        info.check_subsampling(value_bytes, expected_bytes)
         if value_bytes < expected_bytes:
             text = f"{value_bytes} bytes found, {expected_bytes} expected for {declared} frames"
             raise make_error("Truncated", text, _NATIVE_CLAUSE, value_bytes)

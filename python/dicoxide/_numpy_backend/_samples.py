@@ -24,6 +24,7 @@ def decode_native(src: bytes, bit_offset: int, info: FrameInfo, is_big_endian: b
     """
     expected_bytes = -(-(info.native_frame_bits + bit_offset) // 8)
     if len(src) < expected_bytes:
+        info.check_subsampling(len(src), expected_bytes)
         raise make_error("Truncated", f"{len(src)} bytes found, {expected_bytes} expected", "PS3.5 8.1.1", len(src))
     if info.is_bit_packed:
         bits = np.unpackbits(np.frombuffer(src, np.uint8), count=bit_offset + info.pixels, bitorder="little")

@@ -17,7 +17,7 @@ pub use decoder::Codec;
 use decoder::FrameDecoder;
 pub use entropy_mode::EntropyMode;
 pub use identify::{codestream_size, identify};
-pub(crate) use native::frame_bits as native_frame_bits;
+pub(crate) use native::{frame_bits as native_frame_bits, subsampled_error};
 pub use options::{CodecOptions, DecodeOptions, FrameContext, SegmentByteOrder};
 
 use crate::codestream::CodestreamFormat;
@@ -48,10 +48,10 @@ pub trait FrameFormat: Sync {
     /// Bytes of the shortest frame. Shorter ones are refused before memory is allocated for their samples.
     fn min_frame_bytes(&self, info: &FrameInfo) -> u64;
 
-    /// The error of a frame with fewer bytes than [`Self::min_frame_bytes`], as decoding it would fail: the error of its
-    /// header takes precedence.
-    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
-        too_short(frame, self.min_frame_bytes(info))
+    /// Returns the error of a frame that is shorter than [`Self::min_frame_bytes`]: that of its header, if it has one.
+    /// `None` if the frame is of a format that may be shorter.
+    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
+        Some(too_short(frame, self.min_frame_bytes(info)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Native samples (PS3.5 8.1, 8.2): little or big endian, packed bits, planes, 4:2:2 subsampled colour differences.
 
-use super::{CodecState, FrameContext, FrameDecoder, FrameFormat};
+use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, too_short};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
-use crate::error::{Result, truncated, unsupported};
+use crate::error::{DecodeError, Result, truncated, unsupported};
 use crate::frame::{Decoded, FrameBytes, FrameInfo};
 use crate::kernel::{bits, interleave, stored_bits, ybr};
 use crate::output::Output;
@@ -16,6 +16,16 @@ pub(super) struct Native;
 pub(crate) fn frame_bits(info: &FrameInfo) -> u64 {
     let samples = if info.is_native_422() { info.pixels() as u64 * 2 } else { info.samples() as u64 };
     samples * u64::from(info.attributes().bits_allocated)
+}
+
+/// Returns the error of `found` bytes where `expected` bytes are needed, if they may be the subsampled samples of
+/// YBR_PARTIAL, which are not decoded.
+pub(crate) fn subsampled_error(info: &FrameInfo, found: u128, expected: u128) -> Option<DecodeError> {
+    let is_subsampled = info.is_ybr_partial() && found < expected && found * 2 >= expected;
+    is_subsampled.then(|| {
+        let text = format!("{found} bytes found: subsampled native YBR_PARTIAL samples are not decoded");
+        unsupported(text, "PS3.3 C.7.6.3.1.2")
+    })
 }
 
 impl FrameFormat for Native {
@@ -39,6 +49,12 @@ impl FrameFormat for Native {
 
     fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {
         frame_bits(info).div_ceil(8)
+    }
+
+    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
+        let min_bytes = self.min_frame_bytes(info);
+        let error = subsampled_error(info, frame.len() as u128, min_bytes.into());
+        error.or_else(|| Some(too_short(frame, min_bytes)))
     }
 }
 
@@ -64,7 +80,8 @@ impl FrameDecoder for Native {
         let needed = usize::try_from(needed_bits.div_ceil(8)).unwrap_or(usize::MAX);
         let Some(src) = frame.bytes.get(..needed) else {
             let found = frame.bytes.len();
-            return Err(truncated(format!("frame has {found} bytes, {needed} expected"), "PS3.5 8.1.1").at(found));
+            let error = || truncated(format!("frame has {found} bytes, {needed} expected"), "PS3.5 8.1.1").at(found);
+            return Err(subsampled_error(info, found as u128, needed as u128).unwrap_or_else(error));
         };
         let swap = context.syntax.is_big_endian();
         if info.is_bit_packed() {

@@ -1,7 +1,8 @@
 //! Frames of transfer syntaxes without a codec here: found, not decoded.
 
-use super::FrameFormat;
-use super::identify::SIGNATURES;
+use super::identify::{SIGNATURES, jpeg_format};
+use super::{CODECS, FrameFormat, codec_of_format, too_short};
+use crate::error::DecodeError;
 use crate::frame::FrameInfo;
 use crate::syntax::TransferSyntax;
 
@@ -21,7 +22,18 @@ impl FrameFormat for UndecodedFormat {
         SIGNATURES.iter().any(|signature| head.starts_with(signature))
     }
 
-    fn min_frame_bytes(&self, _: &FrameInfo) -> u64 {
-        1
+    /// The largest minimum of the codestreams that a codec decodes whatever the transfer syntax. Others may be shorter.
+    fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {
+        let codecs = CODECS.iter().filter(|codec| codec.codestream_format().is_some());
+        codecs.map(|codec| codec.min_frame_bytes(info)).fold(1, u64::max)
+    }
+
+    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
+        if frame.is_empty() {
+            return Some(too_short(frame, 1));
+        }
+        let (format, _) = jpeg_format(frame)?;
+        let codec = codec_of_format(format)?;
+        if frame.len() as u64 >= codec.min_frame_bytes(info) { None } else { codec.truncated_error(frame, info) }
     }
 }

@@ -218,7 +218,7 @@ impl FrameTable {
 ///
 /// # Errors
 /// The error of the first such frame in the order of `indices`: `Truncated`; or `Unsupported` if the frame is of a
-/// process that the format does not cover, which may be shorter; or any error of [`FrameTable::frame`].
+/// process or a subsampling that the format does not cover, which may be shorter; or any error of [`FrameTable::frame`].
 pub fn check_frames(
     table: &FrameTable,
     data: PixelData<'_>,
@@ -234,7 +234,7 @@ pub fn check_frames(
         }
         let mut scratch = Vec::new();
         let frame = table.frame(data, index, limits, &mut scratch)?;
-        Err(format.truncated_error(frame.bytes, info))
+        format.truncated_error(frame.bytes, info).map_or(Ok(()), Err)
     };
     indices.iter().try_for_each(|&index| check(index).map_err(|error| FrameError { index, error }))
 }

@@ -8,8 +8,8 @@
 //! bit offset in the first byte:       0              1               2
 //! ```
 
-use crate::codec::native_frame_bits;
-use crate::error::{DecodeError, Result, mismatch, truncated, unsupported};
+use crate::codec::{native_frame_bits, subsampled_error};
+use crate::error::{DecodeError, Result, mismatch, truncated};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
 use crate::value::{Value, scratch_slice};
@@ -37,9 +37,8 @@ impl NativeFrames {
         let frame_bits = native_frame_bits(info);
         let expected = u128::from(frame_bits).saturating_mul(declared as u128).div_ceil(8);
         let found = value_bytes as u128;
-        if found < expected && info.is_ybr_partial() && found * 2 >= expected {
-            let text = format!("{found} bytes found: subsampled native YBR_PARTIAL samples are not decoded");
-            return Err(unsupported(text, "PS3.3 C.7.6.3.1.2"));
+        if let Some(error) = subsampled_error(info, found, expected) {
+            return Err(error);
         }
         if found < expected {
             let error = truncated(format!("{found} bytes found, {expected} expected for {declared} frames"), CLAUSE);

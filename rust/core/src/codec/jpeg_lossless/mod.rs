@@ -72,11 +72,11 @@ impl FrameFormat for JpegLossless {
         plan::min_frame_bytes(info)
     }
 
-    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
+    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
         // Frames of other processes may be shorter: they need less than a bit per sample.
         let header = Header::parse(frame, CpuLevel::best())
             .and_then(|header| agreement::check_size(&codestream_info(&header), info));
-        header.err().unwrap_or_else(|| too_short(frame, self.min_frame_bytes(info)))
+        header.err().or_else(|| Some(too_short(frame, self.min_frame_bytes(info))))
     }
 }
 

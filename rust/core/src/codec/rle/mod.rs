@@ -34,9 +34,9 @@ impl FrameFormat for Rle {
         plan::min_frame_bytes(info)
     }
 
-    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> DecodeError {
+    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
         let header = Header::parse(frame, segment_count(info));
-        header.err().unwrap_or_else(|| too_short(frame, self.min_frame_bytes(info)))
+        header.err().or_else(|| Some(too_short(frame, self.min_frame_bytes(info))))
     }
 }
 
