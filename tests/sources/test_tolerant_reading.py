@@ -16,7 +16,8 @@ from pydicom.uid import ImplicitVRLittleEndian, JPEGLossless, RLELossless
 import dicoxide
 from dicoxide import CorruptFrameError, NonConformantWarning, UnsupportedError
 from dicoxide._backend import backend
-from support.encoders.dataset import dataset, to_bytes
+from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, to_bytes
+from support.encoders.encapsulate import encapsulate
 
 RAMP = (np.arange(20).reshape(4, 5) * 3 + 7).astype("<u2")
 RGB = np.random.default_rng(5).integers(0, 256, (4, 6, 3), np.uint8)
@@ -276,10 +277,51 @@ def test_missing_and_wrong_attributes_are_named_in_one_message() -> None:
 # PS3.3 C.7.6.3.1.2: YBR_PARTIAL_422 has 2 samples per pixel, YBR_PARTIAL_420 has 1.5.
 @pytest.mark.parametrize(("term", "value_bytes"), [("YBR_PARTIAL_422", 48), ("YBR_PARTIAL_420", 36)])
 @pytest.mark.parametrize("frames", [1, 3])
-def test_subsampled_native_ybr_partial_is_unsupported(term: str, value_bytes: int, frames: int) -> None:
+@pytest.mark.parametrize("is_encapsulated", [False, True], ids=["native", "encapsulated"])
+def test_subsampled_native_ybr_partial_is_unsupported(
+    term: str, value_bytes: int, frames: int, is_encapsulated: bool
+) -> None:
     ds = dataset(RGB, samples_per_pixel=3, photometric_interpretation=term)
     ds.NumberOfFrames = frames
     ds.PixelData = bytes(value_bytes * frames)
+    if is_encapsulated:
+        ds.file_meta.TransferSyntaxUID = ENCAPSULATED_UNCOMPRESSED
+        ds.PixelData = encapsulate([bytes(value_bytes)] * frames).value
+        ds["PixelData"].is_undefined_length = True
     for src in (ds, to_bytes(ds)):
         with pytest.raises(UnsupportedError, match="YBR_PARTIAL"):
             dicoxide.decode(src)
+
+
+# PS3.3 C.7.6.16.2.9: the item of a sequence of defined length is read when the rescale is requested.
+@files_by_core
+def test_invalid_vr_in_functional_groups_is_reported_with_the_rescale() -> None:
+    transformation, group = Dataset(), Dataset()
+    transformation.RescaleIntercept, transformation.RescaleSlope = 3, 2
+    group.PixelValueTransformationSequence = [transformation]
+    ds = dataset(RAMP)
+    ds.SharedFunctionalGroupsSequence = [group]
+    data = to_bytes(ds).replace(b"\x28\0\x52\x10DS", b"\x28\0\x52\x10ds")
+    assert decode_with_warnings(data)[1] == []
+    with pytest.warns(NonConformantWarning, match=r"element \(0028,1052\) has invalid VR 'ds'"):
+        decoded = dicoxide.decode(data, rescale=True)
+    assert np.array_equal(decoded, RAMP * np.float32(2) + 3)
+    with pytest.raises(CorruptFrameError, match="invalid VR"):
+        dicoxide.decode(data, rescale=True, strict=True)
+    with pytest.warns(NonConformantWarning, match="invalid VR 'ds'"):
+        [(_, array)] = dicoxide.decode_many([data], rescale=True)
+    assert np.array_equal(array, decoded)
+
+
+# PS3.3 C.7.6.3: one message names all attributes that are out of range.
+def test_all_attributes_out_of_range_are_named() -> None:
+    ds = dataset(RAMP)
+    ds.Rows, ds.PixelRepresentation, ds.BitsStored = 0, 2, 17
+    message = (
+        f"pixel representation 2 found, 0 or 1 expected; rows 0 and columns {ds.Columns} found, 1 to 65535 expected; "
+        "bits stored 17 found, 1 to bits allocated 16 expected"
+    )
+    for src in (ds, to_bytes(ds)):
+        with pytest.raises(CorruptFrameError) as error:
+            dicoxide.decode(src)
+        assert message in str(error.value)

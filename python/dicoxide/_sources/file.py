@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dicoxide._core import Elements, Frames, LookupTable, Object
     from dicoxide._deviations import Deviation
+    from dicoxide._sources.base import Transform
 
 _SPECIFIC_CHARACTER_SET = 0x00080005
 _PIXEL_REPRESENTATION = 0x00280103
@@ -80,6 +81,10 @@ class FileSource(Source):
         if not self._modality_lut:
             self._modality_lut = (self._opened.modality_lut(),)
         return self._modality_lut[0]
+
+    def modality_transforms(self, indices: Sequence[int]) -> tuple[list[Transform], list[Deviation]]:
+        transforms, deviations = super().modality_transforms(indices)
+        return transforms, [*deviations, *self._opened.item_deviations()]
 
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         return self._opened.rescales(indices)

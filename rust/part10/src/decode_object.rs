@@ -227,10 +227,10 @@ impl ReadyImage {
     }
 
     fn decoded(self, frame_deviations: Vec<(Option<usize>, Deviation)>) -> Outcome {
-        let OpenedImage { table, shape, modality_lut, .. } = self.opened;
+        let OpenedImage { object, table, shape, modality_lut, .. } = self.opened;
         let mut deviations: Vec<_> = table.deviations().iter().map(|deviation| (None, deviation.clone())).collect();
         let lut_deviations = modality_lut.into_iter().flat_map(|lut| lut.deviations);
-        deviations.extend(lut_deviations.map(|deviation| (None, deviation)));
+        deviations.extend(lut_deviations.chain(object.item_deviation().cloned()).map(|deviation| (None, deviation)));
         deviations.extend(frame_deviations);
         Outcome::Decoded(DecodedImage { samples: self.samples, shape, deviations })
     }

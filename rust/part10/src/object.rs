@@ -31,6 +31,8 @@ pub struct Object {
     per_frame_items: OnceLock<Vec<ItemRange>>,
     /// The first deviation of the element headers.
     deviation: Option<Deviation>,
+    /// The first deviation of the headers in items that have been read on request.
+    item_deviation: OnceLock<Deviation>,
 }
 
 impl Object {
@@ -60,7 +62,8 @@ impl Object {
         let deviation = window.deviation.take();
         drop(window);
         let per_frame_items = OnceLock::new();
-        Ok(Self { bytes, is_inflated, data_set, transfer_syntax, encoding, per_frame_items, deviation })
+        let item_deviation = OnceLock::new();
+        Ok(Self { bytes, is_inflated, data_set, transfer_syntax, encoding, per_frame_items, deviation, item_deviation })
     }
 
     /// Returns the bytes that the offsets of elements refer to: the file, or the inflated data set.
@@ -87,6 +90,21 @@ impl Object {
         self.deviation.as_ref()
     }
 
+    /// Returns the first deviation in items that have been read on request so far: of sequences of functional groups,
+    /// the Modality LUT, or [`Self::items`]. `None` if [`Self::deviation`] has reported one.
+    #[must_use]
+    pub fn item_deviation(&self) -> Option<&Deviation> {
+        self.item_deviation.get().filter(|_| self.deviation.is_none())
+    }
+
+    /// Records the deviation found by reading items through `window`.
+    pub(crate) fn record_item_deviation(&self, window: Window<'_>) {
+        if let Some(deviation) = window.deviation {
+            // Only the first one is retained.
+            let _ = self.item_deviation.set(deviation);
+        }
+    }
+
     /// Reads the value of an element.
     ///
     /// # Errors
@@ -102,7 +120,9 @@ impl Object {
     pub fn items(&self, sequence: &Element) -> Result<Vec<DataSet>> {
         let mut window = Window::new(&*self.bytes);
         let items = find_items(&mut window, sequence)?;
-        items.into_iter().map(|item| DataSet::read_item(&mut window, item)).collect()
+        let items = items.into_iter().map(|item| DataSet::read_item(&mut window, item)).collect();
+        self.record_item_deviation(window);
+        items
     }
 
     /// Finds the items of `sequence`, which is the Per-Frame Functional Groups Sequence.
@@ -110,7 +130,9 @@ impl Object {
         if let Some(items) = self.per_frame_items.get() {
             return Ok(items);
         }
-        let items = find_items(&mut Window::new(&*self.bytes), sequence)?;
+        let mut window = Window::new(&*self.bytes);
+        let items = find_items(&mut window, sequence)?;
+        self.record_item_deviation(window);
         Ok(self.per_frame_items.get_or_init(|| items))
     }
 

@@ -55,6 +55,7 @@ impl Object {
             None => &[],
         };
         if per_frame.is_empty() {
+            self.record_item_deviation(window);
             return Ok(default.into_iter().collect());
         }
         let mut rescales = Vec::with_capacity(indices.len());
@@ -68,6 +69,7 @@ impl Object {
             };
             rescales.push(own.or(default));
         }
+        self.record_item_deviation(window);
         match rescales.first() {
             Some(first) if rescales.iter().all(|rescale| rescale == first) => Ok((*first).into_iter().collect()),
             _ => Ok(rescales.into_iter().map(|rescale| rescale.unwrap_or(IDENTITY)).collect()),

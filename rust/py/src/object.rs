@@ -96,6 +96,12 @@ impl Object {
         }))
     }
 
+    /// Returns the deviation of the items that have been read so far, for rescales, a Modality LUT or elements, if they
+    /// have one that is not among those of the frames.
+    fn item_deviations(&self) -> Vec<FrameDeviation> {
+        self.object.item_deviation().map(|deviation| FrameDeviation::new(None, deviation.clone())).into_iter().collect()
+    }
+
     /// Returns byte offset and length of the pixel data value, and True if the offset refers to the file itself, not to
     /// an inflated data set.
     fn value_range(&self) -> (u64, u64, bool) {
