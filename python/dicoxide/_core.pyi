@@ -26,6 +26,7 @@ __all__ = [
     "Frames",
     "LookupTable",
     "Object",
+    "ValueRanges",
     "__version__",
     "codestream_info",
     "codestream_size",
@@ -116,7 +117,13 @@ class LookupTable:
     @property
     def entries(self) -> list[float]: ...
 
-_Transform = tuple[float, float] | LookupTable
+@final
+class ValueRanges:
+    def __new__(
+        cls, ranges: Sequence[tuple[float, float, tuple[float, float] | npt.NDArray[np.float64]]]
+    ) -> ValueRanges: ...
+
+_Transform = tuple[float, float] | LookupTable | ValueRanges
 
 @final
 class BatchDecoder:

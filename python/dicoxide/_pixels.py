@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Buffer
 
-    from dicoxide._core import LookupTable
+    from dicoxide._core import LookupTable, ValueRanges
 
 __all__ = ["pack_bits", "rescale", "transform_into", "unpack_bits"]
 
@@ -173,12 +173,12 @@ def rescale(
 
 
 def transform_into(
-    stored: Array, transform: tuple[float, float] | LookupTable, target: Array, *, is_warm: bool = False
+    stored: Array, transform: tuple[float, float] | LookupTable | ValueRanges, target: Array, *, is_warm: bool = False
 ) -> None:
-    """Convert `stored`, of any memory layout, to modality values in `target`, which has already been checked.
+    """Convert `stored`, of any memory layout, to modality or real-world values in `target`, which has been checked.
 
-    `transform` is (slope, intercept), or a look-up table. `is_warm` is True if the memory of `target` has been
-    written to before. The core may then bypass the caches.
+    `transform` is (slope, intercept), a look-up table, or ranges of real-world values. `is_warm` is True if the memory
+    of `target` has been written to before. The core may then bypass the caches.
     """
     if stored.dtype.kind not in "iuf" or stored.dtype.itemsize not in (1, 2, 4, 8) or stored.dtype == np.float16:
         raise ValueError(f"values of dtype {stored.dtype} cannot be rescaled, integers, float32 or float64 expected")

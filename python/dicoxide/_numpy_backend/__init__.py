@@ -28,7 +28,7 @@ from dicoxide._numpy_backend._errors import ERROR_KINDS, make_error
 from dicoxide._numpy_backend._frame_info import FrameInfo
 from dicoxide._numpy_backend._frame_table import EncapsulatedFrames, FrameTable, NativeFrames, SingleFrame
 from dicoxide._numpy_backend._limits import Limits
-from dicoxide._numpy_backend._lookup_table import LookupTable
+from dicoxide._numpy_backend._lookup_table import LookupTable, ValueRanges
 from dicoxide._numpy_backend._undecoded import codestream_size
 from dicoxide._options import DecodeOptions
 from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN
@@ -44,6 +44,7 @@ __all__ = [
     "Codestream",
     "Frames",
     "LookupTable",
+    "ValueRanges",
     "codestream_info",
     "codestream_size",
     "decode_frame_bytearray",
@@ -157,7 +158,7 @@ class Frames:
         indices: Sequence[int],
         options: DecodeOptions | None = None,
         *,
-        transforms: Sequence[tuple[float, float] | LookupTable] | None = None,
+        transforms: Sequence[tuple[float, float] | LookupTable | ValueRanges] | None = None,
         is_warm: bool = False,
     ) -> tuple[str, list[Deviation]]:
         """Decode the frames `indices` into `out`.
@@ -170,8 +171,8 @@ class Frames:
             Zero-based frame indices.
         options : DecodeOptions, optional
             Options of the call.
-        transforms : sequence of (float, float) or LookupTable, optional
-            Rescale slope and intercept, or the look-up table, of each frame in `indices`, or one for all.
+        transforms : sequence of (float, float), LookupTable or ValueRanges, optional
+            Slope and intercept, the look-up table, or the ranges, of each frame in `indices`, or one for all.
         is_warm : bool
             True if the memory of `out` has been written to before; ignored here.
 
@@ -191,7 +192,9 @@ class Frames:
             raise make_error("Output", text)
         if transforms and len(transforms) not in (1, len(indices)):
             raise make_error("Output", f"{len(transforms)} rescales found, 1 or {len(indices)} expected")
-        frame_transforms: list[tuple[float, float] | LookupTable | None] = [*transforms] if transforms else [None]
+        frame_transforms: list[tuple[float, float] | LookupTable | ValueRanges | None] = (
+            [*transforms] if transforms else [None]
+        )
         if len(frame_transforms) == 1:
             frame_transforms *= len(indices)
         with self._error_context(self._syntax, indices[0] if indices else 0):
@@ -364,11 +367,14 @@ def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> No
 
 
 def rescale_into(
-    src: npt.NDArray[Any], transform: tuple[float, float] | LookupTable, out: npt.NDArray[Any], is_warm: bool = False
+    src: npt.NDArray[Any],
+    transform: tuple[float, float] | LookupTable | ValueRanges,
+    out: npt.NDArray[Any],
+    is_warm: bool = False,
 ) -> None:
     """Write the modality values of `src` to `out`: rounded once to a float type, exact in an integer type.
 
-    `transform` is (slope, intercept), or a look-up table.
+    `transform` is (slope, intercept), a look-up table, or ranges.
     """
     _samples.check_memory(out)
     if src.size != out.size:

@@ -9,12 +9,16 @@ import numpy.typing as npt
 
 from dicoxide._numpy_backend._errors import make_error
 from dicoxide._numpy_backend._frame_info import FrameInfo
-from dicoxide._numpy_backend._lookup_table import LookupTable
+from dicoxide._numpy_backend._lookup_table import LookupTable, ValueRanges
 
 Samples = npt.NDArray[Any]
 
 # All integers up to this magnitude are exact in float64.
 _MAX_EXACT_FLOAT64 = 2.0**53
+
+# Message for a value that an integer output does not hold, and its clause.
+_INEXACT = "the value of sample {} is not exact in {}", "PS3.3 C.11.1"
+_UNDEFINED = "the real-world value of sample {} is undefined, or not exact in {}", "PS3.3 C.7.6.16.2.11"
 
 
 def decode_native(src: bytes, bit_offset: int, info: FrameInfo, is_big_endian: bool) -> Samples:
@@ -78,16 +82,35 @@ def check_memory(out: Samples) -> None:
         raise ValueError("out must be C-contiguous")
 
 
-def transform(samples: Samples, transform: tuple[float, float] | LookupTable, out: Samples) -> None:
+def transform(samples: Samples, transform: tuple[float, float] | LookupTable | ValueRanges, out: Samples) -> None:
     """Write the modality values of `samples` to `out`, rounded once to a float type, or exact in an integer type."""
-    if isinstance(transform, LookupTable):
+    if isinstance(transform, ValueRanges):
+        _map_ranges(samples, transform, out)
+    elif isinstance(transform, LookupTable):
         rescale(transform.apply(samples), 1.0, 0.0, out)
     else:
         rescale(samples, *transform, out)
 
 
-def rescale(samples: Samples, slope: float, intercept: float, out: Samples) -> None:
+def _map_ranges(samples: Samples, ranges: ValueRanges, out: Samples) -> None:
+    """Write the real-world values of `samples` to `out`; a sample without one is NaN, or an error."""
+    if (linear := ranges.linear_of_all(samples.dtype)) is not None:
+        rescale(samples, *linear, out, _UNDEFINED)
+        return
+    values, is_exact = ranges.apply(samples)
+    if out.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            out[...] = values.astype(out.dtype)
+    else:
+        rescale(np.where(is_exact, values, np.nan), 1.0, 0.0, out, _UNDEFINED)
+
+
+def rescale(
+    samples: Samples, slope: float, intercept: float, out: Samples, problem: tuple[str, str] = _INEXACT
+) -> None:
     """Write ``samples * slope + intercept`` to `out`, rounded once to a float type, or exact in an integer type.
+
+    `problem` has the message for a value that is not exact, and its clause.
 
     Exactness of an integer output is decided for each value:
 
@@ -112,8 +135,8 @@ def rescale(samples: Samples, slope: float, intercept: float, out: Samples) -> N
         limits = np.iinfo(out.dtype)
         is_exact &= ((values >= limits.min) & (values <= limits.max)).astype(bool)
         if not is_exact.all():
-            text = f"the value of sample {np.argmin(is_exact)} is not exact in {out.dtype}"
-            raise make_error("Output", text, "PS3.3 C.11.1")
+            text, clause = problem
+            raise make_error("Output", text.format(np.argmin(is_exact), out.dtype), clause)
         out[...] = values.astype(out.dtype)
 
 

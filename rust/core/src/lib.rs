@@ -34,6 +34,7 @@ pub mod syntax;
 #[cfg(test)]
 mod testing;
 pub mod value;
+mod value_ranges;
 
 pub use codec::{
     BatchFrame, Codec, CodecOptions, DecodeOptions, EntropyMode, FrameContext, FrameFormat, SegmentByteOrder, Workspace,
@@ -48,3 +49,4 @@ pub use output::{Cancel, OutputOptions, StoreHint};
 pub use sample::{Rescale, SampleType, Samples, SamplesBuf, SamplesMut, StoredBits};
 pub use syntax::TransferSyntax;
 pub use value::{ReadAt, Value};
+pub use value_ranges::{RangeValues, ValueRange, ValueRanges};

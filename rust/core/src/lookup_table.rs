@@ -1,7 +1,8 @@
 //! Look-up tables from stored values to modality values, and the transforms that frames may have.
 
-use crate::error::{Result, malformed};
+use crate::error::{DecodeError, Result, malformed, output};
 use crate::sample::Rescale;
+use crate::value_ranges::ValueRanges;
 
 /// Maximum number of entries: one per value of 16 bits (PS3.3 C.11.1.1.1).
 const MAX_ENTRIES: usize = 1 << 16;
@@ -61,6 +62,28 @@ pub enum ValueTransform<'a> {
     Linear(Rescale),
     /// One value per stored value.
     Table(&'a LookupTable),
+    /// Real-world values of ranges of stored values; NaN outside.
+    Ranges(&'a ValueRanges),
+}
+
+impl ValueTransform<'_> {
+    /// True if only integers have a value.
+    pub(crate) fn needs_integers(&self) -> bool {
+        match self {
+            Self::Linear(_) => false,
+            Self::Table(_) => true,
+            Self::Ranges(ranges) => ranges.has_entries(),
+        }
+    }
+
+    /// The error of the sample `index`, whose value is not an exact integer of the type `name`.
+    pub(crate) fn inexact(transform: Option<Self>, index: usize, name: &str) -> DecodeError {
+        if matches!(transform, Some(Self::Ranges(_))) {
+            let text = format!("the real-world value of sample {index} is undefined, or not exact in {name}");
+            return output(text, "PS3.3 C.7.6.16.2.11");
+        }
+        output(format!("the value of sample {index} is not exact in {name}"), "PS3.3 C.11.1")
+    }
 }
 
 impl From<Rescale> for ValueTransform<'_> {

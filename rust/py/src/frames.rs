@@ -106,8 +106,8 @@ impl Frames {
     ///
     /// `out` is a C-contiguous, writable array of len(indices) × rows × columns × samples per pixel elements, of the
     /// stored type or a wider integer type; with `transforms` of float32, float64 or an integer type. `transforms` has
-    /// (slope, intercept) or the `LookupTable` of each frame in `indices`, or one for all. `is_warm` is True if `out` has been written
-    /// to before; it only selects how samples are stored.
+    /// (slope, intercept), the `LookupTable` or the `ValueRanges` of each frame in `indices`, or one for all. `is_warm` is True if
+    /// `out` has been written to before; it only selects how samples are stored.
     ///
     /// Raises the `DecodeError` of the first frame in `indices` that has one, `IndexError`, or `ValueError` for `out`.
     #[pyo3(signature = (out, indices, options=None, *, transforms=None, is_warm=false))]

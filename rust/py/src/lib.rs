@@ -40,7 +40,7 @@ mod _core {
     #[pymodule_export]
     use super::guard::CancelToken;
     #[pymodule_export]
-    use super::lookup_table::LookupTable;
+    use super::lookup_table::{LookupTable, ValueRanges};
     #[pymodule_export]
     use super::object::{Elements, Object, open_many};
     #[pymodule_export]

@@ -2,7 +2,7 @@
 
 use crate::arrays::ArrayRef;
 use crate::errors::Failure;
-use dicoxide_core::{Rescale, Samples, ValueTransform};
+use dicoxide_core::{RangeValues, Rescale, Samples, ValueRange, ValueTransform};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -38,10 +38,44 @@ impl LookupTable {
     }
 }
 
-/// Transform of one frame, or of all: (slope, intercept), or a `LookupTable`.
+/// Ranges of stored values, each with real-world values of its own; other stored values have none: NaN.
+///
+/// Each range is (first, last, values): the first and the last stored value, and (slope, intercept) or an array of float64 with one entry
+/// per integer of the range. Raises `CorruptFrameError` without ranges, or if ranges overlap, end before they start, or have another
+/// number of entries (PS3.3 C.7.6.16.2.11).
+#[pyclass(frozen, module = "dicoxide._core")]
+pub(crate) struct ValueRanges(pub(crate) dicoxide_core::ValueRanges);
+
+#[pymethods]
+impl ValueRanges {
+    #[new]
+    fn new(ranges: Vec<(f64, f64, Bound<'_, PyAny>)>) -> PyResult<Self> {
+        let ranges = ranges.into_iter().map(|(first, last, values)| {
+            let values = match values.extract() {
+                Ok((slope, intercept)) => RangeValues::Linear(Rescale { slope, intercept }),
+                Err(_) => RangeValues::Entries(float64_values(&values)?),
+            };
+            Ok(ValueRange { first, last, values })
+        });
+        let ranges = dicoxide_core::ValueRanges::new(ranges.collect::<PyResult<_>>()?);
+        ranges.map(Self).map_err(|error| Failure::of(&error).into())
+    }
+}
+
+/// Copies an array of float64.
+fn float64_values(entries: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    let array = ArrayRef::new(entries)?;
+    let Samples::F64(entries) = array.samples()? else {
+        return Err(PyValueError::new_err("entries must be an ndarray of float64"));
+    };
+    Ok(entries.to_vec())
+}
+
+/// Transform of one frame, or of all: (slope, intercept), a `LookupTable`, or `ValueRanges`.
 #[derive(FromPyObject)]
 pub(crate) enum TransformArg {
     Table(Py<LookupTable>),
+    Ranges(Py<ValueRanges>),
     Linear((f64, f64)),
 }
 
@@ -49,6 +83,7 @@ impl TransformArg {
     pub(crate) fn transform(&self) -> ValueTransform<'_> {
         match self {
             Self::Table(table) => ValueTransform::Table(&table.get().0),
+            Self::Ranges(ranges) => ValueTransform::Ranges(&ranges.get().0),
             Self::Linear((slope, intercept)) => {
                 ValueTransform::Linear(Rescale { slope: *slope, intercept: *intercept })
             }

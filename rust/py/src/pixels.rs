@@ -33,7 +33,7 @@ pub(crate) fn pack_bits_into(src: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>) -> 
 }
 
 /// Writes the modality values of `src` to `out` (PS3.3 C.11.1), rounded once. `transform` is (slope, intercept), with
-/// `src` × slope + intercept computed in float64, or a `LookupTable`.
+/// `src` × slope + intercept computed in float64, a `LookupTable`, or `ValueRanges`.
 ///
 /// Both are C-contiguous arrays of the same size; `out` is of float32, float64 or an integer type. Raises `ValueError`
 /// if a result is not exact in an integer type. `is_warm` is True if `out` has been written to before; it only selects

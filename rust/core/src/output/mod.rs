@@ -170,7 +170,7 @@ impl<'a> Output<'a> {
             return Err(output("rescale of an image with more than one sample per pixel", "PS3.3 C.11.1"));
         }
         let (stored, target) = (info.sample_type(), out.sample_type());
-        if stored.is_float() && matches!(transform, Some(ValueTransform::Table(_))) {
+        if stored.is_float() && transform.is_some_and(|transform| transform.needs_integers()) {
             return Err(output("look-up table for float samples", "PS3.3 C.11.1.1.1"));
         }
         let is_wider = !stored.is_float()
@@ -328,8 +328,7 @@ impl<'a> Output<'a> {
         let (from, transform, cpu_level, position) = (self.sample_type, self.transform, self.cpu_level, self.position);
         let mut window = self.out.window(position, position + samples).ok_or_else(outside_output)?;
         let name = window.sample_type().name();
-        let inexact =
-            |index| output(format!("the value of sample {} is not exact in {name}", position + index), "PS3.3 C.11.1");
+        let inexact = |index| ValueTransform::inexact(transform, position + index, name);
         if self.store == StoreHint::Cached {
             return convert(src, from, transform, window, cpu_level).map_err(inexact);
         }

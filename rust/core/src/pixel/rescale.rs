@@ -31,11 +31,11 @@ pub fn rescale_into(
     if src.len() != out.len() {
         return Err(output(format!("output holds {} samples, {} expected", out.len(), src.len()), clause));
     }
-    if src.sample_type().is_float() && matches!(transform, ValueTransform::Table(_)) {
+    if src.sample_type().is_float() && transform.needs_integers() {
         return Err(output("look-up table for float samples", "PS3.3 C.11.1.1.1"));
     }
     let (name, from) = (out.sample_type().name(), src.sample_type());
-    let inexact = |index| output(format!("the value of sample {index} is not exact in {name}"), clause);
+    let inexact = |index| ValueTransform::inexact(Some(transform), index, name);
     let store = StoreHint::of(out.len() * out.sample_bytes(), is_warm);
     let block_samples =
         if store == StoreHint::Streamed { STREAMED_SAMPLES } else { CANCEL_INTERVAL_BYTES / out.sample_bytes() };

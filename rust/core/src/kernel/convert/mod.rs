@@ -6,13 +6,15 @@
 //! | integer | integers, or no rescale | integer | an integer type in which no sample overflows: exact |
 //! | any | all others | integer | `f64`, then checked that the result is an exact integer of the output type |
 //!
-//! A look-up table replaces slope and intercept: each sample becomes an entry of it (`lookup`).
+//! A look-up table replaces slope and intercept: each sample becomes an entry of it (`lookup`). Ranges have a slope and
+//! intercept, or entries, each (`ranges`).
 //!
 //! `f32` arithmetic replaces `f64` if no operation rounds (`scalar::is_exact_in_f32`): so for CT images with
 //! slope 1 and intercept -1024. A vector then holds twice as many samples.
 
 mod integer;
 mod lookup;
+mod ranges;
 mod sample;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
@@ -25,6 +27,7 @@ use super::cpu::dispatch;
 use super::{CpuLevel, alignment_prefix};
 use crate::lookup_table::{LookupTable, ValueTransform};
 use crate::sample::{Rescale, SampleType, SamplesMut};
+use crate::value_ranges::{RangeValues, ValueRange, ValueRanges};
 use sample::{Float, Integer};
 
 /// Converts all samples of `src`, which are of type `from` in native byte order, into `out`.
@@ -49,6 +52,10 @@ pub(crate) fn convert(
         None => None,
         Some(ValueTransform::Linear(rescale)) => Some(rescale),
         Some(ValueTransform::Table(table)) => return look_up(src, from, table, out, level),
+        Some(ValueTransform::Ranges(ranges)) => match whole_range(ranges, from) {
+            Some(rescale) => Some(rescale),
+            None => return map_ranges(src, from, ranges, out, level),
+        },
     };
     if rescale.is_none() && from == out.sample_type() {
         out.bytes_mut().copy_from_slice(src);
@@ -106,6 +113,56 @@ fn from_float<S: Float>(
     level: CpuLevel,
 ) -> Result<(), usize> {
     dispatch!(level, from_float::<S>(src, rescale, out))
+}
+
+/// Slope and intercept if one range has all values of a type of up to 32 bits.
+fn whole_range(ranges: &ValueRanges, from: SampleType) -> Option<Rescale> {
+    let &[ValueRange { first, last, values: RangeValues::Linear(rescale) }] = ranges.ranges() else { return None };
+    let (min, max) = match from {
+        SampleType::U8 => (0.0, f64::from(u8::MAX)),
+        SampleType::I8 => (f64::from(i8::MIN), f64::from(i8::MAX)),
+        SampleType::U16 => (0.0, f64::from(u16::MAX)),
+        SampleType::I16 => (f64::from(i16::MIN), f64::from(i16::MAX)),
+        SampleType::U32 => (0.0, f64::from(u32::MAX)),
+        SampleType::I32 => (f64::from(i32::MIN), f64::from(i32::MAX)),
+        SampleType::U64 | SampleType::I64 | SampleType::F32 | SampleType::F64 => return None,
+    };
+    (first <= min && last >= max).then_some(rescale)
+}
+
+/// Replaces each sample by its real-world value.
+fn map_ranges(
+    src: &[u8],
+    from: SampleType,
+    ranges: &ValueRanges,
+    out: SamplesMut<'_>,
+    level: CpuLevel,
+) -> Result<(), usize> {
+    match from {
+        SampleType::U8 => map_integers::<u8>(src, ranges, out, level),
+        SampleType::I8 => map_integers::<i8>(src, ranges, out, level),
+        SampleType::U16 => map_integers::<u16>(src, ranges, out, level),
+        SampleType::I16 => map_integers::<i16>(src, ranges, out, level),
+        SampleType::U32 => map_integers::<u32>(src, ranges, out, level),
+        SampleType::I32 => map_integers::<i32>(src, ranges, out, level),
+        SampleType::U64 => map_integers::<u64>(src, ranges, out, level),
+        SampleType::I64 => map_integers::<i64>(src, ranges, out, level),
+        SampleType::F32 => map_floats::<f32>(src, ranges, out, level),
+        SampleType::F64 => map_floats::<f64>(src, ranges, out, level),
+    }
+}
+
+fn map_integers<S: Integer>(
+    src: &[u8],
+    ranges: &ValueRanges,
+    out: SamplesMut<'_>,
+    level: CpuLevel,
+) -> Result<(), usize> {
+    dispatch!(level, map_integers::<S>(src, ranges, out))
+}
+
+fn map_floats<S: Float>(src: &[u8], ranges: &ValueRanges, out: SamplesMut<'_>, level: CpuLevel) -> Result<(), usize> {
+    dispatch!(level, map_floats::<S>(src, ranges, out))
 }
 
 /// Replaces each sample by its entry in `table`.

@@ -3,6 +3,7 @@
 use super::Rescale;
 use super::integer::{Coefficients, in_floats, in_integers};
 pub(super) use super::lookup::look_up;
+pub(super) use super::ranges::{map_floats, map_integers};
 use super::sample::{Float, Integer, Sample};
 use crate::sample::SamplesMut;
 

@@ -238,3 +238,70 @@ proptest! {
         check(&numbers, from, rescale, to);
     }
 }
+
+/// Ranges that select each loop, and the value of `x` in them; `None` if the stored value is not exact in `f64`.
+fn ranges() -> [ValueRanges; 4] {
+    let linear = |first, last, slope, intercept| ValueRange {
+        first,
+        last,
+        values: RangeValues::Linear(Rescale { slope, intercept }),
+    };
+    let entries = ValueRange { first: 3.0, last: 5.0, values: RangeValues::Entries(vec![0.5, 7.0, -1.0]) };
+    [
+        vec![linear(-100.5, 8193.0, 0.25, 3.0)],
+        vec![linear(f64::MIN, f64::MAX, 2.0, -1.0)],
+        vec![linear(9_007_199_254_740_994.0, 18_014_398_509_481_984.0, 1.0, 0.0)],
+        vec![linear(6.0, 1e9, 1.0, 1.0), entries, linear(-40.0, 2.0, -3.0, 0.0)],
+    ]
+    .map(|ranges| ValueRanges::new(ranges).unwrap())
+}
+
+fn value_in(ranges: &ValueRanges, x: Number) -> f64 {
+    let is_inside = |range: &&ValueRange| match x {
+        Real(x) => range.first <= x && x <= range.last,
+        Whole(x) => range.first.ceil() as i128 <= x && x <= range.last.floor() as i128,
+    };
+    let wide = match x {
+        Real(x) => x,
+        Whole(x) => x as f64,
+    };
+    match ranges.ranges().iter().find(is_inside) {
+        None => f64::NAN,
+        Some(ValueRange { values: RangeValues::Linear(rescale), .. }) => wide * rescale.slope + rescale.intercept,
+        Some(ValueRange { first, values: RangeValues::Entries(entries), .. }) => entries[(wide - first) as usize],
+    }
+}
+
+#[test]
+fn convert_ranges_of_every_type_equals_reference_at_every_level() {
+    for (from, ranges) in TYPES.into_iter().flat_map(|from| ranges().map(|ranges| (from, ranges))) {
+        if is_float(from) && ranges.has_entries() {
+            continue;
+        }
+        let numbers: Vec<Number> = edges(from).into_iter().cycle().take(miri_or(2100, 70)).collect();
+        let src: Vec<u8> = numbers.iter().flat_map(|number| bytes_of(*number, from)).collect();
+        let stored = |number: Number| match number {
+            Real(x) if from == F32 => Real(f64::from(x as f32)),
+            other => other,
+        };
+        let expected: Vec<f64> = numbers.iter().map(|number| value_in(&ranges, stored(*number))).collect();
+        let mut integers = vec![];
+        for level in CpuLevel::available() {
+            let transform = Some(ValueTransform::Ranges(&ranges));
+            let mut out = vec![0.0; numbers.len()];
+            assert_eq!(convert(&src, from, transform, SamplesMut::F64(&mut out), level), Ok(()));
+            for ((x, y), expected) in numbers.iter().zip(&out).zip(&expected) {
+                assert!(y == expected || y.is_nan() && expected.is_nan(), "{x:?}: {y} found, {expected} expected");
+            }
+            let mut rounded = vec![0.0_f32; numbers.len()];
+            assert_eq!(convert(&src, from, transform, SamplesMut::F32(&mut rounded), level), Ok(()));
+            let is_rounded = |(y, value): (&f32, &f64)| *y == *value as f32 || y.is_nan() && value.is_nan();
+            assert!(rounded.iter().zip(&expected).all(is_rounded));
+            let mut out = vec![0_i32; numbers.len()];
+            integers.push(convert(&src, from, transform, SamplesMut::I32(&mut out), level));
+        }
+        assert!(integers.iter().all(|result| *result == integers[0]), "{from:?}: {integers:?}");
+        let exact = |y: &f64| y.fract() == 0.0 && y.abs() < 2_147_483_648.0;
+        assert_eq!(integers[0].is_ok(), expected.iter().all(exact), "{from:?}");
+    }
+}
