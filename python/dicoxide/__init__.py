@@ -22,7 +22,7 @@ from dicoxide._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
 from dicoxide._pixels import pack_bits, rescale, unpack_bits
-from dicoxide._sources import Attributes
+from dicoxide._sources import Attributes, RealWorldValueMap
 from dicoxide.errors import (
     CorruptFrameError,
     DecodeError,
@@ -50,6 +50,7 @@ __all__ = [
     "InternalError",
     "LimitError",
     "NonConformantWarning",
+    "RealWorldValueMap",
     "TruncatedFrameError",
     "UnsupportedError",
     "Volume",

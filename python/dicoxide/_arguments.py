@@ -6,7 +6,7 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = "npt.NDArray[Any]"
 FrameSelection: TypeAlias = "int | slice | Iterable[int] | None"
+# False for stored values, True for modality values.
+Rescale: TypeAlias = "bool | Literal['real_world']"
 
 
 # Output of more samples than this is allocated only after the frames' headers have been checked.
@@ -51,7 +53,7 @@ def target_array(
     stored: np.dtype[Any],
     out: Array | None,
     *,
-    rescale: bool = False,
+    rescale: Rescale = False,
     dtype: npt.DTypeLike | None = None,
     max_bytes: int | None = None,
 ) -> Array:
@@ -96,6 +98,16 @@ def target_array(
     if max_bytes is not None and (output_bytes := math.prod(shape) * target_dtype.itemsize) > max_bytes:
         raise LimitError(f"output has {output_bytes} bytes, max_bytes is {max_bytes}", kind="LimitExceeded")
     return np.empty(shape, target_dtype) if out is None else out
+
+
+def check_rescale(rescale: Rescale, quantity: str | None) -> None:
+    """Raise if `rescale` and `quantity` are not arguments of :func:`dicoxide.decode`."""
+    if isinstance(rescale, str) and rescale != "real_world":
+        raise ValueError(f"rescale must be True, False or 'real_world', not {rescale!r}")
+    if quantity is not None and rescale != "real_world":
+        raise ValueError("quantity needs rescale='real_world'")
+    if quantity is not None and not isinstance(quantity, str):
+        raise TypeError(f"quantity must be a str, not {type(quantity).__name__}")
 
 
 def owned_bytes(src: Any) -> bytes:

@@ -15,7 +15,9 @@ from dicoxide._arguments import (
     LARGE_SAMPLES,
     Array,
     FrameSelection,
+    Rescale,
     byte_limit,
+    check_rescale,
     owned_bytes,
     resolve_frames,
     target_array,
@@ -43,7 +45,8 @@ def decode(
     frames: FrameSelection = None,
     out: Array | None = None,
     copy: bool = True,
-    rescale: bool = False,
+    rescale: Rescale = False,
+    quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
     raw: bool = False,
     threads: int | None = None,
@@ -73,10 +76,16 @@ def decode(
     copy : bool, default True
         If False, return a read-only view of native samples in `src`, without decoding. A path is mapped into memory;
         the file must not change while the view is in use.
-    rescale : bool, default False
-        Apply the Modality LUT, or Rescale Slope and Intercept, of each frame's functional groups if it has them
-        (PS3.3 C.11.1), or Dose Grid Scaling of RT Dose (PS3.3 C.8.8.3). Values are computed in float64 and
-        rounded once.
+    rescale : bool or "real_world", default False
+        If True, apply the Modality LUT, or Rescale Slope and Intercept, of each frame's functional groups if it has
+        them (PS3.3 C.11.1), or Dose Grid Scaling of RT Dose (PS3.3 C.8.8.3). With ``"real_world"``, apply the Real
+        World Value Mapping Sequence (0040,9096) of the frame's functional groups, else of the shared ones, else of the
+        data set (PS3.3 C.7.6.16.2.11). Stored values that are not mapped become NaN, or are an error if `dtype` is an
+        integer type. :meth:`Image.real_world_units` returns the units. Values are computed in float64 and rounded once.
+    quantity : str, optional
+        With ``rescale="real_world"``, use the maps with this LUT Label, or this Code Value or Code Meaning of their
+        quantity or measurement units. Needed if an image has several maps, except maps of disjoint ranges with the same
+        quantity and units, which are combined.
     dtype : dtype-like, optional
         dtype of the result. With `rescale`: float32 (the default), float64 or an integer type that holds every value
         exactly. Otherwise: the dtype of the stored values (the default) or a wider integer type.
@@ -111,12 +120,14 @@ def decode(
     TypeError
         If an argument has an unsupported type.
     ValueError
-        If `out`, `dtype` or `copy` cannot be satisfied.
+        If `out`, `dtype` or `copy` cannot be satisfied. With ``rescale="real_world"``: if a frame has no map, or
+        `quantity` does not select one; the message lists the maps.
 
     Notes
     -----
-    PS3.5 Section 8 and Annex A; PS3.3 C.7.6.3 and C.11.1.
+    PS3.5 Section 8 and Annex A; PS3.3 C.7.6.3, C.7.6.16.2.11 and C.11.1.
     """
+    check_rescale(rescale, quantity)
     source = open_source(src, byte_limit(max_bytes))
     if not copy:
         if out is not None or rescale or dtype is not None:
@@ -124,7 +135,7 @@ def decode(
         views = _memory_view.view_frames(src, source, raw=raw, strict=strict)
         return _memory_view.select_frames(views, source.spec, *resolve_frames(len(views), frames))
     return Image(source, strict=strict, fallback=fallback).decode(
-        frames, out, rescale=rescale, dtype=dtype, raw=raw, threads=threads, max_bytes=max_bytes
+        frames, out, rescale=rescale, quantity=quantity, dtype=dtype, raw=raw, threads=threads, max_bytes=max_bytes
     )
 
 
@@ -167,7 +178,8 @@ def iter_frames(
     src: Readable,
     *,
     frames: FrameSelection = None,
-    rescale: bool = False,
+    rescale: Rescale = False,
+    quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
     raw: bool = False,
     threads: int | None = None,
@@ -181,7 +193,7 @@ def iter_frames(
 
     Parameters
     ----------
-    src, frames, rescale, dtype, raw, threads, strict, max_bytes, fallback
+    src, frames, rescale, quantity, dtype, raw, threads, strict, max_bytes, fallback
         As for :func:`decode`. `max_bytes` bounds the frames in memory at one time, except that one frame is always
         decoded ahead.
 
@@ -195,6 +207,7 @@ def iter_frames(
     DecodeError
         When the iteration reaches a frame that cannot be decoded. The frames before it have been yielded.
     """
+    check_rescale(rescale, quantity)
     source = open_source(src, byte_limit(max_bytes))
     image = Image(source, strict=strict, fallback=fallback)
     indices, _ = resolve_frames(image.number_of_frames, slice(None) if frames is None else frames)
@@ -204,7 +217,8 @@ def iter_frames(
     prefetch_bytes = _MAX_PREFETCH_BYTES if limit is None else min(limit, _MAX_PREFETCH_BYTES)
     # Two batches are in memory: the one that is yielded and the next one.
     batch_size = max(1, min(thread_count(threads), prefetch_bytes // (2 * frame_bytes)))
-    options = {"rescale": rescale, "dtype": dtype, "raw": raw, "threads": threads, "max_bytes": max_bytes}
+    options: dict[str, Any] = {"rescale": rescale, "quantity": quantity, "dtype": dtype, "raw": raw}
+    options |= {"threads": threads, "max_bytes": max_bytes}
     return _iterate_batches(image, indices, batch_size, options)
 
 

@@ -13,7 +13,9 @@ from dicoxide._arguments import (
     LARGE_SAMPLES,
     Array,
     FrameSelection,
+    Rescale,
     byte_limit,
+    check_rescale,
     resolve_frames,
     target_array,
     threads_for,
@@ -22,7 +24,7 @@ from dicoxide._backend import core
 from dicoxide._fallback_decoders import FallbackFrames, available_plugins
 from dicoxide._options import DecodeOptions, output_options
 from dicoxide._pixels import transform_into
-from dicoxide._sources import Source, Transform
+from dicoxide._sources import RealWorldMapping, RealWorldValueMap, Source, Transform
 from dicoxide.errors import DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ class Image:
         self._opened: Frames | FallbackFrames | None = None
         # True if deviations of the transforms to modality values have been reported.
         self._transforms_reported = False
+        # None until it is used.
+        self._real_world_mapping: RealWorldMapping | None = None
 
     @property
     def number_of_frames(self) -> int:
@@ -96,6 +100,7 @@ class Image:
     def close(self) -> None:
         """Close the file, if one is open. Decoded arrays stay valid. May be called again."""
         self._opened = None
+        self._real_world_mapping = None
         self._source.close()
 
     def __enter__(self) -> Self:
@@ -129,7 +134,8 @@ class Image:
         frames: FrameSelection = None,
         out: Array | None = None,
         *,
-        rescale: bool = False,
+        rescale: Rescale = False,
+        quantity: str | None = None,
         dtype: npt.DTypeLike | None = None,
         raw: bool = False,
         threads: int | None = None,
@@ -139,7 +145,7 @@ class Image:
 
         Parameters
         ----------
-        frames, out, rescale, dtype, raw, threads, max_bytes
+        frames, out, rescale, quantity, dtype, raw, threads, max_bytes
             As for :func:`dicoxide.decode`.
 
         Returns
@@ -153,20 +159,21 @@ class Image:
             As :func:`dicoxide.decode` raises them.
         """
         max_bytes = byte_limit(max_bytes)
+        check_rescale(rescale, quantity)
         if rescale and self._source.spec.samples_per_pixel != 1:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
         opened = self._frames()
         if isinstance(opened, FallbackFrames):
-            return self._decode_by_fallback(opened, frames, out, rescale, dtype, raw, max_bytes)
+            return self._decode_by_fallback(opened, frames, out, rescale, quantity, dtype, raw, max_bytes)
         try:
-            return self._decode_by_core(opened, frames, out, rescale, dtype, raw, threads, max_bytes)
+            return self._decode_by_core(opened, frames, out, rescale, quantity, dtype, raw, threads, max_bytes)
         except UnsupportedError as unsupported:
             # Found in the codestream, for example another JPEG process.
             if not self._has_fallback():
                 raise
             try:
                 fallback = FallbackFrames(self._source, unsupported, opened)
-                return self._decode_by_fallback(fallback, frames, out, rescale, dtype, raw, max_bytes)
+                return self._decode_by_fallback(fallback, frames, out, rescale, quantity, dtype, raw, max_bytes)
             except DecodeError as error:
                 # The core's reason is the better one only if it has a codec for the transfer syntax.
                 if error.kind != "Fallback" or self.transfer_syntax not in _SYNTAXES_WITH_CODEC:
@@ -194,7 +201,8 @@ class Image:
         opened: Frames,
         frames: FrameSelection,
         out: Array | None,
-        rescale: bool,
+        rescale: Rescale,
+        quantity: str | None,
         dtype: npt.DTypeLike | None,
         raw: bool,
         threads: int | None,
@@ -208,7 +216,7 @@ class Image:
             opened.check(indices, max_bytes=max_bytes)
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
         threads = threads_for(threads, len(indices), target.size)
-        transforms = self._transforms(indices) if rescale else []
+        transforms = self._transforms(indices, rescale, quantity) if rescale else []
         if rescale and not transforms and target.dtype != spec.dtype:
             transforms = [(1.0, 0.0)]
         options = output_options(threads, self._strict, not raw, max_bytes)
@@ -240,9 +248,76 @@ class Image:
             self._report(deviations)
         return frames
 
-    def _transforms(self, indices: Sequence[int]) -> list[Transform]:
-        """Return the transforms of frames to modality values, and report their deviations at first use."""
-        transforms, deviations = self._source.modality_transforms(indices)
+    def real_world_value_maps(self, frame: int = 0) -> tuple[RealWorldValueMap, ...]:
+        """Return the maps from stored to real-world values of a frame, with labels, quantities and units.
+
+        Parameters
+        ----------
+        frame : int, default 0
+            Index of the frame.
+
+        Returns
+        -------
+        tuple of RealWorldValueMap
+            Items of the Real World Value Mapping Sequence of the frame's functional groups, else of the shared ones,
+            else of the data set itself; empty if there is none.
+
+        Raises
+        ------
+        CorruptFrameError
+            If a map is invalid.
+        IndexError
+            If the frame index is out of range.
+
+        Notes
+        -----
+        PS3.3 C.7.6.16.2.11.
+        """
+        return self._real_world().maps(self._frame_index(frame))
+
+    def real_world_units(self, frame: int = 0, quantity: str | None = None) -> str:
+        """Return the units of the values that ``decode(frame, rescale="real_world", quantity=quantity)`` returns.
+
+        Parameters
+        ----------
+        frame : int, default 0
+            Index of the frame. All frames of one call of :meth:`decode` have the same units, or it raises.
+        quantity : str, optional
+            As for :func:`dicoxide.decode`.
+
+        Returns
+        -------
+        str
+            Code Value of the Measurement Units Code Sequence (0040,08EA), for example the UCUM code ``"um2/s"``;
+            ``""`` if it is missing.
+
+        Raises
+        ------
+        CorruptFrameError, IndexError, TypeError, ValueError
+            As :meth:`decode` raises them.
+        """
+        check_rescale("real_world", quantity)
+        return self._real_world().transforms([self._frame_index(frame)], quantity)[2]
+
+    def _frame_index(self, frame: int) -> int:
+        """Return the zero-based index of a frame; the frames are found only if Number of Frames does not include it."""
+        count = self._source.number_of_frames or 1
+        return resolve_frames(count if 0 <= frame < count else self.number_of_frames, [frame])[0][0]
+
+    def _real_world(self) -> RealWorldMapping:
+        """Return the Real World Value Mapping, read at first use."""
+        mapping = self._real_world_mapping
+        if mapping is None:
+            mapping = self._real_world_mapping = RealWorldMapping(self._source.attributes, self._source.spec)
+        return mapping
+
+    def _transforms(self, indices: Sequence[int], rescale: Rescale, quantity: str | None) -> list[Transform]:
+        """Return the transforms of frames that `rescale` requests, and report their deviations at first use."""
+        if rescale == "real_world":
+            ranges, deviations, _ = self._real_world().transforms(indices, quantity)
+            transforms: list[Transform] = [*ranges]
+        else:
+            transforms, deviations = self._source.modality_transforms(indices)
         if deviations and (self._strict or not self._transforms_reported):
             self._transforms_reported = True
             self._report(deviations)
@@ -275,7 +350,8 @@ class Image:
         fallback: FallbackFrames,
         frames: FrameSelection,
         out: Array | None,
-        rescale: bool,
+        rescale: Rescale,
+        quantity: str | None,
         dtype: npt.DTypeLike | None,
         raw: bool,
         max_bytes: int | None,
@@ -290,7 +366,8 @@ class Image:
         if not rescale:
             target[...] = stored
             return target
-        transforms = self._transforms(resolve_frames(len(fallback), frames)[0]) or [(1.0, 0.0)]
+        indices, _ = resolve_frames(len(fallback), frames)
+        transforms = self._transforms(indices, rescale, quantity) or [(1.0, 0.0)]
         if len(transforms) == 1:
             transform_into(stored, transforms[0], target)
         else:

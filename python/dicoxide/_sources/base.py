@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
     from typing_extensions import Buffer
 
-    from dicoxide._core import Frames, LookupTable
+    from dicoxide._core import Frames, LookupTable, ValueRanges
     from dicoxide._deviations import Deviation
     from dicoxide._sources.attributes import Attributes
 
-# (slope, intercept), or a look-up table.
-Transform: TypeAlias = "tuple[float, float] | LookupTable"
+# (slope, intercept), a look-up table, or ranges of real-world values.
+Transform: TypeAlias = "tuple[float, float] | LookupTable | ValueRanges"
 Readable: TypeAlias = "str | os.PathLike[str] | Buffer | BinaryIO | Dataset"
 
 

@@ -21,7 +21,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dicoxide import _deviations
-from dicoxide._arguments import Array, byte_limit, owned_bytes, thread_count
+from dicoxide._arguments import Array, byte_limit, check_rescale, owned_bytes, thread_count
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
 from dicoxide._options import DecodeOptions
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_many"]
 
-_DECODE_OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "raw", "rescale", "strict"})
+_DECODE_OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "quantity", "raw", "rescale", "strict"})
 # Size of decoded samples that are buffered; more than four threads have a quarter of this each.
 _BUFFER_BYTES = 48 << 20
 # Sources in flight for each thread. The number starts small, so that the first results come soon, and doubles whenever
@@ -104,6 +104,7 @@ def decode_many(
         that occurs first). Results before it are yielded first, also if iterating over `sources` raises.
     """
     check_on_error(on_error)
+    check_rescale(options.get("rescale", False), options.get("quantity"))
     if unknown := sorted(options.keys() - _DECODE_OPTIONS):
         supported = ", ".join(sorted(_DECODE_OPTIONS))
         raise TypeError(f"decode_many() has no option {unknown[0]!r}; options of decode() are {supported}")
@@ -347,6 +348,8 @@ class _DecoderPool:
 def _batch_arguments(options: dict[str, Any], threads: int) -> dict[str, Any] | None:
     """Return the arguments of `core.BatchDecoder`, or None for options that only `decode` implements."""
     frames, dtype = options.get("frames"), options.get("dtype")
+    if options.get("rescale") == "real_world" or options.get("quantity") is not None:
+        return None
     if backend != "rust" or options.get("strict") or not (frames is None or type(frames) is int):
         return None
     if frames is not None and not -(1 << 63) <= frames < 1 << 63:
