@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dicoxide._arguments import Array, target_array, thread_count
+from dicoxide._arguments import Array, Rescale, check_rescale, target_array, thread_count
 from dicoxide._threads import ThreadPool
 from dicoxide.bulk.series import (
     Header,
@@ -30,6 +30,8 @@ from dicoxide.bulk.series import (
     output_dtype,
     plan_series,
     read_header,
+    read_units,
+    real_world_units,
 )
 from dicoxide.errors import DecodeError
 
@@ -60,7 +62,8 @@ def from_series(
     paths: Paths,
     *,
     slices_per_chunk: int | None = None,
-    rescale: bool = False,
+    rescale: Rescale = False,
+    quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
     threads: int | None = None,
     on_error: OnError = "raise",
@@ -71,7 +74,7 @@ def from_series(
 
     Parameters
     ----------
-    paths, rescale, dtype, strict, fallback
+    paths, rescale, quantity, dtype, strict, fallback
         As for :func:`dicoxide.read_series`.
     slices_per_chunk : int, optional
         Number of slices that one task decodes; by default the number that fits into 32 MiB. A chunk holds slices of one
@@ -92,11 +95,17 @@ def from_series(
     DecodeError, OSError
         With ``on_error="raise"``: the error of the first file, in order, that has one.
     """
+    check_rescale(rescale, quantity)
     if slices_per_chunk is not None and slices_per_chunk < 1:
         raise ValueError(f"slices_per_chunk must be at least 1, not {slices_per_chunk}")
     plans = plan_series(paths, threads=threads, on_error=on_error)
     volumes = (
-        make_volume(plan, _plan_array(plan, slices_per_chunk, rescale, dtype, strict, fallback), rescale=rescale)
+        make_volume(
+            plan,
+            _plan_array(plan, slices_per_chunk, rescale, quantity, dtype, strict, fallback),
+            rescale=rescale,
+            quantity=quantity,
+        )
         for plan in plans
     )
     return SeriesResult(volumes, plans.skipped, plans.errors)
@@ -106,7 +115,8 @@ def from_files(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     files_per_chunk: int | None = None,
-    rescale: bool = False,
+    rescale: Rescale = False,
+    quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
     threads: int | None = None,
     strict: bool = False,
@@ -120,7 +130,7 @@ def from_files(
         Image files.
     files_per_chunk : int, optional
         Number of files that one task decodes; by default the number that fits into 32 MiB.
-    rescale, dtype, strict, fallback
+    rescale, quantity, dtype, strict, fallback
         As for :func:`dicoxide.decode`.
     threads : int, optional
         Maximum number of threads that read headers; all cores by default.
@@ -136,6 +146,7 @@ def from_files(
     DecodeError, OSError
         The error of the first file, in order, whose header cannot be read.
     """
+    check_rescale(rescale, quantity)
     if files_per_chunk is not None and files_per_chunk < 1:
         raise ValueError(f"files_per_chunk must be at least 1, not {files_per_chunk}")
     files = [os.fspath(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
@@ -156,7 +167,8 @@ def from_files(
         leading_shape = (len(members), *frame_axis)
         steps = (files_per_chunk or max(1, frames_per_chunk // kind.frame_count), frames_per_chunk)
         sources = [(path, frame) for path in members for frame in range(kind.frame_count)]
-        options = {"rescale": rescale, "strict": strict, "fallback": fallback}
+        units = real_world_units(sources, quantity) if rescale == "real_world" else None
+        options = {"rescale": rescale, "quantity": quantity, "units": units, "strict": strict, "fallback": fallback}
         return _dask_array(sources, leading_shape, kind.frame_shape, output, steps, options)
 
     if len(set(kinds)) == 1:
@@ -170,14 +182,26 @@ def decode_block(
     frame_shape: tuple[int, ...],
     dtype: np.dtype[Any],
     *,
-    rescale: bool,
+    rescale: Rescale,
+    quantity: str | None,
+    units: str | None,
     strict: bool,
     fallback: bool,
 ) -> Array:
     """Decode frames of files into an array (*leading_shape, *frame_shape), on one thread. The call of each task."""
     check_frame_size(sources, frame_shape, strict=strict, fallback=fallback)
     target = np.empty((len(sources), *frame_shape), dtype)
-    decode_into(target, sources, rescale=rescale, threads=1, keep_errors=False, strict=strict, fallback=fallback)
+    decode_into(
+        target,
+        sources,
+        rescale=rescale,
+        quantity=quantity,
+        units=units,
+        threads=1,
+        keep_errors=False,
+        strict=strict,
+        fallback=fallback,
+    )
     return target.reshape(*leading_shape, *frame_shape)
 
 
@@ -192,7 +216,8 @@ def _read_header(path: str) -> Header:
 def _plan_array(
     plan: VolumePlan,
     slices_per_chunk: int | None,
-    rescale: bool,
+    rescale: Rescale,
+    quantity: str | None,
     dtype: npt.DTypeLike | None,
     strict: bool,
     fallback: bool,
@@ -202,7 +227,9 @@ def _plan_array(
     leading_shape = plan.shape[: len(plan.shape) - len(plan.frame_shape)]
     slice_step = slices_per_chunk or _frames_per_chunk(plan.frame_shape, output)
     steps = (1,) * (len(leading_shape) - 1) + (slice_step,)
-    options = {"rescale": rescale and not plan.is_colour, "strict": strict, "fallback": fallback}
+    applied = plan.applied_rescale(rescale)
+    options: dict[str, Any] = {"rescale": applied, "quantity": quantity if applied else None}
+    options |= {"units": read_units(plan, rescale, quantity), "strict": strict, "fallback": fallback}
     return _dask_array(plan.sources, leading_shape, plan.frame_shape, output, steps, options)
 
 
@@ -217,7 +244,7 @@ def _dask_array(
     frame_shape: tuple[int, ...],
     dtype: np.dtype[Any],
     steps: Sequence[int],
-    options: dict[str, bool],
+    options: dict[str, Any],
 ) -> Any:
     """Return the dask array (*leading_shape, *frame_shape) of `sources`; `steps` are its chunk lengths per axis."""
     source_indices = np.arange(len(sources)).reshape(leading_shape)

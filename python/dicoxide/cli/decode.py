@@ -76,12 +76,23 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("-o", "--out", metavar="OUT", help="output folder; must be new or empty, except with --resume")
     parser.add_argument("--format", choices=FORMATS, default="zarr", help="output format (default: zarr)")
     parser.add_argument("--uncompressed", action="store_true", help="do not compress (zarr, nifti)")
-    parser.add_argument("--rescale", action="store_true", help="write modality values, float32 unless --dtype is given")
+    values = parser.add_mutually_exclusive_group()
+    values.add_argument("--rescale", action="store_true", help="write modality values, float32 unless --dtype is given")
+    values.add_argument(
+        "--real-world",
+        action="store_true",
+        help="write real-world values, float32 unless --dtype is given; not for png",
+    )
+    parser.add_argument(
+        "--quantity",
+        metavar="NAME",
+        help="with --real-world: LUT label, or code or meaning of the quantity or units, if images have several maps",
+    )
     parser.add_argument(
         "--dtype",
         metavar="TYPE",
-        help="type of the arrays: with --rescale float32, float64 or an integer type that holds all values exactly, "
-        "otherwise a wider integer type",
+        help="type of the arrays: with --rescale or --real-world float32, float64 or an integer type that holds all "
+        "values exactly, otherwise a wider integer type",
     )
     parser.add_argument(
         "--frames",
@@ -174,9 +185,14 @@ def _options(arguments: argparse.Namespace) -> RunOptions:
         if parsed.kind not in "iuf":
             raise OutputError(f"--dtype {dtype}: must be an integer or floating-point type")
         dtype = parsed.name
+    if arguments.quantity is not None and not arguments.real_world:
+        raise OutputError("--quantity needs --real-world")
+    if arguments.real_world and arguments.format == "png":
+        raise OutputError("--real-world does not fit --format png, whose windows are in modality values")
     return RunOptions(
         format=arguments.format,
-        rescale=arguments.rescale,
+        rescale="real_world" if arguments.real_world else arguments.rescale,
+        quantity=arguments.quantity,
         dtype=dtype,
         strict=arguments.strict,
         max_bytes=arguments.max_bytes,

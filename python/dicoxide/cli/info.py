@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dicoxide._capabilities import Capability, capabilities
+from dicoxide._decode import open as open_image
 from dicoxide._text_format import format_count, table_lines, terminal_width
 from dicoxide.bulk.runs import ArrayTask, Failure, FrameSelection, SourceScan, plan_tasks, series_attributes
 from dicoxide.bulk.series import Header
@@ -26,6 +28,7 @@ from dicoxide.cli._text import (
     printable,
     stdout_to_stderr,
 )
+from dicoxide.errors import DecodeError
 
 __all__ = ["add_to", "report"]
 
@@ -116,10 +119,37 @@ def _file_report(header: Header, capability_by_uid: dict[str, Capability]) -> di
         "photometric_interpretation": attributes.get("PhotometricInterpretation"),
         "dtype": header.dtype.lstrip("<>=|"),
         "rescale": None if first.rescale is None else list(first.rescale),
+        "real_world_value_maps": _real_world_value_maps(header.path),
         "spacing": None if first.pixel_spacing is None else list(first.pixel_spacing),
         "sop_instance_uid": first.sop_instance_uid or None,
         "series_instance_uid": header.series_instance_uid or None,
     }
+
+
+def _real_world_value_maps(path: str) -> list[dict[str, Any]]:
+    """Return the maps to real-world values of the first frame, as JSON values; empty if they are invalid."""
+    try:
+        with open_image(path) as image:
+            maps = image.real_world_value_maps()
+    except (DecodeError, OSError):
+        return []
+    return [
+        {
+            "label": value_map.label,
+            "units": value_map.units or value_map.units_meaning,
+            "quantities": [meaning or value for value, meaning in value_map.quantities],
+            "first": _finite(value_map.first),
+            "last": _finite(value_map.last),
+            "slope": value_map.slope,
+            "intercept": value_map.intercept,
+        }
+        for value_map in maps
+    ]
+
+
+def _finite(number: float) -> float | None:
+    """Return `number`, or None if it is infinite, which JSON cannot express."""
+    return number if math.isfinite(number) else None
 
 
 def _series_report(task: ArrayTask, capability_by_uid: dict[str, Capability]) -> dict[str, Any]:
@@ -177,10 +207,16 @@ def _file_rows(file: dict[str, Any]) -> list[tuple[str, str]]:
         ("samples", f"{samples} per pixel, {bits} stored, type {np.dtype(file['dtype'])}"),
         ("photometric interpretation", file["photometric_interpretation"]),
         ("rescale", rescale),
+        ("real-world values", "; ".join(map(_map_text, file["real_world_value_maps"])) or None),
         ("transfer syntax", f"{file['transfer_syntax']} {file['transfer_syntax_keyword'] or '(unknown)'}"),
         ("decoder", file["decoder"] or "none"),
     )
     return [(name, printable(value)) for name, value in rows if value is not None]
+
+
+def _map_text(value_map: dict[str, Any]) -> str:
+    names = ", ".join(filter(None, [value_map["label"], *value_map["quantities"]])) or "unnamed"
+    return f"{names} in {value_map['units'] or 'unknown units'}"
 
 
 def _series_row(series: dict[str, Any]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from dicoxide._arguments import Rescale
 from dicoxide.bulk.runs._frame_selection import FrameSelection
 from dicoxide.bulk.runs._tasks import ArrayTask
 
@@ -25,7 +26,7 @@ class RunOptions:
     ----------
     format : {"zarr", "npy", "nifti", "png"}
         Output format.
-    rescale, dtype, strict, max_bytes
+    rescale, quantity, dtype, strict, max_bytes
         As for :func:`dicoxide.decode`.
     frames : FrameSelection
         Frames of each object to decode.
@@ -34,21 +35,22 @@ class RunOptions:
     """
 
     format: str = "zarr"
-    rescale: bool = False
+    rescale: Rescale = False
+    quantity: str | None = None
     dtype: str | None = None
     strict: bool = False
     max_bytes: int | None = None
     frames: FrameSelection = field(default_factory=FrameSelection)
     compressed: bool = True
 
-    def is_rescaled(self, task: ArrayTask) -> bool:
-        """True if values are rescaled: on request, and for some formats.
+    def applied_rescale(self, task: ArrayTask) -> Rescale:
+        """Return the requested rescale; True for some formats without a request.
 
-        Grey PNG images are, because windows are in modality values, and NIfTI of objects with a Modality LUT, which
-        slope and intercept in the header cannot replace.
+        These are grey PNG images, because windows are in modality values, and NIfTI of objects with a Modality LUT,
+        which slope and intercept in the header cannot replace.
         """
         if self.rescale:
-            return True
+            return self.rescale
         if self.format == "nifti" and len(task.slice_shape) == 2:
             return any(frame.has_modality_lut for frame in task.slices)
         is_grey = task.plan.photometric_interpretation.startswith("MONOCHROME")
@@ -58,12 +60,13 @@ class RunOptions:
         """Return the type of the array that `task` is decoded to."""
         if self.dtype is not None:
             return np.dtype(self.dtype)
-        return np.dtype("f4") if self.is_rescaled(task) else task.plan.dtype
+        return np.dtype("f4") if self.applied_rescale(task) else task.plan.dtype
 
     def decode_arguments(self, task: ArrayTask) -> dict[str, Any]:
         """Return the keyword arguments for :func:`dicoxide.decode`."""
         arguments: dict[str, Any] = {
-            "rescale": self.is_rescaled(task) or None,
+            "rescale": self.applied_rescale(task) or None,
+            "quantity": self.quantity,
             "dtype": self.dtype,
             "strict": self.strict or None,
             "max_bytes": self.max_bytes,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from itertools import groupby
 from typing import Any
 
 from dicoxide._decode import open as open_image
@@ -55,6 +56,10 @@ _SERIES_KEYWORDS = (
 )
 
 
+# Kind of the values of an array, by the rescale that is applied.
+_VALUES = {False: "stored", True: "modality", "real_world": "real-world"}
+
+
 def series_attributes(path: str) -> dict[str, Any]:
     """Return the series' attributes in the file at `path`, as JSON values; empty if the file cannot be read.
 
@@ -93,7 +98,8 @@ def series_metadata(
         "affine_lps": task.affine_lps,
         "spacing": task.spacing,
         "orientation": None if orientation is None else list(orientation),
-        "values": "modality" if options.is_rescaled(task) else "stored",
+        "values": _VALUES[options.applied_rescale(task)],
+        "units": _units(task, options),
         "RescaleSlope": [None if frame.rescale is None else frame.rescale[0] for frame in slices],
         "RescaleIntercept": [None if frame.rescale is None else frame.rescale[1] for frame in slices],
         "attributes": attributes,
@@ -105,6 +111,27 @@ def series_metadata(
         "findings": task.findings,
         "missing": failures,
     }
+
+
+def _units(task: ArrayTask, options: RunOptions) -> str | None:
+    """Return the units of real-world values; None for other values.
+
+    Raises
+    ------
+    ValueError
+        If slices have different units.
+    """
+    if options.applied_rescale(task) != "real_world":
+        return None
+    units: dict[str, None] = {}
+    for path, slices in groupby(task.slices, key=lambda frame: frame.path):
+        with open_image(path) as image:
+            for frame in slices:
+                units[image.real_world_units(frame.frame_index or 0, options.quantity)] = None
+    if len(units) > 1:
+        found = ", ".join(map(repr, units))
+        raise ValueError(f"real-world values of the slices have different units: {found} (PS3.3 C.7.6.16.2.11)")
+    return next(iter(units), None)
 
 
 def axis_names(task: ArrayTask) -> list[str]:

@@ -22,8 +22,8 @@ from dicoxide.bulk.series._geometry import Finding, Geometry
 from dicoxide.bulk.series._grouping import plan_headers, subset_plan
 from dicoxide.bulk.series._headers import Header, Slice, read_header, read_headers
 from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
-from dicoxide.bulk.series._planning import plan_series, read_attributes
-from dicoxide.bulk.series._slices import Sources, check_frame_size, decode_into
+from dicoxide.bulk.series._planning import plan_series, read_attributes, read_units
+from dicoxide.bulk.series._slices import Sources, check_frame_size, decode_into, real_world_units
 from dicoxide.bulk.series._volume import (
     Volume,
     decode_slices,
@@ -60,5 +60,7 @@ __all__ = [
     "read_header",
     "read_headers",
     "read_series",
+    "read_units",
+    "real_world_units",
     "subset_plan",
 ]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dicoxide._arguments import Rescale
 from dicoxide.bulk.series._geometry import Finding, Geometry
 from dicoxide.bulk.series._headers import AXES, Slice
 from dicoxide.bulk.series._stacking import Part
@@ -95,6 +96,10 @@ class VolumePlan:
     def is_colour(self) -> bool:
         """True if a pixel has several samples."""
         return len(self.frame_shape) > 2
+
+    def applied_rescale(self, rescale: Rescale) -> Rescale:
+        """Return `rescale`; False for colour, which has no modality values (PS3.3 C.11.1)."""
+        return not self.is_colour and rescale
 
     @property
     def sources(self) -> list[tuple[str, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+from dicoxide._arguments import Rescale
 from dicoxide._decode import open as open_image
 from dicoxide._sources import Attributes
 from dicoxide.bulk._on_error import OnError, check_on_error
@@ -12,9 +13,10 @@ from dicoxide.bulk.series._discover import FileFinder, Paths, SkippedFile
 from dicoxide.bulk.series._grouping import plan_headers
 from dicoxide.bulk.series._headers import Header, read_headers
 from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
+from dicoxide.bulk.series._slices import real_world_units
 from dicoxide.errors import CorruptFrameError
 
-__all__ = ["plan_series", "read_attributes"]
+__all__ = ["plan_series", "read_attributes", "read_units"]
 
 # Left out of a volume's attributes: large, and not valid for the whole volume.
 _PER_FRAME_KEYWORDS = frozenset({"PerFrameFunctionalGroupsSequence"})
@@ -83,3 +85,10 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain_value(item) for item in value]
     return _plain_attributes(value) if isinstance(value, Attributes) else value
+
+
+def read_units(plan: VolumePlan, rescale: Rescale, quantity: str | None, *, keep_errors: bool = False) -> str | None:
+    """Return the units of real-world values; None if `rescale` requests other values, or the volume is colour."""
+    if plan.applied_rescale(rescale) != "real_world":
+        return None
+    return real_world_units(plan.sources, quantity, keep_errors=keep_errors)

@@ -9,13 +9,13 @@ from typing import TypeAlias
 
 import numpy as np
 
-from dicoxide._arguments import LARGE_SAMPLES, Array, thread_count
+from dicoxide._arguments import LARGE_SAMPLES, Array, Rescale, thread_count
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
 from dicoxide._threads import ThreadPool
 from dicoxide.errors import CorruptFrameError, DecodeError
 
-__all__ = ["Sources", "check_frame_size", "decode_into"]
+__all__ = ["Sources", "check_frame_size", "decode_into", "real_world_units"]
 
 # (path, zero-based frame index) of each slice.
 Sources: TypeAlias = Sequence[tuple[str, int]]
@@ -30,10 +30,15 @@ _BATCH_FILES = 16
 
 @dataclass(frozen=True, slots=True)
 class _SliceDecoder:
-    """Decodes the slices of single files into `target`; `threads` is for one file."""
+    """Decodes the slices of single files into `target`; `threads` is for one file.
+
+    `units` are the units of real-world values, None if they are not checked.
+    """
 
     target: Array
-    rescale: bool
+    rescale: Rescale
+    quantity: str | None
+    units: str | None
     threads: int | None
     keep_errors: bool
     strict: bool
@@ -82,7 +87,12 @@ class _SliceDecoder:
                 transfer_syntax=image.transfer_syntax,
             )
         out = self.target[start : start + len(frames)]
-        image.decode(frames, out, rescale=self.rescale, threads=self.threads)
+        if self.units is not None and (units := image.real_world_units(frames[0], self.quantity)) != self.units:
+            raise ValueError(
+                f"real-world values of the slices have different units: {self.units!r} and {units!r} "
+                "(PS3.3 C.7.6.16.2.11)"
+            )
+        image.decode(frames, out, rescale=self.rescale, quantity=self.quantity, threads=self.threads)
 
     def _decode_singly(self, image: Image, start: int, frames: list[int]) -> _Errors:
         """Decode frame by frame; return the errors of those that fail."""
@@ -99,7 +109,9 @@ def decode_into(
     target: Array,
     sources: Sources,
     *,
-    rescale: bool,
+    rescale: Rescale,
+    quantity: str | None,
+    units: str | None,
     threads: int | None,
     keep_errors: bool,
     strict: bool,
@@ -108,7 +120,8 @@ def decode_into(
     """Decode ``sources[i]`` into ``target[i]``. Each file is opened once.
 
     With `keep_errors`, errors are returned by slice index and the samples of failed slices are 0, or NaN in floating
-    point. Otherwise the first error, in the order of the files, is raised.
+    point. Otherwise the first error, in the order of the files, is raised. `units` is the result of
+    :func:`real_world_units`; slices with other units are an error.
     """
     runs_by_path: dict[str, list[_Run]] = {}
     previous_path = ""
@@ -122,7 +135,7 @@ def decode_into(
     files = list(runs_by_path.items())
     workers = thread_count(threads)
     threads_per_file = None if threads is None and len(files) == 1 else max(1, workers // max(1, len(files)))
-    decoder = _SliceDecoder(target, rescale, threads_per_file, keep_errors, strict, fallback)
+    decoder = _SliceDecoder(target, rescale, quantity, units, threads_per_file, keep_errors, strict, fallback)
     if len(files) == 1 or workers == 1:
         return decoder.decode_batch(files)
     step = max(1, min(_BATCH_FILES, len(files) // (4 * workers)))
@@ -132,6 +145,22 @@ def decode_into(
         for task in [pool.submit(decoder.decode_batch, batch) for batch in batches]:
             errors |= task.result()
         return dict(sorted(errors.items()))
+
+
+def real_world_units(sources: Sources, quantity: str | None, *, keep_errors: bool = False) -> str | None:
+    """Return the units of the real-world values of the first slice; None if there are no slices.
+
+    With `keep_errors`, slices that cannot be read are skipped.
+    """
+    for path, frame in sources:
+        try:
+            with open_image(path) as image:
+                return image.real_world_units(frame, quantity)
+        except (DecodeError, OSError) as error:
+            if not keep_errors:
+                error.add_note(f"file: {path}")
+                raise
+    return None
 
 
 def check_frame_size(

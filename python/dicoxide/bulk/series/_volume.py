@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicoxide._arguments import Array, byte_limit, target_array
+from dicoxide._arguments import Array, Rescale, byte_limit, check_rescale, target_array
 from dicoxide.bulk._on_error import OnError, check_on_error
 from dicoxide.bulk.series._discover import Paths
 from dicoxide.bulk.series._geometry import Finding, Floats, Vector
 from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
-from dicoxide.bulk.series._planning import plan_series, read_attributes
+from dicoxide.bulk.series._planning import plan_series, read_attributes, read_units
 from dicoxide.bulk.series._slices import check_frame_size, decode_into
 from dicoxide.errors import DecodeError, LimitError
 
@@ -40,7 +40,9 @@ class Volume:
         Attributes of the file with the first slice, by keyword, as ``dicoxide.open(path).attributes``, without
         per-frame functional groups. Empty if that file could not be read and errors are returned.
     is_rescaled : bool
-        True if the array holds modality values, False if it holds stored values.
+        True if the array holds modality or real-world values, False if it holds stored values.
+    units : str or None
+        Units of real-world values, as :meth:`dicoxide.Image.real_world_units` returns them; None for other values.
     errors : dict of int to Exception
         Errors of slices that could not be decoded, by index in `sources`; empty unless errors are returned.
     """
@@ -52,12 +54,14 @@ class Volume:
         attributes: dict[str, Any],
         *,
         is_rescaled: bool = False,
+        units: str | None = None,
         errors: dict[int, Exception] | None = None,
     ) -> None:
         self.plan = plan
         self.array = array
         self.attributes = attributes
         self.is_rescaled = is_rescaled
+        self.units = units
         self.errors = errors or {}
 
     @property
@@ -172,7 +176,8 @@ class Volume:
 def read_series(
     paths: Paths,
     *,
-    rescale: bool = False,
+    rescale: Rescale = False,
+    quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
     threads: int | None = None,
     on_error: OnError = "raise",
@@ -195,9 +200,12 @@ def read_series(
     paths : path, or iterable of paths
         Files, folders (with everything below them) and globs; file names do not matter. Files that are not DICOM images
         are left out and listed in the result. Files and folders that several links lead to are read once.
-    rescale : bool
-        Return modality values, by the rescale of each slice, as float32 unless `dtype` is given. Colour has no modality
-        values: its stored values are returned, with a finding.
+    rescale : bool or "real_world"
+        Return modality values, by the rescale of each slice, or real-world values, as float32 unless `dtype` is given.
+        Colour has neither: its stored values are returned, with a finding. Slices whose real-world values have
+        different units are a ValueError.
+    quantity : str, optional
+        As for :func:`decode`.
     dtype : dtype-like, optional
         As for :func:`decode`.
     threads : int, optional
@@ -226,6 +234,8 @@ def read_series(
         With ``on_error="raise"``: the error of the first file, or else of the first slice, that has one.
     LimitError
         If the arrays need more than `max_bytes`.
+    ValueError
+        If an argument does not fit the images, also with ``on_error="return"`` and ``"skip"``.
 
     Notes
     -----
@@ -244,8 +254,10 @@ def read_series(
 
     References
     ----------
-    PS3.3 C.7.6.2 (Image Plane), C.7.6.16 (functional groups), C.8.8.3 (dose grids), C.11.1 (rescale).
+    PS3.3 C.7.6.2 (Image Plane), C.7.6.16 (functional groups, real-world values), C.8.8.3 (dose grids), C.11.1
+    (rescale).
     """
+    check_rescale(rescale, quantity)
     plans = plan_series(paths, threads=threads, on_error=on_error)
     limit = byte_limit(max_bytes)
     if limit is not None:
@@ -257,6 +269,7 @@ def read_series(
         volume = decode_volume(
             plan,
             rescale=rescale,
+            quantity=quantity,
             dtype=dtype,
             threads=threads,
             on_error="raise" if on_error == "raise" else "return",
@@ -270,7 +283,7 @@ def read_series(
     return result
 
 
-def output_dtype(plan: VolumePlan, *, rescale: bool = False, dtype: npt.DTypeLike | None = None) -> np.dtype[Any]:
+def output_dtype(plan: VolumePlan, *, rescale: Rescale = False, dtype: npt.DTypeLike | None = None) -> np.dtype[Any]:
     """Return the type of the array that `plan` is decoded to. For colour, `rescale` and its `dtype` are ignored.
 
     Raises
@@ -278,17 +291,12 @@ def output_dtype(plan: VolumePlan, *, rescale: bool = False, dtype: npt.DTypeLik
     ValueError
         If `dtype` cannot hold the values.
     """
-    is_rescaled = _is_rescaled(plan, rescale)
-    dtype = dtype if is_rescaled == rescale else None
-    return target_array((0,), plan.dtype, None, rescale=is_rescaled, dtype=dtype).dtype
+    rescale_applied = plan.applied_rescale(rescale)
+    dtype = dtype if rescale_applied == rescale else None
+    return target_array((0,), plan.dtype, None, rescale=rescale_applied, dtype=dtype).dtype
 
 
-def _is_rescaled(plan: VolumePlan, rescale: bool) -> bool:
-    """True if `rescale` applies; colour has no modality values (PS3.3 C.11.1)."""
-    return rescale and not plan.is_colour
-
-
-def _output_bytes(plan: VolumePlan, *, rescale: bool = False, dtype: npt.DTypeLike | None = None) -> int:
+def _output_bytes(plan: VolumePlan, *, rescale: Rescale = False, dtype: npt.DTypeLike | None = None) -> int:
     """Return the size of the array that `plan` is decoded to."""
     return math.prod(plan.shape) * output_dtype(plan, rescale=rescale, dtype=dtype).itemsize
 
@@ -297,7 +305,8 @@ def decode_volume(
     plan: VolumePlan,
     out: Array | None = None,
     *,
-    rescale: bool = False,
+    rescale: Rescale = False,
+    quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
     threads: int | None = None,
     on_error: OnError = "raise",
@@ -313,7 +322,7 @@ def decode_volume(
         A plan returned by :func:`plan_series`.
     out : ndarray, optional
         Output array of ``plan.shape``, as for :func:`decode`. Its content is undefined after an error.
-    rescale, dtype, threads, on_error, strict, max_bytes, fallback
+    rescale, quantity, dtype, threads, on_error, strict, max_bytes, fallback
         As for :func:`read_series`; ``"skip"`` is the same as ``"return"``.
 
     Returns
@@ -322,10 +331,17 @@ def decode_volume(
         Its ``errors`` has the slices that could not be decoded, unless errors are raised.
     """
     flat_out = None if out is None else _flat_view(plan, out)
-    options: dict[str, Any] = {"rescale": rescale, "dtype": dtype, "threads": threads, "on_error": on_error}
+    options: dict[str, Any] = {
+        "rescale": rescale,
+        "quantity": quantity,
+        "dtype": dtype,
+        "threads": threads,
+        "on_error": on_error,
+    }
     options |= {"strict": strict, "max_bytes": max_bytes, "fallback": fallback}
     array, errors = decode_slices(plan, out=flat_out, **options)
-    return make_volume(plan, array.reshape(plan.shape) if out is None else out, rescale=rescale, errors=errors)
+    result = array.reshape(plan.shape) if out is None else out
+    return make_volume(plan, result, rescale=rescale, quantity=quantity, errors=errors)
 
 
 def _flat_view(plan: VolumePlan, out: Array) -> Array:
@@ -336,10 +352,16 @@ def _flat_view(plan: VolumePlan, out: Array) -> Array:
 
 
 def make_volume(
-    plan: VolumePlan, array: Any, *, rescale: bool = False, errors: dict[int, Exception] | None = None
+    plan: VolumePlan,
+    array: Any,
+    *,
+    rescale: Rescale = False,
+    quantity: str | None = None,
+    errors: dict[int, Exception] | None = None,
 ) -> Volume:
     """Return the volume of `plan` with `array`, which was decoded with `rescale` or is a lazy dask array."""
-    if rescale and not _is_rescaled(plan, rescale):
+    is_rescaled = bool(plan.applied_rescale(rescale))
+    if rescale and not is_rescaled:
         text = "colour has no modality values; the array has stored values"
         plan = replace(plan, findings=(*plan.findings, Finding("not_rescaled", text)))
     try:
@@ -348,7 +370,8 @@ def make_volume(
         if not errors:
             raise
         attributes = {}
-    return Volume(plan, array, attributes, is_rescaled=_is_rescaled(plan, rescale), errors=errors)
+    units = read_units(plan, rescale, quantity, keep_errors=bool(errors))
+    return Volume(plan, array, attributes, is_rescaled=is_rescaled, units=units, errors=errors)
 
 
 def decode_slices(
@@ -356,7 +379,8 @@ def decode_slices(
     slices: slice = slice(None),
     out: Array | None = None,
     *,
-    rescale: bool = False,
+    rescale: Rescale = False,
+    quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
     threads: int | None = None,
     on_error: OnError = "raise",
@@ -368,7 +392,7 @@ def decode_slices(
 
     Parameters
     ----------
-    plan, rescale, dtype, threads, on_error, strict, max_bytes, fallback
+    plan, rescale, quantity, dtype, threads, on_error, strict, max_bytes, fallback
         As for :func:`decode_volume`.
     slices : slice
         Range of ``plan.slices``, the fourth axis slowest; with a step of 1.
@@ -383,11 +407,12 @@ def decode_slices(
         Errors by index in ``plan.slices``; empty unless errors are returned.
     """
     check_on_error(on_error)
+    check_rescale(rescale, quantity)
     start, stop, step = slices.indices(len(plan.slices))
     if step != 1:
         raise ValueError(f"slices must have a step of 1, not {step}")
     selected = plan.slices[start:stop]
-    is_rescaled = _is_rescaled(plan, rescale)
+    rescale_applied = plan.applied_rescale(rescale)
     sources = [(frame.path, frame.frame) for frame in selected]
     keep_errors = on_error != "raise"
     check_frame_size(sources, plan.frame_shape, strict=strict, fallback=fallback, keep_errors=keep_errors)
@@ -395,14 +420,16 @@ def decode_slices(
         (len(selected), *plan.frame_shape),
         plan.dtype,
         out,
-        rescale=is_rescaled,
-        dtype=dtype if is_rescaled == rescale else None,
+        rescale=rescale_applied,
+        dtype=dtype if rescale_applied == rescale else None,
         max_bytes=byte_limit(max_bytes),
     )
     errors = decode_into(
         target,
         sources,
-        rescale=is_rescaled,
+        rescale=rescale_applied,
+        quantity=quantity if rescale_applied else None,
+        units=read_units(plan, rescale, quantity, keep_errors=keep_errors),
         threads=threads,
         keep_errors=keep_errors,
         strict=strict,

@@ -109,7 +109,7 @@ class Writer(_base.Writer):
 
     def _scaling(self, task: ArrayTask) -> tuple[float, float] | None:
         """Return slope and intercept for the header; identity for values without rescale, None if slices differ."""
-        if self.options.is_rescaled(task) or len(task.slice_shape) > 2:
+        if self.options.applied_rescale(task) or len(task.slice_shape) > 2:
             return 1.0, 0.0
         rescales = {frame.rescale for frame in task.slices}
         return None if len(rescales) > 1 else next(iter(rescales)) or (1.0, 0.0)
