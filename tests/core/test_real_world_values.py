@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
+import pydicom.data
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
@@ -410,3 +412,45 @@ def test_invalid_ranges_are_errors_of_both_backends(ranges: list[Any]) -> None:
     for module in (pytest.importorskip("dicoxide._core"), _numpy_backend):
         with pytest.raises(dicoxide.CorruptFrameError, match=r"PS3\.3 C\.7\.6\.16\.2\.11"):
             module.ValueRanges(ranges)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4", "f8"])
+def test_parametric_map_that_highdicom_writes(dtype: str) -> None:
+    hd = pytest.importorskip("highdicom")
+    from highdicom.pm import ParametricMap, RealWorldValueMapping
+
+    stored = (np.arange(128 * 128).reshape(1, 128, 128) % 251).astype(dtype)
+    ends = (10, 200) if stored.dtype.kind == "u" else (10.0, 200.0)
+    parameter = RealWorldValueMapping(
+        lut_label="ADC",
+        lut_explanation="Apparent Diffusion Coefficient",
+        unit=hd.sr.CodedConcept("um2/s", "UCUM", "square micrometre per second"),
+        value_range=ends,
+        slope=0.5,
+        intercept=3.0,
+        quantity_definition=hd.sr.CodedConcept("113041", "DCM", "Apparent Diffusion Coefficient"),
+    )
+    with warnings.catch_warnings():
+        # Deprecations of highdicom's own arguments.
+        warnings.simplefilter("ignore")
+        ds = ParametricMap(
+            [pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))],
+            stored,
+            series_instance_uid=hd.UID(),
+            series_number=1,
+            sop_instance_uid=hd.UID(),
+            instance_number=1,
+            manufacturer="manufacturer",
+            manufacturer_model_name="model",
+            software_versions="1",
+            device_serial_number="1",
+            contains_recognizable_visual_features=False,
+            real_world_value_mappings=[parameter],
+            window_center=100.0,
+            window_width=50.0,
+        )
+    expected = mapped(stored, (*ends, 0.5, 3.0))
+    for source in sources(ds):
+        values = dicoxide.decode(source, rescale="real_world", quantity="113041", dtype="f8")
+        np.testing.assert_array_equal(values, expected.reshape(values.shape))
+        assert dicoxide.open(source).real_world_units() == "um2/s"
