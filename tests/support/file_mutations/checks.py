@@ -105,6 +105,8 @@ class Check:
             if has_invalid_headers:
                 dataset = None
         yield from modality.modality_values_agree(data, self.path, dataset)
+        if self.number % 2:
+            yield from modality.modality_values_agree(data, self.path, dataset, "real_world")
 
     def _check_expectation(self, direct: Outcome) -> Iterator[str]:
         if self.unchanged.array is None:

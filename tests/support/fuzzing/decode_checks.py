@@ -172,7 +172,8 @@ def _modality(data: bytes, direct: Outcome, first: int, second: int) -> Failures
     path = folder() / "modality.dcm"
     path.write_bytes(data)
     is_comparable = layout_of(data).is_complete
-    yield from modality.modality_values_agree(data, path, interfaces.read(data) if is_comparable else None)
+    dataset = interfaces.read(data) if is_comparable else None
+    yield from modality.modality_values_agree(data, path, dataset, "real_world" if second % 2 else True)
 
 
 def _backends(data: bytes, direct: Outcome, first: int, second: int) -> Failures:
