@@ -21,7 +21,7 @@ from dicoxide.bulk.series import (
     OnError,
     Paths,
     SeriesResult,
-    Sources,
+    SliceSource,
     Volume,
     VolumePlan,
     check_frame_size,
@@ -155,7 +155,8 @@ def from_files(
     with ThreadPool(min(thread_count(threads), len(files))) as pool:
         headers = [task.result() for task in [pool.submit(_read_header, path) for path in files]]
     kinds = [
-        _ImageKind(len(header.slices), header.shape, np.dtype(header.dtype).newbyteorder("=")) for header in headers
+        _ImageKind(header.slices[0].file.frame_count, header.frame_shape, np.dtype(header.dtype).newbyteorder("="))
+        for header in headers
     ]
     if rescale and any(len(kind.frame_shape) > 2 for kind in kinds):
         raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
@@ -166,7 +167,7 @@ def from_files(
         frame_axis = (kind.frame_count,) if kind.frame_count > 1 else ()
         leading_shape = (len(members), *frame_axis)
         steps = (files_per_chunk or max(1, frames_per_chunk // kind.frame_count), frames_per_chunk)
-        sources = [(path, frame) for path in members for frame in range(kind.frame_count)]
+        sources = [SliceSource(path, frame) for path in members for frame in range(kind.frame_count)]
         units = real_world_units(sources, quantity) if rescale == "real_world" else None
         options = {"rescale": rescale, "quantity": quantity, "units": units, "strict": strict, "fallback": fallback}
         return _dask_array(sources, leading_shape, kind.frame_shape, output, steps, options)
@@ -177,7 +178,7 @@ def from_files(
 
 
 def decode_block(
-    sources: Sources,
+    sources: Sequence[SliceSource],
     leading_shape: tuple[int, ...],
     frame_shape: tuple[int, ...],
     dtype: np.dtype[Any],
@@ -230,7 +231,7 @@ def _plan_array(
     applied = plan.applied_rescale(rescale)
     options: dict[str, Any] = {"rescale": applied, "quantity": quantity if applied else None}
     options |= {"units": read_units(plan, rescale, quantity), "strict": strict, "fallback": fallback}
-    return _dask_array(plan.sources, leading_shape, plan.frame_shape, output, steps, options)
+    return _dask_array(plan.slice_sources, leading_shape, plan.frame_shape, output, steps, options)
 
 
 def _frames_per_chunk(frame_shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
@@ -239,7 +240,7 @@ def _frames_per_chunk(frame_shape: tuple[int, ...], dtype: np.dtype[Any]) -> int
 
 
 def _dask_array(
-    sources: Sources,
+    sources: Sequence[SliceSource],
     leading_shape: tuple[int, ...],
     frame_shape: tuple[int, ...],
     dtype: np.dtype[Any],

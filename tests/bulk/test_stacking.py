@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicoxide.bulk.series._frame_headers import AXES, Slice, SourceFile
 from dicoxide.bulk.series._grouping import _plan_one_series
-from dicoxide.bulk.series._headers import AXES, Header, Slice
+from dicoxide.bulk.series._headers import Header
 from dicoxide.bulk.series._plan import VolumePlan
 from support.examples import examples
 from support.synthetic_series import AXIAL, SAGITTAL
@@ -37,6 +38,8 @@ slices = st.builds(
     gradient=st.sampled_from([(), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)]),
     dimensions=st.sampled_from([(), (1.0, 1.0), (1.0, 2.0)]),
     rescale=st.sampled_from([None, (1.0, 0.0), (2.0, 0.0)]),
+    file=st.just(SourceFile()),
+    tile=st.none(),
 )
 
 
@@ -45,6 +48,7 @@ def header(path: str, slices: tuple[Slice, ...], **more: Any) -> Header:
         "frame_of_reference_uid": "",
         "photometric_interpretation": "MONOCHROME2",
         "shape": (4, 4),
+        "frame_shape": (4, 4),
         "dtype": "<i2",
     }
     named = {"study_instance_uid": "1", "series_instance_uid": "1.1", "series_number": 1, "modality": "MR"}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Protocol
 
 from dicoxide.errors import CorruptFrameError
 
 __all__ = ["Attributes", "Elements"]
+
+# Elements (gggg,0010) to (gggg,00FF) of odd groups hold private creators (PS3.5 7.8.1); the constant is the odd group's
+# lowest bit with a zero high byte of the element.
+_PRIVATE_CREATOR = 0x10000
+_FIRST_PRIVATE_BLOCK = 0x10
 
 
 class Elements(Protocol):
@@ -43,10 +49,11 @@ class Attributes(Mapping[str, Any]):
     returns all.
     """
 
-    __slots__ = ("_elements",)
+    __slots__ = ("_blocks", "_elements")
 
     def __init__(self, elements: Elements) -> None:
         self._elements = elements
+        self._blocks: dict[tuple[int, str], int] | None = None
 
     def __getitem__(self, keyword: str) -> Any:
         tag, vr = _DICTIONARY[keyword]
@@ -76,6 +83,36 @@ class Attributes(Mapping[str, Any]):
             except CorruptFrameError:
                 continue
         return values
+
+    def private(self, creator: str, tag: int, vr: str) -> Any:
+        """Return the value of a private element, or None if it is absent or cannot be parsed.
+
+        Parameters
+        ----------
+        creator : str
+            Private creator, which reserves a block of elements of the group (PS3.5 7.8.1).
+        tag : int
+            Tag, with the element's number in the block as its last two digits: ``0x0019000A`` for (0019,xx0A).
+        vr : str
+            VR, for files with implicit VR or VR UN.
+        """
+        try:
+            block = self._private_blocks().get((tag >> 16, creator))
+            value = None if block is None else self._elements.value(tag | block << 8, vr)
+        except (KeyError, CorruptFrameError):
+            return None
+        return [Attributes(item) for item in value or ()] if vr == "SQ" else value
+
+    def _private_blocks(self) -> dict[tuple[int, str], int]:
+        """Return the number of each reserved block, by group and private creator."""
+        if self._blocks is None:
+            self._blocks = {}
+            for tag in self._elements.tags():
+                if tag & 0x1FF00 == _PRIVATE_CREATOR and tag & 0xFF >= _FIRST_PRIVATE_BLOCK:
+                    with suppress(CorruptFrameError):
+                        creator = self._elements.value(tag, "LO")
+                        self._blocks.setdefault((tag >> 16, str(creator).strip()), tag & 0xFF)
+        return self._blocks
 
     def __contains__(self, keyword: object) -> bool:
         entry = _DICTIONARY.get(keyword)  # type: ignore[call-overload]

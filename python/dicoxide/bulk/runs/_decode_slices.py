@@ -76,33 +76,52 @@ def decode_task_slices(
 def _decode_files(
     tasks: Sequence[tuple[ArrayTask, C]], arguments: dict[str, Any], threads: int
 ) -> Iterator[tuple[C, int, Array | Exception]]:
-    """Decode slices that are the only frame of their file, those of all tasks in one call of `decode_many`."""
-    in_flight: deque[tuple[ArrayTask, C, int]] = deque()
+    """Decode slices of files with one frame, those of all tasks in one call of `decode_many`."""
+    in_flight: deque[tuple[ArrayTask, C, list[int]]] = deque()
+    # Neighbouring slices of one file are those of a mosaic.
     remaining = chain.from_iterable(
-        ((task, consumer, index) for index in range(len(task.slices))) for task, consumer in tasks
+        ((task, consumer, list(indices)) for _, indices in _group_by_file(task)) for task, consumer in tasks
     )
 
     def paths() -> Iterator[str]:
-        for task, consumer, index in remaining:
+        for task, consumer, indices in remaining:
             if not consumer.is_abandoned:
-                in_flight.append((task, consumer, index))
-                yield task.slices[index].path
+                in_flight.append((task, consumer, indices))
+                yield task.slices[indices[0]].path
 
     while True:
         try:
             for _, result in decode_many(paths(), threads=threads, on_error="return", **arguments):
-                _, consumer, index = in_flight.popleft()
-                yield consumer, index, result
+                task, consumer, indices = in_flight.popleft()
+                for index in indices:
+                    yield consumer, index, _slice_of(task, index, result)
             return
         except Exception as error:
             # An error that `decode_many` raises in spite of on_error="return", such as options that do not fit this
             # source. Start again with the next source.
             if not in_flight:
                 raise
-            _, consumer, index = in_flight.popleft()
-            yield consumer, index, error
+            _, consumer, indices = in_flight.popleft()
+            for index in indices:
+                yield consumer, index, error
             remaining = chain(list(in_flight), remaining)
             in_flight.clear()
+
+
+def _group_by_file(task: ArrayTask) -> Iterator[tuple[str, Iterator[int]]]:
+    """Group the indices of neighbouring slices that are in the same file."""
+    return groupby(range(len(task.slices)), key=lambda index: task.slices[index].path)
+
+
+def _slice_of(task: ArrayTask, index: int, frame: Array | Exception) -> Array | Exception:
+    """Return a slice of a decoded frame, which is the frame itself unless it is a mosaic."""
+    tile = task.slices[index].tile
+    if tile is None or isinstance(frame, Exception):
+        return frame
+    try:
+        return tile.cut(frame, task.slice_shape)
+    except DecodeError as error:
+        return error
 
 
 def _decode_frames(
@@ -125,7 +144,10 @@ def _decode_frames(
         except Exception as error:
             return [error] * len(indices)
         frames = [task.slices[index].frame_index or 0 for index in indices]
-        return _decode_or_errors(image, frames, decode_arguments)
+        # A frame has several slices if it is a mosaic.
+        distinct = list(dict.fromkeys(frames))
+        decoded = dict(zip(distinct, _decode_or_errors(image, distinct, decode_arguments), strict=True))
+        return [_slice_of(task, index, decoded[frame]) for index, frame in zip(indices, frames, strict=True)]
 
     in_flight: deque[tuple[_Read, Task[list[Array | Exception]]]] = deque()
     remaining = iter(reads)
@@ -157,7 +179,7 @@ def _split_into_reads(task: ArrayTask) -> Iterator[_Read]:
     """Split the slices of a task into calls: neighbouring slices of one file, up to `_READ_BYTES`."""
     slice_bytes = _MAX_SAMPLE_BYTES * math.prod(task.slice_shape)
     slice_count = max(1, _READ_BYTES // max(1, slice_bytes))
-    for path, group in groupby(range(len(task.slices)), key=lambda index: task.slices[index].path):
+    for path, group in _group_by_file(task):
         indices = list(group)
         for start in range(0, len(indices), slice_count):
             yield path, indices[start : start + slice_count]

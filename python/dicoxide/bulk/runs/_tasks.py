@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import count
+from itertools import chain, count
 
 from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._frame_selection import FrameSelection
@@ -113,20 +113,24 @@ def plan_tasks(headers: Iterable[Header], selection: FrameSelection) -> tuple[li
         if not selection.parts:
             selected.append(header)
             continue
-        indices, missing = selection.indices(len(header.slices))
+        indices, missing = selection.indices(header.slices[0].file.frame_count)
         if missing is not None:
             failures.append(_missing_frame(header, missing))
         elif not indices:
             left_out += 1
         else:
-            selected.append(header._replace(slices=tuple(header.slices[index] for index in indices)))
+            # A frame has several slices if it is a mosaic.
+            per_frame = len(header.slices) // header.slices[0].file.frame_count
+            slices = (header.slices[index * per_frame : (index + 1) * per_frame] for index in indices)
+            selected.append(header._replace(slices=tuple(chain.from_iterable(slices))))
     tasks = [ArrayTask(name, plan) for name, plan in _with_names(plan_headers(selected))]
     return sorted(tasks, key=lambda task: task.name), failures, left_out
 
 
 def _missing_frame(header: Header, index: int) -> Failure:
     first = header.slices[0]
-    frames = "1 frame" if len(header.slices) == 1 else f"{len(header.slices)} frames"
+    count = first.file.frame_count
+    frames = "1 frame" if count == 1 else f"{count} frames"
     return Failure(
         header.path,
         first.sop_instance_uid or None,

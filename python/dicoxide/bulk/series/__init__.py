@@ -18,12 +18,13 @@ from dicoxide.bulk.series._discover import (
     SkippedFile,
     UnreadableFile,
 )
+from dicoxide.bulk.series._frame_headers import Slice
 from dicoxide.bulk.series._geometry import Finding, Geometry
 from dicoxide.bulk.series._grouping import plan_headers, subset_plan
-from dicoxide.bulk.series._headers import Header, Slice, read_header, read_headers
+from dicoxide.bulk.series._headers import Header, read_header, read_headers
 from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
 from dicoxide.bulk.series._planning import plan_series, read_attributes, read_units
-from dicoxide.bulk.series._slices import Sources, check_frame_size, decode_into, real_world_units
+from dicoxide.bulk.series._slices import SliceSource, check_frame_size, decode_into, real_world_units
 from dicoxide.bulk.series._volume import (
     Volume,
     decode_slices,
@@ -44,7 +45,7 @@ __all__ = [
     "SeriesResult",
     "SkippedFile",
     "Slice",
-    "Sources",
+    "SliceSource",
     "UnreadableFile",
     "Volume",
     "VolumePlan",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dicoxide.bulk.series._frame_headers import Slice
 from dicoxide.bulk.series._geometry import (
     Finding,
     Floats,
@@ -19,8 +20,9 @@ from dicoxide.bulk.series._geometry import (
     compute_geometry,
     number_positions,
     position_tolerance,
+    unit_axes,
 )
-from dicoxide.bulk.series._headers import Header, Slice
+from dicoxide.bulk.series._headers import Header
 from dicoxide.bulk.series._plan import VolumePlan
 from dicoxide.bulk.series._stacking import StackLayout, arrange_stack, list_frames
 
@@ -80,6 +82,7 @@ class _GroupKey(NamedTuple):
     """
 
     mixed_sizes: tuple[int, ...]
+    mixed_mosaics: int
     mixed_values: tuple[str, str]
     missing_geometry: bool
     mixed_frames_of_reference: str
@@ -91,6 +94,7 @@ class _GroupKey(NamedTuple):
 
 _EXPLANATIONS = {
     "mixed_sizes": "different image sizes",
+    "mixed_mosaics": "mosaics with different numbers of slices, or mosaics and single slices",
     "mixed_values": "different kinds of values (palette, MONOCHROME1, floating point, 64 bits)",
     "missing_geometry": "images with and without position and orientation",
     "mixed_frames_of_reference": "different frames of reference",
@@ -169,6 +173,7 @@ def _group_key(header: Header, frame: Slice, orientations: OrientationNumbers) -
     spacing = frame.pixel_spacing if has_geometry else None
     return _GroupKey(
         header.shape,
+        0 if frame.tile is None else frame.tile.slice_count,
         (
             header.dtype if is_separate_dtype else "",
             interpretation if interpretation in _SEPARATE_INTERPRETATIONS else "",
@@ -178,13 +183,15 @@ def _group_key(header: Header, frame: Slice, orientations: OrientationNumbers) -
         frame.stack if has_geometry else "",
         () if spacing is None else (round(spacing[0], 4), round(spacing[1], 4)),
         orientations.number(frame.orientation) if has_geometry and frame.orientation else -1,
-        header.path if not has_geometry and len(header.slices) > 1 else "",
+        header.path if not has_geometry and frame.file.frame_count > 1 else "",
     )
 
 
 def _arrange_group(key: _GroupKey, group: _FrameGroup) -> list[tuple[StackLayout, Geometry | None, list[Finding]]]:
     """Sort the frames of a group into volumes; return layout, geometry and findings of each."""
     slices = group.slices
+    if key.mixed_mosaics:
+        return _arrange_mosaics(slices)
     if key.missing_geometry:
         order = sorted(range(len(slices)), key=lambda index: (_number_or_last(slices[index].instance_number), index))
         finding = Finding("no_geometry", "no position or orientation; slices are sorted by instance number")
@@ -211,12 +218,42 @@ def _arrange_group(key: _GroupKey, group: _FrameGroup) -> list[tuple[StackLayout
     return result
 
 
+def _arrange_mosaics(slices: Sequence[Slice]) -> list[tuple[StackLayout, Geometry | None, list[Finding]]]:
+    """Arrange the slices of mosaics: each mosaic is one repetition, even if the positions of mosaics differ a little.
+
+    Positions differ after motion correction during the acquisition.
+    """
+    indices = [0 if frame.tile is None else frame.tile.slice_index for frame in slices]
+    # Consecutive numbers, even if a file has changed and tiles are missing.
+    tiles = np.unique(indices, return_inverse=True)[1].reshape(-1)
+    first = slices[0]
+    if first.position is None or first.orientation is None:
+        finding = Finding("no_geometry", "no position or orientation; slices are in the order of the mosaic")
+        return [(layout, None, [finding, *layout.findings]) for layout in arrange_stack(slices, tiles)]
+    positions = np.array([frame.position for frame in slices], np.float64)
+    last = positions[int(np.argmax(tiles))]
+    is_reversed = float((last - positions[int(np.argmin(tiles))]) @ unit_axes(first.orientation)[2]) < 0
+    result = []
+    for layout in arrange_stack(slices, tiles.max() - tiles if is_reversed else tiles):
+        repetitions = layout.grid.reshape(-1, layout.grid.shape[-1])
+        geometry, findings = _stack_geometry(slices, positions, repetitions[0].tolist())
+        shift = np.linalg.norm(positions[repetitions] - positions[repetitions[0]], axis=2).max()
+        if shift > position_tolerance(first.pixel_spacing):
+            text = f"repetitions are shifted by up to {shift:.4g} mm; the affine is that of the first"
+            findings.append(Finding("moving_positions", text))
+        result.append((layout, geometry, [*findings, *layout.findings]))
+    return result
+
+
 def _stack_geometry(
     slices: Sequence[Slice], positions: Floats, indices: Sequence[int]
 ) -> tuple[Geometry | None, list[Finding]]:
     """Return the geometry of the slices `indices`, and its irregularities."""
     first = slices[indices[0]]
     orientation: Orientation = first.orientation  # type: ignore[assignment]
+    if first.file.mosaic_problem:
+        text = f"mosaic whose slices cannot be separated, without an affine: {first.file.mosaic_problem}"
+        return None, [Finding("mosaic", text)]
     if first.pixel_spacing is None:
         return None, [Finding("no_pixel_spacing", "no pixel spacing: slices are sorted by position, without an affine")]
     return compute_geometry(positions[list(indices)], orientation, first.pixel_spacing, first.slice_spacing)

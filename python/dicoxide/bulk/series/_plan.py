@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dicoxide._arguments import Rescale
+from dicoxide.bulk.series._frame_headers import AXES, Slice
 from dicoxide.bulk.series._geometry import Finding, Geometry
-from dicoxide.bulk.series._headers import AXES, Slice
+from dicoxide.bulk.series._slices import SliceSource
 from dicoxide.bulk.series._stacking import Part
 
 __all__ = ["SeriesResult", "VolumePlan"]
@@ -105,6 +106,11 @@ class VolumePlan:
     def sources(self) -> list[tuple[str, int]]:
         """(path, zero-based frame index) of each slice, in the order of the array."""
         return [(frame.path, frame.frame) for frame in self.slices]
+
+    @property
+    def slice_sources(self) -> list[SliceSource]:
+        """Source of each slice, in the order of the array."""
+        return [SliceSource(frame.path, frame.frame, frame.tile) for frame in self.slices]
 
     @property
     def rescale(self) -> tuple[float, float] | None:

@@ -91,4 +91,4 @@ def read_units(plan: VolumePlan, rescale: Rescale, quantity: str | None, *, keep
     """Return the units of real-world values; None if `rescale` requests other values, or the volume is colour."""
     if plan.applied_rescale(rescale) != "real_world":
         return None
-    return real_world_units(plan.sources, quantity, keep_errors=keep_errors)
+    return real_world_units(plan.slice_sources, quantity, keep_errors=keep_errors)

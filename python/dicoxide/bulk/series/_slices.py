@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import groupby
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,14 +14,22 @@ from dicoxide._arguments import LARGE_SAMPLES, Array, Rescale, thread_count
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
 from dicoxide._threads import ThreadPool
+from dicoxide.bulk.series._mosaic import Tile
 from dicoxide.errors import CorruptFrameError, DecodeError
 
-__all__ = ["Sources", "check_frame_size", "decode_into", "real_world_units"]
+__all__ = ["SliceSource", "check_frame_size", "decode_into", "real_world_units"]
 
-# (path, zero-based frame index) of each slice.
-Sources: TypeAlias = Sequence[tuple[str, int]]
-# Consecutive slices from one file: index of the first in the array, and the frame index of each.
-_Run: TypeAlias = tuple[int, list[int]]
+
+class SliceSource(NamedTuple):
+    """File and zero-based frame index of a slice, and its place in the frame if that is a mosaic."""
+
+    path: str
+    frame: int
+    tile: Tile | None = None
+
+
+# Consecutive slices from one file: index of the first in the array, and the sources.
+_Run: TypeAlias = tuple[int, list[SliceSource]]
 # Errors by slice index.
 _Errors: TypeAlias = dict[int, Exception]
 
@@ -60,24 +69,27 @@ class _SliceDecoder:
         errors: _Errors = {}
         try:
             with open_image(path, strict=self.strict, fallback=self.fallback) as image:
-                _check_shape(image, self.target)
-                for start, frames in runs:
+                for start, sources in runs:
                     try:
-                        self._decode_run(image, start, frames)
+                        self._decode_run(image, start, sources)
                     except (DecodeError, OSError):
                         if not self.keep_errors:
                             raise
-                        errors |= self._decode_singly(image, start, frames)
+                        errors |= self._decode_singly(image, start, sources)
         except (DecodeError, OSError) as error:
             if not self.keep_errors:
                 raise
-            for start, frames in runs:
-                errors |= dict.fromkeys(range(start, start + len(frames)), error)
+            for start, sources in runs:
+                errors |= dict.fromkeys(range(start, start + len(sources)), error)
         for index in errors:
             self.target[index] = np.nan if self.target.dtype.kind == "f" else 0
         return errors
 
-    def _decode_run(self, image: Image, start: int, frames: list[int]) -> None:
+    def _decode_run(self, image: Image, start: int, sources: Sequence[SliceSource]) -> None:
+        out = self.target[start : start + len(sources)]
+        tile = sources[0].tile
+        _check_shape(image, out.shape[1:], tile)
+        frames = [source.frame for source in sources]
         count = image.number_of_frames
         if max(frames) >= count:
             raise CorruptFrameError(
@@ -86,28 +98,39 @@ class _SliceDecoder:
                 clause="PS3.3 C.7.6.6",
                 transfer_syntax=image.transfer_syntax,
             )
-        out = self.target[start : start + len(frames)]
         if self.units is not None and (units := image.real_world_units(frames[0], self.quantity)) != self.units:
             raise ValueError(
                 f"real-world values of the slices have different units: {self.units!r} and {units!r} "
                 "(PS3.3 C.7.6.16.2.11)"
             )
+        if tile is None:
+            self._decode_frames(image, frames, out)
+            return
+        mosaic = np.empty((1, tile.frame_rows, tile.frame_columns, *out.shape[3:]), out.dtype)
+        for index, source in enumerate(sources):
+            if index == 0 or source.frame != frames[index - 1]:
+                self._decode_frames(image, [source.frame], mosaic)
+            if source.tile is not None:
+                out[index] = source.tile.cut(mosaic[0], out.shape[1:])
+
+    def _decode_frames(self, image: Image, frames: list[int], out: Array) -> None:
         image.decode(frames, out, rescale=self.rescale, quantity=self.quantity, threads=self.threads)
 
-    def _decode_singly(self, image: Image, start: int, frames: list[int]) -> _Errors:
+    def _decode_singly(self, image: Image, start: int, sources: Sequence[SliceSource]) -> _Errors:
         """Decode frame by frame; return the errors of those that fail."""
         errors: _Errors = {}
-        for index, frame in enumerate(frames, start):
+        for _, group in groupby(enumerate(sources, start), key=lambda item: item[1].frame):
+            indices, members = zip(*group, strict=True)
             try:
-                self._decode_run(image, index, [frame])
+                self._decode_run(image, indices[0], members)
             except (DecodeError, OSError) as error:
-                errors[index] = error
+                errors |= dict.fromkeys(indices, error)
         return errors
 
 
 def decode_into(
     target: Array,
-    sources: Sources,
+    sources: Sequence[SliceSource],
     *,
     rescale: Rescale,
     quantity: str | None,
@@ -125,13 +148,13 @@ def decode_into(
     """
     runs_by_path: dict[str, list[_Run]] = {}
     previous_path = ""
-    for index, (path, frame) in enumerate(sources):
-        runs = runs_by_path.setdefault(path, [])
-        if path == previous_path:
-            runs[-1][1].append(frame)
+    for index, source in enumerate(sources):
+        runs = runs_by_path.setdefault(source.path, [])
+        if source.path == previous_path:
+            runs[-1][1].append(source)
         else:
-            runs.append((index, [frame]))
-        previous_path = path
+            runs.append((index, [source]))
+        previous_path = source.path
     files = list(runs_by_path.items())
     workers = thread_count(threads)
     threads_per_file = None if threads is None and len(files) == 1 else max(1, workers // max(1, len(files)))
@@ -147,12 +170,12 @@ def decode_into(
         return dict(sorted(errors.items()))
 
 
-def real_world_units(sources: Sources, quantity: str | None, *, keep_errors: bool = False) -> str | None:
+def real_world_units(sources: Sequence[SliceSource], quantity: str | None, *, keep_errors: bool = False) -> str | None:
     """Return the units of the real-world values of the first slice; None if there are no slices.
 
     With `keep_errors`, slices that cannot be read are skipped.
     """
-    for path, frame in sources:
+    for path, frame, _ in sources:
         try:
             with open_image(path) as image:
                 return image.real_world_units(frame, quantity)
@@ -164,7 +187,7 @@ def real_world_units(sources: Sources, quantity: str | None, *, keep_errors: boo
 
 
 def check_frame_size(
-    sources: Sources,
+    sources: Sequence[SliceSource],
     frame_shape: tuple[int, ...],
     *,
     strict: bool,
@@ -177,7 +200,7 @@ def check_frame_size(
     `keep_errors`, slices that cannot be read are skipped; otherwise the first slice decides.
     """
     first_error: DecodeError | OSError | None = None
-    for path, frame in sources if math.prod(frame_shape) > LARGE_SAMPLES else ():
+    for path, frame, _ in sources if math.prod(frame_shape) > LARGE_SAMPLES else ():
         try:
             with open_image(path, strict=strict, fallback=fallback) as image:
                 image.check([frame])
@@ -191,12 +214,13 @@ def check_frame_size(
         raise first_error
 
 
-def _check_shape(image: Image, target: Array) -> None:
+def _check_shape(image: Image, slice_shape: tuple[int, ...], tile: Tile | None) -> None:
     """Raise if the frames of a file no longer have the shape that the plan expects."""
     shape = image.shape[1:] if image.number_of_frames > 1 else image.shape
-    if shape != target.shape[1:]:
+    expected = slice_shape if tile is None else (tile.frame_rows, tile.frame_columns, *slice_shape[2:])
+    if shape != expected:
         raise CorruptFrameError(
-            f"frame shape {shape} found, {target.shape[1:]} expected: the file has changed (PS3.3 C.7.6.3)",
+            f"frame shape {shape} found, {expected} expected: the file has changed (PS3.3 C.7.6.3)",
             kind="Mismatch",
             clause="PS3.3 C.7.6.3",
             transfer_syntax=image.transfer_syntax,

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from dicoxide.bulk.series._frame_headers import AXES, Slice
 from dicoxide.bulk.series._geometry import Finding, Floats
-from dicoxide.bulk.series._headers import AXES, Slice
 
 Indices: TypeAlias = npt.NDArray[np.intp]
 # (keyword, value) pairs that distinguish a volume from others of its series.

@@ -242,8 +242,9 @@ def read_series(
     Kinds of findings:
 
     - positions of slices: ``gap``, ``uneven_spacing``, ``shear`` (gantry tilt), ``off_axis``, ``single_slice``,
-      ``no_geometry``, ``no_pixel_spacing``, ``duplicate_position``, ``unnamed_axis``, ``incomplete_axis``;
-    - why a series has several volumes: ``mixed_sizes``, ``mixed_values``, ``missing_geometry``,
+      ``no_geometry``, ``no_pixel_spacing``, ``duplicate_position``, ``unnamed_axis``, ``incomplete_axis``,
+      ``mosaic`` (cannot be divided into slices), ``moving_positions``;
+    - why a series has several volumes: ``mixed_sizes``, ``mixed_mosaics``, ``mixed_values``, ``missing_geometry``,
       ``mixed_frames_of_reference``, ``mixed_stacks``, ``mixed_pixel_spacing``, ``mixed_orientations``,
       ``mixed_columns``, ``separate_objects``;
     - files: ``duplicate``, ``repeated_uid``, ``failed``;
@@ -411,13 +412,12 @@ def decode_slices(
     start, stop, step = slices.indices(len(plan.slices))
     if step != 1:
         raise ValueError(f"slices must have a step of 1, not {step}")
-    selected = plan.slices[start:stop]
     rescale_applied = plan.applied_rescale(rescale)
-    sources = [(frame.path, frame.frame) for frame in selected]
+    sources = plan.slice_sources[start:stop]
     keep_errors = on_error != "raise"
     check_frame_size(sources, plan.frame_shape, strict=strict, fallback=fallback, keep_errors=keep_errors)
     target = target_array(
-        (len(selected), *plan.frame_shape),
+        (len(sources), *plan.frame_shape),
         plan.dtype,
         out,
         rescale=rescale_applied,
