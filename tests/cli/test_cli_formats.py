@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 
 from support.command_line import decode_by_pydicom, dicoxide_command, truncate_frame, write_series
 from support.real_images import ROOT
+from support.synthetic_series import image, write
 
 EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
 
@@ -173,14 +174,6 @@ class TestNifti:
         np.testing.assert_allclose(output.GetSpacing(), reference.GetSpacing(), rtol=1e-5)
         np.testing.assert_allclose(output.GetDirection(), reference.GetDirection(), atol=1e-5)
 
-    def test_nifti_with_different_rescale_reports_it(self, tmp_path: Path) -> None:
-        paths = write_series(tmp_path / "in", 3, RescaleSlope=(1, 2, 3))
-        decode(tmp_path / "in", tmp_path / "out", "--format", "nifti")
-        image = self.nibabel.load(tmp_path / "out" / "1.2.3.4.nii.gz")
-        np.testing.assert_array_equal(image.get_fdata().T, decode_by_pydicom(paths))
-        findings = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())["findings"]
-        assert any("which NIfTI cannot store" in finding for finding in findings)
-
     def test_nifti_without_geometry_has_no_form_codes(self, tmp_path: Path) -> None:
         source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
         decode(source, tmp_path / "out", "--format", "nifti")
@@ -304,3 +297,57 @@ def test_decode_of_enhanced_file_uses_positions_per_frame(tmp_path: Path) -> Non
     assert sidecar["affine_lps"] == [[0.75, 0, 0, 0], [0, 0.5, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]]
     slopes = np.arange(1, 5)[:, None, None]
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "1.2.3.4.npy"), pixels * slopes - (slopes - 1.0))
+
+
+@pytest.mark.parametrize("form", ["npy", "zarr", "nifti"])
+def test_decode_of_slices_with_different_rescale_writes_modality_values(tmp_path: Path, form: str) -> None:
+    rescales = [(0.1, 0.0), (1.7, -3.3), (2.0, 100.0)]
+    slopes, intercepts = zip(*rescales, strict=True)
+    paths = write_series(tmp_path / "in", 3, RescaleSlope=slopes, RescaleIntercept=intercepts)
+    decode(tmp_path / "in", tmp_path / "out", "--format", form)
+    stored = decode_by_pydicom(paths).astype(np.float64)
+    expected = np.stack(
+        [pixels * slope + intercept for pixels, (slope, intercept) in zip(stored, rescales, strict=True)]
+    )
+    array, metadata = read_output(tmp_path / "out", form)
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, expected.astype(np.float32))
+    assert metadata["values"] == "modality"
+    assert metadata["RescaleSlope"] == list(slopes)
+
+
+@pytest.mark.parametrize("form", ["npy", "zarr", "nifti"])
+def test_decode_of_slices_with_and_without_rescale_of_one_writes_stored_values(tmp_path: Path, form: str) -> None:
+    paths = write_series(tmp_path / "in", 3, RescaleSlope=(1, None, 1), RescaleIntercept=(0, None, 0))
+    decode(tmp_path / "in", tmp_path / "out", "--format", form)
+    array, metadata = read_output(tmp_path / "out", form)
+    np.testing.assert_array_equal(array, decode_by_pydicom(paths))
+    assert array.dtype.kind in "iu"
+    assert metadata["values"] == "stored"
+
+
+def read_output(out: Path, form: str) -> tuple[Any, dict[str, Any]]:
+    """Return the only array of an output folder, in the order of its slices, and its metadata."""
+    if form == "zarr":
+        zarr = pytest.importorskip("zarr")
+        array = zarr.open_group(out, mode="r")["1.2.3.4"]
+        return array[:], dict(array.attrs)
+    metadata = json.loads((out / "1.2.3.4.json").read_text())
+    if form == "npy":
+        return np.load(out / "1.2.3.4.npy"), metadata
+    nibabel = pytest.importorskip("nibabel")
+    return np.asarray(nibabel.load(out / "1.2.3.4.nii.gz").dataobj).T, metadata
+
+
+def test_nifti_of_more_than_32767_frames_is_version_2(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    count = 33000
+    samples = np.random.default_rng(0).integers(0, 256, (count, 2, 2)).astype(np.uint8)
+    attributes = {"NumberOfFrames": count, "Rows": 2, "Columns": 2, "BitsAllocated": 8, "BitsStored": 8, "HighBit": 7}
+    dataset = image(**attributes, PixelRepresentation=0)
+    dataset.PixelData = samples.tobytes()
+    write(dataset, tmp_path / "in.dcm")
+    decode(tmp_path / "in.dcm", tmp_path / "out", "--format", "nifti", "--uncompressed")
+    output = nibabel.load(tmp_path / "out" / "1.2.3.4.nii")
+    assert isinstance(output, nibabel.Nifti2Image)
+    np.testing.assert_array_equal(np.asarray(output.dataobj).T, samples)

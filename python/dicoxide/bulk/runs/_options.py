@@ -44,17 +44,16 @@ class RunOptions:
     compressed: bool = True
 
     def applied_rescale(self, task: ArrayTask) -> Rescale:
-        """Return the requested rescale; True for some formats without a request.
+        """Return the requested rescale; True for some grey images without a request.
 
-        These are grey PNG images, because windows are in modality values, and NIfTI of objects with a Modality LUT,
-        which slope and intercept in the header cannot replace.
+        These are slices with different rescales, whose stored values are not comparable; PNG, because windows are in
+        modality values; and NIfTI of objects with a Modality LUT, which slope and intercept cannot replace.
         """
-        if self.rescale:
+        if self.rescale or not task.plan.photometric_interpretation.startswith("MONOCHROME"):
             return self.rescale
-        if self.format == "nifti" and len(task.slice_shape) == 2:
-            return any(frame.has_modality_lut for frame in task.slices)
-        is_grey = task.plan.photometric_interpretation.startswith("MONOCHROME")
-        return self.format == "png" and is_grey and len(task.slice_shape) == 2
+        if self.format == "png" or task.plan.has_mixed_rescale:
+            return True
+        return self.format == "nifti" and any(frame.has_modality_lut for frame in task.slices)
 
     def output_dtype(self, task: ArrayTask) -> np.dtype[Any]:
         """Return the type of the array that `task` is decoded to."""

@@ -117,3 +117,8 @@ class VolumePlan:
         """(slope, intercept) if all slices have the same, else None."""
         rescales = {frame.rescale for frame in self.slices}
         return rescales.pop() if len(rescales) == 1 else None
+
+    @property
+    def has_mixed_rescale(self) -> bool:
+        """True if stored values of different slices are not comparable: slopes, intercepts or Modality LUT differ."""
+        return len({(frame.rescale or (1.0, 0.0), frame.has_modality_lut) for frame in self.slices}) > 1
