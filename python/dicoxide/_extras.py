@@ -12,7 +12,6 @@ __all__ = ["EXTRAS", "FORMAT_PACKAGES", "MissingExtraError", "is_installed", "pr
 EXTRAS = {
     "zarr": "bulk",
     "google-crc32c": "bulk",
-    "nibabel": "bulk",
     "pillow": "bulk",
     "rich": "cli",
     "dask": "dask",
@@ -22,7 +21,7 @@ EXTRAS = {
     "vl-convert-python": "bench",
 }
 # Output format of bulk runs: the package that writes it.
-FORMAT_PACKAGES = {"zarr": "zarr", "nifti": "nibabel", "png": "pillow"}
+FORMAT_PACKAGES = {"zarr": "zarr", "png": "pillow"}
 # Import names that differ from the distribution name.
 _MODULES = {"google-crc32c": "google_crc32c", "pillow": "PIL", "vl-convert-python": "vl_convert"}
 

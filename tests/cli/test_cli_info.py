@@ -101,7 +101,6 @@ def test_info_and_decode_of_undecodable_file_names(tmp_path: Path) -> None:
     ("arguments", "package", "extra"),
     [
         (["--format", "zarr"], "zarr", "bulk"),
-        (["--format", "nifti"], "nibabel", "bulk"),
         (["--format", "png"], "pillow", "bulk"),
         (["--format", "npy", "--dask", "local"], "dask", "dask"),
     ],

@@ -160,8 +160,8 @@ def test_nifti_of_four_axes_has_zooms_and_units(tmp_path: Path, four: tuple[Path
     assert output.shape == (7, 5, 4, 3)
     np.testing.assert_array_equal(np.asarray(output.dataobj).T, volume.array)
     np.testing.assert_allclose(output.affine, np.diag([-1.0, -1, 1, 1]) @ volume.affine)
-    assert output.header.get_zooms() == (0.75, 0.5, 2.5, 20.0)
-    assert output.header.get_xyzt_units() == ("mm", "msec")
+    assert output.header.get_zooms() == (0.75, 0.5, 2.5, np.float32(0.02))
+    assert output.header.get_xyzt_units() == ("mm", "sec")
 
 
 def test_png_of_four_axes_writes_every_slice(tmp_path: Path, four: tuple[Path, list[Path], Any]) -> None:

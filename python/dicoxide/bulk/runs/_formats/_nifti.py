@@ -17,14 +17,10 @@ import numpy as np
 
 from dicoxide._arguments import Array
 from dicoxide.bulk.runs._formats import _base
+from dicoxide.bulk.runs._formats._nifti_header import RGB, NiftiHeader, header_bytes, header_size
 from dicoxide.bulk.runs._tasks import ArrayTask
 
 __all__ = ["Writer", "affine_ras"]
-
-# Header of 348 bytes, and 4 bytes that indicate that no extension follows.
-_HEADER_BYTES = 352
-_RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
-_MAX_DESCRIPTION_BYTES = 79
 
 
 def affine_ras(task: ArrayTask) -> Array | None:
@@ -39,12 +35,13 @@ class Writer(_base.Writer):
     _file: BinaryIO
 
     def open(self) -> None:
+        self._header_size = header_size(_index_shape(self.task))
         # Fails here if NIfTI cannot hold the array, before anything is written.
         self._header(self.task)
         super().open()
         self._file_name = f"{self.task.name}.nii" + (".gz" if self.options.compressed else "")
         self._file = open(os.path.join(self.folder, self._file_name), "wb")  # noqa: SIM115
-        self._file.write(self._stored_header(bytes(_HEADER_BYTES)))
+        self._file.write(self._stored_header(bytes(self._header_size)))
         # Number of slices and file size after each block, for `truncate`.
         self._block_ends = [(0, self._file.tell())]
 
@@ -68,9 +65,6 @@ class Writer(_base.Writer):
         name = self.task.name
         if affine_ras(retained) is None:
             metadata["findings"].append("no position or orientation in the NIfTI file: sform and qform codes are 0")
-        if self._scaling(retained) is None:
-            text = "slices have different rescales, which NIfTI cannot store: values are stored values"
-            metadata["findings"].append(text)
         _base.write_json(os.path.join(self.folder, f"{name}.json"), metadata)
         return [f"{name}.json", self._file_name]
 
@@ -82,50 +76,47 @@ class Writer(_base.Writer):
         super().abort()
 
     def _header(self, task: ArrayTask) -> bytes:
-        import nibabel
-
-        header = nibabel.Nifti1Header(endianness="<")
-        *leading, rows, columns = task.shape[: len(task.shape) - len(task.slice_shape) + 2]
         samples = task.slice_shape[2:]
         if samples and (samples != (3,) or self.dtype != np.uint8):
             raise ValueError(f"NIfTI needs 3 uint8 samples per pixel for colour, not {samples[0]} {self.dtype}")
-        header.set_data_dtype(_RGB if samples else self.dtype)
-        header.set_data_shape((columns, rows, *leading[::-1]))
+        shape = _index_shape(task)
         between_slices, between_rows, between_columns = task.spacing
-        time_unit, time_step = _time_axis(task)
-        zooms = (between_columns or 1.0, between_rows or 1.0, between_slices or 1.0, time_step)
-        header.set_zooms(zooms[: 2 + len(leading)])
-        header.set_xyzt_units("mm", time_unit)
-        affine = affine_ras(task)
-        if affine is not None:
-            header.set_qform(affine, code=1)
-            header.set_sform(affine, code=1)
-        header.set_slope_inter(*(self._scaling(task) or (1.0, 0.0)))
-        header["descrip"] = task.plan.description.encode("ascii", "replace")[:_MAX_DESCRIPTION_BYTES]
-        header["magic"] = b"n+1"
-        header["vox_offset"] = _HEADER_BYTES
-        packed: bytes = header.binaryblock
-        return packed.ljust(_HEADER_BYTES, b"\0")
+        zooms = (between_columns or 1.0, between_rows or 1.0, between_slices or 1.0, _time_step(task))
+        header = NiftiHeader(
+            shape=shape,
+            dtype=RGB if samples else self.dtype,
+            zooms=zooms[: len(shape)],
+            affine=affine_ras(task),
+            scaling=self._scaling(task),
+            description=task.plan.description,
+        )
+        return header_bytes(header, self._header_size)
 
-    def _scaling(self, task: ArrayTask) -> tuple[float, float] | None:
-        """Return slope and intercept for the header; identity for values without rescale, None if slices differ."""
+    def _scaling(self, task: ArrayTask) -> tuple[float, float]:
+        """Return slope and intercept for the header; identity for values without rescale."""
         if self.options.applied_rescale(task) or len(task.slice_shape) > 2:
             return 1.0, 0.0
-        rescales = {frame.rescale for frame in task.slices}
-        return None if len(rescales) > 1 else next(iter(rescales)) or (1.0, 0.0)
+        return task.slices[0].rescale or (1.0, 0.0)
 
     def _stored_header(self, header: bytes) -> bytes:
         """Return the header as it is stored: in a gzip member without compression, whose length is constant."""
         return header if not self.options.compressed else _gzip_member(header, 0)
 
 
-def _time_axis(task: ArrayTask) -> tuple[str | None, float]:
-    """Return unit and step of the fourth axis if it is a time; NIfTI has no units for other attributes."""
+def _index_shape(task: ArrayTask) -> tuple[int, ...]:
+    """Return (columns, rows, slices[, repetitions]); the samples of a pixel are one element."""
+    leading = task.shape[: len(task.shape) - len(task.slice_shape)]
+    rows, columns = task.slice_shape[:2]
+    return (columns, rows, *leading[::-1])
+
+
+def _time_step(task: ArrayTask) -> float:
+    """Return the step of the fourth axis in seconds if it is a time, 1 otherwise."""
     values = task.plan.axis_values
-    unit = {"s": "sec", "ms": "msec"}.get(task.plan.axis_unit)
+    unit = {"s": 1.0, "ms": 1e-3}.get(task.plan.axis_unit)
     if unit is None or task.plan.axis == "EchoTime":
-        return None, 1.0
-    return unit, (values[-1] - values[0]) / (len(values) - 1) if len(values) > 1 else 1.0
+        return 1.0
+    return unit * (values[-1] - values[0]) / (len(values) - 1) if len(values) > 1 else 1.0
 
 
 def _gzip_member(data: bytes | memoryview, level: int = 1) -> bytes:
