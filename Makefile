@@ -20,7 +20,7 @@ NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py
 	$(wildcard tests/bulk/test_decode_many*.py tests/bulk/test_read_series*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build release fmt lint test test-all bench bench-ratios bench-rust bench-check record numbers demo fuzz fuzz-corpus fuzz-python
+.PHONY: help setup build release fmt lint test test-all bench bench-ratios bench-volumes bench-rust bench-check record numbers demo fuzz fuzz-corpus fuzz-python
 .PHONY: unsafe mutations soak asan miri audit docs clean peers
 
 help:  ## List the commands
@@ -75,6 +75,9 @@ bench: build peers  ## Time every decoder at every level, results checked: ARGS=
 
 bench-ratios: build peers  ## Time other decoders alternately with dicoxide; print the targets: ARGS="rle --rounds 99"
 	$(RUN) benches/ratios.py $(ARGS)
+
+bench-volumes: build peers  ## Compare NIfTI files with those of other converters: ARGS="FOLDER ..."
+	$(RUN) benches/compare_volumes.py $(ARGS)
 
 bench-rust:  ## Time kernels and files with criterion: ARGS=rle selects by name
 	cargo bench --locked --bench '*' -- $(ARGS)
