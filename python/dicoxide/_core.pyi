@@ -70,6 +70,9 @@ class Object:
 def open_many(
     sources: Sequence[str | os.PathLike[str] | bytes], threads: int, max_bytes: int | None = None
 ) -> list[Object | Exception]: ...
+def read_elements(
+    src: str | os.PathLike[str] | bytes | _SeekableFile, max_bytes: int | None = None
+) -> tuple[Elements, bool]: ...
 
 @final
 class Elements:

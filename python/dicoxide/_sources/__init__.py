@@ -12,7 +12,7 @@ from dicoxide._sources.base import Readable, Source, Transform
 from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
 from dicoxide._sources.lut_data import lut_bytes, lut_entries
 from dicoxide._sources.not_dicom import HEAD_BYTES, has_preamble, looks_like_dicom, not_dicom_error
-from dicoxide._sources.open import open_many, open_source
+from dicoxide._sources.open import open_many, open_source, read_incomplete
 from dicoxide._sources.real_world_value_mapping import RealWorldMapping, RealWorldValueMap
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "not_dicom_error",
     "open_many",
     "open_source",
+    "read_incomplete",
     "read_to_end",
     "seekable_file",
 ]

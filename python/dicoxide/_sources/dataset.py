@@ -128,7 +128,7 @@ class DatasetSource(Source):
 
     @property
     def attributes(self) -> Attributes:
-        return Attributes(_DatasetElements(self.dataset))
+        return attributes_of(self.dataset)
 
     @property
     def has_modality_lut(self) -> bool:
@@ -196,6 +196,11 @@ def _read_remaining(file: io.BufferedIOBase) -> bytes:
             return file.read()
         finally:
             file.seek(position)
+
+
+def attributes_of(dataset: Dataset) -> Attributes:
+    """Return the attributes of a pydicom Dataset."""
+    return Attributes(_DatasetElements(dataset))
 
 
 class _DatasetElements:

@@ -70,7 +70,7 @@ class FileSource(Source):
 
     @property
     def attributes(self) -> Attributes:
-        return Attributes(_FileElements(self._opened.elements()))
+        return attributes_of(self._opened.elements())
 
     @property
     def has_modality_lut(self) -> bool:
@@ -101,6 +101,11 @@ class FileSource(Source):
 
     def close(self) -> None:
         self._object = None
+
+
+def attributes_of(elements: Elements) -> Attributes:
+    """Return the attributes of a data set."""
+    return Attributes(_FileElements(elements))
 
 
 class _FileElements:

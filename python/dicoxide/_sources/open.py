@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from dicoxide._arguments import owned_bytes
 from dicoxide._backend import backend, core
+from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Readable, Source
 from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
 from dicoxide._sources.not_dicom import not_dicom_error
-from dicoxide.errors import CorruptFrameError
+from dicoxide.errors import CorruptFrameError, DecodeError
 
 if TYPE_CHECKING:
     from dicoxide._sources.dataset import DatasetSource
 
-__all__ = ["open_many", "open_source"]
+__all__ = ["open_many", "open_source", "read_incomplete"]
 
 
 def open_source(src: Readable, max_bytes: int | None = None) -> Source:
@@ -84,6 +85,30 @@ def open_many(paths: Sequence[str], threads: int) -> list[Source | Exception]:
             for path, opened in zip(paths, core.open_many(paths, threads), strict=True)
         ]
     return [_source_or_error(path) for path in paths]
+
+
+def read_incomplete(path: str) -> tuple[Attributes | None, bool]:
+    """Read what there is of a file that is damaged or has no pixel data.
+
+    Returns
+    -------
+    attributes : Attributes or None
+        Those before the first element that cannot be separated from the next; None if there are none.
+    is_complete : bool
+        True if the file ends after its last element.
+    """
+    try:
+        if backend == "rust":
+            from dicoxide._sources.file import attributes_of
+
+            elements, is_complete = core.read_elements(path)
+            return attributes_of(elements), is_complete
+        from dicoxide._sources.dataset import attributes_of as attributes_of_dataset
+        from dicoxide._sources.pydicom_reader import read
+
+        return attributes_of_dataset(read(path)), True
+    except (DecodeError, OSError):
+        return None, False
 
 
 def _source_or_error(path: str) -> Source | Exception:

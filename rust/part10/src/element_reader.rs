@@ -76,38 +76,24 @@ impl DataSet {
         encoding: Encoding,
         until: Until,
     ) -> Result<(Self, u64)> {
+        let (data_set, offset) = Self::read_until_error(window, start, end, encoding, until);
+        Ok((data_set, offset?))
+    }
+
+    /// Reads elements as [`Self::read`] does, and returns those before the first error.
+    pub(crate) fn read_until_error(
+        window: &mut Window<'_>,
+        start: u64,
+        end: u64,
+        encoding: Encoding,
+        until: Until,
+    ) -> (Self, Result<u64>) {
         // An element has at least 8 bytes. Empty items allocate nothing: a file may have millions of them.
         let max_count = end.saturating_sub(start) / 8;
         let mut elements: Vec<Element> = Vec::with_capacity((max_count / 4).clamp(4, 256).min(max_count) as usize);
-        let mut is_sorted = true;
-        let mut previous = None;
-        let mut offset = start;
-        while offset < end {
-            // Before the header is interpreted: the bytes after file meta information may be deflated.
-            if let Until::OtherGroup(group) = until
-                && window.array(offset)?.is_some_and(|bytes| encoding.tag(bytes).group() != group)
-            {
-                break;
-            }
-            let Some(header) = read_header(window, offset, encoding)? else { break };
-            let element::ElementHeader { tag, vr, length, value_offset } = header;
-            if tag == Tag::ITEM_DELIMITER {
-                offset = value_offset;
-                break;
-            }
-            let available = window.file_bytes().saturating_sub(value_offset);
-            let is_undefined = length.is_none();
-            let (length, next) = match length {
-                Some(length) => (u64::from(length).min(available), value_offset.saturating_add(u64::from(length))),
-                None if tag.is_pixel_data() => (available, window.file_bytes()),
-                None => undefined_length(window, tag, vr, value_offset, encoding)?,
-            };
-            is_sorted &= previous < Some(tag);
-            previous = Some(tag);
-            elements.push(Element { tag, vr, encoding, offset: value_offset, length, is_undefined });
-            offset = next;
-        }
-        Ok((Self { elements, is_sorted }, offset))
+        let offset = read_elements(window, start, end, encoding, until, &mut elements);
+        let is_sorted = elements.is_sorted_by(|a, b| a.tag < b.tag);
+        (Self { elements, is_sorted }, offset)
     }
 
     /// Reads the elements of an item.
@@ -130,6 +116,42 @@ impl DataSet {
     pub fn elements(&self) -> &[Element] {
         &self.elements
     }
+}
+
+/// Appends the elements in `start..end`, and returns the offset where reading ended.
+fn read_elements(
+    window: &mut Window<'_>,
+    start: u64,
+    end: u64,
+    encoding: Encoding,
+    until: Until,
+    elements: &mut Vec<Element>,
+) -> Result<u64> {
+    let mut offset = start;
+    while offset < end {
+        // Before the header is interpreted: the bytes after file meta information may be deflated.
+        if let Until::OtherGroup(group) = until
+            && window.array(offset)?.is_some_and(|bytes| encoding.tag(bytes).group() != group)
+        {
+            break;
+        }
+        let Some(header) = read_header(window, offset, encoding)? else { break };
+        let element::ElementHeader { tag, vr, length, value_offset } = header;
+        if tag == Tag::ITEM_DELIMITER {
+            offset = value_offset;
+            break;
+        }
+        let available = window.file_bytes().saturating_sub(value_offset);
+        let is_undefined = length.is_none();
+        let (length, next) = match length {
+            Some(length) => (u64::from(length).min(available), value_offset.saturating_add(u64::from(length))),
+            None if tag.is_pixel_data() => (available, window.file_bytes()),
+            None => undefined_length(window, tag, vr, value_offset, encoding)?,
+        };
+        elements.push(Element { tag, vr, encoding, offset: value_offset, length, is_undefined });
+        offset = next;
+    }
+    Ok(offset)
 }
 
 /// Finds the items of a sequence.

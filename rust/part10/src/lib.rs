@@ -37,4 +37,4 @@ pub use file::OpenFile;
 pub use image::Image;
 pub use modality_lut::ModalityLut;
 pub use object::Object;
-pub use open::{OpenError, Source, open, open_many};
+pub use open::{OpenError, Source, open, open_incomplete, open_many};

@@ -16,6 +16,8 @@ use std::sync::{Arc, OnceLock};
 const TRANSFER_SYNTAX_UID: Tag = Tag(0x0002_0010);
 /// Maximum number of bytes that are read of an attribute value. No value that decoding needs is longer.
 const MAX_ATTRIBUTE_BYTES: u64 = 1 << 16;
+/// Zeros after the last element that are not the start of another one, whose header has at least 8 bytes.
+const MAX_PADDING_BYTES: usize = 7;
 /// Byte offset of `DICM` (PS3.10 7.1).
 const PREAMBLE_BYTES: u64 = 128;
 
@@ -33,6 +35,8 @@ pub struct Object {
     deviation: Option<Deviation>,
     /// The first deviation of the headers in items that have been read on request.
     item_deviation: OnceLock<Deviation>,
+    /// Byte offset after the last element, or the error that ended reading.
+    end: Result<u64>,
 }
 
 impl Object {
@@ -41,7 +45,20 @@ impl Object {
     ///
     /// # Errors
     /// `Truncated` or `Malformed` if the elements cannot be separated; `LimitExceeded`; `Io`.
-    pub fn open(mut bytes: Arc<dyn ReadAt>, limits: &Limits) -> Result<Self> {
+    pub fn open(bytes: Arc<dyn ReadAt>, limits: &Limits) -> Result<Self> {
+        let object = Self::open_incomplete(bytes, limits)?;
+        match object.end {
+            Ok(_) => Ok(object),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens a file as [`Self::open`] does; of a data set whose elements cannot be separated, opens those before the
+    /// error. Reports what is known of a file that has no readable image.
+    ///
+    /// # Errors
+    /// As for [`Self::open`], before the first element of the data set.
+    pub fn open_incomplete(mut bytes: Arc<dyn ReadAt>, limits: &Limits) -> Result<Self> {
         let mut window = Window::new(&*bytes);
         let start = if window.peek(PREAMBLE_BYTES, 4)? == b"DICM" { PREAMBLE_BYTES + 4 } else { 0 };
         let (meta, offset) = read_file_meta(&mut window, start)?;
@@ -58,12 +75,36 @@ impl Object {
             window = Window::new(&*bytes);
         }
         let start = if is_inflated { 0 } else { offset };
-        let data_set = read_data_set(&mut window, start, encoding)?;
+        let (data_set, end) = read_data_set(&mut window, start, encoding)?;
         let deviation = window.deviation.take();
         drop(window);
         let per_frame_items = OnceLock::new();
         let item_deviation = OnceLock::new();
-        Ok(Self { bytes, is_inflated, data_set, transfer_syntax, encoding, per_frame_items, deviation, item_deviation })
+        Ok(Self {
+            bytes,
+            is_inflated,
+            data_set,
+            transfer_syntax,
+            encoding,
+            per_frame_items,
+            deviation,
+            item_deviation,
+            end,
+        })
+    }
+
+    /// True if the last element ends where the file does, up to a few bytes of padding with zeros.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn is_complete(&self) -> Result<bool> {
+        let Ok(end) = self.end else { return Ok(false) };
+        let size = self.bytes.size();
+        if end >= size {
+            return Ok(end == size);
+        }
+        let rest = Window::new(&*self.bytes).peek(end, MAX_PADDING_BYTES + 1)?.to_vec();
+        Ok(rest.len() <= MAX_PADDING_BYTES && rest.iter().all(|byte| *byte == 0))
     }
 
     /// Returns the bytes that the offsets of elements refer to: the file, or the inflated data set.
@@ -187,11 +228,12 @@ fn read_value(bytes: &dyn ReadAt, offset: u64, length: u64) -> Result<Vec<u8>> {
     Ok(value)
 }
 
-fn read_data_set(window: &mut Window<'_>, start: u64, assumed: Encoding) -> Result<DataSet> {
+/// Reads the elements of the data set up to the first error, and returns where or with which error reading ended.
+fn read_data_set(window: &mut Window<'_>, start: u64, assumed: Encoding) -> Result<(DataSet, Result<u64>)> {
     let is_implicit = is_implicit(window, start, assumed, false)?;
     let encoding = Encoding { is_implicit, ..assumed };
     let end = window.file_bytes();
-    Ok(DataSet::read(window, start, end, encoding, Until::End)?.0)
+    Ok(DataSet::read_until_error(window, start, end, encoding, Until::End))
 }
 
 /// Reads the File Meta Information, group 0002, and returns it and the offset after it.

@@ -32,15 +32,26 @@ pub enum OpenError {
 /// # Errors
 /// The errors of [`OpenFile::open`], [`Object::open`] and [`Image::read`].
 pub fn open(source: &Source, limits: &Limits) -> Result<(Object, Image), OpenError> {
-    let bytes: Arc<dyn ReadAt> = match source {
-        Source::Path(path) => Arc::new(OpenFile::open(path).map_err(OpenError::File)?),
-        Source::Bytes(bytes) => Arc::clone(bytes),
-    };
-    let object = Object::open(bytes, limits).map_err(|error| OpenError::Header(error, None))?;
+    let object = Object::open(bytes_of(source)?, limits).map_err(|error| OpenError::Header(error, None))?;
     match Image::read(&object) {
         Ok(image) => Ok((object, image)),
         Err(error) => Err(OpenError::Header(error, object.transfer_syntax().map(str::to_owned))),
     }
+}
+
+/// Opens a source that may be damaged or have no image.
+///
+/// # Errors
+/// The errors of [`OpenFile::open`] and [`Object::open_incomplete`].
+pub fn open_incomplete(source: &Source, limits: &Limits) -> Result<Object, OpenError> {
+    Object::open_incomplete(bytes_of(source)?, limits).map_err(|error| OpenError::Header(error, None))
+}
+
+fn bytes_of(source: &Source) -> Result<Arc<dyn ReadAt>, OpenError> {
+    Ok(match source {
+        Source::Path(path) => Arc::new(OpenFile::open(path).map_err(OpenError::File)?),
+        Source::Bytes(bytes) => Arc::clone(bytes),
+    })
 }
 
 /// Opens many sources on at most `threads` threads, and returns one result per source, in their order.

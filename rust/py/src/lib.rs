@@ -42,7 +42,7 @@ mod _core {
     #[pymodule_export]
     use super::lookup_table::{LookupTable, ValueRanges};
     #[pymodule_export]
-    use super::object::{Elements, Object, open_many};
+    use super::object::{Elements, Object, open_many, read_elements};
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
     #[pymodule_export]

@@ -124,18 +124,23 @@ impl Object {
     ) -> PyResult<Self> {
         match opened {
             Ok((object, image)) => Ok(Self { object: Arc::new(object), image: Arc::new(image) }),
-            Err(OpenError::File(error)) => Err(match source {
-                Source::Path(path) => errors::file_error(py, &error, path),
-                Source::Bytes(_) => errors::system_error(None, &error.to_string()),
-            }),
-            Err(OpenError::Header(error, uid)) => {
-                Err(Failure { transfer_syntax: uid.as_deref(), ..Failure::of(&error) }.into())
-            }
+            Err(error) => Err(open_error(py, error, source)),
         }
     }
 
     fn failed(&self, error: &DecodeError) -> PyErr {
         Failure { transfer_syntax: Some(&self.image.transfer_syntax), ..Failure::of(error) }.into()
+    }
+}
+
+/// Returns the exception for the error of opening `source`.
+fn open_error(py: Python<'_>, error: OpenError, source: &Source) -> PyErr {
+    match (error, source) {
+        (OpenError::File(error), Source::Path(path)) => errors::file_error(py, &error, path),
+        (OpenError::File(error), Source::Bytes(_)) => errors::system_error(None, &error.to_string()),
+        (OpenError::Header(error, uid), _) => {
+            Failure { transfer_syntax: uid.as_deref(), ..Failure::of(&error) }.into()
+        }
     }
 }
 
@@ -156,6 +161,27 @@ pub(crate) fn open_many<'py>(
         Err(error) => OpenResult::Exception(error.into_value(py).into_bound(py)),
     };
     Ok(results.into_iter().zip(&sources).map(to_python).collect())
+}
+
+/// Returns the elements of the data set of a file that may be damaged or have no image, up to the first error, and True
+/// if the file ends after its last element.
+///
+/// Raises `CorruptFrameError` if the data set cannot be found, `LimitError`, or `OSError`.
+#[pyfunction]
+#[pyo3(signature = (src, max_bytes=None))]
+pub(crate) fn read_elements(
+    py: Python<'_>,
+    src: &Bound<'_, PyAny>,
+    max_bytes: Option<u64>,
+) -> PyResult<(Elements, bool)> {
+    let source = source_of(src)?;
+    let opened = detached(py, |_| {
+        let object = dicoxide_part10::open_incomplete(&source, &Limits::new(max_bytes))?;
+        let is_complete = object.is_complete().map_err(|error| OpenError::Header(error, None))?;
+        Ok((object, is_complete))
+    })?;
+    let (object, is_complete) = opened.map_err(|error| open_error(py, error, &source))?;
+    Ok((Elements { object: Arc::new(object), item: None }, is_complete))
 }
 
 /// An opened object, or the exception of opening it.
