@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from threading import Thread
 from typing import Any
 
@@ -240,7 +241,7 @@ def _scan(arguments: argparse.Namespace, state: _RunState, ledger: Ledger | None
                 else:
                     yield entry
 
-        state.tasks, failures, left_out = plan_tasks(headers(), state.options.frames)
+        state.tasks, failures, left_out = plan_tasks(chain(headers(), scan.unreadable), state.options.frames)
         for failure in failures:
             _add_failure(state, ledger, progress.print_line, failure)
         state.stopped = state.stopped or bool(failures and arguments.on_error == "raise")

@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def report(sources: list[str], *, every_file: bool = False, threads: int | None 
                     failures.append(_no_decoder_failure(entry, capability_by_uid))
                 yield entry
 
-    tasks, _, _ = plan_tasks(headers(), FrameSelection())
+    tasks, _, _ = plan_tasks(chain(headers(), scan.unreadable), FrameSelection())
     if scan.found == 0 and not failures:
         failures.append(Failure(os.path.abspath(sources[0]), kind="NotDicom", message="no DICOM files"))
     return {

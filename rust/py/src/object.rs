@@ -138,9 +138,7 @@ fn open_error(py: Python<'_>, error: OpenError, source: &Source) -> PyErr {
     match (error, source) {
         (OpenError::File(error), Source::Path(path)) => errors::file_error(py, &error, path),
         (OpenError::File(error), Source::Bytes(_)) => errors::system_error(None, &error.to_string()),
-        (OpenError::Header(error, uid), _) => {
-            Failure { transfer_syntax: uid.as_deref(), ..Failure::of(&error) }.into()
-        }
+        (OpenError::Header(error, uid), _) => Failure { transfer_syntax: uid.as_deref(), ..Failure::of(&error) }.into(),
     }
 }
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dicoxide.bulk.runs._failure import Failure, failure_from_error
-from dicoxide.bulk.series import FileFinder, Header, SkippedFile, UnreadableFile, read_headers
+from dicoxide.bulk.series import FileFinder, Header, SkippedFile, UnreadableFile, has_dicom_suffix, read_headers
 
 __all__ = ["SourceScan"]
-
-# Files with these names are expected to be DICOM: if they are not, they are failures and not merely skipped.
-_DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 
 
 class SourceScan:
@@ -24,6 +21,8 @@ class SourceScan:
         Number of files in folders that are not DICOM files.
     dicomdirs : int
         Number of DICOMDIR files (PS3.10 8), which hold no images.
+    unreadable : list of UnreadableFile
+        Files and folders that cannot be read; each is also one of the failures.
     """
 
     def __init__(self, sources: Iterable[str], *, exclude: str | None = None, threads: int | None = None) -> None:
@@ -32,6 +31,7 @@ class SourceScan:
         self.found = 0
         self.skipped = 0
         self.dicomdirs = 0
+        self.unreadable: list[UnreadableFile] = []
 
     @property
     def duplicates(self) -> int:
@@ -51,7 +51,8 @@ class SourceScan:
                 yield entry
             elif isinstance(entry, UnreadableFile):
                 self.found += not isinstance(entry.error, OSError)
-                yield failure_from_error(entry.error, entry.path)
+                self.unreadable.append(entry)
+                yield failure_from_error(entry.error, entry.path, series=entry.series_instance_uid or None)
             elif (failure := self._count_skipped(entry)) is not None:
                 yield failure
 
@@ -61,7 +62,7 @@ class SourceScan:
             self.dicomdirs += 1
             return None
         if file.reason == "not DICOM":
-            if not (file.is_named or file.path.lower().endswith(_DICOM_SUFFIXES)):
+            if not (file.is_named or has_dicom_suffix(file.path)):
                 self.skipped += 1
                 return None
             clause = "PS3.10 7.1"

@@ -11,7 +11,7 @@ from itertools import chain, count
 
 from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._frame_selection import FrameSelection
-from dicoxide.bulk.series import Finding, Header, Slice, VolumePlan, plan_headers, subset_plan
+from dicoxide.bulk.series import Finding, Header, Slice, UnreadableFile, VolumePlan, plan_headers, subset_plan
 
 __all__ = ["ArrayTask", "plan_tasks"]
 
@@ -87,13 +87,15 @@ class ArrayTask:
         return replace(self, plan=subset_plan(self.plan, indices, Finding("missing", text)))
 
 
-def plan_tasks(headers: Iterable[Header], selection: FrameSelection) -> tuple[list[ArrayTask], list[Failure], int]:
+def plan_tasks(
+    entries: Iterable[Header | UnreadableFile], selection: FrameSelection
+) -> tuple[list[ArrayTask], list[Failure], int]:
     """Group files into tasks, as :func:`dicoxide.bulk.plan_series` groups them into volumes.
 
     Parameters
     ----------
-    headers : iterable of Header
-        In any order.
+    entries : iterable of Header or UnreadableFile
+        In any order. A finding names the unreadable files that may belong to an array.
     selection : FrameSelection
         Frames of each file to use.
 
@@ -106,23 +108,23 @@ def plan_tasks(headers: Iterable[Header], selection: FrameSelection) -> tuple[li
     left_out : int
         Number of files without any of the selected frames.
     """
-    selected: list[Header] = []
+    selected: list[Header | UnreadableFile] = []
     failures: list[Failure] = []
     left_out = 0
-    for header in headers:
-        if not selection.parts:
-            selected.append(header)
+    for entry in entries:
+        if isinstance(entry, UnreadableFile) or not selection.parts:
+            selected.append(entry)
             continue
-        indices, missing = selection.indices(header.slices[0].file.frame_count)
+        indices, missing = selection.indices(entry.slices[0].file.frame_count)
         if missing is not None:
-            failures.append(_missing_frame(header, missing))
+            failures.append(_missing_frame(entry, missing))
         elif not indices:
             left_out += 1
         else:
             # A frame has several slices if it is a mosaic.
-            per_frame = len(header.slices) // header.slices[0].file.frame_count
-            slices = (header.slices[index * per_frame : (index + 1) * per_frame] for index in indices)
-            selected.append(header._replace(slices=tuple(chain.from_iterable(slices))))
+            per_frame = len(entry.slices) // entry.slices[0].file.frame_count
+            slices = (entry.slices[index * per_frame : (index + 1) * per_frame] for index in indices)
+            selected.append(entry._replace(slices=tuple(chain.from_iterable(slices))))
     tasks = [ArrayTask(name, plan) for name, plan in _with_names(plan_headers(selected))]
     return sorted(tasks, key=lambda task: task.name), failures, left_out
 

@@ -17,6 +17,7 @@ from dicoxide.bulk.series._discover import (
     Paths,
     SkippedFile,
     UnreadableFile,
+    has_dicom_suffix,
 )
 from dicoxide.bulk.series._frame_headers import Slice
 from dicoxide.bulk.series._geometry import Finding, Geometry
@@ -53,6 +54,7 @@ __all__ = [
     "decode_into",
     "decode_slices",
     "decode_volume",
+    "has_dicom_suffix",
     "make_volume",
     "output_dtype",
     "plan_headers",

@@ -18,11 +18,14 @@ __all__ = [
     "Paths",
     "SkippedFile",
     "UnreadableFile",
+    "has_dicom_suffix",
     "is_dicomdir",
 ]
 
 Paths: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
 
+# Files with these names are expected to be DICOM.
+_DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 _DICOMDIR_CLASS = b"1.2.840.10008.1.3.10"
 
 
@@ -60,10 +63,15 @@ class SkippedFile(NamedTuple):
 
 
 class UnreadableFile(NamedTuple):
-    """A file or folder that cannot be read, and the error."""
+    """A file or folder that cannot be read, and the error.
+
+    The UIDs are those of its study and series, or empty if they could not be read.
+    """
 
     path: str
     error: Exception
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
 
 
 class FileFinder:
@@ -163,6 +171,11 @@ class FileFinder:
 def _file_identity(path: str, status: os.stat_result) -> tuple[int, int] | str:
     # Some file systems have no inode numbers.
     return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
+
+
+def has_dicom_suffix(path: str) -> bool:
+    """True if the name of the file declares it to be a DICOM file."""
+    return path.lower().endswith(_DICOM_SUFFIXES)
 
 
 def is_dicomdir(path: str, head: bytes) -> bool:

@@ -6,10 +6,11 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from dicoxide.bulk.series._discover import UnreadableFile
 from dicoxide.bulk.series._frame_headers import Slice
 from dicoxide.bulk.series._geometry import (
     Finding,
@@ -24,9 +25,12 @@ from dicoxide.bulk.series._geometry import (
 )
 from dicoxide.bulk.series._headers import Header
 from dicoxide.bulk.series._plan import VolumePlan
-from dicoxide.bulk.series._stacking import StackLayout, arrange_stack, list_frames
+from dicoxide.bulk.series._stacking import MAX_LISTED, StackLayout, arrange_stack, list_frames
 
 __all__ = ["plan_headers", "subset_plan"]
+
+# Study and Series Instance UID; the folder of files without a Series Instance UID.
+_SeriesKey: TypeAlias = tuple[str, str, str]
 
 # Photometric interpretations whose stored values are not comparable with those of other grey images.
 _SEPARATE_INTERPRETATIONS = frozenset({"MONOCHROME1", "PALETTE COLOR"})
@@ -36,18 +40,38 @@ _GEOMETRY_FINDINGS = frozenset({"gap", "uneven_spacing", "shear", "off_axis", "s
 _UNEVEN_FINDINGS = frozenset({"gap", "uneven_spacing"})
 
 
-def plan_headers(headers: Iterable[Header]) -> list[VolumePlan]:
-    """Plan the volumes of files by their headers.
+def plan_headers(entries: Iterable[Header | UnreadableFile]) -> list[VolumePlan]:
+    """Plan the volumes of files by their headers; a finding names the unreadable files that may belong to a volume.
 
     Plans are sorted by study, series number and series; within a series, the largest volume comes first.
     """
-    series: dict[tuple[str, ...], list[Header]] = {}
-    for header in headers:
+    series: dict[_SeriesKey, list[Header]] = {}
+    unreadable: dict[_SeriesKey, list[UnreadableFile]] = {}
+    for entry in entries:
         # Files without a Series Instance UID are grouped by folder.
-        folder = "" if header.series_instance_uid else os.path.dirname(header.path)
-        series.setdefault((header.study_instance_uid, header.series_instance_uid, folder), []).append(header)
+        folder = "" if entry.series_instance_uid else os.path.dirname(entry.path)
+        key = (entry.study_instance_uid, entry.series_instance_uid, folder)
+        if isinstance(entry, Header):
+            series.setdefault(key, []).append(entry)
+        else:
+            unreadable.setdefault(key if entry.series_instance_uid else ("", "", folder), []).append(entry)
     ordered = sorted(series.items(), key=lambda item: (item[0][0], _number_or_last(item[1][0].series_number), item[0]))
-    return [plan for _, members in ordered for plan in _plan_one_series(members)]
+    plans = [plan for _, members in ordered for plan in _plan_one_series(members)]
+    return [_with_unreadable(plan, unreadable) for plan in plans] if unreadable else plans
+
+
+def _with_unreadable(plan: VolumePlan, unreadable: Mapping[_SeriesKey, Sequence[UnreadableFile]]) -> VolumePlan:
+    """Add a finding about files of the plan's series, and about files of unknown series in the same folders."""
+    files = list(unreadable.get((plan.study_instance_uid, plan.series_instance_uid, ""), ()))
+    for folder in dict.fromkeys(os.path.dirname(frame.path) for frame in plan.slices):
+        files += unreadable.get(("", "", folder), ())
+    if not files:
+        return plan
+    reasons = [f"{file.path} ({' '.join(str(file.error).split())})" for file in files[:MAX_LISTED]]
+    count = "1 file that may belong" if len(files) == 1 else f"{len(files)} files that may belong"
+    more = f" and {len(files) - MAX_LISTED} more" if len(files) > MAX_LISTED else ""
+    text = f"{count} to this volume cannot be read: {', '.join(reasons)}{more}"
+    return replace(plan, findings=(Finding("unreadable_file", text), *plan.findings))
 
 
 def subset_plan(plan: VolumePlan, indices: Sequence[int], finding: Finding) -> VolumePlan:

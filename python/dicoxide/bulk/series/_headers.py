@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from dicoxide._arguments import thread_count
 from dicoxide._image import Image
-from dicoxide._sources import HEAD_BYTES, Source, has_preamble, open_many, open_source
+from dicoxide._sources import Source, open_many, open_source
 from dicoxide._transfer_syntaxes import NATIVE
 from dicoxide.bulk.series._attribute_values import parse_integer, parse_text
-from dicoxide.bulk.series._discover import CandidateFile, SkippedFile, UnreadableFile, is_dicomdir
+from dicoxide.bulk.series._discover import CandidateFile, SkippedFile, UnreadableFile
 from dicoxide.bulk.series._frame_headers import Slice, SourceFile, describe_frames, unfold_mosaics
 from dicoxide.bulk.series._keywords import HEADER_KEYWORDS
+from dicoxide.bulk.series._unreadable import classify_failure
 from dicoxide.errors import CorruptFrameError
 
 # Files open at the same time; processes have a limit on open files.
@@ -75,29 +76,8 @@ def _header_or_reason(file: CandidateFile, source: Source | Exception) -> Header
             raise source
         with closing(source):
             return _header(file.path, source, file.size, file.mtime_ns)
-    except OSError as error:
-        return UnreadableFile(file.path, error)
     except Exception as error:
-        return _classify_failure(file, error)
-
-
-def _classify_failure(file: CandidateFile, error: Exception) -> SkippedFile | UnreadableFile:
-    """Return whether a file that cannot be opened as an image is damaged, or no image."""
-    path, is_named = file.path, file.is_named
-    if not isinstance(error, CorruptFrameError):
-        return UnreadableFile(path, error)
-    if error.kind == "NotDicom":
-        return SkippedFile(path, "not DICOM", is_named, error)
-    try:
-        with open(path, "rb") as opened:
-            head = opened.read(HEAD_BYTES)
-    except OSError as read_error:
-        return UnreadableFile(path, read_error)
-    if is_dicomdir(path, head):
-        return SkippedFile(path, "DICOMDIR", is_named, error)
-    if error.kind == "NoImage":
-        return SkippedFile(path, "no image", is_named, error)
-    return UnreadableFile(path, error) if has_preamble(head) else SkippedFile(path, "not DICOM", is_named, error)
+        return classify_failure(file, error)
 
 
 def read_header(path: str) -> Header:

@@ -9,7 +9,7 @@ from dicoxide._arguments import Rescale
 from dicoxide._decode import open as open_image
 from dicoxide._sources import Attributes
 from dicoxide.bulk._on_error import OnError, check_on_error
-from dicoxide.bulk.series._discover import FileFinder, Paths, SkippedFile
+from dicoxide.bulk.series._discover import FileFinder, Paths, SkippedFile, UnreadableFile
 from dicoxide.bulk.series._grouping import plan_headers
 from dicoxide.bulk.series._headers import Header, read_headers
 from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
@@ -32,7 +32,8 @@ def plan_series(paths: Paths, *, threads: int | None = None, on_error: OnError =
     threads : int, optional
         Maximum number of threads that read headers; all cores by default.
     on_error : {"raise", "return", "skip"}
-        Handling of files that cannot be read: raise the first error, or list the files in ``errors`` of the result.
+        Handling of files that cannot be read: raise the first error, or list the files in ``errors`` of the result and
+        name them in a finding ``unreadable_file`` of the volumes that they may belong to.
 
     Returns
     -------
@@ -49,20 +50,20 @@ def plan_series(paths: Paths, *, threads: int | None = None, on_error: OnError =
     PS3.3 C.7.6.2 and C.7.6.16.
     """
     check_on_error(on_error)
-    headers: list[Header] = []
+    entries: list[Header | UnreadableFile] = []
     skipped: dict[str, list[str]] = {}
     errors: list[tuple[str, Exception]] = []
     for entry in read_headers(FileFinder(paths), threads):
-        if isinstance(entry, Header):
-            headers.append(entry)
-        elif isinstance(entry, SkippedFile):
+        if isinstance(entry, SkippedFile):
             skipped.setdefault(entry.reason, []).append(entry.path)
-        elif on_error == "raise":
-            entry.error.add_note(f"file: {entry.path}")
-            raise entry.error
-        else:
-            errors.append(entry)
-    return SeriesResult(plan_headers(headers), skipped, errors)
+            continue
+        if isinstance(entry, UnreadableFile):
+            if on_error == "raise":
+                entry.error.add_note(f"file: {entry.path}")
+                raise entry.error
+            errors.append((entry.path, entry.error))
+        entries.append(entry)
+    return SeriesResult(plan_headers(entries), skipped, errors)
 
 
 def read_attributes(plan: VolumePlan) -> dict[str, Any]:

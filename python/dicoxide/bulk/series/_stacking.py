@@ -29,7 +29,7 @@ _SPLITTING = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "Diffusio
 _AXIS_NAMES = [axis.name for axis in AXES]
 _CLOCKS = ("AcquisitionTime", "ContentTime")
 # Frames that a message lists.
-_MAX_LISTED = 8
+MAX_LISTED = 8
 
 
 class StackLayout(NamedTuple):
@@ -271,7 +271,7 @@ def _duplicate_finding(dropped: Sequence[Slice], slice_indices: tuple[int, ...])
     return Finding("duplicate_position", text, slice_indices)
 
 
-def list_frames(frames: Sequence[Slice], max_listed: int = _MAX_LISTED) -> str:
+def list_frames(frames: Sequence[Slice], max_listed: int = MAX_LISTED) -> str:
     """List paths, with the frame index for frames other than the first of a file."""
     names = [frame.path + (f" frame {frame.frame}" if frame.frame else "") for frame in frames[:max_listed]]
     return ", ".join(names) + (f" and {len(frames) - max_listed} more" if len(frames) > max_listed else "")

@@ -247,7 +247,7 @@ def read_series(
     - why a series has several volumes: ``mixed_sizes``, ``mixed_mosaics``, ``mixed_values``, ``missing_geometry``,
       ``mixed_frames_of_reference``, ``mixed_stacks``, ``mixed_pixel_spacing``, ``mixed_orientations``,
       ``mixed_columns``, ``separate_objects``;
-    - files: ``duplicate``, ``repeated_uid``, ``failed``;
+    - files: ``duplicate``, ``repeated_uid``, ``failed``, ``unreadable_file``;
     - values: ``mixed_rescale``, ``mixed_dtypes``, ``not_rescaled``.
 
     Of copies of an instance, the first file by path is retained; of frames that repeat a position without a
