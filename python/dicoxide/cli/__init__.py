@@ -1,8 +1,8 @@
 """The command line: ``dicoxide``, also ``python -m dicoxide``.
 
-Each command is a module of this package with a function ``add_to(commands)``. It describes the command to argparse and
+Each command is a module of this package with a function ``describe(parser)``. It describes the command to argparse and
 sets ``run`` to a function that takes the parsed arguments and returns the exit code: 0 success, 1 some inputs failed,
-2 usage error, 130 interrupted.
+2 usage error, 130 interrupted. A module is imported only if its command is used, so that commands start fast.
 """
 
 from __future__ import annotations
@@ -11,13 +11,19 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from dicoxide._backend import core
-from dicoxide.cli import bench, decode, doctor, info
 
 __all__ = ["main"]
 
-_COMMANDS = (info, decode, bench, doctor)
+# Line of each command in the list of commands, by name, which is also that of its module.
+_COMMANDS = {
+    "info": "show what files and folders contain, and which decoder is used",
+    "decode": "decode files, folders and globs into arrays on disk, one per series",
+    "bench": "verify and benchmark installed decoders on your own images, or on built-in ones",
+    "doctor": "show versions, CPU level, transfer syntaxes, and other decoders that are installed",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    words = sys.argv[1:] if argv is None else list(argv)
     parser = argparse.ArgumentParser(
         prog="dicoxide",
         description="Decode DICOM pixel data, exactly and fast.",
@@ -40,9 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"dicoxide {core.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add_to(commands)
-    arguments = parser.parse_args(argv)
+    for name, summary in _COMMANDS.items():
+        text = f"{summary[0].upper()}{summary[1:]}."
+        command_parser = commands.add_parser(name, help=summary, description=text)
+        # The command is one of the words, because none of the options before it takes a value.
+        if name in words:
+            import_module(f"dicoxide.cli.{name}").describe(command_parser)
+    arguments = parser.parse_args(words)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()

@@ -15,17 +15,15 @@ from dicoxide._extras import MissingExtraError
 from dicoxide._text_format import format_count, terminal_width
 from dicoxide.cli._text import argument_type, printable
 
-__all__ = ["add_to"]
+__all__ = ["describe"]
 
 _BUDGET_SECONDS = 150.0
 # Part of the budget that is reserved for drawing the HTML report.
 _DRAWING_SECONDS = 5.0
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command to argparse."""
-    text = "verify and benchmark installed decoders on your own images, or on built-in ones"
-    parser = commands.add_parser("bench", help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.add_argument(
         "paths",
         nargs="*",

@@ -49,7 +49,7 @@ from dicoxide.cli._text import (
     stdout_to_stderr,
 )
 
-__all__ = ["add_to"]
+__all__ = ["describe"]
 
 # Failures that are printed; errors.jsonl has all of them.
 _MAX_PRINTED_FAILURES = 20
@@ -64,15 +64,10 @@ lists them as "missing".
 Details: docs/bulk.md"""
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command to argparse."""
-    parser = commands.add_parser(
-        "decode",
-        help="decode files, folders and globs into arrays on disk, one per series",
-        description="Decode files, folders and globs into arrays on disk, one per series.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("sources", nargs="+", metavar="SRC", help="file, folder (searched recursively), or glob")
     parser.add_argument("-o", "--out", metavar="OUT", help="output folder; must be new or empty, except with --resume")
     parser.add_argument("--format", choices=FORMATS, default="zarr", help="output format (default: zarr)")

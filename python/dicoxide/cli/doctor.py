@@ -21,7 +21,7 @@ from dicoxide._text_format import format_count, table_lines, terminal_width
 from dicoxide.cli._text import printable, stdout_to_stderr
 from dicoxide.plugins import is_enabled, prefetch_threads
 
-__all__ = ["add_to", "report"]
+__all__ = ["describe", "report"]
 
 
 class _Variable(NamedTuple):
@@ -46,10 +46,8 @@ _DECODER_PACKAGES = frozenset({"dicomsdl", "gdcm", "imagecodecs", "pillow", "pyj
 _DECODER_PREFIX = "pylibjpeg"
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command to argparse."""
-    text = "show versions, CPU level, transfer syntaxes, and other decoders that are installed"
-    parser = commands.add_parser("doctor", help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON document to stdout, everything else to stderr"
     )

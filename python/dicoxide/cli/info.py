@@ -31,18 +31,16 @@ from dicoxide.cli._text import (
 )
 from dicoxide.errors import DecodeError
 
-__all__ = ["add_to", "report"]
+__all__ = ["describe", "report"]
 
 
-def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command to argparse."""
-    parser = commands.add_parser(
-        "info",
-        help="show what files and folders contain, and which decoder is used",
-        description="Show what files and folders contain, and which decoder is used. Files named on the command line "
-        "are shown one by one; files in folders, or matching a glob, are grouped by series.",
-        epilog=f"{EXIT_CODES} A file that is not an image, or that no decoder supports, is a failed input.",
+    parser.description = (
+        f"{parser.description} Files named on the command line are shown one by one; files in folders, or matching a "
+        "glob, are grouped by series."
     )
+    parser.epilog = f"{EXIT_CODES} A file that is not an image, or that no decoder supports, is a failed input."
     parser.add_argument("sources", nargs="+", metavar="PATH", help="file, folder (searched recursively), or glob")
     parser.add_argument("--files", action="store_true", help="show every file, including those in folders")
     parser.add_argument(
