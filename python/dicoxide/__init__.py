@@ -15,10 +15,7 @@ Errors are subclasses of :class:`DecodeError`; recoverable deviations from the s
 from typing import TYPE_CHECKING
 
 from dicoxide._backend import backend, core
-from dicoxide._capabilities import Capability, capabilities
-from dicoxide._codestream import CodestreamInfo, codestream_info, decode_codestream, jpeg_lossless_decode
 from dicoxide._decode import decode, decode_frame, iter_frames, open, rle_decode
-from dicoxide._encode import jpeg_lossless_encode, rle_encode
 from dicoxide._frame import FrameSpec
 from dicoxide._image import Image
 from dicoxide._pixels import pack_bits, rescale, unpack_bits
@@ -34,6 +31,9 @@ from dicoxide.errors import (
 )
 
 if TYPE_CHECKING:
+    from dicoxide._capabilities import Capability, capabilities
+    from dicoxide._codestream import CodestreamInfo, codestream_info, decode_codestream, jpeg_lossless_decode
+    from dicoxide._encode import jpeg_lossless_encode, rle_encode
     from dicoxide.bulk import Volume, decode_many, read_series
     from dicoxide.plugins import disable, enable, enabled, pydicom_handler
 
@@ -78,15 +78,23 @@ __all__ = [
     "unpack_bits",
 ]
 
-# Package by name, for names that are imported on first access, to keep `import dicoxide` fast.
+# Module by name, for names that are imported on first access, to keep `import dicoxide` fast.
 _LAZY_NAMES = {
+    "Capability": "_capabilities",
+    "CodestreamInfo": "_codestream",
     "Volume": "bulk",
+    "capabilities": "_capabilities",
+    "codestream_info": "_codestream",
+    "decode_codestream": "_codestream",
     "decode_many": "bulk",
     "disable": "plugins",
     "enable": "plugins",
     "enabled": "plugins",
+    "jpeg_lossless_decode": "_codestream",
+    "jpeg_lossless_encode": "_encode",
     "pydicom_handler": "plugins",
     "read_series": "bulk",
+    "rle_encode": "_encode",
 }
 
 
@@ -94,7 +102,9 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     if name in _LAZY_NAMES:
-        return getattr(import_module(f"dicoxide.{_LAZY_NAMES[name]}"), name)
+        value = getattr(import_module(f"dicoxide.{_LAZY_NAMES[name]}"), name)
+        globals()[name] = value
+        return value
     if name == "dask":
         return import_module("dicoxide.dask")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

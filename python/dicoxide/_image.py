@@ -21,7 +21,6 @@ from dicoxide._arguments import (
     threads_for,
 )
 from dicoxide._backend import core
-from dicoxide._fallback_decoders import FallbackFrames, available_plugins
 from dicoxide._options import DecodeOptions, output_options
 from dicoxide._pixels import transform_into
 from dicoxide._sources import RealWorldMapping, RealWorldValueMap, Source, Transform
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from dicoxide._core import Frames
+    from dicoxide._fallback_decoders import FallbackFrames
     from dicoxide._sources import Attributes
 
 _SYNTAXES_WITH_CODEC = frozenset(uid for uid, _, codec in core.transfer_syntaxes() if codec is not None)
@@ -163,7 +163,7 @@ class Image:
         if rescale and self._source.spec.samples_per_pixel != 1:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
         opened = self._frames()
-        if isinstance(opened, FallbackFrames):
+        if not isinstance(opened, core.Frames):
             return self._decode_by_fallback(opened, frames, out, rescale, quantity, dtype, raw, max_bytes)
         try:
             return self._decode_by_core(opened, frames, out, rescale, quantity, dtype, raw, threads, max_bytes)
@@ -172,7 +172,7 @@ class Image:
             if not self._has_fallback():
                 raise
             try:
-                fallback = FallbackFrames(self._source, unsupported, opened)
+                fallback = self._fallback_frames(unsupported, opened)
                 return self._decode_by_fallback(fallback, frames, out, rescale, quantity, dtype, raw, max_bytes)
             except DecodeError as error:
                 # The core's reason is the better one only if it has a codec for the transfer syntax.
@@ -192,9 +192,9 @@ class Image:
         try:
             opened.check(frames)
         except UnsupportedError as unsupported:
-            if isinstance(opened, FallbackFrames) or not self._has_fallback():
+            if not isinstance(opened, core.Frames) or not self._has_fallback():
                 raise
-            FallbackFrames(self._source, unsupported, opened).check(frames)
+            self._fallback_frames(unsupported, opened).check(frames)
 
     def _decode_by_core(
         self,
@@ -232,14 +232,24 @@ class Image:
             except UnsupportedError as unsupported:
                 if not self._has_fallback():
                     raise
-                opened = FallbackFrames(self._source, unsupported)
+                opened = self._fallback_frames(unsupported, None)
                 self._report(opened.deviations)
             self._opened = opened
         return opened
 
     def _has_fallback(self) -> bool:
         """Return True if fallback is allowed and there is a decoder for it."""
-        return self._fallback and bool(available_plugins(self.transfer_syntax))
+        if not self._fallback:
+            return False
+        from dicoxide._fallback_decoders import available_plugins
+
+        return bool(available_plugins(self.transfer_syntax))
+
+    def _fallback_frames(self, unsupported: UnsupportedError, frames: Frames | None) -> FallbackFrames:
+        """Return the frames for fallback decoders, which are imported when the first object needs them."""
+        from dicoxide._fallback_decoders import FallbackFrames
+
+        return FallbackFrames(self._source, unsupported, frames)
 
     def _open(self) -> Frames:
         """Find the frames, and report the deviations found in doing so."""
