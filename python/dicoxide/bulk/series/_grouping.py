@@ -226,7 +226,7 @@ def _arrange_group(key: _GroupKey, group: _FrameGroup) -> list[tuple[StackLayout
     along_normal, in_plane = number_positions(positions, orientation, tolerance)
     column_findings: list[Finding] = []
     columns = [np.arange(len(slices))]
-    if len(np.unique(np.stack([along_normal, in_plane]), axis=1).T) > len(np.unique(along_normal)):
+    if len({*zip(along_normal.tolist(), in_plane.tolist(), strict=True)}) > len({*along_normal.tolist()}):
         # Several stacks next to each other, as in tiled acquisitions.
         columns = [np.flatnonzero(in_plane == number) for number in np.unique(in_plane)]
         text = "slices of several stacks are side by side in the same plane; each stack is a separate volume"

@@ -258,7 +258,7 @@ class _StackResolver:
     def _grid(self, chosen: Indices, *keys: npt.NDArray[Any]) -> Indices:
         """Return (repetitions, positions) of frames sorted by `keys` at each position; all have the same count."""
         order = np.lexsort((*reversed(keys), self._positions[chosen]))
-        return chosen[order].reshape(len(np.unique(self._positions[chosen])), -1).T
+        return chosen[order].reshape(len({*self._positions[chosen].tolist()}), -1).T
 
     def _with_axis(self, grid: Indices, part: Part, name: str, values: Floats) -> StackLayout:
         start = values[0] if name in _CLOCKS else 0.0
@@ -294,7 +294,7 @@ def _differ_at_a_position(positions: Indices, labels: Sequence[Hashable]) -> boo
     """True if frames at the same position have different labels."""
     if len(set(labels)) < 2:
         return False
-    return len({*zip(positions.tolist(), labels, strict=True)}) > len(np.unique(positions))
+    return len({*zip(positions.tolist(), labels, strict=True)}) > len({*positions.tolist()})
 
 
 def _has_equal_counts(positions: Indices) -> bool:

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import shutil
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +62,7 @@ class Writer:
         # Path of the file whose attributes are cached, and the attributes.
         self._attributes: tuple[str, dict[str, Any]] = ("", {})
         self._out = out
-        self.folder = os.path.join(partial_folder(out), f"{task.name}-{uuid.uuid4().hex[:12]}")
+        self.folder = os.path.join(partial_folder(out), f"{task.name}-{os.urandom(6).hex()}")
 
     def open(self) -> None:
         """Create the files; called once, before the first `append`."""
@@ -132,7 +131,7 @@ class Writer:
             except OSError:
                 if attempt == _MAX_RENAMES - 1 or not os.path.lexists(final):
                     raise
-                os.rename(final, os.path.join(self.folder, f"old-{uuid.uuid4().hex[:8]}"))
+                os.rename(final, os.path.join(self.folder, f"old-{os.urandom(4).hex()}"))
             else:
                 return
 
