@@ -35,6 +35,7 @@ __all__ = [
     "jpeg_lossless_encode",
     "open_many",
     "pack_bits_into",
+    "read_elements",
     "rescale_into",
     "rle_encode",
     "transfer_syntaxes",

@@ -114,7 +114,9 @@ def test_decode_with_corrupt_files_reports_them_and_writes_the_rest(tmp_path: Pa
     assert [missing["path"] for missing in sidecar["missing"]] == [str(broken[1])]
     assert sidecar["sop_instance_uids"] == ["1.2.3.9.1", "1.2.3.9.3"]
     assert sidecar["spacing"][0] == 5.0
-    assert sidecar["findings"] == ["1 of 3 slices are missing"]
+    (finding,) = sidecar["findings"]
+    assert (finding["kind"], finding["message"]) == ("missing", "1 of 3 slices are missing")
+    assert finding["left_out"] == [[str(broken[1]), 0]]
     statuses = {series["name"]: series["status"] for series in done.document["series"]}
     assert statuses == {"1.2.3.4": "written", "1.2.3.8": "failed", "1.2.3.9": "incomplete"}
 
@@ -304,7 +306,7 @@ def test_decode_of_pydicom_files_equals_pydicom(tmp_path: Path) -> None:
         report = json.loads(sidecar.read_text())
         array = np.load(sidecar.with_suffix(".npy"))
         assert len(array) == len(report["sources"])
-        left_out += sum("already in the volume; left out" in finding for finding in report["findings"])
+        left_out += sum(len(finding["left_out"]) for finding in report["findings"])
         for index, (path, frame) in enumerate(zip(report["sources"], report["frame_indices"], strict=True)):
             syntax = (
                 report["transfer_syntax"]

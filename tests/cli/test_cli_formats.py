@@ -107,7 +107,7 @@ class TestZarr:
         np.testing.assert_array_equal(array[:], decode_by_pydicom([paths[0], paths[2], paths[3]]))
         assert [missing["sop_instance_uid"] for missing in array.attrs["missing"]] == ["1.2.3.4.2", "1.2.3.4.5"]
         assert array.attrs["affine_lps"] is None
-        assert array.attrs["findings"] == [
+        assert [finding["message"] for finding in array.attrs["findings"]] == [
             "2 of 5 slices are missing",
             "1 slice missing at a slice spacing of 2.5 mm; expected positions in mm: (-10, -20, 2.5)",
         ]

@@ -88,7 +88,15 @@ def check(source: Path, out: Path) -> list[dicoxide.Volume]:
         np.testing.assert_array_equal(array, volume.array)
         assert reported["affine_lps"] == (None if volume.affine is None else volume.affine.tolist())
         assert volume.spacing is None or reported["spacing"] == list(volume.spacing[::-1])
-        assert reported["findings"] == [finding.message for finding in volume.findings]
+        assert reported["findings"] == [
+            {
+                "kind": finding.kind,
+                "message": finding.message,
+                "slices": list(finding.slices),
+                "left_out": [list(frame) for frame in finding.left_out],
+            }
+            for finding in volume.findings
+        ]
         assert (reported["axis"], reported["axis_values"]) == (volume.axis, list(volume.axis_values))
         assert (reported["axis_unit"], reported["part"]) == (volume.axis_unit, [list(pair) for pair in volume.part])
         assert reported["sop_instance_uids"] == volume.sop_instance_uids
@@ -206,7 +214,11 @@ def test_decode_with_failed_slice_omits_its_repetition(
         sidecar = json.loads((tmp_path / "out" / "1.2.3.4.json").read_text())
         assert sidecar["axis_values"] == [20.0 * index for index in range(3) if index != failing]
         left_out = f"1 of 3 repetitions have missing slices and are left out: TriggerTime {20 * failing}"
-        assert sidecar["findings"] == [left_out]
+        (finding,) = sidecar["findings"]
+        assert (finding["kind"], finding["message"]) == ("missing", left_out)
+        # The slices of that repetition, of which only one failed.
+        assert len(finding["left_out"]) == 4
+        assert [str(broken), 0] in finding["left_out"]
         assert len(sidecar["sources"]) == 8
         assert [missing["path"] for missing in sidecar["missing"]] == [str(broken)]
 

@@ -69,7 +69,7 @@ def test_png_without_window_applies_the_voi_lut(tmp_path: Path) -> None:
     path = write(tmp_path / "a.dcm", UNSIGNED, lut_item([4096, 0, 12], RAMP.tobytes()))
     image, metadata = png(path, tmp_path / "out")
     np.testing.assert_array_equal(image, levels(RAMP, UNSIGNED, 0, 12))
-    assert not [finding for finding in metadata["findings"] if "LUT" in finding]
+    assert "voi_lut" not in [finding["kind"] for finding in metadata["findings"]]
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_png_with_malformed_voi_lut_reports_it(tmp_path: Path) -> None:
     path = write(tmp_path / "a.dcm", UNSIGNED, lut_item([4096, 0, 12], RAMP[:100].tobytes()))
     image, metadata = png(path, tmp_path / "out")
     assert (image.min(), image.max()) == (0, 255)
-    [finding] = [finding for finding in metadata["findings"] if "LUT" in finding]
-    assert finding.startswith("VOI LUT: LUT Data has 200 bytes, at least 8192 expected (PS3.3 C.11.2.1.1): not applied")
+    [message] = [finding["message"] for finding in metadata["findings"] if finding["kind"] == "voi_lut"]
+    assert message.startswith("VOI LUT: LUT Data has 200 bytes, at least 8192 expected (PS3.3 C.11.2.1.1): not applied")
 
 
 UIDS = pytest.mark.parametrize(

@@ -26,6 +26,12 @@ __all__ = [
     "stdout_to_stderr",
 ]
 
+# Findings and names of arrays that are printed.
+_MAX_FINDINGS = 40
+_MAX_NAMES = 3
+# Findings about frames that are in no array, or are missing.
+_INCOMPLETE = frozenset({"unreadable_file", "duplicate", "duplicate_position", "gap", "incomplete_axis"})
+
 EXIT_CODES = "Exit codes: 0 success, 1 some inputs failed, 2 usage error, 130 interrupted."
 
 
@@ -41,12 +47,22 @@ def failure_line(failure: Failure) -> str:
     return printable(f"{failure.path}{frame}: {failure.kind}: {failure.message}")
 
 
-def finding_lines(findings_by_series: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """Format findings, one line each, below a title."""
-    yield "Findings"
+def finding_lines(findings_by_series: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """Format findings, one line each: ``NAME: kind: message``. A finding of several arrays has one line.
+
+    Findings about missing frames come first. The JSON of each array has those that are not shown.
+    """
+    names: dict[tuple[str, str], list[str]] = {}
     for name, findings in findings_by_series.items():
         for finding in findings:
-            yield printable(f"  {name}: {finding}")
+            names.setdefault((finding["kind"], finding["message"]), []).append(name)
+    ordered = sorted(names.items(), key=lambda item: item[0][0] not in _INCOMPLETE)
+    for (kind, message), members in ordered[:_MAX_FINDINGS]:
+        shown = ", ".join(members[:_MAX_NAMES])
+        more = f" and {len(members) - _MAX_NAMES} more" if len(members) > _MAX_NAMES else ""
+        yield printable(f"{shown}{more}: {kind}: {message}")
+    if len(ordered) > _MAX_FINDINGS:
+        yield f"… {format_count(len(ordered) - _MAX_FINDINGS, 'more finding')}; --json has all"
 
 
 def argument_type(convert: Callable[[str], Any], minimum: int | None = None) -> Callable[[str], Any]:

@@ -30,6 +30,7 @@ from dicoxide.bulk.runs import (
     SourceScan,
     TaskResult,
     begin_output,
+    count_left_out,
     finish_output,
     os_error_text,
     plan_tasks,
@@ -339,6 +340,7 @@ def _document(state: _RunState, is_dry_run: bool) -> dict[str, Any]:
         "series": series,
         **state.counts,
         "frames": state.frames,
+        "frames_left_out": count_left_out(state.tasks),
         "bytes": state.bytes,
         "seconds": round(state.seconds, 3),
         "failures": [failure.as_json() for failure in state.failures],
@@ -354,14 +356,10 @@ def _plan_lines(state: _RunState, width: int | None) -> Iterator[str]:
         dtype = state.options.output_dtype(task)
         rows.append((task.name, shape, dtype.name, task.plan.modality, printable(task.plan.description)))
     yield from table_lines(rows, ("series", "shape", "type", "modality", "description"), width=width)
-    findings = {task.name: task.findings for task in state.tasks if task.findings}
-    if findings:
-        yield ""
-        yield from finding_lines(findings)
 
 
 def _print_summary(state: _RunState, is_dry_run: bool) -> None:
-    """Print warnings and counts to stderr."""
+    """Print warnings, findings and counts to stderr."""
     counts = state.counts
     parts = [format_count(counts["files"], "DICOM file")] if counts else []
     if counts.get("skipped"):
@@ -372,6 +370,8 @@ def _print_summary(state: _RunState, is_dry_run: bool) -> None:
         parts.append(f"{format_count(counts['duplicates'], 'duplicate file')} skipped")
     if counts.get("left_out"):
         parts.append(f"{format_count(counts['left_out'], 'file')} without a selected frame")
+    if left_out := count_left_out(state.tasks):
+        parts.append(f"{format_count(left_out, 'frame')} left out")
     statuses = [_status(state, task, is_dry_run) for task in state.tasks]
     parts += [f"{statuses.count(status)} series {status}" for status in dict.fromkeys(statuses)]
     if state.frames:
@@ -380,6 +380,8 @@ def _print_summary(state: _RunState, is_dry_run: bool) -> None:
         parts.append(f"{format_count(state.frames, 'frame')}, {size}")
     parts.append(format_count(len(state.failures), "failure"))
     print_warnings(state.warnings)
+    for line in finding_lines({task.name: task.findings for task in state.tasks}):
+        print(f"finding: {line}", file=sys.stderr)
     print(", ".join(parts), file=sys.stderr)
     if state.interrupted:
         print("interrupted; partial results: complete series are kept, --resume continues", file=sys.stderr)

@@ -16,7 +16,15 @@ import numpy as np
 from dicoxide._capabilities import Capability, capabilities
 from dicoxide._decode import open as open_image
 from dicoxide._text_format import format_count, table_lines, terminal_width
-from dicoxide.bulk.runs import ArrayTask, Failure, FrameSelection, SourceScan, plan_tasks, series_attributes
+from dicoxide.bulk.runs import (
+    ArrayTask,
+    Failure,
+    FrameSelection,
+    SourceScan,
+    count_left_out,
+    plan_tasks,
+    series_attributes,
+)
 from dicoxide.bulk.series import Header
 from dicoxide.cli._progress import Progress
 from dicoxide.cli._text import (
@@ -80,6 +88,7 @@ def report(sources: list[str], *, every_file: bool = False, threads: int | None 
         "files": files,
         "series": [_series_report(task, capability_by_uid) for task in tasks],
         **scan.counts,
+        "frames_left_out": count_left_out(tasks),
         "failures": [failure.as_json() for failure in failures],
     }
 
@@ -182,15 +191,18 @@ def _lines(document: dict[str, Any], width: int | None) -> Iterator[str]:
         rows = [tuple(map(printable, _series_row(series))) for series in document["series"]]
         yield from table_lines(rows, header, right_aligned={1}, width=width)
         yield ""
-    findings = {series["name"]: series["findings"] for series in document["series"] if series["findings"]}
+    findings = list(finding_lines({series["name"]: series["findings"] for series in document["series"]}))
     if findings:
-        yield from finding_lines(findings)
+        yield "Findings"
+        yield from (f"  {line}" for line in findings)
         yield ""
     counts = [format_count(document["found"], "DICOM file")]
     counts += [f"{format_count(document['skipped'], 'other file')} skipped"] if document["skipped"] else []
     counts += [f"{format_count(document['dicomdirs'], 'DICOMDIR')} skipped"] if document["dicomdirs"] else []
     counts += [f"{format_count(document['duplicates'], 'duplicate file')} skipped"] if document["duplicates"] else []
     counts += [format_count(len(document["series"]), "series", "series")]
+    if document["frames_left_out"]:
+        counts += [f"{format_count(document['frames_left_out'], 'frame')} left out"]
     yield ", ".join([*counts, format_count(len(document["failures"]), "failure")])
 
 

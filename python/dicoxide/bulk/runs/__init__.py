@@ -20,7 +20,7 @@ from dicoxide.bulk.runs._options import FORMATS, RunOptions
 from dicoxide.bulk.runs._run import ProgressCallback, TaskResult, run_tasks
 from dicoxide.bulk.runs._scan_sources import SourceScan
 from dicoxide.bulk.runs._series_metadata import series_attributes
-from dicoxide.bulk.runs._tasks import ArrayTask, plan_tasks
+from dicoxide.bulk.runs._tasks import ArrayTask, count_left_out, plan_tasks
 
 __all__ = [
     "FORMATS",
@@ -35,6 +35,7 @@ __all__ = [
     "SourceScan",
     "TaskResult",
     "begin_output",
+    "count_left_out",
     "finish_output",
     "os_error_text",
     "plan_tasks",

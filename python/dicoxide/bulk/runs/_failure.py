@@ -21,7 +21,7 @@ class Failure:
     - ``"Unreadable"``: the operating system refused to read it;
     - ``"Changed"``: the file changed between scanning and decoding;
     - ``"Request"``: the options do not apply to this image;
-    - ``"Duplicate"``: files of a failed series that were left out as copies;
+    - ``"Duplicate"``: the file was left out as a copy of an instance, and the series has failures;
     - ``"Write"``: the output could not be written;
     - ``"Worker"``: a Dask worker failed.
     """

@@ -296,12 +296,12 @@ class _Runner:
         if writer is not None and not outputs:
             writer.abort()
         if state.failures:
-            # Files left out as copies may be copies of a slice that failed. Report them, because without an array the
-            # finding that names them is not written.
+            # Files left out as copies may be copies of a slice that failed.
             state.failures.extend(
-                Failure(task.slices[0].path, kind="Duplicate", message=finding.message, series=task.name)
+                Failure(path, kind="Duplicate", message="left out as a copy of an instance", series=task.name)
                 for finding in task.plan.findings
                 if finding.kind == "duplicate"
+                for path in dict.fromkeys(path for path, _ in finding.left_out)
             )
         state.writer = None
         slice_count = len(state.retained_indices) if outputs else 0

@@ -6,13 +6,12 @@ Zarr attributes and the JSON files of the other formats hold the same keys; docs
 from __future__ import annotations
 
 import math
-import os
 from itertools import groupby
 from typing import Any
 
 from dicoxide._decode import open as open_image
 from dicoxide.bulk.runs._options import RunOptions
-from dicoxide.bulk.runs._tasks import ArrayTask
+from dicoxide.bulk.runs._tasks import ArrayTask, valid_text
 from dicoxide.errors import DecodeError
 
 __all__ = ["axis_names", "series_attributes", "series_metadata"]
@@ -107,7 +106,7 @@ def series_metadata(
         "sop_instance_uids": [frame.sop_instance_uid or None for frame in slices],
         "positions": [frame.position for frame in slices],
         "frame_indices": [frame.frame_index for frame in slices],
-        "sources": [_valid_text(frame.path) for frame in slices],
+        "sources": [valid_text(frame.path) for frame in slices],
         "findings": task.findings,
         "missing": failures,
     }
@@ -138,8 +137,3 @@ def axis_names(task: ArrayTask) -> list[str]:
     """Return the names of the array's axes."""
     names = ["slice", "row", "column", "sample"][: 1 + len(task.slice_shape)]
     return names if task.plan.axis is None else ["repetition", *names]
-
-
-def _valid_text(path: str) -> str:
-    """Return a path as valid Unicode; bytes that are not text become escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

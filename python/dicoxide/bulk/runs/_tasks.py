@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain, count
+from typing import Any
 
 from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._frame_selection import FrameSelection
 from dicoxide.bulk.series import Finding, Header, Slice, UnreadableFile, VolumePlan, plan_headers, subset_plan
 
-__all__ = ["ArrayTask", "plan_tasks"]
+__all__ = ["ArrayTask", "count_left_out", "finding_json", "plan_tasks", "valid_text"]
 
 _MAX_NAME_LENGTH = 96
 
@@ -54,9 +55,9 @@ class ArrayTask:
         return len({frame.path for frame in self.slices})
 
     @property
-    def findings(self) -> list[str]:
-        """Messages of the findings."""
-        return [finding.message for finding in self.plan.findings]
+    def findings(self) -> list[dict[str, Any]]:
+        """Findings as JSON values."""
+        return list(map(finding_json, self.plan.findings))
 
     @property
     def affine_lps(self) -> list[list[float]] | None:
@@ -84,7 +85,31 @@ class ArrayTask:
             values = ", ".join(f"{self.plan.axis_values[repetition]:g}" for repetition in incomplete)
             text = f"{len(incomplete)} of {slice_count // depth} repetitions have missing slices and are left out"
             text += f": {self.plan.axis} {values}"
-        return replace(self, plan=subset_plan(self.plan, indices, Finding("missing", text)))
+        retained = set(indices)
+        left_out = dict.fromkeys(
+            (frame.path, frame.frame) for index, frame in enumerate(self.slices) if index not in retained
+        )
+        return replace(self, plan=subset_plan(self.plan, indices, Finding("missing", text, left_out=tuple(left_out))))
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding as JSON values; ``left_out`` has (path, frame index) of frames that are in no array."""
+    return {
+        "kind": finding.kind,
+        "message": finding.message,
+        "slices": list(finding.slices),
+        "left_out": [[valid_text(path), frame] for path, frame in finding.left_out],
+    }
+
+
+def count_left_out(tasks: Iterable[ArrayTask]) -> int:
+    """Return the number of frames of readable files that are in no array, by the findings of `tasks`."""
+    return len({frame for task in tasks for finding in task.plan.findings for frame in finding.left_out})
+
+
+def valid_text(path: str) -> str:
+    """Return a path as valid Unicode; bytes that are not text become escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def plan_tasks(

@@ -43,12 +43,15 @@ class Finding(NamedTuple):
         Zero-based indices along the slice axis of the slices concerned; for a gap, of the slice before it.
     positions : tuple of (float, float, float)
         For a gap: expected positions of the missing slices, in mm.
+    left_out : tuple of (str, int)
+        Path and zero-based frame index of frames that are in no volume.
     """
 
     kind: str
     message: str
     slices: tuple[int, ...] = ()
     positions: tuple[Vector, ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
 
 
 class Geometry(NamedTuple):

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,7 +26,7 @@ from dicoxide.bulk.series._geometry import (
 )
 from dicoxide.bulk.series._headers import Header
 from dicoxide.bulk.series._plan import VolumePlan
-from dicoxide.bulk.series._stacking import MAX_LISTED, StackLayout, arrange_stack, list_frames
+from dicoxide.bulk.series._stacking import StackLayout, arrange_stack, list_names
 
 __all__ = ["plan_headers", "subset_plan"]
 
@@ -67,10 +68,9 @@ def _with_unreadable(plan: VolumePlan, unreadable: Mapping[_SeriesKey, Sequence[
         files += unreadable.get(("", "", folder), ())
     if not files:
         return plan
-    reasons = [f"{file.path} ({' '.join(str(file.error).split())})" for file in files[:MAX_LISTED]]
+    reasons = [f"{file.path} ({' '.join(str(file.error).split())})" for file in files]
     count = "1 file that may belong" if len(files) == 1 else f"{len(files)} files that may belong"
-    more = f" and {len(files) - MAX_LISTED} more" if len(files) > MAX_LISTED else ""
-    text = f"{count} to this volume cannot be read: {', '.join(reasons)}{more}"
+    text = f"{count} to this volume cannot be read: {list_names(reasons)}"
     return replace(plan, findings=(Finding("unreadable_file", text), *plan.findings))
 
 
@@ -305,15 +305,19 @@ def _make_plan(
         geometry=geometry,
         axis=layout.axis,
         axis_values=layout.axis_values,
-        findings=(*findings, *_value_findings(slices, group.dtypes, duplicates, layout.grid.shape[-1])),
+        findings=(*findings, *_value_findings(slices, findings, group.dtypes, duplicates, layout.grid.shape[-1])),
         photometric_interpretation=header.photometric_interpretation,
     )
 
 
 def _value_findings(
-    slices: Sequence[Slice], dtypes: set[str], duplicates: Mapping[str, Sequence[str]], depth: int
+    slices: Sequence[Slice],
+    known: Sequence[Finding],
+    dtypes: set[str],
+    duplicates: Mapping[str, Sequence[str]],
+    depth: int,
 ) -> list[Finding]:
-    """Return findings about stored values, and about copies of the slices' files."""
+    """Return findings about stored values, and about copies of the slices' files; `known` are the other findings."""
     findings = []
     if len(dtypes) > 1:
         names = " and ".join(sorted(np.dtype(dtype).name for dtype in dtypes))
@@ -322,15 +326,15 @@ def _value_findings(
     if len(rescales) > 1:
         text = f"slices have {len(rescales)} different rescales; their stored values are not comparable"
         findings.append(Finding("mixed_rescale", text))
-    copies = [path for frame in slices if frame.frame == 0 for path in duplicates.get(frame.path, ())]
+    # Copies of frames in the volume, and of frames that are left out themselves.
+    frames = chain(((frame.path, frame.frame) for frame in slices), *(finding.left_out for finding in known))
+    copies = dict.fromkeys((copy, index) for path, index in frames for copy in duplicates.get(path, ()))
     if copies:
         indices = tuple(sorted({index % depth for index, frame in enumerate(slices) if frame.path in duplicates}))
-        files = (
-            "1 file is a copy of an instance" if len(copies) == 1 else f"{len(copies)} files are copies of instances"
-        )
-        frames = [slices[0]._replace(path=path, frame=0) for path in copies]
-        text = f"{files} already in the volume; left out: {list_frames(frames, len(frames))}"
-        findings.append(Finding("duplicate", text, indices))
+        paths = list(dict.fromkeys(path for path, _ in copies))
+        files = "1 file is a copy of an instance" if len(paths) == 1 else f"{len(paths)} files are copies of instances"
+        text = f"{files} already in the volume; left out: {list_names(paths)}"
+        findings.append(Finding("duplicate", text, indices, left_out=tuple(copies)))
     return findings
 
 

@@ -28,8 +28,8 @@ Part: TypeAlias = tuple[tuple[str, Any], ...]
 _SPLITTING = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue")
 _AXIS_NAMES = [axis.name for axis in AXES]
 _CLOCKS = ("AcquisitionTime", "ContentTime")
-# Frames that a message lists.
-MAX_LISTED = 8
+# Frames or files that a message lists.
+_MAX_LISTED = 8
 
 
 class StackLayout(NamedTuple):
@@ -82,7 +82,8 @@ def _with_dropped(layout: StackLayout, slices: Sequence[Slice], positions: Indic
     slice_indices = np.flatnonzero(np.isin(layout_positions, positions[dropped]))
     if not len(slice_indices):
         return layout
-    frames = [slices[index] for index in dropped.tolist()]
+    at_layout = dropped[np.isin(positions[dropped], layout_positions)]
+    frames = [slices[index] for index in at_layout.tolist()]
     return layout._replace(findings=(*layout.findings, _duplicate_finding(frames, tuple(slice_indices.tolist()))))
 
 
@@ -266,15 +267,17 @@ class _StackResolver:
 
 
 def _duplicate_finding(dropped: Sequence[Slice], slice_indices: tuple[int, ...]) -> Finding:
+    names = [frame.path + (f" frame {frame.frame}" if frame.frame else "") for frame in dropped]
     count = "1 frame repeats" if len(dropped) == 1 else f"{len(dropped)} frames repeat"
-    text = f"{count} a position without a distinguishing attribute; left out: {list_frames(dropped)}"
-    return Finding("duplicate_position", text, slice_indices)
+    text = f"{count} a position without a distinguishing attribute; left out: {list_names(names)}"
+    left_out = dict.fromkeys((frame.path, frame.frame) for frame in dropped)
+    return Finding("duplicate_position", text, slice_indices, left_out=tuple(left_out))
 
 
-def list_frames(frames: Sequence[Slice], max_listed: int = MAX_LISTED) -> str:
-    """List paths, with the frame index for frames other than the first of a file."""
-    names = [frame.path + (f" frame {frame.frame}" if frame.frame else "") for frame in frames[:max_listed]]
-    return ", ".join(names) + (f" and {len(frames) - max_listed} more" if len(frames) > max_listed else "")
+def list_names(names: Sequence[str]) -> str:
+    """List the first names, and the number of the others."""
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return ", ".join(names[:_MAX_LISTED]) + more
 
 
 def _instance_order(frame: Slice) -> tuple[float, ...]:

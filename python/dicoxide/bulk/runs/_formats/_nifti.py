@@ -18,7 +18,8 @@ import numpy as np
 from dicoxide._arguments import Array
 from dicoxide.bulk.runs._formats import _base
 from dicoxide.bulk.runs._formats._nifti_header import RGB, NiftiHeader, header_bytes, header_size
-from dicoxide.bulk.runs._tasks import ArrayTask
+from dicoxide.bulk.runs._tasks import ArrayTask, finding_json
+from dicoxide.bulk.series import Finding
 
 __all__ = ["Writer", "affine_ras"]
 
@@ -64,7 +65,8 @@ class Writer(_base.Writer):
         self._file.close()
         name = self.task.name
         if affine_ras(retained) is None:
-            metadata["findings"].append("no position or orientation in the NIfTI file: sform and qform codes are 0")
+            text = "no position or orientation in the NIfTI file: sform and qform codes are 0"
+            metadata["findings"].append(finding_json(Finding("no_affine", text)))
         _base.write_json(os.path.join(self.folder, f"{name}.json"), metadata)
         return [f"{name}.json", self._file_name]
 

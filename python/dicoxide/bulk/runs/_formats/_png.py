@@ -13,8 +13,8 @@ from dicoxide._arguments import Array
 from dicoxide.bulk.runs._formats import _base
 from dicoxide.bulk.runs._formats._voi_lut import VoiLut, read_voi_lut
 from dicoxide.bulk.runs._options import RunOptions
-from dicoxide.bulk.runs._tasks import ArrayTask
-from dicoxide.bulk.series import Slice
+from dicoxide.bulk.runs._tasks import ArrayTask, finding_json
+from dicoxide.bulk.series import Finding, Slice
 from dicoxide.errors import CorruptFrameError
 
 __all__ = ["Writer", "apply_window"]
@@ -52,9 +52,11 @@ class Writer(_base.Writer):
 
     def close(self, retained: ArrayTask, metadata: dict[str, Any]) -> list[str]:
         metadata["files"] = self._file_names
-        metadata["findings"] += sorted(set(self._voi_lut_errors.values()))
+        errors = sorted(set(self._voi_lut_errors.values()))
+        metadata["findings"] += [finding_json(Finding("voi_lut", error)) for error in errors]
         if self._interpretation == "PALETTE COLOR":
-            metadata["findings"].append("the palette is not applied; grey levels are palette indices")
+            text = "the palette is not applied; grey levels are palette indices"
+            metadata["findings"].append(finding_json(Finding("palette", text)))
         _base.write_json(os.path.join(self._images, "series.json"), metadata)
         return [self.task.name]
 
