@@ -52,7 +52,8 @@ def outcome_lines(record: dict[str, Any], *, show_all: bool) -> Iterator[str]:
     for fields in record["outcomes"]:
         outcome = Outcome(**fields)
         if show_all or outcome.status != EQUAL or outcome.notes:
-            text = "; ".join([*outcome.details, *(f"({note})" for note in outcome.notes)])
+            findings = [f"finding: {text}" for text in outcome.findings if outcome.status != EQUAL]
+            text = "; ".join([*outcome.details, *findings, *(f"({note})" for note in outcome.notes)])
             rows.append((outcome.status, outcome.series_uids[0][-16:], outcome.description[:40], text))
     return table_lines(rows)
 

@@ -84,7 +84,16 @@ def test_compare_one_file_per_slice_is_split_differently(tmp_path: Path) -> None
 def test_compare_series_that_the_other_joins_are_split_differently(tmp_path: Path) -> None:
     ours = [nifti(tmp_path / f"a{index}.nii", VALUES[..., index], uid=f"1.{index}") for index in range(3)]
     other = nifti(tmp_path / "b.nii", VALUES, uid="2")
-    assert outcomes(ours, [other]) == [("equal, split differently", ["3 series of dicoxide are one of other"])]
+    assert outcomes(ours, [other]) == [("equal, split differently", ["3 × (5, 6, 4) = (5, 6, 4, 3)"])]
+
+
+@pytest.mark.parametrize(("shift", "status"), [(0.0, "equal"), (0.5, "different")])
+def test_compare_series_under_another_uid_is_found_by_its_values(tmp_path: Path, shift: float, status: str) -> None:
+    ours = [nifti(tmp_path / f"a{index}.nii", VALUES + index, uid=f"1.{index}") for index in range(2)]
+    affine = AFFINE.copy()
+    affine[0, 3] += shift
+    others = [nifti(tmp_path / f"b{index}.nii", VALUES + index, affine, f"2.{index}") for index in (1, 0)]
+    assert [found for found, _ in outcomes(ours, others)] == [status, status]
 
 
 def test_compare_series_of_one_converter_is_refused_by_the_other(tmp_path: Path) -> None:

@@ -122,6 +122,14 @@ def differences(ours: Volume, other: Volume) -> list[str]:
     return texts
 
 
+def have_equal_values(ours: Volume, other: Volume) -> bool:
+    """Return True if all values are equal, wherever the volumes are."""
+    if ours.affine is None or other.affine is None:
+        return not differences(Volume(ours.values, None), Volume(other.values, None))
+    reordered = aligned(ours, other)
+    return reordered is not None and are_close(ours.values, reordered.values)
+
+
 def _rounding_mm(volume: Volume) -> float:
     """Return how far the last slice moves if the slice distance is that of two positions rounded to float32."""
     assert volume.affine is not None

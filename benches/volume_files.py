@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import logging
 import re
 import shutil
 import subprocess
@@ -33,6 +34,11 @@ class NiftiFile:
     sidecar: dict[str, Any] = field(default_factory=dict)
     # True if the converter made it from another of its files.
     is_derived: bool = False
+
+    @property
+    def findings(self) -> list[str]:
+        """Findings in the JSON file of dicoxide."""
+        return [finding["message"] for finding in self.sidecar.get("findings", [])]
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -107,6 +113,8 @@ def convert_by_dicom2nifti(folder: Path, out: Path) -> Conversion:
     """Convert each series by dicom2nifti, with its default checks."""
     import dicom2nifti
 
+    logging.getLogger("dicom2nifti").setLevel(logging.CRITICAL)
+
     def convert(series_folder: str, target: Path) -> None:
         dicom2nifti.dicom_series_to_nifti(series_folder, target, reorient_nifti=False)
 
@@ -136,7 +144,8 @@ def _convert_each_series(folder: Path, out: Path, convert: Callable[[str, Path],
             target = out / f"{uid or 'series'}.nii"
             start = time.perf_counter()
             try:
-                convert(series_folder, target)
+                with contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+                    convert(series_folder, target)
             except Exception as error:  # converters raise any class, also for what they do not support
                 result.refusals[uid] = f"{type(error).__name__}: {error}".partition("\n")[0]
             else:

@@ -27,21 +27,26 @@ class Outcome:
     details: list[str]
     # Differences of gradients, keys of JSON files and repetition times.
     notes: list[str] = field(default_factory=list)
+    # Findings of dicoxide, which may explain differences.
+    findings: list[str] = field(default_factory=list)
 
 
 def compare(ours: Conversion, other: Conversion, other_name: str) -> Iterator[Outcome]:
     """Yield an outcome for each series of which a converter wrote a file or refused it."""
-    unmatched: tuple[list[NiftiFile], list[NiftiFile]] = ([], [])
-    files = _by_series(ours.files), _by_series(other.files)
-    for uid in sorted(files[0].keys() | files[1].keys()):
-        pair = files[0].get(uid, []), files[1].get(uid, [])
-        if all(pair):
-            yield _compare_series(*pair)
+    for our_files, other_files in _groups(_by_series(ours.files), _by_series(other.files)):
+        if our_files and other_files:
+            outcome = _compare_series(our_files, other_files)
+            outcome.findings = list(dict.fromkeys(text for item in our_files for text in item.findings))
+            yield outcome
         else:
-            for items, rest in zip(pair, unmatched, strict=True):
-                rest.extend(items)
-    yield from _join_series(*unmatched, ours, other, other_name)
-    for uid in sorted(ours.refusals.keys() & other.refusals.keys() - files[0].keys() - files[1].keys()):
+            refused_by = other_name if our_files else "dicoxide"
+            refusals = (other if our_files else ours).refusals
+            items = our_files or other_files
+            uid = items[0].series_uid
+            details = [refusals.get(uid, "no file"), _shapes(items)]
+            yield Outcome([uid], _description(items), f"refused by {refused_by}", details)
+    uids_with_files = {item.series_uid for item in (*ours.files, *other.files)}
+    for uid in sorted(ours.refusals.keys() & other.refusals.keys() - uids_with_files):
         yield Outcome([uid], "", "refused by both", [ours.refusals[uid], other.refusals[uid]])
 
 
@@ -53,38 +58,52 @@ def _by_series(items: Sequence[NiftiFile]) -> dict[str, list[NiftiFile]]:
     return {uid: [item for item in group if not item.is_derived] or group for uid, group in groups.items()}
 
 
-def _join_series(
-    ours: list[NiftiFile], others: list[NiftiFile], our_result: Conversion, other_result: Conversion, other_name: str
-) -> Iterator[Outcome]:
-    """Find several series that the other converter joined; all remaining series were refused by one converter."""
-    loaded = [(item, volume_agreement.load(item.path)) for item in ours]
-    for item in others:
-        candidates = [(file, volume) for file, volumes in loaded for volume in volumes if _same_study(file, item)]
-        other_volumes = volume_agreement.load(item.path)
-        pairs = volume_agreement.match([volume for _, volume in candidates], other_volumes)
-        if pairs and len(pairs) == len(other_volumes):
-            used = {id(volume) for volume, _ in pairs}
-            joined = [file for file, volumes in loaded if used & {id(volume) for volume in volumes}]
-            loaded = [(file, volumes) for file, volumes in loaded if not used & {id(volume) for volume in volumes}]
-            uids = [file.series_uid for file in joined]
-            text = f"{len(uids)} series of dicoxide are one of {other_name}"
-            yield Outcome(uids, _description([*joined, item]), SPLIT, [text])
-        else:
-            reason = our_result.refusals.get(item.series_uid, "no file")
-            yield Outcome([item.series_uid], _description([item]), "refused by dicoxide", [reason, _shapes([item])])
-    for uid, group in itertools.groupby((file for file, _ in loaded), lambda file: file.series_uid):
-        items = list(group)
-        reason = other_result.refusals.get(uid, "no file")
-        yield Outcome([uid], _description(items), f"refused by {other_name}", [reason, _shapes(items)])
+def _groups(
+    ours: dict[str, list[NiftiFile]], others: dict[str, list[NiftiFile]]
+) -> Iterator[tuple[list[NiftiFile], list[NiftiFile]]]:
+    """Yield the files of one series, or of several series that the other converter joined.
+
+    dcm2niix replaces the UID of some series. Their files belong to the series of dicoxide with the same values.
+    """
+    for uid in sorted(ours.keys() & others.keys()):
+        yield ours[uid], others[uid]
+    remaining = {uid: items for uid, items in sorted(ours.items()) if uid not in others}
+    groups: list[tuple[set[str], list[NiftiFile]]] = []
+    for item in itertools.chain(*(items for uid, items in sorted(others.items()) if uid not in ours)):
+        uids = _series_with_values_of(item, remaining)
+        overlapping = [group for group in groups if uids & group[0]]
+        groups = [group for group in groups if not uids & group[0]]
+        files = [*itertools.chain(*(group[1] for group in overlapping)), item]
+        groups.append((uids.union(*(group[0] for group in overlapping)), files))
+    for uids, other_files in groups:
+        yield [item for uid in sorted(uids) for item in remaining.pop(uid)], other_files
+    for items in remaining.values():
+        yield items, []
 
 
-def _same_study(ours: NiftiFile, other: NiftiFile) -> bool:
-    uids = [item.attributes.get("StudyInstanceUID") for item in (ours, other)]
-    return None in uids or uids[0] == uids[1]
+def _series_with_values_of(other: NiftiFile, ours: dict[str, list[NiftiFile]]) -> set[str]:
+    """Return the series that have all volumes of a file; those of the same Series Number are tried first."""
+    volumes = volume_agreement.load(other.path)
+    same_study = {uid: items for uid, items in ours.items() if _has_same(other, items[0], "StudyInstanceUID")}
+    same_number = {uid: items for uid, items in same_study.items() if _has_same(other, items[0], "SeriesNumber")}
+    for candidates in (same_number, same_study):
+        files = [(uid, item) for uid, items in candidates.items() for item in items]
+        our_volumes = [
+            volume for index, (_, item) in enumerate(files) for volume in volume_agreement.load(item.path, index)
+        ]
+        pairs = volume_agreement.match(our_volumes, volumes, volume_agreement.have_equal_values)
+        if pairs and len(pairs) == len(volumes):
+            return {files[volume.file_index][0] for volume, _ in pairs}
+    return set()
+
+
+def _has_same(ours: NiftiFile, other: NiftiFile, key: str) -> bool:
+    values = [item.attributes.get(key) for item in (ours, other)]
+    return None in values or values[0] == values[1]
 
 
 def _compare_series(ours: list[NiftiFile], others: list[NiftiFile]) -> Outcome:
-    uids = [ours[0].series_uid]
+    uids = sorted({item.series_uid for item in ours})
     description = _description([*ours, *others])
     our_files = [volume_agreement.load(item.path, index) for index, item in enumerate(ours)]
     other_files = [volume_agreement.load(item.path, index) for index, item in enumerate(others)]
