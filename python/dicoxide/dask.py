@@ -18,6 +18,7 @@ from dicoxide._arguments import Array, Rescale, check_rescale, target_array, thr
 from dicoxide._threads import ThreadPool
 from dicoxide.bulk.series import (
     Header,
+    Keywords,
     OnError,
     Paths,
     SeriesResult,
@@ -65,6 +66,8 @@ def from_series(
     rescale: Rescale = False,
     quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
+    split_by: Keywords = (),
+    merge: Keywords = (),
     threads: int | None = None,
     on_error: OnError = "raise",
     strict: bool = False,
@@ -74,7 +77,7 @@ def from_series(
 
     Parameters
     ----------
-    paths, rescale, quantity, dtype, strict, fallback
+    paths, rescale, quantity, dtype, split_by, merge, strict, fallback
         As for :func:`dicoxide.read_series`.
     slices_per_chunk : int, optional
         Number of slices that one task decodes; by default the number that fits into 32 MiB. A chunk holds slices of one
@@ -98,7 +101,7 @@ def from_series(
     check_rescale(rescale, quantity)
     if slices_per_chunk is not None and slices_per_chunk < 1:
         raise ValueError(f"slices_per_chunk must be at least 1, not {slices_per_chunk}")
-    plans = plan_series(paths, threads=threads, on_error=on_error)
+    plans = plan_series(paths, split_by=split_by, merge=merge, threads=threads, on_error=on_error)
     volumes = (
         make_volume(
             plan,

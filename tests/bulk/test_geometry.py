@@ -52,22 +52,14 @@ def test_compute_geometry_affine_maps_indices_to_positions(
     assert result.origin == tuple(start)
 
 
-@given(a=angles, b=angles, c=angles, order=st.permutations(range(12)))
-def test_number_positions_counts_along_the_normal(a: float, b: float, c: float, order: list[int]) -> None:
-    orientation = rotated(a, b, c)
-    positions = np.outer(np.array(order) // 2 * 1.5, normal(orientation))
-    level, across = geometry.number_positions(positions, orientation, 0.005)
-    assert level.tolist() == [number // 2 for number in order]
-    assert not across.any()
-
-
 @given(missing=st.sets(st.integers(1, 18)))
 def test_compute_geometry_with_gaps_reports_every_missing_slice(missing: set[int]) -> None:
     there = [index for index in range(20) if index not in missing]
     if np.median(np.diff(there)) != 1:
         return
     positions = np.array([[0, 0, 1.25 * index] for index in there])
-    _, findings = geometry.compute_geometry(positions, AXIAL, (1, 1), None)
+    result, findings = geometry.compute_geometry(positions, AXIAL, (1, 1), None)
+    assert (result is None) == bool(missing)
     named = [position[2] / 1.25 for finding in findings for position in finding.positions]
     assert named == sorted(missing)
     assert [finding.kind for finding in findings] == (["gap"] if missing else [])
@@ -137,14 +129,6 @@ def test_read_series_of_synthetic_series_equals_simpleitk(tmp_path: Path, orient
     assert_equals_itk(sitk, volume, itk_volume(sitk, names), 1e-8)
 
 
-def test_read_series_with_a_gap_has_the_spacing_of_simpleitk(tmp_path: Path) -> None:
-    sitk = pytest.importorskip("SimpleITK")
-    write_all([dataset for index, dataset in enumerate(slices(9)) if index not in (3, 4)], tmp_path)
-    (volume,) = dicoxide.read_series(tmp_path)
-    expected = itk_volume(sitk, [path for path, _ in volume.sources])
-    assert_equals_itk(sitk, volume, expected, 1e-9)
-
-
 def test_read_series_of_sheared_series_has_the_step_of_simpleitk(tmp_path: Path) -> None:
     sitk = pytest.importorskip("SimpleITK")
     write_all([image(i, ImagePositionPatient=[0, 0.5 * i, 2 * i]) for i in range(5)], tmp_path)
@@ -174,7 +158,7 @@ def test_read_series_of_real_series_equals_simpleitk() -> None:
     for folder in folders_of_images():
         files = [path for path in folder.iterdir() if path.is_file()]
         for plan in plan_series(files, on_error="return"):
-            paths = [path for path, _ in plan.sources]
+            paths = [frame.path for frame in plan.slices]
             if plan.geometry is None or plan.axis or len(paths) < 2 or len(set(paths)) < len(paths):
                 continue
             volumes = dicoxide.read_series(paths, rescale=True)
@@ -183,7 +167,8 @@ def test_read_series_of_real_series_equals_simpleitk() -> None:
             names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), plan.series_instance_uid)
             assert set(names) != set(paths) or list(names) == paths, folder
             compared += 1
-    assert compared >= 2
+    # Other real series have gaps, and so no affine.
+    assert compared >= 1
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -192,9 +177,10 @@ def test_plan_series_of_real_files_has_the_geometry_of_simpleitk() -> None:
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     compared = set()
     for plan in plan_series([*shared_files(), *(PYDICOM_FILES / "test_files").glob("*.dcm")], on_error="return"):
-        paths = {path for path, _ in plan.sources}
-        # SimpleITK does not support segments.
-        if plan.geometry is None or len(paths) > 1 or plan.axis or plan.modality == "SEG":
+        paths = {frame.path for frame in plan.slices}
+        # SimpleITK supports neither segments nor mosaics.
+        is_mosaic = any(frame.tile is not None for frame in plan.slices)
+        if plan.geometry is None or len(paths) > 1 or plan.axis or plan.modality == "SEG" or is_mosaic:
             continue
         (path,) = paths
         reader = sitk.ImageFileReader()

@@ -111,11 +111,12 @@ def test_read_series_of_unlabelled_repetitions_reports_the_axis(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("axis", "first"), [("TemporalPositionIdentifier", 1), ("AcquisitionTime", 101010)])
-def test_read_series_with_incomplete_axis_separates_values(tmp_path: Path, axis: str, first: int) -> None:
+def test_read_series_with_incomplete_axis_separates_incomplete_values(tmp_path: Path, axis: str, first: int) -> None:
     datasets = repeated_slices(4, [{axis: str(first + tag_index)} for tag_index in range(3)])
     del datasets[5]
     write_all(datasets, tmp_path)
     volumes = dicoxide.read_series(tmp_path)
-    assert [slice_indices(volume) for volume in volumes] == [[0, 1, 2, 3], [20, 21, 22, 23], [10, 12, 13]]
-    assert [finding_kinds(volume) for volume in volumes] == [["incomplete_axis"]] * 2 + [["gap", "incomplete_axis"]]
-    assert all(volume.part[0][0] == axis for volume in volumes)
+    assert [slice_indices(volume) for volume in volumes] == [[[0, 1, 2, 3], [20, 21, 22, 23]], [10, 12, 13]]
+    assert [finding_kinds(volume) for volume in volumes] == [["incomplete_axis"], ["gap", "incomplete_axis"]]
+    assert [volume.axis for volume in volumes] == [axis, None]
+    assert volumes[1].part[0][0] == axis

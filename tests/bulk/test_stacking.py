@@ -40,6 +40,8 @@ slices = st.builds(
     rescale=st.sampled_from([None, (1.0, 0.0), (2.0, 0.0)]),
     file=st.just(SourceFile()),
     tile=st.none(),
+    asl_context=st.sampled_from(["", "", "CONTROL", "LABEL"]),
+    labels=st.just(()),
 )
 
 

@@ -7,7 +7,7 @@ the rescale coefficients of an object.
 
 from __future__ import annotations
 
-from dicoxide._sources.attributes import Attributes
+from dicoxide._sources.attributes import KEYWORDS, Attributes
 from dicoxide._sources.base import Readable, Source, Transform
 from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
 from dicoxide._sources.lut_data import lut_bytes, lut_entries
@@ -17,6 +17,7 @@ from dicoxide._sources.real_world_value_mapping import RealWorldMapping, RealWor
 
 __all__ = [
     "HEAD_BYTES",
+    "KEYWORDS",
     "Attributes",
     "Readable",
     "RealWorldMapping",

@@ -38,6 +38,7 @@ from dicoxide.bulk.runs import (
     run_on_cluster,
     run_tasks,
 )
+from dicoxide.bulk.series import parse_split_options
 from dicoxide.cli._progress import Progress
 from dicoxide.cli._text import (
     EXIT_CODES,
@@ -113,6 +114,10 @@ def describe(parser: argparse.ArgumentParser) -> None:
         type=argument_type(int, 0),
         help="maximum memory for the output and scratch buffers of one object, in bytes",
     )
+    for option, effect in (("--split-by", "values are separate volumes"), ("--merge", "differences divide no volume")):
+        parser.add_argument(
+            option, metavar="KEYWORD,…", default="", help=f"keywords of attributes whose {effect}, such as EchoTime"
+        )
     parser.add_argument("--resume", action="store_true", help="continue an earlier run into OUT")
     parser.add_argument("--dry-run", action="store_true", help="print what would be written; OUT is not touched")
     parser.add_argument(
@@ -186,6 +191,10 @@ def _options(arguments: argparse.Namespace) -> RunOptions:
         raise OutputError("--quantity needs --real-world")
     if arguments.real_world and arguments.format == "png":
         raise OutputError("--real-world does not fit --format png, whose windows are in modality values")
+    try:
+        split = parse_split_options(arguments.split_by, arguments.merge)
+    except ValueError as error:
+        raise OutputError(str(error)) from None
     return RunOptions(
         format=arguments.format,
         rescale="real_world" if arguments.real_world else arguments.rescale,
@@ -194,6 +203,7 @@ def _options(arguments: argparse.Namespace) -> RunOptions:
         strict=arguments.strict,
         max_bytes=arguments.max_bytes,
         frames=arguments.frames or FrameSelection(),
+        split=split,
         compressed=not arguments.uncompressed,
     )
 
@@ -223,7 +233,8 @@ def _scan_and_decode(arguments: argparse.Namespace, state: _RunState) -> None:
 
 def _scan(arguments: argparse.Namespace, state: _RunState, ledger: Ledger | None) -> None:
     """Read the headers of the sources and plan the tasks."""
-    scan = SourceScan(arguments.sources, exclude=state.out, threads=arguments.threads)
+    split = state.options.split
+    scan = SourceScan(arguments.sources, exclude=state.out, threads=arguments.threads, split_by=split.split_by)
     with Progress() as progress:
 
         def headers() -> Iterator[Any]:
@@ -237,7 +248,7 @@ def _scan(arguments: argparse.Namespace, state: _RunState, ledger: Ledger | None
                 else:
                     yield entry
 
-        state.tasks, failures, left_out = plan_tasks(chain(headers(), scan.unreadable), state.options.frames)
+        state.tasks, failures, left_out = plan_tasks(chain(headers(), scan.unreadable), state.options.frames, split)
         for failure in failures:
             _add_failure(state, ledger, progress.print_line, failure)
         state.stopped = state.stopped or bool(failures and arguments.on_error == "raise")

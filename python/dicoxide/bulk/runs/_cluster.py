@@ -116,7 +116,7 @@ def _results(
             result = future.result()
         except Exception as error:
             message = f"the worker failed: {type(error).__name__}: {' '.join(str(error).split())}"
-            failure = Failure(task.slices[0].path, kind="Worker", message=message, series=task.name)
+            failure = Failure(task.plan.first_slice.path, kind="Worker", message=message, series=task.name)
             result = TaskResult(task.name, (), 0, (failure,))
         slice_bytes = options.output_dtype(task).itemsize * math.prod(task.slice_shape)
         slice_count = len(task.slices)

@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+import numpy as np
+
 from dicoxide._arguments import Array
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
@@ -62,7 +64,8 @@ def decode_task_slices(
 
     def group_key(pair: tuple[ArrayTask, C]) -> tuple[bool, dict[str, Any]]:
         task = pair[0]
-        return all(frame.frame_index is None for frame in task.slices), options.decode_arguments(task)
+        slices_are_files = all(frame.frame_index is None and not frame.is_omitted for frame in task.slices)
+        return slices_are_files, options.decode_arguments(task)
 
     for (slices_are_files, arguments), group in groupby(tasks, key=group_key):
         members = list(group)
@@ -70,7 +73,7 @@ def decode_task_slices(
             yield from _decode_files(members, arguments, threads)
         else:
             for task, consumer in members:
-                yield from _decode_frames(task, consumer, arguments, threads)
+                yield from _decode_frames(task, consumer, arguments, threads, options.output_dtype(task))
 
 
 def _decode_files(
@@ -125,9 +128,12 @@ def _slice_of(task: ArrayTask, index: int, frame: Array | Exception) -> Array | 
 
 
 def _decode_frames(
-    task: ArrayTask, consumer: C, arguments: dict[str, Any], threads: int
+    task: ArrayTask, consumer: C, arguments: dict[str, Any], threads: int, dtype: np.dtype[Any]
 ) -> Iterator[tuple[C, int, Array | Exception]]:
-    """Decode slices that are frames of multi-frame files; each thread decodes several neighbouring frames in a call."""
+    """Decode slices that are frames of multi-frame files; each thread decodes several neighbouring frames in a call.
+
+    Empty frames that a segmentation omits are arrays of 0 of type `dtype`.
+    """
     reads = list(_split_into_reads(task))
     strict = bool(arguments.get("strict"))
     decode_arguments = {key: value for key, value in arguments.items() if key != "strict"}
@@ -137,6 +143,8 @@ def _decode_frames(
 
     def decode_read(read: _Read) -> list[Array | Exception]:
         path, indices = read
+        if not path:
+            return [np.zeros(task.slice_shape, dtype) for _ in indices]
         try:
             image = images.get(path)
             if image is None:

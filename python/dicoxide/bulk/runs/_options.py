@@ -12,6 +12,7 @@ import numpy as np
 from dicoxide._arguments import Rescale
 from dicoxide.bulk.runs._frame_selection import FrameSelection
 from dicoxide.bulk.runs._tasks import ArrayTask
+from dicoxide.bulk.series import NO_SPLIT_OPTIONS, SplitOptions
 
 __all__ = ["FORMATS", "RunOptions"]
 
@@ -30,6 +31,8 @@ class RunOptions:
         As for :func:`dicoxide.decode`.
     frames : FrameSelection
         Frames of each object to decode.
+    split : SplitOptions
+        Attributes that decide what is a separate volume.
     compressed : bool
         Compress Zarr chunks and NIfTI files.
     """
@@ -41,6 +44,7 @@ class RunOptions:
     strict: bool = False
     max_bytes: int | None = None
     frames: FrameSelection = field(default_factory=FrameSelection)
+    split: SplitOptions = NO_SPLIT_OPTIONS
     compressed: bool = True
 
     def applied_rescale(self, task: ArrayTask) -> Rescale:

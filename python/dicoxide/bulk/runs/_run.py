@@ -248,7 +248,9 @@ class _Runner:
     def _report_slice(self, state: _TaskState, index: int, size: int) -> None:
         """Report one slice; it failed if its size is 0."""
         slices = state.task.slices
-        is_last_of_file = index + 1 == len(slices) or slices[index + 1].path != slices[index].path
+        is_last_of_file = slices[index].path != "" and (
+            index + 1 == len(slices) or slices[index + 1].path != slices[index].path
+        )
         self._report(1, int(is_last_of_file), size, int(size == 0))
 
     def _submit_block(self, state: _TaskState) -> None:
@@ -264,7 +266,7 @@ class _Runner:
         """Submit the last block and the end of a task whose slices have all been received."""
         not_received = state.task.slices[state.received_count :]
         if not_received:
-            file_count = len({frame.path for frame in not_received})
+            file_count = len({frame.path for frame in not_received} - {""})
             self._report(len(not_received), file_count, 0, len(not_received))
         self._submit_block(state)
         self._submit_write(self._write_pool.submit(self._finish, state), 0)
@@ -287,7 +289,9 @@ class _Runner:
     def _finish(self, state: _TaskState) -> TaskResult:
         task, writer = state.task, state.writer
         outputs: list[str] = []
-        if not state.is_abandoned and state.is_open and state.retained_indices and writer is not None:
+        # Frames that a segmentation omits are no reason to write an array.
+        has_slices = any(not task.slices[index].is_omitted for index in state.retained_indices)
+        if not state.is_abandoned and state.is_open and has_slices and writer is not None:
             try:
                 retained = task.with_slices(state.retained_indices)
                 outputs = writer.finish(retained, [failure.as_json() for failure in state.failures])
@@ -310,7 +314,7 @@ class _Runner:
     def _abandon(self, state: _TaskState, error: Exception) -> None:
         """Give up a series that cannot be written; its remaining slices are not decoded."""
         state.is_abandoned = True
-        path, series = state.task.slices[0].path, state.task.name
+        path, series = state.task.plan.first_slice.path, state.task.name
         if isinstance(error, OSError):
             message = f"cannot write the series: {os_error_text(error)}"
             state.failures.append(Failure(path, kind="Write", message=message, series=series))
@@ -328,6 +332,8 @@ def _slice_failure(
 ) -> Failure | None:
     """Return why the result of a slice cannot be written, or None if it can."""
     frame = task.slices[index]
+    if frame.is_omitted:
+        return None
     source: dict[str, Any] = {
         "sop_instance_uid": frame.sop_instance_uid or None,
         "transfer_syntax": frame.file.transfer_syntax,

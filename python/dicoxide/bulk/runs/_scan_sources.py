@@ -13,6 +13,8 @@ __all__ = ["SourceScan"]
 class SourceScan:
     """Iterates over headers and failures of `sources`, in their order and in bounded memory.
 
+    Slices have the values of the attributes `split_by` as their `labels`.
+
     Attributes
     ----------
     found : int
@@ -25,9 +27,17 @@ class SourceScan:
         Files and folders that cannot be read; each is also one of the failures.
     """
 
-    def __init__(self, sources: Iterable[str], *, exclude: str | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        sources: Iterable[str],
+        *,
+        exclude: str | None = None,
+        threads: int | None = None,
+        split_by: tuple[str, ...] = (),
+    ) -> None:
         self._finder = FileFinder(sources, exclude=exclude)
         self._threads = threads
+        self._split_by = split_by
         self.found = 0
         self.skipped = 0
         self.dicomdirs = 0
@@ -45,7 +55,7 @@ class SourceScan:
         return {name: getattr(self, name) for name in names}
 
     def __iter__(self) -> Iterator[Header | Failure]:
-        for entry in read_headers(self._finder, self._threads):
+        for entry in read_headers(self._finder, self._threads, self._split_by):
             if isinstance(entry, Header):
                 self.found += 1
                 yield entry

@@ -106,7 +106,7 @@ def series_metadata(
         "sop_instance_uids": [frame.sop_instance_uid or None for frame in slices],
         "positions": [frame.position for frame in slices],
         "frame_indices": [frame.frame_index for frame in slices],
-        "sources": [valid_text(frame.path) for frame in slices],
+        "sources": [None if frame.is_omitted else valid_text(frame.path) for frame in slices],
         "findings": task.findings,
         "missing": failures,
     }
@@ -124,6 +124,8 @@ def _units(task: ArrayTask, options: RunOptions) -> str | None:
         return None
     units: dict[str, None] = {}
     for path, slices in groupby(task.slices, key=lambda frame: frame.path):
+        if not path:
+            continue
         with open_image(path) as image:
             for frame in slices:
                 units[image.real_world_units(frame.frame_index or 0, options.quantity)] = None

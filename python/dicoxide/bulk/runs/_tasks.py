@@ -12,7 +12,17 @@ from typing import Any
 
 from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._frame_selection import FrameSelection
-from dicoxide.bulk.series import Finding, Header, Slice, UnreadableFile, VolumePlan, plan_headers, subset_plan
+from dicoxide.bulk.series import (
+    NO_SPLIT_OPTIONS,
+    Finding,
+    Header,
+    Slice,
+    SplitOptions,
+    UnreadableFile,
+    VolumePlan,
+    plan_headers,
+    subset_plan,
+)
 
 __all__ = ["ArrayTask", "count_left_out", "finding_json", "plan_tasks", "valid_text"]
 
@@ -52,7 +62,7 @@ class ArrayTask:
     @property
     def file_count(self) -> int:
         """Number of files that hold the slices."""
-        return len({frame.path for frame in self.slices})
+        return len({frame.path for frame in self.slices} - {""})
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -113,7 +123,7 @@ def valid_text(path: str) -> str:
 
 
 def plan_tasks(
-    entries: Iterable[Header | UnreadableFile], selection: FrameSelection
+    entries: Iterable[Header | UnreadableFile], selection: FrameSelection, split: SplitOptions = NO_SPLIT_OPTIONS
 ) -> tuple[list[ArrayTask], list[Failure], int]:
     """Group files into tasks, as :func:`dicoxide.bulk.plan_series` groups them into volumes.
 
@@ -123,6 +133,8 @@ def plan_tasks(
         In any order. A finding names the unreadable files that may belong to an array.
     selection : FrameSelection
         Frames of each file to use.
+    split : SplitOptions
+        Attributes that decide what is a separate volume; the headers were read with the same.
 
     Returns
     -------
@@ -150,7 +162,7 @@ def plan_tasks(
             per_frame = len(entry.slices) // entry.slices[0].file.frame_count
             slices = (entry.slices[index * per_frame : (index + 1) * per_frame] for index in indices)
             selected.append(entry._replace(slices=tuple(chain.from_iterable(slices))))
-    tasks = [ArrayTask(name, plan) for name, plan in _with_names(plan_headers(selected))]
+    tasks = [ArrayTask(name, plan) for name, plan in _with_names(plan_headers(selected, split))]
     return sorted(tasks, key=lambda task: task.name), failures, left_out
 
 
@@ -172,7 +184,7 @@ def _with_names(plans: Sequence[VolumePlan]) -> list[tuple[str, VolumePlan]]:
     """Pair each plan with a name: the Series Instance UID, with a number if the series has several plans."""
     plans_by_stem: dict[str, list[VolumePlan]] = {}
     for plan in plans:
-        series, path = plan.series_instance_uid, plan.slices[0].path
+        series, path = plan.series_instance_uid, plan.first_slice.path
         stem = re.sub(r"[^0-9A-Za-z._-]", "_", series or os.path.basename(path)).strip(".")
         stem = stem[:_MAX_NAME_LENGTH] or "unnamed"
         if not series:

@@ -26,6 +26,12 @@ from dicoxide.bulk.series._headers import Header, read_header, read_headers
 from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
 from dicoxide.bulk.series._planning import plan_series, read_attributes, read_units
 from dicoxide.bulk.series._slices import SliceSource, check_frame_size, decode_into, real_world_units
+from dicoxide.bulk.series._split_options import (
+    NO_SPLIT_OPTIONS,
+    Keywords,
+    SplitOptions,
+    parse_split_options,
+)
 from dicoxide.bulk.series._volume import (
     Volume,
     decode_slices,
@@ -36,17 +42,20 @@ from dicoxide.bulk.series._volume import (
 )
 
 __all__ = [
+    "NO_SPLIT_OPTIONS",
     "CandidateFile",
     "FileFinder",
     "Finding",
     "Geometry",
     "Header",
+    "Keywords",
     "OnError",
     "Paths",
     "SeriesResult",
     "SkippedFile",
     "Slice",
     "SliceSource",
+    "SplitOptions",
     "UnreadableFile",
     "Volume",
     "VolumePlan",
@@ -57,6 +66,7 @@ __all__ = [
     "has_dicom_suffix",
     "make_volume",
     "output_dtype",
+    "parse_split_options",
     "plan_headers",
     "plan_series",
     "read_attributes",

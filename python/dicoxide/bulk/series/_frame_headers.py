@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 from dicoxide._sources import Attributes
@@ -21,7 +21,7 @@ from dicoxide.bulk.series._keywords import GROUP_KEYWORDS, MULTI_FRAME_KEYWORDS,
 from dicoxide.bulk.series._mosaic import MosaicError, Tile, read_mosaic
 from dicoxide.errors import CorruptFrameError
 
-__all__ = ["AXES", "Axis", "Slice", "SourceFile", "describe_frames", "unfold_mosaics"]
+__all__ = ["AXES", "Axis", "Slice", "SourceFile", "describe_frames", "is_segmentation", "unfold_mosaics"]
 
 # Grid frame offsets that differ from a coordinate by less, in mm, are equal to it.
 _OFFSET_TOLERANCE_MM = 1e-3
@@ -59,7 +59,11 @@ AXES = (
     Axis("FrameReferenceTime", "ms", False),
     Axis("AcquisitionTime", "s", False),
     Axis("ContentTime", "s", False),
+    # Last: a repetition that has a number usually has a time, too.
+    Axis("AcquisitionNumber", "", True),
 )
+
+_SEGMENTATION_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"})
 
 
 class SourceFile(NamedTuple):
@@ -71,6 +75,8 @@ class SourceFile(NamedTuple):
         Size in bytes and modification time, which detect later changes.
     mosaic_problem : str
         Why the frames, which are mosaics, could not be divided into slices; empty otherwise.
+    is_segmentation : bool
+        True for segmentations and label maps, which may omit empty frames (PS3.3 C.8.20.2).
     """
 
     frame_count: int = 1
@@ -78,17 +84,18 @@ class SourceFile(NamedTuple):
     size: int = 0
     mtime_ns: int = 0
     mosaic_problem: str = ""
+    is_segmentation: bool = False
 
 
 class Slice(NamedTuple):
-    """One frame of one file, or one slice of a mosaic, as the header describes it.
+    """One frame of one file, or one slice of a mosaic, as the header describes it; or an empty frame in no file.
 
     Attributes
     ----------
     path : str
-        The file.
+        The file; empty for an empty frame that a segmentation omits.
     frame : int
-        Zero-based index of the frame.
+        Zero-based index of the frame; -1 for an omitted frame.
     position, orientation : tuple of float or None
         Image Position (Patient) in mm, and Image Orientation (Patient).
     pixel_spacing : (float, float) or None
@@ -109,6 +116,10 @@ class Slice(NamedTuple):
         Where the slice lies in the frame, if the frame is a mosaic.
     time : float or None
         Time of the slice in seconds, relative to the other slices of its mosaic.
+    asl_context : str
+        ASL Context: ``"CONTROL"``, ``"LABEL"`` or ``"M_ZERO_SCAN"``.
+    labels : tuple of (str, value)
+        Keywords and values of the attributes by which the caller divides volumes.
     """
 
     path: str
@@ -131,11 +142,23 @@ class Slice(NamedTuple):
     has_modality_lut: bool = False
     tile: Tile | None = None
     time: float | None = None
+    asl_context: str = ""
+    labels: tuple[tuple[str, Hashable], ...] = ()
+
+    @property
+    def is_omitted(self) -> bool:
+        """True for an empty frame that a segmentation omits: its samples are 0."""
+        return not self.path
 
     @property
     def frame_index(self) -> int | None:
-        """Zero-based index of the frame; None for the only frame of a file."""
-        return self.frame if self.file.frame_count > 1 else None
+        """Zero-based index of the frame; None for the only frame of a file, and for an omitted frame."""
+        return self.frame if self.file.frame_count > 1 and not self.is_omitted else None
+
+
+def is_segmentation(attributes: Mapping[str, Any]) -> bool:
+    """True for the attributes of a segmentation or a label map."""
+    return parse_text(attributes.get("SOPClassUID")) in _SEGMENTATION_CLASSES
 
 
 def describe_frames(path: str, attributes: dict[str, Any], count: int) -> tuple[Slice, ...]:
@@ -275,6 +298,7 @@ def _slice(path: str, index: int, values: dict[str, Any]) -> Slice:
             parse_seconds("", get("FrameAcquisitionDateTime", get("AcquisitionDateTime")))
             or parse_seconds(get("AcquisitionDate"), get("AcquisitionTime")),
             parse_seconds(get("ContentDate"), get("ContentTime")),
+            parse_number(get("FrameAcquisitionNumber", get("AcquisitionNumber"))),
         ),
         gradient=parse_numbers(get("DiffusionGradientOrientation"), 3) or (),
         dimensions=parse_numbers(get("DimensionIndexValues"), None) or (),
@@ -283,6 +307,7 @@ def _slice(path: str, index: int, values: dict[str, Any]) -> Slice:
         if center is None or width is None
         else (center, width, parse_text(get("VOILUTFunction", "LINEAR"))),
         has_modality_lut=has_modality_lut,
+        asl_context=parse_text(get("ASLContext")),
     )
 
 

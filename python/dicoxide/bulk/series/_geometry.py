@@ -11,6 +11,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from dicoxide.bulk.series._spacing import ToleranceNumbers, measure_spacing, spacing_tolerance
+
 Vector: TypeAlias = tuple[float, float, float]
 Orientation: TypeAlias = tuple[float, float, float, float, float, float]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -19,15 +21,13 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 _DIRECTION_TOLERANCE = 1e-3
 # Deviation from unit length and from orthogonality above which six direction cosines are not an orientation.
 _ORTHONORMAL_TOLERANCE = 1e-2
-# Positions that differ by less are equal; as a fraction of the pixel spacing.
-_POSITION_TOLERANCE = 0.01
-# Slice distances that differ by less are even; as a fraction of the distance.
-_SPACING_TOLERANCE = 0.01
-# Largest off-axis shift of a slice that is not reported, as a multiple of the position tolerance.
-_OFF_AXIS_FACTOR = 10
-# Positions of missing slices that a message lists, and that a finding holds for each gap.
+# Positions in a plane that differ by less are equal; as a fraction of the pixel spacing.
+_IN_PLANE_TOLERANCE = 0.1
+# Smallest shift of the last slice in its plane that is a shear; as a fraction of the pixel spacing.
+_SHEAR_TOLERANCE = 0.01
+# Positions of missing slices that a message lists, and that a finding holds.
 _MAX_LISTED = 8
-_MAX_PER_GAP = 4096
+_MAX_MISSING = 4096
 
 
 class Finding(NamedTuple):
@@ -42,7 +42,7 @@ class Finding(NamedTuple):
     slices : tuple of int
         Zero-based indices along the slice axis of the slices concerned; for a gap, of the slice before it.
     positions : tuple of (float, float, float)
-        For a gap: expected positions of the missing slices, in mm.
+        For a gap: expected positions of the missing slices, in mm; at most 4096.
     left_out : tuple of (str, int)
         Path and zero-based frame index of frames that are in no volume.
     """
@@ -87,61 +87,23 @@ def is_orientation(orientation: Orientation) -> bool:
     return max(map(abs, errors)) <= _ORTHONORMAL_TOLERANCE
 
 
-class OrientationNumbers:
-    """Assigns the same number to orientations that differ only by rounding."""
-
-    def __init__(self) -> None:
-        self._number_by_orientation: dict[Orientation, int] = {}
-        self._distinct: list[Orientation] = []
-
-    def number(self, orientation: Orientation) -> int:
-        """Return the number of `orientation`; the first orientation has number 0."""
-        number = self._number_by_orientation.get(orientation)
-        if number is None:
-            number = self._nearest_or_new(orientation)
-            self._number_by_orientation[orientation] = number
-        return number
-
-    def _nearest_or_new(self, orientation: Orientation) -> int:
-        if self._distinct:
-            differences = np.abs(np.array(self._distinct) - np.array(orientation)).max(axis=1)
-            if differences.min() <= _DIRECTION_TOLERANCE:
-                return int(differences.argmin())
-        self._distinct.append(orientation)
-        return len(self._distinct) - 1
+def number_orientations() -> ToleranceNumbers:
+    """Return an object that assigns the same number to orientations that differ only by rounding."""
+    return ToleranceNumbers(_DIRECTION_TOLERANCE)
 
 
-def position_tolerance(pixel_spacing: tuple[float, float] | None) -> float:
-    """Return the distance in mm below which two positions are equal."""
-    return _POSITION_TOLERANCE * min(pixel_spacing or (1.0, 1.0))
-
-
-def number_positions(
-    positions: Floats, orientation: Orientation, tolerance: float
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Number positions (n, 3) along the normal, and their projections onto the slice plane.
-
-    Positions with the same pair of numbers are equal within `tolerance` mm. Numbers along the normal ascend.
-    """
-    local = positions @ unit_axes(orientation).T
-    in_plane = np.stack([_number_levels(local[:, 0], tolerance), _number_levels(local[:, 1], tolerance)], axis=1)
-    return _number_levels(local[:, 2], tolerance), np.unique(in_plane, axis=0, return_inverse=True)[1].reshape(-1)
-
-
-def _number_levels(values: Floats, tolerance: float) -> npt.NDArray[np.intp]:
-    """Number values in ascending order; a step larger than `tolerance` starts the next number."""
-    order = np.argsort(values, kind="stable")
-    levels = np.empty(len(values), np.intp)
-    levels[order] = np.concatenate([[0], np.cumsum(np.diff(values[order]) > tolerance)])
-    return levels
+def in_plane_tolerance(pixel_spacing: tuple[float, float] | None) -> float:
+    """Return the distance in mm below which two positions in a plane are equal."""
+    return _IN_PLANE_TOLERANCE * min(pixel_spacing or (1.0, 1.0))
 
 
 def compute_geometry(
     positions: Floats, orientation: Orientation, pixel_spacing: tuple[float, float], slice_spacing: float | None
-) -> tuple[Geometry, list[Finding]]:
+) -> tuple[Geometry | None, list[Finding]]:
     """Compute the geometry of a stack, and its irregularities.
 
     The slice axis leads from the first slice to the last in even steps. It is the normal unless the stack is sheared.
+    The geometry is None if slices are missing, unevenly spaced or off the axis, because then no affine is right.
 
     Parameters
     ----------
@@ -158,18 +120,22 @@ def compute_geometry(
     normal = directions[2].copy()
     findings: list[Finding] = []
     length = slice_spacing or 1.0
+    is_right = True
     if len(positions) > 1:
         step = (positions[-1] - positions[0]) / (len(positions) - 1)
         length = float(np.linalg.norm(step))
-        findings += _spacing_findings(positions, normal)
-        shear = _shear_finding(positions, step, normal, position_tolerance(pixel_spacing))
+        irregular = _spacing_findings(positions, normal) + _off_axis_findings(positions, normal, pixel_spacing)
+        is_right = not irregular
+        findings += irregular
+        shear = _shear_finding(positions, step, normal, _SHEAR_TOLERANCE * min(pixel_spacing))
         if shear is not None:
             findings.append(shear)
             directions[2] = step / length
-        findings += _off_axis_findings(positions, normal, position_tolerance(pixel_spacing))
     else:
         source = "from the header" if slice_spacing else "assumed"
         findings.append(Finding("single_slice", f"single slice; slice spacing {length:g} mm {source}"))
+    if not is_right:
+        return None, findings
     spacing = pixel_spacing[1], pixel_spacing[0], length
     affine = np.eye(4)
     affine[:3, :3] = directions.T * spacing
@@ -178,32 +144,30 @@ def compute_geometry(
 
 
 def _spacing_findings(positions: Floats, normal: Floats) -> list[Finding]:
-    """Return gaps, where a distance is a multiple of the usual one, and uneven distances that are not."""
-    distances = np.diff(positions @ normal)
-    # The lower median: of two distances, the longer is the gap.
-    usual = float(np.sort(distances)[(len(distances) - 1) // 2])
-    if len(distances) < 2 or usual <= 0:
+    """Return a finding if slices are missing, or if they are unevenly spaced."""
+    along = positions @ normal
+    spacing = measure_spacing(along)
+    if spacing.is_even:
         return []
-    multiples = np.maximum(np.rint(distances / usual), 1)
-    is_multiple = np.abs(distances - multiples * usual) <= _SPACING_TOLERANCE * usual * multiples
-    findings = []
-    gap_indices = np.flatnonzero(is_multiple & (multiples > 1))
-    if len(gap_indices):
-        missing = tuple(
-            _vector(positions[index] + normal * usual * number)
-            for index in gap_indices.tolist()
-            for number in range(1, int(min(multiples[index], _MAX_PER_GAP)))
-        )
-        listed = ", ".join(f"({x:.6g}, {y:.6g}, {z:.6g})" for x, y, z in missing[:_MAX_LISTED])
-        more = f" and {len(missing) - _MAX_LISTED} more" if len(missing) > _MAX_LISTED else ""
-        slices = "1 slice" if len(missing) == 1 else f"{len(missing)} slices"
-        text = f"{slices} missing at a slice spacing of {usual:.6g} mm; expected positions in mm: {listed}{more}"
-        findings.append(Finding("gap", text, tuple(gap_indices.tolist()), missing))
-    uneven_indices = np.flatnonzero(~is_multiple)
-    if len(uneven_indices):
-        text = f"slice distances range from {distances.min():.6g} to {distances.max():.6g} mm, median {usual:.6g} mm"
-        findings.append(Finding("uneven_spacing", text, tuple(uneven_indices.tolist())))
-    return findings
+    if not spacing.is_regular:
+        distances = np.diff(along)
+        uneven = np.flatnonzero(np.abs(distances - spacing.step) > spacing_tolerance(spacing.step))
+        text = f"slice distances range from {distances.min():.6g} to {distances.max():.6g} mm"
+        return [Finding("uneven_spacing", f"{text}, median {spacing.step:.6g} mm", tuple(uneven.tolist()))]
+    multiples = np.diff(spacing.indices)
+    gap_indices = np.flatnonzero(multiples > 1)
+    count = int(spacing.indices[-1]) + 1 - len(positions)
+    missing: list[Vector] = []
+    for index in gap_indices.tolist():
+        # The step along a sheared axis, too.
+        step = (positions[index + 1] - positions[index]) / multiples[index]
+        numbers = range(1, min(int(multiples[index]), 1 + _MAX_MISSING - len(missing)))
+        missing += [_vector(positions[index] + step * number) for number in numbers]
+    listed = ", ".join(f"({x:.6g}, {y:.6g}, {z:.6g})" for x, y, z in missing[:_MAX_LISTED])
+    more = f" and {count - _MAX_LISTED} more" if count > _MAX_LISTED else ""
+    slices = "1 slice" if count == 1 else f"{count} slices"
+    text = f"{slices} missing at a slice spacing of {spacing.step:.6g} mm; expected positions in mm: {listed}{more}"
+    return [Finding("gap", text, tuple(gap_indices.tolist()), tuple(missing))]
 
 
 def _shear_finding(positions: Floats, step: Floats, normal: Floats, tolerance: float) -> Finding | None:
@@ -216,7 +180,7 @@ def _shear_finding(positions: Floats, step: Floats, normal: Floats, tolerance: f
     return Finding("shear", f"slice axis is tilted {angle:.4g}° against the slice normal (gantry tilt)")
 
 
-def _off_axis_findings(positions: Floats, normal: Floats, tolerance: float) -> list[Finding]:
+def _off_axis_findings(positions: Floats, normal: Floats, pixel_spacing: tuple[float, float]) -> list[Finding]:
     """Return the slices that are shifted in their plane against the line through the first and the last slice."""
     if len(positions) < 3:
         return []
@@ -224,7 +188,7 @@ def _off_axis_findings(positions: Floats, normal: Floats, tolerance: float) -> l
     in_plane = positions - positions[0] - np.outer(distances, normal)
     expected = np.outer(distances / distances[-1], in_plane[-1])
     shifts = np.linalg.norm(in_plane - expected, axis=1)
-    shifted = np.flatnonzero(shifts > _OFF_AXIS_FACTOR * tolerance)
+    shifted = np.flatnonzero(shifts > in_plane_tolerance(pixel_spacing))
     if not len(shifted):
         return []
     slices = "1 slice is" if len(shifted) == 1 else f"{len(shifted)} slices are"

@@ -11,22 +11,21 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from dicoxide.bulk.series._arrangement import (
+    Stack,
+    arrange_frames,
+    arrange_mosaics,
+    fill_omitted_frames,
+    stack_geometry,
+)
 from dicoxide.bulk.series._discover import UnreadableFile
 from dicoxide.bulk.series._frame_headers import Slice
-from dicoxide.bulk.series._geometry import (
-    Finding,
-    Floats,
-    Geometry,
-    Orientation,
-    OrientationNumbers,
-    compute_geometry,
-    number_positions,
-    position_tolerance,
-    unit_axes,
-)
+from dicoxide.bulk.series._geometry import Finding, number_orientations
 from dicoxide.bulk.series._headers import Header
 from dicoxide.bulk.series._plan import VolumePlan
-from dicoxide.bulk.series._stacking import StackLayout, arrange_stack, list_names
+from dicoxide.bulk.series._spacing import ToleranceNumbers
+from dicoxide.bulk.series._split_options import NO_SPLIT_OPTIONS, SplitOptions
+from dicoxide.bulk.series._stacking import StackLayout, label_order, list_names
 
 __all__ = ["plan_headers", "subset_plan"]
 
@@ -38,11 +37,17 @@ _SEPARATE_INTERPRETATIONS = frozenset({"MONOCHROME1", "PALETTE COLOR"})
 
 # Findings about positions, which are computed again when slices are removed from a plan.
 _GEOMETRY_FINDINGS = frozenset({"gap", "uneven_spacing", "shear", "off_axis", "single_slice"})
-_UNEVEN_FINDINGS = frozenset({"gap", "uneven_spacing"})
+_IRREGULAR_FINDINGS = frozenset({"gap", "uneven_spacing", "off_axis"})
+# Pixel spacings whose ratio is less are equal: the pixels of an image of this many are shifted by half of one at most.
+_SPACING_TOLERANCE = 1e-3
 
 
-def plan_headers(entries: Iterable[Header | UnreadableFile]) -> list[VolumePlan]:
-    """Plan the volumes of files by their headers; a finding names the unreadable files that may belong to a volume.
+def plan_headers(
+    entries: Iterable[Header | UnreadableFile], options: SplitOptions = NO_SPLIT_OPTIONS
+) -> list[VolumePlan]:
+    """Plan the volumes of files by their headers, which were read with the same `options`.
+
+    A finding names the unreadable files that may belong to a volume.
 
     Plans are sorted by study, series number and series; within a series, the largest volume comes first.
     """
@@ -51,20 +56,26 @@ def plan_headers(entries: Iterable[Header | UnreadableFile]) -> list[VolumePlan]
     for entry in entries:
         # Files without a Series Instance UID are grouped by folder.
         folder = "" if entry.series_instance_uid else os.path.dirname(entry.path)
-        key = (entry.study_instance_uid, entry.series_instance_uid, folder)
+        uid = "" if "SeriesInstanceUID" in options.merge else entry.series_instance_uid
+        key = (entry.study_instance_uid, uid, folder)
         if isinstance(entry, Header):
             series.setdefault(key, []).append(entry)
         else:
             unreadable.setdefault(key if entry.series_instance_uid else ("", "", folder), []).append(entry)
     ordered = sorted(series.items(), key=lambda item: (item[0][0], _number_or_last(item[1][0].series_number), item[0]))
-    plans = [plan for _, members in ordered for plan in _plan_one_series(members)]
-    return [_with_unreadable(plan, unreadable) for plan in plans] if unreadable else plans
+    return [
+        _with_unreadable(plan, key, unreadable) if unreadable else plan
+        for key, members in ordered
+        for plan in _plan_one_series(members, options)
+    ]
 
 
-def _with_unreadable(plan: VolumePlan, unreadable: Mapping[_SeriesKey, Sequence[UnreadableFile]]) -> VolumePlan:
-    """Add a finding about files of the plan's series, and about files of unknown series in the same folders."""
-    files = list(unreadable.get((plan.study_instance_uid, plan.series_instance_uid, ""), ()))
-    for folder in dict.fromkeys(os.path.dirname(frame.path) for frame in plan.slices):
+def _with_unreadable(
+    plan: VolumePlan, key: _SeriesKey, unreadable: Mapping[_SeriesKey, Sequence[UnreadableFile]]
+) -> VolumePlan:
+    """Add a finding about files of the plan's series `key`, and about files of unknown series in the same folders."""
+    files = list(unreadable.get(key, ())) if key[2] == "" else []
+    for folder in dict.fromkeys(os.path.dirname(frame.path) for frame in plan.slices if not frame.is_omitted):
         files += unreadable.get(("", "", folder), ())
     if not files:
         return plan
@@ -77,8 +88,8 @@ def _with_unreadable(plan: VolumePlan, unreadable: Mapping[_SeriesKey, Sequence[
 def subset_plan(plan: VolumePlan, indices: Sequence[int], finding: Finding) -> VolumePlan:
     """Return a plan with only the slices `indices`, and `finding` in front of its findings.
 
-    With a fourth axis, `indices` are whole repetitions. The geometry is None if the remaining slices are not evenly
-    spaced but those of `plan` are.
+    With a fourth axis, `indices` are whole repetitions. The geometry is None if no affine is right for the remaining
+    slices.
     """
     slices = tuple(plan.slices[index] for index in indices)
     if plan.axis is not None:
@@ -86,13 +97,12 @@ def subset_plan(plan: VolumePlan, indices: Sequence[int], finding: Finding) -> V
         shape = (len(values), *plan.shape[1:])
         return replace(plan, slices=slices, shape=shape, axis_values=values, findings=(finding, *plan.findings))
     geometry = plan.geometry
-    geometry_findings = [known for known in plan.findings if known.kind in _GEOMETRY_FINDINGS]
-    if geometry is not None:
-        positions = np.array([frame.position for frame in slices], np.float64)
-        was_even = _UNEVEN_FINDINGS.isdisjoint(known.kind for known in plan.findings)
-        geometry, geometry_findings = _stack_geometry(slices, positions, range(len(slices)))
-        if was_even and not _UNEVEN_FINDINGS.isdisjoint(known.kind for known in geometry_findings):
-            geometry = None
+    geometry_findings = tuple(known for known in plan.findings if known.kind in _GEOMETRY_FINDINGS)
+    kinds = {known.kind for known in plan.findings}
+    if geometry is not None or not kinds.isdisjoint(_IRREGULAR_FINDINGS):
+        geometry, geometry_findings = stack_geometry(slices)
+    if "merged_pixel_spacings" in kinds:
+        geometry = None
     # Slice indices in the other findings are no longer valid.
     other_findings = [known._replace(slices=()) for known in plan.findings if known.kind not in _GEOMETRY_FINDINGS]
     findings = (finding, *geometry_findings, *other_findings)
@@ -111,9 +121,10 @@ class _GroupKey(NamedTuple):
     missing_geometry: bool
     mixed_frames_of_reference: str
     mixed_stacks: str
-    mixed_pixel_spacing: tuple[float, ...]
+    mixed_pixel_spacing: int
     mixed_orientations: int
     separate_objects: str
+    labels: tuple[Any, ...]
 
 
 _EXPLANATIONS = {
@@ -125,7 +136,7 @@ _EXPLANATIONS = {
     "mixed_stacks": "different stacks",
     "mixed_pixel_spacing": "different pixel spacings",
     "mixed_orientations": "different orientations",
-    "separate_objects": "several multi-frame objects without position and orientation",
+    "separate_objects": "several segmentations, or multi-frame objects without position and orientation",
 }
 
 
@@ -138,29 +149,29 @@ class _FrameGroup:
     slices: list[Slice] = field(default_factory=list)
 
 
-def _plan_one_series(headers: Sequence[Header]) -> list[VolumePlan]:
+def _plan_one_series(headers: Sequence[Header], options: SplitOptions = NO_SPLIT_OPTIONS) -> list[VolumePlan]:
     """Plan the volumes of one series, the largest first."""
     groups: dict[_GroupKey, _FrameGroup] = {}
-    orientations = OrientationNumbers()
+    numbers, merge = _Numbers(), frozenset(options.merge)
     retained, duplicates, repeated_uids = _without_duplicates(headers)
     for header in retained:
         for frame in header.slices:
-            group = groups.setdefault(_group_key(header, frame, orientations), _FrameGroup(header))
+            group = groups.setdefault(_group_key(header, frame, numbers, merge), _FrameGroup(header))
             group.dtypes.add(header.dtype)
             group.slices.append(frame)
     common: list[Finding] = []
     for name, values in zip(_GroupKey._fields, zip(*groups, strict=True), strict=True):
-        if len(set(values)) > 1:
+        if len(set(values)) > 1 and name in _EXPLANATIONS:
             common.append(Finding(name, f"the series has {_EXPLANATIONS[name]}; each is a separate volume"))
     if repeated_uids:
         uids = "1 SOP Instance UID is" if len(repeated_uids) == 1 else f"{len(repeated_uids)} SOP Instance UIDs are"
         common.append(Finding("repeated_uid", f"{uids} used by different images, for example {repeated_uids[0]}"))
     plans = [
-        _make_plan(group, layout, geometry, (*common, *findings), duplicates)
+        _make_plan(group, stack, common, duplicates)
         for key, group in groups.items()
-        for layout, geometry, findings in _arrange_group(key, group)
+        for stack in _arrange_group(key, group, merge)
     ]
-    plans.sort(key=lambda plan: (-math.prod(plan.shape), str(plan.part), plan.slices[0].sop_instance_uid))
+    plans.sort(key=lambda plan: (-math.prod(plan.shape), label_order(plan.part), plan.slices[0].sop_instance_uid))
     return plans
 
 
@@ -189,12 +200,28 @@ def _without_duplicates(headers: Sequence[Header]) -> tuple[list[Header], dict[s
     return retained, duplicates, [uid for uid, count in uid_counts.items() if count > 1]
 
 
-def _group_key(header: Header, frame: Slice, orientations: OrientationNumbers) -> _GroupKey:
+class _Numbers:
+    """Numbers of orientations and pixel spacings that are equal but for rounding."""
+
+    def __init__(self) -> None:
+        self._orientations = number_orientations()
+        self._spacings = ToleranceNumbers(_SPACING_TOLERANCE)
+
+    def orientation(self, frame: Slice) -> int:
+        return -1 if frame.orientation is None else self._orientations.number(frame.orientation)
+
+    def pixel_spacing(self, frame: Slice) -> int:
+        # Differences of logarithms are ratios.
+        spacing = frame.pixel_spacing
+        return -1 if spacing is None else self._spacings.number((math.log(spacing[0]), math.log(spacing[1])))
+
+
+def _group_key(header: Header, frame: Slice, numbers: _Numbers, merge: frozenset[str]) -> _GroupKey:
     # Integers of different types share one that holds both; this is impossible with 64 bits, and avoided for floats.
     is_separate_dtype = header.dtype[1] == "f" or header.dtype[2:] == "8"
     has_geometry = frame.position is not None and frame.orientation is not None
     interpretation = header.photometric_interpretation
-    spacing = frame.pixel_spacing if has_geometry else None
+    is_separate_object = frame.file.is_segmentation or (not has_geometry and frame.file.frame_count > 1)
     return _GroupKey(
         header.shape,
         0 if frame.tile is None else frame.tile.slice_count,
@@ -203,94 +230,50 @@ def _group_key(header: Header, frame: Slice, orientations: OrientationNumbers) -
             interpretation if interpretation in _SEPARATE_INTERPRETATIONS else "",
         ),
         not has_geometry,
-        header.frame_of_reference_uid if has_geometry else "",
-        frame.stack if has_geometry else "",
-        () if spacing is None else (round(spacing[0], 4), round(spacing[1], 4)),
-        orientations.number(frame.orientation) if has_geometry and frame.orientation else -1,
-        header.path if not has_geometry and frame.file.frame_count > 1 else "",
+        header.frame_of_reference_uid if has_geometry and "FrameOfReferenceUID" not in merge else "",
+        frame.stack if has_geometry and "StackID" not in merge else "",
+        numbers.pixel_spacing(frame) if has_geometry and "PixelSpacing" not in merge else -1,
+        numbers.orientation(frame) if has_geometry and "ImageOrientationPatient" not in merge else -1,
+        header.path if is_separate_object and "SOPInstanceUID" not in merge else "",
+        frame.labels,
     )
 
 
-def _arrange_group(key: _GroupKey, group: _FrameGroup) -> list[tuple[StackLayout, Geometry | None, list[Finding]]]:
-    """Sort the frames of a group into volumes; return layout, geometry and findings of each."""
-    slices = group.slices
+def _arrange_group(key: _GroupKey, group: _FrameGroup, merge: frozenset[str]) -> list[Stack]:
+    """Sort the frames of a group into volumes."""
     if key.mixed_mosaics:
-        return _arrange_mosaics(slices)
-    if key.missing_geometry:
-        order = sorted(range(len(slices)), key=lambda index: (_number_or_last(slices[index].instance_number), index))
-        finding = Finding("no_geometry", "no position or orientation; slices are sorted by instance number")
-        return [(StackLayout(np.array(order), (), None, (), ()), None, [finding])]
-    orientation: Orientation = slices[0].orientation  # type: ignore[assignment]
-    tolerance = position_tolerance(slices[0].pixel_spacing)
-    positions = np.array([frame.position for frame in slices], np.float64)
-    along_normal, in_plane = number_positions(positions, orientation, tolerance)
-    column_findings: list[Finding] = []
-    columns = [np.arange(len(slices))]
-    if len({*zip(along_normal.tolist(), in_plane.tolist(), strict=True)}) > len({*along_normal.tolist()}):
-        # Several stacks next to each other, as in tiled acquisitions.
-        columns = [np.flatnonzero(in_plane == number) for number in np.unique(in_plane)]
-        text = "slices of several stacks are side by side in the same plane; each stack is a separate volume"
-        column_findings = [Finding("mixed_columns", text)]
-    result = []
-    for column in columns:
-        levels = np.unique(along_normal[column], return_inverse=True)[1].reshape(-1)
-        for layout in arrange_stack([slices[index] for index in column.tolist()], levels):
-            grid = column[layout.grid]
-            first_repetition = grid.reshape(-1, grid.shape[-1])[0].tolist()
-            geometry, findings = _stack_geometry(slices, positions, first_repetition)
-            result.append((layout._replace(grid=grid), geometry, [*column_findings, *findings, *layout.findings]))
-    return result
+        stacks = arrange_mosaics(group.slices, merge)
+    elif key.missing_geometry:
+        text = "no position or orientation; slices are sorted by instance number"
+        stacks = [_by_instance_number(group.slices, Finding("no_geometry", text))]
+    else:
+        numbers = _Numbers()
+        if len({numbers.orientation(frame) for frame in group.slices}) > 1:
+            text = "slices have different orientations, and are sorted by instance number, without an affine"
+            stacks = [_by_instance_number(group.slices, Finding("merged_orientations", text))]
+        else:
+            if group.slices[0].file.is_segmentation:
+                group.slices = fill_omitted_frames(group.slices)
+            stacks = arrange_frames(group.slices, merge)
+            if len({numbers.pixel_spacing(frame) for frame in group.slices}) > 1:
+                finding = Finding(
+                    "merged_pixel_spacings", "slices have different pixel spacings, so no affine is right"
+                )
+                stacks = [stack._replace(geometry=None, findings=(finding, *stack.findings)) for stack in stacks]
+    # Of several frames with these labels, all have the same.
+    return [stack._replace(layout=stack.layout._replace(part=(*key.labels, *stack.layout.part))) for stack in stacks]
 
 
-def _arrange_mosaics(slices: Sequence[Slice]) -> list[tuple[StackLayout, Geometry | None, list[Finding]]]:
-    """Arrange the slices of mosaics: each mosaic is one repetition, even if the positions of mosaics differ a little.
-
-    Positions differ after motion correction during the acquisition.
-    """
-    indices = [0 if frame.tile is None else frame.tile.slice_index for frame in slices]
-    # Consecutive numbers, even if a file has changed and tiles are missing.
-    tiles = np.unique(indices, return_inverse=True)[1].reshape(-1)
-    first = slices[0]
-    if first.position is None or first.orientation is None:
-        finding = Finding("no_geometry", "no position or orientation; slices are in the order of the mosaic")
-        return [(layout, None, [finding, *layout.findings]) for layout in arrange_stack(slices, tiles)]
-    positions = np.array([frame.position for frame in slices], np.float64)
-    last = positions[int(np.argmax(tiles))]
-    is_reversed = float((last - positions[int(np.argmin(tiles))]) @ unit_axes(first.orientation)[2]) < 0
-    result = []
-    for layout in arrange_stack(slices, tiles.max() - tiles if is_reversed else tiles):
-        repetitions = layout.grid.reshape(-1, layout.grid.shape[-1])
-        geometry, findings = _stack_geometry(slices, positions, repetitions[0].tolist())
-        shift = np.linalg.norm(positions[repetitions] - positions[repetitions[0]], axis=2).max()
-        if shift > position_tolerance(first.pixel_spacing):
-            text = f"repetitions are shifted by up to {shift:.4g} mm; the affine is that of the first"
-            findings.append(Finding("moving_positions", text))
-        result.append((layout, geometry, [*findings, *layout.findings]))
-    return result
-
-
-def _stack_geometry(
-    slices: Sequence[Slice], positions: Floats, indices: Sequence[int]
-) -> tuple[Geometry | None, list[Finding]]:
-    """Return the geometry of the slices `indices`, and its irregularities."""
-    first = slices[indices[0]]
-    orientation: Orientation = first.orientation  # type: ignore[assignment]
-    if first.file.mosaic_problem:
-        text = f"mosaic whose slices cannot be separated, without an affine: {first.file.mosaic_problem}"
-        return None, [Finding("mosaic", text)]
-    if first.pixel_spacing is None:
-        return None, [Finding("no_pixel_spacing", "no pixel spacing: slices are sorted by position, without an affine")]
-    return compute_geometry(positions[list(indices)], orientation, first.pixel_spacing, first.slice_spacing)
+def _by_instance_number(slices: Sequence[Slice], finding: Finding) -> Stack:
+    order = sorted(range(len(slices)), key=lambda index: (_number_or_last(slices[index].instance_number), index))
+    return Stack(StackLayout(np.array(order), (), None, (), ()), None, (finding,))
 
 
 def _make_plan(
-    group: _FrameGroup,
-    layout: StackLayout,
-    geometry: Geometry | None,
-    findings: Sequence[Finding],
-    duplicates: Mapping[str, Sequence[str]],
+    group: _FrameGroup, stack: Stack, common: Sequence[Finding], duplicates: Mapping[str, Sequence[str]]
 ) -> VolumePlan:
-    header = group.header
+    header, layout = group.header, stack.layout
+    known = (*common, *stack.findings)
     slices = tuple(group.slices[index] for index in layout.grid.reshape(-1).tolist())
     return VolumePlan(
         study_instance_uid=header.study_instance_uid,
@@ -302,10 +285,10 @@ def _make_plan(
         shape=(*layout.grid.shape, *header.shape),
         dtype=np.result_type(*group.dtypes).newbyteorder("="),
         slices=slices,
-        geometry=geometry,
+        geometry=stack.geometry,
         axis=layout.axis,
         axis_values=layout.axis_values,
-        findings=(*findings, *_value_findings(slices, findings, group.dtypes, duplicates, layout.grid.shape[-1])),
+        findings=(*known, *_value_findings(slices, known, group.dtypes, duplicates, layout.grid.shape[-1])),
         photometric_interpretation=header.photometric_interpretation,
     )
 
@@ -326,6 +309,10 @@ def _value_findings(
     if len(rescales) > 1:
         text = f"slices have {len(rescales)} different rescales; their stored values are not comparable"
         findings.append(Finding("mixed_rescale", text))
+    if omitted := [index for index, frame in enumerate(slices) if frame.is_omitted]:
+        count = "1 empty frame" if len(omitted) == 1 else f"{len(omitted)} empty frames"
+        text = f"{count} that the segmentation omits are filled with zeros"
+        findings.append(Finding("omitted_frames", text, tuple(sorted({index % depth for index in omitted}))))
     # Copies of frames in the volume, and of frames that are left out themselves.
     frames = chain(((frame.path, frame.frame) for frame in slices), *(finding.left_out for finding in known))
     copies = dict.fromkeys((copy, index) for path, index in frames for copy in duplicates.get(path, ()))

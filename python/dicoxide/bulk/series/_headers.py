@@ -14,8 +14,9 @@ from dicoxide._sources import Source, open_many, open_source
 from dicoxide._transfer_syntaxes import NATIVE
 from dicoxide.bulk.series._attribute_values import parse_integer, parse_text
 from dicoxide.bulk.series._discover import CandidateFile, SkippedFile, UnreadableFile
-from dicoxide.bulk.series._frame_headers import Slice, SourceFile, describe_frames, unfold_mosaics
+from dicoxide.bulk.series._frame_headers import Slice, SourceFile, describe_frames, is_segmentation, unfold_mosaics
 from dicoxide.bulk.series._keywords import HEADER_KEYWORDS
+from dicoxide.bulk.series._split_options import frame_labels
 from dicoxide.bulk.series._unreadable import classify_failure
 from dicoxide.errors import CorruptFrameError
 
@@ -56,9 +57,14 @@ class Header(NamedTuple):
 
 
 def read_headers(
-    candidates: Iterable[CandidateFile | SkippedFile | UnreadableFile], threads: int | None
+    candidates: Iterable[CandidateFile | SkippedFile | UnreadableFile],
+    threads: int | None,
+    split_by: tuple[str, ...] = (),
 ) -> Iterator[Header | SkippedFile | UnreadableFile]:
-    """Read the headers of candidate files on several threads; the order is that of `candidates`, memory is bounded."""
+    """Read the headers of candidate files on several threads; the order is that of `candidates`, memory is bounded.
+
+    Slices have the values of the attributes `split_by` as their `labels`.
+    """
     count = thread_count(threads)
     remaining = iter(candidates)
     while batch := list(islice(remaining, _BATCH_FILES)):
@@ -66,16 +72,18 @@ def read_headers(
         # longer than reading.
         sources = iter(open_many([entry.path for entry in batch if isinstance(entry, CandidateFile)], count))
         for entry in batch:
-            yield _header_or_reason(entry, next(sources)) if isinstance(entry, CandidateFile) else entry
+            yield _header_or_reason(entry, next(sources), split_by) if isinstance(entry, CandidateFile) else entry
 
 
-def _header_or_reason(file: CandidateFile, source: Source | Exception) -> Header | SkippedFile | UnreadableFile:
+def _header_or_reason(
+    file: CandidateFile, source: Source | Exception, split_by: tuple[str, ...]
+) -> Header | SkippedFile | UnreadableFile:
     """Return the header of an opened file, or why the file is not an image."""
     try:
         if isinstance(source, Exception):
             raise source
         with closing(source):
-            return _header(file.path, source, file.size, file.mtime_ns)
+            return _header(file.path, source, file.size, file.mtime_ns, split_by)
     except Exception as error:
         return classify_failure(file, error)
 
@@ -87,7 +95,7 @@ def read_header(path: str) -> Header:
         return _header(path, source, status.st_size, status.st_mtime_ns)
 
 
-def _header(path: str, source: Source, size: int, mtime_ns: int) -> Header:
+def _header(path: str, source: Source, size: int, mtime_ns: int, split_by: tuple[str, ...] = ()) -> Header:
     attributes = source.attributes.get_many(HEADER_KEYWORDS)
     values = {keyword: value for keyword, value in attributes.items() if value not in (None, "")}
     get = values.get
@@ -106,8 +114,11 @@ def _header(path: str, source: Source, size: int, mtime_ns: int) -> Header:
             )
         count = Image(source).number_of_frames
     frames = describe_frames(path, values, count)
+    if split_by:
+        labels = frame_labels(source.attributes, split_by, count)
+        frames = tuple(frame._replace(labels=label) for frame, label in zip(frames, labels, strict=True))
     frames, slice_shape, mosaic_problem = unfold_mosaics(frames, source.attributes, spec.shape)
-    file = SourceFile(count, syntax, size, mtime_ns, mosaic_problem)
+    file = SourceFile(count, syntax, size, mtime_ns, mosaic_problem, is_segmentation(values))
     return Header(
         path=path,
         study_instance_uid=parse_text(get("StudyInstanceUID")),

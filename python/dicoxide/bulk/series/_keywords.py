@@ -8,10 +8,14 @@ GROUP_KEYWORDS = {
     "PlaneOrientationSequence": ("ImageOrientationPatient",),
     "PixelMeasuresSequence": ("PixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
     "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
-    "FrameContentSequence": ("StackID", "TemporalPositionIndex", "DimensionIndexValues", "FrameAcquisitionDateTime"),
+    "FrameContentSequence": (
+        *("StackID", "TemporalPositionIndex", "DimensionIndexValues", "FrameAcquisitionDateTime"),
+        "FrameAcquisitionNumber",
+    ),
     "FrameVOILUTSequence": ("WindowCenter", "WindowWidth", "VOILUTFunction"),
     "MREchoSequence": ("EffectiveEchoTime",),
     "MRDiffusionSequence": ("DiffusionBValue", "DiffusionGradientDirectionSequence"),
+    "MRArterialSpinLabelingSequence": ("ASLContext",),
     "CardiacSynchronizationSequence": ("NominalCardiacTriggerDelayTime",),
     "MRImageFrameTypeSequence": ("FrameType",),
     "CTImageFrameTypeSequence": ("FrameType",),
@@ -20,6 +24,7 @@ GROUP_KEYWORDS = {
 
 # Attributes read from the top level of the data set.
 TOP_KEYWORDS = (
+    "SOPClassUID",
     "SOPInstanceUID",
     "InstanceNumber",
     "ImageType",
@@ -35,6 +40,7 @@ TOP_KEYWORDS = (
     "DiffusionGradientOrientation",
     "TriggerTime",
     "FrameReferenceTime",
+    "AcquisitionNumber",
     "AcquisitionDate",
     "AcquisitionDateTime",
     "AcquisitionTime",

@@ -55,7 +55,8 @@ class VolumePlan:
     dtype : dtype
         Integer or float type that holds the stored values of all slices.
     slices : tuple of Slice
-        Frame and file of each slice, in the order of the array, the fourth axis slowest.
+        Frame and file of each slice, in the order of the array, the fourth axis slowest. Empty frames that a
+        segmentation omits have neither.
     part : tuple of (str, value)
         Distinguishes this volume from others of its series, for example
         ``(("ImageType", "ORIGINAL\\\\PRIMARY\\\\P"),)``.
@@ -103,13 +104,18 @@ class VolumePlan:
         return not self.is_colour and rescale
 
     @property
-    def sources(self) -> list[tuple[str, int]]:
-        """(path, zero-based frame index) of each slice, in the order of the array."""
-        return [(frame.path, frame.frame) for frame in self.slices]
+    def first_slice(self) -> Slice:
+        """First slice that is in a file."""
+        return next(frame for frame in self.slices if not frame.is_omitted)
+
+    @property
+    def sources(self) -> list[tuple[str, int] | None]:
+        """(path, zero-based frame index) of each slice, in the order of the array; None for omitted empty frames."""
+        return [None if frame.is_omitted else (frame.path, frame.frame) for frame in self.slices]
 
     @property
     def slice_sources(self) -> list[SliceSource]:
-        """Source of each slice, in the order of the array."""
+        """Source of each slice, in the order of the array; with an empty path for omitted empty frames."""
         return [SliceSource(frame.path, frame.frame, frame.tile) for frame in self.slices]
 
     @property

@@ -14,6 +14,7 @@ from dicoxide.bulk.series._grouping import plan_headers
 from dicoxide.bulk.series._headers import Header, read_headers
 from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
 from dicoxide.bulk.series._slices import real_world_units
+from dicoxide.bulk.series._split_options import Keywords, parse_split_options
 from dicoxide.errors import CorruptFrameError
 
 __all__ = ["plan_series", "read_attributes", "read_units"]
@@ -22,13 +23,22 @@ __all__ = ["plan_series", "read_attributes", "read_units"]
 _PER_FRAME_KEYWORDS = frozenset({"PerFrameFunctionalGroupsSequence"})
 
 
-def plan_series(paths: Paths, *, threads: int | None = None, on_error: OnError = "raise") -> SeriesResult[VolumePlan]:
+def plan_series(
+    paths: Paths,
+    *,
+    split_by: Keywords = (),
+    merge: Keywords = (),
+    threads: int | None = None,
+    on_error: OnError = "raise",
+) -> SeriesResult[VolumePlan]:
     """Plan the volumes of folders or files by reading headers only.
 
     Parameters
     ----------
     paths : path, or iterable of paths
         As for :func:`read_series`.
+    split_by, merge : str or iterable of str
+        Keywords of attributes, as for :func:`read_series`.
     threads : int, optional
         Maximum number of threads that read headers; all cores by default.
     on_error : {"raise", "return", "skip"}
@@ -50,10 +60,11 @@ def plan_series(paths: Paths, *, threads: int | None = None, on_error: OnError =
     PS3.3 C.7.6.2 and C.7.6.16.
     """
     check_on_error(on_error)
+    options = parse_split_options(split_by, merge)
     entries: list[Header | UnreadableFile] = []
     skipped: dict[str, list[str]] = {}
     errors: list[tuple[str, Exception]] = []
-    for entry in read_headers(FileFinder(paths), threads):
+    for entry in read_headers(FileFinder(paths), threads, options.split_by):
         if isinstance(entry, SkippedFile):
             skipped.setdefault(entry.reason, []).append(entry.path)
             continue
@@ -63,12 +74,12 @@ def plan_series(paths: Paths, *, threads: int | None = None, on_error: OnError =
                 raise entry.error
             errors.append((entry.path, entry.error))
         entries.append(entry)
-    return SeriesResult(plan_headers(entries), skipped, errors)
+    return SeriesResult(plan_headers(entries, options), skipped, errors)
 
 
 def read_attributes(plan: VolumePlan) -> dict[str, Any]:
     """Read the attributes of the file with the first slice, as dicts and lists that can be pickled."""
-    with open_image(plan.slices[0].path) as image:
+    with open_image(plan.first_slice.path) as image:
         return _plain_attributes(image.attributes)
 
 

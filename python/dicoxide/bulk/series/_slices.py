@@ -21,7 +21,10 @@ __all__ = ["SliceSource", "check_frame_size", "decode_into", "real_world_units"]
 
 
 class SliceSource(NamedTuple):
-    """File and zero-based frame index of a slice, and its place in the frame if that is a mosaic."""
+    """File and zero-based frame index of a slice, and its place in the frame if that is a mosaic.
+
+    The path is empty for a slice that is in no file and has samples of 0.
+    """
 
     path: str
     frame: int
@@ -140,7 +143,7 @@ def decode_into(
     strict: bool,
     fallback: bool,
 ) -> _Errors:
-    """Decode ``sources[i]`` into ``target[i]``. Each file is opened once.
+    """Decode ``sources[i]`` into ``target[i]``. Each file is opened once. Slices without a file are filled with 0.
 
     With `keep_errors`, errors are returned by slice index and the samples of failed slices are 0, or NaN in floating
     point. Otherwise the first error, in the order of the files, is raised. `units` is the result of
@@ -149,6 +152,10 @@ def decode_into(
     runs_by_path: dict[str, list[_Run]] = {}
     previous_path = ""
     for index, source in enumerate(sources):
+        if not source.path:
+            target[index] = 0
+            previous_path = ""
+            continue
         runs = runs_by_path.setdefault(source.path, [])
         if source.path == previous_path:
             runs[-1][1].append(source)
@@ -170,12 +177,16 @@ def decode_into(
         return dict(sorted(errors.items()))
 
 
+def _has_file(source: SliceSource) -> bool:
+    return bool(source.path)
+
+
 def real_world_units(sources: Sequence[SliceSource], quantity: str | None, *, keep_errors: bool = False) -> str | None:
-    """Return the units of the real-world values of the first slice; None if there are no slices.
+    """Return the units of the real-world values of the first slice in a file; None if there is none.
 
     With `keep_errors`, slices that cannot be read are skipped.
     """
-    for path, frame, _ in sources:
+    for path, frame, _ in filter(_has_file, sources):
         try:
             with open_image(path) as image:
                 return image.real_world_units(frame, quantity)
@@ -200,7 +211,7 @@ def check_frame_size(
     `keep_errors`, slices that cannot be read are skipped; otherwise the first slice decides.
     """
     first_error: DecodeError | OSError | None = None
-    for path, frame, _ in sources if math.prod(frame_shape) > LARGE_SAMPLES else ():
+    for path, frame, _ in filter(_has_file, sources) if math.prod(frame_shape) > LARGE_SAMPLES else ():
         try:
             with open_image(path, strict=strict, fallback=fallback) as image:
                 image.check([frame])

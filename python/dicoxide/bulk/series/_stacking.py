@@ -2,16 +2,19 @@
 
 Frames at one position are distinguished in this order, until each volume has one frame per position and repetition:
 
-1. Frames that differ in image type or segment are separate volumes.
+1. Frames that differ in image type, segment or ASL context are separate volumes.
 2. If every position has the same number of frames, the first attribute of `AXES` that distinguishes the frames of each
-   position is the fourth axis; for diffusion, b-value and gradient direction together.
+   position is the fourth axis; for diffusion, b-value and gradient direction together. Frames that share a temporal
+   position are in the order of their acquisition.
 3. Otherwise each value of the attribute (echo, b-value, …) is a volume of its own, with a finding.
 4. As a last resort, one frame per position is retained, and a finding names the others.
+
+Attributes that the caller merges divide nothing: they can only be the fourth axis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,12 +27,24 @@ Indices: TypeAlias = npt.NDArray[np.intp]
 # (keyword, value) pairs that distinguish a volume from others of its series.
 Part: TypeAlias = tuple[tuple[str, Any], ...]
 
-# Attributes whose values may be separate volumes, in order of preference.
-_SPLITTING = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue")
+# Attributes whose values may be separate volumes, in order of preference; if each has all positions, and if not.
+_COMPLETE_PARTS = ("EchoTime", "EchoNumbers", "DiffusionBValue")
+_INCOMPLETE_PARTS = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue", "AcquisitionNumber")
 _AXIS_NAMES = [axis.name for axis in AXES]
 _CLOCKS = ("AcquisitionTime", "ContentTime")
+# Attributes that the acquisition protocol varies, and that precede all times as a fourth axis.
+_PROTOCOL_AXES = [axis.name for axis in AXES if axis.is_shared and axis.name != "AcquisitionNumber"]
+_TIME_AXES = [axis.name for axis in AXES if not axis.is_shared]
+# Attributes that distinguish the frames of one temporal position of a gated acquisition.
+_PHASE_AXES = ("TriggerTime", "FrameReferenceTime")
 # Frames or files that a message lists.
 _MAX_LISTED = 8
+# Attributes whose values are images of different kinds: a function that returns the value of a frame.
+KIND_LABELS: dict[str, Callable[[Slice], Hashable]] = {
+    "ImageType": lambda frame: "\\".join(frame.image_type),
+    "ReferencedSegmentNumber": lambda frame: frame.segment,
+    "ASLContext": lambda frame: frame.asl_context or None,
+}
 
 
 class StackLayout(NamedTuple):
@@ -56,20 +71,31 @@ class StackLayout(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def arrange_stack(slices: Sequence[Slice], positions: Indices) -> list[StackLayout]:
+def arrange_stack(
+    slices: Sequence[Slice], positions: Indices, merge: frozenset[str] = frozenset()
+) -> list[StackLayout]:
     """Arrange frames of a stack into one or more volumes.
 
-    `positions` holds, for each frame, the number of its position; numbers ascend along the normal.
+    `positions` holds, for each frame, the number of its position; numbers ascend along the normal. `merge` holds
+    keywords of attributes that do not divide volumes.
     """
     if not _has_repeats(positions):
         return [StackLayout(np.argsort(positions, kind="stable"), (), None, (), ())]
     first_index: dict[Hashable, int] = {}
     for index, (frame, position) in enumerate(zip(slices, positions.tolist(), strict=True)):
         # Frames that agree in all of these are indistinguishable.
-        key = (position, frame.keys, frame.gradient, frame.dimensions, frame.segment, frame.image_type)
+        key = (
+            position,
+            frame.keys,
+            frame.gradient,
+            frame.dimensions,
+            frame.segment,
+            frame.image_type,
+            frame.asl_context,
+        )
         first_index.setdefault((*key, _instance_order(frame)), index)
     retained = np.array(list(first_index.values()))
-    layouts = _StackResolver(slices, positions).resolve(retained, ())
+    layouts = _StackResolver(slices, positions, merge).resolve(retained, ())
     if len(retained) == len(slices):
         return layouts
     dropped = np.setdiff1d(np.arange(len(slices)), retained)
@@ -88,15 +114,16 @@ def _with_dropped(layout: StackLayout, slices: Sequence[Slice], positions: Indic
 
 
 def _has_repeats(positions: Indices) -> bool:
-    return bool(np.bincount(positions).max() > 1)
+    return len({*positions.tolist()}) < len(positions)
 
 
 class _StackResolver:
     """Distinguishes frames at the same position."""
 
-    def __init__(self, slices: Sequence[Slice], positions: Indices) -> None:
+    def __init__(self, slices: Sequence[Slice], positions: Indices, merge: frozenset[str]) -> None:
         self._slices = slices
         self._positions = positions
+        self._merge = merge
         # (frames, attributes of AXES); NaN if the attribute is absent.
         self._keys: Floats = np.array([frame.keys for frame in slices], np.float64)
 
@@ -105,17 +132,19 @@ class _StackResolver:
         positions = self._positions[chosen]
         if not _has_repeats(positions):
             return [StackLayout(chosen[np.argsort(positions, kind="stable")], part, None, (), ())]
-        for name, label_of in (("ImageType", _image_type), ("ReferencedSegmentNumber", _segment)):
+        for name, label_of in KIND_LABELS.items():
             labels = [label_of(self._slices[index]) for index in chosen.tolist()]
-            if _differ_at_a_position(positions, labels):
+            if name not in self._merge and _differ_at_a_position(positions, labels):
                 return self._split(chosen, labels, name, part)
         layouts: list[StackLayout] = []
         if _has_equal_counts(positions):
             layouts = (
-                self._by_axis(chosen, part, is_shared=True)
+                self._by_axis(chosen, part, _PROTOCOL_AXES)
                 or self._by_gradient(chosen, part)
                 or self._complete_parts(chosen, part)
-                or self._by_axis(chosen, part, is_shared=False)
+                or self._by_axis(chosen, part, _TIME_AXES)
+                or self._by_temporal_position(chosen, part)
+                or self._by_axis(chosen, part, ("AcquisitionNumber",))
                 or self._by_order(chosen, part)
             )
         return (
@@ -130,22 +159,22 @@ class _StackResolver:
     ) -> list[StackLayout]:
         """Arrange the frames of each label as a volume of its own."""
         layouts = []
-        for label in sorted(set(labels), key=lambda label: (label is None, label)):
-            subset = chosen[[frame_label == label for frame_label in labels]]
-            subset_layouts = self.resolve(subset, (*part, (name, label)))
+        for label, members in sorted(group_by(labels).items(), key=lambda item: label_order(item[0])):
+            subset_layouts = self.resolve(chosen[members], (*part, (name, label)))
             layouts += [layout._replace(findings=(*findings, *layout.findings)) for layout in subset_layouts]
         return layouts
 
-    def _by_axis(self, chosen: Indices, part: Part, *, is_shared: bool) -> list[StackLayout]:
-        """Arrange along the first attribute of `AXES` that distinguishes all frames of each position."""
-        for column, axis in enumerate(AXES):
+    def _by_axis(self, chosen: Indices, part: Part, names: Sequence[str]) -> list[StackLayout]:
+        """Arrange along the first attribute of `names` that distinguishes all frames of each position."""
+        for name in names:
+            column = _AXIS_NAMES.index(name)
             keys = self._keys[chosen, column]
-            if axis.is_shared == is_shared and not np.isnan(keys).any():
+            if not np.isnan(keys).any():
                 grid = self._grid(chosen, keys)
                 values = self._keys[grid, column]
                 is_distinct = bool((np.diff(values, axis=0) > 0).all())
-                if is_distinct and (not is_shared or _rows_are_constant(values)):
-                    return [self._with_axis(grid, part, axis.name, values[:, 0])]
+                if is_distinct and (not AXES[column].is_shared or _rows_are_constant(values)):
+                    return [self._with_axis(grid, part, name, values[:, 0])]
         return []
 
     def _by_gradient(self, chosen: Indices, part: Part) -> list[StackLayout]:
@@ -171,26 +200,50 @@ class _StackResolver:
     def _complete_parts(self, chosen: Indices, part: Part) -> list[StackLayout]:
         """Split by an attribute (echo, b-value, …) each of whose values has the same frame count at every position."""
         positions = self._positions[chosen]
-        for name in _SPLITTING:
+        names: tuple[str, ...] = _COMPLETE_PARTS
+        if any(not np.isnan(self._keys[chosen, _AXIS_NAMES.index(name)]).any() for name in _PHASE_AXES):
+            names = (*names, "TemporalPositionIdentifier")
+        for name in names:
             keys = self._keys[chosen, _AXIS_NAMES.index(name)]
             labels = keys.tolist()
-            if np.isnan(keys).any() or not _differ_at_a_position(positions, labels):
+            if name in self._merge or np.isnan(keys).any() or not _differ_at_a_position(positions, labels):
                 continue
-            if all(_has_equal_counts(positions[keys == value]) for value in set(labels)):
+            if all(_has_equal_counts(positions[members]) for members in group_by(labels).values()):
                 return self._split(chosen, labels, name, part)
         return []
+
+    def _by_temporal_position(self, chosen: Indices, part: Part) -> list[StackLayout]:
+        """Arrange frames of which several share a temporal position, such as ASL control and label images.
+
+        Those of one temporal position are in the order of their instance numbers.
+        """
+        column = _AXIS_NAMES.index("TemporalPositionIdentifier")
+        keys = self._keys[chosen, column]
+        if np.isnan(keys).any() or len({*keys.tolist()}) < 2:
+            return []
+        if any(self._slices[index].instance_number is None for index in chosen.tolist()):
+            return []
+        grid = self._grid(chosen, keys, self._instance_ranks(chosen))
+        values = self._keys[grid, column]
+        if not _rows_are_constant(values):
+            return []
+        text = "frames share temporal positions; those of each are in the order of their instance numbers"
+        layout = self._with_axis(grid, part, "TemporalPositionIdentifier", values[:, 0])
+        return [layout._replace(findings=(Finding("shared_temporal_position", text),))]
 
     def _by_order(self, chosen: Indices, part: Part) -> list[StackLayout]:
         """Arrange along an axis without a known attribute: by dimension indices, or by instance number."""
         slices = [self._slices[index] for index in chosen.tolist()]
-        for name, keys in (
-            ("DimensionIndexValues", [frame.dimensions or None for frame in slices]),
-            ("InstanceNumber", [_instance_order(frame) for frame in slices]),
-        ):
+        keys_by_name: dict[str, list[Hashable]] = {
+            "DimensionIndexValues": [frame.dimensions or None for frame in slices],
+            "InstanceNumber": [_instance_order(frame) for frame in slices],
+        }
+        keys_by_name |= {name: [label_of(frame) for frame in slices] for name, label_of in KIND_LABELS.items()}
+        for name, keys in keys_by_name.items():
             if None in keys or len({*zip(self._positions[chosen].tolist(), keys, strict=True)}) < len(keys):
                 continue
-            rank_of = {key: rank for rank, key in enumerate(sorted({key for key in keys if key is not None}))}
-            grid = self._grid(chosen, np.array([rank_of[key] for key in keys if key is not None]))
+            rank_of = {key: rank for rank, key in enumerate(sorted(set(keys), key=label_order))}
+            grid = self._grid(chosen, np.array([rank_of[key] for key in keys]))
             text = f"each position has {len(grid)} frames, which only {name} distinguishes"
             finding = Finding("unnamed_axis", text)
             return [StackLayout(grid, part, name, tuple(map(float, range(len(grid)))), (finding,))]
@@ -199,24 +252,44 @@ class _StackResolver:
     def _incomplete_parts(self, chosen: Indices, part: Part) -> list[StackLayout]:
         """Split by an attribute that does not have all of its values at every position."""
         positions = self._positions[chosen]
-        for name in _SPLITTING:
+        for name in _INCOMPLETE_PARTS:
             keys = self._keys[chosen, _AXIS_NAMES.index(name)]
             labels = keys.tolist()
-            if not np.isnan(keys).any() and _differ_at_a_position(positions, labels):
+            if name in self._merge or np.isnan(keys).any():
+                continue
+            if _differ_at_a_position(positions, labels):
                 text = f"{name} has {len(set(labels))} values, and some positions lack some of them"
-                return self._split(chosen, labels, name, part, Finding("incomplete_axis", text))
+                return self._split_incomplete(chosen, labels, name, part, text)
         return []
+
+    def _split_incomplete(
+        self, chosen: Indices, labels: Sequence[Hashable], name: str, part: Part, text: str
+    ) -> list[StackLayout]:
+        """Arrange labels that have all positions as one volume with a fourth axis, and each other label as a volume."""
+        finding = Finding("incomplete_axis", text)
+        position_count = len({*self._positions[chosen].tolist()})
+        complete: list[int] = []
+        incomplete: list[int] = []
+        groups = group_by(labels)
+        for members in groups.values():
+            is_complete = len({*self._positions[chosen[members]].tolist()}) == position_count
+            (complete if is_complete else incomplete).extend(members)
+        if len({labels[index] for index in complete}) < 2 or not incomplete:
+            return self._split(chosen, labels, name, part, finding)
+        layouts = self.resolve(chosen[sorted(complete)], part)
+        layouts = [layout._replace(findings=(finding, *layout.findings)) for layout in layouts]
+        return layouts + self._split(chosen[incomplete], [labels[index] for index in incomplete], name, part, finding)
 
     def _incomplete_times(self, chosen: Indices, part: Part) -> list[StackLayout]:
         """Split by a time attribute that has fewer values at some positions than at others.
 
         Times differ between positions, so frames are assigned to the repetition whose mean time is nearest.
         """
-        positions = self._positions[chosen]
-        counts = np.bincount(positions)
+        positions, counts = np.unique(self._positions[chosen], return_inverse=True, return_counts=True)[1:]
+        positions = positions.reshape(-1)
         repetitions = int(counts.max())
         # If only a few positions repeat, their frames are duplicates.
-        if np.count_nonzero(counts > 1) * 2 <= np.count_nonzero(counts):
+        if np.count_nonzero(counts > 1) * 2 <= len(counts):
             return []
         for column, axis in enumerate(AXES):
             keys = self._keys[chosen, column]
@@ -225,16 +298,15 @@ class _StackResolver:
             complete = np.isin(positions, np.flatnonzero(counts == repetitions))
             mean_times = self._keys[self._grid(chosen[complete], keys[complete]), column].mean(axis=1)
             ranks = np.empty(len(chosen), np.intp)
-            for position in range(len(counts)):
-                members = np.flatnonzero(positions == position)
-                members = members[np.argsort(keys[members])]
+            by_position = np.split(np.lexsort((keys, positions)), np.cumsum(counts)[:-1])
+            for members in by_position:
                 nearest = np.abs(keys[members][:, None] - mean_times).argmin(axis=1)
                 is_unambiguous = (np.diff(nearest) > 0).all()
                 use_nearest = is_unambiguous and len(members) < repetitions
                 ranks[members] = nearest if use_nearest else np.arange(len(members))
             text = f"{axis.name} has {repetitions} values at most positions, and fewer at others"
             labels = mean_times[ranks] - (mean_times[0] if axis.name in _CLOCKS else 0.0)
-            return self._split(chosen, labels.tolist(), axis.name, part, Finding("incomplete_axis", text))
+            return self._split_incomplete(chosen, labels.tolist(), axis.name, part, text)
         return []
 
     def _first_per_position(self, chosen: Indices, part: Part) -> StackLayout:
@@ -285,12 +357,19 @@ def _instance_order(frame: Slice) -> tuple[float, ...]:
     return (float("inf") if frame.instance_number is None else frame.instance_number, frame.frame)
 
 
-def _image_type(frame: Slice) -> Hashable:
-    return "\\".join(frame.image_type)
+def label_order(label: Any) -> tuple[Any, ...]:
+    """Return a sort key for labels of one attribute: numbers by value, then text, then None."""
+    if isinstance(label, tuple):
+        return (0, tuple(map(label_order, label)))
+    return (1, label) if isinstance(label, (int, float)) else (3,) if label is None else (2, str(label))
 
 
-def _segment(frame: Slice) -> Hashable:
-    return frame.segment
+def group_by(labels: Sequence[Hashable]) -> dict[Hashable, list[int]]:
+    """Return the indices of each label."""
+    members: dict[Hashable, list[int]] = {}
+    for index, label in enumerate(labels):
+        members.setdefault(label, []).append(index)
+    return members
 
 
 def _differ_at_a_position(positions: Indices, labels: Sequence[Hashable]) -> bool:
@@ -302,8 +381,7 @@ def _differ_at_a_position(positions: Indices, labels: Sequence[Hashable]) -> boo
 
 def _has_equal_counts(positions: Indices) -> bool:
     """True if every position that occurs has the same number of frames."""
-    counts = np.bincount(positions)
-    counts = counts[counts > 0]
+    counts = np.unique(positions, return_counts=True)[1]
     return bool((counts == counts[0]).all())
 
 

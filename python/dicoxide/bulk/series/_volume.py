@@ -16,6 +16,7 @@ from dicoxide.bulk.series._geometry import Finding, Floats, Vector
 from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
 from dicoxide.bulk.series._planning import plan_series, read_attributes, read_units
 from dicoxide.bulk.series._slices import check_frame_size, decode_into
+from dicoxide.bulk.series._split_options import Keywords
 from dicoxide.errors import DecodeError, LimitError
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class Volume:
         """(4, 4) float64: ``affine @ (column, row, slice, 1)`` is the centre of a voxel in mm, in LPS.
 
         The order of indices is that of SimpleITK and NIfTI, which is the reverse of the array's: the voxel is
-        ``array[..., slice, row, column]``. None if the headers do not define the positions of the slices.
+        ``array[..., slice, row, column]``. None if positions are not in the headers, or if no affine is right:
+        slices are missing, unevenly spaced, or off the axis.
         LPS: x grows to the patient's left, y to the back, z to the head (PS3.3 C.7.6.2.1.1).
         """
         return None if self.plan.geometry is None else self.plan.geometry.affine
@@ -142,8 +144,8 @@ class Volume:
         return self.plan.description
 
     @property
-    def sources(self) -> list[tuple[str, int]]:
-        """(path, zero-based frame index) of each slice, in the order of the array, the fourth axis slowest."""
+    def sources(self) -> list[tuple[str, int] | None]:
+        """(path, zero-based frame index) of each slice, the fourth axis slowest; None for omitted empty frames."""
         return self.plan.sources
 
     @property
@@ -179,6 +181,8 @@ def read_series(
     rescale: Rescale = False,
     quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
+    split_by: Keywords = (),
+    merge: Keywords = (),
     threads: int | None = None,
     on_error: OnError = "raise",
     strict: bool = False,
@@ -208,6 +212,12 @@ def read_series(
         As for :func:`decode`.
     dtype : dtype-like, optional
         As for :func:`decode`.
+    split_by : str or iterable of str
+        Keywords of attributes; images with different values of one of them always are separate volumes.
+    merge : str or iterable of str
+        Keywords of attributes whose differences divide no volume. Where they distinguish images at one position, they
+        are the fourth axis, or are ignored if another attribute is. With ``"SeriesInstanceUID"``, several series of a
+        study can be one volume.
     threads : int, optional
         Maximum number of threads; all cores by default.
     on_error : {"raise", "return", "skip"}
@@ -259,7 +269,7 @@ def read_series(
     (rescale).
     """
     check_rescale(rescale, quantity)
-    plans = plan_series(paths, threads=threads, on_error=on_error)
+    plans = plan_series(paths, split_by=split_by, merge=merge, threads=threads, on_error=on_error)
     limit = byte_limit(max_bytes)
     if limit is not None:
         needed = sum(_output_bytes(plan, rescale=rescale, dtype=dtype) for plan in plans)

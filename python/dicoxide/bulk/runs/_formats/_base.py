@@ -114,7 +114,7 @@ class Writer:
 
     def metadata(self, task: ArrayTask, failures: list[dict[str, Any]]) -> dict[str, Any]:
         """Return the metadata of the series with the slices of `task`."""
-        path = task.slices[0].path
+        path = task.plan.first_slice.path
         if self._attributes[0] != path:
             self._attributes = path, series_attributes(path)
         return series_metadata(task, self.options, self._attributes[1], failures)

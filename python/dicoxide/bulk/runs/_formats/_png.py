@@ -87,7 +87,7 @@ class Writer(_base.Writer):
             levels = (pixels >> (bits_stored - 8) if bits_stored > 8 else pixels).astype(np.uint8)
         else:
             is_inverted = self._interpretation == "MONOCHROME1"
-            voi_lut = None if _is_usable(frame.window) else self._voi_lut(frame.path)
+            voi_lut = None if _is_usable(frame.window) else self._voi_lut(frame.path or self.task.plan.first_slice.path)
             levels = apply_window(pixels, frame.window, voi_lut, is_inverted=is_inverted)
         stream = io.BytesIO()
         Image.fromarray(levels).save(stream, "png", compress_level=1)
