@@ -14,6 +14,7 @@ import compare_volumes
 import volume_agreement
 import volume_files
 import volume_series
+import volume_sidecars
 from support.mosaics import OBLIQUE
 from support.synthetic_series import image, position_along_normal, write
 from volume_files import Conversion, NiftiFile
@@ -112,6 +113,40 @@ def test_compare_derived_files_are_left_out(tmp_path: Path) -> None:
     derived = nifti(tmp_path / "b_Tilt_1.nii", VALUES + 1)
     derived.is_derived = True
     assert outcomes([ours], [other, derived]) == [("equal", [])]
+
+
+@pytest.mark.parametrize(
+    ("ours", "other", "expected"),
+    [
+        ({"RepetitionTime": 2.0}, {"RepetitionTime": 2.00001}, []),
+        ({}, {"RepetitionTime": 2}, ["missing keys: RepetitionTime"]),
+        ({"FlipAngle": 20}, {"FlipAngle": 30}, ["FlipAngle 20 and 30"]),
+        ({"EchoTime": [0.01, 0.02]}, {"EchoTime": 0.02}, []),
+        ({"ImageType": ["M_FFE", "M"]}, {"ImageType": ["M", "FFE", "M", "MAGNITUDE"]}, []),
+        ({"SliceTiming": [0, 1, 2, 3]}, {"SliceTiming": [3, 2, 1, 0.01]}, []),
+        ({"PhaseEncodingDirection": "j-"}, {"PhaseEncodingDirection": "i-"}, []),
+        ({"PhaseEncodingDirection": "j"}, {"PhaseEncodingDirection": "i-"}, ["PhaseEncodingDirection j and i-"]),
+    ],
+)
+def test_sidecar_notes_name_keys_that_differ(
+    tmp_path: Path, ours: dict[str, Any], other: dict[str, Any], expected: list[str]
+) -> None:
+    files = nifti(tmp_path / "a.nii", VALUES), nifti(tmp_path / "b.nii", *reordered(VALUES, AFFINE))
+    for item, keys in zip(files, (ours, other), strict=True):
+        item.sidecar.update(keys)
+    assert volume_sidecars.sidecar_notes(*files) == expected
+
+
+def test_sidecar_notes_compare_directions_in_world_coordinates(tmp_path: Path) -> None:
+    values, affine = VALUES, np.diag([-2.0, 2, 2, 1])
+    ours, other = nifti(tmp_path / "a.nii", values, affine), nifti(tmp_path / "b.nii", *reordered(values, affine))
+    for item, name, direction in ((ours, "a", (0.6, 0.8, 0)), (other, "b", (0.8, 0.6, 0))):
+        np.savetxt(tmp_path / f"{name}.bval", [[0, 1000, 1000]])
+        np.savetxt(tmp_path / f"{name}.bvec", np.array([(0, 0, 0), direction, (0, 0, 1)]).T)
+        assert np.linalg.det(nibabel.load(item.path).affine) < 0
+    assert volume_sidecars.sidecar_notes(ours, other) == ["bvec with opposite signs"]
+    np.savetxt(tmp_path / "b.bval", [[0, 1000, 1005]])
+    assert volume_sidecars.sidecar_notes(ours, other) == ["bval differs by 5", "bvec with opposite signs"]
 
 
 def test_load_colour_has_samples_on_the_last_axis(tmp_path: Path) -> None:

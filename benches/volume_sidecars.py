@@ -12,8 +12,9 @@ from volume_files import NiftiFile
 
 # Largest difference of b-values in s/mm², and of the components of unit vectors.
 B_VALUE_TOLERANCE, DIRECTION_TOLERANCE = 1.0, 2e-3
-# Largest relative difference of numbers in JSON files; of slice times in seconds.
-KEY_TOLERANCE, SLICE_TIME_TOLERANCE = 1e-4, 1e-3
+# Largest relative difference of numbers in JSON files; of slice times in seconds: dcm2niix keeps clock times as float32
+# numbers of the form HHMMSS, which have steps of 1/64 s in the afternoon.
+KEY_TOLERANCE, SLICE_TIME_TOLERANCE = 1e-4, 0.02
 # Keys that are compared, with the names of BIDS.
 KEYS = (
     *("RepetitionTime", "EchoTime", "InversionTime", "FlipAngle", "SliceTiming"),
@@ -83,20 +84,33 @@ def _keys(ours: NiftiFile, other: NiftiFile) -> list[str]:
 
 def _is_same_value(key: str, ours: NiftiFile, other: NiftiFile) -> bool:
     values = ours.sidecar[key], other.sidecar[key]
+    if key == "ImageType":
+        # dcm2niix divides values at underscores and appends some.
+        return {part for value in values[0] for part in value.split("_")} <= set(values[1])
+    if isinstance(values[0], list) and not isinstance(values[1], list):
+        # One of several values, if the other converter writes one file for each.
+        return any(_is_close(value, values[1]) for value in values[0])
     if key in {"PhaseEncodingDirection", "PhaseEncodingAxis"}:
         directions = [_anatomical_direction(item, item.sidecar[key]) for item in (ours, other)]
         if key == "PhaseEncodingAxis":
             return set(directions[0]) <= {directions[1], directions[1].translate(_OPPOSITE)}
         return directions[0] == directions[1]
-    try:
-        a, b = (np.asarray(value, np.float64) for value in values)
-    except (TypeError, ValueError):
-        return bool(values[0] == values[1])
     if key == "SliceTiming":
         # Slices may be stored in the other direction.
-        a, b = (t if _is_slice_axis_positive(item) else t[::-1] for item, t in ((ours, a), (other, b)))
-        return a.shape == b.shape and np.allclose(a, b, rtol=0, atol=SLICE_TIME_TOLERANCE)
-    return a.shape == b.shape and np.allclose(a, b, rtol=KEY_TOLERANCE, atol=0)
+        values = tuple(
+            item.sidecar[key] if _is_slice_axis_positive(item) else item.sidecar[key][::-1] for item in (ours, other)
+        )
+        return _is_close(*values, absolute=SLICE_TIME_TOLERANCE)
+    return _is_close(*values)
+
+
+def _is_close(ours: Any, other: Any, absolute: float = 0.0) -> bool:
+    """Return True if two numbers, or lists of numbers, agree within tolerances, or if other values are equal."""
+    try:
+        a, b = (np.asarray(value, np.float64) for value in (ours, other))
+    except (TypeError, ValueError):
+        return bool(ours == other)
+    return a.shape == b.shape and np.allclose(a, b, rtol=KEY_TOLERANCE, atol=absolute)
 
 
 _OPPOSITE = str.maketrans("LRPAIS", "RLAPSI")
