@@ -64,8 +64,8 @@ def test_read_series_of_diffusion_keeps_directions_with_equal_b_value(tmp_path: 
     ]
     write_all(repeated_slices(2, tags), tmp_path)
     volume = only_volume(dicoxide.read_series(tmp_path))
-    assert volume.axis_values == (0, 0, 700, 700)
-    assert slice_indices(volume) == [[10, 11], [30, 31], [20, 21], [0, 1]]
+    assert volume.axis_values == (700, 0, 700, 0)
+    assert slice_indices(volume) == [[0, 1], [10, 11], [20, 21], [30, 31]]
 
 
 def test_read_series_of_copied_diffusion_uses_one_copy(tmp_path: Path) -> None:

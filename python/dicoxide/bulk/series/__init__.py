@@ -11,6 +11,7 @@ Import from this package, not from its modules. It does not use ``dicoxide.bulk.
 """
 
 from dicoxide.bulk._on_error import OnError
+from dicoxide.bulk.series._acquisition import Acquisition, read_acquisition
 from dicoxide.bulk.series._discover import (
     CandidateFile,
     FileFinder,
@@ -33,16 +34,17 @@ from dicoxide.bulk.series._split_options import (
     parse_split_options,
 )
 from dicoxide.bulk.series._volume import (
-    Volume,
     decode_slices,
     decode_volume,
     make_volume,
     output_dtype,
     read_series,
 )
+from dicoxide.bulk.series._volume_array import Volume
 
 __all__ = [
     "NO_SPLIT_OPTIONS",
+    "Acquisition",
     "CandidateFile",
     "FileFinder",
     "Finding",
@@ -69,6 +71,7 @@ __all__ = [
     "parse_split_options",
     "plan_headers",
     "plan_series",
+    "read_acquisition",
     "read_attributes",
     "read_header",
     "read_headers",

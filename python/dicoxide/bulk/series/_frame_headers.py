@@ -16,12 +16,22 @@ from dicoxide.bulk.series._attribute_values import (
     parse_seconds,
     parse_text,
 )
+from dicoxide.bulk.series._diffusion import read_diffusion, unit_vector
 from dicoxide.bulk.series._geometry import Orientation, Vector, along_normal
 from dicoxide.bulk.series._keywords import GROUP_KEYWORDS, MULTI_FRAME_KEYWORDS, TOP_KEYWORDS
 from dicoxide.bulk.series._mosaic import MosaicError, Tile, read_mosaic
 from dicoxide.errors import CorruptFrameError
 
-__all__ = ["AXES", "Axis", "Slice", "SourceFile", "describe_frames", "is_segmentation", "unfold_mosaics"]
+__all__ = [
+    "AXES",
+    "Axis",
+    "Slice",
+    "SourceFile",
+    "describe_frames",
+    "describe_mr_image",
+    "is_segmentation",
+    "unfold_mosaics",
+]
 
 # Grid frame offsets that differ from a coordinate by less, in mm, are equal to it.
 _OFFSET_TOLERANCE_MM = 1e-3
@@ -104,6 +114,8 @@ class Slice(NamedTuple):
         Spacing Between Slices, or else Slice Thickness, in mm.
     keys : tuple of (float or None)
         Values of the attributes of `AXES`, in that order; times in seconds.
+    gradient : tuple of float
+        Diffusion gradient direction, a unit vector in LPS; empty without one.
     rescale : (float, float) or None
         Rescale Slope and Rescale Intercept; Dose Grid Scaling and 0 for RT Dose. None if there is a Modality LUT.
     window : (float, float, str) or None
@@ -185,6 +197,14 @@ def describe_frames(path: str, attributes: dict[str, Any], count: int) -> tuple[
         values.pop("ImagePositionPatient", None)
     first = _slice(path, 0, values)
     return tuple(first._replace(frame=index) for index in range(count))
+
+
+def describe_mr_image(path: str, values: dict[str, Any], attributes: Attributes) -> Slice:
+    """Return the frame of an MR image with one frame, which may have diffusion attributes of its vendor."""
+    diffusion = read_diffusion(attributes, values)
+    values["DiffusionBValue"] = diffusion.b_value
+    values["DiffusionGradientOrientation"] = diffusion.gradient
+    return _slice(path, 0, values)
 
 
 def unfold_mosaics(
@@ -300,7 +320,7 @@ def _slice(path: str, index: int, values: dict[str, Any]) -> Slice:
             parse_seconds(get("ContentDate"), get("ContentTime")),
             parse_number(get("FrameAcquisitionNumber", get("AcquisitionNumber"))),
         ),
-        gradient=parse_numbers(get("DiffusionGradientOrientation"), 3) or (),
+        gradient=unit_vector(get("DiffusionGradientOrientation")),
         dimensions=parse_numbers(get("DimensionIndexValues"), None) or (),
         rescale=None if slope is None or intercept is None or has_modality_lut else (slope, intercept),
         window=None

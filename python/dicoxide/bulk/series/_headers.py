@@ -14,8 +14,15 @@ from dicoxide._sources import Source, open_many, open_source
 from dicoxide._transfer_syntaxes import NATIVE
 from dicoxide.bulk.series._attribute_values import parse_integer, parse_text
 from dicoxide.bulk.series._discover import CandidateFile, SkippedFile, UnreadableFile
-from dicoxide.bulk.series._frame_headers import Slice, SourceFile, describe_frames, is_segmentation, unfold_mosaics
-from dicoxide.bulk.series._keywords import HEADER_KEYWORDS
+from dicoxide.bulk.series._frame_headers import (
+    Slice,
+    SourceFile,
+    describe_frames,
+    describe_mr_image,
+    is_segmentation,
+    unfold_mosaics,
+)
+from dicoxide.bulk.series._keywords import HEADER_KEYWORDS, MULTI_FRAME_KEYWORDS
 from dicoxide.bulk.series._split_options import frame_labels
 from dicoxide.bulk.series._unreadable import classify_failure
 from dicoxide.errors import CorruptFrameError
@@ -96,7 +103,8 @@ def read_header(path: str) -> Header:
 
 
 def _header(path: str, source: Source, size: int, mtime_ns: int, split_by: tuple[str, ...] = ()) -> Header:
-    attributes = source.attributes.get_many(HEADER_KEYWORDS)
+    data_set = source.attributes
+    attributes = data_set.get_many(HEADER_KEYWORDS)
     values = {keyword: value for keyword, value in attributes.items() if value not in (None, "")}
     get = values.get
     spec = source.spec
@@ -113,11 +121,14 @@ def _header(path: str, source: Source, size: int, mtime_ns: int, split_by: tuple
                 transfer_syntax=syntax,
             )
         count = Image(source).number_of_frames
-    frames = describe_frames(path, values, count)
+    if count == 1 and get("Modality") == "MR" and values.keys().isdisjoint(MULTI_FRAME_KEYWORDS):
+        frames: tuple[Slice, ...] = (describe_mr_image(path, values, data_set),)
+    else:
+        frames = describe_frames(path, values, count)
     if split_by:
-        labels = frame_labels(source.attributes, split_by, count)
+        labels = frame_labels(data_set, split_by, count)
         frames = tuple(frame._replace(labels=label) for frame, label in zip(frames, labels, strict=True))
-    frames, slice_shape, mosaic_problem = unfold_mosaics(frames, source.attributes, spec.shape)
+    frames, slice_shape, mosaic_problem = unfold_mosaics(frames, data_set, spec.shape)
     file = SourceFile(count, syntax, size, mtime_ns, mosaic_problem, is_segmentation(values))
     return Header(
         path=path,

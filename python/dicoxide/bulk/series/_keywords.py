@@ -58,10 +58,14 @@ TOP_KEYWORDS = (
 # With one of these attributes, the top level alone does not describe each frame.
 MULTI_FRAME_KEYWORDS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GridFrameOffsetVector")
 
+# Attributes from which the diffusion weighting of MR images with one frame is read, besides those of the top level.
+DIFFUSION_KEYWORDS = ("Manufacturer", "SequenceName", "ImageComments", "InPlanePhaseEncodingDirection")
+
 # All attributes read from a file.
 HEADER_KEYWORDS = (
     *TOP_KEYWORDS,
     *("StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "SeriesDescription"),
     *("FrameOfReferenceUID", *MULTI_FRAME_KEYWORDS),
+    *DIFFUSION_KEYWORDS,
     *("DetectorInformationSequence", "SliceVector", "TimeSlotVector", "TimeSliceVector"),
 )

@@ -10,7 +10,7 @@ import numpy as np
 
 from dicoxide._arguments import Rescale
 from dicoxide.bulk.series._frame_headers import AXES, Slice
-from dicoxide.bulk.series._geometry import Finding, Geometry
+from dicoxide.bulk.series._geometry import Finding, Floats, Geometry
 from dicoxide.bulk.series._slices import SliceSource
 from dicoxide.bulk.series._stacking import Part
 
@@ -19,6 +19,7 @@ __all__ = ["SeriesResult", "VolumePlan"]
 T = TypeVar("T")
 
 _AXIS_UNITS = {axis.name: axis.unit for axis in AXES}
+_B_VALUE = [axis.name for axis in AXES].index("DiffusionBValue")
 
 
 class SeriesResult(list[T]):
@@ -128,3 +129,17 @@ class VolumePlan:
     def has_mixed_rescale(self) -> bool:
         """True if stored values of different slices are not comparable: slopes, intercepts or Modality LUT differ."""
         return len({(frame.rescale or (1.0, 0.0), frame.has_modality_lut) for frame in self.slices}) > 1
+
+    @property
+    def b_values(self) -> Floats | None:
+        """Diffusion b-value of each repetition; None if no slice has one. See :class:`Volume`."""
+        if not self.slices or all(frame.keys[_B_VALUE] is None for frame in self.slices):
+            return None
+        return np.array([frame.keys[_B_VALUE] or 0.0 for frame in self.slices[:: self.depth]], np.float64)
+
+    @property
+    def gradients(self) -> Floats | None:
+        """Diffusion gradient direction of each repetition; None if no slice has a b-value. See :class:`Volume`."""
+        if self.b_values is None:
+            return None
+        return np.array([frame.gradient or (0.0, 0.0, 0.0) for frame in self.slices[:: self.depth]], np.float64)

@@ -4,8 +4,8 @@ Frames at one position are distinguished in this order, until each volume has on
 
 1. Frames that differ in image type, segment or ASL context are separate volumes.
 2. If every position has the same number of frames, the first attribute of `AXES` that distinguishes the frames of each
-   position is the fourth axis; for diffusion, b-value and gradient direction together. Frames that share a temporal
-   position are in the order of their acquisition.
+   position is the fourth axis; for diffusion, b-value and gradient direction together, in the order of acquisition.
+   Frames that share a temporal position are in the order of their acquisition.
 3. Otherwise each value of the attribute (echo, b-value, …) is a volume of its own, with a finding.
 4. As a last resort, one frame per position is retained, and a finding names the others.
 
@@ -32,8 +32,9 @@ _COMPLETE_PARTS = ("EchoTime", "EchoNumbers", "DiffusionBValue")
 _INCOMPLETE_PARTS = ("EchoTime", "EchoNumbers", "TemporalPositionIdentifier", "DiffusionBValue", "AcquisitionNumber")
 _AXIS_NAMES = [axis.name for axis in AXES]
 _CLOCKS = ("AcquisitionTime", "ContentTime")
-# Attributes that the acquisition protocol varies, and that precede all times as a fourth axis.
-_PROTOCOL_AXES = [axis.name for axis in AXES if axis.is_shared and axis.name != "AcquisitionNumber"]
+# Attributes that the acquisition protocol varies, and that precede all times as a fourth axis; b-values are arranged
+# with their directions.
+_PROTOCOL_AXES = ("TemporalPositionIdentifier", "EchoTime", "EchoNumbers")
 _TIME_AXES = [axis.name for axis in AXES if not axis.is_shared]
 # Attributes that distinguish the frames of one temporal position of a gated acquisition.
 _PHASE_AXES = ("TriggerTime", "FrameReferenceTime")
@@ -178,24 +179,37 @@ class _StackResolver:
         return []
 
     def _by_gradient(self, chosen: Indices, part: Part) -> list[StackLayout]:
-        """Arrange diffusion images: several directions, or repetitions, of one b-value."""
-        b_values = self._keys[chosen, _AXIS_NAMES.index("DiffusionBValue")]
-        if np.isnan(b_values).any():
+        """Arrange diffusion images: several b-values or directions, or repetitions of them, in acquisition order.
+
+        An image without a b-value among others that have one counts as b = 0 (GE, Siemens).
+        """
+        column = _AXIS_NAMES.index("DiffusionBValue")
+        indices = chosen.tolist()
+        b_values = dict(zip(indices, np.nan_to_num(self._keys[chosen, column]).tolist(), strict=True))
+        weightings = {index: (b_values[index], self._slices[index].gradient) for index in indices}
+        orders = [_instance_order(self._slices[index]) for index in indices]
+        distinct = {*zip(self._positions[chosen].tolist(), weightings.values(), orders, strict=True)}
+        if len(set(weightings.values())) < 2 or len(distinct) < len(indices):
             return []
-        slices = [self._slices[index] for index in chosen.tolist()]
-        gradients = [frame.gradient for frame in slices]
-        positions = self._positions[chosen].tolist()
-        distinct = {*zip(positions, b_values.tolist(), gradients, map(_instance_order, slices), strict=True)}
-        if len({*zip(b_values.tolist(), gradients, strict=True)}) < 2 or len(distinct) < len(slices):
-            return []
-        rank_of = {gradient: rank for rank, gradient in enumerate(sorted(set(gradients)))}
-        ranks = np.array([rank_of[gradient] for gradient in gradients])
-        grid = self._grid(chosen, b_values, ranks, self._instance_ranks(chosen))
-        values = self._keys[grid, _AXIS_NAMES.index("DiffusionBValue")]
-        directions = [[self._slices[index].gradient for index in row] for row in grid.tolist()]
-        if not _rows_are_constant(values) or any(len(set(row)) > 1 for row in directions):
-            return []
-        return [self._with_axis(grid, part, "DiffusionBValue", values[:, 0])]
+        instances = self._instance_ranks(chosen)
+        first_rank: dict[Hashable, int] = {}
+        for rank, weighting in sorted(zip(instances.tolist(), weightings.values(), strict=True)):
+            first_rank.setdefault(weighting, rank)
+        ranks = np.array([first_rank[weighting] for weighting in weightings.values()])
+        # Acquisition times, or else instance numbers, are in acquisition order if the slices of each volume then agree
+        # in their weighting. Otherwise weightings are in the order in which they first occur.
+        times = self._keys[chosen, _AXIS_NAMES.index("AcquisitionTime")]
+        for keys in ((times, instances), (instances,), (ranks, instances)):
+            grid = self._grid(chosen, *keys)
+            if (
+                keys[0] is times
+                and not (np.diff(self._keys[grid, _AXIS_NAMES.index("AcquisitionTime")], axis=0) > 0).all()
+            ):
+                continue
+            if all(len({weightings[index] for index in row}) == 1 for row in grid.tolist()):
+                values = np.array([b_values[index] for index in grid[:, 0].tolist()])
+                return [self._with_axis(grid, part, "DiffusionBValue", values)]
+        return []
 
     def _complete_parts(self, chosen: Indices, part: Part) -> list[StackLayout]:
         """Split by an attribute (echo, b-value, …) each of whose values has the same frame count at every position."""
