@@ -29,6 +29,7 @@ def make(**values: Any) -> NiftiHeader:
         "shape": (7, 5, 4),
         "dtype": np.dtype("<i2"),
         "zooms": (0.75, 0.5, 2.5),
+        "has_time": False,
         "affine": None,
         "scaling": (1.0, 0.0),
         "description": "made",
@@ -48,7 +49,9 @@ def rotation(seed: int) -> np.ndarray:
 @pytest.mark.parametrize("columns", [7, 32767, 32768])
 def test_header_has_shape_type_zooms_and_scaling(dtype: str, columns: int) -> None:
     shape = (columns, 5, 4, 3)
-    parsed = read(make(shape=shape, dtype=np.dtype(dtype), zooms=(0.75, 0.5, 2.5, 1.25), scaling=(2.0, -1024.0)))
+    parsed = read(
+        make(shape=shape, dtype=np.dtype(dtype), zooms=(0.75, 0.5, 2.5, 1.25), has_time=True, scaling=(2.0, -1024.0))
+    )
     assert parsed.get_data_shape() == shape
     assert parsed.get_data_dtype() == np.dtype(dtype)
     assert parsed["bitpix"] == np.dtype(dtype).itemsize * 8

@@ -20,7 +20,7 @@ from dicoxide.bulk.runs._failure import Failure, os_error_text
 __all__ = ["Ledger", "OutputError"]
 
 # Endings of output names, in all formats.
-_OUTPUT_SUFFIXES = ("", ".json", ".npy", ".nii", ".nii.gz")
+_OUTPUT_SUFFIXES = ("", ".json", ".npy", ".nii", ".nii.gz", ".bval", ".bvec")
 
 _LEDGER, _ERRORS, _LOCK = "ledger.jsonl", "errors.jsonl", ".lock"
 # Files of a run that ended before its first series was complete; a folder with these only counts as empty.

@@ -94,6 +94,8 @@ def series_metadata(
         "axis_values": list(plan.axis_values),
         "axis_unit": plan.axis_unit,
         "part": [list(pair) for pair in plan.part],
+        "b_values": None if plan.b_values is None else plan.b_values.tolist(),
+        "gradients": None if plan.gradients is None else plan.gradients.tolist(),
         "affine_lps": task.affine_lps,
         "spacing": task.spacing,
         "orientation": None if orientation is None else list(orientation),

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from dicoxide._arguments import Array
+from dicoxide.bulk.runs._bids import acquisition_of, bids_metadata
 from dicoxide.bulk.runs._options import RunOptions
 from dicoxide.bulk.runs._series_metadata import series_attributes, series_metadata
 from dicoxide.bulk.runs._tasks import ArrayTask
+from dicoxide.bulk.series import Acquisition
 
 __all__ = ["BLOCK_BYTES", "Writer", "partial_folder", "remove_partials", "write_json"]
 
@@ -61,6 +63,8 @@ class Writer:
         self.block_slices = max(1, min(task.plan.depth, BLOCK_BYTES // self.slice_bytes))
         # Path of the file whose attributes are cached, and the attributes.
         self._attributes: tuple[str, dict[str, Any]] = ("", {})
+        # Task whose acquisition is cached, and the acquisition.
+        self._acquisition: tuple[ArrayTask | None, Acquisition] = (None, Acquisition({}))
         self._out = out
         self.folder = os.path.join(partial_folder(out), f"{task.name}-{os.urandom(6).hex()}")
 
@@ -117,7 +121,14 @@ class Writer:
         path = task.plan.first_slice.path
         if self._attributes[0] != path:
             self._attributes = path, series_attributes(path)
-        return series_metadata(task, self.options, self._attributes[1], failures)
+        bids = bids_metadata(task, self.acquisition(task))
+        return bids | series_metadata(task, self.options, self._attributes[1], failures)
+
+    def acquisition(self, task: ArrayTask) -> Acquisition:
+        """Return the parameters of the acquisition of the slices of `task`."""
+        if self._acquisition[0] is not task:
+            self._acquisition = task, acquisition_of(task)
+        return self._acquisition[1]
 
     def _publish(self, name: str) -> None:
         partial, final = os.path.join(self.folder, name), os.path.join(self._out, name)

@@ -100,7 +100,9 @@ class NiftiHeader(NamedTuple):
     dtype : dtype
         Type of the samples; `RGB` for colour.
     zooms : tuple of float
-        Distances of voxels along the axes: mm, and seconds along the fourth.
+        Distances of voxels along the axes, in mm and seconds.
+    has_time : bool
+        True if the fourth axis is in seconds; otherwise it has no unit.
     affine : ndarray or None
         4×4 matrix from indices to mm in RAS. Without it, the codes of sform and qform are 0.
     scaling : (float, float)
@@ -112,6 +114,7 @@ class NiftiHeader(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     zooms: tuple[float, ...]
+    has_time: bool
     affine: Array | None
     scaling: tuple[float, float]
     description: str
@@ -141,7 +144,7 @@ def header_bytes(header: NiftiHeader, size: int) -> bytes:
     fields["pixdim"] = [1.0, *header.zooms, *(1.0,) * (7 - rank)]
     fields["vox_offset"] = size
     fields["scl_slope"], fields["scl_inter"] = header.scaling
-    fields["xyzt_units"] = _MILLIMETRES | (_SECONDS if rank > 3 else 0)
+    fields["xyzt_units"] = _MILLIMETRES | (_SECONDS if header.has_time else 0)
     fields["descrip"] = header.description.encode("ascii", "replace")[:_MAX_DESCRIPTION_BYTES]
     if header.affine is not None:
         _set_affine(fields, header.affine)
