@@ -28,6 +28,7 @@ from support.file_mutations.agreement import equal, undocumented
 from support.file_mutations.interfaces import Outcome, outcome
 from support.fuzzing import image_choice
 from support.fuzzing.decode_checks import CHECKS, Failures, folder, through_pydicom
+from support.series_completeness import incomplete
 
 Target = Callable[[bytes], Failures]
 
@@ -101,7 +102,7 @@ def _check_attributes(attributes: Attributes, depth: int) -> Failures:
 
 @_target
 def series(data: bytes) -> Failures:
-    """Read two files that differ in one byte as a series."""
+    """Read two files that differ in one byte as a series; each frame is in one volume, or reported."""
     head, data = data[:FILE_CHOICE_BYTES], data[FILE_CHOICE_BYTES:]
     if len(head) < FILE_CHOICE_BYTES:
         return
@@ -130,6 +131,7 @@ def series(data: bytes) -> Failures:
             yield f"affine {volume.affine.tolist()}"
     for error in errors:
         yield from undocumented("an error of read_series", Outcome(error=error))
+    yield from incomplete(series_folder)
 
 
 @_target

@@ -10,11 +10,18 @@ from dicoxide.bulk.series._geometry import Orientation, Vector, is_orientation
 
 # Lengths and coordinates of this size and more, in mm, are invalid and ignored.
 MAX_MM = 1e9
+# Smaller distances of pixels or slices, in mm, are not plausible.
+MIN_SPACING_MM = 1e-9
 
 
 def parse_text(value: Any) -> str:
     """Return the text of a value, ``""`` for None."""
     return "" if value is None else str(value)
+
+
+def is_spacing(distance: float) -> bool:
+    """Return True if `distance`, in mm, may be that of neighbouring pixels or slices."""
+    return MIN_SPACING_MM <= distance < MAX_MM
 
 
 def parse_number(value: Any) -> float | None:

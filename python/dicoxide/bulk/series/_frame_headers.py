@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from dicoxide._sources import Attributes
 from dicoxide.bulk.series._attribute_values import (
-    MAX_MM,
+    is_spacing,
     parse_integer,
     parse_number,
     parse_numbers,
@@ -303,8 +303,8 @@ def _slice(path: str, index: int, values: dict[str, Any]) -> Slice:
         instance_number=parse_integer(get("InstanceNumber")),
         position=parse_position(get("ImagePositionPatient")),
         orientation=parse_orientation(get("ImageOrientationPatient")),
-        pixel_spacing=(spacing[0], spacing[1]) if spacing and 0 < min(spacing) <= max(spacing) < MAX_MM else None,
-        slice_spacing=abs(slice_spacing) if slice_spacing and abs(slice_spacing) < MAX_MM else None,
+        pixel_spacing=(spacing[0], spacing[1]) if spacing and all(map(is_spacing, spacing)) else None,
+        slice_spacing=abs(slice_spacing) if slice_spacing and is_spacing(abs(slice_spacing)) else None,
         image_type=tuple(map(str, image_type)) if isinstance(image_type, (list, tuple)) else (str(image_type),),
         stack=parse_text(get("StackID")),
         segment=parse_integer(get("ReferencedSegmentNumber")),

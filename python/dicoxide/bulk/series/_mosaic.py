@@ -29,6 +29,8 @@ __all__ = ["Mosaic", "MosaicError", "Tile", "read_mosaic"]
 
 # More tiles than this are not plausible; the largest mosaics known have 144.
 _MAX_TILES = 4096
+# Smallest component of Slice Normal Vector along the normal of the image; 1 but for rounding in real images.
+_MIN_ALONG_NORMAL = 0.9
 # Siemens writes times in milliseconds since midnight, so that a slice before the first one has a time near 24 hours.
 _DAY_MS = 86_400_000.0
 
@@ -136,8 +138,10 @@ def read_mosaic(
     direction = parse_numbers(list(csa.get("SliceNormalVector", ())), 3)
     if direction is None:
         raise MosaicError("Slice Normal Vector, in (0029,xx10), is missing")
-    if float(np.dot(direction, axes[2])) < 0:
-        axes[2] = -axes[2]
+    along_normal = float(np.dot(direction, axes[2]))
+    if not _MIN_ALONG_NORMAL <= abs(along_normal) <= 1 / _MIN_ALONG_NORMAL:
+        raise MosaicError("Slice Normal Vector, in (0029,xx10), is not a unit vector along the normal")
+    axes[2] *= math.copysign(1.0, along_normal)
     first = (
         np.array(position)
         + axes[0] * pixel_spacing[1] * (frame_size[1] - columns) / 2

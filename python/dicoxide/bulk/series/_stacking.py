@@ -38,6 +38,8 @@ _PROTOCOL_AXES = ("TemporalPositionIdentifier", "EchoTime", "EchoNumbers")
 _TIME_AXES = [axis.name for axis in AXES if not axis.is_shared]
 # Attributes that distinguish the frames of one temporal position of a gated acquisition.
 _PHASE_AXES = ("TriggerTime", "FrameReferenceTime")
+# Larger values of attributes of AXES are not plausible, and differences of them might not be finite.
+_MAX_KEY = 1e100
 # Frames or files that a message lists.
 _MAX_LISTED = 8
 # Attributes whose values are images of different kinds: a function that returns the value of a frame.
@@ -127,6 +129,7 @@ class _StackResolver:
         self._merge = merge
         # (frames, attributes of AXES); NaN if the attribute is absent.
         self._keys: Floats = np.array([frame.keys for frame in slices], np.float64)
+        self._keys[np.abs(self._keys) > _MAX_KEY] = np.nan
 
     def resolve(self, chosen: Indices, part: Part) -> list[StackLayout]:
         """Arrange the frames with indices `chosen`, which `part` distinguishes from the other frames."""
