@@ -17,6 +17,7 @@ from support.file_mutations.agreement import same, undocumented
 from support.file_mutations.case import Expectation, Mutant
 from support.file_mutations.file_layout import layout_of
 from support.file_mutations.interfaces import Outcome, only, outcome
+from support.series_completeness import incomplete
 
 # Memory that a call may take in addition to its output: for each byte of input, and in total.
 _SCRATCH_PER_BYTE = 80
@@ -105,8 +106,17 @@ class Check:
             if has_invalid_headers:
                 dataset = None
         yield from modality.modality_values_agree(data, self.path, dataset)
+        if self.number % 4 == 1:
+            yield from self._check_series()
         if self.number % 2:
             yield from modality.modality_values_agree(data, self.path, dataset, "real_world")
+
+    def _check_series(self) -> Iterator[str]:
+        """Read the file as a series: each frame is in one volume, or reported."""
+        series = outcome(lambda: dicoxide.read_series(self.path, on_error="return", max_bytes=1 << 26))
+        yield from undocumented("read_series", series)
+        lost = outcome(lambda: list(incomplete(self.path)))
+        yield from undocumented("plan_series", lost) if lost.error is not None else lost.array
 
     def _check_expectation(self, direct: Outcome) -> Iterator[str]:
         if self.unchanged.array is None:
