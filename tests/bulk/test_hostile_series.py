@@ -170,6 +170,14 @@ def test_absurd_number_of_slices_in_a_uih_grid_loses_no_frame(tmp_path: Path, nu
     read(tmp_path)
 
 
+def test_uih_grid_with_a_slice_without_position_is_one_volume(tmp_path: Path) -> None:
+    dataset = uih_grid(stack(4))
+    del dataset.private_block(0x65, "Image Private Header")[0x51].value[2].ImagePositionPatient
+    write(dataset, tmp_path / "a")
+    volume = only_volume(read(tmp_path))
+    assert (volume.shape, volume.affine) == ((4, 4, 6), None)
+
+
 @pytest.mark.parametrize("group_count", [0, 1, 3, 5, 2000])
 def test_functional_groups_of_another_number_than_the_frames_lose_no_frame(tmp_path: Path, group_count: int) -> None:
     dataset = enhanced_object(enhanced_frames(4))

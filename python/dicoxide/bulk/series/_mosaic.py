@@ -174,11 +174,13 @@ def _read_grid(attributes: Attributes, frame_size: tuple[int, int]) -> Mosaic:
     values = [item.get_many(("ImagePositionPatient", "AcquisitionTime")) for item in items[:count]]
     seconds = [parse_seconds("", value.get("AcquisitionTime")) for value in values]
     times = tuple(time for time in seconds if time is not None)
+    positions = tuple(parse_position(value.get("ImagePositionPatient")) for value in values)
     return Mosaic(
         tiles,
         rows,
         columns,
-        tuple(parse_position(value.get("ImagePositionPatient")) for value in values),
+        # The slices of a grid stay together, even if one has no position.
+        (None,) * count if None in positions else positions,
         times if len(times) == count else (),
     )
 
