@@ -120,3 +120,20 @@ def test_read_series_with_incomplete_axis_separates_incomplete_values(tmp_path: 
     assert [finding_kinds(volume) for volume in volumes] == [["incomplete_axis"], ["gap", "incomplete_axis"]]
     assert [volume.axis for volume in volumes] == [axis, None]
     assert volumes[1].part[0][0] == axis
+
+
+@pytest.mark.parametrize("shared", [{}, {"TriggerTime": 700.0}], ids=["no trigger time", "constant trigger time"])
+def test_read_series_frames_that_share_temporal_positions_are_one_volume(tmp_path: Path, shared: dict) -> None:
+    tags = [{"TemporalPositionIdentifier": time, **shared} for time in (1, 2, 3) for _ in range(2)]
+    write_all(repeated_slices(4, tags), tmp_path)
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert (volume.shape[:2], volume.axis) == ((6, 4), "TemporalPositionIdentifier")
+    assert volume.axis_values == (1, 1, 2, 2, 3, 3)
+    assert finding_kinds(volume) == ["shared_temporal_position"]
+
+
+def test_read_series_cardiac_phases_of_each_temporal_position_are_a_volume(tmp_path: Path) -> None:
+    tags = [{"TemporalPositionIdentifier": time, "TriggerTime": 50.0 * phase} for time in (1, 2) for phase in range(3)]
+    write_all(repeated_slices(4, tags), tmp_path)
+    volumes = dicoxide.read_series(tmp_path)
+    assert [(volume.shape[:2], volume.axis) for volume in volumes] == [((3, 4), "TriggerTime")] * 2

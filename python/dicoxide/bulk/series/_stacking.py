@@ -218,7 +218,7 @@ class _StackResolver:
         """Split by an attribute (echo, b-value, …) each of whose values has the same frame count at every position."""
         positions = self._positions[chosen]
         names: tuple[str, ...] = _COMPLETE_PARTS
-        if any(not np.isnan(self._keys[chosen, _AXIS_NAMES.index(name)]).any() for name in _PHASE_AXES):
+        if self._has_phases(chosen):
             names = (*names, "TemporalPositionIdentifier")
         for name in names:
             keys = self._keys[chosen, _AXIS_NAMES.index(name)]
@@ -228,6 +228,16 @@ class _StackResolver:
             if all(_has_equal_counts(positions[members]) for members in group_by(labels).values()):
                 return self._split(chosen, labels, name, part)
         return []
+
+    def _has_phases(self, chosen: Indices) -> bool:
+        """True if an attribute of gated acquisitions distinguishes all frames of one position and temporal position."""
+        times = self._keys[chosen, _AXIS_NAMES.index("TemporalPositionIdentifier")].tolist()
+        places = [*zip(self._positions[chosen].tolist(), times, strict=True)]
+        for name in _PHASE_AXES:
+            keys = self._keys[chosen, _AXIS_NAMES.index(name)]
+            if not np.isnan(keys).any() and len({*zip(places, keys.tolist(), strict=True)}) == len(places):
+                return True
+        return False
 
     def _by_temporal_position(self, chosen: Indices, part: Part) -> list[StackLayout]:
         """Arrange frames of which several share a temporal position, such as ASL control and label images.
