@@ -46,8 +46,9 @@ def _gradients(ours: NiftiFile, other: NiftiFile) -> list[str]:
         return [f"gradients of {b_values.size} and {other_b_values.size} volumes"]
     worst = np.abs(b_values - other_b_values).max()
     notes = [f"bval differs by {worst:.3g}"] if worst > B_VALUE_TOLERANCE else []
-    # A gradient and its opposite are the same measurement.
-    distances = [np.abs(vectors - sign * other_vectors).max(axis=0) for sign in (1, -1)]
+    # A gradient and its opposite are the same measurement; without weighting there is no direction.
+    is_weighted = b_values[0] > B_VALUE_TOLERANCE
+    distances = [np.abs(vectors - sign * other_vectors).max(axis=0) * is_weighted for sign in (1, -1)]
     if (worst := np.minimum(*distances).max()) > DIRECTION_TOLERANCE:
         notes.append(f"bvec differs by {worst:.3g}")
     elif distances[0].max() > DIRECTION_TOLERANCE:
