@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from support.command_line import dicoxide_command
 from support.mosaics import csa_header, siemens_mosaic, stack
@@ -234,6 +235,45 @@ def test_slice_timing_of_single_slices_is_that_of_acquisition_times(tmp_path: Pa
     assert metadata["SliceTiming"] == offsets
 
 
+def siemens_frame(time: float, positive: int) -> Dataset:
+    """Return an item with private elements of XA software: Time After Start, and polarity of the phase encoding."""
+    inner = Dataset()
+    block = inner.private_block(0x21, "SIEMENS MR SDI 02", create=True)
+    block.add_new(0x04, "DS", f"{time:.4f}")
+    block.add_new(0x1C, "IS", positive)
+    outer = Dataset()
+    outer.private_block(0x21, "SIEMENS MR SDI 02", create=True).add_new(0xFE, "SQ", Sequence([inner]))
+    return outer
+
+
+@pytest.mark.parametrize("is_enhanced", [False, True])
+def test_siemens_xa_images_have_slice_timing_of_the_second_volume(tmp_path: Path, is_enhanced: bool) -> None:
+    offsets = [[0.0, 0.0, 0.0, 0.0], [3.0, 2.0, 3.5, 2.5], [5.0, 4.0, 5.5, 4.5]]
+    common = {"Manufacturer": "Siemens Healthineers", "InPlanePhaseEncodingDirection": "COL"}
+    if is_enhanced:
+        frames = []
+        for volume in range(VOLUMES):
+            for index in range(DEPTH):
+                frame = siemens_frame(offsets[volume][index], 0)
+                frame.PlanePositionSequence = [item(ImagePositionPatient=[0, 0, 2.5 * index])]
+                frame.FrameContentSequence = [item(TemporalPositionIndex=volume + 1)]
+                frames.append(frame)
+        shared = item(PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])])
+        groups = {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": frames}
+        attributes: dict[str, Any] = {"Modality": "MR", "MRAcquisitionType": "2D", "RepetitionTime": 2000}
+        dataset = image(0, NumberOfFrames=len(frames), **attributes, **common, **groups)
+        write(dataset, tmp_path / "in" / "a.dcm")
+    else:
+
+        def change(dataset: Dataset, index: int, volume: int) -> None:
+            dataset.update(siemens_frame(offsets[volume][index], 0))
+
+        slices(tmp_path / "in", change, **common)
+    _, metadata = convert(tmp_path / "in", tmp_path / "out")
+    assert metadata["SliceTiming"] == [1.0, 0.0, 1.5, 0.5]
+    assert metadata["PhaseEncodingDirection"] == "j-"
+
+
 def test_slice_timing_beyond_the_repetition_time_is_left_out(tmp_path: Path) -> None:
     def change(dataset: Dataset, index: int, volume: int) -> None:
         dataset.AcquisitionTime = f"10{volume:02}{10 * index:02}"
@@ -262,7 +302,7 @@ def ge_protocol(**values: str) -> bytes:
     ids=["interleaved", "sequential", "multi-phase", "simultaneous", "other"],
 )
 def test_slice_timing_of_ge_is_that_of_the_protocol(
-    tmp_path: Path, protocol: dict[str, str], expected: Sequence[float] | None, is_reversed: bool
+    tmp_path: Path, protocol: dict[str, str], expected: list[float] | None, is_reversed: bool
 ) -> None:
     def change(dataset: Dataset, *_: int) -> None:
         dataset.private_block(0x25, "GEMS_SERS_01", create=True).add_new(0x1B, "OB", ge_protocol(**protocol))

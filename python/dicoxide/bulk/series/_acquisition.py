@@ -23,6 +23,7 @@ from dicoxide.bulk.series._attribute_values import parse_integer, parse_number, 
 from dicoxide.bulk.series._csa import parse_csa
 from dicoxide.bulk.series._frame_headers import AXES, Slice
 from dicoxide.bulk.series._plan import VolumePlan
+from dicoxide.errors import DecodeError
 
 __all__ = ["Acquisition", "read_acquisition"]
 
@@ -224,9 +225,11 @@ def _slice_times(plan: VolumePlan, found: Acquisition, attributes: Attributes) -
         other = _from_earliest([frame.time for frame in second], found)
         return other if other and (not times or abs(max(other) - max(times)) > _TIME_TOLERANCE_S) else times
     if found.manufacturer == "Siemens":
-        # Time After Start of the first volume is wrong in some series.
-        times = _from_earliest(_siemens_times(second or first), found)
-        return times or _from_earliest([frame.keys[_ACQUISITION_TIME] for frame in first], found)
+        # Time After Start of the first volume is wrong in some series. Decoding reports files that cannot be read.
+        after_start: tuple[float, ...] = ()
+        with suppress(DecodeError, OSError):
+            after_start = _from_earliest(_siemens_times(second or first), found)
+        return after_start or _from_earliest([frame.keys[_ACQUISITION_TIME] for frame in first], found)
     if found.manufacturer == "UIH" and second:
         return _from_earliest([frame.keys[_ACQUISITION_TIME] for frame in first], found)
     if found.manufacturer == "GE" and second:
