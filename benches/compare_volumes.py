@@ -55,7 +55,7 @@ def outcome_lines(record: dict[str, Any], *, show_all: bool) -> Iterator[str]:
             findings = [f"finding: {text}" for text in outcome.findings if outcome.status != EQUAL]
             text = "; ".join([*outcome.details, *findings, *(f"({note})" for note in outcome.notes)])
             rows.append((outcome.status, outcome.series_uids[0][-16:], outcome.description[:40], text))
-    return table_lines(rows)
+    return table_lines(rows) if rows else iter(["  all equal"])
 
 
 def summary_lines(records: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -312,6 +312,21 @@ def test_slice_timing_of_ge_is_that_of_the_protocol(
     assert metadata.get("SliceTiming") == (expected and list(expected[::-1] if is_reversed else expected))
 
 
+@pytest.mark.parametrize(("delay", "expected"), [(0.033, 2.033), (3.0, 5.0), (0.0, 2.0), (-1.0, 2.0), (np.nan, 2.0)])
+def test_repetition_time_of_ge_includes_the_group_delay(tmp_path: Path, delay: float, expected: float) -> None:
+    def change(dataset: Dataset, _index: int, _volume: int) -> None:
+        dataset.private_block(0x43, "GEMS_PARM_01", create=True).add_new(0x7C, "FL", delay)
+        protocol = ge_protocol(IOPT="EPI, FMRI", SLICEORDER="1")
+        dataset.private_block(0x25, "GEMS_SERS_01", create=True).add_new(0x1B, "OB", protocol)
+
+    slices(tmp_path / "in", change, Manufacturer="GE MEDICAL SYSTEMS")
+    header, metadata = convert(tmp_path / "in", tmp_path / "out")
+    assert metadata["RepetitionTime"] == pytest.approx(expected, rel=1e-6)
+    assert header["pixdim"][4] == pytest.approx(expected, rel=1e-6)
+    # Slices are distributed over the time without the pause.
+    assert metadata["SliceTiming"] == pytest.approx([0.0, 1.0, 0.5, 1.5])
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"\x1f\x8b", b"\0" * 4 + b"\x1f\x8bxxxx", ge_protocol(IOPT="FMRI")[:20]],

@@ -61,6 +61,8 @@ _DAY_S = 86400.0
 _TIME_TOLERANCE_S = 1e-3
 # Siemens writes times of frames into this item of the functional groups.
 _SIEMENS_FRAME = ("SIEMENS MR SDI 02", 0x002100FE)
+# Longest plausible pause between volumes.
+_MAX_DELAY_S = 3600
 # GE's protocol has about 10 kB of text.
 _MAX_PROTOCOL_BYTES = 1 << 20
 
@@ -139,6 +141,9 @@ def read_acquisition(plan: VolumePlan) -> Acquisition:
         )
         if values.get("Modality") != "MR":
             return found
+        if found.manufacturer == "GE" and (delay := _ge_group_delay(attributes)) and found.repetition_time:
+            # Repetition Time of GE's echo-planar series does not include the pause between volumes.
+            values["RepetitionTime"] = 1000 * (found.repetition_time + delay)
         found = found._replace(is_phase_positive=_is_phase_positive(found, attributes, frame_items))
         return found if found.is_3d else found._replace(slice_times=_slice_times(plan, found, attributes))
 
@@ -276,7 +281,7 @@ def _ge_times(slices: Sequence[Slice], found: Acquisition, attributes: Attribute
         return ()
     options = protocol.get("IOPT", "")
     if "FMRI" in options:
-        delay = parse_number(attributes.private("GEMS_PARM_01", 0x0043007C, "FL")) or 0.0
+        delay = _ge_group_delay(attributes)
         is_interleaved = protocol.get("SLICEORDER") != "0"
     elif "MPh" in options and "MPhVar" not in options and not parse_number(protocol.get("DELACQNOAV")):
         delay, is_interleaved = 0.0, True
@@ -291,6 +296,13 @@ def _ge_times(slices: Sequence[Slice], found: Acquisition, attributes: Attribute
     if first is None or last is None:
         return ()
     return times if first < last else times[::-1]
+
+
+def _ge_group_delay(attributes: Attributes) -> float:
+    """Return the pause of GE's echo-planar series after the slices of each volume, in seconds."""
+    delay = parse_number(attributes.private("GEMS_PARM_01", 0x0043007C, "FL")) or 0.0
+    # The element has the precision of float32.
+    return round(delay, 6) if 0 < delay < _MAX_DELAY_S else 0.0
 
 
 def _ge_protocol(data: Any) -> Mapping[str, str]:
