@@ -40,6 +40,7 @@ from dicoxide.bulk.series._stacking import KIND_LABELS, Part, StackLayout, arran
 
 __all__ = ["Stack", "arrange_frames", "arrange_mosaics", "fill_omitted_frames", "stack_geometry"]
 
+_MIN_LEVELS = 3
 # Attributes whose values may occupy positions of their own, and the least number of positions that each value has. Two
 # positions are always evenly spaced, which is no evidence for a time that many frames have in common by chance.
 _SEPARATE_POSITIONS = {
@@ -48,8 +49,12 @@ _SEPARATE_POSITIONS = {
     "EchoNumbers": 2,
     "DiffusionBValue": 2,
     "TemporalPositionIdentifier": 2,
-    "TriggerTime": 3,
+    "TriggerTime": _MIN_LEVELS,
 }
+# Deviation from even positions, as a fraction of the slice spacing, above which an attribute is sought whose values
+# deviate by this fraction of it only: interleaved acquisitions may be almost even together.
+_EVEN_PER_STEP = 0.02
+_BETTER = 0.25
 _AXIS_NAMES = [axis.name for axis in AXES]
 # Largest shift of repetitions that still are one volume: fractions of the slice spacing and of the pixel spacing.
 _MAX_SHIFT_PER_STEP = 0.1
@@ -98,10 +103,13 @@ class _Arrangement:
         levels = self._levels(chosen)
         columns = self._columns(chosen, levels)
         spacing, runs = self._spacing(chosen, levels)
-        if columns is None and spacing.is_even:
+        is_even = columns is None and spacing.is_even
+        if is_even and spacing.deviation <= _EVEN_PER_STEP * spacing.step:
             return self._stacks(chosen, levels, part)
-        if stacks := self._by_attribute(chosen, part):
+        if stacks := self._by_attribute(chosen, part, _BETTER * spacing.deviation if is_even else math.inf):
             return stacks
+        if is_even:
+            return self._stacks(chosen, levels, part)
         if columns is not None:
             text = "slices of several stacks are side by side in the same plane; each stack is a separate volume"
             return self._divide(chosen, columns, part, Finding("mixed_columns", text))
@@ -147,20 +155,25 @@ class _Arrangement:
             return spacing, []
         return spacing, runs if len(runs) > 1 else []
 
-    def _is_even(self, chosen: Indices, min_levels: int) -> bool:
+    def _is_even(self, chosen: Indices, min_levels: int, max_deviation: float) -> bool:
         levels = self._levels(chosen)
         if levels.max() + 1 < min_levels or self._columns(chosen, levels) is not None:
             return False
-        return self._spacing(chosen, levels)[0].is_even
+        spacing, _ = self._spacing(chosen, levels)
+        return spacing.is_even and spacing.deviation <= max_deviation
 
-    def _by_attribute(self, chosen: Indices, part: Part) -> list[Stack]:
-        """Divide by the first attribute of whose values each has even positions, which all together have not."""
-        for name, labels, min_levels in self._labels(chosen):
+    def _by_attribute(self, chosen: Indices, part: Part, max_deviation: float) -> list[Stack]:
+        """Divide by the first attribute of whose values each has even positions, up to `max_deviation` mm.
+
+        All together have not, or deviate by more.
+        """
+        for name, labels, least in self._labels(chosen):
             groups = group_by(labels)
             if not 2 <= len(groups) <= len(chosen) // 2:
                 continue
             subsets = {label: chosen[groups[label]] for label in sorted(groups, key=label_order)}
-            if not all(self._is_even(subset, min_levels) for subset in subsets.values()):
+            min_levels = least if math.isinf(max_deviation) else max(least, _MIN_LEVELS)
+            if not all(self._is_even(subset, min_levels, max_deviation) for subset in subsets.values()):
                 continue
             parts = [
                 self._stacks(subset, self._levels(subset), (*part, (name, label))) for label, subset in subsets.items()

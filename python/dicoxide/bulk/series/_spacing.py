@@ -50,11 +50,14 @@ class Spacing(NamedTuple):
         Distance of neighbours on the grid; if the values are on none, the lower median distance.
     indices : ndarray of int
         Index of each value on the grid; the ordinal number of the value if there is no grid.
+    deviation : float
+        Largest distance of a value from the grid.
     """
 
     is_regular: bool
     step: float
     indices: npt.NDArray[np.int64]
+    deviation: float = 0.0
 
     @property
     def has_gaps(self) -> bool:
@@ -128,12 +131,13 @@ def measure_spacing(values: Floats) -> Spacing:
     if len(values) < 3:
         return Spacing(True, float(values[-1] - values[0]), ordinal)
     step = float(values[-1] - values[0]) / (len(values) - 1)
-    if _fits_grid(values, ordinal, step):
-        return Spacing(True, step, ordinal)
+    deviation = _grid_deviation(values, ordinal, step)
+    if deviation <= spacing_tolerance(step):
+        return Spacing(True, step, ordinal, deviation)
     distances = np.diff(values)
     # The lower median: of two distances, the longer is the gap.
     usual = float(np.sort(distances)[(len(distances) - 1) // 2])
-    unit_distances = distances[np.rint(distances / usual) == 1]
+    unit_distances = distances[np.abs(distances - usual) <= usual / 2]
     spacing = grid_with_step(values, float(unit_distances.mean()))
     if spacing is not None and 2 * np.count_nonzero(np.diff(spacing.indices) == 1) >= len(distances):
         return spacing
@@ -150,12 +154,13 @@ def grid_with_step(values: Floats, step: float) -> Spacing | None:
         return None
     indices = np.concatenate([[0], np.cumsum(multiples.astype(np.int64))])
     exact = float(values[-1] - values[0]) / int(indices[-1]) if len(values) > 1 else step
-    return Spacing(True, exact, indices) if _fits_grid(values, indices, exact) else None
+    deviation = _grid_deviation(values, indices, exact)
+    return Spacing(True, exact, indices, deviation) if deviation <= spacing_tolerance(exact) else None
 
 
-def _fits_grid(values: Floats, indices: npt.NDArray[np.int64], step: float) -> bool:
-    """True if ascending values are at ``values[0] + indices * step``, within the tolerance."""
-    return bool((np.abs(values - values[0] - indices * step) <= spacing_tolerance(step)).all())
+def _grid_deviation(values: Floats, indices: npt.NDArray[np.int64], step: float) -> float:
+    """Return the largest distance of ascending values from ``values[0] + indices * step``."""
+    return float(np.abs(values - values[0] - indices * step).max())
 
 
 def even_runs(values: Floats) -> list[tuple[int, int]]:

@@ -42,12 +42,13 @@ def read_series(
     """Read the volumes of folders or files: headers first, then all slices of a volume into one array.
 
     A series is one volume, unless its images differ in size, kind of values, orientation, pixel spacing, frame of
-    reference or stack, or some have no position; then each kind of image is one volume. If positions repeat, different
-    image types (magnitude and phase) and segments are separate volumes as well. What still repeats is arranged along a
-    fourth axis, the first of the array. It is the first of these attributes that distinguishes the frames at one
-    position: Temporal Position Identifier (or Index), Echo Time, Echo Numbers, Diffusion b-value (with directions),
-    Trigger Time, Frame Reference Time, Acquisition Time, Content Time, Dimension Index Values, Instance Number.
-    Several echoes, each with a time axis, are separate volumes with a fourth axis each.
+    reference or stack, or some have no position; then each kind of image is one volume. Acquisitions, echoes or b-values
+    at positions of their own, and runs of slices with another spacing, are separate volumes. If positions repeat, image
+    types (magnitude and phase), segments and ASL contexts are, too. What still repeats is arranged along a fourth axis,
+    the first of the array. It is the first of these attributes that distinguishes the frames at one position: Temporal
+    Position Identifier (or Index), Echo Time, Echo Numbers, Diffusion b-value (with directions), Trigger Time, Frame
+    Reference Time, Acquisition Time, Content Time, Acquisition Number, Dimension Index Values, Instance Number. Several
+    echoes, each with a time axis, are separate volumes with a fourth axis each. docs/bulk.md has all rules.
 
     Parameters
     ----------
@@ -103,10 +104,11 @@ def read_series(
 
     - positions of slices: ``gap``, ``uneven_spacing``, ``shear`` (gantry tilt), ``off_axis``, ``single_slice``,
       ``no_geometry``, ``no_pixel_spacing``, ``duplicate_position``, ``unnamed_axis``, ``incomplete_axis``,
-      ``mosaic`` (cannot be divided into slices), ``moving_positions``;
+      ``shared_temporal_position``, ``mosaic`` (cannot be divided into slices), ``moving_positions``,
+      ``omitted_frames``, ``merged_orientations``, ``merged_pixel_spacings``;
     - why a series has several volumes: ``mixed_sizes``, ``mixed_mosaics``, ``mixed_values``, ``missing_geometry``,
       ``mixed_frames_of_reference``, ``mixed_stacks``, ``mixed_pixel_spacing``, ``mixed_orientations``,
-      ``mixed_columns``, ``separate_objects``;
+      ``mixed_columns``, ``separate_objects``, ``split_spacing``;
     - files: ``duplicate``, ``repeated_uid``, ``failed``, ``unreadable_file``;
     - values: ``mixed_rescale``, ``mixed_dtypes``, ``not_rescaled``.
 
