@@ -15,9 +15,18 @@ from pydicom.dataset import Dataset
 
 import dicoxide
 from dicoxide import cli
-from support.command_line import read_json_lines
+from support.command_line import dicoxide_command, read_json_lines
 from support.real_images import PYDICOM_FILES
-from support.synthetic_series import enhanced_object, image, item, position_along_normal, slices, write, write_all
+from support.synthetic_series import (
+    enhanced_object,
+    image,
+    item,
+    position_along_normal,
+    repeated_slices,
+    slices,
+    write,
+    write_all,
+)
 
 REAL = PYDICOM_FILES / "test_files" / "dicomdirtests"
 
@@ -250,3 +259,32 @@ def test_read_series_skips_dicomdir_by_content(tmp_path: Path) -> None:
     assert [volume.sources[0][0] for volume in volumes] == [str(tmp_path / "DICOMDIR")]
     assert volumes.skipped == {"DICOMDIR": [str(tmp_path / "index")], "dangling link": [str(tmp_path / "nowhere")]}
     assert pydicom.dcmread(tmp_path / "index").file_meta.MediaStorageSOPClassUID.name.startswith("Media Storage")
+
+
+def test_decode_with_split_by_and_merge_divides_arrays(tmp_path: Path) -> None:
+    tags = [{"EchoTime": echo, "ImageType": ["ORIGINAL", kind]} for echo in (3, 5) for kind in "MP"]
+    write_all(repeated_slices(3, tags), tmp_path / "in")
+
+    def shapes(*options: object) -> list[list[int]]:
+        result = dicoxide_command("decode", tmp_path / "in", "--dry-run", "--json", *options)
+        assert result.code == 0, result.err
+        return [series["shape"] for series in result.document["series"]]
+
+    assert shapes() == [[2, 3, 5, 7]] * 2
+    assert shapes("--split-by", "EchoTime") == [[3, 5, 7]] * 4
+    assert shapes("--split-by", "EchoTime", "--merge", "ImageType") == [[2, 3, 5, 7]] * 2
+    assert shapes("--merge", "ImageType,EchoTime") == [[4, 3, 5, 7]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--split-by", "EchoTmie"], "'EchoTmie' is not the keyword"),
+        (["--merge", "EchoTime,Rows"], "differ in Rows"),
+        (["--merge", "EchoTime", "--split-by", "EchoTime"], "in both"),
+    ],
+)
+def test_decode_with_invalid_keyword_is_a_usage_error(tmp_path: Path, options: list[str], message: str) -> None:
+    result = dicoxide_command("decode", tmp_path, "--dry-run", *options)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
