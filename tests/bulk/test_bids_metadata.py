@@ -375,6 +375,16 @@ def test_step_of_the_fourth_axis_is_in_seconds(
     assert header.get_xyzt_units() == ("mm", "unknown" if expected is None else "sec")
 
 
+def test_repetition_time_of_segmented_3d_acquisitions_is_that_of_volumes(tmp_path: Path) -> None:
+    def change(dataset: Dataset, index: int, volume: int) -> None:
+        dataset.AcquisitionTime = f"1000{12 * volume:02}"
+
+    slices(tmp_path / "in", change, TemporalPositionIdentifier=None, MRAcquisitionType="3D")
+    header, metadata = convert(tmp_path / "in", tmp_path / "out")
+    assert (metadata["RepetitionTime"], metadata["RepetitionTimeExcitation"]) == (12.0, 2.0)
+    assert header["pixdim"][4] == 12.0
+
+
 def test_echo_times_along_the_fourth_axis_are_a_list(tmp_path: Path) -> None:
     def change(dataset: Dataset, index: int, volume: int) -> None:
         dataset.EchoTime = [4.6, 7.06, 9.52][volume]

@@ -91,6 +91,10 @@ def bids_metadata(task: ArrayTask, acquisition: Acquisition) -> dict[str, Any]:
         metadata["EchoTime"] = [_number(value, 1e-3) for value in task.plan.axis_values]
     elif (number := _number(values.get("EchoNumbers"), 1.0)) is not None and number > 1:
         metadata["EchoNumber"] = number
+    step, repetition_time = repetition_step(task, acquisition), acquisition.repetition_time
+    if acquisition.is_3d and step and repetition_time and step > repetition_time:
+        metadata["RepetitionTime"] = round(step, 6)
+        metadata["RepetitionTimeExcitation"] = _number(values.get("RepetitionTime"), 1e-3)
     if acquisition.phase_encoding:
         if acquisition.is_phase_positive is None:
             metadata["PhaseEncodingAxis"] = acquisition.phase_encoding
