@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date as calendar
+from functools import lru_cache
 from typing import Any
 
 from dicoxide.bulk.series._geometry import Orientation, Vector, is_orientation
@@ -12,6 +13,9 @@ from dicoxide.bulk.series._geometry import Orientation, Vector, is_orientation
 MAX_MM = 1e9
 # Smaller distances of pixels or slices, in mm, are not plausible.
 MIN_SPACING_MM = 1e-9
+# Values that are parsed once for all files that have them; the files of a series share most.
+_CACHED_VALUES = 4096
+_MAX_CACHED_LENGTH = 64
 
 
 def parse_text(value: Any) -> str:
@@ -48,10 +52,14 @@ def parse_integer(value: Any) -> int | None:
 
 def parse_numbers(value: Any, count: int | None) -> Any:
     """Return a tuple of `count` finite numbers, or None; any number of values if `count` is None."""
+    if value is None:
+        return None
     if not isinstance(value, (list, tuple)):
         value = [value]
+    if count is not None and len(value) != count:
+        return None
     numbers = tuple(map(parse_number, value))
-    return None if None in numbers or (count is not None and len(numbers) != count) else numbers
+    return None if None in numbers else numbers
 
 
 def parse_position(value: Any) -> Vector | None:
@@ -63,7 +71,7 @@ def parse_position(value: Any) -> Vector | None:
 def parse_orientation(value: Any) -> Orientation | None:
     """Return six direction cosines; None if they are not two orthogonal unit vectors."""
     orientation: Orientation | None = parse_numbers(value, 6)
-    return orientation if orientation is not None and is_orientation(orientation) else None
+    return orientation if orientation is not None and _is_orientation(orientation) else None
 
 
 def parse_seconds(date: Any, time: Any) -> float | None:
@@ -73,7 +81,17 @@ def parse_seconds(date: Any, time: Any) -> float | None:
     """
     if time is None:
         return None
-    text = f"{parse_text(date)}{parse_text(time)}".replace(":", "").strip()
+    text = f"{parse_text(date)}{parse_text(time)}"
+    return _seconds(text) if len(text) <= _MAX_CACHED_LENGTH else _seconds.__wrapped__(text)
+
+
+_is_orientation = lru_cache(_CACHED_VALUES)(is_orientation)
+
+
+@lru_cache(_CACHED_VALUES)
+def _seconds(text: str) -> float | None:
+    """Return the seconds of the text of a date and time."""
+    text = text.replace(":", "").strip()
     for sign in "+-":
         text = text.partition(sign)[0]
     days, clock = (text[:8], text[8:]) if len(text.partition(".")[0]) > 8 else ("", text)

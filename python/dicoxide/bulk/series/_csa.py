@@ -17,7 +17,7 @@ __all__ = ["parse_csa"]
 
 _MAGIC = b"SV10"
 _TAG = struct.Struct("<64si4siii")
-_ITEM = struct.Struct("<4i")
+_ITEM = struct.Struct("<2i8x")
 # Headers of real images have about 100 tags with up to 100 items each.
 _MAX_TAGS = 1024
 _MAX_ITEMS = 4096
@@ -42,8 +42,9 @@ def parse_csa(data: Any) -> dict[str, tuple[str, ...]]:
         return values
     # In the first version, the length of an item is counted from the number of items of the first tag.
     first_item_count: int | None = None
+    end = len(data)
     for _ in range(count):
-        if len(data) < position + _TAG.size:
+        if end < position + _TAG.size:
             break
         name, multiplicity, _, _, item_count, _ = _TAG.unpack_from(data, position)
         position += _TAG.size
@@ -51,20 +52,23 @@ def parse_csa(data: Any) -> dict[str, tuple[str, ...]]:
             first_item_count = item_count
         if not 0 <= item_count <= _MAX_ITEMS:
             break
+        used_count = multiplicity if multiplicity > 0 else item_count
         items = []
-        for _ in range(item_count):
-            if len(data) < position + _ITEM.size:
+        for index in range(item_count):
+            if end < position + _ITEM.size:
                 return values
-            first, second, _, _ = _ITEM.unpack_from(data, position)
+            first, second = _ITEM.unpack_from(data, position)
             position += _ITEM.size
             length = second if is_second_version else first - first_item_count
-            if not 0 <= length <= len(data) - position:
-                return values
-            items.append(_text(data[position : position + length]))
-            position += length + -length % 4
-        used = tuple(item for item in items[: multiplicity if multiplicity > 0 else None] if item)
-        if used:
-            values[_text(name)] = used
+            # Most items are empty.
+            if length:
+                if not 0 < length <= end - position:
+                    return values
+                if index < used_count and (text := _text(data[position : position + length])):
+                    items.append(text)
+                position += length + -length % 4
+        if items:
+            values[_text(name)] = tuple(items)
     return values
 
 
