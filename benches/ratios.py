@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 import dicoxide
+import tables_converters
 import tables_encode
 import tables_files
 import tables_frames
@@ -33,7 +34,13 @@ from dicoxide._text_format import table_lines
 from targets import Table, Target
 
 PACKAGES = ("pydicom", "imagecodecs", "pylibjpeg-rle", "pylibjpeg-libjpeg", "python-gdcm", "dicomsdl", "SimpleITK")
-TABLES = {**tables_frames.TABLES, **tables_jpeg_lossless.TABLES, **tables_encode.TABLES, **tables_files.TABLES}
+TABLES = {
+    **tables_frames.TABLES,
+    **tables_jpeg_lossless.TABLES,
+    **tables_encode.TABLES,
+    **tables_files.TABLES,
+    **tables_converters.TABLES,
+}
 
 
 def environment() -> dict[str, str | int | None]:

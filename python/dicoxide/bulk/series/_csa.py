@@ -60,13 +60,12 @@ def parse_csa(data: Any) -> dict[str, tuple[str, ...]]:
             first, second = _ITEM.unpack_from(data, position)
             position += _ITEM.size
             length = second if is_second_version else first - first_item_count
+            if not 0 <= length <= end - position:
+                return values
             # Most items are empty.
-            if length:
-                if not 0 < length <= end - position:
-                    return values
-                if index < used_count and (text := _text(data[position : position + length])):
-                    items.append(text)
-                position += length + -length % 4
+            if length and index < used_count and (text := _text(data[position : position + length])):
+                items.append(text)
+            position += length + -length % 4
         if items:
             values[_text(name)] = tuple(items)
     return values
