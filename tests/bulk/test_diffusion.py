@@ -71,6 +71,19 @@ def test_read_series_with_phase_encoding_along_rows_turns_gradients(
     assert_same_directions(volume.gradients, [gradient for _, gradient in PROTOCOL])
 
 
+@pytest.mark.parametrize("vendor", ["ge", "uih", "canon"])
+def test_read_series_with_rounded_orientations_is_one_volume(tmp_path: Path, vendor: str) -> None:
+    write_protocol(tmp_path, vendor)
+    for number, path in enumerate(sorted(tmp_path.iterdir())):
+        dataset = pydicom.dcmread(path)
+        dataset.ImageOrientationPatient = [round(value + 1e-7 * (number % 3), 9) for value in OBLIQUE]
+        dataset.save_as(path)
+    (volume,) = dicoxide.read_series(tmp_path)
+    assert volume.shape[:2] == (len(PROTOCOL), DEPTH)
+    assert volume.gradients is not None
+    assert_same_directions(volume.gradients, [gradient for _, gradient in PROTOCOL])
+
+
 def test_read_series_of_ge_shells_scales_the_b_value(tmp_path: Path) -> None:
     half = tuple(0.5 * component for component in GRADIENTS[0])
     for index in range(DEPTH):

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from dicoxide.bulk.series._frame_headers import AXES, Slice
 from dicoxide.bulk.series._geometry import Finding, Floats
+from dicoxide.bulk.series._spacing import ToleranceNumbers
 
 Indices: TypeAlias = npt.NDArray[np.intp]
 # (keyword, value) pairs that distinguish a volume from others of its series.
@@ -40,6 +41,8 @@ _TIME_AXES = [axis.name for axis in AXES if not axis.is_shared]
 _PHASE_AXES = ("TriggerTime", "FrameReferenceTime")
 # Larger values of attributes of AXES are not plausible, and differences of them might not be finite.
 _MAX_KEY = 1e100
+# Largest difference of the components of equal directions.
+_GRADIENT_TOLERANCE = 1e-4
 # Frames or files that a message lists.
 _MAX_LISTED = 8
 # Attributes whose values are images of different kinds: a function that returns the value of a frame.
@@ -189,7 +192,11 @@ class _StackResolver:
         column = _AXIS_NAMES.index("DiffusionBValue")
         indices = chosen.tolist()
         b_values = dict(zip(indices, np.nan_to_num(self._keys[chosen, column]).tolist(), strict=True))
-        weightings = {index: (b_values[index], self._slices[index].gradient) for index in indices}
+        numbers = ToleranceNumbers(_GRADIENT_TOLERANCE)
+        # Directions relative to the image differ by rounding of Image Orientation.
+        gradients = {index: self._slices[index].gradient for index in indices}
+        directions = {index: numbers.number(gradient) if gradient else -1 for index, gradient in gradients.items()}
+        weightings = {index: (b_values[index], directions[index]) for index in indices}
         orders = [_instance_order(self._slices[index]) for index in indices]
         distinct = {*zip(self._positions[chosen].tolist(), weightings.values(), orders, strict=True)}
         if len(set(weightings.values())) < 2 or len(distinct) < len(indices):
