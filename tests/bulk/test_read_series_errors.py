@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,10 @@ def test_decode_slices_of_pickled_plan_equals_the_volume(tmp_path: Path) -> None
 def test_series_functions_with_unknown_on_error_raise_value_error(tmp_path: Path, function: Any) -> None:
     with pytest.raises(ValueError, match="on_error"):
         function(tmp_path, on_error="ignore")
+
+
+def test_kinds_of_findings_are_documented() -> None:
+    package = Path(dicoxide.__file__).parent / "bulk" / "series"
+    kinds = {kind for path in package.glob("*.py") for kind in re.findall(r'Finding\(\s*"(\w+)"', path.read_text())}
+    assert len(kinds) > 15
+    assert not [kind for kind in sorted(kinds) if f"``{kind}``" not in (dicoxide.read_series.__doc__ or "")]

@@ -73,9 +73,9 @@ def read_series(
         Maximum number of threads; all cores by default.
     on_error : {"raise", "return", "skip"}
         Handling of a `DecodeError` or `OSError`. ``"raise"``: raise it. ``"return"``: files whose header cannot be read
-        are in ``errors`` of the result; slices that cannot be decoded are in ``errors`` of their volume, and their
-        samples are 0 (NaN in floating point). ``"skip"``: volumes with such slices are left out too, and ``errors`` of
-        the result has these errors as well.
+        are in ``errors`` of the result, and volumes that they may belong to have a finding ``unreadable_file``; slices
+        that cannot be decoded are in ``errors`` of their volume, and their samples are 0 (NaN in floating point).
+        ``"skip"``: volumes with such slices are left out too, and ``errors`` of the result has these errors as well.
     strict : bool
         Raise for deviations from the standard that otherwise are a `NonConformantWarning`.
     max_bytes : int, optional
