@@ -1,4 +1,4 @@
-"""Small files with the elements that series are grouped and sorted by: mosaics, functional groups, grids of dose."""
+"""Small files with the elements that series are sorted by: mosaics, functional groups, segmentations, dose grids."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, RTDoseStorage
+from pydicom.uid import ExplicitVRLittleEndian, RTDoseStorage, SegmentationStorage
 
 from support.mosaics import siemens_mosaic, stack, uih_grid
 from support.synthetic_series import enhanced_object, image, item
@@ -24,9 +24,26 @@ def files() -> Iterator[tuple[str, bytes]]:
     yield "mosaic_csa_2", _bytes(siemens_mosaic(slices, header=False, direction=-1, SOPInstanceUID=_UID))
     yield "uih_grid", _bytes(uih_grid(slices, SOPInstanceUID=_UID))
     yield "functional_groups", _bytes(_functional_groups())
+    yield "segmentation", _bytes(_segmentation())
     dose = image(0, NumberOfFrames=3, SOPClassUID=RTDoseStorage, Modality="RTDOSE", SOPInstanceUID=_UID)
     dose.GridFrameOffsetVector = ["0", "2.5", "5"]
     yield "dose_grid", _bytes(dose)
+
+
+def _segmentation() -> Dataset:
+    """Return a segmentation of two segments without its empty frames."""
+    frames = [
+        {
+            "PlanePositionSequence": item(ImagePositionPatient=[0, 0, 3.0 * position]),
+            "SegmentIdentificationSequence": item(ReferencedSegmentNumber=segment),
+        }
+        for segment, position in ((1, 0), (1, 1), (2, 4))
+    ]
+    shared = {
+        "PlaneOrientationSequence": item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
+        "PixelMeasuresSequence": item(PixelSpacing=[0.5, 0.75], SliceThickness=3.0, SpacingBetweenSlices=3.0),
+    }
+    return enhanced_object(frames, shared, SOPInstanceUID=_UID, SOPClassUID=SegmentationStorage, Modality="SEG")
 
 
 def _functional_groups() -> Dataset:
