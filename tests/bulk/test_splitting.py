@@ -149,7 +149,7 @@ def test_read_series_of_asl_pairs_is_one_volume_in_acquisition_order(tmp_path: P
     assert finding_kinds(volume) == (["shared_temporal_position"] if has_numbers else [])
 
 
-def test_read_series_of_asl_contexts_separates_them_unless_merged(tmp_path: Path) -> None:
+def test_read_series_of_asl_contexts_separates_them_only_on_request(tmp_path: Path) -> None:
     frames = [
         frame
         | {
@@ -161,13 +161,13 @@ def test_read_series_of_asl_contexts_separates_them_unless_merged(tmp_path: Path
         for frame in enhanced_frames(4)
     ]
     path = write(enhanced_object(frames, SHARED), tmp_path / "asl")
-    volumes = dicoxide.read_series(tmp_path)
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    np.testing.assert_array_equal(volume.array.reshape(24, 5, 7), dicoxide.decode(path))
+    volumes = dicoxide.read_series(tmp_path, split_by="ASLContext")
     assert [(volume.part, volume.shape[:2]) for volume in volumes] == [
         ((("ASLContext", "CONTROL"),), (3, 4)),
         ((("ASLContext", "LABEL"),), (3, 4)),
     ]
-    merged = only_volume(dicoxide.read_series(tmp_path, merge=["ASLContext"]))
-    np.testing.assert_array_equal(merged.array.reshape(24, 5, 7), dicoxide.decode(path))
 
 
 def test_read_series_of_two_slabs_separates_them(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from dicoxide.bulk.series._spacing import (
     number_groups,
     number_levels,
 )
-from dicoxide.bulk.series._stacking import KIND_LABELS, Part, StackLayout, arrange_stack, group_by, label_order
+from dicoxide.bulk.series._stacking import LABELS, Part, StackLayout, arrange_stack, group_by, label_order
 
 __all__ = ["Stack", "arrange_frames", "arrange_mosaics", "fill_omitted_frames", "stack_geometry"]
 
@@ -186,7 +186,7 @@ class _Arrangement:
 
     def _labels(self, chosen: Indices) -> Iterator[tuple[str, list[Hashable], int]]:
         """Yield name, labels of the frames and least number of positions of the attributes that may divide them."""
-        for name, label_of in KIND_LABELS.items():
+        for name, label_of in LABELS.items():
             if name not in self._merge:
                 yield name, [label_of(self._slices[index]) for index in chosen.tolist()], 1
         for name, min_levels in _SEPARATE_POSITIONS.items():

@@ -2,7 +2,7 @@
 
 Frames at one position are distinguished in this order, until each volume has one frame per position and repetition:
 
-1. Frames that differ in image type, segment or ASL context are separate volumes.
+1. Frames that differ in image type or segment are separate volumes.
 2. If every position has the same number of frames, the first attribute of `AXES` that distinguishes the frames of each
    position is the fourth axis; for diffusion, b-value and gradient direction together, in the order of acquisition.
    Frames that share a temporal position are in the order of their acquisition.
@@ -46,11 +46,12 @@ _GRADIENT_TOLERANCE = 1e-4
 # Frames or files that a message lists.
 _MAX_LISTED = 8
 # Attributes whose values are images of different kinds: a function that returns the value of a frame.
-KIND_LABELS: dict[str, Callable[[Slice], Hashable]] = {
+_KIND_LABELS: dict[str, Callable[[Slice], Hashable]] = {
     "ImageType": lambda frame: "\\".join(frame.image_type),
     "ReferencedSegmentNumber": lambda frame: frame.segment,
-    "ASLContext": lambda frame: frame.asl_context or None,
 }
+# Attributes that can distinguish frames besides those of `AXES`.
+LABELS = _KIND_LABELS | {"ASLContext": lambda frame: frame.asl_context or None}
 
 
 class StackLayout(NamedTuple):
@@ -139,7 +140,7 @@ class _StackResolver:
         positions = self._positions[chosen]
         if not _has_repeats(positions):
             return [StackLayout(chosen[np.argsort(positions, kind="stable")], part, None, (), ())]
-        for name, label_of in KIND_LABELS.items():
+        for name, label_of in _KIND_LABELS.items():
             labels = [label_of(self._slices[index]) for index in chosen.tolist()]
             if name not in self._merge and _differ_at_a_position(positions, labels):
                 return self._split(chosen, labels, name, part)
@@ -272,7 +273,7 @@ class _StackResolver:
             "DimensionIndexValues": [frame.dimensions or None for frame in slices],
             "InstanceNumber": [_instance_order(frame) for frame in slices],
         }
-        keys_by_name |= {name: [label_of(frame) for frame in slices] for name, label_of in KIND_LABELS.items()}
+        keys_by_name |= {name: [label_of(frame) for frame in slices] for name, label_of in LABELS.items()}
         for name, keys in keys_by_name.items():
             if None in keys or len({*zip(self._positions[chosen].tolist(), keys, strict=True)}) < len(keys):
                 continue

@@ -44,11 +44,11 @@ def read_series(
     A series is one volume, unless its images differ in size, kind of values, orientation, pixel spacing, frame of
     reference or stack, or some have no position; then each kind of image is one volume. Acquisitions, echoes or
     b-values at positions of their own, and runs of another slice spacing, are separate volumes. If positions repeat,
-    image types (magnitude and phase), segments and ASL contexts are, too. What still repeats is arranged along a fourth
-    axis, the first of the array. It is the first of these attributes that distinguishes the frames at one position:
-    Temporal Position Identifier (or Index), Echo Time, Echo Numbers, Diffusion b-value (with directions), Trigger Time,
-    Frame Reference Time, Acquisition Time, Content Time, Acquisition Number, Dimension Index Values, Instance Number.
-    Several echoes, each with a time axis, are separate volumes with a fourth axis each. docs/bulk.md has all rules.
+    image types (magnitude and phase) and segments are, too. What still repeats is arranged along a fourth axis, the
+    first of the array. It is the first of these attributes that distinguishes the frames at one position: Temporal
+    Position Identifier (or Index), Echo Time, Echo Numbers, Diffusion b-value (with directions), Trigger Time, Frame
+    Reference Time, Acquisition Time, Content Time, Acquisition Number, Dimension Index Values, Instance Number. Several
+    echoes, each with a time axis, are separate volumes with a fourth axis each. docs/bulk.md has all rules.
 
     Parameters
     ----------
