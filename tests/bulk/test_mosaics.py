@@ -74,6 +74,15 @@ def test_mosaics_that_moved_are_repetitions_with_a_finding(tmp_path: Path) -> No
     np.testing.assert_allclose(volume.affine, expected_affine(), atol=1e-6)
 
 
+def test_copies_of_a_mosaic_are_named_once_each(tmp_path: Path) -> None:
+    paths = write_all([siemens_mosaic(stack(5)) for _ in range(3)], tmp_path)
+    (finding,) = only_volume(dicoxide.read_series(tmp_path)).findings
+    assert finding.kind == "duplicate_position"
+    assert finding.left_out == tuple((str(path), 0) for path in paths[1:])
+    assert finding.message.startswith("2 frames repeat")
+    assert [finding.message.count(str(path)) for path in paths] == [0, 1, 1]
+
+
 def test_uih_grid_becomes_slices_with_their_positions(tmp_path: Path) -> None:
     stacks = [stack(7, seed) for seed in range(2)]
     datasets = [uih_grid(slices, AcquisitionTime=f"12000{n}.0") for n, slices in enumerate(stacks)]

@@ -374,11 +374,12 @@ class _StackResolver:
 
 
 def _duplicate_finding(dropped: Sequence[Slice], slice_indices: tuple[int, ...]) -> Finding:
-    names = [frame.path + (f" frame {frame.frame}" if frame.frame else "") for frame in dropped]
-    count = "1 frame repeats" if len(dropped) == 1 else f"{len(dropped)} frames repeat"
+    # The slices of a mosaic are one frame.
+    left_out = tuple(dict.fromkeys((frame.path, frame.frame) for frame in dropped))
+    names = [path + (f" frame {frame}" if frame else "") for path, frame in left_out]
+    count = "1 frame repeats" if len(names) == 1 else f"{len(names)} frames repeat"
     text = f"{count} a position without a distinguishing attribute; left out: {list_names(names)}"
-    left_out = dict.fromkeys((frame.path, frame.frame) for frame in dropped)
-    return Finding("duplicate_position", text, slice_indices, left_out=tuple(left_out))
+    return Finding("duplicate_position", text, slice_indices, left_out=left_out)
 
 
 def list_names(names: Sequence[str]) -> str:
