@@ -193,9 +193,11 @@ def test_changed_mosaic_is_an_error(tmp_path: Path) -> None:
 def test_csa_header_has_its_values(version: int) -> None:
     values = {"One": ["a b"], "Many": ["0.5", "-1", "123456789"], "Empty": []}
     data = csa_header(values, version=version)
-    assert parse_csa(data) == {"One": ("a b",), "Many": ("0.5", "-1", "123456789")}
+    whole = parse_csa(data, values)
+    assert whole == {"One": ("a b",), "Many": ("0.5", "-1", "123456789")}
+    assert parse_csa(data, {"Many"}) == {"Many": whole["Many"]}
     for length in range(0, len(data), 3):
-        assert parse_csa(data[:length]).items() <= parse_csa(data).items()
+        assert parse_csa(data[:length], values).items() <= whole.items()
 
 
 @pytest.mark.parametrize(
@@ -210,4 +212,4 @@ def test_csa_header_has_its_values(version: int) -> None:
     ],
 )
 def test_malformed_csa_header_has_no_values(data: Any) -> None:
-    assert parse_csa(data) == {}
+    assert parse_csa(data, {"Name"}) == {}

@@ -23,6 +23,7 @@ from dicoxide.bulk.runs._failure import Failure, failure_from_error, os_error_te
 from dicoxide.bulk.runs._formats import Writer, open_writer
 from dicoxide.bulk.runs._options import RunOptions
 from dicoxide.bulk.runs._tasks import ArrayTask
+from dicoxide.bulk.series import Slice
 
 __all__ = ["ProgressCallback", "TaskResult", "run_tasks"]
 
@@ -79,6 +80,22 @@ class _TaskState:
     is_abandoned: bool = False
     # Index of the repetition that is left out because one of its slices failed.
     skipped_repetition: int | None = None
+    # Path and index of the frame that was checked last, and whether its file has changed.
+    checked_frame: tuple[str, int, bool] = ("", 0, False)
+
+    def has_changed(self, frame: Slice, *, if_missing: bool) -> bool:
+        """Return whether the file of a slice has changed since its header was read; `if_missing` if it is gone.
+
+        The slices of a mosaic are decoded as one frame, so the file is checked once for all of them.
+        """
+        if self.checked_frame[:2] != (frame.path, frame.frame):
+            try:
+                status = os.stat(frame.path)
+                has_changed = (status.st_size, status.st_mtime_ns) != (frame.file.size, frame.file.mtime_ns)
+            except OSError:
+                has_changed = if_missing
+            self.checked_frame = (frame.path, frame.frame, has_changed)
+        return self.checked_frame[2]
 
     def abort(self) -> None:
         """Remove what was written."""
@@ -200,7 +217,7 @@ class _Runner:
                 self._abandon(state, error)
                 self._report_slice(state, index, 0)
                 return
-        failure = _slice_failure(state.task, index, result, state.writer.dtype)
+        failure = _slice_failure(state, index, result, state.writer.dtype)
         depth = state.task.plan.depth
         if failure is not None:
             state.failures.append(failure)
@@ -328,9 +345,10 @@ def _prepare_block(state: _TaskState, block: list[Array], indices: list[int]) ->
 
 
 def _slice_failure(
-    task: ArrayTask, index: int, result: Array | Exception, dtype: np.dtype[np.generic]
+    state: _TaskState, index: int, result: Array | Exception, dtype: np.dtype[np.generic]
 ) -> Failure | None:
     """Return why the result of a slice cannot be written, or None if it can."""
+    task = state.task
     frame = task.slices[index]
     if frame.is_omitted:
         return None
@@ -340,13 +358,8 @@ def _slice_failure(
         "frame_index": frame.frame_index,
         "series": task.name,
     }
-    try:
-        status = os.stat(frame.path)
-        has_changed = (status.st_size, status.st_mtime_ns) != (frame.file.size, frame.file.mtime_ns)
-    except OSError:
-        # If decoding failed because the file is gone, its error says so.
-        has_changed = not isinstance(result, OSError)
-    if has_changed:
+    # If decoding failed because the file is gone, its error says so.
+    if state.has_changed(frame, if_missing=not isinstance(result, OSError)):
         return Failure(frame.path, kind="Changed", message="the file changed during the run", **source)
     if isinstance(result, Exception):
         return failure_from_error(result, frame.path, **source)

@@ -168,7 +168,8 @@ def _group_values(item: Attributes) -> dict[str, Any]:
 def _is_phase_positive(found: Acquisition, attributes: Attributes, frame_items: Sequence[Attributes]) -> bool | None:
     """Return whether the index grows in the direction of phase encoding; None if unknown."""
     if found.manufacturer == "Siemens":
-        csa = parse_csa(attributes.private("SIEMENS CSA HEADER", 0x00290010, "OB"))
+        header = attributes.private("SIEMENS CSA HEADER", 0x00290010, "OB")
+        csa = parse_csa(header, ("PhaseEncodingDirectionPositive",))
         stored = csa.get("PhaseEncodingDirectionPositive") or _siemens_frame_value(
             [attributes, *frame_items], 0x0021001C, "IS"
         )

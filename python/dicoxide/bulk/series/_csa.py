@@ -11,6 +11,7 @@ The layout is not part of the DICOM Standard. It is taken from the conformance s
 from __future__ import annotations
 
 import struct
+from collections.abc import Container
 from typing import Any
 
 __all__ = ["parse_csa"]
@@ -23,8 +24,8 @@ _MAX_TAGS = 1024
 _MAX_ITEMS = 4096
 
 
-def parse_csa(data: Any) -> dict[str, tuple[str, ...]]:
-    """Return the values of a CSA header by name, without empty ones.
+def parse_csa(data: Any, names: Container[str]) -> dict[str, tuple[str, ...]]:
+    """Return the values of a CSA header that are in `names`, by name and without empty ones.
 
     `data` is the element's value. Anything that is not a CSA header has no values, and of a header that is cut short,
     the values before its end are returned.
@@ -52,7 +53,9 @@ def parse_csa(data: Any) -> dict[str, tuple[str, ...]]:
             first_item_count = item_count
         if not 0 <= item_count <= _MAX_ITEMS:
             break
-        used_count = multiplicity if multiplicity > 0 else item_count
+        text = _text(name)
+        # Only the wanted values are converted: a header has some 600 items.
+        used_count = 0 if text not in names else multiplicity if multiplicity > 0 else item_count
         items = []
         for index in range(item_count):
             if end < position + _ITEM.size:
@@ -63,11 +66,11 @@ def parse_csa(data: Any) -> dict[str, tuple[str, ...]]:
             if not 0 <= length <= end - position:
                 return values
             # Most items are empty.
-            if length and index < used_count and (text := _text(data[position : position + length])):
-                items.append(text)
+            if length and index < used_count and (item := _text(data[position : position + length])):
+                items.append(item)
             position += length + -length % 4
         if items:
-            values[_text(name)] = tuple(items)
+            values[text] = tuple(items)
     return values
 
 

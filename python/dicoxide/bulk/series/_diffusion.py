@@ -102,7 +102,8 @@ def _read_siemens(attributes: Attributes, values: Mapping[str, Any]) -> Diffusio
     # Parsing takes longer than reading the other attributes, so it is limited to images that can have these values.
     if "DIFFUSION" not in values.get("ImageType", ()) and "ep_b" not in parse_text(values.get("SequenceName")):
         return Diffusion(None)
-    csa = parse_csa(attributes.private("SIEMENS CSA HEADER", 0x00290010, "OB"))
+    header = attributes.private("SIEMENS CSA HEADER", 0x00290010, "OB")
+    csa = parse_csa(header, ("B_value", "DiffusionGradientDirection"))
     return Diffusion(_b_value(csa.get("B_value")), unit_vector(csa.get("DiffusionGradientDirection")))
 
 

@@ -33,6 +33,7 @@ _MAX_TILES = 4096
 _MIN_ALONG_NORMAL = 0.9
 # Siemens writes times in milliseconds since midnight, so that a slice before the first one has a time near 24 hours.
 _DAY_MS = 86_400_000.0
+_CSA_NAMES = ("NumberOfImagesInMosaic", "SliceNormalVector", "MosaicRefAcqTimes")
 
 
 class MosaicError(ValueError):
@@ -124,7 +125,7 @@ def read_mosaic(
     """
     if "VFRAME" in image_type:
         return _read_grid(attributes, frame_size)
-    csa = parse_csa(attributes.private("SIEMENS CSA HEADER", 0x00290010, "OB"))
+    csa = parse_csa(attributes.private("SIEMENS CSA HEADER", 0x00290010, "OB"), _CSA_NAMES)
     stored = attributes.private("SIEMENS MR HEADER", 0x0019000A, "US")
     count = parse_integer(stored) or parse_integer(csa.get("NumberOfImagesInMosaic")) or 0
     if count < 1:
