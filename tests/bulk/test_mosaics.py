@@ -83,6 +83,17 @@ def test_copies_of_a_mosaic_are_named_once_each(tmp_path: Path) -> None:
     assert [finding.message.count(str(path)) for path in paths] == [0, 1, 1]
 
 
+def test_frames_with_absurdly_many_slices_are_not_divided(tmp_path: Path) -> None:
+    frame_count, side = 17, 64
+    mosaic = siemens_mosaic(np.zeros((side * side, 1, 1), np.uint16))
+    mosaic.NumberOfFrames = frame_count
+    mosaic.PixelData *= frame_count
+    write(mosaic, tmp_path / "m.dcm")
+    volume = only_volume(dicoxide.read_series(tmp_path))
+    assert volume.shape == (frame_count, side, side)
+    assert "17 frames have 4096 slices each" in volume.plan.slices[0].file.mosaic_problem
+
+
 def test_uih_grid_becomes_slices_with_their_positions(tmp_path: Path) -> None:
     stacks = [stack(7, seed) for seed in range(2)]
     datasets = [uih_grid(slices, AcquisitionTime=f"12000{n}.0") for n, slices in enumerate(stacks)]

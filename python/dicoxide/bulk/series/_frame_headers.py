@@ -38,6 +38,8 @@ _OFFSET_TOLERANCE_MM = 1e-3
 
 # Values of Image Type of Siemens mosaics and of UIH grids.
 _MOSAIC_TYPES = frozenset({"MOSAIC", "VFRAME"})
+# Maximum number of slices of all mosaics of a file: a slice may be a single pixel, and its description takes 500 bytes.
+_MAX_SLICES = 1 << 16
 
 
 class Axis(NamedTuple):
@@ -217,13 +219,14 @@ def unfold_mosaics(
     image_type = frames[0].image_type
     if not _MOSAIC_TYPES.intersection(image_type):
         return frames, frame_shape, ""
-    size = frame_shape[0], frame_shape[1]
     slices = []
     try:
+        mosaic = read_mosaic(attributes, image_type, (frame_shape[0], frame_shape[1]))
+        if len(frames) * len(mosaic.tiles) > _MAX_SLICES:
+            raise MosaicError(f"{len(frames)} frames have {len(mosaic.tiles)} slices each, which is not plausible")
         for frame in frames:
-            spacings = frame.pixel_spacing, frame.slice_spacing
-            mosaic = read_mosaic(attributes, image_type, size, frame.position, frame.orientation, spacings)
-            for index, (tile, position) in enumerate(zip(mosaic.tiles, mosaic.positions, strict=True)):
+            positions = mosaic.positions(frame.position, frame.orientation, frame.pixel_spacing, frame.slice_spacing)
+            for index, (tile, position) in enumerate(zip(mosaic.tiles, positions, strict=True)):
                 time = mosaic.times[index] if mosaic.times else None
                 slices.append(frame._replace(position=position, tile=tile, time=time))
     except MosaicError as error:

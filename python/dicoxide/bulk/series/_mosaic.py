@@ -74,7 +74,7 @@ class Tile(NamedTuple):
 
 
 class Mosaic(NamedTuple):
-    """The slices of a mosaic.
+    """The slices of a mosaic; all frames of a file are divided alike.
 
     Attributes
     ----------
@@ -82,28 +82,66 @@ class Mosaic(NamedTuple):
         Where the slices lie, in the order in which they are stored.
     rows, columns : int
         Size of a slice.
-    positions : tuple of ((float, float, float) or None)
-        Centre of the first voxel of each slice, in mm.
     times : tuple of float
         Time of each slice in seconds, relative to any moment; empty if unknown.
+    normal : tuple of float or None
+        Siemens: Slice Normal Vector, the direction in which the slices follow each other; None if it is missing.
+    grid_positions : tuple of ((float, float, float) or None)
+        UIH: centre of the first voxel of each slice, in mm; empty for Siemens.
     """
 
     tiles: tuple[Tile, ...]
     rows: int
     columns: int
-    positions: tuple[Vector | None, ...]
-    times: tuple[float, ...] = ()
+    times: tuple[float, ...]
+    normal: Vector | None = None
+    grid_positions: tuple[Vector | None, ...] = ()
+
+    def positions(
+        self,
+        position: Vector | None,
+        orientation: Orientation | None,
+        pixel_spacing: tuple[float, float] | None,
+        slice_spacing: float | None,
+    ) -> tuple[Vector | None, ...]:
+        """Return the centre of the first voxel of each slice of a frame, in mm; None where it is unknown.
+
+        Parameters
+        ----------
+        position, orientation
+            Image Position (Patient) and Image Orientation (Patient) of the frame.
+        pixel_spacing, slice_spacing
+            Distances between rows and columns, and between slices, in mm.
+
+        Raises
+        ------
+        MosaicError
+            If the direction of the slices is unknown or is not along the normal.
+        """
+        if self.grid_positions:
+            return self.grid_positions
+        count = len(self.tiles)
+        if position is None or orientation is None or pixel_spacing is None or slice_spacing is None:
+            return (None,) * count
+        axes = unit_axes(orientation)
+        if self.normal is None:
+            raise MosaicError("Slice Normal Vector, in (0029,xx10), is missing")
+        along_normal = float(np.dot(self.normal, axes[2]))
+        if not _MIN_ALONG_NORMAL <= abs(along_normal) <= 1 / _MIN_ALONG_NORMAL:
+            raise MosaicError("Slice Normal Vector, in (0029,xx10), is not a unit vector along the normal")
+        axes[2] *= math.copysign(1.0, along_normal)
+        frame_rows, frame_columns = self.tiles[0].frame_rows, self.tiles[0].frame_columns
+        first = (
+            np.array(position)
+            + axes[0] * pixel_spacing[1] * (frame_columns - self.columns) / 2
+            + axes[1] * pixel_spacing[0] * (frame_rows - self.rows) / 2
+        )
+        positions = first + np.outer(np.arange(count) * slice_spacing, axes[2])
+        return tuple((x, y, z) for x, y, z in positions.tolist())
 
 
-def read_mosaic(
-    attributes: Attributes,
-    image_type: Sequence[str],
-    frame_size: tuple[int, int],
-    position: Vector | None,
-    orientation: Orientation | None,
-    spacings: tuple[tuple[float, float] | None, float | None],
-) -> Mosaic:
-    """Return the slices of a frame that is a mosaic according to its Image Type.
+def read_mosaic(attributes: Attributes, image_type: Sequence[str], frame_size: tuple[int, int]) -> Mosaic:
+    """Return the slices of frames that are mosaics according to their Image Type.
 
     Parameters
     ----------
@@ -112,16 +150,12 @@ def read_mosaic(
     image_type : sequence of str
         Image Type.
     frame_size : (int, int)
-        Rows and columns of the frame.
-    position, orientation
-        Image Position (Patient) and Image Orientation (Patient).
-    spacings : ((float, float) or None, float or None)
-        Distances between rows and columns, and between slices, in mm.
+        Rows and columns of a frame.
 
     Raises
     ------
     MosaicError
-        If the number or the direction of its slices cannot be read.
+        If the number of slices cannot be read, or the frame cannot be divided into them.
     """
     if "VFRAME" in image_type:
         return _read_grid(attributes, frame_size)
@@ -130,28 +164,10 @@ def read_mosaic(
     count = parse_integer(stored) or parse_integer(csa.get("NumberOfImagesInMosaic")) or 0
     if count < 1:
         raise MosaicError("the number of its slices, in (0019,xx0A) and (0029,xx10), is missing")
-    across = down = _side(count)
-    tiles, rows, columns = _tiles(count, across, down, frame_size)
-    pixel_spacing, slice_spacing = spacings
-    if position is None or orientation is None or pixel_spacing is None or slice_spacing is None:
-        return Mosaic(tiles, rows, columns, (None,) * count, _siemens_times(attributes, csa, count))
-    axes = unit_axes(orientation)
-    direction = parse_numbers(list(csa.get("SliceNormalVector", ())), 3)
-    if direction is None:
-        raise MosaicError("Slice Normal Vector, in (0029,xx10), is missing")
-    along_normal = float(np.dot(direction, axes[2]))
-    if not _MIN_ALONG_NORMAL <= abs(along_normal) <= 1 / _MIN_ALONG_NORMAL:
-        raise MosaicError("Slice Normal Vector, in (0029,xx10), is not a unit vector along the normal")
-    axes[2] *= math.copysign(1.0, along_normal)
-    first = (
-        np.array(position)
-        + axes[0] * pixel_spacing[1] * (frame_size[1] - columns) / 2
-        + axes[1] * pixel_spacing[0] * (frame_size[0] - rows) / 2
-    )
-    positions = first + np.outer(np.arange(count) * slice_spacing, axes[2])
-    return Mosaic(
-        tiles, rows, columns, tuple((x, y, z) for x, y, z in positions.tolist()), _siemens_times(attributes, csa, count)
-    )
+    side = _side(count)
+    tiles, rows, columns = _tiles(count, side, side, frame_size)
+    normal = parse_numbers(list(csa.get("SliceNormalVector", ())), 3)
+    return Mosaic(tiles, rows, columns, _siemens_times(attributes, csa, count), normal)
 
 
 def _siemens_times(attributes: Attributes, csa: dict[str, tuple[str, ...]], count: int) -> tuple[float, ...]:
@@ -176,14 +192,9 @@ def _read_grid(attributes: Attributes, frame_size: tuple[int, int]) -> Mosaic:
     seconds = [parse_seconds("", value.get("AcquisitionTime")) for value in values]
     times = tuple(time for time in seconds if time is not None)
     positions = tuple(parse_position(value.get("ImagePositionPatient")) for value in values)
-    return Mosaic(
-        tiles,
-        rows,
-        columns,
-        # The slices of a grid stay together, even if one has no position.
-        (None,) * count if None in positions else positions,
-        times if len(times) == count else (),
-    )
+    # The slices of a grid stay together, even if one has no position.
+    grid_positions = (None,) * count if None in positions else positions
+    return Mosaic(tiles, rows, columns, times if len(times) == count else (), grid_positions=grid_positions)
 
 
 def _side(count: int) -> int:
