@@ -63,6 +63,11 @@ _TIME_TOLERANCE_S = 1e-3
 _SIEMENS_FRAME = ("SIEMENS MR SDI 02", 0x002100FE)
 # Longest plausible pause between volumes.
 _MAX_DELAY_S = 3600
+# GE's user data: offset of the start of the record, its least size, plausible versions, first version of a later layout.
+_GE_RECORD_START = 24
+_GE_RECORD_BYTES = 0x42C
+_GE_VERSIONS = (5.0, 40.0)
+_GE_LATER_VERSION = 25.002
 # GE's protocol has about 10 kB of text.
 _MAX_PROTOCOL_BYTES = 1 << 20
 
@@ -200,23 +205,35 @@ def _siemens_frame_value(items: Sequence[Attributes], tag: int, vr: str) -> Any:
 
 
 def _ge_phase_polarity(data: Any) -> bool | None:
-    """Return the polarity of echo-planar images in GE's user data, a record of which only some fields are known."""
-    if not isinstance(data, bytes) or len(data) < 26:
+    """Return the polarity of echo-planar images in GE's user data, (0043,xx2A); None if it is unknown.
+
+    The layout is taken from public software; it is little endian, with offsets from the start of the record:
+
+        24 of the element   u16   start of the record
+        0x000               f32   version of the record
+        0x030               i16   flags; bit 2: polarity is reversed
+        0x03A               i16   flags; bit 11: echo-planar image
+        0x394               i16   order in k-space; 2: bottom-up, which reverses the polarity again
+
+    Records of later versions have 0x4C more bytes before the flags, and 0x8C fewer between the flags and the order.
+    """
+    if not isinstance(data, bytes) or len(data) < _GE_RECORD_START + 2:
         return None
-    start = struct.unpack_from("<H", data, 24)[0]
-    if len(data) < start + 0x3E0 + 0x4C:
+    start = struct.unpack_from("<H", data, _GE_RECORD_START)[0]
+    if len(data) < start + _GE_RECORD_BYTES:
         return None
     version = struct.unpack_from("<f", data, start)[0]
-    if not 5.0 <= version <= 40.0:
+    if not _GE_VERSIONS[0] <= version <= _GE_VERSIONS[1]:
         return None
-    shift, order_offset = (0x4C, 0x394 - 0x8C) if version >= 25.002 else (0, 0x394)
-    polarity, is_echo_planar, order = (
-        struct.unpack_from("<h", data, start + shift + offset)[0] for offset in (0x30, 0x3A, order_offset)
+    before_flags, before_order = (0x4C, 0x4C - 0x8C) if version >= _GE_LATER_VERSION else (0, 0)
+    polarity, image_kind, order = (
+        struct.unpack_from("<h", data, start + offset)[0]
+        for offset in (0x30 + before_flags, 0x3A + before_flags, 0x394 + before_order)
     )
-    if not is_echo_planar & 0x800:
+    if not image_kind & 0x800:
         return None
-    # Bottom-up k-space order reverses the polarity.
-    return not polarity & 4 if order != 2 else bool(polarity & 4)
+    is_reversed = bool(polarity & 4) != (order == 2)
+    return not is_reversed
 
 
 def _slice_times(plan: VolumePlan, found: Acquisition, attributes: Attributes) -> tuple[float, ...]:
