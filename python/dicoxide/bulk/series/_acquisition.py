@@ -63,7 +63,7 @@ _TIME_TOLERANCE_S = 1e-3
 _SIEMENS_FRAME = ("SIEMENS MR SDI 02", 0x002100FE)
 # Longest plausible pause between volumes.
 _MAX_DELAY_S = 3600
-# GE's user data: offset of the start of the record, its least size, plausible versions, first version of a later layout.
+# GE's user data: offset of the record's start, its least size, plausible versions, first version of the later layout.
 _GE_RECORD_START = 24
 _GE_RECORD_BYTES = 0x42C
 _GE_VERSIONS = (5.0, 40.0)
