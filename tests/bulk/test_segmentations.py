@@ -15,6 +15,7 @@ from pydicom.uid import SegmentationStorage, generate_uid
 import dicoxide
 from dicoxide import dask as dicoxide_dask
 from support.command_line import dicoxide_command
+from support.highdicom_arguments import new_instance
 from support.synthetic_series import AXIAL, enhanced_object, finding_kinds, item, only_volume, slices, write, write_all
 
 SHAPE = (5, 7)
@@ -182,14 +183,7 @@ def test_read_series_of_segmentation_that_highdicom_writes(tmp_path: Path, kind:
         masks,
         kind_value,
         descriptions,
-        series_instance_uid=generate_uid(),
-        series_number=9,
-        sop_instance_uid=generate_uid(),
-        instance_number=1,
-        manufacturer="made",
-        manufacturer_model_name="made",
-        software_versions="1",
-        device_serial_number="1",
+        **new_instance(),
         omit_empty_frames=True,
         max_fractional_value=1,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, RTDoseStorage
 
 import dicoxide
+from support.encoders.dataset import to_bytes
 
 
 def dose(frames: np.ndarray, uid: str = ExplicitVRLittleEndian, **attributes: Any) -> Dataset:
@@ -42,12 +42,6 @@ def dose(frames: np.ndarray, uid: str = ExplicitVRLittleEndian, **attributes: An
     return ds
 
 
-def file_bytes(ds: Dataset) -> bytes:
-    file = io.BytesIO()
-    ds.save_as(file, enforce_file_format=True, implicit_vr=ds.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian)
-    return file.getvalue()
-
-
 @pytest.mark.parametrize("uid", [ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless])
 @pytest.mark.parametrize("dtype", ["<u2", "<u4", "<i2", "<i4"])
 def test_dose_is_stored_value_times_scaling(uid: str, dtype: str, tmp_path: Path) -> None:
@@ -56,7 +50,7 @@ def test_dose_is_stored_value_times_scaling(uid: str, dtype: str, tmp_path: Path
     ds = dose(frames, uid)
     expected = (frames.astype(np.float64) * 0.0015).astype(np.float32)
     path = tmp_path / "dose.dcm"
-    path.write_bytes(file_bytes(ds))
+    path.write_bytes(to_bytes(ds))
     for source in (ds, path, path.read_bytes()):
         assert np.array_equal(dicoxide.decode(source, rescale=True), expected)
         assert np.array_equal(list(dicoxide.iter_frames(source, rescale=True)), expected)
@@ -71,7 +65,7 @@ def test_dose_is_stored_value_times_scaling(uid: str, dtype: str, tmp_path: Path
 
 def test_identity_rescale_besides_scaling_is_ignored() -> None:
     ds = dose(np.full((1, 2, 2), 1000, "<u2"), RescaleSlope="1", RescaleIntercept="0")
-    for source in (ds, file_bytes(ds)):
+    for source in (ds, to_bytes(ds)):
         assert np.array_equal(dicoxide.decode(source, rescale=True), np.full((2, 2), 1.5, "f4"))
 
 
@@ -86,7 +80,7 @@ def test_identity_rescale_besides_scaling_is_ignored() -> None:
 )
 def test_contradicting_scaling_is_an_error(attributes: dict[str, Any], match: str) -> None:
     ds = dose(np.ones((1, 2, 2), "<u2"), **attributes)
-    for source in (ds, file_bytes(ds)):
+    for source in (ds, to_bytes(ds)):
         with pytest.raises(dicoxide.CorruptFrameError, match=match) as caught:
             dicoxide.decode(source, rescale=True)
         assert caught.value.clause == "PS3.3 C.8.8.3"
@@ -96,6 +90,6 @@ def test_contradicting_scaling_is_an_error(attributes: dict[str, Any], match: st
 def test_dose_without_scaling_is_an_error() -> None:
     ds = dose(np.ones((1, 2, 2), "<u2"))
     del ds.DoseGridScaling
-    for source in (ds, file_bytes(ds)):
+    for source in (ds, to_bytes(ds)):
         with pytest.raises(dicoxide.CorruptFrameError, match="Dose Grid Scaling is missing"):
             dicoxide.decode(source, rescale=True)

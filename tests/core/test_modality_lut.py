@@ -24,6 +24,7 @@ from pydicom.uid import (
 
 import dicoxide
 from dicoxide import _numpy_backend
+from support.encoders.dataset import to_bytes
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian]
 SIGNED_FRAME = (np.arange(20, dtype="<i2").reshape(4, 5) * 3000 - 30000).astype("<i2")
@@ -60,18 +61,6 @@ def table(descriptor: list[int], data: Any, descriptor_vr: str = "US", data_vr: 
     return Sequence([item])
 
 
-def file_bytes(ds: Dataset) -> bytes:
-    uid = ds.file_meta.TransferSyntaxUID
-    file = io.BytesIO()
-    ds.save_as(
-        file,
-        enforce_file_format=True,
-        implicit_vr=uid == ImplicitVRLittleEndian,
-        little_endian=uid != ExplicitVRBigEndian,
-    )
-    return file.getvalue()
-
-
 def words(entries: np.ndarray, uid: str) -> bytes:
     """Return entries as words of 16 bits in the byte order of a transfer syntax."""
     return entries.astype(">u2" if uid == ExplicitVRBigEndian else "<u2").tobytes()
@@ -79,7 +68,7 @@ def words(entries: np.ndarray, uid: str) -> bytes:
 
 def rescaled(ds: Dataset, **options: Any) -> list[np.ndarray]:
     """Return the modality values of a data set, of its bytes, and of the data set that pydicom reads from these."""
-    data = file_bytes(ds)
+    data = to_bytes(ds)
     sources = [ds, data, pydicom.dcmread(io.BytesIO(data), force=True)]
     return [dicoxide.decode(source, rescale=True, **options) for source in sources]
 
@@ -91,7 +80,7 @@ def assert_values(ds: Dataset, expected: np.ndarray, **options: Any) -> None:
 
 
 def assert_error(ds: Dataset, match: str) -> None:
-    data = file_bytes(ds)
+    data = to_bytes(ds)
     for source in (ds, data, pydicom.dcmread(io.BytesIO(data), force=True)):
         with pytest.raises(dicoxide.CorruptFrameError, match=match) as caught:
             dicoxide.decode(source, rescale=True)
@@ -101,7 +90,7 @@ def assert_error(ds: Dataset, match: str) -> None:
 
 
 def assert_deviation(ds: Dataset, match: str, expected: np.ndarray) -> None:
-    data = file_bytes(ds)
+    data = to_bytes(ds)
     for source in (ds, data):
         with pytest.warns(dicoxide.NonConformantWarning, match=match) as caught:
             assert np.array_equal(dicoxide.decode(source, rescale=True), expected)
@@ -198,7 +187,7 @@ def test_lut_to_other_dtypes_is_exact(dtype: str) -> None:
 def test_lut_to_integers_that_do_not_hold_a_present_value_raises_value_error() -> None:
     sequence = table([0, -32768, 16], np.arange(65536).astype("<u2").tobytes(), "SS")
     ds = image(SIGNED_FRAME, ModalityLUTSequence=sequence)
-    for source in (ds, file_bytes(ds)):
+    for source in (ds, to_bytes(ds)):
         with pytest.raises(ValueError, match="the value of sample 10 is not exact in int16"):
             dicoxide.decode(source, rescale=True, dtype="i2")
     assert_values(image(np.full((2, 2), -32768, "<i2"), ModalityLUTSequence=sequence), np.zeros((2, 2)), dtype="i2")
@@ -238,7 +227,7 @@ def test_lut_of_compressed_frames_by_every_function(uid: str, tmp_path: Path) ->
     assert_values(ds, expected)
     assert_values(ds, expected[1], frames=1)
     path = tmp_path / "lut.dcm"
-    path.write_bytes(file_bytes(ds))
+    path.write_bytes(to_bytes(ds))
     assert np.array_equal(list(dicoxide.iter_frames(path, rescale=True)), expected)
     for source in (path, ds):
         ((_, values),) = dicoxide.decode_many([source], rescale=True)
@@ -268,7 +257,7 @@ def test_lut_of_many_single_files_equals_decode() -> None:
         if index != 4:
             entries = (np.arange(4096) * (index + 1)).astype("<u2")
             ds.ModalityLUTSequence = table([4096, 0, 16], entries.tobytes())
-        files.append(file_bytes(ds))
+        files.append(to_bytes(ds))
     for data, values in dicoxide.decode_many(files, rescale=True):
         assert np.array_equal(values, dicoxide.decode(data, rescale=True))
 
@@ -329,6 +318,6 @@ class TestInvalidTables:
         ds = image(BYTE_FRAME, ModalityLUTSequence=table([256, 0, 8], bytes(256)))
         del ds.PixelData, ds.BitsStored, ds.HighBit, ds.PixelRepresentation
         ds.BitsAllocated, ds.FloatPixelData = 32, np.zeros(20, "<f4").tobytes()
-        for source in (ds, file_bytes(ds)):
+        for source in (ds, to_bytes(ds)):
             with pytest.raises(ValueError, match="look-up table for float samples"):
                 dicoxide.decode(source, rescale=True)

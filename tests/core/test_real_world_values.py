@@ -22,6 +22,7 @@ from pydicom.uid import (
 )
 
 import dicoxide
+from support.highdicom_arguments import new_instance
 from support.real_world_maps import file_bytes, image, value_map
 
 CLAUSE = "PS3.3 C.7.6.16.2.11"
@@ -381,14 +382,7 @@ def test_parametric_map_that_highdicom_writes(dtype: str) -> None:
         ds = ParametricMap(
             [pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))],
             stored,
-            series_instance_uid=hd.UID(),
-            series_number=1,
-            sop_instance_uid=hd.UID(),
-            instance_number=1,
-            manufacturer="manufacturer",
-            manufacturer_model_name="model",
-            software_versions="1",
-            device_serial_number="1",
+            **new_instance(),
             contains_recognizable_visual_features=False,
             real_world_value_mappings=[parameter],
             window_center=100.0,

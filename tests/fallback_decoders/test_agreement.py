@@ -195,7 +195,7 @@ def test_fallback_of_irreversible_component_transform_expects_ybr_ict(
 
 
 DELIMITER = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
-# What follows the last fragment in place of the delimiter, and the message.
+# Bytes after the last fragment in place of the delimiter, and the message.
 ENDS = {
     "missing": (b"", "sequence delimiter"),
     "8 zero bytes": (bytes(8), "zero bytes found"),

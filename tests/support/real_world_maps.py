@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, generate_uid
+
+from support.encoders.dataset import to_bytes
 
 
 def code(value: str, meaning: str, scheme: str = "UCUM") -> Dataset:
@@ -103,15 +104,7 @@ def image(
 
 def file_bytes(ds: Dataset) -> bytes:
     """Return a data set as a file."""
-    uid = ds.file_meta.TransferSyntaxUID
-    file = io.BytesIO()
     with warnings.catch_warnings():
         # In explicit VR, values of more than 64 KiB are written with VR UN.
         warnings.filterwarnings("ignore", "The value for the data element .* exceeds the size of 64 kByte")
-        ds.save_as(
-            file,
-            enforce_file_format=True,
-            implicit_vr=uid == ImplicitVRLittleEndian,
-            little_endian=uid != ExplicitVRBigEndian,
-        )
-    return file.getvalue()
+        return to_bytes(ds)
