@@ -20,7 +20,7 @@ from timing import MedianTimes, time_alternately
 from volume_files import find_dcm2niix
 
 _DICOM2NIFTI = "import sys, dicom2nifti; dicom2nifti.dicom_series_to_nifti(*sys.argv[1:], reorient_nifti=False)"
-# Least ratios: time of the other converter to that of dicoxide.
+# Minimum ratios: time of the other converter divided by that of dicoxide.
 _MIN_RATIOS = {"dcm2niix": 1.0, "dicom2nifti": 5.0}
 # Slices of 128 × 128 pixels for each of 512 × 512.
 _SMALL_SLICES = 4
