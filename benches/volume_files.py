@@ -58,7 +58,7 @@ class Conversion:
     """Result of one converter for one folder."""
 
     files: list[NiftiFile] = field(default_factory=list)
-    # Why a series has no file, by Series Instance UID.
+    # Reasons why series have no file, by Series Instance UID.
     refusals: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -82,8 +82,8 @@ def convert_by_dicoxide(folder: Path, out: Path) -> Conversion:
 
 def find_dcm2niix() -> str | None:
     """Return the path of the program, from PATH or of the package in this environment."""
-    beside_python = Path(sys.executable).with_name("dcm2niix")
-    return shutil.which("dcm2niix") or (str(beside_python) if beside_python.exists() else None)
+    program = Path(sys.executable).with_name("dcm2niix")
+    return shutil.which("dcm2niix") or (str(program) if program.exists() else None)
 
 
 def convert_by_dcm2niix(folder: Path, out: Path) -> Conversion:
@@ -101,8 +101,8 @@ def convert_by_dcm2niix(folder: Path, out: Path) -> Conversion:
         sidecar = json.loads(json_path.read_text(encoding="utf-8", errors="replace")) if json_path.exists() else {}
         name = re.fullmatch(r"[^_]*_([\d.]*)(.*)", path.stem)
         uid = sidecar.get("SeriesInstanceUID") or (name[1] if name else "")
-        # Resampled: along the slice normal (gantry tilt) or to equal distances; overlay planes. If there is a file with
-        # the suffix _ADC, it has all volumes, and that without the suffix lacks those that are no measurement.
+        # Derived files: resampled along the slice normal (gantry tilt) or to equal distances, and overlay planes.
+        # If there is a file with the suffix _ADC, it has all volumes; the file without it lacks averages and maps.
         is_derived = re.search(r"_(Tilt|Eq|ROI)(_?\d+)?[a-z]?$", path.stem) is not None
         is_derived |= path.with_stem(f"{path.stem}_ADC").exists()
         result.files.append(NiftiFile(path, uid, sidecar, is_derived))

@@ -1,4 +1,4 @@
-"""Compares what is stored with volumes: gradients, keys of JSON files, repetition time in the NIfTI header."""
+"""Compares the metadata of volumes: gradients, keys of JSON files, repetition time in the NIfTI header."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Slice(NamedTuple):
     has_modality_lut : bool
         True if a Modality LUT Sequence replaces the rescale (PS3.3 C.11.1).
     tile : Tile or None
-        Where the slice lies in the frame, if the frame is a mosaic.
+        Location of the slice in the frame, if the frame is a mosaic.
     time : float or None
         Time of the slice in seconds, relative to the other slices of its mosaic.
     asl_context : str
