@@ -2,7 +2,9 @@
 
 use crate::Coverage;
 use dicoxide_core::pixel::{bits, rescale, ybr};
-use dicoxide_core::{Cancel, CpuLevel, LookupTable, Rescale, Samples, SamplesMut, ValueTransform};
+use dicoxide_core::{
+    Cancel, CpuLevel, LookupTable, RangeValues, Rescale, Samples, SamplesMut, ValueRange, ValueRanges, ValueTransform,
+};
 use std::sync::atomic::AtomicBool;
 
 /// Property: unpacked bits are the bits of the input, and packing them gives the input again; RGB and modality values are
@@ -45,7 +47,8 @@ pub fn pixel_operations_equal_on_all_levels(bytes: &[u8]) -> Coverage {
 }
 
 /// Property: at every CPU level and for every type of stored values, a look-up table gives the entry of each value, and its
-/// first or last entry for values before or after the table.
+/// first or last entry for values before or after the table. The same entries as real-world values give no value there, but
+/// those of a line for the values that follow them.
 ///
 /// ```text
 /// byte 0  type of the stored values       bytes 3-4  number of entries
@@ -78,39 +81,75 @@ pub fn lookup_equals_entry_of_each_value(bytes: &[u8]) -> Coverage {
             entries.get(index).copied().map_or(f64::NAN, f64::from)
         })
         .collect();
+    // The same entries as real-world values, and a line for the values after them. Outside, there are no values.
+    let Some(ranges) = real_world_ranges(first_mapped, &entries) else { return Coverage::Error };
+    let in_ranges: Vec<f64> = stored.iter().map(|value| value_in_ranges(*value, first_mapped, &entries)).collect();
+    let cases =
+        [(ValueTransform::Table(&table), expected.as_slice()), (ValueTransform::Ranges(&ranges), in_ranges.as_slice())];
     match (kind / 2 % 3, is_signed) {
-        (0, false) => check_lookup(&cast::<u8>(&stored), Samples::U8, &table, &expected),
-        (0, true) => check_lookup(&cast::<i8>(&stored), Samples::I8, &table, &expected),
-        (1, false) => check_lookup(&cast::<u16>(&stored), Samples::U16, &table, &expected),
-        (1, true) => check_lookup(&cast::<i16>(&stored), Samples::I16, &table, &expected),
-        (_, false) => check_lookup(&cast::<u32>(&stored), Samples::U32, &table, &expected),
-        (_, true) => check_lookup(&cast::<i32>(&stored), Samples::I32, &table, &expected),
+        (0, false) => check_values(&cast::<u8>(&stored), Samples::U8, &cases),
+        (0, true) => check_values(&cast::<i8>(&stored), Samples::I8, &cases),
+        (1, false) => check_values(&cast::<u16>(&stored), Samples::U16, &cases),
+        (1, true) => check_values(&cast::<i16>(&stored), Samples::I16, &cases),
+        (_, false) => check_values(&cast::<u32>(&stored), Samples::U32, &cases),
+        (_, true) => check_values(&cast::<i32>(&stored), Samples::I32, &cases),
     }
     Coverage::Decoded
+}
+
+/// Slope, intercept and number of values of the line after the entries.
+const LINE: (f64, f64, i64) = (0.75, -3.0, 1000);
+
+/// The range of the entries, and that of the line after them.
+#[allow(clippy::cast_precision_loss, reason = "below 2^32")]
+fn real_world_ranges(first: i64, entries: &[u16]) -> Option<ValueRanges> {
+    let end = first + i64::try_from(entries.len()).ok()?;
+    let (slope, intercept, count) = LINE;
+    let values = RangeValues::Entries(entries.iter().map(|entry| f64::from(*entry)).collect());
+    let table = ValueRange { first: first as f64, last: (end - 1) as f64, values };
+    let values = RangeValues::Linear(Rescale { slope, intercept });
+    let line = ValueRange { first: end as f64, last: (end + count - 1) as f64, values };
+    ValueRanges::new(vec![line, table]).ok()
+}
+
+/// Reference for [`real_world_ranges`].
+#[allow(clippy::cast_precision_loss, reason = "below 2^32")]
+fn value_in_ranges(value: i64, first: i64, entries: &[u16]) -> f64 {
+    let Ok(index) = usize::try_from(value - first) else { return f64::NAN };
+    let (slope, intercept, count) = LINE;
+    match entries.get(index) {
+        Some(entry) => f64::from(*entry),
+        None if index - entries.len() < usize::try_from(count).unwrap_or(0) => value as f64 * slope + intercept,
+        None => f64::NAN,
+    }
 }
 
 fn cast<T: TryFrom<i64> + Default>(values: &[i64]) -> Vec<T> {
     values.iter().map(|value| T::try_from(*value).unwrap_or_default()).collect()
 }
 
-/// Checks the output of every float and one integer type.
-fn check_lookup<'a, T>(stored: &'a [T], samples: fn(&'a [T]) -> Samples<'a>, table: &LookupTable, expected: &[f64]) {
+/// Checks transforms and their expected values with the output of every float and one integer type.
+#[allow(clippy::cast_possible_truncation, reason = "the reference rounds to the output type")]
+fn check_values<'a, T>(stored: &'a [T], samples: fn(&'a [T]) -> Samples<'a>, cases: &[(ValueTransform<'_>, &[f64])]) {
     let stop = AtomicBool::new(false);
     let cancel = Cancel { stop: &stop, poll: None };
-    let transform = ValueTransform::Table(table);
-    for level in CpuLevel::available() {
-        let mut doubles = vec![f64::NAN; stored.len()];
-        let out = SamplesMut::F64(&mut doubles);
-        assert!(rescale::rescale_into(samples(stored), transform, out, false, cancel, level).is_ok());
-        assert_eq!(doubles, expected, "{}", level.name());
-        let mut floats = vec![f32::NAN; stored.len()];
-        let out = SamplesMut::F32(&mut floats);
-        assert!(rescale::rescale_into(samples(stored), transform, out, false, cancel, level).is_ok());
-        assert!(floats.iter().zip(expected).all(|(float, double)| f64::from(*float) == *double), "{}", level.name());
+    let levels = CpuLevel::available();
+    let all =
+        levels.iter().flat_map(|level| cases.iter().map(move |(transform, expected)| (*level, *transform, *expected)));
+    for (level, transform, expected) in all {
+        let into = |out: SamplesMut<'_>| rescale::rescale_into(samples(stored), transform, out, false, cancel, level);
+        let mut doubles = vec![f64::INFINITY; stored.len()];
+        assert!(into(SamplesMut::F64(&mut doubles)).is_ok());
+        let is_equal = |(found, expected): (f64, &f64)| found == *expected || found.is_nan() && expected.is_nan();
+        assert!(doubles.iter().copied().zip(expected).all(is_equal), "{}", level.name());
+        let mut floats = vec![f32::INFINITY; stored.len()];
+        assert!(into(SamplesMut::F32(&mut floats)).is_ok());
+        let rounded: Vec<f64> = expected.iter().map(|value| f64::from(*value as f32)).collect();
+        assert!(floats.iter().copied().map(f64::from).zip(&rounded).all(is_equal), "{}", level.name());
         let mut words = vec![0_u16; stored.len()];
-        let out = SamplesMut::U16(&mut words);
-        assert!(rescale::rescale_into(samples(stored), transform, out, false, cancel, level).is_ok());
-        assert!(words.iter().zip(expected).all(|(word, double)| f64::from(*word) == *double), "{}", level.name());
+        let is_exact = expected.iter().all(|value| value.fract() == 0.0 && (0.0..=65_535.0).contains(value));
+        assert_eq!(into(SamplesMut::U16(&mut words)).is_ok(), is_exact, "{}", level.name());
+        assert!(!is_exact || words.iter().copied().map(f64::from).zip(expected).all(is_equal), "{}", level.name());
     }
 }
 
