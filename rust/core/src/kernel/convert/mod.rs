@@ -30,17 +30,34 @@ use crate::sample::{Rescale, SampleType, SamplesMut};
 use crate::value_ranges::{RangeValues, ValueRange, ValueRanges};
 use sample::{Float, Integer};
 
+/// Calls a function with the integer type of the samples as its type argument. The caller gives the arms of the float types.
+macro_rules! match_sample_type {
+    ($from:expr, $function:ident $arguments:tt, $($floats:pat => $result:expr),+ $(,)?) => {
+        match $from {
+            SampleType::U8 => $function::<u8> $arguments,
+            SampleType::I8 => $function::<i8> $arguments,
+            SampleType::U16 => $function::<u16> $arguments,
+            SampleType::I16 => $function::<i16> $arguments,
+            SampleType::U32 => $function::<u32> $arguments,
+            SampleType::I32 => $function::<i32> $arguments,
+            SampleType::U64 => $function::<u64> $arguments,
+            SampleType::I64 => $function::<i64> $arguments,
+            $($floats => $result),+
+        }
+    };
+}
+
 /// Converts all samples of `src`, which are of type `from` in native byte order, into `out`.
 ///
 /// `src.len() == out.len() * from.bytes()`.
 ///
 /// Without `transform` a float output is rounded once, and an integer output has the same value. With a linear one,
-/// `y = f64(x) * slope + intercept` is rounded as the module describes. With a table, `y` is the sample's entry, rounded once;
-/// `from` is an integer type then.
+/// `y = f64(x) * slope + intercept` is rounded as the module describes. With a table, `y` is the sample's entry, and `from`
+/// is an integer type. With ranges, `y` is computed in `f64` and rounded once; it is NaN for a sample in no range.
 ///
 /// # Errors
-/// The index of the first sample that an integer output cannot hold exactly: its value is not an integer, is out of
-/// range, or is above 2^53 in `f64`. The content of `out` is undefined then.
+/// The index of the first sample that an integer output cannot hold exactly: its value is NaN, is not an integer, is out
+/// of range, or is above 2^53 in `f64`. The content of `out` is undefined then.
 pub(crate) fn convert(
     src: &[u8],
     from: SampleType,
@@ -83,18 +100,10 @@ fn convert_aligned(
     out: SamplesMut<'_>,
     level: CpuLevel,
 ) -> Result<(), usize> {
-    match from {
-        SampleType::U8 => from_integer::<u8>(src, rescale, out, level),
-        SampleType::I8 => from_integer::<i8>(src, rescale, out, level),
-        SampleType::U16 => from_integer::<u16>(src, rescale, out, level),
-        SampleType::I16 => from_integer::<i16>(src, rescale, out, level),
-        SampleType::U32 => from_integer::<u32>(src, rescale, out, level),
-        SampleType::I32 => from_integer::<i32>(src, rescale, out, level),
-        SampleType::U64 => from_integer::<u64>(src, rescale, out, level),
-        SampleType::I64 => from_integer::<i64>(src, rescale, out, level),
+    match_sample_type!(from, from_integer(src, rescale, out, level),
         SampleType::F32 => from_float::<f32>(src, rescale, out, level),
         SampleType::F64 => from_float::<f64>(src, rescale, out, level),
-    }
+    )
 }
 
 fn from_integer<S: Integer>(
@@ -115,7 +124,7 @@ fn from_float<S: Float>(
     dispatch!(level, from_float::<S>(src, rescale, out))
 }
 
-/// Slope and intercept if one range has all values of a type of up to 32 bits.
+/// Returns slope and intercept if a single range covers all values of an integer type of up to 32 bits.
 fn whole_range(ranges: &ValueRanges, from: SampleType) -> Option<Rescale> {
     let &[ValueRange { first, last, values: RangeValues::Linear(rescale) }] = ranges.ranges() else { return None };
     let (min, max) = match from {
@@ -138,18 +147,10 @@ fn map_ranges(
     out: SamplesMut<'_>,
     level: CpuLevel,
 ) -> Result<(), usize> {
-    match from {
-        SampleType::U8 => map_integers::<u8>(src, ranges, out, level),
-        SampleType::I8 => map_integers::<i8>(src, ranges, out, level),
-        SampleType::U16 => map_integers::<u16>(src, ranges, out, level),
-        SampleType::I16 => map_integers::<i16>(src, ranges, out, level),
-        SampleType::U32 => map_integers::<u32>(src, ranges, out, level),
-        SampleType::I32 => map_integers::<i32>(src, ranges, out, level),
-        SampleType::U64 => map_integers::<u64>(src, ranges, out, level),
-        SampleType::I64 => map_integers::<i64>(src, ranges, out, level),
+    match_sample_type!(from, map_integers(src, ranges, out, level),
         SampleType::F32 => map_floats::<f32>(src, ranges, out, level),
         SampleType::F64 => map_floats::<f64>(src, ranges, out, level),
-    }
+    )
 }
 
 fn map_integers<S: Integer>(
@@ -173,20 +174,12 @@ fn look_up(
     out: SamplesMut<'_>,
     level: CpuLevel,
 ) -> Result<(), usize> {
-    match from {
-        SampleType::U8 => look_up_integers::<u8>(src, table, out, level),
-        SampleType::I8 => look_up_integers::<i8>(src, table, out, level),
-        SampleType::U16 => look_up_integers::<u16>(src, table, out, level),
-        SampleType::I16 => look_up_integers::<i16>(src, table, out, level),
-        SampleType::U32 => look_up_integers::<u32>(src, table, out, level),
-        SampleType::I32 => look_up_integers::<i32>(src, table, out, level),
-        SampleType::U64 => look_up_integers::<u64>(src, table, out, level),
-        SampleType::I64 => look_up_integers::<i64>(src, table, out, level),
+    match_sample_type!(from, look_up_integers(src, table, out, level),
         SampleType::F32 | SampleType::F64 => {
             debug_assert!(false, "the output stage refuses a look-up table for float samples");
             Err(0)
         }
-    }
+    )
 }
 
 fn look_up_integers<S: Integer>(
