@@ -74,8 +74,8 @@ pub struct Attributes {
 }
 
 impl Attributes {
-    /// Returns `error` and one error per attribute that is out of range. A value that another one bounds is checked if
-    /// that one is valid.
+    /// Returns `error` and one error per attribute that is out of range. An attribute whose range depends on another one
+    /// is only checked if that one is valid.
     fn errors(&self, error: Option<DecodeError>) -> Vec<DecodeError> {
         let a = self;
         let mut errors: Vec<_> = error.into_iter().collect();
@@ -130,7 +130,7 @@ impl Attributes {
 
 /// Returns one error with all messages, which has kind and clause of the first `Malformed` one; `None` without errors.
 ///
-/// `Unsupported` alone lets a fallback decoder be asked.
+/// A fallback decoder is asked only if the kind is `Unsupported`: no attribute is invalid then.
 fn join_errors(errors: &[DecodeError]) -> Option<DecodeError> {
     let main = errors.iter().find(|error| error.kind() == ErrorKind::Malformed).or(errors.first())?;
     let messages: Vec<_> = errors.iter().map(DecodeError::message).collect();
@@ -158,7 +158,7 @@ impl FrameInfo {
         Self::new_with_error(attributes, None)
     }
 
-    /// As [`Self::new`], after the caller has found `error` in an attribute that is not one of `attributes`.
+    /// Checks as [`Self::new`] does, and adds `error`, which the caller found in an attribute that `attributes` cannot hold.
     ///
     /// # Errors
     /// As [`Self::new`], and `error`.

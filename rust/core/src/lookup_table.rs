@@ -49,7 +49,7 @@ impl LookupTable {
         self.padded.get(..self.count).unwrap_or_default()
     }
 
-    /// The entries, then zeros: a power of two of them, at most 65 536.
+    /// The entries, then zeros up to a power of two, at most 65 536 in all.
     pub(crate) fn padded(&self) -> &[f32] {
         &self.padded
     }
@@ -62,12 +62,12 @@ pub enum ValueTransform<'a> {
     Linear(Rescale),
     /// One value per stored value.
     Table(&'a LookupTable),
-    /// Real-world values of ranges of stored values; NaN outside.
+    /// Real-world values of ranges of stored values; NaN for stored values in no range.
     Ranges(&'a ValueRanges),
 }
 
 impl ValueTransform<'_> {
-    /// True if only integers have a value.
+    /// True if stored values select entries, so that floats have no value.
     pub(crate) fn needs_integers(&self) -> bool {
         match self {
             Self::Linear(_) => false,
@@ -76,7 +76,7 @@ impl ValueTransform<'_> {
         }
     }
 
-    /// The error of the sample `index`, whose value is not an exact integer of the type `name`.
+    /// Returns the error of the sample at `index`, whose value is undefined or is not an exact integer of the type `name`.
     pub(crate) fn inexact(transform: Option<Self>, index: usize, name: &str) -> DecodeError {
         if matches!(transform, Some(Self::Ranges(_))) {
             let text = format!("the real-world value of sample {index} is undefined, or not exact in {name}");

@@ -21,7 +21,7 @@ pub trait ReadAt: Send + Sync {
         None
     }
 
-    /// The leading bytes that are in memory, possibly none: reading them copies them only.
+    /// The leading bytes that are in memory, possibly none: they need no read.
     fn prefix(&self) -> &[u8] {
         self.memory().unwrap_or_default()
     }

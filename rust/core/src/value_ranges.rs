@@ -30,16 +30,16 @@ pub struct ValueRange {
 /// Disjoint ranges in ascending order. Stored values in none of them have no real-world value: NaN.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueRanges {
-    /// At least one.
+    /// Not empty.
     ranges: Vec<ValueRange>,
 }
 
 impl ValueRanges {
-    /// The ranges, given in any order.
+    /// Checks and sorts `ranges`, which may be in any order.
     ///
     /// # Errors
-    /// `Malformed` if there are no ranges, one ends before it starts, two overlap, a slope or intercept is not finite, or a range
-    /// has another number of entries than integers.
+    /// `Malformed` if there are no ranges, one ends before it starts, two overlap, a slope or intercept is not finite, or a
+    /// range with entries does not start and end at integers, or has not one entry per integer.
     ///
     /// # Standard
     /// PS3.3 C.7.6.16.2.11.1.2.

@@ -68,7 +68,7 @@ struct Choice {
     syntax: TransferSyntax,
     info: FrameInfo,
     options: DecodeOptions,
-    /// Transforms even frames; odd frames have a linear transform.
+    /// Table of the frames at even positions of a call; those at odd positions have a linear transform.
     table: Option<LookupTable>,
     number_of_frames: Option<u32>,
     word_swapped: bool,
@@ -222,8 +222,8 @@ fn typed<'a>(memory: &'a mut [u64], choice: &Choice) -> SamplesMut<'a> {
 /// Reads the choice from the first bytes, and returns the rest. Common attributes are more frequent, so that most inputs
 /// reach a codec's loop.
 ///
-/// Options: bit 0 planar configuration, 1 `to_rgb`, 2 and 3 rescale if both are set, look-up table if only 3 is, 4 segment byte order, 5 `strict`, 6 non-temporal
-/// stores, 7 tight budget. `tests/support/fuzzing` reads the same layout.
+/// Options: bit 0 planar configuration, 1 `to_rgb`, 2 and 3 rescale if both are set, look-up table if only 3 is, 4 segment
+/// byte order, 5 `strict`, 6 non-temporal stores, 7 tight budget. `tests/support/fuzzing` reads the same layout.
 fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let (head, value) = bytes.split_first_chunk::<CHOICE_BYTES>()?;
     let [codec, syntax, rows, columns, samples, allocated, stored, shift, kind, frames, options, term] = *head;

@@ -78,7 +78,7 @@ pub fn open_memory_and_file_equal(bytes: &[u8]) -> Opened {
             false
         }
     };
-    // Batches take most of the time: what is no image fails before rescale matters.
+    // Batches take most of the time, and a file without an image fails before it is rescaled: once is enough.
     for rescale in [false, true].into_iter().take(1 + usize::from(is_image)) {
         let sources = [Source::Bytes(source(false)), Source::Bytes(source(true)), Source::Bytes(source(true))];
         let outcomes = decode_all(sources, rescale);

@@ -200,7 +200,7 @@ fn next_item(window: &mut Window<'_>, offset: u64, encoding: Encoding) -> Result
     }
 }
 
-/// Accepts an item delimiter in place of the sequence delimiter.
+/// Accepts an item delimiter in place of the sequence delimiter, with a deviation. Any other tag is an error.
 #[cold]
 fn end_of_items(window: &mut Window<'_>, tag: Tag, offset: u64) -> Result<()> {
     if tag != Tag::ITEM_DELIMITER {

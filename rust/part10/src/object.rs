@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 const TRANSFER_SYNTAX_UID: Tag = Tag(0x0002_0010);
 /// Maximum number of bytes that are read of an attribute value. No value that decoding needs is longer.
 const MAX_ATTRIBUTE_BYTES: u64 = 1 << 16;
-/// Zeros after the last element that are not the start of another one, whose header has at least 8 bytes.
+/// Maximum number of zero bytes after the last element. More may be the header of another one, which has at least 8 bytes.
 const MAX_PADDING_BYTES: usize = 7;
 /// Byte offset of `DICM` (PS3.10 7.1).
 const PREAMBLE_BYTES: u64 = 128;
@@ -54,7 +54,7 @@ impl Object {
     }
 
     /// Opens a file as [`Self::open`] does; of a data set whose elements cannot be separated, opens those before the
-    /// error. Reports what is known of a file that has no readable image.
+    /// error. For reports about files whose image cannot be read.
     ///
     /// # Errors
     /// As for [`Self::open`], before the first element of the data set.
@@ -93,17 +93,17 @@ impl Object {
         })
     }
 
-    /// True if the last element ends where the file does, up to a few bytes of padding with zeros.
+    /// True if the last element ends at the end of the file, or is followed by at most 7 zero bytes of padding.
     ///
     /// # Errors
     /// `Io`.
     pub fn is_complete(&self) -> Result<bool> {
         let Ok(end) = self.end else { return Ok(false) };
-        let size = self.bytes.size();
-        if end >= size {
-            return Ok(end == size);
+        if end > self.bytes.size() {
+            return Ok(false);
         }
-        let rest = Window::new(&*self.bytes).peek(end, MAX_PADDING_BYTES + 1)?.to_vec();
+        let mut window = Window::new(&*self.bytes);
+        let rest = window.peek(end, MAX_PADDING_BYTES + 1)?;
         Ok(rest.len() <= MAX_PADDING_BYTES && rest.iter().all(|byte| *byte == 0))
     }
 

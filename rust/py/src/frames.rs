@@ -86,8 +86,8 @@ impl Frames {
         self.table.deviations().iter().map(|deviation| FrameDeviation::new(None, deviation.clone())).collect()
     }
 
-    /// Returns the deviations that look-ups of frames have found since: a wrong entry of an offset table, other bytes than
-    /// a delimiter after the items. `decode_into` returns them with those of the frames.
+    /// Returns the deviations that look-ups of frames have found since this object was made: a wrong entry of an
+    /// offset table, or bytes after the items that are not a delimiter. `decode_into` returns them with those of the frames.
     fn lookup_deviations(&self) -> Vec<FrameDeviation> {
         self.table.lookup_deviations().into_iter().map(|deviation| FrameDeviation::new(None, deviation)).collect()
     }

@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 
 /// A table from stored values to modality values.
 ///
-/// `first_mapped` is the stored value of the first of `entries`, an array of uint16. Stored values before or after the table have its first
-/// or last entry (PS3.3 C.11.1.1.1). Raises `CorruptFrameError` without entries, or with more than 65 536.
+/// `first_mapped` is the stored value of the first of `entries`, an array of uint16. Stored values before or after the
+/// table have its first or last entry (PS3.3 C.11.1.1.1). Raises `CorruptFrameError` without entries, or with more than 65 536.
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct LookupTable(pub(crate) dicoxide_core::LookupTable);
 
@@ -40,9 +40,10 @@ impl LookupTable {
 
 /// Ranges of stored values, each with real-world values of its own; other stored values have none: NaN.
 ///
-/// Each range is (first, last, values): the first and the last stored value, and (slope, intercept) or an array of float64 with one entry
-/// per integer of the range. Raises `CorruptFrameError` without ranges, or if ranges overlap, end before they start, or have another
-/// number of entries (PS3.3 C.7.6.16.2.11).
+/// Each range is (first, last, values): the first and the last stored value, both inclusive, and (slope, intercept) or an
+/// array of float64 with one entry per integer of the range. Raises `CorruptFrameError` without ranges, or if a range
+/// overlaps another one, ends before it starts, has a slope or intercept that is not finite, or has entries whose number
+/// is not that of its integers (PS3.3 C.7.6.16.2.11).
 #[pyclass(frozen, module = "dicoxide._core")]
 pub(crate) struct ValueRanges(pub(crate) dicoxide_core::ValueRanges);
 

@@ -96,8 +96,8 @@ impl Object {
         }))
     }
 
-    /// Returns the deviation of the items that have been read so far, for rescales, a Modality LUT or elements, if they
-    /// have one that is not among those of the frames.
+    /// Returns the first deviation in the items that have been read so far for rescales, a Modality LUT or elements. Empty
+    /// if there is none, or if the data set itself has one, which is among the deviations of the frames.
     fn item_deviations(&self) -> Vec<FrameDeviation> {
         self.object.item_deviation().map(|deviation| FrameDeviation::new(None, deviation.clone())).into_iter().collect()
     }
@@ -162,7 +162,7 @@ pub(crate) fn open_many<'py>(
 }
 
 /// Returns the elements of the data set of a file that may be damaged or have no image, up to the first error, and True
-/// if the file ends after its last element.
+/// if the file ends after its last element, or after at most 7 zero bytes of padding.
 ///
 /// Raises `CorruptFrameError` if the data set cannot be found, `LimitError`, or `OSError`.
 #[pyfunction]

@@ -45,7 +45,8 @@ pub trait FrameFormat: Sync {
     /// them) begins a new frame. Used when there is no offset table.
     fn starts_frame(&self, head: &[u8], fragment_bytes: usize, info: &FrameInfo) -> bool;
 
-    /// Bytes of the shortest frame. Shorter ones are refused before memory is allocated for their samples.
+    /// Minimum size of a frame in bytes. Before memory is allocated for the samples of a shorter one,
+    /// [`Self::truncated_error`] decides whether it is refused.
     fn min_frame_bytes(&self, info: &FrameInfo) -> u64;
 
     /// Returns the error of a frame that is shorter than [`Self::min_frame_bytes`]: that of its header, if it has one.

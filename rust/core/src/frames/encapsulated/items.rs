@@ -37,8 +37,8 @@ pub(super) fn read_item(value: Value<'_>, offset: usize) -> Result<Option<Range<
     item_range(value, offset, header)
 }
 
-/// Returns the byte range of the data of the item at byte `offset`. `header` has the first 8 bytes from there on, fewer
-/// at the end of the value. `None` if these are zero padding.
+/// Returns the byte range of the data of the item at byte `offset`; `None` if the value ends there with fewer than 8 zero
+/// bytes. `header` has the 8 bytes at `offset`, fewer at the end of the value.
 fn item_range(value: Value<'_>, offset: usize, header: &[u8]) -> Result<Option<Range<usize>>> {
     let Some(&[t0, t1, t2, t3, l0, l1, l2, l3]) = header.first_chunk::<HEADER_BYTES>() else {
         // Some writers pad the whole value instead of the last fragment.
@@ -112,7 +112,7 @@ pub(super) fn next_fragment(value: Value<'_>, offset: usize) -> Result<Next> {
     Ok(item_range(value, offset, header)?.map_or(Next::End(ItemsEnd::Missing), Next::Fragment))
 }
 
-/// Returns the kind of the end of the items if the bytes at `offset`, which start with `header`, are one.
+/// Returns how the items end, if they end at `offset`, where the bytes start with `header`; `None` if they do not.
 ///
 /// Zero bytes end the items only if no other byte follows. So the time is proportional to the bytes up to the next item.
 #[cold]

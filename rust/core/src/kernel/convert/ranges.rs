@@ -18,7 +18,7 @@ pub(super) fn map_integers<S: Integer>(src: &[u8], ranges: &ValueRanges, out: Sa
     map::<S>(src, ranges, out, is_integer_below, is_integer_above)
 }
 
-/// Converts floats, which no entries are for.
+/// Converts floats. Ranges with entries are refused before: only integers select an entry.
 #[inline(always)]
 pub(super) fn map_floats<S: Float>(src: &[u8], ranges: &ValueRanges, out: SamplesMut<'_>) -> Result<(), usize> {
     map::<S>(src, ranges, out, |x, first| x.to_f64() < first, |x, last| x.to_f64() > last)
@@ -32,7 +32,7 @@ fn map<S: Sample>(
     is_below: impl Fn(S, f64) -> bool + Copy,
     is_above: impl Fn(S, f64) -> bool + Copy,
 ) -> Result<(), usize> {
-    // `f64` holds a sample of 64 bits exactly, or the value is not exact.
+    // For an integer output, a 64-bit sample that `f64` does not hold exactly becomes NaN, which `store` refuses.
     let is_exact_output = !out.sample_type().is_float();
     let mut values = [0.0; BLOCK];
     for (block, src) in src.chunks(BLOCK * S::BYTES).enumerate() {
@@ -71,7 +71,7 @@ fn map<S: Sample>(
     Ok(())
 }
 
-/// Value of the stored value `x`, which is in `range` or NaN.
+/// Returns the real-world value of the stored value `x`, which is in `range` or NaN.
 #[inline(always)]
 fn value_in(range: &ValueRange, x: f64) -> f64 {
     match &range.values {
