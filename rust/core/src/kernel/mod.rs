@@ -19,6 +19,8 @@ pub(crate) mod bits;
 pub(crate) mod convert;
 pub(crate) mod cpu;
 pub(crate) mod huffman;
+#[allow(dead_code, reason = "used by codec::jpeg")]
+pub(crate) mod idct;
 pub(crate) mod interleave;
 pub(crate) mod nontemporal;
 pub(crate) mod predict;

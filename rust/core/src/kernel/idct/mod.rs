@@ -1,0 +1,208 @@
+//! Inverse DCT of JPEG blocks (T.81 A.3.3), with dequantisation (A.3.4), level shift (A.3.1) and limitation to the sample
+//! range.
+//!
+//! T.81 does not fix the rounding of the inverse DCT. The definition here is libjpeg-turbo's default on x86-64, the
+//! "accurate integer" method of Loeffler, Ligtenberg and Moschytz (1989) with constants of 13 fractional bits. Its samples
+//! are reproduced for all coefficients and quantisers, also for those that no encoder writes:
+//!
+//! | | 8-bit samples: vector code (`jidctint`, `jidctred`) | 12-bit samples: C code |
+//! |---|---|---|
+//! | coefficient × quantiser | wraps to 16 bits | 32 bits; the quantiser is a signed 16-bit number |
+//! | sums of two inputs | wrap to 16 bits | exact |
+//! | sums of products | wrap to 32 bits | exact |
+//! | fractional bits between the passes | 2 | 1 |
+//! | values between the passes | saturate to 16 bits | wrap to 32 bits |
+//! | samples before the level shift | saturate to 8 bits | wrap to 14 bits, then saturate to 12 bits |
+//!
+//! With two exceptions for 8-bit samples. If all rows but the first are zero, the first pass only shifts row 0, and that
+//! wraps to 16 bits. It is visible where the product in row 0 is outside -8192 … 8191. And one sample per block is
+//! computed by C code, which wraps to 10 bits before it saturates to 8.
+//!
+//! Blocks of half, quarter and eighth size are libjpeg's reduced-size transforms: of 8×8 coefficients they make 4×4, 2×2
+//! or 1×1 samples, so that an image can be decoded at a lower resolution.
+
+mod scalar;
+
+#[cfg(test)]
+mod tests;
+
+use super::CpuLevel;
+
+/// Number of samples per side of a decoded block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlockSize {
+    /// 8×8 samples, the size of the image.
+    Full,
+    /// 4×4 samples.
+    Half,
+    /// 2×2 samples.
+    Quarter,
+    /// One sample: the rounded mean of the block.
+    Eighth,
+}
+
+impl BlockSize {
+    /// Returns the samples per side.
+    pub(crate) const fn side(self) -> usize {
+        match self {
+            Self::Full => 8,
+            Self::Half => 4,
+            Self::Quarter => 2,
+            Self::Eighth => 1,
+        }
+    }
+}
+
+/// Sample precision (P of the frame header, T.81 B.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Precision {
+    /// 8 bits; a sample is one byte.
+    Eight,
+    /// 12 bits; a sample is two bytes in native order.
+    Twelve,
+}
+
+impl Precision {
+    /// Returns the bytes of one sample.
+    pub(crate) const fn sample_bytes(self) -> usize {
+        match self {
+            Self::Eight => 1,
+            Self::Twelve => 2,
+        }
+    }
+}
+
+/// One block of an MCU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockPosition {
+    /// Index of the quantisation table.
+    pub(crate) table: usize,
+    /// Byte offset of the top left sample in MCU 0 of the MCU row.
+    pub(crate) offset: usize,
+    /// Bytes from a block of an MCU to the same block of the next MCU.
+    pub(crate) step: usize,
+    /// Bytes from a row of samples to the next row.
+    pub(crate) stride: usize,
+    /// Number of samples per side.
+    pub(crate) size: BlockSize,
+}
+
+/// Coefficients of a block, or quantisers: natural order, row by row.
+type Block = [i16; 64];
+
+/// A quantisation table (T.81 B.2.4.1) in the form that the kernels use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QuantizationTable {
+    /// Quantisers in natural order, reinterpreted as signed numbers.
+    quantizers: Block,
+}
+
+impl QuantizationTable {
+    /// Returns the table of 64 quantisers in natural order (not in zigzag order).
+    pub(crate) fn new(values: &[u16; 64]) -> Self {
+        Self { quantizers: values.map(u16::cast_signed) }
+    }
+}
+
+/// Samples of the blocks that a kernel decodes in one call.
+#[derive(Debug, Clone, Copy)]
+struct Destination {
+    /// Byte offset of the top left sample of the first block.
+    offset: usize,
+    /// Bytes from a block to the next one.
+    step: usize,
+    /// Bytes from a row of samples to the next row.
+    stride: usize,
+    size: BlockSize,
+}
+
+/// Blocks of one position of the MCU: every `interval`-th block of a slice.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// Index of the first block in the slice.
+    first: usize,
+    count: usize,
+    /// Index of the quantisation table.
+    table: usize,
+    destination: Destination,
+}
+
+impl Run {
+    /// Returns the run of `positions[index]` in a slice of `block_count` blocks that starts with block `first_block` of
+    /// the MCU row, or `None` if an offset is beyond the address space.
+    fn new(positions: &[BlockPosition], index: usize, first_block: usize, block_count: usize) -> Option<Self> {
+        let (interval, position) = (positions.len(), positions.get(index)?);
+        let first = (index + interval - first_block % interval) % interval;
+        let mcu = first_block.checked_add(first)? / interval;
+        let destination = Destination {
+            offset: mcu.checked_mul(position.step)?.checked_add(position.offset)?,
+            step: position.step,
+            stride: position.stride,
+            size: position.size,
+        };
+        let count = block_count.saturating_sub(first).div_ceil(interval);
+        Some(Self { first, count, table: position.table, destination })
+    }
+
+    /// Returns the byte offset of the end of the last block in `samples`, or `None` if it is beyond the address space.
+    fn end(&self, precision: Precision) -> Option<usize> {
+        let Destination { offset, step, stride, size } = self.destination;
+        let last = self.count.saturating_sub(1).checked_mul(step)?.checked_add(offset)?;
+        let rows = (size.side() - 1).checked_mul(stride)?;
+        last.checked_add(rows)?.checked_add(size.side() * precision.sample_bytes())
+    }
+}
+
+/// Transforms blocks of coefficients into samples, and sets the coefficients to zero.
+///
+/// `coefficients` has 64 values per block, in natural order. Block `i` of the slice is block `first_block + i` of the MCU
+/// row: block `(first_block + i) % positions.len()` of MCU `(first_block + i) / positions.len()`. Its samples are written
+/// to the byte offset `offset + step × MCU` of `samples`, as its position describes.
+///
+/// Table indices and destinations are valid. Otherwise nothing is changed.
+pub(crate) fn inverse_dct(
+    coefficients: &mut [i16],
+    first_block: usize,
+    positions: &[BlockPosition],
+    tables: &[QuantizationTable],
+    precision: Precision,
+    samples: &mut [u8],
+    level: CpuLevel,
+) {
+    let blocks = coefficients.as_chunks_mut::<64>().0;
+    let block_count = blocks.len();
+    let run = |index| Run::new(positions, index, first_block, block_count);
+    let is_valid = (0..positions.len()).all(|index| {
+        run(index).is_some_and(|run| {
+            tables.get(run.table).is_some()
+                && (run.count == 0 || run.end(precision).is_some_and(|end| end <= samples.len()))
+        })
+    });
+    if !is_valid {
+        debug_assert!(false, "a block has no quantisation table, or is outside the samples");
+        return;
+    }
+    // Runs, not MCUs: the blocks that a vector kernel transforms together have one quantisation table and similar
+    // numbers of coefficients.
+    for run in (0..positions.len()).filter_map(run) {
+        let (Some(table), Some(blocks)) = (tables.get(run.table), blocks.get_mut(run.first..)) else { continue };
+        transform(blocks, positions.len(), table, run.destination, precision, samples, level);
+    }
+}
+
+/// Transforms every `interval`-th of `blocks`, beginning with the first.
+fn transform(
+    blocks: &mut [Block],
+    interval: usize,
+    table: &QuantizationTable,
+    destination: Destination,
+    precision: Precision,
+    samples: &mut [u8],
+    level: CpuLevel,
+) {
+    let _ = level;
+    match precision {
+        Precision::Eight => scalar::transform_8_bit(blocks, interval, table, destination, samples),
+        Precision::Twelve => scalar::transform_12_bit(blocks, interval, table, destination, samples),
+    }
+}

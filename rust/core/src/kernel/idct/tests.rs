@@ -1,0 +1,145 @@
+//! Every CPU level against the portable bodies, and these against the definition of the inverse DCT in floating point.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "casts whose range the test itself chooses"
+)]
+
+use super::*;
+use crate::testing::{Random, miri_or};
+use std::f64::consts::PI;
+
+const SIZES: [BlockSize; 4] = [BlockSize::Full, BlockSize::Half, BlockSize::Quarter, BlockSize::Eighth];
+const PRECISIONS: [Precision; 2] = [Precision::Eight, Precision::Twelve];
+
+/// Transforms blocks of one component, which are stored from left to right, and returns the samples row by row.
+fn decode(
+    blocks: &[Block],
+    quantizers: &[u16; 64],
+    size: BlockSize,
+    precision: Precision,
+    level: CpuLevel,
+) -> Vec<u16> {
+    let step = size.side() * precision.sample_bytes();
+    let position = BlockPosition { table: 0, offset: 0, step, stride: blocks.len() * step, size };
+    let mut coefficients = blocks.as_flattened().to_vec();
+    let mut samples = vec![0xA5; blocks.len() * step * size.side()];
+    let table = QuantizationTable::new(quantizers);
+    inverse_dct(&mut coefficients, 0, &[position], &[table], precision, &mut samples, level);
+    assert!(coefficients.iter().all(|coefficient| *coefficient == 0));
+    match precision {
+        Precision::Eight => samples.into_iter().map(u16::from).collect(),
+        Precision::Twelve => samples.as_chunks().0.iter().map(|bytes| u16::from_ne_bytes(*bytes)).collect(),
+    }
+}
+
+fn decode_one(block: &Block, quantizers: &[u16; 64], size: BlockSize, precision: Precision) -> Vec<u16> {
+    decode(&[*block], quantizers, size, precision, CpuLevel::PORTABLE)
+}
+
+/// T.81 A.3.3 with the level shift, and without limits. A reduced block has the means of the samples that each of its
+/// samples replaces.
+fn definition(block: &Block, quantizers: &[u16; 64], size: BlockSize, precision: Precision) -> Vec<f64> {
+    let scale = |k: usize| if k == 0 { 0.5_f64.sqrt() } else { 1.0 };
+    let cosine = |x: usize, u: usize| ((2 * x + 1) as f64 * u as f64 * PI / 16.0).cos();
+    let sample = |y: usize, x: usize| -> f64 {
+        let term = |i: usize| {
+            let (v, u) = (i / 8, i % 8);
+            let value = f64::from(block[i]) * f64::from(quantizers[i]);
+            scale(u) * scale(v) / 4.0 * value * cosine(x, u) * cosine(y, v)
+        };
+        (0..64).map(term).sum()
+    };
+    let shift = if precision == Precision::Eight { 128.0 } else { 2048.0 };
+    let (side, factor) = (size.side(), 8 / size.side());
+    let mean = |y: usize, x: usize| -> f64 {
+        let sum: f64 = (0..factor * factor).map(|i| sample(factor * y + i / factor, factor * x + i % factor)).sum();
+        sum / (factor * factor) as f64 + shift
+    };
+    (0..side * side).map(|i| mean(i / side, i % side)).collect()
+}
+
+/// Returns coefficients of a block with amplitudes like those of an image: decreasing with frequency.
+fn ordinary_block(random: &mut Random, precision: Precision, quantizer: i16) -> Block {
+    let peak = if precision == Precision::Eight { 800 } else { 12_000 };
+    let mut block = [0; 64];
+    for (i, coefficient) in block.iter_mut().enumerate() {
+        let amplitude = peak / (1 + (i / 8 + i % 8).pow(2)) / quantizer as usize;
+        *coefficient = random.below(2 * amplitude + 1) as i16 - amplitude as i16;
+    }
+    block
+}
+
+#[test]
+fn inverse_dct_ordinary_coefficients_agree_with_definition() {
+    let mut random = Random(1);
+    for (precision, size) in PRECISIONS.into_iter().flat_map(|precision| SIZES.map(|size| (precision, size))) {
+        let max = if precision == Precision::Eight { 255.0 } else { 4095.0 };
+        for quantizer in [1, 3, 16] {
+            for _ in 0..miri_or(100, 1) {
+                let block = ordinary_block(&mut random, precision, quantizer);
+                let quantizers = [quantizer as u16; 64];
+                let samples = decode_one(&block, &quantizers, size, precision);
+                for (sample, exact) in samples.iter().zip(definition(&block, &quantizers, size, precision)) {
+                    let error = f64::from(*sample) - exact.clamp(0.0, max);
+                    assert!(error.abs() <= 1.0, "{precision:?} {size:?}: {sample} instead of {exact}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn inverse_dct_dc_only_rounds_half_up_and_saturates() {
+    for (precision, quantizer, dc, sample) in [
+        (Precision::Eight, 1, 0, 128),
+        (Precision::Eight, 1, 3, 128),
+        (Precision::Eight, 1, 4, 129),
+        (Precision::Eight, 1, -4, 128),
+        (Precision::Eight, 1, -5, 127),
+        (Precision::Eight, 16, 62, 252),
+        (Precision::Eight, 16, 64, 255),
+        (Precision::Eight, 16, -66, 0),
+        (Precision::Twelve, 1, 4, 2049),
+        (Precision::Twelve, 2, 8190, 4095),
+        (Precision::Twelve, 2, -8192, 0),
+    ] {
+        let mut block = [0; 64];
+        block[0] = dc;
+        for size in SIZES {
+            let samples = decode_one(&block, &[quantizer; 64], size, precision);
+            assert_eq!(samples, vec![sample; size.side() * size.side()], "{precision:?} {size:?} {quantizer} × {dc}");
+        }
+    }
+}
+
+#[test]
+fn inverse_dct_mcus_are_placed_as_positions_describe() {
+    // Two blocks side by side, one block with another table in a second component.
+    let luma = |offset| BlockPosition { table: 1, offset, step: 16, stride: 64, size: BlockSize::Full };
+    let chroma = BlockPosition { table: 0, offset: 512, step: 2, stride: 8, size: BlockSize::Quarter };
+    let positions = [luma(0), luma(8), chroma];
+    let tables = [16, 8].map(|quantizer| QuantizationTable::new(&[quantizer; 64]));
+    for level in CpuLevel::available() {
+        for (first_block, block_count) in [(0, 12), (0, 1), (1, 11), (4, 5), (5, 1), (11, 1), (3, 0)] {
+            let mut coefficients = vec![0; 64 * block_count];
+            let value = |block: usize| block as i16 + 1;
+            for (i, block) in coefficients.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+                block[0] = value(first_block + i);
+            }
+            let mut samples = vec![0; 528];
+            inverse_dct(&mut coefficients, first_block, &positions, &tables, Precision::Eight, &mut samples, level);
+            let mut expected = vec![0; 528];
+            for block in first_block..first_block + block_count {
+                let (mcu, position) = (block / 3, &positions[block % 3]);
+                for (y, x) in (0..8).flat_map(|y| (0..8).map(move |x| (y, x))) {
+                    if x < position.size.side() && y < position.size.side() {
+                        let sample = 128 + value(block) as u8 * if position.table == 0 { 2 } else { 1 };
+                        expected[position.offset + mcu * position.step + y * position.stride + x] = sample;
+                    }
+                }
+            }
+            assert_eq!(samples, expected, "{} {first_block} {block_count}", level.name());
+        }
+    }
+}
