@@ -6,6 +6,8 @@ mod agreement;
 mod decoder;
 mod entropy_mode;
 mod identify;
+#[allow(dead_code, reason = "being built")]
+mod jpeg;
 mod jpeg_lossless;
 mod native;
 mod options;

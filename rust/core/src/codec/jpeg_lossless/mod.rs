@@ -74,7 +74,7 @@ impl FrameFormat for JpegLossless {
 
     fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
         // Frames of other processes may be shorter: they need less than a bit per sample.
-        let header = Header::parse(frame, CpuLevel::best())
+        let header = header::parse(frame, CpuLevel::best())
             .and_then(|header| agreement::check_size(&codestream_info(&header), info));
         header.err().or_else(|| Some(too_short(frame, self.min_frame_bytes(info))))
     }
@@ -97,7 +97,7 @@ impl FrameDecoder for JpegLossless {
         frame: FrameBytes<'_>,
         context: &FrameContext<'_>,
     ) -> Result<(Option<CodestreamInfo>, Header)> {
-        let header = Header::parse(frame.bytes, context.options.cpu_level)?;
+        let header = header::parse(frame.bytes, context.options.cpu_level)?;
         Ok((Some(codestream_info(&header)), header))
     }
 
@@ -118,7 +118,7 @@ impl FrameDecoder for JpegLossless {
     }
 
     fn header_error(&self, frame: &[u8]) -> Option<DecodeError> {
-        Header::parse(frame, CpuLevel::best()).err()
+        header::parse(frame, CpuLevel::best()).err()
     }
 
     fn batch_size(&self, info: &FrameInfo) -> usize {

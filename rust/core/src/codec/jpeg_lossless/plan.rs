@@ -1,6 +1,6 @@
 //! Header and attributes → everything the decoding loop needs, validated (T.81 Annex H).
 
-use super::header::{Header, Scan};
+use super::header::{Header, Parameters, Scan};
 use crate::codec::FrameContext;
 use crate::codec::t81::headers::MAX_SCAN_COMPONENTS;
 use crate::codec::t81::huffman::HuffmanTable;
@@ -168,16 +168,17 @@ fn plan_scan(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &mu
         let text = format!("{bytes} entropy-coded bytes found, at least {min_bytes} expected for {samples} samples");
         return Err(truncated(text, "ITU-T T.81 H.1.2.2").at(end));
     }
-    let first = scan.tables.first();
-    let is_one_table = scan.tables.iter().all(|table| Some(table) == first);
-    let cycle = if is_one_table { 1 } else { scan.tables.len().min(MAX_SCAN_COMPONENTS) };
+    let first = scan.parameters.tables.first();
+    let is_one_table = scan.parameters.tables.iter().all(|table| Some(table) == first);
+    let cycle = if is_one_table { 1 } else { scan.parameters.tables.len().min(MAX_SCAN_COMPONENTS) };
     let probes = probes_per_refill(cycle, bytes * 8, samples);
+    let Parameters { tables: scan_tables, selection_value, point_transform } = scan.parameters;
     Ok(ScanPlan {
-        tables: scan.tables.into_iter().take(cycle).map(|table| tables.index_of(table, probes, samples)).collect(),
+        tables: scan_tables.into_iter().take(cycle).map(|table| tables.index_of(table, probes, samples)).collect(),
         components: scan.components,
-        selection_value: scan.selection_value,
-        point_transform: scan.point_transform.into(),
-        initial: 1 << (precision - scan.point_transform - 1).min(15),
+        selection_value,
+        point_transform: point_transform.into(),
+        initial: 1 << (precision - point_transform - 1).min(15),
         interval_rows,
         segments: scan.segments,
     })
