@@ -7,7 +7,7 @@
 //!
 //! | | 8-bit samples: vector code (`jidctint`, `jidctred`) | 12-bit samples: C code |
 //! |---|---|---|
-//! | coefficient × quantiser | wraps to 16 bits | 32 bits; the quantiser is a signed 16-bit number |
+//! | coefficient × quantiser | wraps to 16 bits | exact |
 //! | sums of two inputs | wrap to 16 bits | exact |
 //! | sums of products | wrap to 32 bits | exact |
 //! | fractional bits between the passes | 2 | 1 |
@@ -93,7 +93,7 @@ type Block = [i16; 64];
 /// A quantisation table (T.81 B.2.4.1) in the form that the kernels use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QuantizationTable {
-    /// Quantisers in natural order, reinterpreted as signed numbers.
+    /// Quantisers in natural order, as bits: 12-bit samples have unsigned ones, 8-bit samples do not depend on the sign.
     quantizers: Block,
 }
 

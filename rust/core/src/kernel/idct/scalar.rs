@@ -108,7 +108,7 @@ impl Arithmetic for i64 {
     const PASS_1_BITS: u32 = 1;
 
     fn dequantized(coefficient: i16, quantizer: i16) -> Self {
-        Self::from(coefficient) * Self::from(quantizer)
+        Self::from(coefficient) * Self::from(quantizer.cast_unsigned())
     }
 
     fn plus(self, other: Self) -> Self {
