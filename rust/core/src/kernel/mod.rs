@@ -16,6 +16,8 @@
 compile_error!("samples are moved as little-endian bytes; on a big-endian target use the NumPy backend");
 
 pub(crate) mod bits;
+#[allow(dead_code, unused_imports, reason = "used by codec::jpeg")]
+pub(crate) mod coefficients;
 pub(crate) mod convert;
 pub(crate) mod cpu;
 pub(crate) mod huffman;

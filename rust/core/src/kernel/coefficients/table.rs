@@ -1,0 +1,355 @@
+//! Huffman codes and their look-up tables. The module documentation of `kernel::coefficients` has the layout of an entry.
+
+#![allow(clippy::cast_possible_truncation, reason = "indices have 11 or 16 bits; values are modulo 2^16")]
+
+use std::sync::Arc;
+
+/// Bits of a window that index a table of pairs.
+///
+/// With 12 bits the tables of a colour image, 128 KiB, no longer fit the first-level cache.
+const INDEX_BITS: u32 = 11;
+/// Longest symbol of an entry in bits, so that three probes need at most 54.
+const MAX_ENTRY_BITS: u32 = 18;
+/// Advance of EOB: more than any position in a block plus the longest run.
+const EOB_ADVANCE: u8 = 80;
+/// Zeros of ZRL before the last one, which counts as the coefficient.
+const ZRL_RUN: u8 = 15;
+/// Categories of DC differences are less than this (libjpeg; T.81 allows 11 for 8 bits, 15 for 12 bits).
+const CATEGORY_END: u8 = 16;
+/// Most entries of a table of long codes. Only artificial tables need more; their codes are searched by length.
+const MAX_LONG_ENTRIES: u32 = 8192;
+
+/// Lowest bits of the fields of an entry.
+pub(super) const ADVANCE_FIRST: u32 = 8;
+pub(super) const ADVANCE_BOTH: u32 = 16;
+pub(super) const SHIFT_FIRST: u32 = 24;
+pub(super) const BIAS_FIRST: u32 = 32;
+pub(super) const VALUE_SECOND: u32 = 48;
+/// Set in entries that do not determine a symbol.
+pub(super) const ESCAPE: u64 = 1 << 7;
+
+pub(super) type Entries = [u64; 1 << INDEX_BITS];
+
+/// Returns the index of a window in [`Entries`].
+#[inline(always)]
+pub(super) const fn index(window: u64) -> usize {
+    (window >> (64 - INDEX_BITS)) as usize
+}
+
+/// Huffman codes as DHT specifies them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HuffmanCode<'a> {
+    /// `counts[n - 1]` is the number of codes of n bits. The codes are prefix-free.
+    pub(crate) counts: &'a [u8; 16],
+    /// Values of the codes, shortest code first.
+    pub(crate) values: &'a [u8],
+}
+
+/// Codes of one block of an MCU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockCodes<'a> {
+    pub(crate) dc: HuffmanCode<'a>,
+    pub(crate) ac: HuffmanCode<'a>,
+    /// Index of the predictor, 0 to 3.
+    pub(crate) component: usize,
+}
+
+/// A value of a DC table is not a category.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InvalidCategory {
+    /// Index of the block in the MCU.
+    pub(crate) block: usize,
+    /// Index of the value in its table.
+    pub(crate) value_index: usize,
+    pub(crate) category: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Dc,
+    Ac,
+}
+
+/// A symbol: its length in bits, the distance from the next coefficient to its own, and its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Symbol {
+    pub(super) bits: u32,
+    pub(super) advance: u8,
+    pub(super) value: u16,
+}
+
+/// One code: a range of equal indices of `index_bits` bits.
+#[derive(Debug, Clone, Copy)]
+struct Code {
+    bits: u32,
+    code: u32,
+    value: u8,
+}
+
+/// Canonical Huffman codes (T.81 Annex C) of one class.
+#[derive(Debug)]
+pub(super) struct Codes {
+    class: Class,
+    counts: [u8; 16],
+    values: Vec<u8>,
+    /// Per code length: end of the codes up to that length, left-aligned in 16 bits (libjpeg: `maxcode`).
+    code_ends: [u32; 17],
+    /// Per code length: added to a code, gives the index of its value (libjpeg: `valoffset`).
+    value_offsets: [i32; 17],
+    /// The first 16 bits of a window with a code of at least `INDEX_BITS` bits are `long_start` or more.
+    long_start: u32,
+    /// Code length and value << 8 for each 16 bits from `long_start` on, up to the last code.
+    long: Vec<u16>,
+}
+
+impl Codes {
+    fn new(class: Class, spec: HuffmanCode<'_>) -> Self {
+        let mut codes = Self {
+            class,
+            counts: *spec.counts,
+            values: spec.values.to_vec(),
+            code_ends: [0; 17],
+            value_offsets: [0; 17],
+            long_start: 0,
+            long: Vec::new(),
+        };
+        let (mut code, mut value_index) = (0_u32, 0_i32);
+        let ends = codes.code_ends.iter_mut().zip(&mut codes.value_offsets).skip(1);
+        for ((length, count), (code_end, value_offset)) in (1_u32..).zip(spec.counts).zip(ends) {
+            code <<= 1;
+            *value_offset = value_index - code.cast_signed();
+            code += u32::from(*count);
+            value_index += i32::from(*count);
+            *code_end = code << (16 - length);
+        }
+        let code_end = |bits: u32| codes.code_ends.get(bits as usize).copied().unwrap_or(0);
+        let codes_end = code_end(16);
+        codes.long_start = code_end(INDEX_BITS - 1);
+        if codes_end.saturating_sub(codes.long_start) <= MAX_LONG_ENTRIES {
+            let mut long = Vec::new();
+            for code in codes.iter().filter(|code| code.bits >= INDEX_BITS) {
+                let entry = u16::from(code.value) << 8 | code.bits as u16;
+                long.extend(std::iter::repeat_n(entry, 1 << (16 - code.bits)));
+            }
+            codes.long = long;
+        }
+        codes
+    }
+
+    /// True if these are the codes of `spec`.
+    fn is_of(&self, spec: HuffmanCode<'_>) -> bool {
+        self.counts == *spec.counts && self.values == spec.values
+    }
+
+    /// Returns all codes, shortest first.
+    fn iter(&self) -> impl Iterator<Item = Code> {
+        let lengths = (1_u32..).zip(self.counts).flat_map(|(bits, count)| std::iter::repeat_n(bits, count.into()));
+        let mut last = Code { bits: 0, code: u32::MAX, value: 0 };
+        lengths.zip(&self.values).map(move |(bits, value)| {
+            let code = last.code.wrapping_add(1) << (bits - last.bits);
+            last = Code { bits, code, value: *value };
+            last
+        })
+    }
+
+    /// Returns number of zeros or [`EOB_ADVANCE`], and number of extra bits, of a code's value.
+    const fn advance_and_size(&self, value: u8) -> (u8, u32) {
+        let (run, size) = (value >> 4, (value & 15) as u32);
+        match self.class {
+            Class::Dc => (0, size),
+            Class::Ac if size == 0 && run < ZRL_RUN => (EOB_ADVANCE, 0),
+            Class::Ac => (run, size),
+        }
+    }
+
+    /// Returns length in bits and value of the code at the start of `window`, or `None` if it is unassigned.
+    #[inline]
+    pub(super) fn code(&self, window: u64) -> Option<(u32, u8)> {
+        let top = (window >> 48) as u32;
+        if let Some(entry) = top.checked_sub(self.long_start).and_then(|index| self.long.get(index as usize)) {
+            return Some((u32::from(entry & 0xFF), (entry >> 8) as u8));
+        }
+        let bits = (1_u32..).zip(self.code_ends.iter().skip(1)).find(|(_, end)| top < **end)?.0;
+        let offset = self.value_offsets.get(bits as usize)?;
+        let value_index = (top >> (16 - bits)).checked_add_signed(*offset)?;
+        Some((bits, *self.values.get(value_index as usize)?))
+    }
+
+    /// Returns the symbol at the start of `window`, or `None` if its code is unassigned.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn symbol(&self, window: u64) -> Option<Symbol> {
+        let (code_bits, value) = self.code(window)?;
+        let (advance, size) = self.advance_and_size(value);
+        // `>> 1` first, because the size may be 0.
+        let extra_bits = (window << code_bits >> 1 >> (63 - size)) as u32;
+        Some(Symbol { bits: code_bits + size, advance, value: extend(extra_bits, size) })
+    }
+}
+
+/// Returns the value of `size` extra bits modulo 2^16: themselves if the first is 1, otherwise less 2^size - 1 (T.81 Figure
+/// F.12).
+const fn extend(extra_bits: u32, size: u32) -> u16 {
+    let is_negative = size > 0 && extra_bits >> (size - 1) == 0;
+    (if is_negative { extra_bits.wrapping_sub((1 << size) - 1) } else { extra_bits }) as u16
+}
+
+/// Look-up table of one or two symbols per entry.
+#[derive(Debug)]
+pub(super) struct PairTable {
+    pub(super) entries: Box<Entries>,
+    /// Codes of first symbols.
+    pub(super) codes: Arc<Codes>,
+}
+
+impl PairTable {
+    /// Builds the table of first symbols with `codes`.
+    ///
+    /// ```text
+    /// for each code and sign:
+    ///     fill the indices that start with them with the entry of one symbol
+    ///     for each symbol with that code and sign of which an index has all bits, and bits after it:
+    ///         for each value of those bits: add the second symbol, if they have all of it
+    /// ```
+    fn new(codes: Arc<Codes>, seconds: &Entries) -> Self {
+        let mut entries = Box::new([ESCAPE; 1 << INDEX_BITS]);
+        for Code { bits, code, value } in codes.iter() {
+            let (advance, size) = codes.advance_and_size(value);
+            let (sign_bits, symbol_bits) = (u32::from(size > 0), bits + size);
+            if bits + sign_bits > INDEX_BITS || symbol_bits > MAX_ENTRY_BITS {
+                continue;
+            }
+            for sign in 0..=sign_bits {
+                // The value of the extra bits 0 … 0, or 1 0 … 0, less the bits before and including the sign.
+                let base = if sign == sign_bits { 0 } else { 1_u32.wrapping_sub(1 << size) };
+                let bias = base.wrapping_sub(code << size) & 0xFFFF;
+                let entry = u64::from(symbol_bits)
+                    | u64::from(advance) << ADVANCE_FIRST
+                    | u64::from(advance) << ADVANCE_BOTH
+                    | u64::from(64 - symbol_bits) << SHIFT_FIRST
+                    | u64::from(bias) << BIAS_FIRST;
+                let shift = INDEX_BITS - bits - sign_bits;
+                let start = ((code << sign_bits | sign) << shift) as usize;
+                let Some(entries) = entries.get_mut(start..start + (1 << shift)) else {
+                    debug_assert!(false, "codes have at most as many bits as an index");
+                    continue;
+                };
+                if symbol_bits >= INDEX_BITS || advance == EOB_ADVANCE {
+                    entries.fill(entry);
+                    continue;
+                }
+                let rest_bits = INDEX_BITS - symbol_bits;
+                for symbol_entries in entries.chunks_mut(1 << rest_bits) {
+                    for (slot, second) in symbol_entries.iter_mut().zip(seconds.iter().step_by(1 << symbol_bits)) {
+                        *slot = if second & 63 <= u64::from(rest_bits) { entry + second } else { entry };
+                    }
+                }
+            }
+        }
+        Self { entries, codes }
+    }
+}
+
+/// Codes of AC coefficients, and the parts of entries that each symbol contributes as the second of a pair.
+#[derive(Debug)]
+struct AcCodes {
+    codes: Arc<Codes>,
+    /// Per index, its first symbol: bits used, 1 + advance, value. 0 if an index does not have all bits of the symbol.
+    seconds: Box<Entries>,
+}
+
+impl AcCodes {
+    fn new(spec: HuffmanCode<'_>) -> Self {
+        let codes = Arc::new(Codes::new(Class::Ac, spec));
+        let mut seconds = Box::new([0; 1 << INDEX_BITS]);
+        for Code { bits, code, value } in codes.iter() {
+            let (advance, size) = codes.advance_and_size(value);
+            let symbol_bits = bits + size;
+            if symbol_bits > INDEX_BITS {
+                continue;
+            }
+            let rest_bits = INDEX_BITS - symbol_bits;
+            let start = (code << size << rest_bits) as usize;
+            let entries = seconds.get_mut(start..).unwrap_or_default();
+            for (extra_bits, entries) in (0..1 << size).zip(entries.chunks_mut(1 << rest_bits)) {
+                let value = u64::from(extend(extra_bits, size));
+                entries.fill(u64::from(symbol_bits) | u64::from(1 + advance) << ADVANCE_BOTH | value << VALUE_SECOND);
+            }
+        }
+        Self { codes, seconds }
+    }
+}
+
+/// Look-up tables of one block of an MCU.
+#[derive(Debug, Clone)]
+pub(super) struct BlockTables {
+    /// Table of the probe for the DC coefficient; second symbols are AC coefficients.
+    pub(super) first: Arc<PairTable>,
+    /// Table of the other probes.
+    pub(super) rest: Arc<PairTable>,
+    pub(super) component: usize,
+}
+
+impl BlockTables {
+    fn is_of(&self, codes: &BlockCodes<'_>) -> bool {
+        self.component == codes.component && self.first.codes.is_of(codes.dc) && self.rest.codes.is_of(codes.ac)
+    }
+}
+
+/// Look-up tables of the blocks of an MCU. Blocks with equal codes share them.
+#[derive(Debug)]
+pub(crate) struct McuTables {
+    blocks: Vec<BlockTables>,
+}
+
+impl McuTables {
+    /// Builds the tables for the blocks of an MCU in their order.
+    ///
+    /// # Errors
+    /// A value of a DC table that is not a category.
+    pub(crate) fn new(blocks: &[BlockCodes<'_>]) -> Result<Self, InvalidCategory> {
+        let mut tables: Vec<BlockTables> = Vec::with_capacity(blocks.len());
+        let mut ac_codes: Vec<AcCodes> = Vec::new();
+        for (block, codes) in blocks.iter().enumerate() {
+            if let Some(value_index) = codes.dc.values.iter().position(|category| *category >= CATEGORY_END) {
+                let category = codes.dc.values.get(value_index).copied().unwrap_or(0);
+                return Err(InvalidCategory { block, value_index, category });
+            }
+            let component = codes.component;
+            let built = tables.iter().find(|built| built.is_of(&BlockCodes { component: built.component, ..*codes }));
+            if let Some(built) = built.cloned() {
+                tables.push(BlockTables { component, ..built });
+                continue;
+            }
+            let ac = match ac_codes.iter().position(|built| built.codes.is_of(codes.ac)) {
+                Some(index) => index,
+                None => {
+                    ac_codes.push(AcCodes::new(codes.ac));
+                    ac_codes.len() - 1
+                }
+            };
+            let Some(AcCodes { codes: ac, seconds }) = ac_codes.get(ac) else { continue };
+            let rest = tables.iter().find(|built| Arc::ptr_eq(&built.rest.codes, ac)).map(|built| built.rest.clone());
+            let rest = rest.unwrap_or_else(|| Arc::new(PairTable::new(ac.clone(), seconds)));
+            let dc = Arc::new(Codes::new(Class::Dc, codes.dc));
+            tables.push(BlockTables { first: Arc::new(PairTable::new(dc, seconds)), rest, component });
+        }
+        Ok(Self { blocks: tables })
+    }
+
+    /// True if [`Self::new`] of `blocks` would give the same tables.
+    pub(crate) fn is_of(&self, blocks: &[BlockCodes<'_>]) -> bool {
+        self.blocks.len() == blocks.len() && self.blocks.iter().zip(blocks).all(|(built, codes)| built.is_of(codes))
+    }
+
+    /// Returns the number of blocks of an MCU.
+    #[inline(always)]
+    pub(super) const fn block_count(&self) -> usize {
+        self.blocks.len()
+    }
+
+    #[inline(always)]
+    pub(super) fn block(&self, position: usize) -> Option<&BlockTables> {
+        self.blocks.get(position)
+    }
+}
