@@ -8,7 +8,7 @@ use crate::error::{DecodeError, Result, output, unsupported};
 use crate::frame::{Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind};
 use crate::limits::Limits;
 use crate::lookup_table::ValueTransform;
-use crate::output::{Cancel, OutputOptions};
+use crate::output::{Cancel, OutputOptions, RgbConversion};
 use crate::sample::SamplesMut;
 use crate::syntax::TransferSyntax;
 use crate::value::Value;
@@ -174,7 +174,12 @@ impl BareCodestream {
                 "",
             ));
         }
-        let output = OutputOptions { to_rgb: options.to_rgb, ..OutputOptions::default() };
+        let conversion = match self.codestream.format {
+            CodestreamFormat::Jpeg => RgbConversion::T871,
+            _ => RgbConversion::Dicom,
+        };
+        let to_rgb = options.to_rgb.then_some(conversion);
+        let output = OutputOptions { to_rgb, ..OutputOptions::default() };
         let options = DecodeOptions { output, ..options.decode };
         let context = FrameContext { syntax: self.syntax, info: &self.info, limits, options };
         decode_frame(&context, bytes.into(), out, workspace, cancel)

@@ -45,7 +45,7 @@ pub use frame::{Attributes, Decoded, Deviation, FrameBytes, FrameInfo, Photometr
 pub use kernel::CpuLevel;
 pub use limits::Limits;
 pub use lookup_table::{LookupTable, ValueTransform};
-pub use output::{Cancel, OutputOptions, StoreHint};
+pub use output::{Cancel, OutputOptions, RgbConversion, StoreHint};
 pub use sample::{Rescale, SampleType, Samples, SamplesBuf, SamplesMut, StoredBits};
 pub use syntax::TransferSyntax;
 pub use value::{ReadAt, Value};

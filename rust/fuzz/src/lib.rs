@@ -37,8 +37,8 @@ use dicoxide_core::codec::{CODECS, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, CodecOptions, CpuLevel, DecodeError, DecodeOptions, EntropyMode, ErrorKind, FrameContext, FrameInfo,
-    Limits, LookupTable, OutputOptions, PhotometricInterpretation, Rescale, SampleKind, SampleType, SamplesMut,
-    SegmentByteOrder, StoreHint, TransferSyntax, ValueTransform,
+    Limits, LookupTable, OutputOptions, PhotometricInterpretation, Rescale, RgbConversion, SampleKind, SampleType,
+    SamplesMut, SegmentByteOrder, StoreHint, TransferSyntax, ValueTransform,
 };
 
 /// Number of leading bytes that choose codec, attributes and options.
@@ -262,7 +262,7 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     };
     let info = FrameInfo::new(attributes).ok()?;
     let output = OutputOptions {
-        to_rgb: options & 2 != 0,
+        to_rgb: (options & 2 != 0).then_some(RgbConversion::Dicom),
         rescale: (options & 12 == 12).then_some(Rescale { slope: 0.5, intercept: f64::from(shift) }),
         store: if options & 64 == 0 { StoreHint::Cached } else { StoreHint::Streamed },
     };

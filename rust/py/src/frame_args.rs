@@ -6,7 +6,7 @@
 use crate::errors::Failure;
 use dicoxide_core::{
     CodecOptions, CpuLevel, DecodeError, DecodeOptions, Deviation, EntropyMode, ErrorKind, FrameInfo, OutputOptions,
-    SegmentByteOrder,
+    RgbConversion, SegmentByteOrder,
 };
 use dicoxide_part10::DeclaredAttributes;
 use pyo3::exceptions::PyValueError;
@@ -150,7 +150,7 @@ impl OptionArgs {
     /// Returns the core's options. A frame is decoded on one thread; callers that share threads among frames set more.
     pub(crate) fn decode_options(&self) -> DecodeOptions {
         DecodeOptions {
-            output: OutputOptions { to_rgb: self.to_rgb, ..OutputOptions::default() },
+            output: OutputOptions { to_rgb: self.to_rgb.then_some(RgbConversion::Dicom), ..OutputOptions::default() },
             codec: CodecOptions {
                 segment_byte_order: self.segment_byte_order,
                 entropy_mode: self.entropy_mode.unwrap_or_default(),

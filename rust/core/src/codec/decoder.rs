@@ -255,7 +255,7 @@ fn open<D: FrameDecoder>(
 ) -> Result<(D::Header, Agreement)> {
     let (codestream, header) = decoder.read_header(frame, context)?;
     let agreement = match codestream {
-        Some(codestream) => agreement::check(&codestream, context.info, context.options.output.to_rgb)?,
+        Some(codestream) => agreement::check(&codestream, context.info, context.options.output.to_rgb.is_some())?,
         None => Agreement { is_ybr: context.info.is_ybr(), ..Agreement::default() },
     };
     Ok((header, agreement))

@@ -20,6 +20,7 @@ mod planes;
 #[cfg(test)]
 mod tests;
 
+pub use crate::kernel::ybr::RgbConversion;
 pub use planes::{ComponentTransform, Rect, TileFormat, TilePlanes};
 
 use crate::error::{DecodeError, ErrorKind, Result, output, unsupported};
@@ -60,8 +61,8 @@ impl StoreHint {
 /// Processing of the stored samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct OutputOptions {
-    /// Convert 8-bit `YBR_FULL` to RGB.
-    pub to_rgb: bool,
+    /// Convert luminance and colour differences to RGB.
+    pub to_rgb: Option<RgbConversion>,
     /// Rescale to modality values.
     pub rescale: Option<Rescale>,
     /// Destination of the first store.
@@ -133,7 +134,8 @@ pub struct Output<'a> {
     sample_type: SampleType,
     columns: usize,
     samples_per_pixel: usize,
-    ybr_to_rgb: bool,
+    /// Conversion to RGB that is to be applied to committed pixels.
+    rgb_conversion: Option<RgbConversion>,
     /// True if blocks are scratch because the output has another type.
     is_staged: bool,
     /// Index in `out` of the next sample.
@@ -151,7 +153,8 @@ impl<'a> Output<'a> {
     /// samples are luminance and colour differences, by the data set or, with precedence, by the codestream.
     ///
     /// # Errors
-    /// `Output` if `out` cannot hold the result; `Unsupported` for a colour conversion of samples that are not 8-bit.
+    /// `Output` if `out` cannot hold the result; `Unsupported` for a colour conversion of samples that have more bits than it
+    /// is defined for.
     pub fn new(
         info: &FrameInfo,
         is_ybr: bool,
@@ -181,8 +184,15 @@ impl<'a> Output<'a> {
             let text = format!("output of {} cannot hold samples of {}", target.name(), stored.name());
             return Err(output(text, ""));
         }
-        let ybr_to_rgb = to_rgb && is_ybr;
-        if ybr_to_rgb && (info.samples_per_pixel() != 3 || stored != SampleType::U8) {
+        let rgb_conversion = to_rgb.filter(|_| is_ybr);
+        let is_convertible = match rgb_conversion {
+            None => true,
+            Some(RgbConversion::Dicom) => info.samples_per_pixel() == 3 && stored == SampleType::U8,
+            Some(RgbConversion::T871) => {
+                info.samples_per_pixel() == 3 && matches!(stored, SampleType::U8 | SampleType::U16)
+            }
+        };
+        if !is_convertible {
             return Err(unsupported("YBR_FULL to RGB needs three unsigned samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
         }
         Ok(Self {
@@ -197,7 +207,7 @@ impl<'a> Output<'a> {
             sample_type: stored,
             columns: info.attributes().columns as usize,
             samples_per_pixel: info.samples_per_pixel(),
-            ybr_to_rgb,
+            rgb_conversion,
             position: 0,
             finished_samples: 0,
             unchecked_bytes: 0,
@@ -217,6 +227,18 @@ impl<'a> Output<'a> {
         self.cpu_level
     }
 
+    /// Bytes of a stored sample.
+    #[must_use]
+    pub const fn sample_bytes(&self) -> usize {
+        self.sample_type.bytes()
+    }
+
+    /// Returns the conversion to RGB, if there is one, and leaves it to the decoder: pixels that are committed from now on
+    /// are RGB.
+    pub fn take_rgb_conversion(&mut self) -> Option<RgbConversion> {
+        self.rgb_conversion.take()
+    }
+
     /// Memory for the next pixels: interleaved stored samples in native byte order, of undefined content. Its length is
     /// pixels × samples per pixel × sample bytes, where pixels is `max_pixels` or less, and not 0 while pixels are left.
     ///
@@ -224,7 +246,7 @@ impl<'a> Output<'a> {
     /// An internal error if the pixels are not part of the output, which correct code never requests.
     pub fn block(&mut self, max_pixels: usize) -> Result<&mut [u8]> {
         let mut pixels = max_pixels.min(self.pixels_left());
-        if self.is_staged || self.stored_bits.is_some() || self.ybr_to_rgb {
+        if self.is_staged || self.stored_bits.is_some() || self.rgb_conversion.is_some() {
             pixels = pixels.min(self.block_pixels());
         }
         self.window(pixels * self.samples_per_pixel)
@@ -251,7 +273,7 @@ impl<'a> Output<'a> {
     pub fn write(&mut self, src: &[u8], swap: bool) -> Result<()> {
         let (sample_bytes, stored, cpu_level) = (self.sample_type.bytes(), self.stored_bits, self.cpu_level);
         let is_final = !swap && stored.is_none();
-        let is_direct = !self.is_staged && !self.ybr_to_rgb;
+        let is_direct = !self.is_staged && self.rgb_conversion.is_none();
         let is_streamed = self.is_streamed();
         // Streamed output is not read again, so its blocks need not fit a cache.
         let pixels = if is_streamed {
@@ -290,7 +312,7 @@ impl<'a> Output<'a> {
 
     /// True if finished samples are stored past the caches directly.
     fn is_streamed(&self) -> bool {
-        self.store == StoreHint::Streamed && !self.is_staged && !self.ybr_to_rgb
+        self.store == StoreHint::Streamed && !self.is_staged && self.rgb_conversion.is_none()
     }
 
     /// Bytes of the next `samples` stored samples: the output itself, or scratch.
@@ -311,9 +333,13 @@ impl<'a> Output<'a> {
 
     /// Converts colour and type of the next `samples` samples, whose stored bits are extracted.
     fn finish_block(&mut self, samples: usize) -> Result<()> {
-        if self.ybr_to_rgb {
-            let cpu_level = self.cpu_level;
-            ybr::full_to_rgb(self.window(samples)?, cpu_level);
+        match self.rgb_conversion {
+            None => {}
+            Some(RgbConversion::Dicom) => {
+                let cpu_level = self.cpu_level;
+                ybr::full_to_rgb(self.window(samples)?, cpu_level);
+            }
+            Some(RgbConversion::T871) => return Err(unsupported("the codec has no T.871 conversion", "ITU-T T.871 7")),
         }
         if self.is_staged {
             let mut stored = std::mem::take(&mut self.scratch.stored);

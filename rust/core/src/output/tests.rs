@@ -139,6 +139,7 @@ fn output_forms_of_the_same_samples_give_the_same_output() {
             for (to_rgb, store) in [(false, StoreHint::Cached), (true, StoreHint::Cached), (false, StoreHint::Streamed)]
             {
                 let is_ybr = to_rgb && samples_per_pixel == 3 && allocated == 8;
+                let to_rgb = to_rgb.then_some(RgbConversion::Dicom);
                 let options = OutputOptions { to_rgb, rescale, store };
                 let run = |decoder: &dyn Fn(&mut Output<'_>) -> Result<()>| {
                     run(&info, options, target, is_ybr, cpu_level, decoder).unwrap()

@@ -9,7 +9,7 @@
 //! 8 (64-bit) and 12 (32-bit RGB) planes of bytes; and, at level v3, 3 planes of 16-bit or 32-bit samples (planar RGB). All
 //! other cases use a loop over elements.
 
-mod scalar;
+pub(super) mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

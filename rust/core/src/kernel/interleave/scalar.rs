@@ -6,7 +6,9 @@ pub(super) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8]) 
         (2, 1) => for_each_block(planes, out, |[a, b], out: &mut [u8; 2 * BLOCK]| {
             out.as_chunks_mut().0.iter_mut().zip(pairs_of(a, b)).for_each(|(out, pair)| *out = pair.to_le_bytes());
         }),
-        (3, 1) => for_each_block(planes, out, three),
+        (3, 1) => for_each_block(planes, out, |planes, out: &mut [u8; 3 * BLOCK]| {
+            three(planes.map(<[u8; BLOCK]>::as_slice), out)
+        }),
         (4, 1) => for_each_block(planes, out, |[a, b, c, d], out: &mut [u8; 4 * BLOCK]| {
             out.as_chunks_mut()
                 .0
@@ -82,7 +84,8 @@ fn quads_of(a: &[u8; BLOCK], b: &[u8; BLOCK], c: &[u8; BLOCK], d: &[u8; BLOCK]) 
     quads
 }
 
-/// Interleaves three planes: four bytes of each plane are a 32-bit word, and four pixels are three words.
+/// Interleaves three planes of a multiple of four bytes: four bytes of each plane are a 32-bit word, and four pixels are three
+/// words.
 ///
 /// ```text
 /// byte of word    0   1   2   3
@@ -91,7 +94,7 @@ fn quads_of(a: &[u8; BLOCK], b: &[u8; BLOCK], c: &[u8; BLOCK], d: &[u8; BLOCK]) 
 /// third           c2  a3  b3  c3
 /// ```
 #[inline(always)]
-fn three([a, b, c]: [&[u8; BLOCK]; 3], out: &mut [u8; 3 * BLOCK]) {
+pub(in crate::kernel) fn three([a, b, c]: [&[u8]; 3], out: &mut [u8]) {
     let words = a.as_chunks().0.iter().zip(b.as_chunks().0).zip(c.as_chunks().0);
     for (out, ((a, b), c)) in out.as_chunks_mut::<4>().0.as_chunks_mut().0.iter_mut().zip(words) {
         let (a, b, c) = (u32::from_le_bytes(*a), u32::from_le_bytes(*b), u32::from_le_bytes(*c));

@@ -20,7 +20,7 @@
 //!
 //! All other values are equal, for every image shape. The functions here give the values with FMA.
 
-mod scalar;
+pub(super) mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -29,6 +29,15 @@ mod tests;
 
 use super::CpuLevel;
 use super::cpu::dispatch;
+
+/// Conversions of luminance and colour differences to RGB. They use the same real factors and differ in rounding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RgbConversion {
+    /// [`full_to_rgb`], equal to pydicom's conversion of `YBR_FULL`.
+    Dicom,
+    /// ITU-T T.871 in the fixed-point arithmetic of libjpeg-turbo (`kernel::colour_rows`). Only JPEG DCT has it.
+    T871,
+}
 
 /// Expands pairs of pixels, `Y0 Y1 Cb Cr` to `Y0 Cb Cr Y1 Cb Cr`.
 ///

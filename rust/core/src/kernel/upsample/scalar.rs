@@ -1,0 +1,107 @@
+//! Portable bodies: loops over equal slices, which the compiler vectorises.
+
+use super::FarRow;
+
+/// A sample of a component: `u8` of 8 bits, or `u16` of 12 bits.
+pub(crate) trait Sample: bytemuck::Pod {
+    /// Returns the value as 16 bits, in which the sums are computed.
+    fn to_u16(self) -> u16;
+    /// Returns the sample of `value`, which is in its range.
+    fn from_u16(value: u16) -> Self;
+}
+
+impl Sample for u8 {
+    #[inline(always)]
+    fn to_u16(self) -> u16 {
+        self.into()
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "a mean of samples is in their range")]
+    fn from_u16(value: u16) -> Self {
+        value as Self
+    }
+}
+
+impl Sample for u16 {
+    #[inline(always)]
+    fn to_u16(self) -> u16 {
+        self
+    }
+
+    #[inline(always)]
+    fn from_u16(value: u16) -> Self {
+        value
+    }
+}
+
+/// Returns 3 `near` + `far`. Samples of 12 bits do not wrap.
+#[inline(always)]
+fn weighted(near: u16, far: u16) -> u16 {
+    near.wrapping_add(near << 1).wrapping_add(far)
+}
+
+#[inline(always)]
+pub(in crate::kernel) fn double_row<T: Sample>(samples: &[T], pixels: &mut [T]) {
+    double(samples, pixels, |near, left, right| {
+        [weighted(near, left).wrapping_add(1) >> 2, weighted(near, right).wrapping_add(2) >> 2]
+    });
+}
+
+#[inline(always)]
+pub(in crate::kernel) fn double_sums<T: Sample>(sums: &[u16], pixels: &mut [T]) {
+    double(sums, pixels, |near, left, right| {
+        [weighted(near, left).wrapping_add(8) >> 4, weighted(near, right).wrapping_add(7) >> 4]
+    });
+}
+
+/// Stores the two pixels `pair(sample, left neighbour, right neighbour)` of each sample between the first and the last one.
+#[inline(always)]
+fn double<S: Sample, T: Sample>(samples: &[S], pixels: &mut [T], pair: impl Fn(u16, u16, u16) -> [u16; 2]) {
+    debug_assert_eq!(pixels.len() + 4, 2 * samples.len(), "two pixels per sample between the edges");
+    let near = samples.get(1..).unwrap_or_default();
+    let right = samples.get(2..).unwrap_or_default();
+    let pixels = pixels.as_chunks_mut::<2>().0;
+    for (((pixels, near), left), right) in pixels.iter_mut().zip(near).zip(samples).zip(right) {
+        *pixels = pair(near.to_u16(), left.to_u16(), right.to_u16()).map(T::from_u16);
+    }
+}
+
+#[inline(always)]
+pub(super) fn vertical_sums<T: Sample>(near: &[T], far: &[T], sums: &mut [u16]) {
+    for ((sum, near), far) in sums.iter_mut().zip(near).zip(far) {
+        *sum = weighted(near.to_u16(), far.to_u16());
+    }
+}
+
+#[inline(always)]
+pub(super) fn between_rows<T: Sample>(near: &[T], far: &[T], far_row: FarRow, pixels: &mut [T]) {
+    let half = match far_row {
+        FarRow::Above => 1,
+        FarRow::Below => 2,
+    };
+    for ((pixel, near), far) in pixels.iter_mut().zip(near).zip(far) {
+        *pixel = T::from_u16(weighted(near.to_u16(), far.to_u16()).wrapping_add(half) >> 2);
+    }
+}
+
+#[inline(always)]
+pub(super) fn repeat<T: Sample>(samples: &[T], ratio: usize, pixels: &mut [T]) {
+    match ratio {
+        2 => repeat_times::<T, 2>(samples, pixels),
+        4 => repeat_times::<T, 4>(samples, pixels),
+        ratio => pixels.chunks_mut(ratio.max(1)).zip(samples).for_each(|(pixels, sample)| pixels.fill(*sample)),
+    }
+}
+
+#[inline(always)]
+fn repeat_times<T: Sample, const RATIO: usize>(samples: &[T], pixels: &mut [T]) {
+    let (chunks, rest) = pixels.as_chunks_mut::<RATIO>();
+    let last = samples.get(chunks.len());
+    for (pixels, sample) in chunks.iter_mut().zip(samples) {
+        *pixels = [*sample; RATIO];
+    }
+    if let Some(sample) = last {
+        rest.fill(*sample);
+    }
+}
