@@ -25,6 +25,8 @@ Rescale: TypeAlias = "bool | Literal['real_world']"
 LARGE_SAMPLES = 1 << 20
 # A single frame with more samples than this may use several threads, if its codec supports it.
 _THREADED_SAMPLES = 1 << 18
+# JPEG 2000 has at most 32 decomposition levels (T.800 A.6.1).
+_MAX_REDUCE = 32
 
 
 def resolve_frames(number_of_frames: int, frames: FrameSelection) -> tuple[Sequence[int], bool]:
@@ -108,6 +110,20 @@ def check_rescale(rescale: Rescale, quantity: str | None) -> None:
         raise ValueError("quantity needs rescale='real_world'")
     if quantity is not None and not isinstance(quantity, str):
         raise TypeError(f"quantity must be a str, not {type(quantity).__name__}")
+
+
+def check_reduce(reduce: int) -> int:
+    """Return the number of resolutions to discard as an int."""
+    reduce = operator.index(reduce)
+    if not 0 <= reduce <= _MAX_REDUCE:
+        raise ValueError(f"reduce must be 0 to {_MAX_REDUCE}, not {reduce}")
+    return reduce
+
+
+def reduced_shape(shape: tuple[int, ...], reduce: int) -> tuple[int, ...]:
+    """Return the shape of a frame with `reduce` resolutions discarded: each halves rows and columns, rounded up."""
+    rows, columns, *samples = shape
+    return (-(-rows >> reduce), -(-columns >> reduce), *samples)
 
 
 def owned_bytes(src: Any) -> bytes:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from dicoxide import _deviations
-from dicoxide._arguments import LARGE_SAMPLES, Array, owned_bytes, target_array, thread_count
+from dicoxide._arguments import LARGE_SAMPLES, Array, check_reduce, owned_bytes, target_array, thread_count
 from dicoxide._backend import core
 
 if TYPE_CHECKING:
     from dicoxide._core import Codestream
 
 __all__ = ["CodestreamInfo", "codestream_info", "decode_codestream", "jpeg_lossless_decode"]
-
-_MAX_REDUCE = 32
 
 
 class CodestreamInfo(NamedTuple):
@@ -133,9 +130,7 @@ def decode_codestream(
     array([[1, 2],
            [3, 4]], dtype=uint8)
     """
-    reduce = operator.index(reduce)
-    if not 0 <= reduce <= _MAX_REDUCE:
-        raise ValueError(f"reduce must be 0 to {_MAX_REDUCE}, not {reduce}")
+    reduce = check_reduce(reduce)
     codestream = core.Codestream(_bytes_of(src))
     return _decode(codestream, out, to_rgb=to_rgb, reduce=reduce, threads=thread_count(threads))
 

@@ -17,8 +17,10 @@ from dicoxide._arguments import (
     FrameSelection,
     Rescale,
     byte_limit,
+    check_reduce,
     check_rescale,
     owned_bytes,
+    reduced_shape,
     resolve_frames,
     target_array,
     thread_count,
@@ -49,6 +51,7 @@ def decode(
     quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
     raw: bool = False,
+    reduce: int = 0,
     threads: int | None = None,
     strict: bool = False,
     max_bytes: int | None = None,
@@ -91,6 +94,9 @@ def decode(
         exactly. Otherwise: the dtype of the stored values (the default) or a wider integer type.
     raw : bool, default False
         Do not convert ``YBR_FULL`` and ``YBR_FULL_422`` to RGB.
+    reduce : int, default 0
+        Number of resolutions to discard. Each halves rows and columns, rounded up. JPEG DCT frames have four
+        resolutions (0 to 3), as in libjpeg-turbo's scaled decoding; other frames have one.
     threads : int, optional
         Maximum number of threads. All cores by default; 1 for the calling thread only. Threads share the frames, or
         decode one large JPEG Lossless frame together.
@@ -120,8 +126,8 @@ def decode(
     TypeError
         If an argument has an unsupported type.
     ValueError
-        If `out`, `dtype` or `copy` cannot be satisfied. With ``rescale="real_world"``: if a frame has no map, or
-        `quantity` does not select one; the message lists the maps.
+        If `out`, `dtype` or `copy` cannot be satisfied, or a frame has fewer resolutions than `reduce` needs. With
+        ``rescale="real_world"``: if a frame has no map, or `quantity` does not select one; the message lists the maps.
 
     Notes
     -----
@@ -130,12 +136,20 @@ def decode(
     check_rescale(rescale, quantity)
     source = open_source(src, byte_limit(max_bytes))
     if not copy:
-        if out is not None or rescale or dtype is not None:
-            raise ValueError("copy=False returns a view and cannot be combined with out, rescale or dtype")
+        if out is not None or rescale or dtype is not None or reduce:
+            raise ValueError("copy=False returns a view and cannot be combined with out, rescale, dtype or reduce")
         views = _memory_view.view_frames(src, source, raw=raw, strict=strict)
         return _memory_view.select_frames(views, source.spec, *resolve_frames(len(views), frames))
     return Image(source, strict=strict, fallback=fallback).decode(
-        frames, out, rescale=rescale, quantity=quantity, dtype=dtype, raw=raw, threads=threads, max_bytes=max_bytes
+        frames,
+        out,
+        rescale=rescale,
+        quantity=quantity,
+        dtype=dtype,
+        raw=raw,
+        reduce=reduce,
+        threads=threads,
+        max_bytes=max_bytes,
     )
 
 
@@ -182,6 +196,7 @@ def iter_frames(
     quantity: str | None = None,
     dtype: npt.DTypeLike | None = None,
     raw: bool = False,
+    reduce: int = 0,
     threads: int | None = None,
     strict: bool = False,
     max_bytes: int | None = None,
@@ -193,7 +208,7 @@ def iter_frames(
 
     Parameters
     ----------
-    src, frames, rescale, quantity, dtype, raw, threads, strict, max_bytes, fallback
+    src, frames, rescale, quantity, dtype, raw, reduce, threads, strict, max_bytes, fallback
         As for :func:`decode`. `max_bytes` bounds the frames in memory at one time, except that one frame is always
         decoded ahead.
 
@@ -212,13 +227,13 @@ def iter_frames(
     image = Image(source, strict=strict, fallback=fallback)
     indices, _ = resolve_frames(image.number_of_frames, slice(None) if frames is None else frames)
     sample_bytes = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize
-    frame_bytes = max(1, math.prod(source.spec.shape) * sample_bytes)
+    frame_bytes = max(1, math.prod(reduced_shape(source.spec.shape, check_reduce(reduce))) * sample_bytes)
     limit = byte_limit(max_bytes)
     prefetch_bytes = _MAX_PREFETCH_BYTES if limit is None else min(limit, _MAX_PREFETCH_BYTES)
     # Two batches are in memory: the one that is yielded and the next one.
     batch_size = max(1, min(thread_count(threads), prefetch_bytes // (2 * frame_bytes)))
     options: dict[str, Any] = {"rescale": rescale, "quantity": quantity, "dtype": dtype, "raw": raw}
-    options |= {"threads": threads, "max_bytes": max_bytes}
+    options |= {"reduce": reduce, "threads": threads, "max_bytes": max_bytes}
     return _iterate_batches(image, indices, batch_size, options)
 
 

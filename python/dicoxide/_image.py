@@ -15,7 +15,9 @@ from dicoxide._arguments import (
     FrameSelection,
     Rescale,
     byte_limit,
+    check_reduce,
     check_rescale,
+    reduced_shape,
     resolve_frames,
     target_array,
     threads_for,
@@ -138,6 +140,7 @@ class Image:
         quantity: str | None = None,
         dtype: npt.DTypeLike | None = None,
         raw: bool = False,
+        reduce: int = 0,
         threads: int | None = None,
         max_bytes: int | None = None,
     ) -> Array:
@@ -145,7 +148,7 @@ class Image:
 
         Parameters
         ----------
-        frames, out, rescale, quantity, dtype, raw, threads, max_bytes
+        frames, out, rescale, quantity, dtype, raw, reduce, threads, max_bytes
             As for :func:`dicoxide.decode`.
 
         Returns
@@ -160,16 +163,20 @@ class Image:
         """
         max_bytes = byte_limit(max_bytes)
         check_rescale(rescale, quantity)
+        reduce = check_reduce(reduce)
         if rescale and self._source.spec.samples_per_pixel != 1:
             raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
         opened = self._frames()
         if not isinstance(opened, core.Frames):
+            if reduce:
+                raise opened.unsupported
             return self._decode_by_fallback(opened, frames, out, rescale, quantity, dtype, raw, max_bytes)
         try:
-            return self._decode_by_core(opened, frames, out, rescale, quantity, dtype, raw, threads, max_bytes)
+            return self._decode_by_core(opened, frames, out, rescale, quantity, dtype, raw, reduce, threads, max_bytes)
         except UnsupportedError as unsupported:
             # Found in the codestream, for example another JPEG process.
-            if not self._has_fallback():
+            # Fallback decoders decode the full size only.
+            if reduce or not self._has_fallback():
                 raise
             try:
                 fallback = self._fallback_frames(unsupported, opened)
@@ -205,13 +212,16 @@ class Image:
         quantity: str | None,
         dtype: npt.DTypeLike | None,
         raw: bool,
+        reduce: int,
         threads: int | None,
         max_bytes: int | None,
     ) -> Array:
         """Decode frames by the core."""
         spec = self._source.spec
         indices, has_frame_axis = resolve_frames(len(opened), frames)
-        shape = (len(indices), *spec.shape) if has_frame_axis else spec.shape
+        shape = reduced_shape(spec.shape, reduce) if reduce else spec.shape
+        if has_frame_axis:
+            shape = (len(indices), *shape)
         if math.prod(shape) > LARGE_SAMPLES:
             opened.check(indices, max_bytes=max_bytes)
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=max_bytes)
@@ -219,7 +229,7 @@ class Image:
         transforms = self._transforms(indices, rescale, quantity) if rescale else []
         if rescale and not transforms and target.dtype != spec.dtype:
             transforms = [(1.0, 0.0)]
-        options = output_options(threads, self._strict, not raw, max_bytes)
+        options = output_options(threads, self._strict, not raw, max_bytes, reduce)
         self._fill(opened, target, indices, options, transforms, is_warm=out is not None)
         return target
 

@@ -24,9 +24,11 @@ class DecodeOptions(NamedTuple):
     """Use only the instructions that every CPU has; the NumPy backend ignores it."""
     entropy_mode: Literal["serial", "lanes", "speculative"] | None = None
     """Mode of decoding entropy-coded data; None for the fastest one. The NumPy backend ignores it."""
+    reduce: int = 0
+    """Number of resolutions to discard; each halves rows and columns, rounded up."""
 
 
 @lru_cache(maxsize=16)
-def output_options(threads: int, strict: bool, to_rgb: bool, max_bytes: int | None) -> DecodeOptions:
+def output_options(threads: int, strict: bool, to_rgb: bool, max_bytes: int | None, reduce: int = 0) -> DecodeOptions:
     """Return the options with these fields; cached, because making a tuple takes 2 % of decoding a small file."""
-    return DecodeOptions(threads, strict, to_rgb, max_bytes)
+    return DecodeOptions(threads, strict, to_rgb, max_bytes, reduce=reduce)

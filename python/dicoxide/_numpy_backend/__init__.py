@@ -185,6 +185,8 @@ class Frames:
         """
         options = options or DecodeOptions()
         self._require_indices(indices)
+        if options.reduce:
+            raise make_error("Output", f"reduce is {options.reduce}, the frame has 1 resolution level(s)")
         _samples.check_memory(out)
         frame_samples = self._info.samples
         if out.size != len(indices) * frame_samples:

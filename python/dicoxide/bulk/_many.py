@@ -21,7 +21,7 @@ from weakref import WeakSet
 import numpy as np
 
 from dicoxide import _deviations
-from dicoxide._arguments import Array, byte_limit, check_rescale, owned_bytes, thread_count
+from dicoxide._arguments import Array, byte_limit, check_reduce, check_rescale, owned_bytes, thread_count
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
 from dicoxide._options import DecodeOptions
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_many"]
 
-_DECODE_OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "quantity", "raw", "rescale", "strict"})
+_DECODE_OPTIONS = frozenset(
+    {"dtype", "fallback", "frames", "max_bytes", "quantity", "raw", "reduce", "rescale", "strict"}
+)
 # Size of decoded samples that are buffered; more than four threads have a quarter of this each.
 _BUFFER_BYTES = 48 << 20
 # Sources in flight for each thread. The number starts small, so that the first results come soon, and doubles whenever
@@ -105,6 +107,7 @@ def decode_many(
     """
     check_on_error(on_error)
     check_rescale(options.get("rescale", False), options.get("quantity"))
+    check_reduce(options.get("reduce", 0))
     if unknown := sorted(options.keys() - _DECODE_OPTIONS):
         supported = ", ".join(sorted(_DECODE_OPTIONS))
         raise TypeError(f"decode_many() has no option {unknown[0]!r}; options of decode() are {supported}")
@@ -356,7 +359,10 @@ def _batch_arguments(options: dict[str, Any], threads: int) -> dict[str, Any] | 
         return None
     arguments = {
         "options": DecodeOptions(
-            threads, to_rgb=not options.get("raw"), max_bytes=byte_limit(options.get("max_bytes"))
+            threads,
+            to_rgb=not options.get("raw"),
+            max_bytes=byte_limit(options.get("max_bytes")),
+            reduce=check_reduce(options.get("reduce", 0)),
         ),
         "frame": frames,
         "rescale": bool(options.get("rescale")),

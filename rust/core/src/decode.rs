@@ -168,19 +168,13 @@ impl BareCodestream {
         cancel: Cancel<'_>,
     ) -> Result<Decoded> {
         self.size(options.reduce)?;
-        if options.reduce > 0 {
-            return Err(unsupported(
-                format!("reduce {} found, the codec decodes the full size only", options.reduce),
-                "",
-            ));
-        }
         let conversion = match self.codestream.format {
             CodestreamFormat::Jpeg => RgbConversion::T871,
             _ => RgbConversion::Dicom,
         };
         let to_rgb = options.to_rgb.then_some(conversion);
         let output = OutputOptions { to_rgb, ..OutputOptions::default() };
-        let options = DecodeOptions { output, ..options.decode };
+        let options = DecodeOptions { output, reduce: options.reduce, ..options.decode };
         let context = FrameContext { syntax: self.syntax, info: &self.info, limits, options };
         decode_frame(&context, bytes.into(), out, workspace, cancel)
     }

@@ -180,6 +180,18 @@ impl FrameInfo {
         &self.attributes
     }
 
+    /// The attributes of the frame with `reduce` resolutions discarded: each halves rows and columns, rounded up.
+    #[must_use]
+    pub fn reduced(&self, reduce: u32) -> Self {
+        let step = 1_u32.checked_shl(reduce).unwrap_or(u32::MAX);
+        let rows = self.attributes.rows.div_ceil(step);
+        let columns = self.attributes.columns.div_ceil(step);
+        // No more pixels than before, which fit.
+        let pixels = rows as usize * columns as usize;
+        let attributes = Attributes { rows, columns, ..self.attributes };
+        Self { attributes, pixels, samples: pixels * self.samples_per_pixel() }
+    }
+
     /// Rows × Columns.
     #[must_use]
     pub const fn pixels(&self) -> usize {

@@ -140,7 +140,7 @@ impl OpenedImage {
             }
         }
         let has_frame_axis = request.frame.is_none() && indices.len() > 1;
-        let shape = shape_of(&info, has_frame_axis.then_some(indices.len()));
+        let shape = shape_of(&info.reduced(request.options.reduce), has_frame_axis.then_some(indices.len()));
         let kind = ImageKind { syntax, info, options: request.options };
         Ok(Self { object, image, kind, codec, table, indices, rescales, modality_lut, sample_type, shape })
     }
@@ -153,10 +153,14 @@ impl OpenedImage {
         }
     }
 
+    /// Returns the number of samples of all requested frames.
+    fn samples(&self) -> usize {
+        self.kind.info.reduced(self.kind.options.reduce).samples().saturating_mul(self.indices.len())
+    }
+
     /// Returns the number of output bytes, if `max_bytes` allows them.
     pub(crate) fn output_bytes(&self, request: &Request) -> Result<u64, Outcome> {
-        let samples = self.kind.info.samples().saturating_mul(self.indices.len());
-        let bytes = self.sample_type.bytes_of(samples).ok_or(Outcome::NeedsFallback)?;
+        let bytes = self.sample_type.bytes_of(self.samples()).ok_or(Outcome::NeedsFallback)?;
         let reserved = Limits::new(request.max_bytes).reserve(bytes);
         reserved.map_err(|error| Outcome::Failed(error, None, None))?;
         Ok(bytes as u64)
@@ -164,8 +168,7 @@ impl OpenedImage {
 
     /// Allocates memory for the samples. `source_index` is that of the source in the caller's order.
     pub(crate) fn allocate(self, source_index: u64, allocate: &Allocate) -> Result<ReadyImage, Outcome> {
-        let samples = self.kind.info.samples().saturating_mul(self.indices.len());
-        match SamplesBuf::new(self.sample_type, samples, allocate) {
+        match SamplesBuf::new(self.sample_type, self.samples(), allocate) {
             Ok(samples) => Ok(ReadyImage { source_index, opened: self, samples }),
             Err(error) => Err(Outcome::Failed(error, None, None)),
         }

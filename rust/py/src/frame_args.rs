@@ -105,6 +105,7 @@ pub(crate) struct OptionArgs {
     segment_byte_order: SegmentByteOrder,
     portable: bool,
     entropy_mode: Option<EntropyMode>,
+    pub(crate) reduce: u32,
 }
 
 impl Default for OptionArgs {
@@ -117,6 +118,7 @@ impl Default for OptionArgs {
             segment_byte_order: SegmentByteOrder::Big,
             portable: false,
             entropy_mode: None,
+            reduce: 0,
         }
     }
 }
@@ -125,7 +127,7 @@ impl<'py> FromPyObject<'_, 'py> for OptionArgs {
     type Error = PyErr;
 
     fn extract(options: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        let (threads, strict, to_rgb, max_bytes, segment_byte_order, portable, entropy_mode): (
+        let (threads, strict, to_rgb, max_bytes, segment_byte_order, portable, entropy_mode, reduce): (
             usize,
             bool,
             bool,
@@ -133,6 +135,7 @@ impl<'py> FromPyObject<'_, 'py> for OptionArgs {
             &str,
             bool,
             Option<&str>,
+            u32,
         ) = options.extract()?;
         Ok(Self {
             threads,
@@ -142,6 +145,7 @@ impl<'py> FromPyObject<'_, 'py> for OptionArgs {
             segment_byte_order: segment_byte_order_named(segment_byte_order)?,
             portable,
             entropy_mode: entropy_mode.map(entropy_mode_named).transpose()?,
+            reduce,
         })
     }
 }
@@ -155,6 +159,7 @@ impl OptionArgs {
                 segment_byte_order: self.segment_byte_order,
                 entropy_mode: self.entropy_mode.unwrap_or_default(),
             },
+            reduce: self.reduce,
             strict: self.strict,
             cpu_level: if self.portable { CpuLevel::PORTABLE } else { CpuLevel::best() },
             ..DecodeOptions::default()

@@ -149,7 +149,8 @@ impl Frames {
         options: Option<OptionArgs>,
     ) -> PyResult<Vec<Option<Decoded<'py>>>> {
         self.require(&indices)?;
-        let OptionArgs { threads, max_bytes, .. } = options.unwrap_or_default();
+        let OptionArgs { threads, max_bytes, reduce, .. } = options.unwrap_or_default();
+        let output_info = self.info.reduced(reduce);
         let options = options.unwrap_or_default().decode_options();
         let data = self.data(py);
         let limits = Limits::new(max_bytes);
@@ -157,12 +158,12 @@ impl Frames {
         for index in &indices {
             let checked = check_frames(&self.table, data, &[*index], &self.info, self.format, &limits);
             let is_possible = checked.is_ok();
-            outputs.push(if is_possible { Some(UninitByteArray::new(py, &self.info)?) } else { None });
+            outputs.push(if is_possible { Some(UninitByteArray::new(py, &output_info)?) } else { None });
         }
         let mut frame_outputs = Vec::with_capacity(indices.len());
         for (position, (output, index)) in outputs.iter_mut().zip(&indices).enumerate() {
             if let Some(output) = output {
-                frame_outputs.push(FrameOutput { position, index: *index, samples: output.samples(&self.info)? });
+                frame_outputs.push(FrameOutput { position, index: *index, samples: output.samples(&output_info)? });
             }
         }
         let decoded = detached(py, |poll| {

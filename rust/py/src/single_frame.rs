@@ -51,8 +51,9 @@ pub(crate) fn decode_frame_bytearray<'py>(
     let data = PixelData { value: src.as_bytes().into(), extended: None };
     check_frames(&FrameTable::single_frame(), data, &[0], &frame.info, frame.format, &Limits::unbounded())
         .map_err(|failure| failed(&failure.error, spec.transfer_syntax))?;
-    let mut out = UninitByteArray::new(src.py(), &frame.info)?;
-    let deviations = frame.decode(src, out.samples(&frame.info)?, options)?;
+    let output_info = frame.info.reduced(options.reduce);
+    let mut out = UninitByteArray::new(src.py(), &output_info)?;
+    let deviations = frame.decode(src, out.samples(&output_info)?, options)?;
     Ok((out.filled(), deviations))
 }
 

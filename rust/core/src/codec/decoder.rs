@@ -17,7 +17,7 @@ use super::agreement::{self, Agreement};
 use super::options::FrameContext;
 use super::{BatchFrame, CodecState, FrameFormat, Workspace};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
-use crate::error::{DecodeError, Result, truncated, unsupported};
+use crate::error::{DecodeError, Result, output, truncated, unsupported};
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
 use crate::lookup_table::ValueTransform;
 use crate::output::{Cancel, FrameOutputOptions, Output, ScratchBlock};
@@ -239,6 +239,7 @@ impl<D: FrameDecoder> Codec for D {
         workspace: &mut Workspace,
         cancel: Cancel<'_>,
     ) -> Result<Decoded> {
+        check_reduce(context.options.reduce, 1)?;
         let agreement = Agreement { is_ybr: context.info.is_ybr(), ..Agreement::default() };
         let frame = BatchFrame { src: (&[][..]).into(), out, transform };
         let mut output = new_output(context, &agreement, frame, &mut workspace.block, cancel)?;
@@ -254,11 +255,20 @@ fn open<D: FrameDecoder>(
     context: &FrameContext<'_>,
 ) -> Result<(D::Header, Agreement)> {
     let (codestream, header) = decoder.read_header(frame, context)?;
+    check_reduce(context.options.reduce, codestream.map_or(1, |codestream| codestream.resolution_levels))?;
     let agreement = match codestream {
         Some(codestream) => agreement::check(&codestream, context.info, context.options.output.to_rgb.is_some())?,
         None => Agreement { is_ybr: context.info.is_ybr(), ..Agreement::default() },
     };
     Ok((header, agreement))
+}
+
+/// Checks that a frame with `levels` resolutions has the requested one.
+fn check_reduce(reduce: u32, levels: u32) -> Result<()> {
+    if reduce < levels {
+        return Ok(());
+    }
+    Err(output(format!("reduce is {reduce}, the frame has {levels} resolution level(s)"), ""))
 }
 
 fn new_output<'a>(
@@ -269,7 +279,7 @@ fn new_output<'a>(
     cancel: Cancel<'a>,
 ) -> Result<Output<'a>> {
     let options = FrameOutputOptions { call: context.options.output, transform: frame.transform };
-    Output::new(context.info, agreement.is_ybr, options, frame.out, block, cancel, context.options.cpu_level)
+    Output::new(&context.output_info(), agreement.is_ybr, options, frame.out, block, cancel, context.options.cpu_level)
 }
 
 /// The report of a frame that is complete. In a strict call, its first deviation is an error.

@@ -38,11 +38,13 @@ impl From<EntropyMode> for CodecOptions {
     }
 }
 
-/// Options of a call. Only `output` and `codec.segment_byte_order` change values.
+/// Options of a call. Only `output`, `reduce` and `codec.segment_byte_order` change values.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodeOptions {
     /// Processing of the stored samples.
     pub output: OutputOptions,
+    /// Resolutions to discard: each halves rows and columns, rounded up.
+    pub reduce: u32,
     /// Options of single codecs.
     pub codec: CodecOptions,
     /// Deviations are errors.
@@ -57,6 +59,7 @@ impl Default for DecodeOptions {
     fn default() -> Self {
         Self {
             output: OutputOptions::default(),
+            reduce: 0,
             codec: CodecOptions::default(),
             strict: false,
             cpu_level: CpuLevel::best(),
@@ -76,4 +79,12 @@ pub struct FrameContext<'a> {
     pub limits: &'a Limits,
     /// Options of the call.
     pub options: DecodeOptions,
+}
+
+impl FrameContext<'_> {
+    /// The attributes of a decoded frame: those of the data set, or of a lower resolution.
+    #[must_use]
+    pub fn output_info(&self) -> FrameInfo {
+        if self.options.reduce == 0 { *self.info } else { self.info.reduced(self.options.reduce) }
+    }
 }

@@ -150,6 +150,39 @@ fn decode_batch_frame_rescale_takes_precedence_over_that_of_the_call() {
 }
 
 #[test]
+fn decode_frame_reduce_without_resolutions_is_an_output_error() {
+    let (info, limits) = (info(12), Limits::unbounded());
+    let lossless = lossless(&samples());
+    let native = vec![0; info.samples() * 2];
+    let frames = [(TransferSyntax::JPEG_LOSSLESS, lossless), (TransferSyntax::EXPLICIT_VR_LITTLE_ENDIAN, native)];
+    for (syntax, src) in frames {
+        let options = DecodeOptions { reduce: 1, ..DecodeOptions::default() };
+        let context = FrameContext { syntax, info: &info, limits: &limits, options };
+        let mut out = vec![0; context.output_info().samples()];
+        let mut workspace = Workspace::default();
+        let out = SamplesMut::U16(&mut out);
+        let error = with_cancel(|cancel| decode_frame(&context, (&*src).into(), out, &mut workspace, cancel));
+        let error = error.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.message()),
+            (ErrorKind::Output, "reduce is 1, the frame has 1 resolution level(s)")
+        );
+    }
+}
+
+#[test]
+fn reduced_attributes_round_up() {
+    let attributes = Attributes { rows: 9, columns: 65_535, ..*info(12).attributes() };
+    let full = FrameInfo::new(attributes).unwrap();
+    assert_eq!(full.reduced(0), full);
+    for (reduce, rows, columns) in [(1, 5, 32_768), (2, 3, 16_384), (4, 1, 4096), (31, 1, 1), (32, 1, 1)] {
+        let found = full.reduced(reduce);
+        assert_eq!((found.attributes().rows, found.attributes().columns), (rows, columns));
+        assert_eq!((found.pixels(), found.samples()), ((rows * columns) as usize, (rows * columns) as usize));
+    }
+}
+
+#[test]
 fn bare_codestream_decodes_as_its_header_declares() {
     let samples = samples();
     let src = lossless(&samples);

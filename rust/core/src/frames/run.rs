@@ -103,7 +103,7 @@ fn decode_frames_in(
 ) -> Result<Summary, FrameError> {
     let first_index = indices.first().copied().unwrap_or(0);
     let error_in_first = |error| FrameError { index: first_index, error };
-    let frame_samples = context.info.samples();
+    let frame_samples = context.output_info().samples();
     if indices.len().checked_mul(frame_samples) != Some(out.samples.len()) {
         let text =
             format!("output holds {} samples, {} frames of {frame_samples} expected", out.samples.len(), indices.len());
