@@ -6,6 +6,7 @@ tests build invalid frames.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def progressive_scans(count: int, *, dc_interleaved: bool = True, refinements: i
     groups = [tuple(range(count))] if dc_interleaved else [(index,) for index in range(count)]
     edges = np.linspace(1, 64, bands + 1).astype(int).tolist()
     scans = [Scan(group, 0, 0, 0, low) for group in groups]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         scans += [Scan((index,), start, end - 1, 0, low) for index in range(count)]
     while low:
         scans += [Scan(group, 0, 0, low, low - 1) for group in groups]
@@ -152,8 +153,9 @@ def encode(
     restart_interval : int
         In MCUs; 0 disables restarts.
     tables, define_tables, redefine, one_dht :
-        ``"optimal"``, ``"typical"`` or ``"long"``; without ``define_tables`` there is no DHT segment. With ``redefine``,
-        tables are defined before each scan, for its symbols; without ``one_dht``, each table has its own segment.
+        ``"optimal"``, ``"typical"`` or ``"long"``; without ``define_tables`` there is no DHT segment. With
+        ``redefine``, tables are defined before each scan, for its symbols; without ``one_dht``, each table has its own
+        segment.
     fill_bytes : int
         Number of 0xFF bytes before each marker except SOI (B.1.1.2).
     segments : bytes
@@ -235,9 +237,10 @@ def _intervals(scans: Sequence[Scan], interval: int) -> list[int]:
 def _tables(tokens: list[list[list[Any]]], name: str, redefine: bool) -> list[dict[Destination, Table]]:
     """Return the tables of each scan by class and destination."""
     found: list[dict[Destination, Table]] = []
-    for scan in tokens if redefine else [[part for scan in tokens for part in scan]]:
+    groups = tokens if redefine else [[part for scan in tokens for part in scan]]
+    for parts in groups:
         symbols: dict[Destination, list[int]] = {}
-        for token in (token for part in scan for token in part if token.table is not None):
+        for token in (token for part in parts for token in part if token.table is not None):
             symbols.setdefault(token.table, []).append(token.symbol)
         found.append({key: huffman_table(name, key, values) for key, values in symbols.items()})
     return found if redefine else found * len(tokens)

@@ -169,7 +169,7 @@ class _Coder:
 
 
 class CodedComponent(NamedTuple):
-    """What the coding of a scan needs of a component."""
+    """Coefficients of a component, and the parameters that its scans depend on."""
 
     # Coefficients in zigzag order: block rows, block columns, 64.
     blocks: Array
