@@ -22,7 +22,7 @@
 
 pub(super) mod scalar;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(super) mod x86;
 
 #[cfg(test)]
 mod tests;
