@@ -14,8 +14,8 @@ const WORD_BYTES: usize = 8;
 /// consume    window <<= n;  valid -= n
 /// ```
 ///
-/// The next word can be read before the bits of the symbols are known (F. Giesen, "Reading bits in far too many ways", part
-/// 2, variant 4), which takes the read off the chain of dependent look-ups.
+/// The next word can be read before the bits of the symbols are known (Fabian Giesen, 2018, on bit readers,
+/// variant 4), which takes the read off the chain of dependent look-ups.
 #[derive(Debug, Clone)]
 pub(super) struct BitReader<'a> {
     data: &'a [u8],
