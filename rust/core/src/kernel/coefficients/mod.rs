@@ -65,6 +65,7 @@
 //! read without limit, and one test of the bit offset per call finds them.
 
 mod bit_reader;
+pub(crate) mod progressive;
 mod scalar;
 mod table;
 #[cfg(target_arch = "x86_64")]
@@ -87,6 +88,8 @@ pub(crate) const SPARE_COEFFICIENTS: usize = BLOCK_WINDOW - BLOCK_COEFFICIENTS;
 const BLOCK_WINDOW: usize = 256;
 /// Most components of a scan.
 const MAX_COMPONENTS: usize = 4;
+/// Longest Huffman code in bits.
+const MAX_CODE_BITS: usize = 16;
 
 /// Index in a block of each zigzag position (T.81 Figure A.6), and of positions beyond the block as the module describes.
 const NATURAL_ORDER: [u8; 256] = natural_order();
@@ -125,12 +128,28 @@ pub(crate) struct SegmentState {
     pub(crate) position: usize,
     /// DC coefficient of the last block of each component, modulo 2^16.
     pub(crate) predictors: [i16; MAX_COMPONENTS],
+    /// Number of the next blocks that end with EOB at once; always 0 in sequential scans.
+    pub(crate) eob_run: usize,
 }
 
 impl SegmentState {
     /// Returns the state at the start of a segment: the first block of an MCU is next, predictors are 0.
     pub(crate) const fn new(bit_offset: usize, end_bit: usize) -> Self {
-        Self { bit_offset, end_bit, position: 0, predictors: [0; MAX_COMPONENTS] }
+        Self { bit_offset, end_bit, position: 0, predictors: [0; MAX_COMPONENTS], eob_run: 0 }
+    }
+
+    /// Returns the error of an unassigned code at `bit_offset`. A code that is not whole in the segment counts as its end.
+    pub(super) const fn unassigned(&self, bit_offset: usize) -> CoefficientError {
+        if bit_offset + MAX_CODE_BITS <= self.end_bit {
+            CoefficientError::Unassigned { bit_offset }
+        } else {
+            CoefficientError::Truncated
+        }
+    }
+
+    /// Checks that the segment contains all bits that were used.
+    pub(super) const fn check_end(&self) -> Result<(), CoefficientError> {
+        if self.bit_offset > self.end_bit { Err(CoefficientError::Truncated) } else { Ok(()) }
     }
 }
 

@@ -8,9 +8,6 @@ use super::{
     BLOCK_COEFFICIENTS, BLOCK_WINDOW, CoefficientError, McuTables, NATURAL_ORDER, SPARE_COEFFICIENTS, SegmentState,
 };
 
-/// Longest Huffman code in bits.
-const MAX_CODE_BITS: usize = 16;
-
 pub(super) fn decode_blocks(
     data: &[u8],
     state: &mut SegmentState,
@@ -38,13 +35,7 @@ pub(super) fn decode(
             return Err(CoefficientError::Truncated);
         };
         if let Err(bit_offset) = decode_block(&mut reader, &tables.first, &tables.rest, block) {
-            // The bits after the segment are not part of a code.
-            let is_inside = bit_offset + MAX_CODE_BITS <= state.end_bit;
-            return Err(if is_inside {
-                CoefficientError::Unassigned { bit_offset }
-            } else {
-                CoefficientError::Truncated
-            });
+            return Err(state.unassigned(bit_offset));
         }
         if let Some(predictor) = predictors.get_mut(tables.component) {
             *predictor = predictor.wrapping_add(block[0]);
@@ -58,7 +49,7 @@ pub(super) fn decode(
     state.bit_offset = reader.bit_offset();
     state.position = position;
     state.predictors = predictors;
-    if state.bit_offset > state.end_bit { Err(CoefficientError::Truncated) } else { Ok(()) }
+    state.check_end()
 }
 
 /// Outcome of one probe.

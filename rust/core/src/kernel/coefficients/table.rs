@@ -11,7 +11,7 @@ const INDEX_BITS: u32 = 11;
 /// Longest symbol of an entry in bits, so that three probes need at most 54.
 const MAX_ENTRY_BITS: u32 = 18;
 /// Advance of EOB: more than any position in a block plus the longest run.
-const EOB_ADVANCE: u8 = 80;
+pub(super) const EOB_ADVANCE: u8 = 80;
 /// Zeros of ZRL before the last one, which counts as the coefficient.
 const ZRL_RUN: u8 = 15;
 /// Categories of DC differences are less than this (libjpeg; T.81 allows 11 for 8 bits, 15 for 12 bits).
@@ -27,6 +27,11 @@ pub(super) const BIAS_FIRST: u32 = 32;
 pub(super) const VALUE_SECOND: u32 = 48;
 /// Set in entries that do not determine a symbol.
 pub(super) const ESCAPE: u64 = 1 << 7;
+
+/// Set in entries of [`SymbolTable`] that do not determine a symbol.
+pub(super) const SINGLE_ESCAPE: u32 = 1 << 7;
+/// Set in entries of [`SymbolTable`] for EOB and ZRL.
+pub(super) const NO_COEFFICIENT: u32 = 1 << 6;
 
 pub(super) type Entries = [u64; 1 << INDEX_BITS];
 
@@ -64,10 +69,52 @@ pub(crate) struct InvalidCategory {
     pub(crate) category: u8,
 }
 
+/// Rules for the values of codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub(super) enum Class {
+    /// DC coefficients.
     Dc,
+    /// AC coefficients of a sequential scan.
     Ac,
+    /// AC coefficients of the first scan of a band, or of a refinement scan. They have runs of EOB.
+    ProgressiveAc { is_refinement: bool },
+}
+
+/// Extra bits after a code, and their meaning.
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    advance: u8,
+    /// Number of extra bits.
+    size: u32,
+    /// True if they are the length of a run of EOB, less 2^size (T.81 Table G.1); otherwise they are a coefficient.
+    is_eob_run: bool,
+}
+
+impl Form {
+    /// Extra bits that a look-up table needs in its index: the sign of a coefficient.
+    fn sign_bits(self) -> u32 {
+        u32::from(self.size > 0 && !self.is_eob_run)
+    }
+
+    /// True unless the symbol is EOB or ZRL.
+    const fn is_coefficient(self) -> bool {
+        self.size > 0 && !self.is_eob_run
+    }
+
+    /// Returns the number that is added to extra bits with this sign, modulo 2^16 (T.81 Figure F.12 for coefficients).
+    const fn base(self, is_negative: bool) -> u32 {
+        match (self.is_eob_run, is_negative) {
+            (true, _) => 1 << self.size,
+            (false, true) => 1_u32.wrapping_sub(1 << self.size),
+            (false, false) => 0,
+        }
+    }
+
+    /// Returns the value of the extra bits modulo 2^16.
+    fn value(self, extra_bits: u32) -> u16 {
+        let is_negative = self.sign_bits() > 0 && extra_bits >> (self.size - 1) == 0;
+        extra_bits.wrapping_add(self.base(is_negative)) as u16
+    }
 }
 
 /// A symbol: its length in bits, the distance from the next coefficient to its own, and its value.
@@ -76,6 +123,8 @@ pub(super) struct Symbol {
     pub(super) bits: u32,
     pub(super) advance: u8,
     pub(super) value: u16,
+    /// False for EOB and ZRL.
+    pub(super) is_coefficient: bool,
 }
 
 /// One code: a range of equal indices of `index_bits` bits.
@@ -152,13 +201,19 @@ impl Codes {
         })
     }
 
-    /// Returns number of zeros or [`EOB_ADVANCE`], and number of extra bits, of a code's value.
-    const fn advance_and_size(&self, value: u8) -> (u8, u32) {
+    /// Returns the meaning of a code's value.
+    const fn form(&self, value: u8) -> Form {
         let (run, size) = (value >> 4, (value & 15) as u32);
+        let is_eob = size == 0 && run < ZRL_RUN;
         match self.class {
-            Class::Dc => (0, size),
-            Class::Ac if size == 0 && run < ZRL_RUN => (EOB_ADVANCE, 0),
-            Class::Ac => (run, size),
+            Class::Dc => Form { advance: 0, size, is_eob_run: false },
+            Class::Ac if is_eob => Form { advance: EOB_ADVANCE, size: 0, is_eob_run: false },
+            Class::ProgressiveAc { .. } if is_eob => Form { advance: EOB_ADVANCE, size: run as u32, is_eob_run: true },
+            // libjpeg-turbo: a coefficient that was zero has one bit, its sign, whatever the size is.
+            Class::ProgressiveAc { is_refinement: true } if size > 0 => {
+                Form { advance: run, size: 1, is_eob_run: false }
+            }
+            _ => Form { advance: run, size, is_eob_run: false },
         }
     }
 
@@ -180,18 +235,16 @@ impl Codes {
     #[inline(never)]
     pub(super) fn symbol(&self, window: u64) -> Option<Symbol> {
         let (code_bits, value) = self.code(window)?;
-        let (advance, size) = self.advance_and_size(value);
+        let form = self.form(value);
         // `>> 1` first, because the size may be 0.
-        let extra_bits = (window << code_bits >> 1 >> (63 - size)) as u32;
-        Some(Symbol { bits: code_bits + size, advance, value: extend(extra_bits, size) })
+        let extra_bits = (window << code_bits >> 1 >> (63 - form.size)) as u32;
+        Some(Symbol {
+            bits: code_bits + form.size,
+            advance: form.advance,
+            value: form.value(extra_bits),
+            is_coefficient: form.is_coefficient(),
+        })
     }
-}
-
-/// Returns the value of `size` extra bits modulo 2^16: themselves if the first is 1, otherwise less 2^size - 1 (T.81 Figure
-/// F.12).
-const fn extend(extra_bits: u32, size: u32) -> u16 {
-    let is_negative = size > 0 && extra_bits >> (size - 1) == 0;
-    (if is_negative { extra_bits.wrapping_sub((1 << size) - 1) } else { extra_bits }) as u16
 }
 
 /// Look-up table of one or two symbols per entry.
@@ -214,15 +267,13 @@ impl PairTable {
     fn new(codes: Arc<Codes>, seconds: &Entries) -> Self {
         let mut entries = Box::new([ESCAPE; 1 << INDEX_BITS]);
         for Code { bits, code, value } in codes.iter() {
-            let (advance, size) = codes.advance_and_size(value);
-            let (sign_bits, symbol_bits) = (u32::from(size > 0), bits + size);
+            let form = codes.form(value);
+            let (advance, sign_bits, symbol_bits) = (form.advance, form.sign_bits(), bits + form.size);
             if bits + sign_bits > INDEX_BITS || symbol_bits > MAX_ENTRY_BITS {
                 continue;
             }
             for sign in 0..=sign_bits {
-                // The value of the extra bits 0 … 0, or 1 0 … 0, less the bits before and including the sign.
-                let base = if sign == sign_bits { 0 } else { 1_u32.wrapping_sub(1 << size) };
-                let bias = base.wrapping_sub(code << size) & 0xFFFF;
+                let bias = form.base(sign < sign_bits).wrapping_sub(code << form.size) & 0xFFFF;
                 let entry = u64::from(symbol_bits)
                     | u64::from(advance) << ADVANCE_FIRST
                     | u64::from(advance) << ADVANCE_BOTH
@@ -250,6 +301,44 @@ impl PairTable {
     }
 }
 
+/// Look-up table of one symbol per entry.
+///
+/// ```text
+/// entry   31   16 15     8   7     6    5    0
+///        │ bias  │ advance │escape│EOB or│ bits │   value = (window >> (64 - bits)) + bias   (modulo 2^16)
+///        │       │         │      │ ZRL  │      │
+/// ```
+#[derive(Debug)]
+pub(super) struct SymbolTable {
+    pub(super) entries: Box<[u32; 1 << INDEX_BITS]>,
+    pub(super) codes: Codes,
+}
+
+impl SymbolTable {
+    pub(super) fn new(class: Class, spec: HuffmanCode<'_>) -> Self {
+        let codes = Codes::new(class, spec);
+        let mut entries = Box::new([SINGLE_ESCAPE; 1 << INDEX_BITS]);
+        for Code { bits, code, value } in codes.iter() {
+            let form = codes.form(value);
+            let sign_bits = form.sign_bits();
+            if bits + sign_bits > INDEX_BITS {
+                continue;
+            }
+            let shift = INDEX_BITS - bits - sign_bits;
+            for sign in 0..=sign_bits {
+                let bias = form.base(sign < sign_bits).wrapping_sub(code << form.size) & 0xFFFF;
+                let is_end = if form.is_coefficient() { 0 } else { NO_COEFFICIENT };
+                let entry = (bits + form.size) | is_end | u32::from(form.advance) << ADVANCE_FIRST | bias << 16;
+                let start = ((code << sign_bits | sign) << shift) as usize;
+                if let Some(entries) = entries.get_mut(start..start + (1 << shift)) {
+                    entries.fill(entry);
+                }
+            }
+        }
+        Self { entries, codes }
+    }
+}
+
 /// Codes of AC coefficients, and the parts of entries that each symbol contributes as the second of a pair.
 #[derive(Debug)]
 struct AcCodes {
@@ -263,17 +352,18 @@ impl AcCodes {
         let codes = Arc::new(Codes::new(Class::Ac, spec));
         let mut seconds = Box::new([0; 1 << INDEX_BITS]);
         for Code { bits, code, value } in codes.iter() {
-            let (advance, size) = codes.advance_and_size(value);
-            let symbol_bits = bits + size;
+            let form = codes.form(value);
+            let symbol_bits = bits + form.size;
             if symbol_bits > INDEX_BITS {
                 continue;
             }
             let rest_bits = INDEX_BITS - symbol_bits;
-            let start = (code << size << rest_bits) as usize;
+            let start = (code << form.size << rest_bits) as usize;
             let entries = seconds.get_mut(start..).unwrap_or_default();
-            for (extra_bits, entries) in (0..1 << size).zip(entries.chunks_mut(1 << rest_bits)) {
-                let value = u64::from(extend(extra_bits, size));
-                entries.fill(u64::from(symbol_bits) | u64::from(1 + advance) << ADVANCE_BOTH | value << VALUE_SECOND);
+            for (extra_bits, entries) in (0..1 << form.size).zip(entries.chunks_mut(1 << rest_bits)) {
+                let value = u64::from(form.value(extra_bits));
+                entries
+                    .fill(u64::from(symbol_bits) | u64::from(1 + form.advance) << ADVANCE_BOTH | value << VALUE_SECOND);
             }
         }
         Self { codes, seconds }

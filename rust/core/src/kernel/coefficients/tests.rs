@@ -275,7 +275,7 @@ fn decode_blocks_of_encoder_equal_its_coefficients() {
                 let decoded = decode_all(&data, &mut state, &tables, blocks, step, level).unwrap();
                 assert!(decoded == expected, "round {round} {}", level.name());
                 let expected_state =
-                    SegmentState { bit_offset: end_bit, end_bit, position: blocks % mcu.len(), predictors };
+                    SegmentState { position: blocks % mcu.len(), predictors, ..SegmentState::new(end_bit, end_bit) };
                 assert_eq!(state, expected_state);
             }
         }
@@ -302,10 +302,9 @@ fn decode_blocks_of_any_tables_and_bits_equal_reference() {
         data.extend([0; 8]);
         let start = random.below(30);
         let state = SegmentState {
-            bit_offset: start,
-            end_bit: start + random.below(data.len() * 8 + 20),
             position: random.below(mcu.len()),
             predictors: [1, -5, i16::MAX, i16::MIN],
+            ..SegmentState::new(start, start + random.below(data.len() * 8 + 20))
         };
         let blocks = random.below(20);
         let mut expected_state = state.clone();
