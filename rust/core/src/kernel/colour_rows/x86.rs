@@ -44,7 +44,11 @@ pub(super) fn write_pixels(luma: &[u8], chroma: Chroma<'_, u8>, conversion: Opti
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn write_pixels_12(luma: &[u16], chroma: Chroma<'_, u16>, to_rgb: bool, pixels: &mut [u8]) {
-    scalar::write_pixels_12(luma, chroma, to_rgb, pixels);
+    scalar::write_rounds_12(luma, chroma, to_rgb, pixels, |planes, round| {
+        let planes = planes.map(|plane| bytemuck::cast_slice(plane.as_slice()));
+        let interleaved = crate::kernel::interleave::x86::interleave(&planes, 2, round);
+        debug_assert_eq!(interleaved, size_of::<scalar::Plane<u16>>(), "a round is a whole number of vectors");
+    });
 }
 
 /// Chooses the conversion. `lanes_of` makes the chroma of a round from `N` samples, less the middle that it gets.

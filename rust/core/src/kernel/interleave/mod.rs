@@ -11,7 +11,7 @@
 
 pub(super) mod scalar;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(super) mod x86;
 
 use super::CpuLevel;
 

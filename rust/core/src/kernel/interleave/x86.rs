@@ -20,7 +20,7 @@ use std::arch::x86_64::*;
 
 /// Interleaves whole vectors. Returns the number of bytes done in each plane, 0 for a number of planes without a body.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8]) -> usize {
+pub(in crate::kernel) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8]) -> usize {
     match (planes.len(), sample_bytes) {
         (2, 1) => for_each_round(planes, out, |[a, b]| unpack2(a, b)),
         (3, 1) => for_each_round(planes, out, |[a, b, c]| interleave3::<1>(a, b, c)),

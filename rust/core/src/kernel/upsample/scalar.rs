@@ -8,6 +8,8 @@ pub(crate) trait Sample: bytemuck::Pod {
     fn to_u16(self) -> u16;
     /// Returns the sample of `value`, which is in its range.
     fn from_u16(value: u16) -> Self;
+    /// Returns the value less the middle of the range, 128 or 2048.
+    fn less_middle(self) -> i16;
 }
 
 impl Sample for u8 {
@@ -21,6 +23,12 @@ impl Sample for u8 {
     fn from_u16(value: u16) -> Self {
         value as Self
     }
+
+    /// Inverts the upper bit. A subtraction made the compiler compute in 32 bits.
+    #[inline(always)]
+    fn less_middle(self) -> i16 {
+        (self ^ 0x80).cast_signed().into()
+    }
 }
 
 impl Sample for u16 {
@@ -32,6 +40,11 @@ impl Sample for u16 {
     #[inline(always)]
     fn from_u16(value: u16) -> Self {
         value
+    }
+
+    #[inline(always)]
+    fn less_middle(self) -> i16 {
+        self.cast_signed().wrapping_sub(2048)
     }
 }
 
