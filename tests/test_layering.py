@@ -337,7 +337,7 @@ def test_unsafe_code_is_only_in_listed_files() -> None:
         if re.search(r"\bunsafe\b(?!_)", code):
             relative = path.relative_to(ROOT / "rust").as_posix()
             # In the binding: uninitialised bytes objects, and the memory of arrays that is reused.
-            allowed = r"core/src/kernel/(cpu\.rs|\w+/(x86|x86_v4|mod)\.rs)|py/src/arrays\.rs"
+            allowed = r"core/src/kernel/(cpu\.rs|\w+/(x86|x86_sse2|x86_v4|mod)\.rs)|py/src/arrays\.rs"
             assert re.fullmatch(allowed, relative), relative
 
 

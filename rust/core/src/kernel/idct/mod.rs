@@ -22,11 +22,22 @@
 //! or 1×1 samples, so that an image can be decoded at a lower resolution.
 
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_body;
+#[cfg(target_arch = "x86_64")]
+mod x86_passes;
+#[cfg(target_arch = "x86_64")]
+mod x86_sse2;
+#[cfg(target_arch = "x86_64")]
+mod x86_v4;
 
 #[cfg(test)]
 mod tests;
 
 use super::CpuLevel;
+use super::cpu::dispatch;
 
 /// Number of samples per side of a decoded block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +127,13 @@ struct Destination {
     size: BlockSize,
 }
 
+impl Destination {
+    /// Returns the destination without its first `block_count` blocks.
+    const fn advanced(self, block_count: usize) -> Self {
+        Self { offset: self.offset + block_count * self.step, ..self }
+    }
+}
+
 /// Blocks of one position of the MCU: every `interval`-th block of a slice.
 #[derive(Debug, Clone, Copy)]
 struct Run {
@@ -200,9 +218,18 @@ fn transform(
     samples: &mut [u8],
     level: CpuLevel,
 ) {
-    let _ = level;
+    if destination.size != BlockSize::Full {
+        return match precision {
+            Precision::Eight => scalar::transform_8_bit(blocks, interval, table, destination, samples),
+            Precision::Twelve => scalar::transform_12_bit(blocks, interval, table, destination, samples),
+        };
+    }
+    #[cfg(target_arch = "x86_64")]
+    if !level.is_v3() {
+        return x86_sse2::transform(blocks, interval, table, destination, precision, samples);
+    }
     match precision {
-        Precision::Eight => scalar::transform_8_bit(blocks, interval, table, destination, samples),
-        Precision::Twelve => scalar::transform_12_bit(blocks, interval, table, destination, samples),
+        Precision::Eight => dispatch!(level, v4 transform_8_bit(blocks, interval, table, destination, samples)),
+        Precision::Twelve => dispatch!(level, v4 transform_12_bit(blocks, interval, table, destination, samples)),
     }
 }

@@ -8,11 +8,11 @@ use bytemuck::Pod;
 use std::array::from_fn;
 
 /// Fractional bits of the constants.
-const CONSTANT_BITS: u32 = 13;
+pub(super) const CONSTANT_BITS: u32 = 13;
 
 /// Returns `value × 2^13`, rounded.
 #[allow(clippy::cast_possible_truncation, reason = "evaluated by the compiler; all constants are below 4")]
-const fn fixed(value: f64) -> i32 {
+pub(super) const fn fixed(value: f64) -> i32 {
     (value * (1 << CONSTANT_BITS) as f64 + 0.5) as i32
 }
 
@@ -157,6 +157,7 @@ impl Arithmetic for i64 {
     }
 }
 
+#[inline(never)]
 pub(super) fn transform_8_bit(
     blocks: &mut [Block],
     interval: usize,
@@ -167,6 +168,7 @@ pub(super) fn transform_8_bit(
     transform::<i32>(blocks, interval, table, destination, samples);
 }
 
+#[inline(never)]
 pub(super) fn transform_12_bit(
     blocks: &mut [Block],
     interval: usize,

@@ -7,6 +7,7 @@
 
 use super::*;
 use crate::testing::{Random, miri_or};
+use proptest::prelude::*;
 use std::f64::consts::PI;
 
 const SIZES: [BlockSize; 4] = [BlockSize::Full, BlockSize::Half, BlockSize::Quarter, BlockSize::Eighth];
@@ -113,6 +114,36 @@ fn inverse_dct_dc_only_rounds_half_up_and_saturates() {
     }
 }
 
+/// Samples of libjpeg-turbo 3.1.3 for coefficients at its limits.
+#[test]
+fn inverse_dct_extreme_coefficients_wrap_or_saturate() {
+    for (precision, size, quantizer, dc, last, sample) in [
+        // A lone row 0 is shifted and wraps; with another row it saturates.
+        (Precision::Eight, BlockSize::Full, 1, 8191, 0, 255),
+        (Precision::Eight, BlockSize::Full, 1, 8192, 0, 0),
+        (Precision::Eight, BlockSize::Full, 1, 8192, 1, 255),
+        (Precision::Eight, BlockSize::Half, 1, 8192, 0, 0),
+        (Precision::Eight, BlockSize::Half, 1, 8192, 1, 255),
+        // The product wraps to 16 bits.
+        (Precision::Eight, BlockSize::Full, 255, 257, 0, 128),
+        (Precision::Eight, BlockSize::Full, 65_535, 100, 0, 116),
+        // One sample wraps to 10 bits.
+        (Precision::Eight, BlockSize::Eighth, 1, 4091, 0, 255),
+        (Precision::Eight, BlockSize::Eighth, 1, 4092, 0, 0),
+        // 12-bit samples wrap to 14 bits; the quantiser is unsigned.
+        (Precision::Twelve, BlockSize::Full, 2, 32_765, 0, 4095),
+        (Precision::Twelve, BlockSize::Full, 2, 32_766, 0, 0),
+        (Precision::Twelve, BlockSize::Full, 65_535, 2, 0, 2048),
+    ] {
+        let mut block = [0; 64];
+        (block[0], block[63]) = (dc, last);
+        for level in CpuLevel::available() {
+            let samples = decode(&[block], &[quantizer; 64], size, precision, level);
+            assert_eq!(samples[0], sample, "{precision:?} {size:?}: {quantizer} × {dc}, {last}");
+        }
+    }
+}
+
 #[test]
 fn inverse_dct_mcus_are_placed_as_positions_describe() {
     // Two blocks side by side, one block with another table in a second component.
@@ -140,6 +171,82 @@ fn inverse_dct_mcus_are_placed_as_positions_describe() {
                 }
             }
             assert_eq!(samples, expected, "{} {first_block} {block_count}", level.name());
+        }
+    }
+}
+
+/// Samples of the portable bodies, which are the reference for all levels.
+fn reference(blocks: &[Block], quantizers: &[u16; 64], size: BlockSize, precision: Precision) -> Vec<u16> {
+    let step = size.side() * precision.sample_bytes();
+    let destination = Destination { offset: 0, step, stride: blocks.len() * step, size };
+    let mut samples = vec![0xA5; blocks.len() * step * size.side()];
+    let (mut blocks, table) = (blocks.to_vec(), QuantizationTable::new(quantizers));
+    match precision {
+        Precision::Eight => {
+            scalar::transform_8_bit(&mut blocks, 1, &table, destination, &mut samples);
+            samples.into_iter().map(u16::from).collect()
+        }
+        Precision::Twelve => {
+            scalar::transform_12_bit(&mut blocks, 1, &table, destination, &mut samples);
+            samples.as_chunks().0.iter().map(|bytes| u16::from_ne_bytes(*bytes)).collect()
+        }
+    }
+}
+
+/// Coefficients of any size, but mostly of sizes around the limits of the vector kernels.
+fn coefficient() -> impl Strategy<Value = i16> {
+    prop_oneof![
+        4 => (0_u32..16, any::<i16>()).prop_map(|(bits, value)| value >> bits),
+        1 => prop::sample::select(vec![i16::MIN, -8193, -8192, -1, 0, 1, 8191, 8192, i16::MAX]),
+    ]
+}
+
+/// Blocks whose coefficients are zero except in the first rows, the first columns, or at a few places.
+fn block() -> impl Strategy<Value = Block> {
+    let masks = prop_oneof![
+        Just([true; 64]),
+        (1_usize..9, 1_usize..9).prop_map(|(rows, columns)| std::array::from_fn(|i| i / 8 < rows && i % 8 < columns)),
+        prop::collection::vec(0_usize..64, 0..4).prop_map(|places| std::array::from_fn(|i| places.contains(&i))),
+        Just(std::array::from_fn(|i| i == 0)),
+    ];
+    let values = (prop::array::uniform32(coefficient()), prop::array::uniform32(coefficient()), 0_u32..12);
+    (masks, values).prop_map(|(mask, (upper, lower, bits))| {
+        let values = upper.into_iter().chain(lower);
+        let mut block = [0; 64];
+        for ((coefficient, value), is_set) in block.iter_mut().zip(values).zip(mask) {
+            *coefficient = if is_set { value >> bits } else { 0 };
+        }
+        block
+    })
+}
+
+fn quantizers() -> impl Strategy<Value = [u16; 64]> {
+    let table = |value: BoxedStrategy<u16>| {
+        (prop::array::uniform32(value.clone()), prop::array::uniform32(value))
+            .prop_map(|(upper, lower)| [upper, lower].as_flattened().try_into().unwrap())
+    };
+    prop_oneof![
+        Just([1; 64]),
+        table((1_u16..30).boxed()),
+        table((0_u16..256).boxed()),
+        table((0_u16..4096).boxed()),
+        table(any::<u16>().boxed()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(miri_or(1500, 3)))]
+
+    #[test]
+    fn inverse_dct_all_levels_equal_reference(
+        blocks in prop::collection::vec(block(), 1..7),
+        quantizers in quantizers(),
+        size in prop::sample::select(vec![BlockSize::Full, BlockSize::Full, BlockSize::Full, BlockSize::Half]),
+        precision in prop::sample::select(PRECISIONS.to_vec()),
+    ) {
+        let expected = reference(&blocks, &quantizers, size, precision);
+        for level in CpuLevel::available() {
+            prop_assert_eq!(&decode(&blocks, &quantizers, size, precision, level), &expected, "{}", level.name());
         }
     }
 }

@@ -1,0 +1,86 @@
+//! Body for x86-64-v3: two blocks per vector of 256 bits.
+
+use super::scalar::{self, CONSTANT_BITS};
+use super::x86_body::*;
+use super::x86_passes::*;
+use super::x86_sse2::{load, store_block_of_bytes, store_block_of_words};
+use super::{Block, Destination, QuantizationTable};
+use std::arch::x86_64::{
+    __m256i as Vector, _mm256_add_epi16 as add_epi16, _mm256_add_epi32 as add_epi32, _mm256_adds_epi16 as adds_epi16,
+    _mm256_and_si256 as and, _mm256_bslli_epi128 as bslli_epi128, _mm256_bsrli_epi128 as bsrli_epi128,
+    _mm256_madd_epi16 as madd_epi16, _mm256_mulhi_epi16 as mulhi_epi16, _mm256_mullo_epi16 as mullo_epi16,
+    _mm256_or_si256 as or, _mm256_packs_epi16 as packs_epi16, _mm256_packs_epi32 as packs_epi32,
+    _mm256_set1_epi8 as set1_epi8, _mm256_set1_epi16 as set1_epi16, _mm256_set1_epi32 as set1_epi32,
+    _mm256_setzero_si256 as setzero, _mm256_shuffle_epi32 as shuffle_epi32, _mm256_shufflelo_epi16 as shufflelo_epi16,
+    _mm256_srai_epi16 as srai_epi16, _mm256_srai_epi32 as shift_right, _mm256_sub_epi16 as sub_epi16,
+    _mm256_sub_epi32 as sub_epi32, _mm256_subs_epu16 as subs_epu16, _mm256_unpackhi_epi8 as unpackhi_epi8,
+    _mm256_unpackhi_epi16 as unpackhi_epi16, _mm256_unpackhi_epi32 as unpackhi_epi32,
+    _mm256_unpackhi_epi64 as unpackhi_epi64, _mm256_unpacklo_epi8 as unpacklo_epi8,
+    _mm256_unpacklo_epi16 as unpacklo_epi16, _mm256_unpacklo_epi32 as unpacklo_epi32,
+    _mm256_unpacklo_epi64 as unpacklo_epi64, _mm256_xor_si256 as xor,
+};
+use std::arch::x86_64::{
+    _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_set_m128i, _mm256_sign_epi16,
+    _mm256_testz_si256,
+};
+
+const LANES: usize = 2;
+
+transform_body!("avx2,bmi1,bmi2,lzcnt,movbe,popcnt");
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_row([first, second]: [&[i16; 8]; LANES]) -> Vector {
+    _mm256_set_m128i(load(second), load(first))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn broadcast_row(row: &[i16; 8]) -> Vector {
+    _mm256_broadcastsi128_si256(load(row))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn is_zero(vector: Vector) -> bool {
+    _mm256_testz_si256(vector, vector) != 0
+}
+
+/// `sign` negates the quantisers of negative values: the product of two signs is positive.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn weighted_sum(values: Vector, quantizers: Vector) -> Vector {
+    madd_epi16(values, _mm256_sign_epi16(quantizers, values))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_bytes([a, b, c, d]: [Vector; 4], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
+    let [first, second] = offsets;
+    let lane = [low(a), low(b), low(c), low(d)];
+    store_block_of_bytes(lane, samples, first, stride);
+    let lane = [high(a), high(b), high(c), high(d)];
+    store_block_of_bytes(lane, samples, second, stride);
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_words([a, b, c, d, e, f, g, h]: [Vector; 8], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
+    let [first, second] = offsets;
+    let lane = [low(a), low(b), low(c), low(d), low(e), low(f), low(g), low(h)];
+    store_block_of_words(lane, samples, first, stride);
+    let lane = [high(a), high(b), high(c), high(d), high(e), high(f), high(g), high(h)];
+    store_block_of_words(lane, samples, second, stride);
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn low(vector: Vector) -> std::arch::x86_64::__m128i {
+    _mm256_castsi256_si128(vector)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn high(vector: Vector) -> std::arch::x86_64::__m128i {
+    _mm256_extracti128_si256::<1>(vector)
+}

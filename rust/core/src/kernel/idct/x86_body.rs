@@ -1,0 +1,253 @@
+//! Body of the vector kernels for 8×8 samples, as a macro: `x86_sse2`, `x86` and `x86_v4` expand it for vectors of 128, 256
+//! and 512 bits.
+//!
+//! A vector has one block in each 128-bit lane, and no instruction of the transform moves data between lanes:
+//!
+//! ```text
+//! row r   | block 0: r,0 … r,7 | block 1: r,0 … r,7 | …      eight 16-bit coefficients per block
+//! ```
+//!
+//! The importing file gives names without width to its vector type (`Vector`) and intrinsics, and defines
+//!
+//! | name | result |
+//! |---|---|
+//! | `LANES` | blocks per vector |
+//! | `load_row`, `broadcast_row` | row of each block; row of the quantisation table in each lane |
+//! | `is_zero` | true if all bits are zero |
+//! | `weighted_sum` | per pair of values: the sum of magnitude × quantiser, 32 bits |
+//! | `shift_right` | arithmetic shift of 32-bit values |
+//! | `store_bytes`, `store_words` | writes the samples of all blocks |
+
+use super::Block;
+
+/// Largest quantiser for which [`transform_body`]'s 12-bit kernel adds products of a block in 32 bits.
+pub(super) const MAX_QUANTIZER: i16 = 4095;
+pub(super) static ZERO_BLOCK: Block = [0; 64];
+
+/// Expands to `transform_8_bit` and `transform_12_bit` for one vector width. The argument is the list of CPU features.
+macro_rules! transform_body {
+    ($features:literal) => {
+        transform_passes!($features);
+
+        /// Indices of the blocks of a group, counted in blocks of the run. The last block fills up the last group: it is
+        /// transformed more than once.
+        #[inline]
+        fn group(first: usize, count: usize) -> [usize; LANES] {
+            std::array::from_fn(|lane| (first + lane).min(count - 1))
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn load_blocks(blocks: &[Block], indices: [usize; LANES]) -> [Vector; 8] {
+            let lanes = indices.map(|index| {
+                debug_assert!(index < blocks.len(), "groups end at the last block");
+                bytemuck::cast_ref::<Block, [[i16; 8]; 8]>(blocks.get(index).unwrap_or(&ZERO_BLOCK))
+            });
+            [
+                load_row(lanes.map(|[row, ..]| row)),
+                load_row(lanes.map(|[_, row, ..]| row)),
+                load_row(lanes.map(|[_, _, row, ..]| row)),
+                load_row(lanes.map(|[_, _, _, row, ..]| row)),
+                load_row(lanes.map(|[.., row, _, _, _]| row)),
+                load_row(lanes.map(|[.., row, _, _]| row)),
+                load_row(lanes.map(|[.., row, _]| row)),
+                load_row(lanes.map(|[.., row]| row)),
+            ]
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn load_quantizers(table: &QuantizationTable) -> [Vector; 8] {
+            let [r0, r1, r2, r3, r4, r5, r6, r7] = bytemuck::cast_ref::<Block, [[i16; 8]; 8]>(&table.quantizers);
+            [
+                broadcast_row(r0),
+                broadcast_row(r1),
+                broadcast_row(r2),
+                broadcast_row(r3),
+                broadcast_row(r4),
+                broadcast_row(r5),
+                broadcast_row(r6),
+                broadcast_row(r7),
+            ]
+        }
+
+        #[inline]
+        fn clear_blocks(blocks: &mut [Block], indices: [usize; LANES]) {
+            for index in indices {
+                if let Some(block) = blocks.get_mut(index) {
+                    *block = ZERO_BLOCK;
+                }
+            }
+        }
+
+        /// Transforms every `interval`-th of `blocks` to 8×8 bytes.
+        ///
+        /// Products of row 0 outside -8192 … 8191 are left to `scalar`: only there the shift by which libjpeg-turbo replaces
+        /// pass 1 of a lone row 0 differs from a saturating pass.
+        #[target_feature(enable = $features)]
+        pub(super) fn transform_8_bit(
+            blocks: &mut [Block],
+            interval: usize,
+            table: &QuantizationTable,
+            destination: Destination,
+            samples: &mut [u8],
+        ) {
+            let count = blocks.len().div_ceil(interval);
+            let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(table);
+            for first in (0..count).step_by(LANES) {
+                let run = group(first, count);
+                let indices = run.map(|index| index * interval);
+                let [r0, r1, r2, r3, r4, r5, r6, r7] = load_blocks(blocks, indices);
+                let d0 = mullo_epi16(r0, q0);
+                let outside = and(add_epi16(d0, set1_epi16(8192)), set1_epi16(-16_384));
+                if !is_zero(outside) {
+                    let last = (first + LANES).min(count) - 1;
+                    let blocks = blocks.get_mut(first * interval..=last * interval).unwrap_or_default();
+                    scalar::transform_8_bit(blocks, interval, table, destination.advanced(first), samples);
+                    continue;
+                }
+                clear_blocks(blocks, indices);
+                let lower = or(or(r4, r5), or(r6, r7));
+                let others = or(or(r1, r2), or(r3, lower));
+                let rows = if is_zero(or(others, bsrli_epi128::<2>(r0))) {
+                    // Only the mean, in which pass 1 has no rounding: (4 mean × 2^13 + 2^17) >> 18.
+                    let mean = broadcast_first(srai_epi16::<3>(add_epi16(d0, set1_epi16(4))));
+                    [xor(packs_epi16(mean, mean), set1_epi8(-128)); 4]
+                } else {
+                    let columns = or(others, r0);
+                    let is_low = (is_zero(lower), is_zero(unpackhi_epi64(columns, columns)));
+                    let rows = [
+                        d0,
+                        mullo_epi16(r1, q1),
+                        mullo_epi16(r2, q2),
+                        mullo_epi16(r3, q3),
+                        mullo_epi16(r4, q4),
+                        mullo_epi16(r5, q5),
+                        mullo_epi16(r6, q6),
+                        mullo_epi16(r7, q7),
+                    ];
+                    rows_of_bytes(transform_blocks::<11, 18>(&rows, is_low, set1_epi16(8)))
+                };
+                store_bytes(
+                    rows,
+                    samples,
+                    run.map(|index| destination.offset + index * destination.step),
+                    destination.stride,
+                );
+            }
+        }
+
+        /// Transforms every `interval`-th of `blocks` to 8×8 samples of 12 bits.
+        ///
+        /// The transform of libjpeg-turbo needs more than 16 bits between the passes only for the mean (DC). After pass 1 the
+        /// mean is exactly 2 DC in each row of column 0, and pass 2 multiplies that by 2^13. So pass 1 leaves it out, and the
+        /// bias of pass 2 has it:
+        ///
+        /// ```text
+        /// DC × 2^14 + rounding 2^16  =  (DC + 4) × 2^14  =  bias × BIAS_FACTOR
+        /// ```
+        ///
+        /// This is exact if DC + 4 fits in 16 bits, and if the magnitudes of the other products have a sum of at most 11,800:
+        /// a pass multiplies no input by more than 11,363 / 2^13, so that the sum of all magnitudes of a row after pass 1 is at
+        /// most 2 × 11,800 × 1.3871 + rounding = 32,740, and no sum or saturation reaches 2^15. Noise at the highest quality
+        /// exceeds the sum; `scalar` transforms it.
+        #[target_feature(enable = $features)]
+        pub(super) fn transform_12_bit(
+            blocks: &mut [Block],
+            interval: usize,
+            table: &QuantizationTable,
+            destination: Destination,
+            samples: &mut [u8],
+        ) {
+            if table.quantizers.iter().any(|quantizer| !(0..=MAX_QUANTIZER).contains(quantizer)) {
+                return scalar::transform_12_bit(blocks, interval, table, destination, samples);
+            }
+            let count = blocks.len().div_ceil(interval);
+            let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(table);
+            let all_but_first = bslli_epi128::<2>(set1_epi16(-1));
+            for first in (0..count).step_by(LANES) {
+                let run = group(first, count);
+                let indices = run.map(|index| index * interval);
+                let [r0, r1, r2, r3, r4, r5, r6, r7] = load_blocks(blocks, indices);
+                let d0 = mullo_epi16(r0, q0);
+                let bias = adds_epi16(d0, set1_epi16(4));
+                let lower = or(or(r4, r5), or(r6, r7));
+                let others = or(or(r1, r2), or(r3, lower));
+                let is_mean = is_zero(or(others, bsrli_epi128::<2>(r0)));
+                // Nonzero if a product of row 0, or the bias, does not fit in 16 bits.
+                let overflow =
+                    or(xor(mulhi_epi16(r0, q0), srai_epi16::<15>(d0)), xor(bias, add_epi16(d0, set1_epi16(4))));
+                let excess = if is_mean {
+                    overflow
+                } else {
+                    let (upper, lower) = ([and(r0, all_but_first), r1, r2, r3], [r4, r5, r6, r7]);
+                    or(overflow, magnitude_excess(upper, [q0, q1, q2, q3], lower, [q4, q5, q6, q7]))
+                };
+                if !is_zero(excess) {
+                    let last = (first + LANES).min(count) - 1;
+                    let blocks = blocks.get_mut(first * interval..=last * interval).unwrap_or_default();
+                    scalar::transform_12_bit(blocks, interval, table, destination.advanced(first), samples);
+                    continue;
+                }
+                clear_blocks(blocks, indices);
+                let rows = if is_mean {
+                    [limit_12_bit(broadcast_first(srai_epi16::<3>(bias))); 8]
+                } else {
+                    let columns = or(others, r0);
+                    let is_low = (is_zero(lower), is_zero(unpackhi_epi64(columns, columns)));
+                    let rows = [
+                        and(d0, all_but_first),
+                        mullo_epi16(r1, q1),
+                        mullo_epi16(r2, q2),
+                        mullo_epi16(r3, q3),
+                        mullo_epi16(r4, q4),
+                        mullo_epi16(r5, q5),
+                        mullo_epi16(r6, q6),
+                        mullo_epi16(r7, q7),
+                    ];
+                    let [c0, c1, c2, c3, c4, c5, c6, c7] =
+                        transform_blocks::<12, 17>(&rows, is_low, broadcast_first(bias));
+                    transpose([
+                        limit_12_bit(c0),
+                        limit_12_bit(c1),
+                        limit_12_bit(c2),
+                        limit_12_bit(c3),
+                        limit_12_bit(c4),
+                        limit_12_bit(c5),
+                        limit_12_bit(c6),
+                        limit_12_bit(c7),
+                    ])
+                };
+                store_words(
+                    rows,
+                    samples,
+                    run.map(|index| destination.offset + index * destination.step),
+                    destination.stride,
+                );
+            }
+        }
+
+        /// Returns nonzero bits in each lane in which the sum of coefficient magnitude × quantiser may exceed 11,800.
+        ///
+        /// A 32-bit element adds 16 products below 2^15 × `MAX_QUANTIZER`. Four elements are added after a division by 4, which
+        /// loses at most 3 of each.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn magnitude_excess(
+            [a0, a1, a2, a3]: [Vector; 4],
+            [q0, q1, q2, q3]: [Vector; 4],
+            [a4, a5, a6, a7]: [Vector; 4],
+            [q4, q5, q6, q7]: [Vector; 4],
+        ) -> Vector {
+            let first = add_epi32(weighted_sum(a0, q0), weighted_sum(a1, q1));
+            let second = add_epi32(weighted_sum(a2, q2), weighted_sum(a3, q3));
+            let third = add_epi32(weighted_sum(a4, q4), weighted_sum(a5, q5));
+            let fourth = add_epi32(weighted_sum(a6, q6), weighted_sum(a7, q7));
+            let sums = shift_right::<2>(add_epi32(add_epi32(first, second), add_epi32(third, fourth)));
+            let sums = add_epi32(sums, shuffle_epi32::<0b01_00_11_10>(sums));
+            let sums = add_epi32(sums, shuffle_epi32::<0b10_11_00_01>(sums));
+            shift_right::<31>(sub_epi32(set1_epi32((11_800 - 12) / 4), sums))
+        }
+    };
+}
+pub(super) use transform_body;

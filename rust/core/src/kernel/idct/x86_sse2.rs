@@ -1,0 +1,146 @@
+//! Body for SSE2, the baseline of x86-64: one block per vector. It serves the portable CPU level.
+
+use super::scalar::{self, CONSTANT_BITS};
+use super::x86_body::*;
+use super::x86_passes::*;
+use super::{Block, Destination, Precision, QuantizationTable};
+use std::arch::x86_64::{
+    __m128i as Vector, _mm_add_epi16 as add_epi16, _mm_add_epi32 as add_epi32, _mm_adds_epi16 as adds_epi16,
+    _mm_and_si128 as and, _mm_bslli_si128 as bslli_epi128, _mm_bsrli_si128 as bsrli_epi128,
+    _mm_madd_epi16 as madd_epi16, _mm_mulhi_epi16 as mulhi_epi16, _mm_mullo_epi16 as mullo_epi16, _mm_or_si128 as or,
+    _mm_packs_epi16 as packs_epi16, _mm_packs_epi32 as packs_epi32, _mm_set1_epi8 as set1_epi8,
+    _mm_set1_epi16 as set1_epi16, _mm_set1_epi32 as set1_epi32, _mm_setzero_si128 as setzero,
+    _mm_shuffle_epi32 as shuffle_epi32, _mm_shufflelo_epi16 as shufflelo_epi16, _mm_srai_epi16 as srai_epi16,
+    _mm_srai_epi32 as shift_right, _mm_sub_epi16 as sub_epi16, _mm_sub_epi32 as sub_epi32,
+    _mm_subs_epu16 as subs_epu16, _mm_unpackhi_epi8 as unpackhi_epi8, _mm_unpackhi_epi16 as unpackhi_epi16,
+    _mm_unpackhi_epi32 as unpackhi_epi32, _mm_unpackhi_epi64 as unpackhi_epi64, _mm_unpacklo_epi8 as unpacklo_epi8,
+    _mm_unpacklo_epi16 as unpacklo_epi16, _mm_unpacklo_epi32 as unpacklo_epi32, _mm_unpacklo_epi64 as unpacklo_epi64,
+    _mm_xor_si128 as xor,
+};
+use std::arch::x86_64::{
+    _mm_castsi128_pd, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_max_epi16, _mm_movemask_epi8, _mm_storeh_pd,
+    _mm_storel_epi64, _mm_storeu_si128, _mm_subs_epi16,
+};
+
+const LANES: usize = 1;
+
+/// Transforms every `interval`-th of `blocks` to 8×8 samples.
+pub(super) fn transform(
+    blocks: &mut [Block],
+    interval: usize,
+    table: &QuantizationTable,
+    destination: Destination,
+    precision: Precision,
+    samples: &mut [u8],
+) {
+    // SAFETY:
+    // - The functions require SSE2, which every x86-64 CPU has.
+    #[allow(unsafe_code)]
+    unsafe {
+        match precision {
+            Precision::Eight => transform_8_bit(blocks, interval, table, destination, samples),
+            Precision::Twelve => transform_12_bit(blocks, interval, table, destination, samples),
+        }
+    }
+}
+
+transform_body!("sse2");
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn load_row([row]: [&[i16; 8]; LANES]) -> Vector {
+    load(row)
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn broadcast_row(row: &[i16; 8]) -> Vector {
+    load(row)
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn is_zero(vector: Vector) -> bool {
+    _mm_movemask_epi8(_mm_cmpeq_epi8(vector, setzero())) == 0xFFFF
+}
+
+/// Magnitudes are at most 32,767: the magnitude of -32,768 is one too small, but still above the limit of the sum.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn weighted_sum(values: Vector, quantizers: Vector) -> Vector {
+    madd_epi16(_mm_max_epi16(values, _mm_subs_epi16(setzero(), values)), quantizers)
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn store_bytes(rows: [Vector; 4], samples: &mut [u8], [offset]: [usize; LANES], stride: usize) {
+    store_block_of_bytes(rows, samples, offset, stride);
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn store_words(rows: [Vector; 8], samples: &mut [u8], [offset]: [usize; LANES], stride: usize) {
+    store_block_of_words(rows, samples, offset, stride);
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn load(values: &[i16; 8]) -> Vector {
+    // SAFETY:
+    // - `values` is 16 bytes long, the size of one vector.
+    // - The load needs no alignment.
+    #[allow(unsafe_code)]
+    unsafe {
+        _mm_loadu_si128(values.as_ptr().cast())
+    }
+}
+
+/// Writes 8 rows of 8 bytes, which are `stride` bytes apart. Vector `i` has rows `2 i` and `2 i + 1`.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn store_block_of_bytes([a, b, c, d]: [Vector; 4], samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(end) = 7_usize.checked_mul(stride).and_then(|rows| rows.checked_add(8)?.checked_add(offset)) else {
+        return;
+    };
+    let Some(block) = samples.get_mut(offset..end) else {
+        debug_assert!(false, "the façade checks destinations");
+        return;
+    };
+    let row = block.as_mut_ptr();
+    // SAFETY:
+    // - `block` is 7 × stride + 8 bytes long, so that 8 bytes at r × stride are inside for r = 0 … 7.
+    // - The stores write 8 bytes each and need no alignment.
+    #[allow(unsafe_code)]
+    unsafe {
+        _mm_storel_epi64(row.cast(), a);
+        _mm_storeh_pd(row.add(stride).cast(), _mm_castsi128_pd(a));
+        _mm_storel_epi64(row.add(2 * stride).cast(), b);
+        _mm_storeh_pd(row.add(3 * stride).cast(), _mm_castsi128_pd(b));
+        _mm_storel_epi64(row.add(4 * stride).cast(), c);
+        _mm_storeh_pd(row.add(5 * stride).cast(), _mm_castsi128_pd(c));
+        _mm_storel_epi64(row.add(6 * stride).cast(), d);
+        _mm_storeh_pd(row.add(7 * stride).cast(), _mm_castsi128_pd(d));
+    }
+}
+
+/// Writes 8 rows of 16 bytes, which are `stride` bytes apart.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn store_block_of_words(rows: [Vector; 8], samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(end) = 7_usize.checked_mul(stride).and_then(|rows| rows.checked_add(16)?.checked_add(offset)) else {
+        return;
+    };
+    let Some(block) = samples.get_mut(offset..end) else {
+        debug_assert!(false, "the façade checks destinations");
+        return;
+    };
+    for (index, row) in rows.into_iter().enumerate() {
+        // SAFETY:
+        // - `block` is 7 × stride + 16 bytes long, so that 16 bytes at index × stride are inside: index is 0 … 7.
+        // - The store writes 16 bytes and needs no alignment.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm_storeu_si128(block.as_mut_ptr().add(index * stride).cast(), row);
+        }
+    }
+}
