@@ -39,7 +39,9 @@ pub(super) enum Filter {
 /// Bytes on each side of a row. They hold the neighbours of the edges, and are read after the last sample.
 const MARGIN_BYTES: usize = 32;
 
-/// A component of a ring. Offsets and lengths are in samples.
+/// A component of a ring, and the position of the next row of pixels in it. Offsets and lengths are in samples.
+///
+/// The position advances without divisions: on rows of 64 pixels, ten of them would take longer than the kernels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Component {
     pub(super) layout: ComponentLayout,
@@ -50,6 +52,12 @@ pub(super) struct Component {
     pub(super) stride: usize,
     /// Readable samples of a row, from the left neighbour of the first one on.
     readable: usize,
+    /// Index of the row of samples that the next row of pixels is in.
+    near: usize,
+    /// Index of that row in the ring.
+    ring_row: usize,
+    /// Index of the next row of pixels among those in that row of samples.
+    phase: usize,
 }
 
 impl Component {
@@ -73,12 +81,27 @@ impl Component {
         let stride = (samples + 2 * margin).next_multiple_of(margin);
         let first_sample = *ring_samples + margin;
         *ring_samples += stride * 2 * layout.mcu_rows;
-        Self { layout, filter, first_sample, stride, readable: stride - margin }
+        Self { layout, filter, first_sample, stride, readable: stride - margin, near: 0, ring_row: 0, phase: 0 }
     }
 
-    /// Returns the offset of the first sample of a row.
-    pub(super) const fn row_offset(&self, row: usize) -> usize {
-        self.first_sample + row % (2 * self.layout.mcu_rows) * self.stride
+    /// Returns the offset of the first sample of an MCU row.
+    pub(super) const fn offset_of(&self, mcu_row: usize) -> usize {
+        self.first_sample + mcu_row % 2 * self.layout.mcu_rows * self.stride
+    }
+
+    /// Advances to the next row of pixels.
+    pub(super) const fn advance(&mut self) {
+        self.phase += 1;
+        if self.phase == self.layout.vertical {
+            self.phase = 0;
+            self.near += 1;
+            self.ring_row = self.ring_row_below();
+        }
+    }
+
+    /// Returns the index in the ring of the row after the nearer one.
+    const fn ring_row_below(&self) -> usize {
+        if self.ring_row + 1 == 2 * self.layout.mcu_rows { 0 } else { self.ring_row + 1 }
     }
 
     /// Returns the number of rows of pixels that can be written when MCU rows 0 to `mcu_row` have been decoded, of a frame
@@ -98,7 +121,7 @@ impl Component {
         if !matches!(self.filter, Filter::DoubleRow | Filter::DoubleBoth) {
             return;
         }
-        let first = self.row_offset(mcu_row * self.layout.mcu_rows) - 1;
+        let first = self.offset_of(mcu_row) - 1;
         let rows = ring.get_mut(first..).unwrap_or_default().chunks_mut(self.stride).take(self.layout.mcu_rows);
         for row in rows {
             if let [left, first, ..] = row {
@@ -110,18 +133,17 @@ impl Component {
         }
     }
 
-    /// Returns the row of pixels with index `row`: in the ring, or upsampled to `pixels`. `sums` is scratch memory.
+    /// Returns the next row of pixels: in the ring, or upsampled to `pixels`. `sums` is scratch memory.
     pub(super) fn upsample<'p, T: Sample>(
         &self,
         ring: &'p [T],
-        row: usize,
         pixels: &'p mut [T],
         sums: &mut [u16],
         level: CpuLevel,
     ) -> &'p [T] {
         let ComponentLayout { horizontal, width, .. } = self.layout;
         let neighbours = width + 2;
-        let near = self.near_row(ring, row);
+        let near = self.near_row(ring);
         let samples = near.get(1..).unwrap_or_default();
         let doubled = pixels.get_mut(..2 * width);
         match self.filter {
@@ -132,13 +154,13 @@ impl Component {
                 }
             }
             Filter::DoubleBoth => {
-                self.vertical_sums(ring, row, sums, level);
+                self.vertical_sums(ring, sums, level);
                 if let (Some(sums), Some(doubled)) = (sums.get(..neighbours), doubled) {
                     upsample::double_sums(sums, doubled, level);
                 }
             }
             Filter::BetweenRows => {
-                let (far, far_row) = self.far_row(ring, row);
+                let (far, far_row) = self.far_row(ring);
                 let far = far.get(1..).unwrap_or_default();
                 let length = width.next_multiple_of(ROUND_PIXELS).min(pixels.len());
                 if let (Some(near), Some(far), Some(pixels)) =
@@ -148,7 +170,8 @@ impl Component {
                 }
             }
             Filter::Repeat => {
-                let length = pixels.len().min(horizontal * width);
+                let length = (horizontal * width).next_multiple_of(ROUND_PIXELS);
+                let length = length.min(pixels.len()).min(horizontal * samples.len());
                 if let Some(pixels) = pixels.get_mut(..length) {
                     upsample::repeat(samples, horizontal, pixels, level);
                 }
@@ -157,33 +180,35 @@ impl Component {
         pixels
     }
 
-    /// Stores the vertical sums of the row of pixels with index `row`, those of the two neighbours of the edges included.
-    pub(super) fn vertical_sums<T: Sample>(&self, ring: &[T], row: usize, sums: &mut [u16], level: CpuLevel) {
-        let (near, (far, _)) = (self.near_row(ring, row), self.far_row(ring, row));
+    /// Stores the vertical sums of the next row of pixels, those of the two neighbours of the edges included.
+    pub(super) fn vertical_sums<T: Sample>(&self, ring: &[T], sums: &mut [u16], level: CpuLevel) {
+        let (near, (far, _)) = (self.near_row(ring), self.far_row(ring));
         let length = (self.layout.width + 2).next_multiple_of(MARGIN_BYTES).min(sums.len()).min(near.len());
         if let (Some(near), Some(far), Some(sums)) = (near.get(..length), far.get(..length), sums.get_mut(..length)) {
             upsample::vertical_sums(near, far, sums, level);
         }
     }
 
-    /// Returns the row of samples that the row of pixels with index `row` is in, from its left neighbour on.
-    pub(super) fn near_row<'r, T>(&self, ring: &'r [T], row: usize) -> &'r [T] {
-        self.row(ring, row / self.layout.vertical)
+    /// Returns the row of samples that the next row of pixels is in, from its left neighbour on.
+    pub(super) fn near_row<'r, T>(&self, ring: &'r [T]) -> &'r [T] {
+        self.row(ring, self.ring_row)
     }
 
     /// Returns the other row of samples to interpolate with; at the upper and lower edge the nearer one again.
-    fn far_row<'r, T>(&self, ring: &'r [T], row: usize) -> (&'r [T], FarRow) {
-        let near = row / self.layout.vertical;
-        if row.is_multiple_of(2) {
-            (self.row(ring, near.saturating_sub(1)), FarRow::Above)
+    fn far_row<'r, T>(&self, ring: &'r [T]) -> (&'r [T], FarRow) {
+        let (ring_row, far_row) = if self.phase == 0 {
+            let above = self.ring_row.checked_sub(1).unwrap_or(2 * self.layout.mcu_rows - 1);
+            (if self.near == 0 { self.ring_row } else { above }, FarRow::Above)
         } else {
-            (self.row(ring, (near + 1).min(self.layout.height.saturating_sub(1))), FarRow::Below)
-        }
+            let is_last = self.near + 1 >= self.layout.height;
+            (if is_last { self.ring_row } else { self.ring_row_below() }, FarRow::Below)
+        };
+        (self.row(ring, ring_row), far_row)
     }
 
-    /// Returns the row of samples with index `row`, from its left neighbour on.
-    fn row<'r, T>(&self, ring: &'r [T], row: usize) -> &'r [T] {
-        let first = self.row_offset(row) - 1;
+    /// Returns the row of samples with this index in the ring, from its left neighbour on.
+    fn row<'r, T>(&self, ring: &'r [T], ring_row: usize) -> &'r [T] {
+        let first = self.first_sample + ring_row * self.stride - 1;
         let samples = ring.get(first..first + self.readable);
         debug_assert!(samples.is_some(), "the ring holds two MCU rows");
         samples.unwrap_or_default()

@@ -103,7 +103,7 @@ impl<'a> RowRing<'a> {
             debug_assert!(false, "the frame has the component");
             return (0, 0);
         };
-        let offset = component.row_offset(mcu_row * component.layout.mcu_rows);
+        let offset = component.offset_of(mcu_row);
         let component_bytes = component_bytes(self.precision);
         (offset * component_bytes, component.stride * component_bytes)
     }
@@ -140,8 +140,7 @@ impl<'a> RowRing<'a> {
                 continue;
             }
             for pixels in block.chunks_exact_mut(row_bytes) {
-                self.write_row::<T>(self.next_row, pixels, level);
-                self.next_row += 1;
+                self.write_row::<T>(pixels, level);
             }
             output.commit(row_count * self.columns)?;
         }
@@ -154,46 +153,48 @@ impl<'a> RowRing<'a> {
         let pixel_bytes = self.components.len() * size_of::<T>();
         let mut memory = std::mem::take(&mut self.buffers.pixels);
         let row = bytemuck::cast_slice_mut(&mut memory).get_mut(..self.columns * pixel_bytes).unwrap_or_default();
-        self.write_row::<T>(self.next_row, row, output.cpu_level());
-        self.next_row += 1;
+        self.write_row::<T>(row, output.cpu_level());
         let written = write_in_parts(row, pixel_bytes, size_of::<T>(), output);
         self.buffers.pixels = memory;
         written
     }
 
-    /// Writes the row of pixels with index `row`, in samples of the size of `T`.
-    fn write_row<T: RowSample>(&mut self, row: usize, pixels: &mut [u8], level: CpuLevel) {
+    /// Writes the next row of pixels, in samples of the size of `T`, and advances.
+    fn write_row<T: RowSample>(&mut self, pixels: &mut [u8], level: CpuLevel) {
         let ring = samples_of::<T>(&self.buffers.ring);
-        let mut scratch = samples_of_mut::<T>(&mut self.buffers.upsampled).chunks_exact_mut(self.row_stride);
-        let mut sums = samples_of_mut::<u16>(&mut self.buffers.sums).chunks_exact_mut(self.row_stride);
-        let (first_sums, second_sums) = (sums.next().unwrap_or_default(), sums.next().unwrap_or_default());
+        let mut scratch = samples_of_mut::<T>(&mut self.buffers.upsampled);
+        let mut scratch_row = || scratch.split_off_mut(..self.row_stride).unwrap_or_default();
+        let mut sums = samples_of_mut::<u16>(&mut self.buffers.sums);
+        let mut sums_row = || sums.split_off_mut(..self.row_stride).unwrap_or_default();
+        let (first_sums, second_sums) = (sums_row(), sums_row());
         if let [luma, cb, cr] = self.components.as_slice() {
-            let luma = luma.upsample(ring, row, scratch.next().unwrap_or_default(), first_sums, level);
+            let luma = luma.upsample(ring, scratch_row(), first_sums, level);
             let chroma = match (cb.filter, cr.filter) {
                 (Filter::DoubleRow, Filter::DoubleRow) => {
-                    Chroma::Half([cb, cr].map(|component| component.near_row(ring, row)))
+                    Chroma::Half([cb, cr].map(|component| component.near_row(ring)))
                 }
                 (Filter::DoubleBoth, Filter::DoubleBoth) => {
-                    cb.vertical_sums(ring, row, first_sums, level);
-                    cr.vertical_sums(ring, row, second_sums, level);
+                    cb.vertical_sums(ring, first_sums, level);
+                    cr.vertical_sums(ring, second_sums, level);
                     Chroma::HalfSums([first_sums, second_sums])
                 }
-                _ => Chroma::Full([cb, cr].map(|component| {
-                    component.upsample(ring, row, scratch.next().unwrap_or_default(), first_sums, level)
-                })),
+                _ => Chroma::Full([cb, cr].map(|component| component.upsample(ring, scratch_row(), first_sums, level))),
             };
-            return T::write_pixels(luma, chroma, self.conversion, pixels, level);
+            T::write_pixels(luma, chroma, self.conversion, pixels, level);
+        } else {
+            let mut planes: [&[u8]; MAX_COMPONENTS] = [&[]; MAX_COMPONENTS];
+            for (plane, component) in planes.iter_mut().zip(&self.components) {
+                let samples = component.upsample(ring, scratch_row(), first_sums, level);
+                *plane = bytemuck::cast_slice(samples.get(..self.columns).unwrap_or_default());
+            }
+            match planes.get(..self.components.len()) {
+                Some([plane]) if plane.len() == pixels.len() => pixels.copy_from_slice(plane),
+                Some(planes) => interleave::interleave(planes, size_of::<T>(), pixels, level),
+                None => debug_assert!(false, "a frame has at most {MAX_COMPONENTS} components"),
+            }
         }
-        let mut planes: [&[u8]; MAX_COMPONENTS] = [&[]; MAX_COMPONENTS];
-        for (plane, component) in planes.iter_mut().zip(&self.components) {
-            let samples = component.upsample(ring, row, scratch.next().unwrap_or_default(), first_sums, level);
-            *plane = bytemuck::cast_slice(samples.get(..self.columns).unwrap_or_default());
-        }
-        match planes.get(..self.components.len()) {
-            Some([plane]) if plane.len() == pixels.len() => pixels.copy_from_slice(plane),
-            Some(planes) => interleave::interleave(planes, size_of::<T>(), pixels, level),
-            None => debug_assert!(false, "a frame has at most {MAX_COMPONENTS} components"),
-        }
+        self.components.iter_mut().for_each(Component::advance);
+        self.next_row += 1;
     }
 }
 
