@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | portable | the compiler's baseline for the target | `portable` |
 //! | v3 | AVX2, BMI1, BMI2, LZCNT, MOVBE, POPCNT | `x86-64-v3` |
-//! | v4 | v3 and AVX-512 F, BW, CD, DQ, VL, VBMI2 | `x86-64-v4` |
+//! | v4 | v3 and AVX-512 F, BW, CD, DQ, VL, VBMI, VBMI2 | `x86-64-v4` |
 //!
 //! FMA is part of the psABI's x86-64-v3, but is not enabled here: a contracted multiply-add rounds once instead of twice.
 
@@ -82,7 +82,7 @@ impl CpuLevel {
         !matches!(self.0, Level::Portable)
     }
 
-    /// True if the instruction sets of x86-64-v4 and VBMI2 may be used.
+    /// True if the instruction sets of x86-64-v4, VBMI and VBMI2 may be used.
     #[cfg(target_arch = "x86_64")]
     #[must_use]
     pub(crate) const fn is_v4(self) -> bool {
@@ -107,6 +107,7 @@ impl CpuLevel {
             && is_x86_feature_detected!("avx512cd")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi")
             && is_x86_feature_detected!("avx512vbmi2");
         Self::detect_v3().filter(|_| has_v4).map(|_| Self(Level::V4))
     }

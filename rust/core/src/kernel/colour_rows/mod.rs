@@ -26,6 +26,10 @@ mod scalar;
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_body;
+#[cfg(target_arch = "x86_64")]
+mod x86_v4;
 
 use super::CpuLevel;
 use super::cpu::dispatch;
@@ -51,7 +55,7 @@ pub(crate) enum Chroma<'a, T: Sample> {
 /// Writes a row of 8-bit pixels, `pixels.len() / 3` of them.
 ///
 /// `luma` and full chroma hold at least as many samples, rounded up to a multiple of [`ROUND_PIXELS`]; half chroma holds half
-/// as many, plus the two neighbours.
+/// as many, and half a round more.
 pub(crate) fn write_pixels(
     luma: &[u8],
     chroma: Chroma<'_, u8>,
@@ -59,7 +63,7 @@ pub(crate) fn write_pixels(
     pixels: &mut [u8],
     level: CpuLevel,
 ) {
-    dispatch!(level, write_pixels(luma, chroma, conversion, pixels))
+    dispatch!(level, v4 write_pixels(luma, chroma, conversion, pixels))
 }
 
 /// Writes a row of 12-bit pixels as samples of two bytes in native order, `pixels.len() / 6` of them. `luma` and `chroma` are

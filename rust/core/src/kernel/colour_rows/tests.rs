@@ -36,21 +36,21 @@ fn write_pixels_every_width_equals_separate_steps() {
         let padded = columns.next_multiple_of(ROUND_PIXELS);
         let luma = row(&mut random, padded);
         let full = [row(&mut random, padded), row(&mut random, padded)];
-        let half = [row(&mut random, padded / 2 + 2), row(&mut random, padded / 2 + 2)];
-        let far = [row(&mut random, padded / 2 + 2), row(&mut random, padded / 2 + 2)];
+        let half = [row(&mut random, (padded + ROUND_PIXELS) / 2), row(&mut random, (padded + ROUND_PIXELS) / 2)];
+        let far = [row(&mut random, (padded + ROUND_PIXELS) / 2), row(&mut random, (padded + ROUND_PIXELS) / 2)];
         let sums = [0, 1].map(|index| {
-            let mut sums = vec![0; padded / 2 + 2];
+            let mut sums = vec![0; (padded + ROUND_PIXELS) / 2];
             upsample::vertical_sums(&half[index], &far[index], &mut sums, CpuLevel::PORTABLE);
             sums
         });
         let doubled = [0, 1].map(|index| {
             let mut pixels = vec![0; padded];
-            upsample::double_row(&half[index], &mut pixels, CpuLevel::PORTABLE);
+            upsample::double_row(&half[index][..padded / 2 + 2], &mut pixels, CpuLevel::PORTABLE);
             pixels
         });
         let doubled_sums = [0, 1].map(|index| {
             let mut pixels = vec![0; padded];
-            upsample::double_sums(&sums[index], &mut pixels, CpuLevel::PORTABLE);
+            upsample::double_sums(&sums[index][..padded / 2 + 2], &mut pixels, CpuLevel::PORTABLE);
             pixels
         });
         let cases = [
@@ -98,12 +98,12 @@ fn write_pixels_12_every_width_equals_separate_steps() {
         let mut row = |count: usize| -> Vec<u16> { (0..count).map(|_| (random.next() >> 30) as u16 & 4095).collect() };
         let luma = row(padded);
         let full = [row(padded), row(padded)];
-        let half = [row(padded / 2 + 2), row(padded / 2 + 2)];
+        let half = [row((padded + ROUND_PIXELS) / 2), row((padded + ROUND_PIXELS) / 2)];
         let sums = [0, 1].map(|index: usize| half[index].iter().map(|sample| 4 * sample).collect::<Vec<u16>>());
         let [mut doubled, mut doubled_sums] = [[(); 2].map(|()| vec![0; padded]), [(); 2].map(|()| vec![0; padded])];
         for index in [0, 1] {
-            upsample::double_row(&half[index], &mut doubled[index], CpuLevel::PORTABLE);
-            upsample::double_sums(&sums[index], &mut doubled_sums[index], CpuLevel::PORTABLE);
+            upsample::double_row(&half[index][..padded / 2 + 2], &mut doubled[index], CpuLevel::PORTABLE);
+            upsample::double_sums(&sums[index][..padded / 2 + 2], &mut doubled_sums[index], CpuLevel::PORTABLE);
         }
         let cases = [
             (Chroma::Full([&full[0], &full[1]]), &full),

@@ -1,175 +1,67 @@
-//! AVX2 bodies: 32 pixels per round, even and odd pixels in separate vectors of 16-bit lanes until they are interleaved.
-//!
-//! Doubling makes an even and an odd pixel of each chroma sample, so their order is established only once, by the shuffles
-//! that interleave R, G and B:
-//!
-//! ```text
-//! luma          32 bytes        y0 y1 y2 y3 …  → even: y0 y2 … y30 (bits 0 to 7 of each 16),  odd: y1 y3 … y31
-//! half chroma   samples c -1 … 16              → even: (3 c[i] + c[i-1] + 1) / 4,  odd: (3 c[i] + c[i+1] + 2) / 4
-//! convert       even and odd on their own, 16 pixels each
-//! pack          R: r0 r2 … r14 r1 r3 … r15 │ r16 r18 … r30 r17 r19 … r31      (each 128-bit half: 8 even, 8 odd pixels)
-//! interleave    3 × 3 shuffles; each result has bytes of R, G and B at different positions
-//! ```
-//!
-//! Chroma is made less 128 by the rounding constants: `(s + 1) / 4 - 128 = (s + 1 - 512) / 4`.
+//! AVX2 bodies: rounds of 32 pixels.
 
+use super::x86_body::write_pixels_body;
 use super::{Chroma, RgbConversion, scalar};
-use crate::kernel::ybr::x86 as dicom;
-use std::arch::x86_64::*;
+use crate::kernel::interleave;
+use crate::kernel::ybr::*;
+use std::arch::x86_64::{
+    __m128i, _mm_loadu_si128, _mm256_blend_epi32, _mm256_broadcastsi128_si256, _mm256_loadu_si256, _mm256_or_si256,
+    _mm256_permute2x128_si256, _mm256_set_m128i, _mm256_shuffle_epi8, _mm256_storeu_si256,
+};
+use std::arch::x86_64::{
+    __m256i as Vector, _mm256_add_epi16 as add_epi16, _mm256_add_epi32 as add_epi32, _mm256_and_si256 as and,
+    _mm256_cmpeq_epi16 as equal, _mm256_cmpgt_epi16 as greater, _mm256_madd_epi16 as madd_epi16,
+    _mm256_maddubs_epi16 as maddubs_epi16, _mm256_mulhrs_epi16 as mulhrs_epi16, _mm256_packs_epi32 as packs_epi32,
+    _mm256_packus_epi16 as packus_epi16, _mm256_set1_epi8 as set1_epi8, _mm256_set1_epi16 as set1_epi16,
+    _mm256_set1_epi32 as set1_epi32, _mm256_slli_epi32 as slli_epi32, _mm256_srai_epi16 as srai_epi16,
+    _mm256_srai_epi32 as srai_epi32, _mm256_srli_epi16 as srli_epi16, _mm256_sub_epi16 as sub_epi16,
+    _mm256_unpackhi_epi16 as unpackhi_epi16, _mm256_unpacklo_epi16 as unpacklo_epi16, _mm256_xor_si256 as xor,
+};
 
-/// Pixels of a round.
 const PIXELS: usize = 32;
-/// Samples of half chroma in a round, with both neighbours.
-const HALF: usize = PIXELS / 2 + 2;
+const HALF_BYTES: usize = 24;
 
-/// 16-bit lanes of 32 pixels: those with even indices, then those with odd indices.
-type EvenOdd = [__m256i; 2];
-
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn write_pixels(luma: &[u8], chroma: Chroma<'_, u8>, conversion: Option<RgbConversion>, pixels: &mut [u8]) {
-    match chroma {
-        Chroma::Full(rows) => convert_rounds(luma, rows, conversion, pixels, |samples: &[u8; PIXELS], middle| {
-            split(load(samples)).map(|lanes| _mm256_sub_epi16(lanes, _mm256_set1_epi16(middle)))
-        }),
-        Chroma::Half(rows) => convert_rounds(luma, rows, conversion, pixels, |samples: &[u8; HALF], middle| {
-            let lanes = neighbours(samples).map(|samples| load_widened(samples));
-            double(lanes, [1 - 4 * middle, 2 - 4 * middle]).map(|lanes| _mm256_srai_epi16::<2>(lanes))
-        }),
-        Chroma::HalfSums(rows) => convert_rounds(luma, rows, conversion, pixels, |sums: &[u16; HALF], middle| {
-            let lanes = neighbours(sums).map(|sums| load(bytemuck::cast_ref(sums)));
-            double(lanes, [8 - 16 * middle, 7 - 16 * middle]).map(|lanes| _mm256_srai_epi16::<4>(lanes))
-        }),
-    }
-}
+write_pixels_body!("avx2,bmi1,bmi2,lzcnt,movbe,popcnt");
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn write_pixels_12(luma: &[u16], chroma: Chroma<'_, u16>, to_rgb: bool, pixels: &mut [u8]) {
     scalar::write_rounds_12(luma, chroma, to_rgb, pixels, |planes, round| {
         let planes = planes.map(|plane| bytemuck::cast_slice(plane.as_slice()));
-        let interleaved = crate::kernel::interleave::x86::interleave(&planes, 2, round);
+        let interleaved = interleave::x86::interleave(&planes, 2, round);
         debug_assert_eq!(interleaved, size_of::<scalar::Plane<u16>>(), "a round is a whole number of vectors");
     });
 }
 
-/// Chooses the conversion. `lanes_of` makes the chroma of a round from `N` samples, less the middle that it gets.
+/// The low lane gets samples 0 to 7 with their neighbours, the high lane samples 8 to 15: bytes 0 to 9 of each.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn convert_rounds<T: Copy, const N: usize>(
-    luma: &[u8],
-    chroma: [&[T]; 2],
-    conversion: Option<RgbConversion>,
-    pixels: &mut [u8],
-    lanes_of: impl Fn(&[T; N], i16) -> EvenOdd,
-) {
-    match conversion {
-        None => for_each_round(luma, chroma, pixels, |samples| lanes_of(samples, 0), |y, cb, cr| [y, cb, cr]),
-        Some(RgbConversion::T871) => {
-            for_each_round(luma, chroma, pixels, |samples| lanes_of(samples, 128), |y, cb, cr| t871(y, cb, cr));
-        }
-        Some(RgbConversion::Dicom) => {
-            for_each_round(luma, chroma, pixels, |samples| lanes_of(samples, 128), |y, cb, cr| full_to_rgb(y, cb, cr));
-        }
-    }
+#[target_feature(enable = "avx2")]
+fn neighbour_pairs(samples: &[u8; HALF_BYTES]) -> [Vector; 2] {
+    const LEFT: [u8; 16] = [1, 0, 2, 1, 3, 2, 4, 3, 5, 4, 6, 5, 7, 6, 8, 7];
+    const RIGHT: [u8; 16] = [1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9];
+    let [low @ .., _, _, _, _, _, _, _, _] = samples;
+    let [_, _, _, _, _, _, _, _, high @ ..] = samples;
+    let lanes = _mm256_set_m128i(load_128(high), load_128(low));
+    [LEFT, RIGHT].map(|control| _mm256_shuffle_epi8(lanes, _mm256_broadcastsi128_si256(load_128(&control))))
 }
 
-/// Writes whole rounds, and the last one through a buffer. `convert` returns R, G and B, which are clipped here.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn for_each_round<T: Copy, const N: usize>(
-    luma: &[u8],
-    chroma: [&[T]; 2],
-    pixels: &mut [u8],
-    lanes_of: impl Fn(&[T; N]) -> EvenOdd,
-    convert: impl Fn(__m256i, __m256i, __m256i) -> [__m256i; 3],
-) {
-    // Half chroma has two neighbours more than 16 samples.
-    let step = if N == PIXELS { PIXELS } else { PIXELS / 2 };
-    for (index, pixels) in pixels.chunks_mut(3 * PIXELS).enumerate() {
-        let [cb, cr] = chroma.map(|samples| samples.get(index * step..).and_then(|samples| samples.first_chunk()));
-        let (Some(luma), Some(cb), Some(cr)) = (luma.as_chunks().0.get(index), cb, cr) else {
-            debug_assert!(false, "rows are readable up to a multiple of ROUND_PIXELS");
-            return;
-        };
-        let ([y_even, y_odd], [cb_even, cb_odd], [cr_even, cr_odd]) = (split(load(luma)), lanes_of(cb), lanes_of(cr));
-        let [red_even, green_even, blue_even] = convert(y_even, cb_even, cr_even);
-        let [red_odd, green_odd, blue_odd] = convert(y_odd, cb_odd, cr_odd);
-        let packed = [(red_even, red_odd), (green_even, green_odd), (blue_even, blue_odd)]
-            .map(|(even, odd)| _mm256_packus_epi16(even, odd));
-        if let [round] = pixels.as_chunks_mut().0 {
-            interleave(packed, round);
-        } else {
-            let mut round = [0; 3 * PIXELS];
-            interleave(packed, &mut round);
-            pixels.iter_mut().zip(round).for_each(|(to, from)| *to = from);
-        }
-    }
+#[target_feature(enable = "avx2")]
+fn load_sums(sums: &[u16; 16]) -> Vector {
+    load(bytemuck::cast_ref(sums))
 }
 
-/// Converts 16 pixels by T.871, without clipping; Cb and Cr are less 128. See the façade for the factors.
-///
-/// `mulhrs` computes (a × b + 2^14) >> 15. For B that is exact, because -14942 is even. For R, 13173 / 2^15 rounds like
-/// 26345 / 2^16 for every Cr (the test compares them all).
+/// Each of the three results has bytes of R, G and B at different positions.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn t871(y: __m256i, cb: __m256i, cr: __m256i) -> [__m256i; 3] {
-    let (red, blue) = (_mm256_set1_epi16(13_173), _mm256_set1_epi16(-7_471));
-    let red = _mm256_add_epi16(_mm256_add_epi16(y, cr), _mm256_mulhrs_epi16(cr, red));
-    let blue = _mm256_add_epi16(_mm256_add_epi16(y, _mm256_add_epi16(cb, cb)), _mm256_mulhrs_epi16(cb, blue));
-    let factors = _mm256_set1_epi32(18_734 << 16 | -22_554 & 0xFFFF);
-    let [low, high] = [_mm256_unpacklo_epi16(cb, cr), _mm256_unpackhi_epi16(cb, cr)].map(|pairs| {
-        let sums = _mm256_add_epi32(_mm256_madd_epi16(pairs, factors), _mm256_set1_epi32(32_768));
-        _mm256_srai_epi32::<16>(sums)
+#[target_feature(enable = "avx2")]
+fn interleave([red, green, blue]: [Vector; 3], round: &mut [u8; 3 * PIXELS]) {
+    const CONTROLS: [[[u8; 16]; 3]; 3] = [controls(0), controls(1), controls(2)];
+    let [first, second, third] = CONTROLS.map(|controls| {
+        let [red_control, green_control, blue_control] =
+            controls.map(|control| _mm256_broadcastsi128_si256(load_128(&control)));
+        let (red, green) = (_mm256_shuffle_epi8(red, red_control), _mm256_shuffle_epi8(green, green_control));
+        _mm256_or_si256(_mm256_or_si256(red, green), _mm256_shuffle_epi8(blue, blue_control))
     });
-    let green = _mm256_add_epi16(_mm256_sub_epi16(y, cr), _mm256_packs_epi32(low, high));
-    [red, green, blue]
-}
-
-/// Converts 16 pixels as `ybr::full_to_rgb`, without clipping; Cb and Cr are less 128.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn full_to_rgb(y: __m256i, cb: __m256i, cr: __m256i) -> [__m256i; 3] {
-    let green = _mm256_add_epi16(dicom::green(y, cb, cr), dicom::green_less_lanes(y, cb, cr));
-    [dicom::red(y, cr), green, dicom::blue(y, cb)]
-}
-
-/// Splits bytes with even and odd positions.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn split(bytes: __m256i) -> EvenOdd {
-    [_mm256_and_si256(bytes, _mm256_set1_epi16(0xFF)), _mm256_srli_epi16::<8>(bytes)]
-}
-
-/// Returns the left neighbours of 16 samples, the samples, and their right neighbours.
-#[inline(always)]
-fn neighbours<T>(samples: &[T; HALF]) -> [&[T; PIXELS / 2]; 3] {
-    let [left @ .., _, _] = samples;
-    let [_, near @ .., _] = samples;
-    let [_, _, right @ ..] = samples;
-    [left, near, right]
-}
-
-/// Returns 3 `near` + `left` + `constants[0]`, and 3 `near` + `right` + `constants[1]`.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn double([left, near, right]: [__m256i; 3], constants: [i16; 2]) -> EvenOdd {
-    let [even, odd] = constants.map(|constant| _mm256_set1_epi16(constant));
-    let three = _mm256_add_epi16(near, _mm256_add_epi16(near, near));
-    [_mm256_add_epi16(three, _mm256_add_epi16(left, even)), _mm256_add_epi16(three, _mm256_add_epi16(right, odd))]
-}
-
-/// Interleaves three vectors of packed pixels (in the order of the module documentation).
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn interleave(planes: [__m256i; 3], round: &mut [u8; 3 * PIXELS]) {
-    const CONTROLS: [[[u8; 32]; 3]; 3] = [controls(0), controls(1), controls(2)];
-    let [red, green, blue] = planes;
-    let [first, second, third] = CONTROLS.map(|[red_control, green_control, blue_control]| {
-        let red = _mm256_shuffle_epi8(red, load(&red_control));
-        let green = _mm256_shuffle_epi8(green, load(&green_control));
-        let blue = _mm256_shuffle_epi8(blue, load(&blue_control));
-        _mm256_or_si256(_mm256_or_si256(red, green), blue)
-    });
-    // The low halves are pixels 0 to 15, the high halves 16 to 31.
+    // The low lanes are pixels 0 to 15, the high lanes 16 to 31.
     let [a, b, c] = bytemuck::cast_mut::<[u8; 96], [[u8; 32]; 3]>(round);
     store(_mm256_permute2x128_si256::<0x20>(first, second), a);
     store(_mm256_blend_epi32::<0xF0>(third, first), b);
@@ -178,35 +70,33 @@ fn interleave(planes: [__m256i; 3], round: &mut [u8; 3 * PIXELS]) {
 
 /// Returns the shuffle controls of R, G and B for bytes 16 `part` to 16 `part` + 15 of 16 interleaved pixels.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn controls(part: u8) -> [[u8; 32]; 3] {
+const fn controls(part: u8) -> [[u8; 16]; 3] {
     // 0x80 gives a zero byte.
-    let (mut controls, mut position) = ([[0x80; 32]; 3], 0);
+    let (mut controls, mut position) = ([[0x80; 16]; 3], 0);
     while position < 16 {
         let byte = 16 * part + position;
         let (pixel, plane) = (byte / 3, (byte % 3) as usize);
-        let source = pixel % 2 * 8 + pixel / 2;
-        controls[plane][position as usize] = source;
-        controls[plane][position as usize + 16] = source;
+        controls[plane][position as usize] = pixel % 2 * 8 + pixel / 2;
         position += 1;
     }
     controls
 }
 
-/// Loads 16 bytes as 16-bit lanes.
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn load_widened(bytes: &[u8; 16]) -> __m256i {
+#[target_feature(enable = "avx2")]
+fn load_128(bytes: &[u8; 16]) -> __m128i {
     // SAFETY:
-    // - `bytes` is 16 bytes long, the size of the vector that is loaded.
+    // - `bytes` is 16 bytes long, the size of one vector.
     // - The load needs no alignment.
     #[allow(unsafe_code)]
-    let bytes = unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) };
-    _mm256_cvtepu8_epi16(bytes)
+    unsafe {
+        _mm_loadu_si128(bytes.as_ptr().cast())
+    }
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn load(bytes: &[u8; 32]) -> __m256i {
+#[target_feature(enable = "avx2")]
+fn load(bytes: &[u8; 32]) -> Vector {
     // SAFETY:
     // - `bytes` is 32 bytes long, the size of one vector.
     // - The load needs no alignment.
@@ -217,8 +107,8 @@ fn load(bytes: &[u8; 32]) -> __m256i {
 }
 
 #[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn store(vector: __m256i, bytes: &mut [u8; 32]) {
+#[target_feature(enable = "avx2")]
+fn store(vector: Vector, bytes: &mut [u8; 32]) {
     // SAFETY:
     // - `bytes` is 32 bytes long, the size of one vector.
     // - The store needs no alignment.

@@ -58,7 +58,7 @@ pub(super) fn full_to_rgb(pixels: &mut [u8]) {
 /// `Y + Cr + 0.402 Cr`. `mulhrs` computes (a × b + 2^14) >> 15; with 13175 / 2^15 it rounds like 0.402 for every Cr.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(in crate::kernel) fn red(y: __m256i, cr: __m256i) -> __m256i {
+fn red(y: __m256i, cr: __m256i) -> __m256i {
     let more = _mm256_mulhrs_epi16(cr, _mm256_set1_epi16(13_175));
     _mm256_add_epi16(y, _mm256_add_epi16(cr, more))
 }
@@ -67,7 +67,7 @@ pub(in crate::kernel) fn red(y: __m256i, cr: __m256i) -> __m256i {
 /// down; `tie` is -1 there.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(in crate::kernel) fn blue(y: __m256i, cb: __m256i) -> __m256i {
+fn blue(y: __m256i, cb: __m256i) -> __m256i {
     let less = _mm256_mulhrs_epi16(cb, _mm256_set1_epi16(-7_471));
     let tie = _mm256_cmpeq_epi16(cb, _mm256_set1_epi16(-125));
     let add = _mm256_sub_epi16(_mm256_add_epi16(_mm256_add_epi16(cb, cb), less), tie);
@@ -78,7 +78,7 @@ pub(in crate::kernel) fn blue(y: __m256i, cb: __m256i) -> __m256i {
 /// separately: sum = (madd(upper) << 8) + madd(lower).
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(in crate::kernel) fn green(y: __m256i, cb: __m256i, cr: __m256i) -> __m256i {
+fn green(y: __m256i, cb: __m256i, cr: __m256i) -> __m256i {
     let upper = _mm256_set1_epi32((GREEN_CR >> 8) << 16 | (GREEN_CB >> 8) & 0xFFFF);
     let lower = _mm256_set1_epi32((GREEN_CR & 0xFF) << 16 | GREEN_CB & 0xFF);
     let half = _mm256_set1_epi32(GREEN_HALF);
@@ -100,20 +100,6 @@ fn green_less(y: __m256i, cb: __m256i, cr: __m256i) -> __m256i {
     let within = _mm256_cmpeq_epi8(_mm256_min_epu8(offset, y_span), offset);
     let pair = _mm256_and_si256(_mm256_cmpeq_epi8(cb, less_cb), _mm256_cmpeq_epi8(cr, less_cr));
     _mm256_and_si256(within, pair)
-}
-
-/// Returns -1 for the pixels whose G is one less, otherwise 0, for 16-bit lanes; Cb and Cr are less 128.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(in crate::kernel) fn green_less_lanes(y: __m256i, cb: __m256i, cr: __m256i) -> __m256i {
-    const CB: i16 = GREEN_LESS_CB as i16 - 128;
-    const CR: i16 = GREEN_LESS_CR as i16 - 128;
-    const FIRST_Y: i16 = GREEN_LESS_FIRST_Y as i16;
-    let [less_cb, less_cr, before, after] =
-        [CB, CR, FIRST_Y - 1, FIRST_Y + GREEN_LESS_Y_SPAN as i16 + 1].map(|value| _mm256_set1_epi16(value));
-    let pair = _mm256_and_si256(_mm256_cmpeq_epi16(cb, less_cb), _mm256_cmpeq_epi16(cr, less_cr));
-    let within = _mm256_and_si256(_mm256_cmpgt_epi16(y, before), _mm256_cmpgt_epi16(after, y));
-    _mm256_and_si256(pair, within)
 }
 
 /// Extends bytes to 16-bit lanes, in the order that `packus` reverses.
