@@ -21,6 +21,7 @@
 //! Blocks of half, quarter and eighth size are libjpeg's reduced-size transforms: of 8×8 coefficients they make 4×4, 2×2
 //! or 1×1 samples, so that an image can be decoded at a lower resolution.
 
+mod run;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -38,6 +39,7 @@ mod tests;
 
 use super::CpuLevel;
 use super::cpu::dispatch;
+use run::Run;
 
 /// Number of samples per side of a decoded block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,69 +117,13 @@ impl QuantizationTable {
     }
 }
 
-/// Samples of the blocks that a kernel decodes in one call.
-#[derive(Debug, Clone, Copy)]
-struct Destination {
-    /// Byte offset of the top left sample of the first block.
-    offset: usize,
-    /// Bytes from a block to the next one.
-    step: usize,
-    /// Bytes from a row of samples to the next row.
-    stride: usize,
-    size: BlockSize,
-}
-
-impl Destination {
-    /// Returns the destination without its first `block_count` blocks.
-    const fn advanced(self, block_count: usize) -> Self {
-        Self { offset: self.offset + block_count * self.step, ..self }
-    }
-}
-
-/// Blocks of one position of the MCU: every `interval`-th block of a slice.
-#[derive(Debug, Clone, Copy)]
-struct Run {
-    /// Index of the first block in the slice.
-    first: usize,
-    count: usize,
-    /// Index of the quantisation table.
-    table: usize,
-    destination: Destination,
-}
-
-impl Run {
-    /// Returns the run of `positions[index]` in a slice of `block_count` blocks that starts with block `first_block` of
-    /// the MCU row, or `None` if an offset is beyond the address space.
-    fn new(positions: &[BlockPosition], index: usize, first_block: usize, block_count: usize) -> Option<Self> {
-        let (interval, position) = (positions.len(), positions.get(index)?);
-        let first = (index + interval - first_block % interval) % interval;
-        let mcu = first_block.checked_add(first)? / interval;
-        let destination = Destination {
-            offset: mcu.checked_mul(position.step)?.checked_add(position.offset)?,
-            step: position.step,
-            stride: position.stride,
-            size: position.size,
-        };
-        let count = block_count.saturating_sub(first).div_ceil(interval);
-        Some(Self { first, count, table: position.table, destination })
-    }
-
-    /// Returns the byte offset of the end of the last block in `samples`, or `None` if it is beyond the address space.
-    fn end(&self, precision: Precision) -> Option<usize> {
-        let Destination { offset, step, stride, size } = self.destination;
-        let last = self.count.saturating_sub(1).checked_mul(step)?.checked_add(offset)?;
-        let rows = (size.side() - 1).checked_mul(stride)?;
-        last.checked_add(rows)?.checked_add(size.side() * precision.sample_bytes())
-    }
-}
-
 /// Transforms blocks of coefficients into samples, and sets the coefficients to zero.
 ///
 /// `coefficients` has 64 values per block, in natural order. Block `i` of the slice is block `first_block + i` of the MCU
 /// row: block `(first_block + i) % positions.len()` of MCU `(first_block + i) / positions.len()`. Its samples are written
 /// to the byte offset `offset + step × MCU` of `samples`, as its position describes.
 ///
-/// Table indices and destinations are valid. Otherwise nothing is changed.
+/// Table indices and destinations are valid. Blocks from the first invalid position on are not transformed.
 pub(crate) fn inverse_dct(
     coefficients: &mut [i16],
     first_block: usize,
@@ -188,48 +134,34 @@ pub(crate) fn inverse_dct(
     level: CpuLevel,
 ) {
     let blocks = coefficients.as_chunks_mut::<64>().0;
-    let block_count = blocks.len();
-    let run = |index| Run::new(positions, index, first_block, block_count);
-    let is_valid = (0..positions.len()).all(|index| {
-        run(index).is_some_and(|run| {
-            tables.get(run.table).is_some()
-                && (run.count == 0 || run.end(precision).is_some_and(|end| end <= samples.len()))
-        })
-    });
-    if !is_valid {
-        debug_assert!(false, "a block has no quantisation table, or is outside the samples");
-        return;
-    }
+    let slice = (first_block, blocks.len());
     // Runs, not MCUs: the blocks that a vector kernel transforms together have one quantisation table and similar
     // numbers of coefficients.
-    for run in (0..positions.len()).filter_map(run) {
-        let (Some(table), Some(blocks)) = (tables.get(run.table), blocks.get_mut(run.first..)) else { continue };
-        transform(blocks, positions.len(), table, run.destination, precision, samples, level);
+    let mut index = 0;
+    while index < positions.len() {
+        let run = Run::new(positions, index, slice, tables, precision, level.is_v3());
+        let Some(run) = run.filter(|run| run.is_inside(precision, samples.len())) else {
+            debug_assert!(false, "a block has no quantisation table, or is outside the samples");
+            return;
+        };
+        transform(blocks, &run, precision, samples, level);
+        index += run.width();
     }
 }
 
-/// Transforms every `interval`-th of `blocks`, beginning with the first.
-fn transform(
-    blocks: &mut [Block],
-    interval: usize,
-    table: &QuantizationTable,
-    destination: Destination,
-    precision: Precision,
-    samples: &mut [u8],
-    level: CpuLevel,
-) {
-    if destination.size != BlockSize::Full {
+fn transform(blocks: &mut [Block], run: &Run<'_>, precision: Precision, samples: &mut [u8], level: CpuLevel) {
+    if run.size != BlockSize::Full {
         return match precision {
-            Precision::Eight => scalar::transform_8_bit(blocks, interval, table, destination, samples),
-            Precision::Twelve => scalar::transform_12_bit(blocks, interval, table, destination, samples),
+            Precision::Eight => scalar::transform_8_bit(blocks, run, samples),
+            Precision::Twelve => scalar::transform_12_bit(blocks, run, samples),
         };
     }
     #[cfg(target_arch = "x86_64")]
     if !level.is_v3() {
-        return x86_sse2::transform(blocks, interval, table, destination, precision, samples);
+        return x86_sse2::transform(blocks, run, precision, samples);
     }
     match precision {
-        Precision::Eight => dispatch!(level, v4 transform_8_bit(blocks, interval, table, destination, samples)),
-        Precision::Twelve => dispatch!(level, v4 transform_12_bit(blocks, interval, table, destination, samples)),
+        Precision::Eight => dispatch!(level, v4 transform_8_bit(blocks, run, samples)),
+        Precision::Twelve => dispatch!(level, v4 transform_12_bit(blocks, run, samples)),
     }
 }

@@ -3,9 +3,11 @@
 //! A two-dimensional transform is a one-dimensional transform of the columns, then one of the rows. [`Arithmetic`] has the
 //! differences between 8-bit and 12-bit samples.
 
-use super::{Block, BlockSize, Destination, QuantizationTable};
+use super::run::Run;
+use super::{Block, BlockSize, QuantizationTable};
 use bytemuck::Pod;
 use std::array::from_fn;
+use std::ops::Range;
 
 /// Fractional bits of the constants.
 pub(super) const CONSTANT_BITS: u32 = 13;
@@ -157,46 +159,43 @@ impl Arithmetic for i64 {
     }
 }
 
-#[inline(never)]
-pub(super) fn transform_8_bit(
-    blocks: &mut [Block],
-    interval: usize,
-    table: &QuantizationTable,
-    destination: Destination,
-    samples: &mut [u8],
-) {
-    transform::<i32>(blocks, interval, table, destination, samples);
+pub(super) fn transform_8_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
+    transform_range_8_bit(blocks, run, 0..run.count, samples);
 }
 
+pub(super) fn transform_12_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
+    transform_range_12_bit(blocks, run, 0..run.count, samples);
+}
+
+/// Transforms a range of the blocks of a run. The vector kernels call it for extreme coefficients; blocks after the end
+/// of the run are ignored.
 #[inline(never)]
-pub(super) fn transform_12_bit(
-    blocks: &mut [Block],
-    interval: usize,
-    table: &QuantizationTable,
-    destination: Destination,
-    samples: &mut [u8],
-) {
-    transform::<i64>(blocks, interval, table, destination, samples);
+pub(super) fn transform_range_8_bit(blocks: &mut [Block], run: &Run<'_>, range: Range<usize>, samples: &mut [u8]) {
+    transform_range::<i32>(blocks, run, range, samples);
+}
+
+/// [`transform_range_8_bit`] for 12 bits.
+#[inline(never)]
+pub(super) fn transform_range_12_bit(blocks: &mut [Block], run: &Run<'_>, range: Range<usize>, samples: &mut [u8]) {
+    transform_range::<i64>(blocks, run, range, samples);
 }
 
 #[inline(always)]
-fn transform<A: Arithmetic>(
-    blocks: &mut [Block],
-    interval: usize,
-    table: &QuantizationTable,
-    destination: Destination,
-    samples: &mut [u8],
-) {
-    let Destination { mut offset, step, stride, size } = destination;
-    for block in blocks.iter_mut().step_by(interval) {
-        match size {
+fn transform_range<A: Arithmetic>(blocks: &mut [Block], run: &Run<'_>, range: Range<usize>, samples: &mut [u8]) {
+    let (table, stride) = (run.table, run.stride);
+    for position in range.start..range.end.min(run.count) {
+        let (index, offset) = run.block(position);
+        let Some(block) = blocks.get_mut(index) else {
+            debug_assert!(false, "runs end with the slice");
+            return;
+        };
+        match run.size {
             BlockSize::Full => store(&full::<A>(block, table), samples, offset, stride),
             BlockSize::Half => store(&half::<A>(block, table), samples, offset, stride),
             BlockSize::Quarter => store(&quarter::<A>(block, table), samples, offset, stride),
             BlockSize::Eighth => store(&eighth::<A>(block, table), samples, offset, stride),
         }
         *block = [0; 64];
-        offset += step;
     }
 }
 

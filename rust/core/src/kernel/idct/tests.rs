@@ -13,29 +13,38 @@ use std::f64::consts::PI;
 const SIZES: [BlockSize; 4] = [BlockSize::Full, BlockSize::Half, BlockSize::Quarter, BlockSize::Eighth];
 const PRECISIONS: [Precision; 2] = [Precision::Eight, Precision::Twelve];
 
-/// Transforms blocks of one component, which are stored from left to right, and returns the samples row by row.
+/// Transforms blocks of one component, which are stored from left to right with `gap` bytes after each row of a block.
+/// Returns the samples row by row.
 fn decode(
     blocks: &[Block],
     quantizers: &[u16; 64],
-    size: BlockSize,
-    precision: Precision,
+    (size, precision): (BlockSize, Precision),
+    gap: usize,
     level: CpuLevel,
 ) -> Vec<u16> {
-    let step = size.side() * precision.sample_bytes();
+    let row_bytes = size.side() * precision.sample_bytes();
+    let step = row_bytes + gap;
     let position = BlockPosition { table: 0, offset: 0, step, stride: blocks.len() * step, size };
     let mut coefficients = blocks.as_flattened().to_vec();
     let mut samples = vec![0xA5; blocks.len() * step * size.side()];
     let table = QuantizationTable::new(quantizers);
     inverse_dct(&mut coefficients, 0, &[position], &[table], precision, &mut samples, level);
     assert!(coefficients.iter().all(|coefficient| *coefficient == 0));
+    assert!(samples.chunks(step).all(|row| row[row_bytes..].iter().all(|byte| *byte == 0xA5)));
+    let samples: Vec<u8> = samples.chunks(step).flat_map(|row| &row[..row_bytes]).copied().collect();
+    numbers(&samples, precision)
+}
+
+/// Returns samples as numbers.
+fn numbers(samples: &[u8], precision: Precision) -> Vec<u16> {
     match precision {
-        Precision::Eight => samples.into_iter().map(u16::from).collect(),
+        Precision::Eight => samples.iter().map(|sample| u16::from(*sample)).collect(),
         Precision::Twelve => samples.as_chunks().0.iter().map(|bytes| u16::from_ne_bytes(*bytes)).collect(),
     }
 }
 
 fn decode_one(block: &Block, quantizers: &[u16; 64], size: BlockSize, precision: Precision) -> Vec<u16> {
-    decode(&[*block], quantizers, size, precision, CpuLevel::PORTABLE)
+    decode(&[*block], quantizers, (size, precision), 0, CpuLevel::PORTABLE)
 }
 
 /// T.81 A.3.3 with the level shift, and without limits. A reduced block has the means of the samples that each of its
@@ -138,7 +147,7 @@ fn inverse_dct_extreme_coefficients_wrap_or_saturate() {
         let mut block = [0; 64];
         (block[0], block[63]) = (dc, last);
         for level in CpuLevel::available() {
-            let samples = decode(&[block], &[quantizer; 64], size, precision, level);
+            let samples = decode(&[block], &[quantizer; 64], (size, precision), 0, level);
             assert_eq!(samples[0], sample, "{precision:?} {size:?}: {quantizer} × {dc}, {last}");
         }
     }
@@ -152,7 +161,7 @@ fn inverse_dct_mcus_are_placed_as_positions_describe() {
     let positions = [luma(0), luma(8), chroma];
     let tables = [16, 8].map(|quantizer| QuantizationTable::new(&[quantizer; 64]));
     for level in CpuLevel::available() {
-        for (first_block, block_count) in [(0, 12), (0, 1), (1, 11), (4, 5), (5, 1), (11, 1), (3, 0)] {
+        for (first_block, block_count) in [(0, 12), (3, 9), (0, 1), (1, 11), (4, 5), (5, 1), (11, 1), (3, 0)] {
             let mut coefficients = vec![0; 64 * block_count];
             let value = |block: usize| block as i16 + 1;
             for (i, block) in coefficients.as_chunks_mut::<64>().0.iter_mut().enumerate() {
@@ -178,19 +187,15 @@ fn inverse_dct_mcus_are_placed_as_positions_describe() {
 /// Samples of the portable bodies, which are the reference for all levels.
 fn reference(blocks: &[Block], quantizers: &[u16; 64], size: BlockSize, precision: Precision) -> Vec<u16> {
     let step = size.side() * precision.sample_bytes();
-    let destination = Destination { offset: 0, step, stride: blocks.len() * step, size };
+    let position = BlockPosition { table: 0, offset: 0, step, stride: blocks.len() * step, size };
     let mut samples = vec![0xA5; blocks.len() * step * size.side()];
-    let (mut blocks, table) = (blocks.to_vec(), QuantizationTable::new(quantizers));
+    let (mut blocks, tables) = (blocks.to_vec(), [QuantizationTable::new(quantizers)]);
+    let run = Run::new(&[position], 0, (0, blocks.len()), &tables, precision, false).unwrap();
     match precision {
-        Precision::Eight => {
-            scalar::transform_8_bit(&mut blocks, 1, &table, destination, &mut samples);
-            samples.into_iter().map(u16::from).collect()
-        }
-        Precision::Twelve => {
-            scalar::transform_12_bit(&mut blocks, 1, &table, destination, &mut samples);
-            samples.as_chunks().0.iter().map(|bytes| u16::from_ne_bytes(*bytes)).collect()
-        }
+        Precision::Eight => scalar::transform_8_bit(&mut blocks, &run, &mut samples),
+        Precision::Twelve => scalar::transform_12_bit(&mut blocks, &run, &mut samples),
     }
+    numbers(&samples, precision)
 }
 
 /// Coefficients of any size, but mostly of sizes around the limits of the vector kernels.
@@ -235,7 +240,7 @@ fn quantizers() -> impl Strategy<Value = [u16; 64]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(miri_or(1500, 3)))]
+    #![proptest_config(ProptestConfig::with_cases(miri_or(4000, 3)))]
 
     #[test]
     fn inverse_dct_all_levels_equal_reference(
@@ -243,10 +248,11 @@ proptest! {
         quantizers in quantizers(),
         size in prop::sample::select(vec![BlockSize::Full, BlockSize::Full, BlockSize::Full, BlockSize::Half]),
         precision in prop::sample::select(PRECISIONS.to_vec()),
+        gap in prop::sample::select(vec![0, 4, 8]),
     ) {
         let expected = reference(&blocks, &quantizers, size, precision);
         for level in CpuLevel::available() {
-            prop_assert_eq!(&decode(&blocks, &quantizers, size, precision, level), &expected, "{}", level.name());
+            prop_assert_eq!(&decode(&blocks, &quantizers, (size, precision), gap, level), &expected, "{}", level.name());
         }
     }
 }

@@ -1,10 +1,15 @@
 //! Body for x86-64-v3: two blocks per vector of 256 bits.
 
+use super::run::Run;
 use super::scalar::{self, CONSTANT_BITS};
 use super::x86_body::*;
 use super::x86_passes::*;
-use super::x86_sse2::{load, store_block_of_bytes, store_block_of_words};
-use super::{Block, Destination, QuantizationTable};
+use super::x86_sse2::{eight_rows, load, store_block_of_bytes, store_block_of_words};
+use super::{Block, QuantizationTable};
+use std::arch::x86_64::{
+    __m128i, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_permute4x64_epi64,
+    _mm256_set_m128i, _mm256_sign_epi16, _mm256_storeu_si256, _mm256_testz_si256,
+};
 use std::arch::x86_64::{
     __m256i as Vector, _mm256_add_epi16 as add_epi16, _mm256_add_epi32 as add_epi32, _mm256_adds_epi16 as adds_epi16,
     _mm256_and_si256 as and, _mm256_bslli_epi128 as bslli_epi128, _mm256_bsrli_epi128 as bsrli_epi128,
@@ -18,10 +23,6 @@ use std::arch::x86_64::{
     _mm256_unpackhi_epi64 as unpackhi_epi64, _mm256_unpacklo_epi8 as unpacklo_epi8,
     _mm256_unpacklo_epi16 as unpacklo_epi16, _mm256_unpacklo_epi32 as unpacklo_epi32,
     _mm256_unpacklo_epi64 as unpacklo_epi64, _mm256_xor_si256 as xor,
-};
-use std::arch::x86_64::{
-    _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_set_m128i, _mm256_sign_epi16,
-    _mm256_testz_si256,
 };
 
 const LANES: usize = 2;
@@ -42,8 +43,8 @@ fn broadcast_row(row: &[i16; 8]) -> Vector {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn is_zero(vector: Vector) -> bool {
-    _mm256_testz_si256(vector, vector) != 0
+fn are_disjoint(a: Vector, b: Vector) -> bool {
+    _mm256_testz_si256(a, b) != 0
 }
 
 /// `sign` negates the quantisers of negative values: the product of two signs is positive.
@@ -55,32 +56,54 @@ fn weighted_sum(values: Vector, quantizers: Vector) -> Vector {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store_bytes([a, b, c, d]: [Vector; 4], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
-    let [first, second] = offsets;
-    let lane = [low(a), low(b), low(c), low(d)];
-    store_block_of_bytes(lane, samples, first, stride);
-    let lane = [high(a), high(b), high(c), high(d)];
-    store_block_of_bytes(lane, samples, second, stride);
+fn store_bytes(pairs: [Vector; 4], samples: &mut [u8], [first, second]: [usize; LANES], stride: usize) {
+    if second == first.wrapping_add(8) {
+        // Rows of both blocks: bits 0 to 63 of both lanes, then bits 64 to 127.
+        let [a, b, c, d] = pairs.map(|pair| _mm256_permute4x64_epi64::<0b11_01_10_00>(pair));
+        let rows = [low(a), high(a), low(b), high(b), low(c), high(c), low(d), high(d)];
+        return store_block_of_words(rows, samples, first, stride);
+    }
+    store_block_of_bytes(pairs.map(|pair| low(pair)), samples, first, stride);
+    store_block_of_bytes(pairs.map(|pair| high(pair)), samples, second, stride);
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store_words([a, b, c, d, e, f, g, h]: [Vector; 8], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
-    let [first, second] = offsets;
-    let lane = [low(a), low(b), low(c), low(d), low(e), low(f), low(g), low(h)];
-    store_block_of_words(lane, samples, first, stride);
-    let lane = [high(a), high(b), high(c), high(d), high(e), high(f), high(g), high(h)];
-    store_block_of_words(lane, samples, second, stride);
+fn store_words(vectors: [Vector; 8], samples: &mut [u8], [first, second]: [usize; LANES], stride: usize) {
+    if second == first.wrapping_add(16) {
+        return store_rows(vectors, samples, first, stride);
+    }
+    store_block_of_words(vectors.map(|vector| low(vector)), samples, first, stride);
+    store_block_of_words(vectors.map(|vector| high(vector)), samples, second, stride);
+}
+
+/// Writes 8 rows of 32 bytes, which are `stride` bytes apart.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn store_rows(vectors: [Vector; 8], samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(rows) = eight_rows(samples, offset, stride, 32) else { return };
+    let mut row = rows.as_mut_ptr();
+    for vector in vectors {
+        // SAFETY:
+        // - `row` is row r of `rows` for r = 0 … 7, at r × stride.
+        // - `rows` is 7 × stride + 32 bytes long, so that 32 bytes from there are inside.
+        // - The store writes 32 bytes and needs no alignment.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm256_storeu_si256(row.cast(), vector);
+        }
+        row = row.wrapping_add(stride);
+    }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn low(vector: Vector) -> std::arch::x86_64::__m128i {
+fn low(vector: Vector) -> __m128i {
     _mm256_castsi256_si128(vector)
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn high(vector: Vector) -> std::arch::x86_64::__m128i {
+fn high(vector: Vector) -> __m128i {
     _mm256_extracti128_si256::<1>(vector)
 }

@@ -13,37 +13,28 @@
 //! |---|---|
 //! | `LANES` | blocks per vector |
 //! | `load_row`, `broadcast_row` | row of each block; row of the quantisation table in each lane |
-//! | `is_zero` | true if all bits are zero |
+//! | `are_disjoint` | true if no bit is set in both vectors |
 //! | `weighted_sum` | per pair of values: the sum of magnitude × quantiser, 32 bits |
 //! | `shift_right` | arithmetic shift of 32-bit values |
 //! | `store_bytes`, `store_words` | writes the samples of all blocks |
 
-use super::Block;
-
 /// Largest quantiser for which [`transform_body`]'s 12-bit kernel adds products of a block in 32 bits.
 pub(super) const MAX_QUANTIZER: i16 = 4095;
-pub(super) static ZERO_BLOCK: Block = [0; 64];
 
 /// Expands to `transform_8_bit` and `transform_12_bit` for one vector width. The argument is the list of CPU features.
 macro_rules! transform_body {
     ($features:literal) => {
         transform_passes!($features);
 
-        /// Indices of the blocks of a group, counted in blocks of the run. The last block fills up the last group: it is
-        /// transformed more than once.
-        #[inline]
-        fn group(first: usize, count: usize) -> [usize; LANES] {
-            std::array::from_fn(|lane| (first + lane).min(count - 1))
-        }
-
+        /// Returns the rows of the blocks of a group, or `None` if an index is invalid.
         #[inline]
         #[target_feature(enable = $features)]
-        fn load_blocks(blocks: &[Block], indices: [usize; LANES]) -> [Vector; 8] {
-            let lanes = indices.map(|index| {
-                debug_assert!(index < blocks.len(), "groups end at the last block");
-                bytemuck::cast_ref::<Block, [[i16; 8]; 8]>(blocks.get(index).unwrap_or(&ZERO_BLOCK))
-            });
-            [
+        fn load_blocks(blocks: &[Block], indices: [usize; LANES]) -> Option<[Vector; 8]> {
+            let mut lanes = [&[[0; 8]; 8]; LANES];
+            for (lane, index) in lanes.iter_mut().zip(indices) {
+                *lane = bytemuck::cast_ref(blocks.get(index)?);
+            }
+            Some([
                 load_row(lanes.map(|[row, ..]| row)),
                 load_row(lanes.map(|[_, row, ..]| row)),
                 load_row(lanes.map(|[_, _, row, ..]| row)),
@@ -52,7 +43,7 @@ macro_rules! transform_body {
                 load_row(lanes.map(|[.., row, _, _]| row)),
                 load_row(lanes.map(|[.., row, _]| row)),
                 load_row(lanes.map(|[.., row]| row)),
-            ]
+            ])
         }
 
         #[inline]
@@ -75,7 +66,7 @@ macro_rules! transform_body {
         fn clear_blocks(blocks: &mut [Block], indices: [usize; LANES]) {
             for index in indices {
                 if let Some(block) = blocks.get_mut(index) {
-                    *block = ZERO_BLOCK;
+                    *block = [0; 64];
                 }
             }
         }
@@ -85,37 +76,27 @@ macro_rules! transform_body {
         /// Products of row 0 outside -8192 … 8191 are left to `scalar`: only there the shift by which libjpeg-turbo replaces
         /// pass 1 of a lone row 0 differs from a saturating pass.
         #[target_feature(enable = $features)]
-        pub(super) fn transform_8_bit(
-            blocks: &mut [Block],
-            interval: usize,
-            table: &QuantizationTable,
-            destination: Destination,
-            samples: &mut [u8],
-        ) {
-            let count = blocks.len().div_ceil(interval);
-            let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(table);
-            for first in (0..count).step_by(LANES) {
-                let run = group(first, count);
-                let indices = run.map(|index| index * interval);
-                let [r0, r1, r2, r3, r4, r5, r6, r7] = load_blocks(blocks, indices);
+        pub(super) fn transform_8_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
+            let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(run.table);
+            for group in run.groups::<LANES>() {
+                let Some([r0, r1, r2, r3, r4, r5, r6, r7]) = load_blocks(blocks, group.indices) else {
+                    debug_assert!(false, "runs end with the slice");
+                    return;
+                };
                 let d0 = mullo_epi16(r0, q0);
-                let outside = and(add_epi16(d0, set1_epi16(8192)), set1_epi16(-16_384));
-                if !is_zero(outside) {
-                    let last = (first + LANES).min(count) - 1;
-                    let blocks = blocks.get_mut(first * interval..=last * interval).unwrap_or_default();
-                    scalar::transform_8_bit(blocks, interval, table, destination.advanced(first), samples);
+                if !are_disjoint(add_epi16(d0, set1_epi16(8192)), set1_epi16(-16_384)) {
+                    scalar::transform_range_8_bit(blocks, run, group.first..group.first + LANES, samples);
                     continue;
                 }
-                clear_blocks(blocks, indices);
+                clear_blocks(blocks, group.indices);
                 let lower = or(or(r4, r5), or(r6, r7));
                 let others = or(or(r1, r2), or(r3, lower));
-                let rows = if is_zero(or(others, bsrli_epi128::<2>(r0))) {
+                let other_than_mean = or(others, bsrli_epi128::<2>(r0));
+                let rows = if are_disjoint(other_than_mean, other_than_mean) {
                     // Only the mean, in which pass 1 has no rounding: (4 mean × 2^13 + 2^17) >> 18.
                     let mean = broadcast_first(srai_epi16::<3>(add_epi16(d0, set1_epi16(4))));
                     [xor(packs_epi16(mean, mean), set1_epi8(-128)); 4]
                 } else {
-                    let columns = or(others, r0);
-                    let is_low = (is_zero(lower), is_zero(unpackhi_epi64(columns, columns)));
                     let rows = [
                         d0,
                         mullo_epi16(r1, q1),
@@ -126,14 +107,9 @@ macro_rules! transform_body {
                         mullo_epi16(r6, q6),
                         mullo_epi16(r7, q7),
                     ];
-                    rows_of_bytes(transform_blocks::<11, 18>(&rows, is_low, set1_epi16(8)))
+                    rows_of_bytes(transform_blocks::<11, 18>(&rows, lower, or(others, r0), set1_epi16(8)))
                 };
-                store_bytes(
-                    rows,
-                    samples,
-                    run.map(|index| destination.offset + index * destination.step),
-                    destination.stride,
-                );
+                store_bytes(rows, samples, group.offsets, run.stride);
             }
         }
 
@@ -152,28 +128,23 @@ macro_rules! transform_body {
         /// most 2 × 11,800 × 1.3871 + rounding = 32,740, and no sum or saturation reaches 2^15. Noise at the highest quality
         /// exceeds the sum; `scalar` transforms it.
         #[target_feature(enable = $features)]
-        pub(super) fn transform_12_bit(
-            blocks: &mut [Block],
-            interval: usize,
-            table: &QuantizationTable,
-            destination: Destination,
-            samples: &mut [u8],
-        ) {
-            if table.quantizers.iter().any(|quantizer| !(0..=MAX_QUANTIZER).contains(quantizer)) {
-                return scalar::transform_12_bit(blocks, interval, table, destination, samples);
+        pub(super) fn transform_12_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
+            if run.table.quantizers.iter().any(|quantizer| !(0..=MAX_QUANTIZER).contains(quantizer)) {
+                return scalar::transform_12_bit(blocks, run, samples);
             }
-            let count = blocks.len().div_ceil(interval);
-            let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(table);
+            let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(run.table);
             let all_but_first = bslli_epi128::<2>(set1_epi16(-1));
-            for first in (0..count).step_by(LANES) {
-                let run = group(first, count);
-                let indices = run.map(|index| index * interval);
-                let [r0, r1, r2, r3, r4, r5, r6, r7] = load_blocks(blocks, indices);
+            for group in run.groups::<LANES>() {
+                let Some([r0, r1, r2, r3, r4, r5, r6, r7]) = load_blocks(blocks, group.indices) else {
+                    debug_assert!(false, "runs end with the slice");
+                    return;
+                };
                 let d0 = mullo_epi16(r0, q0);
                 let bias = adds_epi16(d0, set1_epi16(4));
                 let lower = or(or(r4, r5), or(r6, r7));
                 let others = or(or(r1, r2), or(r3, lower));
-                let is_mean = is_zero(or(others, bsrli_epi128::<2>(r0)));
+                let other_than_mean = or(others, bsrli_epi128::<2>(r0));
+                let is_mean = are_disjoint(other_than_mean, other_than_mean);
                 // Nonzero if a product of row 0, or the bias, does not fit in 16 bits.
                 let overflow =
                     or(xor(mulhi_epi16(r0, q0), srai_epi16::<15>(d0)), xor(bias, add_epi16(d0, set1_epi16(4))));
@@ -183,18 +154,14 @@ macro_rules! transform_body {
                     let (upper, lower) = ([and(r0, all_but_first), r1, r2, r3], [r4, r5, r6, r7]);
                     or(overflow, magnitude_excess(upper, [q0, q1, q2, q3], lower, [q4, q5, q6, q7]))
                 };
-                if !is_zero(excess) {
-                    let last = (first + LANES).min(count) - 1;
-                    let blocks = blocks.get_mut(first * interval..=last * interval).unwrap_or_default();
-                    scalar::transform_12_bit(blocks, interval, table, destination.advanced(first), samples);
+                if !are_disjoint(excess, excess) {
+                    scalar::transform_range_12_bit(blocks, run, group.first..group.first + LANES, samples);
                     continue;
                 }
-                clear_blocks(blocks, indices);
+                clear_blocks(blocks, group.indices);
                 let rows = if is_mean {
                     [limit_12_bit(broadcast_first(srai_epi16::<3>(bias))); 8]
                 } else {
-                    let columns = or(others, r0);
-                    let is_low = (is_zero(lower), is_zero(unpackhi_epi64(columns, columns)));
                     let rows = [
                         and(d0, all_but_first),
                         mullo_epi16(r1, q1),
@@ -206,7 +173,7 @@ macro_rules! transform_body {
                         mullo_epi16(r7, q7),
                     ];
                     let [c0, c1, c2, c3, c4, c5, c6, c7] =
-                        transform_blocks::<12, 17>(&rows, is_low, broadcast_first(bias));
+                        transform_blocks::<12, 17>(&rows, lower, or(others, r0), broadcast_first(bias));
                     transpose([
                         limit_12_bit(c0),
                         limit_12_bit(c1),
@@ -218,12 +185,7 @@ macro_rules! transform_body {
                         limit_12_bit(c7),
                     ])
                 };
-                store_words(
-                    rows,
-                    samples,
-                    run.map(|index| destination.offset + index * destination.step),
-                    destination.stride,
-                );
+                store_words(rows, samples, group.offsets, run.stride);
             }
         }
 

@@ -46,69 +46,101 @@ macro_rules! transform_passes {
             set1_epi32(first & 0xFFFF | second << 16)
         }
 
-        /// Transforms the four inputs per lane that `interleave` selects. `HALF`: inputs 4 to 7 are zero.
+        /// Transforms the inputs that `interleave` selects: N = 1 for four inputs per lane, N = 2 for all eight.
         ///
-        /// Returns eight outputs in 32 bits, divided by 2^SHIFT. `bias` × `bias_factor` is added before the division.
+        /// Outputs are divided by 2^SHIFT after `bias` × `bias_factor` is added. `HALF`: inputs 4 to 7 are zero. `pack` gets
+        /// each output as soon as it is known, so that few vectors have to be stored meanwhile.
         #[inline]
         #[target_feature(enable = $features)]
-        fn transform_four<const SHIFT: i32, const HALF: bool>(
+        fn transform_columns<const N: usize, const SHIFT: i32, const HALF: bool>(
             [v0, v1, v2, v3, v4, v5, v6, v7]: &[Vector; 8],
             bias: Vector,
             bias_factor: i32,
-            interleave: impl Fn(Vector, Vector) -> Vector,
+            interleave: impl Fn(Vector, Vector) -> [Vector; N],
+            pack: impl Fn([Vector; N]) -> Vector,
         ) -> [Vector; 8] {
             let mean = pair(1 << CONSTANT_BITS, bias_factor);
-            let (even, odd) = if HALF {
-                let s = madd_epi16(interleave(*v0, bias), mean);
-                let v2 = interleave(*v2, *v2);
-                let e = madd_epi16(v2, pair(0, F_0_541 + F_0_765));
-                let f = madd_epi16(v2, pair(0, F_0_541));
-                let odd = interleave(*v1, *v3);
+            let output = |even, odd| {
+                let (upper, lower) = (add(even, odd), subtract(even, odd));
                 (
-                    [add_epi32(s, e), add_epi32(s, f), sub_epi32(s, f), sub_epi32(s, e)],
-                    [
-                        madd_epi16(odd, pair(F_1_501 - F_0_899 + F_1_175 - F_0_390, F_1_175)),
-                        madd_epi16(odd, pair(F_1_175, F_3_072 - F_2_562 + F_1_175 - F_1_961)),
-                        madd_epi16(odd, pair(F_1_175 - F_0_390, F_1_175 - F_2_562)),
-                        madd_epi16(odd, pair(F_1_175 - F_0_899, F_1_175 - F_1_961)),
-                    ],
-                )
-            } else {
-                let s = madd_epi16(interleave(add_epi16(*v0, *v4), bias), mean);
-                let d = madd_epi16(interleave(sub_epi16(*v0, *v4), bias), mean);
-                let rotated = interleave(*v2, *v6);
-                let e = madd_epi16(rotated, pair(F_0_541 + F_0_765, F_0_541));
-                let f = madd_epi16(rotated, pair(F_0_541, F_0_541 - F_1_847));
-                let sums = interleave(add_epi16(*v7, *v3), add_epi16(*v5, *v1));
-                let p = madd_epi16(sums, pair(F_1_175 - F_1_961, F_1_175));
-                let q = madd_epi16(sums, pair(F_1_175, F_1_175 - F_0_390));
-                let outer = interleave(*v7, *v1);
-                let inner = interleave(*v5, *v3);
-                (
-                    [add_epi32(s, e), add_epi32(d, f), sub_epi32(d, f), sub_epi32(s, e)],
-                    [
-                        add_epi32(madd_epi16(outer, pair(-F_0_899, F_1_501 - F_0_899)), q),
-                        add_epi32(madd_epi16(inner, pair(-F_2_562, F_3_072 - F_2_562)), p),
-                        add_epi32(madd_epi16(inner, pair(F_2_053 - F_2_562, -F_2_562)), q),
-                        add_epi32(madd_epi16(outer, pair(F_0_298 - F_0_899, -F_0_899)), p),
-                    ],
+                    pack(upper.map(|value| shift_right::<SHIFT>(value))),
+                    pack(lower.map(|value| shift_right::<SHIFT>(value))),
                 )
             };
-            let [e0, e1, e2, e3] = even;
-            let [o0, o1, o2, o3] = odd;
-            [
-                shift_right::<SHIFT>(add_epi32(e0, o0)),
-                shift_right::<SHIFT>(add_epi32(e1, o1)),
-                shift_right::<SHIFT>(add_epi32(e2, o2)),
-                shift_right::<SHIFT>(add_epi32(e3, o3)),
-                shift_right::<SHIFT>(sub_epi32(e3, o3)),
-                shift_right::<SHIFT>(sub_epi32(e2, o2)),
-                shift_right::<SHIFT>(sub_epi32(e1, o1)),
-                shift_right::<SHIFT>(sub_epi32(e0, o0)),
-            ]
+            if HALF {
+                let s = rotate(interleave(*v0, bias), mean);
+                let v2 = interleave(*v2, *v2);
+                let e = rotate(v2, pair(0, F_0_541 + F_0_765));
+                let f = rotate(v2, pair(0, F_0_541));
+                let odd = interleave(*v1, *v3);
+                let (r0, r7) = output(add(s, e), rotate(odd, pair(F_1_501 - F_0_899 + F_1_175 - F_0_390, F_1_175)));
+                let (r3, r4) = output(subtract(s, e), rotate(odd, pair(F_1_175 - F_0_899, F_1_175 - F_1_961)));
+                let (r1, r6) = output(add(s, f), rotate(odd, pair(F_1_175, F_3_072 - F_2_562 + F_1_175 - F_1_961)));
+                let (r2, r5) = output(subtract(s, f), rotate(odd, pair(F_1_175 - F_0_390, F_1_175 - F_2_562)));
+                return [r0, r1, r2, r3, r4, r5, r6, r7];
+            }
+            let s = rotate(interleave(add_epi16(*v0, *v4), bias), mean);
+            let d = rotate(interleave(sub_epi16(*v0, *v4), bias), mean);
+            let even = interleave(*v2, *v6);
+            let e = rotate(even, pair(F_0_541 + F_0_765, F_0_541));
+            let f = rotate(even, pair(F_0_541, F_0_541 - F_1_847));
+            let sums = interleave(add_epi16(*v7, *v3), add_epi16(*v5, *v1));
+            let p = rotate(sums, pair(F_1_175 - F_1_961, F_1_175));
+            let q = rotate(sums, pair(F_1_175, F_1_175 - F_0_390));
+            let outer = interleave(*v7, *v1);
+            let (r0, r7) = output(add(s, e), add(rotate(outer, pair(-F_0_899, F_1_501 - F_0_899)), q));
+            let (r3, r4) = output(subtract(s, e), add(rotate(outer, pair(F_0_298 - F_0_899, -F_0_899)), p));
+            let inner = interleave(*v5, *v3);
+            let (r1, r6) = output(add(d, f), add(rotate(inner, pair(-F_2_562, F_3_072 - F_2_562)), p));
+            let (r2, r5) = output(subtract(d, f), add(rotate(inner, pair(F_2_053 - F_2_562, -F_2_562)), q));
+            [r0, r1, r2, r3, r4, r5, r6, r7]
         }
 
-        /// Transforms eight vectors of eight inputs per lane, and saturates the outputs to 16 bits.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn add<const N: usize>(mut a: [Vector; N], b: [Vector; N]) -> [Vector; N] {
+            for (a, b) in a.iter_mut().zip(b) {
+                *a = add_epi32(*a, b);
+            }
+            a
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn subtract<const N: usize>(mut a: [Vector; N], b: [Vector; N]) -> [Vector; N] {
+            for (a, b) in a.iter_mut().zip(b) {
+                *a = sub_epi32(*a, b);
+            }
+            a
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn rotate<const N: usize>(mut pairs: [Vector; N], constants: Vector) -> [Vector; N] {
+            for pair in &mut pairs {
+                *pair = madd_epi16(*pair, constants);
+            }
+            pairs
+        }
+
+        /// Transforms four inputs per lane, to 32 bits.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn transform_four<const SHIFT: i32, const HALF: bool>(
+            inputs: &[Vector; 8],
+            bias: Vector,
+            bias_factor: i32,
+        ) -> [Vector; 8] {
+            transform_columns::<1, SHIFT, HALF>(
+                inputs,
+                bias,
+                bias_factor,
+                |a, b| [unpacklo_epi16(a, b)],
+                |[value]| value,
+            )
+        }
+
+        /// Transforms eight inputs per lane, and saturates the outputs to 16 bits.
         #[inline]
         #[target_feature(enable = $features)]
         fn transform_eight<const SHIFT: i32, const HALF: bool>(
@@ -116,20 +148,8 @@ macro_rules! transform_passes {
             bias: Vector,
             bias_factor: i32,
         ) -> [Vector; 8] {
-            let [a0, a1, a2, a3, a4, a5, a6, a7] =
-                transform_four::<SHIFT, HALF>(inputs, bias, bias_factor, |a, b| unpacklo_epi16(a, b));
-            let [b0, b1, b2, b3, b4, b5, b6, b7] =
-                transform_four::<SHIFT, HALF>(inputs, bias, bias_factor, |a, b| unpackhi_epi16(a, b));
-            [
-                packs_epi32(a0, b0),
-                packs_epi32(a1, b1),
-                packs_epi32(a2, b2),
-                packs_epi32(a3, b3),
-                packs_epi32(a4, b4),
-                packs_epi32(a5, b5),
-                packs_epi32(a6, b6),
-                packs_epi32(a7, b7),
-            ]
+            let interleave = |a, b| [unpacklo_epi16(a, b), unpackhi_epi16(a, b)];
+            transform_columns::<2, SHIFT, HALF>(inputs, bias, bias_factor, interleave, |[a, b]| packs_epi32(a, b))
         }
 
         /// Transposes 8×8 values of 16 bits in each lane.
@@ -176,27 +196,29 @@ macro_rules! transform_passes {
 
         /// Both passes. Returns the columns of samples, before the level shift.
         ///
-        /// `low_rows`, `low_columns`: rows, columns 4 to 7 are zero in all lanes.
+        /// `lower` is zero where rows 4 to 7 are zero, `all` where all rows are zero.
         #[inline]
         #[target_feature(enable = $features)]
         fn transform_blocks<const SHIFT_1: i32, const SHIFT_2: i32>(
             rows: &[Vector; 8],
-            (low_rows, low_columns): (bool, bool),
+            lower: Vector,
+            all: Vector,
             bias: Vector,
         ) -> [Vector; 8] {
             let one = set1_epi16(1);
             let half = const { 1 << (SHIFT_1 - 1) };
             let zero = setzero();
-            if low_columns {
-                let rows = if low_rows {
-                    transform_four::<SHIFT_1, true>(rows, one, half, |a, b| unpacklo_epi16(a, b))
+            let right_columns = bslli_epi128::<8>(set1_epi8(-1));
+            if are_disjoint(all, right_columns) {
+                let rows = if are_disjoint(lower, lower) {
+                    transform_four::<SHIFT_1, true>(rows, one, half)
                 } else {
-                    transform_four::<SHIFT_1, false>(rows, one, half, |a, b| unpacklo_epi16(a, b))
+                    transform_four::<SHIFT_1, false>(rows, one, half)
                 };
                 let [c0, c1, c2, c3] = transpose_four(rows);
                 transform_eight::<SHIFT_2, true>(&[c0, c1, c2, c3, zero, zero, zero, zero], bias, BIAS_FACTOR)
             } else {
-                let rows = if low_rows {
+                let rows = if are_disjoint(lower, lower) {
                     transform_eight::<SHIFT_1, true>(rows, one, half)
                 } else {
                     transform_eight::<SHIFT_1, false>(rows, one, half)

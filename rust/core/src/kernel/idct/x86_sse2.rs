@@ -1,9 +1,10 @@
 //! Body for SSE2, the baseline of x86-64: one block per vector. It serves the portable CPU level.
 
+use super::run::Run;
 use super::scalar::{self, CONSTANT_BITS};
 use super::x86_body::*;
 use super::x86_passes::*;
-use super::{Block, Destination, Precision, QuantizationTable};
+use super::{Block, Precision, QuantizationTable};
 use std::arch::x86_64::{
     __m128i as Vector, _mm_add_epi16 as add_epi16, _mm_add_epi32 as add_epi32, _mm_adds_epi16 as adds_epi16,
     _mm_and_si128 as and, _mm_bslli_si128 as bslli_epi128, _mm_bsrli_si128 as bsrli_epi128,
@@ -24,22 +25,15 @@ use std::arch::x86_64::{
 
 const LANES: usize = 1;
 
-/// Transforms every `interval`-th of `blocks` to 8×8 samples.
-pub(super) fn transform(
-    blocks: &mut [Block],
-    interval: usize,
-    table: &QuantizationTable,
-    destination: Destination,
-    precision: Precision,
-    samples: &mut [u8],
-) {
+/// Transforms a run to 8×8 samples.
+pub(super) fn transform(blocks: &mut [Block], run: &Run<'_>, precision: Precision, samples: &mut [u8]) {
     // SAFETY:
     // - The functions require SSE2, which every x86-64 CPU has.
     #[allow(unsafe_code)]
     unsafe {
         match precision {
-            Precision::Eight => transform_8_bit(blocks, interval, table, destination, samples),
-            Precision::Twelve => transform_12_bit(blocks, interval, table, destination, samples),
+            Precision::Eight => transform_8_bit(blocks, run, samples),
+            Precision::Twelve => transform_12_bit(blocks, run, samples),
         }
     }
 }
@@ -60,8 +54,8 @@ fn broadcast_row(row: &[i16; 8]) -> Vector {
 
 #[inline]
 #[target_feature(enable = "sse2")]
-fn is_zero(vector: Vector) -> bool {
-    _mm_movemask_epi8(_mm_cmpeq_epi8(vector, setzero())) == 0xFFFF
+fn are_disjoint(a: Vector, b: Vector) -> bool {
+    _mm_movemask_epi8(_mm_cmpeq_epi8(and(a, b), setzero())) == 0xFFFF
 }
 
 /// Magnitudes are at most 32,767: the magnitude of -32,768 is one too small, but still above the limit of the sum.
@@ -95,52 +89,51 @@ pub(super) fn load(values: &[i16; 8]) -> Vector {
     }
 }
 
+/// Returns the bytes from `offset` to the end of 8 rows of `row_bytes` bytes, which are `stride` bytes apart.
+#[inline]
+pub(super) fn eight_rows(samples: &mut [u8], offset: usize, stride: usize, row_bytes: usize) -> Option<&mut [u8]> {
+    let block_bytes = stride.saturating_mul(7).saturating_add(row_bytes);
+    let rows = samples.get_mut(offset..).and_then(|samples| samples.get_mut(..block_bytes));
+    debug_assert!(rows.is_some(), "the façade checks destinations");
+    rows
+}
+
 /// Writes 8 rows of 8 bytes, which are `stride` bytes apart. Vector `i` has rows `2 i` and `2 i + 1`.
 #[inline]
 #[target_feature(enable = "sse2")]
-pub(super) fn store_block_of_bytes([a, b, c, d]: [Vector; 4], samples: &mut [u8], offset: usize, stride: usize) {
-    let Some(end) = 7_usize.checked_mul(stride).and_then(|rows| rows.checked_add(8)?.checked_add(offset)) else {
-        return;
-    };
-    let Some(block) = samples.get_mut(offset..end) else {
-        debug_assert!(false, "the façade checks destinations");
-        return;
-    };
-    let row = block.as_mut_ptr();
-    // SAFETY:
-    // - `block` is 7 × stride + 8 bytes long, so that 8 bytes at r × stride are inside for r = 0 … 7.
-    // - The stores write 8 bytes each and need no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_storel_epi64(row.cast(), a);
-        _mm_storeh_pd(row.add(stride).cast(), _mm_castsi128_pd(a));
-        _mm_storel_epi64(row.add(2 * stride).cast(), b);
-        _mm_storeh_pd(row.add(3 * stride).cast(), _mm_castsi128_pd(b));
-        _mm_storel_epi64(row.add(4 * stride).cast(), c);
-        _mm_storeh_pd(row.add(5 * stride).cast(), _mm_castsi128_pd(c));
-        _mm_storel_epi64(row.add(6 * stride).cast(), d);
-        _mm_storeh_pd(row.add(7 * stride).cast(), _mm_castsi128_pd(d));
+pub(super) fn store_block_of_bytes(pairs: [Vector; 4], samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(rows) = eight_rows(samples, offset, stride, 8) else { return };
+    let mut row = rows.as_mut_ptr();
+    for pair in pairs {
+        let next = row.wrapping_add(stride);
+        // SAFETY:
+        // - `row` and `next` are row r of `rows` for r = 0 … 7, at r × stride.
+        // - `rows` is 7 × stride + 8 bytes long, so that 8 bytes from there are inside.
+        // - The stores write 8 bytes each and need no alignment.
+        #[allow(unsafe_code)]
+        unsafe {
+            _mm_storel_epi64(row.cast(), pair);
+            _mm_storeh_pd(next.cast(), _mm_castsi128_pd(pair));
+        }
+        row = next.wrapping_add(stride);
     }
 }
 
 /// Writes 8 rows of 16 bytes, which are `stride` bytes apart.
 #[inline]
 #[target_feature(enable = "sse2")]
-pub(super) fn store_block_of_words(rows: [Vector; 8], samples: &mut [u8], offset: usize, stride: usize) {
-    let Some(end) = 7_usize.checked_mul(stride).and_then(|rows| rows.checked_add(16)?.checked_add(offset)) else {
-        return;
-    };
-    let Some(block) = samples.get_mut(offset..end) else {
-        debug_assert!(false, "the façade checks destinations");
-        return;
-    };
-    for (index, row) in rows.into_iter().enumerate() {
+pub(super) fn store_block_of_words(vectors: [Vector; 8], samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(rows) = eight_rows(samples, offset, stride, 16) else { return };
+    let mut row = rows.as_mut_ptr();
+    for vector in vectors {
         // SAFETY:
-        // - `block` is 7 × stride + 16 bytes long, so that 16 bytes at index × stride are inside: index is 0 … 7.
+        // - `row` is row r of `rows` for r = 0 … 7, at r × stride.
+        // - `rows` is 7 × stride + 16 bytes long, so that 16 bytes from there are inside.
         // - The store writes 16 bytes and needs no alignment.
         #[allow(unsafe_code)]
         unsafe {
-            _mm_storeu_si128(block.as_mut_ptr().add(index * stride).cast(), row);
+            _mm_storeu_si128(row.cast(), vector);
         }
+        row = row.wrapping_add(stride);
     }
 }

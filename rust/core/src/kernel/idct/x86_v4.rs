@@ -1,13 +1,16 @@
 //! Body for x86-64-v4: four blocks per vector of 512 bits.
 
+use super::run::Run;
 use super::scalar::{self, CONSTANT_BITS};
+use super::x86::store_rows;
 use super::x86_body::*;
 use super::x86_passes::*;
 use super::x86_sse2::{load, store_block_of_bytes, store_block_of_words};
-use super::{Block, Destination, QuantizationTable};
+use super::{Block, QuantizationTable};
 use std::arch::x86_64::{
-    __m128i, _mm512_broadcast_i32x4, _mm512_castsi128_si512, _mm512_extracti32x4_epi32, _mm512_inserti32x4,
-    _mm512_max_epi16, _mm512_subs_epi16, _mm512_test_epi64_mask,
+    __m128i, __m256i, _mm_cvtsi32_si128, _mm512_broadcast_i32x4, _mm512_castsi128_si512, _mm512_castsi512_si256,
+    _mm512_extracti32x4_epi32, _mm512_extracti64x4_epi64, _mm512_inserti32x4, _mm512_max_epi16,
+    _mm512_permutexvar_epi64, _mm512_setr_epi64, _mm512_sra_epi32, _mm512_subs_epi16, _mm512_test_epi64_mask,
 };
 use std::arch::x86_64::{
     __m512i as Vector, _mm512_add_epi16 as add_epi16, _mm512_add_epi32 as add_epi32, _mm512_adds_epi16 as adds_epi16,
@@ -30,7 +33,7 @@ transform_body!("avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512cd,avx
 #[inline]
 #[target_feature(enable = "avx512bw")]
 fn shift_right<const BITS: i32>(vector: Vector) -> Vector {
-    std::arch::x86_64::_mm512_sra_epi32(vector, std::arch::x86_64::_mm_cvtsi32_si128(BITS))
+    _mm512_sra_epi32(vector, _mm_cvtsi32_si128(BITS))
 }
 
 #[inline]
@@ -48,8 +51,8 @@ fn broadcast_row(row: &[i16; 8]) -> Vector {
 
 #[inline]
 #[target_feature(enable = "avx512bw")]
-fn is_zero(vector: Vector) -> bool {
-    _mm512_test_epi64_mask(vector, vector) == 0
+fn are_disjoint(a: Vector, b: Vector) -> bool {
+    _mm512_test_epi64_mask(a, b) == 0
 }
 
 /// Magnitudes are at most 32,767: the magnitude of -32,768 is one too small, but still above the limit of the sum.
@@ -61,26 +64,50 @@ fn weighted_sum(values: Vector, quantizers: Vector) -> Vector {
 
 #[inline]
 #[target_feature(enable = "avx512bw")]
-fn store_bytes([a, b, c, d]: [Vector; 4], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
+fn store_bytes(pairs: [Vector; 4], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
     let [first, second, third, fourth] = offsets;
-    store_block_of_bytes([lane::<0>(a), lane::<0>(b), lane::<0>(c), lane::<0>(d)], samples, first, stride);
-    store_block_of_bytes([lane::<1>(a), lane::<1>(b), lane::<1>(c), lane::<1>(d)], samples, second, stride);
-    store_block_of_bytes([lane::<2>(a), lane::<2>(b), lane::<2>(c), lane::<2>(d)], samples, third, stride);
-    store_block_of_bytes([lane::<3>(a), lane::<3>(b), lane::<3>(c), lane::<3>(d)], samples, fourth, stride);
+    // The last group of a run repeats its last block, so `fourth` alone does not determine the distance.
+    if second == first.wrapping_add(8) && fourth == first.wrapping_add(24) {
+        // Rows of all blocks: bits 0 to 63 of each lane, then bits 64 to 127.
+        let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+        let [a, b, c, d] = pairs.map(|pair| _mm512_permutexvar_epi64(order, pair));
+        let rows = [low(a), high(a), low(b), high(b), low(c), high(c), low(d), high(d)];
+        return store_rows(rows, samples, first, stride);
+    }
+    store_block_of_bytes(pairs.map(|pair| lane::<0>(pair)), samples, first, stride);
+    store_block_of_bytes(pairs.map(|pair| lane::<1>(pair)), samples, second, stride);
+    store_block_of_bytes(pairs.map(|pair| lane::<2>(pair)), samples, third, stride);
+    store_block_of_bytes(pairs.map(|pair| lane::<3>(pair)), samples, fourth, stride);
 }
 
 #[inline]
 #[target_feature(enable = "avx512bw")]
-fn store_words(rows: [Vector; 8], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
+fn store_words(vectors: [Vector; 8], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
     let [first, second, third, fourth] = offsets;
-    store_block_of_words(rows.map(|row| lane::<0>(row)), samples, first, stride);
-    store_block_of_words(rows.map(|row| lane::<1>(row)), samples, second, stride);
-    store_block_of_words(rows.map(|row| lane::<2>(row)), samples, third, stride);
-    store_block_of_words(rows.map(|row| lane::<3>(row)), samples, fourth, stride);
+    if second == first.wrapping_add(16) && fourth == first.wrapping_add(48) {
+        store_rows(vectors.map(|vector| low(vector)), samples, first, stride);
+        return store_rows(vectors.map(|vector| high(vector)), samples, third, stride);
+    }
+    store_block_of_words(vectors.map(|vector| lane::<0>(vector)), samples, first, stride);
+    store_block_of_words(vectors.map(|vector| lane::<1>(vector)), samples, second, stride);
+    store_block_of_words(vectors.map(|vector| lane::<2>(vector)), samples, third, stride);
+    store_block_of_words(vectors.map(|vector| lane::<3>(vector)), samples, fourth, stride);
 }
 
 #[inline]
 #[target_feature(enable = "avx512bw")]
 fn lane<const INDEX: i32>(vector: Vector) -> __m128i {
     _mm512_extracti32x4_epi32::<INDEX>(vector)
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw")]
+fn low(vector: Vector) -> __m256i {
+    _mm512_castsi512_si256(vector)
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw")]
+fn high(vector: Vector) -> __m256i {
+    _mm512_extracti64x4_epi64::<1>(vector)
 }
