@@ -28,6 +28,8 @@ mod x86;
 #[cfg(target_arch = "x86_64")]
 mod x86_body;
 #[cfg(target_arch = "x86_64")]
+mod x86_half;
+#[cfg(target_arch = "x86_64")]
 mod x86_passes;
 #[cfg(target_arch = "x86_64")]
 mod x86_sse2;
@@ -150,12 +152,6 @@ pub(crate) fn inverse_dct(
 }
 
 fn transform(blocks: &mut [Block], run: &Run<'_>, precision: Precision, samples: &mut [u8], level: CpuLevel) {
-    if run.size != BlockSize::Full {
-        return match precision {
-            Precision::Eight => scalar::transform_8_bit(blocks, run, samples),
-            Precision::Twelve => scalar::transform_12_bit(blocks, run, samples),
-        };
-    }
     #[cfg(target_arch = "x86_64")]
     if !level.is_v3() {
         return x86_sse2::transform(blocks, run, precision, samples);

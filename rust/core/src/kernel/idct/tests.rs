@@ -246,7 +246,7 @@ proptest! {
     fn inverse_dct_all_levels_equal_reference(
         blocks in prop::collection::vec(block(), 1..7),
         quantizers in quantizers(),
-        size in prop::sample::select(vec![BlockSize::Full, BlockSize::Full, BlockSize::Full, BlockSize::Half]),
+        size in prop::sample::select(vec![BlockSize::Full, BlockSize::Full, BlockSize::Half, BlockSize::Quarter]),
         precision in prop::sample::select(PRECISIONS.to_vec()),
         gap in prop::sample::select(vec![0, 4, 8]),
     ) {

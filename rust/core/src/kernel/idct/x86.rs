@@ -3,12 +3,14 @@
 use super::run::Run;
 use super::scalar::{self, CONSTANT_BITS};
 use super::x86_body::*;
+use super::x86_half::*;
 use super::x86_passes::*;
-use super::x86_sse2::{eight_rows, load, store_block_of_bytes, store_block_of_words};
-use super::{Block, QuantizationTable};
+use super::x86_sse2::{load, rows_at, store_rows_of_4, store_rows_of_8, store_rows_of_16};
+use super::{Block, BlockSize, QuantizationTable};
 use std::arch::x86_64::{
-    __m128i, _mm256_broadcastsi128_si256, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_permute4x64_epi64,
-    _mm256_set_m128i, _mm256_sign_epi16, _mm256_storeu_si256, _mm256_testz_si256,
+    __m128i, _mm_unpackhi_epi32, _mm_unpacklo_epi32, _mm256_broadcastsi128_si256, _mm256_castsi256_si128,
+    _mm256_extracti128_si256, _mm256_permute4x64_epi64, _mm256_set_m128i, _mm256_sign_epi16, _mm256_storeu_si256,
+    _mm256_testz_si256,
 };
 use std::arch::x86_64::{
     __m256i as Vector, _mm256_add_epi16 as add_epi16, _mm256_add_epi32 as add_epi32, _mm256_adds_epi16 as adds_epi16,
@@ -61,27 +63,46 @@ fn store_bytes(pairs: [Vector; 4], samples: &mut [u8], [first, second]: [usize; 
         // Rows of both blocks: bits 0 to 63 of both lanes, then bits 64 to 127.
         let [a, b, c, d] = pairs.map(|pair| _mm256_permute4x64_epi64::<0b11_01_10_00>(pair));
         let rows = [low(a), high(a), low(b), high(b), low(c), high(c), low(d), high(d)];
-        return store_block_of_words(rows, samples, first, stride);
+        return store_rows_of_16(rows, samples, first, stride);
     }
-    store_block_of_bytes(pairs.map(|pair| low(pair)), samples, first, stride);
-    store_block_of_bytes(pairs.map(|pair| high(pair)), samples, second, stride);
+    store_rows_of_8(pairs.map(|pair| low(pair)), samples, first, stride);
+    store_rows_of_8(pairs.map(|pair| high(pair)), samples, second, stride);
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
 fn store_words(vectors: [Vector; 8], samples: &mut [u8], [first, second]: [usize; LANES], stride: usize) {
     if second == first.wrapping_add(16) {
-        return store_rows(vectors, samples, first, stride);
+        return store_rows_of_32(vectors, samples, first, stride);
     }
-    store_block_of_words(vectors.map(|vector| low(vector)), samples, first, stride);
-    store_block_of_words(vectors.map(|vector| high(vector)), samples, second, stride);
+    store_rows_of_16(vectors.map(|vector| low(vector)), samples, first, stride);
+    store_rows_of_16(vectors.map(|vector| high(vector)), samples, second, stride);
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_half_bytes(blocks: Vector, samples: &mut [u8], [first, second]: [usize; LANES], stride: usize) {
+    let (left, right) = (low(blocks), high(blocks));
+    if second == first.wrapping_add(4) {
+        let pairs = [_mm_unpacklo_epi32(left, right), _mm_unpackhi_epi32(left, right)];
+        return store_rows_of_8(pairs, samples, first, stride);
+    }
+    store_rows_of_4(left, samples, first, stride);
+    store_rows_of_4(right, samples, second, stride);
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_half_words(pairs: [Vector; 2], samples: &mut [u8], [first, second]: [usize; LANES], stride: usize) {
+    store_rows_of_8(pairs.map(|pair| low(pair)), samples, first, stride);
+    store_rows_of_8(pairs.map(|pair| high(pair)), samples, second, stride);
 }
 
 /// Writes 8 rows of 32 bytes, which are `stride` bytes apart.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn store_rows(vectors: [Vector; 8], samples: &mut [u8], offset: usize, stride: usize) {
-    let Some(rows) = eight_rows(samples, offset, stride, 32) else { return };
+pub(super) fn store_rows_of_32(vectors: [Vector; 8], samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(rows) = rows_at(samples, offset, stride, (8, 32)) else { return };
     let mut row = rows.as_mut_ptr();
     for vector in vectors {
         // SAFETY:

@@ -1,4 +1,4 @@
-//! Body of the vector kernels for 8×8 samples, as a macro: `x86_sse2`, `x86` and `x86_v4` expand it for vectors of 128, 256
+//! Body of the vector kernels, as a macro: `x86_sse2`, `x86` and `x86_v4` expand it for vectors of 128, 256
 //! and 512 bits.
 //!
 //! A vector has one block in each 128-bit lane, and no instruction of the transform moves data between lanes:
@@ -16,7 +16,8 @@
 //! | `are_disjoint` | true if no bit is set in both vectors |
 //! | `weighted_sum` | per pair of values: the sum of magnitude × quantiser, 32 bits |
 //! | `shift_right` | arithmetic shift of 32-bit values |
-//! | `store_bytes`, `store_words` | writes the samples of all blocks |
+//! | `store_bytes`, `store_words` | writes the samples of 8×8 blocks |
+//! | `store_half_bytes`, `store_half_words` | writes the samples of 4×4 blocks |
 
 /// Largest quantiser for which [`transform_body`]'s 12-bit kernel adds products of a block in 32 bits.
 pub(super) const MAX_QUANTIZER: i16 = 4095;
@@ -25,6 +26,7 @@ pub(super) const MAX_QUANTIZER: i16 = 4095;
 macro_rules! transform_body {
     ($features:literal) => {
         transform_passes!($features);
+        transform_half_passes!($features);
 
         /// Returns the rows of the blocks of a group, or `None` if an index is invalid.
         #[inline]
@@ -71,12 +73,23 @@ macro_rules! transform_body {
             }
         }
 
-        /// Transforms every `interval`-th of `blocks` to 8×8 bytes.
+        /// Transforms a run to samples of 8 bits.
+        #[target_feature(enable = $features)]
+        pub(super) fn transform_8_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
+            match run.size {
+                BlockSize::Full => transform_to_bytes::<8>(blocks, run, samples),
+                BlockSize::Half => transform_to_bytes::<4>(blocks, run, samples),
+                _ => scalar::transform_8_bit(blocks, run, samples),
+            }
+        }
+
+        /// Transforms a run to blocks of SIDE × SIDE bytes, 8 or 4.
         ///
         /// Products of row 0 outside -8192 … 8191 are left to `scalar`: only there the shift by which libjpeg-turbo replaces
         /// pass 1 of a lone row 0 differs from a saturating pass.
+        #[inline]
         #[target_feature(enable = $features)]
-        pub(super) fn transform_8_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
+        fn transform_to_bytes<const SIDE: usize>(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
             let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(run.table);
             for group in run.groups::<LANES>() {
                 let Some([r0, r1, r2, r3, r4, r5, r6, r7]) = load_blocks(blocks, group.indices) else {
@@ -92,28 +105,48 @@ macro_rules! transform_body {
                 let lower = or(or(r4, r5), or(r6, r7));
                 let others = or(or(r1, r2), or(r3, lower));
                 let other_than_mean = or(others, bsrli_epi128::<2>(r0));
-                let rows = if are_disjoint(other_than_mean, other_than_mean) {
-                    // Only the mean, in which pass 1 has no rounding: (4 mean × 2^13 + 2^17) >> 18.
-                    let mean = broadcast_first(srai_epi16::<3>(add_epi16(d0, set1_epi16(4))));
-                    [xor(packs_epi16(mean, mean), set1_epi8(-128)); 4]
+                let is_mean = are_disjoint(other_than_mean, other_than_mean);
+                // Only the mean, in which pass 1 has no rounding: (4 mean × 2^13 + 2^17) >> 18.
+                let mean = broadcast_first(srai_epi16::<3>(add_epi16(d0, set1_epi16(4))));
+                let rows = [
+                    d0,
+                    mullo_epi16(r1, q1),
+                    mullo_epi16(r2, q2),
+                    mullo_epi16(r3, q3),
+                    mullo_epi16(r4, q4),
+                    mullo_epi16(r5, q5),
+                    mullo_epi16(r6, q6),
+                    mullo_epi16(r7, q7),
+                ];
+                let level_shift = set1_epi8(-128);
+                if SIDE == 8 {
+                    let pairs = if is_mean {
+                        [xor(packs_epi16(mean, mean), level_shift); 4]
+                    } else {
+                        rows_of_bytes(transform_blocks::<11, 18>(&rows, lower, or(others, r0), set1_epi16(8)))
+                    };
+                    store_bytes(pairs, samples, group.offsets, run.stride);
                 } else {
-                    let rows = [
-                        d0,
-                        mullo_epi16(r1, q1),
-                        mullo_epi16(r2, q2),
-                        mullo_epi16(r3, q3),
-                        mullo_epi16(r4, q4),
-                        mullo_epi16(r5, q5),
-                        mullo_epi16(r6, q6),
-                        mullo_epi16(r7, q7),
-                    ];
-                    rows_of_bytes(transform_blocks::<11, 18>(&rows, lower, or(others, r0), set1_epi16(8)))
-                };
-                store_bytes(rows, samples, group.offsets, run.stride);
+                    let [upper, lower] =
+                        if is_mean { [mean; 2] } else { transform_blocks_to_half::<12, 19>(rows, set1_epi16(-8)) };
+                    let block = xor(packs_epi16(upper, lower), level_shift);
+                    store_half_bytes(block, samples, group.offsets, run.stride);
+                }
             }
         }
 
-        /// Transforms every `interval`-th of `blocks` to 8×8 samples of 12 bits.
+        /// Transforms a run to samples of 12 bits.
+        #[target_feature(enable = $features)]
+        pub(super) fn transform_12_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
+            let is_small = run.table.quantizers.iter().all(|quantizer| (0..=MAX_QUANTIZER).contains(quantizer));
+            match run.size {
+                BlockSize::Full if is_small => transform_to_words::<8>(blocks, run, samples),
+                BlockSize::Half if is_small => transform_to_words::<4>(blocks, run, samples),
+                _ => scalar::transform_12_bit(blocks, run, samples),
+            }
+        }
+
+        /// Transforms a run to blocks of SIDE × SIDE samples of 12 bits, 8 or 4.
         ///
         /// The transform of libjpeg-turbo needs more than 16 bits between the passes only for the mean (DC). After pass 1 the
         /// mean is exactly 2 DC in each row of column 0, and pass 2 multiplies that by 2^13. So pass 1 leaves it out, and the
@@ -127,11 +160,11 @@ macro_rules! transform_body {
         /// a pass multiplies no input by more than 11,363 / 2^13, so that the sum of all magnitudes of a row after pass 1 is at
         /// most 2 × 11,800 × 1.3871 + rounding = 32,740, and no sum or saturation reaches 2^15. Noise at the highest quality
         /// exceeds the sum; `scalar` transforms it.
+        ///
+        /// Blocks of half size are the same with (DC + 4) × 2^15, and with smaller factors.
+        #[inline]
         #[target_feature(enable = $features)]
-        pub(super) fn transform_12_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
-            if run.table.quantizers.iter().any(|quantizer| !(0..=MAX_QUANTIZER).contains(quantizer)) {
-                return scalar::transform_12_bit(blocks, run, samples);
-            }
+        fn transform_to_words<const SIDE: usize>(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
             let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(run.table);
             let all_but_first = bslli_epi128::<2>(set1_epi16(-1));
             for group in run.groups::<LANES>() {
@@ -159,33 +192,44 @@ macro_rules! transform_body {
                     continue;
                 }
                 clear_blocks(blocks, group.indices);
-                let rows = if is_mean {
-                    [limit_12_bit(broadcast_first(srai_epi16::<3>(bias))); 8]
+                let mean = broadcast_first(srai_epi16::<3>(bias));
+                let rows = [
+                    and(d0, all_but_first),
+                    mullo_epi16(r1, q1),
+                    mullo_epi16(r2, q2),
+                    mullo_epi16(r3, q3),
+                    mullo_epi16(r4, q4),
+                    mullo_epi16(r5, q5),
+                    mullo_epi16(r6, q6),
+                    mullo_epi16(r7, q7),
+                ];
+                let bias = broadcast_first(bias);
+                if SIDE == 8 {
+                    let rows = if is_mean {
+                        [limit_12_bit(mean); 8]
+                    } else {
+                        let [c0, c1, c2, c3, c4, c5, c6, c7] =
+                            transform_blocks::<12, 17>(&rows, lower, or(others, r0), bias);
+                        transpose([
+                            limit_12_bit(c0),
+                            limit_12_bit(c1),
+                            limit_12_bit(c2),
+                            limit_12_bit(c3),
+                            limit_12_bit(c4),
+                            limit_12_bit(c5),
+                            limit_12_bit(c6),
+                            limit_12_bit(c7),
+                        ])
+                    };
+                    store_words(rows, samples, group.offsets, run.stride);
                 } else {
-                    let rows = [
-                        and(d0, all_but_first),
-                        mullo_epi16(r1, q1),
-                        mullo_epi16(r2, q2),
-                        mullo_epi16(r3, q3),
-                        mullo_epi16(r4, q4),
-                        mullo_epi16(r5, q5),
-                        mullo_epi16(r6, q6),
-                        mullo_epi16(r7, q7),
-                    ];
-                    let [c0, c1, c2, c3, c4, c5, c6, c7] =
-                        transform_blocks::<12, 17>(&rows, lower, or(others, r0), broadcast_first(bias));
-                    transpose([
-                        limit_12_bit(c0),
-                        limit_12_bit(c1),
-                        limit_12_bit(c2),
-                        limit_12_bit(c3),
-                        limit_12_bit(c4),
-                        limit_12_bit(c5),
-                        limit_12_bit(c6),
-                        limit_12_bit(c7),
-                    ])
-                };
-                store_words(rows, samples, group.offsets, run.stride);
+                    let [upper, lower] = if is_mean {
+                        [mean; 2]
+                    } else {
+                        transform_blocks_to_half::<13, 18>(rows, sub_epi16(setzero(), bias))
+                    };
+                    store_half_words([limit_12_bit(upper), limit_12_bit(lower)], samples, group.offsets, run.stride);
+                }
             }
         }
 

@@ -3,8 +3,9 @@
 use super::run::Run;
 use super::scalar::{self, CONSTANT_BITS};
 use super::x86_body::*;
+use super::x86_half::*;
 use super::x86_passes::*;
-use super::{Block, Precision, QuantizationTable};
+use super::{Block, BlockSize, Precision, QuantizationTable};
 use std::arch::x86_64::{
     __m128i as Vector, _mm_add_epi16 as add_epi16, _mm_add_epi32 as add_epi32, _mm_adds_epi16 as adds_epi16,
     _mm_and_si128 as and, _mm_bslli_si128 as bslli_epi128, _mm_bsrli_si128 as bsrli_epi128,
@@ -19,8 +20,8 @@ use std::arch::x86_64::{
     _mm_xor_si128 as xor,
 };
 use std::arch::x86_64::{
-    _mm_castsi128_pd, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_max_epi16, _mm_movemask_epi8, _mm_storeh_pd,
-    _mm_storel_epi64, _mm_storeu_si128, _mm_subs_epi16,
+    _mm_castsi128_pd, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_max_epi16, _mm_movemask_epi8,
+    _mm_storeh_pd, _mm_storel_epi64, _mm_storeu_si128, _mm_subs_epi16,
 };
 
 const LANES: usize = 1;
@@ -68,13 +69,25 @@ fn weighted_sum(values: Vector, quantizers: Vector) -> Vector {
 #[inline]
 #[target_feature(enable = "sse2")]
 fn store_bytes(rows: [Vector; 4], samples: &mut [u8], [offset]: [usize; LANES], stride: usize) {
-    store_block_of_bytes(rows, samples, offset, stride);
+    store_rows_of_8(rows, samples, offset, stride);
 }
 
 #[inline]
 #[target_feature(enable = "sse2")]
 fn store_words(rows: [Vector; 8], samples: &mut [u8], [offset]: [usize; LANES], stride: usize) {
-    store_block_of_words(rows, samples, offset, stride);
+    store_rows_of_16(rows, samples, offset, stride);
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn store_half_bytes(block: Vector, samples: &mut [u8], [offset]: [usize; LANES], stride: usize) {
+    store_rows_of_4(block, samples, offset, stride);
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn store_half_words(pairs: [Vector; 2], samples: &mut [u8], [offset]: [usize; LANES], stride: usize) {
+    store_rows_of_8(pairs, samples, offset, stride);
 }
 
 #[inline]
@@ -89,26 +102,31 @@ pub(super) fn load(values: &[i16; 8]) -> Vector {
     }
 }
 
-/// Returns the bytes from `offset` to the end of 8 rows of `row_bytes` bytes, which are `stride` bytes apart.
+/// Returns the bytes from `offset` to the end of `count` rows of `row_bytes` bytes, which are `stride` bytes apart.
 #[inline]
-pub(super) fn eight_rows(samples: &mut [u8], offset: usize, stride: usize, row_bytes: usize) -> Option<&mut [u8]> {
-    let block_bytes = stride.saturating_mul(7).saturating_add(row_bytes);
+pub(super) fn rows_at(
+    samples: &mut [u8],
+    offset: usize,
+    stride: usize,
+    (count, row_bytes): (usize, usize),
+) -> Option<&mut [u8]> {
+    let block_bytes = stride.saturating_mul(count.saturating_sub(1)).saturating_add(row_bytes);
     let rows = samples.get_mut(offset..).and_then(|samples| samples.get_mut(..block_bytes));
     debug_assert!(rows.is_some(), "the façade checks destinations");
     rows
 }
 
-/// Writes 8 rows of 8 bytes, which are `stride` bytes apart. Vector `i` has rows `2 i` and `2 i + 1`.
+/// Writes 2 N rows of 8 bytes, which are `stride` bytes apart. Vector `i` has rows `2 i` and `2 i + 1`.
 #[inline]
 #[target_feature(enable = "sse2")]
-pub(super) fn store_block_of_bytes(pairs: [Vector; 4], samples: &mut [u8], offset: usize, stride: usize) {
-    let Some(rows) = eight_rows(samples, offset, stride, 8) else { return };
+pub(super) fn store_rows_of_8<const N: usize>(pairs: [Vector; N], samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(rows) = rows_at(samples, offset, stride, (2 * N, 8)) else { return };
     let mut row = rows.as_mut_ptr();
     for pair in pairs {
         let next = row.wrapping_add(stride);
         // SAFETY:
-        // - `row` and `next` are row r of `rows` for r = 0 … 7, at r × stride.
-        // - `rows` is 7 × stride + 8 bytes long, so that 8 bytes from there are inside.
+        // - `row` and `next` are row r of `rows` for r = 0 … 2 N - 1, at r × stride.
+        // - `rows` is (2 N - 1) × stride + 8 bytes long, so that 8 bytes from there are inside.
         // - The stores write 8 bytes each and need no alignment.
         #[allow(unsafe_code)]
         unsafe {
@@ -119,16 +137,29 @@ pub(super) fn store_block_of_bytes(pairs: [Vector; 4], samples: &mut [u8], offse
     }
 }
 
-/// Writes 8 rows of 16 bytes, which are `stride` bytes apart.
+/// Writes 4 rows of 4 bytes, which are `stride` bytes apart.
 #[inline]
 #[target_feature(enable = "sse2")]
-pub(super) fn store_block_of_words(vectors: [Vector; 8], samples: &mut [u8], offset: usize, stride: usize) {
-    let Some(rows) = eight_rows(samples, offset, stride, 16) else { return };
+pub(super) fn store_rows_of_4(vector: Vector, samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(rows) = rows_at(samples, offset, stride, (4, 4)) else { return };
+    let halves = [_mm_cvtsi128_si64(vector), _mm_cvtsi128_si64(unpackhi_epi64(vector, vector))];
+    for (index, bytes) in bytemuck::cast::<[i64; 2], [[u8; 4]; 4]>(halves).into_iter().enumerate() {
+        if let Some(row) = rows.get_mut(index.wrapping_mul(stride)..).and_then(|row| row.first_chunk_mut()) {
+            *row = bytes;
+        }
+    }
+}
+
+/// Writes N rows of 16 bytes, which are `stride` bytes apart.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn store_rows_of_16<const N: usize>(vectors: [Vector; N], samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(rows) = rows_at(samples, offset, stride, (N, 16)) else { return };
     let mut row = rows.as_mut_ptr();
     for vector in vectors {
         // SAFETY:
-        // - `row` is row r of `rows` for r = 0 … 7, at r × stride.
-        // - `rows` is 7 × stride + 16 bytes long, so that 16 bytes from there are inside.
+        // - `row` is row r of `rows` for r = 0 … N - 1, at r × stride.
+        // - `rows` is (N - 1) × stride + 16 bytes long, so that 16 bytes from there are inside.
         // - The store writes 16 bytes and needs no alignment.
         #[allow(unsafe_code)]
         unsafe {

@@ -2,15 +2,17 @@
 
 use super::run::Run;
 use super::scalar::{self, CONSTANT_BITS};
-use super::x86::store_rows;
+use super::x86::store_rows_of_32;
 use super::x86_body::*;
+use super::x86_half::*;
 use super::x86_passes::*;
-use super::x86_sse2::{load, store_block_of_bytes, store_block_of_words};
-use super::{Block, QuantizationTable};
+use super::x86_sse2::{load, store_rows_of_4, store_rows_of_8, store_rows_of_16};
+use super::{Block, BlockSize, QuantizationTable};
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_cvtsi32_si128, _mm512_broadcast_i32x4, _mm512_castsi128_si512, _mm512_castsi512_si256,
     _mm512_extracti32x4_epi32, _mm512_extracti64x4_epi64, _mm512_inserti32x4, _mm512_max_epi16,
-    _mm512_permutexvar_epi64, _mm512_setr_epi64, _mm512_sra_epi32, _mm512_subs_epi16, _mm512_test_epi64_mask,
+    _mm512_permutexvar_epi32, _mm512_permutexvar_epi64, _mm512_setr_epi32, _mm512_setr_epi64, _mm512_sra_epi32,
+    _mm512_subs_epi16, _mm512_test_epi64_mask,
 };
 use std::arch::x86_64::{
     __m512i as Vector, _mm512_add_epi16 as add_epi16, _mm512_add_epi32 as add_epi32, _mm512_adds_epi16 as adds_epi16,
@@ -72,12 +74,12 @@ fn store_bytes(pairs: [Vector; 4], samples: &mut [u8], offsets: [usize; LANES], 
         let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
         let [a, b, c, d] = pairs.map(|pair| _mm512_permutexvar_epi64(order, pair));
         let rows = [low(a), high(a), low(b), high(b), low(c), high(c), low(d), high(d)];
-        return store_rows(rows, samples, first, stride);
+        return store_rows_of_32(rows, samples, first, stride);
     }
-    store_block_of_bytes(pairs.map(|pair| lane::<0>(pair)), samples, first, stride);
-    store_block_of_bytes(pairs.map(|pair| lane::<1>(pair)), samples, second, stride);
-    store_block_of_bytes(pairs.map(|pair| lane::<2>(pair)), samples, third, stride);
-    store_block_of_bytes(pairs.map(|pair| lane::<3>(pair)), samples, fourth, stride);
+    store_rows_of_8(pairs.map(|pair| lane::<0>(pair)), samples, first, stride);
+    store_rows_of_8(pairs.map(|pair| lane::<1>(pair)), samples, second, stride);
+    store_rows_of_8(pairs.map(|pair| lane::<2>(pair)), samples, third, stride);
+    store_rows_of_8(pairs.map(|pair| lane::<3>(pair)), samples, fourth, stride);
 }
 
 #[inline]
@@ -85,13 +87,40 @@ fn store_bytes(pairs: [Vector; 4], samples: &mut [u8], offsets: [usize; LANES], 
 fn store_words(vectors: [Vector; 8], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
     let [first, second, third, fourth] = offsets;
     if second == first.wrapping_add(16) && fourth == first.wrapping_add(48) {
-        store_rows(vectors.map(|vector| low(vector)), samples, first, stride);
-        return store_rows(vectors.map(|vector| high(vector)), samples, third, stride);
+        store_rows_of_32(vectors.map(|vector| low(vector)), samples, first, stride);
+        return store_rows_of_32(vectors.map(|vector| high(vector)), samples, third, stride);
     }
-    store_block_of_words(vectors.map(|vector| lane::<0>(vector)), samples, first, stride);
-    store_block_of_words(vectors.map(|vector| lane::<1>(vector)), samples, second, stride);
-    store_block_of_words(vectors.map(|vector| lane::<2>(vector)), samples, third, stride);
-    store_block_of_words(vectors.map(|vector| lane::<3>(vector)), samples, fourth, stride);
+    store_rows_of_16(vectors.map(|vector| lane::<0>(vector)), samples, first, stride);
+    store_rows_of_16(vectors.map(|vector| lane::<1>(vector)), samples, second, stride);
+    store_rows_of_16(vectors.map(|vector| lane::<2>(vector)), samples, third, stride);
+    store_rows_of_16(vectors.map(|vector| lane::<3>(vector)), samples, fourth, stride);
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw")]
+fn store_half_bytes(blocks: Vector, samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
+    let [first, second, third, fourth] = offsets;
+    if second == first.wrapping_add(4) && fourth == first.wrapping_add(12) {
+        // One row of all blocks in each lane.
+        let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        let rows = _mm512_permutexvar_epi32(order, blocks);
+        let rows = [lane::<0>(rows), lane::<1>(rows), lane::<2>(rows), lane::<3>(rows)];
+        return store_rows_of_16(rows, samples, first, stride);
+    }
+    store_rows_of_4(lane::<0>(blocks), samples, first, stride);
+    store_rows_of_4(lane::<1>(blocks), samples, second, stride);
+    store_rows_of_4(lane::<2>(blocks), samples, third, stride);
+    store_rows_of_4(lane::<3>(blocks), samples, fourth, stride);
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw")]
+fn store_half_words(pairs: [Vector; 2], samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
+    let [first, second, third, fourth] = offsets;
+    store_rows_of_8(pairs.map(|pair| lane::<0>(pair)), samples, first, stride);
+    store_rows_of_8(pairs.map(|pair| lane::<1>(pair)), samples, second, stride);
+    store_rows_of_8(pairs.map(|pair| lane::<2>(pair)), samples, third, stride);
+    store_rows_of_8(pairs.map(|pair| lane::<3>(pair)), samples, fourth, stride);
 }
 
 #[inline]
