@@ -73,18 +73,20 @@ fn write_pixels_every_width_equals_separate_steps() {
     }
 }
 
-/// All pairs of Cb and Cr with some Y.
+/// All pairs of Cb and Cr with some Y, among them the limits 19 and 46 of the exception of `ybr::full_to_rgb`.
 #[test]
-fn write_pixels_t871_every_chroma_equals_formula() {
-    for y in [0, 1, 77, 128, 254, 255].into_iter().step_by(miri_or(1, 5)) {
+fn write_pixels_every_chroma_equals_definition() {
+    for y in [0, 18, 19, 46, 47, 128, 254, 255].into_iter().step_by(miri_or(1, 5)) {
         for cb in (0..=255).step_by(miri_or(1, 50)) {
             let planes = [[y; 256], [cb; 256], std::array::from_fn(|cr| cr as u8)];
-            let expected: Vec<u8> = (0..=255).flat_map(|cr| convert([y, cb, cr], Some(RgbConversion::T871))).collect();
-            for level in CpuLevel::available() {
-                let mut pixels = [0; 768];
-                let chroma = Chroma::Full([&planes[1], &planes[2]]);
-                write_pixels(&planes[0], chroma, Some(RgbConversion::T871), &mut pixels, level);
-                assert!(pixels[..] == expected, "Y {y}, Cb {cb}, {}", level.name());
+            let chroma = Chroma::Full([&planes[1], &planes[2]]);
+            for conversion in [RgbConversion::T871, RgbConversion::Dicom] {
+                let expected: Vec<u8> = (0..=255).flat_map(|cr| convert([y, cb, cr], Some(conversion))).collect();
+                for level in CpuLevel::available() {
+                    let mut pixels = [0; 768];
+                    write_pixels(&planes[0], chroma, Some(conversion), &mut pixels, level);
+                    assert!(pixels[..] == expected, "Y {y}, Cb {cb}, {conversion:?}, {}", level.name());
+                }
             }
         }
     }

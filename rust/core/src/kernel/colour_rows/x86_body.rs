@@ -1,19 +1,24 @@
 //! Body of the vector kernels as a macro, which `x86` and `x86_v4` expand for vectors of 256 and 512 bits.
 //!
-//! Even and odd pixels are in separate vectors of 16-bit lanes until they are interleaved: doubling makes an even and an odd
-//! pixel of each chroma sample, so the order of pixels is established only once. A round of 32 pixels:
+//! # Order of pixels
+//! Doubling makes an even and an odd pixel of each chroma sample. They are converted in separate vectors, so that their order
+//! is established only once, when R, G and B are interleaved. A round of 32 pixels:
 //!
 //! ```text
-//! luma          32 bytes          even: y0 y2 … y30,  odd: y1 y3 … y31
+//! luma          32 bytes          even: y0 y2 … y30,  odd: y1 y3 … y31     (16-bit lanes)
 //! half chroma   c[-1] … c[16]     even: (3 c[i] + c[i-1] + 1) / 4,  odd: (3 c[i] + c[i+1] + 2) / 4
 //! convert       even and odd pixels on their own
-//! pack          R: r0 r2 … r14 r1 r3 … r15 │ r16 r18 … r30 r17 r19 … r31     each 128-bit lane: 8 even, 8 odd pixels
+//! pack          R: r0 r2 … r14 r1 r3 … r15 │ r16 r18 … r30 r17 r19 … r31   (each 128-bit lane: 8 even, 8 odd pixels)
 //! interleave    R0 G0 B0 R1 G1 B1 …
 //! ```
 //!
+//! Pixels with full chroma, and those that are not converted, stay in their order.
+//!
 //! # Conversion
-//! The converted chroma lanes are 2 Cb and 2 Cr, less the middle. `mulhrs` computes (a × b + 2^14) >> 15, and with an even
-//! factor `a` there are factors `b` that round like the definition for every sample:
+//! A lane of 16 bits has the pair Cb, Cr of a pixel, less the middle: two signed bytes. `maddubs` multiplies both by unsigned
+//! factors (`weights`) and adds the products. `mulhrs` computes (a × b + 2^14) >> 15.
+//!
+//! R and B: with an even number `a` there are factors `b` that round like the definition for every sample:
 //!
 //! | | 2 Cr or 2 Cb times | equals |
 //! |---|---|---|
@@ -21,20 +26,30 @@
 //! | B of T.871 | 29033 / 2^15 | (116130 Cb + 2^15) >> 16 |
 //! | B of DICOM | 29030 / 2^15 | 1.772 Cb rounded, except for Cb = 125, which it rounds to 221 instead of 222 |
 //!
-//! G is a sum of two products, which `madd` adds in 32 bits: -11277 × 2 Cb - 23401 × 2 Cr for T.871.
+//! G: the factors are split into parts of 8 bits, of which the largest has 7 bits for the sum to fit. T.871:
 //!
+//! ```text
+//! 22554 Cb + 46802 Cr = 512 (44 Cb + 91 Cr) + 26 Cb + 210 Cr = 512 high + low
+//! G = Y - (high + low / 512 + 64) / 128                      / 128 by mulhrs with 256 / 2^15
+//! ```
+//!
+//! DICOM: 360854 Cb + 748827 Cr = 8192 (44 Cb + 91 Cr) + 256 (Cb + 13 Cr) + 150 Cb + 27 Cr, of 20 fractional bits.
+//!
+//! The tests compare both conversions with their definitions for all pairs.
+//!
+//! # Names
 //! The importing file gives names without width to its vector type (`Vector`) and intrinsics, and defines
 //!
 //! | name | result |
 //! |---|---|
 //! | `PIXELS` | pixels of a round, one byte of a vector for each |
 //! | `HALF_BYTES` | samples that `neighbour_pairs` gets, from the left neighbour on |
-//! | `load` | vector of bytes |
+//! | `load`, `load_sums` | vector of bytes, of 16-bit lanes |
 //! | `neighbour_pairs` | bytes (sample, left neighbour), and bytes (sample, right neighbour) |
-//! | `load_sums` | 16-bit lanes |
-//! | `srai_epi16`, `srai_epi32` | arithmetic shifts |
+//! | `srai_epi16`, `slli_epi16` | shifts |
 //! | `equal`, `greater` | comparisons of 16-bit lanes: -1 or 0 |
-//! | `interleave` | writes packed R, G and B as pixels |
+//! | `is_any` | true if a bit is set |
+//! | `interleave::<IS_SPLIT>` | writes R, G and B as pixels; `IS_SPLIT`: in the order of packed even and odd pixels |
 
 /// Expands to `write_pixels` for one vector width. The argument is the list of CPU features.
 macro_rules! write_pixels_body {
@@ -47,43 +62,12 @@ macro_rules! write_pixels_body {
             pixels: &mut [u8],
         ) {
             match conversion {
-                None => write_converted::<false>(luma, chroma, pixels, |y, cb, cr| [y, cb, cr]),
+                None => write_components(luma, chroma, pixels),
                 Some(RgbConversion::T871) => {
-                    write_converted::<true>(luma, chroma, pixels, |y, cb, cr| t871(y, cb, cr));
+                    write_converted(luma, chroma, pixels, |y, pairs, twice| t871(y, pairs, twice));
                 }
                 Some(RgbConversion::Dicom) => {
-                    write_converted::<true>(luma, chroma, pixels, |y, cb, cr| full_to_rgb(y, cb, cr));
-                }
-            }
-        }
-
-        /// `convert` returns R, G and B of 16-bit lanes, which are clipped later. It gets chroma samples; if `CENTRED`, less
-        /// the middle and times 2.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn write_converted<const CENTRED: bool>(
-            luma: &[u8],
-            chroma: Chroma<'_, u8>,
-            pixels: &mut [u8],
-            convert: impl Fn(Vector, Vector, Vector) -> [Vector; 3],
-        ) {
-            match chroma {
-                Chroma::Full(rows) => {
-                    let lanes = |samples: &[u8; PIXELS]| full_lanes::<CENTRED>(load(samples));
-                    for_each_round::<_, PIXELS, PIXELS>(luma, rows, pixels, lanes, convert);
-                }
-                Chroma::Half(rows) => {
-                    let lanes = |samples: &[u8; HALF_BYTES]| half_lanes::<CENTRED>(neighbour_pairs(samples));
-                    for_each_round::<_, HALF_BYTES, HALF>(luma, rows, pixels, lanes, convert);
-                }
-                Chroma::HalfSums(rows) => {
-                    let lanes = |sums: &[u16; HALF + 2]| {
-                        let [left @ .., _, _] = sums;
-                        let [_, near @ .., _] = sums;
-                        let [_, _, right @ ..] = sums;
-                        sum_lanes::<CENTRED>([left, near, right].map(|sums| load_sums(sums)))
-                    };
-                    for_each_round::<_, { HALF + 2 }, HALF>(luma, rows, pixels, lanes, convert);
+                    write_converted(luma, chroma, pixels, |y, pairs, twice| full_to_rgb(y, pairs, twice));
                 }
             }
         }
@@ -91,119 +75,177 @@ macro_rules! write_pixels_body {
         /// Chroma samples of a round.
         const HALF: usize = PIXELS / 2;
 
-        /// Writes the rounds, the last one through a buffer if it is not complete. `chroma_lanes` makes the even and the odd
-        /// lanes of `N` samples; rounds are `STEP` samples apart.
+        /// Writes Y, Cb and Cr.
         #[inline]
         #[target_feature(enable = $features)]
-        fn for_each_round<T, const N: usize, const STEP: usize>(
+        fn write_components(luma: &[u8], chroma: Chroma<'_, u8>, pixels: &mut [u8]) {
+            match chroma {
+                Chroma::Full(rows) => for_each_round::<_, PIXELS, PIXELS, false>(luma, rows, pixels, |y, [cb, cr]| {
+                    [y, load(cb), load(cr)]
+                }),
+                Chroma::Half(rows) => {
+                    for_each_round::<_, HALF_BYTES, HALF, false>(luma, rows, pixels, |y, [cb, cr]| {
+                        [y, join(half_lanes(cb, 0)), join(half_lanes(cr, 0))]
+                    })
+                }
+                Chroma::HalfSums(rows) => {
+                    for_each_round::<_, { HALF + 2 }, HALF, false>(luma, rows, pixels, |y, [cb, cr]| {
+                        [y, join(sum_lanes(cb, 0)), join(sum_lanes(cr, 0))]
+                    });
+                }
+            }
+        }
+
+        /// Writes R, G and B. `convert` makes 16-bit lanes of them, which are clipped here, of lanes of Y, of the pairs Cb, Cr,
+        /// and of 2 Cb and 2 Cr.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn write_converted(
             luma: &[u8],
-            chroma: [&[T]; 2],
+            chroma: Chroma<'_, u8>,
             pixels: &mut [u8],
-            chroma_lanes: impl Fn(&[T; N]) -> [Vector; 2],
-            convert: impl Fn(Vector, Vector, Vector) -> [Vector; 3],
+            convert: impl Fn(Vector, Vector, [Vector; 2]) -> [Vector; 3],
+        ) {
+            let pack = |[first_red, first_green, first_blue]: [Vector; 3], [red, green, blue]: [Vector; 3]| {
+                [packus_epi16(first_red, red), packus_epi16(first_green, green), packus_epi16(first_blue, blue)]
+            };
+            let convert_full = |y, pairs| {
+                convert(y, pairs, [maddubs_epi16(weights(2, 0), pairs), maddubs_epi16(weights(0, 2), pairs)])
+            };
+            let convert_split = |y, [cb_even, cb_odd]: [Vector; 2], [cr_even, cr_odd]: [Vector; 2]| {
+                let [y_even, y_odd] = split(y);
+                let (cb, cr) = (packs_epi16(cb_even, cb_odd), packs_epi16(cr_even, cr_odd));
+                let even = [add_epi16(cb_even, cb_even), add_epi16(cr_even, cr_even)];
+                let odd = [add_epi16(cb_odd, cb_odd), add_epi16(cr_odd, cr_odd)];
+                pack(convert(y_even, unpacklo_epi8(cb, cr), even), convert(y_odd, unpackhi_epi8(cb, cr), odd))
+            };
+            match chroma {
+                Chroma::Full(rows) => for_each_round::<_, PIXELS, PIXELS, false>(luma, rows, pixels, |y, rows| {
+                    // With the upper bit inverted, a sample less 128 is a signed byte.
+                    let [cb, cr] = rows.map(|samples| xor(load(samples), set1_epi8(-128)));
+                    pack(
+                        convert_full(unpacklo_epi8(y, setzero()), unpacklo_epi8(cb, cr)),
+                        convert_full(unpackhi_epi8(y, setzero()), unpackhi_epi8(cb, cr)),
+                    )
+                }),
+                Chroma::Half(rows) => for_each_round::<_, HALF_BYTES, HALF, true>(luma, rows, pixels, |y, [cb, cr]| {
+                    convert_split(y, half_lanes(cb, 128), half_lanes(cr, 128))
+                }),
+                Chroma::HalfSums(rows) => {
+                    for_each_round::<_, { HALF + 2 }, HALF, true>(luma, rows, pixels, |y, [cb, cr]| {
+                        convert_split(y, sum_lanes(cb, 128), sum_lanes(cr, 128))
+                    });
+                }
+            }
+        }
+
+        /// Writes the rounds, the last one through a buffer if it is not complete. `planes_of` makes the planes of a round
+        /// from luma and `N` samples of Cb and of Cr; rounds are `STEP` samples apart.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn for_each_round<T, const N: usize, const STEP: usize, const IS_SPLIT: bool>(
+            luma: &[u8],
+            [cb, cr]: [&[T]; 2],
+            pixels: &mut [u8],
+            planes_of: impl Fn(Vector, [&[T; N]; 2]) -> [Vector; 3],
         ) {
             for (index, pixels) in pixels.chunks_mut(3 * PIXELS).enumerate() {
-                let [cb, cr] =
-                    chroma.map(|samples| samples.get(index * STEP..).and_then(|samples| samples.first_chunk()));
-                let (Some(luma), Some(cb), Some(cr)) = (luma.as_chunks().0.get(index), cb, cr) else {
+                let luma = luma.as_chunks().0.get(index);
+                let cb = cb.get(index * STEP..).and_then(|samples| samples.first_chunk());
+                let cr = cr.get(index * STEP..).and_then(|samples| samples.first_chunk());
+                let (Some(luma), Some(cb), Some(cr)) = (luma, cb, cr) else {
                     debug_assert!(false, "rows are readable up to a multiple of ROUND_PIXELS");
                     return;
                 };
-                let [y_even, y_odd] = full_lanes::<false>(load(luma));
-                let ([cb_even, cb_odd], [cr_even, cr_odd]) = (chroma_lanes(cb), chroma_lanes(cr));
-                let [red_even, green_even, blue_even] = convert(y_even, cb_even, cr_even);
-                let [red_odd, green_odd, blue_odd] = convert(y_odd, cb_odd, cr_odd);
-                let packed = [
-                    packus_epi16(red_even, red_odd),
-                    packus_epi16(green_even, green_odd),
-                    packus_epi16(blue_even, blue_odd),
-                ];
+                let planes = planes_of(load(luma), [cb, cr]);
                 if let [round] = pixels.as_chunks_mut().0 {
-                    interleave(packed, round);
+                    interleave::<IS_SPLIT>(planes, round);
                 } else {
                     let mut round = [0; 3 * PIXELS];
-                    interleave(packed, &mut round);
+                    interleave::<IS_SPLIT>(planes, &mut round);
                     pixels.iter_mut().zip(round).for_each(|(to, from)| *to = from);
                 }
             }
         }
 
-        /// Returns the samples with even and with odd positions.
+        /// Returns 16-bit lanes of the bytes with even positions, and of those with odd positions.
         #[inline]
         #[target_feature(enable = $features)]
-        fn full_lanes<const CENTRED: bool>(samples: Vector) -> [Vector; 2] {
-            if CENTRED {
-                // With the upper bit inverted, a sample less 128 is a signed byte.
-                let samples = xor(samples, set1_epi8(-128));
-                [maddubs_epi16(set1_epi16(0x0002), samples), maddubs_epi16(set1_epi16(0x0200), samples)]
-            } else {
-                [and(samples, set1_epi16(0xFF)), srli_epi16::<8>(samples)]
-            }
+        fn split(bytes: Vector) -> [Vector; 2] {
+            [and(bytes, set1_epi16(0xFF)), srli_epi16::<8>(bytes)]
         }
 
-        /// Doubles samples that are given as pairs with their left and with their right neighbours.
+        /// Returns the bytes of which [`split`] makes `even` and `odd`.
         #[inline]
         #[target_feature(enable = $features)]
-        fn half_lanes<const CENTRED: bool>([left, right]: [Vector; 2]) -> [Vector; 2] {
-            let weights = set1_epi16(0x0103);
-            let (even, odd) = (maddubs_epi16(left, weights), maddubs_epi16(right, weights));
-            if CENTRED {
-                let (even, odd) = (add_epi16(even, set1_epi16(1 - 512)), add_epi16(odd, set1_epi16(2 - 512)));
-                [even, odd].map(|sum| and(srai_epi16::<1>(sum), set1_epi16(!1)))
-            } else {
-                let (even, odd) = (add_epi16(even, set1_epi16(1)), add_epi16(odd, set1_epi16(2)));
-                [even, odd].map(|sum| srai_epi16::<2>(sum))
-            }
+        fn join([even, odd]: [Vector; 2]) -> Vector {
+            or(even, slli_epi16::<8>(odd))
         }
 
-        /// Doubles vertical sums, which are given with their left and right neighbours.
+        /// Doubles samples: even and odd pixels, less `middle`.
         #[inline]
         #[target_feature(enable = $features)]
-        fn sum_lanes<const CENTRED: bool>([left, near, right]: [Vector; 3]) -> [Vector; 2] {
+        fn half_lanes(samples: &[u8; HALF_BYTES], middle: i16) -> [Vector; 2] {
+            let [left, right] = neighbour_pairs(samples);
+            let (even, odd) = (maddubs_epi16(left, weights(3, 1)), maddubs_epi16(right, weights(3, 1)));
+            let (even, odd) = (add_epi16(even, set1_epi16(1 - 4 * middle)), add_epi16(odd, set1_epi16(2 - 4 * middle)));
+            [srai_epi16::<2>(even), srai_epi16::<2>(odd)]
+        }
+
+        /// Doubles vertical sums: even and odd pixels, less `middle`.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn sum_lanes(sums: &[u16; HALF + 2], middle: i16) -> [Vector; 2] {
+            let [left @ .., _, _] = sums;
+            let [_, near @ .., _] = sums;
+            let [_, _, right @ ..] = sums;
+            let near = load_sums(near);
             let three = add_epi16(near, add_epi16(near, near));
-            let (even, odd) = (add_epi16(three, left), add_epi16(three, right));
-            if CENTRED {
-                let (even, odd) = (add_epi16(even, set1_epi16(8 - 2048)), add_epi16(odd, set1_epi16(7 - 2048)));
-                [even, odd].map(|sum| and(srai_epi16::<3>(sum), set1_epi16(!1)))
-            } else {
-                let (even, odd) = (add_epi16(even, set1_epi16(8)), add_epi16(odd, set1_epi16(7)));
-                [even, odd].map(|sum| srai_epi16::<4>(sum))
-            }
+            let even = add_epi16(add_epi16(three, load_sums(left)), set1_epi16(8 - 16 * middle));
+            let odd = add_epi16(add_epi16(three, load_sums(right)), set1_epi16(7 - 16 * middle));
+            [srai_epi16::<4>(even), srai_epi16::<4>(odd)]
+        }
+
+        /// Factors of the first and the second byte of each lane.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn weights(first: u8, second: u8) -> Vector {
+            set1_epi16(i16::from_le_bytes([first, second]))
         }
 
         #[inline]
         #[target_feature(enable = $features)]
-        fn t871(y: Vector, cb: Vector, cr: Vector) -> [Vector; 3] {
-            let red = add_epi16(y, mulhrs_epi16(cr, set1_epi16(22_970)));
-            let blue = add_epi16(y, mulhrs_epi16(cb, set1_epi16(29_033)));
-            let factors = set1_epi32((-23_401 << 16) | (-11_277 & 0xFFFF));
-            let [low, high] = [unpacklo_epi16(cb, cr), unpackhi_epi16(cb, cr)]
-                .map(|pairs| srai_epi32::<16>(add_epi32(madd_epi16(pairs, factors), set1_epi32(32_768))));
-            [red, add_epi16(y, packs_epi32(low, high)), blue]
+        fn t871(y: Vector, pairs: Vector, [cb, cr]: [Vector; 2]) -> [Vector; 3] {
+            let low = srai_epi16::<9>(maddubs_epi16(weights(26, 210), pairs));
+            let sum = add_epi16(maddubs_epi16(weights(44, 91), pairs), low);
+            [
+                add_epi16(y, mulhrs_epi16(cr, set1_epi16(22_970))),
+                sub_epi16(y, mulhrs_epi16(sum, set1_epi16(256))),
+                add_epi16(y, mulhrs_epi16(cb, set1_epi16(29_033))),
+            ]
         }
 
-        /// Converts as `ybr::full_to_rgb`. Its factors of G have more than 16 bits, so their upper and lower 8 bits are
-        /// multiplied separately.
+        /// Converts as `ybr::full_to_rgb`. Exact halves are rounded up, so G, which is Y minus the sum, needs a sum that is
+        /// rounded down: -13 makes the sum of 20 fractional bits as much less as GREEN_HALF is more than 2^19.
         #[inline]
         #[target_feature(enable = $features)]
-        fn full_to_rgb(y: Vector, cb: Vector, cr: Vector) -> [Vector; 3] {
-            const LESS_CB: i16 = 2 * (GREEN_LESS_CB as i16 - 128);
-            const LESS_CR: i16 = 2 * (GREEN_LESS_CR as i16 - 128);
+        fn full_to_rgb(y: Vector, pairs: Vector, [cb, cr]: [Vector; 2]) -> [Vector; 3] {
+            const LESS_PAIR: i16 = i16::from_le_bytes([GREEN_LESS_CB ^ 0x80, GREEN_LESS_CR ^ 0x80]);
             const LESS_Y: i16 = GREEN_LESS_FIRST_Y as i16;
             const LESS_Y_END: i16 = LESS_Y + GREEN_LESS_Y_SPAN as i16 + 1;
-            let red = add_epi16(y, mulhrs_epi16(cr, set1_epi16(22_970)));
             let tie = equal(cb, set1_epi16(2 * 125));
-            let blue = sub_epi16(add_epi16(y, mulhrs_epi16(cb, set1_epi16(29_030))), tie);
-            let upper = set1_epi32((GREEN_CR >> 8) << 16 | (GREEN_CB >> 8) & 0xFFFF);
-            let lower = set1_epi32((GREEN_CR & 0xFF) << 16 | GREEN_CB & 0xFF);
-            let [low, high] = [unpacklo_epi16(cb, cr), unpackhi_epi16(cb, cr)].map(|pairs| {
-                let sum = add_epi32(slli_epi32::<8>(madd_epi16(pairs, upper)), madd_epi16(pairs, lower));
-                srai_epi32::<{ GREEN_SHIFT + 1 }>(add_epi32(sum, set1_epi32(2 * GREEN_HALF)))
-            });
-            let pair = and(equal(cb, set1_epi16(LESS_CB)), equal(cr, set1_epi16(LESS_CR)));
-            let within = and(greater(y, set1_epi16(LESS_Y - 1)), greater(set1_epi16(LESS_Y_END), y));
-            let green = add_epi16(add_epi16(y, packs_epi32(low, high)), and(pair, within));
-            [red, green, blue]
+            let blue = sub_epi16(mulhrs_epi16(cb, set1_epi16(29_030)), tie);
+            let low = srai_epi16::<8>(add_epi16(maddubs_epi16(weights(150, 27), pairs), set1_epi16(-13)));
+            let middle = srai_epi16::<5>(add_epi16(maddubs_epi16(weights(1, 13), pairs), low));
+            let sum = add_epi16(maddubs_epi16(weights(44, 91), pairs), middle);
+            let mut green = sub_epi16(y, mulhrs_epi16(sum, set1_epi16(256)));
+            let is_less = equal(pairs, set1_epi16(LESS_PAIR));
+            // One of 65,536 pairs.
+            if is_any(is_less) {
+                let within = and(greater(y, set1_epi16(LESS_Y - 1)), greater(set1_epi16(LESS_Y_END), y));
+                green = add_epi16(green, and(is_less, within));
+            }
+            [add_epi16(y, mulhrs_epi16(cr, set1_epi16(22_970))), green, add_epi16(y, blue)]
         }
     };
 }

@@ -2,19 +2,18 @@
 
 use super::x86_body::write_pixels_body;
 use super::{Chroma, RgbConversion};
-use crate::kernel::ybr::*;
+use crate::kernel::ybr::{GREEN_LESS_CB, GREEN_LESS_CR, GREEN_LESS_FIRST_Y, GREEN_LESS_Y_SPAN};
 use std::arch::x86_64::{
-    __m512i as Vector, _mm512_add_epi16 as add_epi16, _mm512_add_epi32 as add_epi32, _mm512_and_si512 as and,
-    _mm512_madd_epi16 as madd_epi16, _mm512_maddubs_epi16 as maddubs_epi16, _mm512_mulhrs_epi16 as mulhrs_epi16,
-    _mm512_packs_epi32 as packs_epi32, _mm512_packus_epi16 as packus_epi16, _mm512_set1_epi8 as set1_epi8,
-    _mm512_set1_epi16 as set1_epi16, _mm512_set1_epi32 as set1_epi32, _mm512_slli_epi32 as slli_epi32,
-    _mm512_srli_epi16 as srli_epi16, _mm512_sub_epi16 as sub_epi16, _mm512_unpackhi_epi16 as unpackhi_epi16,
-    _mm512_unpacklo_epi16 as unpacklo_epi16, _mm512_xor_si512 as xor,
+    __m512i as Vector, _mm512_add_epi16 as add_epi16, _mm512_and_si512 as and, _mm512_maddubs_epi16 as maddubs_epi16,
+    _mm512_mulhrs_epi16 as mulhrs_epi16, _mm512_or_si512 as or, _mm512_packs_epi16 as packs_epi16,
+    _mm512_packus_epi16 as packus_epi16, _mm512_set1_epi8 as set1_epi8, _mm512_set1_epi16 as set1_epi16,
+    _mm512_setzero_si512 as setzero, _mm512_srli_epi16 as srli_epi16, _mm512_sub_epi16 as sub_epi16,
+    _mm512_unpackhi_epi8 as unpackhi_epi8, _mm512_unpacklo_epi8 as unpacklo_epi8, _mm512_xor_si512 as xor,
 };
 use std::arch::x86_64::{
     _mm_cvtsi32_si128, _mm512_cmpeq_epi16_mask, _mm512_cmpgt_epi16_mask, _mm512_loadu_si512,
     _mm512_mask_permutexvar_epi8, _mm512_movm_epi16, _mm512_permutex2var_epi8, _mm512_permutexvar_epi8,
-    _mm512_sra_epi16, _mm512_sra_epi32, _mm512_storeu_si512,
+    _mm512_sll_epi16, _mm512_sra_epi16, _mm512_storeu_si512, _mm512_test_epi16_mask,
 };
 
 const PIXELS: usize = 64;
@@ -55,9 +54,15 @@ fn srai_epi16<const BITS: i32>(lanes: Vector) -> Vector {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f")]
-fn srai_epi32<const BITS: i32>(lanes: Vector) -> Vector {
-    _mm512_sra_epi32(lanes, _mm_cvtsi32_si128(BITS))
+#[target_feature(enable = "avx512f,avx512bw")]
+fn slli_epi16<const BITS: i32>(lanes: Vector) -> Vector {
+    _mm512_sll_epi16(lanes, _mm_cvtsi32_si128(BITS))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn is_any(vector: Vector) -> bool {
+    _mm512_test_epi16_mask(vector, vector) != 0
 }
 
 #[inline]
@@ -75,10 +80,11 @@ fn greater(a: Vector, b: Vector) -> Vector {
 /// Each result takes bytes of R and G by one permutation, and those of B by another one.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-fn interleave([red, green, blue]: [Vector; 3], round: &mut [u8; 3 * PIXELS]) {
-    const CONTROLS: [([u8; 64], u64); 3] = [controls(0), controls(1), controls(2)];
+fn interleave<const IS_SPLIT: bool>([red, green, blue]: [Vector; 3], round: &mut [u8; 3 * PIXELS]) {
+    let all_controls: &[([u8; 64], u64); 3] =
+        const { &[controls(0, IS_SPLIT), controls(1, IS_SPLIT), controls(2, IS_SPLIT)] };
     let parts = bytemuck::cast_mut::<[u8; 192], [[u8; 64]; 3]>(round);
-    for (part, (control, blue_mask)) in parts.iter_mut().zip(&CONTROLS) {
+    for (part, (control, blue_mask)) in parts.iter_mut().zip(all_controls) {
         let control = load(control);
         let red_green = _mm512_permutex2var_epi8(red, control, green);
         store(_mm512_mask_permutexvar_epi8(red_green, *blue_mask, control, blue), part);
@@ -88,12 +94,12 @@ fn interleave([red, green, blue]: [Vector; 3], round: &mut [u8; 3 * PIXELS]) {
 /// Returns the indices for bytes 64 `part` to 64 `part` + 63 of 64 interleaved pixels, 64 more for G, and the mask of those
 /// that are B.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn controls(part: u8) -> ([u8; 64], u64) {
+const fn controls(part: u8, is_split: bool) -> ([u8; 64], u64) {
     let (mut controls, mut blue_mask, mut position) = ([0; 64], 0, 0);
     while position < 64 {
         let byte = 64 * part + position;
         let (pixel, plane) = (byte / 3, byte % 3);
-        let packed = pixel / 16 * 16 + pixel % 2 * 8 + pixel % 16 / 2;
+        let packed = if is_split { pixel / 16 * 16 + pixel % 2 * 8 + pixel % 16 / 2 } else { pixel };
         controls[position as usize] = if plane == 1 { 64 + packed } else { packed };
         blue_mask |= if plane == 2 { 1 << position } else { 0 };
         position += 1;

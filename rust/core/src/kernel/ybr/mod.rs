@@ -59,10 +59,10 @@ pub(crate) fn full_to_rgb(pixels: &mut [u8], level: CpuLevel) {
 /// G - Y before clipping is `(GREEN_CB × Cb + GREEN_CR × Cr + GREEN_HALF) >> GREEN_SHIFT`.
 ///
 /// 20 fractional bits is the lowest precision for which constants exist that round exactly for all 2^16 pairs of Cb and Cr.
-pub(super) const GREEN_CB: i32 = -360_854;
-pub(super) const GREEN_CR: i32 = -748_827;
-pub(super) const GREEN_HALF: i32 = 524_300;
-pub(super) const GREEN_SHIFT: i32 = 20;
+const GREEN_CB: i32 = -360_854;
+const GREEN_CR: i32 = -748_827;
+const GREEN_HALF: i32 = 524_300;
+const GREEN_SHIFT: i32 = 20;
 /// The pixels whose G is one less: Cb, Cr, the first Y, and the last Y minus the first.
 pub(super) const GREEN_LESS_CB: u8 = 78;
 pub(super) const GREEN_LESS_CR: u8 = 178;
