@@ -28,9 +28,9 @@ mod x86;
 #[cfg(target_arch = "x86_64")]
 mod x86_body;
 #[cfg(target_arch = "x86_64")]
-mod x86_half;
-#[cfg(target_arch = "x86_64")]
 mod x86_passes;
+#[cfg(target_arch = "x86_64")]
+mod x86_reduced;
 #[cfg(target_arch = "x86_64")]
 mod x86_sse2;
 #[cfg(target_arch = "x86_64")]

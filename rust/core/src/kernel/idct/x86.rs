@@ -3,9 +3,9 @@
 use super::run::Run;
 use super::scalar::{self, CONSTANT_BITS};
 use super::x86_body::*;
-use super::x86_half::*;
 use super::x86_passes::*;
-use super::x86_sse2::{load, rows_at, store_rows_of_4, store_rows_of_8, store_rows_of_16};
+use super::x86_reduced::*;
+use super::x86_sse2::{load, rows_at, store_rows_of_4, store_rows_of_8, store_rows_of_16, store_two_rows};
 use super::{Block, BlockSize, QuantizationTable};
 use std::arch::x86_64::{
     __m128i, _mm_unpackhi_epi32, _mm_unpacklo_epi32, _mm256_broadcastsi128_si256, _mm256_castsi256_si128,
@@ -19,12 +19,12 @@ use std::arch::x86_64::{
     _mm256_or_si256 as or, _mm256_packs_epi16 as packs_epi16, _mm256_packs_epi32 as packs_epi32,
     _mm256_set1_epi8 as set1_epi8, _mm256_set1_epi16 as set1_epi16, _mm256_set1_epi32 as set1_epi32,
     _mm256_setzero_si256 as setzero, _mm256_shuffle_epi32 as shuffle_epi32, _mm256_shufflelo_epi16 as shufflelo_epi16,
-    _mm256_srai_epi16 as srai_epi16, _mm256_srai_epi32 as shift_right, _mm256_sub_epi16 as sub_epi16,
-    _mm256_sub_epi32 as sub_epi32, _mm256_subs_epu16 as subs_epu16, _mm256_unpackhi_epi8 as unpackhi_epi8,
-    _mm256_unpackhi_epi16 as unpackhi_epi16, _mm256_unpackhi_epi32 as unpackhi_epi32,
-    _mm256_unpackhi_epi64 as unpackhi_epi64, _mm256_unpacklo_epi8 as unpacklo_epi8,
-    _mm256_unpacklo_epi16 as unpacklo_epi16, _mm256_unpacklo_epi32 as unpacklo_epi32,
-    _mm256_unpacklo_epi64 as unpacklo_epi64, _mm256_xor_si256 as xor,
+    _mm256_slli_epi32 as slli_epi32, _mm256_srai_epi16 as srai_epi16, _mm256_srai_epi32 as shift_right,
+    _mm256_sub_epi16 as sub_epi16, _mm256_sub_epi32 as sub_epi32, _mm256_subs_epu16 as subs_epu16,
+    _mm256_unpackhi_epi8 as unpackhi_epi8, _mm256_unpackhi_epi16 as unpackhi_epi16,
+    _mm256_unpackhi_epi32 as unpackhi_epi32, _mm256_unpackhi_epi64 as unpackhi_epi64,
+    _mm256_unpacklo_epi8 as unpacklo_epi8, _mm256_unpacklo_epi16 as unpacklo_epi16,
+    _mm256_unpacklo_epi32 as unpacklo_epi32, _mm256_unpacklo_epi64 as unpacklo_epi64, _mm256_xor_si256 as xor,
 };
 
 const LANES: usize = 2;
@@ -96,6 +96,13 @@ fn store_half_bytes(blocks: Vector, samples: &mut [u8], [first, second]: [usize;
 fn store_half_words(pairs: [Vector; 2], samples: &mut [u8], [first, second]: [usize; LANES], stride: usize) {
     store_rows_of_8(pairs.map(|pair| low(pair)), samples, first, stride);
     store_rows_of_8(pairs.map(|pair| high(pair)), samples, second, stride);
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_quarter<const N: usize>(blocks: Vector, samples: &mut [u8], [first, second]: [usize; LANES], stride: usize) {
+    store_two_rows::<N>(low(blocks), samples, first, stride);
+    store_two_rows::<N>(high(blocks), samples, second, stride);
 }
 
 /// Writes 8 rows of 32 bytes, which are `stride` bytes apart.

@@ -18,6 +18,7 @@
 //! | `shift_right` | arithmetic shift of 32-bit values |
 //! | `store_bytes`, `store_words` | writes the samples of 8×8 blocks |
 //! | `store_half_bytes`, `store_half_words` | writes the samples of 4×4 blocks |
+//! | `store_quarter` | writes two rows of N bytes per block |
 
 /// Largest quantiser for which [`transform_body`]'s 12-bit kernel adds products of a block in 32 bits.
 pub(super) const MAX_QUANTIZER: i16 = 4095;
@@ -26,7 +27,7 @@ pub(super) const MAX_QUANTIZER: i16 = 4095;
 macro_rules! transform_body {
     ($features:literal) => {
         transform_passes!($features);
-        transform_half_passes!($features);
+        transform_reduced_passes!($features);
 
         /// Returns the rows of the blocks of a group, or `None` if an index is invalid.
         #[inline]
@@ -79,11 +80,12 @@ macro_rules! transform_body {
             match run.size {
                 BlockSize::Full => transform_to_bytes::<8>(blocks, run, samples),
                 BlockSize::Half => transform_to_bytes::<4>(blocks, run, samples),
-                _ => scalar::transform_8_bit(blocks, run, samples),
+                BlockSize::Quarter => transform_to_bytes::<2>(blocks, run, samples),
+                BlockSize::Eighth => scalar::transform_8_bit(blocks, run, samples),
             }
         }
 
-        /// Transforms a run to blocks of SIDE × SIDE bytes, 8 or 4.
+        /// Transforms a run to blocks of SIDE × SIDE bytes: 8, 4 or 2.
         ///
         /// Products of row 0 outside -8192 … 8191 are left to `scalar`: only there the shift by which libjpeg-turbo replaces
         /// pass 1 of a lone row 0 differs from a saturating pass.
@@ -126,11 +128,16 @@ macro_rules! transform_body {
                         rows_of_bytes(transform_blocks::<11, 18>(&rows, lower, or(others, r0), set1_epi16(8)))
                     };
                     store_bytes(pairs, samples, group.offsets, run.stride);
-                } else {
+                } else if SIDE == 4 {
                     let [upper, lower] =
                         if is_mean { [mean; 2] } else { transform_blocks_to_half::<12, 19>(rows, set1_epi16(-8)) };
                     let block = xor(packs_epi16(upper, lower), level_shift);
                     store_half_bytes(block, samples, group.offsets, run.stride);
+                } else {
+                    let block =
+                        if is_mean { mean } else { transform_blocks_to_quarter::<13, 20>(rows, set1_epi32(1 << 19)) };
+                    let block = xor(packs_epi16(block, block), level_shift);
+                    store_quarter::<2>(block, samples, group.offsets, run.stride);
                 }
             }
         }
@@ -142,11 +149,12 @@ macro_rules! transform_body {
             match run.size {
                 BlockSize::Full if is_small => transform_to_words::<8>(blocks, run, samples),
                 BlockSize::Half if is_small => transform_to_words::<4>(blocks, run, samples),
+                BlockSize::Quarter if is_small => transform_to_words::<2>(blocks, run, samples),
                 _ => scalar::transform_12_bit(blocks, run, samples),
             }
         }
 
-        /// Transforms a run to blocks of SIDE × SIDE samples of 12 bits, 8 or 4.
+        /// Transforms a run to blocks of SIDE × SIDE samples of 12 bits: 8, 4 or 2.
         ///
         /// The transform of libjpeg-turbo needs more than 16 bits between the passes only for the mean (DC). After pass 1 the
         /// mean is exactly 2 DC in each row of column 0, and pass 2 multiplies that by 2^13. So pass 1 leaves it out, and the
@@ -161,7 +169,8 @@ macro_rules! transform_body {
         /// most 2 × 11,800 × 1.3871 + rounding = 32,740, and no sum or saturation reaches 2^15. Noise at the highest quality
         /// exceeds the sum; `scalar` transforms it.
         ///
-        /// Blocks of half size are the same with (DC + 4) × 2^15, and with smaller factors.
+        /// Reduced blocks are the same with (DC + 4) × 2^15 (4×4) and × 2^16 (2×2), and with smaller factors. With 2^16 the sum
+        /// in pass 2 fits in 32 bits up to |DC + 4| = 23,000; samples saturate from 16,384 on.
         #[inline]
         #[target_feature(enable = $features)]
         fn transform_to_words<const SIDE: usize>(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
@@ -181,6 +190,7 @@ macro_rules! transform_body {
                 // Nonzero if a product of row 0, or the bias, does not fit in 16 bits.
                 let overflow =
                     or(xor(mulhi_epi16(r0, q0), srai_epi16::<15>(d0)), xor(bias, add_epi16(d0, set1_epi16(4))));
+                let overflow = if SIDE == 2 { or(overflow, outside_20_767(bias)) } else { overflow };
                 let excess = if is_mean {
                     overflow
                 } else {
@@ -222,15 +232,33 @@ macro_rules! transform_body {
                         ])
                     };
                     store_words(rows, samples, group.offsets, run.stride);
-                } else {
+                } else if SIDE == 4 {
                     let [upper, lower] = if is_mean {
                         [mean; 2]
                     } else {
                         transform_blocks_to_half::<13, 18>(rows, sub_epi16(setzero(), bias))
                     };
                     store_half_words([limit_12_bit(upper), limit_12_bit(lower)], samples, group.offsets, run.stride);
+                } else {
+                    let block = if is_mean {
+                        mean
+                    } else {
+                        transform_blocks_to_quarter::<14, 19>(rows, unpacklo_epi16(setzero(), bias))
+                    };
+                    store_quarter::<4>(limit_12_bit(block), samples, group.offsets, run.stride);
                 }
             }
+        }
+
+        /// Returns nonzero bits for values outside -20,768 … 20,767: the sum with 12,000 or -12,000 saturates.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn outside_20_767(values: Vector) -> Vector {
+            let [up, down] = [set1_epi16(12_000), set1_epi16(-12_000)];
+            or(
+                xor(adds_epi16(values, up), add_epi16(values, up)),
+                xor(adds_epi16(values, down), add_epi16(values, down)),
+            )
         }
 
         /// Returns nonzero bits in each lane in which the sum of coefficient magnitude × quantiser may exceed 11,800.

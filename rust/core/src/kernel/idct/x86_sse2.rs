@@ -3,8 +3,8 @@
 use super::run::Run;
 use super::scalar::{self, CONSTANT_BITS};
 use super::x86_body::*;
-use super::x86_half::*;
 use super::x86_passes::*;
+use super::x86_reduced::*;
 use super::{Block, BlockSize, Precision, QuantizationTable};
 use std::arch::x86_64::{
     __m128i as Vector, _mm_add_epi16 as add_epi16, _mm_add_epi32 as add_epi32, _mm_adds_epi16 as adds_epi16,
@@ -12,12 +12,12 @@ use std::arch::x86_64::{
     _mm_madd_epi16 as madd_epi16, _mm_mulhi_epi16 as mulhi_epi16, _mm_mullo_epi16 as mullo_epi16, _mm_or_si128 as or,
     _mm_packs_epi16 as packs_epi16, _mm_packs_epi32 as packs_epi32, _mm_set1_epi8 as set1_epi8,
     _mm_set1_epi16 as set1_epi16, _mm_set1_epi32 as set1_epi32, _mm_setzero_si128 as setzero,
-    _mm_shuffle_epi32 as shuffle_epi32, _mm_shufflelo_epi16 as shufflelo_epi16, _mm_srai_epi16 as srai_epi16,
-    _mm_srai_epi32 as shift_right, _mm_sub_epi16 as sub_epi16, _mm_sub_epi32 as sub_epi32,
-    _mm_subs_epu16 as subs_epu16, _mm_unpackhi_epi8 as unpackhi_epi8, _mm_unpackhi_epi16 as unpackhi_epi16,
-    _mm_unpackhi_epi32 as unpackhi_epi32, _mm_unpackhi_epi64 as unpackhi_epi64, _mm_unpacklo_epi8 as unpacklo_epi8,
-    _mm_unpacklo_epi16 as unpacklo_epi16, _mm_unpacklo_epi32 as unpacklo_epi32, _mm_unpacklo_epi64 as unpacklo_epi64,
-    _mm_xor_si128 as xor,
+    _mm_shuffle_epi32 as shuffle_epi32, _mm_shufflelo_epi16 as shufflelo_epi16, _mm_slli_epi32 as slli_epi32,
+    _mm_srai_epi16 as srai_epi16, _mm_srai_epi32 as shift_right, _mm_sub_epi16 as sub_epi16,
+    _mm_sub_epi32 as sub_epi32, _mm_subs_epu16 as subs_epu16, _mm_unpackhi_epi8 as unpackhi_epi8,
+    _mm_unpackhi_epi16 as unpackhi_epi16, _mm_unpackhi_epi32 as unpackhi_epi32, _mm_unpackhi_epi64 as unpackhi_epi64,
+    _mm_unpacklo_epi8 as unpacklo_epi8, _mm_unpacklo_epi16 as unpacklo_epi16, _mm_unpacklo_epi32 as unpacklo_epi32,
+    _mm_unpacklo_epi64 as unpacklo_epi64, _mm_xor_si128 as xor,
 };
 use std::arch::x86_64::{
     _mm_castsi128_pd, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_max_epi16, _mm_movemask_epi8,
@@ -92,6 +92,12 @@ fn store_half_words(pairs: [Vector; 2], samples: &mut [u8], [offset]: [usize; LA
 
 #[inline]
 #[target_feature(enable = "sse2")]
+fn store_quarter<const N: usize>(block: Vector, samples: &mut [u8], [offset]: [usize; LANES], stride: usize) {
+    store_two_rows::<N>(block, samples, offset, stride);
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
 pub(super) fn load(values: &[i16; 8]) -> Vector {
     // SAFETY:
     // - `values` is 16 bytes long, the size of one vector.
@@ -134,6 +140,19 @@ pub(super) fn store_rows_of_8<const N: usize>(pairs: [Vector; N], samples: &mut 
             _mm_storeh_pd(next.cast(), _mm_castsi128_pd(pair));
         }
         row = next.wrapping_add(stride);
+    }
+}
+
+/// Writes 2 rows of N bytes, which are `stride` bytes apart. N is 2 or 4.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn store_two_rows<const N: usize>(vector: Vector, samples: &mut [u8], offset: usize, stride: usize) {
+    let Some(rows) = rows_at(samples, offset, stride, (2, N)) else { return };
+    let bytes = _mm_cvtsi128_si64(vector).to_le_bytes();
+    for (index, bytes) in bytes.as_chunks::<N>().0.iter().take(2).enumerate() {
+        if let Some(row) = rows.get_mut(index.wrapping_mul(stride)..).and_then(|row| row.first_chunk_mut()) {
+            *row = *bytes;
+        }
     }
 }
 

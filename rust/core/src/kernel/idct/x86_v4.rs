@@ -4,9 +4,9 @@ use super::run::Run;
 use super::scalar::{self, CONSTANT_BITS};
 use super::x86::store_rows_of_32;
 use super::x86_body::*;
-use super::x86_half::*;
 use super::x86_passes::*;
-use super::x86_sse2::{load, store_rows_of_4, store_rows_of_8, store_rows_of_16};
+use super::x86_reduced::*;
+use super::x86_sse2::{load, store_rows_of_4, store_rows_of_8, store_rows_of_16, store_two_rows};
 use super::{Block, BlockSize, QuantizationTable};
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_cvtsi32_si128, _mm512_broadcast_i32x4, _mm512_castsi128_si512, _mm512_castsi512_si256,
@@ -21,11 +21,12 @@ use std::arch::x86_64::{
     _mm512_or_si512 as or, _mm512_packs_epi16 as packs_epi16, _mm512_packs_epi32 as packs_epi32,
     _mm512_set1_epi8 as set1_epi8, _mm512_set1_epi16 as set1_epi16, _mm512_set1_epi32 as set1_epi32,
     _mm512_setzero_si512 as setzero, _mm512_shuffle_epi32 as shuffle_epi32, _mm512_shufflelo_epi16 as shufflelo_epi16,
-    _mm512_srai_epi16 as srai_epi16, _mm512_sub_epi16 as sub_epi16, _mm512_sub_epi32 as sub_epi32,
-    _mm512_subs_epu16 as subs_epu16, _mm512_unpackhi_epi8 as unpackhi_epi8, _mm512_unpackhi_epi16 as unpackhi_epi16,
-    _mm512_unpackhi_epi32 as unpackhi_epi32, _mm512_unpackhi_epi64 as unpackhi_epi64,
-    _mm512_unpacklo_epi8 as unpacklo_epi8, _mm512_unpacklo_epi16 as unpacklo_epi16,
-    _mm512_unpacklo_epi32 as unpacklo_epi32, _mm512_unpacklo_epi64 as unpacklo_epi64, _mm512_xor_si512 as xor,
+    _mm512_slli_epi32 as slli_epi32, _mm512_srai_epi16 as srai_epi16, _mm512_sub_epi16 as sub_epi16,
+    _mm512_sub_epi32 as sub_epi32, _mm512_subs_epu16 as subs_epu16, _mm512_unpackhi_epi8 as unpackhi_epi8,
+    _mm512_unpackhi_epi16 as unpackhi_epi16, _mm512_unpackhi_epi32 as unpackhi_epi32,
+    _mm512_unpackhi_epi64 as unpackhi_epi64, _mm512_unpacklo_epi8 as unpacklo_epi8,
+    _mm512_unpacklo_epi16 as unpacklo_epi16, _mm512_unpacklo_epi32 as unpacklo_epi32,
+    _mm512_unpacklo_epi64 as unpacklo_epi64, _mm512_xor_si512 as xor,
 };
 
 const LANES: usize = 4;
@@ -121,6 +122,16 @@ fn store_half_words(pairs: [Vector; 2], samples: &mut [u8], offsets: [usize; LAN
     store_rows_of_8(pairs.map(|pair| lane::<1>(pair)), samples, second, stride);
     store_rows_of_8(pairs.map(|pair| lane::<2>(pair)), samples, third, stride);
     store_rows_of_8(pairs.map(|pair| lane::<3>(pair)), samples, fourth, stride);
+}
+
+#[inline]
+#[target_feature(enable = "avx512bw")]
+fn store_quarter<const N: usize>(blocks: Vector, samples: &mut [u8], offsets: [usize; LANES], stride: usize) {
+    let [first, second, third, fourth] = offsets;
+    store_two_rows::<N>(lane::<0>(blocks), samples, first, stride);
+    store_two_rows::<N>(lane::<1>(blocks), samples, second, stride);
+    store_two_rows::<N>(lane::<2>(blocks), samples, third, stride);
+    store_two_rows::<N>(lane::<3>(blocks), samples, fourth, stride);
 }
 
 #[inline]
