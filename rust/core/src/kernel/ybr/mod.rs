@@ -20,7 +20,7 @@
 //!
 //! All other values are equal, for every image shape. The functions here give the values with FMA.
 
-pub(super) mod scalar;
+mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 

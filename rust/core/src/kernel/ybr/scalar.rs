@@ -50,7 +50,7 @@ const fn clipped() -> [u8; 1024] {
     table
 }
 
-pub(in crate::kernel) fn full_to_rgb(pixels: &mut [u8]) {
+pub(super) fn full_to_rgb(pixels: &mut [u8]) {
     for pixel in pixels.as_chunks_mut::<3>().0 {
         *pixel = rgb(*pixel);
     }
