@@ -115,7 +115,7 @@ fn full_to_rgb(y: i16, cb: i16, cr: i16) -> [i16; 3] {
     let low = weighted(150, 27).wrapping_sub(13) >> 8;
     let middle = weighted(1, 13).wrapping_add(low) >> 5;
     let green = weighted(44, 91).wrapping_add(middle).wrapping_add(64) >> 7;
-    let is_less = (cb == LESS_CB) & (cr == LESS_CR) & (y >= LESS_Y) & (y < LESS_Y_END);
+    let is_less = (cb == LESS_CB) & (cr == LESS_CR) & (LESS_Y..LESS_Y_END).contains(&y);
     [
         y.wrapping_add(red(cr)),
         y.wrapping_sub(green).wrapping_sub(is_less.into()),
