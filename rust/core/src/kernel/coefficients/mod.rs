@@ -74,7 +74,7 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use table::{BlockCodes, HuffmanCode, InvalidCategory, McuTables};
+pub(crate) use table::{BlockCodes, HuffmanCode, McuTables};
 
 use super::CpuLevel;
 use super::cpu::dispatch;

@@ -3,9 +3,11 @@
 #![allow(clippy::cast_possible_truncation, reason = "fields of entries; values are modulo 2^16")]
 
 use super::bit_reader::BitReader;
-use super::table::{ADVANCE_BOTH, ADVANCE_FIRST, BIAS_FIRST, ESCAPE, PairTable, SHIFT_FIRST, VALUE_SECOND, index};
+use super::table::{
+    ADVANCE_BOTH, ADVANCE_FIRST, BIAS_FIRST, ESCAPE, Entries, PairTable, SHIFT_FIRST, VALUE_SECOND, index,
+};
 use super::{
-    BLOCK_COEFFICIENTS, BLOCK_WINDOW, CoefficientError, McuTables, NATURAL_ORDER, SPARE_COEFFICIENTS, SegmentState,
+    BLOCK_COEFFICIENTS, BLOCK_WINDOW, CoefficientError, MAX_COMPONENTS, McuTables, NATURAL_ORDER, SegmentState,
 };
 
 pub(super) fn decode_blocks(
@@ -25,29 +27,29 @@ pub(super) fn decode(
     coefficients: &mut [i16],
 ) -> Result<(), CoefficientError> {
     let mut reader = BitReader::new(data, state.bit_offset);
-    let (mut position, block_count) = (state.position, tables.block_count());
     let mut predictors = state.predictors;
-    let end = coefficients.len().saturating_sub(SPARE_COEFFICIENTS);
-    for start in (0..end).step_by(BLOCK_COEFFICIENTS) {
-        let block = coefficients.get_mut(start..).and_then(|rest| rest.first_chunk_mut::<BLOCK_WINDOW>());
-        let (Some(block), Some(tables)) = (block, tables.block(position)) else {
-            debug_assert!(false, "blocks have spare coefficients after them, and a position in the MCU");
+    let mut mcu = tables.from(state.position);
+    let mut rest = coefficients;
+    // Each iteration decodes the first block of `rest`; the spare coefficients are not a block.
+    while let Some(block) = rest.first_chunk_mut::<BLOCK_WINDOW>() {
+        let Some(tables) = mcu.next().or_else(|| {
+            mcu = tables.from(0);
+            mcu.next()
+        }) else {
+            debug_assert!(false, "an MCU has a block");
             return Err(CoefficientError::Truncated);
         };
         if let Err(bit_offset) = decode_block(&mut reader, &tables.first, &tables.rest, block) {
             return Err(state.unassigned(bit_offset));
         }
-        if let Some(predictor) = predictors.get_mut(tables.component) {
+        if let Some(predictor) = predictors.get_mut(tables.component % MAX_COMPONENTS) {
             *predictor = predictor.wrapping_add(block[0]);
             block[0] = *predictor;
         }
-        position += 1;
-        if position == block_count {
-            position = 0;
-        }
+        rest = rest.get_mut(BLOCK_COEFFICIENTS..).unwrap_or_default();
     }
     state.bit_offset = reader.bit_offset();
-    state.position = position;
+    state.position = if mcu.len() == 0 { 0 } else { tables.block_count() - mcu.len() };
     state.predictors = predictors;
     state.check_end()
 }
@@ -56,8 +58,8 @@ pub(super) fn decode(
 struct Probe {
     /// Position of the first symbol's value.
     first: u8,
-    /// Position after the last symbol.
-    next: u8,
+    /// Position of the last symbol's value.
+    last: u8,
     /// Entry of the table, or 0 if there was none.
     entry: u64,
 }
@@ -70,27 +72,27 @@ fn decode_block(
     rest: &PairTable,
     block: &mut [i16; BLOCK_WINDOW],
 ) -> Result<(), usize> {
+    let (first_entries, entries) = (&*first.entries, &*rest.entries);
     reader.refill();
-    let mut last = probe(reader, first, 0, block)?;
+    let mut done = probe(reader, first_entries, first, 0, block)?;
     // Three probes per refill; the first was that of the DC coefficient.
-    while last.next < 64 {
-        last = probe(reader, rest, last.next, block)?;
-        if last.next >= 64 {
+    while done.last < 63 {
+        done = probe(reader, entries, rest, done.last.wrapping_add(1), block)?;
+        if done.last >= 63 {
             break;
         }
-        last = probe(reader, rest, last.next, block)?;
-        if last.next >= 64 {
+        done = probe(reader, entries, rest, done.last.wrapping_add(1), block)?;
+        if done.last >= 63 {
             break;
         }
         reader.refill();
-        last = probe(reader, rest, last.next, block)?;
+        done = probe(reader, entries, rest, done.last.wrapping_add(1), block)?;
     }
     // If the first symbol of a pair completed the block, the second belongs to the next one. `first` is above 79 if the
     // symbol is EOB, which is never the first of a pair.
-    let bits_first = 64_u32.wrapping_sub((last.entry >> SHIFT_FIRST) as u8 as u32);
-    let bits_second = (last.entry as u32).wrapping_sub(bits_first) & 63;
-    if (last.first.wrapping_sub(63) < 17) & (bits_second > 0) {
-        reader.move_back(bits_second);
+    if done.first.wrapping_sub(63) < 17 {
+        let bits_first = 64_u32.wrapping_sub((done.entry >> SHIFT_FIRST) as u8 as u32);
+        reader.move_back((done.entry as u32).wrapping_sub(bits_first) & 63);
     }
     Ok(())
 }
@@ -99,12 +101,13 @@ fn decode_block(
 #[inline(always)]
 fn probe(
     reader: &mut BitReader<'_>,
+    entries: &Entries,
     table: &PairTable,
     position: u8,
     block: &mut [i16; BLOCK_WINDOW],
 ) -> Result<Probe, usize> {
     let window = reader.window();
-    let entry = table.entries.get(index(window)).copied().unwrap_or(ESCAPE);
+    let entry = entries.get(index(window)).copied().unwrap_or(ESCAPE);
     if entry & ESCAPE != 0 {
         reader.refill();
         let Some(symbol) = table.codes.symbol(reader.window()) else { return Err(reader.bit_offset()) };
@@ -112,7 +115,7 @@ fn probe(
         reader.refill();
         let first = position.wrapping_add(symbol.advance);
         store(block, first, symbol.value);
-        return Ok(Probe { first, next: first.wrapping_add(1), entry: 0 });
+        return Ok(Probe { first, last: first, entry: 0 });
     }
     let second = position.wrapping_add((entry >> ADVANCE_BOTH) as u8);
     store(block, second, (entry >> VALUE_SECOND) as u16);
@@ -120,7 +123,7 @@ fn probe(
     let value = (window.wrapping_shr((entry >> SHIFT_FIRST) as u32) as u16).wrapping_add((entry >> BIAS_FIRST) as u16);
     store(block, first, value);
     reader.consume(entry as u32);
-    Ok(Probe { first, next: second.wrapping_add(1), entry })
+    Ok(Probe { first, last: second, entry })
 }
 
 #[inline(always)]

@@ -14,8 +14,6 @@ const MAX_ENTRY_BITS: u32 = 18;
 pub(super) const EOB_ADVANCE: u8 = 80;
 /// Zeros of ZRL before the last one, which counts as the coefficient.
 const ZRL_RUN: u8 = 15;
-/// Categories of DC differences are less than this (libjpeg; T.81 allows 11 for 8 bits, 15 for 12 bits).
-const CATEGORY_END: u8 = 16;
 /// Most entries of a table of long codes. Only artificial tables need more; their codes are searched by length.
 const MAX_LONG_ENTRIES: u32 = 8192;
 
@@ -57,16 +55,6 @@ pub(crate) struct BlockCodes<'a> {
     pub(crate) ac: HuffmanCode<'a>,
     /// Index of the predictor, 0 to 3.
     pub(crate) component: usize,
-}
-
-/// A value of a DC table is not a category.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InvalidCategory {
-    /// Index of the block in the MCU.
-    pub(crate) block: usize,
-    /// Index of the value in its table.
-    pub(crate) value_index: usize,
-    pub(crate) category: u8,
 }
 
 /// Rules for the values of codes.
@@ -393,18 +381,12 @@ pub(crate) struct McuTables {
 }
 
 impl McuTables {
-    /// Builds the tables for the blocks of an MCU in their order.
-    ///
-    /// # Errors
-    /// A value of a DC table that is not a category.
-    pub(crate) fn new(blocks: &[BlockCodes<'_>]) -> Result<Self, InvalidCategory> {
+    /// Builds the tables for the blocks of an MCU in their order. Values of DC codes are categories, at most 15; larger ones
+    /// count modulo 16.
+    pub(crate) fn new(blocks: &[BlockCodes<'_>]) -> Self {
         let mut tables: Vec<BlockTables> = Vec::with_capacity(blocks.len());
         let mut ac_codes: Vec<AcCodes> = Vec::new();
-        for (block, codes) in blocks.iter().enumerate() {
-            if let Some(value_index) = codes.dc.values.iter().position(|category| *category >= CATEGORY_END) {
-                let category = codes.dc.values.get(value_index).copied().unwrap_or(0);
-                return Err(InvalidCategory { block, value_index, category });
-            }
+        for codes in blocks {
             let component = codes.component;
             let built = tables.iter().find(|built| built.is_of(&BlockCodes { component: built.component, ..*codes }));
             if let Some(built) = built.cloned() {
@@ -424,7 +406,7 @@ impl McuTables {
             let dc = Arc::new(Codes::new(Class::Dc, codes.dc));
             tables.push(BlockTables { first: Arc::new(PairTable::new(dc, seconds)), rest, component });
         }
-        Ok(Self { blocks: tables })
+        Self { blocks: tables }
     }
 
     /// True if [`Self::new`] of `blocks` would give the same tables.
@@ -438,8 +420,9 @@ impl McuTables {
         self.blocks.len()
     }
 
+    /// Returns the tables of the blocks of an MCU from `position` on.
     #[inline(always)]
-    pub(super) fn block(&self, position: usize) -> Option<&BlockTables> {
-        self.blocks.get(position)
+    pub(super) fn from(&self, position: usize) -> std::slice::Iter<'_, BlockTables> {
+        self.blocks.get(position..).unwrap_or_default().iter()
     }
 }

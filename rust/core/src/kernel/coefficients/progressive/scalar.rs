@@ -10,8 +10,8 @@ use crate::kernel::coefficients::table::{
 use crate::kernel::coefficients::{BLOCK_COEFFICIENTS, CoefficientError, NATURAL_ORDER, SegmentState};
 use std::ops::Range;
 
-/// Bits that are valid after a refill.
-const REFILLED_BITS: u32 = 56;
+/// Bits that are valid after [`read_symbol`]: 56 after the refill, less the longest symbol, 16 bits and 15 extra bits.
+const AFTER_SYMBOL_BITS: u32 = 25;
 /// Bit of the first coefficient of a block in a word of `nonzero`.
 const FIRST_COEFFICIENT: u64 = 1 << 63;
 
@@ -265,6 +265,7 @@ pub(super) fn refine_ac_body<D: Fn(u64, u64) -> u64, S: Fn(u64, u32) -> u64>(
         }
         if eob_run > 0 {
             eob_run -= 1;
+            reader.refill();
             ones |= read_corrections(masks, &mut reader, before & left);
         }
         correct(block, ones, band.low);
@@ -273,28 +274,30 @@ pub(super) fn refine_ac_body<D: Fn(u64, u64) -> u64, S: Fn(u64, u32) -> u64>(
     state.check_end()
 }
 
-/// Reads one bit for each coefficient of `passed`. Returns the coefficients whose bit is 1.
+/// Reads one bit for each coefficient of `passed`. Returns the coefficients whose bit is 1. At least [`AFTER_SYMBOL_BITS`] bits are
+/// valid.
 #[inline(always)]
 fn read_corrections<D: Fn(u64, u64) -> u64, S>(masks: &BitMasks<D, S>, reader: &mut BitReader<'_>, passed: u64) -> u64 {
-    let count = passed.count_ones();
-    if count == 0 {
-        return 0;
-    }
-    reader.refill();
-    if count <= REFILLED_BITS {
-        let bits = reader.window() >> (64 - count);
-        reader.consume(count);
-        return (masks.deposit)(bits, passed);
+    if passed.count_ones() <= AFTER_SYMBOL_BITS {
+        return read_bits(masks, reader, passed);
     }
     // Half of the positions at a time.
     let mut ones = 0;
     for half in [passed & u64::MAX << 32, passed & u64::MAX >> 32] {
         reader.refill();
-        let count = half.count_ones();
-        ones |= (masks.deposit)(reader.window() >> 1 >> (63 - count), half);
-        reader.consume(count);
+        ones |= read_bits(masks, reader, half);
     }
     ones
+}
+
+/// Reads one bit for each coefficient of `passed`, at most 56.
+#[inline(always)]
+fn read_bits<D: Fn(u64, u64) -> u64, S>(masks: &BitMasks<D, S>, reader: &mut BitReader<'_>, passed: u64) -> u64 {
+    let count = passed.count_ones();
+    // `>> 1` first, because the count may be 0. A branch for that would be hard to predict.
+    let bits = reader.window() >> 1 >> (63 - count);
+    reader.consume(count);
+    (masks.deposit)(bits, passed)
 }
 
 /// Adds 2^low to the magnitude of the coefficients of `ones`.
