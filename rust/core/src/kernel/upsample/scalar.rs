@@ -8,6 +8,10 @@ pub(crate) trait Sample: bytemuck::Pod {
     fn to_u16(self) -> u16;
     /// Returns the sample of `value`, which is in its range.
     fn from_u16(value: u16) -> Self;
+    /// Returns (3 `self` + `far` + 1) >> 2.
+    fn mix_down(self, far: Self) -> Self;
+    /// Returns (3 `self` + `far` + 2) >> 2.
+    fn mix_up(self, far: Self) -> Self;
     /// Returns the value less the middle of the range, 128 or 2048.
     fn less_middle(self) -> i16;
 }
@@ -22,6 +26,20 @@ impl Sample for u8 {
     #[allow(clippy::cast_possible_truncation, reason = "a mean of samples is in their range")]
     fn from_u16(value: u16) -> Self {
         value as Self
+    }
+
+    /// (3 a + b + 1) >> 2 is the mean of a and (a + b + 1) >> 1, rounded down. `pavgb` computes means that are rounded up
+    /// without more bits than a byte; they are one too much if the lowest bits differ.
+    #[inline(always)]
+    fn mix_down(self, far: Self) -> Self {
+        let mean = mean_up(self, far);
+        mean_up(self, mean).wrapping_sub((self ^ mean) & 1)
+    }
+
+    /// (3 a + b + 2) >> 2 is the mean of a and (a + b) >> 1, rounded up.
+    #[inline(always)]
+    fn mix_up(self, far: Self) -> Self {
+        mean_up(self, mean_up(self, far).wrapping_sub((self ^ far) & 1))
     }
 
     /// Inverts the upper bit. A subtraction made the compiler compute in 32 bits.
@@ -43,9 +61,26 @@ impl Sample for u16 {
     }
 
     #[inline(always)]
+    fn mix_down(self, far: Self) -> Self {
+        weighted(self, far).wrapping_add(1) >> 2
+    }
+
+    #[inline(always)]
+    fn mix_up(self, far: Self) -> Self {
+        weighted(self, far).wrapping_add(2) >> 2
+    }
+
+    #[inline(always)]
     fn less_middle(self) -> i16 {
         self.cast_signed().wrapping_sub(2048)
     }
+}
+
+/// Returns the mean of two bytes, rounded up.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "a mean of bytes is a byte")]
+fn mean_up(a: u8, b: u8) -> u8 {
+    ((u16::from(a) + u16::from(b) + 1) >> 1) as u8
 }
 
 /// Returns 3 `near` + `far`. Samples of 12 bits do not wrap.
@@ -89,12 +124,10 @@ pub(super) fn vertical_sums<T: Sample>(near: &[T], far: &[T], sums: &mut [u16]) 
 
 #[inline(always)]
 pub(super) fn between_rows<T: Sample>(near: &[T], far: &[T], far_row: FarRow, pixels: &mut [T]) {
-    let half = match far_row {
-        FarRow::Above => 1,
-        FarRow::Below => 2,
-    };
-    for ((pixel, near), far) in pixels.iter_mut().zip(near).zip(far) {
-        *pixel = T::from_u16(weighted(near.to_u16(), far.to_u16()).wrapping_add(half) >> 2);
+    let samples = pixels.iter_mut().zip(near).zip(far);
+    match far_row {
+        FarRow::Above => samples.for_each(|((pixel, near), far)| *pixel = near.mix_down(*far)),
+        FarRow::Below => samples.for_each(|((pixel, near), far)| *pixel = near.mix_up(*far)),
     }
 }
 

@@ -74,3 +74,20 @@ fn upsample_bytes_equal_formulas() {
 fn upsample_12_bits_equal_formulas() {
     check::<u16>();
 }
+
+/// All pairs of bytes.
+#[test]
+fn between_rows_every_pair_of_bytes_equals_formula() {
+    let far: Vec<u8> = (0..=255).collect();
+    for near in (0..=255).step_by(miri_or(1, 50)) {
+        for (far_row, half) in [(FarRow::Above, 1), (FarRow::Below, 2)] {
+            let formula = |far: &u8| ((3 * u32::from(near) + u32::from(*far) + half) >> 2) as u8;
+            let expected: Vec<u8> = far.iter().map(formula).collect();
+            for level in CpuLevel::available() {
+                let mut pixels = [0; 256];
+                between_rows(&[near; 256], &far, far_row, &mut pixels, level);
+                assert!(pixels[..] == expected, "{near}, {far_row:?}, {}", level.name());
+            }
+        }
+    }
+}

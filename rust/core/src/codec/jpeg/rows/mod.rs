@@ -61,7 +61,8 @@ pub(super) struct RowRing<'a> {
 }
 
 impl<'a> RowRing<'a> {
-    /// A ring for a frame of `rows` × `columns` pixels. Without `interpolates`, samples are repeated for all ratios, as libjpeg-turbo does at an eighth of the resolution.
+    /// A ring for a frame of `rows` × `columns` pixels. Without `interpolates`, samples are repeated for all ratios, as
+    /// libjpeg-turbo does at an eighth of the resolution.
     ///
     /// # Errors
     /// `LimitExceeded`.
