@@ -214,6 +214,12 @@ fn store<S: Pod, const N: usize>(rows: &[[S; N]; N], samples: &mut [u8], offset:
 
 /// Transforms a block to 8×8 samples.
 fn full<A: Arithmetic>(block: &Block, table: &QuantizationTable) -> [[A::Sample; 8]; 8] {
+    let [mean, others @ ..] = block;
+    if others.iter().all(|coefficient| *coefficient == 0) {
+        // 34 instead of 377 cycles; the transforms only scale a lone mean.
+        let mean = A::dequantized(*mean, table.quantizers[0]).only_row();
+        return [[sample(mean.shifted_left(CONSTANT_BITS), 0); 8]; 8];
+    }
     let rows = dequantized::<A>(block, table);
     let columns = if block[8..].iter().all(|coefficient| *coefficient == 0) {
         rows[0].map(|value| [value.only_row(); 8])
