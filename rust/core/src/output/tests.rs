@@ -204,3 +204,33 @@ fn plane_rows_beyond_the_budget_are_an_error() {
         assert!(lent.is_ok() || lent.unwrap_err().kind() == ErrorKind::LimitExceeded);
     }
 }
+
+#[test]
+fn rgb_conversion_of_t871_is_left_to_the_decoder() {
+    for (bits, target) in [(8, SampleType::U8), (16, SampleType::U16)] {
+        let info = info(3, bits, bits, SampleKind::Unsigned);
+        let options = OutputOptions { to_rgb: Some(RgbConversion::T871), ..OutputOptions::default() };
+        let run = |decoder: &dyn Fn(&mut Output<'_>) -> Result<()>| {
+            run(&info, options, target, true, CpuLevel::PORTABLE, decoder)
+        };
+        let expected = run(&|output| {
+            assert_eq!(output.take_rgb_conversion(), Some(RgbConversion::T871));
+            assert_eq!(output.take_rgb_conversion(), None);
+            by_blocks(output, &info, bits, usize::MAX)
+        });
+        assert_eq!(expected.unwrap().len(), info.samples() * info.sample_bytes());
+        let left = run(&|output| by_blocks(output, &info, bits, usize::MAX));
+        assert_eq!(left.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}
+
+#[test]
+fn rgb_conversion_of_other_samples_is_unsupported() {
+    use RgbConversion::{Dicom, T871};
+    for (conversion, samples_per_pixel, bits) in [(Dicom, 3, 16), (Dicom, 4, 8), (T871, 1, 8), (T871, 3, 32)] {
+        let info = info(samples_per_pixel, bits, bits, SampleKind::Unsigned);
+        let options = OutputOptions { to_rgb: Some(conversion), ..OutputOptions::default() };
+        let refused = run(&info, options, info.sample_type(), true, CpuLevel::PORTABLE, |_| Ok(()));
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported, "{conversion:?}, {bits} bits");
+    }
+}
