@@ -348,6 +348,14 @@ class TestCutShort:
         assert caught.value.offset is not None
         assert len(src) - 2 <= caught.value.offset <= len(src)
 
+    @pytest.mark.parametrize("tail", [b"\xff\xdc", b"\xff\xdc\0", b"\xff\xdc\0\4", b"\xff\xdc\0\4\0"])
+    def test_decode_of_cut_dnl_raises_truncated(self, tail: bytes) -> None:
+        for frame in (FRAME, sof(8, 0, COLUMNS, [1])):
+            src = SOI + frame + TABLES + SCAN + DATA + tail
+            with pytest.raises(TruncatedFrameError, match="DNL") as caught:
+                dicoxide.jpeg_lossless_decode(src)
+            assert_describes(caught.value, src)
+
     def test_decode_of_cut_headers_raises_truncated(self) -> None:
         src = SOI + FRAME + TABLES + SCAN
         for end in range(len(src)):

@@ -132,9 +132,11 @@ pub(in crate::codec) fn read<R: ProcessRules>(bytes: &[u8], level: CpuLevel) -> 
             let deviation = bytes_after_eoi(bytes, segments.offset());
             return reader.finish(offset, deviation);
         }
+        // Not after the segment: an error in DNL leaves the only scan without a number of lines.
+        let was_complete = reader.is_complete();
         match segment.and_then(|segment| reader.read_segment(bytes, segment, &mut segments, level)) {
             Ok(()) => {}
-            Err(error) if reader.is_complete() && (!is_marker || error.kind() == ErrorKind::Truncated) => {
+            Err(error) if was_complete && (!is_marker || error.kind() == ErrorKind::Truncated) => {
                 let text = match bytes.len() - offset {
                     0 => "no EOI marker FFD9 after the last scan".to_owned(),
                     rest => format!("{rest} bytes after the last scan found, EOI marker FFD9 expected"),
@@ -303,7 +305,7 @@ impl<R: ProcessRules> Reader<R> {
 
     /// True if the scans that are read code the whole image.
     fn is_complete(&self) -> bool {
-        self.frame.as_ref().is_some_and(|frame| self.rules.missing_data(frame).is_none())
+        !self.scans.is_empty() && self.frame.as_ref().is_some_and(|frame| self.rules.missing_data(frame).is_none())
     }
 
     /// Returns the codestream, whose segments end at `end`.
