@@ -1,7 +1,8 @@
 //! Huffman decoding of DCT coefficients: sequential scans (T.81 F.2.2).
 //!
-//! A block is 64 coefficients. In a scan its first symbol is the DC coefficient, as the difference to the DC coefficient of
-//! the component's block before; the other symbols are the AC coefficients that are not zero, in zigzag order:
+//! A block is 64 coefficients. In a scan its first symbol is the DC coefficient, as the difference to the DC
+//! coefficient of the component's block before; the other symbols are the AC coefficients that are not zero, in zigzag
+//! order:
 //!
 //! ```text
 //! symbol       Huffman code │ extra bits          the code identifies a value RRRRSSSS
@@ -24,10 +25,10 @@
 //! value of the first symbol = (window >> (64 - bits of first)) + bias       (modulo 2^16)
 //! ```
 //!
-//! The bias can be a constant because the index contains the whole code of the first symbol and its first extra bit, which
-//! is the sign: the bias subtracts the code and, for a negative value, adds 1 - 2^SSSS. The remaining extra bits need not
-//! be in the index. An entry without a second symbol has the second value 0 and the advance of the first symbol for both;
-//! the kernel stores the second value, then the first, at the same position.
+//! The bias can be a constant because the index contains the whole code of the first symbol and its first extra bit,
+//! which is the sign: the bias subtracts the code and, for a negative value, adds 1 - 2^SSSS. The remaining extra bits
+//! need not be in the index. An entry without a second symbol has the second value 0 and the advance of the first
+//! symbol for both; the kernel stores the second value, then the first, at the same position.
 //!
 //! Example: code `01` has the value 0x02 (no zeros, 2 extra bits), code `1010` is EOB.
 //!
@@ -37,8 +38,8 @@
 //! bits   01 01 1010 …   bias -4 + 1 - 4 = -7, window >> 60 = 5, and 5 - 7 = -2
 //! ```
 //!
-//! Positions are in zigzag order, counted from 0 in the block. An advance is added to the position of the next coefficient
-//! and gives the position of the value, which [`NATURAL_ORDER`] maps to an index of the block:
+//! Positions are in zigzag order, counted from 0 in the block. An advance is added to the position of the next
+//! coefficient and gives the position of the value, which [`NATURAL_ORDER`] maps to an index of the block:
 //!
 //! | position | index | reason |
 //! |---|---|---|
@@ -46,9 +47,9 @@
 //! | 64 to 79 | 63 | a run beyond the block: libjpeg-turbo writes the last coefficient, and ends the block |
 //! | 80 to 255 | 64 | EOB, an advance of 80: writes 0 to the block that follows, which is not decoded yet |
 //!
-//! The escape bit marks an index that does not determine a symbol: the code is longer than 11 bits (10 with a sign), the
-//! symbol is longer than 18 bits, or the code is unassigned. Codes of 11 and more bits are at the upper end of the code
-//! space, and have a table of their own, indexed by 16 bits.
+//! The escape bit marks an index that does not determine a symbol: the code is longer than 11 bits (10 with a sign),
+//! the symbol is longer than 18 bits, or the code is unassigned. Codes of 11 and more bits are at the upper end of the
+//! code space, and have a table of their own, indexed by 16 bits.
 //!
 //! # Refills
 //!
@@ -81,8 +82,8 @@ use super::cpu::dispatch;
 
 /// Coefficients of a block.
 pub(crate) const BLOCK_COEFFICIENTS: usize = 64;
-/// Coefficients after the last block, which [`decode_blocks`] may overwrite with 0. With them each block can be accessed as an
-/// array that is indexed by a byte, which needs no bounds check.
+/// Coefficients after the last block, which [`decode_blocks`] may overwrite with 0. With them each block can be
+/// accessed as an array that is indexed by a byte, which needs no bounds check.
 pub(crate) const SPARE_COEFFICIENTS: usize = BLOCK_WINDOW - BLOCK_COEFFICIENTS;
 /// A block and the spare coefficients.
 const BLOCK_WINDOW: usize = 256;
@@ -91,7 +92,8 @@ const MAX_COMPONENTS: usize = 4;
 /// Longest Huffman code in bits.
 const MAX_CODE_BITS: usize = 16;
 
-/// Index in a block of each zigzag position (T.81 Figure A.6), and of positions beyond the block as the module describes.
+/// Index in a block of each zigzag position (T.81 Figure A.6), and of positions beyond the block as the module
+/// describes.
 const NATURAL_ORDER: [u8; 256] = natural_order();
 
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
@@ -138,7 +140,8 @@ impl SegmentState {
         Self { bit_offset, end_bit, position: 0, predictors: [0; MAX_COMPONENTS], eob_run: 0 }
     }
 
-    /// Returns the error of an unassigned code at `bit_offset`. A code that is not whole in the segment counts as its end.
+    /// Returns the error of an unassigned code at `bit_offset`. A code that is not whole in the segment counts as its
+    /// end.
     pub(super) const fn unassigned(&self, bit_offset: usize) -> CoefficientError {
         if bit_offset + MAX_CODE_BITS <= self.end_bit {
             CoefficientError::Unassigned { bit_offset }
@@ -168,8 +171,9 @@ pub(crate) enum CoefficientError {
 /// Decodes `coefficients.len() / 64` blocks less the [`SPARE_COEFFICIENTS`], and advances `state`.
 ///
 /// - `data` are unstuffed bytes. At least 8 bytes that are zero follow the segment of `state`.
-/// - `coefficients` are zero on entry, and have space for the [`SPARE_COEFFICIENTS`] after the last block. Afterwards the
-///   blocks are in natural order (row by row), with the prediction added to DC coefficients; the spare ones are zero.
+/// - `coefficients` are zero on entry, and have space for the [`SPARE_COEFFICIENTS`] after the last block. Afterwards
+///   the blocks are in natural order (row by row), with the prediction added to DC coefficients; the spare ones are
+///   zero.
 /// - Blocks use the tables of the MCU cyclically, from `state.position` on.
 ///
 /// # Errors

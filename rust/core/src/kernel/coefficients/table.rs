@@ -1,4 +1,5 @@
-//! Huffman codes and their look-up tables. The module documentation of `kernel::coefficients` has the layout of an entry.
+//! Huffman codes and their look-up tables. The module documentation of `kernel::coefficients` has the layout of an
+//! entry.
 
 #![allow(clippy::cast_possible_truncation, reason = "indices have 11 or 16 bits; values are modulo 2^16")]
 
@@ -381,8 +382,8 @@ pub(crate) struct McuTables {
 }
 
 impl McuTables {
-    /// Builds the tables for the blocks of an MCU in their order. Values of DC codes are categories, at most 15; larger ones
-    /// count modulo 16.
+    /// Builds the tables for the blocks of an MCU in their order. Values of DC codes are categories, at most 15; larger
+    /// ones count modulo 16.
     pub(crate) fn new(blocks: &[BlockCodes<'_>]) -> Self {
         let mut tables: Vec<BlockTables> = Vec::with_capacity(blocks.len());
         let mut ac_codes: Vec<AcCodes> = Vec::new();

@@ -57,7 +57,8 @@ fn any_spec(random: &mut Random, mut value: impl FnMut(&mut Random) -> u8) -> Sp
     Spec { counts, values: (0..total).map(|_| value(random)).collect() }
 }
 
-/// Code with a value for each of `values`, with lengths as those of optimised tables: the first are short, the others long.
+/// Code with a value for each of `values`, with lengths as those of optimised tables: the first are short, the others
+/// long.
 fn spec_of(values: Vec<u8>) -> Spec {
     let mut counts = [0_u8; 16];
     let mut left = values.len();

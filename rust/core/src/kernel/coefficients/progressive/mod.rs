@@ -1,7 +1,7 @@
 //! Huffman decoding of DCT coefficients: progressive scans (T.81 Annex G).
 //!
-//! A scan codes some bits of one band of coefficients, and several scans complete a frame. Between the scans there are, for
-//! each block of the frame:
+//! A scan codes some bits of one band of coefficients, and several scans complete a frame. Between the scans there are,
+//! for each block of the frame:
 //!
 //! | data | content |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | `blocks` | the AC coefficients, in natural order; valid only if `nonzero` is not 0 |
 //! | `nonzero` | bit 63 - k is 1 if the coefficient at zigzag position k is not zero |
 //!
-//! So DC scans, and AC scans of blocks without coefficients, do not touch `blocks`, which are the largest data by far; and
-//! `blocks` need not be cleared before a frame.
+//! So DC scans, and AC scans of blocks without coefficients, do not touch `blocks`, which are the largest data by far;
+//! and `blocks` need not be cleared before a frame.
 //!
 //! | scan | per block |
 //! |---|---|
@@ -21,12 +21,14 @@
 //!
 //! # Refinement of AC coefficients
 //!
-//! A symbol is a run of zeros, and a new coefficient of ±2^Al with its sign. The run counts only coefficients that are zero
-//! before this scan. For each other coefficient that it passes, one correction bit follows: 1 adds 2^Al to the magnitude.
+//! A symbol is a run of zeros, and a new coefficient of ±2^Al with its sign. The run counts only coefficients that are
+//! zero before this scan. For each other coefficient that it passes, one correction bit follows: 1 adds 2^Al to the
+//! magnitude.
 //!
 //! ```text
-//! position       1  2  3  4  5  6  7          Al = 0, run 1, new coefficient 1: the second zero is position 4
-//! coefficient    0  6  0? …                    correction bit 1 for position 2: 7
+//! position      1   2   3   4   5       run 1, new coefficient 1, Al = 0
+//! before        0   6   0   0  -3       position 1 is skipped, position 2 is passed: one correction bit
+//! after         0   7   1   0  -3       correction bit 1; the next symbol starts at position 4
 //! ```
 //!
 //! With `nonzero` as a word whose highest bit is the first coefficient, a symbol takes a few instructions:
@@ -44,8 +46,8 @@
 //!
 //! # Invalid data
 //!
-//! As libjpeg-turbo: a run beyond the band writes a coefficient there, at most at position 63; in a refinement scan, directly after
-//! the band. The size of a new coefficient in a refinement scan is ignored.
+//! As libjpeg-turbo: a run beyond the band writes a coefficient there, at most at position 63; in a refinement scan,
+//! directly after the band. The size of a new coefficient in a refinement scan is ignored.
 
 mod scalar;
 #[cfg(target_arch = "x86_64")]

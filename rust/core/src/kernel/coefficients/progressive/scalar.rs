@@ -19,7 +19,8 @@ const FIRST_COEFFICIENT: u64 = 1 << 63;
 pub(super) struct BitMasks<D, S> {
     /// Spreads the lowest bits of a word, in their order, to the bits that are 1 in a mask.
     pub(super) deposit: D,
-    /// Returns the mask of one bit: the bit number `rank` of those that are 1 in a word, from the top. 0 if there is none.
+    /// Returns the mask of one bit: the bit number `rank` of those that are 1 in a word, from the top. 0 if there is
+    /// none.
     pub(super) select: S,
 }
 
@@ -274,8 +275,8 @@ pub(super) fn refine_ac_body<D: Fn(u64, u64) -> u64, S: Fn(u64, u32) -> u64>(
     state.check_end()
 }
 
-/// Reads one bit for each coefficient of `passed`. Returns the coefficients whose bit is 1. At least [`AFTER_SYMBOL_BITS`] bits are
-/// valid.
+/// Reads one bit for each coefficient of `passed`. Returns the coefficients whose bit is 1. At least
+/// [`AFTER_SYMBOL_BITS`] bits are valid.
 #[inline(always)]
 fn read_corrections<D: Fn(u64, u64) -> u64, S>(masks: &BitMasks<D, S>, reader: &mut BitReader<'_>, passed: u64) -> u64 {
     if passed.count_ones() <= AFTER_SYMBOL_BITS {

@@ -297,3 +297,26 @@ fn decode_dc_of_any_tables_and_bits_equals_reference() {
     }
     assert!(cfg!(miri) || completed > 500, "{completed}");
 }
+
+/// The example of the module documentation.
+#[test]
+fn decode_ac_documented_example_refines_its_coefficients() {
+    // Code `0` for run 1 and a new coefficient, `10` for EOB.
+    let mut counts = [0; 16];
+    counts[..2].copy_from_slice(&[1, 1]);
+    let table = AcTable::new(HuffmanCode { counts: &counts, values: &[0x11, 0] }, true);
+    // Symbol, sign, correction bit of position 2; EOB, correction bit of position 5.
+    let data = [0b0111_0000, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut zigzag = [0; 80];
+    (zigzag[2], zigzag[5]) = (6, -3);
+    for level in CpuLevel::available() {
+        let (mut blocks, mut nonzero) = to_planes(&[zigzag]);
+        let mut state = SegmentState::new(0, 6);
+        let band = AcBand { first: 1, last: 63, low: 0 };
+        decode_ac(&data, &mut state, &table, band, &mut blocks, &mut nonzero, level).unwrap();
+        (zigzag[2], zigzag[3]) = (7, 1);
+        assert_eq!((blocks, nonzero), to_planes(&[zigzag]));
+        (zigzag[2], zigzag[3]) = (6, 0);
+        assert_eq!(state.bit_offset, 6);
+    }
+}

@@ -43,8 +43,8 @@ pub(super) fn refine_ac(
 ) -> Result<(), CoefficientError> {
     let masks = BitMasks {
         deposit: |bits, mask| _pdep_u64(bits, mask),
-        // Bit number `rank` from the top is number `count - 1 - rank` from the bottom. A word without it has a rank of at
-        // least its count; the shift then wraps, to a number that is at least the count, too.
+        // Bit number `rank` from the top is number `count - 1 - rank` from the bottom. A word without it has a rank of
+        // at least its count; the shift then wraps, to a number that is at least the count, too.
         select: |mask: u64, rank: u32| _pdep_u64(1_u64.wrapping_shl(mask.count_ones().wrapping_sub(1 + rank)), mask),
     };
     scalar::refine_ac_body(&masks, data, state, table, band, blocks, nonzero)
