@@ -92,12 +92,14 @@ macro_rules! transform_body {
         #[inline]
         #[target_feature(enable = $features)]
         fn transform_to_bytes<const SIDE: usize>(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
-            let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(run.table);
+            let quantizers = load_quantizers(run.table);
+            let [q0, ..] = quantizers;
             for group in run.groups::<LANES>() {
-                let Some([r0, r1, r2, r3, r4, r5, r6, r7]) = load_blocks(blocks, group.indices) else {
+                let Some(rows) = load_blocks(blocks, group.indices) else {
                     debug_assert!(false, "runs end with the slice");
                     return;
                 };
+                let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
                 let d0 = mullo_epi16(r0, q0);
                 if !are_disjoint(add_epi16(d0, set1_epi16(8192)), set1_epi16(-16_384)) {
                     scalar::transform_range_8_bit(blocks, run, group.first..group.first + LANES, samples);
@@ -110,32 +112,34 @@ macro_rules! transform_body {
                 let is_mean = are_disjoint(other_than_mean, other_than_mean);
                 // Only the mean, in which pass 1 has no rounding: (4 mean × 2^13 + 2^17) >> 18.
                 let mean = broadcast_first(srai_epi16::<3>(add_epi16(d0, set1_epi16(4))));
-                let rows = [
-                    d0,
-                    mullo_epi16(r1, q1),
-                    mullo_epi16(r2, q2),
-                    mullo_epi16(r3, q3),
-                    mullo_epi16(r4, q4),
-                    mullo_epi16(r5, q5),
-                    mullo_epi16(r6, q6),
-                    mullo_epi16(r7, q7),
-                ];
                 let level_shift = set1_epi8(-128);
                 if SIDE == 8 {
                     let pairs = if is_mean {
                         [xor(packs_epi16(mean, mean), level_shift); 4]
                     } else {
-                        rows_of_bytes(transform_blocks::<11, 18>(&rows, lower, or(others, r0), set1_epi16(8)))
+                        rows_of_bytes(transform_blocks::<11, 18>(
+                            d0,
+                            rows,
+                            quantizers,
+                            (lower, or(others, r0)),
+                            set1_epi16(8),
+                        ))
                     };
                     store_bytes(pairs, samples, group.offsets, run.stride);
                 } else if SIDE == 4 {
-                    let [upper, lower] =
-                        if is_mean { [mean; 2] } else { transform_blocks_to_half::<12, 19>(rows, set1_epi16(-8)) };
+                    let [upper, lower] = if is_mean {
+                        [mean; 2]
+                    } else {
+                        transform_blocks_to_half::<12, 19>(dequantize(d0, rows, quantizers), set1_epi16(-8))
+                    };
                     let block = xor(packs_epi16(upper, lower), level_shift);
                     store_half_bytes(block, samples, group.offsets, run.stride);
                 } else {
-                    let block =
-                        if is_mean { mean } else { transform_blocks_to_quarter::<13, 20>(rows, set1_epi32(1 << 19)) };
+                    let block = if is_mean {
+                        mean
+                    } else {
+                        transform_blocks_to_quarter::<13, 20>(dequantize(d0, rows, quantizers), set1_epi32(1 << 19))
+                    };
                     let block = xor(packs_epi16(block, block), level_shift);
                     store_quarter::<2>(block, samples, group.offsets, run.stride);
                 }
@@ -174,13 +178,15 @@ macro_rules! transform_body {
         #[inline]
         #[target_feature(enable = $features)]
         fn transform_to_words<const SIDE: usize>(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
-            let [q0, q1, q2, q3, q4, q5, q6, q7] = load_quantizers(run.table);
+            let quantizers = load_quantizers(run.table);
+            let [q0, q1, q2, q3, q4, q5, q6, q7] = quantizers;
             let all_but_first = bslli_epi128::<2>(set1_epi16(-1));
             for group in run.groups::<LANES>() {
-                let Some([r0, r1, r2, r3, r4, r5, r6, r7]) = load_blocks(blocks, group.indices) else {
+                let Some(rows) = load_blocks(blocks, group.indices) else {
                     debug_assert!(false, "runs end with the slice");
                     return;
                 };
+                let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
                 let d0 = mullo_epi16(r0, q0);
                 let bias = adds_epi16(d0, set1_epi16(4));
                 let lower = or(or(r4, r5), or(r6, r7));
@@ -203,23 +209,14 @@ macro_rules! transform_body {
                 }
                 clear_blocks(blocks, group.indices);
                 let mean = broadcast_first(srai_epi16::<3>(bias));
-                let rows = [
-                    and(d0, all_but_first),
-                    mullo_epi16(r1, q1),
-                    mullo_epi16(r2, q2),
-                    mullo_epi16(r3, q3),
-                    mullo_epi16(r4, q4),
-                    mullo_epi16(r5, q5),
-                    mullo_epi16(r6, q6),
-                    mullo_epi16(r7, q7),
-                ];
+                let first = and(d0, all_but_first);
                 let bias = broadcast_first(bias);
                 if SIDE == 8 {
                     let rows = if is_mean {
                         [limit_12_bit(mean); 8]
                     } else {
                         let [c0, c1, c2, c3, c4, c5, c6, c7] =
-                            transform_blocks::<12, 17>(&rows, lower, or(others, r0), bias);
+                            transform_blocks::<12, 17>(first, rows, quantizers, (lower, or(others, r0)), bias);
                         transpose([
                             limit_12_bit(c0),
                             limit_12_bit(c1),
@@ -236,14 +233,20 @@ macro_rules! transform_body {
                     let [upper, lower] = if is_mean {
                         [mean; 2]
                     } else {
-                        transform_blocks_to_half::<13, 18>(rows, sub_epi16(setzero(), bias))
+                        transform_blocks_to_half::<13, 18>(
+                            dequantize(first, rows, quantizers),
+                            sub_epi16(setzero(), bias),
+                        )
                     };
                     store_half_words([limit_12_bit(upper), limit_12_bit(lower)], samples, group.offsets, run.stride);
                 } else {
                     let block = if is_mean {
                         mean
                     } else {
-                        transform_blocks_to_quarter::<14, 19>(rows, unpacklo_epi16(setzero(), bias))
+                        transform_blocks_to_quarter::<14, 19>(
+                            dequantize(first, rows, quantizers),
+                            unpacklo_epi16(setzero(), bias),
+                        )
                     };
                     store_quarter::<4>(limit_12_bit(block), samples, group.offsets, run.stride);
                 }

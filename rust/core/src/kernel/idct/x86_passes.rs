@@ -15,8 +15,16 @@
 //! The rounding constant of the right shift costs nothing: it is the product of `bias` and a constant. Products of a wrapped
 //! sum equal wrapped sums of products, so the results are those of `scalar`.
 //!
-//! Most blocks have no coefficients in rows or columns 4 to 7. A pass over four inputs is shorter: each output of the odd
-//! part is one `madd` of (v1, v3). Without columns 4 to 7, pass 1 transforms four columns instead of eight.
+//! Most blocks have no coefficients in rows or columns 4 to 7. A pass over four inputs is shorter: each sum of the even part
+//! is one `madd` of (v0, v2), each of the odd part one of (v1, v3). Without columns 4 to 7, pass 1 transforms four columns
+//! instead of eight. Instructions per 8-bit block with AVX2: 201 in the general case, 137 without rows and columns 4 to 7.
+//!
+//! Between the passes the rows are transposed only up to pairs of columns, because pass 2 interleaves them again:
+//!
+//! ```text
+//! rows 0 to 3    columns (0, 1): 0,0 1,0 2,0 3,0 0,1 1,1 2,1 3,1    columns (2, 3): 0,2 1,2 2,2 3,2 0,3 1,3 2,3 3,3
+//! (v0, v2)       lower halves of both: 0,0 0,2 1,0 1,2 2,0 2,2 3,0 3,2
+//! ```
 
 use super::scalar::fixed;
 
@@ -46,54 +54,146 @@ macro_rules! transform_passes {
             set1_epi32(first & 0xFFFF | second << 16)
         }
 
-        /// Transforms the inputs that `interleave` selects: N = 1 for four inputs per lane, N = 2 for all eight.
-        ///
-        /// Outputs are divided by 2^SHIFT after `bias` × `bias_factor` is added. `HALF`: inputs 4 to 7 are zero. `pack` gets
-        /// each output as soon as it is known, so that few vectors have to be stored meanwhile.
+        /// Inputs of a transform, interleaved in pairs: four per vector and lane. N is 1 (four columns) or 2 (eight columns
+        /// or rows).
+        struct Pairs<const N: usize> {
+            /// v0 + v4 and the bias.
+            sum: [Vector; N],
+            /// v0 - v4 and the bias.
+            difference: [Vector; N],
+            /// v2 and v6.
+            even: [Vector; N],
+            /// v7 + v3 and v5 + v1.
+            sums: [Vector; N],
+            /// v7 and v1.
+            outer: [Vector; N],
+            /// v5 and v3.
+            inner: [Vector; N],
+        }
+
+        /// Inputs of a transform whose inputs 4 to 7 are zero.
+        struct HalfPairs<const N: usize> {
+            /// v0 and v2.
+            even: [Vector; N],
+            /// v1 and v3.
+            odd: [Vector; N],
+        }
+
+        /// Interleaves the first four columns of each lane (N = 1) or all columns (N = 2) for pass 1.
         #[inline]
         #[target_feature(enable = $features)]
-        fn transform_columns<const N: usize, const SHIFT: i32, const HALF: bool>(
-            [v0, v1, v2, v3, v4, v5, v6, v7]: &[Vector; 8],
+        fn pairs_of_rows<const N: usize>(
+            [r0, r1, r2, r3, r4, r5, r6, r7]: [Vector; 8],
             bias: Vector,
-            bias_factor: i32,
             interleave: impl Fn(Vector, Vector) -> [Vector; N],
+        ) -> Pairs<N> {
+            Pairs {
+                sum: interleave(add_epi16(r0, r4), bias),
+                difference: interleave(sub_epi16(r0, r4), bias),
+                even: interleave(r2, r6),
+                sums: interleave(add_epi16(r7, r3), add_epi16(r5, r1)),
+                outer: interleave(r7, r1),
+                inner: interleave(r5, r3),
+            }
+        }
+
+        /// [`pairs_of_rows`] without rows 4 to 7.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn pairs_of_four_rows<const N: usize>(
+            [r0, r1, r2, r3]: [Vector; 4],
+            interleave: impl Fn(Vector, Vector) -> [Vector; N],
+        ) -> HalfPairs<N> {
+            HalfPairs { even: interleave(r0, r2), odd: interleave(r1, r3) }
+        }
+
+        /// Interleaves pairs of columns (0, 1), (2, 3), (4, 5), (6, 7) of rows 0 to 3 and rows 4 to 7 for pass 2.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn pairs_of_columns([upper, lower]: [[Vector; 4]; 2], bias: Vector) -> Pairs<2> {
+            let ([u01, u23, u45, u67], [l01, l23, l45, l67]) = (upper, lower);
+            let (u_first, l_first) = (add_epi16(u01, u45), add_epi16(l01, l45));
+            let (u_last, l_last) = (add_epi16(u67, u23), add_epi16(l67, l23));
+            Pairs {
+                sum: [unpacklo_epi16(u_first, bias), unpacklo_epi16(l_first, bias)],
+                difference: [unpacklo_epi16(sub_epi16(u01, u45), bias), unpacklo_epi16(sub_epi16(l01, l45), bias)],
+                even: [unpacklo_epi16(u23, u67), unpacklo_epi16(l23, l67)],
+                sums: [unpackhi_epi16(u_last, u_first), unpackhi_epi16(l_last, l_first)],
+                outer: [unpackhi_epi16(u67, u01), unpackhi_epi16(l67, l01)],
+                inner: [unpackhi_epi16(u45, u23), unpackhi_epi16(l45, l23)],
+            }
+        }
+
+        /// [`pairs_of_columns`] without columns 4 to 7.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn pairs_of_four_columns([[u01, u23], [l01, l23]]: [[Vector; 2]; 2]) -> HalfPairs<2> {
+            HalfPairs {
+                even: [unpacklo_epi16(u01, u23), unpacklo_epi16(l01, l23)],
+                odd: [unpackhi_epi16(u01, u23), unpackhi_epi16(l01, l23)],
+            }
+        }
+
+        /// Transforms eight inputs. Outputs are divided by 2^SHIFT after the bias × `bias_factor` is added.
+        ///
+        /// `pack` gets each output as soon as it is known, so that few vectors have to be stored meanwhile.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn transform_eight<const N: usize, const SHIFT: i32>(
+            pairs: &Pairs<N>,
+            bias_factor: i32,
             pack: impl Fn([Vector; N]) -> Vector,
         ) -> [Vector; 8] {
             let mean = pair(1 << CONSTANT_BITS, bias_factor);
-            let output = |even, odd| {
-                let (upper, lower) = (add(even, odd), subtract(even, odd));
-                (
-                    pack(upper.map(|value| shift_right::<SHIFT>(value))),
-                    pack(lower.map(|value| shift_right::<SHIFT>(value))),
-                )
-            };
-            if HALF {
-                let s = rotate(interleave(*v0, bias), mean);
-                let v2 = interleave(*v2, *v2);
-                let e = rotate(v2, pair(0, F_0_541 + F_0_765));
-                let f = rotate(v2, pair(0, F_0_541));
-                let odd = interleave(*v1, *v3);
-                let (r0, r7) = output(add(s, e), rotate(odd, pair(F_1_501 - F_0_899 + F_1_175 - F_0_390, F_1_175)));
-                let (r3, r4) = output(subtract(s, e), rotate(odd, pair(F_1_175 - F_0_899, F_1_175 - F_1_961)));
-                let (r1, r6) = output(add(s, f), rotate(odd, pair(F_1_175, F_3_072 - F_2_562 + F_1_175 - F_1_961)));
-                let (r2, r5) = output(subtract(s, f), rotate(odd, pair(F_1_175 - F_0_390, F_1_175 - F_2_562)));
-                return [r0, r1, r2, r3, r4, r5, r6, r7];
-            }
-            let s = rotate(interleave(add_epi16(*v0, *v4), bias), mean);
-            let d = rotate(interleave(sub_epi16(*v0, *v4), bias), mean);
-            let even = interleave(*v2, *v6);
-            let e = rotate(even, pair(F_0_541 + F_0_765, F_0_541));
-            let f = rotate(even, pair(F_0_541, F_0_541 - F_1_847));
-            let sums = interleave(add_epi16(*v7, *v3), add_epi16(*v5, *v1));
-            let p = rotate(sums, pair(F_1_175 - F_1_961, F_1_175));
-            let q = rotate(sums, pair(F_1_175, F_1_175 - F_0_390));
-            let outer = interleave(*v7, *v1);
-            let (r0, r7) = output(add(s, e), add(rotate(outer, pair(-F_0_899, F_1_501 - F_0_899)), q));
-            let (r3, r4) = output(subtract(s, e), add(rotate(outer, pair(F_0_298 - F_0_899, -F_0_899)), p));
-            let inner = interleave(*v5, *v3);
-            let (r1, r6) = output(add(d, f), add(rotate(inner, pair(-F_2_562, F_3_072 - F_2_562)), p));
-            let (r2, r5) = output(subtract(d, f), add(rotate(inner, pair(F_2_053 - F_2_562, -F_2_562)), q));
+            let s = rotate(pairs.sum, mean);
+            let d = rotate(pairs.difference, mean);
+            let e = rotate(pairs.even, pair(F_0_541 + F_0_765, F_0_541));
+            let f = rotate(pairs.even, pair(F_0_541, F_0_541 - F_1_847));
+            let p = rotate(pairs.sums, pair(F_1_175 - F_1_961, F_1_175));
+            let q = rotate(pairs.sums, pair(F_1_175, F_1_175 - F_0_390));
+            let outer = |a, b| rotate(pairs.outer, pair(a, b));
+            let inner = |a, b| rotate(pairs.inner, pair(a, b));
+            let (r0, r7) = outputs::<N, SHIFT>(add(s, e), add(outer(-F_0_899, F_1_501 - F_0_899), q), &pack);
+            let (r3, r4) = outputs::<N, SHIFT>(subtract(s, e), add(outer(F_0_298 - F_0_899, -F_0_899), p), &pack);
+            let (r1, r6) = outputs::<N, SHIFT>(add(d, f), add(inner(-F_2_562, F_3_072 - F_2_562), p), &pack);
+            let (r2, r5) = outputs::<N, SHIFT>(subtract(d, f), add(inner(F_2_053 - F_2_562, -F_2_562), q), &pack);
             [r0, r1, r2, r3, r4, r5, r6, r7]
+        }
+
+        /// [`transform_eight`] of inputs 0 to 3, when the others are zero. `rounding` is added in 32 bits.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn transform_four<const N: usize, const SHIFT: i32>(
+            pairs: &HalfPairs<N>,
+            rounding: Vector,
+            pack: impl Fn([Vector; N]) -> Vector,
+        ) -> [Vector; 8] {
+            let even = |v2| add(rotate(pairs.even, pair(1 << CONSTANT_BITS, v2)), [rounding; N]);
+            let odd = |v1, v3| rotate(pairs.odd, pair(v1, v3));
+            let o0 = odd(F_1_501 - F_0_899 + F_1_175 - F_0_390, F_1_175);
+            let (r0, r7) = outputs::<N, SHIFT>(even(F_0_541 + F_0_765), o0, &pack);
+            let o1 = odd(F_1_175, F_3_072 - F_2_562 + F_1_175 - F_1_961);
+            let (r1, r6) = outputs::<N, SHIFT>(even(F_0_541), o1, &pack);
+            let o2 = odd(F_1_175 - F_0_390, F_1_175 - F_2_562);
+            let (r2, r5) = outputs::<N, SHIFT>(even(-F_0_541), o2, &pack);
+            let o3 = odd(F_1_175 - F_0_899, F_1_175 - F_1_961);
+            let (r3, r4) = outputs::<N, SHIFT>(even(-F_0_541 - F_0_765), o3, &pack);
+            [r0, r1, r2, r3, r4, r5, r6, r7]
+        }
+
+        /// Returns the outputs `even + odd` and `even - odd`, divided by 2^SHIFT and packed.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn outputs<const N: usize, const SHIFT: i32>(
+            even: [Vector; N],
+            odd: [Vector; N],
+            pack: &impl Fn([Vector; N]) -> Vector,
+        ) -> (Vector, Vector) {
+            let (sum, difference) = (add(even, odd), subtract(even, odd));
+            (
+                pack(sum.map(|value| shift_right::<SHIFT>(value))),
+                pack(difference.map(|value| shift_right::<SHIFT>(value))),
+            )
         }
 
         #[inline]
@@ -123,108 +223,108 @@ macro_rules! transform_passes {
             pairs
         }
 
-        /// Transforms four inputs per lane, to 32 bits.
+        /// Transposes 8×8 values up to pairs of columns (0, 1), (2, 3), (4, 5), (6, 7): of rows 0 to 3, and of rows 4 to 7.
         #[inline]
         #[target_feature(enable = $features)]
-        fn transform_four<const SHIFT: i32, const HALF: bool>(
-            inputs: &[Vector; 8],
-            bias: Vector,
-            bias_factor: i32,
-        ) -> [Vector; 8] {
-            transform_columns::<1, SHIFT, HALF>(
-                inputs,
-                bias,
-                bias_factor,
-                |a, b| [unpacklo_epi16(a, b)],
-                |[value]| value,
-            )
-        }
-
-        /// Transforms eight inputs per lane, and saturates the outputs to 16 bits.
-        #[inline]
-        #[target_feature(enable = $features)]
-        fn transform_eight<const SHIFT: i32, const HALF: bool>(
-            inputs: &[Vector; 8],
-            bias: Vector,
-            bias_factor: i32,
-        ) -> [Vector; 8] {
-            let interleave = |a, b| [unpacklo_epi16(a, b), unpackhi_epi16(a, b)];
-            transform_columns::<2, SHIFT, HALF>(inputs, bias, bias_factor, interleave, |[a, b]| packs_epi32(a, b))
+        fn transpose_to_pairs([r0, r1, r2, r3, r4, r5, r6, r7]: [Vector; 8]) -> [[Vector; 4]; 2] {
+            [[r0, r1, r2, r3], [r4, r5, r6, r7]].map(|[r0, r1, r2, r3]| {
+                let (a, b) = (unpacklo_epi16(r0, r1), unpackhi_epi16(r0, r1));
+                let (c, d) = (unpacklo_epi16(r2, r3), unpackhi_epi16(r2, r3));
+                [unpacklo_epi32(a, c), unpackhi_epi32(a, c), unpacklo_epi32(b, d), unpackhi_epi32(b, d)]
+            })
         }
 
         /// Transposes 8×8 values of 16 bits in each lane.
         #[inline]
         #[target_feature(enable = $features)]
-        fn transpose([r0, r1, r2, r3, r4, r5, r6, r7]: [Vector; 8]) -> [Vector; 8] {
-            let (a0, a1) = (unpacklo_epi16(r0, r1), unpackhi_epi16(r0, r1));
-            let (a2, a3) = (unpacklo_epi16(r2, r3), unpackhi_epi16(r2, r3));
-            let (a4, a5) = (unpacklo_epi16(r4, r5), unpackhi_epi16(r4, r5));
-            let (a6, a7) = (unpacklo_epi16(r6, r7), unpackhi_epi16(r6, r7));
-            let (b0, b1) = (unpacklo_epi32(a0, a2), unpackhi_epi32(a0, a2));
-            let (b2, b3) = (unpacklo_epi32(a1, a3), unpackhi_epi32(a1, a3));
-            let (b4, b5) = (unpacklo_epi32(a4, a6), unpackhi_epi32(a4, a6));
-            let (b6, b7) = (unpacklo_epi32(a5, a7), unpackhi_epi32(a5, a7));
+        fn transpose(rows: [Vector; 8]) -> [Vector; 8] {
+            let [[u01, u23, u45, u67], [l01, l23, l45, l67]] = transpose_to_pairs(rows);
             [
-                unpacklo_epi64(b0, b4),
-                unpackhi_epi64(b0, b4),
-                unpacklo_epi64(b1, b5),
-                unpackhi_epi64(b1, b5),
-                unpacklo_epi64(b2, b6),
-                unpackhi_epi64(b2, b6),
-                unpacklo_epi64(b3, b7),
-                unpackhi_epi64(b3, b7),
+                unpacklo_epi64(u01, l01),
+                unpackhi_epi64(u01, l01),
+                unpacklo_epi64(u23, l23),
+                unpackhi_epi64(u23, l23),
+                unpacklo_epi64(u45, l45),
+                unpackhi_epi64(u45, l45),
+                unpacklo_epi64(u67, l67),
+                unpackhi_epi64(u67, l67),
             ]
         }
 
-        /// Transposes 8 rows of four 32-bit values into four columns of eight, and saturates them to 16 bits.
+        /// Transposes 8 rows of four 32-bit values to pairs of columns (0, 1) and (2, 3): of rows 0 to 3, and of rows 4 to 7.
+        /// Values saturate to 16 bits.
         #[inline]
         #[target_feature(enable = $features)]
-        fn transpose_four([r0, r1, r2, r3, r4, r5, r6, r7]: [Vector; 8]) -> [Vector; 4] {
-            let (a, b) = (packs_epi32(r0, r1), packs_epi32(r2, r3));
-            let (even, odd) = (unpacklo_epi16(a, b), unpackhi_epi16(a, b));
-            let upper = [unpacklo_epi16(even, odd), unpackhi_epi16(even, odd)];
-            let (a, b) = (packs_epi32(r4, r5), packs_epi32(r6, r7));
-            let (even, odd) = (unpacklo_epi16(a, b), unpackhi_epi16(a, b));
-            let lower = [unpacklo_epi16(even, odd), unpackhi_epi16(even, odd)];
-            [
-                unpacklo_epi64(upper[0], lower[0]),
-                unpackhi_epi64(upper[0], lower[0]),
-                unpacklo_epi64(upper[1], lower[1]),
-                unpackhi_epi64(upper[1], lower[1]),
-            ]
+        fn transpose_four_to_pairs([r0, r1, r2, r3, r4, r5, r6, r7]: [Vector; 8]) -> [[Vector; 2]; 2] {
+            [[r0, r1, r2, r3], [r4, r5, r6, r7]].map(|[r0, r1, r2, r3]| {
+                let (even, odd) = (packs_epi32(r0, r2), packs_epi32(r1, r3));
+                let (upper, lower) = (unpacklo_epi16(even, odd), unpackhi_epi16(even, odd));
+                [unpacklo_epi32(upper, lower), unpackhi_epi32(upper, lower)]
+            })
         }
 
         /// Both passes. Returns the columns of samples, before the level shift.
         ///
-        /// `lower` is zero where rows 4 to 7 are zero, `all` where all rows are zero.
+        /// `first` is row 0 after dequantisation. `lower` is zero where rows 4 to 7 are zero, `all` where all rows are zero.
         #[inline]
         #[target_feature(enable = $features)]
         fn transform_blocks<const SHIFT_1: i32, const SHIFT_2: i32>(
-            rows: &[Vector; 8],
-            lower: Vector,
-            all: Vector,
+            first: Vector,
+            rows: [Vector; 8],
+            quantizers: [Vector; 8],
+            (lower, all): (Vector, Vector),
             bias: Vector,
         ) -> [Vector; 8] {
             let one = set1_epi16(1);
             let half = const { 1 << (SHIFT_1 - 1) };
-            let zero = setzero();
             let right_columns = bslli_epi128::<8>(set1_epi8(-1));
+            let ([_, r1, r2, r3, ..], [_, q1, q2, q3, ..]) = (rows, quantizers);
+            let upper_rows = || [first, mullo_epi16(r1, q1), mullo_epi16(r2, q2), mullo_epi16(r3, q3)];
+            let all_rows = || dequantize(first, rows, quantizers);
             if are_disjoint(all, right_columns) {
+                let interleave = |a, b| [unpacklo_epi16(a, b)];
                 let rows = if are_disjoint(lower, lower) {
-                    transform_four::<SHIFT_1, true>(rows, one, half)
+                    let pairs = pairs_of_four_rows(upper_rows(), interleave);
+                    transform_four::<1, SHIFT_1>(&pairs, set1_epi32(half), |[row]| row)
                 } else {
-                    transform_four::<SHIFT_1, false>(rows, one, half)
+                    let pairs = pairs_of_rows(all_rows(), one, interleave);
+                    transform_eight::<1, SHIFT_1>(&pairs, half, |[row]| row)
                 };
-                let [c0, c1, c2, c3] = transpose_four(rows);
-                transform_eight::<SHIFT_2, true>(&[c0, c1, c2, c3, zero, zero, zero, zero], bias, BIAS_FACTOR)
-            } else {
-                let rows = if are_disjoint(lower, lower) {
-                    transform_eight::<SHIFT_1, true>(rows, one, half)
-                } else {
-                    transform_eight::<SHIFT_1, false>(rows, one, half)
-                };
-                transform_eight::<SHIFT_2, false>(&transpose(rows), bias, BIAS_FACTOR)
+                let pairs = pairs_of_four_columns(transpose_four_to_pairs(rows));
+                // bias × 2^14
+                let rounding = shift_right::<2>(unpacklo_epi16(setzero(), bias));
+                return transform_four::<2, SHIFT_2>(&pairs, rounding, |[a, b]| packs_epi32(a, b));
             }
+            let interleave = |a, b| [unpacklo_epi16(a, b), unpackhi_epi16(a, b)];
+            let rows = if are_disjoint(lower, lower) {
+                let pairs = pairs_of_four_rows(upper_rows(), interleave);
+                transform_four::<2, SHIFT_1>(&pairs, set1_epi32(half), |[a, b]| packs_epi32(a, b))
+            } else {
+                let pairs = pairs_of_rows(all_rows(), one, interleave);
+                transform_eight::<2, SHIFT_1>(&pairs, half, |[a, b]| packs_epi32(a, b))
+            };
+            let pairs = pairs_of_columns(transpose_to_pairs(rows), bias);
+            transform_eight::<2, SHIFT_2>(&pairs, BIAS_FACTOR, |[a, b]| packs_epi32(a, b))
+        }
+
+        /// Multiplies rows by their quantisers. `first` is row 0, already multiplied.
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn dequantize(
+            first: Vector,
+            [_, r1, r2, r3, r4, r5, r6, r7]: [Vector; 8],
+            [_, q1, q2, q3, q4, q5, q6, q7]: [Vector; 8],
+        ) -> [Vector; 8] {
+            [
+                first,
+                mullo_epi16(r1, q1),
+                mullo_epi16(r2, q2),
+                mullo_epi16(r3, q3),
+                mullo_epi16(r4, q4),
+                mullo_epi16(r5, q5),
+                mullo_epi16(r6, q6),
+                mullo_epi16(r7, q7),
+            ]
         }
 
         /// Copies the first 16-bit value of each lane to the whole lane.
