@@ -7,7 +7,7 @@
 //! | `mod.rs` | façade: the contract (slice lengths, layouts), and the choice by [`CpuLevel`] |
 //! | `scalar.rs` | portable body, without intrinsics |
 //! | `x86.rs` | x86-64-v3 (AVX2, BMI2) |
-//! | `x86_v4.rs` | x86-64-v4 (AVX-512 with VBMI2), only for kernels that it makes faster |
+//! | `x86_v4.rs` | x86-64-v4 (AVX-512 with VBMI and VBMI2), only for kernels that it makes faster |
 //!
 //! All bodies of a kernel give the same bytes and the same errors. Samples are passed as bytes in native (little-endian)
 //! order together with `sample_bytes`, the size of one sample in bytes, so that one buffer serves every sample type.
