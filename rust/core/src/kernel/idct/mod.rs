@@ -154,7 +154,11 @@ pub(crate) fn inverse_dct(
 fn transform(blocks: &mut [Block], run: &Run<'_>, precision: Precision, samples: &mut [u8], level: CpuLevel) {
     #[cfg(target_arch = "x86_64")]
     if !level.is_v3() {
-        return x86_sse2::transform(blocks, run, precision, samples);
+        use x86_sse2::baseline;
+        return match precision {
+            Precision::Eight => baseline::transform_8_bit(blocks, run, samples),
+            Precision::Twelve => baseline::transform_12_bit(blocks, run, samples),
+        };
     }
     match precision {
         Precision::Eight => dispatch!(level, v4 transform_8_bit(blocks, run, samples)),

@@ -100,6 +100,12 @@ impl<'a> Run<'a> {
         (index, offset.wrapping_add(position.wrapping_mul(step)))
     }
 
+    /// Returns the run of one block of this run.
+    pub(super) fn single(&self, position: usize) -> Self {
+        let (first, offset) = self.block(position);
+        Self { count: 1, first, interval: 1, width: 1, offset, ..*self }
+    }
+
     /// Returns the groups of `LANES` blocks, a multiple of the width.
     #[inline(always)]
     pub(super) fn groups<const LANES: usize>(&self) -> impl Iterator<Item = Group<LANES>> + use<LANES> {

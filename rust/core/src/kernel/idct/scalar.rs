@@ -7,7 +7,6 @@ use super::run::Run;
 use super::{Block, BlockSize, QuantizationTable};
 use bytemuck::Pod;
 use std::array::from_fn;
-use std::ops::Range;
 
 /// Fractional bits of the constants.
 pub(super) const CONSTANT_BITS: u32 = 13;
@@ -159,31 +158,20 @@ impl Arithmetic for i64 {
     }
 }
 
+#[inline(never)]
 pub(super) fn transform_8_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
-    transform_range_8_bit(blocks, run, 0..run.count, samples);
+    transform_run::<i32>(blocks, run, samples);
 }
 
+#[inline(never)]
 pub(super) fn transform_12_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
-    transform_range_12_bit(blocks, run, 0..run.count, samples);
-}
-
-/// Transforms a range of the blocks of a run. The vector kernels call it for extreme coefficients; blocks after the end
-/// of the run are ignored.
-#[inline(never)]
-pub(super) fn transform_range_8_bit(blocks: &mut [Block], run: &Run<'_>, range: Range<usize>, samples: &mut [u8]) {
-    transform_range::<i32>(blocks, run, range, samples);
-}
-
-/// [`transform_range_8_bit`] for 12 bits.
-#[inline(never)]
-pub(super) fn transform_range_12_bit(blocks: &mut [Block], run: &Run<'_>, range: Range<usize>, samples: &mut [u8]) {
-    transform_range::<i64>(blocks, run, range, samples);
+    transform_run::<i64>(blocks, run, samples);
 }
 
 #[inline(always)]
-fn transform_range<A: Arithmetic>(blocks: &mut [Block], run: &Run<'_>, range: Range<usize>, samples: &mut [u8]) {
+fn transform_run<A: Arithmetic>(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
     let (table, stride) = (run.table, run.stride);
-    for position in range.start..range.end.min(run.count) {
+    for position in 0..run.count {
         let (index, offset) = run.block(position);
         let Some(block) = blocks.get_mut(index) else {
             debug_assert!(false, "runs end with the slice");

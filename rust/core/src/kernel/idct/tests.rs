@@ -198,6 +198,29 @@ fn reference(blocks: &[Block], quantizers: &[u16; 64], size: BlockSize, precisio
     numbers(&samples, precision)
 }
 
+/// Blocks with a mean and two other coefficients at the bounds up to which 12-bit samples are transformed in 16 bits.
+#[test]
+fn inverse_dct_12_bit_bounds_equal_reference() {
+    let columns = |columns: [usize; 4]| (1..64).filter(move |i| columns.contains(&(i % 8)));
+    for (i, magnitude) in columns([0, 1, 4, 5]).step_by(miri_or(1, 15)).flat_map(|i| [(i, 11_780), (i, 11_800)]) {
+        let blocks: Vec<Block> = columns([2, 3, 6, 7])
+            .flat_map(|j| (0..8).map(move |signs| (j, [1, 2, 4].map(|bit| if signs & bit == 0 { 1 } else { -1 }))))
+            .map(|(j, [a, b, c])| {
+                let mut block = [0; 64];
+                (block[0], block[i], block[j]) = (a * 19_996, b * magnitude, c * magnitude);
+                block
+            })
+            .collect();
+        for size in [BlockSize::Full, BlockSize::Half, BlockSize::Quarter] {
+            let expected = reference(&blocks, &[1; 64], size, Precision::Twelve);
+            for level in CpuLevel::available() {
+                let samples = decode(&blocks, &[1; 64], (size, Precision::Twelve), 0, level);
+                assert!(samples == expected, "{} {size:?} {i}", level.name());
+            }
+        }
+    }
+}
+
 /// Coefficients of any size, but mostly of sizes around the limits of the vector kernels.
 fn coefficient() -> impl Strategy<Value = i16> {
     prop_oneof![

@@ -12,6 +12,7 @@
 //! | name | result |
 //! |---|---|
 //! | `LANES` | blocks per vector |
+//! | `narrow` | module that transforms single blocks if one of a group is out of bounds |
 //! | `load_row`, `broadcast_row` | row of each block; row of the quantisation table in each lane |
 //! | `are_disjoint` | true if no bit is set in both vectors |
 //! | `weighted_sum` | per pair of values: the sum of magnitude × quantiser, 32 bits |
@@ -74,6 +75,22 @@ macro_rules! transform_body {
             }
         }
 
+        /// Transforms the blocks of the group that starts with block `first`, each by itself. Where the values of one block are
+        /// out of bounds, most others are not.
+        #[cold]
+        #[inline(never)]
+        fn transform_singly(
+            blocks: &mut [Block],
+            run: &Run<'_>,
+            first: usize,
+            samples: &mut [u8],
+            transform: fn(&mut [Block], &Run<'_>, &mut [u8]),
+        ) {
+            for position in first..(first + LANES).min(run.count) {
+                transform(blocks, &run.single(position), samples);
+            }
+        }
+
         /// Transforms a run to samples of 8 bits.
         #[target_feature(enable = $features)]
         pub(super) fn transform_8_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
@@ -87,7 +104,7 @@ macro_rules! transform_body {
 
         /// Transforms a run to blocks of SIDE × SIDE bytes: 8, 4 or 2.
         ///
-        /// Products of row 0 outside -8192 … 8191 are left to `scalar`: only there the shift by which libjpeg-turbo replaces
+        /// Groups with products of row 0 outside -8192 … 8191 are left to the next narrower body, and in the end to `scalar`: only there the shift by which libjpeg-turbo replaces
         /// pass 1 of a lone row 0 differs from a saturating pass.
         #[inline]
         #[target_feature(enable = $features)]
@@ -102,7 +119,7 @@ macro_rules! transform_body {
                 let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
                 let d0 = mullo_epi16(r0, q0);
                 if !are_disjoint(add_epi16(d0, set1_epi16(8192)), set1_epi16(-16_384)) {
-                    scalar::transform_range_8_bit(blocks, run, group.first..group.first + LANES, samples);
+                    transform_singly(blocks, run, group.first, samples, narrow::transform_8_bit);
                     continue;
                 }
                 clear_blocks(blocks, group.indices);
@@ -168,13 +185,17 @@ macro_rules! transform_body {
         /// DC × 2^14 + rounding 2^16  =  (DC + 4) × 2^14  =  bias × BIAS_FACTOR
         /// ```
         ///
-        /// This is exact if DC + 4 fits in 16 bits, and if the magnitudes of the other products have a sum of at most 11,800:
-        /// a pass multiplies no input by more than 11,363 / 2^13, so that the sum of all magnitudes of a row after pass 1 is at
-        /// most 2 × 11,800 × 1.3871 + rounding = 32,740, and no sum or saturation reaches 2^15. Noise at the highest quality
-        /// exceeds the sum; `scalar` transforms it.
+        /// The bounds are |DC + 4| ≤ 20,000, and 11,800 for the sum of the magnitudes of all other products in columns 0, 1, 4, 5
+        /// and of those in columns 2, 3, 6, 7. A pass multiplies no input by more than 11,363 / 2^13, so:
         ///
-        /// Reduced blocks are the same with (DC + 4) × 2^15 (4×4) and × 2^16 (2×2), and with smaller factors. With 2^16 the sum
-        /// in pass 2 fits in 32 bits up to |DC + 4| = 23,000; samples saturate from 16,384 on.
+        /// ```text
+        /// after pass 1, sums of the columns (0, 4), (1, 5), (3, 7)    2 × 11,800 × 1.3871 + rounding  =  32,740  <  2^15
+        /// pass 2, 32 bits                                             20,000 × 2^14 + 23,600 × 1.3871^2 × 2^14  <  2^31
+        /// samples before the level shift                              (20,000 + 23,600 × 1.3871^2) / 8  =  8,176  <  2^13
+        /// ```
+        ///
+        /// 4×4 samples are the same with (DC + 4) × 2^15 and smaller factors. 2×2 samples have (DC + 4) × 2^16, and 11,800 is the
+        /// bound for all columns together. Steps over the whole range and noise at the highest quality exceed the bounds.
         #[inline]
         #[target_feature(enable = $features)]
         fn transform_to_words<const SIDE: usize>(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
@@ -188,23 +209,21 @@ macro_rules! transform_body {
                 };
                 let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
                 let d0 = mullo_epi16(r0, q0);
-                let bias = adds_epi16(d0, set1_epi16(4));
+                let bias = add_epi16(d0, set1_epi16(4));
                 let lower = or(or(r4, r5), or(r6, r7));
                 let others = or(or(r1, r2), or(r3, lower));
                 let other_than_mean = or(others, bsrli_epi128::<2>(r0));
                 let is_mean = are_disjoint(other_than_mean, other_than_mean);
-                // Nonzero if a product of row 0, or the bias, does not fit in 16 bits.
-                let overflow =
-                    or(xor(mulhi_epi16(r0, q0), srai_epi16::<15>(d0)), xor(bias, add_epi16(d0, set1_epi16(4))));
-                let overflow = if SIDE == 2 { or(overflow, outside_20_767(bias)) } else { overflow };
+                // Nonzero if a product of row 0 does not fit in 16 bits, or if the bias is out of bounds.
+                let overflow = or(xor(mulhi_epi16(r0, q0), srai_epi16::<15>(d0)), outside_20_000(bias));
                 let excess = if is_mean {
                     overflow
                 } else {
                     let (upper, lower) = ([and(r0, all_but_first), r1, r2, r3], [r4, r5, r6, r7]);
-                    or(overflow, magnitude_excess(upper, [q0, q1, q2, q3], lower, [q4, q5, q6, q7]))
+                    or(overflow, magnitude_excess::<SIDE>(upper, [q0, q1, q2, q3], lower, [q4, q5, q6, q7]))
                 };
                 if !are_disjoint(excess, excess) {
-                    scalar::transform_range_12_bit(blocks, run, group.first..group.first + LANES, samples);
+                    transform_singly(blocks, run, group.first, samples, narrow::transform_12_bit);
                     continue;
                 }
                 clear_blocks(blocks, group.indices);
@@ -253,24 +272,21 @@ macro_rules! transform_body {
             }
         }
 
-        /// Returns nonzero bits for values outside -20,768 … 20,767: the sum with 12,000 or -12,000 saturates.
+        /// Returns nonzero bits for values outside -20,000 … 20,000: those whose sum with 20,000 exceeds 40,000 as an unsigned
+        /// number.
         #[inline]
         #[target_feature(enable = $features)]
-        fn outside_20_767(values: Vector) -> Vector {
-            let [up, down] = [set1_epi16(12_000), set1_epi16(-12_000)];
-            or(
-                xor(adds_epi16(values, up), add_epi16(values, up)),
-                xor(adds_epi16(values, down), add_epi16(values, down)),
-            )
+        fn outside_20_000(values: Vector) -> Vector {
+            subs_epu16(add_epi16(values, set1_epi16(20_000)), set1_epi16(40_000_u16.cast_signed()))
         }
 
-        /// Returns nonzero bits in each lane in which the sum of coefficient magnitude × quantiser may exceed 11,800.
+        /// Returns nonzero bits in each lane in which a sum of coefficient magnitude × quantiser may exceed 11,800.
         ///
-        /// A 32-bit element adds 16 products below 2^15 × `MAX_QUANTIZER`. Four elements are added after a division by 4, which
-        /// loses at most 3 of each.
+        /// A 32-bit element has two columns, and adds 16 products below 2^15 × `MAX_QUANTIZER`. Two or four elements are added
+        /// after a division by 4, which loses at most 3 of each.
         #[inline]
         #[target_feature(enable = $features)]
-        fn magnitude_excess(
+        fn magnitude_excess<const SIDE: usize>(
             [a0, a1, a2, a3]: [Vector; 4],
             [q0, q1, q2, q3]: [Vector; 4],
             [a4, a5, a6, a7]: [Vector; 4],
@@ -282,7 +298,7 @@ macro_rules! transform_body {
             let fourth = add_epi32(weighted_sum(a6, q6), weighted_sum(a7, q7));
             let sums = shift_right::<2>(add_epi32(add_epi32(first, second), add_epi32(third, fourth)));
             let sums = add_epi32(sums, shuffle_epi32::<0b01_00_11_10>(sums));
-            let sums = add_epi32(sums, shuffle_epi32::<0b10_11_00_01>(sums));
+            let sums = if SIDE == 2 { add_epi32(sums, shuffle_epi32::<0b10_11_00_01>(sums)) } else { sums };
             shift_right::<31>(sub_epi32(set1_epi32((11_800 - 12) / 4), sums))
         }
     };

@@ -1,11 +1,11 @@
 //! Body for SSE2, the baseline of x86-64: one block per vector. It serves the portable CPU level.
 
 use super::run::Run;
-use super::scalar::{self, CONSTANT_BITS};
+use super::scalar::{self, self as narrow, CONSTANT_BITS};
 use super::x86_body::*;
 use super::x86_passes::*;
 use super::x86_reduced::*;
-use super::{Block, BlockSize, Precision, QuantizationTable};
+use super::{Block, BlockSize, QuantizationTable};
 use std::arch::x86_64::{
     __m128i as Vector, _mm_add_epi16 as add_epi16, _mm_add_epi32 as add_epi32, _mm_adds_epi16 as adds_epi16,
     _mm_and_si128 as and, _mm_bslli_si128 as bslli_epi128, _mm_bsrli_si128 as bsrli_epi128,
@@ -26,15 +26,25 @@ use std::arch::x86_64::{
 
 const LANES: usize = 1;
 
-/// Transforms a run to 8×8 samples.
-pub(super) fn transform(blocks: &mut [Block], run: &Run<'_>, precision: Precision, samples: &mut [u8]) {
-    // SAFETY:
-    // - The functions require SSE2, which every x86-64 CPU has.
-    #[allow(unsafe_code)]
-    unsafe {
-        match precision {
-            Precision::Eight => transform_8_bit(blocks, run, samples),
-            Precision::Twelve => transform_12_bit(blocks, run, samples),
+/// Entry points without a CPU feature to prove.
+pub(super) mod baseline {
+    use super::{Block, Run};
+
+    pub(in super::super) fn transform_8_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
+        // SAFETY:
+        // - The function requires SSE2, which every x86-64 CPU has.
+        #[allow(unsafe_code)]
+        unsafe {
+            super::transform_8_bit(blocks, run, samples);
+        }
+    }
+
+    pub(in super::super) fn transform_12_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mut [u8]) {
+        // SAFETY:
+        // - The function requires SSE2, which every x86-64 CPU has.
+        #[allow(unsafe_code)]
+        unsafe {
+            super::transform_12_bit(blocks, run, samples);
         }
     }
 }
