@@ -8,6 +8,7 @@
 //! | `scalar.rs` | portable body, without intrinsics |
 //! | `x86.rs` | x86-64-v3 (AVX2, BMI2) |
 //! | `x86_v4.rs` | x86-64-v4 (AVX-512 with VBMI and VBMI2), only for kernels that it makes faster |
+//! | `x86_sse2.rs` | SSE2, which every x86-64 CPU has: the portable level, where the compiler does not vectorise `scalar.rs` |
 //!
 //! All bodies of a kernel give the same bytes and the same errors. Samples are passed as bytes in native (little-endian)
 //! order together with `sample_bytes`, the size of one sample in bytes, so that one buffer serves every sample type.
