@@ -14,28 +14,30 @@
 //! # Table look-up
 //!
 //! One probe: the next 11 bits of the stream index a table of 2048 entries (16 KiB). An entry has one symbol, or two if
-//! the index contains all bits of both. At usual qualities a probe decodes 1.5 symbols on average. Blocks of DC and EOB
-//! alone need one probe, because the table of the first probe has pairs of a DC and an AC symbol.
+//! the index contains all bits of the first, and code and sign of the second. At usual qualities a probe decodes 1.5
+//! symbols on average. Blocks of DC and EOB alone need one probe, because the table of the first probe has pairs of a
+//! DC and an AC symbol.
 //!
 //! ```text
-//! entry   63      48 47     32 31       24 23        16 15        8   7    6  5    0
-//!        │ value of │ bias of │ 64 - bits │ advance of │ advance  │escape│  │ bits │   bits: of all symbols,
-//!        │ second   │ first   │ of first  │ both       │ of first │      │  │ used │         at most 18
+//! entry   63      48 47     32 31      24 23        16 15        8   7    6  5    0
+//!        │ value of │ bias of │ bits of  │ advance of │ advance  │escape│  │ bits │   bits: of all symbols,
+//!        │ first    │ last    │ first    │ last       │ of first │      │  │ used │         at most 18
 //!
-//! value of the first symbol = (window >> (64 - bits of first)) + bias       (modulo 2^16)
+//! value of the last symbol = (window >> (64 - bits used)) + bias       (modulo 2^16)
 //! ```
 //!
-//! The bias can be a constant because the index contains the whole code of the first symbol and its first extra bit,
-//! which is the sign: the bias subtracts the code and, for a negative value, adds 1 - 2^SSSS. The remaining extra bits
-//! need not be in the index. An entry without a second symbol has the second value 0 and the advance of the first
-//! symbol for both; the kernel stores the second value, then the first, at the same position.
+//! The bias can be a constant because the index contains everything up to the sign of the last symbol: the bias
+//! subtracts those bits and, for a negative value, adds 1 - 2^SSSS. The remaining extra bits need not be in the index.
+//! In an entry of one symbol, it is first and last, and the first value is 0; the kernel stores the first value, then
+//! the last, at the same position.
 //!
 //! Example: code `01` has the value 0x02 (no zeros, 2 extra bits), code `1010` is EOB.
 //!
 //! ```text
-//! bits   01 10 1010 …   bits used 8, advance of first 0, of both 0 + 1 + 80, bias -(01 << 2) = -4, value of second 0
-//!                       window >> 60 = 6, and 6 - 4 = 2 is the coefficient
-//! bits   01 01 1010 …   bias -4 + 1 - 4 = -7, window >> 60 = 5, and 5 - 7 = -2
+//! bits   01 10 1010 …   bits used 8, advance of first 0, of last 0 + 1 + 80, value of first 2,
+//!                       bias -0b01101010 = -106: the value of EOB is 0
+//! bits   01 01 01 10…   bits used 8, advance of last 0 + 1, value of first -2, bias -(0b0101 << 4 | 01 << 2) = -84,
+//!                       window >> 56 = 86, and 86 - 84 = 2
 //! ```
 //!
 //! Positions are in zigzag order, counted from 0 in the block. An advance is added to the position of the next

@@ -4,7 +4,7 @@
 
 use super::bit_reader::BitReader;
 use super::table::{
-    ADVANCE_BOTH, ADVANCE_FIRST, BIAS_FIRST, ESCAPE, Entries, PairTable, SHIFT_FIRST, VALUE_SECOND, index,
+    ADVANCE_FIRST, ADVANCE_LAST, BIAS_LAST, BITS_FIRST, ESCAPE, Entries, PairTable, VALUE_FIRST, index,
 };
 use super::{
     BLOCK_COEFFICIENTS, BLOCK_WINDOW, CoefficientError, MAX_COMPONENTS, McuTables, NATURAL_ORDER, SegmentState,
@@ -91,8 +91,12 @@ fn decode_block(
     // If the first symbol of a pair completed the block, the second belongs to the next one. `first` is above 79 if the
     // symbol is EOB, which is never the first of a pair.
     if done.first.wrapping_sub(63) < 17 {
-        let bits_first = 64_u32.wrapping_sub((done.entry >> SHIFT_FIRST) as u8 as u32);
-        reader.move_back((done.entry as u32).wrapping_sub(bits_first) & 63);
+        let bits_second = (done.entry as u32 & 63).wrapping_sub((done.entry >> BITS_FIRST) as u32 & 63);
+        if bits_second > 0 {
+            reader.move_back(bits_second);
+            store(block, done.first, (done.entry >> VALUE_FIRST) as u16);
+            block[BLOCK_COEFFICIENTS] = 0;
+        }
     }
     Ok(())
 }
@@ -117,13 +121,14 @@ fn probe(
         store(block, first, symbol.value);
         return Ok(Probe { first, last: first, entry: 0 });
     }
-    let second = position.wrapping_add((entry >> ADVANCE_BOTH) as u8);
-    store(block, second, (entry >> VALUE_SECOND) as u16);
     let first = position.wrapping_add((entry >> ADVANCE_FIRST) as u8);
-    let value = (window.wrapping_shr((entry >> SHIFT_FIRST) as u32) as u16).wrapping_add((entry >> BIAS_FIRST) as u16);
-    store(block, first, value);
+    store(block, first, (entry >> VALUE_FIRST) as u16);
+    let last = position.wrapping_add((entry >> ADVANCE_LAST) as u8);
+    // Shifts are modulo 64: by 64 - bits used.
+    let value = window.wrapping_shr((entry as u32).wrapping_neg()) as u16;
+    store(block, last, value.wrapping_add((entry >> BIAS_LAST) as u16));
     reader.consume(entry as u32);
-    Ok(Probe { first, last: second, entry })
+    Ok(Probe { first, last, entry })
 }
 
 #[inline(always)]

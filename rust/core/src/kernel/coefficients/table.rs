@@ -20,10 +20,10 @@ const MAX_LONG_ENTRIES: u32 = 8192;
 
 /// Lowest bits of the fields of an entry.
 pub(super) const ADVANCE_FIRST: u32 = 8;
-pub(super) const ADVANCE_BOTH: u32 = 16;
-pub(super) const SHIFT_FIRST: u32 = 24;
-pub(super) const BIAS_FIRST: u32 = 32;
-pub(super) const VALUE_SECOND: u32 = 48;
+pub(super) const ADVANCE_LAST: u32 = 16;
+pub(super) const BITS_FIRST: u32 = 24;
+pub(super) const BIAS_LAST: u32 = 32;
+pub(super) const VALUE_FIRST: u32 = 48;
 /// Set in entries that do not determine a symbol.
 pub(super) const ESCAPE: u64 = 1 << 7;
 
@@ -251,42 +251,72 @@ impl PairTable {
     /// for each code and sign:
     ///     fill the indices that start with them with the entry of one symbol
     ///     for each symbol with that code and sign of which an index has all bits, and bits after it:
-    ///         for each value of those bits: add the second symbol, if they have all of it
+    ///         for each second symbol that is determined by those bits: fill the indices that start with both
     /// ```
-    fn new(codes: Arc<Codes>, seconds: &Entries) -> Self {
+    fn new(codes: Arc<Codes>, seconds: &[Second]) -> Self {
         let mut entries = Box::new([ESCAPE; 1 << INDEX_BITS]);
         for Code { bits, code, value } in codes.iter() {
             let form = codes.form(value);
-            let (advance, sign_bits, symbol_bits) = (form.advance, form.sign_bits(), bits + form.size);
+            let (sign_bits, symbol_bits) = (form.sign_bits(), bits + form.size);
             if bits + sign_bits > INDEX_BITS || symbol_bits > MAX_ENTRY_BITS {
                 continue;
             }
+            let first = u64::from(symbol_bits)
+                | u64::from(form.advance) << ADVANCE_FIRST
+                | u64::from(form.advance) << ADVANCE_LAST
+                | u64::from(symbol_bits) << BITS_FIRST;
             for sign in 0..=sign_bits {
                 let bias = form.base(sign < sign_bits).wrapping_sub(code << form.size) & 0xFFFF;
-                let entry = u64::from(symbol_bits)
-                    | u64::from(advance) << ADVANCE_FIRST
-                    | u64::from(advance) << ADVANCE_BOTH
-                    | u64::from(64 - symbol_bits) << SHIFT_FIRST
-                    | u64::from(bias) << BIAS_FIRST;
+                let single = first | u64::from(bias) << BIAS_LAST;
                 let shift = INDEX_BITS - bits - sign_bits;
                 let start = ((code << sign_bits | sign) << shift) as usize;
                 let Some(entries) = entries.get_mut(start..start + (1 << shift)) else {
                     debug_assert!(false, "codes have at most as many bits as an index");
                     continue;
                 };
-                if symbol_bits >= INDEX_BITS || advance == EOB_ADVANCE {
-                    entries.fill(entry);
+                entries.fill(single);
+                if symbol_bits >= INDEX_BITS || form.advance == EOB_ADVANCE {
                     continue;
                 }
                 let rest_bits = INDEX_BITS - symbol_bits;
-                for symbol_entries in entries.chunks_mut(1 << rest_bits) {
-                    for (slot, second) in symbol_entries.iter_mut().zip(seconds.iter().step_by(1 << symbol_bits)) {
-                        *slot = if second & 63 <= u64::from(rest_bits) { entry + second } else { entry };
+                let symbols = (code << sign_bits | sign) << (form.size - sign_bits)..;
+                for (symbol, entries) in symbols.zip(entries.chunks_mut(1 << rest_bits)) {
+                    let value = symbol.wrapping_add(bias) as u16;
+                    let first = first | u64::from(value) << VALUE_FIRST;
+                    for second in seconds.iter().take_while(|second| second.code_bits <= rest_bits) {
+                        if second.shared_bits <= rest_bits && symbol_bits + second.bits <= MAX_ENTRY_BITS {
+                            let shift = rest_bits - second.shared_bits;
+                            let start = (second.shared << shift) as usize;
+                            let entries = entries.get_mut(start..start + (1 << shift)).unwrap_or_default();
+                            entries.fill(second.after(first, symbol));
+                        }
                     }
                 }
             }
         }
         Self { entries, codes }
+    }
+}
+
+/// Second symbol of a pair: a code and a sign.
+#[derive(Debug, Clone, Copy)]
+struct Second {
+    /// Length in bits of code and extra bits.
+    bits: u32,
+    code_bits: u32,
+    /// Code and sign, and their length in bits.
+    shared: u32,
+    shared_bits: u32,
+    advance: u8,
+    bias: u16,
+}
+
+impl Second {
+    /// Returns the entry of a pair from that of its first symbol, whose bits are `symbol`.
+    const fn after(self, first: u64, symbol: u32) -> u64 {
+        // `window >> (64 - bits used)` contains the first symbol above the second: the bias subtracts it.
+        let bias = self.bias.wrapping_sub((symbol << self.bits) as u16);
+        first + (self.bits as u64 | (self.advance as u64 + 1) << ADVANCE_LAST | (bias as u64) << BIAS_LAST)
     }
 }
 
@@ -328,32 +358,29 @@ impl SymbolTable {
     }
 }
 
-/// Codes of AC coefficients, and the parts of entries that each symbol contributes as the second of a pair.
+/// Codes of AC coefficients, also as second symbols of pairs.
 #[derive(Debug)]
 struct AcCodes {
     codes: Arc<Codes>,
-    /// Per index, its first symbol: bits used, 1 + advance, value. 0 if an index does not have all bits of the symbol.
-    seconds: Box<Entries>,
+    /// Shortest code first.
+    seconds: Vec<Second>,
 }
 
 impl AcCodes {
     fn new(spec: HuffmanCode<'_>) -> Self {
         let codes = Arc::new(Codes::new(Class::Ac, spec));
-        let mut seconds = Box::new([0; 1 << INDEX_BITS]);
-        for Code { bits, code, value } in codes.iter() {
+        let mut seconds = Vec::new();
+        for Code { bits, code, value } in codes.iter().take_while(|code| code.bits < INDEX_BITS) {
             let form = codes.form(value);
-            let symbol_bits = bits + form.size;
-            if symbol_bits > INDEX_BITS {
-                continue;
-            }
-            let rest_bits = INDEX_BITS - symbol_bits;
-            let start = (code << form.size << rest_bits) as usize;
-            let entries = seconds.get_mut(start..).unwrap_or_default();
-            for (extra_bits, entries) in (0..1 << form.size).zip(entries.chunks_mut(1 << rest_bits)) {
-                let value = u64::from(form.value(extra_bits));
-                entries
-                    .fill(u64::from(symbol_bits) | u64::from(1 + form.advance) << ADVANCE_BOTH | value << VALUE_SECOND);
-            }
+            let sign_bits = form.sign_bits();
+            seconds.extend((0..=sign_bits).map(|sign| Second {
+                bits: bits + form.size,
+                code_bits: bits,
+                shared: code << sign_bits | sign,
+                shared_bits: bits + sign_bits,
+                advance: form.advance,
+                bias: form.base(sign < sign_bits).wrapping_sub(code << form.size) as u16,
+            }));
         }
         Self { codes, seconds }
     }
