@@ -68,6 +68,7 @@
 //! read without limit, and one test of the bit offset per call finds them.
 
 mod bit_reader;
+mod codes;
 pub(crate) mod progressive;
 mod scalar;
 mod table;
@@ -77,7 +78,8 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use table::{BlockCodes, HuffmanCode, McuTables};
+pub(crate) use codes::HuffmanCode;
+pub(crate) use table::{BlockCodes, McuTables};
 
 use super::CpuLevel;
 use super::cpu::dispatch;

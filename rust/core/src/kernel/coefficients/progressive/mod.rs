@@ -56,7 +56,8 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
-use super::table::{Class, SymbolTable};
+use super::codes::Class;
+use super::table::SymbolTable;
 use super::{BLOCK_COEFFICIENTS, CoefficientError, HuffmanCode, SegmentState};
 use crate::kernel::CpuLevel;
 use crate::kernel::cpu::dispatch;

@@ -4,9 +4,8 @@
 
 use super::{AcBand, Block, DcPosition, DcTable};
 use crate::kernel::coefficients::bit_reader::BitReader;
-use crate::kernel::coefficients::table::{
-    ADVANCE_FIRST, EOB_ADVANCE, NO_COEFFICIENT, SINGLE_ESCAPE, Symbol, SymbolTable, index,
-};
+use crate::kernel::coefficients::codes::{EOB_ADVANCE, Symbol};
+use crate::kernel::coefficients::table::{ADVANCE_FIRST, NO_COEFFICIENT, SINGLE_ESCAPE, SymbolTable, index};
 use crate::kernel::coefficients::{BLOCK_COEFFICIENTS, CoefficientError, NATURAL_ORDER, SegmentState};
 use std::ops::Range;
 
