@@ -29,6 +29,7 @@ import tables_converters
 import tables_encode
 import tables_files
 import tables_frames
+import tables_jpeg
 import tables_jpeg_lossless
 from dicoxide._text_format import table_lines
 from targets import Table, Target
@@ -37,6 +38,7 @@ PACKAGES = ("pydicom", "imagecodecs", "pylibjpeg-rle", "pylibjpeg-libjpeg", "pyt
 TABLES = {
     **tables_frames.TABLES,
     **tables_jpeg_lossless.TABLES,
+    **tables_jpeg.TABLES,
     **tables_encode.TABLES,
     **tables_files.TABLES,
     **tables_converters.TABLES,

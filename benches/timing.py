@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -18,6 +19,7 @@ def time_alternately(
     check: Callable[[Key, object], None] | None = None,
     min_seconds: float = 0.0,
     use_cpu_time: bool = False,
+    seed: int | None = None,
 ) -> dict[Key, list[float]]:
     """Return the seconds of each call. Every round makes each call once, so that disturbances affect all of them.
 
@@ -38,13 +40,18 @@ def time_alternately(
     use_cpu_time : bool
         Measure the CPU time of all threads of the process instead of elapsed time. For calls on one thread: waiting
         for a core that another process uses is not counted.
+    seed : int, optional
+        Make the calls of each round in a random order, by this seed.
     """
     seconds: dict[Key, list[float]] = {key: [] for key in calls}
     keys = list(calls)
     now = time.process_time_ns if use_cpu_time else time.perf_counter_ns
     for round_index in range(rounds):
         first = round_index % len(keys)
-        for key in keys[first:] + keys[:first]:
+        order = keys[first:] + keys[:first]
+        if seed is not None:
+            random.Random(seed * rounds + round_index).shuffle(order)
+        for key in order:
             call = calls[key]
             if before:
                 before(key)
