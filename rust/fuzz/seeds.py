@@ -18,6 +18,7 @@ import pydicom
 from pydicom.encaps import generate_frames
 
 import dicoxide
+from support.encoders import jpeg_dct
 from support.file_mutations import synthetic_files
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +26,7 @@ SEEDS = Path(sys.argv[1] if len(sys.argv) > 1 else "target/fuzz/seeds")
 # Fuzzers run larger seeds too rarely.
 MAX_BYTES = 4096
 RLE, LOSSLESS = "1.2.840.10008.1.2.5", ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+DCT = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 # Size of the crop of an image that is encoded.
 ROWS, COLUMNS = 24, 20
 
@@ -57,7 +59,8 @@ def frame_seeds(codec: str, frame: bytes, rows: int, columns: int, samples: int,
     choice = head(rows, columns, samples, bits)
     keep(codec, choice + frame)
     item = b"\xfe\xff\x00\xe0" + len(frame + b"\0" * (len(frame) % 2)).to_bytes(4, "little")
-    number = {"rle": 1, "jpeg_lossless": 2}[codec]
+    # Position of the codec in the core's registry.
+    number = {"rle": 1, "jpeg_lossless": 2, "jpeg": 3}[codec]
     value = b"\xfe\xff\x00\xe0\0\0\0\0" + item + frame + b"\0" * (len(frame) % 2)
     keep("decode", bytes([number]) + choice[1:] + value)
     if codec == "rle":
@@ -79,12 +82,34 @@ def image_seeds(array: np.ndarray) -> None:
         for selection_value in range(1, 8):
             frame = dicoxide.jpeg_lossless_encode(crop, selection_value=selection_value)
             frame_seeds("jpeg_lossless", frame, *crop.shape[:2], samples, bits)
+        for frame in dct_frames(crop):
+            frame_seeds("jpeg", frame, *crop.shape[:2], samples, bits)
         shape = bytes([crop.shape[0] - 1, crop.shape[1] - 1, samples - 1 | (4 if bits == 16 else 0) | 0xE0, 1, 1])
         keep("encode", shape + crop.tobytes()[:1024])
     keep("pixels", bytes([3, 5, 80, 128]) + crop.tobytes()[:512])
     signed = crop.dtype.kind == "i"
     for kind in (0, 2, 4):
         keep("lookup", bytes([kind + signed, 200, 255 * signed, 250, kind]) + crop.tobytes()[:512])
+
+
+def dct_frames(crop: np.ndarray) -> Iterator[bytes]:
+    """Yield frames of JPEG DCT processes: samplings, restarts, separate and progressive scans, long codes."""
+    precision = 8 if crop.dtype.itemsize == 1 else 12
+    samples = crop.astype(float) % (1 << precision)
+    is_colour = crop.ndim == 3
+    count = 3 if is_colour else 1
+    progressive = {"marker": jpeg_dct.PROGRESSIVE}
+    layouts = (
+        {},
+        {"tables": "long", "restart_interval": 2},
+        {"interleaved": False, "redefine": True},
+        {"use_dnl": True, "fill_bytes": 1},
+        {**progressive, "scans": jpeg_dct.progressive_scans(count)},
+        {**progressive, "scans": jpeg_dct.progressive_scans(count, refinements=2, bands=3), "restart_interval": 3},
+    )
+    for sampling in ("444", "422", "420", "440", "411") if is_colour else ("444",):
+        for options in layouts:
+            yield jpeg_dct.encode_image(samples, precision=precision, sampling=sampling, quality=60, **options)
 
 
 def main() -> int:
@@ -95,9 +120,9 @@ def main() -> int:
         try:
             ds = pydicom.dcmread(path)
             uid = ds.file_meta.TransferSyntaxUID
-            if uid == RLE or uid in LOSSLESS:
+            if uid == RLE or uid in LOSSLESS + DCT:
                 frame = next(iter(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1))))
-                codec = "rle" if uid == RLE else "jpeg_lossless"
+                codec = "rle" if uid == RLE else "jpeg" if uid in DCT else "jpeg_lossless"
                 frame_seeds(codec, frame, ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.BitsAllocated)
             first = dicoxide.decode(path, frames=0, fallback=False)
         except Exception as error:

@@ -167,7 +167,8 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
     };
     let indices: Vec<usize> = (0..table.frame_count()).rev().collect();
     let max_samples = if choice.has_entropy_modes { MAX_SAMPLES_MULTI_PATH } else { MAX_SAMPLES };
-    let samples = info.samples().checked_mul(indices.len()).filter(|samples| *samples <= max_samples)?;
+    let frame_samples = info.reduced(choice.options.reduce).samples();
+    let samples = frame_samples.checked_mul(indices.len()).filter(|samples| *samples <= max_samples)?;
     // With a tight budget, whether a later frame fails depends on the scratch buffers that the first one has grown.
     let scratch_bytes = if indices.len() > 1 { AMPLE_SCRATCH_BYTES } else { choice.scratch_bytes };
     let limits = Limits::new(Some((samples * info.sample_bytes()) as u64 + scratch_bytes));
@@ -223,7 +224,7 @@ fn typed<'a>(memory: &'a mut [u64], choice: &Choice) -> SamplesMut<'a> {
 /// reach a codec's loop.
 ///
 /// Options: bit 0 planar configuration, 1 `to_rgb`, 2 and 3 rescale if both are set, look-up table if only 3 is, 4 segment
-/// byte order, 5 `strict`, 6 non-temporal stores, 7 tight budget. `tests/support/fuzzing` reads the same layout.
+/// byte order, 5 `strict`, 6 non-temporal stores, 7 tight budget. Bits 5 and 6 of `kind`: `reduce`, for JPEG DCT. `tests/support/fuzzing` reads the same layout.
 fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let (head, value) = bytes.split_first_chunk::<CHOICE_BYTES>()?;
     let [codec, syntax, rows, columns, samples, allocated, stored, shift, kind, frames, options, term] = *head;
@@ -275,6 +276,7 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let options = DecodeOptions {
         output,
         codec: segment_byte_order.into(),
+        reduce: if codec.name() == "jpeg" { u32::from(kind >> 5 & 3) } else { 0 },
         strict,
         cpu_level: CpuLevel::PORTABLE,
         ..DecodeOptions::default()

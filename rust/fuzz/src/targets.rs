@@ -16,11 +16,12 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     // All codecs of the registry: the first byte of an input chooses one.
     Target { name: "decode", run: decode_all_paths_equal },
     Target { name: "rle", run: |bytes| decode_codestream_all_paths_equal("rle", bytes) },
     Target { name: "jpeg_lossless", run: |bytes| decode_codestream_all_paths_equal("jpeg_lossless", bytes) },
+    Target { name: "jpeg", run: |bytes| decode_codestream_all_paths_equal("jpeg", bytes) },
     Target { name: "jpeg_headers", run: codestream_header_matches_decoder },
     Target { name: "rle_naive", run: rle_equals_reference_decoder },
     Target { name: "encode", run: encode_decode_round_trip },
