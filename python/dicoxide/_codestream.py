@@ -82,7 +82,8 @@ def decode_codestream(
 ) -> Array:
     """Decode one codestream; its format is recognised by its first bytes.
 
-    Only JPEG Lossless is decoded; other formats raise `UnsupportedError`.
+    JPEG with Huffman coding is decoded: Baseline, Extended, Progressive and Lossless. Other formats raise
+    `UnsupportedError`. Samples of lossy JPEG, and their RGB, are those of libjpeg-turbo.
 
     Parameters
     ----------
@@ -92,10 +93,11 @@ def decode_codestream(
         Array to decode into, which is returned: the shape of the result, C-contiguous, writable, native byte order, and
         the dtype of the result or a wider integer type. Its content is undefined after an error.
     to_rgb : bool, default False
-        Convert luminance and chrominance to RGB if the codestream declares them (JFIF, or Adobe's marker segment). By
-        default, the components are returned as stored.
+        Convert luminance and chrominance to RGB: if the codestream declares them (JFIF, or Adobe's marker segment), or
+        if it is lossy JPEG with three components and declares no colour. By default, the components are returned as
+        stored, all at full resolution.
     reduce : int, default 0
-        Number of resolutions to discard. Each halves rows and columns, rounded up.
+        Number of resolutions to discard, 0 to 3 for lossy JPEG. Each halves rows and columns, rounded up.
     threads : int or None, default 1
         Maximum number of threads; None for all cores.
 

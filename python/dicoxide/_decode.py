@@ -61,8 +61,8 @@ def decode(
 
     With default arguments the result equals pydicom's ``pixel_array`` in shape, type and every value, in native byte
     order. The exceptions: if High Bit is not Bits Stored - 1, the values are the Bits Stored bits that end at High Bit
-    (pydicom uses the lowest bits); 8-bit lossy JPEG is passed to pydicom's plugins, but with GDCM last, and decoders
-    differ in rounding and colour conversion; a few data sets that pydicom refuses or reads against the standard are
+    (pydicom uses the lowest bits); the samples of lossy JPEG are those of libjpeg-turbo, as of Pillow and GDCM, from which
+    pylibjpeg differs in rounding and upsampling; a few data sets that pydicom refuses or reads against the standard are
     listed in ``docs/standard.md``.
 
     Parameters
@@ -99,7 +99,7 @@ def decode(
         resolutions (0 to 3), as in libjpeg-turbo's scaled decoding; other frames have one.
     threads : int, optional
         Maximum number of threads. All cores by default; 1 for the calling thread only. Threads share the frames, or
-        decode one large JPEG Lossless frame together.
+        decode one large JPEG frame together.
     strict : bool, default False
         Raise deviations from the standard as errors, instead of issuing a `NonConformantWarning`.
     max_bytes : int, optional
