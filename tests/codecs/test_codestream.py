@@ -107,8 +107,6 @@ class TestDecode:
     @pytest.mark.parametrize(
         ("src", "name"),
         [
-            pytest.param(jpeg(0xC0), r"JPEG \(DCT\)", id="baseline"),
-            pytest.param(jpeg(0xC2), r"JPEG \(DCT\)", id="progressive"),
             pytest.param(jpeg(0xC9), "arithmetic", id="arithmetic"),
             pytest.param(jpeg(0xF7), "JPEG-LS", id="JPEG-LS"),
             pytest.param(JPEG_2000, "JPEG 2000", id="JPEG 2000"),
@@ -218,25 +216,24 @@ class TestDispatch:
 
     def test_frames_of_different_formats_are_decoded_one_by_one(self) -> None:
         lossless = jpeg_lossless.encode(MONO, precision=12)
-        ds = dataset(np.stack([MONO] * 9), JPEGLossless, bits_stored=12, coded=[lossless] * 8 + [jpeg(0xC0)])
+        ds = dataset(np.stack([MONO] * 9), JPEGLossless, bits_stored=12, coded=[lossless] * 8 + [jpeg(0xC9)])
         assert np.array_equal(dicoxide.decode(ds, frames=slice(0, 8), fallback=False), np.stack([MONO] * 8))
         with pytest.raises(UnsupportedError):
             dicoxide.decode(ds, fallback=False)
 
     @pytest.mark.parametrize("uid", [JPEGLossless, JPEGLosslessSV1])
-    @pytest.mark.parametrize("marker", [0xC0, 0xC1, 0xC2, 0xF7])
+    @pytest.mark.parametrize("marker", [0xC9, 0xCA, 0xF7])
     def test_other_codestream_of_a_lossless_syntax_is_unsupported(self, uid: str, marker: int) -> None:
         ds = dataset(np.zeros((5, 7), np.uint8), uid, coded=[jpeg(marker)])
         with pytest.raises(UnsupportedError, match=f"FF{marker:02X}"):
             dicoxide.decode(ds, fallback=False)
 
-    @pytest.mark.parametrize("uid", [JPEGBaseline8Bit, JPEGLSLossless])
-    def test_undecoded_syntax_is_unsupported_without_fallback(self, uid: str) -> None:
-        ds = dataset(np.zeros((5, 7), np.uint8), uid, coded=[jpeg(0xC0)])
+    def test_undecoded_syntax_is_unsupported_without_fallback(self) -> None:
+        ds = dataset(np.zeros((5, 7), np.uint8), JPEGLSLossless, coded=[jpeg(0xF7)])
         for src in (ds, to_bytes(ds)):
             with pytest.raises(UnsupportedError, match="no codec for transfer syntax JPEG"):
                 dicoxide.decode(src, fallback=False)
 
     def test_capabilities_name_codecs_of_transfer_syntaxes_only(self) -> None:
-        assert dicoxide.capabilities()[JPEGBaseline8Bit].decoder != "dicoxide"
+        assert dicoxide.capabilities()[JPEGLSLossless].decoder != "dicoxide"
         assert dicoxide.capabilities()[JPEGLossless].decoder == "dicoxide"

@@ -14,7 +14,7 @@ from pydicom.uid import JPEG2000, ExplicitVRLittleEndian, JPEGBaseline8Bit, JPEG
 
 import dicoxide
 from dicoxide import CorruptFrameError, LimitError, NonConformantWarning, TruncatedFrameError, UnsupportedError
-from support.codestream_headers import FRAMES, RNG, jpeg, jpeg_2000
+from support.codestream_headers import FRAMES, RNG, jpeg_2000, jpeg_arithmetic, jpeg_ls
 from support.encoders.dataset import dataset, to_bytes
 from support.encoders.encapsulate import item
 from support.processes import run_script
@@ -91,7 +91,9 @@ def test_fallback_decoder_gets_joined_fragments(requested: list[bytes]) -> None:
     assert requested == [whole]
 
 
-@pytest.mark.parametrize(("uid", "coded"), [(JPEG2000, jpeg_2000), (JPEGBaseline8Bit, jpeg), (JPEGLSLossless, jpeg)])
+@pytest.mark.parametrize(
+    ("uid", "coded"), [(JPEG2000, jpeg_2000), (JPEGBaseline8Bit, jpeg_arithmetic), (JPEGLSLossless, jpeg_ls)]
+)
 @pytest.mark.parametrize(("rows", "columns"), [(65535, 65535), (7, 5), (5, 8)])
 def test_fallback_of_codestream_with_other_size_raises_mismatch(
     requested: list[bytes], uid: str, coded: Any, rows: int, columns: int
@@ -126,7 +128,9 @@ def test_fallback_result_of_wrong_size_raises_fallback_error(monkeypatch: pytest
     assert caught.value.frame_index == 0
 
 
-@pytest.mark.parametrize(("uid", "coded"), [(JPEG2000, jpeg_2000), (JPEGBaseline8Bit, jpeg)], ids=["jpeg 2000", "jpeg"])
+@pytest.mark.parametrize(
+    ("uid", "coded"), [(JPEG2000, jpeg_2000), (JPEGLSLossless, jpeg_ls)], ids=["jpeg 2000", "jpeg-ls"]
+)
 def test_fallback_without_codec_and_failing_plugins_names_their_errors(
     monkeypatch: pytest.MonkeyPatch, uid: str, coded: Any
 ) -> None:

@@ -18,6 +18,15 @@ def jpeg_2000(samples: np.ndarray[Any, Any]) -> bytes:
     return b"\xff\x4f\xff\x51" + size + samples.tobytes()
 
 
-def jpeg(samples: np.ndarray[Any, Any], marker: int = 0xC0) -> bytes:
-    """Return a codestream header (T.81 B.2.2), followed by the samples."""
+def jpeg_arithmetic(samples: np.ndarray[Any, Any]) -> bytes:
+    """Return the header of a JPEG codestream with arithmetic coding (T.81 B.2.2), followed by the samples."""
+    return _jpeg(samples, 0xC9)
+
+
+def jpeg_ls(samples: np.ndarray[Any, Any]) -> bytes:
+    """Return a codestream header (T.87 C.2.2), followed by the samples."""
+    return _jpeg(samples, 0xF7)
+
+
+def _jpeg(samples: np.ndarray[Any, Any], marker: int) -> bytes:
     return b"\xff\xd8\xff" + struct.pack(">BHBHHB3B", marker, 11, 8, *samples.shape, 1, 1, 0x11, 0) + samples.tobytes()
