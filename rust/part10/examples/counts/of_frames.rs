@@ -9,8 +9,8 @@ use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
 use dicoxide_core::pixel::{bits, rescale, ybr};
 use dicoxide_core::{
     Attributes, CpuLevel, DecodeOptions, EntropyMode, FrameBytes, FrameContext, FrameInfo, Limits, LookupTable,
-    OutputOptions, Rescale, SampleType, Samples, SamplesBuf, SamplesMut, TransferSyntax, ValueTransform, Workspace,
-    decode_frame,
+    OutputOptions, PhotometricInterpretation, Rescale, RgbConversion, SampleType, Samples, SamplesBuf, SamplesMut,
+    TransferSyntax, ValueTransform, Workspace, decode_frame,
 };
 use std::hint::black_box;
 
@@ -51,6 +51,11 @@ pub(crate) const PATHS: &[Named] = &[
             EntropyMode::default(),
         )
     }),
+    ("jpeg dct gray", || dct(include_bytes!("../../../core/benches/images/jpeg/gray.jpg"), 8, 1)),
+    ("jpeg dct 12 bits", || dct(include_bytes!("../../../core/benches/images/jpeg/gray_12.jpg"), 12, 1)),
+    ("jpeg dct 4:4:4", || dct(include_bytes!("../../../core/benches/images/jpeg/ybr_444.jpg"), 8, 3)),
+    ("jpeg dct 4:2:0", || dct(include_bytes!("../../../core/benches/images/jpeg/ybr_420.jpg"), 8, 3)),
+    ("jpeg dct progressive", || dct(include_bytes!("../../../core/benches/images/jpeg/progressive_420.jpg"), 8, 3)),
     ("small rle 16", || {
         let src = encode::rle(&grey_image(&small_grey(), SMALL), never_cancelled()).unwrap();
         decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SMALL), src, OutputOptions::default(), EntropyMode::default())
@@ -169,6 +174,18 @@ fn packed_bits() -> Path {
 fn planes() -> Path {
     let info = FrameInfo::new(Attributes { planar_configuration: 1, ..attributes(SIDE, 8, 8, 3) }).unwrap();
     decoding(little_endian(), info, colour(), OutputOptions::default(), EntropyMode::default())
+}
+
+/// A JPEG DCT codestream of 256 × 256 pixels; colour is converted to RGB.
+fn dct(src: &[u8], precision: u32, samples_per_pixel: u32) -> Path {
+    let photometric_interpretation =
+        if samples_per_pixel == 3 { PhotometricInterpretation::YbrFull } else { PhotometricInterpretation::Other };
+    let allocated = if precision == 8 { 8 } else { 16 };
+    let attributes =
+        Attributes { photometric_interpretation, ..attributes(256, allocated, precision, samples_per_pixel) };
+    let output = OutputOptions { to_rgb: Some(RgbConversion::Dicom), ..OutputOptions::default() };
+    let info = FrameInfo::new(attributes).unwrap();
+    decoding(TransferSyntax::JPEG_EXTENDED_12BIT, info, src.to_vec(), output, EntropyMode::default())
 }
 
 fn jpeg(parameters: Parameters, output: OutputOptions, mode: EntropyMode) -> Path {
