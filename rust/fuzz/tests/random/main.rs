@@ -23,7 +23,10 @@ use dicoxide_fuzz::{
     open_memory_and_file_equal,
 };
 use jpeg_lossless::Shape;
+use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// Xorshift generator: the same inputs on every machine.
@@ -88,6 +91,9 @@ fn valid_input(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
     let mut head = [0; CHOICE_BYTES];
     head.fill_with(|| random.byte());
     let codec = codec_of(&head);
+    if codec == "jpeg" {
+        return (jpeg_input(random, head), None);
+    }
     if codec == "jpeg_lossless" && random.byte() < 220 {
         // Mostly Bits Allocated 8, 16 and more: this codec does not decode packed bits.
         head[5] = [1, 3, 3, 6, 7][random.below(5)];
@@ -151,6 +157,33 @@ fn valid_input(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
     let is_known = codec == "jpeg_lossless" && is_decodable && !is_damaged && unused_bits == 0;
     let is_known = is_known && !is_packed && !is_converted && !is_strict && !is_float;
     (head.into_iter().chain(value).collect(), is_known.then_some(expected))
+}
+
+/// Returns an input with a frame of the corpus of target `jpeg`, most of them undamaged, and the options of `head`.
+fn jpeg_input(random: &mut Random, head: [u8; CHOICE_BYTES]) -> Vec<u8> {
+    static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/jpeg");
+        let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().map(|path| fs::read(path).unwrap()).collect()
+    });
+    let (choice, frame) = CORPUS[random.below(CORPUS.len())].split_first_chunk::<CHOICE_BYTES>().unwrap();
+    let mut frame = frame.to_vec();
+    if random.byte() < 80 {
+        damage(random, &mut frame);
+    }
+    frame.resize(frame.len().next_multiple_of(2), 0);
+    // The frame's size; syntax and options of this input.
+    let mut value = choice.to_vec();
+    value[0] = head[0];
+    value[1] = head[1];
+    if random.byte() < 128 {
+        value[10] = head[10] & !32;
+    }
+    value.extend([0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0, 0xE0]);
+    value.extend(u32::try_from(frame.len()).unwrap().to_le_bytes());
+    value.extend(frame);
+    value
 }
 
 /// Returns rows and columns of an image that is decoded in several windows.
