@@ -124,6 +124,8 @@ pub struct CodestreamInfo {
     pub is_signed: Option<bool>,
     /// Colours that the header declares, the decisive one first; empty if it declares none.
     pub colour_claims: [Option<ColourClaim>; 3],
+    /// Colour of components whose colour the header does not declare, where the format's decoders assume one.
+    pub assumed_colour: Option<Colour>,
     /// True if the coding process loses information; `None` if the header does not determine it.
     pub is_lossy: Option<bool>,
     /// Resolutions that can be decoded, each half as wide and high as the one before; at least 1.

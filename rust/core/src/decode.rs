@@ -151,7 +151,7 @@ impl BareCodestream {
         if bytes.len() as u64 >= codec.min_frame_bytes(&self.info) {
             return Ok(());
         }
-        codec.truncated_error(bytes, &self.info).map_or(Ok(()), Err)
+        codec::truncated_error(codec, bytes, &self.info).map_or(Ok(()), Err)
     }
 
     /// Decodes `bytes`, which the header was read from, into `out`.

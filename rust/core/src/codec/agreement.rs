@@ -65,7 +65,7 @@ pub(super) fn check(codestream: &CodestreamInfo, info: &FrameInfo, to_rgb: bool)
     let mut deviations = Vec::new();
     let mut is_ybr = info.is_ybr();
     if attributes.photometric_interpretation == PhotometricInterpretation::Undeclared {
-        is_ybr = codestream.colour() == Some(Colour::Ybr);
+        is_ybr = codestream.colour().or(codestream.assumed_colour) == Some(Colour::Ybr);
     } else if to_rgb && let Some(claim) = contradicting_claim(codestream, info) {
         is_ybr = claim.colour == Colour::Ybr;
         let (evidence, expected) = (claim.evidence, if is_ybr { "RGB" } else { "YBR_FULL" });
@@ -128,6 +128,7 @@ mod tests {
             precision,
             is_signed: None,
             colour_claims: [None; 3],
+            assumed_colour: None,
             is_lossy: Some(false),
             resolution_levels: 1,
             tile: None,

@@ -1,6 +1,7 @@
 //! Recognises codestreams by their first bytes and reads what their headers declare, whether a codec here decodes them
 //! or not.
 
+use super::jpeg;
 use super::t81::colour::{self, Application};
 use super::t81::headers::{FrameHeader, ScanHeader, number};
 use super::t81::marker::{self, APP0, APP14, DNL, EOI, Parameters, Process, SOI, SOS, Segments, read_marker};
@@ -20,9 +21,6 @@ const JPEG: &[u8] = &[0xFF, SOI, 0xFF];
 
 /// First bytes of the codestreams that are recognised.
 pub(super) const SIGNATURES: [&[u8]; 5] = [JPEG, J2K, JXL, JP2, JXL_BOX];
-
-/// Resolutions of a DCT process: scaled decoding halves the size up to three times.
-const DCT_RESOLUTIONS: u32 = 4;
 
 /// Recognises a codestream and reads its header.
 ///
@@ -146,7 +144,7 @@ fn identify_jpeg(bytes: &[u8]) -> Result<Codestream> {
             lines = number_of_lines(bytes, segments.offset()).ok_or_else(missing)?;
         }
     }
-    let resolution_levels = if format == CodestreamFormat::Jpeg { DCT_RESOLUTIONS } else { 1 };
+    let resolution_levels = if format == CodestreamFormat::Jpeg { jpeg::RESOLUTION_LEVELS } else { 1 };
     let claims = colour::claims(&frame, &application);
     let info = CodestreamInfo { is_lossy, resolution_levels, ..colour::codestream_info(&frame, lines, claims) };
     Ok(Codestream { format, info: Some(info) })
@@ -239,6 +237,7 @@ fn identify_jpeg_2000(codestream: &[u8], parameters: &[u8], offset: usize) -> Re
         precision: u32::from(depth & 0x7F) + 1,
         is_signed: Some(depth & 0x80 != 0),
         colour_claims,
+        assumed_colour: None,
         is_lossy: coding.is_irreversible,
         resolution_levels: coding.decomposition_levels + 1,
         tile: (tile_columns < columns || tile_rows < rows).then_some((tile_rows, tile_columns)),

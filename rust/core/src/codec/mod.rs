@@ -6,7 +6,6 @@ mod agreement;
 mod decoder;
 mod entropy_mode;
 mod identify;
-#[allow(dead_code, reason = "being built")]
 mod jpeg;
 mod jpeg_lossless;
 mod native;
@@ -108,7 +107,7 @@ pub struct BatchFrame<'a> {
 }
 
 /// The registry: one row per codec.
-pub const CODECS: &[&dyn Codec] = &[&native::Native, &rle::Rle, &jpeg_lossless::JpegLossless];
+pub const CODECS: &[&dyn Codec] = &[&native::Native, &rle::Rle, &jpeg_lossless::JpegLossless, &jpeg::Jpeg];
 
 /// The codec that is registered for a transfer syntax.
 #[must_use]
@@ -188,6 +187,18 @@ fn codec_of_other_format(
     let declared = codec_for(syntax).and_then(|codec| codec.codestream_format());
     let codec = if declared == Some(format) { None } else { codec_of_format(format) };
     codec.map(|codec| (codec, format, offset))
+}
+
+/// Returns the error of a frame that is shorter than `format` requires. Within the JPEG family the codestream decides
+/// which codec's requirement applies; `None` if the frame is long enough for it.
+pub(crate) fn truncated_error(format: &dyn FrameFormat, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
+    let is_jpeg_family = format.syntaxes().iter().all(|syntax| syntax.is_jpeg_family());
+    let found = if is_jpeg_family { identify::jpeg_format(frame) } else { None };
+    match found.and_then(|(format, _)| codec_of_format(format)) {
+        Some(codec) if frame.len() as u64 >= codec.min_frame_bytes(info) => None,
+        Some(codec) => codec.truncated_error(frame, info),
+        None => format.truncated_error(frame, info),
+    }
 }
 
 /// The error of a transfer syntax that no codec decodes.

@@ -1,7 +1,7 @@
 //! Frames of transfer syntaxes without a codec here: found, not decoded.
 
-use super::identify::{SIGNATURES, jpeg_format};
-use super::{CODECS, FrameFormat, codec_of_format, too_short};
+use super::identify::SIGNATURES;
+use super::{CODECS, FrameFormat, too_short};
 use crate::error::DecodeError;
 use crate::frame::FrameInfo;
 use crate::syntax::TransferSyntax;
@@ -28,12 +28,7 @@ impl FrameFormat for UndecodedFormat {
         codecs.map(|codec| codec.min_frame_bytes(info)).fold(1, u64::max)
     }
 
-    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
-        if frame.is_empty() {
-            return Some(too_short(frame, 1));
-        }
-        let (format, _) = jpeg_format(frame)?;
-        let codec = codec_of_format(format)?;
-        if frame.len() as u64 >= codec.min_frame_bytes(info) { None } else { codec.truncated_error(frame, info) }
+    fn truncated_error(&self, frame: &[u8], _: &FrameInfo) -> Option<DecodeError> {
+        frame.is_empty().then(|| too_short(frame, 1))
     }
 }

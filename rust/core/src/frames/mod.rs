@@ -12,7 +12,7 @@ mod run;
 
 pub use run::{FrameError, FramesOutput, Summary, decode_frames};
 
-use crate::codec::{Codec, FrameFormat};
+use crate::codec::{self, Codec, FrameFormat};
 use crate::error::{Result, output};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::limits::Limits;
@@ -234,7 +234,7 @@ pub fn check_frames(
         }
         let mut scratch = Vec::new();
         let frame = table.frame(data, index, limits, &mut scratch)?;
-        format.truncated_error(frame.bytes, info).map_or(Ok(()), Err)
+        codec::truncated_error(format, frame.bytes, info).map_or(Ok(()), Err)
     };
     indices.iter().try_for_each(|&index| check(index).map_err(|error| FrameError { index, error }))
 }

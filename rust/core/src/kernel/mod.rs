@@ -17,14 +17,11 @@
 compile_error!("samples are moved as little-endian bytes; on a big-endian target use the NumPy backend");
 
 pub(crate) mod bits;
-#[allow(dead_code, unused_imports, reason = "used by codec::jpeg")]
 pub(crate) mod coefficients;
-#[allow(dead_code, reason = "used by codec::jpeg")]
 pub(crate) mod colour_rows;
 pub(crate) mod convert;
 pub(crate) mod cpu;
 pub(crate) mod huffman;
-#[allow(dead_code, reason = "used by codec::jpeg")]
 pub(crate) mod idct;
 pub(crate) mod interleave;
 pub(crate) mod nontemporal;
@@ -32,7 +29,6 @@ pub(crate) mod predict;
 pub(crate) mod rle;
 pub(crate) mod stored_bits;
 pub(crate) mod unstuff;
-#[allow(dead_code, reason = "used by codec::jpeg")]
 pub(crate) mod upsample;
 pub(crate) mod ybr;
 

@@ -233,6 +233,12 @@ impl<'a> Output<'a> {
         self.sample_type.bytes()
     }
 
+    /// Declares that the decoder writes no value of more than `bits` bits. If Bits Stored is at least that, the samples need
+    /// not be masked.
+    pub fn declare_bits(&mut self, bits: u32) {
+        self.stored_bits = self.stored_bits.filter(|stored| stored.signed || stored.shift > 0 || stored.bits < bits);
+    }
+
     /// Returns the conversion to RGB, if there is one, and leaves it to the decoder: pixels that are committed from now on
     /// are RGB.
     pub fn take_rgb_conversion(&mut self) -> Option<RgbConversion> {

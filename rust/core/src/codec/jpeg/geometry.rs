@@ -10,13 +10,23 @@
 
 use crate::codec::t81::headers::FrameHeader;
 use crate::error::{Result, unsupported};
+use crate::kernel::idct::BlockSize;
+
+/// Coefficients per side of a block.
+const BLOCK_SIDE: usize = 8;
+/// Resolutions that can be discarded: a block then is one sample.
+pub(super) const MAX_REDUCE: u32 = 3;
 
 /// Sizes of one component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ComponentSize {
     /// H and V: blocks per interleaved MCU, horizontally and vertically.
     pub(super) sampling: (usize, usize),
-    /// Hmax / H and Vmax / V: pixels per sample, horizontally and vertically.
+    /// Blocks per row, and rows of blocks, of a scan of this component alone.
+    pub(super) blocks: (usize, usize),
+    /// Samples per side of a decoded block: 8, or fewer if resolutions are discarded.
+    pub(super) block_size: BlockSize,
+    /// Pixels per sample, horizontally and vertically.
     pub(super) ratio: (usize, usize),
     /// Samples of a row.
     pub(super) width: usize,
@@ -25,29 +35,60 @@ pub(super) struct ComponentSize {
 }
 
 impl ComponentSize {
-    /// Blocks that a scan of this component alone codes, per row.
-    pub(super) const fn block_columns(&self) -> usize {
-        self.width.div_ceil(8)
-    }
-
-    /// Rows of blocks that a scan of this component alone codes.
-    pub(super) const fn block_rows(&self) -> usize {
-        self.height.div_ceil(8)
+    /// Sizes of a component of a `columns` × `rows` image, whose blocks are decoded to at least `min_side` samples per side.
+    fn new(
+        (columns, rows): (usize, usize),
+        sampling: (usize, usize),
+        max_sampling: (usize, usize),
+        min_side: usize,
+    ) -> Self {
+        let (horizontal, vertical) = sampling;
+        let (max_horizontal, max_vertical) = max_sampling;
+        let mut side = min_side;
+        while side < BLOCK_SIDE
+            && (max_horizontal * min_side).is_multiple_of(horizontal * side * 2)
+            && (max_vertical * min_side).is_multiple_of(vertical * side * 2)
+        {
+            side *= 2;
+        }
+        let samples =
+            |pixels: usize, factor: usize, max: usize, side: usize| (pixels * factor * side).div_ceil(max * BLOCK_SIDE);
+        let full_size = (
+            samples(columns, horizontal, max_horizontal, BLOCK_SIDE),
+            samples(rows, vertical, max_vertical, BLOCK_SIDE),
+        );
+        Self {
+            sampling,
+            blocks: (full_size.0.div_ceil(BLOCK_SIDE), full_size.1.div_ceil(BLOCK_SIDE)),
+            block_size: match side {
+                8.. => BlockSize::Full,
+                4 => BlockSize::Half,
+                2 => BlockSize::Quarter,
+                _ => BlockSize::Eighth,
+            },
+            ratio: (max_horizontal * min_side / (horizontal * side), max_vertical * min_side / (vertical * side)),
+            width: samples(columns, horizontal, max_horizontal, side),
+            height: samples(rows, vertical, max_vertical, side),
+        }
     }
 }
 
 /// Sizes of one frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Geometry {
+    /// Columns of pixels.
     pub(super) columns: usize,
+    /// Rows of pixels.
     pub(super) rows: usize,
     pub(super) components: Vec<ComponentSize>,
     /// Interleaved MCUs of a row.
     pub(super) mcu_columns: usize,
     /// Rows of interleaved MCUs.
     pub(super) mcu_rows: usize,
-    /// Hmax and Vmax.
-    pub(super) max_sampling: (usize, usize),
+    /// Rows of pixels of an interleaved MCU.
+    pub(super) mcu_pixel_rows: usize,
+    /// Samples per side of the smallest decoded blocks.
+    pub(super) min_side: usize,
 }
 
 impl Geometry {
@@ -73,26 +114,32 @@ impl Geometry {
 
     /// Returns the sizes of a frame of `lines` lines that [`Self::check_sampling`] accepts.
     pub(super) fn new(frame: &FrameHeader, lines: u16) -> Self {
+        Self::reduced(frame, lines, 0)
+    }
+
+    /// Returns the sizes with `reduce` resolutions discarded, 0 to 3. Each halves the samples per side of a block.
+    ///
+    /// As in libjpeg-turbo, blocks of subsampled components are halved less often if that saves their upsampling: for 4:2:0
+    /// and `reduce` 1, luminance has 4 × 4 samples per block, and colour differences have 8 × 8.
+    pub(super) fn reduced(frame: &FrameHeader, lines: u16, reduce: u32) -> Self {
         let (columns, rows) = (usize::from(frame.columns), usize::from(lines));
-        let (max_horizontal, max_vertical) = max_sampling(frame);
+        let max_sampling = max_sampling(frame);
         let is_single = frame.components.len() == 1;
+        let min_side = BLOCK_SIDE >> reduce.min(MAX_REDUCE);
         let components = frame.components.iter().map(|component| {
-            let (horizontal, vertical) =
-                if is_single { (1, 1) } else { (component.sampling.0.into(), component.sampling.1.into()) };
-            ComponentSize {
-                sampling: (horizontal, vertical),
-                ratio: (max_horizontal / horizontal, max_vertical / vertical),
-                width: (columns * horizontal).div_ceil(max_horizontal),
-                height: (rows * vertical).div_ceil(max_vertical),
-            }
+            let (horizontal, vertical) = component.sampling;
+            let sampling = if is_single { (1, 1) } else { (horizontal.into(), vertical.into()) };
+            ComponentSize::new((columns, rows), sampling, max_sampling, min_side)
         });
+        let (max_horizontal, max_vertical) = max_sampling;
         Self {
-            columns,
-            rows,
+            columns: (columns * min_side).div_ceil(BLOCK_SIDE),
+            rows: (rows * min_side).div_ceil(BLOCK_SIDE),
             components: components.collect(),
-            mcu_columns: columns.div_ceil(8 * max_horizontal),
-            mcu_rows: rows.div_ceil(8 * max_vertical),
-            max_sampling: (max_horizontal, max_vertical),
+            mcu_columns: columns.div_ceil(BLOCK_SIDE * max_horizontal),
+            mcu_rows: rows.div_ceil(BLOCK_SIDE * max_vertical),
+            mcu_pixel_rows: min_side * max_vertical,
+            min_side,
         }
     }
 
@@ -105,7 +152,7 @@ impl Geometry {
     /// MCUs of a scan of `components`: per row, and rows.
     pub(super) fn scan_mcus(&self, components: &[usize]) -> (usize, usize) {
         match components {
-            [index] => self.components.get(*index).map_or((0, 0), |size| (size.block_columns(), size.block_rows())),
+            [index] => self.components.get(*index).map_or((0, 0), |size| size.blocks),
             _ => (self.mcu_columns, self.mcu_rows),
         }
     }

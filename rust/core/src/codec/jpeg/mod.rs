@@ -1,5 +1,155 @@
-//! JPEG with a DCT: ITU-T T.81 processes 1, 2, 4 (sequential) and 10, 12 (progressive) with Huffman coding.
+//! JPEG with a DCT: ITU-T T.81 processes 1, 2, 4 (sequential) and 6, 8, 10, 12 (progressive) with Huffman coding, transfer
+//! syntaxes 1.2.840.10008.1.2.4.50 to .55.
+//!
+//! T.81 does not fix the rounding of the inverse DCT nor the upsampling. The samples are those of libjpeg-turbo's default
+//! settings: accurate integer inverse DCT, interpolated ("fancy") upsampling.
+//!
+//! ```text
+//! frame ─► header ─► plan ─► sequential | progressive ─► reconstruct ─────────────────────► output stage
+//!                            blocks of coefficients      inverse DCT ─► rows: upsampling, colour
+//! ```
+//!
+//! | module | content |
+//! |---|---|
+//! | `header` | rules for frame header and scans |
+//! | `geometry` | sizes of components, blocks and MCUs; reduced resolutions |
+//! | `plan` | header → what the loops need; cache of look-up tables |
+//! | `segment` | bytes of an entropy-coded segment, without stuffing |
+//! | `sequential` | one scan with all components: blocks go to `reconstruct` at once |
+//! | `progressive` | several scans: coefficients of the whole frame, then `reconstruct` |
+//! | `reconstruct` | inverse DCT into the output or into component rows |
+//! | `rows` | component rows → rows of pixels |
+//!
+//! The kernels are `kernel::coefficients`, `kernel::idct`, `kernel::upsample` and `kernel::colour_rows`.
 
 mod geometry;
 mod header;
+mod plan;
+mod reconstruct;
 mod rows;
+mod segment;
+mod sequential;
+
+use super::t81::colour;
+use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
+use crate::codestream::{CodestreamFormat, CodestreamInfo, Colour};
+use crate::error::{DecodeError, Result, unsupported};
+use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
+use crate::kernel::CpuLevel;
+use crate::output::Output;
+use crate::syntax::TransferSyntax;
+use header::Header;
+use plan::{Plan, Tables};
+use reconstruct::Reconstruction;
+
+/// Resolutions: the full one, and a half, a quarter and an eighth of it.
+pub(super) const RESOLUTION_LEVELS: u32 = geometry::MAX_REDUCE + 1;
+
+/// The codec.
+pub(super) struct Jpeg;
+
+/// State of one thread, reused from frame to frame.
+#[derive(Debug, Default)]
+struct DecoderState {
+    tables: Tables,
+    sequential: sequential::ScratchBuffers,
+    reconstruct: reconstruct::ScratchBuffers,
+}
+
+impl FrameFormat for Jpeg {
+    fn name(&self) -> &'static str {
+        "jpeg"
+    }
+
+    fn syntaxes(&self) -> &'static [TransferSyntax] {
+        &[
+            TransferSyntax::JPEG_BASELINE_8BIT,
+            TransferSyntax::JPEG_EXTENDED_12BIT,
+            TransferSyntax::JPEG_EXTENDED35,
+            TransferSyntax::JPEG_SPECTRAL_SELECTION_NON_HIERARCHICAL68,
+            TransferSyntax::JPEG_SPECTRAL_SELECTION_NON_HIERARCHICAL79,
+            TransferSyntax::JPEG_FULL_PROGRESSION_NON_HIERARCHICAL1012,
+        ]
+    }
+
+    fn starts_frame(&self, head: &[u8], _: usize, _: &FrameInfo) -> bool {
+        // SOI, and the FF of the next marker.
+        head.starts_with(&[0xFF, 0xD8, 0xFF])
+    }
+
+    fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {
+        plan::min_frame_bytes(info)
+    }
+
+    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
+        let header = header::parse(frame, CpuLevel::best())
+            .and_then(|header| agreement::check_size(&codestream_info(&header), info));
+        header.err().or_else(|| Some(too_short(frame, self.min_frame_bytes(info))))
+    }
+}
+
+/// Returns what the header declares about the image.
+fn codestream_info(header: &Header) -> CodestreamInfo {
+    let claims = colour::claims(&header.frame, &header.application);
+    let info = colour::codestream_info(&header.frame, (header.lines, header.lines_offset), claims);
+    // As libjpeg-turbo: three components of undeclared colour are luminance and colour differences.
+    let assumed_colour = (header.frame.components.len() == 3).then_some(Colour::Ybr);
+    CodestreamInfo { assumed_colour, is_lossy: Some(true), resolution_levels: RESOLUTION_LEVELS, ..info }
+}
+
+impl FrameDecoder for Jpeg {
+    type Header = Header;
+
+    const CODESTREAM: Option<CodestreamFormat> = Some(CodestreamFormat::Jpeg);
+
+    fn read_header(
+        &self,
+        frame: FrameBytes<'_>,
+        context: &FrameContext<'_>,
+    ) -> Result<(Option<CodestreamInfo>, Header)> {
+        let header = header::parse(frame.bytes, context.options.cpu_level)?;
+        Ok((Some(codestream_info(&header)), header))
+    }
+
+    fn decode(
+        &self,
+        frame: FrameBytes<'_>,
+        mut header: Header,
+        context: &FrameContext<'_>,
+        state: &mut CodecState,
+        output: &mut Output<'_>,
+    ) -> Result<Decoded> {
+        let mut deviations = std::mem::take(&mut header.deviations);
+        state.with(|state: &mut DecoderState| {
+            let plan = Plan::new(frame.bytes, header, context.options.reduce)?;
+            let deviation = decode_scans(&plan, context, state, output)?;
+            // If the EOI marker is missing, the bytes before the end are part of that deviation.
+            if deviations.is_empty() {
+                deviations.extend(deviation);
+            }
+            Ok(Decoded { code_path: output.cpu_level().name(), deviations })
+        })
+    }
+
+    fn header_error(&self, frame: &[u8]) -> Option<DecodeError> {
+        header::parse(frame, CpuLevel::best()).err()
+    }
+}
+
+/// Decodes all scans of a frame.
+fn decode_scans(
+    plan: &Plan<'_>,
+    context: &FrameContext<'_>,
+    state: &mut DecoderState,
+    output: &mut Output<'_>,
+) -> Result<Option<Deviation>> {
+    let DecoderState { tables, sequential, reconstruct } = state;
+    let limits = context.limits;
+    let mut reconstruction = Reconstruction::new(plan, reconstruct, limits, output)?;
+    if let Some(scan) = plan.single_scan()
+        && let Some(tables) = tables.of_scan(scan, &plan.geometry)
+    {
+        return sequential::decode_scan(plan, scan, tables, sequential, &mut reconstruction, limits, output);
+    }
+    Err(unsupported("several scans", ""))
+}

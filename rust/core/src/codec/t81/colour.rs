@@ -66,6 +66,7 @@ pub(in crate::codec) fn codestream_info(
         precision: frame.precision.into(),
         is_signed: None,
         colour_claims,
+        assumed_colour: None,
         is_lossy: Some(false),
         resolution_levels: 1,
         tile: None,
