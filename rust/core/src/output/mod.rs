@@ -233,6 +233,14 @@ impl<'a> Output<'a> {
         self.sample_type.bytes()
     }
 
+    /// Checks for cancellation. Committing samples does so, too.
+    ///
+    /// # Errors
+    /// `Interrupted` if the call is cancelled.
+    pub fn check_cancelled(&self) -> Result<()> {
+        self.cancel.check()
+    }
+
     /// Declares that the decoder writes no value of more than `bits` bits. If Bits Stored is at least that, the samples need
     /// not be masked.
     pub fn declare_bits(&mut self, bits: u32) {

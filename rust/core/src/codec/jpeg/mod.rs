@@ -25,6 +25,7 @@
 mod geometry;
 mod header;
 mod plan;
+mod progressive;
 mod reconstruct;
 mod rows;
 mod segment;
@@ -33,7 +34,7 @@ mod sequential;
 use super::t81::colour;
 use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
 use crate::codestream::{CodestreamFormat, CodestreamInfo, Colour};
-use crate::error::{DecodeError, Result, unsupported};
+use crate::error::{DecodeError, Result};
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
 use crate::kernel::CpuLevel;
 use crate::output::Output;
@@ -53,6 +54,7 @@ pub(super) struct Jpeg;
 struct DecoderState {
     tables: Tables,
     sequential: sequential::ScratchBuffers,
+    progressive: progressive::ScratchBuffers,
     reconstruct: reconstruct::ScratchBuffers,
 }
 
@@ -143,7 +145,7 @@ fn decode_scans(
     state: &mut DecoderState,
     output: &mut Output<'_>,
 ) -> Result<Option<Deviation>> {
-    let DecoderState { tables, sequential, reconstruct } = state;
+    let DecoderState { tables, sequential, progressive, reconstruct } = state;
     let limits = context.limits;
     let mut reconstruction = Reconstruction::new(plan, reconstruct, limits, output)?;
     if let Some(scan) = plan.single_scan()
@@ -151,5 +153,5 @@ fn decode_scans(
     {
         return sequential::decode_scan(plan, scan, tables, sequential, &mut reconstruction, limits, output);
     }
-    Err(unsupported("several scans", ""))
+    progressive::decode_scans(plan, tables, progressive, &mut reconstruction, limits, output)
 }

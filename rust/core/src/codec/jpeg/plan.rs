@@ -135,7 +135,7 @@ impl Tables {
                 if self.0.len() >= MAX_CACHED_TABLES {
                     self.0.clear();
                 }
-                self.0.push(McuTables::new(&blocks).ok()?);
+                self.0.push(McuTables::new(&blocks));
                 self.0.len() - 1
             }
         };

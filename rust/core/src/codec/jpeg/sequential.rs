@@ -19,7 +19,7 @@ use crate::output::Output;
 use std::ops::Range;
 
 /// Blocks that are decoded before their inverse DCT: 32 KiB of coefficients. The speed is the same for 32 to 512 blocks.
-const BATCH_BLOCKS: usize = 256;
+pub(super) const BATCH_BLOCKS: usize = 256;
 
 /// Scratch buffers of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ pub(super) fn decode_scan(
             let batch = coefficients.get_mut(range).unwrap_or_default();
             if let Err(error) = decode_blocks(data.bytes, &mut state, tables, batch, level) {
                 coefficients.fill(0);
-                let error = diagnose(error, plan, segment, decoded, segment_blocks);
+                let error = diagnose(error, plan, segment, segment_blocks);
                 return Err(error);
             }
             decoded += blocks;
@@ -85,25 +85,18 @@ pub(super) fn decode_scan(
 }
 
 /// Returns the deviation of bytes after the last block of a segment; the last byte may be filled up with ones.
-fn unused_bytes(segment: &Range<usize>, state: &SegmentState) -> Option<Deviation> {
+pub(super) fn unused_bytes(segment: &Range<usize>, state: &SegmentState) -> Option<Deviation> {
     let is_used = state.end_bit.saturating_sub(state.bit_offset) < 8;
     let text = "bytes follow the last block of a scan or restart interval";
     (!is_used).then(|| Deviation::new(text, "ITU-T T.81 F.1.2.3").at(segment.end))
 }
 
-/// Returns the error of a segment, of which `decoded` or more of `blocks` blocks are decoded.
-fn diagnose(
-    error: CoefficientError,
-    plan: &Plan<'_>,
-    segment: &Range<usize>,
-    decoded: usize,
-    blocks: usize,
-) -> DecodeError {
+/// Returns the error of a segment, which has `blocks` blocks.
+pub(super) fn diagnose(error: CoefficientError, plan: &Plan<'_>, segment: &Range<usize>, blocks: usize) -> DecodeError {
     match error {
         CoefficientError::Unassigned { bit_offset } => malformed("huffman code is not assigned", "ITU-T T.81 F.2.2.3")
             .at(frame_offset(plan.frame, segment, bit_offset / 8)),
         CoefficientError::Truncated => {
-            let _ = decoded;
             let text = format!("entropy-coded data end before the last of {blocks} blocks");
             truncated(text, "ITU-T T.81 F.2.2").at(segment.end)
         }
