@@ -106,7 +106,8 @@ impl BareCodestream {
         };
         let syntax = codec
             .syntaxes()
-            .first()
+            // The last one includes the most processes.
+            .last()
             .ok_or_else(|| unsupported(format!("no codec for {title} codestreams"), codestream.format.clause()))?;
         Ok(Self { codestream, syntax: *syntax, info: frame_info(&declared)? })
     }

@@ -75,6 +75,13 @@ pub fn codestream_size(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((rows, columns))
 }
 
+/// Title of the format of a codestream that has a signature of another family than JPEG.
+pub(super) fn other_family(bytes: &[u8]) -> Option<&'static str> {
+    let formats = [(J2K, CodestreamFormat::Jpeg2000), (JP2, CodestreamFormat::Jpeg2000)];
+    let formats = formats.into_iter().chain([JXL, JXL_BOX].map(|signature| (signature, CodestreamFormat::JpegXl)));
+    formats.into_iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, format)| format.title())
+}
+
 /// Format of a JPEG or JPEG-LS codestream by its start-of-frame marker, and the marker's offset. Every frame of the JPEG
 /// family is looked at, so segments are skipped by their lengths and not read.
 pub(super) fn jpeg_format(bytes: &[u8]) -> Option<(CodestreamFormat, usize)> {
@@ -126,6 +133,7 @@ fn identify_jpeg(bytes: &[u8]) -> Result<Codestream> {
     let mut segments = Segments::new(bytes)?;
     let (process, frame) = start_of_frame(&mut segments, &mut application)?;
     let format = format_of(process);
+    record_application(segments.clone(), &mut application);
     let mut lines = (frame.lines, frame.offset + 1);
     let mut is_lossy = match format {
         CodestreamFormat::Jpeg => Some(true),
@@ -145,9 +153,21 @@ fn identify_jpeg(bytes: &[u8]) -> Result<Codestream> {
         }
     }
     let resolution_levels = if format == CodestreamFormat::Jpeg { jpeg::RESOLUTION_LEVELS } else { 1 };
-    let claims = colour::claims(&frame, &application);
+    let claims = colour::claims(&frame, &application, format == CodestreamFormat::Jpeg);
     let info = CodestreamInfo { is_lossy, resolution_levels, ..colour::codestream_info(&frame, lines, claims) };
     Ok(Codestream { format, info: Some(info) })
+}
+
+/// Records the application data up to the first scan header, or to a broken segment.
+fn record_application(segments: Segments<'_>, application: &mut Application) {
+    for segment in segments.map_while(Result::ok) {
+        let code = segment.marker.code;
+        match (code, segment.parameters()) {
+            (SOS, _) | (_, Err(_)) => break,
+            (APP0 | APP14, Ok(parameters)) => application.record(code, parameters.rest()),
+            _ => {}
+        }
+    }
 }
 
 /// Reads the segments up to the first scan header.

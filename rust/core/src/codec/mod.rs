@@ -167,12 +167,21 @@ pub fn codec_of_frame(syntax: TransferSyntax, frame: &[u8]) -> Result<(&'static 
         let text = format!("{} codestream found, transfer syntax is {}", format.title(), syntax.keyword());
         return Ok((codec, Some(Deviation::new(text, "PS3.5 A.4.1").at(offset))));
     }
+    if let Some(title) = other_family(syntax, frame) {
+        let text = format!("{title} codestream found, transfer syntax is {}", syntax.keyword());
+        return Err(unsupported(text, "PS3.5 A.4.1").at(0));
+    }
     codec_for(syntax).map(|codec| (codec, None)).ok_or_else(|| no_codec(syntax.keyword()))
+}
+
+/// Title of the format of a frame that does not belong to the JPEG family, as its transfer syntax does.
+fn other_family(syntax: TransferSyntax, frame: &[u8]) -> Option<&'static str> {
+    if syntax.is_jpeg_family() { identify::other_family(frame) } else { None }
 }
 
 /// True if the codec of the transfer syntax is that of `frame`, or no codec is.
 pub(crate) fn has_declared_format(syntax: TransferSyntax, frame: &[u8]) -> bool {
-    codec_of_other_format(syntax, frame).is_none()
+    codec_of_other_format(syntax, frame).is_none() && other_family(syntax, frame).is_none()
 }
 
 /// The codec of `frame`, its format and the offset of the start-of-frame marker, if it is not that of the transfer syntax.

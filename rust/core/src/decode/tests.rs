@@ -29,8 +29,8 @@ fn lossless(samples: &[u16]) -> Vec<u8> {
 }
 
 /// A baseline frame header, without data.
-fn baseline() -> Vec<u8> {
-    [&[0xFF, 0xD8, 0xFF, 0xC0, 0, 11, 8, 0, 9, 0, 7, 1, 1, 0x11, 0][..], &[0; 100], &[0xFF, 0xD9]].concat()
+fn arithmetic() -> Vec<u8> {
+    [&[0xFF, 0xD8, 0xFF, 0xC9, 0, 11, 8, 0, 9, 0, 7, 1, 1, 0x11, 0][..], &[0; 100], &[0xFF, 0xD9]].concat()
 }
 
 fn info(bits_stored: u32) -> FrameInfo {
@@ -89,7 +89,7 @@ fn decode_frame_lossless_codestream_of_another_syntax_is_a_deviation() {
 #[test]
 fn decode_frame_codestream_without_codec_is_unsupported() {
     for syntax in [TransferSyntax::JPEG_LOSSLESS, TransferSyntax::JPEG_BASELINE_8BIT] {
-        assert_eq!(decode(syntax, &info(8), &baseline(), false).unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(decode(syntax, &info(8), &arithmetic(), false).unwrap_err().kind(), ErrorKind::Unsupported);
     }
 }
 
@@ -104,7 +104,7 @@ fn decode_frame_precision_above_bits_stored_is_a_deviation_and_masked() {
 #[test]
 fn decode_batch_mixed_codestreams_have_the_results_of_single_frames() {
     let (samples, info, limits) = (samples(), info(12), Limits::unbounded());
-    let sources = [lossless(&samples), baseline(), lossless(&samples), lossless(&samples)[..90].to_vec()];
+    let sources = [lossless(&samples), arithmetic(), lossless(&samples), lossless(&samples)[..90].to_vec()];
     for syntax in [TransferSyntax::JPEG_LOSSLESS, TransferSyntax::JPEG_BASELINE_8BIT] {
         let context = FrameContext { syntax, info: &info, limits: &limits, options: DecodeOptions::default() };
         let mut outputs = vec![vec![0_u16; samples.len()]; sources.len()];
@@ -204,6 +204,6 @@ fn bare_codestream_decodes_as_its_header_declares() {
 
 #[test]
 fn bare_codestream_other_format_is_unsupported() {
-    assert_eq!(BareCodestream::open(&baseline()).unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(BareCodestream::open(&arithmetic()).unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(BareCodestream::open(&[0xFF, 0x0A]).unwrap_err().kind(), ErrorKind::Unsupported);
 }

@@ -32,6 +32,7 @@ mod segment;
 mod sequential;
 
 use super::t81::colour;
+use super::t81::marker::Process;
 use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
 use crate::codestream::{CodestreamFormat, CodestreamInfo, Colour};
 use crate::error::{DecodeError, Result};
@@ -92,11 +93,25 @@ impl FrameFormat for Jpeg {
 
 /// Returns what the header declares about the image.
 fn codestream_info(header: &Header) -> CodestreamInfo {
-    let claims = colour::claims(&header.frame, &header.application);
+    let claims = colour::claims(&header.frame, &header.application, true);
     let info = colour::codestream_info(&header.frame, (header.lines, header.lines_offset), claims);
     // As libjpeg-turbo: three components of undeclared colour are luminance and colour differences.
     let assumed_colour = (header.frame.components.len() == 3).then_some(Colour::Ybr);
     CodestreamInfo { assumed_colour, is_lossy: Some(true), resolution_levels: RESOLUTION_LEVELS, ..info }
+}
+
+/// Returns the deviation of a process that the transfer syntax does not include: extended and progressive for .50, progressive
+/// for .51 (PS3.5 A.4.1).
+fn process_deviation(header: &Header, syntax: TransferSyntax) -> Option<Deviation> {
+    let name = match (header.frame.process, syntax) {
+        (Process::Extended, TransferSyntax::JPEG_BASELINE_8BIT) => "Extended",
+        (Process::Progressive, TransferSyntax::JPEG_BASELINE_8BIT | TransferSyntax::JPEG_EXTENDED_12BIT) => {
+            "Progressive"
+        }
+        _ => return None,
+    };
+    let text = format!("JPEG {name} codestream found, transfer syntax is {}", syntax.keyword());
+    Some(Deviation::new(text, "PS3.5 A.4.1").at(header.frame.offset))
 }
 
 impl FrameDecoder for Jpeg {
@@ -109,7 +124,9 @@ impl FrameDecoder for Jpeg {
         frame: FrameBytes<'_>,
         context: &FrameContext<'_>,
     ) -> Result<(Option<CodestreamInfo>, Header)> {
-        let header = header::parse(frame.bytes, context.options.cpu_level)?;
+        let mut header = header::parse(frame.bytes, context.options.cpu_level)?;
+        let process = process_deviation(&header, context.syntax);
+        header.deviations.splice(0..0, process);
         Ok((Some(codestream_info(&header)), header))
     }
 

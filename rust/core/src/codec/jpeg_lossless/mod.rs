@@ -83,7 +83,7 @@ impl FrameFormat for JpegLossless {
 /// Returns what the header declares about the image. The colour transform of an APP14 segment is not evaluated: it describes
 /// what DCT encoders do.
 fn codestream_info(header: &Header) -> CodestreamInfo {
-    let claims = colour::claims(&header.frame, &header.application);
+    let claims = colour::claims(&header.frame, &header.application, false);
     colour::codestream_info(&header.frame, (header.lines, header.lines_offset), claims)
 }
 

@@ -92,7 +92,7 @@ pub(in crate::codec) struct Codestream<P> {
     pub(in crate::codec) lines_offset: usize,
     /// Scans in the order of the codestream.
     pub(in crate::codec) scans: Vec<Scan<P>>,
-    /// Application data before the frame header that declares colour.
+    /// Application data before the first scan that declares colour.
     pub(in crate::codec) application: Application,
     pub(in crate::codec) deviations: Vec<Deviation>,
 }
@@ -206,7 +206,7 @@ impl<R: ProcessRules> Reader<R> {
             }
             (APP0 | APP14, _) => {
                 let parameters = segment.parameters()?;
-                if self.frame.is_none() {
+                if self.scans.is_empty() {
                     self.application.record(code, parameters.rest());
                 }
             }

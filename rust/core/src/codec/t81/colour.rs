@@ -36,15 +36,21 @@ fn is_jfif(parameters: &[u8]) -> bool {
     parameters.starts_with(JFIF)
 }
 
-/// Returns the colours that a codestream declares, the decisive one first, in the order of libjpeg-turbo. Adobe's segment is no part of a
-/// standard that DICOM refers to, so it does not override the data set.
-pub(in crate::codec) fn claims(frame: &FrameHeader, application: &Application) -> [Option<ColourClaim>; 3] {
+/// Returns the colours that a codestream declares, the decisive one first, in the order of libjpeg-turbo.
+///
+/// Adobe's segment is no part of a standard that DICOM refers to. But for a DCT process (`is_dct`) all decoders follow it, so
+/// encoders do too, and it overrides the data set. Lossless processes do not transform colour.
+pub(in crate::codec) fn claims(
+    frame: &FrameHeader,
+    application: &Application,
+    is_dct: bool,
+) -> [Option<ColourClaim>; 3] {
     let [first, second, third] = frame.components.as_slice() else { return [None; 3] };
     let claim = |colour, evidence, overrides_data_set| Some(ColourClaim { colour, evidence, overrides_data_set });
     let jfif = if application.is_jfif { claim(Colour::Ybr, "JFIF (colour differences)", true) } else { None };
     let adobe = match application.adobe_transform {
-        Some(0) => claim(Colour::Rgb, "Adobe transform 0 (RGB)", false),
-        Some(1) => claim(Colour::Ybr, "Adobe transform 1 (colour differences)", false),
+        Some(0) => claim(Colour::Rgb, "Adobe transform 0 (RGB)", is_dct),
+        Some(1) => claim(Colour::Ybr, "Adobe transform 1 (colour differences)", is_dct),
         _ => None,
     };
     // Encoders use these identifiers for RGB; no standard gives them this meaning.
