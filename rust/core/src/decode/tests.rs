@@ -28,7 +28,7 @@ fn lossless(samples: &[u16]) -> Vec<u8> {
     with_cancel(|cancel| jpeg_lossless(&image, parameters, cancel)).unwrap()
 }
 
-/// A baseline frame header, without data.
+/// A frame header of a process with arithmetic coding, without data.
 fn arithmetic() -> Vec<u8> {
     [&[0xFF, 0xD8, 0xFF, 0xC9, 0, 11, 8, 0, 9, 0, 7, 1, 1, 0x11, 0][..], &[0; 100], &[0xFF, 0xD9]].concat()
 }
