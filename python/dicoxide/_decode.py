@@ -61,9 +61,9 @@ def decode(
 
     With default arguments the result equals pydicom's ``pixel_array`` in shape, type and every value, in native byte
     order. The exceptions: if High Bit is not Bits Stored - 1, the values are the Bits Stored bits that end at High Bit
-    (pydicom uses the lowest bits); the samples of lossy JPEG are those of libjpeg-turbo, as of Pillow and GDCM, from which
-    pylibjpeg differs in rounding and upsampling; a few data sets that pydicom refuses or reads against the standard are
-    listed in ``docs/standard.md``.
+    (pydicom uses the lowest bits); the samples of lossy JPEG are those of libjpeg-turbo, as of Pillow and GDCM, from
+    which pylibjpeg differs in rounding and upsampling; a few data sets that pydicom refuses or reads against the
+    standard are listed in ``docs/standard.md``.
 
     Parameters
     ----------

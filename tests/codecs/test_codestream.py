@@ -194,14 +194,21 @@ class TestDispatch:
         results = list(dicoxide.decode_many([to_bytes(ds)] * 3, strict=True, fallback=False, on_error="return"))
         assert all(isinstance(error, CorruptFrameError) for _, error in results)
 
-    @pytest.mark.parametrize("uid", [JPEGBaseline8Bit, JPEGLSLossless])
-    def test_short_lossless_codestream_of_another_syntax_is_refused_before_allocation(self, uid: str) -> None:
+    def test_short_lossless_codestream_of_another_syntax_is_refused_before_allocation(self) -> None:
         frame = jpeg_lossless.encode(MONO, precision=12)
         # The scan header and two bytes of entropy-coded data.
-        ds = dataset(MONO, uid, bits_stored=12, coded=[frame[: frame.index(b"\xff\xda") + 12]])
+        ds = dataset(MONO, JPEGLSLossless, bits_stored=12, coded=[frame[: frame.index(b"\xff\xda") + 12]])
         for src in (ds, to_bytes(ds)):
             with pytest.raises(TruncatedFrameError, match=r"frame has \d+ bytes, at least \d+ expected"):
                 open_source(src).frames().check([0])
+
+    @pytest.mark.parametrize("uid", [JPEGBaseline8Bit, JPEGLSLossless])
+    def test_short_lossless_codestream_of_another_syntax_is_an_error(self, uid: str) -> None:
+        frame = jpeg_lossless.encode(MONO, precision=12)
+        ds = dataset(MONO, uid, bits_stored=12, coded=[frame[: frame.index(b"\xff\xda") + 12]])
+        for src in (ds, to_bytes(ds)):
+            with pytest.raises(TruncatedFrameError):
+                dicoxide.decode(src)
 
     @pytest.mark.parametrize("uid", [JPEGBaseline8Bit, JPEGLSLossless])
     def test_lossless_codestream_of_another_syntax_decodes_through_pydicom(self, uid: str) -> None:

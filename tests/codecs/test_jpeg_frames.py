@@ -373,7 +373,7 @@ class TestTools:
             ds.ImageOrientationPatient, ds.PixelSpacing = [1, 0, 0, 0, 1, 0], [1, 1]
             ds.ImagePositionPatient = [0, 0, index * 2.0]
             (tmp_path / f"{index}.dcm").write_bytes(to_bytes(ds))
-        (volume,) = dicoxide.read_series(tmp_path).volumes
+        (volume,) = dicoxide.read_series(tmp_path)
         assert np.array_equal(volume.array, values[:4])
 
     def test_command_line_reads_and_decodes(self, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ struct Coefficients {
     /// Sequential scans set all bits of a block that is coded.
     nonzero: Vec<u64>,
     dc: Vec<i16>,
-    /// Blocks on their way from or to the above; all zero between two batches.
+    /// Blocks that are copied from or to the above; all zero between two batches.
     batch: Vec<i16>,
 }
 
