@@ -35,6 +35,8 @@ mod x86_reduced;
 mod x86_sse2;
 #[cfg(target_arch = "x86_64")]
 mod x86_v4;
+#[cfg(target_arch = "x86_64")]
+mod x86_wide;
 
 #[cfg(test)]
 mod tests;

@@ -221,6 +221,27 @@ fn inverse_dct_12_bit_bounds_equal_reference() {
     }
 }
 
+/// Blocks with products of 188,900 in each column, the bound up to which 12-bit samples are transformed in 32 bits.
+#[test]
+fn inverse_dct_12_bit_column_bounds_equal_reference() {
+    let mut random = Random(7);
+    let blocks: Vec<Block> = (0..miri_or(2000, 8))
+        .map(|index| {
+            let mut block = [0; 64];
+            let magnitude = 1889 + (index % 2) as i16;
+            for column in 0..8 {
+                block[8 * random.below(8) + column] = if random.below(2) == 0 { magnitude } else { -magnitude };
+            }
+            block
+        })
+        .collect();
+    let expected = reference(&blocks, &[100; 64], BlockSize::Full, Precision::Twelve);
+    for level in CpuLevel::available() {
+        let samples = decode(&blocks, &[100; 64], (BlockSize::Full, Precision::Twelve), 0, level);
+        assert!(samples == expected, "{}", level.name());
+    }
+}
+
 /// Coefficients of any size, but mostly of sizes around the limits of the vector kernels.
 fn coefficient() -> impl Strategy<Value = i16> {
     prop_oneof![

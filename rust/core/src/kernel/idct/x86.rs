@@ -8,6 +8,7 @@ use super::x86_reduced::*;
 use super::x86_sse2::{
     baseline as narrow, load, rows_at, store_rows_of_4, store_rows_of_8, store_rows_of_16, store_two_rows,
 };
+use super::x86_wide as wide;
 use super::{Block, BlockSize, QuantizationTable};
 use std::arch::x86_64::{
     __m128i, _mm_unpackhi_epi32, _mm_unpacklo_epi32, _mm256_broadcastsi128_si256, _mm256_castsi256_si128,

@@ -12,7 +12,7 @@
 //! | name | result |
 //! |---|---|
 //! | `LANES` | blocks per vector |
-//! | `narrow` | module that transforms single blocks if one of a group is out of bounds |
+//! | `narrow`, `wide` | modules that transform single blocks if one of a group is out of bounds: 8 bits, 12 bits |
 //! | `load_row`, `broadcast_row` | row of each block; row of the quantisation table in each lane |
 //! | `are_disjoint` | true if no bit is set in both vectors |
 //! | `weighted_sum` | per pair of values: the sum of magnitude × quantiser, 32 bits |
@@ -79,15 +79,15 @@ macro_rules! transform_body {
         /// out of bounds, most others are not.
         #[cold]
         #[inline(never)]
+        #[target_feature(enable = $features)]
         fn transform_singly(
             blocks: &mut [Block],
             run: &Run<'_>,
             first: usize,
-            samples: &mut [u8],
-            transform: fn(&mut [Block], &Run<'_>, &mut [u8]),
+            mut transform: impl FnMut(&mut [Block], &Run<'_>),
         ) {
             for position in first..(first + LANES).min(run.count) {
-                transform(blocks, &run.single(position), samples);
+                transform(blocks, &run.single(position));
             }
         }
 
@@ -119,7 +119,9 @@ macro_rules! transform_body {
                 let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
                 let d0 = mullo_epi16(r0, q0);
                 if !are_disjoint(add_epi16(d0, set1_epi16(8192)), set1_epi16(-16_384)) {
-                    transform_singly(blocks, run, group.first, samples, narrow::transform_8_bit);
+                    transform_singly(blocks, run, group.first, |blocks, run| {
+                        narrow::transform_8_bit(blocks, run, samples)
+                    });
                     continue;
                 }
                 clear_blocks(blocks, group.indices);
@@ -223,7 +225,9 @@ macro_rules! transform_body {
                     or(overflow, magnitude_excess::<SIDE>(upper, [q0, q1, q2, q3], lower, [q4, q5, q6, q7]))
                 };
                 if !are_disjoint(excess, excess) {
-                    transform_singly(blocks, run, group.first, samples, narrow::transform_12_bit);
+                    transform_singly(blocks, run, group.first, |blocks, run| {
+                        wide::transform_12_bit(blocks, run, samples)
+                    });
                     continue;
                 }
                 clear_blocks(blocks, group.indices);

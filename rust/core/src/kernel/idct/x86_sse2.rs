@@ -1,7 +1,7 @@
 //! Body for SSE2, the baseline of x86-64: one block per vector. It serves the portable CPU level.
 
 use super::run::Run;
-use super::scalar::{self, self as narrow, CONSTANT_BITS};
+use super::scalar::{self, self as narrow, self as wide, CONSTANT_BITS};
 use super::x86_body::*;
 use super::x86_passes::*;
 use super::x86_reduced::*;

@@ -7,6 +7,7 @@ use super::x86_body::*;
 use super::x86_passes::*;
 use super::x86_reduced::*;
 use super::x86_sse2::{baseline as narrow, load, store_rows_of_4, store_rows_of_8, store_rows_of_16, store_two_rows};
+use super::x86_wide as wide;
 use super::{Block, BlockSize, QuantizationTable};
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_cvtsi32_si128, _mm512_broadcast_i32x4, _mm512_castsi128_si512, _mm512_castsi512_si256,
