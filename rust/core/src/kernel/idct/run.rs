@@ -1,7 +1,6 @@
 //! Runs: the blocks of a call that have the same quantisation table and size, in the order of their samples.
 
 use super::{BlockPosition, BlockSize, Precision, QuantizationTable};
-use std::array::from_fn;
 
 /// Blocks at one position of the MCU, or at two positions whose samples are adjacent.
 ///
@@ -30,6 +29,7 @@ pub(super) struct Run<'a> {
 }
 
 /// Blocks that a vector kernel transforms together.
+#[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group<const LANES: usize> {
     /// Position of the first block in the run.
@@ -101,16 +101,18 @@ impl<'a> Run<'a> {
     }
 
     /// Returns the run of one block of this run.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn single(&self, position: usize) -> Self {
         let (first, offset) = self.block(position);
         Self { count: 1, first, interval: 1, width: 1, offset, ..*self }
     }
 
     /// Returns the groups of `LANES` blocks, a multiple of the width.
+    #[cfg(target_arch = "x86_64")]
     #[inline(always)]
     pub(super) fn groups<const LANES: usize>(&self) -> impl Iterator<Item = Group<LANES>> + use<LANES> {
         debug_assert!(LANES.is_multiple_of(self.width), "a group has the blocks of whole MCUs");
-        let lanes: [(usize, usize); LANES] = from_fn(|lane| self.block(lane));
+        let lanes: [(usize, usize); LANES] = std::array::from_fn(|lane| self.block(lane));
         let (last_index, last_offset) = self.block(self.count.wrapping_sub(1));
         let indices = (LANES / self.width).wrapping_mul(self.interval);
         let bytes = self.step.wrapping_mul(LANES);
