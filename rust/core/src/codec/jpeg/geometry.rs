@@ -11,6 +11,7 @@
 use crate::codec::t81::headers::FrameHeader;
 use crate::error::{Result, unsupported};
 use crate::kernel::idct::BlockSize;
+use std::ops::Range;
 
 /// Coefficients per side of a block.
 const BLOCK_SIDE: usize = 8;
@@ -140,6 +141,27 @@ impl Geometry {
             mcu_rows: rows.div_ceil(BLOCK_SIDE * max_vertical),
             mcu_pixel_rows: min_side * max_vertical,
             min_side,
+        }
+    }
+
+    /// Returns the sizes of some of the rows of interleaved MCUs, as if they were a frame.
+    pub(super) fn band(&self, mcu_rows: &Range<usize>) -> Self {
+        let band = |row_count: usize, mcu_row_rows: usize| {
+            (mcu_rows.end * mcu_row_rows).min(row_count).saturating_sub(mcu_rows.start * mcu_row_rows)
+        };
+        let components = self.components.iter().map(|size| {
+            let (_, vertical) = size.sampling;
+            ComponentSize {
+                blocks: (size.blocks.0, band(size.blocks.1, vertical)),
+                height: band(size.height, vertical * size.block_size.side()),
+                ..*size
+            }
+        });
+        Self {
+            rows: band(self.rows, self.mcu_pixel_rows),
+            components: components.collect(),
+            mcu_rows: mcu_rows.len(),
+            ..*self
         }
     }
 

@@ -16,12 +16,14 @@
 //! | `plan` | header → what the loops need; cache of look-up tables |
 //! | `segment` | bytes of an entropy-coded segment, without stuffing |
 //! | `sequential` | one scan with all components: blocks go to `reconstruct` at once |
+//! | `bands` | the same on several threads, if there are restart intervals |
 //! | `progressive` | several scans: coefficients of the whole frame, then `reconstruct` |
 //! | `reconstruct` | inverse DCT into the output or into component rows |
 //! | `rows` | component rows → rows of pixels |
 //!
 //! The kernels are `kernel::coefficients`, `kernel::idct`, `kernel::upsample` and `kernel::colour_rows`.
 
+mod bands;
 mod geometry;
 mod header;
 mod plan;
@@ -57,6 +59,7 @@ struct DecoderState {
     sequential: sequential::ScratchBuffers,
     progressive: progressive::ScratchBuffers,
     reconstruct: reconstruct::ScratchBuffers,
+    workers: Vec<bands::WorkerBuffers>,
 }
 
 impl FrameFormat for Jpeg {
@@ -162,13 +165,18 @@ fn decode_scans(
     state: &mut DecoderState,
     output: &mut Output<'_>,
 ) -> Result<Option<Deviation>> {
-    let DecoderState { tables, sequential, progressive, reconstruct } = state;
+    let DecoderState { tables, sequential, progressive, reconstruct, workers } = state;
     let limits = context.limits;
-    let mut reconstruction = Reconstruction::new(plan, reconstruct, limits, output)?;
     if let Some(scan) = plan.single_scan()
         && let Some(tables) = tables.of_scan(scan, &plan.geometry)
     {
-        return sequential::decode_scan(plan, scan, tables, sequential, &mut reconstruction, limits, output);
+        if let Some(result) = bands::decode(plan, scan, tables, workers, context, output) {
+            return result;
+        }
+        let mut reconstruction = Reconstruction::new(plan, 0..plan.geometry.rows, reconstruct, limits, output)?;
+        let segments = &scan.segments;
+        return sequential::decode_scan(plan, scan, segments, tables, sequential, &mut reconstruction, limits, output);
     }
+    let mut reconstruction = Reconstruction::new(plan, 0..plan.geometry.rows, reconstruct, limits, output)?;
     progressive::decode_scans(plan, tables, progressive, &mut reconstruction, limits, output)
 }

@@ -7,6 +7,7 @@ use crate::error::{DecodeError, Result, malformed, truncated};
 use crate::frame::FrameInfo;
 use crate::kernel::coefficients::{BlockCodes, HuffmanCode, McuTables};
 use crate::kernel::idct::{Precision, QuantizationTable};
+use std::ops::Range;
 
 /// Sets of look-up tables that are cached from frame to frame: the frames of an object often have the same Huffman tables.
 const MAX_CACHED_TABLES: usize = 4;
@@ -60,6 +61,12 @@ impl<'a> Plan<'a> {
             geometry,
             scans: header.scans,
         })
+    }
+
+    /// Returns the plan of some of the rows of interleaved MCUs, as if they were a frame. It has no scans.
+    pub(super) fn band(&self, mcu_rows: &Range<usize>) -> Self {
+        let geometry = self.geometry.band(mcu_rows);
+        Self { geometry, quantization: self.quantization.clone(), scans: Vec::new(), ..*self }
     }
 
     /// Returns the scan, if there is only one, and it is sequential.

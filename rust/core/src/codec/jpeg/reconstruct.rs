@@ -13,6 +13,7 @@ use crate::kernel::coefficients::BLOCK_COEFFICIENTS;
 use crate::kernel::idct::{BlockPosition, Precision, inverse_dct};
 use crate::limits::Limits;
 use crate::output::Output;
+use std::ops::Range;
 
 /// Scratch buffers of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
@@ -46,10 +47,14 @@ enum Target<'a> {
 }
 
 impl<'a> Reconstruction<'a> {
+    /// A reconstruction of the frame of `plan` that writes `written_rows` of it. If these are not all, the frame has several
+    /// components.
+    ///
     /// # Errors
     /// `LimitExceeded`.
     pub(super) fn new(
         plan: &'a Plan<'a>,
+        written_rows: Range<usize>,
         scratch: &'a mut ScratchBuffers,
         limits: &Limits,
         output: &mut Output<'_>,
@@ -85,8 +90,9 @@ impl<'a> Reconstruction<'a> {
                 })
                 .collect();
             let interpolates = geometry.min_side > 1;
-            let ring =
+            let mut ring =
                 RowRing::new(&layouts, plan.precision, interpolates, geometry.columns, geometry.rows, rows, limits)?;
+            ring.write_only(written_rows);
             for (index, size) in geometry.components.iter().enumerate() {
                 let (_, stride) = ring.placement(index, 0);
                 let side = size.block_size.side();

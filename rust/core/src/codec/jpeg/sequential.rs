@@ -29,13 +29,14 @@ pub(super) struct ScratchBuffers {
     coefficients: Vec<i16>,
 }
 
-/// Decodes `scan` into `output`. Returns its deviation, if it has one.
+/// Decodes `segments`, those of `scan` that code the MCUs of `plan`, into `output`. Returns the first deviation.
 ///
 /// # Errors
 /// `Malformed` for an unassigned code, `Truncated` if the data end too early, `LimitExceeded`, and the errors of `output`.
 pub(super) fn decode_scan(
     plan: &Plan<'_>,
     scan: &Scan,
+    segments: &[Range<usize>],
     tables: &McuTables,
     scratch: &mut ScratchBuffers,
     reconstruction: &mut Reconstruction<'_>,
@@ -52,7 +53,7 @@ pub(super) fn decode_scan(
     let mut deviation = None;
     // Blocks of the batch.
     let mut batched = 0;
-    for segment in &scan.segments {
+    for segment in segments {
         let data = buffer.load(plan.frame, segment, limits, level)?;
         let mut state = SegmentState::new(0, data.end_bit);
         let segment_blocks = interval.min(mcus_left) * mcu_blocks;

@@ -27,6 +27,7 @@ use crate::limits::Limits;
 use crate::output::Output;
 pub(super) use component::ComponentLayout;
 use component::{Component, Filter};
+use std::ops::Range;
 
 /// Maximum number of components of a frame.
 const MAX_COMPONENTS: usize = 4;
@@ -56,6 +57,8 @@ pub(super) struct RowRing<'a> {
     buffers: &'a mut RowBuffers,
     /// Conversion that the output stage has left to this ring.
     conversion: Option<RgbConversion>,
+    /// Rows of pixels that are written. Those before are only neighbours of the first one.
+    written: Range<usize>,
     /// Index of the next row of pixels.
     next_row: usize,
 }
@@ -89,7 +92,22 @@ impl<'a> RowRing<'a> {
         limits.grow_zeroed(&mut buffers.upsampled, words(row_stride * MAX_COMPONENTS, component_bytes))?;
         limits.grow_zeroed(&mut buffers.sums, words(row_stride * 2, 2))?;
         limits.grow_zeroed(&mut buffers.pixels, words(columns * components.len(), component_bytes))?;
-        Ok(Self { components, columns, rows, precision, row_stride, buffers, conversion: None, next_row: 0 })
+        Ok(Self {
+            components,
+            columns,
+            rows,
+            precision,
+            row_stride,
+            buffers,
+            conversion: None,
+            written: 0..rows,
+            next_row: 0,
+        })
+    }
+
+    /// Limits the rows of pixels that [`Self::emit`] writes.
+    pub(super) fn write_only(&mut self, rows: Range<usize>) {
+        self.written = rows;
     }
 
     /// The memory that [`Self::placement`] gives offsets of.
@@ -126,7 +144,10 @@ impl<'a> RowRing<'a> {
             component.repeat_edges(samples_of_mut::<T>(&mut self.buffers.ring), mcu_row);
         }
         let end = self.components.iter().map(|component| component.rows_ready(mcu_row, self.rows)).min();
-        let end = end.unwrap_or(0).min(self.rows);
+        let end = end.unwrap_or(0).min(self.written.end);
+        while self.next_row < end.min(self.written.start) {
+            self.advance();
+        }
         let (sample_bytes, level) = (output.sample_bytes(), output.cpu_level());
         let row_bytes = self.columns * self.components.len() * sample_bytes;
         while self.next_row < end {
@@ -194,6 +215,11 @@ impl<'a> RowRing<'a> {
                 None => debug_assert!(false, "a frame has at most {MAX_COMPONENTS} components"),
             }
         }
+        self.advance();
+    }
+
+    /// Continues with the next row of pixels.
+    fn advance(&mut self) {
         self.components.iter_mut().for_each(Component::advance);
         self.next_row += 1;
     }
