@@ -12,7 +12,7 @@
 use super::header::Scan;
 use super::plan::Plan;
 use super::reconstruct::{self, Reconstruction};
-use super::sequential;
+use super::sequential::{self, ScanPart};
 use crate::codec::FrameContext;
 use crate::error::{Result, truncated};
 use crate::frame::Deviation;
@@ -129,13 +129,12 @@ fn decode_band(
     let interval = usize::from(scan.restart_interval).max(1);
     let segments =
         decoded.start * geometry.mcu_columns / interval..(decoded.end * geometry.mcu_columns).div_ceil(interval);
-    let segments = scan.segments.get(segments).unwrap_or_default();
+    let part = ScanPart { scan, segments: scan.segments.get(segments).unwrap_or_default(), tables };
     let first_row = (written.start - decoded.start) * geometry.mcu_pixel_rows;
     let written_rows = first_row..first_row + geometry.band(written).rows;
     let plan = plan.band(decoded);
     let mut reconstruction = Reconstruction::new(&plan, written_rows, reconstruct, limits, &mut output)?;
-    let deviation =
-        sequential::decode_scan(&plan, scan, segments, tables, sequential, &mut reconstruction, limits, &mut output)?;
+    let deviation = sequential::decode_scan(&plan, part, sequential, &mut reconstruction, limits, &mut output)?;
     match output.pixels_left() {
         0 => Ok(deviation),
         pixels => Err(truncated(format!("{pixels} pixels of a band are missing"), "ITU-T T.81 F.2")),

@@ -45,6 +45,7 @@ use crate::syntax::TransferSyntax;
 use header::Header;
 use plan::{Plan, Tables};
 use reconstruct::Reconstruction;
+use sequential::ScanPart;
 
 /// Resolutions: the full one, and a half, a quarter and an eighth of it.
 pub(super) const RESOLUTION_LEVELS: u32 = geometry::MAX_REDUCE + 1;
@@ -174,8 +175,8 @@ fn decode_scans(
             return result;
         }
         let mut reconstruction = Reconstruction::new(plan, 0..plan.geometry.rows, reconstruct, limits, output)?;
-        let segments = &scan.segments;
-        return sequential::decode_scan(plan, scan, segments, tables, sequential, &mut reconstruction, limits, output);
+        let part = ScanPart { scan, segments: &scan.segments, tables };
+        return sequential::decode_scan(plan, part, sequential, &mut reconstruction, limits, output);
     }
     let mut reconstruction = Reconstruction::new(plan, 0..plan.geometry.rows, reconstruct, limits, output)?;
     progressive::decode_scans(plan, tables, progressive, &mut reconstruction, limits, output)

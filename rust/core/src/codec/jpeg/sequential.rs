@@ -29,20 +29,28 @@ pub(super) struct ScratchBuffers {
     coefficients: Vec<i16>,
 }
 
-/// Decodes `segments`, those of `scan` that code the MCUs of `plan`, into `output`. Returns the first deviation.
+/// A scan, or some of its restart intervals.
+#[derive(Clone, Copy)]
+pub(super) struct ScanPart<'a> {
+    pub(super) scan: &'a Scan,
+    /// Byte ranges of the restart intervals.
+    pub(super) segments: &'a [Range<usize>],
+    pub(super) tables: &'a McuTables,
+}
+
+/// Decodes `part`, which codes the MCUs of `plan`, into `output`. Returns the first deviation.
 ///
 /// # Errors
 /// `Malformed` for an unassigned code, `Truncated` if the data end too early, `LimitExceeded`, and the errors of `output`.
 pub(super) fn decode_scan(
     plan: &Plan<'_>,
-    scan: &Scan,
-    segments: &[Range<usize>],
-    tables: &McuTables,
+    part: ScanPart<'_>,
     scratch: &mut ScratchBuffers,
     reconstruction: &mut Reconstruction<'_>,
     limits: &Limits,
     output: &mut Output<'_>,
 ) -> Result<Option<Deviation>> {
+    let ScanPart { scan, segments, tables } = part;
     let level = output.cpu_level();
     let mcu_blocks = reconstruction.mcu_blocks();
     let (mcu_columns, mcu_rows) = plan.geometry.scan_mcus(&scan.components);
