@@ -280,6 +280,13 @@ class TestCutShort:
             assert isinstance(error, TruncatedFrameError), (size, error)
             assert_describes(error, src)
 
+    @pytest.mark.parametrize("tail", [b"\xff\xdc", b"\xff\xdc\0", b"\xff\xdc\0\4", b"\xff\xdc\0\4\0"])
+    def test_cut_dnl_is_truncated(self, tail: bytes) -> None:
+        for src in (PLAIN, with_frame(gray_frame(lines=0))):
+            error = caught_in(src[:-2] + tail)
+            assert isinstance(error, TruncatedFrameError)
+            assert "DNL" in str(error)
+
     def test_interval_with_missing_data_is_an_error(self) -> None:
         part = RESTARTED.index(b"\xff\xd0")
         src = RESTARTED[: part - 6] + RESTARTED[part:]
