@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import io
 import math
 import struct
 from ast import literal_eval
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pydicom
 import pytest
+from pydicom.uid import ExplicitVRLittleEndian
 
 import dicoxide
 from dicoxide._sources import open_source
@@ -19,6 +23,7 @@ from dicoxide._sources.dataset import dataset_source
 from dicoxide._sources.pydicom_reader import read
 from dicoxide._sources.values import value_of
 from dicoxide.errors import CorruptFrameError
+from support.encoders.dataset import dataset, to_bytes
 
 needs_core = pytest.mark.skipif(dicoxide.backend != "rust", reason="only the extension reads files itself")
 
@@ -132,3 +137,14 @@ def test_element_of_a_pydicom_dataset_returns_expected(case: Case) -> None:
         assert isinstance(value, str)
     else:
         assert_equal(elements.value(TAG, case.vr), case.expected)
+
+
+@pytest.mark.parametrize("vr", ["US", "SS", "UL", "FL"])
+def test_photometric_interpretation_of_a_number_vr_is_no_term(vr: str) -> None:
+    # The bytes of the term, declared as numbers: pydicom reads numbers.
+    samples = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    ds = dataset(samples, ExplicitVRLittleEndian, samples_per_pixel=3, photometric_interpretation="YBR_FULL")
+    data = to_bytes(ds).replace(b"\x28\0\4\0CS", b"\x28\0\4\0" + vr.encode())
+    read = pydicom.dcmread(io.BytesIO(data))
+    assert np.array_equal(dicoxide.decode(data), samples)
+    assert np.array_equal(dicoxide.decode(read), samples)

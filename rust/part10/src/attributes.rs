@@ -2,7 +2,7 @@
 
 use crate::element::Tag;
 use crate::object::Object;
-use crate::parse::{Attribute, Parsed, number, term};
+use crate::parse::{Attribute, Parsed, is_number, number, term};
 use dicoxide_core::{Attributes, DecodeError, ErrorKind, FrameInfo, PhotometricInterpretation, Result, SampleKind};
 
 pub(crate) const CLAUSE: &str = "PS3.3 C.7.6.3";
@@ -158,6 +158,10 @@ impl<'a> AttributeReader<'a> {
     pub(crate) fn term(&self, attribute: &Attribute) -> Result<String> {
         let element = self.object.data_set().get(attribute.tag);
         let bytes = element.map(|element| self.object.read_attribute(element)).transpose()?.unwrap_or_default();
-        Ok(term(&bytes))
+        match element.filter(|element| element.vr.is_some_and(|vr| is_number(&vr))) {
+            // Not a term: the value is shown as a number, as pydicom reads it.
+            Some(element) if !bytes.is_empty() => Ok(number(element, attribute.vr, &bytes).to_string()),
+            _ => Ok(term(&bytes)),
+        }
     }
 }

@@ -50,6 +50,11 @@ pub(crate) fn number(element: &Element, dictionary_vr: Vr, bytes: &[u8]) -> Pars
     }
 }
 
+/// True for a VR of binary numbers.
+pub(crate) fn is_number(vr: &Vr) -> bool {
+    matches!(vr, b"US" | b"SS" | b"UL" | b"SL" | b"UV" | b"SV" | b"FL" | b"FD")
+}
+
 /// Returns the text of `bytes` without blanks and NULs around it (PS3.5 6.2).
 pub(crate) fn text(bytes: &[u8]) -> String {
     latin_1(bytes).trim_matches(['\0', ' ']).to_owned()
