@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from functools import cache
 from pathlib import Path
@@ -70,7 +71,7 @@ def weight(name: str) -> float:
 
 
 def shares(names: list[str], cases: int) -> dict[str, int]:
-    """Distributes `cases` over the files by weight; every file gets at least one."""
+    """Distributes at least `cases` over the files by weight; every file gets at least one."""
     weights = {name: weight(name) for name in names}
     total = sum(weights.values())
-    return {name: max(1, round(cases * share / total)) for name, share in weights.items()}
+    return {name: max(1, math.ceil(cases * share / total)) for name, share in weights.items()}
