@@ -87,13 +87,14 @@ pub(super) fn check(codestream: &CodestreamInfo, info: &FrameInfo, to_rgb: bool)
     Ok(Agreement { is_ybr, deviations })
 }
 
-/// Returns the decisive colour claim, the first that takes precedence over Photometric Interpretation, if it differs from it.
+/// Returns the first colour claim that takes precedence over Photometric Interpretation and differs from it.
 fn contradicting_claim<'c>(codestream: &'c CodestreamInfo, info: &FrameInfo) -> Option<&'c ColourClaim> {
-    let decisive = codestream.colour_claims.iter().flatten().find(|claim| claim.overrides_data_set);
-    decisive.filter(|claim| match claim.colour {
-        Colour::Rgb => info.is_ybr(),
-        Colour::Ybr => info.is_rgb(),
-        Colour::Gray => false,
+    codestream.colour_claims.iter().flatten().filter(|claim| claim.overrides_data_set).find(|claim| {
+        match claim.colour {
+            Colour::Rgb => info.is_ybr(),
+            Colour::Ybr => info.is_rgb(),
+            Colour::Gray => false,
+        }
     })
 }
 
@@ -177,7 +178,7 @@ mod tests {
             (None, None, &ybr, true, 0),
             (Some(claim(Colour::Ybr, true)), None, &rgb, true, 1),
             (Some(claim(Colour::Rgb, true)), None, &ybr, false, 1),
-            (Some(claim(Colour::Rgb, true)), Some(claim(Colour::Ybr, true)), &rgb, false, 0),
+            (Some(claim(Colour::Rgb, true)), Some(claim(Colour::Ybr, true)), &rgb, true, 1),
             (Some(claim(Colour::Ybr, false)), None, &rgb, false, 0),
         ];
         for (first, second, info, is_ybr, count) in cases {

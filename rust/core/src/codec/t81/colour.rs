@@ -39,7 +39,8 @@ fn is_jfif(parameters: &[u8]) -> bool {
 /// Returns the colours that a codestream declares, the decisive one first, in the order of libjpeg-turbo.
 ///
 /// Adobe's segment is no part of a standard that DICOM refers to. But for a DCT process (`is_dct`) all decoders follow it, so
-/// encoders do too, and it overrides the data set. Lossless processes do not transform colour.
+/// encoders do too, and it overrides the data set. There, only the first claim does, as in libjpeg-turbo. Lossless
+/// processes do not transform colour: identifiers R, G and B override a JFIF segment too, as in pydicom.
 pub(in crate::codec) fn claims(
     frame: &FrameHeader,
     application: &Application,
@@ -49,13 +50,14 @@ pub(in crate::codec) fn claims(
     let claim = |colour, evidence, overrides_data_set| Some(ColourClaim { colour, evidence, overrides_data_set });
     let jfif = if application.is_jfif { claim(Colour::Ybr, "JFIF (colour differences)", true) } else { None };
     let adobe = match application.adobe_transform {
-        Some(0) => claim(Colour::Rgb, "Adobe transform 0 (RGB)", is_dct),
-        Some(1) => claim(Colour::Ybr, "Adobe transform 1 (colour differences)", is_dct),
+        Some(0) => claim(Colour::Rgb, "Adobe transform 0 (RGB)", is_dct && jfif.is_none()),
+        Some(1) => claim(Colour::Ybr, "Adobe transform 1 (colour differences)", is_dct && jfif.is_none()),
         _ => None,
     };
     // Encoders use these identifiers for RGB; no standard gives them this meaning.
+    let is_decided = is_dct && (jfif.is_some() || adobe.is_some());
     let has_rgb_ids = matches!(&[first.id, second.id, third.id], b"RGB" | b"rgb");
-    let ids = if has_rgb_ids { claim(Colour::Rgb, "component identifiers R, G and B", true) } else { None };
+    let ids = if has_rgb_ids { claim(Colour::Rgb, "component identifiers R, G and B", !is_decided) } else { None };
     [jfif, adobe, ids]
 }
 
