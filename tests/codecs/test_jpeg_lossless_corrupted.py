@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dicoxide
-from dicoxide import DecodeError, InternalError, LimitError, NonConformantWarning
+from dicoxide import DecodeError, InternalError, LimitError, NonConformantWarning, TruncatedFrameError
 from support import reference_jpeg_lossless as reference
 from support.encoders import jpeg_lossless, jpeg_lossless_cases
 from support.encoders.jpeg_lossless_cases import picture
@@ -154,3 +154,14 @@ def test_valid_headers_with_arbitrary_data_agree_with_the_reference_decoder(
 ) -> None:
     src = frame.src
     assert_agrees_with_reference(src[: src.index(b"\xff\xda") + 20] + rest)
+
+
+@pytest.mark.parametrize("tail", [b"\xff\xdc", b"\xff\xdc\0", b"\xff\xdc\0\4", b"\xff\xdc\0\4\0"])
+@pytest.mark.parametrize("use_dnl", [False, True])
+def test_decode_of_cut_dnl_raises_truncated(use_dnl: bool, tail: bytes) -> None:
+    # The segment that gives the number of lines follows the only scan.
+    src = jpeg_lossless.encode(picture(RNG, (9, 11), 12), precision=12, use_dnl=use_dnl)
+    end = src.rindex(b"\xff\xdc") if use_dnl else -2
+    with pytest.raises(TruncatedFrameError, match="DNL") as caught:
+        dicoxide.jpeg_lossless_decode(src[:end] + tail)
+    assert caught.value.offset is not None
