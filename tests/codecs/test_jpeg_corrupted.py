@@ -13,7 +13,8 @@ from dicoxide import CorruptFrameError, DecodeError, NonConformantWarning, Trunc
 from support import reference_jpeg_dct as reference
 from support.encoders import jpeg_dct
 from support.encoders.huffman import Table
-from support.encoders.jpeg_dct import PROGRESSIVE, Scan, sos
+from support.encoders.jpeg_dct import PROGRESSIVE, sos
+from support.encoders.jpeg_dct_scans import Token, entropy_coded
 from support.encoders.jpeg_lossless import EOI, SOI, dht
 from support.jpeg_errors import (
     COLOUR,
@@ -162,12 +163,14 @@ class TestWork:
         assert time.perf_counter() - started < 5
 
     def test_end_of_band_runs_over_a_large_frame_are_bounded(self) -> None:
-        # Each AC scan of few bytes visits all blocks.
-        blocks = np.zeros((250, 250, 64), np.int64)
-        scans = [Scan((0,), 0, 0), *(Scan((0,), index, index) for index in range(1, 64))]
-        src = jpeg_dct.encode(
-            [jpeg_dct.Plane(blocks)], 2000, 2000, {0: np.ones(64, np.int64)}, marker=PROGRESSIVE, scans=scans
-        )
+        # Each AC scan has 4 bytes, two runs of 32767 and 29733 blocks, and visits all blocks.
+        zero, runs = Table((1, *[0] * 15), (0,)), Table((1, *[0] * 15), (0xE0,))
+        tables = {(0, 0): zero, (1, 0): runs}
+        dc = entropy_coded([Token((0, 0), 0, 0, 0)] * 62_500, tables)
+        ac = entropy_coded([Token((1, 0), 0xE0, blocks - (1 << 14), 14) for blocks in (32_767, 29_733)], tables)
+        head = jpeg_dct.dqt([(0, np.ones(64, np.int64))]) + gray_frame(PROGRESSIVE, lines=2000, columns=2000)
+        scans = [sos([(1, (0, 0))], (index, index, 0, 0)) + (ac if index else dc) for index in range(64)]
+        src = SOI + head + dht([(0, zero), (0x10, runs)]) + b"".join(scans) + EOI
         started = time.perf_counter()
         try:
             found = dicoxide.decode_codestream(src)

@@ -386,6 +386,7 @@ class TestTools:
         (result,) = (tmp_path / "out").rglob("*.npy")
         assert np.array_equal(np.load(result).reshape(colour_rgb().shape), colour_rgb())
 
+    @pytest.mark.slow
     def test_bench_times_jpeg(self, tmp_path: Path) -> None:
         path = tmp_path / "cine.dcm"
         path.write_bytes(to_bytes(colour_object()))
