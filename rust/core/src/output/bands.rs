@@ -38,7 +38,6 @@ impl<'a> Band<'a> {
             position: 0,
             finished_samples: 0,
             unchecked_bytes: 0,
-            lent_rows: 0,
         }
     }
 }

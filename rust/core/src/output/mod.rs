@@ -5,13 +5,12 @@
 //! stored samples ─► right-align (stored bits) ─► YBR to RGB ─► rescale or convert type ─► out
 //! ```
 //!
-//! A decoder hands over its samples in one of four forms:
+//! A decoder hands over its samples in one of three forms:
 //!
 //! | form | length of the slice in bytes | then |
 //! |---|---|---|
 //! | [`Output::block`]: next pixels, interleaved | pixels × samples per pixel × sample bytes | [`Output::commit`] |
 //! | [`Output::write`]: samples that are in memory | any number of whole pixels | |
-//! | [`Output::plane_rows`]: next rows of one component | rows × columns × sample bytes | [`Output::commit_rows`] |
 //! | [`Output::tile`]: a rectangle of coefficient planes | per plane: rect rows × rect columns coefficients | |
 //!
 //! If the output has the type of the stored samples, a block *is* the output; else it is scratch that stays in cache.
@@ -93,8 +92,6 @@ pub struct ScratchBlock {
     stored: Vec<u64>,
     /// Converted samples of a block before they are streamed.
     converted: Vec<u64>,
-    /// Rows of all components, one plane after the other.
-    planes: Vec<u64>,
 }
 
 /// Cancels a running call.
@@ -146,8 +143,6 @@ pub struct Output<'a> {
     finished_samples: usize,
     /// Bytes finished since the last cancellation check.
     unchecked_bytes: usize,
-    /// Rows that [`Self::plane_rows`] has lent and [`Self::commit_rows`] has not taken, 0 if none.
-    lent_rows: usize,
 }
 
 impl<'a> Output<'a> {
@@ -213,7 +208,6 @@ impl<'a> Output<'a> {
             position: 0,
             finished_samples: 0,
             unchecked_bytes: 0,
-            lent_rows: 0,
         })
     }
 

@@ -1,18 +1,11 @@
-//! Samples that a decoder produces one component at a time: rows of planes (JPEG DCT), rectangles of coefficients
-//! (JPEG 2000 tiles).
+//! Samples that a decoder produces one component at a time: rectangles of coefficients (JPEG 2000 tiles).
 //!
 //! ```text
-//! plane_rows(0, n) ─┐
-//! plane_rows(1, n) ─┼─► commit_rows(n): interleave ─► block by block, as `commit`
-//! plane_rows(2, n) ─┘
-//!
 //! tile(rect, planes) ─► component transform ─► level shift, clamp ─► interleave ─► row by row, as `commit`
 //! ```
 
-use super::{Output, bytes_of, outside_output};
+use super::{Output, outside_output};
 use crate::error::{Result, output};
-use crate::kernel::interleave;
-use crate::limits::Limits;
 
 /// Maximum number of samples of a pixel (`FrameInfo` allows no more).
 const MAX_COMPONENTS: usize = 4;
@@ -62,69 +55,6 @@ pub struct TileFormat {
 }
 
 impl Output<'_> {
-    /// Memory for the next rows of `component` (zero-based): stored samples in native byte order, of undefined content.
-    /// Its length is rows × columns × sample bytes, where rows is `max_rows` or the rows that are left, whichever is
-    /// less. All components are filled with the same `max_rows` before [`Self::commit_rows`].
-    ///
-    /// # Errors
-    /// `LimitExceeded`; an internal error for a component or a number of rows that is not part of the frame.
-    pub fn plane_rows(&mut self, component: usize, max_rows: usize, limits: &Limits) -> Result<&mut [u8]> {
-        let rows = max_rows.min(self.pixels_left() / self.columns);
-        let is_new = self.lent_rows == 0;
-        if component >= self.samples_per_pixel || !(is_new || self.lent_rows == rows) {
-            return Err(outside_output());
-        }
-        self.lent_rows = rows;
-        let plane_bytes = rows * self.columns * self.sample_type.bytes();
-        if self.samples_per_pixel == 1 && !self.is_staged {
-            return self.out_window(rows * self.columns);
-        }
-        if is_new {
-            limits.grow_zeroed(&mut self.scratch.planes, (plane_bytes * self.samples_per_pixel).div_ceil(8))?;
-        }
-        let planes = bytes_of(&mut self.scratch.planes, plane_bytes * self.samples_per_pixel);
-        planes.get_mut(component * plane_bytes..(component + 1) * plane_bytes).ok_or_else(outside_output)
-    }
-
-    /// Finishes the rows that [`Self::plane_rows`] has lent.
-    ///
-    /// # Errors
-    /// As [`Self::commit`].
-    pub fn commit_rows(&mut self) -> Result<()> {
-        let pixels = std::mem::take(&mut self.lent_rows) * self.columns;
-        if self.samples_per_pixel == 1 && !self.is_staged {
-            return self.commit(pixels);
-        }
-        let mut memory = std::mem::take(&mut self.scratch.planes);
-        let sample_bytes = self.sample_type.bytes();
-        let planes = bytes_of(&mut memory, pixels * sample_bytes * self.samples_per_pixel);
-        let committed =
-            if self.samples_per_pixel == 1 { self.write(planes, false) } else { self.commit_planes(planes, pixels) };
-        self.scratch.planes = memory;
-        committed
-    }
-
-    fn commit_planes(&mut self, planes: &[u8], pixels: usize) -> Result<()> {
-        let (sample_bytes, cpu_level) = (self.sample_type.bytes(), self.cpu_level);
-        let mut first = 0;
-        while first < pixels {
-            let max_pixels = self.block_pixels().min(pixels - first);
-            let samples_per_pixel = self.samples_per_pixel;
-            let block = self.block(max_pixels)?;
-            let block_pixels = block.len() / (samples_per_pixel * sample_bytes);
-            let range = first * sample_bytes..(first + block_pixels) * sample_bytes;
-            let mut parts: [&[u8]; MAX_COMPONENTS] = [&[]; MAX_COMPONENTS];
-            for (part, plane) in parts.iter_mut().zip(planes.chunks_exact(pixels * sample_bytes)) {
-                *part = plane.get(range.clone()).ok_or_else(outside_output)?;
-            }
-            let parts = parts.get(..samples_per_pixel).ok_or_else(outside_output)?;
-            interleave::interleave(parts, sample_bytes, block, cpu_level);
-            self.commit(block_pixels)?;
-            first += block_pixels;
-        }
-        Ok(())
-    }
-
     /// Converts the coefficients of a rectangle to samples and finishes them. Rectangles may come in any order; together
     /// they cover each pixel once.
     ///

@@ -1,9 +1,8 @@
-//! Blocks, plane rows and tiles of the same samples give the same output, whatever its type and options.
+//! Blocks and tiles of the same samples give the same output, whatever its type and options.
 
 #![allow(clippy::cast_possible_truncation, reason = "test images are small")]
 
 use super::*;
-use crate::limits::Limits;
 use crate::testing::miri_or;
 use crate::{Attributes, PhotometricInterpretation, SampleKind};
 
@@ -75,24 +74,6 @@ fn by_blocks(output: &mut Output<'_>, info: &FrameInfo, bits: u32, max_pixels: u
     Ok(())
 }
 
-fn by_plane_rows(output: &mut Output<'_>, info: &FrameInfo, bits: u32, max_rows: usize) -> Result<()> {
-    let sample_bytes = info.sample_bytes();
-    let mut row = 0;
-    while output.pixels_left() > 0 {
-        let mut rows = 0;
-        for component in 0..info.samples_per_pixel() {
-            let plane = output.plane_rows(component, max_rows, &Limits::unbounded())?;
-            rows = plane.len() / sample_bytes / COLUMNS;
-            for (index, sample) in plane.chunks_exact_mut(sample_bytes).enumerate() {
-                store(sample, value(row * COLUMNS + index, component, bits), bits, info.is_signed());
-            }
-        }
-        output.commit_rows()?;
-        row += rows;
-    }
-    Ok(())
-}
-
 /// Tiles of `side` × `side` pixels, last to first, of coefficients without transform.
 fn by_tiles(output: &mut Output<'_>, info: &FrameInfo, bits: u32, side: usize) -> Result<()> {
     let tiles = (0..ROWS).step_by(side).flat_map(|row| (0..COLUMNS).step_by(side).map(move |column| (row, column)));
@@ -148,10 +129,6 @@ fn output_forms_of_the_same_samples_give_the_same_output() {
                 assert!(run(&|output| by_blocks(output, &info, bits, 19)) == expected);
                 for size in [1, miri_or(7, 16), 64] {
                     assert!(
-                        run(&|output| by_plane_rows(output, &info, bits, size)) == expected,
-                        "{size} rows, {info:?}"
-                    );
-                    assert!(
                         run(&|output| by_tiles(output, &info, bits, size)) == expected,
                         "tiles of {size}, {info:?}"
                     );
@@ -186,23 +163,6 @@ fn tile_transforms_are_those_of_t800() {
     assert_eq!(one_pixel(TilePlanes::Float(&planes), ComponentTransform::None, 8), [128, 130, 0]);
     let planes: [&[i32]; 3] = [&[i32::MAX], &[i32::MIN], &[7]];
     assert_eq!(one_pixel(TilePlanes::Integer(&planes), ComponentTransform::None, 4), [15, 0, 15]);
-}
-
-#[test]
-fn plane_rows_beyond_the_budget_are_an_error() {
-    let info = info(3, 16, 16, SampleKind::Unsigned);
-    let bytes = ROWS * COLUMNS * 6;
-    for (max_bytes, is_enough) in [(bytes as u64 + 7, true), (bytes as u64 - 8, false)] {
-        let limits = Limits::new(Some(max_bytes));
-        let lent = run(&info, OutputOptions::default(), SampleType::U16, false, CpuLevel::PORTABLE, |output| {
-            for component in 0..3 {
-                output.plane_rows(component, ROWS, &limits)?.fill(0);
-            }
-            output.commit_rows()
-        });
-        assert_eq!(lent.is_ok(), is_enough);
-        assert!(lent.is_ok() || lent.unwrap_err().kind() == ErrorKind::LimitExceeded);
-    }
 }
 
 #[test]
