@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from pydicom.uid import JPEGBaseline8Bit
 
 import dicoxide
 from dicoxide import TruncatedFrameError
+from support.encoders.dataset import dataset
 from support.encoders.jpeg_dct import encode_image
 
 pytestmark = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG")
@@ -51,3 +55,20 @@ def test_threads_give_the_error_of_one_thread(damaged_interval: int) -> None:
             dicoxide.decode_codestream(src, threads=threads)
         errors.append((str(caught.value), caught.value.offset))
     assert errors[0] == errors[1]
+
+
+def test_memory_budget_of_one_thread_is_enough_for_any_number() -> None:
+    src = codestream("gray", interval_rows=2)
+    ds = dataset(np.zeros((ROWS, COLUMNS), np.uint8), JPEGBaseline8Bit, coded=[src])
+    expected = dicoxide.decode(ds)
+
+    def decodes(max_bytes: int, threads: int) -> bool:
+        try:
+            return np.array_equal(dicoxide.decode(ds, threads=threads, max_bytes=max_bytes), expected)
+        except dicoxide.LimitError:
+            return False
+
+    # One thread needs more than 32 KiB besides the output, each further one as much.
+    smallest = next(size for size in itertools.count(expected.nbytes, 4096) if decodes(size, threads=1))
+    assert smallest >= expected.nbytes + 32768
+    assert decodes(smallest, threads=2)

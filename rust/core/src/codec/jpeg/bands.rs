@@ -25,9 +25,32 @@ use std::ops::Range;
 /// Pixels of a band below which a thread costs more than it gains.
 const MIN_BAND_PIXELS: usize = 1 << 18;
 
-/// Scratch buffers of one thread, reused from frame to frame.
+/// Scratch buffers of all threads, reused from frame to frame.
 #[derive(Debug, Default)]
 pub(super) struct WorkerBuffers {
+    threads: Vec<ThreadBuffers>,
+    /// Bytes of all threads that are counted against the memory budget.
+    reserved_bytes: usize,
+}
+
+impl WorkerBuffers {
+    /// Reserves `bytes` bytes for each of `threads` threads.
+    ///
+    /// # Errors
+    /// `LimitExceeded`.
+    fn reserve(&mut self, threads: usize, bytes: usize, limits: &Limits) -> Result<()> {
+        // All or nothing: with a part of the buffers one thread decodes the frame, and the budget is for that.
+        let total = threads * bytes;
+        limits.reserve(total.saturating_sub(self.reserved_bytes))?;
+        self.reserved_bytes = self.reserved_bytes.max(total);
+        self.threads.resize_with(threads.max(self.threads.len()), ThreadBuffers::default);
+        Ok(())
+    }
+}
+
+/// Scratch buffers of one thread.
+#[derive(Debug, Default)]
+struct ThreadBuffers {
     sequential: sequential::ScratchBuffers,
     reconstruct: reconstruct::ScratchBuffers,
     output: ScratchBlock,
@@ -46,7 +69,7 @@ struct BandRows {
 struct Task<'a> {
     rows: &'a BandRows,
     band: Band<'a>,
-    buffers: &'a mut WorkerBuffers,
+    buffers: &'a mut ThreadBuffers,
 }
 
 /// Decodes `scan`, the only one of `plan`, into `output` on several threads. Returns the first deviation, or the first error
@@ -55,7 +78,7 @@ pub(super) fn decode(
     plan: &Plan<'_>,
     scan: &Scan,
     tables: &McuTables,
-    workers: &mut Vec<WorkerBuffers>,
+    workers: &mut WorkerBuffers,
     context: &FrameContext<'_>,
     output: &mut Output<'_>,
 ) -> Option<Result<Option<Deviation>>> {
@@ -65,10 +88,11 @@ pub(super) fn decode(
     let pixel_rows: Vec<usize> = bands.iter().map(|rows| geometry.band(&rows.written).rows).collect();
     let poll = output.poll();
     let outputs = output.bands(&pixel_rows)?;
-    workers.resize_with(workers.len().max(bands.len()), WorkerBuffers::default);
-    let mut tasks = bands.iter().zip(outputs).zip(workers).map(|((rows, band), buffers)| Task { rows, band, buffers });
+    workers.reserve(bands.len(), max_thread_bytes(plan, scan), context.limits).ok()?;
+    let buffers = workers.threads.iter_mut();
+    let mut tasks = bands.iter().zip(outputs).zip(buffers).map(|((rows, band), buffers)| Task { rows, band, buffers });
     let first = tasks.next()?;
-    let run = |task, poll| decode_band(plan, scan, tables, task, context.limits, poll);
+    let run = |task, poll| decode_band(plan, scan, tables, task, poll);
     let tasks: Vec<Task<'_>> = tasks.collect();
     let helper_count = tasks.len();
     let (result, helpers) = with_helpers(tasks, |task| run(task, None), || run(first, poll));
@@ -113,17 +137,33 @@ fn divide(plan: &Plan<'_>, scan: &Scan, threads: usize) -> Option<Vec<BandRows>>
     (bands.len() > 1 && decoded * 4 <= geometry.mcu_rows * 5).then_some(bands)
 }
 
+/// Returns a bound of the bytes that one thread allocates.
+fn max_thread_bytes(plan: &Plan<'_>, scan: &Scan) -> usize {
+    /// Rows of pixels, of upsampled samples, and of 16-bit vertical sums, in rows of samples.
+    const FURTHER_ROWS: usize = 16;
+    /// Samples between the rows, and those that fill the last vector.
+    const FURTHER_SAMPLES: usize = 192;
+    let components = &plan.geometry.components;
+    let mcu_rows: usize = components.iter().map(|size| size.sampling.1 * size.block_size.side()).sum();
+    let mcu_samples = components.iter().map(|size| size.sampling.0 * size.block_size.side()).max().unwrap_or(0);
+    let row_samples = plan.geometry.mcu_columns * mcu_samples + FURTHER_SAMPLES;
+    let longest_segment = scan.segments.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+    (2 * mcu_rows + FURTHER_ROWS) * row_samples * plan.precision.sample_bytes()
+        + sequential::ScratchBuffers::max_bytes(longest_segment)
+}
+
 /// Decodes one band. Returns its first deviation.
 fn decode_band(
     plan: &Plan<'_>,
     scan: &Scan,
     tables: &McuTables,
     task: Task<'_>,
-    limits: &Limits,
     poll: Option<&dyn Fn() -> bool>,
 ) -> Result<Option<Deviation>> {
     let Task { rows: BandRows { written, decoded }, band, buffers } = task;
-    let WorkerBuffers { sequential, reconstruct, output: scratch } = buffers;
+    let ThreadBuffers { sequential, reconstruct, output: scratch } = buffers;
+    // `decode` has reserved the memory.
+    let limits = &Limits::unbounded();
     let mut output = band.into_output(scratch, poll);
     let geometry = &plan.geometry;
     let interval = usize::from(scan.restart_interval).max(1);
@@ -143,12 +183,18 @@ fn decode_band(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_possible_truncation, reason = "test images are small")]
+
     use super::super::header;
     use super::*;
     use crate::kernel::CpuLevel;
+    use crate::output::{Cancel, OutputOptions};
+    use crate::sample::SamplesMut;
+    use crate::{Attributes, FrameInfo, PhotometricInterpretation, SampleKind};
+    use std::sync::atomic::AtomicBool;
 
-    /// A plan of 8-bit 4:2:0 (`0x22`) or 4:4:4 (`0x11`) with empty restart intervals of `interval` MCUs.
-    fn divided(rows: u16, columns: u16, sampling: u8, interval: u16, threads: usize) -> Option<Vec<BandRows>> {
+    /// A frame of 8-bit 4:2:0 (`0x22`), 4:4:4 (`0x11`) or the like with empty restart intervals of `interval` MCUs.
+    fn frame(rows: u16, columns: u16, sampling: u8, interval: u16) -> Vec<u8> {
         let mut frame = vec![0xFF, 0xD8, 0xFF, 0xDB, 0, 67, 0];
         frame.extend([1; 64]);
         frame.extend([0xFF, 0xC0, 0, 17, 8]);
@@ -156,9 +202,9 @@ mod tests {
         frame.extend([3, 1, sampling, 0, 2, 0x11, 0, 3, 0x11, 0, 0xFF, 0xDD, 0, 4]);
         frame.extend(interval.to_be_bytes());
         frame.extend([0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
-        let side = 8 * u32::from(sampling >> 4);
-        let mcus = u32::from(rows).div_ceil(side) * u32::from(columns).div_ceil(side);
-        let bytes_per_interval = vec![0; usize::from(interval) * 2];
+        let (mcu_columns, mcu_rows) = (8 * u32::from(sampling >> 4), 8 * u32::from(sampling & 15));
+        let mcus = u32::from(rows).div_ceil(mcu_rows) * u32::from(columns).div_ceil(mcu_columns);
+        let bytes_per_interval = vec![0; usize::from(interval) * 3];
         for index in 0..mcus.div_ceil(interval.into()) {
             if index > 0 {
                 frame.extend([0xFF, 0xD0 + ((index - 1) % 8) as u8]);
@@ -166,7 +212,16 @@ mod tests {
             frame.extend(&bytes_per_interval);
         }
         frame.extend([0xFF, 0xD9]);
-        let plan = Plan::new(&frame, header::parse(&frame, CpuLevel::PORTABLE).unwrap(), 0).unwrap();
+        frame
+    }
+
+    fn plan(frame: &[u8], reduce: u32) -> Plan<'_> {
+        Plan::new(frame, header::parse(frame, CpuLevel::PORTABLE).unwrap(), reduce).unwrap()
+    }
+
+    fn divided(rows: u16, columns: u16, sampling: u8, interval: u16, threads: usize) -> Option<Vec<BandRows>> {
+        let frame = frame(rows, columns, sampling, interval);
+        let plan = plan(&frame, 0);
         divide(&plan, plan.single_scan().unwrap(), threads)
     }
 
@@ -192,5 +247,47 @@ mod tests {
         assert_eq!(divided(160, 32, 0x11, 76, 2).map(|bands| bands.len()), None);
         // Neighbours of two long intervals would be decoded twice.
         assert_eq!(divided(320, 64, 0x22, 40, 2), None);
+    }
+
+    #[test]
+    fn max_thread_bytes_bounds_what_a_thread_allocates() {
+        for (rows, columns) in [(1, 1), (40, 7), (33, 65), (17, 1030)] {
+            for (sampling, reduce) in [(0x11, 0), (0x22, 0), (0x21, 0), (0x41, 1), (0x12, 1), (0x42, 2), (0x22, 3)] {
+                let frame = frame(rows, columns, sampling, 3);
+                let plan = plan(&frame, reduce);
+                let info = FrameInfo::new(Attributes {
+                    rows: plan.geometry.rows as u32,
+                    columns: plan.geometry.columns as u32,
+                    samples_per_pixel: 3,
+                    bits_allocated: 8,
+                    bits_stored: 8,
+                    high_bit: 7,
+                    sample_kind: SampleKind::Unsigned,
+                    planar_configuration: 0,
+                    photometric_interpretation: PhotometricInterpretation::Other,
+                });
+                let info = info.unwrap();
+                let (mut out, stop) = (vec![0; info.samples()], AtomicBool::new(false));
+                let (mut block, cancel) = (ScratchBlock::default(), Cancel { stop: &stop, poll: None });
+                let (options, out) = (OutputOptions::default(), SamplesMut::U8(&mut out));
+                let level = CpuLevel::PORTABLE;
+                let mut output = Output::new(&info, false, options, out, &mut block, cancel, level).unwrap();
+
+                let limits = Limits::new(Some(max_thread_bytes(&plan, plan.single_scan().unwrap()) as u64));
+                let mut scratch = reconstruct::ScratchBuffers::default();
+                Reconstruction::new(&plan, 0..plan.geometry.rows, &mut scratch, &limits, &mut output).unwrap();
+                limits.reserve(sequential::ScratchBuffers::max_bytes(9)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn worker_buffers_reserve_all_or_nothing_and_only_growth() {
+        let (limits, mut workers) = (Limits::new(Some(10)), WorkerBuffers::default());
+        workers.reserve(3, 4, &limits).unwrap_err();
+        assert!(workers.threads.is_empty());
+        workers.reserve(2, 4, &limits).unwrap();
+        workers.reserve(2, 5, &limits).unwrap();
+        limits.reserve(1).unwrap_err();
     }
 }

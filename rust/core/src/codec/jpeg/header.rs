@@ -16,7 +16,7 @@ const MAX_DC_CATEGORY: u8 = 15;
 /// Largest Al of a progressive scan (T.81 B.2.3).
 const MAX_APPROXIMATION: u8 = 13;
 /// Blocks of an interleaved MCU (T.81 B.2.3).
-const MAX_MCU_BLOCKS: usize = 10;
+pub(super) const MAX_MCU_BLOCKS: usize = 10;
 /// Most scans of a frame: one per component, coefficient and bit would be 3 × 64 × 14. Encoders write about ten.
 const MAX_SCANS: usize = 1000;
 

@@ -60,7 +60,7 @@ struct DecoderState {
     sequential: sequential::ScratchBuffers,
     progressive: progressive::ScratchBuffers,
     reconstruct: reconstruct::ScratchBuffers,
-    workers: Vec<bands::WorkerBuffers>,
+    workers: bands::WorkerBuffers,
 }
 
 impl FrameFormat for Jpeg {

@@ -15,8 +15,8 @@ const MAX_CACHED_TABLES: usize = 4;
 const MIN_HEADER_BYTES: u64 = 2 + 4 + 10 + 4 + 8;
 /// Bytes that one component adds to SOF and SOS.
 const COMPONENT_BYTES: u64 = 3 + 2;
-/// Pixels for which a frame has at least one bit: a DC coefficient is coded for each block of 64 samples, and the
-/// component with the most samples has one for at least two pixels (for factors 4 × 1 and 1 × 4).
+/// Pixels for which a frame has at least one bit: a DC coefficient is coded for each block of 64 samples, and all
+/// components together have a sample for at least two pixels (for factors 4 × 1 and 1 × 4).
 const MAX_PIXELS_PER_BIT: u64 = 2 * 64;
 
 /// One frame.

@@ -14,14 +14,14 @@
 //! The memory for coefficients is charged to the budget, and `plan` has checked that the data of the scans have a bit per
 //! block before it is allocated. The time is bounded by the bits of the data, except for AC coefficients: a run of EOB can
 //! end 32767 blocks. Such a run is skipped at once in the first scan of a band. A refinement scan looks at one word per
-//! block, at most 1000 scans in all, and a call can be cancelled after each row of blocks.
+//! block, at most 1000 scans in all. A call can be cancelled after every `CANCEL_BLOCKS` blocks.
 
 use super::geometry::Geometry;
-use super::header::{Band, Scan};
+use super::header::{Band, MAX_MCU_BLOCKS, Scan};
 use super::plan::{self, Plan};
 use super::reconstruct::Reconstruction;
 use super::segment::{SegmentBuffer, SegmentData};
-use super::sequential::{BATCH_BLOCKS, diagnose, unused_bytes};
+use super::sequential::{BATCH_BLOCKS, BATCH_COEFFICIENTS, diagnose, unused_bytes};
 use crate::codec::t81::huffman::HuffmanTable;
 use crate::error::{DecodeError, Result, malformed};
 use crate::frame::Deviation;
@@ -38,8 +38,6 @@ use std::ops::Range;
 
 /// Blocks between two cancellation checks.
 const CANCEL_BLOCKS: usize = 1 << 14;
-/// Blocks of an MCU (T.81 B.2.3), where `header` checks them.
-const MAX_MCU_BLOCKS: usize = 10;
 
 /// Scratch buffers of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
@@ -104,7 +102,7 @@ pub(super) fn decode_scans(
     limits.grow_zeroed(&mut coefficients.blocks, block_count)?;
     limits.grow_zeroed(&mut coefficients.nonzero, block_count)?;
     limits.grow_zeroed(&mut coefficients.dc, block_count)?;
-    limits.grow_zeroed(&mut coefficients.batch, BATCH_BLOCKS * BLOCK_COEFFICIENTS + SPARE_COEFFICIENTS)?;
+    limits.grow_zeroed(&mut coefficients.batch, BATCH_COEFFICIENTS)?;
     coefficients.nonzero.fill(0);
     coefficients.dc.fill(0);
     // An error may leave coefficients in the batch.

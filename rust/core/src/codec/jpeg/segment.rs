@@ -6,7 +6,7 @@ use crate::limits::Limits;
 use std::ops::Range;
 
 /// Zero bytes after the data of a segment, at least as many as `kernel::coefficients` requires.
-const PADDING_BYTES: usize = 64;
+pub(super) const PADDING_BYTES: usize = 64;
 
 /// Memory for the bytes of one segment, reused from segment to segment.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@
 use super::header::Scan;
 use super::plan::Plan;
 use super::reconstruct::Reconstruction;
-use super::segment::{SegmentBuffer, frame_offset};
+use super::segment::{PADDING_BYTES, SegmentBuffer, frame_offset};
 use crate::error::{DecodeError, Result, malformed, truncated};
 use crate::frame::Deviation;
 use crate::kernel::coefficients::{
@@ -20,6 +20,8 @@ use std::ops::Range;
 
 /// Blocks that are decoded before their inverse DCT: 32 KiB of coefficients. The speed is the same for 32 to 512 blocks.
 pub(super) const BATCH_BLOCKS: usize = 256;
+/// Coefficients of a batch, with the spare ones that the kernel requires.
+pub(super) const BATCH_COEFFICIENTS: usize = BATCH_BLOCKS * BLOCK_COEFFICIENTS + SPARE_COEFFICIENTS;
 
 /// Scratch buffers of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
@@ -27,6 +29,13 @@ pub(super) struct ScratchBuffers {
     segment: SegmentBuffer,
     /// Coefficients of a batch; all zero between two batches.
     coefficients: Vec<i16>,
+}
+
+impl ScratchBuffers {
+    /// Bytes that scans with segments of up to `segment_bytes` bytes need.
+    pub(super) const fn max_bytes(segment_bytes: usize) -> usize {
+        segment_bytes + PADDING_BYTES + BATCH_COEFFICIENTS * size_of::<i16>()
+    }
 }
 
 /// A scan, or some of its restart intervals.
@@ -57,7 +66,7 @@ pub(super) fn decode_scan(
     let mut mcus_left = mcu_columns * mcu_rows;
     let interval = if scan.restart_interval == 0 { mcus_left } else { scan.restart_interval.into() };
     let ScratchBuffers { segment: buffer, coefficients } = scratch;
-    limits.grow_zeroed(coefficients, BATCH_BLOCKS * BLOCK_COEFFICIENTS + SPARE_COEFFICIENTS)?;
+    limits.grow_zeroed(coefficients, BATCH_COEFFICIENTS)?;
     let mut deviation = None;
     // Blocks of the batch.
     let mut batched = 0;

@@ -79,7 +79,7 @@ impl<'a> RowRing<'a> {
         limits: &Limits,
     ) -> Result<Self> {
         debug_assert!(matches!(components.len(), 1..=MAX_COMPONENTS), "a frame has one to four components");
-        let component_bytes = component_bytes(precision);
+        let component_bytes = precision.sample_bytes();
         let mut ring_samples = 0;
         let components: Vec<Component> = components
             .iter()
@@ -123,7 +123,7 @@ impl<'a> RowRing<'a> {
             return (0, 0);
         };
         let offset = component.offset_of(mcu_row);
-        let component_bytes = component_bytes(self.precision);
+        let component_bytes = self.precision.sample_bytes();
         (offset * component_bytes, component.stride * component_bytes)
     }
 
@@ -259,14 +259,6 @@ impl RowSample for u16 {
     ) {
         debug_assert!(conversion != Some(RgbConversion::Dicom), "refused by Output::new");
         colour_rows::write_pixels_12(luma, chroma, conversion.is_some(), pixels, level);
-    }
-}
-
-/// Bytes of a sample of a component.
-const fn component_bytes(precision: Precision) -> usize {
-    match precision {
-        Precision::Eight => 1,
-        Precision::Twelve => 2,
     }
 }
 
