@@ -106,7 +106,7 @@ impl BareCodestream {
         };
         let syntax = codec
             .syntaxes()
-            // The last one includes the most processes.
+            // Under the first one of JPEG, other processes than Baseline are deviations. The last one includes them.
             .last()
             .ok_or_else(|| unsupported(format!("no codec for {title} codestreams"), codestream.format.clause()))?;
         Ok(Self { codestream, syntax: *syntax, info: frame_info(&declared)? })
