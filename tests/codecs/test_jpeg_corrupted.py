@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dicoxide
-from dicoxide import CorruptFrameError, DecodeError, NonConformantWarning, TruncatedFrameError
+from dicoxide import CorruptFrameError, DecodeError, NonConformantWarning, TruncatedFrameError, UnsupportedError
 from support import reference_jpeg_dct as reference
 from support.encoders import jpeg_dct
 from support.encoders.huffman import Table
@@ -161,6 +161,20 @@ class TestWork:
         started = time.perf_counter()
         assert isinstance(caught_in(head + scans + EOI), DecodeError)
         assert time.perf_counter() - started < 5
+
+    def test_hundreds_of_refinements_of_a_large_frame_are_refused(self) -> None:
+        # 2048 x 2048 blocks, which each of 260 refinement scans would look at: 20 coefficients, 13 bits.
+        zero, runs = Table((1, *[0] * 15), (0,)), Table((1, *[0] * 15), (0xE0,))
+        head = jpeg_dct.dqt([(0, np.ones(64, np.int64))]) + gray_frame(PROGRESSIVE, lines=1 << 14, columns=1 << 14)
+        head += dht([(0, zero), (0x10, runs)])
+        bands = [(index, index, low + 1 if low < 13 else 0, low) for index in range(1, 21) for low in range(13, -1, -1)]
+        bands.append((21, 63, 0, 0))
+        scans = sos([(1, (0, 0))], (0, 0, 0, 0)) + bytes(1 << 19)
+        src = SOI + head + scans + b"".join(sos([(1, (0, 0))], band) + b"\0" for band in bands) + EOI
+        error = caught_in(src)
+        assert isinstance(error, UnsupportedError)
+        assert "refinement scans" in str(error)
+        assert_describes(error, src)
 
     def test_end_of_band_runs_over_a_large_frame_are_bounded(self) -> None:
         # Each AC scan has 4 bytes, two runs of 32767 and 29733 blocks, and visits all blocks.

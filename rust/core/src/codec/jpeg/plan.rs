@@ -3,7 +3,7 @@
 use super::geometry::Geometry;
 use super::header::{Header, Scan, ScanTables};
 use crate::codec::t81::marker::Process;
-use crate::error::{DecodeError, Result, malformed, truncated};
+use crate::error::{DecodeError, Result, malformed, truncated, unsupported};
 use crate::frame::FrameInfo;
 use crate::kernel::coefficients::{BlockCodes, HuffmanCode, McuTables};
 use crate::kernel::idct::{Precision, QuantizationTable};
@@ -18,6 +18,10 @@ const COMPONENT_BYTES: u64 = 3 + 2;
 /// Pixels for which a frame has at least one bit: a DC coefficient is coded for each block of 64 samples, and all
 /// components together have a sample for at least two pixels (for factors 4 × 1 and 1 × 4).
 const MAX_PIXELS_PER_BIT: u64 = 2 * 64;
+/// Blocks that all refinement scans of AC coefficients together may look at. A few bits can code an empty refinement of
+/// thousands of blocks, so 900 KB could cost a minute. These blocks take 2 to 3 seconds; a frame of 65500 × 65500
+/// pixels and 3 components may have 5 such scans per component, where encoders write one or two.
+const MAX_REFINED_BLOCKS: u64 = 1 << 30;
 
 /// One frame.
 #[derive(Debug)]
@@ -51,6 +55,7 @@ impl<'a> Plan<'a> {
         for scan in &header.scans {
             check_scan(scan, &geometry, is_progressive)?;
         }
+        check_refinements(&header.scans, &geometry)?;
         let component_count = header.frame.components.len();
         let quantization = (0..component_count).filter_map(|index| first_quantization_table(&header.scans, index));
         Ok(Self {
@@ -113,6 +118,21 @@ fn check_scan(scan: &Scan, geometry: &Geometry, is_progressive: bool) -> Result<
         let min_bytes = min_bits.div_ceil(8);
         let text = format!("{bytes} entropy-coded bytes found, at least {min_bytes} expected for {blocks} blocks");
         return Err(truncated(text, "ITU-T T.81 F.1.2").at(end));
+    }
+    Ok(())
+}
+
+/// Checks the number of blocks that refinement scans of AC coefficients look at.
+fn check_refinements(scans: &[Scan], geometry: &Geometry) -> Result<()> {
+    let mut blocks = 0_u64;
+    for scan in scans.iter().filter(|scan| scan.parameters.band.first > 0 && scan.parameters.band.high > 0) {
+        let (columns, rows) = geometry.scan_mcus(&scan.components);
+        blocks += columns as u64 * rows as u64;
+        if blocks > MAX_REFINED_BLOCKS {
+            let text = format!("refinement scans of more than {MAX_REFINED_BLOCKS} blocks in all");
+            let offset = scan.segments.first().map_or(0, |first| first.start);
+            return Err(unsupported(text, "ITU-T T.81 G.1.2.3").at(offset));
+        }
     }
     Ok(())
 }

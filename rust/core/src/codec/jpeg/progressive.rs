@@ -14,7 +14,7 @@
 //! The memory for coefficients is charged to the budget, and `plan` has checked that the data of the scans have a bit per
 //! block before it is allocated. The time is bounded by the bits of the data, except for AC coefficients: a run of EOB can
 //! end 32767 blocks. Such a run is skipped at once in the first scan of a band. A refinement scan looks at one word per
-//! block, at most 1000 scans in all. A call can be cancelled after every `CANCEL_BLOCKS` blocks.
+//! block; `plan` limits the blocks of all such scans. A call can be cancelled after every `CANCEL_BLOCKS` blocks.
 
 use super::geometry::Geometry;
 use super::header::{Band, MAX_MCU_BLOCKS, Scan};
