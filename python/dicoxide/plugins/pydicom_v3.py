@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
-from pydicom.uid import UID
+from pydicom.uid import UID, JPEGTransferSyntaxes
 
 from dicoxide._backend import core
 from dicoxide._fallback_decoders.agreement import precision_problem
@@ -159,7 +159,7 @@ def _decode(src: bytes, runner: DecodeRunner, state: _RunnerState) -> bytearray:
         frame = to_planes(frame, samples_per_pixel, max(bits_allocated // 8, 1))
 
     report = reporter(runner)
-    decoded_interpretation = _decoded_interpretation(uid, photometric_interpretation)
+    decoded_interpretation = _decoded_interpretation(uid, photometric_interpretation, samples_per_pixel, data)
     for name, declared, decoded in (
         ("planar_configuration", planar_configuration, state.planar_configuration),
         ("bits_allocated", bits_allocated, max(bits_allocated, 8)),
@@ -236,12 +236,19 @@ def _data_set_value(state: _RunnerState, name: str, value: Any) -> Any:
     return declared if value == reported else value
 
 
-def _decoded_interpretation(uid: str, photometric_interpretation: str) -> str:
+def _decoded_interpretation(uid: str, declared: str, samples_per_pixel: int, data: bytes) -> str:
     # Chrominance of uncompressed samples is expanded to full resolution, as pydicom does for native data
     # (PS3.3 C.7.6.3.1.2).
-    if uid == ENCAPSULATED_UNCOMPRESSED and photometric_interpretation == "YBR_FULL_422":
+    if uid == ENCAPSULATED_UNCOMPRESSED and declared == "YBR_FULL_422":
         return "YBR_FULL"
-    return photometric_interpretation
+    # The colour that a JPEG codestream declares comes first. pydicom itself compares it, but not for retired syntaxes.
+    if samples_per_pixel == 3 and _CODECS[uid] == "jpeg" and uid not in JPEGTransferSyntaxes:
+        info = core.codestream_info(data)
+        if info[0] == "jpeg" and info[6] == "rgb":
+            return "RGB"
+        if info[0] == "jpeg" and info[6] == "ybr" and "YBR" not in declared:
+            return "YBR_FULL"
+    return declared
 
 
 def _segment_byte_order(runner: DecodeRunner) -> Literal["big", "little"]:
