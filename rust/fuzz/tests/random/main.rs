@@ -19,8 +19,8 @@ mod write;
 
 use dicoxide_core::codec::CODECS;
 use dicoxide_fuzz::{
-    CHOICE_BYTES, Coverage, MAX_SAMPLES_MULTI_PATH, Opened, decode_all_paths_equal, decode_equals,
-    open_memory_and_file_equal,
+    CHOICE_BYTES, Coverage, MAX_SAMPLES_MULTI_PATH, Opened, decode_all_paths_equal, decode_codestream_all_paths_equal,
+    decode_equals, open_memory_and_file_equal,
 };
 use jpeg_lossless::Shape;
 use std::fs;
@@ -165,7 +165,9 @@ fn jpeg_input(random: &mut Random, head: [u8; CHOICE_BYTES]) -> Vec<u8> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/jpeg");
         let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         paths.sort();
-        paths.iter().map(|path| fs::read(path).unwrap()).collect()
+        let inputs = paths.iter().map(|path| fs::read(path).unwrap());
+        // Fuzzers add damaged frames to the corpus.
+        inputs.filter(|bytes| decode_codestream_all_paths_equal("jpeg", bytes) == Coverage::Decoded).collect()
     });
     let (choice, frame) = CORPUS[random.below(CORPUS.len())].split_first_chunk::<CHOICE_BYTES>().unwrap();
     let mut frame = frame.to_vec();
