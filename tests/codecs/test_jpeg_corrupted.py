@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dicoxide
-from dicoxide import CorruptFrameError, DecodeError, NonConformantWarning, TruncatedFrameError, UnsupportedError
+from dicoxide import CorruptFrameError, DecodeError, LimitError, NonConformantWarning, TruncatedFrameError
 from support import reference_jpeg_dct as reference
 from support.encoders import jpeg_dct
 from support.encoders.huffman import Table
@@ -172,7 +172,7 @@ class TestWork:
         scans = sos([(1, (0, 0))], (0, 0, 0, 0)) + bytes(1 << 19)
         src = SOI + head + scans + b"".join(sos([(1, (0, 0))], band) + b"\0" for band in bands) + EOI
         error = caught_in(src)
-        assert isinstance(error, UnsupportedError)
+        assert isinstance(error, LimitError)
         assert "refinement scans" in str(error)
         assert_describes(error, src)
 

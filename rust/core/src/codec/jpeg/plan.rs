@@ -3,7 +3,7 @@
 use super::geometry::Geometry;
 use super::header::{Header, Scan, ScanTables};
 use crate::codec::t81::marker::Process;
-use crate::error::{DecodeError, Result, malformed, truncated, unsupported};
+use crate::error::{DecodeError, Result, limit_exceeded, malformed, truncated};
 use crate::frame::FrameInfo;
 use crate::kernel::coefficients::{BlockCodes, HuffmanCode, McuTables};
 use crate::kernel::idct::{Precision, QuantizationTable};
@@ -131,7 +131,7 @@ fn check_refinements(scans: &[Scan], geometry: &Geometry) -> Result<()> {
         if blocks > MAX_REFINED_BLOCKS {
             let text = format!("refinement scans of more than {MAX_REFINED_BLOCKS} blocks in all");
             let offset = scan.segments.first().map_or(0, |first| first.start);
-            return Err(unsupported(text, "ITU-T T.81 G.1.2.3").at(offset));
+            return Err(limit_exceeded(text, "ITU-T T.81 G.1.2.3").at(offset));
         }
     }
     Ok(())
