@@ -252,9 +252,7 @@ def print_table(decoded: list[DecodedImage]) -> None:
     if any(image.pydicom_ms is None for image in decoded):
         print("  alone     not decoded by pydicom with the installed plugins: nothing to compare with")
     if any(image.is_rounded for image in decoded):
-        print(
-            "  ± 1       lossy JPEG: pydicom's plugin pylibjpeg rounds in another manner than libjpeg-turbo and dicoxide"
-        )
+        print("  ± 1       lossy JPEG: pylibjpeg rounds in another manner than libjpeg-turbo and dicoxide")
     if has_fallback_rows:
         print("  same      decoded by the named plugin of pydicom, and compared with it")
 
