@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from pydicom.uid import JPEGLossless, JPEGLosslessSV1
 import dicoxide
 from dicoxide import UnsupportedError
 from support import reference_jpeg_lossless as reference
-from support.real_images import SHARED
+from support.real_images import manifest_rows, path_parameters
 
 pytestmark = [
     pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless"),
@@ -26,22 +25,11 @@ pytestmark = [
 ]
 
 
-def rows() -> list[dict[str, str]]:
-    table = SHARED / "MANIFEST.csv"
-    if not table.is_file():
-        return []
-    with table.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def parameters(rows: list[dict[str, str]]) -> list[Any]:
-    none = pytest.param(None, id="none", marks=pytest.mark.skip("the shared images are not available"))
-    return [pytest.param(SHARED / row["path"], id=Path(row["path"]).name) for row in rows] or [none]
-
-
-OBJECTS = parameters([row for row in rows() if row["uid"] in (JPEGLossless, JPEGLosslessSV1)])
-BARE = parameters([row for row in rows() if not row["uid"] and row["jpeg_sof"] == "C3"])
-OTHER_PROCESSES = parameters([row for row in rows() if not row["uid"] and row["jpeg_sof"] in ("C0", "C1", "C2")])
+OBJECTS = path_parameters([row for row in manifest_rows() if row["uid"] in (JPEGLossless, JPEGLosslessSV1)])
+BARE = path_parameters([row for row in manifest_rows() if not row["uid"] and row["jpeg_sof"] == "C3"])
+OTHER_PROCESSES = path_parameters(
+    [row for row in manifest_rows() if not row["uid"] and row["jpeg_sof"] in ("C0", "C1", "C2")]
+)
 
 
 def frames(path: Path) -> tuple[Any, list[bytes]]:

@@ -10,8 +10,10 @@ import csv
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pydicom
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("DICOXIDE_SHARED", ROOT.parent / "shared")) / "data"
@@ -29,23 +31,34 @@ class Reference:
     sha256: str
 
 
-def manifest() -> list[Reference]:
-    """Return the rows of the manifest that have a checksum; none if the folder is not available."""
+def manifest_rows() -> list[dict[str, str]]:
+    """Return all rows of the manifest; none if the folder is not available."""
     table = SHARED / "MANIFEST.csv"
     if not table.is_file():
         return []
     with table.open(newline="") as file:
-        return [
-            Reference(
-                path=SHARED / row["path"],
-                uid=row["uid"],
-                shape=tuple(int(part) for part in row["shape"].strip("()").split(",") if part.strip()),
-                dtype=row["dtype"],
-                sha256=row["sha256"],
-            )
-            for row in csv.DictReader(file)
-            if row["uid"] and row["sha256"]
-        ]
+        return list(csv.DictReader(file))
+
+
+def path_parameters(rows: list[dict[str, str]]) -> list[Any]:
+    """Return a test parameter for the path of each row; one that is skipped if there is none."""
+    none = pytest.param(None, id="none", marks=pytest.mark.skip("the shared images are not available"))
+    return [pytest.param(SHARED / row["path"], id=Path(row["path"]).name) for row in rows] or [none]
+
+
+def manifest() -> list[Reference]:
+    """Return the rows of the manifest that have a checksum; none if the folder is not available."""
+    return [
+        Reference(
+            path=SHARED / row["path"],
+            uid=row["uid"],
+            shape=tuple(int(part) for part in row["shape"].strip("()").split(",") if part.strip()),
+            dtype=row["dtype"],
+            sha256=row["sha256"],
+        )
+        for row in manifest_rows()
+        if row["uid"] and row["sha256"]
+    ]
 
 
 def pydicom_files() -> list[Path]:
