@@ -34,7 +34,7 @@ mod segment;
 mod sequential;
 
 use super::t81::colour;
-use super::t81::marker::Process;
+use super::t81::marker::{Process, starts_codestream};
 use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
 use crate::codestream::{CodestreamFormat, CodestreamInfo, Colour};
 use crate::error::{DecodeError, Result};
@@ -80,8 +80,7 @@ impl FrameFormat for Jpeg {
     }
 
     fn starts_frame(&self, head: &[u8], _: usize, _: &FrameInfo) -> bool {
-        // SOI, and the FF of the next marker.
-        head.starts_with(&[0xFF, 0xD8, 0xFF])
+        starts_codestream(head)
     }
 
     fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {

@@ -28,6 +28,7 @@ mod self_sync;
 mod stream;
 
 use super::t81::colour;
+use super::t81::marker::starts_codestream;
 use super::{CodecState, EntropyMode, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result};
@@ -64,8 +65,7 @@ impl FrameFormat for JpegLossless {
     }
 
     fn starts_frame(&self, head: &[u8], _: usize, _: &FrameInfo) -> bool {
-        // SOI, and the FF of the next marker.
-        head.starts_with(&[0xFF, 0xD8, 0xFF])
+        starts_codestream(head)
     }
 
     fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {

@@ -99,6 +99,11 @@ pub(in crate::codec) fn is_informative(code: u8) -> bool {
     matches!(code, 0xE0..=0xEF | 0xF0..=0xF6 | 0xF8..=0xFD | COM)
 }
 
+/// True if `bytes` start with SOI and the FF of the next marker, as the first fragment of a frame does.
+pub(in crate::codec) fn starts_codestream(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xFF, SOI, 0xFF])
+}
+
 /// True if no length follows `code` (T.81 B.1.1.3).
 fn is_standalone(code: u8) -> bool {
     is_restart(code) || matches!(code, SOI | EOI | TEM)
