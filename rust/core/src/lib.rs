@@ -37,7 +37,8 @@ pub mod value;
 mod value_ranges;
 
 pub use codec::{
-    BatchFrame, Codec, CodecOptions, DecodeOptions, EntropyMode, FrameContext, FrameFormat, SegmentByteOrder, Workspace,
+    BatchFrame, Codec, CodecOptions, DecodeOptions, EntropyMode, FrameContext, FrameFormat, ReusedWorkspace,
+    SegmentByteOrder, Workspace,
 };
 pub use decode::{BareCodestream, CodestreamOptions, decode_batch, decode_frame};
 pub use error::{DecodeError, ErrorKind, Result};

@@ -2,7 +2,7 @@
 
 use dicoxide_core::frames::{FrameTable, PixelData};
 use dicoxide_core::parallel::{ThreadShares, run_on_threads};
-use dicoxide_core::{Cancel, Deviation, FrameContext, SamplesMut, Workspace, decode_frame};
+use dicoxide_core::{Cancel, Deviation, FrameContext, ReusedWorkspace, SamplesMut, decode_frame};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 
@@ -35,7 +35,7 @@ pub(crate) fn decode_each(
     let queue = Mutex::new(outputs.into_iter());
     let work = |cancel: Cancel<'_>| {
         let mut decoded = Vec::new();
-        let mut workspace = Workspace::default();
+        let mut workspace = ReusedWorkspace::new(context.limits);
         let mut joined_fragments = Vec::new();
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();

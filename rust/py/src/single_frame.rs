@@ -8,18 +8,12 @@ use dicoxide_core::codec::{self, FrameFormat, find_decodable_format};
 use dicoxide_core::codestream::{CodestreamFormat, CodestreamInfo, Colour};
 use dicoxide_core::frames::{FrameTable, PixelData, check_frames};
 use dicoxide_core::{
-    BareCodestream, Cancel, CodestreamOptions, DecodeOptions, FrameContext, FrameInfo, Limits, SamplesMut,
-    TransferSyntax, Workspace, decode_frame,
+    BareCodestream, Cancel, CodestreamOptions, DecodeOptions, FrameContext, FrameInfo, Limits, ReusedWorkspace,
+    SamplesMut, TransferSyntax, decode_frame,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use std::cell::RefCell;
 use std::sync::atomic::AtomicBool;
-
-thread_local! {
-    /// Scratch of the thread: allocating it takes longer than decoding a small frame.
-    static WORKSPACE: RefCell<Workspace> = RefCell::default();
-}
 
 /// Decodes the bytes of one frame into `out`; returns its deviations.
 ///
@@ -84,11 +78,7 @@ impl Frame {
         let decoded = guarded(src.py(), work_bytes, |poll| {
             let context = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
             let cancel = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
-            // Taken, not borrowed: `poll` can run a signal handler that decodes on this thread.
-            let mut workspace = WORKSPACE.take();
-            let decoded = decode_frame(&context, bytes.into(), samples, &mut workspace, cancel);
-            WORKSPACE.set(workspace);
-            decoded
+            decode_frame(&context, bytes.into(), samples, &mut ReusedWorkspace::new(&limits), cancel)
         })?
         .map_err(|error| failed(&error, self.syntax.uid()))?;
         Ok(decoded.deviations.into_iter().map(|deviation| FrameDeviation::new(None, deviation)).collect())
@@ -195,12 +185,9 @@ impl Codestream {
         let work_bytes = bytes.len().saturating_add(samples.len() * samples.sample_bytes());
         let decoded = guarded(py, work_bytes, |poll| {
             let cancel = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
-            // Taken, not borrowed: `poll` can run a signal handler that decodes on this thread.
-            let mut workspace = WORKSPACE.take();
             let limits = Limits::unbounded();
-            let decoded = self.codestream.decode(bytes, &options, &limits, samples, &mut workspace, cancel);
-            WORKSPACE.set(workspace);
-            decoded
+            let mut workspace = ReusedWorkspace::new(&limits);
+            self.codestream.decode(bytes, &options, &limits, samples, &mut workspace, cancel)
         })?
         .map_err(|error| PyErr::from(Failure::of(&error)))?;
         Ok(decoded.deviations.into_iter().map(|deviation| FrameDeviation::new(None, deviation)).collect())

@@ -13,6 +13,7 @@ mod options;
 mod rle;
 mod t81;
 mod undecoded;
+mod workspace;
 
 pub use decoder::Codec;
 use decoder::FrameDecoder;
@@ -20,15 +21,15 @@ pub use entropy_mode::EntropyMode;
 pub use identify::{codestream_size, identify};
 pub(crate) use native::{frame_bits as native_frame_bits, subsampled_error};
 pub use options::{CodecOptions, DecodeOptions, FrameContext, SegmentByteOrder};
+use workspace::CodecState;
+pub use workspace::{ReusedWorkspace, Workspace};
 
 use crate::codestream::CodestreamFormat;
 use crate::error::{DecodeError, Result, truncated, unsupported};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::lookup_table::ValueTransform;
-use crate::output::ScratchBlock;
 use crate::sample::SamplesMut;
 use crate::syntax::TransferSyntax;
-use std::any::Any;
 use std::fmt;
 
 /// Maximum number of bytes of a fragment that [`FrameFormat::starts_frame`] gets: the length of an RLE header.
@@ -67,32 +68,6 @@ impl fmt::Debug for dyn FrameFormat {
 fn too_short(frame: &[u8], min_frame_bytes: u64) -> DecodeError {
     let found = frame.len();
     truncated(format!("frame has {found} bytes, at least {min_frame_bytes} expected"), "PS3.5 Annex A").at(found)
-}
-
-/// State that a codec keeps for a thread from frame to frame, of a type that the codec chooses.
-#[derive(Debug, Default)]
-pub struct CodecState(Option<Box<dyn Any + Send>>);
-
-impl CodecState {
-    /// Calls `work` with the state of type `T`, which is a new one if another codec was the last to use it.
-    pub(crate) fn with<T: Any + Send + Default, R>(&mut self, work: impl FnOnce(&mut T) -> R) -> R {
-        let mut state: Box<T> = self.0.take().and_then(|state| state.downcast().ok()).unwrap_or_default();
-        let result = work(&mut state);
-        self.0 = Some(state);
-        result
-    }
-}
-
-/// Memory of one thread, reused from frame to frame.
-#[derive(Debug, Default)]
-pub struct Workspace {
-    /// Scratch block of the output stage.
-    block: ScratchBlock,
-    /// Scratch blocks of the output stages of a batch.
-    batch_blocks: Vec<ScratchBlock>,
-    state: CodecState,
-    /// Bytes of frames that are not contiguous in memory.
-    pub(crate) frame_bytes: Vec<Vec<u8>>,
 }
 
 /// A frame and the memory for its samples.

@@ -12,7 +12,7 @@
 //! position is returned.
 
 use super::{FrameTable, PixelData};
-use crate::codec::{BatchFrame, FrameContext, Workspace, codec_for};
+use crate::codec::{BatchFrame, FrameContext, ReusedWorkspace, Workspace, codec_for};
 use crate::decode::{decode_batch, decode_range};
 use crate::error::{DecodeError, Result, output};
 use crate::frame::{Decoded, Deviation};
@@ -20,19 +20,12 @@ use crate::lookup_table::ValueTransform;
 use crate::output::{Cancel, StoreHint};
 use crate::parallel::{ThreadShares, run_on_threads};
 use crate::sample::SamplesMut;
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Buffers of frame bytes up to this size are reused for the next call. For larger frames, fresh pages cost less than
 /// reading the bytes does.
 const MAX_REUSED_BYTES: usize = 4 << 20;
-
-thread_local! {
-    /// Scratch buffers of the calling thread. Without reuse, fresh pages take more than half the time of decoding a frame of
-    /// common size.
-    static WORKSPACE: RefCell<Workspace> = RefCell::default();
-}
 
 /// An error, and the frame in which it occurred.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,28 +72,6 @@ pub fn decode_frames(
     threads: usize,
     poll: &dyn Fn() -> bool,
 ) -> Result<Summary, FrameError> {
-    // Moved out, not borrowed: `poll` may run code that decodes on this thread. A bounded call counts all its buffers,
-    // so it starts without any.
-    let mut workspace = if context.limits.is_bounded() { Workspace::default() } else { WORKSPACE.take() };
-    let decoded = decode_frames_in(&mut workspace, context, table, data, indices, out, threads, poll);
-    if !context.limits.is_bounded() {
-        WORKSPACE.set(workspace);
-    }
-    decoded
-}
-
-/// As [`decode_frames`], with `workspace` for the calling thread.
-#[allow(clippy::too_many_arguments, reason = "decode_frames with one more")]
-fn decode_frames_in(
-    workspace: &mut Workspace,
-    context: &FrameContext<'_>,
-    table: &FrameTable,
-    data: PixelData<'_>,
-    indices: &[usize],
-    out: FramesOutput<'_>,
-    threads: usize,
-    poll: &dyn Fn() -> bool,
-) -> Result<Summary, FrameError> {
     let first_index = indices.first().copied().unwrap_or(0);
     let error_in_first = |error| FrameError { index: first_index, error };
     let frame_samples = context.output_info().samples();
@@ -129,15 +100,16 @@ fn decode_frames_in(
         threads: frame_threads,
         failed: AtomicBool::new(false),
     };
-    let worker = |workspace: &mut Workspace, cancel: Cancel<'_>| {
-        decode_claimed_frames(&context, table, data, transforms, &queue, workspace, cancel)
+    let worker = |cancel: Cancel<'_>| {
+        let mut workspace = ReusedWorkspace::new(context.limits);
+        decode_claimed_frames(&context, table, data, transforms, &queue, &mut workspace, cancel)
     };
     // Before the other threads start: they may claim all frames before the calling thread, the only one to poll, does.
     Cancel { stop: &stop, poll: Some(poll) }.check().map_err(error_in_first)?;
     let outcomes = run_on_threads(
         frame_threads,
-        || worker(workspace, Cancel { stop: &stop, poll: Some(poll) }),
-        || worker(&mut Workspace::default(), Cancel { stop: &stop, poll: None }),
+        || worker(Cancel { stop: &stop, poll: Some(poll) }),
+        || worker(Cancel { stop: &stop, poll: None }),
     );
     let mut summary = merge(outcomes)?;
     let decoded_count = queue.next.into_inner().unwrap_or_else(PoisonError::into_inner).position;
