@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -79,13 +80,18 @@ def objects() -> tuple[tuple[str, Dataset, Array], ...]:
     found = []
     for row in corpus.manifest():
         if row["uid"] == JPEGBaseline8Bit and int(row["NumberOfFrames"] or 1) > 1:
-            ds = pydicom.dcmread(corpus.SHARED / row["path"])
+            ds = _read(corpus.SHARED / row["path"])
             sources = generate_frames(ds.PixelData, number_of_frames=int(ds.NumberOfFrames))
             found.append((Path(row["path"]).name, ds, np.stack([libjpeg_turbo(src) for src in sources])))
     if not found:
         source = _encode(_images.us_rgb(), "422", 85)
         found.append(_cine("generated cine", source, 30))
     return tuple(found)
+
+
+def _read(path: Path) -> Dataset:
+    with warnings.catch_warnings(action="ignore"):
+        return pydicom.dcmread(path, force=True)
 
 
 def _cine(name: str, src: bytes, count: int) -> tuple[str, Dataset, Array]:
@@ -108,7 +114,7 @@ def _real() -> Iterator[JpegFrame]:
     for row in corpus.manifest():
         if row["uid"] not in (JPEGBaseline8Bit, JPEGExtended12Bit):
             continue
-        ds = pydicom.dcmread(corpus.SHARED / row["path"], force=True)
+        ds = _read(corpus.SHARED / row["path"])
         src = next(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
         kind = _kind(src)
         if kind and libjpeg_turbo(src).nbytes >= 1 << 16:
