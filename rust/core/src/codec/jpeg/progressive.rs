@@ -27,7 +27,7 @@ use crate::error::{DecodeError, Result, malformed};
 use crate::frame::Deviation;
 use crate::kernel::CpuLevel;
 use crate::kernel::coefficients::progressive::{
-    AcBand, AcTable, Block, DcPosition, DcTable, decode_ac, decode_dc_first, refine_dc,
+    AcBand, AcBlocks, AcTable, Block, DcMcus, DcPosition, DcTable, decode_ac, decode_dc_first, refine_dc,
 };
 use crate::kernel::coefficients::{
     BLOCK_COEFFICIENTS, CoefficientError, HuffmanCode, McuTables, SPARE_COEFFICIENTS, SegmentState, decode_blocks,
@@ -198,9 +198,12 @@ impl ScanDecoder<'_> {
                 decode_sequential(data.bytes, state, tables, &positions, mcus, coefficients, self.level)
             }
             Tables::DcFirst { tables, low } => {
-                decode_dc_first(data.bytes, state, tables, &positions, mcus, *low, dc, self.level)
+                let mcus = DcMcus { positions: &positions, mcus, low: *low, dc };
+                decode_dc_first(data.bytes, state, tables, mcus, self.level)
             }
-            Tables::DcRefinement { low } => refine_dc(data.bytes, state, &positions, mcus, *low, dc),
+            Tables::DcRefinement { low } => {
+                refine_dc(data.bytes, state, DcMcus { positions: &positions, mcus, low: *low, dc })
+            }
             Tables::Ac { table, band } => {
                 // The scan has one component, and an MCU one block.
                 let first = positions.first().map_or(0, |position| position.offset);
@@ -209,7 +212,7 @@ impl ScanDecoder<'_> {
                     debug_assert!(false, "a scan has more blocks than the frame");
                     return Err(CoefficientError::Truncated);
                 };
-                decode_ac(data.bytes, state, table, *band, blocks, nonzero, self.level)
+                decode_ac(data.bytes, state, table, AcBlocks { band: *band, blocks, nonzero }, self.level)
             }
         }
     }

@@ -120,51 +120,58 @@ impl AcTable {
     }
 }
 
-/// Decodes the DC coefficients of `mcus`, a range of MCUs of one row, in the first scan of these coefficients.
-///
-/// Blocks of an MCU are at `positions` and use `tables` by component. `low` is Al, at most 13. `data` are as for
+/// DC coefficients of MCUs of one row.
+#[derive(Debug)]
+pub(crate) struct DcMcus<'a> {
+    /// Blocks of an MCU.
+    pub(crate) positions: &'a [DcPosition],
+    /// Indices in the row of the MCUs.
+    pub(crate) mcus: Range<usize>,
+    /// Al: position of the lowest bit that is coded, 0 to 13.
+    pub(crate) low: u8,
+    /// The coefficients of all blocks of the frame.
+    pub(crate) dc: &'a mut [i16],
+}
+
+/// AC coefficients of consecutive blocks.
+#[derive(Debug)]
+pub(crate) struct AcBlocks<'a> {
+    pub(crate) band: AcBand,
+    pub(crate) blocks: &'a mut [Block],
+    /// One word per block.
+    pub(crate) nonzero: &'a mut [u64],
+}
+
+/// Decodes DC coefficients in their first scan. Blocks use `tables` by component. `data` are as for
 /// [`super::decode_blocks`], with the same errors.
-#[allow(clippy::too_many_arguments, reason = "parameters of a scan, and its data")]
 pub(crate) fn decode_dc_first(
     data: &[u8],
     state: &mut SegmentState,
     tables: &[DcTable],
-    positions: &[DcPosition],
-    mcus: Range<usize>,
-    low: u8,
-    dc: &mut [i16],
+    mcus: DcMcus<'_>,
     level: CpuLevel,
 ) -> Result<(), CoefficientError> {
-    dispatch!(level, decode_dc_first(data, state, tables, positions, mcus, low, dc))
+    dispatch!(level, decode_dc_first(data, state, tables, mcus))
 }
 
 /// Decodes one more bit of DC coefficients, as [`decode_dc_first`].
-pub(crate) fn refine_dc(
-    data: &[u8],
-    state: &mut SegmentState,
-    positions: &[DcPosition],
-    mcus: Range<usize>,
-    low: u8,
-    dc: &mut [i16],
-) -> Result<(), CoefficientError> {
-    scalar::refine_dc(data, state, positions, mcus, low, dc)
+pub(crate) fn refine_dc(data: &[u8], state: &mut SegmentState, mcus: DcMcus<'_>) -> Result<(), CoefficientError> {
+    scalar::refine_dc(data, state, mcus)
 }
 
-/// Decodes the AC coefficients of consecutive blocks. `nonzero` has one word per block. `data` are as for
+/// Decodes AC coefficients in the first scan of a band or in its refinement, as `table` is for. `data` are as for
 /// [`super::decode_blocks`], with the same errors.
 pub(crate) fn decode_ac(
     data: &[u8],
     state: &mut SegmentState,
     table: &AcTable,
-    band: AcBand,
-    blocks: &mut [Block],
-    nonzero: &mut [u64],
+    blocks: AcBlocks<'_>,
     level: CpuLevel,
 ) -> Result<(), CoefficientError> {
-    debug_assert!(blocks.len() == nonzero.len(), "one word per block");
+    debug_assert!(blocks.blocks.len() == blocks.nonzero.len(), "one word per block");
     if table.is_refinement {
-        dispatch!(level, refine_ac(data, state, &table.symbols, band, blocks, nonzero))
+        dispatch!(level, refine_ac(data, state, &table.symbols, blocks))
     } else {
-        dispatch!(level, decode_ac_first(data, state, &table.symbols, band, blocks, nonzero))
+        dispatch!(level, decode_ac_first(data, state, &table.symbols, blocks))
     }
 }

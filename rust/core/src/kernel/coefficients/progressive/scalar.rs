@@ -2,12 +2,11 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "fields of entries; values are modulo 2^16")]
 
-use super::{AcBand, Block, DcPosition, DcTable};
+use super::{AcBlocks, Block, DcMcus, DcTable};
 use crate::kernel::coefficients::bit_reader::BitReader;
 use crate::kernel::coefficients::codes::{EOB_ADVANCE, Symbol};
 use crate::kernel::coefficients::table::{ADVANCE_FIRST, NO_COEFFICIENT, SINGLE_ESCAPE, SymbolTable, index};
 use crate::kernel::coefficients::{BLOCK_COEFFICIENTS, CoefficientError, NATURAL_ORDER, SegmentState};
-use std::ops::Range;
 
 /// Bits that are valid after [`read_symbol`]: 56 after the refill, less the longest symbol, 16 bits and 15 extra bits.
 const AFTER_SYMBOL_BITS: u32 = 25;
@@ -27,34 +26,27 @@ pub(super) fn decode_dc_first(
     data: &[u8],
     state: &mut SegmentState,
     tables: &[DcTable],
-    positions: &[DcPosition],
-    mcus: Range<usize>,
-    low: u8,
-    dc: &mut [i16],
+    mcus: DcMcus<'_>,
 ) -> Result<(), CoefficientError> {
-    decode_dc_first_body(data, state, tables, positions, mcus, low, dc)
+    decode_dc_first_body(data, state, tables, mcus)
 }
 
 pub(super) fn decode_ac_first(
     data: &[u8],
     state: &mut SegmentState,
     table: &SymbolTable,
-    band: AcBand,
-    blocks: &mut [Block],
-    nonzero: &mut [u64],
+    blocks: AcBlocks<'_>,
 ) -> Result<(), CoefficientError> {
-    decode_ac_first_body(data, state, table, band, blocks, nonzero)
+    decode_ac_first_body(data, state, table, blocks)
 }
 
 pub(super) fn refine_ac(
     data: &[u8],
     state: &mut SegmentState,
     table: &SymbolTable,
-    band: AcBand,
-    blocks: &mut [Block],
-    nonzero: &mut [u64],
+    blocks: AcBlocks<'_>,
 ) -> Result<(), CoefficientError> {
-    refine_ac_body(&BitMasks { deposit, select }, data, state, table, band, blocks, nonzero)
+    refine_ac_body(&BitMasks { deposit, select }, data, state, table, blocks)
 }
 
 fn deposit(mut bits: u64, mut mask: u64) -> u64 {
@@ -103,11 +95,9 @@ pub(super) fn decode_dc_first_body(
     data: &[u8],
     state: &mut SegmentState,
     tables: &[DcTable],
-    positions: &[DcPosition],
-    mcus: Range<usize>,
-    low: u8,
-    dc: &mut [i16],
+    mcus: DcMcus<'_>,
 ) -> Result<(), CoefficientError> {
+    let DcMcus { positions, mcus, low, dc } = mcus;
     let mut reader = BitReader::new(data, state.bit_offset);
     for mcu in mcus {
         for position in positions {
@@ -130,14 +120,8 @@ pub(super) fn decode_dc_first_body(
     state.check_end()
 }
 
-pub(super) fn refine_dc(
-    data: &[u8],
-    state: &mut SegmentState,
-    positions: &[DcPosition],
-    mcus: Range<usize>,
-    low: u8,
-    dc: &mut [i16],
-) -> Result<(), CoefficientError> {
+pub(super) fn refine_dc(data: &[u8], state: &mut SegmentState, mcus: DcMcus<'_>) -> Result<(), CoefficientError> {
+    let DcMcus { positions, mcus, low, dc } = mcus;
     let mut reader = BitReader::new(data, state.bit_offset);
     for mcu in mcus {
         // An MCU has at most 10 blocks.
@@ -161,10 +145,9 @@ pub(super) fn decode_ac_first_body(
     data: &[u8],
     state: &mut SegmentState,
     table: &SymbolTable,
-    band: AcBand,
-    blocks: &mut [Block],
-    nonzero: &mut [u64],
+    blocks: AcBlocks<'_>,
 ) -> Result<(), CoefficientError> {
+    let AcBlocks { band, blocks, nonzero } = blocks;
     let mut reader = BitReader::new(data, state.bit_offset);
     // The blocks of the run are skipped.
     let mut index = state.eob_run;
@@ -215,10 +198,9 @@ pub(super) fn refine_ac_body<D: Fn(u64, u64) -> u64, S: Fn(u64, u32) -> u64>(
     data: &[u8],
     state: &mut SegmentState,
     table: &SymbolTable,
-    band: AcBand,
-    blocks: &mut [Block],
-    nonzero: &mut [u64],
+    blocks: AcBlocks<'_>,
 ) -> Result<(), CoefficientError> {
+    let AcBlocks { band, blocks, nonzero } = blocks;
     let mut reader = BitReader::new(data, state.bit_offset);
     let mut eob_run = state.eob_run;
     let in_band = band.mask();

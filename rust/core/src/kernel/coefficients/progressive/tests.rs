@@ -231,7 +231,13 @@ fn decode_ac_of_any_tables_and_bits_equals_reference() {
         for level in CpuLevel::available() {
             let mut state = state.clone();
             let (mut blocks, mut nonzero) = to_planes(&zigzag);
-            let result = decode_ac(&data, &mut state, &table, band, &mut blocks, &mut nonzero, level);
+            let result = decode_ac(
+                &data,
+                &mut state,
+                &table,
+                AcBlocks { band, blocks: &mut blocks, nonzero: &mut nonzero },
+                level,
+            );
             assert_eq!(result, expected, "{round} {}", level.name());
             if expected.is_ok() {
                 assert_eq!((state.bit_offset, state.eob_run), (bits.offset, eob_run), "{round} {}", level.name());
@@ -282,7 +288,13 @@ fn decode_dc_of_any_tables_and_bits_equals_reference() {
             expected.and(if bits.offset > state.end_bit { Err(CoefficientError::Truncated) } else { Ok(()) });
         for level in CpuLevel::available() {
             let (mut state, mut dc) = (state.clone(), before.clone());
-            let result = decode_dc_first(&data, &mut state, &tables, &positions, mcus.clone(), low, &mut dc, level);
+            let result = decode_dc_first(
+                &data,
+                &mut state,
+                &tables,
+                DcMcus { positions: &positions, mcus: mcus.clone(), low, dc: &mut dc },
+                level,
+            );
             assert_eq!(result, expected, "{round} {}", level.name());
             if expected.is_ok() {
                 assert_eq!((state.bit_offset, state.predictors), (bits.offset, predictors), "{round}");
@@ -291,7 +303,7 @@ fn decode_dc_of_any_tables_and_bits_equals_reference() {
             }
         }
         let (mut state, mut dc) = (state.clone(), before);
-        let result = refine_dc(&data, &mut state, &positions, mcus, low, &mut dc);
+        let result = refine_dc(&data, &mut state, DcMcus { positions: &positions, mcus, low, dc: &mut dc });
         assert_eq!(result.is_ok(), refinement_bits.offset <= state.end_bit, "{round}");
         assert!(result.is_err() || dc == expected_refined && state.bit_offset == refinement_bits.offset, "{round}");
     }
@@ -313,7 +325,8 @@ fn decode_ac_documented_example_refines_its_coefficients() {
         let (mut blocks, mut nonzero) = to_planes(&[zigzag]);
         let mut state = SegmentState::new(0, 6);
         let band = AcBand { first: 1, last: 63, low: 0 };
-        decode_ac(&data, &mut state, &table, band, &mut blocks, &mut nonzero, level).unwrap();
+        decode_ac(&data, &mut state, &table, AcBlocks { band, blocks: &mut blocks, nonzero: &mut nonzero }, level)
+            .unwrap();
         (zigzag[2], zigzag[3]) = (7, 1);
         assert_eq!((blocks, nonzero), to_planes(&[zigzag]));
         (zigzag[2], zigzag[3]) = (6, 0);

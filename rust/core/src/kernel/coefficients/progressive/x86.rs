@@ -1,23 +1,19 @@
 //! The portable bodies compiled for BMI1 and BMI2, with PDEP for bit masks.
 
 use super::scalar::{self, BitMasks};
-use super::{AcBand, Block, DcPosition, DcTable};
+use super::{AcBlocks, DcMcus, DcTable};
 use crate::kernel::coefficients::table::SymbolTable;
 use crate::kernel::coefficients::{CoefficientError, SegmentState};
 use std::arch::x86_64::_pdep_u64;
-use std::ops::Range;
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn decode_dc_first(
     data: &[u8],
     state: &mut SegmentState,
     tables: &[DcTable],
-    positions: &[DcPosition],
-    mcus: Range<usize>,
-    low: u8,
-    dc: &mut [i16],
+    mcus: DcMcus<'_>,
 ) -> Result<(), CoefficientError> {
-    scalar::decode_dc_first_body(data, state, tables, positions, mcus, low, dc)
+    scalar::decode_dc_first_body(data, state, tables, mcus)
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
@@ -25,11 +21,9 @@ pub(super) fn decode_ac_first(
     data: &[u8],
     state: &mut SegmentState,
     table: &SymbolTable,
-    band: AcBand,
-    blocks: &mut [Block],
-    nonzero: &mut [u64],
+    blocks: AcBlocks<'_>,
 ) -> Result<(), CoefficientError> {
-    scalar::decode_ac_first_body(data, state, table, band, blocks, nonzero)
+    scalar::decode_ac_first_body(data, state, table, blocks)
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
@@ -37,9 +31,7 @@ pub(super) fn refine_ac(
     data: &[u8],
     state: &mut SegmentState,
     table: &SymbolTable,
-    band: AcBand,
-    blocks: &mut [Block],
-    nonzero: &mut [u64],
+    blocks: AcBlocks<'_>,
 ) -> Result<(), CoefficientError> {
     let masks = BitMasks {
         deposit: |bits, mask| _pdep_u64(bits, mask),
@@ -47,5 +39,5 @@ pub(super) fn refine_ac(
         // at least its count; the shift then wraps, to a number that is at least the count, too.
         select: |mask: u64, rank: u32| _pdep_u64(1_u64.wrapping_shl(mask.count_ones().wrapping_sub(1 + rank)), mask),
     };
-    scalar::refine_ac_body(&masks, data, state, table, band, blocks, nonzero)
+    scalar::refine_ac_body(&masks, data, state, table, blocks)
 }
