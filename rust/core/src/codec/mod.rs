@@ -24,7 +24,7 @@ pub use options::{CodecOptions, DecodeOptions, FrameContext, SegmentByteOrder};
 use workspace::CodecState;
 pub use workspace::{ReusedWorkspace, Workspace};
 
-use crate::codestream::CodestreamFormat;
+use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result, truncated, unsupported};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
 use crate::lookup_table::ValueTransform;
@@ -62,6 +62,18 @@ impl fmt::Debug for dyn FrameFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// The error of a frame that is too short: that of its header, if it has one, or of its size. `header` is the result of
+/// parsing it.
+fn short_frame_error(
+    header: Result<CodestreamInfo>,
+    frame: &[u8],
+    info: &FrameInfo,
+    min_frame_bytes: u64,
+) -> DecodeError {
+    let checked = header.and_then(|header| agreement::check_size(&header, info));
+    checked.err().unwrap_or_else(|| too_short(frame, min_frame_bytes))
 }
 
 /// The error of a frame that is too short and whose header is valid.

@@ -35,7 +35,7 @@ mod sequential;
 
 use super::t81::colour;
 use super::t81::marker::{Process, starts_codestream};
-use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
+use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, short_frame_error};
 use crate::codestream::{CodestreamFormat, CodestreamInfo, Colour};
 use crate::error::{DecodeError, Result};
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
@@ -88,9 +88,8 @@ impl FrameFormat for Jpeg {
     }
 
     fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
-        let header = header::parse(frame, CpuLevel::best())
-            .and_then(|header| agreement::check_size(&codestream_info(&header), info));
-        header.err().or_else(|| Some(too_short(frame, self.min_frame_bytes(info))))
+        let header = header::parse(frame, CpuLevel::best()).map(|header| codestream_info(&header));
+        Some(short_frame_error(header, frame, info, self.min_frame_bytes(info)))
     }
 }
 

@@ -29,7 +29,7 @@ mod stream;
 
 use super::t81::colour;
 use super::t81::marker::starts_codestream;
-use super::{CodecState, EntropyMode, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
+use super::{CodecState, EntropyMode, FrameContext, FrameDecoder, FrameFormat, short_frame_error};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result};
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
@@ -74,9 +74,8 @@ impl FrameFormat for JpegLossless {
 
     fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
         // Frames of other processes may be shorter: they need less than a bit per sample.
-        let header = header::parse(frame, CpuLevel::best())
-            .and_then(|header| agreement::check_size(&codestream_info(&header), info));
-        header.err().or_else(|| Some(too_short(frame, self.min_frame_bytes(info))))
+        let header = header::parse(frame, CpuLevel::best()).map(|header| codestream_info(&header));
+        Some(short_frame_error(header, frame, info, self.min_frame_bytes(info)))
     }
 }
 
