@@ -20,6 +20,7 @@ from dicoxide import CorruptFrameError, NonConformantWarning, TruncatedFrameErro
 from dicoxide.plugins import pydicom_v3
 from support import reference_jpeg_dct as reference
 from support.command_line import decode_to_npy, dicoxide_command
+from support.decode_runners import Runner30, Runner31, options_of
 from support.encoders import jpeg_dct, jpeg_lossless
 from support.encoders.dataset import dataset, to_bytes
 from support.encoders.jpeg_dct import EXTENDED, PROGRESSIVE, SAMPLINGS, encode_image, progressive_scans
@@ -258,56 +259,13 @@ class TestColour:
             assert np.array_equal(dicoxide.decode(ds, fallback=False), reference.decode(src))
 
 
-class Runner30:
-    """Stand-in for the runner of pydicom 3.0."""
-
-    def __init__(self, ds: Dataset) -> None:
-        self.transfer_syntax = ds.file_meta.TransferSyntaxUID
-        self.options: dict[str, Any] = {
-            "rows": ds.Rows,
-            "columns": ds.Columns,
-            "samples_per_pixel": ds.SamplesPerPixel,
-            "bits_allocated": ds.BitsAllocated,
-            "bits_stored": ds.BitsStored,
-            "pixel_representation": 0,
-            "planar_configuration": 1,
-            "photometric_interpretation": ds.PhotometricInterpretation,
-        }
-        self.reported: dict[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["options"][name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    def get_option(self, name: str, default: Any = None) -> Any:
-        return self.options.get(name, default)
-
-    def set_option(self, name: str, value: Any) -> None:
-        self.reported[name] = value
-
-
-class Runner31(Runner30):
-    """Stand-in for the runner of pydicom 3.1."""
-
-    index = 2
-
-    def set_option(self, name: str, value: Any) -> None:
-        raise AssertionError("not for a frame")
-
-    def set_frame_option(self, index: int, name: str, value: Any) -> None:
-        assert index == self.index
-        self.reported[name] = value
-
-
 class TestPydicom:
     @pytest.mark.parametrize("kind", [Runner30, Runner31])
     @pytest.mark.parametrize("make", [colour_object, gray_object, lambda: gray_object(12)])
     def test_plugin_returns_stored_components_to_each_runner(self, kind: type[Runner30], make: Any) -> None:
         ds = make()
         coded = gray(12)[0] if ds.BitsStored == 12 else (colour() if ds.SamplesPerPixel == 3 else gray())[0]
-        runner = kind(ds)
+        runner = kind(options_of(ds), ds.file_meta.TransferSyntaxUID)
         for src in coded[:4]:
             frame = pydicom_v3.decode_frame(src, runner)  # type: ignore[arg-type]
             assert isinstance(frame, bytearray)

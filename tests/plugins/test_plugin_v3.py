@@ -26,6 +26,7 @@ from pydicom.uid import (
 import dicoxide
 from dicoxide.errors import CorruptFrameError, NonConformantWarning, UnsupportedError
 from dicoxide.plugins import pydicom_v3
+from support.decode_runners import Runner30, Runner31
 from support.encoders import rle
 from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
 from support.encoders.encapsulate import encapsulate
@@ -37,41 +38,6 @@ rng = np.random.default_rng(5)
 def _enabled() -> Iterator[None]:
     with dicoxide.enabled():
         yield
-
-
-class Runner30:
-    """Stand-in for the runner of pydicom 3.0."""
-
-    def __init__(self, options: dict[str, Any], uid: str = RLELossless) -> None:
-        self.transfer_syntax = uid
-        self.options = options
-        self.reported: dict[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["options"][name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    def get_option(self, name: str, default: Any = None) -> Any:
-        return self.options.get(name, default)
-
-    def set_option(self, name: str, value: Any) -> None:
-        self.reported[name] = value
-        self.options[name] = value
-
-
-class Runner31(Runner30):
-    """Stand-in for the runner of pydicom 3.1, where `set_option` has no effect on the current frame."""
-
-    index = 3
-
-    def set_option(self, name: str, value: Any) -> None:
-        raise AssertionError("not for a frame")
-
-    def set_frame_option(self, index: int, name: str, value: Any) -> None:
-        assert index == self.index
-        self.reported[name] = value
 
 
 def encoded(image: np.ndarray[Any, Any], bits_allocated: int, **others: Any) -> bytes:

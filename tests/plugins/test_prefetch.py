@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder, iter_pixels, pixel_array
 from pydicom.uid import RLELossless
-from test_plugin_v3 import Runner30, Runner31, options
+from test_plugin_v3 import options
 
 import dicoxide
 from dicoxide._backend import core
 from dicoxide._options import DecodeOptions
 from dicoxide.errors import NonConformantWarning
 from dicoxide.plugins import _prefetch, pydicom_v3
+from support.decode_runners import Runner30, Runner31
 from support.encoders import image_cases, rle
 from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
 from support.encoders.encapsulate import encapsulate
