@@ -24,6 +24,8 @@ pub(crate) mod cpu;
 pub(crate) mod huffman;
 pub(crate) mod idct;
 pub(crate) mod interleave;
+#[allow(dead_code, reason = "used by the codec that follows")]
+pub(crate) mod jpegls;
 pub(crate) mod nontemporal;
 pub(crate) mod predict;
 pub(crate) mod rle;
