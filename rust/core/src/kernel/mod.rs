@@ -10,6 +10,8 @@
 //! | `x86_v4.rs` | x86-64-v4 (AVX-512 with VBMI and VBMI2), only for kernels that it makes faster |
 //! | `x86_sse2.rs` | SSE2, which every x86-64 CPU has: the portable level, where the compiler does not vectorise `scalar.rs` |
 //!
+//! Vectors are loaded and stored by `x86_memory.rs`.
+//!
 //! All bodies of a kernel give the same bytes and the same errors. Samples are passed as bytes in native (little-endian)
 //! order together with `sample_bytes`, the size of one sample in bytes, so that one buffer serves every sample type.
 
@@ -32,6 +34,8 @@ pub(crate) mod rle;
 pub(crate) mod stored_bits;
 pub(crate) mod unstuff;
 pub(crate) mod upsample;
+#[cfg(target_arch = "x86_64")]
+mod x86_memory;
 pub(crate) mod ybr;
 
 pub use cpu::CpuLevel;

@@ -9,6 +9,7 @@
 //! ```
 
 use super::scalar;
+use crate::kernel::x86_memory::load_128;
 use std::arch::x86_64::*;
 
 /// Samples per round of `unpack`: the bits of 16 bytes.
@@ -20,7 +21,7 @@ pub(super) fn unpack(src: &[u8], offset_bits: u32, out: &mut [u8]) {
     let round_count = rounds.len();
     if offset_bits == 0 {
         for (packed, round) in src.as_chunks::<16>().0.iter().zip(rounds) {
-            unpack_round(load(packed), round);
+            unpack_round(load_128(packed), round);
         }
         scalar::unpack(src.get(round_count * 16..).unwrap_or_default(), 0, rest);
         return;
@@ -34,8 +35,8 @@ pub(super) fn unpack(src: &[u8], offset_bits: u32, out: &mut [u8]) {
     let low_half = _mm_set1_epi16(0x00FF);
     let next = src.get(1..).unwrap_or_default().as_chunks::<16>().0;
     for ((bytes, next), round) in src.as_chunks::<16>().0.iter().zip(next).zip(rounds) {
-        let even = _mm_and_si128(_mm_srl_epi16(load(bytes), right), low_half);
-        let odd = _mm_andnot_si128(low_half, _mm_sll_epi16(load(next), left));
+        let even = _mm_and_si128(_mm_srl_epi16(load_128(bytes), right), low_half);
+        let odd = _mm_andnot_si128(low_half, _mm_sll_epi16(load_128(next), left));
         unpack_round(_mm_or_si128(even, odd), round);
     }
     scalar::unpack(src.get(round_count * 16..).unwrap_or_default(), offset_bits, rest);
@@ -61,18 +62,6 @@ fn unpack_round(packed: __m128i, round: &mut [u8; ROUND_SAMPLES]) {
         unsafe {
             _mm256_storeu_si256(samples.as_mut_ptr().cast(), unpacked);
         }
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(bytes: &[u8; 16]) -> __m128i {
-    // SAFETY:
-    // - `bytes` is 16 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_loadu_si128(bytes.as_ptr().cast())
     }
 }
 

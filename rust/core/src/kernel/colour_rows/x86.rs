@@ -3,11 +3,8 @@
 use super::x86_body::write_pixels_body;
 use super::{Chroma, RgbConversion, scalar};
 use crate::kernel::interleave;
+use crate::kernel::x86_memory::{load_128, load_256 as load, store_256};
 use crate::kernel::ybr::{GREEN_LESS_CB, GREEN_LESS_CR, GREEN_LESS_FIRST_Y, GREEN_LESS_Y_SPAN};
-use std::arch::x86_64::{
-    __m128i, _mm_loadu_si128, _mm256_blend_epi32, _mm256_broadcastsi128_si256, _mm256_loadu_si256,
-    _mm256_permute2x128_si256, _mm256_set_m128i, _mm256_shuffle_epi8, _mm256_storeu_si256, _mm256_testz_si256,
-};
 use std::arch::x86_64::{
     __m256i as Vector, _mm256_add_epi16 as add_epi16, _mm256_and_si256 as and, _mm256_cmpeq_epi16 as equal,
     _mm256_cmpgt_epi16 as greater, _mm256_maddubs_epi16 as maddubs_epi16, _mm256_mulhrs_epi16 as mulhrs_epi16,
@@ -16,6 +13,10 @@ use std::arch::x86_64::{
     _mm256_slli_epi16 as slli_epi16, _mm256_srai_epi16 as srai_epi16, _mm256_srli_epi16 as srli_epi16,
     _mm256_sub_epi16 as sub_epi16, _mm256_unpackhi_epi8 as unpackhi_epi8, _mm256_unpacklo_epi8 as unpacklo_epi8,
     _mm256_xor_si256 as xor,
+};
+use std::arch::x86_64::{
+    _mm256_blend_epi32, _mm256_broadcastsi128_si256, _mm256_permute2x128_si256, _mm256_set_m128i, _mm256_shuffle_epi8,
+    _mm256_testz_si256,
 };
 
 const PIXELS: usize = 32;
@@ -46,12 +47,6 @@ fn neighbour_pairs(samples: &[u8; HALF_BYTES]) -> [Vector; 2] {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_sums(sums: &[u16; 16]) -> Vector {
-    load(bytemuck::cast_ref(sums))
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
 fn is_any(vector: Vector) -> bool {
     _mm256_testz_si256(vector, vector) == 0
 }
@@ -69,9 +64,9 @@ fn interleave<const IS_SPLIT: bool>([red, green, blue]: [Vector; 3], round: &mut
     });
     // The low lanes are pixels 0 to 15, the high lanes 16 to 31.
     let [a, b, c] = bytemuck::cast_mut::<[u8; 96], [[u8; 32]; 3]>(round);
-    store(_mm256_permute2x128_si256::<0x20>(first, second), a);
-    store(_mm256_blend_epi32::<0xF0>(third, first), b);
-    store(_mm256_permute2x128_si256::<0x31>(second, third), c);
+    store_256(a, _mm256_permute2x128_si256::<0x20>(first, second));
+    store_256(b, _mm256_blend_epi32::<0xF0>(third, first));
+    store_256(c, _mm256_permute2x128_si256::<0x31>(second, third));
 }
 
 /// Returns the shuffle controls of R, G and B for bytes 16 `part` to 16 `part` + 15 of 16 interleaved pixels.
@@ -86,40 +81,4 @@ const fn controls(part: u8, is_split: bool) -> [[u8; 16]; 3] {
         position += 1;
     }
     controls
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load_128(bytes: &[u8; 16]) -> __m128i {
-    // SAFETY:
-    // - `bytes` is 16 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_loadu_si128(bytes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(bytes: &[u8; 32]) -> Vector {
-    // SAFETY:
-    // - `bytes` is 32 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_loadu_si256(bytes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store(vector: Vector, bytes: &mut [u8; 32]) {
-    // SAFETY:
-    // - `bytes` is 32 bytes long, the size of one vector.
-    // - The store needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_storeu_si256(bytes.as_mut_ptr().cast(), vector);
-    }
 }

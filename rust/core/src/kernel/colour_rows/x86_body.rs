@@ -44,7 +44,7 @@
 //! |---|---|
 //! | `PIXELS` | pixels of a round, one byte of a vector for each |
 //! | `HALF_BYTES` | samples that `neighbour_pairs` gets, from the left neighbour on |
-//! | `load`, `load_sums` | vector of bytes, of 16-bit lanes |
+//! | `load` | vector from an array of its size |
 //! | `neighbour_pairs` | bytes (sample, left neighbour), and bytes (sample, right neighbour) |
 //! | `srai_epi16`, `slli_epi16` | shifts |
 //! | `equal`, `greater` | comparisons of 16-bit lanes: -1 or 0 |
@@ -150,7 +150,7 @@ macro_rules! write_pixels_body {
             planes_of: impl Fn(Vector, [&[T; N]; 2]) -> [Vector; 3],
         ) {
             for (index, pixels) in pixels.chunks_mut(3 * PIXELS).enumerate() {
-                let luma = luma.as_chunks().0.get(index);
+                let luma = luma.as_chunks::<PIXELS>().0.get(index);
                 let cb = cb.get(index * STEP..).and_then(|samples| samples.first_chunk());
                 let cr = cr.get(index * STEP..).and_then(|samples| samples.first_chunk());
                 let (Some(luma), Some(cb), Some(cr)) = (luma, cb, cr) else {
@@ -199,10 +199,10 @@ macro_rules! write_pixels_body {
             let [left @ .., _, _] = sums;
             let [_, near @ .., _] = sums;
             let [_, _, right @ ..] = sums;
-            let near = load_sums(near);
+            let near = load(near);
             let three = add_epi16(near, add_epi16(near, near));
-            let even = add_epi16(add_epi16(three, load_sums(left)), set1_epi16(8 - 16 * middle));
-            let odd = add_epi16(add_epi16(three, load_sums(right)), set1_epi16(7 - 16 * middle));
+            let even = add_epi16(add_epi16(three, load(left)), set1_epi16(8 - 16 * middle));
+            let odd = add_epi16(add_epi16(three, load(right)), set1_epi16(7 - 16 * middle));
             [srai_epi16::<4>(even), srai_epi16::<4>(odd)]
         }
 

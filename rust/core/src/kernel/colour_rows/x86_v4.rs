@@ -2,6 +2,7 @@
 
 use super::x86_body::write_pixels_body;
 use super::{Chroma, RgbConversion};
+use crate::kernel::x86_memory::{load_512 as load, store_512};
 use crate::kernel::ybr::{GREEN_LESS_CB, GREEN_LESS_CR, GREEN_LESS_FIRST_Y, GREEN_LESS_Y_SPAN};
 use std::arch::x86_64::{
     __m512i as Vector, _mm512_add_epi16 as add_epi16, _mm512_and_si512 as and, _mm512_maddubs_epi16 as maddubs_epi16,
@@ -11,9 +12,9 @@ use std::arch::x86_64::{
     _mm512_unpackhi_epi8 as unpackhi_epi8, _mm512_unpacklo_epi8 as unpacklo_epi8, _mm512_xor_si512 as xor,
 };
 use std::arch::x86_64::{
-    _mm_cvtsi32_si128, _mm512_cmpeq_epi16_mask, _mm512_cmpgt_epi16_mask, _mm512_loadu_si512,
-    _mm512_mask_permutexvar_epi8, _mm512_movm_epi16, _mm512_permutex2var_epi8, _mm512_permutexvar_epi8,
-    _mm512_sll_epi16, _mm512_sra_epi16, _mm512_storeu_si512, _mm512_test_epi16_mask,
+    _mm_cvtsi32_si128, _mm512_cmpeq_epi16_mask, _mm512_cmpgt_epi16_mask, _mm512_mask_permutexvar_epi8,
+    _mm512_movm_epi16, _mm512_permutex2var_epi8, _mm512_permutexvar_epi8, _mm512_sll_epi16, _mm512_sra_epi16,
+    _mm512_test_epi16_mask,
 };
 
 const PIXELS: usize = 64;
@@ -39,12 +40,6 @@ const fn pair_controls(neighbour: u8) -> [u8; 64] {
         sample += 1;
     }
     controls
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_sums(sums: &[u16; 32]) -> Vector {
-    load(bytemuck::cast_ref(sums))
 }
 
 #[inline]
@@ -87,7 +82,7 @@ fn interleave<const IS_SPLIT: bool>([red, green, blue]: [Vector; 3], round: &mut
     for (part, (control, blue_mask)) in parts.iter_mut().zip(all_controls) {
         let control = load(control);
         let red_green = _mm512_permutex2var_epi8(red, control, green);
-        store(_mm512_mask_permutexvar_epi8(red_green, *blue_mask, control, blue), part);
+        store_512(part, _mm512_mask_permutexvar_epi8(red_green, *blue_mask, control, blue));
     }
 }
 
@@ -105,28 +100,4 @@ const fn controls(part: u8, is_split: bool) -> ([u8; 64], u64) {
         position += 1;
     }
     (controls, blue_mask)
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load(bytes: &[u8; 64]) -> Vector {
-    // SAFETY:
-    // - `bytes` is 64 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm512_loadu_si512(bytes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store(vector: Vector, bytes: &mut [u8; 64]) {
-    // SAFETY:
-    // - `bytes` is 64 bytes long, the size of one vector.
-    // - The store needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm512_storeu_si512(bytes.as_mut_ptr().cast(), vector);
-    }
 }

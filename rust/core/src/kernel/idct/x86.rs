@@ -6,10 +6,11 @@ use super::x86_body::*;
 use super::x86_passes::*;
 use super::x86_reduced::*;
 use super::x86_sse2::{
-    baseline as narrow, load, rows_at, store_rows_of_4, store_rows_of_8, store_rows_of_16, store_two_rows,
+    baseline as narrow, rows_at, store_rows_of_4, store_rows_of_8, store_rows_of_16, store_two_rows,
 };
 use super::x86_wide as wide;
 use super::{Block, BlockSize, QuantizationTable};
+use crate::kernel::x86_memory::load_128;
 use std::arch::x86_64::{
     __m128i, _mm_unpackhi_epi32, _mm_unpacklo_epi32, _mm256_broadcastsi128_si256, _mm256_castsi256_si128,
     _mm256_extracti128_si256, _mm256_permute4x64_epi64, _mm256_set_m128i, _mm256_sign_epi16, _mm256_storeu_si256,
@@ -37,13 +38,13 @@ transform_body!("avx2,bmi1,bmi2,lzcnt,movbe,popcnt");
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_row([first, second]: [&[i16; 8]; LANES]) -> Vector {
-    _mm256_set_m128i(load(second), load(first))
+    _mm256_set_m128i(load_128(second), load_128(first))
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
 fn broadcast_row(row: &[i16; 8]) -> Vector {
-    _mm256_broadcastsi128_si256(load(row))
+    _mm256_broadcastsi128_si256(load_128(row))
 }
 
 #[inline]

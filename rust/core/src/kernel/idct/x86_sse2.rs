@@ -6,6 +6,7 @@ use super::x86_body::*;
 use super::x86_passes::*;
 use super::x86_reduced::*;
 use super::{Block, BlockSize, QuantizationTable};
+use crate::kernel::x86_memory::load_128;
 use std::arch::x86_64::{
     __m128i as Vector, _mm_add_epi16 as add_epi16, _mm_add_epi32 as add_epi32, _mm_adds_epi16 as adds_epi16,
     _mm_and_si128 as and, _mm_bslli_si128 as bslli_epi128, _mm_bsrli_si128 as bsrli_epi128,
@@ -20,8 +21,8 @@ use std::arch::x86_64::{
     _mm_unpacklo_epi64 as unpacklo_epi64, _mm_xor_si128 as xor,
 };
 use std::arch::x86_64::{
-    _mm_castsi128_pd, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_max_epi16, _mm_movemask_epi8,
-    _mm_storeh_pd, _mm_storel_epi64, _mm_storeu_si128, _mm_subs_epi16,
+    _mm_castsi128_pd, _mm_cmpeq_epi8, _mm_cvtsi128_si64, _mm_max_epi16, _mm_movemask_epi8, _mm_storeh_pd,
+    _mm_storel_epi64, _mm_storeu_si128, _mm_subs_epi16,
 };
 
 const LANES: usize = 1;
@@ -54,13 +55,13 @@ transform_body!("sse2");
 #[inline]
 #[target_feature(enable = "sse2")]
 fn load_row([row]: [&[i16; 8]; LANES]) -> Vector {
-    load(row)
+    load_128(row)
 }
 
 #[inline]
 #[target_feature(enable = "sse2")]
 fn broadcast_row(row: &[i16; 8]) -> Vector {
-    load(row)
+    load_128(row)
 }
 
 #[inline]
@@ -104,18 +105,6 @@ fn store_half_words(pairs: [Vector; 2], samples: &mut [u8], [offset]: [usize; LA
 #[target_feature(enable = "sse2")]
 fn store_quarter<const N: usize>(block: Vector, samples: &mut [u8], [offset]: [usize; LANES], stride: usize) {
     store_two_rows::<N>(block, samples, offset, stride);
-}
-
-#[inline]
-#[target_feature(enable = "sse2")]
-pub(super) fn load(values: &[i16; 8]) -> Vector {
-    // SAFETY:
-    // - `values` is 16 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_loadu_si128(values.as_ptr().cast())
-    }
 }
 
 /// Returns the bytes from `offset` to the end of `count` rows of `row_bytes` bytes, which are `stride` bytes apart.

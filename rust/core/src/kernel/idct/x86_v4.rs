@@ -6,9 +6,10 @@ use super::x86::store_rows_of_32;
 use super::x86_body::*;
 use super::x86_passes::*;
 use super::x86_reduced::*;
-use super::x86_sse2::{baseline as narrow, load, store_rows_of_4, store_rows_of_8, store_rows_of_16, store_two_rows};
+use super::x86_sse2::{baseline as narrow, store_rows_of_4, store_rows_of_8, store_rows_of_16, store_two_rows};
 use super::x86_wide as wide;
 use super::{Block, BlockSize, QuantizationTable};
+use crate::kernel::x86_memory::load_128;
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_cvtsi32_si128, _mm512_broadcast_i32x4, _mm512_castsi128_si512, _mm512_castsi512_si256,
     _mm512_extracti32x4_epi32, _mm512_extracti64x4_epi64, _mm512_inserti32x4, _mm512_max_epi16,
@@ -43,14 +44,14 @@ fn shift_right<const BITS: i32>(vector: Vector) -> Vector {
 #[inline]
 #[target_feature(enable = "avx512bw")]
 fn load_row([a, b, c, d]: [&[i16; 8]; LANES]) -> Vector {
-    let rows = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(load(a)), load(b));
-    _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(rows, load(c)), load(d))
+    let rows = _mm512_inserti32x4::<1>(_mm512_castsi128_si512(load_128(a)), load_128(b));
+    _mm512_inserti32x4::<3>(_mm512_inserti32x4::<2>(rows, load_128(c)), load_128(d))
 }
 
 #[inline]
 #[target_feature(enable = "avx512bw")]
 fn broadcast_row(row: &[i16; 8]) -> Vector {
-    _mm512_broadcast_i32x4(load(row))
+    _mm512_broadcast_i32x4(load_128(row))
 }
 
 #[inline]

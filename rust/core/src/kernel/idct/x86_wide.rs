@@ -11,8 +11,9 @@ use super::run::Run;
 use super::scalar::CONSTANT_BITS;
 use super::x86_body::MAX_QUANTIZER;
 use super::x86_passes::*;
-use super::x86_sse2::{baseline, load, store_rows_of_16};
+use super::x86_sse2::{baseline, store_rows_of_16};
 use super::{Block, BlockSize, scalar};
+use crate::kernel::x86_memory::load_128;
 use std::arch::x86_64::*;
 
 type Vector = __m256i;
@@ -67,7 +68,7 @@ pub(super) fn transform_12_bit(blocks: &mut [Block], run: &Run<'_>, samples: &mu
 #[target_feature(enable = "avx2")]
 fn load_rows(block: &Block) -> [Vector; 8] {
     let rows = bytemuck::cast_ref::<Block, [[i16; 8]; 8]>(block);
-    rows.each_ref().map(|row| _mm256_cvtepi16_epi32(load(row)))
+    rows.each_ref().map(|row| _mm256_cvtepi16_epi32(load_128(row)))
 }
 
 /// Packs eight numbers from 0 to 4095 into 16 bits.

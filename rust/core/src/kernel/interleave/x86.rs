@@ -16,6 +16,7 @@
 //! | 6 | 3 × 2: pairs of planes by unpack, then 3 vectors of 16-bit elements |
 //! | 12 | 3 × 4: quads of planes by unpack, then 3 vectors of 32-bit elements |
 
+use crate::kernel::x86_memory::{load_256, store_128};
 use std::arch::x86_64::*;
 
 /// Interleaves whole vectors. Returns the number of bytes done in each plane, 0 for a number of planes without a body.
@@ -66,13 +67,13 @@ fn for_each_round<const N: usize>(
         let mut vectors = [_mm256_setzero_si256(); N];
         for (vector, source) in vectors.iter_mut().zip(&sources) {
             let Some(bytes) = source.get(round_count) else { return round_count * 32 };
-            *vector = load(bytes);
+            *vector = load_256(bytes);
         }
         let interleaved = interleave_round(vectors);
         let (lower, upper) = round.split_at_mut(N);
         for ((lower, upper), vector) in lower.iter_mut().zip(upper).zip(interleaved) {
-            store(lower, _mm256_castsi256_si128(vector));
-            store(upper, _mm256_extracti128_si256::<1>(vector));
+            store_128(lower, _mm256_castsi256_si128(vector));
+            store_128(upper, _mm256_extracti128_si256::<1>(vector));
         }
         round_count += 1;
     }
@@ -112,10 +113,10 @@ fn unpack4([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn interleave3<const SIZE: usize>(a: __m256i, b: __m256i, c: __m256i) -> [__m256i; 3] {
-    let a = _mm256_shuffle_epi8(a, load(const { &shuffle_control(0, SIZE) }));
-    let b = _mm256_shuffle_epi8(b, load(const { &shuffle_control(1, SIZE) }));
-    let c = _mm256_shuffle_epi8(c, load(const { &shuffle_control(2, SIZE) }));
-    let (second, third) = (load(const { &position_mask(1, SIZE) }), load(const { &position_mask(2, SIZE) }));
+    let a = _mm256_shuffle_epi8(a, load_256(const { &shuffle_control(0, SIZE) }));
+    let b = _mm256_shuffle_epi8(b, load_256(const { &shuffle_control(1, SIZE) }));
+    let c = _mm256_shuffle_epi8(c, load_256(const { &shuffle_control(2, SIZE) }));
+    let (second, third) = (load_256(const { &position_mask(1, SIZE) }), load_256(const { &position_mask(2, SIZE) }));
     // Positions 0, 1, 2 modulo 3 from the first, second, third argument.
     let blend = |a, b, c| _mm256_blendv_epi8(_mm256_blendv_epi8(a, b, second), c, third);
     // Result v starts with an element of plane (v × elements per result) mod 3.
@@ -153,28 +154,4 @@ const fn position_mask(remainder: usize, size: usize) -> [u8; 32] {
         position += 1;
     }
     mask
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn load(bytes: &[u8; 32]) -> __m256i {
-    // SAFETY:
-    // - `bytes` is 32 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_loadu_si256(bytes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn store(out: &mut [u8; 16], vector: __m128i) {
-    // SAFETY:
-    // - `out` is 16 bytes long, the size of one vector.
-    // - The store needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_storeu_si128(out.as_mut_ptr().cast(), vector);
-    }
 }

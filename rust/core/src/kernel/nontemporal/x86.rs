@@ -10,10 +10,11 @@
 //! 32-byte halves, one after the other: the CPU combines them into one write of the line.
 
 use crate::kernel::stored_bits;
+use crate::kernel::x86_memory::load_256;
 use crate::sample::StoredBits;
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_cvtsi32_si128, _mm_sfence, _mm256_loadu_si256, _mm256_sll_epi16, _mm256_sra_epi16,
-    _mm256_srl_epi16, _mm256_store_si256, _mm256_stream_si256,
+    __m128i, __m256i, _mm_cvtsi32_si128, _mm_sfence, _mm256_sll_epi16, _mm256_sra_epi16, _mm256_srl_epi16,
+    _mm256_store_si256, _mm256_stream_si256,
 };
 
 /// Half a cache line, the size of one store.
@@ -78,7 +79,7 @@ fn map_lines<const NONTEMPORAL: bool>(
                 for index in [page * PAGE_HALVES + half, page * PAGE_HALVES + half + 1] {
                     // The index is within the group; the compiler removes the check.
                     if let (Some(out), Some(src)) = (out.get_mut(index), src.get(index)) {
-                        store::<NONTEMPORAL>(out, map(load(src)));
+                        store::<NONTEMPORAL>(out, map(load_256(src)));
                     } else {
                         debug_assert!(false, "half line {index} of a group of {}", src.len());
                     }
@@ -87,24 +88,12 @@ fn map_lines<const NONTEMPORAL: bool>(
         }
     }
     for (out, src) in out_halves.iter_mut().zip(src_halves) {
-        store::<NONTEMPORAL>(out, map(load(src)));
+        store::<NONTEMPORAL>(out, map(load_256(src)));
     }
     rest(src_tail, out_tail);
     if NONTEMPORAL {
         // Non-temporal stores are weakly ordered: other threads may only read the output after a fence.
         _mm_sfence();
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(half: &Half) -> __m256i {
-    // SAFETY:
-    // - `half` is 32 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_loadu_si256(half.as_ptr().cast())
     }
 }
 

@@ -2,6 +2,7 @@
 //! rows or pixel by pixel. Everything else is the portable code compiled for x86-64-v3.
 
 use super::scalar::{self, Wavefront};
+use crate::kernel::x86_memory::{load_128, load_256, store_128, store_256};
 use std::arch::x86_64::*;
 
 /// Samples of a vector.
@@ -17,7 +18,7 @@ pub(super) fn first_row(row: &mut [u16], components: usize, initial: u16) {
     let (vectors, rest) = row.as_chunks_mut::<LANES>();
     let mut sums = Sums::new(initial);
     for vector in vectors {
-        store_vector(vector, sums.next(load_vector(vector)));
+        store_256(vector, sums.next(load_256(vector)));
     }
     scalar::first_row(rest, 1, sums.last());
 }
@@ -69,7 +70,7 @@ fn predictor4(row: &mut [u16], above: &[u16]) {
     let (above, above_rest) = above.as_chunks::<LANES>();
     let mut sums = Sums::new(0);
     for (vector, above) in vectors.iter_mut().zip(above) {
-        store_vector(vector, _mm256_add_epi16(sums.next(load_vector(vector)), load_vector(above)));
+        store_256(vector, _mm256_add_epi16(sums.next(load_256(vector)), load_256(above)));
     }
     let mut sum = sums.last();
     for (sample, above) in rest.iter_mut().zip(above_rest) {
@@ -89,11 +90,11 @@ fn predictor5(row: &mut [u16], above: &[u16]) {
     let (above, above_rest) = above.as_chunks::<LANES>();
     let mut before = _mm256_set1_epi16(corner.cast_signed());
     for (vector, above) in vectors.iter_mut().zip(above) {
-        let b = load_vector(above);
+        let b = load_256(above);
         // `alignr` works in halves of 8 lanes: the lane left of a half is the last one of the half before.
         let c = _mm256_alignr_epi8::<14>(b, _mm256_permute2x128_si256::<0x21>(before, b));
         before = b;
-        store_vector(vector, sums.next(_mm256_add_epi16(load_vector(vector), half_difference(b, c))));
+        store_256(vector, sums.next(_mm256_add_epi16(load_256(vector), half_difference(b, c))));
         [.., corner] = *above;
     }
     let mut sum = sums.last();
@@ -169,8 +170,8 @@ impl Sums {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn predict_steps<const IS_PREDICTOR6: bool>(mut wavefront: Wavefront<'_, ROWS>, above: &[u16]) -> usize {
     let ones = _mm_set1_epi16(-1);
-    let mut left = load_half(&wavefront.left);
-    let mut corner = load_half(&wavefront.corner);
+    let mut left = load_128(&wavefront.left);
+    let mut corner = load_128(&wavefront.corner);
     if !IS_PREDICTOR6 {
         left = _mm_xor_si128(left, ones);
     }
@@ -178,10 +179,10 @@ fn predict_steps<const IS_PREDICTOR6: bool>(mut wavefront: Wavefront<'_, ROWS>, 
     for above in above.as_chunks::<ROWS>().0 {
         let mut vectors = [_mm_setzero_si128(); ROWS];
         for (vector, line) in vectors.iter_mut().zip(&wavefront.lines) {
-            let Some(differences) = line.as_chunks().0.get(iterations) else { return iterations * ROWS };
-            *vector = load_half(differences);
+            let Some(differences) = line.as_chunks::<ROWS>().0.get(iterations) else { return iterations * ROWS };
+            *vector = load_128(differences);
         }
-        let above = load_half(above);
+        let above = load_128(above);
         let mut steps = transpose(vectors);
         // In lane 7, from where `alignr` takes it: the sample above row 0 at each step.
         let samples_above = [
@@ -209,8 +210,8 @@ fn predict_steps<const IS_PREDICTOR6: bool>(mut wavefront: Wavefront<'_, ROWS>, 
             }
         }
         for (vector, line) in transpose(steps).into_iter().zip(&mut wavefront.lines) {
-            if let Some(samples) = line.as_chunks_mut().0.get_mut(iterations) {
-                store_half(samples, vector);
+            if let Some(samples) = line.as_chunks_mut::<ROWS>().0.get_mut(iterations) {
+                store_128(samples, vector);
             }
         }
         iterations += 1;
@@ -267,46 +268,6 @@ fn transpose(rows: [__m128i; ROWS]) -> [__m128i; ROWS] {
     let ([s0, s1], [s2, s3]) = (pair(aceg0, bdfh0), pair(aceg2, bdfh2));
     let ([s4, s5], [s6, s7]) = (pair(aceg4, bdfh4), pair(aceg6, bdfh6));
     [s0, s1, s2, s3, s4, s5, s6, s7]
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn load_vector(samples: &[u16; LANES]) -> __m256i {
-    // SAFETY: the array has the 32 bytes that are read; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_loadu_si256(samples.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn store_vector(out: &mut [u16; LANES], samples: __m256i) {
-    // SAFETY: the array has the 32 bytes that are written; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_storeu_si256(out.as_mut_ptr().cast(), samples);
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn load_half(samples: &[u16; ROWS]) -> __m128i {
-    // SAFETY: the array has the 16 bytes that are read; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_loadu_si128(samples.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn store_half(out: &mut [u16; ROWS], samples: __m128i) {
-    // SAFETY: the array has the 16 bytes that are written; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_storeu_si128(out.as_mut_ptr().cast(), samples);
-    }
 }
 
 /// Loads up to four samples to the low lanes.

@@ -1,6 +1,7 @@
 //! Running sums of 32 samples for selection value 1 of one component; everything else is [`super::x86`].
 
 use super::{scalar, x86};
+use crate::kernel::x86_memory::{load_512, store_512};
 use std::arch::x86_64::*;
 
 /// Samples of a vector.
@@ -15,9 +16,9 @@ pub(super) fn first_row(row: &mut [u16], components: usize, initial: u16) {
     let last_lane = _mm512_set1_epi16(31);
     let mut left = _mm512_set1_epi16(initial.cast_signed());
     for vector in vectors {
-        let samples = _mm512_add_epi16(running_sums(load(vector)), left);
+        let samples = _mm512_add_epi16(running_sums(load_512(vector)), left);
         left = _mm512_permutexvar_epi16(last_lane, samples);
-        store(vector, samples);
+        store_512(vector, samples);
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the sample of one lane")]
     let left = _mm512_cvtsi512_si32(left) as u16;
@@ -46,24 +47,4 @@ fn running_sums(terms: __m512i) -> __m512i {
     let by_two = _mm512_maskz_shuffle_i64x2::<0b01_00_00_00>(0b1111_0000, totals, totals);
     let by_three = _mm512_maskz_shuffle_i64x2::<0b00_00_00_00>(0b1100_0000, totals, totals);
     _mm512_add_epi16(_mm512_add_epi16(sums, by_one), _mm512_add_epi16(by_two, by_three))
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw")]
-fn load(samples: &[u16; LANES]) -> __m512i {
-    // SAFETY: the array has the 64 bytes that are read; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm512_loadu_si512(samples.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw")]
-fn store(vector: &mut [u16; LANES], samples: __m512i) {
-    // SAFETY: the array has the 64 bytes that are written; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm512_storeu_si512(vector.as_mut_ptr().cast(), samples);
-    }
 }

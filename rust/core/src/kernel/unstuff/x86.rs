@@ -1,6 +1,7 @@
 //! Unstuffing with AVX2, 32 bytes at a time. Neighbouring bytes are compared by a second load, one byte earlier or later.
 
 use super::scalar;
+use crate::kernel::x86_memory::{load_256, store_256};
 use std::arch::x86_64::*;
 
 /// Bytes of a vector.
@@ -12,10 +13,10 @@ pub(super) fn find_marker(src: &[u8], from: usize) -> Option<usize> {
     let bytes = src.get(from..)?;
     let next = bytes.get(1..)?;
     let clean = |pairs: &(&[u8; BLOCK], &[u8; BLOCK])| {
-        let vectors = pairs.0.as_chunks().0.iter().zip(pairs.1.as_chunks().0);
+        let vectors = pairs.0.as_chunks::<VECTOR>().0.iter().zip(pairs.1.as_chunks::<VECTOR>().0);
         let markers = vectors.fold(_mm256_setzero_si256(), |any, (bytes, next)| {
-            let stuffed = _mm256_cmpeq_epi8(load(next), _mm256_setzero_si256());
-            _mm256_or_si256(any, _mm256_andnot_si256(stuffed, is_ff(load(bytes))))
+            let stuffed = _mm256_cmpeq_epi8(load_256(next), _mm256_setzero_si256());
+            _mm256_or_si256(any, _mm256_andnot_si256(stuffed, is_ff(load_256(bytes))))
         });
         _mm256_testz_si256(markers, markers) == 1
     };
@@ -43,19 +44,19 @@ pub(super) fn unstuff(src: &[u8], out: &mut [u8]) -> usize {
             break;
         };
         let (Some(before), Some(bytes)) =
-            (window.first_chunk(), window.get(1..).and_then(|window| window.first_chunk()))
+            (window.first_chunk::<VECTOR>(), window.get(1..).and_then(|window| window.first_chunk::<VECTOR>()))
         else {
             break;
         };
-        let bytes = load(bytes);
-        let stuffed = _mm256_and_si256(is_ff(load(before)), _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
+        let bytes = load_256(bytes);
+        let stuffed = _mm256_and_si256(is_ff(load_256(before)), _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
         let mut stuffed = _mm256_movemask_epi8(stuffed).cast_unsigned();
         store(stored, 0, bytes);
         let mut skipped = 0;
         loop {
             let index = stuffed.trailing_zeros() as usize;
-            let Some(rest) = window.get(index + 2..).and_then(|window| window.first_chunk()) else { break };
-            store(stored, index - skipped, load(rest));
+            let Some(rest) = window.get(index + 2..).and_then(|window| window.first_chunk::<VECTOR>()) else { break };
+            store(stored, index - skipped, load_256(rest));
             skipped += usize::from(stuffed != 0);
             stuffed &= stuffed.wrapping_sub(1);
             if stuffed == 0 {
@@ -74,16 +75,6 @@ fn is_ff(bytes: __m256i) -> __m256i {
     _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(-1))
 }
 
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn load(bytes: &[u8; VECTOR]) -> __m256i {
-    // SAFETY: the array has the 32 bytes that are read; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_loadu_si256(bytes.as_ptr().cast())
-    }
-}
-
 /// Stores a vector at byte `index` of `out`.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
@@ -91,9 +82,5 @@ fn store(out: &mut [u8; 2 * VECTOR], index: usize, bytes: __m256i) {
     let Some(out) = out.get_mut(index..).and_then(|out| out.first_chunk_mut::<VECTOR>()) else {
         return debug_assert!(false, "index is at most {VECTOR}");
     };
-    // SAFETY: the array has the 32 bytes that are written; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_storeu_si256(out.as_mut_ptr().cast(), bytes);
-    }
+    store_256(out, bytes);
 }

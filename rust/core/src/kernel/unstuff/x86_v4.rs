@@ -1,6 +1,7 @@
 //! Unstuffing with AVX-512 VBMI2, 64 bytes at a time: compacting bytes needs no branch that depends on the data.
 
 use super::scalar;
+use crate::kernel::x86_memory::{load_512, store_512};
 use std::arch::x86_64::*;
 
 /// Bytes of a vector.
@@ -15,32 +16,12 @@ pub(super) fn unstuff(src: &[u8], out: &mut [u8]) -> usize {
     let bytes = src.get(1..).unwrap_or_default().as_chunks::<VECTOR>().0;
     let mut read = 1;
     for (before, bytes) in previous.iter().zip(bytes) {
-        let Some(stored) = out.get_mut(written..).and_then(|out| out.first_chunk_mut()) else { break };
-        let (before, bytes) = (load(before), load(bytes));
+        let Some(stored) = out.get_mut(written..).and_then(|out| out.first_chunk_mut::<VECTOR>()) else { break };
+        let (before, bytes) = (load_512(before), load_512(bytes));
         let stuffed = _mm512_mask_testn_epi8_mask(_mm512_cmpeq_epi8_mask(before, _mm512_set1_epi8(-1)), bytes, bytes);
-        store(stored, _mm512_maskz_compress_epi8(!stuffed, bytes));
+        store_512(stored, _mm512_maskz_compress_epi8(!stuffed, bytes));
         read += VECTOR;
         written += VECTOR - stuffed.count_ones() as usize;
     }
     scalar::unstuff_after(src, out, read - 1, written)
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512vbmi2")]
-fn load(bytes: &[u8; VECTOR]) -> __m512i {
-    // SAFETY: the array has the 64 bytes that are read; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm512_loadu_si512(bytes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512vbmi2")]
-fn store(out: &mut [u8; VECTOR], bytes: __m512i) {
-    // SAFETY: the array has the 64 bytes that are written; it need not be aligned.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm512_storeu_si512(out.as_mut_ptr().cast(), bytes);
-    }
 }

@@ -1,6 +1,7 @@
 //! AVX2 bodies: the portable loops, which the compiler vectorises for AVX2, and shuffles that repeat bytes.
 
 use super::{FarRow, Sample, scalar};
+use crate::kernel::x86_memory::{load_128, load_256, store_256};
 use std::arch::x86_64::*;
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
@@ -49,7 +50,7 @@ fn repeat_bytes<const VECTORS: usize>(samples: &[u8], pixels: &mut [u8]) {
     for (round, samples) in rounds.iter_mut().zip(samples_by_round) {
         let both = _mm256_broadcastsi128_si256(load_128(samples));
         for (pixels, control) in round.iter_mut().zip(&controls) {
-            store(_mm256_shuffle_epi8(both, load(control)), pixels);
+            store_256(pixels, _mm256_shuffle_epi8(both, load_256(control)));
         }
     }
     let done = rounds.len().min(samples_by_round.len()) * 16;
@@ -66,40 +67,4 @@ const fn repeat_controls<const VECTORS: usize>() -> [[u8; 32]; VECTORS] {
         pixel += 1;
     }
     controls
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn load_128(bytes: &[u8; 16]) -> __m128i {
-    // SAFETY:
-    // - `bytes` is 16 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_loadu_si128(bytes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn load(bytes: &[u8; 32]) -> __m256i {
-    // SAFETY:
-    // - `bytes` is 32 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_loadu_si256(bytes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn store(vector: __m256i, bytes: &mut [u8; 32]) {
-    // SAFETY:
-    // - `bytes` is 32 bytes long, the size of one vector.
-    // - The store needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm256_storeu_si256(bytes.as_mut_ptr().cast(), vector);
-    }
 }

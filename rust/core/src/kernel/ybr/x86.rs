@@ -14,6 +14,7 @@ use super::{
     GREEN_CB, GREEN_CR, GREEN_HALF, GREEN_LESS_CB, GREEN_LESS_CR, GREEN_LESS_FIRST_Y, GREEN_LESS_Y_SPAN, GREEN_SHIFT,
     scalar,
 };
+use crate::kernel::x86_memory::{load_128, store_128};
 use std::arch::x86_64::*;
 
 /// 8 pairs of pixels per round: 32 bytes of input, 48 of output. The 16 bytes of each output vector come from 16 contiguous
@@ -29,10 +30,10 @@ pub(super) fn expand_422_bytes(src: &[u8], out: &mut [u8]) {
     for (pairs, pixels) in rounds.iter().zip(out.as_chunks_mut::<48>().0) {
         let [low, high] = bytemuck::cast_ref::<[u8; 32], [[u8; 16]; 2]>(pairs);
         let [a, b, c] = bytemuck::cast_mut::<[u8; 48], [[u8; 16]; 3]>(pixels);
-        let (low, high) = (load(low), load(high));
-        store(_mm_shuffle_epi8(low, first), a);
-        store(_mm_shuffle_epi8(_mm_alignr_epi8::<8>(high, low), second), b);
-        store(_mm_shuffle_epi8(high, third), c);
+        let (low, high) = (load_128(low), load_128(high));
+        store_128(a, _mm_shuffle_epi8(low, first));
+        store_128(b, _mm_shuffle_epi8(_mm_alignr_epi8::<8>(high, low), second));
+        store_128(c, _mm_shuffle_epi8(high, third));
     }
     scalar::expand_422_bytes(rest, tail);
 }
@@ -160,7 +161,7 @@ fn blend(vectors: [__m256i; 3]) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn planes(round: &[u8; 96]) -> [__m256i; 3] {
     let [a, b, c, d, e, f] = bytemuck::cast_ref::<[u8; 96], [[u8; 16]; 6]>(round);
-    let [a, b, c] = [(a, d), (b, e), (c, f)].map(|(low, high)| _mm256_set_m128i(load(high), load(low)));
+    let [a, b, c] = [(a, d), (b, e), (c, f)].map(|(low, high)| _mm256_set_m128i(load_128(high), load_128(low)));
     let [y, cb, cr] = POSITIONS.map(|order| both(&order));
     [
         _mm256_shuffle_epi8(blend([a, c, b]), y),
@@ -180,8 +181,8 @@ fn interleave(planes: [__m256i; 3], round: &mut [u8; 96]) {
     let blue = _mm256_shuffle_epi8(planes[2], third);
     let vectors = [blend([red, green, blue]), blend([green, blue, red]), blend([blue, red, green])];
     for (vector, (low, high)) in vectors.into_iter().zip([(a, d), (b, e), (c, f)]) {
-        store(_mm256_castsi256_si128(vector), low);
-        store(_mm256_extracti128_si256::<1>(vector), high);
+        store_128(low, _mm256_castsi256_si128(vector));
+        store_128(high, _mm256_extracti128_si256::<1>(vector));
     }
 }
 
@@ -189,29 +190,5 @@ fn interleave(planes: [__m256i; 3], round: &mut [u8; 96]) {
 #[inline]
 #[target_feature(enable = "avx2")]
 fn both(bytes: &[u8; 16]) -> __m256i {
-    _mm256_broadcastsi128_si256(load(bytes))
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn load(bytes: &[u8; 16]) -> __m128i {
-    // SAFETY:
-    // - `bytes` is 16 bytes long, the size of one vector.
-    // - The load needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_loadu_si128(bytes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store(vector: __m128i, bytes: &mut [u8; 16]) {
-    // SAFETY:
-    // - `bytes` is 16 bytes long, the size of one vector.
-    // - The store needs no alignment.
-    #[allow(unsafe_code)]
-    unsafe {
-        _mm_storeu_si128(bytes.as_mut_ptr().cast(), vector);
-    }
+    _mm256_broadcastsi128_si256(load_128(bytes))
 }
