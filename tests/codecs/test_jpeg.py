@@ -250,6 +250,8 @@ def test_decode_on_any_threads_is_equal(process: str, threads: int | None) -> No
         pytest.param(b"", (82, 71, 66), "rgb", id="identifiers RGB"),
         pytest.param(jpeg_dct.JFIF + jpeg_dct.adobe(0), None, "ybr", id="JFIF before Adobe"),
         pytest.param(jpeg_dct.JFIF, (82, 71, 66), "ybr", id="JFIF before identifiers"),
+        pytest.param(jpeg_dct.adobe(2), None, "ybr", id="Adobe transform 2"),
+        pytest.param(jpeg_dct.adobe(2), (82, 71, 66), "ybr", id="Adobe before identifiers"),
     ],
 )
 def test_to_rgb_follows_the_colour_of_the_codestream(segments: bytes, identifiers: Any, colour: str | None) -> None:

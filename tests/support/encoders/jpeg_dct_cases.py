@@ -19,6 +19,7 @@ SEGMENTS = {
     "JFIF": jpeg_dct.JFIF,
     "Adobe RGB": jpeg_dct.adobe(0),
     "Adobe YCbCr": jpeg_dct.adobe(1),
+    "Adobe transform 2": jpeg_dct.adobe(2),
     "Exif and comment": jpeg_lossless.APP1 + jpeg_lossless.COMMENT,
     # A segment with a whole image, as Exif has it.
     "thumbnail": jpeg_lossless.segment(0xE1, b"Exif\0\0" + jpeg_dct.encode_image(np.full((8, 8), 200))),

@@ -52,7 +52,9 @@ pub(in crate::codec) fn claims(
     let adobe = match application.adobe_transform {
         Some(0) => claim(Colour::Rgb, "Adobe transform 0 (RGB)", is_dct && jfif.is_none()),
         Some(1) => claim(Colour::Ybr, "Adobe transform 1 (colour differences)", is_dct && jfif.is_none()),
-        _ => None,
+        // Not defined for three components. libjpeg-turbo takes it for 1, so a bare codestream has that colour.
+        Some(2..) => claim(Colour::Ybr, "Adobe transform above 1 (colour differences)", false),
+        None => None,
     };
     // Encoders use these identifiers for RGB; no standard gives them this meaning.
     let is_decided = is_dct && (jfif.is_some() || adobe.is_some());
