@@ -12,10 +12,11 @@
 //! ```
 //!
 //! Decoder and encoder share [`Parameters`] and the contexts. A codec passes a segment of entropy-coded data through
-//! [`unstuff`], then decodes it line by line with [`decode_line`].
+//! [`unstuff`], then decodes it line by line with [`decode_line`]. An encoder passes lines of samples to a [`ScanEncoder`].
 
 mod contexts;
 mod decode;
+mod encode;
 mod parameters;
 mod stuffing;
 
@@ -28,6 +29,7 @@ pub(crate) use contexts::{
 };
 #[allow(unused_imports, reason = "part of the interface for the codec")]
 pub(crate) use decode::{Interleave, LineError, Scan, ScanState, decode_line};
+pub(crate) use encode::ScanEncoder;
 #[allow(unused_imports, reason = "part of the interface for the codec")]
 pub(crate) use parameters::{Parameters, Preset};
 #[allow(unused_imports, reason = "part of the interface for the codec")]
