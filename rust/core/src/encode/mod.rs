@@ -6,11 +6,12 @@
 
 pub mod jpeg_lossless;
 mod rle;
+mod stored_values;
 
 pub use jpeg_lossless::jpeg_lossless;
 pub use rle::rle;
 
-use crate::error::{Result, limit_exceeded, output};
+use crate::error::{DecodeError, Result, limit_exceeded, output};
 use crate::output::{CANCEL_INTERVAL_BYTES, Cancel};
 use crate::sample::Samples;
 
@@ -72,6 +73,16 @@ fn checked_dimension(name: &str, value: u32) -> Result<u16> {
         .ok()
         .filter(|dimension| *dimension > 0)
         .ok_or_else(|| output(format!("{name} {value} found, 1 to 65535 expected"), "PS3.3 C.7.6.3"))
+}
+
+/// Returns `value` if it is in `low..=high`.
+fn within(name: &'static str, value: u32, low: u32, high: u32, clause: &'static str) -> Result<u8> {
+    let checked = u8::try_from(value).ok().filter(|_| (low..=high).contains(&value));
+    checked.ok_or_else(|| out_of_range(name, value, low, high, clause))
+}
+
+fn out_of_range(name: &'static str, value: u32, low: u32, high: u32, clause: &'static str) -> DecodeError {
+    output(format!("{name} {value} found, {low} to {high} expected"), clause)
 }
 
 /// Checks for cancellation every [`CANCEL_INTERVAL_BYTES`] bytes.

@@ -1,14 +1,16 @@
 //! The image and the caller's parameters, validated.
 
 use super::Parameters;
-use crate::encode::Image;
-use crate::error::{DecodeError, Result, output};
-use crate::sample::Samples;
+use crate::encode::stored_values::StoredValues;
+use crate::encode::{Image, out_of_range, within};
+use crate::error::{Result, output};
 
 /// Everything that header and scan need.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
-    pub(super) samples: Samples<'a>,
+    pub(super) values: StoredValues<'a>,
+    /// Bytes of a row in memory.
+    pub(super) row_bytes: usize,
     pub(super) rows: u16,
     pub(super) columns: u16,
     pub(super) components: u8,
@@ -26,20 +28,13 @@ impl<'a> Plan<'a> {
     /// `Output`.
     pub(super) fn new(image: &Image<'a>, parameters: Parameters) -> Result<Self> {
         let (rows, columns) = image.checked_size()?;
-        let type_bits = match image.samples {
-            Samples::U8(_) | Samples::I8(_) => 8,
-            Samples::U16(_) | Samples::I16(_) => 16,
-            other => {
-                let text =
-                    format!("samples of {} found, integers of 8 or 16 bits expected", other.sample_type().name());
-                return Err(output(text, "ITU-T T.81 Table B.2"));
-            }
-        };
         let frame = "ITU-T T.81 Table B.2";
+        let type_bits = StoredValues::type_bits(&image.samples, frame)?;
         let scan = "ITU-T T.81 Table B.3";
         let precision = within("precision", parameters.precision.unwrap_or(type_bits), 2, 16, frame)?;
         let plan = Self {
-            samples: image.samples,
+            values: StoredValues::new(image.samples, precision, "ITU-T T.81 A.1"),
+            row_bytes: image.row_samples() * image.samples.sample_bytes(),
             rows,
             columns,
             // One scan has at most four components.
@@ -70,14 +65,4 @@ impl<'a> Plan<'a> {
     pub(super) fn interval_rows(&self) -> usize {
         usize::from(if self.restart_interval == 0 { self.rows } else { self.restart_interval / self.columns })
     }
-}
-
-/// Returns `value` if it is in `low..=high`.
-fn within(name: &'static str, value: u32, low: u32, high: u32, clause: &'static str) -> Result<u8> {
-    let checked = u8::try_from(value).ok().filter(|_| (low..=high).contains(&value));
-    checked.ok_or_else(|| out_of_range(name, value, low, high, clause))
-}
-
-fn out_of_range(name: &'static str, value: u32, low: u32, high: u32, clause: &'static str) -> DecodeError {
-    output(format!("{name} {value} found, {low} to {high} expected"), clause)
 }

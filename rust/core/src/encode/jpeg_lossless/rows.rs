@@ -1,8 +1,7 @@
 //! Rows of samples → rows of differences, modulo 2^16.
 
 use super::plan::Plan;
-use crate::error::{Result, output};
-use crate::sample::Samples;
+use crate::error::Result;
 
 /// Computes the differences of consecutive rows. Keeps the row above, so rows are requested from top to bottom.
 pub(super) struct Rows<'r, 'a> {
@@ -24,7 +23,8 @@ impl<'r, 'a> Rows<'r, 'a> {
     /// `Output` if a sample needs more bits than the precision has.
     pub(super) fn differences(&mut self, index: usize, first: bool) -> Result<&[u16]> {
         std::mem::swap(&mut self.row, &mut self.above);
-        self.load(index)?;
+        let Plan { values, point_transform, .. } = self.plan;
+        values.load(index * self.row.len(), u32::from(*point_transform), &mut self.row)?;
         let components = usize::from(self.plan.components);
         let Self { plan, row, above, differences } = self;
         if first {
@@ -39,66 +39,6 @@ impl<'r, 'a> Rows<'r, 'a> {
         }
         Ok(differences)
     }
-
-    /// Loads row `index`: the low P bits of each sample, shifted right by the point transform.
-    fn load(&mut self, index: usize) -> Result<()> {
-        let Plan { samples, precision, point_transform, .. } = *self.plan;
-        let start = index * self.row.len();
-        let range = start..start + self.row.len();
-        let mask = u16::MAX >> (16 - precision);
-        let shift = u32::from(point_transform);
-        // Added to signed samples, so that values in -half..half become 0..2 * half, and one mask tests both bounds.
-        let half = 1 << (precision - 1);
-        let row = &mut self.row;
-        let outside = match samples {
-            Samples::U8(samples) => samples.get(range).map(|src| load(src, u16::from, 0, mask, shift, row)),
-            Samples::U16(samples) => samples.get(range).map(|src| load(src, |sample| sample, 0, mask, shift, row)),
-            Samples::I8(samples) => {
-                let widen = |sample| i16::from(sample).cast_unsigned();
-                samples.get(range).map(|src| load(src, widen, half, mask, shift, row))
-            }
-            Samples::I16(samples) => {
-                samples.get(range).map(|src| load(src, i16::cast_unsigned, half, mask, shift, row))
-            }
-            _ => None,
-        };
-        if outside == Some(0) { Ok(()) } else { Err(self.precision_error(start)) }
-    }
-
-    /// Returns the error of the first sample from `start` on that the precision does not hold.
-    #[cold]
-    fn precision_error(&self, start: usize) -> crate::error::DecodeError {
-        let precision = self.plan.precision;
-        let (low, high) = (-(1_i32 << (precision - 1)), 1_i32 << (precision - 1));
-        let first_outside = |values: &mut dyn Iterator<Item = i32>, low, high| {
-            values.enumerate().skip(start).find(|(_, value)| !(low..high).contains(value))
-        };
-        let outside = match self.plan.samples {
-            Samples::U8(samples) => first_outside(&mut samples.iter().copied().map(i32::from), 0, 2 * high),
-            Samples::U16(samples) => first_outside(&mut samples.iter().copied().map(i32::from), 0, 2 * high),
-            Samples::I8(samples) => first_outside(&mut samples.iter().copied().map(i32::from), low, high),
-            Samples::I16(samples) => first_outside(&mut samples.iter().copied().map(i32::from), low, high),
-            _ => None,
-        };
-        let (index, value) = outside.unwrap_or_default();
-        output(
-            format!("value {value} of sample {index} needs more than the {precision} bits of the precision"),
-            "ITU-T T.81 A.1",
-        )
-    }
-}
-
-/// Loads samples to `row`. Returns a value that is not 0 if a sample, plus `half`, has bits outside the mask; `half` is 0
-/// for unsigned samples.
-#[inline]
-fn load<T: Copy>(src: &[T], widen: impl Fn(T) -> u16, half: u16, mask: u16, shift: u32, row: &mut [u16]) -> u16 {
-    let mut outside = 0;
-    for (sample, loaded) in src.iter().zip(row) {
-        let bits = widen(*sample);
-        outside |= bits.wrapping_add(half) & !mask;
-        *loaded = (bits & mask).wrapping_shr(shift);
-    }
-    outside
 }
 
 /// Computes the differences of all pixels but the first. Ra is the sample to the left, Rb above, Rc above the left one

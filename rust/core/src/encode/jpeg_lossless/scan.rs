@@ -73,11 +73,10 @@ fn for_each_row(
     cancel: &mut PeriodicCancel<'_>,
     mut process: impl FnMut(Option<usize>, &[u16]) -> Result<()>,
 ) -> Result<()> {
-    let row_bytes = plan.row_samples() * plan.samples.sample_bytes();
     let interval_rows = plan.interval_rows();
     let mut rows = Rows::new(plan);
     for row in 0..usize::from(plan.rows) {
-        cancel.advance(row_bytes)?;
+        cancel.advance(plan.row_bytes)?;
         let is_first = row % interval_rows == 0;
         let interval = if is_first && row > 0 { Some(row / interval_rows) } else { None };
         process(interval, rows.differences(row, is_first)?)?;
