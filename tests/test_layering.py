@@ -239,7 +239,7 @@ CORE_LAYERS: dict[str, set[str]] = {
     "kernel": {"lookup_table", "sample", "value_ranges"},
     "output": {"error", "frame", "kernel", "limits", "lookup_table", "sample"},
     "pixel": {"error", "kernel", "lookup_table", "output", "sample"},
-    "encode": {"error", "output", "sample"},
+    "encode": {"error", "kernel", "output", "sample"},
     "codec": {
         "codestream",
         "error",

@@ -33,7 +33,7 @@ from dicoxide.errors import (
 if TYPE_CHECKING:
     from dicoxide._capabilities import Capability, capabilities
     from dicoxide._codestream import CodestreamInfo, codestream_info, decode_codestream, jpeg_lossless_decode
-    from dicoxide._encode import jpeg_lossless_encode, rle_encode
+    from dicoxide._encode import jpeg_lossless_encode, jpegls_encode, rle_encode
     from dicoxide.bulk import Volume, decode_many, read_series
     from dicoxide.plugins import disable, enable, enabled, pydicom_handler
 
@@ -68,6 +68,7 @@ __all__ = [
     "iter_frames",
     "jpeg_lossless_decode",
     "jpeg_lossless_encode",
+    "jpegls_encode",
     "open",
     "pack_bits",
     "pydicom_handler",
@@ -92,6 +93,7 @@ _LAZY_NAMES = {
     "enabled": "plugins",
     "jpeg_lossless_decode": "_codestream",
     "jpeg_lossless_encode": "_encode",
+    "jpegls_encode": "_encode",
     "pydicom_handler": "plugins",
     "read_series": "bulk",
     "rle_encode": "_encode",

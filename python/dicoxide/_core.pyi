@@ -33,6 +33,7 @@ __all__ = [
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_encode",
+    "jpegls_encode",
     "open_many",
     "pack_bits_into",
     "read_elements",
@@ -185,6 +186,15 @@ def jpeg_lossless_encode(
     selection_value: int,
     point_transform: int,
     restart_interval: int,
+    precision: int | None,
+) -> bytes: ...
+def jpegls_encode(
+    src: npt.NDArray[Any],
+    rows: int,
+    columns: int,
+    samples_per_pixel: int,
+    near: int,
+    interleave_mode: int,
     precision: int | None,
 ) -> bytes: ...
 def rle_encode(src: npt.NDArray[Any], rows: int, columns: int, samples_per_pixel: int) -> bytes: ...

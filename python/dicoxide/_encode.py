@@ -13,7 +13,10 @@ from dicoxide._backend import core
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["jpeg_lossless_encode", "rle_encode"]
+__all__ = ["jpeg_lossless_encode", "jpegls_encode", "rle_encode"]
+
+# Values of ILV in the scan header (ITU-T T.87 C.2.3).
+_INTERLEAVE_MODES = {"none": 0, "line": 1, "sample": 2}
 
 # Largest number that the core's 32-bit arguments can hold. The core checks the range that the format allows.
 _MAX_UINT32 = (1 << 32) - 1
@@ -78,6 +81,72 @@ def jpeg_lossless_encode(
         _uint32("selection_value", selection_value),
         _uint32("point_transform", point_transform),
         _uint32("restart_interval", restart_interval),
+        None if precision is None else _uint32("precision", precision),
+    )
+
+
+def jpegls_encode(
+    arr: npt.ArrayLike,
+    near: int = 0,
+    interleave: str = "sample",
+    precision: int | None = None,
+) -> bytes:
+    """Encode one frame as a JPEG-LS codestream, lossless or near-lossless.
+
+    Parameters
+    ----------
+    arr : array-like
+        Samples of shape (rows, columns[, samples]) and dtype uint8, int8, uint16 or int16: at most 65535 rows and
+        columns, 1 to 4 samples per pixel, planar configuration 0. No colour conversion is applied.
+    near : int, default 0
+        Greatest difference between a sample and its decoded value, 0 to 255 and at most half the greatest sample
+        value. Only 0 is lossless, and allowed for transfer syntax JPEG-LS Lossless (1.2.840.10008.1.2.4.80).
+    interleave : {"none", "line", "sample"}, default "sample"
+        Order of the components in the codestream, if there is more than one: one after the other, line by line or
+        sample by sample. "none" and "line" usually give the smaller codestream.
+    precision : int, optional
+        Bits per sample, 2 to 16, usually Bits Stored. Defaults to the bits of the dtype. Signed samples are written
+        as two's complement numbers of `precision` bits (Pixel Representation 1).
+
+    Returns
+    -------
+    bytes
+        The codestream from SOI to EOI, not padded to an even length.
+
+    Raises
+    ------
+    ValueError
+        If the shape, the dtype or a parameter is out of range, a value needs more bits than `precision`, or a signed
+        value is within `near` of the limits of `precision`, so that its sign could change.
+    TypeError
+        If a parameter is not an integer, or `interleave` is not a string.
+    UnsupportedError
+        If the compiled extension is not available.
+
+    Notes
+    -----
+    ITU-T T.87 Annexes A to C; PS3.5 8.2.3 and A.4.3.
+
+    Examples
+    --------
+    >>> image = np.array([[0, 100], [200, 4095]], np.uint16)
+    >>> codestream = dicoxide.jpegls_encode(image, precision=12)
+    >>> dicoxide.decode_codestream(codestream)
+    array([[   0,  100],
+           [ 200, 4095]], dtype=uint16)
+    """
+    image, dimensions = _image_and_dimensions(arr)
+    if image.dtype.kind not in "iu" or image.dtype.itemsize > 2:
+        raise ValueError(f"array has dtype {image.dtype}, integers of 8 or 16 bits expected (ITU-T T.87 C.2.2)")
+    if not isinstance(interleave, str):
+        raise TypeError(f"interleave must be a string, not {type(interleave).__name__}")
+    if interleave not in _INTERLEAVE_MODES:
+        raise ValueError(f"interleave must be 'none', 'line' or 'sample', not {interleave!r}")
+    return core.jpegls_encode(
+        image,
+        *dimensions,
+        _uint32("near", near),
+        _INTERLEAVE_MODES[interleave],
         None if precision is None else _uint32("precision", precision),
     )
 

@@ -85,7 +85,7 @@ class TestRle:
         image = pixel_array(PYDICOM_FILES / "test_files" / name, raw=True)
         assert len(assert_rle(image)) <= len(_pydicom_rle(image.astype(image.dtype.newbyteorder("="))))
 
-    @pytest.mark.parametrize("encode", [dicoxide.rle_encode, dicoxide.jpeg_lossless_encode])
+    @pytest.mark.parametrize("encode", [dicoxide.rle_encode, dicoxide.jpeg_lossless_encode, dicoxide.jpegls_encode])
     @pytest.mark.parametrize("shape", [(), (4,), (2, 2, 2, 2)])
     def test_encode_of_unsupported_shape_raises_value_error(self, encode: Any, shape: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match="shape"):

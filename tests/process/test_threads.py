@@ -223,7 +223,7 @@ class TestChangingInput:
         assert shapes <= {FRAMES[0].shape, None}
 
     @needs_core
-    @pytest.mark.parametrize("encode", [dicoxide.rle_encode, dicoxide.jpeg_lossless_encode])
+    @pytest.mark.parametrize("encode", [dicoxide.rle_encode, dicoxide.jpeg_lossless_encode, dicoxide.jpegls_encode])
     def test_encode_of_changing_samples_does_not_crash(self, encode: Callable[[Any], bytes]) -> None:
         samples = LARGE[0].copy()
         for item in self.changed(samples.reshape(-1).view(np.uint8), lambda: encode(samples)):

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from dicoxide._deviations import Deviation
 from dicoxide._numpy_backend import _rle, _samples, _syntaxes, _undecoded
-from dicoxide._numpy_backend._encode import jpeg_lossless_encode, rle_encode
+from dicoxide._numpy_backend._encode import jpeg_lossless_encode, jpegls_encode, rle_encode
 from dicoxide._numpy_backend._errors import ERROR_KINDS, make_error
 from dicoxide._numpy_backend._frame_info import FrameInfo
 from dicoxide._numpy_backend._frame_table import EncapsulatedFrames, FrameTable, NativeFrames, SingleFrame
@@ -50,6 +50,7 @@ __all__ = [
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_encode",
+    "jpegls_encode",
     "pack_bits_into",
     "rescale_into",
     "rle_encode",

@@ -28,6 +28,19 @@ def jpeg_lossless_encode(
     raise make_error("Unsupported", "JPEG Lossless is encoded by the compiled extension only")
 
 
+def jpegls_encode(
+    src: npt.NDArray[Any],
+    rows: int,
+    columns: int,
+    samples_per_pixel: int,
+    near: int,
+    interleave_mode: int,
+    precision: int | None,
+) -> NoReturn:
+    """Raise `UnsupportedError`: only the extension encodes JPEG-LS."""
+    raise make_error("Unsupported", "JPEG-LS is encoded by the compiled extension only")
+
+
 def rle_encode(src: npt.NDArray[Any], rows: int, columns: int, samples_per_pixel: int) -> bytes:
     """Encode one frame of interleaved samples; return RLE Header and segments."""
     for name, value in (("rows", rows), ("columns", columns)):

@@ -34,7 +34,7 @@ mod _core {
     #[pymodule_export]
     use super::batch::BatchDecoder;
     #[pymodule_export]
-    use super::encode::{jpeg_lossless_encode, rle_encode};
+    use super::encode::{jpeg_lossless_encode, jpegls_encode, rle_encode};
     #[pymodule_export]
     use super::frames::Frames;
     #[pymodule_export]

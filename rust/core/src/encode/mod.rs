@@ -5,10 +5,12 @@
 //! not depend on codecs.
 
 pub mod jpeg_lossless;
+pub mod jpegls;
 mod rle;
 mod stored_values;
 
 pub use jpeg_lossless::jpeg_lossless;
+pub use jpegls::jpegls;
 pub use rle::rle;
 
 use crate::error::{DecodeError, Result, limit_exceeded, output};
