@@ -152,7 +152,7 @@ macro_rules! dispatch {
         }
         $crate::kernel::cpu::dispatch!($level, $name($($argument),*))
     }};
-    ($level:expr, $name:ident $(::<$($generic:ty),*>)? ($($argument:expr),* $(,)?)) => {{
+    ($level:expr, $name:ident $(::<$($generic:tt),*>)? ($($argument:expr),* $(,)?)) => {{
         let level: $crate::kernel::CpuLevel = $level;
         #[cfg(target_arch = "x86_64")]
         if level.is_v3() {

@@ -86,6 +86,11 @@ pub(crate) struct RunContext {
 }
 
 impl RunContext {
+    /// Returns the state at the start of a scan or restart interval.
+    pub(crate) fn new(parameters: &Parameters) -> Self {
+        Self { sum: parameters.initial_sum(), count: 1, negative_count: 0 }
+    }
+
     /// Returns the Golomb parameter; `is_similar` if the neighbours a and b differ by at most NEAR (`RItype` 1).
     pub(crate) fn golomb_parameter(&self, is_similar: bool) -> u32 {
         let sum = if is_similar { self.sum.wrapping_add(self.count >> 1) } else { self.sum };
@@ -132,7 +137,7 @@ impl Contexts {
         let sum = parameters.initial_sum();
         Self {
             regular: [Context { sum, bias: 0, count: 1, correction: 0 }; CONTEXTS],
-            run: [RunContext { sum, count: 1, negative_count: 0 }; 2],
+            run: [RunContext::new(parameters); 2],
         }
     }
 }

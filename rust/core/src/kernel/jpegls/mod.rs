@@ -14,6 +14,7 @@
 //! Decoder and encoder share [`Parameters`] and the contexts. A codec passes a segment of entropy-coded data through
 //! [`unstuff`], then decodes it line by line with [`decode_line`]. An encoder passes lines of samples to a [`ScanEncoder`].
 
+mod context_table;
 mod contexts;
 mod decode;
 mod encode;

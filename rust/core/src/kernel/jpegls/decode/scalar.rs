@@ -1,198 +1,175 @@
-//! Portable body.
+//! Portable body, which `x86.rs` compiles for AVX2 and BMI2.
 
 #![allow(clippy::cast_possible_truncation, reason = "samples have at most 16 bits")]
 
-use super::reader::BitReader;
-use super::{LineError, MAX_COMPONENTS, Scan, ScanState};
-use crate::kernel::jpegls::contexts::{Contexts, MAX_K, RUN_EXPONENTS, quantize_gradient};
+use super::bits::Bits;
+use super::constants::Constants;
+use super::gradients::{Column, quantize_row};
+use super::run::{interruption, run_length};
+use super::{Errors, Gradients, Line, LineError, RowAhead};
+use crate::kernel::jpegls::context_table::{ContextTable, adapt};
 use crate::kernel::jpegls::parameters::Parameters;
 
-/// A line of one component, or of interleaved components.
-struct Line<'a> {
-    above: &'a [u16],
-    current: &'a mut [u16],
-    /// Distance of neighbouring samples of one component.
-    stride: usize,
+pub(super) fn prepare(parameters: &Parameters, above: &[u16], stride: usize, ahead: RowAhead<'_>) {
+    quantize_row(parameters, above, stride, ahead);
 }
 
-/// Neighbours of a sample.
-#[derive(Debug, Clone, Copy)]
-struct Neighbours {
-    a: i32,
-    b: i32,
-    c: i32,
-    d: i32,
+pub(super) fn line<E: Errors, G: Gradients>(line: Line<'_>) -> Result<(isize, u8), LineError> {
+    decode_samples::<E, G>(line)
 }
 
-impl Line<'_> {
-    fn neighbours(&self, index: usize) -> Neighbours {
-        let sample = |row: &[u16], index: usize| i32::from(row.get(index).copied().unwrap_or(0));
-        Neighbours {
-            a: sample(self.current, index - self.stride),
-            b: sample(self.above, index),
-            c: sample(self.above, index - self.stride),
-            d: sample(self.above, index + self.stride),
-        }
-    }
-
-    fn store(&mut self, index: usize, sample: i32) {
-        if let Some(stored) = self.current.get_mut(index) {
-            *stored = sample as u16;
-        }
-    }
+pub(super) fn pixels<E: Errors, G: Gradients, const N: usize>(line: Line<'_>) -> Result<(isize, u8), LineError> {
+    decode_pixels::<E, G, N>(line)
 }
 
-struct Model<'a> {
-    parameters: &'a Parameters,
-    contexts: &'a mut Contexts,
-    reader: BitReader<'a>,
-}
-
-pub(super) fn decode_line(
-    scan: &Scan,
-    data: &[u8],
-    state: &mut ScanState,
-    scratch: &mut [u16],
-) -> Result<(), LineError> {
-    let samples = scan.pixel_samples();
-    state.is_second = !state.is_second;
-    let ScanState { contexts, run_indices, position, bit_count, is_second } = state;
-    let mut model =
-        Model { parameters: &scan.parameters, contexts, reader: BitReader::new(data, *position, *bit_count) };
-    for (plane, run_index) in scratch.chunks_exact_mut(scan.plane_samples).zip(run_indices) {
-        let (first, second) = plane.split_at_mut(scan.plane_samples / 2);
-        let (above, current) = if *is_second { (first, second) } else { (second, first) };
-        let end = samples * (scan.width + 1);
-        above.copy_within(end - samples..end, end);
-        for (current, above) in current.iter_mut().zip(above.iter().skip(samples)).take(samples) {
-            *current = *above;
-        }
-        let line = Line { above, current, stride: samples };
-        model.line(line, end, run_index)?;
-    }
-    *position = model.reader.position();
-    Ok(())
-}
-
-impl Model<'_> {
-    /// Decodes the samples of a line from the first pixel to index `end`.
-    fn line(&mut self, mut line: Line<'_>, end: usize, run_index: &mut u8) -> Result<(), LineError> {
-        let stride = line.stride;
-        let mut index = stride;
-        while index < end {
-            let mut contexts = [0; MAX_COMPONENTS];
-            for (component, context) in contexts.iter_mut().enumerate().take(stride) {
-                *context = self.context(line.neighbours(index + component));
-            }
-            if contexts == [0; MAX_COMPONENTS] {
-                index = self.run(&mut line, index, end, run_index)?;
-                continue;
-            }
-            for (component, context) in contexts.iter().enumerate().take(stride) {
-                let sample = self.regular(line.neighbours(index + component), *context)?;
-                line.store(index + component, sample);
-            }
-            index += stride;
-        }
-        Ok(())
-    }
-
-    fn context(&self, neighbours: Neighbours) -> i32 {
-        let Neighbours { a, b, c, d } = neighbours;
-        let quantize = |gradient| quantize_gradient(self.parameters, gradient);
-        81 * quantize(d - b) + 9 * quantize(b - c) + quantize(c - a)
-    }
-
-    fn regular(&mut self, neighbours: Neighbours, context: i32) -> Result<i32, LineError> {
-        let Neighbours { a, b, c, .. } = neighbours;
-        let parameters = self.parameters;
-        let sign = if context < 0 { -1 } else { 1 };
-        let Some(context) = self.contexts.regular.get_mut(context.unsigned_abs() as usize) else { return Ok(0) };
-        let k = context.golomb_parameter();
-        if k >= MAX_K {
-            return Err(LineError::Context { bit_offset: self.reader.bit_offset() });
-        }
-        let median = (a + b - c).clamp(a.min(b), a.max(b));
-        let prediction = (median + sign * context.correction).clamp(0, parameters.max_value);
-        let mapped = self.reader.golomb(k, parameters.limit, parameters.range_bits)?;
-        let mut error = (mapped >> 1).cast_signed() ^ -(mapped & 1).cast_signed();
-        if context.is_inverted(parameters, k) {
-            error = !error;
-        }
-        context.update(parameters, error);
-        Ok(reconstruct(parameters, prediction, sign * error))
-    }
-
-    /// Decodes a run from `index` on, and the sample that interrupts it; returns the index after them.
-    fn run(&mut self, line: &mut Line<'_>, index: usize, end: usize, run_index: &mut u8) -> Result<usize, LineError> {
-        let stride = line.stride;
-        let bit_offset = self.reader.bit_offset();
-        let rest = (end - index) / stride;
-        let mut length = 0;
-        let exponent = |run_index: u8| RUN_EXPONENTS.get(usize::from(run_index)).copied().unwrap_or(0);
-        while length < rest {
-            let segment = 1 << exponent(*run_index);
-            if self.reader.bits(1)? == 0 {
-                length += self.reader.bits(u32::from(exponent(*run_index)))? as usize;
-                if length > rest {
-                    return Err(LineError::RunLength { bit_offset });
-                }
-                break;
-            }
-            if length + segment <= rest {
-                *run_index = (*run_index + 1).min(31);
-            }
-            length = (length + segment).min(rest);
-        }
-        let run_end = index + length * stride;
-        for position in index..run_end {
-            line.store(position, i32::from(line.current.get(position - stride).copied().unwrap_or(0)));
-        }
-        if run_end >= end {
-            return Ok(end);
-        }
-        for position in run_end..run_end + stride {
-            let sample = self.interruption(line.neighbours(position), stride, exponent(*run_index))?;
-            line.store(position, sample);
-        }
-        *run_index = run_index.saturating_sub(1);
-        Ok(run_end + stride)
-    }
-
-    fn interruption(&mut self, neighbours: Neighbours, stride: usize, exponent: u8) -> Result<i32, LineError> {
-        let Neighbours { a, b, .. } = neighbours;
-        let parameters = self.parameters;
-        // With sample interleave the neighbours count as different.
-        let is_similar = stride == 1 && (a - b).abs() <= parameters.near;
-        let [different, similar] = &mut self.contexts.run;
-        let context = if is_similar { similar } else { different };
-        let k = context.golomb_parameter(is_similar);
-        if k >= MAX_K {
-            return Err(LineError::Context { bit_offset: self.reader.bit_offset() });
-        }
-        let limit = parameters.limit - i32::from(exponent) - 1;
-        let mapped = self.reader.golomb(k, limit, parameters.range_bits)?;
-        let error = context.unmap(mapped, k, is_similar);
-        context.update(parameters, error, mapped, is_similar);
-        let (prediction, error) = match (is_similar, b < a) {
-            (true, _) => (a, error),
-            (false, true) => (b, -error),
-            (false, false) => (b, error),
-        };
-        Ok(reconstruct(parameters, prediction, error))
-    }
-}
-
-/// Returns the sample of a prediction and a quantized prediction error, modulo the range (T.87 A.4.5).
-fn reconstruct(parameters: &Parameters, prediction: i32, error: i32) -> i32 {
-    let Parameters { max_value, near, range, step, .. } = *parameters;
-    let sample = prediction + error * step;
-    let wrapped = if sample < -near {
-        sample + range * step
-    } else if sample > max_value + near {
-        sample - range * step
-    } else {
-        sample
+/// Decodes the line of one component; returns the bit after it, and the run index.
+#[inline(always)]
+pub(super) fn decode_samples<E: Errors, G: Gradients>(line: Line<'_>) -> Result<(isize, u8), LineError> {
+    let Line { parameters, bits, columns, contexts, run_contexts, above, current, rows, offsets, .. } = line;
+    let (mut next, mut run_index) = (line.next, line.run_index);
+    let constants = Constants::new(parameters);
+    let width = rows.len();
+    let (Some((first_above, above)), Some((left, current))) = (above.split_first(), current.split_first_mut()) else {
+        return Ok((next, run_index));
     };
-    wrapped.clamp(0, max_value)
+    let (Some(above), Some(offsets), Some(current)) =
+        (above.get(..width), offsets.get(..width), current.get_mut(..width))
+    else {
+        return Ok((next, run_index));
+    };
+    let (mut a, mut c) = (i32::from(*left), i32::from(*first_above));
+    let mut x = 0;
+    while let (Some(sample_above), Some(row), Some(offset)) = (above.get(x), rows.get(x), offsets.get(x)) {
+        let mut b = i32::from(*sample_above);
+        let column = columns.at::<G>(*offset, c, a);
+        if column.is_zero() {
+            let length;
+            (next, length, run_index) = run_length(bits, next, run_index, width - x)?;
+            let run_end = x + length;
+            if let Some(run) = current.get_mut(x..run_end) {
+                run.fill(a as u16);
+            }
+            let Some(sample_above) = above.get(run_end) else { break };
+            x = run_end;
+            b = i32::from(*sample_above);
+            let is_similar = a.wrapping_sub(b).abs() <= constants.near;
+            (next, a) = interruption(bits, next, constants, parameters, run_contexts, run_index, [a, b], is_similar)?;
+            run_index = run_index.saturating_sub(1);
+        } else {
+            a = regular::<E>(bits, &mut next, constants, contexts, *row, column, [a, b, c])?;
+        }
+        if let Some(sample) = current.get_mut(x) {
+            *sample = a as u16;
+        }
+        c = b;
+        x += 1;
+    }
+    if bits.contains(next) { Ok((next, run_index)) } else { Err(LineError::Truncated) }
+}
+
+/// Decodes the line of `N` components, pixel by pixel; returns the bit after it, and the run index.
+#[inline(always)]
+#[allow(clippy::indexing_slicing, reason = "i < N; iterators were not unrolled and took 1.3 times as long")]
+pub(super) fn decode_pixels<E: Errors, G: Gradients, const N: usize>(line: Line<'_>) -> Result<(isize, u8), LineError> {
+    let Line { parameters, bits, columns, contexts, run_contexts, above, current, rows, offsets, .. } = line;
+    let (mut next, mut run_index) = (line.next, line.run_index);
+    let constants = Constants::new(parameters);
+    let (rows, offsets) = (rows.as_chunks::<N>().0, offsets.as_chunks::<N>().0);
+    let (above, current) = (above.as_chunks::<N>().0, current.as_chunks_mut::<N>().0);
+    let width = rows.len();
+    let (Some((first_above, above)), Some((left, current))) = (above.split_first(), current.split_first_mut()) else {
+        return Ok((next, run_index));
+    };
+    let (Some(above), Some(offsets), Some(current)) =
+        (above.get(..width), offsets.get(..width), current.get_mut(..width))
+    else {
+        return Ok((next, run_index));
+    };
+    let (mut a, mut c) = (left.map(i32::from), first_above.map(i32::from));
+    let mut x = 0;
+    while let (Some(pixel_above), Some(rows), Some(offsets)) = (above.get(x), rows.get(x), offsets.get(x)) {
+        let mut b = pixel_above.map(i32::from);
+        let pixel_columns: [Column; N] = std::array::from_fn(|i| columns.at::<G>(offsets[i], c[i], a[i]));
+        if pixel_columns.iter().all(|column| column.is_zero()) {
+            let length;
+            (next, length, run_index) = run_length(bits, next, run_index, width - x)?;
+            let run_end = x + length;
+            if let Some(run) = current.get_mut(x..run_end) {
+                run.fill(a.map(|sample| sample as u16));
+            }
+            let Some(pixel_above) = above.get(run_end) else { break };
+            x = run_end;
+            b = pixel_above.map(i32::from);
+            for i in 0..N {
+                // The neighbours count as different, even if they are equal.
+                let neighbours = [a[i], b[i]];
+                (next, a[i]) =
+                    interruption(bits, next, constants, parameters, run_contexts, run_index, neighbours, false)?;
+            }
+            run_index = run_index.saturating_sub(1);
+        } else {
+            for i in 0..N {
+                a[i] =
+                    regular::<E>(bits, &mut next, constants, contexts, rows[i], pixel_columns[i], [a[i], b[i], c[i]])?;
+            }
+        }
+        if let Some(pixel) = current.get_mut(x) {
+            *pixel = a.map(|sample| sample as u16);
+        }
+        c = b;
+        x += 1;
+    }
+    if bits.contains(next) { Ok((next, run_index)) } else { Err(LineError::Truncated) }
+}
+
+/// Decodes a sample in regular mode, with the neighbours a, b and c, and advances `next`.
+#[inline(always)]
+fn regular<E: Errors>(
+    bits: Bits<'_>,
+    next: &mut isize,
+    constants: Constants,
+    contexts: &mut ContextTable,
+    row: u16,
+    column: Column,
+    neighbours: [i32; 3],
+) -> Result<i32, LineError> {
+    let [a, b, c] = neighbours;
+    let start = *next;
+    let (coder, sums) = contexts.at(row, column.column);
+    let sign = i32::from(column.sign);
+    let k = u32::from(coder.k);
+    let median = a.wrapping_add(b).wrapping_sub(c).min(a.max(b)).max(a.min(b));
+    let mut prediction = median.wrapping_add((i32::from(coder.correction) ^ sign).wrapping_sub(sign));
+    if prediction.cast_unsigned() > constants.max_value.cast_unsigned() {
+        prediction = prediction.max(0).min(constants.max_value);
+    }
+    let window = bits.window(start);
+    let zeros = window.leading_zeros();
+    let mut mapped;
+    if zeros < constants.max_zeros {
+        // The suffix begins with the 1 that ends the zeros.
+        let suffix = window.wrapping_shl(zeros).wrapping_shr(!k) as u32;
+        mapped = zeros.wrapping_sub(1).wrapping_shl(k).wrapping_add(suffix);
+        *next = start.wrapping_sub((zeros.wrapping_add(k).wrapping_add(1) as usize).cast_signed());
+    } else {
+        (mapped, *next) = bits.long_golomb(start, k, constants.limit, constants.range_bits)?;
+    }
+    if E::LOSSLESS {
+        mapped ^= u32::from(coder.inversion);
+    }
+    let odd = (mapped & 1).wrapping_neg().cast_signed();
+    let half = (mapped >> 1).cast_signed();
+    let error = half ^ odd;
+    let signed = (error ^ sign).wrapping_sub(sign);
+    let sample = if E::LOSSLESS {
+        let sample = prediction.wrapping_add(signed);
+        if sample.cast_unsigned() > constants.max_value.cast_unsigned() { constants.wrap(sample) } else { sample }
+    } else {
+        constants.reconstruct(prediction, signed)
+    };
+    let magnitude = half.wrapping_sub(odd).cast_unsigned();
+    if !adapt(coder, sums, error, magnitude, E::step(constants.step), constants.reset) {
+        return Err(bits.error(start, |bit_offset| LineError::Context { bit_offset }));
+    }
+    Ok(sample)
 }

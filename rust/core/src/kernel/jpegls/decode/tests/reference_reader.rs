@@ -2,7 +2,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "counts of bits in a word")]
 
-use super::LineError;
+use crate::kernel::jpegls::decode::LineError;
 use crate::kernel::jpegls::stuffing::ZERO_BYTES;
 
 /// Position in the bits of a segment. After the last bit follow zeros.

@@ -1,0 +1,51 @@
+//! Copies of the parameters that the inner loops need.
+
+use crate::kernel::jpegls::parameters::Parameters;
+
+/// Zeros of a code that the window certainly contains together with the bits after them.
+const MAX_WINDOW_ZEROS: u32 = 40;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Constants {
+    pub(super) max_value: i32,
+    pub(super) near: i32,
+    pub(super) step: i32,
+    range: i32,
+    pub(super) range_bits: i32,
+    pub(super) limit: i32,
+    pub(super) reset: u32,
+    /// Codes with fewer zeros are complete in a window, and are no escapes.
+    pub(super) max_zeros: u32,
+}
+
+impl Constants {
+    #[inline(always)]
+    pub(super) fn new(parameters: &Parameters) -> Self {
+        let Parameters { max_value, near, reset, range, step, range_bits, limit, .. } = *parameters;
+        let escape = limit.wrapping_sub(range_bits).wrapping_sub(1);
+        let max_zeros = escape.unsigned_abs().min(MAX_WINDOW_ZEROS);
+        Self { max_value, near, step, range, range_bits, limit, reset: reset.unsigned_abs(), max_zeros }
+    }
+
+    /// Returns the sample of a prediction and a quantized prediction error (T.87 A.4.5).
+    #[inline(always)]
+    pub(super) fn reconstruct(self, prediction: i32, error: i32) -> i32 {
+        let sample = prediction.wrapping_add(error.wrapping_mul(self.step));
+        if sample.cast_unsigned() > self.max_value.cast_unsigned() { self.wrap(sample) } else { sample }
+    }
+
+    /// Returns the sample of a value outside of 0 to MAXVAL.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wrap(self, sample: i32) -> i32 {
+        let span = self.range.wrapping_mul(self.step);
+        let wrapped = if sample < -self.near {
+            sample.wrapping_add(span)
+        } else if sample > self.max_value + self.near {
+            sample.wrapping_sub(span)
+        } else {
+            sample
+        };
+        wrapped.clamp(0, self.max_value)
+    }
+}
