@@ -160,7 +160,7 @@ def test_fallback_of_hp_colour_transform_is_inverted_or_unsupported(
     with pytest.raises(CorruptFrameError, match="colour transform of HP"):
         dicoxide.decode(ds, strict=True)
     decoder = get_decoder(UID(PREFIX + "80"))
-    if "pylibjpeg" in decoder.available_plugins:
+    if dicoxide.backend == "numpy" and "pylibjpeg" in decoder.available_plugins:
         monkeypatch.setattr(decoder, "_available", {"pylibjpeg": decoder._available["pylibjpeg"]})
         with pytest.raises(dicoxide.UnsupportedError):
             dicoxide.decode(ds)

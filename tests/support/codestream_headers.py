@@ -24,9 +24,17 @@ def jpeg_arithmetic(samples: np.ndarray[Any, Any]) -> bytes:
 
 
 def jpeg_ls(samples: np.ndarray[Any, Any]) -> bytes:
-    """Return a codestream header (T.87 C.2.2), followed by the samples."""
-    return _jpeg(samples, 0xF7)
+    """Return a codestream header (T.87 C.2.2, C.2.3), followed by the samples.
+
+    The scan header selects a mapping table, so that only fallback decoders decode it.
+    """
+    scan = b"\xff\xda" + struct.pack(">H6B", 8, 1, 1, 1, 0, 0, 0)
+    return _jpeg_header(samples, 0xF7) + scan + samples.tobytes()
 
 
 def _jpeg(samples: np.ndarray[Any, Any], marker: int) -> bytes:
-    return b"\xff\xd8\xff" + struct.pack(">BHBHHB3B", marker, 11, 8, *samples.shape, 1, 1, 0x11, 0) + samples.tobytes()
+    return _jpeg_header(samples, marker) + samples.tobytes()
+
+
+def _jpeg_header(samples: np.ndarray[Any, Any], marker: int) -> bytes:
+    return b"\xff\xd8\xff" + struct.pack(">BHBHHB3B", marker, 11, 8, *samples.shape, 1, 1, 0x11, 0)

@@ -74,7 +74,7 @@ def progression(scans: list[Scan]) -> bytes:
 
 def assert_describes(error: DecodeError, src: bytes) -> None:
     """Check clause, offset and form of an error."""
-    assert error.clause.startswith(("ITU-T T.81", "PS3.5", "PS3.3"))
+    assert error.clause.startswith(("ITU-T T.81", "ITU-T T.87", "PS3.5", "PS3.3"))
     assert str(error).endswith(f"({error.clause})")
     assert "\n" not in str(error)
     assert error.offset is not None

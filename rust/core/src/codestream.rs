@@ -126,6 +126,8 @@ pub struct CodestreamInfo {
     pub colour_claims: [Option<ColourClaim>; 3],
     /// Colour of components whose colour the header does not declare, where the format's decoders assume one.
     pub assumed_colour: Option<Colour>,
+    /// True if the precision, and not Bits Stored and High Bit, gives the bits of a sample that its value has.
+    pub precision_gives_stored_bits: bool,
     /// True if the coding process loses information; `None` if the header does not determine it.
     pub is_lossy: Option<bool>,
     /// Resolutions that can be decoded, each half as wide and high as the one before; at least 1.

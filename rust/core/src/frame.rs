@@ -192,6 +192,13 @@ impl FrameInfo {
         Self { attributes, pixels, samples: pixels * self.samples_per_pixel() }
     }
 
+    /// The attributes with other stored bits: the lowest `bits` bits of a sample, at most Bits Allocated.
+    #[must_use]
+    pub fn with_stored_bits(&self, bits: u32) -> Self {
+        let bits_stored = bits.clamp(1, self.attributes.bits_allocated);
+        Self { attributes: Attributes { bits_stored, high_bit: bits_stored - 1, ..self.attributes }, ..*self }
+    }
+
     /// Rows × Columns.
     #[must_use]
     pub const fn pixels(&self) -> usize {

@@ -6,6 +6,7 @@
 //! | precision > Bits Allocated | `Mismatch` |
 //! | float or packed samples in the data set | `Unsupported` |
 //! | precision > Bits Stored | deviation; samples are masked to Bits Stored |
+//! | precision ≠ Bits Stored, JPEG-LS | the samples' values have as many bits as the precision, as in pydicom |
 //! | signedness differs from Pixel Representation | deviation; Pixel Representation applies |
 //! | colour that takes precedence contradicts Photometric Interpretation | deviation if colour is converted; the codestream's colour applies |
 
@@ -20,6 +21,8 @@ const CLAUSE: &str = "PS3.5 8.2.1";
 pub(super) struct Agreement {
     /// True if the samples are luminance and colour differences.
     pub(super) is_ybr: bool,
+    /// Bits of a stored sample, if it is the codestream that gives them.
+    pub(super) stored_bits: Option<u32>,
     pub(super) deviations: Vec<Deviation>,
 }
 
@@ -84,7 +87,8 @@ pub(super) fn check(codestream: &CodestreamInfo, info: &FrameInfo, to_rgb: bool)
         let text = format!("{found} samples found in the codestream, pixel representation {expected} in the data set");
         deviations.push(Deviation::new(text, CLAUSE).at(codestream.offsets.precision));
     }
-    Ok(Agreement { is_ybr, deviations })
+    let stored_bits = codestream.precision_gives_stored_bits.then_some(codestream.precision);
+    Ok(Agreement { is_ybr, stored_bits, deviations })
 }
 
 /// Returns the first colour claim that takes precedence over Photometric Interpretation and differs from it.
@@ -129,6 +133,7 @@ mod tests {
             is_signed: None,
             colour_claims: [None; 3],
             assumed_colour: None,
+            precision_gives_stored_bits: false,
             is_lossy: Some(false),
             resolution_levels: 1,
             tile: None,
@@ -166,6 +171,18 @@ mod tests {
         assert!(found[0].message.contains("pixel representation 1"));
         let signed = CodestreamInfo { is_signed: Some(true), ..unsigned };
         assert!(check(&signed, &info, true).unwrap().deviations.is_empty());
+    }
+
+    #[test]
+    fn check_precision_gives_stored_bits_of_some_codestreams() {
+        let info = info(1, 12, SampleKind::Signed, "MONOCHROME2");
+        assert_eq!(check(&codestream(1, 10), &info, true).unwrap().stored_bits, None);
+        for precision in [10, 12, 16] {
+            let codestream = CodestreamInfo { precision_gives_stored_bits: true, ..codestream(1, precision) };
+            let agreement = check(&codestream, &info, true).unwrap();
+            assert_eq!(agreement.stored_bits, Some(precision));
+            assert_eq!(agreement.deviations.len(), usize::from(precision > 12));
+        }
     }
 
     #[test]

@@ -279,7 +279,9 @@ fn new_output<'a>(
     cancel: Cancel<'a>,
 ) -> Result<Output<'a>> {
     let options = FrameOutputOptions { call: context.options.output, transform: frame.transform };
-    Output::new(&context.output_info(), agreement.is_ybr, options, frame.out, block, cancel, context.options.cpu_level)
+    let info = context.output_info();
+    let info = agreement.stored_bits.map_or(info, |bits| info.with_stored_bits(bits));
+    Output::new(&info, agreement.is_ybr, options, frame.out, block, cancel, context.options.cpu_level)
 }
 
 /// The report of a frame that is complete. In a strict call, its first deviation is an error.

@@ -2,11 +2,16 @@
 //! or not.
 
 use super::jpeg;
+use super::jpegls::segments::{Dimensions, Lse, describe_scan, parse_lse, parse_number};
 use super::t81::colour::{self, Application};
-use super::t81::headers::{FrameHeader, ScanHeader, number};
-use super::t81::marker::{self, APP0, APP14, DNL, EOI, Parameters, Process, SOI, SOS, Segments, read_marker};
+use super::t81::entropy::Stuffing;
+use super::t81::headers::{FrameHeader, number};
+use super::t81::marker::{
+    self, APP0, APP8, APP14, DNL, EOI, LSE, Parameters, Process, SOI, SOS, Segments, read_marker,
+};
 use crate::codestream::{Codestream, CodestreamFormat, CodestreamInfo, Colour, ColourClaim, FieldOffsets};
 use crate::error::{DecodeError, Result, malformed, truncated, unsupported};
+use crate::kernel::CpuLevel;
 
 /// SOC and SIZ of ITU-T T.800.
 const J2K: &[u8] = &[0xFF, 0x4F, 0xFF, 0x51];
@@ -66,7 +71,7 @@ pub fn identify(bytes: &[u8]) -> Result<Codestream> {
 pub fn codestream_size(bytes: &[u8]) -> Option<(u32, u32)> {
     if bytes.starts_with(&[0xFF, SOI]) {
         let (_, frame) = start_of_frame(&mut Segments::new(bytes).ok()?, &mut Application::default()).ok()?;
-        return (frame.lines > 0).then_some((frame.lines.into(), frame.columns.into()));
+        return (frame.lines > 0 && frame.columns > 0).then_some((frame.lines.into(), frame.columns.into()));
     }
     // SIZ, without its other parameters: bytes 4 to 20 are Xsiz, Ysiz, XOsiz, YOsiz (T.800 A.5.1).
     let parameters = bytes.strip_prefix(J2K)?;
@@ -121,7 +126,7 @@ fn start_of_frame(segments: &mut Segments<'_>, application: &mut Application) ->
                 let text = "no frame header found before the first scan";
                 return Err(malformed(text, "ITU-T T.81 B.2.1").at(marker.offset));
             }
-            APP0 | APP14 => application.record(marker.code, segment.parameters()?.rest()),
+            APP0 | APP8 | APP14 => application.record(marker.code, segment.parameters()?.rest()),
             _ => _ = segment.parameters()?,
         }
     }
@@ -134,27 +139,31 @@ fn identify_jpeg(bytes: &[u8]) -> Result<Codestream> {
     let (process, frame) = start_of_frame(&mut segments, &mut application)?;
     let format = format_of(process);
     record_application(segments.clone(), &mut application);
+    if format == CodestreamFormat::JpegLs {
+        let info = jpeg_ls_info(bytes, &frame, application)?;
+        return Ok(Codestream { format, info: Some(info) });
+    }
     let mut lines = (frame.lines, frame.offset + 1);
-    let mut is_lossy = match format {
+    let is_lossy = match format {
         CodestreamFormat::Jpeg => Some(true),
         CodestreamFormat::JpegLossless => Some(false),
         _ => None,
     };
-    if lines.0 == 0 || format == CodestreamFormat::JpegLs {
-        let scan = first_scan(&mut segments)?;
-        if format == CodestreamFormat::JpegLs {
-            // NEAR (T.87 C.2.3) has the position of Ss.
-            is_lossy = Some(scan.spectral_start > 0);
-        }
-        if lines.0 == 0 {
-            let text = "no number of lines found, in frame header or DNL";
-            let missing = || malformed(text, "ITU-T T.81 B.2.5").at(lines.1);
-            lines = number_of_lines(bytes, segments.offset()).ok_or_else(missing)?;
-        }
+    if lines.0 == 0 {
+        first_scan(&mut segments)?;
+        let parameters = number_of_lines(bytes, segments.offset(), Stuffing::ZeroByte);
+        let found = parameters.and_then(|parameters| Some((number(parameters).ok()?, parameters.offset())));
+        let text = "no number of lines found, in frame header or DNL";
+        let missing = || malformed(text, "ITU-T T.81 B.2.5").at(lines.1);
+        lines = found.filter(|(lines, _)| *lines > 0).ok_or_else(missing)?;
     }
     let resolution_levels = if format == CodestreamFormat::Jpeg { jpeg::RESOLUTION_LEVELS } else { 1 };
     let claims = colour::claims(&frame, &application, format == CodestreamFormat::Jpeg);
-    let info = CodestreamInfo { is_lossy, resolution_levels, ..colour::codestream_info(&frame, lines, claims) };
+    let info = CodestreamInfo {
+        is_lossy,
+        resolution_levels,
+        ..colour::codestream_info(&frame, (lines.0.into(), lines.1), claims)
+    };
     Ok(Codestream { format, info: Some(info) })
 }
 
@@ -164,29 +173,55 @@ fn record_application(segments: Segments<'_>, application: &mut Application) {
         let code = segment.marker.code;
         match (code, segment.parameters()) {
             (SOS, _) | (_, Err(_)) => break,
-            (APP0 | APP14, Ok(parameters)) => application.record(code, parameters.rest()),
+            (APP0 | APP8 | APP14, Ok(parameters)) => application.record(code, parameters.rest()),
             _ => {}
         }
     }
 }
 
-/// Reads the segments up to the first scan header.
-fn first_scan(segments: &mut Segments<'_>) -> Result<ScanHeader> {
+/// Reads the segments up to the first scan header. Returns its parameters.
+fn first_scan<'a>(segments: &mut Segments<'a>) -> Result<Parameters<'a>> {
     while let Some(segment) = segments.next().transpose()? {
         let code = segment.marker.code;
         let parameters = segment.parameters()?;
         if code == SOS {
-            return ScanHeader::parse(parameters);
+            return Ok(parameters);
         }
     }
     Err(truncated("the codestream ends before the first scan", "ITU-T T.81 B.2.1").at(segments.offset()))
 }
 
-/// Number of lines of a DNL segment after the first scan, whose data start at `offset`, and the number's offset.
-fn number_of_lines(bytes: &[u8], mut offset: usize) -> Option<(u16, usize)> {
+/// Reads what JPEG-LS declares after or before the frame header: dimensions in LSE segments, NEAR in the scan header.
+fn jpeg_ls_info(bytes: &[u8], frame: &FrameHeader, mut application: Application) -> Result<CodestreamInfo> {
+    let mut dimensions = Dimensions::default();
+    dimensions.set_of_frame(frame)?;
+    let mut segments = Segments::new(bytes)?;
+    let scan = first_scan(&mut segments)?;
+    let before_scan = Segments::new(bytes)?.map_while(Result::ok).take_while(|segment| segment.marker.code != SOS);
+    for segment in before_scan.filter(|segment| segment.marker.code == LSE) {
+        if let Ok(Lse::Dimensions(found)) = segment.parameters().and_then(parse_lse) {
+            dimensions.set(found)?;
+        }
+    }
+    if dimensions.lines == 0
+        && let Some(parameters) = number_of_lines(bytes, segments.offset(), Stuffing::ZeroBit)
+    {
+        dimensions.set_lines(parse_number(parameters)?, parameters.offset())?;
+    }
+    dimensions.check_lines()?;
+    dimensions.check_columns()?;
+    let (component_count, near) = describe_scan(scan)?;
+    // The components of separate scans are not transformed.
+    application.hp_transform.take_if(|_| usize::from(component_count) < frame.components.len());
+    let claims = colour::claims(frame, &application, false);
+    let info = dimensions.describe(colour::codestream_info(frame, (0, 0), claims));
+    Ok(CodestreamInfo { is_lossy: Some(near > 0), ..info })
+}
+
+/// Parameters of a DNL segment after the first scan, whose data start at `offset`.
+fn number_of_lines(bytes: &[u8], mut offset: usize, stuffing: Stuffing) -> Option<Parameters<'_>> {
     loop {
-        let rest = bytes.get(offset..)?;
-        offset += rest.windows(2).position(|pair| matches!(pair, [0xFF, code] if *code != 0))?;
+        offset = stuffing.find_marker(bytes, offset, CpuLevel::best())?;
         let (marker, next) = read_marker(bytes, offset).ok()?;
         if marker::is_restart(marker.code) {
             offset = next;
@@ -195,8 +230,7 @@ fn number_of_lines(bytes: &[u8], mut offset: usize) -> Option<(u16, usize)> {
         if marker.code != DNL {
             return None;
         }
-        let (parameters, _) = Parameters::read("DNL", bytes, next).ok()?;
-        return number(parameters).ok().filter(|lines| *lines > 0).map(|lines| (lines, next + 2));
+        return Parameters::read("DNL", bytes, next).ok().map(|(parameters, _)| parameters);
     }
 }
 
@@ -255,6 +289,7 @@ fn identify_jpeg_2000(codestream: &[u8], parameters: &[u8], offset: usize) -> Re
         columns,
         components: components.unwrap_or(0).into(),
         precision: u32::from(depth & 0x7F) + 1,
+        precision_gives_stored_bits: false,
         is_signed: Some(depth & 0x80 != 0),
         colour_claims,
         assumed_colour: None,

@@ -8,6 +8,7 @@ mod entropy_mode;
 mod identify;
 mod jpeg;
 mod jpeg_lossless;
+mod jpegls;
 mod native;
 mod options;
 mod rle;
@@ -94,7 +95,8 @@ pub struct BatchFrame<'a> {
 }
 
 /// The registry: one row per codec.
-pub const CODECS: &[&dyn Codec] = &[&native::Native, &rle::Rle, &jpeg_lossless::JpegLossless, &jpeg::Jpeg];
+pub const CODECS: &[&dyn Codec] =
+    &[&native::Native, &rle::Rle, &jpeg_lossless::JpegLossless, &jpeg::Jpeg, &jpegls::JpegLs];
 
 /// The codec that is registered for a transfer syntax.
 #[must_use]

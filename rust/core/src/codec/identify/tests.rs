@@ -66,6 +66,42 @@ fn identify_jpeg_ls_reads_near_from_the_first_scan() {
 }
 
 #[test]
+fn identify_jpeg_ls_dimensions_may_be_in_lse_or_dnl() {
+    let scan = [0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 0, 0, 0x12, 0xFF, 0x7F, 0xFF, 0xD0, 0x34];
+    let lse = [0xFF, 0xF8, 0, 10, 4, 3, 1, 0, 1, 2, 0, 2];
+    let frame = jpeg(&lse, 0xF7, &[8, 0, 0, 0, 0, 1, 1, 0x11, 0]);
+    let (_, found) = info(&[&frame[..], &scan].concat());
+    assert_eq!((found.rows, found.offsets.rows), (0x1_0001, 8));
+    assert_eq!((found.columns, found.offsets.columns), (0x2_0002, 11));
+    assert_eq!(codestream_size(&frame), None);
+    let frame = jpeg(&[], 0xF7, &[8, 0, 0, 1, 0, 1, 1, 0x11, 0]);
+    let whole = [&frame[..], &scan, &[0xFF, 0xFF, 0xDC, 0, 5, 1, 2, 3]].concat();
+    let (_, found) = info(&whole);
+    assert_eq!((found.rows, found.offsets.rows), (0x1_0203, whole.len() - 3));
+    let error = identify(&[&frame[..], &scan, &[0xFF, 0xD9]].concat()).unwrap_err();
+    assert_eq!((error.kind(), error.offset()), (ErrorKind::Malformed, Some(7)));
+    let other_lines = [&jpeg(&lse, 0xF7, &[8, 0, 1, 0, 0, 1, 1, 0x11, 0])[..], &scan].concat();
+    assert_eq!(identify(&other_lines).unwrap_err().kind(), ErrorKind::Malformed);
+}
+
+#[test]
+fn identify_colour_transform_of_hp_is_rgb_unless_components_are_in_separate_scans() {
+    let transform = |number| [b"\xFF\xE8\0\x07mrfx", &[number][..]].concat();
+    let colour = |number, sof, components: &[u8]| {
+        let count = u8::try_from(components.len()).unwrap();
+        let mut scan = vec![0xFF, 0xDA, 0, 6 + 2 * count, count];
+        components.iter().for_each(|id| scan.extend([*id, 0]));
+        scan.extend([0, 2, 0]);
+        let segments = [&transform(number)[..], &APP0_JFIF].concat();
+        info(&[jpeg(&segments, sof, &with_ids([1, 2, 3])), scan].concat()).1.colour()
+    };
+    assert_eq!(colour(2, 0xF7, &[1, 2, 3]), Some(Colour::Rgb));
+    assert_eq!(colour(0, 0xF7, &[1, 2, 3]), Some(Colour::Ybr));
+    assert_eq!(colour(2, 0xF7, &[1]), Some(Colour::Ybr));
+    assert_eq!(colour(2, 0xC3, &[1, 2, 3]), Some(Colour::Ybr));
+}
+
+#[test]
 fn identify_colour_follows_jfif_then_adobe_then_component_ids() {
     let colour = |segments: &[u8], ids: [u8; 3]| info(&jpeg(segments, 0xC3, &with_ids(ids))).1.colour();
     assert_eq!(colour(&[], [1, 2, 3]), None);

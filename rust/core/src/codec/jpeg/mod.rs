@@ -96,7 +96,7 @@ impl FrameFormat for Jpeg {
 /// Returns what the header declares about the image.
 fn codestream_info(header: &Header) -> CodestreamInfo {
     let claims = colour::claims(&header.frame, &header.application, true);
-    let info = colour::codestream_info(&header.frame, (header.lines, header.lines_offset), claims);
+    let info = colour::codestream_info(&header.frame, (header.lines.into(), header.lines_offset), claims);
     // As libjpeg-turbo: three components of undeclared colour are luminance and colour differences.
     let assumed_colour = (header.frame.components.len() == 3).then_some(Colour::Ybr);
     CodestreamInfo { assumed_colour, is_lossy: Some(true), resolution_levels: RESOLUTION_LEVELS, ..info }

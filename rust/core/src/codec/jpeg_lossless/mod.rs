@@ -83,7 +83,7 @@ impl FrameFormat for JpegLossless {
 /// what DCT encoders do.
 fn codestream_info(header: &Header) -> CodestreamInfo {
     let claims = colour::claims(&header.frame, &header.application, false);
-    colour::codestream_info(&header.frame, (header.lines, header.lines_offset), claims)
+    colour::codestream_info(&header.frame, (header.lines.into(), header.lines_offset), claims)
 }
 
 impl FrameDecoder for JpegLossless {

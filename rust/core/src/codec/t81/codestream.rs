@@ -7,7 +7,7 @@
 //! ```
 
 use super::colour::Application;
-use super::entropy;
+use super::entropy::{self, Stuffing};
 use super::headers::{FrameHeader, MAX_SCAN_COMPONENTS, ScanHeader, number};
 use super::huffman::HuffmanTables;
 use super::marker::{
@@ -150,7 +150,7 @@ pub(in crate::codec) fn read<R: ProcessRules>(bytes: &[u8], level: CpuLevel) -> 
 
 /// Returns the deviation of bytes after EOI, which end at `offset`. A zero byte and a byte that makes the length even are
 /// padding: some encoders write FF or a space there.
-fn bytes_after_eoi(bytes: &[u8], offset: usize) -> Option<Deviation> {
+pub(in crate::codec) fn bytes_after_eoi(bytes: &[u8], offset: usize) -> Option<Deviation> {
     match bytes.get(offset..)? {
         [] | [0] => None,
         [_] if bytes.len().is_multiple_of(2) => None,
@@ -275,7 +275,7 @@ impl<R: ProcessRules> Reader<R> {
         };
         let (parameters, mcus) = self.rules.read_scan(&context, &mut self.deviations)?;
         let max_segments = if restart_interval == 0 { 1 } else { mcus.div_ceil(restart_interval.into()) };
-        let (segments, end) = entropy::segments(bytes, data_offset, max_segments, level)?;
+        let (segments, end) = entropy::segments(bytes, data_offset, max_segments, Stuffing::ZeroByte, level)?;
         Ok((Scan { components, restart_interval, segments, parameters }, end))
     }
 

@@ -2,7 +2,7 @@
 //! codestream that declares it controls the decompression, not the data set (PS3.5 8.2.1).
 
 use super::headers::FrameHeader;
-use super::marker::{APP0, APP14};
+use super::marker::{APP0, APP8, APP14, Process};
 use crate::codestream::{CodestreamInfo, Colour, ColourClaim, FieldOffsets};
 
 /// First bytes of the APP0 parameters of a JFIF file, whose colour is luminance and two colour differences
@@ -11,6 +11,12 @@ const JFIF: &[u8] = b"JFIF\0";
 /// First bytes of the APP14 parameters that Adobe's encoders write; byte 11 is the colour transform.
 const ADOBE: &[u8] = b"Adobe";
 const ADOBE_TRANSFORM_OFFSET: usize = 11;
+/// First bytes of the APP8 parameters that HP's JPEG-LS encoders write; byte 4, the last one, is the colour transform.
+const HP: &[u8] = b"mrfx";
+/// Offset of HP's colour transform from the first parameter.
+pub(in crate::codec) const HP_TRANSFORM_OFFSET: usize = HP.len();
+/// HP's colour transform in messages.
+pub(in crate::codec) const HP_TRANSFORM: &str = "a colour transform of HP";
 
 /// Colour that application data segments declare.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,14 +25,21 @@ pub(in crate::codec) struct Application {
     pub(in crate::codec) is_jfif: bool,
     /// Transform of Adobe's APP14 segment. 0: none, the components are R, G, B; 1: YCbCr.
     pub(in crate::codec) adobe_transform: Option<u8>,
+    /// Transform of HP's APP8 segment, 1 or more: its inverse gives R, G, B.
+    pub(in crate::codec) hp_transform: Option<u8>,
 }
 
 impl Application {
-    /// Records the parameters of an APP0 or APP14 segment.
+    /// Records the parameters of an APP0, APP8 or APP14 segment.
     pub(in crate::codec) fn record(&mut self, code: u8, parameters: &[u8]) {
         self.is_jfif |= code == APP0 && is_jfif(parameters);
         if code == APP14 && parameters.starts_with(ADOBE) {
             self.adobe_transform = parameters.get(ADOBE_TRANSFORM_OFFSET).copied();
+        }
+        if code == APP8
+            && let Some([transform]) = parameters.strip_prefix(HP)
+        {
+            self.hp_transform = Some(*transform).filter(|transform| *transform > 0);
         }
     }
 }
@@ -60,23 +73,27 @@ pub(in crate::codec) fn claims(
     let is_decided = is_dct && (jfif.is_some() || adobe.is_some());
     let has_rgb_ids = matches!(&[first.id, second.id, third.id], b"RGB" | b"rgb");
     let ids = if has_rgb_ids { claim(Colour::Rgb, "component identifiers R, G and B", !is_decided) } else { None };
+    if frame.process == Process::JpegLs && application.hp_transform.is_some() {
+        return [claim(Colour::Rgb, HP_TRANSFORM, true), jfif, ids];
+    }
     [jfif, adobe, ids]
 }
 
 /// Returns the description of a codestream by its frame header, with the number of lines and its byte offset.
 pub(in crate::codec) fn codestream_info(
     frame: &FrameHeader,
-    (lines, lines_offset): (u16, usize),
+    (lines, lines_offset): (u32, usize),
     colour_claims: [Option<ColourClaim>; 3],
 ) -> CodestreamInfo {
     CodestreamInfo {
-        rows: lines.into(),
+        rows: lines,
         columns: frame.columns.into(),
         components: u32::try_from(frame.components.len()).unwrap_or(u32::MAX),
         precision: frame.precision.into(),
         is_signed: None,
         colour_claims,
         assumed_colour: None,
+        precision_gives_stored_bits: frame.process == Process::JpegLs,
         is_lossy: Some(false),
         resolution_levels: 1,
         tile: None,

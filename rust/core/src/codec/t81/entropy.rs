@@ -1,9 +1,31 @@
-//! Entropy-coded segments of a scan with Huffman coding (T.81 B.1.1.5, E.1.4).
+//! Entropy-coded segments of a scan (T.81 B.1.1.5, E.1.4), with Huffman coding or of JPEG-LS (T.87 Annex A).
 
 use super::marker::{RST0, is_restart, read_marker};
 use crate::error::{Result, malformed};
-use crate::kernel::{CpuLevel, unstuff};
+use crate::kernel::{CpuLevel, jpegls, unstuff};
 use std::ops::Range;
+
+/// Byte stuffing of the data: which bytes after FF do not start a marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::codec) enum Stuffing {
+    /// Huffman coding: only 00 (T.81 B.1.1.5).
+    ZeroByte,
+    /// JPEG-LS: every byte whose high bit is 0 (T.87 A.1).
+    ZeroBit,
+}
+
+impl Stuffing {
+    /// Returns the index of the first FF at or after `from` that starts a marker, is a fill byte, or is the last byte.
+    pub(in crate::codec) fn find_marker(self, src: &[u8], from: usize, level: CpuLevel) -> Option<usize> {
+        match self {
+            Self::ZeroByte => unstuff::find_marker(src, from, level),
+            Self::ZeroBit => jpegls::find_marker(src, from).or_else(|| {
+                let last = src.len().checked_sub(1)?;
+                (from <= last && src.ends_with(&[0xFF])).then_some(last)
+            }),
+        }
+    }
+}
 
 /// Returns the byte ranges of the entropy-coded segments from `offset` on, and the offset of the marker after the last one,
 /// or of the end of the frame. Restart markers separate the segments.
@@ -18,11 +40,12 @@ pub(in crate::codec) fn segments(
     frame: &[u8],
     mut offset: usize,
     max_segments: usize,
+    stuffing: Stuffing,
     level: CpuLevel,
 ) -> Result<(Vec<Range<usize>>, usize)> {
     let mut segments = Vec::new();
     loop {
-        let end = unstuff::find_marker(frame, offset, level).unwrap_or(frame.len());
+        let end = stuffing.find_marker(frame, offset, level).unwrap_or(frame.len());
         segments.push(offset..end);
         let Ok((marker, next)) = read_marker(frame, end) else { return Ok((segments, end)) };
         if !is_restart(marker.code) {

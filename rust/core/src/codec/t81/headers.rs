@@ -28,7 +28,7 @@ pub(in crate::codec) struct FrameHeader {
     pub(in crate::codec) precision: u8,
     /// Number of lines Y; 0 if a DNL segment gives it.
     pub(in crate::codec) lines: u16,
-    /// Samples per line X, 1 or more.
+    /// Samples per line X, 1 or more; in JPEG-LS 0 if an LSE segment gives it (T.87 C.2.4.1.4).
     pub(in crate::codec) columns: u16,
     /// Components, 1 or more, with different identifiers.
     pub(in crate::codec) components: Vec<Component>,
@@ -46,7 +46,7 @@ impl FrameHeader {
         let lines = parameters.u16()?;
         let columns = parameters.u16()?;
         let count = parameters.u8()?;
-        if columns == 0 {
+        if columns == 0 && process != Process::JpegLs {
             return Err(malformed("0 samples per line found, 1 or more expected", clause).at(offset + 3));
         }
         if count == 0 {
@@ -85,8 +85,7 @@ pub(in crate::codec) struct ScanComponent {
     pub(in crate::codec) offset: usize,
 }
 
-/// Parameters of a start-of-scan segment (T.81 B.2.3). T.87 gives Ss, Se and Al other meanings: NEAR, interleave mode and
-/// point transform.
+/// Parameters of a start-of-scan segment (T.81 B.2.3). Those of JPEG-LS have other meanings, see `jpegls::header`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::codec) struct ScanHeader {
     /// Components, 1 to 4.

@@ -30,12 +30,16 @@ pub(in crate::codec) const DRI: u8 = 0xDD;
 pub(in crate::codec) const DHP: u8 = 0xDE;
 /// Expand reference components.
 pub(in crate::codec) const EXP: u8 = 0xDF;
+/// JPEG-LS parameters (T.87 C.2.4).
+pub(in crate::codec) const LSE: u8 = 0xF8;
 /// Comment.
 pub(in crate::codec) const COM: u8 = 0xFE;
 /// The first restart marker, RST0; the last is RST7.
 pub(in crate::codec) const RST0: u8 = 0xD0;
 /// The first of sixteen markers for application data.
 pub(in crate::codec) const APP0: u8 = 0xE0;
+/// Application data of HP's JPEG-LS encoders.
+pub(in crate::codec) const APP8: u8 = 0xE8;
 /// Application data of Adobe's encoders.
 pub(in crate::codec) const APP14: u8 = 0xEE;
 /// Temporary use in arithmetic coding.
@@ -123,6 +127,7 @@ const fn segment_name(code: u8) -> &'static str {
         DNL => "DNL",
         DRI => "DRI",
         SOS => "SOS",
+        LSE => "LSE",
         COM => "COM",
         0xE0..=0xEF => "APPn",
         _ => "marker",

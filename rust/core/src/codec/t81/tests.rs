@@ -1,6 +1,6 @@
 //! Kinds and offsets of the errors of broken segments, and the values of valid ones.
 
-use super::entropy;
+use super::entropy::{self, Stuffing};
 use super::headers::{FrameHeader, ScanHeader, number};
 use super::huffman::{HuffmanTables, TableClass};
 use super::marker::{
@@ -240,10 +240,22 @@ fn entropy_segments_restart_markers_count_modulo_8() {
     frame.extend([0x33, 0xFF, 0xD9]);
     let expected: Vec<_> = (0..10).map(|index| index * 6..index * 6 + 4).chain(std::iter::once(60..61)).collect();
     for level in CpuLevel::available() {
-        assert_eq!(entropy::segments(&frame, 0, 11, level).unwrap(), (expected.clone(), 61));
-        assert_eq!(error_of(entropy::segments(&frame, 0, 10, level)), (Malformed, 58));
-        assert_eq!(error_of(entropy::segments(&frame, 6, 11, level)), (Malformed, 10));
-        let (segments, end) = entropy::segments(&frame[..1], 0, 1, level).unwrap();
+        assert_eq!(entropy::segments(&frame, 0, 11, Stuffing::ZeroByte, level).unwrap(), (expected.clone(), 61));
+        assert_eq!(error_of(entropy::segments(&frame, 0, 10, Stuffing::ZeroByte, level)), (Malformed, 58));
+        assert_eq!(error_of(entropy::segments(&frame, 6, 11, Stuffing::ZeroByte, level)), (Malformed, 10));
+        let (segments, end) = entropy::segments(&frame[..1], 0, 1, Stuffing::ZeroByte, level).unwrap();
+        assert_eq!((segments.first(), segments.len(), end), (Some(&(0..1)), 1, 1));
+    }
+}
+
+#[test]
+fn entropy_segments_of_jpeg_ls_end_at_a_byte_of_80_or_more_after_ff() {
+    let frame = [1, 0xFF, 0x7F, 2, 0xFF, 0, 0xFF, 0xD0, 3, 0xFF, 0x12, 0xFF, 0xFF, 0xD9];
+    for level in CpuLevel::available() {
+        assert_eq!(entropy::segments(&frame, 0, 2, Stuffing::ZeroBit, level).unwrap(), (vec![0..6, 8..11], 11));
+        let (segments, end) = entropy::segments(&frame[..3], 0, 1, Stuffing::ZeroBit, level).unwrap();
+        assert_eq!((segments.first(), segments.len(), end), (Some(&(0..3)), 1, 3));
+        let (segments, end) = entropy::segments(&frame[..2], 0, 1, Stuffing::ZeroBit, level).unwrap();
         assert_eq!((segments.first(), segments.len(), end), (Some(&(0..1)), 1, 1));
     }
 }
