@@ -5,8 +5,8 @@
 - :func:`decode_many` and :func:`read_series` decode many objects.
 - :func:`enable` makes dicoxide the decoder of pydicom's ``pixel_array``.
 - :func:`decode_frame`, :func:`rle_decode`, :func:`jpeg_lossless_decode`, :func:`decode_codestream`,
-  :func:`codestream_info`, :func:`rle_encode`, :func:`jpeg_lossless_encode` and :func:`jpegls_encode` work on the bytes of
-  one frame, :func:`unpack_bits`, :func:`pack_bits` and :func:`rescale` on arrays.
+  :func:`codestream_info`, :func:`rle_encode`, :func:`jpeg_lossless_encode` and :func:`jpegls_encode` work on the bytes
+  of one frame, :func:`unpack_bits`, :func:`pack_bits` and :func:`rescale` on arrays.
 
 Errors are subclasses of :class:`DecodeError`; recoverable deviations from the standard are reported as
 :class:`NonConformantWarning`.
