@@ -82,8 +82,8 @@ def decode_codestream(
 ) -> Array:
     """Decode one codestream; its format is recognised by its first bytes.
 
-    JPEG with Huffman coding is decoded: Baseline, Extended, Progressive and Lossless. Other formats raise
-    `UnsupportedError`. Samples of lossy JPEG, and their RGB, are those of libjpeg-turbo.
+    JPEG with Huffman coding (Baseline, Extended, Progressive and Lossless) and JPEG-LS are decoded. Other formats raise
+    `UnsupportedError`. Samples of lossy JPEG, and their RGB, are those of libjpeg-turbo; those of JPEG-LS are CharLS's.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def decode_codestream(
 
     Notes
     -----
-    ITU-T T.81; PS3.5 8.2.
+    ITU-T T.81, T.87; PS3.5 8.2.
 
     Examples
     --------
