@@ -240,7 +240,6 @@ def test_changed_bytes_give_an_error_or_a_whole_image(src: bytes) -> None:
 
 DEVIATIONS: dict[str, tuple[bytes, Any, str]] = {
     "no EOI": (PLAIN[:-2], GRAY, "no EOI marker"),
-    "half of EOI": (PLAIN[:-1], GRAY, "EOI marker"),
     "two images": (PLAIN + PLAIN, GRAY, "bytes follow the EOI"),
     "byte 00 after the data": (PLAIN[:-2] + b"\0" + EOI, GRAY, "a byte 00 follows the last line"),
     "transform of HP": (encode(RGB, interleave="sample", transform=2), RGB, "a colour transform of HP found"),
@@ -262,6 +261,11 @@ def test_deviation_decodes_with_a_warning(name: str) -> None:
         assert np.array_equal(dicoxide.decode(ds), expected)
     with pytest.raises(CorruptFrameError, match=text):
         dicoxide.decode(ds, strict=True)
+
+
+def test_half_of_eoi_decodes_with_a_warning() -> None:
+    with pytest.warns(NonConformantWarning, match="EOI marker"):
+        assert np.array_equal(dicoxide.decode_codestream(PLAIN[:-1]), GRAY)
 
 
 CONFORMANT: dict[str, tuple[bytes, Any]] = {
