@@ -30,9 +30,11 @@ def frame_spec(src: bytes, uid: str = "1.2.840.10008.1.2.4.50", **attributes: An
     return dicoxide.FrameSpec(uid, info.rows, info.columns, **{**declared, **attributes})
 
 
-def decoded_at_level(src: bytes, is_portable: bool, **options: Any) -> np.ndarray[Any, Any]:
+def decoded_at_level(
+    src: bytes, is_portable: bool, *, uid: str = "1.2.840.10008.1.2.4.50", **options: Any
+) -> np.ndarray[Any, Any]:
     """Return the stored samples that the portable or the fastest instructions decode."""
-    spec = frame_spec(src)
+    spec = frame_spec(src, uid)
     out = np.zeros(spec.shape, spec.dtype)
     core.decode_frame_into(out, spec, src, DecodeOptions(portable=is_portable, **options))
     return out

@@ -17,6 +17,9 @@ Array = npt.NDArray[Any]
 
 KINDS = ("noise", "smooth", "constant", "extremes", "gradient", "runs", "sparse", "step")
 SEGMENTS = (b"", b"", jpeg_lossless.COMMENT, jpeg_lossless.APP0, jpeg_lossless.APP14)
+MAPPING_TABLE = jpegls.lse_table(7, 1, bytes(range(200))) + jpegls.lse_table(
+    7, 1, bytes(range(200, 256)), is_continuation=True
+)
 
 
 def samples_of(rng: np.random.Generator, shape: tuple[int, ...], maxval: int, kind: str) -> Array:
@@ -88,15 +91,16 @@ class Frame:
         DNL, mapping tables and two interleaved components; it returns scans of different modes in no usable order.
         """
         presets, scans = self.options["presets"] or Presets(), self.options["scans"]
+        order = [index for scan in scans for index in scan.components]
         is_interleaved = any(len(scan.components) > 1 for scan in scans)
         return (
             presets.maxval in (0, (1 << self.precision) - 1)
             and not (presets.reset not in (0, 64) and any(scan.interleave == jpegls.SAMPLE for scan in scans))
             and presets.reset <= 255
             and not self.options["dnl_bytes"]
-            and not any(self.options["table_ids"])
+            and not self.options["segments"].endswith(MAPPING_TABLE)
             and not (is_interleaved and (len(scans) > 1 or len(scans[0].components) == 2))
-            and [index for scan in scans for index in scan.components] == list(range(len(self.options["table_ids"])))
+            and order == sorted(order)
         )
 
     def __str__(self) -> str:
@@ -151,7 +155,6 @@ def random_frame(seed: int, max_side: int = 20) -> Frame:
         "oversize_bytes": int(rng.choice([0, 0, 0, 0, 2, 3, 4])),
         "segments": SEGMENTS[rng.integers(len(SEGMENTS))],
         "component_ids": rng.permutation(256)[:count].tolist() if rng.random() < 0.2 else None,
-        "table_ids": [0] * count,
         "dnl_bytes": int(rng.choice([0] * 7 + [2, 3, 4])),
         "transform": None,
     }
@@ -159,9 +162,6 @@ def random_frame(seed: int, max_side: int = 20) -> Frame:
     if can_transform and rng.random() < 0.4:
         options["transform"] = int(rng.integers(4))
     if rng.random() < 0.1:
-        # Samples are indices of the table; they are not mapped.
-        options["segments"] += jpegls.lse_table(7, 1, bytes(range(200))) + jpegls.lse_table(
-            7, 1, bytes(range(200, 256)), is_continuation=True
-        )
-        options["table_ids"] = [7] * count
+        # A mapping table that no component selects.
+        options["segments"] += MAPPING_TABLE
     return Frame(seed, kind, samples_of(rng, shape, maxval, kind), options)
