@@ -1,8 +1,8 @@
 """Small real images in `tests/vectors`: digests of all samples. The manifest gives the reason for each image.
 
 ``sha256_raw`` is the digest of the C-contiguous little-endian values of ``decode(path, raw=True)``. Each was verified
-against pydicom (with gdcm and pylibjpeg for JPEG Lossless) or libjpeg-turbo (other JPEG); ``liver_rle.dcm``, which
-pydicom rejects, against the same object in native bits.
+against pydicom (with gdcm and pylibjpeg for JPEG Lossless, pyjpegls for JPEG-LS) or libjpeg-turbo (other JPEG);
+``liver_rle.dcm``, which pydicom rejects, against the same object in native bits.
 """
 
 from __future__ import annotations
