@@ -31,6 +31,7 @@ import tables_files
 import tables_frames
 import tables_jpeg
 import tables_jpeg_lossless
+import tables_jpegls
 from dicoxide._text_format import table_lines
 from targets import Table, Target
 
@@ -39,6 +40,7 @@ TABLES = {
     **tables_frames.TABLES,
     **tables_jpeg_lossless.TABLES,
     **tables_jpeg.TABLES,
+    **tables_jpegls.TABLES,
     **tables_encode.TABLES,
     **tables_files.TABLES,
     **tables_converters.TABLES,
