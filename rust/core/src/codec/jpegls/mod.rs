@@ -35,10 +35,17 @@ use crate::output::Output;
 use crate::syntax::TransferSyntax;
 use decode::ScratchBuffers;
 use header::Header;
-use plan::Plan;
+use plan::{KernelScans, Plan};
 
 /// The codec.
 pub(super) struct JpegLs;
+
+/// State of one thread, reused from frame to frame.
+#[derive(Debug, Default)]
+struct DecoderState {
+    kernels: KernelScans,
+    scratch: ScratchBuffers,
+}
 
 impl FrameFormat for JpegLs {
     fn name(&self) -> &'static str {
@@ -105,8 +112,8 @@ impl FrameDecoder for JpegLs {
         state: &mut CodecState,
         output: &mut Output<'_>,
     ) -> Result<Decoded> {
-        state.with(|scratch: &mut ScratchBuffers| {
-            let plan = Plan::new(frame.bytes, header, context.info)?;
+        state.with(|DecoderState { kernels, scratch }| {
+            let plan = Plan::new(frame.bytes, header, context.info, kernels)?;
             let deviation = decode::decode_frame(&plan, scratch, context.limits, output)?;
             let mut deviations = plan.deviations;
             // If the EOI marker is missing, the bytes before the end are part of that deviation.

@@ -7,6 +7,7 @@ use crate::error::{Result, malformed, truncated};
 use crate::frame::{Deviation, FrameInfo};
 use crate::kernel::jpegls;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Bytes of SOI, SOF55 and SOS, without their components.
 const MIN_HEADER_BYTES: u64 = 2 + 10 + 8;
@@ -14,6 +15,9 @@ const MIN_HEADER_BYTES: u64 = 2 + 10 + 8;
 const COMPONENT_BYTES: u64 = 3 + 2;
 /// Most samples that one bit codes: those of the longest segment of a run (T.87 A.7.1.2, J[31]).
 const MAX_SAMPLES_PER_BIT: u64 = 1 << 15;
+/// Kernel parameters that are cached from frame to frame: the frames of an object often have the same. Their tables took
+/// a quarter of the time of a frame of 64 × 64 samples.
+const MAX_CACHED_SCANS: usize = 4;
 
 /// One scan.
 #[derive(Debug)]
@@ -23,11 +27,45 @@ pub(super) struct ScanPlan {
     /// True if the kernel's rows have all components of the scan, pixel by pixel; else there is a row per component.
     pub(super) is_interleaved: bool,
     /// Parameters of the kernel.
-    pub(super) kernel: jpegls::Scan,
+    pub(super) kernel: Arc<jpegls::Scan>,
     /// Lines of a restart interval; all lines if there are none.
     pub(super) interval_lines: usize,
     /// Byte ranges of the entropy-coded segments in the frame: one per restart interval.
     pub(super) segments: Vec<Range<usize>>,
+}
+
+/// Kernel parameters of the last scans of one thread.
+#[derive(Debug, Default)]
+pub(super) struct KernelScans(Vec<CachedScan>);
+
+#[derive(Debug)]
+struct CachedScan {
+    parameters: jpegls::Parameters,
+    columns: u32,
+    component_count: usize,
+    interleave: jpegls::Interleave,
+    kernel: Arc<jpegls::Scan>,
+}
+
+impl KernelScans {
+    /// Returns the kernel parameters of a scan whose lines have `columns` samples per component, made if they are not
+    /// cached. `None` if the kernel has no such lines.
+    fn of_scan(&mut self, scan: &Scan, columns: u32) -> Option<Arc<jpegls::Scan>> {
+        let key = (scan.parameters, columns, scan.components.len(), scan.interleave);
+        let is_same = |cached: &&CachedScan| {
+            (cached.parameters, cached.columns, cached.component_count, cached.interleave) == key
+        };
+        if let Some(cached) = self.0.iter().find(is_same) {
+            return Some(Arc::clone(&cached.kernel));
+        }
+        let (parameters, columns, component_count, interleave) = key;
+        let kernel = Arc::new(jpegls::Scan::new(parameters, columns as usize, component_count, interleave)?);
+        if self.0.len() >= MAX_CACHED_SCANS {
+            self.0.clear();
+        }
+        self.0.push(CachedScan { parameters, columns, component_count, interleave, kernel: Arc::clone(&kernel) });
+        Some(kernel)
+    }
 }
 
 /// One frame.
@@ -61,9 +99,10 @@ impl<'a> Plan<'a> {
     ///
     /// # Errors
     /// `Truncated` and `Malformed` if a scan has another number of restart intervals than its lines need, or too few bytes.
-    pub(super) fn new(frame: &'a [u8], header: Header, info: &FrameInfo) -> Result<Self> {
+    pub(super) fn new(frame: &'a [u8], header: Header, info: &FrameInfo, kernels: &mut KernelScans) -> Result<Self> {
         let (rows, columns) = (header.dimensions.lines, header.dimensions.columns);
-        let scans = header.scans.into_iter().map(|scan| plan_scan(scan, rows, columns)).collect::<Result<_>>()?;
+        let scans =
+            header.scans.into_iter().map(|scan| plan_scan(scan, rows, columns, kernels)).collect::<Result<_>>()?;
         Ok(Self {
             frame,
             rows: rows as usize,
@@ -78,7 +117,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn plan_scan(scan: Scan, lines: u32, columns: u32) -> Result<ScanPlan> {
+fn plan_scan(scan: Scan, lines: u32, columns: u32, kernels: &mut KernelScans) -> Result<ScanPlan> {
     let end = scan.segments.last().map_or(0, |last| last.end);
     let expected = interval_count(lines, scan.restart_interval);
     if scan.segments.len() != expected {
@@ -92,7 +131,7 @@ fn plan_scan(scan: Scan, lines: u32, columns: u32) -> Result<ScanPlan> {
         let text = format!("{bytes} entropy-coded bytes found, at least {min_bytes} expected for {lines} lines");
         return Err(truncated(text, "ITU-T T.87 A.7.1").at(end));
     }
-    let kernel = jpegls::Scan::new(scan.parameters, columns as usize, scan.components.len(), scan.interleave);
+    let kernel = kernels.of_scan(&scan, columns);
     let kernel = kernel.ok_or_else(|| malformed(format!("a line of {columns} samples is too long"), "").at(end))?;
     Ok(ScanPlan {
         is_interleaved: scan.interleave == jpegls::Interleave::Sample,
