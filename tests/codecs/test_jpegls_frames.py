@@ -14,7 +14,9 @@ from pydicom.uid import JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEGL
 
 import dicoxide
 from dicoxide import CorruptFrameError, FrameSpec, LimitError, NonConformantWarning
+from dicoxide.plugins import pydicom_v3
 from support.command_line import dicoxide_command
+from support.decode_runners import Runner30, Runner31, options_of
 from support.encoders.dataset import dataset, to_bytes
 from support.encoders.jpeg_lossless_cases import picture
 from support.encoders.jpegls import encode, encode_frame
@@ -209,6 +211,22 @@ class TestInterfaces:
             assert np.array_equal(ds.pixel_array, FRAMES)
         values = dicoxide.pydicom_handler.get_pixeldata(ds)
         assert np.array_equal(values.reshape(FRAMES.shape), FRAMES)
+
+    @pytest.mark.parametrize("kind", [Runner30, Runner31], ids=["pydicom 3.0", "pydicom 3.1"])
+    def test_plugin_returns_interleaved_samples_to_each_runner(self, kind: type[Runner30]) -> None:
+        ds, _ = object_of(RGB, [], samples_per_pixel=3)
+        runner = kind(options_of(ds), JPEGLSLossless)
+        frame = pydicom_v3.decode_frame(encode(RGB, interleave="none"), runner)  # type: ignore[arg-type]
+        assert bytes(frame) == RGB.tobytes()
+        assert runner.reported["planar_configuration"] == 0
+
+    @pytest.mark.parametrize("kind", [Runner30, Runner31], ids=["pydicom 3.0", "pydicom 3.1"])
+    def test_plugin_extends_the_sign_from_the_precision(self, kind: type[Runner30]) -> None:
+        ds, _ = object_of(GRAY.view(np.int16), [], bits_stored=12)
+        runner = kind(options_of(ds), JPEGLSLossless)
+        frame = pydicom_v3.decode_frame(encode(GRAY & 1023, precision=10), runner)  # type: ignore[arg-type]
+        expected = (GRAY << 6).view(np.int16) >> 6
+        assert bytes(frame) == expected.tobytes()
 
     def test_codestream_functions(self) -> None:
         src = encode(GRAY, precision=12, near=2)
