@@ -5,7 +5,7 @@ use crate::images::{
     lossless_syntax, never_cancelled, samples, twelve_bits,
 };
 use crate::{Named, Path};
-use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters};
+use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters, jpegls};
 use dicoxide_core::pixel::{bits, rescale, ybr};
 use dicoxide_core::{
     Attributes, CpuLevel, DecodeOptions, EntropyMode, FrameBytes, FrameContext, FrameInfo, Limits, LookupTable,
@@ -56,6 +56,10 @@ pub(crate) const PATHS: &[Named] = &[
     ("jpeg dct 4:4:4", || dct(include_bytes!("../../../core/benches/images/jpeg/ybr_444.jpg"), 8, 3)),
     ("jpeg dct 4:2:0", || dct(include_bytes!("../../../core/benches/images/jpeg/ybr_420.jpg"), 8, 3)),
     ("jpeg dct progressive", || dct(include_bytes!("../../../core/benches/images/jpeg/progressive_420.jpg"), 8, 3)),
+    ("jpeg-ls 12 in 16", || jpeg_ls(&grey_image(&grey(), SIDE), grey_info(SIDE), 12, 0)),
+    ("jpeg-ls near 2", || jpeg_ls(&grey_image(&grey(), SIDE), grey_info(SIDE), 12, 2)),
+    ("jpeg-ls rgb", || jpeg_ls(&colour_image(&colour()), colour_info(), 8, 0)),
+    ("small jpeg-ls 16", || jpeg_ls(&grey_image(&small_grey(), SMALL), grey_info(SMALL), 12, 0)),
     ("small rle 16", || {
         let src = encode::rle(&grey_image(&small_grey(), SMALL), never_cancelled()).unwrap();
         decoding(TransferSyntax::RLE_LOSSLESS, grey_info(SMALL), src, OutputOptions::default(), EntropyMode::default())
@@ -186,6 +190,13 @@ fn dct(src: &[u8], precision: u32, samples_per_pixel: u32) -> Path {
     let output = OutputOptions { to_rgb: Some(RgbConversion::Dicom), ..OutputOptions::default() };
     let info = FrameInfo::new(attributes).unwrap();
     decoding(TransferSyntax::JPEG_EXTENDED_12BIT, info, src.to_vec(), output, EntropyMode::default())
+}
+
+/// A JPEG-LS codestream; the samples of a pixel are interleaved.
+fn jpeg_ls(image: &Image<'_>, info: FrameInfo, precision: u32, near: u32) -> Path {
+    let parameters = jpegls::Parameters { near, precision: Some(precision), ..jpegls::Parameters::default() };
+    let src = encode::jpegls(image, parameters, never_cancelled()).unwrap();
+    decoding(TransferSyntax::JPEG_LS_NEAR_LOSSLESS, info, src, OutputOptions::default(), EntropyMode::default())
 }
 
 fn jpeg(parameters: Parameters, output: OutputOptions, mode: EntropyMode) -> Path {
