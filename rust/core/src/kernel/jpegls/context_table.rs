@@ -55,7 +55,7 @@ pub(crate) struct ContextTable {
 /// Returns the row for 81 × Q(D1) + 9 × Q(D2).
 #[inline(always)]
 pub(crate) fn row_of(gradients: i16) -> u16 {
-    gradients.unsigned_abs().wrapping_add(u16::from(gradients != 0))
+    gradients.unsigned_abs().wrapping_add(gradients.unsigned_abs().min(1))
 }
 
 /// Returns the column for Q(D3), and -1 if the context is used with opposite sign, otherwise 0. `sign` is that of
@@ -89,15 +89,21 @@ impl ContextTable {
     }
 }
 
-/// Adapts a context to a prediction error with the sign of the context, of the given magnitude. False if the sums exceed
-/// those of any image.
+/// Adapts a context to a prediction error with the sign of the context, of the given magnitude; `bias` is the error times
+/// 2 × NEAR + 1. Returns false if the sums exceed those of any image.
 #[inline(always)]
-pub(crate) fn adapt(coder: &mut Coder, sums: &mut Sums, error: i32, magnitude: u32, step: i32, reset: u32) -> bool {
+pub(crate) fn adapt(
+    coder: &mut Coder,
+    sums: &mut Sums,
+    bias: i32,
+    magnitude: u32,
+    reset: u32,
+    is_lossless: bool,
+) -> bool {
     let k = u32::from(coder.k);
     let mut sum = sums.sum.wrapping_add(magnitude);
     let mut count = u32::from(sums.count);
-    let mut bias = error.wrapping_mul(step);
-    bias = bias.wrapping_sub(i32::from(sums.negative_bias));
+    let mut bias = bias.wrapping_sub(i32::from(sums.negative_bias));
     if count == reset {
         sum >>= 1;
         bias >>= 1;
@@ -126,7 +132,7 @@ pub(crate) fn adapt(coder: &mut Coder, sums: &mut Sums, error: i32, magnitude: u
         coder.k = k as u8;
         is_zero = k == 0;
     }
-    if step == 1 {
+    if is_lossless {
         coder.inversion = u8::from(is_zero & (2 * u32::from(negative_bias) >= count));
     }
     true

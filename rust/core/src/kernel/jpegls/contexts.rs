@@ -92,34 +92,44 @@ impl RunContext {
     }
 
     /// Returns the Golomb parameter; `is_similar` if the neighbours a and b differ by at most NEAR (`RItype` 1).
+    #[inline(always)]
     pub(crate) fn golomb_parameter(&self, is_similar: bool) -> u32 {
         let sum = if is_similar { self.sum.wrapping_add(self.count >> 1) } else { self.sum };
         golomb_parameter(sum, self.count)
     }
 
     /// True if the mapped value of a negative error is the odd one.
+    #[inline(always)]
     pub(crate) fn is_negative_odd(&self, k: u32) -> bool {
-        k != 0 || 2 * self.negative_count >= self.count
+        (k != 0) | (self.negative_count.wrapping_mul(2) >= self.count)
     }
 
     /// Returns the prediction error of a mapped value.
+    #[inline(always)]
     pub(crate) fn unmap(&self, mapped: u32, k: u32, is_similar: bool) -> i32 {
         let value = mapped.wrapping_add(u32::from(is_similar));
         let is_odd = value & 1 == 1;
         let magnitude = (value >> 1).wrapping_add(value & 1).cast_signed();
-        if self.is_negative_odd(k) == is_odd { magnitude.wrapping_neg() } else { magnitude }
+        let sign = -i32::from(self.is_negative_odd(k) == is_odd);
+        (magnitude ^ sign).wrapping_sub(sign)
     }
 
     /// Adapts to a prediction error with the given mapped value.
     pub(crate) fn update(&mut self, parameters: &Parameters, error: i32, mapped: u32, is_similar: bool) {
-        self.negative_count += u32::from(error < 0);
+        self.adapt(parameters.reset.unsigned_abs(), error, mapped, is_similar);
+    }
+
+    /// Adapts as [`RunContext::update`]; `reset` is RESET.
+    #[inline(always)]
+    pub(crate) fn adapt(&mut self, reset: u32, error: i32, mapped: u32, is_similar: bool) {
+        self.negative_count = self.negative_count.wrapping_add(u32::from(error < 0));
         self.sum = self.sum.wrapping_add(mapped.wrapping_add(u32::from(!is_similar)) >> 1);
-        if self.count == parameters.reset.unsigned_abs() {
+        if self.count == reset {
             self.sum >>= 1;
             self.count >>= 1;
             self.negative_count >>= 1;
         }
-        self.count += 1;
+        self.count = self.count.wrapping_add(1);
     }
 }
 

@@ -61,6 +61,11 @@ impl Parameters {
         Some(Self { precision, max_value, near, thresholds, reset, range, step, range_bits: bits_for(range), limit })
     }
 
+    /// True if samples are sums of prediction and error modulo a power of two: NEAR is 0, and RANGE is one.
+    pub(crate) fn is_modular(&self) -> bool {
+        self.near == 0 && self.range.unsigned_abs().is_power_of_two()
+    }
+
     /// Returns the initial value of A in each context (T.87 A.2.1).
     pub(crate) fn initial_sum(&self) -> u32 {
         ((self.range + 32) / 64).max(2).unsigned_abs()

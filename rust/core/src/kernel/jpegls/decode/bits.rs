@@ -25,24 +25,24 @@ impl<'a> Bits<'a> {
     }
 
     /// Returns the number of the first bit.
-    pub(super) fn first(self) -> isize {
+    pub(super) fn first(&self) -> isize {
         self.count.cast_signed().wrapping_add(self.padding).wrapping_sub(1)
     }
 
     /// Returns the number of bits before the bit `next`.
-    pub(super) fn offset(self, next: isize) -> usize {
+    pub(super) fn offset(&self, next: isize) -> usize {
         self.first().wrapping_sub(next).cast_unsigned()
     }
 
     /// True if the bits before `next` are all in the segment.
     #[inline(always)]
-    pub(super) fn contains(self, next: isize) -> bool {
+    pub(super) fn contains(&self, next: isize) -> bool {
         next.wrapping_add(1) >= self.padding
     }
 
     /// Returns the bits from `next` on, left-aligned: 57 at least. Zeros follow the last bit.
     #[inline(always)]
-    pub(super) fn window(self, next: isize) -> u64 {
+    pub(super) fn window(&self, next: isize) -> u64 {
         // After the last bit `next` is negative, and the index beyond all data.
         let start = (next.cast_unsigned() >> 3) + (ZERO_BYTES - 7);
         let word = self.data.get(start..start + 8).and_then(|bytes| bytes.first_chunk::<8>());
@@ -52,7 +52,7 @@ impl<'a> Bits<'a> {
     /// Returns the error of a code at the bit `next`: that the segment ends before it, or `error`.
     #[cold]
     #[inline(never)]
-    pub(super) fn error(self, next: isize, error: impl FnOnce(usize) -> LineError) -> LineError {
+    pub(super) fn error(&self, next: isize, error: impl FnOnce(usize) -> LineError) -> LineError {
         if self.contains(next) { error(self.offset(next)) } else { LineError::Truncated }
     }
 
@@ -60,7 +60,7 @@ impl<'a> Bits<'a> {
     #[cold]
     #[inline(never)]
     pub(super) fn long_golomb(
-        self,
+        &self,
         next: isize,
         k: u32,
         limit: i32,

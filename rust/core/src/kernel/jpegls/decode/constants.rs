@@ -11,11 +11,14 @@ pub(super) struct Constants {
     pub(super) near: i32,
     pub(super) step: i32,
     range: i32,
+    is_modular: bool,
     pub(super) range_bits: i32,
     pub(super) limit: i32,
     pub(super) reset: u32,
     /// Codes with fewer zeros are complete in a window, and are no escapes.
     pub(super) max_zeros: u32,
+    /// Like `max_zeros`, for run interruption samples: the bound less J.
+    pub(super) max_run_zeros: u32,
 }
 
 impl Constants {
@@ -24,12 +27,15 @@ impl Constants {
         let Parameters { max_value, near, reset, range, step, range_bits, limit, .. } = *parameters;
         let escape = limit.wrapping_sub(range_bits).wrapping_sub(1);
         let max_zeros = escape.unsigned_abs().min(MAX_WINDOW_ZEROS);
-        Self { max_value, near, step, range, range_bits, limit, reset: reset.unsigned_abs(), max_zeros }
+        let max_run_zeros = escape.wrapping_sub(1).unsigned_abs().min(MAX_WINDOW_ZEROS);
+        let reset = reset.unsigned_abs();
+        let is_modular = parameters.is_modular();
+        Self { max_value, near, step, range, is_modular, range_bits, limit, reset, max_zeros, max_run_zeros }
     }
 
     /// Returns the sample of a prediction and a quantized prediction error (T.87 A.4.5).
     #[inline(always)]
-    pub(super) fn reconstruct(self, prediction: i32, error: i32) -> i32 {
+    pub(super) fn reconstruct(&self, prediction: i32, error: i32) -> i32 {
         let sample = prediction.wrapping_add(error.wrapping_mul(self.step));
         if sample.cast_unsigned() > self.max_value.cast_unsigned() { self.wrap(sample) } else { sample }
     }
@@ -37,7 +43,10 @@ impl Constants {
     /// Returns the sample of a value outside of 0 to MAXVAL.
     #[cold]
     #[inline(never)]
-    pub(super) fn wrap(self, sample: i32) -> i32 {
+    fn wrap(&self, sample: i32) -> i32 {
+        if self.is_modular {
+            return sample & self.max_value;
+        }
         let span = self.range.wrapping_mul(self.step);
         let wrapped = if sample < -self.near {
             sample.wrapping_add(span)

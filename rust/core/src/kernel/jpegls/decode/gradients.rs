@@ -2,7 +2,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "thresholds have 16 bits, offsets 15")]
 
-use super::{Gradients, RowAhead};
+use super::{Gradients, MAX_COMPONENTS, RowAhead};
 use crate::kernel::jpegls::context_table::{ZERO_COLUMN, column_of, row_of};
 use crate::kernel::jpegls::contexts::quantize_gradient;
 use crate::kernel::jpegls::parameters::Parameters;
@@ -79,27 +79,43 @@ impl Column {
     }
 }
 
+/// Pixels whose gradients are quantized before they are combined.
+const BLOCK: usize = 128;
+
 /// Quantizes the gradients D1 and D2 of all samples of a line. `above` starts one pixel before the line, and ends one after
 /// it; neighbours are `stride` samples apart.
+///
+/// D1 of a sample is D2 of its right neighbour, so that each difference is quantized once. All operations are those of
+/// vectors of 16-bit numbers, also saturating ones.
 #[inline(always)]
 pub(super) fn quantize_row(parameters: &Parameters, above: &[u16], stride: usize, ahead: RowAhead<'_>) {
-    let near = parameters.near as u16;
-    let [first, second, third] = parameters.thresholds.map(|threshold| threshold as u16);
-    let quantize = |x: u16, y: u16| {
-        let magnitude = x.max(y) - x.min(y);
-        let level = i16::from(magnitude > near)
-            + i16::from(magnitude >= first)
-            + i16::from(magnitude >= second)
-            + i16::from(magnitude >= third);
-        if x < y { -level } else { level }
-    };
-    let c = above;
-    let b = above.get(stride..).unwrap_or_default();
-    let d = above.get(2 * stride..).unwrap_or_default();
-    let outputs = ahead.rows.iter_mut().zip(ahead.offsets.iter_mut());
-    for (((c, b), d), (row, offset)) in c.iter().zip(b).zip(d).zip(outputs) {
-        let context = quantize(*d, *b) * 81 + quantize(*b, *c) * 9;
-        *row = row_of(context);
-        *offset = ((context.signum() + 1) * GRADIENTS as i16 + GRADIENTS as i16 / 2).cast_unsigned();
+    // A level is counted if the magnitude exceeds one of these.
+    let [first, second, third] = parameters.thresholds.map(|threshold| (threshold as u16).wrapping_sub(1));
+    let bounds = [parameters.near as u16, first, second, third];
+    let mut above = above;
+    for (rows, offsets) in ahead.rows.chunks_mut(BLOCK).zip(ahead.offsets.chunks_mut(BLOCK)) {
+        let mut levels = [0; BLOCK + MAX_COMPONENTS];
+        let right = above.get(stride..).unwrap_or_default();
+        for ((level, left), right) in levels.iter_mut().zip(above).zip(right).take(rows.len() + stride) {
+            *level = quantize(*right, *left, bounds);
+        }
+        let second = levels.get(stride..).unwrap_or_default();
+        for (((first, second), row), offset) in second.iter().zip(&levels).zip(rows).zip(offsets) {
+            let context = first.wrapping_mul(81).wrapping_add(second.wrapping_mul(9));
+            *row = row_of(context);
+            let sign = context.clamp(-1, 1);
+            *offset = sign.wrapping_mul(GRADIENTS as i16).wrapping_add(GRADIENTS as i16 / 2 * 3).cast_unsigned();
+        }
+        above = above.get(BLOCK..).unwrap_or_default();
     }
+}
+
+/// Returns the number of `bounds` that the magnitude of `x` - `y` exceeds, with the sign of the difference.
+#[inline(always)]
+fn quantize(x: u16, y: u16, bounds: [u16; 4]) -> i16 {
+    let (positive, negative) = (x.saturating_sub(y), y.saturating_sub(x));
+    let magnitude = positive | negative;
+    let level: u16 = bounds.iter().fold(0, |level, bound| level + magnitude.saturating_sub(*bound).min(1));
+    let is_negative = negative.min(1);
+    (level ^ is_negative.wrapping_neg()).wrapping_add(is_negative).cast_signed()
 }

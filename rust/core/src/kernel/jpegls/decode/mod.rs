@@ -17,6 +17,7 @@ use super::parameters::Parameters;
 use crate::kernel::CpuLevel;
 use crate::kernel::cpu::dispatch;
 use bits::Bits;
+use constants::Constants;
 use gradients::{ColumnTable, MAX_GRADIENT};
 
 /// Most components of a scan.
@@ -145,26 +146,34 @@ impl ScanState {
 
 /// Kind of the prediction errors of a scan.
 trait Errors {
+    /// True if NEAR is 0.
     const LOSSLESS: bool;
-
-    /// Returns 2 × NEAR + 1.
-    fn step(step: i32) -> i32 {
-        if Self::LOSSLESS { 1 } else { step }
-    }
+    /// True if also RANGE is a power of two, so that samples are reconstructed by a mask.
+    const MODULAR: bool;
 }
 
-/// NEAR is 0.
-struct Exact;
+/// Lossless scans with the default MAXVAL.
+struct Modular;
 
-/// NEAR may be above 0.
-struct Near;
+/// Lossless scans with any preset MAXVAL.
+struct Lossless;
 
-impl Errors for Exact {
+/// Near-lossless scans.
+struct Quantized;
+
+impl Errors for Modular {
     const LOSSLESS: bool = true;
+    const MODULAR: bool = true;
 }
 
-impl Errors for Near {
+impl Errors for Lossless {
+    const LOSSLESS: bool = true;
+    const MODULAR: bool = false;
+}
+
+impl Errors for Quantized {
     const LOSSLESS: bool = false;
+    const MODULAR: bool = false;
 }
 
 /// Kind of the gradients of a scan.
@@ -197,8 +206,8 @@ struct RowAhead<'a> {
 
 /// A line of one component, or of interleaved components, and the state at its start.
 struct Line<'a> {
-    parameters: &'a Parameters,
-    bits: Bits<'a>,
+    constants: &'a Constants,
+    bits: &'a Bits<'a>,
     columns: &'a ColumnTable,
     contexts: &'a mut ContextTable,
     run_contexts: &'a mut [RunContext; 2],
@@ -231,6 +240,7 @@ pub(crate) fn decode_line(
     let stride = scan.pixel_samples();
     state.is_second = !state.is_second;
     let (planes, ahead) = scratch.split_at_mut_checked(scan.plane_samples * scan.rows_per_line()).unwrap_or_default();
+    let (constants, bits) = (Constants::new(parameters), Bits::new(data, state.bit_count));
     let (rows, offsets) = ahead.split_at_mut(ahead.len() / 2);
     for (plane, run_index) in planes.chunks_exact_mut(scan.plane_samples).zip(&mut state.run_indices) {
         let (first, second) = plane.split_at_mut(scan.plane_samples / 2);
@@ -242,8 +252,8 @@ pub(crate) fn decode_line(
         }
         prepare(parameters, above, stride, RowAhead { rows, offsets }, level);
         let line = Line {
-            parameters,
-            bits: Bits::new(data, state.bit_count),
+            constants: &constants,
+            bits: &bits,
             columns: &scan.columns,
             contexts: &mut state.contexts,
             run_contexts: &mut state.run_contexts,
@@ -254,7 +264,7 @@ pub(crate) fn decode_line(
             next: state.next,
             run_index: *run_index,
         };
-        (state.next, *run_index) = decode(line, stride, level)?;
+        (state.next, *run_index) = decode(line, parameters, stride, level)?;
     }
     Ok(())
 }
@@ -264,20 +274,37 @@ fn prepare(parameters: &Parameters, above: &[u16], stride: usize, ahead: RowAhea
 }
 
 /// Decodes a line of pixels of `components` interleaved samples; returns the bit after it, and the run index.
-fn decode(line: Line<'_>, components: usize, level: CpuLevel) -> Result<(isize, u8), LineError> {
-    let Parameters { near, max_value, .. } = *line.parameters;
-    match (components, near == 0, max_value > MAX_GRADIENT) {
-        (1, true, false) => dispatch!(level, line::<Exact, Narrow>(line)),
-        (1, true, true) => dispatch!(level, line::<Exact, Wide>(line)),
-        (1, false, false) => dispatch!(level, line::<Near, Narrow>(line)),
-        (1, false, true) => dispatch!(level, line::<Near, Wide>(line)),
-        (3, true, false) => dispatch!(level, pixels::<Exact, Narrow, 3>(line)),
-        (3, true, true) => dispatch!(level, pixels::<Exact, Wide, 3>(line)),
-        (3, false, false) => dispatch!(level, pixels::<Near, Narrow, 3>(line)),
-        (3, false, true) => dispatch!(level, pixels::<Near, Wide, 3>(line)),
-        (2, true, _) => dispatch!(level, pixels::<Exact, Wide, 2>(line)),
-        (2, false, _) => dispatch!(level, pixels::<Near, Wide, 2>(line)),
-        (_, true, _) => dispatch!(level, pixels::<Exact, Wide, 4>(line)),
-        (_, false, _) => dispatch!(level, pixels::<Near, Wide, 4>(line)),
+fn decode(
+    line: Line<'_>,
+    parameters: &Parameters,
+    components: usize,
+    level: CpuLevel,
+) -> Result<(isize, u8), LineError> {
+    let is_wide = parameters.max_value > MAX_GRADIENT;
+    if parameters.near > 0 {
+        match (components, is_wide) {
+            (1, false) => dispatch!(level, line::<Quantized, Narrow>(line)),
+            (1, true) => dispatch!(level, line::<Quantized, Wide>(line)),
+            (2, _) => dispatch!(level, pixels::<Quantized, Wide, 2>(line)),
+            (3, false) => dispatch!(level, pixels::<Quantized, Narrow, 3>(line)),
+            (3, true) => dispatch!(level, pixels::<Quantized, Wide, 3>(line)),
+            _ => dispatch!(level, pixels::<Quantized, Wide, 4>(line)),
+        }
+    } else if parameters.is_modular() {
+        match (components, is_wide) {
+            (1, false) => dispatch!(level, line::<Modular, Narrow>(line)),
+            (1, true) => dispatch!(level, line::<Modular, Wide>(line)),
+            (2, _) => dispatch!(level, pixels::<Modular, Wide, 2>(line)),
+            (3, false) => dispatch!(level, pixels::<Modular, Narrow, 3>(line)),
+            (3, true) => dispatch!(level, pixels::<Modular, Wide, 3>(line)),
+            _ => dispatch!(level, pixels::<Modular, Wide, 4>(line)),
+        }
+    } else {
+        match components {
+            1 => dispatch!(level, line::<Lossless, Wide>(line)),
+            2 => dispatch!(level, pixels::<Lossless, Wide, 2>(line)),
+            3 => dispatch!(level, pixels::<Lossless, Wide, 3>(line)),
+            _ => dispatch!(level, pixels::<Lossless, Wide, 4>(line)),
+        }
     }
 }

@@ -5,7 +5,7 @@
 use super::bits::Bits;
 use super::constants::Constants;
 use super::gradients::{Column, quantize_row};
-use super::run::{interruption, run_length};
+use super::run::{fill, interruption, run_length};
 use super::{Errors, Gradients, Line, LineError, RowAhead};
 use crate::kernel::jpegls::context_table::{ContextTable, adapt};
 use crate::kernel::jpegls::parameters::Parameters;
@@ -25,9 +25,8 @@ pub(super) fn pixels<E: Errors, G: Gradients, const N: usize>(line: Line<'_>) ->
 /// Decodes the line of one component; returns the bit after it, and the run index.
 #[inline(always)]
 pub(super) fn decode_samples<E: Errors, G: Gradients>(line: Line<'_>) -> Result<(isize, u8), LineError> {
-    let Line { parameters, bits, columns, contexts, run_contexts, above, current, rows, offsets, .. } = line;
+    let Line { constants, bits, columns, contexts, run_contexts, above, current, rows, offsets, .. } = line;
     let (mut next, mut run_index) = (line.next, line.run_index);
-    let constants = Constants::new(parameters);
     let width = rows.len();
     let (Some((first_above, above)), Some((left, current))) = (above.split_first(), current.split_first_mut()) else {
         return Ok((next, run_index));
@@ -44,16 +43,14 @@ pub(super) fn decode_samples<E: Errors, G: Gradients>(line: Line<'_>) -> Result<
         let column = columns.at::<G>(*offset, c, a);
         if column.is_zero() {
             let length;
-            (next, length, run_index) = run_length(bits, next, run_index, width - x)?;
-            let run_end = x + length;
-            if let Some(run) = current.get_mut(x..run_end) {
-                run.fill(a as u16);
-            }
+            (next, length, run_index) = run_length(bits, next, run_index, width.wrapping_sub(x))?;
+            let run_end = x.wrapping_add(length);
+            fill(current, x, length, a as u16);
             let Some(sample_above) = above.get(run_end) else { break };
             x = run_end;
             b = i32::from(*sample_above);
             let is_similar = a.wrapping_sub(b).abs() <= constants.near;
-            (next, a) = interruption(bits, next, constants, parameters, run_contexts, run_index, [a, b], is_similar)?;
+            (next, a) = interruption(bits, next, constants, run_contexts, run_index, [a, b], is_similar)?;
             run_index = run_index.saturating_sub(1);
         } else {
             a = regular::<E>(bits, &mut next, constants, contexts, *row, column, [a, b, c])?;
@@ -71,9 +68,8 @@ pub(super) fn decode_samples<E: Errors, G: Gradients>(line: Line<'_>) -> Result<
 #[inline(always)]
 #[allow(clippy::indexing_slicing, reason = "i < N; iterators were not unrolled and took 1.3 times as long")]
 pub(super) fn decode_pixels<E: Errors, G: Gradients, const N: usize>(line: Line<'_>) -> Result<(isize, u8), LineError> {
-    let Line { parameters, bits, columns, contexts, run_contexts, above, current, rows, offsets, .. } = line;
+    let Line { constants, bits, columns, contexts, run_contexts, above, current, rows, offsets, .. } = line;
     let (mut next, mut run_index) = (line.next, line.run_index);
-    let constants = Constants::new(parameters);
     let (rows, offsets) = (rows.as_chunks::<N>().0, offsets.as_chunks::<N>().0);
     let (above, current) = (above.as_chunks::<N>().0, current.as_chunks_mut::<N>().0);
     let width = rows.len();
@@ -92,19 +88,16 @@ pub(super) fn decode_pixels<E: Errors, G: Gradients, const N: usize>(line: Line<
         let pixel_columns: [Column; N] = std::array::from_fn(|i| columns.at::<G>(offsets[i], c[i], a[i]));
         if pixel_columns.iter().all(|column| column.is_zero()) {
             let length;
-            (next, length, run_index) = run_length(bits, next, run_index, width - x)?;
-            let run_end = x + length;
-            if let Some(run) = current.get_mut(x..run_end) {
-                run.fill(a.map(|sample| sample as u16));
-            }
+            (next, length, run_index) = run_length(bits, next, run_index, width.wrapping_sub(x))?;
+            let run_end = x.wrapping_add(length);
+            fill(current, x, length, a.map(|sample| sample as u16));
             let Some(pixel_above) = above.get(run_end) else { break };
             x = run_end;
             b = pixel_above.map(i32::from);
             for i in 0..N {
                 // The neighbours count as different, even if they are equal.
                 let neighbours = [a[i], b[i]];
-                (next, a[i]) =
-                    interruption(bits, next, constants, parameters, run_contexts, run_index, neighbours, false)?;
+                (next, a[i]) = interruption(bits, next, constants, run_contexts, run_index, neighbours, false)?;
             }
             run_index = run_index.saturating_sub(1);
         } else {
@@ -125,9 +118,9 @@ pub(super) fn decode_pixels<E: Errors, G: Gradients, const N: usize>(line: Line<
 /// Decodes a sample in regular mode, with the neighbours a, b and c, and advances `next`.
 #[inline(always)]
 fn regular<E: Errors>(
-    bits: Bits<'_>,
+    bits: &Bits<'_>,
     next: &mut isize,
-    constants: Constants,
+    constants: &Constants,
     contexts: &mut ContextTable,
     row: u16,
     column: Column,
@@ -139,10 +132,8 @@ fn regular<E: Errors>(
     let sign = i32::from(column.sign);
     let k = u32::from(coder.k);
     let median = a.wrapping_add(b).wrapping_sub(c).min(a.max(b)).max(a.min(b));
-    let mut prediction = median.wrapping_add((i32::from(coder.correction) ^ sign).wrapping_sub(sign));
-    if prediction.cast_unsigned() > constants.max_value.cast_unsigned() {
-        prediction = prediction.max(0).min(constants.max_value);
-    }
+    let prediction = median.wrapping_add((i32::from(coder.correction) ^ sign).wrapping_sub(sign));
+    let prediction = prediction.max(0).min(constants.max_value);
     let window = bits.window(start);
     let zeros = window.leading_zeros();
     let mut mapped;
@@ -161,14 +152,14 @@ fn regular<E: Errors>(
     let half = (mapped >> 1).cast_signed();
     let error = half ^ odd;
     let signed = (error ^ sign).wrapping_sub(sign);
-    let sample = if E::LOSSLESS {
-        let sample = prediction.wrapping_add(signed);
-        if sample.cast_unsigned() > constants.max_value.cast_unsigned() { constants.wrap(sample) } else { sample }
+    let sample = if E::MODULAR {
+        prediction.wrapping_add(signed) & constants.max_value
     } else {
         constants.reconstruct(prediction, signed)
     };
     let magnitude = half.wrapping_sub(odd).cast_unsigned();
-    if !adapt(coder, sums, error, magnitude, E::step(constants.step), constants.reset) {
+    let bias = if E::LOSSLESS { error } else { error.wrapping_mul(constants.step) };
+    if !adapt(coder, sums, bias, magnitude, constants.reset, E::LOSSLESS) {
         return Err(bits.error(start, |bit_offset| LineError::Context { bit_offset }));
     }
     Ok(sample)

@@ -71,6 +71,11 @@ fn scan_new_refuses_sizes_without_meaning() {
     }
 }
 
+fn describe(scan: &Scan) -> String {
+    let Scan { parameters, width, components, interleave, .. } = scan;
+    format!("{width} × {components}, {interleave:?}, {parameters:?}")
+}
+
 /// Decodes up to `lines` lines of `segment` with the plain decoder and at each CPU level. Returns the number of lines.
 fn check(scan: &Scan, segment: &[u8], lines: usize) -> usize {
     let mut data = vec![0; segment.len() + PADDING_BYTES];
@@ -86,13 +91,13 @@ fn check(scan: &Scan, segment: &[u8], lines: usize) -> usize {
         let expected = reference::decode_line(scan, &data, &mut reference);
         for ((level, state), scratch) in levels.iter().zip(&mut states).zip(&mut scratches) {
             let result = decode_line(scan, &data, state, scratch, *level);
-            assert_eq!(result, expected, "line {line}, {}, {scan:?}", level.name());
+            assert_eq!(result, expected, "line {line}, {}, {}", level.name(), describe(scan));
             if expected.is_err() {
                 continue;
             }
             for index in 0..scan.rows_per_line() {
                 let (row, expected) = (state.row(scan, scratch, index), reference.row(scan, index));
-                assert!(row == expected, "line {line}, {}, {scan:?}: {row:?} != {expected:?}", level.name());
+                assert_eq!(row, expected, "line {line}, {}, {}", level.name(), describe(scan));
             }
             assert_eq!(state.bit_offset(), reference.bit_offset());
         }

@@ -212,6 +212,9 @@ impl Model<'_> {
 /// Returns the sample of a prediction and a quantized prediction error, modulo the range (T.87 A.4.5).
 fn reconstruct(parameters: &Parameters, prediction: i32, error: i32) -> i32 {
     let Parameters { max_value, near, range, step, .. } = *parameters;
+    if parameters.is_modular() {
+        return (prediction + error) & max_value;
+    }
     let sample = prediction + error.wrapping_mul(step);
     let wrapped = if sample < -near {
         sample + range * step
