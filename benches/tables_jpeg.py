@@ -6,11 +6,9 @@ Every result is compared with that of libjpeg-turbo, sample by sample. Both deco
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,15 @@ from pydicom.uid import JPEGBaseline8Bit
 
 import corpus_jpeg_dct
 import dicoxide
+from codestream_timing import (
+    TimedCodestream,
+    geometric_mean,
+    mean_ratios,
+    mean_ratios_by_level,
+    ratios_to_other,
+    speeds,
+    time_codestreams,
+)
 from corpus_jpeg_dct import JpegFrame, libjpeg_turbo
 from dicoxide.bench import DECODERS
 from frame_timing import DecoderVariant, missing_reason
@@ -54,50 +61,14 @@ def unavailable_reason(*variants: DecoderVariant) -> str | None:
     return missing_reason(LIBJPEG_TURBO, *variants)
 
 
-def time_codestreams(
-    frames: list[JpegFrame], to_rgb: bool, rounds: int, *, mixed: bool = False
-) -> tuple[MedianTimes[tuple[int, str]], list[float]]:
-    """Return times by frame index and decoder, and the decoded size of each frame in bytes.
-
-    The decoders alternate frame by frame: each frame for all rounds, as frames of one object or series are decoded.
-    If `mixed`, every round decodes all frames in a random order: caches and branch prediction are those of other
-    frames.
-    """
-    calls: dict[tuple[int, str], Callable[[], object]] = {}
-    outs, expected = [], []
-    for index, frame in enumerate(frames):
-        expected.append(frame.rgb if to_rgb and frame.is_colour else frame.reference)
-        out = np.ones_like(expected[-1])
-        outs.append(out)
-        is_rgb = to_rgb and frame.is_colour
-        calls[index, "dicoxide"] = lambda src=frame.src, out=out, is_rgb=is_rgb: dicoxide.decode_codestream(
-            src, out, to_rgb=is_rgb
-        )
-        calls[index, "turbo"] = lambda src=frame.src, out=out, is_rgb=is_rgb: libjpeg_turbo(src, out, to_rgb=is_rgb)
-    groups = (
-        [calls] if mixed else [{key: calls[key] for key in calls if key[0] == index} for index in range(len(frames))]
+def timed(frame: JpegFrame, to_rgb: bool) -> TimedCodestream:
+    """Return the calls that decode a frame."""
+    is_rgb = to_rgb and frame.is_colour
+    return TimedCodestream(
+        frame.rgb if is_rgb else frame.reference,
+        lambda out: dicoxide.decode_codestream(frame.src, out, to_rgb=is_rgb),
+        lambda out: libjpeg_turbo(frame.src, out, to_rgb=is_rgb),
     )
-    times: dict[tuple[int, str], list[float]] = {}
-    for group in groups:
-        times |= time_alternately(
-            group,
-            rounds,
-            before=lambda key: outs[key[0]].fill(0xAA),
-            check=lambda key, _: check_equal(expected[key[0]], outs[key[0]]),
-            use_cpu_time=True,
-            seed=rounds,
-        )
-    return MedianTimes(times), [out.nbytes for out in outs]
-
-
-def ratios_to_libjpeg_turbo(times: Mapping[tuple[int, str], float]) -> list[float]:
-    """Return the run time of libjpeg-turbo relative to dicoxide for each frame."""
-    return [times[index, "turbo"] / times[index, "dicoxide"] for index, decoder in times if decoder == "dicoxide"]
-
-
-def geometric_mean(ratios: list[float]) -> float:
-    """Return the geometric mean."""
-    return float(np.exp(np.log(ratios).mean()))
 
 
 def codestreams(rounds: int) -> Table:
@@ -113,13 +84,18 @@ def codestreams(rounds: int) -> Table:
         frames = [frame for frame in corpus_jpeg_dct.frames() if frame.kind in kinds]
         if not frames:
             continue
-        times, sizes = time_codestreams(frames, to_rgb, rounds)
-        mixed_times, _ = time_codestreams(frames, to_rgb, max(3, rounds // 2), mixed=True)
-        ratios, best, mixed = map(ratios_to_libjpeg_turbo, (times, times.best, mixed_times))
+        timed_frames = [timed(frame, to_rgb) for frame in frames]
+        times = time_codestreams(timed_frames, rounds)
+        mixed_times = time_codestreams(timed_frames, max(3, rounds // 2), mixed=True)
+        ratios, best, mixed = map(ratios_to_other, (times, times.best, mixed_times))
         for index, frame in enumerate(frames):
-            speeds = [sizes[index] / times[index, decoder] / 1e6 for decoder in ("dicoxide", "turbo")]
-            row = (ratios[index], best[index], mixed[index], "")
-            table.rows.append((f"{name}: {frame.name}", f"{len(frame.src) >> 10}", *speeds, *row))
+            values = (
+                *speeds(times, index, timed_frames[index].expected.nbytes),
+                ratios[index],
+                best[index],
+                mixed[index],
+            )
+            table.rows.append((f"{name}: {frame.name}", f"{len(frame.src) >> 10}", *values, ""))
         mean, best_mean, mixed_mean = map(geometric_mean, (ratios, best, mixed))
         table.rows.append((f"{name}: geometric mean", "", "", "", mean, best_mean, mixed_mean, goal))
         table.targets.append(Target(f"JPEG DCT, {name}, over libjpeg-turbo", mean, gate, best_mean))
@@ -135,11 +111,7 @@ def class_means(rounds: int) -> dict[str, tuple[float, float]]:
     for name, (kinds, to_rgb, _, _) in CLASSES.items():
         frames = [frame for frame in corpus_jpeg_dct.frames() if frame.kind in kinds]
         if frames:
-            times, _ = time_codestreams(frames, to_rgb, rounds)
-            means[name] = (
-                geometric_mean(ratios_to_libjpeg_turbo(times)),
-                geometric_mean(ratios_to_libjpeg_turbo(times.best)),
-            )
+            means[name] = mean_ratios(time_codestreams([timed(frame, to_rgb) for frame in frames], rounds))
     return means
 
 
@@ -149,12 +121,7 @@ def levels(rounds: int) -> Table:
     table.skipped = unavailable_reason()
     if table.skipped:
         return table
-    measured: dict[str, dict[str, tuple[float, float]]] = {}
-    for level in ("portable", "x86-64-v3"):
-        environment = {**os.environ, "DICOXIDE_CPU": level, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-W", "ignore", str(Path(__file__)), str(max(3, rounds // 3))]
-        output = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE).stdout
-        measured[level] = json.loads(output)
+    measured = mean_ratios_by_level(__file__, ("portable", "x86-64-v3"), rounds)
     for name in measured["portable"]:
         table.rows.append((name, measured["portable"][name][0], measured["x86-64-v3"][name][0]))
     means = [geometric_mean([mean[index] for mean in measured["portable"].values()]) for index in (0, 1)]

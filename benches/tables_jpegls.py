@@ -6,11 +6,8 @@ Every result is compared with that of CharLS, sample by sample. Both decoders wr
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +17,15 @@ from pydicom.uid import JPEGLSLossless
 
 import corpus_jpegls
 import dicoxide
+from codestream_timing import (
+    TimedCodestream,
+    geometric_mean,
+    mean_ratios,
+    mean_ratios_by_level,
+    ratios_to_other,
+    speeds,
+    time_codestreams,
+)
 from corpus_jpegls import JpegLsFrame, charls
 from dicoxide.bench import DECODERS
 from frame_timing import DecoderVariant, missing_reason
@@ -50,43 +56,11 @@ def unavailable_reason(*variants: DecoderVariant) -> str | None:
     return missing_reason(CHARLS, *variants)
 
 
-def time_codestreams(frames: list[JpegLsFrame], rounds: int, *, mixed: bool = False) -> MedianTimes[tuple[int, str]]:
-    """Return times by frame index and decoder.
-
-    The decoders alternate frame by frame in a random order: each frame for all rounds, as frames of one object or
-    series are decoded. If `mixed`, every round decodes all frames in a random order.
-    """
-    calls: dict[tuple[int, str], Callable[[], object]] = {}
-    outs = []
-    for index, frame in enumerate(frames):
-        out = np.ones_like(frame.reference)
-        outs.append(out)
-        calls[index, "dicoxide"] = lambda src=frame.src, out=out: dicoxide.decode_codestream(src, out)
-        calls[index, "charls"] = lambda src=frame.src, out=out: charls(src, out)
-    groups = (
-        [calls] if mixed else [{key: calls[key] for key in calls if key[0] == index} for index in range(len(frames))]
+def timed(frame: JpegLsFrame) -> TimedCodestream:
+    """Return the calls that decode a frame."""
+    return TimedCodestream(
+        frame.reference, lambda out: dicoxide.decode_codestream(frame.src, out), lambda out: charls(frame.src, out)
     )
-    times: dict[tuple[int, str], list[float]] = {}
-    for group in groups:
-        times |= time_alternately(
-            group,
-            rounds,
-            before=lambda key: outs[key[0]].fill(0xAA),
-            check=lambda key, _: check_equal(frames[key[0]].reference, outs[key[0]]),
-            use_cpu_time=True,
-            seed=rounds,
-        )
-    return MedianTimes(times)
-
-
-def ratios_to_charls(times: Mapping[tuple[int, str], float]) -> list[float]:
-    """Return the run time of CharLS relative to dicoxide for each frame."""
-    return [times[index, "charls"] / times[index, "dicoxide"] for index, decoder in times if decoder == "dicoxide"]
-
-
-def geometric_mean(ratios: list[float]) -> float:
-    """Return the geometric mean."""
-    return float(np.exp(np.log(ratios).mean()))
 
 
 def codestreams(rounds: int) -> Table:
@@ -103,13 +77,14 @@ def codestreams(rounds: int) -> Table:
         frames = [frame for frame in corpus_jpegls.frames() if frame.kind in kinds]
         if not frames:
             continue
-        times = time_codestreams(frames, rounds)
-        mixed_times = time_codestreams(frames, max(3, rounds // 2), mixed=True)
-        ratios, best, mixed = map(ratios_to_charls, (times, times.best, mixed_times))
+        timed_frames = [timed(frame) for frame in frames]
+        times = time_codestreams(timed_frames, rounds)
+        mixed_times = time_codestreams(timed_frames, max(3, rounds // 2), mixed=True)
+        ratios, best, mixed = map(ratios_to_other, (times, times.best, mixed_times))
         for index, frame in enumerate(frames):
-            speeds = [frame.reference.nbytes / times[index, decoder] / 1e6 for decoder in ("dicoxide", "charls")]
             bits = 8 * len(frame.src) / frame.reference.size
-            table.rows.append((f"{name}: {frame.name}", bits, *speeds, ratios[index], best[index], mixed[index], ""))
+            values = (*speeds(times, index, frame.reference.nbytes), ratios[index], best[index], mixed[index])
+            table.rows.append((f"{name}: {frame.name}", bits, *values, ""))
             if frame.is_real:
                 of_real_files.append((ratios[index], best[index]))
         mean, best_mean, mixed_mean = map(geometric_mean, (ratios, best, mixed))
@@ -128,8 +103,7 @@ def class_means(rounds: int) -> dict[str, tuple[float, float]]:
     for name, (kinds, _, _) in CLASSES.items():
         frames = [frame for frame in corpus_jpegls.frames() if frame.kind in kinds]
         if frames:
-            times = time_codestreams(frames, rounds)
-            means[name] = geometric_mean(ratios_to_charls(times)), geometric_mean(ratios_to_charls(times.best))
+            means[name] = mean_ratios(time_codestreams([timed(frame) for frame in frames], rounds))
     return means
 
 
@@ -140,12 +114,7 @@ def levels(rounds: int) -> Table:
     table.skipped = unavailable_reason()
     if table.skipped:
         return table
-    measured: dict[str, dict[str, tuple[float, float]]] = {}
-    for level in names:
-        environment = {**os.environ, "DICOXIDE_CPU": level, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-W", "ignore", str(Path(__file__)), str(max(3, rounds // 3))]
-        output = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE).stdout
-        measured[level] = json.loads(output)
+    measured = mean_ratios_by_level(__file__, names, rounds)
     for name in measured["portable"]:
         table.rows.append((name, *(measured[level][name][0] for level in names)))
     means = [geometric_mean([mean[index] for mean in measured["portable"].values()]) for index in (0, 1)]
