@@ -18,7 +18,8 @@ import pydicom
 from pydicom.encaps import generate_frames
 
 import dicoxide
-from support.encoders import jpeg_dct
+from support.encoders import jpeg_dct, jpegls
+from support.encoders.jpegls_scans import Presets
 from support.file_mutations import synthetic_files
 
 HERE = Path(__file__).resolve().parent
@@ -27,6 +28,8 @@ SEEDS = Path(sys.argv[1] if len(sys.argv) > 1 else "target/fuzz/seeds")
 MAX_BYTES = 4096
 RLE, LOSSLESS = "1.2.840.10008.1.2.5", ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 DCT = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+JPEGLS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
+CODECS = {"rle": (RLE,), "jpeg_lossless": LOSSLESS, "jpeg": DCT, "jpegls": JPEGLS}
 # Size of the crop of an image that is encoded.
 ROWS, COLUMNS = 24, 20
 
@@ -60,7 +63,7 @@ def frame_seeds(codec: str, frame: bytes, rows: int, columns: int, samples: int,
     keep(codec, choice + frame)
     item = b"\xfe\xff\x00\xe0" + len(frame + b"\0" * (len(frame) % 2)).to_bytes(4, "little")
     # Position of the codec in the core's registry.
-    number = {"rle": 1, "jpeg_lossless": 2, "jpeg": 3}[codec]
+    number = {"rle": 1, "jpeg_lossless": 2, "jpeg": 3, "jpegls": 4}[codec]
     value = b"\xfe\xff\x00\xe0\0\0\0\0" + item + frame + b"\0" * (len(frame) % 2)
     keep("decode", bytes([number]) + choice[1:] + value)
     if codec == "rle":
@@ -84,6 +87,9 @@ def image_seeds(array: np.ndarray) -> None:
             frame_seeds("jpeg_lossless", frame, *crop.shape[:2], samples, bits)
         for frame in dct_frames(crop):
             frame_seeds("jpeg", frame, *crop.shape[:2], samples, bits)
+        for frame in jpegls_frames(crop):
+            frame_seeds("jpegls", frame, *crop.shape[:2], samples, bits)
+            keep("jpegls_cut", (len(frame) * 3 // 4).to_bytes(2, "big") + frame)
         shape = bytes([crop.shape[0] - 1, crop.shape[1] - 1, samples - 1 | (4 if bits == 16 else 0) | 0xE0, 1, 1])
         keep("encode", shape + crop.tobytes()[:1024])
     keep("pixels", bytes([3, 5, 80, 128]) + crop.tobytes()[:512])
@@ -112,6 +118,19 @@ def dct_frames(crop: np.ndarray) -> Iterator[bytes]:
             yield jpeg_dct.encode_image(samples, precision=precision, sampling=sampling, quality=60, **options)
 
 
+def jpegls_frames(crop: np.ndarray) -> Iterator[bytes]:
+    """Yield frames of JPEG-LS: interleave modes, NEAR, restarts, presets, oversize dimensions, colour transforms."""
+    samples = crop.view(f"u{crop.dtype.itemsize}")
+    for interleave in jpegls.INTERLEAVE_MODES if crop.ndim == 3 else ("none",):
+        yield jpegls.encode(samples, interleave=interleave)
+        yield jpegls.encode(samples, interleave=interleave, near=2, restart_interval=5, fill_bytes=1)
+        yield jpegls.encode(samples, interleave=interleave, presets=Presets(0, 5, 9, 40, 31), oversize_bytes=3)
+        yield jpegls.encode(samples, interleave=interleave, dnl_bytes=2)
+    if crop.ndim == 3:
+        for transform in (1, 2, 3):
+            yield jpegls.encode(samples, transform=transform)
+
+
 def main() -> int:
     """Write the seeds of all files."""
     for path in sorted(path for folder in folders() for path in folder.rglob("*") if path.is_file()):
@@ -120,9 +139,9 @@ def main() -> int:
         try:
             ds = pydicom.dcmread(path)
             uid = ds.file_meta.TransferSyntaxUID
-            if uid == RLE or uid in LOSSLESS + DCT:
+            if uid == RLE or uid in LOSSLESS + DCT + JPEGLS:
                 frame = next(iter(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1))))
-                codec = "rle" if uid == RLE else "jpeg" if uid in DCT else "jpeg_lossless"
+                codec = next(name for name, uids in CODECS.items() if uid in uids)
                 frame_seeds(codec, frame, ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.BitsAllocated)
             first = dicoxide.decode(path, frames=0, fallback=False)
         except Exception as error:

@@ -2,8 +2,8 @@
 
 use crate::{CHOICE_BYTES, Coverage, decode_all_paths_equal, split};
 use dicoxide_core::codec::{CODECS, codestream_size, identify};
-use dicoxide_core::codestream::Codestream;
-use dicoxide_core::{BareCodestream, Cancel, CodestreamOptions, ErrorKind, Limits, SamplesBuf, Workspace};
+use dicoxide_core::codestream::{Codestream, CodestreamFormat};
+use dicoxide_core::{BareCodestream, Cancel, CodestreamOptions, DecodeError, ErrorKind, Limits, SamplesBuf, Workspace};
 use std::sync::atomic::AtomicBool;
 
 /// Property: as [`decode_all_paths_equal`], for frames of the codec named `codec`. The bytes after the choice are frames of
@@ -36,22 +36,62 @@ pub fn codestream_header_matches_decoder(bytes: &[u8]) -> Coverage {
     if let Ok(Codestream { info: Some(info), .. }) = identify(bytes) {
         assert!(size.is_none_or(|size| size == (info.rows, info.columns)), "{size:?}, {info:?}");
     }
-    let Ok(codestream) = BareCodestream::open(bytes) else { return Coverage::Error };
+    match decode_bare(bytes, bytes.len().is_multiple_of(2)) {
+        Bare::Skipped => Coverage::Skipped,
+        Bare::Error(error) => {
+            assert_ne!(error.kind(), ErrorKind::Mismatch, "{error}");
+            Coverage::Error
+        }
+        Bare::Unopened => Coverage::Error,
+        Bare::Decoded(_) => Coverage::Decoded,
+    }
+}
+
+/// Property: the beginning of a JPEG-LS codestream is an error or gives the samples of the whole codestream, so that
+/// missing data never become samples. The first two bytes choose the length of the beginning.
+pub fn cut_codestream_fails_or_decodes_alike(bytes: &[u8]) -> Coverage {
+    let Some((&[high, low], src)) = bytes.split_first_chunk::<2>() else { return Coverage::Skipped };
+    // JPEG DCT is lossy: progressive frames decode without their last scans.
+    if !matches!(identify(src), Ok(Codestream { format: CodestreamFormat::JpegLs, .. })) {
+        return Coverage::Skipped;
+    }
+    let whole = match decode_bare(src, false) {
+        Bare::Skipped => return Coverage::Skipped,
+        Bare::Unopened | Bare::Error(_) => return Coverage::Error,
+        Bare::Decoded(samples) => samples,
+    };
+    let length = usize::from(u16::from_be_bytes([high, low])) % src.len();
+    if let Bare::Decoded(samples) = decode_bare(src.get(..length).unwrap_or(src), false) {
+        assert!(samples == whole, "the first {length} of {} bytes give other samples", src.len());
+    }
+    Coverage::Decoded
+}
+
+/// Result of decoding a bare codestream.
+enum Bare {
+    /// Too many samples.
+    Skipped,
+    /// Not a codestream that the package decodes.
+    Unopened,
+    Error(DecodeError),
+    /// Memory of the samples.
+    Decoded(Vec<u64>),
+}
+
+fn decode_bare(bytes: &[u8], to_rgb: bool) -> Bare {
+    let Ok(codestream) = BareCodestream::open(bytes) else { return Bare::Unopened };
     let info = codestream.info();
     if info.samples() > crate::MAX_SAMPLES_MULTI_PATH {
-        return Coverage::Skipped;
+        return Bare::Skipped;
     }
     let stop = AtomicBool::new(false);
     let cancel = Cancel { stop: &stop, poll: None };
     let (limits, mut workspace) = (Limits::default(), Workspace::default());
     let allocate = |words| limits.zeroed(words);
-    let Ok(mut out) = SamplesBuf::new(info.sample_type(), info.samples(), allocate) else { return Coverage::Skipped };
-    let options = CodestreamOptions { to_rgb: bytes.len().is_multiple_of(2), ..CodestreamOptions::default() };
+    let Ok(mut out) = SamplesBuf::new(info.sample_type(), info.samples(), allocate) else { return Bare::Skipped };
+    let options = CodestreamOptions { to_rgb, ..CodestreamOptions::default() };
     match codestream.decode(bytes, &options, &limits, out.as_mut(), &mut workspace, cancel) {
-        Ok(_) => Coverage::Decoded,
-        Err(error) => {
-            assert_ne!(error.kind(), ErrorKind::Mismatch, "{error}");
-            Coverage::Error
-        }
+        Ok(_) => Bare::Decoded(out.into_memory()),
+        Err(error) => Bare::Error(error),
     }
 }

@@ -27,7 +27,9 @@ mod pixels;
 mod targets;
 
 pub use encode::encode_decode_round_trip;
-pub use frames::{codestream_header_matches_decoder, decode_codestream_all_paths_equal};
+pub use frames::{
+    codestream_header_matches_decoder, cut_codestream_fails_or_decodes_alike, decode_codestream_all_paths_equal,
+};
 pub use naive::rle_equals_reference_decoder;
 pub use part10::{Opened, open_memory_and_file_equal};
 pub use pixels::{lookup_equals_entry_of_each_value, pixel_operations_equal_on_all_levels};

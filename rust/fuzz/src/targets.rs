@@ -1,9 +1,9 @@
 //! Fuzz targets by name. libFuzzer, the corpus and `cargo test` run the same functions.
 
 use crate::{
-    Coverage, Opened, codestream_header_matches_decoder, decode_all_paths_equal, decode_codestream_all_paths_equal,
-    encode_decode_round_trip, lookup_equals_entry_of_each_value, open_memory_and_file_equal,
-    pixel_operations_equal_on_all_levels, rle_equals_reference_decoder,
+    Coverage, Opened, codestream_header_matches_decoder, cut_codestream_fails_or_decodes_alike, decode_all_paths_equal,
+    decode_codestream_all_paths_equal, encode_decode_round_trip, lookup_equals_entry_of_each_value,
+    open_memory_and_file_equal, pixel_operations_equal_on_all_levels, rle_equals_reference_decoder,
 };
 
 /// A property, and the name of its corpus.
@@ -16,12 +16,14 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     // All codecs of the registry: the first byte of an input chooses one.
     Target { name: "decode", run: decode_all_paths_equal },
     Target { name: "rle", run: |bytes| decode_codestream_all_paths_equal("rle", bytes) },
     Target { name: "jpeg_lossless", run: |bytes| decode_codestream_all_paths_equal("jpeg_lossless", bytes) },
     Target { name: "jpeg", run: |bytes| decode_codestream_all_paths_equal("jpeg", bytes) },
+    Target { name: "jpegls", run: |bytes| decode_codestream_all_paths_equal("jpegls", bytes) },
+    Target { name: "jpegls_cut", run: cut_codestream_fails_or_decodes_alike },
     Target { name: "jpeg_headers", run: codestream_header_matches_decoder },
     Target { name: "rle_naive", run: rle_equals_reference_decoder },
     Target { name: "encode", run: encode_decode_round_trip },

@@ -91,8 +91,8 @@ fn valid_input(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
     let mut head = [0; CHOICE_BYTES];
     head.fill_with(|| random.byte());
     let codec = codec_of(&head);
-    if codec == "jpeg" {
-        return (jpeg_input(random, head), None);
+    if let Some(index) = CORPUS_CODECS.iter().position(|name| *name == codec) {
+        return (corpus_input(random, index, head), None);
     }
     if codec == "jpeg_lossless" && random.byte() < 220 {
         // Mostly Bits Allocated 8, 16 and more: this codec does not decode packed bits.
@@ -159,17 +159,16 @@ fn valid_input(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
     (head.into_iter().chain(value).collect(), is_known.then_some(expected))
 }
 
-/// Returns an input with a frame of the corpus of target `jpeg`, most of them undamaged, and the options of `head`.
-fn jpeg_input(random: &mut Random, head: [u8; CHOICE_BYTES]) -> Vec<u8> {
-    static CORPUS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/jpeg");
-        let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        paths.sort();
-        let inputs = paths.iter().map(|path| fs::read(path).unwrap());
-        // Fuzzers add damaged frames to the corpus.
-        inputs.filter(|bytes| decode_codestream_all_paths_equal("jpeg", bytes) == Coverage::Decoded).collect()
-    });
-    let (choice, frame) = CORPUS[random.below(CORPUS.len())].split_first_chunk::<CHOICE_BYTES>().unwrap();
+/// Codecs whose random inputs are frames of the corpora of their targets.
+const CORPUS_CODECS: [&str; 2] = ["jpeg", "jpegls"];
+
+/// Returns an input with a frame of the corpus of a codec, most of them undamaged, and the options of `head`. `index` is that
+/// of the codec in `CORPUS_CODECS`.
+fn corpus_input(random: &mut Random, index: usize, head: [u8; CHOICE_BYTES]) -> Vec<u8> {
+    static CORPORA: [LazyLock<Vec<Vec<u8>>>; 2] =
+        [LazyLock::new(|| valid_corpus(CORPUS_CODECS[0])), LazyLock::new(|| valid_corpus(CORPUS_CODECS[1]))];
+    let corpus = &CORPORA[index];
+    let (choice, frame) = corpus[random.below(corpus.len())].split_first_chunk::<CHOICE_BYTES>().unwrap();
     let mut frame = frame.to_vec();
     if random.byte() < 80 {
         damage(random, &mut frame);
@@ -186,6 +185,15 @@ fn jpeg_input(random: &mut Random, head: [u8; CHOICE_BYTES]) -> Vec<u8> {
     value.extend(u32::try_from(frame.len()).unwrap().to_le_bytes());
     value.extend(frame);
     value
+}
+
+/// Returns the inputs of the corpus of a codec's target that decode: fuzzers add damaged frames to it.
+fn valid_corpus(codec: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(codec);
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let inputs = paths.iter().map(|path| fs::read(path).unwrap());
+    inputs.filter(|bytes| decode_codestream_all_paths_equal(codec, bytes) == Coverage::Decoded).collect()
 }
 
 /// Returns rows and columns of an image that is decoded in several windows.
