@@ -40,7 +40,8 @@ impl BitPosition {
         #[allow(clippy::cast_possible_truncation, reason = "the low bits are used")]
         let incomplete_bits = (self.count % 8) as u32;
         let stored = window.wrapping_shl(incomplete_bits.wrapping_add(length).wrapping_neg()).to_be_bytes();
-        match buffer.get_mut(self.count / 8..).and_then(|rest| rest.first_chunk_mut()) {
+        let start = self.count / 8;
+        match buffer.get_mut(start..start.wrapping_add(8)).and_then(|bytes| bytes.first_chunk_mut()) {
             Some(bytes) => *bytes = stored,
             None => debug_assert!(false, "the buffer has space for all codes of a line"),
         }

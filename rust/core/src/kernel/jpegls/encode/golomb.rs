@@ -28,6 +28,13 @@ impl CodeLimits {
         let escape_zeros = limit.saturating_sub(range_bits).saturating_sub(1);
         Self { escape_zeros, escape_bits: range_bits, short_zeros: escape_zeros.min(MAX_SHORT_ZEROS) }
     }
+
+    /// Returns the limits of codes that are `bits` bits shorter.
+    #[inline(always)]
+    pub(super) fn shortened(self, bits: u32) -> Self {
+        let escape_zeros = self.escape_zeros.saturating_sub(bits);
+        Self { escape_zeros, short_zeros: escape_zeros.min(MAX_SHORT_ZEROS), ..self }
+    }
 }
 
 /// Returns the Golomb parameter: the least k for which `count << k` is at least `sum` (T.87 A.5.1). `count` is not 0.

@@ -1,9 +1,14 @@
 //! Lines of lossless scans: contexts and predictions of the whole line first, then the codes.
 
+#![allow(clippy::indexing_slicing, reason = "components are below the length of arrays, context indices are masked")]
+
 use super::bits::BitPosition;
-use super::model::{Line, Model};
+use super::model::{CONTEXT_INDICES, Line, Model};
 use super::regular;
-use super::run::{self, Neighbours};
+use super::run::{self, Interruptions, Neighbours};
+
+/// Bits of the context in an element of `models`.
+const CONTEXT_MASK: u32 = 0xFFFF;
 
 /// Encodes a line of one component, or of `COMPONENTS` whose samples are interleaved.
 ///
@@ -24,48 +29,44 @@ pub(super) fn encode_line<const COMPONENTS: usize>(
         line.pad();
         line.predict(model.steps);
     }
-    let Model { parameters, constants, contexts, .. } = model;
-    let (constants, regular_contexts) = (*constants, &mut contexts.regular);
-    let indices = lines.each_ref().map(|line| &line.contexts[..]);
-    let predictions = lines.each_ref().map(|line| &line.predictions[..]);
-    let rows = lines.each_ref().map(|line| &line.row[..]);
-    let width = indices.map(<[_]>::len).into_iter().min().unwrap_or_default();
+    let Model { parameters, constants, regular, run, .. } = model;
+    let mut interruptions = Interruptions { contexts: run, parameters, constants };
+    let constants = *constants;
+    let width = lines.iter().map(|line| line.models.len()).min().unwrap_or_default();
+    let (mut models, mut rows) = ([&[][..]; COMPONENTS], [&[][..]; COMPONENTS]);
+    for ((models, row), line) in models.iter_mut().zip(&mut rows).zip(&*lines) {
+        // Slices of one length, so that the loop has one check.
+        let (Some(line_models), Some(samples)) = (line.models.get(..width), line.row.get(1..=width)) else {
+            return bits;
+        };
+        (*models, *row) = (line_models, samples);
+    }
     let mut x = 0;
     while x < width {
-        let pixel = indices.map(|indices| indices.get(x).copied().unwrap_or_default());
-        if pixel.iter().any(|index| *index != 0) {
-            let samples = pixel.iter().zip(predictions.iter().zip(&rows));
-            for (index, (predictions, row)) in samples {
-                let (Some(prediction), Some(sample)) = (predictions.get(x), row.get(x.wrapping_add(1))) else { break };
-                let Some(context) = regular_contexts.get_mut(usize::from(*index >> 1)) else { break };
-                let sign = i32::from(*index & 1).wrapping_neg();
-                let (prediction, sample) = (i32::from(*prediction), i32::from(*sample));
+        let pixel = models.map(|models| models.get(x).copied().unwrap_or_default());
+        let is_run = pixel.iter().fold(0, |any, model| any | model & CONTEXT_MASK) == 0;
+        if !is_run {
+            for_each_component!(COMPONENTS, |component| {
+                let (Some(sample), model) = (rows[component].get(x), pixel[component]) else { break };
+                let context = &mut regular[(model >> 1) as usize % CONTEXT_INDICES];
+                let sign = (model & 1).cast_signed().wrapping_neg();
+                let (prediction, sample) = ((model >> 16).cast_signed(), i32::from(*sample));
                 bits = regular::append_lossless(bits, context, sign, prediction, sample, &constants, codes);
-            }
+            });
             x = x.wrapping_add(1);
             continue;
         }
         let start = x;
-        x = rows.iter().map(|row| run_end(row, start, width)).min().unwrap_or(width);
+        x = lines.iter().map(|line| run_end(&line.row, start, width)).min().unwrap_or(width);
         bits = run::append_length(bits, x.wrapping_sub(start), x >= width, run_index, codes);
         if x >= width {
             break;
         }
         for (line, row) in lines.iter().zip(&rows) {
             let neighbours = Neighbours::new(line, x);
-            let mut sample = row.get(x.wrapping_add(1)).copied().unwrap_or_default();
+            let mut sample = row.get(x).copied().unwrap_or_default();
             let is_similar = COMPONENTS == 1 && neighbours.a == neighbours.b;
-            let contexts = &mut contexts.run;
-            bits = run::append_interruption(
-                bits,
-                &mut sample,
-                neighbours,
-                is_similar,
-                *run_index,
-                contexts,
-                parameters,
-                codes,
-            );
+            bits = interruptions.append(bits, &mut sample, neighbours, is_similar, *run_index, codes);
         }
         *run_index = run_index.saturating_sub(1);
         x = x.wrapping_add(1);

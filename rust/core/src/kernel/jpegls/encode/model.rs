@@ -8,8 +8,11 @@
 //! Lines have one more sample at each end, so that the neighbours of sample i are at a fixed distance: a and c at index i,
 //! b and x at i + 1, d at i + 2.
 
-use super::super::{Contexts, Parameters};
+use super::super::{Context, Contexts, Parameters, RunContext};
 use super::regular::Constants;
+
+/// Number of contexts in an array that is indexed by 9 bits.
+pub(super) const CONTEXT_INDICES: usize = 512;
 
 /// Samples before and after those of the image.
 const PADDING: usize = 2;
@@ -20,18 +23,16 @@ pub(super) struct Line {
     pub(super) row: Vec<u16>,
     /// The line above.
     pub(super) above: Vec<u16>,
-    /// Context of each sample. Lossless: twice the index, plus 1 if prediction errors are negated. Near-lossless:
-    /// 81 × Q(D1) + 9 × Q(D2), in two's complement.
-    pub(super) contexts: Vec<u16>,
-    /// Prediction of each sample of a lossless line.
-    pub(super) predictions: Vec<u16>,
+    /// Context and prediction of each sample. Lossless: twice the index of the context, plus 1 if prediction errors are
+    /// negated, in the low 16 bits; the prediction above them. Near-lossless: 81 × Q(D1) + 9 × Q(D2), in two's complement.
+    pub(super) models: Vec<u32>,
 }
 
 impl Line {
     /// Creates the first line of a scan; the line above is 0.
     pub(super) fn new(width: usize) -> Self {
         let padded = vec![0; width + PADDING];
-        Self { row: padded.clone(), above: padded, contexts: vec![0; width], predictions: vec![0; width] }
+        Self { row: padded.clone(), above: padded, models: vec![0; width] }
     }
 
     /// The samples of the image.
@@ -59,23 +60,23 @@ impl Line {
     /// Computes contexts and predictions of a lossless line.
     #[inline(always)]
     pub(super) fn predict(&mut self, steps: Steps) {
-        let Self { row, above, contexts, predictions } = self;
+        let Self { row, above, models } = self;
         let (Some(b), Some(d)) = (above.get(1..), above.get(2..)) else { return };
         let neighbours = row.iter().zip(b).zip(above.iter().zip(d));
-        for (((a, b), (c, d)), (context, prediction)) in neighbours.zip(contexts.iter_mut().zip(predictions)) {
+        for (((a, b), (c, d)), model) in neighbours.zip(models) {
             let index = steps.context_above(*b, *c, *d).wrapping_add(steps.quantize(*c, *a));
-            *context = (index.wrapping_abs().cast_unsigned() << 1) | (index.cast_unsigned() >> 15);
-            *prediction = median(*a, *b, *c);
+            let context = (index.wrapping_abs().cast_unsigned() << 1) | (index.cast_unsigned() >> 15);
+            *model = u32::from(median(*a, *b, *c)) << 16 | u32::from(context);
         }
     }
 
     /// Computes the part of the contexts that the line above determines.
     #[inline(always)]
     pub(super) fn quantize_above(&mut self, steps: Steps) {
-        let Self { above, contexts, .. } = self;
+        let Self { above, models, .. } = self;
         let (Some(b), Some(d)) = (above.get(1..), above.get(2..)) else { return };
-        for ((c, (b, d)), context) in above.iter().zip(b.iter().zip(d)).zip(contexts) {
-            *context = steps.context_above(*b, *c, *d).cast_unsigned();
+        for ((c, (b, d)), model) in above.iter().zip(b.iter().zip(d)).zip(models) {
+            *model = i32::from(steps.context_above(*b, *c, *d)).cast_unsigned();
         }
     }
 }
@@ -135,9 +136,9 @@ impl GradientTable {
 
     /// Returns the quantized difference of two samples, -4 to 4.
     #[inline(always)]
-    pub(super) fn quantize(&self, sample: u16, subtracted: u16) -> i16 {
+    pub(super) fn quantize(&self, sample: u16, subtracted: u16) -> i32 {
         let index = usize::from(sample).wrapping_add(self.max_value).wrapping_sub(usize::from(subtracted));
-        self.levels.get(index).copied().map_or(0, i16::from)
+        self.levels.get(index).copied().map_or(0, i32::from)
     }
 }
 
@@ -148,7 +149,9 @@ pub(super) struct Model {
     pub(super) steps: Steps,
     /// Empty for lossless scans.
     pub(super) gradients: GradientTable,
-    pub(super) contexts: Contexts,
+    /// Contexts of regular mode. There are more than are used, so that a masked index needs no check.
+    pub(super) regular: Box<[Context; CONTEXT_INDICES]>,
+    pub(super) run: [RunContext; 2],
 }
 
 impl Model {
@@ -160,7 +163,8 @@ impl Model {
             GradientTable::new(&parameters, steps)
         };
         let constants = Constants::new(&parameters);
-        Self { parameters, constants, steps, gradients, contexts: Contexts::new(&parameters) }
+        let Contexts { regular: [first, ..], run } = Contexts::new(&parameters);
+        Self { parameters, constants, steps, gradients, regular: Box::new([first; CONTEXT_INDICES]), run }
     }
 
     pub(super) const fn is_lossless(&self) -> bool {

@@ -1,9 +1,11 @@
 //! Lines of near-lossless scans: each sample is replaced by its reconstruction, which is a neighbour of the next ones.
 
+#![allow(clippy::indexing_slicing, reason = "components are below the length of arrays, context indices are masked")]
+
 use super::bits::BitPosition;
-use super::model::{self, Line, Model};
+use super::model::{self, CONTEXT_INDICES, Line, Model};
 use super::regular;
-use super::run::{self, Neighbours};
+use super::run::{self, Interruptions, Neighbours};
 
 /// Encodes a line of one component, or of `COMPONENTS` whose samples are interleaved; modes as in
 /// [`super::lossless::encode_line`].
@@ -19,31 +21,30 @@ pub(super) fn encode_line<const COMPONENTS: usize>(
         line.pad();
         line.quantize_above(model.steps);
     }
-    let Model { parameters, constants, contexts, gradients, .. } = model;
-    let (constants, regular_contexts) = (*constants, &mut contexts.regular);
-    let width = lines.iter().map(|line| line.contexts.len()).min().unwrap_or_default();
+    let Model { parameters, constants, regular, run, gradients, .. } = model;
+    let mut interruptions = Interruptions { contexts: run, parameters, constants };
+    let constants = *constants;
+    let width = lines.iter().map(|line| line.models.len()).min().unwrap_or_default();
     // The samples to the left.
     let mut left = lines.each_ref().map(|line| line.row.first().copied().unwrap_or_default());
     let mut x = 0;
     while x < width {
-        let mut pixel = [(0, 0, 0); COMPONENTS];
-        for ((line, a), pixel) in lines.iter().zip(left).zip(&mut pixel) {
+        let pixel: [_; COMPONENTS] = std::array::from_fn(|component| {
+            let line = &lines[component];
             let above = line.above.get(x..).and_then(|above| above.first_chunk());
-            let (Some([c, b]), Some(part)) = (above, line.contexts.get(x)) else { break };
-            *pixel = (part.cast_signed().wrapping_add(gradients.quantize(*c, a)), *b, *c);
-        }
+            let (Some([c, b]), Some(part)) = (above, line.models.get(x)) else { return (0, 0, 0) };
+            (part.cast_signed().wrapping_add(gradients.quantize(*c, left[component])), *b, *c)
+        });
         if pixel.iter().any(|(index, ..)| *index != 0) {
-            for ((line, a), (index, b, c)) in lines.iter_mut().zip(&mut left).zip(pixel) {
-                let sign = i32::from(index >> 15);
-                let Some(context) = regular_contexts.get_mut(usize::from(index.unsigned_abs())) else { break };
-                let Some(sample) = line.row.get_mut(x.wrapping_add(1)) else { break };
-                let prediction = i32::from(model::median(*a, b, c));
-                let reconstructed;
-                (bits, reconstructed) =
-                    regular::append_near(bits, context, sign, prediction, i32::from(*sample), &constants, codes);
-                *sample = reconstructed;
-                *a = reconstructed;
-            }
+            for_each_component!(COMPONENTS, |component| {
+                let (index, b, c) = pixel[component];
+                let Some(sample) = lines[component].row.get_mut(x.wrapping_add(1)) else { break };
+                let context = &mut regular[index.unsigned_abs() as usize % CONTEXT_INDICES];
+                let prediction = i32::from(model::median(left[component], b, c));
+                let (sign, value) = (index >> 31, i32::from(*sample));
+                (bits, *sample) = regular::append_near(bits, context, sign, prediction, value, &constants, codes);
+                left[component] = *sample;
+            });
             x = x.wrapping_add(1);
             continue;
         }
@@ -61,9 +62,7 @@ pub(super) fn encode_line<const COMPONENTS: usize>(
             let neighbours = Neighbours::new(line, x);
             let is_similar = COMPONENTS == 1 && u32::from(neighbours.a.abs_diff(neighbours.b)) <= near;
             let Some(sample) = line.row.get_mut(x.wrapping_add(1)) else { break };
-            let contexts = &mut contexts.run;
-            bits =
-                run::append_interruption(bits, sample, neighbours, is_similar, *run_index, contexts, parameters, codes);
+            bits = interruptions.append(bits, sample, neighbours, is_similar, *run_index, codes);
             *left = *sample;
         }
         *run_index = run_index.saturating_sub(1);

@@ -13,21 +13,28 @@ pub(super) struct Constants {
     pub(super) step: i32,
     /// 2^32 / step, rounded up.
     reciprocal: u64,
+    /// Added to the error before the division: NEAR, and steps that make it positive.
+    offset: i32,
+    /// The steps in `offset`.
+    offset_steps: i32,
     range: i32,
     reset: i32,
     /// Bits above a sample of a lossless scan in 32 bits: shifts by it reduce modulo RANGE.
     unused_bits: u32,
-    limits: CodeLimits,
+    pub(super) limits: CodeLimits,
 }
 
 impl Constants {
     pub(super) fn new(parameters: &Parameters) -> Self {
         let step = parameters.step.unsigned_abs().max(1);
+        let offset_steps = parameters.max_value / parameters.step.max(1) + 1;
         Self {
             max_value: parameters.max_value,
             near: parameters.near,
             step: parameters.step,
             reciprocal: (1_u64 << 32).div_ceil(u64::from(step)),
+            offset: parameters.near + offset_steps * parameters.step,
+            offset_steps,
             range: parameters.range,
             reset: parameters.reset,
             unused_bits: u32::BITS - parameters.precision,
@@ -43,15 +50,15 @@ impl Constants {
 
     /// Returns the quantized prediction error of a near-lossless scan, before the reduction modulo RANGE (T.87 A.4.4).
     ///
-    /// The reciprocal is too large by less than 1, and the magnitude is less than 2^17: the quotient is exact.
+    /// That is error / step, rounded to the nearest integer. An offset, a multiple of the step, makes the dividend positive.
+    /// The reciprocal is too large by less than 1, and the dividend is less than 2^18: the quotient is exact.
     #[inline(always)]
-    pub(super) fn quantize(&self, error: i32) -> i32 {
-        let sign = error >> 31;
-        let magnitude = (error ^ sign).wrapping_sub(sign).wrapping_add(self.near);
-        let product = u64::from(magnitude.cast_unsigned()).wrapping_mul(self.reciprocal);
-        #[allow(clippy::cast_possible_truncation, reason = "the quotient has at most 17 bits")]
+    pub(super) fn quantize(&self, sample: i32, prediction: i32) -> i32 {
+        let dividend = sample.wrapping_add(self.offset).wrapping_sub(prediction);
+        let product = u64::from(dividend.cast_unsigned()).wrapping_mul(self.reciprocal);
+        #[allow(clippy::cast_possible_truncation, reason = "the quotient has at most 18 bits")]
         let quotient = ((product >> 32) as u32).cast_signed();
-        (quotient ^ sign).wrapping_sub(sign)
+        quotient.wrapping_sub(self.offset_steps)
     }
 
     /// Reduces a quantized error modulo RANGE (T.87 A.4.5).
@@ -85,8 +92,13 @@ pub(super) fn append_lossless(
     constants: &Constants,
     buffer: &mut [u8],
 ) -> BitPosition {
-    let prediction = constants.clamp(prediction.wrapping_add(negate_if(context.correction, sign)));
-    let error = constants.reduce_lossless(negate_if(sample.wrapping_sub(prediction), sign));
+    let corrected = prediction.wrapping_add(negate_if(context.correction, sign));
+    let error = if corrected.cast_unsigned() <= constants.max_value.cast_unsigned() {
+        negate_if(sample.wrapping_sub(prediction), sign).wrapping_sub(context.correction)
+    } else {
+        clamped_error(sample, corrected, sign, constants.max_value)
+    };
+    let error = constants.reduce_lossless(error);
     let k = golomb::parameter(context.sum, context.count.cast_unsigned());
     // With k = 0, errors are mapped in inverted order if 2 × B <= -N.
     let is_negative = context.bias.wrapping_mul(2).wrapping_add(context.count).wrapping_sub(1);
@@ -94,6 +106,13 @@ pub(super) fn append_lossless(
     let mapped = map(error) ^ inversion;
     update::<true>(context, error, constants);
     golomb::append(bits, mapped, k, constants.limits, buffer)
+}
+
+/// Returns the prediction error with the prediction limited to sample values.
+#[cold]
+#[inline(never)]
+fn clamped_error(sample: i32, prediction: i32, sign: i32, max_value: i32) -> i32 {
+    negate_if(sample.wrapping_sub(prediction.max(0).min(max_value)), sign)
 }
 
 /// Appends one sample of a near-lossless scan. Returns its reconstruction too.
@@ -108,7 +127,7 @@ pub(super) fn append_near(
     buffer: &mut [u8],
 ) -> (BitPosition, u16) {
     let prediction = constants.clamp(prediction.wrapping_add(negate_if(context.correction, sign)));
-    let error = constants.quantize(sample.wrapping_sub(prediction));
+    let error = constants.quantize(sample, prediction);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to MAXVAL")]
     let reconstructed = constants.clamp(prediction.wrapping_add(error.wrapping_mul(constants.step))) as u16;
     let error = constants.reduce(negate_if(error, sign));
@@ -123,21 +142,45 @@ fn map(error: i32) -> u32 {
     (error.wrapping_shl(1) ^ (error >> 31)).cast_unsigned()
 }
 
-/// Adapts a context to a prediction error, without branches (T.87 A.6).
+/// Adapts a context to a prediction error (T.87 A.6). Branches are rarely taken.
 #[inline(always)]
 fn update<const LOSSLESS: bool>(context: &mut Context, error: i32, constants: &Constants) {
     let Context { sum, bias, count, correction } = *context;
     let step = if LOSSLESS { 1 } else { constants.step };
-    let halving = u32::from(count == constants.reset);
-    let sum = sum.wrapping_add(error.unsigned_abs()).wrapping_shr(halving);
-    let bias = bias.wrapping_add(error.wrapping_mul(step)).wrapping_shr(halving);
-    let count = count.wrapping_shr(halving).wrapping_add(1);
-    let is_low = bias <= count.wrapping_neg();
-    let is_high = bias > 0;
-    let raised = bias.wrapping_add(count).max(1_i32.wrapping_sub(count));
-    let lowered = bias.wrapping_sub(count).min(0);
-    let bias = if is_low { raised } else { bias };
-    let bias = if is_high { lowered } else { bias };
-    let correction = correction.wrapping_add(i32::from(is_high)).wrapping_sub(i32::from(is_low)).clamp(-128, 127);
+    let sum = sum.wrapping_add(error.unsigned_abs());
+    let bias = bias.wrapping_add(error.wrapping_mul(step));
+    let halves = count == constants.reset;
+    let (sum, bias, count) = if !LOSSLESS {
+        let shift = u32::from(halves);
+        (sum.wrapping_shr(shift), bias.wrapping_shr(shift), count.wrapping_shr(shift))
+    } else if halves {
+        halve(sum, bias, count)
+    } else {
+        (sum, bias, count)
+    };
+    let count = count.wrapping_add(1);
+    // -1 if the bias is at most -N, or positive. Then N is added or subtracted, once.
+    let low = bias.wrapping_add(count).wrapping_sub(1) >> 31;
+    let high = bias.wrapping_neg() >> 31;
+    let bias = bias.wrapping_add(count & low).wrapping_sub(count & high);
+    let bias = bias.max(1_i32.wrapping_sub(count)).min(0);
+    let mut correction = correction.wrapping_add(low).wrapping_sub(high);
+    if !(-128..=127).contains(&correction) {
+        correction = limit_correction(correction);
+    }
     *context = Context { sum, bias, count, correction };
+}
+
+/// Halves the counters of a context, so that it forgets earlier samples.
+#[cold]
+#[inline(never)]
+fn halve(sum: u32, bias: i32, count: i32) -> (u32, i32, i32) {
+    (sum >> 1, bias >> 1, count >> 1)
+}
+
+/// Limits the correction of a prediction, which is rarely needed.
+#[cold]
+#[inline(never)]
+fn limit_correction(correction: i32) -> i32 {
+    correction.clamp(-128, 127)
 }

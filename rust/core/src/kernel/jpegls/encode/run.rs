@@ -10,7 +10,7 @@
 
 use super::super::{Parameters, RUN_EXPONENTS, RunContext};
 use super::bits::BitPosition;
-use super::golomb::{self, CodeLimits};
+use super::golomb;
 use super::model::Line;
 use super::regular::Constants;
 
@@ -39,8 +39,13 @@ pub(super) fn append_length(
     if ends_line {
         ones += u32::from(rest > 0);
     }
-    let bits = bits.append((1 << ones) - 1, ones, buffer);
-    if ends_line { bits } else { bits.append(rest as u64, run_exponent(*run_index) + 1, buffer) }
+    let ones_code = (1 << ones) - 1;
+    if ends_line {
+        return bits.append(ones_code, ones, buffer);
+    }
+    // A zero and the rest, of which the zero is the first of J + 1 bits.
+    let rest_bits = run_exponent(*run_index) + 1;
+    bits.append(ones_code << rest_bits | rest as u64, ones + rest_bits, buffer)
 }
 
 /// Neighbours of a run interruption sample: the samples to the left and above.
@@ -58,30 +63,38 @@ impl Neighbours {
     }
 }
 
-/// Appends a run interruption sample and replaces it by its reconstruction. `is_similar` is `RItype`: the prediction is a.
-#[inline(never)]
-#[allow(clippy::too_many_arguments, reason = "parts of the state that other code borrows too")]
-pub(super) fn append_interruption(
-    bits: BitPosition,
-    sample: &mut u16,
-    neighbours: Neighbours,
-    is_similar: bool,
-    run_index: usize,
-    [different, similar]: &mut [RunContext; 2],
-    parameters: &Parameters,
-    buffer: &mut [u8],
-) -> BitPosition {
-    let constants = Constants::new(parameters);
-    let Neighbours { a, b } = neighbours;
-    let (prediction, context) = if is_similar { (i32::from(a), similar) } else { (i32::from(b), different) };
-    let error = constants.quantize(i32::from(*sample) - prediction);
-    let reconstructed = constants.clamp(prediction + error * constants.step);
-    let error = constants.reduce(if !is_similar && b < a { -error } else { error });
-    let k = context.golomb_parameter(is_similar);
-    let is_odd = error != 0 && (error < 0) == context.is_negative_odd(k);
-    let mapped = (2 * error.unsigned_abs()).wrapping_sub(u32::from(is_similar)).wrapping_sub(u32::from(is_odd));
-    context.update(parameters, error, mapped, is_similar);
-    *sample = u16::try_from(reconstructed).unwrap_or(*sample);
-    let limit = parameters.limit.unsigned_abs().saturating_sub(run_exponent(run_index) + 1);
-    golomb::append(bits, mapped, k, CodeLimits::new(limit, parameters.range_bits.unsigned_abs()), buffer)
+/// Contexts of run interruption samples, and what their codes depend on.
+pub(super) struct Interruptions<'m> {
+    pub(super) contexts: &'m mut [RunContext; 2],
+    pub(super) parameters: &'m Parameters,
+    pub(super) constants: &'m Constants,
+}
+
+impl Interruptions<'_> {
+    /// Appends a run interruption sample and replaces it by its reconstruction. `is_similar` is `RItype`: the prediction
+    /// is a, not b.
+    #[inline(never)]
+    pub(super) fn append(
+        &mut self,
+        bits: BitPosition,
+        sample: &mut u16,
+        neighbours: Neighbours,
+        is_similar: bool,
+        run_index: usize,
+        buffer: &mut [u8],
+    ) -> BitPosition {
+        let Self { contexts: [different, similar], parameters, constants } = self;
+        let Neighbours { a, b } = neighbours;
+        let (prediction, context) = if is_similar { (i32::from(a), similar) } else { (i32::from(b), different) };
+        let error = constants.quantize(i32::from(*sample), prediction);
+        let reconstructed = constants.clamp(prediction + error * constants.step);
+        let error = constants.reduce(if !is_similar && b < a { -error } else { error });
+        let k = context.golomb_parameter(is_similar);
+        let is_odd = error != 0 && (error < 0) == context.is_negative_odd(k);
+        let mapped = (2 * error.unsigned_abs()).wrapping_sub(u32::from(is_similar)).wrapping_sub(u32::from(is_odd));
+        context.update(parameters, error, mapped, is_similar);
+        *sample = u16::try_from(reconstructed).unwrap_or(*sample);
+        let limits = constants.limits.shortened(run_exponent(run_index) + 1);
+        golomb::append(bits, mapped, k, limits, buffer)
+    }
 }
