@@ -32,6 +32,8 @@ struct ScanBuffers {
     data: Vec<u8>,
     /// Lines of the kernel.
     lines: Vec<u16>,
+    /// State of the last scan, reset at the start of the next one. Moving it costs more than a reset.
+    state: Option<ScanState>,
 }
 
 /// Decodes all scans of a frame. Returns a deviation of the entropy-coded data.
@@ -142,7 +144,7 @@ impl Block<'_> {
 struct ScanDecoder<'a> {
     frame: &'a [u8],
     plan: &'a ScanPlan,
-    state: ScanState,
+    state: &'a mut ScanState,
     data: &'a mut [u8],
     lines: &'a mut [u16],
     /// Entropy-coded segment that is being decoded.
@@ -159,14 +161,14 @@ struct ScanDecoder<'a> {
 
 impl<'a> ScanDecoder<'a> {
     fn new(plan: &Plan<'a>, scan: &'a ScanPlan, buffers: &'a mut ScanBuffers, limits: &Limits) -> Result<Self> {
-        let ScanBuffers { data, lines } = buffers;
+        let ScanBuffers { data, lines, state } = buffers;
         let longest = scan.segments.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
         limits.grow_zeroed(data, longest + PADDING_BYTES)?;
         limits.grow_zeroed(lines, scan.kernel.scratch_samples())?;
         Ok(Self {
             frame: plan.frame,
             plan: scan,
-            state: ScanState::new(&scan.kernel),
+            state: state.get_or_insert_with(|| ScanState::new(&scan.kernel)),
             data,
             lines: lines.get_mut(..scan.kernel.scratch_samples()).unwrap_or_default(),
             segment: 0..0,
@@ -184,7 +186,7 @@ impl<'a> ScanDecoder<'a> {
             self.start_segment();
         }
         let data = self.data.get(..self.segment.len() + PADDING_BYTES).unwrap_or_default();
-        jpegls::decode_line(&self.plan.kernel, data, &mut self.state, self.lines, level)
+        jpegls::decode_line(&self.plan.kernel, data, self.state, self.lines, level)
             .map_err(|error| self.line_error(error))?;
         self.lines_left = self.lines_left.saturating_sub(1);
         self.segment_lines_left = self.segment_lines_left.saturating_sub(1);
@@ -216,7 +218,7 @@ impl<'a> ScanDecoder<'a> {
         }
         if bits >= 8 {
             let text = "a byte 00 follows the last line of the segment";
-            self.deviation.get_or_insert(Deviation::new(text, "ITU-T T.87 A.1").at(self.segment.end - 1));
+            self.deviation.get_or_insert(Deviation::new(text, "ITU-T T.87 A.1").at(self.segment.end.saturating_sub(1)));
         }
         Ok(())
     }
