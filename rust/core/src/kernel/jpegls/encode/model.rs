@@ -127,11 +127,17 @@ pub(super) struct GradientTable {
 
 impl GradientTable {
     fn new(parameters: &Parameters, steps: Steps) -> Self {
-        let max_value = u16::try_from(parameters.max_value).unwrap_or(u16::MAX);
-        let level = |sample, subtracted| i8::try_from(steps.quantize(sample, subtracted)).unwrap_or_default();
-        let negative = (0..max_value).map(|sample| level(sample, max_value));
-        let positive = (0..=max_value).map(|sample| level(sample, 0));
-        Self { levels: negative.chain(positive).collect(), max_value: usize::from(max_value) }
+        let max_value = usize::try_from(parameters.max_value).unwrap_or_default();
+        let mut levels = vec![0; 2 * max_value + 1];
+        // Steps ascend, so that each overwrites the end of the ones before.
+        for (level, step) in (1_i8..).zip(steps.0) {
+            let step = usize::from(step.unsigned_abs());
+            levels.get_mut(max_value + step..).unwrap_or_default().fill(level);
+            if let Some(last) = max_value.checked_sub(step) {
+                levels.get_mut(..=last).unwrap_or_default().fill(-level);
+            }
+        }
+        Self { levels, max_value }
     }
 
     /// Returns the quantized difference of two samples, -4 to 4.
