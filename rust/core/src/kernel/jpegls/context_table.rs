@@ -27,11 +27,12 @@ const COLUMNS: usize = 256;
 pub(crate) struct Coder {
     /// Golomb parameter k.
     pub(crate) k: u8,
+    /// 63 - k, the shift of 64 bits to the k + 1 upper ones.
+    pub(crate) suffix_shift: u8,
     /// 1 if the mapping of errors is inverted, otherwise 0.
     pub(crate) inversion: u8,
     /// C: correction of the prediction.
     pub(crate) correction: i8,
-    unused: u8,
 }
 
 /// Part of a context that adapting needs.
@@ -74,7 +75,7 @@ impl ContextTable {
     pub(crate) fn new(parameters: &Parameters) -> Self {
         let sum = parameters.initial_sum();
         let k = golomb_parameter(sum, 1) as u8;
-        let coder = Coder { k, inversion: 0, correction: 0, unused: 0 };
+        let coder = Coder { k, suffix_shift: 63 - k, inversion: 0, correction: 0 };
         Self { coders: [coder; ROWS + COLUMNS], sums: [Sums { sum, count: 1, negative_bias: 0 }; ROWS + COLUMNS] }
     }
 
@@ -109,31 +110,32 @@ pub(crate) fn adapt(
         bias >>= 1;
         count >>= 1;
     }
+    // -1 if B ≤ -N, 1 if B > 0, otherwise 0. N is one more than `count`.
+    let step = (bias.wrapping_add(count.cast_signed()) >> 31).wrapping_sub(bias.wrapping_neg() >> 31);
+    let lowest = count.cast_signed().wrapping_neg();
     count = count.wrapping_add(1);
-    let n = count.cast_signed();
-    let (raised, lowered) = (bias.wrapping_add(n), bias.wrapping_sub(n));
-    let (is_low, is_high) = (raised <= 0, bias > 0);
-    bias = if is_high { lowered.min(0) } else { bias };
-    bias = if is_low { raised.max(1_i32.wrapping_sub(n)) } else { bias };
-    let correction = i32::from(coder.correction) + i32::from(is_high) - i32::from(is_low);
+    let bias = bias.wrapping_sub(step.wrapping_mul(count.cast_signed())).min(0).max(lowest);
+    let correction = i32::from(coder.correction).wrapping_add(step);
     if let Ok(correction) = i8::try_from(correction) {
         coder.correction = correction;
     }
-    let negative_bias = bias.wrapping_neg() as u16;
-    *sums = Sums { sum, count: count as u16, negative_bias };
+    let negative_bias = bias.wrapping_neg().cast_unsigned();
+    *sums = Sums { sum, count: count as u16, negative_bias: negative_bias as u16 };
     let mut is_zero = k == 0;
+    // k stays if N × 2^(k - 1) < A ≤ N × 2^k. The lower bound of k = 0 is 0: a sum of 0 is tested in vain.
     let scaled = count.wrapping_shl(k);
-    let is_below = !is_zero & (sum <= scaled >> 1);
-    if (sum > scaled) | is_below {
+    let above_zero = (k.wrapping_neg().cast_signed() >> 31).cast_unsigned();
+    if sum > scaled || sum <= (scaled >> 1) & above_zero {
         let k = golomb_parameter(sum, count);
         if k >= MAX_K {
             return false;
         }
         coder.k = k as u8;
+        coder.suffix_shift = 63 - k as u8;
         is_zero = k == 0;
     }
     if is_lossless {
-        coder.inversion = u8::from(is_zero & (2 * u32::from(negative_bias) >= count));
+        coder.inversion = u8::from(is_zero & (negative_bias.wrapping_mul(2) >= count));
     }
     true
 }

@@ -61,9 +61,12 @@ impl Parameters {
         Some(Self { precision, max_value, near, thresholds, reset, range, step, range_bits: bits_for(range), limit })
     }
 
-    /// True if samples are sums of prediction and error modulo a power of two: NEAR is 0, and RANGE is one.
+    /// True if samples are reconstructed by a mask: lossless scans of 8, 12 or 16 bits, without a preset MAXVAL.
+    ///
+    /// This differs from T.87 A.4.5 only for prediction errors that no encoder writes, because they exceed RANGE. `CharLS`
+    /// reconstructs them by a mask in these scans, and as A.4.5 in others.
     pub(crate) fn is_modular(&self) -> bool {
-        self.near == 0 && self.range.unsigned_abs().is_power_of_two()
+        self.near == 0 && matches!(self.precision, 8 | 12 | 16) && self.max_value == (1 << self.precision) - 1
     }
 
     /// Returns the initial value of A in each context (T.87 A.2.1).

@@ -36,14 +36,19 @@ impl Constants {
     /// Returns the sample of a prediction and a quantized prediction error (T.87 A.4.5).
     #[inline(always)]
     pub(super) fn reconstruct(&self, prediction: i32, error: i32) -> i32 {
-        let sample = prediction.wrapping_add(error.wrapping_mul(self.step));
-        if sample.cast_unsigned() > self.max_value.cast_unsigned() { self.wrap(sample) } else { sample }
+        self.wrap(prediction.wrapping_add(error.wrapping_mul(self.step)))
     }
 
-    /// Returns the sample of a value outside of 0 to MAXVAL.
+    /// Returns the sample of the sum of a prediction and a prediction error.
+    #[inline(always)]
+    pub(super) fn wrap(&self, sample: i32) -> i32 {
+        if sample.cast_unsigned() > self.max_value.cast_unsigned() { self.wrap_outside(sample) } else { sample }
+    }
+
+    /// Returns the sample of a sum outside of 0 to MAXVAL.
     #[cold]
     #[inline(never)]
-    fn wrap(&self, sample: i32) -> i32 {
+    fn wrap_outside(&self, sample: i32) -> i32 {
         if self.is_modular {
             return sample & self.max_value;
         }

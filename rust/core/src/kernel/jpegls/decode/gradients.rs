@@ -9,9 +9,6 @@ use crate::kernel::jpegls::parameters::Parameters;
 
 /// Largest magnitude of a gradient in the table.
 pub(super) const MAX_GRADIENT: i32 = 4095;
-/// Entries for gradients of -4096 to 4095.
-const GRADIENTS: usize = 8192;
-
 /// Column of a context, and its sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Column {
@@ -22,32 +19,42 @@ pub(super) struct Column {
 }
 
 /// Columns for each gradient D3, in three tables: for contexts whose first gradients are negative, zero, or positive.
+///
+/// ```text
+/// offset + gradient      offset    (1 + 2 × table) × half, as the table has gradients of -half to half - 1
+/// ```
 #[derive(Debug, Clone)]
 pub(super) struct ColumnTable {
-    columns: Box<[Column]>,
+    columns: Vec<Column>,
+    half: u16,
     parameters: Parameters,
 }
 
 impl ColumnTable {
     pub(super) fn new(parameters: &Parameters) -> Self {
-        let mut columns = vec![Column::ZERO; 4 * GRADIENTS].into_boxed_slice();
-        let largest = parameters.max_value.min(MAX_GRADIENT);
-        for (sign, columns) in (-1..=1).zip(columns.chunks_exact_mut(GRADIENTS)) {
-            let centre = GRADIENTS / 2;
-            let range = centre - largest.unsigned_abs() as usize..=centre + largest.unsigned_abs() as usize;
-            let columns = columns.get_mut(range).unwrap_or_default();
-            for (gradient, column) in (-largest..).zip(columns) {
-                *column = Column::new(parameters, sign, gradient);
+        let half = parameters.max_value.min(MAX_GRADIENT) + 1;
+        let mut columns = Vec::with_capacity(6 * half.unsigned_abs() as usize);
+        let [first, second, third] = parameters.thresholds;
+        // Gradients from each bound on, up to the next one, have one column.
+        let bounds = [-third, -second, -first, -parameters.near, parameters.near + 1, first, second, third];
+        for sign in -1..=1 {
+            let mut start = -half;
+            let ends = bounds.iter().enumerate().map(|(index, bound)| bound + i32::from(index < 3));
+            for end in ends.chain([half]) {
+                let end = end.clamp(start, half);
+                let column = Column::new(parameters, sign, start);
+                columns.extend(std::iter::repeat_n(column, (end - start).unsigned_abs() as usize));
+                start = end;
             }
         }
-        Self { columns, parameters: *parameters }
+        Self { columns, half: half as u16, parameters: *parameters }
     }
 
-    /// Returns the column for gradient `c` - `a`. `offset` is from [`quantize_row`].
+    /// Returns the column for gradient `c` - `a`. `offset` is from [`quantize_row`], and `origin` is `offset` + `c`.
     #[inline(always)]
-    pub(super) fn at<G: Gradients>(&self, offset: u16, c: i32, a: i32) -> Column {
+    pub(super) fn at<G: Gradients>(&self, origin: i32, offset: u16, c: i32, a: i32) -> Column {
         let gradient = c.wrapping_sub(a);
-        let index = i32::from(offset).wrapping_add(c).wrapping_sub(a);
+        let index = origin.wrapping_sub(a);
         if G::WIDE && gradient.wrapping_add(MAX_GRADIENT).cast_unsigned() > 2 * MAX_GRADIENT.cast_unsigned() {
             return self.wide(offset, gradient);
         }
@@ -57,7 +64,7 @@ impl ColumnTable {
     #[cold]
     #[inline(never)]
     fn wide(&self, offset: u16, gradient: i32) -> Column {
-        let sign = i32::from(offset) / GRADIENTS as i32 - 1;
+        let sign = i32::from(offset / self.half / 2) - 1;
         Column::new(&self.parameters, sign, gradient)
     }
 }
@@ -88,7 +95,9 @@ const BLOCK: usize = 128;
 /// D1 of a sample is D2 of its right neighbour, so that each difference is quantized once. All operations are those of
 /// vectors of 16-bit numbers, also saturating ones.
 #[inline(always)]
-pub(super) fn quantize_row(parameters: &Parameters, above: &[u16], stride: usize, ahead: RowAhead<'_>) {
+pub(super) fn quantize_row(table: &ColumnTable, above: &[u16], stride: usize, ahead: RowAhead<'_>) {
+    let ColumnTable { parameters, half, .. } = table;
+    let half = half.cast_signed();
     // A level is counted if the magnitude exceeds one of these.
     let [first, second, third] = parameters.thresholds.map(|threshold| (threshold as u16).wrapping_sub(1));
     let bounds = [parameters.near as u16, first, second, third];
@@ -104,7 +113,7 @@ pub(super) fn quantize_row(parameters: &Parameters, above: &[u16], stride: usize
             let context = first.wrapping_mul(81).wrapping_add(second.wrapping_mul(9));
             *row = row_of(context);
             let sign = context.clamp(-1, 1);
-            *offset = sign.wrapping_mul(GRADIENTS as i16).wrapping_add(GRADIENTS as i16 / 2 * 3).cast_unsigned();
+            *offset = half.wrapping_mul(sign.wrapping_mul(2).wrapping_add(3)).cast_unsigned();
         }
         above = above.get(BLOCK..).unwrap_or_default();
     }

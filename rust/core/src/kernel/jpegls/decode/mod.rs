@@ -148,14 +148,14 @@ impl ScanState {
 trait Errors {
     /// True if NEAR is 0.
     const LOSSLESS: bool;
-    /// True if also RANGE is a power of two, so that samples are reconstructed by a mask.
+    /// True if samples are reconstructed by a mask, see [`Parameters::is_modular`].
     const MODULAR: bool;
 }
 
-/// Lossless scans with the default MAXVAL.
+/// Lossless scans of 8, 12 and 16 bits.
 struct Modular;
 
-/// Lossless scans with any preset MAXVAL.
+/// Other lossless scans.
 struct Lossless;
 
 /// Near-lossless scans.
@@ -250,7 +250,7 @@ pub(crate) fn decode_line(
         for (current, above) in current.iter_mut().zip(above.iter().skip(stride)).take(stride) {
             *current = *above;
         }
-        prepare(parameters, above, stride, RowAhead { rows, offsets }, level);
+        prepare(&scan.columns, above, stride, RowAhead { rows, offsets }, level);
         let line = Line {
             constants: &constants,
             bits: &bits,
@@ -269,8 +269,8 @@ pub(crate) fn decode_line(
     Ok(())
 }
 
-fn prepare(parameters: &Parameters, above: &[u16], stride: usize, ahead: RowAhead<'_>, level: CpuLevel) {
-    dispatch!(level, prepare(parameters, above, stride, ahead))
+fn prepare(table: &ColumnTable, above: &[u16], stride: usize, ahead: RowAhead<'_>, level: CpuLevel) {
+    dispatch!(level, prepare(table, above, stride, ahead))
 }
 
 /// Decodes a line of pixels of `components` interleaved samples; returns the bit after it, and the run index.
@@ -300,10 +300,11 @@ fn decode(
             _ => dispatch!(level, pixels::<Modular, Wide, 4>(line)),
         }
     } else {
-        match components {
-            1 => dispatch!(level, line::<Lossless, Wide>(line)),
-            2 => dispatch!(level, pixels::<Lossless, Wide, 2>(line)),
-            3 => dispatch!(level, pixels::<Lossless, Wide, 3>(line)),
+        match (components, is_wide) {
+            (1, false) => dispatch!(level, line::<Lossless, Narrow>(line)),
+            (1, true) => dispatch!(level, line::<Lossless, Wide>(line)),
+            (2, _) => dispatch!(level, pixels::<Lossless, Wide, 2>(line)),
+            (3, _) => dispatch!(level, pixels::<Lossless, Wide, 3>(line)),
             _ => dispatch!(level, pixels::<Lossless, Wide, 4>(line)),
         }
     }

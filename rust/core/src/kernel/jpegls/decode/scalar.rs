@@ -4,14 +4,13 @@
 
 use super::bits::Bits;
 use super::constants::Constants;
-use super::gradients::{Column, quantize_row};
+use super::gradients::{Column, ColumnTable, quantize_row};
 use super::run::{fill, interruption, run_length};
 use super::{Errors, Gradients, Line, LineError, RowAhead};
 use crate::kernel::jpegls::context_table::{ContextTable, adapt};
-use crate::kernel::jpegls::parameters::Parameters;
 
-pub(super) fn prepare(parameters: &Parameters, above: &[u16], stride: usize, ahead: RowAhead<'_>) {
-    quantize_row(parameters, above, stride, ahead);
+pub(super) fn prepare(table: &ColumnTable, above: &[u16], stride: usize, ahead: RowAhead<'_>) {
+    quantize_row(table, above, stride, ahead);
 }
 
 pub(super) fn line<E: Errors, G: Gradients>(line: Line<'_>) -> Result<(isize, u8), LineError> {
@@ -37,10 +36,12 @@ pub(super) fn decode_samples<E: Errors, G: Gradients>(line: Line<'_>) -> Result<
         return Ok((next, run_index));
     };
     let (mut a, mut c) = (i32::from(*left), i32::from(*first_above));
+    // Offset of the column of c - a for a = 0, known before a.
+    let mut origin = offsets.first().map_or(0, |offset| i32::from(*offset)).wrapping_add(c);
     let mut x = 0;
     while let (Some(sample_above), Some(row), Some(offset)) = (above.get(x), rows.get(x), offsets.get(x)) {
         let mut b = i32::from(*sample_above);
-        let column = columns.at::<G>(*offset, c, a);
+        let column = columns.at::<G>(origin, *offset, c, a);
         if column.is_zero() {
             let length;
             (next, length, run_index) = run_length(bits, next, run_index, width.wrapping_sub(x))?;
@@ -60,6 +61,7 @@ pub(super) fn decode_samples<E: Errors, G: Gradients>(line: Line<'_>) -> Result<
         }
         c = b;
         x += 1;
+        origin = offsets.get(x).map_or(0, |offset| i32::from(*offset)).wrapping_add(c);
     }
     if bits.contains(next) { Ok((next, run_index)) } else { Err(LineError::Truncated) }
 }
@@ -85,7 +87,8 @@ pub(super) fn decode_pixels<E: Errors, G: Gradients, const N: usize>(line: Line<
     let mut x = 0;
     while let (Some(pixel_above), Some(rows), Some(offsets)) = (above.get(x), rows.get(x), offsets.get(x)) {
         let mut b = pixel_above.map(i32::from);
-        let pixel_columns: [Column; N] = std::array::from_fn(|i| columns.at::<G>(offsets[i], c[i], a[i]));
+        let pixel_columns: [Column; N] =
+            std::array::from_fn(|i| columns.at::<G>(i32::from(offsets[i]).wrapping_add(c[i]), offsets[i], c[i], a[i]));
         if pixel_columns.iter().all(|column| column.is_zero()) {
             let length;
             (next, length, run_index) = run_length(bits, next, run_index, width.wrapping_sub(x))?;
@@ -116,6 +119,16 @@ pub(super) fn decode_pixels<E: Errors, G: Gradients, const N: usize>(line: Line<
 }
 
 /// Decodes a sample in regular mode, with the neighbours a, b and c, and advances `next`.
+///
+/// The next sample cannot start before this one is known, so that its latency is the speed of the decoder:
+///
+/// ```text
+/// a ─► column ─► context ─► k ─► mapped value ─► error ┐
+///                         └ C ─► prediction ───────────┴► sample, the next a
+/// ```
+///
+/// Therefore everything else is computed before or after: sign and inversion are one bit that is flipped in the mapped
+/// value, `signed` is the signed error, less 1 if the sign is negative, and the median is corrected by as much.
 #[inline(always)]
 fn regular<E: Errors>(
     bits: &Bits<'_>,
@@ -132,30 +145,29 @@ fn regular<E: Errors>(
     let sign = i32::from(column.sign);
     let k = u32::from(coder.k);
     let median = a.wrapping_add(b).wrapping_sub(c).min(a.max(b)).max(a.min(b));
-    let prediction = median.wrapping_add((i32::from(coder.correction) ^ sign).wrapping_sub(sign));
+    let prediction = (i32::from(coder.correction) ^ sign).wrapping_add(median.wrapping_sub(sign));
     let prediction = prediction.max(0).min(constants.max_value);
     let window = bits.window(start);
     let zeros = window.leading_zeros();
-    let mut mapped;
+    let mapped;
     if zeros < constants.max_zeros {
         // The suffix begins with the 1 that ends the zeros.
-        let suffix = window.wrapping_shl(zeros).wrapping_shr(!k) as u32;
+        let suffix = window.wrapping_shl(zeros).wrapping_shr(coder.suffix_shift.into()) as u32;
         mapped = zeros.wrapping_sub(1).wrapping_shl(k).wrapping_add(suffix);
         *next = start.wrapping_sub((zeros.wrapping_add(k).wrapping_add(1) as usize).cast_signed());
     } else {
         (mapped, *next) = bits.long_golomb(start, k, constants.limit, constants.range_bits)?;
     }
-    if E::LOSSLESS {
-        mapped ^= u32::from(coder.inversion);
-    }
+    let mapped = if E::LOSSLESS { mapped ^ u32::from(coder.inversion) } else { mapped };
     let odd = (mapped & 1).wrapping_neg().cast_signed();
     let half = (mapped >> 1).cast_signed();
     let error = half ^ odd;
-    let signed = (error ^ sign).wrapping_sub(sign);
+    let signed = error ^ sign;
     let sample = if E::MODULAR {
-        prediction.wrapping_add(signed) & constants.max_value
+        signed.wrapping_add(prediction.wrapping_sub(sign)) & constants.max_value
     } else {
-        constants.reconstruct(prediction, signed)
+        let step = if E::LOSSLESS { 1 } else { constants.step };
+        constants.wrap(signed.wrapping_sub(sign).wrapping_mul(step).wrapping_add(prediction))
     };
     let magnitude = half.wrapping_sub(odd).cast_unsigned();
     let bias = if E::LOSSLESS { error } else { error.wrapping_mul(constants.step) };

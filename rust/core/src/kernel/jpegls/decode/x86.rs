@@ -1,11 +1,11 @@
 //! The portable bodies compiled for AVX2, which quantizes gradients of 16 samples at once, and for BMI2 and LZCNT.
 
+use super::gradients::ColumnTable;
 use super::{Errors, Gradients, Line, LineError, RowAhead, scalar};
-use crate::kernel::jpegls::parameters::Parameters;
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn prepare(parameters: &Parameters, above: &[u16], stride: usize, ahead: RowAhead<'_>) {
-    super::gradients::quantize_row(parameters, above, stride, ahead);
+pub(super) fn prepare(table: &ColumnTable, above: &[u16], stride: usize, ahead: RowAhead<'_>) {
+    super::gradients::quantize_row(table, above, stride, ahead);
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
