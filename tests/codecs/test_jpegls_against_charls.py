@@ -92,7 +92,9 @@ def test_decode_of_frame_of_charls_equals_charls(block: int) -> None:
         found = dicoxide.decode_codestream(src)
         where = f"seed {seed}, {shape}, precision {precision}, NEAR {near}, interleave mode {interleave}"
         assert np.array_equal(found, imagecodecs.jpegls_decode(src)), where
-        assert np.abs(found.astype(int) - samples).max() <= near, where
+        # CharLS 2.4 loses changes of the fourth sample of pixels in run mode of its instance for 8 bits.
+        if (components, precision, near, interleave) != (4, 8, 0, jpegls.SAMPLE):
+            assert np.abs(found.astype(int) - samples).max() <= near, where
 
 
 @pytest.mark.parametrize("kind", KINDS)
