@@ -26,7 +26,6 @@ pub(crate) mod cpu;
 pub(crate) mod huffman;
 pub(crate) mod idct;
 pub(crate) mod interleave;
-#[allow(dead_code, reason = "a part is for the encoder that follows")]
 pub(crate) mod jpegls;
 pub(crate) mod nontemporal;
 pub(crate) mod predict;

@@ -43,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) correction: i32,
 }
 
+/// The adaptation as the standard describes it, for the plain decoder of the tests. Decoder and encoder have faster forms.
+#[cfg(test)]
 impl Context {
     /// Returns the Golomb parameter k: the smallest one with N × 2^k ≥ A, at most [`MAX_K`].
     pub(crate) fn golomb_parameter(&self) -> u32 {

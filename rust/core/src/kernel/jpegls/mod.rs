@@ -24,14 +24,8 @@ mod stuffing;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports, reason = "part of the interface for the encoder")]
-pub(crate) use contexts::{
-    CONTEXTS, Context, Contexts, MAX_K, RUN_EXPONENTS, RunContext, golomb_parameter, quantize_gradient,
-};
-#[allow(unused_imports, reason = "part of the interface for the codec")]
+pub(crate) use contexts::{Context, Contexts, RUN_EXPONENTS, RunContext};
 pub(crate) use decode::{Interleave, LineError, Scan, ScanState, decode_line};
 pub(crate) use encode::ScanEncoder;
-#[allow(unused_imports, reason = "part of the interface for the codec")]
 pub(crate) use parameters::{Parameters, Preset};
-#[allow(unused_imports, reason = "part of the interface for the codec")]
 pub(crate) use stuffing::{PADDING_BYTES, find_marker, stuffed_offset, unstuff};

@@ -1,5 +1,6 @@
 //! Parameters, stuffing and contexts.
 
+use super::contexts::{MAX_K, golomb_parameter};
 use super::*;
 use crate::testing::Random;
 
