@@ -6,12 +6,12 @@
 
 use super::segments::{self, Dimensions, PresetSegment, ScanHeader};
 use super::transform::ColourTransform;
-use crate::codec::t81::codestream::bytes_after_eoi;
+use crate::codec::t81::codestream::{SegmentReader, read_segments};
 use crate::codec::t81::colour::{Application, HP_TRANSFORM, HP_TRANSFORM_OFFSET};
 use crate::codec::t81::entropy::{self, Stuffing};
 use crate::codec::t81::headers::{FrameHeader, MAX_SCAN_COMPONENTS};
-use crate::codec::t81::marker::{COM, DNL, DRI, EOI, LSE, Process, SOS, Segment, Segments};
-use crate::error::{DecodeError, ErrorKind, Result, malformed, truncated, unsupported};
+use crate::codec::t81::marker::{COM, DNL, DRI, LSE, Process, SOS, Segment, Segments};
+use crate::error::{DecodeError, Result, malformed, truncated, unsupported};
 use crate::frame::Deviation;
 use crate::kernel::CpuLevel;
 use crate::kernel::jpegls::{Interleave, Parameters};
@@ -46,41 +46,15 @@ pub(in crate::codec) struct Header {
     pub(super) deviations: Vec<Deviation>,
 }
 
-/// Reads all headers of a frame.
-///
-/// A codestream without EOI, or with bytes that are no marker after the last scan, is a deviation: all samples are present.
+/// Reads all headers of a frame, as [`read_segments`].
 ///
 /// # Errors
 /// `Unsupported` for other processes, subsampled components, mapping tables, point transforms and T.870; `Truncated` and
 /// `Malformed`.
 pub(super) fn parse(bytes: &[u8], level: CpuLevel) -> Result<Header> {
-    let mut segments = Segments::new(bytes)?;
     let mut reader = Reader::default();
-    loop {
-        let offset = segments.offset();
-        let segment = segments.next().unwrap_or_else(|| {
-            debug_assert!(false, "reading ends at EOI and at errors");
-            Err(truncated("frame ends, marker expected", "ITU-T T.81 B.2.1").at(bytes.len()))
-        });
-        let is_marker = segment.is_ok();
-        if segment.as_ref().is_ok_and(|segment| segment.marker.code == EOI) {
-            let deviation = bytes_after_eoi(bytes, segments.offset());
-            return reader.finish(offset, deviation);
-        }
-        // Not after the segment: an error in DNL leaves the only scan without a number of lines.
-        let was_complete = reader.is_complete();
-        match segment.and_then(|segment| reader.read_segment(bytes, segment, &mut segments, level)) {
-            Ok(()) => {}
-            Err(error) if was_complete && (!is_marker || error.kind() == ErrorKind::Truncated) => {
-                let text = match bytes.len() - offset {
-                    0 => "no EOI marker FFD9 after the last scan".to_owned(),
-                    rest => format!("{rest} bytes after the last scan found, EOI marker FFD9 expected"),
-                };
-                return reader.finish(offset, Some(Deviation::new(text, "ITU-T T.81 B.2.1").at(offset)));
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let (end, deviation) = read_segments(bytes, &mut reader, level)?;
+    reader.finish(end, deviation)
 }
 
 /// A codestream that is being read.
@@ -98,8 +72,7 @@ struct Reader {
     hp_offset: usize,
 }
 
-impl Reader {
-    /// Reads one segment, and the entropy-coded data after SOS.
+impl SegmentReader for Reader {
     fn read_segment<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -149,6 +122,12 @@ impl Reader {
         Ok(())
     }
 
+    fn is_complete(&self) -> bool {
+        self.frame.as_ref().is_some_and(|frame| missing_component(frame, &self.scans).is_none())
+    }
+}
+
+impl Reader {
     /// Returns the error of a marker that T.87 C.1.1 does not allow here.
     fn unexpected_marker(&self, code: u8) -> DecodeError {
         let clause = "ITU-T T.87 C.1.1";
@@ -220,11 +199,6 @@ impl Reader {
             *segments = after;
         }
         self.dimensions.check_lines()
-    }
-
-    /// True if the scans that are read code the whole image.
-    fn is_complete(&self) -> bool {
-        self.frame.as_ref().is_some_and(|frame| missing_component(frame, &self.scans).is_none())
     }
 
     /// Returns the codestream, whose segments end at `end`.

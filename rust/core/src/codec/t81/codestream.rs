@@ -111,15 +111,36 @@ struct Reader<R: ProcessRules> {
     deviations: Vec<Deviation>,
 }
 
-/// Reads all segments up to EOI.
+/// Reader of the segments of a codestream.
+pub(in crate::codec) trait SegmentReader {
+    /// Reads one segment, and the entropy-coded data after SOS. `segments` continues after them.
+    ///
+    /// # Errors
+    /// `Unsupported`, `Truncated` and `Malformed`.
+    fn read_segment<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        segment: Segment<'a>,
+        segments: &mut Segments<'a>,
+        level: CpuLevel,
+    ) -> Result<()>;
+
+    /// True if the scans that are read code the whole image.
+    fn is_complete(&self) -> bool;
+}
+
+/// Passes all segments up to EOI to `reader`. Returns the byte offset of their end, and a deviation there.
 ///
 /// A codestream without EOI, or with bytes that are no marker after the last scan, is a deviation: all samples are present.
 ///
 /// # Errors
-/// `Unsupported` for processes that the rules do not accept; `Truncated` and `Malformed`.
-pub(in crate::codec) fn read<R: ProcessRules>(bytes: &[u8], level: CpuLevel) -> Result<Codestream<R::Parameters>> {
+/// Those of the reader and of the segments.
+pub(in crate::codec) fn read_segments(
+    bytes: &[u8],
+    reader: &mut impl SegmentReader,
+    level: CpuLevel,
+) -> Result<(usize, Option<Deviation>)> {
     let mut segments = Segments::new(bytes)?;
-    let mut reader = Reader::<R>::new();
     loop {
         let offset = segments.offset();
         let segment = segments.next().unwrap_or_else(|| {
@@ -127,10 +148,8 @@ pub(in crate::codec) fn read<R: ProcessRules>(bytes: &[u8], level: CpuLevel) -> 
             Err(truncated("frame ends, marker expected", "ITU-T T.81 B.2.1").at(bytes.len()))
         });
         let is_marker = segment.is_ok();
-        let is_eoi = segment.as_ref().is_ok_and(|segment| segment.marker.code == EOI);
-        if is_eoi {
-            let deviation = bytes_after_eoi(bytes, segments.offset());
-            return reader.finish(offset, deviation);
+        if segment.as_ref().is_ok_and(|segment| segment.marker.code == EOI) {
+            return Ok((offset, bytes_after_eoi(bytes, segments.offset())));
         }
         // Not after the segment: an error in DNL leaves the only scan without a number of lines.
         let was_complete = reader.is_complete();
@@ -141,16 +160,26 @@ pub(in crate::codec) fn read<R: ProcessRules>(bytes: &[u8], level: CpuLevel) -> 
                     0 => "no EOI marker FFD9 after the last scan".to_owned(),
                     rest => format!("{rest} bytes after the last scan found, EOI marker FFD9 expected"),
                 };
-                return reader.finish(offset, Some(Deviation::new(text, "ITU-T T.81 B.2.1").at(offset)));
+                return Ok((offset, Some(Deviation::new(text, "ITU-T T.81 B.2.1").at(offset))));
             }
             Err(error) => return Err(error),
         }
     }
 }
 
+/// Reads all segments up to EOI, as [`read_segments`].
+///
+/// # Errors
+/// `Unsupported` for processes that the rules do not accept; `Truncated` and `Malformed`.
+pub(in crate::codec) fn read<R: ProcessRules>(bytes: &[u8], level: CpuLevel) -> Result<Codestream<R::Parameters>> {
+    let mut reader = Reader::<R>::new();
+    let (end, deviation) = read_segments(bytes, &mut reader, level)?;
+    reader.finish(end, deviation)
+}
+
 /// Returns the deviation of bytes after EOI, which end at `offset`. A zero byte and a byte that makes the length even are
 /// padding: some encoders write FF or a space there.
-pub(in crate::codec) fn bytes_after_eoi(bytes: &[u8], offset: usize) -> Option<Deviation> {
+fn bytes_after_eoi(bytes: &[u8], offset: usize) -> Option<Deviation> {
     match bytes.get(offset..)? {
         [] | [0] => None,
         [_] if bytes.len().is_multiple_of(2) => None,
@@ -161,22 +190,7 @@ pub(in crate::codec) fn bytes_after_eoi(bytes: &[u8], offset: usize) -> Option<D
     }
 }
 
-impl<R: ProcessRules> Reader<R> {
-    fn new() -> Self {
-        Self {
-            rules: R::default(),
-            huffman: HuffmanTables::default(),
-            quantization: QuantizationTables::default(),
-            restart_interval: 0,
-            frame: None,
-            lines: (0, 0),
-            scans: Vec::new(),
-            application: Application::default(),
-            deviations: Vec::new(),
-        }
-    }
-
-    /// Reads one segment, and the entropy-coded data after SOS.
+impl<R: ProcessRules> SegmentReader for Reader<R> {
     fn read_segment<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -216,6 +230,26 @@ impl<R: ProcessRules> Reader<R> {
             _ => return Err(self.unexpected_marker(code).at(offset)),
         }
         Ok(())
+    }
+
+    fn is_complete(&self) -> bool {
+        !self.scans.is_empty() && self.frame.as_ref().is_some_and(|frame| self.rules.missing_data(frame).is_none())
+    }
+}
+
+impl<R: ProcessRules> Reader<R> {
+    fn new() -> Self {
+        Self {
+            rules: R::default(),
+            huffman: HuffmanTables::default(),
+            quantization: QuantizationTables::default(),
+            restart_interval: 0,
+            frame: None,
+            lines: (0, 0),
+            scans: Vec::new(),
+            application: Application::default(),
+            deviations: Vec::new(),
+        }
     }
 
     /// Returns the error of a marker that is not expected.
@@ -301,11 +335,6 @@ impl<R: ProcessRules> Reader<R> {
             return Err(malformed(text, clause).at(lines_offset));
         }
         Ok(())
-    }
-
-    /// True if the scans that are read code the whole image.
-    fn is_complete(&self) -> bool {
-        !self.scans.is_empty() && self.frame.as_ref().is_some_and(|frame| self.rules.missing_data(frame).is_none())
     }
 
     /// Returns the codestream, whose segments end at `end`.
