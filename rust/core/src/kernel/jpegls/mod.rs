@@ -1,7 +1,8 @@
 //! JPEG-LS (T.87 Annex A): context modelling, run lengths and Golomb codes.
 //!
-//! A sample x is predicted from its neighbours a (left), b (above) and c (above left), and the prediction is corrected by
-//! what its context has learnt. The prediction error is Golomb coded:
+//! A sample x is predicted from its neighbours a (left), b (above) and c (above left). The prediction is corrected by the
+//! mean prediction error of earlier samples with a similar neighbourhood, their context. The prediction error is Golomb
+//! coded:
 //!
 //! ```text
 //! regular mode       prediction  median(a, b, a + b - c) + C of the context

@@ -6,7 +6,7 @@
 //!                                               run, regular, golomb
 //! ```
 //!
-//! What makes it fast:
+//! Reasons for its speed:
 //!
 //! - The neighbours of a sample are known before it is encoded: of lossless scans all, of near-lossless ones those of the
 //!   line above. So vector instructions quantize gradients and predict for a whole line at a time.
