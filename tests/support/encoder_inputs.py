@@ -12,6 +12,21 @@ from support.encoders.dataset import dataset
 
 Array = np.ndarray[Any, Any]
 
+# Arrays of a type or shape that the encoders of JPEG Lossless and JPEG-LS refuse.
+UNSUPPORTED_BY_JPEG = [
+    np.zeros((2, 2), np.uint32),
+    np.zeros((2, 2), np.float32),
+    np.zeros((2, 2), bool),
+    np.zeros(4, np.uint8),
+    np.zeros((2, 2, 2, 2), np.uint8),
+    np.zeros((2, 2, 5), np.uint8),
+    np.zeros((0, 2), np.uint8),
+    np.zeros((2, 0), np.uint8),
+    np.zeros((2, 2, 0), np.uint8),
+    np.zeros((65536, 1), np.uint8),
+    np.zeros((1, 65536), np.uint8),
+]
+
 
 def noise(shape: tuple[int, ...], precision: int, seed: int = 0, dtype: Any = None) -> Array:
     """Return random values of `precision` bits in the smallest dtype that holds them."""
