@@ -12,12 +12,12 @@ from dicoxide._threads import ThreadPool
 from dicoxide.bench import DECODERS, DICOXIDE, cases_from_paths
 from dicoxide.bench._cases import Case, generated_cases
 from dicoxide.bench._decoders import LoadedCase
+from dicoxide.bench._images import SYNTAXES
 from dicoxide.bench._process import WorkerProcess
 from dicoxide.bench._verify import CaseResult, Verifier
 
 __all__ = ["REAL_FILES", "SYNTAXES", "Suite"]
 
-SYNTAXES = ("native", "rle", "jpeg-lossless")
 # A small and a large real file of each encapsulated syntax, by file name.
 REAL_FILES = {
     path.name: path

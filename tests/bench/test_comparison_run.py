@@ -29,8 +29,8 @@ from dicoxide.bench import (
 )
 from dicoxide.bench import run as run_comparison
 from dicoxide.bench._array_comparison import checksum, difference, normalise
-from dicoxide.bench._cases import Case
-from dicoxide.bench._images import ct, write_file
+from dicoxide.bench._cases import Case, generated_cases
+from dicoxide.bench._images import SYNTAXES, ct, write_file
 from dicoxide.bench._process import BudgetExceededError
 from dicoxide.bench._stats import ratio, summarise
 from dicoxide.bench._verify import CaseResult, Verifier
@@ -50,7 +50,7 @@ def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     folder.mkdir()
     frames = ct(3, 48, 64)
-    for syntax in ("native", "rle", "jpeg-lossless")[: 3 if dicoxide.backend == "rust" else 2]:
+    for syntax in SYNTAXES if dicoxide.backend == "rust" else ("native", "rle"):
         write_file(str(folder / f"{syntax}.dcm"), frames[:1], 12, syntax)
         write_file(str(folder / f"{syntax}-3.dcm"), frames, 12, syntax)
     (folder / "readme.txt").write_text("no image")
@@ -131,6 +131,19 @@ def test_run_reports_crashing_failing_and_wrong_decoders(images: Path, stand_ins
     assert not first["known"]
     assert "SimpleITK cannot be imported" in output
     assert "crashed" in output
+
+
+@needs_core
+def test_generated_cases_have_the_same_samples_in_each_transfer_syntax(tmp_path: Path) -> None:
+    cases = list(generated_cases(str(tmp_path), ["ct-64"]))
+    assert [case.keyword for case in cases] == [
+        "ExplicitVRLittleEndian",
+        "RLELossless",
+        "JPEGLosslessSV1",
+        "JPEGLSLossless",
+    ]
+    for case in cases:
+        assert np.array_equal(dicoxide.decode(case.path), np.load(case.reference))
 
 
 @pytest.mark.slow

@@ -118,18 +118,18 @@ def built_in_cases(folder: str) -> list[Case]:
 
 
 def generated_cases(folder: str, names: Iterable[str] = tuple(_GENERATED)) -> Iterator[Case]:
-    """Write images of several sizes and kinds to `folder`: native, RLE and JPEG Lossless, with known samples."""
+    """Write images of several sizes and kinds to `folder`, in each transfer syntax, with known samples."""
     for name in names:
         generate, bits_stored = _GENERATED[name]
         frames = generate()
         reference = os.path.join(folder, f"{name}.npy")
         np.save(reference, frames[0] if len(frames) == 1 else frames)
-        for syntax in ("native", "rle", "jpeg-lossless"):
+        for syntax in _images.SYNTAXES:
             path = os.path.join(folder, f"{name}-{syntax}.dcm")
             try:
                 _images.write_file(path, frames, bits_stored, syntax)
             except UnsupportedError:
-                # JPEG Lossless needs the compiled extension.
+                # JPEG Lossless and JPEG-LS need the compiled extension.
                 continue
             case = _case_from_file(path, "generated")
             if case is not None:

@@ -5,12 +5,18 @@ The speed of a lossless decoder depends on the size, precision and noise of an i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from dicoxide._arguments import Array
-from dicoxide._encode import jpeg_lossless_encode, rle_encode
+from dicoxide._encode import jpeg_lossless_encode, jpegls_encode, rle_encode
 
-__all__ = ["cr", "ct", "mg", "mr", "nearly_constant", "nm", "noise", "us_rgb", "write_file", "xa"]
+__all__ = ["SYNTAXES", "cr", "ct", "mg", "mr", "nearly_constant", "nm", "noise", "us_rgb", "write_file", "xa"]
+
+# Names of the transfer syntaxes that `write_file` writes.
+SYNTAXES = ("native", "rle", "jpeg-lossless", "jpeg-ls")
 
 
 def ct(count: int, rows: int = 512, columns: int = 512, *, seed: int = 1) -> Array:
@@ -111,12 +117,14 @@ def nearly_constant() -> Array:
 
 
 def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
-    """Write (frames, rows, columns[, samples]) as a DICOM file; `syntax`: ``native``, ``rle`` or ``jpeg-lossless``."""
+    """Write (frames, rows, columns[, samples]) as a DICOM file; `syntax` is one of `SYNTAXES`."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
     from pydicom.uid import (
+        UID,
         ExplicitVRLittleEndian,
         JPEGLosslessSV1,
+        JPEGLSLossless,
         RLELossless,
         SecondaryCaptureImageStorage,
         generate_uid,
@@ -140,12 +148,13 @@ def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
         ds.PixelData = frames.astype(frames.dtype.newbyteorder("<")).tobytes()
         ds["PixelData"].VR = "OW" if frames.dtype.itemsize > 1 else "OB"
     else:
-        ds.file_meta.TransferSyntaxUID = RLELossless if syntax == "rle" else JPEGLosslessSV1
-        encoded = [
-            rle_encode(frame) if syntax == "rle" else jpeg_lossless_encode(frame, precision=bits_stored)
-            for frame in frames
-        ]
-        ds.PixelData = encapsulate(encoded)
+        encoders: dict[str, tuple[UID, Callable[[Array], bytes]]] = {
+            "rle": (RLELossless, rle_encode),
+            "jpeg-lossless": (JPEGLosslessSV1, partial(jpeg_lossless_encode, precision=bits_stored)),
+            "jpeg-ls": (JPEGLSLossless, partial(jpegls_encode, precision=bits_stored)),
+        }
+        ds.file_meta.TransferSyntaxUID, encode = encoders[syntax]
+        ds.PixelData = encapsulate([encode(frame) for frame in frames])
         ds["PixelData"].VR = "OB"
     ds.save_as(path, enforce_file_format=True)
 
