@@ -92,6 +92,15 @@ pub(crate) const PATHS: &[Named] = &[
         let samples = grey();
         Box::new(move || drop(black_box(lossless(black_box(&samples), SIDE, twelve_bits()))))
     }),
+    ("encode jpeg-ls", || encoding_jpeg_ls(0)),
+    ("encode jpeg-ls near 2", || encoding_jpeg_ls(2)),
+    ("encode jpeg-ls rgb", || {
+        let samples = colour();
+        let parameters = jpeg_ls_parameters(8, 0);
+        Box::new(move || {
+            drop(black_box(encode::jpegls(&colour_image(black_box(&samples)), parameters, never_cancelled()).unwrap()));
+        })
+    }),
     ("encode rle", || {
         let samples = grey();
         Box::new(move || {
@@ -192,11 +201,21 @@ fn dct(src: &[u8], precision: u32, samples_per_pixel: u32) -> Path {
     decoding(TransferSyntax::JPEG_EXTENDED_12BIT, info, src.to_vec(), output, EntropyMode::default())
 }
 
-/// A JPEG-LS codestream; the samples of a pixel are interleaved.
+/// Parameters of a JPEG-LS codestream; the samples of a pixel are interleaved.
+fn jpeg_ls_parameters(precision: u32, near: u32) -> jpegls::Parameters {
+    jpegls::Parameters { near, precision: Some(precision), ..jpegls::Parameters::default() }
+}
+
 fn jpeg_ls(image: &Image<'_>, info: FrameInfo, precision: u32, near: u32) -> Path {
-    let parameters = jpegls::Parameters { near, precision: Some(precision), ..jpegls::Parameters::default() };
-    let src = encode::jpegls(image, parameters, never_cancelled()).unwrap();
+    let src = encode::jpegls(image, jpeg_ls_parameters(precision, near), never_cancelled()).unwrap();
     decoding(TransferSyntax::JPEG_LS_NEAR_LOSSLESS, info, src, OutputOptions::default(), EntropyMode::default())
+}
+
+fn encoding_jpeg_ls(near: u32) -> Path {
+    let (samples, parameters) = (grey(), jpeg_ls_parameters(12, near));
+    Box::new(move || {
+        drop(black_box(encode::jpegls(&grey_image(black_box(&samples), SIDE), parameters, never_cancelled()).unwrap()));
+    })
 }
 
 fn jpeg(parameters: Parameters, output: OutputOptions, mode: EntropyMode) -> Path {
