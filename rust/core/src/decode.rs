@@ -124,7 +124,7 @@ impl BareCodestream {
             return Ok(found);
         }
         // `identify` skips what it does not need, so its error may not be the first one of the header.
-        if let Some(error) = codec::codec_of_format(format).and_then(|codec| codec.error_of_header(bytes)) {
+        if let Some(error) = codec::codec_of_format(format).and_then(|codec| codec.describe(bytes)?.err()) {
             return Err(error);
         }
         let found = opened?.codestream.format.title();

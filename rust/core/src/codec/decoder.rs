@@ -17,7 +17,7 @@ use super::agreement::{self, Agreement};
 use super::options::FrameContext;
 use super::{BatchFrame, CodecState, FrameFormat, Workspace};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
-use crate::error::{DecodeError, Result, output, truncated, unsupported};
+use crate::error::{Result, output, truncated, unsupported};
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
 use crate::lookup_table::ValueTransform;
 use crate::output::{Cancel, FrameOutputOptions, Output, ScratchBlock};
@@ -76,11 +76,6 @@ pub(super) trait FrameDecoder: FrameFormat {
         frames.map(|(header, (frame, output))| self.decode(*frame, header, context, state, output)).collect()
     }
 
-    /// Returns the error of a frame's header, if it has one that does not depend on the attributes.
-    fn header_error(&self, _frame: &[u8]) -> Option<DecodeError> {
-        None
-    }
-
     /// True if [`Self::decode_range`] decodes such frames.
     fn can_decode_range(&self, _: &FrameInfo) -> bool {
         false
@@ -110,9 +105,6 @@ pub trait Codec: FrameFormat {
 
     /// Returns `FrameDecoder::batch_size`, at least 1.
     fn frames_at_once(&self, info: &FrameInfo) -> usize;
-
-    /// Returns `FrameDecoder::header_error`.
-    fn error_of_header(&self, frame: &[u8]) -> Option<DecodeError>;
 
     /// Returns `FrameDecoder::can_decode_range`.
     fn decodes_ranges(&self, info: &FrameInfo) -> bool;
@@ -169,10 +161,6 @@ impl<D: FrameDecoder> Codec for D {
 
     fn frames_at_once(&self, info: &FrameInfo) -> usize {
         self.batch_size(info).max(1)
-    }
-
-    fn error_of_header(&self, frame: &[u8]) -> Option<DecodeError> {
-        self.header_error(frame)
     }
 
     fn decodes_ranges(&self, info: &FrameInfo) -> bool {

@@ -52,10 +52,18 @@ pub trait FrameFormat: Sync {
     /// [`Self::truncated_error`] decides whether it is refused.
     fn min_frame_bytes(&self, info: &FrameInfo) -> u64;
 
+    /// Returns what the header of a frame declares, or its error. `None` for formats whose frames have no header that
+    /// declares the image.
+    fn describe(&self, _frame: &[u8]) -> Option<Result<CodestreamInfo>> {
+        None
+    }
+
     /// Returns the error of a frame that is shorter than [`Self::min_frame_bytes`]: that of its header, if it has one.
     /// `None` if the frame is of a format that may be shorter.
     fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
-        Some(too_short(frame, self.min_frame_bytes(info)))
+        let header = self.describe(frame);
+        let error = header.and_then(|header| header.and_then(|header| agreement::check_size(&header, info)).err());
+        Some(error.unwrap_or_else(|| too_short(frame, self.min_frame_bytes(info))))
     }
 }
 
@@ -63,18 +71,6 @@ impl fmt::Debug for dyn FrameFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// The error of a frame that is too short: that of its header, if it has one, or of its size. `header` is the result of
-/// parsing it.
-fn short_frame_error(
-    header: Result<CodestreamInfo>,
-    frame: &[u8],
-    info: &FrameInfo,
-    min_frame_bytes: u64,
-) -> DecodeError {
-    let checked = header.and_then(|header| agreement::check_size(&header, info));
-    checked.err().unwrap_or_else(|| too_short(frame, min_frame_bytes))
 }
 
 /// The error of a frame that is too short and whose header is valid.

@@ -35,9 +35,9 @@ mod sequential;
 
 use super::t81::colour;
 use super::t81::marker::{Process, starts_codestream};
-use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, short_frame_error};
+use super::{CodecState, FrameContext, FrameDecoder, FrameFormat};
 use crate::codestream::{CodestreamFormat, CodestreamInfo, Colour};
-use crate::error::{DecodeError, Result};
+use crate::error::Result;
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
 use crate::kernel::CpuLevel;
 use crate::output::Output;
@@ -87,9 +87,8 @@ impl FrameFormat for Jpeg {
         plan::min_frame_bytes(info)
     }
 
-    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
-        let header = header::parse(frame, CpuLevel::best()).map(|header| codestream_info(&header));
-        Some(short_frame_error(header, frame, info, self.min_frame_bytes(info)))
+    fn describe(&self, frame: &[u8]) -> Option<Result<CodestreamInfo>> {
+        Some(header::parse(frame, CpuLevel::best()).map(|header| codestream_info(&header)))
     }
 }
 
@@ -150,10 +149,6 @@ impl FrameDecoder for Jpeg {
             }
             Ok(Decoded { code_path: output.cpu_level().name(), deviations })
         })
-    }
-
-    fn header_error(&self, frame: &[u8]) -> Option<DecodeError> {
-        header::parse(frame, CpuLevel::best()).err()
     }
 }
 

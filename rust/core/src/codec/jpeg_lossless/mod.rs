@@ -29,9 +29,9 @@ mod stream;
 
 use super::t81::colour;
 use super::t81::marker::starts_codestream;
-use super::{CodecState, EntropyMode, FrameContext, FrameDecoder, FrameFormat, short_frame_error};
+use super::{CodecState, EntropyMode, FrameContext, FrameDecoder, FrameFormat};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
-use crate::error::{DecodeError, Result};
+use crate::error::Result;
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
 use crate::kernel::CpuLevel;
 use crate::output::Output;
@@ -72,10 +72,8 @@ impl FrameFormat for JpegLossless {
         plan::min_frame_bytes(info)
     }
 
-    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
-        // Frames of other processes may be shorter: they need less than a bit per sample.
-        let header = header::parse(frame, CpuLevel::best()).map(|header| codestream_info(&header));
-        Some(short_frame_error(header, frame, info, self.min_frame_bytes(info)))
+    fn describe(&self, frame: &[u8]) -> Option<Result<CodestreamInfo>> {
+        Some(header::parse(frame, CpuLevel::best()).map(|header| codestream_info(&header)))
     }
 }
 
@@ -114,10 +112,6 @@ impl FrameDecoder for JpegLossless {
             let decoded = decode::decode_frame(&plan, tables, scratch, context, output);
             report(plan, decoded, output)
         })
-    }
-
-    fn header_error(&self, frame: &[u8]) -> Option<DecodeError> {
-        header::parse(frame, CpuLevel::best()).err()
     }
 
     fn batch_size(&self, info: &FrameInfo) -> usize {

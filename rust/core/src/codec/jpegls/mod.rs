@@ -26,9 +26,9 @@ mod transform;
 
 use super::t81::colour;
 use super::t81::marker::starts_codestream;
-use super::{CodecState, FrameContext, FrameDecoder, FrameFormat, short_frame_error};
+use super::{CodecState, FrameContext, FrameDecoder, FrameFormat};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
-use crate::error::{DecodeError, Result};
+use crate::error::Result;
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
 use crate::kernel::CpuLevel;
 use crate::output::Output;
@@ -64,9 +64,8 @@ impl FrameFormat for JpegLs {
         plan::min_frame_bytes(info)
     }
 
-    fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
-        let header = header::parse(frame, CpuLevel::best()).map(|header| codestream_info(&header));
-        Some(short_frame_error(header, frame, info, self.min_frame_bytes(info)))
+    fn describe(&self, frame: &[u8]) -> Option<Result<CodestreamInfo>> {
+        Some(header::parse(frame, CpuLevel::best()).map(|header| codestream_info(&header)))
     }
 }
 
@@ -122,9 +121,5 @@ impl FrameDecoder for JpegLs {
             }
             Ok(Decoded { code_path: output.cpu_level().name(), deviations })
         })
-    }
-
-    fn header_error(&self, frame: &[u8]) -> Option<DecodeError> {
-        header::parse(frame, CpuLevel::best()).err()
     }
 }
