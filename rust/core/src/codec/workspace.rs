@@ -1,5 +1,6 @@
-//! Memory that one thread needs to decode frames, and its reuse from call to call.
+//! Memory that threads need to decode frames, and its reuse from call to call.
 
+use crate::error::Result;
 use crate::limits::Limits;
 use crate::output::ScratchBlock;
 use std::any::Any;
@@ -17,6 +18,34 @@ impl CodecState {
         let result = work(&mut state);
         self.0 = Some(state);
         result
+    }
+}
+
+/// Scratch buffers of the threads that decode one frame together, reused from frame to frame.
+#[derive(Debug, Default)]
+pub(super) struct WorkerBuffers<T> {
+    threads: Vec<T>,
+    /// Bytes of all threads that are counted against the memory budget.
+    reserved_bytes: usize,
+}
+
+impl<T: Default> WorkerBuffers<T> {
+    /// Reserves `bytes` bytes for each of `threads` threads, and returns their buffers.
+    ///
+    /// # Errors
+    /// `LimitExceeded`.
+    pub(super) fn reserve(
+        &mut self,
+        threads: usize,
+        bytes: usize,
+        limits: &Limits,
+    ) -> Result<impl Iterator<Item = &mut T>> {
+        // All or nothing: with a part of the buffers one thread decodes the frame, and the budget is for that.
+        let total = threads * bytes;
+        limits.reserve(total.saturating_sub(self.reserved_bytes))?;
+        self.reserved_bytes = self.reserved_bytes.max(total);
+        self.threads.resize_with(threads.max(self.threads.len()), T::default);
+        Ok(self.threads.iter_mut().take(threads))
     }
 }
 
@@ -114,5 +143,15 @@ mod tests {
         assert!(panicked.join().is_err());
         let all: Vec<_> = (0..MAX_IDLE).map(|_| ReusedWorkspace::new(&Limits::unbounded())).collect();
         assert!(!all.iter().any(|workspace| workspace.frame_bytes.iter().any(|bytes| bytes == b"panic")));
+    }
+
+    #[test]
+    fn worker_buffers_reserve_all_or_nothing_and_only_growth() {
+        let (limits, mut workers) = (Limits::new(Some(10)), WorkerBuffers::<u8>::default());
+        assert!(workers.reserve(3, 4, &limits).is_err());
+        assert!(workers.threads.is_empty());
+        assert_eq!(workers.reserve(2, 4, &limits).unwrap().count(), 2);
+        assert_eq!(workers.reserve(2, 5, &limits).unwrap().count(), 2);
+        limits.reserve(1).unwrap_err();
     }
 }

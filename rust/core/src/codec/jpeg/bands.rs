@@ -14,6 +14,7 @@ use super::plan::Plan;
 use super::reconstruct::{self, Reconstruction};
 use super::sequential::{self, ScanPart};
 use crate::codec::FrameContext;
+use crate::codec::workspace::WorkerBuffers;
 use crate::error::{Result, truncated};
 use crate::frame::Deviation;
 use crate::kernel::coefficients::McuTables;
@@ -25,32 +26,9 @@ use std::ops::Range;
 /// Pixels of a band below which a thread costs more than it gains.
 const MIN_BAND_PIXELS: usize = 1 << 18;
 
-/// Scratch buffers of all threads, reused from frame to frame.
-#[derive(Debug, Default)]
-pub(super) struct WorkerBuffers {
-    threads: Vec<ThreadBuffers>,
-    /// Bytes of all threads that are counted against the memory budget.
-    reserved_bytes: usize,
-}
-
-impl WorkerBuffers {
-    /// Reserves `bytes` bytes for each of `threads` threads.
-    ///
-    /// # Errors
-    /// `LimitExceeded`.
-    fn reserve(&mut self, threads: usize, bytes: usize, limits: &Limits) -> Result<()> {
-        // All or nothing: with a part of the buffers one thread decodes the frame, and the budget is for that.
-        let total = threads * bytes;
-        limits.reserve(total.saturating_sub(self.reserved_bytes))?;
-        self.reserved_bytes = self.reserved_bytes.max(total);
-        self.threads.resize_with(threads.max(self.threads.len()), ThreadBuffers::default);
-        Ok(())
-    }
-}
-
 /// Scratch buffers of one thread.
 #[derive(Debug, Default)]
-struct ThreadBuffers {
+pub(super) struct ThreadBuffers {
     sequential: sequential::ScratchBuffers,
     reconstruct: reconstruct::ScratchBuffers,
     output: ScratchBlock,
@@ -78,7 +56,7 @@ pub(super) fn decode(
     plan: &Plan<'_>,
     scan: &Scan,
     tables: &McuTables,
-    workers: &mut WorkerBuffers,
+    workers: &mut WorkerBuffers<ThreadBuffers>,
     context: &FrameContext<'_>,
     output: &mut Output<'_>,
 ) -> Option<Result<Option<Deviation>>> {
@@ -88,8 +66,7 @@ pub(super) fn decode(
     let pixel_rows: Vec<usize> = bands.iter().map(|rows| geometry.band(&rows.written).rows).collect();
     let poll = output.poll();
     let outputs = output.bands(&pixel_rows)?;
-    workers.reserve(bands.len(), max_thread_bytes(plan, scan), context.limits).ok()?;
-    let buffers = workers.threads.iter_mut();
+    let buffers = workers.reserve(bands.len(), max_thread_bytes(plan, scan), context.limits).ok()?;
     let mut tasks = bands.iter().zip(outputs).zip(buffers).map(|((rows, band), buffers)| Task { rows, band, buffers });
     let first = tasks.next()?;
     let run = |task, poll| decode_band(plan, scan, tables, task, poll);
@@ -279,15 +256,5 @@ mod tests {
                 limits.reserve(sequential::ScratchBuffers::max_bytes(9)).unwrap();
             }
         }
-    }
-
-    #[test]
-    fn worker_buffers_reserve_all_or_nothing_and_only_growth() {
-        let (limits, mut workers) = (Limits::new(Some(10)), WorkerBuffers::default());
-        workers.reserve(3, 4, &limits).unwrap_err();
-        assert!(workers.threads.is_empty());
-        workers.reserve(2, 4, &limits).unwrap();
-        workers.reserve(2, 5, &limits).unwrap();
-        limits.reserve(1).unwrap_err();
     }
 }

@@ -35,6 +35,7 @@ mod sequential;
 
 use super::t81::colour;
 use super::t81::marker::{Process, starts_codestream};
+use super::workspace::WorkerBuffers;
 use super::{CodecState, FrameContext, FrameDecoder, FrameFormat};
 use crate::codestream::{CodestreamFormat, CodestreamInfo, Colour};
 use crate::error::Result;
@@ -60,7 +61,7 @@ struct DecoderState {
     sequential: sequential::ScratchBuffers,
     progressive: progressive::ScratchBuffers,
     reconstruct: reconstruct::ScratchBuffers,
-    workers: bands::WorkerBuffers,
+    workers: WorkerBuffers<bands::ThreadBuffers>,
 }
 
 impl FrameFormat for Jpeg {
