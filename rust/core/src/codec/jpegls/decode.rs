@@ -6,10 +6,11 @@
 //! ```
 
 use super::plan::{Plan, ScanPlan};
-use crate::error::{DecodeError, ErrorKind, Result, malformed, truncated};
+use super::rows::{RowWriter, ScanLine};
+use crate::error::{DecodeError, Result, malformed, truncated};
 use crate::frame::Deviation;
+use crate::kernel::CpuLevel;
 use crate::kernel::jpegls::{self, LineError, PADDING_BYTES, ScanState};
-use crate::kernel::{CpuLevel, predict};
 use crate::limits::Limits;
 use crate::output::Output;
 use std::ops::Range;
@@ -25,6 +26,27 @@ pub(super) struct ScratchBuffers {
     row: Vec<u16>,
 }
 
+impl ScratchBuffers {
+    /// Returns the decoders of all scans, which start with the first of `rows`, and the writer of the rows.
+    ///
+    /// # Errors
+    /// `LimitExceeded`.
+    pub(super) fn of_rows<'a>(
+        &'a mut self,
+        plan: &'a Plan<'a>,
+        rows: &Range<usize>,
+        limits: &Limits,
+    ) -> Result<(Vec<ScanDecoder<'a>>, RowWriter<'a>)> {
+        let Self { scans: buffers, row } = self;
+        buffers.resize_with(buffers.len().max(plan.scans.len()), ScanBuffers::default);
+        let mut scans = Vec::with_capacity(plan.scans.len());
+        for (scan, buffers) in plan.scans.iter().zip(buffers) {
+            scans.push(ScanDecoder::new(plan, scan, rows.start, buffers, limits)?);
+        }
+        Ok((scans, RowWriter::new(plan, row, limits)?))
+    }
+}
+
 /// Scratch buffers of one scan.
 #[derive(Debug, Default)]
 struct ScanBuffers {
@@ -36,112 +58,40 @@ struct ScanBuffers {
     state: Option<ScanState>,
 }
 
-/// Decodes all scans of a frame. Returns a deviation of the entropy-coded data.
+/// Decodes some rows of a frame, which start with a restart interval of each scan. Returns a deviation of the
+/// entropy-coded data, with the index of its scan.
 ///
 /// # Errors
 /// `Truncated` if the data end too early, `Malformed` for invalid codes and surplus data, `LimitExceeded`, and the errors
 /// of `output`.
-pub(super) fn decode_frame(
+pub(super) fn decode_rows(
     plan: &Plan<'_>,
+    rows: Range<usize>,
     buffers: &mut ScratchBuffers,
     limits: &Limits,
     output: &mut Output<'_>,
-) -> Result<Option<Deviation>> {
+) -> Result<Option<(usize, Deviation)>> {
     let level = output.cpu_level();
-    let ScratchBuffers { scans: scan_buffers, row } = buffers;
-    scan_buffers.resize_with(scan_buffers.len().max(plan.scans.len()), ScanBuffers::default);
-    let mut scans = Vec::with_capacity(plan.scans.len());
-    for (scan, buffers) in plan.scans.iter().zip(scan_buffers) {
-        scans.push(ScanDecoder::new(plan, scan, buffers, limits)?);
-    }
-    if plan.transform.is_some() {
-        limits.grow_zeroed(row, plan.columns * plan.components)?;
-    }
+    let (mut scans, mut writer) = buffers.of_rows(plan, &rows, limits)?;
     output.declare_bits(plan.precision);
-    for _ in 0..plan.rows {
+    for _ in rows {
         for scan in &mut scans {
             scan.decode_line(level)?;
         }
-        let rgb = plan.transform.map(|transform| {
-            let row = row.get_mut(..plan.columns * plan.components).unwrap_or_default();
-            scans.iter().for_each(|scan| scan.copy_row(row, plan.components));
-            transform.invert(row, plan.components, plan.precision);
-            &*row
-        });
-        output_row(plan, &scans, rgb, level, output)?;
+        writer.write(scans.iter().map(ScanDecoder::line), output)?;
     }
-    Ok(scans.into_iter().find_map(|scan| scan.deviation))
+    Ok(first_deviation(scans.iter_mut()))
 }
 
-/// Writes a row of pixels to `output`: the lines that were decoded last, or `rgb`, interleaved samples made from them.
-fn output_row(
-    plan: &Plan<'_>,
-    scans: &[ScanDecoder<'_>],
-    rgb: Option<&[u16]>,
-    level: CpuLevel,
-    output: &mut Output<'_>,
-) -> Result<()> {
-    let mut first_pixel = 0;
-    while first_pixel < plan.columns {
-        let block = output.block(plan.columns - first_pixel)?;
-        let pixels = block.len() / (plan.components * plan.sample_bytes);
-        if pixels == 0 {
-            debug_assert!(false, "output and plan have equal numbers of pixels");
-            return Err(DecodeError::new(ErrorKind::Output, "output has no space for the decoded rows", ""));
-        }
-        if plan.sample_bytes > 2 {
-            // Decoded samples have 16 bits; the bits above them are 0.
-            block.fill(0);
-        }
-        let mut block = Block { bytes: block, components: plan.components, sample_bytes: plan.sample_bytes, level };
-        let range = first_pixel..first_pixel + pixels;
-        match rgb {
-            Some(row) => block.store_pixels(part(row, &range, plan.components)),
-            None => scans.iter().for_each(|scan| scan.store(&range, &mut block)),
-        }
-        output.commit(pixels)?;
-        first_pixel += pixels;
-    }
-    Ok(())
-}
-
-/// Returns the samples of some pixels of a row that has `samples` samples per pixel.
-fn part<'r>(row: &'r [u16], pixels: &Range<usize>, samples: usize) -> &'r [u16] {
-    row.get(pixels.start * samples..pixels.end * samples).unwrap_or_default()
-}
-
-/// Pixels of a block of the output, with interleaved samples.
-struct Block<'a> {
-    bytes: &'a mut [u8],
-    /// Samples of a pixel.
-    components: usize,
-    /// Bytes of a sample. One of 4 or 8 bytes is stored as 2 bytes, followed by the zeros that are there.
-    sample_bytes: usize,
-    level: CpuLevel,
-}
-
-impl Block<'_> {
-    /// Stores all samples of the pixels.
-    fn store_pixels(&mut self, samples: &[u16]) {
-        self.store(samples, 0, 1);
-    }
-
-    /// Stores one component of the pixels.
-    fn store_component(&mut self, component: usize, samples: &[u16]) {
-        self.store(samples, component, self.components);
-    }
-
-    /// Stores samples from sample `first` on, every `stride` samples.
-    fn store(&mut self, samples: &[u16], first: usize, stride: usize) {
-        let stored_bytes = self.sample_bytes.min(2);
-        let sample_stride = self.sample_bytes / stored_bytes;
-        let out = self.bytes.get_mut(first * self.sample_bytes..).unwrap_or_default();
-        predict::store(samples, 0, u16::MAX, out, stored_bytes, stride * sample_stride, self.level);
-    }
+/// Returns the deviation of the first scan that has one, with its index.
+pub(super) fn first_deviation<'d, 'a: 'd>(
+    scans: impl Iterator<Item = &'d mut ScanDecoder<'a>>,
+) -> Option<(usize, Deviation)> {
+    scans.enumerate().find_map(|(index, scan)| Some((index, scan.deviation.take()?)))
 }
 
 /// Decoding state of one scan.
-struct ScanDecoder<'a> {
+pub(super) struct ScanDecoder<'a> {
     frame: &'a [u8],
     plan: &'a ScanPlan,
     state: &'a mut ScanState,
@@ -160,10 +110,16 @@ struct ScanDecoder<'a> {
 }
 
 impl<'a> ScanDecoder<'a> {
-    fn new(plan: &Plan<'a>, scan: &'a ScanPlan, buffers: &'a mut ScanBuffers, limits: &Limits) -> Result<Self> {
+    /// Starts with line `first`, the first one of a restart interval.
+    fn new(
+        plan: &Plan<'a>,
+        scan: &'a ScanPlan,
+        first: usize,
+        buffers: &'a mut ScanBuffers,
+        limits: &Limits,
+    ) -> Result<Self> {
         let ScanBuffers { data, lines, state } = buffers;
-        let longest = scan.segments.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
-        limits.grow_zeroed(data, longest + PADDING_BYTES)?;
+        limits.grow_zeroed(data, scan.max_segment_bytes() + PADDING_BYTES)?;
         limits.grow_zeroed(lines, scan.kernel.scratch_samples())?;
         Ok(Self {
             frame: plan.frame,
@@ -172,16 +128,19 @@ impl<'a> ScanDecoder<'a> {
             data,
             lines: lines.get_mut(..scan.kernel.scratch_samples()).unwrap_or_default(),
             segment: 0..0,
-            segments_started: 0,
+            segments_started: first / scan.interval_lines.max(1),
             segment_lines_left: 0,
-            lines_left: plan.rows,
+            lines_left: plan.rows.saturating_sub(first),
             rows: plan.rows,
             deviation: None,
         })
     }
 
     /// Decodes the next line, and checks the data after the last line of a segment.
-    fn decode_line(&mut self, level: CpuLevel) -> Result<()> {
+    ///
+    /// # Errors
+    /// `Truncated` and `Malformed`.
+    pub(super) fn decode_line(&mut self, level: CpuLevel) -> Result<()> {
         if self.segment_lines_left == 0 {
             self.start_segment();
         }
@@ -223,52 +182,11 @@ impl<'a> ScanDecoder<'a> {
         Ok(())
     }
 
-    /// The rows of the line that was decoded last: one per component, or one of interleaved pixels.
-    fn rows(&self) -> impl Iterator<Item = &[u16]> {
+    /// The line that was decoded last.
+    pub(super) fn line(&self) -> ScanLine<'_> {
         let kernel = &self.plan.kernel;
-        (0..kernel.rows_per_line()).map(|index| self.state.row(kernel, self.lines, index))
-    }
-
-    /// Stores some pixels of the line that was decoded last.
-    fn store(&self, pixels: &Range<usize>, block: &mut Block<'_>) {
-        let components = &self.plan.components;
-        if !self.plan.is_interleaved {
-            for (component, row) in components.iter().zip(self.rows()) {
-                block.store_component(*component, part(row, pixels, 1));
-            }
-            return;
-        }
-        for row in self.rows() {
-            let samples = part(row, pixels, components.len());
-            if components.len() == block.components {
-                block.store_pixels(samples);
-                continue;
-            }
-            // Interleaved scans of some of the components are rare: one sample at a time.
-            for (index, component) in components.iter().enumerate() {
-                let samples = samples.iter().skip(index).step_by(components.len());
-                for (pixel, sample) in samples.enumerate() {
-                    block.store(&[*sample], pixel * block.components + component, 1);
-                }
-            }
-        }
-    }
-
-    /// Copies the line that was decoded last to a row of pixels of `frame_components` samples.
-    fn copy_row(&self, row: &mut [u16], frame_components: usize) {
-        let components = &self.plan.components;
-        let step = if self.plan.is_interleaved { components.len() } else { 1 };
-        let lines = if self.plan.is_interleaved {
-            vec![self.rows().next().unwrap_or_default(); step]
-        } else {
-            self.rows().collect()
-        };
-        for (index, (component, line)) in components.iter().zip(lines).enumerate() {
-            let first = if self.plan.is_interleaved { index } else { 0 };
-            let samples = line.iter().skip(first).step_by(step);
-            let out = row.iter_mut().skip(*component).step_by(frame_components);
-            out.zip(samples).for_each(|(out, sample)| *out = *sample);
-        }
+        let rows = (0..kernel.rows_per_line()).map(|index| self.state.row(kernel, self.lines, index));
+        ScanLine::new(self.plan, rows)
     }
 
     /// Bytes of the segment.

@@ -14,13 +14,15 @@
 //! | `segments` | parameters of the segments that T.87 defines: LSE, SOS, DRI, dimensions |
 //! | `transform` | colour transforms of HP |
 //! | `plan` | header and attributes → what the loop needs |
-//! | `decode` | the loop over rows: lines of each scan → output stage |
+//! | `decode` | the loop over rows: lines of each scan |
+//! | `rows` | lines of all scans → output stage |
 //!
 //! The kernel is `kernel::jpegls`.
 
 mod decode;
 mod header;
 mod plan;
+mod rows;
 pub(super) mod segments;
 mod transform;
 
@@ -113,11 +115,11 @@ impl FrameDecoder for JpegLs {
     ) -> Result<Decoded> {
         state.with(|DecoderState { kernels, scratch }| {
             let plan = Plan::new(frame.bytes, header, context.info, kernels)?;
-            let deviation = decode::decode_frame(&plan, scratch, context.limits, output)?;
+            let deviation = decode::decode_rows(&plan, 0..plan.rows, scratch, context.limits, output)?;
             let mut deviations = plan.deviations;
             // If the EOI marker is missing, the bytes before the end are part of that deviation.
             if deviations.is_empty() {
-                deviations.extend(deviation);
+                deviations.extend(deviation.map(|(_, deviation)| deviation));
             }
             Ok(Decoded { code_path: output.cpu_level().name(), deviations })
         })

@@ -34,6 +34,13 @@ pub(super) struct ScanPlan {
     pub(super) segments: Vec<Range<usize>>,
 }
 
+impl ScanPlan {
+    /// Bytes of the longest entropy-coded segment.
+    pub(super) fn max_segment_bytes(&self) -> usize {
+        self.segments.iter().map(ExactSizeIterator::len).max().unwrap_or(0)
+    }
+}
+
 /// Kernel parameters of the last scans of one thread.
 #[derive(Debug, Default)]
 pub(super) struct KernelScans(Vec<CachedScan>);
