@@ -49,6 +49,14 @@ impl<T: Default> WorkerBuffers<T> {
     }
 }
 
+#[cfg(test)]
+impl<T> WorkerBuffers<T> {
+    /// True if no buffers were reserved.
+    pub(super) fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+}
+
 /// Memory of one thread, reused from frame to frame.
 #[derive(Debug, Default)]
 pub struct Workspace {

@@ -27,6 +27,13 @@ pub(super) struct ScratchBuffers {
 }
 
 impl ScratchBuffers {
+    /// Returns a bound of the bytes that the rows of a frame need.
+    pub(super) fn max_bytes(plan: &Plan<'_>) -> usize {
+        let samples: usize = plan.scans.iter().map(|scan| scan.kernel.scratch_samples()).sum();
+        let segments: usize = plan.scans.iter().map(|scan| scan.max_segment_bytes() + PADDING_BYTES).sum();
+        segments + (samples + plan.columns * plan.components) * size_of::<u16>()
+    }
+
     /// Returns the decoders of all scans, which start with the first of `rows`, and the writer of the rows.
     ///
     /// # Errors
@@ -187,6 +194,11 @@ impl<'a> ScanDecoder<'a> {
         let kernel = &self.plan.kernel;
         let rows = (0..kernel.rows_per_line()).map(|index| self.state.row(kernel, self.lines, index));
         ScanLine::new(self.plan, rows)
+    }
+
+    /// Number of lines that are not decoded.
+    pub(super) const fn lines_left(&self) -> usize {
+        self.lines_left
     }
 
     /// Bytes of the segment.

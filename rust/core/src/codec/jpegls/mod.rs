@@ -15,19 +15,28 @@
 //! | `transform` | colour transforms of HP |
 //! | `plan` | header and attributes → what the loop needs |
 //! | `decode` | the loop over rows: lines of each scan |
+//! | `bands` | the same on several threads, if there are restart intervals |
+//! | `scans`, `scan_queue` | the same on several threads, if there are several scans |
 //! | `rows` | lines of all scans → output stage |
 //!
 //! The kernel is `kernel::jpegls`.
 
+mod bands;
 mod decode;
 mod header;
 mod plan;
 mod rows;
+mod scan_queue;
+mod scans;
 pub(super) mod segments;
 mod transform;
 
+#[cfg(test)]
+mod tests;
+
 use super::t81::colour;
 use super::t81::marker::starts_codestream;
+use super::workspace::WorkerBuffers;
 use super::{CodecState, FrameContext, FrameDecoder, FrameFormat};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::Result;
@@ -47,6 +56,8 @@ pub(super) struct JpegLs;
 struct DecoderState {
     kernels: KernelScans,
     scratch: ScratchBuffers,
+    workers: WorkerBuffers<bands::ThreadBuffers>,
+    blocks: scans::BlockBuffers,
 }
 
 impl FrameFormat for JpegLs {
@@ -113,9 +124,11 @@ impl FrameDecoder for JpegLs {
         state: &mut CodecState,
         output: &mut Output<'_>,
     ) -> Result<Decoded> {
-        state.with(|DecoderState { kernels, scratch }| {
+        state.with(|DecoderState { kernels, scratch, workers, blocks }| {
             let plan = Plan::new(frame.bytes, header, context.info, kernels)?;
-            let deviation = decode::decode_rows(&plan, 0..plan.rows, scratch, context.limits, output)?;
+            let deviation = bands::decode(&plan, workers, context, output)
+                .or_else(|| scans::decode(&plan, scratch, blocks, context, output))
+                .unwrap_or_else(|| decode::decode_rows(&plan, 0..plan.rows, scratch, context.limits, output))?;
             let mut deviations = plan.deviations;
             // If the EOI marker is missing, the bytes before the end are part of that deviation.
             if deviations.is_empty() {
