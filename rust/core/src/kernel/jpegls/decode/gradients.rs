@@ -103,9 +103,17 @@ pub(super) fn quantize_row(table: &ColumnTable, above: &[u16], stride: usize, ah
     let bounds = [parameters.near as u16, first, second, third];
     let mut above = above;
     for (rows, offsets) in ahead.rows.chunks_mut(BLOCK).zip(ahead.offsets.chunks_mut(BLOCK)) {
+        let count = rows.len() + stride;
+        let (left, right) = (above, above.get(stride..).unwrap_or_default());
+        above = above.get(BLOCK..).unwrap_or_default();
+        if left.get(..count) == right.get(..count) {
+            // All pixels are equal, and all gradients 0. A comparison takes a fifth of the time.
+            rows.fill(0);
+            offsets.fill((3 * half).cast_unsigned());
+            continue;
+        }
         let mut levels = [0; BLOCK + MAX_COMPONENTS];
-        let right = above.get(stride..).unwrap_or_default();
-        for ((level, left), right) in levels.iter_mut().zip(above).zip(right).take(rows.len() + stride) {
+        for ((level, left), right) in levels.iter_mut().zip(left).zip(right).take(count) {
             *level = quantize(*right, *left, bounds);
         }
         let second = levels.get(stride..).unwrap_or_default();
@@ -115,7 +123,6 @@ pub(super) fn quantize_row(table: &ColumnTable, above: &[u16], stride: usize, ah
             let sign = context.clamp(-1, 1);
             *offset = half.wrapping_mul(sign.wrapping_mul(2).wrapping_add(3)).cast_unsigned();
         }
-        above = above.get(BLOCK..).unwrap_or_default();
     }
 }
 
