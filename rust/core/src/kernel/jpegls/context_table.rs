@@ -13,6 +13,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "N and -B are below 2^16, k is at most 16")]
 
 use super::contexts::{MAX_K, golomb_parameter};
+use super::decode::first_code;
 use super::parameters::Parameters;
 
 /// Column of the context of which all gradients are 0.
@@ -22,8 +23,9 @@ const ROWS: usize = 512;
 /// Number of columns that a byte can address.
 const COLUMNS: usize = 256;
 
-/// Part of a context that decoding needs.
+/// Part of a context that decoding needs. The alignment makes its size a factor of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(align(8))]
 pub(crate) struct Coder {
     /// Golomb parameter k.
     pub(crate) k: u8,
@@ -33,6 +35,8 @@ pub(crate) struct Coder {
     pub(crate) inversion: u8,
     /// C: correction of the prediction.
     pub(crate) correction: i8,
+    /// Index of the first of the short codes of `k` and `inversion`.
+    pub(crate) first_code: u16,
 }
 
 /// Part of a context that adapting needs.
@@ -70,12 +74,18 @@ pub(crate) fn column_of(sign: i32, quantized: i32) -> (u8, i8) {
     ((4 + value) as u8, -i8::from(is_negative))
 }
 
+impl Coder {
+    fn new(k: u32, inversion: u32) -> Self {
+        let first_code = first_code(k, inversion);
+        Self { k: k as u8, suffix_shift: 63 - k as u8, inversion: inversion as u8, correction: 0, first_code }
+    }
+}
+
 impl ContextTable {
     /// Returns the contexts at the start of a scan or restart interval.
     pub(crate) fn new(parameters: &Parameters) -> Self {
         let sum = parameters.initial_sum();
-        let k = golomb_parameter(sum, 1) as u8;
-        let coder = Coder { k, suffix_shift: 63 - k, inversion: 0, correction: 0 };
+        let coder = Coder::new(golomb_parameter(sum, 1), 0);
         Self { coders: [coder; ROWS + COLUMNS], sums: [Sums { sum, count: 1, negative_bias: 0 }; ROWS + COLUMNS] }
     }
 
@@ -92,6 +102,9 @@ impl ContextTable {
 
 /// Adapts a context to a prediction error with the sign of the context, of the given magnitude; `bias` is the error times
 /// 2 × NEAR + 1. Returns false if the sums exceed those of any image.
+///
+/// Branches are those that samples rarely take. B and C of noisy images change in half of the samples: conditional moves
+/// take less time than mispredictions.
 #[inline(always)]
 pub(crate) fn adapt(
     coder: &mut Coder,
@@ -101,41 +114,47 @@ pub(crate) fn adapt(
     reset: u32,
     is_lossless: bool,
 ) -> bool {
-    let k = u32::from(coder.k);
     let mut sum = sums.sum.wrapping_add(magnitude);
-    let mut count = u32::from(sums.count);
-    let mut bias = bias.wrapping_sub(i32::from(sums.negative_bias));
-    if count == reset {
+    let mut last = u32::from(sums.count);
+    let mut negative_bias = i32::from(sums.negative_bias).wrapping_sub(bias);
+    if last == reset {
+        cold();
         sum >>= 1;
-        bias >>= 1;
-        count >>= 1;
+        negative_bias = negative_bias.wrapping_add(1) >> 1;
+        last >>= 1;
     }
-    // -1 if B ≤ -N, 1 if B > 0, otherwise 0. N is one more than `count`.
-    let step = (bias.wrapping_add(count.cast_signed()) >> 31).wrapping_sub(bias.wrapping_neg() >> 31);
-    let lowest = count.cast_signed().wrapping_neg();
-    count = count.wrapping_add(1);
-    let bias = bias.wrapping_sub(step.wrapping_mul(count.cast_signed())).min(0).max(lowest);
-    let correction = i32::from(coder.correction).wrapping_add(step);
+    let count = last.wrapping_add(1);
+    let last = last.cast_signed();
+    // -1 if B > 0, 1 if B ≤ -N, otherwise 0. N is one more than `last`.
+    let step = (negative_bias >> 31).wrapping_sub(last.wrapping_sub(negative_bias) >> 31);
+    let correction = i32::from(coder.correction).wrapping_sub(step);
     if let Ok(correction) = i8::try_from(correction) {
         coder.correction = correction;
     }
-    let negative_bias = bias.wrapping_neg().cast_unsigned();
+    let negative_bias = negative_bias.wrapping_sub(step.wrapping_mul(count.cast_signed())).min(last).max(0);
+    let negative_bias = negative_bias.cast_unsigned();
     *sums = Sums { sum, count: count as u16, negative_bias: negative_bias as u16 };
-    let mut is_zero = k == 0;
-    // k stays if N × 2^(k - 1) < A ≤ N × 2^k. The lower bound of k = 0 is 0: a sum of 0 is tested in vain.
+    // k stays if N × 2^(k - 1) < A ≤ N × 2^k. For k = 0 there is no lower bound.
+    let k = u32::from(coder.k);
     let scaled = count.wrapping_shl(k);
-    let above_zero = (k.wrapping_neg().cast_signed() >> 31).cast_unsigned();
-    if sum > scaled || sum <= (scaled >> 1) & above_zero {
+    let no_bound = k.wrapping_sub(1) & 1 << 31;
+    let mut is_changed = scaled.wrapping_sub(sum) >= scaled >> 1 | no_bound;
+    let is_inverted = |k: u32| is_lossless & (k == 0) & (negative_bias.wrapping_mul(2) >= count);
+    if is_lossless {
+        is_changed |= u32::from(is_inverted(k)) != u32::from(coder.inversion);
+    }
+    // Stored only if they change, so that the next sample of the context need not wait for this one.
+    if is_changed {
         let k = golomb_parameter(sum, count);
         if k >= MAX_K {
             return false;
         }
-        coder.k = k as u8;
-        coder.suffix_shift = 63 - k as u8;
-        is_zero = k == 0;
-    }
-    if is_lossless {
-        coder.inversion = u8::from(is_zero & (negative_bias.wrapping_mul(2) >= count));
+        *coder = Coder { correction: coder.correction, ..Coder::new(k, is_inverted(k).into()) };
     }
     true
 }
+
+/// Makes the branch that calls it an unlikely one, a jump instead of conditional moves.
+#[cold]
+#[inline]
+fn cold() {}

@@ -1,13 +1,16 @@
 //! Copies of the parameters that the inner loops need.
 
+use super::Errors;
 use crate::kernel::jpegls::parameters::Parameters;
 
 /// Zeros of a code that the window certainly contains together with the bits after them.
 const MAX_WINDOW_ZEROS: u32 = 40;
+/// LIMIT - qbpp - 1 of lossless scans of 8 bits.
+const MAX_BYTE_ZEROS: u32 = 32 - 8 - 1;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Constants {
-    pub(super) max_value: i32,
+    max_value: i32,
     pub(super) near: i32,
     pub(super) step: i32,
     range: i32,
@@ -15,9 +18,8 @@ pub(super) struct Constants {
     pub(super) range_bits: i32,
     pub(super) limit: i32,
     pub(super) reset: u32,
-    /// Codes with fewer zeros are complete in a window, and are no escapes.
-    pub(super) max_zeros: u32,
-    /// Like `max_zeros`, for run interruption samples: the bound less J.
+    max_zeros: u32,
+    /// Like [`Constants::max_zeros`], for run interruption samples: the bound less J.
     pub(super) max_run_zeros: u32,
 }
 
@@ -31,6 +33,18 @@ impl Constants {
         let reset = reset.unsigned_abs();
         let is_modular = parameters.is_modular();
         Self { max_value, near, step, range, is_modular, range_bits, limit, reset, max_zeros, max_run_zeros }
+    }
+
+    /// Returns MAXVAL.
+    #[inline(always)]
+    pub(super) fn max_value<E: Errors>(&self) -> i32 {
+        if E::BYTES { 255 } else { self.max_value }
+    }
+
+    /// Codes with fewer zeros are complete in a window, and are no escapes.
+    #[inline(always)]
+    pub(super) fn max_zeros<E: Errors>(&self) -> u32 {
+        if E::BYTES { MAX_BYTE_ZEROS } else { self.max_zeros }
     }
 
     /// Returns the sample of a prediction and a quantized prediction error (T.87 A.4.5).

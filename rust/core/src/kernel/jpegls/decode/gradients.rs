@@ -9,6 +9,9 @@ use crate::kernel::jpegls::parameters::Parameters;
 
 /// Largest magnitude of a gradient in the table.
 pub(super) const MAX_GRADIENT: i32 = 4095;
+/// Length of the table for gradients of 8-bit samples: a power of two, to which indices are masked.
+const BYTE_COLUMNS: usize = 2048;
+
 /// Column of a context, and its sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Column {
@@ -47,7 +50,16 @@ impl ColumnTable {
                 start = end;
             }
         }
+        if columns.len() < BYTE_COLUMNS {
+            columns.resize(BYTE_COLUMNS, Column::ZERO);
+        }
         Self { columns, half: half as u16, parameters: *parameters }
+    }
+
+    /// Returns the columns of a lossless scan of 8 bits. Other scans have no such columns.
+    #[inline(always)]
+    pub(super) fn byte_columns(&self) -> ByteColumns<'_> {
+        ByteColumns(self.columns.first_chunk().unwrap_or(&[Column::ZERO; BYTE_COLUMNS]))
     }
 
     /// Returns the column for gradient `c` - `a`. `offset` is from [`quantize_row`], and `origin` is `offset` + `c`.
@@ -66,6 +78,19 @@ impl ColumnTable {
     fn wide(&self, offset: u16, gradient: i32) -> Column {
         let sign = i32::from(offset / self.half / 2) - 1;
         Column::new(&self.parameters, sign, gradient)
+    }
+}
+
+/// Columns of 8-bit samples.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ByteColumns<'a>(&'a [Column; BYTE_COLUMNS]);
+
+impl ByteColumns<'_> {
+    /// Returns the column as [`ColumnTable::at`] does.
+    #[inline(always)]
+    pub(super) fn at(self, origin: i32, a: i32) -> Column {
+        #[allow(clippy::indexing_slicing, reason = "the index is below BYTE_COLUMNS")]
+        self.0[origin.wrapping_sub(a).cast_unsigned() as usize % BYTE_COLUMNS]
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decoding of one line of a scan.
 
 mod bits;
+mod codes;
 mod constants;
 mod gradients;
 mod run;
@@ -17,6 +18,7 @@ use super::parameters::Parameters;
 use crate::kernel::CpuLevel;
 use crate::kernel::cpu::dispatch;
 use bits::Bits;
+pub(super) use codes::first_code;
 use constants::Constants;
 use gradients::{ColumnTable, MAX_GRADIENT};
 
@@ -150,9 +152,20 @@ trait Errors {
     const LOSSLESS: bool;
     /// True if samples are reconstructed by a mask, see [`Parameters::is_modular`].
     const MODULAR: bool;
+    /// True for lossless scans of 8 bits without a preset MAXVAL.
+    const BYTES: bool;
 }
 
-/// Lossless scans of 8, 12 and 16 bits.
+/// Lossless scans of 8 bits: MAXVAL is a constant, and short codes are looked up.
+struct Bytes;
+
+impl Errors for Bytes {
+    const LOSSLESS: bool = true;
+    const MODULAR: bool = true;
+    const BYTES: bool = true;
+}
+
+/// Lossless scans of 8, 12 and 16 bits, see [`Parameters::is_modular`].
 struct Modular;
 
 /// Other lossless scans.
@@ -164,16 +177,19 @@ struct Quantized;
 impl Errors for Modular {
     const LOSSLESS: bool = true;
     const MODULAR: bool = true;
+    const BYTES: bool = false;
 }
 
 impl Errors for Lossless {
     const LOSSLESS: bool = true;
     const MODULAR: bool = false;
+    const BYTES: bool = false;
 }
 
 impl Errors for Quantized {
     const LOSSLESS: bool = false;
     const MODULAR: bool = false;
+    const BYTES: bool = false;
 }
 
 /// Kind of the gradients of a scan.
@@ -281,6 +297,7 @@ fn decode(
     level: CpuLevel,
 ) -> Result<(isize, u8), LineError> {
     let is_wide = parameters.max_value > MAX_GRADIENT;
+    let is_bytes = parameters.max_value == 255;
     if parameters.near > 0 {
         match (components, is_wide) {
             (1, false) => dispatch!(level, line::<Quantized, Narrow>(line)),
@@ -292,6 +309,8 @@ fn decode(
         }
     } else if parameters.is_modular() {
         match (components, is_wide) {
+            (1, false) if is_bytes => dispatch!(level, line::<Bytes, Narrow>(line)),
+            (3, false) if is_bytes => dispatch!(level, pixels::<Bytes, Narrow, 3>(line)),
             (1, false) => dispatch!(level, line::<Modular, Narrow>(line)),
             (1, true) => dispatch!(level, line::<Modular, Wide>(line)),
             (2, _) => dispatch!(level, pixels::<Modular, Wide, 2>(line)),
