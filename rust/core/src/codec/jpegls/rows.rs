@@ -31,23 +31,22 @@ impl<'a> ScanLine<'a> {
     fn store(&self, pixels: &Range<usize>, block: &mut Block<'_>) {
         let components = &self.plan.components;
         if !self.plan.is_interleaved {
-            for (component, row) in components.iter().zip(self.rows()) {
+            for (component, row) in components.iter().zip(&self.rows) {
                 block.store_component(*component, part(row, pixels, 1));
             }
             return;
         }
-        for row in self.rows() {
-            let samples = part(row, pixels, components.len());
-            if components.len() == block.components {
-                block.store_pixels(samples);
-                continue;
-            }
-            // Interleaved scans of some of the components are rare: one sample at a time.
-            for (index, component) in components.iter().enumerate() {
-                let samples = samples.iter().skip(index).step_by(components.len());
-                for (pixel, sample) in samples.enumerate() {
-                    block.store(&[*sample], pixel * block.components + component, 1);
-                }
+        let [row, ..] = self.rows;
+        let samples = part(row, pixels, components.len());
+        if components.len() == block.components {
+            block.store_pixels(samples);
+            return;
+        }
+        // Interleaved scans of some of the components are rare: one sample at a time.
+        for (index, component) in components.iter().enumerate() {
+            let samples = samples.iter().skip(index).step_by(components.len());
+            for (pixel, sample) in samples.enumerate() {
+                block.store(&[*sample], pixel * block.components + component, 1);
             }
         }
     }
