@@ -182,6 +182,28 @@ class TestJpegLs:
             encoded = encoder.encode(src, encoding_plugin="dicoxide", byteorder=">", **options)
         assert encoded == dicoxide.jpegls_encode(image, precision=12)
 
+    @pytest.mark.parametrize("value", [-2048, -2046, 2045, 2047])
+    def test_compress_of_signed_value_whose_sign_could_change_raises(self, value: int) -> None:
+        # pydicom checks arrays, but not the values of a data set.
+        image = np.tile(np.array([0, value], np.int16), (20, 20))
+        ds = native_dataset(image, bits_stored=12, high_bit=11)
+        text = f"value {value} of sample 1 found, .* so that no sign changes"
+        with dicoxide.enabled(), pytest.raises(RuntimeError, match=text):
+            copy.deepcopy(ds).compress(JPEGLSNearLossless, encoding_plugin="dicoxide", jls_error=3)
+        with dicoxide.enabled():
+            ds.compress(JPEGLSNearLossless, encoding_plugin="dicoxide", jls_error=0)
+        np.testing.assert_array_equal(dicoxide.decode(ds), image)
+
+    @pytest.mark.parametrize("dtype", [np.int8, np.int16])
+    @pytest.mark.parametrize("bits_stored", [7, 8])
+    def test_compress_of_extreme_signed_values_keeps_their_sign(self, bits_stored: int, dtype: Any) -> None:
+        high = (1 << (bits_stored - 1)) - 4
+        image = np.random.default_rng(9).choice([-high - 1, -1, 0, high], (20, 30)).astype(dtype)
+        ds = native_dataset(image, bits_stored=bits_stored, high_bit=bits_stored - 1)
+        with dicoxide.enabled():
+            ds.compress(JPEGLSNearLossless, encoding_plugin="dicoxide", jls_error=3)
+        assert np.abs(dicoxide.decode(ds).astype(int) - image).max() <= 3
+
     def test_encode_one_bit_stored_writes_two_bits(self) -> None:
         image = noise((40, 50), 1)
         ds = native_dataset(image, bits_stored=1, high_bit=0)

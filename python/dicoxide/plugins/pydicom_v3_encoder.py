@@ -65,8 +65,8 @@ def encode_frame(src: bytes, runner: EncodeRunner) -> bytes:
     Raises
     ------
     ValueError
-        If Bits Allocated is not a multiple of 8, a pixel has more than 15 bytes (RLE Lossless), or an option of JPEG-LS
-        is out of range or does not match the transfer syntax.
+        If Bits Allocated is not a multiple of 8, a pixel has more than 15 bytes (RLE Lossless), an option of JPEG-LS is
+        out of range or does not match the transfer syntax, or ``jls_error`` could change the sign of a sample.
 
     Notes
     -----
@@ -87,12 +87,16 @@ def _encode_jpegls(src: bytes, runner: EncodeRunner) -> bytes:
     if near and runner.transfer_syntax == JPEG_LS_LOSSLESS:
         raise ValueError(f"jls_error is {near}, 0 expected for JPEG-LS Lossless (PS3.5 A.4.3)")
     is_planar = _is_planar(runner)
-    # A codestream has no sign: samples are encoded as their low bits. JPEG-LS has at least two.
-    precision = max(runner.bits_stored, 2)
     # pydicom passes arrays of three samples per pixel in the planar configuration that the options declare.
     image = _samples(src, runner, "u", is_planar=is_planar and not (runner.is_array and runner.samples_per_pixel != 3))
+    image = image & ((1 << runner.bits_stored) - 1)
+    if runner.pixel_representation == 1 and near:
+        # The codestream has no sign. `jpegls_encode` refuses signed values whose sign the error could change.
+        unused_bits = 8 * image.itemsize - runner.bits_stored
+        image = (image << unused_bits).view(f"i{image.itemsize}") >> unused_bits
     interleave = runner.get_option("jls_interleave", "none" if is_planar else "sample")
-    return jpegls_encode(image & ((1 << runner.bits_stored) - 1), near, interleave, precision)
+    # JPEG-LS has at least 2 bits per sample.
+    return jpegls_encode(image, near, interleave, max(runner.bits_stored, 2))
 
 
 def _is_planar(runner: EncodeRunner) -> bool:
