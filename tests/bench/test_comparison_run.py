@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.uid import JPEGLosslessSV1, JPEGLSLossless
 
 import dicoxide
 from dicoxide import cli
@@ -30,12 +31,15 @@ from dicoxide.bench import (
 from dicoxide.bench import run as run_comparison
 from dicoxide.bench._array_comparison import checksum, difference, normalise
 from dicoxide.bench._cases import Case, generated_cases
+from dicoxide.bench._decoders._base import LoadedCase
 from dicoxide.bench._images import SYNTAXES, ct, write_file
 from dicoxide.bench._process import BudgetExceededError
 from dicoxide.bench._stats import ratio, summarise
 from dicoxide.bench._verify import CaseResult, Verifier
 from dicoxide.cli._live_table import _table
 from support import processes
+from support.encoder_inputs import noise
+from support.encoders.dataset import dataset, to_bytes
 from support.processes import environment, run, started
 
 pytestmark = pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")
@@ -144,6 +148,24 @@ def test_generated_cases_have_the_same_samples_in_each_transfer_syntax(tmp_path:
     ]
     for case in cases:
         assert np.array_equal(dicoxide.decode(case.path), np.load(case.reference))
+
+
+@needs_core
+@pytest.mark.parametrize("variant", ["", "out="])
+@pytest.mark.parametrize("uid", [JPEGLosslessSV1, JPEGLSLossless])
+def test_codec_level_ignores_the_sign_as_other_codecs_do(tmp_path: Path, uid: str, variant: str) -> None:
+    image = (noise((6, 7), 12) - 2048).astype(np.int16)
+    encode = dicoxide.jpegls_encode if uid == JPEGLSLossless else dicoxide.jpeg_lossless_encode
+    path = tmp_path / "signed.dcm"
+    path.write_bytes(to_bytes(dataset(image, uid, bits_stored=12, coded=[encode(image, precision=12)])))
+    (case,), _ = cases_from_paths([str(path)])
+    for name in (DICOXIDE, "imagecodecs", "pylibjpeg", "pyjpegls"):
+        if not DECODERS[name].is_installed():
+            continue
+        loaded = LoadedCase(case)
+        call = DECODERS[name].bind("codec", loaded, variant if name == DICOXIDE else "", 1)
+        if call is not None:
+            assert np.array_equal(DECODERS[name].normalised("codec", loaded, call()), image & 4095), name
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import dicoxide
 from dicoxide._arguments import Array
 from dicoxide._backend import core
 from dicoxide.bench._cases import Case
-from dicoxide.bench._decoders._base import DICOXIDE, JPEG_LOSSLESS, LEVELS, RLE, Call, Decoder, LoadedCase
+from dicoxide.bench._decoders._base import DICOXIDE, JPEG_LOSSLESS, JPEG_LS, LEVELS, RLE, Call, Decoder, LoadedCase
 
 __all__ = ["Dicoxide"]
 
@@ -58,6 +58,8 @@ def _bind_codec(loaded: LoadedCase, out: Array | None) -> Call:
         return lambda: dicoxide.rle_decode(src, rows, columns, samples, bits, out=unsigned)
     if case.transfer_syntax in JPEG_LOSSLESS:
         return lambda: dicoxide.jpeg_lossless_decode(src, unsigned)
+    if case.transfer_syntax in JPEG_LS:
+        return lambda: dicoxide.decode_codestream(src, unsigned)
     return lambda: dicoxide.decode_frame(src, spec, out)
 
 
