@@ -7,6 +7,7 @@
 pub mod jpeg_lossless;
 pub mod jpegls;
 mod rle;
+mod segments;
 mod stored_values;
 
 pub use jpeg_lossless::jpeg_lossless;

@@ -1,33 +1,27 @@
 //! Marker segments of a codestream (T.87 Annex C).
 
 use super::plan::Plan;
+use crate::encode::segments::{EOI, FrameHeader, SOI, SOS, write_marker, write_segment};
 
-const SOI: u16 = 0xFFD8;
 const SOF55: u16 = 0xFFF7;
 const LSE: u16 = 0xFFF8;
-const SOS: u16 = 0xFFDA;
-const EOI: u16 = 0xFFD9;
+
+/// Precision above which the default coding parameters are written, as CharLS does.
+const MAX_DEFAULT_PRECISION: u8 = 12;
 
 /// Writes SOI, SOF55 and LSE.
 pub(super) fn write(plan: &Plan<'_>, out: &mut Vec<u8>) {
-    out.extend(SOI.to_be_bytes());
-    let mut frame = vec![plan.precision];
-    frame.extend(plan.rows.to_be_bytes());
-    frame.extend(plan.columns.to_be_bytes());
-    frame.push(plan.components);
-    for component in 1..=plan.components {
-        // Sampling factors 1 x 1; JPEG-LS has no quantization table.
-        frame.extend([component, 0x11, 0]);
-    }
-    segment(SOF55, &frame, out);
-    if plan.precision > 12 {
-        // The defaults, because some decoders compute others for more than 12 bits.
+    write_marker(SOI, out);
+    let Plan { precision, rows, columns, components, .. } = *plan;
+    FrameHeader { precision, rows, columns, components }.write(SOF55, out);
+    if plan.precision > MAX_DEFAULT_PRECISION {
+        // Some decoders compute other defaults.
         let mut presets = vec![1];
         let [first, second, third] = plan.parameters.thresholds;
         for value in [plan.parameters.max_value, first, second, third, plan.parameters.reset] {
             presets.extend(u16::try_from(value).unwrap_or(u16::MAX).to_be_bytes());
         }
-        segment(LSE, &presets, out);
+        write_segment(LSE, &presets, out);
     }
 }
 
@@ -39,17 +33,10 @@ pub(super) fn write_scan(plan: &Plan<'_>, first: u8, out: &mut Vec<u8>) {
         scan.extend([component, 0]);
     }
     scan.extend([plan.near, plan.interleave_mode(), 0]);
-    segment(SOS, &scan, out);
+    write_segment(SOS, &scan, out);
 }
 
 /// Writes EOI.
 pub(super) fn end(out: &mut Vec<u8>) {
-    out.extend(EOI.to_be_bytes());
-}
-
-/// Writes a marker segment: marker, length, parameters. All segments here are shorter than 200 bytes.
-fn segment(marker: u16, parameters: &[u8], out: &mut Vec<u8>) {
-    out.extend(marker.to_be_bytes());
-    out.extend(u16::try_from(parameters.len() + 2).unwrap_or(u16::MAX).to_be_bytes());
-    out.extend(parameters);
+    write_marker(EOI, out);
 }
