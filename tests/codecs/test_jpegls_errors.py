@@ -76,7 +76,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "two frame headers": (with_frame(FRAME + FRAME), "FFF7"),
     "huffman table": (with_scan(segment(0xC4, bytes(17)) + SCAN), "FFC4 is not expected"),
     "JPEG extension": (with_scan(segment(0xF0, b"") + SCAN), "FFF0 is not expected"),
-    "segment of length 1": (SOI + b"\xff\xe0\0\1" + PLAIN[2:], "length|2"),
+    "segment of length 1": (SOI + b"\xff\xe0\0\1" + PLAIN[2:], "length 1 of the APPn segment"),
     "other marker in the data": (PLAIN[:-2] + b"\xff\x80" + EOI, "FF80"),
     # C.2.2.
     "precision 1": (with_frame(sof(1, ROWS, COLUMNS, [1], marker=SOF55)), "precision 1 found, 2 to 16"),
@@ -89,8 +89,8 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "scan of no component": (with_scan(sos([], 0, NONE)), "0 components"),
     "scan of five components": (with_scan(sos([(1, 0)] * 5, 0, LINE)), "5 components"),
     "component twice in a scan": (with_scan(sos([(1, 0)] * 2, 0, LINE)), "identifier 1 found twice"),
-    "scan header too short": (with_scan(segment(0xDA, SCAN[4:-1])), ""),
-    "scan header too long": (with_scan(segment(0xDA, SCAN[4:] + b"\0")), ""),
+    "scan header too short": (with_scan(segment(0xDA, SCAN[4:-1])), "SOS segment ends 1 bytes early"),
+    "scan header too long": (with_scan(segment(0xDA, SCAN[4:] + b"\0")), "1 bytes follow the parameters of the SOS"),
     "component in two scans": (PLAIN[:-2] + SCAN + DATA + EOI, "component 1 is in two scans"),
     "components out of order": (replaced(COLOUR, bytes([1, 0, 2, 0, 3, 0]), bytes([2, 0, 1, 0, 3, 0])), "order"),
     "interleave mode 3": (replaced(COLOUR, sos(ALL, 0, LINE), sos(ALL, 0, 3)), "interleave mode 3"),
@@ -101,25 +101,35 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     # C.2.4.1.
     "LSE of type 0": (with_scan(segment(0xF8, b"\0") + SCAN), "LSE type 0"),
     "LSE of type 14": (with_scan(segment(0xF8, b"\x0e") + SCAN), "LSE type 14"),
-    "LSE without a type": (with_scan(segment(0xF8, b"") + SCAN), "LSE"),
-    "presets too short": (with_scan(segment(0xF8, b"\1" + bytes(9)) + SCAN), "LSE"),
-    "presets too long": (with_scan(segment(0xF8, b"\1" + bytes(11)) + SCAN), "LSE"),
-    "MAXVAL over the precision": (with_presets(256), "MAXVAL 256"),
-    "T1 of NEAR": (with_presets(0, 3, near=3), "T1 3"),
-    "T1 over MAXVAL": (with_presets(0, 256), "T1 256"),
+    "LSE without a type": (with_scan(segment(0xF8, b"") + SCAN), "LSE segment ends 1 bytes early"),
+    "presets too short": (with_scan(segment(0xF8, b"\1" + bytes(9)) + SCAN), "LSE segment ends 1 bytes early"),
+    "presets too long": (
+        with_scan(segment(0xF8, b"\1" + bytes(11)) + SCAN),
+        "1 bytes follow the parameters of the LSE",
+    ),
+    "MAXVAL over the precision": (with_presets(256), "MAXVAL 256 found, at most 255 expected at byte 20"),
+    "T1 of NEAR": (with_presets(0, 3, near=3), "T1 3, T2 0 and T3 0 found .* NEAR 3 < T1 .* expected at byte 22"),
+    "T1 over MAXVAL": (with_presets(0, 256), "T1 256, .* <= MAXVAL 255 expected"),
     "T2 under T1": (with_presets(0, 9, 8, 20), "T2 8"),
     "T3 under T2": (with_presets(0, 9, 18, 17), "T3 17"),
-    "RESET of 2": (with_presets(0, 0, 0, 0, 2), "RESET 2"),
-    "RESET over MAXVAL": (with_presets(0, 0, 0, 0, 256), "RESET 256"),
-    "mapping table without entry size": (with_scan(segment(0xF8, b"\2\1") + SCAN), "LSE"),
+    "RESET of 2": (with_presets(0, 0, 0, 0, 2), "RESET 2 found, 3 to 255 expected at byte 28"),
+    "RESET over 255": (with_presets(200, 0, 0, 0, 256), "RESET 256 found, 3 to 255 expected"),
+    "RESET over MAXVAL": (
+        replaced(encode(WIDE, precision=16), b"\xff\xda", lse_presets(Presets(999, reset=1000)) + b"\xff\xda"),
+        "RESET 1000 found, 3 to 999 expected",
+    ),
+    "mapping table without entry size": (with_scan(segment(0xF8, b"\2\1") + SCAN), "LSE segment ends 1 bytes early"),
     "dimensions of one byte": (with_scan(segment(0xF8, b"\4\1\1\1") + SCAN), "1 bytes for a dimension"),
     "dimensions of five bytes": (with_scan(segment(0xF8, b"\4\5" + bytes(10)) + SCAN), "5 bytes for a dimension"),
-    "dimensions too short": (with_scan(segment(0xF8, b"\4\2\0\1\0") + SCAN), "LSE"),
+    "dimensions too short": (with_scan(segment(0xF8, b"\4\2\0\1\0") + SCAN), "LSE segment ends 1 bytes early"),
     "other lines in LSE": (with_scan(lse_size(ROWS + 1, 0) + SCAN), f"number of lines {ROWS + 1}"),
     "other columns in LSE": (with_scan(lse_size(0, COLUMNS + 1) + SCAN), f"{COLUMNS + 1} samples per line"),
     # C.2.5, T.81 E.1.4: restart markers are counted.
-    "restart interval of one byte": (with_scan(segment(0xDD, b"\1") + SCAN), "DRI"),
-    "restart interval of five bytes": (with_scan(segment(0xDD, bytes(5)) + SCAN), "DRI"),
+    "restart interval of one byte": (with_scan(segment(0xDD, b"\1") + SCAN), "DRI segment ends 1 bytes early"),
+    "restart interval of five bytes": (
+        with_scan(segment(0xDD, bytes(5)) + SCAN),
+        "3 bytes follow the parameters of the DRI",
+    ),
     "restarts begin with the second": (markers(RESTARTED, [0xD1, 0xD2, 0xD3, 0xD4]), "RST1 found, RST0 expected"),
     "restart markers without an interval": (replaced(RESTARTED, dri(2), b""), "restart marker found after the last"),
     # C.2.6.
@@ -131,8 +141,9 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "surplus zeros": (PLAIN[:-2] + bytes(3) + EOI, "bits follow the last line"),
     "ones fill the last byte": (encode(GRAY[:, :7], pad_bit=1), "bits follow the last line"),
     # A.7.1, A.5.3.
-    "run past the line": (with_scan(SCAN).replace(DATA, b"\x7f\xff"[:1] + b"\xff\x7f" * 9), ""),
-    "code without an end": (with_scan(SCAN).replace(DATA, bytes(40)), "code is longer than LIMIT"),
+    # Eight ones are 12 samples, a zero and 11 three more.
+    "run past the line": (replaced(PLAIN, DATA, b"\xff\x3f" + bytes(9)), "run passes the end of line 0 at byte 25"),
+    "code without an end": (replaced(PLAIN, DATA, bytes(40)), "code is longer than LIMIT, in line 0 at byte 25"),
 }
 
 TRUNCATED: dict[str, tuple[bytes, str]] = {

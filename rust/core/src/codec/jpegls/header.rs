@@ -46,7 +46,7 @@ pub(in crate::codec) struct Header {
     pub(super) deviations: Vec<Deviation>,
 }
 
-/// Reads all headers of a frame, as [`read_segments`].
+/// Reads all headers of a frame: [`read_segments`] finds its end.
 ///
 /// # Errors
 /// `Unsupported` for other processes, subsampled components, mapping tables, point transforms and T.870; `Truncated` and

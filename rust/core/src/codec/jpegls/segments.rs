@@ -5,10 +5,7 @@ use crate::codec::t81::headers::{FrameHeader, MAX_SCAN_COMPONENTS};
 use crate::codec::t81::marker::Parameters as SegmentParameters;
 use crate::codestream::{CodestreamInfo, FieldOffsets};
 use crate::error::{Result, malformed, unsupported};
-use crate::kernel::jpegls::{Interleave, Parameters, Preset};
-
-/// Largest NEAR (T.87 C.2.3).
-const MAX_NEAR: u32 = 255;
+use crate::kernel::jpegls::{self, Interleave, Parameters, Preset};
 
 /// Content of an LSE segment (T.87 Table C.2).
 #[derive(Debug)]
@@ -280,18 +277,31 @@ impl ScanHeader {
         let PresetSegment { values, offset } = preset;
         let max_value = if values.max_value == 0 { largest } else { values.max_value.into() };
         let near = u32::from(self.near);
-        let max_near = MAX_NEAR.min(max_value / 2);
+        let max_near = jpegls::max_near(max_value);
         if max_value <= largest && near > max_near {
             let text = format!("NEAR {near} found, at most {max_near} expected for samples of 0 to {max_value}");
             return Err(malformed(text, "ITU-T T.87 C.2.3").at(self.offset));
         }
         Parameters::new(precision, near, values).ok_or_else(|| {
-            let Preset { max_value, thresholds: [t1, t2, t3], reset } = values;
-            let text = format!(
-                "MAXVAL {max_value}, T1 {t1}, T2 {t2}, T3 {t3} and RESET {reset} found, \
-                 at most {largest} and NEAR {near} < T1 <= T2 <= T3 <= MAXVAL expected"
-            );
-            malformed(text, "ITU-T T.87 C.2.4.1.1").at(offset.unwrap_or(self.offset))
+            let (text, distance) = invalid_preset(values, max_value, largest, near);
+            malformed(text, "ITU-T T.87 C.2.4.1.1").at(offset.map_or(self.offset, |offset| offset + distance))
         })
     }
+}
+
+/// Describes the preset parameter that is out of its range. Returns its byte offset from MAXVAL too.
+fn invalid_preset(preset: Preset, max_value: u32, largest: u32, near: u32) -> (String, usize) {
+    let Preset { thresholds: [t1, t2, t3], reset, .. } = preset;
+    if max_value > largest {
+        return (format!("MAXVAL {max_value} found, at most {largest} expected"), 0);
+    }
+    let resets = jpegls::reset_range(max_value);
+    if reset != 0 && !resets.contains(&reset.into()) {
+        return (format!("RESET {reset} found, {} to {} expected", resets.start(), resets.end()), 8);
+    }
+    let text = format!(
+        "T1 {t1}, T2 {t2} and T3 {t3} found (0 for a default), \
+         NEAR {near} < T1 <= T2 <= T3 <= MAXVAL {max_value} expected"
+    );
+    (text, 2)
 }

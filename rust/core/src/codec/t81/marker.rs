@@ -260,17 +260,19 @@ impl<'a> Parameters<'a> {
         let clause = "ITU-T T.81 B.1.1.4";
         let rest = frame.get(offset..).unwrap_or_default();
         let Some((length, _)) = rest.split_first_chunk::<2>() else {
-            return Err(truncated(format!("frame ends within the length of a {name} segment"), clause).at(frame.len()));
+            return Err(
+                truncated(format!("frame ends within the length of the {name} segment"), clause).at(frame.len())
+            );
         };
         let length = usize::from(u16::from_be_bytes(*length));
         if length < 2 {
-            let text = format!("length {length} of a {name} segment found, 2 or more expected");
+            let text = format!("length {length} of the {name} segment found, 2 or more expected");
             return Err(malformed(text, clause).at(offset));
         }
         match rest.get(2..length) {
             Some(bytes) => Ok((Self { name, bytes, offset: offset + 2 }, offset + length)),
             None => {
-                let text = format!("{} bytes left for a {name} segment, {length} expected", rest.len());
+                let text = format!("{} bytes left for the {name} segment, {length} expected", rest.len());
                 Err(truncated(text, clause).at(frame.len()))
             }
         }
@@ -337,7 +339,7 @@ impl<'a> Parameters<'a> {
         if self.is_empty() {
             return Ok(());
         }
-        let text = format!("{} bytes follow the parameters of a {} segment", self.bytes.len(), self.name);
+        let text = format!("{} bytes follow the parameters of the {} segment", self.bytes.len(), self.name);
         Err(malformed(text, "ITU-T T.81 B.1.1.4").at(self.offset))
     }
 }

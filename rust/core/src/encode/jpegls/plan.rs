@@ -4,7 +4,7 @@ use super::{Interleave, Parameters};
 use crate::encode::stored_values::StoredValues;
 use crate::encode::{Image, out_of_range, within};
 use crate::error::{Result, output};
-use crate::kernel::jpegls::{Parameters as CodingParameters, Preset};
+use crate::kernel::jpegls::{self, Parameters as CodingParameters, Preset};
 use crate::sample::Samples;
 
 /// Everything that header and scans need.
@@ -38,7 +38,7 @@ impl<'a> Plan<'a> {
         let precision = within("precision", parameters.precision.unwrap_or(type_bits), 2, 16, frame)?;
         let components = within("samples per pixel", image.samples_per_pixel, 1, 4, scan)?;
         let interleave = if components == 1 { Interleave::None } else { parameters.interleave };
-        let max_near = 255.min(((1 << precision) - 1) / 2);
+        let max_near = jpegls::max_near((1 << precision) - 1);
         let near = within("near", parameters.near, 0, max_near, scan)?;
         let coding_parameters = CodingParameters::new(u32::from(precision), u32::from(near), Preset::default())
             .ok_or_else(|| out_of_range("near", parameters.near, 0, max_near, scan))?;

@@ -28,5 +28,5 @@ mod tests;
 pub(crate) use contexts::{Context, Contexts, RUN_EXPONENTS, RunContext};
 pub(crate) use decode::{Interleave, LineError, Scan, ScanState, decode_line};
 pub(crate) use encode::ScanEncoder;
-pub(crate) use parameters::{Parameters, Preset};
+pub(crate) use parameters::{Parameters, Preset, max_near, reset_range};
 pub(crate) use stuffing::{PADDING_BYTES, find_marker, stuffed_offset, unstuff};

@@ -1,5 +1,23 @@
 //! Coding parameters of a scan: preset by the codestream or defaults (T.87 C.2.4.1.1), and values derived from them.
 
+use std::ops::RangeInclusive;
+
+/// Largest NEAR (T.87 C.2.3).
+const MAX_NEAR: u32 = 255;
+/// RESET without a preset one, and its least value (T.87 Table C.2).
+const DEFAULT_RESET: i32 = 64;
+const MIN_RESET: u32 = 3;
+
+/// Returns the largest NEAR of a scan whose samples are at most `max_value` (T.87 C.2.3).
+pub(crate) const fn max_near(max_value: u32) -> u32 {
+    if max_value / 2 < MAX_NEAR { max_value / 2 } else { MAX_NEAR }
+}
+
+/// Returns the range of RESET of a scan whose samples are at most `max_value` (T.87 C.2.4.1.1).
+pub(crate) const fn reset_range(max_value: u32) -> RangeInclusive<u32> {
+    MIN_RESET..=if max_value < 255 { 255 } else { max_value }
+}
+
 /// Parameters of an LSE segment of type 1. Zero selects the default of a parameter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Preset {
@@ -45,13 +63,13 @@ impl Parameters {
         }
         let largest = (1_i32 << precision) - 1;
         let max_value = if preset.max_value == 0 { largest } else { i32::from(preset.max_value) };
-        let near = i32::try_from(near).ok()?;
-        if max_value > largest || near > 255.min(max_value / 2) {
+        if max_value > largest || near > max_near(max_value.unsigned_abs()) {
             return None;
         }
+        let near = i32::try_from(near).ok()?;
         let thresholds = thresholds(max_value, near, preset.thresholds)?;
-        let reset = if preset.reset == 0 { 64 } else { i32::from(preset.reset) };
-        if !(3..=max_value.max(255)).contains(&reset) {
+        let reset = if preset.reset == 0 { DEFAULT_RESET } else { i32::from(preset.reset) };
+        if !reset_range(max_value.unsigned_abs()).contains(&reset.unsigned_abs()) {
             return None;
         }
         let step = 2 * near + 1;
