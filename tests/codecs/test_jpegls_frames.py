@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,22 @@ class TestInterfaces:
         path.write_bytes(object_of(FRAMES, CINE, bits_stored=12)[1])
         result = dicoxide_command("info", path)
         assert result.code == 0
-        assert "JPEGLSLossless" in result.out
+        assert re.search(r"transfer syntax +1.2.840.10008.1.2.4.80 JPEGLSLossless\n +decoder +dicoxide\n", result.out)
+        out = tmp_path / "out"
+        assert dicoxide_command("decode", path, "-o", out, "--format", "npy").code == 0
+        (array,) = out.glob("*.npy")
+        assert np.array_equal(np.load(array), FRAMES)
+
+    def test_read_series_stacks_slices(self, tmp_path: Path) -> None:
+        for index, src in enumerate(CINE):
+            ds = dataset(FRAMES[index], JPEGLSLossless, coded=[src], bits_stored=12)
+            ds.SeriesInstanceUID = "1.2.3"
+            ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+            ds.ImagePositionPatient = [0, 0, -index]
+            ds.PixelSpacing = [1, 1]
+            (tmp_path / f"{index}.dcm").write_bytes(to_bytes(ds))
+        (volume,) = dicoxide.read_series(tmp_path)
+        assert np.array_equal(volume.array, FRAMES[::-1])
 
     def test_memory_is_counted(self) -> None:
         values = np.zeros((64, 2000), np.uint8)
