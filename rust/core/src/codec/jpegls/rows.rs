@@ -3,7 +3,7 @@
 use super::plan::{Plan, ScanPlan};
 use crate::codec::t81::headers::MAX_SCAN_COMPONENTS;
 use crate::error::{DecodeError, ErrorKind, Result};
-use crate::kernel::{CpuLevel, predict};
+use crate::kernel::{CpuLevel, interleave, predict};
 use crate::limits::Limits;
 use crate::output::Output;
 use std::ops::Range;
@@ -70,17 +70,40 @@ impl<'a> ScanLine<'a> {
 /// Writes rows of pixels to the output stage.
 pub(super) struct RowWriter<'a> {
     plan: &'a Plan<'a>,
-    /// A row of interleaved pixels whose colour is transformed; empty if there is no transform.
+    /// A row of interleaved pixels; empty if the lines of the scans are stored without it.
     row: &'a mut [u16],
+    /// True if all scans have a row per component.
+    is_planar: bool,
 }
 
 impl<'a> RowWriter<'a> {
     /// # Errors
     /// `LimitExceeded`.
     pub(super) fn new(plan: &'a Plan<'_>, row: &'a mut Vec<u16>, limits: &Limits) -> Result<Self> {
-        let samples = if plan.transform.is_some() { plan.columns * plan.components } else { 0 };
+        let is_planar =
+            (2..=MAX_SCAN_COMPONENTS).contains(&plan.components) && plan.scans.iter().all(|scan| !scan.is_interleaved);
+        let samples = if is_planar || plan.transform.is_some() { plan.columns * plan.components } else { 0 };
         limits.grow_zeroed(row, samples)?;
-        Ok(Self { plan, row: row.get_mut(..samples).unwrap_or_default() })
+        Ok(Self { plan, row: row.get_mut(..samples).unwrap_or_default(), is_planar })
+    }
+
+    /// Stores the lines of all scans to the row of pixels.
+    ///
+    /// Interleaving samples and storing pixels both use vectors. Storing the bytes of one component at a time does not.
+    fn interleave<'l>(&mut self, lines: impl Iterator<Item = ScanLine<'l>>, level: CpuLevel) {
+        if !self.is_planar {
+            return lines.for_each(|line| line.copy_to(self.row, self.plan.components));
+        }
+        let mut planes: [&[u8]; MAX_SCAN_COMPONENTS] = [&[]; MAX_SCAN_COMPONENTS];
+        for line in lines {
+            for (component, row) in line.plan.components.iter().zip(line.rows()) {
+                if let Some(plane) = planes.get_mut(*component) {
+                    *plane = bytemuck::cast_slice(row);
+                }
+            }
+        }
+        let planes = planes.get(..self.plan.components).unwrap_or_default();
+        interleave::interleave(planes, size_of::<u16>(), bytemuck::cast_slice_mut(self.row), level);
     }
 
     /// Writes a row of pixels: the next line of each scan.
@@ -93,11 +116,14 @@ impl<'a> RowWriter<'a> {
         output: &mut Output<'_>,
     ) -> Result<()> {
         let plan = self.plan;
+        let level = output.cpu_level();
+        let has_row = !self.row.is_empty();
+        if has_row {
+            self.interleave(lines.clone(), level);
+        }
         if let Some(transform) = plan.transform {
-            lines.clone().for_each(|line| line.copy_to(self.row, plan.components));
             transform.invert(self.row, plan.components, plan.precision);
         }
-        let level = output.cpu_level();
         let mut first_pixel = 0;
         while first_pixel < plan.columns {
             let block = output.block(plan.columns - first_pixel)?;
@@ -112,7 +138,7 @@ impl<'a> RowWriter<'a> {
             }
             let mut block = Block { bytes: block, components: plan.components, sample_bytes: plan.sample_bytes, level };
             let range = first_pixel..first_pixel + pixels;
-            if plan.transform.is_some() {
+            if has_row {
                 block.store_pixels(part(self.row, &range, plan.components));
             } else {
                 lines.clone().for_each(|line| line.store(&range, &mut block));
