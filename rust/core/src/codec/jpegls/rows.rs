@@ -72,7 +72,7 @@ pub(super) struct RowWriter<'a> {
     plan: &'a Plan<'a>,
     /// A row of interleaved pixels; empty if the lines of the scans are stored without it.
     row: &'a mut [u16],
-    /// True if all scans have a row per component.
+    /// True if there are three components, and all scans have a row per component.
     is_planar: bool,
 }
 
@@ -80,8 +80,7 @@ impl<'a> RowWriter<'a> {
     /// # Errors
     /// `LimitExceeded`.
     pub(super) fn new(plan: &'a Plan<'_>, row: &'a mut Vec<u16>, limits: &Limits) -> Result<Self> {
-        let is_planar =
-            (2..=MAX_SCAN_COMPONENTS).contains(&plan.components) && plan.scans.iter().all(|scan| !scan.is_interleaved);
+        let is_planar = plan.components == 3 && plan.scans.iter().all(|scan| !scan.is_interleaved);
         let samples = if is_planar || plan.transform.is_some() { plan.columns * plan.components } else { 0 };
         limits.grow_zeroed(row, samples)?;
         Ok(Self { plan, row: row.get_mut(..samples).unwrap_or_default(), is_planar })
@@ -91,7 +90,7 @@ impl<'a> RowWriter<'a> {
     ///
     /// Interleaving samples and storing pixels both use vectors. Storing the bytes of one component at a time does not.
     fn interleave<'l>(&mut self, lines: impl Iterator<Item = ScanLine<'l>>, level: CpuLevel) {
-        if !self.is_planar {
+        if !self.is_planar || !level.is_v3() {
             return lines.for_each(|line| line.copy_to(self.row, self.plan.components));
         }
         let mut planes: [&[u8]; MAX_SCAN_COMPONENTS] = [&[]; MAX_SCAN_COMPONENTS];
@@ -117,7 +116,8 @@ impl<'a> RowWriter<'a> {
     ) -> Result<()> {
         let plan = self.plan;
         let level = output.cpu_level();
-        let has_row = !self.row.is_empty();
+        // Level v3 has vectors of three planes of 16 bits.
+        let has_row = plan.transform.is_some() || (self.is_planar && level.is_v3());
         if has_row {
             self.interleave(lines.clone(), level);
         }
