@@ -15,6 +15,7 @@ import dicoxide
 from dicoxide import CorruptFrameError, NonConformantWarning
 from dicoxide._backend import backend
 from dicoxide._fallback_decoders.codestream_header import read_header
+from support.codestream_headers import MCT
 from support.encoders.dataset import dataset, to_bytes
 
 files_by_core = pytest.mark.skipif(backend != "rust", reason="pydicom reads files for the NumPy backend")
@@ -37,12 +38,15 @@ def jpeg(marker: int = 0xC0, precision: int = 8, components: int = 1, near: int 
 def jpeg_2000(
     precision: int = 8, components: int = 1, *, signed: bool = False, transform: int = 0, wavelet: int = 1, cap: int = 0
 ) -> bytes:
-    """Return SIZ, CAP and COD (T.800 A.5.1, A.5.2, A.6.1) without tiles."""
+    """Return SIZ, CAP and COD (T.800 A.5.1, A.5.2, A.6.1) without tiles.
+
+    An MCT segment (T.801 A.3) makes it a codestream that only fallback decoders decode.
+    """
     depth = bytes([precision - 1 | signed << 7, 1, 1]) * components
     size = struct.pack(">HH8LH", 38 + 3 * components, 0, 7, 5, 0, 0, 7, 5, 0, 0, components) + depth
     capabilities = b"\xff\x50" + struct.pack(">HLH", 8, cap, 0) if cap else b""
     coding = struct.pack(">HBBHBBBBBB", 12, 0, 0, 1, transform, 5, 4, 4, 0, wavelet)
-    return b"\xff\x4f\xff\x51" + size + capabilities + b"\xff\x52" + coding + b"\xff\x90"
+    return b"\xff\x4f\xff\x51" + size + capabilities + b"\xff\x52" + coding + MCT + b"\xff\x90"
 
 
 def file(syntax: str, codestream: bytes, **options: Any) -> bytes:

@@ -27,7 +27,7 @@ def requested(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
     def decode(src: bytes, runner: Any) -> bytearray:
         requested.append(src)
-        head = 45 if src.startswith(b"\xff\x4f") else 14
+        head = 49 if src.startswith(b"\xff\x4f") else 14
         return bytearray(src[head : head + runner.rows * runner.columns])
 
     for uid in (JPEG2000, JPEGBaseline8Bit, JPEGLSLossless):

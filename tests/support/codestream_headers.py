@@ -11,11 +11,16 @@ RNG = np.random.default_rng(83)
 FRAMES = RNG.integers(0, 256, (4, 5, 7), np.uint8)
 
 
+# An empty MCT segment of T.801: only fallback decoders decode codestreams with extensions of JPEG 2000.
+MCT = b"\xff\x74\0\x02"
+
+
 def jpeg_2000(samples: np.ndarray[Any, Any]) -> bytes:
-    """Return a codestream header (T.800 A.5.1), followed by the samples instead of tiles."""
+    """Return a codestream header (T.800 A.5.1, T.801 A.3), followed by the samples instead of tiles."""
+    rows, columns = samples.shape
     depth = samples.dtype.itemsize * 8 - 1
-    size = struct.pack(">HH8LH3B", 41, 0, samples.shape[1] + 3, samples.shape[0] + 2, 3, 2, 0, 0, 0, 0, 1, depth, 1, 1)
-    return b"\xff\x4f\xff\x51" + size + samples.tobytes()
+    size = struct.pack(">HH8LH3B", 41, 1 << 15, columns + 3, rows + 2, 3, 2, columns, rows, 3, 2, 1, depth, 1, 1)
+    return b"\xff\x4f\xff\x51" + size + MCT + samples.tobytes()
 
 
 def jpeg_arithmetic(samples: np.ndarray[Any, Any]) -> bytes:

@@ -21,7 +21,7 @@ class Fragment(Anything):
     codestream = b""
 
     def SetByteStringValue(self, src):
-        Fragment.codestream = src[45:]
+        Fragment.codestream = src[49:]
 
 
 class SequenceOfFragments(Anything):
