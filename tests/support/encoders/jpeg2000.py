@@ -49,6 +49,8 @@ class Options:
         The last tile-part has no length (Psot is 0).
     main, tile_header : bytes
         Further segments of the main header, and of each tile-part header.
+    reduce : int
+        Number of resolutions that the reconstructed samples leave out.
     """
 
     coding: Coding = field(default_factory=Coding)
@@ -75,6 +77,7 @@ class Options:
     main: bytes = b""
     tile_header: bytes = b""
     eoc: bool = True
+    reduce: int = 0
 
     def coding_of(self, tile: int, component: int) -> Coding:
         """Return the coding of a tile-component (A.6.1: a tile's COD has precedence over the main header's COC)."""
@@ -130,27 +133,25 @@ class FrameEncoder:
         x, y = self.options.tile_offset[0] + column * width, self.options.tile_offset[1] + row * height
         return Rect(x, y, x + width, y + height).intersect(self.image)
 
-    def encode_tile(self, planes: Sequence[Array], index: int) -> tuple[Tile, list[tuple[slice, slice]]]:
-        """Return a tile, and the part of each component that it covers."""
-        area, parts = self.tile_area(index), []
-        for component in self.components:
-            origin, covered = self.image.divide(*component.subsampling), area.divide(*component.subsampling)
-            parts.append(
-                (
-                    slice(covered.y0 - origin.y0, covered.y1 - origin.y0),
-                    slice(covered.x0 - origin.x0, covered.x1 - origin.x0),
-                )
-            )
-        tile = encode_tile(
-            [plane[part] for plane, part in zip(planes, parts, strict=True)],
+    def covered(self, tile: Rect, component: Component, reduce: int = 0) -> tuple[slice, slice]:
+        """Return the rows and columns of a component that a tile covers."""
+        scale = 1 << reduce
+        origin, area = (rect.divide(*component.subsampling).divide(scale, scale) for rect in (self.image, tile))
+        return slice(area.y0 - origin.y0, area.y1 - origin.y0), slice(area.x0 - origin.x0, area.x1 - origin.x0)
+
+    def encode_tile(self, planes: Sequence[Array], index: int) -> Tile:
+        area = self.tile_area(index)
+        parts = zip(planes, self.components, strict=True)
+        return encode_tile(
+            [plane[self.covered(area, component)] for plane, component in parts],
             area,
             self.components,
             [self.options.coding_of(index, component) for component in range(len(self.components))],
             has_transform=self.options.has_transform,
             layers=self.options.layers,
             progressions=self.options.progressions,
+            reduce=self.options.reduce,
         )
-        return tile, parts
 
     def precision(self, component: int, coding: Coding) -> int:
         """Return the precision that the exponents of a component's bands are based on."""
@@ -245,12 +246,14 @@ class FrameEncoder:
 
     def encode(self, planes: Sequence[Array]) -> Encoded:
         options = self.options
-        restored = [np.zeros_like(plane, np.int64) for plane in planes]
+        scale = 1 << options.reduce
+        areas = [self.image.divide(*component.subsampling).divide(scale, scale) for component in self.components]
+        restored = [np.zeros((area.height, area.width), np.int64) for area in areas]
         parts: list[TilePart] = []
         for index in range(self.rows * self.columns):
-            tile, areas = self.encode_tile(planes, index)
-            for plane, area, values in zip(restored, areas, tile.planes, strict=True):
-                plane[area] = values
+            tile, area = self.encode_tile(planes, index), self.tile_area(index)
+            for plane, component, values in zip(restored, self.components, tile.planes, strict=True):
+                plane[self.covered(area, component, options.reduce)] = values
             parts += self.tile_parts(tile, index)
         if options.mixes_tile_parts:
             parts.sort(key=lambda part: (part.index, part.tile))

@@ -74,8 +74,21 @@ class Frame:
         return max(1, (1 << self.precision) * 7 // 100_000)
 
     @property
+    def min_levels(self) -> int:
+        """Wavelet levels that all components have."""
+        return min(coding.levels for coding in self.codings)
+
+    def reduced(self, reduce: int) -> Frame:
+        """Return the frame with reconstructed samples of a lower resolution."""
+        return Frame(self.samples, {**self.options, "reduce": reduce}, self.seed)
+
+    @property
     def has_eoc(self) -> bool:
         return self.options.get("eoc", True)
+
+    @property
+    def has_placeholders(self) -> bool:
+        return any(coding.ht_placeholders for coding in self.codings)
 
     @property
     def is_decoded_by_openjpeg(self) -> bool:
@@ -284,7 +297,12 @@ HT_FEATURES: dict[str, Frame] = {
     "HT SigProp and MagRef": _ht(kind="noise", ht_plane=1, ht_passes=3),
     "HT SigProp and MagRef of 16 bits": _ht(bits=16, ht_plane=1, ht_passes=3),
     "HT SigProp and MagRef 9/7": _ht(wavelet="9/7", ht_plane=1, ht_passes=3),
+    "HT layers": _ht(ht_plane=1, ht_passes=3, layer_count=4, layer_seed=1, block_exponents=(3, 3)),
     "HT causal": _ht(kind="noise", ht_plane=1, ht_passes=3, style=ebcot.CAUSAL),
+    **{
+        f"HT {sets} placeholder sets": _ht(ht_plane=1, ht_passes=3, ht_placeholders=sets, exponent_bits=sets)
+        for sets in (1, 2, 12)
+    },
     "HT and EBCOT components": _ht(RGB, components={1: Coding()}),
 }
 

@@ -53,8 +53,13 @@ class TagTree:
 class BandBlock:
     """A code-block in packets: passes of each layer, and the state of its length indicator (B.10.7)."""
 
-    def __init__(self, coded: CodedBlock, missing_planes: int, layer_ends: Sequence[int]) -> None:
-        self.coded, self.missing_planes, self.layer_ends = coded, missing_planes, layer_ends
+    def __init__(
+        self, coded: CodedBlock, missing_planes: int, layer_ends: Sequence[int], placeholder_sets: int = 0
+    ) -> None:
+        self.coded, self.layer_ends = coded, layer_ends
+        # Each HT set without data stands for a bit-plane, and its three passes precede the first one.
+        sets = min(placeholder_sets, missing_planes)
+        self.missing_planes, self.placeholders = missing_planes - sets, 3 * sets
         self.length_bits = 3
 
     @property
@@ -66,13 +71,16 @@ class BandBlock:
         return range(self.layer_ends[layer - 1] if layer else 0, self.layer_ends[layer])
 
     def contributions(self, layer: int) -> list[tuple[int, bytes]]:
-        """Return the number of passes and the bytes of each codeword segment in a layer."""
+        """Return the number of passes and the bytes of each codeword segment in a layer.
+
+        Placeholder passes belong to the first segment.
+        """
         parts: dict[int, list[int]] = {}
         passes, layer_passes = self.coded.passes, self.passes(layer)
         for index in layer_passes:
             segment, length = passes[index]
             start = passes[index - 1][1] if index and passes[index - 1][0] == segment else 0
-            part = parts.setdefault(segment, [0, start, length])
+            part = parts.setdefault(segment, [0 if index else self.placeholders, start, length])
             part[0] += 1
             part[2] = length
         return [(count, self.coded.segments[segment][start:end]) for segment, (count, start, end) in parts.items()]
@@ -122,8 +130,8 @@ class BandPrecinct:
                 continue
             if block.first_layer == layer:
                 self.missing_planes.encode(index, block.missing_planes + 1, bits)
-            put_pass_count(len(passes), bits)
             parts = block.contributions(layer)
+            put_pass_count(sum(count for count, _ in parts), bits)
             put_lengths(block, parts, bits)
             body += b"".join(data for _, data in parts)
         return bytes(body)

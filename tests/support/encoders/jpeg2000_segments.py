@@ -50,6 +50,8 @@ class Coding:
         Truncates each code-block.
     ht_plane, ht_passes : int
         Bit-plane of the HT cleanup pass, and number of HT passes.
+    ht_placeholders : int
+        HT sets without data before the coded ones, where zero bit-planes are left for them (T.814 B.1).
     """
 
     levels: int = 3
@@ -65,6 +67,7 @@ class Coding:
     max_passes: int | None = None
     ht_plane: int = 0
     ht_passes: int = 1
+    ht_placeholders: int = 0
 
     @property
     def precinct_exponents(self) -> tuple[tuple[int, int], ...]:

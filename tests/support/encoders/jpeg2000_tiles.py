@@ -54,9 +54,10 @@ def band_arrays(plane: Array, component: Rect, coding: Coding) -> dict[tuple[str
     return arrays
 
 
-def merge_bands(arrays: dict[tuple[str, int], Array], component: Rect, coding: Coding) -> Array:
+def merge_bands(arrays: dict[tuple[str, int], Array], component: Rect, coding: Coding, reduce: int) -> Array:
+    """Return the samples of a resolution; `reduce` is the number of larger ones."""
     low = arrays["LL", coding.levels]
-    for level in range(coding.levels, 0, -1):
+    for level in range(coding.levels, reduce, -1):
         scale = 1 << level - 1
         area = component.divide(scale, scale)
         bands = {"LL": low, **{kind: arrays[kind, level] for kind in ("HL", "LH", "HH")}}
@@ -138,11 +139,11 @@ class ComponentEncoder:
             for band in resolution.bands:
                 self.bands[band] = quantize(arrays[band.kind, band.level], band, coding, precision)
 
-    def restored(self) -> Array:
+    def restored(self, reduce: int) -> Array:
         """Return the samples that a decoder reconstructs, once all code-blocks are coded."""
         bands = self.bands.items()
         arrays = {(band.kind, band.level): quantized.restored(self.coding) for band, quantized in bands}
-        return merge_bands(arrays, self.area, self.coding)
+        return merge_bands(arrays, self.area, self.coding, reduce)
 
     def precincts(self, layers: LayerOptions, rng: np.random.Generator) -> list[list[PrecinctEncoder]]:
         """Return an encoder for each precinct of each resolution."""
@@ -174,9 +175,10 @@ class ComponentEncoder:
                 quantized.doubled[covered] = doubled_midpoints(coefficients, coded.lowest_planes)
                 ends = layers.ends(len(coded.passes), rng)
                 if self.coding.style & HT:
-                    # All passes of an HT code-block are in one layer.
+                    # All passes of an HT code-block are in one layer; OpenJPEG and OpenJPH refuse others.
                     ends = [end if end == len(coded.passes) else 0 for end in ends]
-                blocks[-1].append(BandBlock(coded, quantized.bit_planes - coded.bit_planes, ends))
+                missing = quantized.bit_planes - coded.bit_planes
+                blocks[-1].append(BandBlock(coded, missing, ends, self.coding.ht_placeholders))
         return BandPrecinct(blocks)
 
 
@@ -197,8 +199,9 @@ def encode_tile(
     has_transform: bool,
     layers: LayerOptions,
     progressions: Sequence[Progression],
+    reduce: int,
 ) -> Tile:
-    """Encode a tile; `planes` are the samples of its components."""
+    """Encode a tile; `planes` are the samples of its components, and `reduce` applies to the reconstructed ones."""
     shifts = [0 if component.is_signed else 1 << component.precision - 1 for component in components]
     levelled = [plane.astype(np.int64) - shift for plane, shift in zip(planes, shifts, strict=True)]
     kind = codings[0].wavelet
@@ -214,7 +217,7 @@ def encode_tile(
     precincts = [encoder.precincts(layers, rng) for encoder in encoders]
     order = packet_order([encoder.resolutions for encoder in encoders], layers.count, progressions)
     packets = [precincts[key.component][key.resolution][key.precinct].encode(key) for key in order]
-    restored = [encoder.restored() for encoder in encoders]
+    restored = [encoder.restored(reduce) for encoder in encoders]
     if has_transform:
         restored = wavelet.restore_components(restored, kind)
     results = []
