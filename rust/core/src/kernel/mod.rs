@@ -33,6 +33,8 @@ pub(crate) mod rle;
 pub(crate) mod stored_bits;
 pub(crate) mod unstuff;
 pub(crate) mod upsample;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the decoder of JPEG 2000 uses it"))]
+pub(crate) mod wavelet;
 #[cfg(target_arch = "x86_64")]
 mod x86_memory;
 pub(crate) mod ybr;
