@@ -21,6 +21,8 @@ compile_error!("samples are moved as little-endian bytes; on a big-endian target
 pub(crate) mod bits;
 pub(crate) mod coefficients;
 pub(crate) mod colour_rows;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the decoder of JPEG 2000 uses it"))]
+pub(crate) mod component_rows;
 pub(crate) mod convert;
 pub(crate) mod cpu;
 pub(crate) mod huffman;
