@@ -10,19 +10,17 @@
 //! | form | length of the slice in bytes | then |
 //! |---|---|---|
 //! | [`Output::block`]: next pixels, interleaved | pixels × samples per pixel × sample bytes | [`Output::commit`] |
+//! | [`Output::row_block`]: pixels of a row at any position, for tiles | as `block` | [`Output::commit`] |
 //! | [`Output::write`]: samples that are in memory | any number of whole pixels | |
-//! | [`Output::tile`]: a rectangle of coefficient planes | per plane: rect rows × rect columns coefficients | |
 //!
 //! If the output has the type of the stored samples, a block *is* the output; else it is scratch that stays in cache.
 
 mod bands;
-mod planes;
 #[cfg(test)]
 mod tests;
 
 pub use crate::kernel::ybr::RgbConversion;
 pub use bands::Band;
-pub use planes::{ComponentTransform, Rect, TileFormat, TilePlanes};
 
 use crate::error::{DecodeError, ErrorKind, Result, output, unsupported};
 use crate::frame::FrameInfo;
@@ -260,6 +258,20 @@ impl<'a> Output<'a> {
             pixels = pixels.min(self.block_pixels());
         }
         self.window(pixels * self.samples_per_pixel)
+    }
+
+    /// Memory for the pixels of row `row` from column `column`, as [`Self::block`] returns it; the block ends with the row or
+    /// before. Blocks may be requested in any order, and together they cover each pixel once.
+    ///
+    /// # Errors
+    /// An internal error if the position is not in the frame or no pixels are left, which correct code never requests.
+    pub fn row_block(&mut self, row: usize, column: usize, max_pixels: usize) -> Result<&mut [u8]> {
+        let rows = self.out.len() / self.samples_per_pixel / self.columns;
+        if row >= rows || column >= self.columns || self.pixels_left() == 0 {
+            return Err(outside_output());
+        }
+        self.position = (row * self.columns + column) * self.samples_per_pixel;
+        self.block(max_pixels.min(self.columns - column))
     }
 
     /// Finishes the first `pixels` pixels of the last block.

@@ -1,4 +1,4 @@
-//! Blocks and tiles of the same samples give the same output, whatever its type and options.
+//! Blocks in order and blocks of tiles of the same samples give the same output, whatever its type and options.
 
 #![allow(clippy::cast_possible_truncation, reason = "test images are small")]
 
@@ -74,30 +74,26 @@ fn by_blocks(output: &mut Output<'_>, info: &FrameInfo, bits: u32, max_pixels: u
     Ok(())
 }
 
-/// Tiles of `side` × `side` pixels, last to first, of coefficients without transform.
-fn by_tiles(output: &mut Output<'_>, info: &FrameInfo, bits: u32, side: usize) -> Result<()> {
+/// Tiles of `side` × `side` pixels, last to first, in blocks of at most `max_pixels` pixels.
+fn by_tiles(output: &mut Output<'_>, info: &FrameInfo, bits: u32, side: usize, max_pixels: usize) -> Result<()> {
+    let (components, sample_bytes) = (info.samples_per_pixel(), info.sample_bytes());
     let tiles = (0..ROWS).step_by(side).flat_map(|row| (0..COLUMNS).step_by(side).map(move |column| (row, column)));
-    for (row, column) in tiles.collect::<Vec<_>>().into_iter().rev() {
-        let rect = Rect { row, column, rows: side.min(ROWS - row), columns: side.min(COLUMNS - column) };
-        let planes: Vec<Vec<i32>> = (0..info.samples_per_pixel())
-            .map(|component| {
-                let pixels = (0..rect.rows).flat_map(|y| (0..rect.columns).map(move |x| (y, x)));
-                let pixel = |(y, x)| (rect.row + y) * COLUMNS + rect.column + x;
-                pixels.map(|at| coefficient(value(pixel(at), component, bits), bits, info.is_signed())).collect()
-            })
-            .collect();
-        let planes: Vec<&[i32]> = planes.iter().map(Vec::as_slice).collect();
-        let format = TileFormat { precision: bits, is_signed: info.is_signed(), transform: ComponentTransform::None };
-        output.tile(rect, TilePlanes::Integer(&planes), format)?;
+    for (first_row, first_column) in tiles.collect::<Vec<_>>().into_iter().rev() {
+        for row in first_row..ROWS.min(first_row + side) {
+            let (mut column, end) = (first_column, COLUMNS.min(first_column + side));
+            while column < end {
+                let block = output.row_block(row, column, max_pixels.min(end - column))?;
+                let pixels = block.len() / (components * sample_bytes);
+                for (index, sample) in block.chunks_exact_mut(sample_bytes).enumerate() {
+                    let pixel = row * COLUMNS + column + index / components;
+                    store(sample, value(pixel, index % components, bits), bits, info.is_signed());
+                }
+                output.commit(pixels)?;
+                column += pixels;
+            }
+        }
     }
     Ok(())
-}
-
-fn coefficient(value: u64, bits: u32, is_signed: bool) -> i32 {
-    let half = 1_i64 << (bits - 1);
-    let value = value.cast_signed();
-    let value = if is_signed && value >= half { value - 2 * half } else { value - if is_signed { 0 } else { half } };
-    i32::try_from(value).unwrap()
 }
 
 #[test]
@@ -127,42 +123,68 @@ fn output_forms_of_the_same_samples_give_the_same_output() {
                 };
                 let expected = run(&|output| by_blocks(output, &info, bits, usize::MAX));
                 assert!(run(&|output| by_blocks(output, &info, bits, 19)) == expected);
-                for size in [1, miri_or(7, 16), 64] {
-                    assert!(
-                        run(&|output| by_tiles(output, &info, bits, size)) == expected,
-                        "tiles of {size}, {info:?}"
-                    );
+                for (side, max_pixels) in [(1, 1), (miri_or(7, 16), 5), (16, usize::MAX), (64, usize::MAX)] {
+                    let tiles = run(&|output| by_tiles(output, &info, bits, side, max_pixels));
+                    assert!(tiles == expected, "tiles of {side}, {info:?}");
                 }
             }
         }
     }
 }
 
-/// One pixel of three components through a tile.
-fn one_pixel(planes: TilePlanes<'_>, transform: ComponentTransform, precision: u32) -> [u8; 3] {
-    let attributes = Attributes { rows: 1, columns: 1, ..*info(3, 8, 8, SampleKind::Unsigned).attributes() };
-    let info = FrameInfo::new(attributes).unwrap();
-    let bytes = run(&info, OutputOptions::default(), SampleType::U8, false, CpuLevel::PORTABLE, |output| {
-        let format = TileFormat { precision, is_signed: false, transform };
-        output.tile(Rect { row: 0, column: 0, rows: 1, columns: 1 }, planes, format)
+/// Tiles of a band of rows, as a thread writes them.
+#[test]
+fn row_blocks_of_bands_give_the_same_output() {
+    let info = info(3, 16, 12, SampleKind::Unsigned);
+    let run = |decoder: &dyn Fn(&mut Output<'_>) -> Result<()>| {
+        run(&info, OutputOptions::default(), SampleType::U16, false, CpuLevel::best(), decoder).unwrap()
+    };
+    let by_bands = run(&|output| {
+        let counts = [20, ROWS - 20];
+        let mut first_row = 0;
+        for (band, rows) in output.bands(&counts).unwrap().into_iter().zip(counts) {
+            let mut scratch = ScratchBlock::default();
+            let mut output = band.into_output(&mut scratch, None);
+            for (row, columns) in (0..rows).flat_map(|row| [(row, 30..COLUMNS), (row, 0..30)]) {
+                let block = output.row_block(row, columns.start, columns.len())?;
+                assert_eq!(block.len(), columns.len() * 6);
+                for (index, sample) in block.chunks_exact_mut(2).enumerate() {
+                    let pixel = (first_row + row) * COLUMNS + columns.start + index / 3;
+                    store(sample, value(pixel, index % 3, 12), 12, false);
+                }
+                output.commit(columns.len())?;
+            }
+            assert_eq!(output.pixels_left(), 0);
+            first_row += rows;
+        }
+        output.finish_bands();
+        Ok(())
     });
-    bytes.unwrap().try_into().unwrap()
+    assert!(by_bands == run(&|output| by_blocks(output, &info, 12, usize::MAX)));
 }
 
 #[test]
-fn tile_transforms_are_those_of_t800() {
-    // G.2.2 with Y0 = 10, Y1 = -7, Y2 = 2: I1 = 10 - floor(-5 / 4) = 12, I0 = 14, I2 = 5; plus 128.
-    let planes: [&[i32]; 3] = [&[10], &[-7], &[2]];
-    assert_eq!(one_pixel(TilePlanes::Integer(&planes), ComponentTransform::Reversible, 8), [142, 140, 133]);
-    assert_eq!(one_pixel(TilePlanes::Integer(&planes), ComponentTransform::None, 8), [138, 121, 130]);
-    // G.3.2 with Y = 10, Cb = 20, Cr = -30: -32.06, 24.5416, 45.44.
-    let planes: [&[f32]; 3] = [&[10.0], &[20.0], &[-30.0]];
-    assert_eq!(one_pixel(TilePlanes::Float(&planes), ComponentTransform::Irreversible, 8), [96, 153, 173]);
-    // Ties go to the even number, and what is out of range is clamped.
-    let planes: [&[f32]; 3] = [&[0.5], &[1.5], &[-1e30]];
-    assert_eq!(one_pixel(TilePlanes::Float(&planes), ComponentTransform::None, 8), [128, 130, 0]);
-    let planes: [&[i32]; 3] = [&[i32::MAX], &[i32::MIN], &[7]];
-    assert_eq!(one_pixel(TilePlanes::Integer(&planes), ComponentTransform::None, 4), [15, 0, 15]);
+fn row_block_ends_with_its_row() {
+    let info = info(2, 8, 8, SampleKind::Unsigned);
+    let attempt = run(&info, OutputOptions::default(), SampleType::U8, false, CpuLevel::PORTABLE, |output| {
+        assert_eq!(output.row_block(ROWS - 1, COLUMNS - 3, usize::MAX)?.len(), 6);
+        assert_eq!(output.row_block(0, 0, 4)?.len(), 8);
+        by_blocks(output, &info, 8, usize::MAX)
+    });
+    assert!(attempt.is_ok());
+}
+
+/// In builds without debug assertions, the request is an error.
+#[test]
+#[cfg_attr(debug_assertions, should_panic(expected = "a decoder wrote outside of its output"))]
+fn row_block_outside_of_the_frame_is_an_internal_error() {
+    let info = info(1, 8, 8, SampleKind::Unsigned);
+    for (row, column) in [(ROWS, 0), (0, COLUMNS), (usize::MAX, usize::MAX)] {
+        let attempt = run(&info, OutputOptions::default(), SampleType::U8, false, CpuLevel::PORTABLE, |output| {
+            output.row_block(row, column, 1).map(|_| ())
+        });
+        assert_eq!(attempt.unwrap_err().kind(), ErrorKind::Output, "row {row}, column {column}");
+    }
 }
 
 #[test]
