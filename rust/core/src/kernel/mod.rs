@@ -19,12 +19,16 @@
 compile_error!("samples are moved as little-endian bytes; on a big-endian target use the NumPy backend");
 
 pub(crate) mod bits;
+#[cfg_attr(not(test), expect(dead_code, reason = "the decoder of frames follows"))]
+pub(crate) mod code_block;
 pub(crate) mod coefficients;
 pub(crate) mod colour_rows;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the decoder of JPEG 2000 uses it"))]
 pub(crate) mod component_rows;
 pub(crate) mod convert;
 pub(crate) mod cpu;
+#[cfg_attr(not(test), expect(dead_code, reason = "the decoder of frames follows"))]
+pub(crate) mod ebcot;
 pub(crate) mod huffman;
 pub(crate) mod idct;
 pub(crate) mod interleave;
