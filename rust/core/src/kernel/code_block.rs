@@ -91,6 +91,12 @@ pub(crate) enum BlockErrorReason {
     Segments,
     /// The segmentation symbol of a cleanup pass is not 1010 (T.800 D.5).
     SegmentationSymbol,
+    /// The length of the MEL and VLC strings of an HT cleanup segment, Scup, is out of range (T.814 7.1.1).
+    StringLengths,
+    /// The codewords of an HT cleanup segment are longer than its strings.
+    Codes,
+    /// A magnitude of an HT cleanup pass has more than 31 bits with its fractional bit.
+    Magnitude,
     /// There is no memory for the state of the decoder.
     Memory,
 }

@@ -29,6 +29,8 @@ pub(crate) mod convert;
 pub(crate) mod cpu;
 #[cfg_attr(not(test), expect(dead_code, reason = "the decoder of frames follows"))]
 pub(crate) mod ebcot;
+#[cfg_attr(not(test), expect(dead_code, reason = "the decoder of frames follows"))]
+pub(crate) mod ht;
 pub(crate) mod huffman;
 pub(crate) mod idct;
 pub(crate) mod interleave;
