@@ -20,7 +20,7 @@
 //! | `unstuff` | bits of MagSgn and VLC strings without stuffing |
 //! | `mel`, `quads` | readers of MEL codewords, and of quads |
 //! | `cleanup` | loop over the quads |
-//! | `scalar` | samples of quads from the MagSgn string |
+//! | `scalar`, `x86`, `x86_v4` | samples of quads from the MagSgn string |
 //! | `coefficients` | samples to coefficients |
 //! | `refinement` | passes SigProp and MagRef |
 
@@ -33,12 +33,17 @@ mod refinement;
 mod scalar;
 mod tables;
 mod unstuff;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_v4;
 
 #[cfg(test)]
 mod tests;
 
 use super::CpuLevel;
 use super::code_block::{BlockError, BlockErrorReason, CodeBlock, CodewordSegment, Dequantization, MAX_BIT_PLANES};
+use super::cpu::dispatch;
 use cleanup::{Buffers, CODE_BUFFER, Cleanup, MAGNITUDE_BUFFER, ROW_SAMPLES, Stop};
 use coefficients::Output;
 use refinement::{MAX_NIBBLES, Refinement};
@@ -144,8 +149,7 @@ fn decode_cleanup_pass(
     buffers: &mut Buffers<'_>,
     level: CpuLevel,
 ) -> Result<(), Stop> {
-    let _ = level;
-    scalar::decode_block(cleanup, out, buffers)
+    dispatch!(level, v4 decode_block(cleanup, out, buffers))
 }
 
 /// A cleanup segment; a refinement segment, and true if it has a MagRef pass.

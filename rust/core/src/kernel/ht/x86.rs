@@ -1,0 +1,177 @@
+//! AVX2 body: the samples of four quads in two vectors, a lane each.
+//!
+//! ```text
+//! exponent bounds    four quads in the even lanes of a vector, κ by the exponent of a conversion to `f32`
+//! lanes              each sample of a quad in coding order: m_n, and inclusive sums of m_n in the quad
+//! bit offsets        sums of the quads' totals; the string's 16 bytes from each quad's offset on are loaded
+//! values             4 bytes of each sample by a shuffle, shifted by the offset modulo 8, and masked to m_n bits
+//! ```
+//!
+//! Four bytes have 25 bits from any offset on. Words of 24 bits are exact in `f32`, so bounds up to 23 bits are supported.
+
+#![allow(clippy::cast_possible_truncation, reason = "halves of a word")]
+
+use super::cleanup::{ABOVE_COLUMNS, Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
+use super::coefficients::write_row;
+use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
+use crate::kernel::x86_memory::{load_128, load_256, store_256};
+use std::arch::x86_64::*;
+
+/// Largest supported bound of exponents.
+const MAX_BOUND: u32 = 23;
+
+/// State of the MagSgn string.
+struct State {
+    /// Offset of the next bit, in each lane.
+    bit_offset: __m128i,
+    /// Largest bounds of exponents so far.
+    bound: __m256i,
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+pub(super) fn decode_block(
+    cleanup: &Cleanup<'_>,
+    out: (&mut [i32], usize),
+    buffers: &mut Buffers<'_>,
+) -> Result<(), Stop> {
+    let state = State { bit_offset: _mm_setzero_si128(), bound: _mm256_setzero_si256() };
+    let decode = |state: &mut State, data: &[u8], step: Step<'_>| decode_samples(state, data, step);
+    let bound = |state: &State| largest(state.bound);
+    let decoder = SampleDecoder { state, decode, bound, max_bound: MAX_BOUND };
+    decode_cleanup(cleanup, out, buffers, decoder, write_row)
+}
+
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+fn largest(bounds: __m256i) -> u32 {
+    let mut lanes = [0_u32; 8];
+    store_256(&mut lanes, bounds);
+    lanes.into_iter().max().unwrap_or_default()
+}
+
+/// See `scalar::decode_samples`.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
+    let quads = pack(step.quads);
+    let wide = _mm256_cvtepu32_epi64(quads);
+    let bounds = exponent_bounds(wide, step.above);
+    state.bound = _mm256_max_epi32(state.bound, bounds);
+    let halves = [_mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2), _mm256_setr_epi32(4, 4, 4, 4, 6, 6, 6, 6)];
+    let [first, second] = halves
+        .map(|lanes| sample_bits(_mm256_permutevar8x32_epi32(wide, lanes), _mm256_permutevar8x32_epi32(bounds, lanes)));
+    // Totals of the quads 0, 2, 1, 3 in the odd lanes.
+    let totals = _mm256_unpackhi_epi64(first.sums, second.sums);
+    let totals = _mm256_permutevar8x32_epi32(totals, _mm256_setr_epi32(1, 5, 3, 7, 1, 5, 3, 7));
+    let totals = _mm256_castsi256_si128(totals);
+    let sums = _mm_add_epi32(totals, _mm_slli_si128::<4>(totals));
+    let sums = _mm_add_epi32(sums, _mm_slli_si128::<8>(sums));
+    let offsets = _mm_add_epi32(state.bit_offset, _mm_sub_epi32(sums, totals));
+    state.bit_offset = _mm_add_epi32(state.bit_offset, _mm_shuffle_epi32::<0xFF>(sums));
+    let bytes = _mm_srli_epi32::<3>(offsets);
+    let low = _mm_cvtsi128_si64(bytes).cast_unsigned();
+    let high = _mm_extract_epi64::<1>(bytes).cast_unsigned();
+    let bits = _mm256_castsi128_si256(_mm_and_si128(offsets, _mm_set1_epi32(7)));
+    let first_bits = _mm256_permutevar8x32_epi32(bits, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1));
+    let second_bits = _mm256_permutevar8x32_epi32(bits, _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3));
+    let first_words = words(&first, load_pair(data, low), first_bits);
+    let second_words = words(&second, load_pair(data, high), second_bits);
+    // Samples 0, 2, 1, 3 of each quad.
+    let [a, b] = [first_words, second_words].map(|words| _mm256_shuffle_epi32::<0b11_01_10_00>(words));
+    store_256(step.top, _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_unpacklo_epi64(a, b)));
+    store_256(step.bottom, _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_unpackhi_epi64(a, b)));
+    let [a, b] = [first.significant, second.significant].map(|mask| movemask(mask));
+    _pext_u32(a | b << 8, 0xAAAA)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn pack([first, second, third, fourth]: [u32; 4]) -> __m128i {
+    let join = |low, high| (u64::from(low) | u64::from(high) << 32).cast_signed();
+    _mm_set_epi64x(join(third, fourth), join(first, second))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn movemask(mask: __m256i) -> u32 {
+    _mm256_movemask_ps(_mm256_castsi256_ps(mask)).cast_unsigned()
+}
+
+/// Returns the bounds of exponents of four quads, in the even lanes; 1 in the odd ones.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn exponent_bounds(quads: __m256i, above: &[u32; ABOVE_COLUMNS]) -> __m256i {
+    let [a @ .., _, _, _] = above;
+    let [_, b @ .., _, _] = above;
+    let [_, _, c @ .., _] = above;
+    let [_, _, _, d @ ..] = above;
+    let any = _mm256_or_si256(
+        _mm256_or_si256(load_256::<[u32; 8]>(a), load_256::<[u32; 8]>(b)),
+        _mm256_or_si256(load_256::<[u32; 8]>(c), load_256::<[u32; 8]>(d)),
+    );
+    let any = _mm256_and_si256(any, _mm256_srai_epi32::<31>(quads));
+    let any = _mm256_or_si256(any, _mm256_set1_epi32(4));
+    let exponents = _mm256_srli_epi32::<23>(_mm256_castps_si256(_mm256_cvtepi32_ps(any)));
+    let mask = _mm256_set1_epi32(RESIDUAL_MASK.cast_signed());
+    let residuals = _mm256_and_si256(_mm256_srli_epi32::<{ RESIDUAL_SHIFT.cast_signed() }>(quads), mask);
+    _mm256_sub_epi32(_mm256_add_epi32(exponents, residuals), _mm256_set1_epi32(128))
+}
+
+/// Numbers of bits of the samples of two quads.
+struct SampleBits {
+    /// -1 for significant samples.
+    significant: __m256i,
+    counts: __m256i,
+    /// Sums of the counts in each quad, up to and including the sample.
+    sums: __m256i,
+    /// -1 where the bit after those of the sample is a known 1.
+    known_ones: __m256i,
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sample_bits(quads: __m256i, bounds: __m256i) -> SampleBits {
+    let significant = flags::<SIGNIFICANT_SHIFT>(quads);
+    let counts = _mm256_and_si256(_mm256_add_epi32(bounds, flags::<KNOWN_SHIFT>(quads)), significant);
+    let sums = _mm256_add_epi32(counts, _mm256_slli_si256::<4>(counts));
+    let sums = _mm256_add_epi32(sums, _mm256_slli_si256::<8>(sums));
+    SampleBits { significant, counts, sums, known_ones: flags::<KNOWN_ONE_SHIFT>(quads) }
+}
+
+/// Returns -1 in lane n of each half if bit `SHIFT` + n is set.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn flags<const SHIFT: u32>(quads: __m256i) -> __m256i {
+    let [a, b, c, d] = const { [1 << SHIFT, 2 << SHIFT, 4 << SHIFT, 8 << SHIFT] };
+    let bits = _mm256_setr_epi32(a, b, c, d, a, b, c, d);
+    _mm256_cmpeq_epi32(_mm256_and_si256(quads, bits), bits)
+}
+
+/// Loads 16 bytes at the offset in the low half of `offsets`, and 16 bytes at that in the high half; ones after the end.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_pair(data: &[u8], offsets: u64) -> __m256i {
+    let load = |offset: usize| {
+        load_128::<[u8; 16]>(data.get(offset..).and_then(|rest| rest.first_chunk()).unwrap_or(&[0xFF; 16]))
+    };
+    _mm256_set_m128i(load((offsets >> 32) as usize), load(offsets as u32 as usize))
+}
+
+/// Returns the words of samples from the bytes of their quads, which start at bit `bits`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn words(samples: &SampleBits, bytes: __m256i, bits: __m256i) -> __m256i {
+    let one = _mm256_set1_epi32(1);
+    let offsets = _mm256_add_epi32(_mm256_sub_epi32(samples.sums, samples.counts), bits);
+    let low_bytes = _mm256_setr_epi8(
+        0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12, 0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12,
+    );
+    let indices = _mm256_shuffle_epi8(_mm256_srli_epi32::<3>(offsets), low_bytes);
+    let indices = _mm256_add_epi8(indices, _mm256_set1_epi32(0x0302_0100));
+    let values = _mm256_shuffle_epi8(bytes, indices);
+    let values = _mm256_srlv_epi32(values, _mm256_and_si256(offsets, _mm256_set1_epi32(7)));
+    let high = _mm256_sllv_epi32(one, samples.counts);
+    let values = _mm256_and_si256(values, _mm256_sub_epi32(high, one));
+    let values = _mm256_or_si256(values, _mm256_and_si256(high, samples.known_ones));
+    _mm256_sub_epi32(_mm256_add_epi32(values, values), samples.significant)
+}
