@@ -2,6 +2,7 @@
 //! or not.
 
 use super::jpeg;
+use super::jpeg2000;
 use super::jpegls::segments::{Dimensions, Lse, describe_scan, parse_lse, parse_number};
 use super::t81::colour::{self, Application};
 use super::t81::entropy::Stuffing;
@@ -9,16 +10,14 @@ use super::t81::headers::{FrameHeader, number};
 use super::t81::marker::{
     self, APP0, APP8, APP14, DNL, EOI, LSE, Parameters, Process, SOI, SOS, Segments, read_marker,
 };
-use crate::codestream::{Codestream, CodestreamFormat, CodestreamInfo, Colour, ColourClaim, FieldOffsets};
-use crate::error::{DecodeError, Result, malformed, truncated, unsupported};
+use crate::codestream::{Codestream, CodestreamFormat, CodestreamInfo};
+use crate::error::{Result, malformed, truncated, unsupported};
 use crate::kernel::CpuLevel;
 
-/// SOC and SIZ of ITU-T T.800.
-const J2K: &[u8] = &[0xFF, 0x4F, 0xFF, 0x51];
+const J2K: &[u8] = jpeg2000::SIGNATURE;
 /// JPEG XL (ISO/IEC 18181).
 const JXL: &[u8] = &[0xFF, 0x0A];
-/// Signature box of JP2 and JPH files (T.800 I.5.1).
-const JP2: &[u8] = b"\0\0\0\x0CjP  \r\n\x87\n";
+const JP2: &[u8] = jpeg2000::SIGNATURE_BOX;
 /// Signature box of JPEG XL files.
 const JXL_BOX: &[u8] = b"\0\0\0\x0CJXL \r\n\x87\n";
 /// SOI and the FF of the next marker (T.81, T.87).
@@ -35,23 +34,8 @@ pub fn identify(bytes: &[u8]) -> Result<Codestream> {
     if bytes.starts_with(&[0xFF, SOI]) {
         return identify_jpeg(bytes);
     }
-    if let Some(parameters) = bytes.strip_prefix(J2K) {
-        return identify_jpeg_2000(bytes, parameters, J2K.len());
-    }
-    if bytes.starts_with(JP2) {
-        return match contiguous_codestream(bytes) {
-            Some(offset) => {
-                let codestream = bytes.get(offset..).unwrap_or_default();
-                match codestream.strip_prefix(J2K) {
-                    Some(parameters) => identify_jpeg_2000(codestream, parameters, offset + J2K.len()),
-                    None => {
-                        Err(malformed("no SOC marker at the start of the codestream box", "ITU-T T.800 I.5.4")
-                            .at(offset))
-                    }
-                }
-            }
-            None => Err(truncated("no contiguous codestream box found", "ITU-T T.800 I.5.4").at(bytes.len())),
-        };
+    if bytes.starts_with(J2K) || bytes.starts_with(JP2) {
+        return jpeg2000::identify(bytes);
     }
     if bytes.starts_with(JXL) || bytes.starts_with(JXL_BOX) {
         return Ok(Codestream { format: CodestreamFormat::JpegXl, info: None });
@@ -73,11 +57,7 @@ pub fn codestream_size(bytes: &[u8]) -> Option<(u32, u32)> {
         let (_, frame) = start_of_frame(&mut Segments::new(bytes).ok()?, &mut Application::default()).ok()?;
         return (frame.lines > 0 && frame.columns > 0).then_some((frame.lines.into(), frame.columns.into()));
     }
-    // SIZ, without its other parameters: bytes 4 to 20 are Xsiz, Ysiz, XOsiz, YOsiz (T.800 A.5.1).
-    let parameters = bytes.strip_prefix(J2K)?;
-    let word = |index: usize| parameters.get(index..index + 4)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
-    let (columns, rows) = (word(4)?.checked_sub(word(12)?)?, word(8)?.checked_sub(word(16)?)?);
-    Some((rows, columns))
+    jpeg2000::image_size(bytes)
 }
 
 /// Title of the format of a codestream that has a signature of another family than JPEG.
@@ -232,117 +212,6 @@ fn number_of_lines(bytes: &[u8], mut offset: usize, stuffing: Stuffing) -> Optio
         }
         return Parameters::read("DNL", bytes, next).ok().map(|(parameters, _)| parameters);
     }
-}
-
-/// Offset of the codestream in JP2 boxes: the content of the first box `jp2c` (T.800 I.4).
-fn contiguous_codestream(bytes: &[u8]) -> Option<usize> {
-    let mut offset = 0;
-    loop {
-        let (head, _) = bytes.get(offset..)?.split_first_chunk::<8>()?;
-        let [a, b, c, d, kind @ ..] = *head;
-        let (length, header_bytes) = match u32::from_be_bytes([a, b, c, d]) {
-            // Up to the end of the file.
-            0 => (bytes.len() - offset, 8),
-            1 => {
-                let long = bytes.get(offset + 8..)?.first_chunk::<8>()?;
-                (usize::try_from(u64::from_be_bytes(*long)).ok()?, 16)
-            }
-            length => (usize::try_from(length).ok()?, 8),
-        };
-        if &kind == b"jp2c" {
-            return Some(offset + header_bytes);
-        }
-        offset = offset.checked_add(length.max(header_bytes))?;
-    }
-}
-
-/// Reads SIZ, whose `parameters` start with its length at `offset`, and the main header after it (T.800 A.5, A.6).
-fn identify_jpeg_2000(codestream: &[u8], parameters: &[u8], offset: usize) -> Result<Codestream> {
-    let clause = "ITU-T T.800 A.5.1";
-    let cut = || -> DecodeError { truncated("the codestream ends in SIZ", clause).at(offset + parameters.len()) };
-    let word = |index: usize| -> Result<u32> {
-        let bytes = parameters.get(index..index + 4).and_then(|bytes| bytes.first_chunk()).ok_or_else(cut)?;
-        Ok(u32::from_be_bytes(*bytes))
-    };
-    let side = |end: u32, start: u32, name: &str, index: usize| {
-        let side = end.checked_sub(start).filter(|side| *side > 0);
-        side.ok_or_else(|| {
-            malformed(format!("image {name} end at {end} and start at {start}"), clause).at(offset + index)
-        })
-    };
-    let (columns, rows) = (side(word(4)?, word(12)?, "columns", 4)?, side(word(8)?, word(16)?, "rows", 8)?);
-    let (tile_columns, tile_rows) = (word(20)?, word(24)?);
-    let components =
-        parameters.get(36..38).and_then(|bytes| bytes.first_chunk()).map(|bytes| u16::from_be_bytes(*bytes));
-    let depth = *parameters.get(38).ok_or_else(cut)?;
-    let coding = main_header(codestream);
-    let colour_claims = if coding.has_component_transform {
-        // The transform's inverse gives RGB (T.800 G).
-        let claim =
-            ColourClaim { colour: Colour::Rgb, evidence: "a multiple component transform", overrides_data_set: true };
-        [Some(claim), None, None]
-    } else {
-        [None; 3]
-    };
-    let info = CodestreamInfo {
-        rows,
-        columns,
-        components: components.unwrap_or(0).into(),
-        precision: u32::from(depth & 0x7F) + 1,
-        precision_gives_stored_bits: false,
-        is_signed: Some(depth & 0x80 != 0),
-        colour_claims,
-        assumed_colour: None,
-        is_lossy: coding.is_irreversible,
-        resolution_levels: coding.decomposition_levels + 1,
-        tile: (tile_columns < columns || tile_rows < rows).then_some((tile_rows, tile_columns)),
-        offsets: FieldOffsets {
-            rows: offset + 8,
-            columns: offset + 4,
-            components: offset + 36,
-            precision: offset + 38,
-            colour: offset,
-        },
-    };
-    let format = if coding.is_high_throughput { CodestreamFormat::Htj2k } else { CodestreamFormat::Jpeg2000 };
-    Ok(Codestream { format, info: Some(info) })
-}
-
-/// Declarations of the COD and CAP segments.
-#[derive(Default)]
-struct Coding {
-    decomposition_levels: u32,
-    is_irreversible: Option<bool>,
-    has_component_transform: bool,
-    is_high_throughput: bool,
-}
-
-/// Reads the markers after SIZ up to the first tile-part. A header that ends early leaves the defaults.
-fn main_header(codestream: &[u8]) -> Coding {
-    const COD: u8 = 0x52;
-    const CAP: u8 = 0x50;
-    const SOT: u8 = 0x90;
-    /// Bit of Pcap for T.814 (Part 15).
-    const PART_15: u32 = 1 << (32 - 15);
-    let mut coding = Coding::default();
-    let mut offset = 2;
-    while let Some([0xFF, code, high, low, parameters @ ..]) = codestream.get(offset..) {
-        match (*code, parameters) {
-            (SOT, _) => break,
-            (CAP, [a, b, c, d, ..]) => {
-                coding.is_high_throughput = u32::from_be_bytes([*a, *b, *c, *d]) & PART_15 != 0;
-            }
-            // Scod, progression order, layers (2), component transform, levels, block size (2), style, wavelet.
-            (COD, [_, _, _, _, transform, levels, _, _, _, wavelet, ..]) => {
-                coding.decomposition_levels = u32::from(*levels).min(32);
-                coding.has_component_transform = *transform == 1;
-                coding.is_irreversible = Some(*wavelet == 0);
-            }
-            _ => {}
-        }
-        offset += 2 + usize::from(u16::from_be_bytes([*high, *low])).max(2);
-    }
-    coding
 }
 
 #[cfg(test)]

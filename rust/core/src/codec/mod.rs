@@ -7,6 +7,7 @@ mod decoder;
 mod entropy_mode;
 mod identify;
 mod jpeg;
+mod jpeg2000;
 mod jpeg_lossless;
 mod jpegls;
 mod native;

@@ -1,6 +1,7 @@
 //! Headers of codestreams: complete, truncated and corrupt.
 
 use super::*;
+use crate::codestream::Colour;
 use crate::error::ErrorKind;
 
 fn jpeg(segments: &[u8], sof: u8, frame_parameters: &[u8]) -> Vec<u8> {
@@ -28,12 +29,12 @@ fn info(bytes: &[u8]) -> (CodestreamFormat, CodestreamInfo) {
     (found.format, found.info.unwrap())
 }
 
-/// Main header of a codestream of 5 rows and 7 columns.
+/// Main header of a codestream of 5 rows, 7 columns and 3 components, which share `depth`.
 fn jpeg_2000(before_cod: &[u8], depth: u8, transform: u8, levels: u8, wavelet: u8) -> Vec<u8> {
-    let siz = [0, 41, 0, 0, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 4];
-    let rest = [0, 0, 0, 0, 0, 0, 0, 0, 0, 3, depth, 1, 1];
+    let siz = [0, 47, 0, 0, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 4];
+    let components = [0, 0, 0, 0, 0, 0, 0, 0, 0, 3, depth, 1, 1, depth, 1, 1, depth, 1, 1];
     let cod = [0xFF, 0x52, 0, 12, 0, 0, 0, 1, transform, levels, 4, 4, 0, wavelet];
-    [&[0xFF, 0x4F, 0xFF, 0x51][..], &siz, &rest, before_cod, &cod, &[0xFF, 0x90, 0, 10]].concat()
+    [&[0xFF, 0x4F, 0xFF, 0x51][..], &siz, &components, before_cod, &cod, &[0xFF, 0x90, 0, 10]].concat()
 }
 
 #[test]
@@ -166,7 +167,7 @@ fn identify_other_or_cut_bytes_are_errors() {
         assert_eq!(codestream_size(&frame[..end]), None);
     }
     let siz = jpeg_2000(&[], 7, 0, 0, 1);
-    for end in 4..43 {
+    for end in 4..49 {
         let error = identify(&siz[..end]).unwrap_err();
         assert_eq!((error.kind(), error.offset()), (ErrorKind::Truncated, Some(end as u64)), "{end}");
         assert_eq!(codestream_size(&siz[..end]).is_some(), end >= 24);
@@ -177,7 +178,7 @@ fn identify_other_or_cut_bytes_are_errors() {
     }
     let before_scan = [&[0xFF, 0xD8][..], &[0xFF, 0xDA, 0, 8, 1, 1, 0, 1, 0, 0]].concat();
     assert_eq!(identify(&before_scan).unwrap_err().kind(), ErrorKind::Malformed);
-    let larger_offset =
-        [&[0xFF, 0x4F, 0xFF, 0x51][..], &[0, 41, 0, 0, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 12, 0, 0, 0, 3]];
-    assert_eq!(identify(&larger_offset.concat()).unwrap_err().kind(), ErrorKind::Malformed);
+    let mut larger_offset = siz;
+    larger_offset[19] = 12;
+    assert_eq!(identify(&larger_offset).unwrap_err().kind(), ErrorKind::Malformed);
 }

@@ -1,0 +1,33 @@
+//! JPEG 2000 (T.800) and HTJ2K (T.814): codestreams, bare or in boxes.
+//!
+//! | module | content |
+//! |---|---|
+//! | `boxes` | JP2 and JPH boxes |
+//! | `codestream` | marker segments → header |
+
+mod boxes;
+#[allow(dead_code, reason = "the driver is the next commit")]
+mod codestream;
+#[cfg(test)]
+mod test_streams;
+
+use crate::codestream::Codestream;
+use crate::error::Result;
+
+/// First bytes of a bare codestream.
+pub(super) const SIGNATURE: &[u8] = codestream::SIGNATURE;
+/// First bytes of a codestream in boxes.
+pub(super) const SIGNATURE_BOX: &[u8] = boxes::SIGNATURE_BOX;
+
+/// Reads the main header of a codestream, bare or in boxes.
+///
+/// # Errors
+/// `Truncated` and `Malformed`; `Unsupported` for segments of T.801.
+pub(super) fn identify(frame: &[u8]) -> Result<Codestream> {
+    codestream::identify(frame, boxes::codestream_range(frame)?)
+}
+
+/// Returns rows and columns that a bare codestream declares, if its SIZ segment has them. Reads nothing else.
+pub(super) fn image_size(codestream: &[u8]) -> Option<(u32, u32)> {
+    codestream::image_size(codestream)
+}
