@@ -42,6 +42,8 @@ mod scalar;
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_v4;
 
 use super::CpuLevel;
 use super::cpu::dispatch;
@@ -311,7 +313,7 @@ pub(crate) fn synthesize(
 
 /// Filters one row horizontally.
 fn filter_row_53(low: &[i32], high: &[i32], starts_high: bool, scratch: &mut [i32], out: &mut [i32], level: CpuLevel) {
-    dispatch!(level, filter_row_53(low, high, starts_high, scratch, out))
+    dispatch!(level, v4 filter_row_53(low, high, starts_high, scratch, out))
 }
 
 /// Filters one row horizontally.
@@ -324,28 +326,28 @@ fn filter_row_97(
     out: &mut [f32],
     level: CpuLevel,
 ) {
-    dispatch!(level, filter_row_97(low, high, starts_high, scales, scratch, out))
+    dispatch!(level, v4 filter_row_97(low, high, starts_high, scales, scratch, out))
 }
 
 /// Applies one vertical step to one row.
 fn lift_row(wavelet: Wavelet, step: usize, row: &mut [i32], above: &[i32], below: &[i32], level: CpuLevel) {
     match wavelet {
-        Wavelet::Reversible53 => dispatch!(level, lift_row_53(step, row, above, below)),
+        Wavelet::Reversible53 => dispatch!(level, v4 lift_row_53(step, row, above, below)),
         Wavelet::Irreversible97 => {
             let (row, above, below) =
                 (bytemuck::cast_slice_mut(row), bytemuck::cast_slice(above), bytemuck::cast_slice(below));
-            dispatch!(level, lift_row_97(step, row, above, below))
+            dispatch!(level, v4 lift_row_97(step, row, above, below))
         }
     }
 }
 
 /// Applies both vertical steps: to `even`, which is between the odd rows, and to `lifted_odd`, between the even rows.
 fn lift_rows_53(odd: &[i32], even: &mut [i32], lifted_odd: &mut [i32], lifted_even: &[i32], level: CpuLevel) {
-    dispatch!(level, lift_rows_53(odd, even, lifted_odd, lifted_even))
+    dispatch!(level, v4 lift_rows_53(odd, even, lifted_odd, lifted_even))
 }
 
 /// Applies each vertical step to one of six consecutive rows, the last of which is `a`: δ to `b`, γ to `c`, β to `d`, α to
 /// `e`.
 fn lift_rows_97(a: &[f32], b: &mut [f32], c: &mut [f32], d: &mut [f32], e: &mut [f32], f: &[f32], level: CpuLevel) {
-    dispatch!(level, lift_rows_97(a, b, c, d, e, f))
+    dispatch!(level, v4 lift_rows_97(a, b, c, d, e, f))
 }
