@@ -57,7 +57,7 @@ pub(crate) enum ComponentTransform {
 pub(crate) struct ComponentFormat {
     /// Wavelet, which determines whether words are integers or `f32`.
     pub(crate) wavelet: Wavelet,
-    /// Bits of a sample, 1 to 32.
+    /// Bits of a sample, 1 to 32, and at most those of a stored sample.
     pub(crate) precision: u32,
     /// True for two's complement.
     pub(crate) is_signed: bool,
@@ -69,7 +69,7 @@ pub(crate) struct RowFormat {
     pub(crate) transform: ComponentTransform,
     /// The components of a pixel; others are ignored.
     pub(crate) components: [ComponentFormat; MAX_COMPONENTS],
-    /// Bytes of a stored sample: 1, 2 or 4. Signed samples are sign-extended to it; bits above it are lost.
+    /// Bytes of a stored sample: 1, 2 or 4. It has at least `precision` bits; signed samples are sign-extended to it.
     pub(crate) sample_bytes: usize,
 }
 
