@@ -9,6 +9,12 @@ pub(super) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8]) 
         (3, 1) => for_each_block(planes, out, |planes, out: &mut [u8; 3 * BLOCK]| {
             three(planes.map(<[u8; BLOCK]>::as_slice), out)
         }),
+        (3, 2) => for_each_block(planes, out, |[a, b, c], out: &mut [u8; 3 * BLOCK]| {
+            let pixels = a.as_chunks().0.iter().zip(b.as_chunks().0).zip(c.as_chunks().0);
+            for (out, ((a, b), c)) in out.as_chunks_mut::<2>().0.as_chunks_mut().0.iter_mut().zip(pixels) {
+                *out = [*a, *b, *c];
+            }
+        }),
         (4, 1) => for_each_block(planes, out, |[a, b, c, d], out: &mut [u8; 4 * BLOCK]| {
             out.as_chunks_mut()
                 .0
