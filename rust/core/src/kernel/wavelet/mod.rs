@@ -199,7 +199,7 @@ impl<'a> Synthesizer<'a> {
 
     /// True if the coordinate of row `row` is odd.
     const fn is_high(&self, row: usize) -> bool {
-        (self.first_row as usize + row) % 2 == 1
+        (self.first_row % 2 == 1) != (row % 2 == 1)
     }
 
     /// Filters row `row` horizontally.
