@@ -107,10 +107,10 @@ impl Grid {
         if stripe + 1 == self.stripes { self.last_rows } else { CORE }
     }
 
-    /// Returns the coefficients of a word of a stripe with the coefficients `rows`.
+    /// Returns the coefficients of a word of a stripe with the coefficients `rows`; the first word has index 1.
     #[inline(always)]
-    pub(super) const fn valid(&self, rows: u64, column: usize) -> u64 {
-        if column + 1 == self.columns { rows & self.last_columns } else { rows }
+    pub(super) const fn valid(&self, rows: u64, index: usize) -> u64 {
+        if index == self.columns { rows & self.last_columns } else { rows }
     }
 }
 
@@ -131,28 +131,61 @@ pub(super) struct Bitmaps<'a> {
     pub(super) row_below: u64,
 }
 
+/// Words of a stripe and its neighbours, as slices of one length: the words of the stripe with one border word on each side.
+pub(super) struct Stripe<'a> {
+    above: &'a [Word],
+    pub(super) words: &'a mut [Word],
+    below: &'a [Word],
+    /// Magnitude bits of the bit-plane being decoded.
+    pub(super) plane: &'a mut [u64],
+    row_below: u64,
+}
+
 impl Bitmaps<'_> {
+    /// Returns the words of a stripe, and the contexts.
+    #[inline(always)]
+    pub(super) fn stripe(&mut self, stripe: usize) -> (Stripe<'_>, &mut Contexts) {
+        let stride = self.grid.stride;
+        let (above, rest) = self.words.split_at_mut((stripe + 1) * stride);
+        let (words, below) = rest.split_at_mut(stride);
+        let (_, above) = above.split_at(stripe * stride);
+        let (below, _) = below.split_at(stride);
+        let (_, plane) = self.plane.split_at_mut((stripe + 1) * stride);
+        let (plane, _) = plane.split_at_mut(stride);
+        (Stripe { above, words, below, plane, row_below: self.row_below }, self.contexts)
+    }
+}
+
+#[allow(clippy::indexing_slicing, reason = "indices are those of words inside the border")]
+impl Stripe<'_> {
+    /// Returns the indices of the words inside the border. All slices have the same length, which the compiler sees here.
+    #[inline(always)]
+    pub(super) fn indices(&mut self) -> std::ops::Range<usize> {
+        let length = self.words.len();
+        self.above = &self.above[..length];
+        self.below = &self.below[..length];
+        let plane = std::mem::take(&mut self.plane);
+        self.plane = &mut plane[..length];
+        1..length - 1
+    }
+
     /// Returns the significance of a word's columns with the halo above and below, but not left and right.
     #[inline(always)]
-    #[allow(clippy::indexing_slicing, reason = "the border has the neighbours of each word")]
     pub(super) fn columns(&self, index: usize) -> u64 {
-        let stride = self.grid.stride;
-        let (above, below) = (self.words[index - stride].significant, self.words[index + stride].significant);
+        let (above, below) = (self.above[index].significant, self.below[index].significant);
         self.words[index].significant << CORE_SHIFT | (above & ROW_3) << 3 | (below & self.row_below) << 11
     }
 
     /// Returns the signs of a word and of its horizontal and vertical neighbours.
     #[inline(always)]
-    #[allow(clippy::indexing_slicing, reason = "the border has the neighbours of each word")]
     pub(super) fn signs(&self, index: usize) -> u64 {
-        let stride = self.grid.stride;
-        let (above, below) = (self.words[index - stride].negative, self.words[index + stride].negative);
+        let (above, below) = (self.above[index].negative, self.below[index].negative);
         let (left, right) = (self.words[index - 1].negative, self.words[index + 1].negative);
         self.words[index].negative << CORE_SHIFT
             | (above & ROW_3) << 3
             | (below & self.row_below) << 11
-            | left << CORE_SHIFT >> LEFT_SHIFT
-            | right << CORE_SHIFT << LEFT_SHIFT
+            | left >> (LEFT_SHIFT - CORE_SHIFT)
+            | right << (CORE_SHIFT + LEFT_SHIFT)
     }
 }
 

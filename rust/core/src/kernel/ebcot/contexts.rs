@@ -8,8 +8,8 @@
 //!        2  8 14      SW  S SE                              8  5  2
 //! ```
 //!
-//! One multiplication gathers the three columns: it adds copies of the window, shifted by 11, 20 and 29 bits, whose columns
-//! do not overlap in 32 bits, and the columns wanted become the top nine bits.
+//! One multiplication gathers the three columns: it adds copies of the window, shifted by 43, 52 and 61 bits, whose columns
+//! do not overlap in 64 bits, and the columns wanted become the top nine bits.
 
 #![allow(clippy::indexing_slicing, reason = "tables are filled by counting up to their lengths")]
 #![allow(clippy::cast_possible_truncation, reason = "single bits of an index")]
@@ -17,25 +17,23 @@
 use super::mq::FIRST_SIGN_CONTEXT;
 use crate::kernel::code_block::BandKind;
 
-const NEIGHBOURHOOD: u32 = 0x71C7;
-const GATHER: u32 = 1 << 11 | 1 << 20 | 1 << 29;
+const NEIGHBOURHOOD: u64 = 0x71C7;
+const GATHER: u64 = 1 << 43 | 1 << 52 | 1 << 61;
 /// Bits of a window: the neighbours N, W, E and S.
-const CROSS: u32 = 0x2142;
+const CROSS: u64 = 0x2142;
 /// Bits of the index: the neighbours N, W, E and S.
 const CROSS_INDEX: usize = 0xAA;
 
 /// Returns the index of a window in a [`ZeroCodingTable`].
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "a window is 15 bits")]
 pub(super) fn zero_coding_index(window: u64) -> usize {
-    ((window as u32 & NEIGHBOURHOOD).wrapping_mul(GATHER) >> 23) as usize
+    ((window & NEIGHBOURHOOD).wrapping_mul(GATHER) >> 55) as usize
 }
 
 /// Returns the index in [`SIGN_CODING`] of a window of significance bits and one of signs.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "a window is 15 bits")]
 pub(super) fn sign_coding_index(significant: u64, negative: u64) -> usize {
-    let signs = ((negative as u32 & CROSS).wrapping_mul(GATHER) >> 24) as usize;
+    let signs = ((negative & CROSS).wrapping_mul(GATHER) >> 56) as usize;
     zero_coding_index(significant) & CROSS_INDEX | signs
 }
 

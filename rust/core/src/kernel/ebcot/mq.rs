@@ -1,23 +1,23 @@
 //! MQ decoder (T.800 Annex C).
 //!
-//! The interval A and the code register C of the standard become A and V = A - C, left-aligned in 64 bits:
+//! The interval A and the code register C of the standard become A and D = C - A, left-aligned in 64 bits:
 //!
 //! ```text
 //! bit       63        48 47                      0
 //! A        │ 16 bits    │ 0                       │   normalised: bit 63 is set
-//! V        │ A - C of the standard, and up to 48  │   prefetched code bits
-//!          │ bits of the codeword after them      │
+//! D        │ C - A of the standard, modulo 2^16,  │   prefetched code bits
+//!          │ and up to 48 bits of the codeword    │
 //! ```
 //!
 //! ```text
 //! decode:   a1 = A - Qe
-//!           LPS path if V > a1  (C < Qe):       A = Qe,  V = V - a1
-//!           MPS path otherwise:                 A = a1,  V unchanged
+//!           d1 = D + a1; LPS path if there is no carry, which means C < Qe:      A = Qe,  D = d1
+//!           MPS path otherwise:                                                  A = a1,  D unchanged
 //!           the decoded bit is the LPS if exactly one of (LPS path, a1 < Qe) holds          (conditional exchange)
-//!           shift A and V left until bit 63 of A is set; refill V by 32 bits when fewer than 16 are valid
+//!           shift A and D left until bit 63 of A is set; refill D by 32 bits when fewer than 16 are valid
 //! ```
 //!
-//! The MPS path without a shift is `a1 ≥ max(V, 2^63)`: one subtraction and one comparison with a value that only other
+//! The MPS path without a shift is `a1 ≥ max(-D, 2^63)`: one subtraction and one comparison with a value that only other
 //! paths change. [`Mq::decode`] branches on it; [`Mq::decode_branch_free`] computes all paths, which is faster where
 //! probabilities are near 1/2.
 
@@ -28,8 +28,10 @@ const REFILL_BITS: i32 = 32;
 /// Position of the probability in the state of a context.
 const QE_SHIFT: u32 = 48;
 const QE_MASK: u64 = 0xFFFF << QE_SHIFT;
-const MPS_SHIFT: u32 = 16;
 const LPS_NEXT_SHIFT: u32 = 8;
+pub(super) const NUMBER_SHIFT: u32 = 16;
+/// A refill is due when `MqRegisters::shift` is not negative: when fewer than 16 bits may be valid.
+const REFILL_SHIFT: i32 = 17;
 const HALF: u64 = 1 << 63;
 
 /// Contexts of T.800 Table D.1 to D.5: significance 0 to 8, sign 9 to 13, refinement 14 to 16, run-length, uniform.
@@ -96,10 +98,12 @@ pub(super) const STATE_COUNT: usize = 2 * TRANSITIONS.len();
 /// States of a context. State `i` of Table C.2 with MPS `m` has the number `2 i + m`:
 ///
 /// ```text
-///  63     48 47      32 31         24 23   17  16  15           8 7            0
-/// │ Qe      │ 0        │ own number  │ 0     │MPS│ number after │ number after │
-/// │         │          │             │       │   │ an LPS       │ an MPS       │
+///  63     48 47           24 23         16 15           8 7            0
+/// │ Qe      │ 0             │ own number  │ number after │ number after │
+/// │         │               │             │ an LPS       │ an MPS       │
 /// ```
+///
+/// Bit 0 is the MPS, which stays the same after an MPS.
 ///
 /// The length makes every `u8` a valid index.
 pub(super) static STATES: [u64; 256] = {
@@ -109,8 +113,7 @@ pub(super) static STATES: [u64; 256] = {
         let (qe, after_mps, after_lps, exchange) = TRANSITIONS[number / 2];
         let mps = (number % 2) as u64;
         states[number] = (qe as u64) << QE_SHIFT
-            | (number as u64) << 24
-            | mps << MPS_SHIFT
+            | (number as u64) << NUMBER_SHIFT
             | (2 * after_lps as u64 + (mps ^ exchange as u64)) << LPS_NEXT_SHIFT
             | (2 * after_mps as u64 + mps);
         number += 1;
@@ -137,7 +140,7 @@ pub(super) fn reset_contexts(contexts: &mut Contexts) {
 pub(super) struct MqRegisters {
     pub(super) interval: u64,
     pub(super) distance: u64,
-    /// Position of the lowest valid bit of `distance`, minus 8.
+    /// Position of the lowest valid bit of `distance`, minus 49.
     pub(super) shift: i32,
     /// Byte of the data at which the next refill starts.
     pub(super) position: usize,
@@ -146,7 +149,7 @@ pub(super) struct MqRegisters {
 /// Decoder of one codeword segment, without its stuffed bits (see [`super::codeword`]).
 pub(super) struct Mq<'a> {
     registers: MqRegisters,
-    /// The larger of `distance` and 2^63.
+    /// The larger of `-distance` and 2^63.
     threshold: u64,
     data: &'a [u8],
 }
@@ -156,7 +159,7 @@ impl<'a> Mq<'a> {
     #[inline(always)]
     pub(super) fn start(data: &'a [u8]) -> Self {
         // The first code bit is bit 62: bits 62 to 31 are filled.
-        let registers = MqRegisters { interval: HALF, distance: HALF, shift: 55, position: 0 };
+        let registers = MqRegisters { interval: HALF, distance: HALF, shift: 14, position: 0 };
         let mut mq = Self { registers, threshold: HALF, data };
         mq.refill();
         mq
@@ -165,7 +168,7 @@ impl<'a> Mq<'a> {
     /// Continues with the registers after another pass of the same segment.
     #[inline(always)]
     pub(super) fn resume(registers: MqRegisters, data: &'a [u8]) -> Self {
-        Self { registers, threshold: registers.distance.max(HALF), data }
+        Self { registers, threshold: registers.distance.wrapping_neg().max(HALF), data }
     }
 
     #[inline(always)]
@@ -178,7 +181,7 @@ impl<'a> Mq<'a> {
         let registers = &mut self.registers;
         let bytes = self.data.get(registers.position..).and_then(|data| data.first_chunk());
         let bits = u64::from(bytes.map_or(u32::MAX, |bytes| u32::from_be_bytes(*bytes)));
-        registers.distance = registers.distance.wrapping_sub(bits << (registers.shift.wrapping_sub(24) & 63));
+        registers.distance = registers.distance.wrapping_add(bits << (registers.shift.wrapping_add(REFILL_SHIFT) & 63));
         registers.shift = registers.shift.wrapping_sub(REFILL_BITS);
         registers.position = registers.position.wrapping_add(4);
     }
@@ -190,7 +193,7 @@ impl<'a> Mq<'a> {
         let next_interval = self.registers.interval.wrapping_sub(state & QE_MASK);
         if next_interval >= self.threshold {
             self.registers.interval = next_interval;
-            return state >> MPS_SHIFT & 1;
+            return state & 1;
         }
         let bit = self.decode_renormalised::<false>(contexts, context);
         self.update_threshold();
@@ -206,7 +209,7 @@ impl<'a> Mq<'a> {
 
     #[inline(always)]
     pub(super) fn update_threshold(&mut self) {
-        self.threshold = self.registers.distance.max(HALF);
+        self.threshold = self.registers.distance.wrapping_neg().max(HALF);
     }
 
     /// All paths of DECODE; with `MAY_KEEP` also the one that keeps the state of the context.
@@ -217,20 +220,20 @@ impl<'a> Mq<'a> {
         let state = contexts[context as usize];
         let qe = state & QE_MASK;
         let mps_interval = registers.interval.wrapping_sub(qe);
-        let is_lps_path = registers.distance > mps_interval;
-        let is_lps = is_lps_path ^ (mps_interval < qe);
-        let interval = select(is_lps_path, qe, mps_interval);
-        let distance = registers.distance.wrapping_sub(select(is_lps_path, mps_interval, 0));
+        let (lps_distance, is_mps_path) = registers.distance.overflowing_add(mps_interval);
+        let is_lps = !is_mps_path ^ (mps_interval < qe);
+        let interval = select(is_mps_path, mps_interval, qe);
+        let distance = select(is_mps_path, registers.distance, lps_distance);
         let shift = interval.leading_zeros();
         registers.interval = interval << (shift & 63);
         registers.distance = distance << (shift & 63);
         registers.shift = registers.shift.wrapping_add(shift.cast_signed());
         #[allow(clippy::cast_possible_truncation, reason = "the numbers of states are single bytes")]
-        let next = STATES[select(is_lps, (state >> LPS_NEXT_SHIFT) as u8, state as u8) as usize];
+        let next = STATES[(state >> (LPS_NEXT_SHIFT * u32::from(is_lps))) as u8 as usize];
         contexts[context as usize] = if MAY_KEEP { select(shift == 0, state, next) } else { next };
-        if registers.shift > 40 {
+        if registers.shift >= 0 {
             self.refill();
         }
-        (state >> MPS_SHIFT & 1) ^ u64::from(is_lps)
+        (state ^ u64::from(is_lps)) & 1
     }
 }

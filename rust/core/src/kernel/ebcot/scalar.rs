@@ -14,7 +14,7 @@
 #![allow(clippy::indexing_slicing, reason = "indices are those of words of the grid, and of tables of 2^n entries")]
 #![allow(clippy::cast_possible_truncation, reason = "contexts are single bytes")]
 
-use super::bitmaps::{Bitmaps, CORE_SHIFT, ROW_0, Word, is_full_stripe, neighbours, with_halo};
+use super::bitmaps::{Bitmaps, CORE_SHIFT, ROW_0, Stripe, Word, is_full_stripe, neighbours, with_halo};
 use super::codeword::RawBits;
 use super::coefficients::{self, Planes};
 use super::contexts::{SIGN_CODING, ZeroCodingTable, sign_coding_index, zero_coding_index};
@@ -94,20 +94,20 @@ pub(super) fn significance_raw(mut bitmaps: Bitmaps<'_>, position: usize, data: 
 fn propagate(bitmaps: &mut Bitmaps<'_>, bits: &mut impl SignificanceBits, table: &ZeroCodingTable) {
     let grid = bitmaps.grid;
     for stripe in 0..grid.stripes {
-        let first = grid.first_word(stripe);
         let rows = grid.rows(stripe);
-        let (mut left, mut columns) = (0, bitmaps.columns(first));
-        for column in 0..grid.columns {
-            let index = first + column;
-            let right = bitmaps.columns(index + 1);
+        let (mut stripe, contexts) = bitmaps.stripe(stripe);
+        let indices = stripe.indices();
+        let (mut left, mut columns) = (0, stripe.columns(indices.start));
+        for index in indices {
+            let right = stripe.columns(index + 1);
             let mut word = with_halo(left, columns, right);
             columns = right;
-            let insignificant = !bitmaps.words[index].significant & grid.valid(rows, column);
+            let insignificant = !stripe.words[index].significant & grid.valid(rows, index);
             let mut set = neighbours(word) & insignificant;
             let mut visited = set;
             if set != 0 {
-                let mut signs = bitmaps.signs(index);
-                let (before, contexts) = (word, &mut *bitmaps.contexts);
+                let mut signs = stripe.signs(index);
+                let before = word;
                 while set != 0 {
                     let position = set.trailing_zeros();
                     set &= set - 1;
@@ -121,11 +121,11 @@ fn propagate(bitmaps: &mut Bitmaps<'_>, bits: &mut impl SignificanceBits, table:
                         visited |= later;
                     }
                 }
-                store_significant(bitmaps, index, before, word, signs);
+                store_significant(&mut stripe, index, before, word, signs);
             } else {
-                bitmaps.plane[index] = 0;
+                stripe.plane[index] = 0;
             }
-            bitmaps.words[index].visited = visited;
+            stripe.words[index].visited = visited;
             left = word;
         }
     }
@@ -133,12 +133,12 @@ fn propagate(bitmaps: &mut Bitmaps<'_>, bits: &mut impl SignificanceBits, table:
 
 /// Stores the coefficients of a word that became significant; `before` is the word before the pass.
 #[inline(always)]
-fn store_significant(bitmaps: &mut Bitmaps<'_>, index: usize, before: u64, word: u64, signs: u64) {
+fn store_significant(stripe: &mut Stripe<'_>, index: usize, before: u64, word: u64, signs: u64) {
     let new = (word ^ before) >> CORE_SHIFT;
-    let Word { significant, negative, .. } = &mut bitmaps.words[index];
+    let Word { significant, negative, .. } = &mut stripe.words[index];
     *significant |= new;
     *negative |= signs >> CORE_SHIFT & new;
-    bitmaps.plane[index] = new;
+    stripe.plane[index] = new;
 }
 
 /// Cleanup pass (T.800 D.3.4). Returns the registers after it. `is_first`: the first pass of a block, whose bit-plane is not
@@ -154,22 +154,21 @@ pub(super) fn cleanup(
     let mut mq = Mq::resume(registers, data);
     let grid = bitmaps.grid;
     for stripe in 0..grid.stripes {
-        let first = grid.first_word(stripe);
         let rows = grid.rows(stripe);
-        let (mut left, mut columns) = (0, bitmaps.columns(first));
-        for column in 0..grid.columns {
-            let index = first + column;
-            let right = bitmaps.columns(index + 1);
+        let (mut stripe, contexts) = bitmaps.stripe(stripe);
+        let indices = stripe.indices();
+        let (mut left, mut columns) = (0, stripe.columns(indices.start));
+        for index in indices {
+            let right = stripe.columns(index + 1);
             let mut word = with_halo(left, columns, right);
             columns = right;
-            let valid = grid.valid(rows, column);
-            let visited_plane = if is_first { 0 } else { bitmaps.plane[index] };
-            let mut set = !(bitmaps.words[index].significant | bitmaps.words[index].visited) & valid;
+            let valid = grid.valid(rows, index);
+            let visited_plane = if is_first { 0 } else { stripe.plane[index] };
+            let mut set = !(stripe.words[index].significant | stripe.words[index].visited) & valid;
             let before = word;
             if set != 0 {
                 let mut empty = if is_full_stripe(rows) { empty_columns(word) & valid } else { 0 };
-                let mut signs = bitmaps.signs(index);
-                let contexts = &mut *bitmaps.contexts;
+                let mut signs = stripe.signs(index);
                 while set != 0 {
                     let mut position = set.trailing_zeros();
                     if empty >> position & 1 != 0 {
@@ -192,10 +191,10 @@ pub(super) fn cleanup(
                     signs |= sign << CORE_SHIFT << position;
                     empty &= !(NEXT_FIRST_ROW << position);
                 }
-                store_significant(&mut bitmaps, index, before, word, signs);
-                bitmaps.plane[index] |= visited_plane;
+                store_significant(&mut stripe, index, before, word, signs);
+                stripe.plane[index] |= visited_plane;
             } else {
-                bitmaps.plane[index] = visited_plane;
+                stripe.plane[index] = visited_plane;
             }
             left = word;
         }
@@ -266,18 +265,19 @@ pub(super) fn refinement_raw(mut bitmaps: Bitmaps<'_>, position: usize, data: &[
 fn refine(bitmaps: &mut Bitmaps<'_>, mut decode: impl FnMut(&mut Contexts, &Members) -> u64) {
     let grid = bitmaps.grid;
     for stripe in 0..grid.stripes {
-        let first = grid.first_word(stripe);
-        let (mut left, mut columns) = (0, bitmaps.columns(first));
-        for index in first..first + grid.columns {
-            let right = bitmaps.columns(index + 1);
+        let (mut stripe, contexts) = bitmaps.stripe(stripe);
+        let indices = stripe.indices();
+        let (mut left, mut columns) = (0, stripe.columns(indices.start));
+        for index in indices {
+            let right = stripe.columns(index + 1);
             let word = with_halo(left, columns, right);
             (left, columns) = (word, right);
-            let Word { significant, visited, refined, .. } = bitmaps.words[index];
+            let Word { significant, visited, refined, .. } = stripe.words[index];
             let set = significant & !visited;
-            bitmaps.words[index].refined = set;
+            stripe.words[index].refined = set;
             if set != 0 {
                 let members = Members { set, not_isolated: neighbours(word) | refined, refined };
-                bitmaps.plane[index] |= decode(bitmaps.contexts, &members);
+                stripe.plane[index] |= decode(contexts, &members);
             }
         }
     }
