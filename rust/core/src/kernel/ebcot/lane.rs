@@ -4,7 +4,8 @@ use super::bitmaps::{Bitmaps, Grid, ROW_0, Word};
 use super::codeword::append_bits;
 use super::coefficients::{Planes, add_midpoints};
 use super::contexts::zero_coding;
-use super::mq::{Contexts, Mq, MqRegisters, reset_contexts};
+use super::mq::{Contexts, FIRST_REFINEMENT_CONTEXT, Mq, MqRegisters, reset_contexts};
+use super::packed::{PackedMembers, RefinementLane};
 use super::scalar::segmentation_symbol;
 use super::{BlockStyle, Job};
 use crate::kernel::CpuLevel;
@@ -51,8 +52,9 @@ pub(super) struct Lane {
     words: Vec<Word>,
     /// Words of plane 0, which is half of the lowest bit-plane, then those of the bit-planes from the lowest on.
     planes: Vec<u64>,
-    pub(super) contexts: Contexts,
-    pub(super) registers: MqRegisters,
+    contexts: Contexts,
+    registers: MqRegisters,
+    members: PackedMembers,
     /// Next bit of a raw segment.
     raw_position: usize,
     segments: Vec<Segment>,
@@ -74,6 +76,7 @@ impl Default for Lane {
             planes: Vec::new(),
             contexts: [0; 256],
             registers: MqRegisters::default(),
+            members: PackedMembers::default(),
             raw_position: 0,
             segments: Vec::new(),
             segment_count: 0,
@@ -162,7 +165,8 @@ impl Lane {
         let data = self.segment_bits(bits);
         let (registers, raw_position, is_first) = (self.registers, self.raw_position, self.pass == 0);
         let table = zero_coding(job.band);
-        let bitmaps = self.bitmaps(job.style);
+        let plane = self.plane_of(self.pass);
+        let bitmaps = bitmaps(self.grid, &mut self.words, &mut self.planes, plane, &mut self.contexts, job.style);
         match (kind, is_raw) {
             (PassKind::Significance, true) => {
                 self.raw_position = super::significance_raw(bitmaps, raw_position, data, level);
@@ -186,6 +190,30 @@ impl Lane {
         }
         self.finish_pass(job.style);
         Ok(())
+    }
+
+    /// Skips the passes that are not decoded yet.
+    pub(super) fn stop(&mut self) {
+        (self.pass, self.pass_count) = (0, 0);
+    }
+
+    /// True if the next pass is an arithmetic-coded refinement pass.
+    pub(super) fn is_refining(&self, style: BlockStyle) -> bool {
+        self.next_pass(style) == Some((PassKind::Refinement, false))
+    }
+
+    /// Returns the packed members of a refinement pass, and the state for it.
+    pub(super) fn members_and_bitmaps(&mut self, style: BlockStyle) -> (&mut PackedMembers, Bitmaps<'_>) {
+        let plane = self.plane_of(self.pass);
+        let bitmaps = bitmaps(self.grid, &mut self.words, &mut self.planes, plane, &mut self.contexts, style);
+        (&mut self.members, bitmaps)
+    }
+
+    /// Returns the parts that a refinement pass with other blocks changes.
+    pub(super) fn refinement_lane(&mut self) -> Option<RefinementLane<'_>> {
+        let segment = self.segments.get(self.segment_count.wrapping_sub(1))?.bits.clone();
+        let contexts = self.contexts.get_mut(usize::from(FIRST_REFINEMENT_CONTEXT)..)?.first_chunk_mut()?;
+        Some(RefinementLane { members: &mut self.members, registers: &mut self.registers, contexts, segment })
     }
 
     /// Starts the next segment if the current one has no pass left.
@@ -221,19 +249,6 @@ impl Lane {
         (self.bit_planes - pass.div_ceil(3)) as usize
     }
 
-    /// Returns the state for the next pass.
-    pub(super) fn bitmaps(&mut self, style: BlockStyle) -> Bitmaps<'_> {
-        let plane = self.plane_of(self.pass) * self.words.len();
-        let plane = self.planes.get_mut(plane..plane + self.words.len()).unwrap_or_default();
-        Bitmaps {
-            grid: self.grid,
-            words: &mut self.words,
-            plane,
-            contexts: &mut self.contexts,
-            row_below: if style.vertically_causal { 0 } else { ROW_0 },
-        }
-    }
-
     /// Stores the coefficients of the block after its last pass.
     pub(super) fn store(&mut self, job: &Job<'_>, block: &CodeBlock<'_>, out: &mut [i32], level: CpuLevel) {
         let highest = self.bit_planes as usize;
@@ -256,6 +271,20 @@ impl Lane {
         };
         super::store(&planes, out.get_mut(block.offset..).unwrap_or_default(), job.stride, level);
     }
+}
+
+/// Returns the state of a block for a pass.
+fn bitmaps<'a>(
+    grid: Grid,
+    words: &'a mut [Word],
+    planes: &'a mut [u64],
+    plane: usize,
+    contexts: &'a mut Contexts,
+    style: BlockStyle,
+) -> Bitmaps<'a> {
+    let start = plane * words.len();
+    let plane = planes.get_mut(start..start + words.len()).unwrap_or_default();
+    Bitmaps { grid, words, plane, contexts, row_below: if style.vertically_causal { 0 } else { ROW_0 } }
 }
 
 /// Sets the length of a vector; new elements are zeros.

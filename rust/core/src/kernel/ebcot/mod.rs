@@ -19,6 +19,9 @@
 //! All sets of coefficients are bitmaps in coding order ([`bitmaps`]), so a pass visits only the coefficients that it codes.
 //! Magnitudes stay bit-planes until the last pass is decoded.
 //!
+//! The blocks of a job are independent. At x86-64-v3, eight of them are decoded pass by pass, and their refinement passes
+//! together ([`packed`]), one block in each 32-bit lane.
+//!
 //! Any bytes are decoded: bits after the end of a segment are ones. Bytes of an encoder's termination procedure are not
 //! checked, also not with predictable termination (T.800 D.4.2).
 
@@ -28,6 +31,8 @@ mod coefficients;
 mod contexts;
 mod lane;
 mod mq;
+#[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only vectors refine several blocks at once"))]
+mod packed;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -36,13 +41,14 @@ mod x86;
 mod tests;
 
 use super::CpuLevel;
-use super::code_block::{BandKind, BlockError, BlockErrorReason, CodeBlock, Dequantization};
+use super::code_block::{BandKind, BlockError, BlockErrorReason, CodeBlock, CodewordSegment, Dequantization};
 use super::cpu::dispatch;
 use bitmaps::Bitmaps;
 use coefficients::Planes;
 use contexts::ZeroCodingTable;
 use lane::Lane;
 use mq::MqRegisters;
+use packed::LANES;
 
 /// Code-block style (T.800 Table A.19). Predictable termination has no flag: it changes nothing for the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,12 +76,17 @@ pub(crate) struct Job<'a> {
     pub(crate) stride: usize,
 }
 
+/// Minimum number of blocks whose refinement passes are decoded together.
+const MIN_REFINING: usize = 3;
+
 /// Memory that a thread reuses between jobs.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    lane: Lane,
+    lanes: Vec<Lane>,
     /// Bits of the segments of the blocks being decoded.
     bits: Vec<u8>,
+    /// Indices of blocks.
+    order: Vec<usize>,
 }
 
 /// Decodes the blocks of a job to `out`, a slice of the matrix of its band. Every coefficient of the blocks is written.
@@ -88,30 +99,105 @@ pub(crate) fn decode_job(
     scratch: &mut Scratch,
     level: CpuLevel,
 ) -> Result<(), BlockError> {
-    for (index, block) in job.blocks.iter().enumerate() {
-        decode_block(job, block, out, scratch, level).map_err(|reason| BlockError { block: index, reason })?;
+    let Scratch { lanes, bits, order } = scratch;
+    let group_size = if level.is_v3() && is_dense(job.blocks) { LANES } else { 1 };
+    let memory_error = |_| BlockError { block: 0, reason: BlockErrorReason::Memory };
+    order.clear();
+    order.try_reserve(job.blocks.len()).map_err(memory_error)?;
+    order.extend(0..job.blocks.len());
+    lanes.try_reserve(group_size.saturating_sub(lanes.len())).map_err(memory_error)?;
+    lanes.resize_with(group_size, Lane::default);
+    if group_size > 1 {
+        // Lanes of one group are to have as many passes.
+        let passes = |index: &usize| job.blocks.get(*index).map(|block| block.segments.iter().map(pass_count).sum());
+        order.sort_by_key(|index| std::cmp::Reverse(passes(index).unwrap_or(0_u64)));
+    }
+    let mut first_error: Option<BlockError> = None;
+    for group in order.chunks(group_size) {
+        if let Err(error) = decode_group(job, group, out, (lanes, bits), level)
+            && first_error.is_none_or(|first| error.block < first.block)
+        {
+            first_error = Some(error);
+        }
+        if first_error.is_some() && group_size == 1 {
+            break;
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+fn pass_count(segment: &CodewordSegment) -> u64 {
+    segment.passes.into()
+}
+
+/// True if blocks have at least a quarter of a byte per coefficient, so that refinement passes are a large part of the time.
+fn is_dense(blocks: &[CodeBlock<'_>]) -> bool {
+    let bytes: usize = blocks.iter().map(|block| block.data.len()).fold(0, usize::saturating_add);
+    let area = blocks.iter().map(|block| block.width.saturating_mul(block.height)).fold(0, usize::saturating_add);
+    blocks.len() >= MIN_REFINING && bytes >= area / 4
+}
+
+/// Decodes blocks in lock-step, pass by pass; returns the error of the first one.
+fn decode_group(
+    job: &Job<'_>,
+    group: &[usize],
+    out: &mut [i32],
+    (lanes, bits): (&mut [Lane], &mut Vec<u8>),
+    level: CpuLevel,
+) -> Result<(), BlockError> {
+    let style = job.style;
+    let mut first_error: Option<BlockError> = None;
+    let mut fail = |block: usize, reason| {
+        if first_error.is_none_or(|first| block < first.block) {
+            first_error = Some(BlockError { block, reason });
+        }
+    };
+    let blocks = || group.iter().filter_map(|index| Some((*index, job.blocks.get(*index)?)));
+    bits.clear();
+    lanes.iter_mut().for_each(Lane::stop);
+    for (lane, (index, block)) in lanes.iter_mut().zip(blocks()) {
+        let started = if block.fits(job.stride, out.len()) {
+            lane.start(block, style, bits)
+        } else {
+            Err(BlockErrorReason::Size)
+        };
+        if let Err(reason) = started {
+            lane.stop();
+            fail(index, reason);
+        }
+    }
+    loop {
+        let refining = lanes.iter().filter(|lane| lane.is_refining(style)).count();
+        if refining >= MIN_REFINING && refine_group(lanes, style, bits, level) {
+            continue;
+        }
+        let mut is_done = true;
+        for (lane, index) in lanes.iter_mut().zip(group) {
+            if lane.next_pass(style).is_some() {
+                is_done = false;
+                if let Err(reason) = lane.decode_pass(job, bits, level) {
+                    lane.stop();
+                    fail(*index, reason);
+                }
+            }
+        }
+        if is_done {
+            break;
+        }
+    }
+    if let Some(error) = first_error {
+        return Err(error);
+    }
+    for (lane, (_, block)) in lanes.iter_mut().zip(blocks()) {
+        lane.store(job, block, out, level);
     }
     Ok(())
 }
 
-fn decode_block(
-    job: &Job<'_>,
-    block: &CodeBlock<'_>,
-    out: &mut [i32],
-    scratch: &mut Scratch,
-    level: CpuLevel,
-) -> Result<(), BlockErrorReason> {
-    if !block.fits(job.stride, out.len()) {
-        return Err(BlockErrorReason::Size);
-    }
-    let Scratch { lane, bits } = scratch;
-    bits.clear();
-    lane.start(block, job.style, bits)?;
-    while lane.next_pass(job.style).is_some() {
-        lane.decode_pass(job, bits, level)?;
-    }
-    lane.store(job, block, out, level);
-    Ok(())
+/// Decodes the refinement passes of all lanes whose next pass is one. Returns false, and changes nothing, if the lanes are
+/// to be decoded one by one.
+fn refine_group(lanes: &mut [Lane], style: BlockStyle, bits: &[u8], level: CpuLevel) -> bool {
+    dispatch!(level, refine_group(lanes, style, bits))
 }
 
 fn significance(

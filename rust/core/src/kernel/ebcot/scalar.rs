@@ -14,10 +14,12 @@
 #![allow(clippy::indexing_slicing, reason = "indices are those of words of the grid, and of tables of 2^n entries")]
 #![allow(clippy::cast_possible_truncation, reason = "contexts are single bytes")]
 
+use super::BlockStyle;
 use super::bitmaps::{Bitmaps, CORE_SHIFT, ROW_0, Stripe, Word, is_full_stripe, neighbours, with_halo};
 use super::codeword::RawBits;
 use super::coefficients::{self, Planes};
 use super::contexts::{SIGN_CODING, ZeroCodingTable, sign_coding_index, zero_coding_index};
+use super::lane::Lane;
 use super::mq::{Contexts, FIRST_REFINEMENT_CONTEXT, Mq, MqRegisters, RUN_LENGTH_CONTEXT, UNIFORM_CONTEXT};
 
 /// The lowest bit of a core word, in the word with halo.
@@ -219,12 +221,12 @@ pub(super) fn segmentation_symbol(contexts: &mut Contexts, registers: MqRegister
 }
 
 /// Members of a magnitude refinement pass in a word.
-struct Members {
-    set: u64,
+pub(super) struct Members {
+    pub(super) set: u64,
     /// Refined before, or with significant neighbours.
-    not_isolated: u64,
+    pub(super) not_isolated: u64,
     /// Refined before.
-    refined: u64,
+    pub(super) refined: u64,
 }
 
 /// Magnitude refinement pass (T.800 D.3.3). Returns the registers after it.
@@ -262,7 +264,7 @@ pub(super) fn refinement_raw(mut bitmaps: Bitmaps<'_>, position: usize, data: &[
 
 /// Calls `decode` for the members of each word, and stores the bits that it returns.
 #[inline(always)]
-fn refine(bitmaps: &mut Bitmaps<'_>, mut decode: impl FnMut(&mut Contexts, &Members) -> u64) {
+pub(super) fn refine(bitmaps: &mut Bitmaps<'_>, mut decode: impl FnMut(&mut Contexts, &Members) -> u64) {
     let grid = bitmaps.grid;
     for stripe in 0..grid.stripes {
         let (mut stripe, contexts) = bitmaps.stripe(stripe);
@@ -287,4 +289,9 @@ fn refine(bitmaps: &mut Bitmaps<'_>, mut decode: impl FnMut(&mut Contexts, &Memb
 #[inline(always)]
 pub(super) fn store(planes: &Planes<'_>, out: &mut [i32], stride: usize) {
     coefficients::store(planes, out, stride);
+}
+
+/// Returns false: portable code is not faster for several blocks at once.
+pub(super) const fn refine_group(_: &mut [Lane], _: BlockStyle, _: &[u8]) -> bool {
+    false
 }

@@ -187,34 +187,51 @@ fn decode_job_every_number_of_bit_planes_equals_plain_decoder() {
     }
 }
 
+/// Places blocks one below the other, in rows of `stride` coefficients. Returns the offset of each, and the end.
+fn place(blocks: &[Encoded], stride: usize) -> (Vec<usize>, usize) {
+    let mut end = 0;
+    let offsets = blocks.iter().map(|block| {
+        end += block.height * stride;
+        end - block.height * stride
+    });
+    (offsets.collect(), end)
+}
+
+/// Decodes blocks as one job; they have the same band and style.
+fn decode_together(blocks: &[Encoded], level: CpuLevel) -> Result<Vec<i32>, BlockError> {
+    let stride = 64;
+    let (offsets, end) = place(blocks, stride);
+    let code_blocks: Vec<_> = blocks.iter().zip(offsets).map(|(block, offset)| block.block(offset)).collect();
+    let job = blocks[0].job(&code_blocks, stride, Dequantization::Reversible);
+    let mut out = vec![0; end];
+    decode_job(&job, &mut out, &mut Scratch::default(), level).map(|()| out)
+}
+
 #[test]
 fn decode_job_several_blocks_write_their_own_coefficients() {
-    let mut random = Random(5);
-    let (stride, bit_planes) = (100, 9);
-    let sizes: Vec<_> = (0..23).map(|index| (1 + index * 7 % 32, 1 + index * 5 % 16)).collect();
-    let mut offset = 0;
-    let mut blocks = Vec::new();
-    let mut all = Vec::new();
-    for (width, height) in sizes {
-        let passes = random.below(max_passes(bit_planes) as usize + 1) as u32;
-        let source = coefficients(&mut random, width * height, bit_planes, 100);
-        blocks.push((offset, encode(&source, (width, height), BandKind::Hh, style(0), bit_planes, passes)));
-        offset += height * stride;
-        all.resize(offset, 0);
-    }
-    for (offset, encoded) in &blocks {
-        let values = expected(encoded, Dequantization::Reversible).unwrap();
-        for (row, values) in values.chunks(encoded.width).enumerate() {
-            let start = offset + row * stride;
-            all[start..start + values.len()].copy_from_slice(values);
+    let (mut random, stride, bit_planes) = (Random(5), 64, 9);
+    for flags in (0..STYLES).step_by(miri_or(1, 9)) {
+        let blocks: Vec<_> = (0..miri_or(23, 9))
+            .map(|_| {
+                let size = (1 + random.below(64), 1 + random.below(16));
+                let passes = max_passes(bit_planes) - random.below(10) as u32;
+                let source = coefficients(&mut random, size.0 * size.1, bit_planes, 200);
+                encode(&source, size, BandKind::Hh, style(flags), bit_planes, passes)
+            })
+            .collect();
+        let (offsets, end) = place(&blocks, stride);
+        assert!(is_dense(&blocks.iter().map(|block| block.block(0)).collect::<Vec<_>>()));
+        let mut all = vec![0; end];
+        for (block, offset) in blocks.iter().zip(offsets) {
+            let values = expected(block, Dequantization::Reversible).unwrap();
+            for (row, values) in values.chunks(block.width).enumerate() {
+                let start = offset + row * stride;
+                all[start..start + values.len()].copy_from_slice(values);
+            }
         }
-    }
-    let code_blocks: Vec<_> = blocks.iter().map(|(offset, encoded)| encoded.block(*offset)).collect();
-    let job = blocks[0].1.job(&code_blocks, stride, Dequantization::Reversible);
-    for level in CpuLevel::available() {
-        let mut out = vec![0; all.len()];
-        assert_eq!(decode_job(&job, &mut out, &mut Scratch::default(), level), Ok(()));
-        assert!(out == all, "{}", level.name());
+        for level in CpuLevel::available() {
+            assert!(decode_together(&blocks, level).as_ref() == Ok(&all), "style {flags}, {}", level.name());
+        }
     }
 }
 
@@ -319,40 +336,41 @@ fn divide(passes: u32, style: BlockStyle, bytes: usize) -> Vec<CodewordSegment> 
 }
 
 /// Returns a block of any bytes, with segments as its style requires.
-fn any_block() -> impl Strategy<Value = Encoded> {
+fn any_block(flags: usize, band: BandKind) -> impl Strategy<Value = Encoded> {
     let bytes = prop::collection::vec(prop_oneof![6 => any::<u8>(), 1 => Just(0xFF), 1 => 0x7D_u8..0x93], 0..300);
-    (bytes, (1_usize..40, 1_usize..40), 0..STYLES, 0_usize..4, 1..=MAX_BIT_PLANES, 0_u32..90).prop_map(
-        |(data, (width, height), flags, band, bit_planes, passes)| {
+    (bytes, (1_usize..25, 1_usize..25), 1..=MAX_BIT_PLANES, 0_u32..90).prop_map(
+        move |(data, (width, height), bit_planes, passes)| {
             let style = style(flags);
             let segments = divide(passes.min(max_passes(bit_planes)), style, data.len());
-            Encoded { width, height, band: BANDS[band], style, bit_planes, data, segments }
+            Encoded { width, height, band, style, bit_planes, data, segments }
         },
     )
+}
+
+/// Returns blocks of any bytes that have the same style and band.
+fn any_blocks(count: usize) -> impl Strategy<Value = Vec<Encoded>> {
+    (0..STYLES, 0_usize..4)
+        .prop_flat_map(move |(flags, band)| prop::collection::vec(any_block(flags, BANDS[band]), 1..=count))
 }
 
 proptest! {
     /// Without carries, because those of an encoder never leave the interval.
     #[test]
-    fn decode_job_any_bytes_equal_plain_decoder(mut encoded in any_block()) {
+    fn decode_job_any_bytes_equal_plain_decoder(mut blocks in any_blocks(1)) {
+        let encoded = &mut blocks[0];
         for index in 1..encoded.data.len() {
             if encoded.data[index - 1] == 0xFF && encoded.data[index] <= 0x8F {
                 encoded.data[index] &= 0x7F;
             }
         }
-        check(&encoded, &mut Scratch::default());
+        check(encoded, &mut Scratch::default());
     }
 
     #[test]
-    fn decode_job_any_carries_are_equal_at_every_level(encoded in any_block()) {
-        let blocks = [encoded.block(0); 9];
-        let job = encoded.job(&blocks, encoded.width, Dequantization::Irreversible { step: 3.0 });
-        let decode = |level| {
-            let mut out = vec![0; encoded.width * encoded.height];
-            decode_job(&job, &mut out, &mut Scratch::default(), level).map(|()| out)
-        };
-        let portable = decode(CpuLevel::PORTABLE);
+    fn decode_job_any_blocks_are_equal_at_every_level(blocks in any_blocks(miri_or(20, 4))) {
+        let portable = decode_together(&blocks, CpuLevel::PORTABLE);
         for level in CpuLevel::available() {
-            prop_assert_eq!(&decode(level), &portable, "{}", level.name());
+            prop_assert_eq!(&decode_together(&blocks, level), &portable, "{}", level.name());
         }
     }
 
