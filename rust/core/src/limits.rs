@@ -72,6 +72,51 @@ impl Limits {
         }
         Ok(())
     }
+
+    /// Replaces the content of `memory` by `count` copies of `value`. Only the growth of its capacity is counted against
+    /// the budget.
+    ///
+    /// # Errors
+    /// As [`Self::zeroed`].
+    pub(crate) fn fill<T: Copy>(&self, memory: &mut Vec<T>, count: usize, value: T) -> Result<()> {
+        memory.clear();
+        self.reserve_more(memory, count, count)?;
+        memory.resize(count, value);
+        Ok(())
+    }
+
+    /// Appends an element. The capacity grows as that of `Vec` does; only the growth is counted against the budget.
+    ///
+    /// # Errors
+    /// As [`Self::zeroed`].
+    pub(crate) fn push<T>(&self, memory: &mut Vec<T>, value: T) -> Result<()> {
+        self.reserve_more(memory, 1, memory.len().max(8))?;
+        memory.push(value);
+        Ok(())
+    }
+
+    /// Appends bytes, as [`Self::push`].
+    ///
+    /// # Errors
+    /// As [`Self::zeroed`].
+    pub(crate) fn extend(&self, memory: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
+        self.reserve_more(memory, bytes.len(), bytes.len().max(memory.len()))?;
+        memory.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Grows the capacity of `memory` by `growth` elements if it has no space for `count` more.
+    fn reserve_more<T>(&self, memory: &mut Vec<T>, count: usize, growth: usize) -> Result<()> {
+        if memory.capacity() - memory.len() < count {
+            let old_capacity = memory.capacity();
+            let new_capacity = memory.len().saturating_add(growth);
+            let bytes = (new_capacity - old_capacity).saturating_mul(size_of::<T>());
+            self.reserve(bytes)?;
+            let grown = memory.try_reserve_exact(growth);
+            grown.map_err(|_| limit_exceeded(format!("no memory for {bytes} bytes"), ""))?;
+        }
+        Ok(())
+    }
 }
 
 /// `vec![0; count]` that fails instead of ending the process.
@@ -120,5 +165,28 @@ mod tests {
         limits.grow_zeroed(&mut memory, 3).unwrap();
         assert_eq!(memory, [0; 3]);
         assert_eq!(limits.grow_zeroed(&mut memory, 4).unwrap_err().kind(), ErrorKind::LimitExceeded);
+    }
+    #[test]
+    fn limits_fill_push_and_extend_count_growth_only() {
+        let limits = Limits::new(Some(100));
+        let mut memory = Vec::new();
+        limits.fill(&mut memory, 10, 7_u32).unwrap();
+        assert_eq!(memory, [7; 10]);
+        limits.fill(&mut memory, 3, 1).unwrap();
+        limits.push(&mut memory, 2).unwrap();
+        assert_eq!(memory, [1, 1, 1, 2]);
+        assert_eq!(limits.fill(&mut memory, 26, 0).unwrap_err().kind(), ErrorKind::LimitExceeded);
+        let mut bytes = vec![1_u8; 32];
+        bytes.shrink_to_fit();
+        limits.extend(&mut bytes, &[2; 8]).unwrap();
+        limits.extend(&mut bytes, &[3; 24]).unwrap();
+        assert_eq!(bytes.len(), 64);
+        // 40 bytes of numbers, and 32 of bytes that grew from 32 to 64.
+        limits.reserve(28).unwrap();
+        assert_eq!(limits.extend(&mut bytes, &[4]).unwrap_err().kind(), ErrorKind::LimitExceeded);
+        assert_eq!(limits.push(&mut bytes, 4).unwrap_err().kind(), ErrorKind::LimitExceeded);
+        assert_eq!(bytes.len(), 64);
+        let error = Limits::unbounded().fill(&mut memory, usize::MAX / 2, 0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LimitExceeded);
     }
 }
