@@ -19,7 +19,6 @@
 compile_error!("samples are moved as little-endian bytes; on a big-endian target use the NumPy backend");
 
 pub(crate) mod bits;
-#[cfg_attr(not(test), expect(dead_code, reason = "the decoder of frames follows"))]
 pub(crate) mod code_block;
 pub(crate) mod coefficients;
 pub(crate) mod colour_rows;

@@ -4,12 +4,19 @@
 //! |---|---|
 //! | `boxes` | JP2 and JPH boxes |
 //! | `codestream` | marker segments → header |
+//! | `tile` | geometry of a tile, and the coded data of its code-blocks |
+//! | `tag_tree`, `packet` | packets → coded data |
 
 mod boxes;
 #[allow(dead_code, reason = "the driver is the next commit")]
 mod codestream;
+#[allow(dead_code, reason = "the driver is the next commit")]
+mod packet;
+mod tag_tree;
 #[cfg(test)]
 mod test_streams;
+#[allow(dead_code, reason = "the driver is the next commit")]
+mod tile;
 
 use crate::codestream::Codestream;
 use crate::error::Result;

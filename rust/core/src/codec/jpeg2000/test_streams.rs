@@ -1,4 +1,4 @@
-//! Marker segments for tests.
+//! Marker segments, tag trees and bits of packet headers for tests.
 
 /// Returns a marker segment with its length.
 pub(super) fn segment(code: u8, parameters: &[u8]) -> Vec<u8> {
@@ -80,3 +80,75 @@ pub(super) fn tile_part(tile: u16, part: u8, header: &[u8], packets: &[u8]) -> V
 
 /// End of codestream.
 pub(super) const EOC: [u8; 2] = [0xFF, 0xD9];
+
+/// Node of a tag tree: value, bound, and true if the value is written.
+type Node = (u16, u16, bool);
+
+/// Writes leaf values of a tag tree, by the definition of T.800 B.10.2.
+pub(super) struct TagTreeEncoder {
+    /// Width and nodes of each level.
+    levels: Vec<(usize, Vec<Node>)>,
+}
+
+impl TagTreeEncoder {
+    pub(super) fn new(width: usize, height: usize, values: &[u16]) -> Self {
+        let mut levels = vec![(width, values.to_vec())];
+        let mut size = (width, height);
+        while size.0 * size.1 > 1 {
+            let next = (size.0.div_ceil(2), size.1.div_ceil(2));
+            let (_, below) = levels.last().unwrap();
+            let mut minima = vec![u16::MAX; next.0 * next.1];
+            for (index, value) in below.iter().enumerate() {
+                let minimum = &mut minima[index / size.0 / 2 * next.0 + index % size.0 / 2];
+                *minimum = (*minimum).min(*value);
+            }
+            levels.push((next.0, minima));
+            size = next;
+        }
+        let levels = levels.into_iter();
+        let levels = levels.map(|(width, values)| (width, values.into_iter().map(|value| (value, 0, false)).collect()));
+        Self { levels: levels.collect() }
+    }
+
+    /// Writes a leaf up to a threshold.
+    pub(super) fn encode(&mut self, column: usize, row: usize, threshold: u16, out: &mut Vec<bool>) {
+        let mut low = 0;
+        for level in (0..self.levels.len()).rev() {
+            let (width, nodes) = &mut self.levels[level];
+            let (value, bound, is_known) = &mut nodes[(row >> level) * *width + (column >> level)];
+            low = low.max(*bound);
+            while low < threshold && !*is_known {
+                if *value > low {
+                    out.push(false);
+                    low += 1;
+                } else {
+                    out.push(true);
+                    *is_known = true;
+                }
+            }
+            *bound = low;
+        }
+    }
+}
+
+/// Returns the bytes of a packet header: after FF, the highest bit is 0 (T.800 B.10.1).
+pub(super) fn pack(bits: &[bool]) -> Vec<u8> {
+    let (mut bytes, mut byte, mut left, mut is_partial) = (Vec::new(), 0_u8, 8, false);
+    for bit in bits {
+        left -= 1;
+        byte |= u8::from(*bit) << left;
+        is_partial = left > 0;
+        if left == 0 {
+            bytes.push(byte);
+            left = if byte == 0xFF { 7 } else { 8 };
+            byte = 0;
+        }
+    }
+    if is_partial {
+        bytes.push(byte);
+    }
+    if bytes.last() == Some(&0xFF) {
+        bytes.push(0);
+    }
+    bytes
+}

@@ -21,9 +21,11 @@ mod tile_parts;
 mod tests;
 
 pub(super) use info::{identify, image_size};
-use parameters::TileParameters;
-use size::ImageSize;
-use tile_parts::TilePart;
+
+pub(in crate::codec) use coding::{BlockStyle, ComponentCoding, ProgressionOrder};
+pub(in crate::codec) use parameters::{Progression, TileParameters};
+pub(in crate::codec) use size::{ImageSize, Rectangle};
+pub(in crate::codec) use tile_parts::TilePart;
 
 use crate::error::{Result, malformed, truncated, unsupported};
 use crate::frame::Deviation;
