@@ -52,16 +52,14 @@ impl PackedMembers {
         (self.not_isolated[0], self.refined[0]) = (0, 0);
         refine(&mut bitmaps, |_, members| {
             let (word, offset) = (self.count / 64 % WORDS, self.count % 64);
-            let count = members.set.count_ones() as usize;
             for (packed, bits) in [(&mut self.not_isolated, members.not_isolated), (&mut self.refined, members.refined)]
             {
                 let bits = extract(bits, members.set);
                 packed[word] |= bits << offset;
-                if offset + count >= 64 {
-                    packed[(word + 1) % WORDS] = bits >> 1 >> (63 - offset);
-                }
+                // Zero if the bits fit into the word.
+                packed[(word + 1) % WORDS] = bits >> 1 >> (63 - offset);
             }
-            self.count += count;
+            self.count += members.set.count_ones() as usize;
             0
         });
     }

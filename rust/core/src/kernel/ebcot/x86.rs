@@ -139,6 +139,10 @@ const NUMBER_MASK: i32 = 0x7F;
 /// Bits of the registers of a lane: 63 to 33 of those of [`MqRegisters`].
 const DROPPED_BITS: i32 = 33;
 const LANE_MASK: i32 = i32::MAX;
+/// Maximum position of the lowest valid bit of the distance before a member is decoded: 16 bits are valid.
+const MAX_LOWEST: i32 = 15;
+/// Maximum number of bits of a refill, so that four bytes from any bit on contain them. A member takes 15 bits at most.
+const MAX_REFILL_BITS: i32 = 24;
 /// Maximum size of the buffer of a group, so that bit positions are 32-bit numbers.
 const MAX_BYTES: usize = 1 << 27;
 
@@ -227,7 +231,7 @@ pub(super) fn refine_group(lanes: &mut [Lane], style: BlockStyle, bits: &[u8]) -
 /// per member:  state = context 14, 15 or 16, by the bits of `not_isolated` and `refined`
 ///              the steps of `decode` in `mq.rs`, without branches; the carry is bit 31
 ///              next state: gathered from a table of 128; the three contexts are blended
-/// refill:      16 bits, when any lane needs them
+/// refill:      as many bits as possible in all lanes, when one lane needs them
 /// ```
 ///
 /// Lanes without members left take the MPS path with Qe = 0, which changes nothing.
@@ -298,7 +302,7 @@ fn refine_lanes(lanes: &mut [RefinementLane<'_>], bits: &[u8]) {
             // The inverse of the decoded bit: the MPS of the state, if it was not decoded.
             let inverse = _mm256_xor_si256(_mm256_slli_epi32::<31>(state), is_mps);
             decoded = _mm256_or_si256(_mm256_srli_epi32::<1>(decoded), _mm256_and_si256(inverse, splat(i32::MIN)));
-            let needs_bits = _mm256_cmpgt_epi32(lowest, splat(15));
+            let needs_bits = _mm256_cmpgt_epi32(lowest, splat(MAX_LOWEST));
             if _mm256_movemask_epi8(needs_bits) != 0 {
                 let bytes = _mm256_srai_epi32::<3>(position);
                 // SAFETY: positions are 0 to `end` (see `load` and below), and `end` is at least 8 bytes before the end of
@@ -307,11 +311,10 @@ fn refine_lanes(lanes: &mut [RefinementLane<'_>], bits: &[u8]) {
                 let word = unsafe { _mm256_i32gather_epi32::<1>(bits.as_ptr().cast(), bytes) };
                 let word = _mm256_shuffle_epi8(word, load_256(&REVERSE_BYTES));
                 let word = _mm256_sllv_epi32(word, _mm256_and_si256(position, splat(7)));
-                let word = _mm256_srli_epi32::<16>(word);
-                let word = _mm256_sllv_epi32(word, _mm256_sub_epi32(lowest, splat(16)));
-                distance = _mm256_add_epi32(distance, _mm256_and_si256(word, needs_bits));
-                let added = _mm256_and_si256(needs_bits, splat(16));
+                let added = _mm256_min_epi32(lowest, splat(MAX_REFILL_BITS));
+                let word = _mm256_srlv_epi32(word, _mm256_sub_epi32(splat(32), added));
                 lowest = _mm256_sub_epi32(lowest, added);
+                distance = _mm256_add_epi32(distance, _mm256_sllv_epi32(word, lowest));
                 position = _mm256_min_epi32(_mm256_add_epi32(position, added), end);
             }
         }
