@@ -1,6 +1,6 @@
 //! The loop over the quads of a code-block, which the bodies of all CPU levels share.
 
-use super::coefficients::Output;
+use super::coefficients::{Output, write_row};
 use super::mel::MelReader;
 use super::quads::QuadReader;
 use super::unstuff::{PADDING_BYTES, unstuff_backward, unstuff_forward};
@@ -8,6 +8,8 @@ use crate::kernel::code_block::{BlockErrorReason, MAX_SIDE};
 
 /// Samples of a step in a row.
 pub(super) const STEP_COLUMNS: usize = 8;
+/// Quads of a step.
+const STEP_QUADS: usize = 4;
 /// Samples above a step that decide its exponent bounds: one more on the left, two more on the right.
 pub(super) const ABOVE_COLUMNS: usize = STEP_COLUMNS + 3;
 /// Samples before the first one of a row buffer, and after the last one; only their zeros are used.
@@ -16,11 +18,11 @@ const BORDER: usize = STEP_COLUMNS;
 pub(super) const ROW_SAMPLES: usize = BORDER + MAX_SIDE + BORDER;
 /// Most bytes of MagSgn and VLC strings that valid blocks have; the rest of longer ones has no effect.
 const MAX_MAGNITUDE_BYTES: usize = 4096 * 31 / 8;
-/// `Scup` is at most 4079.
-const MAX_CODE_BYTES: usize = 4079;
+/// Selects the offset of a byte of a VLC string, of which `Scup`, at most 4079, is the largest length.
+pub(super) const CODE_BUFFER_MASK: usize = 4095;
 /// Bytes of the buffers for unstuffed strings.
 pub(super) const MAGNITUDE_BUFFER: usize = (MAX_MAGNITUDE_BYTES + 8 + PADDING_BYTES).next_multiple_of(4);
-pub(super) const CODE_BUFFER: usize = (MAX_CODE_BYTES + 8 + PADDING_BYTES).next_multiple_of(4);
+pub(super) const CODE_BUFFER: usize = (CODE_BUFFER_MASK + 1 + 8 + PADDING_BYTES).next_multiple_of(4);
 /// Quads and samples of a word of significances.
 const WORD_QUADS: usize = 16;
 const WORD_COLUMNS: usize = 32;
@@ -68,15 +70,15 @@ pub(super) struct SampleDecoder<State, Decode, Bound> {
 
 /// Samples of a step.
 pub(super) struct Step<'a> {
-    /// The words of four quads.
-    pub quads: [u32; 4],
+    /// The words of four quads, two each.
+    pub pairs: [u64; 2],
     /// The samples of the row above the quads, from one column before their first one.
     pub above: &'a [u32; ABOVE_COLUMNS],
     pub top: &'a mut [u32; STEP_COLUMNS],
     pub bottom: &'a mut [u32; STEP_COLUMNS],
 }
 
-/// Decodes the cleanup pass of a block (T.814 7.3), and writes its samples by `write_row`.
+/// Decodes the cleanup pass of a block (T.814 7.3), and writes its coefficients.
 ///
 /// ```text
 /// for each line of quads, 2 rows of samples
@@ -84,7 +86,7 @@ pub(super) struct Step<'a> {
 ///         quads = read_quads()          strings MEL and VLC, see quads.rs
 ///         samples = decode(quads)       string MagSgn
 ///     for each row
-///         write_row(samples)            dequantization
+///         write_row(samples)            coefficients
 /// ```
 ///
 /// Both strings depend on their own bits before, so their chains of dependent instructions overlap in this order.
@@ -94,7 +96,6 @@ pub(super) fn decode_cleanup<State, Decode, Bound>(
     (out, stride): (&mut [i32], usize),
     buffers: &mut Buffers<'_>,
     mut decoder: SampleDecoder<State, Decode, Bound>,
-    write_row: impl Fn(&Output, &[u32], &mut [i32]),
 ) -> Result<(), Stop>
 where
     Decode: Fn(&mut State, &[u8], Step<'_>) -> u32,
@@ -104,8 +105,7 @@ where
     let magnitude_bytes = unstuff_forward(magnitudes, buffers.magnitudes.as_mut_slice());
     let code_bits = unstuff_backward(cleanup.codes, buffers.codes.as_mut_slice());
     let magnitudes = buffers.magnitudes.get(..magnitude_bytes).unwrap_or_default();
-    let codes = buffers.codes.get(..code_bits / 8 + 8).unwrap_or_default();
-    let mut reader = QuadReader::new(codes, MelReader::new(cleanup.codes));
+    let (mut reader, mut mel) = (QuadReader::new(buffers.codes), MelReader::new(cleanup.codes));
     let quad_count = cleanup.width.div_ceil(2);
     let [bottom, above] = &mut buffers.bottoms;
     let (mut bottom, mut above): (&mut [u32; ROW_SAMPLES], &mut [u32; ROW_SAMPLES]) = (bottom, above);
@@ -116,9 +116,13 @@ where
     for row in (0..cleanup.height).step_by(2) {
         let rows = Rows { above, top: buffers.top, bottom, significant: &mut significant };
         if row == 0 {
-            decode_line::<true, _, _, _>(&mut reader, quad_count, magnitudes, rows, &mut decoder);
+            decode_line::<true, _, _, _>((&mut reader, &mut mel), quad_count, magnitudes, rows, &mut decoder);
         } else {
-            decode_line::<false, _, _, _>(&mut reader, quad_count, magnitudes, rows, &mut decoder);
+            decode_line::<false, _, _, _>((&mut reader, &mut mel), quad_count, magnitudes, rows, &mut decoder);
+        }
+        // The quads and samples of a line that exceeds its strings are arbitrary.
+        if reader.bits_read() > code_bits {
+            return Err(Stop::Invalid(BlockErrorReason::Codes));
         }
         let bound = (decoder.bound)(&decoder.state);
         if bound > decoder.max_bound {
@@ -134,9 +138,6 @@ where
         }
         std::mem::swap(&mut bottom, &mut above);
     }
-    if reader.bits_read() > code_bits {
-        return Err(Stop::Invalid(BlockErrorReason::Codes));
-    }
     Ok(())
 }
 
@@ -151,7 +152,7 @@ struct Rows<'a> {
 
 #[inline(always)]
 fn decode_line<const IS_INITIAL: bool, State, Decode, Bound>(
-    reader: &mut QuadReader<'_>,
+    (reader, mel): (&mut QuadReader<'_>, &mut MelReader<'_>),
     quad_count: usize,
     magnitudes: &[u8],
     rows: Rows<'_>,
@@ -160,7 +161,7 @@ fn decode_line<const IS_INITIAL: bool, State, Decode, Bound>(
     Decode: Fn(&mut State, &[u8], Step<'_>) -> u32,
 {
     reader.start_line();
-    let (mut column, mut left) = (0, 0);
+    let mut left = 0;
     let mut quads_left = quad_count;
     for word in 0..quad_count.div_ceil(WORD_QUADS) {
         let Some([here, next]) = rows.significant.get_mut(word..).and_then(|words| words.first_chunk_mut()) else {
@@ -171,9 +172,14 @@ fn decode_line<const IS_INITIAL: bool, State, Decode, Bound>(
         let mut contexts = (joined | joined << 1 | u64::from(left)) << 7;
         left = *here >> 31;
         let mut bits = 0;
-        for shift in [0, 8, 16, 24] {
-            let quads = reader.quads::<IS_INITIAL>(&mut contexts, quads_left);
-            let start = column & (MAX_SIDE - STEP_COLUMNS);
+        for step in 0..WORD_QUADS / STEP_QUADS {
+            let pairs = if quads_left >= STEP_QUADS {
+                let first = reader.pair::<IS_INITIAL, false>(mel, &mut contexts);
+                [first, reader.pair::<IS_INITIAL, false>(mel, &mut contexts)]
+            } else {
+                last_pairs::<IS_INITIAL>(reader, mel, &mut contexts, quads_left)
+            };
+            let start = (word * WORD_COLUMNS + step * STEP_COLUMNS) & (MAX_SIDE - STEP_COLUMNS);
             let (Some(above), Some(top), Some(bottom)) = (
                 rows.above.get(BORDER - 1 + start..).and_then(|row| row.first_chunk()),
                 rows.top.get_mut(BORDER + start..).and_then(|row| row.first_chunk_mut()),
@@ -181,13 +187,29 @@ fn decode_line<const IS_INITIAL: bool, State, Decode, Bound>(
             ) else {
                 return debug_assert!(false, "rows have a border");
             };
-            bits |= (decoder.decode)(&mut decoder.state, magnitudes, Step { quads, above, top, bottom }) << shift;
-            column += STEP_COLUMNS;
-            quads_left = quads_left.saturating_sub(STEP_COLUMNS / 2);
+            let step_bits = (decoder.decode)(&mut decoder.state, magnitudes, Step { pairs, above, top, bottom });
+            bits |= step_bits << (STEP_COLUMNS * step);
+            quads_left = quads_left.saturating_sub(STEP_QUADS);
             if quads_left == 0 {
                 break;
             }
         }
         *here = bits;
     }
+}
+
+/// Reads the last quads of a line, fewer than those of a step.
+#[inline(always)]
+fn last_pairs<const IS_INITIAL: bool>(
+    reader: &mut QuadReader<'_>,
+    mel: &mut MelReader<'_>,
+    contexts: &mut u64,
+    quads_left: usize,
+) -> [u64; 2] {
+    let first = match quads_left {
+        0 => 0,
+        1 => reader.pair::<IS_INITIAL, true>(mel, contexts),
+        _ => reader.pair::<IS_INITIAL, false>(mel, contexts),
+    };
+    [first, if quads_left == 3 { reader.pair::<IS_INITIAL, true>(mel, contexts) } else { 0 }]
 }

@@ -13,11 +13,27 @@ const MAX_STATE: u32 = 12;
 /// Symbols of the longest codeword.
 const MAX_SYMBOLS: u32 = 32;
 
-/// Decoded symbols, the next one in bit 0. A word, so that the decoding loop has it in registers.
+/// Decoded symbols, the next one in bit 0; a bit 1 follows the last one. One word, so that the decoding loop has it in a
+/// register.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Symbols {
-    pub bits: u64,
-    pub count: u32,
+pub(super) struct Symbols(u64);
+
+impl Symbols {
+    pub(super) const NONE: Self = Self(1);
+
+    /// True if there are no symbols.
+    #[inline(always)]
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 <= 1
+    }
+
+    /// Removes the next symbol.
+    #[inline(always)]
+    pub(super) const fn next(&mut self) -> bool {
+        let symbol = self.0 & 1 == 1;
+        self.0 >>= 1;
+        symbol
+    }
 }
 
 /// Reader of the codewords.
@@ -61,22 +77,22 @@ impl<'a> MelReader<'a> {
         self.window >> self.valid & ((1 << count) - 1)
     }
 
-    /// Appends symbols until there are more than 32.
-    #[cold]
+    /// Returns the next symbols, at least 32.
     #[inline(never)]
-    pub(super) fn refill(&mut self, mut symbols: Symbols) -> Symbols {
-        while symbols.count <= u64::BITS - MAX_SYMBOLS {
+    pub(super) fn refill(&mut self) -> Symbols {
+        let (mut count, mut bits) = (0, 0);
+        while count < u64::BITS - MAX_SYMBOLS {
             let exponent = EXPONENTS.get(self.state as usize).map_or(0, |exponent| u32::from(*exponent));
             if self.read(1) == 1 {
-                symbols.count += 1 << exponent;
+                count += 1 << exponent;
                 self.state = (self.state + 1).min(MAX_STATE);
             } else {
-                symbols.count += self.read(exponent);
-                symbols.bits |= 1 << symbols.count;
-                symbols.count += 1;
+                count += self.read(exponent);
+                bits |= 1 << count;
+                count += 1;
                 self.state = self.state.saturating_sub(1);
             }
         }
-        symbols
+        Symbols(bits | 1 << count)
     }
 }

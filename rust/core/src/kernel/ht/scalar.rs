@@ -3,7 +3,6 @@
 #![allow(clippy::cast_possible_truncation, reason = "the low bits of a word")]
 
 use super::cleanup::{Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
-use super::coefficients::write_row;
 use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, MANY_FLAG, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
 
 /// Largest bound of exponents: samples have one bit more.
@@ -17,7 +16,7 @@ pub(super) fn decode_block(
     let state = State { bit_offset: 0, bound: 0 };
     let bound = |state: &State| state.bound;
     let decoder = SampleDecoder { state, decode: decode_samples, bound, max_bound: u32::MAX };
-    decode_cleanup(cleanup, out, buffers, decoder, write_row)
+    decode_cleanup(cleanup, out, buffers, decoder)
 }
 
 /// State of the MagSgn string.
@@ -39,11 +38,12 @@ struct State {
 /// so the largest of several is the number of bits of their words' disjunction, less 1.
 #[inline(always)]
 fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
+    let [first, second] = step.pairs;
+    let quads = [first as u32, (first >> 32) as u32, second as u32, (second >> 32) as u32];
     let mut significant = 0;
     let columns = step.top.as_chunks_mut::<2>().0.iter_mut().zip(step.bottom.as_chunks_mut::<2>().0);
     let above = step.above.windows(4).step_by(2);
-    for (index, ((quad, [top, bottom]), above)) in
-        step.quads.iter().zip(columns.map(|(a, b)| [a, b])).zip(above).enumerate()
+    for (index, ((quad, [top, bottom]), above)) in quads.iter().zip(columns.map(|(a, b)| [a, b])).zip(above).enumerate()
     {
         let above = above.iter().fold(0, |any, word| any | word);
         let above = if quad & MANY_FLAG != 0 { above } else { 0 };

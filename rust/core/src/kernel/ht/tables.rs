@@ -3,15 +3,15 @@
 //! Word of a quad (entry of [`INITIAL`] and [`OTHER`], to which the residual is added):
 //!
 //! ```text
-//!   31  30     24 23  20 19  16 15   12 11 10 9       7  6   4   3     2      0
-//!  | γ | u_q     |  E_k |  E_1 |   ρ   |     | context |     | u_off | length  |
+//!   31  30     24 23  20 19  16 15   12 11    10  9       7  6 5      0
+//!  | γ | u_q     |  E_k |  E_1 |   ρ   | u_off  | context |   | length |
 //! ```
 //!
 //! | field | content |
 //! |---|---|
-//! | length | bits of the codeword |
-//! | u_off | 1 if the residual u_q follows |
+//! | length | bits of the codeword; the shift instructions of CPUs use these 6 bits of a count only |
 //! | context | contribution to the context of the next quad, as bits 7 to 9 of its table index |
+//! | u_off | 3 if the residual u_q follows, otherwise 0 |
 //! | ρ, E_1, E_k | patterns of the quad's samples: significance, known bits, presence of known bits |
 //! | u_q | unsigned residual of the exponent bound |
 //! | γ | 1 if more than one sample is significant |
@@ -28,9 +28,9 @@ use super::codes::{INITIAL_CODES, OTHER_CODES};
 /// Bits of the codeword that index the tables.
 const CODE_BITS: u32 = 7;
 /// Field `length`.
-pub(super) const LENGTH: u32 = 7;
-/// Bit `u_off`.
-pub(super) const RESIDUAL_FLAG: u32 = 1 << 3;
+pub(super) const LENGTH: u32 = 63;
+/// Bits of the field `u_off`: that of the first and of the second quad of a pair, 2 bits above the flags in [`RESIDUALS`].
+pub(super) const RESIDUAL_FLAGS: [u32; 2] = [1 << 10, 1 << 11];
 /// Field `context`.
 pub(super) const CONTEXT: u32 = 7 << CODE_BITS;
 /// First bits of the fields ρ, `E_1`, `E_k` and `u_q`.
@@ -77,7 +77,7 @@ const fn quad_word(code: u32, length: u32, is_initial: bool) -> u32 {
     let right = significant >> 2;
     let context = if is_initial { right << 1 | (significant & 3 != 0) as u32 } else { ((right != 0) as u32) << 1 };
     length
-        | flag << 3
+        | (flag * 3) << 10
         | context << CODE_BITS
         | significant << SIGNIFICANT_SHIFT
         | known_one << KNOWN_ONE_SHIFT
@@ -88,26 +88,24 @@ const fn quad_word(code: u32, length: u32, is_initial: bool) -> u32 {
 /// Residuals of two quads, indexed by 8 bits of the data and the flags `u_off` of both quads (bits 8 and 9).
 ///
 /// ```text
-///   31  30    24 23 22    16 15        8      7        6    4 3       0
-///  |    | u_q   |   | u_q   |           | is longer   |      | length  |
-///  |    | first |   | second|           | than 8 bits |      |         |
+///   63  62    56 55      31  30    24 23     7        6    5     0
+///  |    | u_q   |           | u_q    |        | is longer  | length |
+///  |    | second|           | first  |        | than 8 bits|        |
 /// ```
-pub(super) static RESIDUALS: [u32; 1024] = residual_table();
+///
+/// The fields are those of two quads, of which the second one is in the upper half.
+pub(super) static RESIDUALS: [u64; 1024] = residual_table();
 /// Bit of [`RESIDUALS`]: a residual is longer than the table's index.
-pub(super) const IS_LONG: u32 = 1 << 7;
+pub(super) const IS_LONG: u64 = 1 << 6;
 
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
-const fn residual_table() -> [u32; 1024] {
+const fn residual_table() -> [u64; 1024] {
     let (mut table, mut index) = ([0; 1024], 0);
     while index < table.len() {
         let bits = index as u32 & 0xFF;
         let flags = [index >> 8 & 1 == 1, index >> 9 & 1 == 1];
         let residuals = read_residuals(bits, flags, Pair::Normal);
-        table[index] = if residuals.has_long_suffix {
-            IS_LONG
-        } else {
-            residuals.values[0] << RESIDUAL_SHIFT | residuals.values[1] << 16 | residuals.length
-        };
+        table[index] = if residuals.has_long_suffix { IS_LONG } else { residuals.entry() };
         index += 1;
     }
     table
@@ -126,10 +124,18 @@ pub(super) enum Pair {
 
 /// Residuals of two quads, 0 for a quad without.
 pub(super) struct Residuals {
-    pub values: [u32; 2],
+    values: [u32; 2],
     /// Bits read.
-    pub length: u32,
+    length: u32,
     has_long_suffix: bool,
+}
+
+impl Residuals {
+    /// Returns an entry as those of [`RESIDUALS`].
+    pub(super) const fn entry(&self) -> u64 {
+        let [first, second] = self.values;
+        (first as u64) << RESIDUAL_SHIFT | (second as u64) << (32 + RESIDUAL_SHIFT) | self.length as u64
+    }
 }
 
 /// Reads the residuals of the quads that have one from the next bits of the data, at most 24 of them (T.814 7.3.6).

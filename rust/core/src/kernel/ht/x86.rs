@@ -12,7 +12,6 @@
 #![allow(clippy::cast_possible_truncation, reason = "halves of a word")]
 
 use super::cleanup::{ABOVE_COLUMNS, Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
-use super::coefficients::write_row;
 use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
 use crate::kernel::x86_memory::{load_128, load_256, store_256};
 use std::arch::x86_64::*;
@@ -38,7 +37,7 @@ pub(super) fn decode_block(
     let decode = |state: &mut State, data: &[u8], step: Step<'_>| decode_samples(state, data, step);
     let bound = |state: &State| largest(state.bound);
     let decoder = SampleDecoder { state, decode, bound, max_bound: MAX_BOUND };
-    decode_cleanup(cleanup, out, buffers, decoder, write_row)
+    decode_cleanup(cleanup, out, buffers, decoder)
 }
 
 #[inline]
@@ -53,7 +52,8 @@ fn largest(bounds: __m256i) -> u32 {
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
-    let quads = pack(step.quads);
+    let [first, second] = step.pairs.map(u64::cast_signed);
+    let quads = _mm_set_epi64x(second, first);
     let wide = _mm256_cvtepu32_epi64(quads);
     let bounds = exponent_bounds(wide, step.above);
     state.bound = _mm256_max_epi32(state.bound, bounds);
@@ -82,13 +82,6 @@ fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
     store_256(step.bottom, _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_unpackhi_epi64(a, b)));
     let [a, b] = [first.significant, second.significant].map(|mask| movemask(mask));
     _pext_u32(a | b << 8, 0xAAAA)
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn pack([first, second, third, fourth]: [u32; 4]) -> __m128i {
-    let join = |low, high| (u64::from(low) | u64::from(high) << 32).cast_signed();
-    _mm_set_epi64x(join(third, fourth), join(first, second))
 }
 
 #[inline]

@@ -4,7 +4,6 @@
 //! Four bytes have 25 bits from any offset on, so bounds up to 25 bits are supported. 16 samples have at most 400 bits.
 
 use super::cleanup::{ABOVE_COLUMNS, Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
-use super::coefficients::write_row;
 use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
 use crate::kernel::x86_memory::{load_256, load_512, store_256};
 use std::arch::x86_64::*;
@@ -30,7 +29,7 @@ pub(super) fn decode_block(
     let decode = |state: &mut State, data: &[u8], step: Step<'_>| decode_samples(state, data, step);
     let bound = |state: &State| largest(state.bound);
     let decoder = SampleDecoder { state, decode, bound, max_bound: MAX_BOUND };
-    decode_cleanup(cleanup, out, buffers, decoder, write_row)
+    decode_cleanup(cleanup, out, buffers, decoder)
 }
 
 #[inline]
@@ -45,8 +44,8 @@ fn largest(bounds: __m256i) -> u32 {
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi")]
 fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
-    let [first, second, third, fourth] = step.quads.map(u64::from);
-    let quads = _mm_set_epi64x((third | fourth << 32).cast_signed(), (first | second << 32).cast_signed());
+    let [first, second] = step.pairs.map(u64::cast_signed);
+    let quads = _mm_set_epi64x(second, first);
     let wide = _mm256_cvtepu32_epi64(quads);
     let bounds = exponent_bounds(wide, step.above);
     state.bound = _mm256_max_epi32(state.bound, bounds);

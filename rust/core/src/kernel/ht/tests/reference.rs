@@ -250,12 +250,12 @@ pub(super) fn decode(block: &Block<'_>) -> Result<Vec<(u64, bool)>, BlockErrorRe
                 exponent.set(x, y, u64::from(u64::BITS - (value | 1).leading_zeros()));
             }
         }
+        if vlc.next > vlc.bits.len() {
+            return Err(BlockErrorReason::Codes);
+        }
         if max_bound + u64::from(plane) > 31 {
             return Err(BlockErrorReason::Magnitude);
         }
-    }
-    if vlc.next > vlc.bits.len() {
-        return Err(BlockErrorReason::Codes);
     }
     Ok(refine(block, &magnitude, sign))
 }
