@@ -3,7 +3,7 @@
 use super::coefficients::{Output, write_row};
 use super::mel::MelReader;
 use super::quads::QuadReader;
-use super::unstuff::{PADDING_BYTES, unstuff_backward, unstuff_forward};
+use super::unstuff::{BLOCK_BYTES, PADDING_BYTES, Pending, unstuff_backward, unstuff_forward};
 use crate::kernel::code_block::{BlockErrorReason, MAX_SIDE};
 
 /// Samples of a step in a row.
@@ -78,7 +78,7 @@ pub(super) struct Step<'a> {
     pub bottom: &'a mut [u32; STEP_COLUMNS],
 }
 
-/// Decodes the cleanup pass of a block (T.814 7.3), and writes its coefficients.
+/// Decodes the cleanup pass of a block (T.814 7.3), and writes its coefficients. For `append_bytes` see [`unstuff_forward`].
 ///
 /// ```text
 /// for each line of quads, 2 rows of samples
@@ -96,13 +96,14 @@ pub(super) fn decode_cleanup<State, Decode, Bound>(
     (out, stride): (&mut [i32], usize),
     buffers: &mut Buffers<'_>,
     mut decoder: SampleDecoder<State, Decode, Bound>,
+    append_bytes: impl Fn(&[u8; BLOCK_BYTES], &mut [u8; BLOCK_BYTES], Pending) -> Option<u64>,
 ) -> Result<(), Stop>
 where
     Decode: Fn(&mut State, &[u8], Step<'_>) -> u32,
     Bound: Fn(&State) -> u32,
 {
     let magnitudes = cleanup.magnitudes.get(..MAX_MAGNITUDE_BYTES).unwrap_or(cleanup.magnitudes);
-    let magnitude_bytes = unstuff_forward(magnitudes, buffers.magnitudes.as_mut_slice());
+    let magnitude_bytes = unstuff_forward(magnitudes, buffers.magnitudes.as_mut_slice(), append_bytes);
     let code_bits = unstuff_backward(cleanup.codes, buffers.codes.as_mut_slice());
     let magnitudes = buffers.magnitudes.get(..magnitude_bytes).unwrap_or_default();
     let (mut reader, mut mel) = (QuadReader::new(buffers.codes), MelReader::new(cleanup.codes));

@@ -12,16 +12,29 @@ const WORD_BYTES: usize = 8;
 /// Bytes after the bits, so that every bit can be read with those that follow it by one load of 64 bytes.
 pub(super) const PADDING_BYTES: usize = 72;
 
+/// Bytes that vector instructions copy at once.
+pub(super) const BLOCK_BYTES: usize = 32;
+
+/// Bits of the next byte, `count` of them, below 8.
+#[derive(Clone, Copy)]
+pub(super) struct Pending {
+    pub bits: u64,
+    pub count: u32,
+}
+
 /// Writes bits, the first one in the lowest bit of the first byte.
 struct BitWriter<'a> {
     out: &'a mut [u8],
     bytes: usize,
-    /// Bits of the next byte, `count` of them, below 8.
-    pending: u64,
-    count: u32,
+    pending: Pending,
 }
 
-impl BitWriter<'_> {
+impl<'a> BitWriter<'a> {
+    #[inline(always)]
+    const fn new(out: &'a mut [u8]) -> Self {
+        Self { out, bytes: 0, pending: Pending { bits: 0, count: 0 } }
+    }
+
     #[inline(always)]
     fn store(&mut self, word: u64) {
         match self.out.get_mut(self.bytes..).and_then(|out| out.first_chunk_mut::<WORD_BYTES>()) {
@@ -34,24 +47,24 @@ impl BitWriter<'_> {
     #[inline(always)]
     fn append(&mut self, bits: u64, count: u32) {
         debug_assert!(count <= 56 && bits >> count == 0, "{count} bits");
-        let word = self.pending | bits << self.count;
+        let word = self.pending.bits | bits << self.pending.count;
         self.store(word);
-        let total = self.count + count;
+        let total = self.pending.count + count;
         self.bytes += (total / 8) as usize;
-        self.pending = word >> (total & !7);
-        self.count = total % 8;
+        self.pending.bits = word >> (total & !7);
+        self.pending.count = total % 8;
     }
 
     #[inline(always)]
     fn append_word(&mut self, word: u64) {
-        self.store(self.pending | word << self.count);
+        self.store(self.pending.bits | word << self.pending.count);
         self.bytes += WORD_BYTES;
-        self.pending = word >> 1 >> (63 - self.count);
+        self.pending.bits = word >> 1 >> (63 - self.pending.count);
     }
 
     /// Appends bits that are equal to the lowest one of `fill`, and returns the number of bytes with them.
     fn finish(mut self, fill: u8) -> usize {
-        self.store(self.pending | (u64::from(fill) * 0x0101_0101_0101_0101) << self.count);
+        self.store(self.pending.bits | (u64::from(fill) * 0x0101_0101_0101_0101) << self.pending.count);
         self.bytes += WORD_BYTES;
         if let Some(padding) = self.out.get_mut(self.bytes..self.bytes + PADDING_BYTES) {
             padding.fill(fill);
@@ -68,12 +81,27 @@ const fn zero_bytes(word: u64) -> u64 {
 
 /// Writes the bits of `source` to `out`, then ones. Returns the number of bytes.
 ///
-/// `out` is longer than `source` by 8 bytes and [`PADDING_BYTES`].
+/// `out` is longer than `source` by 8 bytes and [`PADDING_BYTES`]. `append_bytes` may write a block of bytes after pending bits and
+/// return the bits then pending, whose number is the same; `None` if it does not, and if one of the bytes is FF.
 #[inline(always)]
-pub(super) fn unstuff_forward(source: &[u8], out: &mut [u8]) -> usize {
-    let mut writer = BitWriter { out, bytes: 0, pending: 0, count: 0 };
+pub(super) fn unstuff_forward(
+    source: &[u8],
+    out: &mut [u8],
+    append_bytes: impl Fn(&[u8; BLOCK_BYTES], &mut [u8; BLOCK_BYTES], Pending) -> Option<u64>,
+) -> usize {
+    let mut writer = BitWriter::new(out);
     let (mut rest, mut is_after_ff) = (source, false);
     while let Some((bytes, after)) = rest.split_first_chunk::<WORD_BYTES>() {
+        if !is_after_ff
+            && let Some((bytes, after)) = rest.split_first_chunk()
+            && let Some(out) = writer.out.get_mut(writer.bytes..).and_then(|out| out.first_chunk_mut())
+            && let Some(pending) = append_bytes(bytes, out, writer.pending)
+        {
+            writer.bytes += BLOCK_BYTES;
+            writer.pending.bits = pending;
+            rest = after;
+            continue;
+        }
         let word = u64::from_le_bytes(*bytes);
         let found = zero_bytes(!word);
         if found == 0 && !is_after_ff {
@@ -106,7 +134,7 @@ pub(super) fn unstuff_forward(source: &[u8], out: &mut [u8]) -> usize {
 /// `source` by 8 bytes and [`PADDING_BYTES`].
 #[inline(always)]
 pub(super) fn unstuff_backward(source: &[u8], out: &mut [u8]) -> usize {
-    let mut writer = BitWriter { out, bytes: 0, pending: 0, count: 0 };
+    let mut writer = BitWriter::new(out);
     let [rest @ .., last, _] = source else { return 0 };
     let mut rest = rest;
     let nibble = u64::from(*last >> 4);
@@ -139,7 +167,7 @@ pub(super) fn unstuff_backward(source: &[u8], out: &mut [u8]) -> usize {
         writer.append(u64::from(*byte) & ((1 << count) - 1), count);
         is_after_high = *byte > 0x8F;
     }
-    let bits = 8 * writer.bytes + writer.count as usize;
+    let bits = 8 * writer.bytes + writer.pending.count as usize;
     writer.finish(0);
     bits
 }

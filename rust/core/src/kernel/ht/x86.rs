@@ -13,6 +13,7 @@
 
 use super::cleanup::{ABOVE_COLUMNS, Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
 use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
+use super::unstuff::{BLOCK_BYTES, Pending};
 use crate::kernel::x86_memory::{load_128, load_256, store_256};
 use std::arch::x86_64::*;
 
@@ -37,7 +38,7 @@ pub(super) fn decode_block(
     let decode = |state: &mut State, data: &[u8], step: Step<'_>| decode_samples(state, data, step);
     let bound = |state: &State| largest(state.bound);
     let decoder = SampleDecoder { state, decode, bound, max_bound: MAX_BOUND };
-    decode_cleanup(cleanup, out, buffers, decoder)
+    decode_cleanup(cleanup, out, buffers, decoder, |bytes, out, writer| append_bytes(bytes, out, writer))
 }
 
 #[inline]
@@ -46,6 +47,25 @@ fn largest(bounds: __m256i) -> u32 {
     let mut lanes = [0_u32; 8];
     store_256(&mut lanes, bounds);
     lanes.into_iter().max().unwrap_or_default()
+}
+
+/// Writes 32 bytes of a MagSgn string after the pending bits, and returns the bits then pending; `None` if a byte is FF.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn append_bytes(bytes: &[u8; BLOCK_BYTES], out: &mut [u8; BLOCK_BYTES], pending: Pending) -> Option<u64> {
+    let words = load_256(bytes);
+    if _mm256_movemask_epi8(_mm256_cmpeq_epi8(words, _mm256_set1_epi8(-1))) != 0 {
+        return None;
+    }
+    let count = _mm_cvtsi32_si128(pending.count.cast_signed());
+    let shifted = _mm256_sll_epi64(words, count);
+    // The upper bits of each word move to the next one.
+    let upper = _mm256_srl_epi64(words, _mm_sub_epi32(_mm_cvtsi32_si128(64), count));
+    let upper = _mm256_permute4x64_epi64::<0b10_01_00_11>(upper);
+    let last = _mm_cvtsi128_si64(_mm256_castsi256_si128(upper)).cast_unsigned();
+    let first = _mm256_castsi128_si256(_mm_cvtsi64_si128(pending.bits.cast_signed()));
+    store_256(out, _mm256_or_si256(shifted, _mm256_blend_epi32::<0b11>(upper, first)));
+    Some(last)
 }
 
 /// See `scalar::decode_samples`.

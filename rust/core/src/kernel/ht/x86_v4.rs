@@ -5,6 +5,7 @@
 
 use super::cleanup::{ABOVE_COLUMNS, Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
 use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
+use super::x86::append_bytes;
 use crate::kernel::x86_memory::{load_256, load_512, store_256};
 use std::arch::x86_64::*;
 
@@ -29,7 +30,7 @@ pub(super) fn decode_block(
     let decode = |state: &mut State, data: &[u8], step: Step<'_>| decode_samples(state, data, step);
     let bound = |state: &State| largest(state.bound);
     let decoder = SampleDecoder { state, decode, bound, max_bound: MAX_BOUND };
-    decode_cleanup(cleanup, out, buffers, decoder)
+    decode_cleanup(cleanup, out, buffers, decoder, |bytes, out, writer| append_bytes(bytes, out, writer))
 }
 
 #[inline]
@@ -73,11 +74,10 @@ fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
     let indices = _mm512_add_epi8(indices, _mm512_set1_epi32(0x0302_0100));
     let values = _mm512_permutexvar_epi8(indices, load_512::<[u8; 64]>(bytes));
     let values = _mm512_srlv_epi32(values, _mm512_and_si512(offsets, _mm512_set1_epi32(7)));
-    let values = _mm512_andnot_si512(_mm512_sllv_epi32(_mm512_set1_epi32(-1), counts), values);
-    let known_ones = flags::<KNOWN_ONE_SHIFT>(quads);
-    let values = _mm512_mask_or_epi32(values, known_ones, values, _mm512_sllv_epi32(one, counts));
-    let values = _mm512_add_epi32(values, values);
-    let words = _mm512_mask_or_epi32(values, significant, values, one);
+    let high = _mm512_sllv_epi32(one, counts);
+    let values = _mm512_and_si512(values, _mm512_sub_epi32(high, one));
+    let values = _mm512_mask_or_epi32(values, flags::<KNOWN_ONE_SHIFT>(quads), values, high);
+    let words = _mm512_sub_epi32(_mm512_add_epi32(values, values), _mm512_movm_epi32(significant));
     let lanes = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
     let rows = _mm512_permutexvar_epi32(lanes, words);
     store_256(step.top, _mm512_castsi512_si256(rows));
