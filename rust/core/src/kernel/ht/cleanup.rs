@@ -78,7 +78,8 @@ pub(super) struct Step<'a> {
     pub bottom: &'a mut [u32; STEP_COLUMNS],
 }
 
-/// Decodes the cleanup pass of a block (T.814 7.3), and writes its coefficients. For `append_bytes` see [`unstuff_forward`].
+/// Decodes the cleanup pass of a block (T.814 7.3), and writes its coefficients. For `append_bytes` see
+/// [`unstuff_forward`]; `convert` may convert the first samples of a row, and returns their number.
 ///
 /// ```text
 /// for each line of quads, 2 rows of samples
@@ -96,7 +97,10 @@ pub(super) fn decode_cleanup<State, Decode, Bound>(
     (out, stride): (&mut [i32], usize),
     buffers: &mut Buffers<'_>,
     mut decoder: SampleDecoder<State, Decode, Bound>,
-    append_bytes: impl Fn(&[u8; BLOCK_BYTES], &mut [u8; BLOCK_BYTES], Pending) -> Option<u64>,
+    (append_bytes, convert): (
+        impl Fn(&[u8; BLOCK_BYTES], &mut [u8; BLOCK_BYTES], Pending) -> Option<u64>,
+        impl Fn(&Output, &[u32], &mut [i32]) -> usize,
+    ),
 ) -> Result<(), Stop>
 where
     Decode: Fn(&mut State, &[u8], Step<'_>) -> u32,
@@ -135,7 +139,10 @@ where
         for (row, samples) in (row..cleanup.height).zip([&*buffers.top, &*bottom]) {
             let start = row * stride;
             let out = out.get_mut(start..start + cleanup.width).unwrap_or_default();
-            write_row(&cleanup.output, samples.get(BORDER..BORDER + cleanup.width).unwrap_or_default(), out);
+            let samples = samples.get(BORDER..BORDER + cleanup.width).unwrap_or_default();
+            let converted = convert(&cleanup.output, samples, out);
+            let (samples, out) = (samples.get(converted..), out.get_mut(converted..));
+            write_row(&cleanup.output, samples.unwrap_or_default(), out.unwrap_or_default());
         }
         std::mem::swap(&mut bottom, &mut above);
     }

@@ -16,7 +16,7 @@ pub(super) fn decode_block(
     let state = State { bit_offset: 0, bound: 0 };
     let bound = |state: &State| state.bound;
     let decoder = SampleDecoder { state, decode: decode_samples, bound, max_bound: u32::MAX };
-    decode_cleanup(cleanup, out, buffers, decoder, |_, _, _| None)
+    decode_cleanup(cleanup, out, buffers, decoder, (|_, _, _| None, |_, _, _| 0))
 }
 
 /// State of the MagSgn string.

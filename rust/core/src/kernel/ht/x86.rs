@@ -12,8 +12,10 @@
 #![allow(clippy::cast_possible_truncation, reason = "halves of a word")]
 
 use super::cleanup::{ABOVE_COLUMNS, Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
+use super::coefficients::Output;
 use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
 use super::unstuff::{BLOCK_BYTES, Pending};
+use crate::kernel::code_block::Dequantization;
 use crate::kernel::x86_memory::{load_128, load_256, store_256};
 use std::arch::x86_64::*;
 
@@ -38,7 +40,13 @@ pub(super) fn decode_block(
     let decode = |state: &mut State, data: &[u8], step: Step<'_>| decode_samples(state, data, step);
     let bound = |state: &State| largest(state.bound);
     let decoder = SampleDecoder { state, decode, bound, max_bound: MAX_BOUND };
-    decode_cleanup(cleanup, out, buffers, decoder, |bytes, out, writer| append_bytes(bytes, out, writer))
+    decode_cleanup(
+        cleanup,
+        out,
+        buffers,
+        decoder,
+        (|bytes, out, pending| append_bytes(bytes, out, pending), |output, words, out| convert(output, words, out)),
+    )
 }
 
 #[inline]
@@ -47,6 +55,43 @@ fn largest(bounds: __m256i) -> u32 {
     let mut lanes = [0_u32; 8];
     store_256(&mut lanes, bounds);
     lanes.into_iter().max().unwrap_or_default()
+}
+
+/// Converts as many samples as fill vectors, and returns their number; 0 for conversions of regions of interest, and to
+/// signed magnitudes.
+///
+/// `vpsignd` negates, copies or clears a magnitude by a word whose upper bits are sign and significance.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+pub(super) fn convert(output: &Output, words: &[u32], out: &mut [i32]) -> usize {
+    let plane = _mm_cvtsi32_si128(output.bit_plane.cast_signed());
+    let (words, out) = (words.as_chunks::<8>().0, out.as_chunks_mut::<8>().0);
+    match output.dequantization {
+        _ if output.roi_shift > 0 => return 0,
+        None => return 0,
+        Some(Dequantization::Reversible) => {
+            let offset = _mm256_set1_epi32((3_u32 << output.bit_plane >> 1).cast_signed());
+            let mask = _mm256_set1_epi32(i32::MAX >> 1);
+            for (words, out) in words.iter().zip(&mut *out) {
+                let words = load_256(words);
+                let magnitudes = _mm256_sll_epi32(_mm256_srli_epi32::<2>(words), plane);
+                let magnitudes = _mm256_and_si256(_mm256_add_epi32(magnitudes, offset), mask);
+                store_256(out, _mm256_sign_epi32(magnitudes, _mm256_slli_epi32::<30>(words)));
+            }
+        }
+        Some(Dequantization::Irreversible { step }) => {
+            let half_step = _mm256_set1_ps(0.5 * step);
+            let mask = _mm256_set1_epi32(i32::MAX);
+            for (words, out) in words.iter().zip(&mut *out) {
+                let words = load_256(words);
+                let doubled = _mm256_or_si256(_mm256_srli_epi32::<1>(words), _mm256_set1_epi32(1));
+                let doubled = _mm256_sll_epi32(_mm256_add_epi32(doubled, _mm256_set1_epi32(2)), plane);
+                let signed = _mm256_sign_epi32(_mm256_and_si256(doubled, mask), _mm256_slli_epi32::<30>(words));
+                store_256(out, _mm256_castps_si256(_mm256_mul_ps(_mm256_cvtepi32_ps(signed), half_step)));
+            }
+        }
+    }
+    8 * out.len()
 }
 
 /// Writes 32 bytes of a MagSgn string after the pending bits, and returns the bits then pending; `None` if a byte is FF.
