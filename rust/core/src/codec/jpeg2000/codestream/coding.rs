@@ -118,7 +118,9 @@ impl ComponentCoding {
         let levels = parameters.u8()?;
         if levels > MAX_LEVELS {
             let text = format!("{levels} decomposition levels found, 0 to {MAX_LEVELS} expected");
-            return Err(malformed(text, CLAUSE).at(offset));
+            // Numbers from 128 on select a decomposition of T.801.
+            let error = if levels < 128 { malformed(text, CLAUSE) } else { unsupported(text, CLAUSE) };
+            return Err(error.at(offset));
         }
         let (width, height) = (parameters.u8()?, parameters.u8()?);
         if width > 8 || height > 8 || width + height > 8 {

@@ -71,6 +71,10 @@ fn parse_progression_order_changes_of_a_tile_replace_those_of_the_main_header() 
     let header = parse(&bytes);
     let layers = |tile| header.parameters(tile).progressions().iter().map(|found| found.layers_end).collect::<Vec<_>>();
     assert_eq!((layers(0), layers(1)), (vec![5], vec![6, 7]));
+    // A cut tile-part header changes nothing.
+    let cut = [tile_part(1, 3, &[change(8), segment(0x64, &[])].concat(), &[]), EOC.to_vec()].concat();
+    let cut = [&bytes[..bytes.len() - 2], &cut[..12 + 9 + 3]].concat();
+    assert_eq!(parse(&cut).parameters(1).progressions().len(), 2);
     // 0 components: all.
     assert_eq!(header.parameters(0).progressions()[0].components, 0..u16::MAX);
 }
@@ -180,6 +184,7 @@ fn parse_broken_segments_are_errors_at_their_offset() {
         (cod(Cod { layers: 0, ..default() }), Malformed, "0 layers"),
         (cod(Cod { transform: 2, ..default() }), Unsupported, "component transform 2"),
         (cod(Cod { levels: 33, ..default() }), Malformed, "33 decomposition levels"),
+        (cod(Cod { levels: 129, ..default() }), Unsupported, "129 decomposition levels"),
         (cod(Cod { block: [9, 0], ..default() }), Malformed, "code-block exponents 9 and 0"),
         (cod(Cod { block: [5, 4], ..default() }), Malformed, "code-block exponents 5 and 4"),
         (cod(Cod { style: 0x80, ..default() }), Malformed, "code-block style 0x80"),
