@@ -28,6 +28,10 @@ use crate::limits::Limits;
 use header::Contribution;
 use std::ops::Range;
 
+/// Start of packet: a marker segment before a header (T.800 A.8.1).
+const SOP: u8 = 0x91;
+/// End of packet header: a marker after a header (T.800 A.8.2).
+const EPH: u8 = 0x92;
 /// Clause of packet headers.
 const CLAUSE: &str = "ITU-T T.800 B.10";
 /// Number of missing bytes of the last packet that is a deviation.
@@ -111,7 +115,7 @@ impl Reader<'_> {
         {
             (self.data, self.parts) = (part.data.clone(), rest);
         }
-        self.skip_marker(&[0xFF, 0x91, 0, 4], 6);
+        self.skip_marker(SOP, 6);
         let bytes = self.packed.unwrap_or_else(|| self.frame.get(self.data.clone()).unwrap_or_default());
         let mut bits = BitReader::new(bytes);
         self.contributions.clear();
@@ -123,23 +127,22 @@ impl Reader<'_> {
         match &mut self.packed {
             Some(packed) => {
                 *packed = packed.get(header_bytes..).unwrap_or_default();
-                if let Some(rest) = packed.strip_prefix(&[0xFF, 0x92]) {
+                if let Some(rest) = packed.strip_prefix(&[0xFF, EPH]) {
                     *packed = rest;
                 }
             }
             None => {
                 self.data.start += header_bytes;
-                self.skip_marker(&[0xFF, 0x92], 2);
+                self.skip_marker(EPH, 2);
             }
         }
         self.read_body(tile, resolution)
     }
 
-    /// Skips `count` bytes if the data start with `marker`.
-    fn skip_marker(&mut self, marker: &[u8], count: usize) {
-        if self.data.len() >= count && self.frame.get(self.data.clone()).is_some_and(|bytes| bytes.starts_with(marker))
-        {
-            self.data.start += count;
+    /// Skips a segment of `count` bytes if the data start with marker `code`, up to the end of the tile-part.
+    fn skip_marker(&mut self, code: u8, count: usize) {
+        if self.frame.get(self.data.clone()).is_some_and(|bytes| bytes.starts_with(&[0xFF, code])) {
+            self.data.start = self.data.end.min(self.data.start + count);
         }
     }
 

@@ -4,7 +4,7 @@ mod encoder;
 mod order;
 
 use super::super::codestream::Header;
-use super::super::test_streams::{Cod, EOC, main_header, qcd, segment, siz, tile_part};
+use super::super::test_streams::{Cod, EOC, main_header, pack, qcd, segment, siz, tile_part};
 use super::super::tile::{DataBuffers, DataRange, Tile};
 use super::*;
 use crate::error::ErrorKind;
@@ -26,7 +26,7 @@ impl Example {
     }
 
     fn main(&self, more: &[Vec<u8>]) -> Vec<u8> {
-        let size = siz([61, 53, 5, 6, 64, 64, 3, 2], &self.components);
+        let size = siz([93, 81, 37, 29, 128, 128, 3, 2], &self.components);
         let coc = Cod { levels: 2, precincts: vec![0x33, 0x33, 0x34], ..self.cod.clone() }.coc(1);
         main_header(&[&[size, self.cod.segment(), coc, qcd(3)], more].concat())
     }
@@ -166,7 +166,7 @@ fn read_progression_order_changes_do_not_repeat_packets() {
 fn example_stream() -> (Vec<u8>, Encoder) {
     let example = Example::new(0, 0, 2);
     let tile = example.tile();
-    let mut encoder = Encoder::new(&tile, 0, 2, 4);
+    let mut encoder = Encoder::new(&tile, 0, 2, 6);
     let mut packets = Vec::new();
     for (resolution, precinct, layer) in packets_in_order(&tile, 0, 2, &example.components) {
         let packet = encoder.packet(&tile, resolution, precinct, layer);
@@ -258,4 +258,42 @@ fn read_bytes_after_the_last_packet_are_a_deviation_if_they_are_few() {
     assert_eq!(found, ["16 bytes after the last packet of tile 0 found"]);
     let error = with_bytes(17).map(Iterator::count).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
+}
+
+#[test]
+fn read_packets_after_a_cut_body_are_truncated() {
+    let size = siz([1, 1, 0, 0, 1, 1, 0, 0], &[[7, 1, 1]]);
+    let cod = Cod { levels: 0, layers: 2, ..Cod::default() };
+    // Included, 0 zero bit-planes, 1 pass, 4 bytes; then an empty packet.
+    let included = pack(&[true, true, true, false, false, true, false, false]);
+    let stream = |headers: &[u8], layers: u16, body: &[u8]| {
+        let main = main_header(&[size.clone(), Cod { layers, ..cod.clone() }.segment(), qcd(0)]);
+        let ppt = segment(0x61, &[&[0], headers].concat());
+        let mut part = tile_part(0, 0, &ppt, &[1, 2, 3, 4]);
+        part.truncate(part.len() - 4 + body.len());
+        [main, part].concat()
+    };
+    let empty = [&included[..], &[0]].concat();
+    let (tile, deviations) = read_all(&stream(&empty, 2, &[1, 2, 3, 4]), 0).unwrap();
+    assert_eq!((deviations.len(), tile.blocks.len()), (0, 1));
+    assert_eq!(read_all(&stream(&included, 1, &[1, 2, 3]), 0).unwrap().1.len(), 1);
+    let error = read_all(&stream(&empty, 2, &[1, 2, 3]), 0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Truncated);
+}
+
+#[test]
+fn read_more_zero_bit_planes_than_the_band_has_are_malformed() {
+    let size = siz([1, 1, 0, 0, 1, 1, 0, 0], &[[7, 1, 1]]);
+    let main = main_header(&[size, Cod { levels: 0, ..Cod::default() }.segment(), qcd(0)]);
+    // The band has 2 + 8 - 1 bit-planes.
+    for (zero_planes, is_valid) in [(9, true), (10, false)] {
+        let planes = std::iter::repeat_n(false, zero_planes).chain([true]);
+        let bits: Vec<_> = [true, true].into_iter().chain(planes).chain([false; 5]).collect();
+        let bytes = [&main[..], &tile_part(0, 0, &[], &pack(&bits)), &EOC].concat();
+        let result = read_all(&bytes, 0);
+        match result {
+            Ok(_) => assert!(is_valid),
+            Err(error) => assert_eq!((error.kind(), is_valid), (ErrorKind::Malformed, false), "{error}"),
+        }
+    }
 }
