@@ -14,6 +14,20 @@
 //! MagSgn       U - k_n bits of each significant sample: magnitude - 1 and sign
 //! ```
 //!
+//! Example: a quad in the second line has samples 0 and 2 significant, and magnitude exponents up to 5 above it.
+//!
+//! ```text
+//! κ = 5 - 1 = 4      more than one sample is significant
+//! VLC                codeword: ρ = 0101, u_off = 1, E_k = 0001, E_1 = 0001; residual u_q = 2
+//! U = κ + u_q = 6    sample 0 has 5 bits and a known 1 above them, sample 2 has 6 bits
+//! MagSgn  01011      sample 0: 101011 = 43: magnitude 43 / 2 + 1 = 22, sign 1: -22 × 2^p
+//! MagSgn  000100     sample 2: 4: magnitude 3, sign 0: 3 × 2^p
+//! ```
+//!
+//! Nanoseconds per sample for the blocks of lossless DICOM images (CT1, MR1 and NM1 of 16 bits, 3.1 to 7.5 bits per sample;
+//! Xeon with AVX-512, both hyper-threads busy): portable 5.5 to 7.0, AVX2 2.9 to 3.2, AVX-512 1.9 to 2.2. Blocks whose exponent
+//! bounds exceed those of a vector body are decoded again by the portable one; images of up to 16 bits have none.
+//!
 //! | module | content |
 //! |---|---|
 //! | `codes`, `tables` | codewords of the standard, look-up tables made from them |
