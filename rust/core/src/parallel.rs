@@ -1,5 +1,7 @@
 //! Work sharing among scoped threads that end with the call.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
 
 /// Output bytes below which a second thread costs more than it gains.
@@ -58,9 +60,85 @@ pub fn run_on_threads<T: Send>(threads: usize, here: impl FnOnce() -> T, helper:
     results
 }
 
+/// Calls `work` with each task, in order, on as many threads as there are `states`. Each thread has one of them, the calling
+/// thread the first. Before each task, the calling thread calls `check`.
+///
+/// # Errors
+/// The error of the first task that has one, whatever the number of threads; or that of `check`.
+pub fn for_each_task<T, S: Send, E: Send>(
+    tasks: impl Iterator<Item = T> + Send,
+    states: &mut [S],
+    work: impl Fn(T, &mut S) -> Result<(), E> + Sync,
+    check: impl Fn() -> Result<(), E>,
+) -> Result<(), E> {
+    let queue = Mutex::new(tasks.enumerate());
+    let is_stopped = AtomicBool::new(false);
+    // The error of a check has no index: it comes before those of the tasks.
+    let stop = |index: Option<usize>, error: E| {
+        is_stopped.store(true, Ordering::Relaxed);
+        Err((index, error))
+    };
+    let next = || {
+        // Tasks are claimed in order, so those before one with an error are all done or being done.
+        if is_stopped.load(Ordering::Relaxed) { None } else { queue.lock().ok()?.next() }
+    };
+    let run = |state: &mut S| {
+        while let Some((index, task)) = next() {
+            if let Err(error) = work(task, state) {
+                return stop(Some(index), error);
+            }
+        }
+        Ok(())
+    };
+    let Some((first, others)) = states.split_first_mut() else {
+        debug_assert!(false, "a state for the calling thread");
+        return Ok(());
+    };
+    let here = || {
+        loop {
+            if let Err(error) = check() {
+                return stop(None, error);
+            }
+            let Some((index, task)) = next() else { return Ok(()) };
+            if let Err(error) = work(task, first) {
+                return stop(Some(index), error);
+            }
+        }
+    };
+    let (result, results) = with_helpers(others, run, here);
+    let errors = results.into_iter().chain([result]).filter_map(Result::err);
+    errors.min_by_key(|(index, _)| *index).map_or(Ok(()), |(_, error)| Err(error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn for_each_task_every_task_is_done_once() {
+        for threads in 1..5 {
+            let mut states = vec![Vec::new(); threads];
+            let work = |task: i32, done: &mut Vec<i32>| {
+                done.push(task);
+                Ok::<_, ()>(())
+            };
+            for_each_task(0..100, &mut states, work, || Ok(())).unwrap();
+            let mut done: Vec<_> = states.concat();
+            done.sort_unstable();
+            assert_eq!(done, (0..100).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn for_each_task_returns_the_error_of_the_first_task() {
+        for threads in 1..5 {
+            let work = |task: i32, _: &mut ()| if task % 7 == 6 { Err(task) } else { Ok(()) };
+            for _ in 0..20 {
+                assert_eq!(for_each_task(0..100, &mut vec![(); threads], work, || Ok(())), Err(6));
+            }
+            assert_eq!(for_each_task(0..100, &mut vec![(); threads], work, || Err(-1)), Err(-1));
+        }
+    }
 
     #[test]
     fn thread_shares_spare_threads_help_with_each_frame() {
