@@ -4,7 +4,7 @@
 //! |---|---|
 //! | rows, columns or components differ | `Mismatch` |
 //! | precision > Bits Allocated | `Mismatch` |
-//! | float or packed samples in the data set | `Unsupported` |
+//! | float samples in the data set | `Unsupported` |
 //! | precision > Bits Stored | deviation; samples are masked to Bits Stored |
 //! | precision ≠ Bits Stored, JPEG-LS | the samples' values have as many bits as the precision, as in pydicom |
 //! | signedness differs from Pixel Representation | deviation; Pixel Representation applies |
@@ -29,7 +29,7 @@ pub(super) struct Agreement {
 /// Checks that size and depth of a codestream agree with the data set.
 ///
 /// # Errors
-/// `Mismatch`; `Unsupported` for float or packed samples.
+/// `Mismatch`; `Unsupported` for float samples.
 pub(super) fn check_size(codestream: &CodestreamInfo, info: &FrameInfo) -> Result<()> {
     let attributes = info.attributes();
     let offsets = &codestream.offsets;
@@ -51,8 +51,8 @@ pub(super) fn check_size(codestream: &CodestreamInfo, info: &FrameInfo) -> Resul
         );
         return Err(mismatch(text, CLAUSE).at(offsets.precision));
     }
-    if info.is_float() || info.is_bit_packed() {
-        let text = format!("bits allocated {} found, 8 or more integer bits expected", attributes.bits_allocated);
+    if info.is_float() {
+        let text = format!("float samples of {} bits found, integers expected", attributes.bits_allocated);
         return Err(unsupported(text, CLAUSE));
     }
     Ok(())

@@ -60,16 +60,22 @@ pub fn codestream_size(bytes: &[u8]) -> Option<(u32, u32)> {
     jpeg2000::image_size(bytes)
 }
 
-/// Title of the format of a codestream that has a signature of another family than JPEG.
-pub(super) fn other_family(bytes: &[u8]) -> Option<&'static str> {
+/// Format of a codestream by its first bytes, and the offset of the marker that decides: in the JPEG family the
+/// start-of-frame marker. HTJ2K counts as JPEG 2000.
+pub(super) fn format_of(bytes: &[u8]) -> Option<(CodestreamFormat, usize)> {
+    jpeg_format(bytes).or_else(|| other_family(bytes).map(|format| (format, 0)))
+}
+
+/// Format of a codestream that has a signature of another family than JPEG.
+fn other_family(bytes: &[u8]) -> Option<CodestreamFormat> {
     let formats = [(J2K, CodestreamFormat::Jpeg2000), (JP2, CodestreamFormat::Jpeg2000)];
     let formats = formats.into_iter().chain([JXL, JXL_BOX].map(|signature| (signature, CodestreamFormat::JpegXl)));
-    formats.into_iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, format)| format.title())
+    formats.into_iter().find(|(signature, _)| bytes.starts_with(signature)).map(|(_, format)| format)
 }
 
 /// Format of a JPEG or JPEG-LS codestream by its start-of-frame marker, and the marker's offset. Every frame of the JPEG
 /// family is looked at, so segments are skipped by their lengths and not read.
-pub(super) fn jpeg_format(bytes: &[u8]) -> Option<(CodestreamFormat, usize)> {
+fn jpeg_format(bytes: &[u8]) -> Option<(CodestreamFormat, usize)> {
     let mut rest = bytes.strip_prefix(&[0xFF, SOI])?;
     loop {
         let [0xFF, after @ ..] = rest else { return None };
@@ -77,7 +83,7 @@ pub(super) fn jpeg_format(bytes: &[u8]) -> Option<(CodestreamFormat, usize)> {
         // A marker may be preceded by any number of fill bytes FF (T.81 B.1.1.2).
         let Some(code) = rest.first().filter(|code| **code != 0xFF) else { continue };
         if let Some(process) = Process::of_marker(*code) {
-            return Some((format_of(process), bytes.len() - rest.len() - 1));
+            return Some((format_of_process(process), bytes.len() - rest.len() - 1));
         }
         let [_, high, low, ..] = rest else { return None };
         let length = usize::from(u16::from_be_bytes([*high, *low])).max(2);
@@ -85,7 +91,7 @@ pub(super) fn jpeg_format(bytes: &[u8]) -> Option<(CodestreamFormat, usize)> {
     }
 }
 
-fn format_of(process: Process) -> CodestreamFormat {
+fn format_of_process(process: Process) -> CodestreamFormat {
     match process {
         Process::Baseline | Process::Extended | Process::Progressive => CodestreamFormat::Jpeg,
         Process::Lossless => CodestreamFormat::JpegLossless,
@@ -117,7 +123,7 @@ fn identify_jpeg(bytes: &[u8]) -> Result<Codestream> {
     let mut application = Application::default();
     let mut segments = Segments::new(bytes)?;
     let (process, frame) = start_of_frame(&mut segments, &mut application)?;
-    let format = format_of(process);
+    let format = format_of_process(process);
     record_application(segments.clone(), &mut application);
     if format == CodestreamFormat::JpegLs {
         let info = jpeg_ls_info(bytes, &frame, application)?;

@@ -92,8 +92,15 @@ pub struct BatchFrame<'a> {
 }
 
 /// The registry: one row per codec.
-pub const CODECS: &[&dyn Codec] =
-    &[&native::Native, &rle::Rle, &jpeg_lossless::JpegLossless, &jpeg::Jpeg, &jpegls::JpegLs];
+pub const CODECS: &[&dyn Codec] = &[
+    &native::Native,
+    &rle::Rle,
+    &jpeg_lossless::JpegLossless,
+    &jpeg::Jpeg,
+    &jpegls::JpegLs,
+    &jpeg2000::Jpeg2000::<false>,
+    &jpeg2000::Jpeg2000::<true>,
+];
 
 /// The codec that is registered for a transfer syntax.
 #[must_use]
@@ -143,52 +150,47 @@ pub fn find_decodable_format(uid: &str) -> Result<(TransferSyntax, &'static dyn 
     }
 }
 
-/// The codec that decodes `frame`. Within the JPEG family the codestream decides, whatever the transfer syntax declares:
-/// if that is another codec than the transfer syntax's, the difference is a deviation.
+/// The codec that decodes `frame`. The codestream decides, whatever the transfer syntax declares: if that is another codec
+/// than the transfer syntax's, the difference is a deviation.
 ///
 /// # Errors
 /// `Unsupported` if there is none.
 pub fn codec_of_frame(syntax: TransferSyntax, frame: &[u8]) -> Result<(&'static dyn Codec, Option<Deviation>)> {
-    if let Some((codec, format, offset)) = codec_of_other_format(syntax, frame) {
-        let text = format!("{} codestream found, transfer syntax is {}", format.title(), syntax.keyword());
-        return Ok((codec, Some(Deviation::new(text, "PS3.5 A.4.1").at(offset))));
+    let Some((format, offset)) = other_format(syntax, frame) else {
+        return codec_for(syntax).map(|codec| (codec, None)).ok_or_else(|| no_codec(syntax.keyword()));
+    };
+    let text = format!("{} codestream found, transfer syntax is {}", format.title(), syntax.keyword());
+    match codec_of_format(format) {
+        Some(codec) => Ok((codec, Some(Deviation::new(text, "PS3.5 A.4").at(offset)))),
+        None => Err(unsupported(text, "PS3.5 A.4").at(offset)),
     }
-    if let Some(title) = other_family(syntax, frame) {
-        let text = format!("{title} codestream found, transfer syntax is {}", syntax.keyword());
-        return Err(unsupported(text, "PS3.5 A.4.1").at(0));
-    }
-    codec_for(syntax).map(|codec| (codec, None)).ok_or_else(|| no_codec(syntax.keyword()))
-}
-
-/// Title of the format of a frame that does not belong to the JPEG family, as its transfer syntax does.
-fn other_family(syntax: TransferSyntax, frame: &[u8]) -> Option<&'static str> {
-    if syntax.is_jpeg_family() { identify::other_family(frame) } else { None }
 }
 
 /// True if the codec of the transfer syntax is that of `frame`, or no codec is.
 pub(crate) fn has_declared_format(syntax: TransferSyntax, frame: &[u8]) -> bool {
-    codec_of_other_format(syntax, frame).is_none() && other_family(syntax, frame).is_none()
+    other_format(syntax, frame).is_none()
 }
 
-/// The codec of `frame`, its format and the offset of the start-of-frame marker, if it is not that of the transfer syntax.
-fn codec_of_other_format(
-    syntax: TransferSyntax,
-    frame: &[u8],
-) -> Option<(&'static dyn Codec, CodestreamFormat, usize)> {
-    if !syntax.is_jpeg_family() {
+/// The format of `frame` and the offset of the marker that decides, if it is not that of the transfer syntax. Formats that no
+/// codec decodes count only if they are of another family than the transfer syntax.
+fn other_format(syntax: TransferSyntax, frame: &[u8]) -> Option<(CodestreamFormat, usize)> {
+    let declared = codec_for(syntax).and_then(|codec| codec.codestream_format());
+    if declared.is_none() && !syntax.is_jpeg_family() {
         return None;
     }
-    let (format, offset) = identify::jpeg_format(frame)?;
-    let declared = codec_for(syntax).and_then(|codec| codec.codestream_format());
-    let codec = if declared == Some(format) { None } else { codec_of_format(format) };
-    codec.map(|codec| (codec, format, offset))
+    let (format, offset) = identify::format_of(frame)?;
+    let is_declared = declared == Some(format)
+        || matches!((declared, format), (Some(CodestreamFormat::Htj2k), CodestreamFormat::Jpeg2000));
+    let is_other = codec_of_format(format).is_some() || format == CodestreamFormat::JpegXl;
+    (!is_declared && is_other).then_some((format, offset))
 }
 
-/// Returns the error of a frame that is shorter than `format` requires. Within the JPEG family the codestream decides
-/// which codec's requirement applies; `None` if the frame is long enough for it.
+/// Returns the error of a frame that is shorter than `format` requires. The codestream decides which codec's requirement
+/// applies; `None` if the frame is long enough for it.
 pub(crate) fn truncated_error(format: &dyn FrameFormat, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
-    let is_jpeg_family = format.syntaxes().iter().all(|syntax| syntax.is_jpeg_family());
-    let found = if is_jpeg_family { identify::jpeg_format(frame) } else { None };
+    let declared = format.syntaxes().first().and_then(|syntax| codec_for(*syntax));
+    let has_codestreams = declared.is_none_or(|codec| codec.codestream_format().is_some());
+    let found = if has_codestreams { identify::format_of(frame) } else { None };
     match found.and_then(|(format, _)| codec_of_format(format)) {
         Some(codec) if frame.len() as u64 >= codec.min_frame_bytes(info) => None,
         Some(codec) => codec.truncated_error(frame, info),

@@ -22,13 +22,10 @@ pub(crate) mod bits;
 pub(crate) mod code_block;
 pub(crate) mod coefficients;
 pub(crate) mod colour_rows;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the decoder of JPEG 2000 uses it"))]
 pub(crate) mod component_rows;
 pub(crate) mod convert;
 pub(crate) mod cpu;
-#[cfg_attr(not(test), expect(dead_code, reason = "the decoder of frames follows"))]
 pub(crate) mod ebcot;
-#[cfg_attr(not(test), expect(dead_code, reason = "the decoder of frames follows"))]
 pub(crate) mod ht;
 pub(crate) mod huffman;
 pub(crate) mod idct;
@@ -40,7 +37,6 @@ pub(crate) mod rle;
 pub(crate) mod stored_bits;
 pub(crate) mod unstuff;
 pub(crate) mod upsample;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the decoder of JPEG 2000 uses it"))]
 pub(crate) mod wavelet;
 #[cfg(target_arch = "x86_64")]
 mod x86_memory;

@@ -74,6 +74,11 @@ impl<'a> Output<'a> {
         self.finished_samples = self.out.len();
     }
 
+    /// Cancellation of the call, to be checked by the calling thread.
+    pub(crate) const fn cancel(&self) -> Cancel<'a> {
+        self.cancel
+    }
+
     /// The function that the calling thread calls at cancellation checks.
     pub(crate) const fn poll(&self) -> Option<&'a dyn Fn() -> bool> {
         self.cancel.poll

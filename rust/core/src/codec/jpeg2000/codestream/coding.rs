@@ -71,8 +71,6 @@ impl BlockStyle {
     pub(in crate::codec) const TERMINATE_EACH_PASS: u8 = 4;
     /// Vertically causal context.
     pub(in crate::codec) const VERTICALLY_CAUSAL: u8 = 8;
-    /// Predictable termination.
-    pub(in crate::codec) const PREDICTABLE_TERMINATION: u8 = 16;
     /// Segmentation symbols.
     pub(in crate::codec) const SEGMENTATION_SYMBOLS: u8 = 32;
     /// Code-blocks of T.814.

@@ -29,7 +29,8 @@ impl MainHeader {
             columns: size.image.width(),
             components: u32::try_from(size.components.len()).unwrap_or(u32::MAX),
             precision: components().map(|component| component.precision).max().unwrap_or(0).into(),
-            precision_gives_stored_bits: false,
+            // As pydicom: it converts the sign from the precision, and does not mask to Bits Stored.
+            precision_gives_stored_bits: true,
             // Components of both kinds have no sign in common.
             is_signed: is_signed.filter(|is_signed| components().all(|component| component.is_signed == *is_signed)),
             colour_claims: [colour_claim, None, None],

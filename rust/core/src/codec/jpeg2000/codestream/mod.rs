@@ -24,10 +24,10 @@ pub(super) use info::{identify, image_size};
 
 pub(in crate::codec) use coding::{BlockStyle, ComponentCoding, ProgressionOrder};
 pub(in crate::codec) use parameters::{Progression, TileParameters};
-pub(in crate::codec) use size::{ImageSize, Rectangle};
+pub(in crate::codec) use size::{Component, ImageSize, Rectangle};
 pub(in crate::codec) use tile_parts::TilePart;
 
-use crate::error::{Result, malformed, truncated, unsupported};
+use crate::error::{DecodeError, Result, malformed, truncated, unsupported};
 use crate::frame::Deviation;
 use marker::{CAP, EOC, PPM, SIZ, SOD, SOT, Segment, Segments, is_part_2, name};
 use parameters::ParameterSet;
@@ -44,6 +44,8 @@ pub(in crate::codec) struct MainHeader {
     parameters: ParameterSet,
     /// True if CAP, or the style of the code-blocks, declares T.814.
     pub(in crate::codec) is_high_throughput: bool,
+    /// Marker and offset of the first segment of T.801, which changes decoding.
+    extension: Option<(u8, usize)>,
     /// Indices (Zppm) and byte ranges of packed packet headers.
     packed_headers: Vec<(u8, Range<usize>)>,
 }
@@ -88,10 +90,20 @@ impl MainHeader {
             return Err(malformed(text, "ITU-T T.800 A.5.1").at(segments.offset));
         }
         let size = ImageSize::parse(segments.read()?.parameters)?;
-        let mut header =
-            Self { size, parameters: ParameterSet::default(), is_high_throughput: false, packed_headers: Vec::new() };
-        while segments.peek()? != SOT {
-            header.read(&segments.read()?)?;
+        let mut header = Self {
+            size,
+            parameters: ParameterSet::default(),
+            is_high_throughput: false,
+            extension: None,
+            packed_headers: Vec::new(),
+        };
+        while let Some(segment) = next_segment(&mut segments).transpose() {
+            match segment.and_then(|segment| header.read(&segment)) {
+                Ok(()) => {}
+                // After a segment of T.801 there may be others that T.800 does not define.
+                Err(_) if header.extension.is_some() => break,
+                Err(error) => return Err(error),
+            }
         }
         header.is_high_throughput |= header.parameters.codings().any(|coding| coding.style.is_high_throughput());
         Ok((header, segments))
@@ -115,19 +127,24 @@ impl MainHeader {
                 let text = format!("{} marker is not expected in the main header", name(segment.code));
                 return Err(malformed(text, "ITU-T T.800 A.3").at(segment.offset));
             }
-            code => refuse_part_2(code, segment.offset)?,
+            // The rest of the header is read all the same, for decoders of other packages.
+            code if is_part_2(code) => self.extension = self.extension.or(Some((code, segment.offset))),
+            // Other segments are informative (T.800 A.1).
+            _ => {}
         }
         Ok(())
     }
 }
 
-/// Refuses segments that change decoding and are not of T.800. Other unknown segments are informative (T.800 A.1).
-fn refuse_part_2(code: u8, offset: usize) -> Result<()> {
-    if is_part_2(code) {
-        let text = format!("marker FF{code:02X} of T.801 found, markers of T.800 expected");
-        return Err(unsupported(text, "ITU-T T.800 A.1").at(offset));
-    }
-    Ok(())
+/// Reads the next segment of the main header; `None` at the first tile-part.
+fn next_segment<'a>(segments: &mut Segments<'a>) -> Result<Option<Segment<'a>>> {
+    if segments.peek()? == SOT { Ok(None) } else { segments.read().map(Some) }
+}
+
+/// The error of a segment of T.801.
+fn part_2_error(code: u8, offset: usize) -> DecodeError {
+    let text = format!("marker FF{code:02X} of T.801 found, markers of T.800 expected");
+    unsupported(text, "ITU-T T.800 A.1").at(offset)
 }
 
 impl Header {

@@ -1,8 +1,8 @@
 //! Headers of the tile-parts, up to EOC (T.800 A.4.2 to A.4.4).
 
-use super::marker::{COC, COD, EOC, POC, PPT, QCC, QCD, RGN, SIZ, SOD, SOT, Segment, Segments, name};
+use super::marker::{COC, COD, EOC, POC, PPT, QCC, QCD, RGN, SIZ, SOD, SOT, Segment, Segments, is_part_2, name};
 use super::packed_headers::{self, MainPackedHeaders};
-use super::{Header, MainHeader, TileHeader, refuse_part_2};
+use super::{Header, MainHeader, TileHeader, part_2_error};
 use crate::error::{ErrorKind, Result, malformed, truncated};
 use crate::frame::Deviation;
 use std::collections::BTreeMap;
@@ -41,6 +41,9 @@ impl Header {
     /// `Truncated`, `Malformed`; `Unsupported` for segments of T.801.
     pub(in crate::codec) fn parse(frame: &[u8], range: Range<usize>) -> Result<Self> {
         let (mut main, mut segments) = MainHeader::parse(frame, range)?;
+        if let Some((code, offset)) = main.extension {
+            return Err(part_2_error(code, offset));
+        }
         let component_count = main.size.components.len();
         let packed = std::mem::take(&mut main.packed_headers);
         let main_packed_headers = if packed.is_empty() { None } else { Some(MainPackedHeaders::new(frame, packed)?) };
@@ -165,7 +168,8 @@ impl Reader<'_> {
                     let text = format!("{} marker is not expected in a tile-part header", name(segment.code));
                     return Err(malformed(text, "ITU-T T.800 A.3").at(segment.offset));
                 }
-                code => refuse_part_2(code, segment.offset)?,
+                code if is_part_2(code) => return Err(part_2_error(code, segment.offset)),
+                _ => {}
             }
         }
         if !packed.is_empty() {
@@ -224,11 +228,11 @@ impl Reader<'_> {
 /// Clause of the order of tile-parts, which one deviation of a codestream has.
 const PART_ORDER_CLAUSE: &str = "ITU-T T.800 Table A.6";
 
-/// Returns the deviation of bytes after EOC, which ends at `offset`. A zero byte and a byte that makes the length even are
+/// Returns the deviation of bytes after EOC, which ends at `offset`. Zeros, and a byte that makes the length even, are
 /// padding.
 fn bytes_after_eoc(bytes: &[u8], offset: usize) -> Option<Deviation> {
     match bytes.get(offset..)? {
-        [] | [0] => None,
+        rest if rest.iter().all(|byte| *byte == 0) => None,
         [_] if bytes.len().is_multiple_of(2) => None,
         rest => {
             let text = format!("{} bytes follow the EOC marker", rest.len());

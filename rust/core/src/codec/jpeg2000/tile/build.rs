@@ -44,7 +44,7 @@ impl Tile {
             let resolutions = first_resolution..self.resolutions.len();
             let roi_shift = parameters.roi_shift(component);
             let (levels, is_reversible, style) = (coding.levels, coding.is_reversible, coding.style);
-            let component = TileComponent { area, levels, is_reversible, style, roi_shift, resolutions };
+            let component = TileComponent { levels, is_reversible, style, roi_shift, resolutions };
             limits.push(&mut self.components, component)?;
         }
         self.set_component_transform(header, &parameters)?;

@@ -34,8 +34,6 @@ use std::ops::Range;
 /// A tile-component.
 #[derive(Debug, Clone)]
 pub(in crate::codec) struct TileComponent {
-    /// Columns and rows of its samples, in coordinates of the component.
-    pub(in crate::codec) area: Rectangle,
     /// Number of decomposition levels.
     pub(in crate::codec) levels: u8,
     /// True for the 5/3 wavelet, false for 9/7.

@@ -21,7 +21,6 @@ pub(super) struct Block {
 pub(super) struct Encoder {
     random: Random,
     pub(super) style: u8,
-    layers: u16,
     pub(super) blocks: Vec<Block>,
     /// Trees of each precinct-band.
     trees: Vec<Option<(TagTreeEncoder, TagTreeEncoder)>>,
@@ -57,7 +56,7 @@ impl Encoder {
         let blocks: Vec<_> = tile.blocks.iter().map(|_| block()).collect();
         let trees = tile.precinct_bands.iter().map(|_| None).collect();
         let (sop, eph) = (random.below(2) == 0, random.below(2) == 0);
-        Self { random, style, layers, blocks, trees, sop, eph, packet_count: 0 }
+        Self { random, style, blocks, trees, sop, eph, packet_count: 0 }
     }
 
     /// True if a codeword segment ends after pass `index` (T.800 D.4.2, Table D.9; T.814 B.1).
