@@ -12,14 +12,15 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.pixels import apply_modality_lut, get_decoder
-from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
+from pydicom.uid import HTJ2K, JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit
 
 import dicoxide
 from dicoxide.errors import NonConformantWarning
 from support.real_images import Reference, manifest, pydicom_files, shared_files
 
-# Decoders differ in the rounding of lossy JPEG; tests/codecs/test_jpeg_real_files.py compares with libjpeg-turbo.
-LOSSY_UIDS = {JPEGBaseline8Bit, JPEGExtended12Bit}
+# Decoders differ in the rounding of lossy JPEG and JPEG 2000; tests/codecs/test_jpeg_real_files.py compares with
+# libjpeg-turbo, and test_jpeg2000_real_files.py with OpenJPEG.
+LOSSY_UIDS = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEG2000, HTJ2K}
 DECODED_UIDS = {
     uid
     for uid, capability in dicoxide.capabilities().items()

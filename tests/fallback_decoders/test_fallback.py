@@ -122,6 +122,7 @@ def test_fallback_of_float_or_64_bit_data_raises_unsupported(requested: list[byt
 
 def test_fallback_result_of_wrong_size_raises_fallback_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"other": lambda src, runner: bytearray(20)})
+    monkeypatch.setattr("dicoxide._image._SYNTAXES_WITH_CODEC", frozenset())
     with pytest.raises(dicoxide.DecodeError) as caught:
         dicoxide.decode(series(1))
     assert caught.value.kind == "Fallback"
@@ -133,6 +134,7 @@ def test_fallback_without_codec_and_failing_plugins_names_their_errors(monkeypat
         raise ValueError("marker 5 is odd")
 
     monkeypatch.setattr(get_decoder(JPEG2000), "_available", {"other": decode})
+    monkeypatch.setattr("dicoxide._image._SYNTAXES_WITH_CODEC", frozenset())
     data = to_bytes(dataset(FRAMES[0], JPEG2000, coded=[jpeg_2000(FRAMES[0])]))
     with pytest.raises(dicoxide.DecodeError, match="other: marker 5 is odd") as caught:
         dicoxide.decode(data)

@@ -31,10 +31,15 @@ def frame_spec(src: bytes, uid: str = "1.2.840.10008.1.2.4.50", **attributes: An
 
 
 def decoded_at_level(
-    src: bytes, is_portable: bool, *, uid: str = "1.2.840.10008.1.2.4.50", **options: Any
+    src: bytes,
+    is_portable: bool,
+    *,
+    uid: str = "1.2.840.10008.1.2.4.50",
+    attributes: dict[str, Any] | None = None,
+    **options: Any,
 ) -> np.ndarray[Any, Any]:
     """Return the stored samples that the portable or the fastest instructions decode."""
-    spec = frame_spec(src, uid)
+    spec = frame_spec(src, uid, **(attributes or {}))
     out = np.zeros(spec.shape, spec.dtype)
     core.decode_frame_into(out, spec, src, DecodeOptions(portable=is_portable, **options))
     return out

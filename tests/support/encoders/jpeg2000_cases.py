@@ -95,18 +95,25 @@ class Frame:
         """True if OpenJPEG decodes the frame.
 
         It reads packed packet headers in the order of the tiles, not of the tile-parts, and refuses tiles that have
-        only packed headers. It rounds other samples than OpenJPH in blocks of one column without a MagRef pass.
+        only packed headers.
         """
-        if any(coding.ht_passes == 2 for coding in self.codings):
-            return False
         return not self.options.get("packed_headers") or ("tile_size" not in self.options and np.ptp(self.samples) > 3)
 
     @property
-    def codings(self) -> list[Coding]:
-        options = self.options.get("options") or jpeg2000.make_options(
+    def encoder_options(self) -> jpeg2000.Options:
+        return jpeg2000.make_options(
             **{name: value for name, value in self.options.items() if name not in FRAME_OPTIONS}
         )
-        return [options.coding, *options.components.values(), *options.tiles.values()]
+
+    @property
+    def main_codings(self) -> list[Coding]:
+        """Coding of the components in the main header."""
+        return [self.encoder_options.coding, *self.encoder_options.components.values()]
+
+    @property
+    def codings(self) -> list[Coding]:
+        """Coding of the components in the main header and in tile-part headers."""
+        return [*self.main_codings, *self.encoder_options.tiles.values()]
 
     @property
     def is_ht(self) -> bool:
@@ -259,7 +266,7 @@ FEATURES: dict[str, Frame] = {
     "precision 24": _frame(bits=24, precision=24),
     "RCT of 16 bits": _frame(RGB, bits=16, has_transform=True),
     "ICT of 12 bits": _frame(RGB, bits=12, has_transform=True, wavelet="9/7"),
-    "components of other precision": _frame(RGB, bits=5, precision=(8, 5, 12), is_signed=(False, True, False)),
+    "components of other precision": _frame(RGB, bits=5, precision=(8, 5, 12)),
     "JP2": _frame(file={}),
     "JP2 RGB": _frame(RGB, file={}, has_transform=True),
     "JP2 of open length": _frame(file={"length": "open"}),
@@ -316,7 +323,7 @@ def random_coding(rng: np.random.Generator, *, is_ht: bool, wavelet: str) -> dic
         "wavelet": wavelet,
         "block_exponents": (x, int(rng.integers(2, min(12 - x, 7), endpoint=True))),
         "style": style,
-        "guard_bits": int(rng.integers(2, 5)),
+        "guard_bits": int(rng.integers(3, 6)),
         "is_derived": bool(rng.integers(2)),
         "step": float(2.0 ** rng.integers(-5, 3)),
         "exponent_bits": int(rng.integers(0, 3)),

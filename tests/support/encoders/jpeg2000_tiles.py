@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,10 @@ def quantize(values: Array, band: Band, coding: Coding, precision: int) -> Quant
     return Quantized(integers, np.zeros_like(integers), bit_planes + coding.roi_shift, step)
 
 
-def code_block(coefficients: Array, band: str, coding: Coding) -> CodedBlock:
+@lru_cache(maxsize=4096)
+def code_block(data: bytes, shape: tuple[int, int], band: str, coding: Coding) -> CodedBlock:
+    """Encode a code-block of 64-bit integers; equal ones are encoded once, for example for each reduced resolution."""
+    coefficients = np.frombuffer(data, np.int64).reshape(shape)
     if coding.style & HT:
         return ht.encode_block(
             coefficients,
@@ -171,7 +175,7 @@ class ComponentEncoder:
                     slice(area.x0 - origin.x0, area.x1 - origin.x0),
                 )
                 coefficients = quantized.integers[covered]
-                coded = code_block(coefficients, band.kind, self.coding)
+                coded = code_block(coefficients.tobytes(), coefficients.shape, band.kind, self.coding)
                 quantized.doubled[covered] = doubled_midpoints(coefficients, coded.lowest_planes)
                 ends = layers.ends(len(coded.passes), rng)
                 if self.coding.style & HT:

@@ -57,7 +57,8 @@ def synthesise(low: Array, high: Array, start: int, wavelet: str) -> Array:
     if not count:
         return low
     if count == 1:
-        return (high >> 1 if wavelet == "5/3" else high / 2) if is_odd else low
+        # Odd coefficients, which only truncated code-blocks give, are rounded toward zero as by OpenJPEG.
+        return (high + (high < 0) >> 1 if wavelet == "5/3" else high / 2) if is_odd else low
     values = np.empty((count, low.shape[1]), low.dtype)
     values[is_odd::2] = low if wavelet == "5/3" else low * K
     values[1 - is_odd :: 2] = high if wavelet == "5/3" else high / K
