@@ -20,6 +20,9 @@ from support.jpeg_frames import LEVELS, decoded_at_level
 from support.real_images import SHARED, manifest_rows, path_parameters, pydicom_files
 
 pytestmark = [
+    pytest.mark.skipif(
+        dicoxide.capabilities()["1.2.840.10008.1.2.4.90"].decoder != "dicoxide", reason="JPEG 2000 is not registered"
+    ),
     pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG 2000"),
     pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning"),
 ]

@@ -116,7 +116,8 @@ fn parse_recoverable_violations_are_deviations() {
     };
     assert_eq!(deviations(&EOC), [""; 0]);
     assert_eq!(deviations(&[0xFF, 0xD9, 0]), [""; 0]);
-    assert_eq!(deviations(&[0xFF, 0xD9, 0, 0]), ["2 bytes follow the EOC marker"]);
+    assert_eq!(deviations(&[0xFF, 0xD9, 0, 0, 0]), [""; 0]);
+    assert_eq!(deviations(&[0xFF, 0xD9, 0, 1]), ["2 bytes follow the EOC marker"]);
     assert_eq!(deviations(&[]), ["no EOC marker FFD9 after the last tile-part"]);
     assert_eq!(deviations(&[0xFF]), ["1 bytes after the last tile-part found, EOC marker FFD9 expected"]);
     assert_eq!(deviations(&[1, 2, 3]), ["3 bytes after the last tile-part found, EOC marker FFD9 expected"]);

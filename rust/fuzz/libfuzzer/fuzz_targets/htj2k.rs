@@ -1,5 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    (dicoxide_fuzz::target("htj2k").expect("a target").run)(bytes);
-});
