@@ -122,8 +122,13 @@ impl OpenedImage {
         }
         let indices = request.indices(&table).ok_or(Outcome::NeedsFallback)?;
         let codec = codec_of_first(syntax, &table, image.pixel_data(&object), &indices).map_err(failed)?;
+        // The package reports errors of `sample_type` and `max_bytes` before those of frames.
+        let has_limits = request.sample_type.is_some() || request.max_bytes.is_some();
         check_frames(&table, image.pixel_data(&object), &indices, &info, codec, &Limits::new(request.max_bytes))
-            .map_err(|failure| outcome_of(failure.error, &image.transfer_syntax, Some(failure.index)))?;
+            .map_err(|failure| match has_limits {
+                true => Outcome::NeedsFallback,
+                false => outcome_of(failure.error, &image.transfer_syntax, Some(failure.index)),
+            })?;
         let stored_type = info.sample_type();
         let sample_type = request.sample_type.unwrap_or(if request.rescale { SampleType::F32 } else { stored_type });
         let (mut rescales, mut modality_lut) = (Vec::new(), None);
