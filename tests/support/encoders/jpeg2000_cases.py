@@ -314,8 +314,8 @@ HT_FEATURES: dict[str, Frame] = {
 }
 
 
-def random_coding(rng: np.random.Generator, *, is_ht: bool, wavelet: str) -> dict[str, Any]:
-    """Return random fields of `Coding`."""
+def random_coding(rng: np.random.Generator, precision: int, *, is_ht: bool, wavelet: str) -> dict[str, Any]:
+    """Return random fields of `Coding` for samples of a precision."""
     x = int(rng.integers(2, 8))
     style = ebcot.HT if is_ht else int(rng.choice([0, 0, ALL_STYLES, rng.integers(64)]))
     fields: dict[str, Any] = {
@@ -325,7 +325,8 @@ def random_coding(rng: np.random.Generator, *, is_ht: bool, wavelet: str) -> dic
         "style": style,
         "guard_bits": int(rng.integers(3, 6)),
         "is_derived": bool(rng.integers(2)),
-        "step": float(2.0 ** rng.integers(-5, 3)),
+        # The exponents of the steps that are derived for five levels are positive.
+        "step": float(2.0 ** min(int(rng.integers(-5, 3)), precision - 5)),
         "exponent_bits": int(rng.integers(0, 3)),
     }
     if rng.random() < 0.4:
@@ -361,7 +362,7 @@ def random_frame(seed: int, *, is_ht: bool | None = None, max_side: int = 60) ->
         "packed_bytes": int(rng.choice([65000, 200])),
         "plt": bool(rng.integers(5) == 0),
         "tlm": bool(rng.integers(5) == 0),
-        **random_coding(rng, is_ht=is_ht, wavelet=wavelet),
+        **random_coding(rng, precision, is_ht=is_ht, wavelet=wavelet),
     }
     if rng.random() < 0.3:
         tile_offset = tuple(int(rng.integers(0, side, endpoint=True)) for side in offset)
@@ -372,7 +373,7 @@ def random_frame(seed: int, *, is_ht: bool | None = None, max_side: int = 60) ->
         options["tile_parts"] = int(rng.choice([1, 1, 2, 3]))
         options["mixes_tile_parts"] = bool(rng.integers(2))
     if count > 1 and not options["has_transform"] and rng.random() < 0.3:
-        options["components"] = {1: Coding(**random_coding(rng, is_ht=is_ht, wavelet=wavelet))}
+        options["components"] = {1: Coding(**random_coding(rng, precision, is_ht=is_ht, wavelet=wavelet))}
     return Frame(samples, options, seed)
 
 
