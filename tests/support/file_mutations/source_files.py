@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -55,10 +56,18 @@ def mutant(name: str, number: int) -> Mutant:
     return mutators.mutant(layout(name), donor, rng, number)
 
 
+@cache
 def needs_fallback(name: str) -> bool:
-    """True if a fallback decoder decodes the file."""
-    capability = dicoxide.capabilities().get(layout(name).transfer_syntax)
-    return capability is not None and capability.decoder != "dicoxide"
+    """True if a fallback decoder decodes the file: dicoxide itself finds its codestreams unsupported."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dicoxide.decode(files()[name], fallback=False)
+    except dicoxide.UnsupportedError:
+        return True
+    except (ValueError, OSError):
+        pass
+    return False
 
 
 def weight(name: str) -> float:

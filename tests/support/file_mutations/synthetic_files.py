@@ -17,7 +17,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPE
 
 from support.encoders import rle
 from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, IMPLICIT_VR, dataset, to_bytes
-from support.file_mutations import jpeg_files, jpegls_files, series_files
+from support.file_mutations import jpeg2000_files, jpeg_files, jpegls_files, series_files
 
 _WORDS = (np.arange(24).reshape(4, 6) * 2771 % 65536).astype("<u2")
 _SIGNED = (np.arange(24).reshape(4, 6) * 2771 - 32000).astype("<i2")
@@ -48,6 +48,7 @@ def _files() -> Iterator[tuple[str, bytes]]:
     yield from _pixel_data()
     yield from jpeg_files.files()
     yield from jpegls_files.files()
+    yield from jpeg2000_files.files()
     yield from series_files.files()
     yield "not_dicom_png", b"\x89PNG\r\n\x1a\n" + bytes(300)
     yield "not_dicom_html", b"<!DOCTYPE html>\n<html><head><title>404</title>" + b" " * 200
