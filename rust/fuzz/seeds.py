@@ -18,7 +18,8 @@ import pydicom
 from pydicom.encaps import generate_frames
 
 import dicoxide
-from support.encoders import jpeg_dct, jpegls
+from support.encoders import jpeg2000, jpeg_dct, jpegls
+from support.encoders.jpeg2000_tiles import LayerOptions
 from support.encoders.jpegls_scans import Presets
 from support.file_mutations import synthetic_files
 
@@ -30,6 +31,8 @@ RLE, LOSSLESS = "1.2.840.10008.1.2.5", ("1.2.840.10008.1.2.4.57", "1.2.840.10008
 DCT = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 JPEGLS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 CODECS = {"rle": (RLE,), "jpeg_lossless": LOSSLESS, "jpeg": DCT, "jpegls": JPEGLS}
+# Positions of the codecs in the core's registry.
+NUMBERS = {"rle": 1, "jpeg_lossless": 2, "jpeg": 3, "jpegls": 4, "jpeg2000": 5, "htj2k": 6}
 # Size of the crop of an image that is encoded.
 ROWS, COLUMNS = 24, 20
 
@@ -62,14 +65,13 @@ def frame_seeds(codec: str, frame: bytes, rows: int, columns: int, samples: int,
     choice = head(rows, columns, samples, bits)
     keep(codec, choice + frame)
     item = b"\xfe\xff\x00\xe0" + len(frame + b"\0" * (len(frame) % 2)).to_bytes(4, "little")
-    # Position of the codec in the core's registry.
-    number = {"rle": 1, "jpeg_lossless": 2, "jpeg": 3, "jpegls": 4}[codec]
+    number = NUMBERS[codec]
     value = b"\xfe\xff\x00\xe0\0\0\0\0" + item + frame + b"\0" * (len(frame) % 2)
     keep("decode", bytes([number]) + choice[1:] + value)
     if codec == "rle":
         kind = (samples == 3) + 2 * {8: 0, 16: 1, 32: 2}.get(bits, 0)
         keep("rle_naive", bytes([rows - 1 & 255, columns - 1 & 255, kind]) + frame)
-    else:
+    elif codec not in ("jpeg2000", "htj2k"):
         keep("jpeg_headers", frame)
 
 
@@ -90,12 +92,31 @@ def image_seeds(array: np.ndarray) -> None:
         for frame in jpegls_frames(crop):
             frame_seeds("jpegls", frame, *crop.shape[:2], samples, bits)
             keep("jpegls_cut", (len(frame) * 3 // 4).to_bytes(2, "big") + frame)
+        for codec, frame in jpeg2000_frames(crop):
+            frame_seeds(codec, frame, *crop.shape[:2], samples, bits)
         shape = bytes([crop.shape[0] - 1, crop.shape[1] - 1, samples - 1 | (4 if bits == 16 else 0) | 0xE0, 1, 1])
         keep("encode", shape + crop.tobytes()[:1024])
     keep("pixels", bytes([3, 5, 80, 128]) + crop.tobytes()[:512])
     signed = crop.dtype.kind == "i"
     for kind in (0, 2, 4):
         keep("lookup", bytes([kind + signed, 200, 255 * signed, 250, kind]) + crop.tobytes()[:512])
+
+
+def jpeg2000_frames(crop: np.ndarray) -> Iterator[tuple[str, bytes]]:
+    """Yield the codec and the frame of JPEG 2000 and HTJ2K codestreams: wavelets, styles, tiles, layers."""
+    irreversible = {"wavelet": "9/7", "step": 2.0}
+    # Code-block styles (T.800 Table A.19): none, bypass with termination, all.
+    for options in (
+        {},
+        {"style": 5},
+        {"style": 0x3F},
+        irreversible,
+        {"tile_size": (13, 11)},
+        {"layers": LayerOptions(3)},
+    ):
+        yield "jpeg2000", jpeg2000.encode_frame(crop, **options).src
+    for options in ({}, irreversible, {"ht_plane": 1, "ht_passes": 3}):
+        yield "htj2k", jpeg2000.encode_frame(crop, style=0x40, **options).src
 
 
 def dct_frames(crop: np.ndarray) -> Iterator[bytes]:

@@ -16,13 +16,15 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     // All codecs of the registry: the first byte of an input chooses one.
     Target { name: "decode", run: decode_all_paths_equal },
     Target { name: "rle", run: |bytes| decode_codestream_all_paths_equal("rle", bytes) },
     Target { name: "jpeg_lossless", run: |bytes| decode_codestream_all_paths_equal("jpeg_lossless", bytes) },
     Target { name: "jpeg", run: |bytes| decode_codestream_all_paths_equal("jpeg", bytes) },
     Target { name: "jpegls", run: |bytes| decode_codestream_all_paths_equal("jpegls", bytes) },
+    Target { name: "jpeg2000", run: |bytes| decode_codestream_all_paths_equal("jpeg2000", bytes) },
+    Target { name: "htj2k", run: |bytes| decode_codestream_all_paths_equal("htj2k", bytes) },
     Target { name: "jpegls_cut", run: cut_codestream_fails_or_decodes_alike },
     Target { name: "jpeg_headers", run: codestream_header_matches_decoder },
     Target { name: "rle_naive", run: rle_equals_reference_decoder },
