@@ -29,10 +29,12 @@ _LEVEL_TITLES = {
     "bulk": "many files",
 }
 _DECODERS = ("pydicom", "gdcm", "pylibjpeg", "dicomsdl", "imagecodecs", "SimpleITK", "highdicom")
-# Transfer syntaxes that dicoxide decodes itself: the rows of README.md, and the first rows of the summaries.
-_OWN_SYNTAXES = (
+# The first rows of the tables.
+_SYNTAX_ORDER = (
     *("ExplicitVRLittleEndian", "ImplicitVRLittleEndian", "ExplicitVRBigEndian", "DeflatedExplicitVRLittleEndian"),
-    *("RLELossless", "JPEGLossless", "JPEGLosslessSV1"),
+    *("RLELossless", "JPEGLossless", "JPEGLosslessSV1", "JPEGBaseline8Bit", "JPEGExtended12Bit"),
+    *("JPEGLSLossless", "JPEGLSNearLossless", "JPEG2000Lossless", "JPEG2000"),
+    *("HTJ2KLossless", "HTJ2KLosslessRPCL", "HTJ2K"),
 )
 _STATUSES = {
     "ok": "correct",
@@ -89,9 +91,24 @@ def _ratio_text(ratio: float) -> str:
 
 
 def _row_order(item: tuple[str, Any]) -> tuple[int, str]:
-    """Return the sort key of a row: transfer syntaxes of dicoxide first, then the others by name."""
+    """Return the sort key of a row: transfer syntaxes of `_SYNTAX_ORDER` first, then the others by name."""
     syntax = item[0].split()[0]
-    return _OWN_SYNTAXES.index(syntax) if syntax in _OWN_SYNTAXES else len(_OWN_SYNTAXES), item[0]
+    return _SYNTAX_ORDER.index(syntax) if syntax in _SYNTAX_ORDER else len(_SYNTAX_ORDER), item[0]
+
+
+def own_syntaxes(document: Document) -> set[str]:
+    """Return the transfer syntaxes that dicoxide decoded itself in the run, which are the rows of README.md.
+
+    With a fallback decoder, it has no result at the levels ``codec`` and ``pixel_array``.
+    """
+    keywords = {case["name"]: case["keyword"] for case in document["cases"]}
+    return {
+        keywords[result["case"]]
+        for result in document["results"]
+        if result["peer"] == DICOXIDE
+        and result["level"] in ("codec", "pixel_array")
+        and result["status"] != "unsupported"
+    }
 
 
 def loss_table(document: Document) -> Iterator[str]:
@@ -133,7 +150,7 @@ def readme_block(folder: Path) -> str:
         "Run time relative to dicoxide (geometric mean); below 1 the other decoder is faster.",
         "",
         *loss_table(document),
-        *ratio_tables(document, _OWN_SYNTAXES),
+        *ratio_tables(document, own_syntaxes(document)),
         *exactness_table(document),
         END,
     ]
