@@ -6,6 +6,7 @@ import csv
 import hashlib
 import os
 import tempfile
+import warnings
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -108,6 +109,12 @@ def manifest() -> list[dict[str, str]]:
         return []
     with table.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read a file without warnings: some real files are not conformant."""
+    with warnings.catch_warnings(action="ignore"):
+        return pydicom.dcmread(path, force=True)
 
 
 def checksum(values: Array, digit_count: int) -> str:

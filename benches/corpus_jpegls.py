@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
@@ -62,7 +60,7 @@ def real_frames() -> tuple[JpegLsFrame, ...]:
     """Return the first frame of each real file, if it has at least 256 KiB decoded."""
     found = []
     for path in real_paths():
-        src = next(generate_frames(read(path).PixelData, number_of_frames=1))
+        src = next(generate_frames(corpus.read_dataset(path).PixelData, number_of_frames=1))
         found.append(JpegLsFrame(path.name, src, _kind(src)))
     return tuple(frame for frame in found if frame.reference.nbytes >= _MIN_BYTES)
 
@@ -107,12 +105,6 @@ def encode(samples: Array, near: int = 0, interleave: int = 0) -> bytes:
 
     shape = (*samples.shape, 1)[:3]
     return bytes(jpeg_ls.encode_buffer(samples.tobytes(), *shape, 8 * samples.dtype.itemsize, near, interleave))
-
-
-def read(path: Path) -> Dataset:
-    """Read a file without warnings."""
-    with warnings.catch_warnings(action="ignore"):
-        return pydicom.dcmread(path, force=True)
 
 
 def _encoded() -> Iterator[JpegLsFrame]:

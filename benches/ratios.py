@@ -30,8 +30,10 @@ import tables_encode
 import tables_files
 import tables_frames
 import tables_jpeg
+import tables_jpeg2000
 import tables_jpeg_lossless
 import tables_jpegls
+from dicoxide._backend import core
 from dicoxide._text_format import table_lines
 from targets import Table, Target
 
@@ -41,6 +43,7 @@ TABLES = {
     **tables_jpeg_lossless.TABLES,
     **tables_jpeg.TABLES,
     **tables_jpegls.TABLES,
+    **tables_jpeg2000.TABLES,
     **tables_encode.TABLES,
     **tables_files.TABLES,
     **tables_converters.TABLES,
@@ -54,6 +57,7 @@ def environment() -> dict[str, str | int | None]:
         "numpy": np.__version__,
         "dicoxide": dicoxide.__version__,
         "backend": dicoxide.backend,
+        "cpu level": core.CPU_PATH,
     }
     for name in PACKAGES:
         try:

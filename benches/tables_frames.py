@@ -36,10 +36,14 @@ RLE_DECODERS = (
 )
 
 
-def check_equal(expected: Array, result: Any) -> None:
-    """Raise an AssertionError, which ends the run, if a result is wrong."""
-    if not (isinstance(result, np.ndarray) and result.shape == expected.shape and np.array_equal(result, expected)):
-        raise AssertionError("a timed call returned a wrong result")
+def check_equal(expected: Array, result: Any, tolerance: int = 0) -> None:
+    """Raise an AssertionError, which ends the run, if a sample of a result differs by more than `tolerance`."""
+    if isinstance(result, np.ndarray) and result.shape == expected.shape:
+        if np.array_equal(result, expected):
+            return
+        if tolerance and np.abs(result.astype(np.int64) - expected).max() <= tolerance:
+            return
+    raise AssertionError("a timed call returned a wrong result")
 
 
 def rle(rounds: int) -> Table:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGBaseline8Bit
 
@@ -23,9 +22,11 @@ import corpus_jpeg_dct
 import dicoxide
 from codestream_timing import (
     TimedCodestream,
+    add_levels,
+    add_object,
     geometric_mean,
+    mean_pair,
     mean_ratios,
-    mean_ratios_by_level,
     ratios_to_other,
     speeds,
     time_codestreams,
@@ -121,12 +122,9 @@ def levels(rounds: int) -> Table:
     table.skipped = unavailable_reason()
     if table.skipped:
         return table
-    measured = mean_ratios_by_level(__file__, ("portable", "x86-64-v3"), rounds)
-    for name in measured["portable"]:
-        table.rows.append((name, measured["portable"][name][0], measured["x86-64-v3"][name][0]))
-    means = [geometric_mean([mean[index] for mean in measured["portable"].values()]) for index in (0, 1)]
-    table.rows.append(("geometric mean of classes (goal 1.2)", means[0], ""))
-    table.targets.append(Target("JPEG DCT, portable level, over libjpeg-turbo", means[0], PORTABLE[0], means[1]))
+    mean, best = mean_pair(add_levels(table, __file__, ("portable", "x86-64-v3"), rounds).values())
+    table.rows.append(("geometric mean of classes (goal 1.2)", mean, ""))
+    table.targets.append(Target("JPEG DCT, portable level, over libjpeg-turbo", mean, PORTABLE[0], best))
     return table
 
 
@@ -137,33 +135,10 @@ def objects(rounds: int) -> Table:
     if table.skipped:
         return table
     ratios = []
-    for name, ds, samples in corpus_jpeg_dct.objects():
-        out = np.ones_like(samples)
-        sources = list(generate_frames(ds.PixelData, number_of_frames=len(samples)))
-
-        def by_turbo(sources: list[bytes] = sources, out: Array = out) -> None:
-            for src, frame in zip(sources, out, strict=True):
-                libjpeg_turbo(src, frame)
-
-        calls: dict[str, Callable[[], object]] = {
-            "one thread": lambda ds=ds, out=out: dicoxide.decode(ds, raw=True, out=out, threads=1),
-            "turbo": by_turbo,
-            "two threads": lambda ds=ds, out=out: dicoxide.decode(ds, raw=True, out=out, threads=2),
-        }
-        times = MedianTimes(
-            time_alternately(
-                calls,
-                rounds,
-                before=lambda _, out=out: out.fill(0xAA),
-                check=lambda _, __, out=out, samples=samples: check_equal(samples, out),
-                seed=rounds,
-            )
-        )
-        ratios.append(
-            table.add_comparison(f"{name}, one thread over libjpeg-turbo", times, "one thread", "turbo", None)
-        )
-        table.add_comparison(f"{name}, two threads over one", times, "two threads", "one thread", 1.9)
-    mean, best = (geometric_mean([pair[index] for pair in ratios]) for index in (0, 1))
+    for object_ in corpus_jpeg_dct.objects():
+        by_turbo = ("libjpeg-turbo", libjpeg_turbo)
+        ratios.append(add_object(table, object_, by_turbo, rounds, min_two_threads=1.9))
+    mean, best = mean_pair(ratios)
     table.targets.append(Target("JPEG DCT, whole objects over libjpeg-turbo (goal 2.2)", mean, 1.8, best))
     return table
 
@@ -191,7 +166,7 @@ def files(rounds: int) -> Table:
                 times = _pixel_array_times(ds, rgb, rounds)
                 label = f"ds.pixel_array after enable(), {name}, over Pillow"
                 table.add_comparison(label, times, "", "pillow", 2.0)
-        mean, best = (geometric_mean([pair[index] for pair in ratios]) for index in (0, 1))
+        mean, best = mean_pair(ratios)
         table.targets.append(Target("JPEG DCT, decode(path) over dicomsdl (goal 2)", mean, 1.5, best))
     return table
 

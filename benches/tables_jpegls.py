@@ -10,28 +10,27 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
-from pydicom.encaps import generate_frames
 from pydicom.uid import JPEGLSLossless
 
 import corpus_jpegls
 import dicoxide
 from codestream_timing import (
     TimedCodestream,
+    add_levels,
+    add_object,
     geometric_mean,
+    mean_pair,
     mean_ratios,
-    mean_ratios_by_level,
     ratios_to_other,
     speeds,
     time_codestreams,
+    time_file,
 )
 from corpus_jpegls import JpegLsFrame, charls
 from dicoxide.bench import DECODERS
 from frame_timing import DecoderVariant, missing_reason
-from tables_frames import check_equal
 from targets import Table, Target
-from timing import MedianTimes, time_alternately
 
 Array = npt.NDArray[Any]
 CHARLS = DecoderVariant("CharLS", DECODERS["imagecodecs"], module="jpeg_ls")
@@ -114,11 +113,8 @@ def levels(rounds: int) -> Table:
     table.skipped = unavailable_reason()
     if table.skipped:
         return table
-    measured = mean_ratios_by_level(__file__, names, rounds)
-    for name in measured["portable"]:
-        table.rows.append((name, *(measured[level][name][0] for level in names)))
-    means = [geometric_mean([mean[index] for mean in measured["portable"].values()]) for index in (0, 1)]
-    table.targets.append(Target("JPEG-LS, portable level, over CharLS", means[0], 1.0, means[1]))
+    mean, best = mean_pair(add_levels(table, __file__, names, rounds).values())
+    table.targets.append(Target("JPEG-LS, portable level, over CharLS", mean, 1.0, best))
     return table
 
 
@@ -128,31 +124,13 @@ def objects(rounds: int) -> Table:
     table.skipped = unavailable_reason()
     if table.skipped:
         return table
-    for name, ds, samples in corpus_jpegls.objects():
-        out = np.ones_like(samples)
-        sources = list(generate_frames(ds.PixelData, number_of_frames=len(samples)))
-
-        def by_charls(sources: list[bytes] = sources, out: Array = out) -> None:
-            for src, frame in zip(sources, out.view(f"u{out.itemsize}"), strict=True):
-                charls(src, frame)
-
-        calls: dict[str, Callable[[], object]] = {
-            "one thread": lambda ds=ds, out=out: dicoxide.decode(ds, raw=True, out=out, threads=1),
-            "charls": by_charls,
-            "two threads": lambda ds=ds, out=out: dicoxide.decode(ds, raw=True, out=out, threads=2),
-        }
-        times = MedianTimes(
-            time_alternately(
-                calls,
-                rounds,
-                before=lambda _, out=out: out.fill(0x2A),
-                check=lambda _, __, out=out, samples=samples: check_equal(samples, out),
-                seed=rounds,
-            )
-        )
-        table.add_comparison(f"{name}, one thread over CharLS", times, "one thread", "charls", None)
-        table.add_comparison(f"{name}, two threads over one", times, "two threads", "one thread", TWO_THREADS)
+    for object_ in corpus_jpegls.objects():
+        add_object(table, object_, ("CharLS", _unsigned_by_charls), rounds, min_two_threads=TWO_THREADS)
     return table
+
+
+def _unsigned_by_charls(src: bytes, out: Array) -> None:
+    charls(src, out.view(f"u{out.itemsize}"))
 
 
 def files(rounds: int) -> Table:
@@ -168,48 +146,16 @@ def files(rounds: int) -> Table:
     large = {frame.name for frame in corpus_jpegls.real_frames()}
     for path in corpus_jpegls.real_paths():
         if path.name in large:
-            samples = dicoxide.decode(path, raw=True, fallback=False)
-            times = _file_times(str(path), samples, rounds)
+            times = time_file(path, rounds)
             if times is None:
                 table.rows.append((path.name, "", "error", "", ""))
             else:
                 ratios.append(table.add_comparison(path.name, times, "dicoxide", "dicomsdl", None))
     if ratios:
-        mean, best = (geometric_mean([pair[index] for pair in ratios]) for index in (0, 1))
+        mean, best = mean_pair(ratios)
         table.rows.append(("geometric mean (goal 1.6)", "", "", mean, best))
         table.targets.append(Target("JPEG-LS, decode(path) over dicomsdl", mean, MIN_DICOMSDL, best))
     return table
-
-
-def _file_times(path: str, samples: Array, rounds: int) -> MedianTimes[str] | None:
-    """Return the times of both decoders; None if dicomsdl fails or its samples differ."""
-    import dicomsdl
-
-    out = np.empty_like(samples)
-
-    def by_dicomsdl() -> None:
-        dicomsdl.open(path).copyFrameData(0, out)
-
-    def by_dicoxide() -> None:
-        dicoxide.decode(path, raw=True, out=out, threads=1)
-
-    try:
-        by_dicomsdl()
-    except Exception:
-        return None
-    if not np.array_equal(out, samples):
-        return None
-    calls: dict[str, Callable[[], object]] = {"dicoxide": by_dicoxide, "dicomsdl": by_dicomsdl}
-    return MedianTimes(
-        time_alternately(
-            calls,
-            rounds,
-            before=lambda _: out.fill(0x2A),
-            check=lambda _, __: check_equal(samples, out),
-            use_cpu_time=True,
-            seed=rounds,
-        )
-    )
 
 
 TABLES: dict[str, Callable[[int], Table]] = {
