@@ -102,6 +102,75 @@ pub(crate) fn lossless_colour(samples: &[u8]) -> Vec<u8> {
     encode::jpeg_lossless(&colour_image(samples), Parameters::default(), never_cancelled()).unwrap()
 }
 
+/// A codestream of [`samples`] of [`JPEG_2000_SIDE`] × [`JPEG_2000_SIDE`] pixels, encoded by OpenJPEG or OpenJPH.
+pub(crate) struct Jpeg2000 {
+    pub(crate) name: &'static str,
+    pub(crate) syntax: TransferSyntax,
+    pub(crate) src: &'static [u8],
+    /// Precision of the codestream, in bits.
+    pub(crate) precision: u32,
+    pub(crate) samples_per_pixel: u32,
+    /// Largest difference of a decoded sample from the encoded one.
+    pub(crate) max_error: u16,
+}
+
+/// Rows and columns of the JPEG 2000 codestreams.
+pub(crate) const JPEG_2000_SIDE: u32 = 256;
+
+impl Jpeg2000 {
+    /// Grey samples of 12 bits, 5/3 wavelet.
+    pub(crate) const GREY_53: Self = Self {
+        name: "grey_256x256_u12_53",
+        syntax: TransferSyntax::JPEG2000_LOSSLESS,
+        src: include_bytes!("jpeg2000/gray_53.j2k"),
+        precision: 12,
+        samples_per_pixel: 1,
+        max_error: 0,
+    };
+    /// Grey samples of 12 bits, 9/7 wavelet.
+    pub(crate) const GREY_97: Self = Self {
+        name: "grey_256x256_u12_97",
+        syntax: TransferSyntax::JPEG2000,
+        src: include_bytes!("jpeg2000/gray_97.j2k"),
+        max_error: 26,
+        ..Self::GREY_53
+    };
+    /// RGB samples, 5/3 wavelet.
+    pub(crate) const RGB_53: Self = Self {
+        name: "photo_256x256_rgb_u8_53",
+        src: include_bytes!("jpeg2000/rgb_53.j2k"),
+        precision: 8,
+        samples_per_pixel: 3,
+        ..Self::GREY_53
+    };
+    /// Grey samples of 12 bits in a codestream of 16 bits, 5/3 wavelet, HT code-blocks.
+    pub(crate) const GREY_HT: Self = Self {
+        name: "grey_256x256_u12_ht",
+        syntax: TransferSyntax::HTJ2K_LOSSLESS,
+        src: include_bytes!("jpeg2000/gray.jph"),
+        precision: 16,
+        ..Self::GREY_53
+    };
+    /// RGB samples, 5/3 wavelet, HT code-blocks.
+    pub(crate) const RGB_HT: Self = Self {
+        name: "photo_256x256_rgb_u8_ht",
+        syntax: TransferSyntax::HTJ2K_LOSSLESS,
+        src: include_bytes!("jpeg2000/rgb.jph"),
+        ..Self::RGB_53
+    };
+
+    /// Returns the attributes of the image.
+    pub(crate) fn info(&self) -> FrameInfo {
+        let allocated = if self.precision == 8 { 8 } else { 16 };
+        FrameInfo::new(attributes(JPEG_2000_SIDE, allocated, self.precision, self.samples_per_pixel)).unwrap()
+    }
+
+    /// Returns the encoded samples.
+    pub(crate) fn samples(&self) -> Vec<u16> {
+        samples(JPEG_2000_SIDE, if self.samples_per_pixel == 1 { 12 } else { 8 }, self.samples_per_pixel)
+    }
+}
+
 /// Returns the transfer syntax for a selection value.
 pub(crate) const fn lossless_syntax(selection_value: u32) -> TransferSyntax {
     if selection_value == 1 { TransferSyntax::JPEG_LOSSLESS_SV1 } else { TransferSyntax::JPEG_LOSSLESS }

@@ -1,8 +1,8 @@
 //! Paths of the core crate: decoding and encoding single frames.
 
 use crate::images::{
-    SIDE, attributes, bytes, colour, colour_image, colour_info, grey, grey_image, grey_info, lossless, lossless_colour,
-    lossless_syntax, never_cancelled, samples, twelve_bits,
+    Jpeg2000, SIDE, attributes, bytes, colour, colour_image, colour_info, grey, grey_image, grey_info, lossless,
+    lossless_colour, lossless_syntax, never_cancelled, samples, twelve_bits,
 };
 use crate::{Named, Path};
 use dicoxide_core::encode::{self, Image, jpeg_lossless::Parameters, jpegls};
@@ -59,6 +59,11 @@ pub(crate) const PATHS: &[Named] = &[
     ("jpeg-ls 12 in 16", || jpeg_ls(&grey_image(&grey(), SIDE), grey_info(SIDE), 12, 0)),
     ("jpeg-ls near 2", || jpeg_ls(&grey_image(&grey(), SIDE), grey_info(SIDE), 12, 2)),
     ("jpeg-ls rgb", || jpeg_ls(&colour_image(&colour()), colour_info(), 8, 0)),
+    ("jpeg 2000 5/3", || jpeg_2000(&Jpeg2000::GREY_53)),
+    ("jpeg 2000 9/7", || jpeg_2000(&Jpeg2000::GREY_97)),
+    ("jpeg 2000 rgb", || jpeg_2000(&Jpeg2000::RGB_53)),
+    ("htj2k", || jpeg_2000(&Jpeg2000::GREY_HT)),
+    ("htj2k rgb", || jpeg_2000(&Jpeg2000::RGB_HT)),
     ("small jpeg-ls 16", || jpeg_ls(&grey_image(&small_grey(), SMALL), grey_info(SMALL), 12, 0)),
     ("small rle 16", || {
         let src = encode::rle(&grey_image(&small_grey(), SMALL), never_cancelled()).unwrap();
@@ -209,6 +214,10 @@ fn jpeg_ls_parameters(precision: u32, near: u32) -> jpegls::Parameters {
 fn jpeg_ls(image: &Image<'_>, info: FrameInfo, precision: u32, near: u32) -> Path {
     let src = encode::jpegls(image, jpeg_ls_parameters(precision, near), never_cancelled()).unwrap();
     decoding(TransferSyntax::JPEG_LS_NEAR_LOSSLESS, info, src, OutputOptions::default(), EntropyMode::default())
+}
+
+fn jpeg_2000(image: &Jpeg2000) -> Path {
+    decoding(image.syntax, image.info(), image.src.to_vec(), OutputOptions::default(), EntropyMode::default())
 }
 
 fn encoding_jpeg_ls(near: u32) -> Path {
