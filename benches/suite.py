@@ -22,7 +22,7 @@ __all__ = ["REAL_FILES", "SYNTAXES", "Suite"]
 REAL_FILES = {
     path.name: path
     for path in (corpus.SHARED / row["path"] for row in corpus.manifest())
-    if path.name in ("CT1_RLE", "RG2_RLE", "CT1_JPLL", "RG2_JPLL.dcm")
+    if path.name in ("CT1_RLE", "RG2_RLE", "CT1_JPLL", "RG2_JPLL.dcm", "CT1_J2KR", "RG2_J2KI", "CT1_JPH", "RG2_JPH")
 }
 
 

@@ -14,7 +14,8 @@ __all__ = ["checksum", "difference", "normalise"]
 
 # Relative tolerance of modality values in float32: one rounding more or less.
 _FLOAT_TOLERANCE = 1e-6
-# Tolerance of lossy transfer syntaxes: 1 for the inverse DCT (ISO/IEC 10918-2), 1 for the colour conversion.
+# Tolerance of lossy transfer syntaxes, in stored values: 1 for the inverse DCT (ISO/IEC 10918-2) or the 9/7 wavelet, 1
+# for the colour conversion.
 _LOSSY_TOLERANCE = 2
 
 
@@ -45,7 +46,7 @@ def checksum(values: Array) -> str:
 def difference(values: Array, reference: Array, case: Case) -> dict[str, Any] | None:
     """Return the number of wrong samples, the index of the first and the largest difference; None if all are correct.
 
-    Samples of lossy transfer syntaxes and float32 values may differ by rounding.
+    Samples of lossy transfer syntaxes and float32 values, which are modality values, may differ by rounding.
     """
     if values.shape != reference.shape:
         return {"samples": reference.size, "of": reference.size, "first": [0] * reference.ndim, "max_difference": None}
@@ -54,11 +55,12 @@ def difference(values: Array, reference: Array, case: Case) -> dict[str, Any] | 
         return None
     exact_type = np.float64 if is_float else np.int64
     deviations = np.abs(values.astype(exact_type) - reference.astype(exact_type))
+    tolerance = _LOSSY_TOLERANCE if case.is_lossy else 0
     if is_float:
         # NaN is never within the tolerance.
-        is_wrong = ~(deviations <= _FLOAT_TOLERANCE * np.maximum(1.0, np.abs(reference)))
+        is_wrong = ~(deviations <= _FLOAT_TOLERANCE * np.maximum(1.0, np.abs(reference)) + tolerance * case.slope)
     else:
-        is_wrong = deviations > (_LOSSY_TOLERANCE if case.is_lossy else 0)
+        is_wrong = deviations > tolerance
     wrong_count = int(np.count_nonzero(is_wrong))
     if not wrong_count:
         return None

@@ -39,6 +39,8 @@ _GENERATED: dict[str, tuple[Callable[[], Array], int]] = {
     "mg-4084x3328": (lambda: _images.mg()[None], 12),
     "us-rgb-480x640": (lambda: _images.us_rgb()[None], 8),
 }
+# Not all, because encoding and decoding JPEG 2000 takes long.
+_JPEG_2000_IMAGES = frozenset({"ct-512", "mr-256", "cr-2140x1760", "us-rgb-480x640"})
 
 
 class Case(NamedTuple):
@@ -64,6 +66,8 @@ class Case(NamedTuple):
     file_bytes: int
     # Path of a NumPy file with the correct samples, if they are known.
     reference: str | None = None
+    # Difference of modality values for a difference of 1 of stored values: the largest slope of all frames.
+    slope: float = 1.0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -118,18 +122,19 @@ def built_in_cases(folder: str) -> list[Case]:
 
 
 def generated_cases(folder: str, names: Iterable[str] = tuple(_GENERATED)) -> Iterator[Case]:
-    """Write images of several sizes and kinds to `folder`, in each transfer syntax, with known samples."""
+    """Write images of several sizes and kinds to `folder`, in each transfer syntax that can be encoded."""
     for name in names:
         generate, bits_stored = _GENERATED[name]
         frames = generate()
         reference = os.path.join(folder, f"{name}.npy")
         np.save(reference, frames[0] if len(frames) == 1 else frames)
-        for syntax in _images.SYNTAXES:
+        others = _images.IMAGECODECS_SYNTAXES if name in _JPEG_2000_IMAGES else ()
+        for syntax in (*_images.SYNTAXES, *others):
             path = os.path.join(folder, f"{name}-{syntax}.dcm")
             try:
                 _images.write_file(path, frames, bits_stored, syntax)
             except UnsupportedError:
-                # JPEG Lossless and JPEG-LS need the compiled extension.
+                # JPEG Lossless and JPEG-LS need the compiled extension, JPEG 2000 and HTJ2K imagecodecs.
                 continue
             case = _case_from_file(path, "generated")
             if case is not None:
@@ -190,4 +195,13 @@ def _case_from_source(path: str, origin: str, source: Source) -> Case | None:
         dtype=dtype.str,
         decoded_bytes=decoded_bytes,
         file_bytes=os.stat(path).st_size,
+        slope=_max_slope(source, frames),
     )
+
+
+def _max_slope(source: Source, frames: int) -> float:
+    """Return the largest absolute slope of the frames, or 1 if they have none that can be used."""
+    try:
+        return max((abs(slope) for slope, _ in source.rescales(range(frames))), default=1.0)
+    except (DecodeError, ValueError):
+        return 1.0

@@ -7,16 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from dicoxide._arguments import Array
 from dicoxide._encode import jpeg_lossless_encode, jpegls_encode, rle_encode
+from dicoxide.errors import UnsupportedError
 
-__all__ = ["SYNTAXES", "cr", "ct", "mg", "mr", "nearly_constant", "nm", "noise", "us_rgb", "write_file", "xa"]
+__all__ = [
+    "IMAGECODECS_SYNTAXES",
+    "SYNTAXES",
+    "cr",
+    "ct",
+    "mg",
+    "mr",
+    "nearly_constant",
+    "nm",
+    "noise",
+    "us_rgb",
+    "write_file",
+    "xa",
+]
 
-# Names of the transfer syntaxes that `write_file` writes.
+# Names of the transfer syntaxes that `write_file` writes: by the encoders of dicoxide, and by imagecodecs.
 SYNTAXES = ("native", "rle", "jpeg-lossless", "jpeg-ls")
+IMAGECODECS_SYNTAXES = ("jpeg-2000", "htj2k")
 
 
 def ct(count: int, rows: int = 512, columns: int = 512, *, seed: int = 1) -> Array:
@@ -117,12 +133,17 @@ def nearly_constant() -> Array:
 
 
 def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
-    """Write (frames, rows, columns[, samples]) as a DICOM file; `syntax` is one of `SYNTAXES`."""
+    """Write (frames, rows, columns[, samples]) as a DICOM file.
+
+    `syntax` is one of `SYNTAXES` or `IMAGECODECS_SYNTAXES`. Raises `UnsupportedError` if its encoder is not installed.
+    """
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
     from pydicom.uid import (
         UID,
         ExplicitVRLittleEndian,
+        HTJ2KLossless,
+        JPEG2000Lossless,
         JPEGLosslessSV1,
         JPEGLSLossless,
         RLELossless,
@@ -136,12 +157,16 @@ def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = generate_uid()
     ds.NumberOfFrames, ds.Rows, ds.Columns = frames.shape[:3]
     ds.SamplesPerPixel = 3 if frames.ndim == 4 else 1
-    ds.PhotometricInterpretation = "RGB" if frames.ndim == 4 else "MONOCHROME2"
+    colour = "YBR_RCT" if syntax in IMAGECODECS_SYNTAXES else "RGB"
+    ds.PhotometricInterpretation = colour if frames.ndim == 4 else "MONOCHROME2"
     if frames.ndim == 4:
         ds.PlanarConfiguration = 0
     else:
         ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1", "-1024", "HU"
     ds.BitsAllocated = frames.dtype.itemsize * 8
+    if syntax == "htj2k":
+        # The precision that imagecodecs writes.
+        bits_stored = ds.BitsAllocated
     ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits_stored, bits_stored - 1, 0
     if syntax == "native":
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -152,11 +177,33 @@ def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
             "rle": (RLELossless, rle_encode),
             "jpeg-lossless": (JPEGLosslessSV1, partial(jpeg_lossless_encode, precision=bits_stored)),
             "jpeg-ls": (JPEGLSLossless, partial(jpegls_encode, precision=bits_stored)),
+            "jpeg-2000": (JPEG2000Lossless, partial(_jpeg_2000_encode, precision=bits_stored)),
+            "htj2k": (HTJ2KLossless, _htj2k_encode),
         }
         ds.file_meta.TransferSyntaxUID, encode = encoders[syntax]
         ds.PixelData = encapsulate([encode(frame) for frame in frames])
         ds["PixelData"].VR = "OB"
     ds.save_as(path, enforce_file_format=True)
+
+
+def _jpeg_2000_encode(frame: Array, precision: int) -> bytes:
+    """Encode without loss by OpenJPEG: 5/3 wavelet, colour transform."""
+    encoded: bytes = _imagecodecs().jpeg2k_encode(frame, reversible=True, bitspersample=precision, codecformat="j2k")
+    return encoded
+
+
+def _htj2k_encode(frame: Array) -> bytes:
+    """Encode without loss by OpenJPH: 5/3 wavelet, colour transform."""
+    encoded: bytes = _imagecodecs().htj2k_encode(frame, reversible=True)
+    return encoded
+
+
+def _imagecodecs() -> Any:
+    try:
+        import imagecodecs
+    except ImportError as error:
+        raise UnsupportedError(f"imagecodecs is not installed: {error}") from error
+    return imagecodecs
 
 
 def _grid(rows: int, columns: int) -> tuple[Array, Array]:

@@ -328,7 +328,7 @@ def _decoder_count_and_size(pairings: list[Pairing]) -> tuple[int, int]:
 
 def _case_record(case: Case) -> dict[str, Any]:
     record = case._asdict()
-    for key in ("reference", "photometric_interpretation", "pixel_representation", "dtype"):
+    for key in ("reference", "photometric_interpretation", "pixel_representation", "dtype", "slope"):
         del record[key]
     return {**record, "path": case.path if case.origin == "file" else None, "is_lossy": case.is_lossy}
 

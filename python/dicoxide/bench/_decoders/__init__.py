@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dicoxide.bench._decoders._base import (
     DICOXIDE,
+    HTJ2K,
     JPEG,
     JPEG_2000,
     JPEG_LOSSLESS,
@@ -32,6 +33,7 @@ from dicoxide.bench._decoders._simpleitk import SimpleItk
 __all__ = [
     "DECODERS",
     "DICOXIDE",
+    "HTJ2K",
     "JPEG",
     "JPEG_2000",
     "JPEG_LOSSLESS",

@@ -20,6 +20,7 @@ from dicoxide.bench._cases import Case
 
 __all__ = [
     "DICOXIDE",
+    "HTJ2K",
     "JPEG",
     "JPEG_2000",
     "JPEG_LOSSLESS",
@@ -46,6 +47,7 @@ JPEG = frozenset({_transfer_syntaxes.JPEG_BASELINE, _transfer_syntaxes.JPEG_EXTE
 JPEG_LOSSLESS = frozenset({_transfer_syntaxes.JPEG_LOSSLESS, _transfer_syntaxes.JPEG_LOSSLESS_SV1})
 JPEG_LS = frozenset({_transfer_syntaxes.JPEG_LS_LOSSLESS, _transfer_syntaxes.JPEG_LS_NEAR_LOSSLESS})
 JPEG_2000 = frozenset({_transfer_syntaxes.JPEG_2000_LOSSLESS, _transfer_syntaxes.JPEG_2000})
+HTJ2K = frozenset({_transfer_syntaxes.HTJ2K_LOSSLESS, _transfer_syntaxes.HTJ2K_LOSSLESS_RPCL, _transfer_syntaxes.HTJ2K})
 
 Call = Callable[[], Any]
 
@@ -182,7 +184,7 @@ class Decoder:
 
 def shared_library(case: Case, name: str) -> str:
     """Return the library that most packages use for the transfer syntax of the case, or `name` if there is none."""
-    if case.transfer_syntax in JPEG_2000:
+    if case.transfer_syntax in JPEG_2000 | HTJ2K:
         return "OpenJPEG"
     return "CharLS" if case.transfer_syntax in JPEG_LS else name
 

@@ -8,7 +8,18 @@ import dicoxide
 from dicoxide._arguments import Array
 from dicoxide._backend import core
 from dicoxide.bench._cases import Case
-from dicoxide.bench._decoders._base import DICOXIDE, JPEG_LOSSLESS, JPEG_LS, LEVELS, RLE, Call, Decoder, LoadedCase
+from dicoxide.bench._decoders._base import (
+    DICOXIDE,
+    HTJ2K,
+    JPEG_2000,
+    JPEG_LOSSLESS,
+    JPEG_LS,
+    LEVELS,
+    RLE,
+    Call,
+    Decoder,
+    LoadedCase,
+)
 
 __all__ = ["Dicoxide"]
 
@@ -60,6 +71,10 @@ def _bind_codec(loaded: LoadedCase, out: Array | None) -> Call:
         return lambda: dicoxide.jpeg_lossless_decode(src, unsigned)
     if case.transfer_syntax in JPEG_LS:
         return lambda: dicoxide.decode_codestream(src, unsigned)
+    if case.transfer_syntax in JPEG_2000 | HTJ2K:
+        is_signed = dicoxide.codestream_info(src).is_signed
+        typed = out.view(f"i{out.itemsize}") if out is not None and is_signed else unsigned
+        return lambda: dicoxide.decode_codestream(src, typed)
     return lambda: dicoxide.decode_frame(src, spec, out)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from dicoxide._arguments import Array
 from dicoxide.bench._cases import Case
 from dicoxide.bench._decoders._base import (
+    HTJ2K,
     JPEG,
     JPEG_2000,
     JPEG_LOSSLESS,
@@ -26,7 +27,7 @@ __all__ = ["Imagecodecs"]
 
 
 class Imagecodecs(Decoder):
-    """libjpeg-turbo, CharLS, OpenJPEG and its own RLE codec."""
+    """libjpeg-turbo, CharLS, OpenJPEG, OpenJPH and its own RLE codec."""
 
     name = package = module = "imagecodecs"
     license = "BSD-3-Clause"
@@ -34,6 +35,8 @@ class Imagecodecs(Decoder):
     variants = ("", "out=")
 
     def implementation(self, case: Case, level: str) -> str:
+        if case.transfer_syntax in HTJ2K:
+            return "OpenJPH"
         return shared_library(case, "libjpeg-turbo" if case.transfer_syntax in JPEG | JPEG_LOSSLESS else self.name)
 
     def bind(self, level: str, loaded: LoadedCase, variant: str, threads: int) -> Call | None:
@@ -48,7 +51,8 @@ class Imagecodecs(Decoder):
         functions: tuple[tuple[frozenset[str], Any], ...] = (
             (JPEG | JPEG_LOSSLESS, imagecodecs.jpeg8_decode),
             (JPEG_LS, imagecodecs.jpegls_decode),
-            (JPEG_2000, imagecodecs.jpeg2k_decode),
+            (JPEG_2000, partial(imagecodecs.jpeg2k_decode, numthreads=threads)),
+            (HTJ2K, imagecodecs.htj2k_decode),
         )
         for uids, decode in functions:
             if case.transfer_syntax in uids:

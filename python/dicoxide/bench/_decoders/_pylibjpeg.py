@@ -9,6 +9,7 @@ import numpy as np
 from dicoxide._arguments import Array
 from dicoxide.bench._cases import Case
 from dicoxide.bench._decoders._base import (
+    HTJ2K,
     JPEG,
     JPEG_2000,
     JPEG_LOSSLESS,
@@ -32,7 +33,7 @@ class Pylibjpeg(Plugin):
     levels = ("codec", "pixel_array")
 
     def implementation(self, case: Case, level: str) -> str:
-        return shared_library(case, self.name) if case.transfer_syntax in JPEG_2000 else self.name
+        return shared_library(case, self.name) if case.transfer_syntax in JPEG_2000 | HTJ2K else self.name
 
     @property
     def install(self) -> str:
@@ -46,7 +47,7 @@ class Pylibjpeg(Plugin):
 
                 pixel_count, bits = case.rows * case.columns, case.bits_allocated
                 return lambda: decode_frame(src, pixel_count, bits, "<")
-            if case.transfer_syntax in JPEG_2000:
+            if case.transfer_syntax in JPEG_2000 | HTJ2K:
                 import openjpeg
 
                 return lambda: openjpeg.decode(src)
