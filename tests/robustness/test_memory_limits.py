@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 import sys
-import time
 import warnings
 import zlib
 from collections.abc import Callable
@@ -21,18 +20,22 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGLosslessSV1,
     RLELossless,
 )
 
 import dicoxide
 from dicoxide import DecodeError
-from support.encoders import jpeg_lossless, rle
+from support.encoders import jpeg2000, jpeg2000_ebcot, jpeg_lossless, rle
 from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, to_bytes
 from support.encoders.encapsulate import encapsulate, item
+from support.encoders.jpeg2000_segments import Coding, bare_codestream, comment
 from support.file_mutations.file_layout import layout_of
 from support.processes import run_script
+from support.processor_time import processor_seconds
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -77,6 +80,8 @@ def test_huge_declared_size_allocates_little(tmp_path: Path) -> None:
     coded = {
         RLELossless: rle.encode(np.zeros((2, 2, 1), np.uint8), 8),
         JPEGLosslessSV1: jpeg_lossless.encode(np.zeros((2, 2), np.uint8)),
+        JPEG2000Lossless: jpeg2000.encode(np.zeros((2, 2), np.uint8)),
+        HTJ2KLossless: jpeg2000.encode(np.zeros((2, 2), np.uint8), style=jpeg2000_ebcot.HT),
         ENCAPSULATED_UNCOMPRESSED: bytes(100),
         ImplicitVRLittleEndian: bytes(100),
         ExplicitVRLittleEndian: bytes(100),
@@ -211,6 +216,32 @@ def fill_bytes(count: int) -> bytes:
     return coded(JPEGLosslessSV1, plain[:offset] + b"\xff" * count + plain[offset:])
 
 
+def jpeg2000_comments(count: int) -> bytes:
+    """Return a JPEG 2000 frame with `count` comments in its main header."""
+    return coded(JPEG2000Lossless, jpeg2000.encode(PICTURE, main=comment(b"") * count))
+
+
+def jpeg2000_tile_comments(count: int) -> bytes:
+    """Return a JPEG 2000 frame with `count` comments in a tile-part header."""
+    return coded(JPEG2000Lossless, jpeg2000.encode(PICTURE, tile_header=comment(b"") * count))
+
+
+def jpeg2000_packets(count: int) -> bytes:
+    """Return a JPEG 2000 frame of `count` empty packets, one byte each: 48 precincts in every layer."""
+    coding = Coding(levels=0, precincts=((3, 3),))
+    layers = count // 48
+    frame = bare_codestream(64, 48, coding, [(0, bytes(48 * layers))], layers=layers)
+    return coded(JPEG2000Lossless, frame)
+
+
+def jpeg2000_tiles(count: int) -> bytes:
+    """Return a JPEG 2000 frame of `count` tiles of one sample and an empty packet."""
+    rows, columns = count // 100, 100
+    tiles = ((index, b"\0") for index in range(rows * columns))
+    frame = bare_codestream(columns, rows, Coding(levels=0), tiles, tile=(1, 1))
+    return coded(JPEG2000Lossless, frame, np.zeros((rows, columns), np.uint8))
+
+
 def with_sequence(tag: bytes, count: int, item: bytes, end: bytes = b"\xfe\xff\xdd\xe0\0\0\0\0") -> bytes:
     """Return a native image with a sequence before its pixels: undefined length, `item` `count` times, then `end`."""
     plain = to_bytes(dataset(PICTURE))
@@ -251,6 +282,10 @@ REPEATED: dict[str, tuple[Callable[[int], bytes], int]] = {
     "comments": (comments, 400_000),
     "restarts": (restarts, 240_000),
     "fill bytes": (fill_bytes, 1_000_000),
+    "JPEG 2000 comments": (jpeg2000_comments, 400_000),
+    "JPEG 2000 tile comments": (jpeg2000_tile_comments, 400_000),
+    "JPEG 2000 packets": (jpeg2000_packets, 1_000_000),
+    "JPEG 2000 tiles": (jpeg2000_tiles, 64_000),
     "items": (empty_items, 1_000_000),
     "nested": (nested, 100_000),
     "elements": (elements, 300_000),
@@ -278,16 +313,6 @@ def attempt(data: bytes, *, rescale: bool) -> np.ndarray[Any, Any] | None:
                 return image.decode(rescale=rescale, threads=1)
         except DecodeError:
             return None
-
-
-def processor_seconds(work: Callable[[], Any]) -> float:
-    """Return the least processor time of five calls in seconds."""
-    best = float("inf")
-    for _ in range(5):
-        begin = time.process_time()
-        work()
-        best = min(best, time.process_time() - begin)
-    return best
 
 
 @pytest.mark.serial

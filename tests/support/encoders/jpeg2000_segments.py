@@ -204,6 +204,26 @@ def numbered_segments(code: int, data: bytes, size: int, number: int = 0, *, bre
     return out
 
 
+def bare_codestream(
+    width: int,
+    height: int,
+    coding: Coding,
+    tile_parts: Iterable[tuple[int, bytes]],
+    *,
+    tile: tuple[int, int] | None = None,
+    layers: int = 1,
+) -> bytes:
+    """Return a codestream of one component of 8 bits; each tile-part is the index of its tile, and its packets."""
+    areas = (width, height, 0, 0, *(tile or (width, height)), 0, 0)
+    style = cod(coding, 0, layers, has_transform=False, sop=False, eph=False)
+    out = [marker(SOC), siz(areas, [Component(8)]), style, qcd(coding, 8)]
+    counts: dict[int, int] = {}
+    for index, packets in tile_parts:
+        number = counts[index] = counts.get(index, -1) + 1
+        out.append(segment(SOT, struct.pack(">HLBB", index, 14 + len(packets), number, 0)) + marker(SOD) + packets)
+    return b"".join(out) + marker(EOC)
+
+
 def box(kind: bytes, payload: bytes, *, length: str = "short") -> bytes:
     """Return a box whose length is `short`, `extended` (64 bits) or `open` (0: to the end of the file)."""
     if length == "extended":
