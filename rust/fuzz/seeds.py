@@ -18,7 +18,10 @@ import pydicom
 from pydicom.encaps import generate_frames
 
 import dicoxide
-from support.encoders import jpeg2000, jpeg_dct, jpegls
+from support.encoders import jpeg2000, jpeg2000_ebcot, jpeg2000_ht, jpeg_dct, jpegls
+from support.encoders.jpeg2000_ebcot import HT
+from support.encoders.jpeg2000_packets import PROGRESSIONS
+from support.encoders.jpeg2000_segments import SOD, marker
 from support.encoders.jpeg2000_tiles import LayerOptions
 from support.encoders.jpegls_scans import Presets
 from support.file_mutations import synthetic_files
@@ -71,8 +74,8 @@ def frame_seeds(codec: str, frame: bytes, rows: int, columns: int, samples: int,
     if codec == "rle":
         kind = (samples == 3) + 2 * {8: 0, 16: 1, 32: 2}.get(bits, 0)
         keep("rle_naive", bytes([rows - 1 & 255, columns - 1 & 255, kind]) + frame)
-    elif codec not in ("jpeg2000", "htj2k"):
-        keep("jpeg_headers", frame)
+    else:
+        keep("codestream_headers", frame)
 
 
 def image_seeds(array: np.ndarray) -> None:
@@ -94,12 +97,44 @@ def image_seeds(array: np.ndarray) -> None:
             keep("jpegls_cut", (len(frame) * 3 // 4).to_bytes(2, "big") + frame)
         for codec, frame in jpeg2000_frames(crop):
             frame_seeds(codec, frame, *crop.shape[:2], samples, bits)
+        plane = crop if samples == 1 else crop[..., 0]
+        packet_seeds(plane)
+        block_seeds(plane[:12, :10].astype(np.int64) - int(plane[0, 0]))
         shape = bytes([crop.shape[0] - 1, crop.shape[1] - 1, samples - 1 | (4 if bits == 16 else 0) | 0xE0, 1, 1])
         keep("encode", shape + crop.tobytes()[:1024])
     keep("pixels", bytes([3, 5, 80, 128]) + crop.tobytes()[:512])
     signed = crop.dtype.kind == "i"
     for kind in (0, 2, 4):
         keep("lookup", bytes([kind + signed, 200, 255 * signed, 250, kind]) + crop.tobytes()[:512])
+
+
+def packet_seeds(plane: np.ndarray) -> None:
+    """Write packets of JPEG 2000 after the options of their header (``packets_decode_alike``)."""
+    size = bytes([plane.shape[0] - 1, plane.shape[1] - 1])
+    for order, name in enumerate(PROGRESSIONS):
+        for is_ht in (False, True):
+            style = HT * is_ht
+            options = {"progression": name, "levels": 2, "block_exponents": (3, 3), "style": style}
+            frame = jpeg2000.encode(plane, layer_count=2, precincts=((3, 3),), sop=True, eph=True, **options)
+            # Two layers, precincts, two levels, both marks; code-blocks of 8 × 8 samples.
+            block_exponents = 1 | 1 << 3
+            choice = bytes([order << 2, 0, block_exponents, style, 1 | 4 | 2 << 3 | 3 << 5, 9])
+            keep("jpeg2000_packets", size + choice + frame[frame.index(marker(SOD)) + 2 : -2])
+
+
+def block_seeds(coefficients: np.ndarray) -> None:
+    """Write data of code-blocks after their options (``code_block_decodes_alike``)."""
+    size = bytes([coefficients.shape[0] - 1, coefficients.shape[1] - 1])
+    for style in (0, 4, 1, 0x3F):
+        block = jpeg2000_ebcot.encode_block(coefficients, "LL", style)
+        if block.passes:
+            choice = bytes([block.bit_planes - 1, style, len(block.passes) - 1, 0, 0, 0])
+            keep("jpeg2000_block", size + choice + b"".join(block.segments))
+    for passes in (1, 2, 3):
+        block = jpeg2000_ht.encode_block(coefficients, plane=int(passes > 1), pass_count=passes)
+        if block.passes and len(block.segments[0]) < 256:
+            choice = bytes([block.bit_planes - 1, 0, len(block.passes) - 1, 0, 0, len(block.segments[0])])
+            keep("htj2k_block", size + choice + b"".join(block.segments))
 
 
 def jpeg2000_frames(crop: np.ndarray) -> Iterator[tuple[str, bytes]]:

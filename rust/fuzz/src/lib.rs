@@ -21,6 +21,7 @@
 
 mod encode;
 mod frames;
+mod jpeg2000;
 mod naive;
 mod part10;
 mod pixels;
@@ -30,6 +31,7 @@ pub use encode::encode_decode_round_trip;
 pub use frames::{
     codestream_header_matches_decoder, cut_codestream_fails_or_decodes_alike, decode_codestream_all_paths_equal,
 };
+pub use jpeg2000::{code_block_decodes_alike, packets_decode_alike};
 pub use naive::rle_equals_reference_decoder;
 pub use part10::{Opened, open_memory_and_file_equal};
 pub use pixels::{lookup_equals_entry_of_each_value, pixel_operations_equal_on_all_levels};
@@ -51,6 +53,8 @@ const MAX_SAMPLES: usize = 1 << 16;
 pub const MAX_SAMPLES_MULTI_PATH: usize = 1 << 20;
 /// Budget that is enough for the scratch buffers of any input.
 const AMPLE_SCRATCH_BYTES: u64 = 1 << 24;
+/// Codecs whose frames have several resolutions.
+const REDUCED: [&str; 3] = ["jpeg", "jpeg2000", "htj2k"];
 /// Maximum number of entries of a look-up table.
 const MAX_ENTRIES: usize = 300;
 
@@ -226,7 +230,8 @@ fn typed<'a>(memory: &'a mut [u64], choice: &Choice) -> SamplesMut<'a> {
 /// reach a codec's loop.
 ///
 /// Options: bit 0 planar configuration, 1 `to_rgb`, 2 and 3 rescale if both are set, look-up table if only 3 is, 4 segment
-/// byte order, 5 `strict`, 6 non-temporal stores, 7 tight budget. Bits 5 and 6 of `kind`: `reduce`, for JPEG DCT. `tests/support/fuzzing` reads the same layout.
+/// byte order, 5 `strict`, 6 non-temporal stores, 7 tight budget. Bits 5 and 6 of `kind`: `reduce`, for the codecs in `REDUCED`.
+/// `tests/support/fuzzing` reads the same layout.
 fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let (head, value) = bytes.split_first_chunk::<CHOICE_BYTES>()?;
     let [codec, syntax, rows, columns, samples, allocated, stored, shift, kind, frames, options, term] = *head;
@@ -278,7 +283,7 @@ fn choose(bytes: &[u8]) -> Option<(Choice, &[u8])> {
     let options = DecodeOptions {
         output,
         codec: segment_byte_order.into(),
-        reduce: if codec.name() == "jpeg" { u32::from(kind >> 5 & 3) } else { 0 },
+        reduce: if REDUCED.contains(&codec.name()) { u32::from(kind >> 5 & 3) } else { 0 },
         strict,
         cpu_level: CpuLevel::PORTABLE,
         ..DecodeOptions::default()

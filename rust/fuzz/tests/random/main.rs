@@ -12,6 +12,7 @@
     reason = "inputs are generated here; a test fails by panicking"
 )]
 
+mod jpeg2000;
 mod jpeg_lossless;
 mod part10;
 #[path = "../../../part10/benches/files/write.rs"]
@@ -160,13 +161,12 @@ fn valid_input(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
 }
 
 /// Codecs whose random inputs are frames of the corpora of their targets.
-const CORPUS_CODECS: [&str; 2] = ["jpeg", "jpegls"];
+const CORPUS_CODECS: [&str; 4] = ["jpeg", "jpegls", "jpeg2000", "htj2k"];
 
 /// Returns an input with a frame of the corpus of a codec, most of them undamaged, and the options of `head`. `index` is that
 /// of the codec in `CORPUS_CODECS`.
 fn corpus_input(random: &mut Random, index: usize, head: [u8; CHOICE_BYTES]) -> Vec<u8> {
-    static CORPORA: [LazyLock<Vec<Vec<u8>>>; 2] =
-        [LazyLock::new(|| valid_corpus(CORPUS_CODECS[0])), LazyLock::new(|| valid_corpus(CORPUS_CODECS[1]))];
+    static CORPORA: LazyLock<[Vec<Vec<u8>>; CORPUS_CODECS.len()]> = LazyLock::new(|| CORPUS_CODECS.map(valid_corpus));
     let corpus = &CORPORA[index];
     let (choice, frame) = corpus[random.below(corpus.len())].split_first_chunk::<CHOICE_BYTES>().unwrap();
     let mut frame = frame.to_vec();

@@ -1,5 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    (dicoxide_fuzz::target("jpeg_headers").expect("a target").run)(bytes);
-});
