@@ -1,9 +1,10 @@
 //! Fuzz targets by name. libFuzzer, the corpus and `cargo test` run the same functions.
 
 use crate::{
-    Coverage, Opened, code_block_decodes_alike, codestream_header_matches_decoder, cut_codestream_fails_or_decodes_alike, decode_all_paths_equal,
-    decode_codestream_all_paths_equal, encode_decode_round_trip, lookup_equals_entry_of_each_value,
-    open_memory_and_file_equal, packets_decode_alike, pixel_operations_equal_on_all_levels, rle_equals_reference_decoder,
+    Coverage, Opened, code_block_decodes_alike, codestream_header_matches_decoder,
+    cut_codestream_fails_or_decodes_alike, decode_all_paths_equal, decode_codestream_all_paths_equal,
+    encode_decode_round_trip, lookup_equals_entry_of_each_value, open_memory_and_file_equal, packets_decode_alike,
+    pixel_operations_equal_on_all_levels, rle_equals_reference_decoder,
 };
 
 /// A property, and the name of its corpus.
