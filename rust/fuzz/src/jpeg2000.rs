@@ -100,10 +100,10 @@ fn segments(passes: u8, style: u8, bytes: usize, first_bytes: usize) -> Vec<(u8,
     while pass < passes {
         // Pass 0 is a cleanup pass, then the three passes of each bit-plane follow; raw ones begin with pass 10.
         let length = match style {
-            style if style & HIGH_THROUGHPUT != 0 => [1, 2][usize::from(pass != 0)],
+            style if style & HIGH_THROUGHPUT != 0 => 1 + u8::from(pass != 0),
             style if style & TERMINATE_EACH_PASS != 0 => 1,
             style if style & BYPASS != 0 && pass < 10 => 10,
-            style if style & BYPASS != 0 => [2, 1][usize::from((pass - 10) % 3 != 0)],
+            style if style & BYPASS != 0 => 2 - u8::from((pass - 10) % 3 != 0),
             _ => passes,
         };
         passes_of.push(length.min(passes - pass));
@@ -142,9 +142,9 @@ impl PacketHeader {
         match u32::from(passes) {
             1 => self.push(0, 1),
             2 => self.push(0b10, 2),
-            count @ 3..=5 => self.push(0b1100 | count - 3, 4),
-            count @ 6..=36 => self.push(0b1111 << 5 | count - 6, 9),
-            count => self.push(0x1FF << 7 | count - 37, 16),
+            count @ 3..=5 => self.push(0b1100 | (count - 3), 4),
+            count @ 6..=36 => self.push((0b1111 << 5) | (count - 6), 9),
+            count => self.push((0x1FF << 7) | (count - 37), 16),
         }
         self.push((1 << LENGTH_INCREMENTS) - 1, LENGTH_INCREMENTS);
         self.push(0, 1);
@@ -202,13 +202,14 @@ struct Header {
 impl Header {
     /// Decodes `packets` after this header, on all paths.
     fn decode(&self, packets: &[u8]) -> Coverage {
-        let photometric = [3, 2][usize::from(self.components == 3)];
+        // MONOCHROME2 or RGB.
+        let photometric = 3 - u8::from(self.components == 3);
         let frames = 1;
-        let mut input: [u8; CHOICE_BYTES] =
-            [0, 0, self.rows, self.columns, self.components, 1, 8, 0, 4, frames, 0, photometric];
+        // The first transfer syntax of a codec is lossless.
+        let syntax = 2 * u8::from(self.is_irreversible);
+        let input: [u8; CHOICE_BYTES] =
+            [0, syntax, self.rows, self.columns, self.components, 1, 8, 0, 4, frames, 0, photometric];
         let codec = if self.style & HIGH_THROUGHPUT == 0 { "jpeg2000" } else { "htj2k" };
-        // Irreversible frames are those of the last transfer syntax.
-        input[1] = u8::from(self.is_irreversible) * 2;
         decode_codestream_all_paths_equal(codec, &[&input, &*self.codestream(packets)].concat())
     }
 
