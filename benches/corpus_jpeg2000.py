@@ -89,14 +89,25 @@ def frames() -> tuple[Jpeg2000Frame, ...]:
 
 
 @cache
+def small_frames() -> tuple[Jpeg2000Frame, ...]:
+    """Return the first frames of the other real files."""
+    return tuple(frame for frame in _first_frames() if frame.reference.nbytes < _MIN_BYTES)
+
+
+@cache
 def real_frames() -> tuple[Jpeg2000Frame, ...]:
     """Return the first frame of each real file, if it has at least 300 kB decoded."""
+    return tuple(frame for frame in _first_frames() if frame.reference.nbytes >= _MIN_BYTES)
+
+
+@cache
+def _first_frames() -> tuple[Jpeg2000Frame, ...]:
     found = []
     for path in _paths():
         ds = corpus.read_dataset(path)
         src = next(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
         found.append(Jpeg2000Frame(path.name, bytes(src)))
-    return tuple(frame for frame in found if frame.reference.nbytes >= _MIN_BYTES)
+    return tuple(found)
 
 
 @cache

@@ -94,11 +94,7 @@ def codestreams(rounds: int) -> Table:
             continue
         # The classes of mono and RGB repeat the codestreams of the class HTJ2K.
         if name not in ("HTJ2K mono", "HTJ2K RGB"):
-            for index in indices:
-                frame = frames[index]
-                bits = 8 * len(frame.src) / frame.reference.size
-                row = (bits, *speeds(times, index, frame.reference.nbytes), *pairs[index], "")
-                table.rows.append((f"{name}: {frame.name}", *row))
+            table.rows += [_row(name, frames, index, times, pairs) for index in indices]
         mean, best = mean_pair([pairs[index] for index in indices])
         table.rows.append((f"{name}: geometric mean", "", "", "", mean, best, goal))
         if gate is not None:
@@ -109,7 +105,21 @@ def codestreams(rounds: int) -> Table:
     if of_real_files:
         slowest, best = min(of_real_files)
         table.targets.append(Target("JPEG 2000, slowest real file over OpenJPEG (goal 1.5)", slowest, MIN_REAL, best))
+    small_frames = corpus_jpeg2000.small_frames()
+    if small_frames:
+        times, pairs = _measure(small_frames, rounds)
+        table.rows += [_row("small", small_frames, index, times, pairs) for index in range(len(small_frames))]
+        table.rows.append(("small: geometric mean", "", "", "", *mean_pair(pairs), ""))
     return table
+
+
+def _row(
+    name: str, frames: Sequence[Jpeg2000Frame], index: int, times: Times, pairs: Sequence[tuple[float, float]]
+) -> tuple[str | float, ...]:
+    """Return the row of a frame of a class."""
+    frame = frames[index]
+    bits = 8 * len(frame.src) / frame.reference.size
+    return f"{name}: {frame.name}", bits, *speeds(times, index, frame.reference.nbytes), *pairs[index], ""
 
 
 def _measure(frames: Sequence[Jpeg2000Frame], rounds: int) -> tuple[Times, list[tuple[float, float]]]:
