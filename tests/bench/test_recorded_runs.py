@@ -27,3 +27,22 @@ def test_recorded_run_is_complete(folder) -> None:
     assert document["schema"] == "dicoxide-bench/1"
     assert not document["setup"]["interrupted"]
     assert {"built-in.csv", "built-in.html", "built-in.txt"} <= {path.name for path in folder.iterdir()}
+
+
+def test_own_syntaxes_are_those_without_a_fallback_decoder() -> None:
+    cases = [{"name": name, "keyword": name} for name in ("RLELossless", "ExplicitVRLittleEndian", "JPEGXL")]
+    document = {
+        "cases": cases,
+        "results": [
+            {"peer": peer, "level": level, "case": case, "status": status}
+            for peer, level, case, status in [
+                ("dicoxide", "codec", "RLELossless", "wrong"),
+                ("dicoxide", "codec", "ExplicitVRLittleEndian", "unchecked"),
+                ("dicoxide", "pixel_array", "ExplicitVRLittleEndian", "unsupported"),
+                ("dicoxide", "codec", "JPEGXL", "unsupported"),
+                ("dicoxide", "file", "JPEGXL", "ok"),
+                ("imagecodecs", "codec", "JPEGXL", "ok"),
+            ]
+        ],
+    }
+    assert update_readme.own_syntaxes(document) == {"RLELossless", "ExplicitVRLittleEndian"}
