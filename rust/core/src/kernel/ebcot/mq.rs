@@ -6,15 +6,17 @@
 //! bit       63        48 47                      0
 //! A        │ 16 bits    │ 0                       │   normalised: bit 63 is set
 //! D        │ C - A of the standard, modulo 2^16,  │   prefetched code bits
-//!          │ and up to 48 bits of the codeword    │
+//!          │ and up to 47 bits of the codeword, 1 │   the last 1 marks their end; zeros follow
 //! ```
+//!
+//! The marker shifts with the bits, so nothing counts them. It changes no decision, because A has no bits below bit 48.
 //!
 //! ```text
 //! decode:   a1 = A - Qe
 //!           d1 = D + a1; LPS path if there is no carry, which means C < Qe:      A = Qe,  D = d1
 //!           MPS path otherwise:                                                  A = a1,  D unchanged
 //!           the decoded bit is the LPS if exactly one of (LPS path, a1 < Qe) holds          (conditional exchange)
-//!           shift A and D left until bit 63 of A is set; refill D by 32 bits when fewer than 16 are valid
+//!           shift A and D left until bit 63 of A is set; replace the marker by 32 bits and a marker if it is above bit 31
 //! ```
 //!
 //! The MPS path without a shift is `a1 ≥ max(-D, 2^63)`: one subtraction and one comparison with a value that only other
@@ -23,16 +25,14 @@
 
 #![allow(clippy::indexing_slicing, reason = "tables have 256 entries, for every `u8`")]
 
-/// Bits of the codeword that a refill adds.
-const REFILL_BITS: i32 = 32;
 /// Position of the probability in the state of a context.
 const QE_SHIFT: u32 = 48;
 const QE_MASK: u64 = 0xFFFF << QE_SHIFT;
 const LPS_NEXT_SHIFT: u32 = 8;
 pub(super) const NUMBER_SHIFT: u32 = 16;
-/// A refill is due when `MqRegisters::shift` is not negative: when fewer than 16 bits may be valid.
-const REFILL_SHIFT: i32 = 17;
 const HALF: u64 = 1 << 63;
+/// A refill is due when the marker is above these bits.
+const MARKED_BITS: u64 = u32::MAX as u64;
 
 /// Contexts of T.800 Table D.1 to D.5: significance 0 to 8, sign 9 to 13, refinement 14 to 16, run-length, uniform.
 pub(super) const FIRST_SIGN_CONTEXT: u8 = 9;
@@ -139,9 +139,8 @@ pub(super) fn reset_contexts(contexts: &mut Contexts) {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct MqRegisters {
     pub(super) interval: u64,
+    /// With the marker.
     pub(super) distance: u64,
-    /// Position of the lowest valid bit of `distance`, minus 49.
-    pub(super) shift: i32,
     /// Byte of the data at which the next refill starts.
     pub(super) position: usize,
 }
@@ -151,6 +150,8 @@ pub(super) struct Mq<'a> {
     registers: MqRegisters,
     /// The larger of `-distance` and 2^63.
     threshold: u64,
+    /// Bytes after the last refill.
+    rest: &'a [u8],
     data: &'a [u8],
 }
 
@@ -158,9 +159,9 @@ impl<'a> Mq<'a> {
     /// Starts decoding a segment (T.800 INITDEC). Bits after the end of `data` are ones.
     #[inline(always)]
     pub(super) fn start(data: &'a [u8]) -> Self {
-        // The first code bit is bit 62: bits 62 to 31 are filled.
-        let registers = MqRegisters { interval: HALF, distance: HALF, shift: 14, position: 0 };
-        let mut mq = Self { registers, threshold: HALF, data };
+        // The first code bit replaces the marker.
+        let registers = MqRegisters { interval: HALF, distance: HALF | HALF >> 1, position: 0 };
+        let mut mq = Self { registers, threshold: HALF, rest: data, data };
         mq.refill();
         mq
     }
@@ -168,22 +169,25 @@ impl<'a> Mq<'a> {
     /// Continues with the registers after another pass of the same segment.
     #[inline(always)]
     pub(super) fn resume(registers: MqRegisters, data: &'a [u8]) -> Self {
-        Self { registers, threshold: registers.distance.wrapping_neg().max(HALF), data }
+        let rest = data.get(registers.position..).unwrap_or_default();
+        Self { registers, threshold: registers.distance.wrapping_neg().max(HALF), rest, data }
     }
 
     #[inline(always)]
     pub(super) fn registers(&self) -> MqRegisters {
-        self.registers
+        MqRegisters { position: self.data.len() - self.rest.len(), ..self.registers }
     }
 
     #[inline(always)]
     fn refill(&mut self) {
-        let registers = &mut self.registers;
-        let bytes = self.data.get(registers.position..).and_then(|data| data.first_chunk());
-        let bits = u64::from(bytes.map_or(u32::MAX, |bytes| u32::from_be_bytes(*bytes)));
-        registers.distance = registers.distance.wrapping_add(bits << (registers.shift.wrapping_add(REFILL_SHIFT) & 63));
-        registers.shift = registers.shift.wrapping_sub(REFILL_BITS);
-        registers.position = registers.position.wrapping_add(4);
+        let mut bits = u32::MAX;
+        if let Some((bytes, rest)) = self.rest.split_first_chunk() {
+            (bits, self.rest) = (u32::from_be_bytes(*bytes), rest);
+        }
+        let distance = self.registers.distance;
+        let marked = u64::from(bits) << 32 | 1 << 31;
+        let marker = distance.trailing_zeros();
+        self.registers.distance = distance & distance.wrapping_sub(1) | marked >> (63_u32.wrapping_sub(marker) & 63);
     }
 
     /// Decodes one bit, fast for an MPS without renormalisation.
@@ -227,11 +231,10 @@ impl<'a> Mq<'a> {
         let shift = interval.leading_zeros();
         registers.interval = interval << (shift & 63);
         registers.distance = distance << (shift & 63);
-        registers.shift = registers.shift.wrapping_add(shift.cast_signed());
         #[allow(clippy::cast_possible_truncation, reason = "the numbers of states are single bytes")]
         let next = STATES[(state >> (LPS_NEXT_SHIFT * u32::from(is_lps))) as u8 as usize];
         contexts[context as usize] = if MAY_KEEP { select(shift == 0, state, next) } else { next };
-        if registers.shift >= 0 {
+        if registers.distance & MARKED_BITS == 0 {
             self.refill();
         }
         (state ^ u64::from(is_lps)) & 1

@@ -167,10 +167,11 @@ impl LaneRegisters {
     fn load(&mut self, index: usize, lane: &RefinementLane<'_>, bits: &[u8]) {
         let bit_position = |byte: usize| 8 * byte.min(MAX_BYTES) as i32;
         let end = bit_position(lane.segment.end.min(bits.len()).saturating_sub(size_of::<u64>()));
-        let lowest = lane.registers.shift + 49 - DROPPED_BITS;
+        let marked = lane.registers.distance;
+        let lowest = marked.trailing_zeros() as i32 + 1 - DROPPED_BITS;
         let next = bit_position(lane.segment.start.saturating_add(lane.registers.position));
         self.interval[index] = (lane.registers.interval >> DROPPED_BITS) as i32;
-        self.distance[index] = (lane.registers.distance >> DROPPED_BITS) as i32;
+        self.distance[index] = ((marked & marked.wrapping_sub(1)) >> DROPPED_BITS) as i32;
         self.lowest[index] = lowest.max(0);
         // Bits that are dropped are read again.
         self.position[index] = (next + lowest.min(0)).clamp(0, end);
@@ -188,11 +189,11 @@ impl LaneRegisters {
         let added = -position & 7;
         let byte = (position >> 3) as usize;
         let value = u64::from(bits.get(byte).copied().unwrap_or(0xFF)) & ((1 << added) - 1);
-        let lowest = self.lowest[index] + DROPPED_BITS - added;
+        let marked = value << 1 | 1;
+        let marker = self.lowest[index] + DROPPED_BITS - added - 1;
         *lane.registers = MqRegisters {
             interval: (self.interval[index] as u64) << DROPPED_BITS,
-            distance: ((self.distance[index] as u64) << DROPPED_BITS).wrapping_add(value << (lowest & 63)),
-            shift: lowest - 49,
+            distance: ((self.distance[index] as u64) << DROPPED_BITS).wrapping_add(marked << (marker & 63)),
             position: ((position + added) as usize / 8).saturating_sub(lane.segment.start),
         };
         for (contexts, state) in self.contexts.iter().zip(lane.contexts.iter_mut()) {
