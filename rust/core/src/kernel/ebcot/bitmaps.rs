@@ -124,6 +124,8 @@ pub(super) const fn is_full_stripe(rows: u64) -> bool {
 pub(super) struct Bitmaps<'a> {
     pub(super) grid: Grid,
     pub(super) words: &'a mut [Word],
+    /// Per stripe, with one zero before and after all: 0 if it has no significant coefficient.
+    pub(super) occupied: &'a mut [u64],
     /// Magnitude bits of the bit-plane being decoded.
     pub(super) plane: &'a mut [u64],
     pub(super) contexts: &'a mut Contexts,
@@ -136,11 +138,13 @@ pub(super) struct Stripe<'a> {
     above: &'a [Word],
     pub(super) words: &'a mut [Word],
     below: &'a [Word],
+    pub(super) occupied: &'a mut u64,
     /// Magnitude bits of the bit-plane being decoded.
     pub(super) plane: &'a mut [u64],
     row_below: u64,
 }
 
+#[allow(clippy::indexing_slicing, reason = "indices are those of stripes inside the border")]
 impl Bitmaps<'_> {
     /// Returns the words of a stripe, and the contexts.
     #[inline(always)]
@@ -152,7 +156,14 @@ impl Bitmaps<'_> {
         let (below, _) = below.split_at(stride);
         let (_, plane) = self.plane.split_at_mut((stripe + 1) * stride);
         let (plane, _) = plane.split_at_mut(stride);
-        (Stripe { above, words, below, plane, row_below: self.row_below }, self.contexts)
+        let occupied = &mut self.occupied[stripe + 1];
+        (Stripe { above, words, below, occupied, plane, row_below: self.row_below }, self.contexts)
+    }
+
+    /// True if neither a stripe nor its neighbours have significant coefficients.
+    #[inline(always)]
+    pub(super) fn is_empty(&self, stripe: usize) -> bool {
+        self.occupied[stripe] | self.occupied[stripe + 1] | self.occupied[stripe + 2] == 0
     }
 }
 

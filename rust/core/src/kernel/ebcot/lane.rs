@@ -50,6 +50,8 @@ struct Segment {
 pub(super) struct Lane {
     grid: Grid,
     words: Vec<Word>,
+    /// See [`Bitmaps`].
+    occupied: Vec<u64>,
     /// Words of plane 0, which is half of the lowest bit-plane, then those of the bit-planes from the lowest on.
     planes: Vec<u64>,
     contexts: Contexts,
@@ -73,6 +75,7 @@ impl Default for Lane {
         Self {
             grid: Grid::default(),
             words: Vec::new(),
+            occupied: Vec::new(),
             planes: Vec::new(),
             contexts: [0; 256],
             registers: MqRegisters::default(),
@@ -107,6 +110,8 @@ impl Lane {
         let word_count = self.grid.word_count();
         self.words.clear();
         resize(&mut self.words, word_count)?;
+        self.occupied.clear();
+        resize(&mut self.occupied, self.grid.stripes + 2)?;
         let plane_words = word_count * (block.bit_planes as usize + 1);
         if self.planes.len() < plane_words {
             resize(&mut self.planes, plane_words)?;
@@ -166,7 +171,15 @@ impl Lane {
         let (registers, raw_position, is_first) = (self.registers, self.raw_position, self.pass == 0);
         let table = zero_coding(job.band);
         let plane = self.plane_of(self.pass);
-        let bitmaps = bitmaps(self.grid, &mut self.words, &mut self.planes, plane, &mut self.contexts, job.style);
+        let bitmaps = bitmaps(
+            self.grid,
+            &mut self.words,
+            &mut self.occupied,
+            &mut self.planes,
+            plane,
+            &mut self.contexts,
+            job.style,
+        );
         match (kind, is_raw) {
             (PassKind::Significance, true) => {
                 self.raw_position = super::significance_raw(bitmaps, raw_position, data, level);
@@ -205,7 +218,8 @@ impl Lane {
     /// Returns the packed members of a refinement pass, and the state for it.
     pub(super) fn members_and_bitmaps(&mut self, style: BlockStyle) -> (&mut PackedMembers, Bitmaps<'_>) {
         let plane = self.plane_of(self.pass);
-        let bitmaps = bitmaps(self.grid, &mut self.words, &mut self.planes, plane, &mut self.contexts, style);
+        let bitmaps =
+            bitmaps(self.grid, &mut self.words, &mut self.occupied, &mut self.planes, plane, &mut self.contexts, style);
         (&mut self.members, bitmaps)
     }
 
@@ -277,6 +291,7 @@ impl Lane {
 fn bitmaps<'a>(
     grid: Grid,
     words: &'a mut [Word],
+    occupied: &'a mut [u64],
     planes: &'a mut [u64],
     plane: usize,
     contexts: &'a mut Contexts,
@@ -284,7 +299,7 @@ fn bitmaps<'a>(
 ) -> Bitmaps<'a> {
     let start = plane * words.len();
     let plane = planes.get_mut(start..start + words.len()).unwrap_or_default();
-    Bitmaps { grid, words, plane, contexts, row_below: if style.vertically_causal { 0 } else { ROW_0 } }
+    Bitmaps { grid, words, occupied, plane, contexts, row_below: if style.vertically_causal { 0 } else { ROW_0 } }
 }
 
 /// Sets the length of a vector; new elements are zeros.

@@ -204,6 +204,19 @@ impl<'a> Mq<'a> {
         bit
     }
 
+    /// Decodes `count` zeros, if the MPS is 0 and all of them need no renormalisation; else returns false and changes nothing.
+    #[inline(always)]
+    pub(super) fn skip_zeros(&mut self, contexts: &Contexts, context: u8, count: u32) -> bool {
+        let state = contexts[context as usize];
+        let needed = (state >> QE_SHIFT) * u64::from(count);
+        let interval = self.registers.interval;
+        if state & 1 == 0 && interval.wrapping_sub(self.threshold) >> QE_SHIFT >= needed {
+            self.registers.interval = interval.wrapping_sub(needed << QE_SHIFT);
+            return true;
+        }
+        false
+    }
+
     /// Decodes one bit without a branch that depends on it. [`Self::update_threshold`] is needed before
     /// [`Self::decode`].
     #[inline(always)]

@@ -97,7 +97,13 @@ fn propagate(bitmaps: &mut Bitmaps<'_>, bits: &mut impl SignificanceBits, table:
     let grid = bitmaps.grid;
     for stripe in 0..grid.stripes {
         let rows = grid.rows(stripe);
+        let is_empty = bitmaps.is_empty(stripe);
         let (mut stripe, contexts) = bitmaps.stripe(stripe);
+        if is_empty {
+            // No coefficient of the stripe was ever visited.
+            stripe.plane.fill(0);
+            continue;
+        }
         let indices = stripe.indices();
         let (mut left, mut columns) = (0, stripe.columns(indices.start));
         for index in indices {
@@ -140,6 +146,7 @@ fn store_significant(stripe: &mut Stripe<'_>, index: usize, before: u64, word: u
     let Word { significant, negative, .. } = &mut stripe.words[index];
     *significant |= new;
     *negative |= signs >> CORE_SHIFT & new;
+    *stripe.occupied |= new;
     stripe.plane[index] = new;
 }
 
@@ -157,7 +164,12 @@ pub(super) fn cleanup(
     let grid = bitmaps.grid;
     for stripe in 0..grid.stripes {
         let rows = grid.rows(stripe);
+        let is_empty = bitmaps.is_empty(stripe) && is_full_stripe(rows);
         let (mut stripe, contexts) = bitmaps.stripe(stripe);
+        if is_empty && mq.skip_zeros(contexts, RUN_LENGTH_CONTEXT, grid.width as u32) {
+            stripe.plane.fill(0);
+            continue;
+        }
         let indices = stripe.indices();
         let (mut left, mut columns) = (0, stripe.columns(indices.start));
         for index in indices {
@@ -170,6 +182,11 @@ pub(super) fn cleanup(
             let before = word;
             if set != 0 {
                 let mut empty = if is_full_stripe(rows) { empty_columns(word) & valid } else { 0 };
+                if empty == valid & ROW_0 && mq.skip_zeros(contexts, RUN_LENGTH_CONTEXT, empty.count_ones()) {
+                    stripe.plane[index] = visited_plane;
+                    left = word;
+                    continue;
+                }
                 let mut signs = stripe.signs(index);
                 while set != 0 {
                     let mut position = set.trailing_zeros();
@@ -268,6 +285,9 @@ pub(super) fn refine(bitmaps: &mut Bitmaps<'_>, mut decode: impl FnMut(&mut Cont
     let grid = bitmaps.grid;
     for stripe in 0..grid.stripes {
         let (mut stripe, contexts) = bitmaps.stripe(stripe);
+        if *stripe.occupied == 0 {
+            continue;
+        }
         let indices = stripe.indices();
         let (mut left, mut columns) = (0, stripe.columns(indices.start));
         for index in indices {
