@@ -104,31 +104,49 @@ fn decode_tile(
         store_levels(component, coefficients, lowpass, levels, limits, cpu_level)?;
     }
     let words = TileWords { coefficients, lowpass };
-    let [scratch, ..] = &mut *levels else { return Ok(()) };
     if plan.is_subsampled() {
-        return store_planes(plan, tile, &layout, words, scratch, context, planes);
+        store_planes(plan, tile, &layout, words, levels, context, planes)
+    } else {
+        write_rows(plan, tile, &layout, words, levels, context, output)
     }
-    let ([component, ..], [scratch, ..]) = (&layout.components[..], &mut *levels) else { return Ok(()) };
-    let LevelGeometry { columns, rows } = &component.geometry;
+}
+
+/// Writes the rows of a tile, on as many threads as there are scratch buffers if it is the whole image.
+fn write_rows(
+    plan: &Plan<'_>,
+    tile: &Tile,
+    layout: &TileLayout,
+    words: TileWords<'_>,
+    scratch: &mut [LevelScratch],
+    context: &FrameContext<'_>,
+    output: &mut Output<'_>,
+) -> Result<()> {
+    let [ComponentLayout { geometry: LevelGeometry { columns, rows }, .. }, ..] = &layout.components[..] else {
+        return Ok(());
+    };
     let (row_count, column_count) = (rows.len(), columns.len());
     if column_count == 0 {
         return Ok(());
     }
-    let column = (columns.start - plan.image.columns.start) as usize;
-    let format = row_format(plan, tile, plan.sample_bytes);
-    let tile_rows = TileRows { components: &layout.components, words, format, column, column_count, limits, cpu_level };
+    let (first_row, column) = (rows.start - plan.image.rows.start, columns.start - plan.image.columns.start);
+    let tile_rows = TileRows {
+        components: &layout.components,
+        words,
+        format: row_format(plan, tile, plan.sample_bytes),
+        column: column as usize,
+        column_count,
+        limits: context.limits,
+        cpu_level: context.options.cpu_level,
+    };
     let is_whole = (row_count, column_count) == (plan.image.rows.len(), plan.image.columns.len());
-    if !is_whole || threads == 1 {
-        let first_row = (rows.start - plan.image.rows.start) as usize;
-        return tile_rows.write(0..row_count, first_row, scratch, output);
+    if is_whole
+        && scratch.len() > 1
+        && let Some(result) = write_bands(&tile_rows, row_count, scratch, output)
+    {
+        return result;
     }
-    match write_bands(&tile_rows, row_count, levels, output) {
-        Some(result) => result,
-        None => match levels {
-            [scratch, ..] => tile_rows.write(0..row_count, 0, scratch, output),
-            [] => Ok(()),
-        },
-    }
+    let [scratch, ..] = scratch else { return Ok(()) };
+    tile_rows.write(0..row_count, first_row as usize, scratch, output)
 }
 
 /// Returns the conversion of a tile's rows to samples of `sample_bytes` bytes.
@@ -200,10 +218,11 @@ fn store_planes(
     tile: &Tile,
     layout: &TileLayout,
     words: TileWords<'_>,
-    scratch: &mut LevelScratch,
+    scratch: &mut [LevelScratch],
     context: &FrameContext<'_>,
     planes: &mut Planes,
 ) -> Result<()> {
+    let [scratch, ..] = scratch else { return Ok(()) };
     let (limits, cpu_level) = (context.limits, context.options.cpu_level);
     let format = row_format(plan, tile, size_of::<i32>());
     // Components with a transform have one size, and their rows are converted together.
