@@ -241,6 +241,12 @@ impl<'a> Output<'a> {
         self.stored_bits = self.stored_bits.filter(|stored| stored.signed || stored.shift > 0 || stored.bits < bits);
     }
 
+    /// Declares that the decoder writes two's complement of at most `bits` bits, extended to the stored sample. If Bits Stored
+    /// is at least that, and the values are signed, they are final.
+    pub fn declare_signed_bits(&mut self, bits: u32) {
+        self.stored_bits = self.stored_bits.filter(|stored| !stored.signed || stored.shift > 0 || stored.bits < bits);
+    }
+
     /// Returns the conversion to RGB, if there is one, and leaves it to the decoder: pixels that are committed from now on
     /// are RGB.
     pub fn take_rgb_conversion(&mut self) -> Option<RgbConversion> {

@@ -216,3 +216,29 @@ fn rgb_conversion_of_other_samples_is_unsupported() {
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported, "{conversion:?}, {bits} bits");
     }
 }
+
+#[test]
+fn declare_signed_bits_does_not_change_the_output() {
+    // Bits of the decoder's values, Bits Stored and sign of the data set: equal, fewer, more, and another sign.
+    let cases = [(12, 12, SampleKind::Signed), (9, 12, SampleKind::Signed), (16, 12, SampleKind::Signed)];
+    for (bits, bits_stored, kind) in cases.into_iter().chain([(12, 12, SampleKind::Unsigned)]) {
+        let info = info(1, 16, bits_stored, kind);
+        let decode = |declared: Option<u32>| {
+            run(&info, OutputOptions::default(), info.sample_type(), false, CpuLevel::best(), |output| {
+                if let Some(bits) = declared {
+                    output.declare_signed_bits(bits);
+                }
+                while output.pixels_left() > 0 {
+                    let block = output.block(100)?;
+                    for (index, sample) in block.chunks_exact_mut(2).enumerate() {
+                        store(sample, value(index, 0, bits), bits, true);
+                    }
+                    let pixels = block.len() / 2;
+                    output.commit(pixels)?;
+                }
+                Ok(())
+            })
+        };
+        assert_eq!(decode(Some(bits)), decode(None), "{bits} in {bits_stored} {kind:?}");
+    }
+}

@@ -62,7 +62,9 @@ pub(super) fn decode_frame(
     let mut deviations = Vec::new();
     let limits = context.limits;
     // Signed samples have copies of their sign above the precision.
-    if !plan.components().iter().any(|component| component.is_signed) {
+    if plan.components().iter().all(|component| component.is_signed) {
+        output.declare_signed_bits(plan.max_precision());
+    } else if !plan.components().iter().any(|component| component.is_signed) {
         output.declare_bits(plan.max_precision());
     }
     if plan.is_subsampled() {
