@@ -63,6 +63,9 @@ pub(super) fn decode(
         for index in resolutions.iter().filter(|resolution| resolution.is_decoded).flat_map(|found| found.bands.clone())
         {
             let (Some(band), Some(range)) = (tile.bands.get(index), layout.bands.get(index)) else { continue };
+            if range.is_empty() {
+                continue;
+            }
             let mut words;
             (words, rest) = rest.split_at_mut(range.len());
             let row_count = (TASK_BLOCKS / band.block_columns.max(1)).max(1);

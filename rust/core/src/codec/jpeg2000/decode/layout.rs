@@ -27,6 +27,8 @@ pub(super) struct ComponentLayout {
     pub(super) wavelet: Wavelet,
     /// Columns and rows of the result.
     pub(super) geometry: LevelGeometry,
+    /// True if all samples are 0 before the level shift. The component has no coefficients and no levels then.
+    pub(super) is_empty: bool,
     /// Words of the LL band in the coefficients.
     pub(super) lowest: Range<usize>,
     pub(super) levels: Vec<Level>,
@@ -36,7 +38,8 @@ pub(super) struct ComponentLayout {
 #[derive(Debug, Default)]
 pub(super) struct TileLayout {
     pub(super) components: Vec<ComponentLayout>,
-    /// Words of each band of the tile in the coefficients, in ascending order; none for a band that is not decoded.
+    /// Words of each band of the tile in the coefficients, in ascending order; none for a band that is not decoded
+    /// or whose component is empty.
     pub(super) bands: Vec<Range<usize>>,
     /// Words of all coefficients.
     pub(super) coefficient_count: usize,
@@ -60,8 +63,12 @@ impl TileLayout {
             let mut levels: Vec<Level> = Vec::new();
             let mut lowest = 0..0;
             let mut geometry = LevelGeometry { columns: 0..0, rows: 0..0 };
+            let is_empty = tile.is_empty(component);
             for resolution in resolutions.iter().take_while(|resolution| resolution.is_decoded) {
                 geometry = level_geometry(&resolution.area);
+                if is_empty {
+                    continue;
+                }
                 let mut ranges = resolution.bands.clone().map(|band| {
                     let start = layout.coefficient_count;
                     layout.coefficient_count += tile.bands.get(band).map_or(0, area_of);
@@ -86,7 +93,7 @@ impl TileLayout {
                 level.result = start..layout.lowpass_count;
             }
             let wavelet = if component.is_reversible { Wavelet::Reversible53 } else { Wavelet::Irreversible97 };
-            layout.components.push(ComponentLayout { wavelet, geometry, lowest, levels });
+            layout.components.push(ComponentLayout { wavelet, geometry, is_empty, lowest, levels });
         }
         layout
     }

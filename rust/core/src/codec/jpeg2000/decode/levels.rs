@@ -117,6 +117,8 @@ enum RowSource<'a> {
     Filtered(Synthesizer<'a>),
     /// The LL band, if there are no levels, and the number of words of a row.
     Stored(&'a [i32], usize),
+    /// All rows of an empty component: zeros.
+    Empty(&'a [i32]),
 }
 
 impl RowSource<'_> {
@@ -128,6 +130,7 @@ impl RowSource<'_> {
                 (row, *words) = words.split_at_checked(*width)?;
                 Some(row)
             }
+            Self::Empty(row) => Some(row),
         }
     }
 }
@@ -174,8 +177,13 @@ fn row_source<'a>(
     scratch: &'a mut [i32],
     cpu_level: CpuLevel,
 ) -> Result<RowSource<'a>> {
+    let width = layout.geometry.width();
+    if layout.is_empty {
+        let row = scratch.get_mut(..width).ok_or_else(inconsistent)?;
+        row.fill(0);
+        return Ok(RowSource::Empty(row));
+    }
     let Some((last, stored)) = layout.levels.split_last() else {
-        let width = layout.geometry.width();
         let words = part(words.coefficients, &layout.lowest)?;
         return Ok(RowSource::Stored(part(words, &(rows.start * width..rows.end * width))?, width));
     };

@@ -213,6 +213,18 @@ impl Band {
 }
 
 impl Tile {
+    /// True if a component has no coded data, so that all its coefficients are 0.
+    pub(in crate::codec) fn is_empty(&self, component: &TileComponent) -> bool {
+        let resolutions = self.resolutions.get(component.resolutions.clone()).unwrap_or_default();
+        let bands =
+            resolutions.iter().flat_map(|resolution| self.bands.get(resolution.bands.clone()).unwrap_or_default());
+        bands.into_iter().all(|band| {
+            let count = band.block_columns as usize * band.block_rows as usize;
+            let blocks = self.blocks.get(band.first_block..band.first_block + count).unwrap_or_default();
+            blocks.iter().all(|block| block.first_chunk == NO_CHUNK)
+        })
+    }
+
     /// Returns the code-blocks of a row of code-blocks of a band; none if there is no such row.
     pub(in crate::codec) fn block_row(&self, band: &Band, row: u32) -> &[Block] {
         let start = band.first_block + row as usize * band.block_columns as usize;
