@@ -1,10 +1,11 @@
 //! The loop over the quads of a code-block, which the bodies of all CPU levels share.
 
-use super::coefficients::{Output, write_row};
+use super::coefficients::Output;
 use super::mel::MelReader;
 use super::quads::QuadReader;
 use super::unstuff::{BLOCK_BYTES, PADDING_BYTES, Pending, unstuff_backward, unstuff_forward};
 use crate::kernel::code_block::{BlockErrorReason, MAX_SIDE};
+use std::cell::Cell;
 
 /// Samples of a step in a row.
 pub(super) const STEP_COLUMNS: usize = 8;
@@ -12,29 +13,36 @@ pub(super) const STEP_COLUMNS: usize = 8;
 const STEP_QUADS: usize = 4;
 /// Samples above a step that decide its exponent bounds: one more on the left, two more on the right.
 pub(super) const ABOVE_COLUMNS: usize = STEP_COLUMNS + 3;
-/// Samples before the first one of a row buffer, and after the last one; only their zeros are used.
+/// Samples before the first one of a row of words, and after the last one; only their zeros are used.
 const BORDER: usize = STEP_COLUMNS;
-/// Samples of a row buffer.
+/// Samples of a row of words.
 pub(super) const ROW_SAMPLES: usize = BORDER + MAX_SIDE + BORDER;
+/// Bytes of the significances of a row: one for each step, one before the first one, and two after the last one.
+pub(super) const MAX_STEPS: usize = MAX_SIDE / STEP_COLUMNS;
+pub(super) const SIGNIFICANCE_BYTES: usize = MAX_STEPS + 4;
 /// Most bytes of MagSgn and VLC strings that valid blocks have; the rest of longer ones has no effect.
 const MAX_MAGNITUDE_BYTES: usize = 4096 * 31 / 8;
+/// Bytes of ones after a MagSgn string for each quad of a line, so that a line whose samples have up to 15 bits does not pass them.
+const QUAD_PADDING_BYTES: usize = 8;
 /// Selects the offset of a byte of a VLC string, of which `Scup`, at most 4079, is the largest length.
 pub(super) const CODE_BUFFER_MASK: usize = 4095;
 /// Bytes of the buffers for unstuffed strings.
-pub(super) const MAGNITUDE_BUFFER: usize = (MAX_MAGNITUDE_BYTES + 8 + PADDING_BYTES).next_multiple_of(4);
-pub(super) const CODE_BUFFER: usize = (CODE_BUFFER_MASK + 1 + 8 + PADDING_BYTES).next_multiple_of(4);
-/// Quads and samples of a word of significances.
-const WORD_QUADS: usize = 16;
-const WORD_COLUMNS: usize = 32;
-/// Words of a row, and one after the last.
-const ROW_WORDS: usize = MAX_SIDE / WORD_COLUMNS + 1;
+pub(super) const MAGNITUDE_BUFFER: usize =
+    (MAX_MAGNITUDE_BYTES + BLOCK_BYTES + 8 + QUAD_PADDING_BYTES * MAX_SIDE / 2 + PADDING_BYTES).next_multiple_of(4);
+pub(super) const CODE_BUFFER: usize = (CODE_BUFFER_MASK + 1 + BLOCK_BYTES + 8 + PADDING_BYTES).next_multiple_of(4);
 
 /// Memory of the cleanup pass.
-pub(super) struct Buffers<'a> {
+pub(super) struct Buffers<'a, Word> {
     pub magnitudes: &'a mut [u8; MAGNITUDE_BUFFER],
     pub codes: &'a mut [u8; CODE_BUFFER],
-    pub top: &'a mut [u32; ROW_SAMPLES],
-    pub bottoms: [&'a mut [u32; ROW_SAMPLES]; 2],
+    /// Words of the quads of each step of a line.
+    pub quads: &'a mut [[u64; 2]; MAX_STEPS],
+    /// The row above a line of quads, which is replaced by the bottom row of the line.
+    pub words: &'a mut [Word; ROW_SAMPLES],
+    /// Significances of the bottom row of a line.
+    pub significant: &'a mut [u8; SIGNIFICANCE_BYTES],
+    /// Coefficients of the row below the last one of a block.
+    pub spare: &'a mut [i32; MAX_SIDE],
 }
 
 /// A code-block and its cleanup segment.
@@ -48,6 +56,8 @@ pub(super) struct Cleanup<'a> {
     /// Largest permitted bound of magnitude exponents.
     pub max_bound: u32,
     pub output: Output,
+    /// True if the last block before this one needed more than the narrowest words.
+    pub was_wide: &'a Cell<bool>,
 }
 
 /// Reason to end a block early.
@@ -57,167 +67,241 @@ pub(super) enum Stop {
     Wide,
 }
 
+/// An unstuffed MagSgn string. A bit 0 precedes it in the buffer.
+#[derive(Clone, Copy)]
+pub(super) struct Magnitudes<'a> {
+    pub buffer: &'a [u8; MAGNITUDE_BUFFER],
+    /// Bits of the string.
+    pub bits: usize,
+    /// Bytes with the bits of the string and the ones after it.
+    pub bytes: usize,
+}
+
 /// Functions that decode the samples of four quads, and their state.
-pub(super) struct SampleDecoder<State, Decode, Bound> {
+pub(super) struct SampleDecoder<State, Begin, Decode, EndLine> {
     pub state: State,
-    /// Decodes the words of samples from the words of four quads, and returns the significance of the bottom row.
+    /// Computes numbers of bits from the words of four quads, two each, and from the words above them.
+    pub begin: Begin,
+    /// Decodes the samples of a step from its numbers of bits. Stores the bottom row of the step before.
     pub decode: Decode,
-    /// Returns the largest bound of exponents so far.
-    pub bound: Bound,
+    /// Stores the bottom row of the last step of a line, and returns the largest bound of exponents so far.
+    pub end_line: EndLine,
     /// Largest bound that the functions support.
     pub max_bound: u32,
 }
 
-/// Samples of a step.
-pub(super) struct Step<'a> {
-    /// The words of four quads, two each.
-    pub pairs: [u64; 2],
-    /// The samples of the row above the quads, from one column before their first one.
-    pub above: &'a [u32; ABOVE_COLUMNS],
-    pub top: &'a mut [u32; STEP_COLUMNS],
-    pub bottom: &'a mut [u32; STEP_COLUMNS],
+/// The words of the row above the quads of a step: those of the step before, of the step, and of two more samples.
+pub(super) type RowWindow<Word> = [Word; STEP_COLUMNS + STEP_COLUMNS + 2];
+
+/// Returns the words that decide exponent bounds, from one sample before the first one of the step.
+#[inline(always)]
+pub(super) fn words_above<Word>(row: &RowWindow<Word>) -> &[Word; ABOVE_COLUMNS] {
+    let [_, _, _, _, _, _, _, above @ ..] = row;
+    above
 }
 
-/// Decodes the cleanup pass of a block (T.814 7.3), and writes its coefficients. For `append_bytes` see
-/// [`unstuff_forward`]; `convert` may convert the first samples of a row, and returns their number.
+/// Returns the words of the step before.
+#[inline(always)]
+pub(super) fn words_before<Word>(row: &mut RowWindow<Word>) -> &mut [Word; STEP_COLUMNS] {
+    let [before @ .., _, _, _, _, _, _, _, _, _, _] = row;
+    before
+}
+
+/// Decodes the cleanup pass of a block (T.814 7.3), and writes its coefficients. Returns the largest bound of exponents.
+///
+/// `convert_row` completes rows of what the decoder writes; `append_forward` and `append_backward` are those of
+/// [`unstuff_forward`] and [`unstuff_backward`].
 ///
 /// ```text
+/// quads = read_quads()                                 line 0: strings MEL and VLC, see quads.rs
 /// for each line of quads, 2 rows of samples
 ///     for each step, 4 quads
-///         quads = read_quads()          strings MEL and VLC, see quads.rs
-///         samples = decode(quads)       string MagSgn
-///     for each row
-///         write_row(samples)            coefficients
+///         bits = begin(quads[step])                    numbers and offsets of bits
+///         quads[step] = read_quads()                   next line
+///         decode(bits)                                 string MagSgn, and conversion to coefficients
 /// ```
 ///
-/// Both strings depend on their own bits before, so their chains of dependent instructions overlap in this order.
+/// Reading quads is a chain of dependent instructions, and so are numbers of bits and samples. Quads do not depend on samples, so
+/// the chains overlap in this order: with the quads of the same line, in the order read, begin, decode, they took 1.2 times as
+/// long, because the instructions of a step fill the reorder buffer of the CPU.
 #[inline(always)]
-pub(super) fn decode_cleanup<State, Decode, Bound>(
+pub(super) fn decode_cleanup<Word: Copy + Default, State, Begun, Begin, Decode, EndLine>(
     cleanup: &Cleanup<'_>,
     (out, stride): (&mut [i32], usize),
-    buffers: &mut Buffers<'_>,
-    mut decoder: SampleDecoder<State, Decode, Bound>,
-    (append_bytes, convert): (
-        impl Fn(&[u8; BLOCK_BYTES], &mut [u8; BLOCK_BYTES], Pending) -> Option<u64>,
-        impl Fn(&Output, &[u32], &mut [i32]) -> usize,
+    buffers: Buffers<'_, Word>,
+    mut decoder: SampleDecoder<State, Begin, Decode, EndLine>,
+    (significance, convert_row): (impl Fn([u64; 2]) -> u8, impl Fn(&mut [i32])),
+    (append_forward, append_backward): (
+        impl Fn(&[u8; BLOCK_BYTES], &mut [u8; BLOCK_BYTES], Pending) -> Option<u32>,
+        impl Fn(&[u8; BLOCK_BYTES + 1], &mut [u8; BLOCK_BYTES], Pending) -> Option<u32>,
     ),
-) -> Result<(), Stop>
+) -> Result<u32, Stop>
 where
-    Decode: Fn(&mut State, &[u8], Step<'_>) -> u32,
-    Bound: Fn(&State) -> u32,
+    Begin: Fn(&mut State, Magnitudes<'_>, [u64; 2], &RowWindow<Word>) -> Begun,
+    Decode: Fn(&mut State, Magnitudes<'_>, Begun, &mut RowWindow<Word>, [&mut [i32; STEP_COLUMNS]; 2]),
+    EndLine: Fn(&mut State, Magnitudes<'_>, &mut [Word; STEP_COLUMNS]) -> u32,
 {
-    let magnitudes = cleanup.magnitudes.get(..MAX_MAGNITUDE_BYTES).unwrap_or(cleanup.magnitudes);
-    let magnitude_bytes = unstuff_forward(magnitudes, buffers.magnitudes.as_mut_slice(), append_bytes);
-    let code_bits = unstuff_backward(cleanup.codes, buffers.codes.as_mut_slice());
-    let magnitudes = buffers.magnitudes.get(..magnitude_bytes).unwrap_or_default();
-    let (mut reader, mut mel) = (QuadReader::new(buffers.codes), MelReader::new(cleanup.codes));
+    let Buffers { magnitudes, codes, quads, words, significant, spare } = buffers;
     let quad_count = cleanup.width.div_ceil(2);
-    let [bottom, above] = &mut buffers.bottoms;
-    let (mut bottom, mut above): (&mut [u32; ROW_SAMPLES], &mut [u32; ROW_SAMPLES]) = (bottom, above);
-    let row_end = (BORDER + quad_count.next_multiple_of(4) * 2 + BORDER).min(ROW_SAMPLES);
-    above.iter_mut().take(row_end).for_each(|word| *word = 0);
-    bottom.iter_mut().take(row_end).for_each(|word| *word = 0);
-    let mut significant = [0; ROW_WORDS];
+    let string = cleanup.magnitudes.get(..MAX_MAGNITUDE_BYTES).unwrap_or(cleanup.magnitudes);
+    let padding = QUAD_PADDING_BYTES * quad_count + PADDING_BYTES;
+    let (bits, bytes) = unstuff_forward(string, magnitudes.as_mut_slice(), padding, append_forward);
+    let magnitudes = Magnitudes { buffer: magnitudes, bits, bytes };
+    let code_bits = unstuff_backward(cleanup.codes, codes.as_mut_slice(), append_backward);
+    let (mut reader, mut mel) = (QuadReader::new(codes), MelReader::new(cleanup.codes));
+    let step_count = quad_count.div_ceil(STEP_QUADS);
+    words.iter_mut().take(BORDER + STEP_COLUMNS * step_count + BORDER).for_each(|word| *word = Word::default());
+    let mut line = Line { quads, words, significant, quad_count };
+    line.read_initial(&mut reader, &mut mel, &significance);
+    if reader.bits_read() > code_bits {
+        return Err(Stop::Invalid(BlockErrorReason::Codes));
+    }
+    let mut bound = 0;
     for row in (0..cleanup.height).step_by(2) {
-        let rows = Rows { above, top: buffers.top, bottom, significant: &mut significant };
-        if row == 0 {
-            decode_line::<true, _, _, _>((&mut reader, &mut mel), quad_count, magnitudes, rows, &mut decoder);
-        } else {
-            decode_line::<false, _, _, _>((&mut reader, &mut mel), quad_count, magnitudes, rows, &mut decoder);
-        }
-        // The quads and samples of a line that exceeds its strings are arbitrary.
-        if reader.bits_read() > code_bits {
-            return Err(Stop::Invalid(BlockErrorReason::Codes));
-        }
-        let bound = (decoder.bound)(&decoder.state);
+        let rest = out.get_mut(row * stride..).unwrap_or_default();
+        let (top, lower) = match rest.split_at_mut_checked(stride) {
+            Some((top, lower)) if row + 1 < cleanup.height => (top, lower),
+            _ => (rest, &mut spare[..]),
+        };
+        let [top, lower] = [top, lower].map(|row| row.get_mut(..cleanup.width).unwrap_or_default());
+        let out = [&mut *top, &mut *lower];
+        let reads = row + 2 < cleanup.height;
+        line.decode(reads, (&mut reader, &mut mel), magnitudes, out, &mut decoder, &significance);
+        convert_row(top);
+        convert_row(lower);
+        let last = line.words.get_mut(BORDER + STEP_COLUMNS * (step_count - 1)..).and_then(|row| row.first_chunk_mut());
+        bound = last.map_or(u32::MAX, |last| (decoder.end_line)(&mut decoder.state, magnitudes, last));
         if bound > decoder.max_bound {
             return Err(Stop::Wide);
         }
         if bound > cleanup.max_bound {
             return Err(Stop::Invalid(BlockErrorReason::Magnitude));
         }
-        for (row, samples) in (row..cleanup.height).zip([&*buffers.top, &*bottom]) {
-            let start = row * stride;
-            let out = out.get_mut(start..start + cleanup.width).unwrap_or_default();
-            let samples = samples.get(BORDER..BORDER + cleanup.width).unwrap_or_default();
-            let converted = convert(&cleanup.output, samples, out);
-            let (samples, out) = (samples.get(converted..), out.get_mut(converted..));
-            write_row(&cleanup.output, samples.unwrap_or_default(), out.unwrap_or_default());
+        // The quads and samples of a line that exceeds its strings are arbitrary.
+        if reader.bits_read() > code_bits {
+            return Err(Stop::Invalid(BlockErrorReason::Codes));
         }
-        std::mem::swap(&mut bottom, &mut above);
     }
-    Ok(())
+    Ok(bound)
 }
 
-/// Row buffers of a line of quads.
-struct Rows<'a> {
-    above: &'a [u32; ROW_SAMPLES],
-    top: &'a mut [u32; ROW_SAMPLES],
-    bottom: &'a mut [u32; ROW_SAMPLES],
-    /// Significance of the row above, bit i of word j for column 32 j + i; replaced by that of the bottom row.
-    significant: &'a mut [u32; ROW_WORDS],
-}
-
-#[inline(always)]
-fn decode_line<const IS_INITIAL: bool, State, Decode, Bound>(
-    (reader, mel): (&mut QuadReader<'_>, &mut MelReader<'_>),
+/// State of a line of quads.
+struct Line<'a, Word> {
+    /// Words of the quads of each step: those of the line to decode, then of the next one.
+    quads: &'a mut [[u64; 2]; MAX_STEPS],
+    /// Words of the row above the line.
+    words: &'a mut [Word; ROW_SAMPLES],
+    /// Bit i of byte 1 + j: sample 8 j + i of the bottom row of the last line whose quads are read.
+    significant: &'a mut [u8; SIGNIFICANCE_BYTES],
     quad_count: usize,
-    magnitudes: &[u8],
-    rows: Rows<'_>,
-    decoder: &mut SampleDecoder<State, Decode, Bound>,
-) where
-    Decode: Fn(&mut State, &[u8], Step<'_>) -> u32,
-{
-    reader.start_line();
-    let mut left = 0;
-    let mut quads_left = quad_count;
-    for word in 0..quad_count.div_ceil(WORD_QUADS) {
-        let Some([here, next]) = rows.significant.get_mut(word..).and_then(|words| words.first_chunk_mut()) else {
-            return debug_assert!(false, "a block has at most 1024 columns");
-        };
-        // Bit i: column i or i - 1 of the word is significant. A quad's contributions are bits 2 q and 2 q + 2.
-        let joined = u64::from(*here) | u64::from(*next) << WORD_COLUMNS;
-        let mut contexts = (joined | joined << 1 | u64::from(left)) << 7;
-        left = *here >> 31;
-        let mut bits = 0;
-        for step in 0..WORD_QUADS / STEP_QUADS {
-            let pairs = if quads_left >= STEP_QUADS {
-                let first = reader.pair::<IS_INITIAL, false>(mel, &mut contexts);
-                [first, reader.pair::<IS_INITIAL, false>(mel, &mut contexts)]
-            } else {
-                last_pairs::<IS_INITIAL>(reader, mel, &mut contexts, quads_left)
-            };
-            let start = (word * WORD_COLUMNS + step * STEP_COLUMNS) & (MAX_SIDE - STEP_COLUMNS);
-            let (Some(above), Some(top), Some(bottom)) = (
-                rows.above.get(BORDER - 1 + start..).and_then(|row| row.first_chunk()),
-                rows.top.get_mut(BORDER + start..).and_then(|row| row.first_chunk_mut()),
-                rows.bottom.get_mut(BORDER + start..).and_then(|row| row.first_chunk_mut()),
+}
+
+impl<Word> Line<'_, Word> {
+    const fn step_count(&self) -> usize {
+        self.quad_count.div_ceil(STEP_QUADS)
+    }
+
+    /// Reads the quads of the initial line.
+    #[inline(always)]
+    fn read_initial(
+        &mut self,
+        reader: &mut QuadReader<'_>,
+        mel: &mut MelReader<'_>,
+        significance: impl Fn([u64; 2]) -> u8,
+    ) {
+        let full = self.quad_count / STEP_QUADS;
+        let mut bytes = self.significant.iter_mut().skip(1);
+        for (quads, byte) in self.quads.iter_mut().take(full).zip(&mut bytes) {
+            *quads = reader.step::<true>(mel, 0);
+            *byte = significance(*quads);
+        }
+        if let (Some(quads), Some(byte), left @ 1..) =
+            (self.quads.get_mut(full), bytes.next(), self.quad_count % STEP_QUADS)
+        {
+            *quads = reader.last_step::<true>(mel, 0, left);
+            *byte = significance(*quads);
+        }
+        self.add_border();
+    }
+
+    /// Marks the samples before and after the bottom row as insignificant.
+    #[inline(always)]
+    fn add_border(&mut self) {
+        let end = 1 + self.step_count();
+        for index in [0, end, end + 1] {
+            if let Some(byte) = self.significant.get_mut(index) {
+                *byte = 0;
+            }
+        }
+    }
+
+    /// Decodes the samples of a line, and reads the quads of the next one if `reads`.
+    #[inline(always)]
+    fn decode<State, Begun, Begin, Decode, EndLine>(
+        &mut self,
+        reads: bool,
+        (reader, mel): (&mut QuadReader<'_>, &mut MelReader<'_>),
+        magnitudes: Magnitudes<'_>,
+        [top, bottom]: [&mut [i32]; 2],
+        decoder: &mut SampleDecoder<State, Begin, Decode, EndLine>,
+        significance: impl Fn([u64; 2]) -> u8,
+    ) where
+        Begin: Fn(&mut State, Magnitudes<'_>, [u64; 2], &RowWindow<Word>) -> Begun,
+        Decode: Fn(&mut State, Magnitudes<'_>, Begun, &mut RowWindow<Word>, [&mut [i32; STEP_COLUMNS]; 2]),
+    {
+        reader.start_line();
+        let (top_steps, top_rest) = top.as_chunks_mut();
+        let (bottom_steps, bottom_rest) = bottom.as_chunks_mut();
+        let mut last = [[0; STEP_COLUMNS]; 2];
+        let mut before = 0;
+        let full = top_steps.len().min(bottom_steps.len());
+        let step_count = self.step_count();
+        for index in 0..step_count {
+            let index = index & (MAX_STEPS - 1);
+            let (Some(row), Some(significant), Some(quads)) = (
+                self.words.get_mut(STEP_COLUMNS * index..).and_then(|row| row.first_chunk_mut()),
+                self.significant.get_mut(index..).and_then(|bytes| bytes.first_chunk_mut()),
+                self.quads.get_mut(index),
             ) else {
                 return debug_assert!(false, "rows have a border");
             };
-            let step_bits = (decoder.decode)(&mut decoder.state, magnitudes, Step { pairs, above, top, bottom });
-            bits |= step_bits << (STEP_COLUMNS * step);
-            quads_left = quads_left.saturating_sub(STEP_QUADS);
-            if quads_left == 0 {
-                break;
+            let begun = (decoder.begin)(&mut decoder.state, magnitudes, *quads, row);
+            let out = if index < full
+                && let (Some(top), Some(bottom)) = (top_steps.get_mut(index), bottom_steps.get_mut(index))
+            {
+                [top, bottom]
+            } else {
+                let [top, bottom] = &mut last;
+                [top, bottom]
+            };
+            if reads {
+                let contexts = contexts_below(significant);
+                *quads = if index < full {
+                    reader.step::<false>(mel, contexts)
+                } else {
+                    let left = self.quad_count.wrapping_sub(STEP_QUADS * index);
+                    reader.last_step::<false>(mel, contexts, left)
+                };
+                let [first, ..] = significant;
+                *first = before;
+                before = significance(*quads);
             }
+            (decoder.decode)(&mut decoder.state, magnitudes, begun, row, out);
         }
-        *here = bits;
+        if let Some(byte) = self.significant.get_mut(step_count) {
+            *byte = before;
+        }
+        let [top, bottom] = last;
+        top_rest.iter_mut().zip(top).for_each(|(out, coefficient)| *out = coefficient);
+        bottom_rest.iter_mut().zip(bottom).for_each(|(out, coefficient)| *out = coefficient);
     }
 }
 
-/// Reads the last quads of a line, fewer than those of a step.
+/// Returns the contributions of a row to the contexts of the four quads of a step below: those of quad q in bits 2 q + 7 and
+/// 2 q + 9. Bit i of `significant` is column i - 8 of the step.
 #[inline(always)]
-fn last_pairs<const IS_INITIAL: bool>(
-    reader: &mut QuadReader<'_>,
-    mel: &mut MelReader<'_>,
-    contexts: &mut u64,
-    quads_left: usize,
-) -> [u64; 2] {
-    let first = match quads_left {
-        0 => 0,
-        1 => reader.pair::<IS_INITIAL, true>(mel, contexts),
-        _ => reader.pair::<IS_INITIAL, false>(mel, contexts),
-    };
-    [first, if quads_left == 3 { reader.pair::<IS_INITIAL, true>(mel, contexts) } else { 0 }]
+fn contexts_below(significant: &[u8; 4]) -> u32 {
+    const MASK: u32 = 0xAA80;
+    let columns = u32::from_le_bytes(*significant);
+    (columns | columns << 1) >> 1 & MASK
 }

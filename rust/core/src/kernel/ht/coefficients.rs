@@ -54,22 +54,19 @@ const fn irreversible(signed: u32, half_step: f32) -> i32 {
     (((magnitude.cast_signed() ^ sign) - sign) as f32 * half_step).to_bits().cast_signed()
 }
 
-/// Writes a row of coefficients.
+/// Replaces the words of a row by its coefficients.
 #[inline(always)]
-pub(super) fn write_row(output: &Output, words: &[u32], out: &mut [i32]) {
-    let plane = output.bit_plane;
-    let pairs = out.iter_mut().zip(words);
+pub(super) fn convert_words(output: &Output, row: &mut [i32]) {
+    let signed = |word: i32| signed_magnitude(word.cast_unsigned(), output.bit_plane);
     match (output.dequantization, output.roi_shift) {
-        (None, _) => pairs.for_each(|(out, word)| *out = signed_magnitude(*word, plane).cast_signed()),
-        (Some(Dequantization::Reversible), 0) => {
-            pairs.for_each(|(out, word)| *out = reversible(signed_magnitude(*word, plane)));
-        }
+        (None, _) => row.iter_mut().for_each(|word| *word = signed(*word).cast_signed()),
+        (Some(Dequantization::Reversible), 0) => row.iter_mut().for_each(|word| *word = reversible(signed(*word))),
         (Some(Dequantization::Irreversible { step }), 0) => {
-            pairs.for_each(|(out, word)| *out = irreversible(signed_magnitude(*word, plane), 0.5 * step));
+            row.iter_mut().for_each(|word| *word = irreversible(signed(*word), 0.5 * step));
         }
-        (Some(dequantization), shift) => pairs.for_each(|(out, word)| {
-            *out = coefficient(scale_roi(signed_magnitude(*word, plane), shift), dequantization);
-        }),
+        (Some(dequantization), shift) => {
+            row.iter_mut().for_each(|word| *word = coefficient(scale_roi(signed(*word), shift), dequantization));
+        }
     }
 }
 

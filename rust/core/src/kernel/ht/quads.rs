@@ -4,14 +4,15 @@
 
 use super::cleanup::{CODE_BUFFER, CODE_BUFFER_MASK};
 use super::mel::{MelReader, Symbols};
-use super::tables::{CONTEXT, INITIAL, IS_LONG, LENGTH, OTHER, Pair, RESIDUAL_FLAGS, RESIDUALS, read_residuals};
+use super::tables::{
+    CONTEXT, CodeTable, INITIAL, INITIAL_SECOND, IS_LONG, LENGTH, OTHER, OTHER_SECOND, Pair, RESIDUAL_FLAGS, RESIDUALS,
+    read_residuals,
+};
 
 /// Bytes of a word that a refill reads.
 const WORD_BYTES: usize = 8;
 /// Bits of the codeword in the index of the tables.
 const CODE_MASK: u64 = 0x7F;
-/// Contributions of the line above to the index of the tables: bits 1 and 4 of the context.
-const ABOVE: u64 = 0x280;
 
 /// Reader of quads. Its state is in registers, so the MEL codewords have their own reader.
 ///
@@ -21,13 +22,17 @@ const ABOVE: u64 = 0x280;
 /// consume    window >>= n;  valid -= n
 /// ```
 ///
-/// A pair of quads has at most 38 bits: 2 × 7 bits of codewords, and residuals of 12 bits each.
+/// A pair of quads has at most 14 bits of codewords, then 8 bits of residuals that are in a table, so that two pairs need one
+/// refill. Longer residuals, of up to 24 bits, are read between two more.
 pub(super) struct QuadReader<'a> {
     /// The unstuffed VLC string.
     data: &'a [u8; CODE_BUFFER],
     offset: usize,
     window: u64,
+    /// Bits of the window before those that `consumed` counts.
     valid: u32,
+    /// Number of bits in the lowest 6 bits.
+    consumed: u32,
     symbols: Symbols,
     /// The word of the quad on the left, 0 before the first one of a line.
     left: u32,
@@ -36,7 +41,7 @@ pub(super) struct QuadReader<'a> {
 impl<'a> QuadReader<'a> {
     #[inline(always)]
     pub(super) const fn new(data: &'a [u8; CODE_BUFFER]) -> Self {
-        Self { data, offset: 0, window: 0, valid: 0, symbols: Symbols::NONE, left: 0 }
+        Self { data, offset: 0, window: 0, valid: 0, consumed: 0, symbols: Symbols::NONE, left: 0 }
     }
 
     /// Prepares for the first quad of a line.
@@ -48,11 +53,14 @@ impl<'a> QuadReader<'a> {
     /// Returns the number of bits of the VLC string that were read.
     #[inline(always)]
     pub(super) const fn bits_read(&self) -> usize {
-        self.offset.wrapping_mul(8).wrapping_sub(self.valid as usize)
+        let left = self.valid.wrapping_sub(self.consumed & LENGTH);
+        self.offset.wrapping_mul(8).wrapping_sub(left as usize)
     }
 
     #[inline(always)]
     fn refill(&mut self) {
+        self.valid = self.valid.wrapping_sub(self.consumed & LENGTH);
+        self.consumed = 0;
         let start = self.offset & CODE_BUFFER_MASK;
         let word = self.data.get(start..).and_then(|rest| rest.first_chunk::<WORD_BYTES>());
         self.window |= u64::from_le_bytes(*word.unwrap_or(&[0; WORD_BYTES])).wrapping_shl(self.valid);
@@ -69,59 +77,99 @@ impl<'a> QuadReader<'a> {
         self.symbols.next()
     }
 
-    /// Reads the codeword of a quad. `contexts` has the contributions of the line above, for this quad in bits 7 and 9, and
-    /// moves on to the next quad.
+    /// Reads the codeword of a quad. `contexts` has the contributions of the line above, for this quad in bits 7 and 9, and zeros
+    /// in bit 8; it moves on to the next quad.
     #[inline(always)]
-    fn quad<const IS_INITIAL: bool>(&mut self, mel: &mut MelReader<'_>, contexts: &mut u64) -> u32 {
-        let above = if IS_INITIAL { 0 } else { *contexts & ABOVE };
+    fn quad<const IS_INITIAL: bool, Word: Copy + Default>(
+        &mut self,
+        mel: &mut MelReader<'_>,
+        table: &CodeTable<Word>,
+        contexts: &mut u32,
+        low: impl Fn(Word) -> u32,
+    ) -> Word {
+        let context = u64::from((self.left | *contexts) & CONTEXT);
         *contexts >>= 2;
-        let context = u64::from(self.left & CONTEXT) | above;
-        let table = if IS_INITIAL { &INITIAL } else { &OTHER };
         let index = (context | self.window & CODE_MASK) as usize & (table.len() - 1);
         let mut quad = table.get(index).copied().unwrap_or_default();
         // Symbol 0: no sample is significant, and there is no codeword.
         if context == 0 && !self.symbol(mel) {
-            quad = 0;
+            quad = Word::default();
         }
-        self.window = self.window.wrapping_shr(quad);
-        self.left = quad;
+        self.left = low(quad);
+        self.window = self.window.wrapping_shr(self.left);
+        self.consumed = self.consumed.wrapping_add(self.left);
         quad
     }
 
     /// Reads two quads, or one if `IS_SINGLE`. The first one is in the low half; the second one is 0 if there is none.
     #[inline(always)]
-    pub(super) fn pair<const IS_INITIAL: bool, const IS_SINGLE: bool>(
+    fn pair<const IS_INITIAL: bool, const IS_SINGLE: bool>(
         &mut self,
         mel: &mut MelReader<'_>,
-        contexts: &mut u64,
+        contexts: &mut u32,
     ) -> u64 {
         let [first_flag, second_flag] = RESIDUAL_FLAGS;
-        self.refill();
-        let first = self.quad::<IS_INITIAL>(mel, contexts);
-        let second = if IS_SINGLE { 0 } else { self.quad::<IS_INITIAL>(mel, contexts) };
-        let flags = u64::from(first & first_flag | second & second_flag) >> 2;
-        let index = (self.window & 0xFF | flags) as usize & (RESIDUALS.len() - 1);
+        let (table, second_table) = if IS_INITIAL { (&INITIAL, &INITIAL_SECOND) } else { (&OTHER, &OTHER_SECOND) };
+        let first = self.quad::<IS_INITIAL, _>(mel, table, contexts, |word| word);
+        let second =
+            if IS_SINGLE { 0 } else { self.quad::<IS_INITIAL, _>(mel, second_table, contexts, |word| word as u32) };
+        let quads = u64::from(first) | second;
+        let both = first_flag | second_flag;
+        let index = (self.window & 0xFF | (quads & both) >> 2) as usize & (RESIDUALS.len() - 1);
         let mut entry = RESIDUALS.get(index).copied().unwrap_or_default();
-        let is_initial_pair = IS_INITIAL && first & second & first_flag != 0;
+        let is_initial_pair = IS_INITIAL && quads & both == both;
         if entry & IS_LONG != 0 || is_initial_pair {
             let pair = match is_initial_pair {
                 false => Pair::Normal,
                 true if self.symbol(mel) => Pair::InitialLarge,
                 true => Pair::InitialSmall,
             };
-            entry = long_residuals(self.window as u32, [first, second], pair);
+            self.refill();
+            entry = long_residuals(self.window as u32, quads, pair);
+            self.window = self.window.wrapping_shr(entry as u32);
+            self.consumed = entry as u32;
+            self.refill();
+        } else {
+            self.window = self.window.wrapping_shr(entry as u32);
+            self.consumed = self.consumed.wrapping_add(entry as u32);
         }
-        self.window = self.window.wrapping_shr(entry as u32);
-        // The sum of the lengths, at most 38.
-        let length = first.wrapping_add(second).wrapping_add(entry as u32) & LENGTH;
-        self.valid = self.valid.wrapping_sub(length);
-        u64::from(first) | u64::from(second) << 32 | entry
+        quads | entry
+    }
+
+    /// Reads the four quads of a step.
+    #[inline(always)]
+    pub(super) fn step<const IS_INITIAL: bool>(&mut self, mel: &mut MelReader<'_>, mut contexts: u32) -> [u64; 2] {
+        self.refill();
+        let first = self.pair::<IS_INITIAL, false>(mel, &mut contexts);
+        [first, self.pair::<IS_INITIAL, false>(mel, &mut contexts)]
+    }
+
+    /// Reads the last 1 to 4 quads of a line.
+    #[inline(always)]
+    pub(super) fn last_step<const IS_INITIAL: bool>(
+        &mut self,
+        mel: &mut MelReader<'_>,
+        mut contexts: u32,
+        quad_count: usize,
+    ) -> [u64; 2] {
+        let contexts = &mut contexts;
+        self.refill();
+        let first = match quad_count {
+            1 => self.pair::<IS_INITIAL, true>(mel, contexts),
+            _ => self.pair::<IS_INITIAL, false>(mel, contexts),
+        };
+        let second = match quad_count {
+            3 => self.pair::<IS_INITIAL, true>(mel, contexts),
+            4 => self.pair::<IS_INITIAL, false>(mel, contexts),
+            _ => 0,
+        };
+        [first, second]
     }
 }
 
 /// Returns the residuals of two quads as an entry of [`RESIDUALS`].
 #[inline(never)]
-fn long_residuals(window: u32, [first, second]: [u32; 2], pair: Pair) -> u64 {
+fn long_residuals(window: u32, quads: u64, pair: Pair) -> u64 {
     let [first_flag, second_flag] = RESIDUAL_FLAGS;
-    read_residuals(window, [first & first_flag != 0, second & second_flag != 0], pair).entry()
+    read_residuals(window, [quads & first_flag != 0, quads & second_flag != 0], pair).entry()
 }

@@ -2,21 +2,33 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "the low bits of a word")]
 
-use super::cleanup::{Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
+use super::cleanup::{
+    Cleanup, Magnitudes, RowWindow, STEP_COLUMNS, SampleDecoder, Stop, decode_cleanup, words_above, words_before,
+};
+use super::coefficients::convert_words;
 use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, MANY_FLAG, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
+use super::{Scratch, buffers};
+use crate::kernel::code_block::BlockErrorReason;
 
 /// Largest bound of exponents: samples have one bit more.
 pub(super) const MAX_BOUND: u32 = 31;
 
-pub(super) fn decode_block(
-    cleanup: &Cleanup<'_>,
-    out: (&mut [i32], usize),
-    buffers: &mut Buffers<'_>,
-) -> Result<(), Stop> {
-    let state = State { bit_offset: 0, bound: 0 };
-    let bound = |state: &State| state.bound;
-    let decoder = SampleDecoder { state, decode: decode_samples, bound, max_bound: u32::MAX };
-    decode_cleanup(cleanup, out, buffers, decoder, (|_, _, _| None, |_, _, _| 0))
+pub(super) fn decode_block(cleanup: &Cleanup<'_>, out: (&mut [i32], usize), scratch: &mut Scratch) -> Result<(), Stop> {
+    let Some(buffers) = buffers(scratch) else { return Err(Stop::Invalid(BlockErrorReason::Memory)) };
+    let state = State { bit_offset: 1, bound: 0, pending: [0; STEP_COLUMNS] };
+    let begin = |_: &mut State, _: Magnitudes<'_>, pairs: [u64; 2], _: &RowWindow<u32>| pairs;
+    let decode = |state: &mut State, magnitudes: Magnitudes<'_>, pairs, row: &mut RowWindow<u32>, out: [&mut _; 2]| {
+        let data = magnitudes.buffer.get(..magnitudes.bytes).unwrap_or_default();
+        decode_samples(state, data, pairs, row, out)
+    };
+    let end_line = |state: &mut State, _: Magnitudes<'_>, last: &mut [u32; STEP_COLUMNS]| {
+        *last = std::mem::take(&mut state.pending);
+        state.bound
+    };
+    let decoder = SampleDecoder { state, begin, decode, end_line, max_bound: u32::MAX };
+    let convert_row = |row: &mut [i32]| convert_words(&cleanup.output, row);
+    decode_cleanup(cleanup, out, buffers, decoder, (significance, convert_row), (|_, _, _| None, |_, _, _| None))
+        .map(|_| ())
 }
 
 /// State of the MagSgn string.
@@ -24,6 +36,8 @@ struct State {
     bit_offset: usize,
     /// Largest bound of exponents so far.
     bound: u32,
+    /// Bottom row of the step before, 0 before the first one of a line.
+    pending: [u32; STEP_COLUMNS],
 }
 
 /// Decodes the samples of four quads (T.814 7.3.7).
@@ -37,14 +51,20 @@ struct State {
 /// The word of a significant sample is 2 `v_n` + 1, others are 0. The exponent of a sample is the number of bits of `v_n | 1`,
 /// so the largest of several is the number of bits of their words' disjunction, less 1.
 #[inline(always)]
-fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
-    let [first, second] = step.pairs;
+fn decode_samples(
+    state: &mut State,
+    data: &[u8],
+    pairs: [u64; 2],
+    row: &mut RowWindow<u32>,
+    [top_out, bottom_out]: [&mut [i32; STEP_COLUMNS]; 2],
+) {
+    let [first, second] = pairs;
     let quads = [first as u32, (first >> 32) as u32, second as u32, (second >> 32) as u32];
-    let mut significant = 0;
-    let columns = step.top.as_chunks_mut::<2>().0.iter_mut().zip(step.bottom.as_chunks_mut::<2>().0);
-    let above = step.above.windows(4).step_by(2);
-    for (index, ((quad, [top, bottom]), above)) in quads.iter().zip(columns.map(|(a, b)| [a, b])).zip(above).enumerate()
-    {
+    let mut bottom_words = [0; STEP_COLUMNS];
+    let top_words: &mut [u32; STEP_COLUMNS] = bytemuck::cast_mut(top_out);
+    let columns = top_words.as_chunks_mut::<2>().0.iter_mut().zip(bottom_words.as_chunks_mut::<2>().0);
+    let above = words_above(row).windows(4).step_by(2);
+    for ((quad, [top, bottom]), above) in quads.iter().zip(columns.map(|(a, b)| [a, b])).zip(above) {
         let above = above.iter().fold(0, |any, word| any | word);
         let above = if quad & MANY_FLAG != 0 { above } else { 0 };
         let kappa = 30 - (above | 4).leading_zeros();
@@ -61,9 +81,19 @@ fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
             value << 1 | 1
         });
         [top[0], bottom[0], top[1], bottom[1]] = samples;
-        significant |= (bottom[0] & 1 | (bottom[1] & 1) << 1) << (2 * index);
     }
-    significant
+    *bottom_out = bytemuck::cast(bottom_words);
+    *words_before(row) = std::mem::replace(&mut state.pending, bottom_words);
+}
+
+/// Returns the significance of the bottom row of four quads, the first sample in bit 0.
+fn significance(pairs: [u64; 2]) -> u8 {
+    let [first, second] = pairs.map(|pair| {
+        let [low, high] =
+            [pair, pair >> 32].map(|quad| quad >> (SIGNIFICANT_SHIFT + 1) & 1 | quad >> (SIGNIFICANT_SHIFT + 2) & 2);
+        low | high << 2
+    });
+    (first | second << 4) as u8
 }
 
 /// Returns up to 32 bits from `bit_offset` on; ones after the end of the data.

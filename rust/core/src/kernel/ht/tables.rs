@@ -30,7 +30,7 @@ const CODE_BITS: u32 = 7;
 /// Field `length`.
 pub(super) const LENGTH: u32 = 63;
 /// Bits of the field `u_off`: that of the first and of the second quad of a pair, 2 bits above the flags in [`RESIDUALS`].
-pub(super) const RESIDUAL_FLAGS: [u32; 2] = [1 << 10, 1 << 11];
+pub(super) const RESIDUAL_FLAGS: [u64; 2] = [1 << 10, 1 << 11];
 /// Field `context`.
 pub(super) const CONTEXT: u32 = 7 << CODE_BITS;
 /// First bits of the fields ρ, `E_1`, `E_k` and `u_q`.
@@ -44,15 +44,17 @@ pub(super) const RESIDUAL_MASK: u32 = 0x7F;
 pub(super) const MANY_FLAG: u32 = 1 << 31;
 
 /// A table of quads, indexed by the context and 7 bits of the codeword.
-pub(super) type CodeTable = [u32; 1024];
+pub(super) type CodeTable<Word> = [Word; 1024];
 
-/// Quads of the initial line.
-pub(super) static INITIAL: CodeTable = code_table(&INITIAL_CODES, true);
-/// Quads of the other lines.
-pub(super) static OTHER: CodeTable = code_table(&OTHER_CODES, false);
+/// First and second quads of the initial line.
+pub(super) static INITIAL: CodeTable<u32> = first_table(&INITIAL_CODES, true);
+pub(super) static INITIAL_SECOND: CodeTable<u64> = second_table(&INITIAL_CODES, true);
+/// First and second quads of the other lines.
+pub(super) static OTHER: CodeTable<u32> = first_table(&OTHER_CODES, false);
+pub(super) static OTHER_SECOND: CodeTable<u64> = second_table(&OTHER_CODES, false);
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn code_table(codes: &[&[u32]; 8], is_initial: bool) -> CodeTable {
+const fn first_table(codes: &[&[u32]; 8], is_initial: bool) -> CodeTable<u32> {
     let (mut table, mut context) = ([0; 1024], 0);
     while context < codes.len() {
         let mut index = 0;
@@ -71,13 +73,28 @@ const fn code_table(codes: &[&[u32]; 8], is_initial: bool) -> CodeTable {
     table
 }
 
+/// Returns the words of second quads: the fields length, context and `u_off` in the lower half, the others in the upper one.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn second_table(codes: &[&[u32]; 8], is_initial: bool) -> CodeTable<u64> {
+    let words = first_table(codes, is_initial);
+    let (mut table, mut index) = ([0; 1024], 0);
+    while index < table.len() {
+        let word = words[index] as u64;
+        let low = word & ((1 << SIGNIFICANT_SHIFT) - 1);
+        let flag = low & RESIDUAL_FLAGS[0];
+        table[index] = (low ^ flag) | flag << 1 | (word ^ low) << 32;
+        index += 1;
+    }
+    table
+}
+
 /// Returns the word of a quad, without residual.
 const fn quad_word(code: u32, length: u32, is_initial: bool) -> u32 {
     let (significant, flag, known, known_one) = (code >> 12 & 15, code >> 8 & 1, code >> 4 & 15, code & 15);
     let right = significant >> 2;
     let context = if is_initial { right << 1 | (significant & 3 != 0) as u32 } else { ((right != 0) as u32) << 1 };
     length
-        | (flag * 3) << 10
+        | flag << 10
         | context << CODE_BITS
         | significant << SIGNIFICANT_SHIFT
         | known_one << KNOWN_ONE_SHIFT

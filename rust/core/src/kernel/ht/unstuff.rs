@@ -5,8 +5,8 @@
 //! backward   a byte with seven ones at its end has 7 bits after one above 8F    VLC
 //! ```
 //!
-//! The first bit of a byte is its lowest one. Eight bytes are copied at once if none of them can change the number of bits:
-//! of random data, that is 31 of 32 words forward, and 15 of 16 backward.
+//! The first bit of a byte is its lowest one. Blocks of 32 bytes (vector instructions) or 8 bytes are copied at once up to the first
+//! byte that may change the number of bits: of random data, one of 256 forward, and one of 300 (32 bytes) or 128 backward.
 
 const WORD_BYTES: usize = 8;
 /// Bytes after the bits, so that every bit can be read with those that follow it by one load of 64 bytes.
@@ -31,8 +31,8 @@ struct BitWriter<'a> {
 
 impl<'a> BitWriter<'a> {
     #[inline(always)]
-    const fn new(out: &'a mut [u8]) -> Self {
-        Self { out, bytes: 0, pending: Pending { bits: 0, count: 0 } }
+    const fn new(out: &'a mut [u8], count: u32) -> Self {
+        Self { out, bytes: 0, pending: Pending { bits: 0, count } }
     }
 
     #[inline(always)]
@@ -62,14 +62,30 @@ impl<'a> BitWriter<'a> {
         self.pending.bits = word >> 1 >> (63 - self.pending.count);
     }
 
-    /// Appends bits that are equal to the lowest one of `fill`, and returns the number of bytes with them.
-    fn finish(mut self, fill: u8) -> usize {
+    /// Calls `append` with the memory for a block. `None` if there is none, or if `append` returns it.
+    #[inline(always)]
+    fn append_block(&mut self, append: impl Fn(&mut [u8; BLOCK_BYTES], Pending) -> Option<u32>) -> Option<u32> {
+        let pending = self.pending;
+        self.out.get_mut(self.bytes..).and_then(|out| out.first_chunk_mut()).and_then(|out| append(out, pending))
+    }
+
+    /// Counts bytes, the last of which is `last`, that were written after the pending bits.
+    #[inline(always)]
+    fn skip(&mut self, bytes: usize, last: u8) {
+        self.bytes += bytes;
+        self.pending.bits = u64::from(last) >> (8 - self.pending.count);
+    }
+
+    /// Appends at least `padding` bytes that are `fill`, 0 or FF; returns the numbers of bits before them, and of bytes in all.
+    fn finish(mut self, fill: u8, padding: usize) -> (usize, usize) {
+        let bits = 8 * self.bytes + self.pending.count as usize;
         self.store(self.pending.bits | (u64::from(fill) * 0x0101_0101_0101_0101) << self.pending.count);
         self.bytes += WORD_BYTES;
-        if let Some(padding) = self.out.get_mut(self.bytes..self.bytes + PADDING_BYTES) {
-            padding.fill(fill);
+        match self.out.get_mut(self.bytes..self.bytes + padding) {
+            Some(out) => out.fill(fill),
+            None => debug_assert!(false, "the buffer is longer than the data"),
         }
-        self.bytes + PADDING_BYTES
+        (bits, self.bytes + padding)
     }
 }
 
@@ -79,95 +95,123 @@ const fn zero_bytes(word: u64) -> u64 {
     word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080
 }
 
-/// Writes the bits of `source` to `out`, then ones. Returns the number of bytes.
+/// Writes a bit 0 and the bits of `source` to `out`, then ones. Returns the number of bits of `source`, and the number of bytes.
 ///
-/// `out` is longer than `source` by 8 bytes and [`PADDING_BYTES`]. `append_bytes` may write a block of bytes after pending bits and
-/// return the bits then pending, whose number is the same; `None` if it does not, and if one of the bytes is FF.
+/// `out` is longer than `source` by 40 bytes and `padding`. `append_block` may write a block of bytes after pending bits, as if none
+/// of them were FF, and return the mask of those that are; `None` if it does not. The bits after the first FF are overwritten.
 #[inline(always)]
 pub(super) fn unstuff_forward(
     source: &[u8],
     out: &mut [u8],
-    append_bytes: impl Fn(&[u8; BLOCK_BYTES], &mut [u8; BLOCK_BYTES], Pending) -> Option<u64>,
-) -> usize {
-    let mut writer = BitWriter::new(out);
+    padding: usize,
+    append_block: impl Fn(&[u8; BLOCK_BYTES], &mut [u8; BLOCK_BYTES], Pending) -> Option<u32>,
+) -> (usize, usize) {
+    let mut writer = BitWriter::new(out, 1);
     let (mut rest, mut is_after_ff) = (source, false);
-    while let Some((bytes, after)) = rest.split_first_chunk::<WORD_BYTES>() {
-        if !is_after_ff
-            && let Some((bytes, after)) = rest.split_first_chunk()
-            && let Some(out) = writer.out.get_mut(writer.bytes..).and_then(|out| out.first_chunk_mut())
-            && let Some(pending) = append_bytes(bytes, out, writer.pending)
-        {
-            writer.bytes += BLOCK_BYTES;
-            writer.pending.bits = pending;
+    while let [first, after @ ..] = rest {
+        if is_after_ff {
+            writer.append(u64::from(first & 0x7F), 7);
+            is_after_ff = *first == 0xFF;
             rest = after;
             continue;
         }
+        if let Some((block, after)) = rest.split_first_chunk()
+            && let Some(mask) = writer.append_block(|out, pending| append_block(block, out, pending))
+        {
+            let [.., last] = *block;
+            if mask == 0 {
+                writer.skip(BLOCK_BYTES, last);
+                rest = after;
+            } else {
+                let count = mask.trailing_zeros() as usize + 1;
+                writer.skip(count, 0xFF);
+                is_after_ff = true;
+                rest = rest.get(count..).unwrap_or_default();
+            }
+            continue;
+        }
+        let Some((bytes, after)) = rest.split_first_chunk::<WORD_BYTES>() else {
+            writer.append(u64::from(*first), 8);
+            is_after_ff = *first == 0xFF;
+            rest = after;
+            continue;
+        };
         let word = u64::from_le_bytes(*bytes);
         let found = zero_bytes(!word);
-        if found == 0 && !is_after_ff {
+        if found == 0 {
             writer.append_word(word);
             rest = after;
             continue;
         }
-        // The bytes up to the first FF; without an FF, or if it is the last one, seven bytes.
+        // The bytes up to the first FF, or seven bytes if it is the last one.
         let count = (found.trailing_zeros() / 8 + 1).min(7);
         let word = word & ((1 << (8 * count)) - 1);
-        if is_after_ff {
-            writer.append((word & 0x7F) | word >> 8 << 7, 8 * count - 1);
-        } else {
-            writer.append(word, 8 * count);
-        }
+        writer.append(word, 8 * count);
         is_after_ff = word >> (8 * (count - 1)) == 0xFF;
         rest = rest.get(count as usize..).unwrap_or_default();
     }
-    for byte in rest {
-        let count = 8 - u32::from(is_after_ff);
-        writer.append(u64::from(*byte) & ((1 << count) - 1), count);
-        is_after_ff = *byte == 0xFF;
-    }
-    writer.finish(0xFF)
+    let (bits, bytes) = writer.finish(0xFF, padding);
+    (bits - 1, bytes)
 }
 
 /// Writes the bits of the VLC string of a segment of `Scup` bytes to `out`, then zeros. Returns the number of bits.
 ///
 /// The string starts with the upper half of the last byte but one, and continues towards the first byte. `out` is longer than
-/// `source` by 8 bytes and [`PADDING_BYTES`].
+/// `source` by 40 bytes and [`PADDING_BYTES`]. `append_block` may write the last 32 bytes before the last one of its input, the
+/// last one first, and return the mask of those that have 7 bits; `None` if it does not.
 #[inline(always)]
-pub(super) fn unstuff_backward(source: &[u8], out: &mut [u8]) -> usize {
-    let mut writer = BitWriter::new(out);
+pub(super) fn unstuff_backward(
+    source: &[u8],
+    out: &mut [u8],
+    append_block: impl Fn(&[u8; BLOCK_BYTES + 1], &mut [u8; BLOCK_BYTES], Pending) -> Option<u32>,
+) -> usize {
+    let mut writer = BitWriter::new(out, 0);
     let [rest @ .., last, _] = source else { return 0 };
-    let mut rest = rest;
     let nibble = u64::from(*last >> 4);
     writer.append(if nibble & 7 == 7 { 7 } else { nibble }, if nibble & 7 == 7 { 3 } else { 4 });
-    let mut is_after_high = *last | 0xF > 0x8F;
-    while let Some((before, bytes)) = rest.split_last_chunk::<WORD_BYTES>() {
-        // The first byte of the string is the last one in memory.
-        let word = u64::from_be_bytes(*bytes);
-        let found = zero_bytes(!word & 0x7F7F_7F7F_7F7F_7F7F);
-        if found == 0 {
-            writer.append_word(word);
-            is_after_high = word >> 56 > 0x8F;
-            rest = before;
+    let mut left = rest.len();
+    // The bytes that are left, and the one after them, which precedes them in the string.
+    while left > 0
+        && let Some(bytes) = source.get(..=left)
+    {
+        if let Some(block) = bytes.last_chunk()
+            && let Some(mask) = writer.append_block(|out, pending| append_block(block, out, pending))
+        {
+            let [last, ..] = *block;
+            if mask == 0 {
+                writer.skip(BLOCK_BYTES, last);
+                left -= BLOCK_BYTES;
+                continue;
+            }
+            let count = mask.leading_zeros() as usize & (BLOCK_BYTES - 1);
+            if let Some(last) = block.get(BLOCK_BYTES - count)
+                && count > 0
+            {
+                writer.skip(count, *last);
+            }
+            let byte = block.get(BLOCK_BYTES - 1 - count).copied().unwrap_or_default();
+            writer.append(u64::from(byte & 0x7F), 7);
+            left -= count + 1;
             continue;
         }
-        // The bytes before the first one that may have 7 bits.
-        let count = found.trailing_zeros() / 8;
-        if count > 0 {
-            let word = word & ((1 << (8 * count)) - 1);
-            writer.append(word, 8 * count);
-            is_after_high = word >> (8 * (count - 1)) > 0x8F;
+        let [.., byte, before] = bytes else { break };
+        let is_short = *before > 0x8F && byte & 0x7F == 0x7F;
+        // The first byte of the string is the last one in memory.
+        if let [start @ .., _] = bytes
+            && let Some(bytes) = start.last_chunk::<WORD_BYTES>()
+            && !is_short
+        {
+            let word = u64::from_be_bytes(*bytes);
+            let found = zero_bytes(!word & 0x7F7F_7F7F_7F7F_7F7F);
+            if found == 0 {
+                writer.append_word(word);
+                left -= WORD_BYTES;
+                continue;
+            }
         }
-        let byte = word >> (8 * count) & 0xFF;
-        writer.append(byte & if is_after_high { 0x7F } else { 0xFF }, 8 - u32::from(is_after_high));
-        is_after_high = byte > 0x8F;
-        rest = rest.get(..rest.len() - count as usize - 1).unwrap_or_default();
-    }
-    for byte in rest.iter().rev() {
-        let count = if is_after_high && byte & 0x7F == 0x7F { 7 } else { 8 };
+        let count = if is_short { 7 } else { 8 };
         writer.append(u64::from(*byte) & ((1 << count) - 1), count);
-        is_after_high = *byte > 0x8F;
+        left -= 1;
     }
-    let bits = 8 * writer.bytes + writer.pending.count as usize;
-    writer.finish(0);
-    bits
+    writer.finish(0, PADDING_BYTES).0
 }

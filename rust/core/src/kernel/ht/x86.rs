@@ -1,4 +1,4 @@
-//! AVX2 body: the samples of four quads in two vectors, a lane each.
+//! AVX2 body, which tries the one with words of 16 bits first: the samples of four quads in two vectors, a lane each.
 //!
 //! ```text
 //! exponent bounds    four quads in the even lanes of a vector, κ by the exponent of a conversion to `f32`
@@ -11,11 +11,15 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "halves of a word")]
 
-use super::cleanup::{ABOVE_COLUMNS, Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
-use super::coefficients::Output;
+use super::cleanup::{
+    ABOVE_COLUMNS, Cleanup, Magnitudes, RowWindow, STEP_COLUMNS, SampleDecoder, Stop, decode_cleanup, words_above,
+    words_before,
+};
+use super::coefficients::{Output, convert_words};
 use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
 use super::unstuff::{BLOCK_BYTES, Pending};
-use crate::kernel::code_block::Dequantization;
+use super::{Scratch, buffers, x86_narrow};
+use crate::kernel::code_block::{BlockErrorReason, Dequantization};
 use crate::kernel::x86_memory::{load_128, load_256, store_256};
 use std::arch::x86_64::*;
 
@@ -28,24 +32,52 @@ struct State {
     bit_offset: __m128i,
     /// Largest bounds of exponents so far.
     bound: __m256i,
+    /// Bottom row of the step before, 0 before the first one of a line.
+    pending: __m256i,
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 pub(super) fn decode_block(
     cleanup: &Cleanup<'_>,
-    out: (&mut [i32], usize),
-    buffers: &mut Buffers<'_>,
+    (out, stride): (&mut [i32], usize),
+    scratch: &mut Scratch,
 ) -> Result<(), Stop> {
-    let state = State { bit_offset: _mm_setzero_si128(), bound: _mm256_setzero_si256() };
-    let decode = |state: &mut State, data: &[u8], step: Step<'_>| decode_samples(state, data, step);
-    let bound = |state: &State| largest(state.bound);
-    let decoder = SampleDecoder { state, decode, bound, max_bound: MAX_BOUND };
+    if !cleanup.was_wide.get() {
+        match x86_narrow::decode_block(cleanup, (&mut *out, stride), scratch) {
+            Err(Stop::Wide) => {}
+            result => return result,
+        }
+    }
+    let bound = decode_wide(cleanup, (out, stride), scratch)?;
+    cleanup.was_wide.set(bound > x86_narrow::MAX_BOUND);
+    Ok(())
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+fn decode_wide(cleanup: &Cleanup<'_>, out: (&mut [i32], usize), scratch: &mut Scratch) -> Result<u32, Stop> {
+    let Some(buffers) = buffers(scratch) else { return Err(Stop::Invalid(BlockErrorReason::Memory)) };
+    let state = State { bit_offset: _mm_set1_epi32(1), bound: _mm256_setzero_si256(), pending: _mm256_setzero_si256() };
+    let begin = |_: &mut State, _: Magnitudes<'_>, pairs: [u64; 2], _: &RowWindow<u32>| pairs;
+    let decode = |state: &mut State, magnitudes: Magnitudes<'_>, pairs, row: &mut RowWindow<u32>, out: [&mut _; 2]| {
+        let data = magnitudes.buffer.get(..magnitudes.bytes).unwrap_or_default();
+        decode_samples(state, data, pairs, row, out, &cleanup.output)
+    };
+    let end_line = |state: &mut State, _: Magnitudes<'_>, last: &mut [u32; STEP_COLUMNS]| {
+        store_256(last, std::mem::replace(&mut state.pending, _mm256_setzero_si256()));
+        largest(state.bound)
+    };
+    let decoder = SampleDecoder { state, begin, decode, end_line, max_bound: MAX_BOUND };
     decode_cleanup(
         cleanup,
         out,
         buffers,
         decoder,
-        (|bytes, out, pending| append_bytes(bytes, out, pending), |output, words, out| convert(output, words, out)),
+        (|pairs| significance(pairs), |_| ()),
+        (
+            |bytes, out, pending| append_forward(bytes, out, pending),
+            |bytes, out, pending| append_backward(bytes, out, pending),
+        ),
     )
 }
 
@@ -57,70 +89,95 @@ fn largest(bounds: __m256i) -> u32 {
     lanes.into_iter().max().unwrap_or_default()
 }
 
-/// Converts as many samples as fill vectors, and returns their number; 0 for conversions of regions of interest, and to
-/// signed magnitudes.
+/// Writes the coefficients of eight words.
 ///
 /// `vpsignd` negates, copies or clears a magnitude by a word whose upper bits are sign and significance.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-pub(super) fn convert(output: &Output, words: &[u32], out: &mut [i32]) -> usize {
+pub(super) fn store_coefficients(output: &Output, words: __m256i, out: &mut [i32; STEP_COLUMNS]) {
     let plane = _mm_cvtsi32_si128(output.bit_plane.cast_signed());
-    let (words, out) = (words.as_chunks::<8>().0, out.as_chunks_mut::<8>().0);
     match output.dequantization {
-        _ if output.roi_shift > 0 => return 0,
-        None => return 0,
-        Some(Dequantization::Reversible) => {
+        Some(Dequantization::Reversible) if output.roi_shift == 0 => {
             let offset = _mm256_set1_epi32((3_u32 << output.bit_plane >> 1).cast_signed());
+            let magnitudes = _mm256_sll_epi32(_mm256_srli_epi32::<2>(words), plane);
             let mask = _mm256_set1_epi32(i32::MAX >> 1);
-            for (words, out) in words.iter().zip(&mut *out) {
-                let words = load_256(words);
-                let magnitudes = _mm256_sll_epi32(_mm256_srli_epi32::<2>(words), plane);
-                let magnitudes = _mm256_and_si256(_mm256_add_epi32(magnitudes, offset), mask);
-                store_256(out, _mm256_sign_epi32(magnitudes, _mm256_slli_epi32::<30>(words)));
-            }
+            let magnitudes = _mm256_and_si256(_mm256_add_epi32(magnitudes, offset), mask);
+            store_256(out, _mm256_sign_epi32(magnitudes, _mm256_slli_epi32::<30>(words)));
         }
-        Some(Dequantization::Irreversible { step }) => {
-            let half_step = _mm256_set1_ps(0.5 * step);
-            let mask = _mm256_set1_epi32(i32::MAX);
-            for (words, out) in words.iter().zip(&mut *out) {
-                let words = load_256(words);
-                let doubled = _mm256_or_si256(_mm256_srli_epi32::<1>(words), _mm256_set1_epi32(1));
-                let doubled = _mm256_sll_epi32(_mm256_add_epi32(doubled, _mm256_set1_epi32(2)), plane);
-                let signed = _mm256_sign_epi32(_mm256_and_si256(doubled, mask), _mm256_slli_epi32::<30>(words));
-                store_256(out, _mm256_castps_si256(_mm256_mul_ps(_mm256_cvtepi32_ps(signed), half_step)));
-            }
+        Some(Dequantization::Irreversible { step }) if output.roi_shift == 0 => {
+            let doubled = _mm256_or_si256(_mm256_srli_epi32::<1>(words), _mm256_set1_epi32(1));
+            let doubled = _mm256_sll_epi32(_mm256_add_epi32(doubled, _mm256_set1_epi32(2)), plane);
+            let magnitudes = _mm256_and_si256(doubled, _mm256_set1_epi32(i32::MAX));
+            let signed = _mm256_sign_epi32(magnitudes, _mm256_slli_epi32::<30>(words));
+            let values = _mm256_mul_ps(_mm256_cvtepi32_ps(signed), _mm256_set1_ps(0.5 * step));
+            store_256(out, _mm256_castps_si256(values));
+        }
+        _ => {
+            store_256(out, words);
+            convert_words(output, out);
         }
     }
-    8 * out.len()
 }
 
-/// Writes 32 bytes of a MagSgn string after the pending bits, and returns the bits then pending; `None` if a byte is FF.
+/// Writes 32 bytes of a MagSgn string after the pending bits, and returns the mask of those that are FF.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn append_bytes(bytes: &[u8; BLOCK_BYTES], out: &mut [u8; BLOCK_BYTES], pending: Pending) -> Option<u64> {
+#[allow(clippy::unnecessary_wraps, reason = "other levels return `None`")]
+pub(super) fn append_forward(bytes: &[u8; BLOCK_BYTES], out: &mut [u8; BLOCK_BYTES], pending: Pending) -> Option<u32> {
     let words = load_256(bytes);
-    if _mm256_movemask_epi8(_mm256_cmpeq_epi8(words, _mm256_set1_epi8(-1))) != 0 {
-        return None;
-    }
+    append(words, out, pending);
+    Some(_mm256_movemask_epi8(_mm256_cmpeq_epi8(words, _mm256_set1_epi8(-1))).cast_unsigned())
+}
+
+/// Writes 32 bytes of a VLC string, of which `bytes` are the next 32 and the one before, to the pending bits; returns the mask of
+/// those that have 7 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+#[allow(clippy::unnecessary_wraps, reason = "other levels return `None`")]
+pub(super) fn append_backward(
+    bytes: &[u8; BLOCK_BYTES + 1],
+    out: &mut [u8; BLOCK_BYTES],
+    pending: Pending,
+) -> Option<u32> {
+    let ([words @ .., _], [_, before @ ..]) = (bytes, bytes);
+    let (words, before) = (load_256::<[u8; BLOCK_BYTES]>(words), load_256::<[u8; BLOCK_BYTES]>(before));
+    let ones = _mm256_set1_epi8(0x7F);
+    let is_short = _mm256_cmpeq_epi8(_mm256_and_si256(words, ones), ones);
+    let is_high = _mm256_cmpeq_epi8(_mm256_max_epu8(before, _mm256_set1_epi8(0x90_u8.cast_signed())), before);
+    let order = _mm256_broadcastsi128_si256(_mm_setr_epi8(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+    let reversed = _mm256_permute4x64_epi64::<0b01_00_11_10>(_mm256_shuffle_epi8(words, order));
+    append(reversed, out, pending);
+    Some(_mm256_movemask_epi8(_mm256_and_si256(is_short, is_high)).cast_unsigned())
+}
+
+/// Writes 32 bytes after the pending bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn append(words: __m256i, out: &mut [u8; BLOCK_BYTES], pending: Pending) {
     let count = _mm_cvtsi32_si128(pending.count.cast_signed());
     let shifted = _mm256_sll_epi64(words, count);
     // The upper bits of each word move to the next one.
     let upper = _mm256_srl_epi64(words, _mm_sub_epi32(_mm_cvtsi32_si128(64), count));
     let upper = _mm256_permute4x64_epi64::<0b10_01_00_11>(upper);
-    let last = _mm_cvtsi128_si64(_mm256_castsi256_si128(upper)).cast_unsigned();
     let first = _mm256_castsi128_si256(_mm_cvtsi64_si128(pending.bits.cast_signed()));
     store_256(out, _mm256_or_si256(shifted, _mm256_blend_epi32::<0b11>(upper, first)));
-    Some(last)
 }
 
 /// See `scalar::decode_samples`.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
-    let [first, second] = step.pairs.map(u64::cast_signed);
+fn decode_samples(
+    state: &mut State,
+    data: &[u8],
+    pairs: [u64; 2],
+    row: &mut RowWindow<u32>,
+    [top_out, bottom_out]: [&mut [i32; STEP_COLUMNS]; 2],
+    output: &Output,
+) {
+    let [first, second] = pairs.map(u64::cast_signed);
     let quads = _mm_set_epi64x(second, first);
     let wide = _mm256_cvtepu32_epi64(quads);
-    let bounds = exponent_bounds(wide, step.above);
+    let bounds = exponent_bounds(wide, words_above(row));
     state.bound = _mm256_max_epi32(state.bound, bounds);
     let halves = [_mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2), _mm256_setr_epi32(4, 4, 4, 4, 6, 6, 6, 6)];
     let [first, second] = halves
@@ -143,16 +200,19 @@ fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
     let second_words = words(&second, load_pair(data, high), second_bits);
     // Samples 0, 2, 1, 3 of each quad.
     let [a, b] = [first_words, second_words].map(|words| _mm256_shuffle_epi32::<0b11_01_10_00>(words));
-    store_256(step.top, _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_unpacklo_epi64(a, b)));
-    store_256(step.bottom, _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_unpackhi_epi64(a, b)));
-    let [a, b] = [first.significant, second.significant].map(|mask| movemask(mask));
-    _pext_u32(a | b << 8, 0xAAAA)
+    let top = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_unpacklo_epi64(a, b));
+    let bottom = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_unpackhi_epi64(a, b));
+    store_256(words_before(row), std::mem::replace(&mut state.pending, bottom));
+    store_coefficients(output, top, top_out);
+    store_coefficients(output, bottom, bottom_out);
 }
 
+/// See `scalar::significance`.
 #[inline]
-#[target_feature(enable = "avx2")]
-fn movemask(mask: __m256i) -> u32 {
-    _mm256_movemask_ps(_mm256_castsi256_ps(mask)).cast_unsigned()
+#[target_feature(enable = "bmi2")]
+pub(super) fn significance([first, second]: [u64; 2]) -> u8 {
+    const BOTTOM: u64 = 0xA_0000_000A << SIGNIFICANT_SHIFT;
+    (_pext_u64(first, BOTTOM) | _pext_u64(second, BOTTOM) << 4) as u8
 }
 
 /// Returns the bounds of exponents of four quads, in the even lanes; 1 in the odd ones.

@@ -3,10 +3,15 @@
 //!
 //! Four bytes have 25 bits from any offset on, so bounds up to 25 bits are supported. 16 samples have at most 400 bits.
 
-use super::cleanup::{ABOVE_COLUMNS, Buffers, Cleanup, SampleDecoder, Step, Stop, decode_cleanup};
+use super::cleanup::{
+    ABOVE_COLUMNS, Cleanup, Magnitudes, RowWindow, STEP_COLUMNS, SampleDecoder, Stop, decode_cleanup, words_above,
+    words_before,
+};
+use super::coefficients::Output;
 use super::tables::{KNOWN_ONE_SHIFT, KNOWN_SHIFT, RESIDUAL_MASK, RESIDUAL_SHIFT, SIGNIFICANT_SHIFT};
-use super::unstuff::BLOCK_BYTES;
-use super::x86::append_bytes;
+use super::x86::{append_backward, append_forward, significance, store_coefficients};
+use super::{Scratch, buffers};
+use crate::kernel::code_block::BlockErrorReason;
 use crate::kernel::x86_memory::{load_256, load_512, store_256};
 use std::arch::x86_64::*;
 
@@ -19,21 +24,37 @@ struct State {
     bit_offset: __m512i,
     /// Largest bounds of exponents so far.
     bound: __m256i,
+    /// Bottom row of the step before, 0 before the first one of a line.
+    pending: __m256i,
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi")]
-pub(super) fn decode_block(
-    cleanup: &Cleanup<'_>,
-    out: (&mut [i32], usize),
-    buffers: &mut Buffers<'_>,
-) -> Result<(), Stop> {
-    let state = State { bit_offset: _mm512_setzero_si512(), bound: _mm256_setzero_si256() };
-    let decode = |state: &mut State, data: &[u8], step: Step<'_>| decode_samples(state, data, step);
-    let bound = |state: &State| largest(state.bound);
-    let decoder = SampleDecoder { state, decode, bound, max_bound: MAX_BOUND };
-    // The compiler converts samples with vectors of 512 bits, which is as fast as `x86::convert`.
-    let append = |bytes: &[u8; BLOCK_BYTES], out: &mut [u8; BLOCK_BYTES], pending| append_bytes(bytes, out, pending);
-    decode_cleanup(cleanup, out, buffers, decoder, (append, |_, _, _| 0))
+pub(super) fn decode_block(cleanup: &Cleanup<'_>, out: (&mut [i32], usize), scratch: &mut Scratch) -> Result<(), Stop> {
+    let Some(buffers) = buffers(scratch) else { return Err(Stop::Invalid(BlockErrorReason::Memory)) };
+    let state =
+        State { bit_offset: _mm512_set1_epi32(1), bound: _mm256_setzero_si256(), pending: _mm256_setzero_si256() };
+    let begin = |_: &mut State, _: Magnitudes<'_>, pairs: [u64; 2], _: &RowWindow<u32>| pairs;
+    let decode = |state: &mut State, magnitudes: Magnitudes<'_>, pairs, row: &mut RowWindow<u32>, out: [&mut _; 2]| {
+        let data = magnitudes.buffer.get(..magnitudes.bytes).unwrap_or_default();
+        decode_samples(state, data, pairs, row, out, &cleanup.output)
+    };
+    let end_line = |state: &mut State, _: Magnitudes<'_>, last: &mut [u32; STEP_COLUMNS]| {
+        store_256(last, std::mem::replace(&mut state.pending, _mm256_setzero_si256()));
+        largest(state.bound)
+    };
+    let decoder = SampleDecoder { state, begin, decode, end_line, max_bound: MAX_BOUND };
+    decode_cleanup(
+        cleanup,
+        out,
+        buffers,
+        decoder,
+        (|pairs| significance(pairs), |_| ()),
+        (
+            |bytes, out, pending| append_forward(bytes, out, pending),
+            |bytes, out, pending| append_backward(bytes, out, pending),
+        ),
+    )
+    .map(|_| ())
 }
 
 #[inline]
@@ -47,11 +68,18 @@ fn largest(bounds: __m256i) -> u32 {
 /// See `scalar::decode_samples`.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi")]
-fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
-    let [first, second] = step.pairs.map(u64::cast_signed);
+fn decode_samples(
+    state: &mut State,
+    data: &[u8],
+    pairs: [u64; 2],
+    row: &mut RowWindow<u32>,
+    [top_out, bottom_out]: [&mut [i32; STEP_COLUMNS]; 2],
+    output: &Output,
+) {
+    let [first, second] = pairs.map(u64::cast_signed);
     let quads = _mm_set_epi64x(second, first);
     let wide = _mm256_cvtepu32_epi64(quads);
-    let bounds = exponent_bounds(wide, step.above);
+    let bounds = exponent_bounds(wide, words_above(row));
     state.bound = _mm256_max_epi32(state.bound, bounds);
     let lanes = _mm512_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2, 4, 4, 4, 4, 6, 6, 6, 6);
     let [quads, bounds] = [wide, bounds].map(|v| _mm512_permutexvar_epi32(lanes, _mm512_castsi256_si512(v)));
@@ -83,9 +111,10 @@ fn decode_samples(state: &mut State, data: &[u8], step: Step<'_>) -> u32 {
     let words = _mm512_sub_epi32(_mm512_add_epi32(values, values), _mm512_movm_epi32(significant));
     let lanes = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
     let rows = _mm512_permutexvar_epi32(lanes, words);
-    store_256(step.top, _mm512_castsi512_si256(rows));
-    store_256(step.bottom, _mm512_extracti64x4_epi64::<1>(rows));
-    _pext_u32(u32::from(significant), 0xAAAA)
+    let (top, bottom) = (_mm512_castsi512_si256(rows), _mm512_extracti64x4_epi64::<1>(rows));
+    store_256(words_before(row), std::mem::replace(&mut state.pending, bottom));
+    store_coefficients(output, top, top_out);
+    store_coefficients(output, bottom, bottom_out);
 }
 
 /// Returns the bounds of exponents of four quads, in the even lanes; 1 in the odd ones.

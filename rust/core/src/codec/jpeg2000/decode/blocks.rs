@@ -186,7 +186,7 @@ impl Blocks<'_> {
 }
 
 fn new_ht_scratch(limits: &Limits) -> Result<Box<ht::Scratch>> {
-    let words = limits.zeroed::<u32>(size_of::<ht::Scratch>() / size_of::<u32>())?;
+    let words = limits.zeroed::<u64>(size_of::<ht::Scratch>() / size_of::<u64>())?;
     words.try_into().map_err(|_| limit_exceeded("no memory for the state of a code-block", ""))
 }
 

@@ -284,7 +284,10 @@ fn decode_job_random_bytes_agree_with_the_reference() {
     for round in 0..miri_or(3000, 30) {
         let (width, height) = SIZES[round % 15];
         let bit_planes = 1 + random.below(30) as u32;
-        let mut cleanup: Vec<u8> = (0..2 + random.below(600)).map(|_| random.next() as u8).collect();
+        let has_many_ones = round % 5 == 0;
+        let mut byte = || if has_many_ones { [0xFF, 0x7F, 0x8F, 0x90][random.below(4)] } else { random.next() as u8 };
+        let mut cleanup: Vec<u8> = (0..602).map(|_| byte()).collect();
+        cleanup.truncate(2 + random.below(600));
         if round % 2 == 0 {
             // A valid length, so that more than the lengths is tested.
             let length = cleanup.len();
@@ -297,6 +300,39 @@ fn decode_job_random_bytes_agree_with_the_reference() {
         decoded += u32::from(encoded.check().is_ok());
     }
     assert!(decoded > miri_or(100, 0), "{decoded} decoded");
+}
+
+#[test]
+fn decode_job_blocks_of_all_bounds_give_the_samples_of_each_alone() {
+    let mut random = Random(10);
+    let (width, height, count) = (16, 12, 12);
+    for _ in 0..miri_or(50, 2) {
+        let mut encode_block = || {
+            let bits = [3, 10, 14, 15, 16, 20][random.below(6)];
+            encode(&samples(width, height, bits, 4, &mut random), 1, &mut random)
+        };
+        let encoded: Vec<Encoded> = (0..count).map(|_| encode_block()).collect();
+        let segments = |block: &Encoded| [CodewordSegment { passes: 1, bytes: block.cleanup.len() }];
+        let segments: Vec<_> = encoded.iter().map(segments).collect();
+        let stride = width * count;
+        let blocks = encoded.iter().zip(&segments).zip((0..).step_by(width)).map(|((block, segments), offset)| {
+            let data = &block.cleanup;
+            CodeBlock { width, height, offset, bit_planes: 1, roi_shift: 0, data, segments }
+        });
+        let blocks: Vec<CodeBlock<'_>> = blocks.collect();
+        let dequantization = Dequantization::Reversible;
+        let job = Job { is_vertically_causal: false, dequantization, blocks: &blocks, stride };
+        for level in CpuLevel::available() {
+            let mut out = vec![FILL; stride * height];
+            let mut scratch: Box<Scratch> = Box::new([0xA5A5_A5A5; _]);
+            decode_job(&job, &mut out, &mut scratch, level).unwrap();
+            for (index, block) in encoded.iter().enumerate() {
+                let columns = index * width..(index + 1) * width;
+                let samples: Vec<i32> = out.chunks(stride).flat_map(|row| row[columns.clone()].to_vec()).collect();
+                assert_eq!(samples, block.decode(dequantization, 0, level).unwrap(), "block {index}, {}", level.name());
+            }
+        }
+    }
 }
 
 #[test]
@@ -396,15 +432,16 @@ fn unstuff_of_strings_with_many_stuffing_bits_gives_each_bit() {
     for round in 0..miri_or(500, 20) {
         let values = [[0xFF, 0x7F, 0x8F, 0x90], [0xFF, 0, 0xFF, 0x7F], [1, 2, 3, 0xFF]][round % 3];
         let source: Vec<u8> = (0..2 + random.below(60)).map(|_| values[random.below(4)]).collect();
-        let mut out = vec![0xA5; source.len() + 8 + unstuff::PADDING_BYTES];
-        let bytes = unstuff::unstuff_forward(&source, &mut out, |_, _, _| None);
+        let mut out = vec![0xA5; source.len() + 9 + unstuff::PADDING_BYTES];
+        let (count, bytes) = unstuff::unstuff_forward(&source, &mut out, unstuff::PADDING_BYTES, |_, _, _| None);
         let mut expected = Vec::new();
         let mut before = 0;
         for byte in &source {
             expected.extend((0..if before == 0xFF { 7 } else { 8 }).map(|bit| byte >> bit & 1));
             before = *byte;
         }
-        let bits: Vec<u8> = (0..8 * bytes).map(|bit| out[bit / 8] >> (bit % 8) & 1).collect();
+        assert_eq!(count, expected.len());
+        let bits: Vec<u8> = (1..8 * bytes).map(|bit| out[bit / 8] >> (bit % 8) & 1).collect();
         assert_eq!(bits[..expected.len()], expected);
         assert!(bits[expected.len()..].iter().all(|bit| *bit == 1));
     }
