@@ -57,6 +57,7 @@ pub(super) struct Cleanup<'a> {
     pub max_bound: u32,
     pub output: Output,
     /// True if the last block before this one needed more than the narrowest words.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only vector bodies have words of two sizes"))]
     pub was_wide: &'a Cell<bool>,
 }
 
@@ -72,6 +73,7 @@ pub(super) enum Stop {
 pub(super) struct Magnitudes<'a> {
     pub buffer: &'a [u8; MAGNITUDE_BUFFER],
     /// Bits of the string.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only positions of 16 bits are limited"))]
     pub bits: usize,
     /// Bytes with the bits of the string and the ones after it.
     pub bytes: usize,
