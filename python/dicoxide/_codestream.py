@@ -82,8 +82,10 @@ def decode_codestream(
 ) -> Array:
     """Decode one codestream; its format is recognised by its first bytes.
 
-    JPEG with Huffman coding (Baseline, Extended, Progressive and Lossless) and JPEG-LS are decoded. Other formats raise
-    `UnsupportedError`. Samples of lossy JPEG, and their RGB, are those of libjpeg-turbo; those of JPEG-LS are CharLS's.
+    JPEG with Huffman coding (Baseline, Extended, Progressive and Lossless), JPEG-LS, JPEG 2000 and HTJ2K are decoded.
+    Other formats raise `UnsupportedError`. Samples of lossy JPEG, and their RGB, are those of libjpeg-turbo; those of
+    JPEG-LS are CharLS's. Samples of JPEG 2000 are those of OpenJPEG, after the multiple component transform; with the
+    irreversible wavelet, they differ by 1 at most up to 13 bits.
 
     Parameters
     ----------
@@ -97,7 +99,8 @@ def decode_codestream(
         if it is lossy JPEG with three components and declares no colour. By default, the components are returned as
         stored, all at full resolution.
     reduce : int, default 0
-        Number of resolutions to discard, 0 to 3 for lossy JPEG. Each halves rows and columns, rounded up.
+        Number of resolutions to discard: 0 to 3 for lossy JPEG, less than `CodestreamInfo.resolution_levels` for JPEG
+        2000. Each halves rows and columns, rounded up.
     threads : int or None, default 1
         Maximum number of threads; None for all cores.
 
@@ -121,7 +124,7 @@ def decode_codestream(
 
     Notes
     -----
-    ITU-T T.81, T.87; PS3.5 8.2.
+    ITU-T T.81, T.87, T.800, T.814; PS3.5 8.2.
 
     Examples
     --------
