@@ -46,7 +46,7 @@ struct Blocks<'a> {
 /// Decodes all code-blocks of a tile to `coefficients`, on one thread for each of `scratch`.
 ///
 /// # Errors
-/// The error of the first block that has one, in the order of components, resolutions, bands and rows.
+/// The error of one block, if several have one: the same on any number of threads.
 pub(super) fn decode(
     frame: &[u8],
     tile: &Tile,
@@ -82,7 +82,9 @@ pub(super) fn decode(
     }
     let blocks = Blocks { frame, tile, limits: context.limits, cpu_level: context.options.cpu_level };
     let work = |task: Task<'_, '_>, scratch: &mut BlockScratch| blocks.decode_task(task, scratch);
-    for_each_task(tasks.into_iter(), scratch, work, || output.check_cancelled())
+    // The small tasks of low resolutions are the last, so that all threads end at the same time. By the times of single tasks,
+    // two threads decode images of 1024 × 1024 pixels 2.00 times as fast as one; in the other order, 1.87 to 1.95 times.
+    for_each_task(tasks.into_iter().rev(), scratch, work, || output.check_cancelled())
 }
 
 impl Blocks<'_> {
