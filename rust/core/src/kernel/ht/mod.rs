@@ -34,7 +34,7 @@
 //! | `unstuff` | bits of MagSgn and VLC strings without stuffing |
 //! | `mel`, `quads` | readers of MEL codewords, and of quads |
 //! | `cleanup` | loop over the quads |
-//! | `scalar`, `x86_narrow`, `x86`, `x86_v4` | samples of quads from the MagSgn string |
+//! | `scalar`, `x86_narrow`, `x86` | samples of quads from the MagSgn string |
 //! | `coefficients` | samples to coefficients |
 //! | `refinement` | passes SigProp and MagRef |
 
@@ -51,8 +51,6 @@ mod unstuff;
 mod x86;
 #[cfg(target_arch = "x86_64")]
 mod x86_narrow;
-#[cfg(target_arch = "x86_64")]
-mod x86_v4;
 
 #[cfg(test)]
 mod tests;
@@ -172,7 +170,7 @@ fn decode_cleanup_pass(
     scratch: &mut Scratch,
     level: CpuLevel,
 ) -> Result<(), Stop> {
-    dispatch!(level, v4 decode_block(cleanup, out, scratch))
+    dispatch!(level, decode_block(cleanup, out, scratch))
 }
 
 /// A cleanup segment; a refinement segment, and true if it has a MagRef pass.
