@@ -351,6 +351,16 @@ def test_verifier_of_lossy_syntax_groups_rounded_results(tmp_path: Path) -> None
     }
 
 
+@pytest.mark.parametrize(("letter", "status"), [("b", "unchecked"), ("f", "disputed")])
+def test_verifier_without_majority_disputes_only_more_than_rounding(letter: str, status: str, tmp_path: Path) -> None:
+    lossy = TestAnswers.case._replace(transfer_syntax="1.2.840.10008.1.2.4.91")
+    # pydicom has no vote, because its plugin is not known.
+    workers = {"dicoxide": FakeWorker("a"), "pydicom": FakeWorker(letter)}
+    with ThreadPool(2) as threads:
+        result = Verifier(str(tmp_path), workers, threads).verify("file", lossy, workers)  # type: ignore[arg-type]
+    assert {answer.status for answer in result.values()} == {status}
+
+
 def test_run_omits_cases_beyond_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     levels: list[str] = []
 

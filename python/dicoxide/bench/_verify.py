@@ -83,7 +83,7 @@ class Verifier:
                     self._stored_votes.setdefault((case.name, result.sha256), set()).add(implementation)
         majority, reference = ("", known) if known else self._majority(level, case, decoded)
         if reference is None:
-            status = "unchecked" if len({result.sha256 for result in decoded.values()}) == 1 else "disputed"
+            status = "unchecked" if self._are_equal(level, case, decoded) else "disputed"
             verified = {name: result._replace(status=status, wrong=None) for name, result in decoded.items()}
         elif known:
             verified = {name: _with_difference(result, result.wrong) for name, result in decoded.items()}
@@ -155,6 +155,15 @@ class Verifier:
             return "", None
         path = saved_paths[majority] if majority in saved_paths else self._save(level, case, decoded, majority)
         return ("", None) if path is None else (majority, path)
+
+    def _are_equal(self, level: str, case: Case, decoded: Mapping[str, CaseResult]) -> bool:
+        """Return true if all results are equal, or for lossy syntaxes differ from the first one by rounding."""
+        first, *others = {result.sha256: name for name, result in decoded.items()}.items()
+        if not others or not case.is_lossy:
+            return not others
+        path = self._save(level, case, decoded, first[0])
+        tasks = [DecodeTask(level, case, name) for _, name in others]
+        return path is not None and all(self._decode(task, path).status == "ok" for task in tasks)
 
     def _save(self, level: str, case: Case, decoded: Mapping[str, CaseResult], sha256: str) -> str | None:
         """Return the path of a file with the samples of a checksum; None if no decoder reproduces them.
