@@ -142,6 +142,8 @@ TRUNCATED: dict[str, bytes] = {
 }
 
 UNSUPPORTED: dict[str, bytes] = {
+    # A.5.1: columns 3 to 51 have no multiple of 129.
+    "component without samples": sized(COLUMNS + 3, ROWS, 3, 0, COLUMNS + 3, ROWS, 0, 0, subsampling=(129, 1)),
     "extended capabilities of Part 2": inserted(changed(PLAIN, SIZ, 0, 0x80), segment(0x74, bytes(8))),
 }
 

@@ -47,8 +47,8 @@ impl<'a> Plan<'a> {
     /// Plans the decoding of a frame whose header agrees with the attributes. `output` has those of the decoded image.
     ///
     /// # Errors
-    /// `Unsupported` if the resolution of an image that does not start at 0 has another size than images that do, or samples
-    /// have more than 32 bits.
+    /// `Unsupported` if the resolution of an image that does not start at 0 has another size than images that do, a component
+    /// has no samples because of its subsampling, or samples have more than 32 bits.
     pub(super) fn new(
         frame: &'a [u8],
         header: &'a Header,
@@ -72,7 +72,12 @@ impl<'a> Plan<'a> {
         if sample_bytes > 4 {
             return Err(unsupported(format!("samples of {sample_bytes} bytes in JPEG 2000"), "PS3.5 8.2.4"));
         }
-        Ok(Self { frame, header, reduce, image, sample_bytes })
+        let plan = Self { frame, header, reduce, image, sample_bytes };
+        let is_empty = |area: &Rectangle| area.columns.is_empty() || area.rows.is_empty();
+        if plan.components().iter().any(|component| is_empty(&plan.component_area(component))) {
+            return Err(unsupported("component without samples", "ITU-T T.800 B.2").at(size.offset));
+        }
+        Ok(plan)
     }
 
     /// Returns the components of the image.
