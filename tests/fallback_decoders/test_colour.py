@@ -79,11 +79,9 @@ def differs(decoded: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> in
     return int(np.abs(decoded.astype(int) - expected.astype(int)).max())
 
 
-@pytest.fixture(params=["pillow", "pylibjpeg", "gdcm"])
+@pytest.fixture(params=["pillow", "pylibjpeg"])
 def plugin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Leave one plugin only, for the NumPy backend: the extension decodes the frames itself. GDCM runs in a process of
-    its own.
-    """
+    """Leave one plugin only, for the NumPy backend: the extension decodes the frames itself."""
     if dicoxide.backend == "rust" and request.param != "pillow":
         pytest.skip("no plugin decodes these frames")
     decoder = get_decoder(UID(PREFIX + "50"))

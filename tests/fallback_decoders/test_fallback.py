@@ -14,6 +14,7 @@ from pydicom.uid import JPEG2000, ExplicitVRLittleEndian, JPEGBaseline8Bit, JPEG
 
 import dicoxide
 from dicoxide import CorruptFrameError, LimitError, NonConformantWarning, TruncatedFrameError, UnsupportedError
+from dicoxide._fallback_decoders import available_plugins
 from support.codestream_headers import FRAMES, RNG, jpeg_2000, jpeg_arithmetic, jpeg_ls
 from support.encoders.dataset import dataset, to_bytes
 from support.encoders.encapsulate import item
@@ -118,6 +119,20 @@ def test_fallback_of_float_or_64_bit_data_raises_unsupported(requested: list[byt
     with pytest.raises(UnsupportedError):
         dicoxide.decode(ds)
     assert requested == []
+
+
+def test_fallback_does_not_ask_gdcm(monkeypatch: pytest.MonkeyPatch) -> None:
+    # GDCM ends the process on some corrupt codestreams.
+    def decode(src: bytes, runner: Any) -> bytearray:
+        pytest.fail("GDCM is asked")
+
+    decoder = get_decoder(JPEG2000)
+    monkeypatch.setattr(decoder, "_available", {"gdcm": decode, "other": decode, "dicoxide": decode})
+    assert available_plugins(JPEG2000) == ("other",)
+    monkeypatch.setattr(decoder, "_available", {"gdcm": decode})
+    assert available_plugins(JPEG2000) == ()
+    with pytest.raises(UnsupportedError):
+        dicoxide.decode(series(1))
 
 
 def test_fallback_result_of_wrong_size_raises_fallback_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Decoders of other packages, for frames that the core cannot decode.
 
-The core finds the frames of an object; pydicom's plugins decode them one by one. Plugins that can end their process on
-corrupt input run in a process of their own (:mod:`.isolated_process`, imported when the first frame needs it).
+The core finds the frames of an object; pydicom's plugins decode them one by one. GDCM is not asked: it ends the process
+on some corrupt frames.
 """
 
 from __future__ import annotations

@@ -6,8 +6,6 @@ This is the only module that reads the order in which pydicom tries its plugins.
 from __future__ import annotations
 
 import math
-import os
-import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +25,9 @@ if TYPE_CHECKING:
     from dicoxide._core import Frames
     from dicoxide._sources import Source
 
-# Plugins that end their process on some corrupt frames (an uncaught C++ exception). They are tried last, and only in
-# a process of their own.
-_ISOLATED_PLUGINS = frozenset({"gdcm"})
+# Labels of plugins that are not asked: dicoxide's own, and GDCM, which ends the process on some corrupt frames (an
+# uncaught C++ exception).
+_EXCLUDED_PLUGINS = frozenset({"dicoxide", "gdcm"})
 # Bits of the widest integer sample that a codestream can hold. JPEG 2000 has up to 38 bits (T.800 A.5.1), decoders
 # return arrays of at most 32.
 _MAX_BITS_ALLOCATED = 32
@@ -202,13 +200,6 @@ class FallbackFrames:
             if name in agreement.excluded_plugins:
                 continue
             try:
-                if name in _ISOLATED_PLUGINS:
-                    # Imported here, as `import dicoxide` should not take the time to import socket and subprocess.
-                    from dicoxide._fallback_decoders import isolated_process
-
-                    return isolated_process.decode(
-                        spec.transfer_syntax, name, codestream, options, spec.shape, spec.dtype
-                    )
                 value = encapsulate([codestream])
                 decoded, _ = _decoder(spec.transfer_syntax).as_array(value, decoding_plugin=name, **options)
                 return decoded
@@ -259,10 +250,9 @@ class FallbackFrames:
 
 
 def available_plugins(transfer_syntax: str) -> tuple[str, ...]:
-    """Return the labels of pydicom's plugins for a transfer syntax, without dicoxide's, in the order of use.
+    """Return the labels of pydicom's plugins for a transfer syntax, without dicoxide and GDCM, in the order of use.
 
-    Native transfer syntaxes have one entry, ``"pydicom"``. Plugins that need a process of their own come last, and are
-    left out where none can be started.
+    Native transfer syntaxes have one entry, ``"pydicom"``.
     """
     try:
         decoder = _decoder(transfer_syntax)
@@ -271,8 +261,7 @@ def available_plugins(transfer_syntax: str) -> tuple[str, ...]:
     if not decoder.is_encapsulated:
         return ("pydicom",)
     labels = plugin_order(decoder) or decoder.available_plugins
-    excluded = {"dicoxide"} if _can_start_processes() else {"dicoxide", *_ISOLATED_PLUGINS}
-    return tuple(sorted((label for label in labels if label not in excluded), key=_ISOLATED_PLUGINS.__contains__))
+    return tuple(label for label in labels if label not in _EXCLUDED_PLUGINS)
 
 
 def plugin_order(coder: CoderBase) -> dict[str, Callable[..., Any]] | None:
@@ -290,12 +279,9 @@ def plugin_order(coder: CoderBase) -> dict[str, Callable[..., Any]] | None:
 def why_unavailable(transfer_syntax: str) -> str:
     """Return the reason, in one line, why :func:`available_plugins` is empty."""
     try:
-        decoder = _decoder(transfer_syntax)
-        missing = decoder.missing_dependencies
+        missing = _decoder(transfer_syntax).missing_dependencies
     except NotImplementedError:
         return "pydicom has no decoder for it"
-    if isolated := _ISOLATED_PLUGINS.intersection(decoder.available_plugins):
-        return f"{', '.join(isolated)} needs a process of its own, which cannot be started here"
     return f"pydicom's plugins are not installed: {'; '.join(missing)}"
 
 
@@ -303,11 +289,6 @@ def _decoder(transfer_syntax: str) -> Decoder:
     from pydicom.pixels.decoders.base import get_decoder
 
     return get_decoder(transfer_syntax)
-
-
-def _can_start_processes() -> bool:
-    """Return True if there is an interpreter to start, and sockets can be passed to it."""
-    return os.name == "posix" and not getattr(sys, "frozen", False) and bool(sys.executable)
 
 
 def _failure_reason(error: Exception, label: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +12,6 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
-
-from dicoxide._fallback_decoders.isolated_process import describe_exit
 
 __all__ = ["BudgetExceededError", "WorkerProcess"]
 
@@ -62,7 +61,7 @@ class WorkerProcess:
             return response
         code = process.wait()
         self._process = None
-        return {"crashed": describe_exit(code)}
+        return {"crashed": _describe_exit(code)}
 
     def stop(self) -> None:
         """Kill the process."""
@@ -89,6 +88,16 @@ class WorkerProcess:
             )
             Thread(target=_read_lines, args=(self._process, self._lines), daemon=True).start()
         return self._process
+
+
+def _describe_exit(code: int) -> str:
+    """Return one line for an exit code; negative codes are signals."""
+    if code >= 0:
+        return f"the process ended with exit code {code}"
+    try:
+        return f"the process was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"the process was ended by signal {-code}"
 
 
 def _read_lines(process: subprocess.Popen[str], lines: SimpleQueue[str]) -> None:

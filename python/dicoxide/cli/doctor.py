@@ -38,9 +38,6 @@ _VARIABLES = (
     _Variable("DICOXIDE_PURE_PYTHON", ("1",), "use the NumPy backend"),
 )
 
-# Distributions of pydicom's plugins, where the name differs.
-_PLUGIN_PACKAGES = {"gdcm": "python-gdcm"}
-
 # Distributions that decode DICOM images; names that start with the prefix do so too.
 _DECODER_PACKAGES = frozenset({"dicomsdl", "gdcm", "imagecodecs", "pillow", "pyjpegls", "python-gdcm", "simpleitk"})
 _DECODER_PREFIX = "pylibjpeg"
@@ -80,8 +77,8 @@ def report() -> dict[str, Any]:
         "plugins": [
             {
                 "name": name,
-                "package": _PLUGIN_PACKAGES.get(name, name),
-                "version": _version(_PLUGIN_PACKAGES.get(name, name)),
+                "package": name,
+                "version": _version(name),
                 "transfer_syntaxes": uids,
             }
             for name, uids in sorted(plugins.items())
