@@ -212,6 +212,7 @@ def test_numpy_backend_imports_only_numpy_and_shared_modules() -> None:
                     "dicoxide._numpy_backend",
                     "dicoxide._deviations",
                     "dicoxide._frame",
+                    "dicoxide._jpeg_segments",
                     "dicoxide._options",
                     "dicoxide._transfer_syntaxes",
                     "dicoxide.errors",

@@ -29,7 +29,7 @@ __all__ = [
     "ValueRanges",
     "__version__",
     "codestream_info",
-    "codestream_size",
+    "compare_codestream",
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_encode",
@@ -41,6 +41,7 @@ __all__ = [
     "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
+    "unsupported_feature",
 ]
 
 _CodestreamFields = tuple[
@@ -160,7 +161,7 @@ def decode_frame_into(
 def decode_frame_bytearray(
     spec: _FrameSpec, src: bytes, options: _DecodeOptions | None = None
 ) -> tuple[bytearray, list[_Deviation]]: ...
-def codestream_size(src: bytes) -> tuple[int, int] | None: ...
+def compare_codestream(spec: _FrameSpec, src: bytes, *, to_rgb: bool) -> tuple[bool, list[_Deviation]]: ...
 def codestream_info(src: bytes) -> _CodestreamFields: ...
 
 @final
@@ -172,6 +173,7 @@ class Codestream:
         self, out: npt.NDArray[Any], *, to_rgb: bool = False, reduce: int = 0, threads: int = 1
     ) -> list[_Deviation]: ...
 
+def unsupported_feature(uid: str) -> str | None: ...
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]: ...
 def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -> None: ...
 def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None: ...

@@ -226,7 +226,7 @@ class TestOtherDecoders:
 
     @pytest.mark.parametrize("count", [1, 3])
     @pytest.mark.filterwarnings(
-        "ignore:frame [0-2]. JPEG Extended .arithmetic coding. codestream found:dicoxide.NonConformantWarning"
+        "ignore:frame [0-2]. arithmetic-coded JPEG codestream found:dicoxide.NonConformantWarning"
     )
     def test_fallback_decoder_gets_frames_of_other_processes(self, requested: list[bytes], count: int) -> None:
         expected = SAMPLES if count == 1 else np.stack([SAMPLES] * count)

@@ -103,7 +103,7 @@ def test_fallback_of_codestream_with_other_size_raises_mismatch(
     ds = dataset(FRAMES[0], uid, coded=[coded(FRAMES[0])])
     ds.Rows, ds.Columns = rows, columns
     for src in (ds, to_bytes(ds)):
-        with pytest.raises(CorruptFrameError, match="codestream has 5 rows and 7 columns") as caught:
+        with pytest.raises(CorruptFrameError, match=r"(rows 5|columns 7) found in the codestream") as caught:
             dicoxide.decode(src)
         assert caught.value.kind == "Mismatch"
     assert requested == []

@@ -22,14 +22,15 @@ import numpy as np
 import numpy.typing as npt
 
 from dicoxide._deviations import Deviation
-from dicoxide._numpy_backend import _rle, _samples, _syntaxes, _undecoded
+from dicoxide._numpy_backend import _codestream, _rle, _samples, _syntaxes
+from dicoxide._numpy_backend._codestream import compare_codestream
 from dicoxide._numpy_backend._encode import jpeg_lossless_encode, jpegls_encode, rle_encode
 from dicoxide._numpy_backend._errors import ERROR_KINDS, make_error
 from dicoxide._numpy_backend._frame_info import FrameInfo
 from dicoxide._numpy_backend._frame_table import EncapsulatedFrames, FrameTable, NativeFrames, SingleFrame
 from dicoxide._numpy_backend._limits import Limits
 from dicoxide._numpy_backend._lookup_table import LookupTable, ValueRanges
-from dicoxide._numpy_backend._undecoded import codestream_size
+from dicoxide._numpy_backend._syntaxes import unsupported_feature
 from dicoxide._options import DecodeOptions
 from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN
 from dicoxide.errors import DecodeError
@@ -46,7 +47,7 @@ __all__ = [
     "LookupTable",
     "ValueRanges",
     "codestream_info",
-    "codestream_size",
+    "compare_codestream",
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_encode",
@@ -56,6 +57,7 @@ __all__ = [
     "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
+    "unsupported_feature",
 ]
 
 try:
@@ -285,7 +287,7 @@ class Frames:
         if self._codec == "rle":
             return _rle.starts_frame(fragment, self._info)
         if self._codec == "undecoded":
-            return _undecoded.starts_frame(fragment)
+            return _codestream.starts_frame(fragment)
         return len(fragment) * 8 >= self._info.native_frame_bits
 
     @contextmanager

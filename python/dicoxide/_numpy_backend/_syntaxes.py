@@ -64,10 +64,31 @@ ENCAPSULATED = {
     "1.2.840.10008.1.2.4.204": "JPIPHTJ2KReferenced",
     "1.2.840.10008.1.2.4.205": "JPIPHTJ2KReferencedDeflate",
     "1.2.840.10008.1.2.5": "RLELossless",
+    "1.2.840.10008.1.2.7.1": "SMPTEST211020UncompressedProgressiveActiveVideo",
+    "1.2.840.10008.1.2.7.2": "SMPTEST211020UncompressedInterlacedActiveVideo",
+    "1.2.840.10008.1.2.7.3": "SMPTEST211030PCMDigitalAudio",
     "1.2.840.10008.1.2.8.1": "DeflatedImageFrameCompression",
 }
 
 KEYWORDS = NATIVE | ENCAPSULATED
+
+_JPEG_PREFIX = "1.2.840.10008.1.2.4."
+# Features that no codec of the package decodes, by the last numbers of the UIDs of their transfer syntaxes.
+_UNSUPPORTED_FEATURES = {
+    **dict.fromkeys(("50", "51", "52", "53", "54", "55", "56", "58"), "arithmetic coding"),
+    **dict.fromkeys(("59", "60", "61", "62", "63", "64", "65", "66"), "hierarchical JPEG"),
+    **dict.fromkeys(("57", "70"), "arithmetic coding and subsampled components"),
+    **dict.fromkeys(("80", "81"), "mapping tables and subsampled components"),
+    **dict.fromkeys(("90", "91", "92", "93"), "extensions of Part 2 (ITU-T T.801)"),
+    **dict.fromkeys(("94", "95", "204", "205"), "pixel data on a JPIP server"),
+}
+
+
+def unsupported_feature(uid: str) -> str | None:
+    """Return the features of a transfer syntax that no codec of the package decodes, or None."""
+    if uid.startswith("1.2.840.10008.1.2.7."):
+        return "real-time stream of SMPTE ST 2110"
+    return _UNSUPPORTED_FEATURES.get(uid.removeprefix(_JPEG_PREFIX))
 
 
 def codec_name(uid: str) -> str | None:

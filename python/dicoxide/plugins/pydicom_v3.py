@@ -18,7 +18,6 @@ from weakref import WeakKeyDictionary
 from pydicom.uid import UID, JPEGTransferSyntaxes
 
 from dicoxide._backend import core
-from dicoxide._fallback_decoders.agreement import precision_problem
 from dicoxide._frame import FrameSpec
 from dicoxide._options import DecodeOptions
 from dicoxide._transfer_syntaxes import (
@@ -181,8 +180,10 @@ def _decode(src: bytes, runner: DecodeRunner, state: _RunnerState) -> bytearray:
 def _precision_problems(codestream: bytes, runner: DecodeRunner) -> list[tuple[str, str]]:
     """Return the deviation of a precision over Bits Stored, of which the core is not informed, as it masks nothing."""
     precision = core.codestream_info(codestream)[4]
-    problem = precision and precision_problem(precision, runner.bits_stored)
-    return [problem] if problem else []
+    if precision is None or precision <= runner.bits_stored:
+        return []
+    text = f"precision {precision} found in the codestream, bits stored {runner.bits_stored} in the data set"
+    return [(text, "PS3.5 8.2.1")]
 
 
 def _pixel_representation(runner: DecodeRunner) -> int:

@@ -7,8 +7,10 @@ pub enum CodestreamFormat {
     Jpeg,
     /// The lossless process of ITU-T T.81 with Huffman coding: SOF3.
     JpegLossless,
-    /// A process of ITU-T T.81 with arithmetic coding, or a hierarchical one.
-    JpegOther,
+    /// A process of ITU-T T.81 with arithmetic coding: SOF9, SOF10 or SOF11.
+    JpegArithmetic,
+    /// A hierarchical process of ITU-T T.81: SOF5 to SOF7, SOF13 to SOF15.
+    JpegHierarchical,
     /// JPEG-LS, ITU-T T.87: SOF55.
     JpegLs,
     /// JPEG 2000, ITU-T T.800: bare, or in JP2 boxes.
@@ -24,7 +26,7 @@ impl CodestreamFormat {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Jpeg | Self::JpegOther => "jpeg",
+            Self::Jpeg | Self::JpegArithmetic | Self::JpegHierarchical => "jpeg",
             Self::JpegLossless => "jpeg_lossless",
             Self::JpegLs => "jpegls",
             Self::Jpeg2000 => "jpeg2000",
@@ -37,7 +39,7 @@ impl CodestreamFormat {
     #[must_use]
     pub const fn clause(self) -> &'static str {
         match self {
-            Self::Jpeg | Self::JpegLossless | Self::JpegOther => "ITU-T T.81 B.1.1.3",
+            Self::Jpeg | Self::JpegLossless | Self::JpegArithmetic | Self::JpegHierarchical => "ITU-T T.81 B.1.1.3",
             Self::JpegLs => "ITU-T T.87 C.1.1",
             Self::Jpeg2000 => "ITU-T T.800 A.4.1",
             Self::Htj2k => "ITU-T T.814 A.2",
@@ -51,7 +53,8 @@ impl CodestreamFormat {
         match self {
             Self::Jpeg => "JPEG (DCT)",
             Self::JpegLossless => "JPEG Lossless",
-            Self::JpegOther => "JPEG (arithmetic coding or hierarchical)",
+            Self::JpegArithmetic => "arithmetic-coded JPEG",
+            Self::JpegHierarchical => "hierarchical JPEG",
             Self::JpegLs => "JPEG-LS",
             Self::Jpeg2000 => "JPEG 2000",
             Self::Htj2k => "HTJ2K",

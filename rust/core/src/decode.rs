@@ -69,7 +69,7 @@ pub(crate) fn decode_range(
     workspace: &mut Workspace,
     cancel: Cancel<'_>,
 ) -> Result<Decoded> {
-    let codec = codec::codec_for(context.syntax).ok_or_else(|| codec::no_codec(context.syntax.keyword()))?;
+    let codec = codec::codec_for(context.syntax).ok_or_else(|| codec::no_codec(context.syntax))?;
     codec.decode_at(context, value, range, out, transform, workspace, cancel)
 }
 
@@ -102,13 +102,13 @@ impl BareCodestream {
         let title = codestream.format.title();
         let codec = codec::codec_of_format(codestream.format);
         let (Some(codec), Some(declared)) = (codec, codestream.info) else {
-            return Err(unsupported(format!("no codec for {title} codestreams"), codestream.format.clause()));
+            return Err(unsupported(format!("{title} is not supported"), codestream.format.clause()));
         };
         let syntax = codec
             .syntaxes()
             // Under the first one of JPEG, other processes than Baseline are deviations. The last one includes them.
             .last()
-            .ok_or_else(|| unsupported(format!("no codec for {title} codestreams"), codestream.format.clause()))?;
+            .ok_or_else(|| unsupported(format!("{title} is not supported"), codestream.format.clause()))?;
         Ok(Self { codestream, syntax: *syntax, info: frame_info(&declared)? })
     }
 
@@ -148,7 +148,7 @@ impl BareCodestream {
     /// # Errors
     /// `Truncated`, or the error of its header.
     pub fn check(&self, bytes: &[u8]) -> Result<()> {
-        let Some(codec) = codec::codec_for(self.syntax) else { return Err(codec::no_codec(self.syntax.keyword())) };
+        let Some(codec) = codec::codec_for(self.syntax) else { return Err(codec::no_codec(self.syntax)) };
         if bytes.len() as u64 >= codec.min_frame_bytes(&self.info) {
             return Ok(());
         }

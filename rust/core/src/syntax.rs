@@ -102,6 +102,9 @@ syntaxes! {
     JPIP_HTJ2K_REFERENCED => "1.2.840.10008.1.2.4.204", "JPIPHTJ2KReferenced", encapsulated;
     JPIP_HTJ2K_REFERENCED_DEFLATE => "1.2.840.10008.1.2.4.205", "JPIPHTJ2KReferencedDeflate", encapsulated;
     RLE_LOSSLESS => "1.2.840.10008.1.2.5", "RLELossless", encapsulated;
+    SMPTE_ST211020_PROGRESSIVE_VIDEO => "1.2.840.10008.1.2.7.1", "SMPTEST211020UncompressedProgressiveActiveVideo", encapsulated;
+    SMPTE_ST211020_INTERLACED_VIDEO => "1.2.840.10008.1.2.7.2", "SMPTEST211020UncompressedInterlacedActiveVideo", encapsulated;
+    SMPTE_ST211030_AUDIO => "1.2.840.10008.1.2.7.3", "SMPTEST211030PCMDigitalAudio", encapsulated;
     DEFLATED_IMAGE_FRAME_COMPRESSION => "1.2.840.10008.1.2.8.1", "DeflatedImageFrameCompression", encapsulated;
 }
 
@@ -119,6 +122,52 @@ impl TransferSyntax {
     pub const fn is_jpeg_family(self) -> bool {
         // The table is in the order of the UIDs: 1.2.840.10008.1.2.4.50 to .81.
         self.0 as u8 >= Row::JPEG_BASELINE_8BIT as u8 && self.0 as u8 <= Row::JPEG_LS_NEAR_LOSSLESS as u8
+    }
+
+    /// True if the data set is deflated (PS3.5 A.5, A.7).
+    #[must_use]
+    pub const fn is_deflated(self) -> bool {
+        matches!(
+            self.0,
+            Row::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN | Row::JPIP_REFERENCED_DEFLATE | Row::JPIP_HTJ2K_REFERENCED_DEFLATE
+        )
+    }
+
+    /// Features of the transfer syntax that no codec decodes, in a few words. If a codec is registered for it, codestreams
+    /// that use them raise `Unsupported`; else all do.
+    #[must_use]
+    pub const fn unsupported_feature(self) -> Option<&'static str> {
+        Some(match self.0 {
+            Row::JPEG_BASELINE_8BIT
+            | Row::JPEG_EXTENDED_12BIT
+            | Row::JPEG_EXTENDED35
+            | Row::JPEG_SPECTRAL_SELECTION_NON_HIERARCHICAL68
+            | Row::JPEG_SPECTRAL_SELECTION_NON_HIERARCHICAL79
+            | Row::JPEG_FULL_PROGRESSION_NON_HIERARCHICAL1012
+            | Row::JPEG_FULL_PROGRESSION_NON_HIERARCHICAL1113
+            | Row::JPEG_LOSSLESS_NON_HIERARCHICAL15 => "arithmetic coding",
+            Row::JPEG_EXTENDED_HIERARCHICAL1618
+            | Row::JPEG_EXTENDED_HIERARCHICAL1719
+            | Row::JPEG_SPECTRAL_SELECTION_HIERARCHICAL2022
+            | Row::JPEG_SPECTRAL_SELECTION_HIERARCHICAL2123
+            | Row::JPEG_FULL_PROGRESSION_HIERARCHICAL2426
+            | Row::JPEG_FULL_PROGRESSION_HIERARCHICAL2527
+            | Row::JPEG_LOSSLESS_HIERARCHICAL28
+            | Row::JPEG_LOSSLESS_HIERARCHICAL29 => "hierarchical JPEG",
+            Row::JPEG_LOSSLESS | Row::JPEG_LOSSLESS_SV1 => "arithmetic coding and subsampled components",
+            Row::JPEG_LS_LOSSLESS | Row::JPEG_LS_NEAR_LOSSLESS => "mapping tables and subsampled components",
+            Row::JPEG2000_LOSSLESS | Row::JPEG2000 | Row::JPEG2000_MC_LOSSLESS | Row::JPEG2000_MC => {
+                "extensions of Part 2 (ITU-T T.801)"
+            }
+            Row::JPIP_REFERENCED
+            | Row::JPIP_REFERENCED_DEFLATE
+            | Row::JPIP_HTJ2K_REFERENCED
+            | Row::JPIP_HTJ2K_REFERENCED_DEFLATE => "pixel data on a JPIP server",
+            Row::SMPTE_ST211020_PROGRESSIVE_VIDEO
+            | Row::SMPTE_ST211020_INTERLACED_VIDEO
+            | Row::SMPTE_ST211030_AUDIO => "real-time stream of SMPTE ST 2110",
+            _ => return None,
+        })
     }
 
     /// True if samples of more than one byte have their most significant byte first.

@@ -47,7 +47,7 @@ mod _core {
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
     #[pymodule_export]
     use super::single_frame::{
-        Codestream, codestream_info, codestream_size, decode_frame_bytearray, decode_frame_into,
+        Codestream, codestream_info, compare_codestream, decode_frame_bytearray, decode_frame_into,
     };
 
     /// Address of the built-ins of the first interpreter that imported the module. Each interpreter has its own.
@@ -68,6 +68,12 @@ mod _core {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_KINDS", ErrorKind::ALL.map(ErrorKind::name).to_vec())?;
         module.add("CPU_PATH", CpuLevel::best().name())
+    }
+
+    /// Returns the features of an image transfer syntax that no codec decodes, or None.
+    #[pyfunction]
+    fn unsupported_feature(uid: &str) -> Option<&'static str> {
+        TransferSyntax::from_uid(uid).and_then(TransferSyntax::unsupported_feature)
     }
 
     /// Returns (UID, keyword, name of the codec or None) of every image transfer syntax of PS3.6 Annex A.

@@ -4,7 +4,7 @@ use crate::arrays::{ArrayMut, UninitByteArray};
 use crate::errors::Failure;
 use crate::frame_args::{Decoded, FrameArgs, FrameDeviation, OptionArgs, failed};
 use crate::guard::guarded;
-use dicoxide_core::codec::{self, FrameFormat, find_decodable_format};
+use dicoxide_core::codec::{self, FrameFormat, find_decodable_format, find_frame_format};
 use dicoxide_core::codestream::{CodestreamFormat, CodestreamInfo, Colour};
 use dicoxide_core::frames::{FrameTable, PixelData, check_frames};
 use dicoxide_core::{
@@ -85,10 +85,21 @@ impl Frame {
     }
 }
 
-/// Returns the (rows, columns) that a codestream of JPEG, JPEG-LS or JPEG 2000 declares, or None.
+/// Compares a codestream that a fallback decoder is to decode with the data set. Returns true if its samples are
+/// luminance and colour differences, and the deviations; colour matters only if it is converted (`to_rgb`).
+///
+/// Raises `CorruptFrameError` if size or depth differ, `UnsupportedError` for float samples.
 #[pyfunction]
-pub(crate) fn codestream_size(src: &Bound<'_, PyBytes>) -> Option<(u32, u32)> {
-    codec::codestream_size(src.as_bytes())
+#[pyo3(signature = (spec, src, *, to_rgb))]
+pub(crate) fn compare_codestream(
+    spec: FrameArgs<'_>,
+    src: &Bound<'_, PyBytes>,
+    to_rgb: bool,
+) -> PyResult<(bool, Vec<FrameDeviation>)> {
+    let compared = find_frame_format(spec.transfer_syntax)
+        .and_then(|(syntax, _)| codec::compare_codestream(syntax, src.as_bytes(), &spec.info()?, to_rgb));
+    let (is_ybr, deviations) = compared.map_err(|error| failed(&error, spec.transfer_syntax))?;
+    Ok((is_ybr, deviations.into_iter().map(|deviation| FrameDeviation::new(None, deviation)).collect()))
 }
 
 /// Header of a codestream: format, rows, columns, components, precision in bits, signedness, colour, whether it is

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
 
+from support.arithmetic_jpeg import COLOUR, GRAY, GRAY_PROGRESSIVE, YBR_COMPONENTS
 from support.encoders import jpeg_dct
 from support.encoders.dataset import dataset, to_bytes
 
@@ -46,6 +47,12 @@ def _file(name: str, components: int = 1, precision: int = 8, **options: Any) ->
 def files() -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each file."""
     scans = jpeg_dct.progressive_scans
+    # Fallback decoders decode these two.
+    yield "jpeg_arithmetic", to_bytes(dataset(GRAY, JPEGExtended12Bit, coded=[GRAY_PROGRESSIVE]))
+    colour = dataset(
+        COLOUR, JPEGExtended12Bit, photometric_interpretation="YBR_FULL", coded=[YBR_COMPONENTS], samples_per_pixel=3
+    )
+    yield "jpeg_arithmetic_colour", to_bytes(colour)
     yield _file("gray")
     yield _file("gray_restarts", restart_interval=1, tables="typical", define_tables=False)
     yield _file("12_bits", precision=12, tables="long", attributes={"RescaleSlope": "0.5", "RescaleIntercept": "-9"})

@@ -95,7 +95,8 @@ fn format_of_process(process: Process) -> CodestreamFormat {
     match process {
         Process::Baseline | Process::Extended | Process::Progressive => CodestreamFormat::Jpeg,
         Process::Lossless => CodestreamFormat::JpegLossless,
-        Process::Hierarchical | Process::Arithmetic => CodestreamFormat::JpegOther,
+        Process::Arithmetic | Process::ArithmeticLossless => CodestreamFormat::JpegArithmetic,
+        Process::Hierarchical => CodestreamFormat::JpegHierarchical,
         Process::JpegLs => CodestreamFormat::JpegLs,
     }
 }
@@ -144,7 +145,8 @@ fn identify_jpeg(bytes: &[u8]) -> Result<Codestream> {
         lines = found.filter(|(lines, _)| *lines > 0).ok_or_else(missing)?;
     }
     let resolution_levels = if format == CodestreamFormat::Jpeg { jpeg::RESOLUTION_LEVELS } else { 1 };
-    let claims = colour::claims(&frame, &application, format == CodestreamFormat::Jpeg);
+    let is_dct = format == CodestreamFormat::Jpeg || process == Process::Arithmetic;
+    let claims = colour::claims(&frame, &application, is_dct);
     let info = CodestreamInfo {
         is_lossy,
         resolution_levels,

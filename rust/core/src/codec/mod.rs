@@ -5,6 +5,7 @@
 mod agreement;
 mod decoder;
 mod entropy_mode;
+mod fallback;
 mod identify;
 mod jpeg;
 mod jpeg2000;
@@ -20,6 +21,7 @@ mod workspace;
 pub use decoder::Codec;
 use decoder::FrameDecoder;
 pub use entropy_mode::EntropyMode;
+pub use fallback::compare_codestream;
 pub use identify::{codestream_size, identify};
 pub(crate) use native::{frame_bits as native_frame_bits, subsampled_error};
 pub use options::{CodecOptions, DecodeOptions, FrameContext, SegmentByteOrder};
@@ -120,7 +122,7 @@ pub(crate) fn codec_of_format(format: CodestreamFormat) -> Option<&'static dyn C
 pub fn find_codec(uid: &str) -> Result<(TransferSyntax, &'static dyn Codec)> {
     let syntax = TransferSyntax::from_uid(uid);
     let found = syntax.and_then(|syntax| codec_for(syntax).map(|codec| (syntax, codec)));
-    found.ok_or_else(|| no_codec(syntax.map_or(uid, |syntax| syntax.keyword())))
+    found.ok_or_else(|| syntax.map_or_else(|| unknown_syntax(uid), no_codec))
 }
 
 /// The transfer syntax of a UID and the format of its frames. Every encapsulated transfer syntax has one.
@@ -157,7 +159,7 @@ pub fn find_decodable_format(uid: &str) -> Result<(TransferSyntax, &'static dyn 
 /// `Unsupported` if there is none.
 pub fn codec_of_frame(syntax: TransferSyntax, frame: &[u8]) -> Result<(&'static dyn Codec, Option<Deviation>)> {
     let Some((format, offset)) = other_format(syntax, frame) else {
-        return codec_for(syntax).map(|codec| (codec, None)).ok_or_else(|| no_codec(syntax.keyword()));
+        return codec_for(syntax).map(|codec| (codec, None)).ok_or_else(|| no_codec(syntax));
     };
     let text = format!("{} codestream found, transfer syntax is {}", format.title(), syntax.keyword());
     match codec_of_format(format) {
@@ -199,6 +201,12 @@ pub(crate) fn truncated_error(format: &dyn FrameFormat, frame: &[u8], info: &Fra
 }
 
 /// The error of a transfer syntax that no codec decodes.
-pub(crate) fn no_codec(name: &str) -> DecodeError {
-    unsupported(format!("no codec for transfer syntax {name}"), "PS3.5 Annex A")
+pub(crate) fn no_codec(syntax: TransferSyntax) -> DecodeError {
+    let feature = syntax.unsupported_feature().map(|feature| format!(" ({feature})")).unwrap_or_default();
+    unsupported(format!("no codec for transfer syntax {}{feature}", syntax.keyword()), "PS3.5 Annex A")
+}
+
+/// The error of a UID that is not that of a transfer syntax for images.
+fn unknown_syntax(uid: &str) -> DecodeError {
+    unsupported(format!("no codec for transfer syntax {uid}"), "PS3.5 Annex A")
 }

@@ -39,9 +39,10 @@ fn jpeg_2000(before_cod: &[u8], depth: u8, transform: u8, levels: u8, wavelet: u
 
 #[test]
 fn identify_start_of_frame_decides_the_jpeg_format() {
-    use CodestreamFormat::{Jpeg, JpegLossless, JpegOther};
-    let formats =
-        [(0xC0, Jpeg), (0xC1, Jpeg), (0xC2, Jpeg), (0xC3, JpegLossless), (0xC9, JpegOther), (0xC5, JpegOther)];
+    use CodestreamFormat::{Jpeg, JpegArithmetic, JpegHierarchical, JpegLossless};
+    let decoded = [(0xC0, Jpeg), (0xC1, Jpeg), (0xC2, Jpeg), (0xC3, JpegLossless)];
+    let others = [(0xC9, JpegArithmetic), (0xCA, JpegArithmetic), (0xCB, JpegArithmetic), (0xC5, JpegHierarchical)];
+    let formats = decoded.into_iter().chain(others);
     for (sof, format) in formats {
         let bytes = jpeg(&[0xFF, 0xFF, 0xE0, 0, 4, 0xFF, 0xC0], sof, &GRAY);
         let (found, info) = info(&bytes);

@@ -120,7 +120,7 @@ impl<const HIGH_THROUGHPUT: bool> Jpeg2000<HIGH_THROUGHPUT> {
 }
 
 /// Returns the deviation of a frame in boxes (PS3.5 A.4.4). Bare codestreams may be in boxes.
-fn boxes_deviation(frame: &[u8], info: &FrameInfo) -> Option<Deviation> {
+pub(super) fn boxes_deviation(frame: &[u8], info: &FrameInfo) -> Option<Deviation> {
     let is_of_data_set = info.attributes().photometric_interpretation != PhotometricInterpretation::Undeclared;
     (is_of_data_set && frame.starts_with(SIGNATURE_BOX))
         .then(|| Deviation::new("codestream in JP2 boxes found, a bare codestream expected", "PS3.5 A.4.4").at(0))

@@ -258,13 +258,20 @@ impl<R: ProcessRules> Reader<R> {
             unsupported(format!("marker FF{code:02X} found ({name}), {} expected", R::EXPECTED), clause)
         };
         let clause = "ITU-T T.81 B.1.1.3";
+        let not_supported = |process: Process, marker: &str| {
+            let name = process.name();
+            unsupported(format!("{name} ({marker}, marker FF{code:02X}) is not supported"), clause)
+        };
         match Process::of_marker(code) {
-            Some(process @ (Process::Hierarchical | Process::Arithmetic)) => other_process(process.name(), clause),
+            Some(process @ (Process::Hierarchical | Process::Arithmetic | Process::ArithmeticLossless)) => {
+                not_supported(process, &format!("SOF{}", code & 0xF))
+            }
             Some(process @ Process::JpegLs) => other_process(process.name(), "ITU-T T.87 C.1.1"),
             Some(process) if self.frame.is_none() => other_process(process.name(), clause),
             _ => match code {
-                DHP | EXP => other_process(Process::Hierarchical.name(), clause),
-                DAC => other_process(Process::Arithmetic.name(), clause),
+                DHP => not_supported(Process::Hierarchical, "DHP"),
+                EXP => not_supported(Process::Hierarchical, "EXP"),
+                DAC => not_supported(Process::Arithmetic, "DAC"),
                 _ => malformed(format!("marker FF{code:02X} is not expected here"), "ITU-T T.81 B.2.1"),
             },
         }

@@ -58,8 +58,10 @@ pub(in crate::codec) enum Process {
     Lossless,
     /// SOF5 to SOF7, SOF13 to SOF15: differential frames of a hierarchical process.
     Hierarchical,
-    /// SOF9 to SOF11: arithmetic coding.
+    /// SOF9 and SOF10: sequential and progressive DCT, arithmetic coding.
     Arithmetic,
+    /// SOF11: lossless, arithmetic coding.
+    ArithmeticLossless,
     /// SOF55: JPEG-LS.
     JpegLs,
 }
@@ -73,7 +75,8 @@ impl Process {
             0xC2 => Self::Progressive,
             0xC3 => Self::Lossless,
             0xC5..=0xC7 | 0xCD..=0xCF => Self::Hierarchical,
-            0xC9..=0xCB => Self::Arithmetic,
+            0xC9 | 0xCA => Self::Arithmetic,
+            0xCB => Self::ArithmeticLossless,
             0xF7 => Self::JpegLs,
             _ => return None,
         })
@@ -87,7 +90,7 @@ impl Process {
             Self::Progressive => "progressive DCT",
             Self::Lossless => "lossless",
             Self::Hierarchical => "hierarchical process",
-            Self::Arithmetic => "arithmetic coding",
+            Self::Arithmetic | Self::ArithmeticLossless => "arithmetic coding",
             Self::JpegLs => "JPEG-LS",
         }
     }
