@@ -20,7 +20,7 @@ class Capability(NamedTuple):
     decoder: str | None
     """``"dicoxide"``, the label of the pydicom plugin that is tried first, or None if there is no decoder."""
     why: str
-    """Reason, in one line."""
+    """Reason, in one line; with features of the transfer syntax that `decoder` does not decode."""
 
 
 def capabilities() -> dict[str, Capability]:
@@ -31,13 +31,21 @@ def capabilities() -> dict[str, Capability]:
     dict of str to Capability
         By UID, in the order of the UIDs.
     """
-    table = {}
-    for uid, keyword, codec in core.transfer_syntaxes():
-        if codec is not None:
-            capability = Capability(keyword, "dicoxide", f"codec {codec}, backend {backend}")
-        elif plugins := available_plugins(uid):
-            capability = Capability(keyword, plugins[0], f"{_NO_CODEC}; pydicom has {', '.join(plugins)}")
-        else:
-            capability = Capability(keyword, None, f"{_NO_CODEC}; {why_unavailable(uid)}")
-        table[uid] = capability
-    return table
+    return {uid: Capability(keyword, *_decoder(uid, codec)) for uid, keyword, codec in core.transfer_syntaxes()}
+
+
+def _decoder(uid: str, codec: str | None) -> tuple[str | None, str]:
+    """Return the decoder of a transfer syntax, or None, and the reason."""
+    # The NumPy backend does not know which of them the extension decodes.
+    feature = core.unsupported_feature(uid) if backend == "rust" else None
+    plugins = available_plugins(uid)
+    if codec is not None:
+        why = f"codec {codec}, backend {backend}"
+        if feature is not None:
+            why += f"; {feature}: {', '.join(plugins) or 'not supported'}"
+        return "dicoxide", why
+    if plugins:
+        return plugins[0], f"{_NO_CODEC}; pydicom has {', '.join(plugins)}"
+    if feature is not None:
+        return None, f"not supported: {feature}"
+    return None, f"{_NO_CODEC}; {why_unavailable(uid)}"

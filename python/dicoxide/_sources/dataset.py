@@ -248,10 +248,13 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
     CorruptFrameError
         If an attribute that decoding needs is missing or not a number.
     UnsupportedError
-        If the pixel data are encapsulated and the data set has no transfer syntax.
+        If the pixel data are encapsulated and the data set has no transfer syntax, or are on a JPIP server.
     """
     tags = _tags()
     present = [tag for tag in tags.pixels if tag in dataset]
+    if not present and "PixelDataProviderURL" in dataset:
+        text = "pixel data is on a JPIP server (Pixel Data Provider URL), which is not supported (PS3.5 A.6)"
+        raise UnsupportedError(text, kind="Unsupported", clause="PS3.5 A.6")
     if len(present) != 1:
         names = " and ".join(tags.pixels[tag] for tag in present) or "none"
         raise CorruptFrameError(

@@ -13,6 +13,7 @@ use dicoxide_core::frames::{ExtendedOffsets, FrameTable, PixelData};
 use dicoxide_core::value::read_exactly;
 use dicoxide_core::{DecodeError, Deviation, ErrorKind, FrameInfo, Result, TransferSyntax};
 
+const PIXEL_DATA_PROVIDER_URL: Tag = Tag(0x0028_7FE0);
 const EXTENDED_OFFSET_TABLE: Tag = Tag(0x7FE0_0001);
 const EXTENDED_OFFSET_TABLE_LENGTHS: Tag = Tag(0x7FE0_0002);
 
@@ -58,7 +59,8 @@ impl Image {
     ///
     /// # Errors
     /// `Mismatch` if a required attribute is missing or not a number, or if there are several pixel data elements;
-    /// `NoImage` if there is none; `Unsupported` if encapsulated pixel data have no transfer syntax; `Io`.
+    /// `NoImage` if there is none; `Unsupported` if encapsulated pixel data have no transfer syntax, or pixel data is on a
+    /// JPIP server; `Io`.
     pub fn read(object: &Object) -> Result<Self> {
         let (element, pixel_keyword) = pixel_data_element(object)?;
         let transfer_syntax = object.transfer_syntax_of(&element)?;
@@ -274,6 +276,10 @@ fn pixel_data_element(object: &Object) -> Result<(Element, &'static str)> {
         PIXEL_DATA.iter().filter_map(|(tag, keyword)| Some((*object.data_set().get(*tag)?, *keyword))).collect();
     if let [element] = elements.as_slice() {
         return Ok(*element);
+    }
+    if elements.is_empty() && object.data_set().get(PIXEL_DATA_PROVIDER_URL).is_some() {
+        let message = "pixel data is on a JPIP server (Pixel Data Provider URL), which is not supported";
+        return Err(DecodeError::new(ErrorKind::Unsupported, message, "PS3.5 A.6"));
     }
     let keywords: Vec<_> = elements.iter().map(|(_, keyword)| *keyword).collect();
     let (kind, found) = match keywords.as_slice() {

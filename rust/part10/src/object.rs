@@ -68,7 +68,8 @@ impl Object {
         };
         let offset = step_over_command_set(&mut window, offset)?;
         let encoding = encoding_of(transfer_syntax.as_deref(), &mut window, offset)?;
-        let is_inflated = transfer_syntax.as_deref() == Some(TransferSyntax::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN.uid());
+        let syntax = transfer_syntax.as_deref().and_then(TransferSyntax::from_uid);
+        let is_inflated = syntax.is_some_and(TransferSyntax::is_deflated);
         if is_inflated {
             drop(window);
             bytes = Arc::new(Inflated::new(&*bytes, offset, limits)?);
