@@ -39,6 +39,7 @@ from dicoxide.bulk.runs import (
     run_tasks,
 )
 from dicoxide.bulk.series import parse_split_options
+from dicoxide.cli._decoders import task_decoders
 from dicoxide.cli._progress import Progress
 from dicoxide.cli._text import (
     EXIT_CODES,
@@ -337,6 +338,7 @@ def _document(state: _RunState, is_dry_run: bool) -> dict[str, Any]:
                 "shape": list(task.shape),
                 "slice_shape": list(task.slice_shape),
                 "dtype": state.options.output_dtype(task).name,
+                "decoders": task_decoders(task),
                 "outputs": list(result.outputs) if result else [],
                 "modality": task.plan.modality or None,
                 "description": task.plan.description or None,
@@ -365,8 +367,9 @@ def _plan_lines(state: _RunState, width: int | None) -> Iterator[str]:
     for task in state.tasks:
         shape = "×".join(map(str, task.shape))
         dtype = state.options.output_dtype(task)
-        rows.append((task.name, shape, dtype.name, task.plan.modality, printable(task.plan.description)))
-    yield from table_lines(rows, ("series", "shape", "type", "modality", "description"), width=width)
+        decoders = ", ".join(task_decoders(task))
+        rows.append((task.name, shape, dtype.name, task.plan.modality, decoders, printable(task.plan.description)))
+    yield from table_lines(rows, ("series", "shape", "type", "modality", "decoder", "description"), width=width)
 
 
 def _print_summary(state: _RunState, is_dry_run: bool) -> None:

@@ -26,6 +26,7 @@ from dicoxide.bulk.runs import (
     series_attributes,
 )
 from dicoxide.bulk.series import Header
+from dicoxide.cli._decoders import codec_of, decoder_labels, task_decoders
 from dicoxide.cli._progress import Progress
 from dicoxide.cli._text import (
     EXIT_CODES,
@@ -116,6 +117,7 @@ def _file_report(header: Header, capability_by_uid: dict[str, Capability]) -> di
         "transfer_syntax": uid,
         "transfer_syntax_keyword": _keyword(uid, capability_by_uid),
         "decoder": _decoder(uid, capability_by_uid),
+        "codec": codec_of(uid),
         "modality": header.modality or None,
         "rows": header.shape[0],
         "columns": header.shape[1],
@@ -173,9 +175,15 @@ def _series_report(task: ArrayTask, capability_by_uid: dict[str, Capability]) ->
         "dtype": task.plan.dtype.str.lstrip("<>=|"),
         "spacing": task.spacing,
         "transfer_syntaxes": [
-            {"uid": uid, "keyword": _keyword(uid, capability_by_uid), "decoder": _decoder(uid, capability_by_uid)}
+            {
+                "uid": uid,
+                "keyword": _keyword(uid, capability_by_uid),
+                "decoder": _decoder(uid, capability_by_uid),
+                "codec": codec_of(uid),
+            }
             for uid in uids
         ],
+        "decoders": task_decoders(task),
         "findings": task.findings,
     }
 
@@ -220,7 +228,7 @@ def _file_rows(file: dict[str, Any]) -> list[tuple[str, str]]:
         ("rescale", rescale),
         ("real-world values", "; ".join(map(_map_text, file["real_world_value_maps"])) or None),
         ("transfer syntax", f"{file['transfer_syntax']} {file['transfer_syntax_keyword'] or '(unknown)'}"),
-        ("decoder", file["decoder"] or "none"),
+        ("decoder", *decoder_labels([file["transfer_syntax"]])),
     )
     return [(name, printable(value)) for name, value in rows if value is not None]
 
@@ -239,7 +247,7 @@ def _series_row(series: dict[str, Any]) -> tuple[str, ...]:
         str(np.dtype(series["dtype"])),
         series["modality"] or "",
         ", ".join(syntax["keyword"] or syntax["uid"] for syntax in syntaxes),
-        ", ".join(dict.fromkeys(syntax["decoder"] or "none" for syntax in syntaxes)),
+        ", ".join(series["decoders"]),
         series["description"] or "",
     )
 
