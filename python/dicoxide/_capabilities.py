@@ -41,8 +41,10 @@ def _decoder(uid: str, codec: str | None) -> tuple[str | None, str]:
     plugins = available_plugins(uid)
     if codec is not None:
         why = f"codec {codec}, backend {backend}"
-        if feature is not None:
-            why += f"; {feature}: {', '.join(plugins) or 'not supported'}"
+        if feature is not None and plugins:
+            why += f"; asked for {feature}: {', '.join(plugins)}"
+        elif feature is not None:
+            why += f"; not supported: {feature}"
         return "dicoxide", why
     if plugins:
         return plugins[0], f"{_NO_CODEC}; pydicom has {', '.join(plugins)}"
