@@ -25,12 +25,12 @@ EMRI = ROOT / "tests" / "vectors" / "emri_small_RLE.dcm"
 def test_info_of_file_prints_attributes_and_decoder() -> None:
     done = dicoxide_command("info", EMRI)
     assert done.code == 0
-    for text in ("64 rows × 64 columns, 10 frames", "RLELossless", "decoder", "dicoxide", "MONOCHROME2", "MR"):
+    for text in ("64 rows × 64 columns, 10 frames", "RLELossless", "decoder", "dicoxide", "codec", "MONOCHROME2", "MR"):
         assert text in done.out
     (file,) = dicoxide_command("info", EMRI, "--json").document["files"]
     assert file["path"] == str(EMRI)
     assert (file["rows"], file["columns"], file["number_of_frames"]) == (64, 64, 10)
-    assert (file["bits_allocated"], file["bits_stored"], file["decoder"]) == (16, 12, "dicoxide")
+    assert (file["bits_allocated"], file["bits_stored"], file["decoder"], file["codec"]) == (16, 12, "dicoxide", "rle")
     assert file["transfer_syntax"] == "1.2.840.10008.1.2.5"
 
 

@@ -26,7 +26,7 @@ from dicoxide.bulk.runs import (
     series_attributes,
 )
 from dicoxide.bulk.series import Header
-from dicoxide.cli._decoders import codec_of, decoder_labels, task_decoders
+from dicoxide.cli._decoders import codec_of, task_decoders
 from dicoxide.cli._progress import Progress
 from dicoxide.cli._text import (
     EXIT_CODES,
@@ -228,7 +228,8 @@ def _file_rows(file: dict[str, Any]) -> list[tuple[str, str]]:
         ("rescale", rescale),
         ("real-world values", "; ".join(map(_map_text, file["real_world_value_maps"])) or None),
         ("transfer syntax", f"{file['transfer_syntax']} {file['transfer_syntax_keyword'] or '(unknown)'}"),
-        ("decoder", *decoder_labels([file["transfer_syntax"]])),
+        ("decoder", file["decoder"] or "none"),
+        ("codec", file["codec"]),
     )
     return [(name, printable(value)) for name, value in rows if value is not None]
 
