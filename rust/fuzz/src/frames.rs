@@ -1,9 +1,12 @@
 //! Properties of bare codestreams: only the codestream is mutated, so that a fuzzer gets further into the decoder.
 
 use crate::{CHOICE_BYTES, Coverage, decode_all_paths_equal, split};
-use dicoxide_core::codec::{CODECS, codestream_size, identify};
+use dicoxide_core::codec::{CODECS, codestream_size, compare_codestream, identify};
 use dicoxide_core::codestream::{Codestream, CodestreamFormat};
-use dicoxide_core::{BareCodestream, Cancel, CodestreamOptions, DecodeError, ErrorKind, Limits, SamplesBuf, Workspace};
+use dicoxide_core::{
+    Attributes, BareCodestream, Cancel, CodestreamOptions, DecodeError, ErrorKind, FrameInfo, Limits,
+    PhotometricInterpretation, SampleKind, SamplesBuf, TransferSyntax, Workspace,
+};
 use std::sync::atomic::AtomicBool;
 
 /// Property: as [`decode_all_paths_equal`], for frames of the codec named `codec`. The bytes after the choice are frames of
@@ -29,12 +32,18 @@ pub fn decode_codestream_all_paths_equal(codec: &str, bytes: &[u8]) -> Coverage 
 }
 
 /// Property: the header of a codestream describes it, so that a bare codestream never gives a `Mismatch`; and
-/// `codestream_size` returns the same size.
+/// `codestream_size` returns the same size. Compared with a data set for a fallback decoder, a codestream of another size is
+/// a `Mismatch`.
 pub fn codestream_header_matches_decoder(bytes: &[u8]) -> Coverage {
     // Must not panic for any bytes: it is called before fallback decoders are.
     let size = codestream_size(bytes);
     if let Ok(Codestream { info: Some(info), .. }) = identify(bytes) {
         assert!(size.is_none_or(|size| size == (info.rows, info.columns)), "{size:?}, {info:?}");
+    }
+    if let Ok(data_set) = data_set() {
+        let compared = compare_codestream(TransferSyntax::JPEG_BASELINE_8BIT, bytes, &data_set, true);
+        let is_other = size.is_some_and(|size| size != (DATA_SET_SIDE, DATA_SET_SIDE));
+        assert!(!is_other || compared.is_err_and(|error| error.kind() == ErrorKind::Mismatch), "{size:?}");
     }
     match decode_bare(bytes, bytes.len().is_multiple_of(2)) {
         Bare::Skipped => Coverage::Skipped,
@@ -45,6 +54,23 @@ pub fn codestream_header_matches_decoder(bytes: &[u8]) -> Coverage {
         Bare::Unopened => Coverage::Error,
         Bare::Decoded(_) => Coverage::Decoded,
     }
+}
+
+const DATA_SET_SIDE: u32 = 16;
+
+/// A data set of 16 × 16 pixels in colour.
+fn data_set() -> Result<FrameInfo, DecodeError> {
+    FrameInfo::new(Attributes {
+        rows: DATA_SET_SIDE,
+        columns: DATA_SET_SIDE,
+        samples_per_pixel: 3,
+        bits_allocated: 8,
+        bits_stored: 8,
+        high_bit: 7,
+        sample_kind: SampleKind::Unsigned,
+        planar_configuration: 0,
+        photometric_interpretation: PhotometricInterpretation::from_term("YBR_FULL"),
+    })
 }
 
 /// Property: the beginning of a JPEG-LS codestream is an error or gives the samples of the whole codestream, so that
