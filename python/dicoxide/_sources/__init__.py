@@ -14,6 +14,7 @@ from dicoxide._sources.lut_data import lut_bytes, lut_entries
 from dicoxide._sources.not_dicom import HEAD_BYTES, has_preamble, looks_like_dicom, not_dicom_error
 from dicoxide._sources.open import open_many, open_source, read_incomplete
 from dicoxide._sources.real_world_value_mapping import RealWorldMapping, RealWorldValueMap
+from dicoxide._sources.value_file import ValueFile
 
 __all__ = [
     "HEAD_BYTES",
@@ -25,6 +26,7 @@ __all__ = [
     "SeekableFile",
     "Source",
     "Transform",
+    "ValueFile",
     "has_preamble",
     "looks_like_dicom",
     "lut_bytes",

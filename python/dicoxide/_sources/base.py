@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from dicoxide._deviations import Deviation
 from dicoxide._frame import FrameSpec
+from dicoxide._sources.value_file import ValueFile
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -61,6 +62,11 @@ class Source(ABC):
     @abstractmethod
     def value_bytes(self) -> int:
         """Length of the value in bytes, known without reading it."""
+
+    def open_value(self) -> ValueFile:
+        """Open the value of the pixel data element, to read it by position."""
+        value = self.value
+        return ValueFile(value, 0, len(value))
 
     @property
     @abstractmethod

@@ -11,6 +11,7 @@ from dicoxide._frame import FrameSpec
 from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Source
 from dicoxide._sources.file_object import SeekableFile
+from dicoxide._sources.value_file import ValueFile
 from dicoxide._sources.values import is_text, value_of
 from dicoxide.errors import CorruptFrameError
 
@@ -67,6 +68,10 @@ class FileSource(Source):
     @property
     def value_bytes(self) -> int:
         return self._opened.value_range()[1]
+
+    def open_value(self) -> ValueFile:
+        offset, size, is_in_source = self._opened.value_range()
+        return ValueFile(self._src, offset, size) if is_in_source else super().open_value()
 
     @property
     def attributes(self) -> Attributes:
