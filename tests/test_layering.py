@@ -170,6 +170,11 @@ def test_dask_is_imported_only_by_its_module() -> None:
     assert users == ["dask.py"]
 
 
+def test_pyav_is_imported_only_by_video_modules() -> None:
+    users = {name(path) for path in modules() if any(module.partition(".")[0] == "av" for module in imports(path))}
+    assert users == {"_video/_conversion.py", "_video/_reader.py"}
+
+
 def test_clocks_are_read_only_by_the_clock_module() -> None:
     clocks = {"time", "timeit"}
     users = {name(path) for path in modules() if clocks & {module.partition(".")[0] for module in imports(path)}}
@@ -181,6 +186,7 @@ def test_clocks_are_read_only_by_the_clock_module() -> None:
 
 def test_optional_packages_are_not_imported_at_top_level() -> None:
     optional = {
+        "av",
         "zarr",
         "google_crc32c",
         "nibabel",
@@ -199,7 +205,7 @@ def test_optional_packages_are_not_imported_at_top_level() -> None:
 def test_import_of_dicoxide_does_not_import_slow_modules() -> None:
     done = run_script("print_imported_modules")
     new = {module.partition(".")[0] for module in done.stdout.split()}
-    assert not new & {"pydicom", "PIL", "pandas", "argparse", "asyncio", "multiprocessing", "http"}
+    assert not new & {"pydicom", "av", "PIL", "pandas", "argparse", "asyncio", "multiprocessing", "http"}
 
 
 def test_numpy_backend_imports_only_numpy_and_shared_modules() -> None:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from dicoxide._backend import backend, core
 from dicoxide._fallback_decoders import available_plugins, why_unavailable
+from dicoxide._transfer_syntaxes import VIDEO_CODECS
+from dicoxide._video import pyav_version, unavailable_reason
 
 _NO_CODEC = (
     "dicoxide has no codec" if backend == "rust" else "no codec in plain NumPy, the compiled extension may have one"
@@ -18,7 +20,7 @@ class Capability(NamedTuple):
     keyword: str
     """Keyword of the transfer syntax (PS3.6 Annex A)."""
     decoder: str | None
-    """``"dicoxide"``, the label of the pydicom plugin that is tried first, or None if there is no decoder."""
+    """``"dicoxide"``, the label of the pydicom plugin that is tried first, ``"pyav"`` for video, or None."""
     why: str
     """Reason, in one line; with features of the transfer syntax that `decoder` does not decode."""
 
@@ -36,6 +38,10 @@ def capabilities() -> dict[str, Capability]:
 
 def _decoder(uid: str, codec: str | None) -> tuple[str | None, str]:
     """Return the decoder of a transfer syntax, or None, and the reason."""
+    if codec is None and uid in VIDEO_CODECS:
+        reason = unavailable_reason()
+        decoder = "pyav" if reason is None else None
+        return decoder, f"dicoxide has no codec; {reason or f'FFmpeg through PyAV {pyav_version()}'}"
     # The NumPy backend does not know which of them the extension decodes.
     feature = core.unsupported_feature(uid) if backend == "rust" else None
     plugins = available_plugins(uid)

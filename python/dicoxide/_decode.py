@@ -27,10 +27,10 @@ from dicoxide._arguments import (
 )
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
-from dicoxide._image import Image
+from dicoxide._image import Image, make_image
 from dicoxide._options import DecodeOptions
 from dicoxide._sources import Readable, open_source
-from dicoxide._transfer_syntaxes import RLE_LOSSLESS
+from dicoxide._transfer_syntaxes import RLE_LOSSLESS, VIDEO_CODECS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -93,7 +93,7 @@ def decode(
         dtype of the result. With `rescale`: float32 (the default), float64 or an integer type that holds every value
         exactly. Otherwise: the dtype of the stored values (the default) or a wider integer type.
     raw : bool, default False
-        Do not convert ``YBR_FULL`` and ``YBR_FULL_422`` to RGB.
+        Do not convert ``YBR_FULL`` and ``YBR_FULL_422`` to RGB. No effect on video, which is always converted.
     reduce : int, default 0
         Number of resolutions to discard. Each halves rows and columns, rounded up. JPEG DCT frames have four
         resolutions (0 to 3), as in libjpeg-turbo's scaled decoding; other frames have one.
@@ -106,7 +106,8 @@ def decode(
         Maximum bytes of output and scratch memory. A call that needs more raises before it
         allocates. By default, the memory is bounded by the size of the data only.
     fallback : bool, default True
-        Let pydicom's other decoders decode what dicoxide does not support. They are never tried for corrupt data.
+        Let pydicom's other decoders, and PyAV for video, decode what dicoxide does not support. They are never tried
+        for corrupt data.
 
     Returns
     -------
@@ -140,7 +141,7 @@ def decode(
             raise ValueError("copy=False returns a view and cannot be combined with out, rescale, dtype or reduce")
         views = _memory_view.view_frames(src, source, raw=raw, strict=strict)
         return _memory_view.select_frames(views, source.spec, *resolve_frames(len(views), frames))
-    return Image(source, strict=strict, fallback=fallback).decode(
+    return make_image(source, strict=strict, fallback=fallback).decode(
         frames,
         out,
         rescale=rescale,
@@ -185,7 +186,7 @@ def open(src: Readable, *, strict: bool = False, fallback: bool = True) -> Image
     ...     image.shape, image.number_of_frames
     ...     first = image[0]
     """
-    return Image(open_source(src), strict=strict, fallback=fallback)
+    return make_image(open_source(src), strict=strict, fallback=fallback)
 
 
 def iter_frames(
@@ -224,7 +225,20 @@ def iter_frames(
     """
     check_rescale(rescale, quantity)
     source = open_source(src, byte_limit(max_bytes))
-    image = Image(source, strict=strict, fallback=fallback)
+    image = make_image(source, strict=strict, fallback=fallback)
+    if source.spec.transfer_syntax in VIDEO_CODECS:
+        from dicoxide._video import VideoImage
+
+        assert isinstance(image, VideoImage)
+        return image.iterate(
+            frames,
+            rescale=rescale,
+            quantity=quantity,
+            dtype=dtype,
+            reduce=reduce,
+            threads=threads,
+            max_bytes=max_bytes,
+        )
     indices, _ = resolve_frames(image.number_of_frames, slice(None) if frames is None else frames)
     sample_bytes = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize
     frame_bytes = max(1, math.prod(reduced_shape(source.spec.shape, check_reduce(reduce))) * sample_bytes)

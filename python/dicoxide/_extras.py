@@ -19,6 +19,7 @@ EXTRAS = {
     "altair": "bench",
     "jinja2": "bench",
     "vl-convert-python": "bench",
+    "av": "video",
 }
 # Output format of bulk runs: the package that writes it.
 FORMAT_PACKAGES = {"zarr": "zarr", "png": "pillow"}

@@ -26,6 +26,7 @@ from dicoxide._backend import core
 from dicoxide._options import DecodeOptions, output_options
 from dicoxide._pixels import transform_into
 from dicoxide._sources import RealWorldMapping, RealWorldValueMap, Source, Transform
+from dicoxide._transfer_syntaxes import VIDEO_CODECS
 from dicoxide.errors import DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -394,3 +395,13 @@ class Image:
             for stored_frame, transform, target_frame in zip(stored, transforms, target, strict=True):
                 transform_into(stored_frame, transform, target_frame)
         return target
+
+
+def make_image(source: Source, *, strict: bool = False, fallback: bool = True) -> Image:
+    """Return the image of a source: of the class for videos if its transfer syntax is one."""
+    if source.spec.transfer_syntax in VIDEO_CODECS:
+        # Imported here, because few programs decode videos.
+        from dicoxide._video import VideoImage
+
+        return VideoImage(source, strict=strict, fallback=fallback)
+    return Image(source, strict=strict, fallback=fallback)

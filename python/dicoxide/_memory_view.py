@@ -15,7 +15,7 @@ from dicoxide._backend import core
 from dicoxide._deviations import Deviation
 from dicoxide._frame import FrameSpec
 from dicoxide._sources import Source
-from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, NATIVE
+from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, NATIVE, VIDEO_CODECS
 from dicoxide.errors import TruncatedFrameError
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ def view_frames(src: Any, source: Source, *, raw: bool, strict: bool) -> npt.NDA
         If an attribute is out of range or, with `strict`, the value deviates from the standard.
     """
     spec = source.spec
+    if spec.transfer_syntax in VIDEO_CODECS:
+        # The core has no codec for it.
+        _require_viewable(spec, raw=raw)
     # Raises if an attribute is out of range.
     core.Frames(spec, b"", whole=True)
     _require_viewable(spec, raw=raw)

@@ -32,3 +32,16 @@ HTJ2K_LOSSLESS = "1.2.840.10008.1.2.4.201"
 HTJ2K_LOSSLESS_RPCL = "1.2.840.10008.1.2.4.202"
 HTJ2K = "1.2.840.10008.1.2.4.203"
 RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+
+# Video: MPEG-2, H.264 and HEVC; ".1" is the fragmentable variant of PS3.5 A.4.5 to A.4.11.
+VIDEO_CODECS = {
+    f"1.2.840.10008.1.2.4.{number}{suffix}": codec
+    for codec, numbers, suffixes in (
+        ("mpeg2video", range(100, 102), ("", ".1")),
+        ("h264", range(102, 107), ("", ".1")),
+        ("hevc", range(107, 109), ("",)),
+    )
+    for number in numbers
+    for suffix in suffixes
+}
+MPEG4_STEREO = frozenset({"1.2.840.10008.1.2.4.106", "1.2.840.10008.1.2.4.106.1"})

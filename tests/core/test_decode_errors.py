@@ -183,7 +183,7 @@ class TestDecodeFrame:
 def test_capabilities_name_a_decoder_or_give_the_reason() -> None:
     result = dicoxide.capabilities()
     assert result[RLELossless].decoder == "dicoxide"
-    assert result["1.2.840.10008.1.2.4.100"].decoder is None
+    assert result["1.2.840.10008.1.2.4.94"].decoder is None
     assert all(capability.why for capability in result.values())
     assert all(c.decoder == "dicoxide" for uid, c in result.items() if uid in SYNTAXES)
 

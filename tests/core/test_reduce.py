@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import MPEG4HP41, ExplicitVRLittleEndian, JPEGLossless, RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLossless, RLELossless
 
 import dicoxide
 from support.encoders import jpeg_lossless
 from support.encoders.dataset import dataset, to_bytes
 
+JPIP_REFERENCED = "1.2.840.10008.1.2.4.94"
 FRAMES = np.random.default_rng(8).integers(0, 4096, (3, 9, 14), dtype=np.uint16)
 NEEDS_EXTENSION = pytest.mark.skipif(dicoxide.backend == "numpy", reason="the NumPy backend decodes no JPEG Lossless")
 
@@ -58,6 +59,6 @@ def test_reduce_with_a_view_raises_value_error() -> None:
 
 
 def test_reduce_is_not_passed_to_fallback_decoders() -> None:
-    ds = dataset(FRAMES[:1], MPEG4HP41, bits_stored=12, coded=[b"\0\0\1\xb3"])
+    ds = dataset(FRAMES[:1], JPIP_REFERENCED, bits_stored=12, coded=[b"\0\0\1\xb3"])
     with pytest.raises(dicoxide.UnsupportedError, match="no codec"):
         dicoxide.decode(ds, reduce=1)

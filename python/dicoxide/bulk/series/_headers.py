@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from dicoxide._arguments import thread_count
-from dicoxide._image import Image
+from dicoxide._image import make_image
 from dicoxide._sources import Source, open_many, open_source
 from dicoxide._transfer_syntaxes import NATIVE
 from dicoxide.bulk.series._attribute_values import parse_integer, parse_text
@@ -120,7 +120,7 @@ def _header(path: str, source: Source, size: int, mtime_ns: int, split_by: tuple
                 clause="PS3.5 A.4",
                 transfer_syntax=syntax,
             )
-        count = Image(source).number_of_frames
+        count = make_image(source).number_of_frames
     if count == 1 and get("Modality") == "MR" and values.keys().isdisjoint(MULTI_FRAME_KEYWORDS):
         frames: tuple[Slice, ...] = (describe_mr_image(path, values, data_set),)
     else:
