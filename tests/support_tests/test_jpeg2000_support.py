@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from support import openjpeg
+from support import opj_decompress
 from support.encoders.jpeg2000_cases import FEATURES, HT_FEATURES, Frame, random_blocks, random_frame
 from support.examples import count
 
 imagecodecs = pytest.importorskip("imagecodecs", reason="decoders to compare with")
-needs_openjpeg = pytest.mark.skipif(openjpeg.DECODER is None, reason="a decoder to compare with")
+needs_openjpeg = pytest.mark.skipif(opj_decompress.DECODER is None, reason="a decoder to compare with")
 
 BLOCKS = range(10)
 ALL_FEATURES = {**FEATURES, **HT_FEATURES}
@@ -63,14 +63,14 @@ def decoded_by_openjph(frame: Frame) -> list[Any]:
 @pytest.mark.parametrize("name", OPENJPEG_FEATURES)
 def test_feature_decodes_equally_with_openjpeg(name: str, tmp_path: Path) -> None:
     frame = ALL_FEATURES[name]
-    assert_equal_or_close(openjpeg.decode_planes(frame.src, tmp_path, len(frame.encoded.planes)), frame)
+    assert_equal_or_close(opj_decompress.decode_planes(frame.src, tmp_path, len(frame.encoded.planes)), frame)
 
 
 @needs_openjpeg
 @pytest.mark.parametrize(("name", "reduce"), REDUCED_FEATURES)
 def test_reduced_feature_decodes_equally_with_openjpeg(name: str, reduce: int, tmp_path: Path) -> None:
     frame = ALL_FEATURES[name].reduced(reduce)
-    planes = openjpeg.decode_planes(frame.src, tmp_path, len(frame.encoded.planes), reduce=reduce)
+    planes = opj_decompress.decode_planes(frame.src, tmp_path, len(frame.encoded.planes), reduce=reduce)
     assert_equal_or_close(planes, frame)
 
 
