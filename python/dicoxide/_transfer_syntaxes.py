@@ -32,6 +32,9 @@ HTJ2K_LOSSLESS = "1.2.840.10008.1.2.4.201"
 HTJ2K_LOSSLESS_RPCL = "1.2.840.10008.1.2.4.202"
 HTJ2K = "1.2.840.10008.1.2.4.203"
 RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+DEFLATED_IMAGE_FRAME = "1.2.840.10008.1.2.8.1"
+# Encapsulated frames in the layouts of native samples: Planar Configuration and YBR_FULL_422 as in native pixel data.
+NATIVE_FRAMES = frozenset({ENCAPSULATED_UNCOMPRESSED, DEFLATED_IMAGE_FRAME})
 
 # Video: MPEG-2, H.264 and HEVC; ".1" is the fragmentable variant of PS3.5 A.4.5 to A.4.11.
 VIDEO_CODECS = {

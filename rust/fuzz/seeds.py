@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,7 @@ DCT = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 JPEGLS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 CODECS = {"rle": (RLE,), "jpeg_lossless": LOSSLESS, "jpeg": DCT, "jpegls": JPEGLS}
 # Positions of the codecs in the core's registry.
-NUMBERS = {"rle": 1, "jpeg_lossless": 2, "jpeg": 3, "jpegls": 4, "jpeg2000": 5, "htj2k": 6}
+NUMBERS = {"rle": 1, "jpeg_lossless": 2, "jpeg": 3, "jpegls": 4, "jpeg2000": 5, "htj2k": 6, "deflated": 7}
 # Size of the crop of an image that is encoded.
 ROWS, COLUMNS = 24, 20
 
@@ -74,18 +75,19 @@ def frame_seeds(codec: str, frame: bytes, rows: int, columns: int, samples: int,
     if codec == "rle":
         kind = (samples == 3) + 2 * {8: 0, 16: 1, 32: 2}.get(bits, 0)
         keep("rle_naive", bytes([rows - 1 & 255, columns - 1 & 255, kind]) + frame)
-    else:
+    elif codec != "deflated":
         keep("codestream_headers", frame)
 
 
 def image_seeds(array: np.ndarray) -> None:
-    """Write the seeds of a crop of an image: RLE, every JPEG Lossless predictor, encoder and pixel operations."""
+    """Write the seeds of a crop of an image: RLE, deflate, JPEG Lossless predictors, encoders, pixel operations."""
     crop = np.ascontiguousarray(array[:ROWS, :COLUMNS])
     samples, bits = (crop.shape[2] if crop.ndim == 3 else 1), crop.dtype.itemsize * 8
     if crop.dtype.kind not in "iu" or samples not in (1, 3):
         return
     if bits <= 32:
         frame_seeds("rle", dicoxide.rle_encode(crop), *crop.shape[:2], samples, bits)
+    frame_seeds("deflated", zlib.compress(crop.tobytes(), wbits=-15), *crop.shape[:2], samples, bits)
     if bits <= 16:
         for selection_value in range(1, 8):
             frame = dicoxide.jpeg_lossless_encode(crop, selection_value=selection_value)

@@ -14,7 +14,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import HTJ2K, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, JPEG2000Lossless
 
 import dicoxide
-from support import openjpeg
+from support import opj_decompress
 from support.jpeg2000_frames import JPEG_2000
 from support.jpeg_frames import LEVELS, decoded_at_level
 from support.real_images import SHARED, manifest_rows, path_parameters, pydicom_files
@@ -117,7 +117,7 @@ def test_decode_of_real_object_equals_pydicom(path: Path) -> None:
             assert np.array_equal(dicoxide.decode(ds, fallback=False), ds.pixel_array)
 
 
-@pytest.mark.skipif(openjpeg.DECODER is None, reason="a decoder to compare with")
+@pytest.mark.skipif(opj_decompress.DECODER is None, reason="a decoder to compare with")
 @pytest.mark.parametrize("path", OBJECTS)
 def test_reduced_decode_of_real_codestream_equals_openjpeg(path: Path, tmp_path: Path) -> None:
     _, (src, *_) = frames(path)
@@ -125,7 +125,7 @@ def test_reduced_decode_of_real_codestream_equals_openjpeg(path: Path, tmp_path:
     for reduce in range(1, min(4, info.resolution_levels)):
         found = dicoxide.decode_codestream(src, reduce=reduce)
         assert found.shape[:2] == (-(-info.rows >> reduce), -(-info.columns >> reduce))
-        planes = openjpeg.decode_planes(src, tmp_path, info.components, reduce=reduce)
+        planes = opj_decompress.decode_planes(src, tmp_path, info.components, reduce=reduce)
         assert_equal_or_close(found, planes[0] if len(planes) == 1 else np.stack(planes, -1), src)
 
 

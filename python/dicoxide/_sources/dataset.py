@@ -24,11 +24,11 @@ from dicoxide._sources.pydicom_reader import convert_errors, unreadable_error
 from dicoxide._sources.values import is_number
 from dicoxide._transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    ENCAPSULATED_UNCOMPRESSED,
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
     NATIVE,
+    NATIVE_FRAMES,
 )
 from dicoxide.errors import CorruptFrameError, UnsupportedError
 
@@ -307,7 +307,7 @@ def dataset_source(dataset: Dataset) -> DatasetSource:
     )
     if samples_per_pixel > 1:
         planar_configuration = number("PlanarConfiguration", None)
-        if planar_configuration is None and (uid in NATIVE or uid == ENCAPSULATED_UNCOMPRESSED):
+        if planar_configuration is None and (uid in NATIVE or uid in NATIVE_FRAMES):
             text = "planar configuration is missing, taken as 0"
             deviations.append(Deviation(None, text, "PS3.3 C.7.6.3.1.3", None))
         spec = spec._replace(planar_configuration=planar_configuration or 0)

@@ -21,8 +21,8 @@ from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
 from dicoxide._options import DecodeOptions
 from dicoxide._transfer_syntaxes import (
-    ENCAPSULATED_UNCOMPRESSED,
     NATIVE,
+    NATIVE_FRAMES,
     RLE_LOSSLESS,
 )
 from dicoxide.errors import CorruptFrameError, DecodeError, NonConformantWarning, UnsupportedError
@@ -41,7 +41,7 @@ LABEL = "dicoxide"
 
 _CODECS = {uid: codec for uid, _, codec in core.transfer_syntaxes()}
 # Codecs whose frames have no header with a precision.
-_WITHOUT_HEADER = frozenset({"native", "rle"})
+_WITHOUT_HEADER = frozenset({"native", "rle", "deflated"})
 
 # Without the native ones, which pydicom decodes itself.
 DECODER_DEPENDENCIES: dict[UID, tuple[str, ...]] = {UID(uid): ("dicoxide",) for uid in SUPPORTED if uid not in NATIVE}
@@ -240,7 +240,7 @@ def _data_set_value(state: _RunnerState, name: str, value: Any) -> Any:
 def _decoded_interpretation(uid: str, declared: str, samples_per_pixel: int, data: bytes) -> str:
     # Chrominance of uncompressed samples is expanded to full resolution, as pydicom does for native data
     # (PS3.3 C.7.6.3.1.2).
-    if uid == ENCAPSULATED_UNCOMPRESSED and declared == "YBR_FULL_422":
+    if uid in NATIVE_FRAMES and declared == "YBR_FULL_422":
         return "YBR_FULL"
     # The colour that a JPEG codestream declares comes first. pydicom itself compares it, but not for retired syntaxes.
     if samples_per_pixel == 3 and _CODECS[uid] == "jpeg" and uid not in JPEGTransferSyntaxes:

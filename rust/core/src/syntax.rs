@@ -170,6 +170,15 @@ impl TransferSyntax {
         })
     }
 
+    /// True if frames have the layouts of native samples (PS3.5 8.2), after inflating those of Deflated Image Frame
+    /// Compression.
+    #[must_use]
+    pub const fn has_native_samples(self) -> bool {
+        let is_deflated = matches!(self.0, Row::DEFLATED_IMAGE_FRAME_COMPRESSION);
+        let is_uncompressed = matches!(self.0, Row::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN);
+        is_deflated || is_uncompressed || !self.is_encapsulated()
+    }
+
     /// True if samples of more than one byte have their most significant byte first.
     #[must_use]
     pub fn is_big_endian(self) -> bool {

@@ -252,9 +252,7 @@ fn planar_configuration(
     deviations: &mut Vec<Deviation>,
 ) -> Result<u32> {
     let declared = attributes.optional(&PLANAR_CONFIGURATION)?;
-    let is_codestream = TransferSyntax::from_uid(transfer_syntax).is_some_and(|syntax| {
-        syntax.is_encapsulated() && syntax != TransferSyntax::ENCAPSULATED_UNCOMPRESSED_EXPLICIT_VR_LITTLE_ENDIAN
-    });
+    let is_codestream = TransferSyntax::from_uid(transfer_syntax).is_some_and(|syntax| !syntax.has_native_samples());
     if declared.is_none() && !is_codestream {
         deviations.push(Deviation::new("planar configuration is missing, taken as 0", "PS3.3 C.7.6.3.1.3"));
     }

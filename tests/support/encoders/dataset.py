@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,11 @@ Array = npt.NDArray[Any]
 
 IMPLICIT_VR = "1.2.840.10008.1.2"
 ENCAPSULATED_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
+DEFLATED_IMAGE_FRAME = "1.2.840.10008.1.2.8.1"
+
+
+# Encapsulated transfer syntaxes that `dataset` encodes.
+_ENCODED = (RLELossless, ENCAPSULATED_UNCOMPRESSED, DEFLATED_IMAGE_FRAME, JPEGLossless, JPEGLosslessSV1)
 
 
 def _four_axes(array: Array, samples_per_pixel: int) -> Array:
@@ -115,7 +122,7 @@ def _set_pixels(
         "planar_configuration": ds.get("PlanarConfiguration", 0),
         "ybr_422": ybr_422,
     }
-    if coded is not None or uid in (RLELossless, ENCAPSULATED_UNCOMPRESSED, JPEGLossless, JPEGLosslessSV1):
+    if coded is not None or uid in _ENCODED:
         if coded is not None:
             pass
         elif uid in (JPEGLossless, JPEGLosslessSV1):
@@ -132,6 +139,8 @@ def _set_pixels(
                 native.encode(frame[None], allocated, garbage=noise, pad=False, **layout)
                 for frame, noise in zip(frames, around, strict=True)
             ]
+            if uid == DEFLATED_IMAGE_FRAME:
+                coded = [zlib.compress(frame, wbits=-15) for frame in coded]
         whole = encapsulate.encapsulate(coded, table=table, fragments=fragments)
         ds.PixelData = whole.value
         ds["PixelData"].VR = "OB"
@@ -161,8 +170,26 @@ def _set_pixels(
 def to_bytes(ds: Dataset) -> bytes:
     """Return ``ds`` as a Part 10 file."""
     buffer = io.BytesIO()
-    ds.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
+    uid = ds.file_meta.TransferSyntaxUID
+    if uid.is_transfer_syntax:
+        ds.save_as(buffer, enforce_file_format=True)
+        return buffer.getvalue()
+    # pydicom 3.0 does not write data sets of transfer syntaxes that it does not know.
+    ds.file_meta.TransferSyntaxUID = RLELossless
+    try:
+        ds.save_as(buffer, enforce_file_format=True)
+    finally:
+        ds.file_meta.TransferSyntaxUID = uid
+    return declared_as(uid, buffer.getvalue(), RLELossless)
+
+
+def declared_as(uid: str, data: bytes, current: str = ExplicitVRLittleEndian) -> bytes:
+    """Return a file of transfer syntax ``current`` that declares another one; its data set stays as it is."""
+    old, new = (value + b"\0" * (len(value) % 2) for value in (current.encode(), uid.encode()))
+    (group_length,) = struct.unpack_from("<L", data, 140)
+    data = data[:140] + struct.pack("<L", group_length + len(new) - len(old)) + data[144:]
+    header = b"\2\0\x10\0UI"
+    return data.replace(header + struct.pack("<H", len(old)) + old, header + struct.pack("<H", len(new)) + new)
 
 
 def frames_of(ds: Dataset) -> dict[str, Any]:

@@ -16,7 +16,14 @@ from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEGLossless, JPEGLosslessSV1, RLELossless
 
 from support.encoders import rle
-from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, IMPLICIT_VR, dataset, to_bytes
+from support.encoders.dataset import (
+    DEFLATED_IMAGE_FRAME,
+    ENCAPSULATED_UNCOMPRESSED,
+    IMPLICIT_VR,
+    dataset,
+    declared_as,
+    to_bytes,
+)
 from support.file_mutations import jpeg2000_files, jpeg_files, jpegls_files, series_files
 
 _WORDS = (np.arange(24).reshape(4, 6) * 2771 % 65536).astype("<u2")
@@ -209,19 +216,17 @@ def _pixel_data() -> Iterator[tuple[str, bytes]]:
         data = to_bytes(dataset(frames, syntax, table="basic"))
         for end, content in {"missing": b"", "zero": bytes(8), "zeros": bytes(64), "item": _ITEM_END}.items():
             yield f"end_{end}_{name}", data[:-8] + content
-    for syntax in (RLELossless, JPEGLossless, JPEGLosslessSV1, ENCAPSULATED_UNCOMPRESSED):
-        yield f"native_as_{syntax.rpartition('.')[2]}", _declared_as(syntax, to_bytes(dataset(frames)))
+    for syntax in (RLELossless, JPEGLossless, JPEGLosslessSV1, ENCAPSULATED_UNCOMPRESSED, DEFLATED_IMAGE_FRAME):
+        yield f"native_as_{syntax.rpartition('.')[2]}", declared_as(syntax, to_bytes(dataset(frames)))
     for name, packed in {"bytes": False, "packed": True}.items():
         coded = [rle.encode(frame, 1, "greedy", packed=packed) for frame in (_BITS, 1 - _BITS)]
         ds = dataset(np.stack([_BITS, 1 - _BITS]), RLELossless, bits_allocated=1, coded=coded)
         yield f"single_bit_{name}", to_bytes(ds)
+    yield "single_bit_deflated", to_bytes(dataset(np.stack([_BITS, 1 - _BITS]), DEFLATED_IMAGE_FRAME, bits_allocated=1))
+    yield "words_deflated", to_bytes(dataset(frames, DEFLATED_IMAGE_FRAME, table="basic"))
+    planes = np.stack([_WORDS, _WORDS + 1, _WORDS + 2], axis=-1)
+    yield (
+        "planes_deflated",
+        to_bytes(dataset(planes, DEFLATED_IMAGE_FRAME, samples_per_pixel=3, planar_configuration=1)),
+    )
     yield "single_bit_native", to_bytes(dataset(np.stack([_BITS, 1 - _BITS]), bits_allocated=1))
-
-
-def _declared_as(uid: str, data: bytes) -> bytes:
-    """Return a file of Explicit VR Little Endian with another UID of the transfer syntax."""
-    old, new = (value + b"\0" * (len(value) % 2) for value in (b"1.2.840.10008.1.2.1", uid.encode()))
-    (group_length,) = struct.unpack_from("<L", data, 140)
-    data = data[:140] + struct.pack("<L", group_length + len(new) - len(old)) + data[144:]
-    header = b"\2\0\x10\0UI"
-    return data.replace(header + struct.pack("<H", len(old)) + old, header + struct.pack("<H", len(new)) + new)

@@ -4,6 +4,7 @@
 
 mod agreement;
 mod decoder;
+mod deflated;
 mod entropy_mode;
 mod fallback;
 mod identify;
@@ -103,6 +104,7 @@ pub const CODECS: &[&dyn Codec] = &[
     &jpegls::JpegLs,
     &jpeg2000::Jpeg2000::<false>,
     &jpeg2000::Jpeg2000::<true>,
+    &deflated::Deflated,
 ];
 
 /// The codec that is registered for a transfer syntax.

@@ -81,6 +81,20 @@ fn rle(random: &mut Random, segments: usize, plane_bytes: usize) -> Vec<u8> {
     frame
 }
 
+/// Returns a deflate stream of `count` random bytes in stored blocks (RFC 1951 3.2.4).
+fn stored_blocks(random: &mut Random, mut count: usize) -> Vec<u8> {
+    let mut stream = Vec::new();
+    while count > 0 {
+        let length = u16::try_from(count.min(1 + random.below(2000))).unwrap();
+        count -= usize::from(length);
+        stream.push(u8::from(count == 0));
+        stream.extend(length.to_le_bytes());
+        stream.extend((!length).to_le_bytes());
+        stream.extend((0..length).map(|_| random.byte()));
+    }
+    stream
+}
+
 /// Returns the name of the codec that an input chooses.
 fn codec_of(head: &[u8]) -> &'static str {
     CODECS[usize::from(head[0]) % CODECS.len()].name()
@@ -135,6 +149,9 @@ fn valid_input(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
         let mut frame = if codec == "rle" {
             let plane_bytes = if is_packed { pixels.div_ceil(8) } else { pixels };
             rle(random, usize::from(samples) * sample_bytes, plane_bytes)
+        } else if codec == "deflated" {
+            let bits = pixels * usize::from(samples) * if is_packed { 1 } else { 8 * sample_bytes };
+            stored_blocks(random, bits.div_ceil(8))
         } else {
             let shape = Shape { rows, columns, components: usize::from(samples), bits: 8 * sample_bytes };
             let frame = jpeg_lossless::frame(random, shape);
