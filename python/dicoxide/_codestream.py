@@ -20,7 +20,7 @@ __all__ = ["CodestreamInfo", "codestream_info", "decode_codestream", "jpeg_lossl
 class CodestreamInfo(NamedTuple):
     """Header of a codestream, as :func:`codestream_info` returns it.
 
-    Fields that the header does not declare are None. For JPEG XL, whose header is not read, all but `format` are.
+    Fields that the header does not declare are None.
     """
 
     format: str

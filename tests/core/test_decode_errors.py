@@ -174,8 +174,8 @@ class TestDecodeFrame:
         assert np.array_equal(dicoxide.decode_frame(values.tobytes(), spec), values)
 
     def test_decode_frame_without_codec_raises_unsupported(self) -> None:
-        with pytest.raises(dicoxide.UnsupportedError, match="JPEGXLLossless"):
-            dicoxide.decode_frame(b"", self.spec(transfer_syntax="1.2.840.10008.1.2.4.110"))
+        with pytest.raises(dicoxide.UnsupportedError, match="MPEG2MPML"):
+            dicoxide.decode_frame(b"", self.spec(transfer_syntax="1.2.840.10008.1.2.4.100"))
         with pytest.raises(dicoxide.UnsupportedError, match="1.2.3"):
             dicoxide.decode_frame(b"", self.spec(transfer_syntax="1.2.3"))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.pixels import apply_modality_lut, get_decoder
-from pydicom.uid import HTJ2K, JPEG2000, JPEG2000TransferSyntaxes, JPEGBaseline8Bit, JPEGExtended12Bit
+from pydicom.uid import HTJ2K, JPEG2000, JPEG2000TransferSyntaxes, JPEGBaseline8Bit, JPEGExtended12Bit, UID_dictionary
 
 import dicoxide
 from dicoxide.errors import NonConformantWarning
@@ -73,6 +73,8 @@ def pydicom_has_a_decoder(ds: Any) -> bool:
     that of Pixel Representation.
     """
     uid = getattr(getattr(ds, "file_meta", None), "TransferSyntaxUID", None)
+    if uid is not None and uid not in UID_dictionary:
+        return False
     if uid is None or not uid.is_encapsulated:
         return True
     return bool({*get_decoder(uid).available_plugins} - ({"pillow"} if uid in JPEG2000TransferSyntaxes else set()))

@@ -242,6 +242,9 @@ def _decoded_interpretation(uid: str, declared: str, samples_per_pixel: int, dat
     # (PS3.3 C.7.6.3.1.2).
     if uid in NATIVE_FRAMES and declared == "YBR_FULL_422":
         return "YBR_FULL"
+    # The decoder of JPEG XL converts all colours to RGB (PS3.5 8.2.15).
+    if samples_per_pixel == 3 and _CODECS[uid] == "jpegxl":
+        return "RGB"
     # The colour that a JPEG codestream declares comes first. pydicom itself compares it, but not for retired syntaxes.
     if samples_per_pixel == 3 and _CODECS[uid] == "jpeg" and uid not in JPEGTransferSyntaxes:
         info = core.codestream_info(data)

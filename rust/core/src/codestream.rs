@@ -129,6 +129,8 @@ pub struct CodestreamInfo {
     pub colour_claims: [Option<ColourClaim>; 3],
     /// Colour of components whose colour the header does not declare, where the format's decoders assume one.
     pub assumed_colour: Option<Colour>,
+    /// True if its decoders return red, green and blue, whatever Photometric Interpretation declares.
+    pub decodes_to_rgb: bool,
     /// True if the precision, and not Bits Stored and High Bit, gives the bits of a sample that its value has.
     pub precision_gives_stored_bits: bool,
     /// True if the coding process loses information; `None` if the header does not determine it.
@@ -157,6 +159,6 @@ impl CodestreamInfo {
 pub struct Codestream {
     /// Its format.
     pub format: CodestreamFormat,
-    /// Its header; `None` for JPEG XL, whose header is not read.
+    /// Its header; `None` if it is not read.
     pub info: Option<CodestreamInfo>,
 }

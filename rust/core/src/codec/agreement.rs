@@ -8,6 +8,7 @@
 //! | precision > Bits Stored | deviation; samples are masked to Bits Stored |
 //! | precision ≠ Bits Stored, JPEG-LS | the samples' values have as many bits as the precision, as in pydicom |
 //! | signedness differs from Pixel Representation | deviation; Pixel Representation applies |
+//! | the decoder returns RGB | RGB, whatever Photometric Interpretation declares |
 //! | colour that takes precedence contradicts Photometric Interpretation | deviation if colour is converted; the codestream's colour applies |
 
 use crate::codestream::{CodestreamInfo, Colour, ColourClaim};
@@ -67,7 +68,9 @@ pub(super) fn check(codestream: &CodestreamInfo, info: &FrameInfo, to_rgb: bool)
     let attributes = info.attributes();
     let mut deviations = Vec::new();
     let mut is_ybr = info.is_ybr();
-    if attributes.photometric_interpretation == PhotometricInterpretation::Undeclared {
+    if codestream.decodes_to_rgb {
+        is_ybr = false;
+    } else if attributes.photometric_interpretation == PhotometricInterpretation::Undeclared {
         is_ybr = codestream.colour().or(codestream.assumed_colour) == Some(Colour::Ybr);
     } else if to_rgb && let Some(claim) = contradicting_claim(codestream, info) {
         is_ybr = claim.colour == Colour::Ybr;
@@ -133,6 +136,7 @@ mod tests {
             is_signed: None,
             colour_claims: [None; 3],
             assumed_colour: None,
+            decodes_to_rgb: false,
             precision_gives_stored_bits: false,
             is_lossy: Some(false),
             resolution_levels: 1,
@@ -201,6 +205,9 @@ mod tests {
         for (first, second, info, is_ybr, count) in cases {
             let found = check(&with([first, second, None]), info, true).unwrap();
             assert_eq!((found.is_ybr, found.deviations.len()), (is_ybr, count), "{first:?}");
+            let decoder_of_rgb = CodestreamInfo { decodes_to_rgb: true, ..with([first, second, None]) };
+            let found = check(&decoder_of_rgb, info, true).unwrap();
+            assert!(!found.is_ybr && found.deviations.is_empty());
             // Colour does not matter to a caller that requests unconverted samples.
             assert!(check(&with([first, second, None]), info, false).unwrap().deviations.is_empty());
         }

@@ -4,6 +4,7 @@
 use super::jpeg;
 use super::jpeg2000;
 use super::jpegls::segments::{Dimensions, Lse, describe_scan, parse_lse, parse_number};
+use super::jpegxl;
 use super::t81::colour::{self, Application};
 use super::t81::entropy::Stuffing;
 use super::t81::headers::{FrameHeader, number};
@@ -15,11 +16,9 @@ use crate::error::{Result, malformed, truncated, unsupported};
 use crate::kernel::CpuLevel;
 
 const J2K: &[u8] = jpeg2000::SIGNATURE;
-/// JPEG XL (ISO/IEC 18181).
-const JXL: &[u8] = &[0xFF, 0x0A];
+const JXL: &[u8] = jpegxl::SIGNATURE;
 const JP2: &[u8] = jpeg2000::SIGNATURE_BOX;
-/// Signature box of JPEG XL files.
-const JXL_BOX: &[u8] = b"\0\0\0\x0CJXL \r\n\x87\n";
+const JXL_BOX: &[u8] = jpegxl::SIGNATURE_BOX;
 /// SOI and the FF of the next marker (T.81, T.87).
 const JPEG: &[u8] = &[0xFF, SOI, 0xFF];
 
@@ -38,7 +37,7 @@ pub fn identify(bytes: &[u8]) -> Result<Codestream> {
         return jpeg2000::identify(bytes);
     }
     if bytes.starts_with(JXL) || bytes.starts_with(JXL_BOX) {
-        return Ok(Codestream { format: CodestreamFormat::JpegXl, info: None });
+        return jpegxl::identify(bytes);
     }
     let head: Vec<String> = bytes.iter().take(4).map(|byte| format!("{byte:02X}")).collect();
     let head = if head.is_empty() { "no bytes".to_owned() } else { format!("bytes {}", head.join(" ")) };

@@ -12,6 +12,7 @@ mod jpeg;
 mod jpeg2000;
 mod jpeg_lossless;
 mod jpegls;
+mod jpegxl;
 mod native;
 mod native_samples;
 mod options;
@@ -105,6 +106,8 @@ pub const CODECS: &[&dyn Codec] = &[
     &jpeg2000::Jpeg2000::<false>,
     &jpeg2000::Jpeg2000::<true>,
     &deflated::Deflated,
+    #[cfg(feature = "jpegxl")]
+    &jpegxl::JpegXl,
 ];
 
 /// The codec that is registered for a transfer syntax.

@@ -151,10 +151,19 @@ fn identify_jpeg_2000_reads_size_depth_transform_and_levels() {
 }
 
 #[test]
-fn identify_jpeg_xl_is_recognised_by_its_signature() {
+fn identify_jpeg_xl_reads_the_header_of_bare_and_boxed_codestreams() {
     for signature in [JXL, JXL_BOX] {
-        assert_eq!(identify(signature).unwrap(), Codestream { format: CodestreamFormat::JpegXl, info: None });
+        assert_eq!(identify(signature).unwrap_err().kind(), ErrorKind::Truncated);
         assert_eq!(codestream_size(signature), None);
+    }
+    // 8 × 8 pixels, default metadata.
+    let bare = [JXL, &[0x41, 0x0E]].concat();
+    for frame in [bare.clone(), [JXL_BOX, b"\0\0\0\x0Cjxlc", &bare].concat()] {
+        let Codestream { format, info } = identify(&frame).unwrap();
+        let info = info.unwrap();
+        assert_eq!(format, CodestreamFormat::JpegXl);
+        assert_eq!((info.rows, info.columns, info.components, info.precision), (8, 8, 3, 8));
+        assert_eq!(format_of(&frame), Some((CodestreamFormat::JpegXl, 0)));
     }
 }
 

@@ -93,6 +93,7 @@ pub(in crate::codec) fn codestream_info(
         is_signed: None,
         colour_claims,
         assumed_colour: None,
+        decodes_to_rgb: false,
         precision_gives_stored_bits: frame.process == Process::JpegLs,
         is_lossy: Some(false),
         resolution_levels: 1,

@@ -35,6 +35,7 @@ impl MainHeader {
             is_signed: is_signed.filter(|is_signed| components().all(|component| component.is_signed == *is_signed)),
             colour_claims: [colour_claim, None, None],
             assumed_colour: None,
+            decodes_to_rgb: false,
             is_lossy: is_irreversible.reduce(|any, one| any || one),
             resolution_levels: u32::from(min_levels.unwrap_or(0)) + 1,
             tile: (size.tile_count() > 1).then_some((size.tile_height, size.tile_width)),
