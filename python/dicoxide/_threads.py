@@ -12,14 +12,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
-from threading import Thread
+from threading import Thread, local
 from typing import Any, Generic, TypeVar
 
 from dicoxide._backend import core
 
-__all__ = ["Task", "ThreadPool"]
+__all__ = ["Task", "ThreadPool", "raise_if_cancelled"]
 
 _T = TypeVar("_T")
+
+# `pool` is the pool that the thread belongs to.
+_current = local()
+
+
+def raise_if_cancelled() -> None:
+    """Raise RuntimeError if the current thread belongs to a pool that was stopped, as calls of the core do."""
+    pool = getattr(_current, "pool", None)
+    if pool is not None and pool._is_stopped:
+        raise RuntimeError("decoding cancelled")
 
 
 class Task(Generic[_T]):
@@ -111,6 +121,7 @@ class ThreadPool:
 
     def _run(self) -> None:
         self._cancel_token.attach_to_thread()
+        _current.pool = self
         while (task := self._tasks.get()) is not None:
             if not self._is_stopped:
                 task.run()

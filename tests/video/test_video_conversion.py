@@ -14,7 +14,7 @@ from support.video_files import LOSSLESS, UIDS, Format, encode, test_frames, vid
 av = pytest.importorskip("av")
 H264, MAIN_10 = UIDS["libx264"], "1.2.840.10008.1.2.4.108"
 MPEG_RANGE, JPEG_RANGE = 1, 2
-BT709, BT601, BT2020 = 1, 6, 9
+BT709, BT601, YCGCO, BT2020 = 1, 6, 8, 9
 # Luma coefficients of red and blue.
 COEFFICIENTS = {BT709: (0.2126, 0.0722), BT601: (0.299, 0.114), BT2020: (0.2627, 0.0593), 0: (0.299, 0.114)}
 COUNT = 4
@@ -57,6 +57,15 @@ def test_matrix_and_range_of_the_stream_are_applied(levels: tuple[int, int, int]
     decoded = decode(stream, H264)
     assert np.ptp(decoded, axis=(0, 1, 2)).max() == 0
     np.testing.assert_allclose(decoded[0, 0, 0], rgb_of(levels, matrix, is_full), atol=2)
+
+
+def test_matrix_that_swscale_does_not_know_is_unsupported() -> None:
+    ycgco = 8
+    stream = encode(
+        "libx264", "mp4", [picture((120, 90, 170), "yuv444p")] * COUNT, LOSSLESS, Format("yuv444p", 0, ycgco)
+    )
+    with pytest.raises(dicoxide.UnsupportedError, match="cannot convert yuv444p to rgb24"):
+        decode(stream, H264)
 
 
 def ten_bit_stream() -> bytes:

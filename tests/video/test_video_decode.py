@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
+import os
 import subprocess
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 
@@ -12,6 +15,8 @@ import numpy as np
 import pytest
 
 import dicoxide
+from dicoxide._threads import ThreadPool
+from support.processes import run_script
 from support.video_files import (
     COLUMNS,
     FRAME_COUNT,
@@ -225,6 +230,27 @@ def test_command_line_decodes_video(path: Path, tmp_path: Path, expected: np.nda
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     (array,) = out.rglob("*.npy")
     np.testing.assert_array_equal(np.load(array), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_children_decode_and_end(path: Path) -> None:
+    assert run_script("fork_while_video_is_open", path).stdout == "status 0\nstatus 0\n"
+
+
+def test_stopped_pool_cancels_decoding(path: Path) -> None:
+    with dicoxide.open(path) as image, ThreadPool(1) as pool:
+        started = threading.Event()
+
+        def decode_forever() -> None:
+            for index in itertools.cycle(range(FRAME_COUNT)):
+                image.decode(index)
+                started.set()
+
+        task = pool.submit(decode_forever)
+        assert started.wait(60)
+        pool.stop()
+        with pytest.raises(RuntimeError, match="decoding cancelled"):
+            task.result()
 
 
 def test_capabilities_name_pyav() -> None:

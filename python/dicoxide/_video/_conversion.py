@@ -10,7 +10,7 @@ from dicoxide._arguments import Array
 from dicoxide._deviations import Deviation
 from dicoxide._frame import FrameSpec
 from dicoxide._transfer_syntaxes import MPEG4_STEREO, VIDEO_CODECS
-from dicoxide.errors import CorruptFrameError, UnsupportedError
+from dicoxide.errors import CorruptFrameError, LimitError, UnsupportedError
 
 _CLAUSE = "PS3.5 8.2"
 _COLOUR_SAMPLES = 3
@@ -83,14 +83,24 @@ class FrameConverter:
         if spec.samples_per_pixel == 1:
             return self._grey(frame, bits)
         if bits <= 8 or spec.bits_allocated == 8:
-            converted = self._reformatter.reformat(frame, format="rgb24", threads=1)
+            converted = self._reformat(frame, "rgb24")
             return _plane(converted.planes[0], 8)[:, : spec.columns * _COLOUR_SAMPLES].reshape(spec.shape)
         name = _DEEP_RGB.get(bits)
         if name is None:
             raise _depth_error(bits, spec)
-        converted = self._reformatter.reformat(frame, format=name, threads=1)
+        converted = self._reformat(frame, name)
         green, blue, red = (_plane(plane, bits)[:, : spec.columns] for plane in converted.planes)
         return np.stack([red, green, blue], axis=-1)
+
+    def _reformat(self, frame: Any, pixel_format: str) -> Any:
+        try:
+            return self._reformatter.reformat(frame, format=pixel_format, threads=1)
+        except MemoryError as error:
+            raise LimitError("not enough memory for FFmpeg", kind="LimitExceeded") from error
+        except Exception as error:
+            # For example a matrix that swscale does not know.
+            text = f"FFmpeg cannot convert {frame.format.name} to {pixel_format}: {' '.join(str(error).split())}"
+            raise UnsupportedError(text, transfer_syntax=self._spec.transfer_syntax) from error
 
     def _grey(self, frame: Any, bits: int) -> Array:
         """Return the luma samples as they are.

@@ -10,17 +10,16 @@ from typing import Any
 
 from dicoxide._deviations import Deviation, raise_first, warn
 from dicoxide._sources import Source
+from dicoxide._threads import raise_if_cancelled
 from dicoxide._video._conversion import FrameConverter, check_attributes, check_format
 from dicoxide._video._fragments import FragmentTable
 from dicoxide._video._index import PacketIndex, SeekPoint
 from dicoxide._video._reader import VideoReader, import_error, size_error
-from dicoxide.errors import CorruptFrameError, DecodeError, LimitError, TruncatedFrameError
+from dicoxide.errors import CorruptFrameError, TruncatedFrameError
 
 _NUMBER_OF_FRAMES = "PS3.3 C.7.6.6"
 # Frames that are decoded and dropped rather than looked for in the index, which takes a pass over the stream.
 _MAX_SKIPPED = 32
-# Cursors of a parent process: their threads do not exist in a forked child, where closing them would wait forever.
-_abandoned: list[_Cursor] = []
 
 
 class _SeekFailedError(Exception):
@@ -55,6 +54,7 @@ class _Cursor:
 
     def read(self) -> Any:
         """Return the next frame, or None at the end."""
+        raise_if_cancelled()
         while not self._frames:
             if self._is_at_end:
                 return None
@@ -203,16 +203,9 @@ class VideoFrames:
             try:
                 frame = self._decode(index, threads)
                 samples = None if frame is None else self._converter.convert(frame)
-            except BaseException as error:
+            except BaseException:
                 self._drop_cursor()
-                if isinstance(error, (DecodeError, OSError)) or not isinstance(error, Exception):
-                    raise
-                if isinstance(error, MemoryError):
-                    raise LimitError("not enough memory for FFmpeg", kind="LimitExceeded", frame_index=index) from error
-                # PyAV and swscale refuse formats that they do not convert.
-                text = f"FFmpeg: {' '.join(str(error).split())} (PS3.5 8.2)"
-                uid = self._source.spec.transfer_syntax
-                raise CorruptFrameError(text, clause="PS3.5 8.2", transfer_syntax=uid, frame_index=index) from error
+                raise
             if frame is None and self._cursor is not None:
                 self._end_index = self._cursor.next_index
             if frame is None or index + 1 == self._count:
@@ -318,7 +311,5 @@ class VideoFrames:
         if self._process_id != os.getpid():
             self._process_id = os.getpid()
             self._lock = threading.RLock()
-            if self._cursor is not None:
-                _abandoned.append(self._cursor)
-                self._cursor = None
+            self._cursor = None
         return self._lock

@@ -6,6 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
+from dicoxide._threads import raise_if_cancelled
 from dicoxide._video._access_points import AccessPoint, classify
 from dicoxide._video._reader import PacketPosition, VideoReader
 
@@ -49,6 +50,7 @@ class PacketIndex:
         times = array("q")
         points: list[tuple[int, AccessPoint, PacketPosition]] = []
         while (packet := reader.next_packet()) is not None:
+            raise_if_cancelled()
             if not packet.size:
                 continue
             if reader.has_timestamps and packet.pts is not None:

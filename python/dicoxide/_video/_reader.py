@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 from zlib import crc32
 
 from dicoxide._extras import is_installed
@@ -67,7 +69,6 @@ class VideoReader:
         self._spec = spec
         self._value = value
         self._stream = FragmentStream(value, table)
-        self._pending: list[Any] = []
         options = {
             "format_whitelist": _CONTAINERS,
             "codec_whitelist": _CODECS,
@@ -103,6 +104,7 @@ class VideoReader:
         context.thread_count = min(threads, _MAX_THREADS)
         context.thread_type = "AUTO"
         self._packets: Iterator[Any] = self._container.demux(self._video)
+        _open_readers.add(self)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -120,6 +122,18 @@ class VideoReader:
         if self._container is not None:
             self._container.close()
         self._value.close()
+        _open_readers.discard(self)
+
+    def abandon(self) -> None:
+        """Keep the decoder from being freed; called in a forked child, which has none of the decoder's threads.
+
+        FFmpeg waits for these threads when it frees a decoder. So a reference to it is never released.
+        """
+        from ctypes import py_object, pythonapi
+
+        for owner in (self._container, self._video, self._video.codec_context):
+            pythonapi.Py_IncRef(py_object(owner))
+        self._container = None
 
     def next_packet(self) -> Any:
         """Return the next packet, or None at the end. The last one is empty; the decoder then returns all frames."""
@@ -200,6 +214,19 @@ class VideoReader:
         return CorruptFrameError(
             f"{text} ({_CLAUSE})", clause=_CLAUSE, transfer_syntax=self._spec.transfer_syntax, frame_index=frame_index
         )
+
+
+# Readers whose decoder may have threads.
+_open_readers: WeakSet[VideoReader] = WeakSet()
+
+
+def _abandon_readers() -> None:
+    for reader in list(_open_readers):
+        reader.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_readers)
 
 
 def size_error(rows: int, columns: int, spec: FrameSpec, frame_index: int | None = None) -> CorruptFrameError:
