@@ -115,6 +115,29 @@ def video_stream(encoder: str, container: str, *, options: Options | None = None
     return encode(encoder, container, test_frames(count), CLOSED_GROUPS[encoder] if options is None else options)
 
 
+def video_with_audio(encoder: str, container: str, audio_encoder: str) -> bytes:
+    """Return a stream of test frames with silent stereo sound."""
+    av = pytest.importorskip("av")
+    if encoder not in av.codecs_available:
+        pytest.skip(f"PyAV has no encoder {encoder}")
+    file = io.BytesIO()
+    samples_per_frame = 48000 // 25
+    with av.open(file, "w", format=container) as output:
+        video = output.add_stream(encoder, rate=25, options=dict(CLOSED_GROUPS[encoder]))
+        video.height, video.width, video.pix_fmt = ROWS, COLUMNS, "yuv420p"
+        video.codec_context.gop_size = 10
+        audio = output.add_stream(audio_encoder, rate=48000)
+        for index, frame in enumerate(test_frames(FRAME_COUNT)):
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 2 * samples_per_frame), np.int16), "s16", "stereo")
+            sound.sample_rate, sound.pts = 48000, index * samples_per_frame
+            picture = av.VideoFrame.from_ndarray(frame, "rgb24").reformat(format="yuv420p")
+            for packet in [*video.encode(picture), *audio.encode(sound)]:
+                output.mux(packet)
+        for packet in [*video.encode(), *audio.encode()]:
+            output.mux(packet)
+    return file.getvalue()
+
+
 @lru_cache(maxsize=64)
 def decoded_by_pyav(stream: bytes) -> npt.NDArray[np.uint8]:
     """Return all frames of a stream, as PyAV decodes and converts them."""

@@ -31,6 +31,7 @@ from support.video_files import (
     video_dataset,
     video_file,
     video_stream,
+    video_with_audio,
 )
 
 pytest.importorskip("av")
@@ -62,6 +63,24 @@ def test_decode_equals_pyav(encoder: str, container: str, groups: str) -> None:
     decoded = dicoxide.decode(video_file(stream, UIDS[encoder]))
     assert decoded.dtype == np.uint8
     np.testing.assert_array_equal(decoded, decoded_by_pyav(stream))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "container", "audio"),
+    [
+        ("libx264", "mp4", "aac"),
+        ("libx264", "mpegts", "aac"),
+        ("mpeg2video", "mpegts", "mp2"),
+        ("mpeg2video", "mpeg", "mp2"),
+    ],
+    ids=["h264-mp4", "h264-mpegts", "mpeg2-mpegts", "mpeg2-mpeg"],
+)
+def test_audio_is_ignored(encoder: str, container: str, audio: str) -> None:
+    stream = video_with_audio(encoder, container, audio)
+    expected = decoded_by_pyav(stream)
+    with dicoxide.open(video_file(stream, UIDS[encoder])) as image:
+        np.testing.assert_array_equal(image.decode(), expected)
+        np.testing.assert_array_equal(image[[80, 40]], expected[[80, 40]])
 
 
 @pytest.mark.parametrize("fragments", [1, 2, 40], ids=lambda count: f"{count}-fragments")

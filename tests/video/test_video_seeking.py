@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import threading
 from typing import Any
@@ -148,3 +149,24 @@ def test_classify_reads_length_prefixed_units(codec: str, extradata: bytes, unit
     assert classify(data, codec, extradata) is AccessPoint.CLOSED
     for end in range(len(data) - 2):
         assert classify(data[:end], codec, extradata) is None
+
+
+@pytest.mark.parametrize(("encoder", "container"), [STREAMS[0], STREAMS[3], STREAMS[6]], ids=["h264", "hevc", "mpeg2"])
+def test_stream_cut_at_an_open_group_has_the_indices_of_sequential_decoding(encoder: str, container: str) -> None:
+    av = pytest.importorskip("av")
+    source = video_stream(encoder, container, options=OPEN_GROUPS[encoder])
+    file = io.BytesIO()
+    with av.open(io.BytesIO(source)) as original, av.open(file, "w", format=container) as output:
+        stream = output.add_stream_from_template(original.streams.video[0])
+        packets = [packet for packet in original.demux(original.streams.video[0]) if packet.size]
+        keys = [index for index, packet in enumerate(packets) if packet.is_keyframe]
+        for packet in packets[keys[2] :]:
+            packet.stream = stream
+            output.mux(packet)
+    expected = decoded_by_pyav(file.getvalue())
+    data = video_file(file.getvalue(), UIDS[encoder], len(packets) - keys[2])
+    with dicoxide.open(data) as image:
+        for index in (0, 50, 40):
+            np.testing.assert_array_equal(image[index], expected[index])
+    # The decoder drops pictures that refer to those that were cut off.
+    assert len(expected) < len(packets) - keys[2]

@@ -59,16 +59,17 @@ class PacketIndex:
                 points.append((self.packet_count, kind, reader.position_of(packet, self.packet_count)))
             self.packet_count += 1
         ordered = array("q", sorted(times))
-        has_times = len(times) == self.packet_count and all(
-            ordered[index] != ordered[index + 1] for index in range(len(ordered) - 1)
-        )
+        # The decoder drops pictures that precede the first one and refer to pictures that are not in the stream.
+        has_times = len(times) == self.packet_count > 0 and times[0] == ordered[0]
+        has_times = has_times and all(ordered[index] != ordered[index + 1] for index in range(len(ordered) - 1))
+        starts_closed = bool(points) and points[0][:2] == (0, AccessPoint.CLOSED)
         # Presentation times in output order; None if they do not number the frames.
         self._times = ordered if has_times else None
         self._points: list[SeekPoint] = []
         for number, kind, position in points:
             if self._times is not None and position.pts is not None:
                 self._points.append(SeekPoint(bisect_left(self._times, position.pts), position, position.pts))
-            elif kind is AccessPoint.CLOSED and self._times is None:
+            elif kind is AccessPoint.CLOSED and self._times is None and starts_closed:
                 self._points.append(SeekPoint(number, position, None))
         self._points.sort(key=lambda point: point.frame_index)
         self._frame_indices = [point.frame_index for point in self._points]
