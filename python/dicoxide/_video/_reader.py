@@ -99,10 +99,13 @@ class VideoReader:
         self._can_seek_by_time = "mov" in self._container.format.name
         context = self._video.codec_context
         self.extradata: bytes | None = context.extradata
-        detection = _MPEG2_ERROR_DETECTION if self.codec in _MPEG_CODECS else _ERROR_DETECTION
+        is_mpeg = self.codec in _MPEG_CODECS
+        detection = _MPEG2_ERROR_DETECTION if is_mpeg else _ERROR_DETECTION
         context.options = {"err_detect": detection, "max_pixels": options["max_pixels"]}
-        context.thread_count = min(threads, _MAX_THREADS)
-        context.thread_type = "AUTO"
+        # With threads, the decoder of MPEG-2 conceals errors in slices without reporting them.
+        context.thread_count = 1 if is_mpeg else min(threads, _MAX_THREADS)
+        # Threads that share the rows of a frame conceal errors too.
+        context.thread_type = "FRAME"
         self._packets: Iterator[Any] = self._container.demux(self._video)
         _open_readers.add(self)
 
