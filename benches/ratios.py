@@ -33,6 +33,7 @@ import tables_jpeg
 import tables_jpeg2000
 import tables_jpeg_lossless
 import tables_jpegls
+import tables_jpegxl
 from dicoxide._backend import core
 from dicoxide._text_format import table_lines
 from targets import Table, Target
@@ -44,6 +45,7 @@ TABLES = {
     **tables_jpeg.TABLES,
     **tables_jpegls.TABLES,
     **tables_jpeg2000.TABLES,
+    **tables_jpegxl.TABLES,
     **tables_encode.TABLES,
     **tables_files.TABLES,
     **tables_converters.TABLES,
