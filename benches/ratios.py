@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 import dicoxide
+import tables_archive
 import tables_converters
 import tables_encode
 import tables_files
@@ -48,6 +49,7 @@ TABLES = {
     **tables_jpegxl.TABLES,
     **tables_encode.TABLES,
     **tables_files.TABLES,
+    **tables_archive.TABLES,
     **tables_converters.TABLES,
 }
 
