@@ -5,21 +5,24 @@ The speed of a lossless decoder depends on the size, precision and noise of an i
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from dicoxide import _transfer_syntaxes as syntaxes
 from dicoxide._arguments import Array
 from dicoxide._encode import jpeg_lossless_encode, jpegls_encode, rle_encode
 from dicoxide.errors import UnsupportedError
+from dicoxide.plugins import enabled
 
 __all__ = [
-    "IMAGECODECS_SYNTAXES",
+    "PEER_SYNTAXES",
     "SYNTAXES",
     "cr",
     "ct",
+    "is_lossy",
     "mg",
     "mr",
     "nearly_constant",
@@ -29,10 +32,6 @@ __all__ = [
     "write_file",
     "xa",
 ]
-
-# Names of the transfer syntaxes that `write_file` writes: by the encoders of dicoxide, and by imagecodecs.
-SYNTAXES = ("native", "rle", "jpeg-lossless", "jpeg-ls")
-IMAGECODECS_SYNTAXES = ("jpeg-2000", "htj2k")
 
 
 def ct(count: int, rows: int = 512, columns: int = 512, *, seed: int = 1) -> Array:
@@ -132,24 +131,29 @@ def nearly_constant() -> Array:
     return values
 
 
+class _Format(NamedTuple):
+    """Encoding of generated images.
+
+    `encode` takes all frames and Bits Stored, and returns the encoded frames, or one stream. `interpretation` is the
+    Photometric Interpretation of colour. `fills_samples` is true if the encoder's precision is that of the samples.
+    """
+
+    transfer_syntax: str
+    encode: Callable[[Array, int], list[bytes]]
+    interpretation: str = "RGB"
+    is_lossy: bool = False
+    fills_samples: bool = False
+
+
 def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
     """Write (frames, rows, columns[, samples]) as a DICOM file.
 
-    `syntax` is one of `SYNTAXES` or `IMAGECODECS_SYNTAXES`. Raises `UnsupportedError` if its encoder is not installed.
+    `syntax` is one of `SYNTAXES` or `PEER_SYNTAXES`. Raises `UnsupportedError` if its encoder is not installed, or does
+    not encode such images.
     """
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
-    from pydicom.uid import (
-        UID,
-        ExplicitVRLittleEndian,
-        HTJ2KLossless,
-        JPEG2000Lossless,
-        JPEGLosslessSV1,
-        JPEGLSLossless,
-        RLELossless,
-        SecondaryCaptureImageStorage,
-        generate_uid,
-    )
+    from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
@@ -157,38 +161,59 @@ def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = generate_uid()
     ds.NumberOfFrames, ds.Rows, ds.Columns = frames.shape[:3]
     ds.SamplesPerPixel = 3 if frames.ndim == 4 else 1
-    colour = "YBR_RCT" if syntax in IMAGECODECS_SYNTAXES else "RGB"
-    ds.PhotometricInterpretation = colour if frames.ndim == 4 else "MONOCHROME2"
-    if frames.ndim == 4:
-        ds.PlanarConfiguration = 0
-    else:
-        ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1", "-1024", "HU"
     ds.BitsAllocated = frames.dtype.itemsize * 8
-    if syntax == "htj2k":
-        # The precision that imagecodecs writes.
-        bits_stored = ds.BitsAllocated
-    ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits_stored, bits_stored - 1, 0
     if syntax == "native":
+        interpretation = "RGB"
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         ds.PixelData = frames.astype(frames.dtype.newbyteorder("<")).tobytes()
         ds["PixelData"].VR = "OW" if frames.dtype.itemsize > 1 else "OB"
     else:
-        encoders: dict[str, tuple[UID, Callable[[Array], bytes]]] = {
-            "rle": (RLELossless, rle_encode),
-            "jpeg-lossless": (JPEGLosslessSV1, partial(jpeg_lossless_encode, precision=bits_stored)),
-            "jpeg-ls": (JPEGLSLossless, partial(jpegls_encode, precision=bits_stored)),
-            "jpeg-2000": (JPEG2000Lossless, partial(_jpeg_2000_encode, precision=bits_stored)),
-            "htj2k": (HTJ2KLossless, _htj2k_encode),
-        }
-        ds.file_meta.TransferSyntaxUID, encode = encoders[syntax]
-        ds.PixelData = encapsulate([encode(frame) for frame in frames])
+        uid, encode, interpretation, _, fills_samples = _FORMATS[syntax]
+        bits_stored = ds.BitsAllocated if fills_samples else bits_stored
+        ds.file_meta.TransferSyntaxUID = UID(uid)
+        ds.PixelData = encapsulate(encode(frames, bits_stored))
         ds["PixelData"].VR = "OB"
-    ds.save_as(path, enforce_file_format=True)
+        ds["PixelData"].is_undefined_length = True
+    ds.BitsStored, ds.HighBit, ds.PixelRepresentation = bits_stored, bits_stored - 1, 0
+    ds.PhotometricInterpretation = interpretation if frames.ndim == 4 else "MONOCHROME2"
+    if frames.ndim == 4:
+        ds.PlanarConfiguration = 0
+    else:
+        ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1", "-1024", "HU"
+    # pydicom writes only transfer syntaxes that it knows; `enabled` adds the others.
+    with enabled():
+        ds.save_as(path, enforce_file_format=True)
 
 
-def _jpeg_2000_encode(frame: Array, precision: int) -> bytes:
-    """Encode without loss by OpenJPEG: 5/3 wavelet, colour transform."""
-    encoded: bytes = _imagecodecs().jpeg2k_encode(frame, reversible=True, bitspersample=precision, codecformat="j2k")
+def _each(encode: Callable[..., bytes], **options: Any) -> Callable[[Array, int], list[bytes]]:
+    """Return a function that encodes frame by frame, without the precision."""
+    return lambda frames, _: [encode(frame, **options) for frame in frames]
+
+
+def _each_with_precision(encode: Callable[..., bytes], **options: Any) -> Callable[[Array, int], list[bytes]]:
+    """Return a function that encodes frame by frame, with the precision."""
+    return lambda frames, bits_stored: [encode(frame, precision=bits_stored, **options) for frame in frames]
+
+
+def _deflate(frame: Array) -> bytes:
+    import zlib
+
+    return zlib.compress(frame.astype(frame.dtype.newbyteorder("<")).tobytes(), wbits=-15)
+
+
+def _jpeg_encode(frame: Array) -> bytes:
+    """Encode by libjpeg-turbo: baseline, colour differences at half the horizontal resolution."""
+    if frame.dtype != np.uint8:
+        raise UnsupportedError("JPEG Baseline has 8 bits")
+    encoded: bytes = _imagecodecs().jpeg8_encode(frame, level=90, subsampling="422")
+    return encoded
+
+
+def _jpeg_2000_encode(frame: Array, precision: int, *, reversible: bool = True) -> bytes:
+    """Encode by OpenJPEG: 5/3 wavelet without loss, or 9/7 wavelet; colour transform."""
+    encoded: bytes = _imagecodecs().jpeg2k_encode(
+        frame, level=None if reversible else 45, reversible=reversible, bitspersample=precision, codecformat="j2k"
+    )
     return encoded
 
 
@@ -198,12 +223,70 @@ def _htj2k_encode(frame: Array) -> bytes:
     return encoded
 
 
+def _jpeg_xl_encode(frame: Array, precision: int, *, distance: float = 0) -> bytes:
+    """Encode by libjxl: without loss if the distance is 0."""
+    encoded: bytes = _imagecodecs().jpegxl_encode(
+        frame, lossless=distance == 0, distance=distance, effort=4, bitspersample=precision
+    )
+    return encoded
+
+
+def _h264_encode(frames: Array, _: int) -> list[bytes]:
+    """Encode by FFmpeg: one stream of all frames, 4:2:0."""
+    if frames.ndim != 4 or frames.dtype != np.uint8:
+        raise UnsupportedError("H.264 is generated of RGB frames")
+    try:
+        import av
+    except ImportError as error:
+        raise UnsupportedError(f"PyAV is not installed: {error}") from error
+    stream = io.BytesIO()
+    with av.open(stream, "w", format="mpegts") as container:
+        video = container.add_stream("libx264", rate=25, options={"preset": "veryfast", "qp": "20"})
+        video.height, video.width = frames.shape[1:3]
+        video.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+        container.mux(video.encode(None))
+    return [stream.getvalue()]
+
+
 def _imagecodecs() -> Any:
     try:
         import imagecodecs
     except ImportError as error:
         raise UnsupportedError(f"imagecodecs is not installed: {error}") from error
     return imagecodecs
+
+
+# Formats by name: those that dicoxide and the standard library encode, and those that other packages encode.
+_OWN_FORMATS = {
+    "rle": _Format(syntaxes.RLE_LOSSLESS, _each(rle_encode)),
+    "deflated": _Format(syntaxes.DEFLATED_IMAGE_FRAME, _each(_deflate)),
+    "jpeg-lossless": _Format(syntaxes.JPEG_LOSSLESS_SV1, _each_with_precision(jpeg_lossless_encode)),
+    "jpeg-ls": _Format(syntaxes.JPEG_LS_LOSSLESS, _each_with_precision(jpegls_encode)),
+}
+_PEER_FORMATS = {
+    "jpeg": _Format(syntaxes.JPEG_BASELINE, _each(_jpeg_encode), "YBR_FULL_422", is_lossy=True),
+    "jpeg-ls-near": _Format(syntaxes.JPEG_LS_NEAR_LOSSLESS, _each_with_precision(jpegls_encode, near=2), is_lossy=True),
+    "jpeg-2000": _Format(syntaxes.JPEG_2000_LOSSLESS, _each_with_precision(_jpeg_2000_encode), "YBR_RCT"),
+    "jpeg-2000-lossy": _Format(
+        syntaxes.JPEG_2000, _each_with_precision(_jpeg_2000_encode, reversible=False), "YBR_ICT", is_lossy=True
+    ),
+    "htj2k": _Format(syntaxes.HTJ2K_LOSSLESS, _each(_htj2k_encode), "YBR_RCT", fills_samples=True),
+    "jpeg-xl": _Format(syntaxes.JPEG_XL_LOSSLESS, _each_with_precision(_jpeg_xl_encode)),
+    "jpeg-xl-lossy": _Format(syntaxes.JPEG_XL, _each_with_precision(_jpeg_xl_encode, distance=1.0), is_lossy=True),
+    "h264": _Format("1.2.840.10008.1.2.4.102", _h264_encode, "YBR_PARTIAL_420", is_lossy=True),
+}
+_FORMATS = {**_OWN_FORMATS, **_PEER_FORMATS}
+SYNTAXES = ("native", *_OWN_FORMATS)
+"""Names that `write_file` takes for every image."""
+PEER_SYNTAXES = tuple(_PEER_FORMATS)
+"""Names of formats that take long to encode or decode, or that only other packages encode."""
+
+
+def is_lossy(syntax: str) -> bool:
+    """Return True if the samples of a file in the format `syntax` differ from those that were encoded."""
+    return syntax in _FORMATS and _FORMATS[syntax].is_lossy
 
 
 def _grid(rows: int, columns: int) -> tuple[Array, Array]:

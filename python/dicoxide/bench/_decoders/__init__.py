@@ -6,12 +6,14 @@ To add one, write a subclass of `Decoder` in a module of its own and add an inst
 from __future__ import annotations
 
 from dicoxide.bench._decoders._base import (
+    DEFLATED_FRAMES,
     DICOXIDE,
     HTJ2K,
     JPEG,
     JPEG_2000,
     JPEG_LOSSLESS,
     JPEG_LS,
+    JPEG_XL,
     LEVELS,
     RLE,
     Call,
@@ -25,19 +27,23 @@ from dicoxide.bench._decoders._highdicom import Highdicom
 from dicoxide.bench._decoders._imagecodecs import Imagecodecs
 from dicoxide.bench._decoders._nvimgcodec import NvImageCodec
 from dicoxide.bench._decoders._pillow import Pillow
+from dicoxide.bench._decoders._pyav import PyAv
 from dicoxide.bench._decoders._pydicom import Pydicom
 from dicoxide.bench._decoders._pyjpegls import Pyjpegls
 from dicoxide.bench._decoders._pylibjpeg import Pylibjpeg
 from dicoxide.bench._decoders._simpleitk import SimpleItk
+from dicoxide.bench._decoders._zlib import Zlib
 
 __all__ = [
     "DECODERS",
+    "DEFLATED_FRAMES",
     "DICOXIDE",
     "HTJ2K",
     "JPEG",
     "JPEG_2000",
     "JPEG_LOSSLESS",
     "JPEG_LS",
+    "JPEG_XL",
     "LEVELS",
     "RLE",
     "Call",
@@ -58,6 +64,8 @@ _ALL = (
     Dicomsdl(),
     SimpleItk(),
     Highdicom(),
+    Zlib(),
+    PyAv(),
     NvImageCodec(),
 )
 

@@ -19,12 +19,14 @@ from dicoxide.bench._array_comparison import normalise
 from dicoxide.bench._cases import Case
 
 __all__ = [
+    "DEFLATED_FRAMES",
     "DICOXIDE",
     "HTJ2K",
     "JPEG",
     "JPEG_2000",
     "JPEG_LOSSLESS",
     "JPEG_LS",
+    "JPEG_XL",
     "LEVELS",
     "RLE",
     "Call",
@@ -43,11 +45,19 @@ DICOXIDE = "dicoxide"
 LEVELS = ("codec", "pixel_array", "file", "rescaled", "bulk")
 
 RLE = _transfer_syntaxes.RLE_LOSSLESS
+DEFLATED_FRAMES = _transfer_syntaxes.DEFLATED_IMAGE_FRAME
 JPEG = frozenset({_transfer_syntaxes.JPEG_BASELINE, _transfer_syntaxes.JPEG_EXTENDED})
 JPEG_LOSSLESS = frozenset({_transfer_syntaxes.JPEG_LOSSLESS, _transfer_syntaxes.JPEG_LOSSLESS_SV1})
 JPEG_LS = frozenset({_transfer_syntaxes.JPEG_LS_LOSSLESS, _transfer_syntaxes.JPEG_LS_NEAR_LOSSLESS})
 JPEG_2000 = frozenset({_transfer_syntaxes.JPEG_2000_LOSSLESS, _transfer_syntaxes.JPEG_2000})
 HTJ2K = frozenset({_transfer_syntaxes.HTJ2K_LOSSLESS, _transfer_syntaxes.HTJ2K_LOSSLESS_RPCL, _transfer_syntaxes.HTJ2K})
+JPEG_XL = frozenset(
+    {
+        _transfer_syntaxes.JPEG_XL_LOSSLESS,
+        _transfer_syntaxes.JPEG_XL_JPEG_RECOMPRESSION,
+        _transfer_syntaxes.JPEG_XL,
+    }
+)
 
 Call = Callable[[], Any]
 

@@ -15,6 +15,7 @@ from dicoxide.bench._decoders._base import (
     JPEG_2000,
     JPEG_LOSSLESS,
     JPEG_LS,
+    JPEG_XL,
     RLE,
     Call,
     Decoder,
@@ -27,7 +28,7 @@ __all__ = ["Imagecodecs"]
 
 
 class Imagecodecs(Decoder):
-    """libjpeg-turbo, CharLS, OpenJPEG, OpenJPH and its own RLE codec."""
+    """libjpeg-turbo, CharLS, OpenJPEG, OpenJPH, libjxl and its own RLE codec."""
 
     name = package = module = "imagecodecs"
     license = "BSD-3-Clause"
@@ -53,6 +54,7 @@ class Imagecodecs(Decoder):
             (JPEG_LS, imagecodecs.jpegls_decode),
             (JPEG_2000, partial(imagecodecs.jpeg2k_decode, numthreads=threads)),
             (HTJ2K, imagecodecs.htj2k_decode),
+            (JPEG_XL, partial(imagecodecs.jpegxl_decode, numthreads=threads)),
         )
         for uids, decode in functions:
             if case.transfer_syntax in uids:
