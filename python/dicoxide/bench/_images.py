@@ -182,6 +182,8 @@ def write_file(path: str, frames: Array, bits_stored: int, syntax: str) -> None:
         ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1", "-1024", "HU"
     # pydicom writes only transfer syntaxes that it knows; `enabled` adds the others.
     with enabled():
+        if not ds.file_meta.TransferSyntaxUID.is_transfer_syntax:
+            raise UnsupportedError(f"pydicom does not write transfer syntax {ds.file_meta.TransferSyntaxUID}")
         ds.save_as(path, enforce_file_format=True)
 
 
