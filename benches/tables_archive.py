@@ -70,7 +70,7 @@ def decoded_by_dicomsdl(samples: dict[str, Array]) -> Iterator[str]:
 
 
 def consume(results: Iterable[Array], expected: Sequence[Array], *, is_exact: bool) -> None:
-    """Take the results one by one, as a caller who does not keep them, and check some samples, or only their number.
+    """Take the results one by one, keep none of them, and check some samples, or only their number.
 
     Lossy images that another package decodes differ by rounding.
     """

@@ -143,6 +143,7 @@ def test_generated_cases_have_the_same_samples_in_each_transfer_syntax(tmp_path:
     assert [case.keyword for case in cases] == [
         "ExplicitVRLittleEndian",
         "RLELossless",
+        "DeflatedImageFrameCompression",
         "JPEGLosslessSV1",
         "JPEGLSLossless",
     ]
@@ -175,7 +176,8 @@ def test_run_of_generated_images_knows_their_values(tmp_path: Path, stand_ins: P
     output = [case["name"] for case in document["cases"] if case["origin"] == "generated" and case["frames"] == 1]
     assert output
     for name in set(output) & of(document, "highdicom").keys():
-        assert of(document, DICOXIDE)[name]["status"] == "ok"
+        is_lossy = name.endswith(("-jpeg", "-near", "-lossy", "-h264"))
+        assert of(document, DICOXIDE)[name]["status"] in ({"ok", "unchecked"} if is_lossy else {"ok"})
         if not name.endswith(("native", "rle")):
             # The stand-in decodes with pydicom, which may have no plugin for JPEG Lossless and JPEG-LS.
             continue

@@ -214,7 +214,11 @@ def _jpeg_encode(frame: Array) -> bytes:
 def _jpeg_2000_encode(frame: Array, precision: int, *, reversible: bool = True) -> bytes:
     """Encode by OpenJPEG: 5/3 wavelet without loss, or 9/7 wavelet; colour transform."""
     encoded: bytes = _imagecodecs().jpeg2k_encode(
-        frame, level=None if reversible else 45, reversible=reversible, bitspersample=precision, codecformat="j2k"
+        frame,
+        level=None if reversible else 45 if precision <= 8 else 70,
+        reversible=reversible,
+        bitspersample=precision,
+        codecformat="j2k",
     )
     return encoded
 
