@@ -26,6 +26,7 @@ from support.encoders.jpeg2000_segments import SOD, marker
 from support.encoders.jpeg2000_tiles import LayerOptions
 from support.encoders.jpegls_scans import Presets
 from support.file_mutations import synthetic_files
+from support.jpegxl_streams import STREAMS
 
 HERE = Path(__file__).resolve().parent
 SEEDS = Path(sys.argv[1] if len(sys.argv) > 1 else "target/fuzz/seeds")
@@ -36,7 +37,7 @@ DCT = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 JPEGLS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 CODECS = {"rle": (RLE,), "jpeg_lossless": LOSSLESS, "jpeg": DCT, "jpegls": JPEGLS}
 # Positions of the codecs in the core's registry.
-NUMBERS = {"rle": 1, "jpeg_lossless": 2, "jpeg": 3, "jpegls": 4, "jpeg2000": 5, "htj2k": 6, "deflated": 7}
+NUMBERS = {"rle": 1, "jpeg_lossless": 2, "jpeg": 3, "jpegls": 4, "jpeg2000": 5, "htj2k": 6, "deflated": 7, "jpegxl": 8}
 # Size of the crop of an image that is encoded.
 ROWS, COLUMNS = 24, 20
 
@@ -191,6 +192,9 @@ def jpegls_frames(crop: np.ndarray) -> Iterator[bytes]:
 
 def main() -> int:
     """Write the seeds of all files."""
+    for stream in STREAMS.values():
+        bits = 8 * stream.image.dtype.itemsize
+        frame_seeds("jpegxl", stream.codestream, *stream.image.shape[:2], stream.components, bits)
     for path in sorted(path for folder in folders() for path in folder.rglob("*") if path.is_file()):
         data = path.read_bytes()
         keep("part10", data)

@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     // All codecs of the registry: the first byte of an input chooses one.
     Target { name: "decode", run: decode_all_paths_equal },
     Target { name: "rle", run: |bytes| decode_codestream_all_paths_equal("rle", bytes) },
@@ -26,6 +26,7 @@ pub const TARGETS: [Target; 18] = [
     Target { name: "jpegls", run: |bytes| decode_codestream_all_paths_equal("jpegls", bytes) },
     Target { name: "jpeg2000", run: |bytes| decode_codestream_all_paths_equal("jpeg2000", bytes) },
     Target { name: "htj2k", run: |bytes| decode_codestream_all_paths_equal("htj2k", bytes) },
+    Target { name: "jpegxl", run: |bytes| decode_codestream_all_paths_equal("jpegxl", bytes) },
     Target { name: "deflated", run: |bytes| decode_codestream_all_paths_equal("deflated", bytes) },
     Target { name: "jpeg2000_packets", run: packets_decode_alike },
     Target { name: "jpeg2000_block", run: code_block_decodes_alike::<false> },

@@ -178,7 +178,7 @@ fn valid_input(random: &mut Random) -> (Vec<u8>, Option<Vec<u64>>) {
 }
 
 /// Codecs whose random inputs are frames of the corpora of their targets.
-const CORPUS_CODECS: [&str; 4] = ["jpeg", "jpegls", "jpeg2000", "htj2k"];
+const CORPUS_CODECS: [&str; 5] = ["jpeg", "jpegls", "jpeg2000", "htj2k", "jpegxl"];
 
 /// Returns an input with a frame of the corpus of a codec, most of them undamaged, and the options of `head`. `index` is that
 /// of the codec in `CORPUS_CODECS`.
