@@ -64,7 +64,7 @@ def test_matrix_that_swscale_does_not_know_is_unsupported() -> None:
     stream = encode(
         "libx264", "mp4", [picture((120, 90, 170), "yuv444p")] * COUNT, LOSSLESS, Format("yuv444p", 0, ycgco)
     )
-    with pytest.raises(dicoxide.UnsupportedError, match="cannot convert yuv444p to rgb24"):
+    with pytest.raises(dicoxide.UnsupportedError, match="cannot convert yuv444p with matrix 8 to rgb24"):
         decode(stream, H264)
 
 

@@ -99,7 +99,8 @@ class FrameConverter:
             raise LimitError("not enough memory for FFmpeg", kind="LimitExceeded") from error
         except Exception as error:
             # For example a matrix that swscale does not know.
-            text = f"FFmpeg cannot convert {frame.format.name} to {pixel_format}: {' '.join(str(error).split())}"
+            text = f"FFmpeg cannot convert {frame.format.name} with matrix {int(frame.colorspace)} to {pixel_format}"
+            text = f"{text}: {getattr(error, 'strerror', None) or ' '.join(str(error).split())}"
             raise UnsupportedError(text, transfer_syntax=self._spec.transfer_syntax) from error
 
     def _grey(self, frame: Any, bits: int) -> Array:
