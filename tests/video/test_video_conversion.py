@@ -143,3 +143,41 @@ def test_monochrome_hevc_is_grey() -> None:
     assert np.unique(decode(stream, UIDS["libx265"], **GREY)).tolist() == [77]
     with pytest.raises(dicoxide.CorruptFrameError, match="video has 1 samples per pixel, 3 expected"):
         decode(stream, UIDS["libx265"])
+
+
+@pytest.mark.parametrize("columns", [64, 66], ids=["without_padding", "with_padding"])
+def test_iter_frames_yields_frames_of_their_own(columns: int) -> None:
+    stream = encode("libx264", "mp4", [frame[:, :columns] for frame in test_frames(COUNT)], LOSSLESS)
+    data = video_file(stream, H264, COUNT, Columns=columns)
+    expected = dicoxide.decode(data)
+    frames = []
+    for frame in dicoxide.iter_frames(data):
+        assert frame.flags.writeable
+        assert frame.flags.c_contiguous
+        frames.append(frame.copy())
+        frame[...] = 0
+    np.testing.assert_array_equal(frames, expected)
+
+
+def test_iter_frames_of_grey_video_yields_frames_of_their_own() -> None:
+    stream = encode("libx264", "mp4", [picture((index, 128, 128), "yuv420p") for index in range(COUNT)], LOSSLESS)
+    attributes = {"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "Rows": SIZE, "Columns": SIZE}
+    levels = []
+    for frame in dicoxide.iter_frames(video_file(stream, H264, COUNT, **attributes)):
+        assert frame.flags.writeable
+        assert frame.flags.c_contiguous
+        levels.append(int(frame[-1, -1]))
+        # Later frames are predicted from this one.
+        frame[...] = 255
+    assert levels == list(range(COUNT))
+
+
+@pytest.mark.parametrize("rows", [47, 48, 161], ids=str)
+def test_samples_do_not_depend_on_the_number_of_threads(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    noise = list(rng.integers(0, 256, (COUNT, rows, 81, 3), np.uint8))
+    stream = encode("libx264", "mp4", noise, LOSSLESS, Format("yuv444p"))
+    data = video_file(stream, H264, COUNT, Rows=rows, Columns=81)
+    one, *others = (dicoxide.decode(data, threads=threads) for threads in (1, 2, 5, 16))
+    for other in others:
+        np.testing.assert_array_equal(other, one)

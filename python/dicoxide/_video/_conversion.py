@@ -76,7 +76,10 @@ class FrameConverter:
         self._reformatter = VideoReformatter()
 
     def convert(self, frame: Any) -> Array:
-        """Return the samples of a frame, (rows, columns[, samples]), uint8 or uint16; may be a view of its memory."""
+        """Return the samples of a frame, (rows, columns[, samples]), uint8 or uint16.
+
+        The array is read-only if it is a view of the memory of `frame`, to which the decoder may refer later.
+        """
         spec, pixel_format = self._spec, frame.format
         _check_samples(pixel_format, spec)
         bits = pixel_format.components[0].bits
@@ -94,6 +97,7 @@ class FrameConverter:
 
     def _reformat(self, frame: Any, pixel_format: str) -> Any:
         try:
+            # One thread, because swscale's own threads do not exist in a forked child.
             return self._reformatter.reformat(frame, format=pixel_format, threads=1)
         except MemoryError as error:
             raise LimitError("not enough memory for FFmpeg", kind="LimitExceeded") from error
@@ -114,6 +118,7 @@ class FrameConverter:
         luma, *chroma = (_plane(plane, bits)[:, : plane.width] for plane in frame.planes)
         if any((plane != 1 << bits - 1).any() for plane in chroma):
             raise _error(f"video has {_COLOUR_SAMPLES} samples per pixel, 1 expected", spec)
+        luma.flags.writeable = False
         return luma
 
 

@@ -196,6 +196,8 @@ class VideoFrames:
                 if samples is None:
                     raise self.fewer_error()
                 store(index, samples)
+                # Freed before the next frame is decoded, so that its memory is used again.
+                del samples
 
     def frame(self, index: int, threads: int) -> Any:
         """Return the samples of one frame, or None if the stream has ended before."""

@@ -111,6 +111,10 @@ class VideoImage(Image):
         spec = self._source.spec
 
         def convert(index: int, samples: Array) -> Array:
+            flags = samples.flags
+            # Memory of the converted frame, without padding after the rows, needs no copy.
+            if not rescale and dtype is None and samples.dtype == spec.dtype and flags.writeable and flags.c_contiguous:
+                return samples
             target = target_array(spec.shape, spec.dtype, None, rescale=rescale, dtype=dtype)
             self._store(samples, self._frame_transforms([index], rescale, quantity), 0, target)
             return target
@@ -120,17 +124,18 @@ class VideoImage(Image):
                 samples = video.frame(index, codec_threads)
                 if samples is None:
                     raise video.fewer_error()
-                frame = convert(index, samples)
+                converted = [convert(index, samples)]
                 del samples
-                yield frame
+                # Without a reference here, the caller can free the frame before the next one is decoded.
+                yield converted.pop()
 
         def iterate_all() -> Iterator[Array]:
             index = 0
             while (samples := video.frame(index, codec_threads)) is not None:
                 video.report_more(index + 1, is_end=False)
-                frame = convert(index, samples)
+                converted = [convert(index, samples)]
                 del samples
-                yield frame
+                yield converted.pop()
                 index += 1
             if index < video.declared:
                 raise video.fewer_error()
