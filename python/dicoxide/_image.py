@@ -183,8 +183,9 @@ class Image:
                 fallback = self._fallback_frames(unsupported, opened)
                 return self._decode_by_fallback(fallback, frames, out, rescale, quantity, dtype, raw, max_bytes)
             except DecodeError as error:
-                # The core's reason is the better one only if it has a codec for the transfer syntax.
-                if error.kind != "Fallback" or self.transfer_syntax not in _SYNTAXES_WITH_CODEC:
+                # The core's reason is the better one only if it has a codec for the transfer syntax, and of that frame.
+                is_same_frame = error.frame_index == unsupported.frame_index
+                if error.kind != "Fallback" or self.transfer_syntax not in _SYNTAXES_WITH_CODEC or not is_same_frame:
                     raise
                 raise unsupported from error
 

@@ -24,14 +24,14 @@ COLOUR = np.random.default_rng(7).integers(0, 256, (5, 7, 3), np.uint8)
 
 
 def jpeg(marker: int = 0xC0, precision: int = 8, components: int = 1, near: int = 0) -> bytes:
-    """Return frame header and scan header (T.81 B.2.2, B.2.3; T.87 C.2.3) without entropy-coded data.
+    """Return frame header and scan header (T.81 B.2.2, B.2.3; T.87 C.2.3), and EOI, without entropy-coded data.
 
     A point transform makes JPEG-LS one that only fallback decoders decode.
     """
     parameters = b"".join(bytes([index + 1, 0x11, 0]) for index in range(components))
     frame = struct.pack(">HBHHB", 8 + 3 * components, precision, 5, 7, components) + parameters
     scan = struct.pack(">HBBBBBB", 8, 1, 1, 0, near, 0, marker == 0xF7)
-    return b"\xff\xd8\xff" + bytes([marker]) + frame + b"\xff\xda" + scan
+    return b"\xff\xd8\xff" + bytes([marker]) + frame + b"\xff\xda" + scan + b"\xff\xd9"
 
 
 def jpeg_2000(

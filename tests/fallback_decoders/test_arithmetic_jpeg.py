@@ -133,3 +133,25 @@ def test_arithmetic_coding_of_another_size_raises_before_plugins_are_asked(monke
     with pytest.raises(CorruptFrameError, match="rows 16 found in the codestream, 8 in the data set") as caught:
         dicoxide.decode(ds)
     assert (caught.value.kind, caught.value.frame_index) == ("Mismatch", 0)
+
+
+@needs_extension
+@pytest.mark.parametrize("missing", [2, 60, 120], ids=str)
+@pytest.mark.parametrize("codestream", [GRAY_SEQUENTIAL, GRAY_PROGRESSIVE], ids=["SOF9", "SOF10"])
+def test_codestream_without_end_of_image_raises_truncated(codestream: bytes, missing: int, plugin: str) -> None:
+    del plugin
+    with (
+        warnings.catch_warnings(action="ignore"),
+        pytest.raises(dicoxide.TruncatedFrameError, match="no marker EOI found after the last scan") as caught,
+    ):
+        dicoxide.decode(file(codestream[:-missing]))
+    assert caught.value.frame_index == 0
+
+
+@needs_extension
+def test_error_of_a_later_frame_is_that_of_the_plugin(plugin: str) -> None:
+    coded = [GRAY_SEQUENTIAL, GRAY_SEQUENTIAL[:40]]
+    data = to_bytes(dataset(np.stack([GRAY, GRAY]), PREFIX + "51", coded=coded, number_of_frames=2))
+    with warnings.catch_warnings(action="ignore"), pytest.raises(dicoxide.DecodeError, match=plugin) as caught:
+        dicoxide.decode(data)
+    assert (caught.value.kind, caught.value.frame_index) == ("Fallback", 1)

@@ -15,8 +15,9 @@ from dicoxide._arguments import Array, FrameSelection, resolve_frames
 from dicoxide._backend import core
 from dicoxide._deviations import Deviation, raise_first
 from dicoxide._fallback_decoders.jpeg_colour import with_untransformed_components
+from dicoxide._fallback_decoders.jpeg_end import has_end_of_image
 from dicoxide._frame import IMAGE_PIXEL, FrameSpec
-from dicoxide.errors import DecodeError, LimitError, UnsupportedError
+from dicoxide.errors import DecodeError, LimitError, TruncatedFrameError, UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom.pixels.common import CoderBase
@@ -91,7 +92,7 @@ class FallbackFrames:
         DecodeError
             With kind ``"Fallback"``, if the plugins failed.
         CorruptFrameError
-            If a codestream contradicts the data set; with `strict`, also if it has a deviation.
+            If a codestream contradicts the data set or does not end; with `strict`, also if it has a deviation.
         """
         spec = self._source.spec
         indices, has_frame_axis = resolve_frames(len(self), frames)
@@ -157,6 +158,12 @@ class FallbackFrames:
         except DecodeError as error:
             error.frame_index = index
             raise
+        if not has_end_of_image(codestream):
+            text = (
+                f"no marker EOI found after the last scan of a codestream of {len(codestream)} bytes (ITU-T T.81 B.2.1)"
+            )
+            uid = self._source.spec.transfer_syntax
+            raise TruncatedFrameError(text, clause="ITU-T T.81 B.2.1", transfer_syntax=uid, frame_index=index)
         return codestream, is_ybr, [deviation._replace(frame_index=index) for deviation in deviations]
 
     def _decode_codestream(self, codestream: bytes, index: int, is_ybr: bool, raw: bool) -> Array:
