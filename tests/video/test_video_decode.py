@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +36,7 @@ from support.video_files import (
     video_with_audio,
 )
 
-pytest.importorskip("av")
+av = pytest.importorskip("av")
 H264 = UIDS["libx264"]
 FRAME_SHAPE = (ROWS, COLUMNS, 3)
 
@@ -276,3 +278,31 @@ def test_capabilities_name_pyav() -> None:
     capability = dicoxide.capabilities()["1.2.840.10008.1.2.4.106.1"]
     assert capability.decoder == "pyav"
     assert "PyAV" in capability.why
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda path: dicoxide.decode(path, frames=0), lambda path: list(dicoxide.iter_frames(path))],
+    ids=["decode", "iter_frames"],
+)
+def test_stream_is_opened_once(path: Path, call: Callable[[Path], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 0
+    av_open = av.open
+
+    def open_counted(*args: Any, **options: Any) -> Any:
+        nonlocal count
+        count += 1
+        return av_open(*args, **options)
+
+    monkeypatch.setattr(av, "open", open_counted)
+    call(path)
+    assert count == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_checked_image_that_is_closed_leaves_no_open_file(path: Path) -> None:
+    image = dicoxide.open(path)
+    image.check([0])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    image.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) < before

@@ -132,18 +132,22 @@ class VideoFrames:
         # Number of frames, once a pass has reached the end.
         self._end_index = 0
         self._reported_more = False
+        # Opened for the checks, and used by the first call.
+        self._unused_reader: VideoReader | None = None
         reader = self._open(1)
         try:
             if 0 not in reader.size and reader.size != (spec.rows, spec.columns):
                 raise size_error(*reader.size, spec)
             deviations = check_format(reader.pixel_format, reader.codec, spec)
-        finally:
+            deviations = [*self._table.deviations, *source.deviations, *spec.deviations(), *deviations]
+            if source.number_of_frames == 0:
+                text = "number of frames 0 found, taken as 1"
+                deviations.insert(0, Deviation(None, text, _NUMBER_OF_FRAMES, None))
+            self._report(deviations)
+        except BaseException:
             reader.close()
-        deviations = [*self._table.deviations, *source.deviations, *spec.deviations(), *deviations]
-        if source.number_of_frames == 0:
-            text = "number of frames 0 found, taken as 1"
-            deviations.insert(0, Deviation(None, text, _NUMBER_OF_FRAMES, None))
-        self._report(deviations)
+            raise
+        self._unused_reader = reader
 
     def count(self) -> int:
         """Return the number of frames in the stream.
@@ -218,6 +222,9 @@ class VideoFrames:
         """Close what is open. May be called again."""
         with self._locked():
             self._drop_cursor()
+            reader, self._unused_reader = self._unused_reader, None
+            if reader is not None:
+                reader.close()
 
     def _report(self, deviations: Sequence[Deviation]) -> None:
         """Warn of deviations, or raise the first one."""
@@ -301,7 +308,11 @@ class VideoFrames:
             value.close()
 
     def _open(self, threads: int) -> VideoReader:
-        return VideoReader(self._source.open_value(), self._table, self._source.spec, threads)
+        reader, self._unused_reader = self._unused_reader, None
+        if reader is None:
+            reader = VideoReader(self._source.open_value(), self._table, self._source.spec)
+        reader.set_threads(threads)
+        return reader
 
     def _drop_cursor(self) -> None:
         cursor, self._cursor = self._cursor, None
@@ -313,5 +324,5 @@ class VideoFrames:
         if self._process_id != os.getpid():
             self._process_id = os.getpid()
             self._lock = threading.RLock()
-            self._cursor = None
+            self._cursor = self._unused_reader = None
         return self._lock

@@ -63,7 +63,7 @@ class VideoReader:
         Configuration record of the codec.
     """
 
-    def __init__(self, value: ValueFile, table: FragmentTable, spec: FrameSpec, threads: int) -> None:
+    def __init__(self, value: ValueFile, table: FragmentTable, spec: FrameSpec) -> None:
         import av
 
         self._spec = spec
@@ -99,15 +99,17 @@ class VideoReader:
         self._can_seek_by_time = "mov" in self._container.format.name
         context = self._video.codec_context
         self.extradata: bytes | None = context.extradata
-        is_mpeg = self.codec in _MPEG_CODECS
-        detection = _MPEG2_ERROR_DETECTION if is_mpeg else _ERROR_DETECTION
+        detection = _MPEG2_ERROR_DETECTION if self.codec in _MPEG_CODECS else _ERROR_DETECTION
         context.options = {"err_detect": detection, "max_pixels": options["max_pixels"]}
-        # With threads, the decoder of MPEG-2 conceals errors in slices without reporting them.
-        context.thread_count = 1 if is_mpeg else min(threads, _MAX_THREADS)
         # Threads that share the rows of a frame conceal errors too.
         context.thread_type = "FRAME"
         self._packets: Iterator[Any] = self._container.demux(self._video)
         _open_readers.add(self)
+
+    def set_threads(self, threads: int) -> None:
+        """Set the number of decoder threads, before the first packet is decoded."""
+        # With threads, the decoder of MPEG-2 conceals errors in slices without reporting them.
+        self._video.codec_context.thread_count = 1 if self.codec in _MPEG_CODECS else min(threads, _MAX_THREADS)
 
     @property
     def size(self) -> tuple[int, int]:
