@@ -257,6 +257,12 @@ class TestErrors:
             dicoxide.decode(ds, max_bytes=size + 100_000)
         dicoxide.decode(ds, max_bytes=size + 32_000_000)
 
+    def test_decode_size_of_the_data_set_is_compared_before_memory_is_allocated(self) -> None:
+        # 40 frames of 3 GiB.
+        ds = data_set(STREAMS["lossy_rgb_8"], frames=40, attributes={"Rows": 32767, "Columns": 32767})
+        with pytest.raises(CorruptFrameError, match="32767 in the data set"):
+            dicoxide.decode(ds)
+
     @pytest.mark.parametrize("side", [1 << 15, 65535])
     def test_decode_large_size_in_a_small_codestream_is_an_error(self, side: int) -> None:
         # Size of `side` × `side`, default metadata (8 bits, XYB) and a default frame header, whose groups are missing.

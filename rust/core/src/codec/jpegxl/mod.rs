@@ -52,9 +52,9 @@ mod codec {
     use super::decode::{DecoderState, decode};
     use super::header::Header;
     use super::{SIGNATURE, SIGNATURE_BOX};
-    use crate::codec::{CodecState, FrameContext, FrameDecoder, FrameFormat};
+    use crate::codec::{CodecState, FrameContext, FrameDecoder, FrameFormat, agreement, too_short};
     use crate::codestream::{CodestreamFormat, CodestreamInfo};
-    use crate::error::{Result, unsupported};
+    use crate::error::{DecodeError, Result, unsupported};
     use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
     use crate::output::Output;
     use crate::syntax::TransferSyntax;
@@ -63,6 +63,8 @@ mod codec {
     const MAX_GROUP_SIDE: u64 = 8192;
     /// Bits of the smallest entry in the table of the sizes of groups.
     const MIN_ENTRY_BITS: u64 = 12;
+    /// Samples per byte up to which the header is not compared with the data set before memory is allocated.
+    const MAX_UNCHECKED_RATIO: u64 = 1024;
 
     /// The codec.
     pub(in crate::codec) struct JpegXl;
@@ -80,16 +82,27 @@ mod codec {
             head.starts_with(SIGNATURE) || head.starts_with(SIGNATURE_BOX)
         }
 
-        /// Signature, image header and frame header, and an entry in the table of contents for each group.
         fn min_frame_bytes(&self, info: &FrameInfo) -> u64 {
-            let groups = |side: u32| u64::from(side).div_ceil(MAX_GROUP_SIDE);
-            let (rows, columns) = (info.attributes().rows, info.attributes().columns);
-            6 + groups(rows) * groups(columns) * MIN_ENTRY_BITS / 8
+            smallest_frame_bytes(info).max(info.samples() as u64 / MAX_UNCHECKED_RATIO)
+        }
+
+        /// Frames may be shorter if their header agrees with the attributes.
+        fn truncated_error(&self, frame: &[u8], info: &FrameInfo) -> Option<DecodeError> {
+            let header = Header::parse(frame).and_then(|header| agreement::check_size(&header.info, info));
+            let min_bytes = smallest_frame_bytes(info);
+            header.err().or_else(|| ((frame.len() as u64) < min_bytes).then(|| too_short(frame, min_bytes)))
         }
 
         fn describe(&self, frame: &[u8]) -> Option<Result<CodestreamInfo>> {
             Some(Header::parse(frame).map(|header| header.info))
         }
+    }
+
+    /// Bytes of signature, image header and frame header, and of an entry in the table of contents for each group.
+    fn smallest_frame_bytes(info: &FrameInfo) -> u64 {
+        let groups = |side: u32| u64::from(side).div_ceil(MAX_GROUP_SIDE);
+        let (rows, columns) = (info.attributes().rows, info.attributes().columns);
+        6 + groups(rows) * groups(columns) * MIN_ENTRY_BITS / 8
     }
 
     /// Returns the deviation of a lossy codestream under the lossless transfer syntax (PS3.5 A.4).
