@@ -268,6 +268,15 @@ def test_lut_for_float_samples_is_an_error() -> None:
             dicoxide.decode(source, rescale="real_world")
 
 
+@pytest.mark.parametrize("vr", ["US", "LO"])
+def test_sequence_of_another_vr_is_an_error(vr: str) -> None:
+    ds = image(UNSIGNED)
+    ds.add_new(0x00409096, vr, [1, 2] if vr == "US" else "text")
+    for source in sources(ds):
+        with pytest.raises(dicoxide.CorruptFrameError, match=r"element \(0040,9096\) has another VR, SQ expected"):
+            dicoxide.decode(source, rescale="real_world")
+
+
 def test_arguments_that_do_not_fit_are_errors() -> None:
     ds = image(UNSIGNED, ADC)
     with pytest.raises(ValueError, match="rescale must be True, False or 'real_world', not 'real'"):

@@ -9,10 +9,17 @@ from typing import Any, Protocol
 
 from dicoxide.errors import CorruptFrameError
 
-__all__ = ["Attributes", "Elements"]
+__all__ = ["Attributes", "Elements", "wrong_vr_error"]
 
 # Elements (gggg,0010) to (gggg,00FF) of odd groups hold private creators (PS3.5 7.8.1).
 _FIRST_PRIVATE_BLOCK = 0x10
+
+
+def wrong_vr_error(tag: int, vr: str) -> CorruptFrameError:
+    """Return the error of an element that is a sequence and should not be, or the reverse; `vr` is the expected VR."""
+    clause = "PS3.6"
+    text = f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) has another VR, {vr} expected ({clause})"
+    return CorruptFrameError(text, kind="Mismatch", clause=clause)
 
 
 class Elements(Protocol):

@@ -17,7 +17,7 @@ from dicoxide._arguments import owned_bytes
 from dicoxide._backend import core
 from dicoxide._deviations import Deviation
 from dicoxide._frame import IMAGE_PIXEL, FrameSpec
-from dicoxide._sources.attributes import Attributes
+from dicoxide._sources.attributes import Attributes, wrong_vr_error
 from dicoxide._sources.base import Source
 from dicoxide._sources.encapsulation import begins_with_item, check_encapsulation, has_undefined_length
 from dicoxide._sources.pydicom_reader import convert_errors, unreadable_error
@@ -215,7 +215,10 @@ class _DatasetElements:
         if tag not in self._dataset:
             raise KeyError(tag)
         with convert_errors(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X})", also=(OSError,)):
-            value = self._dataset[tag].value
+            element = self._dataset[tag]
+            value = element.value
+            if (element.VR == "SQ") != (vr == "SQ"):
+                raise wrong_vr_error(tag, vr)
             if vr == "SQ":
                 return [_DatasetElements(item) for item in value or ()]
             is_multiple = isinstance(value, MutableSequence)

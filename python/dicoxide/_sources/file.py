@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
-from dicoxide._sources.attributes import Attributes
+from dicoxide._sources.attributes import Attributes, wrong_vr_error
 from dicoxide._sources.base import Source
 from dicoxide._sources.file_object import SeekableFile
 from dicoxide._sources.value_file import ValueFile
@@ -142,9 +142,7 @@ class _FileElements:
         if element is None:
             raise KeyError(tag)
         if isinstance(element, list) != (vr == "SQ"):
-            clause = "PS3.6"
-            text = f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) has another VR, {vr} expected ({clause})"
-            raise CorruptFrameError(text, kind="Mismatch", clause=clause)
+            raise wrong_vr_error(tag, vr)
         if isinstance(element, list):
             return [_FileElements(item, self) for item in element]
         file_vr, data, is_big_endian = element
