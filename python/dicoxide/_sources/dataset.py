@@ -9,7 +9,7 @@ import io
 import math
 import os
 import threading
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,11 +17,11 @@ from dicoxide._arguments import owned_bytes
 from dicoxide._backend import core
 from dicoxide._deviations import Deviation
 from dicoxide._frame import IMAGE_PIXEL, FrameSpec
-from dicoxide._sources.attributes import Attributes, wrong_vr_error
+from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Source
+from dicoxide._sources.dataset_elements import attributes_of
 from dicoxide._sources.encapsulation import begins_with_item, check_encapsulation, has_undefined_length
 from dicoxide._sources.pydicom_reader import convert_errors, unreadable_error
-from dicoxide._sources.values import is_number
 from dicoxide._transfer_syntaxes import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -196,51 +196,6 @@ def _read_remaining(file: io.BufferedIOBase) -> bytes:
             return file.read()
         finally:
             file.seek(position)
-
-
-def attributes_of(dataset: Dataset) -> Attributes:
-    """Return the attributes of a pydicom Dataset."""
-    return Attributes(_DatasetElements(dataset))
-
-
-class _DatasetElements:
-    """Elements of a pydicom Dataset, with values of Python's own types."""
-
-    __slots__ = ("_dataset",)
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-
-    def value(self, tag: int, vr: str) -> Any:
-        if tag not in self._dataset:
-            raise KeyError(tag)
-        with convert_errors(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X})", also=(OSError,)):
-            element = self._dataset[tag]
-            value = element.value
-            if (element.VR == "SQ") != (vr == "SQ"):
-                raise wrong_vr_error(tag, vr)
-            if vr == "SQ":
-                return [_DatasetElements(item) for item in value or ()]
-            is_multiple = isinstance(value, MutableSequence)
-            items = value if is_multiple else [value]
-            plain = [None if item == "" and is_number(vr) else _plain(item) for item in items]
-            return plain if is_multiple else plain[0]
-
-    def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
-        return {}, [keyword for keyword, tag, _ in wanted if tag in self._dataset]
-
-    def tags(self) -> Iterator[int]:
-        return map(int, self._dataset.keys())
-
-
-def _plain(value: Any) -> Any:
-    """Convert an instance of pydicom's number and text classes to int, float or str."""
-    if value is None or isinstance(value, bytes):
-        return value
-    for number_type in (int, float):
-        if isinstance(value, number_type):
-            return number_type(value)
-    return str(value)
 
 
 def dataset_source(dataset: Dataset) -> DatasetSource:

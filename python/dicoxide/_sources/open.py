@@ -103,7 +103,7 @@ def read_incomplete(path: str) -> tuple[Attributes | None, bool]:
 
             elements, is_complete = core.read_elements(path)
             return attributes_of(elements), is_complete
-        from dicoxide._sources.dataset import attributes_of as attributes_of_dataset
+        from dicoxide._sources.dataset_elements import attributes_of as attributes_of_dataset
         from dicoxide._sources.pydicom_reader import read
 
         return attributes_of_dataset(read(path)), True

@@ -229,9 +229,9 @@ _CHARACTER_SETS = (
 
 
 def _elements(ds: Dataset) -> Any:
-    from dicoxide._sources.dataset import _DatasetElements
+    from dicoxide._sources.dataset_elements import DatasetElements
 
-    return _DatasetElements(ds)
+    return DatasetElements(ds)
 
 
 def _text(result: Outcome) -> str:
