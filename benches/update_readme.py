@@ -34,7 +34,8 @@ _SYNTAX_ORDER = (
     *("ExplicitVRLittleEndian", "ImplicitVRLittleEndian", "ExplicitVRBigEndian", "DeflatedExplicitVRLittleEndian"),
     *("RLELossless", "JPEGLossless", "JPEGLosslessSV1", "JPEGBaseline8Bit", "JPEGExtended12Bit"),
     *("JPEGLSLossless", "JPEGLSNearLossless", "JPEG2000Lossless", "JPEG2000"),
-    *("HTJ2KLossless", "HTJ2KLosslessRPCL", "HTJ2K"),
+    *("HTJ2KLossless", "HTJ2KLosslessRPCL", "HTJ2K", "JPEGXLLossless", "JPEGXLJPEGRecompression", "JPEGXL"),
+    *("DeflatedImageFrameCompression", "MPEG4HP41"),
 )
 _STATUSES = {
     "ok": "correct",
