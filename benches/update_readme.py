@@ -28,7 +28,7 @@ _LEVEL_TITLES = {
     "codec": "bytes of one frame to an array",
     "bulk": "many files",
 }
-_DECODERS = ("pydicom", "gdcm", "pylibjpeg", "dicomsdl", "imagecodecs", "SimpleITK", "highdicom")
+_DECODERS = ("pydicom", "gdcm", "pylibjpeg", "dicomsdl", "imagecodecs", "SimpleITK", "highdicom", "zlib", "PyAV")
 # The first rows of the tables.
 _SYNTAX_ORDER = (
     *("ExplicitVRLittleEndian", "ImplicitVRLittleEndian", "ExplicitVRBigEndian", "DeflatedExplicitVRLittleEndian"),
