@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,9 @@ class Zlib(Decoder):
     levels = ("codec",)
 
     def version(self) -> str | None:
-        return platform.python_version()
+        import zlib
+
+        return zlib.ZLIB_RUNTIME_VERSION
 
     def implementation(self, case: Case, level: str) -> str:
         return "zlib"
