@@ -97,8 +97,7 @@ def target_array(
         and np.can_cast(stored, target_dtype, "safe")
     ):
         raise ValueError(f"dtype must be {stored} or a wider integer type, not {target_dtype}")
-    if max_bytes is not None and (output_bytes := math.prod(shape) * target_dtype.itemsize) > max_bytes:
-        raise LimitError(f"output has {output_bytes} bytes, max_bytes is {max_bytes}", kind="LimitExceeded")
+    check_output_bytes(math.prod(shape) * target_dtype.itemsize, max_bytes)
     return np.empty(shape, target_dtype) if out is None else out
 
 
@@ -110,6 +109,18 @@ def check_rescale(rescale: Rescale, quantity: str | None) -> None:
         raise ValueError("quantity needs rescale='real_world'")
     if quantity is not None and not isinstance(quantity, str):
         raise TypeError(f"quantity must be a str, not {type(quantity).__name__}")
+
+
+def check_gray(samples_per_pixel: int) -> None:
+    """Raise if a pixel has several samples, which cannot be rescaled."""
+    if samples_per_pixel != 1:
+        raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
+
+
+def check_output_bytes(output_bytes: int, max_bytes: int | None) -> None:
+    """Raise if the output exceeds `max_bytes`."""
+    if max_bytes is not None and output_bytes > max_bytes:
+        raise LimitError(f"output has {output_bytes} bytes, max_bytes is {max_bytes}", kind="LimitExceeded")
 
 
 def check_reduce(reduce: int) -> int:

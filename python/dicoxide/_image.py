@@ -15,6 +15,7 @@ from dicoxide._arguments import (
     FrameSelection,
     Rescale,
     byte_limit,
+    check_gray,
     check_reduce,
     check_rescale,
     reduced_shape,
@@ -165,8 +166,8 @@ class Image:
         max_bytes = byte_limit(max_bytes)
         check_rescale(rescale, quantity)
         reduce = check_reduce(reduce)
-        if rescale and self._source.spec.samples_per_pixel != 1:
-            raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
+        if rescale:
+            check_gray(self._source.spec.samples_per_pixel)
         opened = self._frames()
         if not isinstance(opened, core.Frames):
             if reduce:

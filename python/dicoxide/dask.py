@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dicoxide._arguments import Array, Rescale, check_rescale, target_array, thread_count
+from dicoxide._arguments import Array, Rescale, check_gray, check_rescale, target_array, thread_count
 from dicoxide._threads import ThreadPool
 from dicoxide.bulk.series import (
     Header,
@@ -161,8 +161,9 @@ def from_files(
         _ImageKind(header.slices[0].file.frame_count, header.frame_shape, np.dtype(header.dtype).newbyteorder("="))
         for header in headers
     ]
-    if rescale and any(len(kind.frame_shape) > 2 for kind in kinds):
-        raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
+    if rescale:
+        for kind in kinds:
+            check_gray(math.prod(kind.frame_shape[2:]))
 
     def files_array(members: list[str], kind: _ImageKind) -> Any:
         output = target_array((0,), kind.dtype, None, rescale=rescale, dtype=dtype).dtype

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicoxide._arguments import Array, FrameSelection, resolve_frames
+from dicoxide._arguments import Array, FrameSelection, check_output_bytes, resolve_frames
 from dicoxide._backend import core
 from dicoxide._deviations import Deviation, raise_first
 from dicoxide._fallback_decoders.jpeg_colour import with_untransformed_components
@@ -97,8 +97,7 @@ class FallbackFrames:
         spec = self._source.spec
         indices, has_frame_axis = resolve_frames(len(self), frames)
         output_bytes = len(indices) * math.prod(spec.shape) * spec.dtype.itemsize
-        if max_bytes is not None and output_bytes > max_bytes:
-            raise LimitError(f"output has {output_bytes} bytes, max_bytes is {max_bytes}", kind="LimitExceeded")
+        check_output_bytes(output_bytes, max_bytes)
         deviations: list[Deviation] = []
         target: Array | None = None
         try:

@@ -13,6 +13,8 @@ from dicoxide._arguments import (
     FrameSelection,
     Rescale,
     byte_limit,
+    check_gray,
+    check_output_bytes,
     check_reduce,
     check_rescale,
     resolve_frames,
@@ -24,7 +26,7 @@ from dicoxide._image import Image
 from dicoxide._pixels import transform_into
 from dicoxide._sources import Source, Transform
 from dicoxide._video._frames import VideoFrames
-from dicoxide.errors import LimitError, UnsupportedError
+from dicoxide.errors import UnsupportedError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -158,15 +160,12 @@ class VideoImage(Image):
         """Raise for options that video does not support, and for a frame that exceeds `max_bytes`."""
         check_rescale(rescale, quantity)
         spec = self._source.spec
-        if rescale and spec.samples_per_pixel != 1:
-            raise ValueError("rescale of an image with more than one sample per pixel (PS3.3 C.11.1)")
+        if rescale:
+            check_gray(spec.samples_per_pixel)
         if check_reduce(reduce):
             raise ValueError(f"reduce is {reduce}, video has one resolution")
         sample_bytes = np.dtype(dtype or "f4").itemsize if rescale else spec.dtype.itemsize
-        frame_bytes = math.prod(spec.shape) * sample_bytes
-        limit = byte_limit(max_bytes)
-        if limit is not None and frame_bytes > limit:
-            raise LimitError(f"output has {frame_bytes} bytes, max_bytes is {limit}", kind="LimitExceeded")
+        check_output_bytes(math.prod(spec.shape) * sample_bytes, byte_limit(max_bytes))
 
     def _opened_video(self) -> VideoFrames:
         video = self._video
