@@ -127,15 +127,13 @@ impl<'a> DeflateStream<'a> {
     /// # Errors
     /// `Truncated` if the stream has fewer bytes, `Malformed` if it is invalid.
     fn fill(&mut self, out: &mut [u8]) -> Result<()> {
-        match self.inflate(out)? {
-            found if found == out.len() => Ok(()),
-            _ => {
-                let (found, expected) = (self.decompress.total_out(), self.frame_bytes);
-                let text = format!("the deflate stream has {found} bytes of samples, {expected} expected");
-                let error = || truncated(text, CLAUSE).at(self.position());
-                Err(subsampled_error(self.info, found.into(), expected as u128).unwrap_or_else(error))
-            }
+        if self.inflate(out)? == out.len() {
+            return Ok(());
         }
+        let (found, expected) = (self.decompress.total_out(), self.frame_bytes);
+        let text = format!("the deflate stream has {found} bytes of samples, {expected} expected");
+        let error = || truncated(text, CLAUSE).at(self.position());
+        Err(subsampled_error(self.info, found.into(), expected as u128).unwrap_or_else(error))
     }
 
     /// Inflates up to `out.len()` bytes; fewer only if the stream ends. Returns their number.
