@@ -22,8 +22,9 @@ import numpy.typing as npt
 import pydicom
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
+from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_color_lut, get_decoder, pixel_array
-from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless
+from pydicom.uid import JPEG2000, UID, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless
 
 import dicoxide
 import generated_datasets
@@ -74,7 +75,7 @@ class DecodedImage:
     dicoxide_ms: float
     # None if pydicom cannot decode the image.
     pydicom_ms: float | None
-    # True if pydicom's decoder rounds samples of lossy JPEG in another manner.
+    # True if pydicom's decoder rounds samples of a lossy codestream in another manner.
     is_rounded: bool = False
 
     @property
@@ -155,13 +156,17 @@ def is_same(array: Array, reference: Array) -> bool:
 
 
 def differs_by_rounding(array: Array, reference: Array, ds: Dataset) -> bool:
-    """True if samples of lossy JPEG differ by 1 at most.
+    """True if samples of a lossy codestream of JPEG or JPEG 2000 differ by 1 at most.
 
-    T.81 does not fix the rounding of the inverse DCT. dicoxide gives the samples of libjpeg-turbo; pylibjpeg, pydicom's
-    only plugin for 12 bits, rounds in another manner.
+    T.81 does not fix the rounding of the inverse DCT, nor T.800 that of the 9/7 wavelet. dicoxide gives the samples of
+    libjpeg-turbo; pylibjpeg, pydicom's only plugin for 12 bits, rounds in another manner, as OpenJPEG does in the 9/7
+    wavelet.
     """
-    is_lossy_jpeg = ds.file_meta.TransferSyntaxUID in (JPEGBaseline8Bit, JPEGExtended12Bit)
-    if not is_lossy_jpeg or array.shape != reference.shape:
+    uid = ds.file_meta.TransferSyntaxUID
+    if uid not in (JPEGBaseline8Bit, JPEGExtended12Bit, JPEG2000) or array.shape != reference.shape:
+        return False
+    frame = next(generate_frames(ds.PixelData, number_of_frames=int(ds.get("NumberOfFrames") or 1)))
+    if not dicoxide.codestream_info(frame).is_lossy:
         return False
     return int(np.abs(array.astype(np.int64) - reference).max()) == 1
 
@@ -252,7 +257,7 @@ def print_table(decoded: list[DecodedImage]) -> None:
     if any(image.pydicom_ms is None for image in decoded):
         print("  alone     not decoded by pydicom with the installed plugins: nothing to compare with")
     if any(image.is_rounded for image in decoded):
-        print("  ± 1       lossy JPEG: pylibjpeg rounds in another manner than libjpeg-turbo and dicoxide")
+        print("  ± 1       lossy: pylibjpeg rounds the inverse DCT, and OpenJPEG the 9/7 wavelet, in another manner")
     if has_fallback_rows:
         print("  same      decoded by the named plugin of pydicom, and compared with it")
 
