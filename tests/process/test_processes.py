@@ -136,6 +136,13 @@ def test_interrupted_decode_ends_soon_without_threads_or_files(source: Path, fun
     assert run_script("interrupt_decoding", source, function).stdout.startswith("passed")
 
 
+@pytest.mark.serial
+@needs_core
+@forks
+def test_interrupted_decode_in_process_forked_by_a_thread_ends_soon(source: Path) -> None:
+    assert run_script("interrupt_forked_thread", source).stdout == "0\n"
+
+
 @pytest.mark.parametrize("function", ["decode", "iter_frames", "decode_many", "pydicom"])
 @pytest.mark.parametrize("pause", [0, 0.003, 0.01, 0.03, 0.1])
 def test_interpreter_exit_while_threads_decode_is_clean(source: Path, function: str, pause: float | int) -> None:

@@ -1,6 +1,7 @@
 //! Runs core code with the interpreter detached, so that other Python threads go on; a panic becomes an exception.
 
 use crate::errors;
+use crate::main_thread::is_main_thread;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::any::Any;
@@ -46,17 +47,23 @@ fn is_cancelled() -> bool {
 /// Runs `work` detached. Its argument is a function that returns true if the call is to be cancelled: if a signal is
 /// pending, or the thread's `CancelToken` was cancelled.
 ///
+/// Only the main thread attaches to check for signals, because only it runs their handlers. A daemon thread that attached
+/// during finalization of the interpreter might use memory that is freed; it waits for the end of the process instead.
+///
 /// # Errors
 /// The exception of the signal handler (such as `KeyboardInterrupt`), `RuntimeError` if the token was cancelled,
 /// `InternalError` for a panic.
 pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce(&dyn Fn() -> bool) -> T + Send) -> PyResult<T> {
+    let runs_signal_handlers = is_main_thread(py)?;
     let result = py.detach(|| {
         let interruption = RefCell::new(None);
         let poll = || {
             let polled = if is_cancelled() {
                 Err(PyRuntimeError::new_err("decoding cancelled"))
-            } else {
+            } else if runs_signal_handlers {
                 Python::attach(|py| py.check_signals())
+            } else {
+                Ok(())
             };
             match polled {
                 Ok(()) => false,
@@ -67,12 +74,24 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce(&dyn Fn() -> b
             }
         };
         let result = catch_unwind(AssertUnwindSafe(|| work(&poll)));
+        if !runs_signal_handlers {
+            wait_if_finalizing();
+        }
         (result, interruption.into_inner())
     });
     match result {
         (_, Some(interruption)) => Err(interruption),
         (Ok(value), None) => Ok(value),
         (Err(panic), None) => Err(panic_error(py, &*panic)),
+    }
+}
+
+/// Never returns once the interpreter is being finalized: the process ends without the current thread.
+fn wait_if_finalizing() {
+    // SAFETY: `Py_IsInitialized` may be called at any time, also detached and after finalization. It reads one number.
+    #[allow(unsafe_code)]
+    while unsafe { pyo3::ffi::Py_IsInitialized() } == 0 {
+        std::thread::park();
     }
 }
 

@@ -9,6 +9,7 @@ mod frame_args;
 mod frames;
 mod guard;
 mod lookup_table;
+mod main_thread;
 mod object;
 mod pixels;
 mod prefetch;
@@ -65,6 +66,7 @@ mod _core {
         }
         // The first use imports NumPy's C interface, which panics if a signal arrives meanwhile: do it here.
         PyArray1::<u8>::zeros(module.py(), 0, false).try_readwrite()?;
+        main_thread::register_at_fork(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_KINDS", ErrorKind::ALL.map(ErrorKind::name).to_vec())?;
         module.add("CPU_PATH", CpuLevel::best().name())
