@@ -243,9 +243,10 @@ CORE_LAYERS: dict[str, set[str]] = {
     "frame": {"error", "sample"},
     "value_ranges": {"error", "sample"},
     "lookup_table": {"error", "sample", "value_ranges"},
-    "kernel": {"lookup_table", "sample", "value_ranges"},
-    "output": {"error", "frame", "kernel", "limits", "lookup_table", "sample"},
-    "pixel": {"error", "kernel", "lookup_table", "output", "sample"},
+    "rendering": {"error", "lookup_table", "sample", "value_ranges"},
+    "kernel": {"lookup_table", "rendering", "sample", "value_ranges"},
+    "output": {"error", "frame", "kernel", "limits", "lookup_table", "rendering", "sample"},
+    "pixel": {"error", "kernel", "lookup_table", "output", "parallel", "rendering", "sample"},
     "encode": {"error", "kernel", "output", "sample"},
     "codec": {
         "codestream",

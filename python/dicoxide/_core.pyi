@@ -26,8 +26,10 @@ __all__ = [
     "Frames",
     "LookupTable",
     "Object",
+    "Rendering",
     "ValueRanges",
     "__version__",
+    "burn_overlay",
     "codestream_info",
     "compare_codestream",
     "decode_frame_bytearray",
@@ -37,11 +39,13 @@ __all__ = [
     "open_many",
     "pack_bits_into",
     "read_elements",
+    "render_into",
     "rescale_into",
     "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
     "unsupported_feature",
+    "value_range",
 ]
 
 _CodestreamFields = tuple[
@@ -106,7 +110,7 @@ class Frames:
         indices: Sequence[int],
         options: _DecodeOptions | None = None,
         *,
-        transforms: Sequence[_Transform] | None = None,
+        transforms: Sequence[_Transform | Rendering] | None = None,
         is_warm: bool = False,
     ) -> tuple[str, list[_Deviation]]: ...
     def decode_bytearrays(
@@ -130,6 +134,22 @@ class ValueRanges:
     ) -> ValueRanges: ...
 
 _Transform = tuple[float, float] | LookupTable | ValueRanges
+
+@final
+class Rendering:
+    @staticmethod
+    def grayscale(
+        stored: str,
+        bits_stored: int,
+        voi: tuple[str, float, float] | tuple[LookupTable, int],
+        *,
+        transform: _Transform | None = None,
+        inverted: bool = False,
+        padding: tuple[float, float] | None = None,
+        dtype: str = "uint8",
+    ) -> Rendering: ...
+    @staticmethod
+    def table(first_mapped: int, entries: npt.NDArray[Any]) -> Rendering: ...
 
 @final
 class BatchDecoder:
@@ -179,6 +199,20 @@ def unpack_bits_into(src: bytes, offset_bits: int, out: npt.NDArray[np.uint8]) -
 def pack_bits_into(src: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None: ...
 def rescale_into(
     src: npt.NDArray[Any], transform: _Transform, out: npt.NDArray[Any], is_warm: bool = False
+) -> None: ...
+def render_into(
+    src: npt.NDArray[Any], rendering: Rendering, out: npt.NDArray[Any], threads: int = 1, is_warm: bool = False
+) -> None: ...
+def value_range(src: npt.NDArray[Any], padding: tuple[float, float] | None = None) -> tuple[float, float] | None: ...
+def burn_overlay(
+    frame: npt.NDArray[Any],
+    plane: bytes,
+    rows: int,
+    columns: int,
+    row: int,
+    column: int,
+    value: float,
+    bit_offset: int = 0,
 ) -> None: ...
 def jpeg_lossless_encode(
     src: npt.NDArray[Any],

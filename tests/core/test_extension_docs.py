@@ -13,10 +13,11 @@ _core = pytest.importorskip("dicoxide._core", reason="the compiled extension is 
 def _documented() -> dict[str, Any]:
     public = {name: item for name, item in vars(_core).items() if not name.startswith("_") and callable(item)}
     methods = {
-        f"{name}.{method}": function
+        # Static methods are wrapped in the dictionary of the class.
+        f"{name}.{method}": getattr(item, method)
         for name, item in public.items()
         if inspect.isclass(item)
-        for method, function in vars(item).items()
+        for method in vars(item)
         if not method.startswith("_")
     }
     return public | methods

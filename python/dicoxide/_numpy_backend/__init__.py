@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dicoxide._deviations import Deviation
-from dicoxide._numpy_backend import _codestream, _rle, _samples, _syntaxes
+from dicoxide._numpy_backend import _codestream, _rendering, _rle, _samples, _syntaxes
 from dicoxide._numpy_backend._codestream import compare_codestream
 from dicoxide._numpy_backend._encode import jpeg_lossless_encode, jpegls_encode, rle_encode
 from dicoxide._numpy_backend._errors import ERROR_KINDS, make_error
@@ -30,6 +30,7 @@ from dicoxide._numpy_backend._frame_info import FrameInfo
 from dicoxide._numpy_backend._frame_table import EncapsulatedFrames, FrameTable, NativeFrames, SingleFrame
 from dicoxide._numpy_backend._limits import Limits
 from dicoxide._numpy_backend._lookup_table import LookupTable, ValueRanges
+from dicoxide._numpy_backend._rendering import Rendering
 from dicoxide._numpy_backend._syntaxes import unsupported_feature
 from dicoxide._options import DecodeOptions
 from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN
@@ -45,7 +46,9 @@ __all__ = [
     "Codestream",
     "Frames",
     "LookupTable",
+    "Rendering",
     "ValueRanges",
+    "burn_overlay",
     "codestream_info",
     "compare_codestream",
     "decode_frame_bytearray",
@@ -53,11 +56,13 @@ __all__ = [
     "jpeg_lossless_encode",
     "jpegls_encode",
     "pack_bits_into",
+    "render_into",
     "rescale_into",
     "rle_encode",
     "transfer_syntaxes",
     "unpack_bits_into",
     "unsupported_feature",
+    "value_range",
 ]
 
 try:
@@ -161,7 +166,7 @@ class Frames:
         indices: Sequence[int],
         options: DecodeOptions | None = None,
         *,
-        transforms: Sequence[tuple[float, float] | LookupTable | ValueRanges] | None = None,
+        transforms: Sequence[tuple[float, float] | LookupTable | ValueRanges | Rendering] | None = None,
         is_warm: bool = False,
     ) -> tuple[str, list[Deviation]]:
         """Decode the frames `indices` into `out`.
@@ -174,8 +179,9 @@ class Frames:
             Zero-based frame indices.
         options : DecodeOptions, optional
             Options of the call.
-        transforms : sequence of (float, float), LookupTable or ValueRanges, optional
-            Slope and intercept, the look-up table, or the ranges, of each frame in `indices`, or one for all.
+        transforms : sequence of (float, float), LookupTable, ValueRanges or Rendering, optional
+            Slope and intercept, the look-up table, the ranges, or the rendering, of each frame in `indices`, or one for
+            all.
         is_warm : bool
             True if the memory of `out` has been written to before; ignored here.
 
@@ -191,13 +197,15 @@ class Frames:
         if options.reduce:
             raise make_error("Output", f"reduce is {options.reduce}, the frame has 1 resolution level(s)")
         _samples.check_memory(out)
-        frame_samples = self._info.samples
+        first_transform = transforms[0] if transforms else None
+        samples_per_value = first_transform.samples_per_value if isinstance(first_transform, Rendering) else 1
+        frame_samples = self._info.samples * samples_per_value
         if out.size != len(indices) * frame_samples:
             text = f"output holds {out.size} samples, {len(indices)} frames of {frame_samples} expected"
             raise make_error("Output", text)
         if transforms and len(transforms) not in (1, len(indices)):
             raise make_error("Output", f"{len(transforms)} rescales found, 1 or {len(indices)} expected")
-        frame_transforms: list[tuple[float, float] | LookupTable | ValueRanges | None] = (
+        frame_transforms: list[tuple[float, float] | LookupTable | ValueRanges | Rendering | None] = (
             [*transforms] if transforms else [None]
         )
         if len(frame_transforms) == 1:
@@ -210,12 +218,14 @@ class Frames:
         for index, target, transform in zip(indices, targets, frame_transforms, strict=True):
             with self._error_context(self._syntax, index):
                 src, bit_offset = self._join_fragments(index, limits)
-                _samples.check_output(target, self._info, transform is not None, ybr_to_rgb)
+                _samples.check_output(target, self._info, transform, ybr_to_rgb)
                 samples, frame_deviations = self._decode(src, bit_offset, options.segment_byte_order, limits)
                 if ybr_to_rgb:
                     samples = _samples.ybr_full_to_rgb(samples)
                 if transform is None:
                     target[:] = samples
+                elif isinstance(transform, Rendering):
+                    target[:] = transform.apply(samples)
                 else:
                     _samples.transform(samples, transform, target)
                 if frame_deviations and options.strict:
@@ -385,6 +395,43 @@ def rescale_into(
     if src.size != out.size:
         raise make_error("Output", f"output holds {out.size} samples, {src.size} expected", "PS3.3 C.11.1")
     _samples.transform(src.reshape(-1), transform, out.reshape(-1))
+
+
+def render_into(
+    src: npt.NDArray[Any], rendering: Rendering, out: npt.NDArray[Any], threads: int = 1, is_warm: bool = False
+) -> None:
+    """Write the rendered samples of `src` to `out`, which has the type of the rendering; `threads` is ignored."""
+    _samples.check_memory(out)
+    expected = src.size * rendering.samples_per_value
+    if out.size != expected:
+        raise make_error("Output", f"output holds {out.size} samples, {expected} expected")
+    rendering.check(src.dtype, 1, out.dtype)
+    out.reshape(-1)[:] = rendering.apply(src.reshape(-1))
+
+
+def value_range(src: npt.NDArray[Any], padding: tuple[float, float] | None = None) -> tuple[float, float] | None:
+    """Return the smallest and largest value of `src`, without NaN, infinities and values in `padding`, or None."""
+    return _rendering.find_value_range(src, padding)
+
+
+def burn_overlay(
+    frame: npt.NDArray[Any],
+    plane: bytes,
+    rows: int,
+    columns: int,
+    row: int,
+    column: int,
+    value: float,
+    bit_offset: int = 0,
+) -> None:
+    """Set the pixels of `frame` to `value` where the bit of an overlay plane is 1 (PS3.3 C.9.2).
+
+    `plane` has `rows` × `columns` packed bits from `bit_offset` on; its first pixel is at `row`, `column` of the frame.
+    """
+    _samples.check_memory(frame)
+    if frame.ndim not in (2, 3):
+        raise ValueError("frame must be an ndarray (rows, columns) or (rows, columns, samples)")
+    _rendering.draw_overlay(frame, plane, (rows, columns), (row, column), value, bit_offset)
 
 
 def _deviation_error(deviation: Deviation) -> ValueError:

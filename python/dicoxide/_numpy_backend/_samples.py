@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dicoxide._numpy_backend._errors import make_error
 from dicoxide._numpy_backend._frame_info import FrameInfo
 from dicoxide._numpy_backend._lookup_table import LookupTable, ValueRanges
+from dicoxide._numpy_backend._rendering import Rendering
 
 Samples = npt.NDArray[Any]
 
@@ -59,12 +60,21 @@ def ybr_full_to_rgb(samples: Samples) -> Samples:
     return rounded.reshape(-1).view(samples.dtype)
 
 
-def check_output(out: Samples, info: FrameInfo, is_rescaled: bool, ybr_to_rgb: bool) -> None:
+def check_output(
+    out: Samples,
+    info: FrameInfo,
+    transform: tuple[float, float] | LookupTable | ValueRanges | Rendering | None,
+    ybr_to_rgb: bool,
+) -> None:
     """Raise if `out` cannot hold the samples."""
+    is_rescaled = transform is not None and not isinstance(transform, Rendering)
     if is_rescaled and info.samples_per_pixel != 1:
         raise make_error("Output", "rescale of an image with more than one sample per pixel", "PS3.3 C.11.1")
     if ybr_to_rgb and (info.samples_per_pixel != 3 or info.dtype != np.uint8):
         raise make_error("Unsupported", "YBR_FULL to RGB needs three unsigned samples of 8 bits", "PS3.3 C.7.6.3.1.2")
+    if isinstance(transform, Rendering):
+        transform.check(info.dtype, info.samples_per_pixel, out.dtype)
+        return
     is_wider_integer = info.dtype.kind in "iu" and out.dtype.kind in "iu" and np.can_cast(info.dtype, out.dtype)
     if not is_rescaled and out.dtype != info.dtype and not is_wider_integer:
         raise make_error("Output", f"output of {out.dtype} cannot hold samples of {info.dtype}")

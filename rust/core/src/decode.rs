@@ -7,8 +7,7 @@ use crate::codestream::{Codestream, CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result, output, unsupported};
 use crate::frame::{Attributes, Decoded, FrameBytes, FrameInfo, PhotometricInterpretation, SampleKind};
 use crate::limits::Limits;
-use crate::lookup_table::ValueTransform;
-use crate::output::{Cancel, OutputOptions, RgbConversion};
+use crate::output::{Cancel, OutputOptions, OutputTransform, RgbConversion};
 use crate::sample::SamplesMut;
 use crate::syntax::TransferSyntax;
 use crate::value::Value;
@@ -65,7 +64,7 @@ pub(crate) fn decode_range(
     value: Value<'_>,
     range: Range<usize>,
     out: SamplesMut<'_>,
-    transform: Option<ValueTransform<'_>>,
+    transform: Option<OutputTransform<'_>>,
     workspace: &mut Workspace,
     cancel: Cancel<'_>,
 ) -> Result<Decoded> {

@@ -252,6 +252,13 @@ impl FrameInfo {
         })
     }
 
+    /// Bits of a decoded sample that hold its value.
+    #[must_use]
+    pub fn value_bits(&self) -> u32 {
+        let sample_bits = u32::try_from(self.sample_bytes()).unwrap_or(0) * 8;
+        self.stored_bits().map_or(sample_bits, |stored| stored.bits)
+    }
+
     /// Element type of the decoded samples, before any rescale.
     #[must_use]
     pub fn sample_type(&self) -> SampleType {

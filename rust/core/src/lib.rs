@@ -1,7 +1,7 @@
 //! Decodes and encodes the bytes of DICOM frames. No Python, no NumPy, no I/O.
 //!
 //! [`decode_frame`] is the entry point: a codec of the registry ([`codec::CODECS`]) turns the bytes of one frame into
-//! stored samples; the [`output`] stage finishes them (stored bits, colour, rescale) while they are in cache and stores
+//! stored samples; the [`output`] stage finishes them (stored bits, colour, rescale, rendering) while they are in cache and stores
 //! them once. [`frames`] finds the frames of a Pixel Data value and decodes many of them on several threads. [`encode`]
 //! makes frames of samples.
 //!
@@ -13,6 +13,7 @@
 //! output
 //! kernel
 //! frame  codestream  value  parallel
+//! rendering  lookup_table  value_ranges
 //! sample  limits  syntax  error
 //! ```
 
@@ -29,6 +30,7 @@ mod lookup_table;
 pub mod output;
 pub mod parallel;
 pub mod pixel;
+mod rendering;
 pub mod sample;
 pub mod syntax;
 #[cfg(test)]
@@ -46,7 +48,8 @@ pub use frame::{Attributes, Decoded, Deviation, FrameBytes, FrameInfo, Photometr
 pub use kernel::CpuLevel;
 pub use limits::Limits;
 pub use lookup_table::{LookupTable, ValueTransform};
-pub use output::{Cancel, OutputOptions, RgbConversion, StoreHint};
+pub use output::{Cancel, OutputOptions, OutputTransform, RgbConversion, StoreHint};
+pub use rendering::{Grayscale, GrayscaleOptions, Modality, OutputRange, Palette, PaletteEntries, Rendering, Voi};
 pub use sample::{Rescale, SampleType, Samples, SamplesBuf, SamplesMut, StoredBits};
 pub use syntax::TransferSyntax;
 pub use value::{ReadAt, Value};

@@ -41,8 +41,8 @@ use dicoxide_core::codec::{CODECS, codec_for};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
     Attributes, CodecOptions, CpuLevel, DecodeError, DecodeOptions, EntropyMode, ErrorKind, FrameContext, FrameInfo,
-    Limits, LookupTable, OutputOptions, PhotometricInterpretation, Rescale, RgbConversion, SampleKind, SampleType,
-    SamplesMut, SegmentByteOrder, StoreHint, TransferSyntax, ValueTransform,
+    Limits, LookupTable, OutputOptions, OutputTransform, PhotometricInterpretation, Rescale, RgbConversion, SampleKind,
+    SampleType, SamplesMut, SegmentByteOrder, StoreHint, TransferSyntax, ValueTransform,
 };
 
 /// Number of leading bytes that choose codec, attributes and options.
@@ -189,8 +189,9 @@ fn outcome(choice: &Choice, data: PixelData<'_>, path: Path) -> Option<Outcome> 
             ..choice.options
         },
     };
-    let transforms: Vec<ValueTransform<'_>> = match &choice.table {
+    let transforms: Vec<OutputTransform<'_>> = match &choice.table {
         Some(table) => [ValueTransform::Table(table), Rescale { slope: 2.0, intercept: -1.0 }.into()]
+            .map(OutputTransform::Values)
             .into_iter()
             .cycle()
             .take(indices.len())

@@ -15,8 +15,8 @@ use crate::open::{OpenError, Source, open};
 use dicoxide_core::codec::{Codec, codec_for, codec_of_frame};
 use dicoxide_core::frames::{FrameError, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{
-    BatchFrame, Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameContext, FrameInfo, Limits, Rescale,
-    Result, SampleType, SamplesBuf, TransferSyntax, ValueTransform, Workspace, decode_batch,
+    BatchFrame, Cancel, DecodeError, DecodeOptions, Deviation, ErrorKind, FrameContext, FrameInfo, Limits,
+    OutputTransform, Rescale, Result, SampleType, SamplesBuf, TransferSyntax, ValueTransform, Workspace, decode_batch,
 };
 use std::io;
 use std::path::PathBuf;
@@ -151,10 +151,10 @@ impl OpenedImage {
     }
 
     /// Returns one transform per frame, or one for all, or none.
-    fn transforms(&self) -> Vec<ValueTransform<'_>> {
+    fn transforms(&self) -> Vec<OutputTransform<'_>> {
         match &self.modality_lut {
-            Some(lut) => vec![ValueTransform::Table(&lut.table)],
-            None => self.rescales.iter().copied().map(ValueTransform::Linear).collect(),
+            Some(lut) => vec![ValueTransform::Table(&lut.table).into()],
+            None => self.rescales.iter().map(|rescale| ValueTransform::Linear(*rescale).into()).collect(),
         }
     }
 

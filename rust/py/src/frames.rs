@@ -4,8 +4,8 @@ use crate::arrays::{ArrayMut, UninitByteArray};
 use crate::errors::Failure;
 use crate::frame_args::{Decoded, FrameArgs, FrameDeviation, OptionArgs, failed};
 use crate::guard::detached;
-use crate::lookup_table::TransformArg;
 use crate::prefetch::{FrameOutput, decode_each};
+use crate::rendering::OutputTransformArg;
 use dicoxide_core::codec::{FrameFormat, find_decodable_format, find_frame_format};
 use dicoxide_core::frames::{ExtendedOffsets, FrameTable, FramesOutput, PixelData, check_frames, decode_frames};
 use dicoxide_core::{FrameContext, FrameInfo, Limits, TransferSyntax};
@@ -106,8 +106,9 @@ impl Frames {
     ///
     /// `out` is a C-contiguous, writable array of len(indices) × rows × columns × samples per pixel elements, of the
     /// stored type or a wider integer type; with `transforms` of float32, float64 or an integer type. `transforms` has
-    /// (slope, intercept), the `LookupTable` or the `ValueRanges` of each frame in `indices`, or one for all. `is_warm` is True if
-    /// `out` has been written to before; it only selects how samples are stored.
+    /// (slope, intercept), the `LookupTable` or the `ValueRanges` of each frame in `indices`, or one for all; or the `Rendering`,
+    /// which decides the type of `out` and the samples per pixel. `is_warm` is True if `out` has been written to before; it only
+    /// selects how samples are stored.
     ///
     /// Raises the `DecodeError` of the first frame in `indices` that has one, `IndexError`, or `ValueError` for `out`.
     #[pyo3(signature = (out, indices, options=None, *, transforms=None, is_warm=false))]
@@ -117,13 +118,13 @@ impl Frames {
         out: &Bound<'_, PyAny>,
         indices: Vec<usize>,
         options: Option<OptionArgs>,
-        transforms: Option<Vec<TransformArg>>,
+        transforms: Option<Vec<OutputTransformArg>>,
         is_warm: bool,
     ) -> PyResult<(&'static str, Vec<FrameDeviation>)> {
         self.require(&indices)?;
         let args = options.unwrap_or_default();
         let transforms = transforms.unwrap_or_default();
-        let transforms: Vec<_> = transforms.iter().map(TransformArg::transform).collect();
+        let transforms: Vec<_> = transforms.iter().map(OutputTransformArg::transform).collect();
         let limits = Limits::new(args.max_bytes);
         let options = args.decode_options();
         let mut out = ArrayMut::new(out)?;

@@ -13,6 +13,7 @@ mod main_thread;
 mod object;
 mod pixels;
 mod prefetch;
+mod rendering;
 mod single_frame;
 mod values;
 
@@ -46,6 +47,8 @@ mod _core {
     use super::object::{Elements, Object, open_many, read_elements};
     #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
+    #[pymodule_export]
+    use super::rendering::{Rendering, burn_overlay, render_into, value_range};
     #[pymodule_export]
     use super::single_frame::{
         Codestream, codestream_info, compare_codestream, decode_frame_bytearray, decode_frame_into,

@@ -2,16 +2,17 @@
 
 use crate::arrays::ArrayRef;
 use crate::errors::Failure;
-use dicoxide_core::{RangeValues, Rescale, Samples, ValueRange, ValueTransform};
+use dicoxide_core::{Modality, RangeValues, Rescale, Samples, ValueRange, ValueTransform};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::sync::Arc;
 
 /// A table from stored values to modality values.
 ///
 /// `first_mapped` is the stored value of the first of `entries`, an array of uint16. Stored values before or after the
 /// table have its first or last entry (PS3.3 C.11.1.1.1). Raises `CorruptFrameError` without entries, or with more than 65 536.
 #[pyclass(frozen, module = "dicoxide._core")]
-pub(crate) struct LookupTable(pub(crate) dicoxide_core::LookupTable);
+pub(crate) struct LookupTable(pub(crate) Arc<dicoxide_core::LookupTable>);
 
 #[pymethods]
 impl LookupTable {
@@ -22,7 +23,7 @@ impl LookupTable {
             return Err(PyValueError::new_err("entries must be an ndarray of uint16"));
         };
         let table = dicoxide_core::LookupTable::new(first_mapped, entries.iter().copied());
-        table.map(Self).map_err(|error| Failure::of(&error).into())
+        table.map(|table| Self(Arc::new(table))).map_err(|error| Failure::of(&error).into())
     }
 
     /// Stored value of the first entry.
@@ -45,7 +46,7 @@ impl LookupTable {
 /// overlaps another one, ends before it starts, has a slope or intercept that is not finite, or has entries whose number
 /// is not that of its integers (PS3.3 C.7.6.16.2.11).
 #[pyclass(frozen, module = "dicoxide._core")]
-pub(crate) struct ValueRanges(pub(crate) dicoxide_core::ValueRanges);
+pub(crate) struct ValueRanges(pub(crate) Arc<dicoxide_core::ValueRanges>);
 
 #[pymethods]
 impl ValueRanges {
@@ -59,7 +60,7 @@ impl ValueRanges {
             Ok(ValueRange { first, last, values })
         });
         let ranges = dicoxide_core::ValueRanges::new(ranges.collect::<PyResult<_>>()?);
-        ranges.map(Self).map_err(|error| Failure::of(&error).into())
+        ranges.map(|ranges| Self(Arc::new(ranges))).map_err(|error| Failure::of(&error).into())
     }
 }
 
@@ -87,6 +88,18 @@ impl TransformArg {
             Self::Ranges(ranges) => ValueTransform::Ranges(&ranges.get().0),
             Self::Linear((slope, intercept)) => {
                 ValueTransform::Linear(Rescale { slope: *slope, intercept: *intercept })
+            }
+        }
+    }
+
+    /// The first step of a rendering; `None` is the identity.
+    pub(crate) fn modality(transform: Option<&Self>) -> Modality {
+        match transform {
+            None => Modality::Identity,
+            Some(Self::Table(table)) => Modality::Table(Arc::clone(&table.get().0)),
+            Some(Self::Ranges(ranges)) => Modality::Ranges(Arc::clone(&ranges.get().0)),
+            Some(Self::Linear((slope, intercept))) => {
+                Modality::Linear(Rescale { slope: *slope, intercept: *intercept })
             }
         }
     }

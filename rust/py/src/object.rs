@@ -92,7 +92,7 @@ impl Object {
         let lut = detached(py, |_| self.object.modality_lut(is_signed))?.map_err(|error| self.failed(&error))?;
         Ok(lut.map(|ModalityLut { table, deviations }| {
             let deviations = deviations.into_iter().map(|deviation| FrameDeviation::new(None, deviation));
-            (LookupTable(table), deviations.collect())
+            (LookupTable(std::sync::Arc::new(table)), deviations.collect())
         }))
     }
 

@@ -19,8 +19,7 @@ use super::{BatchFrame, CodecState, FrameFormat, Workspace};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{Result, output, truncated, unsupported};
 use crate::frame::{Decoded, Deviation, FrameBytes, FrameInfo};
-use crate::lookup_table::ValueTransform;
-use crate::output::{Cancel, FrameOutputOptions, Output, ScratchBlock};
+use crate::output::{Cancel, FrameOutputOptions, Output, OutputTransform, ScratchBlock};
 use crate::sample::SamplesMut;
 use crate::value::Value;
 use std::fmt;
@@ -142,7 +141,7 @@ pub trait Codec: FrameFormat {
         value: Value<'_>,
         range: Range<usize>,
         out: SamplesMut<'_>,
-        transform: Option<ValueTransform<'_>>,
+        transform: Option<OutputTransform<'_>>,
         workspace: &mut Workspace,
         cancel: Cancel<'_>,
     ) -> Result<Decoded>;
@@ -223,7 +222,7 @@ impl<D: FrameDecoder> Codec for D {
         value: Value<'_>,
         range: Range<usize>,
         out: SamplesMut<'_>,
-        transform: Option<ValueTransform<'_>>,
+        transform: Option<OutputTransform<'_>>,
         workspace: &mut Workspace,
         cancel: Cancel<'_>,
     ) -> Result<Decoded> {

@@ -34,7 +34,7 @@ pub use workspace::{ReusedWorkspace, Workspace};
 use crate::codestream::{CodestreamFormat, CodestreamInfo};
 use crate::error::{DecodeError, Result, truncated, unsupported};
 use crate::frame::{Deviation, FrameBytes, FrameInfo};
-use crate::lookup_table::ValueTransform;
+use crate::output::OutputTransform;
 use crate::sample::SamplesMut;
 use crate::syntax::TransferSyntax;
 use std::fmt;
@@ -93,7 +93,7 @@ pub struct BatchFrame<'a> {
     /// Memory for exactly its samples.
     pub out: SamplesMut<'a>,
     /// Its own transform; takes precedence over the rescale of the call.
-    pub transform: Option<ValueTransform<'a>>,
+    pub transform: Option<OutputTransform<'a>>,
 }
 
 /// The registry: one row per codec.

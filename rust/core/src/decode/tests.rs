@@ -137,7 +137,7 @@ fn decode_batch_frame_rescale_takes_precedence_over_that_of_the_call() {
         let rescales = [None, Some(of_frame), None];
         let frames = outputs.iter_mut().zip(rescales);
         let frames = frames.map(|(out, rescale)| {
-            let transform = rescale.map(ValueTransform::Linear);
+            let transform = rescale.map(|rescale| crate::ValueTransform::Linear(rescale).into());
             BatchFrame { src: (&*src).into(), out: SamplesMut::F32(out), transform }
         });
         let results = with_cancel(|cancel| decode_batch(&context, frames.collect(), &mut Workspace::default(), cancel));

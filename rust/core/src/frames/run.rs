@@ -16,8 +16,7 @@ use crate::codec::{BatchFrame, FrameContext, ReusedWorkspace, Workspace, codec_f
 use crate::decode::{decode_batch, decode_range};
 use crate::error::{DecodeError, Result, output};
 use crate::frame::{Decoded, Deviation};
-use crate::lookup_table::ValueTransform;
-use crate::output::{Cancel, StoreHint};
+use crate::output::{Cancel, OutputTransform, StoreHint};
 use crate::parallel::{ThreadShares, run_on_threads};
 use crate::sample::SamplesMut;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +50,7 @@ pub struct FramesOutput<'a> {
     pub samples: SamplesMut<'a>,
     /// One transform per requested frame, or one for all. It takes precedence over the rescale of the context's options; empty
     /// if all frames have the latter.
-    pub transforms: &'a [ValueTransform<'a>],
+    pub transforms: &'a [OutputTransform<'a>],
     /// True if the memory has been written to before, so that its pages are mapped.
     pub is_warm: bool,
 }
@@ -74,7 +73,9 @@ pub fn decode_frames(
 ) -> Result<Summary, FrameError> {
     let first_index = indices.first().copied().unwrap_or(0);
     let error_in_first = |error| FrameError { index: first_index, error };
-    let frame_samples = context.output_info().samples();
+    let samples_per_value = out.transforms.first().map_or(1, OutputTransform::samples_per_value);
+    // A transform with another number is refused with its frame.
+    let frame_samples = context.output_info().samples().saturating_mul(samples_per_value);
     if indices.len().checked_mul(frame_samples) != Some(out.samples.len()) {
         let text =
             format!("output holds {} samples, {} frames of {frame_samples} expected", out.samples.len(), indices.len());
@@ -193,7 +194,7 @@ fn decode_claimed_frames(
     context: &FrameContext<'_>,
     table: &FrameTable,
     data: PixelData<'_>,
-    transforms: &[ValueTransform<'_>],
+    transforms: &[OutputTransform<'_>],
     queue: &Queue<'_, '_>,
     workspace: &mut Workspace,
     cancel: Cancel<'_>,
@@ -404,7 +405,7 @@ mod tests {
             options: DecodeOptions::default(),
         };
         let mut out = [0_f32; 9];
-        let transforms = [ValueTransform::Linear(Rescale { slope: 0.5, intercept: 1.0 })];
+        let transforms = [crate::ValueTransform::Linear(Rescale { slope: 0.5, intercept: 1.0 }).into()];
         let output = FramesOutput { samples: SamplesMut::F32(&mut out), transforms: &transforms, is_warm: false };
         decode_frames(
             &context,

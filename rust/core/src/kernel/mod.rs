@@ -33,6 +33,7 @@ pub(crate) mod interleave;
 pub(crate) mod jpegls;
 pub(crate) mod nontemporal;
 pub(crate) mod predict;
+pub(crate) mod render;
 pub(crate) mod rle;
 pub(crate) mod stored_bits;
 pub(crate) mod unstuff;

@@ -24,6 +24,9 @@ impl<'a> Band<'a> {
     pub fn into_output(self, scratch: &'a mut ScratchBlock, poll: Option<&'a dyn Fn() -> bool>) -> Output<'a> {
         Output {
             sample_type: self.out.sample_type(),
+            samples: self.out.len(),
+            samples_per_value: 1,
+            is_rendered: false,
             out: self.out,
             scratch,
             cancel: Cancel { stop: self.stop, poll },
@@ -70,8 +73,8 @@ impl<'a> Output<'a> {
 
     /// Marks all pixels as finished: the outputs of all bands have none left.
     pub fn finish_bands(&mut self) {
-        self.position = self.out.len();
-        self.finished_samples = self.out.len();
+        self.position = self.samples;
+        self.finished_samples = self.samples;
     }
 
     /// Cancellation of the call, to be checked by the calling thread.

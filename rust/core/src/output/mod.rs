@@ -2,7 +2,7 @@
 //! stores each once.
 //!
 //! ```text
-//! stored samples ─► right-align (stored bits) ─► YBR to RGB ─► rescale or convert type ─► out
+//! stored samples ─► right-align (stored bits) ─► YBR to RGB ─► rescale, render or convert type ─► out
 //! ```
 //!
 //! A decoder hands over its samples in one of three forms:
@@ -16,72 +16,29 @@
 //! If the output has the type of the stored samples, a block *is* the output; else it is scratch that stays in cache.
 
 mod bands;
+mod options;
+mod render;
 #[cfg(test)]
 mod tests;
 
 pub use crate::kernel::ybr::RgbConversion;
 pub use bands::Band;
+pub use options::{Cancel, FrameOutputOptions, OutputOptions, OutputTransform, StoreHint};
+pub(crate) use render::RenderTables;
 
-use crate::error::{DecodeError, ErrorKind, Result, output, unsupported};
+use crate::error::{DecodeError, Result, output, unsupported};
 use crate::frame::FrameInfo;
 use crate::kernel::convert::convert;
 use crate::kernel::{CpuLevel, nontemporal, stored_bits, ybr};
 use crate::lookup_table::ValueTransform;
-use crate::sample::{Rescale, SampleType, SamplesMut, StoredBits};
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::sample::{SampleType, SamplesMut, StoredBits};
 
 /// Samples of a block that is finished in cache: 64 KiB if they have 16 bits.
 const BLOCK_SAMPLES: usize = 32 * 1024;
-/// Warm output of at least this many bytes bypasses the caches: it would be evicted before it is read.
-const STREAM_BYTES: usize = 32 << 20;
 /// Samples of a block that is converted and then streamed: it is read again at once, so it stays in the L1 cache.
 pub(crate) const STREAMED_SAMPLES: usize = 4 * 1024;
 /// Output bytes between two cancellation checks.
 pub(crate) const CANCEL_INTERVAL_BYTES: usize = 4 << 20;
-
-/// Destination of the first store of output bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum StoreHint {
-    /// The caches.
-    #[default]
-    Cached,
-    /// Memory: for output larger than the caches that has been written to before.
-    Streamed,
-}
-
-impl StoreHint {
-    /// The hint for an output of `bytes` bytes. `is_warm` is true if it has been written to before.
-    #[must_use]
-    pub const fn of(bytes: usize, is_warm: bool) -> Self {
-        if is_warm && bytes >= STREAM_BYTES { Self::Streamed } else { Self::Cached }
-    }
-}
-
-/// Processing of the stored samples.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct OutputOptions {
-    /// Convert luminance and colour differences to RGB.
-    pub to_rgb: Option<RgbConversion>,
-    /// Rescale to modality values.
-    pub rescale: Option<Rescale>,
-    /// Destination of the first store.
-    pub store: StoreHint,
-}
-
-/// Output options of one frame, which may have a transform of its own.
-#[derive(Debug, Clone, Copy)]
-pub struct FrameOutputOptions<'a> {
-    /// Those of the call.
-    pub call: OutputOptions,
-    /// Transform of the stored values; takes precedence over the rescale of the call.
-    pub transform: Option<ValueTransform<'a>>,
-}
-
-impl From<OutputOptions> for FrameOutputOptions<'_> {
-    fn from(call: OutputOptions) -> Self {
-        Self { call, transform: None }
-    }
-}
 
 /// Scratch memory of an output stage, reused from frame to frame.
 #[derive(Debug, Default)]
@@ -90,31 +47,8 @@ pub struct ScratchBlock {
     stored: Vec<u64>,
     /// Converted samples of a block before they are streamed.
     converted: Vec<u64>,
-}
-
-/// Cancels a running call.
-#[derive(Clone, Copy)]
-pub struct Cancel<'a> {
-    /// Set to stop all threads of the call.
-    pub stop: &'a AtomicBool,
-    /// Called by the calling thread at each check; `true` stops the call.
-    pub poll: Option<&'a dyn Fn() -> bool>,
-}
-
-impl Cancel<'_> {
-    /// Checks for cancellation.
-    ///
-    /// # Errors
-    /// `Interrupted` if the call is cancelled.
-    pub fn check(&self) -> Result<()> {
-        if self.poll.is_some_and(|poll| poll()) {
-            self.stop.store(true, Ordering::Relaxed);
-        }
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(DecodeError::new(ErrorKind::Interrupted, "interrupted", ""));
-        }
-        Ok(())
-    }
+    /// Tables of the last rendering.
+    tables: RenderTables,
 }
 
 /// Output stage of one frame.
@@ -125,17 +59,23 @@ pub struct Output<'a> {
     /// Destination of the first store.
     store: StoreHint,
     transform: Option<ValueTransform<'a>>,
+    /// True if blocks are rendered, by the tables of `scratch`.
+    is_rendered: bool,
     cpu_level: CpuLevel,
     /// Position of the value in a stored sample, unless it fills the sample.
     stored_bits: Option<StoredBits>,
     sample_type: SampleType,
     columns: usize,
     samples_per_pixel: usize,
+    /// Stored samples of the frame.
+    samples: usize,
+    /// Output samples per stored sample.
+    samples_per_value: usize,
     /// Conversion to RGB that is to be applied to committed pixels.
     rgb_conversion: Option<RgbConversion>,
     /// True if blocks are scratch because the output has another type.
     is_staged: bool,
-    /// Index in `out` of the next sample.
+    /// Index of the next stored sample.
     position: usize,
     /// Samples that are finished.
     finished_samples: usize,
@@ -159,11 +99,17 @@ impl<'a> Output<'a> {
         cancel: Cancel<'a>,
         cpu_level: CpuLevel,
     ) -> Result<Self> {
-        if out.len() != info.samples() {
-            return Err(output(format!("output holds {} samples, the frame has {}", out.len(), info.samples()), ""));
-        }
         let FrameOutputOptions { call: OutputOptions { to_rgb, rescale, store }, transform } = options.into();
-        let transform = transform.or(rescale.map(ValueTransform::Linear));
+        let samples_per_value = transform.as_ref().map_or(1, OutputTransform::samples_per_value);
+        if Some(out.len()) != info.samples().checked_mul(samples_per_value) {
+            let expected = info.samples().saturating_mul(samples_per_value);
+            return Err(output(format!("output holds {} samples, the frame has {expected}", out.len()), ""));
+        }
+        let (transform, rendering) = match transform {
+            Some(OutputTransform::Values(transform)) => (Some(transform), None),
+            Some(OutputTransform::Rendering(rendering)) => (None, Some(rendering)),
+            None => (rescale.map(ValueTransform::Linear), None),
+        };
         if transform.is_some() && info.samples_per_pixel() != 1 {
             return Err(output("rescale of an image with more than one sample per pixel", "PS3.3 C.11.1"));
         }
@@ -171,11 +117,15 @@ impl<'a> Output<'a> {
         if stored.is_float() && transform.is_some_and(|transform| transform.needs_integers()) {
             return Err(output("look-up table for float samples", "PS3.3 C.11.1.1.1"));
         }
+        if let Some(rendering) = rendering {
+            rendering.check(stored, info.samples_per_pixel(), target)?;
+            scratch.tables.prepare(rendering, stored, info.value_bits(), cpu_level);
+        }
         let is_wider = !stored.is_float()
             && !target.is_float()
             && target.bytes() > stored.bytes()
             && (target.is_signed() || !stored.is_signed());
-        if transform.is_none() && stored != target && !is_wider {
+        if transform.is_none() && rendering.is_none() && stored != target && !is_wider {
             let text = format!("output of {} cannot hold samples of {}", target.name(), stored.name());
             return Err(output(text, ""));
         }
@@ -191,7 +141,8 @@ impl<'a> Output<'a> {
             return Err(unsupported("YBR_FULL to RGB needs three unsigned samples of 8 bits", "PS3.3 C.7.6.3.1.2"));
         }
         Ok(Self {
-            is_staged: transform.is_some() || stored != target,
+            is_staged: transform.is_some() || rendering.is_some() || stored != target,
+            is_rendered: rendering.is_some(),
             out,
             scratch,
             cancel,
@@ -202,6 +153,8 @@ impl<'a> Output<'a> {
             sample_type: stored,
             columns: info.attributes().columns as usize,
             samples_per_pixel: info.samples_per_pixel(),
+            samples: info.samples(),
+            samples_per_value,
             rgb_conversion,
             position: 0,
             finished_samples: 0,
@@ -212,7 +165,7 @@ impl<'a> Output<'a> {
     /// Pixels that are not finished.
     #[must_use]
     pub fn pixels_left(&self) -> usize {
-        (self.out.len() - self.finished_samples) / self.samples_per_pixel
+        (self.samples - self.finished_samples) / self.samples_per_pixel
     }
 
     /// Instructions that kernels may use.
@@ -272,7 +225,7 @@ impl<'a> Output<'a> {
     /// # Errors
     /// An internal error if the position is not in the frame or no pixels are left, which correct code never requests.
     pub fn row_block(&mut self, row: usize, column: usize, max_pixels: usize) -> Result<&mut [u8]> {
-        let rows = self.out.len() / self.samples_per_pixel / self.columns;
+        let rows = self.samples / self.samples_per_pixel / self.columns;
         if row >= rows || column >= self.columns || self.pixels_left() == 0 {
             return Err(outside_output());
         }
@@ -286,7 +239,7 @@ impl<'a> Output<'a> {
     /// `Output` if the output type cannot hold a value exactly; `Interrupted`.
     pub fn commit(&mut self, pixels: usize) -> Result<()> {
         let samples = pixels * self.samples_per_pixel;
-        if let Some(stored) = self.stored_bits {
+        if let Some(stored) = self.stored_bits.filter(|stored| !self.ignores_high_bits(*stored)) {
             let (sample_bytes, cpu_level) = (self.sample_type.bytes(), self.cpu_level);
             stored_bits::extract_in_place(self.window(samples)?, sample_bytes, stored, cpu_level);
         }
@@ -300,7 +253,7 @@ impl<'a> Output<'a> {
     /// As [`Self::commit`].
     pub fn write(&mut self, src: &[u8], swap: bool) -> Result<()> {
         let (sample_bytes, stored, cpu_level) = (self.sample_type.bytes(), self.stored_bits, self.cpu_level);
-        let is_final = !swap && stored.is_none();
+        let is_final = !swap && stored.is_none_or(|stored| self.ignores_high_bits(stored));
         let is_direct = !self.is_staged && self.rgb_conversion.is_none();
         let is_streamed = self.is_streamed();
         // Streamed output is not read again, so its blocks need not fit a cache.
@@ -310,9 +263,9 @@ impl<'a> Output<'a> {
             self.block_pixels()
         };
         for src in src.chunks(pixels * self.samples_per_pixel * sample_bytes) {
-            let samples = (src.len() / sample_bytes).min(self.out.len() - self.finished_samples);
+            let samples = (src.len() / sample_bytes).min(self.samples - self.finished_samples);
             let src = src.get(..samples * sample_bytes).unwrap_or(src);
-            if self.is_staged && is_final {
+            if self.is_staged && is_final && self.rgb_conversion.is_none() {
                 self.convert(src, samples)?;
                 self.mark_finished(samples)?;
             } else if is_streamed && is_final {
@@ -327,6 +280,11 @@ impl<'a> Output<'a> {
             }
         }
         Ok(())
+    }
+
+    /// True if only the bits of the stored value select its output, so that samples need not be masked or sign-extended.
+    fn ignores_high_bits(&self, stored: StoredBits) -> bool {
+        self.is_rendered && stored.shift == 0 && self.rgb_conversion.is_none() && self.scratch.tables.masks_samples()
     }
 
     /// Pixels of one block.
@@ -380,7 +338,13 @@ impl<'a> Output<'a> {
 
     fn convert(&mut self, src: &[u8], samples: usize) -> Result<()> {
         let (from, transform, cpu_level, position) = (self.sample_type, self.transform, self.cpu_level, self.position);
-        let mut window = self.out.window(position, position + samples).ok_or_else(outside_output)?;
+        let (start, end) = (position * self.samples_per_value, (position + samples) * self.samples_per_value);
+        let mut window = self.out.window(start, end).ok_or_else(outside_output)?;
+        if self.is_rendered {
+            let ScratchBlock { tables, converted, .. } = &mut *self.scratch;
+            tables.apply_stored(src, window, self.store, converted, cpu_level);
+            return Ok(());
+        }
         let name = window.sample_type().name();
         let inexact = |index| ValueTransform::inexact(transform, position + index, name);
         if self.store == StoreHint::Cached {

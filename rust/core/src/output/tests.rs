@@ -3,8 +3,10 @@
 #![allow(clippy::cast_possible_truncation, reason = "test images are small")]
 
 use super::*;
+use crate::sample::Rescale;
 use crate::testing::miri_or;
-use crate::{Attributes, PhotometricInterpretation, SampleKind};
+use crate::{Attributes, ErrorKind, PhotometricInterpretation, SampleKind};
+use std::sync::atomic::AtomicBool;
 
 const ROWS: usize = 37;
 const COLUMNS: usize = 53;

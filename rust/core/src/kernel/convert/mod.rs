@@ -15,7 +15,7 @@
 mod integer;
 mod lookup;
 mod ranges;
-mod sample;
+pub(super) mod sample;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -46,6 +46,7 @@ macro_rules! match_sample_type {
         }
     };
 }
+pub(super) use match_sample_type;
 
 /// Converts all samples of `src`, which are of type `from` in native byte order, into `out`.
 ///

@@ -1,7 +1,7 @@
 //! Traits of the sample types, as the conversion loops need them.
 
 /// A type of samples.
-pub(super) trait Sample: Copy {
+pub(in crate::kernel) trait Sample: Copy {
     /// Bytes of one sample.
     const BYTES: usize;
     /// The largest magnitude of a sample, rounded up to `f64`; infinite for floats.
@@ -17,10 +17,10 @@ pub(super) trait Sample: Copy {
 }
 
 /// A floating-point type of samples.
-pub(super) trait Float: Sample {}
+pub(in crate::kernel) trait Float: Sample {}
 
 /// An integer type of samples.
-pub(super) trait Integer: Sample {
+pub(in crate::kernel) trait Integer: Sample + Ord {
     /// The narrowest type in which common slopes and intercepts do not overflow. For all others, `i128` is used.
     type Wide: Wide;
     /// Smallest value.
@@ -34,7 +34,7 @@ pub(super) trait Integer: Sample {
 }
 
 /// An integer type to compute rescaled values in.
-pub(super) trait Wide: Copy + Ord + Into<i128> {
+pub(in crate::kernel) trait Wide: Copy + Ord + Into<i128> {
     const ZERO: Self;
     /// Largest value.
     const MAX: i128;
@@ -49,7 +49,7 @@ pub(super) trait Wide: Copy + Ord + Into<i128> {
 }
 
 /// Integer type of an output. Conversions to it are modulo 2^bits, for example 300 becomes 44 in `u8`.
-pub(super) trait Narrow: Integer {
+pub(in crate::kernel) trait Narrow: Integer {
     fn from_i32(value: i32) -> Self;
     fn from_i64(value: i64) -> Self;
     fn from_i128(value: i128) -> Self;

@@ -1,0 +1,277 @@
+//! Portable bodies. The other levels compile the same loops for their instructions, without fused multiply-add.
+
+use super::{BLOCK, IndexMap, Line};
+use crate::kernel::convert::sample::{Float, Integer, Sample};
+use crate::lookup_table::LookupTable;
+use crate::rendering::{Grayscale, Modality, OutputRange, PaletteEntries, Voi};
+use crate::sample::{Rescale, SamplesMut};
+use crate::value_ranges::{RangeValues, ValueRange, ValueRanges};
+
+/// 2^52: a sum of it and a smaller value is rounded to an integer, half to even, whose bits are the lowest of the sum.
+const ROUND_F64: f64 = 4_503_599_627_370_496.0;
+/// 2^23: as [`ROUND_F64`].
+const ROUND_F32: f32 = 8_388_608.0;
+/// Indices that are loaded at a time.
+const GROUP: usize = 4;
+
+#[inline(always)]
+pub(super) fn evaluate(values: &mut [f64], grayscale: &Grayscale) {
+    match grayscale.modality() {
+        Modality::Identity => {}
+        Modality::Linear(Rescale { slope, intercept }) => map(values, |x| x * slope + intercept),
+        Modality::Table(table) => map(values, |x| entry_of(table, x)),
+        Modality::Ranges(ranges) => map(values, |x| value_in(ranges, x)),
+    }
+    let max = grayscale.output().max();
+    match *grayscale.voi() {
+        Voi::Linear { center, width } => {
+            let (center, width) = (center - 0.5, width - 1.0);
+            let (low, high) = (center - width / 2.0, center + width / 2.0);
+            map(values, |x| clamp_ends(x, low, high, max, ((x - center) / width + 0.5) * max));
+        }
+        Voi::LinearExact { center, width } => {
+            let (low, high) = (center - width / 2.0, center + width / 2.0);
+            map(values, |x| clamp_ends(x, low, high, max, ((x - center) / width + 0.5) * max));
+        }
+        Voi::Sigmoid { center, width } => map(values, |x| max / (1.0 + (-4.0 * (x - center) / width).exp())),
+        Voi::Range { low, high } if low == high => map(values, |x| if x.is_nan() { x } else { 0.0 }),
+        Voi::Range { low, high } => {
+            let width = high - low;
+            map(values, |x| {
+                let fraction = (x - low) / width;
+                clamp_ends(fraction, 0.0, 1.0, max, fraction * max)
+            });
+        }
+        Voi::Table { ref table, bits } => {
+            let largest = f64::from(u16::MAX >> 16_u32.saturating_sub(bits));
+            map(values, |x| {
+                let y = entry_of(table, x.floor()) / largest * max;
+                // Not `min`, which replaces NaN.
+                if y > max { max } else { y }
+            });
+        }
+    }
+    if grayscale.is_inverted() {
+        map(values, |y| max - y);
+    }
+    map(values, |y| if y.is_nan() { 0.0 } else { y });
+}
+
+#[inline(always)]
+fn map(values: &mut [f64], function: impl Fn(f64) -> f64) {
+    values.iter_mut().for_each(|value| *value = function(*value));
+}
+
+/// 0 up to `low`, `max` above `high`, otherwise `y`.
+#[inline(always)]
+fn clamp_ends(x: f64, low: f64, high: f64, max: f64, y: f64) -> f64 {
+    let y = if x > high { max } else { y };
+    if x <= low { 0.0 } else { y }
+}
+
+/// The entry of the integer `x`; NaN for NaN.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to an index")]
+#[allow(clippy::cast_precision_loss, reason = "at most 65 536 entries; first mapped values have 16 bits")]
+fn entry_of(table: &LookupTable, x: f64) -> f64 {
+    let last = table.entries().len().saturating_sub(1);
+    let index = (x - table.first_mapped() as f64).clamp(0.0, last as f64);
+    if index.is_nan() { f64::NAN } else { table.entries().get(index as usize).copied().map_or(f64::NAN, f64::from) }
+}
+
+/// The value of the stored value `x`; NaN if it is in no range.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index within the entries")]
+fn value_in(ranges: &ValueRanges, x: f64) -> f64 {
+    let ranges = ranges.ranges();
+    let range = ranges.get(ranges.partition_point(|range| x > range.last));
+    match range {
+        Some(ValueRange { first, values, .. }) if x >= *first => match values {
+            RangeValues::Linear(Rescale { slope, intercept }) => x * slope + intercept,
+            RangeValues::Entries(entries) => entries.get((x - first) as usize).copied().unwrap_or(f64::NAN),
+        },
+        _ => f64::NAN,
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "the lowest bits are the integer; the one rounding that is wanted")]
+pub(super) fn store(values: &[f64], out: SamplesMut<'_>) {
+    match out {
+        SamplesMut::U8(out) => values.iter().zip(out).for_each(|(y, out)| *out = (y + ROUND_F64).to_bits() as u8),
+        SamplesMut::U16(out) => values.iter().zip(out).for_each(|(y, out)| *out = (y + ROUND_F64).to_bits() as u16),
+        SamplesMut::F32(out) => values.iter().zip(out).for_each(|(y, out)| *out = *y as f32),
+        _ => debug_assert!(false, "rendered samples are of {:?}", OutputRange::U8.sample_type()),
+    }
+}
+
+#[inline(always)]
+pub(super) fn map_values<S: Sample>(src: &[u8], grayscale: &Grayscale, mut out: SamplesMut<'_>) {
+    let mut values = [0.0; BLOCK];
+    for (block, src) in src.chunks(BLOCK * S::BYTES).enumerate() {
+        let samples = S::all(src);
+        let Some(values) = values.get_mut(..samples.len()) else { return };
+        match grayscale.padding() {
+            None => samples.zip(&mut *values).for_each(|(x, value)| *value = x.to_f64()),
+            // NaN becomes the smallest output.
+            Some((first, last)) => samples.zip(&mut *values).for_each(|(x, value)| {
+                let x = x.to_f64();
+                *value = if x >= first && x <= last { f64::NAN } else { x };
+            }),
+        }
+        evaluate(values, grayscale);
+        let start = block * BLOCK;
+        let Some(out) = out.window(start, start + values.len()) else {
+            debug_assert!(false, "one output per sample");
+            return;
+        };
+        store(values, out);
+    }
+}
+
+#[inline(always)]
+pub(super) fn map_line(src: &[u8], sample_bytes: usize, line: &Line, out: &mut [u8]) {
+    if sample_bytes == 1 {
+        src.iter().zip(out).for_each(|(x, y)| *y = on_line(u16::from(*x), line));
+    } else {
+        src.as_chunks().0.iter().zip(out).for_each(|(x, y)| *y = on_line(u16::from_le_bytes(*x), line));
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "the lowest bits are the integer")]
+fn on_line(sample: u16, line: &Line) -> u8 {
+    let distance = line.keys.key(sample).saturating_sub(line.base).min(line.range);
+    let y = f32::from(distance) * line.slope + line.offset;
+    (y.clamp(0.0, 255.0) + ROUND_F32).to_bits() as u8
+}
+
+#[inline(always)]
+pub(super) fn look_up(
+    src: &[u8],
+    sample_bytes: usize,
+    map: IndexMap,
+    entries: &PaletteEntries,
+    mut out: SamplesMut<'_>,
+) {
+    let mut indices = [0; BLOCK];
+    for (block, src) in src.chunks(BLOCK * sample_bytes).enumerate() {
+        if sample_bytes == 1 {
+            src.iter().zip(&mut indices).for_each(|(x, index)| *index = map.index(u16::from(*x)));
+        } else {
+            let samples = src.as_chunks().0.iter().map(|x| u16::from_le_bytes(*x));
+            samples.zip(&mut indices).for_each(|(x, index)| *index = map.index(x));
+        }
+        copy_block(&indices, block, src.len() / sample_bytes, entries, &mut out);
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to an index")]
+pub(super) fn look_up_wide<S: Integer>(
+    src: &[u8],
+    first_mapped: i64,
+    count: usize,
+    entries: &PaletteEntries,
+    mut out: SamplesMut<'_>,
+) {
+    let last = count.saturating_sub(1).min(usize::from(u16::MAX)) as u16;
+    let mut indices = [0; BLOCK];
+    for (block, src) in src.chunks(BLOCK * S::BYTES).enumerate() {
+        for (x, index) in S::all(src).zip(&mut indices) {
+            let distance: i128 = x.widen::<S::Wide>().into() - i128::from(first_mapped);
+            *index = distance.clamp(0, last.into()) as u16;
+        }
+        copy_block(&indices, block, src.len() / S::BYTES, entries, &mut out);
+    }
+}
+
+/// Stores the entries of the first `count` indices, those of block number `block`.
+#[inline(always)]
+fn copy_block(indices: &[u16; BLOCK], block: usize, count: usize, entries: &PaletteEntries, out: &mut SamplesMut<'_>) {
+    let samples = entries.samples_per_entry();
+    let start = block * BLOCK * samples;
+    match (entries, out.window(start, start + count * samples)) {
+        (PaletteEntries::U8(entries), Some(SamplesMut::U8(out))) => copy_entries(indices, entries, out),
+        (PaletteEntries::U16(entries), Some(SamplesMut::U16(out))) => copy_entries(indices, entries, out),
+        (PaletteEntries::F32(entries), Some(SamplesMut::F32(out))) => copy_entries(indices, entries, out),
+        (PaletteEntries::Rgb8(entries), Some(SamplesMut::U8(out))) => copy_rgb8(indices, entries, out),
+        (PaletteEntries::Rgb16(entries), Some(SamplesMut::U16(out))) => {
+            copy_entries(indices, entries, out.as_chunks_mut().0);
+        }
+        (PaletteEntries::RgbF32(entries), Some(SamplesMut::F32(out))) => {
+            copy_entries(indices, entries, out.as_chunks_mut().0);
+        }
+        _ => debug_assert!(false, "the output has the type and the number of samples of the entries"),
+    }
+}
+
+/// Returns the entry that the lowest bits of `bits` select. The length of `padded` is a power of two.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "masked to fewer bits")]
+fn entry<T: Copy + Default>(padded: &[T], bits: u64) -> T {
+    // An index up to the mask is valid, so the default is never used and the compiler removes it.
+    padded.get(bits as usize & padded.len().wrapping_sub(1)).copied().unwrap_or_default()
+}
+
+/// Stores the entries of the first `out.len()` indices.
+#[inline(always)]
+fn copy_entries<T: Copy + Default>(indices: &[u16; BLOCK], padded: &[T], out: &mut [T]) {
+    debug_assert!(padded.len().is_power_of_two(), "padded by Palette");
+    let (groups, _) = indices.as_chunks::<GROUP>();
+    let (out_groups, out_rest) = out.as_chunks_mut::<GROUP>();
+    let group_count = out_groups.len();
+    for (group, y) in groups.iter().zip(out_groups) {
+        let group: u64 = bytemuck::cast(*group);
+        *y = [entry(padded, group), entry(padded, group >> 16), entry(padded, group >> 32), entry(padded, group >> 48)];
+    }
+    for (index, y) in indices.iter().skip(group_count * GROUP).zip(out_rest) {
+        *y = entry(padded, u64::from(*index));
+    }
+}
+
+/// Stores the entries of the first `out.len() / 3` indices as three bytes each: four entries of 24 bits are three words.
+#[inline(always)]
+fn copy_rgb8(indices: &[u16; BLOCK], padded: &[u32], out: &mut [u8]) {
+    let (groups, _) = indices.as_chunks::<GROUP>();
+    let (out_groups, out_rest) = out.as_chunks_mut::<{ 3 * GROUP }>();
+    let group_count = out_groups.len();
+    for (group, y) in groups.iter().zip(out_groups) {
+        let group: u64 = bytemuck::cast(*group);
+        let (a, b) = (entry(padded, group), entry(padded, group >> 16));
+        let (c, d) = (entry(padded, group >> 32), entry(padded, group >> 48));
+        *y = bytemuck::cast([a | b << 24, b >> 8 | c << 16, c >> 16 | d << 8]);
+    }
+    for (index, y) in indices.iter().skip(group_count * GROUP).zip(out_rest.as_chunks_mut::<3>().0) {
+        let [r, g, b, _] = entry(padded, u64::from(*index)).to_le_bytes();
+        *y = [r, g, b];
+    }
+}
+
+#[inline(always)]
+pub(super) fn integer_extremes<S: Integer>(src: &[u8], padding: Option<(f64, f64)>) -> Option<(f64, f64)> {
+    let (min, max) = (S::saturated(f64::NEG_INFINITY), S::saturated(f64::INFINITY));
+    // Values of the type only: the nearest integers within the range.
+    let padding = padding
+        .filter(|(first, last)| first.ceil() <= max.to_f64() && last.floor() >= min.to_f64())
+        .map(|(first, last)| (S::saturated(first.ceil()), S::saturated(last.floor())));
+    let (low, high) = match padding {
+        None => S::all(src).fold((max, min), |(low, high), x| (low.min(x), high.max(x))),
+        Some((first, last)) => S::all(src).fold((max, min), |(low, high), x| {
+            let is_padding = x >= first && x <= last;
+            (low.min(if is_padding { max } else { x }), high.max(if is_padding { min } else { x }))
+        }),
+    };
+    // Without samples the smallest is the largest value of the type.
+    (low <= high).then(|| (low.to_f64(), high.to_f64()))
+}
+
+#[inline(always)]
+pub(super) fn float_extremes<S: Float>(src: &[u8], padding: Option<(f64, f64)>) -> Option<(f64, f64)> {
+    let (first, last) = padding.unwrap_or((f64::NAN, f64::NAN));
+    let (low, high) = S::all(src).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+        let x = x.to_f64();
+        let is_value = x.is_finite() && !(x >= first && x <= last);
+        (low.min(if is_value { x } else { low }), high.max(if is_value { x } else { high }))
+    });
+    (low <= high).then_some((low, high))
+}
