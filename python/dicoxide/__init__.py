@@ -2,11 +2,13 @@
 
 - :func:`decode`, :func:`open` and :func:`iter_frames` decode one object: a path, bytes, a binary file or a pydicom
   Dataset.
+- :func:`render` and :func:`iter_rendered` render an object for display: gray levels or RGB.
 - :func:`decode_many` and :func:`read_series` decode many objects.
 - :func:`enable` makes dicoxide the decoder of pydicom's ``pixel_array``.
 - :func:`decode_frame`, :func:`rle_decode`, :func:`jpeg_lossless_decode`, :func:`decode_codestream`,
   :func:`codestream_info`, :func:`rle_encode`, :func:`jpeg_lossless_encode` and :func:`jpegls_encode` work on the bytes
-  of one frame, :func:`unpack_bits`, :func:`pack_bits` and :func:`rescale` on arrays.
+  of one frame, :func:`unpack_bits`, :func:`pack_bits` and :func:`rescale` on arrays; so do
+  :func:`apply_window`, :func:`apply_lut` and :func:`apply_palette`.
 
 Errors are subclasses of :class:`DecodeError`; recoverable deviations from the standard are reported as
 :class:`NonConformantWarning`.
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from dicoxide._capabilities import Capability, capabilities
     from dicoxide._codestream import CodestreamInfo, codestream_info, decode_codestream, jpeg_lossless_decode
     from dicoxide._encode import jpeg_lossless_encode, jpegls_encode, rle_encode
+    from dicoxide._rendering import apply_lut, apply_palette, apply_window, iter_rendered, render
     from dicoxide.bulk import Volume, decode_many, read_series
     from dicoxide.plugins import disable, enable, enabled, pydicom_handler
 
@@ -55,6 +58,9 @@ __all__ = [
     "UnsupportedError",
     "Volume",
     "__version__",
+    "apply_lut",
+    "apply_palette",
+    "apply_window",
     "backend",
     "capabilities",
     "codestream_info",
@@ -66,6 +72,7 @@ __all__ = [
     "enable",
     "enabled",
     "iter_frames",
+    "iter_rendered",
     "jpeg_lossless_decode",
     "jpeg_lossless_encode",
     "jpegls_encode",
@@ -73,6 +80,7 @@ __all__ = [
     "pack_bits",
     "pydicom_handler",
     "read_series",
+    "render",
     "rescale",
     "rle_decode",
     "rle_encode",
@@ -84,6 +92,9 @@ _LAZY_NAMES = {
     "Capability": "_capabilities",
     "CodestreamInfo": "_codestream",
     "Volume": "bulk",
+    "apply_lut": "_rendering",
+    "apply_palette": "_rendering",
+    "apply_window": "_rendering",
     "capabilities": "_capabilities",
     "codestream_info": "_codestream",
     "decode_codestream": "_codestream",
@@ -91,11 +102,13 @@ _LAZY_NAMES = {
     "disable": "plugins",
     "enable": "plugins",
     "enabled": "plugins",
+    "iter_rendered": "_rendering",
     "jpeg_lossless_decode": "_codestream",
     "jpeg_lossless_encode": "_encode",
     "jpegls_encode": "_encode",
     "pydicom_handler": "plugins",
     "read_series": "bulk",
+    "render": "_rendering",
     "rle_encode": "_encode",
 }
 

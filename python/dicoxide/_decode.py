@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -241,25 +241,34 @@ def iter_frames(
         )
     indices, _ = resolve_frames(image.number_of_frames, slice(None) if frames is None else frames)
     sample_bytes = np.dtype(dtype or "f8").itemsize if rescale else source.spec.dtype.itemsize
-    frame_bytes = max(1, math.prod(reduced_shape(source.spec.shape, check_reduce(reduce))) * sample_bytes)
-    limit = byte_limit(max_bytes)
-    prefetch_bytes = _MAX_PREFETCH_BYTES if limit is None else min(limit, _MAX_PREFETCH_BYTES)
-    # Two batches are in memory: the one that is yielded and the next one.
-    batch_size = max(1, min(thread_count(threads), prefetch_bytes // (2 * frame_bytes)))
+    frame_bytes = math.prod(reduced_shape(source.spec.shape, check_reduce(reduce))) * sample_bytes
     options: dict[str, Any] = {"rescale": rescale, "quantity": quantity, "dtype": dtype, "raw": raw}
     options |= {"reduce": reduce, "threads": threads, "max_bytes": max_bytes}
-    return _iterate_batches(image, indices, batch_size, options)
+    batch_size = frames_per_batch(frame_bytes, threads, byte_limit(max_bytes))
+    return iterate_batches(lambda selected: image.decode(selected, **options), indices, batch_size)
 
 
-def _iterate_batches(image: Image, indices: Sequence[int], batch_size: int, options: dict[str, Any]) -> Iterator[Array]:
-    """Yield the frames of one batch while a background thread decodes the next batch."""
+def frames_per_batch(frame_bytes: int, threads: int | None, max_bytes: int | None) -> int:
+    """Return the number of frames of one batch of :func:`iterate_batches`."""
+    prefetch_bytes = _MAX_PREFETCH_BYTES if max_bytes is None else min(max_bytes, _MAX_PREFETCH_BYTES)
+    # Two batches are in memory: the one that is yielded and the next one.
+    return max(1, min(thread_count(threads), prefetch_bytes // (2 * max(1, frame_bytes))))
+
+
+def iterate_batches(
+    decode: Callable[[int | Sequence[int]], Array], indices: Sequence[int], batch_size: int
+) -> Iterator[Array]:
+    """Yield the frames of one batch while a background thread decodes the next batch.
+
+    `decode` returns one frame, or several with a frame axis.
+    """
     # Imported here, because most programs that import the package decode without this thread.
     from dicoxide._threads import ThreadPool
 
     def decode_batch(batch: Sequence[int]) -> tuple[Iterable[Array], Exception | None]:
         """Return the decoded frames, and the exception of the first frame that failed."""
         try:
-            decoded = image.decode(batch, **options)
+            decoded = decode(batch)
             # Copies, because a view of one frame would keep the memory of the whole batch.
             return (decoded if len(batch) == 1 else [frame.copy() for frame in decoded]), None
         except Exception as error:
@@ -269,7 +278,7 @@ def _iterate_batches(image: Image, indices: Sequence[int], batch_size: int, opti
         frames: list[Array] = []
         for index in batch:
             try:
-                frames.append(image.decode(index, **options))
+                frames.append(decode(index))
             except Exception as error:
                 return frames, error
         return frames, None

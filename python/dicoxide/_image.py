@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from pydicom.dataset import Dataset
 
-    from dicoxide._core import Frames
+    from dicoxide._core import Frames, Rendering
     from dicoxide._fallback_decoders import FallbackFrames
+    from dicoxide._rendering import Presentation, Renderer, RenderKeywords, RenderOptions
     from dicoxide._sources import Attributes
 
 _SYNTAXES_WITH_CODEC = frozenset(uid for uid, _, codec in core.transfer_syntaxes() if codec is not None)
@@ -68,8 +69,9 @@ class Image:
         self._opened: Frames | FallbackFrames | None = None
         # True if deviations of the transforms to modality values have been reported.
         self._transforms_reported = False
-        # None until it is used.
+        # None until they are used.
         self._real_world_mapping: RealWorldMapping | None = None
+        self._presentation: Presentation | None = None
 
     @property
     def number_of_frames(self) -> int:
@@ -105,6 +107,7 @@ class Image:
         """Close the file, if one is open. Decoded arrays stay valid. May be called again."""
         self._opened = None
         self._real_world_mapping = None
+        self._presentation = None
         self._source.close()
 
     def __enter__(self) -> Self:
@@ -190,6 +193,28 @@ class Image:
                     raise
                 raise unsupported from error
 
+    def render(
+        self,
+        frames: FrameSelection = None,
+        out: Array | None = None,
+        *,
+        threads: int | None = None,
+        max_bytes: int | None = None,
+        **options: Unpack[RenderKeywords],
+    ) -> Array:
+        """Render frames: gray levels or RGB. Arguments, result and errors are those of :func:`dicoxide.render`."""
+        from dicoxide._rendering import check_options
+
+        renderer = self._renderer(check_options(**options))
+        return renderer.render(frames, out, threads=threads, max_bytes=byte_limit(max_bytes))
+
+    def _renderer(self, options: RenderOptions) -> Renderer:
+        from dicoxide._rendering import Presentation, Renderer
+
+        # Attributes are read once.
+        self._presentation = presentation = self._presentation or Presentation(self._source)
+        return Renderer(self, presentation, options)
+
     def check(self, frames: Sequence[int]) -> None:
         """Raise if a frame has fewer bytes than any frame of its size.
 
@@ -249,6 +274,10 @@ class Image:
                 self._report(opened.deviations)
             self._opened = opened
         return opened
+
+    def _resolve_frames(self, frames: FrameSelection) -> tuple[Sequence[int], bool]:
+        """Return the indices of `frames`, none negative, and True if the result has a frame axis."""
+        return resolve_frames(len(self._frames()), frames)
 
     def _has_fallback(self) -> bool:
         """Return True if fallback is allowed and there is a decoder for it."""
@@ -359,7 +388,7 @@ class Image:
         target: Array,
         indices: Sequence[int],
         options: DecodeOptions,
-        transforms: list[Transform],
+        transforms: Sequence[Transform | Rendering],
         *,
         is_warm: bool = False,
     ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dicoxide._sources.attributes import KEYWORDS, Attributes
 from dicoxide._sources.base import Readable, Source, Transform
 from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
-from dicoxide._sources.lut_data import lut_bytes, lut_entries
+from dicoxide._sources.lut_data import lut_bytes, lut_entries, lut_words
 from dicoxide._sources.not_dicom import HEAD_BYTES, has_preamble, looks_like_dicom, not_dicom_error
 from dicoxide._sources.open import open_many, open_source, read_incomplete
 from dicoxide._sources.real_world_value_mapping import RealWorldMapping, RealWorldValueMap
@@ -31,6 +31,7 @@ __all__ = [
     "looks_like_dicom",
     "lut_bytes",
     "lut_entries",
+    "lut_words",
     "not_dicom_error",
     "open_many",
     "open_source",

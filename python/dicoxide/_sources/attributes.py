@@ -90,6 +90,17 @@ class Attributes(Mapping[str, Any]):
                 continue
         return values
 
+    def element(self, tag: int, vr: str) -> Any:
+        """Return the value of an element by tag, or None if it is absent or cannot be parsed; for repeating groups."""
+        try:
+            return self._elements.value(tag, vr)
+        except (KeyError, CorruptFrameError):
+            return None
+
+    def tags(self) -> Iterator[int]:
+        """Return the tags of all elements, in any order."""
+        return self._elements.tags()
+
     def private(self, creator: str, tag: int, vr: str) -> Any:
         """Return the value of a private element, or None if it is absent or cannot be parsed.
 
@@ -208,6 +219,7 @@ _DICTIONARY: dict[str, tuple[int, str]] = {
     "ManufacturerModelName": (0x00081090, "LO"),
     "IrradiationEventUID": (0x00083010, "UI"),
     "FrameType": (0x00089007, "CS"),
+    "PixelPresentation": (0x00089205, "CS"),
     "VolumetricProperties": (0x00089206, "CS"),
     "ComplexImageComponent": (0x00089208, "CS"),
     "AcquisitionContrast": (0x00089209, "CS"),
@@ -344,6 +356,10 @@ _DICTIONARY: dict[str, tuple[int, str]] = {
     "RedPaletteColorLookupTableData": (0x00281201, "OW"),
     "GreenPaletteColorLookupTableData": (0x00281202, "OW"),
     "BluePaletteColorLookupTableData": (0x00281203, "OW"),
+    "SegmentedRedPaletteColorLookupTableData": (0x00281221, "OW"),
+    "SegmentedGreenPaletteColorLookupTableData": (0x00281222, "OW"),
+    "SegmentedBluePaletteColorLookupTableData": (0x00281223, "OW"),
+    "ICCProfile": (0x00282000, "OB"),
     "LossyImageCompression": (0x00282110, "CS"),
     "ModalityLUTSequence": (0x00283000, "SQ"),
     "LUTDescriptor": (0x00283002, "US or SS"),
@@ -372,6 +388,7 @@ _DICTIONARY: dict[str, tuple[int, str]] = {
     "ConceptCodeSequence": (0x0040A168, "SQ"),
     "TotalPixelMatrixColumns": (0x00480006, "UL"),
     "TotalPixelMatrixRows": (0x00480007, "UL"),
+    "OpticalPathSequence": (0x00480105, "SQ"),
     "PlanePositionSlideSequence": (0x0048021A, "SQ"),
     "ColumnPositionInTotalImagePixelMatrix": (0x0048021E, "SL"),
     "RowPositionInTotalImagePixelMatrix": (0x0048021F, "SL"),
@@ -385,8 +402,13 @@ _DICTIONARY: dict[str, tuple[int, str]] = {
     "DecayCorrection": (0x00541102, "CS"),
     "FrameReferenceTime": (0x00541300, "DS"),
     "ImageIndex": (0x00541330, "US"),
+    "SegmentationType": (0x00620001, "CS"),
+    "SegmentSequence": (0x00620002, "SQ"),
+    "SegmentNumber": (0x00620004, "US"),
     "SegmentIdentificationSequence": (0x0062000A, "SQ"),
     "ReferencedSegmentNumber": (0x0062000B, "US"),
+    "RecommendedDisplayCIELabValue": (0x0062000D, "US"),
+    "MaximumFractionalValue": (0x0062000E, "US"),
     "PresentationLUTShape": (0x20500020, "CS"),
     "DoseUnits": (0x30040002, "CS"),
     "GridFrameOffsetVector": (0x3004000C, "DS"),

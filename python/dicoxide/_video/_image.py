@@ -73,7 +73,7 @@ class VideoImage(Image):
         self._check_options(rescale, quantity, reduce, max_bytes, dtype)
         codec_threads = thread_count(threads)
         video = self._opened_video()
-        indices, has_frame_axis = self._resolve(video, frames)
+        indices, has_frame_axis = self._resolve_frames(frames)
         spec = self._source.spec
         shape = (len(indices), *spec.shape) if has_frame_axis else spec.shape
         target = target_array(shape, spec.dtype, out, rescale=rescale, dtype=dtype, max_bytes=byte_limit(max_bytes))
@@ -109,7 +109,7 @@ class VideoImage(Image):
         codec_threads = thread_count(threads)
         video = self._opened_video()
         is_all = frames is None or frames == slice(None)
-        indices = None if is_all else self._resolve(video, frames)[0]
+        indices = None if is_all else self._resolve_frames(frames)[0]
         spec = self._source.spec
 
         def convert(index: int, samples: Array) -> Array:
@@ -177,12 +177,12 @@ class VideoImage(Image):
             video = self._video = VideoFrames(self._source, strict=self._strict)
         return video
 
-    @staticmethod
-    def _resolve(video: VideoFrames, frames: FrameSelection) -> tuple[Sequence[int], bool]:
+    def _resolve_frames(self, frames: FrameSelection) -> tuple[Sequence[int], bool]:
         """Return the indices of `frames` and True if the result has a frame axis.
 
         The frames are counted only if the indices depend on their number.
         """
+        video = self._opened_video()
         if isinstance(frames, Iterable):
             frames = list(frames)
         declared = video.declared

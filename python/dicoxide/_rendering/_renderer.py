@@ -1,0 +1,353 @@
+"""`Renderer`: renders frames of one image, by the core while decoding, or from decoded arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dicoxide._arguments import (
+    LARGE_SAMPLES,
+    Array,
+    FrameSelection,
+    check_output_bytes,
+    reduced_shape,
+    target_array,
+    threads_for,
+)
+from dicoxide._backend import core
+from dicoxide._options import output_options
+from dicoxide._rendering._options import Percentiles, RenderOptions
+from dicoxide._rendering._presentation import Kind, Presentation, all_bits
+from dicoxide._rendering._resize import limited_shape, reductions, resize_into
+from dicoxide._rendering._value_range import ValueRangeMeter
+from dicoxide._rendering._windows import FullRange, ValueRange, Voi
+from dicoxide._sources import Transform
+from dicoxide._transfer_syntaxes import VIDEO_CODECS
+from dicoxide.errors import CorruptFrameError, UnsupportedError
+
+if TYPE_CHECKING:
+    from dicoxide._core import Rendering
+    from dicoxide._image import Image
+
+__all__ = ["Renderer"]
+
+# Maximum bytes of full-size frames in memory while they are reduced to `max_size`; one frame at least.
+_MAX_FULL_SIZE_BYTES = 64 << 20
+# Renderings of plain gray images by `Presentation.plain_key`, and the maximum number of them.
+_shared_renderings: dict[Any, Rendering] = {}
+_MAX_SHARED = 64
+_GRAY_KINDS = frozenset({"gray", "supplemental"})
+
+
+class Renderer:
+    """Renders frames of an image with the same options.
+
+    Parameters
+    ----------
+    image : Image
+        The opened image.
+    presentation : Presentation
+        Attributes of the image.
+    options : RenderOptions
+        Options of the calls.
+
+    Attributes
+    ----------
+    options : RenderOptions
+        Options of the calls.
+    value_range : (float, float) or None
+        Range of modality values for frames without a window; measured by each call if None.
+    """
+
+    def __init__(self, image: Image, presentation: Presentation, options: RenderOptions) -> None:
+        self.value_range: tuple[float, float] | None = None
+        # Key of the rendering in `_shared_renderings`, if it can be shared.
+        self._key: Any = None
+        self._image = image
+        self._presentation = presentation
+        self.options = options
+        self._kind: Kind = presentation.kind(options)
+        spec = presentation.spec
+        is_rgb = self._kind not in ("gray", "indices")
+        self._full_shape: tuple[int, ...] = (spec.rows, spec.columns, 3) if is_rgb else (spec.rows, spec.columns)
+
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of a rendered frame: (rows, columns[, 3])."""
+        shape = self._full_shape
+        if self.options.reduce:
+            shape = reduced_shape(shape, self.options.reduce)
+        return limited_shape(shape, self.options.max_size)
+
+    def render(self, frames: FrameSelection, out: Array | None, *, threads: int | None, max_bytes: int | None) -> Array:
+        """Render frames, as :func:`dicoxide.render` does."""
+        image, options = self._image, self.options
+        indices, has_frame_axis = image._resolve_frames(frames)
+        frame_shape = self._full_shape if options.max_size is None and not options.reduce else self.frame_shape()
+        shape = (len(indices), *frame_shape) if has_frame_axis else frame_shape
+        if math.prod(shape) > LARGE_SAMPLES:
+            image.check(indices)
+        target = target_array(shape, np.dtype(options.dtype), out, dtype=options.dtype, max_bytes=max_bytes)
+        is_direct = options.max_size is None and not options.overlays and not options.icc
+        if is_direct and self._render_shared(target, indices, threads, max_bytes, is_warm=out is not None):
+            return target
+        call = _Call(self, indices, threads, max_bytes, is_warm=out is not None)
+        if is_direct:
+            call.fill(target, target, options.reduce)
+        else:
+            call.fill_processed(target if has_frame_axis else target[None])
+        return target
+
+    def _render_shared(
+        self, target: Array, indices: Sequence[int], threads: int | None, max_bytes: int | None, *, is_warm: bool
+    ) -> bool:
+        """Render by the core with the rendering of an equal image before; return False if there is none.
+
+        Choosing a window takes 10 % of decoding a small file.
+        """
+        image = self._image
+        opened = image._opened
+        if self._kind != "gray" or not indices or not isinstance(opened, core.Frames):
+            return False
+        key = self._presentation.plain_key(image._transforms(indices, True, None), self.options)
+        rendering = None if key is None else _shared_renderings.get(key)
+        if rendering is None:
+            self._key = key
+            return False
+        threads = threads_for(threads, len(indices), target.size)
+        options = output_options(threads, image._strict, True, max_bytes, self.options.reduce)
+        try:
+            image._fill(opened, target, indices, options, [rendering], is_warm=is_warm)
+        except UnsupportedError:
+            # A fallback decoder may decode it.
+            return False
+        return True
+
+    def needs_value_range(self, indices: Sequence[int]) -> bool:
+        """Return True if a frame in `indices` is displayed with the range of the values of the call."""
+        return any(isinstance(voi, ValueRange) for voi in self._select(indices)[1])
+
+    def measure(self, frames: Iterable[tuple[int, Array]]) -> tuple[float, float]:
+        """Return the range of the modality values of decoded frames, given as (index, stored values)."""
+        request = self.options.window
+        percentiles = request if isinstance(request, Percentiles) else None
+        meter = ValueRangeMeter(percentiles, self._presentation.padding)
+        for index, stored in frames:
+            transforms = self._image._transforms([index], True, None)
+            meter.add(stored, transforms[0] if transforms else None)
+        return meter.result()
+
+    def _select(self, indices: Sequence[int]) -> tuple[list[Transform], list[Voi | ValueRange | FullRange]]:
+        """Return modality and VOI transforms: one per frame, or one for all; none if the kind has none."""
+        if self._kind not in _GRAY_KINDS:
+            return [], []
+        transforms = self._image._transforms(indices, True, None)
+        vois = self._presentation.select_vois(indices, transforms, self.options)
+        if self._presentation.deviations:
+            # They are reported by each call.
+            self._key = None
+            self._report()
+        return transforms, vois
+
+    def _report(self) -> None:
+        """Report the deviations of the attributes that have been read."""
+        deviations = self._presentation.deviations
+        if deviations:
+            found = list(dict.fromkeys(deviations))
+            deviations.clear()
+            self._image._report(found)
+
+
+def _share(key: Any, rendering: Rendering) -> None:
+    """Retain a rendering for equal images."""
+    if len(_shared_renderings) >= _MAX_SHARED:
+        _shared_renderings.clear()
+    _shared_renderings[key] = rendering
+
+
+class _Call:
+    """One call: the frames to render, and their renderings."""
+
+    def __init__(
+        self, renderer: Renderer, indices: Sequence[int], threads: int | None, max_bytes: int | None, *, is_warm: bool
+    ) -> None:
+        self._image = renderer._image
+        self._presentation = renderer._presentation
+        self._options = renderer.options
+        self._kind = renderer._kind
+        self._full_shape = renderer._full_shape
+        self._renderer = renderer
+        self._indices = indices
+        self._threads = threads
+        self._max_bytes = max_bytes
+        self._is_warm = is_warm
+        self._transforms, self._vois = renderer._select(indices)
+        if renderer.value_range is not None:
+            self._set_range(renderer.value_range)
+        # Stored values of all frames, if their range is needed.
+        self._stored: Array | None = None
+        self._stored_reduce = 0
+
+    def fill(self, target: Array, output: Array, reduce: int, chunk: slice = slice(None)) -> None:
+        """Render the frames of `chunk` into `target`; `output` is the result of the call, whose size is limited."""
+        indices = self._indices[chunk]
+        if not indices:
+            return
+        if self._stored is not None or any(isinstance(voi, ValueRange) for voi in self._vois):
+            self._render_arrays(self._measured(reduce, output)[chunk], target, chunk)
+            return
+        image = self._image
+        is_video = self._presentation.spec.transfer_syntax in VIDEO_CODECS
+        opened = None if is_video else image._frames()
+        if isinstance(opened, core.Frames):
+            try:
+                bits = self._presentation.spec.bits_stored or self._presentation.spec.bits_allocated
+                renderings = self._renderings(bits, chunk)
+                threads = threads_for(self._threads, len(indices), target.size)
+                options = output_options(threads, image._strict, True, self._max_bytes, reduce)
+                image._fill(opened, target, indices, options, renderings, is_warm=self._is_warm)
+                if self._renderer._key is not None and len(renderings) == 1:
+                    _share(self._renderer._key, renderings[0])
+                return
+            except UnsupportedError:
+                if reduce or not image._has_fallback():
+                    raise
+        self._render_arrays(self._decode(indices, reduce, output), target, chunk)
+
+    def fill_processed(self, target: Array) -> None:
+        """Render all frames into `target`, which has a frame axis; apply overlays, size and ICC profile."""
+        options, presentation = self._options, self._presentation
+        overlays = presentation.overlays if options.overlays else []
+        transform = presentation.color_transform if options.icc and target.ndim == 4 else None
+        self._renderer._report()
+        candidates: Iterable[int] = (options.reduce,)
+        # Reduced resolutions mix padding with the pixels next to it.
+        is_padded = self._kind in _GRAY_KINDS and presentation.padding is not None
+        if not overlays and not is_padded and options.max_size is not None and not options.reduce:
+            candidates = reductions(self._full_shape, options.max_size)
+        for reduce in candidates:
+            try:
+                self._fill_reduced(target, reduce, overlays)
+                break
+            except (ValueError, UnsupportedError) as error:
+                # The codestream has fewer resolutions, or another decoder decodes it.
+                if reduce == options.reduce or isinstance(error, CorruptFrameError):
+                    raise
+        if transform is not None:
+            from dicoxide._rendering._icc import to_srgb
+
+            for frame in target:
+                to_srgb(frame, transform)
+
+    def _fill_reduced(self, target: Array, reduce: int, overlays: list[Any]) -> None:
+        shape = reduced_shape(self._full_shape, reduce) if reduce else self._full_shape
+        if shape == target.shape[1:]:
+            self.fill(target, target, reduce)
+            self._burn(overlays, target, self._indices)
+            return
+        frame_bytes = math.prod(shape) * target.itemsize
+        chunk_size = max(1, _MAX_FULL_SIZE_BYTES // max(1, frame_bytes))
+        chunk_size = min(chunk_size, max(1, len(self._indices)))
+        check_output_bytes(target.nbytes + chunk_size * frame_bytes, self._max_bytes)
+        frames = np.empty((chunk_size, *shape), target.dtype)
+        for start in range(0, len(self._indices), chunk_size):
+            chunk = slice(start, min(start + chunk_size, len(self._indices)))
+            filled = frames[: chunk.stop - chunk.start]
+            self.fill(filled, target, reduce, chunk)
+            self._burn(overlays, filled, self._indices[chunk])
+            for frame, target_frame in zip(filled, target[chunk], strict=True):
+                resize_into(frame, target_frame)
+
+    def _burn(self, overlays: list[Any], frames: Array, indices: Sequence[int]) -> None:
+        if not overlays:
+            return
+        from dicoxide._rendering._overlays import burn_overlays
+
+        opened = self._image._frames() if any(not overlay.data for overlay in overlays) else None
+        native = opened if isinstance(opened, core.Frames) else None
+        for frame, index in zip(frames, indices, strict=True):
+            burn_overlays(overlays, frame, index, self._options.highest, self._presentation.spec, native)
+
+    def _decode(self, indices: Sequence[int], reduce: int, output: Array) -> Array:
+        """Return stored values of `indices`, or RGB samples, with a frame axis."""
+        limit = self._max_bytes
+        if limit is not None:
+            check_output_bytes(output.nbytes, limit)
+            limit -= output.nbytes
+        return self._image.decode(indices, reduce=reduce, threads=self._threads, max_bytes=limit)
+
+    def _measured(self, reduce: int, output: Array) -> Array:
+        """Return the stored values of all frames, decoded once, and measure their range unless it is known."""
+        if self._stored is None or self._stored_reduce != reduce:
+            self._stored, self._stored_reduce = self._decode(self._indices, reduce, output), reduce
+            if any(isinstance(voi, ValueRange) for voi in self._vois):
+                self._set_range(self._measure(self._stored))
+        return self._stored
+
+    def _set_range(self, value_range: tuple[float, float]) -> None:
+        """Display the frames without a window with a range of modality values."""
+        self._vois = [("RANGE", *value_range) if isinstance(voi, ValueRange) else voi for voi in self._vois]
+
+    def _measure(self, stored: Array) -> tuple[float, float]:
+        """Return the range of the modality values of all frames, or of those that have no window of their own."""
+        request = next(voi for voi in self._vois if isinstance(voi, ValueRange))
+        meter = ValueRangeMeter(request.percentiles, self._presentation.padding)
+        if len(self._transforms) <= 1:
+            meter.add(stored, self._transforms[0] if self._transforms else None)
+        else:
+            for frame, transform in zip(stored, self._transforms, strict=True):
+                meter.add(frame, transform)
+        return meter.result()
+
+    def _render_arrays(self, stored: Array, target: Array, chunk: slice) -> None:
+        """Render stored values in memory."""
+        renderings = self._renderings(all_bits(stored), chunk)
+        if not renderings:
+            target[...] = stored.reshape(target.shape)
+            return
+        if len(renderings) == 1:
+            threads = threads_for(self._threads, len(stored), target.size)
+            core.render_into(stored, renderings[0], target, threads, self._is_warm)
+            return
+        for frame, rendering, target_frame in zip(stored, renderings, target, strict=True):
+            core.render_into(frame, rendering, target_frame, threads_for(self._threads, 1, frame.size), self._is_warm)
+
+    def _renderings(self, bits: int, chunk: slice) -> list[Rendering]:
+        """Return the rendering of each frame of `chunk`, or one for all; none if the samples are the output.
+
+        `bits` is the number of significant bits of the stored values.
+        """
+        presentation, options, kind = self._presentation, self._options, self._kind
+        if kind in ("color", "indices"):
+            rendering = presentation.samples(options, bits=bits, is_index=kind == "indices")
+            return [] if rendering is None else [rendering]
+        indices = self._indices[chunk]
+        if kind in ("palette", "segments"):
+            tables: dict[int, Rendering] = {}
+            groups = presentation.color_groups(indices, kind)
+            for group, index in zip(groups, indices, strict=False):
+                if group not in tables:
+                    tables[group] = presentation.colored(index, kind, options)
+            self._renderer._report()
+            return [tables[group] for group in groups]
+        is_supplemental = kind == "supplemental"
+        transforms = self._transforms[chunk] if len(self._transforms) > 1 else self._transforms
+        vois = self._vois[chunk] if len(self._vois) > 1 else self._vois
+        count = max(len(transforms), len(vois))
+        shared: dict[Any, Rendering] = {}
+        result = []
+        for position in range(count):
+            transform = (transforms[position] if len(transforms) > 1 else transforms[0]) if transforms else None
+            voi = vois[position] if len(vois) > 1 else vois[0]
+            rendering = shared.get((voi, transform))
+            if rendering is None:
+                assert not isinstance(voi, ValueRange)
+                rendering = shared[voi, transform] = presentation.gray(
+                    voi, transform, options, bits=bits, is_supplemental=is_supplemental
+                )
+            result.append(rendering)
+        if is_supplemental:
+            self._renderer._report()
+        return result

@@ -1,0 +1,124 @@
+"""Colours of segments: Recommended Display CIELab Value (PS3.3 C.8.20.2, C.10.7.1.1), or a cycle of fixed colours."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dicoxide._arguments import Array
+from dicoxide._rendering._options import DTYPES
+from dicoxide._sources import Attributes
+
+__all__ = ["Segmentation", "cielab_to_rgb", "cycle_color"]
+
+# CIE XYZ of the white point D50, and the matrix from XYZ under D50 to linear sRGB, adapted by Bradford's method.
+_WHITE_D50 = np.array([0.96422, 1.0, 0.82521])
+_XYZ_TO_SRGB = np.array(
+    [
+        [3.1338561, -1.6168667, -0.4906146],
+        [-0.9787684, 1.9161415, 0.0334540],
+        [0.0719453, -0.2289914, 1.4052427],
+    ]
+)
+_GOLDEN_RATIO = 0.6180339887498949
+_MAX_NUMBER = 0xFFFF
+
+
+class Segmentation:
+    """The segments of a Segmentation object.
+
+    Parameters
+    ----------
+    kind : str
+        Segmentation Type (0062,0001): ``BINARY``, ``FRACTIONAL`` or ``LABELMAP``.
+    attributes : Attributes
+        The data set.
+    shared : Attributes, optional
+        Shared functional groups.
+    per_frame : sequence of Attributes
+        Functional groups of each frame.
+    """
+
+    def __init__(
+        self, kind: str, attributes: Attributes, shared: Attributes | None, per_frame: Sequence[Attributes]
+    ) -> None:
+        self.kind = kind
+        values = attributes.get_many(("SegmentSequence", "MaximumFractionalValue"))
+        maximum = values.get("MaximumFractionalValue")
+        self.maximum = maximum if isinstance(maximum, int) and 1 <= maximum <= 0xFF else 0xFF
+        # Colours, 0 to 1, by segment number.
+        self._colors: dict[int, npt.NDArray[np.float64]] = {}
+        for item in values.get("SegmentSequence") or ():
+            segment = item.get_many(("SegmentNumber", "RecommendedDisplayCIELabValue"))
+            number = segment.get("SegmentNumber")
+            if isinstance(number, int) and 0 <= number <= _MAX_NUMBER:
+                color = cielab_to_rgb(segment.get("RecommendedDisplayCIELabValue"))
+                self._colors.setdefault(number, cycle_color(number) if color is None else color)
+        self._shared_number = _segment_number(shared)
+        self._per_frame = per_frame
+
+    def entries(self, index: int, dtype: str) -> Array:
+        """Return the table of the frame `index`, from the stored value 0: (entries, 3), of an output type."""
+        if self.kind == "LABELMAP":
+            fractions = np.zeros((max(self._colors, default=0) + 1, 3))
+            for number, color in self._colors.items():
+                fractions[number] = color
+        else:
+            color = self._color(self.number(index))
+            steps = 1 if self.kind == "BINARY" else self.maximum
+            fractions = np.arange(steps + 1)[:, None] / steps * color
+        values = fractions * DTYPES[dtype]
+        return (values if dtype == "float32" else np.rint(values)).astype(dtype)
+
+    def number(self, index: int) -> int:
+        """Return Referenced Segment Number of the frame `index`; of all frames 0 in a label map."""
+        if self.kind == "LABELMAP":
+            return 0
+        own = _segment_number(self._per_frame[index]) if index < len(self._per_frame) else None
+        if own is not None:
+            return own
+        return self._shared_number if self._shared_number is not None else next(iter(self._colors), 1)
+
+    def _color(self, number: int) -> npt.NDArray[np.float64]:
+        return self._colors[number] if number in self._colors else cycle_color(number)
+
+
+def _segment_number(group: Attributes | None) -> int | None:
+    """Return Referenced Segment Number of one item of a functional groups sequence, or None."""
+    if group is None:
+        return None
+    items = group.get_many(("SegmentIdentificationSequence",)).get("SegmentIdentificationSequence")
+    if not items:
+        return None
+    values: Mapping[str, Any] = items[0].get_many(("ReferencedSegmentNumber",))
+    number = values.get("ReferencedSegmentNumber")
+    return number if isinstance(number, int) else None
+
+
+def cycle_color(number: int) -> npt.NDArray[np.float64]:
+    """Return the colour of a segment without one: hues that differ most from those before, by the golden ratio."""
+    return np.array(colorsys.hsv_to_rgb((number - 1) * _GOLDEN_RATIO % 1.0, 0.75, 1.0))
+
+
+def cielab_to_rgb(value: Any) -> npt.NDArray[np.float64] | None:
+    """Return a CIELab value of three 16-bit numbers as sRGB, 0 to 1; None if it has another form.
+
+    The numbers are those of PS3.3 C.10.7.1.1: 0 to 65535 for L* of 0 to 100, and for a* and b* of -128 to 127. The
+    white point is D50; colours outside of sRGB are clipped.
+    """
+    if not (isinstance(value, list) and len(value) == 3 and all(isinstance(number, int) for number in value)):
+        return None
+    lightness = value[0] * 100 / 0xFFFF
+    a, b = (number * 255 / 0xFFFF - 128 for number in value[1:])
+    y = (lightness + 16) / 116
+    roots = np.array([y + a / 500, y, y - b / 200])
+    # Inverse of CIE's function f; it is linear near black.
+    ratios = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29))
+    linear = np.clip(_XYZ_TO_SRGB @ (ratios * _WHITE_D50), 0, 1)
+    # Transfer function of IEC 61966-2-1.
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.asarray(np.clip(encoded, 0, 1), np.float64)
