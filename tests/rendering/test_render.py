@@ -99,10 +99,13 @@ def test_render_within_max_bytes() -> None:
     np.testing.assert_array_equal(render_both(dataset, max_bytes=FRAMES.size), EXPECTED)
     with pytest.raises(LimitError):
         dicoxide.render(dataset, max_bytes=FRAMES.size - 1)
-    # The stored values are in memory, too.
-    assert dicoxide.render(dataset, window="range", max_bytes=3 * FRAMES.size).shape == FRAMES.shape
+    # The stored values of at least one frame are in memory, too.
+    in_range = dicoxide.render(dataset, window="range")
+    for frames in (5, 2, 1):
+        limit = FRAMES.size + frames * FRAMES[0].nbytes
+        np.testing.assert_array_equal(dicoxide.render(dataset, window="range", max_bytes=limit), in_range)
     with pytest.raises(LimitError):
-        dicoxide.render(dataset, window="range", max_bytes=3 * FRAMES.size - 1)
+        dicoxide.render(dataset, window="range", max_bytes=limit - 1)
     with pytest.raises(LimitError):
         dicoxide.render(dataset, max_size=5, max_bytes=FRAMES.size // 4)
 
@@ -193,6 +196,36 @@ def test_render_of_unsupported_colors_raises(samples: int, photometric: str) -> 
     dataset = make_dataset(np.zeros((4, 4, samples), np.uint8), samples=samples, photometric=photometric)
     with pytest.raises(UnsupportedError, match=f"{samples} samples per pixel.*{photometric}"):
         dicoxide.render(dataset)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("batch_bytes", [1, 1 << 10])
+def test_render_by_fallback_decoder_in_batches_equals_decode(batch_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dicoxide._rendering._renderer._MAX_STORED_BYTES", batch_bytes)
+    bits = np.random.default_rng(4).integers(0, 2, (7, 8, 20, 3)).astype(np.uint8)
+    dataset = make_dataset(bits, frames=7, samples=3, bits_stored=1)
+    dataset.BitsAllocated, dataset.PixelData = 1, np.packbits(bits, bitorder="little").tobytes()
+    np.testing.assert_array_equal(dicoxide.render(dataset), bits * 255)
+    small = dicoxide.render(dataset, frames=slice(None, None, -1), max_size=10)
+    np.testing.assert_array_equal(small, dicoxide.render(dataset, max_size=10)[::-1])
+
+
+@pytest.mark.parametrize("window", ["range", ("percentile", 3, 80)], ids=str)
+def test_render_range_measured_in_batches_is_equal(window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [
+        item(PixelValueTransformationSequence=[item(RescaleSlope=slope, RescaleIntercept=1, RescaleType="US")])
+        for slope in (1, 2, -1, 3, 5)
+    ]
+    for dataset in (multi_frame(), multi_frame(PerFrameFunctionalGroupsSequence=groups)):
+        expected = render_both(dataset, window=window)
+        small = render_both(dataset, window=window, max_size=6)
+        brighter = make_dataset(FRAMES // 2, frames=5, bits_stored=12, WindowCenter=2000, WindowWidth=3000)
+        with monkeypatch.context() as context:
+            context.setattr("dicoxide._rendering._renderer._MAX_STORED_BYTES", 2 * FRAMES[0].nbytes)
+            # Another image with equal attributes.
+            dicoxide.render(brighter, window=window)
+            np.testing.assert_array_equal(render_both(dataset, window=window), expected)
+            np.testing.assert_array_equal(render_both(dataset, window=window, max_size=6), small)
 
 
 @pytest.mark.filterwarnings("ignore")

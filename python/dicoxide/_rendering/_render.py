@@ -93,8 +93,8 @@ def render(
     reduce : int, default 0
         Number of resolutions to discard, as for :func:`decode`.
     threads, strict, max_bytes, fallback
-        As for :func:`decode`. With a window that depends on the values, the stored values of all frames are in memory,
-        too, and count for `max_bytes`.
+        As for :func:`decode`. With a window that depends on the values, stored values are in memory, too: those of all
+        frames, or of one frame at least if they exceed `max_bytes` or 256 MiB; then frames are decoded twice.
 
     Returns
     -------

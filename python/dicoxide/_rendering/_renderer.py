@@ -36,6 +36,8 @@ __all__ = ["Renderer"]
 
 # Maximum bytes of full-size frames in memory while they are reduced to `max_size`; one frame at least.
 _MAX_FULL_SIZE_BYTES = 64 << 20
+# Maximum bytes of stored values in memory, one frame at least. Of more, the range is measured by decoding them twice.
+_MAX_STORED_BYTES = 256 << 20
 # Renderings of plain gray images by `Presentation.plain_key`, and the maximum number of them.
 _shared_renderings: dict[Any, Rendering] = {}
 _MAX_SHARED = 64
@@ -186,17 +188,18 @@ class _Call:
         self._transforms, self._vois = renderer._select(indices)
         if renderer.value_range is not None:
             self._set_range(renderer.value_range)
-        # Stored values of all frames, if their range is needed.
+        # Stored values of all frames, if their range was measured.
         self._stored: Array | None = None
-        self._stored_reduce = 0
 
     def fill(self, target: Array, output: Array, reduce: int, chunk: slice = slice(None)) -> None:
         """Render the frames of `chunk` into `target`; `output` is the result of the call, whose size is limited."""
         indices = self._indices[chunk]
         if not indices:
             return
-        if self._stored is not None or any(isinstance(voi, ValueRange) for voi in self._vois):
-            self._render_arrays(self._measured(reduce, output)[chunk], target, chunk)
+        if any(isinstance(voi, ValueRange) for voi in self._vois):
+            self._measure(reduce, output)
+        if self._stored is not None:
+            self._render_arrays(self._stored[chunk], target, chunk)
             return
         image = self._image
         is_video = self._presentation.spec.transfer_syntax in VIDEO_CODECS
@@ -214,7 +217,15 @@ class _Call:
             except UnsupportedError:
                 if reduce or not image._has_fallback():
                     raise
-        self._render_arrays(self._decode(indices, reduce, output), target, chunk)
+        batch_size = self._batch_size(reduce, output)
+        if len(indices) <= batch_size:
+            self._render_arrays(self._decode(indices, reduce, output), target, chunk)
+            return
+        first, stop, _ = chunk.indices(len(self._indices))
+        for start in range(first, stop, batch_size):
+            batch = slice(start, min(start + batch_size, stop))
+            stored = self._decode(self._indices[batch], reduce, output)
+            self._render_arrays(stored, target[batch.start - first : batch.stop - first], batch)
 
     def fill_processed(self, target: Array) -> None:
         """Render all frames into `target`, which has a frame axis; apply overlays, size and ICC profile."""
@@ -278,28 +289,37 @@ class _Call:
             limit -= output.nbytes
         return self._image.decode(indices, reduce=reduce, threads=self._threads, max_bytes=limit)
 
-    def _measured(self, reduce: int, output: Array) -> Array:
-        """Return the stored values of all frames, decoded once, and measure their range unless it is known."""
-        if self._stored is None or self._stored_reduce != reduce:
-            self._stored, self._stored_reduce = self._decode(self._indices, reduce, output), reduce
-            if any(isinstance(voi, ValueRange) for voi in self._vois):
-                self._set_range(self._measure(self._stored))
-        return self._stored
+    def _batch_size(self, reduce: int, output: Array) -> int:
+        """Return the number of frames whose stored values may be in memory besides the output; at least one."""
+        shape = self._presentation.spec.shape
+        frame_bytes = math.prod(reduced_shape(shape, reduce)) * self._presentation.spec.dtype.itemsize
+        limit = _MAX_STORED_BYTES
+        if self._max_bytes is not None:
+            limit = min(limit, self._max_bytes - output.nbytes)
+        return max(1, limit // max(1, frame_bytes))
 
-    def _set_range(self, value_range: tuple[float, float]) -> None:
-        """Display the frames without a window with a range of modality values."""
-        self._vois = [("RANGE", *value_range) if isinstance(voi, ValueRange) else voi for voi in self._vois]
-
-    def _measure(self, stored: Array) -> tuple[float, float]:
-        """Return the range of the modality values of all frames, or of those that have no window of their own."""
+    def _measure(self, reduce: int, output: Array) -> None:
+        """Measure the range of the modality values of all frames; retain the stored values if they are few."""
         request = next(voi for voi in self._vois if isinstance(voi, ValueRange))
         meter = ValueRangeMeter(request.percentiles, self._presentation.padding)
-        if len(self._transforms) <= 1:
-            meter.add(stored, self._transforms[0] if self._transforms else None)
-        else:
-            for frame, transform in zip(stored, self._transforms, strict=True):
-                meter.add(frame, transform)
-        return meter.result()
+        count, batch_size = len(self._indices), self._batch_size(reduce, output)
+        for start in range(0, count, batch_size):
+            batch = slice(start, start + batch_size)
+            stored = self._decode(self._indices[batch], reduce, output)
+            if len(self._transforms) <= 1:
+                meter.add(stored, self._transforms[0] if self._transforms else None)
+            else:
+                for frame, transform in zip(stored, self._transforms[batch], strict=True):
+                    meter.add(frame, transform)
+            if batch_size >= count:
+                self._stored = stored
+        self._set_range(meter.result())
+
+    def _set_range(self, value_range: tuple[float, float]) -> None:
+        """Display the frames without a window with a range of modality values, which other images do not share."""
+        if any(isinstance(voi, ValueRange) for voi in self._vois):
+            self._renderer._key = None
+        self._vois = [("RANGE", *value_range) if isinstance(voi, ValueRange) else voi for voi in self._vois]
 
     def _render_arrays(self, stored: Array, target: Array, chunk: slice) -> None:
         """Render stored values in memory."""
