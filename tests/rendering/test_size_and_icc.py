@@ -76,6 +76,14 @@ def test_render_max_size_of_real_file_is_near_the_full_size(name: str, size: int
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["J2KR/MR1_J2KR", "J2KI/RG2_J2KI", "JPLL/MR1_JPLL"])
+def test_iter_rendered_of_max_size_equals_render(name: str, shared: Any) -> None:
+    for window in ("range", ("percentile", 1, 99)):
+        (frame,) = dicoxide.iter_rendered(WG04 / name, window=window, max_size=100)
+        np.testing.assert_array_equal(frame, dicoxide.render(WG04 / name, window=window, max_size=100))
+
+
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(dicoxide.backend != "rust", reason="the NumPy backend has no JPEG 2000")
 def test_render_reduce_has_the_size_of_decode(shared: Any) -> None:
     path = WG04 / "J2KR" / "CT1_J2KR"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dicoxide._arguments import Array, FrameSelection, byte_limit
 from dicoxide._decode import frames_per_batch, iterate_batches
@@ -214,15 +214,16 @@ def _iterate(
         return 1 if is_video else frames_per_batch(bytes_per_frame, threads, max_bytes)
 
     if renderer.needs_value_range(indices):
-        decode_options: dict[str, Any] = {
-            "reduce": renderer.options.reduce,
-            "threads": threads,
-            "max_bytes": max_bytes,
-        }
-        decoded = iterate_batches(
-            lambda selected: image.decode(selected, **decode_options), indices, batch_size(frame_bytes)
-        )
-        renderer.value_range = renderer.measure(zip(indices, decoded, strict=True))
+
+        def measure(reduce: int) -> None:
+            decoded = iterate_batches(
+                lambda selected: image.decode(selected, reduce=reduce, threads=threads, max_bytes=max_bytes),
+                indices,
+                batch_size(frame_bytes),
+            )
+            renderer.measure(zip(indices, decoded, strict=True))
+
+        renderer.with_reduction(measure)
     rendered_bytes = frame_bytes + math.prod(renderer.frame_shape()) * 4
     yield from iterate_batches(
         lambda selected: renderer.render(selected, None, threads=threads, max_bytes=max_bytes),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,15 +131,33 @@ class Renderer:
         """Return True if a frame in `indices` is displayed with the range of the values of the call."""
         return any(isinstance(voi, ValueRange) for voi in self._select(indices)[1])
 
-    def measure(self, frames: Iterable[tuple[int, Array]]) -> tuple[float, float]:
-        """Return the range of the modality values of decoded frames, given as (index, stored values)."""
+    def with_reduction(self, work: Callable[[int], None]) -> None:
+        """Call `work` with the number of resolutions to discard: the largest that the codestreams allow."""
+        options, presentation = self.options, self._presentation
+        candidates: Iterable[int] = (options.reduce,)
+        # Reduced resolutions mix padding with the pixels next to it, and overlays have the full one.
+        is_padded = self._kind in _GRAY_KINDS and presentation.padding is not None
+        is_full = is_padded or (options.overlays and presentation.overlays)
+        if options.max_size is not None and not options.reduce and not is_full:
+            candidates = reductions(self._full_shape, options.max_size)
+        for reduce in candidates:
+            try:
+                work(reduce)
+                return
+            except (ValueError, UnsupportedError) as error:
+                # The codestream has fewer resolutions, or another decoder decodes it.
+                if reduce == options.reduce or isinstance(error, CorruptFrameError):
+                    raise
+
+    def measure(self, frames: Iterable[tuple[int, Array]]) -> None:
+        """Set the range of values to that of decoded frames, given as (index, stored values)."""
         request = self.options.window
         percentiles = request if isinstance(request, Percentiles) else None
         meter = ValueRangeMeter(percentiles, self._presentation.padding)
         for index, stored in frames:
             transforms = self._image._transforms([index], True, None)
             meter.add(stored, transforms[0] if transforms else None)
-        return meter.result()
+        self.value_range = meter.result()
 
     def _select(self, indices: Sequence[int]) -> tuple[list[Transform], list[Voi | ValueRange | FullRange]]:
         """Return modality and VOI transforms: one per frame, or one for all; none if the kind has none."""
@@ -233,19 +251,7 @@ class _Call:
         overlays = presentation.overlays if options.overlays else []
         transform = presentation.color_transform if options.icc and target.ndim == 4 else None
         self._renderer._report()
-        candidates: Iterable[int] = (options.reduce,)
-        # Reduced resolutions mix padding with the pixels next to it.
-        is_padded = self._kind in _GRAY_KINDS and presentation.padding is not None
-        if not overlays and not is_padded and options.max_size is not None and not options.reduce:
-            candidates = reductions(self._full_shape, options.max_size)
-        for reduce in candidates:
-            try:
-                self._fill_reduced(target, reduce, overlays)
-                break
-            except (ValueError, UnsupportedError) as error:
-                # The codestream has fewer resolutions, or another decoder decodes it.
-                if reduce == options.reduce or isinstance(error, CorruptFrameError):
-                    raise
+        self._renderer.with_reduction(lambda reduce: self._fill_reduced(target, reduce, overlays))
         if transform is not None:
             from dicoxide._rendering._icc import to_srgb
 
