@@ -308,3 +308,12 @@ def test_render_of_corrupt_codestream_raises_as_decode() -> None:
     dataset.file_meta.TransferSyntaxUID = JPEG2000
     with pytest.raises(DecodeError):
         dicoxide.render(dataset)
+
+
+@pytest.mark.parametrize("is_iterated", [False, True], ids=["render", "iter_rendered"])
+def test_range_of_one_image_is_not_used_for_another(is_iterated: bool) -> None:
+    values = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
+    for factor in (3, 70, 1):
+        source = file_bytes(make_dataset(values * factor, frames=2))
+        rendered = list(dicoxide.iter_rendered(source)) if is_iterated else dicoxide.render(source)
+        np.testing.assert_array_equal(rendered, np.rint(values / 23 * 255))

@@ -93,7 +93,9 @@ class Renderer:
             image.check(indices)
         target = target_array(shape, np.dtype(options.dtype), out, dtype=options.dtype, max_bytes=max_bytes)
         is_direct = options.max_size is None and not options.overlays and not options.icc
-        if is_direct and self._render_shared(target, indices, threads, max_bytes, is_warm=out is not None):
+        # A range that was measured is not that of equal images.
+        is_sharable = is_direct and self.value_range is None
+        if is_sharable and self._render_shared(target, indices, threads, max_bytes, is_warm=out is not None):
             return target
         call = _Call(self, indices, threads, max_bytes, is_warm=out is not None)
         if is_direct:
