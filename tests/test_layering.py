@@ -114,6 +114,7 @@ def test_bulk_imports_only_listed_modules() -> None:
         "_deviations",
         "_options",
         "_arguments",
+        "_rendering",
         "_sources",
         "_threads",
         "_transfer_syntaxes",

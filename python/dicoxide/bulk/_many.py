@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from heapq import heappop, heappush
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -24,10 +25,12 @@ from dicoxide import _deviations
 from dicoxide._arguments import Array, byte_limit, check_reduce, check_rescale, owned_bytes, thread_count
 from dicoxide._backend import backend, core
 from dicoxide._decode import decode
+from dicoxide._decode import open as open_image
 from dicoxide._options import DecodeOptions
 from dicoxide._sources import not_dicom_error, read_to_end, seekable_file
 from dicoxide._threads import ThreadPool
 from dicoxide.bulk._on_error import OnError, check_on_error
+from dicoxide.bulk._render_options import render_keywords
 
 if TYPE_CHECKING:
     from dicoxide._sources import Readable
@@ -37,6 +40,8 @@ __all__ = ["decode_many"]
 _DECODE_OPTIONS = frozenset(
     {"dtype", "fallback", "frames", "max_bytes", "quantity", "raw", "reduce", "rescale", "strict"}
 )
+# Options of `decode` that may be given with `render`.
+_COMMON_OPTIONS = frozenset({"dtype", "fallback", "frames", "max_bytes", "reduce", "strict"})
 # Size of decoded samples that are buffered; more than four threads have a quarter of this each.
 _BUFFER_BYTES = 48 << 20
 # Sources in flight for each thread. The number starts small, so that the first results come soon, and doubles whenever
@@ -75,6 +80,7 @@ def decode_many(
     threads: int | None = None,
     on_error: OnError = "raise",
     ordered: bool = True,
+    render: bool | Mapping[str, Any] = False,
     **options: Any,
 ) -> Iterator[tuple[Any, Any]]:
     """Decode many sources; reading, parsing and decoding overlap on all cores, in bounded memory.
@@ -91,13 +97,17 @@ def decode_many(
         yield it in place of the array, or leave the source out.
     ordered : bool
         Yield results in the order of `sources`; with ``False``, in the order in which they are complete.
+    render : bool or mapping
+        Yield rendered arrays: True, or the options of :func:`render`, such as ``{"window": (40, 400)}``. A range of
+        values is that of each source.
     **options
-        Options of :func:`decode`, except `out` and `copy`; `max_bytes` is the limit for each source.
+        Options of :func:`decode`, except `out` and `copy`; `max_bytes` is the limit for each source. With `render`:
+        `frames`, `dtype`, `reduce`, `max_bytes`, `strict` and `fallback`.
 
     Yields
     ------
     (source, ndarray or exception)
-        The source as it was given, and the array that `decode` returns for it, or its error.
+        The source as it was given, and the array that `decode` or `render` returns for it, or its error.
 
     Raises
     ------
@@ -111,14 +121,30 @@ def decode_many(
     if unknown := sorted(options.keys() - _DECODE_OPTIONS):
         supported = ", ".join(sorted(_DECODE_OPTIONS))
         raise TypeError(f"decode_many() has no option {unknown[0]!r}; options of decode() are {supported}")
-    return _results(iter(sources), thread_count(threads), options, on_error, ordered)
+    render_options = _render_options(render, options)
+    return _results(iter(sources), thread_count(threads), options, render_options, on_error, ordered)
+
+
+def _render_options(render: bool | Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the keyword arguments of `Image.render` except `frames`; None if sources are not rendered."""
+    keywords = render_keywords(render, dtype=options.get("dtype"), reduce=options.get("reduce"))
+    if keywords is None:
+        return None
+    if unsuitable := sorted(key for key in options.keys() - _COMMON_OPTIONS if options[key]):
+        raise ValueError(f"{unsuitable[0]} does not fit render, which needs stored values")
+    return keywords | {"max_bytes": options.get("max_bytes")}
 
 
 def _results(
-    sources: Iterator[Readable], threads: int, options: dict[str, Any], on_error: OnError, ordered: bool
+    sources: Iterator[Readable],
+    threads: int,
+    options: dict[str, Any],
+    render_options: dict[str, Any] | None,
+    on_error: OnError,
+    ordered: bool,
 ) -> Iterator[tuple[Any, Any]]:
     process_id = os.getpid()
-    queue, pool = _SourceQueue(sources), _DecoderPool(threads, options)
+    queue, pool = _SourceQueue(sources), _DecoderPool(threads, options, render_options)
     # By index. Results wait here for those of earlier sources; each with the pool that made it.
     in_flight: dict[int, _Source] = {}
     done: dict[int, tuple[_Source, _Result, _DecoderPool]] = {}
@@ -129,7 +155,7 @@ def _results(
             in_flight |= new
             if os.getpid() != process_id:
                 # A forked child has no threads; submit everything again.
-                process_id, pool = os.getpid(), _DecoderPool(threads, options)
+                process_id, pool = os.getpid(), _DecoderPool(threads, options, render_options)
                 new = in_flight
             pool.submit(new)
             if not in_flight:
@@ -247,11 +273,11 @@ class _DecoderPool:
         True if no source waited for a thread of the core when results were last collected.
     """
 
-    def __init__(self, threads: int, options: dict[str, Any]) -> None:
+    def __init__(self, threads: int, options: dict[str, Any], render_options: dict[str, Any] | None) -> None:
         self.buffer_bytes = max(_BUFFER_BYTES, threads * _BUFFER_BYTES // 4)
         self.queue_is_empty = False
-        self._options = options
-        arguments = _batch_arguments(options, threads)
+        self._decode_source = _source_decoder(options, render_options)
+        arguments = _batch_arguments(options, threads) if render_options is None else None
         self._core = None if arguments is None else core.BatchDecoder(buffer_bytes=self.buffer_bytes, **arguments)
         self._core_source_count = 0
         # Bytes of arrays yielded since results were last collected; the core may decode that many bytes more.
@@ -338,7 +364,7 @@ class _DecoderPool:
         """Decode one source; called on a fallback thread."""
         result: _Result
         try:
-            result = decode(data, threads=1, **self._options), None
+            result = self._decode_source(data), None
         except BaseException as error:
             # The consumer waits for a result of every source, and raises this one in order.
             result = error
@@ -346,6 +372,20 @@ class _DecoderPool:
         if self._core is not None:
             # Wakes the consumer if it waits in `BatchDecoder.take`.
             self._core.wake()
+
+
+def _source_decoder(options: dict[str, Any], render_options: dict[str, Any] | None) -> Callable[[Any], Array]:
+    """Return the function that decodes or renders one source on the calling thread."""
+    if render_options is None:
+        return partial(decode, threads=1, **options)
+    strict, fallback = bool(options.get("strict", False)), bool(options.get("fallback", True))
+    frames = options.get("frames")
+
+    def render_source(data: Any) -> Array:
+        with open_image(data, strict=strict, fallback=fallback) as image:
+            return image.render(frames, threads=1, **render_options)
+
+    return render_source
 
 
 def _batch_arguments(options: dict[str, Any], threads: int) -> dict[str, Any] | None:
