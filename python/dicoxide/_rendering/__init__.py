@@ -8,18 +8,32 @@ frames.
 from __future__ import annotations
 
 from dicoxide._rendering._arrays import apply_lut, apply_palette, apply_window
-from dicoxide._rendering._options import RenderKeywords, RenderOptions, WindowSelection, check_options
-from dicoxide._rendering._presentation import Presentation
+from dicoxide._rendering._options import Percentiles, RenderKeywords, RenderOptions, WindowSelection, check_options
+from dicoxide._rendering._presentation import Presentation, padding_range
 from dicoxide._rendering._render import iter_rendered, render
 from dicoxide._rendering._renderer import Renderer
-from dicoxide._rendering._windows import VOI_KEYWORDS, VoiAttributes, read_voi
+from dicoxide._rendering._value_range import ValueRangeMeter, range_of_type
+from dicoxide._rendering._windows import (
+    VOI_KEYWORDS,
+    FullRange,
+    ValueRange,
+    Voi,
+    VoiAttributes,
+    read_voi,
+    select_voi,
+)
 
 __all__ = [
     "VOI_KEYWORDS",
+    "FullRange",
+    "Percentiles",
     "Presentation",
     "RenderKeywords",
     "RenderOptions",
     "Renderer",
+    "ValueRange",
+    "ValueRangeMeter",
+    "Voi",
     "VoiAttributes",
     "WindowSelection",
     "apply_lut",
@@ -27,6 +41,9 @@ __all__ = [
     "apply_window",
     "check_options",
     "iter_rendered",
+    "padding_range",
+    "range_of_type",
     "read_voi",
     "render",
+    "select_voi",
 ]

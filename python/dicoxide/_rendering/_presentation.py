@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -28,12 +27,12 @@ from dicoxide._rendering._windows import (
 )
 from dicoxide._sources import Attributes, Source, Transform
 from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, VIDEO_CODECS
-from dicoxide.errors import CorruptFrameError, UnsupportedError
+from dicoxide.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from dicoxide._core import Rendering
 
-__all__ = ["Kind", "Presentation"]
+__all__ = ["Kind", "Presentation", "padding_range"]
 
 # Steps from stored values to the output: window or table, palette, colours of segments, gray or colours by a
 # supplemental palette, values of a palette as gray ones, samples of three colours.
@@ -56,6 +55,24 @@ _PLAIN_KEYWORDS = frozenset(
 _SEGMENTATION_TYPES = frozenset({"BINARY", "FRACTIONAL", "LABELMAP"})
 # Photometric interpretations that decode to RGB (PS3.3 C.7.6.3.1.2).
 _RGB = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "XYB"})
+
+
+def padding_range(first: Any, last: Any, *, bits: int, is_signed: bool) -> tuple[int, int] | None:
+    """Return the first and last stored value of Pixel Padding Value and Range Limit, or None if there is none.
+
+    Values of up to 16 bits are compared modulo Bits Stored, because their VR is often wrong (PS3.3 C.7.5.1.1.2).
+    """
+    if not isinstance(first, int):
+        return None
+
+    def as_stored(value: int) -> int:
+        if bits > 16:
+            return value - (1 << 16) if is_signed and value >= 1 << 15 else value
+        value &= (1 << bits) - 1
+        return value - (1 << bits) if is_signed and value >> bits - 1 else value
+
+    ends = [as_stored(value) for value in (first, last if isinstance(last, int) else first)]
+    return min(ends), max(ends)
 
 
 class Presentation:
@@ -184,21 +201,14 @@ class Presentation:
     @property
     def padding(self) -> tuple[int, int] | None:
         """First and last stored value of Pixel Padding Value and Range Limit (PS3.3 C.7.5.1.1.2), or None."""
-        first = self._values.get("PixelPaddingValue")
-        if not isinstance(first, int) or self.spec.is_float:
+        if self.spec.is_float:
             return None
-        last = self._values.get("PixelPaddingRangeLimit")
-        ends = [self._as_stored(value) for value in (first, last if isinstance(last, int) else first)]
-        return min(ends), max(ends)
-
-    def _as_stored(self, value: int) -> int:
-        """Return a value of 16 bits as a stored value has it: its VR is often wrong, and unused bits are ignored."""
-        bits = self.spec.bits_stored or self.spec.bits_allocated
-        is_signed = self.spec.pixel_representation == 1
-        if bits > 16:
-            return value - (1 << 16) if is_signed and value >= 1 << 15 else value
-        value &= (1 << bits) - 1
-        return value - (1 << bits) if is_signed and value >> bits - 1 else value
+        return padding_range(
+            self._values.get("PixelPaddingValue"),
+            self._values.get("PixelPaddingRangeLimit"),
+            bits=self.spec.bits_stored or self.spec.bits_allocated,
+            is_signed=self.spec.pixel_representation == 1,
+        )
 
     def is_inverted(self, options: RenderOptions) -> bool:
         """Return True if the smallest value is displayed as white (PS3.3 C.11.6.1.2, C.7.6.3.1.2)."""
@@ -284,9 +294,6 @@ class Presentation:
         """
         if isinstance(voi, FullRange):
             voi = ("RANGE", *self._full(transform))
-        if voi[0] == "RANGE" and not math.isfinite(voi[2] - voi[1]):
-            text = f"modality values from {voi[1]:g} to {voi[2]:g} found, finite ones expected (PS3.3 C.11.1)"
-            raise CorruptFrameError(text, kind="Malformed", clause="PS3.3 C.11.1")
         if transform == (1.0, 0.0):
             transform = None
         inverted, padding, stored = self.is_inverted(options), self.padding, _name(self.spec.dtype)

@@ -26,6 +26,7 @@ from dicoxide.bulk.series._grouping import plan_headers, subset_plan
 from dicoxide.bulk.series._headers import Header, read_header, read_headers
 from dicoxide.bulk.series._plan import SeriesResult, VolumePlan
 from dicoxide.bulk.series._planning import plan_series, read_attributes, read_units
+from dicoxide.bulk.series._slice_rendering import SliceRendering, render_frames
 from dicoxide.bulk.series._slices import SliceSource, check_frame_size, decode_into, real_world_units
 from dicoxide.bulk.series._split_options import (
     NO_SPLIT_OPTIONS,
@@ -33,6 +34,7 @@ from dicoxide.bulk.series._split_options import (
     SplitOptions,
     parse_split_options,
 )
+from dicoxide.bulk.series._value_range import ValueRange, check_measurable, join_ranges, measure_slices
 from dicoxide.bulk.series._volume import (
     decode_slices,
     decode_volume,
@@ -56,17 +58,22 @@ __all__ = [
     "SeriesResult",
     "SkippedFile",
     "Slice",
+    "SliceRendering",
     "SliceSource",
     "SplitOptions",
     "UnreadableFile",
+    "ValueRange",
     "Volume",
     "VolumePlan",
     "check_frame_size",
+    "check_measurable",
     "decode_into",
     "decode_slices",
     "decode_volume",
     "has_dicom_suffix",
+    "join_ranges",
     "make_volume",
+    "measure_slices",
     "output_dtype",
     "parse_split_options",
     "plan_headers",
@@ -78,5 +85,6 @@ __all__ = [
     "read_series",
     "read_units",
     "real_world_units",
+    "render_frames",
     "subset_plan",
 ]

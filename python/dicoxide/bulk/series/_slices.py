@@ -15,6 +15,7 @@ from dicoxide._decode import open as open_image
 from dicoxide._image import Image
 from dicoxide._threads import ThreadPool
 from dicoxide.bulk.series._mosaic import Tile
+from dicoxide.bulk.series._slice_rendering import SliceRendering, render_frames
 from dicoxide.errors import CorruptFrameError, DecodeError
 
 __all__ = ["SliceSource", "check_frame_size", "decode_into", "real_world_units"]
@@ -44,10 +45,13 @@ _BATCH_FILES = 16
 class _SliceDecoder:
     """Decodes the slices of single files into `target`; `threads` is for one file.
 
-    `units` are the units of real-world values, None if they are not checked.
+    `units` are the units of real-world values, None if they are not checked. `slice_shape` is the shape that files
+    declare, which differs from that of rendered slices.
     """
 
     target: Array
+    slice_shape: tuple[int, ...]
+    rendering: SliceRendering | None
     rescale: Rescale
     quantity: str | None
     units: str | None
@@ -91,7 +95,7 @@ class _SliceDecoder:
     def _decode_run(self, image: Image, start: int, sources: Sequence[SliceSource]) -> None:
         out = self.target[start : start + len(sources)]
         tile = sources[0].tile
-        _check_shape(image, out.shape[1:], tile)
+        _check_shape(image, self.slice_shape, tile)
         frames = [source.frame for source in sources]
         count = image.number_of_frames
         if max(frames) >= count:
@@ -117,6 +121,9 @@ class _SliceDecoder:
                 out[index] = source.tile.cut(mosaic[0], out.shape[1:])
 
     def _decode_frames(self, image: Image, frames: list[int], out: Array) -> None:
+        if self.rendering is not None:
+            render_frames(image, frames, out, self.rendering, self.threads)
+            return
         image.decode(frames, out, rescale=self.rescale, quantity=self.quantity, threads=self.threads)
 
     def _decode_singly(self, image: Image, start: int, sources: Sequence[SliceSource]) -> _Errors:
@@ -142,12 +149,15 @@ def decode_into(
     keep_errors: bool,
     strict: bool,
     fallback: bool,
+    slice_shape: tuple[int, ...] | None = None,
+    rendering: SliceRendering | None = None,
 ) -> _Errors:
     """Decode ``sources[i]`` into ``target[i]``. Each file is opened once. Slices without a file are filled with 0.
 
     With `keep_errors`, errors are returned by slice index and the samples of failed slices are 0, or NaN in floating
     point. Otherwise the first error, in the order of the files, is raised. `units` is the result of
-    :func:`real_world_units`; slices with other units are an error.
+    :func:`real_world_units`; slices with other units are an error. With `rendering`, slices are rendered, and
+    `slice_shape` is their shape in the files.
     """
     runs_by_path: dict[str, list[_Run]] = {}
     previous_path = ""
@@ -165,7 +175,18 @@ def decode_into(
     files = list(runs_by_path.items())
     workers = thread_count(threads)
     threads_per_file = None if threads is None and len(files) == 1 else max(1, workers // max(1, len(files)))
-    decoder = _SliceDecoder(target, rescale, quantity, units, threads_per_file, keep_errors, strict, fallback)
+    decoder = _SliceDecoder(
+        target,
+        target.shape[1:] if slice_shape is None else slice_shape,
+        rendering,
+        rescale,
+        quantity,
+        units,
+        threads_per_file,
+        keep_errors,
+        strict,
+        fallback,
+    )
     if len(files) == 1 or workers == 1:
         return decoder.decode_batch(files)
     step = max(1, min(_BATCH_FILES, len(files) // (4 * workers)))

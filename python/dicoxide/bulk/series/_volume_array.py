@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicoxide._arguments import Array
+from dicoxide._rendering import WindowSelection, check_options
 from dicoxide.bulk.series._geometry import Finding, Floats, Vector
 from dicoxide.bulk.series._plan import VolumePlan
+from dicoxide.bulk.series._volume_rendering import render_volume
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -166,6 +168,62 @@ class Volume:
             slices = "1 slice" if len(self.errors) == 1 else f"{len(self.errors)} slices"
             text = f"{slices} could not be decoded and filled with blanks; {self.plan.slices[index].path}: {error}"
             yield Finding("failed", text, tuple(sorted({index % self.plan.depth for index in self.errors})))
+
+    def render(
+        self,
+        out: Array | None = None,
+        *,
+        window: WindowSelection = "first",
+        function: str | None = None,
+        invert: bool | None = None,
+        dtype: npt.DTypeLike = "uint8",
+        threads: int | None = None,
+    ) -> Array:
+        """Render the array as a viewer displays its slices, all with the same range of values.
+
+        Parameters
+        ----------
+        out : ndarray, optional
+            Array to render into, which is returned: the shape of the volume and `dtype`, C-contiguous and writable.
+        window : (float, float), str, int or ("percentile", float, float), default "first"
+            As for :func:`dicoxide.render`. With ``"first"``, each slice has its own first window; slices without one
+            have the range of the values of all such slices. Explanations and indices are those of the file with the
+            first slice. Ranges and percentiles are those of the whole volume, without Pixel Padding, NaN and slices
+            that could not be decoded. VOI LUTs are not applied. Real-world values have no windows.
+        function, invert, dtype
+            As for :func:`dicoxide.render`.
+        threads : int, optional
+            Maximum number of threads; all cores by default.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of the shape of the volume. Slices that could not be decoded are 0.
+
+        Raises
+        ------
+        ValueError
+            If there is no such window; for palettes, which only files have; for stored values of slices with a
+            Modality LUT; if another argument is unsuitable.
+        TypeError
+            If the array is lazy.
+
+        Notes
+        -----
+        Values are computed in float64 and rounded once, half to even (PS3.3 C.11.2.1.2 and C.11.2.1.3).
+        """
+        options = check_options(window=window, function=function, invert=invert, dtype=dtype)
+        return render_volume(
+            self.plan,
+            self.array,
+            self.attributes,
+            options,
+            is_rescaled=self.is_rescaled,
+            is_real_world=self.units is not None,
+            failed=self.errors,
+            out=out,
+            threads=threads,
+        )
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.array, dtype) if copy else np.asarray(self.array, dtype)
