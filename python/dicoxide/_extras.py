@@ -22,7 +22,7 @@ EXTRAS = {
     "av": "video",
 }
 # Output format of bulk runs: the package that writes it.
-FORMAT_PACKAGES = {"zarr": "zarr", "png": "pillow"}
+FORMAT_PACKAGES = {"zarr": "zarr"} | dict.fromkeys(("png", "jpeg", "webp", "tiff"), "pillow")
 # Import names that differ from the distribution name.
 _MODULES = {"google-crc32c": "google_crc32c", "pillow": "PIL", "vl-convert-python": "vl_convert"}
 

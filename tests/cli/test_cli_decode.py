@@ -287,7 +287,7 @@ def test_decode_with_max_bytes_or_strict_fails(tmp_path: Path) -> None:
         ["--threads", "0"],
         ["--dtype", "nonsense"],
         ["--dtype", "U5"],
-        ["--format", "tiff"],
+        ["--format", "gif"],
         ["--max-bytes", "-1"],
     ],
 )

@@ -197,61 +197,9 @@ class TestNifti:
         assert len(gzip.decompress(output.read_bytes())) == 352 + 3 * 10 * 12 * 2
 
 
-class TestPng:
-    @pytest.fixture(autouse=True)
-    def _pillow(self) -> None:
-        self.pillow = pytest.importorskip("PIL.Image")
-
-    def load(self, path: Path) -> np.ndarray[Any, Any]:
-        with self.pillow.open(path) as image:
-            return np.asarray(image)
-
-    def test_png_applies_the_linear_window(self, tmp_path: Path) -> None:
-        paths = write_series(tmp_path / "in", 3, WindowCenter=(40, [300, 1], 1), WindowWidth=(400, [1500, 2], 1))
-        decode(tmp_path / "in", tmp_path / "out", "--format", "png")
-        folder = tmp_path / "out" / "1.2.3.4"
-        assert sorted(path.name for path in folder.iterdir()) == ["0000.png", "0001.png", "0002.png", "series.json"]
-        values = decode_by_pydicom(paths).astype(float) - 1024
-        for index, (center, width) in enumerate(((40, 400), (300, 1500))):
-            # PS3.3 C.11.2.1.2.1, written out.
-            x = values[index]
-            expected = ((x - (center - 0.5)) / (width - 1) + 0.5) * 255
-            expected[x <= center - 0.5 - (width - 1) / 2] = 0
-            expected[x > center - 0.5 + (width - 1) / 2] = 255
-            np.testing.assert_array_equal(self.load(folder / f"{index:04}.png"), np.rint(expected))
-        # With width 1, values above center - 0.5 are white.
-        np.testing.assert_array_equal(self.load(folder / "0002.png"), np.where(values[2] > 0.5, 255, 0))
-
-    def test_apply_window_with_each_voi_function(self) -> None:
-        from dicoxide.bulk.runs._formats._png import apply_window
-
-        x = np.array([[-100.0, 0, 50, 100, 200]])
-        np.testing.assert_array_equal(apply_window(x, (50, 100, "LINEAR_EXACT")), [[0, 0, 128, 255, 255]])
-        np.testing.assert_array_equal(
-            apply_window(x, (50, 100, "SIGMOID")), np.rint(255 / (1 + np.exp(-4 * (x - 50) / 100)))
-        )
-        np.testing.assert_array_equal(apply_window(x, (50, 0, "LINEAR")), apply_window(x, None))
-        np.testing.assert_array_equal(apply_window(x, None), [[0, 85, 128, 170, 255]])
-        np.testing.assert_array_equal(apply_window(np.full((2, 2), 7.0), None), np.zeros((2, 2)))
-        np.testing.assert_array_equal(apply_window(np.array([[np.nan, 1.0]]), None), [[0, 255]])
-
-    def test_png_of_monochrome1_is_inverted(self, tmp_path: Path) -> None:
-        (path,) = write_series(tmp_path / "in", 1, PhotometricInterpretation="MONOCHROME1")
-        decode(tmp_path / "in", tmp_path / "out", "--format", "png")
-        x = decode_by_pydicom([path])[0].astype(float)
-        expected = 255 - np.rint((x - x.min()) / (x.max() - x.min()) * 255)
-        np.testing.assert_array_equal(self.load(tmp_path / "out" / "1.2.3.4" / "0000.png"), expected)
-
-    def test_png_of_colour_equals_pydicom(self, tmp_path: Path) -> None:
-        source = Path(get_testdata_file("SC_rgb_small_odd.dcm"))
-        decode(source, tmp_path / "out", "--format", "png")
-        (output,) = (tmp_path / "out").glob("*/*.png")
-        np.testing.assert_array_equal(self.load(output), pydicom.dcmread(source).pixel_array)
-
-
-@pytest.mark.parametrize("form", ["zarr", "npy", "nifti", "png"])
+@pytest.mark.parametrize("form", ["zarr", "npy", "nifti", "png", "jpeg", "webp", "tiff"])
 def test_every_format_writes_a_mixed_folder(tmp_path: Path, form: str) -> None:
-    pytest.importorskip({"zarr": "zarr", "npy": "numpy", "nifti": "nibabel", "png": "PIL"}[form])
+    pytest.importorskip({"zarr": "zarr", "npy": "numpy", "nifti": "nibabel"}.get(form, "PIL"))
     for name in ("CT_small.dcm", "MR_small.dcm", "SC_rgb_small_odd.dcm", "liver_1frame.dcm"):
         if (source := get_testdata_file(name, download=False)) is not None:
             shutil.copy(source, tmp_path)

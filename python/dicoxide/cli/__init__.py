@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -21,9 +22,12 @@ __all__ = ["main"]
 _COMMANDS = {
     "info": "show what files and folders contain, and which decoder is used",
     "decode": "decode files, folders and globs into arrays on disk, one per series",
+    "sheet": "write contact sheets of archives, one labelled thumbnail per series",
     "bench": "verify and benchmark installed decoders on your own images, or on built-in ones",
     "doctor": "show versions, CPU level, transfer syntaxes, and other decoders that are installed",
 }
+# A list of numbers, the first of which is negative.
+_NEGATIVE_NUMBERS = re.compile(r"-[\d.][^,]*,")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    words = sys.argv[1:] if argv is None else list(argv)
+    words = _join_negative_numbers(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="dicoxide",
         description="Decode DICOM pixel data, exactly and fast.",
@@ -66,3 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def _join_negative_numbers(words: Sequence[str]) -> list[str]:
+    """Join options and values such as ``-600,1500``, which argparse would take for options: ``--window=-600,1500``."""
+    joined: list[str] = []
+    for word in words:
+        if _NEGATIVE_NUMBERS.match(word) and joined and joined[-1].startswith("--") and "=" not in joined[-1]:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined

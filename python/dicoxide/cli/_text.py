@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from dicoxide.bulk.runs import Failure
 
 __all__ = [
     "EXIT_CODES",
+    "WINDOW_HELP",
     "WarningCounter",
     "argument_type",
     "failure_line",
@@ -24,6 +26,7 @@ __all__ = [
     "print_warnings",
     "printable",
     "stdout_to_stderr",
+    "window_argument",
 ]
 
 # Findings and names of arrays that are printed.
@@ -32,6 +35,10 @@ _MAX_NAMES = 3
 # Findings about frames that are in no array, or are missing.
 _INCOMPLETE = frozenset({"unreadable_file", "duplicate", "duplicate_position", "gap", "incomplete_axis"})
 
+WINDOW_HELP = (
+    "CENTER,WIDTH in modality units, index or explanation of a window of the image, first, full, range, or "
+    "LOW%%,HIGH%% (default: first)"
+)
 EXIT_CODES = "Exit codes: 0 success, 1 some inputs failed, 2 usage error, 130 interrupted."
 
 
@@ -65,8 +72,10 @@ def finding_lines(findings_by_series: Mapping[str, Sequence[Mapping[str, Any]]])
         yield f"… {format_count(len(ordered) - _MAX_FINDINGS, 'more finding')}; --json has all"
 
 
-def argument_type(convert: Callable[[str], Any], minimum: int | None = None) -> Callable[[str], Any]:
-    """Return a type for argparse whose errors have the message of the ValueError, or the minimum."""
+def argument_type(
+    convert: Callable[[str], Any], minimum: int | None = None, maximum: int | None = None
+) -> Callable[[str], Any]:
+    """Return a type for argparse whose errors have the message of the ValueError, or the minimum or maximum."""
 
     def checked(text: str) -> Any:
         try:
@@ -75,9 +84,32 @@ def argument_type(convert: Callable[[str], Any], minimum: int | None = None) -> 
             raise argparse.ArgumentTypeError(str(error)) from None
         if minimum is not None and value < minimum:
             raise argparse.ArgumentTypeError(f"must be at least {minimum}, not {text}")
+        if maximum is not None and value > maximum:
+            raise argparse.ArgumentTypeError(f"must be at most {maximum}, not {text}")
         return value
 
     return checked
+
+
+_NUMBER = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+_WINDOW = re.compile(f"{_NUMBER},{_NUMBER}")
+_PERCENTILES = re.compile(f"{_NUMBER}%,{_NUMBER}%")
+
+
+def window_argument(text: str) -> Any:
+    """Return the argument `window` of :func:`dicoxide.render` for the text of an option.
+
+    ``40,400`` is center and width, ``1%,99%`` are percentiles, ``1`` is an index, and everything else is passed as it
+    is: ``first``, ``full``, ``range``, or the explanation of a window.
+    """
+    if match := _WINDOW.fullmatch(text):
+        return float(match[1]), float(match[2])
+    if match := _PERCENTILES.fullmatch(text):
+        low, high = float(match[1]), float(match[2])
+        if not 0 <= low < high <= 100:
+            raise argparse.ArgumentTypeError(f"percentiles must be ascending and from 0 to 100, not {text!r}")
+        return "percentile", low, high
+    return int(text) if text.strip().isdecimal() and text.isascii() and len(text) < 10 else text
 
 
 @contextmanager

@@ -13,17 +13,13 @@ from itertools import chain
 from threading import Thread
 from typing import Any
 
-import numpy as np
-
 from dicoxide import _clock
 from dicoxide._extras import FORMAT_PACKAGES, MissingExtraError, preload_format, require
 from dicoxide._text_format import format_bytes, format_count, format_rate, format_seconds, table_lines, terminal_width
 from dicoxide.bulk.runs import (
-    FORMATS,
     ArrayTask,
     ClusterError,
     Failure,
-    FrameSelection,
     Ledger,
     OutputError,
     RunOptions,
@@ -38,13 +34,12 @@ from dicoxide.bulk.runs import (
     run_on_cluster,
     run_tasks,
 )
-from dicoxide.bulk.series import parse_split_options
+from dicoxide.cli._decode_options import add_options, run_options
 from dicoxide.cli._decoders import task_decoders
 from dicoxide.cli._progress import Progress
 from dicoxide.cli._text import (
     EXIT_CODES,
     WarningCounter,
-    argument_type,
     failure_line,
     finding_lines,
     print_warnings,
@@ -71,64 +66,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     """Describe the command to argparse."""
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("sources", nargs="+", metavar="SRC", help="file, folder (searched recursively), or glob")
-    parser.add_argument("-o", "--out", metavar="OUT", help="output folder; must be new or empty, except with --resume")
-    parser.add_argument("--format", choices=FORMATS, default="zarr", help="output format (default: zarr)")
-    parser.add_argument("--uncompressed", action="store_true", help="do not compress (zarr, nifti)")
-    values = parser.add_mutually_exclusive_group()
-    values.add_argument("--rescale", action="store_true", help="write modality values, float32 unless --dtype is given")
-    values.add_argument(
-        "--real-world",
-        action="store_true",
-        help="write real-world values, float32 unless --dtype is given; not for png",
-    )
-    parser.add_argument(
-        "--quantity",
-        metavar="NAME",
-        help="with --real-world: LUT label, or code or meaning of the quantity or units, if images have several maps",
-    )
-    parser.add_argument(
-        "--dtype",
-        metavar="TYPE",
-        help="type of the arrays: with --rescale or --real-world float32, float64 or an integer type that holds all "
-        "values exactly, otherwise a wider integer type",
-    )
-    parser.add_argument(
-        "--frames",
-        metavar="LIST",
-        type=argument_type(FrameSelection.parse),
-        help="frames of each object: zero-based indices and ranges, such as 0,3:10 (default: all)",
-    )
-    parser.add_argument(
-        "--threads", metavar="N", type=argument_type(int, 1), help="maximum number of threads (default: all cores)"
-    )
-    parser.add_argument(
-        "--on-error",
-        choices=("skip", "raise"),
-        default="skip",
-        help="skip: report failures and continue (default); raise: stop at the first failure",
-    )
-    parser.add_argument("--strict", action="store_true", help="treat deviations from the standard as failures")
-    parser.add_argument(
-        "--max-bytes",
-        metavar="N",
-        type=argument_type(int, 0),
-        help="maximum memory for the output and scratch buffers of one object, in bytes",
-    )
-    for option, effect in (("--split-by", "values are separate volumes"), ("--merge", "differences divide no volume")):
-        parser.add_argument(
-            option, metavar="KEYWORD,…", default="", help=f"keywords of attributes whose {effect}, such as EchoTime"
-        )
-    parser.add_argument("--resume", action="store_true", help="continue an earlier run into OUT")
-    parser.add_argument("--dry-run", action="store_true", help="print what would be written; OUT is not touched")
-    parser.add_argument(
-        "--dask",
-        metavar="ADDRESS|local",
-        help="decode on a Dask cluster, whose workers have the same paths; local: start worker processes",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON document to stdout, everything else to stderr"
-    )
+    add_options(parser)
     parser.set_defaults(run=_run)
 
 
@@ -155,7 +93,7 @@ class _RunState:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        options = _options(arguments)
+        options = run_options(arguments)
         if not arguments.dry_run:
             if arguments.out is None:
                 raise OutputError("-o OUT is required, except with --dry-run")
@@ -176,37 +114,6 @@ def _run(arguments: argparse.Namespace) -> int:
         print("\n".join(_plan_lines(state, terminal_width(sys.stdout))))
     _print_summary(state, arguments.dry_run)
     return 130 if state.interrupted else 1 if state.failures else 0
-
-
-def _options(arguments: argparse.Namespace) -> RunOptions:
-    dtype = arguments.dtype
-    if dtype is not None:
-        try:
-            parsed = np.dtype(dtype)
-        except TypeError:
-            raise OutputError(f"--dtype {dtype}: unknown type") from None
-        if parsed.kind not in "iuf":
-            raise OutputError(f"--dtype {dtype}: must be an integer or floating-point type")
-        dtype = parsed.name
-    if arguments.quantity is not None and not arguments.real_world:
-        raise OutputError("--quantity needs --real-world")
-    if arguments.real_world and arguments.format == "png":
-        raise OutputError("--real-world does not fit --format png, whose windows are in modality values")
-    try:
-        split = parse_split_options(arguments.split_by, arguments.merge)
-    except ValueError as error:
-        raise OutputError(str(error)) from None
-    return RunOptions(
-        format=arguments.format,
-        rescale="real_world" if arguments.real_world else arguments.rescale,
-        quantity=arguments.quantity,
-        dtype=dtype,
-        strict=arguments.strict,
-        max_bytes=arguments.max_bytes,
-        frames=arguments.frames or FrameSelection(),
-        split=split,
-        compressed=not arguments.uncompressed,
-    )
 
 
 def _scan_and_decode(arguments: argparse.Namespace, state: _RunState) -> None:
@@ -329,14 +236,16 @@ def _document(state: _RunState, is_dry_run: bool) -> dict[str, Any]:
     for task in state.tasks:
         result = state.results.get(task.name)
         status = _status(state, task, is_dry_run)
+        shape = (result.shape if result else ()) or task.shape
+        leading = len(task.shape) - len(task.slice_shape)
         series.append(
             {
                 "name": task.name,
                 "status": status,
                 "slices": len(task.slices),
                 "written": result.slices if result else len(task.slices) if status == "resumed" else 0,
-                "shape": list(task.shape),
-                "slice_shape": list(task.slice_shape),
+                "shape": list(shape),
+                "slice_shape": list(shape[leading:]),
                 "dtype": state.options.output_dtype(task).name,
                 "decoders": task_decoders(task),
                 "outputs": list(result.outputs) if result else [],

@@ -12,18 +12,20 @@ Import from this package, not from its modules. It does not use the command line
 """
 
 from dicoxide.bulk.runs._cluster import ClusterError, run_on_cluster
-from dicoxide.bulk.runs._failure import Failure, os_error_text
+from dicoxide.bulk.runs._failure import Failure, failure_from_error, os_error_text
 from dicoxide.bulk.runs._formats import begin_output, finish_output, remove_partials
 from dicoxide.bulk.runs._frame_selection import FrameSelection
 from dicoxide.bulk.runs._ledger import Ledger, OutputError
-from dicoxide.bulk.runs._options import FORMATS, RunOptions
+from dicoxide.bulk.runs._options import ARRAY_FORMATS, FORMATS, PICTURE_FORMATS, RenderRequest, RunOptions
 from dicoxide.bulk.runs._run import ProgressCallback, TaskResult, run_tasks
 from dicoxide.bulk.runs._scan_sources import SourceScan
 from dicoxide.bulk.runs._series_metadata import series_attributes
 from dicoxide.bulk.runs._tasks import ArrayTask, count_left_out, plan_tasks
 
 __all__ = [
+    "ARRAY_FORMATS",
     "FORMATS",
+    "PICTURE_FORMATS",
     "ArrayTask",
     "ClusterError",
     "Failure",
@@ -31,11 +33,13 @@ __all__ = [
     "Ledger",
     "OutputError",
     "ProgressCallback",
+    "RenderRequest",
     "RunOptions",
     "SourceScan",
     "TaskResult",
     "begin_output",
     "count_left_out",
+    "failure_from_error",
     "finish_output",
     "os_error_text",
     "plan_tasks",

@@ -16,6 +16,7 @@ from dicoxide._image import Image
 from dicoxide._threads import Task, ThreadPool
 from dicoxide.bulk import decode_many
 from dicoxide.bulk.runs._options import RunOptions
+from dicoxide.bulk.runs._render_slices import SliceRenderer, needs_measuring
 from dicoxide.bulk.runs._tasks import ArrayTask
 from dicoxide.errors import DecodeError
 
@@ -65,7 +66,7 @@ def decode_task_slices(
     def group_key(pair: tuple[ArrayTask, C]) -> tuple[bool, dict[str, Any]]:
         task = pair[0]
         slices_are_files = all(frame.frame_index is None and not frame.is_omitted for frame in task.slices)
-        return slices_are_files, options.decode_arguments(task)
+        return slices_are_files and not needs_measuring(task, options), options.decode_arguments(task)
 
     for (slices_are_files, arguments), group in groupby(tasks, key=group_key):
         members = list(group)
@@ -73,7 +74,7 @@ def decode_task_slices(
             yield from _decode_files(members, arguments, threads)
         else:
             for task, consumer in members:
-                yield from _decode_frames(task, consumer, arguments, threads, options.output_dtype(task))
+                yield from _decode_frames(task, consumer, options, threads)
 
 
 def _decode_files(
@@ -128,33 +129,42 @@ def _slice_of(task: ArrayTask, index: int, frame: Array | Exception) -> Array | 
 
 
 def _decode_frames(
-    task: ArrayTask, consumer: C, arguments: dict[str, Any], threads: int, dtype: np.dtype[Any]
+    task: ArrayTask, consumer: C, options: RunOptions, threads: int
 ) -> Iterator[tuple[C, int, Array | Exception]]:
     """Decode slices that are frames of multi-frame files; each thread decodes several neighbouring frames in a call.
 
-    Empty frames that a segmentation omits are arrays of 0 of type `dtype`.
+    Empty frames that a segmentation omits are arrays of 0.
     """
     reads = list(_split_into_reads(task))
-    strict = bool(arguments.get("strict"))
-    decode_arguments = {key: value for key, value in arguments.items() if key != "strict"}
     # With fewer calls than threads, each call uses several threads.
-    decode_arguments["threads"] = max(1, threads // len(reads))
+    threads_per_read = max(1, threads // len(reads))
+    renderer = None
+    omitted_shape = task.slice_shape
+    if options.rendering is not None:
+        renderer = SliceRenderer(task, options, threads)
+        omitted_shape = renderer.slice_shape(task, strict=options.strict)
+    decode_arguments = options.decode_arguments(task) | {"threads": threads_per_read}
+    decode_arguments.pop("strict", None)
     images: dict[str, Image] = {}
 
     def decode_read(read: _Read) -> list[Array | Exception]:
         path, indices = read
         if not path:
-            return [np.zeros(task.slice_shape, dtype) for _ in indices]
+            return [np.zeros(omitted_shape, options.output_dtype(task)) for _ in indices]
         try:
             image = images.get(path)
             if image is None:
-                image = images[path] = open_image(path, strict=strict)
+                image = images[path] = open_image(path, strict=options.strict)
         except Exception as error:
             return [error] * len(indices)
         frames = [task.slices[index].frame_index or 0 for index in indices]
         # A frame has several slices if it is a mosaic.
         distinct = list(dict.fromkeys(frames))
-        decoded = dict(zip(distinct, _decode_or_errors(image, distinct, decode_arguments), strict=True))
+        if renderer is not None:
+            results = renderer.render(image, distinct, threads_per_read)
+        else:
+            results = _decode_or_errors(image, distinct, decode_arguments)
+        decoded = dict(zip(distinct, results, strict=True))
         return [_slice_of(task, index, decoded[frame]) for index, frame in zip(indices, frames, strict=True)]
 
     in_flight: deque[tuple[_Read, Task[list[Array | Exception]]]] = deque()

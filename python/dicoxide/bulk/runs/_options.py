@@ -14,9 +14,21 @@ from dicoxide.bulk.runs._frame_selection import FrameSelection
 from dicoxide.bulk.runs._tasks import ArrayTask
 from dicoxide.bulk.series import NO_SPLIT_OPTIONS, SplitOptions
 
-__all__ = ["FORMATS", "RunOptions"]
+__all__ = ["ARRAY_FORMATS", "FORMATS", "PICTURE_FORMATS", "RenderRequest", "RunOptions"]
 
-FORMATS = ("zarr", "npy", "nifti", "png")
+# Formats whose slices are always rendered, and those that hold rendered slices on request.
+PICTURE_FORMATS = ("png", "jpeg", "webp", "tiff")
+ARRAY_FORMATS = ("zarr", "npy")
+FORMATS = ("zarr", "npy", "nifti", *PICTURE_FORMATS)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequest:
+    """Options of :func:`dicoxide.render` for the slices of a run."""
+
+    window: Any = "first"
+    overlays: bool = False
+    max_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +37,20 @@ class RunOptions:
 
     Attributes
     ----------
-    format : {"zarr", "npy", "nifti", "png"}
+    format : {"zarr", "npy", "nifti", "png", "jpeg", "webp", "tiff"}
         Output format.
     rescale, quantity, dtype, strict, max_bytes
-        As for :func:`dicoxide.decode`.
+        As for :func:`dicoxide.decode`; `dtype` of rendered slices as for :func:`dicoxide.render`.
     frames : FrameSelection
         Frames of each object to decode.
     split : SplitOptions
         Attributes that decide what is a separate volume.
     compressed : bool
         Compress Zarr chunks and NIfTI files.
+    render : RenderRequest, optional
+        Write rendered slices; pictures are rendered with the default if this is None.
+    quality : int
+        Quality of JPEG and WebP, 1 to 100.
     """
 
     format: str = "zarr"
@@ -46,16 +62,25 @@ class RunOptions:
     frames: FrameSelection = field(default_factory=FrameSelection)
     split: SplitOptions = NO_SPLIT_OPTIONS
     compressed: bool = True
+    render: RenderRequest | None = None
+    quality: int = 90
+
+    @property
+    def rendering(self) -> RenderRequest | None:
+        """How slices are rendered; None if they are not."""
+        return RenderRequest() if self.render is None and self.format in PICTURE_FORMATS else self.render
 
     def applied_rescale(self, task: ArrayTask) -> Rescale:
         """Return the requested rescale; True for some grey images without a request.
 
-        These are slices with different rescales, whose stored values are not comparable; PNG, because windows are in
-        modality values; and NIfTI of objects with a Modality LUT, which slope and intercept cannot replace.
+        These are slices with different rescales, whose stored values are not comparable; and NIfTI of objects with a
+        Modality LUT, which slope and intercept cannot replace. False for rendered slices.
         """
+        if self.rendering is not None:
+            return False
         if self.rescale or not task.plan.photometric_interpretation.startswith("MONOCHROME"):
             return self.rescale
-        if self.format == "png" or task.plan.has_mixed_rescale:
+        if task.plan.has_mixed_rescale:
             return True
         return self.format == "nifti" and any(frame.has_modality_lut for frame in task.slices)
 
@@ -63,10 +88,22 @@ class RunOptions:
         """Return the type of the array that `task` is decoded to."""
         if self.dtype is not None:
             return np.dtype(self.dtype)
+        if self.rendering is not None:
+            return np.dtype("u1")
         return np.dtype("f4") if self.applied_rescale(task) else task.plan.dtype
 
     def decode_arguments(self, task: ArrayTask) -> dict[str, Any]:
-        """Return the keyword arguments for :func:`dicoxide.decode`."""
+        """Return the keyword arguments for :func:`dicoxide.decode`, or those of :func:`dicoxide.decode_many`.
+
+        Rendered slices have the argument ``render``.
+        """
+        if (rendering := self.rendering) is not None:
+            request = asdict(rendering) | {"dtype": self.output_dtype(task).name}
+            if task.slices[0].tile is not None:
+                # The slices of a mosaic are cut out of the whole frame.
+                del request["max_size"]
+            common = {"strict": self.strict or None, "max_bytes": self.max_bytes}
+            return {key: value for key, value in common.items() if value is not None} | {"render": request}
         arguments: dict[str, Any] = {
             "rescale": self.applied_rescale(task) or None,
             "quantity": self.quantity,

@@ -49,12 +49,15 @@ class TaskResult:
         Number of slices written.
     failures : tuple of Failure
         One for each missing slice, or the reason why nothing was written.
+    shape : tuple of int
+        Shape of the array that was written; empty if nothing was.
     """
 
     name: str
     outputs: tuple[str, ...]
     slices: int
     failures: tuple[Failure, ...]
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +99,20 @@ class _TaskState:
                 has_changed = if_missing
             self.checked_frame = (frame.path, frame.frame, has_changed)
         return self.checked_frame[2]
+
+    def has_known_shape(self, index: int, result: Array | Exception) -> bool:
+        """Return True if the shape of the array is known, with the first result of a slice.
+
+        Palettes, colours of segments and a maximum size change the shape of rendered slices, so the task gets that of
+        the first one.
+        """
+        if self.options.rendering is None:
+            return True
+        frame = self.task.slices[index]
+        if isinstance(result, Exception) or (not frame.is_omitted and self.has_changed(frame, if_missing=True)):
+            return False
+        self.task = self.task.rendered(result.shape, result.dtype)
+        return True
 
     def abort(self) -> None:
         """Remove what was written."""
@@ -210,14 +227,14 @@ class _Runner:
         if state.is_abandoned:
             self._report_slice(state, index, 0)
             return
-        if state.writer is None:
+        if state.writer is None and state.has_known_shape(index, result):
             try:
                 state.writer = open_writer(self._out, state.task, state.options)
             except Exception as error:
                 self._abandon(state, error)
                 self._report_slice(state, index, 0)
                 return
-        failure = _slice_failure(state, index, result, state.writer.dtype)
+        failure = _slice_failure(state, index, result)
         depth = state.task.plan.depth
         if failure is not None:
             state.failures.append(failure)
@@ -228,6 +245,7 @@ class _Runner:
         if index // depth == state.skipped_repetition:
             self._report_slice(state, index, 0)
             return
+        assert state.writer is not None
         assert not isinstance(result, Exception)
         state.block.append(result)
         state.block_indices.append(index)
@@ -306,6 +324,7 @@ class _Runner:
     def _finish(self, state: _TaskState) -> TaskResult:
         task, writer = state.task, state.writer
         outputs: list[str] = []
+        retained = task
         # Frames that a segmentation omits are no reason to write an array.
         has_slices = any(not task.slices[index].is_omitted for index in state.retained_indices)
         if not state.is_abandoned and state.is_open and has_slices and writer is not None:
@@ -326,7 +345,8 @@ class _Runner:
             )
         state.writer = None
         slice_count = len(state.retained_indices) if outputs else 0
-        return TaskResult(task.name, tuple(outputs), slice_count, tuple(state.failures))
+        shape = retained.shape if outputs else ()
+        return TaskResult(task.name, tuple(outputs), slice_count, tuple(state.failures), shape)
 
     def _abandon(self, state: _TaskState, error: Exception) -> None:
         """Give up a series that cannot be written; its remaining slices are not decoded."""
@@ -344,11 +364,10 @@ def _prepare_block(state: _TaskState, block: list[Array], indices: list[int]) ->
     return None if state.is_abandoned or state.writer is None else state.writer.prepare(block, indices)
 
 
-def _slice_failure(
-    state: _TaskState, index: int, result: Array | Exception, dtype: np.dtype[np.generic]
-) -> Failure | None:
+def _slice_failure(state: _TaskState, index: int, result: Array | Exception) -> Failure | None:
     """Return why the result of a slice cannot be written, or None if it can."""
     task = state.task
+    dtype = state.options.output_dtype(task)
     frame = task.slices[index]
     if frame.is_omitted:
         return None

@@ -6,6 +6,7 @@ Zarr attributes and the JSON files of the other formats hold the same keys; docs
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -99,7 +100,8 @@ def series_metadata(
         "affine_lps": task.affine_lps,
         "spacing": task.spacing,
         "orientation": None if orientation is None else list(orientation),
-        "values": _VALUES[options.applied_rescale(task)],
+        "values": "rendered" if options.rendering is not None else _VALUES[options.applied_rescale(task)],
+        **_rendering(task, options),
         "units": _units(task, options),
         "RescaleSlope": [None if frame.rescale is None else frame.rescale[0] for frame in slices],
         "RescaleIntercept": [None if frame.rescale is None else frame.rescale[1] for frame in slices],
@@ -112,6 +114,14 @@ def series_metadata(
         "findings": task.findings,
         "missing": failures,
     }
+
+
+def _rendering(task: ArrayTask, options: RunOptions) -> dict[str, Any]:
+    """Return how slices were rendered, and the first window of each slice in the headers; empty if they were not."""
+    if options.rendering is None:
+        return {}
+    windows = [None if frame.window is None else list(frame.window) for frame in task.slices]
+    return {"rendering": asdict(options.rendering), "windows": windows}
 
 
 def _units(task: ArrayTask, options: RunOptions) -> str | None:

@@ -10,6 +10,8 @@ from hashlib import sha256
 from itertools import chain, count
 from typing import Any
 
+import numpy as np
+
 from dicoxide.bulk.runs._failure import Failure
 from dicoxide.bulk.runs._frame_selection import FrameSelection
 from dicoxide.bulk.series import (
@@ -39,10 +41,13 @@ class ArrayTask:
         Name of the array: letters, digits, ``.``, ``-`` and ``_``; unique in a run.
     plan : VolumePlan
         Slices and geometry of the array.
+    pixel_scale : (float, float)
+        Height and width of a pixel of the array in pixels of the frame; 1 unless the size is reduced.
     """
 
     name: str
     plan: VolumePlan
+    pixel_scale: tuple[float, float] = (1.0, 1.0)
 
     @property
     def slices(self) -> tuple[Slice, ...]:
@@ -73,15 +78,30 @@ class ArrayTask:
     def affine_lps(self) -> list[list[float]] | None:
         """4×4 matrix from (column, row, slice) indices to mm in LPS (PS3.3 C.7.6.2.1.1); None without a geometry."""
         geometry = self.plan.geometry
-        return None if geometry is None else geometry.affine.tolist()
+        if geometry is None:
+            return None
+        row_scale, column_scale = self.pixel_scale
+        # The centre of the first pixel of a reduced slice is that of the pixels that it covers.
+        pixels = np.diag([column_scale, row_scale, 1.0, 1.0])
+        pixels[:2, 3] = (column_scale - 1) / 2, (row_scale - 1) / 2
+        affine: list[list[float]] = (geometry.affine @ pixels).tolist()
+        return affine
 
     @property
     def spacing(self) -> list[float | None]:
         """Distance in mm between slices, rows and columns; None if unknown."""
+        first, scales = self.slices[0], (1.0, *self.pixel_scale)
+        known: Sequence[float | None] = (first.slice_spacing, *(first.pixel_spacing or (None, None)))
         if self.plan.geometry is not None:
-            return list(self.plan.geometry.spacing[::-1])
-        first = self.slices[0]
-        return [first.slice_spacing, *(first.pixel_spacing or (None, None))]
+            known = self.plan.geometry.spacing[::-1]
+        return [None if value is None else value * scale for value, scale in zip(known, scales, strict=True)]
+
+    def rendered(self, slice_shape: tuple[int, ...], dtype: np.dtype[Any]) -> ArrayTask:
+        """Return the task with the shape and type of its rendered slices."""
+        leading = self.shape[: len(self.shape) - len(self.slice_shape)]
+        rows, columns = self.slice_shape[:2]
+        scale = (rows / max(1, slice_shape[0]), columns / max(1, slice_shape[1]))
+        return replace(self, plan=replace(self.plan, shape=(*leading, *slice_shape), dtype=dtype), pixel_scale=scale)
 
     def with_slices(self, indices: Sequence[int]) -> ArrayTask:
         """Return the task with only the slices `indices`; with a fourth axis, these are whole repetitions."""

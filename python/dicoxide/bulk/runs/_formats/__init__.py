@@ -1,6 +1,7 @@
 """Output formats of a run: one module with a ``Writer`` for each.
 
-A new format is a module with a ``Writer``, an entry in ``_options.FORMATS`` and a row in docs/bulk.md.
+A new format is a module with a ``Writer``, an entry in ``_options.FORMATS`` and a row in docs/bulk.md. The formats of
+``_options.PICTURE_FORMATS`` are one module.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from dicoxide.bulk.runs._formats._base import Writer, partial_folder, remove_partials
-from dicoxide.bulk.runs._options import RunOptions
+from dicoxide.bulk.runs._options import PICTURE_FORMATS, RunOptions
 from dicoxide.bulk.runs._tasks import ArrayTask
 
 __all__ = ["Writer", "begin_output", "finish_output", "open_writer", "partial_folder", "remove_partials"]
@@ -16,7 +17,8 @@ __all__ = ["Writer", "begin_output", "finish_output", "open_writer", "partial_fo
 
 def open_writer(out: str, task: ArrayTask, options: RunOptions) -> Writer:
     """Return the writer of one task; nothing is written yet."""
-    module = import_module(f"dicoxide.bulk.runs._formats._{options.format}")
+    name = "pictures" if options.format in PICTURE_FORMATS else options.format
+    module = import_module(f"dicoxide.bulk.runs._formats._{name}")
     writer: Writer = module.Writer(out, task, options)
     return writer
 
