@@ -25,6 +25,8 @@ class Progress:
     ----------
     frames, files : int
         Expected totals; 0 if unknown.
+    unit : str
+        Name of what is counted as frames.
 
     Attributes
     ----------
@@ -32,10 +34,11 @@ class Progress:
         Done so far; `frames` includes failed ones, and `errors` counts these.
     """
 
-    def __init__(self, *, frames: int = 0, files: int = 0) -> None:
+    def __init__(self, *, frames: int = 0, files: int = 0, unit: str = "frames") -> None:
         self.files = self.frames = self.bytes = self.errors = 0
         self._total_frames = frames
         self._total_files = files
+        self._unit = unit
         self._start = _clock.seconds()
         self._live: Any = None
         if sys.stderr.isatty() and is_installed("rich"):
@@ -85,10 +88,10 @@ class Progress:
         # The live line has a column for it.
         if self._live is None and 0 < self.frames < self._total_frames:
             remaining = f", {seconds / self.frames * (self._total_frames - self.frames):.0f} s left"
-        return (
-            f"{self.files}/{self._total_files} files, {self.frames}/{self._total_frames} frames, "
-            f"{format_rate(self.bytes / seconds)}, {format_count(self.errors, 'error')}{remaining}"
-        )
+        parts = [f"{self.frames}/{self._total_frames} {self._unit}"]
+        if self._total_files:
+            parts = [f"{self.files}/{self._total_files} files", *parts, format_rate(self.bytes / seconds)]
+        return f"{', '.join(parts)}, {format_count(self.errors, 'error')}{remaining}"
 
 
 class StatusLine:

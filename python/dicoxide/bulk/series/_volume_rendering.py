@@ -71,7 +71,7 @@ def render_volume(
     slices = np.ascontiguousarray(array, array.dtype.newbyteorder("=")).reshape(len(plan.slices), *plan.frame_shape)
     rendered = target.reshape(slices.shape)
     if plan.is_colour:
-        bits = _integer(attributes, "BitsStored") or 8 * array.dtype.itemsize
+        bits = _bits_stored(attributes, array.dtype)
         voi: Voi = ("RANGE", 0.0, float((1 << bits) - 1))
         core.render_into(slices, _grayscale(slices, voi, options), rendered, thread_count(threads))
     else:
@@ -113,7 +113,7 @@ class _GrayRenderer:
             self._padding = padding_range(
                 attributes.get("PixelPaddingValue"),
                 attributes.get("PixelPaddingRangeLimit"),
-                bits=_integer(attributes, "BitsStored") or 8 * plan.dtype.itemsize,
+                bits=_bits_stored(attributes, plan.dtype),
                 is_signed=_integer(attributes, "PixelRepresentation") == 1,
             )
         self._is_inverted = options.invert
@@ -204,7 +204,7 @@ class _GrayRenderer:
         dtype = self._plan.dtype
         if self._is_rescaled or dtype.kind == "f":
             raise ValueError("window='full' needs integer stored values")
-        return range_of_type(dtype, _integer(self._attributes, "BitsStored") or 8 * dtype.itemsize, rescale)
+        return range_of_type(dtype, _bits_stored(self._attributes, dtype), rescale)
 
     def _measure(self, rescales: list[_Rescale], vois: list[Voi | ValueRange | FullRange]) -> tuple[float, float]:
         """Return the range of the values of the slices that have no window."""
@@ -258,6 +258,13 @@ def _rescaled(padding: tuple[int, int], rescale: _Rescale) -> tuple[float, float
 def _whole_numbers(ends: tuple[float, float]) -> tuple[int, int] | None:
     """Return numbers as integers; None if one is none."""
     return (int(ends[0]), int(ends[1])) if all(map(float.is_integer, map(float, ends))) else None
+
+
+def _bits_stored(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> int:
+    """Return Bits Stored, or the bits of the type if it is missing or does not fit."""
+    bits = 8 * dtype.itemsize
+    value = _integer(attributes, "BitsStored")
+    return value if value is not None and 1 <= value <= bits else bits
 
 
 def _integer(attributes: Mapping[str, Any], keyword: str) -> int | None:
