@@ -11,6 +11,7 @@ import numpy as np
 from dicoxide._arguments import Array
 from dicoxide._deviations import Deviation
 from dicoxide._extras import require
+from dicoxide._rendering._attribute_values import read_values
 from dicoxide._sources import Attributes
 
 __all__ = ["read_profile", "srgb_transform", "to_srgb"]
@@ -18,12 +19,12 @@ __all__ = ["read_profile", "srgb_transform", "to_srgb"]
 _CLAUSE = "PS3.3 C.11.15"
 
 
-def read_profile(attributes: Attributes) -> bytes | None:
+def read_profile(attributes: Attributes, deviations: list[Deviation]) -> bytes | None:
     """Return ICC Profile (0028,2000) of the data set, or of its first optical path; None if there is none."""
-    values = attributes.get_many(("ICCProfile", "OpticalPathSequence"))
+    values = read_values(attributes, ("ICCProfile", "OpticalPathSequence"), deviations)
     profile = values.get("ICCProfile")
     for item in values.get("OpticalPathSequence") or ():
-        profile = profile or item.get_many(("ICCProfile",)).get("ICCProfile")
+        profile = profile or read_values(item, ("ICCProfile",), deviations).get("ICCProfile")
     return bytes(profile) if isinstance(profile, (bytes, bytearray)) else None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from dicoxide._arguments import Array
 from dicoxide._backend import core
 from dicoxide._deviations import Deviation
+from dicoxide._rendering._attribute_values import read_values
 from dicoxide._rendering._options import RenderOptions
 from dicoxide._rendering._overlays import Overlay, read_overlays
 from dicoxide._rendering._palette import Palette, read_palette, scaled_entries
@@ -94,6 +95,8 @@ class Presentation:
         self.spec = source.spec
         self._source = source
         self._all_values: dict[str, Any] | None = None
+        # True if the rendering depends on a few plain attributes only; valid with the values.
+        self._is_plain = False
         self._is_big_endian = source.spec.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN
         # VOI attributes by frame index; those that are common to all by None.
         self._voi_attributes: dict[int | None, VoiAttributes | None] = {}
@@ -106,7 +109,10 @@ class Presentation:
     def _values(self) -> dict[str, Any]:
         values = self._all_values
         if values is None:
-            values = self._all_values = self._attributes.get_many(_KEYWORDS)
+            deviations: list[Deviation] = []
+            values = self._all_values = read_values(self._attributes, _KEYWORDS, deviations)
+            self.deviations += deviations
+            self._is_plain = not deviations and values.keys() <= _PLAIN_KEYWORDS
         return values
 
     @property
@@ -128,7 +134,9 @@ class Presentation:
 
     @cached_property
     def _segmentation(self) -> Segmentation:
-        return Segmentation(self._values["SegmentationType"], self._attributes, self._shared, self._per_frame)
+        segmentation = Segmentation(self._values["SegmentationType"], self._attributes, self._shared, self._per_frame)
+        self.deviations += segmentation.deviations
+        return segmentation
 
     @cached_property
     def overlays(self) -> list[Overlay]:
@@ -142,7 +150,7 @@ class Presentation:
         """Pillow's transform to sRGB by the ICC profile, or None if there is no profile that can be used."""
         from dicoxide._rendering._icc import read_profile, srgb_transform
 
-        profile = read_profile(self._attributes)
+        profile = read_profile(self._attributes, self.deviations)
         if profile is None:
             return None
         transform, deviation = srgb_transform(profile)
@@ -182,7 +190,7 @@ class Presentation:
         There is one if the rendering depends on a few plain attributes only, as in most single-frame images.
         """
         values = self._values
-        if not values.keys() <= _PLAIN_KEYWORDS:
+        if not self._is_plain:
             return None
         transform = None
         if transforms:
@@ -244,8 +252,10 @@ class Presentation:
     def _group_voi(self, key: int | None, group: Attributes | None) -> VoiAttributes | None:
         """Return the VOI attributes of functional groups, read once."""
         if key not in self._voi_attributes:
-            items = () if group is None else group.get_many(("FrameVOILUTSequence",)).get("FrameVOILUTSequence")
-            self._voi_attributes[key] = read_voi(items[0].get_many(VOI_KEYWORDS)) if items else None
+            keyword = "FrameVOILUTSequence"
+            items = () if group is None else read_values(group, (keyword,), self.deviations).get(keyword)
+            values = read_values(items[0], VOI_KEYWORDS, self.deviations) if items else {}
+            self._voi_attributes[key] = read_voi(values)
         return self._voi_attributes[key]
 
     def _select_voi(

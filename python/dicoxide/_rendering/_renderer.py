@@ -167,19 +167,18 @@ class Renderer:
             return [], []
         transforms = self._image._transforms(indices, True, None)
         vois = self._presentation.select_vois(indices, transforms, self.options)
-        if self._presentation.deviations:
-            # They are reported by each call.
+        if self._report():
+            # Each call reports them, so the rendering is not shared.
             self._key = None
-            self._report()
         return transforms, vois
 
-    def _report(self) -> None:
-        """Report the deviations of the attributes that have been read."""
+    def _report(self) -> bool:
+        """Report the deviations of the attributes that have been read; return True if there are some."""
         deviations = self._presentation.deviations
-        if deviations:
-            found = list(dict.fromkeys(deviations))
-            deviations.clear()
-            self._image._report(found)
+        found = list(dict.fromkeys([*deviations, *self._image._source.item_deviations()]))
+        deviations.clear()
+        self._image._report(found)
+        return bool(found)
 
 
 def _share(key: Any, rendering: Rendering) -> None:

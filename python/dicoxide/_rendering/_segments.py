@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dicoxide._arguments import Array
+from dicoxide._deviations import Deviation
+from dicoxide._rendering._attribute_values import read_values
 from dicoxide._rendering._options import DTYPES
 from dicoxide._sources import Attributes
 
@@ -41,19 +43,25 @@ class Segmentation:
         Shared functional groups.
     per_frame : sequence of Attributes
         Functional groups of each frame.
+
+    Attributes
+    ----------
+    deviations : list of Deviation
+        Corrupt attributes of the segments.
     """
 
     def __init__(
         self, kind: str, attributes: Attributes, shared: Attributes | None, per_frame: Sequence[Attributes]
     ) -> None:
         self.kind = kind
-        values = attributes.get_many(("SegmentSequence", "MaximumFractionalValue"))
+        self.deviations: list[Deviation] = []
+        values = read_values(attributes, ("SegmentSequence", "MaximumFractionalValue"), self.deviations)
         maximum = values.get("MaximumFractionalValue")
         self.maximum = maximum if isinstance(maximum, int) and 1 <= maximum <= 0xFF else 0xFF
         # Colours, 0 to 1, by segment number.
         self._colors: dict[int, npt.NDArray[np.float64]] = {}
         for item in values.get("SegmentSequence") or ():
-            segment = item.get_many(("SegmentNumber", "RecommendedDisplayCIELabValue"))
+            segment = read_values(item, ("SegmentNumber", "RecommendedDisplayCIELabValue"), self.deviations)
             number = segment.get("SegmentNumber")
             if isinstance(number, int) and 0 <= number <= _MAX_NUMBER:
                 color = cielab_to_rgb(segment.get("RecommendedDisplayCIELabValue"))
@@ -91,11 +99,10 @@ def _segment_number(group: Attributes | None) -> int | None:
     """Return Referenced Segment Number of one item of a functional groups sequence, or None."""
     if group is None:
         return None
-    items = group.get_many(("SegmentIdentificationSequence",)).get("SegmentIdentificationSequence")
+    items = group.get("SegmentIdentificationSequence")
     if not items:
         return None
-    values: Mapping[str, Any] = items[0].get_many(("ReferencedSegmentNumber",))
-    number = values.get("ReferencedSegmentNumber")
+    number = items[0].get("ReferencedSegmentNumber")
     return number if isinstance(number, int) else None
 
 

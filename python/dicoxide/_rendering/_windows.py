@@ -68,11 +68,11 @@ _NONE = VoiAttributes((), (), "LINEAR", (), ())
 
 
 def read_voi(values: Mapping[str, Any]) -> VoiAttributes | None:
-    """Return the VOI attributes among `values`, by keyword; None if there is neither a window nor a VOI LUT."""
+    """Return the VOI attributes among `values`, by keyword; None if there are none."""
     tables = values.get("VOILUTSequence")
     attributes = _read_windows(*[_hashable(values.get(keyword)) for keyword in _WINDOW_KEYWORDS])
     if not tables:
-        return attributes if attributes.windows or attributes.deviations else None
+        return attributes if attributes.windows or attributes.deviations or values.get("VOILUTFunction") else None
     return attributes._replace(tables=tuple(tables))
 
 

@@ -7,7 +7,7 @@ the rescale coefficients of an object.
 
 from __future__ import annotations
 
-from dicoxide._sources.attributes import KEYWORDS, Attributes
+from dicoxide._sources.attributes import KEYWORDS, SEQUENCES, Attributes
 from dicoxide._sources.base import Readable, Source, Transform
 from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
 from dicoxide._sources.lut_data import lut_bytes, lut_entries, lut_words
@@ -19,6 +19,7 @@ from dicoxide._sources.value_file import ValueFile
 __all__ = [
     "HEAD_BYTES",
     "KEYWORDS",
+    "SEQUENCES",
     "Attributes",
     "Readable",
     "RealWorldMapping",

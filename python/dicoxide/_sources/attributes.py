@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from dicoxide.errors import CorruptFrameError
 
-__all__ = ["Attributes", "Elements", "wrong_vr_error"]
+__all__ = ["SEQUENCES", "Attributes", "Elements", "wrong_vr_error"]
 
 # Elements (gggg,0010) to (gggg,00FF) of odd groups hold private creators (PS3.5 7.8.1).
 _FIRST_PRIVATE_BLOCK = 0x10
@@ -69,13 +69,15 @@ class Attributes(Mapping[str, Any]):
             raise KeyError(keyword) from None
         return [Attributes(item) for item in value] if vr == "SQ" else value
 
-    def get_many(self, keywords: Iterable[str]) -> dict[str, Any]:
+    def get_many(self, keywords: Iterable[str], corrupt: dict[str, CorruptFrameError] | None = None) -> dict[str, Any]:
         """Return the values of several attributes; faster than one access for each.
 
         Parameters
         ----------
         keywords : iterable of str
             Keywords of PS3.6.
+        corrupt : dict, optional
+            Receives the errors of corrupt attributes by keyword.
 
         Returns
         -------
@@ -86,8 +88,9 @@ class Attributes(Mapping[str, Any]):
         for keyword in unread:
             try:
                 values[keyword] = self[keyword]
-            except CorruptFrameError:
-                continue
+            except CorruptFrameError as error:
+                if corrupt is not None:
+                    corrupt[keyword] = error
         return values
 
     def element(self, tag: int, vr: str) -> Any:
@@ -418,3 +421,4 @@ _DICTIONARY: dict[str, tuple[int, str]] = {
 }
 
 KEYWORDS = tuple(_DICTIONARY)
+SEQUENCES = frozenset(keyword for keyword, (_, vr) in _DICTIONARY.items() if vr == "SQ")

@@ -89,6 +89,10 @@ class Source(ABC):
             return [table], deviations
         return [*self.rescales(indices)], []
 
+    def item_deviations(self) -> list[Deviation]:
+        """Return deviations of the items of sequences that have been read."""
+        return []
+
     @abstractmethod
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         """Return (slope, intercept) of each frame in `indices`, or one pair for all, or an empty list if there is none.

@@ -89,7 +89,10 @@ class FileSource(Source):
 
     def modality_transforms(self, indices: Sequence[int]) -> tuple[list[Transform], list[Deviation]]:
         transforms, deviations = super().modality_transforms(indices)
-        return transforms, [*deviations, *self._opened.item_deviations()]
+        return transforms, [*deviations, *self.item_deviations()]
+
+    def item_deviations(self) -> list[Deviation]:
+        return self._opened.item_deviations()
 
     def rescales(self, indices: Sequence[int]) -> list[tuple[float, float]]:
         return self._opened.rescales(indices)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import dicoxide
-from support.file_mutations import agreement, backends, interfaces, modality
+from support.file_mutations import agreement, backends, interfaces, modality, rendering
 from support.file_mutations.agreement import same, undocumented
 from support.file_mutations.case import Expectation, Mutant
 from support.file_mutations.file_layout import layout_of
@@ -106,6 +106,9 @@ class Check:
             if has_invalid_headers:
                 dataset = None
         yield from modality.modality_values_agree(data, self.path, dataset)
+        if self.number % 3 != 1:
+            is_decoded = direct.array is not None
+            yield from rendering.pictures_agree(data, self.path, dataset, self.number // 3, is_decoded=is_decoded)
         if self.number % 4 == 1:
             yield from self._check_series()
         if self.number % 2:

@@ -24,7 +24,14 @@ from support.encoders.dataset import (
     declared_as,
     to_bytes,
 )
-from support.file_mutations import jpeg2000_files, jpeg_files, jpegls_files, jpegxl_files, series_files
+from support.file_mutations import (
+    jpeg2000_files,
+    jpeg_files,
+    jpegls_files,
+    jpegxl_files,
+    rendering_files,
+    series_files,
+)
 
 _WORDS = (np.arange(24).reshape(4, 6) * 2771 % 65536).astype("<u2")
 _SIGNED = (np.arange(24).reshape(4, 6) * 2771 - 32000).astype("<i2")
@@ -57,6 +64,7 @@ def _files() -> Iterator[tuple[str, bytes]]:
     yield from jpegls_files.files()
     yield from jpeg2000_files.files()
     yield from jpegxl_files.files()
+    yield from rendering_files.files()
     yield from series_files.files()
     yield "not_dicom_png", b"\x89PNG\r\n\x1a\n" + bytes(300)
     yield "not_dicom_html", b"<!DOCTYPE html>\n<html><head><title>404</title>" + b" " * 200
