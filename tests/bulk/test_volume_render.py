@@ -227,6 +227,22 @@ class TestDask:
         expected = reference(stored, ("RANGE", stored.min(), stored.max()))
         np.testing.assert_array_equal(lazy.compute(scheduler="sync"), expected)
 
+    def test_from_series_rendered_ignores_slices_of_padding_only(self, tmp_path: Path) -> None:
+        datasets = slices(3, PixelPaddingValue=-2000, RescaleIntercept=500, RescaleSlope=1)
+        datasets[1].PixelData = np.full(35, -2000, np.int16).tobytes()
+        write_all(datasets, tmp_path)
+        (lazy,) = dicoxide.dask.from_series(tmp_path, slices_per_chunk=1, render=True)
+        volume = read(tmp_path)
+        valid = volume.array[[0, 2]]
+        expected = reference(
+            volume.array,
+            ("RANGE", valid.min() + 500, valid.max() + 500),
+            transform=(1, 500),
+            padding=(-2000, -2000),
+        )
+        np.testing.assert_array_equal(lazy.array.compute(scheduler="sync"), expected)
+        np.testing.assert_array_equal(volume.render(), expected)
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [

@@ -153,13 +153,17 @@ class Renderer:
 
     def measure(self, frames: Iterable[tuple[int, Array]]) -> None:
         """Set the range of values to that of decoded frames, given as (index, stored values)."""
+        self.value_range = self.measured_range(frames) or (0.0, 0.0)
+
+    def measured_range(self, frames: Iterable[tuple[int, Array]]) -> tuple[float, float] | None:
+        """Return the range of the values of decoded frames, given as (index, stored values); None without a value."""
         request = self.options.window
         percentiles = request if isinstance(request, Percentiles) else None
         meter = ValueRangeMeter(percentiles, self._presentation.padding)
         for index, stored in frames:
             transforms = self._image._transforms([index], True, None)
             meter.add(stored, transforms[0] if transforms else None)
-        self.value_range = meter.result()
+        return None if meter.is_empty else meter.result()
 
     def _select(self, indices: Sequence[int]) -> tuple[list[Transform], list[Voi | ValueRange | FullRange]]:
         """Return modality and VOI transforms: one per frame, or one for all; none if the kind has none."""

@@ -73,6 +73,11 @@ class ValueRangeMeter:
             if values.size:
                 self._include(float(values.min()), float(values.max()))
 
+    @property
+    def is_empty(self) -> bool:
+        """True if no value was included."""
+        return self._low > self._high and not sum(map(len, self._values))
+
     def result(self) -> tuple[float, float]:
         """Return the range of all values; (0, 0) if there is none."""
         if self._percentiles is None:

@@ -90,5 +90,5 @@ def _measure_image(image: Image, frames: list[int], options: RenderOptions, *, k
             if not keep_errors:
                 raise
             continue
-        measured = _join(measured, renderer.measure(zip(batch, stored, strict=True)))
+        measured = _join(measured, renderer.measured_range(zip(batch, stored, strict=True)))
     return measured
