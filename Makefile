@@ -49,8 +49,8 @@ fmt: $(VENV)/.ready  ## Format the sources
 lint: build  ## Check formatting, lints, types and stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet
-	$(BIN)/ruff format --check python tests benches
-	$(BIN)/ruff check python tests benches
+	$(BIN)/ruff format --check python tests benches docs/make_pictures.py
+	$(BIN)/ruff check python tests benches docs/make_pictures.py
 	$(BIN)/mypy
 	$(RUN) -m mypy.stubtest dicoxide._core
 
@@ -137,8 +137,9 @@ mutations: build  ## Decode mutated real files through every interface: ARGS="--
 soak: build  ## Decode concurrently through all interfaces and watch memory: make soak MINUTES=60
 	$(RUN) tests/support/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
 
-docs: $(VENV)/.ready  ## Build the Rust documentation
+docs: build  ## Build the Rust documentation, and draw the pictures of docs/rendering.md
 	cargo doc --no-deps --document-private-items --workspace --locked
+	$(PYTHON) docs/make_pictures.py
 
 clean:  ## Remove build output and the virtual environment
 	rm -rf target $(VENV) dist demo-output python/dicoxide/_core*.so
