@@ -35,6 +35,7 @@ import tables_jpeg2000
 import tables_jpeg_lossless
 import tables_jpegls
 import tables_jpegxl
+import tables_rendering
 from dicoxide._backend import core
 from dicoxide._text_format import table_lines
 from targets import Table, Target
@@ -47,6 +48,7 @@ TABLES = {
     **tables_jpegls.TABLES,
     **tables_jpeg2000.TABLES,
     **tables_jpegxl.TABLES,
+    **tables_rendering.TABLES,
     **tables_encode.TABLES,
     **tables_files.TABLES,
     **tables_archive.TABLES,

@@ -109,6 +109,9 @@ def image_seeds(array: np.ndarray) -> None:
     signed = crop.dtype.kind == "i"
     for kind in (0, 2, 4):
         keep("lookup", bytes([kind + signed, 200, 255 * signed, 250, kind]) + crop.tobytes()[:512])
+    for function in range(5):
+        numbers = np.array([40, 400, 1, -1024], "<f4").tobytes()
+        keep("rendering", bytes([2 + signed, 12, function, function % 3]) + numbers + crop.tobytes()[:512])
 
 
 def packet_seeds(plane: np.ndarray) -> None:

@@ -25,6 +25,7 @@ mod jpeg2000;
 mod naive;
 mod part10;
 mod pixels;
+mod rendering;
 mod targets;
 
 pub use encode::encode_decode_round_trip;
@@ -35,6 +36,7 @@ pub use jpeg2000::{code_block_decodes_alike, packets_decode_alike};
 pub use naive::rle_equals_reference_decoder;
 pub use part10::{Opened, open_memory_and_file_equal};
 pub use pixels::{lookup_equals_entry_of_each_value, pixel_operations_equal_on_all_levels};
+pub use rendering::rendering_equal_on_all_levels;
 pub use targets::{TARGETS, Target, target};
 
 use dicoxide_core::codec::{CODECS, codec_for};

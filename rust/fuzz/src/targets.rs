@@ -4,7 +4,7 @@ use crate::{
     Coverage, Opened, code_block_decodes_alike, codestream_header_matches_decoder,
     cut_codestream_fails_or_decodes_alike, decode_all_paths_equal, decode_codestream_all_paths_equal,
     encode_decode_round_trip, lookup_equals_entry_of_each_value, open_memory_and_file_equal, packets_decode_alike,
-    pixel_operations_equal_on_all_levels, rle_equals_reference_decoder,
+    pixel_operations_equal_on_all_levels, rendering_equal_on_all_levels, rle_equals_reference_decoder,
 };
 
 /// A property, and the name of its corpus.
@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     // All codecs of the registry: the first byte of an input chooses one.
     Target { name: "decode", run: decode_all_paths_equal },
     Target { name: "rle", run: |bytes| decode_codestream_all_paths_equal("rle", bytes) },
@@ -37,6 +37,7 @@ pub const TARGETS: [Target; 19] = [
     Target { name: "encode", run: encode_decode_round_trip },
     Target { name: "pixels", run: pixel_operations_equal_on_all_levels },
     Target { name: "lookup", run: lookup_equals_entry_of_each_value },
+    Target { name: "rendering", run: rendering_equal_on_all_levels },
     Target { name: "part10", run: open },
 ];
 

@@ -277,24 +277,37 @@ impl Grayscale {
 
     /// Derivative of the output with respect to the stored value within the window, before inversion, if it is a line there.
     pub(crate) fn line_slope(&self) -> Option<f64> {
-        let slope = match self.modality() {
-            Modality::Identity => 1.0,
-            Modality::Linear(rescale) => rescale.slope,
-            Modality::Table(_) | Modality::Ranges(_) => return None,
-        };
         let width = match self.voi {
             Voi::Linear { width, .. } => width - 1.0,
             Voi::LinearExact { width, .. } => width,
             Voi::Range { low, high } => high - low,
             Voi::Sigmoid { .. } | Voi::Table { .. } => return None,
         };
-        Some(slope * self.output().max() / width)
+        Some(self.modality_slope()? * self.output().max() / width)
     }
 
-    /// True if the output never decreases, or never increases, with the stored value, padding excepted, also after every
-    /// rounding. Sums, products and quotients that are rounded correctly are monotone; `exp` is only nearly so.
+    /// True if the rounded output never decreases, or never increases, with the stored value, padding excepted.
+    ///
+    /// Sums, products and quotients that are rounded to nearest are monotone. `exp` may be wrong by a unit in the last place,
+    /// 2^-52 of its value; exponents of neighbours that differ by 2^-30 make it change much more.
     pub(crate) fn is_monotone(&self) -> bool {
-        self.line_slope().is_some()
+        const MIN_EXPONENT_STEP: f64 = 9.3e-10;
+        match self.voi {
+            Voi::Linear { .. } | Voi::LinearExact { .. } | Voi::Range { .. } => self.modality_slope().is_some(),
+            Voi::Sigmoid { width, .. } => {
+                self.modality_slope().is_some_and(|slope| 4.0 * slope.abs() / width >= MIN_EXPONENT_STEP)
+            }
+            Voi::Table { .. } => false,
+        }
+    }
+
+    /// Derivative of the modality value, if it is a line.
+    fn modality_slope(&self) -> Option<f64> {
+        match self.modality() {
+            Modality::Identity => Some(1.0),
+            Modality::Linear(rescale) => Some(rescale.slope),
+            Modality::Table(_) | Modality::Ranges(_) => None,
+        }
     }
 }
 

@@ -18,6 +18,8 @@
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_v4;
 
 use super::convert::match_sample_type;
 use super::convert::sample::{Float, Integer};
@@ -86,8 +88,14 @@ impl IndexMap {
         Self { keys, skipped: skipped.clamp(0, u16::MAX.into()) as u16, range: last - start, start }
     }
 
+    /// Indices of a table with one entry per byte.
+    pub(crate) const fn of_bytes() -> Self {
+        Self::of_keys(KeyMap { flip: 0, mask: 0xFF })
+    }
+
+    /// Index of the entry of `sample`.
     #[inline(always)]
-    fn index(self, sample: u16) -> u16 {
+    pub(crate) fn index(self, sample: u16) -> u16 {
         self.keys.key(sample).saturating_sub(self.skipped).min(self.range).wrapping_add(self.start)
     }
 }
@@ -135,9 +143,20 @@ fn map_floats<S: Float>(src: &[u8], grayscale: &Grayscale, out: SamplesMut<'_>, 
     dispatch!(level, map_values::<S>(src, grayscale, out));
 }
 
+/// True if [`look_up`] is faster than [`map_line`] for samples of 8 bits.
+pub(crate) const fn has_byte_tables(level: CpuLevel) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return level.is_v4();
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let _ = level;
+        false
+    }
+}
+
 /// Renders samples of `sample_bytes` bytes, 1 or 2, by a line. `src.len() == out.len() * sample_bytes`.
 pub(crate) fn map_line(src: &[u8], sample_bytes: usize, line: &Line, out: &mut [u8], level: CpuLevel) {
-    dispatch!(level, map_line(src, sample_bytes, line, out));
+    dispatch!(level, v4 map_line(src, sample_bytes, line, out));
 }
 
 /// Writes the entries of samples of `sample_bytes` bytes, 1 or 2. `out` has the type of `entries`, and its samples per entry for
@@ -150,7 +169,7 @@ pub(crate) fn look_up(
     out: SamplesMut<'_>,
     level: CpuLevel,
 ) {
-    dispatch!(level, look_up(src, sample_bytes, indices, entries, out));
+    dispatch!(level, v4 look_up(src, sample_bytes, indices, entries, out));
 }
 
 /// Writes the entries of integers of any type. There are `count` entries; the first belongs to `first_mapped`.

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::lookup_table::LookupTable;
-use crate::rendering::{GrayscaleOptions, Modality, Palette, Voi};
+use crate::rendering::{Grayscale, GrayscaleOptions, Modality, OutputRange, Palette, Voi};
 use crate::sample::{Rescale, Samples};
 use crate::testing::miri_or;
 use crate::value_ranges::{RangeValues, ValueRange, ValueRanges};
@@ -200,7 +200,8 @@ fn render_every_stored_value_of_usual_windows_equals_reference_by_a_line() {
         check(&grayscale, bits, &raw).unwrap();
         for level in CpuLevel::available() {
             let rendering = Rendering::Grayscale(grayscale.clone());
-            assert!(apply(&rendering, stored, bits, &raw, level).1, "{grayscale:?}");
+            let is_byte_table = stored.bytes() == 1 && render::has_byte_tables(level);
+            assert!(apply(&rendering, stored, bits, &raw, level).1 != is_byte_table, "{grayscale:?}");
         }
     }
 }

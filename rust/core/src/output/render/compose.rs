@@ -1,0 +1,243 @@
+//! Composition of a grayscale pipeline for stored values of up to 16 bits: outputs of all keys, as a line or a table.
+//!
+//! A monotone function is evaluated at a few keys only: between two keys with equal outputs all outputs are equal.
+//!
+//! ```text
+//! level 0    key 0, 256, 512, … and the last one
+//! level 1    every 16th key between two neighbours whose outputs differ
+//! level 2    every key between two of those
+//! ```
+//!
+//! For a window of 400 of 65 536 values, these are some 700 evaluations. The line, which is monotone too, gives every output if
+//! it gives those of the evaluated keys.
+
+use super::Method;
+use crate::kernel::CpuLevel;
+use crate::kernel::render::{self, BLOCK, IndexMap, KeyMap, Line};
+use crate::lookup_table::LookupTable;
+use crate::rendering::{Grayscale, Modality, OutputRange, PaletteEntries, Voi};
+use crate::sample::{Rescale, SamplesMut};
+
+/// Distances of the keys that are evaluated, level by level.
+const STRIDES: [usize; 3] = [256, 16, 1];
+
+/// A pipeline and the keys that it is composed for.
+#[derive(Clone, Copy)]
+pub(super) struct Composer<'a> {
+    pub(super) grayscale: &'a Grayscale,
+    pub(super) keys: KeyMap,
+    /// True if a line would not be faster than a table.
+    pub(super) prefers_table: bool,
+    pub(super) level: CpuLevel,
+}
+
+/// An output type: its samples as the core's.
+type Wrap<T> = for<'a> fn(&'a mut [T]) -> SamplesMut<'a>;
+
+/// Keys from `start` up to and including `end` with the outputs at both; those between are not evaluated.
+#[derive(Clone, Copy)]
+struct Segment<T> {
+    start: usize,
+    end: usize,
+    first: T,
+    last: T,
+}
+
+impl Composer<'_> {
+    /// Evaluates the pipeline.
+    pub(super) fn compose(self) -> Method {
+        match self.grayscale.output() {
+            OutputRange::U8 => self.compose_bytes(),
+            OutputRange::U16 => self.compose_table(|out| SamplesMut::U16(out), PaletteEntries::U16),
+            OutputRange::F32 => self.compose_table(|out| SamplesMut::F32(out), PaletteEntries::F32),
+        }
+    }
+
+    fn compose_bytes(self) -> Method {
+        let wrap: Wrap<u8> = |out| SamplesMut::U8(out);
+        if !self.grayscale.is_monotone() {
+            return self.compose_table(wrap, PaletteEntries::U8);
+        }
+        let segments = self.evaluate_monotone(wrap);
+        if !self.prefers_table
+            && let Some(line) = self.line_of(&segments)
+        {
+            return Method::Line(line);
+        }
+        let mut outputs = vec![0; self.count()];
+        fill(&segments, &mut outputs);
+        self.clear_padding(&mut outputs);
+        Method::Table(IndexMap::of_keys(self.keys), PaletteEntries::U8(outputs))
+    }
+
+    fn compose_table<T: Copy + Default + PartialEq>(
+        self,
+        wrap: Wrap<T>,
+        entries: fn(Vec<T>) -> PaletteEntries,
+    ) -> Method {
+        if let Some((table, first_mapped)) = self.shifted_lut() {
+            let mut outputs = vec![T::default(); table.entries().len()];
+            #[allow(clippy::cast_precision_loss, reason = "first mapped values are below 2^32")]
+            self.evaluate_from(first_mapped as f64, wrap(&mut outputs));
+            outputs.resize(outputs.len().next_power_of_two(), T::default());
+            let indices = IndexMap::new(self.keys, first_mapped, table.entries().len());
+            return Method::Table(indices, entries(outputs));
+        }
+        let mut outputs = vec![T::default(); self.count()];
+        if self.grayscale.is_monotone() {
+            fill(&self.evaluate_monotone(wrap), &mut outputs);
+        } else {
+            self.evaluate_from(self.stored_value(0), wrap(&mut outputs));
+        }
+        self.clear_padding(&mut outputs);
+        Method::Table(IndexMap::of_keys(self.keys), entries(outputs))
+    }
+
+    /// Number of keys: a power of two.
+    fn count(self) -> usize {
+        usize::from(self.keys.mask) + 1
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "below 2^17")]
+    fn stored_value(self, key: usize) -> f64 {
+        key as f64 + self.keys.first() as f64
+    }
+
+    /// The VOI LUT, if it is applied to stored values plus an integer without padding; and the stored value of its first entry.
+    fn shifted_lut(&self) -> Option<(&LookupTable, i64)> {
+        /// Larger intercepts and first mapped values are not usual.
+        const MAX_SHIFT: f64 = 4_294_967_296.0;
+        let Voi::Table { table, .. } = self.grayscale.voi() else { return None };
+        let intercept = match *self.grayscale.modality() {
+            Modality::Identity => 0.0,
+            Modality::Linear(Rescale { slope: 1.0, intercept }) if intercept.fract() == 0.0 => intercept,
+            _ => return None,
+        };
+        #[allow(clippy::cast_possible_truncation, reason = "an integer below 2^32")]
+        let shift = (intercept.abs() < MAX_SHIFT).then_some(intercept as i64)?;
+        let first_mapped = table.first_mapped();
+        let is_usual = i32::try_from(first_mapped).is_ok() && self.grayscale.padding().is_none();
+        is_usual.then_some((table.as_ref(), first_mapped - shift))
+    }
+
+    /// Writes the outputs of `first` and the stored values after it, without regard to padding.
+    #[allow(clippy::cast_precision_loss, reason = "below 2^17")]
+    fn evaluate_from(self, first: f64, mut out: SamplesMut<'_>) {
+        let mut values = [0.0; BLOCK];
+        for start in (0..out.len()).step_by(BLOCK) {
+            let end = (start + BLOCK).min(out.len());
+            let (Some(values), Some(out)) = (values.get_mut(..end - start), out.window(start, end)) else { return };
+            values.iter_mut().enumerate().for_each(|(index, value)| *value = first + (start + index) as f64);
+            render::evaluate(values, self.grayscale, self.level);
+            render::store(values, out, self.level);
+        }
+    }
+
+    /// Outputs of `keys`, without regard to padding.
+    fn evaluate_keys<T: Copy + Default>(self, keys: &[usize], wrap: Wrap<T>) -> Vec<T> {
+        let mut values: Vec<f64> = keys.iter().map(|key| self.stored_value(*key)).collect();
+        let mut outputs = vec![T::default(); keys.len()];
+        render::evaluate(&mut values, self.grayscale, self.level);
+        render::store(&values, wrap(&mut outputs), self.level);
+        outputs
+    }
+
+    /// Segments of all keys in ascending order. Those whose outputs differ have no key between.
+    fn evaluate_monotone<T: Copy + Default + PartialEq>(self, wrap: Wrap<T>) -> Vec<Segment<T>> {
+        let last = self.count() - 1;
+        let ends = self.evaluate_keys(&[0, last], wrap);
+        let &[first_output, last_output] = ends.as_slice() else { return Vec::new() };
+        let mut segments = vec![Segment { start: 0, end: last, first: first_output, last: last_output }];
+        for stride in STRIDES {
+            let is_divided =
+                |segment: &Segment<T>| segment.first != segment.last && segment.end - segment.start > stride;
+            let between = |segment: &Segment<T>| (segment.start + stride..segment.end).step_by(stride);
+            let keys: Vec<usize> = segments.iter().filter(|segment| is_divided(segment)).flat_map(between).collect();
+            let mut outputs = self.evaluate_keys(&keys, wrap).into_iter();
+            let mut divided = Vec::with_capacity(segments.len() + keys.len());
+            for segment in segments {
+                let mut rest = segment;
+                if is_divided(&segment) {
+                    for (key, output) in between(&segment).zip(&mut outputs) {
+                        divided.push(Segment { end: key, last: output, ..rest });
+                        rest = Segment { start: key, first: output, ..rest };
+                    }
+                }
+                divided.push(rest);
+            }
+            segments = divided;
+        }
+        segments
+    }
+
+    /// Keys of the padding, first and end (exclusive); `None` if there are none.
+    fn padding_keys(self) -> Option<(usize, usize)> {
+        let (first, last) = self.grayscale.padding()?;
+        #[allow(clippy::cast_precision_loss, reason = "below 2^17")]
+        let key = |stored: f64| (stored - self.stored_value(0)).clamp(-1.0, self.count() as f64);
+        let (first, last) = (key(first.ceil()).max(0.0), key(last.floor()));
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the table")]
+        (first <= last).then(|| (first as usize, (last as usize + 1).min(self.count())))
+    }
+
+    /// Sets the outputs of padding to the smallest one.
+    fn clear_padding<T: Default + Copy>(self, out: &mut [T]) {
+        if let Some((start, end)) = self.padding_keys()
+            && let Some(padding) = out.get_mut(start..end)
+        {
+            padding.fill(T::default());
+        }
+    }
+
+    /// The line that gives the outputs of all keys, if there is one and padding needs no other outputs.
+    fn line_of(self, segments: &[Segment<u8>]) -> Option<Line> {
+        let slope = self.grayscale.line_slope()?;
+        let slope = if self.grayscale.is_inverted() { -slope } else { slope };
+        if let Some((start, end)) = self.padding_keys()
+            && start < end
+            && self.evaluate_keys(&[start, end - 1], |out| SamplesMut::U8(out)) != [0, 0]
+        {
+            return None;
+        }
+        let (first, last) = (segments.first()?.first, segments.last()?.last);
+        // The last of the equal outputs at the start, and the first of those at the end.
+        let base = segments.iter().find(|segment| segment.last != first).map_or(0, |segment| segment.start);
+        let end = segments.iter().rfind(|segment| segment.first != last).map_or(0, |segment| segment.end);
+        let range = u16::try_from(end.saturating_sub(base)).ok()?;
+        // The line goes through the output of a key within the window, where it is not clamped.
+        let middle = usize::midpoint(base, end);
+        let mut value = [self.stored_value(middle)];
+        render::evaluate(&mut value, self.grayscale, self.level);
+        let [y] = value;
+        #[allow(clippy::cast_precision_loss, reason = "below 2^17")]
+        let offset = y - slope * (middle.saturating_sub(base)) as f64;
+        let base = u16::try_from(base).ok()?;
+        #[allow(clippy::cast_possible_truncation, reason = "compared with the outputs below")]
+        let line = Line { keys: self.keys, base, range, slope: slope as f32, offset: offset as f32 };
+        let is_finite = line.slope.is_finite() && line.offset.is_finite();
+        (is_finite && self.gives_outputs(&line, segments)).then_some(line)
+    }
+
+    /// True if the kernel computes the outputs of all evaluated keys by the line.
+    fn gives_outputs(self, line: &Line, segments: &[Segment<u8>]) -> bool {
+        let last = segments.last().map(|segment| (segment.end, segment.last));
+        let evaluated = || segments.iter().map(|segment| (segment.start, segment.first)).chain(last);
+        #[allow(clippy::cast_possible_truncation, reason = "keys have 16 bits")]
+        let samples: Vec<u8> = evaluated().flat_map(|(key, _)| (key as u16 ^ self.keys.flip).to_le_bytes()).collect();
+        let mut outputs = vec![0; samples.len() / 2];
+        render::map_line(&samples, 2, line, &mut outputs, self.level);
+        evaluated().map(|(_, output)| output).eq(outputs)
+    }
+}
+
+/// Writes the outputs of all keys.
+fn fill<T: Copy>(segments: &[Segment<T>], out: &mut [T]) {
+    for segment in segments {
+        if let Some(outputs) = out.get_mut(segment.start..segment.end) {
+            outputs.fill(segment.first);
+        }
+    }
+    if let (Some(segment), Some(output)) = (segments.last(), out.last_mut()) {
+        *output = segment.last;
+    }
+}
