@@ -100,6 +100,29 @@ def test_render_voi_lut_after_modality_lut_maps_its_entries() -> None:
     np.testing.assert_array_equal(rendered, reference)
 
 
+@pytest.mark.parametrize("is_padded", [False, True])
+@pytest.mark.parametrize("kind", ["ascending", "descending", "oscillating"])
+def test_render_range_of_modality_lut_is_that_of_present_values(kind: str, is_padded: bool) -> None:
+    modality = {
+        "ascending": np.arange(4096) * 3,
+        "descending": 60000 - np.arange(4096) * 3,
+        "oscillating": (np.arange(4096) * 7919) % 5000,
+    }[kind].astype(np.uint16)
+    table = lut_item(0, modality, 16)
+    table.ModalityLUTType = "US"
+    dataset = make_dataset(STORED[:, 3:50], bits_stored=12, ModalityLUTSequence=[table])
+    stored = STORED[:, 3:50]
+    padding = None
+    if is_padded:
+        dataset.PixelPaddingValue = int(stored.min())
+        padding = (int(stored.min()), int(stored.min()))
+    values = modality[stored][stored != stored.min()] if is_padded else modality[stored]
+    reference = reference_rendering.render(
+        stored, ("RANGE", float(values.min()), float(values.max())), transform=(0, modality), padding=padding
+    )
+    np.testing.assert_array_equal(render_both(dataset), reference)
+
+
 def _short(table: Any) -> None:
     table.LUTData = table.LUTData[:100]
 

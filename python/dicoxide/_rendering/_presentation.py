@@ -28,7 +28,7 @@ from dicoxide._rendering._windows import (
 )
 from dicoxide._sources import Attributes, Source, Transform
 from dicoxide._transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, VIDEO_CODECS
-from dicoxide.errors import UnsupportedError
+from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 if TYPE_CHECKING:
     from dicoxide._core import Rendering
@@ -304,6 +304,9 @@ class Presentation:
         """
         if isinstance(voi, FullRange):
             voi = ("RANGE", *self._full(transform))
+        if voi[0] == "RANGE" and not math.isfinite(voi[2] - voi[1]):
+            text = f"modality values from {voi[1]:g} to {voi[2]:g} found, finite ones expected (PS3.3 C.11.1)"
+            raise CorruptFrameError(text, kind="Malformed", clause="PS3.3 C.11.1")
         if transform == (1.0, 0.0):
             transform = None
         inverted, padding, stored = self.is_inverted(options), self.padding, _name(self.spec.dtype)

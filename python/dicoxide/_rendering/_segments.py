@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,13 @@ from dicoxide._sources import Attributes
 
 __all__ = ["Segmentation", "cielab_to_rgb", "cycle_color"]
 
-# CIE XYZ of the white point D50, and the matrix from XYZ under D50 to linear sRGB, adapted by Bradford's method.
-_WHITE_D50 = np.array([0.96422, 1.0, 0.82521])
+# CIE XYZ of the white point D65, and the matrix from XYZ to linear sRGB (IEC 61966-2-1).
+_WHITE_D65 = np.array([0.95047, 1.0, 1.08883])
 _XYZ_TO_SRGB = np.array(
     [
-        [3.1338561, -1.6168667, -0.4906146],
-        [-0.9787684, 1.9161415, 0.0334540],
-        [0.0719453, -0.2289914, 1.4052427],
+        [3.2404542, -1.5371385, -0.4985314],
+        [-0.9692660, 1.8760108, 0.0415560],
+        [0.0556434, -0.2040259, 1.0572252],
     ]
 )
 _GOLDEN_RATIO = 0.6180339887498949
@@ -115,17 +116,26 @@ def cielab_to_rgb(value: Any) -> npt.NDArray[np.float64] | None:
     """Return a CIELab value of three 16-bit numbers as sRGB, 0 to 1; None if it has another form.
 
     The numbers are those of PS3.3 C.10.7.1.1: 0 to 65535 for L* of 0 to 100, and for a* and b* of -128 to 127. The
-    white point is D50; colours outside of sRGB are clipped.
+    white point is D65, with which all known software writes them, although that of ICC's PCS-Values is D50. Colours
+    outside of sRGB are clipped.
     """
     if not (isinstance(value, list) and len(value) == 3 and all(isinstance(number, int) for number in value)):
         return None
-    lightness = value[0] * 100 / 0xFFFF
-    a, b = (number * 255 / 0xFFFF - 128 for number in value[1:])
+    return _cached_rgb(*value)
+
+
+@lru_cache(maxsize=256)
+def _cached_rgb(*numbers: int) -> npt.NDArray[np.float64]:
+    """Convert a CIELab value; cached, because conversion takes as long as decoding a small segment."""
+    lightness = numbers[0] * 100 / 0xFFFF
+    a, b = (number * 255 / 0xFFFF - 128 for number in numbers[1:])
     y = (lightness + 16) / 116
     roots = np.array([y + a / 500, y, y - b / 200])
     # Inverse of CIE's function f; it is linear near black.
     ratios = np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29))
-    linear = np.clip(_XYZ_TO_SRGB @ (ratios * _WHITE_D50), 0, 1)
+    linear = np.clip(_XYZ_TO_SRGB @ (ratios * _WHITE_D65), 0, 1)
     # Transfer function of IEC 61966-2-1.
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.asarray(np.clip(encoded, 0, 1), np.float64)
+    color = np.asarray(np.clip(encoded, 0, 1), np.float64)
+    color.flags.writeable = False
+    return color

@@ -68,10 +68,29 @@ class ValueRangeMeter:
             if found is not None:
                 slope, intercept = transform if isinstance(transform, tuple) else (1.0, 0.0)
                 self._include(*_ordered(found[0] * slope + intercept, found[1] * slope + intercept))
+        elif stored.dtype.kind in "iu" and stored.dtype.itemsize <= _HISTOGRAM_BYTES:
+            found = core.value_range(stored, self._padding)
+            if found is not None:
+                self._add_table(stored, transform, int(found[0]), int(found[1]))
         else:
-            values = _modality_values(self._unpadded(stored), transform)
-            if values.size:
-                self._include(float(values.min()), float(values.max()))
+            self._include_all(_modality_values(self._unpadded(stored), transform))
+
+    def _add_table(self, stored: Array, transform: Transform | None, first: int, last: int) -> None:
+        """Include a frame of small integers from `first` to `last`, by the transform of each of these."""
+        candidates = np.arange(first, last + 1).astype(stored.dtype)
+        values = _modality_values(candidates, transform, keep_all=True)
+        steps = np.diff(values)
+        if (steps >= 0).all() or (steps <= 0).all():
+            self._include_all(values[[0, -1]])
+            return
+        unpadded = self._unpadded(stored)
+        counts = np.bincount((unpadded.astype(np.int64) - first).ravel(), minlength=len(candidates))
+        present = values[counts > 0]
+        self._include_all(present[np.isfinite(present)])
+
+    def _include_all(self, values: npt.NDArray[np.float64]) -> None:
+        if values.size:
+            self._include(float(values.min()), float(values.max()))
 
     @property
     def is_empty(self) -> bool:
