@@ -286,6 +286,21 @@ def test_render_padding_is_lowest_output_and_outside_the_range(
     np.testing.assert_array_equal(rendered, reference)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("limit", [None, -990.0])
+def test_render_padding_of_float_values_is_lowest_output(limit: float | None, dtype: str) -> None:
+    stored = np.array([[-1000, -995.5, 0.25, 8, np.nan]], dtype)
+    prefix = "Float" if dtype == "float32" else "DoubleFloat"
+    attributes = {f"{prefix}PixelPaddingValue": -1000.0}
+    if limit is not None:
+        attributes[f"{prefix}PixelPaddingRangeLimit"] = limit
+    rendered = render_both(make_dataset(stored, **attributes), invert=True)
+    voi = ("RANGE", -995.5 if limit is None else 0.25, 8.0)
+    padding = (-1000, -1000 if limit is None else -990)
+    reference = reference_rendering.render(stored, voi, inverted=True, padding=padding)
+    np.testing.assert_array_equal(rendered, reference)
+
+
 def test_render_all_padding_is_lowest_output() -> None:
     dataset = make_dataset(np.full((2, 3), 7, np.uint16), PixelPaddingValue=7)
     np.testing.assert_array_equal(render_both(dataset), np.zeros((2, 3)))

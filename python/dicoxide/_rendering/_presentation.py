@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -190,7 +191,7 @@ class Presentation:
         There is one if the rendering depends on a few plain attributes only, as in most single-frame images.
         """
         values = self._values
-        if not self._is_plain:
+        if self.spec.is_float or not self._is_plain:
             return None
         transform = None
         if transforms:
@@ -207,16 +208,27 @@ class Presentation:
         return "RedPaletteColorLookupTableDescriptor" in self._attributes
 
     @property
-    def padding(self) -> tuple[int, int] | None:
+    def padding(self) -> tuple[float, float] | None:
         """First and last stored value of Pixel Padding Value and Range Limit (PS3.3 C.7.5.1.1.2), or None."""
         if self.spec.is_float:
-            return None
+            return self._float_padding
         return padding_range(
             self._values.get("PixelPaddingValue"),
             self._values.get("PixelPaddingRangeLimit"),
             bits=self.spec.bits_stored or self.spec.bits_allocated,
             is_signed=self.spec.pixel_representation == 1,
         )
+
+    @cached_property
+    def _float_padding(self) -> tuple[float, float] | None:
+        """Padding of floating-point values (PS3.3 C.7.6.24, C.7.6.25)."""
+        prefix = "Float" if self.spec.pixel_keyword == "FloatPixelData" else "DoubleFloat"
+        names = f"{prefix}PixelPaddingValue", f"{prefix}PixelPaddingRangeLimit"
+        first, last = map(self._attributes.get_many(names).get, names)
+        if not isinstance(first, float) or not math.isfinite(first):
+            return None
+        last = last if isinstance(last, float) and math.isfinite(last) else first
+        return min(first, last), max(first, last)
 
     def is_inverted(self, options: RenderOptions) -> bool:
         """Return True if the smallest value is displayed as white (PS3.3 C.11.6.1.2, C.7.6.3.1.2)."""
@@ -385,7 +397,7 @@ def _cached_grayscale(
     voi: Any,
     transform: tuple[float, float] | None,
     inverted: bool,
-    padding: tuple[int, int] | None,
+    padding: tuple[float, float] | None,
     dtype: str,
 ) -> Rendering:
     """Return a rendering; equal ones are shared, because making the table takes as long as decoding a small frame."""

@@ -47,11 +47,11 @@ class ValueRangeMeter:
     percentiles : Percentiles, optional
         Percentiles at the ends of the range, with linear interpolation as by `numpy.percentile`; else the smallest and
         the largest value.
-    padding : (int, int), optional
+    padding : (float, float), optional
         First and last stored value to exclude. NaN and infinities are excluded, too.
     """
 
-    def __init__(self, percentiles: Percentiles | None, padding: tuple[int, int] | None) -> None:
+    def __init__(self, percentiles: Percentiles | None, padding: tuple[float, float] | None) -> None:
         self._percentiles = percentiles
         self._padding = padding
         self._low, self._high = math.inf, -math.inf
