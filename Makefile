@@ -16,7 +16,8 @@ RUST_TESTS := cargo test --workspace --locked --quiet
 PARALLEL := $(RUN) -m pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal
 # Tests that also run on the NumPy backend.
 NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py core/test_array_functions.py \
-	core/test_edge_cases.py core/test_vectors.py sources/test_not_dicom.py plugins/test_plugin_v3.py plugins/test_prefetch.py) \
+	core/test_edge_cases.py core/test_vectors.py rendering/test_palettes.py rendering/test_render.py \
+	rendering/test_windows.py sources/test_not_dicom.py plugins/test_plugin_v3.py plugins/test_prefetch.py) \
 	$(wildcard tests/bulk/test_decode_many*.py tests/bulk/test_read_series*.py)
 
 .DEFAULT_GOAL := help

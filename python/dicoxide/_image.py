@@ -202,7 +202,18 @@ class Image:
         max_bytes: int | None = None,
         **options: Unpack[RenderKeywords],
     ) -> Array:
-        """Render frames: gray levels or RGB. Arguments, result and errors are those of :func:`dicoxide.render`."""
+        """Render frames: gray levels or RGB for display.
+
+        Parameters
+        ----------
+        frames, out, threads, max_bytes, **options
+            As for :func:`dicoxide.render`, but for `strict` and `fallback`.
+
+        Returns
+        -------
+        ndarray
+            As :func:`dicoxide.render` returns it; the errors are the same, too.
+        """
         from dicoxide._rendering import check_options
 
         renderer = self._renderer(check_options(**options))

@@ -17,16 +17,16 @@ def encoded(lightness: float, a: float, b: float) -> list[int]:
     return [round(lightness / 100 * 65535), round((a + 128) / 255 * 65535), round((b + 128) / 255 * 65535)]
 
 
-# sRGB colours and their CIELab values under D50.
+# sRGB colours and their CIELab values under D65.
 @pytest.mark.parametrize(
     ("lab", "rgb"),
     [
         ((100, 0, 0), (255, 255, 255)),
         ((0, 0, 0), (0, 0, 0)),
         ((53.585, 0, 0), (128, 128, 128)),
-        ((54.29, 80.81, 69.89), (255, 0, 0)),
-        ((87.82, -79.27, 80.99), (0, 255, 0)),
-        ((29.57, 68.30, -112.03), (0, 0, 255)),
+        ((53.24, 80.09, 67.20), (255, 0, 0)),
+        ((87.73, -86.18, 83.18), (0, 255, 0)),
+        ((32.30, 79.19, -107.86), (0, 0, 255)),
         ((0.5, 0, 0), (2, 2, 2)),
     ],
     ids=["white", "black", "gray", "red", "green", "blue", "dark"],
@@ -35,6 +35,23 @@ def test_cielab_to_rgb_of_known_color_is_within_1(lab: tuple[float, ...], rgb: t
     color = cielab_to_rgb(encoded(*lab))
     assert color is not None
     np.testing.assert_allclose(color * 255, rgb, atol=1)
+
+
+# As DCMTK and dcmqi write colours.
+@pytest.mark.parametrize(
+    ("value", "rgb"),
+    [
+        ([34886, 53484, 50172], (255, 0, 0)),
+        ([16732, 45246, 42677], (128, 0, 0)),
+        ([4987, 33336, 32853], (25, 22, 23)),
+        ([1797, 32896, 32896], (10, 10, 10)),
+    ],
+    ids=str,
+)
+def test_cielab_to_rgb_of_numbers_in_files_is_the_color_of_their_writer(value: list[int], rgb: Any) -> None:
+    color = cielab_to_rgb(value)
+    assert color is not None
+    np.testing.assert_array_equal(np.rint(color * 255), rgb)
 
 
 @pytest.mark.parametrize("value", [None, "", [1, 2], [1, 2, None], 5])
@@ -65,7 +82,7 @@ def numbered(*numbers: int) -> list[Dataset]:
     return [item(SegmentIdentificationSequence=[item(ReferencedSegmentNumber=number)]) for number in numbers]
 
 
-RED, GREEN = encoded(54.29, 80.81, 69.89), encoded(87.82, -79.27, 80.99)
+RED, GREEN = encoded(53.24, 80.09, 67.20), encoded(87.73, -86.18, 83.18)
 
 
 def levels(value: Any, dtype: str = "uint8") -> np.ndarray[Any, Any]:

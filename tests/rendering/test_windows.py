@@ -330,6 +330,13 @@ def test_render_unsuitable_option_raises(options: dict[str, Any], error: type[Ex
         dicoxide.render(ct(), **options)
 
 
+@pytest.mark.parametrize("window", ["full", "range"])
+def test_render_range_of_values_that_are_not_finite_raises(window: str) -> None:
+    dataset = make_dataset(RAMP, bits_stored=12, RescaleSlope="1e308", RescaleIntercept="0")
+    with pytest.raises(CorruptFrameError, match="modality values from 0 to inf found"):
+        dicoxide.render(dataset, window=window)
+
+
 def test_render_full_range_of_float_values_raises() -> None:
     with pytest.raises(ValueError, match="'full' needs integer"):
         dicoxide.render(make_dataset(np.zeros((2, 2), np.float32)), window="full")
