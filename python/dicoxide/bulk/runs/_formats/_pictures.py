@@ -60,8 +60,9 @@ class Writer(_base.Writer):
         from PIL import Image
 
         _, name, save_options = _FORMATS[self.options.format]
-        if pixels.ndim == 3 and pixels.dtype != np.uint8:
-            raise ValueError(f"{name} images of colour have 8 bits per sample, not {8 * pixels.itemsize}")
+        if pixels.ndim == 3 and pixels.dtype == np.uint16:
+            # Pillow writes colour with 8 bits only.
+            pixels = (pixels >> 8).astype(np.uint8)
         if self.options.format in _LOSSY_FORMATS:
             save_options = save_options | {"quality": self.options.quality}
         stream = io.BytesIO()
