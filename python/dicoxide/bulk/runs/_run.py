@@ -367,7 +367,8 @@ def _prepare_block(state: _TaskState, block: list[Array], indices: list[int]) ->
 def _slice_failure(state: _TaskState, index: int, result: Array | Exception) -> Failure | None:
     """Return why the result of a slice cannot be written, or None if it can."""
     task = state.task
-    dtype = state.options.output_dtype(task)
+    # Looks at all slices, so the writer, which all slices but failed ones have, keeps the type.
+    dtype = state.options.output_dtype(task) if state.writer is None else state.writer.dtype
     frame = task.slices[index]
     if frame.is_omitted:
         return None
