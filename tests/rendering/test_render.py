@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -317,3 +318,14 @@ def test_range_of_one_image_is_not_used_for_another(is_iterated: bool) -> None:
         source = file_bytes(make_dataset(values * factor, frames=2))
         rendered = list(dicoxide.iter_rendered(source)) if is_iterated else dicoxide.render(source)
         np.testing.assert_array_equal(rendered, np.rint(values / 23 * 255))
+
+
+def test_image_rendered_by_several_threads_is_equal() -> None:
+    groups = [item(FrameVOILUTSequence=[item(WindowCenter=500 * index, WindowWidth=900)]) for index in range(5)]
+    dataset = multi_frame(PerFrameFunctionalGroupsSequence=groups)
+    expected = dicoxide.render(dataset)
+    for source in (dataset, file_bytes(dataset)):
+        with dicoxide.open(source) as image, ThreadPoolExecutor(8) as pool:
+            indices = list(range(5)) * 20
+            for index, frame in zip(indices, pool.map(image.render, indices), strict=True):
+                np.testing.assert_array_equal(frame, expected[index])
