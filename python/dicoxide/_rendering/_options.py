@@ -75,6 +75,14 @@ class RenderOptions(NamedTuple):
     """Number of resolutions to discard."""
 
     @property
+    def is_absolute(self) -> bool:
+        """True if the window does not depend on VOI attributes."""
+        window = self.window
+        if isinstance(window, Window):
+            return self.function is not None
+        return isinstance(window, Percentiles) or window in ("range", "full")
+
+    @property
     def highest(self) -> float:
         """Highest output value."""
         return DTYPES[self.dtype]

@@ -96,6 +96,8 @@ class Presentation:
         self.spec = source.spec
         self._source = source
         self._all_values: dict[str, Any] | None = None
+        # Empty until it is read: a tuple of one.
+        self._padding: tuple[tuple[float, float] | None, ...] = ()
         # True if the rendering depends on a few plain attributes only; valid with the values.
         self._is_plain = False
         self._is_big_endian = source.spec.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN
@@ -185,13 +187,19 @@ class Presentation:
             return "supplemental"
         return "gray"
 
+    @property
+    def is_plain(self) -> bool:
+        """True if the rendering of a gray image depends on a few plain attributes and the transforms only."""
+        _ = self._values
+        return self._is_plain and not self.spec.is_float
+
     def plain_key(self, transforms: Sequence[Transform], options: RenderOptions) -> Any:
         """Return a key that is equal for gray images with equal renderings, of all frames; None if there is none.
 
         There is one if the rendering depends on a few plain attributes only, as in most single-frame images.
         """
         values = self._values
-        if self.spec.is_float or not self._is_plain:
+        if not self.is_plain:
             return None
         transform = None
         if transforms:
@@ -210,8 +218,12 @@ class Presentation:
     @property
     def padding(self) -> tuple[float, float] | None:
         """First and last stored value of Pixel Padding Value and Range Limit (PS3.3 C.7.5.1.1.2), or None."""
-        if self.spec.is_float:
-            return self._float_padding
+        padding = self._padding
+        if not padding:
+            padding = self._padding = (self._float_padding() if self.spec.is_float else self._integer_padding(),)
+        return padding[0]
+
+    def _integer_padding(self) -> tuple[int, int] | None:
         return padding_range(
             self._values.get("PixelPaddingValue"),
             self._values.get("PixelPaddingRangeLimit"),
@@ -219,7 +231,6 @@ class Presentation:
             is_signed=self.spec.pixel_representation == 1,
         )
 
-    @cached_property
     def _float_padding(self) -> tuple[float, float] | None:
         """Padding of floating-point values (PS3.3 C.7.6.24, C.7.6.25)."""
         prefix = "Float" if self.spec.pixel_keyword == "FloatPixelData" else "DoubleFloat"
@@ -241,6 +252,8 @@ class Presentation:
         self, indices: Sequence[int], transforms: Sequence[Transform], options: RenderOptions
     ) -> list[Voi | ValueRange | FullRange]:
         """Return the VOI transform of each frame in `indices`, or one for all."""
+        if options.is_absolute:
+            return [self._select_voi(None, None, options)]
         owners = self._voi_owners(indices)
         if len(owners) == 1 and len(transforms) <= 1:
             return [self._select_voi(owners[0], transforms[0] if transforms else None, options)]

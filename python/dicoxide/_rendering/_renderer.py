@@ -115,6 +115,8 @@ class Renderer:
         opened = image._opened
         if self._kind != "gray" or not indices or not isinstance(opened, core.Frames):
             return False
+        if not self._presentation.is_plain:
+            return False
         key = self._presentation.plain_key(image._transforms(indices, True, None), self.options)
         rendering = None if key is None else _shared_renderings.get(key)
         if rendering is None:
