@@ -85,6 +85,23 @@ def test_volume_render_range_excludes_padding(tmp_path: Path, options: dict[str,
     assert (expected[stored == -2000] == 0).all()
 
 
+@pytest.mark.parametrize("keyword", ["FloatPixelData", "DoubleFloatPixelData"])
+def test_volume_render_of_floats_excludes_their_padding(tmp_path: Path, keyword: str) -> None:
+    bits = 32 if keyword.startswith("Float") else 64
+    stored = np.linspace(-1, 5, 35).astype(f"<f{bits // 8}").reshape(5, 7)
+    stored[2] = -7.5
+    dataset = image(0, BitsAllocated=bits)
+    for name in ("PixelData", "BitsStored", "HighBit", "PixelRepresentation"):
+        delattr(dataset, name)
+    setattr(dataset, keyword, stored.tobytes())
+    setattr(dataset, keyword.replace("Data", "PaddingValue"), -8.0)
+    setattr(dataset, keyword.replace("Data", "PaddingRangeLimit"), -7.0)
+    write(dataset, tmp_path / "a.dcm")
+    rendered = read(tmp_path).render(invert=True)
+    expected = reference(stored, ("RANGE", -1, 5), padding=(-8, -7), inverted=True)
+    np.testing.assert_array_equal(rendered, expected[None])
+
+
 @pytest.mark.parametrize("options", [{}, {"rescale": True}], ids=str)
 def test_volume_render_percentiles_are_those_of_the_volume(tmp_path: Path, options: dict[str, Any]) -> None:
     write_all(slices(5, RescaleSlope=2, RescaleIntercept=-5), tmp_path)

@@ -135,6 +135,29 @@ def test_pictures_of_palettes_are_rgb(tmp_path: Path, count: int) -> None:
     assert document["series"][0]["slice_shape"] == [5, 7, 3]
 
 
+@pytest.mark.parametrize("more", [[], ["--max-size", "6"]], ids=["full", "reduced"])
+def test_pictures_with_overlays_equal_render(tmp_path: Path, more: list[str]) -> None:
+    (path,) = write_series(tmp_path / "in", 1)
+    dataset = pydicom.dcmread(path)
+    for element, vr, value in (
+        (0x0010, "US", 12),
+        (0x0011, "US", 10),
+        (0x0040, "CS", "G"),
+        (0x0050, "SS", [1, 1]),
+        (0x0100, "US", 1),
+        (0x0102, "US", 0),
+        (0x3000, "OW", b"\x55" * 16),
+    ):
+        dataset.add_new(0x60000000 + element, vr, value)
+    dataset.save_as(path)
+    decode(tmp_path / "in", tmp_path / "out", "--format", "png", "--window", "full", "--overlays", *more)
+    (picture,), metadata = pictures(tmp_path / "out")
+    max_size = int(more[1]) if more else None
+    np.testing.assert_array_equal(picture, dicoxide.render(path, window="full", overlays=True, max_size=max_size))
+    assert not np.array_equal(picture, dicoxide.render(path, window="full", max_size=max_size))
+    assert metadata["rendering"]["overlays"] is True
+
+
 def test_pictures_of_a_maximum_size_scale_the_geometry(tmp_path: Path) -> None:
     paths = write_series(tmp_path / "in", 3, rows=40, columns=20)
     decode(tmp_path / "in", tmp_path / "out", "--format", "png", "--max-size", 10)

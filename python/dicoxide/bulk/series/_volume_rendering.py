@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby
 from typing import Any, TypeAlias
@@ -108,8 +109,10 @@ class _GrayRenderer:
         if not is_rescaled and any(frame.has_modality_lut for frame in plan.slices):
             raise ValueError("slices have a Modality LUT (PS3.3 C.11.1): read the volume with rescale=True")
         # First and last stored value of the padding; None without padding.
-        self._padding = None
-        if plan.dtype.kind in "iu":
+        self._padding: tuple[float, float] | None = None
+        if plan.dtype.kind == "f":
+            self._padding = _float_padding(attributes, plan.dtype)
+        else:
             self._padding = padding_range(
                 attributes.get("PixelPaddingValue"),
                 attributes.get("PixelPaddingRangeLimit"),
@@ -139,19 +142,17 @@ class _GrayRenderer:
 
     def _render_run(self, run: slice, rescale: _Rescale, voi: Voi, target: Array, threads: int) -> None:
         """Render neighbouring slices."""
-        transform, padding = rescale, self._padding
-        is_float = self._slices.dtype.kind == "f"
-        if self._is_rescaled and padding is not None:
-            # Padding values are those of the slices' rescale.
-            if is_float:
+        padding = None
+        if self._padding is not None:
+            if self._slices.dtype.kind == "f":
                 for index in range(run.start, run.stop):
                     values = self._values(index)
-                    rendering = _grayscale(values, voi, self._options, inverted=self._is_inverted)
+                    rendering = _grayscale(values, voi, self._options, transform=rescale, inverted=self._is_inverted)
                     core.render_into(values, rendering, target[index], threads)
                 return
-            padding = _whole_numbers(_rescaled(padding, self._plan.slices[run.start].rescale))
+            padding = _whole_numbers(self._padding_of(run.start))
         rendering = _grayscale(
-            self._slices, voi, self._options, transform=transform, inverted=self._is_inverted, padding=padding
+            self._slices, voi, self._options, transform=rescale, inverted=self._is_inverted, padding=padding
         )
         core.render_into(self._slices[run], rendering, target[run], threads)
 
@@ -162,12 +163,17 @@ class _GrayRenderer:
         return [None if frame.rescale == _NO_RESCALE else frame.rescale for frame in self._plan.slices]
 
     def _values(self, index: int) -> Array:
-        """Return a slice of modality values of floating-point type, with NaN for padding."""
+        """Return a slice of floating-point type, with NaN for padding."""
         values: Array = self._slices[index]
-        if self._padding is None or not self._is_rescaled or self._plan.slices[index].has_modality_lut:
+        if self._padding is None or self._plan.slices[index].has_modality_lut:
             return values
-        first, last = np.array(_rescaled(self._padding, self._plan.slices[index].rescale), values.dtype)
+        first, last = np.array(self._padding_of(index), values.dtype)
         return np.where((values >= first) & (values <= last), np.array(np.nan, values.dtype), values)
+
+    def _padding_of(self, index: int) -> tuple[float, float]:
+        """Return the ends of the padding in the values of a slice."""
+        assert self._padding is not None
+        return _rescaled(self._padding, self._plan.slices[index].rescale) if self._is_rescaled else self._padding
 
     def _select_vois(self, *, is_real_world: bool) -> list[Voi | ValueRange | FullRange]:
         """Return the VOI transform of each slice."""
@@ -217,10 +223,8 @@ class _GrayRenderer:
         ]
         if self._slices.dtype.kind == "f":
             return self._measure_floats(map(self._values, indices), percentiles)
-        padding = self._padding
-        if self._is_rescaled and padding is not None:
-            padding = _whole_numbers(_rescaled(padding, self._plan.first_slice.rescale))
-        meter = ValueRangeMeter(percentiles, padding)
+        first = self._plan.slices.index(self._plan.first_slice)
+        meter = ValueRangeMeter(percentiles, _whole_numbers(self._padding_of(first)) if self._padding else None)
         for index in indices:
             meter.add(self._slices[index], rescales[index])
         return meter.result()
@@ -248,7 +252,17 @@ def _window_attributes(window: tuple[float, float, str] | None) -> dict[str, Any
     return dict(zip(("WindowCenter", "WindowWidth", "VOILUTFunction"), window, strict=True))
 
 
-def _rescaled(padding: tuple[int, int], rescale: _Rescale) -> tuple[float, float]:
+def _float_padding(attributes: Mapping[str, Any], dtype: np.dtype[Any]) -> tuple[float, float] | None:
+    """Return the padding of floating-point stored values (PS3.3 C.7.6.24, C.7.6.25)."""
+    prefix = "Float" if dtype.itemsize == 4 else "DoubleFloat"
+    first, last = (attributes.get(f"{prefix}PixelPadding{name}") for name in ("Value", "RangeLimit"))
+    if not isinstance(first, float) or not math.isfinite(first):
+        return None
+    last = last if isinstance(last, float) and math.isfinite(last) else first
+    return min(first, last), max(first, last)
+
+
+def _rescaled(padding: tuple[float, float], rescale: _Rescale) -> tuple[float, float]:
     """Return the modality values of the ends of a padding, in ascending order."""
     slope, intercept = rescale or _NO_RESCALE
     first, last = sorted(end * slope + intercept for end in padding)
