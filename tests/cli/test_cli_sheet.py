@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -138,6 +139,27 @@ def test_sheet_with_unreadable_files_has_placeholders(tmp_path: Path) -> None:
         assert f"{name}: {tiles[name]}: " in done.err or f"{name}, frame 0: {tiles[name]}: " in done.err
     assert (done.document["series"], done.document["skipped"], len(done.document["failures"])) == (2, 1, 3)
     assert count_pixels(tmp_path / "a.png", COLOURS[0]) == 192 * 192
+
+
+def test_sheet_of_mutated_files_names_each_failure(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    good = write_series(tmp_path / "good", 1, rows=64, columns=64, is_jpeg=True)
+    good.append(write_colour(tmp_path / "good" / "colour.dcm", COLOURS[0]))
+    good.append(write(image(1, NumberOfFrames=3, WindowCenter=100, WindowWidth=50), tmp_path / "good" / "frames.dcm"))
+    (tmp_path / "in").mkdir()
+    for number in range(120):
+        data = bytearray(rng.choice(good).read_bytes())
+        for _ in range(rng.choice((1, 4, 30))):
+            data[rng.randrange(132, len(data))] = rng.randrange(256)
+        (tmp_path / "in" / f"{number:03}.dcm").write_bytes(data[: rng.choice((None, rng.randrange(200, len(data))))])
+    done = dicoxide_command("sheet", tmp_path / "in", "-o", tmp_path / "a.png", "--overlays", "--json")
+    assert done.code == 1
+    document = done.document
+    assert not {"Internal", "Request"} & {failure["kind"] for failure in document["failures"]}
+    tiles = [tile for page in document["pages"] for tile in page["tiles"]]
+    assert sum(tile["failure"] is not None for tile in tiles) == len(document["failures"])
+    assert len(tiles) >= 20
+    assert all(Path(page["path"]).exists() for page in document["pages"])
 
 
 def test_sheet_of_sources_without_dicom_files_writes_nothing(tmp_path: Path) -> None:
