@@ -16,9 +16,9 @@ import numpy as np
 
 from dicoxide._arguments import Array, Rescale, check_gray, check_rescale, target_array, thread_count
 from dicoxide._decode import open as open_image
-from dicoxide._rendering import RenderOptions, check_options
+from dicoxide._rendering import RenderOptions
 from dicoxide._threads import ThreadPool
-from dicoxide.bulk import render_keywords
+from dicoxide.bulk import render_options
 from dicoxide.bulk.series import (
     Header,
     Keywords,
@@ -220,12 +220,11 @@ def _render_options(
 ) -> RenderOptions | None:
     """Return the options of `render`, checked against the others; None if slices are not rendered."""
     check_rescale(rescale, quantity)
-    keywords = render_keywords(render, dtype=dtype)
-    if keywords is None:
+    options = render_options(render, dtype=dtype)
+    if options is None:
         return None
     if rescale:
         raise ValueError("rescale does not fit render, which needs stored values")
-    options = check_options(**keywords)
     check_measurable(options)
     return options
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dicoxide
-from dicoxide import CorruptFrameError, NonConformantWarning
+from dicoxide import CorruptFrameError
 from support import reference_rendering
 from support.rendering_datasets import item, lut_item, make_dataset, render_both
 
@@ -149,14 +149,12 @@ def _too_many_bits(table: Any) -> None:
     ],
     ids=["short", "missing", "descriptor", "bits"],
 )
-def test_render_invalid_voi_lut_is_skipped_or_raises(damage: Any, message: str) -> None:
+def test_render_invalid_voi_lut_raises_unless_windows_are_requested(damage: Any, message: str) -> None:
     table = lut_item(0, CURVE, 12, explanation="CURVE")
     damage(table)
     dataset = make_dataset(STORED, bits_stored=12, VOILUTSequence=[table], WindowCenter=40, WindowWidth=400)
-    with pytest.warns(NonConformantWarning, match=f"VOI LUT: {message}.*not applied.*PS3.3 C.11.2.1.1"):
-        rendered = dicoxide.render(dataset)
+    for window in ("first", "curve"):
+        with pytest.raises(CorruptFrameError, match=f"VOI LUT: {message}.*PS3.3 C.11.2.1.1"):
+            dicoxide.render(dataset, window=window)
+    rendered = dicoxide.render(dataset, voi_lut=False)
     np.testing.assert_array_equal(rendered, reference_rendering.render(STORED, ("LINEAR", 40, 400)))
-    with pytest.raises(CorruptFrameError, match=message):
-        dicoxide.render(dataset, window="curve")
-    with pytest.raises(CorruptFrameError, match=message):
-        dicoxide.render(dataset, strict=True)

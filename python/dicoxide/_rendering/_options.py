@@ -73,6 +73,8 @@ class RenderOptions(NamedTuple):
     """Maximum rows and columns of the output, in pixels."""
     reduce: int = 0
     """Number of resolutions to discard."""
+    skip_invalid: bool = False
+    """Report invalid windows and VOI LUTs of the data set and continue with the next one. No public option."""
 
     @property
     def is_absolute(self) -> bool:

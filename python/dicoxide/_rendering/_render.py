@@ -61,7 +61,7 @@ def render(
 
         - (center, width) in modality units. It replaces the VOI LUT Sequence, too.
         - ``"first"``: the first VOI LUT if there is one and `voi_lut` is True, else the first window, else ``"range"``;
-          the full range of one-bit images. Invalid ones are skipped with a `NonConformantWarning`.
+          the full range of one-bit images. If that VOI LUT or window is invalid, `CorruptFrameError` names the clause.
         - The explanation of a window, or of a VOI LUT, in any case; of several, the first.
         - The index of a window.
         - ``"full"``: all values of the stored type with Bits Stored bits.

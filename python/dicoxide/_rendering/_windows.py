@@ -170,17 +170,21 @@ def _default_voi(
     is_big_endian: bool,
     deviations: list[Deviation],
 ) -> Voi | ValueRange:
-    """Return the first VOI LUT, else the first window that can be used, else the request for the values' range."""
+    """Return the first VOI LUT, else the first window, else the request for the values' range."""
     if options.voi_lut and found.tables:
         try:
             return read_voi_lut(found.tables[0], has_negative_values=has_negative_values, is_big_endian=is_big_endian)
         except CorruptFrameError as error:
+            if not options.skip_invalid:
+                raise
             text = str(error).removesuffix(f" ({error.clause})")
             deviations.append(Deviation(None, f"{text}: not applied", error.clause or _CLAUSE, None))
     for window in found.windows:
         problem, clause = _problem_of(function, window)
         if window is not None and not problem:
             return function, *window
+        if not options.skip_invalid:
+            raise CorruptFrameError(f"{problem} ({clause})", kind="Malformed", clause=clause)
         deviations.append(Deviation(None, f"{problem}: not applied", clause, None))
     return ValueRange()
 

@@ -5,7 +5,7 @@ packages, not from their modules. Nothing here imports pydicom.
 """
 
 from dicoxide.bulk._many import decode_many
-from dicoxide.bulk._render_options import render_keywords
+from dicoxide.bulk._render_options import render_options
 from dicoxide.bulk.series import (
     Finding,
     Geometry,
@@ -33,5 +33,5 @@ __all__ = [
     "plan_series",
     "read_attributes",
     "read_series",
-    "render_keywords",
+    "render_options",
 ]

@@ -30,9 +30,10 @@ from dicoxide._options import DecodeOptions
 from dicoxide._sources import not_dicom_error, read_to_end, seekable_file
 from dicoxide._threads import ThreadPool
 from dicoxide.bulk._on_error import OnError, check_on_error
-from dicoxide.bulk._render_options import render_keywords
+from dicoxide.bulk._render_options import render_options
 
 if TYPE_CHECKING:
+    from dicoxide._rendering import RenderOptions
     from dicoxide._sources import Readable
 
 __all__ = ["decode_many"]
@@ -80,7 +81,7 @@ def decode_many(
     threads: int | None = None,
     on_error: OnError = "raise",
     ordered: bool = True,
-    render: bool | Mapping[str, Any] = False,
+    render: bool | Mapping[str, Any] | RenderOptions = False,
     **options: Any,
 ) -> Iterator[tuple[Any, Any]]:
     """Decode many sources; reading, parsing and decoding overlap on all cores, in bounded memory.
@@ -121,30 +122,32 @@ def decode_many(
     if unknown := sorted(options.keys() - _DECODE_OPTIONS):
         supported = ", ".join(sorted(_DECODE_OPTIONS))
         raise TypeError(f"decode_many() has no option {unknown[0]!r}; options of decode() are {supported}")
-    render_options = _render_options(render, options)
-    return _results(iter(sources), thread_count(threads), options, render_options, on_error, ordered)
+    rendering = _check_rendering(render, options)
+    return _results(iter(sources), thread_count(threads), options, rendering, on_error, ordered)
 
 
-def _render_options(render: bool | Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the keyword arguments of `Image.render` except `frames`; None if sources are not rendered."""
-    keywords = render_keywords(render, dtype=options.get("dtype"), reduce=options.get("reduce"))
-    if keywords is None:
+def _check_rendering(
+    render: bool | Mapping[str, Any] | RenderOptions, options: Mapping[str, Any]
+) -> RenderOptions | None:
+    """Return the options of `render`, checked against the others; None if sources are not rendered."""
+    rendering = render_options(render, dtype=options.get("dtype"), reduce=options.get("reduce"))
+    if rendering is None:
         return None
     if unsuitable := sorted(key for key in options.keys() - _COMMON_OPTIONS if options[key]):
         raise ValueError(f"{unsuitable[0]} does not fit render, which needs stored values")
-    return keywords | {"max_bytes": options.get("max_bytes")}
+    return rendering
 
 
 def _results(
     sources: Iterator[Readable],
     threads: int,
     options: dict[str, Any],
-    render_options: dict[str, Any] | None,
+    rendering: RenderOptions | None,
     on_error: OnError,
     ordered: bool,
 ) -> Iterator[tuple[Any, Any]]:
     process_id = os.getpid()
-    queue, pool = _SourceQueue(sources), _DecoderPool(threads, options, render_options)
+    queue, pool = _SourceQueue(sources), _DecoderPool(threads, options, rendering)
     # By index. Results wait here for those of earlier sources; each with the pool that made it.
     in_flight: dict[int, _Source] = {}
     done: dict[int, tuple[_Source, _Result, _DecoderPool]] = {}
@@ -155,7 +158,7 @@ def _results(
             in_flight |= new
             if os.getpid() != process_id:
                 # A forked child has no threads; submit everything again.
-                process_id, pool = os.getpid(), _DecoderPool(threads, options, render_options)
+                process_id, pool = os.getpid(), _DecoderPool(threads, options, rendering)
                 new = in_flight
             pool.submit(new)
             if not in_flight:
@@ -273,11 +276,11 @@ class _DecoderPool:
         True if no source waited for a thread of the core when results were last collected.
     """
 
-    def __init__(self, threads: int, options: dict[str, Any], render_options: dict[str, Any] | None) -> None:
+    def __init__(self, threads: int, options: dict[str, Any], rendering: RenderOptions | None) -> None:
         self.buffer_bytes = max(_BUFFER_BYTES, threads * _BUFFER_BYTES // 4)
         self.queue_is_empty = False
-        self._decode_source = _source_decoder(options, render_options)
-        arguments = _batch_arguments(options, threads) if render_options is None else None
+        self._decode_source = _source_decoder(options, rendering)
+        arguments = _batch_arguments(options, threads) if rendering is None else None
         self._core = None if arguments is None else core.BatchDecoder(buffer_bytes=self.buffer_bytes, **arguments)
         self._core_source_count = 0
         # Bytes of arrays yielded since results were last collected; the core may decode that many bytes more.
@@ -374,16 +377,16 @@ class _DecoderPool:
             self._core.wake()
 
 
-def _source_decoder(options: dict[str, Any], render_options: dict[str, Any] | None) -> Callable[[Any], Array]:
+def _source_decoder(options: dict[str, Any], rendering: RenderOptions | None) -> Callable[[Any], Array]:
     """Return the function that decodes or renders one source on the calling thread."""
-    if render_options is None:
+    if rendering is None:
         return partial(decode, threads=1, **options)
     strict, fallback = bool(options.get("strict", False)), bool(options.get("fallback", True))
-    frames = options.get("frames")
+    frames, max_bytes = options.get("frames"), byte_limit(options.get("max_bytes"))
 
     def render_source(data: Any) -> Array:
         with open_image(data, strict=strict, fallback=fallback) as image:
-            return image.render(frames, threads=1, **render_options)
+            return image._renderer(rendering).render(frames, None, threads=1, max_bytes=max_bytes)
 
     return render_source
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dicoxide._arguments import Rescale
+from dicoxide._rendering import check_options
 from dicoxide.bulk.runs._frame_selection import FrameSelection
 from dicoxide.bulk.runs._tasks import ArrayTask
 from dicoxide.bulk.series import NO_SPLIT_OPTIONS, SplitOptions
@@ -103,7 +104,9 @@ class RunOptions:
                 # The slices of a mosaic are cut out of the whole frame.
                 del request["max_size"]
             common = {"strict": self.strict or None, "max_bytes": self.max_bytes}
-            return {key: value for key, value in common.items() if value is not None} | {"render": request}
+            # An archive is shown as far as it can be; warnings name what is invalid.
+            render = check_options(**request)._replace(skip_invalid=True)
+            return {key: value for key, value in common.items() if value is not None} | {"render": render}
         arguments: dict[str, Any] = {
             "rescale": self.applied_rescale(task) or None,
             "quantity": self.quantity,

@@ -7,7 +7,7 @@ from typing import Any
 from dicoxide._arguments import Array, byte_limit
 from dicoxide._decode import open as open_image
 from dicoxide._image import Image
-from dicoxide._rendering import RenderOptions, check_options
+from dicoxide._rendering import RenderOptions
 from dicoxide.bulk.runs._options import ARRAY_FORMATS, RunOptions
 from dicoxide.bulk.runs._tasks import ArrayTask
 from dicoxide.bulk.series import SliceRendering, measure_slices, render_frames
@@ -40,8 +40,7 @@ class SliceRenderer:
     """
 
     def __init__(self, task: ArrayTask, options: RunOptions, threads: int) -> None:
-        keywords = options.decode_arguments(task)["render"]
-        self._options: RenderOptions = check_options(**keywords)
+        self._options: RenderOptions = options.decode_arguments(task)["render"]
         self._max_bytes = byte_limit(options.max_bytes)
         measured = None
         if needs_measuring(task, options):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicoxide._arguments import Array
 from dicoxide._decode import open as open_image
+from dicoxide._rendering import check_options
 from dicoxide.bulk.runs import Failure, failure_from_error
 from dicoxide.bulk.series import Slice
 from dicoxide.bulk.sheets._options import SheetOptions
@@ -39,15 +40,14 @@ def render_thumbnail(tile: Tile, options: SheetOptions) -> Thumbnail:
         with open_image(source.path, strict=options.strict) as image:
             values = image.attributes.get_many(_STUDY_KEYWORDS)
             heading = ", ".join(str(values[keyword]) for keyword in _STUDY_KEYWORDS if values.get(keyword))
-            pixels = image.render(
-                source.frame,
+            render_options = check_options(
                 window=options.window,
                 overlays=options.overlays,
                 # The slices of a mosaic have their places in the whole frame.
                 max_size=options.thumbnail_size if source.tile is None else None,
-                threads=1,
-                max_bytes=options.max_bytes,
             )
+            renderer = image._renderer(render_options._replace(skip_invalid=True))
+            pixels = renderer.render(source.frame, None, threads=1, max_bytes=options.max_bytes)
         if source.tile is not None:
             pixels = source.tile.cut(pixels, (tile.rows, tile.columns))
         return Thumbnail(_scaled(pixels, options.thumbnail_size, _pixel_aspect(source)), heading, None)
