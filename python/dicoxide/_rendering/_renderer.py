@@ -115,7 +115,9 @@ class Renderer:
         opened = image._opened
         if self._kind != "gray" or not indices or not isinstance(opened, core.Frames):
             return False
-        if not self._presentation.is_plain:
+        # The range of values is that of this image.
+        is_measured = isinstance(self.options.window, Percentiles) or self.options.window == "range"
+        if is_measured or not self._presentation.is_plain:
             return False
         key = self._presentation.plain_key(image._transforms(indices, True, None), self.options)
         rendering = None if key is None else _shared_renderings.get(key)
