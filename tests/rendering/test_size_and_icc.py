@@ -6,7 +6,9 @@ import struct
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 
 import dicoxide
 from dicoxide import CorruptFrameError, NonConformantWarning
@@ -73,6 +75,32 @@ def test_render_max_size_of_real_file_is_near_the_full_size(name: str, size: int
     small = dicoxide.render(WG04 / name, max_size=size)
     assert max(small.shape[:2]) == size
     assert abs(small.mean() - full.mean()) < 3
+
+
+def _mean_of_areas(pixels: Any, size: int) -> Any:
+    """Return the means of the square areas of a square image that become one pixel each."""
+    step = len(pixels) // size
+    return pixels.astype(np.float64).reshape(size, step, size, step, *pixels.shape[2:]).mean(axis=(1, 3))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_render_max_size_of_signed_values_in_unsigned_codestream_uses_the_full_size() -> None:
+    path = get_testdata_file("J2K_pixelrep_mismatch.dcm")
+    small = dicoxide.render(path, max_size=128)
+    assert np.abs(small - _mean_of_areas(dicoxide.render(path), 128)).max() <= 1.01
+
+
+@pytest.mark.skipif(dicoxide.backend != "rust", reason="the NumPy backend has no JPEG 2000")
+def test_render_max_size_of_palette_indices_uses_the_full_size() -> None:
+    dataset = pydicom.dcmread(get_testdata_file("MR_small_jp2klossless.dcm"))
+    dataset.PhotometricInterpretation, dataset.PixelRepresentation = "PALETTE COLOR", 0
+    entries = np.random.default_rng(3).integers(0, 65536, (3, 65536)).astype("<u2")
+    for index, color in enumerate(("Red", "Green", "Blue")):
+        setattr(dataset, f"{color}PaletteColorLookupTableDescriptor", [0, 0, 16])
+        setattr(dataset, f"{color}PaletteColorLookupTableData", entries[index].tobytes())
+    with pytest.warns(dicoxide.NonConformantWarning, match="signed samples found"):
+        full, small = dicoxide.render(dataset), dicoxide.render(dataset, max_size=16)
+    assert np.abs(small - _mean_of_areas(full, 16)).max() <= 1.01
 
 
 @pytest.mark.filterwarnings("ignore")

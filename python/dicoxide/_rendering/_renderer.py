@@ -18,6 +18,7 @@ from dicoxide._arguments import (
     threads_for,
 )
 from dicoxide._backend import core
+from dicoxide._codestream import codestream_info
 from dicoxide._options import output_options
 from dicoxide._rendering._options import Percentiles, RenderOptions
 from dicoxide._rendering._presentation import Kind, Presentation, all_bits
@@ -26,7 +27,7 @@ from dicoxide._rendering._value_range import ValueRangeMeter
 from dicoxide._rendering._windows import FullRange, ValueRange, Voi
 from dicoxide._sources import Transform
 from dicoxide._transfer_syntaxes import VIDEO_CODECS
-from dicoxide.errors import CorruptFrameError, UnsupportedError
+from dicoxide.errors import CorruptFrameError, DecodeError, UnsupportedError
 
 if TYPE_CHECKING:
     from dicoxide._core import Rendering
@@ -139,12 +140,9 @@ class Renderer:
 
     def with_reduction(self, work: Callable[[int], None]) -> None:
         """Call `work` with the number of resolutions to discard: the largest that the codestreams allow."""
-        options, presentation = self.options, self._presentation
+        options = self.options
         candidates: Iterable[int] = (options.reduce,)
-        # Reduced resolutions mix padding with the pixels next to it, and overlays have the full one.
-        is_padded = self._kind in _GRAY_KINDS and presentation.padding is not None
-        is_full = is_padded or (options.overlays and presentation.overlays)
-        if options.max_size is not None and not options.reduce and not is_full:
+        if options.max_size is not None and not options.reduce and self._can_average():
             candidates = reductions(self._full_shape, options.max_size)
         for reduce in candidates:
             try:
@@ -154,6 +152,29 @@ class Renderer:
                 # The codestream has fewer resolutions, or another decoder decodes it.
                 if reduce == options.reduce or isinstance(error, CorruptFrameError):
                     raise
+
+    def _can_average(self) -> bool:
+        """Return True if averages of stored values, which reduced resolutions are, can be rendered."""
+        presentation = self._presentation
+        # Averages of palette indices and labels have no meaning.
+        if self._kind not in ("gray", "color"):
+            return False
+        # Padding would be mixed with the pixels next to it. Overlays have the full resolution.
+        is_padded = self._kind == "gray" and presentation.padding is not None
+        if is_padded or (self.options.overlays and presentation.overlays):
+            return False
+        return presentation.spec.pixel_representation == 0 or self._has_signed_codestream()
+
+    def _has_signed_codestream(self) -> bool:
+        """Return True if the samples of the first frame's codestream are signed.
+
+        Unsigned ones may be signed values of another precision: -1 next to 0 is 65 535, whose average is 32 767.
+        """
+        opened = self._image._frames()
+        try:
+            return isinstance(opened, core.Frames) and bool(codestream_info(opened.frame_bytes(0)[0]).is_signed)
+        except DecodeError:
+            return False
 
     def measure(self, frames: Iterable[tuple[int, Array]]) -> None:
         """Set the range of values to that of decoded frames, given as (index, stored values)."""
