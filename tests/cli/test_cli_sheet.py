@@ -108,6 +108,18 @@ def test_sheet_of_a_series_with_several_volumes_has_the_middle_of_the_largest(tm
     assert pydicom.dcmread(tile["path"]).ImagePositionPatient[2] == 5.0
 
 
+def test_sheet_with_a_named_window_uses_the_first_of_other_images(tmp_path: Path) -> None:
+    windows = {"WindowCenter": [50, 2000], "WindowWidth": [2, 2], "WindowCenterWidthExplanation": ["a", "b"]}
+    square = {"Rows": 8, "Columns": 8, "PixelSpacing": [1, 1]}
+    write(image(1, **windows, **square), tmp_path / "in" / "a.dcm")
+    write(image(1, SeriesInstanceUID="1.2.9", WindowCenter=50, WindowWidth=2, **square), tmp_path / "in" / "b.dcm")
+    # All values are white in the first window, and black in the other.
+    for name, count in (("first", 2), ("b", 1), ("1", 1), ("50,2", 2), ("2000,2", 0)):
+        sheet(tmp_path / "in", "-o", tmp_path / "a.png", "--size", 64, "--window", name)
+        assert count_pixels(tmp_path / "a.png", (255, 255, 255)) == count * 64 * 64
+    sheet(tmp_path / "in", "-o", tmp_path / "a.png", "--window", "50,0", code=1)
+
+
 def test_sheet_of_pixels_that_are_not_square_keeps_the_aspect_ratio(tmp_path: Path) -> None:
     write_colour(tmp_path / "in" / "a.dcm", COLOURS[0], PixelSpacing=[0.5, 1.0])
     write_colour(tmp_path / "in" / "b.dcm", COLOURS[1], SeriesInstanceUID="1.2.9", PixelSpacing=["1e-9", "1e9"])

@@ -205,6 +205,8 @@ class Volume:
         ValueError
             If there is no such window; for palettes, which only files have; for stored values of slices with a
             Modality LUT; if another argument is unsuitable.
+        DecodeError
+            If the window of a slice is invalid.
         TypeError
             If the array is lazy.
 

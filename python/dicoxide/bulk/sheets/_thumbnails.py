@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dicoxide._arguments import Array
 from dicoxide._decode import open as open_image
+from dicoxide._image import Image as DicomImage
 from dicoxide._rendering import check_options
 from dicoxide.bulk.runs import Failure, failure_from_error
 from dicoxide.bulk.series import Slice
 from dicoxide.bulk.sheets._options import SheetOptions
 from dicoxide.bulk.sheets._tiles import Tile
+from dicoxide.errors import DecodeError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,14 +42,7 @@ def render_thumbnail(tile: Tile, options: SheetOptions) -> Thumbnail:
         with open_image(source.path, strict=options.strict) as image:
             values = image.attributes.get_many(_STUDY_KEYWORDS)
             heading = ", ".join(str(values[keyword]) for keyword in _STUDY_KEYWORDS if values.get(keyword))
-            render_options = check_options(
-                window=options.window,
-                overlays=options.overlays,
-                # The slices of a mosaic have their places in the whole frame.
-                max_size=options.thumbnail_size if source.tile is None else None,
-            )
-            renderer = image._renderer(render_options._replace(skip_invalid=True))
-            pixels = renderer.render(source.frame, None, threads=1, max_bytes=options.max_bytes)
+            pixels = _render_frame(image, source, options)
         if source.tile is not None:
             pixels = source.tile.cut(pixels, (tile.rows, tile.columns))
         return Thumbnail(_scaled(pixels, options.thumbnail_size, _pixel_aspect(source)), heading, None)
@@ -61,6 +56,23 @@ def render_thumbnail(tile: Tile, options: SheetOptions) -> Thumbnail:
             series=tile.name,
         )
         return Thumbnail(None, heading, failure)
+
+
+def _render_frame(image: DicomImage, source: Slice, options: SheetOptions) -> Array:
+    """Render a frame; an image without the requested window has its first one, because an archive has many kinds."""
+    render_options = check_options(
+        window=options.window,
+        overlays=options.overlays,
+        # The slices of a mosaic have their places in the whole frame.
+        max_size=options.thumbnail_size if source.tile is None else None,
+    )._replace(skip_invalid=True)
+    arguments: dict[str, Any] = {"threads": 1, "max_bytes": options.max_bytes}
+    try:
+        return image._renderer(render_options).render(source.frame, None, **arguments)
+    except ValueError as error:
+        if isinstance(error, DecodeError) or not isinstance(options.window, (str, int)) or options.window == "first":
+            raise
+        return image._renderer(render_options._replace(window="first")).render(source.frame, None, **arguments)
 
 
 def _pixel_aspect(source: Slice) -> float:
