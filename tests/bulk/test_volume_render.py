@@ -133,6 +133,17 @@ def test_volume_render_finds_windows_by_explanation_and_index(tmp_path: Path) ->
         volume.render(window=2)
 
 
+def test_volume_render_with_an_invalid_window_raises(tmp_path: Path) -> None:
+    write_all(slices(2, WindowCenter=40, WindowWidth=0), tmp_path)
+    volume = read(tmp_path)
+    with pytest.raises(dicoxide.DecodeError, match=r"C\.11\.2\.1\.2\.1"):
+        volume.render()
+    with pytest.raises(ValueError, match=r"C\.11\.2\.1\.2\.1"):
+        volume.render(window=(40, 0.5))
+    voi = ("RANGE", volume.array.min(), volume.array.max())
+    np.testing.assert_array_equal(volume.render(window="range"), reference(volume.array, voi))
+
+
 @pytest.mark.parametrize(
     ("attributes", "invert", "is_inverted"),
     [
