@@ -37,6 +37,8 @@ use crate::sample::{SampleType, SamplesMut, StoredBits};
 const BLOCK_SAMPLES: usize = 32 * 1024;
 /// Samples of a block that is converted and then streamed: it is read again at once, so it stays in the L1 cache.
 pub(crate) const STREAMED_SAMPLES: usize = 4 * 1024;
+/// Samples of a block that is rendered: it is read again at once, from the L1 cache.
+const RENDERED_SAMPLES: usize = 8 * 1024;
 /// Output bytes between two cancellation checks.
 pub(crate) const CANCEL_INTERVAL_BYTES: usize = 4 << 20;
 
@@ -291,6 +293,7 @@ impl<'a> Output<'a> {
     fn block_pixels(&self) -> usize {
         let samples = match self.store {
             StoreHint::Streamed if self.is_staged => STREAMED_SAMPLES,
+            StoreHint::Cached if self.is_rendered => RENDERED_SAMPLES,
             _ => BLOCK_SAMPLES,
         };
         samples / self.samples_per_pixel

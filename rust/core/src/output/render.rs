@@ -17,12 +17,16 @@ use crate::kernel::render::{self, IndexMap, KeyMap, Line};
 use crate::kernel::{CpuLevel, nontemporal};
 use crate::rendering::{PaletteEntries, Rendering};
 use crate::sample::{SampleType, SamplesMut};
+use std::sync::{Arc, Mutex};
 
-/// Tables of a rendering. The next frame or call with an equal one uses them again.
+/// Tables of a rendering. The next frame with an equal one uses them again.
 #[derive(Debug, Default)]
 pub(crate) struct RenderTables {
-    prepared: Option<Prepared>,
+    prepared: Option<Arc<Prepared>>,
 }
+
+/// The tables that were composed last, for other threads and calls.
+static LAST: Mutex<Option<Arc<Prepared>>> = Mutex::new(None);
 
 #[derive(Debug)]
 struct Prepared {
@@ -30,6 +34,7 @@ struct Prepared {
     stored: SampleType,
     /// Significant bits of the stored values.
     bits: u32,
+    level: CpuLevel,
     method: Method,
 }
 
@@ -45,14 +50,18 @@ enum Method {
 impl RenderTables {
     /// Prepares for stored values of type `stored` with `bits` significant bits, which the rendering applies to.
     pub(crate) fn prepare(&mut self, rendering: &Rendering, stored: SampleType, bits: u32, level: CpuLevel) {
-        let is_prepared = |prepared: &Prepared| {
-            (prepared.stored, prepared.bits) == (stored, bits) && prepared.rendering == *rendering
+        let is_prepared = |prepared: &Arc<Prepared>| {
+            (prepared.stored, prepared.bits, prepared.level) == (stored, bits, level)
+                && prepared.rendering == *rendering
         };
         if self.prepared.as_ref().is_some_and(is_prepared) {
             return;
         }
-        // Frees the old tables first.
-        self.prepared = None;
+        // In a forked process, the thread that locked it may not exist.
+        self.prepared = LAST.try_lock().ok().and_then(|last| last.clone().filter(is_prepared));
+        if self.prepared.is_some() {
+            return;
+        }
         let mut method = if stored.is_float() || stored.bytes() > 2 {
             Method::Wide
         } else {
@@ -70,7 +79,11 @@ impl RenderTables {
         if stored.bytes() == 1 {
             method = by_byte(method, rendering);
         }
-        self.prepared = Some(Prepared { rendering: rendering.clone(), stored, bits, method });
+        let prepared = Arc::new(Prepared { rendering: rendering.clone(), stored, bits, level, method });
+        if let Ok(mut last) = LAST.try_lock() {
+            *last = Some(Arc::clone(&prepared));
+        }
+        self.prepared = Some(prepared);
     }
 
     /// True if bits above the stored value are ignored, so that samples need not be masked or sign-extended.
@@ -80,7 +93,7 @@ impl RenderTables {
 
     /// Renders the samples of `src` to `out`, which has the type of the rendering and its samples per value.
     pub(crate) fn apply(&self, src: &[u8], mut out: SamplesMut<'_>, level: CpuLevel) {
-        let Some(Prepared { rendering, stored, method, .. }) = &self.prepared else {
+        let Some(Prepared { rendering, stored, method, .. }) = self.prepared.as_deref() else {
             debug_assert!(false, "prepared before");
             return;
         };

@@ -81,12 +81,34 @@ fn burn<T: Copy>(frame: &mut [T], size: FrameSize, plane: OverlayPlane<'_>, (row
     let frame_rows = frame.chunks_exact_mut(row_samples.max(1)).skip(frame_row).take(rows);
     for (frame_row, plane_row) in frame_rows.zip(plane_row..) {
         let first_bit = plane.bit_offset + plane_row * plane.columns + plane_column;
-        let pixels = frame_row.chunks_exact_mut(size.samples_per_pixel.max(1)).skip(frame_column).take(columns);
-        for (pixel, bit) in pixels.zip(first_bit..) {
-            if plane.bytes.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1) {
+        let Some(pixels) = frame_row.get_mut(frame_column * size.samples_per_pixel..) else { return };
+        for_each_set_bit(plane.bytes, first_bit, first_bit + columns, |pixel| {
+            let start = pixel * size.samples_per_pixel;
+            if let Some(pixel) = pixels.get_mut(start..start + size.samples_per_pixel) {
                 pixel.fill(value);
             }
+        });
+    }
+}
+
+/// Calls `set` with the distance from `start` of each bit from `start` to `end` (exclusive) that is 1. Zero bytes, the usual
+/// content of an overlay, are skipped.
+fn for_each_set_bit(bytes: &[u8], start: usize, end: usize, mut set: impl FnMut(usize)) {
+    let mut bit = start;
+    while bit < end {
+        let rest = bytes.get(bit / 8).map_or(0, |byte| byte >> (bit % 8));
+        if rest == 0 {
+            bit = (bit / 8 + 1) * 8;
+            while bit < end && bytes.get(bit / 8..bit / 8 + 8) == Some(&[0; 8]) {
+                bit += 64;
+            }
+            continue;
         }
+        bit += rest.trailing_zeros() as usize;
+        if bit < end {
+            set(bit - start);
+        }
+        bit += 1;
     }
 }
 
@@ -117,6 +139,22 @@ mod tests {
         assert_eq!(burned(&[0b0000_0110], 2, 2, 0, (1, 1)).unwrap(), [0, 0, 0, 0, 0, 0, 9, 0, 0, 9, 0, 0]);
         // Bits 5 to 8 are 0, 1, 1 and 1.
         assert_eq!(burned(&[0b1100_0000, 1], 2, 2, 5, (0, 0)).unwrap(), [0, 9, 0, 0, 9, 9, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn for_each_set_bit_any_range_finds_every_bit() {
+        let mut bytes = vec![0_u8; 40];
+        bytes[0] = 0b1000_0001;
+        bytes[17] = 0b0001_0000;
+        bytes[39] = 0xFF;
+        for start in 0..320 {
+            for end in [start, start + 1, start + 9, 200, 313, 320] {
+                let mut found = Vec::new();
+                for_each_set_bit(&bytes, start, end, |bit| found.push(start + bit));
+                let expected = (start..end.min(320)).filter(|bit| bytes[bit / 8] >> (bit % 8) & 1 == 1);
+                assert!(found.iter().copied().eq(expected), "{start} to {end}");
+            }
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod files;
 mod images;
 mod of_files;
 mod of_frames;
+mod of_rendering;
 
 use dicoxide_core::CpuLevel;
 
@@ -20,7 +21,7 @@ type Path = Box<dyn FnMut()>;
 type Named = (&'static str, fn() -> Path);
 
 fn main() {
-    let paths = of_frames::PATHS.iter().chain(of_files::PATHS);
+    let paths = of_frames::PATHS.iter().chain(of_rendering::PATHS).chain(of_files::PATHS);
     let Some(wanted) = std::env::args().nth(1) else {
         println!("{}", CpuLevel::best().name());
         paths.for_each(|(name, _)| println!("{name}"));

@@ -93,6 +93,12 @@ impl IndexMap {
         Self::of_keys(KeyMap { flip: 0, mask: 0xFF })
     }
 
+    /// Bits to invert, if the lowest bits of a sample are then its index, in a table of one entry per key.
+    #[inline(always)]
+    fn flip_of_keys(self) -> Option<u16> {
+        (self == Self::of_keys(self.keys)).then_some(self.keys.flip)
+    }
+
     /// Index of the entry of `sample`.
     #[inline(always)]
     pub(crate) fn index(self, sample: u16) -> u16 {
@@ -100,26 +106,61 @@ impl IndexMap {
     }
 }
 
-/// A line from keys to 8-bit outputs, computed in `f32`:
+/// A line from keys to 8-bit outputs:
 ///
 /// ```text
 /// distance = min(max(key - base, 0), range)
-/// y        = round(clamp(distance × slope + offset, 0, 255))         half to even; product and sum are rounded separately
 /// ```
 ///
-/// `base` is near the start of the window, so that the product keeps the fraction bits that decide the rounding.
+/// `base` is near the start of the window, so that products keep the fraction bits that decide the rounding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Line {
     pub(crate) keys: KeyMap,
     pub(crate) base: u16,
     pub(crate) range: u16,
-    pub(crate) slope: f32,
-    pub(crate) offset: f32,
+    pub(crate) arithmetic: LineArithmetic,
 }
+
+/// Computation of an output from the distance.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum LineArithmetic {
+    /// In words, twice as many per vector; the result has [`FRACTION_BITS`] bits below the output.
+    ///
+    /// ```text
+    /// y = ((distance × factor × multiplier >> 16) + offset) >> 7
+    /// ```
+    Fixed {
+        /// The product with the largest distance is below 2^16.
+        factor: u16,
+        /// Slope × 2^23 / factor.
+        multiplier: u16,
+        /// At most 2^15 less the largest product, so that `y` is at most 255.
+        offset: u16,
+    },
+    /// In `f32`; the product and the sum are rounded, then the output, half to even.
+    ///
+    /// ```text
+    /// y = round(clamp(distance × slope + offset, 0, 255))
+    /// ```
+    Float {
+        /// Change of the output per key.
+        slope: f32,
+        /// Output at distance 0.
+        offset: f32,
+    },
+}
+
+/// Bits below the output in fixed-point arithmetic.
+pub(crate) const FRACTION_BITS: u32 = 7;
 
 /// Replaces stored values by their unrounded outputs, computed in `f64`: 0 for NaN.
 pub(crate) fn evaluate(values: &mut [f64], grayscale: &Grayscale, level: CpuLevel) {
     dispatch!(level, evaluate(values, grayscale));
+}
+
+/// Replaces entries of the VOI LUT by their unrounded outputs.
+pub(crate) fn scale_entries(values: &mut [f64], grayscale: &Grayscale, level: CpuLevel) {
+    dispatch!(level, scale_entries(values, grayscale));
 }
 
 /// Stores unrounded outputs, rounded once. `values.len() == out.len()`; `out` is of `u8`, `u16` or `f32`.

@@ -1,6 +1,6 @@
 //! Portable bodies. The other levels compile the same loops for their instructions, without fused multiply-add.
 
-use super::{BLOCK, IndexMap, Line};
+use super::{BLOCK, FRACTION_BITS, IndexMap, Line, LineArithmetic};
 use crate::kernel::convert::sample::{Float, Integer, Sample};
 use crate::lookup_table::LookupTable;
 use crate::rendering::{Grayscale, Modality, OutputRange, PaletteEntries, Voi};
@@ -11,7 +11,8 @@ use crate::value_ranges::{RangeValues, ValueRange, ValueRanges};
 const ROUND_F64: f64 = 4_503_599_627_370_496.0;
 /// 2^23: as [`ROUND_F64`].
 const ROUND_F32: f32 = 8_388_608.0;
-/// Indices that are loaded at a time.
+/// Indices that are loaded at a time. The loops over them are functions of their own: in one with all of them the compiler
+/// runs out of registers, and they take 1.3 times as long.
 const GROUP: usize = 4;
 
 #[inline(always)]
@@ -42,15 +43,32 @@ pub(super) fn evaluate(values: &mut [f64], grayscale: &Grayscale) {
                 clamp_ends(fraction, 0.0, 1.0, max, fraction * max)
             });
         }
-        Voi::Table { ref table, bits } => {
-            let largest = f64::from(u16::MAX >> 16_u32.saturating_sub(bits));
-            map(values, |x| {
-                let y = entry_of(table, x.floor()) / largest * max;
-                // Not `min`, which replaces NaN.
-                if y > max { max } else { y }
-            });
+        Voi::Table { ref table, .. } => {
+            map(values, |x| entry_of(table, x.floor()));
+            return scale_entries(values, grayscale);
         }
     }
+    finish(values, grayscale);
+}
+
+/// Entries of a VOI LUT as unrounded outputs.
+#[inline(always)]
+pub(super) fn scale_entries(values: &mut [f64], grayscale: &Grayscale) {
+    if let Voi::Table { bits, .. } = *grayscale.voi() {
+        let (max, largest) = (grayscale.output().max(), f64::from(u16::MAX >> 16_u32.saturating_sub(bits)));
+        map(values, |entry| {
+            let y = entry / largest * max;
+            // Not `min`, which replaces NaN.
+            if y > max { max } else { y }
+        });
+    }
+    finish(values, grayscale);
+}
+
+/// Inversion, and the smallest output instead of NaN.
+#[inline(always)]
+fn finish(values: &mut [f64], grayscale: &Grayscale) {
+    let max = grayscale.output().max();
     if grayscale.is_inverted() {
         map(values, |y| max - y);
     }
@@ -130,20 +148,28 @@ pub(super) fn map_values<S: Sample>(src: &[u8], grayscale: &Grayscale, mut out: 
 }
 
 #[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "the lowest bits are the integer; products are below 2^32")]
 pub(super) fn map_line(src: &[u8], sample_bytes: usize, line: &Line, out: &mut [u8]) {
-    if sample_bytes == 1 {
-        src.iter().zip(out).for_each(|(x, y)| *y = on_line(u16::from(*x), line));
-    } else {
-        src.as_chunks().0.iter().zip(out).for_each(|(x, y)| *y = on_line(u16::from_le_bytes(*x), line));
+    let distance = |sample: u16| line.keys.key(sample).saturating_sub(line.base).min(line.range);
+    match line.arithmetic {
+        LineArithmetic::Fixed { factor, multiplier, offset } => map_samples(src, sample_bytes, out, |sample| {
+            let product = (u32::from(distance(sample).wrapping_mul(factor)) * u32::from(multiplier)) >> 16;
+            ((product as u16).wrapping_add(offset) >> FRACTION_BITS) as u8
+        }),
+        LineArithmetic::Float { slope, offset } => map_samples(src, sample_bytes, out, |sample| {
+            let y = f32::from(distance(sample)) * slope + offset;
+            (y.clamp(0.0, 255.0) + ROUND_F32).to_bits() as u8
+        }),
     }
 }
 
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "the lowest bits are the integer")]
-fn on_line(sample: u16, line: &Line) -> u8 {
-    let distance = line.keys.key(sample).saturating_sub(line.base).min(line.range);
-    let y = f32::from(distance) * line.slope + line.offset;
-    (y.clamp(0.0, 255.0) + ROUND_F32).to_bits() as u8
+fn map_samples(src: &[u8], sample_bytes: usize, out: &mut [u8], function: impl Fn(u16) -> u8) {
+    if sample_bytes == 1 {
+        src.iter().zip(out).for_each(|(x, y)| *y = function(u16::from(*x)));
+    } else {
+        src.as_chunks().0.iter().zip(out).for_each(|(x, y)| *y = function(u16::from_le_bytes(*x)));
+    }
 }
 
 #[inline(always)]
@@ -154,6 +180,20 @@ pub(super) fn look_up(
     entries: &PaletteEntries,
     mut out: SamplesMut<'_>,
 ) {
+    if let (2, Some(flip)) = (sample_bytes, map.flip_of_keys()) {
+        match (entries, &mut out) {
+            (PaletteEntries::U8(entries), SamplesMut::U8(out)) => return copy_key_entries(src, flip, entries, out),
+            (PaletteEntries::U16(entries), SamplesMut::U16(out)) => return copy_key_entries(src, flip, entries, out),
+            (PaletteEntries::F32(entries), SamplesMut::F32(out)) => return copy_key_entries(src, flip, entries, out),
+            _ => {}
+        }
+    }
+    if let (1, true, PaletteEntries::Rgb8(entries), SamplesMut::U8(out)) =
+        (sample_bytes, map == IndexMap::of_bytes(), entries, &mut out)
+        && let Ok(entries) = entries.as_slice().try_into()
+    {
+        return copy_rgb8_of_bytes(src, entries, out);
+    }
     let mut indices = [0; BLOCK];
     for (block, src) in src.chunks(BLOCK * sample_bytes).enumerate() {
         if sample_bytes == 1 {
@@ -205,46 +245,95 @@ fn copy_block(indices: &[u16; BLOCK], block: usize, count: usize, entries: &Pale
     }
 }
 
-/// Returns the entry that the lowest bits of `bits` select. The length of `padded` is a power of two.
+/// Returns the entry that the lowest bits of `bits` select; `mask` is the length of `padded`, a power of two, - 1.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "masked to fewer bits")]
-fn entry<T: Copy + Default>(padded: &[T], bits: u64) -> T {
+fn entry<T: Copy + Default>(padded: &[T], mask: usize, bits: u64) -> T {
     // An index up to the mask is valid, so the default is never used and the compiler removes it.
-    padded.get(bits as usize & padded.len().wrapping_sub(1)).copied().unwrap_or_default()
+    padded.get(bits as usize & mask).copied().unwrap_or_default()
 }
 
 /// Stores the entries of the first `out.len()` indices.
-#[inline(always)]
+#[inline(never)]
 fn copy_entries<T: Copy + Default>(indices: &[u16; BLOCK], padded: &[T], out: &mut [T]) {
     debug_assert!(padded.len().is_power_of_two(), "padded by Palette");
+    let Some(mask) = padded.len().checked_sub(1) else { return };
     let (groups, _) = indices.as_chunks::<GROUP>();
     let (out_groups, out_rest) = out.as_chunks_mut::<GROUP>();
     let group_count = out_groups.len();
     for (group, y) in groups.iter().zip(out_groups) {
         let group: u64 = bytemuck::cast(*group);
-        *y = [entry(padded, group), entry(padded, group >> 16), entry(padded, group >> 32), entry(padded, group >> 48)];
+        *y = [
+            entry(padded, mask, group),
+            entry(padded, mask, group >> 16),
+            entry(padded, mask, group >> 32),
+            entry(padded, mask, group >> 48),
+        ];
     }
     for (index, y) in indices.iter().skip(group_count * GROUP).zip(out_rest) {
-        *y = entry(padded, u64::from(*index));
+        *y = entry(padded, mask, u64::from(*index));
+    }
+}
+
+/// Stores the entries of samples whose lowest bits, with `flip` inverted, are indices.
+#[inline(never)]
+fn copy_key_entries<T: Copy + Default>(src: &[u8], flip: u16, padded: &[T], out: &mut [T]) {
+    debug_assert!(padded.len().is_power_of_two(), "one entry per key");
+    let Some(mask) = padded.len().checked_sub(1) else { return };
+    let flip_group = u64::from(flip) * 0x0001_0001_0001_0001;
+    let (groups, rest) = src.as_chunks::<{ 2 * GROUP }>();
+    let (out_groups, out_rest) = out.as_chunks_mut::<GROUP>();
+    for (group, y) in groups.iter().zip(out_groups) {
+        let group = u64::from_le_bytes(*group) ^ flip_group;
+        *y = [
+            entry(padded, mask, group),
+            entry(padded, mask, group >> 16),
+            entry(padded, mask, group >> 32),
+            entry(padded, mask, group >> 48),
+        ];
+    }
+    for (sample, y) in rest.as_chunks().0.iter().zip(out_rest) {
+        *y = entry(padded, mask, u64::from(u16::from_le_bytes(*sample) ^ flip));
     }
 }
 
 /// Stores the entries of the first `out.len() / 3` indices as three bytes each: four entries of 24 bits are three words.
-#[inline(always)]
+#[inline(never)]
 fn copy_rgb8(indices: &[u16; BLOCK], padded: &[u32], out: &mut [u8]) {
+    let Some(mask) = padded.len().checked_sub(1) else { return };
     let (groups, _) = indices.as_chunks::<GROUP>();
     let (out_groups, out_rest) = out.as_chunks_mut::<{ 3 * GROUP }>();
     let group_count = out_groups.len();
     for (group, y) in groups.iter().zip(out_groups) {
         let group: u64 = bytemuck::cast(*group);
-        let (a, b) = (entry(padded, group), entry(padded, group >> 16));
-        let (c, d) = (entry(padded, group >> 32), entry(padded, group >> 48));
-        *y = bytemuck::cast([a | b << 24, b >> 8 | c << 16, c >> 16 | d << 8]);
+        *y = packed_rgb8([0, 16, 32, 48].map(|shift| entry(padded, mask, group >> shift)));
     }
     for (index, y) in indices.iter().skip(group_count * GROUP).zip(out_rest.as_chunks_mut::<3>().0) {
-        let [r, g, b, _] = entry(padded, u64::from(*index)).to_le_bytes();
+        let [r, g, b, _] = entry(padded, mask, u64::from(*index)).to_le_bytes();
         *y = [r, g, b];
     }
+}
+
+/// Stores the entries of bytes as three bytes each.
+#[inline(never)]
+fn copy_rgb8_of_bytes(src: &[u8], entries: &[u32; 256], out: &mut [u8]) {
+    // The default is never used: a byte is a valid index.
+    let entry = |sample: u8| entries.get(usize::from(sample)).copied().unwrap_or_default();
+    let (groups, rest) = src.as_chunks::<GROUP>();
+    let (out_groups, out_rest) = out.as_chunks_mut::<{ 3 * GROUP }>();
+    for (group, y) in groups.iter().zip(out_groups) {
+        *y = packed_rgb8(group.map(entry));
+    }
+    for (sample, y) in rest.iter().zip(out_rest.as_chunks_mut::<3>().0) {
+        let [r, g, b, _] = entry(*sample).to_le_bytes();
+        *y = [r, g, b];
+    }
+}
+
+/// The lowest 24 bits of four entries.
+#[inline(always)]
+fn packed_rgb8([a, b, c, d]: [u32; GROUP]) -> [u8; 3 * GROUP] {
+    bytemuck::cast([a | b << 24, b >> 8 | c << 16, c >> 16 | d << 8])
 }
 
 #[inline(always)]

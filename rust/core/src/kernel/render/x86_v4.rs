@@ -1,76 +1,107 @@
 //! Lines by AVX-512, with the steps of [`super::x86`]; tables of 256 bytes by VBMI.
 
-use super::{IndexMap, Line, scalar, x86};
+use super::{FRACTION_BITS, IndexMap, Line, LineArithmetic, scalar, x86};
 use crate::kernel::x86_memory::{load_512, store_512};
 use crate::rendering::PaletteEntries;
 use crate::sample::SamplesMut;
 use std::arch::x86_64::*;
+use std::hint::black_box;
 
 /// Samples per vector of outputs.
 const LANES: usize = 64;
 
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512vbmi")]
 pub(super) fn map_line(src: &[u8], sample_bytes: usize, line: &Line, out: &mut [u8]) {
-    let vectors = LineVectors::new(line);
-    let zero = _mm512_setzero_si512();
-    let (out_vectors, out_rest) = out.as_chunks_mut::<LANES>();
     if sample_bytes == 1 {
-        let (src_vectors, src_rest) = src.as_chunks::<LANES>();
-        for (src, out) in src_vectors.iter().zip(out_vectors) {
-            let samples = load_512(src);
-            let (low, high) = (_mm512_unpacklo_epi8(samples, zero), _mm512_unpackhi_epi8(samples, zero));
-            store_512(out, _mm512_packus_epi16(vectors.outputs(low), vectors.outputs(high)));
+        // Lines of bytes are tables at this level.
+        return x86::map_line(src, sample_bytes, line, out);
+    }
+    let distances = Distances::new(line);
+    match line.arithmetic {
+        LineArithmetic::Fixed { factor, multiplier, offset } => {
+            let (factor, multiplier, offset) = (words(factor), words(multiplier), words(offset));
+            let output_in_high_byte = |samples: __m512i| -> __m512i {
+                let product = _mm512_mullo_epi16(distances.of(samples), factor);
+                // See `x86::map_line`.
+                let sum = _mm512_add_epi16(_mm512_mulhi_epu16(product, black_box(multiplier)), offset);
+                _mm512_slli_epi16::<{ 8 - FRACTION_BITS }>(sum)
+            };
+            let high_bytes: [u8; LANES] = std::array::from_fn(odd_byte);
+            let high_bytes = load_512(&high_bytes);
+            map_vectors(src, line, out, |a, b| {
+                _mm512_permutex2var_epi8(output_in_high_byte(a), high_bytes, output_in_high_byte(b))
+            });
         }
-        return scalar::map_line(src_rest, sample_bytes, line, out_rest);
+        LineArithmetic::Float { slope, offset } => {
+            let (slope, offset, zero) = (_mm512_set1_ps(slope), _mm512_set1_ps(offset), _mm512_setzero_si512());
+            let rounded = |distances: __m512i| -> __m512i {
+                let product = _mm512_mul_ps(_mm512_cvtepi32_ps(distances), slope);
+                _mm512_cvtps_epi32(_mm512_add_ps(product, offset))
+            };
+            let outputs = |samples: __m512i| -> __m512i {
+                let distances = distances.of(samples);
+                let (low, high) = (_mm512_unpacklo_epi16(distances, zero), _mm512_unpackhi_epi16(distances, zero));
+                _mm512_packs_epi32(rounded(low), rounded(high))
+            };
+            let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+            map_vectors(src, line, out, |a, b| {
+                _mm512_permutexvar_epi64(order, _mm512_packus_epi16(outputs(a), outputs(b)))
+            });
+        }
     }
-    let (src_vectors, src_rest) = src.as_chunks::<{ 2 * LANES }>();
-    let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-    for (src, out) in src_vectors.iter().zip(out_vectors) {
-        let [a, b]: &[[u8; LANES]; 2] = bytemuck::cast_ref(src);
-        let bytes = _mm512_packus_epi16(vectors.outputs(load_512(a)), vectors.outputs(load_512(b)));
-        store_512(out, _mm512_permutexvar_epi64(order, bytes));
-    }
-    scalar::map_line(src_rest, sample_bytes, line, out_rest);
 }
 
-/// The numbers of a [`Line`] in every lane.
-struct LineVectors {
+#[allow(clippy::cast_possible_truncation, reason = "below 128")]
+const fn odd_byte(lane: usize) -> u8 {
+    (2 * lane + 1) as u8
+}
+
+/// Writes the outputs of words: `function` returns those of two vectors of 32 samples.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512vbmi")]
+fn map_vectors(src: &[u8], line: &Line, out: &mut [u8], function: impl Fn(__m512i, __m512i) -> __m512i) {
+    let (out_vectors, out_rest) = out.as_chunks_mut::<LANES>();
+    let (src_vectors, src_rest) = src.as_chunks::<{ 2 * LANES }>();
+    for (src, out) in src_vectors.iter().zip(out_vectors) {
+        let [a, b]: &[[u8; LANES]; 2] = bytemuck::cast_ref(src);
+        store_512(out, function(load_512(a), load_512(b)));
+    }
+    scalar::map_line(src_rest, 2, line, out_rest);
+}
+
+/// The word in every lane.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn words(word: u16) -> __m512i {
+    _mm512_set1_epi16(word.cast_signed())
+}
+
+/// The numbers of a [`Line`] from samples to distances, in every lane.
+struct Distances {
     flip: __m512i,
     mask: __m512i,
     base: __m512i,
     range: __m512i,
-    slope: __m512,
-    offset: __m512,
 }
 
-impl LineVectors {
+impl Distances {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn new(line: &Line) -> Self {
-        let words = |word: u16| _mm512_set1_epi16(word.cast_signed());
         Self {
             flip: words(line.keys.flip),
             mask: words(line.keys.mask),
             base: words(line.base),
             range: words(line.range),
-            slope: _mm512_set1_ps(line.slope),
-            offset: _mm512_set1_ps(line.offset),
         }
     }
 
-    /// Outputs of 32 samples as signed words.
+    /// Distances of 32 samples.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
-    fn outputs(&self, samples: __m512i) -> __m512i {
+    fn of(&self, samples: __m512i) -> __m512i {
         let keys = _mm512_and_si512(_mm512_xor_si512(samples, self.flip), self.mask);
-        let distances = _mm512_min_epu16(_mm512_subs_epu16(keys, self.base), self.range);
-        let zero = _mm512_setzero_si512();
-        let line = |distances: __m512i| -> __m512i {
-            let product = _mm512_mul_ps(_mm512_cvtepi32_ps(distances), self.slope);
-            _mm512_cvtps_epi32(_mm512_add_ps(product, self.offset))
-        };
-        let (low, high) = (_mm512_unpacklo_epi16(distances, zero), _mm512_unpackhi_epi16(distances, zero));
-        _mm512_packs_epi32(line(low), line(high))
+        _mm512_min_epu16(_mm512_subs_epu16(keys, self.base), self.range)
     }
 }
 

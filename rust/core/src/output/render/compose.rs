@@ -13,7 +13,7 @@
 
 use super::Method;
 use crate::kernel::CpuLevel;
-use crate::kernel::render::{self, BLOCK, IndexMap, KeyMap, Line};
+use crate::kernel::render::{self, BLOCK, FRACTION_BITS, IndexMap, KeyMap, Line, LineArithmetic};
 use crate::lookup_table::LookupTable;
 use crate::rendering::{Grayscale, Modality, OutputRange, PaletteEntries, Voi};
 use crate::sample::{Rescale, SamplesMut};
@@ -33,6 +33,15 @@ pub(super) struct Composer<'a> {
 
 /// An output type: its samples as the core's.
 type Wrap<T> = for<'a> fn(&'a mut [T]) -> SamplesMut<'a>;
+
+/// The keys whose outputs are not those of the first or the last key, with one more on each side.
+#[derive(Clone, Copy)]
+struct Window {
+    /// Change of the output per key.
+    slope: f64,
+    base: usize,
+    end: usize,
+}
 
 /// Keys from `start` up to and including `end` with the outputs at both; those between are not evaluated.
 #[derive(Clone, Copy)]
@@ -76,12 +85,12 @@ impl Composer<'_> {
         entries: fn(Vec<T>) -> PaletteEntries,
     ) -> Method {
         if let Some((table, first_mapped)) = self.shifted_lut() {
-            let mut outputs = vec![T::default(); table.entries().len()];
-            #[allow(clippy::cast_precision_loss, reason = "first mapped values are below 2^32")]
-            self.evaluate_from(first_mapped as f64, wrap(&mut outputs));
-            outputs.resize(outputs.len().next_power_of_two(), T::default());
-            let indices = IndexMap::new(self.keys, first_mapped, table.entries().len());
-            return Method::Table(indices, entries(outputs));
+            let outputs = self.outputs_of_entries(table, wrap);
+            let indices = IndexMap::new(self.keys, first_mapped, outputs.len());
+            #[allow(clippy::cast_possible_truncation, reason = "keys have 16 bits")]
+            let by_key = (0..self.count()).map(|key| indices.index(key as u16 ^ self.keys.flip));
+            let by_key = by_key.map(|index| outputs.get(usize::from(index)).copied().unwrap_or_default());
+            return Method::Table(IndexMap::of_keys(self.keys), entries(by_key.collect()));
         }
         let mut outputs = vec![T::default(); self.count()];
         if self.grayscale.is_monotone() {
@@ -118,6 +127,15 @@ impl Composer<'_> {
         let first_mapped = table.first_mapped();
         let is_usual = i32::try_from(first_mapped).is_ok() && self.grayscale.padding().is_none();
         is_usual.then_some((table.as_ref(), first_mapped - shift))
+    }
+
+    /// Outputs of the entries of a VOI LUT.
+    fn outputs_of_entries<T: Copy + Default>(self, table: &LookupTable, wrap: Wrap<T>) -> Vec<T> {
+        let mut values: Vec<f64> = table.entries().iter().copied().map(f64::from).collect();
+        let mut outputs = vec![T::default(); values.len()];
+        render::scale_entries(&mut values, self.grayscale, self.level);
+        render::store(&values, wrap(&mut outputs), self.level);
+        outputs
     }
 
     /// Writes the outputs of `first` and the stored values after it, without regard to padding.
@@ -172,7 +190,7 @@ impl Composer<'_> {
 
     /// Keys of the padding, first and end (exclusive); `None` if there are none.
     fn padding_keys(self) -> Option<(usize, usize)> {
-        let (first, last) = self.grayscale.padding()?;
+        let (first, last) = self.grayscale.padding().filter(|(first, last)| first <= last)?;
         #[allow(clippy::cast_precision_loss, reason = "below 2^17")]
         let key = |stored: f64| (stored - self.stored_value(0)).clamp(-1.0, self.count() as f64);
         let (first, last) = (key(first.ceil()).max(0.0), key(last.floor()));
@@ -191,7 +209,7 @@ impl Composer<'_> {
 
     /// The line that gives the outputs of all keys, if there is one and padding needs no other outputs.
     fn line_of(self, segments: &[Segment<u8>]) -> Option<Line> {
-        let slope = self.grayscale.line_slope()?;
+        let slope = self.grayscale.line_slope().filter(|slope| slope.is_finite())?;
         let slope = if self.grayscale.is_inverted() { -slope } else { slope };
         if let Some((start, end)) = self.padding_keys()
             && start < end
@@ -203,19 +221,82 @@ impl Composer<'_> {
         // The last of the equal outputs at the start, and the first of those at the end.
         let base = segments.iter().find(|segment| segment.last != first).map_or(0, |segment| segment.start);
         let end = segments.iter().rfind(|segment| segment.first != last).map_or(0, |segment| segment.end);
-        let range = u16::try_from(end.saturating_sub(base)).ok()?;
-        // The line goes through the output of a key within the window, where it is not clamped.
+        let window = Window { slope, base, end: end.max(base) };
+        let candidates = self.fixed_line(segments, window).into_iter().chain(self.float_line(window));
+        candidates.into_iter().find(|line| self.gives_outputs(line, segments))
+    }
+
+    /// A line in `f32` through the output of a key within the window, where it is not clamped.
+    fn float_line(self, Window { slope, base, end }: Window) -> Option<Line> {
         let middle = usize::midpoint(base, end);
         let mut value = [self.stored_value(middle)];
         render::evaluate(&mut value, self.grayscale, self.level);
         let [y] = value;
         #[allow(clippy::cast_precision_loss, reason = "below 2^17")]
-        let offset = y - slope * (middle.saturating_sub(base)) as f64;
-        let base = u16::try_from(base).ok()?;
-        #[allow(clippy::cast_possible_truncation, reason = "compared with the outputs below")]
-        let line = Line { keys: self.keys, base, range, slope: slope as f32, offset: offset as f32 };
-        let is_finite = line.slope.is_finite() && line.offset.is_finite();
-        (is_finite && self.gives_outputs(&line, segments)).then_some(line)
+        let offset = y - slope * (middle - base) as f64;
+        #[allow(clippy::cast_possible_truncation, reason = "compared with the outputs")]
+        let (slope, offset) = (slope as f32, offset as f32);
+        let arithmetic = LineArithmetic::Float { slope, offset };
+        let is_finite = slope.is_finite() && offset.is_finite();
+        let (base, range) = (u16::try_from(base).ok()?, u16::try_from(end - base).ok()?);
+        is_finite.then_some(Line { keys: self.keys, base, range, arithmetic })
+    }
+
+    /// A line in fixed point with the outputs on both sides of every step, if one of some numbers is found:
+    ///
+    /// ```text
+    /// output × 128 ≤ (distance × factor × multiplier >> 16) + offset < (output + 1) × 128        for each step: which offsets?
+    /// ```
+    fn fixed_line(self, segments: &[Segment<u8>], Window { slope, base, end }: Window) -> Option<Line> {
+        /// Three of four windows that scanners write have such a line; most are found within two attempts.
+        const MAX_ATTEMPTS: usize = 48;
+        /// Distance of the steps that are compared one after the other.
+        const SPREAD: usize = 16;
+        let mask = usize::from(self.keys.mask);
+        // Keys of a decreasing function are counted from the end: its outputs then increase.
+        let is_decreasing = slope < 0.0;
+        let (slope, base, end) = if is_decreasing { (-slope, mask - end, mask - base) } else { (slope, base, end) };
+        let mut steps = Vec::with_capacity(512);
+        for segment in segments.iter().filter(|segment| segment.first != segment.last) {
+            for (key, output) in [(segment.start, segment.first), (segment.end, segment.last)] {
+                let key = if is_decreasing { mask - key } else { key };
+                steps.push((u32::try_from(key - base).ok()?, i32::from(output)));
+            }
+        }
+        // Distant steps first: they refuse most numbers.
+        let steps: Vec<_> = (0..SPREAD).flat_map(|first| steps.iter().skip(first).step_by(SPREAD).copied()).collect();
+        let range = u16::try_from(end - base).ok().filter(|range| *range > 0)?;
+        let max_factor = u16::MAX / range;
+        let factors = (max_factor / 2 + 1..=max_factor).rev();
+        let multipliers = factors.flat_map(|factor| {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; compared below")]
+            let nearest = (slope * f64::from(1_u32 << (16 + FRACTION_BITS)) / f64::from(factor)) as u32;
+            [(factor, nearest), (factor, nearest.saturating_add(1))]
+        });
+        for (factor, multiplier) in multipliers.take(MAX_ATTEMPTS) {
+            let Ok(multiplier) = u16::try_from(multiplier) else { continue };
+            let (mut least, mut greatest) = (0, i32::from(u16::MAX));
+            for steps in steps.chunks(32) {
+                for (distance, output) in steps {
+                    #[allow(clippy::cast_possible_wrap, reason = "below 2^16")]
+                    let product = ((distance * u32::from(factor) * u32::from(multiplier)) >> 16) as i32;
+                    let lowest = (output << FRACTION_BITS) - product;
+                    least = least.max(lowest);
+                    greatest = greatest.min(lowest + (1 << FRACTION_BITS) - 1);
+                }
+                if least > greatest {
+                    break;
+                }
+            }
+            if least <= greatest {
+                let offset = u16::try_from(i32::midpoint(least, greatest)).ok()?;
+                let flip = if is_decreasing { self.keys.flip ^ self.keys.mask } else { self.keys.flip };
+                let keys = KeyMap { flip, ..self.keys };
+                let arithmetic = LineArithmetic::Fixed { factor, multiplier, offset };
+                return Some(Line { keys, base: u16::try_from(base).ok()?, range, arithmetic });
+            }
+        }
+        None
     }
 
     /// True if the kernel computes the outputs of all evaluated keys by the line.

@@ -84,7 +84,7 @@ fn apply(rendering: &Rendering, stored: SampleType, bits: u32, raw: &[u64], leve
     // Unaligned input, and output that is not aligned to vectors.
     let out = SamplesMut::in_words(rendering.output_type(), &mut memory, count + 1).unwrap().split_at(1).unwrap().1;
     tables.apply(&src[1..], out, level);
-    let is_line = matches!(tables.prepared, Some(Prepared { method: Method::Line(_), .. }));
+    let is_line = matches!(tables.prepared.as_deref(), Some(Prepared { method: Method::Line(_), .. }));
     let values = match SamplesMut::in_words(rendering.output_type(), &mut memory, count + 1).unwrap() {
         SamplesMut::U8(out) => out[1..].iter().map(|y| f64::from(*y)).collect(),
         SamplesMut::U16(out) => out[1..].iter().map(|y| f64::from(*y)).collect(),
