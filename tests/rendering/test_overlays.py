@@ -158,3 +158,15 @@ def test_render_invalid_overlay_warns(damage: Any, message: str) -> None:
     np.testing.assert_array_equal(rendered, image)
     with pytest.raises(CorruptFrameError, match=message):
         dicoxide.render(dataset, overlays=True, strict=True)
+
+
+@pytest.mark.parametrize("vr", ["OB", "OW"])
+def test_render_big_endian_overlay_swaps_words_only(vr: str) -> None:
+    dataset = make_dataset(STORED, syntax=ExplicitVRBigEndian, WindowCenter=24, WindowWidth=48)
+    add_overlay(dataset, PLANE)
+    element = dataset[0x60003000]
+    if vr == "OB":
+        element.value = np.frombuffer(element.value, np.uint16).byteswap().tobytes()
+        element.VR = "OB"
+    reference = burned(render_both(dataset), PLANE, 0, 0, 255)
+    np.testing.assert_array_equal(render_both(dataset, overlays=True), reference)

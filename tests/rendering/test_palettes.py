@@ -104,10 +104,11 @@ def test_render_frames_of_palette_have_a_frame_axis() -> None:
         (lambda ds: delattr(ds, "GreenPaletteColorLookupTableData"), "Green palette data are missing"),
         (lambda ds: delattr(ds, "RedPaletteColorLookupTableDescriptor"), "Red palette descriptor is None"),
         (lambda ds: setattr(ds, "BluePaletteColorLookupTableData", b"12"), "Blue palette has 2 bytes, 512 expected"),
+        (lambda ds: setattr(ds, "BluePaletteColorLookupTableData", bytes(300)), "Blue palette has 300 bytes, 512 exp"),
         (lambda ds: setattr(ds, "RedPaletteColorLookupTableDescriptor", [256, 0, 7]), "7 bits per entry"),
         (lambda ds: setattr(ds, "RedPaletteColorLookupTableDescriptor", [256, 0]), "three numbers expected"),
     ],
-    ids=["no data", "no descriptor", "short", "bits", "two values"],
+    ids=["no data", "no descriptor", "short", "truncated", "bits", "two values"],
 )
 def test_render_invalid_palette_raises(change: Any, message: str) -> None:
     dataset = palette_dataset(STORED, TABLES * 257, 16)

@@ -107,8 +107,12 @@ def test_render_within_max_bytes() -> None:
         np.testing.assert_array_equal(dicoxide.render(dataset, window="range", max_bytes=limit), in_range)
     with pytest.raises(LimitError):
         dicoxide.render(dataset, window="range", max_bytes=limit - 1)
+    # One full-size frame at least is in memory while frames are reduced.
+    reduced = dicoxide.render(dataset, max_size=5)
+    limit = reduced.nbytes + FRAMES[0].size
+    np.testing.assert_array_equal(dicoxide.render(dataset, max_size=5, max_bytes=limit), reduced)
     with pytest.raises(LimitError):
-        dicoxide.render(dataset, max_size=5, max_bytes=FRAMES.size // 4)
+        dicoxide.render(dataset, max_size=5, max_bytes=limit - 1)
 
 
 def test_render_of_truncated_frame_raises_as_decode() -> None:

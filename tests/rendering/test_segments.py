@@ -96,8 +96,8 @@ def test_render_label_map_gives_each_segment_its_color() -> None:
     dataset = segmentation(stored, "LABELMAP", {1: RED, 5: GREEN, 2: None})
     rendered = render_both(dataset)
     cycle = np.rint(cycle_color(2) * 255)
-    reference = [[[0, 0, 0], levels(RED), cycle], [levels(GREEN), levels(GREEN), levels(GREEN)]]
-    # Values after the last segment have its colour, because tables clamp.
+    others = [np.rint(cycle_color(number) * 255) for number in (7, 300)]
+    reference = [[[0, 0, 0], levels(RED), cycle], [levels(GREEN), *others]]
     np.testing.assert_array_equal(rendered, reference)
 
 
@@ -135,3 +135,15 @@ def test_render_fractional_segment_scales_its_color() -> None:
     reference = np.rint(stored[..., None] / 100 * color * 255)
     np.testing.assert_array_equal(render_both(dataset), reference)
     np.testing.assert_array_equal(render_both(dataset, palette=False), np.rint(stored / 100 * 255))
+
+
+def test_render_label_map_without_segments_has_colors_of_the_cycle() -> None:
+    stored = np.array([[0, 1, 255]], np.uint8)
+    rendered = render_both(make_dataset(stored, SegmentationType="LABELMAP"))
+    np.testing.assert_array_equal(rendered, [[[0, 0, 0], *(np.rint(cycle_color(label) * 255) for label in (1, 255))]])
+
+
+def test_render_with_several_segmentation_types_is_gray() -> None:
+    stored = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    rendered = render_both(make_dataset(stored, SegmentationType=["BINARY", "LABELMAP"]))
+    np.testing.assert_array_equal(rendered, stored * 51)

@@ -306,6 +306,8 @@ def test_render_all_padding_is_lowest_output() -> None:
         ({"window": (1, 2, 3)}, TypeError, "window must be"),
         ({"window": True}, TypeError, "window must be"),
         ({"window": None}, TypeError, "window must be"),
+        ({"window": (None, 400)}, TypeError, "window must be"),
+        ({"window": ("percentile", "a", 5)}, TypeError, "window must be"),
         ({"window": ("percentile", 5, 101)}, ValueError, "percentiles must be"),
         ({"window": ("percentile", 50, 5)}, ValueError, "percentiles must be"),
         ({"window": (float("nan"), 1)}, ValueError, "must be finite"),

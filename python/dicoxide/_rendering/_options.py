@@ -172,12 +172,13 @@ def _checked_window(window: Any) -> str | int | Window | Percentiles:
     if isinstance(window, str):
         return window.strip()
     if isinstance(window, (tuple, list)):
-        if len(window) == 3 and window[0] == "percentile":
+        is_percentile = len(window) == 3 and isinstance(window[0], str) and window[0] == "percentile"
+        if is_percentile and all(map(_is_number, window[1:])):
             percentiles = Percentiles(float(window[1]), float(window[2]))
             if not 0 <= percentiles.low <= percentiles.high <= 100:
                 raise ValueError(f"percentiles must be 0 to 100 in ascending order, not {window[1]} and {window[2]}")
             return percentiles
-        if len(window) == 2 and not any(isinstance(number, str) for number in window):
+        if len(window) == 2 and all(map(_is_number, window)):
             explicit = Window(float(window[0]), float(window[1]))
             if not (math.isfinite(explicit.center) and math.isfinite(explicit.width)):
                 raise ValueError(f"window center {window[0]} and width {window[1]} must be finite")
@@ -191,3 +192,7 @@ def _checked_window(window: Any) -> str | int | Window | Percentiles:
         "window must be (center, width), an explanation, an index, 'first', 'full', 'range' or "
         f"('percentile', low, high), not {window!r}"
     )
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, str) and hasattr(value, "__float__")

@@ -133,7 +133,8 @@ def _read_overlay(attributes: Attributes, group: int, spec: FrameSpec, deviation
     data = values["data"]
     if data is not None:
         packed = bytes(data) if isinstance(data, (bytes, bytearray)) else b""
-        if spec.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN:
+        # Bytes of VR OB have no byte order (PS3.5 7.3).
+        if spec.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN and attributes.vr(group << 16 | _ELEMENTS["data"][0]) != "OB":
             packed = np.frombuffer(packed[: len(packed) // 2 * 2], np.uint16).byteswap().tobytes()
         needed = -(-rows * columns * (count or 1) // 8)
         if len(packed) < needed:

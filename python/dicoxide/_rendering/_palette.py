@@ -148,10 +148,11 @@ def _plain_table(
         raise _error(f"{color} palette data are not 16-bit words", _DATA_CLAUSE)
     # 8-bit entries are packed, two in each word, or one in each word (PS3.5 8.1.1 does not say which).
     is_packed = len(data) < 2 * count
-    if is_packed and bits > 8 and len(data) >= count:
+    # The last byte may be padding. Other lengths are those of tables that are too short.
+    if is_packed and bits > 8 and count <= len(data) <= count + 1:
         text = f"palette has {len(data)} bytes for {count} entries of {bits} bits: taken as entries of 8 bits"
         deviations.append(Deviation(None, text, _DATA_CLAUSE, None))
-    if len(data) < count:
+    elif len(data) < (count if bits == 8 else 2 * count):
         needed = count * (1 if bits == 8 else 2)
         raise _error(f"{color} palette has {len(data)} bytes, {needed} expected", _DATA_CLAUSE)
     is_swapped = is_big_endian and isinstance(value, (bytes, bytearray))

@@ -137,7 +137,13 @@ class Presentation:
 
     @cached_property
     def _segmentation(self) -> Segmentation:
-        segmentation = Segmentation(self._values["SegmentationType"], self._attributes, self._shared, self._per_frame)
+        segmentation = Segmentation(
+            self._values["SegmentationType"],
+            self._attributes,
+            self._shared,
+            self._per_frame,
+            bits=self.spec.bits_stored or self.spec.bits_allocated,
+        )
         self.deviations += segmentation.deviations
         return segmentation
 
@@ -181,7 +187,7 @@ class Presentation:
         if interpretation == "PALETTE COLOR":
             return "palette" if options.palette else "indices"
         values = self._values
-        if values.get("SegmentationType") in _SEGMENTATION_TYPES:
+        if self._is_segmentation:
             return "segments" if options.palette else "indices"
         if options.palette and values.get("PixelPresentation") in ("COLOR", "MIXED") and self._has_palette:
             return "supplemental"
@@ -210,6 +216,12 @@ class Presentation:
         items = tuple([tuple(value) if type(value) is list else value for value in values.values()])
         layout = spec.bits_allocated, spec.bits_stored, spec.pixel_representation, spec.pixel_keyword
         return layout, spec.photometric_interpretation, tuple(values), items, transform, options
+
+    @property
+    def _is_segmentation(self) -> bool:
+        value = self._values.get("SegmentationType")
+        # Several values are a list.
+        return isinstance(value, str) and value in _SEGMENTATION_TYPES
 
     @cached_property
     def _has_palette(self) -> bool:

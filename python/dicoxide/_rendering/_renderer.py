@@ -295,8 +295,10 @@ class _Call:
             self._burn(overlays, target, self._indices)
             return
         frame_bytes = math.prod(shape) * target.itemsize
-        chunk_size = max(1, _MAX_FULL_SIZE_BYTES // max(1, frame_bytes))
-        chunk_size = min(chunk_size, max(1, len(self._indices)))
+        limit = _MAX_FULL_SIZE_BYTES
+        if self._max_bytes is not None:
+            limit = min(limit, self._max_bytes - target.nbytes)
+        chunk_size = max(1, min(limit // max(1, frame_bytes), len(self._indices)))
         check_output_bytes(target.nbytes + chunk_size * frame_bytes, self._max_bytes)
         frames = np.empty((chunk_size, *shape), target.dtype)
         for start in range(0, len(self._indices), chunk_size):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -44,6 +43,8 @@ class Segmentation:
         Shared functional groups.
     per_frame : sequence of Attributes
         Functional groups of each frame.
+    bits : int
+        Bits Stored, which limits the labels of a label map.
 
     Attributes
     ----------
@@ -52,9 +53,16 @@ class Segmentation:
     """
 
     def __init__(
-        self, kind: str, attributes: Attributes, shared: Attributes | None, per_frame: Sequence[Attributes]
+        self,
+        kind: str,
+        attributes: Attributes,
+        shared: Attributes | None,
+        per_frame: Sequence[Attributes],
+        *,
+        bits: int,
     ) -> None:
         self.kind = kind
+        self._label_count = 1 << min(bits, 16)
         self.deviations: list[Deviation] = []
         values = read_values(attributes, ("SegmentSequence", "MaximumFractionalValue"), self.deviations)
         maximum = values.get("MaximumFractionalValue")
@@ -73,9 +81,11 @@ class Segmentation:
     def entries(self, index: int, dtype: str) -> Array:
         """Return the table of the frame `index`, from the stored value 0: (entries, 3), of an output type."""
         if self.kind == "LABELMAP":
-            fractions = np.zeros((max(self._colors, default=0) + 1, 3))
+            # Labels without an item in the Segment Sequence have a colour of the cycle, except for the background.
+            fractions = _cycle_colors(self._label_count).copy()
             for number, color in self._colors.items():
-                fractions[number] = color
+                if number < self._label_count:
+                    fractions[number] = color
         else:
             color = self._color(self.number(index))
             steps = 1 if self.kind == "BINARY" else self.maximum
@@ -109,7 +119,23 @@ def _segment_number(group: Attributes | None) -> int | None:
 
 def cycle_color(number: int) -> npt.NDArray[np.float64]:
     """Return the colour of a segment without one: hues that differ most from those before, by the golden ratio."""
-    return np.array(colorsys.hsv_to_rgb((number - 1) * _GOLDEN_RATIO % 1.0, 0.75, 1.0))
+    return _hue_colors(np.array([number])).reshape(3)
+
+
+@lru_cache(maxsize=2)
+def _cycle_colors(count: int) -> npt.NDArray[np.float64]:
+    """Return the colours of the labels from 0 to `count` - 1 without one: (count, 3); label 0 is black."""
+    colors = _hue_colors(np.arange(count))
+    colors[0] = 0
+    colors.flags.writeable = False
+    return colors
+
+
+def _hue_colors(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return colours of HSV saturation 0.75 and value 1 with the hues of segment numbers: (numbers, 3)."""
+    hues = (numbers - 1) * _GOLDEN_RATIO % 1.0 * 6
+    distances = np.abs((hues[:, None] + [0, 4, 2]) % 6 - 3)
+    return np.asarray(1 - 0.75 * np.clip(2 - distances, 0, 1))
 
 
 def cielab_to_rgb(value: Any) -> npt.NDArray[np.float64] | None:

@@ -32,6 +32,9 @@ class Elements(Protocol):
         An empty element is None if its values are numbers or bytes, else ``""``. `vr` is the VR in the data dictionary.
         """
 
+    def vr(self, tag: int) -> str | None:
+        """Return the VR that the file or data set declares for an element; None if there is none."""
+
     def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
         """Read the elements of `wanted`, given as (keyword, tag, VR), that have a frequent, simple VR.
 
@@ -99,6 +102,10 @@ class Attributes(Mapping[str, Any]):
             return self._elements.value(tag, vr)
         except (KeyError, CorruptFrameError):
             return None
+
+    def vr(self, tag: int) -> str | None:
+        """Return the declared VR of an element, or None if it is absent or the VR is implicit."""
+        return self._elements.vr(tag)
 
     def tags(self) -> Iterator[int]:
         """Return the tags of all elements, in any order."""

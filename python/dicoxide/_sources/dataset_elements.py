@@ -43,6 +43,12 @@ class DatasetElements:
             plain = [None if item == "" and is_number(vr) else _plain(item) for item in items]
             return plain if is_multiple else plain[0]
 
+    def vr(self, tag: int) -> str | None:
+        if tag not in self._dataset:
+            return None
+        # Elements that pydicom has not converted have a VR of None if it is implicit.
+        return self._dataset.get_item(tag).VR
+
     def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
         return {}, [keyword for keyword, tag, _ in wanted if tag in self._dataset]
 

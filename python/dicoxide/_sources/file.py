@@ -155,6 +155,10 @@ class _FileElements:
         character_set = self._character_set if is_text(file_vr) else ""
         return value_of(file_vr, data, is_big_endian, character_set)
 
+    def vr(self, tag: int) -> str | None:
+        element = self._elements.get(tag, False)
+        return element[0] if isinstance(element, tuple) else None
+
     def read_common(self, wanted: Sequence[tuple[str, int, str]]) -> tuple[dict[str, Any], list[str]]:
         return self._elements.read_common(wanted)
 
