@@ -55,6 +55,7 @@ def test_decode_many_rendered_returns_errors_of_sources(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
+        ({"render": "range"}, TypeError, "render must be True, False or a mapping"),
         ({"render": {"threads": 2}}, TypeError, "render has no option 'threads'"),
         ({"render": {"dtype": "int16"}}, ValueError, "dtype must be"),
         ({"render": True, "rescale": True}, ValueError, "rescale does not fit render"),

@@ -85,6 +85,23 @@ def test_volume_render_range_excludes_padding(tmp_path: Path, options: dict[str,
     assert (expected[stored == -2000] == 0).all()
 
 
+@pytest.mark.parametrize("window", ["range", ("percentile", 10, 90)], ids=str)
+def test_volume_render_range_excludes_the_padding_of_each_rescale(tmp_path: Path, window: Any) -> None:
+    datasets = slices(3, PixelPaddingValue=-2000)
+    for index, dataset in enumerate(datasets):
+        dataset.RescaleSlope, dataset.RescaleIntercept = index + 1, -3000 * index
+        dataset.PixelData = np.array([-2000] * 9 + [100 + index] * 13 + [250] * 13, np.int16).tobytes()
+    write_all(datasets, tmp_path)
+    stored = stored_values(tmp_path)
+    transforms = [(index + 1, -3000 * index) for index in range(3)]
+    values = np.stack([frame * slope + intercept for frame, (slope, intercept) in zip(stored, transforms, strict=True)])
+    valid = values[stored != -2000]
+    voi = ("RANGE", *(np.percentile(valid, window[1:]) if window != "range" else (valid.min(), valid.max())))
+    expected = np.where(stored == -2000, 0, reference(values, voi))
+    for dtype in ("int32", "float64"):
+        np.testing.assert_array_equal(read(tmp_path, rescale=True, dtype=dtype).render(window=window), expected)
+
+
 @pytest.mark.parametrize("keyword", ["FloatPixelData", "DoubleFloatPixelData"])
 def test_volume_render_of_floats_excludes_their_padding(tmp_path: Path, keyword: str) -> None:
     bits = 32 if keyword.startswith("Float") else 64

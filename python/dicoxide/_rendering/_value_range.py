@@ -48,12 +48,12 @@ class ValueRangeMeter:
         Percentiles at the ends of the range, with linear interpolation as by `numpy.percentile`; else the smallest and
         the largest value.
     padding : (float, float), optional
-        First and last stored value to exclude. NaN and infinities are excluded, too.
+        First and last stored value to exclude, which may change between frames. NaN and infinities are excluded, too.
     """
 
     def __init__(self, percentiles: Percentiles | None, padding: tuple[float, float] | None) -> None:
         self._percentiles = percentiles
-        self._padding = padding
+        self.padding = padding
         self._low, self._high = math.inf, -math.inf
         # Values of frames, and the number of each.
         self._values: list[npt.NDArray[np.float64]] = []
@@ -64,12 +64,12 @@ class ValueRangeMeter:
         if self._percentiles is not None:
             self._add_values(stored, transform)
         elif is_linear(transform):
-            found = core.value_range(stored, self._padding)
+            found = core.value_range(stored, self.padding)
             if found is not None:
                 slope, intercept = transform if isinstance(transform, tuple) else (1.0, 0.0)
                 self._include(*_ordered(found[0] * slope + intercept, found[1] * slope + intercept))
         elif stored.dtype.kind in "iu" and stored.dtype.itemsize <= _HISTOGRAM_BYTES:
-            found = core.value_range(stored, self._padding)
+            found = core.value_range(stored, self.padding)
             if found is not None:
                 self._add_table(stored, transform, int(found[0]), int(found[1]))
         else:
@@ -130,9 +130,9 @@ class ValueRangeMeter:
 
     def _unpadded(self, stored: Array) -> Array:
         """Return the stored values without padding, in one dimension if there is any."""
-        if self._padding is None:
+        if self.padding is None:
             return stored
-        first, last = self._padding
+        first, last = self.padding
         return stored[(stored < first) | (stored > last)]
 
 

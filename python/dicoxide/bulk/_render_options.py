@@ -29,6 +29,8 @@ def render_options(render: bool | Mapping[str, Any] | RenderOptions, **common: A
         return render
     if render is False or render is None:
         return None
+    if render is not True and not isinstance(render, Mapping):
+        raise TypeError(f"render must be True, False or a mapping of options, not {render!r}")
     keywords = {key: value for key, value in common.items() if value is not None}
     keywords |= {} if render is True else render
     if unknown := sorted(keywords.keys() - RenderKeywords.__annotations__.keys()):

@@ -131,7 +131,9 @@ class _GrayRenderer:
         if any(isinstance(voi, ValueRange) for voi in vois):
             measured = self._measure(rescales, vois)
             vois = [("RANGE", *measured) if isinstance(voi, ValueRange) else voi for voi in vois]
-        keys = list(zip(rescales, vois, [frame.rescale for frame in self._plan.slices], strict=True))
+        keys = list(
+            zip(rescales, vois, [(frame.rescale, frame.has_modality_lut) for frame in self._plan.slices], strict=True)
+        )
         # Slices that are rendered alike are rendered in one call.
         for (rescale, voi, _), group in groupby(range(len(keys)), key=keys.__getitem__):
             indices = list(group)
@@ -150,7 +152,7 @@ class _GrayRenderer:
                     rendering = _grayscale(values, voi, self._options, transform=rescale, inverted=self._is_inverted)
                     core.render_into(values, rendering, target[index], threads)
                 return
-            padding = _whole_numbers(self._padding_of(run.start))
+            padding = self._integer_padding_of(run.start)
         rendering = _grayscale(
             self._slices, voi, self._options, transform=rescale, inverted=self._is_inverted, padding=padding
         )
@@ -174,6 +176,12 @@ class _GrayRenderer:
         """Return the ends of the padding in the values of a slice."""
         assert self._padding is not None
         return _rescaled(self._padding, self._plan.slices[index].rescale) if self._is_rescaled else self._padding
+
+    def _integer_padding_of(self, index: int) -> tuple[int, int] | None:
+        """Return the padding of a slice of integers; None if a Modality LUT has replaced it."""
+        if self._padding is None or (self._is_rescaled and self._plan.slices[index].has_modality_lut):
+            return None
+        return _whole_numbers(self._padding_of(index))
 
     def _select_vois(self, *, is_real_world: bool) -> list[Voi | ValueRange | FullRange]:
         """Return the VOI transform of each slice."""
@@ -223,9 +231,10 @@ class _GrayRenderer:
         ]
         if self._slices.dtype.kind == "f":
             return self._measure_floats(map(self._values, indices), percentiles)
-        first = self._plan.slices.index(self._plan.first_slice)
-        meter = ValueRangeMeter(percentiles, _whole_numbers(self._padding_of(first)) if self._padding else None)
+        meter = ValueRangeMeter(percentiles, None)
         for index in indices:
+            # Slices with different rescales have different values of padding.
+            meter.padding = self._integer_padding_of(index)
             meter.add(self._slices[index], rescales[index])
         return meter.result()
 
