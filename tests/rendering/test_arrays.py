@@ -67,6 +67,7 @@ def test_apply_window_writes_into_out() -> None:
         ((np.zeros(3, np.int16), 0, 0.5), {}, "PS3.3 C.11.2.1.2.1"),
         ((np.zeros(3, np.int16), 0, 0, "SIGMOID"), {}, "PS3.3 C.11.2.1.3.1"),
         ((np.zeros(3, np.int16), 0, 1, "CUBIC"), {}, "function must be one of"),
+        ((np.zeros(3, np.int16), 0, 1, None), {}, "function must be"),
         ((np.zeros(3, np.float16), 0, 1), {}, "values of dtype float16"),
         ((np.zeros(3, np.complex64), 0, 1), {}, "values of dtype complex64"),
         ((np.zeros(3, bool), 0, 1), {}, "values of dtype bool"),
@@ -117,6 +118,11 @@ def test_apply_lut_with_colors_adds_an_axis() -> None:
 def test_apply_lut_unsuitable_argument_raises(values: Any, table: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dicoxide.apply_lut(values, table)
+
+
+def test_apply_lut_with_first_mapped_of_more_than_64_bits_raises() -> None:
+    with pytest.raises(ValueError, match="first_mapped must be"):
+        dicoxide.apply_lut(np.zeros(3, np.uint8), np.zeros(4, np.uint8), 1 << 63)
 
 
 def test_apply_palette_equals_indexing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -41,3 +43,26 @@ def test_function_without_a_window_applies_to_the_window_of_the_call() -> None:
     dataset = make_dataset(STORED, VOILUTFunction="SIGMOID")
     expected = dicoxide.apply_window(STORED, 1000, 500, "SIGMOID")
     np.testing.assert_array_equal(dicoxide.render(dataset, window=(1000, 500)), expected)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"PresentationLUTShape": "LIN OD"}, "Presentation LUT Shape 'LIN OD' found.*C.11.6.1.2"),
+        ({"PresentationLUTShape": ["INVERSE", "INVERSE"]}, "Presentation LUT Shape .* found.*C.11.6.1.2"),
+        ({"PixelPaddingValue": [1, 2]}, "Pixel Padding Value is .1, 2., one integer expected.*C.7.5.1.1.2"),
+        ({"PixelPaddingValue": 1, "PixelPaddingRangeLimit": [2, 3]}, "Pixel Padding Range Limit is"),
+    ],
+    ids=["unknown shape", "two shapes", "two paddings", "two limits"],
+)
+def test_render_with_unusable_attribute_warns_and_ignores_it(attributes: dict[str, Any], message: str) -> None:
+    stored = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    dataset = make_dataset(stored, photometric="MONOCHROME1", WindowCenter=6, WindowWidth=12, **attributes)
+    with pytest.warns(NonConformantWarning, match=message):
+        rendered = dicoxide.render(dataset)
+    keyword = list(attributes)[-1]
+    delattr(dataset, keyword)
+    np.testing.assert_array_equal(rendered, dicoxide.render(dataset))
+    setattr(dataset, keyword, attributes[keyword])
+    with pytest.raises(CorruptFrameError, match=message):
+        dicoxide.render(dataset, strict=True)

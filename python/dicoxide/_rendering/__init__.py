@@ -8,8 +8,9 @@ frames.
 from __future__ import annotations
 
 from dicoxide._rendering._arrays import apply_lut, apply_palette, apply_window
+from dicoxide._rendering._gray_attributes import is_low_white, padding_range
 from dicoxide._rendering._options import Percentiles, RenderKeywords, RenderOptions, WindowSelection, check_options
-from dicoxide._rendering._presentation import Presentation, padding_range
+from dicoxide._rendering._presentation import Presentation
 from dicoxide._rendering._render import iter_rendered, render
 from dicoxide._rendering._renderer import Renderer
 from dicoxide._rendering._value_range import ValueRangeMeter, range_of_type
@@ -40,6 +41,7 @@ __all__ = [
     "apply_palette",
     "apply_window",
     "check_options",
+    "is_low_white",
     "iter_rendered",
     "padding_range",
     "range_of_type",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,6 +67,8 @@ def apply_window(
     >>> dicoxide.apply_window(hounsfield, center=40, width=400)
     array([  0,  20, 144, 255], dtype=uint8)
     """
+    if function is None:
+        raise ValueError("function must be 'LINEAR', 'LINEAR_EXACT' or 'SIGMOID', not None")
     options = check_options(window=(center, width), function=function, dtype=dtype)
     window = options.window
     assert isinstance(window, Window)
@@ -118,6 +121,9 @@ def apply_lut(arr: Array, table: npt.ArrayLike, first_mapped: int = 0, *, out: A
     if entries.dtype.newbyteorder("=") not in _ENTRY_TYPES:
         raise ValueError(f"table has dtype {entries.dtype}, uint8, uint16 or float32 expected")
     entries = entries.astype(entries.dtype.newbyteorder("="), copy=False)
+    first_mapped = operator.index(first_mapped)
+    if not -(1 << 63) <= first_mapped < 1 << 63:
+        raise ValueError(f"first_mapped must be a signed number of 64 bits, not {first_mapped}")
     values = _values(arr, "iu")
     rendering = core.Rendering.table(first_mapped, entries)
     return _rendered(values, rendering, (*values.shape, *entries.shape[1:]), entries.dtype, out)

@@ -13,6 +13,7 @@ from dicoxide._arguments import Array
 from dicoxide._backend import core
 from dicoxide._deviations import Deviation
 from dicoxide._rendering._attribute_values import read_values
+from dicoxide._rendering._gray_attributes import drop_unusable, is_low_white, padding_range
 from dicoxide._rendering._options import RenderOptions
 from dicoxide._rendering._overlays import Overlay, read_overlays
 from dicoxide._rendering._palette import Palette, read_palette, scaled_entries
@@ -34,7 +35,7 @@ from dicoxide.errors import CorruptFrameError, UnsupportedError
 if TYPE_CHECKING:
     from dicoxide._core import Rendering
 
-__all__ = ["Kind", "Presentation", "padding_range"]
+__all__ = ["Kind", "Presentation"]
 
 # Steps from stored values to the output: window or table, palette, colours of segments, gray or colours by a
 # supplemental palette, values of a palette as gray ones, samples of three colours.
@@ -57,24 +58,6 @@ _PLAIN_KEYWORDS = frozenset(
 _SEGMENTATION_TYPES = frozenset({"BINARY", "FRACTIONAL", "LABELMAP"})
 # Photometric interpretations that decode to RGB (PS3.3 C.7.6.3.1.2).
 _RGB = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "XYB"})
-
-
-def padding_range(first: Any, last: Any, *, bits: int, is_signed: bool) -> tuple[int, int] | None:
-    """Return the first and last stored value of Pixel Padding Value and Range Limit, or None if there is none.
-
-    Values of up to 16 bits are compared modulo Bits Stored, because their VR is often wrong (PS3.3 C.7.5.1.1.2).
-    """
-    if not isinstance(first, int):
-        return None
-
-    def as_stored(value: int) -> int:
-        if bits > 16:
-            return value - (1 << 16) if is_signed and value >= 1 << 15 else value
-        value &= (1 << bits) - 1
-        return value - (1 << bits) if is_signed and value >> bits - 1 else value
-
-    ends = [as_stored(value) for value in (first, last if isinstance(last, int) else first)]
-    return min(ends), max(ends)
 
 
 class Presentation:
@@ -114,6 +97,7 @@ class Presentation:
         if values is None:
             deviations: list[Deviation] = []
             values = self._all_values = read_values(self._attributes, _KEYWORDS, deviations)
+            deviations += drop_unusable(values)
             self.deviations += deviations
             self._is_plain = not deviations and values.keys() <= _PLAIN_KEYWORDS
         return values
@@ -257,8 +241,7 @@ class Presentation:
         """Return True if the smallest value is displayed as white (PS3.3 C.11.6.1.2, C.7.6.3.1.2)."""
         if options.invert is not None:
             return options.invert
-        shape = self._values.get("PresentationLUTShape")
-        return shape == "INVERSE" if shape else self.spec.photometric_interpretation == "MONOCHROME1"
+        return is_low_white(self._values.get("PresentationLUTShape"), self.spec.photometric_interpretation)
 
     def select_vois(
         self, indices: Sequence[int], transforms: Sequence[Transform], options: RenderOptions

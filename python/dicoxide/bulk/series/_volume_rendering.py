@@ -20,6 +20,7 @@ from dicoxide._rendering import (
     ValueRange,
     ValueRangeMeter,
     Voi,
+    is_low_white,
     padding_range,
     range_of_type,
     read_voi,
@@ -122,7 +123,7 @@ class _GrayRenderer:
         self._is_inverted = options.invert
         if options.invert is None:
             shape = attributes.get("PresentationLUTShape")
-            self._is_inverted = shape == "INVERSE" if shape else plan.photometric_interpretation == "MONOCHROME1"
+            self._is_inverted = is_low_white(shape, plan.photometric_interpretation)
 
     def render(self, target: Array, threads: int, *, is_real_world: bool) -> None:
         """Render all slices into `target`."""
