@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 from typing import Any
 
@@ -9,6 +10,8 @@ __all__ = ["TextPainter", "plain_text"]
 
 # Longer texts are cut before they are measured.
 _MAX_CHARACTERS = 240
+# Not a character (Unicode 23.7), so no font has a glyph for it.
+_NONCHARACTER = "\uffff"
 _ELLIPSIS = "…"
 
 
@@ -52,6 +55,8 @@ class TextPainter:
         if not self._is_scalable:
             # The bitmap font has the characters of ISO 8859-1.
             text, ellipsis = text.encode("latin-1", "replace").decode("latin-1"), "..."
+        elif not text.isascii():
+            text = "".join(map(self._drawable, text))
         if self.width(text) <= width:
             return text
         low, high = 0, len(text)
@@ -59,6 +64,17 @@ class TextPainter:
             middle = (low + high + 1) // 2
             low, high = (middle, high) if self.width(text[:middle] + ellipsis) <= width else (low, middle - 1)
         return text[:low].rstrip() + ellipsis if low else ""
+
+    def _drawable(self, character: str) -> str:
+        """Return a character, or its base letters if the scalable font has no glyph for it, else a question mark."""
+        if character.isascii() or self._has_glyph(character):
+            return character
+        letters = [letter for letter in unicodedata.normalize("NFKD", character) if not unicodedata.combining(letter)]
+        is_drawable = all(letter.isascii() or self._has_glyph(letter) for letter in letters)
+        return "".join(letters) if is_drawable else "?"
+
+    def _has_glyph(self, character: str) -> bool:
+        return bytes(self._font.getmask(character)) != bytes(self._font.getmask(_NONCHARACTER))
 
     def wrapped(self, text: str, width: int, max_lines: int) -> list[str]:
         """Return `text` in lines of at most `width` pixels; the last one is shortened if there are more."""
