@@ -17,7 +17,10 @@ pub(in crate::kernel) trait Sample: Copy {
 }
 
 /// A floating-point type of samples.
-pub(in crate::kernel) trait Float: Sample {}
+pub(in crate::kernel) trait Float: Sample + PartialOrd {
+    const INFINITY: Self;
+    const NEG_INFINITY: Self;
+}
 
 /// An integer type of samples.
 pub(in crate::kernel) trait Integer: Sample + Ord {
@@ -98,8 +101,16 @@ sample! {
     f32 f64::INFINITY, |_| true;
     f64 f64::INFINITY, |_| true;
 }
-impl Float for f32 {}
-impl Float for f64 {}
+
+impl Float for f32 {
+    const INFINITY: Self = Self::INFINITY;
+    const NEG_INFINITY: Self = Self::NEG_INFINITY;
+}
+
+impl Float for f64 {
+    const INFINITY: Self = Self::INFINITY;
+    const NEG_INFINITY: Self = Self::NEG_INFINITY;
+}
 
 macro_rules! integer {
     ($($type:ident $wide:ident $from:ident;)*) => {$(

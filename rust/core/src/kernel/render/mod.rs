@@ -148,6 +148,20 @@ pub(crate) enum LineArithmetic {
         /// Output at distance 0.
         offset: f32,
     },
+    /// In `f32` with a slope of two parts, so that outputs half-way between two integers are exact. Ranges of integers have
+    /// such outputs: value 504 of 0 to 3024 is 42.5.
+    ///
+    /// ```text
+    /// y = round(clamp(distance × high + (distance × low + offset), 0, 255))
+    /// ```
+    SplitFloat {
+        /// Leading bits of the slope: the product with a distance is exact.
+        high: f32,
+        /// Slope less `high`.
+        low: f32,
+        /// Output at distance 0.
+        offset: f32,
+    },
 }
 
 /// Bits below the output in fixed-point arithmetic.

@@ -160,6 +160,11 @@ pub(super) fn map_line(src: &[u8], sample_bytes: usize, line: &Line, out: &mut [
             let y = f32::from(distance(sample)) * slope + offset;
             (y.clamp(0.0, 255.0) + ROUND_F32).to_bits() as u8
         }),
+        LineArithmetic::SplitFloat { high, low, offset } => map_samples(src, sample_bytes, out, |sample| {
+            let distance = f32::from(distance(sample));
+            let y = distance * high + (distance * low + offset);
+            (y.clamp(0.0, 255.0) + ROUND_F32).to_bits() as u8
+        }),
     }
 }
 
@@ -336,6 +341,9 @@ fn packed_rgb8([a, b, c, d]: [u32; GROUP]) -> [u8; 3 * GROUP] {
     bytemuck::cast([a | b << 24, b >> 8 | c << 16, c >> 16 | d << 8])
 }
 
+/// Independent minima and maxima: the compiler keeps them in vectors, which it does not with a single one of floats.
+const EXTREME_LANES: usize = 32;
+
 #[inline(always)]
 pub(super) fn integer_extremes<S: Integer>(src: &[u8], padding: Option<(f64, f64)>) -> Option<(f64, f64)> {
     let (min, max) = (S::saturated(f64::NEG_INFINITY), S::saturated(f64::INFINITY));
@@ -345,10 +353,7 @@ pub(super) fn integer_extremes<S: Integer>(src: &[u8], padding: Option<(f64, f64
         .map(|(first, last)| (S::saturated(first.ceil()), S::saturated(last.floor())));
     let (low, high) = match padding {
         None => S::all(src).fold((max, min), |(low, high), x| (low.min(x), high.max(x))),
-        Some((first, last)) => S::all(src).fold((max, min), |(low, high), x| {
-            let is_padding = x >= first && x <= last;
-            (low.min(if is_padding { max } else { x }), high.max(if is_padding { min } else { x }))
-        }),
+        Some((first, last)) => extremes(src, (max, min), |x: S| !((x >= first) & (x <= last))),
     };
     // Without samples the smallest is the largest value of the type.
     (low <= high).then(|| (low.to_f64(), high.to_f64()))
@@ -356,11 +361,30 @@ pub(super) fn integer_extremes<S: Integer>(src: &[u8], padding: Option<(f64, f64
 
 #[inline(always)]
 pub(super) fn float_extremes<S: Float>(src: &[u8], padding: Option<(f64, f64)>) -> Option<(f64, f64)> {
-    let (first, last) = padding.unwrap_or((f64::NAN, f64::NAN));
-    let (low, high) = S::all(src).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
-        let x = x.to_f64();
-        let is_value = x.is_finite() && !(x >= first && x <= last);
-        (low.min(if is_value { x } else { low }), high.max(if is_value { x } else { high }))
-    });
-    (low <= high).then_some((low, high))
+    let (infinity, minus_infinity) = (S::INFINITY, S::NEG_INFINITY);
+    let is_finite = |x: S| (x > minus_infinity) & (x < infinity);
+    let (low, high) = match padding {
+        None => extremes(src, (infinity, minus_infinity), is_finite),
+        Some((first, last)) => extremes(src, (infinity, minus_infinity), |x: S| {
+            let value = x.to_f64();
+            is_finite(x) & !((value >= first) & (value <= last))
+        }),
+    };
+    (low <= high).then(|| (low.to_f64(), high.to_f64()))
+}
+
+/// Smallest and largest of the samples for which `is_value` is true; `none` if there are none.
+#[inline(always)]
+fn extremes<S: Sample + PartialOrd>(src: &[u8], none: (S, S), is_value: impl Fn(S) -> bool) -> (S, S) {
+    let smaller = |a: S, b: S| if b < a { b } else { a };
+    let larger = |a: S, b: S| if b > a { b } else { a };
+    let (mut lows, mut highs) = ([none.0; EXTREME_LANES], [none.1; EXTREME_LANES]);
+    for src in src.chunks(EXTREME_LANES * S::BYTES) {
+        for ((low, high), x) in lows.iter_mut().zip(&mut highs).zip(S::all(src)) {
+            let is_value = is_value(x);
+            *low = smaller(*low, if is_value { x } else { none.0 });
+            *high = larger(*high, if is_value { x } else { none.1 });
+        }
+    }
+    (lows.into_iter().fold(none.0, smaller), highs.into_iter().fold(none.1, larger))
 }

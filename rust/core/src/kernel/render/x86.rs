@@ -66,6 +66,21 @@ pub(super) fn map_line(src: &[u8], sample_bytes: usize, line: &Line, out: &mut [
             };
             map_vectors(src, sample_bytes, line, out, function);
         }
+        LineArithmetic::SplitFloat { high, low, offset } => {
+            let (high, low) = (_mm256_set1_ps(high), _mm256_set1_ps(low));
+            let (offset, zero) = (_mm256_set1_ps(offset), _mm256_setzero_si256());
+            let rounded = |distances: __m256i| -> __m256i {
+                let distances = _mm256_cvtepi32_ps(distances);
+                let rest = _mm256_add_ps(_mm256_mul_ps(distances, low), offset);
+                _mm256_cvtps_epi32(_mm256_add_ps(_mm256_mul_ps(distances, high), rest))
+            };
+            let function = |samples: __m256i| -> __m256i {
+                let distances = distances.of(samples);
+                let (first, second) = (_mm256_unpacklo_epi16(distances, zero), _mm256_unpackhi_epi16(distances, zero));
+                _mm256_packs_epi32(rounded(first), rounded(second))
+            };
+            map_vectors(src, sample_bytes, line, out, function);
+        }
     }
 }
 

@@ -48,6 +48,24 @@ pub(super) fn map_line(src: &[u8], sample_bytes: usize, line: &Line, out: &mut [
                 _mm512_permutexvar_epi64(order, _mm512_packus_epi16(outputs(a), outputs(b)))
             });
         }
+        LineArithmetic::SplitFloat { high, low, offset } => {
+            let (high, low) = (_mm512_set1_ps(high), _mm512_set1_ps(low));
+            let (offset, zero) = (_mm512_set1_ps(offset), _mm512_setzero_si512());
+            let rounded = |distances: __m512i| -> __m512i {
+                let distances = _mm512_cvtepi32_ps(distances);
+                let rest = _mm512_add_ps(_mm512_mul_ps(distances, low), offset);
+                _mm512_cvtps_epi32(_mm512_add_ps(_mm512_mul_ps(distances, high), rest))
+            };
+            let outputs = |samples: __m512i| -> __m512i {
+                let distances = distances.of(samples);
+                let (first, second) = (_mm512_unpacklo_epi16(distances, zero), _mm512_unpackhi_epi16(distances, zero));
+                _mm512_packs_epi32(rounded(first), rounded(second))
+            };
+            let order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+            map_vectors(src, line, out, |a, b| {
+                _mm512_permutexvar_epi64(order, _mm512_packus_epi16(outputs(a), outputs(b)))
+            });
+        }
     }
 }
 

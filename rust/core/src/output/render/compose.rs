@@ -222,8 +222,10 @@ impl Composer<'_> {
         let base = segments.iter().find(|segment| segment.last != first).map_or(0, |segment| segment.start);
         let end = segments.iter().rfind(|segment| segment.first != last).map_or(0, |segment| segment.end);
         let window = Window { slope, base, end: end.max(base) };
-        let candidates = self.fixed_line(segments, window).into_iter().chain(self.float_line(window));
-        candidates.into_iter().find(|line| self.gives_outputs(line, segments))
+        let is_right = |line: &Line| self.gives_outputs(line, segments);
+        let fixed = self.fixed_line(segments, window).filter(is_right);
+        let float = || self.float_line(window).filter(is_right);
+        fixed.or_else(float).or_else(|| self.split_float_line(window).filter(is_right))
     }
 
     /// A line in `f32` through the output of a key within the window, where it is not clamped.
@@ -240,6 +242,33 @@ impl Composer<'_> {
         let is_finite = slope.is_finite() && offset.is_finite();
         let (base, range) = (u16::try_from(base).ok()?, u16::try_from(end - base).ok()?);
         is_finite.then_some(Line { keys: self.keys, base, range, arithmetic })
+    }
+
+    /// A line in `f32` with a slope of two parts. Keys of a decreasing function are counted from the end, so that the offset,
+    /// whose rounding limits the precision, is small.
+    fn split_float_line(self, Window { slope, base, end }: Window) -> Option<Line> {
+        let mask = usize::from(self.keys.mask);
+        let flip = if slope < 0.0 { self.keys.flip ^ self.keys.mask } else { self.keys.flip };
+        let key = |distance: usize| if slope < 0.0 { end - distance } else { base + distance };
+        let range = end - base;
+        let middle = range / 2;
+        let mut value = [self.stored_value(key(middle))];
+        render::evaluate(&mut value, self.grayscale, self.level);
+        let [y] = value;
+        let slope = slope.abs();
+        #[allow(clippy::cast_precision_loss, reason = "below 2^17")]
+        let offset = y - slope * middle as f64;
+        // A distance has as many bits as the range.
+        let distance_bits = usize::BITS - range.leading_zeros();
+        let dropped_bits = distance_bits + f64::MANTISSA_DIGITS - f32::MANTISSA_DIGITS;
+        let high = f64::from_bits(slope.to_bits() >> dropped_bits << dropped_bits);
+        #[allow(clippy::cast_possible_truncation, reason = "compared with the outputs")]
+        let (high, low, offset) = (high as f32, (slope - high) as f32, offset as f32);
+        let is_finite = high.is_finite() && low.is_finite() && offset.is_finite();
+        let first = if flip == self.keys.flip { base } else { mask - end };
+        let (base, range) = (u16::try_from(first).ok()?, u16::try_from(range).ok()?);
+        let arithmetic = LineArithmetic::SplitFloat { high, low, offset };
+        is_finite.then_some(Line { keys: KeyMap { flip, ..self.keys }, base, range, arithmetic })
     }
 
     /// A line in fixed point with the outputs on both sides of every step, if one of some numbers is found:
