@@ -46,22 +46,26 @@ _KEYWORDS = (
     "PresentationLUTShape",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "SOPClassUID",
     "PixelPresentation",
     "SegmentationType",
+    "ModalityLUTSequence",
+    "DoseGridScaling",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
 )
-# Those of which the values are numbers or text.
-_PLAIN_KEYWORDS = frozenset(
-    {*VOI_KEYWORDS, "PresentationLUTShape", "PixelPaddingValue", "PixelPaddingRangeLimit"} - {"VOILUTSequence"}
-)
+# The rendering of an image that has no others depends on these; their values are numbers and text. SOP Class UID is one
+# because RT Dose without Dose Grid Scaling is an error.
+_PLAIN_KEYWORDS = frozenset(_KEYWORDS[: _KEYWORDS.index("PixelPresentation")]) - {"VOILUTSequence"}
 _SEGMENTATION_TYPES = frozenset({"BINARY", "FRACTIONAL", "LABELMAP"})
 # Photometric interpretations that decode to RGB (PS3.3 C.7.6.3.1.2).
 _RGB = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "XYB"})
 
 
 class Presentation:
-    """The attributes of one object that determine the rendering of its frames. Each is read at first use.
+    """The attributes of one object that determine the rendering of its frames.
 
     Parameters
     ----------
@@ -78,29 +82,23 @@ class Presentation:
         self.deviations: list[Deviation] = []
         self.spec = source.spec
         self._source = source
-        self._all_values: dict[str, Any] | None = None
         # Empty until it is read: a tuple of one.
         self._padding: tuple[tuple[float, float] | None, ...] = ()
-        # True if the rendering depends on a few plain attributes only; valid with the values.
-        self._is_plain = False
         self._is_big_endian = source.spec.transfer_syntax == EXPLICIT_VR_BIG_ENDIAN
         # VOI attributes by frame index; those that are common to all by None.
         self._voi_attributes: dict[int | None, VoiAttributes | None] = {}
+        # Colours depend on none of them.
+        self._values: dict[str, Any] = {}
+        # True if the rendering of a gray image depends on a few plain attributes only.
+        self.is_plain = False
+        if self.spec.samples_per_pixel == 1:
+            self._values = values = read_values(source.attributes, _KEYWORDS, self.deviations)
+            self.deviations += drop_unusable(values)
+            self.is_plain = not self.deviations and values.keys() <= _PLAIN_KEYWORDS and not self.spec.is_float
 
     @property
     def _attributes(self) -> Attributes:
         return self._source.attributes
-
-    @property
-    def _values(self) -> dict[str, Any]:
-        values = self._all_values
-        if values is None:
-            deviations: list[Deviation] = []
-            values = self._all_values = read_values(self._attributes, _KEYWORDS, deviations)
-            deviations += drop_unusable(values)
-            self.deviations += deviations
-            self._is_plain = not deviations and values.keys() <= _PLAIN_KEYWORDS
-        return values
 
     @property
     def _shared(self) -> Attributes | None:
@@ -177,29 +175,11 @@ class Presentation:
             return "supplemental"
         return "gray"
 
-    @property
-    def is_plain(self) -> bool:
-        """True if the rendering of a gray image depends on a few plain attributes and the transforms only."""
-        _ = self._values
-        return self._is_plain and not self.spec.is_float
-
-    def plain_key(self, transforms: Sequence[Transform], options: RenderOptions) -> Any:
-        """Return a key that is equal for gray images with equal renderings, of all frames; None if there is none.
-
-        There is one if the rendering depends on a few plain attributes only, as in most single-frame images.
-        """
+    def plain_key(self, options: RenderOptions) -> Any:
+        """Return a key that is equal for gray images with equal renderings; they have to be `is_plain`."""
         values = self._values
-        if not self.is_plain:
-            return None
-        transform = None
-        if transforms:
-            transform = transforms[0]
-            if len(transforms) > 1 or not isinstance(transform, tuple):
-                return None
-        spec = self.spec
         items = tuple([tuple(value) if type(value) is list else value for value in values.values()])
-        layout = spec.bits_allocated, spec.bits_stored, spec.pixel_representation, spec.pixel_keyword
-        return layout, spec.photometric_interpretation, tuple(values), items, transform, options
+        return self.spec, tuple(values), items, options
 
     @property
     def _is_segmentation(self) -> bool:

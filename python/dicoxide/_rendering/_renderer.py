@@ -120,8 +120,8 @@ class Renderer:
         is_measured = isinstance(self.options.window, Percentiles) or self.options.window == "range"
         if is_measured or not self._presentation.is_plain:
             return False
-        key = self._presentation.plain_key(image._transforms(indices, True, None), self.options)
-        rendering = None if key is None else _shared_renderings.get(key)
+        key = self._presentation.plain_key(self.options)
+        rendering = _shared_renderings.get(key)
         if rendering is None:
             self._key = key
             return False

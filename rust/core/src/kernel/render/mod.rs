@@ -148,7 +148,7 @@ pub(crate) enum LineArithmetic {
         /// Output at distance 0.
         offset: f32,
     },
-    /// In `f32` with a slope of two parts, so that outputs half-way between two integers are exact. Ranges of integers have
+    /// In `f32` with a slope of two parts, so that outputs midway between two integers are exact. Ranges of integers have
     /// such outputs: value 504 of 0 to 3024 is 42.5.
     ///
     /// ```text
