@@ -182,3 +182,9 @@ def test_render_icc_of_gray_image_has_no_effect() -> None:
     stored = np.arange(20, dtype=np.uint8).reshape(4, 5)
     dataset = make_dataset(stored, ICCProfile=icc_profile(is_swapped=True))
     np.testing.assert_array_equal(render_both(dataset, icc=True), render_both(dataset))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (5, 3)], ids=str)
+def test_render_max_size_of_one_pixel_returns_one_pixel(shape: tuple[int, int]) -> None:
+    dataset = make_dataset(np.full(shape, 7, np.uint8), WindowCenter=8, WindowWidth=16)
+    np.testing.assert_array_equal(render_both(dataset, max_size=1), [[dicoxide.render(dataset)[0, 0]]])

@@ -26,7 +26,8 @@ def reductions(shape: tuple[int, ...], max_size: int | None) -> range:
     if max_size is None:
         return range(1)
     largest, most = max(shape[:2]), 0
-    while -(-largest >> most + 1) >= max_size:
+    # One pixel stays one pixel.
+    while largest >> most > 1 and -(-largest >> most + 1) >= max_size:
         most += 1
     return range(most, -1, -1)
 
