@@ -70,6 +70,8 @@ mod _core {
         // The first use imports NumPy's C interface, which panics if a signal arrives meanwhile: do it here.
         PyArray1::<u8>::zeros(module.py(), 0, false).try_readwrite()?;
         main_thread::register_at_fork(module)?;
+        // The first call in a thread takes as long as decoding a small frame.
+        main_thread::is_main_thread(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ERROR_KINDS", ErrorKind::ALL.map(ErrorKind::name).to_vec())?;
         module.add("CPU_PATH", CpuLevel::best().name())
