@@ -84,14 +84,15 @@ def test_apply_window_unsuitable_argument_raises(arguments: Any, options: Any, m
         dicoxide.apply_window(*arguments, **options)
 
 
-@pytest.mark.parametrize("entries", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("first", [3, -2, -(1 << 63), (1 << 63) - 1])
+@pytest.mark.parametrize("entries", ["u1", "u2", "f4", "i2", "f8"])
 @pytest.mark.parametrize("stored", [name for name in TYPES if name[0] != "f"])
-def test_apply_lut_of_any_type_clamps(stored: str, entries: str) -> None:
+def test_apply_lut_of_any_type_clamps(stored: str, entries: str, first: int) -> None:
     limits = np.iinfo(stored)
     values = np.array([limits.min, 0, 3, 5, 7, 100, limits.max], stored)
     table = np.arange(10, 70, 10).astype(entries)
-    result = dicoxide.apply_lut(values, table, 3)
-    indices = [min(max(int(value) - 3, 0), 5) for value in values]
+    result = dicoxide.apply_lut(values, table, first)
+    indices = [min(max(int(value) - first, 0), 5) for value in values]
     assert result.dtype == table.dtype
     np.testing.assert_array_equal(result, table[indices])
 
@@ -104,16 +105,22 @@ def test_apply_lut_with_colors_adds_an_axis() -> None:
     np.testing.assert_array_equal(out, table[np.clip(values, 0, 9)])
 
 
+def test_apply_lut_of_booleans_and_a_list_into_out() -> None:
+    out = np.empty(3, np.int64)
+    assert dicoxide.apply_lut(np.array([True, False, True]), [-5, 7], out=out) is out
+    np.testing.assert_array_equal(out, [7, -5, 7])
+
+
 @pytest.mark.parametrize(
     ("values", "table", "message"),
     [
         (np.zeros(3, np.float32), np.zeros(4, np.uint8), "values of dtype float32"),
-        (np.zeros(3, np.uint8), np.zeros(4, np.int8), "table has dtype int8"),
+        (np.zeros(3, np.uint8), np.zeros(4, np.complex64), "table has dtype complex64"),
         (np.zeros(3, np.uint8), np.zeros(0, np.uint8), "table has 0 entries"),
         (np.zeros(3, np.uint8), np.zeros(65537, np.uint8), "table has 65537 entries"),
         (np.zeros(3, np.uint8), np.zeros((4, 4), np.uint8), "table has shape"),
     ],
-    ids=["float", "signed table", "empty", "too long", "four columns"],
+    ids=["float", "complex table", "empty", "too long", "four columns"],
 )
 def test_apply_lut_unsuitable_argument_raises(values: Any, table: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -86,9 +86,10 @@ def apply_lut(arr: Array, table: npt.ArrayLike, first_mapped: int = 0, *, out: A
     Parameters
     ----------
     arr : ndarray
-        Integers of any shape.
+        Integers or booleans of any shape.
     table : array-like
-        1 to 65536 entries, uint8, uint16 or float32: (entries,), or (entries, 3) for colours.
+        1 to 65536 numbers: (entries,), or (entries, 3) for colours. Tables of uint8, uint16 and float32 are applied by
+        the core, others by NumPy.
     first_mapped : int, default 0
         Value of the first entry. Values before and after the table have its first and last entry.
     out : ndarray, optional
@@ -118,15 +119,18 @@ def apply_lut(arr: Array, table: npt.ArrayLike, first_mapped: int = 0, *, out: A
         raise ValueError(f"table has shape {entries.shape}, (entries,) or (entries, 3) expected")
     if not 1 <= len(entries) <= _MAX_ENTRIES:
         raise ValueError(f"table has {len(entries)} entries, 1 to {_MAX_ENTRIES} expected")
-    if entries.dtype.newbyteorder("=") not in _ENTRY_TYPES:
-        raise ValueError(f"table has dtype {entries.dtype}, uint8, uint16 or float32 expected")
+    if entries.dtype.kind not in "iuf":
+        raise ValueError(f"table has dtype {entries.dtype}, numbers expected")
     entries = entries.astype(entries.dtype.newbyteorder("="), copy=False)
     first_mapped = operator.index(first_mapped)
     if not -(1 << 63) <= first_mapped < 1 << 63:
         raise ValueError(f"first_mapped must be a signed number of 64 bits, not {first_mapped}")
-    values = _values(arr, "iu")
-    rendering = core.Rendering.table(first_mapped, entries)
-    return _rendered(values, rendering, (*values.shape, *entries.shape[1:]), entries.dtype, out)
+    values = _values(arr, "iub")
+    shape = (*values.shape, *entries.shape[1:])
+    if entries.dtype not in _ENTRY_TYPES:
+        target = target_array(shape, entries.dtype, out)
+        return np.take(entries, _indices(values, first_mapped, len(entries)), axis=0, out=target)
+    return _rendered(values, core.Rendering.table(first_mapped, entries), shape, entries.dtype, out)
 
 
 def apply_palette(
@@ -143,9 +147,9 @@ def apply_palette(
     Parameters
     ----------
     arr : ndarray
-        Integers of any shape.
+        Integers or booleans of any shape.
     red, green, blue : array-like
-        (entries,) each, of one dtype: uint8, uint16 or float32.
+        (entries,) each, of one dtype, as for :func:`apply_lut`.
     first_mapped : int, default 0
         Value of the first entry. Values before and after the table have its first and last entry.
     out : ndarray, optional
@@ -179,9 +183,20 @@ def apply_palette(
     return apply_lut(arr, np.stack(tables, axis=-1), first_mapped, out=out)
 
 
+def _indices(values: Array, first_mapped: int, count: int) -> npt.NDArray[np.int64]:
+    """Return the index of the entry of each value; no step exceeds the type of the values, or 64 bits."""
+    limits = np.iinfo(values.dtype)
+    first, last = (min(max(end, limits.min), limits.max) for end in (first_mapped, first_mapped + count - 1))
+    distances = (np.clip(values, first, last) - values.dtype.type(first)).astype(np.int64)
+    skipped = min(max(first - first_mapped, 0), count - 1)
+    return np.asarray(np.clip(distances + skipped, 0, count - 1))
+
+
 def _values(arr: Any, kinds: str) -> Array:
     """Return values in native byte order and C order."""
     values = np.asarray(arr)
+    if values.dtype.kind == "b" and "b" in kinds:
+        values = values.view(np.uint8)
     if values.dtype.kind not in kinds or values.dtype.itemsize not in (1, 2, 4, 8) or values.dtype == np.float16:
         expected = "integers, float32 or float64" if "f" in kinds else "integers"
         raise ValueError(f"values of dtype {values.dtype} cannot be displayed, {expected} expected")
