@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_color_lut, apply_rescale, apply_voi, apply_windowing
 from pydicom.uid import JPEGBaseline8Bit
 
+import dicoxide
 import generated_datasets
 from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
@@ -169,19 +172,48 @@ def decoding(rounds: int) -> Table:
         "native, 12 bits": generated_datasets.dataset(stored, bits_stored=12),
         "RLE, 12 bits": generated_datasets.dataset(stored, rle=True, bits_stored=12),
         "JPEG Lossless, 12 bits": generated_datasets.dataset(
-            stored, jpeg_lossless=generated_datasets.jpeg_lossless_12, bits_stored=12
+            stored, jpeg_lossless=lambda frame: dicoxide.jpeg_lossless_encode(frame, precision=12), bits_stored=12
         ),
+        "JPEG, 8 bits": jpeg_dataset(expected_window(stored)),
     }
-    with contextlib.suppress(ImportError):
-        import imagecodecs
-
-        gray = expected_window(stored)
-        data_sets["JPEG, 8 bits"] = ds = generated_datasets.dataset(gray)
-        ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-        ds.PixelData = encapsulate([imagecodecs.jpeg8_encode(gray[0], level=90)])
     for name, ds in data_sets.items():
         add_decoding_row(table, name, ds, rounds)
+        add_path_row(table, name, ds, rounds)
     return table
+
+
+def jpeg_dataset(gray: Array) -> Dataset:
+    """Return JPEG Baseline of (frames, rows, columns) of uint8, of quality 90."""
+    from PIL import Image
+
+    ds = generated_datasets.dataset(gray)
+    ds.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    codestreams = []
+    for frame in gray:
+        stream = io.BytesIO()
+        Image.fromarray(frame).save(stream, "jpeg", quality=90)
+        codestreams.append(stream.getvalue())
+    ds.PixelData = encapsulate(codestreams)
+    return ds
+
+
+def add_path_row(table: Table, name: str, ds: Dataset, rounds: int) -> None:
+    """Time `render` and `decode` of a file; add a target, but for native frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.dcm"
+        ds.save_as(path, enforce_file_format=True)
+        values = dicoxide.decode(path, rescale=True)
+        window = (float(values.mean()), WIDTH)
+        calls: dict[str, Callable[[], Any]] = {
+            "with": lambda: dicoxide.render(path, window=window, threads=1),
+            "without": lambda: dicoxide.decode(path, threads=1),
+        }
+        check_equal(dicoxide.apply_window(values, *window), calls["with"]())
+        times = MedianTimes(time_alternately(calls, rounds * 5, use_cpu_time=True))
+    ratio, best = times["with"] / times["without"], times.best["with"] / times.best["without"]
+    table.rows.append((f"{name}, from a path", times["with"] * 1e3, times["without"] * 1e3, ratio, best))
+    if not name.startswith("native"):
+        table.targets.append(Target(f"{name}: render(path) over decode(path)", ratio, 1.15, best, is_maximum=True))
 
 
 def add_decoding_row(table: Table, name: str, ds: Dataset, rounds: int) -> None:
