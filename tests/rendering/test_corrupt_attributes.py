@@ -66,3 +66,17 @@ def test_render_with_unusable_attribute_warns_and_ignores_it(attributes: dict[st
     setattr(dataset, keyword, attributes[keyword])
     with pytest.raises(CorruptFrameError, match=message):
         dicoxide.render(dataset, strict=True)
+
+
+def test_element_that_ends_after_its_item_is_reported() -> None:
+    groups = [item(FrameVOILUTSequence=[item(WindowCenter="1000", WindowWidth="2")], FrameLabel="LABEL")]
+    dataset = make_dataset(STORED, PerFrameFunctionalGroupsSequence=groups)
+    data = file_bytes(dataset)
+    # The window, which follows the label, is no element of the item then.
+    expected = dicoxide.render(data, window="range")
+    label = data.index(b"LABEL")
+    corrupt = data[: label - 2] + b"\x66\0" + data[label:]
+    with pytest.warns(NonConformantWarning, match=r"element \(0020,9453\) at byte .* its item at byte"):
+        np.testing.assert_array_equal(dicoxide.render(corrupt), expected)
+    with pytest.raises(CorruptFrameError, match=r"PS3\.5 7\.5"):
+        dicoxide.render(corrupt, strict=True)

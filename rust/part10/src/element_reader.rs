@@ -148,6 +148,11 @@ fn read_elements(
             None if tag.is_pixel_data() => (available, window.file_bytes()),
             None => undefined_length(window, tag, vr, value_offset, encoding)?,
         };
+        if next > end && end < window.file_bytes() {
+            let text =
+                format!("element {tag} at byte {offset} of the file ends at byte {next}, its item at byte {end}");
+            window.report(Deviation::new(text, CLAUSE));
+        }
         elements.push(Element { tag, vr, encoding, offset: value_offset, length, is_undefined });
         offset = next;
     }

@@ -63,7 +63,8 @@ def pictures_agree(data: bytes, path: Path, dataset: Any, number: int, *, is_dec
     if dataset is not None:
         of_dataset = outcome(lambda: dicoxide.render(dataset, **options, **limits))
         yield from _undocumented(f"render {options} of a Dataset", of_dataset)
-        if of_dataset.array is not None and direct.array is not None and not same(of_dataset, direct):
+        # pydicom reads items with deviations differently.
+        if of_dataset.array is not None and strict.array is not None and not same(of_dataset, direct):
             yield f"render {options} of a Dataset gives {of_dataset}, of bytes {direct}"
 
 
