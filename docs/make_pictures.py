@@ -23,10 +23,11 @@ def make_pictures(page: Path, folder: Path) -> list[Path]:
     """Run the blocks of `page`, all in one namespace, and return the files written below `folder`."""
     namespace: dict[str, Any] = {}
     written = []
-    for match in _BLOCK.finditer(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for match in _BLOCK.finditer(text):
         source, target = match.groups()
         # Blank lines before the block, so that a traceback has the line of the page.
-        lines = page.read_text(encoding="utf-8")[: match.start(1)].count("\n")
+        lines = text[: match.start(1)].count("\n")
         exec(compile("\n" * lines + source, str(page), "exec"), namespace)
         if target:
             path = folder / target

@@ -315,7 +315,7 @@ def _plan_array(
         fallback,
         render,
     )
-    # Whether a slice without a window has a VOI LUT is seen by the task that measures it.
+    # The task that measures a slice without a window finds its VOI LUT, if it has one.
     measures = render is not None and (
         render.window == "range" or (render.window == "first" and any(frame.window is None for frame in plan.slices))
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from dicoxide._arguments import Array, FrameSelection, byte_limit
 from dicoxide._decode import frames_per_batch, iterate_batches
-from dicoxide._image import Image, make_image
-from dicoxide._rendering._options import WindowSelection, check_options
+from dicoxide._image import make_image
+from dicoxide._rendering._options import RenderKeywords, WindowSelection, check_options
 from dicoxide._rendering._presentation import Presentation
 from dicoxide._rendering._renderer import Renderer
 from dicoxide._sources import Readable, open_source
@@ -122,8 +122,11 @@ def render(
     >>> picture = dicoxide.render("image.dcm")  # doctest: +SKIP
     >>> lung = dicoxide.render("image.dcm", window=(-600, 1500))  # doctest: +SKIP
     """
-    limit = byte_limit(max_bytes)
-    options = check_options(
+    renderer = _open_renderer(
+        src,
+        strict=strict,
+        max_bytes=max_bytes,
+        fallback=fallback,
         window=window,
         function=function,
         voi_lut=voi_lut,
@@ -135,9 +138,7 @@ def render(
         max_size=max_size,
         reduce=reduce,
     )
-    source = open_source(src, limit)
-    image = make_image(source, strict=strict, fallback=fallback)
-    return Renderer(image, Presentation(source), options).render(frames, out, threads=threads, max_bytes=limit)
+    return renderer.render(frames, out, threads=threads, max_bytes=byte_limit(max_bytes))
 
 
 def iter_rendered(
@@ -182,8 +183,11 @@ max_bytes, fallback
     DecodeError
         When the iteration reaches a frame that cannot be decoded. The frames before it have been yielded.
     """
-    limit = byte_limit(max_bytes)
-    options = check_options(
+    renderer = _open_renderer(
+        src,
+        strict=strict,
+        max_bytes=max_bytes,
+        fallback=fallback,
         window=window,
         function=function,
         voi_lut=voi_lut,
@@ -195,15 +199,21 @@ max_bytes, fallback
         max_size=max_size,
         reduce=reduce,
     )
+    return _iterate(renderer, frames, threads, byte_limit(max_bytes))
+
+
+def _open_renderer(
+    src: Readable, *, strict: bool, max_bytes: int | None, fallback: bool, **options: Unpack[RenderKeywords]
+) -> Renderer:
+    """Check the options, open `src`, and return its renderer."""
+    limit = byte_limit(max_bytes)
+    checked = check_options(**options)
     source = open_source(src, limit)
-    image = make_image(source, strict=strict, fallback=fallback)
-    renderer = Renderer(image, Presentation(source), options)
-    return _iterate(image, renderer, frames, threads, limit)
+    return Renderer(make_image(source, strict=strict, fallback=fallback), Presentation(source), checked)
 
 
-def _iterate(
-    image: Image, renderer: Renderer, frames: FrameSelection, threads: int | None, max_bytes: int | None
-) -> Iterator[Array]:
+def _iterate(renderer: Renderer, frames: FrameSelection, threads: int | None, max_bytes: int | None) -> Iterator[Array]:
+    image = renderer.image
     indices, _ = image._resolve_frames(slice(None) if frames is None else frames)
     spec = image._source.spec
     frame_bytes = math.prod(spec.shape) * spec.dtype.itemsize

@@ -59,6 +59,8 @@ class Renderer:
 
     Attributes
     ----------
+    image : Image
+        The opened image.
     options : RenderOptions
         Options of the calls.
     value_range : (float, float) or None
@@ -69,7 +71,7 @@ class Renderer:
         self.value_range: tuple[float, float] | None = None
         # Key of the rendering in `_shared_renderings`, if it can be shared.
         self._key: Any = None
-        self._image = image
+        self.image = image
         self._presentation = presentation
         self.options = options
         self._kind: Kind = presentation.kind(options)
@@ -86,7 +88,7 @@ class Renderer:
 
     def render(self, frames: FrameSelection, out: Array | None, *, threads: int | None, max_bytes: int | None) -> Array:
         """Render frames, as :func:`dicoxide.render` does."""
-        image, options = self._image, self.options
+        image, options = self.image, self.options
         indices, has_frame_axis = image._resolve_frames(frames)
         frame_shape = self._full_shape if options.max_size is None and not options.reduce else self.frame_shape()
         shape = (len(indices), *frame_shape) if has_frame_axis else frame_shape
@@ -112,7 +114,7 @@ class Renderer:
 
         Choosing a window takes 10 % of decoding a small file.
         """
-        image = self._image
+        image = self.image
         opened = image._opened
         if self._kind != "gray" or not indices or not isinstance(opened, core.Frames):
             return False
@@ -170,7 +172,7 @@ class Renderer:
 
         Unsigned ones may be signed values of another precision: -1 next to 0 is 65 535, whose average is 32 767.
         """
-        opened = self._image._frames()
+        opened = self.image._frames()
         try:
             return isinstance(opened, core.Frames) and bool(codestream_info(opened.frame_bytes(0)[0]).is_signed)
         except DecodeError:
@@ -186,7 +188,7 @@ class Renderer:
         percentiles = request if isinstance(request, Percentiles) else None
         meter = ValueRangeMeter(percentiles, self._presentation.padding)
         for index, stored in frames:
-            transforms = self._image._transforms([index], True, None)
+            transforms = self.image._transforms([index], True, None)
             meter.add(stored, transforms[0] if transforms else None)
         return None if meter.is_empty else meter.result()
 
@@ -194,7 +196,7 @@ class Renderer:
         """Return modality and VOI transforms: one per frame, or one for all; none if the kind has none."""
         if self._kind not in _GRAY_KINDS:
             return [], []
-        transforms = self._image._transforms(indices, True, None)
+        transforms = self.image._transforms(indices, True, None)
         vois = self._presentation.select_vois(indices, transforms, self.options)
         if self._report():
             # Each call reports them, so the rendering is not shared.
@@ -204,9 +206,9 @@ class Renderer:
     def _report(self) -> bool:
         """Report the deviations of the attributes that have been read; return True if there are some."""
         deviations = self._presentation.deviations
-        found = list(dict.fromkeys([*deviations, *self._image._source.item_deviations()]))
+        found = list(dict.fromkeys([*deviations, *self.image._source.item_deviations()]))
         deviations.clear()
-        self._image._report(found)
+        self.image._report(found)
         return bool(found)
 
 
@@ -223,7 +225,7 @@ class _Call:
     def __init__(
         self, renderer: Renderer, indices: Sequence[int], threads: int | None, max_bytes: int | None, *, is_warm: bool
     ) -> None:
-        self._image = renderer._image
+        self._image = renderer.image
         self._presentation = renderer._presentation
         self._options = renderer.options
         self._kind = renderer._kind

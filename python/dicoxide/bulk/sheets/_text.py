@@ -91,7 +91,7 @@ class TextPainter:
 
 @lru_cache(maxsize=8)
 def _load_font(size: int) -> tuple[Any, bool]:
-    """Return Pillow's built-in font, and whether it is scalable, which needs FreeType."""
+    """Return Pillow's built-in font, and True if it is scalable, which needs FreeType."""
     from PIL import ImageFont, features
 
     if features.check("freetype2"):

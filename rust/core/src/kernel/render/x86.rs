@@ -4,6 +4,7 @@
 //! fixed    16 words ─► keys, distances ─► × factor, × multiplier >> 16, + offset, >> 7 ─► 16 bytes
 //! float    16 words ─► keys, distances ─► 2 × 8 dwords ─► f32: × slope + offset ─► 2 × 8 dwords ─► 16 words ─► 16 bytes
 //!                                        interleaved with 0                       saturating packs restore the order of a lane
+//! split    as float, with × low slope + offset, then + × high slope
 //! ```
 
 use super::{FRACTION_BITS, IndexMap, Line, LineArithmetic, scalar};
