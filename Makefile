@@ -22,7 +22,7 @@ NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build release fmt lint test test-all bench bench-ratios bench-volumes bench-rust bench-check record numbers demo fuzz fuzz-corpus fuzz-python
-.PHONY: unsafe mutations soak asan miri audit docs clean peers
+.PHONY: unsafe mutations soak asan miri audit docs docs-test docs-pictures docs-links docs-rust clean peers
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,8 +50,8 @@ fmt: $(VENV)/.ready  ## Format the sources
 lint: build  ## Check formatting, lints, types and stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet
-	$(BIN)/ruff format --check python tests benches docs/make_pictures.py
-	$(BIN)/ruff check python tests benches docs/make_pictures.py
+	$(BIN)/ruff format --check python tests benches docs/*.py docs/_ext/*.py
+	$(BIN)/ruff check python tests benches docs/*.py docs/_ext/*.py
 	$(BIN)/mypy
 	$(RUN) -m mypy.stubtest dicoxide._core
 
@@ -138,9 +138,14 @@ mutations: build  ## Decode mutated real files through every interface: ARGS="--
 soak: build  ## Decode concurrently through all interfaces and watch memory: make soak MINUTES=60
 	$(RUN) tests/support/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
 
-docs: build  ## Build the Rust documentation, and draw the pictures of docs/rendering.md
+docs-test: build  ## Run the code of README.md and of the pages in docs
+	$(PARALLEL) tests/docs
+
+docs-pictures: build  ## Draw the pictures of docs/rendering.md
+	$(RUN) docs/make_pictures.py
+
+docs-rust:  ## Build the Rust documentation
 	cargo doc --no-deps --document-private-items --workspace --locked
-	$(PYTHON) docs/make_pictures.py
 
 clean:  ## Remove build output and the virtual environment
 	rm -rf target $(VENV) dist demo-output python/dicoxide/_core*.so

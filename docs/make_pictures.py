@@ -7,30 +7,28 @@ A block before an image link leaves an array of uint8 in the variable ``picture`
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from code_blocks import read_blocks
 from PIL import Image
 
 DOCS = Path(__file__).parent
 PAGES = ("rendering.md",)
-_BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n!\[[^]]*\]\(([^)]*)\))?", re.MULTILINE | re.DOTALL)
 
 
 def make_pictures(page: Path, folder: Path) -> list[Path]:
     """Run the blocks of `page`, all in one namespace, and return the files written below `folder`."""
     namespace: dict[str, Any] = {}
     written = []
-    text = page.read_text(encoding="utf-8")
-    for match in _BLOCK.finditer(text):
-        source, target = match.groups()
+    for block in read_blocks(page.read_text(encoding="utf-8")):
+        if block.language != "python":
+            continue
         # Blank lines before the block, so that a traceback has the line of the page.
-        lines = text[: match.start(1)].count("\n")
-        exec(compile("\n" * lines + source, str(page), "exec"), namespace)
-        if target:
-            path = folder / target
+        exec(compile("\n" * block.line + block.source, str(page), "exec"), namespace)
+        if block.picture:
+            path = folder / block.picture
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(namespace["picture"]).save(path, optimize=True)
             written.append(path)

@@ -17,7 +17,7 @@ SOURCES = [
     path
     for pattern in ("*.py", "*.pyi", "*.rs", "*.md", "*.toml", "Makefile", "run")
     for path in ROOT.rglob(pattern)
-    if not {"target", ".venv", ".git", "node_modules"} & set(path.parts)
+    if not {"target", ".venv", ".git", "node_modules", "_build"} & set(path.parts)
 ]
 
 
@@ -97,7 +97,12 @@ def test_doc_comments_start_with_a_noun_or_verb() -> None:
 
 
 # Documents that name files of the repository in backquotes.
-DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md"]
+DOCUMENTS = [
+    *sorted(path for path in SOURCES if ROOT / "docs" in path.parents and path.suffix == ".md"),
+    ROOT / "README.md",
+    ROOT / "SECURITY.md",
+    ROOT / "CONTRIBUTING.md",
+]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -235,7 +235,10 @@ def decode_block(
     options: _BlockOptions,
     value_range: ValueRange = None,
 ) -> Array:
-    """Decode or render frames of files into an array (*leading_shape, ...), on one thread. The call of each task."""
+    """Decode or render frames of files into an array, on one thread; `leading_shape` is its shape before the rows.
+
+    The call of each task.
+    """
     strict, fallback = options.strict, options.fallback
     check_frame_size(sources, options.frame_shape, strict=strict, fallback=fallback)
     target = np.empty((len(sources), *options.output_shape), options.dtype)

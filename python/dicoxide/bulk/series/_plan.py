@@ -62,7 +62,8 @@ class VolumePlan:
         Distinguishes this volume from others of its series, for example
         ``(("ImageType", "ORIGINAL\\\\PRIMARY\\\\P"),)``.
     geometry : Geometry or None
-        ``affine``, ``spacing``, ``origin`` and ``direction``; see :class:`Volume`, as for the other attributes.
+        ``affine``, ``spacing``, ``origin`` and ``direction``; as for the other attributes, see
+        :class:`dicoxide.Volume`.
     """
 
     study_instance_uid: str
@@ -132,14 +133,14 @@ class VolumePlan:
 
     @property
     def b_values(self) -> Floats | None:
-        """Diffusion b-value of each repetition; None if no slice has one. See :class:`Volume`."""
+        """Diffusion b-value of each repetition; None if no slice has one. See :class:`dicoxide.Volume`."""
         if not self.slices or all(frame.keys[_B_VALUE] is None for frame in self.slices):
             return None
         return np.array([frame.keys[_B_VALUE] or 0.0 for frame in self.slices[:: self.depth]], np.float64)
 
     @property
     def gradients(self) -> Floats | None:
-        """Diffusion gradient direction of each repetition; None if no slice has a b-value. See :class:`Volume`."""
+        """Diffusion gradient direction of each repetition, as in :class:`dicoxide.Volume`; None without b-values."""
         if self.b_values is None:
             return None
         return np.array([frame.gradient or (0.0, 0.0, 0.0) for frame in self.slices[:: self.depth]], np.float64)

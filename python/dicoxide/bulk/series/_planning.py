@@ -36,9 +36,9 @@ def plan_series(
     Parameters
     ----------
     paths : path, or iterable of paths
-        As for :func:`read_series`.
+        As for :func:`dicoxide.read_series`.
     split_by, merge : str or iterable of str
-        Keywords of attributes, as for :func:`read_series`.
+        Keywords of attributes, as for :func:`dicoxide.read_series`.
     threads : int, optional
         Maximum number of threads that read headers; all cores by default.
     on_error : {"raise", "return", "skip"}

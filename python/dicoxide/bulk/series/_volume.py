@@ -184,9 +184,9 @@ def decode_volume(
     plan : VolumePlan
         A plan returned by :func:`plan_series`.
     out : ndarray, optional
-        Output array of ``plan.shape``, as for :func:`decode`. Its content is undefined after an error.
+        Output array of ``plan.shape``, as for :func:`dicoxide.decode`. Its content is undefined after an error.
     rescale, quantity, dtype, threads, on_error, strict, max_bytes, fallback
-        As for :func:`read_series`; ``"skip"`` is the same as ``"return"``.
+        As for :func:`dicoxide.read_series`; ``"skip"`` is the same as ``"return"``.
 
     Returns
     -------
