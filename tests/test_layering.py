@@ -119,8 +119,8 @@ def test_bulk_imports_only_listed_modules() -> None:
         "_threads",
         "_transfer_syntaxes",
     }
-    allowed |= {"bulk", "errors"}
-    for path in [*(PYTHON / "bulk").rglob("*.py"), PYTHON / "dask.py"]:
+    allowed |= {"bulk", "errors", "torch"}
+    for path in [*(PYTHON / "bulk").rglob("*.py"), PYTHON / "dask.py", *(PYTHON / "torch").glob("*.py")]:
         imported = {module.split(".")[1] for module in imports(path) if module.startswith("dicoxide.")}
         assert imported <= allowed, path
 
@@ -170,6 +170,13 @@ def test_dask_is_imported_only_by_its_module() -> None:
     assert users == ["dask.py"]
 
 
+def test_torch_is_imported_only_by_its_package() -> None:
+    users = [
+        name(path) for path in modules() if re.search(r"""(import|from) torch\b|_module\("torch""", path.read_text())
+    ]
+    assert users == ["torch/_dataset.py", "torch/_tensors.py"]
+
+
 def test_pyav_is_imported_only_by_video_modules() -> None:
     users = {name(path) for path in modules() if any(module.partition(".")[0] == "av" for module in imports(path))}
     # The benchmark compares with PyAV itself, and encodes video to compare.
@@ -199,6 +206,7 @@ def test_optional_packages_are_not_imported_at_top_level() -> None:
         "vl_convert",
         "altair",
         "jinja2",
+        "torch",
     }
     for path in modules():
         assert not optional & {module.partition(".")[0] for module in imports(path, top_level=True)}, path

@@ -120,8 +120,8 @@ def __getattr__(name: str) -> object:
         value = getattr(import_module(f"dicoxide.{_LAZY_NAMES[name]}"), name)
         globals()[name] = value
         return value
-    if name == "dask":
-        return import_module("dicoxide.dask")
+    if name in ("dask", "torch"):
+        return import_module(f"dicoxide.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -20,6 +20,7 @@ EXTRAS = {
     "jinja2": "bench",
     "vl-convert-python": "bench",
     "av": "video",
+    "torch": "torch",
 }
 # Output format of bulk runs: the package that writes it.
 FORMAT_PACKAGES = {"zarr": "zarr"} | dict.fromkeys(("png", "jpeg", "webp", "tiff"), "pillow")

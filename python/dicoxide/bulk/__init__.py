@@ -5,6 +5,7 @@ packages, not from their modules. Nothing here imports pydicom.
 """
 
 from dicoxide.bulk._many import decode_many
+from dicoxide.bulk._on_error import OnError, check_on_error
 from dicoxide.bulk._render_options import render_options
 from dicoxide.bulk.series import (
     Finding,
@@ -23,9 +24,11 @@ from dicoxide.bulk.series import (
 __all__ = [
     "Finding",
     "Geometry",
+    "OnError",
     "SeriesResult",
     "Volume",
     "VolumePlan",
+    "check_on_error",
     "decode_many",
     "decode_slices",
     "decode_volume",
