@@ -14,6 +14,8 @@ SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -
 RUST_TESTS := cargo test --workspace --locked --quiet
 # Python tests in one worker process per core, at most 8.
 PARALLEL := $(RUN) -m pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal
+# Every warning is an error, also a name that is documented nowhere.
+SPHINX := $(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet
 # Tests that also run on the NumPy backend.
 NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py core/test_array_functions.py \
 	core/test_edge_cases.py core/test_vectors.py rendering/test_palettes.py rendering/test_render.py \
@@ -25,7 +27,7 @@ NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py
 .PHONY: unsafe mutations soak asan miri audit docs docs-test docs-pictures docs-links docs-rust clean peers
 
 help:  ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## Create the virtual environment with the packages that tests and lints need
 $(VENV)/.ready: pyproject.toml
@@ -138,6 +140,15 @@ mutations: build  ## Decode mutated real files through every interface: ARGS="--
 soak: build  ## Decode concurrently through all interfaces and watch memory: make soak MINUTES=60
 	$(RUN) tests/support/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
 
+docs: build  ## Build the documentation site into docs/_build/html, and check its links; needs no network
+	$(PIP) install --group docs
+	$(SPHINX) --builder html docs docs/_build/html
+	$(RUN) docs/check_site.py docs/_build/html
+
+docs-links: build  ## Check the links of the documentation to other sites
+	$(PIP) install --group docs
+	$(SPHINX) --builder linkcheck docs docs/_build/linkcheck
+
 docs-test: build  ## Run the code of README.md and of the pages in docs
 	$(PARALLEL) tests/docs
 
@@ -148,4 +159,4 @@ docs-rust:  ## Build the Rust documentation
 	cargo doc --no-deps --document-private-items --workspace --locked
 
 clean:  ## Remove build output and the virtual environment
-	rm -rf target $(VENV) dist demo-output python/dicoxide/_core*.so
+	rm -rf target docs/_build $(VENV) dist demo-output python/dicoxide/_core*.so

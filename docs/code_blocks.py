@@ -41,7 +41,7 @@ _BLOCK = re.compile(
     r"|^<!-- setup\n(?P<setup>.*?)^-->",
     re.MULTILINE | re.DOTALL,
 )
-_MARKER = re.compile(r"# (Not run|Needs): (.+)")
+_MARKER = re.compile(r"(?:>>> )?# (Not run|Needs): (.+)")
 
 # Commands of shell blocks, by name. A benchmark of a page takes seconds, not minutes.
 _SCRIPTS = {
