@@ -13,8 +13,11 @@ ROOT = DOCS.parent
 sys.path[:0] = [str(DOCS / "_ext"), str(ROOT / "python")]
 
 from recorded_runs import newest_run  # noqa: E402
+from torch_names import provide_torch  # noqa: E402
 
 import dicoxide  # noqa: E402
+
+provide_torch()
 
 project = "dicoxide"
 author = "dicoxide contributors"
@@ -42,8 +45,6 @@ myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-# The CPU build of PyTorch is large; signatures and docstrings need its names only.
-autodoc_mock_imports = ["torch"]
 add_module_names = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False

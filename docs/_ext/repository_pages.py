@@ -50,14 +50,15 @@ def rewrite_links(text: str, document: Path, docs: Path) -> str:
     def replace(match: re.Match[str]) -> str:
         picture, label, target, anchor = match.groups()
         path = Path(os.path.normpath(document.parent / target))
-        if not path.is_relative_to(root):
+        if not path.is_relative_to(root) or not path.exists():
+            # Sphinx reports the link.
             return match.group()
         name = path.relative_to(root).as_posix()
         if name in PAGES:
             path = docs / PAGES[name]
         elif name.startswith("benches/runs/"):
             path = docs / RUN_PAGE
-        if path.is_relative_to(docs) and path.exists():
+        if path.is_relative_to(docs):
             return f"{picture}[{label}](/{path.relative_to(docs).as_posix()}{anchor or ''})"
         return label
 

@@ -92,13 +92,14 @@ def test_pages_of_documents_exist() -> None:
         ("[x](docs/bulk.md#output)", "[x](/bulk.md#output)"),
         ("[`x`](SECURITY.md)", "[`x`](/explanation/security.md)"),
         ("![x](docs/images/ct.png)", "![x](/images/ct.png)"),
-        ("[x](benches/runs/2026-01-01-cpu/README.md)", "[x](/explanation/benchmark.md)"),
+        ("[x](benches/runs/)", "[x](/explanation/benchmark.md)"),
+        ("[x](docs/missing.md)", "[x](docs/missing.md)"),
         ("[licence](LICENSE-MIT)", "licence"),
         ("[x](https://example.org) [y](#anchor)", "[x](https://example.org) [y](#anchor)"),
         ("`[x](docs/bulk.md)`", "`[x](docs/bulk.md)`"),
         ("```text\n[x](docs/bulk.md)\n```", "```text\n[x](docs/bulk.md)\n```"),
     ],
-    ids=["page", "document", "picture", "run", "other file", "no file", "code", "block"],
+    ids=["page", "document", "picture", "run", "missing", "other file", "no file", "code", "block"],
 )
 def test_rewrite_links_of_document_returns_links_of_site(text: str, expected: str) -> None:
     assert rewrite_links(text, ROOT / "README.md", DOCS) == expected
