@@ -56,7 +56,7 @@ def rewrite_links(text: str, document: Path, docs: Path) -> str:
         name = path.relative_to(root).as_posix()
         if name in PAGES:
             path = docs / PAGES[name]
-        elif name.startswith("benches/runs/"):
+        elif name.startswith("benches/runs"):
             path = docs / RUN_PAGE
         if path.is_relative_to(docs):
             return f"{picture}[{label}](/{path.relative_to(docs).as_posix()}{anchor or ''})"
