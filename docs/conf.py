@@ -10,7 +10,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-sys.path[:0] = [str(DOCS / "_ext"), str(ROOT / "python")]
+sys.path.insert(0, str(DOCS / "_ext"))
 
 from recorded_runs import newest_run  # noqa: E402
 from torch_names import provide_torch  # noqa: E402
