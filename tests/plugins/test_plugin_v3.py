@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.pixels import get_decoder, iter_pixels, pixel_array
+from pydicom.encaps import encapsulate as encapsulate_frames
+from pydicom.encaps import generate_frames
+from pydicom.pixels import decompress, get_decoder, iter_pixels, pixel_array
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     UID,
@@ -30,6 +33,7 @@ from support.decode_runners import Runner30, Runner31
 from support.encoders import rle
 from support.encoders.dataset import ENCAPSULATED_UNCOMPRESSED, dataset, random_values
 from support.encoders.encapsulate import encapsulate
+from support.real_images import PYDICOM_FILES
 
 rng = np.random.default_rng(5)
 
@@ -307,3 +311,18 @@ def test_plugin_accepts_bytearray() -> None:
         warnings.simplefilter("error")
         frame = pydicom_v3.decode_frame(bytearray(encoded(image, 8)), runner)  # type: ignore[arg-type]
     assert bytes(frame) == image.tobytes()
+
+
+@pytest.mark.filterwarnings("ignore:codestream in JP2 boxes")
+@pytest.mark.parametrize("frame_count", [1, 3])
+def test_decompressed_jpeg2000_declares_rgb(frame_count: int) -> None:
+    ds = pydicom.dcmread(PYDICOM_FILES / "test_files" / "GDCMJ2K_TextGBR.dcm")
+    assert ds.PhotometricInterpretation == "YBR_RCT"
+    (frame,) = generate_frames(ds.PixelData, number_of_frames=1)
+    ds.PixelData = encapsulate_frames([frame] * frame_count)
+    ds.NumberOfFrames = frame_count
+    expected = ds.pixel_array
+    decompress(ds)
+    assert ds.PhotometricInterpretation == "RGB"
+    assert ds.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    np.testing.assert_array_equal(ds.pixel_array, expected)

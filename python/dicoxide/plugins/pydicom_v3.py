@@ -245,6 +245,9 @@ def _decoded_interpretation(uid: str, declared: str, samples_per_pixel: int, dat
     # The decoder of JPEG XL converts all colours to RGB (PS3.5 8.2.15).
     if samples_per_pixel == 3 and _CODECS[uid] == "jpegxl":
         return "RGB"
+    # The component transforms of JPEG 2000 are undone (PS3.5 8.2.4).
+    if declared in ("YBR_ICT", "YBR_RCT") and _CODECS[uid] in ("jpeg2000", "htj2k"):
+        return "RGB"
     # The colour that a JPEG codestream declares comes first. pydicom itself compares it, but not for retired syntaxes.
     if samples_per_pixel == 3 and _CODECS[uid] == "jpeg" and uid not in JPEGTransferSyntaxes:
         info = core.codestream_info(data)
