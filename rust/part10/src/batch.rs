@@ -26,8 +26,9 @@
 //!         add image to pending; when batch_size are pending, decode them together
 //! ```
 
-use crate::decode_object::{Allocate, BatchScratch, OpenedImage, Outcome, ReadyImage, Request, decode_same_kind};
+use crate::decode_object::{Allocate, BatchScratch, OpenedImage, ReadyImage, decode_same_kind};
 use crate::open::Source;
+use crate::request::{Outcome, Request};
 use dicoxide_core::Cancel;
 use std::any::Any;
 use std::collections::VecDeque;
