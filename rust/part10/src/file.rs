@@ -1,8 +1,8 @@
 //! Files, read by position.
 
 use dicoxide_core::ReadAt;
-use std::fs::File;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Bytes that are read when a file is opened, and retained. Most headers are shorter, so their values cost no further
@@ -23,27 +23,13 @@ impl OpenFile {
     /// # Errors
     /// The system's error; `IsADirectory` for a directory, `InvalidInput` for anything else that is not a regular file.
     pub fn open(path: &Path) -> io::Result<Self> {
-        // Opening a pipe would block until a writer opens it.
-        let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
-        if is_special {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a directory"));
-        }
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::Error::from(io::ErrorKind::IsADirectory));
-        }
+        let (file, metadata) = open_regular(path)?;
         let size = metadata.len();
-        let mut opened = Self { file, size, head: Vec::new() };
-        let mut head = vec![0; usize::try_from(HEAD_BYTES.min(size)).unwrap_or(0)];
+        let head_bytes = HEAD_BYTES.min(size);
+        let mut head = Vec::with_capacity(usize::try_from(head_bytes).unwrap_or(0));
         // A short read is no error: the missing bytes are read when they are needed.
-        match opened.read_file(0, &mut head) {
-            Ok(read) => head.truncate(read),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => head.clear(),
-            Err(error) => return Err(error),
-        }
-        opened.head = head;
-        Ok(opened)
+        (&file).take(head_bytes).read_to_end(&mut head)?;
+        Ok(Self { file, size, head })
     }
 
     #[cfg(unix)]
@@ -55,6 +41,46 @@ impl OpenFile {
     fn read_file(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         std::os::windows::fs::FileExt::seek_read(&self.file, out, offset)
     }
+}
+
+/// Opens a regular file without waiting: opening a pipe would block until a writer opens it.
+///
+/// One system call less than asking for the kind of the file before, which is a tenth of the time to decode a small image.
+#[cfg(unix)]
+fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    match options.open(path) {
+        Ok(file) => {
+            let metadata = file.metadata()?;
+            require_regular(&metadata).map(|()| (file, metadata))
+        }
+        // A socket, or a file that another process has a lease on.
+        Err(_) => open_after_check(path),
+    }
+}
+
+#[cfg(not(unix))]
+fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    open_after_check(path)
+}
+
+fn open_after_check(path: &Path) -> io::Result<(File, Metadata)> {
+    require_regular(&std::fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    Ok((file, metadata))
+}
+
+fn require_regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a directory"));
+    }
+    Ok(())
 }
 
 impl ReadAt for OpenFile {
