@@ -177,7 +177,8 @@ def _results(
                 if type(result) is tuple:
                     array, deviations = result
                     owner.release(array, from_core=deviations is not None)
-                    _deviations.warn(deviations or ())
+                    if deviations:
+                        _deviations.warn(deviations)
                     yield entry.source, array
                 elif on_error == "raise" or not isinstance(result, _SOURCE_ERRORS):
                     raise result  # type: ignore[misc]
@@ -234,13 +235,7 @@ class _SourceQueue:
 def _read_source(source: Any) -> _Source:
     """Read unseekable files and buffers into bytes; leave paths, Datasets and unknown types as they are."""
     if isinstance(source, (str, os.PathLike)):
-        try:
-            path = os.fspath(source)
-            os.fsencode(path)
-        except Exception:
-            # `decode` raises the error.
-            path = b""
-        return _Source(source, source, isinstance(path, str))
+        return _Source(source, source, _is_text_path(source))
     if isinstance(source, bytes) or hasattr(source, "get_item") or hasattr(source, "file_meta"):
         return _Source(source, source, isinstance(source, bytes))
     if hasattr(source, "read"):
@@ -253,6 +248,18 @@ def _read_source(source: Any) -> _Source:
         return _Source(source, owned_bytes(source), True)
     except TypeError:
         return _Source(source, source, False)
+
+
+def _is_text_path(path: str | os.PathLike[str]) -> bool:
+    """Return True if the core can open `path`. Otherwise `decode` opens it, or raises the error."""
+    if type(path) is str and path.isascii():
+        return True
+    try:
+        name = os.fspath(path)
+        os.fsencode(name)
+    except Exception:
+        return False
+    return isinstance(name, str)
 
 
 # Pools whose threads may need the interpreter, to read file objects. At exit they are stopped while they can get it.
