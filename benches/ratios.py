@@ -26,6 +26,7 @@ import numpy as np
 
 import dicoxide
 import tables_archive
+import tables_calls
 import tables_converters
 import tables_encode
 import tables_files
@@ -50,6 +51,7 @@ TABLES = {
     **tables_jpegxl.TABLES,
     **tables_rendering.TABLES,
     **tables_encode.TABLES,
+    **tables_calls.TABLES,
     **tables_files.TABLES,
     **tables_archive.TABLES,
     **tables_converters.TABLES,
