@@ -32,10 +32,12 @@ __all__ = [
     "burn_overlay",
     "codestream_info",
     "compare_codestream",
+    "decode_frame",
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_encode",
     "jpegls_encode",
+    "open_and_decode",
     "open_many",
     "pack_bits_into",
     "read_elements",
@@ -74,6 +76,9 @@ class Object:
     def value_range(self) -> tuple[int, int, bool]: ...
     def value(self) -> bytes: ...
 
+def open_and_decode(
+    src: str | os.PathLike[str] | bytes | _SeekableFile, rescale: bool, to_rgb: bool, reduce: int
+) -> tuple[npt.NDArray[Any], list[_Deviation]] | Object: ...
 def open_many(
     sources: Sequence[str | os.PathLike[str] | bytes], threads: int, max_bytes: int | None = None
 ) -> list[Object | Exception]: ...
@@ -175,6 +180,9 @@ class CancelToken:
     def attach_to_thread(self) -> None: ...
     def cancel(self) -> None: ...
 
+def decode_frame(
+    spec: _FrameSpec, src: bytes, options: _DecodeOptions | None = None
+) -> tuple[npt.NDArray[Any], list[_Deviation]]: ...
 def decode_frame_into(
     out: npt.NDArray[Any], spec: _FrameSpec, src: bytes, options: _DecodeOptions | None = None
 ) -> list[_Deviation]: ...

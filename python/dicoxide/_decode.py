@@ -12,7 +12,6 @@ import numpy as np
 
 from dicoxide import _deviations, _memory_view
 from dicoxide._arguments import (
-    LARGE_SAMPLES,
     Array,
     FrameSelection,
     Rescale,
@@ -29,8 +28,9 @@ from dicoxide._backend import core
 from dicoxide._frame import FrameSpec
 from dicoxide._image import Image, make_image
 from dicoxide._options import DecodeOptions
-from dicoxide._sources import Readable, open_source
+from dicoxide._sources import Readable, open_and_decode, open_source
 from dicoxide._transfer_syntaxes import RLE_LOSSLESS, VIDEO_CODECS
+from dicoxide.errors import CorruptFrameError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -135,13 +135,23 @@ def decode(
     PS3.5 Section 8 and Annex A; PS3.3 C.7.6.3, C.7.6.16.2.11 and C.11.1.
     """
     check_rescale(rescale, quantity)
-    source = open_source(src, byte_limit(max_bytes))
+    reduce = check_reduce(reduce)
+    is_plain = frames is None and out is None and copy and dtype is None and not strict and max_bytes is None
+    if is_plain and (threads is None or thread_count(threads) == 1) and rescale != "real_world":
+        opened = open_and_decode(src, rescale=bool(rescale), raw=raw, reduce=reduce)
+        if isinstance(opened, tuple):
+            array, deviations = opened
+            if deviations:
+                _deviations.warn(deviations)
+            return array
+    else:
+        opened = open_source(src, byte_limit(max_bytes))
     if not copy:
         if out is not None or rescale or dtype is not None or reduce:
             raise ValueError("copy=False returns a view and cannot be combined with out, rescale, dtype or reduce")
-        views = _memory_view.view_frames(src, source, raw=raw, strict=strict)
-        return _memory_view.select_frames(views, source.spec, *resolve_frames(len(views), frames))
-    return make_image(source, strict=strict, fallback=fallback).decode(
+        views = _memory_view.view_frames(src, opened, raw=raw, strict=strict)
+        return _memory_view.select_frames(views, opened.spec, *resolve_frames(len(views), frames))
+    return make_image(opened, strict=strict, fallback=fallback).decode(
         frames,
         out,
         rescale=rescale,
@@ -337,11 +347,7 @@ def decode_frame(src: bytes | bytearray | memoryview, frame: FrameSpec, out: Arr
     >>> dicoxide.decode_frame(bytes([0x01, 0xF0, 0xFF, 0x0F]), spec)
     array([[   1, 4095]], dtype=uint16)
     """
-    spec = frame.checked()
-    data = owned_bytes(src)
-    target = _frame_array(out, spec.shape, spec.dtype, spec, data)
-    _deviations.warn(core.decode_frame_into(target, spec, data))
-    return target
+    return _decode_frame(frame, owned_bytes(src), out, None)
 
 
 def rle_decode(
@@ -396,17 +402,9 @@ def rle_decode(
     """
     if segment_byte_order not in ("big", "little"):
         raise ValueError(f"segment_byte_order must be 'big' or 'little', not {segment_byte_order!r}")
-    data = src if type(src) is bytes else owned_bytes(src)
-    shape = (rows, columns) if samples_per_pixel == 1 else (rows, columns, samples_per_pixel)
-    spec = _rle_spec(rows, columns, samples_per_pixel, bits_allocated)
-    if out is None:
-        out = _frame_array(None, shape, spec.dtype, spec.checked(), data)
-    elif type(out) is not np.ndarray or out.shape != shape:
-        target_array(shape, np.dtype(np.uint8), out)
     options = None if segment_byte_order == "big" else _LITTLE_ENDIAN_SEGMENTS
-    if deviations := core.decode_frame_into(out, spec, data, options):
-        _deviations.warn(deviations)
-    return out
+    spec = _rle_spec(rows, columns, samples_per_pixel, bits_allocated)
+    return _decode_frame(spec, owned_bytes(src), out, options)
 
 
 # Cached, because constructing it takes 10 % of decoding a frame of 64 x 64 pixels.
@@ -416,8 +414,19 @@ def _rle_spec(rows: int, columns: int, samples_per_pixel: int, bits_allocated: i
     return FrameSpec(RLE_LOSSLESS, rows, columns, samples_per_pixel, bits_allocated)
 
 
-def _frame_array(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], spec: FrameSpec, src: bytes) -> Array:
-    """Return the array to decode one frame into; before a large one is allocated, check that `src` is long enough."""
-    if out is None and math.prod(shape) > LARGE_SAMPLES:
-        core.Frames(spec, src, whole=True).check([0])
-    return target_array(shape, dtype, out)
+def _decode_frame(spec: FrameSpec, src: bytes, out: Array | None, options: DecodeOptions | None) -> Array:
+    """Decode one frame into a new array or into `out`."""
+    if out is not None and (type(out) is not np.ndarray or out.shape != spec.shape):
+        target_array(spec.shape, spec.dtype, out)
+    try:
+        if out is None:
+            out, deviations = core.decode_frame(spec, src, options)
+        else:
+            deviations = core.decode_frame_into(out, spec, src, options)
+    except (CorruptFrameError, OverflowError, TypeError, UnsupportedError):
+        # Errors of the attributes take precedence. They are looked for now, because that takes 2 µs.
+        _ = spec.checked().dtype
+        raise
+    if deviations:
+        _deviations.warn(deviations)
+    return out

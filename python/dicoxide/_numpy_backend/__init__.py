@@ -16,14 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dicoxide._deviations import Deviation
 from dicoxide._numpy_backend import _codestream, _rendering, _rle, _samples, _syntaxes
-from dicoxide._numpy_backend._codestream import compare_codestream
+from dicoxide._numpy_backend._codestream import Codestream, codestream_info, compare_codestream
 from dicoxide._numpy_backend._encode import jpeg_lossless_encode, jpegls_encode, rle_encode
 from dicoxide._numpy_backend._errors import ERROR_KINDS, make_error
 from dicoxide._numpy_backend._frame_info import FrameInfo
@@ -51,6 +51,7 @@ __all__ = [
     "burn_overlay",
     "codestream_info",
     "compare_codestream",
+    "decode_frame",
     "decode_frame_bytearray",
     "decode_frame_into",
     "jpeg_lossless_encode",
@@ -323,35 +324,34 @@ def decode_frame_into(
     return [deviation._replace(frame_index=None) for deviation in deviations]
 
 
+def decode_frame(
+    spec: FrameSpec, src: bytes, options: DecodeOptions | None = None
+) -> tuple[npt.NDArray[Any], list[Deviation]]:
+    """Decode the bytes of one frame; return an array of shape ``spec.shape`` and the frame's deviations."""
+    frames = Frames(spec, src, whole=True)
+    # As in the extension: memory for a large frame is allocated only if its bytes can fill it.
+    if frames._info.samples > 1 << 20:
+        _check_single(frames)
+    out = np.empty(spec.shape, frames._info.dtype)
+    return out, decode_frame_into(out, spec, src, options)
+
+
 def decode_frame_bytearray(
     spec: FrameSpec, src: bytes, options: DecodeOptions | None = None
 ) -> tuple[bytearray, list[Deviation]]:
     """Decode the bytes of one frame into a new bytearray, little-endian; return that and the frame's deviations."""
-    frames = Frames(spec, src, whole=True)
+    _check_single(Frames(spec, src, whole=True))
+    out, deviations = decode_frame(spec, src, options)
+    return _little_endian(out), deviations
+
+
+def _check_single(frames: Frames) -> None:
+    """Raise if the only frame is too short for its attributes."""
     try:
         frames.check([0])
     except DecodeError as error:
         error.frame_index = None
         raise
-    out = np.empty(frames._info.samples, frames._info.dtype)
-    deviations = decode_frame_into(out, spec, src, options)
-    return _little_endian(out), deviations
-
-
-def codestream_info(src: bytes) -> NoReturn:
-    """Raise `UnsupportedError`: only the extension reads headers of codestreams."""
-    raise _needs_extension()
-
-
-class Codestream:
-    """A bare codestream; creating one raises `UnsupportedError`, because only the extension decodes codestreams."""
-
-    def __init__(self, src: bytes, *, jpeg_lossless: bool = False) -> None:
-        raise _needs_extension()
-
-
-def _needs_extension() -> ValueError:
-    return make_error("Unsupported", "codestreams need the compiled extension of dicoxide", "ITU-T T.81 Annex H")
 
 
 def transfer_syntaxes() -> list[tuple[str, str, str | None]]:

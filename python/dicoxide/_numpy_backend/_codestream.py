@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from dicoxide._deviations import Deviation
 from dicoxide._jpeg_segments import segments
@@ -17,7 +17,7 @@ from dicoxide._numpy_backend._syntaxes import KEYWORDS
 if TYPE_CHECKING:
     from dicoxide._frame import FrameSpec
 
-__all__ = ["compare_codestream", "starts_frame"]
+__all__ = ["Codestream", "codestream_info", "compare_codestream", "starts_frame"]
 
 _SOI, _SOC_SIZ = b"\xff\xd8", b"\xff\x4f\xff\x51"
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
@@ -241,3 +241,19 @@ def _contiguous_codestream(src: bytes) -> int | None:
             return None
         position += max(length, header_bytes)
     return None
+
+
+def codestream_info(src: bytes) -> NoReturn:
+    """Raise `UnsupportedError`: only the extension reads headers of codestreams."""
+    raise _needs_extension()
+
+
+class Codestream:
+    """A bare codestream; creating one raises `UnsupportedError`, because only the extension decodes codestreams."""
+
+    def __init__(self, src: bytes, *, jpeg_lossless: bool = False) -> None:
+        raise _needs_extension()
+
+
+def _needs_extension() -> ValueError:
+    return make_error("Unsupported", "codestreams need the compiled extension of dicoxide", "ITU-T T.81 Annex H")

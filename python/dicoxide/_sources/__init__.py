@@ -12,7 +12,7 @@ from dicoxide._sources.base import Readable, Source, Transform
 from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
 from dicoxide._sources.lut_data import lut_bytes, lut_entries, lut_words
 from dicoxide._sources.not_dicom import HEAD_BYTES, has_preamble, looks_like_dicom, not_dicom_error
-from dicoxide._sources.open import open_many, open_source, read_incomplete
+from dicoxide._sources.open import open_and_decode, open_many, open_source, read_incomplete
 from dicoxide._sources.real_world_value_mapping import RealWorldMapping, RealWorldValueMap
 from dicoxide._sources.value_file import ValueFile
 
@@ -34,6 +34,7 @@ __all__ = [
     "lut_entries",
     "lut_words",
     "not_dicom_error",
+    "open_and_decode",
     "open_many",
     "open_source",
     "read_incomplete",

@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dicoxide._arguments import owned_bytes
+from dicoxide._arguments import Array, owned_bytes
 from dicoxide._backend import backend, core
+from dicoxide._deviations import Deviation
 from dicoxide._sources.attributes import Attributes
 from dicoxide._sources.base import Readable, Source
 from dicoxide._sources.file_object import SeekableFile, read_to_end, seekable_file
@@ -17,7 +18,7 @@ from dicoxide.errors import CorruptFrameError, DecodeError
 if TYPE_CHECKING:
     from dicoxide._sources.dataset import DatasetSource
 
-__all__ = ["open_many", "open_source", "read_incomplete"]
+__all__ = ["open_and_decode", "open_many", "open_source", "read_incomplete"]
 
 
 def open_source(src: Readable, max_bytes: int | None = None) -> Source:
@@ -55,6 +56,37 @@ def open_source(src: Readable, max_bytes: int | None = None) -> Source:
         if not_dicom := not_dicom_error(error, src):
             raise not_dicom from error
         raise
+
+
+def open_and_decode(src: Readable, *, rescale: bool, raw: bool, reduce: int) -> Source | tuple[Array, list[Deviation]]:
+    """Read the header of `src`; if it is a small image, decode it in the same call of the extension.
+
+    Parameters
+    ----------
+    src : path, bytes-like, binary file or pydicom Dataset
+        As for :func:`open_source`, whose exceptions are raised.
+    rescale, raw, reduce
+        As for :func:`dicoxide.decode`.
+
+    Returns
+    -------
+    Source or tuple of (ndarray, list of Deviation)
+        The samples and all deviations; or the source, for example of several frames, of a frame with an error, or
+        of one that only other decoders support.
+    """
+    if backend != "rust" or not (type(src) in (str, bytes) or isinstance(src, os.PathLike)):
+        return open_source(src)
+    try:
+        opened = core.open_and_decode(src, rescale, not raw, reduce)  # type: ignore[arg-type]
+    except CorruptFrameError as error:
+        if not_dicom := not_dicom_error(error, src):
+            raise not_dicom from error
+        raise
+    if isinstance(opened, tuple):
+        return opened
+    from dicoxide._sources.file import FileSource
+
+    return FileSource(src, opened=opened)  # type: ignore[arg-type]
 
 
 def _open(src: str | os.PathLike[str] | bytes | SeekableFile, max_bytes: int | None) -> Source:

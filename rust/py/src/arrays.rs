@@ -17,8 +17,11 @@
 //! **Buffer pool.** Fresh pages from the system cost as much as decoding into them. The memory of an array that batch
 //! decoding returned goes back to its pool when the array is deallocated, and the next array of the same size gets it.
 
-use dicoxide_core::{DecodeError, FrameInfo, Limits, Samples, SamplesBuf, SamplesMut, for_each_sample_type};
+use dicoxide_core::{
+    DecodeError, FrameInfo, Limits, SampleType, Samples, SamplesBuf, SamplesMut, for_each_sample_type,
+};
 use numpy::ndarray::ArrayViewD;
+use numpy::npyffi::{NpyTypes, PY_ARRAY_API, get_type_object, npy_intp};
 use numpy::{
     BorrowError, Element, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn,
     PyUntypedArray, PyUntypedArrayMethods,
@@ -28,6 +31,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The address ranges that running calls use.
@@ -164,6 +168,77 @@ impl<'py> UninitByteArray<'py> {
     /// Returns the bytearray, which the caller has filled.
     pub(crate) fn filled(self) -> Bound<'py, PyByteArray> {
         self.0
+    }
+}
+
+/// A new array. Its content is undefined until it is filled; it is not visible to Python code before.
+pub(crate) struct UninitArray<'py> {
+    array: Bound<'py, PyUntypedArray>,
+    sample_type: SampleType,
+}
+
+impl<'py> UninitArray<'py> {
+    /// Allocates an array as `numpy.empty` does, which raises `MemoryError`.
+    pub(crate) fn new(py: Python<'py>, sample_type: SampleType, shape: &[usize]) -> PyResult<Self> {
+        macro_rules! dtype_of {
+            (; $($variant:ident $type:ident $numpy_name:literal),*) => {
+                match sample_type {
+                    $(SampleType::$variant => numpy::dtype::<$type>(py)),*
+                }
+            };
+        }
+        let dtype = for_each_sample_type!(dtype_of! {});
+        let dims = shape.iter().map(|length| npy_intp::try_from(*length));
+        let mut dims =
+            dims.collect::<Result<Vec<_>, _>>().map_err(|error| PyMemoryError::new_err(error.to_string()))?;
+        let dim_count = i32::try_from(dims.len()).map_err(|error| PyMemoryError::new_err(error.to_string()))?;
+        // SAFETY: `dims` has `dim_count` lengths, `into_dtype_ptr` gives the call its reference to the dtype. Without
+        // strides, data and owner, NumPy returns a new reference to an array that owns its memory, or null with an
+        // exception set; `from_owned_ptr_or_err` accepts both.
+        #[allow(unsafe_code)]
+        let array = unsafe {
+            let class = get_type_object(py, NpyTypes::PyArray_Type);
+            let (dtype, dims) = (dtype.into_dtype_ptr(), dims.as_mut_ptr());
+            let array = PY_ARRAY_API.PyArray_NewFromDescr(
+                py,
+                class,
+                dtype,
+                dim_count,
+                dims,
+                null_mut(),
+                null_mut(),
+                0,
+                null_mut(),
+            );
+            Bound::from_owned_ptr_or_err(py, array)
+        };
+        Ok(Self { array: array?.cast_into()?, sample_type })
+    }
+
+    /// Returns the memory as samples in C order.
+    pub(crate) fn samples(&mut self) -> PyResult<SamplesMut<'_>> {
+        let wrong_type = |_| PyMemoryError::new_err("NumPy returned an array of another type");
+        let wrong_layout = |_| PyMemoryError::new_err("NumPy returned an array that is not contiguous");
+        macro_rules! typed_slice {
+            (; $($variant:ident $type:ident $numpy_name:literal),*) => {
+                match self.sample_type {
+                    $(SampleType::$variant => {
+                        let array = self.array.cast::<PyArrayDyn<$type>>().map_err(wrong_type)?;
+                        // SAFETY: `self` has the only reference to the array and is borrowed mutably, so the memory is
+                        // neither freed nor accessed otherwise. NumPy allocated it; any byte value is valid.
+                        #[allow(unsafe_code)]
+                        let samples = unsafe { array.as_slice_mut() };
+                        samples.map(SamplesMut::$variant).map_err(wrong_layout)
+                    })*
+                }
+            };
+        }
+        for_each_sample_type!(typed_slice! {})
+    }
+
+    /// Returns the array, which the caller has filled.
+    pub(crate) fn filled(self) -> Bound<'py, PyUntypedArray> {
+        self.array
     }
 }
 

@@ -151,6 +151,11 @@ impl<'py> FromPyObject<'_, 'py> for OptionArgs {
 }
 
 impl OptionArgs {
+    /// Returns the default options with another colour conversion and resolution.
+    pub(crate) fn of_output(to_rgb: bool, reduce: u32) -> Self {
+        Self { to_rgb, reduce, ..Self::default() }
+    }
+
     /// Returns the core's options. A frame is decoded on one thread; callers that share threads among frames set more.
     pub(crate) fn decode_options(&self) -> DecodeOptions {
         DecodeOptions {

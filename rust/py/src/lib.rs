@@ -11,6 +11,7 @@ mod guard;
 mod lookup_table;
 mod main_thread;
 mod object;
+mod open_and_decode;
 mod pixels;
 mod prefetch;
 mod rendering;
@@ -46,12 +47,14 @@ mod _core {
     #[pymodule_export]
     use super::object::{Elements, Object, open_many, read_elements};
     #[pymodule_export]
+    use super::open_and_decode::open_and_decode;
+    #[pymodule_export]
     use super::pixels::{pack_bits_into, rescale_into, unpack_bits_into};
     #[pymodule_export]
     use super::rendering::{Rendering, burn_overlay, render_into, value_range};
     #[pymodule_export]
     use super::single_frame::{
-        Codestream, codestream_info, compare_codestream, decode_frame_bytearray, decode_frame_into,
+        Codestream, codestream_info, compare_codestream, decode_frame, decode_frame_bytearray, decode_frame_into,
     };
 
     /// Address of the built-ins of the first interpreter that imported the module. Each interpreter has its own.

@@ -123,9 +123,13 @@ impl Object {
         source: &Source,
     ) -> PyResult<Self> {
         match opened {
-            Ok((object, image)) => Ok(Self { object: Arc::new(object), image: Arc::new(image) }),
+            Ok((object, image)) => Ok(Self::new_from(object, image)),
             Err(error) => Err(open_error(py, error, source)),
         }
+    }
+
+    pub(crate) fn new_from(object: dicoxide_part10::Object, image: Image) -> Self {
+        Self { object: Arc::new(object), image: Arc::new(image) }
     }
 
     fn failed(&self, error: &DecodeError) -> PyErr {
@@ -134,7 +138,7 @@ impl Object {
 }
 
 /// Returns the exception for the error of opening `source`.
-fn open_error(py: Python<'_>, error: OpenError, source: &Source) -> PyErr {
+pub(crate) fn open_error(py: Python<'_>, error: OpenError, source: &Source) -> PyErr {
     match (error, source) {
         (OpenError::File(error), Source::Path(path)) => errors::file_error(py, &error, path),
         (OpenError::File(error), Source::Bytes(_)) => errors::system_error(None, &error.to_string()),

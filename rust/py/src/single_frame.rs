@@ -1,6 +1,6 @@
 //! Decodes the bytes of one frame or codestream in one call.
 
-use crate::arrays::{ArrayMut, UninitByteArray};
+use crate::arrays::{ArrayMut, UninitArray, UninitByteArray};
 use crate::errors::Failure;
 use crate::frame_args::{Decoded, FrameArgs, FrameDeviation, OptionArgs, failed};
 use crate::guard::guarded;
@@ -9,11 +9,15 @@ use dicoxide_core::codestream::{CodestreamFormat, CodestreamInfo, Colour};
 use dicoxide_core::frames::{FrameTable, PixelData, check_frames};
 use dicoxide_core::{
     BareCodestream, Cancel, CodestreamOptions, DecodeOptions, FrameContext, FrameInfo, Limits, ReusedWorkspace,
-    SamplesMut, TransferSyntax, decode_frame,
+    SamplesMut, TransferSyntax,
 };
+use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::sync::atomic::AtomicBool;
+
+/// A frame of more samples is checked before memory for them is allocated.
+const MAX_UNCHECKED_SAMPLES: usize = 1 << 20;
 
 /// Decodes the bytes of one frame into `out`; returns its deviations.
 ///
@@ -31,6 +35,28 @@ pub(crate) fn decode_frame_into(
     Frame::new(&spec)?.decode(src, ArrayMut::new(out)?.samples()?, options)
 }
 
+/// Decodes the bytes of one frame; returns an array of (rows, columns[, samples per pixel]) and the frame's deviations.
+///
+/// Raises a `DecodeError`; before memory is allocated if a large frame is too short for its attributes.
+#[pyfunction]
+#[pyo3(signature = (spec, src, options=None))]
+pub(crate) fn decode_frame<'py>(
+    spec: FrameArgs<'_>,
+    src: &Bound<'py, PyBytes>,
+    options: Option<OptionArgs>,
+) -> PyResult<(Bound<'py, PyUntypedArray>, Vec<FrameDeviation>)> {
+    let frame = Frame::new(&spec)?;
+    if frame.info.samples() > MAX_UNCHECKED_SAMPLES {
+        frame.check(src)?;
+    }
+    let attributes = frame.info.attributes();
+    let shape = [attributes.rows, attributes.columns, attributes.samples_per_pixel].map(|length| length as usize);
+    let shape = if attributes.samples_per_pixel == 1 { shape.split_at(2).0 } else { &shape };
+    let mut array = UninitArray::new(src.py(), frame.info.sample_type(), shape)?;
+    let deviations = frame.decode(src, array.samples()?, options.unwrap_or_default())?;
+    Ok((array.filled(), deviations))
+}
+
 /// Decodes the bytes of one frame into a new bytearray of exactly its samples, little-endian; returns that and the
 /// frame's deviations. A frame that is too short for its attributes is refused before memory is allocated.
 #[pyfunction]
@@ -42,9 +68,7 @@ pub(crate) fn decode_frame_bytearray<'py>(
 ) -> PyResult<Decoded<'py>> {
     let options = options.unwrap_or_default();
     let frame = Frame::new(&spec)?;
-    let data = PixelData { value: src.as_bytes().into(), extended: None };
-    check_frames(&FrameTable::single_frame(), data, &[0], &frame.info, frame.format, &Limits::unbounded())
-        .map_err(|failure| failed(&failure.error, spec.transfer_syntax))?;
+    frame.check(src)?;
     let output_info = frame.info.reduced(options.reduce);
     let mut out = UninitByteArray::new(src.py(), &output_info)?;
     let deviations = frame.decode(src, out.samples(&output_info)?, options)?;
@@ -65,6 +89,13 @@ impl Frame {
             .map_err(|error| failed(&error, spec.transfer_syntax))
     }
 
+    /// Raises `TruncatedFrameError` if the frame is too short for its attributes.
+    fn check(&self, src: &Bound<'_, PyBytes>) -> PyResult<()> {
+        let data = PixelData { value: src.as_bytes().into(), extended: None };
+        check_frames(&FrameTable::single_frame(), data, &[0], &self.info, self.format, &Limits::unbounded())
+            .map_err(|failure| failed(&failure.error, self.syntax.uid()))
+    }
+
     fn decode(
         &self,
         src: &Bound<'_, PyBytes>,
@@ -78,7 +109,7 @@ impl Frame {
         let decoded = guarded(src.py(), work_bytes, |poll| {
             let context = FrameContext { syntax: self.syntax, info: &self.info, limits: &limits, options };
             let cancel = Cancel { stop: &AtomicBool::new(false), poll: Some(poll) };
-            decode_frame(&context, bytes.into(), samples, &mut ReusedWorkspace::new(&limits), cancel)
+            dicoxide_core::decode_frame(&context, bytes.into(), samples, &mut ReusedWorkspace::new(&limits), cancel)
         })?
         .map_err(|error| failed(&error, self.syntax.uid()))?;
         Ok(decoded.deviations.into_iter().map(|deviation| FrameDeviation::new(None, deviation)).collect())
