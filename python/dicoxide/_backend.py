@@ -19,6 +19,9 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Literal
 
+# First, because the extension panics if NumPy cannot be imported: NumPy's own ImportError names the cause.
+import numpy  # noqa: F401
+
 from dicoxide._deviations import stack_level
 
 backend: Literal["rust", "numpy"] = "rust"
