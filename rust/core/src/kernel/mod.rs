@@ -15,6 +15,8 @@
 //! All bodies of a kernel give the same bytes and the same errors. Samples are passed as bytes in native (little-endian)
 //! order together with `sample_bytes`, the size of one sample in bytes, so that one buffer serves every sample type.
 
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, unused_mut, reason = "only the bodies of x86-64 use it"))]
+
 #[cfg(target_endian = "big")]
 compile_error!("samples are moved as little-endian bytes; on a big-endian target use the NumPy backend");
 
