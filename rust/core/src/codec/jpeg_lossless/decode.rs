@@ -31,6 +31,7 @@ pub(super) fn decode_frame(
     context: &FrameContext<'_>,
     output: &mut Output<'_>,
 ) -> Result<(EntropyMode, Vec<Deviation>)> {
+    output.declare_bits(plan.mask.count_ones());
     let (level, mode, limits) = (output.cpu_level(), context.options.codec.entropy_mode, context.limits);
     let ScratchBuffers { streams: stream_buffers, chunks, workers } = scratch;
     stream_buffers.resize_with(stream_buffers.len().max(plan.scans.len()), StreamBuffers::default);
@@ -91,6 +92,9 @@ pub(super) fn decode_frames(
             .collect();
         match frame_streams {
             Ok(frame_streams) => {
+                if let Some((_, output)) = frames.get_mut(index) {
+                    output.declare_bits(plan.mask.count_ones());
+                }
                 unfinished.push(index);
                 streams.extend(frame_streams);
             }

@@ -68,6 +68,11 @@ impl<'a> Task<'a> {
         self.unassigned
     }
 
+    /// Returns the output. The differences are at its start.
+    pub(crate) fn into_out(self) -> &'a mut [u16] {
+        self.out
+    }
+
     /// Returns the decoded differences.
     pub(crate) fn differences(&self) -> &[u16] {
         self.out.get(..self.decoded).unwrap_or_default()

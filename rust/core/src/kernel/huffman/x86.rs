@@ -30,8 +30,9 @@ use super::{
 };
 use std::arch::x86_64::*;
 
-/// Maximum number of tasks in lock-step. Each needs registers for a window, a byte pointer and a bit offset; those of six
-/// tasks would exceed the 16 registers.
+/// Maximum number of tasks in lock-step. Each needs registers for a window and the address of a bit. More tasks hide more
+/// latency, but the 16 registers do not hold theirs: five were up to 2 % faster on an idle core, and 4 % slower on one
+/// whose other hardware thread was busy; six were slower (measured).
 const MAX_LANES: usize = 4;
 /// Probes of a lane that are staged before differences are computed: a multiple of 16 and of each number of probes per
 /// refill. 4 lanes × 208 slots × 8 bytes = 6.5 KiB stay in the first-level cache together with a 16 KiB table.
@@ -176,10 +177,10 @@ fn find<const LANES: usize, const PROBES: usize, const ONE_TABLE: bool>(
     let tables: [[*const u32; PROBES]; LANES] =
         std::array::from_fn(|lane| std::array::from_fn(|probe| lanes[lane].entries[probe].as_ptr()));
     let starts = lanes.each_ref().map(|task| task.bits.as_ptr());
-    // Per lane: address of the byte, and bit in that byte (0 is the highest), at which the next refill starts.
-    let mut byte: [*const u8; LANES] =
-        std::array::from_fn(|lane| starts[lane].wrapping_add(lanes[lane].bit_offset / 8));
-    let mut bit: [u32; LANES] = std::array::from_fn(|lane| (lanes[lane].bit_offset % 8) as u32);
+    let start_bits = starts.map(|start| 8 * start.addr() as u64);
+    // Per lane: the address of the next bit, which is 8 * the address of its byte + the bit in that byte (0 is the highest).
+    // With two variables for byte and bit, the loop would need more than the 16 registers.
+    let mut next_bits: [u64; LANES] = std::array::from_fn(|lane| start_bits[lane] + lanes[lane].bit_offset as u64);
     let stage_words = std::ptr::from_mut(stage).cast::<u32>();
     // SAFETY: both stay within the windows of the first lane, as refills * PROBES <= STAGED.
     let (first, mut last) = unsafe {
@@ -195,8 +196,9 @@ fn find<const LANES: usize, const PROBES: usize, const ONE_TABLE: bool>(
         // SAFETY: `refills` is no more than `safe_refills`, which is computed anew after every overrun, so the position
         // is before the end of the task, and PAD_BYTES bytes follow that (see `Task::new`).
         let mut window: [u64; LANES] = std::array::from_fn(|lane| unsafe {
-            let word = byte[lane].cast::<u64>().read_unaligned().swap_bytes();
-            (word | sentinel) << bit[lane]
+            let byte = starts[lane].with_addr((next_bits[lane] / 8) as usize);
+            let word = byte.cast::<u64>().read_unaligned().swap_bytes();
+            (word | sentinel) << (next_bits[lane] % 8)
         });
         for probe in 0..PROBES {
             for lane in 0..LANES {
@@ -217,8 +219,7 @@ fn find<const LANES: usize, const PROBES: usize, const ONE_TABLE: bool>(
         let consumed: [u32; LANES] = std::array::from_fn(|lane| window[lane].trailing_zeros());
         if consumed.iter().fold(0, |all, consumed| all | consumed) & OVERRUN == 0 {
             for lane in 0..LANES {
-                byte[lane] = byte[lane].wrapping_add((consumed[lane] >> 3) as usize);
-                bit[lane] = consumed[lane] & 7;
+                next_bits[lane] = (next_bits[lane] / 8 * 8).wrapping_add(consumed[lane].into());
             }
             continue;
         }
@@ -226,24 +227,23 @@ fn find<const LANES: usize, const PROBES: usize, const ONE_TABLE: bool>(
         let staged = unsafe { first.offset_from(slot) }.unsigned_abs();
         let mut refills_left = STAGED;
         for lane in 0..LANES {
-            let byte_bits = 8 * (byte[lane].addr() - starts[lane].addr());
+            let refill_offset = (next_bits[lane] - start_bits[lane]) as usize;
             let bit_offset = if consumed[lane] & OVERRUN == 0 {
-                byte_bits + consumed[lane] as usize
+                refill_offset / 8 * 8 + consumed[lane] as usize
             } else {
                 // SAFETY: the lane's entries up to this refill, which nothing else refers to.
                 let entries =
                     unsafe { std::slice::from_raw_parts_mut(slot.add((MAX_LANES + lane) * LANE_SLOTS), staged) };
-                restage_refill::<PROBES>(&mut *lanes[lane], byte_bits + bit[lane] as usize, entries)
+                restage_refill::<PROBES>(&mut *lanes[lane], refill_offset, entries)
             };
-            byte[lane] = starts[lane].wrapping_add(bit_offset / 8);
-            bit[lane] = (bit_offset % 8) as u32;
+            next_bits[lane] = start_bits[lane] + bit_offset as u64;
             refills_left = refills_left.min(safe_refills::<PROBES>(lanes[lane], bit_offset));
         }
         // SAFETY: both pointers are into the stage; `last` only moves towards `slot`.
         last = unsafe { slot.sub(refills_left.min(slot.offset_from(last).unsigned_abs() / PROBES) * PROBES) };
     }
     for lane in 0..LANES {
-        lanes[lane].bit_offset = 8 * (byte[lane].addr() - starts[lane].addr()) + bit[lane] as usize;
+        lanes[lane].bit_offset = (next_bits[lane] - start_bits[lane]) as usize;
     }
     // SAFETY: both pointers are into the stage.
     unsafe { first.offset_from(slot) }.unsigned_abs() / PROBES

@@ -1,7 +1,7 @@
 //! Unstuffing with AVX2, 32 bytes at a time. Neighbouring bytes are compared by a second load, one byte earlier or later.
 
 use super::scalar;
-use crate::kernel::x86_memory::{load_256, store_256};
+use crate::kernel::x86_memory::load_256;
 use std::arch::x86_64::*;
 
 /// Bytes of a vector.
@@ -37,34 +37,39 @@ pub(super) fn find_marker(src: &[u8], from: usize) -> Option<usize> {
 pub(super) fn unstuff(src: &[u8], out: &mut [u8]) -> usize {
     let (Some(first), Some(first_out)) = (src.first(), out.first_mut()) else { return 0 };
     *first_out = *first;
-    // Each window starts with the byte before the 32 bytes of the iteration.
+    let (first_src, first_out) = (src.as_ptr(), out.as_mut_ptr());
     let (mut read, mut written) = (1, 1);
-    while let Some(window) = src.get(read - 1..).and_then(|src| src.first_chunk::<{ 2 * VECTOR + 2 }>()) {
-        let Some(stored) = out.get_mut(written..).and_then(|out| out.first_chunk_mut::<{ 2 * VECTOR }>()) else {
-            break;
-        };
-        let (Some(before), Some(bytes)) =
-            (window.first_chunk::<VECTOR>(), window.get(1..).and_then(|window| window.first_chunk::<VECTOR>()))
-        else {
-            break;
-        };
-        let bytes = load_256(bytes);
-        let stuffed = _mm256_and_si256(is_ff(load_256(before)), _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
-        let mut stuffed = _mm256_movemask_epi8(stuffed).cast_unsigned();
-        store(stored, 0, bytes);
-        let mut skipped = 0;
-        loop {
-            let index = stuffed.trailing_zeros() as usize;
-            let Some(rest) = window.get(index + 2..).and_then(|window| window.first_chunk::<VECTOR>()) else { break };
-            store(stored, index - skipped, load_256(rest));
-            skipped += usize::from(stuffed != 0);
-            stuffed &= stuffed.wrapping_sub(1);
-            if stuffed == 0 {
-                break;
+    let (last_read, last_written) = (src.len().saturating_sub(2 * VECTOR + 1), out.len().saturating_sub(2 * VECTOR));
+    while read <= last_read && written <= last_written {
+        // SAFETY: `index` is at most VECTOR, because a mask has VECTOR bits, and `skipped` is at most `index`, because each
+        // skipped byte is before it. So reads end at `read` + 2 * VECTOR + 1 or before, and stores at `written` + 2 * VECTOR
+        // or before, which the loop condition keeps inside of `src` and `out`. The byte before `read` exists, as `read` is
+        // at least 1.
+        #[allow(unsafe_code)]
+        unsafe {
+            let (src, out) = (first_src.add(read), first_out.add(written));
+            let bytes = _mm256_loadu_si256(src.cast());
+            let is_stuffed = _mm256_and_si256(
+                is_ff(_mm256_loadu_si256(src.sub(1).cast())),
+                _mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()),
+            );
+            let mut stuffed = _mm256_movemask_epi8(is_stuffed).cast_unsigned();
+            _mm256_storeu_si256(out.cast(), bytes);
+            let count = stuffed.count_ones() as usize;
+            let mut skipped = 0;
+            loop {
+                let index = stuffed.trailing_zeros() as usize;
+                let rest = _mm256_loadu_si256(src.add(index + 1).cast());
+                _mm256_storeu_si256(out.add(index - skipped).cast(), rest);
+                stuffed = _blsr_u32(stuffed);
+                if stuffed == 0 {
+                    break;
+                }
+                skipped += 1;
             }
+            read += VECTOR;
+            written += VECTOR - count;
         }
-        read += VECTOR;
-        written += VECTOR - skipped;
     }
     scalar::unstuff_after(src, out, read - 1, written)
 }
@@ -73,14 +78,4 @@ pub(super) fn unstuff(src: &[u8], out: &mut [u8]) -> usize {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
 fn is_ff(bytes: __m256i) -> __m256i {
     _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(-1))
-}
-
-/// Stores a vector at byte `index` of `out`.
-#[inline]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn store(out: &mut [u8; 2 * VECTOR], index: usize, bytes: __m256i) {
-    let Some(out) = out.get_mut(index..).and_then(|out| out.first_chunk_mut::<VECTOR>()) else {
-        return debug_assert!(false, "index is at most {VECTOR}");
-    };
-    store_256(out, bytes);
 }
