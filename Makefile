@@ -7,6 +7,8 @@ RUN := $(BIN)/python
 # Dependency groups (PEP 735) need a newer pip than a new environment has.
 PIP := $(RUN) -m pip --quiet --disable-pip-version-check
 EXTENSION := $(VENV)/.built
+# Tools that build and check distributions.
+TOOLS := target/release-tools
 FUZZ := rust/fuzz/libfuzzer
 FUZZ_TARGETS = $(or $(T),$(notdir $(basename $(wildcard $(FUZZ)/fuzz_targets/*.rs))))
 SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -prune -o -type f -print)
@@ -14,6 +16,8 @@ SOURCES := $(shell find rust Cargo.toml Cargo.lock pyproject.toml -name target -
 RUST_TESTS := cargo test --workspace --locked --quiet
 # Python tests in one worker process per core, at most 8.
 PARALLEL := $(RUN) -m pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal
+# Every warning is an error, also a name that is documented nowhere.
+SPHINX := $(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet
 # Tests that also run on the NumPy backend.
 NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py core/test_array_functions.py \
 	core/test_edge_cases.py core/test_vectors.py rendering/test_palettes.py rendering/test_render.py \
@@ -22,10 +26,10 @@ NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build release fmt lint test test-all bench bench-ratios bench-volumes bench-rust bench-check record numbers demo fuzz fuzz-corpus fuzz-python
-.PHONY: downstream unsafe mutations soak asan miri audit docs docs-test docs-pictures docs-links docs-rust clean peers
+.PHONY: test-wheel cross-check licenses downstream unsafe mutations soak asan miri audit docs docs-test docs-pictures docs-links docs-rust clean peers
 
 help:  ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## Create the virtual environment with the packages that tests and lints need
 $(VENV)/.ready: pyproject.toml
@@ -39,8 +43,26 @@ $(EXTENSION): $(VENV)/.ready $(SOURCES)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --locked --quiet
 	@touch $@
 
-release: $(VENV)/.ready  ## Build the wheel and the source distribution in dist/
-	$(BIN)/maturin build --release --locked --sdist --out dist
+$(TOOLS)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --group release
+	@touch $@
+
+release: $(TOOLS)/.ready  ## Build and check wheel and source distribution in dist/: TARGET=aarch64-unknown-linux-gnu ABI=python3.14t
+	rm -rf dist
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" .ci/wheels "$(TARGET)" "$(ABI)"
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" maturin sdist --out dist
+	PATH="$(abspath $(TOOLS))/bin:$$PATH" .ci/check-dist
+
+test-wheel:  ## Test the wheel of dist/ in a new environment without a compiler: ARGS=tests/codecs selects tests
+	$(PYTHON) .ci/test_wheel.py $(ARGS)
+
+cross-check:  ## Compile for the other platforms whose standard libraries are installed
+	.ci/cross-check
+
+licenses:  ## Write the licences of the linked crates to LICENSE-THIRD-PARTY
+	$(PYTHON) rust/third_party_licenses.py
 
 fmt: $(VENV)/.ready  ## Format the sources
 	cargo fmt --all
@@ -50,8 +72,8 @@ fmt: $(VENV)/.ready  ## Format the sources
 lint: build  ## Check formatting, lints, types and stubs
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet
-	$(BIN)/ruff format --check python tests benches docs/*.py docs/_ext/*.py
-	$(BIN)/ruff check python tests benches docs/*.py docs/_ext/*.py
+	$(BIN)/ruff format --check python tests benches docs/*.py docs/_ext/*.py .ci/*.py rust/*.py
+	$(BIN)/ruff check python tests benches docs/*.py docs/_ext/*.py .ci/*.py rust/*.py
 	$(BIN)/mypy
 	$(RUN) -m mypy.stubtest dicoxide._core
 
@@ -141,6 +163,15 @@ mutations: build  ## Decode mutated real files through every interface: ARGS="--
 soak: build  ## Decode concurrently through all interfaces and watch memory: make soak MINUTES=60
 	$(RUN) tests/support/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
 
+docs: build  ## Build the documentation site into docs/_build/html, and check its links; needs no network
+	$(PIP) install --group docs
+	$(SPHINX) --builder html docs docs/_build/html
+	$(RUN) docs/check_site.py docs/_build/html
+
+docs-links: build  ## Check the links of the documentation to other sites
+	$(PIP) install --group docs
+	$(SPHINX) --builder linkcheck docs docs/_build/linkcheck
+
 docs-test: build  ## Run the code of README.md and of the pages in docs
 	$(PARALLEL) tests/docs
 
@@ -151,4 +182,4 @@ docs-rust:  ## Build the Rust documentation
 	cargo doc --no-deps --document-private-items --workspace --locked
 
 clean:  ## Remove build output and the virtual environment
-	rm -rf target $(VENV) dist demo-output python/dicoxide/_core*.so
+	rm -rf target docs/_build $(VENV) dist demo-output python/dicoxide/_core*.so
