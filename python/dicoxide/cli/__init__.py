@@ -8,6 +8,8 @@ sets ``run`` to a function that takes the parsed arguments and returns the exit 
 from __future__ import annotations
 
 import argparse
+import codecs
+import io
 import os
 import re
 import sys
@@ -26,6 +28,8 @@ _COMMANDS = {
     "bench": "verify and benchmark installed decoders on your own images, or on built-in ones",
     "doctor": "show versions, CPU level, transfer syntaxes, and other decoders that are installed",
 }
+# Substitutes of characters in the output that some encodings do not have, such as those of pipes on Windows.
+_ASCII_CHARACTERS = {"─": "-", "×": "x", "…": "."}
 # A list of numbers, the first of which is negative.
 _NEGATIVE_NUMBERS = re.compile(r"-[\d.][^,]*,")
 
@@ -43,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        codecs.register_error("dicoxide.ascii", _replace_characters)
+        sys.stdout.reconfigure(errors="dicoxide.ascii")
     words = _join_negative_numbers(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
         prog="dicoxide",
@@ -70,6 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
+
+
+def _replace_characters(error: UnicodeError) -> tuple[str, int]:
+    """Return substitutes for the characters that an encoding does not have: an error handler of `codecs`."""
+    assert isinstance(error, UnicodeEncodeError)
+    characters = error.object[error.start : error.end]
+    return "".join(_ASCII_CHARACTERS.get(character, "?") for character in characters), error.end
 
 
 def _join_negative_numbers(words: Sequence[str]) -> list[str]:
