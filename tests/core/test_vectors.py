@@ -16,7 +16,7 @@ import pytest
 import dicoxide
 
 FOLDER = Path(__file__).parents[1] / "vectors"
-ROWS = list(csv.DictReader((FOLDER / "manifest.csv").read_text().splitlines()))
+ROWS = list(csv.DictReader((FOLDER / "manifest.csv").read_text(encoding="utf-8").splitlines()))
 
 
 @pytest.mark.filterwarnings("ignore::dicoxide.NonConformantWarning")

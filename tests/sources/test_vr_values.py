@@ -73,7 +73,7 @@ def _expected(text: str) -> Any:
 
 
 def _cases() -> list[Case]:
-    lines = Path(__file__).with_name("vr_values.tsv").read_text().splitlines()
+    lines = Path(__file__).with_name("vr_values.tsv").read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
     return [Case(name, vr, order, bytes.fromhex(value), _expected(text)) for name, vr, order, value, text in rows]
 

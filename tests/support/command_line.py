@@ -52,7 +52,7 @@ def decode_to_npy(source: object, out: Path, *arguments: object) -> CompletedCom
 
 def read_json_lines(path: Path) -> list[Any]:
     """Read a file with one JSON document per line."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def write_series(

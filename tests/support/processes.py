@@ -3,6 +3,8 @@
 Every child leads a process group of its own. The group is killed when the call returns or the `with` block is left,
 also after a failure or an interrupt. A guardian process kills the groups that remain if the test process itself is
 killed. Children start with the default action of SIGINT, even if the test process ignores it, as it does under nohup.
+
+Windows has no process groups to kill: there `taskkill` ends a child and its descendants, and no guardian runs.
 """
 
 from __future__ import annotations
@@ -137,6 +139,10 @@ def default_sigint_action() -> Iterator[None]:
 
 def kill_group(group: int) -> None:
     """Kill all processes of a group; do nothing if there are none."""
+    if sys.platform == "win32":
+        # Fails if the process has ended; then its descendants are no longer known.
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(group)], capture_output=True, check=False)
+        return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
@@ -166,6 +172,8 @@ class _Guardian:
         self._send(b"-%d\n" % group)
 
     def _send(self, message: bytes) -> None:
+        if sys.platform == "win32":
+            return
         with self._lock:
             if self._process is None or self._owner != os.getpid():
                 self._owner = os.getpid()

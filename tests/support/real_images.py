@@ -36,7 +36,7 @@ def manifest_rows() -> list[dict[str, str]]:
     table = SHARED / "MANIFEST.csv"
     if not table.is_file():
         return []
-    with table.open(newline="") as file:
+    with table.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

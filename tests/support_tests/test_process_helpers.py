@@ -113,3 +113,18 @@ def test_run_in_fork_returns_the_exit_code(capfd: pytest.CaptureFixture[str]) ->
 def test_run_in_fork_after_its_seconds_kills_the_child() -> None:
     pause = threading.Event()
     assert run_in_fork(lambda: pause.wait(600), seconds=1) == -signal.SIGALRM
+
+
+def test_child_is_ended_by_taskkill_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = []
+
+    def run_taskkill(command: list[str], **options: object) -> None:
+        commands.append(command)
+        os.kill(int(command[-1]), signal.SIGKILL)
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(subprocess, "run", run_taskkill)
+    with processes.started([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        pass
+    assert commands == [["taskkill", "/F", "/T", "/PID", str(process.pid)]]
+    assert process.returncode == -signal.SIGKILL
