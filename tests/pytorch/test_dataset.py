@@ -16,6 +16,7 @@ import dicoxide
 import dicoxide.torch
 from dicoxide.bulk import plan_series
 from dicoxide.torch import DicomDataset
+from dicoxide.torch._elements import FrameElements
 from support.processes import run_in_fork
 from support.synthetic_series import image, slices, write, write_all
 
@@ -88,6 +89,38 @@ def test_dataset_per_frame_equals_decode(files: list[Path], options: dict[str, A
     require_equal([dataset[index] for index in range(8)], expected)
     require_equal(dataset, expected)
     require_equal(dataset.__getitems__([6, 1, 7, 3, 1]), [expected[index] for index in (6, 1, 7, 3, 1)])
+
+
+@pytest.mark.parametrize(
+    ("indices", "threads", "expected"),
+    [
+        ([1], 4, [(1, 1, 4)]),
+        ([1, 2], 8, [(1, 1, 4), (1, 1, 4)]),
+        ([0, 1, 2, 3], 6, [(0, 1, 1), (1, 1, 1), (1, 1, 1), (1, 1, 1)]),
+        ([0, 1, 2, 3], 2, [(0, 1, 1), (1, 3, 1)]),
+        ([1, 2, 4], 1, [(1, 2, 1), (2, 1, 1)]),
+    ],
+)
+def test_dataset_per_frame_divides_frames_and_threads_among_chunks(
+    files: list[Path],
+    indices: list[int],
+    threads: int,
+    expected: list[tuple[int, int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chunks = []
+    load_chunk = FrameElements._load_chunk
+
+    def record(self: FrameElements, index: int, chunk: Any, chunk_threads: int) -> Any:
+        chunks.append((index, len(chunk), chunk_threads))
+        return load_chunk(self, index, chunk, chunk_threads)
+
+    dataset = DicomDataset(files, per_frame=True, threads=threads)
+    arrays = [values([dataset[index]])[0] for index in indices]
+    monkeypatch.setattr(FrameElements, "_load_chunk", record)
+    require_equal(dataset.__getitems__(indices), arrays)
+    # (index of the file, number of frames, threads)
+    assert sorted(chunks) == expected
 
 
 @pytest.mark.parametrize("per_frame", [False, True])

@@ -164,15 +164,21 @@ class FrameElements:
         for position, index in enumerate(indices):
             source, frame = self._locate(index)
             groups.setdefault(source, []).append((position, frame))
+        # Chunks of one file; more than one if there are more threads than files.
         chunk_count = max(1, threads // len(groups))
-        chunks = [(source, group[i::chunk_count]) for source, group in groups.items() for i in range(chunk_count)]
+        chunks = [
+            (source, group[i::chunk_count])
+            for source, group in groups.items()
+            for i in range(min(chunk_count, len(group)))
+        ]
+        chunk_threads = max(1, threads // len(chunks))
         results: dict[int, Array | Exception] = {}
         if threads == 1 or len(chunks) == 1:
             for chunk in chunks:
-                results |= self._load_chunk(*chunk, threads)
+                results |= self._load_chunk(*chunk, chunk_threads)
         else:
             with ThreadPool(min(threads, len(chunks))) as pool:
-                for task in [pool.submit(self._load_chunk, *chunk, 1) for chunk in chunks]:
+                for task in [pool.submit(self._load_chunk, *chunk, chunk_threads) for chunk in chunks]:
                     results |= task.result()
         return [results[position] for position in range(len(indices))]
 
