@@ -60,6 +60,8 @@ class DicomDataset(Dataset):  # type: ignore[misc]
         error, with a note that names the file; return it in place of the tensor; or leave the element out of batches
         and iterations. An index of an element that is skipped raises its error. Files whose header cannot be read are
         handled in the same manner with `per_frame`; with `series` they are in no element, unless errors are raised.
+        A batch of which all elements are skipped is empty: PyTorch's default `collate_fn` raises IndexError for it.
+        ``StackDataset`` refuses batches with skipped elements.
     **options
         Other options of :func:`dicoxide.decode_many`; with `series`, `split_by` and `merge` of
         :func:`dicoxide.read_series`, and `strict`, `max_bytes` (of one volume) and `fallback`.
