@@ -3,6 +3,8 @@
 README.md, SECURITY.md and others are written for readers of the repository. Pages of the site include them, so that
 nothing is written twice. Their relative links are those of the repository; here they become links to the page of the
 document, or plain text if the site does not have the file.
+
+Comments that only the tests of code need (docs/code_blocks.py) are left out of all pages.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ PAGES = {
 _LINK = re.compile(r"(!?)\[((?:[^\[\]`]|`[^`]*`)*)\]\((?!\w+:|#|<)([^)\s#]*)(#[^)\s]*)?\)")
 # Blocks and spans of code, which have no links.
 _CODE = re.compile(r"^(`{3,}).*?^\1`*$|`[^`\n]+`(?!\])", re.MULTILINE | re.DOTALL)
+# Markers of blocks of code, and hidden blocks.
+_MARKER = re.compile(r"^(`{3,}\w+\n)(?:>>> )?# (?:Not run|Needs): .+\n", re.MULTILINE)
+_SETUP = re.compile(r"^<!-- setup\n.*?^-->\n\n?", re.MULTILINE | re.DOTALL)
 # Page of the newest recorded run.
 RUN_PAGE = "explanation/benchmark.md"
 
@@ -71,15 +76,21 @@ def rewrite_links(text: str, document: Path, docs: Path) -> str:
     return "".join([*parts, text[end:]])
 
 
+def remove_test_comments(text: str) -> str:
+    """Return the text of a document without hidden blocks and without markers in blocks of code."""
+    return _SETUP.sub("", _MARKER.sub(r"\1", text))
+
+
 def _read_page(app: Sphinx, docname: str, source: list[str]) -> None:
-    source[0] = rewrite_links(source[0], Path(app.env.doc2path(docname)), Path(app.srcdir))
+    text = remove_test_comments(source[0])
+    source[0] = rewrite_links(text, Path(app.env.doc2path(docname)), Path(app.srcdir))
 
 
 def _read_included(app: Sphinx, relative_path: Path, _parent: str, content: list[str]) -> None:
     docs = Path(app.srcdir)
     document = Path(os.path.normpath(docs / relative_path))
     if document.suffix == ".md":
-        content[0] = rewrite_links(content[0], document, docs)
+        content[0] = rewrite_links(remove_test_comments(content[0]), document, docs)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -15,7 +15,7 @@ from support.real_images import ROOT
 sys.path.insert(0, str(ROOT / "docs"))
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 from check_site import check_site
-from repository_pages import PAGES, rewrite_links
+from repository_pages import PAGES, remove_test_comments, rewrite_links
 
 DOCS = ROOT / "docs"
 DOCUMENTS = [
@@ -103,6 +103,22 @@ def test_pages_of_documents_exist() -> None:
 )
 def test_rewrite_links_of_document_returns_links_of_site(text: str, expected: str) -> None:
     assert rewrite_links(text, ROOT / "README.md", DOCS) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("```python\n# Needs: torch\nx = 1\n```\n", "```python\nx = 1\n```\n"),
+        ("```pycon\n>>> # Needs: torch\n>>> x\n```\n", "```pycon\n>>> x\n```\n"),
+        ("```sh\n# Not run: takes minutes.\n# All images.\nx\n```\n", "```sh\n# All images.\nx\n```\n"),
+        ("```python\nx = 1\n# Needs: thought\n```\n", "```python\nx = 1\n# Needs: thought\n```\n"),
+        ("A\n\n<!-- setup\nx = 1\n-->\n\nB\n", "A\n\nB\n"),
+        ("A\n\n<!-- other -->\n", "A\n\n<!-- other -->\n"),
+    ],
+    ids=["python", "pycon", "sh", "comment", "setup", "other comment"],
+)
+def test_remove_test_comments_leaves_code_and_text(text: str, expected: str) -> None:
+    assert remove_test_comments(text) == expected
 
 
 @pytest.mark.parametrize(
