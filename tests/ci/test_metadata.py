@@ -13,6 +13,8 @@ from support.processes import run
 from support.real_images import ROOT
 
 WORKSPACE = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"]
+# The crate of fuzz targets, dicoxide-libfuzzer, is in a workspace of its own, without a version.
+CRATES = {"dicoxide-core", "dicoxide-part10", "dicoxide-py", "dicoxide-fuzz"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -25,8 +27,10 @@ def test_crates_inherit_the_version() -> None:
 
 def test_locked_and_cited_version_is_that_of_the_workspace() -> None:
     version = WORKSPACE["package"]["version"]
-    lock = tomllib.loads((ROOT / "Cargo.lock").read_text(encoding="utf-8"))
-    assert {package["version"] for package in lock["package"] if package["name"].startswith("dicoxide-")} == {version}
+    for name in ("Cargo.lock", "rust/fuzz/libfuzzer/Cargo.lock"):
+        packages = tomllib.loads((ROOT / name).read_text(encoding="utf-8"))["package"]
+        versions = {package["version"] for package in packages if package["name"] in CRATES}
+        assert versions == {version}, name
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.findall(r"^version: (.*)$", citation, re.MULTILINE) == [version]
 
