@@ -104,6 +104,14 @@ class LoadedCase:
             photometric_interpretation=case.photometric_interpretation,
         )
 
+    @cached_property
+    def has_dose_grid_scaling(self) -> bool:
+        """True if modality values need Dose Grid Scaling (PS3.3 C.8.8.3), which other decoders leave to the caller."""
+        import pydicom
+
+        header = pydicom.dcmread(self.case.path, stop_before_pixels=True, force=True, specific_tags=["DoseGridScaling"])
+        return "DoseGridScaling" in header
+
     @property
     def frame_shape(self) -> tuple[int, ...]:
         """(rows, columns[, samples])."""

@@ -29,6 +29,8 @@ class Highdicom(Decoder):
             return None
         if level == "file":
             return lambda: highdicom.imread(path).get_stored_frames()
+        if loaded.has_dose_grid_scaling:
+            return None
         return lambda: highdicom.imread(path).get_frames(
             dtype=np.float32, apply_real_world_transform=False, apply_presentation_lut=False
         )

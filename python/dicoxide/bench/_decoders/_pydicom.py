@@ -32,6 +32,8 @@ class Pydicom(Plugin):
         path = loaded.case.path
         if level == "file":
             return lambda: pydicom.dcmread(path).pixel_array
+        if loaded.has_dose_grid_scaling:
+            return None
 
         def rescaled() -> Array:
             dataset = pydicom.dcmread(path)

@@ -22,4 +22,6 @@ class SimpleItk(Decoder):
         import SimpleITK
 
         path = loaded.case.path
+        if loaded.has_dose_grid_scaling:
+            return None
         return lambda: SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(path, SimpleITK.sitkFloat32))
