@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from pydicom.pixels import get_decoder
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, RLELossless
 
 import dicoxide
 from support.command_line import dicoxide_command
+from support.pydicom_decoders import only_dicoxide, require_decoder
 from support.synthetic_series import AXIAL, CORONAL, SAGITTAL, slices, write
 
 nibabel: Any = pytest.importorskip("nibabel", reason="nibabel is not installed")
@@ -58,14 +58,10 @@ def convert(folder: Path, target: Path) -> Any:
 def test_series_is_converted_equally(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: Any, orientation: Any
 ) -> None:
-    if syntax != ExplicitVRLittleEndian and not get_decoder(syntax).is_available:
-        pytest.skip("no other decoder is installed")
+    require_decoder(syntax)
     folder = write_series(tmp_path / "series", syntax, orientation)
     expected = convert(folder, tmp_path / "without.nii")
-    with dicoxide.enabled(), monkeypatch.context() as patch:
-        if syntax != ExplicitVRLittleEndian:
-            decoder = get_decoder(syntax)
-            patch.setattr(decoder, "_available", {"dicoxide": decoder._available["dicoxide"]})
+    with only_dicoxide(monkeypatch, syntax):
         found = convert(folder, tmp_path / "with.nii")
     assert (tmp_path / "with.nii").read_bytes() == (tmp_path / "without.nii").read_bytes()
     np.testing.assert_array_equal(found.get_fdata(), expected.get_fdata())

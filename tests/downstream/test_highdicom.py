@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from pydicom.uid import (
 
 import dicoxide
 from support.highdicom_arguments import new_instance
+from support.pydicom_decoders import only_dicoxide, require_decoder
 from support.real_images import ROOT
 from support.synthetic_series import item, slices
 
@@ -42,22 +41,6 @@ PATIENT = {
     "AccessionNumber": "1",
     "ReferringPhysicianName": "",
 }
-
-
-@contextmanager
-def only_dicoxide(monkeypatch: pytest.MonkeyPatch, syntax: str) -> Iterator[None]:
-    """Enable dicoxide, and hide the other plugins of the decoder of a transfer syntax."""
-    with dicoxide.enabled(), monkeypatch.context() as patch:
-        if syntax != ExplicitVRLittleEndian:
-            decoder = get_decoder(syntax)
-            patch.setattr(decoder, "_available", {"dicoxide": decoder._available["dicoxide"]})
-        yield
-
-
-def require_decoder(syntax: str) -> None:
-    """Skip a test if pydicom has no other decoder of a transfer syntax to compare with."""
-    if syntax != ExplicitVRLittleEndian and not get_decoder(syntax).is_available:
-        pytest.skip("no other decoder is installed")
 
 
 def source_series() -> list[pydicom.Dataset]:
