@@ -126,7 +126,7 @@ def test_from_series_graph_pickles(tmp_path: Path) -> None:
 
 
 def test_import_without_dask_names_the_extra() -> None:
-    done = run_script("import_without_dask")
+    done = run_script("import_without_package", "dask", "dicoxide.dask")
     assert done.stdout.splitlines() == ['dicoxide.dask needs dask: pip install "dicoxide[dask]"'] * 2
 
 

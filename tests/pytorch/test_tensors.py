@@ -159,7 +159,7 @@ def test_tensors_of_decode_many_keep_their_memory(tmp_path: Path) -> None:
 
 
 def test_import_without_torch_names_the_extra() -> None:
-    output = run_script("import_without_torch").stdout.splitlines()
+    output = run_script("import_without_package", "torch", "dicoxide.torch").stdout.splitlines()
     assert output == ['dicoxide.torch needs PyTorch: pip install "dicoxide[torch]"'] * 2
 
 
