@@ -81,3 +81,10 @@ def test_actionlint_has_no_findings(path: Path) -> None:
 def test_zizmor_has_no_findings() -> None:
     result = run([ZIZMOR, "--offline", "--no-progress", "--persona", "pedantic", ROOT / ".github"])
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_files_are_checked_out_without_conversion() -> None:
+    # Windows runners convert line ends otherwise, with which bash cannot run scripts.
+    assert "\n* -text\n" in (ROOT / ".gitattributes").read_text(encoding="utf-8")
+    scripts = [path for path in (ROOT / ".ci").iterdir() if path.is_file()]
+    assert [path.name for path in scripts if b"\r" in path.read_bytes()] == []
