@@ -17,7 +17,7 @@ RUST_TESTS := cargo test --workspace --locked --quiet
 # Python tests in one worker process per core, at most 8.
 PARALLEL := $(RUN) -m pytest -q --numprocesses auto --maxprocesses 8 --dist worksteal
 # Every warning is an error, also a name that is documented nowhere.
-SPHINX := $(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet
+SPHINX := $(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet --doctree-dir docs/_build/doctrees
 # Tests that also run on the NumPy backend.
 NUMPY_TESTS := $(addprefix tests/,core/test_decode.py core/test_decode_errors.py core/test_array_functions.py \
 	core/test_edge_cases.py core/test_vectors.py rendering/test_palettes.py rendering/test_render.py \
