@@ -36,7 +36,7 @@ class DicomDataset(Dataset):  # type: ignore[misc]
 
     Parameters
     ----------
-    sources : iterable of path, bytes or pydicom Dataset
+    sources : path, bytes or pydicom Dataset, or iterable of these
         The files, in the order of the elements; open files are refused, because workers would share their position.
         With `series`: a path or paths of folders and files, or plans of :func:`dicoxide.bulk.plan_series`.
     series : bool, default False
@@ -68,8 +68,8 @@ class DicomDataset(Dataset):  # type: ignore[misc]
 
     Attributes
     ----------
-    errors : list of (str, Exception)
-        Files whose headers could not be read, with `series` or `per_frame`; empty with ``on_error="raise"``.
+    errors : list of (source, Exception)
+        Sources whose headers could not be read, with `series` or `per_frame`; empty with ``on_error="raise"``.
 
     Raises
     ------
