@@ -12,8 +12,11 @@
 pub(super) mod scalar;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_v4;
 
 use super::CpuLevel;
+use super::cpu::dispatch;
 
 /// Interleaves planes: `out` = element 0 of every plane, element 1 of every plane, …
 ///
@@ -28,16 +31,7 @@ pub(crate) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], 
 
 /// Interleaves as many whole vectors as there are. Returns the number of bytes done in each plane, 0 without a vector body.
 fn interleave_vectors(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], level: CpuLevel) -> usize {
-    #[cfg(target_arch = "x86_64")]
-    if level.is_v3() {
-        // SAFETY:
-        // - `x86::interleave` requires the CPU features of level v3.
-        // - `level` is v3 or above, and a CpuLevel above portable exists only after detection of all its features.
-        #[allow(unsafe_code)]
-        return unsafe { x86::interleave(planes, sample_bytes, out) };
-    }
-    let _ = level;
-    scalar::interleave(planes, sample_bytes, out)
+    dispatch!(level, v4 interleave(planes, sample_bytes, out))
 }
 
 #[cfg(test)]

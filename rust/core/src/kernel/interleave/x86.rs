@@ -53,7 +53,7 @@ pub(in crate::kernel) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: 
 /// Calls `interleave_round` for every 32 bytes of `N` planes, and stores the halves of its results.
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn for_each_round<const N: usize>(
+pub(super) fn for_each_round<const N: usize>(
     planes: &[&[u8]],
     out: &mut [u8],
     interleave_round: impl Fn([__m256i; N]) -> [__m256i; N],
@@ -112,7 +112,7 @@ fn unpack4([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
 /// ```
 #[inline]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
-fn interleave3<const SIZE: usize>(a: __m256i, b: __m256i, c: __m256i) -> [__m256i; 3] {
+pub(super) fn interleave3<const SIZE: usize>(a: __m256i, b: __m256i, c: __m256i) -> [__m256i; 3] {
     let a = _mm256_shuffle_epi8(a, load_256(const { &shuffle_control(0, SIZE) }));
     let b = _mm256_shuffle_epi8(b, load_256(const { &shuffle_control(1, SIZE) }));
     let c = _mm256_shuffle_epi8(c, load_256(const { &shuffle_control(2, SIZE) }));
@@ -129,7 +129,7 @@ fn interleave3<const SIZE: usize>(a: __m256i, b: __m256i, c: __m256i) -> [__m256
 
 /// Returns the shuffle control that moves element `i` of `plane` to element `3 i + plane`, positions modulo 16 bytes.
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
-const fn shuffle_control(plane: usize, size: usize) -> [u8; 32] {
+pub(super) const fn shuffle_control(plane: usize, size: usize) -> [u8; 32] {
     let mut table = [0; 32];
     let mut position = 0;
     while position < 16 {
