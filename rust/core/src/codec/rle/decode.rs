@@ -97,13 +97,19 @@ fn decode_blocks(
     while output.pixels_left() > 0 {
         let cpu_level = output.cpu_level();
         let block = output.block(BLOCK_BYTES)?;
+        let is_first = first_pixel == 0;
         let pixels = block.len() / count;
-        // Each lane prefetches an equal share of the block.
-        let prefetch_bytes = if is_prefetched { pixels } else { 0 };
-        fill_in_lockstep(lanes, scratch, pitch, pixels, cpu_level);
+        let mut to_prefetch: &[u8] = if is_prefetched { block } else { &[] };
+        // The first block is a probe of all lanes, each on its own.
+        if !is_first {
+            let prefetched = fill_in_lockstep(lanes, scratch, pitch, pixels, to_prefetch, cpu_level);
+            to_prefetch = to_prefetch.get(prefetched..).unwrap_or_default();
+        }
+        // Each lane prefetches an equal share of the rest.
+        let prefetch_bytes = to_prefetch.len() / count;
         for (index, (lane, plane)) in lanes.iter_mut().zip(scratch.chunks_exact_mut(pitch)).enumerate() {
             let range = index * prefetch_bytes..(index + 1) * prefetch_bytes;
-            let prefetch = block.get(range).unwrap_or_default();
+            let prefetch = to_prefetch.get(range).unwrap_or_default();
             if !lane.fill(plane, pixels, prefetch, cpu_level) {
                 return Err(truncated_segment(plan));
             }

@@ -7,6 +7,11 @@ use std::ptr::{null, null_mut};
 /// Bytes of a cache line.
 const LINE_BYTES: usize = 64;
 
+/// Bytes of `src` that a pair step may advance by: two headers, a literal run of 128 bytes and the value of a replicate
+/// run.
+const STEP_SRC_ADVANCE: usize = 131;
+/// Rounds of steps in lock-step that are worth the calculation of their number.
+const MIN_ROUNDS: usize = 2;
 /// Bytes of `src` that a single-run step may read: a header and a literal run of 128 bytes.
 const RUN_SRC_BYTES: usize = 129;
 /// Bytes of `out` that a single-run step may write.
@@ -85,8 +90,8 @@ fn run_steps<const PREFETCH: bool, const BOUNDED: bool, const LONG: bool, const 
     (position, literal_pairs)
 }
 
-/// Decodes an optional literal run and the replicate run after it. Returns the numbers of bytes read, at most 131, and
-/// written, at most [`STEP_OUT_BYTES`]. With `PROBE`, `literal_pairs` counts literal runs that follow the literal run.
+/// Decodes an optional literal run and the replicate run after it. Returns the numbers of bytes read, at most
+/// [`STEP_SRC_ADVANCE`], and written, at most [`STEP_OUT_BYTES`]. With `PROBE`, `literal_pairs` counts literal runs that follow the literal run.
 /// `LONG` always sets 128 bytes, which saves a branch for replicate runs of more than 64 bytes.
 ///
 /// # Safety
@@ -147,6 +152,73 @@ unsafe fn pair_step<const LONG: bool, const PROBE: bool>(
         }
         (literal_run_bytes.wrapping_add(2), literal_bytes.wrapping_add(length))
     }
+}
+
+/// Implements [`super::pair_steps_in_lockstep`].
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+pub(super) fn pair_steps_in_lockstep<const N: usize>(
+    lanes: [(&mut Lane<'_>, &mut [u8]); N],
+    want: usize,
+    to_prefetch: &[u8],
+) -> usize {
+    if to_prefetch.is_empty() {
+        run_rounds::<false, N>(lanes, want, to_prefetch)
+    } else {
+        run_rounds::<true, N>(lanes, want, to_prefetch)
+    }
+}
+
+/// Takes pair steps, one of each lane per round, while all lanes have enough bytes for [`MIN_ROUNDS`]. Returns the number
+/// of prefetched bytes.
+#[inline]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,movbe,popcnt")]
+fn run_rounds<const PREFETCH: bool, const N: usize>(
+    mut lanes: [(&mut Lane<'_>, &mut [u8]); N],
+    want: usize,
+    to_prefetch: &[u8],
+) -> usize {
+    let mut line = to_prefetch.as_ptr();
+    let end_line = line.wrapping_add(to_prefetch.len());
+    loop {
+        // The number of rounds is that of the longest steps, so that a round needs no check. Most steps are shorter, so
+        // bytes are left for more rounds.
+        let rounds = lanes.iter().map(|(lane, out)| rounds_left(lane, out.len(), want)).min().unwrap_or_default();
+        if rounds < MIN_ROUNDS {
+            return line.addr().wrapping_sub(to_prefetch.as_ptr().addr());
+        }
+        let mut cursors = [(null::<u8>(), null_mut::<u8>()); N];
+        for (cursor, (lane, out)) in cursors.iter_mut().zip(&mut lanes) {
+            let src = lane.src.as_ptr().wrapping_add(lane.position.src);
+            *cursor = (src, out.as_mut_ptr().wrapping_add(lane.position.out));
+        }
+        for _ in 0..rounds {
+            for (src, out) in &mut cursors {
+                if PREFETCH {
+                    prefetch(line);
+                    line = line.wrapping_add(LINE_BYTES).min(end_line);
+                }
+                // SAFETY: `rounds_left` leaves STEP_SRC_BYTES bytes of `src` and STEP_OUT_BYTES of `out` to each step of
+                // every lane: a step advances by at most STEP_SRC_ADVANCE and STEP_OUT_BYTES.
+                #[allow(unsafe_code)]
+                let (src_bytes, out_bytes) = unsafe { pair_step::<false, false>(*src, *out, &mut 0) };
+                *src = src.wrapping_add(src_bytes);
+                *out = out.wrapping_add(out_bytes);
+            }
+        }
+        for ((src_end, out_end), (lane, out)) in cursors.iter().zip(&mut lanes) {
+            lane.position.src = src_end.addr().wrapping_sub(lane.src.as_ptr().addr());
+            lane.position.out = out_end.addr().wrapping_sub(out.as_ptr().addr());
+        }
+    }
+}
+
+/// Returns a number of pair steps that neither pass the end of the segment or of the `out_bytes` bytes of the plane, nor
+/// start at or after `want`.
+#[inline]
+fn rounds_left(lane: &Lane<'_>, out_bytes: usize, want: usize) -> usize {
+    let src = lane.src.len().saturating_sub(lane.position.src.saturating_add(STEP_SRC_BYTES)) / STEP_SRC_ADVANCE;
+    let out = want.min(out_bytes).saturating_sub(lane.position.out) / STEP_OUT_BYTES;
+    src.min(out)
 }
 
 /// Position of a lane in memory, and the ends of the ranges in which a single-run step may start: `last_src` inclusive,
