@@ -22,6 +22,10 @@ const FILL_BYTES: usize = 64 * 1024;
 const PREFETCH_BYTES: usize = 1 << 18;
 /// Bytes between scratch planes, so that they do not compete for the same cache sets.
 const PLANE_GAP_BYTES: usize = 64;
+/// Bytes of a cache line.
+const LINE_BYTES: usize = 64;
+/// Minimum bytes of a plane for blocks that start at cache lines: the first block, which does not, is a small part then.
+const MIN_ALIGNED_BYTES: usize = 4 * BLOCK_BYTES;
 
 /// Decodes all segments, and returns their deviations.
 ///
@@ -98,7 +102,12 @@ fn decode_blocks(
         let cpu_level = output.cpu_level();
         let block = output.block(BLOCK_BYTES)?;
         let is_first = first_pixel == 0;
-        let pixels = block.len() / count;
+        let pixels = if is_first && plan.plane_bytes >= MIN_ALIGNED_BYTES {
+            pixels_to_line_end(block, count)
+        } else {
+            block.len() / count
+        };
+        let block = block.split_at_mut(pixels * count).0;
         let mut to_prefetch: &[u8] = if is_prefetched { block } else { &[] };
         // The first block is a probe of all lanes, each on its own.
         if !is_first {
@@ -131,6 +140,14 @@ fn decode_blocks(
         *end = lane.position();
     }
     Ok(ends)
+}
+
+/// Returns the largest number of pixels of `block`, of `pixel_bytes` bytes each, that end at the end of a cache line; all of
+/// them if none do. Interleaving into blocks that start at a cache line takes three quarters of the time.
+fn pixels_to_line_end(block: &[u8], pixel_bytes: usize) -> usize {
+    let pixels = block.len() / pixel_bytes;
+    let ends_line = |pixels: &usize| (block.as_ptr().addr() + pixels * pixel_bytes).is_multiple_of(LINE_BYTES);
+    (1..=pixels).rev().take(LINE_BYTES).find(ends_line).unwrap_or(pixels)
 }
 
 /// Decodes a plane of packed bits, eight pixels per byte without padding at the ends of rows.
@@ -170,10 +187,12 @@ fn scratch_planes<'s>(
     plan: &Plan<'_>,
     limits: &Limits,
 ) -> Result<(usize, &'s mut [u8])> {
-    let pitch = plan.plane_bytes.min(BLOCK_BYTES).next_multiple_of(64) + STEP_OUT_BYTES + PLANE_GAP_BYTES;
+    let pitch = plan.plane_bytes.min(BLOCK_BYTES).next_multiple_of(LINE_BYTES) + STEP_OUT_BYTES + PLANE_GAP_BYTES;
     let needed = pitch * count;
-    limits.grow_zeroed(scratch, needed)?;
-    Ok((pitch, scratch.split_at_mut(needed).0))
+    limits.grow_zeroed(scratch, needed + LINE_BYTES)?;
+    // The planes start at cache lines, so that reading them crosses no line.
+    let start = scratch.as_ptr().align_offset(LINE_BYTES).min(LINE_BYTES);
+    Ok((pitch, scratch.split_at_mut(start).1.split_at_mut(needed).0))
 }
 
 /// Returns the lane of a segment, at its start.
