@@ -403,20 +403,29 @@ def rle_decode(
     if segment_byte_order not in ("big", "little"):
         raise ValueError(f"segment_byte_order must be 'big' or 'little', not {segment_byte_order!r}")
     options = None if segment_byte_order == "big" else _LITTLE_ENDIAN_SEGMENTS
-    spec = _rle_spec(rows, columns, samples_per_pixel, bits_allocated)
-    return _decode_frame(spec, owned_bytes(src), out, options)
+    spec, shape = _rle_spec(rows, columns, samples_per_pixel, bits_allocated)
+    return _decode_frame(spec, src if type(src) is bytes else owned_bytes(src), out, options, shape)
 
 
-# Cached, because constructing it takes 10 % of decoding a frame of 64 x 64 pixels.
+# Cached, because constructing them takes 15 % of decoding a frame of 64 x 64 pixels.
 @lru_cache(maxsize=64)
-def _rle_spec(rows: int, columns: int, samples_per_pixel: int, bits_allocated: int) -> FrameSpec:
-    """Return the description of an RLE Lossless frame."""
-    return FrameSpec(RLE_LOSSLESS, rows, columns, samples_per_pixel, bits_allocated)
+def _rle_spec(
+    rows: int, columns: int, samples_per_pixel: int, bits_allocated: int
+) -> tuple[FrameSpec, tuple[int, ...]]:
+    """Return the description of an RLE Lossless frame, and the shape of its samples."""
+    spec = FrameSpec(RLE_LOSSLESS, rows, columns, samples_per_pixel, bits_allocated)
+    return spec, spec.shape
 
 
-def _decode_frame(spec: FrameSpec, src: bytes, out: Array | None, options: DecodeOptions | None) -> Array:
-    """Decode one frame into a new array or into `out`."""
-    if out is not None and (type(out) is not np.ndarray or out.shape != spec.shape):
+def _decode_frame(
+    spec: FrameSpec,
+    src: bytes,
+    out: Array | None,
+    options: DecodeOptions | None,
+    shape: tuple[int, ...] | None = None,
+) -> Array:
+    """Decode one frame into a new array or into `out`; `shape` is that of `spec`, if the caller knows it."""
+    if out is not None and (type(out) is not np.ndarray or out.shape != (shape or spec.shape)):
         target_array(spec.shape, spec.dtype, out)
     try:
         if out is None:
