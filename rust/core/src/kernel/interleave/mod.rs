@@ -18,12 +18,20 @@ mod x86_v4;
 use super::CpuLevel;
 use super::cpu::dispatch;
 
+/// Bytes of each plane in one round of the vector bodies for x86-64. The portable bodies have longer rounds.
+const ROUND_BYTES: usize = 32;
+/// Maximum number of planes of the vector bodies.
+const MAX_TAIL_PLANES: usize = 12;
+
 /// Interleaves planes: `out` = element 0 of every plane, element 1 of every plane, …
 ///
 /// An element is `sample_bytes` bytes: a sample, or one byte of a sample for the byte planes of RLE. All planes have equal
 /// lengths, and `out.len() == planes.len() * planes[0].len()`.
 pub(crate) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], level: CpuLevel) {
     let done = interleave_vectors(planes, sample_bytes, out, level);
+    if done > 0 && interleave_tail(planes, sample_bytes, out, done, level) {
+        return;
+    }
     if let Some(out) = out.get_mut(done * planes.len()..).filter(|out| !out.is_empty()) {
         scalar::interleave_rest(planes, sample_bytes, done, out);
     }
@@ -32,6 +40,23 @@ pub(crate) fn interleave(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], 
 /// Interleaves as many whole vectors as there are. Returns the number of bytes done in each plane, 0 without a vector body.
 fn interleave_vectors(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], level: CpuLevel) -> usize {
     dispatch!(level, v4 interleave(planes, sample_bytes, out))
+}
+
+/// Interleaves the last round of bytes by vectors, although some of them are among the `done` ones. Returns false if that
+/// does not complete `out`. A loop over elements takes as long as 20 rounds.
+fn interleave_tail(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], done: usize, level: CpuLevel) -> bool {
+    let plane_bytes = planes.first().map_or(0, |plane| plane.len());
+    let Some(start) = plane_bytes.checked_sub(ROUND_BYTES).filter(|start| *start <= done) else { return false };
+    if plane_bytes == done {
+        return true;
+    }
+    let mut tails: [&[u8]; MAX_TAIL_PLANES] = [&[]; MAX_TAIL_PLANES];
+    let Some(tails) = tails.get_mut(..planes.len()) else { return false };
+    for (tail, plane) in tails.iter_mut().zip(planes) {
+        *tail = plane.get(start..).unwrap_or_default();
+    }
+    let out = out.get_mut(start * planes.len()..).unwrap_or_default();
+    interleave_vectors(tails, sample_bytes, out, level) == ROUND_BYTES
 }
 
 #[cfg(test)]
