@@ -28,6 +28,13 @@ macro_rules! syntaxes {
                 match self.0 { $(Row::$name => $uid),* }
             }
 
+            fn from_unpadded_uid(uid: &str) -> Option<Self> {
+                match uid {
+                    $($uid => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+
             /// Returns the keyword of PS3.6 Annex A.
             #[must_use]
             pub const fn keyword(self) -> &'static str {
@@ -112,8 +119,7 @@ impl TransferSyntax {
     /// Returns the transfer syntax of `uid`; trailing NUL or space padding (PS3.5 Section 9.1) is ignored.
     #[must_use]
     pub fn from_uid(uid: &str) -> Option<Self> {
-        let uid = uid.trim_end_matches(['\0', ' ']);
-        Self::ALL.iter().copied().find(|row| row.uid() == uid)
+        Self::from_unpadded_uid(uid.trim_end_matches(['\0', ' ']))
     }
 
     /// True if the standard assigns it a process of ITU-T T.81 or T.87 (PS3.5 A.4.1, A.4.3). Its frames begin with an SOI

@@ -151,10 +151,12 @@ pub fn find_frame_format(uid: &str) -> Result<(TransferSyntax, &'static dyn Fram
 /// # Errors
 /// As [`find_codec`].
 pub fn find_decodable_format(uid: &str) -> Result<(TransferSyntax, &'static dyn FrameFormat)> {
-    match (find_codec(uid), TransferSyntax::from_uid(uid)) {
-        (Ok((syntax, codec)), _) => Ok((syntax, codec)),
-        (Err(_), Some(syntax)) if syntax.is_jpeg_family() => Ok((syntax, &undecoded::UndecodedFormat)),
-        (Err(error), _) => Err(error),
+    match find_codec(uid) {
+        Ok((syntax, codec)) => Ok((syntax, codec)),
+        Err(error) => match TransferSyntax::from_uid(uid) {
+            Some(syntax) if syntax.is_jpeg_family() => Ok((syntax, &undecoded::UndecodedFormat)),
+            _ => Err(error),
+        },
     }
 }
 
