@@ -32,6 +32,7 @@ use crate::kernel::convert::convert;
 use crate::kernel::{CpuLevel, nontemporal, stored_bits, ybr};
 use crate::lookup_table::ValueTransform;
 use crate::sample::{SampleType, SamplesMut, StoredBits};
+use std::ops::Range;
 
 /// Samples of a block that is finished in cache: 64 KiB if they have 16 bits.
 const BLOCK_SAMPLES: usize = 32 * 1024;
@@ -219,6 +220,17 @@ impl<'a> Output<'a> {
             pixels = pixels.min(self.block_pixels());
         }
         self.window(pixels * self.samples_per_pixel)
+    }
+
+    /// Returns the addresses of the memory that the next blocks are parts of, for prefetching: nothing if blocks are converted
+    /// to the output.
+    pub(crate) fn next_addresses(&mut self) -> Range<usize> {
+        if self.is_staged {
+            return 0..0;
+        }
+        let start = self.position * self.sample_type.bytes();
+        let addresses = self.out.bytes_mut().get(start..).unwrap_or_default().as_ptr_range();
+        addresses.start.addr()..addresses.end.addr()
     }
 
     /// Memory for the pixels of row `row` from column `column`, as [`Self::block`] returns it; the block ends with the row or

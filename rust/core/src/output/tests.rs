@@ -244,3 +244,34 @@ fn declare_signed_bits_does_not_change_the_output() {
         assert_eq!(decode(Some(bits)), decode(None), "{bits} in {bits_stored} {kind:?}");
     }
 }
+
+#[test]
+fn next_addresses_are_those_of_the_next_block_unless_it_is_converted() {
+    for (target, is_direct) in [(SampleType::U16, true), (SampleType::U32, false)] {
+        run(
+            &info(1, 16, 16, SampleKind::Unsigned),
+            OutputOptions::default(),
+            target,
+            false,
+            CpuLevel::best(),
+            |output| {
+                output.block(COLUMNS)?.fill(0);
+                output.commit(COLUMNS)?;
+                let addresses = output.next_addresses();
+                let bytes = output.pixels_left() * 2;
+                assert_eq!(addresses.len(), if is_direct { bytes } else { 0 });
+                let block = output.block(usize::MAX)?;
+                block.fill(0);
+                let (start, pixels) = (block.as_ptr().addr(), block.len() / 2);
+                assert!(!is_direct || addresses.start == start);
+                output.commit(pixels)?;
+                while output.pixels_left() > 0 {
+                    let pixels = output.block(usize::MAX)?.len() / 2;
+                    output.commit(pixels)?;
+                }
+                Ok(())
+            },
+        )
+        .unwrap();
+    }
+}

@@ -8,7 +8,7 @@ use super::stream::{PartResult, Stream, StreamBuffers, WINDOW_BYTES};
 use crate::codec::{EntropyMode, FrameContext};
 use crate::error::{DecodeError, ErrorKind, Result, malformed};
 use crate::frame::{Deviation, FrameBytes};
-use crate::kernel::huffman::{self, Task};
+use crate::kernel::huffman::{self, Prefetch, Task};
 use crate::kernel::{CpuLevel, predict};
 use crate::output::Output;
 
@@ -147,9 +147,11 @@ fn decode_rows(
     }
     let mut tasks: Vec<Task<'_>> = streams.iter_mut().flat_map(Stream::tasks).collect();
     if mode == EntropyMode::Serial {
-        tasks.iter_mut().for_each(|task| huffman::decode(std::slice::from_mut(task), CpuLevel::PORTABLE));
+        tasks
+            .iter_mut()
+            .for_each(|task| huffman::decode(std::slice::from_mut(task), &mut Prefetch::default(), CpuLevel::PORTABLE));
     } else {
-        huffman::decode(&mut tasks, level);
+        huffman::decode(&mut tasks, &mut Prefetch::default(), level);
     }
     let results: Vec<PartResult> = tasks.iter().map(PartResult::of).collect();
     let mut results = results.as_slice();
@@ -182,7 +184,7 @@ fn output_rows(plan: &Plan<'_>, streams: &mut [Stream<'_>], level: CpuLevel, out
         first_pixel += pixels;
     }
     for stream in streams {
-        stream.consume(rows);
+        stream.consume(rows, Prefetch::new(output.next_addresses(), plan.sample_bytes));
     }
     Ok(())
 }

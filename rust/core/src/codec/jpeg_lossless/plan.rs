@@ -193,8 +193,8 @@ fn probes_per_refill(cycle: usize, bits: u64, samples: u64) -> usize {
     // By the mean length of a symbol in half bits: under 1.5 bits, under 6, under 10, and more.
     let probes = match bits * 2 / samples.max(1) {
         0..3 => 8,
-        3..12 => 4,
-        12..20 => 3,
+        3..11 => 4,
+        11..20 => 3,
         _ => 2,
     };
     match cycle {

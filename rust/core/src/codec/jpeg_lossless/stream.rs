@@ -27,7 +27,7 @@ use super::plan::{Plan, ScanPlan};
 use super::self_sync::{ChunkBuffers, VerifiedRun, decode_chunks, tables_from_phase};
 use crate::error::Result;
 use crate::frame::Deviation;
-use crate::kernel::huffman::{PAD_BYTES, Table, Task};
+use crate::kernel::huffman::{PAD_BYTES, Prefetch, Table, Task};
 use crate::kernel::{CpuLevel, predict, unstuff};
 use crate::limits::Limits;
 use std::ops::Range;
@@ -104,6 +104,8 @@ pub(super) struct Stream<'a> {
     rows_ready: usize,
     /// Differences after the ready rows.
     decoded: usize,
+    /// Memory to which the samples of the next rows will be written.
+    prefetch: Prefetch,
     deviation: Option<Deviation>,
     has_failed: bool,
     has_speculated: bool,
@@ -147,6 +149,7 @@ impl<'a> Stream<'a> {
             rows_consumed: 0,
             rows_ready: 0,
             decoded: 0,
+            prefetch: Prefetch::default(),
             deviation: None,
             has_failed: false,
             has_speculated: false,
@@ -191,8 +194,10 @@ impl<'a> Stream<'a> {
         rows.get(..self.rows_ready * self.row_symbols)?.get(range)
     }
 
-    /// Removes the first `rows` ready rows. The last of them becomes the row above.
-    pub(super) fn consume(&mut self, rows: usize) {
+    /// Removes the first `rows` ready rows. The last of them becomes the row above. The samples of the next rows will be
+    /// written to the memory of `prefetch`.
+    pub(super) fn consume(&mut self, rows: usize, prefetch: Prefetch) {
+        self.prefetch = prefetch;
         let end = self.differences_end();
         self.buffers.differences.copy_within(rows * self.row_symbols..end, 0);
         self.rows_ready -= rows;
@@ -306,6 +311,7 @@ impl<'a> Stream<'a> {
         // The last bits of a segment may be padding, which would be decoded as symbols.
         let held_back_bits = if part.is_last { HELD_BACK_BITS } else { 0 };
         let end_bit = part.end_bit.saturating_sub(held_back_bits).max(part.bit_offset);
+        chunk_buffers.prefetch = std::mem::take(&mut self.prefetch);
         let verified = decode_chunks(&tables, window, part.bit_offset..end_bit, false, out, chunk_buffers, self.level);
         let VerifiedRun { decoded, bit_offset, .. } = verified;
         self.has_speculated |= decoded > 0;

@@ -60,7 +60,10 @@
 //! load, shift). The kernels therefore decode several independent [`Task`]s in lock-step. The number of decoded
 //! symbols, the position and the differences of a task do not depend on the CPU level.
 
+mod prefetch;
 mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod stage;
 mod table;
 mod task;
 #[cfg(target_arch = "x86_64")]
@@ -68,6 +71,7 @@ mod x86;
 #[cfg(target_arch = "x86_64")]
 mod x86_v4;
 
+pub(crate) use prefetch::Prefetch;
 pub(crate) use table::Table;
 pub(crate) use task::{Cursor, Task};
 
@@ -105,9 +109,9 @@ const OVERRUN: u32 = 64;
 /// Length in bits and difference that an unassigned code counts as.
 const UNASSIGNED: (u32, u16) = (1, 0);
 
-/// Decodes each of `tasks` to its end.
-pub(crate) fn decode(tasks: &mut [Task<'_>], level: CpuLevel) {
-    super::cpu::dispatch!(level, v4 decode(tasks));
+/// Decodes each of `tasks` to its end. `prefetch` is the memory that the caller writes next.
+pub(crate) fn decode(tasks: &mut [Task<'_>], prefetch: &mut Prefetch, level: CpuLevel) {
+    super::cpu::dispatch!(level, v4 decode(tasks, prefetch));
 }
 
 #[cfg(test)]

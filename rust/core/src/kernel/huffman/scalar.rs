@@ -18,13 +18,13 @@
 #![allow(clippy::cast_possible_truncation, reason = "differences are modulo 2^16, an index is 12 bits")]
 
 use super::table::Entries;
-use super::{BIAS_SHIFT, FIRST_SHIFT, INDEX_BITS, OVERRUN, PAIR, SENTINEL, Task};
+use super::{BIAS_SHIFT, FIRST_SHIFT, INDEX_BITS, OVERRUN, PAIR, Prefetch, SENTINEL, Task};
 
 /// Maximum number of tasks in lock-step. With a fourth, the windows, bit offsets and output pointers of all tasks would
 /// not fit the 16 registers of baseline x86-64.
 const MAX_LANES: usize = 3;
 
-pub(super) fn decode(tasks: &mut [Task<'_>]) {
+pub(super) fn decode(tasks: &mut [Task<'_>], _: &mut Prefetch) {
     let mut waiting = tasks.iter_mut();
     let mut lanes: Vec<&mut Task<'_>> = Vec::with_capacity(MAX_LANES);
     loop {

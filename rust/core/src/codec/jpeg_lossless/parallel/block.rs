@@ -4,7 +4,7 @@ use super::super::plan::{Plan, ScanPlan};
 use super::super::self_sync::{ChunkBuffers, VerifiedRun, decode_chunks, tables_from_phase};
 use super::super::stream::{HELD_BACK_BITS, WINDOW_BYTES};
 use crate::error::Result;
-use crate::kernel::huffman::{self, PAD_BYTES, Table, Task};
+use crate::kernel::huffman::{self, PAD_BYTES, Prefetch, Table, Task};
 use crate::kernel::{CpuLevel, unstuff};
 use crate::limits::Limits;
 use std::ops::Range;
@@ -151,7 +151,7 @@ impl BlockBuffer {
             free = rest;
             tasks.extend(Task::new(scan.tables, bits, segment.bit_offset, segment.end_bit, out));
         }
-        huffman::decode(&mut tasks, scan.level);
+        huffman::decode(&mut tasks, &mut Prefetch::default(), scan.level);
         for (segment, task) in results.iter_mut().zip(&tasks) {
             (segment.decoded, segment.bit_offset) = (task.decoded(), task.bit_offset());
             segment.is_assigned = task.unassigned() == 0;
@@ -171,7 +171,7 @@ impl BlockBuffer {
         if let Some(mut task) =
             Task::new(&tables_from_phase(scan.tables, run.decoded), bits, run.bit_offset, end_bit, free)
         {
-            huffman::decode(std::slice::from_mut(&mut task), scan.level);
+            huffman::decode(std::slice::from_mut(&mut task), &mut Prefetch::default(), scan.level);
             if task.unassigned() > 0 {
                 run.unassigned = run.decoded + task.unassigned();
             }

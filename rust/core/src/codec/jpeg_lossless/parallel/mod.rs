@@ -37,7 +37,7 @@ use super::self_sync::{ChunkBuffers, decode_chunks, synchronise, tables_from_pha
 use super::stream::Stream;
 use crate::codec::{EntropyMode, FrameContext};
 use crate::error::Result;
-use crate::kernel::huffman::{self, Cursor, Task};
+use crate::kernel::huffman::{self, Cursor, Prefetch, Task};
 use crate::limits::Limits;
 use crate::parallel::with_helpers;
 use block::{BLOCK_DIFFERENCES, Block, BlockBuffer, MAX_SHORT_SEGMENT_BYTES, ScanContext, end_of_symbols, split};
@@ -288,7 +288,7 @@ impl<'a> Consumer<'_, 'a> {
         let Some(mut task) = Task::new(&next_tables, bits, verified.bit_offset, buffer.end_bit, out) else {
             return stream.fail();
         };
-        huffman::decode(std::slice::from_mut(&mut task), level);
+        huffman::decode(std::slice::from_mut(&mut task), &mut Prefetch::default(), level);
         let (decoded, bit_offset, is_assigned) = (task.decoded(), task.bit_offset(), task.unassigned() == 0);
         stream.mark_written(decoded, false);
         let is_complete = stream.symbols_left() == 0;
