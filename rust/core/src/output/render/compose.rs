@@ -239,9 +239,8 @@ impl Composer<'_> {
         #[allow(clippy::cast_possible_truncation, reason = "compared with the outputs")]
         let (slope, offset) = (slope as f32, offset as f32);
         let arithmetic = LineArithmetic::Float { slope, offset };
-        let is_finite = slope.is_finite() && offset.is_finite();
         let (base, range) = (u16::try_from(base).ok()?, u16::try_from(end - base).ok()?);
-        is_finite.then_some(Line { keys: self.keys, base, range, arithmetic })
+        is_convertible(slope, offset, range).then_some(Line { keys: self.keys, base, range, arithmetic })
     }
 
     /// A line in `f32` with a slope of two parts. Keys of a decreasing function are counted from the end, so that the offset,
@@ -264,11 +263,15 @@ impl Composer<'_> {
         let high = f64::from_bits(slope.to_bits() >> dropped_bits << dropped_bits);
         #[allow(clippy::cast_possible_truncation, reason = "compared with the outputs")]
         let (high, low, offset) = (high as f32, (slope - high) as f32, offset as f32);
-        let is_finite = high.is_finite() && low.is_finite() && offset.is_finite();
         let first = if flip == self.keys.flip { base } else { mask - end };
         let (base, range) = (u16::try_from(first).ok()?, u16::try_from(range).ok()?);
         let arithmetic = LineArithmetic::SplitFloat { high, low, offset };
-        is_finite.then_some(Line { keys: KeyMap { flip, ..self.keys }, base, range, arithmetic })
+        is_convertible(high + low, offset, range).then_some(Line {
+            keys: KeyMap { flip, ..self.keys },
+            base,
+            range,
+            arithmetic,
+        })
     }
 
     /// A line in fixed point with the outputs on both sides of every step, if one of some numbers is found:
@@ -338,6 +341,14 @@ impl Composer<'_> {
         render::map_line(&samples, 2, line, &mut outputs, self.level);
         evaluated().map(|(_, output)| output).eq(outputs)
     }
+}
+
+/// True if kernels can convert `distance × slope + offset` to 32-bit integers for all distances up to `range`: a steep line, of
+/// a window narrower than the distance of two modality values, has larger values.
+fn is_convertible(slope: f32, offset: f32, range: u16) -> bool {
+    /// A quarter of the largest 32-bit integer.
+    const MAX_VALUE: f32 = 536_870_912.0;
+    offset.abs() < MAX_VALUE && (f32::from(range) * slope + offset).abs() < MAX_VALUE
 }
 
 /// Writes the outputs of all keys.

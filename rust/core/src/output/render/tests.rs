@@ -169,6 +169,23 @@ proptest! {
     }
 }
 
+#[test]
+fn render_window_narrower_than_a_step_equals_reference() {
+    for (stored, bits) in [(SampleType::I8, 4), (SampleType::U8, 8), (SampleType::I16, 12), (SampleType::U16, 16)] {
+        for width in [1e-12, 1e-9, 1e-6, 1e-4, 0.01] {
+            for inverted in [false, true] {
+                let modality = Modality::Linear(Rescale { slope: 37.15, intercept: 244.7 });
+                let options = GrayscaleOptions { modality, inverted, ..GrayscaleOptions::default() };
+                let voi = Voi::LinearExact { center: 0.0, width };
+                let grayscale = Grayscale::new(stored, bits, voi, options).unwrap();
+                // Enough for the vectors of each body.
+                let raw: Vec<u64> = (0..128).map(|index| 0_u64.wrapping_sub(index % 16)).collect();
+                check(&grayscale, bits, &raw).unwrap();
+            }
+        }
+    }
+}
+
 /// Windows as scanners write them.
 fn usual_windows() -> impl Iterator<Item = (SampleType, u32, Grayscale)> {
     let types = [
