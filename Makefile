@@ -163,7 +163,7 @@ mutations: build  ## Decode mutated real files through every interface: ARGS="--
 soak: build  ## Decode concurrently through all interfaces and watch memory: make soak MINUTES=60
 	$(RUN) tests/support/soak.py --minutes $(or $(MINUTES),60) $(ARGS)
 
-docs: build  ## Build the documentation site into docs/_build/html, and check its links; needs no network
+docs: build  ## Build the documentation site into docs/_build/html, and check its links
 	$(PIP) install --group docs
 	$(SPHINX) --builder html docs docs/_build/html
 	$(RUN) docs/check_site.py docs/_build/html

@@ -23,6 +23,6 @@ def test_named_commands_have_rules() -> None:
     for path in documents:
         for names in re.findall(r"`make ([a-z][a-z -]*)", path.read_text(encoding="utf-8")):
             assert set(names.split()) <= RULES, f"{path}: make {names}"
-    for path in (path for path in code if Path(path).is_file()):
+    for path in filter(Path.is_file, code):
         for line in re.findall(r"^\s*(?:- run: )?make (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE):
             assert set(line.split()) <= RULES, f"{path}: make {line}"

@@ -190,7 +190,7 @@ fn plan_scan(scan: Scan, rows: usize, columns: usize, precision: u8, tables: &mu
 /// slow path for the whole refill, so the mean length of a symbol must be well below that share: with a number twice
 /// too large, decoding fell from 600 to 80 MB/s (measured). A smaller number only costs more refills.
 fn probes_per_refill(cycle: usize, bits: u64, samples: u64) -> usize {
-    // By the mean length of a symbol in half bits: under 1.5 bits, under 6, under 10, and more.
+    // By the mean length of a symbol in half bits: under 1.5 bits, under 5.5, under 10, and more.
     let probes = match bits * 2 / samples.max(1) {
         0..3 => 8,
         3..11 => 4,

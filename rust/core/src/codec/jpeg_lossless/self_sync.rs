@@ -36,7 +36,8 @@ use crate::limits::Limits;
 use std::ops::Range;
 
 /// Bounds of the length of a chunk in bits. Synchronisation decodes some 20 symbols twice, and the last 40 symbols of a
-/// chunk are decoded alone: 10 % of 4096 bits. Six chunks of 43 Ki bits fill a window.
+/// chunk are decoded alone: 10 % of 4096 bits. Six chunks of 43 Ki bits fill a window; four of 64 Ki bits were 3 % slower, five
+/// 1 % (measured).
 const MIN_CHUNK_BITS: usize = 4 * 1024;
 const MAX_CHUNK_BITS: usize = 64 * 1024;
 /// Chunks that the Huffman kernel decodes in lock-step.
@@ -47,6 +48,7 @@ const CHUNK_GAP: usize = 5 * 32;
 /// most 160 in all measurements.
 pub(super) const MAX_SYNC_SYMBOLS: usize = 2000;
 
+/// Memory that decoding the chunks of a window needs.
 #[derive(Debug, Default)]
 pub(super) struct ChunkBuffers {
     /// Differences of all chunks of a window, except for the first one, which is decoded to the output.

@@ -54,6 +54,9 @@
 //! symbols are longer than that, and also after ESCAPE, whose 63 bits plus at least one bit of another probe are more
 //! than a window has. So one test per refill finds both.
 //!
+//! This is the refill of the portable kernel. Those for x86-64-v3 and above keep the bits that are left in the window, and
+//! load the others early: see `x86.rs`.
+//!
 //! # Lanes
 //!
 //! The position of a symbol is known only when the one before it has been looked up: about 7 cycles of latency (shift,
@@ -79,7 +82,8 @@ use super::CpuLevel;
 
 /// Bits of a window that index a table.
 const INDEX_BITS: u32 = 12;
-/// Maximum number of valid bits of a window after a refill: of a window that starts at the first bit of a byte.
+/// Maximum number of valid bits of a window after a refill: of a window that starts at the first bit of a byte, and of each
+/// window of the kernels for x86-64-v3 and above.
 const MAX_WINDOW_BITS: usize = 63;
 /// Minimum number of valid bits of a window after a refill: of a window that starts at the last bit of a byte.
 const MIN_WINDOW_BITS: usize = 56;

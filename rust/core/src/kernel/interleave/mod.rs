@@ -21,7 +21,7 @@ use super::cpu::dispatch;
 /// Bytes of each plane in one round of the vector bodies for x86-64. The portable bodies have longer rounds.
 const ROUND_BYTES: usize = 32;
 /// Maximum number of planes of the vector bodies.
-const MAX_TAIL_PLANES: usize = 12;
+const MAX_VECTOR_PLANES: usize = 12;
 
 /// Interleaves planes: `out` = element 0 of every plane, element 1 of every plane, …
 ///
@@ -50,7 +50,7 @@ fn interleave_tail(planes: &[&[u8]], sample_bytes: usize, out: &mut [u8], done: 
     if plane_bytes == done {
         return true;
     }
-    let mut tails: [&[u8]; MAX_TAIL_PLANES] = [&[]; MAX_TAIL_PLANES];
+    let mut tails: [&[u8]; MAX_VECTOR_PLANES] = [&[]; MAX_VECTOR_PLANES];
     let Some(tails) = tails.get_mut(..planes.len()) else { return false };
     for (tail, plane) in tails.iter_mut().zip(planes) {
         *tail = plane.get(start..).unwrap_or_default();

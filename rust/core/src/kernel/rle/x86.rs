@@ -91,8 +91,8 @@ fn run_steps<const PREFETCH: bool, const BOUNDED: bool, const LONG: bool, const 
 }
 
 /// Decodes an optional literal run and the replicate run after it. Returns the numbers of bytes read, at most
-/// [`STEP_SRC_ADVANCE`], and written, at most [`STEP_OUT_BYTES`]. With `PROBE`, `literal_pairs` counts literal runs that follow the literal run.
-/// `LONG` always sets 128 bytes, which saves a branch for replicate runs of more than 64 bytes.
+/// [`STEP_SRC_ADVANCE`], and written, at most [`STEP_OUT_BYTES`]. With `PROBE`, `literal_pairs` counts literal runs that
+/// follow the literal run. `LONG` always sets 128 bytes, which saves a branch for replicate runs of more than 64 bytes.
 ///
 /// # Safety
 /// [`STEP_SRC_BYTES`] bytes can be read from `src` on and [`STEP_OUT_BYTES`] written from `out` on; they do not
